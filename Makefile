@@ -1,0 +1,49 @@
+# Everything from a machine that has only Python 3.11 to 3.13 and make. Each target sets up what it needs.
+
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+PIP_INSTALL := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format bench clean
+
+help: ## print this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+demo: $(INSTALLED) ## check, analyze, train, export and run a small network on real handwritten digits
+	$(BIN)/archspec check resnet_digits
+	$(BIN)/archspec analyze resnet_digits
+	$(BIN)/archspec train resnet_digits --data digits -o runs/digits
+	$(BIN)/archspec export resnet_digits --weights runs/digits/weights.safetensors -o runs/digits/model.onnx
+	$(BIN)/archspec evaluate runs/digits
+
+test: lint ## run every check: lint, types, import contracts, all tests
+	$(BIN)/pytest -q -n auto
+
+lint: $(INSTALLED) ## run ruff, mypy and the import contracts
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(INSTALLED) ## let ruff put the code in order
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: $(INSTALLED) ## measure against peers, in one run
+	$(BIN)/python benchmarks/compile.py
+
+clean: ## remove the environment, builds and caches; runs/ stays
+	rm -rf .venv build dist .benchmarks .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find archspec compiler runtime tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# torch first: it decides the rest, and the build tools, so that the project itself is built with pinned ones.
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; (3, 11) <= v <= (3, 13) or sys.exit("archspec needs Python 3.11, 3.12 or 3.13, and $(PYTHON) is %d.%d; name another: make PYTHON=python3.12" % v)'
+	@echo "Setting up .venv; the first time takes a few minutes, most of them for torch"
+	$(PYTHON) -m venv .venv
+	$(PIP_INSTALL) torch==2.13.0
+	$(PIP_INSTALL) hatchling editables
+	$(PIP_INSTALL) --no-build-isolation --editable '.[all,dev]'
+	@touch $@

@@ -1,0 +1,81 @@
+"""What can be said when something is wrong: a place, a diagnostic, and the exceptions that carry them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Place:
+    """A position in a text file; line and column count from one."""
+
+    file: str
+    line: int = 1
+    column: int = 1
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A block call that leads to a mistake: `bottleneck(width=64)` and where it stands."""
+
+    text: str
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """One mistake: a stable code, what is wrong, where, and the block calls that led there, innermost first."""
+
+    code: str
+    message: str
+    place: Place
+    calls: tuple[Call, ...] = ()
+
+    def __str__(self) -> str:
+        trail = (f"\n    in {call.text}, called at {call.place}" for call in self.calls)
+        return f"{self.place}: error[{self.code}]: {self.message}" + "".join(trail)
+
+    def to_dict(self) -> dict[str, object]:
+        return {
+            "code": self.code,
+            "message": self.message,
+            "file": self.place.file,
+            "line": self.place.line,
+            "column": self.place.column,
+            "calls": [
+                {"text": call.text, "file": call.place.file, "line": call.place.line, "column": call.place.column}
+                for call in self.calls
+            ],
+        }
+
+
+class ArchspecError(Exception):
+    """Anything that the user can put right; its text is a complete message, and a command prints it and exits 1."""
+
+
+class SpecError(ArchspecError):
+    """One or more mistakes in a spec, in the order of their places."""
+
+    def __init__(self, diagnostics: Iterable[Diagnostic]) -> None:
+        # The same mistake met twice (a block called twice) is one mistake.
+        unique = {(item.code, item.message, item.place): item for item in reversed(list(diagnostics))}
+        self.diagnostics = tuple(sorted(unique.values(), key=lambda item: item.place))
+        super().__init__("\n".join(map(str, self.diagnostics)))
+
+
+class MissingExtra(ArchspecError, ImportError):
+    """A part of the program that is installed by an extra which is not there."""
+
+    def __init__(self, module: str, extra: str) -> None:
+        super().__init__(f"{module} is not installed; run: pip install 'archspec-compiler[{extra}]'")
+
+
+def suggest(word: str, known: Iterable[str]) -> str:
+    """`; did you mean 'max_pool'?` where a known word is near, else nothing."""
+    near = get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f"; did you mean '{near[0]}'?" if near else ""

@@ -1,0 +1,202 @@
+"""What every operation can say of itself, and the values it speaks of: shapes, weights and windows."""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from dataclasses import dataclass
+from math import prod
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+LARGEST = 2**31 - 1
+
+
+class Shape(tuple[int, ...]):
+    """The extents of one value without its batch axis: channels first, then at most three spatial extents."""
+
+    __slots__ = ()
+
+    def __new__(cls, channels: int, *space: int) -> Shape:
+        return super().__new__(cls, (channels, *space))
+
+    @property
+    def channels(self) -> int:
+        return self[0]
+
+    @property
+    def space(self) -> tuple[int, ...]:
+        return self[1:]
+
+    @property
+    def rank(self) -> int:
+        """The number of spatial axes."""
+        return len(self) - 1
+
+    @property
+    def elements(self) -> int:
+        return prod(self)
+
+    def __str__(self) -> str:
+        return "×".join(map(str, self))
+
+
+Init: TypeAlias = Literal["he", "he_fan_out", "glorot", "torch", "zeros"]
+
+
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """One stored tensor: its shape, how it starts (a rule's name, or a constant) and whether training changes it.
+
+    `fan_in` is the number of inputs that one output sums over, `fan_out` the number of outputs that one input reaches.
+    """
+
+    shape: tuple[int, ...]
+    init: Init | float
+    trainable: bool = True
+    fan_in: int = 1
+    fan_out: int = 1
+
+    @property
+    def numel(self) -> int:
+        return prod(self.shape)
+
+
+Weights: TypeAlias = dict[str, Weight]
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A sliding window, the same along each spatial axis."""
+
+    kernel: int
+    stride: int
+    padding: int
+    dilation: int = 1
+
+    @property
+    def reach(self) -> int:
+        """How many neighbouring positions the dilated window spans."""
+        return self.dilation * (self.kernel - 1) + 1
+
+    def slide(self, size: int, *, ceil: bool = False) -> int:
+        """The number of positions along an axis; with `ceil`, a last window may hang over, but not start in the padding."""
+        span = size + 2 * self.padding - self.reach
+        if not ceil:
+            return span // self.stride + 1
+        count = -(-span // self.stride) + 1
+        return count - 1 if (count - 1) * self.stride >= size + self.padding else count
+
+
+class OpError(ValueError):
+    """An operation cannot take what it is given; `field` names the field to point at."""
+
+    def __init__(self, message: str, field: str | None = None) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+def _exact_int(value: Any) -> Any:
+    """Let 2.0 pass as 2, and neither 2.5 nor true nor "2"."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError("should be a whole number")
+    if value != value // 1:
+        raise ValueError(f"should be a whole number, found {value:g}")
+    return int(value)
+
+
+def _exact_float(value: Any) -> Any:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError("should be a number")
+    return float(value)
+
+
+Whole: TypeAlias = Annotated[int, BeforeValidator(_exact_int, json_schema_input_type=int)]
+Positive: TypeAlias = Annotated[Whole, Field(ge=1, le=LARGEST)]
+NonNegative: TypeAlias = Annotated[Whole, Field(ge=0, le=LARGEST)]
+Number: TypeAlias = Annotated[
+    float, BeforeValidator(_exact_float, json_schema_input_type=float), Field(allow_inf_nan=False)
+]
+Probability: TypeAlias = Annotated[Number, Field(ge=0, le=1)]
+
+
+def _exact_padding(value: Any) -> Any:
+    return value if value == "same" else _exact_int(value)
+
+
+Padding: TypeAlias = Annotated[
+    Literal["same"] | Annotated[int, Field(ge=0, le=LARGEST)],
+    BeforeValidator(_exact_padding, json_schema_input_type=Literal["same"] | int),
+]
+
+
+class Op(BaseModel, ABC):
+    """One primitive operation: its fields, and every fact about it that needs no framework.
+
+    A concrete class is final. Its word in the language (`kind`) is its name in snake case; its main field (`main`) is
+    the one that a spec may give alone (`linear: 10`).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=False)
+
+    kind: ClassVar[str]
+    main: ClassVar[str | None] = None
+    arity: ClassVar[int | None] = 1
+    """How many values it takes; None for any number."""
+    carriers: ClassVar[int | None] = None
+    """How many of its first operands carry signal; None for all. The others lend only their extents."""
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        cls.kind = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", cls.__name__).lower()
+
+    @abstractmethod
+    def infer(self, *args: Any, **kwargs: Any) -> Shape:
+        """The shape of the result for operands of these shapes. Raises OpError."""
+
+    def weights(self, *args: Any, **kwargs: Any) -> Weights:
+        """The stored tensors by their short names, in the order of the state dict."""
+        return {}
+
+    def macs(self, *args: Any, **kwargs: Any) -> int:
+        """Multiply-accumulates with stored weights for one sample; the bias is not counted."""
+        return 0
+
+    def bias_adds(self, *args: Any, **kwargs: Any) -> int:
+        """Additions of a bias for one sample."""
+        return 0
+
+    def require(self, holds: bool, message: str, field: str | None = None) -> None:
+        if not holds:
+            raise OpError(message, field)
+
+
+class Layer(Op):
+    """An operation on one value: a word of the language."""
+
+    @abstractmethod
+    def infer(self, x: Shape) -> Shape: ...
+
+    def weights(self, x: Shape) -> Weights:
+        return {}
+
+    def macs(self, x: Shape) -> int:
+        return 0
+
+    def bias_adds(self, x: Shape) -> int:
+        return 0
+
+
+class Pointwise(Layer):
+    """Keeps the shape and has no weights, unless it says otherwise."""
+
+    def infer(self, x: Shape) -> Shape:
+        return x
+
+
+def in_words(shapes: Iterable[Shape]) -> str:
+    """`64×8×8, 64×8×8 and 32×8×8`."""
+    *head, last = map(str, shapes)
+    return f"{', '.join(head)} and {last}" if head else last

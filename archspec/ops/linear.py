@@ -1,0 +1,148 @@
+"""Operations with a kernel: convolution, transposed convolution and the fully connected layer."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import ClassVar
+
+from archspec.ops.base import (
+    Init,
+    Layer,
+    NonNegative,
+    Padding,
+    Positive,
+    Shape,
+    Weight,
+    Weights,
+    Window,
+)
+
+
+class Conv(Layer):
+    """Convolution over the one, two or three spatial axes of its input.
+
+    (in, *S) -> (out, *S'), with S' = floor((S + 2 padding - dilation (kernel - 1) - 1) / stride) + 1.
+    `padding: same` is dilation (kernel - 1) / 2 on both sides, whatever the stride.
+    """
+
+    main: ClassVar[str | None] = "out"
+
+    out: Positive
+    kernel: Positive = 3
+    stride: Positive = 1
+    padding: Padding = "same"
+    dilation: Positive = 1
+    groups: Positive = 1
+    bias: bool = True
+    init: Init = "he"
+
+    @property
+    def window(self) -> Window:
+        pad = self.dilation * (self.kernel - 1) // 2 if self.padding == "same" else self.padding
+        return Window(self.kernel, self.stride, pad, self.dilation)
+
+    def infer(self, x: Shape) -> Shape:
+        self.require(1 <= x.rank <= 3, f"conv needs one to three spatial axes, found the shape {x}")
+        centred = self.padding != "same" or self.kernel % 2 == 1
+        self.require(
+            centred, f"padding: same needs an odd kernel, found {self.kernel}; give padding a number", "kernel"
+        )
+        _require_groups(self, x)
+        space = [self.window.slide(size) for size in x.space]
+        self.require(min(space) >= 1, f"a window of {self.window.reach} does not fit into {x}", "kernel")
+        return Shape(self.out, *space)
+
+    def weights(self, x: Shape) -> Weights:
+        area, fan_in, fan_out = self.kernel**x.rank, x.channels // self.groups, self.out // self.groups
+        shape = (self.out, fan_in, *[self.kernel] * x.rank)
+        return _kernel_and_bias(shape, self.out, fan_in * area, fan_out * area, self.init, self.bias)
+
+    def macs(self, x: Shape) -> int:
+        return self.infer(x).elements * (x.channels // self.groups) * self.kernel**x.rank
+
+    def bias_adds(self, x: Shape) -> int:
+        return self.infer(x).elements if self.bias else 0
+
+
+class ConvTranspose(Layer):
+    """Transposed convolution: each input position writes a kernel of outputs.
+
+    (in, *S) -> (out, *S'), with S' = (S - 1) stride - 2 padding + dilation (kernel - 1) + output_padding + 1.
+    """
+
+    main: ClassVar[str | None] = "out"
+
+    out: Positive
+    kernel: Positive = 2
+    stride: Positive = 2
+    padding: NonNegative = 0
+    output_padding: NonNegative = 0
+    dilation: Positive = 1
+    groups: Positive = 1
+    bias: bool = True
+    init: Init = "he"
+
+    @property
+    def window(self) -> Window:
+        return Window(self.kernel, self.stride, self.padding, self.dilation)
+
+    def infer(self, x: Shape) -> Shape:
+        self.require(1 <= x.rank <= 3, f"conv_transpose needs one to three spatial axes, found the shape {x}")
+        small = self.output_padding < max(self.stride, self.dilation)
+        self.require(small, "output_padding should be smaller than the stride or the dilation", "output_padding")
+        _require_groups(self, x)
+        grow = self.window.reach + self.output_padding - 2 * self.padding
+        space = [(size - 1) * self.stride + grow for size in x.space]
+        self.require(min(space) >= 1, f"nothing is left of {x} after a padding of {self.padding}", "padding")
+        return Shape(self.out, *space)
+
+    def weights(self, x: Shape) -> Weights:
+        area, overlap = self.kernel**x.rank, self.stride**x.rank
+        shape = (x.channels, self.out // self.groups, *[self.kernel] * x.rank)
+        # An output position is reached by kernel/stride positions along each axis, on average.
+        fan_in = max(1, x.channels // self.groups * area // overlap)
+        return _kernel_and_bias(shape, self.out, fan_in, prod(shape[1:]), self.init, self.bias)
+
+    def macs(self, x: Shape) -> int:
+        return x.elements * (self.out // self.groups) * self.kernel**x.rank
+
+    def bias_adds(self, x: Shape) -> int:
+        return self.infer(x).elements if self.bias else 0
+
+
+class Linear(Layer):
+    """Fully connected layer: (in) -> (out)."""
+
+    main: ClassVar[str | None] = "out"
+
+    out: Positive
+    bias: bool = True
+    init: Init = "he"
+
+    def infer(self, x: Shape) -> Shape:
+        self.require(x.rank == 0, f"linear needs a vector, found {x}; put `flatten` before it")
+        return Shape(self.out)
+
+    def weights(self, x: Shape) -> Weights:
+        return _kernel_and_bias((self.out, x.channels), self.out, x.channels, self.out, self.init, self.bias)
+
+    def macs(self, x: Shape) -> int:
+        return x.channels * self.out
+
+    def bias_adds(self, x: Shape) -> int:
+        return self.out if self.bias else 0
+
+
+def _kernel_and_bias(shape: tuple[int, ...], out: int, fan_in: int, fan_out: int, init: Init, bias: bool) -> Weights:
+    kernel = Weight(shape, init, fan_in=fan_in, fan_out=fan_out)
+    if not bias:
+        return {"weight": kernel}
+    # torch's own rule draws the bias too; with every other rule it starts at zero.
+    return {"weight": kernel, "bias": Weight((out,), "torch" if init == "torch" else 0.0, fan_in=fan_in)}
+
+
+def _require_groups(op: Conv | ConvTranspose, x: Shape) -> None:
+    for channels, side in ((x.channels, "input"), (op.out, "output")):
+        op.require(
+            channels % op.groups == 0, f"groups: {op.groups} does not divide the {channels} {side} channels", "groups"
+        )

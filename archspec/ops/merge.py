@@ -1,0 +1,55 @@
+"""Operations that make one value of several, and the one that makes a value of none."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import ClassVar
+
+from archspec.ops.base import Op, Shape, in_words
+
+
+class Merge(Op):
+    """One value of several."""
+
+    arity: ClassVar[int | None] = None
+
+    @abstractmethod
+    def infer(self, *xs: Shape) -> Shape: ...
+
+
+class Add(Merge):
+    """The sum of values of one shape."""
+
+    def infer(self, *xs: Shape) -> Shape:
+        self.require(len(set(xs)) == 1, f"add needs equal shapes, found {in_words(xs)}")
+        return xs[0]
+
+
+class Mul(Merge):
+    """The product; an operand with extent 1 along an axis is repeated there, so a gate may be C×1×1 or 1×H×W."""
+
+    def infer(self, *xs: Shape) -> Shape:
+        same_axes = len({x.rank for x in xs}) == 1
+        extents = [max(sizes) for sizes in zip(*xs, strict=False)]
+        fits = all(size in (1, extent) for x in xs for size, extent in zip(x, extents, strict=False))
+        self.require(same_axes and fits, f"mul needs equal shapes or extents of 1, found {in_words(xs)}")
+        return Shape(*extents)
+
+
+class Concat(Merge):
+    """The channels of all operands, in order."""
+
+    def infer(self, *xs: Shape) -> Shape:
+        self.require(len({x.space for x in xs}) == 1, f"concat needs equal spatial sizes, found {in_words(xs)}")
+        return Shape(sum(x.channels for x in xs), *xs[0].space)
+
+
+class Input(Op):
+    """A value from outside; an entry is an extent or the letter of a dynamic size."""
+
+    arity: ClassVar[int | None] = 0
+
+    dims: tuple[int | str, ...]
+
+    def infer(self, **sizes: int) -> Shape:
+        return Shape(*(sizes[entry] if isinstance(entry, str) else entry for entry in self.dims))

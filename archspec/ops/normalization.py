@@ -1,0 +1,71 @@
+"""Operations that set the mean and variance of a value."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from archspec.ops.base import (
+    Number,
+    Pointwise,
+    Positive,
+    Probability,
+    Shape,
+    Weight,
+    Weights,
+)
+
+Epsilon = Annotated[Number, Field(gt=0)]
+
+
+class Normalization(Pointwise):
+    """Sets mean and variance, then scales and shifts each channel where `affine` is true."""
+
+    affine: bool = True
+    eps: Epsilon = 1e-5
+
+    def weights(self, x: Shape) -> Weights:
+        if not self.affine:
+            return {}
+        return {"weight": Weight((x.channels,), 1.0), "bias": Weight((x.channels,), 0.0)}
+
+
+class BatchNorm(Normalization):
+    """Normalizes each channel over the batch and all positions; at inference with the running mean and variance."""
+
+    momentum: Probability = 0.1
+
+    def weights(self, x: Shape) -> Weights:
+        statistics = {"running_mean": 0.0, "running_var": 1.0}
+        running = {name: Weight((x.channels,), start, trainable=False) for name, start in statistics.items()}
+        return super().weights(x) | running
+
+
+class LayerNorm(Normalization):
+    """Normalizes each sample by itself: over channels and positions, or (`over: channels`) at each position."""
+
+    over: Literal["sample", "channels"] = "sample"
+
+
+class GroupNorm(Normalization):
+    """Normalizes each sample over the positions and channels of one of `groups` groups of channels."""
+
+    main: ClassVar[str | None] = "groups"
+
+    groups: Positive = 32
+
+    def infer(self, x: Shape) -> Shape:
+        fits = x.channels % self.groups == 0
+        self.require(fits, f"groups: {self.groups} does not divide the {x.channels} channels", "groups")
+        return x
+
+
+class InstanceNorm(Normalization):
+    """Normalizes each channel of each sample over its positions."""
+
+    affine: bool = False
+
+    def infer(self, x: Shape) -> Shape:
+        self.require(x.rank >= 1, f"instance_norm needs spatial axes, found the vector {x}")
+        return x

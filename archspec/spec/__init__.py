@@ -1,0 +1,1 @@
+"""The language: text with marks, expressions, nodes, documents, and whole specs."""

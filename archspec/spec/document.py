@@ -1,0 +1,214 @@
+"""One document, as written: a spec, a variant of one, or a block library."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    PlainValidator,
+    PrivateAttr,
+    TypeAdapter,
+    ValidationError,
+    ValidationInfo,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from archspec.errors import Place, suggest
+from archspec.ops import LAYERS
+from archspec.ops.base import LARGEST
+from archspec.spec.expressions import Expression, ExpressionError
+from archspec.spec.messages import report_invalid
+from archspec.spec.nodes import (
+    ARGUMENT_TYPES,
+    STRUCTURE,
+    Argument,
+    Body,
+    Node,
+    Numeric,
+    Reading,
+    Variable,
+    layer_node,
+)
+from archspec.spec.text import Table, place_in
+
+
+def is_size(entry: Any) -> bool:
+    """Whether an entry of an input's shape is a dynamic size: one capital letter."""
+    return isinstance(entry, str) and re.fullmatch("[A-Z]", entry) is not None
+
+
+def read_param(value: Any) -> Any:
+    """A number, a boolean, or a list of such."""
+    if isinstance(value, list):
+        return [read_param(item) for item in value]
+    if isinstance(value, bool | int | float) and abs(value) <= LARGEST:
+        return value
+    raise PydanticCustomError("bad-param", "should be a number, a boolean or a list of such")
+
+
+def _read_dimensions(value: Any) -> tuple[Any, ...]:
+    if not isinstance(value, list) or not 1 <= len(value) <= 4:
+        raise PydanticCustomError("bad-shape", "should be a list of one to four entries, channels first")
+    if is_size(value[0]):
+        raise PydanticCustomError("bad-shape", "should begin with the number of channels, which is not a dynamic size")
+    adapter: TypeAdapter[Any] = TypeAdapter(Numeric)
+    return tuple(entry if is_size(entry) else adapter.validate_python(entry) for entry in value)
+
+
+def _read_size(value: Any) -> Any:
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= LARGEST:
+        raise PydanticCustomError("bad-size", "should be a whole number from 1")
+    return value
+
+
+def _read_argument(value: Any) -> Argument:
+    """`int`, `int = 1`, `block = none`."""
+    kind, equals, default = (str(value) if isinstance(value, str) else "").partition("=")
+    if kind.strip() not in ARGUMENT_TYPES:
+        types = ", ".join(ARGUMENT_TYPES)
+        raise PydanticCustomError(
+            "bad-argument", "should be a type ({types}), or a type and a default as in `int = 1`", {"types": types}
+        )
+    if not equals:
+        return Argument(kind.strip())  # type: ignore[arg-type]
+    if kind.strip() == "block":
+        if default.strip() != "none":
+            raise PydanticCustomError("bad-argument", "of type block has the default none or no default")
+        return Argument("block", "none")
+    try:
+        return Argument(kind.strip(), Expression.parse(default.strip()))  # type: ignore[arg-type]
+    except ExpressionError as error:
+        raise PydanticCustomError(error.code, "{text}", {"text": str(error)}) from error
+
+
+def _read_block_name(value: Any) -> str:
+    taken = value in LAYERS or value in STRUCTURE
+    if taken or not isinstance(value, str) or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", value):
+        problem = "is a word of the language already" if taken else "should be a name of letters, digits and _"
+        raise PydanticCustomError("bad-name", "{problem}", {"problem": problem})
+    return value
+
+
+_WORD = {"type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_]*$"}
+Dimensions: TypeAlias = Annotated[
+    tuple[Any, ...],
+    PlainValidator(_read_dimensions),
+    WithJsonSchema({"type": "array", "items": {"type": ["integer", "string"]}, "minItems": 1, "maxItems": 4}),
+]
+Size: TypeAlias = Annotated[int, BeforeValidator(_read_size)]
+Param: TypeAlias = Annotated[Any, PlainValidator(read_param), WithJsonSchema({"type": ["number", "boolean", "array"]})]
+ArgumentField: TypeAlias = Annotated[
+    Argument,
+    PlainValidator(_read_argument),
+    WithJsonSchema({"type": "string", "pattern": f"^({'|'.join(ARGUMENT_TYPES)})( *=.*)?$"}),
+]
+BlockName: TypeAlias = Annotated[str, PlainValidator(_read_block_name), WithJsonSchema(_WORD)]
+
+
+class Block(BaseModel):
+    """A parametrised body. It sees its arguments, the spec's params and `in_channels`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+    args: dict[Variable, ArgumentField] = Field(default_factory=dict)
+    let: dict[Variable, Numeric] = Field(default_factory=dict)
+    body: Body
+
+    _written: Any = PrivateAttr(default=None)
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _read(cls, value: Any, handler: ModelWrapValidatorHandler[Block], info: ValidationInfo) -> Block:
+        reading: Reading = info.context
+        with reading.inside(read_signature(value)):
+            block = handler(value)
+        block._written = value
+        return block
+
+    @property
+    def written(self) -> Any:
+        return self._written
+
+    def place_of(self, *path: Any) -> Place:
+        return place_in(self._written, path, self._written.at)
+
+
+def read_signature(written: Any) -> Mapping[str, Argument]:
+    """The arguments that a block declares, as far as they can be read; mistakes are reported when the block is."""
+    declared = written.get("args") if isinstance(written, dict) else None
+    signature: dict[str, Argument] = {}
+    for name, value in (declared if isinstance(declared, dict) else {}).items():
+        try:
+            signature[name] = _read_argument(value)
+        except PydanticCustomError:
+            signature[name] = Argument("int", "none")
+    return signature
+
+
+def _read_defaults(value: Any, info: ValidationInfo) -> Any:
+    """Field defaults by node kind; each mistake is reported at its own place."""
+    reading: Reading = info.context
+    if not isinstance(value, Table):
+        raise PydanticCustomError("wrong-type", "should be a mapping of node kinds to fields")
+    return {kind: _read_kind_defaults(kind, fields, value, reading) for kind, fields in value.items()}
+
+
+def _read_kind_defaults(kind: str, fields: Any, written: Table, reading: Reading) -> Mapping[str, Any]:
+    model: type[Node] | None = layer_node(kind) if kind in LAYERS else STRUCTURE.get(kind)
+    if model is None or not model.settings:
+        with_settings = [*LAYERS, *(word for word, node in STRUCTURE.items() if node.settings)]
+        message = f"`defaults` knows no node kind '{kind}'{suggest(kind, with_settings)}"
+        reading.report("unknown-node", message, written.keys_at[kind])
+        return {}
+    if not isinstance(fields, Table):
+        reading.report("wrong-type", f"`defaults` of {kind} should be a mapping of fields", written.values_at[kind])
+        return {}
+    chosen: dict[str, Any] = {}
+    for name, value in fields.items():
+        if name not in model.settings:
+            message = f"{kind} has no field '{name}' for `defaults`{suggest(name, model.settings)}"
+            reading.report("unknown-field", message, fields.keys_at[name])
+            continue
+        try:
+            info = model.model_fields[name]
+            adapter: TypeAdapter[Any] = TypeAdapter(
+                Annotated[info.annotation, *info.metadata] if info.metadata else info.annotation
+            )
+            chosen[name] = adapter.validate_python(value, context=reading)
+        except ValidationError as error:
+            at = fields.values_at[name]
+            report_invalid(error, None, f"`{name}` of {kind} in `defaults`", value, at, at, reading.mistakes)
+    return chosen
+
+
+class Document(BaseModel):
+    """A document of the language, version 1."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+    archspec: Literal[1] = Field(description="Version of the language.")
+    name: str | None = Field(None, description="Name of the network; the file's name unless given.", max_length=200)
+    description: str | None = None
+    extends: str | None = Field(None, description="Another spec, whose params, sizes and defaults this one replaces.")
+    params: dict[Variable, Param] = Field(default_factory=dict, description="Values that a caller may override.")
+    inputs: dict[Variable, Dimensions] | None = Field(
+        None, description="Shapes without the batch; a capital letter is a dynamic size.", min_length=1
+    )
+    sizes: dict[Annotated[str, Field(pattern="^[A-Z]$")], Size] = Field(
+        default_factory=dict, description="The usual value of each dynamic size."
+    )
+    defaults: Annotated[Any, PlainValidator(_read_defaults), WithJsonSchema({"$ref": "#/$defs/defaults"})] = Field(
+        default_factory=dict, description="Field defaults by node kind."
+    )
+    import_: list[str] = Field(default_factory=list, alias="import", description="Block libraries.")
+    blocks: dict[BlockName, Block] = Field(default_factory=dict, description="Parametrised bodies.")
+    network: Body | None = None

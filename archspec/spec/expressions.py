@@ -1,0 +1,227 @@
+"""Expressions: parsed to Python's syntax tree, held against an allow-list, and walked. Nothing is ever run as code."""
+
+from __future__ import annotations
+
+import ast
+import keyword
+import math
+import operator
+import re
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from archspec.errors import suggest
+
+MAX_LENGTH = 200
+MAX_VALUE = 10**18
+"""Beyond this, nothing is a size; and products of products must not grow without bound."""
+
+Value: TypeAlias = int | float | bool | list[Any]
+Scope: TypeAlias = Callable[[str], Value]
+"""Gives the value of a name; raises KeyError."""
+
+
+class ExpressionError(ValueError):
+    """An expression that cannot be parsed, or has no value; `code` is the diagnostic's."""
+
+    def __init__(self, message: str, code: str = "bad-expression") -> None:
+        super().__init__(message)
+        self.code = code
+
+
+_ARITHMETIC: dict[type[ast.AST], Callable[[Any, Any], Any]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.FloorDiv: operator.floordiv,
+    ast.Mod: operator.mod,
+}
+_SIGNS: dict[type[ast.AST], Callable[[Any], Any]] = {ast.USub: operator.neg, ast.UAdd: operator.pos}
+_COMPARISONS: dict[type[ast.AST], Callable[[Any, Any], bool]] = {
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
+    ast.Eq: operator.eq,
+    ast.NotEq: operator.ne,
+}
+FUNCTIONS: dict[str, Callable[..., Any]] = {"min": min, "max": max, "len": len, "round": round}
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+def is_name(text: str) -> bool:
+    """Whether an expression may use `text` as the name of a value."""
+    return bool(_NAME.fullmatch(text)) and not keyword.iskeyword(text) and text not in FUNCTIONS
+
+
+@dataclass(frozen=True)
+class Expression:
+    """A parsed expression.
+
+    >>> Expression.parse("4 * width if wide else width")(dict(width=16, wide=True).__getitem__)
+    64
+    """
+
+    text: str
+    tree: ast.expr = field(repr=False, compare=False)
+
+    @classmethod
+    def parse(cls, text: str) -> Expression:
+        """Raises ExpressionError."""
+        if len(text) > MAX_LENGTH:
+            raise ExpressionError(f"an expression has at most {MAX_LENGTH} characters, found {len(text)}")
+        try:
+            with warnings.catch_warnings():  # the parser warns of things like `1 if`; what matters is checked below
+                warnings.simplefilter("ignore")
+                tree = ast.parse(text.strip(), mode="eval").body
+        except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
+            raise ExpressionError(f"'{text}' is not an expression") from error
+        _check(tree, text)
+        return cls(text, tree)
+
+    def __call__(self, scope: Scope) -> Value:
+        """The value in a scope. Raises ExpressionError."""
+        try:
+            return _bounded(_value(self.tree, scope), self.text)
+        except ExpressionError:
+            raise
+        except (TypeError, ValueError, ArithmeticError, LookupError) as error:
+            raise ExpressionError(f"'{self.text}' has no value: {_reason(error)}") from error
+
+
+@dataclass(frozen=True)
+class Template:
+    """A name that may hold expressions in braces: `heatmap{i}`."""
+
+    text: str
+    parts: tuple[str | Expression, ...]
+
+    @classmethod
+    def parse(cls, text: str) -> Template:
+        """Raises ExpressionError."""
+        pieces = re.split(r"\{([^{}]*)\}", text)
+        parts = tuple(Expression.parse(piece) if i % 2 else piece for i, piece in enumerate(pieces))
+        literal = "".join(part if isinstance(part, str) else "0" for part in parts)
+        if not _NAME.fullmatch(literal):
+            raise ExpressionError(f"'{text}' is not a name: letters, digits, _ and {{expressions}}", "bad-name")
+        return cls(text, parts)
+
+    def __call__(self, scope: Scope) -> str:
+        return "".join(part if isinstance(part, str) else self._digits(part, scope) for part in self.parts)
+
+    def _digits(self, part: Expression, scope: Scope) -> str:
+        value = part(scope)
+        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+            raise ExpressionError(f"'{part.text}' in '{self.text}' should be a whole number from 0, found {value}")
+        return str(value)
+
+
+def _check(node: ast.AST, text: str) -> None:
+    """Hold every part of the tree against the allow-list."""
+    match node:
+        case ast.Constant(value=value):
+            allowed = isinstance(value, bool | int | float) and abs(value) <= MAX_VALUE
+        case ast.Name(id=name):
+            allowed = name not in FUNCTIONS
+        case ast.Call(func=ast.Name(id=name), keywords=[]):
+            allowed = name in FUNCTIONS and not any(isinstance(argument, ast.Starred) for argument in node.args)
+            for argument in node.args:
+                _check(argument, text)
+            if allowed:
+                return
+        case ast.BinOp(op=op):
+            allowed = type(op) in _ARITHMETIC
+        case ast.UnaryOp(op=op):
+            allowed = type(op) in _SIGNS or isinstance(op, ast.Not)
+        case ast.Compare(ops=ops):
+            allowed = all(type(op) in _COMPARISONS for op in ops)
+        case ast.Subscript(slice=index):
+            allowed = not isinstance(index, ast.Slice | ast.Tuple)
+        case ast.BoolOp() | ast.IfExp():
+            allowed = True
+        case _:
+            allowed = False
+    if not allowed:
+        raise ExpressionError(
+            f"'{ast.unparse(node)}' is not allowed in an expression; there are names, numbers, + - * / // %, "
+            "comparisons, and, or, not, if-else, indexing, min, max, len and round"
+        )
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.expr):
+            _check(child, text)
+
+
+def _value(node: ast.expr, scope: Scope) -> Any:
+    match node:
+        case ast.Constant(value=value):
+            return value
+        case ast.Name(id=name):
+            return scope(name)
+        case ast.BinOp(left=left, op=op, right=right):
+            return _bounded(_ARITHMETIC[type(op)](_number(left, scope), _number(right, scope)), ast.unparse(node))
+        case ast.UnaryOp(op=ast.Not(), operand=operand):
+            return not _value(operand, scope)
+        case ast.UnaryOp(op=op, operand=operand):
+            return _SIGNS[type(op)](_number(operand, scope))
+        case ast.BoolOp(op=op, values=values):
+            stop = isinstance(op, ast.Or)
+            return next((v for v in (_value(part, scope) for part in values) if bool(v) is stop), not stop)
+        case ast.Compare(left=left, ops=ops, comparators=rights):
+            operands = [_value(part, scope) for part in (left, *rights)]
+            return all(_COMPARISONS[type(op)](a, b) for op, a, b in zip(ops, operands, operands[1:], strict=False))
+        case ast.IfExp(test=test, body=body, orelse=orelse):
+            return _value(body if _value(test, scope) else orelse, scope)
+        case ast.Subscript(value=value, slice=index):
+            return _item(_value(value, scope), _value(index, scope))
+        case ast.Call(func=ast.Name(id=name), args=args):
+            return FUNCTIONS[name](*(_value(argument, scope) for argument in args))
+    raise AssertionError(f"the allow-list let {type(node).__name__} through")
+
+
+def _number(node: ast.expr, scope: Scope) -> int | float:
+    value = _value(node, scope)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ExpressionError(f"'{ast.unparse(node)}' should be a number, found {_shown(value)}")
+    return value
+
+
+def _item(values: Any, index: Any) -> Any:
+    if not isinstance(values, list):
+        raise TypeError("only a list can be indexed")
+    if isinstance(index, bool) or not isinstance(index, int):
+        raise TypeError(f"an index should be a whole number, found {_shown(index)}")
+    if not -len(values) <= index < len(values):
+        raise IndexError(f"index {index} in a list of {len(values)}")
+    return values[index]
+
+
+def _bounded(value: Any, text: str) -> Any:
+    if isinstance(value, int | float) and not (math.isfinite(value) and abs(value) <= MAX_VALUE):
+        raise ExpressionError(f"'{text}' is larger than any size could be")
+    return value
+
+
+def _reason(error: Exception) -> str:
+    return str(error) or type(error).__name__
+
+
+def _shown(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else f"{value}"
+
+
+def scope_of(*layers: Mapping[str, Value]) -> Scope:
+    """A scope over mappings, the first that has the name; an unknown name is an ExpressionError with a suggestion."""
+
+    def look_up(name: str) -> Value:
+        for layer in layers:
+            if name in layer:
+                return layer[name]
+        known = sorted({known for layer in layers for known in layer})
+        near = suggest(name, known)
+        listing = near or (f"; there is {', '.join(known)}" if known else "; no names are known here")
+        raise ExpressionError(f"unknown name '{name}'{listing}", "unknown-name")
+
+    return look_up

@@ -1,0 +1,319 @@
+"""From a name or a file to a whole `Spec`: imports resolved, variants applied, parameters set."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import PydanticCustomError
+
+from archspec.errors import Diagnostic, Place, SpecError, suggest
+from archspec.spec.document import Block, Document, read_param, read_signature
+from archspec.spec.messages import report_invalid
+from archspec.spec.nodes import CallNode, Node, Reading
+from archspec.spec.text import Items, Marked, Table, place_in, read_bytes, read_file
+from archspec.spec.zoo import find_import, find_spec, shown
+
+MAX_FILES = 64
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A network as written, in one piece: what a caller may still change has been set, and every block is here."""
+
+    name: str
+    description: str
+    file: str
+    params: Mapping[str, Any]
+    inputs: Mapping[str, tuple[Any, ...]]
+    inputs_written: Any
+    sizes: Mapping[str, int]
+    defaults: Mapping[str, Mapping[str, Any]]
+    blocks: Mapping[str, Block]
+    network: tuple[Any, ...]
+    written: Table
+    """The marked data of the document that holds the network."""
+    mistakes: tuple[Diagnostic, ...] = ()
+
+    def to_data(self) -> dict[str, Any]:
+        """The same network as one document without `extends` or `import`, as plain data."""
+        data = {"archspec": 1, "name": self.name, "description": self.description, "params": dict(self.params)}
+        data |= {"inputs": self.inputs_written, "sizes": dict(self.sizes), "defaults": self.written.get("defaults")}
+        data |= {"blocks": {name: block.written for name, block in self.blocks.items()}}
+        data |= {"network": self.written["network"]}
+        plain: dict[str, Any] = _plain({key: value for key, value in data.items() if value not in (None, "", {})})
+        return plain
+
+
+def read_spec(source: str | Path, params: Mapping[str, Any] | None = None) -> Spec:
+    """Read a spec from a file or, by its name, from the zoo; `params` override the spec's own.
+
+    What can still be read is read: the mistakes are in the result. Raises SpecError where nothing can be.
+    """
+    path = find_spec(source)
+    reader = _Reader(root=path.resolve().parent)
+    spec = reader.read_whole(path)
+    return replace(_set_params(spec, params or {}), mistakes=tuple(reader.mistakes))
+
+
+def load(source: str | Path, params: Mapping[str, Any] | None = None) -> Spec:
+    """Like `read_spec`, but raises SpecError with every mistake that was found."""
+    spec = read_spec(source, params)
+    if spec.mistakes:
+        raise SpecError(spec.mistakes)
+    return spec
+
+
+def parse_value(text: str, origin: str) -> Any:
+    """The value in `--set name=TEXT`, read as the language would. Raises SpecError."""
+    return read_bytes(text.encode(), origin).data
+
+
+@dataclass
+class _Reader:
+    """Reads a spec with everything that it imports and extends."""
+
+    root: Path
+    """The folder of the spec; imports stay inside it or inside the zoo."""
+    mistakes: list[Diagnostic] = field(default_factory=list)
+    libraries: dict[Path, dict[str, Block]] = field(default_factory=dict)
+    trail: list[Path] = field(default_factory=list)
+
+    def read_whole(self, path: Path) -> Spec:
+        document, written, blocks = self._read_document(path)
+        name = document.name or path.stem
+        if document.extends is not None:
+            return self._extend(document, written, path, name)
+        missing = [f"`{key}`" for key in ("inputs", "network") if getattr(document, key) is None]
+        if missing:
+            hint = "; it is a block library, to be imported" if document.blocks and len(missing) == 2 else ""
+            raise SpecError(
+                [*self.mistakes, Diagnostic("missing-field", f"a spec needs {' and '.join(missing)}{hint}", written.at)]
+            )
+        assert document.inputs is not None and document.network is not None
+        return Spec(
+            name=name,
+            description=document.description or "",
+            file=shown(path),
+            params=document.params,
+            inputs=document.inputs,
+            inputs_written=written["inputs"],
+            sizes=document.sizes,
+            defaults=document.defaults,
+            blocks=blocks,
+            network=document.network,
+            written=written,
+        )
+
+    def _extend(self, document: Document, written: Table, path: Path, name: str) -> Spec:
+        fixed = [key for key in ("inputs", "import", "blocks", "network") if key in written]
+        for key in fixed:
+            message = f"a variant replaces params, sizes and defaults; `{key}` comes from {document.extends}"
+            self._report("bad-variant", message, written.keys_at[key])
+        base_path = self._locate(str(document.extends), path, written.values_at["extends"], "extends")
+        with_base = [*self.trail, path]
+        if base_path in with_base:
+            raise SpecError([*self.mistakes, self._cycle(base_path, with_base, written.values_at["extends"])])
+        self.trail.append(path)
+        base = self.read_whole(base_path)
+        self.trail.pop()
+        sizes = self._replace_keys(base.sizes, document.sizes, written, "sizes")
+        params = self._replace_keys(base.params, document.params, written, "params")
+        defaults = {
+            kind: {**base.defaults.get(kind, {}), **document.defaults.get(kind, {})}
+            for kind in {**base.defaults, **document.defaults}
+        }
+        merged = Table(base.written.at)
+        merged.update(base.written)
+        merged["defaults"] = _merge_tables(base.written.get("defaults"), written.get("defaults"))
+        return replace(
+            base,
+            name=name,
+            description=document.description or base.description,
+            file=shown(path),
+            params=params,
+            sizes=sizes,
+            defaults=defaults,
+            written=merged,
+        )
+
+    def _replace_keys(
+        self, base: Mapping[str, Any], own: Mapping[str, Any], written: Table, key: str
+    ) -> Mapping[str, Any]:
+        for name, value in own.items():
+            problem = _misfit(name, value, base, key)
+            if problem:
+                self._report(
+                    "unknown-param" if name not in base else "bad-param",
+                    problem,
+                    place_in(written, (key, name), written.at, key=name not in base),
+                )
+        return {name: own.get(name, value) for name, value in base.items()}
+
+    def _read_document(self, path: Path) -> tuple[Document, Table, dict[str, Block]]:
+        """A document, its marked data, and the blocks it sees."""
+        if len(self.libraries) + len(self.trail) > MAX_FILES:
+            raise SpecError(
+                [Diagnostic("too-large", f"a spec is made of at most {MAX_FILES} files", Place(shown(path)))]
+            )
+        written = self._read_text(path)
+        imported = self._read_imports(written, path)
+        reading = Reading(shown(path), mistakes=self.mistakes)
+        reading.signatures = {name: read_signature(block.written) for name, block in imported.items()}
+        own = written.get("blocks")
+        for name, block in (own if isinstance(own, Table) else {}).items():
+            if name in imported:
+                self._report(
+                    "duplicate-block", f"the block '{name}' is imported too; rename one of them", own.keys_at[name]
+                )
+            reading.signatures[name] = read_signature(block)
+        try:
+            document = Document.model_validate(written, context=reading)
+        except ValidationError as error:
+            report_invalid(error, Document, "a document", written, written.at, written.at, self.mistakes)
+            raise SpecError(self.mistakes) from None
+        blocks = {**imported, **document.blocks}
+        self._refuse_recursion(document.blocks)
+        return document, written, blocks
+
+    def _read_text(self, path: Path) -> Table:
+        name = shown(path)
+        marked: Marked = read_file(path, name)
+        self.mistakes.extend(marked.mistakes)
+        if not isinstance(marked.data, Table):
+            raise SpecError(
+                [Diagnostic("wrong-type", "a document is a mapping that starts with `archspec: 1`", Place(name))]
+            )
+        return marked.data
+
+    def _read_imports(self, written: Table, path: Path) -> dict[str, Block]:
+        paths = written.get("import")
+        blocks: dict[str, Block] = {}
+        if not isinstance(paths, Items):
+            return blocks  # absent, or wrong, which the document's model says
+        for item, place in zip(paths, paths.items_at, strict=True):
+            if not isinstance(item, str):
+                continue
+            for name, block in self._import(
+                self._locate(item, path, place, "import"), [*self.trail, path], place
+            ).items():
+                if name in blocks and blocks[name] is not block:
+                    self._report("duplicate-block", f"two imported libraries have a block '{name}'", place)
+                blocks[name] = block
+        return blocks
+
+    def _import(self, path: Path, trail: list[Path], place: Place) -> dict[str, Block]:
+        if path in trail:
+            raise SpecError([*self.mistakes, self._cycle(path, trail, place)])
+        if path not in self.libraries:
+            self.trail, outer = trail, self.trail
+            self.libraries[path] = self._read_document(path)[2]
+            self.trail = outer
+        return self.libraries[path]
+
+    def _locate(self, name: str, path: Path, place: Place, key: str) -> Path:
+        try:
+            return find_import(name, path, self.root, by_name=key == "extends")
+        except LookupError as error:
+            raise SpecError(
+                [
+                    *self.mistakes,
+                    Diagnostic(
+                        "import-outside" if "outside" in str(error) else "unknown-import", str(error.args[0]), place
+                    ),
+                ]
+            ) from None
+
+    def _cycle(self, path: Path, trail: list[Path], place: Place) -> Diagnostic:
+        names = " → ".join(item.stem for item in [*trail[trail.index(path) :], path])
+        return Diagnostic("import-cycle", f"files include each other: {names}", place)
+
+    def _refuse_recursion(self, blocks: Mapping[str, Block]) -> None:
+        """Blocks always end: none may lead to itself."""
+        calls = {name: [node for node in _calls(block.body) if node.block in blocks] for name, block in blocks.items()}
+        done: set[str] = set()
+        for start in blocks:
+            stack: list[tuple[str, int]] = [(start, 0)]
+            while stack:
+                name, position = stack.pop()
+                if name in done or position == len(calls[name]):
+                    done.add(name)
+                    continue
+                stack.append((name, position + 1))
+                call = calls[name][position]
+                trail = [item for item, _ in stack]
+                if call.block in trail:
+                    names = " → ".join([*trail[trail.index(call.block) :], call.block])
+                    raise SpecError(
+                        [*self.mistakes, Diagnostic("block-cycle", f"a block calls itself: {names}", call.place)]
+                    )
+                if call.block not in done:
+                    stack.append((call.block, 0))
+
+    def _report(self, code: str, message: str, place: Place) -> None:
+        self.mistakes.append(Diagnostic(code, message, place))
+
+
+def _calls(value: Any) -> list[CallNode]:
+    """Every call in a body, at any depth."""
+    found: list[CallNode] = []
+    pending = [value]
+    while pending:
+        item = pending.pop()
+        if isinstance(item, CallNode):
+            found.append(item)
+            pending.extend(item.arguments.values())
+        elif isinstance(item, Node):
+            pending.extend(getattr(item, name) for name in type(item).model_fields)
+        elif isinstance(item, tuple | list):
+            pending.extend(item)
+    return found
+
+
+def _set_params(spec: Spec, given: Mapping[str, Any]) -> Spec:
+    mistakes = []
+    params = dict(spec.params)
+    for name, value in given.items():
+        place = Place(f"--set {name}")
+        try:
+            value = read_param(value)
+            problem = _misfit(name, value, spec.params, "params")
+        except PydanticCustomError as error:
+            problem = f"`{name}` {error.message()}"
+        if problem:
+            mistakes.append(Diagnostic("bad-param" if name in params else "unknown-param", problem, place))
+        params[name] = value
+    if mistakes:
+        raise SpecError(mistakes)
+    return replace(spec, params=MappingProxyType(params))
+
+
+def _misfit(name: str, value: Any, base: Mapping[str, Any], key: str) -> str | None:
+    """Why a value cannot replace the one of that name, if it cannot."""
+    if name not in base:
+        listing = f"; there is {', '.join(base)}" if base else "; it has none"
+        return f"the spec has no `{name}` in {key}{suggest(name, base) or listing}"
+    if _sort(value) != _sort(base[name]):
+        return f"`{name}` should be {_sort(base[name])}, found {_sort(value)}"
+    return None
+
+
+def _sort(value: Any) -> str:
+    if isinstance(value, bool):
+        return "a boolean"
+    return "a list" if isinstance(value, list) else "a number"
+
+
+def _merge_tables(base: Any, own: Any) -> dict[str, Any]:
+    kinds = {**(base or {}), **(own or {})}
+    return {kind: {**(base or {}).get(kind, {}), **(own or {}).get(kind, {})} for kind in kinds}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value

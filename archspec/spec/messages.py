@@ -1,0 +1,79 @@
+"""pydantic's errors in the project's words, each at its place in the text."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from archspec.errors import Diagnostic, Place, suggest
+from archspec.spec.text import place_in
+
+
+def report_invalid(
+    error: ValidationError,
+    model: type[BaseModel] | None,
+    subject: str,
+    written: Any,
+    at: Place,
+    value_at: Place,
+    mistakes: list[Diagnostic],
+) -> None:
+    """Add one diagnostic for each detail of a validation error.
+
+    `subject` names what was validated, `written` is its marked data, `at` its own place and `value_at` the place of a
+    value that was written without its field's name.
+    """
+    for detail in error.errors():
+        path = detail["loc"]
+        unknown = detail["type"] == "extra_forbidden"
+        start = at if unknown or not path or detail["type"] == "missing" else value_at
+        place = place_in(written, path, start, key=unknown)
+        mistakes.append(Diagnostic(_code(detail), _message(detail, model, subject), place))
+
+
+def _code(detail: ErrorDetails) -> str:
+    kind = detail["type"]
+    if kind == "extra_forbidden":
+        return "unknown-field"
+    if kind == "missing":
+        return "missing-field"
+    if "-" in kind:  # raised by this package
+        return kind
+    return "wrong-type" if kind.endswith("_type") or kind.endswith("_parsing") else "bad-value"
+
+
+def _message(detail: ErrorDetails, model: type[BaseModel] | None, subject: str) -> str:
+    path = ".".join(str(step) for step in detail["loc"] if not str(step).endswith("]"))
+    if detail["type"] == "extra_forbidden":
+        return f"unknown field '{path}' of {subject}{suggest(str(detail['loc'][-1]), _field_names(model))}"
+    if detail["type"] == "missing":
+        return f"{subject} needs `{path}`"
+    text = detail["msg"].removeprefix("Value error, ")
+    text = text.replace("Input should be", "should be").replace("valid ", "")
+    described = f"`{path}` of {subject} {text}" if path else f"{subject} {text}"
+    found = _found(detail["input"])
+    return (
+        described if not found or found in text or detail["type"] in _SELF_EXPLAINING else f"{described}, found {found}"
+    )
+
+
+_SELF_EXPLAINING = {"bad-expression", "bad-loop", "bad-residual", "unknown-name", "too_short"}
+
+
+def _field_names(model: type[BaseModel] | None) -> list[str]:
+    return [info.alias or name for name, info in model.model_fields.items()] if model else []
+
+
+def _found(value: Any) -> str:
+    """A short rendering of the offending value, or nothing where it would not help."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return f"'{value[:40]}…'" if len(value) > 40 else f"'{value}'"
+    if isinstance(value, int | float):
+        return f"{value}"
+    return {dict: "a mapping", list: "a list"}.get(next((t for t in (dict, list) if isinstance(value, t)), object), "")

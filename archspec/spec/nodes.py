@@ -1,0 +1,486 @@
+"""The nodes of a body, as pydantic models. Layer nodes are derived from the operations; structure nodes stand here.
+
+A mistake in one node does not hide the next: it is reported to the `Reading`, and a `Broken` node takes its place.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from types import MappingProxyType
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias, get_args
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    PrivateAttr,
+    TypeAdapter,
+    ValidationError,
+    ValidationInfo,
+    WithJsonSchema,
+    create_model,
+    model_validator,
+)
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticCustomError
+
+from archspec.errors import Diagnostic, Place, suggest
+from archspec.ops import LAYERS, Op
+from archspec.spec.expressions import MAX_LENGTH, Expression, ExpressionError, Template, is_name
+from archspec.spec.messages import report_invalid
+from archspec.spec.text import Table, place_in
+
+ArgumentType: TypeAlias = Literal["int", "float", "bool", "list", "block"]
+ARGUMENT_TYPES: tuple[str, ...] = get_args(ArgumentType)
+
+RESERVED = frozenset({"in_channels", "out_channels"})
+"""Names that the language itself gives a value."""
+
+
+@dataclass(frozen=True)
+class Argument:
+    """A block's declared argument; without a default it must be given."""
+
+    type: ArgumentType
+    default: Expression | Literal["none"] | None = None
+
+    @property
+    def required(self) -> bool:
+        return self.default is None
+
+
+@dataclass
+class Reading:
+    """What is known while one document is read, and the mistakes found in it."""
+
+    file: str
+    signatures: dict[str, Mapping[str, Argument]] = field(default_factory=dict)
+    """The declared arguments of every block that may be called."""
+    bodies: frozenset[str] = frozenset()
+    """The block arguments of the block that is being read: in its body they are words."""
+    mistakes: list[Diagnostic] = field(default_factory=list)
+
+    def report(self, code: str, message: str, place: Place) -> None:
+        self.mistakes.append(Diagnostic(code, message, place))
+
+    @contextmanager
+    def inside(self, arguments: Mapping[str, Argument]) -> Iterator[None]:
+        """Read a block's body, in which its block arguments are words."""
+        outer, self.bodies = self.bodies, frozenset(n for n, a in arguments.items() if a.type == "block")
+        try:
+            yield
+        finally:
+            self.bodies = outer
+
+    @property
+    def words(self) -> list[str]:
+        return [*LAYERS, *STRUCTURE, *self.signatures, *self.bodies]
+
+
+class Node(BaseModel):
+    """One step of a body. `place` is where it stands; `place_of(field)` is where a field's value stands."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+    word: ClassVar[str]
+    main: ClassVar[str | None] = None
+
+    settings: ClassVar[tuple[str, ...]] = ()
+    """The fields that a spec's `defaults` may set for this kind."""
+
+    name: Annotated[str | None, BeforeValidator(lambda value: _read_node_name(value))] = None
+    """A name of its own, for weights and messages; otherwise the kind and its ordinal."""
+
+    _place: Place = PrivateAttr(default=Place(""))
+    _written: Any = PrivateAttr(default=None)
+
+    @property
+    def place(self) -> Place:
+        return self._place
+
+    @property
+    def kind(self) -> str:
+        return self.word
+
+    def place_of(self, *path: Any) -> Place:
+        written = self._written
+        if isinstance(written, Table) and path and path[0] in written:
+            return place_in(written, path, self._place)
+        return self._place
+
+
+class Broken:
+    """Stands where a node could not be read; the mistake has been reported."""
+
+    kind = "broken"
+    name = None
+
+
+def _read_number(value: Any) -> Any:
+    """A number, or an expression in its place."""
+    if isinstance(value, str):
+        return _parse(value)
+    if not isinstance(value, bool | int | float):
+        raise PydanticCustomError("wrong-type", "should be a number or an expression")
+    return value
+
+
+def _read_list(value: Any) -> Any:
+    """A list of numbers or expressions (lists may nest), or an expression that names one."""
+    if isinstance(value, str):
+        return _parse(value)
+    if not isinstance(value, list):
+        raise PydanticCustomError("wrong-type", "should be a list of numbers, or the name of one")
+    return [_read_list(item) if isinstance(item, list) else _read_number(item) for item in value]
+
+
+def _parse(text: str) -> Expression:
+    try:
+        return Expression.parse(text)
+    except ExpressionError as error:
+        raise PydanticCustomError(error.code, "{text}", {"text": str(error)}) from error
+
+
+def _read_template(value: Any) -> Template:
+    if not isinstance(value, str):
+        raise PydanticCustomError("wrong-type", "should be a name")
+    try:
+        return Template.parse(value)
+    except ExpressionError as error:
+        raise PydanticCustomError(error.code, "{text}", {"text": str(error)}) from error
+
+
+def _read_variable(value: Any) -> str:
+    """The name of a value in expressions."""
+    if not isinstance(value, str) or not is_name(value) or value in RESERVED:
+        raise PydanticCustomError("bad-name", "should be a name for expressions: letters, digits and _, no Python word")
+    return value
+
+
+def _read_node_name(value: Any) -> Any:
+    if value is None or (isinstance(value, str) and re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", value) and is_name(value)):
+        if value in RESERVED_MODULE_NAMES:
+            raise PydanticCustomError("bad-name", "is a word of torch's modules, and cannot name a part of one")
+        return value
+    raise PydanticCustomError("bad-name", "should be a name of letters, digits and _, no Python word")
+
+
+Numeric: TypeAlias = Annotated[
+    int | float | bool | Expression,
+    PlainValidator(_read_number),
+    WithJsonSchema({"type": ["number", "boolean", "string"], "maxLength": MAX_LENGTH}),
+]
+NumberList: TypeAlias = Annotated[
+    list[Any] | Expression,
+    PlainValidator(_read_list),
+    WithJsonSchema({"type": ["array", "string"], "items": {"type": ["number", "boolean", "string", "array"]}}),
+]
+Label: TypeAlias = Annotated[
+    Template, PlainValidator(_read_template), WithJsonSchema({"type": "string", "minLength": 1})
+]
+Variable: TypeAlias = Annotated[
+    str, PlainValidator(_read_variable), WithJsonSchema({"type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_]*$"})
+]
+
+
+def _read_body(value: Any, info: ValidationInfo) -> tuple[Any, ...]:
+    reading: Reading = info.context
+    if value is None:
+        return ()
+    if not isinstance(value, list):
+        raise PydanticCustomError("wrong-type", "should be a list of nodes")
+    return tuple(read_node(item, place_in(value, (i,), Place(reading.file)), reading) for i, item in enumerate(value))
+
+
+Body: TypeAlias = Annotated[tuple[Any, ...], PlainValidator(_read_body), WithJsonSchema({"$ref": "#/$defs/body"})]
+Branches: TypeAlias = Annotated[list[Body], Field(min_length=1)]
+Fit: TypeAlias = Literal["error", "crop"]
+MergeWord: TypeAlias = Literal["add", "concat", "mul"]
+
+
+class LayerNode(Node):
+    """A primitive operation; the subclasses' fields are those of `op`, a number also by an expression."""
+
+    op: ClassVar[type[Op]]
+
+
+class Loop(Node):
+    """`n` turns, or one for each position of lists of equal length."""
+
+    n: Numeric | None = None
+    each: dict[Variable, NumberList] | None = None
+    as_: Variable = Field("i", alias="as")
+
+    @model_validator(mode="after")
+    def _count_once(self) -> Loop:
+        if (self.n is None) == (self.each is None):
+            raise PydanticCustomError("bad-loop", "needs either `n` or `each`")
+        if self.each is not None and not self.each:
+            raise PydanticCustomError("bad-loop", "needs at least one list in `each`")
+        return self
+
+
+class Repeat(Loop):
+    word = "repeat"
+    body: Body
+
+
+class Dense(Loop):
+    word = "dense"
+    body: Body
+
+
+class EncoderDecoder(Loop):
+    word = "encoder_decoder"
+    encoder: Body = ()
+    skip: Body = ()
+    down: Body = ()
+    bottom: Body = ()
+    up: Body = ()
+    merge: MergeWord = "concat"
+    fit: Fit = "error"
+    decoder: Body = ()
+
+    settings = ("merge", "fit")
+
+
+class Residual(Node):
+    word = "residual"
+    body: Body
+    shortcut: Body | None = None
+    project: Body | None = None
+    scale: Numeric | None = None
+    survival: Numeric | None = None
+
+    settings = ("scale", "survival")
+
+    @model_validator(mode="after")
+    def _choose_one(self) -> Residual:
+        if self.shortcut is not None and self.project is not None:
+            raise PydanticCustomError(
+                "bad-residual", "takes `shortcut` (always used) or `project` (where shapes differ), not both"
+            )
+        return self
+
+
+class Branching(Node):
+    """Branches of one value, merged."""
+
+    main = "branches"
+    branches: Branches
+    fit: Fit = "error"
+
+    settings = ("fit",)
+
+
+class AddNode(Branching):
+    word = "add"
+
+
+class ConcatNode(Branching):
+    word = "concat"
+
+
+class MulNode(Branching):
+    word = "mul"
+
+
+class When(Node):
+    word = "when"
+    test: Numeric
+    then: Body
+    else_: Body = Field((), alias="else")
+
+
+class Labelled(Node):
+    main = "label"
+    label: Label
+
+
+class Tap(Labelled):
+    word = "tap"
+
+
+class From(Labelled):
+    word = "from"
+
+
+class Output(Labelled):
+    word = "output"
+
+
+class Ext(Node):
+    """An operation in Python that the caller allowed by name; its fields are the operation's own."""
+
+    model_config = ConfigDict(extra="allow")
+
+    word = "ext"
+    main = "use"
+    use: str
+
+
+class CallNode(Node):
+    """A call of a block, or the place of a body that was handed in."""
+
+    block: str
+    arguments: Mapping[str, Any] = Field(default_factory=lambda: MappingProxyType({}))
+
+    @property
+    def kind(self) -> str:
+        return self.block
+
+
+STRUCTURE: dict[str, type[Node]] = {
+    node.word: node
+    for node in (Residual, Dense, AddNode, ConcatNode, MulNode, EncoderDecoder, Repeat, When, Tap, From, Output, Ext)
+}
+
+
+@cache
+def layer_node(kind: str) -> type[LayerNode]:
+    """The node of an operation: its fields, each optional (`defaults` may give it), a number also by an expression."""
+    op = LAYERS[kind]
+    fields: dict[str, Any] = {name: (_spelled(info), None) for name, info in op.model_fields.items()}
+    model = create_model(f"{op.__name__}Node", __base__=LayerNode, __doc__=op.__doc__, **fields)
+    model.word, model.main, model.op, model.settings = kind, op.main, op, tuple(fields)
+    return model
+
+
+def _spelled(info: FieldInfo) -> Any:
+    """The type of an operation's field as a spec may write it: an expression stands for a number or a boolean too."""
+    annotation: Any = Annotated[info.annotation, *info.metadata] if info.metadata else info.annotation
+    words, numeric = _words_of(annotation), _takes_number(annotation)
+    adapter: TypeAdapter[Any] = TypeAdapter(annotation)
+    schema = adapter.json_schema()
+    if numeric and not words:
+        schema = {"anyOf": [schema, {"type": "string", "maxLength": MAX_LENGTH}]}
+    elif numeric:
+        schema = {"anyOf": [*schema["anyOf"], {"type": "string", "maxLength": MAX_LENGTH}]}
+    if not info.is_required():
+        schema = schema | {"default": info.default}
+
+    def read(value: Any) -> Any:
+        if isinstance(value, str) and value not in words:
+            if not numeric:
+                raise PydanticCustomError("bad-value", "should be {words}", {"words": " or ".join(words)})
+            return _parse(value)
+        return adapter.validate_python(value)
+
+    return Annotated[Any, PlainValidator(read), WithJsonSchema(schema)]
+
+
+def _words_of(annotation: Any) -> tuple[str, ...]:
+    """The literal words that a field takes."""
+    if isinstance(annotation, str):
+        return (annotation,)
+    return tuple(word for part in get_args(annotation) for word in _words_of(part) if isinstance(word, str))
+
+
+def _takes_number(annotation: Any) -> bool:
+    """Whether a field takes a number or a boolean."""
+    return annotation in (int, float, bool) or any(_takes_number(part) for part in get_args(annotation))
+
+
+def read_node(raw: Any, place: Place, reading: Reading) -> Node | Broken:
+    """One node of a body; what is wrong in it is reported, and `Broken` stands in its place."""
+    if isinstance(raw, str):
+        word, value, at = raw, None, place
+    elif isinstance(raw, Table) and len(raw) == 1:
+        ((word, value),) = raw.items()
+        at = raw.keys_at[word]
+    elif isinstance(raw, Table) and raw:
+        keys = " and ".join(f"`{key}`" for key in list(raw)[:3])
+        reading.report("bad-node", f"a node has one key, found {keys}; indent its fields, or start a new item", place)
+        return Broken()
+    else:
+        reading.report("bad-node", "a node is a word, or a mapping with one key", place)
+        return Broken()
+    if word in LAYERS:
+        return _read_fields(layer_node(word), word, value, at, reading)
+    if word in STRUCTURE:
+        return _read_fields(STRUCTURE[word], word, value, at, reading)
+    if word in reading.signatures or word in reading.bodies:
+        return _read_call(word, value, at, reading)
+    reading.report("unknown-node", f"unknown node '{word}'{suggest(word, reading.words)}", at)
+    return Broken()
+
+
+def _read_fields(model: type[Node], word: str, value: Any, at: Place, reading: Reading) -> Node | Broken:
+    if isinstance(value, dict):
+        fields = value
+    elif value is None:
+        fields = {}
+    elif model.main is not None:
+        fields = {model.main: value}
+    else:
+        reading.report("wrong-type", f"{word} takes named fields, as in `{word}: {{...}}`", at)
+        return Broken()
+    try:
+        node = model.model_validate(fields, context=reading)
+    except ValidationError as error:
+        value_place = at if isinstance(value, dict) or value is None else _value_place(value, at)
+        report_invalid(error, model, word, fields, at, value_place, reading.mistakes)
+        return Broken()
+    node._place, node._written = at, value
+    return node
+
+
+def _value_place(value: Any, at: Place) -> Place:
+    return getattr(value, "at", at)
+
+
+def _read_call(word: str, value: Any, at: Place, reading: Reading) -> Node | Broken:
+    if value is not None and not isinstance(value, Table):
+        reading.report("wrong-type", f"{word} takes named arguments, as in `{word}: {{argument: value}}`", at)
+        return Broken()
+    given: Table = value if value is not None else Table(at)
+    before = len(reading.mistakes)
+    signature = reading.signatures.get(word, {}) if word not in reading.bodies else {}
+    arguments: dict[str, Any] = {}
+    name = None
+    for key, raw in given.items():
+        try:
+            if key in signature:
+                arguments[key] = _ARGUMENT_READERS[signature[key].type].validate_python(raw, context=reading)
+            elif key == "name":
+                name = _read_node_name(raw)
+            else:
+                takes = f"; it takes {', '.join(signature)}" if signature else "; it takes no arguments"
+                near = suggest(key, signature) or takes
+                reading.report("unknown-argument", f"unknown argument '{key}' of {word}{near}", given.keys_at[key])
+        except ValidationError as error:
+            report_invalid(
+                error, None, f"{word}'s {key}", raw, given.values_at[key], given.values_at[key], reading.mistakes
+            )
+        except PydanticCustomError as error:
+            reading.report(error.type, f"`name` {error.message()}", given.values_at[key])
+    missing = [f"`{key}`" for key, argument in signature.items() if argument.required and key not in given]
+    if missing:
+        reading.report("missing-argument", f"{word} needs {' and '.join(missing)}", at)
+    if len(reading.mistakes) > before:
+        return Broken()
+    node = CallNode(block=word, arguments=MappingProxyType(arguments), name=name)
+    node._place, node._written = at, value
+    return node
+
+
+def _read_handed_body(value: Any, info: ValidationInfo) -> Any:
+    return () if value == "none" else _read_body(value, info)
+
+
+_ARGUMENT_READERS: dict[str, TypeAdapter[Any]] = {
+    **{kind: TypeAdapter(Numeric) for kind in ("int", "float", "bool")},
+    "list": TypeAdapter(NumberList),
+    "block": TypeAdapter(Annotated[tuple[Any, ...], PlainValidator(_read_handed_body)]),
+}
+
+# Public attributes of torch.nn.Module: a submodule cannot have such a name. A test compares them with torch's own.
+RESERVED_MODULE_NAMES = frozenset(
+    ["T_destination", "add_module", "apply", "bfloat16", "buffers", "call_super_init", "children", "compile", "cpu", "cuda", "double", "dump_patches", "eval", "extra_repr", "float", "forward", "get_buffer", "get_extra_state", "get_parameter", "get_submodule", "half", "ipu", "load_state_dict", "modules", "mtia", "named_buffers", "named_children", "named_modules", "named_parameters", "parameters", "register_backward_hook", "register_buffer", "register_forward_hook", "register_forward_pre_hook", "register_full_backward_hook", "register_full_backward_pre_hook", "register_load_state_dict_post_hook", "register_load_state_dict_pre_hook", "register_module", "register_parameter", "register_state_dict_post_hook", "register_state_dict_pre_hook", "requires_grad_", "set_extra_state", "set_submodule", "share_memory", "state_dict", "to", "to_empty", "train", "training", "type", "xpu", "zero_grad", "code", "graph", "print_readable", "recompile", "add_submodule", "delete_submodule", "delete_all_unused_submodules", "meta"]
+)

@@ -1,0 +1,248 @@
+"""Text to plain data with marks: YAML 1.2 scalars, no tags, nothing that multiplies; every bound is checked while the
+parser's events stream in, before anything is built from them."""
+
+from __future__ import annotations
+
+import codecs
+import math
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple, NoReturn
+
+import yaml
+
+from archspec.errors import Diagnostic, Place, SpecError
+
+MAX_BYTES = 1 << 20
+MAX_DEPTH = 64
+MAX_ALIASES = 32
+MAX_NODES = 100_000
+MAX_NUMBER = 64
+"""Characters of a number."""
+
+_PARSER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+_INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
+_WORDS: dict[str, bool | None] = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL"), None),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+}
+
+
+class Table(dict[str, Any]):
+    """A mapping that knows where it, its keys and its values stand."""
+
+    def __init__(self, at: Place) -> None:
+        super().__init__()
+        self.at = at
+        self.keys_at: dict[str, Place] = {}
+        self.values_at: dict[str, Place] = {}
+
+
+class Items(list[Any]):
+    """A sequence that knows where it and its items stand."""
+
+    def __init__(self, at: Place) -> None:
+        super().__init__()
+        self.at = at
+        self.items_at: list[Place] = []
+
+
+class Marked(NamedTuple):
+    """A document's data, and the mistakes beside which it could still be read."""
+
+    data: Any
+    mistakes: tuple[Diagnostic, ...]
+
+
+def place_in(data: Any, path: tuple[Any, ...], start: Place, *, key: bool = False) -> Place:
+    """The place of the value (or with `key`, of its key) at the end of `path`, or of the deepest part that exists."""
+    place = start
+    for depth, step in enumerate(path):
+        if isinstance(data, Table) and step in data.values_at:
+            place = (data.keys_at if key and depth == len(path) - 1 else data.values_at)[step]
+        elif isinstance(data, Items) and isinstance(step, int) and step < len(data.items_at):
+            place = data.items_at[step]
+        else:
+            break
+        data = data[step]
+    return place
+
+
+def read_file(path: Path, name: str) -> Marked:
+    """The marked data of a file that messages call `name`. Raises SpecError."""
+    start = Place(name)
+    try:
+        if path.is_dir():
+            _refuse("unreadable", "this is a directory, not a spec", start)
+        if path.exists() and not path.is_file():
+            _refuse("unreadable", "this is not a regular file", start)
+        with path.open("rb") as file:
+            raw = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        _refuse("unreadable", f"cannot be read: {error.strerror or error}", start)
+    return read_bytes(raw, name)
+
+
+def read_bytes(raw: bytes, name: str) -> Marked:
+    """The marked data of a document's bytes. Raises SpecError."""
+    if len(raw) > MAX_BYTES:
+        _refuse("too-large", f"a spec has at most {MAX_BYTES:,} bytes", Place(name))
+    try:
+        text = raw.removeprefix(codecs.BOM_UTF8).decode("utf-8")
+    except UnicodeDecodeError as error:
+        before = raw[: error.start].decode("utf-8")
+        place = Place(name, before.count("\n") + 1, len(before) - before.rfind("\n"))
+        _refuse("not-utf8", f"the byte 0x{raw[error.start]:02x} is not UTF-8", place)
+    if name.endswith(".json"):
+        text = text.replace("\t", " ")  # JSON may be indented with tabs, and has none inside strings; YAML refuses them
+    return _Builder(name).build(text)
+
+
+@dataclass
+class _Builder:
+    """Builds marked data from the parser's events, on a stack of its own."""
+
+    name: str
+    stack: list[tuple[Table | Items, str | None, int]] = field(default_factory=list)
+    """Open containers, each with its anchor and the count of nodes before it."""
+    anchors: dict[str, tuple[Any, int]] = field(default_factory=dict)
+    mistakes: list[Diagnostic] = field(default_factory=list)
+    key: str | None = None
+    """The key that waits for its value, in the innermost open mapping."""
+    nodes: int = 0
+    aliases: int = 0
+    documents: int = 0
+    root: Any = None
+
+    def build(self, text: str) -> Marked:
+        parser = None
+        try:
+            parser = _PARSER(text)
+            while parser.check_event():
+                self._take(parser.get_event())
+        except yaml.YAMLError as error:
+            self._refuse_syntax(error)
+        finally:
+            if parser is not None:
+                parser.dispose()
+        if self.documents == 0 or self.root is None:
+            _refuse("empty", "the document is empty; a spec starts with `archspec: 1`", Place(self.name))
+        return Marked(self.root, tuple(self.mistakes))
+
+    def _take(self, event: Any) -> None:
+        place = self._place(event.start_mark)
+        if isinstance(event, yaml.DocumentStartEvent):
+            self.documents += 1
+            if self.documents > 1:
+                _refuse("many-documents", "a file holds one document; remove this `---` and what follows", place)
+        elif isinstance(event, yaml.AliasEvent):
+            self._alias(event, place)
+        elif isinstance(event, yaml.NodeEvent):
+            self._node(event, place)
+        elif isinstance(event, yaml.CollectionEndEvent):
+            container, anchor, before = self.stack.pop()
+            self._keep(anchor, container, self.nodes - before)
+
+    def _node(self, event: Any, place: Place) -> None:
+        before = self.nodes
+        self._count(1, place)
+        if event.tag is not None and event.tag != "!":
+            _refuse("tag", f"tags are not part of the language: {event.tag}", place)
+        if isinstance(event, yaml.ScalarEvent):
+            value = self._scalar(event, place)
+            self._keep(event.anchor, value, 1)
+            self._attach(value, place)
+            return
+        container = Table(place) if isinstance(event, yaml.MappingStartEvent) else Items(place)
+        self._attach(container, place)
+        if len(self.stack) == MAX_DEPTH:
+            _refuse("too-deep", f"a document is at most {MAX_DEPTH} levels deep", place)
+        self.stack.append((container, event.anchor, before))
+
+    def _alias(self, event: Any, place: Place) -> None:
+        self.aliases += 1
+        if self.aliases > MAX_ALIASES:
+            _refuse("too-many-aliases", f"a document has at most {MAX_ALIASES} aliases", place)
+        if event.anchor not in self.anchors:
+            _refuse("unknown-alias", f"no finished anchor '{event.anchor}' before this alias", place)
+        value, size = self.anchors[event.anchor]
+        self._count(size, place)
+        self._attach(value, place)
+
+    def _attach(self, value: Any, place: Place) -> None:
+        """Put a value where the innermost open container expects one."""
+        container = self.stack[-1][0] if self.stack else None
+        if container is None:
+            self.root = value
+        elif isinstance(container, Items):
+            container.append(value)
+            container.items_at.append(place)
+        elif self.key is None:
+            self.key = self._take_key(container, value, place)
+        else:
+            container[self.key] = value
+            container.values_at[self.key] = place
+            self.key = None
+
+    def _take_key(self, container: Table, value: Any, place: Place) -> str:
+        if not isinstance(value, str):
+            _refuse(
+                "bad-key", "a key should be a name; quote a number or a word like `true` that is meant as one", place
+            )
+        if value == "<<":
+            _refuse("merge-key", "merge keys are not part of the language; name a block, or use `defaults`", place)
+        if value in container.keys_at:
+            first = container.keys_at[value]
+            message = f"'{value}' stands here a second time; the first is in line {first.line}"
+            self.mistakes.append(Diagnostic("duplicate-key", message, place))
+        container.keys_at[value] = place
+        return value
+
+    def _keep(self, anchor: str | None, value: Any, size: int) -> None:
+        if anchor is not None:
+            self.anchors[anchor] = (value, size)
+
+    def _count(self, nodes: int, place: Place) -> None:
+        self.nodes += nodes
+        if self.nodes > MAX_NODES:
+            _refuse("too-large", f"a document has at most {MAX_NODES:,} nodes, aliases written out", place)
+
+    def _scalar(self, event: Any, place: Place) -> Any:
+        text: str = event.value
+        if any(0xD800 <= ord(character) <= 0xDFFF for character in text):
+            _refuse("not-utf8", "half a surrogate pair is not a character", place)
+        return self._resolve(text, place) if event.implicit[0] and not event.style else text
+
+    def _resolve(self, text: str, place: Place) -> Any:
+        """The value of a plain scalar by the core schema of YAML 1.2."""
+        if text in _WORDS:
+            return _WORDS[text]
+        is_int = _INT.fullmatch(text)
+        if not (is_int or _FLOAT.fullmatch(text)):
+            return text
+        if len(text) > MAX_NUMBER:
+            _refuse("bad-number", f"a number has at most {MAX_NUMBER} characters", place)
+        if is_int:
+            return int(text, {"0o": 8, "0x": 16}.get(text[:2], 10))
+        number = math.inf if text[-1] in "fFnN" else float(text)
+        if not math.isfinite(number):
+            _refuse("bad-number", f"{text} is not a finite number", place)
+        return number
+
+    def _place(self, mark: Any) -> Place:
+        return Place(self.name, mark.line + 1, mark.column + 1)
+
+    def _refuse_syntax(self, error: yaml.YAMLError) -> NoReturn:
+        mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+        problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "cannot be read as YAML"
+        context = getattr(error, "context", None)
+        place = self._place(mark) if mark else Place(self.name)
+        _refuse("syntax", f"{context}: {problem}" if context else str(problem), place)
+
+
+def _refuse(code: str, message: str, place: Place) -> NoReturn:
+    raise SpecError([Diagnostic(code, message, place)])

@@ -1,0 +1,70 @@
+"""Where specs are found: in files, and by name in the zoo that comes with the package."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+from archspec.errors import Diagnostic, Place, SpecError, suggest
+
+ZOO = Path(__file__).resolve().parents[2] / "specs"
+"""The same place in a checkout, an editable install and a wheel: beside the packages."""
+
+SUFFIXES = (".yaml", ".yml", ".json")
+
+
+@cache
+def zoo_specs() -> dict[str, Path]:
+    """Every spec of the zoo by name; block libraries are not specs."""
+    files = sorted(path for path in ZOO.rglob("*") if path.suffix in SUFFIXES)
+    return {path.stem: path for path in files if path.relative_to(ZOO).parts[0] != "blocks"}
+
+
+def shown(path: Path) -> str:
+    """A path as messages show it: relative to the working folder where it lies inside."""
+    try:
+        return str(path.resolve().relative_to(Path.cwd()))
+    except (ValueError, OSError):
+        return str(path)
+
+
+def find_spec(source: str | Path) -> Path:
+    """The file of a spec, given as a path or as a zoo name. Raises SpecError."""
+    path = Path(source)
+    if "\0" in str(source):
+        raise SpecError([Diagnostic("unreadable", "a path holds no NUL", Place(repr(str(source))))])
+    if path.suffix in SUFFIXES or path.exists() or path.name != str(source):
+        return path
+    specs = zoo_specs()
+    if str(source) not in specs:
+        near = suggest(str(source), specs) or "; `archspec list` shows the zoo"
+        message = f"there is no file and no zoo spec of this name{near}"
+        raise SpecError([Diagnostic("unknown-spec", message, Place(str(source)))])
+    return specs[str(source)]
+
+
+def find_import(name: str, importer: Path, root: Path, *, by_name: bool) -> Path:
+    """The file that `import` or (`by_name`) `extends` means: beside the importing file, or in the zoo.
+
+    Raises LookupError with a whole message where there is none, or where it lies outside the two trees.
+    """
+    if "\0" in name or Path(name).is_absolute():
+        raise LookupError(f"'{name}' is outside the spec's folder and the zoo; imports are relative")
+    trees = [root.resolve(), ZOO]
+    outside = False
+    for folder in (importer.resolve().parent, ZOO):
+        for suffix in ("", *SUFFIXES):
+            candidate = (folder / f"{name}{suffix}").resolve()
+            inside = any(candidate.is_relative_to(tree) for tree in trees)
+            outside = outside or not inside
+            if inside and candidate.is_file():
+                return candidate
+    if by_name and name in zoo_specs():
+        return zoo_specs()[name]
+    if outside:
+        raise LookupError(f"'{name}' is outside the spec's folder and the zoo")
+    near = suggest(
+        name,
+        zoo_specs() if by_name else (p.relative_to(ZOO).with_suffix("").as_posix() for p in ZOO.rglob("blocks/*.yaml")),
+    )
+    raise LookupError(f"there is no '{name}' beside {shown(importer)} or in the zoo{near}")

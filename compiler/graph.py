@@ -1,0 +1,139 @@
+"""The narrow waist: a network as a flat, typed, shaped graph, in a stable topological order."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from types import MappingProxyType
+
+import networkx as nx
+
+from archspec.errors import Call, Place
+from archspec.ops import Input, Op, Shape, Weight
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a node comes from: its place in the spec, and the block calls around it, innermost first."""
+
+    place: Place
+    calls: tuple[Call, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One operation in the graph.
+
+    `id` is its path through the spec's structure (`repeat_0.i1.bottleneck_0.residual_0.body.conv_0`), `inputs` are the
+    ids of its operands in order, `shape` is that of its result without the batch. `body` names the residual or dense
+    body whose result is the last operand.
+    """
+
+    id: str
+    op: Op
+    inputs: tuple[str, ...]
+    shape: Shape
+    source: Source
+    body: str | None = None
+
+    @property
+    def carriers(self) -> tuple[str, ...]:
+        """The operands that carry signal; the others lend only their extents."""
+        return self.inputs[: self.op.carriers]
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A network. `nodes` is in topological order; `outputs` maps each output's name to the node that computes it."""
+
+    name: str
+    nodes: Mapping[str, Node]
+    outputs: Mapping[str, str]
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    """The value of each dynamic size for which the shapes were inferred."""
+
+    @cached_property
+    def digraph(self) -> nx.MultiDiGraph[str]:
+        """The same graph for networkx's algorithms: nodes carry `node`, an edge's key is the operand's position, and its
+        `signal` says whether the operand carries any."""
+        digraph: nx.MultiDiGraph[str] = nx.MultiDiGraph(name=self.name)
+        digraph.add_nodes_from((node.id, {"node": node}) for node in self)
+        digraph.add_edges_from(
+            (operand, node.id, position, {"signal": position < len(node.carriers)})
+            for node in self
+            for position, operand in enumerate(node.inputs)
+        )
+        return nx.freeze(digraph)
+
+    def __iter__(self) -> Iterator[Node]:  # type: ignore[override]
+        return iter(self.nodes.values())
+
+    def __len__(self) -> int:
+        return len(self.nodes)
+
+    def __getitem__(self, id: str) -> Node:
+        return self.nodes[id]
+
+    @cached_property
+    def inputs(self) -> Mapping[str, Node]:
+        """The inputs by name, in order."""
+        return {node.id: node for node in self if isinstance(node.op, Input)}
+
+    def operands(self, node: Node) -> tuple[Shape, ...]:
+        """The shapes of a node's operands."""
+        return tuple(self.nodes[operand].shape for operand in node.inputs)
+
+    def weights_of(self, node: Node) -> dict[str, Weight]:
+        """A node's stored tensors, by their names in the state dict."""
+        return {f"{node.id}.{name}": weight for name, weight in node.op.weights(*self.operands(node)).items()}
+
+    @cached_property
+    def weights(self) -> Mapping[str, Weight]:
+        """Every stored tensor by its name in the state dict, in order."""
+        return MappingProxyType({name: weight for node in self for name, weight in self.weights_of(node).items()})
+
+    @cached_property
+    def readers(self) -> Mapping[str, tuple[str, ...]]:
+        """The ids of the nodes that read each node's result, once for each operand."""
+        readers: dict[str, list[str]] = {id: [] for id in self.nodes}
+        for node in self:
+            for operand in node.inputs:
+                readers[operand].append(node.id)
+        return {id: tuple(ids) for id, ids in readers.items()}
+
+    def resize(self, sizes: Mapping[str, int]) -> Graph:
+        """The same operations at other sizes: every shape is inferred anew. Raises OpError where one does not fit."""
+        sizes = {**self.sizes, **sizes}
+        nodes: dict[str, Node] = {}
+        for node in self:
+            shape = node.op.infer(*(nodes[operand].shape for operand in node.inputs), **_sizes_for(node.op, sizes))
+            nodes[node.id] = node if shape == node.shape else replace(node, shape=shape)
+        return replace(self, nodes=nodes, sizes=sizes)
+
+    def with_nodes(self, nodes: Iterable[Node], renamed: Mapping[str, str] | None = None) -> Graph:
+        """A graph of other nodes; operands and outputs follow `renamed` (removed id → the id that stands for it)."""
+        renamed = renamed or {}
+
+        def follow(id: str) -> str:
+            while id in renamed:
+                id = renamed[id]
+            return id
+
+        kept = {
+            node.id: replace(node, inputs=tuple(map(follow, node.inputs))) if renamed.keys() & set(node.inputs) else node
+            for node in nodes
+        }
+        return replace(self, nodes=kept, outputs={name: follow(id) for name, id in self.outputs.items()})
+
+    def digest(self) -> str:
+        """SHA-256 of what the network is: its operations, how they are joined, its sizes; not how it was written."""
+        rows = [[node.id, node.op.kind, node.op.model_dump(mode="json"), node.inputs, node.shape] for node in self]
+        text = json.dumps([rows, dict(self.outputs), dict(self.sizes)], separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _sizes_for(op: Op, sizes: Mapping[str, int]) -> Mapping[str, int]:
+    return sizes if isinstance(op, Input) else {}

@@ -1,0 +1,50 @@
+"""Dispatch on an operation's exact type, for the targets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Generic, TypeVar
+
+from archspec.errors import ArchspecError
+from archspec.ops import Op
+
+Rule = TypeVar("Rule", bound=Callable[..., object])
+
+
+class Table(Generic[Rule]):
+    """Rules by operation. It refuses a second rule for one operation, and names the operation that has none."""
+
+    def __init__(self, target: str) -> None:
+        self.target = target
+        self._rules: dict[type[Op], Rule] = {}
+
+    def rule(self, *ops: type[Op]) -> Callable[[Rule], Rule]:
+        """A decorator that enters a rule for each of `ops`."""
+
+        def enter(rule: Rule) -> Rule:
+            for op in ops:
+                if op in self._rules:
+                    raise ValueError(f"{self.target} has two rules for {op.kind}")
+                self._rules[op] = rule
+            return rule
+
+        return enter
+
+    def extended(self, rules: Mapping[type[Op], Rule]) -> Table[Rule]:
+        """A copy with the rules of a caller's own operations."""
+        table: Table[Rule] = Table(self.target)
+        table._rules = dict(self._rules)
+        for op, rule in rules.items():
+            table.rule(op)(rule)
+        return table
+
+    def __getitem__(self, op: type[Op]) -> Rule:
+        if op not in self._rules:
+            raise ArchspecError(f"{self.target} has no rule for {op.kind}; give one in `rules`")
+        return self._rules[op]
+
+    def __contains__(self, op: object) -> bool:
+        return op in self._rules
+
+    def __iter__(self) -> Iterator[type[Op]]:
+        return iter(self._rules)
