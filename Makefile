@@ -35,15 +35,17 @@ bench: $(INSTALLED) ## measure against peers, in one run
 	$(BIN)/python benchmarks/compile.py
 
 clean: ## remove the environment, builds and caches; runs/ stays
-	rm -rf .venv build dist .benchmarks .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find archspec compiler runtime tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# torch first: it decides the rest, and the build tools, so that the project itself is built with pinned ones.
+# torch first, since the rest depends on which build of it is there; then the build tools, so that they are pinned too.
 $(INSTALLED): pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; (3, 11) <= v <= (3, 13) or sys.exit("archspec needs Python 3.11, 3.12 or 3.13, and $(PYTHON) is %d.%d; name another: make PYTHON=python3.12" % v)'
+	@$(PYTHON) -c 'import sys; version = sys.version_info[:2]; \
+	(3, 11) <= version <= (3, 13) or sys.exit("archspec needs Python 3.11, 3.12 or 3.13, and $(PYTHON) is %d.%d; " \
+	"name another: make PYTHON=python3.12" % version)'
 	@echo "Setting up .venv; the first time takes a few minutes, most of them for torch"
 	$(PYTHON) -m venv .venv
-	$(PIP_INSTALL) torch==2.13.0
+	$(PIP_INSTALL) torch
 	$(PIP_INSTALL) hatchling editables
 	$(PIP_INSTALL) --no-build-isolation --editable '.[all,dev]'
 	@touch $@

@@ -104,14 +104,23 @@ class Graph:
                 readers[operand].append(node.id)
         return {id: tuple(ids) for id, ids in readers.items()}
 
-    def resize(self, sizes: Mapping[str, int]) -> Graph:
-        """The same operations at other sizes: every shape is inferred anew. Raises OpError where one does not fit."""
+    def infer(self, sizes: Mapping[str, int]) -> dict[str, Shape]:
+        """Every node's shape at other sizes. Raises OpError where one does not fit."""
         sizes = {**self.sizes, **sizes}
-        nodes: dict[str, Node] = {}
+        known: dict[tuple[int, tuple[Shape, ...]], Shape] = {}  # repeated blocks share their operations
+        shapes: dict[str, Shape] = {}
         for node in self:
-            shape = node.op.infer(*(nodes[operand].shape for operand in node.inputs), **_sizes_for(node.op, sizes))
-            nodes[node.id] = node if shape == node.shape else replace(node, shape=shape)
-        return replace(self, nodes=nodes, sizes=sizes)
+            operands = tuple(map(shapes.__getitem__, node.inputs))
+            key = (id(node.op), operands)
+            if key not in known:
+                known[key] = node.op.infer(*operands, **(sizes if isinstance(node.op, Input) else {}))
+            shapes[node.id] = known[key]
+        return shapes
+
+    def resize(self, sizes: Mapping[str, int]) -> Graph:
+        """The same operations at other sizes. Raises OpError where one does not fit."""
+        nodes = {id: replace(self.nodes[id], shape=shape) for id, shape in self.infer(sizes).items()}
+        return replace(self, nodes=nodes, sizes={**self.sizes, **sizes})
 
     def with_nodes(self, nodes: Iterable[Node], renamed: Mapping[str, str] | None = None) -> Graph:
         """A graph of other nodes; operands and outputs follow `renamed` (removed id → the id that stands for it)."""
@@ -123,7 +132,9 @@ class Graph:
             return id
 
         kept = {
-            node.id: replace(node, inputs=tuple(map(follow, node.inputs))) if renamed.keys() & set(node.inputs) else node
+            node.id: replace(node, inputs=tuple(map(follow, node.inputs)))
+            if renamed.keys() & set(node.inputs)
+            else node
             for node in nodes
         }
         return replace(self, nodes=kept, outputs={name: follow(id) for name, id in self.outputs.items()})
@@ -133,7 +144,3 @@ class Graph:
         rows = [[node.id, node.op.kind, node.op.model_dump(mode="json"), node.inputs, node.shape] for node in self]
         text = json.dumps([rows, dict(self.outputs), dict(self.sizes)], separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _sizes_for(op: Op, sizes: Mapping[str, int]) -> Mapping[str, int]:
-    return sizes if isinstance(op, Input) else {}

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from fractions import Fraction
+from math import ceil
 
-from archspec.ops import OpError
+from archspec.ops import ConvTranspose, OpError, Upsample, Window
 from compiler.graph import Graph
-
-MAX_STEP = 512
-"""Networks that halve their extents nine times, at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,32 +45,57 @@ class Accepted:
 
 
 def accepted_sizes(graph: Graph) -> dict[str, Accepted]:
-    """For each dynamic size, the values that fit the graph and its weights, the other sizes as they are.
-
-    The step is the smallest that leads from the present value to two larger ones; floors of strides repeat with it, so
-    every further multiple fits. The first is found by bisection: what is too small stays too small.
-    """
-    return {name: _accepted(graph, name, value) for name, value in graph.sizes.items()}
+    """For each dynamic size, the values that fit the graph and its weights, the other sizes as they are."""
+    period = _period(graph) if graph.sizes else 1
+    return {name: _accepted(graph, name, value, period) for name, value in graph.sizes.items()}
 
 
 def fits(graph: Graph, sizes: Mapping[str, int]) -> bool:
     """Whether the graph can be evaluated at other sizes with the weights it has."""
     try:
-        return graph.resize(sizes).weights == graph.weights
+        shapes = graph.infer(sizes)
     except OpError:
         return False
+    # Weights depend on channels alone, and channels on sizes only behind a `flatten`.
+    changed = {id for id, shape in shapes.items() if shape.channels != graph[id].shape.channels}
+    readers = {reader for id in changed for reader in graph.readers[id]}
+    return all(
+        graph[id].op.weights(*(shapes[operand] for operand in graph[id].inputs))
+        == graph[id].op.weights(*graph.operands(graph[id]))
+        for id in readers
+    )
 
 
-def _accepted(graph: Graph, name: str, value: int) -> Accepted:
+def _period(graph: Graph) -> int:
+    """The largest stride, in pixels of the input, at which any value of the graph is sampled.
+
+    Enlarging the input by it enlarges every extent by a whole number, so what fits repeats with it.
+    """
+    jumps: dict[str, Fraction] = {}
+    for node in graph:
+        jump = max((jumps[operand] for operand in node.carriers), default=Fraction(1))
+        window = getattr(node.op, "window", None)
+        if isinstance(node.op, Upsample):
+            jump /= node.op.scale
+        elif isinstance(node.op, ConvTranspose):
+            jump /= node.op.stride
+        elif isinstance(window, Window):
+            jump *= window.stride
+        jumps[node.id] = jump
+    return ceil(max(jumps.values()))
+
+
+def _accepted(graph: Graph, name: str, value: int, period: int) -> Accepted:
     def fit(size: int) -> bool:
         return fits(graph, {name: size})
 
-    far = MAX_STEP * 64  # beyond every window that a floor could hide a dependence in
-    for step in range(1, MAX_STEP + 1):
-        if fit(value + step) and fit(value + 2 * step) and fit(value + far // step * step):
-            turns = _last(lambda k, step=step: fit(value - k * step), (value - 1) // step)  # type: ignore[misc]
-            return Accepted(value, value - turns * step, step)
-    return Accepted(value, value, 0)
+    if not (fit(value + period) and fit(value + 2 * period)):
+        return Accepted(value, value, 0)
+    divisors = (step for step in range(1, period + 1) if period % step == 0)
+    step = next(step for step in divisors if all(fit(value + k) for k in range(step, period + 1, step)))
+    # What is too small stays too small: bisect for the smallest.
+    turns = _last(lambda k: fit(value - k * step), (value - 1) // step)
+    return Accepted(value, value - turns * step, step)
 
 
 def _last(holds: Callable[[int], bool], limit: int) -> int:

@@ -16,7 +16,10 @@ def verify(graph: Graph) -> Graph:
         _require(id == node.id, f"{id} is kept under another id than its own, {node.id}")
         _require(all(operand in seen for operand in node.inputs), f"{id} reads a value that comes later or never")
         arity = node.op.arity
-        _require(len(node.inputs) == arity if arity is not None else bool(node.inputs), f"{id} has a wrong number of operands")
+        _require(
+            len(node.inputs) == arity if arity is not None else bool(node.inputs),
+            f"{id} has a wrong number of operands",
+        )
         if arity != 0:
             inferred = node.op.infer(*graph.operands(node))
             _require(inferred == node.shape, f"{id} says its shape is {node.shape}, and infers {inferred}")

@@ -93,4 +93,9 @@ class Crop(Op):
 
     def infer(self, *xs: Shape) -> Shape:
         self.require(len({x.rank for x in xs}) == 1, f"cannot crop {in_words(xs)} to one size: they differ in axes")
-        return Shape(xs[0].channels, *map(min, *(x.space for x in xs)))
+        cut = Shape(xs[0].channels, *map(min, *(x.space for x in xs)))
+        centred = all((whole - part) % 2 == 0 for whole, part in zip(xs[0].space, cut.space, strict=True))
+        self.require(
+            centred, f"cannot cut the centre, {cut}, out of {xs[0]}: an odd number of pixels would be left over"
+        )
+        return cut
