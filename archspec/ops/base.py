@@ -48,7 +48,8 @@ Init: TypeAlias = Literal["he", "he_fan_out", "glorot", "torch", "zeros"]
 
 @dataclass(frozen=True, slots=True)
 class Weight:
-    """One stored tensor: its shape, how it starts (a rule's name, or a constant) and whether training changes it.
+    """One stored tensor: its shape, how it starts (a rule's name, or a constant), whether gradients change it, and
+    whether it is a buffer: a statistic that is kept beside the parameters.
 
     `fan_in` is the number of inputs that one output sums over, `fan_out` the number of outputs that one input reaches.
     """
@@ -56,6 +57,7 @@ class Weight:
     shape: tuple[int, ...]
     init: Init | float
     trainable: bool = True
+    buffer: bool = False
     fan_in: int = 1
     fan_out: int = 1
 

@@ -1,0 +1,20 @@
+"""How a package that an extra installs, and that is not there, becomes one line that names the extra."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from archspec.errors import MissingExtra
+
+
+@contextmanager
+def extra(name: str) -> Iterator[None]:
+    """Imports made inside the block come with the extra `name`; MissingExtra says so where one of them is not there.
+
+    Example: `with extra("train"):` and below it, indented, `import torch`.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise MissingExtra((error.name or str(error)).partition(".")[0], name) from error
