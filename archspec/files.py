@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,30 +14,29 @@ from archspec.errors import ArchspecError
 
 @contextmanager
 def write_whole(path: str | Path) -> Iterator[Path]:
-    """Give a temporary path beside `path`; on a clean exit it is synced and takes the name, on any error it is removed.
+    """Give a path of the same name in a temporary folder beside `path`. On a clean exit what was written there is synced
+    and takes its place (companions first, then the file itself); on any error it is removed.
 
     Raises ArchspecError where the folder cannot be made or written (missing rights, a full disk).
     """
     target = Path(path)
     try:
         if target.is_dir():
-            raise IsADirectoryError(f"{target} is a directory")
+            raise IsADirectoryError(0, "it is a directory")
         target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=target.suffix, dir=target.parent)
-        os.close(handle)
+        folder = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
     except OSError as error:
         raise ArchspecError(f"cannot write {target}: {error.strerror or error}") from error
-    temporary = Path(name)
     try:
-        yield temporary
-        _sync(temporary)
-        temporary.chmod(0o666 & ~_umask())
-        os.replace(temporary, target)
+        yield folder / target.name
+        for written in sorted(folder.iterdir(), key=lambda item: item.name == target.name):
+            _sync(written)
+            os.replace(written, target.parent / written.name)
         _sync(target.parent)
     except OSError as error:
         raise ArchspecError(f"cannot write {target}: {error.strerror or error}") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def write_text(path: str | Path, text: str) -> None:
@@ -53,10 +53,3 @@ def _sync(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def _umask() -> int:
-    """The process's umask; reading it means setting it for a moment."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -204,7 +204,7 @@ class _Elaboration:
     def _run(self, body: tuple[Any, ...], value: Value, around: _Around) -> Value:
         """Send a value through a body."""
         ordinals: Counter[str] = Counter()
-        taken: set[str] = set()
+        taken = set() if around.path else set(self.spec.inputs)
         for node in body:
             name = node.name or f"{node.kind}_{ordinals[node.kind]}"
             ordinals[node.kind] += node.name is None
@@ -219,7 +219,7 @@ class _Elaboration:
             try:
                 if name in taken:
                     self._fail(
-                        "duplicate-name", f"another node of this body is called '{name}'", node.place_of("name"), around
+                        "duplicate-name", f"another node of this body, or an input, is called '{name}'", node.place_of("name"), around
                     )
                 taken.add(name)
                 value = self._step(node, value, name, around)
@@ -295,7 +295,7 @@ class _Elaboration:
     @_step.register
     def _dense(self, node: Dense, value: Value, name: str, around: _Around) -> Value:
         for turn in self._turns(node, value, around.inside(name)):
-            result = self._run(node.body, value, turn)
+            result = self._run(node.body, value, turn.inside("body"))
             value = self._apply(Concat(), [value, result], turn.join("concat"), node, around, body=turn.path)
         return value
 

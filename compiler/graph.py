@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 import networkx as nx
 
-from archspec.errors import Call, Place
+from archspec.errors import ArchspecError, Call, Place
 from archspec.ops import Input, Op, Shape, Weight
 
 
@@ -103,6 +103,19 @@ class Graph:
             for operand in node.inputs:
                 readers[operand].append(node.id)
         return {id: tuple(ids) for id, ids in readers.items()}
+
+    def check_weights(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
+        """Hold the names and shapes of stored weights against the graph's own. Raises ArchspecError."""
+        problems = [f"{name} is missing" for name in self.weights if name not in shapes]
+        problems += [f"{name} is of no layer" for name in shapes if name not in self.weights]
+        problems += [
+            f"{name} should be {weight.shape}, found {tuple(shapes[name])}"
+            for name, weight in self.weights.items()
+            if name in shapes and tuple(shapes[name]) != weight.shape
+        ]
+        if problems:
+            more = f"; and {len(problems) - 5} more" if len(problems) > 5 else ""
+            raise ArchspecError(f"the weights do not fit {self.name}: {'; '.join(problems[:5])}{more}")
 
     def infer(self, sizes: Mapping[str, int]) -> dict[str, Shape]:
         """Every node's shape at other sizes. Raises OpError where one does not fit."""

@@ -38,7 +38,9 @@ class BatchNorm(Normalization):
 
     def weights(self, x: Shape) -> Weights:
         statistics = {"running_mean": 0.0, "running_var": 1.0}
-        running = {name: Weight((x.channels,), start, trainable=False, buffer=True) for name, start in statistics.items()}
+        running = {
+            name: Weight((x.channels,), start, trainable=False, buffer=True) for name, start in statistics.items()
+        }
         return super().weights(x) | running
 
 

@@ -206,7 +206,7 @@ class Document(BaseModel):
     sizes: dict[Annotated[str, Field(pattern="^[A-Z]$")], Size] = Field(
         default_factory=dict, description="The usual value of each dynamic size."
     )
-    defaults: Annotated[Any, PlainValidator(_read_defaults), WithJsonSchema({"$ref": "#/$defs/defaults"})] = Field(
+    defaults: Annotated[Any, PlainValidator(_read_defaults), WithJsonSchema({"x-ref": "defaults"})] = Field(
         default_factory=dict, description="Field defaults by node kind."
     )
     import_: list[str] = Field(default_factory=list, alias="import", description="Block libraries.")

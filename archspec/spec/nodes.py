@@ -198,7 +198,7 @@ def _read_body(value: Any, info: ValidationInfo) -> tuple[Any, ...]:
     return tuple(read_node(item, place_in(value, (i,), Place(reading.file)), reading) for i, item in enumerate(value))
 
 
-Body: TypeAlias = Annotated[tuple[Any, ...], PlainValidator(_read_body), WithJsonSchema({"$ref": "#/$defs/body"})]
+Body: TypeAlias = Annotated[tuple[Any, ...], PlainValidator(_read_body), WithJsonSchema({"x-ref": "body"})]
 Branches: TypeAlias = Annotated[list[Body], Field(min_length=1)]
 Fit: TypeAlias = Literal["error", "crop"]
 MergeWord: TypeAlias = Literal["add", "concat", "mul"]

@@ -1,0 +1,58 @@
+"""archspec: network architectures as data; analysed, trained in torch, run in ONNX Runtime.
+
+The names below are loaded when they are first used, so that `import archspec` brings in nothing heavy.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from archspec.api import analyze, check, elaborate, load, to_onnx, to_torch
+    from archspec.errors import ArchspecError, Diagnostic, MissingExtra, SpecError
+    from runtime.session import Session
+
+__version__ = "0.1.0"
+__all__ = [
+    "ArchspecError",
+    "Diagnostic",
+    "MissingExtra",
+    "Session",
+    "SpecError",
+    "analyze",
+    "check",
+    "elaborate",
+    "load",
+    "to_onnx",
+    "to_torch",
+]
+
+_HOMES = dict.fromkeys(("ArchspecError", "Diagnostic", "MissingExtra", "SpecError"), "archspec.errors")
+_HOMES["Session"] = "runtime.session"
+
+
+def _refuse_shadowed() -> None:
+    """`compiler` and `runtime` are common names: say so at once where another module of that name comes first."""
+    here = Path(__file__).resolve().parent.parent
+    for name in ("compiler", "runtime"):
+        found = find_spec(name)
+        origin = found.origin if found and found.origin else None
+        if origin is None or Path(origin).resolve().parent != here / name:
+            where = origin or (list(found.submodule_search_locations or ["?"])[0] if found else "nowhere")
+            raise ImportError(f"archspec needs its own package '{name}', but another one comes first: {where}")
+
+
+_refuse_shadowed()
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module 'archspec' has no attribute '{name}'")
+    return getattr(import_module(_HOMES.get(name, "archspec.api")), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

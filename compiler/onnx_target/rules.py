@@ -1,0 +1,282 @@
+"""Each operation in ONNX, opset 17, in the form that stays on ONNX Runtime's fast path."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import TypeAlias
+
+import numpy as np
+import onnx_ir as ir
+
+from archspec.ops import (
+    Add,
+    AvgPool,
+    BatchNorm,
+    Concat,
+    Conv,
+    ConvTranspose,
+    Crop,
+    Elu,
+    Flatten,
+    Gelu,
+    GlobalAvgPool,
+    GlobalMaxPool,
+    GroupNorm,
+    HardSigmoid,
+    HardSwish,
+    InstanceNorm,
+    LayerNorm,
+    LeakyRelu,
+    Linear,
+    MaxPool,
+    Mul,
+    PadChannels,
+    Prelu,
+    Relu,
+    Relu6,
+    Scale,
+    Sigmoid,
+    Silu,
+    Softmax,
+    Softplus,
+    Tanh,
+    Upsample,
+)
+from compiler.onnx_target.emitter import Emitter
+from compiler.table import Table
+
+OnnxRule: TypeAlias = Callable[..., ir.Value]
+RULES: Table[OnnxRule] = Table("onnx")
+rule = RULES.rule
+
+
+def _rank(emit: Emitter) -> int:
+    """Spatial axes of the first operand."""
+    return emit.graph[emit.node.inputs[0]].shape.rank
+
+
+def _channels(emit: Emitter) -> int:
+    return emit.graph[emit.node.inputs[0]].shape.channels
+
+
+@rule(Conv)
+def conv(op: Conv, emit: Emitter, x: ir.Value) -> ir.Value:
+    window, rank = op.window, _rank(emit)
+    return emit.op(
+        "Conv",
+        [x, emit.weight("weight"), *([emit.weight("bias")] if op.bias else [])],
+        kernel_shape=[op.kernel] * rank,
+        strides=[op.stride] * rank,
+        pads=[window.padding] * (2 * rank),
+        dilations=[op.dilation] * rank,
+        group=op.groups,
+    )
+
+
+@rule(ConvTranspose)
+def conv_transpose(op: ConvTranspose, emit: Emitter, x: ir.Value) -> ir.Value:
+    rank = _rank(emit)
+    return emit.op(
+        "ConvTranspose",
+        [x, emit.weight("weight"), *([emit.weight("bias")] if op.bias else [])],
+        kernel_shape=[op.kernel] * rank,
+        strides=[op.stride] * rank,
+        pads=[op.padding] * (2 * rank),
+        output_padding=[op.output_padding] * rank,
+        dilations=[op.dilation] * rank,
+        group=op.groups,
+    )
+
+
+@rule(Linear)
+def linear(op: Linear, emit: Emitter, x: ir.Value) -> ir.Value:
+    return emit.op("Gemm", [x, emit.weight("weight"), *([emit.weight("bias")] if op.bias else [])], transB=1)
+
+
+def _affine(op: BatchNorm | InstanceNorm | LayerNorm, emit: Emitter) -> tuple[ir.Value, ir.Value]:
+    """Scale and shift of each channel, ones and zeros where there are none."""
+    if op.affine:
+        return emit.weight("weight"), emit.weight("bias")
+    channels = _channels(emit)
+    return emit.constant("ones", np.ones(channels)), emit.constant("zeros", np.zeros(channels))
+
+
+@rule(BatchNorm)
+def batch_norm(op: BatchNorm, emit: Emitter, x: ir.Value) -> ir.Value:
+    statistics = emit.weight("running_mean"), emit.weight("running_var")
+    return emit.op("BatchNormalization", [x, *_affine(op, emit), *statistics], epsilon=op.eps)
+
+
+@rule(InstanceNorm)
+def instance_norm(op: InstanceNorm, emit: Emitter, x: ir.Value) -> ir.Value:
+    return emit.op("InstanceNormalization", [x, *_affine(op, emit)], epsilon=op.eps)
+
+
+@rule(GroupNorm)
+def group_norm(op: GroupNorm, emit: Emitter, x: ir.Value) -> ir.Value:
+    return _normalize_groups(op.groups, op, emit, x)
+
+
+@rule(LayerNorm)
+def layer_norm(op: LayerNorm, emit: Emitter, x: ir.Value) -> ir.Value:
+    if op.over == "sample":
+        return _normalize_groups(1, op, emit, x)
+    rank = _rank(emit)
+    last = emit.op("Transpose", [x], perm=[0, *range(2, rank + 2), 1]) if rank else x
+    normal = emit.op("LayerNormalization", [last, *_affine(op, emit)], axis=-1, epsilon=op.eps)
+    return emit.op("Transpose", [normal], perm=[0, rank + 1, *range(1, rank + 1)]) if rank else normal
+
+
+def _normalize_groups(groups: int, op: GroupNorm | LayerNorm, emit: Emitter, x: ir.Value) -> ir.Value:
+    """Opset 17 has no group normalization: instance normalization of the groups, laid out as channels."""
+    ones, zeros = emit.constant("ones", np.ones(groups)), emit.constant("zeros", np.zeros(groups))
+    rows = emit.op("Reshape", [x, emit.constant("rows", [0, groups, -1], np.int64)])
+    normal = emit.op("InstanceNormalization", [rows, ones, zeros], epsilon=op.eps)
+    result = emit.op("Reshape", [normal, emit.op("Shape", [x])])
+    if not op.affine:
+        return result
+    by_channel = emit.constant("by_channel", [-1, *[1] * _rank(emit)], np.int64)
+    weight, bias = (emit.op("Reshape", [emit.weight(name), by_channel]) for name in ("weight", "bias"))
+    return emit.op("Add", [emit.op("Mul", [result, weight]), bias])
+
+
+def _plain(kind: str) -> OnnxRule:
+    """A rule for an operation that ONNX has, without attributes."""
+    return lambda op, emit, x: emit.op(kind, [x])
+
+
+for _op, _kind in (
+    (Relu, "Relu"),
+    (Sigmoid, "Sigmoid"),
+    (HardSwish, "HardSwish"),
+    (Tanh, "Tanh"),
+    (Softplus, "Softplus"),
+    (Flatten, "Flatten"),
+    (GlobalAvgPool, "GlobalAveragePool"),
+    (GlobalMaxPool, "GlobalMaxPool"),
+):
+    rule(_op)(_plain(_kind))
+
+
+@rule(Relu6)
+def relu6(op: Relu6, emit: Emitter, x: ir.Value) -> ir.Value:
+    return emit.op("Clip", [x, emit.constant("low", 0.0), emit.constant("high", 6.0)])
+
+
+@rule(LeakyRelu)
+def leaky_relu(op: LeakyRelu, emit: Emitter, x: ir.Value) -> ir.Value:
+    return emit.op("LeakyRelu", [x], alpha=op.slope)
+
+
+@rule(Prelu)
+def prelu(op: Prelu, emit: Emitter, x: ir.Value) -> ir.Value:
+    by_channel = emit.constant("by_channel", [-1, *[1] * _rank(emit)], np.int64)
+    return emit.op("PRelu", [x, emit.op("Reshape", [emit.weight("weight"), by_channel])])
+
+
+@rule(Elu)
+def elu(op: Elu, emit: Emitter, x: ir.Value) -> ir.Value:
+    return emit.op("Elu", [x], alpha=op.alpha)
+
+
+@rule(Gelu)
+def gelu(op: Gelu, emit: Emitter, x: ir.Value) -> ir.Value:
+    """0.5 x (1 + erf(x / √2)), or 0.5 x (1 + tanh(√(2/π) (x + 0.044715 x³))): the patterns that ONNX Runtime fuses."""
+    if op.approximate == "none":
+        inner = emit.op("Erf", [emit.op("Div", [x, emit.constant("root", math.sqrt(2))])])
+    else:
+        cube = emit.op("Mul", [emit.op("Pow", [x, emit.constant("three", 3.0)]), emit.constant("cubic", 0.044715)])
+        inner = emit.op(
+            "Tanh", [emit.op("Mul", [emit.op("Add", [x, cube]), emit.constant("root", math.sqrt(2 / math.pi))])]
+        )
+    gate = emit.op("Add", [inner, emit.constant("one", 1.0)])
+    return emit.op("Mul", [emit.op("Mul", [x, gate]), emit.constant("half", 0.5)])
+
+
+@rule(Silu)
+def silu(op: Silu, emit: Emitter, x: ir.Value) -> ir.Value:
+    return emit.op("Mul", [x, emit.op("Sigmoid", [x])])
+
+
+@rule(HardSigmoid)
+def hard_sigmoid(op: HardSigmoid, emit: Emitter, x: ir.Value) -> ir.Value:
+    return emit.op("HardSigmoid", [x], alpha=1 / 6, beta=0.5)
+
+
+@rule(Softmax)
+def softmax(op: Softmax, emit: Emitter, x: ir.Value) -> ir.Value:
+    return emit.op("Softmax", [x], axis=1)
+
+
+def _pool(op: MaxPool | AvgPool, emit: Emitter) -> dict[str, list[int] | int]:
+    window, rank = op.window, _rank(emit)
+    return {
+        "kernel_shape": [window.kernel] * rank,
+        "strides": [window.stride] * rank,
+        "pads": [window.padding] * (2 * rank),
+        "ceil_mode": int(op.ceil),
+    }
+
+
+@rule(MaxPool)
+def max_pool(op: MaxPool, emit: Emitter, x: ir.Value) -> ir.Value:
+    return emit.op("MaxPool", [x], **_pool(op, emit))
+
+
+@rule(AvgPool)
+def avg_pool(op: AvgPool, emit: Emitter, x: ir.Value) -> ir.Value:
+    return emit.op("AveragePool", [x], **_pool(op, emit), count_include_pad=1)
+
+
+@rule(Upsample)
+def upsample(op: Upsample, emit: Emitter, x: ir.Value) -> ir.Value:
+    scales = emit.constant("scales", [1, 1, *[op.scale] * _rank(emit)])
+    if op.mode == "nearest":  # with ONNX's own defaults it leaves the blocked layout
+        options = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+    else:
+        options = {"mode": "linear", "coordinate_transformation_mode": "half_pixel"}
+    return emit.op("Resize", [x, None, scales], **options)
+
+
+@rule(PadChannels)
+def pad_channels(op: PadChannels, emit: Emitter, x: ir.Value) -> ir.Value:
+    rank = _rank(emit)
+    ends = [0, op.out - _channels(emit), *[0] * rank]
+    return emit.op("Pad", [x, emit.constant("pads", [0] * (rank + 2) + ends, np.int64)])
+
+
+@rule(Crop)
+def crop(op: Crop, emit: Emitter, *values: ir.Value) -> ir.Value:
+    """Start and end are computed from the operands' extents, so that they hold at every size."""
+    first, last, two = (
+        emit.constant(name, [v], np.int64) for name, v in (("first", 2), ("last", _rank(emit) + 2), ("two", 2))
+    )
+    whole, *others = (emit.op("Slice", [emit.op("Shape", [value]), first, last]) for value in values)
+    part = emit.op("Min", [whole, *others])
+    start = emit.op("Div", [emit.op("Sub", [whole, part]), two])
+    axes = emit.constant("axes", range(2, _rank(emit) + 2), np.int64)
+    return emit.op("Slice", [values[0], start, emit.op("Add", [start, part]), axes])
+
+
+@rule(Scale)
+def scale(op: Scale, emit: Emitter, x: ir.Value) -> ir.Value:
+    return emit.op("Mul", [x, emit.weight("factor") if op.trainable else emit.constant("factor", op.value)])
+
+
+@rule(Add)
+def add(op: Add, emit: Emitter, *values: ir.Value) -> ir.Value:
+    return emit.op("Add" if len(values) == 2 else "Sum", values)
+
+
+@rule(Mul)
+def mul(op: Mul, emit: Emitter, *values: ir.Value) -> ir.Value:
+    result, *others = values
+    for other in others:
+        result = emit.op("Mul", [result, other])
+    return result
+
+
+@rule(Concat)
+def concat(op: Concat, emit: Emitter, *values: ir.Value) -> ir.Value:
+    return emit.op("Concat", values, axis=1)

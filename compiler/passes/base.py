@@ -1,0 +1,41 @@
+"""What every pass is: a rule from a graph and its weights to another pair that computes the same at inference."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compiler.graph import Graph
+from compiler.verify import verify
+
+Arrays: TypeAlias = Mapping[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Pass(ABC):
+    """A pass is called; it verifies the graph and its weights before and after `apply`."""
+
+    @abstractmethod
+    def apply(self, graph: Graph, weights: Arrays) -> tuple[Graph, Arrays]: ...
+
+    def __call__(self, graph: Graph, weights: Arrays) -> tuple[Graph, Arrays]:
+        _check(graph, weights)
+        graph, weights = self.apply(graph, weights)
+        _check(graph, weights)
+        return graph, weights
+
+
+def run_passes(passes: Iterable[Pass], graph: Graph, weights: Arrays) -> tuple[Graph, Arrays]:
+    """Run passes one after the other."""
+    for step in passes:
+        graph, weights = step(graph, weights)
+    return graph, weights
+
+
+def _check(graph: Graph, weights: Arrays) -> None:
+    verify(graph).check_weights({name: np.shape(value) for name, value in weights.items()})

@@ -1,0 +1,76 @@
+"""Graph → nn.Module, through torch.fx: one module for each layer, nested and named as the spec is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import fx, nn
+
+from archspec.errors import ArchspecError
+from archspec.ops import Input, Op
+from compiler.graph import Graph
+from compiler.torch_target.initialize import initialize
+from compiler.torch_target.rules import RULES, TorchRule
+
+MAX_PARAMETERS = 1 << 33
+"""32 GiB in fp32; a spec that asks for more is more likely wrong than wanted."""
+
+
+def to_torch(graph: Graph, *, seed: int = 0, rules: Mapping[type[Op], TorchRule] | None = None) -> fx.GraphModule:
+    """A module whose state dict has the names of `graph.weights`, initialized from `seed`.
+
+    It takes the inputs in order, each (N, C, *S), and gives a tensor, or with several outputs a dict by name. `rules`
+    are those of a caller's own operations. torch's global random state is neither used nor changed.
+    """
+    wanted = sum(weight.numel for weight in graph.weights.values())
+    if wanted > MAX_PARAMETERS:
+        raise ArchspecError(f"{graph.name} has {wanted:,} weights; at most {MAX_PARAMETERS:,} are built")
+    table = RULES.extended(rules or {})
+    root = nn.Module()
+    flow = fx.Graph()
+    tracer = fx.proxy.GraphAppendingTracer(flow)
+    values: dict[str, fx.Node] = {}
+    with torch.device("meta"):
+        for node in graph:
+            if isinstance(node.op, Input):
+                values[node.id] = flow.placeholder(node.id)
+                continue
+            made = table[type(node.op)](node.op, *graph.operands(node))
+            operands = tuple(values[operand] for operand in node.inputs)
+            if isinstance(made, nn.Module):
+                _attach(root, node.id, made)
+                name = node.id.rpartition(".")[2]  # short, for the generated code to read well
+                values[node.id] = flow.create_node("call_module", node.id, operands, name=name)
+            else:
+                values[node.id] = made(*(fx.Proxy(operand, tracer) for operand in operands)).node
+    outputs = {name: values[id] for name, id in graph.outputs.items()}
+    flow.output(next(iter(outputs.values())) if len(outputs) == 1 else outputs)
+    flow.lint()
+    module = fx.GraphModule(root, flow, class_name=_class_name(graph.name))
+    initialize(module.to_empty(device="cpu"), graph, seed)
+    return module
+
+
+def load_weights(module: nn.Module, graph: Graph, weights: Mapping[str, Any]) -> None:
+    """Copy weights by name into a module; every tensor must be there, with its shape. Raises ArchspecError."""
+    graph.check_weights({name: tuple(value.shape) for name, value in weights.items()})
+    state = {name: torch.as_tensor(value) for name, value in weights.items()}
+    module.load_state_dict(state, strict=True)
+
+
+def _attach(root: nn.Module, path: str, module: nn.Module) -> None:
+    """Put a module at a dotted path, with plain modules above it."""
+    *scopes, name = path.split(".")
+    for scope in scopes:
+        if not hasattr(root, scope):
+            root.add_module(scope, nn.Module())
+        root = root.get_submodule(scope)
+    root.add_module(name, module)
+
+
+def _class_name(name: str) -> str:
+    words = re.sub(r"\W", "_", name)
+    return words if words[:1].isalpha() else f"Network_{words}"

@@ -1,0 +1,172 @@
+"""Which processor ONNX Runtime really runs on: asked for, tried, and checked afterwards."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import functools
+import io
+import os
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from archspec.errors import ArchspecError, suggest
+from runtime.extras import extra
+from runtime.model_file import shorten
+
+with extra("run"):
+    import onnxruntime as ort
+
+ORDER = {
+    "tensorrt": "TensorrtExecutionProvider",
+    "cuda": "CUDAExecutionProvider",
+    "cpu": "CPUExecutionProvider",
+}
+CPU = ORDER["cpu"]
+SHORT = {name: short for short, name in ORDER.items()}
+
+# DEFAULT takes a slow convolution, EXHAUSTIVE seconds per new shape.
+OPTIONS: dict[str, dict[str, str]] = {ORDER["cuda"]: {"cudnn_conv_algo_search": "HEURISTIC"}}
+
+QUIET, ERRORS_ONLY = 4, 3
+
+
+def create_session(path: str | Path, demanded: Sequence[str] | None, threads: int | None) -> tuple[Any, str | None]:
+    """An onnxruntime.InferenceSession, and what there is to say about where it runs (None: where it should).
+
+    `demanded` names providers, short or long, that must all be there; None takes TensorRT, CUDA and CPU in that order,
+    of those that work. Raises ArchspecError where a demanded one is missing or the model does not load.
+    """
+    options = _build_options(threads)
+    if demanded is None:
+        return _create_best(path, options)
+    return _create_demanded(path, options, [_resolve(name) for name in demanded]), None
+
+
+def find_gpu_problem() -> str | None:
+    """Why no NVIDIA GPU can be used by anything on this machine, or None where there is one.
+
+    Asks the driver's own library, which every CUDA program loads; so its absence is proof, and no process is started.
+    """
+    try:
+        driver = ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
+    except OSError:
+        return "no GPU found: there is no NVIDIA driver"
+    count = ctypes.c_int(0)
+    if driver.cuInit(0) or driver.cuDeviceGetCount(ctypes.byref(count)) or not count.value:
+        return "no GPU found: the NVIDIA driver shows none"
+    return None
+
+
+@functools.cache
+def preload_libraries() -> tuple[str, ...]:
+    """Load CUDA and cuDNN from their Python packages, once; the names of the libraries that could not be loaded."""
+    if not hasattr(ort, "preload_dlls"):  # before 1.21
+        return ()
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+        ort.preload_dlls()
+    return tuple(dict.fromkeys(re.findall(r"Failed to load ([^\s:]+)", said.getvalue())))
+
+
+def _build_options(threads: int | None) -> Any:
+    options = ort.SessionOptions()
+    options.log_severity_level = ERRORS_ONLY
+    if threads is not None:
+        if threads < 1:
+            raise ArchspecError(f"threads must be at least 1, found {threads}")
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+    return options
+
+
+def _create_best(path: str | Path, options: Any) -> tuple[Any, str | None]:
+    available = ort.get_available_providers()
+    gpu = [name for name in ORDER.values() if name in available and name != CPU]
+    missing = find_gpu_problem()
+    if not gpu or missing:
+        return _create(path, options, [CPU]), _explain_cpu(gpu, missing)
+    failures = []
+    for start in range(len(gpu)):
+        try:
+            session = _create(path, options, [*gpu[start:], CPU])
+        except ArchspecError as error:
+            failures.append(f"{_display(gpu[start])}: {error}")
+            continue
+        if session.get_providers()[0] != CPU:
+            return session, None
+    libraries = preload_libraries()
+    reason = f"could not load {', '.join(libraries)}" if libraries else "; ".join(failures) or "it gave no reason"
+    return _create(path, options, [CPU]), _explain_cpu(gpu, reason)
+
+
+def _explain_cpu(gpu: Sequence[str], reason: str | None) -> str:
+    if gpu:
+        return f"{_display(gpu[-1])} provider is installed but could not be used ({reason}); running on CPU"
+    if reason:
+        return f"{reason}; running on CPU"
+    return "a GPU is here, but this onnxruntime has no CUDA provider (install onnxruntime-gpu instead); running on CPU"
+
+
+def _create_demanded(path: str | Path, options: Any, names: list[str]) -> Any:
+    available = ort.get_available_providers()
+    for name in names:
+        if name not in available:
+            known = ", ".join(SHORT.get(item, item) for item in available)
+            raise ArchspecError(f"{_display(name)} was asked for, but this onnxruntime has only: {known}")
+    missing = find_gpu_problem() if _needs_nvidia(names) else None
+    if missing:
+        raise ArchspecError(f"{_display(names[0])} was asked for, but {missing}")
+    session = _create(path, options, names)
+    for name in names:
+        if name not in session.get_providers():
+            libraries = preload_libraries() if _needs_nvidia(names) else ()
+            reason = f" (could not load {', '.join(libraries)})" if libraries else ""
+            got = ", ".join(_display(item) for item in session.get_providers())
+            raise ArchspecError(f"{_display(name)} was asked for, but the session runs on {got}{reason}")
+    return session
+
+
+def _create(path: str | Path, options: Any, names: list[str]) -> Any:
+    """One try, without onnxruntime's own fallback: that one is silent, or prints to the standard output."""
+    with _hush() if _needs_nvidia(names) else contextlib.nullcontext():
+        if _needs_nvidia(names):
+            preload_libraries()
+        try:
+            return ort.InferenceSession(
+                os.fspath(path),
+                options,
+                providers=[(name, OPTIONS.get(name, {})) for name in names],
+                enable_fallback=0,
+            )
+        except Exception as error:  # onnxruntime's exceptions have no common base but this
+            raise ArchspecError(f"{path}: ONNX Runtime cannot load it: {shorten(error)}") from error
+
+
+@contextlib.contextmanager
+def _hush() -> Iterator[None]:
+    """A provider that cannot be loaded writes red lines from C++; the caller says the same in one."""
+    ort.set_default_logger_severity(QUIET)
+    try:
+        yield
+    finally:
+        ort.set_default_logger_severity(ERRORS_ONLY)
+
+
+def _resolve(name: str) -> str:
+    if name.lower() in ORDER:
+        return ORDER[name.lower()]
+    if name.endswith("ExecutionProvider"):
+        return name
+    raise ArchspecError(f"no provider '{name}'{suggest(name, ORDER)} (known: {', '.join(ORDER)})")
+
+
+def _needs_nvidia(names: Sequence[str]) -> bool:
+    return any(name in names for name in (ORDER["tensorrt"], ORDER["cuda"]))
+
+
+def _display(name: str) -> str:
+    return {"tensorrt": "TensorRT", "cuda": "CUDA", "cpu": "CPU"}.get(SHORT.get(name, ""), name)

@@ -1,0 +1,142 @@
+"""A model file that runs: checked before it is loaded, and answering in the program's own words."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from archspec.errors import ArchspecError, suggest
+from runtime.model_file import check_model_file, shorten
+from runtime.providers import SHORT, create_session
+from runtime.sizes import read_sizes
+
+Array = npt.NDArray[Any]
+Extents = tuple[int | str, ...]
+
+DTYPES = {
+    "tensor(float)": "float32",
+    "tensor(float16)": "float16",
+    "tensor(double)": "float64",
+    "tensor(bool)": "bool",
+    **{f"tensor({sign}int{bits})": f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)},
+}
+UNNAMED = "?"
+
+
+class Session:
+    """A model on ONNX Runtime.
+
+    `providers` (of "tensorrt", "cuda", "cpu", or ONNX Runtime's own names) are demands: ArchspecError where one of them
+    is not what the session got. Without them the best that works is taken, and where that is the CPU, `notice` says why
+    and so does the log. `threads` bounds the CPU threads of one operation.
+
+    Raises ArchspecError where the file is missing, malformed, or reads data outside its folder.
+    """
+
+    def __init__(
+        self, path: str | Path, *, providers: Sequence[str] | None = None, threads: int | None = None
+    ) -> None:
+        check_model_file(path)
+        self.path = Path(path)
+        self._session, self.notice = create_session(path, providers, threads)
+        self.providers: tuple[str, ...] = tuple(SHORT.get(name, name) for name in self._session.get_providers())
+        self.inputs: dict[str, Extents] = {item.name: _read_extents(item) for item in self._session.get_inputs()}
+        self.outputs: dict[str, Extents] = {item.name: _read_extents(item) for item in self._session.get_outputs()}
+        self.dtypes = {item.name: _read_dtype(item, path) for item in self._session.get_inputs()}
+        self.metadata: dict[str, str] = dict(self._session.get_modelmeta().custom_metadata_map)
+        self.sizes = read_sizes(self.metadata)
+        if self.notice:
+            logging.getLogger("archspec").warning("%s", self.notice)
+
+    @property
+    def provider(self) -> str:
+        """Where it runs: "tensorrt", "cuda" or "cpu"."""
+        return self.providers[0]
+
+    @property
+    def fixed_batch(self) -> int | None:
+        """The only batch the file takes, or None where the first axis is free."""
+        first = next(iter(self.inputs.values()), ())
+        return first[0] if first and isinstance(first[0], int) else None
+
+    def run(self, inputs: Mapping[str, Array] | Array) -> dict[str, Array]:
+        """Outputs by name, for inputs by name, or for one array where the model has one input.
+
+        Raises ArchspecError that says what was expected and what was found in name, type or shape.
+        """
+        feed = self._name_inputs(inputs)
+        self._check_names(feed)
+        bound: dict[str, tuple[int, str]] = {}
+        for name, array in feed.items():
+            self._check_array(name, array, bound)
+        try:
+            found = self._session.run(None, {name: np.ascontiguousarray(array) for name, array in feed.items()})
+        except Exception as error:  # onnxruntime's exceptions have no common base but this
+            raise ArchspecError(f"{self.path}: ONNX Runtime failed: {shorten(error)}") from error
+        return dict(zip(self.outputs, found, strict=True))
+
+    def describe_input(self, name: str) -> str:
+        """`image: float32 (N, 3, H, W)`."""
+        extents = self.inputs[name]
+        return f"{name}: {self.dtypes[name]} ({', '.join(map(str, extents))}{',' * (len(extents) == 1)})"
+
+    def _name_inputs(self, inputs: Mapping[str, Array] | Array) -> dict[str, Array]:
+        if isinstance(inputs, Mapping):
+            return {name: np.asarray(array) for name, array in inputs.items()}
+        if len(self.inputs) != 1:
+            raise ArchspecError(f"{self.path} takes several inputs, by name: {self._list_inputs()}")
+        return {next(iter(self.inputs)): np.asarray(inputs)}
+
+    def _check_names(self, feed: Mapping[str, Array]) -> None:
+        for name in feed:
+            if name not in self.inputs:
+                raise ArchspecError(
+                    f"{self.path} has no input '{name}'{suggest(name, self.inputs)} (inputs: {self._list_inputs()})"
+                )
+        for name in self.inputs:
+            if name not in feed:
+                raise ArchspecError(f"{self.path} needs the input '{name}' too (inputs: {self._list_inputs()})")
+
+    def _check_array(self, name: str, array: Array, bound: dict[str, tuple[int, str]]) -> None:
+        expected = self.inputs[name]
+        if array.dtype != self.dtypes[name]:
+            raise ArchspecError(
+                f"input '{name}' is {array.dtype}, the model takes {self.dtypes[name]}: use .astype('{self.dtypes[name]}')"
+            )
+        if array.ndim != len(expected):
+            raise ArchspecError(
+                f"input '{name}' has {array.ndim} axes, {array.shape}; the model takes {self.describe_input(name)}"
+            )
+        for axis, (extent, wanted) in enumerate(zip(array.shape, expected, strict=True)):
+            self._check_extent(f"input '{name}', axis {axis}", extent, wanted, bound)
+
+    def _check_extent(self, where: str, extent: int, wanted: int | str, bound: dict[str, tuple[int, str]]) -> None:
+        if isinstance(wanted, int):
+            if extent != wanted:
+                raise ArchspecError(f"{where} is {extent}; the model takes {wanted}")
+            return
+        if not extent:
+            raise ArchspecError(f"{where} ({wanted}) is empty")
+        if wanted in self.sizes and not self.sizes[wanted].fits(extent):
+            raise ArchspecError(f"{where} ({wanted}) is {extent}; the model takes {self.sizes[wanted]}")
+        before, there = bound.setdefault(wanted, (extent, where))
+        if before != extent and wanted != UNNAMED:
+            raise ArchspecError(f"{where} ({wanted}) is {extent}, but {there} ({wanted}) is {before}")
+
+    def _list_inputs(self) -> str:
+        return "; ".join(map(self.describe_input, self.inputs))
+
+
+def _read_extents(item: Any) -> Extents:
+    return tuple(UNNAMED if extent is None else extent for extent in item.shape)
+
+
+def _read_dtype(item: Any, path: str | Path) -> np.dtype[Any]:
+    if item.type not in DTYPES:
+        raise ArchspecError(f"{path}: the input '{item.name}' is a {item.type}, which cannot be fed from arrays")
+    return np.dtype(DTYPES[item.type])

@@ -1,0 +1,37 @@
+"""torchvision's models as witnesses, also beside a build of torch with which torchvision's own operators do not load."""
+
+from functools import cache
+from importlib import import_module
+from types import ModuleType
+
+import torch
+from torch import nn
+
+_DECLARED: list[torch.library.Library] = []
+"""Declarations end with the object that made them, so it is kept."""
+
+
+@cache
+def import_torchvision_models() -> ModuleType:
+    """The module `torchvision.models`.
+
+    The wheel on PyPI is built for one CUDA version; beside any other torch its operators are missing, and importing it
+    fails where it refers to two of them. The models call neither, so declaring their schemas is enough.
+    """
+    try:
+        return import_module("torchvision.models")
+    except RuntimeError as error:
+        if "torchvision::nms does not exist" not in str(error):
+            raise
+    library = torch.library.Library("torchvision", "FRAGMENT")
+    for name in ("nms", "qnms"):
+        library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    _DECLARED.append(library)
+    return import_module("torchvision.models")
+
+
+def build_on_meta(name: str) -> nn.Module:
+    """A model of torchvision with shapes and without numbers, in evaluation mode."""
+    with torch.device("meta"):
+        model: nn.Module = getattr(import_torchvision_models(), name)(weights=None)
+    return model.eval()
