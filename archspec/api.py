@@ -11,6 +11,7 @@ from archspec.errors import ArchspecError, Diagnostic, MissingExtra, SpecError
 from archspec.files import write_whole
 from archspec.ops import Layer, Op
 from archspec.spec.load import Spec, load, read_spec
+from archspec.spec.zoo import zoo_specs
 from compiler.analysis.report import Report, analyze
 from compiler.elaborate import MAX_NODES, elaborate
 from compiler.graph import Graph
@@ -38,6 +39,18 @@ def check(
     except SpecError as error:
         return error.diagnostics
     return ()
+
+
+def list_zoo() -> list[dict[str, Any]]:
+    """A row for each spec of the zoo: name, family, description, inputs, parameters, MACs (conv-linear)."""
+    rows = []
+    for name, path in sorted(zoo_specs().items(), key=lambda item: (item[1].parent.name, item[1].stem)):
+        spec = load(path)
+        report = analyze(elaborate(spec), by_length=False)
+        row = {"name": name, "family": path.parent.name, "description": spec.description, "file": spec.file}
+        row |= {"inputs": {key: list(shape) for key, shape in report.inputs.items()}, "sizes": dict(report.sizes)}
+        rows.append(row | {"parameters": report.cost.parameters, "macs": report.cost.macs["conv-linear"]})
+    return rows
 
 
 def to_torch(graph: Graph, *, seed: int = 0, rules: Mapping[type[Op], Any] | None = None) -> GraphModule:
@@ -144,6 +157,7 @@ __all__ = [
     "analyze",
     "check",
     "elaborate",
+    "list_zoo",
     "load",
     "proof_cases",
     "to_onnx",

@@ -18,6 +18,7 @@ with extra("run"):
     from google.protobuf.message import DecodeError, Message
 
 LONGEST_REASON = 300
+PREAMBLE = re.compile(r"^(\[ONNXRuntimeError\] : \d+ : \w+ : )?(/\S+\.(cc|h):\d+ [^)]*\)( const)? )?")
 
 
 def check_model_file(path: str | Path) -> None:
@@ -49,8 +50,8 @@ def find_external(message: Message) -> Iterator[onnx.TensorProto]:
 
 
 def shorten(error: BaseException) -> str:
-    """An error of onnx or ONNX Runtime as one line without its preamble."""
-    text = re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", "", " ".join(str(error).split()))
+    """An error of onnx or ONNX Runtime as one line, without its code and the place in their C++."""
+    text = PREAMBLE.sub("", " ".join(str(error).split()))
     return text if len(text) <= LONGEST_REASON else text[: LONGEST_REASON - 1] + "…"
 
 

@@ -26,6 +26,7 @@ ORDER = {
     "cpu": "CPUExecutionProvider",
 }
 CPU = ORDER["cpu"]
+NVIDIA = (ORDER["tensorrt"], ORDER["cuda"])
 SHORT = {name: short for short, name in ORDER.items()}
 
 # DEFAULT takes a slow convolution, EXHAUSTIVE seconds per new shape.
@@ -54,10 +55,10 @@ def find_gpu_problem() -> str | None:
     try:
         driver = ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
     except OSError:
-        return "no GPU found: there is no NVIDIA driver"
+        return "no GPU was found: there is no NVIDIA driver"
     count = ctypes.c_int(0)
     if driver.cuInit(0) or driver.cuDeviceGetCount(ctypes.byref(count)) or not count.value:
-        return "no GPU found: the NVIDIA driver shows none"
+        return "no GPU was found: the NVIDIA driver shows none"
     return None
 
 
@@ -117,13 +118,14 @@ def _create_demanded(path: str | Path, options: Any, names: list[str]) -> Any:
         if name not in available:
             known = ", ".join(SHORT.get(item, item) for item in available)
             raise ArchspecError(f"{_display(name)} was asked for, but this onnxruntime has only: {known}")
-    missing = find_gpu_problem() if _needs_nvidia(names) else None
+    nvidia = [name for name in names if name in NVIDIA]
+    missing = find_gpu_problem() if nvidia else None
     if missing:
-        raise ArchspecError(f"{_display(names[0])} was asked for, but {missing}")
+        raise ArchspecError(f"{_display(nvidia[0])} was asked for, but {missing}")
     session = _create(path, options, names)
     for name in names:
         if name not in session.get_providers():
-            libraries = preload_libraries() if _needs_nvidia(names) else ()
+            libraries = preload_libraries() if nvidia else ()
             reason = f" (could not load {', '.join(libraries)})" if libraries else ""
             got = ", ".join(_display(item) for item in session.get_providers())
             raise ArchspecError(f"{_display(name)} was asked for, but the session runs on {got}{reason}")
@@ -132,8 +134,9 @@ def _create_demanded(path: str | Path, options: Any, names: list[str]) -> Any:
 
 def _create(path: str | Path, options: Any, names: list[str]) -> Any:
     """One try, without onnxruntime's own fallback: that one is silent, or prints to the standard output."""
-    with _hush() if _needs_nvidia(names) else contextlib.nullcontext():
-        if _needs_nvidia(names):
+    nvidia = any(name in NVIDIA for name in names)
+    with _hush() if nvidia else contextlib.nullcontext():
+        if nvidia:
             preload_libraries()
         try:
             return ort.InferenceSession(
@@ -162,10 +165,6 @@ def _resolve(name: str) -> str:
     if name.endswith("ExecutionProvider"):
         return name
     raise ArchspecError(f"no provider '{name}'{suggest(name, ORDER)} (known: {', '.join(ORDER)})")
-
-
-def _needs_nvidia(names: Sequence[str]) -> bool:
-    return any(name in names for name in (ORDER["tensorrt"], ORDER["cuda"]))
 
 
 def _display(name: str) -> str:

@@ -75,7 +75,7 @@ class Session:
         for name, array in feed.items():
             self._check_array(name, array, bound)
         try:
-            found = self._session.run(None, {name: np.ascontiguousarray(array) for name, array in feed.items()})
+            found = self._session.run(None, {name: np.asarray(array, order="C") for name, array in feed.items()})
         except Exception as error:  # onnxruntime's exceptions have no common base but this
             raise ArchspecError(f"{self.path}: ONNX Runtime failed: {shorten(error)}") from error
         return dict(zip(self.outputs, found, strict=True))

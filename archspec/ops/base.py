@@ -115,13 +115,14 @@ def _exact_float(value: Any) -> Any:
     return float(value)
 
 
-Whole: TypeAlias = Annotated[int, BeforeValidator(_exact_int, json_schema_input_type=int)]
-Positive: TypeAlias = Annotated[Whole, Field(ge=1, le=LARGEST)]
-NonNegative: TypeAlias = Annotated[Whole, Field(ge=0, le=LARGEST)]
-Number: TypeAlias = Annotated[
-    float, BeforeValidator(_exact_float, json_schema_input_type=float), Field(allow_inf_nan=False)
-]
-Probability: TypeAlias = Annotated[Number, Field(ge=0, le=1)]
+_Size = Annotated[int, Field(ge=1, le=LARGEST)]
+_Count = Annotated[int, Field(ge=0, le=LARGEST)]
+_Real = Annotated[float, Field(allow_inf_nan=False)]
+_Share = Annotated[float, Field(ge=0, le=1)]
+Positive: TypeAlias = Annotated[_Size, BeforeValidator(_exact_int, json_schema_input_type=_Size)]
+NonNegative: TypeAlias = Annotated[_Count, BeforeValidator(_exact_int, json_schema_input_type=_Count)]
+Number: TypeAlias = Annotated[_Real, BeforeValidator(_exact_float, json_schema_input_type=_Real)]
+Probability: TypeAlias = Annotated[_Share, BeforeValidator(_exact_float, json_schema_input_type=_Share)]
 
 
 def _exact_padding(value: Any) -> Any:
@@ -129,8 +130,8 @@ def _exact_padding(value: Any) -> Any:
 
 
 Padding: TypeAlias = Annotated[
-    Literal["same"] | Annotated[int, Field(ge=0, le=LARGEST)],
-    BeforeValidator(_exact_padding, json_schema_input_type=Literal["same"] | int),
+    Literal["same"] | _Count,
+    BeforeValidator(_exact_padding, json_schema_input_type=Literal["same"] | _Count),
 ]
 
 

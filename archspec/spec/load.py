@@ -129,6 +129,7 @@ class _Reader:
         }
         merged = Table(base.written.at)
         merged.update(base.written)
+        merged.keys_at, merged.values_at = base.written.keys_at, base.written.values_at
         merged["defaults"] = _merge_tables(base.written.get("defaults"), written.get("defaults"))
         return replace(
             base,

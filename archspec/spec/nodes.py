@@ -346,7 +346,9 @@ STRUCTURE: dict[str, type[Node]] = {
 def layer_node(kind: str) -> type[LayerNode]:
     """The node of an operation: its fields, each optional (`defaults` may give it), a number also by an expression."""
     op = LAYERS[kind]
-    fields: dict[str, Any] = {name: (_spelled(info), None) for name, info in op.model_fields.items()}
+    fields: dict[str, Any] = {
+        name: (_spelled(info), None if info.is_required() else info.default) for name, info in op.model_fields.items()
+    }
     model = create_model(f"{op.__name__}Node", __base__=LayerNode, __doc__=op.__doc__, **fields)
     model.word, model.main, model.op, model.settings = kind, op.main, op, tuple(fields)
     return model
@@ -362,8 +364,6 @@ def _spelled(info: FieldInfo) -> Any:
         schema = {"anyOf": [schema, {"type": "string", "maxLength": MAX_LENGTH}]}
     elif numeric:
         schema = {"anyOf": [*schema["anyOf"], {"type": "string", "maxLength": MAX_LENGTH}]}
-    if not info.is_required():
-        schema = schema | {"default": info.default}
 
     def read(value: Any) -> Any:
         if isinstance(value, str) and value not in words:

@@ -54,11 +54,19 @@ def _node_schema(nodes: dict[str, type[Node]], fields: dict[str, Any], definitio
             forms.append(_resolve(fields[word], definitions)["properties"][model.main])
         words[word] = {"anyOf": forms, "description": (model.__doc__ or "").strip()}
     call = {"type": ["object", "null"], "description": "A block of the spec's own, or of an imported library."}
-    mapping = {"type": "object", "minProperties": 1, "maxProperties": 1, "properties": words, "additionalProperties": call}
+    mapping = {
+        "type": "object",
+        "minProperties": 1,
+        "maxProperties": 1,
+        "properties": words,
+        "additionalProperties": call,
+    }
     return {"anyOf": [{"type": "string", "examples": list(nodes)}, mapping]}
 
 
-def _settings_schema(word: str, names: tuple[str, ...], fields: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
+def _settings_schema(
+    word: str, names: tuple[str, ...], fields: dict[str, Any], definitions: dict[str, Any]
+) -> dict[str, Any]:
     properties = _resolve(fields[word], definitions)["properties"]
     return {"type": "object", "additionalProperties": False, "properties": {name: properties[name] for name in names}}
 

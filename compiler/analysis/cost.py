@@ -10,10 +10,10 @@ from typing import Any
 from archspec.ops import Input, Shape, Weight
 from compiler.graph import Graph
 
-CONVENTIONS = {
-    "conv-linear": "multiply-accumulates with the weights of convolutions and linear layers; no bias, one sample",
-    "conv-linear-bias": "the same, and one for each addition of such a layer's bias",
-    "flops": "two for each multiply-accumulate of conv-linear, as torch's FlopCounterMode counts",
+CONVENTIONS = {  # what a multiply-accumulate is counted for
+    "conv-linear": "with weights of convolutions and linear layers, no bias, one sample",
+    "conv-linear-bias": "the same, and one for each addition of their bias",
+    "flops": "two for each of conv-linear, as torch's FlopCounterMode counts",
 }
 
 
@@ -64,12 +64,16 @@ class Cost:
     @cached_property
     def activations(self) -> int:
         """Numbers in the results of all operations for one sample; inputs are not counted."""
-        return sum(node.shape.elements for node in self.nodes if node.kind != Input.kind)
+        return sum(node.shape.elements for node in self._computed)
 
     @cached_property
     def largest(self) -> NodeCost:
         """The operation with the largest result."""
-        return max(self.nodes, key=lambda node: node.shape.elements)
+        return max(self._computed or self.nodes, key=lambda node: node.shape.elements)
+
+    @property
+    def _computed(self) -> list[NodeCost]:
+        return [node for node in self.nodes if node.kind != Input.kind]
 
     def to_dict(self) -> dict[str, Any]:
         macs = {"total": self.macs["conv-linear"], "convention": "conv-linear", "conventions": self.macs}

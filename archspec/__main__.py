@@ -1,0 +1,6 @@
+"""`python -m archspec`."""
+
+from archspec.cli import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,53 @@
+"""The command line. A command parses, calls the API, and prints; what it needs is imported when it runs, so that
+`--help` and `check` stay quick."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import typer
+
+from archspec.cli import models, specs
+from archspec.errors import ArchspecError
+
+app = typer.Typer(
+    name="archspec",
+    help="Network architectures as data: check, analyse, train, export and run them.",
+    epilog="SPEC is a file or the name of a spec in the zoo (`archspec list`).",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback(invoke_without_command=True)
+def start(
+    version: bool = typer.Option(False, "--version", help="Print the version and exit."),
+) -> None:
+    if version:
+        from archspec import __version__
+
+        print(f"archspec {__version__}")
+        raise typer.Exit()
+
+
+for _command in (specs.check, specs.list_, specs.show, specs.analyze, specs.init, specs.schema):
+    app.command(name=_command.__name__.rstrip("_"), rich_help_panel="Specs")(_command)
+for _command in (models.train, models.export, models.evaluate, models.run, models.bench, models.doctor):
+    app.command(name=_command.__name__, rich_help_panel="Models")(_command)
+
+
+def main() -> None:
+    """Run a command. A mistake of the user's is printed and exits 1; wrong usage exits 2."""
+    try:
+        app()
+    except ArchspecError as error:
+        print(f"{error}" if hasattr(error, "diagnostics") else f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+    except BrokenPipeError:  # the reader of a pipe has gone, as in `archspec list | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)

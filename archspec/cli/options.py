@@ -1,0 +1,63 @@
+"""Options that several commands share, and what they mean."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable
+from typing import Annotated, Any, TypeAlias
+
+import typer
+
+SpecArgument: TypeAlias = Annotated[str, typer.Argument(metavar="SPEC", help="A file, or a name in the zoo.")]
+SetOption: TypeAlias = Annotated[
+    list[str], typer.Option("--set", metavar="PARAM=VALUE", help="Override a param, as in --set classes=10.")
+]
+SizeOption: TypeAlias = Annotated[
+    list[str], typer.Option("--size", metavar="SIZE=VALUE", help="Choose a dynamic size, as in --size H=256.")
+]
+MaxNodesOption: TypeAlias = Annotated[
+    int, typer.Option("--max-nodes", min=1, help="How many nodes a spec may expand to.")
+]
+JsonOption: TypeAlias = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+
+
+def parse_params(given: Iterable[str]) -> dict[str, Any]:
+    """`name=value` pairs, each value as the language would read it."""
+    from archspec.spec.load import parse_value
+
+    return _parse_pairs(given, "--set", lambda name, text: parse_value(text, f"--set {name}"))
+
+
+def parse_sizes(given: Iterable[str]) -> dict[str, int]:
+    """`H=224` pairs."""
+
+    def parse(name: str, text: str) -> int:
+        if not text.isascii() or not text.isdigit() or not 1 <= int(text[:12]) < 2**31:
+            raise typer.BadParameter(f"--size {name} needs a whole number from 1, found '{text[:40]}'")
+        return int(text)
+
+    return _parse_pairs(given, "--size", parse)
+
+
+def _parse_pairs(given: Iterable[str], option: str, parse: Callable[[str, str], Any]) -> dict[str, Any]:
+    pairs = {}
+    for pair in given:
+        name, equals, text = pair.partition("=")
+        if not name or not equals:
+            raise typer.BadParameter(f"{option} needs NAME=VALUE, found '{pair[:60]}'")
+        pairs[name] = parse(name, text)
+    return pairs
+
+
+def build_graph(spec: str, params: Iterable[str], sizes: Iterable[str], max_nodes: int) -> Any:
+    """The graph of a spec as the options say."""
+    from archspec import api
+
+    return api.elaborate(api.load(spec, parse_params(params)), parse_sizes(sizes), max_nodes=max_nodes)
+
+
+def print_json(result: Any) -> None:
+    """Print a result as JSON; counts of paths may have more digits than Python converts by default."""
+    sys.set_int_max_str_digits(0)
+    print(json.dumps(result, indent=2, ensure_ascii=False))

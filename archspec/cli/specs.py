@@ -1,0 +1,115 @@
+"""Commands on specs: check, list, show, analyze, init, schema. None of them needs torch or onnx."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from archspec.cli.options import (
+    JsonOption,
+    MaxNodesOption,
+    SetOption,
+    SizeOption,
+    SpecArgument,
+    build_graph,
+    parse_params,
+    parse_sizes,
+    print_json,
+)
+
+MAX_NODES = 100_000
+
+
+def check(
+    specs: Annotated[list[str], typer.Argument(metavar="SPEC...", help="Files, or names in the zoo.")],
+    set_: SetOption = [],  # noqa: B006  (typer copies it)
+    size: SizeOption = [],  # noqa: B006
+    max_nodes: MaxNodesOption = MAX_NODES,
+    as_json: JsonOption = False,
+) -> None:
+    """Report all mistakes, each with file:line:column. Exits 0 if there is none, 1 otherwise."""
+    from archspec import api
+
+    params, sizes = parse_params(set_), parse_sizes(size)
+    found = [(spec, api.check(spec, params, sizes, max_nodes=max_nodes)) for spec in specs]
+    if as_json:
+        print_json([item.to_dict() for _, mistakes in found for item in mistakes])
+    else:
+        for spec, mistakes in found:
+            print("\n".join(map(str, mistakes)) if mistakes else f"{spec}: ok")
+        total = sum(len(mistakes) for _, mistakes in found)
+        if total:
+            print(f"\n{total} {'mistake' if total == 1 else 'mistakes'}")
+    if any(mistakes for _, mistakes in found):
+        raise typer.Exit(1)
+
+
+def list_(as_json: JsonOption = False) -> None:
+    """Show the zoo."""
+    from archspec import api
+    from archspec.cli.tables import print_zoo
+
+    rows = api.list_zoo()
+    print_json(rows) if as_json else print_zoo(rows)
+
+
+def show(
+    spec: SpecArgument,
+    set_: SetOption = [],  # noqa: B006
+    size: SizeOption = [],  # noqa: B006
+    max_nodes: MaxNodesOption = MAX_NODES,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the layers as a tree: shapes, parameters, MACs; repeats are folded."""
+    from archspec.cli.tables import print_tree
+    from archspec.cli.tree import fold_tree
+
+    graph = build_graph(spec, set_, size, max_nodes)
+    tree = fold_tree(graph)
+    print_json({"sizes": dict(graph.sizes), **tree.to_dict()}) if as_json else print_tree(graph, tree)
+
+
+def analyze(
+    spec: SpecArgument,
+    set_: SetOption = [],  # noqa: B006
+    size: SizeOption = [],  # noqa: B006
+    batch: Annotated[int, typer.Option(min=1, help="Samples in a batch, for the activations' bytes.")] = 1,
+    paths: Annotated[bool, typer.Option("--paths", help="Paths by length, and through each block.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Everything that can be asked for.")] = False,
+    max_nodes: MaxNodesOption = MAX_NODES,
+    as_json: JsonOption = False,
+) -> None:
+    """Count parameters, buffers, MACs, activations and paths, exactly and without torch."""
+    from archspec import api
+    from archspec.cli.tables import print_report
+
+    paths = paths or everything
+    report = api.analyze(build_graph(spec, set_, size, max_nodes), by_length=paths or None)
+    if as_json:
+        result = report.to_dict()
+        result["activations"] |= {"batch": batch, "bytes_fp32": 4 * batch * report.cost.activations}
+        print_json(result)
+    else:
+        print_report(report, batch=batch, paths=paths)
+
+
+def init(
+    file: Annotated[Path, typer.Argument(metavar="NAME.yaml", help="The file to write.")],
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+) -> None:
+    """Write a small commented spec to start from, and beside it the schema with which editors complete and check it."""
+    from archspec.cli.starter import SCHEMA_NAME, write_starter
+
+    write_starter(file, force=force)
+    print(f"wrote {file} and, for editors, {file.parent / SCHEMA_NAME}")
+    print(f"next: archspec check {file} && archspec show {file}")
+
+
+def schema() -> None:
+    """Print the language's JSON Schema."""
+    from archspec.spec.schema import json_schema
+
+    print(json.dumps(json_schema(), indent=2, ensure_ascii=False))

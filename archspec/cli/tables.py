@@ -1,0 +1,170 @@
+"""What commands print for people."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from archspec.cli.tree import Branch
+from archspec.ops import Shape
+from compiler.analysis.cost import CONVENTIONS
+from compiler.analysis.paths import Level
+from compiler.analysis.report import Report
+from compiler.graph import Graph
+
+PLAIN_WIDTH = 120
+"""Columns where the output goes to a file or a pipe, and nobody said otherwise."""
+
+
+def console() -> Console:
+    return Console(highlight=False, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
+
+
+def in_short(count: int) -> str:
+    """Three digits and a unit: 25.6 M."""
+    for unit, size in (("T", 10**12), ("G", 10**9), ("M", 10**6), ("k", 10**3)):
+        if count >= size:
+            digits = 2 if count < 10 * size else 1 if count < 100 * size else 0
+            return f"{count / size:.{digits}f} {unit}"
+    return str(count)
+
+
+def exactly(count: int) -> str:
+    """All digits where a line can hold them, else the first ones and how many there are."""
+    sys.set_int_max_str_digits(0)
+    digits = f"{count:,}"
+    if len(digits) <= 60:
+        return digits
+    plain = str(count)
+    return f"{plain[:12]}… ({len(plain):,} digits; --json has all)"
+
+
+def shape_text(shape: Iterable[int]) -> str:
+    return str(Shape(*shape))
+
+
+def print_zoo(rows: Iterable[Mapping[str, Any]]) -> None:
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("spec", style="cyan", no_wrap=True)
+    table.add_column("family")
+    table.add_column("inputs", no_wrap=True)
+    for name in ("parameters", "MACs"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("description")
+    for row in rows:
+        inputs = ", ".join(shape_text(shape) for shape in row["inputs"].values())
+        counts = in_short(row["parameters"]), in_short(row["macs"])
+        table.add_row(row["name"], row["family"], inputs, *counts, row["description"])
+    out = console()
+    out.print(table)
+    out.print(f"MACs: {CONVENTIONS['conv-linear']}", style="dim")
+
+
+def print_tree(graph: Graph, tree: Branch) -> None:
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column(graph.name, no_wrap=True, overflow="ellipsis")
+    for name in ("output", "parameters", "MACs"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for depth, branch in _walk(tree):
+        kind, _, fields = branch.label.partition("(")
+        named = branch.name if branch.name.startswith(kind) else f"{branch.name}  {kind}"
+        label = Text("  " * depth + named, style="bold" if branch.children else "")
+        label.append(f"  {fields.rstrip(')')}", style="dim")
+        if branch.times > 1:
+            label.append(f"  ×{branch.times}", style="magenta")
+        counts = [f"{count:,}" if count else "" for count in (branch.parameters, branch.macs)]
+        table.add_row(label, shape_text(branch.shape), *counts, style="bold" if branch.children else "")
+    table.add_section()
+    table.add_row("total", "", f"{tree.parameters:,}", f"{tree.macs:,}", style="bold")
+    out = console()
+    out.print(table)
+    sizes = ", ".join(f"{name} = {value}" for name, value in graph.sizes.items())
+    out.print(
+        f"for one sample{' at ' + sizes if sizes else ''}; ×N: N equal neighbours, the figures are for one", style="dim"
+    )
+
+
+def _walk(tree: Branch, depth: int = 0) -> Iterable[tuple[int, Branch]]:
+    for child in tree.children:
+        yield depth, child
+        yield from _walk(child, depth + 1)
+
+
+def print_report(report: Report, *, batch: int, paths: bool) -> None:
+    cost = report.cost
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(justify="right")
+    table.add_column(style="dim")
+    for word, shapes in (("input", report.inputs), ("output", report.outputs)):
+        for name, shape in shapes.items():
+            table.add_row(f"{word} {name}", shape_text(shape), "")
+    table.add_row("parameters", f"{cost.parameters:,}", f"trainable, {in_short(cost.parameters)}")
+    if cost.frozen:
+        table.add_row("", f"{cost.frozen:,}", "frozen")
+    table.add_row("buffers", f"{cost.buffers:,}", "BatchNorm's means and variances")
+    for convention, meaning in CONVENTIONS.items():
+        table.add_row(
+            "FLOPs" if convention == "flops" else "MACs", f"{cost.macs[convention]:,}", f"{convention}: {meaning}"
+        )
+    bytes_ = 4 * batch * cost.activations
+    samples = "one sample" if batch == 1 else f"{batch} samples"
+    table.add_row(
+        "activations",
+        f"{cost.activations:,}",
+        f"numbers of all results for one sample; {in_short(bytes_)}B in fp32 for {samples}",
+    )
+    largest = cost.largest
+    table.add_row("largest", f"{largest.shape.elements:,}", f"{largest.shape} at {largest.id}")
+    table.add_row("paths", exactly(report.paths.op.total), "ways from the inputs to the outputs")
+    for name, level in (report.paths.op.by_output or {}).items():
+        table.add_row("", exactly(level.total), f"to {name}")
+    sizes = ", ".join(f"{name} = {value}" for name, value in report.sizes.items())
+    out = console()
+    out.print(f"[bold]{report.name}[/bold]{' at ' + sizes if sizes else ''}")
+    out.print(table)
+    if paths:
+        _print_lengths("residual or dense bodies", report.paths.block, out)
+        _print_lengths("operations", report.paths.op, out)
+        _print_through(report, out)
+
+
+def _print_lengths(unit: str, level: Level, out: Console) -> None:
+    lengths = level.by_length or {}
+    table = Table(
+        box=None,
+        header_style="bold",
+        pad_edge=False,
+        title=f"paths by the {unit} they pass through",
+        title_justify="left",
+    )
+    table.add_column("length", justify="right")
+    table.add_column("paths", justify="right")
+    table.add_column("share", justify="right")
+    table.add_column("", no_wrap=True)
+    top = max(lengths.values(), default=1)
+    for length, count in lengths.items():
+        share = count * 10**6 // level.total / 10**6  # integers first: the counts may be beyond a float
+        bar = "█" * max(1, round(count * 10**6 // top * 30 / 10**6)) if count * 60 > top else "▏"
+        table.add_row(str(length), exactly(count), f"{share:.2%}", Text(bar, style="cyan"))
+    out.print(f"\npaths by the number of {unit} they pass through", style="bold")
+    out.print(table)
+
+
+def _print_through(report: Report, out: Console) -> None:
+    if not report.paths.through:
+        return
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("block", style="cyan", no_wrap=True)
+    table.add_column("paths", justify="right")
+    table.add_column("share", justify="right")
+    total = report.paths.op.total
+    for block, count in report.paths.through.items():
+        table.add_row(block, exactly(count), f"{count * 10**6 // total / 10**6:.2%}")
+    out.print("\npaths through each block", style="bold")
+    out.print(table)

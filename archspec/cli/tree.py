@@ -1,0 +1,85 @@
+"""The layers of a graph as a tree of the spec's scopes, with equal neighbours folded into one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from archspec.ops import Input
+from compiler.analysis.cost import NodeCost, measure_cost
+from compiler.graph import Graph
+
+
+@dataclass(frozen=True)
+class Branch:
+    """A scope or (without children) a layer; `times` counts the equal neighbours that it stands for."""
+
+    name: str
+    label: str
+    shape: tuple[int, ...]
+    parameters: int
+    macs: int
+    children: tuple[Branch, ...] = ()
+    times: int = 1
+
+    @property
+    def signature(self) -> Any:
+        """What has to be equal for two neighbours to be folded: all but names."""
+        kind = self.name.partition(".")[0].rstrip("0123456789")
+        return (
+            kind,
+            self.label,
+            self.shape,
+            self.parameters,
+            self.macs,
+            tuple((c.signature, c.times) for c in self.children),
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        row: dict[str, Any] = {"name": self.name, "layer": self.label, "shape": list(self.shape)}
+        row |= {"parameters": self.parameters, "macs": self.macs, "times": self.times}
+        return row | ({"children": [child.to_dict() for child in self.children]} if self.children else {})
+
+
+@dataclass
+class _Scope:
+    children: dict[str, _Scope | Branch] = field(default_factory=dict)
+
+
+def fold_tree(graph: Graph) -> Branch:
+    """The tree of a graph; every figure is for one of the equal neighbours, and a scope's are sums."""
+    root = _Scope()
+    for row in measure_cost(graph).nodes:
+        *scopes, name = row.id.split(".")
+        scope = root
+        for part in scopes:
+            inner = scope.children.setdefault(part, _Scope())
+            assert isinstance(inner, _Scope)
+            scope = inner
+        scope.children[name] = _leaf(name, row, graph)
+    return _fold(graph.name, root)
+
+
+def _leaf(name: str, row: NodeCost, graph: Graph) -> Branch:
+    op = graph[row.id].op
+    changed = {
+        key: getattr(op, key) for key in type(op).model_fields if getattr(op, key) != type(op).model_fields[key].default
+    }
+    fields = ", ".join(f"{key}={value}" for key, value in changed.items())
+    label = op.kind if isinstance(op, Input) or not fields else f"{op.kind}({fields})"
+    return Branch(name, label, tuple(row.shape), row.parameters + row.frozen, row.macs)
+
+
+def _fold(name: str, scope: _Scope) -> Branch:
+    folded: list[Branch] = []
+    for key, item in scope.children.items():
+        branch = item if isinstance(item, Branch) else _fold(key, item)
+        if folded and folded[-1].signature == branch.signature:
+            folded[-1] = replace(folded[-1], times=folded[-1].times + 1)
+        else:
+            folded.append(branch)
+    if len(folded) == 1 and folded[0].children and folded[0].times == 1:
+        return replace(folded[0], name=f"{name}.{folded[0].name}")  # a scope of one scope is one line
+    parameters = sum(child.parameters * child.times for child in folded)
+    macs = sum(child.macs * child.times for child in folded)
+    return Branch(name, "", folded[-1].shape, parameters, macs, tuple(folded))
