@@ -41,7 +41,7 @@ def _refuse_shadowed() -> None:
         found = find_spec(name)
         origin = found.origin if found and found.origin else None
         if origin is None or Path(origin).resolve().parent != here / name:
-            where = origin or (list(found.submodule_search_locations or ["?"])[0] if found else "nowhere")
+            where = origin or next(iter(found.submodule_search_locations or ()), "nowhere") if found else "nowhere"
             raise ImportError(f"archspec needs its own package '{name}', but another one comes first: {where}")
 
 

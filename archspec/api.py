@@ -47,7 +47,12 @@ def list_zoo() -> list[dict[str, Any]]:
     for name, path in sorted(zoo_specs().items(), key=lambda item: (item[1].parent.name, item[1].stem)):
         spec = load(path)
         report = analyze(elaborate(spec), by_length=False)
-        row = {"name": name, "family": path.parent.name, "description": spec.description, "file": spec.file}
+        row: dict[str, Any] = {
+            "name": name,
+            "family": path.parent.name,
+            "description": spec.description,
+            "file": spec.file,
+        }
         row |= {"inputs": {key: list(shape) for key, shape in report.inputs.items()}, "sizes": dict(report.sizes)}
         rows.append(row | {"parameters": report.cost.parameters, "macs": report.cost.macs["conv-linear"]})
     return rows

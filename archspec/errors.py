@@ -5,6 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
+from itertools import islice
+
+MAX_MISTAKES = 100
+MAX_MESSAGE = 600
+"""Characters of a message. Words of a spec stand in it, and may be of any length."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -36,8 +41,13 @@ class Diagnostic:
     place: Place
     calls: tuple[Call, ...] = ()
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "message", _printable(self.message))
+
     def __str__(self) -> str:
-        trail = (f"\n    in {call.text}, called at {call.place}" for call in self.calls)
+        trail = [f"\n    in {call.text}, called at {call.place}" for call in self.calls]
+        if len(trail) > 10:
+            trail[5:-4] = [f"\n    … {len(trail) - 9} more calls …"]
         return f"{self.place}: error[{self.code}]: {self.message}" + "".join(trail)
 
     def to_dict(self) -> dict[str, object]:
@@ -68,7 +78,20 @@ class SpecError(ArchspecError):
         super().__init__("\n".join(map(str, self.diagnostics)))
 
 
-class MissingExtra(ArchspecError, ImportError):
+class Mistakes(list[Diagnostic]):
+    """The mistakes found so far. At the hundredth the search ends: SpecError."""
+
+    def append(self, mistake: Diagnostic) -> None:
+        super().append(mistake)
+        if len(self) >= MAX_MISTAKES:
+            raise SpecError(self)
+
+    def extend(self, mistakes: Iterable[Diagnostic]) -> None:
+        for mistake in mistakes:
+            self.append(mistake)
+
+
+class MissingExtra(ArchspecError, ImportError):  # noqa: N818  (it names what is missing)
     """A part of the program that is installed by an extra which is not there."""
 
     def __init__(self, module: str, extra: str) -> None:
@@ -77,5 +100,11 @@ class MissingExtra(ArchspecError, ImportError):
 
 def suggest(word: str, known: Iterable[str]) -> str:
     """`; did you mean 'max_pool'?` where a known word is near, else nothing."""
-    near = get_close_matches(word, list(known), n=1, cutoff=0.6)
+    near = get_close_matches(word[:100], islice(known, 500), n=1, cutoff=0.6)
     return f"; did you mean '{near[0]}'?" if near else ""
+
+
+def _printable(text: str) -> str:
+    """One line without control characters, of bounded length."""
+    text = text if len(text) <= MAX_MESSAGE else f"{text[: MAX_MESSAGE // 2]} … {text[-MAX_MESSAGE // 2 :]}"
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -14,8 +14,8 @@ from archspec.errors import ArchspecError
 
 @contextmanager
 def write_whole(path: str | Path) -> Iterator[Path]:
-    """Give a path of the same name in a temporary folder beside `path`. On a clean exit what was written there is synced
-    and takes its place (companions first, then the file itself); on any error it is removed.
+    """Give a path of the same name in a temporary folder beside `path`. On a clean exit what was written there is
+    synced and takes its place (companions first, then the file itself); on any error it is removed.
 
     Raises ArchspecError where the folder cannot be made or written (missing rights, a full disk).
     """

@@ -144,7 +144,7 @@ class _Around:
         return f"{self.path}.{name}" if self.path else name
 
 
-class _Mistake(Exception):
+class _Mistake(Exception):  # noqa: N818  (it carries nothing)
     """Ends the work on one node; what follows gets no value."""
 
 
@@ -219,7 +219,10 @@ class _Elaboration:
             try:
                 if name in taken:
                     self._fail(
-                        "duplicate-name", f"another node of this body, or an input, is called '{name}'", node.place_of("name"), around
+                        "duplicate-name",
+                        f"another node of this body, or an input, is called '{name}'",
+                        node.place_of("name"),
+                        around,
                     )
                 taken.add(name)
                 value = self._step(node, value, name, around)
@@ -554,7 +557,7 @@ class _Elaboration:
             raise SpecError([Diagnostic("too-many-nodes", message, place, around.calls if around else ())])
 
     def _misfit(self, message: str, place: Place, around: _Around) -> None:
-        self.misfits += (place, "shape-mismatch") not in self._reported
+        self.misfits += ("shape-mismatch", place) not in self._reported
         self._fail("shape-mismatch", message, place, around)
 
     def _fail(self, code: str, message: str, place: Place, around: _Around | None = None) -> Any:

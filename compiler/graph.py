@@ -57,8 +57,8 @@ class Graph:
 
     @cached_property
     def digraph(self) -> nx.MultiDiGraph[str]:
-        """The same graph for networkx's algorithms: nodes carry `node`, an edge's key is the operand's position, and its
-        `signal` says whether the operand carries any."""
+        """The same graph for networkx's algorithms: nodes carry `node`; an edge's key is the operand's position, and
+        its `signal` says whether the operand carries any."""
         digraph: nx.MultiDiGraph[str] = nx.MultiDiGraph(name=self.name)
         digraph.add_nodes_from((node.id, {"node": node}) for node in self)
         digraph.add_edges_from(
@@ -68,7 +68,7 @@ class Graph:
         )
         return nx.freeze(digraph)
 
-    def __iter__(self) -> Iterator[Node]:  # type: ignore[override]
+    def __iter__(self) -> Iterator[Node]:
         return iter(self.nodes.values())
 
     def __len__(self) -> int:

@@ -1,4 +1,4 @@
-"""torchvision's models as witnesses, also beside a build of torch with which torchvision's own operators do not load."""
+"""torchvision's models as witnesses, also beside a build of torch with which its own operators do not load."""
 
 from functools import cache
 from importlib import import_module

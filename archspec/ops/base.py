@@ -84,7 +84,7 @@ class Window:
         return self.dilation * (self.kernel - 1) + 1
 
     def slide(self, size: int, *, ceil: bool = False) -> int:
-        """The number of positions along an axis; with `ceil`, a last window may hang over, but not start in the padding."""
+        """Positions along an axis; with `ceil` a last window may hang over the end, but not start in the padding."""
         span = size + 2 * self.padding - self.reach
         if not ceil:
             return span // self.stride + 1

@@ -53,12 +53,12 @@ class Conv(Layer):
         return Shape(self.out, *space)
 
     def weights(self, x: Shape) -> Weights:
-        area, fan_in, fan_out = self.kernel**x.rank, x.channels // self.groups, self.out // self.groups
+        area, fan_in, fan_out = _area(self.kernel, x), x.channels // self.groups, self.out // self.groups
         shape = (self.out, fan_in, *[self.kernel] * x.rank)
         return _kernel_and_bias(shape, self.out, fan_in * area, fan_out * area, self.init, self.bias)
 
     def macs(self, x: Shape) -> int:
-        return self.infer(x).elements * (x.channels // self.groups) * self.kernel**x.rank
+        return self.infer(x).elements * (x.channels // self.groups) * _area(self.kernel, x)
 
     def bias_adds(self, x: Shape) -> int:
         return self.infer(x).elements if self.bias else 0
@@ -97,14 +97,14 @@ class ConvTranspose(Layer):
         return Shape(self.out, *space)
 
     def weights(self, x: Shape) -> Weights:
-        area, overlap = self.kernel**x.rank, self.stride**x.rank
+        area, overlap = _area(self.kernel, x), _area(self.stride, x)
         shape = (x.channels, self.out // self.groups, *[self.kernel] * x.rank)
         # An output position is reached by kernel/stride positions along each axis, on average.
         fan_in = max(1, x.channels // self.groups * area // overlap)
         return _kernel_and_bias(shape, self.out, fan_in, prod(shape[1:]), self.init, self.bias)
 
     def macs(self, x: Shape) -> int:
-        return x.elements * (self.out // self.groups) * self.kernel**x.rank
+        return x.elements * (self.out // self.groups) * _area(self.kernel, x)
 
     def bias_adds(self, x: Shape) -> int:
         return self.infer(x).elements if self.bias else 0
@@ -131,6 +131,11 @@ class Linear(Layer):
 
     def bias_adds(self, x: Shape) -> int:
         return self.out if self.bias else 0
+
+
+def _area(edge: int, x: Shape) -> int:
+    """Positions in a window with this edge along each spatial axis."""
+    return prod([edge] * x.rank)
 
 
 def _kernel_and_bias(shape: tuple[int, ...], out: int, fan_in: int, fan_out: int, init: Init, bias: bool) -> Weights:

@@ -36,7 +36,9 @@ from archspec.spec.nodes import (
     Numeric,
     Reading,
     Variable,
+    annotation_of,
     layer_node,
+    reading_of,
 )
 from archspec.spec.text import Table, place_in
 
@@ -128,8 +130,7 @@ class Block(BaseModel):
     @model_validator(mode="wrap")
     @classmethod
     def _read(cls, value: Any, handler: ModelWrapValidatorHandler[Block], info: ValidationInfo) -> Block:
-        reading: Reading = info.context
-        with reading.inside(read_signature(value)):
+        with reading_of(info).inside(read_signature(value)):
             block = handler(value)
         block._written = value
         return block
@@ -156,7 +157,7 @@ def read_signature(written: Any) -> Mapping[str, Argument]:
 
 def _read_defaults(value: Any, info: ValidationInfo) -> Any:
     """Field defaults by node kind; each mistake is reported at its own place."""
-    reading: Reading = info.context
+    reading = reading_of(info)
     if not isinstance(value, Table):
         raise PydanticCustomError("wrong-type", "should be a mapping of node kinds to fields")
     return {kind: _read_kind_defaults(kind, fields, value, reading) for kind, fields in value.items()}
@@ -179,11 +180,7 @@ def _read_kind_defaults(kind: str, fields: Any, written: Table, reading: Reading
             reading.report("unknown-field", message, fields.keys_at[name])
             continue
         try:
-            info = model.model_fields[name]
-            adapter: TypeAdapter[Any] = TypeAdapter(
-                Annotated[info.annotation, *info.metadata] if info.metadata else info.annotation
-            )
-            chosen[name] = adapter.validate_python(value, context=reading)
+            chosen[name] = TypeAdapter(annotation_of(model.model_fields[name])).validate_python(value, context=reading)
         except ValidationError as error:
             at = fields.values_at[name]
             report_invalid(error, None, f"`{name}` of {kind} in `defaults`", value, at, at, reading.mistakes)

@@ -85,7 +85,8 @@ class Expression:
     def __call__(self, scope: Scope) -> Value:
         """The value in a scope. Raises ExpressionError."""
         try:
-            return _bounded(_value(self.tree, scope), self.text)
+            value: Value = _bounded(_value(self.tree, scope), self.text)
+            return value
         except ExpressionError:
             raise
         except (TypeError, ValueError, ArithmeticError, LookupError) as error:

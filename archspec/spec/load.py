@@ -94,7 +94,8 @@ class _Reader:
             raise SpecError(
                 [*self.mistakes, Diagnostic("missing-field", f"a spec needs {' and '.join(missing)}{hint}", written.at)]
             )
-        assert document.inputs is not None and document.network is not None
+        assert document.inputs is not None
+        assert document.network is not None
         return Spec(
             name=name,
             description=document.description or "",
@@ -110,8 +111,9 @@ class _Reader:
         )
 
     def _extend(self, document: Document, written: Table, path: Path, name: str) -> Spec:
-        fixed = [key for key in ("inputs", "import", "blocks", "network") if key in written]
-        for key in fixed:
+        for key in ("inputs", "import", "blocks", "network"):
+            if key not in written:
+                continue
             message = f"a variant replaces params, sizes and defaults; `{key}` comes from {document.extends}"
             self._report("bad-variant", message, written.keys_at[key])
         base_path = self._locate(str(document.extends), path, written.values_at["extends"], "extends")
@@ -166,7 +168,8 @@ class _Reader:
         reading = Reading(shown(path), mistakes=self.mistakes)
         reading.signatures = {name: read_signature(block.written) for name, block in imported.items()}
         own = written.get("blocks")
-        for name, block in (own if isinstance(own, Table) else {}).items():
+        own = own if isinstance(own, Table) else Table(written.at)
+        for name, block in own.items():
             if name in imported:
                 self._report(
                     "duplicate-block", f"the block '{name}' is imported too; rename one of them", own.keys_at[name]

@@ -41,7 +41,7 @@ def _code(detail: ErrorDetails) -> str:
         return "missing-field"
     if "-" in kind:  # raised by this package
         return kind
-    return "wrong-type" if kind.endswith("_type") or kind.endswith("_parsing") else "bad-value"
+    return "wrong-type" if kind.endswith(("_type", "_parsing")) else "bad-value"
 
 
 def _message(detail: ErrorDetails, model: type[BaseModel] | None, subject: str) -> str:
@@ -76,4 +76,4 @@ def _found(value: Any) -> str:
         return f"'{value[:40]}…'" if len(value) > 40 else f"'{value}'"
     if isinstance(value, int | float):
         return f"{value}"
-    return {dict: "a mapping", list: "a list"}.get(next((t for t in (dict, list) if isinstance(value, t)), object), "")
+    return "a mapping" if isinstance(value, dict) else "a list" if isinstance(value, list) else ""

@@ -83,6 +83,12 @@ class Reading:
         return [*LAYERS, *STRUCTURE, *self.signatures, *self.bodies]
 
 
+def reading_of(info: ValidationInfo) -> Reading:
+    """The context in which a document is validated."""
+    assert isinstance(info.context, Reading)
+    return info.context
+
+
 class Node(BaseModel):
     """One step of a body. `place` is where it stands; `place_of(field)` is where a field's value stands."""
 
@@ -190,7 +196,7 @@ Variable: TypeAlias = Annotated[
 
 
 def _read_body(value: Any, info: ValidationInfo) -> tuple[Any, ...]:
-    reading: Reading = info.context
+    reading = reading_of(info)
     if value is None:
         return ()
     if not isinstance(value, list):
@@ -354,9 +360,14 @@ def layer_node(kind: str) -> type[LayerNode]:
     return model
 
 
+def annotation_of(info: FieldInfo) -> Any:
+    """A field's type with its bounds and readers, which pydantic keeps apart."""
+    return Annotated[info.annotation, *info.metadata] if info.metadata else info.annotation
+
+
 def _spelled(info: FieldInfo) -> Any:
     """The type of an operation's field as a spec may write it: an expression stands for a number or a boolean too."""
-    annotation: Any = Annotated[info.annotation, *info.metadata] if info.metadata else info.annotation
+    annotation = annotation_of(info)
     words, numeric = _words_of(annotation), _takes_number(annotation)
     adapter: TypeAdapter[Any] = TypeAdapter(annotation)
     schema = adapter.json_schema()
@@ -379,7 +390,7 @@ def _words_of(annotation: Any) -> tuple[str, ...]:
     """The literal words that a field takes."""
     if isinstance(annotation, str):
         return (annotation,)
-    return tuple(word for part in get_args(annotation) for word in _words_of(part) if isinstance(word, str))
+    return tuple(word for part in get_args(annotation) for word in _words_of(part))
 
 
 def _takes_number(annotation: Any) -> bool:

@@ -56,11 +56,9 @@ def count_paths(graph: Graph, *, by_length: bool | None = None) -> Paths:
     levels = []
     for step in (_op_step, _block_step):
         lengths = _count_lengths(graph, totals, step, by_length)
-        several = len(totals) > 1
-        by_output = (
-            {name: Level(total, lengths and lengths[name]) for name, total in totals.items()} if several else None
-        )
-        levels.append(Level(sum(totals.values()), lengths and _add_up(lengths.values()), by_output))
+        by_output = {name: Level(total, lengths[name] if lengths else None) for name, total in totals.items()}
+        summed = _add_up(lengths.values()) if lengths else None
+        levels.append(Level(sum(totals.values()), summed, by_output if len(totals) > 1 else None))
     return Paths(levels[0], levels[1], _count_through(graph, before))
 
 

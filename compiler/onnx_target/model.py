@@ -20,6 +20,7 @@ from compiler.passes.base import Arrays, run_passes
 from compiler.passes.fold_batch_norm import FoldBatchNorm
 from compiler.passes.take_expectation import TakeExpectation
 from compiler.sizes import Accepted, accepted_sizes
+from compiler.table import Table
 
 OPSET, IR_VERSION = 17, 8
 """What ONNX Runtime has run well since 1.16; with opset 22 and up some versions lose fused convolutions."""
@@ -42,7 +43,7 @@ def build_model(
     The batch is dynamic, and so is every named size that no weight depends on. The same graph and weights give the same
     model to the byte. Raises ArchspecError where the weights do not fit, or are not finite.
     """
-    arrays = {name: np.asarray(value, np.float32) for name, value in weights.items()}
+    arrays: Arrays = {name: np.asarray(value, np.float32) for name, value in weights.items()}
     graph.check_weights({name: array.shape for name, array in arrays.items()})
     for name, array in arrays.items():
         if not np.isfinite(array).all():
@@ -50,7 +51,9 @@ def build_model(
     accepted = accepted_sizes(graph)
     facts = describe(graph, arrays, accepted) | dict(metadata or {})
     network, arrays = run_passes(PASSES, graph, arrays)
-    model = ir.Model(_emit(network, arrays, accepted, rules or {}), ir_version=IR_VERSION, producer_name="archspec")
+    model = ir.Model(
+        _emit(network, arrays, accepted, RULES.extended(rules or {})), ir_version=IR_VERSION, producer_name="archspec"
+    )
     model.metadata_props.update(sorted(facts.items()))
     return model
 
@@ -74,8 +77,7 @@ def save_model(model: ir.Model, path: Path) -> None:
     onnx.checker.check_model(str(path))
 
 
-def _emit(graph: Graph, arrays: Arrays, accepted: Mapping[str, Accepted], rules: Mapping[type[Op], OnnxRule]) -> ir.Graph:
-    table = RULES.extended(rules)
+def _emit(graph: Graph, arrays: Arrays, accepted: Mapping[str, Accepted], table: Table[OnnxRule]) -> ir.Graph:
     emit = Emitter(graph, arrays)
     shapes = _named_shapes(graph, accepted)
     values = {name: _value(name, shapes[name]) for name in graph.inputs}

@@ -62,7 +62,7 @@ def _fold(
 def _along_outputs(
     factor: NDArray[np.float64], op: Conv | ConvTranspose | Linear, kernel: NDArray[np.floating]
 ) -> NDArray[np.float64]:
-    """The factor of each output channel, in the kernel's layout: (out, in, *k), or (in, out / groups, *k) if transposed."""
+    """The factor of each output channel in the kernel's layout, (out, in, *k), or transposed (in, out / groups, *k)."""
     ones = (1,) * (kernel.ndim - 2)
     if not isinstance(op, ConvTranspose):
         return factor.reshape(-1, 1, *ones)

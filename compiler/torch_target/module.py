@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -45,7 +45,7 @@ def to_torch(graph: Graph, *, seed: int = 0, rules: Mapping[type[Op], TorchRule]
                 name = node.id.rpartition(".")[2]  # short, for the generated code to read well
                 values[node.id] = flow.create_node("call_module", node.id, operands, name=name)
             else:
-                values[node.id] = made(*(fx.Proxy(operand, tracer) for operand in operands)).node
+                values[node.id] = _trace(made, operands, tracer)
     outputs = {name: values[id] for name, id in graph.outputs.items()}
     flow.output(next(iter(outputs.values())) if len(outputs) == 1 else outputs)
     flow.lint()
@@ -59,6 +59,12 @@ def load_weights(module: nn.Module, graph: Graph, weights: Mapping[str, Any]) ->
     graph.check_weights({name: tuple(value.shape) for name, value in weights.items()})
     state = {name: torch.as_tensor(value) for name, value in weights.items()}
     module.load_state_dict(state, strict=True)
+
+
+def _trace(merge: Callable[..., Any], operands: tuple[fx.Node, ...], tracer: fx.proxy.TracerBase) -> fx.Node:
+    """The node that a merge's function makes when it is called on stand-ins for its operands."""
+    node: fx.Node = merge(*(fx.Proxy(operand, tracer) for operand in operands)).node
+    return node
 
 
 def _attach(root: nn.Module, path: str, module: nn.Module) -> None:

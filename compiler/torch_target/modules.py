@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 
 class BatchNorm(nn.modules.batchnorm._BatchNorm):
-    """Batch normalization of any rank, without torch's counter of batches, which is used only where momentum is None."""
+    """Batch normalization of any rank, without torch's counter of batches (used only if momentum is None)."""
 
     def __init__(self, channels: int, eps: float, momentum: float, affine: bool) -> None:
         super().__init__(channels, eps, momentum, affine)
