@@ -105,10 +105,10 @@ def _with_fitting_sizes(
             effort += run.spent
             if graph is None or run.mistakes:
                 continue
-            rules = accepted_sizes(graph)
+            rules = accepted_sizes(graph, keep_weights=False)
             whole = {name: -(-size // rule.step) * rule.step for name, rule in rules.items() if rule.dynamic}
-            if fits(graph, whole):  # prefer sizes of which no stride loses a pixel
-                rules = accepted_sizes(graph.resize(whole))
+            if fits(graph, whole, keep_weights=False):  # prefer sizes of which no stride loses a pixel
+                rules = accepted_sizes(graph.resize(whole), keep_weights=False)
             wrong = {name: rules[name] for name, value in sizes.items() if value not in rules[name]}
             hints = [f"{name} accepts {rule}; nearest: {rule.nearest(sizes[name])}" for name, rule in wrong.items()]
             hint = f" ({', '.join(hints)})" if hints else ""

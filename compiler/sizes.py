@@ -44,18 +44,27 @@ class Accepted:
         return {"value": self.value, **({"first": self.first, "step": self.step} if self.dynamic else {})}
 
 
-def accepted_sizes(graph: Graph) -> dict[str, Accepted]:
-    """For each dynamic size, the values that fit the graph and its weights, the other sizes as they are."""
+def accepted_sizes(graph: Graph, *, keep_weights: bool = True) -> dict[str, Accepted]:
+    """For each dynamic size the values that fit the graph, the other sizes as they are.
+
+    With `keep_weights` they fit the shapes of its weights too, as they must once these are trained.
+    """
     period = _period(graph) if graph.sizes else 1
-    return {name: _accepted(graph, name, value, period) for name, value in graph.sizes.items()}
+
+    def fit(sizes: Mapping[str, int]) -> bool:
+        return fits(graph, sizes, keep_weights=keep_weights)
+
+    return {name: _accepted(fit, name, value, period) for name, value in graph.sizes.items()}
 
 
-def fits(graph: Graph, sizes: Mapping[str, int]) -> bool:
-    """Whether the graph can be evaluated at other sizes with the weights it has."""
+def fits(graph: Graph, sizes: Mapping[str, int], *, keep_weights: bool = True) -> bool:
+    """Whether the graph can be evaluated at other sizes, with the weights it has or with any."""
     try:
         shapes = graph.infer(sizes)
     except OpError:
         return False
+    if not keep_weights:
+        return True
     # Weights depend on channels alone, and channels on sizes only behind a `flatten`.
     changed = {id for id, shape in shapes.items() if shape.channels != graph[id].shape.channels}
     readers = {reader for id in changed for reader in graph.readers[id]}
@@ -85,9 +94,9 @@ def _period(graph: Graph) -> int:
     return ceil(max(jumps.values()))
 
 
-def _accepted(graph: Graph, name: str, value: int, period: int) -> Accepted:
+def _accepted(fits: Callable[[Mapping[str, int]], bool], name: str, value: int, period: int) -> Accepted:
     def fit(size: int) -> bool:
-        return fits(graph, {name: size})
+        return fits({name: size})
 
     if not (fit(value + period) and fit(value + 2 * period)):
         return Accepted(value, value, 0)

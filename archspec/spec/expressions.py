@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 from archspec.errors import suggest
 
 MAX_LENGTH = 200
+MAX_DEPTH = 32
 MAX_VALUE = 10**18
 """Beyond this, nothing is a size; and products of products must not grow without bound."""
 
@@ -48,13 +49,16 @@ _COMPARISONS: dict[type[ast.AST], Callable[[Any, Any], bool]] = {
     ast.Eq: operator.eq,
     ast.NotEq: operator.ne,
 }
-FUNCTIONS: dict[str, Callable[..., Any]] = {"min": min, "max": max, "len": len, "round": round}
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+FUNCTIONS: dict[str, Callable[..., Any]] = {"min": min, "max": max, "len": len, "round": lambda value: round(value)}
+_CONSTANTS = {"true": True, "false": False}
+"""As YAML writes them; Python's `True` and `False` are constants of its syntax."""
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 
 
 def is_name(text: str) -> bool:
     """Whether an expression may use `text` as the name of a value."""
-    return bool(_NAME.fullmatch(text)) and not keyword.iskeyword(text) and text not in FUNCTIONS
+    taken = keyword.iskeyword(text) or text in FUNCTIONS or text in _CONSTANTS
+    return bool(_NAME.fullmatch(text)) and not taken
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,8 @@ class Expression:
 
     text: str
     tree: ast.expr = field(repr=False, compare=False)
+    cost: int = field(default=1, repr=False, compare=False)
+    """The parts of the tree: what an evaluation takes of the budget."""
 
     @classmethod
     def parse(cls, text: str) -> Expression:
@@ -80,12 +86,12 @@ class Expression:
         except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
             raise ExpressionError(f"'{text}' is not an expression") from error
         _check(tree, text)
-        return cls(text, tree)
+        return cls(text, tree, cost=sum(1 for _ in ast.walk(tree)))
 
     def __call__(self, scope: Scope) -> Value:
         """The value in a scope. Raises ExpressionError."""
         try:
-            value: Value = _bounded(_value(self.tree, scope), self.text)
+            value: Value = _bounded(_value(self.tree, scope), self.tree)
             return value
         except ExpressionError:
             raise
@@ -103,6 +109,8 @@ class Template:
     @classmethod
     def parse(cls, text: str) -> Template:
         """Raises ExpressionError."""
+        if len(text) > MAX_LENGTH:
+            raise ExpressionError(f"a name has at most {MAX_LENGTH} characters, found {len(text)}", "bad-name")
         pieces = re.split(r"\{([^{}]*)\}", text)
         parts = tuple(Expression.parse(piece) if i % 2 else piece for i, piece in enumerate(pieces))
         literal = "".join(part if isinstance(part, str) else "0" for part in parts)
@@ -120,8 +128,10 @@ class Template:
         return str(value)
 
 
-def _check(node: ast.AST, text: str) -> None:
+def _check(node: ast.AST, text: str, depth: int = 1) -> None:
     """Hold every part of the tree against the allow-list."""
+    if depth > MAX_DEPTH:
+        raise ExpressionError(f"'{text}' nests more than {MAX_DEPTH} levels deep")
     match node:
         case ast.Constant(value=value):
             allowed = isinstance(value, bool | int | float) and abs(value) <= MAX_VALUE
@@ -129,8 +139,8 @@ def _check(node: ast.AST, text: str) -> None:
             allowed = name not in FUNCTIONS
         case ast.Call(func=ast.Name(id=name), keywords=[]):
             allowed = name in FUNCTIONS and not any(isinstance(argument, ast.Starred) for argument in node.args)
-            for argument in node.args:
-                _check(argument, text)
+            for argument in node.args if allowed else ():
+                _check(argument, text, depth + 1)
             if allowed:
                 return
         case ast.BinOp(op=op):
@@ -152,7 +162,7 @@ def _check(node: ast.AST, text: str) -> None:
         )
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.expr):
-            _check(child, text)
+            _check(child, text, depth + 1)
 
 
 def _value(node: ast.expr, scope: Scope) -> Any:
@@ -160,16 +170,16 @@ def _value(node: ast.expr, scope: Scope) -> Any:
         case ast.Constant(value=value):
             return value
         case ast.Name(id=name):
-            return scope(name)
+            return _CONSTANTS[name] if name in _CONSTANTS else scope(name)
         case ast.BinOp(left=left, op=op, right=right):
-            return _bounded(_ARITHMETIC[type(op)](_number(left, scope), _number(right, scope)), ast.unparse(node))
+            return _bounded(_ARITHMETIC[type(op)](_number(left, scope), _number(right, scope)), node)
         case ast.UnaryOp(op=ast.Not(), operand=operand):
             return not _value(operand, scope)
         case ast.UnaryOp(op=op, operand=operand):
             return _SIGNS[type(op)](_number(operand, scope))
         case ast.BoolOp(op=op, values=values):
-            stop = isinstance(op, ast.Or)
-            return next((v for v in (_value(part, scope) for part in values) if bool(v) is stop), not stop)
+            truths = (bool(_value(part, scope)) for part in values)
+            return any(truths) if isinstance(op, ast.Or) else all(truths)
         case ast.Compare(left=left, ops=ops, comparators=rights):
             operands = [_value(part, scope) for part in (left, *rights)]
             return all(_COMPARISONS[type(op)](a, b) for op, a, b in zip(ops, operands, operands[1:], strict=False))
@@ -199,9 +209,9 @@ def _item(values: Any, index: Any) -> Any:
     return values[index]
 
 
-def _bounded(value: Any, text: str) -> Any:
-    if isinstance(value, int | float) and not (math.isfinite(value) and abs(value) <= MAX_VALUE):
-        raise ExpressionError(f"'{text}' is larger than any size could be")
+def _bounded(value: Any, node: ast.expr) -> Any:
+    if isinstance(value, int | float) and not abs(value) <= MAX_VALUE:  # nan compares false
+        raise ExpressionError(f"'{ast.unparse(node)}' is larger than any size could be")
     return value
 
 

@@ -19,6 +19,7 @@ from archspec.spec.text import Items, Marked, Table, place_in, read_bytes, read_
 from archspec.spec.zoo import find_import, find_spec, shown
 
 MAX_FILES = 64
+LIBRARY_KEYS = {"archspec", "name", "description", "import", "blocks"}
 
 
 @dataclass(frozen=True)
@@ -210,12 +211,19 @@ class _Reader:
                 blocks[name] = block
         return blocks
 
+    def _read_library(self, path: Path) -> dict[str, Block]:
+        _, written, blocks = self._read_document(path)
+        for key in written.keys() - LIBRARY_KEYS:
+            message = f"a block library has no `{key}`; its blocks see their arguments and the importing spec's params"
+            self._report("bad-library", message, written.keys_at[key])
+        return blocks
+
     def _import(self, path: Path, trail: list[Path], place: Place) -> dict[str, Block]:
         if path in trail:
             raise SpecError([*self.mistakes, self._cycle(path, trail, place)])
         if path not in self.libraries:
             self.trail, outer = trail, self.trail
-            self.libraries[path] = self._read_document(path)[2]
+            self.libraries[path] = self._read_library(path)
             self.trail = outer
         return self.libraries[path]
 

@@ -109,7 +109,7 @@ def test_file_begins_with_its_schema_and_what_it_follows(path: Path) -> None:
     first, second, *_ = lines = path.read_text(encoding="utf-8").splitlines()
     key, _, schema = first.partition("=")
     assert key == "# yaml-language-server: $schema"
-    assert (path.parent / schema).resolve() == ZOO / "schema.json"
+    assert (path.parent / schema).resolve() == ZOO.parent / "archspec" / "schema.json"
     assert second.startswith("# ")
     assert max(map(len, lines)) <= 120
 
