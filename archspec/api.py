@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from archspec.errors import ArchspecError, Diagnostic, MissingExtra, SpecError
-from archspec.files import write_whole
-from archspec.ops import Layer, Op
+import yaml
+
+from archspec.errors import Diagnostic, MissingExtra, SpecError
+from archspec.files import write_text, write_whole
+from archspec.ops import Op
+from archspec.spec.document import is_size
 from archspec.spec.load import Spec, load, read_spec
 from archspec.spec.zoo import zoo_specs
 from compiler.analysis.report import Report, analyze
@@ -20,7 +23,9 @@ from compiler.sizes import accepted_sizes
 if TYPE_CHECKING:
     from torch.fx import GraphModule
 
+    from runtime.evaluate import Evaluation
     from runtime.proof import Proof
+    from runtime.train import Progress, TrainResult, TrainSettings
 
 PROOF_BUDGET = 8_000_000_000
 """Multiply-accumulates of one proof, about: a few seconds on two cores."""
@@ -130,15 +135,55 @@ def proof_cases(graph: Graph) -> list[dict[str, tuple[int, ...]]]:
     return cases
 
 
-def metadata_of(stored: Mapping[str, str]) -> dict[str, str]:
-    """What an exported model takes over from the file of its weights: class names and preprocessing."""
-    kept = {key: stored[key] for key in ("archspec.classes", "archspec.preprocess") if key in stored}
-    for key, value in kept.items():
-        try:
-            json.loads(value)
-        except ValueError as error:
-            raise ArchspecError(f"{key} in the weights' metadata is not JSON: {error}") from error
-    return kept
+def train(
+    spec: Spec,
+    data: str,
+    folder: str | Path,
+    settings: TrainSettings | None = None,
+    *,
+    sizes: Mapping[str, int] | None = None,
+    on_step: Callable[[Progress], None] = lambda progress: None,
+) -> TrainResult:
+    """Train a spec on a data set by name. Leaves in `folder` the spec in one piece, the metrics as they come, and the
+    weights with class names and preprocessing. Dynamic sizes are those of the data's images unless given."""
+    from runtime.data import load_data
+    from runtime.run_folder import METRICS, SPEC, WEIGHTS, MetricsWriter, describe_training, save_weights
+    from runtime.train import TrainSettings as Settings
+    from runtime.train import train as run
+
+    settings, dataset, folder = settings or Settings(), load_data(data), Path(folder)
+    shape = next(iter(spec.inputs.values()))
+    fitting = {name: extent for name, extent in zip(shape, dataset.preprocess.shape, strict=False) if is_size(name)}
+    spec = replace(spec, sizes={**spec.sizes, **fitting, **(sizes or {})})
+    graph = elaborate(spec)
+    module = to_torch(graph, seed=settings.seed)
+    write_text(folder / SPEC, yaml.safe_dump(spec.to_data(), sort_keys=False, allow_unicode=True, width=110))
+    with MetricsWriter(folder / METRICS) as metrics:
+        result = run(module, dataset, settings, on_step, lambda epoch: metrics.write(epoch.to_dict()))
+        metrics.write(result.summary())
+    save_weights(folder / WEIGHTS, result.state, describe_training(dataset, settings, graph.digest()))
+    return result
+
+
+def read_weights(path: str | Path) -> tuple[dict[str, Any], dict[str, str]]:
+    """The arrays of a safetensors file by name, and what the file says of their training, for an exported model to
+    take over: class names and preprocessing."""
+    from runtime.run_folder import CLASSES, PREPROCESS, load_weights
+
+    arrays, stored = load_weights(path)
+    return arrays, {key: stored[key] for key in (CLASSES, PREPROCESS) if key in stored}
+
+
+def evaluate(folder: str | Path) -> Evaluation:
+    """Compare the two forms of a trained network, torch and ONNX Runtime, on its data set's held-out images."""
+    from compiler.torch_target.module import load_weights as fill
+    from runtime.evaluate import evaluate_run
+    from runtime.run_folder import SPEC, WEIGHTS
+
+    graph = elaborate(load(Path(folder) / SPEC))
+    module = to_torch(graph)
+    fill(module, graph, read_weights(Path(folder) / WEIGHTS)[0])
+    return evaluate_run(folder, module)
 
 
 def _as_array(value: Any) -> Any:
@@ -155,16 +200,18 @@ def _need(module: str, extra: str) -> None:
 
 
 __all__ = [
-    "Layer",
     "Report",
     "Spec",
     "accepted_sizes",
     "analyze",
     "check",
     "elaborate",
+    "evaluate",
     "list_zoo",
     "load",
     "proof_cases",
+    "read_weights",
     "to_onnx",
     "to_torch",
+    "train",
 ]

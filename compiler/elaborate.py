@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import singledispatchmethod
 from typing import Any
 
 from pydantic import ValidationError
 
-from archspec.errors import Call, Diagnostic, Place, SpecError, suggest
+from archspec.errors import Call, Diagnostic, Mistakes, Place, SpecError, suggest
 from archspec.ops import Add, Concat, Crop, Input, Layer, Mul, Op, OpError, Scale, Shape, StochasticDepth
+from archspec.ops.base import LARGEST
 from archspec.spec.document import is_size
-from archspec.spec.expressions import Expression, ExpressionError, Template, scope_of
+from archspec.spec.expressions import Expression, ExpressionError, Scope, Template, scope_of
 from archspec.spec.load import Spec
+from archspec.spec.messages import report_invalid
 from archspec.spec.nodes import (
     Branching,
     Broken,
@@ -30,14 +32,20 @@ from archspec.spec.nodes import (
     Residual,
     Tap,
     When,
+    node_of,
 )
 from archspec.spec.nodes import Node as Written
+from archspec.spec.text import place_in
 from compiler.graph import Graph, Node, Source
 from compiler.sizes import accepted_sizes, fits
 from compiler.verify import verify
 
 MAX_NODES = 100_000
 MAX_NESTING = 100
+MAX_PATH = 1000
+"""Characters of a node's id, which is its path."""
+NODE = 16
+"""The budget is kept in parts of a node: a part of an expression, or an entry of a list, takes one."""
 MERGES: dict[str, type[Op]] = {"add": Add, "concat": Concat, "mul": Mul}
 
 Value = Node | None
@@ -69,7 +77,8 @@ def elaborate(
 
 
 def _choose_sizes(spec: Spec, given: Mapping[str, int]) -> tuple[dict[str, int], list[Diagnostic]]:
-    needed = {entry: name for name, shape in spec.inputs.items() for entry in shape if is_size(entry)}
+    entries = [(entry, name, i) for name, shape in spec.inputs.items() for i, entry in enumerate(shape)]
+    needed = {entry: (name, i) for entry, name, i in reversed(entries) if is_size(entry)}
     mistakes = []
     for name, value in given.items():
         place = Place(f"--size {name}")
@@ -81,13 +90,16 @@ def _choose_sizes(spec: Spec, given: Mapping[str, int]) -> tuple[dict[str, int],
     chosen = {name: given.get(name, spec.sizes.get(name)) for name in needed}
     for name, value in chosen.items():
         if value is None:
+            input_name, i = needed[name]
             message = (
-                f"the size {name} of the input '{needed[name]}' has no value; give it in `sizes` or as --size {name}=…"
+                f"the size {name} of the input '{input_name}' has no value; give it in `sizes` or as --size {name}=…"
             )
-            mistakes.append(Diagnostic("missing-size", message, spec.written.values_at["inputs"]))
+            place = place_in(spec.written, ("inputs", input_name, i), spec.written.at)
+            mistakes.append(Diagnostic("missing-size", message, place))
     for name in spec.sizes:
         if name not in needed:
-            mistakes.append(Diagnostic("unknown-size", f"no input has a size '{name}'", spec.written.keys_at["sizes"]))
+            place = place_in(spec.written, ("sizes", name), spec.written.at, key=True)
+            mistakes.append(Diagnostic("unknown-size", f"no input has a size '{name}'", place))
     return {name: value for name, value in chosen.items() if value is not None}, mistakes
 
 
@@ -96,13 +108,15 @@ def _with_fitting_sizes(
 ) -> list[Diagnostic]:
     """Add to mistakes of shape the sizes that would fit, where there are some near the wanted ones."""
     largest, effort = max(sizes.values(), default=0), 0
+    if not sizes:
+        return mistakes
     for distance in range(1, 129):
         for size in (largest - distance, largest + distance):
             if size < 1 or effort > MAX_NODES:
                 continue
             run = _Elaboration(spec, dict.fromkeys(sizes, size), MAX_NODES, extensions)
             graph = run.build()
-            effort += run.spent
+            effort += run.spent // NODE
             if graph is None or run.mistakes:
                 continue
             rules = accepted_sizes(graph, keep_weights=False)
@@ -135,7 +149,7 @@ class _Around:
     calls: tuple[Call, ...] = ()
     depth: int = 0
 
-    def inside(self, name: str, **names: Any) -> _Around:
+    def inside(self, name: str, /, **names: Any) -> _Around:
         """One level further in, with more names in scope."""
         more = {**self.names, **names} if names else self.names
         return replace(self, path=self.join(name), names=more, depth=self.depth + 1)
@@ -160,10 +174,11 @@ class _Elaboration:
         self.extensions = extensions
         self.nodes: dict[str, Node] = {}
         self.outputs: dict[str, str] = {}
-        self.mistakes: list[Diagnostic] = []
+        self.mistakes: list[Diagnostic] = Mistakes()
         self.misfits = 0
         """How many of the mistakes are of shapes."""
         self.spent = 0
+        """What the spec has taken of its budget, in parts of a node."""
         self.incomplete = False
         """Whether some node was left out because of a mistake, so that a missing tap need not be one."""
         self._reported: set[tuple[str, Place]] = set()
@@ -175,7 +190,7 @@ class _Elaboration:
             first = next(iter(inputs.values()))
             last = self._run(self.spec.network, first, _Around(self.spec.params, dict(inputs)))
         except SpecError as stop:  # a bound was reached: nothing after it means anything
-            self.mistakes.extend(stop.diagnostics)
+            self.mistakes = [*self.mistakes, *stop.diagnostics]
             return None
         if not self.outputs and last is not None:
             self.outputs["output"] = last.id
@@ -184,22 +199,22 @@ class _Elaboration:
         return Graph(self.spec.name, self.nodes, self.outputs, dict(self.sizes))
 
     def _input(self, name: str, entries: tuple[Any, ...]) -> Value:
-        place = self.spec.written.values_at["inputs"]
+        place = place_in(self.spec.written, ("inputs", name), self.spec.written.at, key=True)
         try:
-            dims = []
-            for entry in entries:
-                value = entry if is_size(entry) else self._evaluate(entry, _Around(self.spec.params, {}), None, place)
-                if not is_size(value) and not (isinstance(value, int) and not isinstance(value, bool) and value >= 1):
-                    self._fail(
-                        "bad-shape",
-                        f"an extent of the input '{name}' should be a whole number from 1, found {value}",
-                        place,
-                    )
-                dims.append(value)
-            op = Input(dims=tuple(dims))
+            op = Input(dims=tuple(self._extent(name, i, entry) for i, entry in enumerate(entries)))
             return self._keep(Node(name, op, (), op.infer(**self.sizes), Source(place)))
         except _Mistake:
             return None
+
+    def _extent(self, name: str, i: int, entry: Any) -> int | str:
+        if is_size(entry):
+            return str(entry)
+        place = place_in(self.spec.written, ("inputs", name, i), self.spec.written.at)
+        value = self._compute(entry, scope_of(self.spec.params), place, None)
+        if not _is_whole(value) or not 1 <= value <= LARGEST:
+            message = f"an extent of the input '{name}' should be a whole number from 1, found {_shown(value)}"
+            self._fail("bad-shape", message, place)
+        return int(value)
 
     def _run(self, body: tuple[Any, ...], value: Value, around: _Around) -> Value:
         """Send a value through a body."""
@@ -211,11 +226,10 @@ class _Elaboration:
             if isinstance(node, Broken):
                 self.incomplete, value = True, None
                 continue
-            self._spend(1, node.place)
-            if around.depth > MAX_NESTING:
-                raise SpecError(
-                    [Diagnostic("too-deep", f"nodes nest at most {MAX_NESTING} levels deep", node.place, around.calls)]
-                )
+            self._spend(NODE, node.place, around)
+            if around.depth > MAX_NESTING or len(around.path) > MAX_PATH:
+                message = f"nodes nest at most {MAX_NESTING} levels deep, with at most {MAX_PATH:,} characters of names"
+                raise SpecError([Diagnostic("too-deep", message, node.place, around.calls)])
             try:
                 if name in taken:
                     self._fail(
@@ -236,13 +250,7 @@ class _Elaboration:
 
     @_step.register
     def _layer(self, node: LayerNode, value: Value, name: str, around: _Around) -> Value:
-        op = self._op(
-            node.op,
-            {key: getattr(node, key) for key in node.settings if key in node.model_fields_set},
-            node,
-            value,
-            around,
-        )
+        op = self._op(node.op, node.given, node, value, around)
         return self._apply(op, [value], around.join(name), node, around)
 
     @_step.register
@@ -255,9 +263,15 @@ class _Elaboration:
                 node.place_of("use"),
                 around,
             )
-        given = {
-            key: Expression.parse(raw) if isinstance(raw, str) else raw for key, raw in (node.model_extra or {}).items()
-        }
+        model = node_of(self.extensions[node.use])
+        try:
+            given = model.model_validate(node.model_extra).given
+        except ValidationError as error:
+            found: list[Diagnostic] = []
+            report_invalid(error, model, f"the extension {node.use}", node.written, node.place, node.place, found)
+            for mistake in found:
+                self._report(mistake.code, mistake.message, mistake.place, around)
+            raise _Mistake from None
         op = self._op(self.extensions[node.use], given, node, value, around)
         return self._apply(op, [value], around.join(name), node, around)
 
@@ -395,10 +409,9 @@ class _Elaboration:
 
     def _typed(self, key: str, kind: str, value: Any, node: CallNode, place: Place, around: _Around) -> Any:
         """An argument's value in its declared type; nothing rounds."""
-        number = isinstance(value, int | float) and not isinstance(value, bool)
-        if kind == "int" and number and value == int(value):
+        if kind == "int" and _is_whole(value):
             return int(value)
-        if kind == "float" and number:
+        if kind == "float" and isinstance(value, int | float) and not isinstance(value, bool):
             return float(value)
         if (kind == "bool" and isinstance(value, bool)) or (kind == "list" and isinstance(value, list)):
             return value
@@ -431,14 +444,14 @@ class _Elaboration:
             count: Any = next(iter(lengths.values()))
         else:
             count = self._evaluate(node.n, around, value, node.place_of("n"))
-            if isinstance(count, bool | list) or count != int(count) or count < 0:
+            if not _is_whole(count) or count < 0:
                 self._fail(
                     "bad-value",
                     f"`n` should be a whole number from 0, found {_shown(count)}",
                     node.place_of("n"),
                     around,
                 )
-        self._spend(int(count), node.place_of("n" if node.each is None else "each"), around)
+        self._spend(int(count) * NODE, node.place_of("n" if node.each is None else "each"), around)
         for i in range(int(count)):
             row = {key: column[i] for key, column in columns.items()}
             yield around.inside(f"{node.as_}{i}", **{node.as_: i}, **row)
@@ -497,14 +510,18 @@ class _Elaboration:
     ) -> Op:
         """The operation with its fields' values: given, or from the spec's defaults, or its own."""
         fields = {**self.spec.defaults.get(op.kind, {}), **given}
-        plain = {key: self._evaluate(written, around, value, node.place_of(key)) for key, written in fields.items()}
-        cached = (op, *plain.items())
+        spelled = renamed or {}
+        plain = {
+            key: self._evaluate(written, around, value, node.place_of(spelled.get(key, key)))
+            for key, written in fields.items()
+        }
+        cached = (op, str(plain))  # as text, true is not 1
         if cached not in self._ops:
             try:
                 self._ops[cached] = op(**plain)
             except ValidationError as error:
                 for detail in error.errors():
-                    key = (renamed or {}).get(str(detail["loc"][0]), str(detail["loc"][0])) if detail["loc"] else ""
+                    key = spelled.get(str(detail["loc"][0]), str(detail["loc"][0])) if detail["loc"] else ""
                     place = node.place_of(key) if key in node.model_fields_set else node.place
                     self._report(*_field_problem(node.kind, key, detail), place, around)
                 raise _Mistake from None
@@ -521,24 +538,33 @@ class _Elaboration:
             return self._evaluate_list(written, around, value, place)
         if not isinstance(written, Expression):
             return written
+        return self._compute(written, self._scope(around, value), place, around)
+
+    def _compute(self, written: Any, scope: Scope, place: Place, around: _Around | None) -> Any:
+        """The value of an expression, or what is one already."""
+        if not isinstance(written, Expression):
+            return written
+        self._spend(written.cost, place, around)
         try:
-            return written(self._scope(around, value))
+            return written(scope)
         except ExpressionError as error:
-            self._fail(error.code, str(error), place, around)
+            return self._fail(error.code, str(error), place, around)
 
     def _evaluate_list(self, written: Any, around: _Around, value: Value, place: Place) -> Any:
         if not isinstance(written, list):
             return self._evaluate(written, around, value, place)
+        self._spend(len(written), place, around)
         return [self._evaluate(item, around, value, place) for item in written]
 
     def _label(self, label: Template, around: _Around, value: Value, node: Written) -> str:
+        self._spend(label.cost, node.place, around)
         try:
             return label(self._scope(around, value))
         except ExpressionError as error:
             self._fail(error.code, str(error), node.place_of("label"), around)
         raise AssertionError
 
-    def _scope(self, around: _Around, value: Value) -> Callable[[str], Any]:
+    def _scope(self, around: _Around, value: Value) -> Scope:
         if value is not None:
             return scope_of({"in_channels": value.shape.channels}, around.names)
         known = scope_of(around.names, {"in_channels": 0})
@@ -550,9 +576,9 @@ class _Elaboration:
 
         return look_up
 
-    def _spend(self, count: int, place: Place, around: _Around | None = None) -> None:
-        self.spent += count
-        if self.spent > self.max_nodes:
+    def _spend(self, parts: int, place: Place, around: _Around | None) -> None:
+        self.spent += parts
+        if self.spent > self.max_nodes * NODE:
             message = f"the spec expands to more than {self.max_nodes:,} nodes; --max-nodes raises the bound"
             raise SpecError([Diagnostic("too-many-nodes", message, place, around.calls if around else ())])
 
@@ -580,7 +606,14 @@ def _field_problem(kind: str, key: str, detail: Any) -> tuple[str, str]:
     return "bad-value", f"`{key}` of {kind} {text}{found}"
 
 
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and value == value // 1
+
+
 def _shown(value: Any) -> str:
+    if isinstance(value, list):
+        shown = [("[…]" if item else "[]") if isinstance(item, list) else _shown(item) for item in value[:8]]
+        return f"[{', '.join([*shown, '…'] if len(value) > 8 else shown)}]"
     return str(value).lower() if isinstance(value, bool) else f"{value}"
 
 

@@ -19,7 +19,7 @@ from runtime.strict_json import read_json
 
 with extra("train"):
     from safetensors import SafetensorError, safe_open
-    from safetensors.numpy import save_file
+    from safetensors.numpy import save
 
 SPEC = "spec.yaml"
 WEIGHTS = "weights.safetensors"
@@ -43,8 +43,10 @@ def save_weights(path: str | Path, state: Mapping[str, Any], metadata: Mapping[s
     arrays = {name: np.array(value, order="C") for name, value in state.items()}
     for name, array in arrays.items():
         _check_finite(path, name, array)
-    with write_whole(path) as temporary:
-        save_file(arrays, temporary, metadata=dict(sorted(metadata.items())))
+    header, body = _order_header(save(arrays, metadata=dict(metadata)))
+    with write_whole(path) as temporary, temporary.open("wb") as file:
+        file.write(header)
+        file.write(body)
 
 
 def load_weights(path: str | Path) -> tuple[dict[str, Array], dict[str, str]]:
@@ -55,7 +57,7 @@ def load_weights(path: str | Path) -> tuple[dict[str, Array], dict[str, str]]:
     check_is_file(path)
     try:
         with safe_open(str(path), framework="numpy") as file:
-            metadata = dict(file.metadata() or {})
+            metadata = dict(sorted((file.metadata() or {}).items()))
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118: no mapping, it has only keys()
     except (SafetensorError, OSError, TypeError, ValueError, AttributeError) as error:
         raise ArchspecError(f"{path} is not a safetensors file of weights, or it is cut off: {error}") from error
@@ -103,6 +105,16 @@ def read_metrics(path: str | Path) -> list[dict[str, Any]]:
 def _check_finite(path: str | Path, name: str, array: Array) -> None:
     if array.dtype.kind in "fc" and not np.isfinite(array).all():
         raise ArchspecError(f"{path}: the weight '{name}' holds infinite numbers or NaN")
+
+
+def _order_header(data: bytes) -> tuple[bytes, memoryview]:
+    """safetensors writes the metadata in an order that changes from run to run; equal weights shall give equal bytes."""
+    end = 8 + int.from_bytes(data[:8], "little")
+    found = json.loads(data[8:end])
+    found["__metadata__"] = dict(sorted(found.get("__metadata__", {}).items()))
+    text = json.dumps(found, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text, memoryview(data)[end:]
 
 
 def _check_header(path: Path) -> None:

@@ -38,9 +38,7 @@ class Session:
     Raises ArchspecError where the file is missing, malformed, or reads data outside its folder.
     """
 
-    def __init__(
-        self, path: str | Path, *, providers: Sequence[str] | None = None, threads: int | None = None
-    ) -> None:
+    def __init__(self, path: str | Path, *, providers: Sequence[str] | None = None, threads: int | None = None) -> None:
         check_model_file(path)
         self.path = Path(path)
         self._session, self.notice = create_session(path, providers, threads)

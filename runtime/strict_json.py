@@ -20,9 +20,7 @@ def read_json(text: str | bytes, what: str) -> Any:
         raise ArchspecError(f"{what} is not valid JSON: {error}") from None
 
 
-def check_keys(
-    value: object, what: str, required: Iterable[str], optional: Iterable[str] = ()
-) -> dict[str, Any]:
+def check_keys(value: object, what: str, required: Iterable[str], optional: Iterable[str] = ()) -> dict[str, Any]:
     """`value` as an object with exactly the required keys and perhaps the optional ones, else ArchspecError."""
     if not isinstance(value, dict):
         raise ArchspecError(f"{what} must be a JSON object, found {_kind(value)}")

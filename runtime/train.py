@@ -120,7 +120,9 @@ def train(
     module, settings and number of threads give the same weights, bit for bit.
     """
     settings = settings or TrainSettings()
-    with limited_to(settings.threads), torch.random.fork_rng():
+    device = device_of(module)
+    own_generators = [device] if device.type == "cuda" else []
+    with limited_to(settings.threads), torch.random.fork_rng(devices=own_generators):
         check_module(module, data)
         trainer = _Trainer(module, data, settings, on_step)
         history = []

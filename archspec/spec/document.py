@@ -29,6 +29,8 @@ from archspec.spec.expressions import Expression, ExpressionError
 from archspec.spec.messages import report_invalid
 from archspec.spec.nodes import (
     ARGUMENT_TYPES,
+    MAX_ITEMS,
+    MAX_NAMES,
     STRUCTURE,
     Argument,
     Body,
@@ -43,6 +45,12 @@ from archspec.spec.nodes import (
 from archspec.spec.text import Table, place_in
 
 
+def _read_version(value: Any) -> Any:
+    if type(value) is not int or value != 1:
+        raise PydanticCustomError("bad-version", "should be 1, the version of the language that this program reads")
+    return value
+
+
 def is_size(entry: Any) -> bool:
     """Whether an entry of an input's shape is a dynamic size: one capital letter."""
     return isinstance(entry, str) and re.fullmatch("[A-Z]", entry) is not None
@@ -50,11 +58,15 @@ def is_size(entry: Any) -> bool:
 
 def read_param(value: Any) -> Any:
     """A number, a boolean, or a list of such."""
-    if isinstance(value, list):
+    if isinstance(value, list) and len(value) <= MAX_ITEMS:
         return [read_param(item) for item in value]
     if isinstance(value, bool | int | float) and abs(value) <= LARGEST:
         return value
-    raise PydanticCustomError("bad-param", "should be a number, a boolean or a list of such")
+    raise PydanticCustomError(
+        "bad-param",
+        "should be a number up to {largest}, a boolean or a list of up to {most} such",
+        {"largest": f"{LARGEST:,}", "most": f"{MAX_ITEMS:,}"},
+    )
 
 
 def _read_dimensions(value: Any) -> tuple[Any, ...]:
@@ -64,6 +76,12 @@ def _read_dimensions(value: Any) -> tuple[Any, ...]:
         raise PydanticCustomError("bad-shape", "should begin with the number of channels, which is not a dynamic size")
     adapter: TypeAdapter[Any] = TypeAdapter(Numeric)
     return tuple(entry if is_size(entry) else adapter.validate_python(entry) for entry in value)
+
+
+def _read_size_name(value: Any) -> Any:
+    if not is_size(value):
+        raise PydanticCustomError("bad-size", "should be one capital letter, as in the shape of an input")
+    return value
 
 
 def _read_size(value: Any) -> Any:
@@ -94,7 +112,7 @@ def _read_argument(value: Any) -> Argument:
 
 def _read_block_name(value: Any) -> str:
     taken = value in LAYERS or value in STRUCTURE
-    if taken or not isinstance(value, str) or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", value):
+    if taken or not isinstance(value, str) or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,63}", value):
         problem = "is a word of the language already" if taken else "should be a name of letters, digits and _"
         raise PydanticCustomError("bad-name", "{problem}", {"problem": problem})
     return value
@@ -106,6 +124,8 @@ Dimensions: TypeAlias = Annotated[
     PlainValidator(_read_dimensions),
     WithJsonSchema({"type": "array", "items": {"type": ["integer", "string"]}, "minItems": 1, "maxItems": 4}),
 ]
+Version: TypeAlias = Annotated[Literal[1], BeforeValidator(_read_version)]
+SizeName: TypeAlias = Annotated[str, BeforeValidator(_read_size_name), Field(pattern="^[A-Z]$")]
 Size: TypeAlias = Annotated[int, BeforeValidator(_read_size)]
 Param: TypeAlias = Annotated[Any, PlainValidator(read_param), WithJsonSchema({"type": ["number", "boolean", "array"]})]
 ArgumentField: TypeAlias = Annotated[
@@ -121,8 +141,8 @@ class Block(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
-    args: dict[Variable, ArgumentField] = Field(default_factory=dict)
-    let: dict[Variable, Numeric] = Field(default_factory=dict)
+    args: dict[Variable, ArgumentField] = Field(default_factory=dict, max_length=MAX_NAMES)
+    let: dict[Variable, Numeric] = Field(default_factory=dict, max_length=MAX_NAMES)
     body: Body
 
     _written: Any = PrivateAttr(default=None)
@@ -130,9 +150,14 @@ class Block(BaseModel):
     @model_validator(mode="wrap")
     @classmethod
     def _read(cls, value: Any, handler: ModelWrapValidatorHandler[Block], info: ValidationInfo) -> Block:
-        with reading_of(info).inside(read_signature(value)):
+        reading = reading_of(info)
+        with reading.inside(read_signature(value)):
             block = handler(value)
         block._written = value
+        for name, argument in block.args.items():
+            if argument.type == "block" and (name in LAYERS or name in STRUCTURE):
+                place = place_in(value, ("args", name), value.at, key=True)
+                reading.report("bad-name", f"'{name}' is a word of the language already; rename the argument", place)
         return block
 
     @property
@@ -192,17 +217,20 @@ class Document(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
-    archspec: Literal[1] = Field(description="Version of the language.")
+    archspec: Version = Field(description="Version of the language.")
     name: str | None = Field(None, description="Name of the network; the file's name unless given.", max_length=200)
     description: str | None = None
     extends: str | None = Field(None, description="Another spec, whose params, sizes and defaults this one replaces.")
-    params: dict[Variable, Param] = Field(default_factory=dict, description="Values that a caller may override.")
+    params: dict[Variable, Param] = Field(
+        default_factory=dict, description="Values that a caller may override.", max_length=MAX_NAMES
+    )
     inputs: dict[Variable, Dimensions] | None = Field(
-        None, description="Shapes without the batch; a capital letter is a dynamic size.", min_length=1
+        None,
+        description="Shapes without the batch; a capital letter is a dynamic size.",
+        min_length=1,
+        max_length=MAX_NAMES,
     )
-    sizes: dict[Annotated[str, Field(pattern="^[A-Z]$")], Size] = Field(
-        default_factory=dict, description="The usual value of each dynamic size."
-    )
+    sizes: dict[SizeName, Size] = Field(default_factory=dict, description="The usual value of each dynamic size.")
     defaults: Annotated[Any, PlainValidator(_read_defaults), WithJsonSchema({"x-ref": "defaults"})] = Field(
         default_factory=dict, description="Field defaults by node kind."
     )

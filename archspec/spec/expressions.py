@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import keyword
-import math
 import operator
 import re
 import warnings
@@ -105,6 +104,10 @@ class Template:
 
     text: str
     parts: tuple[str | Expression, ...]
+
+    @property
+    def cost(self) -> int:
+        return sum(part.cost for part in self.parts if isinstance(part, Expression))
 
     @classmethod
     def parse(cls, text: str) -> Template:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -11,12 +11,12 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
 
-from archspec.errors import Diagnostic, Place, SpecError, suggest
-from archspec.spec.document import Block, Document, read_param, read_signature
+from archspec.errors import Diagnostic, Mistakes, Place, SpecError, suggest
+from archspec.spec.document import Block, Document, is_size, read_param, read_signature
 from archspec.spec.messages import report_invalid
 from archspec.spec.nodes import CallNode, Node, Reading
 from archspec.spec.text import Items, Marked, Table, place_in, read_bytes, read_file
-from archspec.spec.zoo import find_import, find_spec, shown
+from archspec.spec.zoo import find_import, find_spec, real_path, shown
 
 MAX_FILES = 64
 LIBRARY_KEYS = {"archspec", "name", "description", "import", "blocks"}
@@ -56,7 +56,7 @@ def read_spec(source: str | Path, params: Mapping[str, Any] | None = None) -> Sp
     What can still be read is read: the mistakes are in the result. Raises SpecError where nothing can be.
     """
     path = find_spec(source)
-    reader = _Reader(root=path.resolve().parent)
+    reader = _Reader(root=real_path(path).parent)
     spec = reader.read_whole(path)
     return replace(_set_params(spec, params or {}), mistakes=tuple(reader.mistakes))
 
@@ -71,7 +71,7 @@ def load(source: str | Path, params: Mapping[str, Any] | None = None) -> Spec:
 
 def parse_value(text: str, origin: str) -> Any:
     """The value in `--set name=TEXT`, read as the language would. Raises SpecError."""
-    return read_bytes(text.encode(), origin).data
+    return read_bytes(text.encode("utf-8", "surrogateescape"), origin).data
 
 
 @dataclass
@@ -80,9 +80,10 @@ class _Reader:
 
     root: Path
     """The folder of the spec; imports stay inside it or inside the zoo."""
-    mistakes: list[Diagnostic] = field(default_factory=list)
+    mistakes: list[Diagnostic] = field(default_factory=Mistakes)
     libraries: dict[Path, dict[str, Block]] = field(default_factory=dict)
     trail: list[Path] = field(default_factory=list)
+    """The real paths of the files that led to the one that is being read."""
 
     def read_whole(self, path: Path) -> Spec:
         document, written, blocks = self._read_document(path)
@@ -118,14 +119,15 @@ class _Reader:
             message = f"a variant replaces params, sizes and defaults; `{key}` comes from {document.extends}"
             self._report("bad-variant", message, written.keys_at[key])
         base_path = self._locate(str(document.extends), path, written.values_at["extends"], "extends")
-        with_base = [*self.trail, path]
+        with_base = [*self.trail, path.resolve()]
         if base_path in with_base:
             raise SpecError([*self.mistakes, self._cycle(base_path, with_base, written.values_at["extends"])])
-        self.trail.append(path)
+        self.trail.append(path.resolve())
         base = self.read_whole(base_path)
         self.trail.pop()
-        sizes = self._replace_keys(base.sizes, document.sizes, written, "sizes")
-        params = self._replace_keys(base.params, document.params, written, "params")
+        letters = {entry: 1 for shape in base.inputs.values() for entry in shape if is_size(entry)}
+        sizes = {**base.sizes, **self._replacements(letters, document.sizes, written, "sizes")}
+        params = {**base.params, **self._replacements(base.params, document.params, written, "params")}
         defaults = {
             kind: {**base.defaults.get(kind, {}), **document.defaults.get(kind, {})}
             for kind in {**base.defaults, **document.defaults}
@@ -145,9 +147,10 @@ class _Reader:
             written=merged,
         )
 
-    def _replace_keys(
+    def _replacements(
         self, base: Mapping[str, Any], own: Mapping[str, Any], written: Table, key: str
     ) -> Mapping[str, Any]:
+        """What a variant sets, as far as there is something to replace."""
         for name, value in own.items():
             problem = _misfit(name, value, base, key)
             if problem:
@@ -156,7 +159,7 @@ class _Reader:
                     problem,
                     place_in(written, (key, name), written.at, key=name not in base),
                 )
-        return {name: own.get(name, value) for name, value in base.items()}
+        return {name: value for name, value in own.items() if name in base}
 
     def _read_document(self, path: Path) -> tuple[Document, Table, dict[str, Block]]:
         """A document, its marked data, and the blocks it sees."""
@@ -204,7 +207,7 @@ class _Reader:
             if not isinstance(item, str):
                 continue
             for name, block in self._import(
-                self._locate(item, path, place, "import"), [*self.trail, path], place
+                self._locate(item, path, place, "import"), [*self.trail, path.resolve()], place
             ).items():
                 if name in blocks and blocks[name] is not block:
                     self._report("duplicate-block", f"two imported libraries have a block '{name}'", place)
@@ -231,14 +234,8 @@ class _Reader:
         try:
             return find_import(name, path, self.root, by_name=key == "extends")
         except LookupError as error:
-            raise SpecError(
-                [
-                    *self.mistakes,
-                    Diagnostic(
-                        "import-outside" if "outside" in str(error) else "unknown-import", str(error.args[0]), place
-                    ),
-                ]
-            ) from None
+            code, message = error.args
+            raise SpecError([*self.mistakes, Diagnostic(code, message, place)]) from None
 
     def _cycle(self, path: Path, trail: list[Path], place: Place) -> Diagnostic:
         names = " → ".join(item.stem for item in [*trail[trail.index(path) :], path])
@@ -249,22 +246,20 @@ class _Reader:
         calls = {name: [node for node in _calls(block.body) if node.block in blocks] for name, block in blocks.items()}
         done: set[str] = set()
         for start in blocks:
-            stack: list[tuple[str, int]] = [(start, 0)]
-            while stack:
-                name, position = stack.pop()
-                if name in done or position == len(calls[name]):
+            trail: dict[str, Iterator[CallNode]] = {start: iter(calls[start])} if start not in done else {}
+            while trail:
+                name = next(reversed(trail))
+                call = next(trail[name], None)
+                if call is None:
                     done.add(name)
-                    continue
-                stack.append((name, position + 1))
-                call = calls[name][position]
-                trail = [item for item, _ in stack]
-                if call.block in trail:
-                    names = " → ".join([*trail[trail.index(call.block) :], call.block])
-                    raise SpecError(
-                        [*self.mistakes, Diagnostic("block-cycle", f"a block calls itself: {names}", call.place)]
-                    )
-                if call.block not in done:
-                    stack.append((call.block, 0))
+                    del trail[name]
+                elif call.block in trail:
+                    names = list(trail)
+                    cycle = " → ".join([*names[names.index(call.block) :], call.block])
+                    mistake = Diagnostic("block-cycle", f"a block calls itself: {cycle}", call.place)
+                    raise SpecError([*self.mistakes, mistake])
+                elif call.block not in done:
+                    trail[call.block] = iter(calls[call.block])
 
     def _report(self, code: str, message: str, place: Place) -> None:
         self.mistakes.append(Diagnostic(code, message, place))
@@ -320,9 +315,13 @@ def _sort(value: Any) -> str:
     return "a list" if isinstance(value, list) else "a number"
 
 
-def _merge_tables(base: Any, own: Any) -> dict[str, Any]:
-    kinds = {**(base or {}), **(own or {})}
-    return {kind: {**(base or {}).get(kind, {}), **(own or {}).get(kind, {})} for kind in kinds}
+def _merge_tables(*tables: Any) -> dict[str, Any]:
+    """Tables of tables in one, the last has its way; what is none has been reported."""
+    merged: dict[str, Any] = {}
+    for table in tables:
+        for kind, fields in (table or {}).items():
+            merged[kind] = merged.get(kind, {}) | (fields if isinstance(fields, Table) else {})
+    return merged
 
 
 def _plain(value: Any) -> Any:

@@ -29,6 +29,8 @@ def report_invalid(
         path = detail["loc"]
         unknown = detail["type"] == "extra_forbidden"
         start = at if unknown or not path or detail["type"] == "missing" else value_at
+        if path and path[-1] == "[key]":  # pydantic's way to say that a mapping's key is wrong
+            path, unknown = path[:-1], True
         place = place_in(written, path, start, key=unknown)
         mistakes.append(Diagnostic(_code(detail), _message(detail, model, subject), place))
 

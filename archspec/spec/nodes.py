@@ -30,7 +30,7 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 
-from archspec.errors import Diagnostic, Place, suggest
+from archspec.errors import Diagnostic, Mistakes, Place, suggest
 from archspec.ops import LAYERS, Op
 from archspec.spec.expressions import MAX_LENGTH, Expression, ExpressionError, Template, is_name
 from archspec.spec.messages import report_invalid
@@ -38,6 +38,11 @@ from archspec.spec.text import Table, place_in
 
 ArgumentType: TypeAlias = Literal["int", "float", "bool", "list", "block"]
 ARGUMENT_TYPES: tuple[str, ...] = get_args(ArgumentType)
+
+MAX_NAMES = 256
+"""Names of one kind that one scope holds."""
+MAX_ITEMS = 1000
+"""Entries of a list."""
 
 RESERVED = frozenset({"in_channels", "out_channels"})
 """Names that the language itself gives a value."""
@@ -64,7 +69,7 @@ class Reading:
     """The declared arguments of every block that may be called."""
     bodies: frozenset[str] = frozenset()
     """The block arguments of the block that is being read: in its body they are words."""
-    mistakes: list[Diagnostic] = field(default_factory=list)
+    mistakes: list[Diagnostic] = field(default_factory=Mistakes)
 
     def report(self, code: str, message: str, place: Place) -> None:
         self.mistakes.append(Diagnostic(code, message, place))
@@ -111,6 +116,10 @@ class Node(BaseModel):
         return self._place
 
     @property
+    def written(self) -> Any:
+        return self._written
+
+    @property
     def kind(self) -> str:
         return self.word
 
@@ -143,6 +152,8 @@ def _read_list(value: Any) -> Any:
         return _parse(value)
     if not isinstance(value, list):
         raise PydanticCustomError("wrong-type", "should be a list of numbers, or the name of one")
+    if len(value) > MAX_ITEMS:
+        raise PydanticCustomError("too-large", "should have at most {most} entries", {"most": MAX_ITEMS})
     return [_read_list(item) if isinstance(item, list) else _read_number(item) for item in value]
 
 
@@ -170,7 +181,7 @@ def _read_variable(value: Any) -> str:
 
 
 def _read_node_name(value: Any) -> Any:
-    if value is None or (isinstance(value, str) and re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", value) and is_name(value)):
+    if value is None or (isinstance(value, str) and re.fullmatch(r"[A-Za-z].*", value) and is_name(value)):
         if value in RESERVED_MODULE_NAMES:
             raise PydanticCustomError("bad-name", "is a word of torch's modules, and cannot name a part of one")
         return value
@@ -215,12 +226,17 @@ class LayerNode(Node):
 
     op: ClassVar[type[Op]]
 
+    @property
+    def given(self) -> dict[str, Any]:
+        """The operation's fields that the spec gives."""
+        return {key: getattr(self, key) for key in self.settings if key in self.model_fields_set}
+
 
 class Loop(Node):
     """`n` turns, or one for each position of lists of equal length."""
 
     n: Numeric | None = None
-    each: dict[Variable, NumberList] | None = None
+    each: dict[Variable, NumberList] | None = Field(None, max_length=MAX_NAMES)
     as_: Variable = Field("i", alias="as")
 
     @model_validator(mode="after")
@@ -229,6 +245,12 @@ class Loop(Node):
             raise PydanticCustomError("bad-loop", "needs either `n` or `each`")
         if self.each is not None and not self.each:
             raise PydanticCustomError("bad-loop", "needs at least one list in `each`")
+        if self.as_ in (self.each or ()):
+            raise PydanticCustomError(
+                "bad-loop",
+                "has a list '{name}' in `each`, which is the index's name; give another by `as`",
+                {"name": self.as_},
+            )
         return self
 
 
@@ -348,15 +370,19 @@ STRUCTURE: dict[str, type[Node]] = {
 }
 
 
-@cache
 def layer_node(kind: str) -> type[LayerNode]:
+    """The node of a word of the language that is an operation."""
+    return node_of(LAYERS[kind])
+
+
+@cache
+def node_of(op: type[Op]) -> type[LayerNode]:
     """The node of an operation: its fields, each optional (`defaults` may give it), a number also by an expression."""
-    op = LAYERS[kind]
     fields: dict[str, Any] = {
         name: (_spelled(info), None if info.is_required() else info.default) for name, info in op.model_fields.items()
     }
     model = create_model(f"{op.__name__}Node", __base__=LayerNode, __doc__=op.__doc__, **fields)
-    model.word, model.main, model.op, model.settings = kind, op.main, op, tuple(fields)
+    model.word, model.main, model.op, model.settings = op.kind, op.main, op, tuple(fields)
     return model
 
 

@@ -23,6 +23,9 @@ MAX_NUMBER = 64
 
 _PARSER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
+_CONTROL = re.compile(r"[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_BREAK = re.compile(r"\r\n|[\n\r\x85\u2028\u2029]")
+_SURROGATES = re.compile(r"(?<!\\)((?:\\\\)*)\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
 _INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 _WORDS: dict[str, bool | None] = {
@@ -95,11 +98,29 @@ def read_bytes(raw: bytes, name: str) -> Marked:
         text = raw.removeprefix(codecs.BOM_UTF8).decode("utf-8")
     except UnicodeDecodeError as error:
         before = raw[: error.start].decode("utf-8")
-        place = Place(name, before.count("\n") + 1, len(before) - before.rfind("\n"))
-        _refuse("not-utf8", f"the byte 0x{raw[error.start]:02x} is not UTF-8", place)
+        _refuse("not-utf8", f"the byte 0x{raw[error.start]:02x} is not UTF-8", _place_after(before, name))
+    if control := _CONTROL.search(text):
+        message = f"the character U+{ord(control[0]):04X} is not allowed here; a string in double quotes may escape it"
+        _refuse("control-character", message, _place_after(text[: control.start()], name))
     if name.endswith(".json"):
-        text = text.replace("\t", " ")  # JSON may be indented with tabs, and has none inside strings; YAML refuses them
+        text = _json_as_yaml(text)
     return _Builder(name).build(text)
+
+
+def _json_as_yaml(text: str) -> str:
+    """JSON may be indented with tabs, and writes a character above U+FFFF as two escapes; YAML refuses both."""
+    text = text.replace("\t", " ")  # there is none inside strings
+    return _SURROGATES.sub(_join_surrogates, text)
+
+
+def _join_surrogates(match: re.Match[str]) -> str:
+    high, low = int(match[2], 16) - 0xD800, int(match[3], 16) - 0xDC00
+    return f"{match[1]}\\U{0x10000 + 0x400 * high + low:08X}"
+
+
+def _place_after(before: str, name: str) -> Place:
+    lines = _BREAK.split(before)
+    return Place(name, len(lines), len(lines[-1]) + 1)
 
 
 @dataclass

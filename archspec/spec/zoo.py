@@ -24,8 +24,16 @@ def shown(path: Path) -> str:
     """A path as messages show it: relative to the working folder where it lies inside."""
     try:
         return str(path.resolve().relative_to(Path.cwd()))
-    except (ValueError, OSError):
+    except (ValueError, OSError, RuntimeError):
         return str(path)
+
+
+def real_path(path: Path) -> Path:
+    """The path without links. Raises SpecError."""
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError) as error:  # Python 3.11 and 3.12 raise RuntimeError for a loop of links
+        raise SpecError([Diagnostic("unreadable", f"cannot be read: {error}", Place(str(path)))]) from None
 
 
 def find_spec(source: str | Path) -> Path:
@@ -33,7 +41,7 @@ def find_spec(source: str | Path) -> Path:
     path = Path(source)
     if "\0" in str(source):
         raise SpecError([Diagnostic("unreadable", "a path holds no NUL", Place(repr(str(source))))])
-    if path.suffix in SUFFIXES or path.exists() or path.name != str(source):
+    if path.suffix in SUFFIXES or path.name != str(source) or len(str(source)) > 255 or path.exists():
         return path
     specs = zoo_specs()
     if str(source) not in specs:
@@ -46,25 +54,28 @@ def find_spec(source: str | Path) -> Path:
 def find_import(name: str, importer: Path, root: Path, *, by_name: bool) -> Path:
     """The file that `import` or (`by_name`) `extends` means: beside the importing file, or in the zoo.
 
-    Raises LookupError with a whole message where there is none, or where it lies outside the two trees.
+    Raises LookupError(code, message) where there is none, or where it lies outside the two trees.
     """
     if "\0" in name or Path(name).is_absolute():
-        raise LookupError(f"'{name}' is outside the spec's folder and the zoo; imports are relative")
+        raise LookupError("import-outside", f"'{name}' is outside the spec's folder and the zoo; imports are relative")
     trees = [root.resolve(), ZOO]
     outside = False
     for folder in (importer.resolve().parent, ZOO):
         for suffix in ("", *SUFFIXES):
-            candidate = (folder / f"{name}{suffix}").resolve()
-            inside = any(candidate.is_relative_to(tree) for tree in trees)
-            outside = outside or not inside
-            if inside and candidate.is_file():
-                return candidate
+            try:
+                candidate = (folder / f"{name}{suffix}").resolve()
+                inside = any(candidate.is_relative_to(tree) for tree in trees)
+                outside = outside or not inside
+                if inside and candidate.is_file():
+                    return candidate
+            except (OSError, RuntimeError):  # too long a name, a loop of links
+                continue
     if by_name and name in zoo_specs():
         return zoo_specs()[name]
     if outside:
-        raise LookupError(f"'{name}' is outside the spec's folder and the zoo")
+        raise LookupError("import-outside", f"'{name}' is outside the spec's folder and the zoo")
     near = suggest(
         name,
         zoo_specs() if by_name else (p.relative_to(ZOO).with_suffix("").as_posix() for p in ZOO.rglob("blocks/*.yaml")),
     )
-    raise LookupError(f"there is no '{name}' beside {shown(importer)} or in the zoo{near}")
+    raise LookupError("unknown-import", f"there is no '{name}' beside {shown(importer)} or in the zoo{near}")

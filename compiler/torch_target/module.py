@@ -42,8 +42,8 @@ def to_torch(graph: Graph, *, seed: int = 0, rules: Mapping[type[Op], TorchRule]
             operands = tuple(values[operand] for operand in node.inputs)
             if isinstance(made, nn.Module):
                 _attach(root, node.id, made)
-                name = node.id.rpartition(".")[2]  # short, for the generated code to read well
-                values[node.id] = flow.create_node("call_module", node.id, operands, name=name)
+                # fx numbers equal names: conv, conv_1, …; the module's path stands beside it in the generated code
+                values[node.id] = flow.create_node("call_module", node.id, operands, name=node.op.kind)
             else:
                 values[node.id] = _trace(made, operands, tracer)
     outputs = {name: values[id] for name, id in graph.outputs.items()}

@@ -1,0 +1,46 @@
+"""The progress bar of training."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+
+from runtime.train import Progress as Step
+
+
+@contextmanager
+def follow_training() -> Iterator[Callable[[Step], None]]:
+    """A bar on stderr with loss, accuracy, samples per second and the time left; where stderr is no terminal, a line
+    for every fifth epoch instead."""
+    if not sys.stderr.isatty():
+        yield _print_epochs
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[figures]}"))
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        task = progress.add_task("training", figures="", total=None)
+
+        def show(step: Step) -> None:
+            figures = f"{_figures(step)}  {step.seconds_left:3.0f} s left"
+            progress.update(
+                task,
+                completed=step.step,
+                total=step.steps,
+                description=f"epoch {step.epoch}/{step.epochs}",
+                figures=figures,
+            )
+
+        yield show
+
+
+def _print_epochs(step: Step) -> None:
+    per_epoch = step.steps // step.epochs
+    if step.step % per_epoch == 0 and (step.epoch % 5 == 0 or step.epoch in (1, step.epochs)):
+        print(f"epoch {step.epoch:3}/{step.epochs}  {_figures(step)}  {step.seconds_left:3.0f} s left", file=sys.stderr)
+
+
+def _figures(step: Step) -> str:
+    return f"loss {step.loss:.4f}  accuracy {step.accuracy:.4f}  {step.samples_per_second:5.0f} samples/s"

@@ -1,0 +1,115 @@
+"""Latency and throughput of a session, by batch, measured so that no batch profits from its place in the order."""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from archspec.errors import ArchspecError
+from runtime.session import UNNAMED, Session
+
+WARMUPS = 3
+LEAST_RUNS = 5
+BATCHES = (1, 8, 32)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One batch: percentiles and mean of a run's time in milliseconds, images per second over all runs, their number."""
+
+    batch: int
+    p50_ms: float
+    p90_ms: float
+    p99_ms: float
+    mean_ms: float
+    images_per_second: float
+    runs: int
+
+    def to_dict(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+
+def bench(
+    session: Session,
+    batches: Sequence[int] = BATCHES,
+    *,
+    sizes: Mapping[str, int] | None = None,
+    seconds: float = 2.0,
+    rounds: int = 5,
+    seed: int = 0,
+) -> list[Row]:
+    """Time `session.run` on random inputs, with the copies to and from the device that a caller pays too.
+
+    Each batch gets `seconds` in all, in `rounds` turns taken in random order; the first runs of each turn, which meet
+    cold caches and sleeping threads, are dropped. A file with a fixed batch is timed at that batch alone. `sizes` gives
+    the extents of free axes by name; where it says nothing the model's own value is taken. Raises ArchspecError where
+    neither knows one.
+    """
+    if not batches or min(batches) < 1 or rounds < 1 or seconds <= 0:
+        raise ArchspecError("batches, rounds and seconds must be positive")
+    chosen = [session.fixed_batch] if session.fixed_batch else sorted(set(batches))
+    feeds = {batch: make_inputs(session, batch, sizes or {}, seed) for batch in chosen}
+    times: dict[int, list[float]] = {batch: [] for batch in chosen}
+    order = random.Random(seed)
+    for _ in range(rounds):
+        for batch in order.sample(chosen, len(chosen)):
+            times[batch] += _time_turn(session, feeds[batch], seconds / rounds)
+    return [_summarize(batch, values) for batch, values in times.items()]
+
+
+def make_inputs(session: Session, batch: int, sizes: Mapping[str, int], seed: int = 0) -> dict[str, npt.NDArray[Any]]:
+    """Standard normal inputs (small whole numbers for integer types) of that batch and those sizes."""
+    unknown = [name for name in sizes if not any(name in extents[1:] for extents in session.inputs.values())]
+    if unknown:
+        raise ArchspecError(f"{session.path} has no free size '{unknown[0]}' (inputs: {session.inputs})")
+    generator = np.random.default_rng(seed)
+    feed = {}
+    for name, extents in session.inputs.items():
+        rest = [_choose_extent(session, name, extent, sizes) for extent in extents[1:]]
+        first = [extents[0] if isinstance(extents[0], int) else batch] if extents else []
+        feed[name] = (generator.standard_normal((*first, *rest)) * _spread(session, name)).astype(session.dtypes[name])
+    return feed
+
+
+def _spread(session: Session, name: str) -> float:
+    """Integer inputs get zeros: any other number might be an index out of range."""
+    return 1.0 if session.dtypes[name].kind == "f" else 0.0
+
+
+def _choose_extent(session: Session, name: str, extent: int | str, sizes: Mapping[str, int]) -> int:
+    if isinstance(extent, int):
+        return extent
+    if extent in sizes:
+        return sizes[extent]
+    if extent in session.sizes:
+        return session.sizes[extent].value
+    hint = "export it again with that size fixed" if extent == UNNAMED else f"give it with --size {extent}=…"
+    raise ArchspecError(
+        f"{session.path}: the size {extent} of the input {session.describe_input(name)} is free: {hint}"
+    )
+
+
+def _time_turn(session: Session, feed: Mapping[str, npt.NDArray[Any]], seconds: float) -> list[float]:
+    """Seconds of each run of one turn, at least a few, the warm-ups dropped."""
+    for _ in range(WARMUPS):
+        session.run(feed)
+    times: list[float] = []
+    end = time.perf_counter() + seconds
+    while len(times) < LEAST_RUNS or time.perf_counter() < end:
+        start = time.perf_counter()
+        session.run(feed)
+        times.append(time.perf_counter() - start)
+    return times
+
+
+def _summarize(batch: int, seconds: Sequence[float]) -> Row:
+    p50, p90, p99 = (float(value) * 1e3 for value in np.percentile(seconds, (50, 90, 99)))
+    total = float(np.sum(seconds))
+    return Row(batch, p50, p90, p99, total / len(seconds) * 1e3, batch * len(seconds) / total, len(seconds))

@@ -1,0 +1,125 @@
+"""Proof that an ONNX file computes what its torch module computes."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from archspec.errors import ArchspecError
+from runtime.extras import extra
+from runtime.modes import device_of, evaluating
+from runtime.session import Session
+
+with extra("train"):
+    import torch
+    from torch import Tensor, nn
+
+Array = npt.NDArray[Any]
+Shapes = Mapping[str, tuple[int, ...]]
+
+TINY = 1e-12
+
+
+@dataclass(frozen=True, slots=True)
+class ProofCase:
+    """One comparison: the shapes of the inputs, and per output the shape and max |torch - onnx| / max |torch|."""
+
+    inputs: dict[str, tuple[int, ...]]
+    outputs: dict[str, tuple[int, ...]]
+    differences: dict[str, float]
+
+    @property
+    def worst(self) -> float:
+        return max(self.differences.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What was compared, and that every difference is at most `tolerance`."""
+
+    tolerance: float
+    cases: tuple[ProofCase, ...]
+
+    @property
+    def worst(self) -> float:
+        return max(case.worst for case in self.cases)
+
+    def to_dict(self) -> dict[str, Any]:
+        return dataclasses.asdict(self) | {"worst": self.worst}
+
+
+def prove(
+    onnx_path: str | Path,
+    module: nn.Module,
+    cases: Sequence[Shapes],
+    *,
+    tolerance: float = 1e-4,
+    seed: int = 0,
+) -> Proof:
+    """Run torch and ONNX Runtime's CPU provider on the same standard normal inputs, once per case, and compare.
+
+    A case gives the shape of every input by name, batch included; the module takes its inputs in that order.
+
+    Raises ArchspecError, naming output, case and difference, where a shape differs, a number is not finite, or
+    max |torch - onnx| exceeds tolerance · max |torch|.
+    """
+    if not cases:
+        raise ArchspecError("a proof needs at least one case")
+    session = Session(onnx_path, providers=("cpu",))
+    generator = np.random.default_rng(seed)
+    return Proof(tolerance, tuple(_prove_case(session, module, shapes, tolerance, generator) for shapes in cases))
+
+
+def compare(torch_output: Array, onnx_output: Array) -> float:
+    """max |a - b| / max |a| in float64; for an `a` of zeros, max |b| over almost nothing."""
+    if not torch_output.size:
+        return 0.0
+    a, b = torch_output.astype(np.float64), onnx_output.astype(np.float64)
+    return float(np.abs(a - b).max() / max(np.abs(a).max(), TINY))
+
+
+def _prove_case(
+    session: Session, module: nn.Module, shapes: Shapes, tolerance: float, generator: np.random.Generator
+) -> ProofCase:
+    feed = {name: generator.standard_normal(shape).astype(np.float32) for name, shape in shapes.items()}
+    expected = _run_torch(module, feed, tuple(session.outputs))
+    found = session.run(feed)
+    where = f"{session.path} for {', '.join(f'{name} {shape}' for name, shape in shapes.items())}"
+    differences = {name: _check_output(name, expected[name], found[name], tolerance, where) for name in expected}
+    return ProofCase(dict(shapes), {name: array.shape for name, array in found.items()}, differences)
+
+
+def _run_torch(module: nn.Module, feed: Mapping[str, Array], outputs: Sequence[str]) -> dict[str, Array]:
+    device = device_of(module)
+    with evaluating(module):
+        found = module(*(torch.from_numpy(array).to(device) for array in feed.values()))
+    if isinstance(found, Tensor):
+        if len(outputs) != 1:
+            raise ArchspecError(
+                f"the torch module gives one tensor, the ONNX file {len(outputs)}: {', '.join(outputs)}"
+            )
+        found = {outputs[0]: found}
+    if set(found) != set(outputs):
+        raise ArchspecError(f"the torch module gives {', '.join(found)}; the ONNX file {', '.join(outputs)}")
+    return {name: found[name].float().cpu().numpy() for name in outputs}
+
+
+def _check_output(name: str, expected: Array, found: Array, tolerance: float, where: str) -> float:
+    if expected.shape != found.shape:
+        raise ArchspecError(f"{where}: output '{name}' is {expected.shape} in torch and {found.shape} in ONNX")
+    for side, array in (("torch", expected), ("ONNX", found)):
+        if not np.isfinite(array).all():
+            raise ArchspecError(f"{where}: output '{name}' holds infinite numbers or NaN in {side}")
+    difference = compare(expected, found)
+    if difference > tolerance:
+        raise ArchspecError(
+            f"{where}: output '{name}' differs by {difference:.3g} of its largest value between torch and ONNX; "
+            f"at most {tolerance:.3g} is allowed"
+        )
+    return difference
