@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import singledispatchmethod
@@ -77,20 +76,22 @@ def elaborate(
 
 
 def _choose_sizes(spec: Spec, given: Mapping[str, int]) -> tuple[dict[str, int], list[Diagnostic]]:
-    entries = [(entry, name, i) for name, shape in spec.inputs.items() for i, entry in enumerate(shape)]
-    needed = {entry: (name, i) for entry, name, i in reversed(entries) if is_size(entry)}
+    needed: dict[str, tuple[str, int]] = {}
+    for name, shape in spec.inputs.items():
+        for i, entry in enumerate(shape):
+            if is_size(entry):
+                needed.setdefault(entry, (name, i))
     mistakes = []
     for name, value in given.items():
         place = Place(f"--size {name}")
         if name not in needed:
             listing = f"; there is {', '.join(needed)}" if needed else "; it has none"
             mistakes.append(Diagnostic("unknown-size", f"the inputs have no dynamic size '{name}'{listing}", place))
-        elif isinstance(value, bool) or not isinstance(value, int) or not 1 <= value < 2**31:
+        elif not _is_whole(value) or not 1 <= value <= LARGEST:
             mistakes.append(Diagnostic("bad-size", f"a size should be a whole number from 1, found {value}", place))
-    chosen = {name: given.get(name, spec.sizes.get(name)) for name in needed}
-    for name, value in chosen.items():
-        if value is None:
-            input_name, i = needed[name]
+    chosen = {name: int(value) for name, value in {**spec.sizes, **given}.items() if name in needed}
+    for name, (input_name, i) in needed.items():
+        if name not in chosen:
             message = (
                 f"the size {name} of the input '{input_name}' has no value; give it in `sizes` or as --size {name}=…"
             )
@@ -152,7 +153,7 @@ class _Around:
     def inside(self, name: str, /, **names: Any) -> _Around:
         """One level further in, with more names in scope."""
         more = {**self.names, **names} if names else self.names
-        return replace(self, path=self.join(name), names=more, depth=self.depth + 1)
+        return _Around(more, self.taps, self.bodies, self.join(name), self.calls, self.depth + 1)
 
     def join(self, name: str) -> str:
         return f"{self.path}.{name}" if self.path else name
@@ -218,11 +219,13 @@ class _Elaboration:
 
     def _run(self, body: tuple[Any, ...], value: Value, around: _Around) -> Value:
         """Send a value through a body."""
-        ordinals: Counter[str] = Counter()
+        ordinals: dict[str, int] = {}
         taken = set() if around.path else set(self.spec.inputs)
         for node in body:
-            name = node.name or f"{node.kind}_{ordinals[node.kind]}"
-            ordinals[node.kind] += node.name is None
+            name = node.name
+            if name is None:
+                ordinals[node.kind] = ordinal = ordinals.get(node.kind, -1) + 1
+                name = f"{node.kind}_{ordinal}"
             if isinstance(node, Broken):
                 self.incomplete, value = True, None
                 continue
@@ -239,7 +242,7 @@ class _Elaboration:
                         around,
                     )
                 taken.add(name)
-                value = self._step(node, value, name, around)
+                value = _dispatch(type(node))(self, node, value, name, around)
             except _Mistake:
                 self.incomplete, value = True, None
         return value
@@ -400,9 +403,8 @@ class _Elaboration:
                 )
             given[key] = names[key] = self._typed(key, argument.type, result, node, place, around)
         text = f"{node.block}({', '.join(f'{key}={_shown(item)}' for key, item in given.items())})"
-        inside = replace(
-            around.inside(name), names=names, bodies=bodies, taps={}, calls=(Call(text, node.place), *around.calls)
-        )
+        calls = (Call(text, node.place), *around.calls)
+        inside = _Around(names, {}, bodies, around.join(name), calls, around.depth + 1)
         for key, expression in block.let.items():
             names[key] = self._evaluate(expression, inside, value, block.place_of("let", key))
         return self._run(block.body, value, inside)
@@ -594,6 +596,10 @@ class _Elaboration:
         if (code, place) not in self._reported:  # a loop's later turns say the same again
             self._reported.add((code, place))
             self.mistakes.append(Diagnostic(code, message, place, around.calls if around else ()))
+
+
+_dispatch = vars(_Elaboration)["_step"].dispatcher.dispatch
+"""By a node's type; asking the singledispatchmethod itself makes a new function each time."""
 
 
 def _field_problem(kind: str, key: str, detail: Any) -> tuple[str, str]:

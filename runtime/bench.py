@@ -22,7 +22,7 @@ BATCHES = (1, 8, 32)
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One batch: percentiles and mean of a run's time in milliseconds, images per second over all runs, their number."""
+    """Percentiles and mean of a run's time in milliseconds, images per second over all runs, and how many runs."""
 
     batch: int
     p50_ms: float

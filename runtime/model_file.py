@@ -15,7 +15,7 @@ from runtime.preprocess import check_is_file
 with extra("run"):
     import onnx
     import onnx.checker
-    from google.protobuf.message import DecodeError, Message
+    from google.protobuf.message import DecodeError, Message  # type: ignore[import-untyped]
 
 LONGEST_REASON = 300
 PREAMBLE = re.compile(r"^(\[ONNXRuntimeError\] : \d+ : \w+ : )?(/\S+\.(cc|h):\d+ [^)]*\)( const)? )?")

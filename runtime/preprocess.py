@@ -16,12 +16,12 @@ from runtime.extras import extra
 from runtime.strict_json import check_integer, check_keys, check_number, read_json
 
 with extra("run"):
-    from PIL import Image, ImageOps
+    from PIL import Image, ImageOps, UnidentifiedImageError
 
 Floats = npt.NDArray[np.float32]
 
 MOST_PIXELS = 1 << 26
-"""Pictures of more pixels (about 8,000 by 8,000) are refused before they are decoded: a small file can hold a huge one."""
+"""Pictures of more pixels (8,192 by 8,192) are refused before they are decoded: a small file can hold a huge one."""
 
 MOST_EXTENT = 1 << 15
 MODES = {1: "L", 3: "RGB"}
@@ -29,9 +29,9 @@ MODES = {1: "L", 3: "RGB"}
 
 @dataclass(frozen=True, slots=True)
 class Preprocess:
-    """What a network's input looks like: channels × height × width, and per channel the mean and std of values in [0, 1].
+    """A network's input: channels × height × width, and per channel the mean and std of values that lay in [0, 1].
 
-    Raises ArchspecError where an extent is not positive, a std is not, or the number of means and stds is not `channels`.
+    Raises ArchspecError where an extent or a std is not positive, or `channels` is not the number of means or of stds.
     """
 
     channels: int
@@ -77,7 +77,7 @@ class Preprocess:
         for name in ("mean", "std"):
             if not isinstance(found[name], list):
                 raise ArchspecError(f"preprocessing: '{name}' must be a list of numbers")
-        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in found.items()})
+        return cls(**{**found, "mean": tuple(found["mean"]), "std": tuple(found["std"])})
 
     def _column(self, values: Sequence[float]) -> npt.NDArray[np.float64]:
         return np.asarray(values, dtype=np.float64)[:, None, None]
@@ -150,7 +150,7 @@ def _open_picture(path: str | Path, mode: str) -> Image.Image:
             with Image.open(path, formats=("PNG", "JPEG")) as picture:
                 if picture.width * picture.height <= MOST_PIXELS:
                     return _reduce_depth(ImageOps.exif_transpose(picture)).convert(mode)
-    except (Image.UnidentifiedImageError, Image.DecompressionBombError) as error:
+    except (UnidentifiedImageError, Image.DecompressionBombError) as error:
         reason = "is too large a picture" if isinstance(error, Image.DecompressionBombError) else "is no PNG or JPEG"
         raise ArchspecError(f"{path} {reason}") from error
     except Exception as error:  # a broken file leads Pillow's decoders into OSError, SyntaxError, struct.error, ...

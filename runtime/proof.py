@@ -38,6 +38,9 @@ class ProofCase:
     def worst(self) -> float:
         return max(self.differences.values())
 
+    def __str__(self) -> str:
+        return f"{_list_shapes(self.inputs)}: torch and ONNX differ by {self.worst:.1e}"
+
 
 @dataclass(frozen=True, slots=True)
 class Proof:
@@ -90,7 +93,7 @@ def _prove_case(
     feed = {name: generator.standard_normal(shape).astype(np.float32) for name, shape in shapes.items()}
     expected = _run_torch(module, feed, tuple(session.outputs))
     found = session.run(feed)
-    where = f"{session.path} for {', '.join(f'{name} {shape}' for name, shape in shapes.items())}"
+    where = f"for the input {_list_shapes(shapes)}"
     differences = {name: _check_output(name, expected[name], found[name], tolerance, where) for name in expected}
     return ProofCase(dict(shapes), {name: array.shape for name, array in found.items()}, differences)
 
@@ -110,16 +113,20 @@ def _run_torch(module: nn.Module, feed: Mapping[str, Array], outputs: Sequence[s
     return {name: found[name].float().cpu().numpy() for name in outputs}
 
 
+def _list_shapes(shapes: Shapes) -> str:
+    return ", ".join(f"{name} {' × '.join(map(str, shape))}" for name, shape in shapes.items())
+
+
 def _check_output(name: str, expected: Array, found: Array, tolerance: float, where: str) -> float:
     if expected.shape != found.shape:
-        raise ArchspecError(f"{where}: output '{name}' is {expected.shape} in torch and {found.shape} in ONNX")
+        raise ArchspecError(f"{where} output '{name}' is {expected.shape} in torch and {found.shape} in ONNX")
     for side, array in (("torch", expected), ("ONNX", found)):
         if not np.isfinite(array).all():
-            raise ArchspecError(f"{where}: output '{name}' holds infinite numbers or NaN in {side}")
+            raise ArchspecError(f"{where} output '{name}' holds infinite numbers or NaN in {side}")
     difference = compare(expected, found)
     if difference > tolerance:
         raise ArchspecError(
-            f"{where}: output '{name}' differs by {difference:.3g} of its largest value between torch and ONNX; "
+            f"{where} output '{name}' differs by {difference:.3g} of its largest value between torch and ONNX; "
             f"at most {tolerance:.3g} is allowed"
         )
     return difference

@@ -58,7 +58,7 @@ def load_weights(path: str | Path) -> tuple[dict[str, Array], dict[str, str]]:
     try:
         with safe_open(str(path), framework="numpy") as file:
             metadata = dict(sorted((file.metadata() or {}).items()))
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118: no mapping, it has only keys()
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (no mapping)
     except (SafetensorError, OSError, TypeError, ValueError, AttributeError) as error:
         raise ArchspecError(f"{path} is not a safetensors file of weights, or it is cut off: {error}") from error
     _check_header(Path(path))
@@ -108,7 +108,7 @@ def _check_finite(path: str | Path, name: str, array: Array) -> None:
 
 
 def _order_header(data: bytes) -> tuple[bytes, memoryview]:
-    """safetensors writes the metadata in an order that changes from run to run; equal weights shall give equal bytes."""
+    """safetensors writes the metadata in an order that changes from run to run; equal weights must give equal bytes."""
     end = 8 + int.from_bytes(data[:8], "little")
     found = json.loads(data[8:end])
     found["__metadata__"] = dict(sorted(found.get("__metadata__", {}).items()))

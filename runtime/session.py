@@ -103,15 +103,14 @@ class Session:
     def _check_array(self, name: str, array: Array, bound: dict[str, tuple[int, str]]) -> None:
         expected = self.inputs[name]
         if array.dtype != self.dtypes[name]:
-            raise ArchspecError(
-                f"input '{name}' is {array.dtype}, the model takes {self.dtypes[name]}: use .astype('{self.dtypes[name]}')"
-            )
+            wanted = self.dtypes[name]
+            raise ArchspecError(f"input '{name}' is {array.dtype}, the model takes {wanted}: use .astype('{wanted}')")
         if array.ndim != len(expected):
             raise ArchspecError(
                 f"input '{name}' has {array.ndim} axes, {array.shape}; the model takes {self.describe_input(name)}"
             )
-        for axis, (extent, wanted) in enumerate(zip(array.shape, expected, strict=True)):
-            self._check_extent(f"input '{name}', axis {axis}", extent, wanted, bound)
+        for axis, (extent, allowed) in enumerate(zip(array.shape, expected, strict=True)):
+            self._check_extent(f"input '{name}', axis {axis}", extent, allowed, bound)
 
     def _check_extent(self, where: str, extent: int, wanted: int | str, bound: dict[str, tuple[int, str]]) -> None:
         if isinstance(wanted, int):

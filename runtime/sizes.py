@@ -12,7 +12,7 @@ KEY = "archspec.sizes"
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """A named extent of the input: the value it was written for, and perhaps the others, first + k·step, that fit too."""
+    """A named extent of the input: the value it was written for, and perhaps others, first + k·step, that fit too."""
 
     value: int
     first: int | None = None

@@ -91,7 +91,7 @@ class Epoch:
 
 @dataclass(frozen=True, eq=False)
 class TrainResult:
-    """The last step's weights, by name, on the CPU. The held-out images chose nothing: they are seen once, at the end."""
+    """The last step's weights, by name, on the CPU. The held-out images chose nothing: they were seen once, afterwards."""
 
     state: dict[str, Tensor]
     history: tuple[Epoch, ...]
@@ -103,8 +103,12 @@ class TrainResult:
 
     def to_dict(self) -> dict[str, Any]:
         """Everything but the weights."""
-        kept = {field.name: getattr(self, field.name) for field in dataclasses.fields(self) if field.name != "state"}
-        return kept | {"history": [epoch.to_dict() for epoch in self.history]}
+        return {"history": [epoch.to_dict() for epoch in self.history], **self.summary()}
+
+    def summary(self) -> dict[str, Any]:
+        """The result alone: the last line of a run's metrics."""
+        names = ("steps", "seconds", "test_images", "test_loss", "test_accuracy")
+        return {name: getattr(self, name) for name in names}
 
 
 def train(
@@ -140,7 +144,7 @@ def evaluate_module(module: nn.Module, split: Split, batch: int = EVALUATION_BAT
     """The module's logits, (N, classes) in float32, in evaluation mode; the module's own mode is left as it was."""
     device = device_of(module)
     with evaluating(module):
-        parts = [module(part.to(device)).float().cpu() for part in torch.from_numpy(split.images).split(batch)]
+        parts = [module(part.to(device)).float().cpu() for part in torch.split(torch.from_numpy(split.images), batch)]
     return torch.cat(parts).numpy()
 
 

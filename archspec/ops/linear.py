@@ -6,6 +6,7 @@ from math import prod
 from typing import ClassVar
 
 from archspec.ops.base import (
+    Flag,
     Init,
     Layer,
     NonNegative,
@@ -33,7 +34,7 @@ class Conv(Layer):
     padding: Padding = "same"
     dilation: Positive = 1
     groups: Positive = 1
-    bias: bool = True
+    bias: Flag = True
     init: Init = "he"
 
     @property
@@ -79,7 +80,7 @@ class ConvTranspose(Layer):
     output_padding: NonNegative = 0
     dilation: Positive = 1
     groups: Positive = 1
-    bias: bool = True
+    bias: Flag = True
     init: Init = "he"
 
     @property
@@ -116,7 +117,7 @@ class Linear(Layer):
     main: ClassVar[str | None] = "out"
 
     out: Positive
-    bias: bool = True
+    bias: Flag = True
     init: Init = "he"
 
     def infer(self, x: Shape) -> Shape:

@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from archspec.ops.base import (
+    Flag,
     Number,
     Pointwise,
     Positive,
@@ -22,7 +23,7 @@ Epsilon = Annotated[Number, Field(gt=0)]
 class Normalization(Pointwise):
     """Sets mean and variance, then scales and shifts each channel where `affine` is true."""
 
-    affine: bool = True
+    affine: Flag = True
     eps: Epsilon = 1e-5
 
     def weights(self, x: Shape) -> Weights:
@@ -66,7 +67,7 @@ class GroupNorm(Normalization):
 class InstanceNorm(Normalization):
     """Normalizes each channel of each sample over its positions."""
 
-    affine: bool = False
+    affine: Flag = False
 
     def infer(self, x: Shape) -> Shape:
         self.require(x.rank >= 1, f"instance_norm needs spatial axes, found the vector {x}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from archspec.ops.base import Number, Pointwise, Probability, Shape, Weight, Weights
+from archspec.ops.base import Flag, Number, Pointwise, Probability, Shape, Weight, Weights
 
 
 class Scale(Pointwise):
@@ -13,7 +13,7 @@ class Scale(Pointwise):
     main: ClassVar[str | None] = "value"
 
     value: Number = 1.0
-    trainable: bool = False
+    trainable: Flag = False
 
     def weights(self, x: Shape) -> Weights:
         return {"factor": Weight((), self.value)} if self.trainable else {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from archspec.ops.base import Layer, NonNegative, Op, Positive, Shape, Window, in_words
+from archspec.ops.base import Flag, Layer, NonNegative, Op, Positive, Shape, Window, in_words
 
 
 class Pool(Layer):
@@ -15,7 +15,7 @@ class Pool(Layer):
     kernel: Positive = 2
     stride: Positive | None = None
     padding: NonNegative = 0
-    ceil: bool = False
+    ceil: Flag = False
 
     @property
     def window(self) -> Window:

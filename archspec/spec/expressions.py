@@ -48,7 +48,14 @@ _COMPARISONS: dict[type[ast.AST], Callable[[Any, Any], bool]] = {
     ast.Eq: operator.eq,
     ast.NotEq: operator.ne,
 }
-FUNCTIONS: dict[str, Callable[..., Any]] = {"min": min, "max": max, "len": len, "round": lambda value: round(value)}
+
+
+def _round(value: Any) -> Any:
+    """To the nearest whole number; halves to the even one. With Python's second argument it would count without bound."""
+    return round(value)
+
+
+FUNCTIONS: dict[str, Callable[..., Any]] = {"min": min, "max": max, "len": len, "round": _round}
 _CONSTANTS = {"true": True, "false": False}
 """As YAML writes them; Python's `True` and `False` are constants of its syntax."""
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
@@ -113,7 +120,7 @@ class Template:
     def parse(cls, text: str) -> Template:
         """Raises ExpressionError."""
         if len(text) > MAX_LENGTH:
-            raise ExpressionError(f"a name has at most {MAX_LENGTH} characters, found {len(text)}", "bad-name")
+            raise ExpressionError(f"should have at most {MAX_LENGTH} characters, found {len(text)}", "bad-name")
         pieces = re.split(r"\{([^{}]*)\}", text)
         parts = tuple(Expression.parse(piece) if i % 2 else piece for i, piece in enumerate(pieces))
         literal = "".join(part if isinstance(part, str) else "0" for part in parts)

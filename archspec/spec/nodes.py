@@ -34,6 +34,7 @@ from archspec.errors import Diagnostic, Mistakes, Place, suggest
 from archspec.ops import LAYERS, Op
 from archspec.spec.expressions import MAX_LENGTH, Expression, ExpressionError, Template, is_name
 from archspec.spec.messages import report_invalid
+from archspec.spec.reserved import MODULE_NAMES
 from archspec.spec.text import Table, place_in
 
 ArgumentType: TypeAlias = Literal["int", "float", "bool", "list", "block"]
@@ -94,6 +95,9 @@ def reading_of(info: ValidationInfo) -> Reading:
     return info.context
 
 
+_NOWHERE = Place("")
+
+
 class Node(BaseModel):
     """One step of a body. `place` is where it stands; `place_of(field)` is where a field's value stands."""
 
@@ -108,7 +112,7 @@ class Node(BaseModel):
     name: Annotated[str | None, BeforeValidator(lambda value: _read_node_name(value))] = None
     """A name of its own, for weights and messages; otherwise the kind and its ordinal."""
 
-    _place: Place = PrivateAttr(default=Place(""))
+    _place: Place = PrivateAttr(default_factory=lambda: _NOWHERE)  # a default would be copied, deeply, for each node
     _written: Any = PrivateAttr(default=None)
 
     @property
@@ -182,7 +186,7 @@ def _read_variable(value: Any) -> str:
 
 def _read_node_name(value: Any) -> Any:
     if value is None or (isinstance(value, str) and re.fullmatch(r"[A-Za-z].*", value) and is_name(value)):
-        if value in RESERVED_MODULE_NAMES:
+        if value in MODULE_NAMES:
             raise PydanticCustomError("bad-name", "is a word of torch's modules, and cannot name a part of one")
         return value
     raise PydanticCustomError("bad-name", "should be a name of letters, digits and _, no Python word")
@@ -516,71 +520,3 @@ _ARGUMENT_READERS: dict[str, TypeAdapter[Any]] = {
     "list": TypeAdapter(NumberList),
     "block": TypeAdapter(Annotated[tuple[Any, ...], PlainValidator(_read_handed_body)]),
 }
-
-# Public attributes of torch.nn.Module: a submodule cannot have such a name. A test compares them with torch's own.
-RESERVED_MODULE_NAMES = frozenset(
-    [
-        "T_destination",
-        "add_module",
-        "apply",
-        "bfloat16",
-        "buffers",
-        "call_super_init",
-        "children",
-        "compile",
-        "cpu",
-        "cuda",
-        "double",
-        "dump_patches",
-        "eval",
-        "extra_repr",
-        "float",
-        "forward",
-        "get_buffer",
-        "get_extra_state",
-        "get_parameter",
-        "get_submodule",
-        "half",
-        "ipu",
-        "load_state_dict",
-        "modules",
-        "mtia",
-        "named_buffers",
-        "named_children",
-        "named_modules",
-        "named_parameters",
-        "parameters",
-        "register_backward_hook",
-        "register_buffer",
-        "register_forward_hook",
-        "register_forward_pre_hook",
-        "register_full_backward_hook",
-        "register_full_backward_pre_hook",
-        "register_load_state_dict_post_hook",
-        "register_load_state_dict_pre_hook",
-        "register_module",
-        "register_parameter",
-        "register_state_dict_post_hook",
-        "register_state_dict_pre_hook",
-        "requires_grad_",
-        "set_extra_state",
-        "set_submodule",
-        "share_memory",
-        "state_dict",
-        "to",
-        "to_empty",
-        "train",
-        "training",
-        "type",
-        "xpu",
-        "zero_grad",
-        "code",
-        "graph",
-        "print_readable",
-        "recompile",
-        "add_submodule",
-        "delete_submodule",
-        "delete_all_unused_submodules",
-        "meta",
-    ]
-)

@@ -12,7 +12,7 @@ from torch import nn
 from archspec.api import elaborate, load, to_torch
 from archspec.errors import ArchspecError
 from archspec.ops import Conv, ConvTranspose, Dropout, Linear, Scale, Shape, StochasticDepth
-from archspec.spec.nodes import RESERVED_MODULE_NAMES
+from archspec.spec.reserved import MODULE_NAMES
 from archspec.spec.zoo import zoo_specs
 from compiler.torch_target.module import load_weights
 from tests.lowering import graph_of
@@ -39,8 +39,7 @@ def test_reserved_names_are_torchs() -> None:
     from torch import fx
 
     taken = {name for kind in (nn.Module, fx.GraphModule) for name in dir(kind) if not name.startswith("_")}
-    taken |= {"training", "graph", "code", "meta"}
-    assert taken <= RESERVED_MODULE_NAMES | {"graph", "code"}
+    assert taken | {"training", "meta"} <= MODULE_NAMES
 
 
 def test_seed_decides_and_leaves_torchs_own_state_alone() -> None:
