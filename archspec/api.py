@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +24,7 @@ from compiler.sizes import accepted_sizes
 if TYPE_CHECKING:
     from torch.fx import GraphModule
 
+    from runtime.data import Dataset
     from runtime.evaluate import Evaluation
     from runtime.proof import Proof
     from runtime.train import Progress, TrainResult, TrainSettings
@@ -147,7 +149,7 @@ def train(
     """Train a spec on a data set by name. Leaves in `folder` the spec in one piece, the metrics as they come, and the
     weights with class names and preprocessing. Dynamic sizes are those of the data's images unless given."""
     from runtime.data import load_data
-    from runtime.run_folder import METRICS, SPEC, WEIGHTS, MetricsWriter, describe_training, save_weights
+    from runtime.run_folder import METRICS, SPEC, WEIGHTS, MetricsWriter, save_weights
     from runtime.train import TrainSettings as Settings
     from runtime.train import train as run
 
@@ -160,9 +162,19 @@ def train(
     write_text(folder / SPEC, yaml.safe_dump(spec.to_data(), sort_keys=False, allow_unicode=True, width=110))
     with MetricsWriter(folder / METRICS) as metrics:
         result = run(module, dataset, settings, on_step, lambda epoch: metrics.write(epoch.to_dict()))
-        metrics.write(result.summary())
-    save_weights(folder / WEIGHTS, result.state, describe_training(dataset, settings, graph.digest()))
+        measured = result.to_dict()
+        metrics.write({key: value for key, value in measured.items() if key != "history"})
+    facts = {"archspec.graph": graph.digest(), "archspec.settings": json.dumps(settings.to_dict())}
+    save_weights(folder / WEIGHTS, result.state, describe_data(dataset) | facts)
     return result
+
+
+def describe_data(dataset: Dataset) -> dict[str, str]:
+    """What weights remember of the data they were trained on, and what a model needs to label pictures."""
+    from runtime.run_folder import CLASSES, DATA, PREPROCESS
+
+    classes = json.dumps(dataset.classes)
+    return {DATA: dataset.name, CLASSES: classes, PREPROCESS: dataset.preprocess.to_json()}
 
 
 def read_weights(path: str | Path) -> tuple[dict[str, Any], dict[str, str]]:

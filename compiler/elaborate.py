@@ -87,11 +87,11 @@ def _choose_sizes(spec: Spec, given: Mapping[str, int]) -> tuple[dict[str, int],
         if name not in needed:
             listing = f"; there is {', '.join(needed)}" if needed else "; it has none"
             mistakes.append(Diagnostic("unknown-size", f"the inputs have no dynamic size '{name}'{listing}", place))
-        elif not _is_whole(value) or not 1 <= value <= LARGEST:
+        elif type(value) is not int or not 1 <= value <= LARGEST:
             mistakes.append(Diagnostic("bad-size", f"a size should be a whole number from 1, found {value}", place))
-    chosen = {name: int(value) for name, value in {**spec.sizes, **given}.items() if name in needed}
+    wanted = {**spec.sizes, **given}
     for name, (input_name, i) in needed.items():
-        if name not in chosen:
+        if name not in wanted:
             message = (
                 f"the size {name} of the input '{input_name}' has no value; give it in `sizes` or as --size {name}=…"
             )
@@ -101,7 +101,7 @@ def _choose_sizes(spec: Spec, given: Mapping[str, int]) -> tuple[dict[str, int],
         if name not in needed:
             place = place_in(spec.written, ("sizes", name), spec.written.at, key=True)
             mistakes.append(Diagnostic("unknown-size", f"no input has a size '{name}'", place))
-    return {name: value for name, value in chosen.items() if value is not None}, mistakes
+    return {name: wanted[name] for name in needed if name in wanted}, mistakes
 
 
 def _with_fitting_sizes(
@@ -474,7 +474,7 @@ class _Elaboration:
     def _crop(self, operands: list[Node], inside: _Around, node: Written, around: _Around) -> list[Node]:
         """Cut the larger operands down to the smallest extents; they read the extents of those that set them."""
         smallest = tuple(map(min, zip(*(operand.shape.space for operand in operands), strict=True)))
-        models: list[Value] = [operand for operand in operands if operand.shape.space == smallest][:1] or list(operands)
+        models = [operand for operand in operands if operand.shape.space == smallest][:1] or operands
         cut = []
         for i, operand in enumerate(operands):
             if operand.shape.space != smallest:

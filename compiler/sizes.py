@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from math import ceil
+from math import lcm
 
 from archspec.ops import ConvTranspose, OpError, Upsample, Window
+from archspec.ops.base import LARGEST
+from archspec.ops.resize import GlobalPool
 from compiler.graph import Graph
+
+MAX_EFFORT = 1_000_000
+"""Shapes to infer in the search for the smallest step; beyond it the step is the period, which always fits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +59,8 @@ def accepted_sizes(graph: Graph, *, keep_weights: bool = True) -> dict[str, Acce
     def fit(sizes: Mapping[str, int]) -> bool:
         return fits(graph, sizes, keep_weights=keep_weights)
 
-    return {name: _accepted(fit, name, value, period) for name, value in graph.sizes.items()}
+    shortest = 1 if period * len(graph) <= MAX_EFFORT else period
+    return {name: _accepted(fit, name, value, period, shortest) for name, value in graph.sizes.items()}
 
 
 def fits(graph: Graph, sizes: Mapping[str, int], *, keep_weights: bool = True) -> bool:
@@ -76,31 +82,35 @@ def fits(graph: Graph, sizes: Mapping[str, int], *, keep_weights: bool = True) -
 
 
 def _period(graph: Graph) -> int:
-    """The largest stride, in pixels of the input, at which any value of the graph is sampled.
+    """A common multiple of the strides, in pixels of the input, at which the values of the graph are sampled.
 
     Enlarging the input by it enlarges every extent by a whole number, so what fits repeats with it.
     """
     jumps: dict[str, Fraction] = {}
     for node in graph:
-        jump = max((jumps[operand] for operand in node.carriers), default=Fraction(1))
+        jump = max((jumps[operand] for operand in node.inputs), default=Fraction(1))
         window = getattr(node.op, "window", None)
-        if isinstance(node.op, Upsample):
+        if isinstance(node.op, GlobalPool):  # its extents are 1 at every size
+            jump = Fraction(1)
+        elif isinstance(node.op, Upsample):
             jump /= node.op.scale
         elif isinstance(node.op, ConvTranspose):
             jump /= node.op.stride
         elif isinstance(window, Window):
             jump *= window.stride
         jumps[node.id] = jump
-    return ceil(max(jumps.values()))
+    return lcm(*(jump.numerator for jump in jumps.values()))
 
 
-def _accepted(fits: Callable[[Mapping[str, int]], bool], name: str, value: int, period: int) -> Accepted:
+def _accepted(
+    fits: Callable[[Mapping[str, int]], bool], name: str, value: int, period: int, shortest: int
+) -> Accepted:
     def fit(size: int) -> bool:
         return fits({name: size})
 
-    if not (fit(value + period) and fit(value + 2 * period)):
+    if period > LARGEST or not (fit(value + period) and fit(value + 2 * period)):
         return Accepted(value, value, 0)
-    divisors = (step for step in range(1, period + 1) if period % step == 0)
+    divisors = (step for step in range(shortest, period + 1) if period % step == 0)
     step = next(step for step in divisors if all(fit(value + k) for k in range(step, period + 1, step)))
     # What is too small stays too small: bisect for the smallest.
     turns = _last(lambda k: fit(value - k * step), (value - 1) // step)

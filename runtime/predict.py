@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from archspec.errors import ArchspecError
+from archspec.files import write_whole
 from runtime.preprocess import Preprocess, load_array, load_images
 from runtime.run_folder import CLASSES, PREPROCESS
 from runtime.session import Session
@@ -89,6 +90,17 @@ def run_arrays(session: Session, paths: Iterable[str | Path]) -> list[RawOutputs
         array = array[None] if array.ndim == len(session.inputs[name]) - 1 else array
         results.append(RawOutputs(str(path), session.run(array.astype(session.dtypes[name]))))
     return results
+
+
+def save_outputs(path: str | Path, results: Sequence[RawOutputs]) -> None:
+    """Keep the outputs of one or several files in a .npz: by name, or by the file's number and name."""
+    arrays = {
+        name if len(results) == 1 else f"{number}.{name}": array
+        for number, result in enumerate(results)
+        for name, array in result.arrays.items()
+    }
+    with write_whole(path) as temporary, temporary.open("wb") as file:
+        np.savez(file, **arrays)  # type: ignore[arg-type]
 
 
 def compute_logits(session: Session, images: npt.NDArray[np.float32], batch: int = 32) -> npt.NDArray[np.float64]:

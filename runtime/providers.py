@@ -47,6 +47,11 @@ def create_session(path: str | Path, demanded: Sequence[str] | None, threads: in
     return _create_demanded(path, options, [_resolve(name) for name in demanded]), None
 
 
+def list_available() -> list[str]:
+    """The providers that this onnxruntime was built with, by their own names: what it might use, not what works."""
+    return list(ort.get_available_providers())
+
+
 def find_gpu_problem() -> str | None:
     """Why no NVIDIA GPU can be used by anything on this machine, or None where there is one.
 
@@ -85,7 +90,7 @@ def _build_options(threads: int | None) -> Any:
 
 
 def _create_best(path: str | Path, options: Any) -> tuple[Any, str | None]:
-    available = ort.get_available_providers()
+    available = list_available()
     gpu = [name for name in ORDER.values() if name in available and name != CPU]
     missing = find_gpu_problem()
     if not gpu or missing:
@@ -113,7 +118,7 @@ def _explain_cpu(gpu: Sequence[str], reason: str | None) -> str:
 
 
 def _create_demanded(path: str | Path, options: Any, names: list[str]) -> Any:
-    available = ort.get_available_providers()
+    available = list_available()
     for name in names:
         if name not in available:
             known = ", ".join(SHORT.get(item, item) for item in available)

@@ -91,7 +91,7 @@ class Epoch:
 
 @dataclass(frozen=True, eq=False)
 class TrainResult:
-    """The last step's weights, by name, on the CPU. The held-out images chose nothing: they were seen once, afterwards."""
+    """The last step's weights, by name, on the CPU. The held-out images chose nothing: they were seen afterwards."""
 
     state: dict[str, Tensor]
     history: tuple[Epoch, ...]

@@ -9,6 +9,7 @@ import typer
 
 from archspec.cli.options import (
     JsonOption,
+    ProviderOption,
     SetOption,
     SizeOption,
     SpecArgument,
@@ -51,9 +52,7 @@ def train(
     if as_json:
         print_json({**result.to_dict(), "folder": str(folder)})
         return
-    print(
-        f"test accuracy {result.test_accuracy:.4f} on {result.test_images} held-out images, after {result.seconds:.0f} s"
-    )
+    print(f"test accuracy {result.test_accuracy:.4f} on {result.test_images} held-out images; {result.seconds:.0f} s")
     print(f"wrote {folder}/: spec.yaml, weights.safetensors, metrics.jsonl")
     print(f"next: archspec export {folder}/spec.yaml --weights {folder}/weights.safetensors -o {folder}/model.onnx")
 
@@ -111,6 +110,61 @@ def evaluate(
     print_json(evaluation.to_dict()) if as_json else print_evaluation(evaluation, folder)
 
 
-def run() -> None: ...
-def bench() -> None: ...
-def doctor() -> None: ...
+def run(
+    model: ModelArgument,
+    inputs: Annotated[list[Path], typer.Argument(metavar="INPUT...", help="PNG, JPEG or .npy files.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE.npz", help="Keep a network's raw outputs.")
+    ] = None,
+    top: Annotated[int, typer.Option(min=1, help="How many of the likeliest classes.")] = 3,
+    provider: ProviderOption = [],  # noqa: B006
+    threads: ThreadsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Run a model on images, or on arrays; a classifier that archspec trained answers with labels."""
+    from archspec.cli.tables import print_outputs, print_predictions
+    from runtime.predict import can_label, predict, run_arrays, save_outputs
+    from runtime.session import Session
+
+    session = Session(model, providers=provider or None, threads=threads)
+    if can_label(session) and output is None:
+        predictions = predict(session, inputs, top=top)
+        rows = [prediction.to_dict() for prediction in predictions]
+        print_json(rows) if as_json else print_predictions(predictions, session.provider)
+        return
+    results = run_arrays(session, inputs)
+    if output is not None:
+        save_outputs(output, results)
+    rows = [result.to_dict() for result in results]
+    print_json(rows) if as_json else print_outputs(results, session.provider, output)
+
+
+def bench(
+    model: ModelArgument,
+    batch: Annotated[list[int], typer.Option("--batch", min=1, help="Batch to time; may be repeated.")] = [1, 8, 32],  # noqa: B006
+    size: SizeOption = [],  # noqa: B006
+    seconds: Annotated[float, typer.Option(min=0.1, help="How long each batch is timed.")] = 2.0,
+    provider: ProviderOption = [],  # noqa: B006
+    threads: ThreadsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure latency (percentiles) and throughput by batch, copies to and from the device included."""
+    from archspec.cli.tables import print_bench
+    from runtime.bench import bench as measure
+    from runtime.session import Session
+
+    session = Session(model, providers=provider or None, threads=threads)
+    rows = measure(session, batch, sizes=parse_sizes(size), seconds=seconds)
+    if as_json:
+        print_json({"model": str(model), "provider": session.provider, "rows": [row.to_dict() for row in rows]})
+    else:
+        print_bench(rows, session.provider)
+
+
+def doctor(as_json: JsonOption = False) -> None:
+    """Show versions and providers, and say what is missing for training, export and the GPU."""
+    from archspec.cli.tables import print_doctor
+    from runtime.doctor import examine
+
+    report = examine()
+    print_json(report.to_dict()) if as_json else print_doctor(report)

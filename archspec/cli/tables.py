@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
@@ -16,6 +17,10 @@ from compiler.analysis.cost import CONVENTIONS
 from compiler.analysis.paths import Level
 from compiler.analysis.report import Report
 from compiler.graph import Graph
+
+if TYPE_CHECKING:
+    from runtime.bench import Row
+    from runtime.predict import Prediction, RawOutputs
 
 PLAIN_WIDTH = 120
 """Columns where the output goes to a file or a pipe, and nobody said otherwise."""
@@ -168,3 +173,45 @@ def _print_through(report: Report, out: Console) -> None:
         table.add_row(block, exactly(count), f"{count * 10**6 // total / 10**6:.2%}")
     out.print("\npaths through each block", style="bold")
     out.print(table)
+
+
+def print_predictions(predictions: Sequence[Prediction], provider: str) -> None:
+    table = _table("input", "label", "probability", "next")
+    for item in predictions:
+        others = ", ".join(f"{label} {probability:.1%}" for label, probability in item.top[1:])
+        table.add_row(item.path, Text(item.label, style="bold"), f"{item.probability:.1%}", others)
+    out = console()
+    out.print(table)
+    out.print(f"ran on {provider}", style="dim")
+
+
+def print_outputs(results: Sequence[RawOutputs], provider: str, kept: Path | None) -> None:
+    table = _table("input", "output", "shape", "mean", "min", "max")
+    for result in results:
+        for name, array in result.arrays.items():
+            figures = (f"{value:.4g}" for value in (array.mean(), array.min(), array.max()))
+            table.add_row(result.path, name, shape_text(array.shape), *figures)
+    out = console()
+    out.print(table)
+    out.print(
+        f"ran on {provider}; " + (f"wrote {kept}" if kept else "--output FILE.npz keeps the numbers"), style="dim"
+    )
+
+
+def print_bench(rows: Sequence[Row], provider: str) -> None:
+    table = _table("batch", "p50 ms", "p90 ms", "p99 ms", "mean ms", "images/s", "runs")
+    for row in rows:
+        times = (f"{value:.3f}" for value in (row.p50_ms, row.p90_ms, row.p99_ms, row.mean_ms))
+        table.add_row(str(row.batch), *times, f"{row.images_per_second:,.0f}", f"{row.runs:,}")
+    out = console()
+    out.print(table)
+    out.print(f"ran on {provider}; a run is one call, with its copies to and from the device", style="dim")
+
+
+def _table(first: str, *others: str) -> Table:
+    """A table whose first column is for names and whose others are for figures."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column(first, style="cyan", overflow="fold")
+    for name in others:
+        table.add_column(name, justify="right")
+    return table

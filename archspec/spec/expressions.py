@@ -51,7 +51,7 @@ _COMPARISONS: dict[type[ast.AST], Callable[[Any, Any], bool]] = {
 
 
 def _round(value: Any) -> Any:
-    """To the nearest whole number; halves to the even one. With Python's second argument it would count without bound."""
+    """To the nearest whole number, halves to the even one; Python's second argument could cost without bound."""
     return round(value)
 
 

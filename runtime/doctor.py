@@ -1,0 +1,209 @@
+"""What this machine has for running models, what really works, and what to do about the rest."""
+
+from __future__ import annotations
+
+import dataclasses
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from archspec.errors import ArchspecError, MissingExtra
+
+# Distribution → the extra that installs it; none: the program itself or what it always needs.
+PACKAGES = {
+    "archspec-compiler": None,
+    "pydantic": None,
+    "networkx": None,
+    "numpy": None,
+    "torch": "train",
+    "scikit-learn": "train",
+    "safetensors": "train",
+    "pillow": "run",
+    "onnx": "run",
+    "onnx-ir": "run",
+}
+RUNTIMES = ("onnxruntime", "onnxruntime-gpu", "onnxruntime-directml", "onnxruntime-openvino", "onnxruntime-rocm")
+INSTRUCTIONS = {"avx2": "avx2", "avx512": "avx512f", "vnni": "avx512_vnni", "avx-vnni": "avx_vnni", "amx": "amx_int8"}
+TRIED = ("tensorrt", "cuda", "cpu")
+PATIENCE = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """Whether a session on a tiny model ran on a provider and computed rightly; if not, why not."""
+
+    provider: str
+    works: bool
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Versions by distribution (None: not installed), what ONNX Runtime offers and what of it works, and what to do.
+
+    `gpus` has nvidia-smi's lines (name, driver, memory); `cpu` the instructions that matter to inference, where the
+    system tells; `advice` one line for everything that is missing or in the way.
+    """
+
+    python: str
+    platform: str
+    versions: dict[str, str | None]
+    runtimes: dict[str, str]
+    available: tuple[str, ...]
+    attempts: tuple[Attempt, ...]
+    gpus: tuple[str, ...]
+    cpu: tuple[str, ...]
+    advice: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+
+def examine() -> Report:
+    """Look at packages, processors and providers; needs neither torch nor onnx nor onnxruntime, and never raises."""
+    versions = {name: _find_version(name) for name in PACKAGES}
+    runtimes = {name: version for name in RUNTIMES if (version := _find_version(name))}
+    gpus, smi_advice = _ask_nvidia_smi()
+    available, attempts = _try_providers()
+    advice = [
+        *_advise_packages(versions),
+        *_advise_runtimes(runtimes, available, gpus),
+        *smi_advice,
+        *_advise_attempts(attempts, gpus),
+    ]
+    return Report(
+        python=f"{platform.python_version()} ({sys.executable})",
+        platform=platform.platform(),
+        versions=versions,
+        runtimes=runtimes,
+        available=available,
+        attempts=attempts,
+        gpus=gpus,
+        cpu=read_instructions(),
+        advice=tuple(advice),
+    )
+
+
+def read_instructions(path: str | Path = "/proc/cpuinfo") -> tuple[str, ...]:
+    """Which of the instruction sets that speed up inference the processor has; empty where the system does not tell."""
+    try:
+        lines = Path(path).read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return ()
+    flags = {flag for line in lines if line.startswith("flags") for flag in line.partition(":")[2].split()}
+    return tuple(name for name, flag in INSTRUCTIONS.items() if flag in flags)
+
+
+def _find_version(distribution: str) -> str | None:
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _ask_nvidia_smi() -> tuple[tuple[str, ...], list[str]]:
+    """A line per GPU, and what to do where the tool is there and gives none."""
+    program = shutil.which("nvidia-smi")
+    if program is None:
+        return (), []
+    query = ("--query-gpu=name,driver_version,memory.total", "--format=csv,noheader")
+    try:
+        answer = subprocess.run([program, *query], capture_output=True, text=True, timeout=PATIENCE, check=True)
+    except subprocess.TimeoutExpired:
+        return (), [f"nvidia-smi did not answer in {PATIENCE:.0f} s: the driver hangs; restart the machine"]
+    except (OSError, subprocess.CalledProcessError) as error:
+        said = " ".join(str(getattr(error, "stdout", None) or error).split())
+        return (), [f"nvidia-smi failed ({said}): reinstall the NVIDIA driver"]
+    return tuple(line.strip() for line in answer.stdout.splitlines() if line.strip()), []
+
+
+def _try_providers() -> tuple[tuple[str, ...], tuple[Attempt, ...]]:
+    """What ONNX Runtime says it has, and what happens when a session is made on each."""
+    try:
+        from runtime.providers import SHORT, list_available  # here, because the doctor must work without onnxruntime
+    except MissingExtra as error:
+        return (), tuple(Attempt(name, False, str(error)) for name in TRIED)
+    except Exception as error:  # an installation can be broken in any way, and this is where one asks what is wrong
+        return (), tuple(Attempt(name, False, f"onnxruntime cannot be imported: {error}") for name in TRIED)
+    available = tuple(SHORT.get(name, name) for name in list_available())
+    with tempfile.TemporaryDirectory() as folder:
+        model = Path(folder, "tiny.onnx")
+        return available, tuple(_try_provider(name, model) for name in TRIED)
+
+
+def _try_provider(name: str, path: Path) -> Attempt:
+    """A 1×1 convolution by 2, which every provider has, on numbers that show whether it was computed."""
+    import numpy as np
+
+    from runtime.session import Session
+
+    try:
+        path.write_bytes(_build_tiny_model())
+        image = np.arange(16, dtype=np.float32).reshape(1, 1, 4, 4)
+        (found,) = Session(path, providers=(name,)).run(image).values()
+    except ArchspecError as error:
+        return Attempt(name, False, str(error).removeprefix(f"{path}: "))
+    except Exception as error:  # as above
+        return Attempt(name, False, f"{type(error).__name__}: {error}")
+    right = found.shape == image.shape and bool(np.allclose(found, 2 * image, rtol=1e-2))
+    return Attempt(name, right, "" if right else "it gave wrong numbers")
+
+
+def _build_tiny_model() -> bytes:
+    import onnx
+    from onnx import TensorProto, helper
+
+    image = helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 1, 4, 4])
+    result = helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 1, 4, 4])
+    kernel = helper.make_tensor("w", TensorProto.FLOAT, [1, 1, 1, 1], [2.0])
+    graph = helper.make_graph([helper.make_node("Conv", ["x", "w"], ["y"])], "tiny", [image], [result], [kernel])
+    model: onnx.ModelProto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    return model.SerializeToString()
+
+
+def _advise_packages(versions: Mapping[str, str | None]) -> list[str]:
+    """One line per extra that is missing or incomplete."""
+    lines = []
+    for extra in ("train", "run"):
+        missing = [name for name, owner in PACKAGES.items() if owner == extra and versions[name] is None]
+        if missing:
+            lines.append(f"missing {', '.join(missing)}: pip install 'archspec-compiler[{extra}]'")
+    return lines
+
+
+def _advise_runtimes(runtimes: Mapping[str, str], available: tuple[str, ...], gpus: tuple[str, ...]) -> list[str]:
+    if not runtimes:
+        return ["onnxruntime is not installed: pip install 'archspec-compiler[run]'"]
+    if len(runtimes) > 1:
+        both, kept = " and ".join(runtimes), "onnxruntime-gpu" if "onnxruntime-gpu" in runtimes else list(runtimes)[-1]
+        return [
+            f"{both} are both installed and overwrite each other: "
+            f"pip uninstall -y {' '.join(runtimes)} && pip install {kept}"
+        ]
+    if gpus and "cuda" not in available:
+        return [f"{next(iter(runtimes))} has no CUDA: pip uninstall -y onnxruntime && pip install onnxruntime-gpu"]
+    return []
+
+
+def _advise_attempts(attempts: tuple[Attempt, ...], gpus: tuple[str, ...]) -> list[str]:
+    failed = {attempt.provider: attempt.reason for attempt in attempts if not attempt.works}
+    if "cpu" in failed:
+        return [f"no session runs, not even on the CPU: {failed['cpu']}"]
+    if not gpus:
+        return [
+            "no NVIDIA GPU was found, models run on the CPU: nothing to do, unless this machine has one "
+            "(then install its driver; in a container, start it with --gpus all)"
+        ]
+    lines = []
+    if "cuda" in failed:
+        lines.append(f"CUDA does not work ({failed['cuda']}): pip install 'onnxruntime-gpu[cuda,cudnn]' nvidia-cublas")
+    if "tensorrt" in failed:
+        lines.append(f"TensorRT does not work ({failed['tensorrt']}): it is optional; pip install 'tensorrt-cu13<11'")
+    return lines
