@@ -128,13 +128,14 @@ def analyze_chains(rounds: str, *lengths: str) -> dict[str, list[Sample]]:
     """(d) Build, cost and number of paths of residual chains; seconds per block."""
     from archspec import analyze, elaborate, load
 
-    def build(blocks: int) -> None:
-        graph = elaborate(load("residual_mlp", {"blocks": blocks}), max_nodes=10 * blocks)
-        assert analyze(graph, by_length=False).paths.op.total == 2**blocks
+    def build(blocks: int, turns: int) -> None:
+        for _ in range(turns):
+            graph = elaborate(load("residual_mlp", {"blocks": blocks}), max_nodes=10 * blocks)
+            assert analyze(graph, by_length=False).paths.op.total == 2**blocks
 
     def measure(blocks: int) -> Sample:
         turns = max(1, 2_000 // blocks)  # a short chain is over too soon to be timed once
-        sample = timed(lambda: [build(blocks) for _ in range(turns)])
+        sample = timed(lambda: build(blocks, turns))
         return {key: value / turns / blocks for key, value in sample.items()}
 
     return interleave({length: _measuring(measure, int(length)) for length in lengths}, int(rounds))
@@ -353,8 +354,8 @@ def _quantity(values: Sequence[float], unit: str) -> str:
         factor, unit = (1e3, "ms") if middle >= 1e-3 else (1e6, "µs")
     elif unit == "MB":
         factor = 1e-6
-    low, middle, high = (_digits(factor * value) for value in (min(values), middle, max(values)))
-    return f"{middle} ({low}–{high}) {unit}".rstrip()
+    shown, low, high = (_digits(factor * value) for value in (middle, min(values), max(values)))
+    return f"{shown} ({low}–{high}) {unit}".rstrip()
 
 
 def _digits(value: float) -> str:
@@ -372,7 +373,6 @@ def measure_cold_start(rounds: int) -> list[Row]:
         {
             "analyze": cold("-m", "archspec", "analyze", "resnet50", "--json"),
             "torchinfo": cold("-m", "benchmarks.peers"),
-            "meta": cold("-m", "benchmarks.peers", "meta"),
             "help": cold("-m", "archspec", "--help"),
             "import": cold("-c", "import torch"),
         },
@@ -382,7 +382,6 @@ def measure_cold_start(rounds: int) -> list[Row]:
     shown, imported = samples["help"], samples["import"]
     return [
         Row(what, "ResNet-50 in torch, torchinfo", ours, samples["torchinfo"], wanted=3),
-        Row(what, "the same on torch's meta device", ours, samples["meta"]),
         Row("(e) cold process: `archspec --help`", "`import torch`", shown, imported, wanted=0.3, share=True),
     ]
 
@@ -421,15 +420,17 @@ def measure_export(spec: str, rounds: int, folder: Path) -> tuple[list[Row], dic
 def _export_rows(spec: str, warm: Mapping[str, Sequence[Sample]], samples: Mapping[str, Sequence[Sample]]) -> list[Row]:
     peer, title = "`torch.onnx.export(dynamo=True)`", f"(c) {spec}"
     ours, theirs = samples["archspec"], samples["torch"]
-    added = [_peak_above(samples[name], samples[f"{name} before"]) for name in ("archspec", "torch")]
-    half: dict[str, Any] = {"key": "peak", "wanted": 0.5, "share": True}
+    added, peers = (_peak_above(samples[name], samples[f"{name} before"]) for name in ("archspec", "torch"))
+    trained = samples["module"]
     return [
         Row(f"{title}, warm: `to_onnx`", peer, warm["archspec"], warm["torch"], wanted=10),
         Row(f"{title}, first call of a process: `to_onnx`", peer, ours, theirs, key="call", wanted=10),
         Row(f"{title}, cold process: weights file to ONNX file", f"module, {peer}", ours, theirs, wanted=10),
-        Row(f"{title}, peak memory: weights file to ONNX file", f"module, {peer}", ours, theirs, **half),
-        Row(f"{title}, peak memory: torch module to ONNX file", f"module, {peer}", samples["module"], theirs, **half),
-        Row(f"{title}, peak memory above that of loading alone", f"module, {peer}", *added, key="peak", share=True),
+        Row(f"{title}, peak memory: weights file to ONNX file", f"module, {peer}", ours, theirs, "peak", 0.5, True),
+        Row(f"{title}, peak memory: torch module to ONNX file", f"module, {peer}", trained, theirs, "peak", share=True),
+        Row(
+            f"{title}, peak memory above that of loading alone", f"module, {peer}", added, peers, key="peak", share=True
+        ),
     ]
 
 
@@ -507,8 +508,8 @@ def render(report: Mapping[str, Any], rows: Sequence[Row]) -> str:
     lines = [
         "# Building, analysis and export",
         "",
-        f"Median (min–max) of {report['rounds']} rounds ({4 * report['rounds']} for (b)); × is peer / archspec, a plain "
-        "ratio is archspec / peer, both within a round. "
+        f"Median (min–max) of {report['rounds']} rounds ({4 * report['rounds']} for (b)). A ratio with × is peer / "
+        "archspec, one without is archspec / peer; it is taken within each round. "
         f"{sum(judged)} of {len(judged)} wanted ratios were met.",
         "",
         HEADER,
@@ -552,7 +553,8 @@ def main() -> None:
     if options.task:
         print(json.dumps(TASKS[options.task[0]](*options.task[1:])))
         return
-    report, rows = measure(min(options.rounds, 2) if options.quick else options.rounds, quick=options.quick)
+    rounds = max(1, min(options.rounds, 2) if options.quick else options.rounds)
+    report, rows = measure(rounds, quick=options.quick)
     text = render(report, rows)
     print(text)
     folder = options.output or (None if options.quick else RESULTS)

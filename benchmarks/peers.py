@@ -1,13 +1,12 @@
 """What archspec is measured against: a ResNet-50 in plain torch under torchinfo, and torch's own ONNX exporter.
 
 The network is written here because importing torchvision would cost its peer time, and it keeps torch's default
-initialization, which is cheaper than torchvision's. `python -m benchmarks.peers [DEVICE]` builds it and summarizes it;
-on the device "meta" torch neither allocates nor computes, so that is the fastest that torchinfo can be.
+initialization, which is cheaper than torchvision's. `python -m benchmarks.peers` builds it and summarizes it. On the
+device "meta" torch neither allocates nor computes: quicker once torch is warm, slower in a new process.
 """
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import torch
@@ -39,7 +38,8 @@ class Bottleneck(nn.Module):
         shortcut = x if self.downsample is None else self.downsample(x)
         y = self.relu(self.bn1(self.conv1(x)))
         y = self.relu(self.bn2(self.conv2(y)))
-        return self.relu(self.bn3(self.conv3(y)) + shortcut)
+        result: Tensor = self.relu(self.bn3(self.conv3(y)) + shortcut)
+        return result
 
 
 class ResNet50(nn.Module):
@@ -83,11 +83,10 @@ def export(module: nn.Module, path: Path) -> None:
 
     Dim.DYNAMIC fails where the exporter would freeze an axis, and the batch of the example must not be one.
     """
-    axes = {axis: torch.export.Dim.DYNAMIC for axis in (0, 2, 3)}
+    axes = dict.fromkeys((0, 2, 3), torch.export.Dim.DYNAMIC)
     example = torch.zeros(2, *IMAGE[1:])
     torch.onnx.export(module, (example,), path, dynamo=True, dynamic_shapes=(axes,), verbose=False)
 
 
 if __name__ == "__main__":
-    device = sys.argv[1] if len(sys.argv) > 1 else "cpu"
-    print(summarize(build(device), device))
+    print(summarize(build()))

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from archspec.errors import ArchspecError, MissingExtra
+from runtime.gpu import find_gpu_problem
 
 # Distribution → the extra that installs it; none: the program itself or what it always needs.
 PACKAGES = {
@@ -76,7 +77,7 @@ def examine() -> Report:
         *_advise_packages(versions),
         *_advise_runtimes(runtimes, available, gpus),
         *smi_advice,
-        *_advise_attempts(attempts, gpus),
+        *(_advise_attempts(attempts, gpus) if runtimes and versions["onnx"] else ()),
     ]
     return Report(
         python=f"{platform.python_version()} ({sys.executable})",
@@ -128,11 +129,12 @@ def _try_providers() -> tuple[tuple[str, ...], tuple[Attempt, ...]]:
     """What ONNX Runtime says it has, and what happens when a session is made on each."""
     try:
         from runtime.providers import SHORT, list_available  # here, because the doctor must work without onnxruntime
+
+        available = tuple(SHORT.get(name, name) for name in list_available())
     except MissingExtra as error:
         return (), tuple(Attempt(name, False, str(error)) for name in TRIED)
     except Exception as error:  # an installation can be broken in any way, and this is where one asks what is wrong
         return (), tuple(Attempt(name, False, f"onnxruntime cannot be imported: {error}") for name in TRIED)
-    available = tuple(SHORT.get(name, name) for name in list_available())
     with tempfile.TemporaryDirectory() as folder:
         model = Path(folder, "tiny.onnx")
         return available, tuple(_try_provider(name, model) for name in TRIED)
@@ -157,15 +159,14 @@ def _try_provider(name: str, path: Path) -> Attempt:
 
 
 def _build_tiny_model() -> bytes:
-    import onnx
     from onnx import TensorProto, helper
 
     image = helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 1, 4, 4])
     result = helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 1, 4, 4])
     kernel = helper.make_tensor("w", TensorProto.FLOAT, [1, 1, 1, 1], [2.0])
     graph = helper.make_graph([helper.make_node("Conv", ["x", "w"], ["y"])], "tiny", [image], [result], [kernel])
-    model: onnx.ModelProto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    return model.SerializeToString()
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    return bytes(model.SerializeToString())
 
 
 def _advise_packages(versions: Mapping[str, str | None]) -> list[str]:
@@ -193,14 +194,14 @@ def _advise_runtimes(runtimes: Mapping[str, str], available: tuple[str, ...], gp
 
 
 def _advise_attempts(attempts: tuple[Attempt, ...], gpus: tuple[str, ...]) -> list[str]:
+    """The CPU always, the GPU where there is one; without a GPU one line says so."""
     failed = {attempt.provider: attempt.reason for attempt in attempts if not attempt.works}
     if "cpu" in failed:
         return [f"no session runs, not even on the CPU: {failed['cpu']}"]
-    if not gpus:
-        return [
-            "no NVIDIA GPU was found, models run on the CPU: nothing to do, unless this machine has one "
-            "(then install its driver; in a container, start it with --gpus all)"
-        ]
+    problem = find_gpu_problem()
+    if problem:
+        hint = "start the container with --gpus all" if gpus else "nothing to do, unless this machine has one"
+        return [f"{problem}, and models run on the CPU: {hint}"]
     lines = []
     if "cuda" in failed:
         lines.append(f"CUDA does not work ({failed['cuda']}): pip install 'onnxruntime-gpu[cuda,cudnn]' nvidia-cublas")

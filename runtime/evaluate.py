@@ -101,7 +101,7 @@ def evaluate_run(
 
 
 def write_samples(folder: str | Path, data: Dataset) -> list[Path]:
-    """The first held-out image of each class as an 8-bit PNG, `<index>-label-<class>.png`, for trying `archspec run`."""
+    """The first held-out image of each class as an 8-bit PNG, `<index>-label-<class>.png`, to try `archspec run` on."""
     images = data.preprocess.restore(data.test.images)
     paths = []
     for number, name in enumerate(data.classes):

@@ -56,7 +56,7 @@ def draw_predictions(
 
 
 def arrange_images(labels: Sequence[str], predictions: Sequence[str], count: int) -> list[list[int]]:
-    """Rows of indices: every wrong one; then, on their own rows, right ones: the first of each class, the second, ..."""
+    """Rows of indices: every wrong one; then, on their own rows, right ones: a first of each class, a second, ..."""
     wrong = [index for index, label in enumerate(labels) if predictions[index] != label][:count]
     seen: Counter[str] = Counter()
     right = []

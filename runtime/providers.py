@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import functools
 import io
 import os
 import re
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from archspec.errors import ArchspecError, suggest
 from runtime.extras import extra
+from runtime.gpu import find_gpu_problem
 from runtime.model_file import shorten
 
 with extra("run"):
@@ -50,21 +49,6 @@ def create_session(path: str | Path, demanded: Sequence[str] | None, threads: in
 def list_available() -> list[str]:
     """The providers that this onnxruntime was built with, by their own names: what it might use, not what works."""
     return list(ort.get_available_providers())
-
-
-def find_gpu_problem() -> str | None:
-    """Why no NVIDIA GPU can be used by anything on this machine, or None where there is one.
-
-    Asks the driver's own library, which every CUDA program loads; so its absence is proof, and no process is started.
-    """
-    try:
-        driver = ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
-    except OSError:
-        return "no GPU was found: there is no NVIDIA driver"
-    count = ctypes.c_int(0)
-    if driver.cuInit(0) or driver.cuDeviceGetCount(ctypes.byref(count)) or not count.value:
-        return "no GPU was found: the NVIDIA driver shows none"
-    return None
 
 
 @functools.cache

@@ -20,6 +20,8 @@ from compiler.graph import Graph
 
 if TYPE_CHECKING:
     from runtime.bench import Row
+    from runtime.doctor import Report as Doctor
+    from runtime.evaluate import Evaluation
     from runtime.predict import Prediction, RawOutputs
 
 PLAIN_WIDTH = 120
@@ -206,6 +208,41 @@ def print_bench(rows: Sequence[Row], provider: str) -> None:
     out = console()
     out.print(table)
     out.print(f"ran on {provider}; a run is one call, with its copies to and from the device", style="dim")
+
+
+def print_evaluation(found: Evaluation, folder: Path) -> None:
+    images = found.test_images
+    table = _table(f"{images} held-out images", "torch", "ONNX Runtime")
+    table.add_row("test accuracy", f"{found.accuracy_torch:.4f}", f"{found.accuracy_onnx:.4f}")
+    table.add_row("equal predictions", "", f"{found.equal_predictions} of {images}")
+    table.add_row("largest difference of logits", "", f"{found.largest_difference:.1e}")
+    table.add_row("  relative to the largest logit", "", f"{found.relative_difference:.1e}")
+    for batch, milliseconds in found.ms_per_image.items():
+        table.add_row(f"milliseconds per image, batch {batch}", "", f"{milliseconds:.4f}")
+    table.add_row("file size", "", f"{found.file_bytes:,} bytes")
+    out = console()
+    out.print(table)
+    out.print(
+        f"ran on {found.provider}; pictures: {found.picture} and {len(found.samples)} in {folder}/samples", style="dim"
+    )
+
+
+def print_doctor(report: Doctor) -> None:
+    out = console()
+    table = _table("", "version")
+    rows = {"python": report.python, "platform": report.platform, **report.versions, **report.runtimes}
+    for name, version in rows.items():
+        table.add_row(name, version or Text("not installed", style="yellow"))
+    for gpu in report.gpus:
+        table.add_row("GPU", gpu)
+    table.add_row("CPU instructions", ", ".join(report.cpu) or "unknown")
+    out.print(table)
+    out.print()
+    for attempt in report.attempts:
+        mark = Text("works", style="green") if attempt.works else Text("does not work", style="yellow")
+        out.print(Text.assemble(f"{attempt.provider:9}", mark, f"  {attempt.reason}"))
+    for line in report.advice:
+        out.print(f"→ {line}", markup=False)
 
 
 def _table(first: str, *others: str) -> Table:
