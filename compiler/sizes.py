@@ -102,9 +102,7 @@ def _period(graph: Graph) -> int:
     return lcm(*(jump.numerator for jump in jumps.values()))
 
 
-def _accepted(
-    fits: Callable[[Mapping[str, int]], bool], name: str, value: int, period: int, shortest: int
-) -> Accepted:
+def _accepted(fits: Callable[[Mapping[str, int]], bool], name: str, value: int, period: int, shortest: int) -> Accepted:
     def fit(size: int) -> bool:
         return fits({name: size})
 

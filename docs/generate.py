@@ -187,7 +187,7 @@ def _spelled(op: Layer) -> str:
     if not given:
         return op.kind
     if list(given) == [op.main]:
-        return f"{op.kind}: {given[op.main]}"
+        return f"{op.kind}: {next(iter(given.values()))}"
     return f"{op.kind}: {{{', '.join(f'{name}: {value}' for name, value in given.items())}}}"
 
 

@@ -115,7 +115,7 @@ class _Writer:
         ]
         for name, known in scope.numbers.items():
             if known == number:
-                forms += [name, f"{name} if {name} > 0 else 1"]
+                forms += [name, f"{name} if {name} > 1 else {number}"]
             elif known < number:
                 forms.append(f"{name} + {number - known}")
         return self.one(*forms)
@@ -205,10 +205,10 @@ class _Writer:
     def changing_layers(self, shape: Shape) -> list[Callable[[Shape, _Scope], tuple[Any, Shape]]]:
         layers: list[Callable[[Shape, _Scope], tuple[Any, Shape]]] = [
             lambda shape, scope: self.mixing(shape, scope, self.channels()),
-            lambda shape, scope: self.layer("pad_channels", shape, scope, out=min(2 * shape.channels, CHANNELS)),
+            lambda shape, scope: self.layer("pad_channels", shape, scope, out=max(shape.channels, CHANNELS)),
         ]
         if not shape.rank:
-            return layers[: 2 if shape.channels <= CHANNELS else 1]
+            return layers
         if shape.elements <= 2048:
             layers.append(lambda shape, scope: self.layer("flatten", shape, scope))
         layers.append(lambda shape, scope: self.layer(self.one("global_avg_pool", "global_max_pool"), shape, scope))
@@ -321,8 +321,9 @@ class _Writer:
     def condition(self, shape: Shape, scope: _Scope) -> tuple[Body, Shape]:
         name, known = self.one(*scope.numbers.items())
         limit = self.number(0, 12)
-        then, after_then = self.body(shape, scope.inside(), 2)
-        other, after_other = self.body(shape, scope.inside(), 2)
+        aside = replace(scope.inside(), taps=dict(scope.taps))  # what the branch not taken taps is not known later
+        then, after_then = self.body(shape, scope.inside() if known <= limit else aside, 2)
+        other, after_other = self.body(shape, aside if known <= limit else scope.inside(), 2)
         fields = {"test": f"{name} <= {limit}", "then": then} | ({"else": other} if other else {})
         return [{"when": fields}], after_then if known <= limit else after_other
 

@@ -32,10 +32,10 @@ def start(
         raise typer.Exit()
 
 
-for _command in (specs.check, specs.list_, specs.show, specs.analyze, specs.init, specs.schema):
-    app.command(name=_command.__name__.rstrip("_"), rich_help_panel="Specs")(_command)
-for _command in (models.train, models.export, models.evaluate, models.run, models.bench, models.doctor):
-    app.command(name=_command.__name__, rich_help_panel="Models")(_command)
+for _spec_command in (specs.check, specs.list_, specs.show, specs.analyze, specs.init, specs.schema):
+    app.command(name=_spec_command.__name__.rstrip("_"), rich_help_panel="Specs")(_spec_command)
+for _model_command in (models.train, models.export, models.evaluate, models.run, models.bench, models.doctor):
+    app.command(name=_model_command.__name__, rich_help_panel="Models")(_model_command)
 
 
 def main() -> None:

@@ -27,22 +27,10 @@ from archspec.ops import LAYERS
 from archspec.ops.base import LARGEST
 from archspec.spec.expressions import Expression, ExpressionError
 from archspec.spec.messages import report_invalid
-from archspec.spec.nodes import (
-    ARGUMENT_TYPES,
-    MAX_ITEMS,
-    MAX_NAMES,
-    STRUCTURE,
-    Argument,
-    Body,
-    Node,
-    Numeric,
-    Reading,
-    Variable,
-    annotation_of,
-    layer_node,
-    reading_of,
-)
+from archspec.spec.nodes import STRUCTURE, Body, Node, annotation_of, layer_node
+from archspec.spec.reading import ARGUMENT_TYPES, Argument, Reading, reading_of
 from archspec.spec.text import Table, place_in
+from archspec.spec.values import MAX_ITEMS, MAX_NAMES, Numeric, Variable
 
 
 def _read_version(value: Any) -> Any:

@@ -14,7 +14,8 @@ from pydantic_core import PydanticCustomError
 from archspec.errors import Diagnostic, Mistakes, Place, SpecError, suggest
 from archspec.spec.document import Block, Document, is_size, read_param, read_signature
 from archspec.spec.messages import report_invalid
-from archspec.spec.nodes import CallNode, Node, Reading
+from archspec.spec.nodes import CallNode, Node
+from archspec.spec.reading import Reading
 from archspec.spec.text import Items, Marked, Table, place_in, read_bytes, read_file
 from archspec.spec.zoo import find_import, find_spec, real_path, shown
 

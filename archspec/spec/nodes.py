@@ -5,10 +5,7 @@ A mistake in one node does not hide the next: it is reported to the `Reading`, a
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from functools import cache
 from types import MappingProxyType
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias, get_args
@@ -30,70 +27,21 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 
-from archspec.errors import Diagnostic, Mistakes, Place, suggest
+from archspec.errors import Place, suggest
 from archspec.ops import LAYERS, Op
-from archspec.spec.expressions import MAX_LENGTH, Expression, ExpressionError, Template, is_name
 from archspec.spec.messages import report_invalid
-from archspec.spec.reserved import MODULE_NAMES
+from archspec.spec.reading import Reading, reading_of
 from archspec.spec.text import Table, place_in
-
-ArgumentType: TypeAlias = Literal["int", "float", "bool", "list", "block"]
-ARGUMENT_TYPES: tuple[str, ...] = get_args(ArgumentType)
-
-MAX_NAMES = 256
-"""Names of one kind that one scope holds."""
-MAX_ITEMS = 1000
-"""Entries of a list."""
-
-RESERVED = frozenset({"in_channels", "out_channels"})
-"""Names that the language itself gives a value."""
-
-
-@dataclass(frozen=True)
-class Argument:
-    """A block's declared argument; without a default it must be given."""
-
-    type: ArgumentType
-    default: Expression | Literal["none"] | None = None
-
-    @property
-    def required(self) -> bool:
-        return self.default is None
-
-
-@dataclass
-class Reading:
-    """What is known while one document is read, and the mistakes found in it."""
-
-    file: str
-    signatures: dict[str, Mapping[str, Argument]] = field(default_factory=dict)
-    """The declared arguments of every block that may be called."""
-    bodies: frozenset[str] = frozenset()
-    """The block arguments of the block that is being read: in its body they are words."""
-    mistakes: list[Diagnostic] = field(default_factory=Mistakes)
-
-    def report(self, code: str, message: str, place: Place) -> None:
-        self.mistakes.append(Diagnostic(code, message, place))
-
-    @contextmanager
-    def inside(self, arguments: Mapping[str, Argument]) -> Iterator[None]:
-        """Read a block's body, in which its block arguments are words."""
-        outer, self.bodies = self.bodies, frozenset(n for n, a in arguments.items() if a.type == "block")
-        try:
-            yield
-        finally:
-            self.bodies = outer
-
-    @property
-    def words(self) -> list[str]:
-        return [*LAYERS, *STRUCTURE, *self.signatures, *self.bodies]
-
-
-def reading_of(info: ValidationInfo) -> Reading:
-    """The context in which a document is validated."""
-    assert isinstance(info.context, Reading)
-    return info.context
-
+from archspec.spec.values import (
+    MAX_LENGTH,
+    MAX_NAMES,
+    Label,
+    NumberList,
+    Numeric,
+    Variable,
+    parse_expression,
+    read_node_name,
+)
 
 _NOWHERE = Place("")
 
@@ -109,7 +57,7 @@ class Node(BaseModel):
     settings: ClassVar[tuple[str, ...]] = ()
     """The fields that a spec's `defaults` may set for this kind."""
 
-    name: Annotated[str | None, BeforeValidator(lambda value: _read_node_name(value))] = None
+    name: Annotated[str | None, BeforeValidator(read_node_name)] = None
     """A name of its own, for weights and messages; otherwise the kind and its ordinal."""
 
     _place: Place = PrivateAttr(default_factory=lambda: _NOWHERE)  # a default would be copied, deeply, for each node
@@ -139,75 +87,6 @@ class Broken:
 
     kind = "broken"
     name = None
-
-
-def _read_number(value: Any) -> Any:
-    """A number, or an expression in its place."""
-    if isinstance(value, str):
-        return _parse(value)
-    if not isinstance(value, bool | int | float):
-        raise PydanticCustomError("wrong-type", "should be a number or an expression")
-    return value
-
-
-def _read_list(value: Any) -> Any:
-    """A list of numbers or expressions (lists may nest), or an expression that names one."""
-    if isinstance(value, str):
-        return _parse(value)
-    if not isinstance(value, list):
-        raise PydanticCustomError("wrong-type", "should be a list of numbers, or the name of one")
-    if len(value) > MAX_ITEMS:
-        raise PydanticCustomError("too-large", "should have at most {most} entries", {"most": MAX_ITEMS})
-    return [_read_list(item) if isinstance(item, list) else _read_number(item) for item in value]
-
-
-def _parse(text: str) -> Expression:
-    try:
-        return Expression.parse(text)
-    except ExpressionError as error:
-        raise PydanticCustomError(error.code, "{text}", {"text": str(error)}) from error
-
-
-def _read_template(value: Any) -> Template:
-    if not isinstance(value, str):
-        raise PydanticCustomError("wrong-type", "should be a name")
-    try:
-        return Template.parse(value)
-    except ExpressionError as error:
-        raise PydanticCustomError(error.code, "{text}", {"text": str(error)}) from error
-
-
-def _read_variable(value: Any) -> str:
-    """The name of a value in expressions."""
-    if not isinstance(value, str) or not is_name(value) or value in RESERVED:
-        raise PydanticCustomError("bad-name", "should be a name for expressions: letters, digits and _, no Python word")
-    return value
-
-
-def _read_node_name(value: Any) -> Any:
-    if value is None or (isinstance(value, str) and re.fullmatch(r"[A-Za-z].*", value) and is_name(value)):
-        if value in MODULE_NAMES:
-            raise PydanticCustomError("bad-name", "is a word of torch's modules, and cannot name a part of one")
-        return value
-    raise PydanticCustomError("bad-name", "should be a name of letters, digits and _, no Python word")
-
-
-Numeric: TypeAlias = Annotated[
-    int | float | bool | Expression,
-    PlainValidator(_read_number),
-    WithJsonSchema({"type": ["number", "boolean", "string"], "maxLength": MAX_LENGTH}),
-]
-NumberList: TypeAlias = Annotated[
-    list[Any] | Expression,
-    PlainValidator(_read_list),
-    WithJsonSchema({"type": ["array", "string"], "items": {"type": ["number", "boolean", "string", "array"]}}),
-]
-Label: TypeAlias = Annotated[
-    Template, PlainValidator(_read_template), WithJsonSchema({"type": "string", "minLength": 1})
-]
-Variable: TypeAlias = Annotated[
-    str, PlainValidator(_read_variable), WithJsonSchema({"type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_]*$"})
-]
 
 
 def _read_body(value: Any, info: ValidationInfo) -> tuple[Any, ...]:
@@ -410,7 +289,7 @@ def _spelled(info: FieldInfo) -> Any:
         if isinstance(value, str) and value not in words:
             if not numeric:
                 raise PydanticCustomError("bad-value", "should be {words}", {"words": " or ".join(words)})
-            return _parse(value)
+            return parse_expression(value)
         return adapter.validate_python(value)
 
     return Annotated[Any, PlainValidator(read), WithJsonSchema(schema)]
@@ -448,7 +327,8 @@ def read_node(raw: Any, place: Place, reading: Reading) -> Node | Broken:
         return _read_fields(STRUCTURE[word], word, value, at, reading)
     if word in reading.signatures or word in reading.bodies:
         return _read_call(word, value, at, reading)
-    reading.report("unknown-node", f"unknown node '{word}'{suggest(word, reading.words)}", at)
+    known = [*LAYERS, *STRUCTURE, *reading.signatures, *reading.bodies]
+    reading.report("unknown-node", f"unknown node '{word}'{suggest(word, known)}", at)
     return Broken()
 
 
@@ -490,7 +370,7 @@ def _read_call(word: str, value: Any, at: Place, reading: Reading) -> Node | Bro
             if key in signature:
                 arguments[key] = _ARGUMENT_READERS[signature[key].type].validate_python(raw, context=reading)
             elif key == "name":
-                name = _read_node_name(raw)
+                name = read_node_name(raw)
             else:
                 takes = f"; it takes {', '.join(signature)}" if signature else "; it takes no arguments"
                 near = suggest(key, signature) or takes

@@ -1,0 +1,367 @@
+"""The walk through a spec: structure is unrolled into nodes, each with its shape."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from functools import singledispatchmethod
+from typing import Any
+
+from pydantic import ValidationError
+
+from archspec.errors import Call, Diagnostic, SpecError, suggest
+from archspec.ops import Add, Concat, Crop, Input, Layer, Mul, Op, OpError, Scale, Shape, StochasticDepth
+from archspec.ops.base import LARGEST
+from archspec.spec.document import is_size
+from archspec.spec.expressions import scope_of
+from archspec.spec.load import Spec
+from archspec.spec.messages import report_invalid
+from archspec.spec.nodes import (
+    Branching,
+    Broken,
+    CallNode,
+    Dense,
+    EncoderDecoder,
+    Ext,
+    From,
+    LayerNode,
+    Loop,
+    Output,
+    Repeat,
+    Residual,
+    Tap,
+    When,
+    node_of,
+)
+from archspec.spec.nodes import Node as Written
+from archspec.spec.text import place_in
+from compiler.evaluate import NODE, Around, Evaluation, Handed, Mistake, Value, is_whole, shown
+from compiler.graph import Graph, Node, Source
+
+MAX_NESTING = 100
+MAX_PATH = 1000
+"""Characters of a node's id, which is its path."""
+MERGES: dict[str, type[Op]] = {"add": Add, "concat": Concat, "mul": Mul}
+
+
+class Unrolling(Evaluation):
+    """One walk through a spec."""
+
+    def __init__(
+        self, spec: Spec, sizes: Mapping[str, int], max_nodes: int, extensions: Mapping[str, type[Layer]]
+    ) -> None:
+        super().__init__(spec.defaults, max_nodes)
+        self.spec = spec
+        self.sizes = sizes
+        self.extensions = extensions
+        self.nodes: dict[str, Node] = {}
+        self.outputs: dict[str, str] = {}
+        self.incomplete = False
+        """Whether some node was left out because of a mistake, so that a missing tap need not be one."""
+
+    def build(self) -> Graph | None:
+        try:
+            inputs = {name: self._input(name, entries) for name, entries in self.spec.inputs.items()}
+            first = next(iter(inputs.values()))
+            last = self._run(self.spec.network, first, Around(self.spec.params, dict(inputs)))
+        except SpecError as stop:  # a bound was reached: nothing after it means anything
+            self.mistakes = [*self.mistakes, *stop.diagnostics]
+            return None
+        if not self.outputs and last is not None:
+            self.outputs["output"] = last.id
+        if self.mistakes or not self.outputs:
+            return None
+        return Graph(self.spec.name, self.nodes, self.outputs, dict(self.sizes))
+
+    def _input(self, name: str, entries: tuple[Any, ...]) -> Value:
+        place = place_in(self.spec.written, ("inputs", name), self.spec.written.at, key=True)
+        try:
+            op = Input(dims=tuple(self._extent(name, i, entry) for i, entry in enumerate(entries)))
+            return self._keep(Node(name, op, (), op.infer(**self.sizes), Source(place)))
+        except Mistake:
+            return None
+
+    def _extent(self, name: str, i: int, entry: Any) -> int | str:
+        if is_size(entry):
+            return str(entry)
+        place = place_in(self.spec.written, ("inputs", name, i), self.spec.written.at)
+        value = self.compute(entry, scope_of(self.spec.params), place, None)
+        if not is_whole(value) or not 1 <= value <= LARGEST:
+            message = f"an extent of the input '{name}' should be a whole number from 1, found {shown(value)}"
+            self.fail("bad-shape", message, place)
+        return int(value)
+
+    def _run(self, body: tuple[Any, ...], value: Value, around: Around) -> Value:
+        """Send a value through a body."""
+        ordinals: dict[str, int] = {}
+        taken = set() if around.path else set(self.spec.inputs)
+        for node in body:
+            name = node.name
+            if name is None:
+                ordinals[node.kind] = ordinal = ordinals.get(node.kind, -1) + 1
+                name = f"{node.kind}_{ordinal}"
+            if isinstance(node, Broken):
+                self.incomplete, value = True, None
+                continue
+            self.spend(NODE, node.place, around)
+            if around.depth > MAX_NESTING or len(around.path) > MAX_PATH:
+                message = f"nodes nest at most {MAX_NESTING} levels deep, with at most {MAX_PATH:,} characters of names"
+                raise SpecError([Diagnostic("too-deep", message, node.place, around.calls)])
+            try:
+                if name in taken:
+                    self.fail(
+                        "duplicate-name",
+                        f"another node of this body, or an input, is called '{name}'",
+                        node.place_of("name"),
+                        around,
+                    )
+                taken.add(name)
+                value = _dispatch(type(node))(self, node, value, name, around)
+            except Mistake:
+                self.incomplete, value = True, None
+        return value
+
+    @singledispatchmethod
+    def _step(self, node: Written, value: Value, name: str, around: Around) -> Value:
+        raise AssertionError(f"no step for {type(node).__name__}")
+
+    @_step.register
+    def _layer(self, node: LayerNode, value: Value, name: str, around: Around) -> Value:
+        op = self.build_op(node.op, node.given, node, value, around)
+        return self._apply(op, [value], around.join(name), node, around)
+
+    @_step.register
+    def _extension(self, node: Ext, value: Value, name: str, around: Around) -> Value:
+        if node.use not in self.extensions:
+            allowed = f"; allowed are {', '.join(self.extensions)}" if self.extensions else ""
+            self.fail(
+                "extension",
+                f"the caller did not allow the extension '{node.use}'{allowed}",
+                node.place_of("use"),
+                around,
+            )
+        model = node_of(self.extensions[node.use])
+        try:
+            given = model.model_validate(node.model_extra).given
+        except ValidationError as error:
+            found: list[Diagnostic] = []
+            report_invalid(error, model, f"the extension {node.use}", node.written, node.place, node.place, found)
+            for mistake in found:
+                self.report(mistake.code, mistake.message, mistake.place, around)
+            raise Mistake from None
+        op = self.build_op(self.extensions[node.use], given, node, value, around)
+        return self._apply(op, [value], around.join(name), node, around)
+
+    @_step.register
+    def _residual(self, node: Residual, value: Value, name: str, around: Around) -> Value:
+        inside = around.inside(name)
+        result = self._run(node.body, value, inside.inside("body"))
+        scale, survival = self.setting(node, "scale"), self.setting(node, "survival")
+        if scale is not None:
+            op = self.build_op(Scale, {"value": scale}, node, value, around, renamed={"value": "scale"})
+            result = self._apply(op, [result], inside.join("scale"), node, around)
+        if survival is not None:
+            op = self.build_op(StochasticDepth, {"survival": survival}, node, value, around)
+            result = self._apply(op, [result], inside.join("survival"), node, around)
+        if value is None or result is None:
+            return None
+        shortcut, kind = value, "its input"
+        for word, body in (("shortcut", node.shortcut), ("project", node.project)):
+            if body is not None and (word == "shortcut" or result.shape != value.shape):
+                kind = "its shortcut" if word == "shortcut" else "its projection"
+                channels = result.shape.channels
+                projected = self._run(body, value, inside.inside(word, out_channels=channels))
+                if projected is None:
+                    return None
+                shortcut = projected
+        if shortcut.shape != result.shape:
+            remedy = "; give `project` or `shortcut`" if kind == "its input" else ""
+            message = f"residual adds its body, {result.shape}, to {kind}, {shortcut.shape}{remedy}"
+            self.misfit(message, node.place, around)
+        return self._apply(Add(), [shortcut, result], inside.join("add"), node, around, body=inside.path)
+
+    @_step.register
+    def _repeat(self, node: Repeat, value: Value, name: str, around: Around) -> Value:
+        for turn in self._turns(node, value, around.inside(name)):
+            value = self._run(node.body, value, turn)
+        return value
+
+    @_step.register
+    def _dense(self, node: Dense, value: Value, name: str, around: Around) -> Value:
+        for turn in self._turns(node, value, around.inside(name)):
+            result = self._run(node.body, value, turn.inside("body"))
+            value = self._apply(Concat(), [value, result], turn.join("concat"), node, around, body=turn.path)
+        return value
+
+    @_step.register
+    def _branches(self, node: Branching, value: Value, name: str, around: Around) -> Value:
+        inside = around.inside(name)
+        values = [self._run(branch, value, inside.inside(f"branch{i}")) for i, branch in enumerate(node.branches)]
+        return self._merge(node.word, values, self.setting(node, "fit"), inside, node, around)
+
+    @_step.register
+    def _encoder_decoder(self, node: EncoderDecoder, value: Value, name: str, around: Around) -> Value:
+        inside = around.inside(name)
+        turns = list(self._turns(node, value, inside))
+        skips = []
+        for turn in turns:
+            value = self._run(node.encoder, value, turn.inside("encoder"))
+            skips.append(self._run(node.skip, value, turn.inside("skip")))
+            value = self._run(node.down, value, turn.inside("down"))
+        value = self._run(node.bottom, value, inside.inside("bottom"))
+        for turn, skip in zip(reversed(turns), reversed(skips), strict=True):
+            value = self._run(node.up, value, turn.inside("up"))
+            word, fit = self.setting(node, "merge"), self.setting(node, "fit")
+            value = self._merge(word, [skip, value], fit, turn.inside("merge"), node, around)
+            value = self._run(node.decoder, value, turn.inside("decoder"))
+        return value
+
+    @_step.register
+    def _when(self, node: When, value: Value, name: str, around: Around) -> Value:
+        test = self.evaluate(node.test, around, value, node.place_of("test"))
+        if isinstance(test, list):
+            self.fail(
+                "bad-value", "`test` of when should be true or false, found a list", node.place_of("test"), around
+            )
+        return self._run(node.then if test else node.else_, value, around.inside(name))
+
+    @_step.register
+    def _tap(self, node: Tap, value: Value, name: str, around: Around) -> Value:
+        around.taps[self.label(node.label, around, value, node)] = value
+        return value
+
+    @_step.register
+    def _from(self, node: From, value: Value, name: str, around: Around) -> Value:
+        label = self.label(node.label, around, value, node)
+        if label not in around.taps:
+            if self.incomplete:
+                raise Mistake
+            known = f"; known here: {', '.join(around.taps)}" if around.taps else "; none is known here"
+            message = f"unknown tap '{label}'{suggest(label, around.taps) or known}"
+            self.fail("unknown-tap", message, node.place_of("label"), around)
+        return around.taps[label]
+
+    @_step.register
+    def _output(self, node: Output, value: Value, name: str, around: Around) -> Value:
+        label = self.label(node.label, around, value, node)
+        if label in self.outputs or label in self.spec.inputs:
+            other = "output" if label in self.outputs else "input"
+            self.fail(
+                "duplicate-output", f"there is an {other} called '{label}' already", node.place_of("label"), around
+            )
+        if value is not None:
+            self.outputs[label] = value.id
+        return value
+
+    @_step.register
+    def _call(self, node: CallNode, value: Value, name: str, around: Around) -> Value:
+        if node.block in around.bodies:
+            handed = around.bodies[node.block]
+            here = replace(handed.around, path=around.join(name), depth=around.depth + 1)
+            return self._run(handed.body, value, here)
+        block = self.spec.blocks[node.block]
+        names = dict(self.spec.params)
+        given: dict[str, Any] = {}
+        bodies: dict[str, Handed] = {}
+        for key, argument in block.args.items():
+            written = node.arguments.get(key)
+            if argument.type == "block":
+                bodies[key] = Handed(written or (), around)
+                continue
+            place = node.place_of(key)
+            if key in node.arguments:
+                result = self.evaluate(written, around, value, place)
+            else:
+                result = self.evaluate(
+                    argument.default, replace(around, names=names), value, block.place_of("args", key)
+                )
+            given[key] = names[key] = self.convert(key, argument.type, result, node, place, around)
+        text = f"{node.block}({', '.join(f'{key}={shown(item)}' for key, item in given.items())})"
+        calls = (Call(text, node.place), *around.calls)
+        inside = Around(names, {}, bodies, around.join(name), calls, around.depth + 1)
+        for key, expression in block.let.items():
+            names[key] = self.evaluate(expression, inside, value, block.place_of("let", key))
+        return self._run(block.body, value, inside)
+
+    def _turns(self, node: Loop, value: Value, around: Around) -> Iterator[Around]:
+        """The surroundings of each turn of a loop."""
+        columns: dict[str, list[Any]] = {}
+        if node.each is not None:
+            for key, written in node.each.items():
+                column = self.evaluate_list(written, around, value, node.place_of("each", key))
+                if not isinstance(column, list):
+                    self.fail(
+                        "wrong-type",
+                        f"`{key}` in `each` should be a list, found {shown(column)}",
+                        node.place_of("each", key),
+                        around,
+                    )
+                columns[key] = column
+            lengths = {key: len(column) for key, column in columns.items()}
+            if len(set(lengths.values())) > 1:
+                found = ", ".join(f"{key} has {length}" for key, length in lengths.items())
+                self.fail(
+                    "unequal-each",
+                    f"the lists of `each` should be of one length: {found}",
+                    node.place_of("each"),
+                    around,
+                )
+            count: Any = next(iter(lengths.values()))
+        else:
+            count = self.evaluate(node.n, around, value, node.place_of("n"))
+            if not is_whole(count) or count < 0:
+                self.fail(
+                    "bad-value",
+                    f"`n` should be a whole number from 0, found {shown(count)}",
+                    node.place_of("n"),
+                    around,
+                )
+        self.spend(int(count) * NODE, node.place_of("n" if node.each is None else "each"), around)
+        for i in range(int(count)):
+            row = {key: column[i] for key, column in columns.items()}
+            yield around.inside(f"{node.as_}{i}", **{node.as_: i}, **row)
+
+    def _merge(self, word: str, values: list[Value], fit: Any, inside: Around, node: Written, around: Around) -> Value:
+        operands = [value for value in values if value is not None]
+        if len(operands) < len(values):
+            return None
+        if len(operands) == 1:
+            return operands[0]
+        spaces = {operand.shape.space for operand in operands}
+        if fit == "crop" and len({len(space) for space in spaces}) == 1 and len(spaces) > 1:
+            operands = self._crop(operands, inside, node, around)
+        return self._apply(MERGES[word](), list(operands), inside.join(word), node, around)
+
+    def _crop(self, operands: list[Node], inside: Around, node: Written, around: Around) -> list[Node]:
+        """Cut the larger operands down to the smallest extents; they read the extents of those that set them."""
+        smallest = tuple(map(min, zip(*(operand.shape.space for operand in operands), strict=True)))
+        models = [operand for operand in operands if operand.shape.space == smallest][:1] or operands
+        cut = []
+        for i, operand in enumerate(operands):
+            if operand.shape.space != smallest:
+                operand = self._apply(Crop(), [operand, *models], inside.join(f"crop{i}"), node, around) or operand
+            cut.append(operand)
+        return cut
+
+    def _apply(
+        self, op: Op, values: list[Value], id: str, node: Written, around: Around, body: str | None = None
+    ) -> Value:
+        operands = [value for value in values if value is not None]
+        if len(operands) < len(values):
+            return None
+        try:
+            shape: Shape = op.infer(*(operand.shape for operand in operands))
+        except OpError as error:
+            self.misfit(str(error), node.place_of(error.field) if error.field else node.place, around)
+        return self._keep(
+            Node(id, op, tuple(operand.id for operand in operands), shape, Source(node.place, around.calls), body)
+        )
+
+    def _keep(self, node: Node) -> Node:
+        assert node.id not in self.nodes, node.id
+        self.nodes[node.id] = node
+        return node
+
+
+_dispatch = vars(Unrolling)["_step"].dispatcher.dispatch
+"""By a node's type; asking the singledispatchmethod itself makes a new function each time."""

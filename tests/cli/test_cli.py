@@ -1,0 +1,220 @@
+"""The command line, as a user types it: words, exit codes, JSON, and what is never loaded."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from archspec.cli import app
+from archspec.cli.starter import SCHEMA_NAME
+from archspec.spec.zoo import zoo_specs
+
+HEAVY = ("torch", "onnx", "onnxruntime", "onnx_ir", "sklearn", "PIL")
+COMMANDS = {
+    *("check", "list", "show", "analyze", "init", "schema"),
+    *("train", "export", "evaluate", "run", "bench", "doctor"),
+}
+
+
+def archspec(*words: str | Path, expect: int = 0, cwd: Path | None = None) -> str:
+    """Run a command in a process of its own; its whole output."""
+    command = [sys.executable, "-m", "archspec", *map(str, words)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd)
+    assert done.returncode == expect, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    return done.stdout + done.stderr
+
+
+def test_the_commands_are_these() -> None:
+    """Scripts depend on them: a change here is a change for users."""
+    assert {info.name for info in app.registered_commands} == COMMANDS
+
+
+@pytest.mark.parametrize("command", sorted(COMMANDS))
+def test_every_command_has_help(command: str) -> None:
+    result = CliRunner().invoke(app, [command, "--help"])
+    assert result.exit_code == 0
+    assert "Usage" in result.output
+
+
+@pytest.mark.parametrize(
+    "words", [("--help",), ("--version",), ("check", "resnet18"), ("analyze", "resnet18", "--json"), ("show", "se_net")]
+)
+def test_nothing_heavy_is_loaded(words: tuple[str, ...]) -> None:
+    code = f"""
+import sys
+from archspec.cli import main
+sys.argv = ["archspec", *{words!r}]
+try:
+    main()
+except SystemExit as stop:
+    assert not stop.code, stop.code
+print("loaded", [name for name in {HEAVY!r} if name in sys.modules])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "loaded []"
+
+
+def test_check_reports_every_mistake_with_its_place(tmp_path: Path) -> None:
+    spec = tmp_path / "net.yaml"
+    spec.write_text("archspec: 1\ninputs: {x: [3, 8, 8]}\nnetwork:\n  - max_pol\n  - conv: {out: 2, kernal: 3}\n")
+    output = archspec("check", spec, "resnet18", expect=1)
+    assert f"{spec}:4:5: error[unknown-node]: unknown node 'max_pol'; did you mean 'max_pool'?" in output
+    assert f"{spec}:5:20: error[unknown-field]: unknown field 'kernal' of conv; did you mean 'kernel'?" in output
+    assert "resnet18: ok" in output
+    assert "2 mistakes" in output
+    mistakes = json.loads(archspec("check", spec, "--json", expect=1))
+    assert [(item["code"], item["line"], item["column"]) for item in mistakes] == [
+        ("unknown-node", 4, 5),
+        ("unknown-field", 5, 20),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (("check", "resnet5"), 1, "did you mean 'resnet50'?"),
+        (("check", "nowhere.yaml"), 1, "cannot be read: No such file"),
+        (("show", "resnet18", "--set", "clases=3"), 1, "did you mean 'classes'?"),
+        (("show", "resnet18", "--set", "classes=[1"), 1, "--set classes"),
+        (("show", "resnet18", "--set", "classes=!!python/name:os.system"), 1, "tags are not part"),
+        (("show", "resnet18", "--set", "depths=3"), 1, "`depths` should be a list"),
+        (("show", "resnet18", "--size", "D=3"), 1, "no dynamic size 'D'"),
+        (("show", "resnet18", "--size", "H=x"), 2, "whole number"),
+        (("show", "resnet18", "--set", "classes"), 2, "NAME=VALUE"),
+        (("analyze", "resnet18", "--max-nodes", "10"), 1, "more than 10 nodes"),
+        (("frobnicate",), 2, "No such command"),
+        (("train", "resnet_digits", "--data", "digit"), 1, "did you mean 'digits'?"),
+        (("export", "resnet_digits", "--weights", "nowhere.safetensors"), 1, "nowhere.safetensors"),
+        (("run", "nowhere.onnx", "x.png"), 1, "nowhere.onnx does not exist"),
+        (("bench", "nowhere.onnx"), 1, "nowhere.onnx does not exist"),
+        (("evaluate", "nowhere"), 1, "nowhere"),
+        (("init", "net.txt"), 1, "should end in .yaml"),
+    ],
+)
+def test_what_is_wrong_is_said(words: tuple[str, ...], code: int, message: str, tmp_path: Path) -> None:
+    assert message in " ".join(archspec(*words, expect=code, cwd=tmp_path).split())
+
+
+def test_init_writes_a_spec_that_is_sound(tmp_path: Path) -> None:
+    spec = tmp_path / "my_net.yaml"
+    archspec("init", spec)
+    assert archspec("check", spec).strip() == f"{spec}: ok"
+    first = spec.read_text(encoding="utf-8").splitlines()[0]
+    assert first == f"# yaml-language-server: $schema=./{SCHEMA_NAME}"
+    schema = json.loads((tmp_path / SCHEMA_NAME).read_text(encoding="utf-8"))
+    assert schema == json.loads(archspec("schema"))
+    before = spec.read_text(encoding="utf-8")
+    assert "--force" in archspec("init", spec, expect=1)
+    assert spec.read_text(encoding="utf-8") == before
+    archspec("init", spec, "--force")
+
+
+def test_every_spec_of_the_zoo_fits_the_schema() -> None:
+    import jsonschema
+
+    from archspec.spec.schema import json_schema
+
+    schema = json_schema()
+    jsonschema.Draft202012Validator.check_schema(schema)
+    validator = jsonschema.Draft202012Validator(schema)
+    for path in zoo_specs().values():
+        assert list(validator.iter_errors(yaml.safe_load(path.read_text(encoding="utf-8")))) == []
+    wrong = {"archspec": 1, "inputs": {"x": [3]}, "network": [{"conv": {"out": 3, "kernal": 3}}]}
+    assert list(validator.iter_errors(wrong))
+
+
+def test_list_has_the_whole_zoo() -> None:
+    rows = json.loads(archspec("list", "--json"))
+    assert {row["name"] for row in rows} == set(zoo_specs())
+    assert {row["parameters"] for row in rows if row["name"] == "resnet50"} == {25557032}
+    assert "25.6 M" in archspec("list")
+
+
+def test_analyze_json_has_the_promised_rows() -> None:
+    report = json.loads(
+        archspec("analyze", "resnet50", "--json", "--set", "classes=10", "--size", "H=256", "--batch", "4")
+    )
+    assert report["sizes"] == {"H": 256, "W": 224}
+    assert report["inputs"] == {"image": [3, 256, 224]}
+    assert report["outputs"] == {"output": [10]}
+    assert report["parameters"] == {"trainable": 23528522, "frozen": 0, "buffers": 53120}
+    assert report["paths"]["block"]["by_length"]["1"] == 16
+    assert report["activations"]["bytes_fp32"] == 16 * report["activations"]["elements"]
+
+
+def test_analyze_prints_numbers_of_any_length() -> None:
+    output = archspec("analyze", "residual_mlp", "--set", "blocks=20000", "--max-nodes", "200000")
+    assert "6,021 digits" in output
+    report = json.loads(archspec("analyze", "residual_mlp", "--set", "blocks=1001", "--json"), parse_int=str)
+    assert report["paths"]["block"]["total"] == str(2**1001)
+
+
+def test_show_folds_repeats_and_adds_up() -> None:
+    output = archspec("show", "resnet50")
+    assert "×5" in output
+    assert "25,557,032" in output
+    tree = json.loads(archspec("show", "resnet50", "--json"))
+
+    def total(branch: dict[str, object], key: str) -> int:
+        children = branch.get("children")
+        if not children:
+            return int(branch[key])  # type: ignore[call-overload, no-any-return]
+        return sum(total(child, key) * child["times"] for child in children)  # type: ignore[attr-defined]
+
+    assert total(tree, "parameters") == tree["parameters"] == 25557032
+    assert total(tree, "macs") == tree["macs"] == 4089184256
+
+
+def test_the_whole_way_by_hand(tmp_path: Path) -> None:
+    """train, export, evaluate, run, bench; two epochs are enough to see that each step feeds the next."""
+    run = tmp_path / "run"
+    output = archspec(
+        "train", "resnet_digits", "--data", "digits", "-o", run, "--epochs", "2", "--set", "widths=[4,8,8]"
+    )
+    assert "test accuracy" in output
+    weights, model = run / "weights.safetensors", run / "model.onnx"
+    spec = run / "spec.yaml"
+    assert archspec("check", spec).strip() == f"{spec}: ok"
+    exported = json.loads(archspec("export", spec, "--weights", weights, "-o", model, "--json"))
+    assert exported["trained"] is True
+    assert exported["proof"]["worst"] < 1e-4
+    again = tmp_path / "again.onnx"
+    archspec("export", spec, "--weights", weights, "-o", again, "--no-verify")
+    assert again.read_bytes() == model.read_bytes()
+    found = json.loads(subprocess_stdout("evaluate", run, "--json"))
+    assert found["equal_predictions"] == found["test_images"] == 360
+    samples = sorted((run / "samples").glob("*.png"))
+    rows = json.loads(subprocess_stdout("run", model, *samples, "--json"))
+    assert len(rows) == len(samples) == 10
+    assert all(0 <= row["probability"] <= 1 for row in rows)
+    archspec("bench", model, "--batch", "2", "--seconds", "0.1")
+    assert (run / "predictions.png").stat().st_size > 1000
+
+
+def test_raw_outputs_are_kept(tmp_path: Path) -> None:
+    model, array, kept = tmp_path / "m.onnx", tmp_path / "x.npy", tmp_path / "y.npz"
+    archspec("export", "residual_mlp", "-o", model)
+    np.save(array, np.ones((2, 100), np.float32))
+    assert "wrote" in archspec("run", model, array, "-o", kept)
+    with np.load(kept) as outputs:
+        assert outputs["output"].shape == (2, 1)
+
+
+def test_doctor_tells_versions_and_never_fails() -> None:
+    report = json.loads(subprocess_stdout("doctor", "--json"))
+    assert report["versions"]["torch"]
+    assert {attempt["provider"] for attempt in report["attempts"]} == {"tensorrt", "cuda", "cpu"}
+
+
+def subprocess_stdout(*words: str | Path) -> str:
+    """Standard output alone: a missing GPU is said on the other one."""
+    command = [sys.executable, "-m", "archspec", *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout

@@ -1,0 +1,407 @@
+"""The documentation is true: its examples run, its tables equal the code, its links lead somewhere, its commands exist.
+
+Fences in the pages say what they are:
+
+- ```yaml, starting with `archspec:`: a whole document, which must compile
+- ```yaml file=PATH: the same, kept for the examples that follow, which may import it
+- ```yaml body: a body; its first line says the input's and the outputs' shapes
+- ```yaml fails, then ```text messages: a document with mistakes, and all that is said of it
+- ```text weights: names of the weights of the document before; `…` stands for any number of names
+- ```console: commands; what is shown below a `$ archspec …` is among what it prints, started in the project's folder
+- ```python: a doctest; one session for each page
+"""
+
+from __future__ import annotations
+
+import ast
+import doctest
+import importlib.util
+import re
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from archspec import errors
+from archspec.api import accepted_sizes, check, elaborate, load
+from archspec.cli import app
+from archspec.ops import LAYERS
+from archspec.ops.base import LARGEST
+from archspec.spec import document, expressions, nodes, text, values
+from archspec.spec import load as loading
+from archspec.spec.zoo import zoo_specs
+from compiler import elaborate as elaboration
+from compiler.graph import Graph
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCS = ROOT / "docs"
+LANGUAGE = DOCS / "language.md"
+SHELLS = {"", "sh", "bash", "shell", "console"}
+
+
+@dataclass(frozen=True)
+class Fence:
+    """A fenced block of a page: its language and further words, its text, and the line where that starts."""
+
+    page: str
+    words: tuple[str, ...]
+    text: str
+    line: int
+
+    @property
+    def language(self) -> str:
+        return self.words[0] if self.words else ""
+
+    def __str__(self) -> str:
+        return f"{self.page}:{self.line}"
+
+
+@dataclass(frozen=True)
+class Example:
+    """A fence with what it needs: the files before it, and the fence behind it."""
+
+    fence: Fence
+    files: dict[str, str] = field(default_factory=dict)
+    after: Fence | None = None
+
+
+def find_pages() -> list[Path]:
+    """Every Markdown file of the project; hidden and built folders are not its own."""
+    built = {"build", "dist", "node_modules", "runs", "shared"}
+    found = [path.relative_to(ROOT) for path in ROOT.rglob("*.md")]
+    return sorted(path for path in found if not any(part.startswith(".") or part in built for part in path.parts))
+
+
+PAGES = find_pages()
+
+
+@cache
+def read_fences(page: Path) -> tuple[Fence, ...]:
+    """The fenced blocks of a page, in order."""
+    fences: list[Fence] = []
+    words, start, lines = None, 0, (ROOT / page).read_text(encoding="utf-8").split("\n")
+    for number, line in enumerate(lines, 1):
+        if not line.startswith("```"):
+            continue
+        if words is None:
+            words, start = tuple(line[3:].split()), number + 1
+        else:
+            fences.append(Fence(page.as_posix(), words, "\n".join(lines[start - 1 : number - 1]) + "\n", start))
+            words = None
+    assert words is None, f"{page}:{start - 1}: this fence is not closed"
+    return tuple(fences)
+
+
+def all_examples(page: Path) -> Iterator[Example]:
+    files: dict[str, str] = {}
+    fences = read_fences(page)
+    for fence, after in zip(fences, (*fences, None)[1:], strict=True):
+        if fence.language == "yaml":
+            yield Example(fence, dict(files), after)
+            name = next((word.removeprefix("file=") for word in fence.words if word.startswith("file=")), None)
+            files |= {name: fence.text} if name else {}
+
+
+EXAMPLES = [example for page in PAGES for example in all_examples(page)]
+WHOLE = [e for e in EXAMPLES if len(e.fence.words) == 1 and re.search(r"^archspec:", e.fence.text, re.M)]
+LIBRARIES = [e for e in EXAMPLES if any(word.startswith("file=") for word in e.fence.words)]
+BODIES = [e for e in EXAMPLES if "body" in e.fence.words]
+FAILURES = [e for e in EXAMPLES if "fails" in e.fence.words]
+
+
+def of_page(example: Example) -> str:
+    return str(example.fence)
+
+
+def lay_out(example: Example, content: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Write an example with the files that it may import into a folder, and go there; the name of its file."""
+    for name, text_ in {**example.files, "spec.yaml": content}.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text_, encoding="utf-8")
+    monkeypatch.chdir(folder)
+    return "spec.yaml"
+
+
+def shapes_of(graph: Graph) -> str:
+    return ", ".join(str(graph[id].shape) for id in graph.outputs.values())
+
+
+@pytest.mark.parametrize("example", WHOLE, ids=of_page)
+def test_document_compiles(example: Example, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = lay_out(example, example.fence.text, tmp_path, monkeypatch)
+    graph = elaborate(load(name))
+    if example.after and example.after.words == ("text", "weights"):
+        listed = "(?:.*\n)*".join(map(re.escape, example.after.text.split("…\n")))
+        assert re.fullmatch(listed, "".join(f"{name}\n" for name in graph.weights)), list(graph.weights)
+
+
+@pytest.mark.parametrize("example", LIBRARIES, ids=of_page)
+def test_file_has_no_mistakes(example: Example, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = lay_out(example, example.fence.text, tmp_path, monkeypatch)
+    if re.search("^network:", example.fence.text, re.M):
+        assert check(name) == ()
+    else:
+        user = "archspec: 1\nimport: [spec]\ninputs: {x: [1]}\nnetwork: [relu]\n"
+        assert check(lay_out(Example(example.fence), user, tmp_path / "user", monkeypatch)) != ()  # not beside it
+        (tmp_path / "user.yaml").write_text(user, encoding="utf-8")
+        monkeypatch.chdir(tmp_path)
+        assert check("user.yaml") == ()
+
+
+@pytest.mark.parametrize("example", BODIES, ids=of_page)
+def test_body_has_the_shapes_it_says(example: Example, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = re.match(r"# (\S+) → (.+)\n", example.fence.text)
+    assert said, "a body's first line should be `# INPUT → OUTPUT, …`"
+    shape = said[1].replace("×", ", ")
+    head = f"archspec: 1\ninputs: {{x: [{shape}]}}\nnetwork:\n"
+    body = "".join(f"  {line}\n" for line in example.fence.text.splitlines())
+    graph = elaborate(load(lay_out(example, head + body, tmp_path, monkeypatch)))
+    assert shapes_of(graph) == said[2]
+
+
+@pytest.mark.parametrize("example", FAILURES, ids=of_page)
+def test_mistakes_are_reported_as_shown(example: Example, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert example.after is not None
+    assert example.after.words == ("text", "messages")
+    name = lay_out(example, example.fence.text, tmp_path, monkeypatch)
+    assert "".join(f"{mistake}\n" for mistake in check(name)) == example.after.text
+
+
+def test_every_yaml_example_is_tested() -> None:
+    tested = {of_page(example) for example in (*WHOLE, *LIBRARIES, *BODIES, *FAILURES)}
+    assert [of_page(example) for example in EXAMPLES if of_page(example) not in tested] == []
+    assert len(BODIES) >= 8, "the page of the language shows every structure node"
+
+
+def sessions_in(page: Path) -> Iterator[tuple[str, str]]:
+    """Each command of ours with the output that is shown of it, where some is."""
+    for fence in read_fences(page):
+        if fence.language == "console":
+            for shown in re.split(r"^\$ ", fence.text, flags=re.M)[1:]:
+                command, _, output = shown.partition("\n")
+                if command.startswith("archspec ") and output.strip():
+                    yield command, output
+
+
+SESSIONS = [session for page in PAGES for session in sessions_in(page)]
+
+
+@pytest.mark.parametrize(("command", "shown"), SESSIONS, ids=lambda value: value[:40].partition("\n")[0])
+def test_console_prints_what_is_shown(
+    command: str, shown: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is shown may wrap lines and leave some out, and adds none. A file `my_NAME.yaml` is the zoo's NAME."""
+    monkeypatch.chdir(ROOT)
+    for name in re.findall(r"\bmy_(\w+)\.yaml", command):
+        (tmp_path / f"my_{name}.yaml").write_bytes(zoo_specs()[name].read_bytes())
+        monkeypatch.chdir(tmp_path)
+    output = CliRunner().invoke(app, shlex.split(command, comments=True)[1:]).output
+    printed = iter(output.split())
+    missing = [word for word in shown.split() if word not in printed]
+    assert not missing, f"{command} does not print {missing[0]!r} there, but\n{output}"
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if ">>> " in (ROOT / page).read_text(encoding="utf-8")], ids=str
+)
+def test_doctest(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for example in all_examples(page):
+        for word in example.fence.words:
+            if word.startswith("file="):
+                Path(word.removeprefix("file=")).write_text(example.fence.text, encoding="utf-8")
+    # Outside the Python fences every line is blank, so that lines keep their numbers.
+    lines = [""] * (ROOT / page).read_text(encoding="utf-8").count("\n")
+    for fence in read_fences(page):
+        if fence.language == "python" and fence.text.startswith(">>> "):
+            kept = fence.text.splitlines()
+            lines[fence.line - 1 : fence.line - 1 + len(kept)] = kept
+    parsed = doctest.DocTestParser().get_doctest("\n".join(lines), {}, page.name, str(page), 0)
+    assert parsed.examples
+    report: list[str] = []
+    doctest.DocTestRunner().run(parsed, out=report.append)
+    assert not report, "".join(report)
+
+
+def load_generator() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("docs_generate", DOCS / "generate.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+GENERATOR = load_generator()
+
+
+@pytest.mark.parametrize("path", GENERATOR.FILES, ids=lambda path: path.name)
+def test_generated_file_is_up_to_date(path: Path) -> None:
+    fresh = GENERATOR.FILES[path]()
+    assert path.read_text(encoding="utf-8") == fresh, f"{path.relative_to(ROOT)} is out of date; run `make docs`"
+
+
+def test_schema_is_what_the_command_prints() -> None:
+    assert CliRunner().invoke(app, ["schema"]).output == (ROOT / "archspec" / "schema.json").read_text(encoding="utf-8")
+
+
+def read_rows(page: Path, heading: str = "") -> set[tuple[str, ...]]:
+    """The cells of every table of a page, or of the part of it below a heading, up to the next of its kind."""
+    content = page.read_text(encoding="utf-8")
+    if heading:
+        content = content.partition(f"\n{heading}\n")[2].partition(f"\n{heading.split()[0]} ")[0]
+    rows = (line for line in content.splitlines() if line.startswith("|"))
+    return {tuple(cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]) for line in rows}
+
+
+def test_every_layer_stands_in_the_generated_page() -> None:
+    assert set(re.findall(r"^### (\w+)$", (DOCS / "ops.md").read_text(encoding="utf-8"), re.M)) == set(LAYERS)
+
+
+def test_formula_with_a_mistake_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(GENERATOR.MACS, "linear", "in_channels + out")
+    with pytest.raises(ValueError, match="linear"):
+        GENERATOR.describe(LAYERS["linear"])
+
+
+def test_main_fields_are_listed() -> None:
+    listed = {row for row in read_rows(LANGUAGE, "### Layers") if row[0].strip("`") in LAYERS}
+    assert listed == {(f"`{kind}`", f"`{op.main}`") for kind, op in LAYERS.items() if op.main}
+
+
+def test_defaults_of_structure_nodes_are_listed() -> None:
+    listed = {row for row in read_rows(LANGUAGE, "### defaults") if row[0].startswith("`")}
+    words = {word: ", ".join(f"`{name}`" for name in node.settings) for word, node in nodes.STRUCTURE.items()}
+    assert listed == {(f"`{word}`", settings) for word, settings in words.items() if settings}
+
+
+def test_keys_of_a_document_are_listed() -> None:
+    keys = {f"`{info.alias or name}`" for name, info in document.Document.model_fields.items()}
+    assert keys == {row[0] for row in read_rows(LANGUAGE, "## A document") if row[0].startswith("`") and len(row) == 3}
+
+
+@pytest.mark.parametrize("word", [*nodes.STRUCTURE, "blocks"])
+def test_fields_of_a_structure_node_are_named(word: str) -> None:
+    """Between the node's heading and the next one, or in that of the family it belongs to."""
+    page = LANGUAGE.read_text(encoding="utf-8")
+    model = nodes.STRUCTURE.get(word, document.Block)
+    part = next(part for part in re.split(r"^##+ ", page, flags=re.M) if re.match(rf"(.*\W)?{word}\b.*\n", part, re.I))
+    fields = {info.alias or name for name, info in model.model_fields.items()} - {"name"}
+    loop = {"n", "each", "as"} if "#repeat" in part else set()  # told once, there
+    assert {name for name in fields - loop if not re.search(rf"`{name}\b|\b{name}`|\b{name}:", part)} == set()
+
+
+BOUNDS = {
+    "bytes of a file": text.MAX_BYTES,
+    "levels of a document": text.MAX_DEPTH,
+    "aliases of a document": text.MAX_ALIASES,
+    "nodes of a document, aliases written out": text.MAX_NODES,
+    "characters of a number": text.MAX_NUMBER,
+    "entries of a list": values.MAX_ITEMS,
+    "names of one kind in one scope": values.MAX_NAMES,
+    "files that a spec is made of": loading.MAX_FILES,
+    "characters of an expression": expressions.MAX_LENGTH,
+    "levels of an expression": expressions.MAX_DEPTH,
+    "absolute value in an expression": expressions.MAX_VALUE,
+    "a field, an extent or a size": LARGEST,
+    "nodes and turns of loops that a spec expands to (`--max-nodes` raises it)": elaboration.MAX_NODES,
+    "levels of nodes, block calls included": unroll.MAX_NESTING,
+    "characters of a node's whole name": elaboration.MAX_PATH,
+    "mistakes reported": errors.MAX_MISTAKES,
+}
+
+
+@pytest.mark.parametrize("what", BOUNDS)
+def test_bound_is_the_code_s(what: str) -> None:
+    assert (what, f"{BOUNDS[what]:,}") in read_rows(LANGUAGE)
+
+
+def find_codes() -> set[str]:
+    """The codes of diagnostics: what stands first in the calls that make or refuse something."""
+    makers = {"Diagnostic", "PydanticCustomError", "LookupError", "report", "_report", "_fail", "_refuse"}
+    codes: set[str] = set()
+    for path in [*(ROOT / "archspec" / "spec").glob("*.py"), *(ROOT / "compiler").glob("*.py")]:
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(call, ast.Call) and call.args and name_of(call.func) in makers:
+                first = call.args[0]
+                choices = [first.body, first.orelse] if isinstance(first, ast.IfExp) else [first]
+                codes |= {str(choice.value) for choice in choices if isinstance(choice, ast.Constant)}
+            elif isinstance(call, ast.Call) and name_of(call.func) == "ExpressionError" and len(call.args) == 2:
+                codes |= {str(call.args[1].value)} if isinstance(call.args[1], ast.Constant) else set()
+    return codes
+
+
+def name_of(function: ast.expr) -> str:
+    return function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+
+
+def test_every_code_is_explained() -> None:
+    page = LANGUAGE.read_text(encoding="utf-8")
+    explained = set(re.findall(r"^\| `([a-z0-9-]+)` \|", page[page.index("| code |") :], re.M))
+    assert find_codes() - explained == set(), "codes that docs/language.md does not explain"
+    sources = [*(ROOT / "archspec").rglob("*.py"), *(ROOT / "compiler").rglob("*.py")]
+    written = "\n".join(path.read_text(encoding="utf-8") for path in sources)
+    assert {code for code in explained if f'"{code}"' not in written} == set(), "codes that no message has"
+
+
+def test_sizes_of_the_unet_are_those_the_page_says() -> None:
+    said = re.search(r"U-Net of the\szoo accepts the sizes (\S+ \+ \S+)", LANGUAGE.read_text(encoding="utf-8"))
+    assert said
+    assert {str(rule) for rule in accepted_sizes(elaborate(load("unet"))).values()} == {said[1]}
+
+
+def find_slug(heading: str) -> str:
+    """The anchor of a heading: lower case, no punctuation, hyphens for spaces."""
+    return re.sub(r"[^\w\- ]", "", re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", heading).lower()).replace(" ", "-")
+
+
+def prose_of(page: Path) -> str:
+    """A page without its fences and code spans."""
+    plain = re.sub(r"^```.*?^```$", "", (ROOT / page).read_text(encoding="utf-8"), flags=re.M | re.S)
+    return re.sub(r"`[^`\n]*`", "", plain)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^()\s]+)\)", prose_of(page)):
+        if re.match(r"[a-z]+:", target):
+            continue
+        path, _, anchor = target.partition("#")
+        file = (ROOT / page.parent / path).resolve() if path else ROOT / page
+        assert file.exists(), f"{page}: nothing is at {target}"
+        assert file.is_relative_to(ROOT), f"{page}: {target} leads out of the project"
+        if anchor and file.suffix == ".md":
+            headings = re.findall(r"^#+ (.+)$", file.read_text(encoding="utf-8"), re.M)
+            assert anchor in map(find_slug, headings), f"{page}: {target} is no heading"
+
+
+def commands_in(page: Path) -> Iterator[str]:
+    """What the page says to type after `archspec`, in code spans and in fences of shells."""
+    yield from re.findall(r"`archspec ([^`]+)`", (ROOT / page).read_text(encoding="utf-8"))
+    for fence in read_fences(page):
+        if fence.language in SHELLS:
+            yield from re.findall(r"(?:^|&& |\$ |/)archspec +([a-z-][^\n|&#]*)", fence.text, re.M)
+
+
+COMMANDS = [(page, command) for page in PAGES for command in commands_in(page)]
+
+
+@pytest.mark.parametrize(("page", "command"), COMMANDS, ids=lambda value: str(value)[:60])
+def test_command_exists(page: Path, command: str) -> None:
+    group = typer.main.get_command(app)
+    name, *words = command.replace("[", " ").replace("]", " ").split()
+    known = getattr(group, "commands", {})
+    names = {name for parameter in group.params for name in parameter.opts}
+    if not name.startswith("-"):
+        assert name in known, f"{page}: there is no `archspec {name}`"
+        names = {name for parameter in known[name].params for name in (*parameter.opts, *parameter.secondary_opts)}
+    for word in [name, *words] if name.startswith("-") else words:
+        if word.startswith("-"):
+            option = word.partition("=")[0]
+            assert option in {*names, "--help", "-h"}, f"{page}: `archspec {command}` has no option {option}"

@@ -1,0 +1,171 @@
+"""Files that are no models, and models that reach outside their folder, are refused before ONNX Runtime sees them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+from archspec.errors import ArchspecError
+from runtime.model_file import check_model_file
+from runtime.session import Session
+from tests.runtime.models import build_double, build_model, save
+
+DATA = np.arange(4, dtype=np.float32)
+
+
+def make_external(location: str, **extent: object) -> TensorProto:
+    tensor = TensorProto(name="w", data_type=TensorProto.FLOAT, dims=[4], data_location=TensorProto.EXTERNAL)
+    for key, value in {"location": location, "offset": 0, "length": 16, **extent}.items():
+        tensor.external_data.add(key=key, value=str(value))
+    return tensor
+
+
+def save_external(folder: Path, tensor: TensorProto) -> Path:
+    model = build_model([helper.make_node("Add", ["x", "w"], ["y"])], {"x": [4]}, {"y": [4]})
+    model.graph.initializer.append(tensor)
+    return save(model, folder / "m.onnx")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "w.bin").write_bytes(DATA.tobytes())
+    (tmp_path / "secret.bin").write_bytes(DATA.tobytes())
+    return tmp_path / "models"
+
+
+def test_plain_external_data_is_read(folder: Path) -> None:
+    session = Session(save_external(folder, make_external("w.bin")), providers=["cpu"])
+    assert np.array_equal(session.run(np.ones(4, np.float32))["y"], 1 + DATA)
+
+
+@pytest.mark.parametrize(
+    "location",
+    ["../secret.bin", "./w.bin", "{root}/secret.bin", "..", ".", "", "w.bin\0.txt", "..\\secret.bin", "C:w.bin",
+     "sub/w.bin", "*/_ORT_MEM_ADDR_/*"],
+)  # fmt: skip
+def test_a_place_outside_the_folder_is_refused(folder: Path, location: str) -> None:
+    path = save_external(folder, make_external(location.format(root=folder.parent)))
+    with pytest.raises(ArchspecError, match="only a plain file name in the model's own folder is read"):
+        check_model_file(path)
+
+
+def link_symbolically(folder: Path) -> None:
+    (folder / "v.bin").symlink_to(folder.parent / "secret.bin")
+
+
+def link_hard(folder: Path) -> None:
+    os.link(folder.parent / "secret.bin", folder / "v.bin")
+
+
+def make_folder(folder: Path) -> None:
+    (folder / "v.bin").mkdir()
+
+
+def make_pipe(folder: Path) -> None:
+    os.mkfifo(folder / "v.bin")
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (link_symbolically, "is a symbolic link"),
+        (link_hard, "has 2 names"),
+        (make_folder, "is not a file"),
+        (make_pipe, "is not a file"),
+        (lambda folder: None, "cannot be read"),
+    ],
+)
+def test_only_a_file_with_one_name_is_read(folder: Path, make: Callable[[Path], None], message: str) -> None:
+    make(folder)
+    with pytest.raises(ArchspecError, match=message):
+        check_model_file(save_external(folder, make_external("v.bin")))
+
+
+@pytest.mark.parametrize("extent", [{"length": 17}, {"offset": 4}, {"offset": -1}, {"length": "x"}, {"offset": 10**30}])
+def test_external_data_must_lie_within_its_file(folder: Path, extent: dict[str, object]) -> None:
+    with pytest.raises(ArchspecError, match=r"ends at byte|must be whole numbers"):
+        check_model_file(save_external(folder, make_external("w.bin", **extent)))
+
+
+def test_a_key_that_stands_twice_is_refused(folder: Path) -> None:
+    tensor = make_external("w.bin")
+    tensor.external_data.add(key="location", value="../secret.bin")
+    with pytest.raises(ArchspecError, match="names one key twice"):
+        check_model_file(save_external(folder, tensor))
+
+
+def hide_in_attribute(tensor: TensorProto) -> onnx.ModelProto:
+    return build_model([helper.make_node("Constant", [], ["y"], value=tensor)], {}, {"y": [4]})
+
+
+def hide_in_branch(tensor: TensorProto) -> onnx.ModelProto:
+    result = helper.make_tensor_value_info("z", TensorProto.FLOAT, [4])
+    branch = helper.make_graph([helper.make_node("Identity", ["w"], ["z"])], "b", [], [result], [tensor])
+    nodes = [
+        helper.make_node("Constant", [], ["c"], value=helper.make_tensor("c", TensorProto.BOOL, [], [True])),
+        helper.make_node("If", ["c"], ["y"], then_branch=branch, else_branch=branch),
+    ]
+    return build_model(nodes, {}, {"y": [4]})
+
+
+def hide_in_function(tensor: TensorProto) -> onnx.ModelProto:
+    model = build_model([helper.make_node("F", [], ["y"], domain="own")], {}, {"y": [4]})
+    nodes = [helper.make_node("Constant", [], ["y"], value=tensor)]
+    model.functions.append(helper.make_function("own", "F", [], ["y"], nodes, [helper.make_opsetid("", 17)]))
+    model.opset_import.append(helper.make_opsetid("own", 1))
+    return model
+
+
+@pytest.mark.parametrize("hide", [hide_in_attribute, hide_in_branch, hide_in_function])
+def test_external_data_is_found_wherever_it_hides(folder: Path, hide: Callable[[TensorProto], onnx.ModelProto]) -> None:
+    with pytest.raises(ArchspecError, match="only a plain file name"):
+        check_model_file(save(hide(make_external("../secret.bin")), folder / "m.onnx"))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(b"", "not a valid ONNX model"), (b"hello world, this is no model", "ONNX"), (b"\x08" * 50, "ONNX"), (b"\xff" * 99, "cut off")],
+)
+def test_garbage_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
+    path = tmp_path / "m.onnx"
+    path.write_bytes(content)
+    with pytest.raises(ArchspecError, match=message) as caught:
+        Session(path, providers=["cpu"])
+    assert "\n" not in str(caught.value)
+
+
+def test_places_that_are_no_files_are_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path, message in (("none", "does not exist"), (".", "is not a file"), ("pipe", "is not a file"), ("a\0b", "NUL")):
+        with pytest.raises(ArchspecError, match=message):
+            Session(tmp_path / path)
+
+
+def test_a_model_that_is_cut_off_anywhere_is_refused(tmp_path: Path) -> None:
+    whole = build_double().SerializeToString()
+    path = tmp_path / "m.onnx"
+    for end in range(len(whole)):
+        path.write_bytes(whole[:end])
+        with pytest.raises(ArchspecError):
+            Session(path, providers=["cpu"])
+    path.write_bytes(whole)
+    assert Session(path, providers=["cpu"]).inputs
+
+
+def test_a_chain_of_functions_that_kills_onnx_runtime_is_refused(tmp_path: Path) -> None:
+    count, opsets = 3000, [helper.make_opsetid("", 17), helper.make_opsetid("own", 1)]
+    model = build_model([helper.make_node("F0", ["x"], ["y"], domain="own")], {"x": [1]}, {"y": [1]})
+    model.opset_import.append(helper.make_opsetid("own", 1))
+    for number in range(count):
+        last = number == count - 1
+        node = helper.make_node("Relu" if last else f"F{number + 1}", ["x"], ["y"], domain="" if last else "own")
+        model.functions.append(helper.make_function("own", f"F{number}", ["x"], ["y"], [node], opsets))
+    with pytest.raises(ArchspecError, match="not a valid ONNX model"):
+        Session(save(model, tmp_path / "m.onnx"), providers=["cpu"])

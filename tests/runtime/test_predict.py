@@ -1,0 +1,111 @@
+"""Files in, labels out; without metadata, arrays out."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from onnx import helper
+from PIL import Image
+
+from archspec.errors import ArchspecError
+from runtime.predict import can_label, compute_logits, predict, run_arrays, softmax
+from runtime.preprocess import Preprocess
+from runtime.session import Session
+from tests.runtime.models import build_linear, build_model, save
+
+PREPROCESS = Preprocess(1, 8, 8, (0.5,), (0.5,))
+METADATA = {"archspec.preprocess": PREPROCESS.to_json(), "archspec.classes": json.dumps(["dark", "bright", "odd"])}
+WEIGHT = np.stack([-np.ones(64), np.ones(64), np.zeros(64)]).astype(np.float32) / 64
+BIAS = np.array([0, 0, -1], np.float32)
+
+
+def open_model(folder: Path, metadata: dict[str, str] = METADATA, batch: int | str = "N") -> Session:
+    model = build_linear(WEIGHT, BIAS, (batch, 1, 8, 8), metadata)
+    return Session(save(model, folder / "m.onnx"), providers=["cpu"])
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> list[Path]:
+    for name, shade in (("white.png", 255), ("black.jpg", 0)):
+        Image.new("L", (20, 20), shade).save(tmp_path / name)
+    np.save(tmp_path / "two.npy", np.stack([np.ones((1, 8, 8)), -np.ones((1, 8, 8))]))
+    return [tmp_path / name for name in ("white.png", "two.npy", "black.jpg")]
+
+
+@pytest.mark.parametrize("size", [1, 2, 32])
+@pytest.mark.parametrize("batch", ["N", 1, 3])
+def test_labels_are_those_of_the_files_at_any_batch(tmp_path: Path, files: list[Path], size: int, batch: int | str) -> None:
+    found = predict(open_model(tmp_path, batch=batch), files, batch=size)
+    assert [Path(item.path).name for item in found] == ["white.png", "two.npy[0]", "two.npy[1]", "black.jpg"]
+    assert [item.label for item in found] == ["bright", "bright", "dark", "dark"]
+    assert [item.index for item in found] == [1, 1, 0, 0]
+    witness = np.exp([-1, 1, -1]) / np.exp([-1, 1, -1]).sum()
+    assert found[0].probability == pytest.approx(witness[1], abs=1e-6)
+    assert found[0].top[0] == ("bright", found[0].probability)
+    assert sum(probability for _, probability in found[0].top) == pytest.approx(1, abs=1e-12)
+    assert predict(open_model(tmp_path), files[:1], top=1)[0].top == found[0].top[:1]
+
+
+def test_predictions_are_json(tmp_path: Path, files: list[Path]) -> None:
+    (row,) = json.loads(json.dumps([item.to_dict() for item in predict(open_model(tmp_path), files[:1], top=2)]))
+    assert list(row) == ["path", "label", "index", "probability", "top"]
+    assert [entry["label"] for entry in row["top"]] == ["bright", "dark"]
+
+
+def test_softmax_survives_large_logits() -> None:
+    assert softmax(np.array([[1e4, 0.0], [-1e4, -1e4]])).tolist() == [[1, 0], [0.5, 0.5]]
+
+
+@pytest.mark.parametrize("missing", list(METADATA))
+def test_a_model_that_does_not_say_how_says_how_to_get_one(tmp_path: Path, files: list[Path], missing: str) -> None:
+    session = open_model(tmp_path, {key: text for key, text in METADATA.items() if key != missing})
+    assert not can_label(session)
+    with pytest.raises(ArchspecError, match=f"'{missing}'.*export it with weights that `archspec train` wrote"):
+        predict(session, files)
+
+
+@pytest.mark.parametrize("text", ["[]", "{}", '["a", 1, "b"]', "nonsense"])
+def test_malformed_class_names_are_refused(tmp_path: Path, files: list[Path], text: str) -> None:
+    with pytest.raises(ArchspecError, match=r"archspec\.classes"):
+        predict(open_model(tmp_path, METADATA | {"archspec.classes": text}), files)
+
+
+def test_names_must_be_as_many_as_numbers(tmp_path: Path, files: list[Path]) -> None:
+    with pytest.raises(ArchspecError, match="gives 3 numbers per image, for 2 classes"):
+        predict(open_model(tmp_path, METADATA | {"archspec.classes": '["a", "b"]'}), files)
+
+
+def test_a_bad_file_among_good_ones_is_named(tmp_path: Path, files: list[Path]) -> None:
+    (tmp_path / "bad.png").write_bytes(b"x")
+    with pytest.raises(ArchspecError, match=r"bad\.png is no PNG or JPEG"):
+        predict(open_model(tmp_path), [*files, tmp_path / "bad.png"])
+
+
+def test_arrays_run_without_metadata(tmp_path: Path, files: list[Path]) -> None:
+    session = open_model(tmp_path, {})
+    np.save(tmp_path / "one.npy", np.ones((1, 8, 8), np.float32))
+    two, one = run_arrays(session, [files[1], tmp_path / "one.npy"])
+    assert np.allclose(two.arrays["logits"], [[-1, 1, -1], [1, -1, -1]], atol=1e-6)
+    assert np.array_equal(one.arrays["logits"], two.arrays["logits"][:1])
+    assert json.loads(json.dumps(one.to_dict()))["outputs"]["logits"] == one.arrays["logits"].tolist()
+    with pytest.raises(ArchspecError, match=r"white\.png: .*does not say how pictures become its input.*, or give .npy"):
+        run_arrays(session, files[:1])
+
+
+def test_only_a_classifier_labels(tmp_path: Path) -> None:
+    images = np.ones((2, 1, 2, 2), np.float32)
+    shape = ["N", 1, 2, 2]
+    add, sub = (helper.make_node(kind, ["x", "x"], [name]) for kind, name in (("Add", "y"), ("Div", "z")))
+    several = Session(save(build_model([add, sub], {"x": shape}, {"y": shape, "z": shape}), tmp_path / "m.onnx"))
+    with pytest.raises(ArchspecError, match=r"several outputs \(y, z\)"):
+        compute_logits(several, images)
+    picture = Session(save(build_model([add], {"x": shape}, {"y": shape}), tmp_path / "m.onnx"))
+    with pytest.raises(ArchspecError, match=r"gives \(2, 1, 2, 2\) for 2 images"):
+        compute_logits(picture, images)
+    nodes = [sub, helper.make_node("Flatten", ["z"], ["y"])]
+    zero = Session(save(build_model(nodes, {"x": shape}, {"y": ["N", 4]}), tmp_path / "m.onnx"))
+    with pytest.raises(ArchspecError, match="infinite numbers or NaN"):
+        compute_logits(zero, 0 * images)
