@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from archspec.errors import Diagnostic, MissingExtra, SpecError
+from archspec.errors import Diagnostic, SpecError
 from archspec.files import write_text, write_whole
 from archspec.ops import Op
 from archspec.spec.document import is_size
@@ -20,6 +20,7 @@ from compiler.analysis.report import Report, analyze
 from compiler.elaborate import MAX_NODES, elaborate
 from compiler.graph import Graph
 from compiler.sizes import accepted_sizes
+from runtime.extras import extra
 
 if TYPE_CHECKING:
     from torch.fx import GraphModule
@@ -71,8 +72,8 @@ def to_torch(graph: Graph, *, seed: int = 0, rules: Mapping[type[Op], Any] | Non
     One output gives a tensor, several a dict by name. `rules` lower a caller's own operations. Raises MissingExtra
     without torch.
     """
-    _need("torch", "train")
-    from compiler.torch_target.module import to_torch as lower
+    with extra("train"):
+        from compiler.torch_target.module import to_torch as lower
 
     return lower(graph, seed=seed, rules=rules)
 
@@ -92,9 +93,8 @@ def to_onnx(
     `weights` are tensors or arrays by name, as in a state dict. Gives the proof. Raises ArchspecError where the weights
     do not fit or the proof fails (no file is left then), and MissingExtra.
     """
-    for module in ("onnx", "onnx_ir"):
-        _need(module, "run")
-    from compiler.onnx_target.model import build_model, save_model
+    with extra("run"):
+        from compiler.onnx_target.model import build_model, save_model
 
     arrays = {name: _as_array(value) for name, value in weights.items()}
     model = build_model(graph, arrays, metadata=metadata, rules=rules)
@@ -104,9 +104,8 @@ def to_onnx(
 
 
 def _prove(graph: Graph, arrays: Mapping[str, Any], path: Path, rules: Mapping[type[Op], Any] | None) -> Proof:
-    _need("torch", "train")
-    _need("onnxruntime", "run")
-    from compiler.torch_target.module import load_weights
+    with extra("train"):
+        from compiler.torch_target.module import load_weights
     from runtime.proof import prove
 
     module = to_torch(graph, rules=rules)
@@ -202,13 +201,6 @@ def _as_array(value: Any) -> Any:
     """A tensor's array without a copy where it lies on the CPU; anything else as it is."""
     detach = getattr(value, "detach", None)
     return detach().cpu().numpy() if detach else value
-
-
-def _need(module: str, extra: str) -> None:
-    from importlib.util import find_spec
-
-    if find_spec(module) is None:
-        raise MissingExtra(module, extra)
 
 
 __all__ = [

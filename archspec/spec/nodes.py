@@ -29,11 +29,11 @@ from pydantic_core import PydanticCustomError
 
 from archspec.errors import Place, suggest
 from archspec.ops import LAYERS, Op
+from archspec.spec.expressions import MAX_LENGTH
 from archspec.spec.messages import report_invalid
 from archspec.spec.reading import Reading, reading_of
 from archspec.spec.text import Table, place_in
 from archspec.spec.values import (
-    MAX_LENGTH,
     MAX_NAMES,
     Label,
     NumberList,
