@@ -187,7 +187,8 @@ def read_weights(path: str | Path) -> tuple[dict[str, Any], dict[str, str]]:
 
 def evaluate(folder: str | Path) -> Evaluation:
     """Compare the two forms of a trained network, torch and ONNX Runtime, on its data set's held-out images."""
-    from compiler.torch_target.module import load_weights as fill
+    with extra("train"):
+        from compiler.torch_target.module import load_weights as fill
     from runtime.evaluate import evaluate_run
     from runtime.run_folder import SPEC, WEIGHTS
 

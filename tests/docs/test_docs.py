@@ -37,6 +37,7 @@ from archspec.spec import document, expressions, nodes, text, values
 from archspec.spec import load as loading
 from archspec.spec.zoo import zoo_specs
 from compiler import elaborate as elaboration
+from compiler import unroll
 from compiler.graph import Graph
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -312,7 +313,7 @@ BOUNDS = {
     "a field, an extent or a size": LARGEST,
     "nodes and turns of loops that a spec expands to (`--max-nodes` raises it)": elaboration.MAX_NODES,
     "levels of nodes, block calls included": unroll.MAX_NESTING,
-    "characters of a node's whole name": elaboration.MAX_PATH,
+    "characters of a node's whole name": unroll.MAX_PATH,
     "mistakes reported": errors.MAX_MISTAKES,
 }
 
