@@ -6,7 +6,7 @@ INSTALLED := .venv/.installed
 PIP_INSTALL := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench clean
+.PHONY: help demo test lint format docs bench clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -30,6 +30,9 @@ lint: $(INSTALLED) ## run ruff, mypy and the import contracts
 format: $(INSTALLED) ## let ruff put the code in order
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+
+docs: $(INSTALLED) ## write what is generated: docs/ops.md and the JSON Schema
+	$(BIN)/python docs/generate.py
 
 bench: $(INSTALLED) ## measure against peers, in one run
 	$(BIN)/python benchmarks/compile.py

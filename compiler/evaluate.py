@@ -191,6 +191,6 @@ def is_whole(value: Any) -> bool:
 
 def shown(value: Any) -> str:
     if isinstance(value, list):
-        shown = [("[…]" if item else "[]") if isinstance(item, list) else shown(item) for item in value[:8]]
-        return f"[{', '.join([*shown, '…'] if len(value) > 8 else shown)}]"
+        items = [("[…]" if item else "[]") if isinstance(item, list) else shown(item) for item in value[:8]]
+        return f"[{', '.join([*items, '…'] if len(value) > 8 else items)}]"
     return str(value).lower() if isinstance(value, bool) else f"{value}"

@@ -143,13 +143,7 @@ def print_report(report: Report, *, batch: int, paths: bool) -> None:
 
 def _print_lengths(unit: str, level: Level, out: Console) -> None:
     lengths = level.by_length or {}
-    table = Table(
-        box=None,
-        header_style="bold",
-        pad_edge=False,
-        title=f"paths by the {unit} they pass through",
-        title_justify="left",
-    )
+    table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column("length", justify="right")
     table.add_column("paths", justify="right")
     table.add_column("share", justify="right")

@@ -119,10 +119,12 @@ _Size = Annotated[int, Field(ge=1, le=LARGEST)]
 _Count = Annotated[int, Field(ge=0, le=LARGEST)]
 _Real = Annotated[float, Field(allow_inf_nan=False)]
 _Share = Annotated[float, Field(ge=0, le=1)]
+_Tiny = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Flag: TypeAlias = Annotated[bool, Field(strict=True)]
 Positive: TypeAlias = Annotated[_Size, BeforeValidator(_exact_int, json_schema_input_type=_Size)]
 NonNegative: TypeAlias = Annotated[_Count, BeforeValidator(_exact_int, json_schema_input_type=_Count)]
 Number: TypeAlias = Annotated[_Real, BeforeValidator(_exact_float, json_schema_input_type=_Real)]
+Epsilon: TypeAlias = Annotated[_Tiny, BeforeValidator(_exact_float, json_schema_input_type=_Tiny)]
 Probability: TypeAlias = Annotated[_Share, BeforeValidator(_exact_float, json_schema_input_type=_Share)]
 
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
-
-from pydantic import Field
+from typing import ClassVar, Literal
 
 from archspec.ops.base import (
+    Epsilon,
     Flag,
-    Number,
     Pointwise,
     Positive,
     Probability,
@@ -16,8 +14,6 @@ from archspec.ops.base import (
     Weight,
     Weights,
 )
-
-Epsilon = Annotated[Number, Field(gt=0)]
 
 
 class Normalization(Pointwise):

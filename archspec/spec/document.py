@@ -92,6 +92,9 @@ def _read_argument(value: Any) -> Argument:
         if default.strip() != "none":
             raise PydanticCustomError("bad-argument", "of type block has the default none or no default")
         return Argument("block", "none")
+    if default.strip().startswith("["):
+        problem = "cannot have a list written out as its default; name a list of `params`, or give the argument"
+        raise PydanticCustomError("bad-argument", "{problem}", {"problem": problem})
     try:
         return Argument(kind.strip(), Expression.parse(default.strip()))  # type: ignore[arg-type]
     except ExpressionError as error:

@@ -181,13 +181,21 @@ class _Reader:
                 )
             reading.signatures[name] = read_signature(block)
         try:
-            document = Document.model_validate(written, context=reading)
+            document = Document.model_validate(self._drop_unknown(written), context=reading)
         except ValidationError as error:
             report_invalid(error, Document, "a document", written, written.at, written.at, self.mistakes)
             raise SpecError(self.mistakes) from None
         blocks = {**imported, **document.blocks}
         self._refuse_recursion(document.blocks)
         return document, written, blocks
+
+    def _drop_unknown(self, written: Table) -> dict[str, Any]:
+        """The document without keys that the language does not know: a slip there hides no mistake in the network."""
+        known = [info.alias or name for name, info in Document.model_fields.items()]
+        for key in written.keys() - known:
+            message = f"unknown field '{key}' of a document{suggest(key, known)}"
+            self._report("unknown-field", message, written.keys_at[key])
+        return {key: value for key, value in written.items() if key in known}
 
     def _read_text(self, path: Path) -> Table:
         name = shown(path)

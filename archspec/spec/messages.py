@@ -52,16 +52,17 @@ def _message(detail: ErrorDetails, model: type[BaseModel] | None, subject: str) 
         return f"unknown field '{path}' of {subject}{suggest(str(detail['loc'][-1]), _field_names(model))}"
     if detail["type"] == "missing":
         return f"{subject} needs `{path}`"
+    if detail["type"] == "too_short":
+        return f"`{path}` of {subject} should not be empty"
     text = detail["msg"].removeprefix("Value error, ")
     text = text.replace("Input should be", "should be").replace("valid ", "")
     described = f"`{path}` of {subject} {text}" if path else f"{subject} {text}"
     found = _found(detail["input"])
-    return (
-        described if not found or found in text or detail["type"] in _SELF_EXPLAINING else f"{described}, found {found}"
-    )
+    explained = not found or f"found {found}" in text or detail["type"] in _SELF_EXPLAINING
+    return described if explained else f"{described}, found {found}"
 
 
-_SELF_EXPLAINING = {"bad-expression", "bad-loop", "bad-residual", "unknown-name", "too_short"}
+_SELF_EXPLAINING = {"bad-expression", "bad-loop", "bad-residual", "unknown-name", "bad-shape"}
 
 
 def _field_names(model: type[BaseModel] | None) -> list[str]:
