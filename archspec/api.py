@@ -94,12 +94,13 @@ def to_onnx(
     do not fit or the proof fails (no file is left then), and MissingExtra.
     """
     with extra("run"):
-        from compiler.onnx_target.model import build_model, save_model
+        from compiler.onnx_target.model import build_model
+        from compiler.onnx_target.write import write_model
 
     arrays = {name: _as_array(value) for name, value in weights.items()}
     model = build_model(graph, arrays, metadata=metadata, rules=rules)
     with write_whole(path) as temporary:
-        save_model(model, temporary)
+        write_model(model, temporary)
         return _prove(graph, arrays, temporary, torch_rules) if verify else None
 
 

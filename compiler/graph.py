@@ -8,11 +8,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
-
-import networkx as nx
+from typing import TYPE_CHECKING
 
 from archspec.errors import ArchspecError, Call, Place
 from archspec.ops import Input, Op, Shape, Weight
+
+if TYPE_CHECKING:
+    import networkx as nx
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,8 @@ class Graph:
     def digraph(self) -> nx.MultiDiGraph[str]:
         """The same graph for networkx's algorithms: nodes carry `node`; an edge's key is the operand's position, and
         its `signal` says whether the operand carries any."""
+        import networkx as nx  # here, since the counts need none and importing it takes longer than they do
+
         digraph: nx.MultiDiGraph[str] = nx.MultiDiGraph(name=self.name)
         digraph.add_nodes_from((node.id, {"node": node}) for node in self)
         digraph.add_edges_from(

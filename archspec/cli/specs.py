@@ -84,7 +84,6 @@ def analyze(
 ) -> None:
     """Count parameters, buffers, MACs, activations and paths, exactly and without torch."""
     from archspec import api
-    from archspec.cli.tables import print_report
 
     paths = paths or everything
     report = api.analyze(build_graph(spec, set_, size, max_nodes), by_length=paths or None)
@@ -92,8 +91,10 @@ def analyze(
         result = report.to_dict()
         result["activations"] |= {"batch": batch, "bytes_fp32": 4 * batch * report.cost.activations}
         print_json(result)
-    else:
-        print_report(report, batch=batch, paths=paths)
+        return
+    from archspec.cli.tables import print_report
+
+    print_report(report, batch=batch, paths=paths)
 
 
 def init(

@@ -30,7 +30,7 @@ from archspec.spec.messages import report_invalid
 from archspec.spec.nodes import STRUCTURE, Body, Node, annotation_of, layer_node
 from archspec.spec.reading import ARGUMENT_TYPES, Argument, Reading, reading_of
 from archspec.spec.text import Table, place_in
-from archspec.spec.values import MAX_ITEMS, MAX_NAMES, Numeric, Variable
+from archspec.spec.values import MAX_ITEMS, MAX_NAMES, Numeric, Variable, read_number
 
 
 def _read_version(value: Any) -> Any:
@@ -62,8 +62,7 @@ def _read_dimensions(value: Any) -> tuple[Any, ...]:
         raise PydanticCustomError("bad-shape", "should be a list of one to four entries, channels first")
     if is_size(value[0]):
         raise PydanticCustomError("bad-shape", "should begin with the number of channels, which is not a dynamic size")
-    adapter: TypeAdapter[Any] = TypeAdapter(Numeric)
-    return tuple(entry if is_size(entry) else adapter.validate_python(entry) for entry in value)
+    return tuple(entry if is_size(entry) else read_number(entry) for entry in value)
 
 
 def _read_size_name(value: Any) -> Any:

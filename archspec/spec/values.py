@@ -20,7 +20,7 @@ RESERVED = frozenset({"in_channels", "out_channels"})
 """Names that the language itself gives a value."""
 
 
-def _read_number(value: Any) -> Any:
+def read_number(value: Any) -> Any:
     """A number, or an expression in its place."""
     if isinstance(value, str):
         return parse_expression(value)
@@ -37,7 +37,7 @@ def _read_list(value: Any) -> Any:
         raise PydanticCustomError("wrong-type", "should be a list of numbers, or the name of one")
     if len(value) > MAX_ITEMS:
         raise PydanticCustomError("too-large", "should have at most {most} entries", {"most": MAX_ITEMS})
-    return [_read_list(item) if isinstance(item, list) else _read_number(item) for item in value]
+    return [_read_list(item) if isinstance(item, list) else read_number(item) for item in value]
 
 
 def parse_expression(text: str) -> Expression:
@@ -73,7 +73,7 @@ def read_node_name(value: Any) -> Any:
 
 Numeric: TypeAlias = Annotated[
     int | float | bool | Expression,
-    PlainValidator(_read_number),
+    PlainValidator(read_number),
     WithJsonSchema({"type": ["number", "boolean", "string"], "maxLength": MAX_LENGTH}),
 ]
 NumberList: TypeAlias = Annotated[

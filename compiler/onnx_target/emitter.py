@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import onnx_ir as ir
-from numpy.typing import NDArray
 
 from compiler.graph import Graph, Node
+from compiler.passes.base import Array, Arrays, LazyArray
 
 
 class Emitter:
@@ -17,7 +17,7 @@ class Emitter:
 
     node: Node
 
-    def __init__(self, graph: Graph, weights: Mapping[str, NDArray[Any]]) -> None:
+    def __init__(self, graph: Graph, weights: Arrays) -> None:
         self.graph = graph
         self.weights = weights
         self.nodes: list[ir.Node] = []
@@ -52,11 +52,19 @@ class Emitter:
         """A constant of the node at work."""
         return self._initialize(f"{self.node.id}.{name}", np.asarray(value, dtype))
 
-    def _initialize(self, name: str, array: NDArray[Any]) -> ir.Value:
+    def _initialize(self, name: str, array: Array) -> ir.Value:
         if name not in self.initializers:
-            tensor = ir.tensor(np.ascontiguousarray(array), name=name)
+            tensor = _as_tensor(name, array)
             value = ir.Value(
                 name=name, const_value=tensor, shape=ir.Shape(array.shape), type=ir.TensorType(tensor.dtype)
             )
             self.initializers[name] = value
         return self.initializers[name]
+
+
+def _as_tensor(name: str, array: Array) -> ir.TensorProtocol:
+    """The array as a tensor of that name; a lazy one is computed when it is written, and not kept."""
+    if isinstance(array, LazyArray):
+        kind = ir.DataType.from_numpy(array.dtype)
+        return ir.LazyTensor(lambda: ir.tensor(np.asarray(array)), dtype=kind, shape=ir.Shape(array.shape), name=name)
+    return ir.tensor(np.ascontiguousarray(array), name=name)

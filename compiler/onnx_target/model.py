@@ -1,14 +1,12 @@
-"""Graph and weights → an ONNX model, and the model → a file."""
+"""Graph and weights → an ONNX model."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Mapping
-from pathlib import Path
 
 import numpy as np
-import onnx
 import onnx_ir as ir
 
 from archspec.errors import ArchspecError
@@ -25,9 +23,6 @@ from compiler.table import Table
 OPSET, IR_VERSION = 17, 8
 """What ONNX Runtime has run well since 1.16; with opset 22 and up some versions lose fused convolutions."""
 
-SINGLE_FILE = 1_800_000_000
-"""Bytes of weights up to which a model is one file; protobuf ends at 2 GiB."""
-
 PASSES = (TakeExpectation(), FoldBatchNorm())
 
 
@@ -43,14 +38,14 @@ def build_model(
     The batch is dynamic, and so is every named size that no weight depends on. The same graph and weights give the same
     model to the byte. Raises ArchspecError where the weights do not fit, or are not finite.
     """
-    arrays: Arrays = {name: np.asarray(value, np.float32) for name, value in weights.items()}
-    graph.check_weights({name: array.shape for name, array in arrays.items()})
-    for name, array in arrays.items():
+    given = {name: np.asarray(value, np.float32) for name, value in weights.items()}
+    graph.check_weights({name: array.shape for name, array in given.items()})
+    for name, array in given.items():
         if not np.isfinite(array).all():
             raise ArchspecError(f"the weights of {graph.name} are not finite: {name} holds inf or nan")
     accepted = accepted_sizes(graph)
-    facts = describe(graph, arrays, accepted) | dict(metadata or {})
-    network, arrays = run_passes(PASSES, graph, arrays)
+    facts = describe(graph, given, accepted) | dict(metadata or {})
+    network, arrays = run_passes(PASSES, graph, given)
     model = ir.Model(
         _emit(network, arrays, accepted, RULES.extended(rules or {})), ir_version=IR_VERSION, producer_name="archspec"
     )
@@ -67,14 +62,6 @@ def describe(graph: Graph, arrays: Arrays, accepted: Mapping[str, Accepted]) -> 
         "archspec.weights": _digest(arrays),
         "archspec.sizes": json.dumps(sizes, sort_keys=True),
     }
-
-
-def save_model(model: ir.Model, path: Path) -> None:
-    """Write the model and check it with onnx's own checker; weights above 1.8 GB go to a second file beside it."""
-    size = sum(value.const_value.nbytes for value in model.graph.initializers.values() if value.const_value)
-    beside = f"{path.name}.{model.metadata_props['archspec.weights'][:12]}.data" if size > SINGLE_FILE else None
-    ir.save(model, path, external_data=beside)
-    onnx.checker.check_model(str(path))
 
 
 def _emit(graph: Graph, arrays: Arrays, accepted: Mapping[str, Accepted], table: Table[OnnxRule]) -> ir.Graph:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -13,7 +13,21 @@ from numpy.typing import NDArray
 from compiler.graph import Graph
 from compiler.verify import verify
 
-Arrays: TypeAlias = Mapping[str, NDArray[Any]]
+
+@dataclass(frozen=True, eq=False)
+class LazyArray:
+    """An array that is computed each time it is asked for, so that a network's new weights are never all in memory."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    compute: Callable[[], NDArray[Any]]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        return np.asarray(self.compute(), dtype)
+
+
+Array: TypeAlias = NDArray[Any] | LazyArray
+Arrays: TypeAlias = Mapping[str, Array]
 
 
 @dataclass(frozen=True)
@@ -38,4 +52,4 @@ def run_passes(passes: Iterable[Pass], graph: Graph, weights: Arrays) -> tuple[G
 
 
 def _check(graph: Graph, weights: Arrays) -> None:
-    verify(graph).check_weights({name: np.shape(value) for name, value in weights.items()})
+    verify(graph).check_weights({name: value.shape for name, value in weights.items()})

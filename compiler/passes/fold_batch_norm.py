@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from archspec.ops import BatchNorm, Conv, ConvTranspose, Linear
 from compiler.graph import Graph, Node
-from compiler.passes.base import Arrays, Pass
+from compiler.passes.base import Array, Arrays, LazyArray, Pass
 
 
 @dataclass(frozen=True)
@@ -41,30 +41,31 @@ def _can_take(graph: Graph, layer: Node) -> bool:
 
 
 def _fold(
-    layer: Node,
-    op: Conv | ConvTranspose | Linear,
-    norm: Node,
-    norm_op: BatchNorm,
-    arrays: dict[str, NDArray[np.floating]],
+    layer: Node, op: Conv | ConvTranspose | Linear, norm: Node, norm_op: BatchNorm, arrays: dict[str, Array]
 ) -> None:
     """Replace the layer's arrays by folded ones and remove the normalization's."""
+
+    def take(name: str) -> NDArray[np.float64]:
+        return np.asarray(arrays.pop(f"{norm.id}.{name}"), np.float64)
+
     kernel = arrays[f"{layer.id}.weight"]
-    mean, variance = (arrays.pop(f"{norm.id}.{name}").astype(np.float64) for name in ("running_mean", "running_var"))
-    gamma, beta = np.ones_like(mean), np.zeros_like(mean)
-    if norm_op.affine:
-        gamma, beta = (arrays.pop(f"{norm.id}.{name}").astype(np.float64) for name in ("weight", "bias"))
+    mean, variance = take("running_mean"), take("running_var")
+    gamma, beta = (take("weight"), take("bias")) if norm_op.affine else (np.ones_like(mean), np.zeros_like(mean))
     factor = gamma / np.sqrt(variance + norm_op.eps)
-    bias = arrays[f"{layer.id}.bias"].astype(np.float64) if op.bias else 0.0
-    arrays[f"{layer.id}.weight"] = (kernel * _along_outputs(factor, op, kernel)).astype(kernel.dtype)
+    bias = np.asarray(arrays[f"{layer.id}.bias"], np.float64) if op.bias else 0.0
+    along = _along_outputs(factor, op, kernel.shape)
+    arrays[f"{layer.id}.weight"] = LazyArray(
+        kernel.shape, kernel.dtype, lambda: (np.asarray(kernel) * along).astype(kernel.dtype)
+    )
     arrays[f"{layer.id}.bias"] = ((bias - mean) * factor + beta).astype(kernel.dtype)
 
 
 def _along_outputs(
-    factor: NDArray[np.float64], op: Conv | ConvTranspose | Linear, kernel: NDArray[np.floating]
+    factor: NDArray[np.float64], op: Conv | ConvTranspose | Linear, shape: tuple[int, ...]
 ) -> NDArray[np.float64]:
     """The factor of each output channel in the kernel's layout, (out, in, *k), or transposed (in, out / groups, *k)."""
-    ones = (1,) * (kernel.ndim - 2)
+    ones = (1,) * (len(shape) - 2)
     if not isinstance(op, ConvTranspose):
         return factor.reshape(-1, 1, *ones)
     by_group = factor.reshape(op.groups, 1, -1)
-    return np.repeat(by_group, kernel.shape[0] // op.groups, axis=1).reshape(kernel.shape[0], -1, *ones)
+    return np.repeat(by_group, shape[0] // op.groups, axis=1).reshape(shape[0], -1, *ones)

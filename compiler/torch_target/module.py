@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
 import torch
 from torch import fx, nn
 
@@ -57,7 +58,10 @@ def to_torch(graph: Graph, *, seed: int = 0, rules: Mapping[type[Op], TorchRule]
 def load_weights(module: nn.Module, graph: Graph, weights: Mapping[str, Any]) -> None:
     """Copy weights by name into a module; every tensor must be there, with its shape. Raises ArchspecError."""
     graph.check_weights({name: tuple(value.shape) for name, value in weights.items()})
-    state = {name: torch.as_tensor(value) for name, value in weights.items()}
+    state = {
+        name: value if isinstance(value, torch.Tensor) else torch.from_numpy(np.array(value))
+        for name, value in weights.items()
+    }
     module.load_state_dict(state, strict=True)
 
 

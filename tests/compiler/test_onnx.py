@@ -15,7 +15,9 @@ from archspec.api import elaborate, load, proof_cases, to_onnx, to_torch
 from archspec.errors import ArchspecError
 from archspec.ops import BatchNorm, Conv, Shape
 from compiler.onnx_target import model as onnx_model
+from compiler.onnx_target import write
 from compiler.onnx_target.rules import RULES
+from compiler.passes.base import run_passes
 from tests.lowering import TOLERANCE, compare, export, graph_of, run_onnx, stir
 
 
@@ -147,7 +149,7 @@ def test_outputs_may_be_named_like_nodes(tmp_path: Path) -> None:
 
 
 def test_a_large_model_has_its_weights_beside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(onnx_model, "SINGLE_FILE", 10_000)
+    monkeypatch.setattr(write, "SINGLE_FILE", 10_000)
     graph = elaborate(load("resnet_digits"))
     path = export(graph, stir(to_torch(graph)).state_dict(), tmp_path)
     names = sorted(item.name for item in tmp_path.iterdir())
@@ -160,3 +162,22 @@ def test_batch_norm_first_stays_a_batch_norm(tmp_path: Path) -> None:
     graph = graph_of(BatchNorm(), Shape(4, 6, 6))
     path = export(graph, stir(to_torch(graph)).state_dict(), tmp_path)
     assert [node.op_type for node in onnx.load(path).graph.node] == ["BatchNormalization"]
+
+
+def test_the_streamed_file_is_a_whole_model(digits: Path) -> None:
+    """onnx itself reads every array back, and its full check with shape inference passes."""
+    onnx.checker.check_model(str(digits), full_check=True)
+    stored = {item.name: onnx.numpy_helper.to_array(item) for item in onnx.load(digits).graph.initializer}
+    graph = elaborate(load("resnet_digits"))
+    arrays = {name: value.numpy() for name, value in stir(to_torch(graph)).state_dict().items()}
+    folded = run_passes(onnx_model.PASSES, graph, arrays)[1]
+    assert stored.keys() == folded.keys()
+    for name, array in folded.items():
+        np.testing.assert_array_equal(stored[name], np.asarray(array))
+
+
+@pytest.mark.parametrize("value", [1, 127, 128, 300, 2**31, 2**62])
+def test_lengths_are_protobufs(value: int) -> None:
+    """The witness is a message that protobuf writes: a field of one integer."""
+    expected = onnx.ModelProto(ir_version=value).SerializeToString()
+    assert expected == write._varint(1 << 3) + write._varint(value)
