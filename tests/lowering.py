@@ -33,12 +33,14 @@ def graph_of(op: Op, *shapes: Shape) -> Graph:
 
 
 def stir(module: nn.Module, seed: int = 0) -> nn.Module:
-    """Move every parameter and statistic off its special first value, so that leaving one out shows."""
+    """Move every parameter and statistic off its special first value, so that leaving one out shows. A kernel keeps its
+    scale: a deep network must not overflow."""
     random = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for name, tensor in module.state_dict(keep_vars=True).items():
             noise = torch.randn(tensor.shape, generator=random)
-            tensor.copy_(noise.abs() + 0.5 if name.endswith("running_var") else tensor + 0.2 * noise)
+            scale = float(tensor.abs().mean()) or 1.0
+            tensor.copy_(noise.abs() + 0.5 if name.endswith("running_var") else tensor + 0.2 * scale * noise)
     return module
 
 
