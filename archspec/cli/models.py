@@ -8,7 +8,9 @@ from typing import Annotated
 import typer
 
 from archspec.cli.options import (
+    MAX_NODES,
     JsonOption,
+    MaxNodesOption,
     ProviderOption,
     SetOption,
     SizeOption,
@@ -68,6 +70,7 @@ def export(
     set_: SetOption = [],  # noqa: B006
     size: SizeOption = [],  # noqa: B006
     seed: Annotated[int, typer.Option(min=0, help="Of fresh weights.")] = 0,
+    max_nodes: MaxNodesOption = MAX_NODES,
     verify: Annotated[bool, typer.Option("--verify/--no-verify", help="Prove the file against torch first.")] = True,
     as_json: JsonOption = False,
 ) -> None:
@@ -75,7 +78,7 @@ def export(
     from archspec import api
 
     loaded = api.load(spec, parse_params(set_))
-    graph = api.elaborate(loaded, parse_sizes(size))
+    graph = api.elaborate(loaded, parse_sizes(size), max_nodes=max_nodes)
     path = output or Path(f"{graph.name}.onnx")
     if weights is not None:
         arrays, metadata = api.read_weights(weights)

@@ -9,6 +9,9 @@ from typing import Annotated, Any, TypeAlias
 
 import typer
 
+MAX_NODES = 100_000
+"""As `compiler.elaborate` has it, which help texts should not have to import; a test compares them."""
+
 SpecArgument: TypeAlias = Annotated[str, typer.Argument(metavar="SPEC", help="A file, or a name in the zoo.")]
 SetOption: TypeAlias = Annotated[
     list[str], typer.Option("--set", metavar="PARAM=VALUE", help="Override a param, as in --set classes=10.")

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from archspec.cli.options import (
+    MAX_NODES,
     JsonOption,
     MaxNodesOption,
     SetOption,
@@ -19,8 +20,6 @@ from archspec.cli.options import (
     parse_sizes,
     print_json,
 )
-
-MAX_NODES = 100_000
 
 
 def check(
@@ -89,6 +88,8 @@ def analyze(
     report = api.analyze(build_graph(spec, set_, size, max_nodes), by_length=paths or None)
     if as_json:
         result = report.to_dict()
+        if everything:
+            result["nodes"] = [node.to_dict() for node in report.cost.nodes]
         result["activations"] |= {"batch": batch, "bytes_fp32": 4 * batch * report.cost.activations}
         print_json(result)
         return

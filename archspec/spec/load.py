@@ -92,11 +92,12 @@ class _Reader:
         if document.extends is not None:
             return self._extend(document, written, path, name)
         missing = [f"`{key}`" for key in ("inputs", "network") if getattr(document, key) is None]
+        if len(missing) == 2 and document.blocks:
+            message = "this is a block library, for specs to import; a network needs `inputs` and `network`"
+            raise SpecError([*self.mistakes, Diagnostic("block-library", message, written.at)])
         if missing:
-            hint = "; it is a block library, to be imported" if document.blocks and len(missing) == 2 else ""
-            raise SpecError(
-                [*self.mistakes, Diagnostic("missing-field", f"a spec needs {' and '.join(missing)}{hint}", written.at)]
-            )
+            message = f"a spec needs {' and '.join(missing)}"
+            raise SpecError([*self.mistakes, Diagnostic("missing-field", message, written.at)])
         assert document.inputs is not None
         assert document.network is not None
         return Spec(

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from archspec.cli import app
 from archspec.cli.starter import SCHEMA_NAME
-from archspec.spec.zoo import zoo_specs
+from archspec.spec.zoo import ZOO, zoo_specs
 
 HEAVY = ("torch", "onnx", "onnxruntime", "onnx_ir", "sklearn", "PIL")
 COMMANDS = {
@@ -60,6 +60,19 @@ print("loaded", [name for name in {HEAVY!r} if name in sys.modules])
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "loaded []"
+
+
+def test_the_bound_is_elaborations() -> None:
+    from archspec.cli import options
+    from compiler.elaborate import MAX_NODES
+
+    assert options.MAX_NODES == MAX_NODES
+
+
+def test_check_takes_a_block_library() -> None:
+    library = ZOO / "blocks" / "resnet.yaml"
+    assert archspec("check", library).strip() == f"{library}: ok"
+    assert "block library" in archspec("show", library, expect=1)
 
 
 def test_check_reports_every_mistake_with_its_place(tmp_path: Path) -> None:
