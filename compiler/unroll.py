@@ -56,6 +56,8 @@ class Unrolling(Evaluation):
         self.extensions = extensions
         self.nodes: dict[str, Node] = {}
         self.outputs: dict[str, str] = {}
+        self._labels: set[str] = set()
+        """The outputs' names, also of those that have no value because of a mistake."""
         self.incomplete = False
         """Whether some node was left out because of a mistake, so that a missing tap need not be one."""
 
@@ -244,11 +246,12 @@ class Unrolling(Evaluation):
     @_step.register
     def _output(self, node: Output, value: Value, name: str, around: Around) -> Value:
         label = self.label(node.label, around, value, node)
-        if label in self.outputs or label in self.spec.inputs:
-            other = "output" if label in self.outputs else "input"
+        if label in self._labels or label in self.spec.inputs:
+            other = "output" if label in self._labels else "input"
             self.fail(
                 "duplicate-output", f"there is an {other} called '{label}' already", node.place_of("label"), around
             )
+        self._labels.add(label)
         if value is not None:
             self.outputs[label] = value.id
         return value

@@ -87,12 +87,11 @@ def load_images(path: str | Path, preprocess: Preprocess) -> Floats:
     """One picture, or all that a .npy holds: (N, C, H, W) in float32, preprocessed. Raises ArchspecError."""
     if Path(path).suffix.lower() != ".npy":
         return load_image(path, preprocess)[None]
-    images = load_array(path)
-    if images.ndim == 3:
-        images = images[None]
+    found = load_array(path)
+    images = found[None] if found.ndim == 3 else found
     if images.ndim != 4 or images.shape[1:] != preprocess.shape or not len(images):
         expected = ", ".join(map(str, preprocess.shape))
-        raise ArchspecError(f"{path} has shape {images.shape}; the network takes ({expected}) or (N, {expected})")
+        raise ArchspecError(f"{path} has shape {found.shape}; the network takes ({expected}) or (N, {expected})")
     return images
 
 

@@ -57,7 +57,7 @@ def save_weights(path: str | Path, state: Mapping[str, Any], metadata: Mapping[s
 
     Raises ArchspecError where a weight is not finite, or the file cannot be written.
     """
-    arrays = {name: np.array(value, order="C") for name, value in state.items()}
+    arrays = {name: np.asarray(value, order="C") for name, value in state.items()}
     for name, array in arrays.items():
         _check_finite(path, name, array)
     header, body = _order_header(save(arrays, metadata=dict(metadata)))

@@ -17,8 +17,11 @@ with extra("train"):
 
 
 def mix_seed(*numbers: int) -> int:
-    """One seed from several numbers, such that neighbours have nothing in common (numpy's SeedSequence)."""
-    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0]) >> 1
+    """One seed from several numbers, such that neighbours have nothing in common (numpy's SeedSequence).
+
+    Their count goes in too: numpy takes (1, 2) and (1, 2, 0) for the same.
+    """
+    return int(np.random.SeedSequence([len(numbers), *numbers]).generate_state(1, np.uint64)[0]) >> 1
 
 
 def count_steps(samples: int, batch: int) -> int:

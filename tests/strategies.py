@@ -7,16 +7,17 @@ between them they use every layer and every structure node.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
-import yaml
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
 from archspec.ops import LAYERS, Shape
+from archspec.spec.text import to_yaml
 
 T = TypeVar("T")
 Document = dict[str, Any]
@@ -51,8 +52,12 @@ class _Scope:
     blocks: bool = True
     depth: int = 0
 
-    def inside(self, **numbers: int) -> _Scope:
-        return replace(self, numbers={**self.numbers, **numbers}, depth=self.depth + 1)
+    def inside(self) -> _Scope:
+        return replace(self, depth=self.depth + 1)
+
+    def aside(self) -> _Scope:
+        """For a body that may not run: what it taps is not known later."""
+        return replace(self, taps=dict(self.taps), depth=self.depth + 1)
 
 
 BLOCKS: Document = {
@@ -68,7 +73,8 @@ BLOCKS: Document = {
     },
     "wide": {
         "args": {"width": "int"},
-        "body": [{"linear": "width"}, "relu", {"linear": {"out": "in_channels", "bias": False}}],
+        "let": {"channels": "in_channels"},
+        "body": [{"linear": "width"}, "relu", {"linear": {"out": "channels", "bias": False}}],
     },
     "around": {
         "args": {"inner": "block", "n": "int = 1"},
@@ -247,14 +253,15 @@ class _Writer:
         fields: dict[str, Any] = {"body": self.keeping(shape, scope.inside())}
         fields |= {"scale": self.one(0.5, 1, "1 / 4")} if self.chance(20) else {}
         fields |= {"survival": self.one(0.5, 1, "9 / 10")} if self.chance(20) else {}
-        fields |= self.one({}, {}, {"shortcut": self.keeping(shape, scope.inside(), 1)}, {"project": ["relu"]})
+        fields |= {"shortcut": self.keeping(shape, scope.inside(), 1)} if self.chance(25) else {}
+        fields |= {"project": ["relu"]} if "shortcut" not in fields and self.chance(25) else {}
         return [{"residual": fields}]
 
     def repeat(self, shape: Shape, scope: _Scope) -> Body:
         index = self.one("i", "turn")
         loop = {"n": self.value(self.number(0, 3), scope)} if self.chance(70) else {"each": {"k": [3, 1]}}
         naming = {"as": index} if index != "i" else {}
-        return [{"repeat": {**loop, **naming, "body": self.keeping(shape, scope.inside(), 2)}}]
+        return [{"repeat": {**loop, **naming, "body": self.keeping(shape, scope.aside(), 2)}}]
 
     def add(self, shape: Shape, scope: _Scope) -> Body:
         branches = [self.keeping(shape, scope.inside(), 2) for _ in range(self.number(1, 3))]
@@ -321,9 +328,8 @@ class _Writer:
     def condition(self, shape: Shape, scope: _Scope) -> tuple[Body, Shape]:
         name, known = self.one(*scope.numbers.items())
         limit = self.number(0, 12)
-        aside = replace(scope.inside(), taps=dict(scope.taps))  # what the branch not taken taps is not known later
-        then, after_then = self.body(shape, scope.inside() if known <= limit else aside, 2)
-        other, after_other = self.body(shape, aside if known <= limit else scope.inside(), 2)
+        then, after_then = self.body(shape, scope.inside() if known <= limit else scope.aside(), 2)
+        other, after_other = self.body(shape, scope.aside() if known <= limit else scope.inside(), 2)
         fields = {"test": f"{name} <= {limit}", "then": then} | ({"else": other} if other else {})
         return [{"when": fields}], after_then if known <= limit else after_other
 
@@ -333,8 +339,8 @@ class _Writer:
             return [], shape
         if self.chance(50):
             fields: dict[str, Any] = {"n": levels, "merge": self.one("add", "mul", "concat")}
-            fields |= {"encoder": self.keeping(shape, scope.inside(), 1)} if self.chance(50) else {}
-            fields |= {"skip": self.keeping(shape, scope.inside(), 1)} if self.chance(50) else {}
+            fields |= {"encoder": self.keeping(shape, scope.aside(), 1)} if self.chance(50) else {}
+            fields |= {"skip": self.keeping(shape, scope.aside(), 1)} if self.chance(50) else {}
             fields |= {"down": [{"max_pool": 2}], "up": [{"upsample": 2}]}
             fields |= {"bottom": ["relu"]} if self.chance(50) else {}
             channels = shape.channels * (levels + 1 if fields["merge"] == "concat" else 1)
@@ -355,7 +361,7 @@ class _Writer:
 
     def call(self, shape: Shape, scope: _Scope) -> tuple[Body, Shape]:
         if self.chance(40):
-            inner = self.keeping(shape, scope.inside(), 2)
+            inner = self.keeping(shape, scope.aside(), 2)
             turns = {"n": self.value(self.number(0, 2), scope)} if self.chance(50) else {}
             return [{"around": {"inner": inner, **turns}}], shape
         if not shape.rank:
@@ -445,17 +451,6 @@ def descriptions() -> SearchStrategy[str]:
     )
 
 
-class _PlainDumper(yaml.SafeDumper):
-    def ignore_aliases(self, data: Any) -> bool:
-        return True
-
-
-def as_yaml(document: Any, *, flow: bool = False) -> str:
-    return yaml.dump(
-        document, Dumper=_PlainDumper, sort_keys=False, allow_unicode=True, default_flow_style=flow, width=100
-    )
-
-
 def as_json(document: Any, *, indent: int | str | None = None, ascii_only: bool = True) -> str:
     return json.dumps(document, indent=indent, ensure_ascii=ascii_only)
 
@@ -478,7 +473,7 @@ def broken(draw: DrawFn, documents: SearchStrategy[Document] | None = None) -> t
     data: Any = json.loads(json.dumps(draw(documents or specs())))
     for _ in range(draw(st.integers(1, 3))):
         data = _damage(draw, data)
-    as_text, name = draw(st.sampled_from([(as_yaml, "spec.yaml"), (as_json, "spec.json")]))
+    as_text, name = draw(st.sampled_from([(to_yaml, "spec.yaml"), (as_json, "spec.json")]))
     raw = as_text(data).encode("utf-8", "surrogatepass")
     if draw(st.integers(0, 3)) == 0:
         raw = _damage_bytes(draw, raw)
@@ -486,18 +481,19 @@ def broken(draw: DrawFn, documents: SearchStrategy[Document] | None = None) -> t
 
 
 def _damage(draw: DrawFn, data: Any) -> Any:
-    places = list(_places(data))
+    parts = [data.get("network"), data.get("network"), data.get("blocks")] if isinstance(data, dict) else []
+    places = list(_places(draw(st.sampled_from([*(part for part in parts if part), data]))))
     if not places:
-        return draw(st.sampled_from(JUNK))
-    container, key = draw(st.sampled_from(places))
-    junk = draw(st.sampled_from(JUNK))
+        return _junk(draw)
+    container, key = places[draw(st.integers(0, len(places) - 1))]
+    junk = _junk(draw)
     deed = draw(st.sampled_from(["drop", "replace", "replace", "rename", "insert", "swap"]))
     if deed == "drop":
         del container[key]
     elif deed == "replace":
         container[key] = junk
     elif deed == "swap":
-        other, place = draw(st.sampled_from(places))
+        other, place = places[draw(st.integers(0, len(places) - 1))]
         if not _holds(container[key], other) and not _holds(other[place], container):
             container[key], other[place] = other[place], container[key]
     elif isinstance(container, list):
@@ -513,7 +509,11 @@ def _damage(draw: DrawFn, data: Any) -> Any:
     return data
 
 
-def _places(data: Any) -> Any:
+def _junk(draw: DrawFn) -> Any:
+    return deepcopy(draw(st.sampled_from(JUNK)))
+
+
+def _places(data: Any) -> Iterator[tuple[Any, Any]]:
     """Every container with every key or index in it."""
     items = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
     for key, value in items:

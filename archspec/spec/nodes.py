@@ -310,10 +310,10 @@ def _takes_number(annotation: Any) -> bool:
 def read_node(raw: Any, place: Place, reading: Reading) -> Node | Broken:
     """One node of a body; what is wrong in it is reported, and `Broken` stands in its place."""
     if isinstance(raw, str):
-        word, value, at = raw, None, place
+        word, value, at, value_at = raw, None, place, place
     elif isinstance(raw, Table) and len(raw) == 1:
         ((word, value),) = raw.items()
-        at = raw.keys_at[word]
+        at, value_at = raw.keys_at[word], raw.values_at[word]
     elif isinstance(raw, Table) and raw:
         keys = " and ".join(f"`{key}`" for key in list(raw)[:3])
         reading.report("bad-node", f"a node has one key, found {keys}; indent its fields, or start a new item", place)
@@ -322,9 +322,9 @@ def read_node(raw: Any, place: Place, reading: Reading) -> Node | Broken:
         reading.report("bad-node", "a node is a word, or a mapping with one key", place)
         return Broken()
     if word in LAYERS:
-        return _read_fields(layer_node(word), word, value, at, reading)
+        return _read_fields(layer_node(word), value, at, value_at, reading)
     if word in STRUCTURE:
-        return _read_fields(STRUCTURE[word], word, value, at, reading)
+        return _read_fields(STRUCTURE[word], value, at, value_at, reading)
     if word in reading.signatures or word in reading.bodies:
         return _read_call(word, value, at, reading)
     known = [*LAYERS, *STRUCTURE, *reading.signatures, *reading.bodies]
@@ -332,28 +332,24 @@ def read_node(raw: Any, place: Place, reading: Reading) -> Node | Broken:
     return Broken()
 
 
-def _read_fields(model: type[Node], word: str, value: Any, at: Place, reading: Reading) -> Node | Broken:
-    if isinstance(value, dict):
+def _read_fields(model: type[Node], value: Any, at: Place, value_at: Place, reading: Reading) -> Node | Broken:
+    fields = Table(at)
+    if isinstance(value, Table):
         fields = value
-    elif value is None:
-        fields = {}
-    elif model.main is not None:
-        fields = {model.main: value}
-    else:
-        reading.report("wrong-type", f"{word} takes named fields, as in `{word}: {{...}}`", at)
+    elif value is not None and model.main is None:
+        message = f"{model.word} takes named fields, as in `{model.word}: {{...}}`"
+        reading.report("wrong-type", message, at)
         return Broken()
+    elif value is not None and model.main is not None:
+        fields[model.main] = value
+        fields.keys_at[model.main], fields.values_at[model.main] = at, value_at
     try:
         node = model.model_validate(fields, context=reading)
     except ValidationError as error:
-        value_place = at if isinstance(value, dict) or value is None else _value_place(value, at)
-        report_invalid(error, model, word, fields, at, value_place, reading.mistakes)
+        report_invalid(error, model, model.word, fields, at, at, reading.mistakes)
         return Broken()
-    node._place, node._written = at, value
+    node._place, node._written = at, fields
     return node
-
-
-def _value_place(value: Any, at: Place) -> Place:
-    return getattr(value, "at", at)
 
 
 def _read_call(word: str, value: Any, at: Place, reading: Reading) -> Node | Broken:

@@ -123,6 +123,24 @@ def _place_after(before: str, name: str) -> Place:
     return Place(name, len(lines), len(lines[-1]) + 1)
 
 
+def to_yaml(data: Any) -> str:
+    """Plain data as text that reads as the same data. (PyYAML's own dumper leaves `1e5` unquoted: a string, to it.)"""
+    text: str = yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
+    return text
+
+
+class _Dumper(yaml.SafeDumper):
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+    def represent_str(self, data: str) -> yaml.ScalarNode:
+        looks_otherwise = data in _WORDS or _INT.fullmatch(data) or _FLOAT.fullmatch(data)
+        return self.represent_scalar("tag:yaml.org,2002:str", data, style='"' if looks_otherwise else None)
+
+
+_Dumper.add_representer(str, _Dumper.represent_str)
+
+
 @dataclass
 class _Builder:
     """Builds marked data from the parser's events, on a stack of its own."""

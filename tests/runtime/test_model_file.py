@@ -131,7 +131,12 @@ def test_external_data_is_found_wherever_it_hides(folder: Path, hide: Callable[[
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(b"", "not a valid ONNX model"), (b"hello world, this is no model", "ONNX"), (b"\x08" * 50, "ONNX"), (b"\xff" * 99, "cut off")],
+    [
+        (b"", "not a valid ONNX model"),
+        (b"hello world, this is no model", "ONNX"),
+        (b"\x08" * 50, "ONNX"),
+        (b"\xff" * 99, "cut off"),
+    ],
 )
 def test_garbage_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
     path = tmp_path / "m.onnx"
@@ -143,7 +148,12 @@ def test_garbage_is_refused(tmp_path: Path, content: bytes, message: str) -> Non
 
 def test_places_that_are_no_files_are_refused(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
-    for path, message in (("none", "does not exist"), (".", "is not a file"), ("pipe", "is not a file"), ("a\0b", "NUL")):
+    for path, message in (
+        ("none", "does not exist"),
+        (".", "is not a file"),
+        ("pipe", "is not a file"),
+        ("a\0b", "NUL"),
+    ):
         with pytest.raises(ArchspecError, match=message):
             Session(tmp_path / path)
 

@@ -37,7 +37,9 @@ def files(tmp_path: Path) -> list[Path]:
 
 @pytest.mark.parametrize("size", [1, 2, 32])
 @pytest.mark.parametrize("batch", ["N", 1, 3])
-def test_labels_are_those_of_the_files_at_any_batch(tmp_path: Path, files: list[Path], size: int, batch: int | str) -> None:
+def test_labels_are_those_of_the_files_at_any_batch(
+    tmp_path: Path, files: list[Path], size: int, batch: int | str
+) -> None:
     found = predict(open_model(tmp_path, batch=batch), files, batch=size)
     assert [Path(item.path).name for item in found] == ["white.png", "two.npy[0]", "two.npy[1]", "black.jpg"]
     assert [item.label for item in found] == ["bright", "bright", "dark", "dark"]
@@ -91,7 +93,9 @@ def test_arrays_run_without_metadata(tmp_path: Path, files: list[Path]) -> None:
     assert np.allclose(two.arrays["logits"], [[-1, 1, -1], [1, -1, -1]], atol=1e-6)
     assert np.array_equal(one.arrays["logits"], two.arrays["logits"][:1])
     assert json.loads(json.dumps(one.to_dict()))["outputs"]["logits"] == one.arrays["logits"].tolist()
-    with pytest.raises(ArchspecError, match=r"white\.png: .*does not say how pictures become its input.*, or give .npy"):
+    with pytest.raises(
+        ArchspecError, match=r"white\.png: .*does not say how pictures become its input.*, or give .npy"
+    ):
         run_arrays(session, files[:1])
 
 

@@ -142,10 +142,15 @@ def test_a_picture_that_is_cut_off_is_refused(tmp_path: Path, name: str) -> None
 def test_what_is_no_picture_is_refused(tmp_path: Path) -> None:
     (tmp_path / "text.png").write_text("hello")
     save_picture(tmp_path / "a.gif")
-    for name, message in (("none.png", "does not exist"), (".", "not a file"), ("text.png", "no PNG"), ("a.gif", "no PNG")):
+    for name, message in (
+        ("none.png", "does not exist"),
+        (".", "not a file"),
+        ("text.png", "no PNG"),
+        ("a.gif", "no PNG"),
+    ):
         with pytest.raises(ArchspecError, match=message):
             load_images(tmp_path / name, GRAY)
-    with pytest.raises(ArchspecError, match="takes 2 channels: give it .npy"):
+    with pytest.raises(ArchspecError, match=r"takes 2 channels: give it \.npy"):
         load_image(tmp_path / "a.gif", Preprocess(2, 1, 1, (0, 0), (1, 1)))
 
 

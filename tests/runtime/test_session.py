@@ -80,7 +80,7 @@ def test_unnamed_axes_are_free_and_fixed_ones_are_not(tmp_path: Path) -> None:
 def test_a_failure_inside_onnx_runtime_is_one_line(tmp_path: Path) -> None:
     model = build_model([helper.make_node("Add", ["a", "b"], ["y"])], {"a": ["N"], "b": ["M"]}, {"y": ["K"]})
     session = open_on_cpu(save(model, tmp_path / "m.onnx"))
-    with pytest.raises(ArchspecError, match="ONNX Runtime failed: .*Add") as caught:
+    with pytest.raises(ArchspecError, match=r"ONNX Runtime failed: .*Add") as caught:
         session.run({"a": np.ones(2, np.float32), "b": np.ones(3, np.float32)})
     assert "\n" not in str(caught.value)
 
@@ -89,22 +89,33 @@ def test_a_model_for_a_later_runtime_is_refused_in_one_line(tmp_path: Path) -> N
     model = build_double()
     model.opset_import[0].version = 28
     model.ir_version = 14
-    with pytest.raises(ArchspecError, match="cannot load it|not a valid ONNX model") as caught:
+    with pytest.raises(ArchspecError, match=r"cannot load it|not a valid ONNX model") as caught:
         open_on_cpu(save(model, tmp_path / "m.onnx"))
     assert "\n" not in str(caught.value)
 
 
 def test_inputs_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
-    model = build_model([helper.make_node("Identity", ["x"], ["y"])], {"x": ["N"]}, {"y": ["N"]}, kind=TensorProto.STRING)
+    model = build_model(
+        [helper.make_node("Identity", ["x"], ["y"])], {"x": ["N"]}, {"y": ["N"]}, kind=TensorProto.STRING
+    )
     with pytest.raises(ArchspecError, match=r"'x' is a tensor\(string\)"):
         open_on_cpu(save(model, tmp_path / "m.onnx"))
 
 
 @pytest.mark.parametrize(
-    "text", ["[", "[]", '{"H": 3}', '{"H": {}}', '{"H": {"value": 0}}', '{"H": {"value": 8, "first": 8}}', '{"H": {"value": 1e3}}']
+    "text",
+    [
+        "[",
+        "[]",
+        '{"H": 3}',
+        '{"H": {}}',
+        '{"H": {"value": 0}}',
+        '{"H": {"value": 8, "first": 8}}',
+        '{"H": {"value": 1e3}}',
+    ],
 )
 def test_malformed_sizes_are_refused(tmp_path: Path, text: str) -> None:
-    with pytest.raises(ArchspecError, match="archspec.sizes"):
+    with pytest.raises(ArchspecError, match=r"archspec\.sizes"):
         open_on_cpu(save(build_double(metadata={"archspec.sizes": text}), tmp_path / "m.onnx"))
 
 
@@ -127,7 +138,11 @@ CUDA, CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
 @pytest.mark.parametrize(
     ("available", "problem", "notice"),
     [
-        ([CUDA, CPU], "no GPU was found", "CUDA provider is installed but could not be used (no GPU was found); running on CPU"),
+        (
+            [CUDA, CPU],
+            "no GPU was found",
+            "CUDA provider is installed but could not be used (no GPU was found); running on CPU",
+        ),
         ([CPU], "no GPU was found", "no GPU was found; running on CPU"),
         ([CPU], None, "has no CUDA provider"),
     ],

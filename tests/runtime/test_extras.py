@@ -1,0 +1,48 @@
+"""A package that is not there is one line that names its extra; importing the package needs none of them."""
+
+from __future__ import annotations
+
+import pytest
+
+from archspec.errors import MissingExtra
+from runtime.extras import extra
+from tests.runtime.without import run_without
+
+HEAVY = ("torch", "onnx", "onnx_ir", "onnxruntime", "sklearn", "PIL", "safetensors")
+
+
+@pytest.mark.parametrize(
+    ("missing", "module", "name"),
+    [
+        ("torch", "runtime.train", "train"),
+        ("torch", "runtime.proof", "train"),
+        ("sklearn", "runtime.data", "train"),
+        ("safetensors", "runtime.run_folder", "train"),
+        ("onnx", "runtime.session", "run"),
+        ("onnxruntime", "runtime.session", "run"),
+        ("onnxruntime", "runtime.evaluate", "run"),
+        ("PIL", "runtime.predict", "run"),
+    ],
+)
+def test_a_missing_package_names_its_extra(missing: str, module: str, name: str) -> None:
+    code = f"""
+from archspec.errors import MissingExtra
+try:
+    import {module}
+except MissingExtra as error:
+    print(error)
+"""
+    assert run_without([missing], code) == f"{missing} is not installed; run: pip install 'archspec-compiler[{name}]'\n"
+
+
+@pytest.mark.parametrize("module", ["runtime", "runtime.doctor", "runtime.gpu", "runtime.sizes", "runtime.strict_json"])
+def test_these_import_nothing_heavy(module: str) -> None:
+    code = f"import {module}; print([name for name in {HEAVY!r} if name in sys.modules])"
+    assert run_without([], code) == "[]\n"
+
+
+def test_other_errors_pass_through() -> None:
+    with pytest.raises(ValueError, match="other"), extra("run"):
+        raise ValueError("other")
+    with pytest.raises(MissingExtra, match=r"no_such_module is not installed; .*\[run\]"), extra("run"):
+        import no_such_module.inner  # type: ignore[import-not-found]  # noqa: F401

@@ -1,0 +1,101 @@
+"""A proof holds where the numbers agree, and fails where a single weight is wrong."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from onnx import helper
+from torch import Tensor, nn
+
+from archspec.errors import ArchspecError
+from runtime.proof import compare, prove
+from tests.runtime.models import build_double, build_model, make_linear, save, save_module
+
+CASES = [{"image": (1, 1, 8, 8)}, {"image": (3, 1, 8, 8)}]
+
+
+def test_equal_networks_are_proven(tmp_path: Path) -> None:
+    module = make_linear()
+    module.train()
+    proof = prove(save_module(module, tmp_path / "m.onnx"), module, CASES)
+    assert [case.inputs for case in proof.cases] == CASES
+    assert [case.outputs for case in proof.cases] == [{"logits": (1, 10)}, {"logits": (3, 10)}]
+    assert 0 <= proof.worst < 1e-5
+    assert module.training
+    assert json.loads(json.dumps(proof.to_dict()))["worst"] == proof.worst
+    assert str(proof.cases[1]).startswith("image 3 × 1 × 8 × 8: torch and ONNX differ by ")
+
+
+@pytest.mark.parametrize("place", [(0, 0), (9, 63), (4, 20)])
+def test_one_wrong_weight_fails(tmp_path: Path, place: tuple[int, int]) -> None:
+    module = make_linear()
+    wrong = module[1].weight.detach().numpy().copy()
+    wrong[place] += 0.01
+    path = save_module(module, tmp_path / "m.onnx", weight=wrong)
+    with pytest.raises(
+        ArchspecError, match=r"for the input image 1 × 1 × 8 × 8 output 'logits' differs by .*at most 0.0001"
+    ):
+        prove(path, module, CASES)
+    assert prove(path, module, CASES, tolerance=0.1).worst > 1e-4
+
+
+def test_a_wrong_shape_fails(tmp_path: Path) -> None:
+    with pytest.raises(ArchspecError, match=r"'logits' is \(1, 7\) in torch and \(1, 10\) in ONNX"):
+        prove(save_module(make_linear(), tmp_path / "m.onnx"), make_linear(classes=7), CASES)
+
+
+def test_numbers_that_are_not_finite_fail(tmp_path: Path) -> None:
+    module = make_linear()
+    path = save_module(module, tmp_path / "m.onnx", bias=np.full(10, np.nan, np.float32))
+    with pytest.raises(ArchspecError, match="holds infinite numbers or NaN in ONNX"):
+        prove(path, module, CASES)
+    with torch.no_grad():
+        module[1].bias.fill_(float("inf"))
+    with pytest.raises(ArchspecError, match="holds infinite numbers or NaN in torch"):
+        prove(path, module, CASES)
+
+
+class Two(nn.Module):
+    def __init__(self, factor: float = 1.0) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, a: Tensor, b: Tensor) -> dict[str, Tensor]:
+        return {"difference": a - b * self.factor, "sum": a + b}
+
+
+def test_several_inputs_and_outputs_go_by_name(tmp_path: Path) -> None:
+    nodes = [helper.make_node("Add", ["a", "b"], ["sum"]), helper.make_node("Sub", ["a", "b"], ["difference"])]
+    shape = ["N", "W"]
+    path = save(build_model(nodes, {"a": shape, "b": shape}, {"sum": shape, "difference": shape}), tmp_path / "m.onnx")
+    case = {"a": (2, 5), "b": (2, 5)}
+    (found,) = prove(path, Two(), [case]).cases
+    assert set(found.differences) == {"sum", "difference"}
+    with pytest.raises(ArchspecError, match="output 'difference' differs by"):
+        prove(path, Two(1.01), [case])
+    with pytest.raises(ArchspecError, match=r"gives one tensor, the ONNX file 2: sum, difference"):
+        prove(path, nn.Bilinear(5, 5, 1), [case])
+
+
+def test_outputs_of_other_names_fail(tmp_path: Path) -> None:
+    path = save(
+        build_model([helper.make_node("Add", ["a", "b"], ["y"])], {"a": [1], "b": [1]}, {"y": [1]}), tmp_path / "m.onnx"
+    )
+    with pytest.raises(ArchspecError, match="the torch module gives difference, sum; the ONNX file y"):
+        prove(path, Two(), [{"a": (1,), "b": (1,)}])
+
+
+def test_a_proof_without_a_case_is_none(tmp_path: Path) -> None:
+    with pytest.raises(ArchspecError, match="at least one case"):
+        prove(save(build_double(), tmp_path / "m.onnx"), nn.Identity(), [])
+
+
+def test_differences_are_relative_to_torchs_largest() -> None:
+    assert compare(np.array([1.0, -4.0]), np.array([1.0, -3.0])) == 0.25
+    assert compare(np.zeros(2), np.zeros(2)) == 0
+    assert compare(np.zeros(2), np.full(2, 1e-3)) > 1
+    assert compare(np.zeros((0, 2)), np.zeros((0, 2))) == 0
