@@ -88,7 +88,7 @@ def test_a_wrong_weight_in_the_file_shows(folder: Path, trained: nn.Sequential, 
 
 
 def test_a_module_with_other_weights_is_refused(folder: Path, trained: nn.Sequential) -> None:
-    with pytest.raises(ArchspecError, match=r"the module's '1\.weight' is not that of weights\.safetensors"):
+    with pytest.raises(ArchspecError, match=r"the module's '1\.(weight|bias)' is not that of weights\.safetensors"):
         evaluate_run(folder, make_linear(seed=1))
     with pytest.raises(ArchspecError, match=r"has no '0\.weight', which the module has"):
         evaluate_run(folder, nn.Sequential(nn.Linear(8, 8), nn.Flatten(), nn.Linear(64, 10)))
