@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,10 +21,6 @@ with extra("train"):
     from safetensors import SafetensorError, safe_open
     from safetensors.numpy import save
 
-if TYPE_CHECKING:
-    from runtime.data import Dataset
-    from runtime.train import TrainSettings
-
 SPEC = "spec.yaml"
 WEIGHTS = "weights.safetensors"
 MODEL = "model.onnx"
@@ -35,21 +31,8 @@ SAMPLES = "samples"
 CLASSES = "archspec.classes"
 PREPROCESS = "archspec.preprocess"
 DATA = "archspec.data"
-GRAPH = "archspec.graph"
-SETTINGS = "archspec.settings"
 
 Array = npt.NDArray[Any]
-
-
-def describe_training(dataset: Dataset, settings: TrainSettings, graph_digest: str) -> dict[str, str]:
-    """The metadata of trained weights: what an exported model tells its users, and what the run can be checked by."""
-    return {
-        CLASSES: json.dumps(dataset.classes, ensure_ascii=False),
-        PREPROCESS: dataset.preprocess.to_json(),
-        DATA: dataset.name,
-        GRAPH: graph_digest,
-        SETTINGS: json.dumps(settings.to_dict()),
-    }
 
 
 def save_weights(path: str | Path, state: Mapping[str, Any], metadata: Mapping[str, str]) -> None:

@@ -43,10 +43,13 @@ class Session:
         self.path = Path(path)
         self._session, self.notice = create_session(path, providers, threads)
         self.providers: tuple[str, ...] = tuple(SHORT.get(name, name) for name in self._session.get_providers())
-        self.inputs: dict[str, Extents] = {item.name: _read_extents(item) for item in self._session.get_inputs()}
-        self.outputs: dict[str, Extents] = {item.name: _read_extents(item) for item in self._session.get_outputs()}
-        self.dtypes = {item.name: _read_dtype(item, path) for item in self._session.get_inputs()}
-        self.metadata: dict[str, str] = dict(self._session.get_modelmeta().custom_metadata_map)
+        try:
+            self.inputs: dict[str, Extents] = {item.name: _read_extents(item) for item in self._session.get_inputs()}
+            self.outputs: dict[str, Extents] = {item.name: _read_extents(item) for item in self._session.get_outputs()}
+            self.dtypes = {item.name: _read_dtype(item, path) for item in self._session.get_inputs()}
+            self.metadata: dict[str, str] = dict(self._session.get_modelmeta().custom_metadata_map)
+        except UnicodeDecodeError as error:
+            raise ArchspecError(f"{path} holds a name or metadata that is not UTF-8 text") from error
         self.sizes = read_sizes(self.metadata)
         if self.notice:
             logging.getLogger("archspec").warning("%s", self.notice)

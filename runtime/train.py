@@ -103,12 +103,11 @@ class TrainResult:
 
     def to_dict(self) -> dict[str, Any]:
         """Everything but the weights."""
-        return {"history": [epoch.to_dict() for epoch in self.history], **self.summary()}
-
-    def summary(self) -> dict[str, Any]:
-        """The result alone: the last line of a run's metrics."""
         names = ("steps", "seconds", "test_images", "test_loss", "test_accuracy")
-        return {name: getattr(self, name) for name in names}
+        return {
+            "history": [epoch.to_dict() for epoch in self.history],
+            **{name: getattr(self, name) for name in names},
+        }
 
 
 def train(

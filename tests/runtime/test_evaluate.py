@@ -16,7 +16,7 @@ from archspec.errors import ArchspecError
 from runtime.data import load_data
 from runtime.evaluate import evaluate_run
 from runtime.predict import predict
-from runtime.run_folder import MODEL, WEIGHTS, describe_training, save_weights
+from runtime.run_folder import CLASSES, DATA, MODEL, PREPROCESS, WEIGHTS, save_weights
 from runtime.session import Session
 from runtime.train import TrainSettings, evaluate_module, train
 from tests.runtime.models import make_linear, save_module
@@ -33,7 +33,8 @@ def trained() -> nn.Sequential:
 
 @pytest.fixture
 def metadata() -> dict[str, str]:
-    return describe_training(load_data("digits"), SETTINGS, "digest")
+    data = load_data("digits")
+    return {CLASSES: json.dumps(data.classes), PREPROCESS: data.preprocess.to_json(), DATA: data.name}
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import struct
 from pathlib import Path
 
@@ -12,19 +11,7 @@ import torch
 from safetensors.numpy import load_file
 
 from archspec.errors import ArchspecError
-from runtime.preprocess import Preprocess
-from runtime.run_folder import (
-    CLASSES,
-    DATA,
-    PREPROCESS,
-    MetricsWriter,
-    describe_training,
-    load_weights,
-    read_metrics,
-    save_weights,
-)
-from runtime.train import TrainSettings
-from tests.runtime.models import make_data
+from runtime.run_folder import MetricsWriter, load_weights, read_metrics, save_weights
 
 STATE = {"b.weight": torch.randn(3, 4).t(), "a": np.arange(5, dtype=np.int64), "scalar": torch.tensor(2.5)}
 METADATA = {"archspec.classes": '["ä", "b"]', "note": "x" * 1000}
@@ -120,12 +107,3 @@ def test_broken_metrics_are_refused_by_line(tmp_path: Path) -> None:
         read_metrics(tmp_path / "m")
     with pytest.raises(ArchspecError, match="cannot write"):
         MetricsWriter(tmp_path / "m" / "below a file")
-
-
-def test_a_training_describes_itself() -> None:
-    data = make_data()
-    found = describe_training(data, TrainSettings(seed=3), "abc")
-    assert json.loads(found[CLASSES]) == list(data.classes)
-    assert Preprocess.from_json(found[PREPROCESS]) == data.preprocess
-    assert (found[DATA], found["archspec.graph"]) == ("rows", "abc")
-    assert json.loads(found["archspec.settings"])["seed"] == 3

@@ -119,6 +119,14 @@ def test_malformed_sizes_are_refused(tmp_path: Path, text: str) -> None:
         open_on_cpu(save(build_double(metadata={"archspec.sizes": text}), tmp_path / "m.onnx"))
 
 
+def test_names_and_metadata_that_are_no_text_are_refused(tmp_path: Path) -> None:
+    whole = build_double(metadata={"note": "hello"}).SerializeToString()
+    for word in (b"hello", b"N"):
+        (tmp_path / "m.onnx").write_bytes(whole.replace(word, b"\x9c" * len(word)))
+        with pytest.raises(ArchspecError, match="not UTF-8 text"):
+            open_on_cpu(tmp_path / "m.onnx")
+
+
 def test_threads_are_checked(double: Path) -> None:
     with pytest.raises(ArchspecError, match="threads must be at least 1"):
         open_on_cpu(double, threads=0)
