@@ -8,13 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from archspec.errors import Diagnostic, SpecError
 from archspec.files import write_text, write_whole
 from archspec.ops import Op
 from archspec.spec.document import is_size
 from archspec.spec.load import Spec, load, read_spec
+from archspec.spec.text import to_yaml
 from archspec.spec.zoo import zoo_specs
 from compiler.analysis.report import Report, analyze
 from compiler.elaborate import MAX_NODES, elaborate
@@ -160,7 +159,7 @@ def train(
     spec = replace(spec, sizes={**spec.sizes, **fitting, **(sizes or {})})
     graph = elaborate(spec)
     module = to_torch(graph, seed=settings.seed)
-    write_text(folder / SPEC, yaml.safe_dump(spec.to_data(), sort_keys=False, allow_unicode=True, width=110))
+    write_text(folder / SPEC, to_yaml(spec.to_data()))
     with MetricsWriter(folder / METRICS) as metrics:
         result = run(module, dataset, settings, on_step, lambda epoch: metrics.write(epoch.to_dict()))
         measured = result.to_dict()

@@ -129,7 +129,11 @@ Probability: TypeAlias = Annotated[_Share, BeforeValidator(_exact_float, json_sc
 
 
 def _exact_padding(value: Any) -> Any:
-    return value if value == "same" else _exact_int(value)
+    if value == "same":
+        return value
+    if not 0 <= _exact_int(value) <= LARGEST:  # said here, since a union would say it once for each alternative
+        raise ValueError(f"should be `same` or a whole number from 0, found {value}")
+    return int(value)
 
 
 Padding: TypeAlias = Annotated[
