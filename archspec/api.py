@@ -8,9 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from archspec.errors import Diagnostic, SpecError
+from archspec.errors import ArchspecError, Diagnostic, SpecError
 from archspec.files import write_text, write_whole
-from archspec.ops import Op
+from archspec.ops import Op, Shape, in_words
 from archspec.spec.document import is_size
 from archspec.spec.load import Spec, load, read_spec
 from archspec.spec.text import to_yaml
@@ -151,6 +151,7 @@ def train(
     from runtime.data import load_data
     from runtime.run_folder import METRICS, SPEC, WEIGHTS, MetricsWriter, save_weights
     from runtime.train import TrainSettings as Settings
+    from runtime.train import check_module
     from runtime.train import train as run
 
     settings, dataset, folder = settings or Settings(), load_data(data), Path(folder)
@@ -158,7 +159,12 @@ def train(
     fitting = {name: extent for name, extent in zip(shape, dataset.preprocess.shape, strict=False) if is_size(name)}
     spec = replace(spec, sizes={**spec.sizes, **fitting, **(sizes or {})})
     graph = elaborate(spec)
+    taken = [node.shape for node in graph.inputs.values()]
+    if taken != [dataset.preprocess.shape]:
+        found = f"{spec.name} takes {in_words(taken)}; the images of {data} are {Shape(*dataset.preprocess.shape)}"
+        raise ArchspecError(f"{found}: choose another spec, or change its `inputs`")
     module = to_torch(graph, seed=settings.seed)
+    check_module(module, dataset)
     write_text(folder / SPEC, to_yaml(spec.to_data()))
     with MetricsWriter(folder / METRICS) as metrics:
         result = run(module, dataset, settings, on_step, lambda epoch: metrics.write(epoch.to_dict()))

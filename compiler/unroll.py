@@ -271,13 +271,12 @@ class Unrolling(Evaluation):
             if argument.type == "block":
                 bodies[key] = Handed(written or (), around)
                 continue
-            place = node.place_of(key)
             if key in node.arguments:
+                place = node.place_of(key)
                 result = self.evaluate(written, around, value, place)
             else:
-                result = self.evaluate(
-                    argument.default, replace(around, names=names), value, block.place_of("args", key)
-                )
+                place = block.place_of("args", key)
+                result = self.evaluate(argument.default, replace(around, names=names), value, place)
             given[key] = names[key] = self.convert(key, argument.type, result, node, place, around)
         text = f"{node.block}({', '.join(f'{key}={shown(item)}' for key, item in given.items())})"
         calls = (Call(text, node.place), *around.calls)

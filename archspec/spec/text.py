@@ -164,7 +164,7 @@ class _Builder:
             while parser.check_event():
                 self._take(parser.get_event())
         except yaml.YAMLError as error:
-            self._refuse_syntax(error)
+            self._refuse_syntax(error, text)
         finally:
             if parser is not None:
                 parser.dispose()
@@ -189,7 +189,7 @@ class _Builder:
     def _node(self, event: Any, place: Place) -> None:
         before = self.nodes
         self._count(1, place)
-        if event.tag is not None and event.tag != "!":
+        if event.tag is not None:
             _refuse("tag", f"tags are not part of the language: {event.tag}", place)
         if isinstance(event, yaml.ScalarEvent):
             value = self._scalar(event, place)
@@ -275,11 +275,12 @@ class _Builder:
     def _place(self, mark: Any) -> Place:
         return Place(self.name, mark.line + 1, mark.column + 1)
 
-    def _refuse_syntax(self, error: yaml.YAMLError) -> NoReturn:
+    def _refuse_syntax(self, error: yaml.YAMLError, text: str) -> NoReturn:
         mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
         problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "cannot be read as YAML"
         context = getattr(error, "context", None)
         place = self._place(mark) if mark else Place(self.name)
+        place = min(place, _place_after(text, self.name))  # the end of a text counts as a line of its own
         _refuse("syntax", f"{context}: {problem}" if context else str(problem), place)
 
 

@@ -105,6 +105,8 @@ def test_check_reports_every_mistake_with_its_place(tmp_path: Path) -> None:
         (("analyze", "resnet18", "--max-nodes", "10"), 1, "more than 10 nodes"),
         (("frobnicate",), 2, "No such command"),
         (("train", "resnet_digits", "--data", "digit"), 1, "did you mean 'digits'?"),
+        (("train", "resnet20", "--data", "digits"), 1, "takes 3×8×8; the images of digits are 1×8×8"),
+        (("train", "resnet_digits", "--data", "digits", "--set", "classes=3"), 1, "digits has 10 classes"),
         (("export", "resnet_digits", "--weights", "nowhere.safetensors"), 1, "nowhere.safetensors"),
         (("run", "nowhere.onnx", "x.png"), 1, "nowhere.onnx does not exist"),
         (("bench", "nowhere.onnx"), 1, "nowhere.onnx does not exist"),

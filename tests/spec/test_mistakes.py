@@ -97,7 +97,11 @@ NODES = [
     bad("a text for a number", BODY + "  - conv: {out: ▸4 of}\n", ("bad-expression", "'4 of' is not an expression")),
     bad("no such word", BODY + "  - conv: {out: 4, init: ▸kaiming}\n", ("bad-value", "should be he or he_fan_out or")),
     bad("too small", BODY + "  - conv: {out: 4, kernel: ▸0}\n", ("bad-value", "greater than or equal to 1, found 0")),
-    bad("negative", BODY + "  - conv: {out: 4, padding: ▸-1}\n", ("bad-value", "should be `same` or a whole number from 0, found -1")),
+    bad(
+        "negative",
+        BODY + "  - conv: {out: 4, padding: ▸-1}\n",
+        ("bad-value", "should be `same` or a whole number from 0, found -1"),
+    ),
     bad("too large", BODY + "  - conv: ▸4294967296\n", ("bad-value", "less than or equal to 2147483647")),
     bad("half a channel", BODY + "  - conv: ▸2.5\n", ("bad-value", "should be a whole number, found 2.5")),
     bad("half a channel, computed", BODY + "  - conv: {out: ▸5 / 2}\n", ("bad-value", "a whole number, found 2.5")),
@@ -198,7 +202,9 @@ BLOCK = "blocks:\n  b: {args: {width: int, rate: float = 0.5, deep: bool = false
 BLOCKS = [
     bad("missing argument", HEAD + BLOCK + "network: [▸b]\n", ("missing-argument", "b needs `width`")),
     bad("unknown argument", HEAD + BLOCK + "network: [b: {width: 1, ▸rat: 2}]\n", ("unknown-argument", "'rate'?")),
-    bad("far argument", HEAD + BLOCK + "network: [b: {width: 1, ▸q: 2}]\n", ("unknown-argument", "it takes width, rate")),
+    bad(
+        "far argument", HEAD + BLOCK + "network: [b: {width: 1, ▸q: 2}]\n", ("unknown-argument", "it takes width, rate")
+    ),
     bad("bare argument", HEAD + BLOCK + "network: [▸b: 3]\n", ("wrong-type", "b takes named arguments")),
     bad("half an int", HEAD + BLOCK + "network: [b: {width: ▸2.5}]\n", ("wrong-type", "of type int, found 2.5")),
     bad("true for an int", HEAD + BLOCK + "network: [b: {width: ▸true}]\n", ("wrong-type", "type int, found true")),
@@ -206,10 +212,18 @@ BLOCKS = [
     bad("int for a bool", HEAD + BLOCK + "network: [b: {width: 1, deep: ▸1}]\n", ("wrong-type", "type bool, found 1")),
     bad("true for a float", HEAD + BLOCK + "network: [b: {width: 1, rate: ▸true}]\n", ("wrong-type", "of type float")),
     bad("call's name", HEAD + BLOCK + "network: [b: {width: 1, name: ▸1}]\n", ("bad-name", "`name` should be a name")),
-    bad("type", HEAD + "blocks: {b: {args: {a: ▸str}, body: []}}\nnetwork: []\n", ("bad-argument", "int, float, bool,")),
+    bad(
+        "type", HEAD + "blocks: {b: {args: {a: ▸str}, body: []}}\nnetwork: []\n", ("bad-argument", "int, float, bool,")
+    ),
     bad("default", HEAD + "blocks: {b: {args: {a: ▸int = 1 +}, body: []}}\nnetwork: []\n", ("bad-expression", "'1 +'")),
-    bad("default body", HEAD + "blocks: {b: {args: {a: ▸block = 1}, body: []}}\nnetwork: []\n", ("bad-argument", "none")),
-    bad("default's value", HEAD + "blocks: {b: {args: {a: ▸int = 0.5}, body: []}}\nnetwork: [b]\n", ("wrong-type", "0.5")),
+    bad(
+        "default body", HEAD + "blocks: {b: {args: {a: ▸block = 1}, body: []}}\nnetwork: []\n", ("bad-argument", "none")
+    ),
+    bad(
+        "default's value",
+        HEAD + "blocks: {b: {args: {a: ▸int = 0.5}, body: []}}\nnetwork: [b]\n",
+        ("wrong-type", "0.5"),
+    ),
     bad("let", HEAD + "blocks: {b: {let: {a: ▸c}, body: []}}\nnetwork: [b]\n", ("unknown-name", "unknown name 'c'")),
     bad("block's name", HEAD + "blocks: {▸conv: {body: []}}\nnetwork: []\n", ("bad-name", "a word of the language")),
     bad("odd name", HEAD + "blocks: {▸a-b: {body: []}}\nnetwork: []\n", ("bad-name", "letters, digits and _")),
@@ -235,11 +249,23 @@ BLOCKS = [
         HEAD + "blocks: {b: {body: [residual: {body: [when: {test: 1, then: [], else: [▸b]}]}]}}\nnetwork: [b]\n",
         ("block-cycle", "b → b"),
     ),
-    bad("argument of a body", HEAD + "blocks: {b: {args: {f: block}, body: [f: {▸a: 1}]}}\nnetwork: []\n", ("unknown-argument", "'a'")),
-    bad("a tap of the caller", HEAD + "blocks: {b: {body: [from: ▸t]}}\nnetwork: [tap: t, b]\n", ("unknown-tap", "'t'")),
+    bad(
+        "argument of a body",
+        HEAD + "blocks: {b: {args: {f: block}, body: [f: {▸a: 1}]}}\nnetwork: []\n",
+        ("unknown-argument", "'a'"),
+    ),
+    bad(
+        "a tap of the caller", HEAD + "blocks: {b: {body: [from: ▸t]}}\nnetwork: [tap: t, b]\n", ("unknown-tap", "'t'")
+    ),
     bad("an input", HEAD + "blocks: {b: {body: [from: ▸x]}}\nnetwork: [b]\n", ("unknown-tap", "none is known here")),
-    bad("a tap of the callee", HEAD + "blocks: {b: {body: [tap: t]}}\nnetwork: [b, from: ▸t]\n", ("unknown-tap", "'t'")),
-    bad("a name of the caller", HEAD + "blocks: {b: {body: [conv: ▸i]}}\nnetwork: [repeat: {n: 1, body: [b]}]\n", ("unknown-name", "'i'")),
+    bad(
+        "a tap of the callee", HEAD + "blocks: {b: {body: [tap: t]}}\nnetwork: [b, from: ▸t]\n", ("unknown-tap", "'t'")
+    ),
+    bad(
+        "a name of the caller",
+        HEAD + "blocks: {b: {body: [conv: ▸i]}}\nnetwork: [repeat: {n: 1, body: [b]}]\n",
+        ("unknown-name", "'i'"),
+    ),
 ]
 
 SEVERAL = [
