@@ -59,7 +59,7 @@ def read_spec(source: str | Path, params: Mapping[str, Any] | None = None) -> Sp
     path = find_spec(source)
     reader = _Reader(root=real_path(path).parent)
     spec = reader.read_whole(path)
-    return replace(_set_params(spec, params or {}), mistakes=tuple(reader.mistakes))
+    return _set_params(replace(spec, mistakes=tuple(reader.mistakes)), params or {})
 
 
 def load(source: str | Path, params: Mapping[str, Any] | None = None) -> Spec:
@@ -152,16 +152,16 @@ class _Reader:
     def _replacements(
         self, base: Mapping[str, Any], own: Mapping[str, Any], written: Table, key: str
     ) -> Mapping[str, Any]:
-        """What a variant sets, as far as there is something to replace."""
+        """What a variant sets, as far as it can replace something of its base."""
+        fitting: dict[str, Any] = {}
         for name, value in own.items():
             problem = _misfit(name, value, base, key)
-            if problem:
-                self._report(
-                    "unknown-param" if name not in base else "bad-param",
-                    problem,
-                    place_in(written, (key, name), written.at, key=name not in base),
-                )
-        return {name: value for name, value in own.items() if name in base}
+            if problem is None:
+                fitting[name] = value
+                continue
+            code = ("unknown-" if name not in base else "bad-") + key.removesuffix("s")
+            self._report(code, problem, place_in(written, (key, name), written.at, key=name not in base))
+        return fitting
 
     def _read_document(self, path: Path) -> tuple[Document, Table, dict[str, Block]]:
         """A document, its marked data, and the blocks it sees."""
@@ -193,7 +193,7 @@ class _Reader:
     def _drop_unknown(self, written: Table) -> dict[str, Any]:
         """The document without keys that the language does not know: a slip there hides no mistake in the network."""
         known = [info.alias or name for name, info in Document.model_fields.items()]
-        for key in written.keys() - known:
+        for key in [key for key in written if key not in known]:
             message = f"unknown field '{key}' of a document{suggest(key, known)}"
             self._report("unknown-field", message, written.keys_at[key])
         return {key: value for key, value in written.items() if key in known}
@@ -226,7 +226,7 @@ class _Reader:
 
     def _read_library(self, path: Path) -> dict[str, Block]:
         _, written, blocks = self._read_document(path)
-        for key in written.keys() - LIBRARY_KEYS:
+        for key in [key for key in written if key not in LIBRARY_KEYS]:
             message = f"a block library has no `{key}`; its blocks see their arguments and the importing spec's params"
             self._report("bad-library", message, written.keys_at[key])
         return blocks
@@ -292,7 +292,7 @@ def _calls(value: Any) -> list[CallNode]:
 
 
 def _set_params(spec: Spec, given: Mapping[str, Any]) -> Spec:
-    mistakes = []
+    mistakes = list(spec.mistakes)
     params = dict(spec.params)
     for name, value in given.items():
         place = Place(f"--set {name}")
@@ -303,10 +303,9 @@ def _set_params(spec: Spec, given: Mapping[str, Any]) -> Spec:
             problem = f"`{name}` {error.message()}"
         if problem:
             mistakes.append(Diagnostic("bad-param" if name in params else "unknown-param", problem, place))
-        params[name] = value
-    if mistakes:
-        raise SpecError(mistakes)
-    return replace(spec, params=MappingProxyType(params))
+        else:
+            params[name] = value
+    return replace(spec, params=MappingProxyType(params), mistakes=tuple(mistakes))
 
 
 def _misfit(name: str, value: Any, base: Mapping[str, Any], key: str) -> str | None:

@@ -1,0 +1,83 @@
+"""An operation of a caller's own, allowed by name: from the spec to torch and ONNX Runtime."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import onnx_ir as ir
+import pytest
+import torch
+from torch import nn
+
+from archspec.api import analyze, to_onnx, to_torch
+from archspec.errors import ArchspecError, SpecError
+from archspec.ops.base import Number, Pointwise, Shape, Weight, Weights
+from compiler.onnx_target.emitter import Emitter
+from tests.documents import graph_from
+from tests.lowering import TOLERANCE, difference, run_onnx, run_torch, sample_inputs, stir
+
+DOCUMENT: dict[str, Any] = {
+    "archspec": 1,
+    "inputs": {"x": [3, "H", "W"]},
+    "sizes": {"H": 8, "W": 8},
+    "params": {"p": 2},
+    "network": [{"conv": 4}, {"ext": {"use": "power", "exponent": "p + 1"}}, "relu"],
+}
+
+
+class Power(Pointwise):
+    """weight · x ** exponent, with one learned weight for each channel."""
+
+    main: ClassVar[str | None] = "exponent"
+
+    exponent: Number = 2.0
+
+    def weights(self, x: Shape) -> Weights:
+        return {"weight": Weight((x.channels, *[1] * x.rank), 1.0)}
+
+
+class PowerModule(nn.Module):
+    def __init__(self, op: Power, x: Shape) -> None:
+        super().__init__()
+        self.exponent = op.exponent
+        self.weight = nn.Parameter(torch.empty(x.channels, *[1] * x.rank))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.weight * x**self.exponent
+
+
+def to_power(op: Power, emit: Emitter, x: ir.Value) -> ir.Value:
+    return emit.op("Mul", [emit.weight("weight"), emit.op("Pow", [x, emit.constant("exponent", op.exponent)])])
+
+
+def test_the_whole_way(tmp_path: Path) -> None:
+    graph = graph_from(DOCUMENT, extensions={"power": Power})
+    assert graph["ext_0"].op == Power(exponent=3)
+    assert analyze(graph).cost.parameters == 3 * 4 * 9 + 4 + 4
+    module = stir(to_torch(graph, rules={Power: PowerModule}))
+    path = tmp_path / "model.onnx"
+    proof = to_onnx(graph, module.state_dict(), path, rules={Power: to_power}, torch_rules={Power: PowerModule})
+    assert proof is not None
+    inputs = sample_inputs(graph, 2, {"H": 9})
+    assert difference(run_torch(graph, module, inputs), run_onnx(path, inputs)) < TOLERANCE
+    wrong = {name: value.numpy().copy() for name, value in module.state_dict().items()}
+    wrong["ext_0.weight"] += 0.5
+    to_onnx(graph, wrong, path, verify=False, rules={Power: to_power})
+    assert difference(run_torch(graph, module, inputs), run_onnx(path, inputs)) > TOLERANCE
+
+
+def test_without_the_callers_leave_it_is_a_mistake() -> None:
+    with pytest.raises(SpecError, match="the caller did not allow the extension 'power'"):
+        graph_from(DOCUMENT)
+
+
+def test_a_missing_rule_names_the_operation(tmp_path: Path) -> None:
+    graph = graph_from(DOCUMENT, extensions={"power": Power})
+    with pytest.raises(ArchspecError, match="torch has no rule for power; give one in `rules`"):
+        to_torch(graph)
+    weights = {name: np.zeros(weight.shape, np.float32) for name, weight in graph.weights.items()}
+    with pytest.raises(ArchspecError, match="onnx has no rule for power"):
+        to_onnx(graph, weights, tmp_path / "m.onnx", verify=False)
+    assert list(tmp_path.iterdir()) == []
