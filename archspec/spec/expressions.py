@@ -92,7 +92,7 @@ class Expression:
         except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
             raise ExpressionError(f"'{text}' is not an expression") from error
         _check(tree, text)
-        return cls(text, tree, cost=sum(1 for _ in ast.walk(tree)))
+        return cls(text, tree, cost=sum(isinstance(node, ast.expr) for node in ast.walk(tree)))
 
     def __call__(self, scope: Scope) -> Value:
         """The value in a scope. Raises ExpressionError."""
