@@ -81,6 +81,8 @@ class Evaluation:
         spelled = renamed or {}
         plain = {
             key: self.evaluate(written, around, value, node.place_of(spelled.get(key, key)))
+            if isinstance(written, Expression)
+            else written
             for key, written in fields.items()
         }
         cached = (op, str(plain))  # as text, true is not 1

@@ -353,6 +353,8 @@ class Unrolling(Evaluation):
             return None
         try:
             shape: Shape = op.infer(*(operand.shape for operand in operands))
+            if max(shape) > LARGEST:
+                raise OpError(f"an extent of {max(shape):,} is larger than any value may be")
         except OpError as error:
             self.misfit(str(error), node.place_of(error.field) if error.field else node.place, around)
         return self._keep(

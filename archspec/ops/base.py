@@ -178,10 +178,6 @@ class Op(BaseModel, ABC):
         """Additions of a bias for one sample."""
         return 0
 
-    def require(self, holds: bool, message: str, field: str | None = None) -> None:
-        if not holds:
-            raise OpError(message, field)
-
 
 class Layer(Op):
     """An operation on one value: a word of the language."""

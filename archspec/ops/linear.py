@@ -10,6 +10,7 @@ from archspec.ops.base import (
     Init,
     Layer,
     NonNegative,
+    OpError,
     Padding,
     Positive,
     Shape,
@@ -43,14 +44,15 @@ class Conv(Layer):
         return Window(self.kernel, self.stride, pad, self.dilation)
 
     def infer(self, x: Shape) -> Shape:
-        self.require(1 <= x.rank <= 3, f"conv needs one to three spatial axes, found the shape {x}")
+        if not 1 <= x.rank <= 3:
+            raise OpError(f"conv needs one to three spatial axes, found the shape {x}")
         centred = self.padding != "same" or self.kernel % 2 == 1
-        self.require(
-            centred, f"padding: same needs an odd kernel, found {self.kernel}; give padding a number", "kernel"
-        )
+        if not centred:
+            raise OpError(f"padding: same needs an odd kernel, found {self.kernel}; give padding a number", "kernel")
         _require_groups(self, x)
         space = [self.window.slide(size) for size in x.space]
-        self.require(min(space) >= 1, f"a window of {self.window.reach} does not fit into {x}", "kernel")
+        if min(space) < 1:
+            raise OpError(f"a window of {self.window.reach} does not fit into {x}", "kernel")
         return Shape(self.out, *space)
 
     def weights(self, x: Shape) -> Weights:
@@ -88,13 +90,16 @@ class ConvTranspose(Layer):
         return Window(self.kernel, self.stride, self.padding, self.dilation)
 
     def infer(self, x: Shape) -> Shape:
-        self.require(1 <= x.rank <= 3, f"conv_transpose needs one to three spatial axes, found the shape {x}")
+        if not 1 <= x.rank <= 3:
+            raise OpError(f"conv_transpose needs one to three spatial axes, found the shape {x}")
         small = self.output_padding < max(self.stride, self.dilation)
-        self.require(small, "output_padding should be smaller than the stride or the dilation", "output_padding")
+        if not small:
+            raise OpError("output_padding should be smaller than the stride or the dilation", "output_padding")
         _require_groups(self, x)
         grow = self.window.reach + self.output_padding - 2 * self.padding
         space = [(size - 1) * self.stride + grow for size in x.space]
-        self.require(min(space) >= 1, f"nothing is left of {x} after a padding of {self.padding}", "padding")
+        if min(space) < 1:
+            raise OpError(f"nothing is left of {x} after a padding of {self.padding}", "padding")
         return Shape(self.out, *space)
 
     def weights(self, x: Shape) -> Weights:
@@ -121,7 +126,8 @@ class Linear(Layer):
     init: Init = "he"
 
     def infer(self, x: Shape) -> Shape:
-        self.require(x.rank == 0, f"linear needs a vector, found {x}; put `flatten` before it")
+        if x.rank != 0:
+            raise OpError(f"linear needs a vector, found {x}; put `flatten` before it")
         return Shape(self.out)
 
     def weights(self, x: Shape) -> Weights:
@@ -149,6 +155,5 @@ def _kernel_and_bias(shape: tuple[int, ...], out: int, fan_in: int, fan_out: int
 
 def _require_groups(op: Conv | ConvTranspose, x: Shape) -> None:
     for channels, side in ((x.channels, "input"), (op.out, "output")):
-        op.require(
-            channels % op.groups == 0, f"groups: {op.groups} does not divide the {channels} {side} channels", "groups"
-        )
+        if channels % op.groups != 0:
+            raise OpError(f"groups: {op.groups} does not divide the {channels} {side} channels", "groups")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import ClassVar
 
-from archspec.ops.base import Op, Shape, in_words
+from archspec.ops.base import Op, OpError, Shape, in_words
 
 
 class Merge(Op):
@@ -21,7 +21,8 @@ class Add(Merge):
     """The sum of values of one shape."""
 
     def infer(self, *xs: Shape) -> Shape:
-        self.require(len(set(xs)) == 1, f"add needs equal shapes, found {in_words(xs)}")
+        if len(set(xs)) > 1:
+            raise OpError(f"add needs equal shapes, found {in_words(xs)}")
         return xs[0]
 
 
@@ -32,7 +33,8 @@ class Mul(Merge):
         same_axes = len({x.rank for x in xs}) == 1
         extents = [max(sizes) for sizes in zip(*xs, strict=False)]
         fits = all(size in (1, extent) for x in xs for size, extent in zip(x, extents, strict=False))
-        self.require(same_axes and fits, f"mul needs equal shapes or extents of 1, found {in_words(xs)}")
+        if not (same_axes and fits):
+            raise OpError(f"mul needs equal shapes or extents of 1, found {in_words(xs)}")
         return Shape(*extents)
 
 
@@ -40,7 +42,8 @@ class Concat(Merge):
     """The channels of all operands, in order."""
 
     def infer(self, *xs: Shape) -> Shape:
-        self.require(len({x.space for x in xs}) == 1, f"concat needs equal spatial sizes, found {in_words(xs)}")
+        if len({x.space for x in xs}) > 1:
+            raise OpError(f"concat needs equal spatial sizes, found {in_words(xs)}")
         return Shape(sum(x.channels for x in xs), *xs[0].space)
 
 

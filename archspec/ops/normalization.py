@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 from archspec.ops.base import (
     Epsilon,
     Flag,
+    OpError,
     Pointwise,
     Positive,
     Probability,
@@ -56,7 +57,8 @@ class GroupNorm(Normalization):
 
     def infer(self, x: Shape) -> Shape:
         fits = x.channels % self.groups == 0
-        self.require(fits, f"groups: {self.groups} does not divide the {x.channels} channels", "groups")
+        if not fits:
+            raise OpError(f"groups: {self.groups} does not divide the {x.channels} channels", "groups")
         return x
 
 
@@ -66,5 +68,6 @@ class InstanceNorm(Normalization):
     affine: Flag = False
 
     def infer(self, x: Shape) -> Shape:
-        self.require(x.rank >= 1, f"instance_norm needs spatial axes, found the vector {x}")
+        if x.rank < 1:
+            raise OpError(f"instance_norm needs spatial axes, found the vector {x}")
         return x

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from archspec.ops.base import Flag, Layer, NonNegative, Op, Positive, Shape, Window, in_words
+from archspec.ops.base import Flag, Layer, NonNegative, Op, OpError, Positive, Shape, Window, in_words
 
 
 class Pool(Layer):
@@ -22,10 +22,13 @@ class Pool(Layer):
         return Window(self.kernel, self.stride or self.kernel, self.padding)
 
     def infer(self, x: Shape) -> Shape:
-        self.require(1 <= x.rank <= 3, f"{self.kind} needs one to three spatial axes, found the shape {x}")
-        self.require(2 * self.padding <= self.kernel, "padding should be at most half the kernel", "padding")
+        if not 1 <= x.rank <= 3:
+            raise OpError(f"{self.kind} needs one to three spatial axes, found the shape {x}")
+        if 2 * self.padding > self.kernel:
+            raise OpError("padding should be at most half the kernel", "padding")
         space = [self.window.slide(size, ceil=self.ceil) for size in x.space]
-        self.require(min(space) >= 1, f"a window of {self.kernel} does not fit into {x}", "kernel")
+        if min(space) < 1:
+            raise OpError(f"a window of {self.kernel} does not fit into {x}", "kernel")
         return Shape(x.channels, *space)
 
 
@@ -41,7 +44,8 @@ class GlobalPool(Layer):
     """One value for each channel; the spatial axes stay, with extent 1."""
 
     def infer(self, x: Shape) -> Shape:
-        self.require(x.rank >= 1, f"{self.kind} needs spatial axes, found the vector {x}")
+        if x.rank < 1:
+            raise OpError(f"{self.kind} needs spatial axes, found the vector {x}")
         return Shape(x.channels, *[1] * x.rank)
 
 
@@ -62,7 +66,8 @@ class Upsample(Layer):
     mode: Literal["nearest", "linear"] = "nearest"
 
     def infer(self, x: Shape) -> Shape:
-        self.require(1 <= x.rank <= 3, f"upsample needs one to three spatial axes, found the shape {x}")
+        if not 1 <= x.rank <= 3:
+            raise OpError(f"upsample needs one to three spatial axes, found the shape {x}")
         return Shape(x.channels, *(size * self.scale for size in x.space))
 
 
@@ -81,7 +86,8 @@ class PadChannels(Layer):
     out: Positive
 
     def infer(self, x: Shape) -> Shape:
-        self.require(self.out >= x.channels, f"cannot pad {x.channels} channels to {self.out}", "out")
+        if self.out < x.channels:
+            raise OpError(f"cannot pad {x.channels} channels to {self.out}", "out")
         return Shape(self.out, *x.space)
 
 
@@ -92,10 +98,10 @@ class Crop(Op):
     carriers: ClassVar[int | None] = 1
 
     def infer(self, *xs: Shape) -> Shape:
-        self.require(len({x.rank for x in xs}) == 1, f"cannot crop {in_words(xs)} to one size: they differ in axes")
+        if len({x.rank for x in xs}) > 1:
+            raise OpError(f"cannot crop {in_words(xs)} to one size: they differ in axes")
         cut = Shape(xs[0].channels, *map(min, *(x.space for x in xs)))
         centred = all((whole - part) % 2 == 0 for whole, part in zip(xs[0].space, cut.space, strict=True))
-        self.require(
-            centred, f"cannot cut the centre, {cut}, out of {xs[0]}: an odd number of pixels would be left over"
-        )
+        if not centred:
+            raise OpError(f"cannot cut the centre, {cut}, out of {xs[0]}: an odd number of pixels would be left over")
         return cut

@@ -29,11 +29,12 @@ REFUSED = {
     ),
     "loops over a long list": (
         HEAD
-        + f"params: {{l: [{', '.join('1' * 1000)}]}}\nnetwork: [repeat: {{each: {{a: l}}, body: [repeat: {{each: {{b: l}}, body: []}}]}}]\n",
+        + f"params: {{l: [{', '.join('1' * 1000)}]}}\n"
+        + "network: [repeat: {each: {a: l}, body: [repeat: {each: {b: l}, body: []}]}]\n",
         "too-many-nodes",
     ),
     "tree of blocks with empty leaves": (chain(60, "{body: [NEXT, NEXT]}", "{body: []}"), "too-many-nodes"),
-    "tree of blocks in branches": (chain(40, "{body: [add: [[NEXT], [NEXT]]]}", "{body: []}"), "too-many-nodes"),
+    "tree of blocks in branches": (chain(30, "{body: [add: [[NEXT], [NEXT]]]}", "{body: []}"), "too-many-nodes"),
     "tree of handed bodies": (
         HEAD + "blocks: {two: {args: {f: block}, body: [f, f]}}\nnetwork: [" + "two: {f: [" * 19 + "]}" * 19 + "]\n",
         "too-many-nodes",
@@ -60,9 +61,11 @@ REFUSED = {
         chain(50, "{args: {w: int = 10}, body: [NEXT: {w: w * w}]}", "{args: {w: int}, body: [conv: w]}"),
         "bad-expression",
     ),
-    "channels that double": (
-        HEAD + "network: [repeat: {n: 64, body: [concat: [[], []]]}, conv: in_channels]\n",
-        "bad-value",
+    "channels that double": (HEAD + "network: [repeat: {n: 20000, body: [concat: [[], []]]}]\n", "shape-mismatch"),
+    "extents that double": (HEAD + "network: [repeat: {n: 20000, body: [upsample: 2]}, linear: 3]\n", "shape-mismatch"),
+    "a flat giant": (
+        "archspec: 1\ninputs: {x: [2147483647, 2147483647, 2147483647]}\nnetwork: [flatten]\n",
+        "shape-mismatch",
     ),
     "costly expressions": (
         HEAD + f"network: [repeat: {{n: 90000, body: [conv: {{out: {'(1 + 1) * ' * 19}0 + 1}}]}}]\n",
