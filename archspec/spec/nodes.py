@@ -6,7 +6,7 @@ A mistake in one node does not hide the next: it is reported to the `Reading`, a
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, cached_property
 from types import MappingProxyType
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias, get_args
 
@@ -63,9 +63,9 @@ class Node(BaseModel):
     _place: Place = PrivateAttr(default_factory=lambda: _NOWHERE)  # a default would be copied, deeply, for each node
     _written: Any = PrivateAttr(default=None)
 
-    @property
+    @cached_property
     def place(self) -> Place:
-        return self._place
+        return self._place  # pydantic's private attributes are slow to get
 
     @property
     def written(self) -> Any:
