@@ -447,7 +447,8 @@ def _inputs(draw: DrawFn) -> tuple[list[Any], dict[str, int], Shape]:
 def descriptions() -> SearchStrategy[str]:
     """Any text that YAML and JSON can hold, in one line or several."""
     return st.text(
-        st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]) | st.sampled_from("\n\t\"'\\:#-{}"), max_size=20
+        st.characters(codec="utf-8", exclude_categories=["Cc", "Cn", "Cs"]) | st.sampled_from("\n\t\"'\\:#-{}"),
+        max_size=20,
     )
 
 

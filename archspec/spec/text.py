@@ -25,6 +25,7 @@ _PARSER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 _CONTROL = re.compile(r"[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _BREAK = re.compile(r"\r\n|[\n\r\x85\u2028\u2029]")
+_IN_JSON_STRINGS = re.compile(r"[\x7f-\x9f\u2028\u2029\ufffe\uffff]")
 _SURROGATES = re.compile(r"(?<!\\)((?:\\\\)*)\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
 _INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
@@ -99,17 +100,19 @@ def read_bytes(raw: bytes, name: str) -> Marked:
     except UnicodeDecodeError as error:
         before = raw[: error.start].decode("utf-8")
         _refuse("not-utf8", f"the byte 0x{raw[error.start]:02x} is not UTF-8", _place_after(before, name))
+    if name.endswith(".json"):
+        text = _json_as_yaml(text)
     if control := _CONTROL.search(text):
         message = f"the character U+{ord(control[0]):04X} is not allowed here; a string in double quotes may escape it"
         _refuse("control-character", message, _place_after(text[: control.start()], name))
-    if name.endswith(".json"):
-        text = _json_as_yaml(text)
     return _Builder(name).build(text)
 
 
 def _json_as_yaml(text: str) -> str:
-    """JSON may be indented with tabs, and writes a character above U+FFFF as two escapes; YAML refuses both."""
+    """JSON may be indented with tabs, hold characters in strings that are none or end a line in YAML, and write one
+    above U+FFFF as two escapes."""
     text = text.replace("\t", " ")  # there is none inside strings
+    text = _IN_JSON_STRINGS.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
     return _SURROGATES.sub(_join_surrogates, text)
 
 

@@ -249,7 +249,7 @@ def test_json_is_read_as_json_means_it(indent: Any, separators: Any) -> None:
 
 
 def test_json_in_utf8() -> None:
-    document = {"a": "é😀", "b": "ä"}
+    document = {"a": "é😀 \u2028 \u2029 \x7f \x85 \x9f \ufffe \uffff \ufeff", "ä": ["\u2028 x", "\ud7ff\ue000"]}
     assert read_bytes(json.dumps(document, ensure_ascii=False).encode(), "f.json").data == document
 
 
