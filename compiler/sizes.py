@@ -18,7 +18,10 @@ MAX_EFFORT = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The values of one dynamic size: first, first + step, …; `step` is 0 where only `value` fits the weights."""
+    """The values of one dynamic size, the densest row of them through `value`: first, first + step, …
+
+    `step` is 0 where there is no such row: where the weights fit `value` alone, or at most what a stride rounds to it.
+    """
 
     value: int
     first: int
