@@ -370,7 +370,9 @@ class _Writer:
             widths = [self.channels() for _ in range(self.number(1, 2))]
             return [{"chain": {"widths": widths}}], Shape(widths[-1] + shape.channels, *shape.space)
         width = self.channels()
-        more = self.one({}, {"act": ["relu"]}, {"drop": False}, {"rate": 0}, {"rate": 0.5, "act": "none"})
+        more: dict[str, Any] = self.one(
+            {}, {"act": ["relu"]}, {"drop": False}, {"rate": 0}, {"rate": 0.5, "act": "none"}
+        )
         name = {"name": f"stage{self.number(0, 10**6)}"} if self.chance(20) else {}
         return [{"plain": {"width": self.value(width, scope), **more, **name}}], Shape(width, *shape.space)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any, TypeAlias
 
 import typer
@@ -67,6 +68,17 @@ def build_graph(spec: str, params: Iterable[str], sizes: Iterable[str], max_node
 
 
 def print_json(result: Any) -> None:
-    """Print a result as JSON; counts of paths may have more digits than Python converts by default."""
+    """Print a result as JSON."""
+    with any_digits():
+        print(json.dumps(result, indent=2, ensure_ascii=False))
+
+
+@contextmanager
+def any_digits() -> Iterator[None]:
+    """Convert integers of any length for a while: counts of paths may have more digits than Python does by default."""
+    before = sys.get_int_max_str_digits()
     sys.set_int_max_str_digits(0)
-    print(json.dumps(result, indent=2, ensure_ascii=False))
+    try:
+        yield
+    finally:
+        sys.set_int_max_str_digits(before)

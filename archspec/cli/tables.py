@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from archspec.cli.options import any_digits
 from archspec.cli.tree import Branch
 from archspec.ops import Shape
 from compiler.analysis.cost import CONVENTIONS
@@ -43,11 +44,11 @@ def in_short(count: int) -> str:
 
 def exactly(count: int) -> str:
     """All digits where a line can hold them, else the first ones and how many there are."""
-    sys.set_int_max_str_digits(0)
-    digits = f"{count:,}"
+    with any_digits():
+        digits = f"{count:,}"
     if len(digits) <= 60:
         return digits
-    plain = str(count)
+    plain = digits.replace(",", "")
     return f"{plain[:12]}… ({len(plain):,} digits; --json has all)"
 
 
