@@ -52,6 +52,8 @@ _COMPARISONS: dict[type[ast.AST], Callable[[Any, Any], bool]] = {
 
 def _round(value: Any) -> Any:
     """To the nearest whole number, halves to the even one; Python's second argument could cost without bound."""
+    if isinstance(value, bool):
+        raise TypeError("true and false are no numbers")
     return round(value)
 
 

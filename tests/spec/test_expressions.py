@@ -131,6 +131,7 @@ def test_what_is_no_expression(text: str) -> None:
         ("len(a)", "has no value"),
         ("len()", "has no value"),
         ("round(xs)", "has no value"),
+        ("round(flag)", "has no value: true and false are no numbers"),
         ("round(a, 1)", "has no value"),
         ("round(a, -10000000000)", "has no value"),
         ("1000000000 * 1000000001", "'1000000000 * 1000000001' is larger than any size could be"),
