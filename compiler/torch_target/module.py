@@ -20,6 +20,10 @@ MAX_PARAMETERS = 1 << 33
 """32 GiB in fp32; a spec that asks for more is more likely wrong than wanted."""
 
 
+TAKEN = frozenset(("self", "torch", "device", "inf", "nan", "NoneType", "fx_pytree", "pytree"))
+"""What generated code calls by name: an input of that name gets an underscore as an argument of `forward`."""
+
+
 def to_torch(graph: Graph, *, seed: int = 0, rules: Mapping[type[Op], TorchRule] | None = None) -> fx.GraphModule:
     """A module whose state dict has the names of `graph.weights`, initialized from `seed`.
 
@@ -37,7 +41,7 @@ def to_torch(graph: Graph, *, seed: int = 0, rules: Mapping[type[Op], TorchRule]
     with torch.device("meta"):
         for node in graph:
             if isinstance(node.op, Input):
-                values[node.id] = flow.placeholder(node.id)
+                values[node.id] = flow.placeholder(f"{node.id}_" if node.id in TAKEN else node.id)
                 continue
             made = table[type(node.op)](node.op, *graph.operands(node))
             operands = tuple(values[operand] for operand in node.inputs)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import shutil
+from pathlib import Path
 
 import pytest
 import torch
@@ -15,7 +16,8 @@ from archspec.ops import Conv, ConvTranspose, Dropout, Linear, Scale, Shape, Sto
 from archspec.spec.reserved import MODULE_NAMES
 from archspec.spec.zoo import zoo_specs
 from compiler.torch_target.module import load_weights
-from tests.lowering import graph_of
+from tests.documents import graph_from
+from tests.lowering import TOLERANCE, compare, graph_of
 
 
 def test_modules_are_nested_and_named_as_the_spec_is() -> None:
@@ -165,3 +167,9 @@ def test_a_learned_scale_starts_at_its_value() -> None:
     state = to_torch(graph_of(Scale(value=0.25, trainable=True), Shape(4))).state_dict()
     assert state["op.factor"].item() == 0.25
     assert state["op.factor"].shape == ()
+
+
+@pytest.mark.parametrize("name", ["self", "torch", "forward", "image", "device"])
+def test_an_input_may_have_any_name(name: str, tmp_path: Path) -> None:
+    document = {"archspec": 1, "inputs": {"x": [4], name: [3]}, "network": [{"concat": [[], [{"from": name}]]}]}
+    assert compare(graph_from(document), tmp_path) < TOLERANCE
