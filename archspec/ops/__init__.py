@@ -27,9 +27,17 @@ from archspec.ops.base import (
     in_words,
 )
 from archspec.ops.linear import Conv, ConvTranspose, Linear
-from archspec.ops.merge import Add, Concat, Input, Merge, Mul
-from archspec.ops.normalization import BatchNorm, GroupNorm, InstanceNorm, LayerNorm
-from archspec.ops.regularization import Dropout, Scale, StochasticDepth
+from archspec.ops.merge import Add, Concat, Input, Mean, Merge, Mul, Shake, Vote
+from archspec.ops.normalization import (
+    BatchNorm,
+    BatchRenorm,
+    GhostBatchNorm,
+    GroupNorm,
+    InstanceNorm,
+    LayerNorm,
+    Normalization,
+)
+from archspec.ops.regularization import Dropout, Scale, ShakeDrop, Shift, StochasticDepth
 from archspec.ops.resize import (
     AvgPool,
     Crop,
@@ -38,27 +46,35 @@ from archspec.ops.resize import (
     GlobalMaxPool,
     MaxPool,
     PadChannels,
+    PadSpace,
     Upsample,
 )
 
 OPS: tuple[type[Op], ...] = (
     *(Conv, ConvTranspose, Linear),
-    *(BatchNorm, LayerNorm, GroupNorm, InstanceNorm),
+    *(BatchNorm, GhostBatchNorm, BatchRenorm, LayerNorm, GroupNorm, InstanceNorm),
     *(Relu, Relu6, LeakyRelu, Prelu, Elu, Gelu, Silu, Sigmoid, HardSigmoid, HardSwish, Tanh, Softplus, Softmax),
     *(MaxPool, AvgPool, GlobalAvgPool, GlobalMaxPool, Upsample, Flatten, PadChannels),
-    *(Scale, Dropout, StochasticDepth),
-    *(Input, Add, Mul, Concat, Crop),
+    *(Scale, Shift, Dropout, StochasticDepth, ShakeDrop),
+    *(Input, Add, Mul, Concat, Mean, Shake, Vote, Crop, PadSpace),
 )
+
+NORMALIZATIONS: dict[str, type[Normalization]] = {
+    op.kind.removesuffix("_norm"): op for op in OPS if issubclass(op, Normalization)
+}
+"""What `norm` may be of, by the word for its kind."""
 
 LAYERS: dict[str, type[Layer]] = {op.kind: op for op in OPS if issubclass(op, Layer)}
 """The operations that are words of the language."""
 
 __all__ = [
     "LAYERS",
+    "NORMALIZATIONS",
     "OPS",
     "Add",
     "AvgPool",
     "BatchNorm",
+    "BatchRenorm",
     "Concat",
     "Conv",
     "ConvTranspose",
@@ -67,6 +83,7 @@ __all__ = [
     "Elu",
     "Flatten",
     "Gelu",
+    "GhostBatchNorm",
     "GlobalAvgPool",
     "GlobalMaxPool",
     "GroupNorm",
@@ -80,16 +97,22 @@ __all__ = [
     "LeakyRelu",
     "Linear",
     "MaxPool",
+    "Mean",
     "Merge",
     "Mul",
+    "Normalization",
     "Op",
     "OpError",
     "PadChannels",
+    "PadSpace",
     "Prelu",
     "Relu",
     "Relu6",
     "Scale",
+    "Shake",
+    "ShakeDrop",
     "Shape",
+    "Shift",
     "Sigmoid",
     "Silu",
     "Softmax",
@@ -97,6 +120,7 @@ __all__ = [
     "StochasticDepth",
     "Tanh",
     "Upsample",
+    "Vote",
     "Weight",
     "Weights",
     "Window",

@@ -6,7 +6,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
-from math import prod
+from math import prod, sqrt
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
@@ -46,12 +46,17 @@ class Shape(tuple[int, ...]):
 Init: TypeAlias = Literal["he", "he_fan_out", "glorot", "torch", "zeros"]
 
 
+Draw: TypeAlias = Literal["sample", "batch"]
+"""Whether chance decides for each sample by itself, or once for a whole batch."""
+
+
 @dataclass(frozen=True, slots=True)
 class Weight:
     """One stored tensor: its shape, how it starts (a rule's name, or a constant), whether gradients change it, and
     whether it is a buffer: a statistic that is kept beside the parameters.
 
-    `fan_in` is the number of inputs that one output sums over, `fan_out` the number of outputs that one input reaches.
+    `fan_in` is the number of inputs that one output sums over, `fan_out` the number of outputs that one input reaches;
+    what a rule draws is multiplied by `gain`.
     """
 
     shape: tuple[int, ...]
@@ -60,10 +65,26 @@ class Weight:
     buffer: bool = False
     fan_in: int = 1
     fan_out: int = 1
+    gain: float = 1.0
 
     @property
     def numel(self) -> int:
         return prod(self.shape)
+
+    @property
+    def deviation(self) -> float:
+        """The standard deviation of its first values.
+
+        he and he_fan_out: √(2/fan) (He et al., 2015); glorot: √(2/(fan_in + fan_out)) (Glorot and Bengio, 2010); torch:
+        √(1/(3 fan_in)), of a uniform draw in ±1/√fan_in, as torch's layers start; each times `gain`.
+        """
+        variance = {
+            "he": 2 / self.fan_in,
+            "he_fan_out": 2 / self.fan_out,
+            "glorot": 2 / (self.fan_in + self.fan_out),
+            "torch": 1 / (3 * self.fan_in),
+        }
+        return self.gain * sqrt(variance.get(str(self.init), 0.0))
 
 
 Weights: TypeAlias = dict[str, Weight]
@@ -119,12 +140,16 @@ _Size = Annotated[int, Field(ge=1, le=LARGEST)]
 _Count = Annotated[int, Field(ge=0, le=LARGEST)]
 _Real = Annotated[float, Field(allow_inf_nan=False)]
 _Share = Annotated[float, Field(ge=0, le=1)]
+_Gain = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+_Ratio = Annotated[float, Field(ge=1, allow_inf_nan=False)]
 _Tiny = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Flag: TypeAlias = Annotated[bool, Field(strict=True)]
 Positive: TypeAlias = Annotated[_Size, BeforeValidator(_exact_int, json_schema_input_type=_Size)]
 NonNegative: TypeAlias = Annotated[_Count, BeforeValidator(_exact_int, json_schema_input_type=_Count)]
 Number: TypeAlias = Annotated[_Real, BeforeValidator(_exact_float, json_schema_input_type=_Real)]
 Epsilon: TypeAlias = Annotated[_Tiny, BeforeValidator(_exact_float, json_schema_input_type=_Tiny)]
+Gain: TypeAlias = Annotated[_Gain, BeforeValidator(_exact_float, json_schema_input_type=_Gain)]
+Ratio: TypeAlias = Annotated[_Ratio, BeforeValidator(_exact_float, json_schema_input_type=_Ratio)]
 Probability: TypeAlias = Annotated[_Share, BeforeValidator(_exact_float, json_schema_input_type=_Share)]
 
 

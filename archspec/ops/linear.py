@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from math import prod
+from dataclasses import replace
+from math import prod, sqrt
 from typing import ClassVar
 
 from archspec.ops.base import (
     Flag,
+    Gain,
     Init,
     Layer,
     NonNegative,
@@ -37,6 +39,8 @@ class Conv(Layer):
     groups: Positive = 1
     bias: Flag = True
     init: Init = "he"
+    gain: Gain = 1.0
+    weight_norm: Flag = False
 
     @property
     def window(self) -> Window:
@@ -58,7 +62,7 @@ class Conv(Layer):
     def weights(self, x: Shape) -> Weights:
         area, fan_in, fan_out = _area(self.kernel, x), x.channels // self.groups, self.out // self.groups
         shape = (self.out, fan_in, *[self.kernel] * x.rank)
-        return _kernel_and_bias(shape, self.out, fan_in * area, fan_out * area, self.init, self.bias)
+        return _kernel_and_bias(self, shape, fan_in * area, fan_out * area)
 
     def macs(self, x: Shape) -> int:
         return self.infer(x).elements * (x.channels // self.groups) * _area(self.kernel, x)
@@ -84,6 +88,8 @@ class ConvTranspose(Layer):
     groups: Positive = 1
     bias: Flag = True
     init: Init = "he"
+    gain: Gain = 1.0
+    weight_norm: Flag = False
 
     @property
     def window(self) -> Window:
@@ -107,7 +113,7 @@ class ConvTranspose(Layer):
         shape = (x.channels, self.out // self.groups, *[self.kernel] * x.rank)
         # An output position is reached by kernel/stride positions along each axis, on average.
         fan_in = max(1, x.channels // self.groups * area // overlap)
-        return _kernel_and_bias(shape, self.out, fan_in, prod(shape[1:]), self.init, self.bias)
+        return _kernel_and_bias(self, shape, fan_in, prod(shape[1:]))
 
     def macs(self, x: Shape) -> int:
         return x.elements * (self.out // self.groups) * _area(self.kernel, x)
@@ -124,6 +130,8 @@ class Linear(Layer):
     out: Positive
     bias: Flag = True
     init: Init = "he"
+    gain: Gain = 1.0
+    weight_norm: Flag = False
 
     def infer(self, x: Shape) -> Shape:
         if x.rank != 0:
@@ -131,7 +139,7 @@ class Linear(Layer):
         return Shape(self.out)
 
     def weights(self, x: Shape) -> Weights:
-        return _kernel_and_bias((self.out, x.channels), self.out, x.channels, self.out, self.init, self.bias)
+        return _kernel_and_bias(self, (self.out, x.channels), x.channels, self.out)
 
     def macs(self, x: Shape) -> int:
         return x.channels * self.out
@@ -145,12 +153,17 @@ def _area(edge: int, x: Shape) -> int:
     return prod([edge] * x.rank)
 
 
-def _kernel_and_bias(shape: tuple[int, ...], out: int, fan_in: int, fan_out: int, init: Init, bias: bool) -> Weights:
-    kernel = Weight(shape, init, fan_in=fan_in, fan_out=fan_out)
-    if not bias:
-        return {"weight": kernel}
-    # torch's own rule draws the bias too; with every other rule it starts at zero.
-    return {"weight": kernel, "bias": Weight((out,), "torch" if init == "torch" else 0.0, fan_in=fan_in)}
+def _kernel_and_bias(op: Conv | ConvTranspose | Linear, shape: tuple[int, ...], fan_in: int, fan_out: int) -> Weights:
+    kernel = Weight(shape, op.init, fan_in=fan_in, fan_out=fan_out, gain=op.gain)
+    weights = {"weight": kernel}
+    if op.weight_norm:
+        # A direction needs a length: one of zeros starts with the length 0 in a direction drawn as `he` draws it.
+        weights["weight"] = replace(kernel, init="he", gain=1.0) if op.init == "zeros" else kernel
+        weights["length"] = Weight((op.out,), kernel.deviation * sqrt(prod(shape) / op.out))
+    if op.bias:
+        # torch's own rule draws the bias too; with every other rule it starts at zero.
+        weights["bias"] = Weight((op.out,), "torch" if op.init == "torch" else 0.0, fan_in=fan_in)
+    return weights
 
 
 def _require_groups(op: Conv | ConvTranspose, x: Shape) -> None:

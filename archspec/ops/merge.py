@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import ClassVar
 
-from archspec.ops.base import Op, OpError, Shape, in_words
+from archspec.ops.base import Draw, Op, OpError, Shape, in_words
 
 
 class Merge(Op):
@@ -21,9 +21,7 @@ class Add(Merge):
     """The sum of values of one shape."""
 
     def infer(self, *xs: Shape) -> Shape:
-        if len(set(xs)) > 1:
-            raise OpError(f"add needs equal shapes, found {in_words(xs)}")
-        return xs[0]
+        return _one_shape(self, xs)
 
 
 class Mul(Merge):
@@ -36,6 +34,33 @@ class Mul(Merge):
         if not (same_axes and fits):
             raise OpError(f"mul needs equal shapes or extents of 1, found {in_words(xs)}")
         return Shape(*extents)
+
+
+class Mean(Merge):
+    """The mean of values of one shape."""
+
+    def infer(self, *xs: Shape) -> Shape:
+        return _one_shape(self, xs)
+
+
+class Shake(Merge):
+    """A mean of values of one shape whose weights are drawn while training: forward from all that sum to one, and again
+    for the gradients backward; at inference each weighs the same (shake-shake, Gastaldi, 2017).
+
+    With two operands the weights are α and 1 - α, with α uniform in [0, 1].
+    """
+
+    draw: Draw = "sample"
+
+    def infer(self, *xs: Shape) -> Shape:
+        return _one_shape(self, xs)
+
+
+class Vote(Merge):
+    """For each position the share of the operands in which a channel is the largest (the first of equal ones)."""
+
+    def infer(self, *xs: Shape) -> Shape:
+        return _one_shape(self, xs)
 
 
 class Concat(Merge):
@@ -56,3 +81,9 @@ class Input(Op):
 
     def infer(self, **sizes: int) -> Shape:
         return Shape(*(sizes[entry] if isinstance(entry, str) else entry for entry in self.dims))
+
+
+def _one_shape(op: Merge, xs: tuple[Shape, ...]) -> Shape:
+    if len(set(xs)) > 1:
+        raise OpError(f"{op.kind} needs equal shapes, found {in_words(xs)}")
+    return xs[0]

@@ -7,10 +7,13 @@ from typing import ClassVar, Literal
 from archspec.ops.base import (
     Epsilon,
     Flag,
+    Gain,
+    Number,
     OpError,
     Pointwise,
     Positive,
     Probability,
+    Ratio,
     Shape,
     Weight,
     Weights,
@@ -18,15 +21,16 @@ from archspec.ops.base import (
 
 
 class Normalization(Pointwise):
-    """Sets mean and variance, then scales and shifts each channel where `affine` is true."""
+    """Sets mean and variance, then scales and shifts each channel where `affine` is true; scales start at `start`."""
 
     affine: Flag = True
+    start: Number = 1.0
     eps: Epsilon = 1e-5
 
     def weights(self, x: Shape) -> Weights:
         if not self.affine:
             return {}
-        return {"weight": Weight((x.channels,), 1.0), "bias": Weight((x.channels,), 0.0)}
+        return {"weight": Weight((x.channels,), self.start), "bias": Weight((x.channels,), 0.0)}
 
 
 class BatchNorm(Normalization):
@@ -40,6 +44,27 @@ class BatchNorm(Normalization):
             name: Weight((x.channels,), start, trainable=False, buffer=True) for name, start in statistics.items()
         }
         return super().weights(x) | running
+
+
+class GhostBatchNorm(BatchNorm):
+    """Batch normalization that trains with the mean and variance of each part of `size` samples of the batch by itself
+    (Hoffer et al., 2017); at inference it is batch normalization."""
+
+    main: ClassVar[str | None] = "size"
+
+    size: Positive = 32
+
+
+class BatchRenorm(BatchNorm):
+    """Batch normalization that trains towards its running mean μ and deviation σ (Ioffe, 2017).
+
+    (x - μ_B) / σ_B · r + d, with r = σ_B / σ kept within [1/r_max, r_max] and d = (μ_B - μ) / σ within ±d_max, both
+    without gradient; r_max = 1 and d_max = 0 are batch normalization. At inference it is batch normalization.
+    """
+
+    momentum: Probability = 0.01
+    r_max: Ratio = 3.0
+    d_max: Gain = 5.0
 
 
 class LayerNorm(Normalization):

@@ -105,3 +105,16 @@ class Crop(Op):
         if not centred:
             raise OpError(f"cannot cut the centre, {cut}, out of {xs[0]}: an odd number of pixels would be left over")
         return cut
+
+
+class PadSpace(Op):
+    """Pads its first operand with zeros to the largest extents among all operands, as equally on both sides as can be;
+    an odd position goes to the end."""
+
+    arity: ClassVar[int | None] = None
+    carriers: ClassVar[int | None] = 1
+
+    def infer(self, *xs: Shape) -> Shape:
+        if len({x.rank for x in xs}) > 1:
+            raise OpError(f"cannot pad {in_words(xs)} to one size: they differ in axes")
+        return Shape(xs[0].channels, *map(max, *(x.space for x in xs)))

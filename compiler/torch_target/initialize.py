@@ -33,19 +33,14 @@ def generator_for(seed: int, name: str) -> torch.Generator:
 def fill(tensor: Tensor, weight: Weight, generator: torch.Generator) -> None:
     """Draw one tensor.
 
-    he and he_fan_out: normal, variance 2/fan (He et al., 2015); glorot: uniform, variance 2/(fan_in + fan_out) (Glorot
-    and Bengio, 2010); torch: uniform in ±1/√fan_in, as torch's layers start; a number: that number.
+    he and he_fan_out: normal; glorot and torch: uniform; each with the deviation that the weight says; a number: that
+    number.
     """
     match weight.init:
-        case "he":
-            tensor.normal_(0, math.sqrt(2 / weight.fan_in), generator=generator)
-        case "he_fan_out":
-            tensor.normal_(0, math.sqrt(2 / weight.fan_out), generator=generator)
-        case "glorot":
-            bound = math.sqrt(6 / (weight.fan_in + weight.fan_out))
-            tensor.uniform_(-bound, bound, generator=generator)
-        case "torch":
-            bound = 1 / math.sqrt(weight.fan_in)
+        case "he" | "he_fan_out":
+            tensor.normal_(0, weight.deviation, generator=generator)
+        case "glorot" | "torch":
+            bound = math.sqrt(3) * weight.deviation
             tensor.uniform_(-bound, bound, generator=generator)
         case "zeros":
             tensor.zero_()
