@@ -36,6 +36,9 @@ def elaborate(
     if not mistakes:
         run = Unrolling(spec, chosen, max_nodes, extensions or {})
         graph = run.build()
+        if graph is not None and run.counts_residuals:
+            run = Unrolling(spec, chosen, max_nodes, extensions or {}, run.residuals)
+            graph = run.build()
         mistakes = run.mistakes
         if graph is not None and not mistakes and not spec.mistakes:
             return verify(graph)

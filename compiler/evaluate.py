@@ -11,7 +11,8 @@ from pydantic import ValidationError
 from archspec.errors import Call, Diagnostic, Mistakes, Place, SpecError
 from archspec.ops import Op
 from archspec.spec.expressions import Expression, ExpressionError, Scope, Template, scope_of
-from archspec.spec.nodes import Node as Written
+from archspec.spec.layers import Node as Written
+from archspec.spec.layers import overlay
 from compiler.graph import Node
 
 NODE = 16
@@ -39,11 +40,16 @@ class Around:
     path: str = ""
     calls: tuple[Call, ...] = ()
     depth: int = 0
+    defaults: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Those of the block; the spec's go before them."""
+    fixup: list[str] | None = None
+    """In a body that starts as FixUp says, the ids of its layers with a kernel so far."""
 
     def inside(self, name: str, /, **names: Any) -> Around:
         """One level further in, with more names in scope."""
         more = {**self.names, **names} if names else self.names
-        return Around(more, self.taps, self.bodies, self.join(name), self.calls, self.depth + 1)
+        path, depth = self.join(name), self.depth + 1
+        return Around(more, self.taps, self.bodies, path, self.calls, depth, self.defaults, self.fixup)
 
     def join(self, name: str) -> str:
         return f"{self.path}.{name}" if self.path else name
@@ -77,7 +83,7 @@ class Evaluation:
         renamed: Mapping[str, str] | None = None,
     ) -> Op:
         """The operation with its fields' values: given, or from the spec's defaults, or its own."""
-        fields = {**self.defaults.get(op.kind, {}), **given}
+        fields = {**self.settings(op.kind, around), **given}
         spelled = renamed or {}
         plain = {
             key: self.evaluate(written, around, value, node.place_of(spelled.get(key, key)))
@@ -93,15 +99,20 @@ class Evaluation:
                 for detail in error.errors():
                     key = spelled.get(str(detail["loc"][0]), str(detail["loc"][0])) if detail["loc"] else ""
                     place = node.place_of(key) if key in node.model_fields_set else node.place
-                    self.report(*_field_problem(node.kind, key, detail), place, around)
+                    self.report(*_field_problem(node.called, key, detail), place, around)
                 raise Mistake from None
         return self._ops[cached]
 
-    def setting(self, node: Written, key: str) -> Any:
-        """A structure node's field, or the spec's default for its kind."""
+    def settings(self, kind: str, around: Around) -> Mapping[str, Any]:
+        """The defaults for a kind of node: the spec's own before those of the block around."""
+        own = self.defaults.get(kind, {})
+        return overlay(around.defaults[kind], own) if kind in around.defaults else own
+
+    def setting(self, node: Written, key: str, around: Around) -> Any:
+        """A structure node's field, or the default for its kind."""
         if key in node.model_fields_set:
             return getattr(node, key)
-        return self.defaults.get(node.kind, {}).get(key, getattr(node, key))
+        return self.settings(node.word, around).get(key, getattr(node, key))
 
     def evaluate(self, written: Any, around: Around, value: Value, place: Place) -> Any:
         if isinstance(written, list):
@@ -173,7 +184,7 @@ class Evaluation:
             return float(value)
         if (kind == "bool" and isinstance(value, bool)) or (kind == "list" and isinstance(value, list)):
             return value
-        message = f"`{key}` of {node.kind} should be of type {kind}, found {shown(value)}"
+        message = f"`{key}` of {node.called} should be of type {kind}, found {shown(value)}"
         return self.fail("wrong-type", message, place, around)
 
 

@@ -5,56 +5,66 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import singledispatchmethod
+from math import sqrt
 from typing import Any
 
 from pydantic import ValidationError
 
 from archspec.errors import Call, Diagnostic, SpecError, suggest
-from archspec.ops import Add, Concat, Crop, Input, Layer, Mul, Op, OpError, Scale, Shape, StochasticDepth
+from archspec.ops import (
+    NORMALIZATIONS,
+    Add,
+    Concat,
+    Input,
+    Layer,
+    Scale,
+)
 from archspec.ops.base import LARGEST
 from archspec.spec.document import is_size
 from archspec.spec.expressions import scope_of
+from archspec.spec.layers import Broken, Choice, LayerNode, node_of, overlay
+from archspec.spec.layers import Node as Written
 from archspec.spec.load import Spec
 from archspec.spec.messages import report_invalid
 from archspec.spec.nodes import (
     Branching,
-    Broken,
     CallNode,
     Dense,
     EncoderDecoder,
     Ext,
     From,
-    LayerNode,
-    Loop,
     Output,
     Repeat,
     Residual,
     Tap,
+    Turns,
     When,
-    node_of,
 )
-from archspec.spec.nodes import Node as Written
 from archspec.spec.text import place_in
-from compiler.evaluate import NODE, Around, Evaluation, Handed, Mistake, Value, is_whole, shown
+from compiler.build import MERGES, Building
+from compiler.evaluate import NODE, Around, Handed, Mistake, Value, is_whole, shown
 from compiler.graph import Graph, Node, Source
 
 MAX_NESTING = 100
 MAX_PATH = 1000
 """Characters of a node's id, which is its path."""
-MERGES: dict[str, type[Op]] = {"add": Add, "concat": Concat, "mul": Mul}
 
 
-class Unrolling(Evaluation):
+class Unrolling(Building):
     """One walk through a spec."""
 
     def __init__(
-        self, spec: Spec, sizes: Mapping[str, int], max_nodes: int, extensions: Mapping[str, type[Layer]]
+        self,
+        spec: Spec,
+        sizes: Mapping[str, int],
+        max_nodes: int,
+        extensions: Mapping[str, type[Layer]],
+        residuals: int | None = None,
     ) -> None:
-        super().__init__(spec.defaults, max_nodes)
+        super().__init__(spec.defaults, max_nodes, residuals)
         self.spec = spec
         self.sizes = sizes
         self.extensions = extensions
-        self.nodes: dict[str, Node] = {}
         self.outputs: dict[str, str] = {}
         self._labels: set[str] = set()
         """The outputs' names, also of those that have no value because of a mistake."""
@@ -79,7 +89,7 @@ class Unrolling(Evaluation):
         place = place_in(self.spec.written, ("inputs", name), self.spec.written.at, key=True)
         try:
             op = Input(dims=tuple(self._extent(name, i, entry) for i, entry in enumerate(entries)))
-            return self._keep(Node(name, op, (), op.infer(**self.sizes), Source(place)))
+            return self.keep(Node(name, op, (), op.infer(**self.sizes), Source(place)))
         except Mistake:
             return None
 
@@ -100,8 +110,8 @@ class Unrolling(Evaluation):
         for node in body:
             name = node.name
             if name is None:
-                ordinals[node.kind] = ordinal = ordinals.get(node.kind, -1) + 1
-                name = f"{node.kind}_{ordinal}"
+                ordinals[node.called] = ordinal = ordinals.get(node.called, -1) + 1
+                name = f"{node.called}_{ordinal}"
             if isinstance(node, Broken):
                 self.incomplete, value = True, None
                 continue
@@ -130,7 +140,23 @@ class Unrolling(Evaluation):
     @_step.register
     def _layer(self, node: LayerNode, value: Value, name: str, around: Around) -> Value:
         op = self.build_op(node.op, node.given, node, value, around)
-        return self._apply(op, [value], around.join(name), node, around)
+        return self.apply_layer(op, value, name, node, around)
+
+    @_step.register
+    def _norm(self, node: Choice, value: Value, name: str, around: Around) -> Value:
+        fields = overlay({"kind": "batch"}, self.settings(node.word, around), node.given)
+        kind = fields.pop("kind")
+        known = NORMALIZATIONS[kind].model_fields if kind in NORMALIZATIONS else {}
+        for key in [key for key in fields if key not in known]:
+            message = f"norm of kind {kind} has no field '{key}'{suggest(key, known)}"
+            self.fail("unknown-field", message, node.place_of(key), around)
+        if kind in NORMALIZATIONS:
+            op = self.build_op(NORMALIZATIONS[kind], fields, node, value, around)
+            return self.apply_layer(op, value, name, node, around)
+        if kind == "weight" and self.defaults.get("norm", {}).get("kind") != "weight":
+            message = "weight normalization is of a whole network: choose it in the spec's `defaults`"
+            self.fail("bad-value", message, node.place_of("kind"), around)
+        return value
 
     @_step.register
     def _extension(self, node: Ext, value: Value, name: str, around: Around) -> Value:
@@ -152,19 +178,29 @@ class Unrolling(Evaluation):
                 self.report(mistake.code, mistake.message, mistake.place, around)
             raise Mistake from None
         op = self.build_op(self.extensions[node.use], given, node, value, around)
-        return self._apply(op, [value], around.join(name), node, around)
+        return self.apply(op, [value], around.join(name), node, around)
 
     @_step.register
     def _residual(self, node: Residual, value: Value, name: str, around: Around) -> Value:
         inside = around.inside(name)
-        result = self._run(node.body, value, inside.inside("body"))
-        scale, survival = self.setting(node, "scale"), self.setting(node, "survival")
+        self.residuals += 1
+        ordinal, scaling = self.residuals, self.setting(node, "scaling", around)
+        fixup: list[str] | None = [] if scaling == "fixup" else None
+        result = self._run(node.body, value, replace(inside.inside("body"), fixup=fixup))
+        result = self.scale_body(result, scaling, fixup or [], inside, node, around)
+        scale = self.setting(node, "scale", around)
         if scale is not None:
             op = self.build_op(Scale, {"value": scale}, node, value, around, renamed={"value": "scale"})
-            result = self._apply(op, [result], inside.join("scale"), node, around)
-        if survival is not None:
-            op = self.build_op(StochasticDepth, {"survival": survival}, node, value, around)
-            result = self._apply(op, [result], inside.join("survival"), node, around)
+            result = self.apply(op, [result], inside.join("scale"), node, around)
+        result = self.drop_body(result, ordinal, inside, node, value, around)
+        shortcut = self._shortcut(node, value, result, inside, around)
+        total = self.apply(Add(), [shortcut, result], inside.join("add"), node, around, body=inside.path)
+        if scaling == "sqrt_half":
+            total = self.apply(Scale(value=sqrt(1 / 2)), [total], inside.join("sqrt_half"), node, around)
+        return total
+
+    def _shortcut(self, node: Residual, value: Value, result: Value, inside: Around, around: Around) -> Value:
+        """What a residual adds to the result of its body."""
         if value is None or result is None:
             return None
         shortcut, kind = value, "its input"
@@ -180,7 +216,7 @@ class Unrolling(Evaluation):
             remedy = "; give `project` or `shortcut`" if kind == "its input" else ""
             message = f"residual adds its body, {result.shape}, to {kind}, {shortcut.shape}{remedy}"
             self.misfit(message, node.place, around)
-        return self._apply(Add(), [shortcut, result], inside.join("add"), node, around, body=inside.path)
+        return shortcut
 
     @_step.register
     def _repeat(self, node: Repeat, value: Value, name: str, around: Around) -> Value:
@@ -192,14 +228,22 @@ class Unrolling(Evaluation):
     def _dense(self, node: Dense, value: Value, name: str, around: Around) -> Value:
         for turn in self._turns(node, value, around.inside(name)):
             result = self._run(node.body, value, turn.inside("body"))
-            value = self._apply(Concat(), [value, result], turn.join("concat"), node, around, body=turn.path)
+            value = self.apply(Concat(), [value, result], turn.join("concat"), node, around, body=turn.path)
         return value
 
     @_step.register
     def _branches(self, node: Branching, value: Value, name: str, around: Around) -> Value:
         inside = around.inside(name)
-        values = [self._run(branch, value, inside.inside(f"branch{i}")) for i, branch in enumerate(node.branches)]
-        return self._merge(node.word, values, self.setting(node, "fit"), inside, node, around)
+        if node.branches is not None:
+            branches = [(inside.inside(f"branch{i}"), branch) for i, branch in enumerate(node.branches)]
+        else:
+            branches = [(turn, node.body or ()) for turn in self._turns(node, value, inside)]
+            if not branches:
+                self.fail("bad-value", f"{node.word} needs at least one branch, found none", node.place, around)
+        values = [self._run(branch, value, turn) for turn, branch in branches]
+        merge = MERGES[node.word]
+        op = merge(**{key: self.setting(node, key, around) for key in merge.model_fields})
+        return self.merge(op, values, self.setting(node, "fit", around), inside, node, around)
 
     @_step.register
     def _encoder_decoder(self, node: EncoderDecoder, value: Value, name: str, around: Around) -> Value:
@@ -213,8 +257,8 @@ class Unrolling(Evaluation):
         value = self._run(node.bottom, value, inside.inside("bottom"))
         for turn, skip in zip(reversed(turns), reversed(skips), strict=True):
             value = self._run(node.up, value, turn.inside("up"))
-            word, fit = self.setting(node, "merge"), self.setting(node, "fit")
-            value = self._merge(word, [skip, value], fit, turn.inside("merge"), node, around)
+            op, fit = MERGES[self.setting(node, "merge", around)](), self.setting(node, "fit", around)
+            value = self.merge(op, [skip, value], fit, turn.inside("merge"), node, around)
             value = self._run(node.decoder, value, turn.inside("decoder"))
         return value
 
@@ -260,7 +304,7 @@ class Unrolling(Evaluation):
     def _call(self, node: CallNode, value: Value, name: str, around: Around) -> Value:
         if node.block in around.bodies:
             handed = around.bodies[node.block]
-            here = replace(handed.around, path=around.join(name), depth=around.depth + 1)
+            here = replace(handed.around, path=around.join(name), depth=around.depth + 1, fixup=around.fixup)
             return self._run(handed.body, value, here)
         block = self.spec.blocks[node.block]
         names = dict(self.spec.params)
@@ -280,12 +324,13 @@ class Unrolling(Evaluation):
             given[key] = names[key] = self.convert(key, argument.type, result, node, place, around)
         text = f"{node.block}({', '.join(f'{key}={shown(item)}' for key, item in given.items())})"
         calls = (Call(text, node.place), *around.calls)
-        inside = Around(names, {}, bodies, around.join(name), calls, around.depth + 1)
+        path, depth = around.join(name), around.depth + 1
+        inside = Around(names, {}, bodies, path, calls, depth, block.defaults, around.fixup)
         for key, expression in block.let.items():
             names[key] = self.evaluate(expression, inside, value, block.place_of("let", key))
         return self._run(block.body, value, inside)
 
-    def _turns(self, node: Loop, value: Value, around: Around) -> Iterator[Around]:
+    def _turns(self, node: Turns, value: Value, around: Around) -> Iterator[Around]:
         """The surroundings of each turn of a loop."""
         columns: dict[str, list[Any]] = {}
         if node.each is not None:
@@ -322,49 +367,6 @@ class Unrolling(Evaluation):
         for i in range(int(count)):
             row = {key: column[i] for key, column in columns.items()}
             yield around.inside(f"{node.as_}{i}", **{node.as_: i}, **row)
-
-    def _merge(self, word: str, values: list[Value], fit: Any, inside: Around, node: Written, around: Around) -> Value:
-        operands = [value for value in values if value is not None]
-        if len(operands) < len(values):
-            return None
-        if len(operands) == 1:
-            return operands[0]
-        spaces = {operand.shape.space for operand in operands}
-        if fit == "crop" and len({len(space) for space in spaces}) == 1 and len(spaces) > 1:
-            operands = self._crop(operands, inside, node, around)
-        return self._apply(MERGES[word](), list(operands), inside.join(word), node, around)
-
-    def _crop(self, operands: list[Node], inside: Around, node: Written, around: Around) -> list[Node]:
-        """Cut the larger operands down to the smallest extents; they read the extents of those that set them."""
-        smallest = tuple(map(min, zip(*(operand.shape.space for operand in operands), strict=True)))
-        models = [operand for operand in operands if operand.shape.space == smallest][:1] or operands
-        cut = []
-        for i, operand in enumerate(operands):
-            if operand.shape.space != smallest:
-                operand = self._apply(Crop(), [operand, *models], inside.join(f"crop{i}"), node, around) or operand
-            cut.append(operand)
-        return cut
-
-    def _apply(
-        self, op: Op, values: list[Value], id: str, node: Written, around: Around, body: str | None = None
-    ) -> Value:
-        operands = [value for value in values if value is not None]
-        if len(operands) < len(values):
-            return None
-        try:
-            shape: Shape = op.infer(*(operand.shape for operand in operands))
-            if max(shape) > LARGEST:
-                raise OpError(f"an extent of {max(shape):,} is larger than any value may be")
-        except OpError as error:
-            self.misfit(str(error), node.place_of(error.field) if error.field else node.place, around)
-        return self._keep(
-            Node(id, op, tuple(operand.id for operand in operands), shape, Source(node.place, around.calls), body)
-        )
-
-    def _keep(self, node: Node) -> Node:
-        assert node.id not in self.nodes, node.id
-        self.nodes[node.id] = node
-        return node
 
 
 _dispatch = vars(Unrolling)["_step"].dispatcher.dispatch

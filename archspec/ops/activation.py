@@ -7,15 +7,19 @@ from typing import ClassVar, Literal
 from archspec.ops.base import Number, Pointwise, Shape, Weight, Weights
 
 
-class Relu(Pointwise):
+class Activation(Pointwise):
+    """A function of each value, or of the values of all channels at a position."""
+
+
+class Relu(Activation):
     """max(0, x)."""
 
 
-class Relu6(Pointwise):
+class Relu6(Activation):
     """min(max(0, x), 6)."""
 
 
-class LeakyRelu(Pointwise):
+class LeakyRelu(Activation):
     """x above zero, slope · x below."""
 
     main: ClassVar[str | None] = "slope"
@@ -23,7 +27,7 @@ class LeakyRelu(Pointwise):
     slope: Number = 0.01
 
 
-class Prelu(Pointwise):
+class Prelu(Activation):
     """x above zero, a learned slope for each channel below; the slopes start at `start`."""
 
     main: ClassVar[str | None] = "start"
@@ -34,7 +38,7 @@ class Prelu(Pointwise):
         return {"weight": Weight((x.channels,), self.start)}
 
 
-class Elu(Pointwise):
+class Elu(Activation):
     """x above zero, alpha (exp(x) - 1) below."""
 
     main: ClassVar[str | None] = "alpha"
@@ -42,35 +46,35 @@ class Elu(Pointwise):
     alpha: Number = 1.0
 
 
-class Gelu(Pointwise):
+class Gelu(Activation):
     """x Φ(x), exactly or by the tanh formula (Hendrycks and Gimpel, 2016)."""
 
     approximate: Literal["none", "tanh"] = "none"
 
 
-class Silu(Pointwise):
+class Silu(Activation):
     """x sigmoid(x)."""
 
 
-class Sigmoid(Pointwise):
+class Sigmoid(Activation):
     """1 / (1 + exp(-x))."""
 
 
-class HardSigmoid(Pointwise):
+class HardSigmoid(Activation):
     """min(max(0, x + 3), 6) / 6."""
 
 
-class HardSwish(Pointwise):
+class HardSwish(Activation):
     """x hard_sigmoid(x)."""
 
 
-class Tanh(Pointwise):
+class Tanh(Activation):
     """tanh(x)."""
 
 
-class Softplus(Pointwise):
+class Softplus(Activation):
     """log(1 + exp(x))."""
 
 
-class Softmax(Pointwise):
+class Softmax(Activation):
     """exp(x) over its sum along the channels, at each position."""

@@ -26,8 +26,9 @@ from archspec.errors import Place, suggest
 from archspec.ops import LAYERS
 from archspec.ops.base import LARGEST
 from archspec.spec.expressions import Expression, ExpressionError
+from archspec.spec.layers import Node, annotation_of, layer_node, overlay
 from archspec.spec.messages import report_invalid
-from archspec.spec.nodes import STRUCTURE, Body, Node, annotation_of, layer_node
+from archspec.spec.nodes import STRUCTURE, Body
 from archspec.spec.reading import ARGUMENT_TYPES, Argument, Reading, reading_of
 from archspec.spec.text import Table, place_in
 from archspec.spec.values import MAX_ITEMS, MAX_NAMES, Numeric, Variable, read_number
@@ -126,50 +127,6 @@ ArgumentField: TypeAlias = Annotated[
 BlockName: TypeAlias = Annotated[str, PlainValidator(_read_block_name), WithJsonSchema(_WORD)]
 
 
-class Block(BaseModel):
-    """A parametrised body. It sees its arguments, the spec's params and `in_channels`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
-
-    args: dict[Variable, ArgumentField] = Field(default_factory=dict, max_length=MAX_NAMES)
-    let: dict[Variable, Numeric] = Field(default_factory=dict, max_length=MAX_NAMES)
-    body: Body
-
-    _written: Any = PrivateAttr(default=None)
-
-    @model_validator(mode="wrap")
-    @classmethod
-    def _read(cls, value: Any, handler: ModelWrapValidatorHandler[Block], info: ValidationInfo) -> Block:
-        reading = reading_of(info)
-        with reading.inside(read_signature(value)):
-            block = handler(value)
-        block._written = value
-        for name, argument in block.args.items():
-            if argument.type == "block" and (name in LAYERS or name in STRUCTURE):
-                place = place_in(value, ("args", name), value.at, key=True)
-                reading.report("bad-name", f"'{name}' is a word of the language already; rename the argument", place)
-        return block
-
-    @property
-    def written(self) -> Any:
-        return self._written
-
-    def place_of(self, *path: Any) -> Place:
-        return place_in(self._written, path, self._written.at)
-
-
-def read_signature(written: Any) -> Mapping[str, Argument]:
-    """The arguments that a block declares, as far as they can be read; mistakes are reported when the block is."""
-    declared = written.get("args") if isinstance(written, dict) else None
-    signature: dict[str, Argument] = {}
-    for name, value in (declared if isinstance(declared, dict) else {}).items():
-        try:
-            signature[name] = _read_argument(value)
-        except PydanticCustomError:
-            signature[name] = Argument("int", "none")
-    return signature
-
-
 def _read_defaults(value: Any, info: ValidationInfo) -> Any:
     """Field defaults by node kind; each mistake is reported at its own place."""
     reading = reading_of(info)
@@ -202,6 +159,70 @@ def _read_kind_defaults(kind: str, fields: Any, written: Table, reading: Reading
     return chosen
 
 
+Defaults: TypeAlias = Annotated[Any, PlainValidator(_read_defaults), WithJsonSchema({"x-ref": "defaults"})]
+
+
+class Block(BaseModel):
+    """A parametrised body. It sees its arguments, the spec's params and `in_channels`.
+
+    Its `defaults` hold where those of the compiled spec say nothing.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+    args: dict[Variable, ArgumentField] = Field(default_factory=dict, max_length=MAX_NAMES)
+    let: dict[Variable, Numeric] = Field(default_factory=dict, max_length=MAX_NAMES)
+    defaults: Defaults = Field(default_factory=dict)
+    body: Body
+
+    _written: Any = PrivateAttr(default=None)
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _read(cls, value: Any, handler: ModelWrapValidatorHandler[Block], info: ValidationInfo) -> Block:
+        reading = reading_of(info)
+        with reading.inside(read_signature(value)):
+            block = handler(value)
+        block._written = value
+        for name, argument in block.args.items():
+            if argument.type == "block" and (name in LAYERS or name in STRUCTURE):
+                place = place_in(value, ("args", name), value.at, key=True)
+                reading.report("bad-name", f"'{name}' is a word of the language already; rename the argument", place)
+        return block
+
+    @property
+    def written(self) -> Any:
+        return self._written
+
+    def place_of(self, *path: Any) -> Place:
+        return place_in(self._written, path, self._written.at)
+
+    def within(self, defaults: Mapping[str, Any], written: Any) -> Block:
+        """The same block in a library with these defaults, also as written; its own go before them."""
+        block = self.model_copy(update={"defaults": merge_defaults(defaults, self.defaults)})
+        block._written = self._written.copy_with(defaults=merge_defaults(written, self._written.get("defaults")))
+        return block
+
+
+def read_signature(written: Any) -> Mapping[str, Argument]:
+    """The arguments that a block declares, as far as they can be read; mistakes are reported when the block is."""
+    declared = written.get("args") if isinstance(written, dict) else None
+    signature: dict[str, Argument] = {}
+    for name, value in (declared if isinstance(declared, dict) else {}).items():
+        try:
+            signature[name] = _read_argument(value)
+        except PydanticCustomError:
+            signature[name] = Argument("int", "none")
+    return signature
+
+
+def merge_defaults(*tables: Any) -> dict[str, Any]:
+    """Defaults by node kind in one, the last have their way; what is no mapping has been reported."""
+    given = [table for table in tables if isinstance(table, Mapping)]
+    kinds = {kind: None for table in given for kind in table}
+    return {kind: overlay(*(table[kind] for table in given if isinstance(table.get(kind), Mapping))) for kind in kinds}
+
+
 class Document(BaseModel):
     """A document of the language, version 1."""
 
@@ -210,6 +231,7 @@ class Document(BaseModel):
     archspec: Version = Field(description="Version of the language.")
     name: str | None = Field(None, description="Name of the network; the file's name unless given.", max_length=200)
     description: str | None = None
+    source: str | None = Field(None, description="Who published the network, in short.", max_length=200)
     extends: str | None = Field(None, description="Another spec, whose params, sizes and defaults this one replaces.")
     params: dict[Variable, Param] = Field(
         default_factory=dict, description="Values that a caller may override.", max_length=MAX_NAMES
@@ -221,9 +243,7 @@ class Document(BaseModel):
         max_length=MAX_NAMES,
     )
     sizes: dict[SizeName, Size] = Field(default_factory=dict, description="The usual value of each dynamic size.")
-    defaults: Annotated[Any, PlainValidator(_read_defaults), WithJsonSchema({"x-ref": "defaults"})] = Field(
-        default_factory=dict, description="Field defaults by node kind."
-    )
+    defaults: Defaults = Field(default_factory=dict, description="Field defaults by node kind.")
     import_: list[str] = Field(default_factory=list, alias="import", description="Block libraries.")
     blocks: dict[BlockName, Block] = Field(default_factory=dict, description="Parametrised bodies.")
     network: Body | None = None

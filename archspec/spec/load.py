@@ -12,15 +12,16 @@ from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
 
 from archspec.errors import Diagnostic, Mistakes, Place, SpecError, suggest
-from archspec.spec.document import Block, Document, is_size, read_param, read_signature
+from archspec.spec.document import Block, Document, is_size, merge_defaults, read_param, read_signature
+from archspec.spec.layers import Node
 from archspec.spec.messages import report_invalid
-from archspec.spec.nodes import CallNode, Node
+from archspec.spec.nodes import CallNode
 from archspec.spec.reading import Reading
 from archspec.spec.text import Items, Marked, Table, place_in, read_bytes, read_file
 from archspec.spec.zoo import find_import, find_spec, real_path, shown
 
 MAX_FILES = 64
-LIBRARY_KEYS = {"archspec", "name", "description", "import", "blocks"}
+LIBRARY_KEYS = {"archspec", "name", "description", "source", "defaults", "import", "blocks"}
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,8 @@ class Spec:
 
     name: str
     description: str
+    source: str
+    """Who published the network."""
     file: str
     params: Mapping[str, Any]
     inputs: Mapping[str, tuple[Any, ...]]
@@ -43,7 +46,8 @@ class Spec:
 
     def to_data(self) -> dict[str, Any]:
         """The same network as one document without `extends` or `import`, as plain data."""
-        data = {"archspec": 1, "name": self.name, "description": self.description, "params": dict(self.params)}
+        data = {"archspec": 1, "name": self.name, "description": self.description, "source": self.source}
+        data |= {"params": dict(self.params)}
         data |= {"inputs": self.inputs_written, "sizes": dict(self.sizes), "defaults": self.written.get("defaults")}
         data |= {"blocks": {name: block.written for name, block in self.blocks.items()}}
         data |= {"network": self.written["network"]}
@@ -103,6 +107,7 @@ class _Reader:
         return Spec(
             name=name,
             description=document.description or "",
+            source=document.source or "",
             file=shown(path),
             params=document.params,
             inputs=document.inputs,
@@ -130,18 +135,13 @@ class _Reader:
         letters = {entry: 1 for shape in base.inputs.values() for entry in shape if is_size(entry)}
         sizes = {**base.sizes, **self._replacements(letters, document.sizes, written, "sizes")}
         params = {**base.params, **self._replacements(base.params, document.params, written, "params")}
-        defaults = {
-            kind: {**base.defaults.get(kind, {}), **document.defaults.get(kind, {})}
-            for kind in {**base.defaults, **document.defaults}
-        }
-        merged = Table(base.written.at)
-        merged.update(base.written)
-        merged.keys_at, merged.values_at = base.written.keys_at, base.written.values_at
-        merged["defaults"] = _merge_tables(base.written.get("defaults"), written.get("defaults"))
+        defaults = merge_defaults(base.defaults, document.defaults)
+        merged = base.written.copy_with(defaults=merge_defaults(base.written.get("defaults"), written.get("defaults")))
         return replace(
             base,
             name=name,
             description=document.description or base.description,
+            source=document.source or base.source,
             file=shown(path),
             params=params,
             sizes=sizes,
@@ -225,11 +225,14 @@ class _Reader:
         return blocks
 
     def _read_library(self, path: Path) -> dict[str, Block]:
-        _, written, blocks = self._read_document(path)
+        document, written, blocks = self._read_document(path)
         for key in [key for key in written if key not in LIBRARY_KEYS]:
             message = f"a block library has no `{key}`; its blocks see their arguments and the importing spec's params"
             self._report("bad-library", message, written.keys_at[key])
-        return blocks
+        own = {
+            name: block.within(document.defaults, written.get("defaults")) for name, block in document.blocks.items()
+        }
+        return {**blocks, **own}
 
     def _import(self, path: Path, trail: list[Path], place: Place) -> dict[str, Block]:
         if path in trail:
@@ -322,15 +325,6 @@ def _sort(value: Any) -> str:
     if isinstance(value, bool):
         return "a boolean"
     return "a list" if isinstance(value, list) else "a number"
-
-
-def _merge_tables(*tables: Any) -> dict[str, Any]:
-    """Tables of tables in one, the last has its way; what is none has been reported."""
-    merged: dict[str, Any] = {}
-    for table in tables:
-        for kind, fields in (table or {}).items():
-            merged[kind] = merged.get(kind, {}) | (fields if isinstance(fields, Table) else {})
-    return merged
 
 
 def _plain(value: Any) -> Any:

@@ -6,30 +6,25 @@ A mistake in one node does not hide the next: it is reported to the `Reading`, a
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache, cached_property
 from types import MappingProxyType
-from typing import Annotated, Any, ClassVar, Literal, TypeAlias, get_args
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 from pydantic import (
-    BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     PlainValidator,
-    PrivateAttr,
     TypeAdapter,
     ValidationError,
     ValidationInfo,
     WithJsonSchema,
-    create_model,
     model_validator,
 )
-from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 
 from archspec.errors import Place, suggest
-from archspec.ops import LAYERS, Op
-from archspec.spec.expressions import MAX_LENGTH
+from archspec.ops import LAYERS
+from archspec.ops.base import Draw
+from archspec.spec.layers import Broken, Node, NormNode, layer_node
 from archspec.spec.messages import report_invalid
 from archspec.spec.reading import Reading, reading_of
 from archspec.spec.text import Table, place_in
@@ -39,54 +34,8 @@ from archspec.spec.values import (
     NumberList,
     Numeric,
     Variable,
-    parse_expression,
     read_node_name,
 )
-
-_NOWHERE = Place("")
-
-
-class Node(BaseModel):
-    """One step of a body. `place` is where it stands; `place_of(field)` is where a field's value stands."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
-
-    word: ClassVar[str]
-    main: ClassVar[str | None] = None
-
-    settings: ClassVar[tuple[str, ...]] = ()
-    """The fields that a spec's `defaults` may set for this kind."""
-
-    name: Annotated[str | None, BeforeValidator(read_node_name)] = None
-    """A name of its own, for weights and messages; otherwise the kind and its ordinal."""
-
-    _place: Place = PrivateAttr(default_factory=lambda: _NOWHERE)  # a default would be copied, deeply, for each node
-    _written: Any = PrivateAttr(default=None)
-
-    @cached_property
-    def place(self) -> Place:
-        return self._place  # pydantic's private attributes are slow to get
-
-    @property
-    def written(self) -> Any:
-        return self._written
-
-    @property
-    def kind(self) -> str:
-        return self.word
-
-    def place_of(self, *path: Any) -> Place:
-        written = self._written
-        if isinstance(written, Table) and path and path[0] in written:
-            return place_in(written, path, self._place)
-        return self._place
-
-
-class Broken:
-    """Stands where a node could not be read; the mistake has been reported."""
-
-    kind = "broken"
-    name = None
 
 
 def _read_body(value: Any, info: ValidationInfo) -> tuple[Any, ...]:
@@ -100,32 +49,22 @@ def _read_body(value: Any, info: ValidationInfo) -> tuple[Any, ...]:
 
 Body: TypeAlias = Annotated[tuple[Any, ...], PlainValidator(_read_body), WithJsonSchema({"x-ref": "body"})]
 Branches: TypeAlias = Annotated[list[Body], Field(min_length=1)]
-Fit: TypeAlias = Literal["error", "crop"]
+Fit: TypeAlias = Literal["error", "crop", "pad"]
+Scaling: TypeAlias = Literal["none", "sqrt_half", "skip_init", "stable", "fixup"]
+Decay: TypeAlias = Literal["constant", "linear"]
+Drop: TypeAlias = Literal["sample", "batch", "shake"]
 MergeWord: TypeAlias = Literal["add", "concat", "mul"]
 
 
-class LayerNode(Node):
-    """A primitive operation; the subclasses' fields are those of `op`, a number also by an expression."""
-
-    op: ClassVar[type[Op]]
-
-    @property
-    def given(self) -> dict[str, Any]:
-        """The operation's fields that the spec gives."""
-        return {key: getattr(self, key) for key in self.settings if key in self.model_fields_set}
-
-
-class Loop(Node):
-    """`n` turns, or one for each position of lists of equal length."""
+class Turns(Node):
+    """`n` turns, or one for each position of lists of equal length; or neither."""
 
     n: Numeric | None = None
     each: dict[Variable, NumberList] | None = Field(None, max_length=MAX_NAMES)
     as_: Variable = Field("i", alias="as")
 
     @model_validator(mode="after")
-    def _count_once(self) -> Loop:
-        if (self.n is None) == (self.each is None):
-            raise PydanticCustomError("bad-loop", "needs either `n` or `each`")
+    def _name_turns(self) -> Turns:
         if self.each is not None and not self.each:
             raise PydanticCustomError("bad-loop", "needs at least one list in `each`")
         if self.as_ in (self.each or ()):
@@ -134,6 +73,16 @@ class Loop(Node):
                 "has a list '{name}' in `each`, which is the index's name; give another by `as`",
                 {"name": self.as_},
             )
+        return self
+
+
+class Loop(Turns):
+    """Turns, one after the other."""
+
+    @model_validator(mode="after")
+    def _count_once(self) -> Loop:
+        if (self.n is None) == (self.each is None):
+            raise PydanticCustomError("bad-loop", "needs either `n` or `each`")
         return self
 
 
@@ -168,8 +117,11 @@ class Residual(Node):
     project: Body | None = None
     scale: Numeric | None = None
     survival: Numeric | None = None
+    scaling: Scaling = "none"
+    decay: Decay = "constant"
+    drop: Drop = "sample"
 
-    settings = ("scale", "survival")
+    settings = ("scale", "survival", "scaling", "decay", "drop")
 
     @model_validator(mode="after")
     def _choose_one(self) -> Residual:
@@ -180,14 +132,23 @@ class Residual(Node):
         return self
 
 
-class Branching(Node):
-    """Branches of one value, merged."""
+class Branching(Turns):
+    """Branches of one value, merged: a list of bodies, or one body for each turn of a loop."""
 
     main = "branches"
-    branches: Branches
+    branches: Branches | None = None
+    body: Body | None = None
     fit: Fit = "error"
 
-    settings = ("fit",)
+    settings: ClassVar[tuple[str, ...]] = ("fit",)
+
+    @model_validator(mode="after")
+    def _choose_one(self) -> Branching:
+        turning = (self.n is None) != (self.each is None)
+        listed = self.branches is not None and self.body is None and self.n is None and self.each is None
+        if not listed and not (turning and self.body is not None and self.branches is None):
+            raise PydanticCustomError("bad-branches", "needs a list of bodies, or `n` or `each` with one `body`")
+        return self
 
 
 class AddNode(Branching):
@@ -200,6 +161,15 @@ class ConcatNode(Branching):
 
 class MulNode(Branching):
     word = "mul"
+
+
+class ShakeNode(Branching):
+    """Branches whose weights in the sum are drawn anew at each step of training."""
+
+    word = "shake"
+    draw: Draw = "sample"
+
+    settings: ClassVar[tuple[str, ...]] = ("fit", "draw")
 
 
 class When(Node):
@@ -243,68 +213,15 @@ class CallNode(Node):
     arguments: Mapping[str, Any] = Field(default_factory=lambda: MappingProxyType({}))
 
     @property
-    def kind(self) -> str:
+    def called(self) -> str:
         return self.block
 
 
-STRUCTURE: dict[str, type[Node]] = {
-    node.word: node
-    for node in (Residual, Dense, AddNode, ConcatNode, MulNode, EncoderDecoder, Repeat, When, Tap, From, Output, Ext)
-}
-
-
-def layer_node(kind: str) -> type[LayerNode]:
-    """The node of a word of the language that is an operation."""
-    return node_of(LAYERS[kind])
-
-
-@cache
-def node_of(op: type[Op]) -> type[LayerNode]:
-    """The node of an operation: its fields, each optional (`defaults` may give it), a number also by an expression."""
-    fields: dict[str, Any] = {
-        name: (_spelled(info), None if info.is_required() else info.default) for name, info in op.model_fields.items()
-    }
-    model = create_model(f"{op.__name__}Node", __base__=LayerNode, __doc__=op.__doc__, **fields)
-    model.word, model.main, model.op, model.settings = op.kind, op.main, op, tuple(fields)
-    return model
-
-
-def annotation_of(info: FieldInfo) -> Any:
-    """A field's type with its bounds and readers, which pydantic keeps apart."""
-    return Annotated[info.annotation, *info.metadata] if info.metadata else info.annotation
-
-
-def _spelled(info: FieldInfo) -> Any:
-    """The type of an operation's field as a spec may write it: an expression stands for a number or a boolean too."""
-    annotation = annotation_of(info)
-    words, numeric = _words_of(annotation), _takes_number(annotation)
-    adapter: TypeAdapter[Any] = TypeAdapter(annotation)
-    schema = adapter.json_schema()
-    if numeric and not words:
-        schema = {"anyOf": [schema, {"type": "string", "maxLength": MAX_LENGTH}]}
-    elif numeric:
-        schema = {"anyOf": [*schema["anyOf"], {"type": "string", "maxLength": MAX_LENGTH}]}
-
-    def read(value: Any) -> Any:
-        if isinstance(value, str) and value not in words:
-            if not numeric:
-                raise PydanticCustomError("bad-value", "should be {words}", {"words": " or ".join(words)})
-            return parse_expression(value)
-        return adapter.validate_python(value)
-
-    return Annotated[Any, PlainValidator(read), WithJsonSchema(schema)]
-
-
-def _words_of(annotation: Any) -> tuple[str, ...]:
-    """The literal words that a field takes."""
-    if isinstance(annotation, str):
-        return (annotation,)
-    return tuple(word for part in get_args(annotation) for word in _words_of(part))
-
-
-def _takes_number(annotation: Any) -> bool:
-    """Whether a field takes a number or a boolean."""
-    return annotation in (int, float, bool) or any(_takes_number(part) for part in get_args(annotation))
+_NODES: tuple[type[Node], ...] = (
+    *(Residual, Dense, AddNode, ConcatNode, MulNode, ShakeNode, EncoderDecoder, Repeat, When),
+    *(Tap, From, Output, NormNode, Ext),
+)
+STRUCTURE: dict[str, type[Node]] = {node.word: node for node in _NODES}
 
 
 def read_node(raw: Any, place: Place, reading: Reading) -> Node | Broken:

@@ -8,7 +8,8 @@ from pydantic.json_schema import models_json_schema
 
 from archspec.ops import LAYERS
 from archspec.spec.document import Document
-from archspec.spec.nodes import STRUCTURE, Node, layer_node
+from archspec.spec.layers import Node, layer_node
+from archspec.spec.nodes import STRUCTURE
 
 REF = "#/$defs/{model}"
 

@@ -45,6 +45,13 @@ class Table(dict[str, Any]):
         self.keys_at: dict[str, Place] = {}
         self.values_at: dict[str, Place] = {}
 
+    def copy_with(self, **values: Any) -> Table:
+        """A copy with other values of some keys; an empty one is left out."""
+        copy = Table(self.at)
+        copy.update(self | {key: value for key, value in values.items() if value})
+        copy.keys_at, copy.values_at = self.keys_at, self.values_at
+        return copy
+
 
 class Items(list[Any]):
     """A sequence that knows where it and its items stand."""

@@ -188,9 +188,7 @@ def test_mistake_in_a_library_is_told_there(tmp_path: Path) -> None:
     assert found[1].place.file == str(tmp_path / "spec.yaml")
 
 
-@pytest.mark.parametrize(
-    "key", ["params: {a: 1}", "defaults: {conv: {bias: false}}", "network: []", "inputs: {x: [1]}"]
-)
+@pytest.mark.parametrize("key", ["params: {a: 1}", "sizes: {H: 8}", "network: []", "inputs: {x: [1]}"])
 def test_library_is_blocks_alone(tmp_path: Path, key: str) -> None:
     files = {"spec.yaml": HEAD + "import: [lib]\nnetwork: []\n", "lib.yaml": f"{LIBRARY}▸{key}\n"}
     check(tmp_path, files, "bad-library", "a block library has no")

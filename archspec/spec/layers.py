@@ -1,0 +1,168 @@
+"""A node of a body as a pydantic model, and those of layers, which are derived from the operations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache, cached_property
+from typing import Annotated, Any, ClassVar, Literal, get_args
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    PlainValidator,
+    PrivateAttr,
+    TypeAdapter,
+    WithJsonSchema,
+    create_model,
+)
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticCustomError
+
+from archspec.errors import Place
+from archspec.ops import LAYERS, NORMALIZATIONS, Op
+from archspec.spec.expressions import MAX_LENGTH
+from archspec.spec.text import Table, place_in
+from archspec.spec.values import parse_expression, read_node_name
+
+_NOWHERE = Place("")
+
+
+class Node(BaseModel):
+    """One step of a body. `place` is where it stands; `place_of(field)` is where a field's value stands."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+    word: ClassVar[str]
+    main: ClassVar[str | None] = None
+
+    settings: ClassVar[tuple[str, ...]] = ()
+    """The fields that a spec's `defaults` may set for this kind."""
+
+    name: Annotated[str | None, BeforeValidator(read_node_name)] = None
+    """A name of its own, for weights and messages; otherwise the kind and its ordinal."""
+
+    _place: Place = PrivateAttr(default_factory=lambda: _NOWHERE)  # a default would be copied, deeply, for each node
+    _written: Any = PrivateAttr(default=None)
+
+    @cached_property
+    def place(self) -> Place:
+        return self._place  # pydantic's private attributes are slow to get
+
+    @property
+    def written(self) -> Any:
+        return self._written
+
+    @property
+    def called(self) -> str:
+        """What it is called in a spec, and in ids unless it has a name."""
+        return self.word
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """The settings that the spec gives here."""
+        return {key: getattr(self, key) for key in self.settings if key in self.model_fields_set}
+
+    def place_of(self, *path: Any) -> Place:
+        written = self._written
+        if isinstance(written, Table) and path and path[0] in written:
+            return place_in(written, path, self._place)
+        return self._place
+
+
+class Broken:
+    """Stands where a node could not be read; the mistake has been reported."""
+
+    called = "broken"
+    name = None
+
+
+class LayerNode(Node):
+    """A primitive operation; the subclasses' fields are those of `op`, a number also by an expression."""
+
+    op: ClassVar[type[Op]]
+
+
+class Choice(Node):
+    """The network's normalization: of the kind that `defaults` choose for all of it, or that is given here."""
+
+    word = "norm"
+    main = "kind"
+
+
+def _choice_of(ops: Mapping[str, type[Op]], *others: str) -> type[Choice]:
+    """The node that chooses one of several operations: a kind, and the fields of every kind, to be held against the
+    chosen one's when it is known."""
+    fields: dict[str, Any] = {"kind": (Literal[(*ops, *others)] | None, None)}
+    for op in ops.values():
+        fields |= {name: (_spelled(info), None) for name, info in op.model_fields.items() if name not in fields}
+    model = create_model("NormNode", __base__=Choice, __doc__=Choice.__doc__, **fields)
+    model.settings = tuple(fields)
+    return model
+
+
+def layer_node(kind: str) -> type[LayerNode]:
+    """The node of a word of the language that is an operation."""
+    return node_of(LAYERS[kind])
+
+
+@cache
+def node_of(op: type[Op]) -> type[LayerNode]:
+    """The node of an operation: its fields, each optional (`defaults` may give it), a number also by an expression."""
+    fields: dict[str, Any] = {
+        name: (_spelled(info), None if info.is_required() else info.default) for name, info in op.model_fields.items()
+    }
+    model = create_model(f"{op.__name__}Node", __base__=LayerNode, __doc__=op.__doc__, **fields)
+    model.word, model.main, model.op, model.settings = op.kind, op.main, op, tuple(fields)
+    return model
+
+
+def annotation_of(info: FieldInfo) -> Any:
+    """A field's type with its bounds and readers, which pydantic keeps apart."""
+    return Annotated[info.annotation, *info.metadata] if info.metadata else info.annotation
+
+
+def _spelled(info: FieldInfo) -> Any:
+    """The type of an operation's field as a spec may write it: an expression stands for a number or a boolean too."""
+    annotation = annotation_of(info)
+    words, numeric = _words_of(annotation), _takes_number(annotation)
+    adapter: TypeAdapter[Any] = TypeAdapter(annotation)
+    schema = adapter.json_schema()
+    if numeric and not words:
+        schema = {"anyOf": [schema, {"type": "string", "maxLength": MAX_LENGTH}]}
+    elif numeric:
+        schema = {"anyOf": [*schema["anyOf"], {"type": "string", "maxLength": MAX_LENGTH}]}
+
+    def read(value: Any) -> Any:
+        if isinstance(value, str) and value not in words:
+            if not numeric:
+                raise PydanticCustomError("bad-value", "should be {words}", {"words": " or ".join(words)})
+            return parse_expression(value)
+        return adapter.validate_python(value)
+
+    return Annotated[Any, PlainValidator(read), WithJsonSchema(schema)]
+
+
+def _words_of(annotation: Any) -> tuple[str, ...]:
+    """The literal words that a field takes."""
+    if isinstance(annotation, str):
+        return (annotation,)
+    return tuple(word for part in get_args(annotation) for word in _words_of(part))
+
+
+def _takes_number(annotation: Any) -> bool:
+    """Whether a field takes a number or a boolean."""
+    return annotation in (int, float, bool) or any(_takes_number(part) for part in get_args(annotation))
+
+
+def overlay(*layers: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings of one kind of node in one, the last has its way; another `kind` of norm leaves nothing of those of the
+    one before."""
+    merged: dict[str, Any] = {}
+    for layer in layers:
+        replaced = "kind" in layer and layer["kind"] != merged.get("kind")
+        merged = {**({} if replaced else merged), **layer}
+    return merged
+
+
+NormNode = _choice_of(NORMALIZATIONS, "weight", "none")

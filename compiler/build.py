@@ -1,0 +1,162 @@
+"""Puts operations into the graph that is being built: layers, merges of values whose sizes may have to fit, and what
+residual blocks add to their bodies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from math import sqrt
+from typing import Any
+
+from archspec.ops import (
+    Add,
+    Concat,
+    Conv,
+    ConvTranspose,
+    Crop,
+    Linear,
+    Mul,
+    Op,
+    OpError,
+    PadSpace,
+    Scale,
+    Shake,
+    ShakeDrop,
+    Shape,
+    Shift,
+    StochasticDepth,
+)
+from archspec.ops.activation import Activation
+from archspec.ops.base import LARGEST
+from archspec.spec.document import merge_defaults
+from archspec.spec.layers import Node as Written
+from archspec.spec.nodes import Residual
+from compiler.evaluate import Around, Evaluation, Value
+from compiler.graph import Node, Source
+
+MERGES: dict[str, type[Op]] = {op.kind: op for op in (Add, Concat, Mul, Shake)}
+FITS: dict[str, tuple[Op, Callable[..., int]]] = {"crop": (Crop(), min), "pad": (PadSpace(), max)}
+KERNELS = Conv | ConvTranspose | Linear
+
+
+class Building(Evaluation):
+    """The nodes so far, and how one more gets there."""
+
+    def __init__(self, defaults: Mapping[str, Mapping[str, Any]], max_nodes: int, residuals: int | None) -> None:
+        super().__init__(_with_weight_norm(defaults), max_nodes)
+        self.nodes: dict[str, Node] = {}
+        self.residuals = 0
+        """How many `residual` nodes were met so far."""
+        self._all_residuals = residuals
+        self.counts_residuals = False
+        """Whether something depends on the number of all, which only a walk before this one can know."""
+
+    def apply(
+        self, op: Op, values: list[Value], id: str, node: Written, around: Around, body: str | None = None
+    ) -> Value:
+        """Put in an operation on these values; None where one of them is."""
+        operands = [value for value in values if value is not None]
+        if len(operands) < len(values):
+            return None
+        if id in self.nodes:  # what FixUp puts beside a layer is named after it
+            self.fail("duplicate-name", f"there are two nodes '{id}'; rename one of them", node.place, around)
+        try:
+            shape: Shape = op.infer(*(operand.shape for operand in operands))
+            if max(shape) > LARGEST:
+                raise OpError(f"an extent of {max(shape):,} is larger than any value may be")
+        except OpError as error:
+            self.misfit(str(error), node.place_of(error.field) if error.field else node.place, around)
+        return self.keep(
+            Node(id, op, tuple(operand.id for operand in operands), shape, Source(node.place, around.calls), body)
+        )
+
+    def keep(self, node: Node) -> Node:
+        assert node.id not in self.nodes, node.id
+        self.nodes[node.id] = node
+        return node
+
+    def apply_layer(self, op: Op, value: Value, name: str, node: Written, around: Around) -> Value:
+        """Put in a layer; in a body that starts as FixUp says, with a learned bias before kernels and activations."""
+        if around.fixup is None or not isinstance(op, KERNELS | Activation):
+            return self.apply(op, [value], around.join(name), node, around)
+        value = self.apply(Shift(trainable=True), [value], around.join(f"{name}_bias"), node, around)
+        if isinstance(op, KERNELS):
+            around.fixup.append(around.join(name))
+        return self.apply(op, [value], around.join(name), node, around)
+
+    def merge(self, op: Op, values: list[Value], fit: str, inside: Around, node: Written, around: Around) -> Value:
+        """Put in a merge, and before it what brings its operands to one spatial size."""
+        operands = [value for value in values if value is not None]
+        if len(operands) < len(values):
+            return None
+        if len(operands) == 1:
+            return operands[0]
+        spaces = {operand.shape.space for operand in operands}
+        if fit != "error" and len({len(space) for space in spaces}) == 1 and len(spaces) > 1:
+            operands = self._fit(fit, operands, inside, node, around)
+        return self.apply(op, list(operands), inside.join(op.kind), node, around)
+
+    def _fit(self, fit: str, operands: list[Node], inside: Around, node: Written, around: Around) -> list[Node]:
+        """Cut operands down to the smallest extents, or pad them to the largest; they read the extents of those that
+        set them."""
+        op, choose = FITS[fit]
+        wanted = tuple(map(choose, zip(*(operand.shape.space for operand in operands), strict=True)))
+        models = [operand for operand in operands if operand.shape.space == wanted][:1] or operands
+        fitted = []
+        for i, operand in enumerate(operands):
+            if operand.shape.space != wanted:
+                operand = self.apply(op, [operand, *models], inside.join(f"{fit}{i}"), node, around) or operand
+            fitted.append(operand)
+        return fitted
+
+    def scale_body(
+        self, result: Value, scaling: str, kernels: list[str], inside: Around, node: Residual, around: Around
+    ) -> Value:
+        """SkipInit (De and Smith, 2020), Stable ResNet (Hayou et al., 2021) and FixUp (Zhang et al., 2019)."""
+        if scaling == "stable":
+            op = Scale(value=1 / sqrt(self._count_residuals()))
+            return self.apply(op, [result], inside.join("stable"), node, around)
+        if scaling == "skip_init":
+            op = Scale(value=0.0, trainable=True)
+            return self.apply(op, [result], inside.join("multiplier"), node, around)
+        if scaling == "fixup":
+            for id in kernels[:-1]:
+                gain = self._count_residuals() ** (-1 / (2 * len(kernels) - 2))
+                self._change(id, gain=gain * self.nodes[id].op.gain)  # type: ignore[attr-defined]
+            for id in kernels[-1:]:
+                self._change(id, init="zeros")
+            result = self.apply(Scale(trainable=True), [result], inside.join("multiplier"), node, around)
+            return self.apply(Shift(trainable=True), [result], inside.join("bias"), node, around)
+        return result
+
+    def drop_body(
+        self, result: Value, ordinal: int, inside: Around, node: Residual, value: Value, around: Around
+    ) -> Value:
+        """Stochastic depth (Huang et al., 2016) or ShakeDrop (Yamada et al., 2019)."""
+        survival, drop = self.setting(node, "survival", around), self.setting(node, "drop", around)
+        if survival is None:
+            return result
+        given = {"survival": survival} | ({"draw": drop} if drop != "shake" else {})
+        op = self.build_op(ShakeDrop if drop == "shake" else StochasticDepth, given, node, value, around)
+        if self.setting(node, "decay", around) == "linear":
+            assert isinstance(op, ShakeDrop | StochasticDepth)
+            lost = ordinal / self._count_residuals() * (1 - op.survival)
+            op = op.model_copy(update={"survival": 1 - lost})
+        return self.apply(op, [result], inside.join("survival"), node, around)
+
+    def _count_residuals(self) -> int:
+        """The number of all residuals; in a walk that does not know it yet, of those so far."""
+        self.counts_residuals = True
+        return self._all_residuals or self.residuals
+
+    def _change(self, id: str, **fields: Any) -> None:
+        """Give a node's operation other values of some fields."""
+        node = self.nodes[id]
+        self.nodes[id] = replace(node, op=node.op.model_copy(update=fields))
+
+
+def _with_weight_norm(defaults: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Mapping[str, Any]]:
+    """Where the network's normalization is that of weights, all layers with a kernel have it by default."""
+    if defaults.get("norm", {}).get("kind") != "weight":
+        return defaults
+    return merge_defaults({op.kind: {"weight_norm": True} for op in (Conv, ConvTranspose, Linear)}, defaults)
