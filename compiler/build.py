@@ -80,9 +80,10 @@ class Building(Evaluation):
         if around.fixup is None or not isinstance(op, KERNELS | Activation):
             return self.apply(op, [value], around.join(name), node, around)
         value = self.apply(Shift(trainable=True), [value], around.join(f"{name}_bias"), node, around)
-        if isinstance(op, KERNELS):
-            around.fixup.append(around.join(name))
-        return self.apply(op, [value], around.join(name), node, around)
+        result = self.apply(op, [value], around.join(name), node, around)
+        if isinstance(op, KERNELS) and result is not None:
+            around.fixup.append(result.id)
+        return result
 
     def merge(self, op: Op, values: list[Value], fit: str, inside: Around, node: Written, around: Around) -> Value:
         """Put in a merge, and before it what brings its operands to one spatial size."""

@@ -17,6 +17,7 @@ from archspec.ops import (
     Concat,
     Input,
     Layer,
+    Normalization,
     Scale,
 )
 from archspec.ops.base import LARGEST
@@ -146,10 +147,10 @@ class Unrolling(Building):
     def _norm(self, node: Choice, value: Value, name: str, around: Around) -> Value:
         fields = overlay({"kind": "batch"}, self.settings(node.word, around), node.given)
         kind = fields.pop("kind")
-        known = NORMALIZATIONS[kind].model_fields if kind in NORMALIZATIONS else {}
+        known = NORMALIZATIONS.get(kind, Normalization).model_fields  # what all kinds have may stand beside `none` too
         for key in [key for key in fields if key not in known]:
             message = f"norm of kind {kind} has no field '{key}'{suggest(key, known)}"
-            self.fail("unknown-field", message, node.place_of(key), around)
+            self.fail("unknown-field", message, node.place_of(key, key=True), around)
         if kind in NORMALIZATIONS:
             op = self.build_op(NORMALIZATIONS[kind], fields, node, value, around)
             return self.apply_layer(op, value, name, node, around)

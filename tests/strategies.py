@@ -38,7 +38,9 @@ ACTIVATIONS: tuple[Any, ...] = (
     *("relu", "relu6", "silu", "sigmoid", "hard_sigmoid", "hard_swish", "tanh", "softplus", "softmax", "gelu"),
     *({"gelu": {"approximate": "tanh"}}, {"leaky_relu": 0.2}, {"leaky_relu": "1 / 8"}, {"elu": 0.5}, "elu"),
     *("prelu", {"prelu": 0.1}, {"dropout": 0.3}, {"scale": 0.5}, {"scale": {"value": 2, "trainable": True}}),
-    *({"stochastic_depth": 0.75}, {"stochastic_depth": {"survival": 0.5}}),
+    *({"stochastic_depth": 0.75}, {"stochastic_depth": {"survival": 0.5, "rescale": True}}, {"shake_drop": 0.25}),
+    *({"shift": 0.5}, {"shift": {"value": -1, "trainable": True, "per": "channel"}}, "norm"),
+    *({"scale": {"value": 0.1, "trainable": True, "per": "channel"}}, {"norm": {"start": 0.5}}),
 )
 
 
@@ -179,6 +181,7 @@ class _Writer:
     def normalization(self, shape: Shape, scope: _Scope) -> Body:
         groups = self.one(*(n for n in range(1, shape.channels + 1) if shape.channels % n == 0))
         kinds: list[tuple[str, dict[str, Any]]] = [("batch_norm", {}), ("batch_norm", {"eps": 0.001, "momentum": 0.2})]
+        kinds += [("ghost_batch_norm", {"size": 2}), ("batch_renorm", {"r_max": 2, "start": 0.5})]
         if shape.elements > groups:  # torch refuses to normalize a single value
             kinds += [("layer_norm", {}), ("layer_norm", {"over": "channels"}), ("group_norm", {"groups": groups})]
         if min(shape.space, default=1) > 1:
@@ -192,7 +195,8 @@ class _Writer:
     def mixing(self, shape: Shape, scope: _Scope, out: int) -> tuple[Any, Shape]:
         """A convolution that keeps the spatial extents, or a fully connected layer."""
         options: dict[str, Any] = {"bias": False} if self.chance(30) else {}
-        options |= {"init": self.one("he", "he_fan_out", "glorot", "torch")} if self.chance(20) else {}
+        options |= {"init": self.one("he", "he_fan_out", "glorot", "torch"), "gain": 0.5} if self.chance(20) else {}
+        options |= {"weight_norm": True} if self.chance(20) else {}
         if not shape.rank:
             return self.layer("linear", shape, scope, out=out, **options)
         kernel, dilation = self.one(1, 3, 5), self.one(1, 1, 2)
@@ -253,6 +257,8 @@ class _Writer:
         fields: dict[str, Any] = {"body": self.keeping(shape, scope.inside())}
         fields |= {"scale": self.one(0.5, 1, "1 / 4")} if self.chance(20) else {}
         fields |= {"survival": self.one(0.5, 1, "9 / 10")} if self.chance(20) else {}
+        fields |= {"decay": "linear", "drop": self.one("sample", "batch", "shake")} if self.chance(20) else {}
+        fields |= {"scaling": self.one("sqrt_half", "skip_init", "stable", "fixup")} if self.chance(30) else {}
         fields |= {"shortcut": self.keeping(shape, scope.inside(), 1)} if self.chance(25) else {}
         fields |= {"project": ["relu"]} if "shortcut" not in fields and self.chance(25) else {}
         return [{"residual": fields}]
@@ -264,8 +270,11 @@ class _Writer:
         return [{"repeat": {**loop, **naming, "body": self.keeping(shape, scope.aside(), 2)}}]
 
     def add(self, shape: Shape, scope: _Scope) -> Body:
+        word = self.one("add", "shake")
+        if self.chance(30):
+            return [{word: {"n": self.number(1, 3), "as": "branch", "body": self.keeping(shape, scope.aside(), 2)}}]
         branches = [self.keeping(shape, scope.inside(), 2) for _ in range(self.number(1, 3))]
-        return [{"add": branches} if self.chance(80) else {"add": {"branches": branches, "fit": "crop"}}]
+        return [{word: branches} if self.chance(80) else {word: {"branches": branches, "fit": "crop"}}]
 
     def gate(self, shape: Shape, scope: _Scope) -> Body:
         squeeze = ["global_avg_pool", {"conv": {"out": "in_channels", "kernel": 1}}] if shape.rank else []
@@ -318,7 +327,9 @@ class _Writer:
         node, result = self.layer("conv", shape, scope, out=shape.channels, kernel=3, padding=0)
         word = self.one("add", "concat", "mul")
         channels = 2 * shape.channels if word == "concat" else shape.channels
-        return [{word: {"branches": [[], [node]], "fit": "crop"}}], Shape(channels, *result.space)
+        fit = self.one("crop", "pad")
+        space = result.space if fit == "crop" else shape.space
+        return [{word: {"branches": [[], [node]], "fit": fit}}], Shape(channels, *space)
 
     def loop_over_widths(self, shape: Shape, scope: _Scope) -> tuple[Body, Shape]:
         widths = [self.channels() for _ in range(self.number(1, 3))]
@@ -355,7 +366,7 @@ class _Writer:
             "bottom": [{"conv": 4}],
             "up": [{"conv_transpose": "width"}],
             "decoder": [{"conv": {"out": "width", "kernel": 1}}],
-            "fit": self.one("error", "crop"),
+            "fit": self.one("error", "crop", "pad"),
         }
         return [{"encoder_decoder": fields}], Shape(widths[0] if widths else 4, *shape.space)
 
@@ -401,6 +412,9 @@ def specs(draw: DrawFn) -> Document:
             {"conv": {"init": "glorot"}, "linear": {"bias": "2 < 1"}},
             {"batch_norm": {"eps": "1 / 1000"}, "residual": {"survival": 0.75}},
             {"add": {"fit": "crop"}, "encoder_decoder": {"fit": "crop"}, "scale": {"trainable": True}},
+            {"norm": {"kind": writer.one("ghost_batch", "batch_renorm")}},
+            {"norm": {"kind": "none"}, "residual": {"survival": 0.5, "decay": "linear"}},
+            {"norm": {"kind": "batch", "eps": 0.01}, "residual": {"scaling": "fixup"}},
         )
     blocks = writer.chance(50)
     if blocks:

@@ -29,7 +29,8 @@ _NOWHERE = Place("")
 
 
 class Node(BaseModel):
-    """One step of a body. `place` is where it stands; `place_of(field)` is where a field's value stands."""
+    """One step of a body. `place` is where it stands; `place_of(field)` is where a field's value (with `key` its name)
+    stands."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
@@ -63,10 +64,10 @@ class Node(BaseModel):
         """The settings that the spec gives here."""
         return {key: getattr(self, key) for key in self.settings if key in self.model_fields_set}
 
-    def place_of(self, *path: Any) -> Place:
+    def place_of(self, *path: Any, key: bool = False) -> Place:
         written = self._written
         if isinstance(written, Table) and path and path[0] in written:
-            return place_in(written, path, self._place)
+            return place_in(written, path, self._place, key=key)
         return self._place
 
 
