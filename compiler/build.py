@@ -3,7 +3,7 @@ residual blocks add to their bodies."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from math import sqrt
 from typing import Any
@@ -35,7 +35,6 @@ from compiler.evaluate import Around, Evaluation, Value
 from compiler.graph import Node, Source
 
 MERGES: dict[str, type[Op]] = {op.kind: op for op in (Add, Concat, Mul, Shake)}
-FITS: dict[str, tuple[Op, Callable[..., int]]] = {"crop": (Crop(), min), "pad": (PadSpace(), max)}
 KERNELS = Conv | ConvTranspose | Linear
 
 
@@ -92,21 +91,22 @@ class Building(Evaluation):
             return None
         if len(operands) == 1:
             return operands[0]
-        spaces = {operand.shape.space for operand in operands}
-        if fit != "error" and len({len(space) for space in spaces}) == 1 and len(spaces) > 1:
+        if fit != "error" and len({operand.shape.rank for operand in operands}) == 1:
             operands = self._fit(fit, operands, inside, node, around)
         return self.apply(op, list(operands), inside.join(op.kind), node, around)
 
     def _fit(self, fit: str, operands: list[Node], inside: Around, node: Written, around: Around) -> list[Node]:
-        """Cut operands down to the smallest extents, or pad them to the largest; they read the extents of those that
-        set them."""
-        op, choose = FITS[fit]
-        wanted = tuple(map(choose, zip(*(operand.shape.space for operand in operands), strict=True)))
-        models = [operand for operand in operands if operand.shape.space == wanted][:1] or operands
+        """Cut operands down to the smallest extents; or pad them to the largest, each to all others, since at another
+        size another may be the largest (paddings that never do anything are left out later)."""
+        smallest = tuple(map(min, zip(*(operand.shape.space for operand in operands), strict=True)))
+        models = [operand for operand in operands if operand.shape.space == smallest][:1] or operands
         fitted = []
         for i, operand in enumerate(operands):
-            if operand.shape.space != wanted:
-                operand = self.apply(op, [operand, *models], inside.join(f"{fit}{i}"), node, around) or operand
+            if fit == "pad":
+                others = [other for other in operands if other is not operand]
+                operand = self.apply(PadSpace(), [operand, *others], inside.join(f"pad{i}"), node, around) or operand
+            elif operand.shape.space != smallest:
+                operand = self.apply(Crop(), [operand, *models], inside.join(f"crop{i}"), node, around) or operand
             fitted.append(operand)
         return fitted
 

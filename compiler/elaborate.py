@@ -13,7 +13,7 @@ from archspec.spec.load import Spec
 from archspec.spec.text import place_in
 from compiler.evaluate import NODE
 from compiler.graph import Graph
-from compiler.sizes import accepted_sizes, fits
+from compiler.sizes import accepted_sizes, drop_idle_pads, fits
 from compiler.unroll import Unrolling
 from compiler.verify import verify
 
@@ -41,7 +41,7 @@ def elaborate(
             graph = run.build()
         mistakes = run.mistakes
         if graph is not None and not mistakes and not spec.mistakes:
-            return verify(graph)
+            return verify(drop_idle_pads(graph))
         if mistakes and run.misfits == len(mistakes):
             mistakes = _with_fitting_sizes(spec, chosen, mistakes, extensions or {})
     raise SpecError([*spec.mistakes, *mistakes])

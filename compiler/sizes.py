@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import lcm
 
-from archspec.ops import ConvTranspose, OpError, Upsample, Window
+from archspec.ops import ConvTranspose, OpError, PadSpace, Upsample, Window
 from archspec.ops.base import LARGEST
 from archspec.ops.resize import GlobalPool
 from compiler.graph import Graph
@@ -82,6 +82,25 @@ def fits(graph: Graph, sizes: Mapping[str, int], *, keep_weights: bool = True) -
         == graph[id].op.weights(*graph.operands(graph[id]))
         for id in readers
     )
+
+
+def drop_idle_pads(graph: Graph) -> Graph:
+    """Leave out the paddings to a common size that do nothing at any size.
+
+    Extents grow by the same steps with each period, so that two periods of sizes tell of all.
+    """
+    idle = {node.id for node in graph if isinstance(node.op, PadSpace)}
+    turns = 2 * _period(graph) if idle and graph.sizes else 1
+    if not idle or turns * len(graph) > MAX_EFFORT:
+        return graph
+    for more in range(turns):
+        try:
+            shapes = graph.infer({name: size + more for name, size in graph.sizes.items()})
+        except OpError:
+            continue
+        idle = {id for id in idle if shapes[id] == shapes[graph[id].inputs[0]]}
+    renamed = {id: graph[id].inputs[0] for id in idle}
+    return graph.with_nodes((node for node in graph if node.id not in idle), renamed)
 
 
 def _period(graph: Graph) -> int:

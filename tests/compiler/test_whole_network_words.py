@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import nn
 
-from archspec.api import load, to_torch
+from archspec.api import accepted_sizes, load, to_torch
 from archspec.ops import (
     NORMALIZATIONS,
     BatchNorm,
@@ -181,7 +181,7 @@ def test_fixup_computes_what_the_authors_block_does() -> None:
     module = to_torch(graph_of(text))
     peer = nn.Sequential(*(FixUpBlock(4, 4) for _ in range(4)))
     generator = torch.Generator().manual_seed(0)
-    state = {name: torch.randn(value.shape, generator=generator) for name, value in module.state_dict().items()}
+    state = {name: torch.randn(value.shape, generator=generator) / 4 for name, value in module.state_dict().items()}
     module.load_state_dict(state)
     for i, block in enumerate(peer):
         body = f"repeat_0.i{i}.residual_0"
@@ -312,6 +312,15 @@ def test_padding_fits_operands_of_any_sizes(size: int) -> None:
     graph = graph_of(f"{text}{network}\n")
     assert graph[graph.outputs["output"]].shape == (5, size + 2)
     assert [node.id for node in graph if node.op.kind == "pad_space"] == ["concat_0.pad0", "concat_0.pad1"]
+
+
+@pytest.mark.parametrize("size", [8, 9])
+def test_paddings_do_not_depend_on_the_size_at_hand(size: int) -> None:
+    """At 8 nothing is missing, but at 9 it is: the padding is there at both, and the model takes every size."""
+    text = f"archspec: 1\ninputs: {{x: [2, L]}}\nsizes: {{L: {size}}}\n"
+    graph = graph_of(text + "network: [add: {branches: [[], [max_pool: 2, upsample: 2]], fit: pad}]\n")
+    assert [node.id for node in graph if node.op.kind == "pad_space"] == ["add_0.pad1"]
+    assert str(accepted_sizes(graph)["L"]) == "any from 2"
 
 
 MISTAKES: list[tuple[str, list[str]]] = [
