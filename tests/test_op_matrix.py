@@ -15,6 +15,7 @@ from archspec.ops import (
     Add,
     AvgPool,
     BatchNorm,
+    BatchRenorm,
     Concat,
     Conv,
     ConvTranspose,
@@ -23,6 +24,7 @@ from archspec.ops import (
     Elu,
     Flatten,
     Gelu,
+    GhostBatchNorm,
     GlobalAvgPool,
     GlobalMaxPool,
     GroupNorm,
@@ -34,14 +36,19 @@ from archspec.ops import (
     LeakyRelu,
     Linear,
     MaxPool,
+    Mean,
     Mul,
     Op,
     PadChannels,
+    PadSpace,
     Prelu,
     Relu,
     Relu6,
     Scale,
+    Shake,
+    ShakeDrop,
     Shape,
+    Shift,
     Sigmoid,
     Silu,
     Softmax,
@@ -49,6 +56,7 @@ from archspec.ops import (
     StochasticDepth,
     Tanh,
     Upsample,
+    Vote,
 )
 from archspec.spec.schema import json_schema
 from compiler.analysis.cost import measure_cost
@@ -77,8 +85,18 @@ EXAMPLES: list[tuple[Op, tuple[Shape, ...]]] = [
     *each(ConvTranspose(out=6, kernel=3, stride=1, dilation=2), SPATIAL),
     *each(Linear(out=5), (VECTOR,)),
     *each(Linear(out=5, bias=False, init="torch"), (VECTOR,)),
+    *each(Conv(out=6, groups=2, stride=2, weight_norm=True), SPATIAL),
+    *each(Conv(out=6, init="zeros", bias=False, weight_norm=True), SPATIAL),
+    *each(ConvTranspose(out=6, weight_norm=True), SPATIAL),
+    *each(ConvTranspose(out=6, kernel=3, padding=1, output_padding=1, groups=2, weight_norm=True), SPATIAL),
+    *each(Linear(out=5, weight_norm=True), (VECTOR,)),
+    *each(Linear(out=5, bias=False, gain=0, weight_norm=True), (VECTOR,)),
     *each(BatchNorm(), EVERY),
     *each(BatchNorm(affine=False, eps=1e-3), EVERY),
+    *each(GhostBatchNorm(size=3), EVERY),
+    *each(GhostBatchNorm(size=2, affine=False), EVERY),
+    *each(BatchRenorm(), EVERY),
+    *each(BatchRenorm(affine=False, r_max=1.5, d_max=0.5), EVERY),
     *each(LayerNorm(), EVERY),
     *each(LayerNorm(over="channels"), EVERY),
     *each(LayerNorm(over="channels", affine=False), EVERY),
@@ -105,8 +123,18 @@ EXAMPLES: list[tuple[Op, tuple[Shape, ...]]] = [
     *each(PadChannels(out=11), EVERY),
     *each(Scale(value=0.25), EVERY),
     *each(Scale(value=0.5, trainable=True), EVERY),
+    *each(Scale(value=1e-2, trainable=True, per="channel"), EVERY),
+    *each(Shift(value=0.25), EVERY),
+    *each(Shift(trainable=True), EVERY),
+    *each(Shift(value=-2, trainable=True, per="channel"), EVERY),
     *each(Dropout(rate=0.3), EVERY),
     *each(StochasticDepth(survival=0.7), EVERY),
+    *each(StochasticDepth(survival=0.7, draw="batch"), EVERY),
+    *each(StochasticDepth(survival=0.7, rescale=True), EVERY),
+    *each(StochasticDepth(survival=0), EVERY),
+    *each(StochasticDepth(survival=0, rescale=True), EVERY),
+    *each(ShakeDrop(), EVERY),
+    *each(ShakeDrop(survival=0.9, draw="batch"), EVERY),
     *[(Add(), (shape, shape)) for shape in EVERY],
     (Add(), (IMAGE, IMAGE, IMAGE)),
     *[(Mul(), (shape, shape)) for shape in EVERY],
@@ -114,10 +142,20 @@ EXAMPLES: list[tuple[Op, tuple[Shape, ...]]] = [
     (Mul(), (Shape(1, 10, 13), IMAGE, IMAGE)),
     *[(Concat(), (shape, Shape(3, *shape.space))) for shape in EVERY],
     (Concat(), (IMAGE, IMAGE, IMAGE)),
+    *[(Mean(), (shape, shape)) for shape in EVERY],
+    (Mean(), (IMAGE, IMAGE, IMAGE)),
+    *[(Shake(), (shape, shape)) for shape in EVERY],
+    (Shake(draw="batch"), (IMAGE, IMAGE, IMAGE)),
+    *[(Vote(), (shape, shape)) for shape in EVERY],
+    (Vote(), (IMAGE, IMAGE, IMAGE)),
     (Crop(), (SIGNAL, Shape(2, 9))),
     (Crop(), (IMAGE, Shape(2, 4, 13))),
     (Crop(), (IMAGE, Shape(2, 4, 15), Shape(2, 12, 7))),
     (Crop(), (VOLUME, Shape(2, 4, 3, 5))),
+    (PadSpace(), (SIGNAL, Shape(2, 16))),
+    (PadSpace(), (IMAGE, Shape(2, 13, 13))),
+    (PadSpace(), (IMAGE, Shape(2, 4, 18), Shape(2, 12, 7))),
+    (PadSpace(), (VOLUME, Shape(2, 4, 10, 12))),
 ]
 
 walk = pytest.mark.parametrize(
@@ -177,7 +215,11 @@ def test_training_reaches_every_parameter(op: Op, shapes: tuple[Shape, ...]) -> 
     graph = graph_of(op, *shapes)
     module = stir(to_torch(graph)).train()
     inputs = {name: torch.from_numpy(value).requires_grad_() for name, value in sample_inputs(graph, 4).items()}
-    module(*inputs.values()).square().sum().backward()
+    result = module(*inputs.values())
+    if isinstance(op, Vote):  # who is the largest has no gradient
+        assert not result.requires_grad
+        return
+    result.square().sum().backward()
     carriers = {name: value for name, value in inputs.items() if name in graph["op"].carriers}
     for name, leaf in [*module.named_parameters(), *carriers.items()]:
         assert leaf.grad is not None, name

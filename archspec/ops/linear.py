@@ -157,8 +157,8 @@ def _kernel_and_bias(op: Conv | ConvTranspose | Linear, shape: tuple[int, ...], 
     kernel = Weight(shape, op.init, fan_in=fan_in, fan_out=fan_out, gain=op.gain)
     weights = {"weight": kernel}
     if op.weight_norm:
-        # A direction needs a length: one of zeros starts with the length 0 in a direction drawn as `he` draws it.
-        weights["weight"] = replace(kernel, init="he", gain=1.0) if op.init == "zeros" else kernel
+        # Zeros have no direction: a kernel that starts at zero has the length 0 and a direction drawn as `he` draws it.
+        weights["weight"] = kernel if kernel.deviation else replace(kernel, init="he", gain=1.0)
         weights["length"] = Weight((op.out,), kernel.deviation * sqrt(prod(shape) / op.out))
     if op.bias:
         # torch's own rule draws the bias too; with every other rule it starts at zero.

@@ -16,6 +16,7 @@ from compiler.onnx_target.emitter import Emitter
 from compiler.onnx_target.rules import RULES, OnnxRule
 from compiler.passes.base import Arrays, run_passes
 from compiler.passes.fold_batch_norm import FoldBatchNorm
+from compiler.passes.fold_weight_norm import FoldWeightNorm
 from compiler.passes.take_expectation import TakeExpectation
 from compiler.sizes import Accepted, accepted_sizes
 from compiler.table import Table
@@ -23,7 +24,7 @@ from compiler.table import Table
 OPSET, IR_VERSION = 17, 8
 """What ONNX Runtime has run well since 1.16; with opset 22 and up some versions lose fused convolutions."""
 
-PASSES = (TakeExpectation(), FoldBatchNorm())
+PASSES = (TakeExpectation(), FoldWeightNorm(), FoldBatchNorm())
 
 
 def build_model(

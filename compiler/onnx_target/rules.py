@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -30,18 +30,22 @@ from archspec.ops import (
     LeakyRelu,
     Linear,
     MaxPool,
+    Mean,
     Mul,
     PadChannels,
+    PadSpace,
     Prelu,
     Relu,
     Relu6,
     Scale,
+    Shift,
     Sigmoid,
     Silu,
     Softmax,
     Softplus,
     Tanh,
     Upsample,
+    Vote,
 )
 from compiler.onnx_target.emitter import Emitter
 from compiler.table import Table
@@ -249,24 +253,66 @@ def pad_channels(op: PadChannels, emit: Emitter, x: ir.Value) -> ir.Value:
 @rule(Crop)
 def crop(op: Crop, emit: Emitter, *values: ir.Value) -> ir.Value:
     """Start and end are computed from the operands' extents, so that they hold at every size."""
-    first, last, two = (
-        emit.constant(name, [v], np.int64) for name, v in (("first", 2), ("last", _rank(emit) + 2), ("two", 2))
-    )
-    whole, *others = (emit.op("Slice", [emit.op("Shape", [value]), first, last]) for value in values)
+    whole, *others = _spaces(emit, values)
     part = emit.op("Min", [whole, *others])
-    start = emit.op("Div", [emit.op("Sub", [whole, part]), two])
+    start = emit.op("Div", [emit.op("Sub", [whole, part]), emit.constant("two", [2], np.int64)])
     axes = emit.constant("axes", range(2, _rank(emit) + 2), np.int64)
     return emit.op("Slice", [values[0], start, emit.op("Add", [start, part]), axes])
 
 
+@rule(PadSpace)
+def pad_space(op: PadSpace, emit: Emitter, *values: ir.Value) -> ir.Value:
+    """Both ends are computed from the operands' extents, so that they hold at every size."""
+    part, *others = _spaces(emit, values)
+    missing = emit.op("Sub", [emit.op("Max", [part, *others]), part])
+    before = emit.op("Div", [missing, emit.constant("two", [2], np.int64)])
+    none = emit.constant("none", [0, 0], np.int64)
+    ends = emit.op("Concat", [none, before, none, emit.op("Sub", [missing, before])], axis=0)
+    return emit.op("Pad", [values[0], ends])
+
+
+def _spaces(emit: Emitter, values: Sequence[ir.Value]) -> list[ir.Value]:
+    """The spatial extents of each value."""
+    first, last = emit.constant("first", [2], np.int64), emit.constant("last", [_rank(emit) + 2], np.int64)
+    return [emit.op("Slice", [emit.op("Shape", [value]), first, last]) for value in values]
+
+
 @rule(Scale)
 def scale(op: Scale, emit: Emitter, x: ir.Value) -> ir.Value:
-    return emit.op("Mul", [x, emit.weight("factor") if op.trainable else emit.constant("factor", op.value)])
+    return emit.op("Mul", [x, _learned("factor", op, emit)])
+
+
+@rule(Shift)
+def shift(op: Shift, emit: Emitter, x: ir.Value) -> ir.Value:
+    return emit.op("Add", [x, _learned("term", op, emit)])
+
+
+def _learned(name: str, op: Scale | Shift, emit: Emitter) -> ir.Value:
+    """What a scale multiplies by or a shift adds: a constant, a stored number, or one for each channel."""
+    if not op.trainable:
+        return emit.constant(name, op.value)
+    stored = np.asarray(emit.weights[f"{emit.node.id}.{name}"])
+    # Laid out here, once, and not by a node of the model.
+    return emit.constant(name, stored.reshape(-1, *[1] * _rank(emit)) if op.per == "channel" else stored)
 
 
 @rule(Add)
 def add(op: Add, emit: Emitter, *values: ir.Value) -> ir.Value:
     return emit.op("Add" if len(values) == 2 else "Sum", values)
+
+
+@rule(Mean)
+def mean(op: Mean, emit: Emitter, *values: ir.Value) -> ir.Value:
+    """The sum times 1/n, since ONNX Runtime's kernel of Mean is for single precision alone."""
+    total = emit.op("Sum", values)
+    return emit.op("Mul", [total, emit.constant("share", 1 / len(values))])
+
+
+@rule(Vote)
+def vote(op: Vote, emit: Emitter, *values: ir.Value) -> ir.Value:
+    depth, share = emit.constant("channels", _channels(emit), np.int64), emit.constant("share", [0, 1 / len(values)])
+    winners = [emit.op("ArgMax", [value], axis=1, keepdims=0) for value in values]
+    return emit.op("Sum", [emit.op("OneHot", [winner, depth, share], axis=1) for winner in winners])
 
 
 @rule(Mul)

@@ -36,7 +36,8 @@ class FoldBatchNorm(Pass):
 
 
 def _can_take(graph: Graph, layer: Node) -> bool:
-    foldable = isinstance(layer.op, Conv | ConvTranspose | Linear)
+    # of a layer with weight normalization the stored weight is a direction: FoldWeightNorm makes a kernel of it
+    foldable = isinstance(layer.op, Conv | ConvTranspose | Linear) and not layer.op.weight_norm
     return foldable and len(graph.readers[layer.id]) == 1 and layer.id not in graph.outputs.values()
 
 

@@ -4,24 +4,63 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from archspec.ops import Dropout, Scale, StochasticDepth
+from archspec.ops import (
+    BatchNorm,
+    BatchRenorm,
+    Dropout,
+    GhostBatchNorm,
+    Mean,
+    Op,
+    Scale,
+    Shake,
+    ShakeDrop,
+    Shift,
+    StochasticDepth,
+)
 from compiler.graph import Graph, Node
 from compiler.passes.base import Arrays, Pass
 
 
 @dataclass(frozen=True)
 class TakeExpectation(Pass):
-    """dropout(x) = x, since training divides by what it keeps; stochastic_depth(x) = survival · x; 1 · x = x."""
+    """Each operation as it is at inference, and no operation that changes nothing.
+
+    dropout(x) = x, since training divides by what it keeps; stochastic_depth(x) = survival · x, or x where training
+    divides; shake_drop(x) = survival · x; shake is the mean; ghost batch normalization and batch renormalization are
+    batch normalization, with the same weights. 1 · x = x; x + 0 = x.
+    """
 
     def apply(self, graph: Graph, weights: Arrays) -> tuple[Graph, Arrays]:
         nodes: list[Node] = []
         renamed: dict[str, str] = {}
         for node in graph:
-            op = node.op
-            if isinstance(op, StochasticDepth):
-                op = Scale(value=op.survival)
-            if isinstance(op, Dropout) or (isinstance(op, Scale) and op.value == 1 and not op.trainable):
+            op = _expected(node.op)
+            if _changes_nothing(op):
                 renamed[node.id] = node.inputs[0]
             else:
                 nodes.append(node if op is node.op else replace(node, op=op))
         return graph.with_nodes(nodes, renamed), weights
+
+
+def _expected(op: Op) -> Op:
+    """The operation as it is at inference."""
+    match op:
+        case Dropout():
+            return Scale()
+        case StochasticDepth():
+            return Scale(value=op.expected)
+        case ShakeDrop():
+            return Scale(value=op.survival)
+        case Shake():
+            return Mean()
+        case GhostBatchNorm() | BatchRenorm():
+            return BatchNorm(**{name: getattr(op, name) for name in BatchNorm.model_fields})
+        case _:
+            return op
+
+
+def _changes_nothing(op: Op) -> bool:
+    """Whether it is a constant factor of one or a constant term of zero."""
+    if isinstance(op, Scale):
+        return op.value == 1 and not op.trainable
+    return isinstance(op, Shift) and op.value == 0 and not op.trainable

@@ -1,41 +1,10 @@
-"""Modules that torch does not have, or has with other names in the state dict."""
+"""Modules without chance or statistics that torch does not have: scaling, padding, cropping, voting."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-
-
-class BatchNorm(nn.modules.batchnorm._BatchNorm):
-    """Batch normalization of any rank, without torch's counter of batches (used only if momentum is None)."""
-
-    def __init__(self, channels: int, eps: float, momentum: float, affine: bool) -> None:
-        super().__init__(channels, eps, momentum, affine)
-        self.register_buffer("num_batches_tracked", None)
-
-    def _check_input_dim(self, input: Tensor) -> None:
-        """Any rank will do."""
-
-    def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
-        # torch's own adds the counter to state dicts that lack it
-        nn.Module._load_from_state_dict(self, *args, **kwargs)
-
-
-class ChannelNorm(nn.Module):
-    """Layer normalization over the channels at each position: (N, C, *S) -> (N, C, *S)."""
-
-    def __init__(self, channels: int, eps: float, affine: bool) -> None:
-        super().__init__()
-        self.channels, self.eps = channels, eps
-        self.weight = nn.Parameter(torch.empty(channels)) if affine else None
-        self.bias = nn.Parameter(torch.empty(channels)) if affine else None
-
-    def forward(self, x: Tensor) -> Tensor:
-        last = F.layer_norm(x.movedim(1, -1), (self.channels,), self.weight, self.bias, self.eps)
-        return last.movedim(-1, 1)
 
 
 class Scale(nn.Module):
@@ -53,31 +22,44 @@ class Scale(nn.Module):
 
 
 class LearnedScale(nn.Module):
-    """A learned number times x."""
+    """A learned factor times x: one number, or one for each channel."""
 
-    def __init__(self, start: float) -> None:
+    def __init__(self, extents: tuple[int, ...]) -> None:
         super().__init__()
-        self.factor = nn.Parameter(torch.tensor(start))
+        self.factor = nn.Parameter(torch.empty(extents))
 
     def forward(self, x: Tensor) -> Tensor:
-        return x * self.factor
+        return x * _by_channel(self.factor, x)
 
 
-class StochasticDepth(nn.Module):
-    """Keeps or drops whole samples while training; multiplies by the probability of survival otherwise."""
+class Shift(nn.Module):
+    """x and a constant."""
 
-    def __init__(self, survival: float) -> None:
+    def __init__(self, value: float) -> None:
         super().__init__()
-        self.survival = survival
+        self.value = value
 
     def forward(self, x: Tensor) -> Tensor:
-        if not self.training:
-            return x * self.survival
-        kept = torch.rand([x.shape[0]] + [1] * (x.dim() - 1), device=x.device) < self.survival
-        return x * kept.to(x.dtype)
+        return x + self.value
 
     def extra_repr(self) -> str:
-        return f"survival={self.survival:g}"
+        return f"{self.value:g}"
+
+
+class LearnedShift(nn.Module):
+    """x and a learned term: one number, or one for each channel."""
+
+    def __init__(self, extents: tuple[int, ...]) -> None:
+        super().__init__()
+        self.term = nn.Parameter(torch.empty(extents))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + _by_channel(self.term, x)
+
+
+def _by_channel(learned: Tensor, x: Tensor) -> Tensor:
+    """One number as it is; one for each channel as (C, 1, …), so that it broadcasts with x."""
+    return learned.view(-1, *[1] * (x.dim() - 2)) if learned.dim() else learned
 
 
 class PadChannels(nn.Module):
@@ -102,3 +84,26 @@ class CentreCrop(nn.Module):
             size = min([x.shape[axis]] + [other.shape[axis] for other in others])
             x = x.narrow(axis, (x.shape[axis] - size) // 2, size)
         return x
+
+
+class CentrePad(nn.Module):
+    """Pads x with zeros on both sides of each spatial axis to the largest extent among all operands; an odd position
+    goes to the end."""
+
+    def forward(self, x: Tensor, *others: Tensor) -> Tensor:
+        padding: list[int] = []
+        for axis in range(x.dim() - 1, 1, -1):  # F.pad speaks of the last axis first
+            missing = max([x.shape[axis]] + [other.shape[axis] for other in others]) - x.shape[axis]
+            padding += [missing // 2, missing - missing // 2]
+        return F.pad(x, padding)
+
+
+class Vote(nn.Module):
+    """At each position the share of the operands in which a channel is the largest, the first of equal ones. Without
+    gradient."""
+
+    def forward(self, *values: Tensor) -> Tensor:
+        shares = torch.zeros_like(values[0])
+        for value in values:
+            shares = shares.scatter_add(1, value.argmax(1, keepdim=True), torch.ones_like(value[:, :1]))
+        return shares / len(values)

@@ -6,16 +6,19 @@ Modules are built on the meta device, without storage; the weights' first values
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import reduce
+from functools import partial, reduce
+from math import prod
 from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from archspec.ops import (
     Add,
     AvgPool,
     BatchNorm,
+    BatchRenorm,
     Concat,
     Conv,
     ConvTranspose,
@@ -24,6 +27,7 @@ from archspec.ops import (
     Elu,
     Flatten,
     Gelu,
+    GhostBatchNorm,
     GlobalAvgPool,
     GlobalMaxPool,
     GroupNorm,
@@ -34,13 +38,18 @@ from archspec.ops import (
     LeakyRelu,
     Linear,
     MaxPool,
+    Mean,
     Mul,
     PadChannels,
+    PadSpace,
     Prelu,
     Relu,
     Relu6,
     Scale,
+    Shake,
+    ShakeDrop,
     Shape,
+    Shift,
     Sigmoid,
     Silu,
     Softmax,
@@ -48,9 +57,10 @@ from archspec.ops import (
     StochasticDepth,
     Tanh,
     Upsample,
+    Vote,
 )
 from compiler.table import Table
-from compiler.torch_target import modules
+from compiler.torch_target import modules, normalization, randomness
 
 TorchRule: TypeAlias = Callable[..., nn.Module | Callable[..., Tensor]]
 RULES: Table[TorchRule] = Table("torch")
@@ -58,6 +68,8 @@ rule = RULES.rule
 
 CONV = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 CONV_TRANSPOSE = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
+APPLY_CONV = (F.conv1d, F.conv2d, F.conv3d)
+APPLY_CONV_TRANSPOSE = (F.conv_transpose1d, F.conv_transpose2d, F.conv_transpose3d)
 MAX_POOL = (nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d)
 AVG_POOL = (nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d)
 GLOBAL_AVG_POOL = (nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.AdaptiveAvgPool3d)
@@ -68,12 +80,19 @@ LINEAR_MODE = ("linear", "bilinear", "trilinear")
 @rule(Conv)
 def conv(op: Conv, x: Shape) -> nn.Module:
     w = op.window
+    if op.weight_norm:
+        fields = {"stride": w.stride, "padding": w.padding, "dilation": w.dilation, "groups": op.groups}
+        return _weight_normalized(op, x, partial(APPLY_CONV[x.rank - 1], **fields))
     make = CONV[x.rank - 1]
     return make(x.channels, op.out, w.kernel, w.stride, w.padding, w.dilation, op.groups, op.bias)
 
 
 @rule(ConvTranspose)
 def conv_transpose(op: ConvTranspose, x: Shape) -> nn.Module:
+    if op.weight_norm:
+        names = ("stride", "padding", "output_padding", "dilation", "groups")
+        fields = {name: getattr(op, name) for name in names}
+        return _weight_normalized(op, x, partial(APPLY_CONV_TRANSPOSE[x.rank - 1], **fields))
     make = CONV_TRANSPOSE[x.rank - 1]
     sizes = (op.kernel, op.stride, op.padding, op.output_padding)
     return make(x.channels, op.out, *sizes, op.groups, op.bias, op.dilation)
@@ -81,18 +100,38 @@ def conv_transpose(op: ConvTranspose, x: Shape) -> nn.Module:
 
 @rule(Linear)
 def linear(op: Linear, x: Shape) -> nn.Module:
+    if op.weight_norm:
+        return _weight_normalized(op, x, F.linear)
     return nn.Linear(x.channels, op.out, op.bias)
+
+
+def _weight_normalized(op: Conv | ConvTranspose | Linear, x: Shape, apply: Callable[..., Tensor]) -> nn.Module:
+    kernel = op.weights(x)["weight"].shape
+    layout = (op.out, 1, 1, prod(kernel[1:]))
+    if isinstance(op, ConvTranspose):  # its kernel has the inputs of all groups first, then the outputs of one
+        layout = (op.groups, kernel[0] // op.groups, kernel[1], prod(kernel[2:]))
+    return normalization.WeightNormalized(apply, kernel, layout, op.bias)
 
 
 @rule(BatchNorm)
 def batch_norm(op: BatchNorm, x: Shape) -> nn.Module:
-    return modules.BatchNorm(x.channels, op.eps, op.momentum, op.affine)
+    return normalization.BatchNorm(x.channels, op.eps, op.momentum, op.affine)
+
+
+@rule(GhostBatchNorm)
+def ghost_batch_norm(op: GhostBatchNorm, x: Shape) -> nn.Module:
+    return normalization.GhostBatchNorm(x.channels, op.eps, op.momentum, op.affine, op.size)
+
+
+@rule(BatchRenorm)
+def batch_renorm(op: BatchRenorm, x: Shape) -> nn.Module:
+    return normalization.BatchRenorm(x.channels, op.eps, op.momentum, op.affine, op.r_max, op.d_max)
 
 
 @rule(LayerNorm)
 def layer_norm(op: LayerNorm, x: Shape) -> nn.Module:
     if op.over == "channels":
-        return modules.ChannelNorm(x.channels, op.eps, op.affine)
+        return normalization.ChannelNorm(x.channels, op.eps, op.affine)
     return nn.GroupNorm(1, x.channels, op.eps, op.affine)
 
 
@@ -143,6 +182,8 @@ for _op, _module in (
     (Softplus, nn.Softplus),
     (Flatten, nn.Flatten),
     (Crop, modules.CentreCrop),
+    (PadSpace, modules.CentrePad),
+    (Vote, modules.Vote),
 ):
     rule(_op)(lambda op, *shapes, _module=_module: _module())
 
@@ -183,7 +224,12 @@ def pad_channels(op: PadChannels, x: Shape) -> nn.Module:
 
 @rule(Scale)
 def scale(op: Scale, x: Shape) -> nn.Module:
-    return modules.LearnedScale(op.value) if op.trainable else modules.Scale(op.value)
+    return modules.LearnedScale(op.weights(x)["factor"].shape) if op.trainable else modules.Scale(op.value)
+
+
+@rule(Shift)
+def shift(op: Shift, x: Shape) -> nn.Module:
+    return modules.LearnedShift(op.weights(x)["term"].shape) if op.trainable else modules.Shift(op.value)
 
 
 @rule(Dropout)
@@ -193,12 +239,27 @@ def dropout(op: Dropout, x: Shape) -> nn.Module:
 
 @rule(StochasticDepth)
 def stochastic_depth(op: StochasticDepth, x: Shape) -> nn.Module:
-    return modules.StochasticDepth(op.survival)
+    return randomness.StochasticDepth(op.survival, op.draw, op.rescale)
+
+
+@rule(ShakeDrop)
+def shake_drop(op: ShakeDrop, x: Shape) -> nn.Module:
+    return randomness.ShakeDrop(op.survival, op.draw)
+
+
+@rule(Shake)
+def shake(op: Shake, *shapes: Shape) -> nn.Module:
+    return randomness.Shake(op.draw)
 
 
 @rule(Add)
 def add(op: Add, *shapes: Shape) -> Callable[..., Tensor]:
     return lambda *values: reduce(lambda a, b: a + b, values)
+
+
+@rule(Mean)
+def mean(op: Mean, *shapes: Shape) -> Callable[..., Tensor]:
+    return lambda *values: reduce(lambda a, b: a + b, values) / len(values)
 
 
 @rule(Mul)

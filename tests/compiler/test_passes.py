@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -11,20 +14,28 @@ from archspec.errors import ArchspecError, Place
 from archspec.ops import (
     Add,
     BatchNorm,
+    BatchRenorm,
     Conv,
     ConvTranspose,
     Dropout,
+    GhostBatchNorm,
     Input,
     Linear,
+    Mean,
     Op,
     Relu,
     Scale,
+    Shake,
+    ShakeDrop,
     Shape,
+    Shift,
     StochasticDepth,
 )
 from compiler.graph import Graph, Node, Source
-from compiler.passes.base import Arrays, Pass
+from compiler.onnx_target.model import PASSES
+from compiler.passes.base import Arrays, LazyArray, Pass, run_passes
 from compiler.passes.fold_batch_norm import FoldBatchNorm
+from compiler.passes.fold_weight_norm import FoldWeightNorm
 from compiler.passes.take_expectation import TakeExpectation
 from compiler.torch_target.module import load_weights
 from compiler.verify import GraphError, verify
@@ -41,7 +52,7 @@ def chain(shape: Shape, *ops: Op) -> Graph:
     return Graph("chain", {node.id: node for node in nodes}, {"y": nodes[-1].id})
 
 
-def apply(step: Pass, graph: Graph, seed: int = 0) -> tuple[Graph, float]:
+def apply(step: Callable[[Graph, Arrays], tuple[Graph, Arrays]], graph: Graph, seed: int = 0) -> tuple[Graph, float]:
     """The graph behind the pass, and how far its results are from those before."""
     module = stir(to_torch(graph), seed)
     arrays: Arrays = {name: value.numpy().copy() for name, value in module.state_dict().items()}
@@ -114,6 +125,94 @@ def test_takes_the_expectation() -> None:
     after, worst = apply(TakeExpectation(), graph)
     assert [node.op for node in after if node.id != "x"] == [Scale(value=0.6)]
     assert worst < 1e-6
+
+
+@pytest.mark.parametrize(
+    ("op", "expected"),
+    [
+        (ShakeDrop(survival=0.6), [Scale(value=0.6)]),
+        (ShakeDrop(survival=0), [Scale(value=0)]),
+        (ShakeDrop(survival=1), []),
+        (StochasticDepth(survival=0.6, draw="batch"), [Scale(value=0.6)]),
+        (StochasticDepth(survival=0.6, rescale=True), []),
+        (Shift(), []),
+        (Shift(value=0.5), [Shift(value=0.5)]),
+        (Shift(trainable=True, per="channel"), [Shift(trainable=True, per="channel")]),
+        (Scale(trainable=True), [Scale(trainable=True)]),
+        (GhostBatchNorm(start=0.5, eps=0.1, momentum=0.2), [BatchNorm(start=0.5, eps=0.1, momentum=0.2)]),
+        (BatchRenorm(affine=False, momentum=0.3), [BatchNorm(affine=False, momentum=0.3)]),
+    ],
+    ids=str,
+)
+def test_each_operation_has_its_expected_form(op: Op, expected: list[Op]) -> None:
+    """Weights keep their names: `apply` loads them into the graph behind the pass."""
+    after, worst = apply(TakeExpectation(), chain(Shape(4, 7), op, Relu()))
+    assert [node.op for node in after][1:-1] == expected
+    assert worst < 1e-6
+
+
+def test_shake_is_the_mean() -> None:
+    source, shape = Source(Place("test.yaml")), Shape(4, 7)
+    nodes = [Node(name, Input(dims=tuple(shape)), (), shape, source) for name in ("x0", "x1", "x2")]
+    nodes.append(Node("n0", Shake(), ("x0", "x1", "x2"), shape, source))
+    graph = Graph("shake", {node.id: node for node in nodes}, {"y": "n0"})
+    after, worst = apply(TakeExpectation(), graph)
+    assert after["n0"].op == Mean()
+    assert after["n0"].inputs == graph["n0"].inputs
+    assert worst < 1e-6
+
+
+@pytest.mark.parametrize("norm", [GhostBatchNorm(), BatchRenorm(eps=0.1)])
+def test_other_batch_normalizations_are_folded_too(norm: BatchNorm) -> None:
+    after, worst = apply(partial(run_passes, PASSES), chain(Shape(4, 7), Conv(out=6, bias=False), norm, Relu()))
+    assert [node.op.kind for node in after] == ["input", "conv", "relu"]
+    assert worst < FOLDED_TOLERANCE
+
+
+WEIGHT_NORMALIZED = [(op.model_copy(update={"weight_norm": True}), shape) for op, shape in FOLDABLE]
+
+
+@pytest.mark.parametrize(("op", "shape"), WEIGHT_NORMALIZED)
+def test_folds_weight_norm(op: Op, shape: Shape) -> None:
+    after, worst = apply(FoldWeightNorm(), chain(shape, op, Relu()))
+    assert after["n0"].op == op.model_copy(update={"weight_norm": False})
+    assert worst < FOLDED_TOLERANCE
+
+
+@pytest.mark.parametrize(("op", "shape"), WEIGHT_NORMALIZED)
+def test_folds_weight_norm_and_then_batch_norm(op: Op, shape: Shape) -> None:
+    after, worst = apply(partial(run_passes, PASSES), chain(shape, op, BatchNorm(), Relu()))
+    assert [node.op.kind for node in after] == ["input", op.kind, "relu"]
+    assert worst < FOLDED_TOLERANCE
+
+
+def test_a_direction_is_no_kernel_to_fold_into() -> None:
+    after, worst = apply(FoldBatchNorm(), chain(Shape(4, 7), Conv(out=4, weight_norm=True), BatchNorm()))
+    assert "n1" in after.nodes
+    assert worst == 0
+
+
+def test_weight_norm_is_folded_in_float64_and_when_it_is_asked_for() -> None:
+    """Against the exact value, the kernel is off by one rounding at most."""
+    graph = chain(Shape(8, 5), Conv(out=8, weight_norm=True))
+    arrays = {name: value.numpy().copy() for name, value in stir(to_torch(graph)).state_dict().items()}
+    _, folded = FoldWeightNorm()(graph, arrays)
+    assert isinstance(folded["n0.weight"], LazyArray)
+    direction, length = arrays["n0.weight"].astype(np.float64), arrays["n0.length"].astype(np.float64)
+    unit = direction / np.linalg.norm(direction.reshape(8, -1), axis=1)[:, None, None]
+    np.testing.assert_array_max_ulp(
+        np.asarray(folded["n0.weight"]), (length[:, None, None] * unit).astype(np.float32), maxulp=1
+    )
+
+
+def test_lengths_at_the_wrong_outputs_would_show() -> None:
+    """The control: the same comparison with the lengths in another order."""
+    graph = chain(Shape(4, 5, 5), ConvTranspose(out=6, groups=2, weight_norm=True))
+
+    def fold_mixed(graph: Graph, weights: Arrays) -> tuple[Graph, Arrays]:
+        return FoldWeightNorm()(graph, {**weights, "n0.length": np.asarray(weights["n0.length"])[::-1]})
+
+    assert apply(fold_mixed, graph)[1] > 100 * FOLDED_TOLERANCE
 
 
 def test_a_network_of_nothing_but_dropout_is_its_input() -> None:

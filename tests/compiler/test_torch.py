@@ -12,17 +12,16 @@ from torch import nn
 
 from archspec.api import elaborate, load, to_torch
 from archspec.errors import ArchspecError
-from archspec.ops import Conv, ConvTranspose, Dropout, Linear, Scale, Shape, StochasticDepth
+from archspec.ops import Conv, ConvTranspose, Dropout, Linear, Scale, Shape, Shift, StochasticDepth, Vote
 from archspec.spec.reserved import MODULE_NAMES
-from archspec.spec.zoo import zoo_specs
 from compiler.torch_target.module import load_weights
 from tests.documents import graph_from
-from tests.lowering import TOLERANCE, compare, graph_of
+from tests.lowering import TOLERANCE, compare, export, graph_of, run_onnx, run_torch
 
 
 def test_modules_are_nested_and_named_as_the_spec_is() -> None:
     module = to_torch(elaborate(load("resnet_digits")))
-    assert [name for name, _ in module.named_children()][:3] == ["conv_0", "batch_norm_0", "relu_0"]
+    assert [name for name, _ in module.named_children()][:3] == ["conv_0", "norm_0", "relu_0"]
     inner = module.get_submodule("repeat_0.stage1.basic_block_0.residual_0.body.conv_0")
     assert isinstance(inner, nn.Conv2d)
     assert inner.stride == (2, 2)
@@ -79,6 +78,16 @@ def test_initialization_has_its_spread(init: str, expected: float) -> None:
     assert (bias > 0) is (init == "torch")
 
 
+@pytest.mark.parametrize("init", ["he", "he_fan_out", "glorot", "torch"])
+def test_gain_multiplies_the_first_kernel_alone(init: str) -> None:
+    usual, small = (
+        to_torch(graph_of(Conv(out=8, init=init, gain=gain), Shape(4, 8, 8))).state_dict()  # type: ignore[arg-type]
+        for gain in (1.0, 0.25)
+    )
+    torch.testing.assert_close(small["op.weight"], 0.25 * usual["op.weight"])
+    assert torch.equal(small["op.bias"], usual["op.bias"])
+
+
 @pytest.mark.parametrize("op", [Conv(out=64, init="torch"), Linear(out=64, init="torch")])
 def test_torchs_own_rule_is_torchs(op: Conv | Linear) -> None:
     """Bounds of weights and biases against a layer that torch itself has just made."""
@@ -124,17 +133,6 @@ def test_compiles_with_the_default_backend() -> None:
         torch.testing.assert_close(torch.compile(module, fullgraph=True)(x), module(x), rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("name", sorted(set(zoo_specs()) - {"vgg16", "resnet152", "resnet101", "unet", "hourglass2"}))
-def test_every_parameter_learns(name: str) -> None:
-    graph = elaborate(load(name))
-    graph = graph.resize(dict.fromkeys(graph.sizes, 32))
-    module = to_torch(graph).train()
-    generator = torch.Generator().manual_seed(0)
-    result = module(*(torch.randn(4, *node.shape, generator=generator) for node in graph.inputs.values()))
-    sum(value.square().mean() for value in (result.values() if isinstance(result, dict) else [result])).backward()
-    assert not [key for key, parameter in module.named_parameters() if parameter.grad is None]
-
-
 def test_stochastic_depth_drops_whole_samples_and_keeps_the_mean() -> None:
     module = to_torch(graph_of(StochasticDepth(survival=0.7), Shape(4, 3, 3)))
     x = torch.ones(4000, 4, 3, 3)
@@ -167,6 +165,49 @@ def test_a_learned_scale_starts_at_its_value() -> None:
     state = to_torch(graph_of(Scale(value=0.25, trainable=True), Shape(4))).state_dict()
     assert state["op.factor"].item() == 0.25
     assert state["op.factor"].shape == ()
+
+
+@pytest.mark.parametrize("shape", [Shape(3), Shape(3, 4, 5)])
+def test_scales_and_shifts_by_channel(shape: Shape) -> None:
+    """Layer scale, and a bias that starts at -2: the channel's own number at every position."""
+    factor, term = Scale(value=1e-2, trainable=True, per="channel"), Shift(value=-2, trainable=True, per="channel")
+    for op, name, start in ((factor, "factor", 1e-2), (term, "term", -2.0)):
+        module = to_torch(graph_of(op, shape))
+        learned = module.get_parameter(f"op.{name}")
+        assert learned.tolist() == pytest.approx([start] * 3)
+        with torch.no_grad():
+            learned.copy_(torch.tensor([1.0, 2.0, 3.0]))
+            result = module(torch.full((2, *shape), 5.0))
+        for channel, number in enumerate((1.0, 2.0, 3.0)):
+            assert result[:, channel].unique().tolist() == [5 * number if op is factor else 5 + number]
+
+
+def test_padding_follows_dynamic_sizes(tmp_path: Path) -> None:
+    """Behind a pooling and an upsampling an odd extent has lost a pixel; the pads are the file's to compute."""
+    document = {
+        "archspec": 1,
+        "inputs": {"image": [2, "H", "W"]},
+        "sizes": {"H": 9, "W": 8},
+        "network": [{"add": {"branches": [[], ["max_pool", {"upsample": 2}]], "fit": "pad"}}],
+    }
+    sizes = [{"H": height, "W": width} for height, width in ((9, 8), (9, 9), (5, 11), (4, 6))]
+    assert compare(graph_from(document), tmp_path, sizes=sizes) < TOLERANCE
+    for chosen in sizes:
+        x = torch.randn(2, 2, *chosen.values(), generator=torch.Generator().manual_seed(0))
+        expected = x.clone()
+        whole = nn.functional.interpolate(nn.functional.max_pool2d(x, 2), scale_factor=2.0)
+        expected[:, :, : whole.shape[2], : whole.shape[3]] += whole  # the odd pixel is at the end
+        found = to_torch(graph_from(document, sizes=chosen))(x)
+        torch.testing.assert_close(found, expected)
+
+
+def test_a_vote_counts_and_gives_a_draw_to_the_first(tmp_path: Path) -> None:
+    graph = graph_of(Vote(), Shape(3), Shape(3), Shape(3))
+    rows = [[[0, 5, 5], [7, 7, 7]], [[0, 9, 0], [1, 1, 0]], [[-1, -2, -1], [0, 3, 3]]]
+    inputs = {f"x{i}": torch.tensor(row, dtype=torch.float32).numpy() for i, row in enumerate(rows)}
+    expected = torch.tensor([[1 / 3, 2 / 3, 0], [2 / 3, 1 / 3, 0]]).numpy()
+    for found in (run_torch(graph, to_torch(graph), inputs), run_onnx(export(graph, {}, tmp_path), inputs)):
+        assert found["y"] == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("name", ["self", "torch", "forward", "image", "device"])

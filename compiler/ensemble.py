@@ -1,0 +1,84 @@
+"""Several networks of one architecture as one network: the same inputs, and outputs that combine those of all members.
+
+`mean` is the mean of the members' outputs: for a classifier that of the logits, before the softmax (Prince,
+"Understanding Deep Learning", 2023, section 9.2.3). `vote` gives, for each channel, the share of the members in which
+it is the largest: 1 where all members agree, which Falk et al. (2019) ask of every voxel (Prince, figure 11.11c).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Literal, TypeAlias, get_args
+
+from archspec.errors import ArchspecError, suggest
+from archspec.ops import Input, Mean, Op, Vote
+from compiler.graph import Graph, Node
+
+How: TypeAlias = Literal["mean", "vote"]
+COMBINE: dict[str, Op] = {"mean": Mean(), "vote": Vote()}
+assert set(COMBINE) == set(get_args(How))
+
+OUTPUT, SHARES = "archspec.output", "shares"
+"""What a model says of its output, in its metadata, where that is not logits: no softmax must follow."""
+
+MAX_NODES = 500_000
+"""Nodes of all members together; beyond it, no ensemble is meant."""
+
+
+def combine(graph: Graph, count: int, how: str) -> Graph:
+    """An ensemble of `count` members; the weights of the first are called `member0.…`, of the second `member1.…`.
+
+    Raises ArchspecError for fewer than two members, and where no vote can be taken.
+    """
+    if how not in COMBINE:
+        raise ArchspecError(f"members are combined by {' or '.join(COMBINE)}, found '{how}'{suggest(how, COMBINE)}")
+    if count < 2:
+        raise ArchspecError(f"an ensemble has at least two members, found {count}")
+    if count * len(graph) > MAX_NODES:
+        raise ArchspecError(f"{count:,} members of {len(graph):,} nodes are more than {MAX_NODES:,} nodes in all")
+    if how == "vote":
+        _check_channels(graph)
+    nodes = {**graph.inputs}
+    for number in range(count):
+        nodes.update((node.id, node) for node in _member_nodes(graph, number))
+    outputs = {}
+    for name, id in graph.outputs.items():
+        last = graph[id]
+        operands = tuple(_member_id(graph, id, number) for number in range(count))
+        shape = COMBINE[how].infer(*[last.shape] * count)
+        outputs[name] = f"combined.{name}"
+        nodes[outputs[name]] = Node(outputs[name], COMBINE[how], operands, shape, last.source)
+    return replace(graph, nodes=nodes, outputs=outputs)
+
+
+def member_weights(members: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The weights of an ensemble, from those of its members in order."""
+    return {f"member{number}.{name}": value for number, member in enumerate(members) for name, value in member.items()}
+
+
+def describe_ensemble(how: str, count: int) -> dict[str, str]:
+    """What a model says of itself, beside what its members say."""
+    facts = {"archspec.combine": how, "archspec.members": str(count)}
+    return facts | ({OUTPUT: SHARES} if how == "vote" else {})
+
+
+def _member_nodes(graph: Graph, number: int) -> Iterator[Node]:
+    """One member's nodes but the inputs, which all members share. Equal operations stay one object."""
+    for node in graph:
+        if not isinstance(node.op, Input):
+            operands = tuple(_member_id(graph, operand, number) for operand in node.inputs)
+            body = f"member{number}.{node.body}" if node.body else None
+            yield replace(node, id=_member_id(graph, node.id, number), inputs=operands, body=body)
+
+
+def _member_id(graph: Graph, id: str, number: int) -> str:
+    return id if id in graph.inputs else f"member{number}.{id}"
+
+
+def _check_channels(graph: Graph) -> None:
+    for name, id in graph.outputs.items():
+        if graph[id].shape.channels < 2:
+            raise ArchspecError(
+                f"a vote is taken among channels, and the output '{name}' of {graph.name} has one; combine by mean"
+            )

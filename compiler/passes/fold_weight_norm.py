@@ -1,0 +1,52 @@
+"""Weight normalization, computed once and for all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from archspec.ops import Conv, ConvTranspose, Linear
+from compiler.graph import Graph, Node
+from compiler.passes.base import Array, Arrays, LazyArray, Pass
+
+
+@dataclass(frozen=True)
+class FoldWeightNorm(Pass):
+    """A layer with the direction v and a length for each output channel has the kernel length · v / |v|.
+
+    |v| is over all that one output channel reads. Computed in float64, stored in the weights' own type.
+    """
+
+    def apply(self, graph: Graph, weights: Arrays) -> tuple[Graph, Arrays]:
+        arrays = dict(weights)
+        nodes: list[Node] = []
+        for node in graph:
+            if isinstance(node.op, Conv | ConvTranspose | Linear) and node.op.weight_norm:
+                _fold(node.id, node.op, arrays)
+                node = replace(node, op=node.op.model_copy(update={"weight_norm": False}))
+            nodes.append(node)
+        return graph.with_nodes(nodes), arrays
+
+
+def _fold(id: str, op: Conv | ConvTranspose | Linear, arrays: dict[str, Array]) -> None:
+    """Replace a layer's direction by its kernel, and remove the lengths."""
+    direction, length = arrays[f"{id}.weight"], np.asarray(arrays.pop(f"{id}.length"), np.float64)
+    groups = op.groups if isinstance(op, ConvTranspose) else 0
+
+    def compute() -> NDArray[Any]:
+        return lengthen(np.asarray(direction, np.float64), length, groups).astype(direction.dtype)
+
+    arrays[f"{id}.weight"] = LazyArray(direction.shape, direction.dtype, compute)
+
+
+def lengthen(direction: NDArray[np.float64], length: NDArray[np.float64], groups: int) -> NDArray[np.float64]:
+    """length · v / |v| for a kernel (out, in, *k), or with `groups` for a transposed one (in, out / groups, *k)."""
+    rows = direction.reshape(len(length), 1, 1, -1)
+    if groups:
+        rows = direction.reshape(groups, direction.shape[0] // groups, direction.shape[1], -1)
+    norm: NDArray[np.float64] = np.sqrt(np.square(rows).sum((1, 3), keepdims=True))
+    kernel: NDArray[np.float64] = length.reshape(norm.shape) * rows / norm
+    return kernel.reshape(direction.shape)

@@ -1,0 +1,139 @@
+"""Normalizations that torch does not have, or has with other names in the state dict."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class BatchNorm(nn.modules.batchnorm._BatchNorm):
+    """Batch normalization of any rank, without torch's counter of batches (used only if momentum is None)."""
+
+    momentum: float
+    running_mean: Tensor
+    running_var: Tensor
+
+    def __init__(self, channels: int, eps: float, momentum: float, affine: bool) -> None:
+        super().__init__(channels, eps, momentum, affine)
+        self.register_buffer("num_batches_tracked", None)
+
+    def _check_input_dim(self, input: Tensor) -> None:
+        """Any rank will do."""
+
+    def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
+        # torch's own adds the counter to state dicts that lack it
+        nn.Module._load_from_state_dict(self, *args, **kwargs)
+
+
+class GhostBatchNorm(BatchNorm):
+    """Batch normalization that trains on parts of `size` samples, one after the other (Hoffer et al., 2017).
+
+    The last part may be smaller. Each part moves the running statistics once, in order.
+    """
+
+    def __init__(self, channels: int, eps: float, momentum: float, affine: bool, size: int) -> None:
+        super().__init__(channels, eps, momentum, affine)
+        self.size = size
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training:
+            return super().forward(x)
+        return torch.cat([*map(super().forward, self.parts(x))])
+
+    def parts(self, x: Tensor) -> list[Tensor]:
+        """The ghost batches, views of x."""
+        *parts, last = torch.split(x, self.size)
+        if parts and last.numel() == self.num_features:  # one value for each channel has no variance
+            last = torch.cat([parts.pop(), last])
+        return [*parts, last]
+
+    def extra_repr(self) -> str:
+        return f"{self.num_features}, size={self.size}, eps={self.eps}, momentum={self.momentum}"
+
+
+class BatchRenorm(BatchNorm):
+    """Batch normalization that trains towards its running statistics (Ioffe, 2017).
+
+    γ ((x - μ_B) / σ_B · r + d) + β, with r = σ_B / σ within [1/r_max, r_max] and d = (μ_B - μ) / σ within ±d_max, both
+    without gradient. Deviations are √(variance + eps), σ_B's of the batch's own, biased variance. The running
+    statistics move after that, as torch's batch normalization moves them: by `momentum`, towards the unbiased variance.
+    """
+
+    def __init__(self, channels: int, eps: float, momentum: float, affine: bool, r_max: float, d_max: float) -> None:
+        super().__init__(channels, eps, momentum, affine)
+        self.r_max, self.d_max = r_max, d_max
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training:
+            return super().forward(x)
+        r, d = self.correct(x)
+        # γ (n r + d) + β = n (γ r) + (γ d + β): one normalization by torch's own kernel, which moves the statistics too
+        weight, bias = (self.weight * r, self.weight * d + self.bias) if self.affine else (r, d)
+        return F.batch_norm(x, self.running_mean, self.running_var, weight, bias, True, self.momentum, self.eps)
+
+    @torch.no_grad()
+    def correct(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """r and d of each channel."""
+        variance, mean = torch.var_mean(x.to(self.running_mean.dtype), [0, *range(2, x.dim())], correction=0)
+        deviation = torch.sqrt(self.running_var + self.eps)
+        r = torch.sqrt(variance + self.eps) / deviation
+        d = (mean - self.running_mean) / deviation
+        return r.clamp(1 / self.r_max, self.r_max), d.clamp(-self.d_max, self.d_max)
+
+    def extra_repr(self) -> str:
+        return f"{self.num_features}, r_max={self.r_max:g}, d_max={self.d_max:g}, eps={self.eps}"
+
+
+class ChannelNorm(nn.Module):
+    """Layer normalization over the channels at each position: (N, C, *S) -> (N, C, *S)."""
+
+    def __init__(self, channels: int, eps: float, affine: bool) -> None:
+        super().__init__()
+        self.channels, self.eps = channels, eps
+        self.weight = nn.Parameter(torch.empty(channels)) if affine else None
+        self.bias = nn.Parameter(torch.empty(channels)) if affine else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        last = F.layer_norm(x.movedim(1, -1), (self.channels,), self.weight, self.bias, self.eps)
+        return last.movedim(-1, 1)
+
+
+class WeightNormalized(nn.Module):
+    """A layer whose kernel is length · v / |v|, with one length for each output channel (Salimans and Kingma, 2016).
+
+    `weight` holds v. `apply(x, kernel, bias)` is the layer; `layout` are the kernel's extents as
+    (groups, inputs of a group, outputs of a group, positions): the norm is over inputs and positions.
+    """
+
+    def __init__(
+        self,
+        apply: Callable[..., Tensor],
+        kernel: tuple[int, ...],
+        layout: tuple[int, int, int, int],
+        bias: bool,
+    ) -> None:
+        super().__init__()
+        groups, _, outputs, _ = layout
+        self.weight = nn.Parameter(torch.empty(kernel))
+        self.length = nn.Parameter(torch.empty(groups * outputs))
+        self.bias = nn.Parameter(torch.empty(groups * outputs)) if bias else None
+        self.apply_kernel, self.layout = apply, layout
+
+    @property
+    def kernel(self) -> Tensor:
+        """length · v / |v|, in the layout of the layer's own kernel."""
+        groups, _, outputs, _ = self.layout
+        direction = self.weight.reshape(self.layout)
+        norm = torch.linalg.vector_norm(direction, dim=(1, 3), keepdim=True)
+        rows: Tensor = self.length.view(groups, 1, outputs, 1) * (direction / norm)
+        return rows.view_as(self.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.apply_kernel(x, self.kernel, self.bias)
+
+    def extra_repr(self) -> str:
+        return f"{tuple(self.weight.shape)}, bias={self.bias is not None}"
