@@ -93,7 +93,7 @@ def test_check_reports_every_mistake_with_its_place(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
-        (("check", "resnet5"), 1, "did you mean 'resnet50'?"),
+        (("check", "resnt50"), 1, "did you mean 'resnet50'?"),
         (("check", "nowhere.yaml"), 1, "cannot be read: No such file"),
         (("show", "resnet18", "--set", "clases=3"), 1, "did you mean 'classes'?"),
         (("show", "resnet18", "--set", "classes=[1"), 1, "--set classes"),

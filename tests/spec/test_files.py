@@ -376,7 +376,7 @@ def test_zoo_is_found_by_name() -> None:
 @pytest.mark.parametrize(
     ("source", "code", "message"),
     [
-        ("resnet5", "unknown-spec", "did you mean 'resnet50'?"),
+        ("resnt50", "unknown-spec", "did you mean 'resnet50'?"),
         ("zzzzzzz", "unknown-spec", "`archspec list` shows the zoo"),
         ("nowhere.yaml", "unreadable", "No such file"),
         ("no/where", "unreadable", "No such file"),
