@@ -6,10 +6,10 @@ INSTALLED := .venv/.installed
 PIP_INSTALL := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format docs bench clean
+.PHONY: help demo test test-all lint format docs bench clean
 
 help: ## print this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 demo: $(INSTALLED) ## check, analyze, train, export and run a small network on real handwritten digits
 	$(BIN)/archspec check resnet_digits
@@ -18,7 +18,10 @@ demo: $(INSTALLED) ## check, analyze, train, export and run a small network on r
 	$(BIN)/archspec export resnet_digits --weights runs/digits/weights.safetensors -o runs/digits/model.onnx
 	$(BIN)/archspec evaluate runs/digits
 
-test: lint ## run every check: lint, types, import contracts, all tests
+test: lint ## run every check: lint, types, import contracts, all tests but the slow ones
+	$(BIN)/pytest -q -n auto -m "not slow"
+
+test-all: lint ## the same with the slow tests
 	$(BIN)/pytest -q -n auto
 
 lint: $(INSTALLED) ## run ruff, mypy and the import contracts
@@ -31,7 +34,7 @@ format: $(INSTALLED) ## let ruff put the code in order
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-docs: $(INSTALLED) ## write what is generated: docs/ops.md and the JSON Schema
+docs: $(INSTALLED) ## write what is generated: docs/ops.md, docs/zoo.md with its pictures, the JSON Schema
 	$(BIN)/python docs/generate.py
 
 bench: $(INSTALLED) ## measure against peers, in one run

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from archspec.errors import ArchspecError, Diagnostic, SpecError
+from archspec.errors import ArchspecError, Diagnostic, SpecError, suggest
 from archspec.files import write_text, write_whole
-from archspec.ops import Op, Shape, in_words
+from archspec.ops import Op, Shape, Vote, in_words
 from archspec.spec.document import is_size
 from archspec.spec.load import Spec, load, read_spec
 from archspec.spec.text import to_yaml
@@ -24,8 +24,10 @@ from runtime.extras import extra
 if TYPE_CHECKING:
     from torch.fx import GraphModule
 
+    from runtime.convert import Conversion
     from runtime.data import Dataset
     from runtime.evaluate import Evaluation
+    from runtime.name_rules import NameRules
     from runtime.proof import Proof
     from runtime.train import Progress, TrainResult, TrainSettings
 
@@ -49,21 +51,49 @@ def check(
     return ()
 
 
-def list_zoo() -> list[dict[str, Any]]:
-    """A row for each spec of the zoo: name, family, description, inputs, parameters, MACs (conv-linear)."""
+def list_zoo(
+    words: Sequence[str] = (), on_spec: Callable[[str, int, int], None] = lambda name, number, count: None
+) -> list[dict[str, Any]]:
+    """A row for each spec of the zoo: name, family, source, description, file, inputs, sizes, parameters, MACs
+    (conv-linear) and, by output, paths.
+
+    With `words`, only the specs that have one of them in their name, or whose family has that name. Calls `on_spec`
+    before each with its name, its number from 1 and how many there are. Raises ArchspecError where a word fits none.
+    """
+    files = sorted(zoo_specs().values(), key=lambda path: (path.parent.name, path.stem))
+    chosen = [path for path in files if not words or any(_is_meant(path, word) for word in words)]
+    for word in words:
+        if not any(_is_meant(path, word) for path in files):
+            near = suggest(word, [*zoo_specs(), *(path.parent.name for path in files)])
+            raise ArchspecError(f"no name and no family in the zoo fits '{word}'{near or '; try `archspec list`'}")
     rows = []
-    for name, path in sorted(zoo_specs().items(), key=lambda item: (item[1].parent.name, item[1].stem)):
-        spec = load(path)
-        report = analyze(elaborate(spec), by_length=False)
-        row: dict[str, Any] = {
-            "name": name,
-            "family": path.parent.name,
-            "description": spec.description,
-            "file": spec.file,
-        }
-        row |= {"inputs": {key: list(shape) for key, shape in report.inputs.items()}, "sizes": dict(report.sizes)}
-        rows.append(row | {"parameters": report.cost.parameters, "macs": report.cost.macs["conv-linear"]})
+    for number, path in enumerate(chosen, start=1):
+        on_spec(path.stem, number, len(chosen))
+        rows.append(_describe_spec(path))
     return rows
+
+
+def _is_meant(path: Path, word: str) -> bool:
+    return word.lower() in path.stem or word.lower() == path.parent.name
+
+
+def _describe_spec(path: Path) -> dict[str, Any]:
+    spec = load(path)
+    report = analyze(elaborate(spec), by_length=False)
+    paths = report.paths.op
+    by_output = {name: level.total for name, level in (paths.by_output or {}).items()}
+    return {
+        "name": spec.name,
+        "family": path.parent.name,
+        "source": spec.source,
+        "description": spec.description,
+        "file": spec.file,
+        "inputs": {key: list(shape) for key, shape in report.inputs.items()},
+        "sizes": dict(report.sizes),
+        "parameters": report.cost.parameters,
+        "macs": report.cost.macs["conv-linear"],
+        "paths": by_output or dict.fromkeys(report.outputs, paths.total),
+    }
 
 
 def to_torch(graph: Graph, *, seed: int = 0, rules: Mapping[type[Op], Any] | None = None) -> GraphModule:
@@ -76,6 +106,76 @@ def to_torch(graph: Graph, *, seed: int = 0, rules: Mapping[type[Op], Any] | Non
         from compiler.torch_target.module import to_torch as lower
 
     return lower(graph, seed=seed, rules=rules)
+
+
+def find_rules(spec: str | Path, params: Mapping[str, Any]) -> list[NameRules]:
+    """The rules beside a spec (a file or a zoo name) that say how its weights are called elsewhere."""
+    from runtime.name_rules import find_rules as find
+
+    return find(spec, params)
+
+
+def match_weights(path: str | Path, graph: Graph, rules: Sequence[NameRules], source: str = "auto") -> Conversion:
+    """How the state dict in a file fits a graph by these rules, and what does not match; its numbers are not read yet.
+
+    `source` is a library that the rules name, or `auto`. Raises ArchspecError where the file is no state dict.
+    """
+    from runtime.convert import convert
+    from runtime.state_dict import read_state_dict
+
+    return convert(read_state_dict(path), graph, rules, source)
+
+
+def write_converted(path: str | Path, graph: Graph, conversion: Conversion) -> None:
+    """Write the weights of a conversion in which everything matched. Raises ArchspecError, and leaves no file, where
+    something did not, or a number is not finite."""
+    from runtime.run_folder import save_weights
+
+    save_weights(path, conversion.read(), {"archspec.graph": graph.digest()})
+
+
+def combine_weights(
+    graph: Graph, files: Sequence[str | Path], how: str
+) -> tuple[Graph, dict[str, Any], dict[str, str]]:
+    """The ensemble of a graph with the weights of several files: its graph, its weights and its metadata.
+
+    Raises ArchspecError where a file does not fit the graph, or the files disagree on class names or preprocessing.
+    """
+    from compiler.ensemble import combine, describe_ensemble, member_weights
+
+    members, facts = [], None
+    ensemble = combine(graph, len(files), how)
+    for path in files:
+        arrays, found = read_weights(path)
+        try:
+            graph.check_weights({name: array.shape for name, array in arrays.items()})
+        except ArchspecError as error:
+            raise ArchspecError(f"{path}: {error}") from error
+        facts = found if facts is None else facts
+        if found != facts:
+            names = " and ".join(key for key in sorted(facts | found) if facts.get(key) != found.get(key))
+            raise ArchspecError(f"{path} and {files[0]} differ in {names}: members of an ensemble answer one question")
+        members.append(arrays)
+    return ensemble, member_weights(members), {**(facts or {}), **describe_ensemble(how, len(files))}
+
+
+def sample_ensemble(
+    graph: Graph, weights: Mapping[str, Any], how: str, *, data: str, passes: int, batch: int, seed: int = 0
+) -> tuple[Graph, dict[str, Any], dict[str, str]]:
+    """Monte Carlo batch normalization (Teye et al., 2018) as an ensemble: one network's weights, and in each member the
+    statistics of another mini-batch of a data set's training images."""
+    from compiler.ensemble import combine, describe_ensemble, member_weights
+    from compiler.torch_target.module import load_weights as fill
+    from runtime.data import load_data
+    from runtime.monte_carlo import sample_states
+
+    ensemble = combine(graph, passes, how)
+    module = to_torch(graph)
+    fill(module, graph, {name: _as_array(value) for name, value in weights.items()})
+    states = sample_states(module, load_data(data), passes, batch, seed)
+    chosen = json.dumps({"batch": batch, "data": data, "seed": seed})
+    facts = describe_ensemble(how, passes) | {"archspec.monte_carlo": chosen}
+    return ensemble, member_weights(states), facts
 
 
 def to_onnx(
@@ -111,7 +211,8 @@ def _prove(graph: Graph, arrays: Mapping[str, Any], path: Path, rules: Mapping[t
 
     module = to_torch(graph, rules=rules)
     load_weights(module, graph, arrays)
-    return prove(path, module, proof_cases(graph))
+    votes = {name for name, id in graph.outputs.items() if isinstance(graph[id].op, Vote)}
+    return prove(path, module, proof_cases(graph), votes=votes)
 
 
 def proof_cases(graph: Graph) -> list[dict[str, tuple[int, ...]]]:
@@ -149,7 +250,9 @@ def train(
     """Train a spec on a data set by name. Leaves in `folder` the spec in one piece, the metrics as they come, and the
     weights with class names and preprocessing. Dynamic sizes are those of the data's images unless given."""
     from runtime.data import load_data
-    from runtime.run_folder import METRICS, SPEC, WEIGHTS, MetricsWriter, save_weights
+    from runtime.grid import measure_strides
+    from runtime.outputs import ONLY
+    from runtime.run_folder import METRICS, SPEC, STRIDE, WEIGHTS, MetricsWriter, save_weights
     from runtime.train import TrainSettings as Settings
     from runtime.train import check_module
     from runtime.train import train as run
@@ -164,36 +267,41 @@ def train(
         found = f"{spec.name} takes {in_words(taken)}; the images of {data} are {Shape(*dataset.preprocess.shape)}"
         raise ArchspecError(f"{found}: choose another spec, or change its `inputs`")
     module = to_torch(graph, seed=settings.seed)
-    check_module(module, dataset)
+    strides = measure_strides(graph)
+    if len(graph.outputs) == 1:  # the module then gives a tensor, which has no name
+        strides = dict(zip((ONLY,), strides.values(), strict=False))
+    check_module(module, dataset, strides)
     write_text(folder / SPEC, to_yaml(spec.to_data()))
     with MetricsWriter(folder / METRICS) as metrics:
-        result = run(module, dataset, settings, on_step, lambda epoch: metrics.write(epoch.to_dict()))
+        result = run(module, dataset, settings, on_step, lambda epoch: metrics.write(epoch.to_dict()), strides=strides)
         measured = result.to_dict()
         metrics.write({key: value for key, value in measured.items() if key != "history"})
     facts = {"archspec.graph": graph.digest(), "archspec.settings": json.dumps(settings.to_dict())}
+    facts |= {STRIDE: str(result.stride)} if result.stride else {}
     save_weights(folder / WEIGHTS, result.state, describe_data(dataset) | facts)
     return result
 
 
 def describe_data(dataset: Dataset) -> dict[str, str]:
-    """What weights remember of the data they were trained on, and what a model needs to label pictures."""
-    from runtime.run_folder import CLASSES, DATA, PREPROCESS
+    """What weights remember of the data they were trained on, and what a model needs to answer for pictures."""
+    from runtime.run_folder import CLASSES, DATA, PREPROCESS, TASK
 
-    classes = json.dumps(dataset.classes)
-    return {DATA: dataset.name, CLASSES: classes, PREPROCESS: dataset.preprocess.to_json()}
+    facts = {CLASSES: json.dumps(dataset.classes), PREPROCESS: dataset.preprocess.to_json(), TASK: dataset.task}
+    return {DATA: dataset.name, **facts}
 
 
 def read_weights(path: str | Path) -> tuple[dict[str, Any], dict[str, str]]:
     """The arrays of a safetensors file by name, and what the file says of their training, for an exported model to
-    take over: class names and preprocessing."""
-    from runtime.run_folder import CLASSES, PREPROCESS, load_weights
+    take over: its task, names, preprocessing and stride."""
+    from runtime.run_folder import CARRIED, load_weights
 
     arrays, stored = load_weights(path)
-    return arrays, {key: stored[key] for key in (CLASSES, PREPROCESS) if key in stored}
+    return arrays, {key: stored[key] for key in CARRIED if key in stored}
 
 
-def evaluate(folder: str | Path) -> Evaluation:
-    """Compare the two forms of a trained network, torch and ONNX Runtime, on its data set's held-out images."""
+def evaluate(folder: str | Path, *, monte_carlo: int | None = None, mc_batch: int = 32) -> Evaluation:
+    """Compare the two forms of a trained network, torch and ONNX Runtime, on its data set's held-out images; and its
+    plain prediction with `monte_carlo` passes of Monte Carlo batch normalization."""
     with extra("train"):
         from compiler.torch_target.module import load_weights as fill
     from runtime.evaluate import evaluate_run
@@ -202,7 +310,7 @@ def evaluate(folder: str | Path) -> Evaluation:
     graph = elaborate(load(Path(folder) / SPEC))
     module = to_torch(graph)
     fill(module, graph, read_weights(Path(folder) / WEIGHTS)[0])
-    return evaluate_run(folder, module)
+    return evaluate_run(folder, module, monte_carlo=monte_carlo, mc_batch=mc_batch)
 
 
 def _as_array(value: Any) -> Any:
@@ -217,13 +325,18 @@ __all__ = [
     "accepted_sizes",
     "analyze",
     "check",
+    "combine_weights",
     "elaborate",
     "evaluate",
+    "find_rules",
     "list_zoo",
     "load",
+    "match_weights",
     "proof_cases",
     "read_weights",
+    "sample_ensemble",
     "to_onnx",
     "to_torch",
     "train",
+    "write_converted",
 ]

@@ -1,7 +1,7 @@
 """Several networks of one architecture as one network: the same inputs, and outputs that combine those of all members.
 
 `mean` is the mean of the members' outputs: for a classifier that of the logits, before the softmax (Prince,
-"Understanding Deep Learning", 2023, section 9.2.3). `vote` gives, for each channel, the share of the members in which
+"Understanding Deep Learning", 2023, chapter 9). `vote` gives, for each channel, the share of the members in which
 it is the largest: 1 where all members agree, which Falk et al. (2019) ask of every voxel (Prince, figure 11.11c).
 """
 

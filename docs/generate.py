@@ -1,6 +1,7 @@
-"""Writes what the documentation says of every layer, docs/ops.md, and the editors' schema, archspec/schema.json.
+"""Writes what is derived: what the documentation says of every layer, docs/ops.md, the editors' schema,
+archspec/schema.json, and the page of the zoo with its pictures, docs/zoo.md and docs/zoo/.
 
-Both are derived from the operations' own declarations; `python docs/generate.py` writes them, a test compares them.
+`python docs/generate.py` writes the files, a test compares them.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ import inspect
 import json
 import re
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +22,7 @@ if __name__ == "__main__":
 from archspec.ops import LAYERS, OPS, Layer, Op, Shape, Weight  # noqa: E402  (found by the line above)
 from archspec.ops.base import LARGEST, Pointwise  # noqa: E402
 from archspec.spec.schema import json_schema  # noqa: E402
+from docs import zoo_page  # noqa: E402
 
 EXAMPLE_SHAPES = (Shape(32, 8, 8), Shape(32))
 EXAMPLE_OUT = 64
@@ -81,7 +85,12 @@ def write_schema() -> str:
     return json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
 
 
-FILES = {ROOT / "docs" / "ops.md": write_ops, ROOT / "archspec" / "schema.json": write_schema}
+FILES: dict[Path, Callable[[], str]] = {
+    ROOT / "docs" / "ops.md": write_ops,
+    ROOT / "archspec" / "schema.json": write_schema,
+    ROOT / "docs" / "zoo.md": zoo_page.write_page,
+    **{path: partial(zoo_page.draw_family, family) for path, family in zoo_page.picture_files().items()},
+}
 
 
 def describe(op: type[Layer]) -> str:
@@ -212,6 +221,7 @@ def _links(ops: list[type[Layer]]) -> str:
 
 def main() -> None:
     for path, write in FILES.items():
+        path.parent.mkdir(exist_ok=True)
         path.write_text(write(), encoding="utf-8", newline="\n")
         print(f"wrote {path.relative_to(ROOT)}")
 

@@ -58,7 +58,9 @@ def run_torch(graph: Graph, module: nn.Module, inputs: Arrays) -> Arrays:
 
 
 def run_onnx(path: Path, inputs: Arrays) -> Arrays:
-    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()  # as many as a worker of the tests may use
+    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     names = [output.name for output in session.get_outputs()]
     return dict(zip(names, session.run(names, inputs), strict=True))
 

@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from archspec.cli import models, specs
+from archspec.cli import models, specs, weights
 from archspec.errors import ArchspecError
 
 app = typer.Typer(
@@ -35,7 +35,9 @@ def start(
 for _spec_command in (specs.check, specs.list_, specs.show, specs.analyze, specs.init, specs.schema):
     app.command(name=_spec_command.__name__.rstrip("_"), rich_help_panel="Specs")(_spec_command)
 for _model_command in (models.train, models.export, models.evaluate, models.run, models.bench, models.doctor):
-    app.command(name=_model_command.__name__, rich_help_panel="Models")(_model_command)
+    _class = weights.SeveralWeights if _model_command is models.export else None
+    app.command(name=_model_command.__name__, rich_help_panel="Models", cls=_class)(_model_command)
+app.add_typer(weights.app, rich_help_panel="Models")
 
 
 def main() -> None:

@@ -14,8 +14,8 @@ from runtime.train import Progress as Step
 
 @contextmanager
 def follow_training() -> Iterator[Callable[[Step], None]]:
-    """A bar on stderr with loss, accuracy, samples per second and the time left; where stderr is no terminal, a line
-    for every fifth epoch instead."""
+    """A bar on stderr with loss, the task's main metric, samples per second and the time left; where stderr is no
+    terminal, a line for every fifth epoch instead."""
     if not sys.stderr.isatty():
         yield _print_epochs
         return
@@ -43,4 +43,5 @@ def _print_epochs(step: Step) -> None:
 
 
 def _figures(step: Step) -> str:
-    return f"loss {step.loss:.4f}  accuracy {step.accuracy:.4f}  {step.samples_per_second:5.0f} samples/s"
+    score = f"{step.metric.replace('_', ' ')} {step.score:.4f}"
+    return f"loss {step.loss:.4f}  {score}  {step.samples_per_second:5.0f} samples/s"

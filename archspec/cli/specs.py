@@ -46,13 +46,20 @@ def check(
         raise typer.Exit(1)
 
 
-def list_(as_json: JsonOption = False) -> None:
-    """Show the zoo."""
+def list_(
+    words: Annotated[
+        list[str] | None, typer.Argument(metavar="[WORD...]", help="Parts of names, or families [default: all].")
+    ] = None,
+    descriptions: Annotated[bool, typer.Option("--descriptions", "-d", help="Say what each network is.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the zoo, or what of it fits one of the words."""
     from archspec import api
-    from archspec.cli.tables import print_zoo
+    from archspec.cli.tables import follow_zoo, print_zoo
 
-    rows = api.list_zoo()
-    print_json(rows) if as_json else print_zoo(rows)
+    with follow_zoo() as on_spec:
+        rows = api.list_zoo(words or (), on_spec)
+    print_json(rows) if as_json else print_zoo(rows, descriptions=descriptions)
 
 
 def show(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,10 +21,12 @@ from compiler.analysis.report import Report
 from compiler.graph import Graph
 
 if TYPE_CHECKING:
+    from runtime.answers import ClassMap, Pose, Prediction
     from runtime.bench import Row
     from runtime.doctor import Report as Doctor
     from runtime.evaluate import Evaluation
-    from runtime.predict import Prediction, RawOutputs
+    from runtime.monte_carlo import MonteCarlo
+    from runtime.predict import RawOutputs
 
 PLAIN_WIDTH = 120
 """Columns where the output goes to a file or a pipe, and nobody said otherwise."""
@@ -56,18 +59,29 @@ def shape_text(shape: Iterable[int]) -> str:
     return str(Shape(*shape))
 
 
-def print_zoo(rows: Iterable[Mapping[str, Any]]) -> None:
+@contextmanager
+def follow_zoo() -> Iterator[Callable[[str, int, int], None]]:
+    """Says on stderr, where that is a terminal, which spec of the zoo is being counted."""
+    if not sys.stderr.isatty():
+        yield lambda name, number, count: None
+        return
+    with Console(stderr=True).status("counting") as status:
+        yield lambda name, number, count: status.update(f"counting {name}, {number} of {count}")
+
+
+def print_zoo(rows: Iterable[Mapping[str, Any]], *, descriptions: bool = False) -> None:
     table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column("spec", style="cyan", no_wrap=True)
-    table.add_column("family")
-    table.add_column("inputs", no_wrap=True)
+    table.add_column("family", no_wrap=True)
+    table.add_column("input", no_wrap=True)
     for name in ("parameters", "MACs"):
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("description")
+    table.add_column("description" if descriptions else "source")
     for row in rows:
         inputs = ", ".join(shape_text(shape) for shape in row["inputs"].values())
         counts = in_short(row["parameters"]), in_short(row["macs"])
-        table.add_row(row["name"], row["family"], inputs, *counts, row["description"])
+        last = row["description" if descriptions else "source"]
+        table.add_row(row["name"], row["family"], inputs, *counts, last)
     out = console()
     out.print(table)
     out.print(f"MACs: {CONVENTIONS['conv-linear']}", style="dim")
@@ -172,14 +186,40 @@ def _print_through(report: Report, out: Console) -> None:
     out.print(table)
 
 
-def print_predictions(predictions: Sequence[Prediction], provider: str) -> None:
+def print_answers(task: str, answers: Sequence[Any], provider: str, kept: str) -> None:
+    """The answers to a task; `kept` says what was written to files."""
+    tables: Mapping[str, Callable[[Any], Table]] = {"labels": _tabulate_labels, "maps": _tabulate_maps}
+    out = console()
+    out.print(tables.get(task, _tabulate_joints)(answers))
+    out.print(f"ran on {provider}" + (f"; {kept}" if kept else ""), style="dim")
+
+
+def _tabulate_labels(predictions: Sequence[Prediction]) -> Table:
     table = _table("input", "label", "probability", "next")
     for item in predictions:
         others = ", ".join(f"{label} {probability:.1%}" for label, probability in item.top[1:])
         table.add_row(item.path, Text(item.label, style="bold"), f"{item.probability:.1%}", others)
-    out = console()
-    out.print(table)
-    out.print(f"ran on {provider}", style="dim")
+    return table
+
+
+def _tabulate_maps(maps: Sequence[ClassMap]) -> Table:
+    table = _table("input", "positions", "class", "share")
+    for item in maps:
+        first = (item.path, shape_text(item.array.shape))
+        for name, share in item.shares:
+            table.add_row(*first, name, f"{share:.2%}")
+            first = ("", "")
+    return table
+
+
+def _tabulate_joints(poses: Sequence[Pose]) -> Table:
+    table = _table("input", "joint", "x", "y", "score")
+    for pose in poses:
+        path = pose.path
+        for joint in pose.joints:
+            table.add_row(path, joint.name, *(f"{value:.2f}" for value in (joint.x, joint.y)), f"{joint.score:.3f}")
+            path = ""
+    return table
 
 
 def print_outputs(results: Sequence[RawOutputs], provider: str, kept: Path | None) -> None:
@@ -206,12 +246,16 @@ def print_bench(rows: Sequence[Row], provider: str) -> None:
 
 
 def print_evaluation(found: Evaluation, folder: Path) -> None:
-    images = found.test_images
-    table = _table(f"{images} held-out images", "torch", "ONNX Runtime")
-    table.add_row("test accuracy", f"{found.accuracy_torch:.4f}", f"{found.accuracy_onnx:.4f}")
-    table.add_row("equal predictions", "", f"{found.equal_predictions} of {images}")
-    table.add_row("largest difference of logits", "", f"{found.largest_difference:.1e}")
-    table.add_row("  relative to the largest logit", "", f"{found.relative_difference:.1e}")
+    table = _table(f"{found.test_images} held-out images", "torch", "ONNX Runtime")
+    for name, score in found.scores_torch.items():
+        table.add_row(f"test {name.replace('_', ' ')}", f"{score:.4f}", f"{found.scores_onnx[name]:.4f}")
+    equal, all_ = f"{found.equal_predictions:,}", f"{found.predictions:,}"
+    table.add_row(
+        "equal predictions", "", f"{equal} of {all_} {found.asked if found.task != 'labels' else ''}".rstrip()
+    )
+    what = "logits" if found.task == "labels" else "outputs"
+    table.add_row(f"largest difference of {what}", "", f"{found.largest_difference:.1e}")
+    table.add_row(f"  relative to the largest {what[:-1]}", "", f"{found.relative_difference:.1e}")
     for batch, milliseconds in found.ms_per_image.items():
         table.add_row(f"milliseconds per image, batch {batch}", "", f"{milliseconds:.4f}")
     table.add_row("file size", "", f"{found.file_bytes:,} bytes")
@@ -220,6 +264,19 @@ def print_evaluation(found: Evaluation, folder: Path) -> None:
     out.print(
         f"ran on {found.provider}; pictures: {found.picture} and {len(found.samples)} in {folder}/samples", style="dim"
     )
+    if found.monte_carlo:
+        _print_monte_carlo(found.monte_carlo, out)
+
+
+def _print_monte_carlo(found: MonteCarlo, out: Console) -> None:
+    table = _table("batch normalization by", "running statistics", f"{found.passes} mini-batches of {found.batch}")
+    table.add_row("test accuracy", f"{found.accuracy_plain:.4f}", f"{found.accuracy:.4f}")
+    table.add_row("mean log-likelihood", f"{found.log_likelihood_plain:.4f}", f"{found.log_likelihood:.4f}")
+    table.add_row("deviation of the answer's probability", "", f"{found.deviation:.4f}")
+    table.add_row("entropy of the prediction, nats", "", f"{found.entropy:.4f}")
+    out.print()
+    out.print(table)
+    out.print("in torch; Monte Carlo batch normalization (Teye et al., 2018): the mean of the predictions", style="dim")
 
 
 def print_doctor(report: Doctor) -> None:

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
 from archspec.errors import Diagnostic, Place, SpecError, suggest
+from archspec.spec.text import read_file
 
 ZOO = Path(__file__).resolve().parents[2] / "specs"
 """The same place in a checkout, an editable install and a wheel: beside the packages."""
 
 SUFFIXES = (".yaml", ".yml", ".json")
 
+RULES = ".weights.yaml"
+"""How the names of files end that say how the weights of specs beside them are called elsewhere."""
+
 
 @cache
 def zoo_specs() -> dict[str, Path]:
-    """Every spec of the zoo by name; block libraries are not specs."""
-    files = sorted(path for path in ZOO.rglob("*") if path.suffix in SUFFIXES)
+    """Every spec of the zoo by name; block libraries and rules for weights are not specs."""
+    files = sorted(path for path in ZOO.rglob("*") if path.suffix in SUFFIXES and not path.name.endswith(RULES))
     return {path.stem: path for path in files if path.relative_to(ZOO).parts[0] != "blocks"}
 
 
@@ -49,6 +54,29 @@ def find_spec(source: str | Path) -> Path:
         message = f"there is no file and no zoo spec of this name{near}"
         raise SpecError([Diagnostic("unknown-spec", message, Place(str(source)))])
     return specs[str(source)]
+
+
+def find_rule_files(source: str | Path) -> Iterator[tuple[Path, list[Path]]]:
+    """A spec's file, with the files of rules for weights beside it, or in all of the zoo where it is a spec of the zoo;
+    then the same for the spec that it extends, and so on.
+
+    Raises SpecError where one of these specs cannot be found or read.
+    """
+    path = find_spec(source)
+    seen: set[Path] = set()
+    while path not in seen:
+        seen.add(path)
+        in_zoo = real_path(path).is_relative_to(ZOO)
+        yield path, sorted(ZOO.rglob(f"*{RULES}") if in_zoo else path.parent.glob(f"*{RULES}"))
+        written = read_file(path, shown(path)).data
+        base = written.get("extends") if isinstance(written, dict) else None
+        if not isinstance(base, str):
+            return
+        try:
+            path = find_import(base, path, real_path(path).parent, by_name=True)
+        except LookupError as error:
+            code, message = error.args
+            raise SpecError([Diagnostic(code, message, Place(shown(path)))]) from None
 
 
 def find_import(name: str, importer: Path, root: Path, *, by_name: bool) -> Path:

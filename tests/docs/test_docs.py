@@ -401,7 +401,10 @@ def test_command_exists(page: Path, command: str) -> None:
     names = {name for parameter in group.params for name in parameter.opts}
     if not name.startswith("-"):
         assert name in known, f"{page}: there is no `archspec {name}`"
-        names = {name for parameter in known[name].params for name in (*parameter.opts, *parameter.secondary_opts)}
+        called = known[name]
+        if words and words[0] in getattr(called, "commands", {}):  # `archspec weights convert`
+            called = called.commands[words[0]]
+        names = {name for parameter in called.params for name in (*parameter.opts, *parameter.secondary_opts)}
     for word in [name, *words] if name.startswith("-") else words:
         if word.startswith("-"):
             option = word.partition("=")[0]

@@ -1,0 +1,93 @@
+"""Commands on weights: convert."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from typer.core import TyperCommand
+
+from archspec.cli.options import (
+    MAX_NODES,
+    JsonOption,
+    MaxNodesOption,
+    SetOption,
+    SizeOption,
+    parse_params,
+    parse_sizes,
+    print_json,
+)
+
+SUFFIX = ".safetensors"
+
+
+class SeveralWeights(TyperCommand):
+    """A command whose `--weights` takes several files: `--weights a.safetensors b.safetensors`."""
+
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]
+        return super().parse_args(ctx, expand_weights(args))
+
+
+def expand_weights(words: Sequence[str]) -> list[str]:
+    """Put `--weights` before each file that follows the first one, which click's parser does not do.
+
+    >>> expand_weights(["net", "--weights", "a.safetensors", "b.safetensors", "-o", "m.onnx"])
+    ['net', '--weights', 'a.safetensors', '--weights', 'b.safetensors', '-o', 'm.onnx']
+    """
+    expanded: list[str] = []
+    awaits_value = takes_more = False
+    for number, word in enumerate(words):
+        if word == "--" and not awaits_value:
+            return [*expanded, *words[number:]]
+        if takes_more and word.endswith(SUFFIX) and not word.startswith("-"):
+            expanded += ["--weights", word]
+            continue
+        expanded.append(word)
+        awaits_value, takes_more = word == "--weights" and not awaits_value, awaits_value
+    return expanded
+
+
+app = typer.Typer(name="weights", help="Take over weights that other libraries trained.", no_args_is_help=True)
+
+
+@app.callback()
+def group() -> None:
+    """Take over weights that other libraries trained."""
+
+
+@app.command()
+def convert(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A state dict: safetensors, or .pth, .pt, .bin.")],
+    to: Annotated[str, typer.Option("--to", metavar="SPEC", help="A file, or a name in the zoo.")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="W.safetensors", help="The file to write.")],
+    source: Annotated[
+        str, typer.Option("--from", metavar="NAME", help="Whose names: torchvision, timm, or auto.")
+    ] = "auto",
+    set_: SetOption = [],  # noqa: B006  (typer copies it)
+    size: SizeOption = [],  # noqa: B006
+    max_nodes: MaxNodesOption = MAX_NODES,
+    as_json: JsonOption = False,
+) -> None:
+    """Convert a state dict of torchvision or timm to a spec's names, by the rules beside it (SPEC.weights.yaml).
+
+    Every weight of the spec needs a tensor of its shape, and every tensor a weight; else nothing is written, and what
+    did not match is listed.
+    """
+    from archspec import api
+
+    spec = api.load(to, parse_params(set_))
+    graph = api.elaborate(spec, parse_sizes(size), max_nodes=max_nodes)
+    conversion = api.match_weights(file, graph, api.find_rules(to, spec.params), source)
+    if as_json and not conversion.is_whole:
+        print_json({"file": None, **conversion.to_dict()})
+        raise typer.Exit(1)
+    api.write_converted(output, graph, conversion)
+    if as_json:
+        print_json({"file": str(output), **conversion.to_dict()})
+        return
+    print(f"wrote {output}: {len(conversion.pairs)} weights by the names of {' and '.join(conversion.sources)}")
+    if conversion.ignored:
+        print(f"  {len(conversion.ignored)} counters of batches (num_batches_tracked) are left out: nothing reads them")
+    print(f"next: archspec export {to} --weights {output}")

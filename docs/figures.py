@@ -1,0 +1,264 @@
+"""Drawings of bodies: parts at places, how they are put together, and their SVG.
+
+A figure flows downward from `entry`, an x on its upper edge, to `leave`, an x on its lower one. Figures are values:
+each function makes a larger one of smaller ones. Lengths are in pixels of the SVG.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+LETTER = 7.25
+"""Width of a letter: 0.6 of the size, as fixed-width fonts have it."""
+TEXT_SIZE = 12
+LINE = 16
+GAP = 20
+RADIUS = 9
+FORK = 7
+"""How far below the upper edge a way parts."""
+
+Point: TypeAlias = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Box:
+    x: float
+    y: float
+    width: float
+    height: float
+    lines: tuple[str, ...]
+    kind: str
+
+    def moved(self, place: Callable[[Point], Point]) -> Box:
+        (x, y), (_, y2) = place((self.x, self.y)), place((self.x, self.y + self.height))
+        return replace(self, x=x, y=min(y, y2))
+
+
+@dataclass(frozen=True)
+class Line:
+    points: tuple[Point, ...]
+    arrow: bool = True
+    kind: str = "way"
+
+    def moved(self, place: Callable[[Point], Point]) -> Line:
+        return replace(self, points=tuple(map(place, self.points)))
+
+
+@dataclass(frozen=True)
+class Mark:
+    """Where values are merged: `add`, `concat`, `mul` or `shake`."""
+
+    x: float
+    y: float
+    symbol: str
+
+    def moved(self, place: Callable[[Point], Point]) -> Mark:
+        x, y = place((self.x, self.y))
+        return replace(self, x=x, y=y)
+
+
+@dataclass(frozen=True)
+class Note:
+    """Lines of text, the block of them centred on `y`."""
+
+    x: float
+    y: float
+    lines: tuple[str, ...]
+    anchor: str = "start"
+    kind: str = "note"
+    """`note`, or `title`."""
+
+    def moved(self, place: Callable[[Point], Point]) -> Note:
+        x, y = place((self.x, self.y))
+        return replace(self, x=x, y=y)
+
+
+Part: TypeAlias = Box | Line | Mark | Note
+
+
+@dataclass(frozen=True)
+class Figure:
+    width: float = 0
+    height: float = 0
+    entry: float = 0
+    leave: float = 0
+    parts: tuple[Part, ...] = ()
+    fed: bool = True
+    """Whether the value before it comes in; not so where it starts from a remembered value."""
+    pointed: bool = True
+    """Whether a line that comes in ends there, in an arrow; not so where it parts."""
+
+    @property
+    def empty(self) -> bool:
+        return not self.parts
+
+    def at(self, dx: float, dy: float) -> tuple[Part, ...]:
+        return tuple(part.moved(lambda point: (point[0] + dx, point[1] + dy)) for part in self.parts)
+
+    def flipped(self) -> Figure:
+        """The same, flowing upward: what was at the top is at the bottom."""
+        parts = tuple(part.moved(lambda point: (point[0], self.height - point[1])) for part in self.parts)
+        return replace(self, parts=parts, entry=self.leave, leave=self.entry)
+
+
+def text_width(text: str) -> float:
+    return len(text) * LETTER
+
+
+def box(lines: Sequence[str], kind: str) -> Figure:
+    width = max(44.0, max(map(text_width, lines)) + 18)
+    height = LINE * len(lines) + 10
+    return Figure(width, height, width / 2, width / 2, (Box(0, 0, width, height, tuple(lines), kind),))
+
+
+def stack(figures: Iterable[Figure]) -> Figure:
+    """One after the other."""
+    figures = [figure for figure in figures if not figure.empty]
+    if not figures:
+        return Figure()
+    parts: list[Part] = []
+    axis = y = 0.0
+    left = right = 0.0
+    for i, figure in enumerate(figures):
+        if i and figure.fed:
+            parts.append(Line(((axis, y), (axis, y + GAP)), figure.pointed))
+        y += GAP if i else 0
+        x = axis - figure.entry
+        parts += figure.at(x, y)
+        left, right = min(left, x), max(right, x + figure.width)
+        axis, y = x + figure.leave, y + figure.height
+    whole = Figure(right - left, y, -left, axis - left, tuple(parts))
+    return replace(whole, parts=whole.at(-left, 0), fed=figures[0].fed, pointed=figures[0].pointed)
+
+
+def beside(main: Figure, side: Figure, symbol: str) -> Figure:
+    """Two ways of one value: straight down, and at the right of it; merged on the straight one."""
+    top = FORK + GAP
+    height = max(main.height, side.height, 2 * GAP)
+    y_mark = top + height + GAP + RADIUS
+    x_side = max(main.width, main.leave + RADIUS) + GAP
+    x = x_side + side.entry
+    dy = top + (height - side.height) / 2
+    parts: list[Part] = []
+    if main.empty:
+        parts.append(Line(((main.entry, 0), (main.entry, y_mark - RADIUS))))
+    else:
+        parts += [Line(((main.entry, 0), (main.entry, top)), main.pointed), *main.at(0, top)]
+        parts.append(Line(((main.leave, top + main.height), (main.leave, y_mark - RADIUS))))
+    end = ((x_side + side.leave, y_mark), (main.leave + RADIUS, y_mark))
+    if side.empty:
+        parts.append(Line(((main.entry, FORK), (x, FORK), *end)))
+    else:
+        if side.fed:
+            parts.append(Line(((main.entry, FORK), (x, FORK), (x, dy)), side.pointed))
+        parts += [*side.at(x_side, dy), Line(((x_side + side.leave, dy + side.height), *end))]
+    parts.append(Mark(main.leave, y_mark, symbol))
+    whole = Figure(x_side + side.width, y_mark + RADIUS, main.entry, main.leave, tuple(parts), pointed=False)
+    return whole if main.entry >= RADIUS else inset(whole, RADIUS)
+
+
+def inset(figure: Figure, left: float, right: float = 0) -> Figure:
+    """The same with empty room at its sides."""
+    return replace(
+        figure,
+        width=figure.width + left + right,
+        entry=figure.entry + left,
+        leave=figure.leave + left,
+        parts=figure.at(left, 0),
+    )
+
+
+def many(way: Figure, symbol: str) -> Figure:
+    """The first and the last of many equal ways; one alone of such as are wide."""
+    if way.width > 300:
+        return fan([way], symbol)
+    both = fan([way, way], symbol, gap=4 * GAP)
+    dots = Note(both.width / 2, FORK + GAP + max(way.height, GAP) / 2, ("· · ·",), "middle")
+    return replace(both, parts=(*both.parts, dots))
+
+
+def fan(ways: Sequence[Figure], symbol: str | None, *, kind: str = "way", gap: float = GAP) -> Figure:
+    """Several ways of one value, side by side; without a symbol, only one of them is gone."""
+    top = FORK + GAP
+    height = max([way.height for way in ways] + [GAP])
+    places: list[float] = []
+    width = 0.0
+    for way in ways:
+        places.append(width)
+        width += max(way.width, 2 * RADIUS) + gap
+    width -= gap
+    entries = [x + (way.entry or RADIUS) for x, way in zip(places, ways, strict=True)]
+    leaves = [x + (way.leave or RADIUS) for x, way in zip(places, ways, strict=True)]
+    start, axis = _middle(entries), _middle(leaves)
+    y_join = top + height + GAP + (RADIUS if symbol else 0)
+    parts: list[Part] = []
+    for way, x, entry, leave in zip(ways, places, entries, leaves, strict=True):
+        dy = top + (height - way.height) / 2
+        if way.fed:
+            points = ((start, 0), (start, FORK), (entry, FORK), (entry, dy if way.parts else top))
+            parts.append(Line(points, way.pointed and not way.empty, kind))
+        parts += way.at(x, dy)
+        parts.append(
+            Line(_join(leave, dy + way.height if way.parts else top, axis, y_join, symbol), bool(symbol), kind)
+        )
+    parts += [Mark(axis, y_join, symbol)] if symbol else []
+    return Figure(width, y_join + (RADIUS if symbol else 0), start, axis, tuple(parts), any(w.fed for w in ways), False)
+
+
+def _middle(places: Sequence[float]) -> float:
+    """Where the ways part or meet: on the middle one, or between the two in the middle."""
+    half = len(places) // 2
+    return places[half] if len(places) % 2 else (places[half - 1] + places[half]) / 2
+
+
+def _join(x: float, y: float, axis: float, y_join: float, symbol: str | None) -> tuple[Point, ...]:
+    """The line from the end of a way to where all meet."""
+    if symbol is None:
+        return ((x, y), (x, y_join - GAP / 2), (axis, y_join - GAP / 2), (axis, y_join))
+    if abs(x - axis) < RADIUS:
+        return ((x, y), (x, y_join - RADIUS))
+    return ((x, y), (x, y_join), (axis + (RADIUS if x > axis else -RADIUS), y_join))
+
+
+def bracket(figure: Figure, lines: Sequence[str]) -> Figure:
+    """A bracket at the right, and what it says."""
+    x = figure.width + 10
+    height = max(figure.height, LINE * len(lines))
+    dy = (height - figure.height) / 2
+    top, bottom = dy - 2, dy + figure.height + 2
+    parts = [
+        *figure.at(0, dy),
+        Line(((x - 5, top), (x, top), (x, bottom), (x - 5, bottom)), False, "bracket"),
+        Note(x + 8, height / 2, tuple(lines)),
+    ]
+    if dy:  # the way on to the lower edge, beyond the figure
+        parts.append(Line(((figure.entry, 0), (figure.entry, dy)), figure.pointed))
+        parts.append(Line(((figure.leave, dy + figure.height), (figure.leave, height)), False))
+    width = x + 10 + max(map(text_width, lines))
+    return replace(figure, width=width, height=height, parts=tuple(parts), pointed=figure.pointed and not dy)
+
+
+def row(figures: Sequence[Figure]) -> Figure:
+    """Plain boxes from left to right; `entry` and `leave` are not used, the middle line is."""
+    height = max(figure.height for figure in figures)
+    parts: list[Part] = []
+    x = 0.0
+    for i, figure in enumerate(figures):
+        if i:
+            parts.append(Line(((x, height / 2), (x + GAP, height / 2))))
+        x += GAP if i else 0
+        parts += figure.at(x, (height - figure.height) / 2)
+        x += figure.width
+    return Figure(x, height, 0, 0, tuple(parts))
+
+
+def around(valley: Figure) -> Figure:
+    """A figure that leaves at its upper edge, as one that leaves at the lower: around its right side."""
+    x = valley.width + GAP
+    edge = ((valley.leave, GAP), (valley.leave, FORK), (x, FORK), (x, GAP + valley.height + FORK))
+    end = ((valley.entry, GAP + valley.height + FORK), (valley.entry, GAP + valley.height + GAP))
+    lines = (Line((*edge, *end), False), Line(((valley.entry, 0), (valley.entry, GAP)), valley.pointed))
+    parts = (*valley.at(0, GAP), *lines)
+    return Figure(x + 2, valley.height + 2 * GAP, valley.entry, valley.entry, parts, pointed=False)

@@ -1,0 +1,197 @@
+"""What is known, and what is written, on the boxes of a picture."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import product
+from typing import Any
+
+from archspec.spec.document import merge_defaults
+from archspec.spec.expressions import Expression, ExpressionError
+from archspec.spec.layers import LayerNode, Node, overlay
+from archspec.spec.load import Spec
+from archspec.spec.nodes import CallNode, Turns
+
+WRAP = 34
+"""Letters of a label's line."""
+
+SILENT = {
+    *("name", "bias", "init", "eps", "momentum", "affine", "start", "gain", "mode", "slope", "alpha", "trainable"),
+    *("draw", "rescale", "per", "over", "tracked"),
+}
+"""Fields that a label leaves out."""
+
+
+USUAL = ("same", False, 1)
+"""Values that go without saying."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What one drawing shows: a block of a spec by name, or its network.
+
+    `values` are arguments to assume, numbers or the bodies that are handed in; calls of the blocks in `open` are drawn
+    as what they are made of.
+    """
+
+    spec: Spec
+    block: str | None = None
+    values: Mapping[str, Any] = field(default_factory=dict)
+    open: tuple[str, ...] = ()
+
+
+class Scope:
+    """The values that are known while a picture is drawn; those of arguments and turns mostly are not. Of names in
+    `booleans` at least that much is known."""
+
+    def __init__(self, values: Mapping[str, Any], booleans: Iterable[str] = ()) -> None:
+        self.values = dict(values)
+        self.booleans = frozenset(booleans)
+
+    def of(self, expression: Any) -> Any:
+        """The value of a number, list or expression, or None where it is not known."""
+        if isinstance(expression, list):
+            items = [self.of(item) for item in expression]
+            return None if None in items else items
+        if not isinstance(expression, Expression):
+            return expression
+        used = {node.id for node in ast.walk(expression.tree) if isinstance(node, ast.Name)}
+        open_ = sorted(self.booleans & used)
+        results = [
+            self._try(expression, {**self.values, **dict(zip(open_, choice, strict=True))})
+            for choice in product((False, True), repeat=len(open_))
+        ]
+        return results[0] if all(result == results[0] for result in results) else None
+
+    def _try(self, expression: Expression, values: Mapping[str, Any]) -> Any:
+        try:
+            return expression(values.__getitem__)
+        except ExpressionError:
+            return None
+
+    def within(self, lets: Mapping[str, Any], unknown: Sequence[str]) -> Scope:
+        hidden = {*unknown, *lets}
+        inner = Scope({name: value for name, value in self.values.items() if name not in hidden})
+        inner.booleans = self.booleans - hidden
+        for name, expression in lets.items():
+            value = inner.of(expression)
+            if value is not None:
+                inner.values[name] = value
+            elif isinstance(expression, Expression) and isinstance(expression.tree, ast.Compare | ast.BoolOp):
+                inner.booleans |= {name}
+        return inner
+
+
+def scope_of(subject: Subject) -> Scope:
+    scope = Scope(subject.spec.params)
+    if subject.block is None:
+        return scope
+    block = subject.spec.blocks[subject.block]
+    inner = scope.within({}, tuple(block.args))
+    inner.values |= subject.values
+    return inner.within(block.let, ())
+
+
+class Labels:
+    """What is written on boxes."""
+
+    def __init__(self, subject: Subject) -> None:
+        spec = subject.spec
+        self.scope = scope_of(subject)
+        block = spec.blocks[subject.block] if subject.block else None
+        self.defaults = merge_defaults(block.defaults if block else {}, spec.defaults)
+        self.rank = len(next(iter(spec.inputs.values()))) - 1
+        self.spec = spec
+
+    def settings(self, node: Node) -> dict[str, Any]:
+        return overlay(self.defaults.get(node.word, {}), node.given)
+
+    def layer(self, node: LayerNode) -> str:
+        """`conv 3×3, 4 * width, /stride`."""
+        given = self.settings(node)
+        fields = {name: given.get(name, info.default) for name, info in type(node).model_fields.items()}
+        if node.word in ("scale", "shift"):
+            sign, value = "×" if node.word == "scale" else "+", spelled(fields["value"])
+            return f"{sign} learned, from {value}" if fields["trainable"] is True else f"{sign} {value}"
+        out = [spelled(fields["out"])] if fields.get("out") is not None else []
+        what = self.what(node, fields)
+        words = [f"{node.word} {what}", *out] if what else [" ".join([node.word, *out])]
+        fields["stride"] = 1 if self.scope.of(fields.get("stride")) == 1 else fields.get("stride")
+        usual = (None, 1) if node.word in ("conv", "conv_transpose") else (None, fields.get("kernel"))
+        words += [f"/{bound(fields['stride'])}"] if fields["stride"] not in usual else []
+        said = {"kernel", "out", "stride", node.main, *SILENT, *(["padding"] if fields.get("kernel") == 1 else [])}
+        rest = {name: value for name, value in given.items() if name not in said}
+        words += [f"{name} = {spelled(value)}" for name, value in rest.items() if self.scope.of(value) not in USUAL]
+        return ", ".join(words)
+
+    def what(self, node: LayerNode, fields: Mapping[str, Any]) -> str:
+        """What stands directly behind a layer's word."""
+        if fields.get("kernel") is not None:
+            return self.extent(fields["kernel"])
+        if node.word == "upsample":
+            return f"×{bound(fields['scale'])}"
+        main = node.main or "out"
+        return "" if main in ("out", *SILENT) or fields[main] is None else spelled(fields[main])
+
+    def extent(self, kernel: Any) -> str:
+        text = spelled(kernel)
+        return "×".join([bound(kernel)] * self.rank) if self.rank and " " not in text else text
+
+    def normalizes(self, node: Node) -> bool:
+        """Whether a `norm` does anything where it stands."""
+        return self.settings(node).get("kind") not in ("none", "weight")
+
+    def norm(self, node: Node) -> str:
+        given = self.settings(node)
+        return f"norm ({given['kind'].replace('_', ' ')})" if given.get("kind") else "norm"
+
+    def call(self, node: CallNode) -> list[str]:
+        """The block's name, and below it what it is given."""
+        given = [
+            name if spelled(value) == name else f"{name} = {spelled(value)}" for name, value in node.arguments.items()
+        ]
+        return [node.block, *wrap(", ".join(given), at=", ")] if given else [node.block]
+
+    def turns(self, node: Turns) -> list[str]:
+        if node.n is not None:
+            return [f"× {bound(node.n)}"]
+        lists = [f"{name}: {spelled(values)}" for name, values in (node.each or {}).items()]
+        return ["× for each", *(line for text in lists for line in wrap(text))]
+
+
+def spelled(value: Any) -> str:
+    """A value as a spec has it."""
+    if isinstance(value, Expression):
+        return value.text.strip()
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(spelled, value))}]"
+    if isinstance(value, tuple):
+        return ", ".join(_called(node) for node in value) or "[]"
+    return str(value)
+
+
+def _called(node: Any) -> str:
+    return node.called if isinstance(node, Node) else str(node)
+
+
+def bound(value: Any) -> str:
+    """A value that something stands beside."""
+    text = spelled(value)
+    return f"({text})" if " " in text else text
+
+
+def wrap(text: str, width: int = WRAP, at: str = " ") -> list[str]:
+    """Lines of at most this many letters where breaks behind `at` make that possible."""
+    lines = [""]
+    for word in text.split(at):
+        if lines[-1] and len(lines[-1]) + len(word) > width:
+            lines.append(word + at)
+        else:
+            lines[-1] += word + at
+    return [line.rstrip() for line in [*lines[:-1], lines[-1].removesuffix(at)]]

@@ -1,0 +1,174 @@
+"""Weights that others trained, under the names and shapes of a graph: nothing is guessed, and nothing left out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from archspec.errors import ArchspecError, suggest
+from compiler.graph import Graph
+from runtime.name_rules import NameRules
+from runtime.state_dict import Stored
+
+AUTO = "auto"
+IGNORED = "num_batches_tracked"
+"""A counter beside torch's normalizations, which evaluation does not read."""
+
+LISTED = 5
+"""How many names of one kind a message shows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A weight of ours, with the extents it should have, and the tensor of theirs that it is read from.
+
+    `theirs` is None where no rule speaks of it, `found` where there is no such tensor.
+    """
+
+    ours: str
+    expected: tuple[int, ...]
+    theirs: str | None
+    found: tuple[int, ...] | None = None
+    reshape: bool = False
+
+    @property
+    def fits(self) -> bool:
+        """Whether the extents agree. Extents of 1 say nothing: a linear layer is a 1×1 convolution."""
+        if self.found is None:
+            return False
+        if self.reshape:
+            return math.prod(self.found) == math.prod(self.expected)
+        return [extent for extent in self.found if extent != 1] == [extent for extent in self.expected if extent != 1]
+
+    def __str__(self) -> str:
+        if self.theirs is None:
+            return f"{self.ours} (no rule speaks of it)"
+        return f"{self.ours} (from {self.theirs})" + ("" if self.found is None else f" {self.expected}: {self.found}")
+
+    def to_dict(self) -> dict[str, Any]:
+        rows = {"name": self.ours, "shape": list(self.expected), "source": self.theirs}
+        return rows if self.found is None else rows | {"found": list(self.found)}
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """How a state dict fits a graph by the rules of one file, and what did not match on both sides."""
+
+    network: str
+    sources: tuple[str, ...]
+    rules: str
+    pairs: tuple[Pair, ...]
+    unused: tuple[str, ...]
+    ignored: tuple[str, ...]
+    state: Mapping[str, Stored] = field(repr=False)
+
+    @property
+    def fitting(self) -> tuple[Pair, ...]:
+        return tuple(pair for pair in self.pairs if pair.fits)
+
+    @property
+    def missing(self) -> tuple[Pair, ...]:
+        """Weights of ours for which there is no tensor."""
+        return tuple(pair for pair in self.pairs if pair.found is None)
+
+    @property
+    def misshapen(self) -> tuple[Pair, ...]:
+        """Weights of ours whose tensor has other extents."""
+        return tuple(pair for pair in self.pairs if pair.found is not None and not pair.fits)
+
+    @property
+    def is_whole(self) -> bool:
+        return not (self.missing or self.misshapen or self.unused)
+
+    def check(self) -> None:
+        """Raises ArchspecError with what did not match, unless each weight has its tensor and each tensor its use."""
+        if self.is_whole:
+            return
+        parts = [
+            _list("missing", self.missing),
+            _list("of another shape", self.misshapen),
+            _list("not used", self.unused),
+        ]
+        problems = "; ".join(part for part in parts if part)
+        raise ArchspecError(
+            f"the state dict does not fit {self.network} by the names of {' and '.join(self.sources)} "
+            f"({self.rules}): {problems}"
+        )
+
+    def read(self) -> dict[str, npt.NDArray[np.float32]]:
+        """The arrays by our names. Raises ArchspecError where something did not match, or a number is not finite."""
+        self.check()
+        return {
+            pair.ours: self.state[pair.theirs].read().reshape(pair.expected)
+            for pair in self.pairs
+            if pair.theirs is not None
+        }
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "network": self.network,
+            "sources": list(self.sources),
+            "rules": self.rules,
+            "converted": len(self.fitting),
+            "missing": [pair.to_dict() for pair in self.missing],
+            "wrong_shape": [pair.to_dict() for pair in self.misshapen],
+            "unused": list(self.unused),
+            "ignored": list(self.ignored),
+        }
+
+
+def convert(state: Mapping[str, Stored], graph: Graph, rules: Sequence[NameRules], source: str = AUTO) -> Conversion:
+    """Match a state dict with a graph's weights. With `auto`, by the rules that fit most of them; where the same rules
+    hold for several sources, they all are named.
+
+    Nothing is read yet. Raises ArchspecError where no rules are of that source, or the names are ours already.
+    """
+    known = [name for entry in rules for name in entry.sources]
+    chosen = [entry for entry in rules if source in (AUTO, *entry.sources)]
+    if not chosen:
+        listing = ", ".join(dict.fromkeys(known))
+        raise ArchspecError(
+            f"there are no rules for names of '{source}'{suggest(source, known)}; {graph.name} has: {listing}"
+        )
+    if graph.weights.keys() <= state.keys():
+        raise ArchspecError(f"the file has {graph.name}'s own names already: use it as it is")
+    trials = [_match(state, graph, entry) for entry in chosen]
+    best = max(trials, key=lambda trial: (len(trial.fitting), trial.is_whole))
+    return best if source == AUTO else _named(best, source)
+
+
+def _match(state: Mapping[str, Stored], graph: Graph, rules: NameRules) -> Conversion:
+    pairs = []
+    readers: dict[str, str] = {}
+    for ours, weight in graph.weights.items():
+        translated = rules.translate(ours)
+        if translated is None:
+            pairs.append(Pair(ours, weight.shape, None))
+            continue
+        theirs, reshape = translated
+        if theirs in readers:
+            raise ArchspecError(f"{rules.file}: {readers[theirs]} and {ours} would both be read from {theirs}")
+        readers[theirs] = ours
+        stored = state.get(theirs)
+        pairs.append(Pair(ours, weight.shape, theirs, stored.shape if stored else None, reshape))
+    ignored = tuple(name for name in state if name.rpartition(".")[2] == IGNORED)
+    unused = tuple(name for name in state if name not in readers and name not in set(ignored))
+    return Conversion(graph.name, rules.sources, rules.file, tuple(pairs), unused, ignored, state)
+
+
+def _named(conversion: Conversion, source: str) -> Conversion:
+    """The same, for the one source that was asked for."""
+    values = {name: getattr(conversion, name) for name in ("network", "rules", "pairs", "unused", "ignored", "state")}
+    return Conversion(sources=(source,), **values)
+
+
+def _list(what: str, items: Sequence[Any]) -> str:
+    if not items:
+        return ""
+    more = f", and {len(items) - LISTED} more" if len(items) > LISTED else ""
+    return f"{what}: {', '.join(map(str, items[:LISTED]))}{more}"

@@ -1,0 +1,270 @@
+"""Rules that turn the names of a spec's weights into those of other libraries. They stand beside the spec, as data.
+
+    weight_rules: 1
+    rules:
+      - specs: [resnet18, resnet50]              # by file name, in the same folder
+        sources: [torchvision, timm]             # whose names these are
+        let: {before: [0, 3, 7]}                 # values for the expressions; lists may hold expressions of the params
+        names:                                   # ours: theirs; the first pattern that fits a name decides
+          conv_0: conv1
+          repeat_0.i{s}.*.residual_0.body.conv_{n}: "layer{s + 1}.0.conv{n + 1}"
+
+On the left `{s}` matches a number and gives it a name, `*` matches anything within one part of a name, and `**` any
+number of parts. On the right `{...}` holds an expression of the language, over the matched numbers, `let` and the
+spec's params. A rule speaks of a whole name (`scale_0.factor`), or of a layer, whose weights keep the last part of
+their name. Where a tensor has other extents in the same order, `{name: …, reshape: true}` says so.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, ValidationError
+from pydantic_core import PydanticCustomError
+
+from archspec.errors import ArchspecError, Diagnostic, Mistakes, Place, SpecError
+from archspec.spec.expressions import Expression, ExpressionError, is_name, scope_of
+from archspec.spec.messages import report_invalid
+from archspec.spec.text import Table, place_in, read_file
+from archspec.spec.zoo import RULES, ZOO, find_rule_files, shown
+
+LONGEST = 200
+"""Characters of a pattern or a template."""
+
+DEEP = 2
+"""How often `**` may stand in a pattern: each more multiplies the ways in which a name can be matched."""
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """What the name of a weight or of a layer looks like.
+
+    >>> Pattern.parse("repeat_0.i{s}.**.conv_{n}").match("repeat_0.i2.block_0.body.conv_1")
+    {'s': 2, 'n': 1}
+    """
+
+    text: str
+    regex: re.Pattern[str]
+
+    @classmethod
+    def parse(cls, text: Any) -> Pattern:
+        """Raises PydanticCustomError."""
+        if not isinstance(text, str) or not 0 < len(text) <= LONGEST:
+            raise _bad(f"should be a pattern of 1 to {LONGEST} characters")
+        parts = text.split(".")
+        if parts.count("**") > DEEP or parts[-1] == "**":
+            raise _bad(f"should have `**` at most {DEEP} times, and not at its end")
+        seen: set[str] = set()
+        pieces = [r"(?:[^.]+\.)*" if part == "**" else cls._read_part(part, text, seen) + r"\." for part in parts]
+        return cls(text, re.compile("".join(pieces).removesuffix(r"\.")))
+
+    @staticmethod
+    def _read_part(part: str, text: str, seen: set[str]) -> str:
+        pieces = re.split(r"\{([^{}]*)\}|(\*)", part)
+        regex = ""
+        for literal, number, star in zip(pieces[::3], [*pieces[1::3], None], [*pieces[2::3], None], strict=True):
+            if re.search(r"\W", literal):
+                raise _bad(f"'{text}' should be made of names, {{numbers}} and *, with dots between")
+            regex += re.escape(literal) + (r"[^.]*" if star else "")
+            if number is None:
+                continue
+            if not is_name(number) or number in seen:
+                raise _bad(f"'{{{number}}}' in '{text}' should be a name that stands there once")
+            seen.add(number)
+            regex += f"(?P<{number}>[0-9]{{1,9}})"
+        if not part:
+            raise _bad(f"'{text}' has an empty part")
+        return regex
+
+    def match(self, name: str) -> dict[str, int] | None:
+        """The numbers by their names, or None where the name is another one."""
+        found = self.regex.fullmatch(name)
+        return {key: int(digits) for key, digits in found.groupdict().items()} if found else None
+
+
+@dataclass(frozen=True)
+class Template:
+    """A name with expressions in braces.
+
+    >>> Template.parse("layer{s + 1}.{b}.bn1").write(dict(s=0, b=3))
+    'layer1.3.bn1'
+    """
+
+    text: str
+    parts: tuple[str | Expression, ...]
+
+    @classmethod
+    def parse(cls, text: Any) -> Template:
+        """Raises PydanticCustomError."""
+        if not isinstance(text, str) or not 0 < len(text) <= LONGEST:
+            raise _bad(f"should be a name of 1 to {LONGEST} characters, with expressions in braces")
+        pieces = re.split(r"\{([^{}]*)\}", text)
+        if any(re.search(r"[^\w.-]", literal) for literal in pieces[::2]):
+            raise _bad(f"'{text}' is no name: letters, digits, _, -, dots and {{expressions}}")
+        try:
+            return cls(text, tuple(Expression.parse(piece) if i % 2 else piece for i, piece in enumerate(pieces)))
+        except ExpressionError as error:
+            raise PydanticCustomError(error.code, "{text}", {"text": str(error)}) from error
+
+    def write(self, *scopes: Mapping[str, Any]) -> str:
+        """Raises ExpressionError."""
+        return "".join(part if isinstance(part, str) else self._digits(part, scopes) for part in self.parts)
+
+    def _digits(self, part: Expression, scopes: tuple[Mapping[str, Any], ...]) -> str:
+        value = part(scope_of(*scopes))
+        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+            raise ExpressionError(f"'{part.text}' in '{self.text}' should be a whole number from 0, found {value}")
+        return str(value)
+
+
+def _bad(text: str) -> PydanticCustomError:
+    return PydanticCustomError("bad-rule", "{text}", {"text": text})
+
+
+def _read_value(value: Any) -> Any:
+    """A number, an expression, or a list of such."""
+    if isinstance(value, list) and len(value) <= LONGEST:
+        return [_read_value(item) for item in value]
+    if isinstance(value, bool | int | float):
+        return value
+    if not isinstance(value, str):
+        raise _bad("should be a number, an expression or a list of such")
+    try:
+        return Expression.parse(value)
+    except ExpressionError as error:
+        raise PydanticCustomError(error.code, "{text}", {"text": str(error)}) from error
+
+
+def _read_variable(value: Any) -> str:
+    if not isinstance(value, str) or not is_name(value):
+        raise _bad("should be a name that an expression can use")
+    return value
+
+
+_Word: TypeAlias = Annotated[str, Field(pattern=r"^\w[\w.-]*$", max_length=LONGEST)]
+
+
+class Target(BaseModel):
+    """A name of theirs, and whether its tensor may have other extents."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+    name: Annotated[Template, PlainValidator(Template.parse)]
+    reshape: Annotated[bool, Field(strict=True)] = False
+
+
+class RuleSet(BaseModel):
+    """The names of some specs' weights in some sources."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+    specs: list[_Word] = Field(min_length=1)
+    sources: list[_Word] = Field(min_length=1)
+    let: dict[Annotated[str, PlainValidator(_read_variable)], Annotated[Any, PlainValidator(_read_value)]] = Field(
+        default_factory=dict
+    )
+    names: dict[
+        Annotated[Pattern, PlainValidator(Pattern.parse)],
+        Annotated[Target, BeforeValidator(lambda value: {"name": value} if isinstance(value, str) else value)],
+    ] = Field(min_length=1)
+
+
+class RuleFile(BaseModel):
+    """A file of rules, version 1."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    weight_rules: Literal[1]
+    rules: list[RuleSet] = Field(min_length=1)
+
+
+@dataclass(frozen=True)
+class NameRules:
+    """The rules of one file for one spec and some sources, with what its expressions may speak of."""
+
+    file: str
+    sources: tuple[str, ...]
+    params: Mapping[str, Any]
+    let: Mapping[str, Any]
+    rules: tuple[tuple[Pattern, Target, Place], ...]
+
+    def translate(self, name: str) -> tuple[str, bool] | None:
+        """Theirs for a name of ours, and whether its tensor may have other extents; None where no rule fits.
+
+        Raises SpecError where an expression has no value.
+        """
+        layer, _, leaf = name.rpartition(".")
+        for pattern, target, place in self.rules:
+            for subject, rest in ((name, ""), (layer, f".{leaf}")):
+                numbers = pattern.match(subject)
+                if numbers is None:
+                    continue
+                try:
+                    return target.name.write(numbers, self.let, self.params) + rest, target.reshape
+                except ExpressionError as error:
+                    raise SpecError([Diagnostic(error.code, f"for {name}: {error}", place)]) from error
+        return None
+
+
+def find_rules(spec: str | Path, params: Mapping[str, Any]) -> list[NameRules]:
+    """The rules that serve a spec, given as a file or a zoo name: of files `*.weights.yaml` beside it that name it, or
+    where it extends another spec and has none, beside that one. Raises ArchspecError where there are none."""
+    looked: list[str] = []
+    for path, files in find_rule_files(spec):
+        looked.append(path.stem)
+        found = [rules for file in files for rules in read_rules(file, path.stem, params)]
+        if found:
+            return found
+    names = " or ".join(looked)
+    raise ArchspecError(
+        f"no rules say how the weights of {names} are called elsewhere: write them to {looked[0]}{RULES} beside the "
+        f"spec, as {shown(ZOO / 'resnet' / 'resnet')}{RULES} has them for ResNets"
+    )
+
+
+def read_rules(path: Path, spec: str, params: Mapping[str, Any]) -> list[NameRules]:
+    """The rules of one file that serve a spec of this name. Raises SpecError with the places of what is wrong."""
+    file = shown(path)
+    marked = read_file(path, file)
+    mistakes = Mistakes(marked.mistakes)
+    if not isinstance(marked.data, Table):
+        raise SpecError(
+            [Diagnostic("wrong-type", "rules are a mapping with `weight_rules: 1` and `rules`", Place(file))]
+        )
+    try:
+        document = RuleFile.model_validate(marked.data)
+    except ValidationError as error:
+        report_invalid(error, RuleFile, "rules for weights", marked.data, marked.data.at, marked.data.at, mistakes)
+        raise SpecError(mistakes) from None
+    if mistakes:
+        raise SpecError(mistakes)
+    return [
+        _bind(rules, ("rules", number), marked.data, file, params)
+        for number, rules in enumerate(document.rules)
+        if spec in rules.specs
+    ]
+
+
+def _bind(rules: RuleSet, path: tuple[Any, ...], written: Table, file: str, params: Mapping[str, Any]) -> NameRules:
+    let: dict[str, Any] = {}
+    for name, value in rules.let.items():
+        try:
+            let[name] = _evaluate(value, let, params)
+        except ExpressionError as error:
+            place = place_in(written, (*path, "let", name), written.at)
+            raise SpecError([Diagnostic(error.code, str(error), place)]) from error
+    placed = tuple(
+        (pattern, target, place_in(written, (*path, "names", pattern.text), written.at))
+        for pattern, target in rules.names.items()
+    )
+    return NameRules(file, tuple(rules.sources), params, let, placed)
+
+
+def _evaluate(value: Any, *scopes: Mapping[str, Any]) -> Any:
+    if isinstance(value, list):
+        return [_evaluate(item, *scopes) for item in value]
+    return value(scope_of(*scopes)) if isinstance(value, Expression) else value

@@ -1,0 +1,227 @@
+"""Commands on weights, as a user types them: conversion, and ensembles of several files in one."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from archspec.api import describe_data, elaborate, load, to_torch
+from archspec.cli import app
+from archspec.cli.weights import expand_weights
+from runtime.data import load_data
+from runtime.monte_carlo import sample_states
+from runtime.run_folder import save_weights
+from tests.lowering import TOLERANCE, difference, run_onnx, stir
+from tests.torchvision_models import import_torchvision_models
+
+TINY = {"widths": [4, 4, 4]}
+SET = ("--set", "widths=[4,4,4]")
+
+
+def archspec(*words: str | Path, expect: int = 0) -> str:
+    """Run a command; what it printed, or the message of the mistake that ended it."""
+    result = CliRunner().invoke(app, [str(word) for word in words])
+    failed = result.exception is not None and not isinstance(result.exception, SystemExit)
+    assert (1 if failed else result.exit_code) == expect, result.output or result.exception
+    return " ".join(f"{result.exception}".split()) if failed else result.output
+
+
+def in_words(output: str) -> str:
+    """What stands in the boxes that usage errors are drawn in."""
+    return " ".join(output.replace("│", " ").split())
+
+
+@pytest.fixture
+def members(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Three files of weights for a tiny resnet_digits, as `archspec train` leaves them."""
+    monkeypatch.chdir(tmp_path)
+    graph, facts = elaborate(load("resnet_digits", TINY)), describe_data(load_data("digits"))
+    paths = [Path(f"{name}.safetensors") for name in "abc"]
+    for seed, path in enumerate(paths):
+        save_weights(path, stir(to_torch(graph, seed=seed), seed).state_dict(), facts)
+    return paths
+
+
+@pytest.mark.parametrize(
+    ("words", "expanded"),
+    [
+        ("x --weights a.safetensors b.safetensors -o m", "x --weights a.safetensors --weights b.safetensors -o m"),
+        ("x --weights a b.safetensors", "x --weights a --weights b.safetensors"),
+        ("--weights a.safetensors x", "--weights a.safetensors x"),
+        ("--weights a.safetensors x b.safetensors", "--weights a.safetensors x b.safetensors"),
+        ("--weights a.safetensors --weights b.safetensors", "--weights a.safetensors --weights b.safetensors"),
+        ("--weights=a.safetensors x", "--weights=a.safetensors x"),
+        ("x --weights a.safetensors -- b.safetensors", "x --weights a.safetensors -- b.safetensors"),
+        ("-- --weights a.safetensors b.safetensors", "-- --weights a.safetensors b.safetensors"),
+        ("--weights a.safetensors -b.safetensors", "--weights a.safetensors -b.safetensors"),
+        ("x --weights", "x --weights"),
+        ("", ""),
+    ],
+)
+def test_files_behind_one_option(words: str, expanded: str) -> None:
+    assert expand_weights(words.split()) == expanded.split()
+
+
+def test_a_file_with_a_space_stays_one_word() -> None:
+    words = ["--weights", "my a.safetensors", "my b.safetensors"]
+    assert expand_weights(words) == ["--weights", "my a.safetensors", "--weights", "my b.safetensors"]
+
+
+@pytest.mark.parametrize("how", ["mean", "vote"])
+def test_one_file_of_several(how: str, members: list[Path]) -> None:
+    """In a process of its own; then by numpy, from the members' own files."""
+    words = ["export", "resnet_digits", *SET, "--weights", *members, "--combine", how, "-o", "all.onnx", "--json"]
+    done = subprocess.run([sys.executable, "-m", "archspec", *map(str, words)], capture_output=True, check=True)
+    row = json.loads(done.stdout)
+    assert (row["members"], row["combine"], row["trained"]) == (3, how, True)
+    assert row["proof"]["worst"] < 1e-3
+    repeated = [word for path in members for word in ("--weights", path)]
+    archspec("export", "resnet_digits", *SET, *repeated, "--combine", how, "-o", "again.onnx", "--no-verify")
+    assert Path("again.onnx").read_bytes() == Path("all.onnx").read_bytes()
+
+    inputs = {"image": load_data("digits").test.images[:50].astype(np.float32)}
+    own = []
+    for path in members:
+        archspec("export", "resnet_digits", *SET, f"--weights={path}", "-o", "one.onnx", "--no-verify")
+        own.append(run_onnx(Path("one.onnx"), inputs)["output"])
+    votes = np.mean([np.eye(10)[logits.argmax(1)] for logits in own], axis=0)
+    expected = {"output": np.mean(own, axis=0) if how == "mean" else votes.astype(np.float32)}
+    found = run_onnx(Path("all.onnx"), inputs)
+    assert difference(expected, found) <= TOLERANCE
+    two = np.mean(own[:2], axis=0) if how == "mean" else np.mean([np.eye(10)[a.argmax(1)] for a in own[:2]], axis=0)
+    assert difference({"output": two.astype(np.float32)}, found) > 10 * TOLERANCE
+
+    np.save("digit.npy", inputs["image"][0])
+    (prediction,) = json.loads(archspec("run", "all.onnx", "digit.npy", "--top", "10", "--json"))
+    shares = [item["probability"] for item in prediction["top"]]
+    assert sum(shares) == pytest.approx(1)
+    if how == "vote":
+        assert shares == pytest.approx(sorted(votes[0], reverse=True))
+
+
+def test_statistics_of_batches_make_an_ensemble(members: list[Path]) -> None:
+    options = ("--monte-carlo", "3", "--data", "digits", "--mc-batch", "16", "--seed", "5")
+    for name in ("one.onnx", "two.onnx"):
+        output = archspec("export", "resnet_digits", *SET, "--weights", members[0], *options, "-o", name)
+        assert "mean of 3 members" in output
+    assert Path("one.onnx").read_bytes() == Path("two.onnx").read_bytes()
+
+    data = load_data("digits")
+    module = to_torch(elaborate(load("resnet_digits", TINY)))
+    module = stir(module, 0)
+    images = data.test.images[:20].astype(np.float32)
+
+    def mean_of(seed: int) -> np.ndarray[Any, Any]:
+        answers = []
+        for state in sample_states(module, data, 3, 16, seed):
+            twin = to_torch(elaborate(load("resnet_digits", TINY)))
+            twin.load_state_dict(state)
+            with torch.no_grad():
+                answers.append(twin.eval()(torch.from_numpy(images)).numpy())
+        return np.mean(answers, axis=0)
+
+    found = run_onnx(Path("one.onnx"), {"image": images})
+    assert difference({"output": mean_of(5)}, found) <= TOLERANCE
+    assert difference({"output": mean_of(6)}, found) > 10 * TOLERANCE
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (("--weights", "a.safetensors", "--combine", "mean"), 2, "several files of weights, of which one was given"),
+        (("--combine", "vote"), 2, "of which none was given"),
+        (("--weights", "a.safetensors", "b.safetensors"), 2, "say --combine mean or --combine vote"),
+        (("--weights", "a.safetensors", "b.safetensors", "--combine", "median"), 1, "mean or vote, found 'median'"),
+        (("--weights", "a.safetensors", "nowhere.safetensors", "--combine", "mean"), 1, "nowhere.safetensors does not"),
+        (("--weights=a.safetensors", "b.safetensors"), 2, "unexpected extra argument"),
+        (("--monte-carlo", "3"), 2, "needs --data"),
+        (("--monte-carlo", "1", "--data", "digits"), 2, "--monte-carlo"),
+        (("--data", "digits"), 2, "--data is read by --monte-carlo T alone"),
+        (
+            ("--weights", "a.safetensors", "b.safetensors", "--monte-carlo", "3", "--data", "digits"),
+            2,
+            "samples the statistics of one network",
+        ),
+        (("--monte-carlo", "2", "--data", "digits", "--mc-batch", "100000"), 1, "images, found 100000"),
+        (
+            ("--weights", "a.safetensors", "b.safetensors", "--combine", "mean", "--set", "classes=3"),
+            1,
+            "a.safetensors:",
+        ),
+    ],
+)
+@pytest.mark.usefixtures("members")
+def test_what_makes_no_ensemble_is_said(words: tuple[str, ...], code: int, message: str) -> None:
+    output = archspec("export", "resnet_digits", *SET, *words, "-o", "m.onnx", expect=code)
+    assert message in in_words(output)
+    assert not Path("m.onnx").exists()
+
+
+@pytest.fixture(scope="module")
+def resnet18(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("theirs") / "resnet18.pth"
+    torch.save(import_torchvision_models().resnet18(weights=None).state_dict(), path)
+    return path
+
+
+def test_convert_then_export(resnet18: Path, tmp_path: Path) -> None:
+    weights, model = tmp_path / "w.safetensors", tmp_path / "m.onnx"
+    output = archspec("weights", "convert", resnet18, "--to", "resnet18", "-o", weights)
+    assert "102 weights by the names of torchvision" in output
+    assert "20 counters of batches (num_batches_tracked) are left out" in output
+    again = tmp_path / "again.safetensors"
+    row = json.loads(
+        archspec("weights", "convert", resnet18, "--to", "resnet18", "-o", again, "--from", "torchvision", "--json")
+    )
+    assert row["file"] == str(again)
+    assert (row["sources"], row["converted"], len(row["ignored"])) == (["torchvision"], 102, 20)
+    assert row["missing"] == row["wrong_shape"] == row["unused"] == []
+    assert again.read_bytes() == weights.read_bytes()
+    exported = json.loads(
+        archspec("export", "resnet18", "--size", "H=32", "--size", "W=32", "--weights", weights, "-o", model, "--json")
+    )
+    assert exported["proof"]["worst"] <= 1e-4
+
+
+def test_nothing_is_written_where_something_does_not_match(resnet18: Path, tmp_path: Path) -> None:
+    weights = tmp_path / "w.safetensors"
+    message = archspec("weights", "convert", resnet18, "--to", "resnet34", "-o", weights, expect=1)
+    assert "does not fit resnet34" in message
+    assert "and 75 more" in message
+    row = json.loads(
+        archspec(
+            *("weights", "convert", resnet18, "--to", "resnet18", "--set", "classes=10", "-o", weights, "--json"),
+            expect=1,
+        )
+    )
+    assert row["file"] is None
+    assert [item["name"] for item in row["wrong_shape"]] == ["linear_0.weight", "linear_0.bias"]
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (("nowhere.pth", "--to", "resnet18", "-o", "w.safetensors"), 1, "nowhere.pth does not exist"),
+        (("nowhere.pth", "--to", "resnet19", "-o", "w.safetensors"), 1, "did you mean 'resnet1"),
+        (("nowhere.pth", "--to", "unet", "-o", "w.safetensors"), 1, "no rules say how the weights of unet are called"),
+        (("nowhere.pth", "--to", "resnet18"), 2, "Missing option '--output'"),
+        (("nowhere.pth", "-o", "w.safetensors"), 2, "Missing option '--to'"),
+    ],
+)
+def test_what_cannot_be_converted_is_said(words: tuple[str, ...], code: int, message: str) -> None:
+    assert message in in_words(archspec("weights", "convert", *words, expect=code))
+
+
+def test_the_group_has_help() -> None:
+    for words in (("weights", "--help"), ("weights", "convert", "--help")):
+        assert "convert" in archspec(*words)

@@ -1,0 +1,180 @@
+"""Weights of other libraries under the zoo's names: torchvision's models compute the same, and timm's names are met.
+
+torchvision's models are built here with random weights and statistics, so nothing is downloaded.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from archspec.api import elaborate, find_rules, load, match_weights, read_weights, to_torch, write_converted
+from archspec.spec.text import read_file
+from archspec.spec.zoo import RULES, ZOO, zoo_specs
+from compiler.torch_target.module import load_weights
+from runtime.convert import Conversion, convert
+from runtime.name_rules import NameRules, RuleFile
+from runtime.state_dict import Stored
+from tests.lowering import TOLERANCE, difference, export, run_onnx, run_torch, sample_inputs
+from tests.torchvision_models import build_on_meta, import_torchvision_models
+
+SMALL = {"H": 64, "W": 64}
+MODELS = {
+    "resnet18": SMALL,
+    "resnet50": SMALL,
+    "resnext50_32x4d": SMALL,
+    "wide_resnet50_2": SMALL,
+    "densenet121": SMALL,
+    "mobilenet_v2": SMALL,
+    "efficientnet_b0": SMALL,
+    "convnext_tiny": SMALL,
+    "vgg16_bn": {},  # its first linear layer reads 7×7 positions, those of 224 pixels
+}
+SERVED = sorted(
+    {
+        name
+        for path in ZOO.rglob(f"*{RULES}")
+        for rules in RuleFile.model_validate(read_file(path, path.name).data).rules
+        for name in rules.specs
+    }
+)
+
+TIMM = {
+    "resnet50": (267, "068344484b70c62a"),
+    "resnext50_32x4d": (267, "068344484b70c62a"),
+    "wide_resnet50_2": (267, "068344484b70c62a"),
+    "densenet121": (606, "5f7433202548465d"),
+    "vgg16": (32, "49e96ef5ca073a09"),
+    "vgg16_bn": (84, "ec586550b9822308"),
+    "mobilenet_v2": (262, "63ef454548c79eb8"),
+    "efficientnet_b0": (311, "8e7a318b29845371"),
+    "convnext_tiny": (182, "faa4c7abf310c716"),
+}
+"""How many names a model of timm 1.0.31 has, counters of batches left out, and how the SHA-256 of them begins: sorted,
+each with a line's end. Its `mobilenetv2_100` is our mobilenet_v2, all others are of one name."""
+
+
+def build_stirred(name: str) -> nn.Module:
+    """A model of torchvision with random weights and the statistics of random pictures, then all that starts at a
+    special value moved off it. (With other statistics the signal would fade, and a wrong kernel would not show.)"""
+    torch.manual_seed(0)
+    model: nn.Module = getattr(import_torchvision_models(), name)(weights=None)
+    for layer in model.eval().modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            layer.train().momentum = 1.0
+    extent = MODELS[name].get("H", 224)
+    with torch.no_grad():
+        model(torch.randn(8 if MODELS[name] else 2, 3, extent, extent))
+    state = model.state_dict()
+    for key, tensor in state.items():
+        noise = torch.randn(tensor.shape)
+        if key.endswith("layer_scale"):  # starts at 1e-6, which would hide the whole block
+            tensor.copy_(0.5 * noise)
+        elif key.endswith("running_mean"):
+            tensor.add_(0.1 * noise * state[key.replace("mean", "var")].sqrt())
+        elif key.endswith("running_var"):
+            tensor.mul_(0.5 + noise.abs())
+        elif tensor.dim() == 1:
+            tensor.add_(0.1 * noise)
+    return model.eval()
+
+
+def never_read() -> Any:
+    raise AssertionError("a match reads no numbers")
+
+
+def names_of(name: str) -> dict[str, Stored]:
+    """What torchvision's model has, without numbers."""
+    state = build_on_meta(name).state_dict()
+    return {key: Stored(tuple(tensor.shape), "float32", never_read) for key, tensor in state.items()}
+
+
+def swap_two_kernels(arrays: dict[str, Any]) -> dict[str, Any]:
+    """The same, but two kernels of one shape stand in each other's place."""
+    kernels = [name for name, array in arrays.items() if array.ndim == 4]
+    a, b = next((a, b) for a, b in combinations(kernels, 2) if arrays[a].shape == arrays[b].shape)
+    return {**arrays, a: arrays[b], b: arrays[a]}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", MODELS)
+def test_torchvision_computes_the_same(name: str, tmp_path: Path) -> None:
+    theirs = build_stirred(name)
+    file = tmp_path / ("theirs.pth" if name.startswith("res") else "theirs.safetensors")
+    torch.save(theirs.state_dict(), file) if file.suffix == ".pth" else save_file(theirs.state_dict(), file)
+    spec = load(name)
+    graph = elaborate(spec)
+    conversion = match_weights(file, graph, find_rules(name, spec.params))
+    assert "torchvision" in conversion.sources
+    write_converted(tmp_path / "ours.safetensors", graph, conversion)
+    arrays, _ = read_weights(tmp_path / "ours.safetensors")
+
+    inputs = sample_inputs(graph, 2, MODELS[name])
+    with torch.no_grad():
+        expected = {"output": theirs(torch.from_numpy(inputs["image"])).numpy()}
+    module = to_torch(graph)
+    load_weights(module, graph, arrays)
+    assert difference(expected, run_torch(graph, module, inputs)) <= TOLERANCE
+    assert difference(expected, run_onnx(export(graph, arrays, tmp_path), inputs)) <= TOLERANCE
+
+    load_weights(module, graph, swap_two_kernels(arrays))
+    assert difference(expected, run_torch(graph, module, inputs)) > 10 * TOLERANCE
+
+
+@pytest.mark.parametrize("name", SERVED)
+def test_every_name_of_torchvision_is_met(name: str) -> None:
+    """All of its tensors have a weight of ours, and the reverse."""
+    spec = load(name)
+    conversion = convert(names_of(name), elaborate(spec), find_rules(name, spec.params))
+    conversion.check()
+    assert "torchvision" in conversion.sources
+
+
+def translate_all(name: str, rules: NameRules) -> dict[str, Stored]:
+    """A state dict of the names that the rules expect."""
+    state: dict[str, Stored] = {}
+    for ours, weight in elaborate(load(name)).weights.items():
+        translated = rules.translate(ours)
+        assert translated is not None, ours
+        state[translated[0]] = Stored(weight.shape, "F32", never_read)
+    return state
+
+
+@pytest.mark.parametrize("name", TIMM)
+def test_names_are_those_of_timm(name: str) -> None:
+    spec = load(name)
+    every = find_rules(name, spec.params)
+    (rules,) = (rules for rules in every if "timm" in rules.sources)
+    state = translate_all(name, rules)
+    listing = "".join(sorted(f"{theirs}\n" for theirs in state))
+    assert (len(state), hashlib.sha256(listing.encode()).hexdigest()[:16]) == TIMM[name]
+    assert convert(state, elaborate(spec), every).sources == rules.sources, "found without being told"
+
+
+def test_old_files_of_densenet_are_understood() -> None:
+    """torchvision's published files say `norm.1` where its models say `norm1`."""
+    state = names_of("densenet121")
+    old = {
+        name.replace("norm1.", "norm.1.")
+        .replace("norm2.", "norm.2.")
+        .replace("conv1.", "conv.1.")
+        .replace("conv2.", "conv.2."): stored
+        for name, stored in state.items()
+    }
+    assert old.keys() != state.keys()
+    spec = load("densenet121")
+    conversion: Conversion = convert(old, elaborate(spec), find_rules("densenet121", spec.params))
+    assert conversion.is_whole
+    assert conversion.sources == ("torchvision",)
+
+
+def test_rules_speak_of_specs_that_exist() -> None:
+    assert set(SERVED) <= set(zoo_specs())
+    assert set(MODELS) <= set(SERVED)
