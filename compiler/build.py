@@ -64,7 +64,9 @@ class Building(Evaluation):
             if max(shape) > LARGEST:
                 raise OpError(f"an extent of {max(shape):,} is larger than any value may be")
         except OpError as error:
-            self.misfit(str(error), node.place_of(error.field) if error.field else node.place, around)
+            given = error.field is None or error.field in node.model_fields_set
+            origin = "" if given or error.field not in self.settings(node.word, around) else ", from `defaults`"
+            self.misfit(f"{error}{origin}", node.place_of(error.field) if error.field else node.place, around)
         return self.keep(
             Node(id, op, tuple(operand.id for operand in operands), shape, Source(node.place, around.calls), body)
         )

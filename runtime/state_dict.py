@@ -122,12 +122,10 @@ def _read_saved(path: Path, *, is_zip: bool) -> dict[str, Stored]:
 
 
 def _explain(error: Exception) -> str:
-    """What torch found. It advises to load such a file without `weights_only`: that would run the code in it."""
+    """What is wrong, in place of torch's own words. It advises to load such a file without `weights_only`: that would run the code in it."""
     if found := re.search(r"GLOBAL ([\w.]{1,80})", str(error)):
         return f"beside tensors it names {found[1]}, and no code of a file is run"
-    if type(error).__name__ == "UnpicklingError":
-        return "it holds something else than tensors, or it is cut off"
-    return " ".join(str(error).split())[:200] or type(error).__name__
+    return "it holds something else than tensors, or it is cut off"
 
 
 def _check_zip(path: Path) -> None:
