@@ -4,32 +4,39 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from archspec.errors import ArchspecError
-from archspec.files import write_whole
 from runtime.bench import bench
 from runtime.data import Dataset, load_data
 from runtime.extras import extra
+from runtime.grid import Grid
+from runtime.monte_carlo import MC_BATCH, MonteCarlo, measure_monte_carlo
+from runtime.outputs import evaluate_module, last_of
+from runtime.overlay import mark_joints, paint_map, save_picture, save_sheet
 from runtime.picture import draw_predictions, to_pixels
-from runtime.predict import compute_logits
+from runtime.predict import compute_outputs, read_stride
 from runtime.preprocess import Preprocess
 from runtime.proof import compare
 from runtime.run_folder import DATA, MODEL, PICTURE, PREPROCESS, SAMPLES, WEIGHTS, load_weights
 from runtime.session import Session
-from runtime.train import evaluate_module
+from runtime.tasks import IGNORED, TASKS, find_task
 
 with extra("train"):
     from PIL import Image
     from torch import nn
 
+Array = npt.NDArray[Any]
+
 TIMED_BATCHES = (1, 32)
+SAMPLE_COUNT, DRAWN = 10, 8
 MAKERS = {WEIGHTS: "archspec train", MODEL: "archspec export"}
 
 
@@ -37,16 +44,21 @@ MAKERS = {WEIGHTS: "archspec train", MODEL: "archspec export"}
 class Evaluation:
     """torch and ONNX Runtime on the same held-out images.
 
-    Differences are between logits: the largest absolute one, and that over torch's largest logit. `ms_per_image` is
-    ONNX Runtime's median time of a run over its batch, by batch.
+    The scores are the task's metrics, of the last output. Of all `predictions`, one for each of what is `asked`
+    (images, pixels, joints), so many are equal. Differences are between the numbers of all outputs: the largest
+    absolute one, and the largest over torch's largest number of the same output. `ms_per_image` is ONNX Runtime's
+    median time of a run over its batch, by batch.
     """
 
     data: str
+    task: str
     provider: str
     notice: str | None
     test_images: int
-    accuracy_torch: float
-    accuracy_onnx: float
+    scores_torch: dict[str, float]
+    scores_onnx: dict[str, float]
+    asked: str
+    predictions: int
     equal_predictions: int
     largest_difference: float
     relative_difference: float
@@ -54,9 +66,17 @@ class Evaluation:
     file_bytes: int
     picture: str
     samples: tuple[str, ...]
+    monte_carlo: MonteCarlo | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        return dataclasses.asdict(self)
+        """Each score stands under its metric's name and its side: `accuracy_torch`, `accuracy_onnx`."""
+        row: dict[str, Any] = {}
+        for key, value in dataclasses.asdict(self).items():
+            if key in ("scores_torch", "scores_onnx"):
+                row |= {f"{name}_{key.removeprefix('scores_')}": score for name, score in value.items()}
+            elif key != "monte_carlo" or value is not None:
+                row[key] = value
+        return row
 
 
 def evaluate_run(
@@ -66,10 +86,13 @@ def evaluate_run(
     providers: Sequence[str] | None = None,
     threads: int | None = None,
     seconds: float = 1.0,
+    monte_carlo: int | None = None,
+    mc_batch: int = MC_BATCH,
 ) -> Evaluation:
-    """Compare a run's module with its model.onnx, draw predictions.png, and write a sample PNG per class.
+    """Compare a run's module with its model.onnx, draw predictions.png, and write a few samples as PNG.
 
-    `module` is the run's network with the run's weights in it; `seconds` is spent on timing each batch. Raises
+    `module` is the run's network with the run's weights in it; `seconds` is spent on timing each batch; `monte_carlo`
+    is a number of passes with batch statistics of `mc_batch` training images, also measured where it is given. Raises
     ArchspecError where a file is missing, or file, weights, module and data do not belong together.
     """
     folder = Path(folder)
@@ -77,39 +100,50 @@ def evaluate_run(
     arrays, metadata = load_weights(folder / WEIGHTS)
     _check_weights(module, arrays)
     data = _load_data_of(metadata, folder)
+    task = find_task(data.task)
     session = Session(folder / MODEL, providers=providers, threads=threads)
     expected = evaluate_module(module, data.test)
-    found = compute_logits(session, data.test.images)
-    if expected.shape != found.shape:
-        raise ArchspecError(f"{session.path} gives {found.shape[1]} classes, the module {expected.shape[1]}")
+    found = _rename(compute_outputs(session, data.test.images), expected)
+    differences = [_compare_output(session, name, expected[name], found[name]) for name in expected]
+    grid = task.place(data.preprocess.shape, last_of(expected).shape[1:], read_stride(metadata, folder / WEIGHTS))
+    answers = [task.decide(last_of(outputs), grid) for outputs in (expected, found)]
+    equal, predictions = task.count_equal(*answers)
     rows = bench(session, TIMED_BATCHES, seconds=seconds)
     return Evaluation(
         data=data.name,
+        task=task.name,
         provider=session.provider,
         notice=session.notice,
         test_images=len(data.test),
-        accuracy_torch=_accuracy(expected, data),
-        accuracy_onnx=_accuracy(found, data),
-        equal_predictions=int((expected.argmax(1) == found.argmax(1)).sum()),
-        largest_difference=float(np.abs(expected - found).max()),
-        relative_difference=compare(expected, found),
+        scores_torch=task.score(task.count(answers[0], data.test.labels, grid)),
+        scores_onnx=task.score(task.count(answers[1], data.test.labels, grid)),
+        asked=task.asked,
+        predictions=predictions,
+        equal_predictions=equal,
+        largest_difference=max(absolute for absolute, _ in differences),
+        relative_difference=max(relative for _, relative in differences),
         ms_per_image={row.batch: row.p50_ms / row.batch for row in rows},
         file_bytes=(folder / MODEL).stat().st_size,
-        picture=str(_draw(folder / PICTURE, data, found)),
+        picture=str(DRAW[task.name](folder / PICTURE, data, answers[1], grid)),
         samples=tuple(str(path) for path in write_samples(folder / SAMPLES, data)),
+        monte_carlo=measure_monte_carlo(module, data, grid, monte_carlo, mc_batch) if monte_carlo else None,
     )
 
 
 def write_samples(folder: str | Path, data: Dataset) -> list[Path]:
-    """The first held-out image of each class as an 8-bit PNG, `<index>-label-<class>.png`, to try `archspec run` on."""
-    images = data.preprocess.restore(data.test.images)
+    """A few held-out images as 8-bit PNGs, to try `archspec run` on: of each class the first,
+    `<index>-label-<class>.png`, or where no image has a class the first of all, `<index>.png`."""
+    if data.task == "labels":
+        firsts = [(name, np.flatnonzero(data.test.labels == number)[:1]) for number, name in enumerate(data.classes)]
+        named = {
+            int(index): f"-label-{re.sub(r'[^A-Za-z0-9]+', '_', name)}" for name, found in firsts for index in found
+        }
+    else:
+        named = dict.fromkeys(range(min(SAMPLE_COUNT, len(data.test))), "")
     paths = []
-    for number, name in enumerate(data.classes):
-        found = np.flatnonzero(data.test.labels == number)
-        for index in found[:1]:
-            paths.append(Path(folder) / f"{index}-label-{re.sub(r'[^A-Za-z0-9]+', '_', name)}.png")
-            with write_whole(paths[-1]) as temporary:
-                Image.fromarray(to_pixels(images[index])).save(temporary, format="PNG")
+    for index, suffix in named.items():
+        paths.append(Path(folder) / f"{index}{suffix}.png")
+        save_picture(paths[-1], Image.fromarray(to_pixels(data.preprocess.restore(data.test.images[index]))))
     return paths
 
 
@@ -119,7 +153,7 @@ def _check_files(folder: Path) -> None:
             raise ArchspecError(f"{folder} has no {name}: run `{command}` first")
 
 
-def _check_weights(module: nn.Module, arrays: dict[str, npt.NDArray[Any]]) -> None:
+def _check_weights(module: nn.Module, arrays: dict[str, Array]) -> None:
     """The module must hold the file's weights: else the comparison would be between two networks."""
     state = module.state_dict()
     missing = [name for name, _ in module.named_parameters() if name not in arrays]
@@ -140,14 +174,53 @@ def _load_data_of(metadata: dict[str, str], folder: Path) -> Dataset:
     return data
 
 
-def _accuracy(logits: npt.NDArray[Any], data: Dataset) -> float:
-    return float((logits.argmax(1) == data.test.labels).mean())
+def _rename(found: dict[str, Array], expected: Mapping[str, Array]) -> dict[str, Array]:
+    """The file's outputs under the module's names; the only one of both may have two names."""
+    if len(found) == len(expected) == 1:
+        return dict(zip(expected, found.values(), strict=True))
+    if found.keys() != expected.keys():
+        raise ArchspecError(f"{MODEL} gives {', '.join(found)}; the module {', '.join(expected)}")
+    return found
 
 
-def _draw(path: Path, data: Dataset, logits: npt.NDArray[Any]) -> Path:
+def _compare_output(session: Session, name: str, expected: Array, found: Array) -> tuple[float, float]:
+    """The largest difference, and that relative to the largest expected number."""
+    if expected.shape != found.shape:
+        shapes = [", ".join(map(str, array.shape[1:])) for array in (found, expected)]
+        raise ArchspecError(f"{session.path} gives ({shapes[0]}) per image in '{name}', the module ({shapes[1]})")
+    return float(np.abs(expected - found).max()), compare(expected, found)
+
+
+def _draw_labels(path: Path, data: Dataset, answers: Array, grid: Grid) -> Path:
     labels = [data.classes[index] for index in data.test.labels]
-    predictions = [data.classes[index] for index in logits.argmax(1)]
+    predictions = [data.classes[index] for index in answers]
     draw_predictions(
         data.preprocess.restore(data.test.images), labels, predictions, path, title=f"{data.name}, held out"
     )
     return path
+
+
+def _draw_maps(path: Path, data: Dataset, answers: Array, grid: Grid) -> Path:
+    truth = TASKS[data.task].make_targets(data.test.labels, grid)
+    tiles = []
+    for index in range(min(DRAWN, len(data.test))):
+        image = data.preprocess.restore(data.test.images[index])
+        tiles.append((paint_map(image, np.where(truth[index] == IGNORED, 0, truth[index]), grid), f"{index}, true"))
+        tiles.append((paint_map(image, answers[index], grid), f"{index}, predicted"))
+    save_sheet(path, tiles, f"{data.name}, held out", "a colour for each class; true and predicted side by side")
+    return path
+
+
+def _draw_joints(path: Path, data: Dataset, answers: Array, grid: Grid) -> Path:
+    images = data.preprocess.restore(data.test.images[: 2 * DRAWN])
+    tiles = [
+        (mark_joints(image, answers[index], data.test.labels[index]), str(index)) for index, image in enumerate(images)
+    ]
+    names = ", ".join(data.classes)
+    save_sheet(path, tiles, f"{data.name}, held out", f"a colour for each joint ({names}); dots predicted, rings true")
+    return path
+
+
+DRAW: Mapping[str, Callable[[Path, Dataset, Array, Grid], Path]] = MappingProxyType(
+    {"labels": _draw_labels, "maps": _draw_maps, "joints": _draw_joints}
+)

@@ -1,53 +1,57 @@
-"""From files to answers: labels where the model says how to read its input and output, else the numbers themselves."""
+"""From files to answers: what the model's task asks where the model says it, else the numbers themselves."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import groupby, islice
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from archspec.errors import ArchspecError
+from archspec.errors import ArchspecError, suggest
 from archspec.files import write_whole
-from runtime.preprocess import Preprocess, load_array, load_images
-from runtime.run_folder import CLASSES, PREPROCESS
+from runtime.answers import ANSWERS, Answer, Sheet
+from runtime.grid import Grid
+from runtime.preprocess import Preprocess, load_array, load_images, measure_picture
+from runtime.run_folder import CLASSES, PREPROCESS, STRIDE, TASK
 from runtime.session import Session
-from runtime.strict_json import read_json
+from runtime.strict_json import check_integer, read_json
+from runtime.tasks import Task, find_task
 
 Array = npt.NDArray[Any]
-T = TypeVar("T")
+
+MOST_STRIDE = 1 << 15
 
 
 @dataclass(frozen=True, slots=True)
-class Prediction:
-    """The likeliest class of one image, and the likeliest few with their probabilities, in falling order.
+class Question:
+    """What a model is asked: the task, which output answers it, the names of its channels (None: numbers), how a
+    picture becomes its input (None: only .npy files do), and the output's stride in pixels (None: from its extents)."""
 
-    `path` is the file, with the image's number behind it (`digits.npy[3]`) where the file holds several.
-    """
+    task: Task
+    output: str
+    names: tuple[str, ...] | None
+    preprocess: Preprocess | None
+    stride: int | None
 
-    path: str
-    label: str
-    index: int
-    probability: float
-    top: tuple[tuple[str, float], ...]
 
-    def to_dict(self) -> dict[str, Any]:
-        return {
-            "path": self.path,
-            "label": self.label,
-            "index": self.index,
-            "probability": self.probability,
-            "top": [{"label": label, "probability": probability} for label, probability in self.top],
-        }
+@dataclass(frozen=True, slots=True, eq=False)
+class Answered:
+    """One image as the network read it, (C, *extents), what it gave, by output name, where its answering output lies,
+    and the answer."""
+
+    image: npt.NDArray[np.float32]
+    outputs: dict[str, Array]
+    grid: Grid
+    answer: Answer
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RawOutputs:
-    """What a model gave for one .npy file: arrays by output name."""
+    """What a model gave for one .npy file, or for one image: arrays by output name."""
 
     path: str
     arrays: dict[str, Array]
@@ -56,24 +60,83 @@ class RawOutputs:
         return {"path": self.path, "outputs": {name: array.tolist() for name, array in self.arrays.items()}}
 
 
-def can_label(session: Session) -> bool:
-    """Whether the model's metadata tells preprocessing and class names, so that `predict` works."""
-    return PREPROCESS in session.metadata and CLASSES in session.metadata
+@dataclass(frozen=True, slots=True, eq=False)
+class _Image:
+    """`scale` is how many of the file's pixels make one of the network's, along each axis of a picture."""
+
+    path: str
+    array: npt.NDArray[np.float32]
+    scale: tuple[float, float] = (1.0, 1.0)
 
 
-def predict(session: Session, paths: Sequence[str | Path], *, top: int = 5, batch: int = 32) -> list[Prediction]:
-    """Classify pictures (PNG, JPEG) and preprocessed .npy files, in order; at most `batch` of them lie in memory.
+def find_question(session: Session, task: str | None = None, output: str | None = None) -> Question | None:
+    """What a model is asked, by its metadata; `task` and `output` come before those.
 
-    Raises ArchspecError where a file is unreadable, or the model is no classifier that says how to read it.
+    None where nothing says what its task is: only its numbers can be had. Raises ArchspecError for unknown names, for
+    malformed metadata, and for labels from a model that does not name its classes or does not read pictures.
     """
-    preprocess, classes = read_preprocess(session), read_classes(session)
-    found: list[Prediction] = []
-    for group in _group(_load(paths, preprocess), batch):
-        logits = compute_logits(session, np.stack([image for _, image in group]), batch)
-        if logits.shape[1] != len(classes):
-            raise ArchspecError(f"{session.path} gives {logits.shape[1]} numbers per image, for {len(classes)} classes")
-        found += [_label(name, row, classes, top) for (name, _), row in zip(group, softmax(logits), strict=True)]
+    named = PREPROCESS in session.metadata and CLASSES in session.metadata
+    word = task or session.metadata.get(TASK) or ("labels" if named else None)
+    if word is None:
+        return None
+    found = find_task(word)
+    if output is not None and output not in session.outputs:
+        known = ", ".join(session.outputs)
+        raise ArchspecError(f"{session.path} has no output '{output}'{suggest(output, session.outputs)} (has: {known})")
+    lenient = found.name != "labels"
+    return Question(
+        task=found,
+        output=output or list(session.outputs)[-1],
+        names=None if lenient and CLASSES not in session.metadata else read_classes(session),
+        preprocess=None if lenient and PREPROCESS not in session.metadata else read_preprocess(session),
+        stride=read_stride(session.metadata, session.path),
+    )
+
+
+def predict(
+    session: Session,
+    paths: Sequence[str | Path],
+    question: Question | None = None,
+    *,
+    top: int = 5,
+    batch: int = 32,
+    on_answer: Callable[[Answered], None] = lambda answered: None,
+) -> list[Answer]:
+    """Answer for pictures (PNG, JPEG) and preprocessed .npy files, in order; at most `batch` images lie in memory.
+
+    Without a question, the model's own. `top` is how many of the likeliest labels are given. Calls `on_answer` for each
+    image. Raises ArchspecError where a file is unreadable, or the model cannot answer.
+    """
+    question = question or find_question(session)
+    if question is None:
+        raise ArchspecError(_explain_missing(session, PREPROCESS if PREPROCESS not in session.metadata else CLASSES))
+    found: list[Answer] = []
+    for group in _group(_load(paths, question, session), batch):
+        outputs = compute_outputs(session, np.stack([image.array for image in group]), batch)
+        sheet = _lay_out(session, question, group, outputs[question.output], top)
+        for number, answer in enumerate(ANSWERS[question.task.name](sheet)):
+            one = {name: output[number] for name, output in outputs.items()}
+            on_answer(Answered(group[number].array, one, sheet.grid, answer))
+            found.append(answer)
     return found
+
+
+def _lay_out(session: Session, question: Question, group: Sequence[_Image], output: Array, top: int) -> Sheet:
+    """An output with what its answer needs. Raises ArchspecError where it does not fit the task or the names."""
+    shape = output.shape[1:]
+    try:
+        grid = question.task.place(group[0].array.shape, shape, question.stride)
+    except ArchspecError as error:
+        raise ArchspecError(
+            f"{session.path}, output '{question.output}': {error}; --task names another task"
+        ) from error
+    channels = question.task.count_channels(shape)
+    task, channels = question.task, question.task.count_channels(shape)
+    names = question.names or tuple(f"{task.channel} {number}" for number in range(channels))
+    if channels != len(names):
+        raise ArchspecError(f"{session.path} gives {channels} {task.given}, for {len(names)} {task.names}")
+    paths, scales = tuple(image.path for image in group), tuple(image.scale for image in group)
+    return Sheet(paths, scales, output, grid, names, session.metadata, top)
 
 
 def run_arrays(session: Session, paths: Iterable[str | Path]) -> list[RawOutputs]:
@@ -84,10 +147,7 @@ def run_arrays(session: Session, paths: Iterable[str | Path]) -> list[RawOutputs
     name = _only_input(session)
     results = []
     for path in paths:
-        if Path(path).suffix.lower() != ".npy":
-            raise ArchspecError(f"{path}: {_explain_missing(session, PREPROCESS)}, or give .npy files")
-        array = load_array(path)
-        array = array[None] if array.ndim == len(session.inputs[name]) - 1 else array
+        array = _load_batch(session, path)
         results.append(RawOutputs(str(path), session.run(array.astype(session.dtypes[name]))))
     return results
 
@@ -103,35 +163,31 @@ def save_outputs(path: str | Path, results: Sequence[RawOutputs]) -> None:
         np.savez(file, **arrays)  # type: ignore[arg-type]
 
 
-def compute_logits(session: Session, images: npt.NDArray[np.float32], batch: int = 32) -> npt.NDArray[np.float64]:
-    """(N, C, H, W) to (N, classes), in runs of `batch`, or of the only batch that the file takes.
+def compute_outputs(session: Session, images: npt.NDArray[np.float32], batch: int = 32) -> dict[str, Array]:
+    """For images (N, C, *extents) all outputs by name, (N, ...) in float64, in runs of `batch`, or of the only batch
+    that the file takes.
 
-    Raises ArchspecError where the model has more than one input or output, or gives something else than finite rows.
+    Raises ArchspecError where the model has more than one input, or gives something else than finite rows.
     """
     name = _only_input(session)
-    if len(session.outputs) != 1:
-        raise ArchspecError(f"{session.path} has several outputs ({', '.join(session.outputs)}): it is no classifier")
     size = session.fixed_batch or batch
     images = images.astype(session.dtypes[name])
-    parts = []
+    parts: dict[str, list[Array]] = {}
     for start in range(0, len(images), size):
         part = images[start : start + size]
         missing = size - len(part) if session.fixed_batch else 0
         padded = np.concatenate([part, np.repeat(part[-1:], missing, axis=0)]) if missing else part
-        (rows,) = session.run(padded).values()
-        parts.append(rows[: len(part)])
-    logits = np.concatenate(parts).astype(np.float64)
-    if logits.ndim != 2 or len(logits) != len(images):
-        raise ArchspecError(f"{session.path} gives {logits.shape} for {len(images)} images: it is no classifier")
-    if not np.isfinite(logits).all():
-        raise ArchspecError(f"{session.path} gives infinite numbers or NaN")
-    return logits
-
-
-def softmax(logits: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Rows of logits to rows of probabilities; the largest is subtracted first, so that nothing overflows."""
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+        for output, rows in session.run(padded).items():
+            if rows.shape[:1] != padded.shape[:1]:
+                raise ArchspecError(
+                    f"{session.path} gives '{output}' {rows.shape} for {len(padded)} images, no row each"
+                )
+            parts.setdefault(output, []).append(rows[: len(part)].astype(np.float64))
+    found = {output: np.concatenate(rows) for output, rows in parts.items()}
+    for output, rows in found.items():
+        if not np.isfinite(rows).all():
+            raise ArchspecError(f"{session.path} gives infinite numbers or NaN in '{output}'")
+    return found
 
 
 def read_preprocess(session: Session) -> Preprocess:
@@ -145,6 +201,14 @@ def read_classes(session: Session) -> tuple[str, ...]:
     if not isinstance(classes, list) or not classes or not all(isinstance(name, str) for name in classes):
         raise ArchspecError(f"the metadata '{CLASSES}' of {session.path} must be a list of names")
     return tuple(classes)
+
+
+def read_stride(metadata: Mapping[str, str], where: str | Path) -> int | None:
+    """The stride of the answering output, in pixels, as weights or a model say it; None where they do not."""
+    if STRIDE not in metadata:
+        return None
+    what = f"the metadata '{STRIDE}' of {where}"
+    return check_integer(read_json(metadata[STRIDE], what), what, most=MOST_STRIDE)
 
 
 def _read(session: Session, key: str) -> str:
@@ -167,19 +231,31 @@ def _only_input(session: Session) -> str:
     return name
 
 
-def _load(paths: Iterable[str | Path], preprocess: Preprocess) -> Iterator[tuple[str, npt.NDArray[np.float32]]]:
+def _load(paths: Iterable[str | Path], question: Question, session: Session) -> Iterator[_Image]:
+    """Each file's images; without preprocessing they are those of .npy files, at any size that the model takes."""
+    preprocess = question.preprocess
     for path in paths:
-        images = load_images(path, preprocess)
+        images = load_images(path, preprocess) if preprocess else _load_batch(session, path)
+        scale = (1.0, 1.0)
+        if preprocess and question.task.located and Path(path).suffix.lower() != ".npy":
+            height, width = measure_picture(path)
+            scale = (height / preprocess.height, width / preprocess.width)
         for number, image in enumerate(images):
-            yield (f"{path}[{number}]" if len(images) > 1 else str(path)), image
+            yield _Image(f"{path}[{number}]" if len(images) > 1 else str(path), image, scale)
 
 
-def _group(items: Iterator[T], size: int) -> Iterator[list[T]]:
-    while group := list(islice(items, size)):
-        yield group
+def _load_batch(session: Session, path: str | Path) -> npt.NDArray[np.float32]:
+    """A .npy as the model takes it, with a batch axis put before it where it has none."""
+    if Path(path).suffix.lower() != ".npy":
+        raise ArchspecError(f"{path}: {_explain_missing(session, PREPROCESS)}, or give .npy files")
+    array = load_array(path)
+    if not array.size:
+        raise ArchspecError(f"{path} is empty: its shape is {array.shape}")
+    return array[None] if array.ndim == len(session.inputs[_only_input(session)]) - 1 else array
 
 
-def _label(path: str, row: npt.NDArray[np.float64], classes: Sequence[str], top: int) -> Prediction:
-    order = np.argsort(-row, kind="stable")[: max(top, 1)]
-    ranked = tuple((classes[index], float(row[index])) for index in order)
-    return Prediction(path, ranked[0][0], int(order[0]), ranked[0][1], ranked)
+def _group(images: Iterator[_Image], size: int) -> Iterator[list[_Image]]:
+    """At most `size` neighbours of one shape at a time."""
+    for _, alike in groupby(images, key=lambda image: image.array.shape):
+        while group := list(islice(alike, size)):
+            yield group

@@ -106,6 +106,12 @@ def load_image(path: str | Path, preprocess: Preprocess) -> Floats:
     return preprocess.normalize(pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1))
 
 
+def measure_picture(path: str | Path) -> tuple[int, int]:
+    """Height and width of a PNG or JPEG as it is looked at, in pixels. Raises ArchspecError as `load_image` does."""
+    picture = _open_picture(path, "L")
+    return picture.height, picture.width
+
+
 def load_array(path: str | Path) -> Floats:
     """A .npy of finite floating-point numbers, as float32, in the shape it has; ArchspecError names what is wrong."""
     check_is_file(path)

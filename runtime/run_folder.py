@@ -31,6 +31,12 @@ SAMPLES = "samples"
 CLASSES = "archspec.classes"
 PREPROCESS = "archspec.preprocess"
 DATA = "archspec.data"
+TASK = "archspec.task"
+STRIDE = "archspec.stride"
+
+CARRIED = (CLASSES, PREPROCESS, TASK, STRIDE)
+"""What a model takes over from its weights: what it is asked, the names of what it answers, how it reads a picture, and
+how many pixels the positions of its last output are apart."""
 
 Array = npt.NDArray[Any]
 

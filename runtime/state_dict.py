@@ -122,7 +122,7 @@ def _read_saved(path: Path, *, is_zip: bool) -> dict[str, Stored]:
 
 
 def _explain(error: Exception) -> str:
-    """What is wrong, in place of torch's own words. It advises to load such a file without `weights_only`: that would run the code in it."""
+    """What is wrong; torch itself advises to load such a file without `weights_only`, which would run its code."""
     if found := re.search(r"GLOBAL ([\w.]{1,80})", str(error)):
         return f"beside tensors it names {found[1]}, and no code of a file is run"
     return "it holds something else than tensors, or it is cut off"

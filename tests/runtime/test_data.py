@@ -47,5 +47,6 @@ def test_the_training_part_alone_is_normalized(digits: Dataset) -> None:
 
 
 def test_an_unknown_name_lists_what_there_is() -> None:
-    with pytest.raises(ArchspecError, match=r"no data set 'digit'; did you mean 'digits'\? \(available: digits\)"):
+    message = r"no data set 'digit'; did you mean 'digits'\? \(available: digits, digit_maps, digit_points\)"
+    with pytest.raises(ArchspecError, match=message):
         load_data("digit")

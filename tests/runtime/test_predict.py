@@ -11,7 +11,8 @@ from onnx import helper
 from PIL import Image
 
 from archspec.errors import ArchspecError
-from runtime.predict import can_label, compute_logits, predict, run_arrays, softmax
+from runtime.answers import softmax
+from runtime.predict import compute_outputs, find_question, predict, run_arrays
 from runtime.preprocess import Preprocess
 from runtime.session import Session
 from tests.runtime.models import build_linear, build_model, save
@@ -64,7 +65,7 @@ def test_softmax_survives_large_logits() -> None:
 @pytest.mark.parametrize("missing", list(METADATA))
 def test_a_model_that_does_not_say_how_says_how_to_get_one(tmp_path: Path, files: list[Path], missing: str) -> None:
     session = open_model(tmp_path, {key: text for key, text in METADATA.items() if key != missing})
-    assert not can_label(session)
+    assert find_question(session) is None
     with pytest.raises(ArchspecError, match=f"'{missing}'.*export it with weights that `archspec train` wrote"):
         predict(session, files)
 
@@ -100,16 +101,33 @@ def test_arrays_run_without_metadata(tmp_path: Path, files: list[Path]) -> None:
 
 
 def test_only_a_classifier_labels(tmp_path: Path) -> None:
+    """Of several outputs the last one counts, or the one that is asked for."""
     images = np.ones((2, 1, 2, 2), np.float32)
     shape = ["N", 1, 2, 2]
     add, sub = (helper.make_node(kind, ["x", "x"], [name]) for kind, name in (("Add", "y"), ("Div", "z")))
-    several = Session(save(build_model([add, sub], {"x": shape}, {"y": shape, "z": shape}), tmp_path / "m.onnx"))
-    with pytest.raises(ArchspecError, match=r"several outputs \(y, z\)"):
-        compute_logits(several, images)
-    picture = Session(save(build_model([add], {"x": shape}, {"y": shape}), tmp_path / "m.onnx"))
-    with pytest.raises(ArchspecError, match=r"gives \(2, 1, 2, 2\) for 2 images"):
-        compute_logits(picture, images)
+    model = build_model([add, sub], {"x": shape}, {"y": shape, "z": shape}, metadata=METADATA)
+    several = Session(save(model, tmp_path / "m.onnx"), providers=["cpu"])
+    assert {name: array.tolist() for name, array in compute_outputs(several, images).items()} == {
+        "y": [[[[2, 2], [2, 2]]]] * 2,
+        "z": [[[[1, 1], [1, 1]]]] * 2,
+    }
+    for name, asked in (("z", None), ("y", "y")):
+        question = find_question(several, output=asked)
+        assert question is not None
+        assert question.output == name
+        np.save(tmp_path / "x.npy", np.ones((1, 8, 8), np.float32))
+        with pytest.raises(ArchspecError, match="axis 2 is 8; the model takes 2"):
+            predict(several, [tmp_path / "x.npy"], question)
+    with pytest.raises(ArchspecError, match=r"has no output 'yy'; did you mean 'y'\? \(has: y, z\)"):
+        find_question(several, output="yy")
+    small = METADATA | {"archspec.preprocess": Preprocess(1, 2, 2, (0.5,), (0.5,)).to_json()}
+    picture = build_model([add], {"x": shape}, {"y": shape}, metadata=small)
+    np.save(tmp_path / "x.npy", images)
+    with pytest.raises(
+        ArchspecError, match=r"label needs one row of numbers, found \(1, 2, 2\) per image; --task names"
+    ):
+        predict(Session(save(picture, tmp_path / "m.onnx"), providers=["cpu"]), [tmp_path / "x.npy"])
     nodes = [sub, helper.make_node("Flatten", ["z"], ["y"])]
-    zero = Session(save(build_model(nodes, {"x": shape}, {"y": ["N", 4]}), tmp_path / "m.onnx"))
-    with pytest.raises(ArchspecError, match="infinite numbers or NaN"):
-        compute_logits(zero, 0 * images)
+    zero = Session(save(build_model(nodes, {"x": shape}, {"y": ["N", 4]}), tmp_path / "m.onnx"), providers=["cpu"])
+    with pytest.raises(ArchspecError, match="infinite numbers or NaN in 'y'"):
+        compute_outputs(zero, 0 * images)

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from archspec.errors import ArchspecError
 from runtime.data import Dataset, Split
-from runtime.train import Progress, TrainResult, TrainSettings, evaluate_module, learning_rate_at, train
+from runtime.outputs import evaluate_module
+from runtime.train import Progress, TrainResult, TrainSettings, learning_rate_at, train
 from tests.runtime.models import make_data
 
 QUICK = TrainSettings(epochs=4, batch=16, learning_rate=0.1, shift=0, threads=1)
@@ -44,7 +45,7 @@ def result(data: Dataset) -> TrainResult:
 
 
 def test_training_learns(result: TrainResult) -> None:
-    assert result.test_accuracy >= 0.95
+    assert result.test_scores["accuracy"] >= 0.95
     assert result.history[-1].loss < result.history[0].loss
     assert [epoch.epoch for epoch in result.history] == [1, 2, 3, 4]
     assert result.steps == 16
@@ -54,7 +55,7 @@ def test_nothing_is_learned_from_false_labels(data: Dataset) -> None:
     """The control: were the test images trained on, or the labels ignored, this would succeed as well."""
     labels = np.random.default_rng(0).permutation(data.train.labels)
     false = replace(data, train=Split(data.train.images, labels))
-    assert train(make_net(), false, QUICK).test_accuracy < 0.75
+    assert train(make_net(), false, QUICK).test_scores["accuracy"] < 0.75
 
 
 def test_the_same_seed_gives_the_same_weights(data: Dataset, result: TrainResult) -> None:
@@ -83,22 +84,24 @@ def test_progress_counts_every_step(data: Dataset) -> None:
     assert {item.steps for item in steps} == {14}
     assert [item.epoch for item in steps] == [1] * 7 + [2] * 7
     assert tuple(epochs) == found.history
-    assert (steps[6].loss, steps[6].accuracy) == (epochs[0].loss, epochs[0].accuracy)
+    assert (steps[6].loss, steps[6].metric, steps[6].score) == (epochs[0].loss, "accuracy", epochs[0].score)
     assert steps[-1].seconds_left == 0
-    assert all(0 <= item.accuracy <= 1 and item.samples_per_second > 0 for item in steps)
+    assert all(0 <= item.score <= 1 and item.samples_per_second > 0 for item in steps)
 
 
 def test_the_result_is_json_without_weights(result: TrainResult) -> None:
     row = json.loads(json.dumps(result.to_dict()))
     assert row["history"][0]["learning_rate"] == result.history[0].learning_rate
     assert {"history", "steps", "seconds", "test_images", "test_loss", "test_accuracy"} == set(row)
+    names = {"epoch", "loss", "accuracy", "learning_rate", "seconds", "samples_per_second"}
+    assert set(row["history"][0]) == names
 
 
 def test_the_state_is_the_last_one_and_the_test_result_is_its(data: Dataset, result: TrainResult) -> None:
     net = make_net(seed=5)
     net.load_state_dict(result.state)
-    logits = evaluate_module(net, data.test)
-    assert (logits.argmax(1) == data.test.labels).mean() == result.test_accuracy
+    logits = evaluate_module(net, data.test)["output"]
+    assert result.test_scores == {"accuracy": (logits.argmax(1) == data.test.labels).mean()}
     witness = nn.functional.cross_entropy(torch.from_numpy(logits), torch.from_numpy(data.test.labels))
     assert result.test_loss == pytest.approx(witness.item(), rel=1e-6)
 
@@ -107,9 +110,9 @@ def test_evaluation_is_in_evaluation_mode_and_goes_back(data: Dataset) -> None:
     net = make_net()
     net.train()
     net[1].eval()  # frozen by its owner
-    logits = evaluate_module(net, data.test, batch=5)
+    logits = evaluate_module(net, data.test, batch=5)["output"]
     assert logits.dtype == np.float32
-    assert np.allclose(logits, evaluate_module(net, data.test), atol=1e-5)
+    assert np.allclose(logits, evaluate_module(net, data.test)["output"], atol=1e-5)
     assert [part.training for part in net] == [True, False, True, True, True, True]
 
 
@@ -154,10 +157,13 @@ class Wrapped(nn.Module):
 @pytest.mark.parametrize(
     ("module", "message"),
     [
-        (Wrapped(lambda y: {"a": y, "b": y}), "needs a network with one output; this one has several: a, b"),
+        (Wrapped(lambda y: {"a": y, "b": y[:, :2]}), r"the output 'b' gives \(2,\) per image; rows has 3 classes"),
+        (Wrapped(lambda y: {"a": y, "b": [y]}), "the output 'b' is a list, no tensor"),
+        (Wrapped(lambda y: {}), "gives an empty dict"),
         (Wrapped(lambda y: [y]), "gives a list"),
+        (Wrapped(lambda y: y[:, :, None]), r"an image's label needs one row of numbers, found \(3, 1\) per image"),
         (Wrapped(lambda y: y, classes=5), r"gives \(5,\) per image; rows has 3 classes, so it must give \(3,\)"),
-        (Wrapped(lambda y: y[:1]), "per image"),
+        (Wrapped(lambda y: y[:1]), "gives 1 rows for 2 images; it must give one per image"),
         (nn.Sequential(nn.Flatten(), nn.Linear(17, 3)), r"does not take rows's images of shape \(1, 4, 4\): "),
         (nn.Flatten(), "no weights to train"),
     ],
@@ -165,6 +171,56 @@ class Wrapped(nn.Module):
 def test_a_module_that_does_not_fit_is_refused(data: Dataset, module: nn.Module, message: str) -> None:
     with pytest.raises(ArchspecError, match=message):
         train(module, data, QUICK)
+
+
+def test_several_outputs_are_all_trained_on_and_the_last_one_counts(data: Dataset) -> None:
+    """The loss is the sum of theirs; the witness is torch's own cross-entropy of the two heads."""
+
+    class Heads(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a, self.b = nn.Linear(16, 3), nn.Linear(16, 3)
+
+        def forward(self, x: Tensor) -> dict[str, Tensor]:
+            return {"a": self.a(0 * x.flatten(1)), "b": self.b(x.flatten(1))}  # the first is blind
+
+    torch.manual_seed(0)
+    net = Heads()
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    result = train(net, data, replace(QUICK, epochs=1))
+    assert all(not torch.equal(before[name], value) for name, value in result.state.items())
+    outputs, labels = evaluate_module(net, data.test), torch.from_numpy(data.test.labels)
+    losses = [nn.functional.cross_entropy(torch.from_numpy(outputs[name]), labels).item() for name in "ab"]
+    assert result.test_loss == pytest.approx(sum(losses), rel=1e-6)
+    accuracies = [float((outputs[name].argmax(1) == data.test.labels).mean()) for name in "ab"]
+    assert accuracies[0] != accuracies[1]
+    assert result.test_scores == {"accuracy": accuracies[1]}
+    assert result.stride is None
+
+
+def test_survival_falls_while_training_where_that_is_wanted(data: Dataset) -> None:
+    class Droppy(nn.Module):
+        """Notes its progress at each step."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer, self.progress = nn.Linear(16, 3), 1.0
+            self.seen: list[float] = []
+
+        def forward(self, x: Tensor) -> Any:
+            if self.training:
+                self.seen.append(self.progress)
+            return self.layer(x.flatten(1))
+
+    net = Droppy()
+    result = train(net, data, replace(QUICK, epochs=2, ramp_drop=True))
+    assert net.seen == [step / result.steps for step in range(result.steps)]
+    assert net.progress == 1.0
+    plain = Droppy()
+    train(plain, data, replace(QUICK, epochs=1))
+    assert set(plain.seen) == {1.0}
+    with pytest.raises(ArchspecError, match="no stochastic depth and no ShakeDrop whose survival could fall"):
+        train(make_net(), data, replace(QUICK, ramp_drop=True))
 
 
 def test_a_loss_that_is_not_finite_stops_training(data: Dataset) -> None:

@@ -1,0 +1,75 @@
+"""Canvases with several handwritten digits on each: real strokes, and answers that follow from where they were laid."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from runtime.tasks import IGNORED
+
+Ink = npt.NDArray[np.float64]
+Lay: TypeAlias = Callable[
+    [Ink, npt.NDArray[np.int64], int, np.random.Generator], tuple[npt.NDArray[np.float64], npt.NDArray[Any]]
+]
+"""From digits (N, 8, 8) with values in [0, 1], their classes, a count and a source of chance to that many canvases
+(count, C, H, W) and their labels."""
+
+MAP_SIDE, MAP_DIGITS = 32, (3, 5)
+POINT_SIDE, POINT_SCALE, JOINTS = 64, 2, 3
+SURE_INK = 0.25
+"""From this much ink on, a pixel is the digit's; with less, but some, nobody knows."""
+
+DARKEST_TINT = 0.5
+
+
+def lay_maps(
+    ink: Ink, labels: npt.NDArray[np.int64], count: int, generator: np.random.Generator
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
+    """Gray canvases with a few digits each, and the class of each pixel: 0 the background, 1 to 10 the digits 0 to 9,
+    IGNORED the faint pixels at the edge of a stroke."""
+    canvases = np.zeros((count, 1, MAP_SIDE, MAP_SIDE))
+    maps = np.zeros((count, MAP_SIDE, MAP_SIDE), np.int64)
+    for number in range(count):
+        digits = generator.choice(len(ink), generator.integers(MAP_DIGITS[0], MAP_DIGITS[1] + 1), replace=False)
+        for digit, place in zip(digits, _find_places(MAP_SIDE, ink.shape[1], len(digits), generator), strict=True):
+            canvases[number, 0][place] = ink[digit]
+            sure, some = ink[digit] >= SURE_INK, ink[digit] > 0
+            maps[number][place] = np.where(sure, labels[digit] + 1, np.where(some, IGNORED, 0))
+    return canvases, maps
+
+
+def lay_points(
+    ink: Ink, labels: npt.NDArray[np.int64], count: int, generator: np.random.Generator
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float32]]:
+    """Colour canvases with one digit of each of the first classes, each in a colour of its own, and the centres of mass
+    of their ink, (count, JOINTS, 2), x before y."""
+    canvases = np.zeros((count, 3, POINT_SIDE, POINT_SIDE))
+    points = np.zeros((count, JOINTS, 2), np.float32)
+    large = ink.repeat(POINT_SCALE, 1).repeat(POINT_SCALE, 2)
+    by_class = [np.flatnonzero(labels == joint) for joint in range(JOINTS)]
+    for number in range(count):
+        places = _find_places(POINT_SIDE, large.shape[1], JOINTS, generator)
+        for joint, (rows, columns) in enumerate(places):
+            digit = large[generator.choice(by_class[joint])]
+            tint = generator.uniform(DARKEST_TINT, 1, (3, 1, 1))
+            canvases[number][:, rows, columns] = tint * digit
+            points[number, joint] = np.add(_find_centre(digit), (columns.start, rows.start))
+    return canvases, points
+
+
+def _find_places(side: int, size: int, count: int, generator: np.random.Generator) -> list[tuple[slice, slice]]:
+    """Squares of `size` pixels that do not overlap, anywhere on a canvas; drawn again as a whole until they fit."""
+    while True:
+        corners = generator.integers(0, side - size + 1, (count, 2))
+        gaps = np.abs(corners[:, None] - corners[None]).max(-1) + size * np.eye(count, dtype=np.int64)
+        if (gaps >= size).all():
+            return [(slice(top, top + size), slice(left, left + size)) for top, left in corners.tolist()]
+
+
+def _find_centre(ink: Ink) -> npt.NDArray[np.float64]:
+    """x and y of the centre of mass, 0 at the first pixel's centre."""
+    places = np.arange(len(ink))
+    return np.array([ink.sum(0) @ places, ink.sum(1) @ places], np.float64) / float(ink.sum())
