@@ -32,7 +32,7 @@ def train(
         str, typer.Option("--data", metavar="NAME", help="The data set: digits, digit_maps or digit_points.")
     ],
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="RUN", help="Folder [default: runs/NAME].")
+        Path | None, typer.Option("--output", "-o", metavar="RUN", help="Folder (default: runs/NAME).")
     ] = None,
     set_: SetOption = [],  # noqa: B006  (typer copies it)
     size: SizeOption = [],  # noqa: B006
@@ -74,10 +74,10 @@ def export(
     spec: SpecArgument,
     weights: Annotated[
         list[Path] | None,
-        typer.Option("--weights", metavar="FILE...", help="safetensors; several with --combine [default: fresh ones]."),
+        typer.Option("--weights", metavar="FILE...", help="safetensors; several with --combine (default: fresh ones)."),
     ] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="MODEL.onnx", help="The file [default: NAME.onnx].")
+        Path | None, typer.Option("--output", "-o", metavar="MODEL.onnx", help="The file (default: NAME.onnx).")
     ] = None,
     combine: Annotated[
         str | None, typer.Option(metavar="HOW", help="An ensemble of the files: the outputs' mean, or a vote.")
@@ -174,10 +174,10 @@ def run(
     ] = None,
     task: Annotated[
         str | None,
-        typer.Option(metavar="TASK", help="labels, maps (classes by pixel), joints or raw [default: the model's own]."),
+        typer.Option(metavar="TASK", help="labels, maps (classes by pixel), joints or raw (default: the model's own)."),
     ] = None,
     output_name: Annotated[
-        str | None, typer.Option("--output-name", metavar="NAME", help="The output that answers [default: the last].")
+        str | None, typer.Option("--output-name", metavar="NAME", help="The output that answers (default: the last).")
     ] = None,
     pictures: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Draw maps or joints over each image, as PNG files.")

@@ -24,10 +24,10 @@ MaxNodesOption: TypeAlias = Annotated[
     int, typer.Option("--max-nodes", min=1, help="How many nodes a spec may expand to.")
 ]
 ThreadsOption: TypeAlias = Annotated[
-    int | None, typer.Option("--threads", min=1, help="CPU threads of one operation [default: the library's choice].")
+    int | None, typer.Option("--threads", min=1, help="CPU threads of one operation (default: the library's choice).")
 ]
 ProviderOption: TypeAlias = Annotated[
-    list[str], typer.Option("--provider", help="Demand tensorrt, cuda or cpu [default: the best that works].")
+    list[str], typer.Option("--provider", help="Demand tensorrt, cuda or cpu (default: the best that works).")
 ]
 JsonOption: TypeAlias = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 

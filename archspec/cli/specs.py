@@ -48,7 +48,7 @@ def check(
 
 def list_(
     words: Annotated[
-        list[str] | None, typer.Argument(metavar="[WORD...]", help="Parts of names, or families [default: all].")
+        list[str] | None, typer.Argument(metavar="[WORD...]", help="Parts of names, or families (default: all).")
     ] = None,
     descriptions: Annotated[bool, typer.Option("--descriptions", "-d", help="Say what each network is.")] = False,
     as_json: JsonOption = False,

@@ -42,6 +42,7 @@ def test_every_command_has_help(command: str) -> None:
     result = CliRunner().invoke(app, [command, "--help"])
     assert result.exit_code == 0
     assert "Usage" in result.output
+    assert " ." not in result.output  # a word in brackets would be taken for markup, and be gone
 
 
 @pytest.mark.parametrize(
