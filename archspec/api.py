@@ -24,10 +24,10 @@ from runtime.extras import extra
 if TYPE_CHECKING:
     from torch.fx import GraphModule
 
-    from runtime.convert import Conversion
     from runtime.data import Dataset
     from runtime.evaluate import Evaluation
-    from runtime.name_rules import NameRules
+    from runtime.pretrained.convert import Conversion
+    from runtime.pretrained.name_rules import NameRules
     from runtime.proof import Proof
     from runtime.train import Progress, TrainResult, TrainSettings
 
@@ -110,7 +110,7 @@ def to_torch(graph: Graph, *, seed: int = 0, rules: Mapping[type[Op], Any] | Non
 
 def find_rules(spec: str | Path, params: Mapping[str, Any]) -> list[NameRules]:
     """The rules beside a spec (a file or a zoo name) that say how its weights are called elsewhere."""
-    from runtime.name_rules import find_rules as find
+    from runtime.pretrained.name_rules import find_rules as find
 
     return find(spec, params)
 
@@ -120,8 +120,8 @@ def match_weights(path: str | Path, graph: Graph, rules: Sequence[NameRules], so
 
     `source` is a library that the rules name, or `auto`. Raises ArchspecError where the file is no state dict.
     """
-    from runtime.convert import convert
-    from runtime.state_dict import read_state_dict
+    from runtime.pretrained.convert import convert
+    from runtime.pretrained.state_dict import read_state_dict
 
     return convert(read_state_dict(path), graph, rules, source)
 
@@ -250,9 +250,9 @@ def train(
     """Train a spec on a data set by name. Leaves in `folder` the spec in one piece, the metrics as they come, and the
     weights with class names and preprocessing. Dynamic sizes are those of the data's images unless given."""
     from runtime.data import load_data
-    from runtime.grid import measure_strides
     from runtime.outputs import ONLY
     from runtime.run_folder import METRICS, SPEC, STRIDE, WEIGHTS, MetricsWriter, save_weights
+    from runtime.tasks.grid import measure_strides
     from runtime.train import TrainSettings as Settings
     from runtime.train import check_module
     from runtime.train import train as run

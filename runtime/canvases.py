@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from runtime.tasks import IGNORED
+from runtime.tasks.task import IGNORED
 
 Ink = npt.NDArray[np.float64]
 Lay: TypeAlias = Callable[

@@ -17,7 +17,6 @@ from archspec.errors import ArchspecError
 from runtime.bench import bench
 from runtime.data import Dataset, load_data
 from runtime.extras import extra
-from runtime.grid import Grid
 from runtime.monte_carlo import MC_BATCH, MonteCarlo, measure_monte_carlo
 from runtime.outputs import evaluate_module, last_of
 from runtime.overlay import mark_joints, paint_map, save_picture, save_sheet
@@ -27,7 +26,8 @@ from runtime.preprocess import Preprocess
 from runtime.proof import compare
 from runtime.run_folder import DATA, MODEL, PICTURE, PREPROCESS, SAMPLES, WEIGHTS, load_weights
 from runtime.session import Session
-from runtime.tasks import IGNORED, TASKS, find_task
+from runtime.tasks.grid import Grid
+from runtime.tasks.task import IGNORED, TASKS, find_task
 
 with extra("train"):
     from PIL import Image

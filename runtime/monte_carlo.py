@@ -13,14 +13,14 @@ import numpy as np
 import numpy.typing as npt
 
 from archspec.errors import ArchspecError
-from runtime.answers import softmax
 from runtime.data import Dataset, Split
 from runtime.extras import extra
-from runtime.grid import Grid
 from runtime.modes import device_of, evaluating
 from runtime.outputs import evaluate_module, last_of, run_images
 from runtime.sampling import mix_seed
-from runtime.tasks import IGNORED, find_task
+from runtime.tasks.answers import softmax
+from runtime.tasks.grid import Grid
+from runtime.tasks.task import IGNORED, find_task
 
 with extra("train"):
     import torch

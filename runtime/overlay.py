@@ -12,12 +12,12 @@ import numpy.typing as npt
 
 from archspec.errors import ArchspecError
 from archspec.files import write_whole
-from runtime.answers import ClassMap, Pose
 from runtime.extras import extra
-from runtime.grid import Grid
 from runtime.picture import FAINT, GAP, INK, MARGIN, PAPER, to_pixels
 from runtime.predict import Answered
 from runtime.preprocess import Preprocess
+from runtime.tasks.answers import ClassMap, Pose
+from runtime.tasks.grid import Grid
 
 with extra("run"):
     from PIL import Image, ImageDraw, ImageFont

@@ -13,13 +13,13 @@ import numpy.typing as npt
 
 from archspec.errors import ArchspecError, suggest
 from archspec.files import write_whole
-from runtime.answers import ANSWERS, Answer, Sheet
-from runtime.grid import Grid
 from runtime.preprocess import Preprocess, load_array, load_images, measure_picture
 from runtime.run_folder import CLASSES, PREPROCESS, STRIDE, TASK
 from runtime.session import Session
 from runtime.strict_json import check_integer, read_json
-from runtime.tasks import Task, find_task
+from runtime.tasks.answers import ANSWERS, Answer, Sheet
+from runtime.tasks.grid import Grid
+from runtime.tasks.task import Task, find_task
 
 Array = npt.NDArray[Any]
 

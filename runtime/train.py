@@ -16,11 +16,11 @@ import numpy.typing as npt
 from archspec.errors import ArchspecError
 from runtime.data import Dataset, Split
 from runtime.extras import extra
-from runtime.grid import Grid
 from runtime.modes import device_of, limited_to
 from runtime.outputs import ONLY, evaluate_module, last_of, name_outputs, run_images
 from runtime.sampling import count_steps, iterate_batches, mix_seed, shift_images
-from runtime.tasks import Task, find_task
+from runtime.tasks.grid import Grid
+from runtime.tasks.task import Task, find_task
 
 with extra("train"):
     import torch

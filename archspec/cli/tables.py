@@ -21,12 +21,12 @@ from compiler.analysis.report import Report
 from compiler.graph import Graph
 
 if TYPE_CHECKING:
-    from runtime.answers import ClassMap, Pose, Prediction
     from runtime.bench import Row
     from runtime.doctor import Report as Doctor
     from runtime.evaluate import Evaluation
     from runtime.monte_carlo import MonteCarlo
     from runtime.predict import RawOutputs
+    from runtime.tasks.answers import ClassMap, Pose, Prediction
 
 PLAIN_WIDTH = 120
 """Columns where the output goes to a file or a pipe, and nobody said otherwise."""

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from runtime.data import Dataset, Split, load_data
-from runtime.tasks import IGNORED
+from runtime.tasks.task import IGNORED
 
 
 def shades(data: Dataset, part: Split) -> np.ndarray:

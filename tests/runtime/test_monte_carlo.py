@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from archspec.api import to_torch
 from archspec.errors import ArchspecError
 from runtime.data import Dataset
-from runtime.grid import Grid
 from runtime.monte_carlo import (
     draw_batch,
     find_layers,
@@ -23,6 +22,7 @@ from runtime.monte_carlo import (
     sample_states,
 )
 from runtime.outputs import evaluate_module
+from runtime.tasks.grid import Grid
 from runtime.train import TrainSettings, train
 from tests.documents import graph_from
 from tests.runtime.models import make_data

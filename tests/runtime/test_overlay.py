@@ -9,10 +9,10 @@ import pytest
 from PIL import Image
 
 from archspec.errors import ArchspecError
-from runtime.answers import ClassMap, Pose, Prediction
-from runtime.grid import Grid
 from runtime.overlay import colour_of, mark_joints, paint_map, save_answer, save_map, save_sheet, stretch
 from runtime.predict import Answered
+from runtime.tasks.answers import ClassMap, Pose, Prediction
+from runtime.tasks.grid import Grid
 
 GRAY = np.full((1, 8, 8), 0.5)
 

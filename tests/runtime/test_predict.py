@@ -11,10 +11,10 @@ from onnx import helper
 from PIL import Image
 
 from archspec.errors import ArchspecError
-from runtime.answers import softmax
 from runtime.predict import compute_outputs, find_question, predict, run_arrays
 from runtime.preprocess import Preprocess
 from runtime.session import Session
+from runtime.tasks.answers import softmax
 from tests.runtime.models import build_linear, build_model, save
 
 PREPROCESS = Preprocess(1, 8, 8, (0.5,), (0.5,))

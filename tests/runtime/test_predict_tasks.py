@@ -12,11 +12,11 @@ from onnx import helper
 from PIL import Image
 
 from archspec.errors import ArchspecError
-from runtime.answers import ClassMap, Pose
 from runtime.keep import Keeper
 from runtime.predict import Answered, Question, find_question, predict, read_stride
 from runtime.preprocess import Preprocess
 from runtime.session import Session
+from runtime.tasks.answers import ClassMap, Pose
 from tests.runtime.models import build_model, save
 
 PREPROCESS = Preprocess(3, 8, 8, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))

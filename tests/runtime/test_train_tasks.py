@@ -16,9 +16,9 @@ from torch.nn import functional as F
 from archspec.api import elaborate, load, to_torch
 from archspec.errors import ArchspecError
 from runtime.data import Dataset, Split, load_data
-from runtime.grid import measure_strides
 from runtime.outputs import evaluate_module
-from runtime.tasks import IGNORED, REACH, TASKS
+from runtime.tasks.grid import measure_strides
+from runtime.tasks.task import IGNORED, REACH, TASKS
 from runtime.train import TrainSettings, check_module, train
 
 QUICK = TrainSettings(epochs=1, batch=8, threads=1)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from runtime.grid import Grid
+from runtime.tasks.grid import Grid
 
 SIGMA = 1.0
 """Deviation of a drawn peak, in positions of the heatmap (Newell et al., 2016, section 3.4: 1 pixel)."""

@@ -18,9 +18,9 @@ from safetensors.torch import save_file
 from archspec.api import elaborate, find_rules, load, match_weights, read_weights, to_torch, write_converted
 from archspec.errors import ArchspecError, SpecError
 from compiler.graph import Graph
-from runtime.convert import Conversion
-from runtime.name_rules import Pattern, Template
-from runtime.state_dict import read_state_dict
+from runtime.pretrained.convert import Conversion
+from runtime.pretrained.name_rules import Pattern, Template
+from runtime.pretrained.state_dict import read_state_dict
 
 SPEC = """\
 archspec: 1

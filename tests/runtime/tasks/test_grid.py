@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from archspec.api import elaborate, load
 from archspec.errors import ArchspecError
-from runtime.grid import Grid, measure_strides, place_output
+from runtime.tasks.grid import Grid, measure_strides, place_output
 from tests.documents import graph_from
 
 

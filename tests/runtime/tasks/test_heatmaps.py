@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from runtime.grid import Grid
-from runtime.heatmaps import draw_heatmaps, find_peaks
+from runtime.tasks.grid import Grid
+from runtime.tasks.heatmaps import draw_heatmaps, find_peaks
 
 GRID = Grid((32, 64), (8, 16), 4)
 

@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from archspec.errors import ArchspecError, suggest
 from compiler.graph import Graph
-from runtime.name_rules import NameRules
-from runtime.state_dict import Stored
+from runtime.pretrained.name_rules import NameRules
+from runtime.pretrained.state_dict import Stored
 
 AUTO = "auto"
 IGNORED = "num_batches_tracked"

@@ -9,8 +9,8 @@ from sklearn.metrics import accuracy_score, jaccard_score
 from torch.nn import functional as F
 
 from archspec.errors import ArchspecError
-from runtime.grid import Grid
-from runtime.tasks import IGNORED, REACH, TASKS, find_task
+from runtime.tasks.grid import Grid
+from runtime.tasks.task import IGNORED, REACH, TASKS, find_task
 
 LABELS, MAPS, JOINTS = (TASKS[name] for name in ("labels", "maps", "joints"))
 GENERATOR = np.random.default_rng(0)

@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from archspec.errors import ArchspecError, suggest
-from runtime.grid import Grid, place_output
-from runtime.heatmaps import draw_heatmaps, find_peaks
+from runtime.tasks.grid import Grid, place_output
+from runtime.tasks.heatmaps import draw_heatmaps, find_peaks
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from compiler.ensemble import OUTPUT, SHARES
-from runtime.grid import Grid
-from runtime.tasks import TASKS
+from runtime.tasks.grid import Grid
+from runtime.tasks.task import TASKS
 
 Array = npt.NDArray[Any]
 
