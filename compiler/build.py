@@ -3,8 +3,9 @@ residual blocks add to their bodies."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from itertools import takewhile
 from math import sqrt
 from typing import Any
 
@@ -36,6 +37,8 @@ from compiler.graph import Node, Source
 
 MERGES: dict[str, type[Op]] = {op.kind: op for op in (Add, Concat, Mul, Shake)}
 KERNELS = Conv | ConvTranspose | Linear
+PAIR = 4
+"""What it takes of the budget, in parts of a node, to pad one operand to another."""
 
 
 class Building(Evaluation):
@@ -44,6 +47,8 @@ class Building(Evaluation):
     def __init__(self, defaults: Mapping[str, Mapping[str, Any]], max_nodes: int, residuals: int | None) -> None:
         super().__init__(_with_weight_norm(defaults), max_nodes)
         self.nodes: dict[str, Node] = {}
+        self._scopes: set[str] = set()
+        """The paths above the nodes: what torch makes modules of that hold others."""
         self.residuals = 0
         """How many `residual` nodes were met so far."""
         self._all_residuals = residuals
@@ -57,8 +62,9 @@ class Building(Evaluation):
         operands = [value for value in values if value is not None]
         if len(operands) < len(values):
             return None
-        if id in self.nodes:  # what FixUp puts beside a layer is named after it
-            self.fail("duplicate-name", f"there are two nodes '{id}'; rename one of them", node.place, around)
+        taken = self._find_taken(id)
+        if taken is not None:
+            self.fail("duplicate-name", f"there are two nodes '{taken}'; rename one of them", node.place, around)
         try:
             shape: Shape = op.infer(*(operand.shape for operand in operands))
             if max(shape) > LARGEST:
@@ -74,7 +80,15 @@ class Building(Evaluation):
     def keep(self, node: Node) -> Node:
         assert node.id not in self.nodes, node.id
         self.nodes[node.id] = node
+        self._scopes.update(takewhile(lambda scope: scope not in self._scopes, _scopes_of(node.id)))
         return node
+
+    def _find_taken(self, id: str) -> str | None:
+        """The name that a node would share with another: FixUp and `fit` name theirs without asking the spec."""
+        if id in self.nodes or id in self._scopes:
+            return id
+        new = takewhile(lambda scope: scope not in self._scopes, _scopes_of(id))
+        return next((scope for scope in new if scope in self.nodes), None)
 
     def apply_layer(self, op: Op, value: Value, name: str, node: Written, around: Around) -> Value:
         """Put in a layer; in a body that starts as FixUp says, with a learned bias before kernels and activations."""
@@ -103,9 +117,12 @@ class Building(Evaluation):
         smallest = tuple(map(min, zip(*(operand.shape.space for operand in operands), strict=True)))
         models = [operand for operand in operands if operand.shape.space == smallest][:1] or operands
         fitted = []
+        distinct = {operand.id: operand for operand in operands}
+        if fit == "pad":
+            self.spend(PAIR * len(operands) * len(distinct), node.place, around)
         for i, operand in enumerate(operands):
             if fit == "pad":
-                others = [other for other in operands if other is not operand]
+                others = [other for other in distinct.values() if other is not operand]
                 operand = self.apply(PadSpace(), [operand, *others], inside.join(f"pad{i}"), node, around) or operand
             elif operand.shape.space != smallest:
                 operand = self.apply(Crop(), [operand, *models], inside.join(f"crop{i}"), node, around) or operand
@@ -139,7 +156,7 @@ class Building(Evaluation):
         survival, drop = self.setting(node, "survival", around), self.setting(node, "drop", around)
         if survival is None:
             return result
-        given = {"survival": survival} | ({"draw": drop} if drop != "shake" else {})
+        given = {"survival": survival} | ({"draw": drop} if drop in ("sample", "batch") else {})
         op = self.build_op(ShakeDrop if drop == "shake" else StochasticDepth, given, node, value, around)
         if self.setting(node, "decay", around) == "linear":
             assert isinstance(op, ShakeDrop | StochasticDepth)
@@ -156,6 +173,13 @@ class Building(Evaluation):
         """Give a node's operation other values of some fields."""
         node = self.nodes[id]
         self.nodes[id] = replace(node, op=node.op.model_copy(update=fields))
+
+
+def _scopes_of(id: str) -> Iterator[str]:
+    """The paths above a node's, the longest first."""
+    while "." in id:
+        id = id.rpartition(".")[0]
+        yield id
 
 
 def _with_weight_norm(defaults: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Mapping[str, Any]]:

@@ -6,14 +6,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from math import lcm
+from operator import sub
 
-from archspec.ops import ConvTranspose, OpError, PadSpace, Upsample, Window
+from archspec.ops import ConvTranspose, OpError, PadSpace, Shape, Upsample, Window
 from archspec.ops.base import LARGEST
 from archspec.ops.resize import GlobalPool
 from compiler.graph import Graph
 
 MAX_EFFORT = 1_000_000
-"""Shapes to infer in the search for the smallest step; beyond it the step is the period, which always fits."""
+"""Shapes to look at, of nodes and of their operands: in the search for the smallest step, beyond which the step is the
+period, which always fits; and in that for paddings that do nothing, beyond which they stay."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ def accepted_sizes(graph: Graph, *, keep_weights: bool = True) -> dict[str, Acce
     def fit(sizes: Mapping[str, int]) -> bool:
         return fits(graph, sizes, keep_weights=keep_weights)
 
-    shortest = 1 if period * len(graph) <= MAX_EFFORT else period
+    shortest = 1 if period * _effort(graph) <= MAX_EFFORT else period
     return {name: _accepted(fit, name, value, period, shortest) for name, value in graph.sizes.items()}
 
 
@@ -87,20 +89,35 @@ def fits(graph: Graph, sizes: Mapping[str, int], *, keep_weights: bool = True) -
 def drop_idle_pads(graph: Graph) -> Graph:
     """Leave out the paddings to a common size that do nothing at any size.
 
-    Extents grow by the same steps with each period, so that two periods of sizes tell of all.
+    Extents grow by the same steps with each period. So one period of sizes tells of all where the operands grow alike,
+    and elsewhere one of them falls behind at some size. The sizes are moved one by one, and all at once, which may be
+    the only way that fits.
     """
-    idle = {node.id for node in graph if isinstance(node.op, PadSpace)}
-    turns = 2 * _period(graph) if idle and graph.sizes else 1
-    if not idle or turns * len(graph) > MAX_EFFORT:
+    idle = {node.id for node in graph if isinstance(node.op, PadSpace) and node.shape == graph.operands(node)[0]}
+    period = _period(graph) if idle and graph.sizes else 0
+    if not idle or period * _effort(graph) * (len(graph.sizes) + 1) > MAX_EFFORT:
         return graph
-    for more in range(turns):
-        try:
-            shapes = graph.infer({name: size + more for name, size in graph.sizes.items()})
-        except OpError:
-            continue
-        idle = {id for id in idle if shapes[id] == shapes[graph[id].inputs[0]]}
+    for names in ([*graph.sizes], *([name] for name in graph.sizes)):
+        for more in range(1, period + 1):
+            try:
+                shapes = graph.infer({name: graph.sizes[name] + more for name in names})
+            except OpError:
+                continue
+            idle = {id for id in idle if shapes[id] == shapes[graph[id].inputs[0]]}
+            if more == period:
+                idle = {id for id in idle if _grow_alike(graph, shapes, id)}
     renamed = {id: graph[id].inputs[0] for id in idle}
     return graph.with_nodes((node for node in graph if node.id not in idle), renamed)
+
+
+def _grow_alike(graph: Graph, shapes: Mapping[str, Shape], id: str) -> bool:
+    """Whether these shapes of a node's operands differ from the graph's own by the same along each axis."""
+    return len({tuple(map(sub, shapes[other].space, graph[other].shape.space)) for other in graph[id].inputs}) == 1
+
+
+def _effort(graph: Graph) -> int:
+    """How many shapes are looked at when those of all nodes are inferred."""
+    return sum(1 + len(node.inputs) for node in graph)
 
 
 def _period(graph: Graph) -> int:

@@ -23,7 +23,7 @@ from archspec.ops import (
 from archspec.ops.base import LARGEST
 from archspec.spec.document import is_size
 from archspec.spec.expressions import scope_of
-from archspec.spec.layers import Broken, Choice, LayerNode, node_of, overlay
+from archspec.spec.layers import USUAL_NORM, Broken, Choice, LayerNode, node_of, overlay
 from archspec.spec.layers import Node as Written
 from archspec.spec.load import Spec
 from archspec.spec.messages import report_invalid
@@ -145,8 +145,8 @@ class Unrolling(Building):
 
     @_step.register
     def _norm(self, node: Choice, value: Value, name: str, around: Around) -> Value:
-        fields = overlay({"kind": "batch"}, self.settings(node.word, around), node.given)
-        kind = fields.pop("kind")
+        fields = overlay(self.settings(node.word, around), node.given)
+        kind = fields.pop("kind", USUAL_NORM)
         known = NORMALIZATIONS.get(kind, Normalization).model_fields  # what all kinds have may stand beside `none` too
         for key in [key for key in fields if key not in known]:
             message = f"norm of kind {kind} has no field '{key}'{suggest(key, known)}"
@@ -241,6 +241,8 @@ class Unrolling(Building):
             branches = [(turn, node.body or ()) for turn in self._turns(node, value, inside)]
             if not branches:
                 self.fail("bad-value", f"{node.word} needs at least one branch, found none", node.place, around)
+        if node.word == "mul":  # the factors of a value are gates, which FixUp leaves alone: at zero they would be open
+            branches[1:] = [(replace(turn, fixup=None), branch) for turn, branch in branches[1:]]
         values = [self._run(branch, value, turn) for turn, branch in branches]
         merge = MERGES[node.word]
         op = merge(**{key: self.setting(node, key, around) for key in merge.model_fields})

@@ -6,12 +6,14 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
-from math import prod, sqrt
+from math import inf, prod, sqrt
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 LARGEST = 2**31 - 1
+LARGEST_REAL = 3.4e38
+"""What single precision holds, about."""
 
 
 class Shape(tuple[int, ...]):
@@ -133,6 +135,8 @@ def _exact_int(value: Any) -> Any:
 def _exact_float(value: Any) -> Any:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError("should be a number")
+    if LARGEST_REAL < abs(value) < inf:  # infinity is refused by the field
+        raise ValueError(f"should be a number of at most {LARGEST_REAL:g}, found {value}")
     return float(value)
 
 

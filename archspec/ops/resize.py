@@ -100,7 +100,7 @@ class Crop(Op):
     def infer(self, *xs: Shape) -> Shape:
         if len({x.rank for x in xs}) > 1:
             raise OpError(f"cannot crop {in_words(xs)} to one size: they differ in axes")
-        cut = Shape(xs[0].channels, *map(min, *(x.space for x in xs)))
+        cut = Shape(xs[0].channels, *map(min, zip(*(x.space for x in xs), strict=True)))
         centred = all((whole - part) % 2 == 0 for whole, part in zip(xs[0].space, cut.space, strict=True))
         if not centred:
             raise OpError(f"cannot cut the centre, {cut}, out of {xs[0]}: an odd number of pixels would be left over")
@@ -117,4 +117,4 @@ class PadSpace(Op):
     def infer(self, *xs: Shape) -> Shape:
         if len({x.rank for x in xs}) > 1:
             raise OpError(f"cannot pad {in_words(xs)} to one size: they differ in axes")
-        return Shape(xs[0].channels, *map(max, *(x.space for x in xs)))
+        return Shape(xs[0].channels, *map(max, zip(*(x.space for x in xs), strict=True)))

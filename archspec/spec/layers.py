@@ -25,6 +25,9 @@ from archspec.spec.expressions import MAX_LENGTH
 from archspec.spec.text import Table, place_in
 from archspec.spec.values import parse_expression, read_node_name
 
+USUAL_NORM = "batch"
+"""The kind of normalization where none is chosen."""
+
 _NOWHERE = Place("")
 
 
@@ -94,7 +97,7 @@ class Choice(Node):
 def _choice_of(ops: Mapping[str, type[Op]], *others: str) -> type[Choice]:
     """The node that chooses one of several operations: a kind, and the fields of every kind, to be held against the
     chosen one's when it is known."""
-    fields: dict[str, Any] = {"kind": (Literal[(*ops, *others)] | None, None)}
+    fields: dict[str, Any] = {"kind": (Literal[(*ops, *others)], USUAL_NORM)}
     for op in ops.values():
         fields |= {name: (_spelled(info), None) for name, info in op.model_fields.items() if name not in fields}
     model = create_model("NormNode", __base__=Choice, __doc__=Choice.__doc__, **fields)
@@ -161,7 +164,7 @@ def overlay(*layers: Mapping[str, Any]) -> dict[str, Any]:
     one before."""
     merged: dict[str, Any] = {}
     for layer in layers:
-        replaced = "kind" in layer and layer["kind"] != merged.get("kind")
+        replaced = "kind" in layer and layer["kind"] != merged.get("kind", USUAL_NORM)
         merged = {**({} if replaced else merged), **layer}
     return merged
 

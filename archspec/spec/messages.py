@@ -62,7 +62,7 @@ def _message(detail: ErrorDetails, model: type[BaseModel] | None, subject: str) 
     return described if explained else f"{described}, found {found}"
 
 
-_SELF_EXPLAINING = {"bad-expression", "bad-loop", "bad-residual", "unknown-name", "bad-shape"}
+_SELF_EXPLAINING = {"bad-expression", "bad-branches", "bad-loop", "bad-residual", "unknown-name", "bad-shape"}
 
 
 def _field_names(model: type[BaseModel] | None) -> list[str]:

@@ -119,7 +119,7 @@ class Residual(Node):
     survival: Numeric | None = None
     scaling: Scaling = "none"
     decay: Decay = "constant"
-    drop: Drop = "sample"
+    drop: Drop | None = None
 
     settings = ("scale", "survival", "scaling", "decay", "drop")
 

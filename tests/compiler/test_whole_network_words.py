@@ -71,6 +71,12 @@ def test_another_kind_at_one_place_leaves_nothing_of_the_first() -> None:
     }
 
 
+def test_batch_normalization_by_name_is_the_kind_when_none_was_chosen() -> None:
+    block = "blocks: {b: {defaults: {norm: {eps: 0.5}}, body: [norm]}}\n"
+    graph = graph_of(f"{HEAD}{block}defaults: {{norm: {{kind: batch, momentum: 0.2}}}}\nnetwork: [b]\n")
+    assert ops_of(graph) == {"b_0.norm_0": BatchNorm(eps=0.5, momentum=0.2)}
+
+
 def test_expression_of_a_norm_is_evaluated_where_it_stands() -> None:
     ops = built("{norm: {kind: group, groups: in_channels // 2}}", "network: [norm, conv: 8, norm]\n")
     assert (ops["norm_0"], ops["norm_1"]) == (GroupNorm(groups=2), GroupNorm(groups=4))
@@ -229,11 +235,36 @@ def test_fixup_reaches_into_blocks_and_stops_at_the_body() -> None:
     assert ops["residual_0.shortcut.conv_0"] == ops["conv_0"] == Conv(out=4)
 
 
+def test_fixup_starts_at_the_identity_beside_gates() -> None:
+    """A squeeze-and-excitation gate is half open at first, and the body zero all the same."""
+    gate = "mul: [[], [global_avg_pool, conv: {out: 4, kernel: 1}, sigmoid]]"
+    graph = graph_of(f"{HEAD}network: [residual: {{scaling: fixup, body: [conv: 4, relu, conv: 4, {gate}]}}]\n")
+    ops = ops_of(graph)
+    assert ops["residual_0.body.conv_1"] == Conv(out=4, init="zeros")
+    assert ops["residual_0.body.mul_0.branch1.conv_0"] == Conv(out=4, kernel=1)
+    x = torch.randn(2, 4, 8, 8)
+    assert torch.equal(to_torch(graph)(x), x)
+
+
 def test_what_fixup_adds_may_not_have_the_name_of_another_node() -> None:
     body = "network: [residual: {scaling: fixup, body: [▸conv: {out: 4}, relu: {name: conv_1_bias}, ▸conv: 4]}]\n"
     text, [_, place] = unmarked(HEAD + body)
     (mistake,) = mistakes_of(text)
     assert (mistake.code, mistake.place.line, mistake.place.column) == ("duplicate-name", *place)
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        "residual: {scaling: fixup, body: [repeat: {name: conv_0_bias, n: 1, body: [relu]}, conv: 4]}",
+        "residual: {scaling: fixup, body: [conv: 4, repeat: {name: conv_0_bias, n: 1, body: [relu]}]}",
+        "add: {n: 2, as: pad, fit: pad, body: [conv: {out: 4, padding: pad}]}",
+        "concat: {n: 2, as: crop, fit: crop, body: [conv: {out: 4, padding: 2 * crop}]}",
+    ],
+)
+def test_what_is_added_may_not_have_the_name_of_what_holds_others(network: str) -> None:
+    """Of two things of one name, torch would keep the later."""
+    assert codes(mistakes_of(f"{HEAD}network: [{network}]\n")) == ["duplicate-name"]
 
 
 # What is dropped
@@ -265,6 +296,15 @@ def test_survival_is_the_same_everywhere_unless_it_decays() -> None:
 def test_drop_says_what_survival_means(drop: str, op: Op) -> None:
     ops = scaled(f"survival: 0.75, drop: {drop}", "network: [residual: {body: [relu]}]\n")
     assert ops["residual_0.survival"] == op
+
+
+def test_defaults_of_stochastic_depth_reach_a_residual() -> None:
+    network = (
+        "network: [residual: {body: [relu], survival: 0.5}, residual: {body: [relu], survival: 0.5, drop: sample}]\n"
+    )
+    ops = built("{stochastic_depth: {draw: batch, rescale: true}}", network)
+    assert ops["residual_0.survival"] == StochasticDepth(survival=0.5, draw="batch", rescale=True)
+    assert ops["residual_1.survival"] == StochasticDepth(survival=0.5, draw="sample", rescale=True)
 
 
 def test_number_of_residuals_counts_all_of_the_network() -> None:
@@ -314,6 +354,35 @@ def test_padding_fits_operands_of_any_sizes(size: int) -> None:
     assert [node.id for node in graph if node.op.kind == "pad_space"] == ["concat_0.pad0", "concat_0.pad1"]
 
 
+@pytest.mark.parametrize("word", ["add", "concat"])
+def test_padding_of_a_value_to_itself_is_none(word: str) -> None:
+    graph = graph_of(f"{HEAD}network: [{word}: {{branches: [[], [], []], fit: pad}}]\n")
+    assert [node.inputs for node in graph][1:] == [("x", "x", "x")]
+
+
+def test_many_paddings_to_each_other_take_of_the_budget() -> None:
+    assert codes(mistakes_of(HEAD + "network: [add: {n: 700, body: [relu], fit: pad}]\n")) == ["too-many-nodes"]
+
+
+OTHER_SIZES = [
+    ("{x: [2, H], y: [2, K]}", {"H": 8, "K": 8}, {"H": 11, "K": 5}),
+    ("{x: [2, L], y: [2, 20]}", {"L": 8}, {"L": 31}),
+    ("{x: [2, L], y: [2, 20]}", {"L": 31}, {"L": 8}),
+]
+
+
+@pytest.mark.parametrize(("inputs", "sizes", "others"), OTHER_SIZES)
+def test_operands_that_grow_apart_are_padded_at_every_size(
+    inputs: str, sizes: dict[str, int], others: dict[str, int]
+) -> None:
+    text = f"archspec: 1\ninputs: {inputs}\nnetwork: [add: {{branches: [[], [from: y]], fit: pad}}]\n"
+    graph = graph_of(text, sizes=sizes)
+    assert {str(rule) for rule in accepted_sizes(graph).values()} == {"any from 1"}
+    resized = graph.resize(others)
+    assert resized[resized.outputs["output"]].shape == (2, max([*others.values(), *([20] if "L" in others else [])]))
+    assert resized.digest() == graph_of(text, sizes=others).digest()
+
+
 @pytest.mark.parametrize("size", [8, 9])
 def test_paddings_do_not_depend_on_the_size_at_hand(size: int) -> None:
     """At 8 nothing is missing, but at 9 it is: the padding is there at both, and the model takes every size."""
@@ -330,6 +399,10 @@ MISTAKES: list[tuple[str, list[str]]] = [
     ("network: [norm: ▸weight]\n", ["bad-value"]),
     ("network: [norm: {kind: group, groups: ▸3}]\n", ["shape-mismatch"]),
     ("network: [norm: {▸swirl: 3}]\n", ["unknown-field"]),
+    ("network: [norm: {kind: ▸null}]\n", ["bad-value"]),
+    ("network: [norm: {start: ▸1.0e+39}]\n", ["bad-value"]),
+    ("network: [scale: {value: ▸-1.0e+39, trainable: true}]\n", ["bad-value"]),
+    ("network: [conv: {out: 4, gain: ▸1.0e+39}]\n", ["bad-value"]),
     ("network: [▸add: {n: 2}]\n", ["bad-branches"]),
     ("network: [▸add: {body: [relu]}]\n", ["bad-branches"]),
     ("network: [▸add: {branches: [[]], n: 2, body: [relu]}]\n", ["bad-branches"]),
@@ -352,3 +425,8 @@ def test_mistake_is_told_where_it_stands(text: str, expected: list[str]) -> None
     assert codes(found) == expected
     if marks:
         assert [(item.place.line, item.place.column) for item in found] == marks
+
+
+def test_branches_that_are_missing_are_said_to_be() -> None:
+    (mistake,) = mistakes_of(HEAD + "network: [add: ]\n")
+    assert mistake.message == "add needs a list of bodies, or `n` or `each` with one `body`"
