@@ -160,19 +160,36 @@ def combine_weights(
 
 
 def sample_ensemble(
-    graph: Graph, weights: Mapping[str, Any], how: str, *, data: str, passes: int, batch: int, seed: int = 0
+    graph: Graph,
+    weights: Mapping[str, Any],
+    how: str,
+    *,
+    data: str,
+    passes: int,
+    batch: int,
+    seed: int = 0,
+    metadata: Mapping[str, str] | None = None,
 ) -> tuple[Graph, dict[str, Any], dict[str, str]]:
     """Monte Carlo batch normalization (Teye et al., 2018) as an ensemble: one network's weights, and in each member the
-    statistics of another mini-batch of a data set's training images."""
+    statistics of another mini-batch of a data set's training images.
+
+    Raises ArchspecError where the network has no batch normalization, does not take the images, or by its weights'
+    `metadata` was trained on others.
+    """
     from compiler.ensemble import combine, describe_ensemble, member_weights
     from compiler.torch_target.module import load_weights as fill
     from runtime.data import load_data
     from runtime.monte_carlo import sample_states
+    from runtime.preprocess import Preprocess
+    from runtime.run_folder import PREPROCESS
 
+    dataset, told = load_data(data), (metadata or {}).get(PREPROCESS)
+    if told is not None and Preprocess.from_json(told) != dataset.preprocess:
+        raise ArchspecError(f"the weights were trained on other images than those of {data}: its preprocessing differs")
     ensemble = combine(graph, passes, how)
     module = to_torch(graph)
     fill(module, graph, {name: _as_array(value) for name, value in weights.items()})
-    states = sample_states(module, load_data(data), passes, batch, seed)
+    states = sample_states(module, dataset, passes, batch, seed)
     chosen = json.dumps({"batch": batch, "data": data, "seed": seed})
     facts = describe_ensemble(how, passes) | {"archspec.monte_carlo": chosen}
     return ensemble, member_weights(states), facts

@@ -81,7 +81,7 @@ def _load_digits() -> Dataset:
 
 
 def _load_digit_maps() -> Dataset:
-    """600 canvases of 32×32 pixels with two to four digits on each, 480 of them to train; the class of each pixel.
+    """600 canvases of 32×32 pixels with three to five digits on each, 480 of them to train; the class of each pixel.
 
     A pixel is the digit's whose stroke it is. The faint ones around a stroke, below a quarter of full ink, are not
     asked: in 17 shades nobody knows where a stroke ends.

@@ -108,6 +108,7 @@ def evaluate_run(
     grid = task.place(data.preprocess.shape, last_of(expected).shape[1:], read_stride(metadata, folder / WEIGHTS))
     answers = [task.decide(last_of(outputs), grid) for outputs in (expected, found)]
     equal, predictions = task.count_equal(*answers)
+    chances = None if monte_carlo is None else measure_monte_carlo(module, data, grid, monte_carlo, mc_batch)
     rows = bench(session, TIMED_BATCHES, seconds=seconds)
     return Evaluation(
         data=data.name,
@@ -126,7 +127,7 @@ def evaluate_run(
         file_bytes=(folder / MODEL).stat().st_size,
         picture=str(DRAW[task.name](folder / PICTURE, data, answers[1], grid)),
         samples=tuple(str(path) for path in write_samples(folder / SAMPLES, data)),
-        monte_carlo=measure_monte_carlo(module, data, grid, monte_carlo, mc_batch) if monte_carlo else None,
+        monte_carlo=chances,
     )
 
 

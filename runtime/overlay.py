@@ -63,7 +63,9 @@ def paint_map(image: Numbers, classes: Numbers, grid: Grid) -> Image.Image:
     colours = np.array([colour_of(number) for number in range(MOST_CLASSES)], np.float64)
     large = classes.repeat(grid.stride, 0).repeat(grid.stride, 1)
     top, left = grid.offsets
-    part = pixels[top : top + large.shape[0], left : left + large.shape[1]]
+    large = large[max(-top, 0) :, max(-left, 0) :]  # positions may reach beyond the image, on both sides
+    part = pixels[max(top, 0) :, max(left, 0) :][: large.shape[0], : large.shape[1]]
+    large = large[: part.shape[0], : part.shape[1]]
     strength = STRENGTH * (large > 0)[..., None]
     part[:] = (1 - strength) * part + strength * colours[large]
     return _enlarge(np.rint(pixels).astype(np.uint8))

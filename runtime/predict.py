@@ -83,13 +83,14 @@ def find_question(session: Session, task: str | None = None, output: str | None 
     if output is not None and output not in session.outputs:
         known = ", ".join(session.outputs)
         raise ArchspecError(f"{session.path} has no output '{output}'{suggest(output, session.outputs)} (has: {known})")
+    last = list(session.outputs)[-1]  # whose stride the metadata say
     lenient = found.name != "labels"
     return Question(
         task=found,
-        output=output or list(session.outputs)[-1],
+        output=output or last,
         names=None if lenient and CLASSES not in session.metadata else read_classes(session),
         preprocess=None if lenient and PREPROCESS not in session.metadata else read_preprocess(session),
-        stride=read_stride(session.metadata, session.path),
+        stride=read_stride(session.metadata, session.path) if output in (None, last) else None,
     )
 
 
@@ -130,7 +131,6 @@ def _lay_out(session: Session, question: Question, group: Sequence[_Image], outp
         raise ArchspecError(
             f"{session.path}, output '{question.output}': {error}; --task names another task"
         ) from error
-    channels = question.task.count_channels(shape)
     task, channels = question.task, question.task.count_channels(shape)
     names = question.names or tuple(f"{task.channel} {number}" for number in range(channels))
     if channels != len(names):
@@ -140,14 +140,19 @@ def _lay_out(session: Session, question: Question, group: Sequence[_Image], outp
 
 
 def run_arrays(session: Session, paths: Iterable[str | Path]) -> list[RawOutputs]:
-    """Run each .npy file, as it is or with a batch axis put before it, and give the outputs by name.
+    """Run each .npy file, as it is or with a batch axis put before it, and give the outputs by name; and each picture,
+    where the model says how pictures become its input.
 
-    For models without preprocessing and class names. Raises ArchspecError for other files and for wrong shapes.
+    Raises ArchspecError for other files and for wrong shapes.
     """
     name = _only_input(session)
+    preprocess = read_preprocess(session) if PREPROCESS in session.metadata else None
     results = []
     for path in paths:
-        array = _load_batch(session, path)
+        if preprocess and Path(path).suffix.lower() != ".npy":
+            array = load_images(path, preprocess)
+        else:
+            array = _load_batch(session, path)
         results.append(RawOutputs(str(path), session.run(array.astype(session.dtypes[name]))))
     return results
 

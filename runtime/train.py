@@ -274,7 +274,14 @@ class _Trainer:
         self.ramp.move(self.step / self.steps)
         picked = chosen.to(self.images.device)
         shift = self.settings.shift if self.task.shifted else 0
-        outputs = name_outputs(self.module(shift_images(self.images[picked], shift, self.blank, seed)))
+        images = shift_images(self.images[picked], shift, self.blank, seed)
+        try:
+            outputs = name_outputs(self.module(images))
+        except ValueError as error:  # batch normalization of one value per channel, which evaluation does not mind
+            raise ArchspecError(
+                f"the network cannot train on a step of {len(images)} of {len(self.labels)} images "
+                f"(batch {self.settings.batch}): {error}; try a larger batch"
+            ) from error
         loss = self.compute_loss(outputs, picked)
         self.step += 1
         value = float(loss.item())

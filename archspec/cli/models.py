@@ -112,7 +112,14 @@ def export(
         arrays = dict(api.to_torch(graph, seed=seed).state_dict())
     if monte_carlo is not None:
         graph, arrays, facts = api.sample_ensemble(
-            graph, arrays, combine or "mean", data=data or "", passes=monte_carlo, batch=mc_batch, seed=seed
+            graph,
+            arrays,
+            combine or "mean",
+            data=data or "",
+            passes=monte_carlo,
+            batch=mc_batch,
+            seed=seed,
+            metadata=metadata,
         )
         metadata |= facts
     proof = api.to_onnx(graph, arrays, path, verify=verify, metadata=metadata)
@@ -198,9 +205,8 @@ def run(
     if question is None:
         if pictures or output_name:
             option = "--pictures" if pictures else "--output-name"
-            raise typer.BadParameter(
-                f"{option} needs a task, and the model does not say its own: give --task maps or joints"
-            )
+            why = "--task raw is none" if task == RAW else "the model does not say its own"
+            raise typer.BadParameter(f"{option} needs a task, and {why}: give --task maps or joints")
         results = run_arrays(session, inputs)
         if output is not None:
             save_outputs(output, results)

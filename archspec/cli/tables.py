@@ -33,7 +33,8 @@ PLAIN_WIDTH = 120
 
 
 def console() -> Console:
-    return Console(highlight=False, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
+    """What it prints stands there as it is: names from files are no markup."""
+    return Console(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
 
 
 def in_short(count: int) -> str:
@@ -148,7 +149,7 @@ def print_report(report: Report, *, batch: int, paths: bool) -> None:
         table.add_row("", exactly(level.total), f"to {name}")
     sizes = ", ".join(f"{name} = {value}" for name, value in report.sizes.items())
     out = console()
-    out.print(f"[bold]{report.name}[/bold]{' at ' + sizes if sizes else ''}")
+    out.print(Text.assemble((report.name, "bold"), f" at {sizes}" if sizes else ""))
     out.print(table)
     if paths:
         _print_lengths("residual or dense bodies", report.paths.block, out)
@@ -294,7 +295,7 @@ def print_doctor(report: Doctor) -> None:
         mark = Text("works", style="green") if attempt.works else Text("does not work", style="yellow")
         out.print(Text.assemble(f"{attempt.provider:9}", mark, f"  {attempt.reason}"))
     for line in report.advice:
-        out.print(f"→ {line}", markup=False)
+        out.print(f"→ {line}")
 
 
 def _table(first: str, *others: str) -> Table:

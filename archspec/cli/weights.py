@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -90,4 +91,5 @@ def convert(
     print(f"wrote {output}: {len(conversion.pairs)} weights by the names of {' and '.join(conversion.sources)}")
     if conversion.ignored:
         print(f"  {len(conversion.ignored)} counters of batches (num_batches_tracked) are left out: nothing reads them")
-    print(f"next: archspec export {to} --weights {output}")
+    chosen = "".join(f" --set {shlex.quote(pair)}" for pair in set_)
+    print(f"next: archspec export {to}{chosen} --weights {output}")

@@ -225,6 +225,31 @@ def test_raw_outputs_are_kept(tmp_path: Path) -> None:
         assert outputs["output"].shape == (2, 1)
 
 
+def test_names_are_printed_as_they_are(tmp_path: Path) -> None:
+    """rich would read markup and emoji in them, and stumble over an end without a start."""
+    archspec("export", "residual_mlp", "-o", tmp_path / "m.onnx")
+    (tmp_path / "[red]x[").mkdir()
+    names = ("[red]x[/y].npy", ":cat:.npy")
+    for name in names:
+        np.save(tmp_path / name, np.ones((1, 100), np.float32))
+    output = archspec("run", "m.onnx", *names, cwd=tmp_path)
+    assert all(name in output for name in names)
+
+
+def test_a_full_disk_is_said_without_a_traceback() -> None:
+    code = """
+import errno
+from archspec import cli
+def fail():
+    print("what is buffered")
+    raise OSError(errno.ENOSPC, "No space left on device")
+cli.app = fail
+cli.main()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, "error: No space left on device\n")
+
+
 def test_doctor_tells_versions_and_never_fails() -> None:
     report = json.loads(subprocess_stdout("doctor", "--json"))
     assert report["versions"]["torch"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -152,6 +153,11 @@ def test_statistics_of_batches_make_an_ensemble(members: list[Path]) -> None:
         ),
         (("--monte-carlo", "2", "--data", "digits", "--mc-batch", "100000"), 1, "images, found 100000"),
         (
+            ("--weights", "a.safetensors", "--monte-carlo", "2", "--data", "digit_maps"),
+            1,
+            "trained on other images than those of digit_maps",
+        ),
+        (
             ("--weights", "a.safetensors", "b.safetensors", "--combine", "mean", "--set", "classes=3"),
             1,
             "a.safetensors:",
@@ -206,6 +212,14 @@ def test_nothing_is_written_where_something_does_not_match(resnet18: Path, tmp_p
     assert row["file"] is None
     assert [item["name"] for item in row["wrong_shape"]] == ["linear_0.weight", "linear_0.bias"]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_next_command_has_the_same_params(resnet18: Path, tmp_path: Path) -> None:
+    options = ("--set", "classes=1000", "--set", "depths=[2, 2, 2, 2]")
+    output = archspec("weights", "convert", resnet18, "--to", "resnet18", *options, "-o", tmp_path / "w.safetensors")
+    command = shlex.split(output.split("next: archspec ")[1])
+    archspec(*command, "-o", tmp_path / "m.onnx", "--no-verify")
+    assert [word for word in command if "=" in word] == ["classes=1000", "depths=[2, 2, 2, 2]"]
 
 
 @pytest.mark.parametrize(

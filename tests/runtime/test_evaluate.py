@@ -167,6 +167,10 @@ def test_monte_carlo_batch_normalization_is_measured_too(tmp_path: Path) -> None
     assert (found.monte_carlo.passes, found.monte_carlo.batch) == (3, 16)
     assert found.monte_carlo.accuracy_plain == found.scores_torch["accuracy"]
     assert json.loads(json.dumps(found.to_dict()))["monte_carlo"]["accuracy"] == found.monte_carlo.accuracy
+    Path(found.picture).unlink()
+    with pytest.raises(ArchspecError, match="at least 1 pass, found 0"):
+        evaluate_run(tmp_path, module, providers=["cpu"], seconds=0.01, monte_carlo=0)
+    assert not Path(found.picture).exists()
 
 
 def test_a_wrong_weight_in_the_file_shows(folder: Path, trained: nn.Sequential, metadata: dict[str, str]) -> None:

@@ -47,6 +47,19 @@ def test_a_map_is_painted_over_its_own_pixels() -> None:
     assert np.abs(small[5, 5] - (0.4 * plain + 0.6 * np.array(colour_of(2)))).max() <= 1
 
 
+@pytest.mark.parametrize(("side", "extent", "stride", "starts"), [(7, 3, 3, [0, 2, 5]), (5, 2, 4, [0, 2])])
+def test_a_map_that_reaches_beyond_its_image_is_cut(side: int, extent: int, stride: int, starts: list[int]) -> None:
+    """Padded strides: three positions of 3 pixels on 7, one pixel over on each side; two of 4 on 5, two before."""
+    classes = np.arange(1, extent**2 + 1).reshape(extent, extent)
+    picture = np.asarray(paint_map(np.zeros((1, side, side)), classes, Grid((side, side), (extent, extent), stride)))
+    scale = picture.shape[0] // side
+    assert picture.shape == (side * scale, side * scale, 3)
+    small = picture[scale // 2 :: scale, scale // 2 :: scale].astype(int)
+    which = np.searchsorted(starts, np.arange(side), side="right") - 1
+    expected = np.array([[colour_of(int(classes[row, column])) for column in which] for row in which])
+    assert np.abs(small - 0.6 * expected).max() <= 1
+
+
 def test_joints_are_dots_where_they_are() -> None:
     picture = np.asarray(mark_joints(GRAY, np.array([[2.0, 5.0, 1.0]])))
     rows, columns = np.nonzero((picture == colour_of(1)).all(-1))

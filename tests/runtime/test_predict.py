@@ -100,6 +100,13 @@ def test_arrays_run_without_metadata(tmp_path: Path, files: list[Path]) -> None:
         run_arrays(session, files[:1])
 
 
+def test_raw_numbers_of_pictures_are_those_of_the_preprocessed_array(tmp_path: Path, files: list[Path]) -> None:
+    session = open_model(tmp_path)
+    picture, array = run_arrays(session, files[:2])
+    assert (picture.path, picture.arrays["logits"].shape) == (str(files[0]), (1, 3))
+    assert np.allclose(picture.arrays["logits"], array.arrays["logits"][:1], atol=1e-6)
+
+
 def test_only_a_classifier_labels(tmp_path: Path) -> None:
     """Of several outputs the last one counts, or the one that is asked for."""
     images = np.ones((2, 1, 2, 2), np.float32)

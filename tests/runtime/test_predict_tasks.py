@@ -98,6 +98,24 @@ def test_a_stride_comes_from_the_extents_or_from_the_metadata(tmp_path: Path) ->
         predict(session, [tmp_path / "x.npy"], ask(session, "joints"))
 
 
+def test_the_stride_in_the_metadata_is_that_of_the_last_output(tmp_path: Path) -> None:
+    """The other output's positions, here of half the extents, are placed by those."""
+    nodes = [
+        helper.make_node("MaxPool", ["x"], ["half"], kernel_shape=[2, 2], strides=[2, 2]),
+        helper.make_node("Neg", ["x"], ["whole"]),
+    ]
+    shapes = {"half": ["N", 3, "h", "w"], "whole": ["N", 3, "H", "W"]}
+    model = build_model(nodes, {"x": ["N", 3, "H", "W"]}, shapes, metadata={"archspec.stride": "1"})
+    session = Session(save(model, tmp_path / "m.onnx"), providers=["cpu"])
+    assert ask(session, "joints").stride == ask(session, "joints", "whole").stride == 1
+    array = np.zeros((3, 8, 8), np.float32)
+    array[:, 2:4, 6:8] = 1
+    np.save(tmp_path / "x.npy", array)
+    (found,) = predict(session, [tmp_path / "x.npy"], ask(session, "joints", "half"))
+    assert isinstance(found, Pose)
+    assert {(joint.x, joint.y) for joint in found.joints} == {(6.5, 2.5)}
+
+
 def test_without_preprocessing_arrays_of_any_size_are_taken(tmp_path: Path) -> None:
     """Files of several sizes, one after the other; volumes too."""
     session = open_model(tmp_path, {})

@@ -235,6 +235,12 @@ def test_a_loss_that_is_not_finite_stops_training(data: Dataset) -> None:
         train(Wrapped(spoil), data, QUICK)
 
 
+def test_a_step_of_one_image_that_batch_normalization_refuses_is_explained() -> None:
+    module = nn.Sequential(nn.Flatten(), nn.BatchNorm1d(16), nn.Linear(16, 3))
+    with pytest.raises(ArchspecError, match=r"a step of 1 of 65 images \(batch 2\): .*; try a larger batch"):
+        train(module, make_data(train=65), replace(QUICK, batch=2))
+
+
 def test_weights_that_are_not_finite_after_the_last_step_are_refused(data: Dataset) -> None:
     with pytest.raises(ArchspecError, match=r"the loss became (nan|inf)|no longer finite"):
         train(make_net(), data, replace(QUICK, learning_rate=1e38, warmup=0, epochs=1))
