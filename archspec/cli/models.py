@@ -23,6 +23,13 @@ from archspec.cli.options import (
 
 RAW = "raw"
 
+MC_BATCH = 32
+"""Images in a mini-batch of Monte Carlo batch normalization, unless said otherwise."""
+
+McBatchOption = Annotated[
+    int | None,
+    typer.Option("--mc-batch", metavar="N", min=2, help=f"Images in such a mini-batch (default: {MC_BATCH})."),
+]
 ModelArgument = Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="A model file.")]
 
 
@@ -87,10 +94,12 @@ def export(
         typer.Option(metavar="T", min=2, help="An ensemble by the batch statistics of T mini-batches of --data."),
     ] = None,
     data: Annotated[str | None, typer.Option("--data", metavar="NAME", help="The data set for --monte-carlo.")] = None,
-    mc_batch: Annotated[int, typer.Option("--mc-batch", metavar="N", min=2, help="Images in such a mini-batch.")] = 32,
+    mc_batch: McBatchOption = None,
     set_: SetOption = [],  # noqa: B006
     size: SizeOption = [],  # noqa: B006
-    seed: Annotated[int, typer.Option(min=0, help="Of fresh weights, and of --monte-carlo.")] = 0,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Of fresh weights, and of --monte-carlo (default: 0).")
+    ] = None,
     max_nodes: MaxNodesOption = MAX_NODES,
     verify: Annotated[bool, typer.Option("--verify/--no-verify", help="Prove the file against torch first.")] = True,
     as_json: JsonOption = False,
@@ -103,13 +112,15 @@ def export(
     path = output or Path(f"{graph.name}.onnx")
     files = weights or []
     _check_ensemble(len(files), combine, monte_carlo, data)
+    _refuse_idle("--mc-batch", mc_batch, monte_carlo is None, "--monte-carlo T")
+    _refuse_idle("--seed", seed, bool(files) and monte_carlo is None, "fresh weights and by --monte-carlo T")
     metadata: dict[str, str] = {}
     if len(files) > 1:
         graph, arrays, metadata = api.combine_weights(graph, files, combine or "")
     elif files:
         arrays, metadata = api.read_weights(files[0])
     else:
-        arrays = dict(api.to_torch(graph, seed=seed).state_dict())
+        arrays = dict(api.to_torch(graph, seed=seed or 0).state_dict())
     if monte_carlo is not None:
         graph, arrays, facts = api.sample_ensemble(
             graph,
@@ -117,8 +128,8 @@ def export(
             combine or "mean",
             data=data or "",
             passes=monte_carlo,
-            batch=mc_batch,
-            seed=seed,
+            batch=mc_batch or MC_BATCH,
+            seed=seed or 0,
             metadata=metadata,
         )
         metadata |= facts
@@ -156,20 +167,27 @@ def _check_ensemble(files: int, combine: str | None, monte_carlo: int | None, da
         raise typer.BadParameter(f"--combine makes an ensemble of several files of weights, of which {found}")
 
 
+def _refuse_idle(option: str, value: int | None, idle: bool, reader: str) -> None:
+    """An option that would change nothing is a misunderstanding, and not passed over."""
+    if value is not None and idle:
+        raise typer.BadParameter(f"{option} is read by {reader} alone")
+
+
 def evaluate(
     folder: Annotated[Path, typer.Argument(metavar="RUN", help="A folder with spec.yaml, weights and model.onnx.")],
     monte_carlo: Annotated[
         int | None,
         typer.Option(metavar="T", min=1, help="Also predict with the batch statistics of T training mini-batches."),
     ] = None,
-    mc_batch: Annotated[int, typer.Option("--mc-batch", metavar="N", min=2, help="Images in such a mini-batch.")] = 32,
+    mc_batch: McBatchOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Compare torch and ONNX Runtime on the held-out images; leaves a picture of predictions and a few samples."""
     from archspec import api
     from archspec.cli.tables import print_evaluation
 
-    evaluation = api.evaluate(folder, monte_carlo=monte_carlo, mc_batch=mc_batch)
+    _refuse_idle("--mc-batch", mc_batch, monte_carlo is None, "--monte-carlo T")
+    evaluation = api.evaluate(folder, monte_carlo=monte_carlo, mc_batch=mc_batch or MC_BATCH)
     print_json(evaluation.to_dict()) if as_json else print_evaluation(evaluation, folder)
 
 
@@ -189,7 +207,9 @@ def run(
     pictures: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Draw maps or joints over each image, as PNG files.")
     ] = None,
-    top: Annotated[int, typer.Option(min=1, help="How many of the likeliest classes.")] = 3,
+    top: Annotated[
+        int | None, typer.Option(min=1, help="How many of the likeliest classes, for labels (default: 3).")
+    ] = None,
     provider: ProviderOption = [],  # noqa: B006
     threads: ThreadsOption = None,
     as_json: JsonOption = False,
@@ -202,6 +222,7 @@ def run(
 
     session = Session(model, providers=provider or None, threads=threads)
     question = None if task == RAW else find_question(session, task, output_name)
+    _refuse_idle("--top", top, question is None or question.task.name != "labels", "models that answer with labels")
     if question is None:
         if pictures or output_name:
             option = "--pictures" if pictures else "--output-name"
@@ -214,7 +235,7 @@ def run(
         print_json(rows) if as_json else print_outputs(results, session.provider, output)
         return
     keeper = Keeper(question, output, pictures)
-    answers = predict(session, inputs, question, top=top, on_answer=keeper)
+    answers = predict(session, inputs, question, top=top or 3, on_answer=keeper)
     keeper.finish()
     rows = [answer.to_dict() for answer in answers]
     print_json(rows) if as_json else print_answers(question.task.name, answers, session.provider, str(keeper))

@@ -74,6 +74,10 @@ def test_class_maps_the_whole_way(tmp_path: Path) -> None:
     assert "32×32" in table
     refuse("one row of numbers, found (11, 32, 32) per image; --task names another task", "run", model, *samples,
            "--task", "labels")  # fmt: skip
+    ignored = {"--top": ("run", model, *samples), "--mc-batch": ("evaluate", run)}
+    for option, words in ignored.items():
+        result = CliRunner().invoke(app, [*map(str, words), option, "5"])
+        assert (result.exit_code, f"{option} is read by" in result.output) == (2, True), option
 
 
 def test_joints_the_whole_way(tmp_path: Path) -> None:

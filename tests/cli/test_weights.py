@@ -146,6 +146,8 @@ def test_statistics_of_batches_make_an_ensemble(members: list[Path]) -> None:
         (("--monte-carlo", "3"), 2, "needs --data"),
         (("--monte-carlo", "1", "--data", "digits"), 2, "--monte-carlo"),
         (("--data", "digits"), 2, "--data is read by --monte-carlo T alone"),
+        (("--mc-batch", "8"), 2, "--mc-batch is read by --monte-carlo T alone"),
+        (("--weights", "a.safetensors", "--seed", "0"), 2, "--seed is read by fresh weights and by --monte-carlo T"),
         (
             ("--weights", "a.safetensors", "b.safetensors", "--monte-carlo", "3", "--data", "digits"),
             2,
