@@ -166,7 +166,7 @@ def sample_ensemble(
     *,
     data: str,
     passes: int,
-    batch: int,
+    batch: int | None = None,
     seed: int = 0,
     metadata: Mapping[str, str] | None = None,
 ) -> tuple[Graph, dict[str, Any], dict[str, str]]:
@@ -179,7 +179,7 @@ def sample_ensemble(
     from compiler.ensemble import combine, describe_ensemble, member_weights
     from compiler.torch_target.module import load_weights as fill
     from runtime.data import load_data
-    from runtime.monte_carlo import sample_states
+    from runtime.monte_carlo import MC_BATCH, sample_states
     from runtime.preprocess import Preprocess
     from runtime.run_folder import PREPROCESS
 
@@ -189,6 +189,7 @@ def sample_ensemble(
     ensemble = combine(graph, passes, how)
     module = to_torch(graph)
     fill(module, graph, {name: _as_array(value) for name, value in weights.items()})
+    batch = batch or MC_BATCH
     states = sample_states(module, dataset, passes, batch, seed)
     chosen = json.dumps({"batch": batch, "data": data, "seed": seed})
     facts = describe_ensemble(how, passes) | {"archspec.monte_carlo": chosen}
@@ -316,18 +317,19 @@ def read_weights(path: str | Path) -> tuple[dict[str, Any], dict[str, str]]:
     return arrays, {key: stored[key] for key in CARRIED if key in stored}
 
 
-def evaluate(folder: str | Path, *, monte_carlo: int | None = None, mc_batch: int = 32) -> Evaluation:
+def evaluate(folder: str | Path, *, monte_carlo: int | None = None, mc_batch: int | None = None) -> Evaluation:
     """Compare the two forms of a trained network, torch and ONNX Runtime, on its data set's held-out images; and its
     plain prediction with `monte_carlo` passes of Monte Carlo batch normalization."""
     with extra("train"):
         from compiler.torch_target.module import load_weights as fill
     from runtime.evaluate import evaluate_run
+    from runtime.monte_carlo import MC_BATCH
     from runtime.run_folder import SPEC, WEIGHTS
 
     graph = elaborate(load(Path(folder) / SPEC))
     module = to_torch(graph)
     fill(module, graph, read_weights(Path(folder) / WEIGHTS)[0])
-    return evaluate_run(folder, module, monte_carlo=monte_carlo, mc_batch=mc_batch)
+    return evaluate_run(folder, module, monte_carlo=monte_carlo, mc_batch=mc_batch or MC_BATCH)
 
 
 def _as_array(value: Any) -> Any:

@@ -24,7 +24,7 @@ from archspec.cli.options import (
 RAW = "raw"
 
 MC_BATCH = 32
-"""Images in a mini-batch of Monte Carlo batch normalization, unless said otherwise."""
+"""As `runtime.monte_carlo` has it, which help texts should not have to import; a test compares them."""
 
 McBatchOption = Annotated[
     int | None,
@@ -128,7 +128,7 @@ def export(
             combine or "mean",
             data=data or "",
             passes=monte_carlo,
-            batch=mc_batch or MC_BATCH,
+            batch=mc_batch,
             seed=seed or 0,
             metadata=metadata,
         )
@@ -187,7 +187,7 @@ def evaluate(
     from archspec.cli.tables import print_evaluation
 
     _refuse_idle("--mc-batch", mc_batch, monte_carlo is None, "--monte-carlo T")
-    evaluation = api.evaluate(folder, monte_carlo=monte_carlo, mc_batch=mc_batch or MC_BATCH)
+    evaluation = api.evaluate(folder, monte_carlo=monte_carlo, mc_batch=mc_batch)
     print_json(evaluation.to_dict()) if as_json else print_evaluation(evaluation, folder)
 
 

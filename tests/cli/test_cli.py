@@ -71,6 +71,13 @@ def test_the_bound_is_elaborations() -> None:
     assert options.MAX_NODES == MAX_NODES
 
 
+def test_size_of_a_mini_batch_is_the_runtimes() -> None:
+    from archspec.cli import models
+    from runtime.monte_carlo import MC_BATCH
+
+    assert models.MC_BATCH == MC_BATCH
+
+
 def test_check_takes_a_block_library() -> None:
     library = ZOO / "blocks" / "resnet.yaml"
     assert archspec("check", library).strip() == f"{library}: ok"

@@ -11,9 +11,19 @@ import pytest
 from archspec.api import elaborate, load
 from compiler.analysis.cost import measure_cost
 
-SEMERY = "imgclsmob (O. Sémery), pytorch/README.md, table for CIFAR-10"
+SEMERY = "imgclsmob (O. Sémery), table for CIFAR-10"
+
+IMAGENET = "imgclsmob (O. Sémery), table for ImageNet"
 
 PUBLISHED: list[tuple[str, Mapping[str, Any], int, str]] = [
+    ("mlp", {}, 3_841, "Prince, 2023, problem 11.8"),
+    ("mlp_norm", {}, 4_241, "Prince, 2023, problem 11.8"),
+    ("preresnet200", {"depths": [3, 4, 6, 3]}, 25_549_480, f"{IMAGENET}: PreResNet-50b"),
+    ("preresnet200", {"depths": [3, 4, 23, 3]}, 44_541_608, f"{IMAGENET}: PreResNet-101b"),
+    ("preresnet200", {"depths": [3, 8, 36, 3]}, 60_185_256, f"{IMAGENET}: PreResNet-152b"),
+    ("preresnet200", {}, 64_666_280, f"{IMAGENET}: PreResNet-200b"),
+    ("se_resnet50", {}, 28_088_024, f"{IMAGENET}: SE-ResNet-50"),
+    ("se_resnet50", {"depths": [3, 4, 23, 3]}, 49_326_872, f"{IMAGENET}: SE-ResNet-101"),
     ("resnet20", {"shortcut": 2}, 272_474, f"{SEMERY}: ResNet-20"),
     ("resnet56", {"shortcut": 2}, 855_770, f"{SEMERY}: ResNet-56"),
     ("resnet110", {"shortcut": 2}, 1_730_714, f"{SEMERY}: ResNet-110"),
