@@ -9,7 +9,7 @@ import sys
 
 import typer
 
-from archspec.cli import models, specs, weights
+from archspec.cli import analysis, models, specs, weights
 from archspec.errors import ArchspecError
 
 app = typer.Typer(
@@ -33,8 +33,10 @@ def start(
         raise typer.Exit()
 
 
-for _spec_command in (specs.check, specs.list_, specs.show, specs.analyze, specs.init, specs.schema):
+for _spec_command in (specs.check, specs.list_, specs.show, specs.init, specs.schema):
     app.command(name=_spec_command.__name__.rstrip("_"), rich_help_panel="Specs")(_spec_command)
+for _analysis_command in (analysis.analyze,):
+    app.command(name=_analysis_command.__name__.rstrip("_"), rich_help_panel="Analysis")(_analysis_command)
 for _model_command in (models.train, models.export, models.evaluate, models.run, models.bench, models.doctor):
     _class = weights.SeveralWeights if _model_command is models.export else None
     app.command(name=_model_command.__name__, rich_help_panel="Models", cls=_class)(_model_command)

@@ -184,7 +184,7 @@ def evaluate(
 ) -> None:
     """Compare torch and ONNX Runtime on the held-out images; leaves a picture of predictions and a few samples."""
     from archspec import api
-    from archspec.cli.tables import print_evaluation
+    from archspec.cli.tables.models import print_evaluation
 
     _refuse_idle("--mc-batch", mc_batch, monte_carlo is None, "--monte-carlo T")
     evaluation = api.evaluate(folder, monte_carlo=monte_carlo, mc_batch=mc_batch)
@@ -215,7 +215,7 @@ def run(
     as_json: JsonOption = False,
 ) -> None:
     """Run a model on images, or on arrays; what archspec trained answers with labels, class maps or joints."""
-    from archspec.cli.tables import print_answers, print_outputs
+    from archspec.cli.tables.models import print_answers, print_outputs
     from runtime.keep import Keeper
     from runtime.predict import find_question, predict, run_arrays, save_outputs
     from runtime.session import Session
@@ -251,7 +251,7 @@ def bench(
     as_json: JsonOption = False,
 ) -> None:
     """Measure latency (percentiles) and throughput by batch, copies to and from the device included."""
-    from archspec.cli.tables import print_bench
+    from archspec.cli.tables.models import print_bench
     from runtime.bench import bench as measure
     from runtime.session import Session
 
@@ -265,7 +265,7 @@ def bench(
 
 def doctor(as_json: JsonOption = False) -> None:
     """Show versions and providers, and say what is missing for training, export and the GPU."""
-    from archspec.cli.tables import print_doctor
+    from archspec.cli.tables.models import print_doctor
     from runtime.doctor import examine
 
     report = examine()

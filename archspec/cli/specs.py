@@ -1,4 +1,4 @@
-"""Commands on specs: check, list, show, analyze, init, schema. None of them needs torch or onnx."""
+"""Commands on specs: check, list, show, init, schema. None of them needs torch or onnx."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def list_(
 ) -> None:
     """Show the zoo, or what of it fits one of the words."""
     from archspec import api
-    from archspec.cli.tables import follow_zoo, print_zoo
+    from archspec.cli.tables.specs import follow_zoo, print_zoo
 
     with follow_zoo() as on_spec:
         rows = api.list_zoo(words or (), on_spec)
@@ -70,39 +70,12 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """Show the layers as a tree: shapes, parameters, MACs; repeats are folded."""
-    from archspec.cli.tables import print_tree
+    from archspec.cli.tables.specs import print_tree
     from archspec.cli.tree import fold_tree
 
     graph = build_graph(spec, set_, size, max_nodes)
     tree = fold_tree(graph)
     print_json({"sizes": dict(graph.sizes), **tree.to_dict()}) if as_json else print_tree(graph, tree)
-
-
-def analyze(
-    spec: SpecArgument,
-    set_: SetOption = [],  # noqa: B006
-    size: SizeOption = [],  # noqa: B006
-    batch: Annotated[int, typer.Option(min=1, help="Samples in a batch, for the activations' bytes.")] = 1,
-    paths: Annotated[bool, typer.Option("--paths", help="Paths by length, and through each block.")] = False,
-    everything: Annotated[bool, typer.Option("--all", help="Everything that can be asked for.")] = False,
-    max_nodes: MaxNodesOption = MAX_NODES,
-    as_json: JsonOption = False,
-) -> None:
-    """Count parameters, buffers, MACs, activations and paths, exactly and without torch."""
-    from archspec import api
-
-    paths = paths or everything
-    report = api.analyze(build_graph(spec, set_, size, max_nodes), by_length=paths or None)
-    if as_json:
-        result = report.to_dict()
-        if everything:
-            result["nodes"] = [node.to_dict() for node in report.cost.nodes]
-        result["activations"] |= {"batch": batch, "bytes_fp32": 4 * batch * report.cost.activations}
-        print_json(result)
-        return
-    from archspec.cli.tables import print_report
-
-    print_report(report, batch=batch, paths=paths)
 
 
 def init(

@@ -1,0 +1,52 @@
+"""What every table shares: where it goes, and how counts and shapes are written."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+
+from rich.console import Console
+from rich.table import Table
+
+from archspec.cli.options import any_digits
+from archspec.ops import Shape
+
+PLAIN_WIDTH = 120
+"""Columns where the output goes to a file or a pipe, and nobody said otherwise."""
+
+
+def console() -> Console:
+    """What it prints stands there as it is: names from files are no markup."""
+    return Console(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
+
+
+def in_short(count: int) -> str:
+    """Three digits and a unit: 25.6 M."""
+    for unit, size in (("T", 10**12), ("G", 10**9), ("M", 10**6), ("k", 10**3)):
+        if count >= size:
+            digits = 2 if count < 10 * size else 1 if count < 100 * size else 0
+            return f"{count / size:.{digits}f} {unit}"
+    return str(count)
+
+
+def exactly(count: int) -> str:
+    """All digits where a line can hold them, else the first ones and how many there are."""
+    with any_digits():
+        digits = f"{count:,}"
+    if len(digits) <= 60:
+        return digits
+    plain = digits.replace(",", "")
+    return f"{plain[:12]}… ({len(plain):,} digits; --json has all)"
+
+
+def shape_text(shape: Iterable[int]) -> str:
+    return str(Shape(*shape))
+
+
+def new_table(first: str, *others: str) -> Table:
+    """A table whose first column is for names and whose others are for figures."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column(first, style="cyan", overflow="fold")
+    for name in others:
+        table.add_column(name, justify="right")
+    return table

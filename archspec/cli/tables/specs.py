@@ -1,0 +1,75 @@
+"""The zoo, and the layers of one spec as a tree."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from archspec.cli.tables.common import console, in_short, shape_text
+from archspec.cli.tree import Branch
+from compiler.analysis.cost import CONVENTIONS
+from compiler.graph import Graph
+
+
+@contextmanager
+def follow_zoo() -> Iterator[Callable[[str, int, int], None]]:
+    """Says on stderr, where that is a terminal, which spec of the zoo is being counted."""
+    if not sys.stderr.isatty():
+        yield lambda name, number, count: None
+        return
+    with Console(stderr=True).status("counting") as status:
+        yield lambda name, number, count: status.update(f"counting {name}, {number} of {count}")
+
+
+def print_zoo(rows: Iterable[Mapping[str, Any]], *, descriptions: bool = False) -> None:
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("spec", style="cyan", no_wrap=True)
+    table.add_column("family", no_wrap=True)
+    table.add_column("input", no_wrap=True)
+    for name in ("parameters", "MACs"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("description" if descriptions else "source")
+    for row in rows:
+        inputs = ", ".join(shape_text(shape) for shape in row["inputs"].values())
+        counts = in_short(row["parameters"]), in_short(row["macs"])
+        last = row["description" if descriptions else "source"]
+        table.add_row(row["name"], row["family"], inputs, *counts, last)
+    out = console()
+    out.print(table)
+    out.print(f"MACs: {CONVENTIONS['conv-linear']}", style="dim")
+
+
+def print_tree(graph: Graph, tree: Branch) -> None:
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column(graph.name, no_wrap=True, overflow="ellipsis")
+    for name in ("output", "parameters", "MACs"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for depth, branch in _walk(tree):
+        kind, _, fields = branch.label.partition("(")
+        named = branch.name if branch.name.startswith(kind) else f"{branch.name}  {kind}"
+        label = Text("  " * depth + named, style="bold" if branch.children else "")
+        label.append(f"  {fields.rstrip(')')}", style="dim")
+        if branch.times > 1:
+            label.append(f"  ×{branch.times}", style="magenta")
+        counts = [f"{count:,}" if count else "" for count in (branch.parameters, branch.macs)]
+        table.add_row(label, shape_text(branch.shape), *counts, style="bold" if branch.children else "")
+    table.add_section()
+    table.add_row("total", "", f"{tree.parameters:,}", f"{tree.macs:,}", style="bold")
+    out = console()
+    out.print(table)
+    sizes = ", ".join(f"{name} = {value}" for name, value in graph.sizes.items())
+    out.print(
+        f"for one sample{' at ' + sizes if sizes else ''}; ×N: N equal neighbours, the figures are for one", style="dim"
+    )
+
+
+def _walk(tree: Branch, depth: int = 0) -> Iterable[tuple[int, Branch]]:
+    for child in tree.children:
+        yield depth, child
+        yield from _walk(child, depth + 1)
