@@ -39,6 +39,7 @@ docs: $(INSTALLED) ## write what is generated: docs/ops.md, docs/zoo.md with its
 
 bench: $(INSTALLED) ## measure against peers, in one run
 	$(BIN)/python benchmarks/compile.py
+	$(BIN)/python benchmarks/analysis.py
 
 clean: ## remove the environment, builds and caches; runs/ stays
 	rm -rf .venv build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

@@ -15,6 +15,7 @@ from archspec.spec.document import is_size
 from archspec.spec.load import Spec, load, read_spec
 from archspec.spec.text import to_yaml
 from archspec.spec.zoo import zoo_specs
+from compiler.analysis.choices import compare_choices
 from compiler.analysis.report import Report, analyze
 from compiler.elaborate import MAX_NODES, elaborate
 from compiler.graph import Graph
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
     from runtime.data import Dataset
     from runtime.evaluate import Evaluation
+    from runtime.experiments.graded import MeasuredPathGradient
+    from runtime.experiments.signal import MeasuredSignal
     from runtime.pretrained.convert import Conversion
     from runtime.pretrained.name_rules import NameRules
     from runtime.proof import Proof
@@ -49,6 +52,44 @@ def check(
         # a library has no network, and nothing else may be wrong with it
         return tuple(item for item in error.diagnostics if item.code != "block-library")
     return ()
+
+
+def open_network(
+    source: str | Path,
+    params: Mapping[str, Any] | None = None,
+    sizes: Mapping[str, int] | None = None,
+    *,
+    max_nodes: int = MAX_NODES,
+) -> tuple[Graph, Spec | None]:
+    """The graph of a spec (a file or a zoo name), with the spec, or that of an ONNX file (*.onnx), whoever wrote it.
+
+    Raises SpecError and ArchspecError, and MissingExtra where onnx is not there to read its files.
+    """
+    if Path(source).suffix.lower() != ".onnx":
+        spec = load(source, params)
+        return elaborate(spec, sizes, max_nodes=max_nodes), spec
+    if params:
+        raise ArchspecError(f"{source} is an ONNX file: params are those of specs")
+    with extra("run"):
+        from compiler.onnx_source import read_graph
+    return read_graph(source, sizes=sizes), None
+
+
+def measure_signal(graph: Graph, *, seed: int = 0) -> MeasuredSignal:
+    """Run the real initialization in torch: mean and second moment of the values and gradients of every node."""
+    with extra("train"):
+        from runtime.experiments.signal import measure_signal as measure
+
+    return measure(graph, seed=seed)
+
+
+def measure_path_gradient(graph: Graph, *, seed: int = 0, samples: int | None = None) -> MeasuredPathGradient:
+    """Run the real initialization in torch: the gradient by the lengths of the paths that carry it, exactly, and by
+    `samples` random paths of each length as well."""
+    with extra("train"):
+        from runtime.experiments.graded import measure_path_gradient as measure
+
+    return measure(graph, seed=seed, samples=samples)
 
 
 def list_zoo(
@@ -345,12 +386,16 @@ __all__ = [
     "analyze",
     "check",
     "combine_weights",
+    "compare_choices",
     "elaborate",
     "evaluate",
     "find_rules",
     "list_zoo",
     "load",
     "match_weights",
+    "measure_path_gradient",
+    "measure_signal",
+    "open_network",
     "proof_cases",
     "read_weights",
     "sample_ensemble",

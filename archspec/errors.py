@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import islice
@@ -23,6 +23,9 @@ class Place:
     def __str__(self) -> str:
         return f"{self.file}:{self.line}:{self.column}"
 
+    def to_dict(self) -> dict[str, object]:
+        return {"file": self.file, "line": self.line, "column": self.column}
+
 
 @dataclass(frozen=True, slots=True)
 class Call:
@@ -30,6 +33,9 @@ class Call:
 
     text: str
     place: Place
+
+    def to_dict(self) -> dict[str, object]:
+        return {"text": self.text, **self.place.to_dict()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,23 +51,23 @@ class Diagnostic:
         object.__setattr__(self, "message", _printable(self.message))
 
     def __str__(self) -> str:
-        trail = [f"\n    in {call.text}, called at {call.place}" for call in self.calls]
-        if len(trail) > 10:
-            trail[5:-4] = [f"\n    … {len(trail) - 9} more calls …"]
-        return f"{self.place}: error[{self.code}]: {self.message}" + "".join(trail)
+        return f"{self.place}: error[{self.code}]: {self.message}{tell_calls(self.calls)}"
 
     def to_dict(self) -> dict[str, object]:
         return {
             "code": self.code,
             "message": self.message,
-            "file": self.place.file,
-            "line": self.place.line,
-            "column": self.place.column,
-            "calls": [
-                {"text": call.text, "file": call.place.file, "line": call.place.line, "column": call.place.column}
-                for call in self.calls
-            ],
+            **self.place.to_dict(),
+            "calls": [call.to_dict() for call in self.calls],
         }
+
+
+def tell_calls(calls: Sequence[Call]) -> str:
+    """The block calls that led to a place, a line for each."""
+    trail = [f"\n    in {call.text}, called at {call.place}" for call in calls]
+    if len(trail) > 10:
+        trail[5:-4] = [f"\n    … {len(trail) - 9} more calls …"]
+    return "".join(trail)
 
 
 class ArchspecError(Exception):

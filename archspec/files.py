@@ -12,6 +12,16 @@ from pathlib import Path
 from archspec.errors import ArchspecError
 
 
+def check_is_file(path: str | Path) -> None:
+    """Raises ArchspecError unless there is a regular file: no folder, and no pipe or device to wait on."""
+    if "\0" in str(path):
+        raise ArchspecError(f"a file name cannot hold a NUL: {str(path)!r}")
+    if not Path(path).exists():
+        raise ArchspecError(f"{path} does not exist")
+    if not Path(path).is_file():
+        raise ArchspecError(f"{path} is not a file")
+
+
 @contextmanager
 def write_whole(path: str | Path) -> Iterator[Path]:
     """Give a path of the same name in a temporary folder beside `path`. On a clean exit what was written there is

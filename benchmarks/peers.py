@@ -1,20 +1,21 @@
-"""What archspec is measured against: a ResNet-50 in plain torch under torchinfo, and torch's own ONNX exporter.
+"""What archspec is measured against: networks in plain torch under torchinfo and fvcore, and torch's own ONNX exporter.
 
-The network is written here because importing torchvision would cost its peer time, and it keeps torch's default
-initialization, which is cheaper than torchvision's. `python -m benchmarks.peers` builds it and summarizes it. On the
-device "meta" torch neither allocates nor computes: quicker once torch is warm, slower in a new process.
+The networks are written here because importing torchvision would cost its peer time, and they keep torch's default
+initialization, which is cheaper than torchvision's. `python -m benchmarks.peers NAME` builds one and summarizes it;
+with `--flops` fvcore counts it too, with `--build` it is only built. On the device "meta" torch neither allocates nor
+computes: quicker once torch is warm, slower in a new process.
 """
 
 from __future__ import annotations
 
+import argparse
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 IMAGE = (1, 3, 224, 224)
-STAGES = ((64, 3, 1), (128, 4, 2), (256, 6, 2), (512, 3, 2))
-"""Width, depth and first stride of each stage."""
 
 
 class Bottleneck(nn.Module):
@@ -42,22 +43,23 @@ class Bottleneck(nn.Module):
         return result
 
 
-class ResNet50(nn.Module):
-    def __init__(self, classes: int = 1000) -> None:
+class ResNet(nn.Module):
+    def __init__(self, depths: tuple[int, ...], width: int = 64, classes: int = 1000) -> None:
         super().__init__()
         self.stem = nn.Sequential(
-            nn.Conv2d(3, 64, 7, 2, padding=3, bias=False),
-            nn.BatchNorm2d(64),
+            nn.Conv2d(3, width, 7, 2, padding=3, bias=False),
+            nn.BatchNorm2d(width),
             nn.ReLU(inplace=True),
             nn.MaxPool2d(3, 2, padding=1),
         )
-        channels = 64
+        channels = width
         stages = []
-        for width, depth, stride in STAGES:
-            blocks = [Bottleneck(channels, width, stride)]
-            blocks += [Bottleneck(4 * width, width, 1) for _ in range(depth - 1)]
+        for stage, depth in enumerate(depths):
+            inner = width << stage
+            blocks = [Bottleneck(channels, inner, 2 if stage else 1)]
+            blocks += [Bottleneck(4 * inner, inner, 1) for _ in range(depth - 1)]
             stages.append(nn.Sequential(*blocks))
-            channels = 4 * width
+            channels = 4 * inner
         self.stages = nn.Sequential(*stages)
         self.head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, classes))
 
@@ -66,9 +68,59 @@ class ResNet50(nn.Module):
         return result
 
 
-def build(device: str = "cpu") -> nn.Module:
+class DenseLayer(nn.Module):
+    """A 1×1 convolution to four times the growth and a 3×3 to the growth, beside what came in."""
+
+    def __init__(self, channels: int, growth: int) -> None:
+        super().__init__()
+        self.norm1 = nn.BatchNorm2d(channels)
+        self.conv1 = nn.Conv2d(channels, 4 * growth, 1, bias=False)
+        self.norm2 = nn.BatchNorm2d(4 * growth)
+        self.conv2 = nn.Conv2d(4 * growth, growth, 3, padding=1, bias=False)
+        self.relu = nn.ReLU(inplace=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.conv1(self.relu(self.norm1(x)))
+        return torch.cat([x, self.conv2(self.relu(self.norm2(y)))], 1)
+
+
+class DenseNet(nn.Module):
+    def __init__(self, depths: tuple[int, ...], growth: int = 32, classes: int = 1000) -> None:
+        super().__init__()
+        channels = 2 * growth
+        layers: list[nn.Module] = [
+            nn.Conv2d(3, channels, 7, 2, padding=3, bias=False),
+            nn.BatchNorm2d(channels),
+            nn.ReLU(inplace=True),
+            nn.MaxPool2d(3, 2, padding=1),
+        ]
+        for stage, depth in enumerate(depths):
+            if stage:
+                layers += [nn.BatchNorm2d(channels), nn.ReLU(inplace=True)]
+                layers += [nn.Conv2d(channels, channels // 2, 1, bias=False), nn.AvgPool2d(2, 2)]
+                channels //= 2
+            layers += [DenseLayer(channels + i * growth, growth) for i in range(depth)]
+            channels += depth * growth
+        layers += [nn.BatchNorm2d(channels), nn.ReLU(inplace=True)]
+        layers += [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, classes)]
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, x: Tensor) -> Tensor:
+        result: Tensor = self.layers(x)
+        return result
+
+
+NETWORKS: dict[str, Callable[[], nn.Module]] = {
+    "resnet50": lambda: ResNet((3, 4, 6, 3)),
+    "resnet152": lambda: ResNet((3, 8, 36, 3)),
+    "densenet201": lambda: DenseNet((6, 12, 48, 32)),
+    "narrow": lambda: ResNet((3, 8, 128, 3), width=8),  # a thousand nodes of ONNX, and few weights
+}
+
+
+def build(name: str = "resnet50", device: str = "cpu") -> nn.Module:
     with torch.device(device):
-        return ResNet50()
+        return NETWORKS[name]()
 
 
 def summarize(module: nn.Module, device: str = "cpu") -> int:
@@ -76,6 +128,14 @@ def summarize(module: nn.Module, device: str = "cpu") -> int:
     import torchinfo
 
     return int(torchinfo.summary(module, input_size=IMAGE, device=device, verbose=0).total_params)
+
+
+def count_flops(module: nn.Module) -> int:
+    """Let fvcore count, quietly; gives its total, multiply-accumulates for the most part. It fails on the meta device."""
+    from fvcore.nn import FlopCountAnalysis  # type: ignore[import-untyped]
+
+    analysis = FlopCountAnalysis(module.eval(), torch.zeros(IMAGE))
+    return int(analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False).total())
 
 
 def export(module: nn.Module, path: Path) -> None:
@@ -88,5 +148,16 @@ def export(module: nn.Module, path: Path) -> None:
     torch.onnx.export(module, (example,), path, dynamo=True, dynamic_shapes=(axes,), verbose=False)
 
 
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Build a network in torch and let its peers count it.")
+    parser.add_argument("name", nargs="?", default="resnet50", choices=NETWORKS)
+    parser.add_argument("--flops", action="store_true", help="count with fvcore too")
+    parser.add_argument("--build", action="store_true", help="build it and no more")
+    options = parser.parse_args()
+    module = build(options.name)
+    if not options.build:
+        print(summarize(module), *([count_flops(module)] if options.flops else []))
+
+
 if __name__ == "__main__":
-    print(summarize(build()))
+    main()

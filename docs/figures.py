@@ -10,16 +10,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-LETTER = 7.25
-"""Width of a letter: 0.6 of the size, as fixed-width fonts have it."""
-TEXT_SIZE = 12
-LINE = 16
+from compiler.draw.theme import LINE, RADIUS, Point, text_width
+
 GAP = 20
-RADIUS = 9
 FORK = 7
 """How far below the upper edge a way parts."""
-
-Point: TypeAlias = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -101,10 +96,6 @@ class Figure:
         """The same, flowing upward: what was at the top is at the bottom."""
         parts = tuple(part.moved(lambda point: (point[0], self.height - point[1])) for part in self.parts)
         return replace(self, parts=parts, entry=self.leave, leave=self.entry)
-
-
-def text_width(text: str) -> float:
-    return len(text) * LETTER
 
 
 def box(lines: Sequence[str], kind: str) -> Figure:

@@ -13,19 +13,10 @@ from archspec.spec.expressions import Expression, ExpressionError
 from archspec.spec.layers import LayerNode, Node, overlay
 from archspec.spec.load import Spec
 from archspec.spec.nodes import CallNode, Turns
+from compiler.draw.labels import SILENT, USUAL
 
 WRAP = 34
 """Letters of a label's line."""
-
-SILENT = {
-    *("name", "bias", "init", "eps", "momentum", "affine", "start", "gain", "mode", "slope", "alpha", "trainable"),
-    *("draw", "rescale", "per", "over", "tracked"),
-}
-"""Fields that a label leaves out."""
-
-
-USUAL = ("same", False, 1)
-"""Values that go without saying."""
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from archspec.spec.nodes import (
     Turns,
     When,
 )
+from compiler.draw.theme import KINDS, text_width
 from docs.figures import (
     GAP,
     Figure,
@@ -39,7 +40,6 @@ from docs.figures import (
     inset,
     many,
     stack,
-    text_width,
 )
 from docs.labels import Labels, Subject, bound, spelled, wrap
 from docs.svg import draw
@@ -47,15 +47,6 @@ from docs.valley import Level, valley
 
 WIDEST = 1100
 """Drawings that would be wider side by side go below each other."""
-
-KINDS = {
-    "archspec.ops.linear": "kernel",
-    "archspec.ops.normalization": "norm",
-    "archspec.ops.activation": "activation",
-    "archspec.ops.resize": "resize",
-    "archspec.ops.regularization": "chance",
-}
-"""How a layer's box is filled, by the module of its operation."""
 
 
 def draw_subjects(subjects: Sequence[Subject], title: str) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from docs.figures import GAP, LETTER, RADIUS, Figure, Line, Mark, Note, Part, row, text_width
+from compiler.draw.theme import LETTER, RADIUS, text_width
+from docs.figures import GAP, Figure, Line, Mark, Note, Part, row
 
 ACROSS = 28
 """The least room between a column and what stands between the columns."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -14,6 +15,7 @@ from archspec.errors import ArchspecError, suggest
 from runtime.canvases import Lay, lay_maps, lay_points
 from runtime.extras import extra
 from runtime.preprocess import Preprocess
+from runtime.run_folder import DATA, PREPROCESS
 
 with extra("train"):
     from sklearn.datasets import load_digits
@@ -59,6 +61,18 @@ def load_data(name: str) -> Dataset:
     if name not in DATASETS:
         raise ArchspecError(f"no data set '{name}'{suggest(name, DATASETS)} (available: {', '.join(DATASETS)})")
     return DATASETS[name]()
+
+
+def load_data_of(metadata: Mapping[str, str], path: Path) -> Dataset:
+    """The data set that weights were trained on, by the metadata of their file. Raises ArchspecError where it does not
+    say, or says that the images were prepared otherwise."""
+    for key in (DATA, PREPROCESS):
+        if key not in metadata:
+            raise ArchspecError(f"{path} does not say '{key}': `archspec train` did not write it")
+    data = load_data(metadata[DATA])
+    if Preprocess.from_json(metadata[PREPROCESS]) != data.preprocess:
+        raise ArchspecError(f"{path} was trained on other {data.name}: the preprocessing is not the same")
+    return data
 
 
 def _load_digits() -> Dataset:

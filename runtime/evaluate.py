@@ -15,16 +15,15 @@ import numpy.typing as npt
 
 from archspec.errors import ArchspecError
 from runtime.bench import bench
-from runtime.data import Dataset, load_data
+from runtime.data import Dataset, load_data_of
 from runtime.extras import extra
 from runtime.monte_carlo import MC_BATCH, MonteCarlo, measure_monte_carlo
 from runtime.outputs import evaluate_module, last_of
 from runtime.overlay import mark_joints, paint_map, save_picture, save_sheet
 from runtime.picture import draw_predictions, to_pixels
 from runtime.predict import compute_outputs, read_stride
-from runtime.preprocess import Preprocess
 from runtime.proof import compare
-from runtime.run_folder import DATA, MODEL, PICTURE, PREPROCESS, SAMPLES, WEIGHTS, load_weights
+from runtime.run_folder import MODEL, PICTURE, SAMPLES, WEIGHTS, load_weights
 from runtime.session import Session
 from runtime.tasks.grid import Grid
 from runtime.tasks.task import IGNORED, TASKS, find_task
@@ -99,7 +98,7 @@ def evaluate_run(
     _check_files(folder)
     arrays, metadata = load_weights(folder / WEIGHTS)
     _check_weights(module, arrays)
-    data = _load_data_of(metadata, folder)
+    data = load_data_of(metadata, folder / WEIGHTS)
     task = find_task(data.task)
     session = Session(folder / MODEL, providers=providers, threads=threads)
     expected = evaluate_module(module, data.test)
@@ -163,16 +162,6 @@ def _check_weights(module: nn.Module, arrays: dict[str, Array]) -> None:
     for name, array in arrays.items():
         if name in state and not np.array_equal(state[name].detach().cpu().numpy(), array):
             raise ArchspecError(f"the module's '{name}' is not that of {WEIGHTS}; load the weights into it first")
-
-
-def _load_data_of(metadata: dict[str, str], folder: Path) -> Dataset:
-    for key in (DATA, PREPROCESS):
-        if key not in metadata:
-            raise ArchspecError(f"{folder / WEIGHTS} does not say '{key}': `archspec train` did not write it")
-    data = load_data(metadata[DATA])
-    if Preprocess.from_json(metadata[PREPROCESS]) != data.preprocess:
-        raise ArchspecError(f"{folder / WEIGHTS} was trained on other {data.name}: the preprocessing is not the same")
-    return data
 
 
 def _rename(found: dict[str, Array], expected: Mapping[str, Array]) -> dict[str, Array]:

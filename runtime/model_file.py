@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import os
 import re
-import stat
-from collections.abc import Iterator
 from pathlib import Path
 
 from archspec.errors import ArchspecError
+from archspec.files import check_is_file
 from runtime.extras import extra
-from runtime.preprocess import check_is_file
 
 with extra("run"):
     import onnx
     import onnx.checker
-    from google.protobuf.message import DecodeError, Message  # type: ignore[import-untyped]
+    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+
+    from compiler.onnx_source.external import check_external_data
 
 LONGEST_REASON = 300
 PREAMBLE = re.compile(r"^(\[ONNXRuntimeError\] : \d+ : \w+ : )?(/\S+\.(cc|h):\d+ [^)]*\)( const)? )?")
@@ -29,24 +29,11 @@ def check_model_file(path: str | Path) -> None:
     """
     check_is_file(path)
     model = _parse(path)
-    for tensor in find_external(model):
-        _check_external(tensor, Path(path))
+    check_external_data(model, Path(path))
     try:
         onnx.checker.check_model(os.fspath(path))
     except Exception as error:  # ValidationError, and whatever protobuf and the file system add
         raise ArchspecError(f"{path} is not a valid ONNX model: {shorten(error)}") from error
-
-
-def find_external(message: Message) -> Iterator[onnx.TensorProto]:
-    """Every tensor, wherever it hides (subgraphs, attributes, functions), that names a place outside the file."""
-    for field, value in message.ListFields():
-        if field.message_type is None:
-            continue
-        for item in [value] if isinstance(value, Message) else value:
-            if not isinstance(item, onnx.TensorProto):
-                yield from find_external(item)
-            elif item.external_data or item.data_location == onnx.TensorProto.EXTERNAL:
-                yield item
 
 
 def shorten(error: BaseException) -> str:
@@ -62,38 +49,3 @@ def _parse(path: str | Path) -> onnx.ModelProto:
         raise ArchspecError(f"{path} is not an ONNX file, or it is cut off") from error
     except OSError as error:
         raise ArchspecError(f"cannot read {path}: {error.strerror or error}") from error
-
-
-def _check_external(tensor: onnx.TensorProto, model: Path) -> None:
-    what = f"{model}: the external data of '{tensor.name}'"
-    # Two entries of one name would be read differently by different readers.
-    entries = {entry.key: entry.value for entry in tensor.external_data}
-    if len(entries) != len(tensor.external_data):
-        raise ArchspecError(f"{what} names one key twice")
-    name = entries.get("location", "")
-    if name in ("", ".", "..") or any(mark in name for mark in "/\\:\0"):
-        raise ArchspecError(f"{what} lies at {name!r}; only a plain file name in the model's own folder is read")
-    _check_extent(entries, _examine_plain_file(model.parent / name, what), what)
-
-
-def _examine_plain_file(path: Path, what: str) -> int:
-    """The size of a regular file with one name; a link could lead out of the folder, so it is refused."""
-    try:
-        found = os.lstat(path)
-    except OSError as error:
-        raise ArchspecError(f"{what}, {path}, cannot be read: {error.strerror or error}") from error
-    if stat.S_ISLNK(found.st_mode):
-        raise ArchspecError(f"{what}, {path}, is a symbolic link; copy the file instead")
-    if not stat.S_ISREG(found.st_mode):
-        raise ArchspecError(f"{what}, {path}, is not a file")
-    if found.st_nlink != 1:
-        raise ArchspecError(f"{what}, {path}, has {found.st_nlink} names (hard links); copy the file instead")
-    return found.st_size
-
-
-def _check_extent(entries: dict[str, str], size: int, what: str) -> None:
-    offset, length = (entries.get(key, "0") for key in ("offset", "length"))
-    if not all(text.isascii() and text.isdigit() and len(text) < 20 for text in (offset, length)):
-        raise ArchspecError(f"{what} has the offset {offset!r} and length {length!r}; both must be whole numbers")
-    if int(offset) + int(length) > size:
-        raise ArchspecError(f"{what} ends at byte {int(offset) + int(length):,} of a file of {size:,} bytes")

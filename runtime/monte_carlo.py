@@ -51,7 +51,7 @@ def sample_states(module: nn.Module, dataset: Dataset, passes: int, batch: int, 
         raise ArchspecError(f"Monte Carlo batch normalization needs at least 1 pass, found {passes}")
     shared = {name: value.detach().cpu().clone() for name, value in module.state_dict().items()}
     states = []
-    with evaluating(module), _restoring(layers), _measuring(layers):
+    with evaluating(module), _restoring(layers), measuring(layers):
         for number in range(passes):
             chosen = draw_batch(len(dataset.train), batch, seed, number)
             run_images(module, dataset.train.images[chosen], dataset)
@@ -166,7 +166,7 @@ def draw_batch(images: int, batch: int, seed: int, number: int) -> npt.NDArray[n
 
 
 @contextmanager
-def _measuring(layers: Mapping[str, _BatchNorm]) -> Iterator[None]:
+def measuring(layers: Mapping[str, _BatchNorm]) -> Iterator[None]:
     """Every layer first takes over the statistics of its input, then normalizes with them."""
     handles = [layer.register_forward_pre_hook(_take_statistics) for layer in layers.values()]
     try:

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from archspec.errors import ArchspecError
+from archspec.files import check_is_file
 from runtime.extras import extra
 from runtime.strict_json import check_integer, check_keys, check_number, read_json
 
@@ -129,16 +130,6 @@ def load_array(path: str | Path) -> Floats:
     if not np.isfinite(values).all():
         raise ArchspecError(f"{path} holds infinite numbers or NaN")
     return values
-
-
-def check_is_file(path: str | Path) -> None:
-    """Raises ArchspecError unless there is a regular file: no folder, and no pipe or device to wait on."""
-    if "\0" in str(path):
-        raise ArchspecError(f"a file name cannot hold a NUL: {str(path)!r}")
-    if not Path(path).exists():
-        raise ArchspecError(f"{path} does not exist")
-    if not Path(path).is_file():
-        raise ArchspecError(f"{path} is not a file")
 
 
 def _mode(preprocess: Preprocess) -> str:

@@ -12,9 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from archspec.errors import ArchspecError
-from archspec.files import write_whole
+from archspec.files import check_is_file, write_whole
 from runtime.extras import extra
-from runtime.preprocess import check_is_file
 from runtime.strict_json import read_json
 
 with extra("train"):

@@ -6,10 +6,11 @@ from __future__ import annotations
 import errno
 import os
 import sys
+from collections.abc import Callable
 
 import typer
 
-from archspec.cli import analysis, models, specs, weights
+from archspec.cli import analysis, compare, experiments, lint, models, pictures, specs, unravel, weights
 from archspec.errors import ArchspecError
 
 app = typer.Typer(
@@ -33,13 +34,19 @@ def start(
         raise typer.Exit()
 
 
-for _spec_command in (specs.check, specs.list_, specs.show, specs.init, specs.schema):
-    app.command(name=_spec_command.__name__.rstrip("_"), rich_help_panel="Specs")(_spec_command)
-for _analysis_command in (analysis.analyze,):
-    app.command(name=_analysis_command.__name__.rstrip("_"), rich_help_panel="Analysis")(_analysis_command)
-for _model_command in (models.train, models.export, models.evaluate, models.run, models.bench, models.doctor):
-    _class = weights.SeveralWeights if _model_command is models.export else None
-    app.command(name=_model_command.__name__, rich_help_panel="Models", cls=_class)(_model_command)
+PANELS: dict[str, tuple[Callable[..., None], ...]] = {
+    "Specs": (specs.check, specs.list_, specs.show, specs.init, specs.schema, lint.lint, lint.explain),
+    "Analysis": (analysis.analyze, unravel.unravel, compare.diff, compare.assert_, compare.fit),
+    "Pictures": (pictures.draw, pictures.report),
+    "Models": (models.train, models.export, models.evaluate, models.run, models.bench, models.doctor),
+    "Experiments": (experiments.shattering, experiments.surface, experiments.lesion),
+}
+"""The commands, by the panel of `--help` in which they stand."""
+
+for _panel, _commands in PANELS.items():
+    for _command in _commands:
+        _class = weights.SeveralWeights if _command is models.export else None
+        app.command(name=_command.__name__.rstrip("_"), rich_help_panel=_panel, cls=_class)(_command)
 app.add_typer(weights.app, rich_help_panel="Models")
 
 

@@ -14,6 +14,9 @@ MAX_NODES = 100_000
 """As `compiler.elaborate` has it, which help texts should not have to import; a test compares them."""
 
 SpecArgument: TypeAlias = Annotated[str, typer.Argument(metavar="SPEC", help="A file, or a name in the zoo.")]
+NetworkArgument: TypeAlias = Annotated[
+    str, typer.Argument(metavar="SPEC", help="A file, a name in the zoo, or an ONNX model (*.onnx).")
+]
 SetOption: TypeAlias = Annotated[
     list[str], typer.Option("--set", metavar="PARAM=VALUE", help="Override a param, as in --set classes=10.")
 ]
@@ -61,10 +64,15 @@ def _parse_pairs(given: Iterable[str], option: str, parse: Callable[[str, str], 
 
 
 def build_graph(spec: str, params: Iterable[str], sizes: Iterable[str], max_nodes: int) -> Any:
-    """The graph of a spec as the options say."""
+    """The graph of a spec, or of an ONNX file, as the options say."""
+    return open_network(spec, params, sizes, max_nodes)[0]
+
+
+def open_network(source: str, params: Iterable[str], sizes: Iterable[str], max_nodes: int) -> tuple[Any, Any]:
+    """The graph as the options say, and the spec that it was made of, if it was."""
     from archspec import api
 
-    return api.elaborate(api.load(spec, parse_params(params)), parse_sizes(sizes), max_nodes=max_nodes)
+    return api.open_network(source, parse_params(params), parse_sizes(sizes), max_nodes=max_nodes)
 
 
 def print_json(result: Any) -> None:

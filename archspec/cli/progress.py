@@ -1,4 +1,4 @@
-"""The progress bar of training."""
+"""The progress bars of training and of experiments."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn
 
 from runtime.train import Progress as Step
@@ -34,6 +35,17 @@ def follow_training() -> Iterator[Callable[[Step], None]]:
             )
 
         yield show
+
+
+@contextmanager
+def follow_steps(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on stderr for what takes a known number of steps; nothing where stderr is no terminal."""
+    if not sys.stderr.isatty():
+        yield lambda done, of: None
+        return
+    with Progress(*Progress.get_default_columns(), console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(escape(what), total=None)
+        yield lambda done, of: progress.update(task, completed=done, total=of)
 
 
 def _print_epochs(step: Step) -> None:

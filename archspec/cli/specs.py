@@ -71,7 +71,7 @@ def show(
 ) -> None:
     """Show the layers as a tree: shapes, parameters, MACs; repeats are folded."""
     from archspec.cli.tables.specs import print_tree
-    from archspec.cli.tree import fold_tree
+    from compiler.analysis.outline import fold_tree
 
     graph = build_graph(spec, set_, size, max_nodes)
     tree = fold_tree(graph)

@@ -2,32 +2,111 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from math import erf, exp, expm1, log1p, pi, prod, sqrt, tanh
 from typing import ClassVar, Literal
 
-from archspec.ops.base import Number, Pointwise, Shape, Weight, Weights
+from archspec.ops.base import Keeps, Number, Pointwise, Shape, Weight, Weights
+from archspec.ops.gaussian import Part, Passed, pass_curve, pass_rectifier
+from archspec.ops.moments import Gradient, Moments
 
 
 class Activation(Pointwise):
     """A function of each value, or of the values of all channels at a position."""
 
+    bends: ClassVar[tuple[float, ...]] = (0.0,)
+    """Points between which it is smooth on the scale of their distances."""
+    keeps: ClassVar[Keeps] = "operands"
 
-class Relu(Activation):
+    def elementwise(self, x: Shape) -> int:
+        return x.elements
+
+    def curve(self, x: float) -> float:
+        """The function of one number."""
+        raise NotImplementedError(self.kind)
+
+    def derivative(self, x: float) -> float:
+        raise NotImplementedError(self.kind)
+
+    def passed(self, x: Part) -> Passed:
+        """What it makes of the moments of a normal value."""
+        return pass_curve(self, x)
+
+    def fits(self, x: Moments) -> bool:
+        """Whether the law holds exactly for these values."""
+        return x.exact and x.normal and all(axis.profile is None for axis in x.axes)
+
+    def moments(self, x: Moments) -> Moments:
+        return x.each(lambda part: self.passed(part).part, exact=self.fits(x), normal=False, fresh=None)
+
+    def gradients(self, gradient: Gradient, x: Moments) -> tuple[Gradient, ...]:
+        gains = [(count, self.passed(part).gain) for count, part in x.runs]
+        return (gradient.by(gains, exact=gradient.exact and self.fits(x)),)
+
+
+class Rectifier(Activation):
+    """x above zero, a multiple of it below."""
+
+    @property
+    def below(self) -> float:
+        """The slope below zero, at initialization."""
+        return 0.0
+
+    def curve(self, x: float) -> float:
+        return x if x > 0 else self.below * x
+
+    def derivative(self, x: float) -> float:
+        return 1.0 if x > 0 else self.below
+
+    def passed(self, x: Part) -> Passed:
+        return pass_rectifier(self.below, x)
+
+    def fits(self, x: Moments) -> bool:
+        """Around zero the law holds at any scale, and so where positions differ in scale."""
+        return super().fits(x) or (x.exact and x.normal and _is_centred(x))
+
+    def moments(self, x: Moments) -> Moments:
+        passed = super().moments(x)
+        if _is_centred(x):  # the mean goes with the root of what is spread
+            passed = passed.times(prod(axis.root for axis in x.axes), 1.0, 1.0)
+        return replace(passed, rectified=x if self.below == 0 else None)
+
+    def gradients(self, gradient: Gradient, x: Moments) -> tuple[Gradient, ...]:
+        gains = [(count, self.passed(part).gain) for count, part in x.runs]
+        return (gradient.by(gains, at_rectifier=True, exact=gradient.exact and self.fits(x)),)
+
+
+class Relu(Rectifier):
     """max(0, x)."""
+
+    keeps: ClassVar[Keeps] = "result"
 
 
 class Relu6(Activation):
     """min(max(0, x), 6)."""
 
+    bends: ClassVar[tuple[float, ...]] = (0.0, 6.0)
 
-class LeakyRelu(Activation):
+    def curve(self, x: float) -> float:
+        return min(max(0.0, x), 6.0)
+
+    def derivative(self, x: float) -> float:
+        return float(0 < x < 6)
+
+
+class LeakyRelu(Rectifier):
     """x above zero, slope · x below."""
 
     main: ClassVar[str | None] = "slope"
 
     slope: Number = 0.01
 
+    @property
+    def below(self) -> float:
+        return self.slope
 
-class Prelu(Activation):
+
+class Prelu(Rectifier):
     """x above zero, a learned slope for each channel below; the slopes start at `start`."""
 
     main: ClassVar[str | None] = "start"
@@ -37,6 +116,10 @@ class Prelu(Activation):
     def weights(self, x: Shape) -> Weights:
         return {"weight": Weight((x.channels,), self.start)}
 
+    @property
+    def below(self) -> float:
+        return self.start
+
 
 class Elu(Activation):
     """x above zero, alpha (exp(x) - 1) below."""
@@ -45,36 +128,137 @@ class Elu(Activation):
 
     alpha: Number = 1.0
 
+    def curve(self, x: float) -> float:
+        return x if x > 0 else self.alpha * expm1(x)
+
+    def derivative(self, x: float) -> float:
+        return 1.0 if x > 0 else self.alpha * exp(x)
+
 
 class Gelu(Activation):
     """x Φ(x), exactly or by the tanh formula (Hendrycks and Gimpel, 2016)."""
 
+    bends: ClassVar[tuple[float, ...]] = (-3.0, 0.0, 3.0)
+
     approximate: Literal["none", "tanh"] = "none"
+
+    def curve(self, x: float) -> float:
+        return x * _normal_below(x)  # the tanh formula differs by less than 0.0005
+
+    def derivative(self, x: float) -> float:
+        return _normal_below(x) + x * exp(-(x**2) / 2) / sqrt(2 * pi)
 
 
 class Silu(Activation):
     """x sigmoid(x)."""
 
+    bends: ClassVar[tuple[float, ...]] = (-6.0, 0.0, 6.0)
+
+    def curve(self, x: float) -> float:
+        return x * _sigmoid(x)
+
+    def derivative(self, x: float) -> float:
+        share = _sigmoid(x)
+        return share + x * share * (1 - share)
+
 
 class Sigmoid(Activation):
     """1 / (1 + exp(-x))."""
+
+    bends: ClassVar[tuple[float, ...]] = (-6.0, 0.0, 6.0)
+    keeps: ClassVar[Keeps] = "result"
+
+    def curve(self, x: float) -> float:
+        return _sigmoid(x)
+
+    def derivative(self, x: float) -> float:
+        return _sigmoid(x) * _sigmoid(-x)
 
 
 class HardSigmoid(Activation):
     """min(max(0, x + 3), 6) / 6."""
 
+    bends: ClassVar[tuple[float, ...]] = (-3.0, 3.0)
+
+    def curve(self, x: float) -> float:
+        return min(max(0.0, x + 3), 6.0) / 6
+
+    def derivative(self, x: float) -> float:
+        return (-3 < x < 3) / 6
+
 
 class HardSwish(Activation):
     """x hard_sigmoid(x)."""
+
+    bends: ClassVar[tuple[float, ...]] = (-3.0, 3.0)
+
+    def curve(self, x: float) -> float:
+        return x * min(max(0.0, x + 3), 6.0) / 6
+
+    def derivative(self, x: float) -> float:
+        return (2 * x + 3) / 6 if -3 < x < 3 else float(x > 0)
 
 
 class Tanh(Activation):
     """tanh(x)."""
 
+    bends: ClassVar[tuple[float, ...]] = (-3.0, 0.0, 3.0)
+    keeps: ClassVar[Keeps] = "result"
+
+    def curve(self, x: float) -> float:
+        return tanh(x)
+
+    def derivative(self, x: float) -> float:
+        return 1 - tanh(x) ** 2
+
 
 class Softplus(Activation):
     """log(1 + exp(x))."""
 
+    bends: ClassVar[tuple[float, ...]] = (-6.0, 0.0, 6.0)
+
+    def curve(self, x: float) -> float:
+        return max(0.0, x) + log1p(exp(-abs(x)))
+
+    def derivative(self, x: float) -> float:
+        return _sigmoid(x)
+
 
 class Softmax(Activation):
     """exp(x) over its sum along the channels, at each position."""
+
+    keeps: ClassVar[Keeps] = "result"
+
+    def elementwise(self, x: Shape) -> int:
+        return 3 * x.elements  # exp, the sum, the division
+
+    def moments(self, x: Moments) -> Moments:
+        """The mean is one over the number of channels; the rest is for many channels that are normal and alike."""
+        n, part = x.channels, x.whole
+        second = _share_square(n, part.second - part.mean**2)
+        law = Part(1 / n, second, _share_square(n, part.common - part.mean**2))
+        return replace(x.collapsed(), runs=((n, law),), exact=False, normal=False, fresh=None)
+
+    def gradients(self, gradient: Gradient, x: Moments) -> tuple[Gradient, ...]:
+        """E (pᵢ (gᵢ - Σ pⱼ gⱼ))², with n (E pᵢ²)² for E pᵢ³, as it is for equal shares and for a single one."""
+        square = _share_square(x.channels, x.whole.second - x.whole.mean**2)
+        return (gradient.times(square * max(0.0, 1 - x.channels * square), exact=False),)
+
+
+def _is_centred(x: Moments) -> bool:
+    return all(part.mean == 0 for _, part in x.runs)
+
+
+def _sigmoid(x: float) -> float:
+    return 1 / (1 + exp(-x)) if x > -700 else 0.0
+
+
+def _normal_below(x: float) -> float:
+    """The probability that a standard normal value is below x."""
+    return (1 + erf(x / sqrt(2))) / 2
+
+
+def _share_square(channels: int, variance: float) -> float:
+    """The expected square of one of n shares exp(xᵢ) / Σ exp(xⱼ): eᵛ/n² for a small variance v, 1/n for a large one."""
+    spread = exp(min(variance, 500.0))
+    return spread / (channels * (channels - 1 + spread))

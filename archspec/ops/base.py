@@ -6,10 +6,14 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
+from fractions import Fraction
 from math import inf, prod, sqrt
-from typing import Annotated, Any, ClassVar, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+if TYPE_CHECKING:
+    from archspec.ops.moments import Gradient, Moments
 
 LARGEST = 2**31 - 1
 LARGEST_REAL = 3.4e38
@@ -92,6 +96,10 @@ class Weight:
 Weights: TypeAlias = dict[str, Weight]
 
 
+Span: TypeAlias = tuple[int, int]
+"""The first and the last of a run of positions along one axis."""
+
+
 @dataclass(frozen=True, slots=True)
 class Window:
     """A sliding window, the same along each spatial axis."""
@@ -113,6 +121,31 @@ class Window:
             return span // self.stride + 1
         count = -(-span // self.stride) + 1
         return count - 1 if (count - 1) * self.stride >= size + self.padding else count
+
+    def reads(self, span: Span) -> Span:
+        """The positions under the windows from the first of `span` to the last."""
+        lo, hi = span
+        return lo * self.stride - self.padding, hi * self.stride - self.padding + self.reach - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """What training keeps of one operation for its backward pass: operands by their position, the result, and tensors
+    of its own, as numbers of elements for the whole batch."""
+
+    operands: tuple[int, ...] = ()
+    result: bool = False
+    values: int = 0
+    """Elements at the precision of the network's values."""
+    full: int = 0
+    """Elements of four bytes at any precision: means and deviations, and what weights are made of."""
+    indices: int = 0
+    """Elements of eight bytes."""
+    kernels: int = 0
+    """Elements of stored weights that the backward pass reads; mixed precision copies them."""
+
+
+Keeps: TypeAlias = Literal["nothing", "operands", "result"]
 
 
 class OpError(ValueError):
@@ -186,6 +219,13 @@ class Op(BaseModel, ABC):
     """How many values it takes; None for any number."""
     carriers: ClassVar[int | None] = None
     """How many of its first operands carry signal; None for all. The others lend only their extents."""
+    keeps: ClassVar[Keeps] = "nothing"
+    """Which values training keeps for the backward pass, where `saved` has no more to say."""
+    differentiable: ClassVar[bool] = True
+    """Whether a gradient passes through it."""
+
+    mixes: ClassVar[bool] = False
+    """Whether it is a linear map with random weights of its own."""
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
@@ -207,6 +247,55 @@ class Op(BaseModel, ABC):
         """Additions of a bias for one sample."""
         return 0
 
+    def elementwise(self, *args: Any, **kwargs: Any) -> int:
+        """Operations on single numbers beside the two above, for one sample at inference: one for each addition,
+        multiplication, comparison, or function of a number such as exp. A window takes one for each value in it."""
+        return 0
+
+    @property
+    def unknown(self) -> str | None:
+        """What it is called where nothing but its shape is known of it; None for every operation of the language."""
+        return None
+
+    @property
+    def sees_all(self) -> bool:
+        """Whether each position of the result depends, beside what it `reads`, on statistics of the whole map."""
+        return False
+
+    def moments(self, *args: Any, **kwargs: Any) -> Moments | None:
+        """The result's moments at initialization, while training, for operands with these; None where no law is
+        known."""
+        return None
+
+    def gradients(self, gradient: Gradient, *args: Any, **kwargs: Any) -> tuple[Gradient, ...]:
+        """What a gradient with respect to the result leaves at each operand that carries signal, for operands with
+        these moments."""
+        return ()
+
+    def pace(self, axis: int) -> Fraction:
+        """How many positions of an operand lie between two neighbours of the result, along a spatial axis from 0: 2 at
+        stride 2, 1/2 where every position is doubled."""
+        return Fraction(1)
+
+    def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Span | None, ...]:
+        """For each operand the run of its positions, along a spatial axis from 0, from which those of `span` in the
+        result are computed: exact at both ends, and as if maps had no ends.
+
+        None where that is the whole map, wherever `span` lies: then a position of the result has no place in it. A run
+        that ends before it starts is empty.
+        """
+        return tuple(span for _ in xs)
+
+    def shares(self, *args: Any, **kwargs: Any) -> bool:
+        """Whether the result lies in the storage of the first operand: `training` says in which mode."""
+        return False
+
+    def saved(self, *xs: Shape, batch: int, needs: tuple[bool, ...]) -> Saved:
+        """What training keeps, as torch's autograd does; `needs` says which operands want a gradient. Only asked where
+        one does, or the operation has weights that do."""
+        operands = tuple(range(len(xs))) if self.keeps == "operands" else ()
+        return Saved(operands, result=self.keeps == "result")
+
 
 class Layer(Op):
     """An operation on one value: a word of the language."""
@@ -223,12 +312,23 @@ class Layer(Op):
     def bias_adds(self, x: Shape) -> int:
         return 0
 
+    def elementwise(self, x: Shape) -> int:
+        return 0
+
+    def shares(self, x: Shape, *, training: bool) -> bool:
+        return False
+
 
 class Pointwise(Layer):
     """Keeps the shape and has no weights, unless it says otherwise."""
 
     def infer(self, x: Shape) -> Shape:
         return x
+
+
+def count_draws(draw: Draw, batch: int) -> int:
+    """How many numbers chance draws for a batch."""
+    return batch if draw == "sample" else 1
 
 
 def in_words(shapes: Iterable[Shape]) -> str:

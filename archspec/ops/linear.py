@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from fractions import Fraction
 from math import prod, sqrt
 from typing import ClassVar
 
+from archspec.ops.axis import Axis, blend, share_taps
 from archspec.ops.base import (
     Flag,
     Gain,
@@ -15,11 +18,15 @@ from archspec.ops.base import (
     OpError,
     Padding,
     Positive,
+    Saved,
     Shape,
+    Span,
     Weight,
     Weights,
     Window,
 )
+from archspec.ops.gaussian import Part
+from archspec.ops.moments import Gradient, Moments, unit_gradient
 
 
 class Conv(Layer):
@@ -30,6 +37,7 @@ class Conv(Layer):
     """
 
     main: ClassVar[str | None] = "out"
+    mixes: ClassVar[bool] = True
 
     out: Positive
     kernel: Positive = 3
@@ -70,6 +78,24 @@ class Conv(Layer):
     def bias_adds(self, x: Shape) -> int:
         return self.infer(x).elements if self.bias else 0
 
+    def pace(self, axis: int) -> Fraction:
+        return Fraction(self.stride)
+
+    def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Span | None, ...]:
+        return (self.window.reads(span),)
+
+    def saved(self, *xs: Shape, batch: int, needs: tuple[bool, ...]) -> Saved:
+        return _save_input_and_kernel(self, xs[0])
+
+    def moments(self, x: Moments) -> Moments:
+        sizes = list(zip(x.axes, self.infer(x.shape).space, strict=True))
+        shared = prod(share_taps(self.window, size, axis.size, size) for axis, size in sizes)
+        return _mix(self, x, self.groups, [axis.gather(self.window, size) for axis, size in sizes], shared)
+
+    def gradients(self, gradient: Gradient, x: Moments) -> tuple[Gradient, ...]:
+        slid = [axis.spread(self.window, old.size) for axis, old in zip(gradient.axes, x.axes, strict=True)]
+        return (_unmix(self, gradient, x, self.groups, slid),)
+
 
 class ConvTranspose(Layer):
     """Transposed convolution: each input position writes a kernel of outputs.
@@ -78,6 +104,7 @@ class ConvTranspose(Layer):
     """
 
     main: ClassVar[str | None] = "out"
+    mixes: ClassVar[bool] = True
 
     out: Positive
     kernel: Positive = 2
@@ -121,11 +148,41 @@ class ConvTranspose(Layer):
     def bias_adds(self, x: Shape) -> int:
         return self.infer(x).elements if self.bias else 0
 
+    def pace(self, axis: int) -> Fraction:
+        return Fraction(1, self.stride)
+
+    def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Span | None, ...]:
+        w = self.window
+        first, last = (w.padding + span[0] - w.reach) // w.stride + 1, (w.padding + span[1]) // w.stride
+        writers = range(first, last + 1)
+        lo = next((i for i in writers if self._writes(i, span)), None)
+        hi = next((i for i in reversed(writers) if self._writes(i, span)), None)
+        return ((1, 0) if lo is None or hi is None else (lo, hi),)
+
+    def _writes(self, position: int, span: Span) -> bool:
+        """Whether an input position reaches a result in `span`: between the taps of a dilated kernel lie gaps."""
+        start = position * self.stride - self.padding
+        tap = max(0, -((start - span[0]) // self.dilation))
+        return tap < self.kernel and start + tap * self.dilation <= span[1]
+
+    def saved(self, *xs: Shape, batch: int, needs: tuple[bool, ...]) -> Saved:
+        return _save_input_and_kernel(self, xs[0])
+
+    def moments(self, x: Moments) -> Moments:
+        sizes = list(zip(x.axes, self.infer(x.shape).space, strict=True))
+        shared = prod(share_taps(self.window, axis.size, size, size) for axis, size in sizes)
+        return _mix(self, x, self.groups, [axis.spread(self.window, size) for axis, size in sizes], shared)
+
+    def gradients(self, gradient: Gradient, x: Moments) -> tuple[Gradient, ...]:
+        slid = [axis.gather(self.window, old.size) for axis, old in zip(gradient.axes, x.axes, strict=True)]
+        return (_unmix(self, gradient, x, self.groups, slid),)
+
 
 class Linear(Layer):
     """Fully connected layer: (in) -> (out)."""
 
     main: ClassVar[str | None] = "out"
+    mixes: ClassVar[bool] = True
 
     out: Positive
     bias: Flag = True
@@ -147,6 +204,15 @@ class Linear(Layer):
     def bias_adds(self, x: Shape) -> int:
         return self.out if self.bias else 0
 
+    def saved(self, *xs: Shape, batch: int, needs: tuple[bool, ...]) -> Saved:
+        return _save_input_and_kernel(self, xs[0], kernel_needed=needs[0])
+
+    def moments(self, x: Moments) -> Moments:
+        return _mix(self, x, 1, [], 1.0)
+
+    def gradients(self, gradient: Gradient, x: Moments) -> tuple[Gradient, ...]:
+        return (_unmix(self, gradient, x, 1, []),)
+
 
 def _area(edge: int, x: Shape) -> int:
     """Positions in a window with this edge along each spatial axis."""
@@ -166,7 +232,54 @@ def _kernel_and_bias(op: Conv | ConvTranspose | Linear, shape: tuple[int, ...], 
     return weights
 
 
+def _save_input_and_kernel(op: Conv | ConvTranspose | Linear, x: Shape, *, kernel_needed: bool = True) -> Saved:
+    """The input for the kernel's gradient and the kernel for the input's, which a convolution keeps in any case. Under
+    weight normalization the kernel is made anew, and the direction and lengths of v are kept beside it."""
+    kernel = op.weights(x)["weight"].numel
+    read = kernel if kernel_needed else 0
+    if op.weight_norm:
+        return Saved((0,), values=read, full=kernel + op.out)
+    return Saved((0,), kernels=read)
+
+
 def _require_groups(op: Conv | ConvTranspose, x: Shape) -> None:
     for channels, side in ((x.channels, "input"), (op.out, "output")):
         if channels % op.groups != 0:
             raise OpError(f"groups: {op.groups} does not divide the {channels} {side} channels", "groups")
+
+
+def _mix(
+    op: Conv | ConvTranspose | Linear, x: Moments, groups: int, slid: Sequence[tuple[float, Axis]], shared: float
+) -> Moments:
+    """Sums of values times independent weights: their second moments add up.
+
+    `slid` has for each axis the mean sum over what a window sees, and its spread; `shared` is what is left of the
+    kernel's taps in the mean over all positions: near a border not each tap has something to do.
+    """
+    kernel, bias = _variances(op, x.shape)
+    gain, value = kernel * x.channels / groups, x.whole
+    second = gain * prod(total for total, _ in slid) * value.second
+    part = Part(0.0, second + bias, gain * shared * value.common + bias)
+    axes = [blend((second, bias), (axis, Axis(axis.size))) if bias else axis for _, axis in slid]
+    return Moments(((op.out, part),), tuple(axes), exact=x.exact and all(axis.exact for axis in axes))
+
+
+def _unmix(
+    op: Conv | ConvTranspose | Linear, gradient: Gradient, x: Moments, groups: int, slid: Sequence[tuple[float, Axis]]
+) -> Gradient:
+    kernel, _ = _variances(op, x.shape)
+    gain = kernel * op.out / groups * prod(gain for gain, _ in slid)
+    axes = tuple(axis for _, axis in slid)
+    exact = gradient.exact and all(axis.exact for axis in axes)
+    return replace(unit_gradient(x.shape, gain * gradient.second), axes=axes, exact=exact)
+
+
+def _variances(op: Conv | ConvTranspose | Linear, x: Shape) -> tuple[float, float]:
+    """Of the first values of one weight, and of the bias; under weight normalization a kernel's direction is random and
+    its length given."""
+    weights = op.weights(x)
+    kernel, bias = weights["weight"], weights.get("bias")
+    variance = kernel.deviation**2
+    if op.weight_norm:
+        variance = float(weights["length"].init) ** 2 * op.out / kernel.numel
+    return variance, bias.deviation**2 if bias else 0.0

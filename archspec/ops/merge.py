@@ -3,9 +3,23 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from dataclasses import replace
+from itertools import accumulate
+from math import prod
 from typing import ClassVar
 
-from archspec.ops.base import Draw, Op, OpError, Shape, in_words
+from archspec.ops.base import Draw, Op, OpError, Saved, Shape, Span, count_draws, in_words
+from archspec.ops.gaussian import Part
+from archspec.ops.moments import (
+    Gradient,
+    Moments,
+    add_up,
+    align,
+    concatenate,
+    gather_copies,
+    multiply,
+    standard,
+)
 
 
 class Merge(Op):
@@ -23,6 +37,18 @@ class Add(Merge):
     def infer(self, *xs: Shape) -> Shape:
         return _one_shape(self, xs)
 
+    def elementwise(self, *xs: Shape) -> int:
+        return (len(xs) - 1) * xs[0].elements
+
+    def shares(self, *xs: Shape, training: bool) -> bool:
+        return len(xs) == 1
+
+    def moments(self, *xs: Moments) -> Moments:
+        return add_up(xs, 1.0, 1.0, 1.0)
+
+    def gradients(self, gradient: Gradient, *xs: Moments) -> tuple[Gradient, ...]:
+        return (gradient,) * len(xs)
+
 
 class Mul(Merge):
     """The product; an operand with extent 1 along an axis is repeated there, so a gate may be C×1×1 or 1×H×W."""
@@ -35,12 +61,57 @@ class Mul(Merge):
             raise OpError(f"mul needs equal shapes or extents of 1, found {in_words(xs)}")
         return Shape(*extents)
 
+    def elementwise(self, *xs: Shape) -> int:
+        return (len(xs) - 1) * self.infer(*xs).elements
+
+    def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Span | None, ...]:
+        extents = [x.space[axis] for x in xs]
+        return tuple(span if extent == max(extents) else None for extent in extents)
+
+    def shares(self, *xs: Shape, training: bool) -> bool:
+        return len(xs) == 1
+
+    def saved(self, *xs: Shape, batch: int, needs: tuple[bool, ...]) -> Saved:
+        """Multiplied one after the other, each product with a gradient keeps the other factor: an operand, or what the
+        ones before it made."""
+        kept, products = set(), 0
+        for i in range(1, len(xs)):
+            if any(needs[:i]):
+                kept.add(i)
+            if needs[i] and i == 1:
+                kept.add(0)
+            elif needs[i]:
+                products += self.infer(*xs[:i]).elements
+        return Saved(tuple(sorted(kept)), values=batch * products)
+
+    def moments(self, *xs: Moments) -> Moments:
+        return multiply(xs)
+
+    def gradients(self, gradient: Gradient, *xs: Moments) -> tuple[Gradient, ...]:
+        """Times the squares of the other factors; what was repeated gathers from all its copies."""
+        return tuple(self._send(gradient, i, xs) for i in range(len(xs)))
+
+    def _send(self, gradient: Gradient, i: int, xs: tuple[Moments, ...]) -> Gradient:
+        others = [x.runs for k, x in enumerate(xs) if k != i]
+        gains = [(n, prod(part.second for part in parts)) for n, parts in align(*others)] if others else [(1, 1.0)]
+        return gather_copies(gradient.by(gains, exact=False), xs[i])
+
 
 class Mean(Merge):
     """The mean of values of one shape."""
 
     def infer(self, *xs: Shape) -> Shape:
         return _one_shape(self, xs)
+
+    def elementwise(self, *xs: Shape) -> int:
+        return len(xs) * xs[0].elements
+
+    def moments(self, *xs: Moments) -> Moments:
+        weight = 1 / len(xs)
+        return add_up(xs, weight, weight**2, weight**2)
+
+    def gradients(self, gradient: Gradient, *xs: Moments) -> tuple[Gradient, ...]:
+        return (gradient.times(1 / len(xs) ** 2),) * len(xs)
 
 
 class Shake(Merge):
@@ -55,12 +126,43 @@ class Shake(Merge):
     def infer(self, *xs: Shape) -> Shape:
         return _one_shape(self, xs)
 
+    def elementwise(self, *xs: Shape) -> int:
+        return len(xs) * xs[0].elements
+
+    def saved(self, *xs: Shape, batch: int, needs: tuple[bool, ...]) -> Saved:
+        return Saved(full=len(xs) * count_draws(self.draw, batch))
+
+    def moments(self, *xs: Moments) -> Moments:
+        """Of weights that are uniform on the simplex of n: E α² = 2 / (n (n + 1)), E α α' is half of it."""
+        n = len(xs)
+        square, apart = 2 / (n * (n + 1)), (1 / n**2, 1 / n**2)
+        result = add_up(xs, 1 / n, square, square / 2, apart if self.draw == "sample" else None)
+        return replace(result, normal=result.normal and n == 1)
+
+    def gradients(self, gradient: Gradient, *xs: Moments) -> tuple[Gradient, ...]:
+        return (gradient.times(2 / (len(xs) * (len(xs) + 1))),) * len(xs)
+
 
 class Vote(Merge):
     """For each position the share of the operands in which a channel is the largest (the first of equal ones)."""
 
+    differentiable = False
+
     def infer(self, *xs: Shape) -> Shape:
         return _one_shape(self, xs)
+
+    def elementwise(self, *xs: Shape) -> int:
+        return len(xs) * xs[0].elements
+
+    def moments(self, *xs: Moments) -> Moments:
+        """Each operand names one of the channels, all as likely; that they do so independently is an estimate."""
+        n, channels = len(xs), xs[0].channels
+        pairs = (n - 1) / (n * channels**2)
+        law = Part(1 / channels, 1 / (n * channels) + pairs, 1 / channels**2)
+        return replace(xs[0], runs=((channels, law),), exact=False, normal=False, fresh=None, rectified=None)
+
+    def gradients(self, gradient: Gradient, *xs: Moments) -> tuple[Gradient, ...]:
+        return (gradient.times(0.0),) * len(xs)
 
 
 class Concat(Merge):
@@ -70,6 +172,13 @@ class Concat(Merge):
         if len({x.space for x in xs}) > 1:
             raise OpError(f"concat needs equal spatial sizes, found {in_words(xs)}")
         return Shape(sum(x.channels for x in xs), *xs[0].space)
+
+    def moments(self, *xs: Moments) -> Moments:
+        return concatenate(xs)
+
+    def gradients(self, gradient: Gradient, *xs: Moments) -> tuple[Gradient, ...]:
+        starts = accumulate((x.channels for x in xs), initial=0)
+        return tuple(gradient.part(start, x.channels) for start, x in zip(starts, xs, strict=False))
 
 
 class Input(Op):
@@ -81,6 +190,10 @@ class Input(Op):
 
     def infer(self, **sizes: int) -> Shape:
         return Shape(*(sizes[entry] if isinstance(entry, str) else entry for entry in self.dims))
+
+    def moments(self, *xs: Moments, **sizes: int) -> Moments:
+        """Standard normal values."""
+        return standard(self.infer(**sizes))
 
 
 def _one_shape(op: Merge, xs: tuple[Shape, ...]) -> Shape:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
+from dataclasses import replace
+from math import inf, prod, sqrt
 from typing import ClassVar, Literal
 
 from archspec.ops.base import (
@@ -14,10 +17,13 @@ from archspec.ops.base import (
     Positive,
     Probability,
     Ratio,
+    Saved,
     Shape,
     Weight,
     Weights,
 )
+from archspec.ops.gaussian import Part
+from archspec.ops.moments import Gradient, Moments, Runs, align, join
 
 
 class Normalization(Pointwise):
@@ -32,6 +38,59 @@ class Normalization(Pointwise):
             return {}
         return {"weight": Weight((x.channels,), self.start), "bias": Weight((x.channels,), 0.0)}
 
+    @property
+    def by_channel(self) -> bool:
+        """Whether each channel has statistics of its own."""
+        return True
+
+    def removed(self, x: Part, shape: Shape) -> tuple[float, float]:
+        """The expected square of the mean that is taken off, and the expected product of those of two samples; `x` are
+        the moments of the channels that it is taken over."""
+        return x.common, x.common
+
+    def counted(self, shape: Shape) -> float:
+        """How many values a mean is taken over; of a whole batch, so many that it does not matter."""
+        return inf
+
+    def factor(self, x: Part, shape: Shape) -> float:
+        """What squares are multiplied by."""
+        variance = max(0.0, x.second - self.removed(x, shape)[0])
+        return (self.start**2 if self.affine else 1.0) / (variance + self.eps)
+
+    def moments(self, x: Moments) -> Moments:
+        runs = join((n, self._normalize(part, level, x.shape)) for n, (part, level) in align(x.runs, self._levels(x)))
+        return replace(x, runs=runs, exact=x.exact or self._is_sharp(x), rectified=None)
+
+    def gradients(self, gradient: Gradient, x: Moments) -> tuple[Gradient, ...]:
+        """What the gradient says of mean and deviation is lost, two of n dimensions; and of n normal values the inverse
+        of the variance is expected n / (n - 3) times as large as of many."""
+        n = self.counted(x.shape)
+        kept = 1.0 if n == inf else max(0.0, n - 2) / max(1.0, n - 3)
+        gains = [(count, kept * self.factor(level, x.shape)) for count, level in self._levels(x)]
+        return (gradient.by(gains, exact=gradient.exact and x.exact and n == inf),)
+
+    def _levels(self, x: Moments) -> Runs[Part]:
+        """For each channel the moments of those that its statistics are taken over."""
+        return x.runs if self.by_channel else ((x.channels, x.whole),)
+
+    def _normalize(self, x: Part, level: Part, shape: Shape) -> Part:
+        factor, (square, product) = self.factor(level, shape), self.removed(level, shape)
+        apart = 2 * level.mean * (level.mean - x.mean)  # where channels differ that have statistics together
+        return Part(
+            sqrt(factor) * (x.mean - level.mean),
+            factor * max(0.0, x.second - square + apart),
+            factor * max(0.0, x.common - product + apart),
+        )
+
+    def _is_sharp(self, x: Moments) -> bool:
+        """Whether eps does not matter, so that the result has the second moment that it should, whatever x has."""
+        return all(part.second - self.removed(part, x.shape)[0] > 1e4 * self.eps for _, part in self._levels(x))
+
+    def elementwise(self, x: Shape) -> int:
+        """Of each element the sum, the difference from the mean, its square and their sum, the division by the
+        deviation; and scale and shift."""
+        return (7 if self.affine else 5) * x.elements
+
 
 class BatchNorm(Normalization):
     """Normalizes each channel over the batch and all positions; at inference with the running mean and variance."""
@@ -45,6 +104,12 @@ class BatchNorm(Normalization):
         }
         return super().weights(x) | running
 
+    def elementwise(self, x: Shape) -> int:
+        return 2 * x.elements  # one factor and one term for each channel
+
+    def saved(self, *xs: Shape, batch: int, needs: tuple[bool, ...]) -> Saved:
+        return Saved((0,), full=2 * xs[0].channels)
+
 
 class GhostBatchNorm(BatchNorm):
     """Batch normalization that trains with the mean and variance of each part of `size` samples of the batch by itself
@@ -53,6 +118,18 @@ class GhostBatchNorm(BatchNorm):
     main: ClassVar[str | None] = "size"
 
     size: Positive = 32
+
+    def saved(self, *xs: Shape, batch: int, needs: tuple[bool, ...]) -> Saved:
+        """A last part of one value for each channel has no variance: it joins the part before, in a copy of both."""
+        (x,) = xs
+        parts, last = -(-batch // self.size), batch % self.size or self.size
+        if parts == 1 or last * x.elements > x.channels:
+            return Saved((0,), full=2 * x.channels * parts)
+        operands = (0,) if parts > 2 else ()
+        return Saved(operands, values=(self.size + last) * x.elements, full=2 * x.channels * (parts - 1))
+
+    def counted(self, shape: Shape) -> float:
+        return self.size * prod(shape.space)
 
 
 class BatchRenorm(BatchNorm):
@@ -66,14 +143,72 @@ class BatchRenorm(BatchNorm):
     r_max: Ratio = 3.0
     d_max: Gain = 5.0
 
+    def saved(self, *xs: Shape, batch: int, needs: tuple[bool, ...]) -> Saved:
+        """Beside mean and deviation r and, with scales, d and the product of the scales and r."""
+        return Saved((0,), full=(5 if self.affine else 3) * xs[0].channels)
 
-class LayerNorm(Normalization):
+    def moments(self, x: Moments) -> Moments:
+        """At first the running mean is 0 and the deviation 1: within r_max and d_max nothing changes."""
+        runs = join((n, self._renormalize(part, x.shape)) for n, part in x.runs)
+        return replace(x, runs=runs, exact=x.exact and all(self._is_within(part) for _, part in x.runs), rectified=None)
+
+    def factor(self, x: Part, shape: Shape) -> float:
+        variance = max(0.0, x.second - x.common) + self.eps
+        correction = min(self.r_max, max(1 / self.r_max, sqrt(variance / (1 + self.eps))))
+        return super().factor(x, shape) * correction**2
+
+    def _renormalize(self, x: Part, shape: Shape) -> Part:
+        gain = self.start if self.affine else 1.0
+        mean = min(self.d_max, max(-self.d_max, x.mean))
+        kept = min(self.d_max**2, x.common)  # the square of d
+        own = self.factor(x, shape) * max(0.0, x.second - x.common)
+        return Part(gain * mean, own + gain**2 * kept, gain**2 * kept)
+
+    def _is_within(self, x: Part) -> bool:
+        """Whether both corrections are far from their bounds."""
+        own = x.second - x.common
+        return 1.1 / self.r_max**2 < own < self.r_max**2 / 1.1 and 9 * x.common < self.d_max**2
+
+
+class SampleNorm(Normalization):
+    """Normalizes each sample by itself, in training as at inference."""
+
+    @property
+    def sees_all(self) -> bool:
+        return True
+
+    @abstractmethod
+    def count_groups(self, x: Shape) -> int:
+        """How many means and deviations one sample has."""
+
+    def saved(self, *xs: Shape, batch: int, needs: tuple[bool, ...]) -> Saved:
+        return Saved((0,), full=2 * batch * self.count_groups(xs[0]))
+
+
+class LayerNorm(SampleNorm):
     """Normalizes each sample by itself: over channels and positions, or (`over: channels`) at each position."""
 
     over: Literal["sample", "channels"] = "sample"
 
+    @property
+    def sees_all(self) -> bool:
+        return self.over == "sample"
 
-class GroupNorm(Normalization):
+    def count_groups(self, x: Shape) -> int:
+        return 1 if self.over == "sample" else x.elements // x.channels
+
+    @property
+    def by_channel(self) -> bool:
+        return False
+
+    def removed(self, x: Part, shape: Shape) -> tuple[float, float]:
+        return _mean_over(x, shape.channels, prod(shape.space) if self.over == "sample" else 1)
+
+    def counted(self, shape: Shape) -> float:
+        return shape.elements if self.over == "sample" else shape.channels
+
+
+class GroupNorm(SampleNorm):
     """Normalizes each sample over the positions and channels of one of `groups` groups of channels."""
 
     main: ClassVar[str | None] = "groups"
@@ -86,8 +221,21 @@ class GroupNorm(Normalization):
             raise OpError(f"groups: {self.groups} does not divide the {x.channels} channels", "groups")
         return x
 
+    def count_groups(self, x: Shape) -> int:
+        return self.groups
 
-class InstanceNorm(Normalization):
+    @property
+    def by_channel(self) -> bool:
+        return False
+
+    def removed(self, x: Part, shape: Shape) -> tuple[float, float]:
+        return _mean_over(x, shape.channels // self.groups, prod(shape.space))
+
+    def counted(self, shape: Shape) -> float:
+        return shape.elements // self.groups
+
+
+class InstanceNorm(SampleNorm):
     """Normalizes each channel of each sample over its positions."""
 
     affine: Flag = False
@@ -96,3 +244,19 @@ class InstanceNorm(Normalization):
         if x.rank < 1:
             raise OpError(f"instance_norm needs spatial axes, found the vector {x}")
         return x
+
+    def count_groups(self, x: Shape) -> int:
+        return x.channels
+
+    def removed(self, x: Part, shape: Shape) -> tuple[float, float]:
+        return _mean_over(x, 1, prod(shape.space))
+
+    def counted(self, shape: Shape) -> float:
+        return prod(shape.space)
+
+
+def _mean_over(x: Part, channels: int, positions: int) -> tuple[float, float]:
+    """The expected square of a sample's mean over these channels and positions, and the expected product of the means
+    of two samples. Positions are taken to share no more than samples do."""
+    product = x.mean**2 + (x.common - x.mean**2) / channels
+    return product + (x.second - x.common) / (channels * positions), product

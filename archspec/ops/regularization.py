@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from archspec.ops.base import Draw, Flag, Number, Pointwise, Probability, Shape, Weight, Weights
+from archspec.ops.base import (
+    Draw,
+    Flag,
+    Number,
+    Pointwise,
+    Probability,
+    Saved,
+    Shape,
+    Weight,
+    Weights,
+    count_draws,
+)
+from archspec.ops.gaussian import Part
+from archspec.ops.moments import Gradient, Moments
 
 
 class Scale(Pointwise):
@@ -20,6 +33,18 @@ class Scale(Pointwise):
     def weights(self, x: Shape) -> Weights:
         return {"factor": Weight(_extents(self, x), self.value)} if self.trainable else {}
 
+    def elementwise(self, x: Shape) -> int:
+        return x.elements
+
+    def saved(self, *xs: Shape, batch: int, needs: tuple[bool, ...]) -> Saved:
+        return Saved((0,) if self.trainable else ())
+
+    def moments(self, x: Moments) -> Moments:
+        return x.times(self.value, self.value**2, self.value**2)
+
+    def gradients(self, gradient: Gradient, x: Moments) -> tuple[Gradient, ...]:
+        return (gradient.times(self.value**2),)
+
 
 class Shift(Pointwise):
     """x + value; what is added is learned where `trainable` is true, one number or `per: channel`."""
@@ -33,6 +58,19 @@ class Shift(Pointwise):
     def weights(self, x: Shape) -> Weights:
         return {"term": Weight(_extents(self, x), self.value)} if self.trainable else {}
 
+    def elementwise(self, x: Shape) -> int:
+        return x.elements
+
+    def moments(self, x: Moments) -> Moments:
+        return x.each(self._shift, fresh=None if self.value else x.fresh)
+
+    def _shift(self, x: Part) -> Part:
+        more = self.value * (2 * x.mean + self.value)
+        return Part(x.mean + self.value, x.second + more, x.common + more)
+
+    def gradients(self, gradient: Gradient, x: Moments) -> tuple[Gradient, ...]:
+        return (gradient,)
+
 
 class Dropout(Pointwise):
     """While training, sets each element to zero with probability `rate` and divides the others by 1 - rate."""
@@ -40,6 +78,25 @@ class Dropout(Pointwise):
     main: ClassVar[str | None] = "rate"
 
     rate: Probability = 0.5
+
+    def shares(self, x: Shape, *, training: bool) -> bool:
+        return self.rate == 0 or not training
+
+    def saved(self, *xs: Shape, batch: int, needs: tuple[bool, ...]) -> Saved:
+        """The mask, which torch on a CPU keeps as numbers, and the factor 0 where nothing is let through."""
+        return Saved(values=1 if self.rate == 1 else batch * xs[0].elements if self.rate else 0)
+
+    @property
+    def _factor(self) -> float:
+        """The expected square of what it multiplies by."""
+        return 0.0 if self.rate == 1 else 1 / (1 - self.rate)
+
+    def moments(self, x: Moments) -> Moments:
+        mean = float(self.rate < 1)
+        return x.times(mean, self._factor, mean, normal=x.normal and self.rate == 0)
+
+    def gradients(self, gradient: Gradient, x: Moments) -> tuple[Gradient, ...]:
+        return (gradient.times(self._factor),)
 
 
 class StochasticDepth(Pointwise):
@@ -61,6 +118,28 @@ class StochasticDepth(Pointwise):
         """What it multiplies by at inference."""
         return 1.0 if self.rescale else self.survival
 
+    def elementwise(self, x: Shape) -> int:
+        return 0 if self.rescale else x.elements
+
+    def shares(self, x: Shape, *, training: bool) -> bool:
+        return self.rescale and not training
+
+    def saved(self, *xs: Shape, batch: int, needs: tuple[bool, ...]) -> Saved:
+        return Saved(values=count_draws(self.draw, batch))
+
+    @property
+    def _kept(self) -> float:
+        """What it multiplies by where it keeps a value, while training."""
+        return 1 / self.survival if self.rescale and self.survival else 1.0
+
+    def moments(self, x: Moments) -> Moments:
+        mean, square = self.survival * self._kept, self.survival * self._kept**2
+        common = square if self.draw == "batch" else mean**2
+        return x.times(mean, square, common, normal=x.normal and self.survival == 1)
+
+    def gradients(self, gradient: Gradient, x: Moments) -> tuple[Gradient, ...]:
+        return (gradient.times(self.survival * self._kept**2),)
+
 
 class ShakeDrop(Pointwise):
     """While training, multiplies by b + α - b α forward and by b + β - b β backward, with b = 1 at probability
@@ -71,6 +150,24 @@ class ShakeDrop(Pointwise):
 
     survival: Probability = 0.5
     draw: Draw = "sample"
+
+    def elementwise(self, x: Shape) -> int:
+        return x.elements
+
+    def saved(self, *xs: Shape, batch: int, needs: tuple[bool, ...]) -> Saved:
+        return Saved(full=count_draws(self.draw, batch))
+
+    @property
+    def _square(self) -> float:
+        """The expected square of either factor: 1 where b is, and that of α or β, a third, where it is not."""
+        return self.survival + (1 - self.survival) / 3
+
+    def moments(self, x: Moments) -> Moments:
+        common = self._square if self.draw == "batch" else self.survival**2
+        return x.times(self.survival, self._square, common, normal=x.normal and self.survival == 1)
+
+    def gradients(self, gradient: Gradient, x: Moments) -> tuple[Gradient, ...]:
+        return (gradient.times(self._square),)
 
 
 def _extents(op: Scale | Shift, x: Shape) -> tuple[int, ...]:

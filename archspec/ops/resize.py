@@ -2,15 +2,36 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from fractions import Fraction
+from itertools import accumulate
+from math import prod
 from typing import ClassVar, Literal
 
-from archspec.ops.base import Flag, Layer, NonNegative, Op, OpError, Positive, Shape, Window, in_words
+from archspec.ops.axis import Axis, place
+from archspec.ops.base import (
+    Flag,
+    Keeps,
+    Layer,
+    NonNegative,
+    Op,
+    OpError,
+    Positive,
+    Saved,
+    Shape,
+    Span,
+    Window,
+    in_words,
+)
+from archspec.ops.gaussian import Part, pass_largest, pass_rectifier
+from archspec.ops.moments import Gradient, Moments, average, cut, join, standard
 
 
 class Pool(Layer):
     """A sliding window over each channel; `stride` is the kernel unless given; `ceil` keeps a last partial window."""
 
     main: ClassVar[str | None] = "kernel"
+    keeps: ClassVar[Keeps] = "operands"
 
     kernel: Positive = 2
     stride: Positive | None = None
@@ -31,13 +52,53 @@ class Pool(Layer):
             raise OpError(f"a window of {self.kernel} does not fit into {x}", "kernel")
         return Shape(x.channels, *space)
 
+    def elementwise(self, x: Shape) -> int:
+        return self.infer(x).elements * prod([self.kernel] * x.rank)
+
+    def pace(self, axis: int) -> Fraction:
+        return Fraction(self.window.stride)
+
+    def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Span | None, ...]:
+        return (self.window.reads(span),)
+
 
 class MaxPool(Pool):
     """The largest value in each window; padding never wins."""
 
+    def saved(self, *xs: Shape, batch: int, needs: tuple[bool, ...]) -> Saved:
+        return Saved((0,), indices=batch * self.infer(*xs).elements)
+
+    def moments(self, x: Moments) -> Moments:
+        return _take_largest(x, self.kernel ** len(x.axes), tuple(axis for _, axis in _slide(self, x)))
+
+    def gradients(self, gradient: Gradient, x: Moments) -> tuple[Gradient, ...]:
+        return (_send_to_largest(gradient, x, self.kernel ** len(x.axes)),)
+
 
 class AvgPool(Pool):
     """The mean of each window; zeros of the padding count as values."""
+
+    def moments(self, x: Moments) -> Moments:
+        """What samples have in common is in every term; of the rest each term has its own."""
+        area, slid = self.kernel ** len(x.axes), _slide(self, x)
+        counts = _slide(self, standard(x.shape))
+        mean = prod(count for count, _ in counts) / area
+        square = prod(count**2 * axis.square for count, axis in counts) / area**2
+        own = prod(total for total, _ in slid) / area**2
+        return x.each(
+            lambda part: Part(
+                mean * part.mean, square * part.common + own * (part.second - part.common), mean**2 * part.common
+            ),
+            axes=tuple(axis for _, axis in slid),
+            exact=x.exact and self.kernel == 1,
+        )
+
+    def gradients(self, gradient: Gradient, x: Moments) -> tuple[Gradient, ...]:
+        """Exact where windows do not overlap: else a position gets a sum of gradients that may be alike."""
+        slid = [axis.spread(self.window, old.size) for axis, old in zip(gradient.axes, x.axes, strict=True)]
+        gain = prod(total for total, _ in slid) / self.kernel ** (2 * len(x.axes))
+        exact = gradient.exact and self.window.stride >= self.kernel
+        return (gradient.times(gain, axes=tuple(axis for _, axis in slid), exact=exact),)
 
 
 class GlobalPool(Layer):
@@ -48,13 +109,41 @@ class GlobalPool(Layer):
             raise OpError(f"{self.kind} needs spatial axes, found the vector {x}")
         return Shape(x.channels, *[1] * x.rank)
 
+    def elementwise(self, x: Shape) -> int:
+        return x.elements
+
+    def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Span | None, ...]:
+        return (None,)
+
 
 class GlobalAvgPool(GlobalPool):
     """The mean of each channel over all positions."""
 
+    def moments(self, x: Moments) -> Moments:
+        """What samples have in common is in every term, the rest in none but its own."""
+        n = x.positions
+        return x.each(
+            lambda part: part._replace(second=part.common + (part.second - part.common) / n),
+            axes=(Axis(1),) * len(x.axes),
+            exact=x.exact and n == 1,
+        )
+
+    def gradients(self, gradient: Gradient, x: Moments) -> tuple[Gradient, ...]:
+        axes = tuple(Axis(axis.size) for axis in x.axes)
+        return (gradient.times(1 / x.positions**2, axes=axes),)
+
 
 class GlobalMaxPool(GlobalPool):
     """The largest value of each channel over all positions."""
+
+    def saved(self, *xs: Shape, batch: int, needs: tuple[bool, ...]) -> Saved:
+        return Saved((0,), indices=batch * xs[0].channels)
+
+    def moments(self, x: Moments) -> Moments:
+        return _take_largest(x, x.positions, (Axis(1),) * len(x.axes))
+
+    def gradients(self, gradient: Gradient, x: Moments) -> tuple[Gradient, ...]:
+        return (_send_to_largest(gradient, x, x.positions),)
 
 
 class Upsample(Layer):
@@ -70,12 +159,61 @@ class Upsample(Layer):
             raise OpError(f"upsample needs one to three spatial axes, found the shape {x}")
         return Shape(x.channels, *(size * self.scale for size in x.space))
 
+    def elementwise(self, x: Shape) -> int:
+        return 0 if self.mode == "nearest" else self.infer(x).elements * 2**x.rank
+
+    def pace(self, axis: int) -> Fraction:
+        return Fraction(1, self.scale)
+
+    def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Span | None, ...]:
+        """Linearly position i reads the two neighbours of (i + 1/2) / scale - 1/2, or the one that lies there."""
+        lo, hi = span
+        if self.mode == "nearest":
+            return ((lo // self.scale, hi // self.scale),)
+        return (((2 * lo + 1 - self.scale) // (2 * self.scale), -((self.scale - 2 * hi - 1) // (2 * self.scale))),)
+
+    @property
+    def _square(self) -> float:
+        """Along one axis, the mean over positions of the sum of squared weights."""
+        if self.mode == "nearest":
+            return 1.0
+        shares = [((2 * i + 1 - self.scale) / (2 * self.scale)) % 1 for i in range(min(self.scale, 1000))]
+        return sum(share**2 + (1 - share) ** 2 for share in shares) / len(shares)
+
+    def moments(self, x: Moments) -> Moments:
+        square = self._square ** len(x.axes)
+        return x.each(
+            lambda part: part._replace(second=part.common + square * (part.second - part.common)),
+            axes=tuple(axis.repeat(self.scale) for axis in x.axes),
+            exact=x.exact and square == 1,
+        )
+
+    def gradients(self, gradient: Gradient, x: Moments) -> tuple[Gradient, ...]:
+        """The sum over the copies, taken as independent."""
+        axes = tuple(axis.merge(self.scale) for axis in gradient.axes)
+        return (gradient.times((self.scale * self._square) ** len(x.axes), axes=axes, exact=False),)
+
 
 class Flatten(Layer):
     """All extents in one: (C, *S) -> (C · ΠS)."""
 
     def infer(self, x: Shape) -> Shape:
         return Shape(x.elements)
+
+    def shares(self, x: Shape, *, training: bool) -> bool:
+        return True
+
+    def moments(self, x: Moments) -> Moments:
+        runs = join((count * x.positions, part) for count, part in x.runs)
+        return replace(x, runs=runs, axes=(), rectified=None)
+
+    def gradients(self, gradient: Gradient, x: Moments) -> tuple[Gradient, ...]:
+        starts = accumulate((count * x.positions for count, _ in x.runs), initial=0)
+        runs = [
+            (count, average(cut(gradient.runs, start, count * x.positions)))
+            for start, (count, _) in zip(starts, x.runs, strict=False)
+        ]
+        return (replace(gradient, runs=join(runs), axes=tuple(Axis(axis.size) for axis in x.axes)),)
 
 
 class PadChannels(Layer):
@@ -89,6 +227,13 @@ class PadChannels(Layer):
         if self.out < x.channels:
             raise OpError(f"cannot pad {x.channels} channels to {self.out}", "out")
         return Shape(self.out, *x.space)
+
+    def moments(self, x: Moments) -> Moments:
+        zeros = ((self.out - x.channels, Part(0.0, 0.0, 0.0)),) if self.out > x.channels else ()
+        return replace(x, runs=x.runs + zeros, rectified=None)
+
+    def gradients(self, gradient: Gradient, x: Moments) -> tuple[Gradient, ...]:
+        return (gradient.part(0, x.channels),)
 
 
 class Crop(Op):
@@ -106,6 +251,23 @@ class Crop(Op):
             raise OpError(f"cannot cut the centre, {cut}, out of {xs[0]}: an odd number of pixels would be left over")
         return cut
 
+    def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Span | None, ...]:
+        start = (xs[0].space[axis] - self.infer(*xs).space[axis]) // 2
+        return ((span[0] + start, span[1] + start), *[None] * (len(xs) - 1))
+
+    def shares(self, *xs: Shape, training: bool) -> bool:
+        return True
+
+    def moments(self, x: Moments, *others: Moments) -> Moments:
+        space = self.infer(x.shape, *(other.shape for other in others)).space
+        factor, axes = place(x.axes, space)
+        mean = prod(min(1.0, old / new) for old, new in zip(x.shape.space, space, strict=True))
+        return x.times(mean, factor, factor, axes=axes, normal=x.normal and mean == 1)
+
+    def gradients(self, gradient: Gradient, x: Moments, *others: Moments) -> tuple[Gradient, ...]:
+        factor, axes = place(gradient.axes, x.shape.space)
+        return (gradient.times(factor, axes=axes),)
+
 
 class PadSpace(Op):
     """Pads its first operand with zeros to the largest extents among all operands, as equally on both sides as can be;
@@ -118,3 +280,43 @@ class PadSpace(Op):
         if len({x.rank for x in xs}) > 1:
             raise OpError(f"cannot pad {in_words(xs)} to one size: they differ in axes")
         return Shape(xs[0].channels, *map(max, zip(*(x.space for x in xs), strict=True)))
+
+    def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Span | None, ...]:
+        before = (self.infer(*xs).space[axis] - xs[0].space[axis]) // 2
+        return ((span[0] - before, span[1] - before), *[None] * (len(xs) - 1))
+
+    def moments(self, x: Moments, *others: Moments) -> Moments:
+        space = self.infer(x.shape, *(other.shape for other in others)).space
+        factor, axes = place(x.axes, space)
+        mean = prod(min(1.0, old / new) for old, new in zip(x.shape.space, space, strict=True))
+        return x.times(mean, factor, factor, axes=axes, normal=x.normal and mean == 1)
+
+    def gradients(self, gradient: Gradient, x: Moments, *others: Moments) -> tuple[Gradient, ...]:
+        factor, axes = place(gradient.axes, x.shape.space)
+        return (gradient.times(factor, axes=axes),)
+
+
+def _slide(op: Pool, x: Moments) -> list[tuple[float, Axis]]:
+    """For each axis the mean sum over what a window sees, and its spread."""
+    return [axis.gather(op.window, size) for axis, size in zip(x.axes, op.infer(x.shape).space, strict=True)]
+
+
+def _take_largest(x: Moments, count: int, axes: tuple[Axis, ...]) -> Moments:
+    """The largest of so many positions, which are taken to share no more than samples do. Where the values are positive
+    parts, of what they are the positive parts of."""
+    before, rectified = x.rectified or x, x.rectified is not None
+    runs = join((n, pass_largest(count, rectified, part).part) for n, part in before.runs)
+    return replace(x, runs=runs, axes=axes, exact=False, normal=False, fresh=None, rectified=None)
+
+
+def _send_to_largest(gradient: Gradient, x: Moments, count: int) -> Gradient:
+    """Each value goes to one position; where the values are positive parts, almost always to a positive one."""
+    share = prod(axis.size for axis in gradient.axes) / x.positions
+    sent = gradient.times(share, axes=tuple(Axis(axis.size) for axis in x.axes), exact=False)
+    if x.rectified is None:
+        return sent
+    chances = [
+        (n, pass_largest(count, True, part).gain / (pass_rectifier(0.0, part).gain or 1.0))
+        for n, part in x.rectified.runs
+    ]
+    return sent.lifted(chances)

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
 
 from archspec.errors import Diagnostic, Mistakes, Place, SpecError, suggest
+from archspec.spec.comments import Comment
 from archspec.spec.document import Block, Document, is_size, merge_defaults, read_param, read_signature
 from archspec.spec.layers import Node
 from archspec.spec.messages import report_invalid
@@ -43,6 +44,8 @@ class Spec:
     written: Table
     """The marked data of the document that holds the network."""
     mistakes: tuple[Diagnostic, ...] = ()
+    comments: tuple[Comment, ...] = ()
+    """What comments in its files say to the program."""
 
     def to_data(self) -> dict[str, Any]:
         """The same network as one document without `extends` or `import`, as plain data."""
@@ -63,7 +66,8 @@ def read_spec(source: str | Path, params: Mapping[str, Any] | None = None) -> Sp
     path = find_spec(source)
     reader = _Reader(root=real_path(path).parent)
     spec = reader.read_whole(path)
-    return _set_params(replace(spec, mistakes=tuple(reader.mistakes)), params or {})
+    spec = replace(spec, mistakes=tuple(reader.mistakes), comments=tuple(reader.comments))
+    return _set_params(spec, params or {})
 
 
 def load(source: str | Path, params: Mapping[str, Any] | None = None) -> Spec:
@@ -86,6 +90,7 @@ class _Reader:
     root: Path
     """The folder of the spec; imports stay inside it or inside the zoo."""
     mistakes: list[Diagnostic] = field(default_factory=Mistakes)
+    comments: list[Comment] = field(default_factory=list)
     libraries: dict[Path, dict[str, Block]] = field(default_factory=dict)
     trail: list[Path] = field(default_factory=list)
     """The real paths of the files that led to the one that is being read."""
@@ -202,6 +207,7 @@ class _Reader:
         name = shown(path)
         marked: Marked = read_file(path, name)
         self.mistakes.extend(marked.mistakes)
+        self.comments.extend(marked.comments)
         if not isinstance(marked.data, Table):
             raise SpecError(
                 [Diagnostic("wrong-type", "a document is a mapping that starts with `archspec: 1`", Place(name))]

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, NoReturn
 import yaml
 
 from archspec.errors import Diagnostic, Place, SpecError
+from archspec.spec.comments import BREAK, Comment, find_comments
 
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 64
@@ -24,7 +25,6 @@ MAX_NUMBER = 64
 _PARSER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 _CONTROL = re.compile(r"[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_BREAK = re.compile(r"\r\n|[\n\r\x85\u2028\u2029]")
 _IN_JSON_STRINGS = re.compile(r"[\x7f-\x9f\u2028\u2029\ufffe\uffff]")
 _SURROGATES = re.compile(r"(?<!\\)((?:\\\\)*)\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
 _INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
@@ -63,10 +63,12 @@ class Items(list[Any]):
 
 
 class Marked(NamedTuple):
-    """A document's data, and the mistakes beside which it could still be read."""
+    """A document's data, the mistakes beside which it could still be read, and the comments that speak to this
+    program."""
 
     data: Any
     mistakes: tuple[Diagnostic, ...]
+    comments: tuple[Comment, ...] = ()
 
 
 def place_in(data: Any, path: tuple[Any, ...], start: Place, *, key: bool = False) -> Place:
@@ -129,7 +131,7 @@ def _join_surrogates(match: re.Match[str]) -> str:
 
 
 def _place_after(before: str, name: str) -> Place:
-    lines = _BREAK.split(before)
+    lines = BREAK.split(before)
     return Place(name, len(lines), len(lines[-1]) + 1)
 
 
@@ -166,6 +168,10 @@ class _Builder:
     aliases: int = 0
     documents: int = 0
     root: Any = None
+    first: int = 0
+    """The line where the document's data starts."""
+    strings: list[tuple[int, int]] = field(default_factory=list)
+    """Where the scalars stand in the text that hold a `#`, which starts no comment."""
 
     def build(self, text: str) -> Marked:
         parser = None
@@ -180,7 +186,8 @@ class _Builder:
                 parser.dispose()
         if self.documents == 0 or self.root is None:
             _refuse("empty", "the document is empty; a spec starts with `archspec: 1`", Place(self.name))
-        return Marked(self.root, tuple(self.mistakes))
+        comments = find_comments(text, self.name, self.strings, self.first)
+        return Marked(self.root, tuple(self.mistakes), comments)
 
     def _take(self, event: Any) -> None:
         place = self._place(event.start_mark)
@@ -199,6 +206,7 @@ class _Builder:
     def _node(self, event: Any, place: Place) -> None:
         before = self.nodes
         self._count(1, place)
+        self.first = self.first or place.line
         if event.tag is not None:
             _refuse("tag", f"tags are not part of the language: {event.tag}", place)
         if isinstance(event, yaml.ScalarEvent):
@@ -262,6 +270,8 @@ class _Builder:
 
     def _scalar(self, event: Any, place: Place) -> Any:
         text: str = event.value
+        if "#" in text:
+            self.strings.append((event.start_mark.index, event.end_mark.index))
         if any(0xD800 <= ord(character) <= 0xDFFF for character in text):
             _refuse("not-utf8", "half a surrogate pair is not a character", place)
         return self._resolve(text, place) if event.implicit[0] and not event.style else text

@@ -1,20 +1,42 @@
-"""What a network costs: parameters, buffers, multiply-accumulates and the sizes of its activations."""
+"""What a network costs: parameters, buffers, operations and the traffic of its values; per node, block and stage."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields
+from fractions import Fraction
 from functools import cached_property
+from itertools import accumulate
 from typing import Any
 
 from archspec.ops import Input, Shape, Weight
-from compiler.graph import Graph
+from compiler.analysis import conventions
+from compiler.graph import Graph, Node
+
+RULES: Mapping[str, conventions.Rule] = {
+    "conv-linear": conventions.count_macs,
+    "conv-linear-bias": conventions.count_macs_and_biases,
+    "flops": conventions.count_flops,
+    "torchinfo": conventions.count_as_torchinfo,
+    "fvcore": conventions.count_as_fvcore,
+    "ptflops": conventions.count_as_ptflops,
+    "ptflops-aten": conventions.count_macs_and_biases,
+    "thop": conventions.count_as_thop,
+}
 
 CONVENTIONS = {  # what a multiply-accumulate is counted for
     "conv-linear": "with weights of convolutions and linear layers, no bias, one sample",
     "conv-linear-bias": "the same, and one for each addition of their bias",
     "flops": "two for each of conv-linear, as torch's FlopCounterMode counts",
+    "torchinfo": "conv-linear-bias, and one for each parameter of normalization and PReLU",
+    "fvcore": "conv-linear; for each number two in BatchNorm, five in other norms, one in means",
+    "ptflops": "conv-linear-bias; for each number two in norms, activations and pooling (most twice)",
+    "ptflops-aten": "the same as conv-linear-bias",
+    "thop": "conv-linear; for each number four in norms, one in means",
 }
+
+PRECISIONS = {"fp32": 4, "fp16": 2, "bf16": 2}
+"""Bytes of a number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +51,26 @@ class NodeCost:
     buffers: int
     macs: int
     bias_adds: int
+    elementwise: int
+    read: int
+    """Numbers in the operands that carry signal; none where the result is a view."""
+    written: int
+    """Numbers in the result; none where it is a view."""
+    block: str | None
+    """The innermost residual or dense body that it belongs to, with the shortcut and the merge."""
+    stage: int
+
+    @property
+    def elements(self) -> int:
+        return self.shape.elements
 
     def to_dict(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in self.__slots__} | {"shape": list(self.shape)}
+        return {field.name: getattr(self, field.name) for field in fields(self)} | {"shape": list(self.shape)}
 
 
 @dataclass(frozen=True)
 class Cost:
-    """The cost of a network, node by node; the totals are sums."""
+    """The cost of a network or a part of it, node by node; the totals are sums."""
 
     nodes: tuple[NodeCost, ...]
 
@@ -57,9 +91,18 @@ class Cost:
 
     @cached_property
     def macs(self) -> dict[str, int]:
-        """Multiply-accumulates for one sample in each of `CONVENTIONS`."""
-        macs, biases = sum(node.macs for node in self.nodes), sum(node.bias_adds for node in self.nodes)
-        return {"conv-linear": macs, "conv-linear-bias": macs + biases, "flops": 2 * macs}
+        """What one sample costs in each of `CONVENTIONS`."""
+        return {name: sum(map(rule, self.nodes)) for name, rule in RULES.items()}
+
+    @cached_property
+    def elementwise(self) -> int:
+        """Operations on single numbers for one sample at inference, beside products with weights and their biases."""
+        return sum(node.elementwise for node in self.nodes)
+
+    @cached_property
+    def operations(self) -> int:
+        """All arithmetic for one sample at inference: two for each multiply-accumulate, the biases, the elementwise."""
+        return sum(2 * node.macs + node.bias_adds + node.elementwise for node in self.nodes)
 
     @cached_property
     def activations(self) -> int:
@@ -75,6 +118,47 @@ class Cost:
     def _computed(self) -> list[NodeCost]:
         return [node for node in self.nodes if node.kind != Input.kind]
 
+    @cached_property
+    def blocks(self) -> Mapping[str, Cost]:
+        """The cost of each residual or dense body, by its name; what is in none is left out."""
+        return {name: cost for name, cost in _group(self.nodes, "block") if name is not None}
+
+    @cached_property
+    def stages(self) -> tuple[Cost, ...]:
+        """The costs of runs of nodes whose maps lie equally dense over the input, in the graph's order: one from each
+        stride to the next. A body counts where its merge lies; gates that leave the map for a while belong to the run
+        around them, and all that follows the last map is one run."""
+        return tuple(cost for _, cost in _group(self.nodes, "stage"))
+
+    @property
+    def space(self) -> tuple[int, ...]:
+        """The extents of the last map."""
+        return next((node.shape.space for node in reversed(self.nodes) if node.shape.rank), ())
+
+    def moved(self, *, batch: int = 1, precision: str = "fp32") -> int:
+        """Bytes between memory and processor if each operation reads its operands and weights once, writes its result
+        once, and keeps nothing for the next: for a whole batch, the weights once."""
+        stored = self.parameters + self.frozen + self.buffers
+        values = sum(node.read + node.written for node in self.nodes)
+        return PRECISIONS[precision] * (stored + batch * values)
+
+    def intensity(self, *, batch: int = 1, precision: str = "fp32") -> float:
+        """Arithmetic intensity: `operations` for each byte that is `moved`."""
+        moved = self.moved(batch=batch, precision=precision)
+        return batch * self.operations / moved if moved else 0.0
+
+    def summarize(self) -> dict[str, Any]:
+        """The numbers of a part."""
+        return {
+            "nodes": len(self.nodes),
+            "parameters": self.parameters,
+            "macs": self.macs["conv-linear"],
+            "elementwise": self.elementwise,
+            "operations": self.operations,
+            "bytes_moved": self.moved(),
+            "intensity": self.intensity(),
+        }
+
     def to_dict(self) -> dict[str, Any]:
         macs = {"total": self.macs["conv-linear"], "convention": "conv-linear", "conventions": self.macs}
         largest = {"node": self.largest.id, "shape": list(self.largest.shape), "elements": self.largest.shape.elements}
@@ -82,29 +166,93 @@ class Cost:
             "parameters": {"trainable": self.parameters, "frozen": self.frozen, "buffers": self.buffers},
             "macs": macs,
             "activations": {"elements": self.activations, "largest": largest},
+            "operations": {
+                "total": self.operations,
+                "elementwise": self.elementwise,
+                "bytes_moved": self.moved(),
+                "intensity": self.intensity(),
+                "convention": "one sample at inference, fp32, each operation by itself",
+            },
+            "stages": [{"space": list(stage.space), **stage.summarize()} for stage in self.stages],
+            "blocks": [{"block": name, **block.summarize()} for name, block in self.blocks.items()],
         }
 
 
 def measure_cost(graph: Graph) -> Cost:
-    """Count what every operation stores and computes, at the graph's sizes and for one sample."""
-    rows = []
-    for node in graph:
-        shapes = graph.operands(node)
-        weights = node.op.weights(*shapes).values()
-        rows.append(
-            NodeCost(
-                id=node.id,
-                kind=node.op.kind,
-                shape=node.shape,
-                parameters=_count(weight for weight in weights if weight.trainable),
-                frozen=_count(weight for weight in weights if not (weight.trainable or weight.buffer)),
-                buffers=_count(weight for weight in weights if weight.buffer),
-                macs=node.op.macs(*shapes),
-                bias_adds=node.op.bias_adds(*shapes),
-            )
-        )
-    return Cost(tuple(rows))
+    """Count what every operation stores, computes and moves, at the graph's sizes and for one sample."""
+    bodies = {node.body: node.id for node in graph if node.body is not None}
+    blocks = {node.id: _find_block(node, bodies) for node in graph}
+    stages = _number_stages(graph, {id: bodies[block] for id, block in blocks.items() if block is not None})
+    return Cost(tuple(_measure(node, graph, blocks[node.id], stages[node.id]) for node in graph))
+
+
+def _measure(node: Node, graph: Graph, block: str | None, stage: int) -> NodeCost:
+    shapes = graph.operands(node)
+    weights = node.op.weights(*shapes).values()
+    view = not shapes or node.op.shares(*shapes, training=False)
+    return NodeCost(
+        id=node.id,
+        kind=node.op.kind,
+        shape=node.shape,
+        parameters=_count(weight for weight in weights if weight.trainable),
+        frozen=_count(weight for weight in weights if not (weight.trainable or weight.buffer)),
+        buffers=_count(weight for weight in weights if weight.buffer),
+        macs=node.op.macs(*shapes),
+        bias_adds=node.op.bias_adds(*shapes),
+        elementwise=node.op.elementwise(*shapes),
+        read=0 if view else sum(shape.elements for shape in shapes[: node.op.carriers]),
+        written=0 if view else node.shape.elements,
+        block=block,
+        stage=stage,
+    )
 
 
 def _count(weights: Iterable[Weight]) -> int:
     return sum(weight.numel for weight in weights)
+
+
+def _group(nodes: tuple[NodeCost, ...], key: str) -> Iterator[tuple[Any, Cost]]:
+    """The costs of the nodes that agree in a field, in the order in which its values first occur."""
+    groups: dict[Any, list[NodeCost]] = {}
+    for node in nodes:
+        groups.setdefault(getattr(node, key), []).append(node)
+    return ((value, Cost(tuple(group))) for value, group in groups.items())
+
+
+def _find_block(node: Node, bodies: Collection[str]) -> str | None:
+    """The innermost body around a node: a body's name is the scope of its nodes."""
+    if node.body is not None:
+        return node.body
+    scopes = accumulate(node.id.split("."), "{}.{}".format)
+    return max((scope for scope in scopes if scope in bodies), key=len, default=None)
+
+
+def _number_stages(graph: Graph, merges: Mapping[str, str]) -> dict[str, int]:
+    """The number of each node's stage; `merges` are those that end the bodies around nodes."""
+    own = _find_strides(graph)
+    strides = {id: own[merges.get(id, id)] for id in graph.nodes}
+    last = next((node.id for node in reversed(list(graph)) if node.inputs and strides[node.id]), None)
+    numbers: dict[str, int] = {}
+    number, stride = 0, None
+    for node in graph:
+        found = strides[node.id] if node.inputs else None
+        if found and found != stride:
+            number, stride = number + (stride is not None), found
+        numbers[node.id] = number
+        number += node.id == last  # what follows has no place in a map
+    return numbers
+
+
+def _find_strides(graph: Graph) -> dict[str, tuple[Fraction, ...]]:
+    """By axis, how many input positions lie between two neighbours of a node's map; none where it has no place."""
+    strides: dict[str, tuple[Fraction, ...]] = {}
+    for node in graph:
+        rank = node.shape.rank
+        if isinstance(node.op, Input):
+            strides[node.id] = (Fraction(1),) * rank
+            continue
+        runs = node.op.reads(0, (0, 0), *graph.operands(node)) if rank else ()
+        ways = zip(node.carriers, runs, strict=False)
+        before = next((strides[operand] for operand, run in ways if run is not None and strides[operand]), ())
+        strides[node.id] = tuple(stride * node.op.pace(axis) for axis, stride in enumerate(before[:rank]))
+    return strides

@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from archspec.ops import Shape
 from compiler.analysis.cost import Cost, measure_cost
 from compiler.analysis.paths import Paths, count_paths
+from compiler.analysis.unknown import find_unknown
 from compiler.graph import Graph
+
+if TYPE_CHECKING:
+    from archspec.spec.load import Spec
+    from compiler.analysis.lint import Finding
+    from compiler.analysis.memory import Memory
+    from compiler.analysis.path_gradient import PathGradient
+    from compiler.analysis.receptive_field import ReceptiveField
+    from compiler.analysis.signal import Signal
+
+PARTS = ("receptive_field", "memory", "variance", "gradient", "lint")
+"""What is answered only when asked for, by its key in the result."""
 
 
 @dataclass(frozen=True)
 class Report:
-    """The analysis of a network at given sizes, for one sample."""
+    """The analysis of a network at given sizes. Of `PARTS` those are None that were not asked for."""
 
     name: str
     sizes: Mapping[str, int]
@@ -22,8 +34,16 @@ class Report:
     outputs: Mapping[str, Shape]
     cost: Cost
     paths: Paths
+    unknown: Mapping[str, int]
+    """How many operations of a foreign model no analysis knows, by kind."""
+    receptive_field: ReceptiveField | None = None
+    memory: Memory | None = None
+    variance: Signal | None = None
+    gradient: PathGradient | None = None
+    lint: tuple[Finding, ...] | None = None
 
     def to_dict(self) -> dict[str, Any]:
+        parts = {name: getattr(self, name) for name in PARTS}
         return {
             "name": self.name,
             "sizes": dict(self.sizes),
@@ -31,11 +51,25 @@ class Report:
             "outputs": {name: list(shape) for name, shape in self.outputs.items()},
             **self.cost.to_dict(),
             "paths": self.paths.to_dict(),
+            **({"unknown": dict(self.unknown)} if self.unknown else {}),
+            **{name: _to_data(part) for name, part in parts.items() if part is not None},
         }
 
 
-def analyze(graph: Graph, *, by_length: bool | None = None) -> Report:
-    """Answer what is asked of every network. `by_length`: see `count_paths`."""
+def analyze(
+    graph: Graph,
+    spec: Spec | None = None,
+    *,
+    wanted: Collection[str] = (),
+    by_length: bool | None = None,
+    batch: int = 1,
+    precision: str = "fp32",
+    optimizer: str = "momentum",
+) -> Report:
+    """Answer what is asked of every network, and of `PARTS` what is `wanted`.
+
+    `spec` is what the graph was made of, whose comments `lint` reads. `by_length`: see `count_paths`; `batch`, `precision` and `optimizer`: see `measure_memory`.
+    """
     return Report(
         name=graph.name,
         sizes=graph.sizes,
@@ -43,4 +77,38 @@ def analyze(graph: Graph, *, by_length: bool | None = None) -> Report:
         outputs={name: graph[id].shape for name, id in graph.outputs.items()},
         cost=measure_cost(graph),
         paths=count_paths(graph, by_length=by_length),
+        unknown=find_unknown(graph),
+        **_answer(graph, spec, wanted, {"batch": batch, "precision": precision, "optimizer": optimizer}),
     )
+
+
+def _answer(
+    graph: Graph, spec: Spec | None, wanted: Collection[str], training: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The parts that are wanted; each is imported by itself, since most callers want none."""
+    answers: dict[str, Any] = {}
+    if "receptive_field" in wanted:
+        from compiler.analysis.receptive_field import measure_receptive_field
+
+        answers["receptive_field"] = measure_receptive_field(graph)
+    if "memory" in wanted:
+        from compiler.analysis.memory import measure_memory
+
+        answers["memory"] = measure_memory(graph, **training)
+    if "variance" in wanted:
+        from compiler.analysis.signal import predict_signal
+
+        answers["variance"] = predict_signal(graph)
+    if "gradient" in wanted:
+        from compiler.analysis.path_gradient import predict_path_gradient
+
+        answers["gradient"] = predict_path_gradient(graph)
+    if "lint" in wanted:
+        from compiler.analysis.lint import lint_graph
+
+        answers["lint"] = lint_graph(graph, spec)
+    return answers
+
+
+def _to_data(part: Any) -> Any:
+    return [finding.to_dict() for finding in part] if isinstance(part, tuple) else part.to_dict()

@@ -1,4 +1,5 @@
-"""What every pass is: a rule from a graph and its weights to another pair that computes the same at inference."""
+"""What every pass is: a rule from a graph and its weights to another pair, which computes the same at inference unless
+the pass says otherwise."""
 
 from __future__ import annotations
 

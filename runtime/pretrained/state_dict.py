@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from archspec.errors import ArchspecError
+from archspec.files import check_is_file
 from runtime.extras import extra
-from runtime.preprocess import check_is_file
 from runtime.strict_json import read_json
 
 if TYPE_CHECKING:

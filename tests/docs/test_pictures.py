@@ -10,7 +10,8 @@ from xml.etree import ElementTree
 import pytest
 
 from archspec.spec.load import load
-from docs.figures import LETTER, Figure, beside, box, fan, stack
+from compiler.draw.theme import LETTER
+from docs.figures import Figure, beside, box, fan, stack
 from docs.labels import Subject
 from docs.pictures import draw_subjects
 from docs.zoo_page import PICTURES, picture_files, short

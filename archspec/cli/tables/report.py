@@ -2,17 +2,72 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from archspec.cli.tables.common import console, exactly, in_short, shape_text
 from compiler.analysis.cost import CONVENTIONS
-from compiler.analysis.paths import Level
 from compiler.analysis.report import Report
 
+if TYPE_CHECKING:
+    from compiler.analysis.choices import Choice
 
-def print_report(report: Report, *, batch: int, paths: bool) -> None:
+OWN_CONVENTIONS = ("conv-linear", "conv-linear-bias", "flops")
+"""What is always shown; --cost shows what other tools count, too."""
+
+
+def print_report(
+    report: Report,
+    *,
+    batch: int = 1,
+    paths: bool = False,
+    cost: bool = False,
+    measured: Mapping[str, Any] | None = None,
+    across: tuple[str, Sequence[Choice]] | None = None,
+    every: bool = False,
+) -> None:
+    """Everything that was asked for, one after the other; `measured` holds by part what was measured of it."""
+    out, measured = console(), measured or {}
+    _print_summary(report, batch, out)
+    if paths:
+        from archspec.cli.tables.paths import print_paths
+
+        print_paths(report.paths, out)
+    if cost:
+        from archspec.cli.tables.cost import print_cost
+
+        print_cost(report.cost, out)
+    if report.receptive_field is not None:
+        from archspec.cli.tables.receptive_field import print_receptive_field
+
+        print_receptive_field(report.receptive_field, out)
+    if report.memory is not None:
+        from archspec.cli.tables.memory import print_memory
+
+        print_memory(report.memory, out)
+    if report.variance is not None:
+        from archspec.cli.tables.signal import print_signal
+
+        print_signal(report.variance, measured.get("variance"), out, every=every)
+    if across is not None:
+        from archspec.cli.tables.signal import print_choices
+
+        print_choices(*across, out)
+    if report.gradient is not None:
+        from archspec.cli.tables.gradient import print_gradient
+
+        print_gradient(report.gradient, measured.get("gradient"), out)
+    if report.lint is not None:
+        from archspec.cli.tables.lint import print_lint
+
+        print_lint(report.lint, out)
+
+
+def _print_summary(report: Report, batch: int, out: Console) -> None:
     cost = report.cost
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="bold", no_wrap=True)
@@ -25,10 +80,9 @@ def print_report(report: Report, *, batch: int, paths: bool) -> None:
     if cost.frozen:
         table.add_row("", f"{cost.frozen:,}", "frozen")
     table.add_row("buffers", f"{cost.buffers:,}", "BatchNorm's means and variances")
-    for convention, meaning in CONVENTIONS.items():
-        table.add_row(
-            "FLOPs" if convention == "flops" else "MACs", f"{cost.macs[convention]:,}", f"{convention}: {meaning}"
-        )
+    for convention in OWN_CONVENTIONS:
+        word = "FLOPs" if convention == "flops" else "MACs"
+        table.add_row(word, f"{cost.macs[convention]:,}", f"{convention}: {CONVENTIONS[convention]}")
     bytes_ = 4 * batch * cost.activations
     samples = "one sample" if batch == 1 else f"{batch} samples"
     table.add_row(
@@ -42,40 +96,10 @@ def print_report(report: Report, *, batch: int, paths: bool) -> None:
     for name, level in (report.paths.op.by_output or {}).items():
         table.add_row("", exactly(level.total), f"to {name}")
     sizes = ", ".join(f"{name} = {value}" for name, value in report.sizes.items())
-    out = console()
     out.print(Text.assemble((report.name, "bold"), f" at {sizes}" if sizes else ""))
     out.print(table)
-    if paths:
-        _print_lengths("residual or dense bodies", report.paths.block, out)
-        _print_lengths("operations", report.paths.op, out)
-        _print_through(report, out)
-
-
-def _print_lengths(unit: str, level: Level, out: Console) -> None:
-    lengths = level.by_length or {}
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    table.add_column("length", justify="right")
-    table.add_column("paths", justify="right")
-    table.add_column("share", justify="right")
-    table.add_column("", no_wrap=True)
-    top = max(lengths.values(), default=1)
-    for length, count in lengths.items():
-        share = count * 10**6 // level.total / 10**6  # integers first: the counts may be beyond a float
-        bar = "█" * max(1, round(count * 10**6 // top * 30 / 10**6)) if count * 60 > top else "▏"
-        table.add_row(str(length), exactly(count), f"{share:.2%}", Text(bar, style="cyan"))
-    out.print(f"\npaths by the number of {unit} they pass through", style="bold")
-    out.print(table)
-
-
-def _print_through(report: Report, out: Console) -> None:
-    if not report.paths.through:
-        return
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    table.add_column("block", style="cyan", no_wrap=True)
-    table.add_column("paths", justify="right")
-    table.add_column("share", justify="right")
-    total = report.paths.op.total
-    for block, count in report.paths.through.items():
-        table.add_row(block, exactly(count), f"{count * 10**6 // total / 10**6:.2%}")
-    out.print("\npaths through each block", style="bold")
-    out.print(table)
+    if report.unknown:
+        kinds = ", ".join(f"{count} × {kind}" for kind, count in report.unknown.items())
+        out.print(
+            f"unknown operations: {kinds}; their weights, MACs and receptive field are not counted", style="yellow"
+        )

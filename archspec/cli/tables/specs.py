@@ -12,8 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from archspec.cli.tables.common import console, in_short, shape_text
-from archspec.cli.tree import Branch
 from compiler.analysis.cost import CONVENTIONS
+from compiler.analysis.outline import Branch
 from compiler.graph import Graph
 
 

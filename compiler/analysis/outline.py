@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
+from itertools import chain, groupby
+from math import prod
 from typing import Any
 
 from archspec.ops import Input
@@ -21,8 +25,10 @@ class Branch:
     macs: int
     children: tuple[Branch, ...] = ()
     times: int = 1
+    ids: tuple[str, ...] = ()
+    """A layer's nodes in the graph: one for each of the equal layers that it stands for, in the graph's order."""
 
-    @property
+    @cached_property
     def signature(self) -> Any:
         """What has to be equal for two neighbours to be folded: all but names."""
         kind = self.name.partition(".")[0].rstrip("0123456789")
@@ -34,6 +40,18 @@ class Branch:
             self.macs,
             tuple((c.signature, c.times) for c in self.children),
         )
+
+    @cached_property
+    def layers(self) -> int:
+        """How many layers it holds."""
+        return sum(child.layers * child.times for child in self.children) or 1
+
+    @cached_property
+    def activations(self) -> int:
+        """Numbers in the results of its layers; inputs are not counted."""
+        if self.children:
+            return sum(child.activations * child.times for child in self.children)
+        return 0 if self.label == Input.kind else prod(self.shape)
 
     def to_dict(self) -> dict[str, Any]:
         row: dict[str, Any] = {"name": self.name, "layer": self.label, "shape": list(self.shape)}
@@ -67,19 +85,22 @@ def _leaf(name: str, row: NodeCost, graph: Graph) -> Branch:
     }
     fields = ", ".join(f"{key}={value}" for key, value in changed.items())
     label = op.kind if isinstance(op, Input) or not fields else f"{op.kind}({fields})"
-    return Branch(name, label, tuple(row.shape), row.parameters + row.frozen, row.macs)
+    return Branch(name, label, tuple(row.shape), row.parameters + row.frozen, row.macs, ids=(row.id,))
 
 
 def _fold(name: str, scope: _Scope) -> Branch:
-    folded: list[Branch] = []
-    for key, item in scope.children.items():
-        branch = item if isinstance(item, Branch) else _fold(key, item)
-        if folded and folded[-1].signature == branch.signature:
-            folded[-1] = replace(folded[-1], times=folded[-1].times + 1)
-        else:
-            folded.append(branch)
+    branches = [item if isinstance(item, Branch) else _fold(key, item) for key, item in scope.children.items()]
+    runs = (list(run) for _, run in groupby(branches, key=lambda branch: branch.signature))
+    folded = [run[0] if len(run) == 1 else replace(_join(run), times=len(run)) for run in runs]
     if len(folded) == 1 and folded[0].children and folded[0].times == 1:
         return replace(folded[0], name=f"{name}.{folded[0].name}")  # a scope of one scope is one line
     parameters = sum(child.parameters * child.times for child in folded)
     macs = sum(child.macs * child.times for child in folded)
     return Branch(name, "", folded[-1].shape, parameters, macs, tuple(folded))
+
+
+def _join(equal: Sequence[Branch]) -> Branch:
+    """One branch for equal ones, with the nodes of all."""
+    children = tuple(map(_join, zip(*(branch.children for branch in equal), strict=True)))
+    ids = tuple(chain.from_iterable(branch.ids for branch in equal))
+    return replace(equal[0], children=children, ids=ids)

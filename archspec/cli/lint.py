@@ -1,0 +1,93 @@
+"""Commands that look networks over: lint, explain. None of them needs torch, and onnx only for ONNX files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from archspec.cli.options import (
+    MAX_NODES,
+    JsonOption,
+    MaxNodesOption,
+    SetOption,
+    SizeOption,
+    parse_params,
+    parse_sizes,
+    print_json,
+)
+
+if TYPE_CHECKING:
+    from archspec.spec.codes import Code
+
+
+def lint(
+    specs: Annotated[list[str], typer.Argument(metavar="SPEC...", help="Files, names in the zoo, ONNX models.")],
+    select: Annotated[
+        str, typer.Option(metavar="CODE,...", help="Look for these alone; `unused` stands for all of its kind.")
+    ] = "",
+    ignore: Annotated[str, typer.Option(metavar="CODE,...", help="Do not look for these.")] = "",
+    set_: SetOption = [],  # noqa: B006  (typer copies it)
+    size: SizeOption = [],  # noqa: B006
+    max_nodes: MaxNodesOption = MAX_NODES,
+    as_json: JsonOption = False,
+) -> None:
+    """Report what compiles and is probably not meant, with the remedy. Exits 0 if there is nothing, 1 otherwise."""
+    from archspec import api
+    from archspec.errors import ArchspecError, Diagnostic, SpecError
+    from compiler.analysis.lint import Finding, choose_codes, lint_graph
+
+    chosen = {"select": _split(select), "ignore": _split(ignore)}
+    try:
+        choose_codes(**chosen)
+    except ArchspecError as error:
+        raise typer.BadParameter(str(error)) from None
+    params, sizes = parse_params(set_), parse_sizes(size)
+    found: list[tuple[str, Sequence[Diagnostic | Finding]]] = []
+    for name in specs:
+        try:
+            graph, spec = api.open_network(name, params, sizes, max_nodes=max_nodes)
+            found.append((name, lint_graph(graph, spec, **chosen)))
+        except SpecError as error:  # the mistakes of one spec hide nothing of the next
+            found.append((name, error.diagnostics))
+    if as_json:
+        print_json([{"spec": name, **finding.to_dict()} for name, findings in found for finding in findings])
+    else:
+        from archspec.cli.tables.lint import print_findings
+
+        print_findings(found)
+    if any(findings for _, findings in found):
+        raise typer.Exit(1)
+
+
+def explain(
+    code: Annotated[
+        str | None, typer.Argument(metavar="[CODE]", help="As a message has it (default: list all).")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say what a code means, of a mistake or of a lint finding, and what to do."""
+    from archspec.cli.tables.lint import print_code, print_codes
+    from archspec.errors import ArchspecError, suggest
+
+    codes = _read_codes()
+    if code is None:
+        print_json([each.to_dict() for each in codes.values()]) if as_json else print_codes(codes)
+        return
+    if code not in codes:
+        near = suggest(code, codes) or "; `archspec explain` lists them"
+        raise ArchspecError(f"there is no code '{code[:60]}'{near}")
+    print_json(codes[code].to_dict()) if as_json else print_code(codes[code])
+
+
+def _split(text: str) -> list[str]:
+    return [word.strip() for word in text.split(",") if word.strip()]
+
+
+def _read_codes() -> Mapping[str, Code]:
+    """Every code by name: those of mistakes, then those of findings."""
+    from archspec.spec.codes import MISTAKES
+    from compiler.analysis.lint import CODES
+
+    return {code.code: code for code in MISTAKES} | CODES

@@ -1,0 +1,122 @@
+"""Commands that draw a network: as a picture, and with all its numbers as a page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from archspec.cli.options import (
+    MAX_NODES,
+    MaxNodesOption,
+    NetworkArgument,
+    SetOption,
+    SizeOption,
+    any_digits,
+    build_graph,
+    open_network,
+)
+
+if TYPE_CHECKING:
+    from compiler.draw.picture import Picture
+
+FORMATS = ("svg", "html", "mmd", "dot", "json")
+
+
+def draw(
+    spec: NetworkArgument,
+    output: Annotated[
+        str, typer.Option("--output", "-o", metavar="FILE", help="The file to write; - for the standard output.")
+    ],
+    format_: Annotated[
+        str,
+        typer.Option("--format", metavar="FORMAT", help="svg, html, mmd, dot or json (default: the file's ending)."),
+    ] = "",
+    depth: Annotated[int | None, typer.Option(min=0, help="Levels of blocks that are open (default: 2).")] = None,
+    open_: Annotated[
+        list[str], typer.Option("--open", metavar="PATTERN", help="Open these blocks too, as in --open '*.i2.*'.")
+    ] = [],  # noqa: B006
+    set_: SetOption = [],  # noqa: B006
+    size: SizeOption = [],  # noqa: B006
+    max_nodes: MaxNodesOption = MAX_NODES,
+) -> None:
+    """Draw the network as SVG, as a page, for Mermaid or for Graphviz, with repeats folded."""
+    from archspec.files import write_text
+    from compiler.draw.picture import draw_graph
+
+    write = _choose_writer(_find_format(output, format_))
+    picture = draw_graph(build_graph(spec, set_, size, max_nodes), depth=depth, patterns=open_)
+    text = write(picture)
+    if output == "-":
+        print(text, end="")
+        return
+    write_text(output, text)
+    print(f"wrote {output}: {_count_boxes(picture)}")
+
+
+def report(
+    spec: NetworkArgument,
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE.html", help="The page to write.")],
+    depth: Annotated[int | None, typer.Option(min=0, help="Levels of blocks that are open (default: 2).")] = None,
+    batch: Annotated[int, typer.Option(min=1, help="Samples in a batch, for the memory.")] = 1,
+    precision: Annotated[str, typer.Option(help="fp32, fp16 or bf16, for the memory.")] = "fp32",
+    optimizer: Annotated[str, typer.Option(help="sgd, momentum or adam, for the memory.")] = "momentum",
+    set_: SetOption = [],  # noqa: B006
+    size: SizeOption = [],  # noqa: B006
+    max_nodes: MaxNodesOption = MAX_NODES,
+) -> None:
+    """Write all that the analyses say of a network as one page that needs no network: graph, plots and lint, linked."""
+    from archspec import api
+    from archspec.files import write_text
+    from compiler.draw.page import write_page
+    from compiler.draw.picture import draw_graph
+    from runtime.extras import extra
+
+    with extra("pictures"):
+        import matplotlib  # noqa: F401  (asked for before the work, not after it)
+    graph, source = open_network(spec, set_, size, max_nodes)
+    wanted = ("receptive_field", "memory", "variance", "lint")
+    found = api.analyze(graph, source, wanted=wanted, batch=batch, precision=precision, optimizer=optimizer)
+    picture = draw_graph(graph, depth=depth)
+    with any_digits():
+        text = write_page(picture, found)
+    write_text(output, text)
+    print(f"wrote {output}, which needs no network: {_count_boxes(picture)}")
+
+
+def _count_boxes(picture: Picture) -> str:
+    boxes, operations = sum(1 for _ in picture.visible()), len(picture.graph) - len(picture.graph.inputs)
+    return f"{boxes:,} boxes for {operations:,} operations"
+
+
+def _find_format(output: str, given: str) -> str:
+    name = given or Path(output).suffix.lstrip(".").lower()
+    if name not in FORMATS:
+        raise typer.BadParameter(
+            f"the format should be {', '.join(FORMATS[:-1])} or {FORMATS[-1]}, found '{name[:20]}'"
+        )
+    return name
+
+
+def _choose_writer(name: str) -> Callable[[Picture], str]:
+    from compiler.draw.dot import write_dot
+    from compiler.draw.mermaid import write_mermaid
+    from compiler.draw.page import write_page
+    from compiler.draw.svg import write_svg
+
+    writers: dict[str, Callable[[Any], str]] = {
+        "svg": write_svg,
+        "html": write_page,
+        "mmd": write_mermaid,
+        "dot": write_dot,
+        "json": _write_json,
+    }
+    return writers[name]
+
+
+def _write_json(picture: Picture) -> str:
+    import json
+
+    return json.dumps(picture.to_dict(), indent=2, ensure_ascii=False) + "\n"

@@ -1,0 +1,62 @@
+"""Which conditions hold, and what fits into a budget."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from rich.table import Table
+from rich.text import Text
+
+from archspec.cli.tables.common import console, exactly
+from compiler.analysis.conditions import Verdict
+from compiler.analysis.fit import Fit, Trial
+
+
+def print_verdicts(verdicts: Iterable[Verdict]) -> None:
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    table.add_column(justify="right")
+    for verdict in verdicts:
+        mark = Text("ok", style="green") if verdict.holds else Text("failed", style="bold red")
+        table.add_row(mark, verdict.condition.text, _found(verdict))
+    console().print(table)
+
+
+def _found(verdict: Verdict) -> str:
+    return ", ".join(exactly(n) if isinstance(n, int) else f"{n:.6g}" for n in verdict.found)
+
+
+def print_fit(fit: Fit, command: str, written: Path | None) -> None:
+    """`command` analyses the result; `written` is the variant, if one was asked for."""
+    out = console()
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    trials = [*([fit.best] if fit.best else []), *fit.beyond]
+    names = list(trials[0].params)
+    for name in (*names, *(verdict.condition.text for verdict in trials[0].verdicts)):
+        table.add_column(name, justify="right")
+    table.add_column("")
+    for trial in trials:
+        table.add_row(*_cells(trial), "fits" if trial.fits else "too large", style="green" if trial.fits else "dim")
+    out.print(table)
+    if fit.best and not fit.beyond:
+        out.print("it is the largest that was asked about", style="yellow")
+    out.print(_tell_search(fit), style="dim")
+    if fit.best is None:
+        out.print("even the smallest does not fit", style="red")
+        return
+    if written:
+        out.print(f"wrote {written}")
+    out.print(f"next: {f'archspec analyze {written}' if written else command}")
+
+
+def _cells(trial: Trial) -> list[str | Text]:
+    values = [Text(str(value)) for value in trial.params.values()]
+    return [*values, *(Text(_found(verdict), style="" if verdict.holds else "red") for verdict in trial.verdicts)]
+
+
+def _tell_search(fit: Fit) -> str:
+    how = "all there are" if fit.complete else "found by halving, since the numbers grow with the param"
+    text = f"{fit.tries:,} networks tried, {how}"
+    return text + (f"; for {fit.unfit:,} values there is none: {fit.example}" if fit.unfit else "")

@@ -1,0 +1,56 @@
+"""Cost in every convention, by stage and by block."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+
+from rich.console import Console
+
+from archspec.cli.tables.common import in_short, new_table, shape_text
+from compiler.analysis.cost import CONVENTIONS, Cost
+
+
+def print_cost(cost: Cost, out: Console) -> None:
+    table = new_table("convention", "one sample")
+    table.add_column("counts", style="dim")
+    for name, meaning in CONVENTIONS.items():
+        table.add_row(name, f"{cost.macs[name]:,}", meaning)
+    table.add_row("elementwise", f"{cost.elementwise:,}", "operations on single numbers, of which conv-linear has none")
+    out.print("\nwhat different tools count", style="bold")
+    out.print(table)
+    stages = ((shape_text(stage.space) if stage.space else "no map", 1, stage) for stage in cost.stages)
+    _print_parts("stages, by the map they end with", stages, cost, out)
+    if cost.blocks:
+        _print_parts("residual and dense bodies, each with its shortcut and merge", _fold(cost), cost, out)
+    out.print(
+        f"intensity: operations for each byte moved, one sample in fp32; in all {in_short(cost.operations)} / "
+        f"{in_short(cost.moved())}B = {cost.intensity():.1f}",
+        style="dim",
+    )
+
+
+def _print_parts(title: str, parts: Iterable[tuple[str, int, Cost]], whole: Cost, out: Console) -> None:
+    table = new_table("", "×", "nodes", "parameters", "MACs", "share", "elementwise", "intensity")
+    total = max(1, whole.macs["conv-linear"])
+    for name, times, part in parts:
+        macs = part.macs["conv-linear"]
+        table.add_row(
+            name,
+            f"×{times}" if times > 1 else "",
+            str(len(part.nodes)),
+            f"{part.parameters:,}",
+            f"{macs:,}",
+            f"{times * macs / total:.1%}",
+            f"{part.elementwise:,}",
+            f"{part.intensity():.1f}",
+        )
+    out.print(f"\n{title}", style="bold")
+    out.print(table)
+
+
+def _fold(cost: Cost) -> Iterator[tuple[str, int, Cost]]:
+    """Bodies of one cost that follow each other, once with their number."""
+    for _, group in groupby(cost.blocks.items(), lambda item: item[1].summarize()):
+        (name, first), *others = group
+        yield name, 1 + len(others), first

@@ -1,0 +1,62 @@
+"""What the rules found, and what codes mean."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+from archspec.cli.tables.common import console
+from archspec.errors import Diagnostic
+from archspec.spec.codes import Code
+from compiler.analysis.lint import CODES, Finding
+
+
+def print_findings(found: Iterable[tuple[str, Sequence[Diagnostic | Finding]]]) -> None:
+    """The findings of several specs, or their mistakes, as plain lines, which editors and scripts can read."""
+    total = 0
+    for name, findings in found:
+        total += len(findings)
+        print("\n".join(map(str, findings)) if findings else f"{name}: ok")
+    if total:
+        print(f"\n{_count(total)}; `archspec explain CODE` says why, `# archspec: ignore[CODE]` silences one")
+
+
+def print_lint(findings: Sequence[Finding], out: Console) -> None:
+    """The findings as a part of a report."""
+    out.print(f"\nlint: {_count(len(findings)) if findings else 'nothing found'}", style="bold")
+    for finding in findings:
+        out.print(str(finding), soft_wrap=True)
+
+
+def print_codes(codes: Mapping[str, Code]) -> None:
+    """All codes with their meanings: those of mistakes, then those of findings."""
+    out = console()
+    for title, chosen in (
+        ("mistakes, which `archspec check` reports", [code for code in codes.values() if code.code not in CODES]),
+        ("findings, which `archspec lint` reports", [*CODES.values()]),
+    ):
+        table = Table(box=None, header_style="bold", pad_edge=False)
+        table.add_column("code", style="cyan", no_wrap=True)
+        table.add_column(title)
+        for code in sorted(chosen, key=lambda code: code.code):
+            table.add_row(code.code, code.summary)
+        out.print(table)
+        out.print()
+
+
+def print_code(code: Code) -> None:
+    """All that is said of one code."""
+    out = console()
+    out.print(code.code, style="bold cyan")
+    out.print(f"{code.summary[0].upper()}{code.summary[1:]}.")
+    if code.explanation:
+        out.print(f"\n{code.explanation}")
+    out.print(f"\nWhat to do: {code.remedy}.")
+    if code.code in CODES:
+        out.print(f"\nTo silence it where it is meant: # archspec: ignore[{code.code}]", style="dim")
+
+
+def _count(number: int) -> str:
+    return f"{number:,} {'finding' if number == 1 else 'findings'}"

@@ -1,0 +1,73 @@
+"""Receptive fields: what each output sees of each input."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from fractions import Fraction
+
+from rich.console import Console
+
+from archspec.cli.tables.common import new_table
+from compiler.analysis.receptive_field import OutputField, ReceptiveField
+
+SHOWN = 8
+"""Rows of a list that are printed."""
+
+
+def print_receptive_field(found: ReceptiveField, out: Console) -> None:
+    out.print("\nreceptive field", style="bold")
+    for name, fields in found.outputs.items():
+        for field in fields:
+            _print_field(name, field, out)
+        if not fields:
+            out.print(f"{name}: its values have no spatial axes")
+    _print_list("sees a whole map", found.everywhere, out)
+    _print_list("field given up: it repeats too late, or reaches too far", found.unmeasured, out)
+    if found.misaligned:
+        table = new_table("misaligned merge", "operands' offsets", "strides")
+        for merge in found.misaligned[:SHOWN]:
+            table.add_row(merge.node, *(", ".join(map(_across, rows)) for rows in (merge.offsets, merge.strides)))
+        out.print(table)
+        _print_rest(len(found.misaligned), out)
+
+
+def _print_field(name: str, output: OutputField, out: Console) -> None:
+    field = output.field
+    table = new_table("", f"{name} sees of {field.input}")
+    table.add_column("", style="dim")
+    rows: list[tuple[str, str, str]] = [
+        ("size", _across(field.size), "as if the input had no ends"),
+        ("stride", _across(field.stride), "how far apart neighbours look"),
+        ("centre", _across(field.centre), "where position 0 looks"),
+        ("narrowest path", _across("?" if size is None else size for size in output.narrowest), "of all ways"),
+        (
+            "middle position",
+            _across(f"{lo}–{hi}" for lo, hi in output.clipped),
+            "sees this, cut at the ends of the maps",
+        ),
+    ]
+    if field.local != field.size:
+        rows.insert(1, ("local size", _across(field.local), "without what is seen through a whole map"))
+    for row in rows:
+        table.add_row(*row)
+    out.print(table)
+    out.print(f"at {field.node}", style="dim")
+
+
+def _across(values: Iterable[Fraction | int | str]) -> str:
+    """The entries of all axes: `427 × 427`."""
+    return " × ".join(map(str, values))
+
+
+def _print_list(title: str, names: tuple[str, ...], out: Console) -> None:
+    if names:
+        table = new_table(title)
+        for name in names[:SHOWN]:
+            table.add_row(name)
+        out.print(table)
+        _print_rest(len(names), out)
+
+
+def _print_rest(count: int, out: Console) -> None:
+    if count > SHOWN:
+        out.print(f"and {count - SHOWN} more; --json has all", style="dim")

@@ -1,0 +1,140 @@
+"""The signal at initialization: predicted, measured, and under other choices."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import log
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.text import Text
+
+from archspec.cli.tables.common import new_table
+from archspec.ops import OPS, Add, Concat
+from compiler.analysis.choices import Choice
+from compiler.analysis.growth import Growth
+from compiler.analysis.signal import Exit, NodeSignal, Signal
+
+if TYPE_CHECKING:
+    from runtime.experiments.signal import MeasuredNode, MeasuredSignal
+
+BAR = 16
+"""Characters of the longest bar."""
+EIGHTHS = " ▏▎▍▌▋▊▉█"
+PREDICTED = ("mean", "second moment", "gradient's")
+MEASURED = ("mean", "measured", "second moment", "measured", "ratio", "gradient's", "measured", "ratio")
+KERNELS = {op.kind for op in OPS if op.mixes}
+MERGES = {Add.kind, Concat.kind}
+EXITS = {
+    "overflow": "values leave fp16 (65,504, at six standard deviations)",
+    "underflow": "values vanish in fp16 (root mean square below 2⁻²⁴)",
+    "gradient_overflow": "gradients leave fp16, where they are 1 at the outputs",
+    "gradient_underflow": "gradients vanish in fp16, where they are 1 at the outputs",
+}
+
+
+def print_signal(signal: Signal, measured: MeasuredSignal | None, out: Console, *, every: bool = False) -> None:
+    """A row for each block and merge, and for the ends; with `every`, for each node."""
+    rows = signal.nodes if every else _choose_rows(signal)
+    found = {node.id: node for node in measured.nodes} if measured else {}
+    bars = _draw_bars([node.second_moment for node in rows])
+    table = new_table("node", *(MEASURED if measured else PREDICTED))
+    if not measured:
+        table.add_column("growth", no_wrap=True)
+    for node, bar in zip(rows, bars, strict=True):
+        cells = _compare(node, found[node.id]) if found else [*_predict(node), Text(bar, style="cyan")]
+        table.add_row(node.id, *cells)
+    out.print("\nsignal at initialization, in training, for standard normal inputs and output gradients", style="bold")
+    out.print(table)
+    if measured:
+        out.print(f"measured: {measured.repeats} draws of all weights, batches of {measured.batch}", style="dim")
+    scale = "" if measured else ". growth: second moment, on a logarithmic scale"
+    out.print(f"~ an estimate; else the law for wide layers{scale}", style="dim")
+    for growth in signal.growth:
+        out.print(_describe_growth(growth))
+    _print_exits(signal, out)
+
+
+def print_choices(what: str, choices: Sequence[Choice], out: Console) -> None:
+    """What each choice does to the whole network."""
+    table = new_table(what, "second moment at the end", "largest", "gradient, first block / last", "fp16 overflows")
+    for choice in choices:
+        if choice.problem:
+            table.add_row(choice.word, Text(choice.problem, style="dim"))
+            continue
+        values = (_number(value, False) for value in (choice.final, choice.largest, choice.gradient))
+        table.add_row(choice.word, *values, choice.overflow or "no")
+    out.print(f"\nsignal at initialization by {what}, second moments", style="bold")
+    out.print(table)
+
+
+def _choose_rows(signal: Signal) -> list[NodeSignal]:
+    """The ends, and between them blocks and other merges, or layers where there are none."""
+    merges = {node.id for node in signal.nodes if node.kind in MERGES and _scope(node.id) not in signal.blocks}
+    wanted = merges | set(signal.blocks.values()) or {node.id for node in signal.nodes if node.kind in KERNELS}
+    last = len(signal.nodes) - 1
+    return [node for i, node in enumerate(signal.nodes) if node.id in wanted or node.kind == "input" or i == last]
+
+
+def _scope(id: str) -> str:
+    return id.rpartition(".")[0]
+
+
+def _predict(node: NodeSignal) -> list[str]:
+    return [
+        _number(node.mean, node.estimate),
+        _number(node.second_moment, node.estimate),
+        _number(node.gradient_second_moment, node.gradient_estimate),
+    ]
+
+
+def _compare(node: NodeSignal, measured: MeasuredNode) -> list[str]:
+    mean, second, gradient = _predict(node)
+    forward, back = measured.second_moment, measured.gradient_second_moment
+    cells = [mean, f"{measured.mean:.4g}", second, f"{forward:.4g}", _ratio(node.second_moment, forward)]
+    return [*cells, gradient, f"{back:.4g}", _ratio(node.gradient_second_moment, back)]
+
+
+def _number(value: float | None, estimate: bool) -> str:
+    if value is None:
+        return "unknown"
+    return f"{'~' if estimate else ''}{value:.4g}"
+
+
+def _ratio(predicted: float | None, measured: float) -> str:
+    if predicted is None or not measured or measured != measured:
+        return ""
+    return f"{predicted / measured:.2f}"
+
+
+def _draw_bars(values: Sequence[float | None]) -> list[str]:
+    """A bar for each second moment, by its logarithm between the smallest and the largest; none for zero."""
+    logs = [log(value) if value else None for value in values]
+    known = [value for value in logs if value is not None]
+    low, high = min(known, default=0.0), max(known, default=0.0)
+    return ["" if value is None else _bar((value - low) / (high - low) if high > low else 1.0) for value in logs]
+
+
+def _bar(share: float) -> str:
+    eighths = max(1, round(share * BAR * 8))
+    return "█" * (eighths // 8) + EIGHTHS[eighths % 8].strip()
+
+
+def _describe_growth(growth: Growth) -> str:
+    rates = {
+        "steady": "stays",
+        "linear": f"grows by {growth.rate:.3g} a block",
+        "exponential": f"times {growth.rate:.3g} a block",
+    }
+    where = f"{growth.blocks} blocks, {growth.first} to {growth.last}"
+    return f"second moment {rates[growth.law]}, within {growth.error:.1%}: {where}"
+
+
+def _print_exits(signal: Signal, out: Console) -> None:
+    found: dict[str, Exit | None] = {name: getattr(signal, name) for name in EXITS}
+    for name, exit in found.items():
+        if exit:
+            block = f", in the block {exit.block}" if exit.block else ""
+            out.print(f"{EXITS[name]} first at {exit.node}{block}: second moment {exit.second_moment:.4g}")
+    if not any(found.values()):
+        out.print("values and gradients stay within fp16")

@@ -1,0 +1,48 @@
+"""The command that unravels a network. It needs neither torch nor onnx."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from archspec.cli.options import (
+    MAX_NODES,
+    JsonOption,
+    MaxNodesOption,
+    SetOption,
+    SizeOption,
+    SpecArgument,
+    build_graph,
+    print_json,
+)
+
+
+def unravel(
+    spec: SpecArgument,
+    set_: SetOption = [],  # noqa: B006
+    size: SizeOption = [],  # noqa: B006
+    derivative: Annotated[
+        str | None,
+        typer.Option(metavar="BLOCK", help="Also the derivative with respect to a function (f1) or a body, by its id."),
+    ] = None,
+    full: Annotated[bool, typer.Option("--full", help="All terms, up to 1,024 paths.")] = False,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE.svg", help="Draw the paths there.")
+    ] = None,
+    max_nodes: MaxNodesOption = MAX_NODES,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a network as the sum of its paths: y = x + f1[x] + f2[x + f1[x]] + …"""
+    from archspec.cli.tables.unravel import print_unravelling
+    from compiler.analysis.unravel import unravel as unravel_graph
+
+    graph = build_graph(spec, set_, size, max_nodes)
+    result = unravel_graph(graph, full=full, derivative=derivative)
+    if output is not None:
+        from archspec.files import write_text
+        from compiler.draw.unravelled import draw_unravelled
+
+        write_text(output, draw_unravelled(graph))
+    print_json(result.to_dict()) if as_json else print_unravelling(result)

@@ -1,0 +1,142 @@
+"""How a second moment is spread along one spatial axis, and what sliding windows make of it.
+
+A window that hangs over the border sums over fewer values, so a padded convolution leaves less at the border than
+inside. The spread over several axes is taken as the product of the spreads along each: a convolution of a product is
+one again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from math import sqrt
+
+from archspec.ops.base import Window
+
+LONGEST = 1024
+"""Positions from which on borders are left out of account: they are a thousandth of the axis."""
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """The extent along an axis, and the second moment at each position relative to its mean over the axis; without
+    `profile` it is even. `exact` is false where the spread is an approximation."""
+
+    size: int
+    profile: tuple[float, ...] | None = None
+    exact: bool = True
+
+    @property
+    def values(self) -> tuple[float, ...]:
+        return self.profile or (1.0,) * self.size
+
+    @property
+    def root(self) -> float:
+        """The mean of the root of what is spread."""
+        return sum(map(sqrt, self.values)) / self.size if self.profile else 1.0
+
+    @property
+    def square(self) -> float:
+        """The mean square of what is spread."""
+        return sum(value**2 for value in self.values) / self.size if self.profile else 1.0
+
+    def gather(self, window: Window, size: int) -> tuple[float, Axis]:
+        """Sums over what each of `size` windows sees: their mean, and how they are spread."""
+        if max(self.size, size, window.reach + 2 * window.padding) > LONGEST:
+            return float(window.kernel), Axis(size, exact=False)
+        return _gather(self, window, size)
+
+    def spread(self, window: Window, size: int) -> tuple[float, Axis]:
+        """The reverse: each value goes to all `size` positions that its window sees; their mean, and their spread."""
+        if max(self.size, size, window.reach + 2 * window.padding) > LONGEST:
+            return window.kernel * self.size / size, Axis(size, exact=False)
+        return _spread(self, window, size)
+
+    def cut(self, start: int, size: int) -> tuple[float, Axis]:
+        """`size` positions from `start` on, of which those outside are zero."""
+        if max(self.size, size) > LONGEST:
+            return min(1.0, self.size / size), Axis(size, exact=False)
+        before, values = max(0, -start), self.values[max(0, start) : max(0, start + size)]
+        return even_out((*(0.0,) * before, *values, *(0.0,) * (size - before - len(values))), self.exact)
+
+    def repeat(self, times: int) -> Axis:
+        """Each position `times` times."""
+        if self.profile is None or self.size * times > LONGEST:
+            return Axis(self.size * times, exact=self.profile is None)
+        return Axis(self.size * times, tuple(value for value in self.profile for _ in range(times)), self.exact)
+
+    def merge(self, times: int) -> Axis:
+        """The reverse: each position the mean of `times`."""
+        if self.profile is None:
+            return Axis(self.size // times, exact=self.exact)
+        starts = range(0, self.size, times)
+        return Axis(self.size // times, tuple(sum(self.profile[i : i + times]) / times for i in starts), self.exact)
+
+
+@lru_cache(maxsize=1024)
+def share_taps(window: Window, windows: int, seen: int, places: int) -> float:
+    """Σ fₖ² over the kernel's taps, where fₖ is the share of `places` at which a tap has something to do: sees one of
+    `seen` positions from one of so many windows."""
+    if max(windows, seen, window.reach + 2 * window.padding) > LONGEST:
+        return window.kernel * (windows / places) ** 2
+    counts = (_count_inside(window, k * window.dilation - window.padding, windows, seen) for k in range(window.kernel))
+    return sum((count / places) ** 2 for count in counts)
+
+
+def _count_inside(window: Window, start: int, windows: int, seen: int) -> int:
+    """Of the positions start, start + stride, … those from 0 on and below `seen`."""
+    first = max(0, -(start // window.stride))
+    last = min(windows - 1, (seen - 1 - start) // window.stride)
+    return max(0, last - first + 1)
+
+
+def place(axes: Sequence[Axis], space: Sequence[int]) -> tuple[float, tuple[Axis, ...]]:
+    """The centre of a value, or a value in the centre of zeros, of which an odd one stands at the end: what is left of
+    its second moment, and its spread."""
+    factor, placed = 1.0, []
+    for axis, size in zip(axes, space, strict=True):
+        more = size - axis.size
+        kept, axis = axis.cut(-(more // 2) if more > 0 else -more // 2, size)
+        factor *= kept
+        placed.append(axis)
+    return factor, tuple(placed)
+
+
+def even_out(sums: Sequence[float], exact: bool) -> tuple[float, Axis]:
+    """The mean of values along an axis, and their spread."""
+    mean = sum(sums) / len(sums)
+    if mean == 0 or max(sums) - min(sums) <= 1e-12 * mean:
+        return mean, Axis(len(sums), exact=exact)
+    return mean, Axis(len(sums), tuple(value / mean for value in sums), exact)
+
+
+def blend(weights: Sequence[float], axes: Sequence[Axis]) -> Axis:
+    """The spread of a sum whose terms have these second moments. Where they differ it is an approximation, since a sum
+    of products is none."""
+    if all(axis == axes[0] for axis in axes) or not sum(weights):
+        return axes[0]
+    size, total = axes[0].size, sum(weights)
+    if size > LONGEST:
+        return Axis(size, exact=False)
+    columns: Iterable[tuple[float, ...]] = zip(*(axis.values for axis in axes), strict=True)
+    mixed = tuple(sum(map(float.__mul__, weights, column)) / total for column in columns)
+    return Axis(size, mixed, exact=False)
+
+
+@lru_cache(maxsize=1024)
+def _gather(axis: Axis, window: Window, size: int) -> tuple[float, Axis]:
+    last = window.stride * (size - 1) + 1
+    after = max(0, last + window.reach - 1 - axis.size - window.padding)
+    padded = (*(0.0,) * window.padding, *axis.values, *(0.0,) * after)
+    starts = range(0, window.reach, window.dilation)
+    return even_out([*map(sum, zip(*(padded[k : k + last : window.stride] for k in starts), strict=True))], axis.exact)
+
+
+@lru_cache(maxsize=1024)
+def _spread(axis: Axis, window: Window, size: int) -> tuple[float, Axis]:
+    sums = [0.0] * max(window.stride * (axis.size - 1) + window.reach, window.padding + size)
+    for k in range(0, window.reach, window.dilation):
+        for i, value in enumerate(axis.values):
+            sums[k + i * window.stride] += value
+    return even_out(sums[window.padding : window.padding + size], axis.exact)

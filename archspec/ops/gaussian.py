@@ -1,0 +1,165 @@
+"""What functions of a normal value do to its moments: closed forms where there are any, else Gauss-Legendre quadrature
+on panels between the points where the function bends."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from math import acos, erfc, exp, pi, sqrt
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+REACH = 9.0
+"""Standard deviations beyond which a normal value is left out: 1e-19 of its weight."""
+POINTS = 48
+"""Of the quadrature, on each panel."""
+ORDERS = 40
+"""Hermite coefficients by which the covariance is carried; the rest of a function is put on the next."""
+
+
+class Part(NamedTuple):
+    """The values of some channels at one node: their mean, their second moment, and the expected product of the values
+    that one channel has for two samples at any two positions: the square of what all of them have in common."""
+
+    mean: float
+    second: float
+    common: float
+
+    @property
+    def deviation(self) -> float:
+        return sqrt(max(0.0, self.second - self.mean**2))
+
+
+class Passed(NamedTuple):
+    """The moments behind a function, and `gain`: the expected square of its derivative."""
+
+    part: Part
+    gain: float
+
+
+class Curve(Protocol):
+    """A function of one number. `bends` are points between which it is smooth on the scale of their distances."""
+
+    @property
+    def bends(self) -> tuple[float, ...]: ...
+    def curve(self, x: float, /) -> float: ...
+    def derivative(self, x: float, /) -> float: ...
+
+
+@lru_cache(maxsize=4096)
+def pass_curve(op: Curve, x: Part) -> Passed:
+    """A function of a normal value, by quadrature.
+
+    The covariance becomes Σ aₖ² ρᵏ, of the function's Hermite coefficients aₖ and the correlation ρ (Daniely et al.,
+    2016).
+    """
+    import numpy as np
+
+    points, weights = _quadrature(x, op.bends)
+    inner = x.mean + x.deviation * points
+    values = np.array([op.curve(value) for value in inner.tolist()])
+    slopes = np.array([op.derivative(value) for value in inner.tolist()])
+    second = float(weights @ values**2)
+    squares = (_hermite(points) @ (weights * values)) ** 2
+    rho = _correlation(x)
+    rest = max(0.0, second - float(squares.sum())) * rho**ORDERS
+    common = float(squares @ rho ** np.arange(ORDERS)) + rest
+    return Passed(Part(float(weights @ values), second, common), float(weights @ slopes**2))
+
+
+@lru_cache(maxsize=4096)
+def pass_rectifier(below: float, x: Part) -> Passed:
+    """x above zero and below · x under it, of a normal value, in closed form; the covariance by Cho and Saul's (2009)
+    arc-cosine kernel where the mean is zero."""
+    first, second, active = _rectify(x.mean, x.deviation)
+    mean = first + below * (x.mean - first)
+    total = second + below**2 * (x.second - second)
+    return Passed(Part(mean, total, _rectified_common(below, x)), active + below**2 * (1 - active))
+
+
+def _rectify(mean: float, deviation: float) -> tuple[float, float, float]:
+    """Mean and second moment of max(0, x), and the probability that x is positive."""
+    if deviation == 0:
+        return max(0.0, mean), max(0.0, mean) ** 2, float(mean > 0)
+    ratio = mean / deviation
+    active, density = 0.5 * erfc(-ratio / sqrt(2)), exp(-(ratio**2) / 2) / sqrt(2 * pi)
+    first = mean * active + deviation * density
+    return first, (mean**2 + deviation**2) * active + mean * deviation * density, active
+
+
+def _rectified_common(below: float, x: Part) -> float:
+    if x.mean == 0:
+        rho = _correlation(x)
+        kernel = x.second / (2 * pi) * (sqrt(1 - rho**2) + rho * (pi - acos(rho)))
+        return below * x.common + (1 - below) ** 2 * kernel
+    own = sqrt(max(0.0, x.second - x.common))  # what a sample has for itself, around what all have in common
+
+    def mean_given(shared: float) -> float:
+        return below * shared + (1 - below) * _rectify(shared, own)[0]
+
+    shared = Part(x.mean, x.common, 0.0)
+    points, weights = _quadrature(shared, (0.0,))
+    inner = (x.mean + shared.deviation * points).tolist()
+    return float(sum(weight * mean_given(value) ** 2 for weight, value in zip(weights.tolist(), inner, strict=True)))
+
+
+@lru_cache(maxsize=256)
+def pass_largest(count: int, rectified: bool, x: Part) -> Passed:
+    """The largest of `count` normal values of one unit, independent but for what all its values have in common; with
+    `rectified`, of their positive parts. Its gain is the probability that the largest is positive."""
+    import numpy as np
+
+    shared = Part(x.mean, x.common, 0.0)
+    places, weights = _quadrature(shared, (0.0,))
+    points, density = _quadrature(Part(0.0, 1.0, 0.0), (0.0,))
+    below = np.array([0.5 * erfc(-point / sqrt(2)) for point in points.tolist()])
+    density = count * density * below ** (count - 1)
+    density = density / density.sum()
+    own = sqrt(max(0.0, x.second - x.common))
+    values = (x.mean + shared.deviation * places)[:, None] + own * points[None, :]
+    active = float(weights @ ((values > 0) @ density))
+    values = np.maximum(values, 0) if rectified else values
+    given = values @ density
+    part = Part(float(weights @ given), float(weights @ (values**2 @ density)), float(weights @ given**2))
+    return Passed(part, active)
+
+
+def _correlation(x: Part) -> float:
+    """Of the values that a unit has for two samples."""
+    variance = x.second - x.mean**2
+    rho = (x.common - x.mean**2) / variance if variance > 0 else 1.0
+    return min(1.0, max(0.0, rho))
+
+
+def _quadrature(x: Part, bends: Sequence[float]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Standard normal points and their weights, on panels between the bends of a function of x."""
+    import numpy as np
+
+    scale = x.deviation or 1.0
+    inner = sorted({min(REACH, max(-REACH, (bend - x.mean) / scale)) for bend in bends})
+    edges = np.array([-REACH, *inner, REACH])
+    nodes, weights = _legendre()
+    half = np.diff(edges)[:, None] / 2
+    points = (edges[:-1, None] + half * (nodes + 1)).ravel()
+    weights = (half * weights).ravel() * np.exp(-(points**2) / 2)
+    return points, weights / weights.sum()
+
+
+@lru_cache(maxsize=1)
+def _legendre() -> tuple[NDArray[Any], NDArray[Any]]:
+    import numpy as np
+
+    nodes, weights = np.polynomial.legendre.leggauss(POINTS)
+    return nodes, weights
+
+
+def _hermite(points: NDArray[Any]) -> NDArray[Any]:
+    """The orthonormal Hermite polynomials of orders 0, 1, … at these points, a row each."""
+    import numpy as np
+
+    rows = [np.ones_like(points), points]
+    for order in range(1, ORDERS - 1):
+        rows.append((points * rows[-1] - sqrt(order) * rows[-2]) / sqrt(order + 1))
+    return np.stack(rows)

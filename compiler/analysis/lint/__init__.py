@@ -1,0 +1,80 @@
+"""Lint: what compiles, and is probably not meant. Each rule has a code, a reason and a remedy.
+
+A rule looks at the graph, or at the spec as it is written; what it finds is reported once for each place of the spec,
+however many nodes were unrolled from there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from itertools import islice
+
+from archspec.errors import ArchspecError, suggest
+from archspec.spec.codes import Code
+from archspec.spec.load import Spec
+from compiler.analysis.lint import hardware, layers, residuals, signals, space, unused
+from compiler.analysis.lint.comments import UNUSED, read_ignores, report_unused, silence
+from compiler.analysis.lint.finding import Finding, Hit, Rule
+from compiler.analysis.lint.subject import Subject
+from compiler.graph import Graph
+
+MAX_FINDINGS = 1000
+
+RULES: tuple[Rule, ...] = (
+    *layers.RULES,
+    *residuals.RULES,
+    *signals.RULES,
+    *space.RULES,
+    *hardware.RULES,
+    *unused.RULES,
+)
+CODES: dict[str, Code] = {code.code: code for code in (*RULES, UNUSED)}
+"""Every code that a finding may have."""
+
+__all__ = ["CODES", "MAX_FINDINGS", "RULES", "Finding", "Hit", "Rule", "choose_codes", "lint_graph"]
+
+
+def lint_graph(
+    graph: Graph, spec: Spec | None = None, *, select: Sequence[str] = (), ignore: Sequence[str] = ()
+) -> tuple[Finding, ...]:
+    """What the rules find in a graph, in the order of places; at most `MAX_FINDINGS`.
+
+    With the spec that it was made of, also what is written there and not used, and its comments silence findings.
+    Without, a place says little: messages begin with the name of a node.
+    `select` and `ignore` choose codes: see `choose_codes`. Raises ArchspecError where one of them is no code.
+    """
+    codes = choose_codes(select, ignore)
+    subject = Subject(graph, spec)
+    found = [finding for rule in RULES if rule.code in codes for finding in rule.find(subject)]
+    if spec is None:
+        found = list(map(_name_node, found))
+    else:
+        ignores = read_ignores(spec.comments)
+        found, used = silence(found, ignores)
+        if UNUSED.code in codes:
+            left = (each for each in ignores if each not in used)
+            found += islice(report_unused(left, CODES, codes, spec.file), MAX_FINDINGS)
+    return tuple(sorted(found, key=lambda finding: (finding.place, finding.code, finding.message))[:MAX_FINDINGS])
+
+
+def _name_node(finding: Finding) -> Finding:
+    return replace(finding, message=f"{finding.nodes[0]}: {finding.message}")
+
+
+def choose_codes(select: Sequence[str] = (), ignore: Sequence[str] = ()) -> frozenset[str]:
+    """The codes to look for: those that are selected (all unless some are), without those that are ignored. The first
+    words of a code stand for all codes that start with them: `unused` for `unused-param`, `unused-tap`, …"""
+    return _matching(select or CODES) - _matching(ignore)
+
+
+def _matching(given: Iterable[str]) -> frozenset[str]:
+    chosen: set[str] = set()
+    for word in given:
+        codes = [code for code in CODES if code == word or code.startswith(f"{word}-")]
+        if not codes:
+            raise ArchspecError(
+                f"no rule has the code '{word}'{suggest(word, CODES) or '; `archspec explain` lists them'}"
+            )
+        chosen.update(codes)
+    return frozenset(chosen)

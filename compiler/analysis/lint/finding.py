@@ -1,0 +1,73 @@
+"""What a rule is, and what it finds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from archspec.errors import Call, Place, tell_calls
+from archspec.spec.codes import Code
+from compiler.graph import Node
+
+if TYPE_CHECKING:
+    from compiler.analysis.lint.subject import Subject
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One cause at one place of a spec: what it is, what to do, and the nodes of the graph that it shows in.
+
+    `calls` are the block calls that lead to the first of these nodes, innermost first.
+    """
+
+    code: str
+    message: str
+    remedy: str
+    place: Place
+    nodes: tuple[str, ...] = ()
+    calls: tuple[Call, ...] = ()
+
+    def __str__(self) -> str:
+        times = f" ({len(self.nodes):,} places)" if len(self.nodes) > 1 else ""
+        return f"{self.place}: warning[{self.code}]: {self.message}{times}; {self.remedy}{tell_calls(self.calls)}"
+
+    def to_dict(self) -> dict[str, Any]:
+        rows = {"code": self.code, "message": self.message, "remedy": self.remedy, **self.place.to_dict()}
+        return {**rows, "nodes": list(self.nodes), "calls": [call.to_dict() for call in self.calls]}
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """What a rule's check finds; the rule adds its code, and its own remedy where `remedy` is empty."""
+
+    message: str
+    place: Place
+    nodes: tuple[str, ...] = ()
+    calls: tuple[Call, ...] = ()
+    remedy: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule(Code):
+    """A code that a function looks for."""
+
+    check: Callable[[Subject], Iterable[Hit]]
+
+    def find(self, subject: Subject) -> Iterable[Finding]:
+        for hit in self.check(subject):
+            yield Finding(self.code, hit.message, hit.remedy or self.remedy, hit.place, hit.nodes, hit.calls)
+
+
+def at_each_place(
+    nodes: Iterable[Node],
+    tell: Callable[[Sequence[Node]], str],
+    tell_remedy: Callable[[Sequence[Node]], str] | None = None,
+) -> Iterable[Hit]:
+    """One hit for each place of a spec, for all the nodes that were unrolled from it; `tell` says what they share."""
+    groups: dict[Place, list[Node]] = {}
+    for node in nodes:
+        groups.setdefault(node.source.place, []).append(node)
+    for place, group in groups.items():
+        remedy = tell_remedy(group) if tell_remedy else ""
+        yield Hit(tell(group), place, tuple(node.id for node in group), group[0].source.calls, remedy)

@@ -1,0 +1,142 @@
+"""Rules about what hardware computes fast: whole blocks of channels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from math import gcd
+from typing import TypeGuard
+
+from archspec.ops import Conv, ConvTranspose, Linear, Op
+from compiler.analysis.lint.finding import Hit, Rule, at_each_place
+from compiler.analysis.lint.subject import Subject
+from compiler.graph import Node
+
+BLOCKS = {16: "fp32 on AVX-512", 8: "fp16 on tensor cores"}
+"""Channels that are computed together, and where."""
+SHARE = 100
+"""A part of the network's multiply-accumulates below which a layer is not worth a word: 1 / SHARE."""
+SMALL = 1_000_000
+"""Multiply-accumulates below which starting a layer takes longer than computing it."""
+
+
+def find_odd_channels(subject: Subject) -> Iterable[Hit]:
+    odd = [
+        node
+        for node in subject.graph
+        if isinstance(node.op, Conv | ConvTranspose | Linear)
+        and not _is_grouped(node.op)
+        and node.id not in subject.last_kernels
+        and _blocks_missed(node.op, node.shape.channels)
+    ]
+
+    def tell(group: Sequence[Node]) -> str:
+        first, wasted = group[0], _count_wasted(subject, group)
+        missed = _blocks_missed(first.op, first.shape.channels)
+        own = sum(subject.macs[node.id] for node in group)
+        more = (
+            f"rounded up, {_share(wasted, own)} more multiply-accumulates here, {_share(wasted, subject.total)} in all"
+        )
+        return f"{first.shape.channels} channels fill no blocks {_listed(missed)}: {more}"
+
+    return _keep_costly(subject, at_each_place(odd, tell), _count_wasted)
+
+
+def _blocks_missed(op: Op, channels: int) -> list[int]:
+    """The blocks that channels do not fill. A linear layer is a product of matrices: no blocks of fp32."""
+    return [block for block in BLOCKS if channels % block and not (isinstance(op, Linear) and block == 16)]
+
+
+def _count_wasted(subject: Subject, nodes: Iterable[Node]) -> int:
+    """Multiply-accumulates for the channels with which the last block of each node's result is filled up."""
+    wasted = 0
+    for node in nodes:
+        block = max(_blocks_missed(node.op, node.shape.channels))
+        wasted += subject.macs[node.id] * (-node.shape.channels % block) // node.shape.channels
+    return wasted
+
+
+def find_slow_groups(subject: Subject) -> Iterable[Hit]:
+    slow = [node for node in subject.graph if _is_grouped(node.op) and _blocks_missed_by_groups(subject, node)]
+
+    def tell(group: Sequence[Node]) -> str:
+        first = group[0]
+        assert _is_grouped(first.op)
+        width, share = _width(subject, first), _share(_count_macs(subject, group), subject.total)
+        each = (
+            "channels, each by itself,"
+            if _is_depthwise(subject, first)
+            else f"channels in each of {first.op.groups} groups"
+        )
+        blocks = _listed(_blocks_missed_by_groups(subject, first))
+        return f"{width} {each} fill no blocks {blocks}: {share} of all multiply-accumulates leave the fast path"
+
+    return _keep_costly(subject, at_each_place(slow, tell), _count_macs)
+
+
+def _is_grouped(op: Op) -> TypeGuard[Conv | ConvTranspose]:
+    return isinstance(op, Conv | ConvTranspose) and op.groups > 1
+
+
+def _is_depthwise(subject: Subject, node: Node) -> bool:
+    """Whether each channel is a group of its own, on both sides."""
+    assert _is_grouped(node.op)
+    return subject.operand(node).shape.channels == node.shape.channels == node.op.groups
+
+
+def _width(subject: Subject, node: Node) -> int:
+    """The channels that are computed together: those of a group, or all where each is a group of its own."""
+    assert _is_grouped(node.op)
+    if _is_depthwise(subject, node):
+        return node.shape.channels
+    return gcd(subject.operand(node).shape.channels, node.shape.channels) // node.op.groups
+
+
+def _blocks_missed_by_groups(subject: Subject, node: Node) -> list[int]:
+    """The blocks that groups do not fill. Depthwise code for AVX-512 takes smaller ones too."""
+    width, depthwise = _width(subject, node), _is_depthwise(subject, node)
+    return [block for block in BLOCKS if width % block and not (depthwise and block == 16)]
+
+
+def _count_macs(subject: Subject, nodes: Iterable[Node]) -> int:
+    return sum(subject.macs[node.id] for node in nodes)
+
+
+def _keep_costly(
+    subject: Subject, hits: Iterable[Hit], count: Callable[[Subject, Iterable[Node]], int]
+) -> Iterator[Hit]:
+    for hit in hits:
+        cost = count(subject, map(subject.graph.__getitem__, hit.nodes))
+        if cost * SHARE >= subject.total and cost >= SMALL:
+            yield hit
+
+
+def _listed(blocks: Sequence[int]) -> str:
+    return " or ".join(f"of {block} ({BLOCKS[block]})" for block in blocks)
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{100 * part / whole:.0f} %"
+
+
+RULES = (
+    Rule(
+        "channels-off-multiple",
+        "a layer's channels are no multiple of what the hardware computes together",
+        "take a multiple of 16, or of 8 where the network runs in fp16 on a GPU alone",
+        "Fast convolutions compute channels in blocks: of 16 in fp32 with AVX-512, of 8 in fp16 on tensor cores. What "
+        "does not fill the last block is computed on zeros, or by slower code: a layer of 12 channels takes about as "
+        "long as one of 16. The figures count the multiply-accumulates of the channels with which the last block is "
+        "filled up. Channels of inputs and outputs are not reported, nor what wastes less than a hundredth of the "
+        "network, or less than a million.",
+        check=find_odd_channels,
+    ),
+    Rule(
+        "slow-groups",
+        "a grouped convolution has groups of a width that has no fast path",
+        "take fewer and wider groups, or a depthwise convolution and one of 1×1",
+        "Fast kernels take depthwise convolutions with as many results as operands, and groups that fill blocks of 16 "
+        "channels (fp32 with AVX-512) or of 8 (fp16 on tensor cores). Narrower groups save multiply-accumulates and "
+        "not as much time. What takes less than a hundredth of the network, or less than a million, is not reported.",
+        check=find_slow_groups,
+    ),
+)

@@ -1,0 +1,95 @@
+"""What a spec refers to: the names in its expressions, the blocks that it calls, the taps that it reads."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from archspec.spec.document import Block
+from archspec.spec.expressions import Expression, ExpressionError, Template
+from archspec.spec.layers import Node
+from archspec.spec.nodes import CallNode, Ext, Turns
+
+
+def free_names(value: Any) -> frozenset[str]:
+    """The names of values that a part of a spec takes from its surroundings."""
+    if isinstance(value, Expression):
+        return frozenset(node.id for node in ast.walk(value.tree) if isinstance(node, ast.Name))
+    if isinstance(value, Template):
+        return free_names(value.parts)
+    if isinstance(value, Node):
+        return _names_of_node(value)
+    if isinstance(value, Mapping):
+        return free_names(tuple(value.values()))
+    if isinstance(value, tuple | list):
+        return frozenset().union(*map(free_names, value))
+    return frozenset()
+
+
+def _names_of_node(node: Node) -> frozenset[str]:
+    fields = {name: getattr(node, name) for name in type(node).model_fields}
+    if isinstance(node, Turns):
+        around = {name: fields.pop(name) for name in ("n", "each")}
+        return free_names(around) | (free_names(fields) - {node.as_, *(node.each or ())})
+    extra = map(_parse, (node.model_extra or {}).values()) if isinstance(node, Ext) else ()
+    called = {node.block} if isinstance(node, CallNode) else frozenset()  # it may be a body that was handed in
+    return free_names(fields) | free_names(tuple(extra)) | called
+
+
+def _parse(value: Any) -> Any:
+    """An extension's field, which is read when the extension is known."""
+    try:
+        return Expression.parse(value) if isinstance(value, str) else value
+    except ExpressionError:
+        return value
+
+
+def walk(value: Any) -> Iterator[Node]:
+    """Every node in a body, at any depth, bodies that are handed to blocks included."""
+    if isinstance(value, Node):
+        yield value
+        for name in type(value).model_fields:
+            yield from walk(getattr(value, name))
+    elif isinstance(value, Mapping):
+        yield from walk(tuple(value.values()))
+    elif isinstance(value, tuple | list):
+        for item in value:
+            yield from walk(item)
+
+
+def find_unread(labels: Iterable[Template], read: Iterable[Template]) -> Iterator[Template]:
+    """The labels that none of those that are read can equal, whatever the numbers in their braces."""
+    plain = {label.text for label in read if _is_plain(label)}
+    open_ = {_shape(label) for label in read if not _is_plain(label)}
+    closed = {_shape(label) for label in read if _is_plain(label)}
+    for label in labels:
+        same = label.text in plain if _is_plain(label) else _shape(label) in closed
+        if not same and _shape(label) not in open_:
+            yield label
+
+
+def _is_plain(label: Template) -> bool:
+    return len(label.parts) == 1
+
+
+def _shape(label: Template) -> str:
+    """A label with one digit in the place of all numbers."""
+    return re.sub("[0-9]+", "0", "".join(part if isinstance(part, str) else "0" for part in label.parts))
+
+
+def reach_blocks(start: Any, blocks: Mapping[str, Block]) -> dict[str, Block]:
+    """The blocks that are called from a body, directly or by each other."""
+    found: dict[str, Block] = {}
+    pending = list(_called(start))
+    while pending:
+        name = pending.pop()
+        if name in blocks and name not in found:
+            found[name] = blocks[name]
+            pending.extend(_called(blocks[name].body))
+    return found
+
+
+def _called(body: Any) -> Iterable[str]:
+    return (node.block for node in walk(body) if isinstance(node, CallNode))

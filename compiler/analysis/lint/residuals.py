@@ -1,0 +1,118 @@
+"""Rules about residual blocks: what a body can add, what a shortcut should be, and what follows the last sum."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from archspec.ops import Concat, Mul, Normalization
+from archspec.ops.activation import Activation
+from archspec.ops.resize import Pool
+from compiler.analysis.lint.finding import Hit, Rule, at_each_place
+from compiler.analysis.lint.subject import KERNELS, Subject, Ways
+from compiler.graph import Node
+
+
+def find_bodies_that_only_add(subject: Subject) -> Iterable[Hit]:
+    blocks = (ways for ways in subject.residuals if ways.add.inputs[-1] in subject.never_negative)
+    ends = [end for ways in blocks for end in _last_activation(ways) if not _is_gated(subject, ways)]
+    return at_each_place(ends, lambda group: f"the body of this residual ends in {group[0].op.kind}: it can only add")
+
+
+def _last_activation(ways: Ways) -> list[Node]:
+    return [node for node in ways.body if isinstance(node.op, Activation)][-1:]
+
+
+def _is_gated(subject: Subject, ways: Ways) -> bool:
+    """Whether a gate can take away from the shortcut, as in a highway network."""
+    return isinstance(subject.operand(ways.add).op, Mul)
+
+
+def find_shortcuts_that_change(subject: Subject) -> Iterable[Hit]:
+    changed = [node for ways in subject.residuals for node in _needless_step(subject, ways)]
+
+    def tell(group: Sequence[Node]) -> str:
+        parameters = sum(map(subject.count_parameters, group))
+        held = f", with {parameters:,} parameters" if parameters else ""
+        return f"the shortcut goes through {group[0].op.kind}{held}, though its two ends have one shape"
+
+    return at_each_place(changed, tell)
+
+
+def _needless_step(subject: Subject, ways: Ways) -> list[Node]:
+    """The step that changes a shortcut most, where its ends agree in shape: its kernel, or else its first. A gate,
+    which merges two values, is the point of a block that has one."""
+    agree = subject.operand(ways.add).shape == ways.fork.shape
+    if not agree or any(len(node.carriers) > 1 for node in ways.shortcut):
+        return []
+    kernels = [node for node in ways.shortcut if isinstance(node.op, KERNELS)]
+    return [*kernels, *ways.shortcut][:1]
+
+
+def find_missing_last_norm(subject: Subject) -> Iterable[Hit]:
+    merges = {merge.id: merge for id in subject.ends for merge in _last_merge(subject, subject.graph[id])}
+    starts = {ways.add.id: ways for ways in subject.residuals}
+    bare = [merge for merge in merges.values() if _starts_with_norm(subject, merge, starts.get(merge.id))]
+    return at_each_place(bare, lambda group: "blocks that normalize what they read end here, and nothing normalizes it")
+
+
+def _last_merge(subject: Subject, node: Node) -> Iterator[Node]:
+    """The block whose result reaches an output through the classifier alone, past no normalization."""
+    kernels = 0
+    while node.body is None and len(node.carriers) == 1:
+        kernels += isinstance(node.op, KERNELS)
+        if kernels > 1 or isinstance(node.op, Normalization):
+            return
+        node = subject.operand(node)
+    if node.body is not None:
+        yield node
+
+
+def _starts_with_norm(subject: Subject, merge: Node, ways: Ways | None) -> bool:
+    """Whether a block's body begins with a normalization and ends without one."""
+    if isinstance(merge.op, Concat):
+        body = _chain(subject, subject.graph[merge.inputs[-1]], merge.inputs[0])
+    else:
+        body = list(ways.body) if ways else []
+    steps = [node for node in body if not isinstance(node.op, Pool)]
+    return bool(steps) and isinstance(steps[0].op, Normalization) and not isinstance(steps[-1].op, Normalization)
+
+
+def _chain(subject: Subject, node: Node, start: str) -> list[Node]:
+    """The nodes between `start` and a node, where one follows the other."""
+    chain = []
+    while node.id != start and len(node.carriers) == 1:
+        chain.append(node)
+        node = subject.operand(node)
+    return chain[::-1]
+
+
+RULES = (
+    Rule(
+        "residual-only-adds",
+        "the body of a residual ends in an activation that is never negative",
+        "end the body with its linear layer or normalization, and start it with the activation",
+        "A body that ends in a ReLU gives nothing below zero, so each block can only raise the values it is added to, "
+        "and the signal grows from block to block. He et al. (2016b, table 2) measured it: with ReLU before the "
+        "addition ResNet-110 errs on 7.84 % of CIFAR-10 instead of 6.61 %.",
+        check=find_bodies_that_only_add,
+    ),
+    Rule(
+        "shortcut-not-identity",
+        "a shortcut is not the identity though its ends have one shape",
+        "leave the shortcut out, or make it `project`, which is used only where the shapes differ",
+        "The identity lets the signal and the gradient pass unchanged from any block to any other. Every step on the "
+        "shortcut multiplies along all of them: He et al. (2016b, table 1) tried scaling, gates, 1×1 convolutions and "
+        "dropout in ResNet-110, and each was worse than the identity. Gates that merge two values are not reported.",
+        check=find_shortcuts_that_change,
+    ),
+    Rule(
+        "missing-last-norm",
+        "a pre-activation network has no normalization behind its last block",
+        "put `norm` and the activation behind the last block",
+        "Blocks with pre-activation normalize what they read, and leave their sums as they are: with each block the "
+        "sum grows, to a second moment of about one plus the number of blocks (Prince, 2023, section 11.4). Behind "
+        "the last block nobody normalizes it, unless a last normalization with its activation does (He et al., 2016b, "
+        "appendix).",
+        check=find_missing_last_norm,
+    ),
+)

@@ -1,0 +1,159 @@
+"""Rules about positions: pixels that no window reaches, merges that look aside, convolutions that see everything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from fractions import Fraction
+
+from archspec.ops import Conv, OpError, Shape, Window
+from archspec.ops.resize import Pool
+from compiler.analysis.lint.finding import Hit, Rule, at_each_place
+from compiler.analysis.lint.subject import Subject
+from compiler.graph import Graph, Node
+
+MAX_SHAPES = 50_000
+"""Shapes to infer in the search for sizes of which no pixel is lost."""
+FAR = 128
+"""How far from its value a size is moved in that search."""
+
+
+def find_lost_pixels(subject: Subject) -> Iterable[Hit]:
+    graph = subject.graph
+    losing = [node for node in graph if _count_lost(node, graph.operands(node), node.shape)]
+    remedy = _tell_whole_sizes(graph) if losing else ""
+
+    def tell(group: Sequence[Node]) -> str:
+        x = subject.operand(group[0]).shape
+        lost = _count_lost(group[0], (x,), group[0].shape)
+        pixels = "position" if lost == 1 else f"{lost} positions"
+        return f"no window of this {group[0].op.kind} reaches the last {pixels} of an axis of {x}"
+
+    return at_each_place(losing, tell, lambda group: remedy)
+
+
+def _count_lost(node: Node, operands: Sequence[Shape], result: Shape) -> int:
+    """The positions at the end of an axis in front of which the last window ends and the next one would begin; the most
+    on any axis. What lies between two windows is passed over on purpose."""
+    if not isinstance(node.op, Conv | Pool):
+        return 0
+    pairs = zip(operands[0].space, result.space, strict=True)
+    return max(_count_uncovered(node.op.window, size, count) for size, count in pairs)
+
+
+def _count_uncovered(window: Window, size: int, count: int) -> int:
+    next_start = count * window.stride - window.padding
+    return max(0, size - max(next_start, next_start - window.stride + window.reach))
+
+
+def _tell_whole_sizes(graph: Graph) -> str:
+    """The nearest sizes of which nothing is lost, where there are some."""
+    tries = min(FAR, MAX_SHAPES // (2 * len(graph)))
+    for more in (sign * distance for distance in range(1, tries + 1) for sign in (1, -1)):
+        sizes = {name: value + more for name, value in graph.sizes.items()}
+        if sizes and min(sizes.values()) > 0 and _keeps_all(graph, sizes):
+            return f"at {' and '.join(f'{name} = {size}' for name, size in sizes.items())} none is lost"
+    return ""
+
+
+def _keeps_all(graph: Graph, sizes: Mapping[str, int]) -> bool:
+    try:
+        shapes = graph.infer(sizes)
+    except OpError:
+        return False
+    return not any(_count_lost(node, [shapes[id] for id in node.inputs], shapes[node.id]) for node in graph)
+
+
+def find_misaligned_merges(subject: Subject) -> Iterable[Hit]:
+    merges = {merge.node: merge for merge in subject.receptive_field.misaligned}
+
+    def tell(group: Sequence[Node]) -> str:
+        merge = merges[group[0].id]
+        told = (
+            f"this {group[0].op.kind} merges values whose positions do not look at the same places of '{merge.input}'"
+        )
+        if len(set(merge.strides)) > 1:
+            return f"{told}: neighbours look {_listed(merge.strides)} pixels apart"
+        return f"{told}: the centres lie {_listed(merge.offsets[1:])} pixels from those of its first operand"
+
+    return at_each_place((subject.graph[id] for id in merges), tell)
+
+
+def _listed(rows: Iterable[Sequence[Fraction]]) -> str:
+    """`2 and 4`, or by axis `2×2 and 4×2`."""
+    told = dict.fromkeys(
+        "×".join(f"{float(value):g}" for value in (row[:1] if len(set(row)) == 1 else row)) for row in rows
+    )
+    return " and ".join(told)
+
+
+def find_unproductive_convs(subject: Subject) -> Iterable[Hit]:
+    spaces = {node.shape.space for node in subject.graph.inputs.values()}
+    blind = dict(_see_everything(subject.graph, *spaces)) if len(spaces) == 1 else {}
+    if not blind:
+        return
+    (id, seen), (extents,) = next(iter(blind.items())), spaces
+    first = subject.graph[id]
+    sizes = " on an input of ".join("×".join(map(str, size)) for size in (seen, extents))
+    message = f"what this {first.op.kind} reads has, by its narrowest path, a receptive field of {sizes}"
+    yield Hit(message, first.source.place, tuple(blind), first.source.calls)
+
+
+def _see_everything(graph: Graph, extents: Sequence[int]) -> Iterator[tuple[str, list[int]]]:
+    """The convolutions over several positions whose operand has a receptive field, by its narrowest path, as large as
+    the input, with its size."""
+    reach: dict[str, tuple[tuple[Fraction, Fraction], ...]] = {}
+    for node in graph:
+        sights = [_look(node, i, reach[operand], extents, graph) for i, operand in enumerate(node.carriers)]
+        reach[node.id] = min(sights) if sights else tuple((Fraction(1), Fraction(1)) for _ in extents)
+        if isinstance(node.op, Conv) and node.op.kernel > 1:
+            seen = [int(size) for size, _ in reach[node.inputs[0]]]
+            if all(size >= extent for size, extent in zip(seen, extents, strict=True)):
+                yield node.id, seen
+
+
+def _look(
+    node: Node, position: int, seen: Sequence[tuple[Fraction, Fraction]], extents: Sequence[int], graph: Graph
+) -> tuple[tuple[Fraction, Fraction], ...]:
+    """By axis how much of the input a position sees through one operand, and how far apart neighbours look."""
+    sights = []
+    for axis, ((size, jump), extent) in enumerate(zip(seen, extents, strict=True)):
+        whole = (Fraction(extent), jump)
+        if axis >= node.shape.rank:
+            sights.append(whole)
+            continue
+        run = node.op.reads(axis, (0, 0), *graph.operands(node))[position]
+        sights.append((size + (run[1] - run[0]) * jump, jump * node.op.pace(axis)) if run else whole)
+    return tuple(sights)
+
+
+RULES = (
+    Rule(
+        "lost-pixels",
+        "a stride leaves out the last pixels of a map",
+        "choose a size that fits, a padding, or `ceil: true` of a pooling",
+        "Where a map's extent, less the kernel, is no multiple of the stride, the last window ends before the map "
+        "does. What lies behind it has no effect and gets no gradient there, though it was computed; and in an "
+        "encoder and decoder the map does not come back to its extent.",
+        check=find_lost_pixels,
+    ),
+    Rule(
+        "misaligned-merge",
+        "a merge joins values that look at different places",
+        "give both ways the same strides, and kernels and paddings with one centre",
+        "Position i of each operand should stand for the same place of the input. Where their strides or the centres "
+        "of their receptive fields differ, each sum or concatenation mixes places, and with the blocks the offset may "
+        "grow. Usual causes are even kernels on one way alone, and strides with paddings that do not match (Araujo, "
+        "Norris and Sim, 2019).",
+        check=find_misaligned_merges,
+    ),
+    Rule(
+        "unproductive-conv",
+        "a convolution reads what has seen the whole input",
+        "take a larger input, fewer strides before it, or fewer layers",
+        "Where the receptive field of what it reads is as large as the input, by its narrowest path too, a "
+        "convolution over several positions finds little new in its neighbours: those in the middle have seen "
+        "everything. Such layers were measured to add little or nothing to accuracy (Richter et al., 2021). One "
+        "finding, at the first, stands for all.",
+        check=find_unproductive_convs,
+    ),
+)

@@ -1,0 +1,191 @@
+"""What rules look at: a graph, its spec where it has one, and what several rules ask of them, answered once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from heapq import heapify, heappop, heappush
+from typing import Any
+
+from archspec.ops import (
+    Add,
+    AvgPool,
+    Concat,
+    Conv,
+    ConvTranspose,
+    Crop,
+    Dropout,
+    Flatten,
+    GlobalAvgPool,
+    GlobalMaxPool,
+    HardSigmoid,
+    Linear,
+    MaxPool,
+    Mean,
+    Mul,
+    Op,
+    PadChannels,
+    PadSpace,
+    Relu,
+    Relu6,
+    Scale,
+    Shake,
+    Sigmoid,
+    Softmax,
+    Softplus,
+    StochasticDepth,
+    Upsample,
+    Vote,
+)
+from archspec.spec.document import Block
+from archspec.spec.load import Spec
+from compiler.analysis.lint.names import reach_blocks
+from compiler.analysis.receptive_field import ReceptiveField, measure_receptive_field
+from compiler.analysis.signal import Signal, predict_signal
+from compiler.graph import Graph, Node
+
+KERNELS = (Conv, ConvTranspose, Linear)
+"""What mixes channels by weights that are learned."""
+
+_NEVER_NEGATIVE = (Relu, Relu6, Sigmoid, HardSigmoid, Softmax, Softplus, Vote)
+_KEEPS_SIGN = (
+    *(MaxPool, AvgPool, GlobalAvgPool, GlobalMaxPool, Upsample, Flatten, Crop, PadSpace, PadChannels),
+    *(Dropout, StochasticDepth, Add, Mul, Concat, Mean, Shake),
+)
+"""Of operands that are nowhere negative these make nothing negative."""
+
+
+@dataclass(frozen=True)
+class Ways:
+    """The two ways around a residual block, from the `fork` to the sum `add`: the nodes that are on one of them alone,
+    each in topological order."""
+
+    add: Node
+    fork: Node
+    shortcut: tuple[Node, ...]
+    body: tuple[Node, ...]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A graph to be looked over, and its spec where it came from one."""
+
+    graph: Graph
+    spec: Spec | None = None
+
+    @cached_property
+    def ends(self) -> frozenset[str]:
+        """The nodes that compute an output."""
+        return frozenset(self.graph.outputs.values())
+
+    @property
+    def specs(self) -> tuple[Spec, ...]:
+        """The spec, where there is one."""
+        return (self.spec,) if self.spec else ()
+
+    @cached_property
+    def blocks(self) -> Mapping[str, Block]:
+        """The blocks that the network reaches."""
+        return {name: block for spec in self.specs for name, block in reach_blocks(spec.network, spec.blocks).items()}
+
+    @cached_property
+    def bodies(self) -> tuple[Any, ...]:
+        """The network as written, and the bodies of the blocks that it reaches."""
+        return (*(spec.network for spec in self.specs), *(block.body for block in self.blocks.values()))
+
+    @cached_property
+    def residuals(self) -> tuple[Ways, ...]:
+        """The residual blocks of which both ways start from one node."""
+        order = {id: i for i, id in enumerate(self.graph.nodes)}
+        blocks = (node for node in self.graph if isinstance(node.op, Add) and node.body is not None)
+        ways = (_find_ways(self.graph, order, block) for block in blocks)
+        return tuple(way for way in ways if way is not None)
+
+    @cached_property
+    def never_negative(self) -> frozenset[str]:
+        """The nodes whose values are nowhere below zero, whatever the weights."""
+        found: set[str] = set()
+        for node in self.graph:
+            keeps = isinstance(node.op, _KEEPS_SIGN) or (isinstance(node.op, Scale) and _is_positive(node.op))
+            if isinstance(node.op, _NEVER_NEGATIVE) or (keeps and found.issuperset(node.carriers)):
+                found.add(node.id)
+        return frozenset(found)
+
+    @cached_property
+    def live(self) -> frozenset[str]:
+        """The nodes that some output depends on."""
+        found = set(self.ends)
+        for node in reversed(list(self.graph)):
+            if node.id in found:
+                found.update(node.inputs)
+        return frozenset(found)
+
+    @cached_property
+    def macs(self) -> Mapping[str, int]:
+        """Multiply-accumulates of each node that has some, for one sample."""
+        counts = {node.id: node.op.macs(*self.graph.operands(node)) for node in self.graph}
+        return {id: count for id, count in counts.items() if count}
+
+    @cached_property
+    def total(self) -> int:
+        """Multiply-accumulates of the network, or 1 where it has none."""
+        return sum(self.macs.values()) or 1
+
+    @cached_property
+    def receptive_field(self) -> ReceptiveField:
+        return measure_receptive_field(self.graph)
+
+    @cached_property
+    def signal(self) -> Signal:
+        return predict_signal(self.graph)
+
+    @cached_property
+    def last_kernels(self) -> frozenset[str]:
+        """The kernels from which a way leads to an output past no other: their channels are what is asked for."""
+        pending, seen = list(self.ends), set(self.ends)
+        found = set()
+        while pending:
+            node = self.graph[pending.pop()]
+            if isinstance(node.op, KERNELS):
+                found.add(node.id)
+                continue
+            pending += [operand for operand in node.carriers if operand not in seen]
+            seen.update(node.carriers)
+        return frozenset(found)
+
+    def operand(self, node: Node) -> Node:
+        """What computes a node's first operand."""
+        return self.graph[node.inputs[0]]
+
+    def readers(self, node: Node) -> tuple[Op, ...]:
+        """The operations that read a node's result; none where it is an output."""
+        return () if node.id in self.ends else tuple(self.graph[id].op for id in self.graph.readers[node.id])
+
+    def count_parameters(self, node: Node) -> int:
+        return sum(weight.numel for weight in self.graph.weights_of(node).values() if weight.trainable)
+
+
+def _is_positive(op: Scale) -> bool:
+    return op.value >= 0 and not op.trainable
+
+
+def _find_ways(graph: Graph, order: Mapping[str, int], add: Node) -> Ways | None:
+    """Walk back from both operands, the latest node first, until one node is left: all ways lead through it."""
+    shortcut, body = add.inputs[0], add.inputs[-1]
+    sides = {body: 2}
+    sides[shortcut] = sides.get(shortcut, 0) | 1
+    pending = [(-order[id], id) for id in sides]
+    heapify(pending)
+    alone: dict[int, list[Node]] = {1: [], 2: [], 3: []}
+    while pending:
+        node = graph[heappop(pending)[1]]
+        if not pending:
+            fits = sides[node.id] == 3
+            return Ways(add, node, tuple(reversed(alone[1])), tuple(reversed(alone[2]))) if fits else None
+        alone[sides[node.id]].append(node)
+        for operand in node.carriers:
+            if operand not in sides:
+                heappush(pending, (-order[operand], operand))
+            sides[operand] = sides.get(operand, 0) | sides[node.id]
+    return None

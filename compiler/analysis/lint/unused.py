@@ -1,0 +1,164 @@
+"""Rules about what a network computes, or a spec declares, and nobody uses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from archspec.errors import Place
+from archspec.ops import Input
+from archspec.spec.document import Block
+from archspec.spec.nodes import CallNode, From, Tap, Turns
+from archspec.spec.text import Table, place_in
+from compiler.analysis.lint.finding import Hit, Rule, at_each_place
+from compiler.analysis.lint.names import find_unread, free_names, walk
+from compiler.analysis.lint.subject import Subject
+from compiler.graph import Graph, Node
+
+
+def find_dead_nodes(subject: Subject) -> Iterable[Hit]:
+    graph = subject.graph
+    ends = [node for node in graph if node.id not in subject.live and not graph.readers[node.id]]
+
+    def tell(group: Sequence[Node]) -> str:
+        if isinstance(group[0].op, Input):
+            return f"nothing reads the input '{group[0].id}'"
+        dead = _lead_to(graph, group, subject.live)
+        parameters = sum(map(subject.count_parameters, dead))
+        held = f", with {parameters:,} parameters" if parameters else ""
+        chain = f"; it ends {len(dead)} operations that lead nowhere else{held}" if len(dead) > 1 else held
+        return f"no output depends on this {group[0].op.kind}{chain}"
+
+    return at_each_place(ends, tell)
+
+
+def _lead_to(graph: Graph, ends: Sequence[Node], live: frozenset[str]) -> list[Node]:
+    """Nodes before these that no output depends on either, themselves included."""
+    pending, found = [node.id for node in ends], {node.id: node for node in ends}
+    while pending:
+        for operand in graph[pending.pop()].inputs:
+            if operand not in live and operand not in found:
+                found[operand] = graph[operand]
+                pending.append(operand)
+    return [*found.values()]
+
+
+def find_unused_params(subject: Subject) -> Iterator[Hit]:
+    for spec in subject.specs:
+        used = free_names([spec.inputs, spec.defaults, spec.network])
+        for block in subject.blocks.values():
+            used |= _names_in(block) - block.args.keys() - block.let.keys()
+            used |= free_names([argument.default for argument in block.args.values()])
+        for name in spec.params.keys() - used:
+            yield Hit(f"nothing uses the param '{name}'", _key(spec.written, "params", name))
+
+
+def find_unused_blocks(subject: Subject) -> Iterator[Hit]:
+    for spec in subject.specs:
+        own = spec.written.get("blocks") or {}
+        for name in own.keys() - subject.blocks.keys():
+            yield Hit(f"the network does not call the block '{name}'", _key(spec.written, "blocks", name))
+
+
+def find_unused_names(subject: Subject) -> Iterator[Hit]:
+    for spec in subject.specs:
+        general = free_names(spec.defaults)
+        for name, block in subject.blocks.items():
+            arguments = free_names([argument.default for argument in block.args.values()])
+            yield from _unused_in_block(name, block, general | arguments | _names_in(block))
+        for body in subject.bodies:
+            yield from _unused_columns(body, general)
+
+
+def _names_in(block: Block) -> frozenset[str]:
+    return free_names([block.let, block.defaults, block.body])
+
+
+def _unused_in_block(name: str, block: Block, used: frozenset[str]) -> Iterator[Hit]:
+    for kind, key, names in (("argument", "args", block.args), ("value", "let", block.let)):
+        for own in names.keys() - used:
+            yield Hit(f"the block '{name}' does not use its {kind} '{own}'", _key(block.written, key, own))
+
+
+def _unused_columns(body: Any, general: frozenset[str]) -> Iterator[Hit]:
+    """Lists of loops that nothing in the loop reads. Where none is read, one of them may count the turns."""
+    for node in walk(body):
+        columns = node.each or {} if isinstance(node, Turns) else {}
+        inside = free_names([getattr(node, name) for name in type(node).model_fields if name != "each"])
+        unread = [name for name in columns if name not in general | inside]
+        for name in unread if len(unread) < len(columns) else unread[1:]:
+            yield Hit(f"nothing in the loop reads '{name}'", node.place_of("each", name, key=True))
+
+
+def find_unused_taps(subject: Subject) -> Iterator[Hit]:
+    for body in subject.bodies:
+        nodes = list(walk(body))
+        taps = [node for node in nodes if isinstance(node, Tap)]
+        read = [node.label for node in nodes if isinstance(node, From)]
+        unread = set(find_unread((tap.label for tap in taps), read))
+        for tap in taps:
+            if tap.label in unread:
+                yield Hit(f"nothing reads the tap '{tap.label.text}'", tap.place)
+
+
+def find_unused_defaults(subject: Subject) -> Iterator[Hit]:
+    kinds = {node.op.kind for node in subject.graph}
+    kinds |= {node.word for body in subject.bodies for node in walk(body) if not isinstance(node, CallNode)}
+    for spec in subject.specs:
+        written = spec.written.get("defaults")
+        for kind in written if isinstance(written, Table) else ():  # those of a variant are its base's and its own
+            if kind not in kinds:
+                yield Hit(f"the network has no {kind}", _key(spec.written, "defaults", kind))
+
+
+def _key(written: Table, *path: str) -> Place:
+    return place_in(written, path, written.at, key=True)
+
+
+RULES = (
+    Rule(
+        "dead-node",
+        "no output depends on a node or an input",
+        "remove it, or use its result: by `output`, or by `tap` and `from`",
+        "It is computed, and its weights are stored, and neither changes any output: usually a value that a later "
+        "`from` passes over, or that was meant to be an `output`. One finding stands for each end of such a chain.",
+        check=find_dead_nodes,
+    ),
+    Rule(
+        "unused-param",
+        "nothing depends on a param",
+        "remove it, or use it",
+        "Setting it changes nothing: the inputs, the defaults, the network and the blocks that it reaches do without "
+        "it.",
+        check=find_unused_params,
+    ),
+    Rule(
+        "unused-block",
+        "the network does not call a block of the spec",
+        "remove it, or move it to a library",
+        "Neither the network nor a block that it reaches calls it. Blocks of imported libraries are not reported.",
+        check=find_unused_blocks,
+    ),
+    Rule(
+        "unused-name",
+        "nothing reads an argument, a `let` or a list of a loop",
+        "remove it, or use it",
+        "A name that is given a value and never read is a slip more often than not: the value was meant for some "
+        "field. The lists of a loop also say how many turns it has, for which one of them is enough.",
+        check=find_unused_names,
+    ),
+    Rule(
+        "unused-tap",
+        "no `from` reads a tap",
+        "remove it, or read it with `from`",
+        "A tap is known in the block, or the network, that sets it, and no `from` there can mean it.",
+        check=find_unused_taps,
+    ),
+    Rule(
+        "unused-default",
+        "the network has no node of a kind that `defaults` sets",
+        "remove it",
+        "The defaults of a kind that never comes up change nothing. Those of a variant are not looked at.",
+        check=find_unused_defaults,
+    ),
+)

@@ -1,0 +1,322 @@
+"""What one box of a picture stands for: a graph as blocks in blocks, with equal neighbours folded.
+
+The blocks are the spec's scopes, with four differences that make them readable. A scope that value leaves and enters
+again (a level of a U-Net, whose encoder and decoder stand far apart) is taken apart, so that among the blocks of a
+block the way leads onward only. A scope that only says which part of a structure something is (`body`, `project`) is
+left out, and one that is the only one in its parent goes up in it. A normalization or an activation shares the box of
+the operation that it belongs to. Neighbours whose operations and wiring are equal are one box, which says how often;
+their extents, and numbers such as a survival rate, may differ.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, TypeAlias
+
+from archspec.ops import Op
+from compiler.draw.labels import label_op
+from compiler.draw.theme import kind_of
+from compiler.graph import Graph
+
+PARTS = re.compile(r"body|project|shortcut|skip|down|up|merge|bottom|branch\d+|when_\d+")
+"""Scopes that name a part of a structure, and nothing of the user's."""
+
+TURN = re.compile(r"(\w*[^\W\d_])?\d+(\.|$)")
+"""How the scope of a loop's turn is called: `i0`, `stage2`, elsewhere `0`; a block has a line before its number."""
+
+DEEPEST = 100
+"""Levels of scopes; names of nodes from elsewhere may have any number of points."""
+
+SMALL = 16
+"""Nodes up to which a scope goes up in its parent."""
+
+MANY = 64
+"""Scopes on one cycle from which on all are taken apart, unasked which of them make it."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """A box: a scope, or without `children` an operation with what shares its box. `id` is its scope, with a point at
+    the end, or its first node.
+
+    `times` counts the equal neighbours that it stands for, and `turns` has the ids of its nodes in each of them, in the
+    graph's order: more than `times`, where a block around it stands for several too. `children` are drawn once.
+    """
+
+    id: str
+    title: str
+    turns: tuple[tuple[str, ...], ...]
+    kind: str = "call"
+    """How it is filled (see `theme.COLOURS`), or `merge`."""
+    lines: tuple[str, ...] = ()
+    """Its operations in words."""
+    children: tuple[Block, ...] = ()
+    times: int = 1
+    output: str | None = None
+    """The name of the network's output that it stands for; it has no nodes then."""
+
+    @cached_property
+    def nodes(self) -> tuple[str, ...]:
+        """The ids of the nodes of all turns."""
+        return tuple(id for turn in self.turns for id in turn)
+
+    def walk(self, depth: int = 0) -> Iterator[tuple[int, Block]]:
+        """Every block below, each before its own, with its depth from zero."""
+        for child in self.children:
+            yield depth, child
+            yield from child.walk(depth + 1)
+
+
+@dataclass
+class _Scope:
+    path: str
+    title: str
+    items: list[_Scope | str] = field(default_factory=list)
+
+    @cached_property
+    def nodes(self) -> tuple[str, ...]:
+        return tuple(id for item in self.items for id in _nodes_of(item))
+
+
+_Item: TypeAlias = _Scope | str
+
+
+def _nodes_of(item: _Item) -> tuple[str, ...]:
+    return (item,) if isinstance(item, str) else item.nodes
+
+
+def fold_blocks(graph: Graph) -> Block:
+    """The whole network as one block, its outputs at the end."""
+    folder = _Folder(graph)
+    whole = folder.close(folder.arrange(_read_scopes(graph)))
+    drawn = folder.finish(whole, [dict(zip(whole.turns[0], whole.turns[0], strict=True))])
+    outputs = tuple(Block(f"output:{name}", name, ((),), "label", (name,), output=name) for name in graph.outputs)
+    return replace(drawn, id=".", title=graph.name, children=drawn.children + outputs)
+
+
+def _read_scopes(graph: Graph) -> _Scope:
+    """The tree that the ids spell."""
+    scopes = {"": _Scope("", graph.name)}
+
+    def enter(path: str) -> _Scope:
+        if path not in scopes:
+            outer, _, name = path.rpartition(".")
+            scopes[path] = _Scope(path, name)
+            enter(outer).items.append(scopes[path])
+        return scopes[path]
+
+    for node in graph:
+        outer = node.id.split(".", DEEPEST)[:-1]
+        enter(".".join(outer)).items.append(node.id)
+    return scopes[""]
+
+
+class _Folder:
+    """Makes blocks of scopes; what it asks of an operation again and again it keeps."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.order = {id: number for number, id in enumerate(graph.nodes)}
+        self.shown = {*graph.outputs.values()}
+        self.known: dict[Any, Any] = {}
+
+    # -- scopes ----------------------------------------------------------------------------------------------------
+
+    def arrange(self, scope: _Scope) -> _Scope:
+        """The same scope of those scopes that are worth a box, in the order in which the way leads through them."""
+        items: list[_Item] = []
+        for item in scope.items:
+            inner = item if isinstance(item, str) else self.arrange(item)
+            is_part = isinstance(inner, _Scope) and PARTS.fullmatch(inner.title)
+            items += inner.items if isinstance(inner, _Scope) and is_part else [inner]
+        items = [item if isinstance(item, str) else self._lift(item) for item in self._take_apart(items)]
+        return _Scope(scope.path, scope.title, items)
+
+    def _lift(self, scope: _Scope) -> _Scope:
+        """With what is in its only scope, where there is little else, in the place of that."""
+        scopes = [item for item in scope.items if isinstance(item, _Scope)]
+        alone = len(scope.items) == 1
+        if len(scopes) != 1 or not (alone or len(scopes[0].nodes) <= SMALL):
+            return scope
+        title = f"{scope.title}.{scopes[0].title}" if alone else scope.title
+        place = scope.items.index(scopes[0])
+        return _Scope(scope.path, title, [*scope.items[:place], *scopes[0].items, *scope.items[place + 1 :]])
+
+    def _take_apart(self, items: list[_Item]) -> list[_Item]:
+        """Without the scopes that are on a cycle of their kind; the rest sorted by their first node."""
+        while cyclic := self._find_cyclic(items):
+            items = [
+                part
+                for place, item in enumerate(items)
+                for part in (self._name_parts(item) if isinstance(item, _Scope) and place in cyclic else [item])
+            ]
+        return sorted(items, key=lambda item: self.order[_nodes_of(item)[0]])
+
+    def _name_parts(self, scope: _Scope) -> list[_Item]:
+        for item in scope.items:
+            if isinstance(item, _Scope):
+                item.title = f"{scope.title}.{item.title}"
+        return scope.items
+
+    def _find_cyclic(self, items: list[_Item]) -> set[int]:
+        """The places of items on a cycle that value leaves and enters again, or where there is none of
+        these, of all."""
+        if all(isinstance(item, str) for item in items):
+            return set()
+        import networkx as nx
+
+        owner = {id: place for place, item in enumerate(items) for id in _nodes_of(item)}
+        quotient: nx.DiGraph[int] = nx.DiGraph()
+        quotient.add_edges_from(
+            (owner[operand], place)
+            for id, place in owner.items()
+            for operand in self.graph[id].inputs
+            if owner.get(operand, place) != place
+        )
+        cycles = [found for found in nx.strongly_connected_components(quotient) if len(found) > 1]
+        cyclic = {place for found in cycles for place in found if isinstance(items[place], _Scope)}
+        if len(cyclic) > MANY:
+            return cyclic
+        inside = sorted(owner, key=self.order.__getitem__)
+        return {place for place in cyclic if self._is_entered_again(items[place], inside)} or cyclic
+
+    def _is_entered_again(self, item: _Item, inside: list[str]) -> bool:
+        """Whether a way leads out of an item, through others of these nodes, and back into it."""
+        own: set[str] = set(_nodes_of(item))
+        after: set[str] = set()
+        for id in inside:
+            operands = self.graph[id].inputs
+            if id in own:
+                if not after.isdisjoint(operands):
+                    return True
+            elif not (own.isdisjoint(operands) and after.isdisjoint(operands)):
+                after.add(id)
+        return False
+
+    # -- boxes -----------------------------------------------------------------------------------------------------
+
+    def close(self, scope: _Scope) -> Block:
+        """A scope's block, whose own have no words on them yet and know only their own turns."""
+        boxes: list[Block] = []
+        for item in scope.items:
+            box = self.close(item) if isinstance(item, _Scope) else Block(item, item.rpartition(".")[2], ((item,),))
+            if boxes and self._belongs(boxes[-1], box):
+                boxes[-1] = replace(boxes[-1], turns=(boxes[-1].turns[0] + box.turns[0],))
+            else:
+                boxes.append(box)
+        folded = self._fold(boxes)
+        only = folded[0] if len(folded) == 1 and scope.path else None
+        if only:
+            return replace(only, title=f"{scope.title}.{only.title}".rstrip(".")) if only.children else only
+        return Block(f"{scope.path}.", scope.title, (scope.nodes,), children=tuple(folded))
+
+    def _belongs(self, chain: Block, box: Block) -> bool:
+        """Whether a node shares the box of those before it: it alone reads the last of them, and is its normalization
+        or activation; or they are normalization and activation, and it is what they prepare for."""
+        if chain.children or box.children or chain.times > 1 or len(box.nodes) > 1:
+            return False
+        last, node = chain.nodes[-1], self.graph[box.id]
+        if node.inputs != (last,) or len(self.graph.readers[last]) > 1 or last in self.shown:
+            return False
+        kinds, kind, soft = [kind_of(self.graph[id].op) for id in chain.nodes], kind_of(node.op), {"norm", "activation"}
+        if kind in soft:
+            return kinds[0] == "kernel" or set(kinds) <= soft
+        return kind == "kernel" and set(kinds) <= soft
+
+    def finish(self, block: Block, others: list[dict[str, str]]) -> Block:
+        """The block with its words, and with its nodes in all turns of the blocks around it: `others` leads from the
+        first turn to each of them."""
+        turns = tuple(tuple(other[id] for id in turn) for other in others for turn in block.turns)
+        if not block.children:
+            return self._label(replace(block, turns=turns))
+        inner = [dict(zip(block.turns[0], turn, strict=True)) for turn in turns] if len(turns) > 1 else others
+        children = tuple(self.finish(child, inner) for child in block.children)
+        title = block.title or f"{block.id.rstrip('.').rpartition('.')[2]} …"
+        return replace(block, title=title, turns=turns, children=children)
+
+    def _label(self, box: Block) -> Block:
+        pairs = [
+            (self.graph[one], self.graph[other].op) for one, other in zip(box.turns[0], box.turns[-1], strict=True)
+        ]
+        lines = tuple(label_op(node.op, other, node.shape.rank) for node, other in pairs)
+        kinds = [kind_of(node.op) for node, _ in pairs]
+        if kinds[0] == "label":
+            return replace(box, kind="label", title=box.id, lines=(box.id,))
+        return replace(box, title=lines[0], kind="kernel" if "kernel" in kinds else kinds[0], lines=lines)
+
+    # -- equal neighbours ------------------------------------------------------------------------------------------
+
+    def _fold(self, boxes: list[Block]) -> list[Block]:
+        folded: list[Block] = []
+        for box in boxes:
+            if folded and self._continues(folded[-1], box):
+                turns = folded[-1].turns + box.turns
+                folded[-1] = replace(folded[-1], turns=turns, times=len(turns))
+            else:
+                folded.append(box)
+        return [replace(box, title=_drop_turn(box.title)) if box.times > 1 else box for box in folded]
+
+    def _continues(self, before: Block, box: Block) -> bool:
+        """Whether a box is one more turn of the one before it. An input has a name of its own, and a circle no room to
+        tell how often."""
+        if not box.children and kind_of(self.graph[box.id].op) in ("label", "merge"):
+            return False
+        if box.times > 1 or self._signature(before) != self._signature(box):
+            return False
+        last = before.turns[-1]
+        link = self._link(last, box.turns[0])
+        if link is None or not self.shown.isdisjoint(last) or not self._leads_on(last, box.turns[0], link):
+            return False
+        return before.times == 1 or link == self._link(before.turns[-2], last)
+
+    def _signature(self, box: Block) -> Any:
+        """What has to be equal: operations, how they are wired, how they are put together."""
+        turn = box.turns[0]
+        if turn and (turn, len(box.children)) in self.known:
+            return self.known[turn, len(box.children)]
+        place = {id: number for number, id in enumerate(turn)}
+        nodes = [self.graph[id] for id in turn]
+        wiring = tuple((self._sign_op(node.op), *(place.get(id) for id in node.inputs)) for node in nodes)
+        found = self.known[turn, len(box.children)] = (wiring, _parts(box))
+        return found
+
+    def _sign_op(self, op: Op) -> Any:
+        """The operation but for its real numbers, which may change from turn to turn."""
+        if id(op) not in self.known:
+            fields = op.model_dump()
+            kept = tuple((name, str(value)) for name, value in fields.items() if not isinstance(value, float))
+            self.known[id(op)] = (op.kind, kept)
+        return self.known[id(op)]
+
+    def _link(self, before: tuple[str, ...], turn: tuple[str, ...]) -> Any:
+        """What each operand from outside is: a place in the turn before, or a node that both read; None where one is
+        neither."""
+        place, own = {id: number for number, id in enumerate(before)}, set(turn)
+        links: list[Any] = []
+        for one, other in zip(before, turn, strict=True):
+            for first, operand in zip(self.graph[one].inputs, self.graph[other].inputs, strict=True):
+                if operand in own:
+                    continue
+                if operand not in place and operand != first:
+                    return None
+                links.append(place.get(operand, operand))
+        return tuple(links)
+
+    def _leads_on(self, before: tuple[str, ...], turn: tuple[str, ...], link: tuple[int | str, ...]) -> bool:
+        """Whether a turn's results go to the next one alone; or where the next takes none, to the same readers."""
+        readers = [{reader for id in one for reader in self.graph.readers[id]} - {*one} for one in (before, turn)]
+        chained = any(isinstance(operand, int) for operand in link)
+        return readers[0] <= {*turn} if chained else readers[0] == readers[1]
+
+
+def _parts(box: Block) -> Any:
+    return tuple((child.times, len(child.turns[0]), _parts(child)) for child in box.children)
+
+
+def _drop_turn(title: str) -> str:
+    """What a folded block is called: not after its first turn."""
+    turn = TURN.match(title)
+    return title[turn.end() :] if turn else title

@@ -1,0 +1,51 @@
+"""What is known of each box: its shape, parameters and multiply-accumulates, as boxes and pages say it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from archspec.ops import Shape
+from compiler.analysis.cost import Cost, NodeCost, measure_cost
+from compiler.draw.blocks import Block
+from compiler.draw.labels import in_short, label_shapes
+from compiler.graph import Graph
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Of one box: the shapes of its first and its last turn's result, and the sums over all nodes it stands for."""
+
+    first: Shape
+    last: Shape
+    parameters: int
+    macs: int
+
+    @property
+    def shape(self) -> str:
+        return label_shapes(self.first, self.last)
+
+    @property
+    def counts(self) -> str:
+        """`9.41 k params · 118 M MACs`, without what there is none of."""
+        pairs = ((self.parameters, "params"), (self.macs, "MACs"))
+        return " · ".join(f"{in_short(count)} {what}" for count, what in pairs if count)
+
+
+class Measured:
+    """The figures of the boxes of one graph."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.costs: dict[str, NodeCost] = {row.id: row for row in measure_cost(graph).nodes}
+
+    def of(self, block: Block) -> Figures:
+        if block.output is not None:
+            shape = self.graph[self.graph.outputs[block.output]].shape
+            return Figures(shape, shape, 0, 0)
+        cost = self.cost_of(block)
+        first, last = self.graph[block.turns[0][-1]], self.graph[block.turns[-1][-1]]
+        return Figures(first.shape, last.shape, cost.parameters + cost.frozen, cost.macs["conv-linear"])
+
+    def cost_of(self, block: Block) -> Cost:
+        """The cost of all nodes that a box stands for."""
+        return Cost(tuple(self.costs[id] for id in block.nodes))

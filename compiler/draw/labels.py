@@ -1,0 +1,93 @@
+"""What is written on boxes: operations in their spec's words, shapes, and counts in short."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from archspec.ops import Input, Merge, Op, Shape
+
+SILENT = {
+    *("name", "bias", "init", "eps", "momentum", "affine", "start", "gain", "mode", "slope", "alpha", "trainable"),
+    *("draw", "rescale", "per", "over", "tracked"),
+}
+"""Fields that a label leaves out."""
+
+USUAL = ("same", False, 1)
+"""Values that go without saying."""
+
+WIDEST = 44
+"""Letters of a line on a box; what is longer is cut, and whole in the box's title."""
+
+
+def label_op(op: Op, last: Op, rank: int) -> str:
+    """`conv 3×3, 64, /2`; where an operation stands for several, numbers go from the first to the last of them."""
+    if isinstance(op, Input | Merge) or op.unknown:
+        return f"unknown {op.unknown}" if op.unknown else op.kind
+    fields = {name: _spell(getattr(op, name, None), getattr(last, name, None)) for name in type(op).model_fields}
+    if op.kind in ("scale", "shift") and "value" in fields:
+        sign = "×" if op.kind == "scale" else "+"
+        return (
+            f"{sign} learned, from {fields['value']}"
+            if getattr(op, "trainable", False)
+            else f"{sign} {fields['value']}"
+        )
+    kernel = getattr(op, "kernel", None)
+    window = [f"{op.kind} {'×'.join([str(kernel)] * max(1, rank))}"] if kernel else [op.kind]
+    main = op.main if op.main not in (None, "kernel", *SILENT) else None
+    window += [fields[main]] if main and kernel else []
+    words = [" ".join([*window, fields[main]])] if main and not kernel and fields[main] != "None" else window
+    stride = getattr(op, "stride", None)
+    usual = (None, 1) if op.kind.startswith("conv") else (None, kernel)
+    words += [f"/{stride}"] if stride not in usual else []
+    said = {"kernel", "stride", op.main, *SILENT}
+    words += [f"{name} = {fields[name]}" for name, value in _chosen(op) if name not in said and value not in USUAL]
+    return ", ".join(words)
+
+
+def _chosen(op: Op) -> list[tuple[str, Any]]:
+    """The fields whose values are not the default ones."""
+    infos = type(op).model_fields
+    return [(name, getattr(op, name)) for name in infos if getattr(op, name) != infos[name].default]
+
+
+def _spell(first: Any, last: Any) -> str:
+    texts = [f"{value:.4g}" if isinstance(value, float) else str(value) for value in (first, last)]
+    return texts[0] if texts[0] == texts[1] else f"{texts[0]} … {texts[1]}"
+
+
+def label_shapes(first: Shape, last: Shape) -> str:
+    """`64×56×56`, or `96 … 256×56×56` where only the channels grow from the first of several to the last."""
+    if first == last:
+        return str(first)
+    return f"{first.channels} … {last}" if first.space == last.space else f"{first} … {last}"
+
+
+def in_short(count: float) -> str:
+    """Three digits and a unit: 25.6 M."""
+    for unit, size in (("T", 10**12), ("G", 10**9), ("M", 10**6), ("k", 10**3)):
+        if count >= size:
+            return f"{count / size:.{2 if count < 10 * size else 1 if count < 100 * size else 0}f} {unit}"
+    return f"{count:g}"
+
+
+def cut(text: str, width: int = WIDEST) -> str:
+    """One line of at most this many letters, without control characters."""
+    text = "".join(letter if letter.isprintable() else "�" for letter in text)
+    return text if len(text) <= width else f"{text[: width - 1]}…"
+
+
+def list_counts(pairs: Sequence[tuple[int, str]]) -> str:
+    """`37.6 k parameters · 118 M MACs`, without what there is none of."""
+    return " · ".join(f"{in_short(count)} {what}" for count, what in pairs if count)
+
+
+def write_count(count: int) -> str:
+    """All digits of a count, or the first ones and its order of magnitude: counts of paths may have thousands."""
+    if count < 10**15:
+        return f"{count:,}"
+    power = (count.bit_length() - 1) * 30103 // 100000
+    while 10 ** (power + 1) <= count:
+        power += 1
+    first = count // 10 ** (power - 3)
+    return f"{first // 1000}.{first % 1000:03}… · 10^{power}"

@@ -1,0 +1,285 @@
+"""The picture of a graph as SVG text: no outside references, legible on light and on dark ground, the same bytes each
+time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+
+from compiler.draw.blocks import Block
+from compiler.draw.grid import Grid, Run
+from compiler.draw.labels import cut
+from compiler.draw.picture import Picture
+from compiler.draw.theme import (
+    COLOURS,
+    LEGEND,
+    LINE,
+    RADIUS,
+    TIP,
+    Point,
+    draw_sign,
+    px,
+    round_corners,
+    style_sheet,
+    text_width,
+)
+from compiler.draw.wires import EDGE, Wire
+
+GAP = 20
+"""Between rows that no wire runs between, and between columns."""
+TRACK = 8
+LANE = 14
+"""The width of a column in which only wires lie."""
+PAD = 16
+HEAD = 26
+PORT = 10
+"""Between the places where several wires come in."""
+MARGIN = 20
+"""Around the whole."""
+
+LIGHT = """\
+.scope { fill: #f6f8fa; stroke: #8c959f }
+.times { fill: #0550ae; font-weight: bold }
+.turn { fill: none; stroke: #8c959f }
+.sizes { stroke-dasharray: 3 3 }
+a:focus rect, g:focus rect { stroke-width: 2.5 }
+"""
+DARK = """\
+.scope { fill: #1c2229; stroke: #768390 }
+.times { fill: #79c0ff }
+.turn { stroke: #768390 }
+.more { fill: #bcc6d1 }
+"""
+
+
+@dataclass(frozen=True)
+class _Placed:
+    """A box with its size, and where in it its children and its wires lie."""
+
+    block: Block
+    width: float
+    height: float
+    children: tuple[tuple[float, float, _Placed], ...] = ()
+    ways: tuple[tuple[tuple[Point, ...], Wire], ...] = ()
+
+
+def write_svg(picture: Picture) -> str:
+    """The whole text of the file: the picture with those blocks open that it says, and a legend."""
+    placed = _Layout(picture).open(picture.whole)
+    legend = _Legend(picture)
+    width = max(placed.width, legend.width) + 2 * MARGIN
+    height = placed.height + legend.height + 2 * MARGIN
+    x = (width - placed.width) / 2
+    return "\n".join(
+        [
+            f'<svg xmlns="http://www.w3.org/2000/svg" width="{px(width)}" height="{px(height)}" '
+            f'viewBox="0 0 {px(width)} {px(height)}" role="img" aria-labelledby="title desc">',
+            f'<title id="title">{escape(cut(picture.title, 200))}</title>',
+            f'<desc id="desc">{escape(picture.description)}</desc>',
+            f"<style>\n{style_sheet(LIGHT, DARK)}</style>",
+            TIP,
+            f'<rect class="ground" width="{px(width)}" height="{px(height)}" rx="8"/>',
+            *legend.draw(MARGIN, MARGIN),
+            *_Pen(picture).draw_inside(placed, x, MARGIN + legend.height),
+            "</svg>\n",
+        ]
+    )
+
+
+class _Layout:
+    """Sizes and places, from the inside out."""
+
+    def __init__(self, picture: Picture) -> None:
+        self.picture = picture
+
+    def place(self, block: Block) -> _Placed:
+        if self.picture.is_open(block):
+            inner = self.open(block)
+            counts = self.picture.figures(block).counts
+            head = text_width(f"{self.picture.head(block)}  {counts}") + 2 * PAD
+            width = max(inner.width + 2 * PAD, head)
+            shift = (width - inner.width) / 2
+            children = tuple((x + shift, y + HEAD, child) for x, y, child in inner.children)
+            ways = tuple((tuple((x + shift, y + HEAD) for x, y in points), wire) for points, wire in inner.ways)
+            return _Placed(block, width, inner.height + HEAD, children, ways)
+        if block.kind == "merge":
+            return _Placed(block, 2 * RADIUS, 2 * RADIUS)
+        lines = self.picture.lines(block)
+        width = max(44.0, max(map(text_width, lines)) + 18)
+        return _Placed(block, width, LINE * len(lines) + 10)
+
+    def open(self, block: Block) -> _Placed:
+        """What is inside a block, without its frame."""
+        grid = self.picture.grids[block.id]
+        boxes = {child.id: self.place(child) for child in block.children}
+        widths = [LANE if column in grid.lanes else 0.0 for column in range(grid.width)]
+        heights = [0.0] * grid.height
+        for id, box in boxes.items():
+            widths[grid.columns[id]] = max(widths[grid.columns[id]], box.width)
+            heights[grid.rows[id]] = max(heights[grid.rows[id]], box.height)
+        axes, width = _centres(widths, grid)
+        tops, height = _tops(heights, grid.tracks)
+        places = {id: (axes[grid.columns[id]] - box.width / 2, tops[grid.rows[id]]) for id, box in boxes.items()}
+        router = _Router(self.picture, grid, boxes, places, axes, [*tops, height], (width, height), block)
+        ways = tuple((router.way(run), run.wire) for run in grid.runs)
+        children = tuple((*places[id], box) for id, box in boxes.items())
+        return _Placed(block, width, height, children, ways)
+
+
+def _centres(widths: Sequence[float], grid: Grid) -> tuple[list[float], float]:
+    """The middle of each column, and the width of all."""
+    centres, x = [], 0.0
+    for column, width in enumerate(widths):
+        if column:
+            x += 6 if column in grid.lanes and column - 1 in grid.lanes else GAP
+        centres.append(x + width / 2)
+        x += width
+    return centres, x
+
+
+def _tops(heights: Sequence[float], tracks: Sequence[int]) -> tuple[list[float], float]:
+    """The upper edge of each row, and the height of all."""
+    tops, y = [], 0.0
+    for height, count in zip(heights, tracks, strict=False):
+        y += _gap(count)
+        tops.append(y)
+        y += height
+    return tops, y + _gap(tracks[-1])
+
+
+def _gap(tracks: int) -> float:
+    return GAP + TRACK * tracks
+
+
+@dataclass(frozen=True)
+class _Router:
+    """The points of wires inside one block."""
+
+    picture: Picture
+    grid: Grid
+    boxes: Mapping[str, _Placed]
+    places: Mapping[str, Point]
+    axes: Sequence[float]
+    tops: Sequence[float]
+    size: Point
+    block: Block
+
+    def way(self, run: Run) -> tuple[Point, ...]:
+        start, end = self._start(run), self._end(run)
+        points = [start]
+        x = start[0]
+        if run.lane is not None:
+            y = self._track(self._row(run.wire.source) + 1, run.leave)
+            x = self.axes[run.lane]
+            points += [(start[0], y), (x, y)] if abs(x - start[0]) > 1 else []
+        if run.side:
+            return (*points, (x, end[1]), (end[0] + (RADIUS if x > end[0] else -RADIUS), end[1]))
+        y = self._track(self.grid.rows.get(run.wire.target, self.grid.height), run.arrive)
+        points += [(x, y), (end[0], y)] if abs(x - end[0]) > 1 else [(end[0], points[-1][1])]
+        return (*points, end)
+
+    def _row(self, id: str) -> int:
+        return self.grid.rows.get(id, -1)
+
+    def _track(self, gap: int, track: int) -> float:
+        """The height of a track in the gap above a row."""
+        return self.tops[gap] - 13 - TRACK * track
+
+    def _start(self, run: Run) -> Point:
+        if run.wire.source == EDGE:
+            return self.size[0] / 2 + self.picture.entry(self.block, run.wire.net) * PORT, 0
+        x, y = self.places[run.wire.source]
+        box = self.boxes[run.wire.source]
+        return x + box.width / 2 + self.picture.exit(box.block, run.wire.net) * PORT, y + box.height
+
+    def _end(self, run: Run) -> Point:
+        if run.wire.target == EDGE:
+            return self.size[0] / 2 + self.picture.exit(self.block, run.wire.net) * PORT, self.size[1]
+        x, y = self.places[run.wire.target]
+        box = self.boxes[run.wire.target]
+        middle = x + box.width / 2
+        if run.side:
+            return middle, y + box.height / 2
+        return middle + self.picture.entry(box.block, run.wire.net) * PORT, y
+
+
+class _Pen:
+    """Writes placed boxes."""
+
+    def __init__(self, picture: Picture) -> None:
+        self.picture = picture
+
+    def draw_inside(self, placed: _Placed, x: float, y: float) -> Iterator[str]:
+        for points, wire in placed.ways:
+            moved = [(x + a, y + b) for a, b in points]
+            kind = "line" if wire.signal else "line sizes"
+            tip = "" if wire.target == EDGE else ' marker-end="url(#tip)"'
+            yield f'<path class="{kind}" d="{round_corners(moved)}"{tip}/>'
+        for a, b, child in placed.children:
+            yield from self.draw(child, x + a, y + b)
+
+    def draw(self, placed: _Placed, x: float, y: float) -> Iterator[str]:
+        block = placed.block
+        said = escape(self.picture.describe(block))
+        yield f'<g tabindex="0" role="img" aria-label="{said}"><title>{said}</title>'
+        if block.kind == "merge":
+            yield from self._draw_merge(block, x + RADIUS, y + RADIUS)
+        elif placed.children:
+            yield _frame(placed, x, y, "scope")
+            yield f'<text x="{px(x + 12)}" y="{px(y + 17)}">{self._head(block)}</text>'
+        else:
+            yield from self._draw_box(placed, x, y)
+        yield "</g>"
+        if placed.children:
+            yield from self.draw_inside(placed, x, y)
+
+    def _head(self, block: Block) -> str:
+        counts = self.picture.figures(block).counts
+        more = f'<tspan class="more" dx="10">{escape(counts)}</tspan>' if counts else ""
+        return f'<tspan class="title">{escape(self.picture.head(block))}</tspan>{more}'
+
+    def _draw_merge(self, block: Block, x: float, y: float) -> Iterator[str]:
+        yield f'<circle class="mark" cx="{px(x)}" cy="{px(y)}" r="{RADIUS}"/>'
+        for path in draw_sign(x, y, block.lines[0]):
+            yield f'<path class="sign" d="{path}"/>'
+
+    def _draw_box(self, placed: _Placed, x: float, y: float) -> Iterator[str]:
+        block = placed.block
+        for shift in (6, 3) if block.times > 1 else ():  # as a pile of sheets
+            yield _frame(placed, x + shift, y + shift, "turn")
+        yield _frame(placed, x, y, block.kind)
+        for i, line in enumerate(self.picture.lines(block)):
+            kind = "more" if i >= self.picture.words(block) else "title" if block.children else ""
+            yield _text(x + placed.width / 2, y + 17 + LINE * i, line, kind)
+
+
+def _frame(placed: _Placed, x: float, y: float, kind: str) -> str:
+    rounding = placed.height / 2 if kind == "label" else 6
+    return (
+        f'<rect class="{"" if kind in ("scope", "turn") else "box "}{kind}" x="{px(x)}" y="{px(y)}" '
+        f'width="{px(placed.width)}" height="{px(placed.height)}" rx="{px(min(rounding, 14))}"/>'
+    )
+
+
+def _text(x: float, y: float, text: str, kind: str = "") -> str:
+    said = f' class="{kind}"' if kind else ""
+    return f'<text{said} x="{px(x)}" y="{px(y)}" text-anchor="middle">{escape(text)}</text>'
+
+
+class _Legend:
+    """The title, and what each colour in the picture means."""
+
+    def __init__(self, picture: Picture) -> None:
+        used = {block.kind for block in picture.visible()}
+        self.entries = [(kind, LEGEND[kind]) for kind in COLOURS if kind in used and kind != "label"]
+        self.head = cut(f"{picture.title} · {picture.summary}", 100)
+        self.width = max(text_width(self.head), sum(text_width(text) + 34 for _, text in self.entries))
+        self.height = 56
+
+    def draw(self, x: float, y: float) -> Iterator[str]:
+        yield f'<text class="title" x="{px(x)}" y="{px(y + 10)}">{escape(self.head)}</text>'
+        for kind, text in self.entries:
+            yield f'<rect class="box {kind}" x="{px(x)}" y="{px(y + 22)}" width="14" height="12" rx="3"/>'
+            yield f'<text class="note" x="{px(x + 19)}" y="{px(y + 32)}">{escape(text)}</text>'
+            x += text_width(text) + 34

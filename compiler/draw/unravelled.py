@@ -1,0 +1,240 @@
+"""The unravelled drawing (Prince, 2023, figure 11.4b): every path of a network from left to right, as a tree.
+
+A box stands for one use of a function, and has its colour wherever it occurs; values join in circles.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from html import escape
+from typing import Self, TypeAlias
+
+from archspec.errors import ArchspecError
+from compiler.analysis.skeleton import Skeleton, find_skeleton
+from compiler.analysis.unravel import LISTED, choose_names, list_ways, shorten
+from compiler.draw.theme import LETTER, RADIUS, TIP, Point, draw_sign, px, round_corners, style_sheet
+from compiler.graph import Graph
+
+MOST_SYMBOLS = 1200
+"""Boxes and starts of lines in one drawing."""
+ROW, GAP, BOX, MARGIN = 30, 26, 46, 20
+
+FILLS = (
+    ("#d6e6fb", "#1f4068"),
+    ("#fddcb8", "#6b4313"),
+    ("#dcf0dc", "#23492b"),
+    ("#b9e8ec", "#175057"),
+    ("#ece0f7", "#45305f"),
+    ("#f9dcdc", "#612b2f"),
+    ("#f3efb4", "#55500f"),
+    ("#f7d3ea", "#5c2a4c"),
+)
+"""Colours of functions in turn, on light and on dark ground."""
+
+
+@dataclass(frozen=True)
+class Line:
+    points: tuple[Point, ...]
+    arrow: bool = True
+
+    def moved(self, dy: float) -> Line:
+        return Line(tuple((x, y + dy) for x, y in self.points), self.arrow)
+
+    def write(self) -> str:
+        tip = ' marker-end="url(#tip)"' if self.arrow else ""
+        return f'<path class="line" d="{round_corners(self.points)}"{tip}/>'
+
+
+@dataclass(frozen=True)
+class Placed:
+    x: float
+    y: float
+
+    def moved(self, dy: float) -> Self:
+        return replace(self, y=self.y + dy)
+
+
+@dataclass(frozen=True)
+class Box(Placed):
+    name: str
+
+    def write(self) -> str:
+        kind = f"fill{(int(self.name[1:]) - 1) % len(FILLS)}" if self.name[0] == "f" else "call"
+        rect = f'<rect class="box {kind}" x="{px(self.x)}" y="{px(self.y - 11)}" width="{BOX}" height="22" rx="5"/>'
+        return rect + _text(self.x + BOX / 2, self.y, self.name, ' text-anchor="middle"')
+
+
+@dataclass(frozen=True)
+class Circle(Placed):
+    kind: str
+
+    def write(self) -> str:
+        title = f"<title>{self.kind}</title>"
+        circle = f'<circle class="mark" cx="{px(self.x)}" cy="{px(self.y)}" r="{RADIUS}">{title}</circle>'
+        return circle + "".join(f'<path class="sign" d="{d}"/>' for d in draw_sign(self.x, self.y, self.kind))
+
+
+@dataclass(frozen=True)
+class Label(Placed):
+    text: str
+    kind: str = ""
+
+    def write(self) -> str:
+        return _text(self.x, self.y, self.text, f' class="{self.kind}"' if self.kind else "")
+
+
+Part: TypeAlias = Line | Box | Circle | Label
+
+
+@dataclass(frozen=True)
+class Figure:
+    """Parts that end at (width, y), where their value goes on."""
+
+    width: float
+    height: float
+    y: float
+    parts: tuple[Part, ...]
+
+    def moved(self, dy: float) -> Figure:
+        return Figure(self.width, self.height, self.y + dy, tuple(part.moved(dy) for part in self.parts))
+
+
+def draw_unravelled(graph: Graph) -> str:
+    """The SVG of a network's paths, one tree for each output. Raises ArchspecError where it would be too large."""
+    skeleton = find_skeleton(graph)
+    cores = {output: skeleton.core(output) for output in skeleton.outputs}
+    _check_size(skeleton, cores.values())
+    names = choose_names(skeleton)
+    figures = _draw_values(skeleton, names, cores.values())
+    top, width = 0.0, 0.0
+    parts: list[Part] = []
+    words = []
+    for output, core in cores.items():
+        figure = figures[core].moved(top + ROW)
+        head = f"{output}: {_count(skeleton.paths[core], 'path')}"
+        way_out = Line(((figure.width, figure.y), (figure.width + GAP, figure.y)))
+        end = names[core] if core == skeleton.outputs[output] else f"{names[core]} … {output}"
+        parts += [Label(0, top + ROW / 2, head, "title"), *figure.parts, way_out]
+        parts.append(Label(figure.width + GAP + 6, figure.y, end))
+        top, width = top + figure.height + 2 * ROW, max(width, figure.width + 2 * GAP + LETTER * len(end))
+        words.append(f"{head}: {'; '.join(' '.join(way) or 'straight on' for way in list_ways(skeleton, core))}.")
+    return _write(width, top - ROW, parts, f"{graph.name}, unravelled", " ".join(words))
+
+
+def _check_size(skeleton: Skeleton, cores: Iterable[str]) -> None:
+    paths = sum(skeleton.paths[core] for core in cores)
+    if paths > LISTED or sum(skeleton.symbols[core] for core in cores) > MOST_SYMBOLS:
+        found = shorten(paths) if paths > LISTED else "too long"
+        raise ArchspecError(
+            f"{skeleton.name} unravels to {found} paths; a drawing shows at most {LISTED}: take fewer blocks with "
+            "--set, or draw the network as it is"
+        )
+
+
+def _draw_values(skeleton: Skeleton, names: dict[str, str], cores: Iterable[str]) -> dict[str, Figure]:
+    """The figures of what the cores need, from the starts on."""
+    needed, waiting = set(), list(cores)
+    while waiting:
+        id = waiting.pop()
+        if id not in needed:
+            needed.add(id)
+            waiting += () if id in skeleton.starts else skeleton.values[id].operands
+    figures: dict[str, Figure] = {}
+    for id, value in skeleton.values.items():
+        if id in needed and (id in skeleton.starts or not value.operands):
+            figures[id] = Figure(LETTER * len(names[id]) + 5, ROW, ROW / 2, (Label(0, ROW / 2, names[id]),))
+        elif id in needed and value.kind == "call":
+            figures[id] = _apply(value.function, [figures[operand] for operand in value.operands])
+        elif id in needed:
+            joined = _flatten(skeleton, id)
+            figures[id] = _join(value.kind, [figures[operand] for operand in joined])
+    return figures
+
+
+def _flatten(skeleton: Skeleton, id: str) -> list[str]:
+    """What a joint joins, with what joints of its kind join in their place: their circles would say nothing."""
+    kind, joined, waiting = skeleton.values[id].kind, [], [*reversed(skeleton.values[id].operands)]
+    while waiting:
+        operand = waiting.pop()
+        if skeleton.values[operand].kind == kind and operand not in skeleton.starts:
+            waiting += reversed(skeleton.values[operand].operands)
+        else:
+            joined.append(operand)
+    return joined
+
+
+def _apply(name: str, figures: Sequence[Figure]) -> Figure:
+    before = _stack(figures)
+    x = before.width + GAP
+    lines = [Line(((width, y), (x - GAP / 2, y), (x - GAP / 2, before.y), (x, before.y))) for width, y in before.ends]
+    return Figure(x + BOX, before.height, before.y, (*before.parts, *lines, Box(x, before.y, name)))
+
+
+def _join(kind: str, figures: Sequence[Figure]) -> Figure:
+    before = _stack(figures)
+    x = before.width + GAP + RADIUS
+    ways = [_lead(end, (x, before.y)) for end in before.ends]
+    lines = [Line(way, _is_pointed(way)) for way in ways]
+    return Figure(x + RADIUS, before.height, before.y, (*before.parts, *lines, Circle(x, before.y, kind)))
+
+
+def _lead(start: Point, centre: Point) -> tuple[Point, ...]:
+    """The way from the end of a figure to the edge of a circle."""
+    y, (cx, cy) = start[1], centre
+    if abs(y - cy) < RADIUS:
+        return (start, (cx - RADIUS, y))
+    return (start, (cx, y), (cx, cy + (RADIUS if y > cy else -RADIUS)))
+
+
+def _is_pointed(way: Sequence[Point]) -> bool:
+    """Whether the end of a way has room for an arrow."""
+    (_, y1), (_, y2) = way[-2:]
+    return len(way) == 2 or abs(y2 - y1) > ROW / 2
+
+
+@dataclass(frozen=True)
+class _Stack:
+    width: float
+    height: float
+    y: float
+    ends: tuple[Point, ...]
+    parts: tuple[Part, ...]
+
+
+def _stack(figures: Sequence[Figure]) -> _Stack:
+    """Figures below each other; `y` is in the middle of where the first and the last end."""
+    top, placed = 0.0, []
+    for figure in figures:
+        placed.append(figure.moved(top))
+        top += figure.height
+    ends = tuple((figure.width, figure.y) for figure in placed)
+    width = max(figure.width for figure in figures)
+    return _Stack(width, top, (ends[0][1] + ends[-1][1]) / 2, ends, tuple(p for figure in placed for p in figure.parts))
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _text(x: float, y: float, text: str, attributes: str = "") -> str:
+    return f'<text x="{px(x)}" y="{px(y + 4)}"{attributes}>{escape(text)}</text>'
+
+
+def _write(width: float, height: float, parts: Sequence[Part], title: str, words: str) -> str:
+    width, height = width + 2 * MARGIN, height + 2 * MARGIN
+    rules = ["".join(f".fill{i} {{ fill: {pair[side]} }}\n" for i, pair in enumerate(FILLS)) for side in (0, 1)]
+    drawn = sorted(parts, key=lambda part: not isinstance(part, Line))  # lines lie under boxes
+    return "\n".join(
+        [
+            f'<svg xmlns="http://www.w3.org/2000/svg" width="{px(width)}" height="{px(height)}" '
+            f'viewBox="{-MARGIN} {-MARGIN} {px(width)} {px(height)}" role="img" aria-labelledby="title desc">',
+            f'<title id="title">{escape(title)}</title>',
+            f'<desc id="desc">{escape(words)}</desc>',
+            f"<style>\n{style_sheet(*rules)}</style>",
+            TIP,
+            f'<rect class="ground" x="{-MARGIN}" y="{-MARGIN}" width="{px(width)}" height="{px(height)}" rx="8"/>',
+            *(part.write() for part in drawn),
+            "</svg>\n",
+        ]
+    )

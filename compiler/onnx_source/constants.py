@@ -1,0 +1,290 @@
+"""What depends on no input: stored tensors, and the arithmetic on shapes that exporters leave behind."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from functools import reduce
+from math import prod
+from typing import Any, TypeAlias
+
+import numpy as np
+import onnx
+import onnx.helper
+import onnx.numpy_helper
+
+from compiler.onnx_source.call import Array, Call, Constant, broadcast, resolve_shape
+
+MOST_NUMBERS = 65_536
+"""Numbers of one constant up to which it is computed."""
+
+FLOATING = {
+    getattr(onnx.TensorProto, name)
+    for name in dir(onnx.TensorProto)
+    if name.startswith(("FLOAT", "BFLOAT", "DOUBLE")) and isinstance(getattr(onnx.TensorProto, name), int)
+}
+"""The types of numbers that are trained."""
+
+Evaluate: TypeAlias = Callable[..., Any]
+
+
+def read_tensor(call: Call, tensor: onnx.TensorProto) -> Constant:
+    """A stored tensor; its numbers where they are few and lie in the file."""
+    shape = tuple(tensor.dims)
+    if any(extent < 0 or extent >= 1 << 31 for extent in shape):
+        call.fail(f"the stored tensor '{tensor.name[:80]}' has the shape {'×'.join(map(str, shape))}")
+    return Constant(tensor.name, shape, _read_numbers(call, tensor), tensor.data_type in FLOATING)
+
+
+def _read_numbers(call: Call, tensor: onnx.TensorProto) -> Array | None:
+    external = tensor.data_location == onnx.TensorProto.EXTERNAL
+    there = any(len(getattr(tensor, field)) for field in ("raw_data", "float_data", "int32_data", "int64_data"))
+    there = there or len(tensor.double_data) > 0 or len(tensor.uint64_data) > 0
+    if external or prod(tensor.dims) > MOST_NUMBERS or not (there or prod(tensor.dims) == 0):
+        return None
+    try:
+        return np.asarray(onnx.numpy_helper.to_array(tensor))
+    except Exception as error:  # whatever onnx and numpy say of numbers that do not fit their shape
+        call.fail(f"the stored tensor '{tensor.name[:80]}' cannot be read: {' '.join(str(error).split())[:200]}")
+
+
+def fold(call: Call) -> list[Constant] | None:
+    """The results of a node that reads constants alone; None where they cannot be said from its operands."""
+    if call.node.op_type == "Constant":
+        return [_read_constant(call)]
+    operands = [item for item in call.operands if isinstance(item, Constant)]
+    if call.node.op_type in FOLDS and operands and all(item.array is not None for item in operands):
+        found = _evaluate(call)
+        if found:
+            return found
+    if call.node.op_type in KEEPS and operands:
+        return [Constant(operands[0].name, operands[0].shape)]
+    if call.node.op_type in LAYOUTS and operands and all(item.array is not None for item in operands[1:]):
+        return _lay_out(call, operands[0])
+    if call.node.op_type in ELEMENTWISE and operands:
+        shape = broadcast(call, [item.shape for item in operands])
+        return [Constant(call.node.output[0], shape, floating=any(item.floating for item in operands))]
+    return None
+
+
+def _lay_out(call: Call, stored: Constant) -> list[Constant]:
+    """Parts or forms of a stored tensor whose numbers were not read."""
+    if call.node.op_type == "Reshape":
+        wanted = call.array(1)
+        shapes = [resolve_shape(call, stored.shape, [] if wanted is None else [int(extent) for extent in wanted.flat])]
+    else:
+        empty = np.broadcast_to(np.int8(0), stored.shape)  # all its places are one byte
+        shapes = [view.shape for view in _run(call, [empty, *map(call.array, range(1, len(call.operands)))])]
+    return [
+        Constant(stored.name if prod(shape) == prod(stored.shape) else output, shape, floating=stored.floating)
+        for output, shape in zip(call.node.output, shapes, strict=False)
+    ]
+
+
+def _read_constant(call: Call) -> Constant:
+    name = next(iter(call.node.output), "")
+    for key, value in call.attributes.items():
+        if key == "value" and isinstance(value, onnx.TensorProto):
+            found = read_tensor(call, value)
+            return Constant(name, found.shape, found.array, found.floating)
+        if key.startswith("value_") and isinstance(value, int | float | list):
+            array = np.asarray(value, np.float32 if "float" in key else np.int64)
+            return Constant(name, array.shape, array, "float" in key)
+    call.fail("is a constant without a number")
+
+
+def _evaluate(call: Call) -> list[Constant] | None:
+    sources = [item for item in call.operands if isinstance(item, Constant)]
+    found = _run(call, [item.array if isinstance(item, Constant) else None for item in call.operands])
+    if any(array.size > MOST_NUMBERS for array in found):
+        return None
+    name = sources[0].name if call.node.op_type in SAME_NUMBERS else ""
+    return [
+        Constant(name or output, array.shape, np.asarray(array), array.dtype.kind == "f" or sources[0].floating)
+        for output, array in zip(call.node.output, found, strict=False)
+    ]
+
+
+def _run(call: Call, arrays: Sequence[Array | None]) -> list[Array]:
+    """What numpy gives for a node."""
+    try:
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            found = FOLDS[call.node.op_type](call, *arrays)
+    except (ArithmeticError, AttributeError, IndexError, KeyError, MemoryError, TypeError, ValueError) as error:
+        call.fail(f"cannot be computed: {' '.join(str(error).split())[:200]}")
+    return found if isinstance(found, list) else [found]
+
+
+def _axes(call: Call, axes: Array | None) -> list[int]:
+    return call.ints("axes") if axes is None else [int(axis) for axis in np.atleast_1d(axes)]
+
+
+def _reshape(call: Call, x: Array, shape: Array) -> Array:
+    kept = [int(extent) if extent or call.attribute("allowzero", 0) else x.shape[i] for i, extent in enumerate(shape)]
+    return x.reshape(kept)
+
+
+def _unsqueeze(call: Call, x: Array, axes: Array | None = None) -> Array:
+    return np.expand_dims(x, tuple(_axes(call, axes)))
+
+
+def _squeeze(call: Call, x: Array, axes: Array | None = None) -> Array:
+    chosen = _axes(call, axes)
+    return np.squeeze(x, tuple(chosen) if chosen else None)
+
+
+def _slice(call: Call, x: Array, starts: Array | None = None, ends: Array | None = None, *more: Array | None) -> Array:
+    first = call.ints("starts") if starts is None else [int(i) for i in starts]
+    last = call.ints("ends") if ends is None else [int(i) for i in ends]
+    given = more[0] if more else None
+    axes = [int(i) for i in given] if given is not None else call.ints("axes") or list(range(len(first)))
+    steps = [int(i) for i in more[1]] if len(more) > 1 and more[1] is not None else [1] * len(first)
+    cut = [slice(None)] * x.ndim
+    for axis, start, end, step in zip(axes, first, last, steps, strict=True):
+        cut[axis] = slice(start, None if step < 0 and end < -x.shape[axis] else end, step)
+    return x[tuple(cut)]
+
+
+def _split(call: Call, x: Array, sizes: Array | None = None) -> list[Array]:
+    axis = call.attribute("axis", 0)
+    given = call.ints("split") if sizes is None else [int(size) for size in sizes]
+    count = len(call.node.output)
+    ends = np.cumsum(given)[:-1] if given else np.arange(1, count) * -(-x.shape[axis] // count)
+    return np.split(x, ends, axis)
+
+
+def _cast(call: Call, x: Array, *_: Array) -> Array:
+    kind = onnx.helper.tensor_dtype_to_np_dtype(call.attribute("to", 1))
+    return x.astype(kind)
+
+
+def _concat(call: Call, *xs: Array) -> Array:
+    return np.concatenate(xs, call.attribute("axis", 0))
+
+
+def _scatter(call: Call, x: Array, indices: Array, updates: Array) -> Array:
+    result = x.copy()
+    result[tuple(np.moveaxis(indices, -1, 0))] = updates
+    return result
+
+
+def _fill(call: Call, shape: Array) -> Array:
+    value = call.attributes.get("value")
+    number = onnx.numpy_helper.to_array(value).reshape(-1)[0] if isinstance(value, onnx.TensorProto) else np.float32(0)
+    return np.broadcast_to(number, [int(extent) for extent in shape])
+
+
+def _range(call: Call, start: Array, limit: Array, delta: Array) -> Array:
+    count = (limit.item() - start.item()) / delta.item()
+    if count > MOST_NUMBERS:
+        raise ValueError(f"a range of {count:g} numbers")
+    return np.arange(start.item(), limit.item(), delta.item()).astype(start.dtype)
+
+
+def _expand(call: Call, x: Array, shape: Array) -> Array:
+    return np.broadcast_to(x, np.broadcast_shapes(x.shape, tuple(int(extent) for extent in shape)))
+
+
+def _div(call: Call, x: Array, y: Array) -> Array:
+    """Whole numbers are cut off towards zero, as C does."""
+    if x.dtype.kind not in "iu":
+        return np.asarray(x / y)
+    return np.asarray(np.sign(x) * np.sign(y) * (np.abs(x) // np.abs(y))).astype(x.dtype)
+
+
+def _reduce(function: Callable[..., Any]) -> Evaluate:
+    def run(call: Call, x: Array, axes: Array | None = None) -> Array:
+        chosen = tuple(_axes(call, axes)) or None
+        result = function(x, axis=chosen, keepdims=bool(call.attribute("keepdims", 1)))
+        return np.asarray(result, x.dtype)
+
+    return run
+
+
+def _plain(function: Callable[..., Any]) -> Evaluate:
+    return lambda call, *xs: np.asarray(function(*xs))
+
+
+def _all(function: Callable[..., Any]) -> Evaluate:
+    """A function of two, of any number."""
+    return lambda call, *xs: np.asarray(reduce(function, xs))
+
+
+def _same_type(function: Callable[..., Any]) -> Evaluate:
+    return lambda call, x, *xs: np.asarray(function(x, *xs)).astype(x.dtype)
+
+
+FOLDS: Mapping[str, Evaluate] = {
+    "Identity": _plain(np.array),
+    "Cast": _cast,
+    "Reshape": _reshape,
+    "Unsqueeze": _unsqueeze,
+    "Squeeze": _squeeze,
+    "Slice": _slice,
+    "Split": _split,
+    "Concat": _concat,
+    "ConstantOfShape": _fill,
+    "Range": _range,
+    "Expand": _expand,
+    "ScatterND": _scatter,
+    "Div": _div,
+    "Shape": lambda call, x: np.asarray(x.shape[call.attribute("start", 0) :], np.int64),
+    "Size": lambda call, x: np.asarray(x.size, np.int64),
+    "Transpose": lambda call, x: x.transpose(call.ints("perm") or None),
+    "Gather": lambda call, x, indices: np.take(x, indices, call.attribute("axis", 0)),
+    "Where": _plain(np.where),
+    "Add": _same_type(np.add),
+    "Sub": _same_type(np.subtract),
+    "Mul": _same_type(np.multiply),
+    "Pow": _same_type(np.power),
+    "Mod": _same_type(np.mod),
+    "Neg": _plain(np.negative),
+    "Abs": _plain(np.abs),
+    "Floor": _plain(np.floor),
+    "Ceil": _plain(np.ceil),
+    "Round": _plain(np.round),
+    "Sqrt": _plain(np.sqrt),
+    "Reciprocal": _plain(np.reciprocal),
+    "Exp": _plain(np.exp),
+    "Log": _plain(np.log),
+    "Not": _plain(np.logical_not),
+    "And": _plain(np.logical_and),
+    "Or": _plain(np.logical_or),
+    "Equal": _plain(np.equal),
+    "Less": _plain(np.less),
+    "Greater": _plain(np.greater),
+    "LessOrEqual": _plain(np.less_equal),
+    "GreaterOrEqual": _plain(np.greater_equal),
+    "Min": _all(np.minimum),
+    "Max": _all(np.maximum),
+    "Sum": _all(np.add),
+    "ReduceProd": _reduce(np.prod),
+    "ReduceSum": _reduce(np.sum),
+    "ReduceMin": _reduce(np.min),
+    "ReduceMax": _reduce(np.max),
+    "ReduceMean": _reduce(np.mean),
+}
+"""Operations that are computed where their operands are few numbers."""
+
+SAME_NUMBERS = {"Identity", "Cast", "Reshape", "Unsqueeze", "Squeeze", "Transpose"}
+"""Their result holds the numbers of their operand."""
+
+LAYOUTS = {"Reshape", "Unsqueeze", "Squeeze", "Transpose", "Expand", "Slice", "Split"}
+"""Their result is a form, or parts, of their operand."""
+
+ELEMENTWISE = {
+    *("Add", "Sub", "Mul", "Div", "Pow", "Mod", "Where", "Min", "Max", "And", "Or", "Not", "Neg", "Sqrt"),
+    *("Equal", "Less", "Greater", "LessOrEqual", "GreaterOrEqual"),
+}
+"""Their result has the shape that their operands have together."""
+
+KEEPS = {"Identity", "Cast", "DequantizeLinear", "QuantizeLinear"}
+"""Their result has the shape of their operand, and stands for it."""
+
+
+def shape_of(call: Call, shape: Sequence[int]) -> Constant:
+    """The extents of a value, as the operation Shape gives them."""
+    start, end = call.attribute("start", 0), call.attribute("end", len(shape))
+    array = np.asarray(shape[start:end], np.int64)
+    return Constant(next(iter(call.node.output), ""), array.shape, array, floating=False)

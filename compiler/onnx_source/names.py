@@ -1,0 +1,55 @@
+"""What the nodes are called: by the scopes that the exporter wrote down, joined with dots as in a spec's graph."""
+
+from __future__ import annotations
+
+import re
+
+import onnx
+
+SCOPES = "pkg.torch.onnx.name_scopes"
+"""Where torch's exporter keeps a node's path of modules, each with its whole name, as `['', 'layer1', 'layer1.0']`."""
+LONGEST = 160
+
+
+class Names:
+    """Hands out ids: readable, of bounded length, and none twice."""
+
+    def __init__(self) -> None:
+        self._taken: dict[str, int] = {}
+
+    def claim(self, name: str) -> str:
+        """The name, with a number where another has it."""
+        readable = make_printable(name, LONGEST).replace(" ", "_") or "_"
+        candidate = readable
+        while candidate in self._taken:
+            self._taken[readable] += 1
+            candidate = f"{readable}_{self._taken[readable]}"
+        self._taken[candidate] = 0
+        return candidate
+
+
+def make_printable(text: str, longest: int) -> str:
+    """One line of bounded length, without control characters."""
+    text = text if len(text) <= longest else f"{text[: longest - 1]}…"
+    return text if text.isprintable() else "".join(c if c.isprintable() else "_" for c in text)
+
+
+def name_node(node: onnx.NodeProto) -> str:
+    """What a node is called: by its scopes, its name, or its first result."""
+    written = next((item.value for item in node.metadata_props if item.key == SCOPES), "")
+    scopes = re.findall(r"'([^']*)'", written)
+    if len(scopes) > 1 and scopes[-2]:
+        return f"{scopes[-2]}.{scopes[-1]}"
+    return _join_scopes(node.name or next(iter(node.output), "") or node.op_type)
+
+
+def _join_scopes(name: str) -> str:
+    """`/layer1/layer1.0/conv1/Conv` is `layer1.0.conv1.Conv`: a scope that repeats the one before stands for both."""
+    joined = ""
+    for part in filter(None, name.split("/")):
+        last = joined.rpartition("/")[2]
+        if last and part.startswith(f"{last}."):
+            joined = joined[: len(joined) - len(last)] + part
+        else:
+            joined = f"{joined}/{part}" if joined else part
+    return joined.replace("/", ".")

@@ -1,0 +1,93 @@
+"""The nodes of a model in an order in which each reads what is there already."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import onnx
+
+from archspec.errors import ArchspecError
+from compiler.onnx_source.names import name_node
+
+
+def sort_nodes(path: Path, graph: onnx.GraphProto) -> list[onnx.NodeProto]:
+    """The nodes in topological order, which is the file's own where that is one.
+
+    Raises ArchspecError where a name is computed twice or never, or nodes read each other in a circle.
+    """
+    nodes = list(graph.node)
+    makers = _find_makers(path, graph)
+    given = {item.name for item in (*graph.input, *graph.initializer)} | {""}
+    given |= {item.values.name for item in graph.sparse_initializer}
+    done: set[int] = set()
+    order: list[onnx.NodeProto] = []
+    for start in range(len(nodes)):
+        stack = [] if start in done else [(start, _find_needs(path, nodes[start], makers, given))]
+        waiting = {start}
+        while stack:
+            here, needs = stack[-1]
+            need = next((maker for maker in needs if maker not in done), None)
+            if need is None:
+                stack.pop()
+                done.add(here)
+                order.append(nodes[here])
+            elif need in waiting:
+                numbers = [number for number, _ in stack]
+                circle = [*numbers[numbers.index(need) :][:6], need]
+                names = ", which reads ".join(name_node(nodes[number]) for number in circle)
+                raise ArchspecError(f"{path}: nodes form a circle: {names}")
+            else:
+                waiting.add(need)
+                stack.append((need, _find_needs(path, nodes[need], makers, given)))
+    return order
+
+
+def _find_needs(path: Path, node: onnx.NodeProto, makers: dict[str, int], given: set[str]) -> Iterator[int]:
+    """The nodes that compute what a node reads."""
+    for name in node.input:
+        if name in makers:
+            yield makers[name]
+        elif name not in given:
+            raise ArchspecError(f"{path}: node {name_node(node)} reads '{name[:80]}', which nothing computes")
+    yield from (makers[name] for name in find_captured(node) if name in makers)
+
+
+def find_captured(node: onnx.NodeProto) -> list[str]:
+    """Names that the branches and loops of a node read from around it, and others that are their own."""
+    names: dict[str, None] = {}
+    todo = _find_graphs(node)
+    while todo:
+        graph = todo.pop()
+        for inner in graph.node:
+            names.update(dict.fromkeys(inner.input))
+            todo += _find_graphs(inner)
+        names.update(dict.fromkeys(item.name for item in graph.output))
+    return list(names)
+
+
+def _find_graphs(node: onnx.NodeProto) -> list[onnx.GraphProto]:
+    """The branches and bodies that a node holds."""
+    held = [item for item in node.attribute if item.type in (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS)]
+    return [graph for item in held for graph in (item.g, *item.graphs)]
+
+
+def find_read(graph: onnx.GraphProto) -> set[str]:
+    """Every name that some node, or the outside, reads."""
+    names = {item.name for item in graph.output}
+    for node in graph.node:
+        names.update(node.input, find_captured(node))
+    return names
+
+
+def _find_makers(path: Path, graph: onnx.GraphProto) -> dict[str, int]:
+    """Which node computes each name."""
+    makers: dict[str, int] = {}
+    taken = {item.name for item in (*graph.input, *graph.initializer)}
+    for number, node in enumerate(graph.node):
+        for name in filter(None, node.output):
+            if name in taken:
+                raise ArchspecError(f"{path}: node {name_node(node)} computes '{name[:80]}', which is there already")
+            taken.add(name)
+            makers[name] = number
+    return makers

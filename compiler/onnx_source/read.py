@@ -1,0 +1,220 @@
+"""An ONNX file → the graph that every analysis takes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import NoReturn
+
+import onnx
+
+from archspec.errors import ArchspecError, Place
+from archspec.ops import Op, Shape
+from compiler.graph import Graph, Node, Source
+from compiler.onnx_source.blocks import mark_blocks
+from compiler.onnx_source.call import Call, Constant, Operand, Unsaid, Value
+from compiler.onnx_source.constants import fold, read_tensor
+from compiler.onnx_source.inputs import read_inputs
+from compiler.onnx_source.names import Names, make_printable, name_node
+from compiler.onnx_source.ops import Extents, Input, Rearrange, Unknown
+from compiler.onnx_source.order import find_captured, find_read, sort_nodes
+from compiler.onnx_source.recognize import recognize
+from compiler.onnx_source.rules import RULES
+from compiler.onnx_source.shapes import ShapeTable
+from compiler.onnx_source.skim import skim_model
+
+MAX_NODES = 100_000
+LONGEST_MESSAGE = 1000
+NAME = "archspec.name"
+"""What an exported spec is called."""
+
+
+def read_graph(path: str | Path, *, sizes: Mapping[str, int] | None = None) -> Graph:
+    """The network in an ONNX file of vision operations, for one sample. The numbers of its weights are not read.
+
+    It has the operations of the language wherever these say exactly what the file does, and is simplified where that
+    changes no number; residual and dense blocks are found by their structure (`mark_blocks`). The first axis of an
+    input is the batch where the file leaves it open; `sizes` give other open extents by their names, where the file
+    does not say for which it was written. Raises ArchspecError where the file is no sound model, or a size is missing.
+    """
+    path = Path(path)
+    try:
+        model = skim_model(path)
+        if len(model.graph.node) > MAX_NODES:
+            raise ArchspecError(f"{path} has {len(model.graph.node):,} nodes; at most {MAX_NODES:,} are read")
+        return mark_blocks(recognize(Reader(path, model, sizes or {}).read()))
+    except ArchspecError as error:  # names from the file stand in it
+        raise ArchspecError(make_printable(str(error), LONGEST_MESSAGE)) from error
+
+
+class Reader:
+    """Reads the nodes of one model, one after the other. `nodes` is the graph so far."""
+
+    def __init__(self, path: Path, model: onnx.ModelProto, sizes: Mapping[str, int]) -> None:
+        self.path, self.model = path, model
+        self.opset = next((item.version for item in model.opset_import if item.domain in ("", "ai.onnx")), 1)
+        self.nodes: dict[str, Node] = {}
+        self._names = Names()
+        self._operands: dict[str, Operand] = {"": None}
+        self._straight: dict[Value, Value] = {}
+        self._holders: set[str] = set()
+        self._read = find_read(model.graph)
+        self._inputs = read_inputs(path, model, sizes)
+        self.batch = self._inputs.batch
+        self._shapes = ShapeTable(model, self._inputs)
+
+    def read(self) -> Graph:
+        order = sort_nodes(self.path, self.model.graph)
+        lines = {id(node): line for line, node in enumerate(self.model.graph.node, start=1)}
+        self._read_stored()
+        self._read_inputs()
+        for node in order:
+            self._line = lines[id(node)]
+            self._read_node(node)
+        name = next((item.value for item in self.model.metadata_props if item.key == NAME), self.path.stem)
+        sizes = {dim: self._inputs.sizes[dim] for node in self.nodes.values() for dim in _letters(node.op)}
+        return Graph(Names().claim(name), self.nodes, self._find_outputs(), sizes)
+
+    def fail(self, message: str, node: onnx.NodeProto) -> NoReturn:
+        raise ArchspecError(f"{self.path}: node {name_node(node)[:160]} ({node.op_type[:80]}): {message}")
+
+    def add(self, call: Call, op: Op, xs: Sequence[Value], shape: Shape) -> str:
+        """Enter a node for the one at work; its id."""
+        name = name_node(call.node)
+        name, call.named = f"{name}.{op.kind}" if call.named else name, True
+        return self._enter(name, op, xs, shape)
+
+    def _enter(self, name: str, op: Op, xs: Sequence[Value], shape: Shape) -> str:
+        id = self._names.claim(name)
+        self.nodes[id] = Node(id, op, tuple(x.id for x in xs), shape, Source(Place(str(self.path), self._line)))
+        return id
+
+    def hold(self, stored: Mapping[str, Constant]) -> frozenset[str]:
+        """Which of these stored tensors an earlier node holds; from now on this one holds the others."""
+        held = frozenset(name for name, item in stored.items() if item.name in self._holders)
+        self._holders.update(item.name for item in stored.values())
+        return held
+
+    def straighten(self, value: Value) -> Value:
+        """The transposition of a value to the axes of the file, one for all readers."""
+        if value not in self._straight:
+            straight = replace(value, order=tuple(range(len(value.shape))))
+            gives = self.per_sample(straight)
+            id = self._enter(
+                f"{value.id}.transpose", Rearrange(gives=gives, function="transpose"), [value], Shape(*gives)
+            )
+            self._straight[value] = replace(straight, id=id)
+        return self._straight[value]
+
+    def per_sample(self, value: Value) -> Extents:
+        """The shape in the graph: without the batch, channels first."""
+        first, *rest = value.ordered or (self.batch,)
+        if first % self.batch:
+            found = f"a value of {'×'.join(map(str, value.shape))}"
+            raise ArchspecError(
+                f"{self.path}: {found} does not keep the file's batch of {self.batch} first; write it with a batch of 1"
+            )
+        whole = (first // self.batch, *rest)
+        return whole[1:] if whole[0] == 1 and rest else whole
+
+    def _read_stored(self) -> None:
+        call = Call(self, onnx.NodeProto(name=self.model.graph.name, op_type="graph"), [])
+        for tensor in self.model.graph.initializer:
+            self._operands[tensor.name] = read_tensor(call, tensor)
+        for sparse in self.model.graph.sparse_initializer:
+            self._operands[sparse.values.name] = Constant(sparse.values.name, tuple(sparse.dims))
+
+    def _read_inputs(self) -> None:
+        turned = _find_turned(self.model.graph)
+        for name, shape in self._inputs.shapes.items():
+            order = tuple(range(len(shape)))
+            if name in turned and len(shape) in (4, 5):  # read as channels first, and by nothing else
+                order = (0, *range(2, len(shape)), 1)
+            value = Value(self._names.claim(name), shape, order)
+            at = self.per_sample(value)
+            dims = tuple(dim for _, dim in sorted(zip(order, self._inputs.dims[name], strict=True), key=lambda x: x[0]))
+            kept: tuple[int | str, ...] = dims[1:] if len(at) == len(dims) - 1 else at
+            source = Source(Place(str(self.path), 1))
+            self.nodes[value.id] = Node(value.id, Input(dims=kept, at=at), (), Shape(*at), source)
+            self._operands[name] = value
+
+    def _read_node(self, node: onnx.NodeProto) -> None:
+        call = Call(self, node, [self._operands[name] for name in node.input])
+        captured = [self._operands.get(name) for name in find_captured(node)]
+        values = [item for item in (*call.operands, *captured) if isinstance(item, Value)]
+        results: Sequence[Operand] | None = None
+        if not values:
+            results = fold(call) or self._leave_unread(call)
+        elif (key := _key(node)) in RULES:
+            try:
+                found = RULES[key](call)
+                results = found if isinstance(found, list) else [found]
+            except Unsaid:
+                results = None
+        self._keep(call, results or [], values)
+
+    def _keep(self, call: Call, results: Sequence[Operand], values: Sequence[Value]) -> None:
+        """Enter the results by their names; what no rule gives is unknown."""
+        for position, name in enumerate(call.node.output):
+            if position < len(results) and results[position] is not None:
+                self._operands[name] = results[position]
+            elif name and name in self._read:
+                first = self._operands.get(call.node.output[0]) if position and not results else None
+                self._operands[name] = self._add_unknown(call, name, first, values)
+
+    def _add_unknown(self, call: Call, name: str, first: Operand, values: Sequence[Value]) -> Value:
+        """A result of an unknown operation; its second one is found beside its first."""
+        shape = self._find_shape(call, name)
+        if isinstance(first, Value):
+            return call.move("result", first, shape)
+        return call.foreign(Unknown, list(map(call.straighten, values)), shape, name=_key(call.node)[:120])
+
+    def _find_shape(self, call: Call, name: str) -> Extents:
+        shape = self._shapes.find(name)
+        if shape is None:
+            call.fail(
+                f"the shape of '{name[:80]}' is unknown: write the file with the shapes of its values (value_info)"
+            )
+        return shape
+
+    def _leave_unread(self, call: Call) -> list[Operand]:
+        """What is computed from stored tensors whose numbers are not read."""
+        floating = any(isinstance(item, Constant) and item.floating for item in call.operands)
+        names = call.node.output
+        return [
+            Constant(name, self._find_shape(call, name), None, floating) if name in self._read else None
+            for name in names
+        ]
+
+    def _find_outputs(self) -> dict[str, str]:
+        outputs = {}
+        for item in self.model.graph.output:
+            found = self._operands.get(item.name)
+            if item.name not in self._operands:
+                raise ArchspecError(f"{self.path}: nothing computes the output '{item.name[:80]}'")
+            if isinstance(found, Value):
+                outputs[Names().claim(item.name)] = self.straighten(found).id if not found.straight else found.id
+        if not outputs:
+            raise ArchspecError(f"{self.path} has no output that depends on an input")
+        return outputs
+
+
+def _key(node: onnx.NodeProto) -> str:
+    """What a rule goes by: `Conv`, `com.microsoft:Gelu`."""
+    return node.op_type if node.domain in ("", "ai.onnx") else f"{node.domain}:{node.op_type}"
+
+
+def _letters(op: Op) -> list[str]:
+    return [dim for dim in op.dims if isinstance(dim, str)] if isinstance(op, Input) else []
+
+
+def _find_turned(graph: onnx.GraphProto) -> set[str]:
+    """Inputs with the channels last that are transposed to channels first, and read by nothing else."""
+    turned: set[str] = set()
+    others = {item.name for item in graph.output}
+    for node in graph.node:
+        perm = next((list(item.ints) for item in node.attribute if item.name == "perm"), [])
+        first = node.op_type == "Transpose" and perm == [0, len(perm) - 1, *range(1, len(perm) - 1)]
+        (turned if first else others).update(node.input, () if first else find_captured(node))
+    return turned - others

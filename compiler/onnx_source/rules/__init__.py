@@ -1,0 +1,19 @@
+"""What each operation of ONNX is in the graph."""
+
+from collections.abc import Mapping
+
+from compiler.onnx_source.rules import combine, layers, layout, pointwise, resampling, windows
+from compiler.onnx_source.rules.quantized import read_quantized
+from compiler.onnx_source.rules.table import Rule
+
+_PLAIN: Mapping[str, Rule] = {
+    **windows.RULES,
+    **layers.RULES,
+    **pointwise.RULES,
+    **combine.RULES,
+    **layout.RULES,
+    **resampling.RULES,
+}
+
+RULES: Mapping[str, Rule] = {**_PLAIN, **read_quantized(_PLAIN)}
+"""By the operation's name, with its domain where that is not ONNX's own."""

@@ -1,0 +1,121 @@
+"""Functions of several values at the same position, and of a value with stored numbers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from archspec.ops import Add, Mean, Merge, Mul, Scale, Shift
+from compiler.onnx_source.call import Call, Constant, Operand, Unsaid, Value, broadcast, build
+from compiler.onnx_source.rules.table import Rule
+
+MERGES: Mapping[str, Merge] = {"Add": Add(), "Sum": Add(), "Mean": Mean(), "Mul": Mul()}
+LARGEST_REAL = 3.4e38
+
+
+def combine(call: Call) -> Operand:
+    """The language's word where it says the same, else a foreign function of all operands."""
+    values = [item for item in call.operands if isinstance(item, Value)]
+    constants = [item for item in call.operands if isinstance(item, Constant)]
+    if len(values) == 1 and len(constants) == 1 and call.kind in WITH_NUMBERS:
+        found = _with_stored(call, values[0], constants[0])
+        if found is not None:
+            return found
+    if len(values) > 1 and not constants and call.kind in MERGES:
+        found = _merge(call, MERGES[call.kind], values)
+        if found is not None:
+            return found
+    if len(values) == 1 and not constants and call.kind in ("Sum", "Mean", "Max", "Min"):
+        return values[0]
+    return _as_foreign(call, values)
+
+
+def _merge(call: Call, op: Merge, values: list[Value]) -> Value | None:
+    values = _align(call, values)
+    shapes = [value.ordered for value in values]
+    if len({*shapes}) == 1:
+        return call.add(op, *values)
+    if isinstance(op, Mul) and all(call.is_map(value) for value in values) and len({*map(len, shapes)}) == 1:
+        largest = broadcast(call, shapes)
+        first = next((value for value in values if value.ordered == largest), values[0])
+        return call.add(op, first, *(value for value in values if value is not first))
+    return None
+
+
+def _align(call: Call, values: list[Value]) -> list[Value]:
+    """The values with their axes in one order."""
+    return values if len({value.order for value in values}) == 1 else list(map(call.straighten, values))
+
+
+def _with_stored(call: Call, x: Value, stored: Constant) -> Value | None:
+    """A value times or plus stored numbers: one, or one for each channel."""
+    first, kind = call.operand(0) is x, call.kind
+    number = stored.number
+    if number is not None and len(stored.shape) <= len(x.shape) and math.isfinite(number):
+        return _with_number(call, x, number, first)
+    if kind in ("Add", "Sum", "Mul") and stored.floating and _is_by_channel(call, x, stored):
+        if kind == "Mul":
+            return call.add(Scale(trainable=True, per="channel"), x, factor=stored)
+        return call.add(Shift(trainable=True, per="channel"), x, term=stored)
+    return None
+
+
+def _with_number(call: Call, x: Value, number: float, first: bool) -> Value | None:
+    """x + n, x - n, n - x, x n, x / n."""
+    match call.kind:
+        case "Add" | "Sum":
+            return _shift(call, x, number)
+        case "Sub":
+            return _shift(call, x, -number) if first else _shift(call, _scale(call, x, -1.0), number)
+        case "Mul":
+            return _scale(call, x, number)
+        case "Div" if first and number:
+            return _scale(call, x, 1 / number)
+    return None
+
+
+def _scale(call: Call, x: Value, value: float) -> Value:
+    return call.add(build(call, Scale, value=_bounded(value)), x)
+
+
+def _shift(call: Call, x: Value, value: float) -> Value:
+    return call.add(build(call, Shift, value=_bounded(value)), x)
+
+
+def _bounded(value: float) -> float:
+    """What stands for infinity in a mask may round to more than single precision holds."""
+    return max(-LARGEST_REAL, min(LARGEST_REAL, value))
+
+
+def _is_by_channel(call: Call, x: Value, stored: Constant) -> bool:
+    if not call.is_map(x, least=2) or len(stored.shape) > len(x.shape):
+        return False
+    padded = (*[1] * (len(x.shape) - len(stored.shape)), *stored.shape)
+    channel = x.order.index(1)
+    return all(extent == (x.shape[i] if i == channel else 1) for i, extent in enumerate(padded))
+
+
+def _as_foreign(call: Call, values: list[Value]) -> Value:
+    shape = broadcast(call, [item.shape for item in call.operands if item is not None])
+    numbers = all(math.prod(item.shape) == 1 for item in call.operands if isinstance(item, Constant))
+    if numbers and all(len(value.shape) == len(shape) for value in values):
+        values = _align(call, values)
+    else:  # the axes of stored numbers, and missing ones, are those of the file
+        values = list(map(call.straighten, values))
+    order = values[0].order if len(values[0].shape) == len(shape) else None
+    return call.elementwise(values, shape, order=order)
+
+
+def where(call: Call) -> Operand:
+    if len(call.operands) != 3:
+        raise Unsaid
+    return _as_foreign(call, [item for item in call.operands if isinstance(item, Value)])
+
+
+WITH_NUMBERS = ("Add", "Sum", "Sub", "Mul", "Div")
+NAMES = (
+    "Add Sum Mean Mul Sub Div Pow Mod Max Min And Or Xor Equal Less LessOrEqual Greater GreaterOrEqual BitShift"
+    " BitwiseAnd BitwiseOr BitwiseXor"
+)
+
+RULES: Mapping[str, Rule] = {**dict.fromkeys(NAMES.split(), combine), "Where": where}

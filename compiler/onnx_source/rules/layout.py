@@ -1,0 +1,238 @@
+"""What moves numbers, or joins and reduces them along axes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import prod
+from typing import Any
+
+from archspec.ops import Concat, Flatten, GlobalAvgPool, GlobalMaxPool, PadChannels
+from compiler.onnx_source.call import Call, Constant, Operand, Value, broadcast, build, resolve_shape
+from compiler.onnx_source.constants import shape_of
+from compiler.onnx_source.ops import ConcatAlong, Cut, PadEdges, Rearrange, Reduce, SpaceToDepth
+from compiler.onnx_source.rules.table import Rule
+
+
+def reshape(call: Call) -> Operand:
+    wanted = call.given("shape", 1)
+    return lay_out(call, resolve_shape(call, call.value().shape, wanted or []))
+
+
+def flatten(call: Call) -> Operand:
+    shape = call.value().shape
+    axis = call.attribute("axis", 1)
+    axis = call.axis(axis, len(shape)) if axis != len(shape) else axis
+    return lay_out(call, (prod(shape[:axis]), prod(shape[axis:])))
+
+
+def squeeze(call: Call) -> Operand:
+    shape, axes = call.value().shape, call.given("axes", 1)
+    chosen = {call.axis(axis, len(shape)) for axis in axes} if axes else {i for i, n in enumerate(shape) if n == 1}
+    if any(shape[axis] != 1 for axis in chosen):
+        call.fail(f"cannot drop axes of {'×'.join(map(str, shape))} that are longer than 1")
+    return lay_out(call, [extent for axis, extent in enumerate(shape) if axis not in chosen])
+
+
+def unsqueeze(call: Call) -> Operand:
+    shape, axes = call.value().shape, call.given("axes", 1) or []
+    new = {call.axis(axis, len(shape) + len(axes)) for axis in axes}
+    rest = iter(shape)
+    return lay_out(call, [1 if axis in new else next(rest, 1) for axis in range(len(shape) + len(new))])
+
+
+def lay_out(call: Call, shape: Sequence[int]) -> Value:
+    """The same numbers in the same order, in another shape."""
+    x, shape = call.value(), call.check_shape(shape)
+    if shape == x.shape:
+        return x
+    moved = [axis for axis, extent in zip(x.order, x.shape, strict=True) if extent > 1]
+    if moved == sorted(moved) and shape == (call.reader.batch, prod(x.shape[1:])) and call.is_map(x):
+        return call.add(Flatten(), x)  # axes of one position may stand anywhere
+    x = call.straighten(x)
+    return x if shape == x.shape else call.move("reshape", x, shape)
+
+
+def transpose(call: Call) -> Operand:
+    """Another order of axes, which is no operation where the batch stays first."""
+    x = call.value()
+    perm = call.ints("perm") or list(reversed(range(len(x.shape))))
+    if sorted(perm) != list(range(len(x.shape))):
+        call.fail(f"is no order of {len(x.shape)} axes: {perm[:12]}")
+    turned = Value(x.id, tuple(x.shape[axis] for axis in perm), tuple(x.order[axis] for axis in perm))
+    if turned.order[:1] == (0,) and call.is_map(x):
+        return turned
+    return call.move("transpose", call.straighten(x), turned.shape)
+
+
+def shape(call: Call) -> Operand:
+    return shape_of(call, call.value().shape)
+
+
+def size(call: Call) -> Operand:
+    return shape_of(call, [prod(call.value().shape)])
+
+
+def concat(call: Call) -> Operand:
+    items = [item for item in call.operands if item is not None and 0 not in item.shape]
+    values = [item for item in items if isinstance(item, Value)]
+    if len(items) == 1:
+        return items[0]
+    rank = len(items[0].shape)
+    axis = call.axis(call.attribute("axis", 1), rank)
+    whole = [extent for i, extent in enumerate(items[0].shape) if i != axis]
+    if any([extent for i, extent in enumerate(item.shape) if i != axis] != whole for item in items):
+        call.fail(f"cannot join {' and '.join('×'.join(map(str, item.shape)) for item in items[:6])}")
+    one_order = len({value.order for value in values}) == 1
+    channels = one_order and values[0].order[axis] == 1 and all(call.is_map(value, least=2) for value in values)
+    if channels and len(values) == len(items):
+        return call.add(Concat(), *values)
+    values = list(map(call.straighten, values))
+    joined = list(items[0].shape)
+    joined[axis] = sum(item.shape[axis] for item in items)
+    shift = rank - len(call.reader.per_sample(Value("", tuple(joined), tuple(range(rank)))))
+    return call.foreign(ConcatAlong, values, joined, axes=(axis - shift,), stored=call.stored_values())
+
+
+def split(call: Call) -> list[Operand]:
+    x, count = call.straighten(call.value()), len(call.node.output)
+    axis = call.axis(call.attribute("axis", 0), len(x.shape))
+    each = -(-x.shape[axis] // count)
+    sizes = call.given("split", 1) or [each] * (count - 1) + [x.shape[axis] - each * (count - 1)]
+    if sum(sizes) != x.shape[axis] or len(sizes) != count:
+        call.fail(f"cannot split {x.shape[axis]} into {sizes[:12]}")
+    starts = [sum(sizes[:i]) for i in range(count)]
+    return [_cut(call, x, {axis: range(start, start + size)}) for start, size in zip(starts, sizes, strict=True)]
+
+
+def slice_(call: Call) -> Operand:
+    x = call.straighten(call.value())
+    starts, ends = call.given("starts", 1), call.given("ends", 2)
+    if starts is None or ends is None or len(starts) != len(ends):
+        call.fail("should have as many starts as ends")
+    axes, steps = call.given("axes", 3) or list(range(len(starts))), call.given("steps", 4) or [1] * len(starts)
+    if len(axes) != len(starts) or len(steps) != len(starts) or 0 in steps:
+        call.fail("should have an axis and a step, not 0, for each start")
+    taken = {}
+    for axis, start, end, step in zip(axes, starts, ends, steps, strict=True):
+        axis = call.axis(axis, len(x.shape))
+        last = None if step < 0 and end < -x.shape[axis] else end
+        taken[axis] = range(*slice(start, last, step).indices(x.shape[axis]))
+    return _cut(call, x, taken)
+
+
+def _cut(call: Call, x: Value, taken: Mapping[int, range]) -> Value:
+    """The positions that are taken along each axis, all where none are said."""
+    ranges = [taken.get(axis, range(extent)) for axis, extent in enumerate(x.shape)]
+    if all(positions == range(extent) for positions, extent in zip(ranges, x.shape, strict=True)):
+        return x
+    given = [len(positions) for positions in ranges]
+    shift = len(x.shape) - len(call.reader.per_sample(x))
+    starts, steps = (tuple(getattr(p, name) for p in ranges[shift:]) for name in ("start", "step"))
+    return call.foreign(Cut, [x], given, starts=starts, steps=steps)
+
+
+def gather(call: Call) -> Operand:
+    """Chosen positions along an axis; of a stored table it is an embedding."""
+    data, indices = call.operand(0), call.operand(1)
+    if data is None or indices is None:
+        call.fail("should have a value and positions")
+    axis = call.axis(call.attribute("axis", 0), len(data.shape))
+    shape = (*data.shape[:axis], *indices.shape, *data.shape[axis + 1 :])
+    values = [call.straighten(item) for item in (data, indices) if isinstance(item, Value)]
+    return call.foreign(Rearrange, values, shape or (1,), function="gather", stored=call.stored_values())
+
+
+def expand(call: Call) -> Operand:
+    x, wanted = call.value(), call.given("shape", 1) or []
+    whole = broadcast(call, [x.shape, wanted])
+    return x if whole == x.shape else call.move("expand", call.straighten(x), whole)
+
+
+def tile(call: Call) -> Operand:
+    x, repeats = call.value(), call.given("repeats", 1) or []
+    if len(repeats) != len(x.shape):
+        call.fail(f"repeats {len(repeats)} axes of {len(x.shape)}")
+    whole = tuple(extent * times for extent, times in zip(x.shape, repeats, strict=True))
+    return x if whole == x.shape else call.move("expand", call.straighten(x), whole)
+
+
+def pad(call: Call) -> Operand:
+    x, pads = call.straighten(call.value()), call.given("pads", 1) or []
+    axes = [call.axis(axis, len(x.shape)) for axis in call.given("axes", 3) or range(len(x.shape))]
+    if len(pads) != 2 * len(axes):
+        call.fail(f"pads {len(pads)} ends of {len(axes)} axes")
+    begins, ends = dict(zip(axes, pads, strict=False)), dict(zip(axes, pads[len(axes) :], strict=True))
+    shape = tuple(begins.get(i, 0) + extent + ends.get(i, 0) for i, extent in enumerate(x.shape))
+    if shape == x.shape and not any(pads):
+        return x
+    filled = call.attribute("mode", "constant") == "constant" and _is_zero(call.operand(2))
+    appended = not any(begins.values()) and ends.get(1, 0) > 0 and sum(map(bool, ends.values())) == 1
+    if filled and appended and call.is_map(x, least=2):
+        return call.add(build(call, PadChannels, out=shape[1]), x)
+    shift = len(x.shape) - len(call.reader.per_sample(x))
+    return call.foreign(PadEdges, [x], shape, begins=tuple(begins.get(i, 0) for i in range(shift, len(shape))))
+
+
+def _is_zero(operand: Operand) -> bool:
+    return operand is None or (isinstance(operand, Constant) and operand.number == 0)
+
+
+def reduce(call: Call) -> Operand:
+    x = call.value()
+    axes = call.given("axes", 1)
+    if not axes and call.attribute("noop_with_empty_axes", 0):
+        return x
+    chosen = {call.axis(axis, len(x.shape)) for axis in axes or range(len(x.shape))}
+    return _reduce(call, x, chosen, keep=call.attribute("keepdims", 1) == 1)
+
+
+def arg_reduce(call: Call) -> Operand:
+    x = call.value()
+    axis = call.axis(call.attribute("axis", 0), len(x.shape))
+    return _reduce(call, x, {axis}, keep=call.attribute("keepdims", 1) == 1)
+
+
+def _reduce(call: Call, x: Value, chosen: set[int], *, keep: bool) -> Value:
+    op = {"ReduceMean": GlobalAvgPool(), "ReduceMax": GlobalMaxPool()}.get(call.kind)
+    if op and call.is_map(x) and {x.order[axis] for axis in chosen} == set(range(2, len(x.shape))):
+        pooled = call.add(op, x)
+        return pooled if keep else call.add(Flatten(), pooled)
+    x = call.straighten(x)
+    shape = [1 if axis in chosen else extent for axis, extent in enumerate(x.shape)]
+    if not keep:
+        shape = [extent for axis, extent in enumerate(x.shape) if axis not in chosen]
+    shift = len(x.shape) - len(call.reader.per_sample(x))
+    function = call.kind.removeprefix("Reduce").lower()
+    return call.foreign(Reduce, [x], shape, function=function, axes=tuple(sorted(axis - shift for axis in chosen)))
+
+
+def space_to_depth(call: Call) -> Operand:
+    x, block = call.straighten(call.value()), call.attribute("blocksize", 1)
+    if len(x.shape) != 4 or block < 1 or any(extent % block for extent in x.shape[2:]):
+        call.fail(f"blocks of {block} do not fit {'×'.join(map(str, x.shape))}")
+    n, c, h, w = x.shape
+    window: dict[str, Any] = {"kernel": (block,) * 2, "strides": (block,) * 2, "begins": (0, 0), "dilations": (1, 1)}
+    return call.foreign(SpaceToDepth, [x], (n, c * block * block, h // block, w // block), **window)
+
+
+REDUCTIONS = "ReduceMean ReduceMax ReduceMin ReduceSum ReduceProd ReduceL1 ReduceL2 ReduceLogSumExp ReduceSumSquare"
+
+RULES: Mapping[str, Rule] = {
+    **dict.fromkeys(REDUCTIONS.split(), reduce),
+    **dict.fromkeys(("ArgMax", "ArgMin"), arg_reduce),
+    "Reshape": reshape,
+    "Flatten": flatten,
+    "Squeeze": squeeze,
+    "Unsqueeze": unsqueeze,
+    "Transpose": transpose,
+    "Shape": shape,
+    "Size": size,
+    "Concat": concat,
+    "Split": split,
+    "Slice": slice_,
+    "Gather": gather,
+    "Expand": expand,
+    "Tile": tile,
+    "Pad": pad,
+    "SpaceToDepth": space_to_depth,
+}

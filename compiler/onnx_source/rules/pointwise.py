@@ -1,0 +1,144 @@
+"""Functions of one value, position by position."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from archspec.ops import (
+    Elu,
+    Gelu,
+    HardSigmoid,
+    HardSwish,
+    Layer,
+    LeakyRelu,
+    Prelu,
+    Relu,
+    Relu6,
+    Sigmoid,
+    Silu,
+    Softmax,
+    Softplus,
+    Tanh,
+)
+from compiler.onnx_source.call import Call, Operand, Unsaid, Value, build
+from compiler.onnx_source.ops import Elementwise, SoftmaxAlong
+from compiler.onnx_source.rules.table import Rule
+
+
+def plain(op: Layer) -> Rule:
+    """An operation of the language without attributes."""
+    return lambda call: call.add(op, call.value())
+
+
+def elementwise(call: Call) -> Operand:
+    """A function that the language has no word for."""
+    x = call.value()
+    return call.elementwise([x], x.shape, order=x.order)
+
+
+def unchanged(call: Call) -> Operand:
+    """What changes nothing at inference, or only the precision of numbers."""
+    return call.value()
+
+
+def leaky_relu(call: Call) -> Operand:
+    return call.add(build(call, LeakyRelu, slope=call.attribute("alpha", 0.01)), call.value())
+
+
+def elu(call: Call) -> Operand:
+    return call.add(build(call, Elu, alpha=call.attribute("alpha", 1.0)), call.value())
+
+
+def prelu(call: Call) -> Operand:
+    """With a slope for each channel."""
+    x, slope = call.value(), call.stored(1)
+    channel = x.order.index(1) if len(x.order) > 1 else 0
+    behind = len(x.shape) - channel - 1  # axes of the file behind that of the channels
+    channels = x.shape[channel] if x.shape else 0
+    if not call.is_map(x, least=2) or slope.shape != (channels, *[1] * behind):
+        return elementwise(call)
+    return call.add(Prelu(), x, weight=slope)
+
+
+def hard_sigmoid(call: Call) -> Operand:
+    usual = math.isclose(call.attribute("alpha", 0.2), 1 / 6, rel_tol=1e-6) and call.attribute("beta", 0.5) == 0.5
+    return call.add(HardSigmoid(), call.value()) if usual else elementwise(call)
+
+
+def clip(call: Call) -> Operand:
+    low, high = _bound(call, "min", 1, -math.inf), _bound(call, "max", 2, math.inf)
+    if low == 0 and high == 6:
+        return call.add(Relu6(), call.value())
+    if low == 0 and high >= 3.4e38:
+        return call.add(Relu(), call.value())
+    return elementwise(call)
+
+
+def _bound(call: Call, name: str, position: int, default: float) -> float:
+    """An attribute of older versions, and an operand of newer ones."""
+    if name in call.attributes:
+        return call.attribute(name, default)
+    array = call.array(position)
+    return default if array is None or array.size != 1 else float(array.reshape(-1)[0])
+
+
+def gelu(call: Call) -> Operand:
+    tanh = call.attribute("approximate", "none") == "tanh" or call.kind == "FastGelu"
+    if call.operand(1) is not None:
+        raise Unsaid
+    return call.add(Gelu(approximate="tanh" if tanh else "none"), call.value())
+
+
+def swish(call: Call) -> Operand:
+    return call.add(Silu(), call.value()) if call.attribute("alpha", 1.0) == 1 else elementwise(call)
+
+
+def softmax(call: Call) -> Operand:
+    """Along one axis; before opset 13 along all from that axis on."""
+    x = call.value()
+    old = call.reader.opset < 13
+    axis = call.axis(call.attribute("axis", 1 if old else -1), len(x.shape))
+    axes = range(axis, len(x.shape)) if old else range(axis, axis + 1)
+    wide = [i for i in axes if x.shape[i] > 1] or [axis]
+    if call.kind == "Softmax" and [x.order[i] for i in wide] == [1] and call.is_map(x, least=2):
+        return call.add(Softmax(), x)
+    x = call.straighten(x)
+    shift = len(x.shape) - len(call.reader.per_sample(x))
+    return call.foreign(SoftmaxAlong, [x], x.shape, axes=tuple(i - shift for i in wide))
+
+
+def quantize_dynamically(call: Call) -> Operand | list[Operand]:
+    """The value in eight bits; its scale and its zero point."""
+    x = call.value()
+    span: Value = call.foreign(Elementwise, [x], (), function="range")
+    return [x, span, span]
+
+
+NAMES = (
+    "Abs Acos Acosh Asin Asinh Atan Atanh BitwiseNot Ceil Celu Cos Cosh Erf Exp Floor IsInf IsNaN Log Mish Neg Not"
+    " Reciprocal Round Selu Shrink Sign Sin Sinh Softsign Sqrt Tan ThresholdedRelu"
+)
+
+RULES: Mapping[str, Rule] = {
+    **dict.fromkeys(NAMES.split(), elementwise),
+    **dict.fromkeys(("Identity", "Dropout", "Cast", "CastLike", "QuantizeLinear", "DequantizeLinear"), unchanged),
+    "Relu": plain(Relu()),
+    "Sigmoid": plain(Sigmoid()),
+    "Tanh": plain(Tanh()),
+    "Softplus": plain(Softplus()),
+    "HardSwish": plain(HardSwish()),
+    "LeakyRelu": leaky_relu,
+    "Elu": elu,
+    "PRelu": prelu,
+    "HardSigmoid": hard_sigmoid,
+    "Clip": clip,
+    "Gelu": gelu,
+    "com.microsoft:Gelu": gelu,
+    "com.microsoft:FastGelu": gelu,
+    "com.microsoft:QuickGelu": elementwise,
+    "Swish": swish,
+    "Softmax": softmax,
+    "LogSoftmax": softmax,
+    "DynamicQuantizeLinear": quantize_dynamically,
+}

@@ -1,0 +1,90 @@
+"""What gives maps another number of positions: upsampling, resizing, depth to space."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from typing import Any
+
+from archspec.ops import Upsample
+from compiler.onnx_source.call import Call, Operand, Unsaid, Value, build
+from compiler.onnx_source.ops import Resample
+from compiler.onnx_source.rules.table import Rule
+
+HALF = ("half_pixel", "pytorch_half_pixel", "half_pixel_symmetric")
+TAPS = {"nearest": 0, "linear": 1, "cubic": 2}
+
+
+def resize(call: Call) -> Operand:
+    """By scales, or to sizes."""
+    x = call.straighten(call.value())
+    old = call.kind == "Upsample" or call.reader.opset < 11
+    shape = _resize_shape(call, x, old)
+    mode = call.attribute("mode", "nearest")
+    where = call.attribute("coordinate_transformation_mode", "asymmetric" if old else "half_pixel")
+    rounding = call.attribute("nearest_mode", "floor" if old else "round_prefer_floor")
+    if shape == x.shape:
+        return x
+    mode = "linear" if mode in ("bilinear", "trilinear") else mode
+    if shape[:2] != x.shape[:2] or mode not in TAPS or where == "tf_crop_and_resize" or not call.is_map(x):
+        raise Unsaid
+    scales = {Fraction(new, now) for new, now in zip(shape[2:], x.shape[2:], strict=True)}
+    scale = next(iter(scales))
+    repeats = mode == "nearest" and (where in HALF or (where == "asymmetric" and rounding == "floor"))
+    rounds = rounding.startswith("round") or where not in HALF
+    said = (repeats and rounds) or (mode == "linear" and where in HALF and not call.attribute("antialias", 0))
+    if said and len(scales) == 1 and scale.denominator == 1:
+        return call.add(build(call, Upsample, scale=int(scale), mode=mode), x)
+    return _resample(call, x, shape, mode, where, rounding)
+
+
+def _resize_shape(call: Call, x: Value, old: bool) -> tuple[int, ...]:
+    """The extents of the result; along an axis that is not named they stay."""
+    rank = len(x.shape)
+    axes = [call.axis(axis, rank) for axis in call.ints("axes")] or list(range(rank))
+    scales = call.array(1 if old or len(call.operands) < 3 else 2) if "scales" not in call.attributes else None
+    factors = call.attribute("scales", [0.0][:0]) if scales is None else [float(scale) for scale in scales.reshape(-1)]
+    sizes = call.given("sizes", 3) or []
+    shape = list(x.shape)
+    if len(sizes) == len(axes):
+        for axis, size in zip(axes, sizes, strict=True):
+            shape[axis] = size
+    elif len(factors) == len(axes) and all(0 < factor < 1 << 20 for factor in factors):
+        for axis, factor in zip(axes, factors, strict=True):
+            shape[axis] = int(shape[axis] * factor + 1e-4)  # a third is not exact, and three of them are one
+    else:
+        call.fail(f"should have a size or a scale for each of {len(axes)} axes")
+    return call.check_shape(shape)
+
+
+def _resample(call: Call, x: Value, shape: Sequence[int], mode: str, where: str, rounding: str) -> Value:
+    pairs = list(zip(shape[2:], x.shape[2:], strict=True))
+    steps = [Fraction(now, new) for new, now in pairs]
+    offsets = [Fraction(0)] * len(steps)
+    if where == "align_corners":
+        steps = [Fraction(now - 1, max(1, new - 1)) for new, now in pairs]
+    elif where in HALF:
+        offsets = [(step - 1) / 2 for step in steps]
+    if any(step == 0 for step in steps):
+        raise Unsaid
+    fields: dict[str, Any] = {
+        "steps": tuple(steps),
+        "offsets": tuple(offsets),
+        "taps": TAPS[mode],
+        "rounding": rounding,
+    }
+    return call.foreign(Resample, [x], shape, function=mode, **fields)
+
+
+def depth_to_space(call: Call) -> Operand:
+    """Each position becomes a block of positions, out of its channels."""
+    x, block = call.straighten(call.value()), call.attribute("blocksize", 1)
+    if len(x.shape) != 4 or block < 1 or x.shape[1] % (block * block):
+        call.fail(f"blocks of {block} do not fit {'×'.join(map(str, x.shape))}")
+    n, c, h, w = x.shape
+    steps, none = (Fraction(1, block),) * 2, (Fraction(0),) * 2
+    shape = (n, c // block**2, h * block, w * block)
+    return call.foreign(Resample, [x], shape, function="depth_to_space", steps=steps, offsets=none, taps=0)
+
+
+RULES: Mapping[str, Rule] = {"Resize": resize, "Upsample": resize, "DepthToSpace": depth_to_space}

@@ -1,0 +1,103 @@
+"""Parts of a network, left out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias
+
+from archspec.ops import Concat, Conv, ConvTranspose, Linear, PadChannels
+from compiler.graph import Graph, Node
+from compiler.passes.base import Arrays, Pass
+
+Stays: TypeAlias = Literal["identity", "shortcut", "zeros", "input"]
+"""What is there instead: a residual's input, or what its shortcut makes of it; for a dense body's channels, zeros; for
+a layer its input."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What can be left out of a network: the value `result` is then that of the node `source`."""
+
+    name: str
+    result: str
+    source: str
+    stays: Stays
+
+
+@dataclass(frozen=True)
+class RemoveBodies(Pass):
+    """shortcut(x) + body(x) becomes shortcut(x), concat(x, body(x)) becomes concat(x, 0), layer(x) becomes x.
+
+    Unlike the other passes it changes what is computed: as if each body gave zeros (Veit et al., 2016). What only the
+    removed parts needed goes with them; the weights that remain keep their names. `parts` are of `find_bodies` or
+    `find_layers`, of the same graph.
+    """
+
+    parts: tuple[Part, ...]
+
+    def apply(self, graph: Graph, weights: Arrays) -> tuple[Graph, Arrays]:
+        padded = {part.result: _pad(graph[part.result], part) for part in self.parts if part.stays == "zeros"}
+        renamed = {part.result: part.source for part in self.parts if part.result not in padded}
+        nodes = (padded.get(node.id, node) for node in graph if node.id not in renamed)
+        shorter = _drop_idle(graph, graph.with_nodes(nodes, renamed))
+        return shorter, {name: weights[name] for name in shorter.weights}
+
+
+def find_bodies(graph: Graph) -> dict[str, Part]:
+    """The residual and dense bodies of a graph by name, in order; a body inside another one is a part of its own."""
+    parts = {}
+    for node in graph:
+        if node.body is not None:
+            inside = node.inputs[0].startswith(f"{node.body}.")
+            stays: Stays = "zeros" if isinstance(node.op, Concat) else "shortcut" if inside else "identity"
+            parts[node.body] = Part(node.body, node.id, node.inputs[0], stays)
+    return parts
+
+
+def find_layers(graph: Graph) -> dict[str, Part]:
+    """The layers with a kernel that keep the shape of their input, each with the normalization, activation and so on
+    that follow it alone, as far as the shape stays; by the name of the layer with the kernel."""
+    parts = {}
+    for node in graph:
+        if isinstance(node.op, Conv | ConvTranspose | Linear):
+            shape = graph[node.inputs[0]].shape
+            fitting = [follower.id for follower in _follow(graph, node) if follower.shape == shape]
+            if fitting:
+                parts[node.id] = Part(node.id, fitting[-1], node.inputs[0], "input")
+    return parts
+
+
+def find_parts(graph: Graph) -> dict[str, Part]:
+    """The bodies; of a network without any, the layers."""
+    return find_bodies(graph) or find_layers(graph)
+
+
+def _follow(graph: Graph, node: Node) -> Iterator[Node]:
+    """A layer and what follows it in a chain, up to the next one with a kernel."""
+    yield node
+    while len(graph.readers[node.id]) == 1 and node.id not in graph.outputs.values():
+        node = graph[graph.readers[node.id][0]]
+        if len(node.inputs) > 1 or isinstance(node.op, Conv | ConvTranspose | Linear):
+            return
+        yield node
+
+
+def _pad(merge: Node, part: Part) -> Node:
+    """Zeros in place of a dense body's channels, so that all that follow keep their places."""
+    return replace(merge, op=PadChannels(out=merge.shape.channels), inputs=(part.source,), body=None)
+
+
+def _drop_idle(before: Graph, after: Graph) -> Graph:
+    """Without the nodes that led to an output before, and lead to none now."""
+    idle = _needed(before) - _needed(after)
+    return after.with_nodes(node for node in after if node.id not in idle)
+
+
+def _needed(graph: Graph) -> set[str]:
+    """The inputs, and what leads to an output."""
+    needed = {*graph.inputs, *graph.outputs.values()}
+    for node in reversed(list(graph)):
+        if node.id in needed:
+            needed.update(node.inputs)
+    return needed

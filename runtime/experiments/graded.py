@@ -1,0 +1,220 @@
+"""The gradient of a fresh network by path length, exactly: gradients go back through the network with a grade, the
+number of residual or dense bodies that they came through.
+
+Through a block with the Jacobians S of its shortcut and J of its body, G_l^(k) = Sᵀ G_(l+1)^(k) + Jᵀ G_(l+1)^(k-1); in
+any graph what goes to the operand that is a body's result rises one grade. The grades add up to the gradient. Veit et
+al. (2016) sample paths of each length instead and multiply by their number, which ignores that paths cancel out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from math import comb
+from random import Random
+from typing import Any, TypeAlias
+
+from archspec.errors import ArchspecError
+from compiler.analysis.cost import measure_cost
+from compiler.analysis.path_gradient import Effective, find_effective
+from compiler.analysis.paths import count_paths, enters_body
+from compiler.graph import Graph, Node
+from runtime.extras import extra
+
+with extra("train"):
+    import torch
+    from torch import Tensor
+
+    from compiler.torch_target.initialize import generator_for
+    from compiler.torch_target.module import to_torch
+    from compiler.torch_target.rules import RULES
+
+MOST_BYTES = 4 << 30
+"""Of activations and graded gradients, in float64."""
+
+Ends: TypeAlias = Sequence[tuple[str, Tensor]]
+"""The gradients with respect to the results of nodes."""
+
+
+@dataclass(frozen=True)
+class MeasuredPathGradient:
+    """The gradient G with respect to the inputs, its parts G^(k) by path length k from 0, and their number of paths.
+
+    norms: ‖G^(k)‖ over the whole batch. shares: ⟨G^(k), G⟩ / ‖G‖², which sum to one and may be negative. sampled: the
+    mean norm of one path's gradient times the number of paths, where paths were sampled.
+    """
+
+    norms: tuple[float, ...]
+    shares: tuple[float, ...]
+    paths: Mapping[int, int] | None
+    sampled: tuple[float, ...] | None
+    batch: int
+    seed: int
+
+    @cached_property
+    def energies(self) -> tuple[float, ...]:
+        """‖G^(k)‖² over the sum of them all, to hold against what `predict_path_gradient` expects."""
+        squares = [norm**2 for norm in self.norms]
+        total = sum(squares)
+        return tuple(square / total if total else 0.0 for square in squares)
+
+    @property
+    def mean(self) -> float:
+        """The mean length, weighted by energy."""
+        return sum(length * energy for length, energy in enumerate(self.energies))
+
+    @cached_property
+    def effective(self) -> Effective:
+        return find_effective(self.energies, self.paths)
+
+    def to_dict(self) -> dict[str, Any]:
+        rows = []
+        for length, (norm, energy, share) in enumerate(zip(self.norms, self.energies, self.shares, strict=True)):
+            row: dict[str, Any] = {"length": length, "norm": norm, "energy": energy, "share": share}
+            rows.append(row | ({"sampled": self.sampled[length]} if self.sampled else {}))
+        effective = self.effective.to_dict()
+        return {"batch": self.batch, "seed": self.seed, "mean": self.mean, "effective": effective, "lengths": rows}
+
+
+def measure_path_gradient(
+    graph: Graph, *, seed: int = 0, batch: int = 8, samples: int | None = None
+) -> MeasuredPathGradient:
+    """Measure the gradient by path length on a fresh network in training mode, in float64, for standard normal inputs
+    and standard normal gradients at its outputs.
+
+    With `samples` also so many random paths of each length, as Veit et al. (2016) do; that is for chains of blocks.
+    Raises ArchspecError where memory would not do, where no gradient reaches the inputs, or where paths are to be
+    sampled of a network that is no chain.
+    """
+    _check_memory(graph, batch)
+    paths = count_paths(graph, by_length=True)
+    blocks = _find_chain(graph, paths.ungated.by_length or {}) if samples else []
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        steps = _run(graph, seed, batch)
+    ends = [(id, _draw(seed, f"gradient of {name}", batch, graph[id])) for name, id in graph.outputs.items()]
+    parts = _carry_back(graph, steps, ends)
+    whole = parts.sum(0)
+    if not whole.any():
+        raise ArchspecError(f"no gradient of {graph.name} reaches its inputs")
+    return MeasuredPathGradient(
+        norms=tuple(parts.norm(dim=1).tolist()),
+        shares=tuple((parts @ whole / (whole @ whole)).tolist()),
+        paths=paths.block.by_length,
+        sampled=_sample(graph, steps, ends, blocks, samples, seed) if samples else None,
+        batch=batch,
+        seed=seed,
+    )
+
+
+def _check_memory(graph: Graph, batch: int) -> None:
+    cost = measure_cost(graph)
+    grades = 1 + sum(node.body is not None for node in graph)
+    needed = 8 * batch * (2 * cost.activations + 2 * grades * cost.largest.shape.elements)
+    if needed > MOST_BYTES:
+        raise ArchspecError(
+            f"measuring {graph.name} by path length at batch {batch} takes about {needed >> 30} GiB, and at most "
+            f"{MOST_BYTES >> 30} are used: choose a smaller batch or smaller inputs"
+        )
+
+
+def _draw(seed: int, purpose: str, batch: int, node: Node) -> Tensor:
+    return torch.randn(batch, *node.shape, generator=generator_for(seed, purpose), dtype=torch.float64)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One node that ran by itself: its operands cut off from what they came from, and its result."""
+
+    node: Node
+    operands: tuple[Tensor, ...]
+    result: Tensor
+
+    def pull_back(self, gradients: Tensor) -> tuple[Tensor | None, ...]:
+        """The vector-Jacobian products with each operand that carries signal, of gradients in rows."""
+        carried = self.operands[: len(self.node.carriers)]
+        if not self.result.requires_grad:
+            return (None,) * len(carried)
+        # a batch of one would take longer than the gradient itself
+        rules = {"retain_graph": True, "allow_unused": True}
+        if len(gradients) > 1:
+            return torch.autograd.grad(self.result, carried, gradients, is_grads_batched=True, **rules)
+        parts: tuple[Tensor | None, ...] = torch.autograd.grad(self.result, carried, gradients[0], **rules)
+        return tuple(None if part is None else part[None] for part in parts)
+
+
+def _run(graph: Graph, seed: int, batch: int) -> list[Step]:
+    module = to_torch(graph, seed=seed).double().train().requires_grad_(False)
+    layers: dict[str, Callable[..., Tensor]] = dict(module.named_modules())
+    values: dict[str, Tensor] = {}
+    steps = []
+    for node in graph:
+        if not node.inputs:
+            values[node.id] = _draw(seed, f"input {node.id}", batch, node)
+            continue
+        run = layers.get(node.id) or RULES[type(node.op)](node.op, *graph.operands(node))
+        operands = tuple(values[id].detach().requires_grad_() for id in node.inputs)
+        result = run(*operands)
+        values[node.id] = result.detach()
+        steps.append(Step(node, operands, result))
+    return steps
+
+
+def _carry_back(graph: Graph, steps: Sequence[Step], ends: Ends, chosen: Mapping[str, int] | None = None) -> Tensor:
+    """The gradient with respect to all inputs, (grades, numbers of all inputs). With `chosen`, at those nodes it takes
+    the operand at that position only, and all is of one grade."""
+    chosen = chosen or {}
+    arrived: dict[str, Tensor] = {}
+    for id, gradient in ends:
+        arrived[id] = _add(arrived.get(id), gradient[None])
+    for step in reversed(steps):
+        node = step.node
+        sent = step.pull_back(arrived.pop(node.id)) if node.id in arrived else (None,) * len(node.carriers)
+        for i, (id, part) in enumerate(zip(node.carriers, sent, strict=True)):
+            if part is not None and chosen.get(node.id, i) == i:
+                rises = enters_body(node, i) and not chosen
+                arrived[id] = _add(arrived.get(id), torch.cat([torch.zeros_like(part[:1]), part]) if rises else part)
+    none = torch.zeros(1, len(ends[0][1]), dtype=torch.float64)
+    rows = [arrived[id].flatten(1) if id in arrived else none for id in graph.inputs]
+    grades = max(map(len, rows))
+    return torch.cat([_pad(row, grades) for row in rows], dim=1)
+
+
+def _add(a: Tensor | None, b: Tensor) -> Tensor:
+    if a is None:
+        return b
+    grades = max(len(a), len(b))
+    return _pad(a, grades) + _pad(b, grades)
+
+
+def _pad(gradients: Tensor, grades: int) -> Tensor:
+    """With rows of zeros for the grades that are missing."""
+    return torch.cat([gradients, gradients.new_zeros(grades - len(gradients), *gradients.shape[1:])])
+
+
+def _find_chain(graph: Graph, lengths: Mapping[int, int]) -> list[str]:
+    """The nodes that join the blocks of a chain. Raises ArchspecError where the network is none."""
+    blocks = [node.id for node in graph if node.body is not None]
+    n = len(blocks)
+    if len(graph.outputs) > 1 or dict(lengths) != {length: comb(n, length) for length in range(n + 1)}:
+        raise ArchspecError(
+            f"paths are sampled of networks that are a chain of blocks, and {graph.name} is not; "
+            "leave the samples out: the gradient by path length is exact without them"
+        )
+    return blocks
+
+
+def _sample(
+    graph: Graph, steps: Sequence[Step], ends: Ends, blocks: Sequence[str], samples: int, seed: int
+) -> tuple[float, ...]:
+    """For each length the mean norm of the gradient along one path, times the number of paths."""
+    random, means = Random(seed), []
+    for length in range(len(blocks) + 1):
+        norms = []
+        for _ in range(samples):
+            bodies = set(random.sample(blocks, length))
+            gradient = _carry_back(graph, steps, ends, {id: int(id in bodies) for id in blocks})
+            norms.append(float(gradient.norm()))
+        means.append(comb(len(blocks), length) * sum(norms) / samples)
+    return tuple(means)

@@ -1,0 +1,92 @@
+"""What a trained network loses with each of its bodies (Veit, Wilber and Belongie, "Residual Networks Behave Like
+Ensembles of Relatively Shallow Networks", 2016): one at a time is left out, nothing is trained again, and the rest
+answers for the held-out images. Of a network without bodies each layer is left out that keeps its input's shape."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from archspec.errors import ArchspecError
+from compiler.analysis.cost import measure_cost
+from compiler.graph import Graph
+from compiler.passes.base import Arrays
+from compiler.passes.remove_bodies import Part, RemoveBodies, Stays, find_parts
+from runtime.data import Split
+from runtime.experiments.trained import Run, build_module
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """The network without one part: its score, and the parameters and MACs (conv-linear) that went."""
+
+    name: str
+    stays: Stays
+    parameters: int
+    macs: int
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Lesion:
+    """The score of the task's `metric` on `images` held-out images: of the whole network, and without each part."""
+
+    name: str
+    data: str
+    metric: str
+    images: int
+    score: float
+    removals: tuple[Removal, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """The network without some parts, and its score on some images."""
+
+    parts: tuple[Part, ...]
+    graph: Graph
+    weights: Arrays
+    score: float
+
+    @property
+    def macs(self) -> int:
+        return measure_cost(self.graph).macs["conv-linear"]
+
+    @property
+    def parameters(self) -> int:
+        return measure_cost(self.graph).parameters
+
+
+def measure_lesion(run: Run, *, on_part: Callable[[int, int], None] = lambda done, of: None) -> Lesion:
+    """Leave out each part alone. Raises ArchspecError where there is none that could be."""
+    parts = list_parts(run)
+    whole = try_without(run, (), run.data.test)
+    removals = []
+    for done, part in enumerate(parts, start=1):
+        trial = try_without(run, (part,), run.data.test)
+        gone = (whole.parameters - trial.parameters, whole.macs - trial.macs)
+        removals.append(Removal(part.name, part.stays, *gone, trial.score))
+        on_part(done, len(parts))
+    return Lesion(run.graph.name, run.data.name, run.metric, len(run.data.test), whole.score, tuple(removals))
+
+
+def list_parts(run: Run) -> list[Part]:
+    """What can be left out of a run's network. Raises ArchspecError where nothing can."""
+    parts = list(find_parts(run.graph).values())
+    if not parts:
+        raise ArchspecError(
+            f"{run.graph.name} has no residual or dense bodies, and no layer that keeps the shape of its input: "
+            "nothing can be left out of it"
+        )
+    return parts
+
+
+def try_without(run: Run, parts: Sequence[Part], split: Split) -> Trial:
+    """The network without these parts, and its score on a split."""
+    graph, weights = RemoveBodies(tuple(parts))(run.graph, run.weights)
+    return Trial(tuple(parts), graph, weights, run.measure(build_module(graph, weights), split)[1])

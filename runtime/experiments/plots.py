@@ -1,0 +1,192 @@
+"""What experiments measured, as SVG: legible on light and on dark ground, the same bytes each time, text as text."""
+
+from __future__ import annotations
+
+import io
+import re
+import warnings
+from collections.abc import Callable, Sequence
+from functools import partial
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from runtime.extras import extra
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from runtime.experiments.lesion import Lesion
+    from runtime.experiments.shattering import Shattering
+    from runtime.experiments.surface import Surface
+
+INK = "#1c2128"
+"""Of text and lines; in the file it is `currentColor`, which the style below chooses by the ground."""
+DARK_INK = "#e6edf3"
+
+HUES = ("#2f81f7", "#d1711c", "#2da44e", "#a05ae0", "#d63a5a", "#7d8590")
+DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (5, 1.5, 1, 1.5)))
+MARKERS = ("o", "s", "^", "D")
+
+SETTINGS: dict[Any, Any] = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "archspec",
+    "text.parse_math": False,
+    "font.family": "sans-serif",
+    "font.size": 10,
+    "axes.titlesize": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "legend.frameon": False,
+    **dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), INK),
+}
+
+UNSAID = ("Creator", "Format", "Type")
+"""What matplotlib would say of a file, and nobody asks for."""
+
+LONGEST = 60
+"""Letters of a name."""
+
+WIDEST, LEVELS = 4, 13
+"""Surfaces in a row, and contour lines over all of them."""
+
+LOWEST = 1e-6
+"""A loss below this part of the highest has no contour line of its own."""
+
+
+def draw_shattering(results: Sequence[Shattering]) -> str:
+    """Correlation by distance, a line for each network, with the deviation over the seeds as a band."""
+    halves = ((found.name, found.distance_at(0.5)) for found in results)
+    told = "; ".join(f"{_label(name)} {'never' if half is None else f'at {half:.2f}'}" for name, half in halves)
+    description = (
+        "How alike the gradients of a fresh network's output are at two inputs, by the distance between these; mean "
+        f"and standard deviation over fresh networks. The correlation falls to one half: {told}."
+    )
+    return render((7, 4), "Shattered gradients", description, lambda figure: _plot_shattering(figure, results))
+
+
+def _plot_shattering(figure: Figure, results: Sequence[Shattering]) -> None:
+    axes = figure.subplots()
+    for number, found in enumerate(results):
+        hue, dash = _pick(HUES, number), _pick(DASHES, number)
+        axes.plot(found.distances, found.correlation, color=hue, linestyle=dash, linewidth=2, label=_label(found.name))
+        low, high = found.correlation - found.deviation, found.correlation + found.deviation
+        axes.fill_between(found.distances, low, high, color=hue, alpha=0.12, linewidth=0)
+    axes.axhline(0, color=INK, linewidth=0.6)
+    axes.set(xlabel="distance between two inputs, root mean square", ylabel="correlation of the gradients")
+    axes.set_xlim(0, max(float(found.distances[-1]) for found in results))
+    figure.legend(loc="outside lower center", ncols=2)
+
+
+def draw_surfaces(results: Sequence[Surface]) -> str:
+    """Contours of the loss, all panels at the same levels."""
+    span = float(results[0].steps[-1])
+    told = "; ".join(
+        f"{_label(found.name)}: {found.centre:.3g} at the centre, {found.mean_at(span):.3g} at the distance {span:g}"
+        for found in results
+    )
+    description = (
+        "The loss around trained networks along two random directions whose filters have the norms of the networks' "
+        f"own; equal colours are equal losses. {told}."
+    )
+    rows, columns = -(-len(results) // WIDEST), min(len(results), WIDEST)
+    size = (2.9 * columns + 1.4, 3.2 * rows + 0.7)
+    plot = partial(_plot_surfaces, results=results, rows=rows, columns=columns)
+    return render(size, "Loss surfaces", description, plot)
+
+
+def _plot_surfaces(figure: Figure, results: Sequence[Surface], rows: int, columns: int) -> None:
+    panels = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
+    levels = choose_levels([found.losses for found in results])
+    for found, axes in zip(results, panels.flat, strict=False):
+        losses = np.clip(np.nan_to_num(found.losses, nan=levels[-1], posinf=levels[-1]), levels[0], levels[-1])
+        filled = axes.contourf(found.steps, found.steps, losses, levels, norm="log", cmap="viridis")
+        axes.contour(found.steps, found.steps, losses, levels, norm="log", colors="#ffffff", linewidths=0.4)
+        axes.plot(0, 0, marker="+", color="#ffffff", markersize=8)
+        axes.set_title(f"{_label(found.name)}\nloss {found.centre:.3g} at the centre")
+        axes.set_aspect("equal")
+        ticks = [-float(found.steps[-1]) / 2, 0, float(found.steps[-1]) / 2]
+        axes.set(xticks=ticks, yticks=ticks)
+    for axes in panels.flat[len(results) :]:
+        axes.set_axis_off()
+    figure.supxlabel("first direction, in norms of the filters", fontsize=10)
+    figure.supylabel("second direction", fontsize=10)
+    bar = figure.colorbar(filled, ax=panels, label="loss", ticks=levels[::2], format=lambda loss, _: f"{loss:.3g}")
+    bar.minorticks_off()
+
+
+def choose_levels(surfaces: Sequence[npt.NDArray[np.float64]]) -> npt.NDArray[np.float64]:
+    """Losses for contour lines, equally far apart by ratio, over all finite values."""
+    values = np.concatenate([losses[np.isfinite(losses)] for losses in surfaces])
+    high = max(float(values.max()), LOWEST)
+    low = max(float(values.min()), LOWEST * high)
+    return np.geomspace(low, high if high > low else 2 * low, LEVELS)
+
+
+def draw_lesions(results: Sequence[Lesion]) -> str:
+    """The score without each part, by its place in the network; hollow where the shape changes at the part."""
+    metric = results[0].metric.replace("_", " ")
+    told = "; ".join(
+        f"{_label(found.name)}: {found.score:.3f} whole, {min(item.score for item in found.removals):.3f} to "
+        f"{max(item.score for item in found.removals):.3f} without one part"
+        for found in results
+    )
+    description = (
+        f"The {metric} of trained networks from which one part was left out. {told}. Lines across: the whole network; "
+        "hollow marks: blocks whose shortcut changes the shape."
+    )
+    return render((7, 4), "Lesion study", description, lambda figure: _plot_lesions(figure, results, metric))
+
+
+def _plot_lesions(figure: Figure, results: Sequence[Lesion], metric: str) -> None:
+    axes = figure.subplots()
+    for number, found in enumerate(results):
+        hue, count = _pick(HUES, number), len(found.removals)
+        places = [(place + 0.5) / count for place in range(count)]
+        scores = [item.score for item in found.removals]
+        faces = [(0, 0, 0, 0) if item.stays == "shortcut" else hue for item in found.removals]
+        axes.axhline(found.score, color=hue, linestyle=_pick(DASHES, number), linewidth=1)
+        axes.plot(places, scores, color=hue, linewidth=0.8, alpha=0.6)
+        label = f"{_label(found.name)}, {count} parts"
+        axes.scatter(places, scores, marker=_pick(MARKERS, number), edgecolors=hue, facecolors=faces, label=label)
+    axes.set(xlabel="place of the part that is left out", ylabel=f"{metric} on held-out images", ylim=(0, 1.03))
+    axes.set_xticks([0, 1], ["first", "last"])
+    figure.legend(loc="outside lower center", ncols=2)
+
+
+def _label(name: str) -> str:
+    """A name without what no picture can show; matplotlib hides a label that starts with an underscore."""
+    shown = "".join(letter if letter.isprintable() else "?" for letter in name[:LONGEST])
+    return f" {shown}" if shown.startswith("_") else shown
+
+
+def _pick(choices: Sequence[Any], number: int) -> Any:
+    return choices[number % len(choices)]
+
+
+def render(size: tuple[float, float], title: str, description: str, plot: Callable[[Figure], None]) -> str:
+    """An SVG file's text; `size` is in inches of 72 pixels, `plot` draws on the figure. Raises MissingExtra."""
+    with extra("pictures"):
+        from matplotlib import rc_context
+        from matplotlib.figure import Figure as New
+    data = io.StringIO()
+    with rc_context(SETTINGS), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # of names; whoever looks has other fonts
+        figure = New(figsize=size, layout="constrained")
+        plot(figure)
+        figure.suptitle(title, fontsize=12, fontweight="bold")
+        figure.savefig(data, format="svg", transparent=True, metadata=dict.fromkeys(("Date", *UNSAID)))
+    return _finish(data.getvalue(), title, description)
+
+
+def _finish(svg: str, title: str, description: str) -> str:
+    """With names for readers of the screen, and ink that follows the ground."""
+    opening, body = re.match(r".*?(<svg[^>]*)>(.*)", svg, re.DOTALL).groups()  # type: ignore[union-attr]
+    style = f".measured {{ color: {INK} }} @media (prefers-color-scheme: dark) {{ .measured {{ color: {DARK_INK} }} }}"
+    return (
+        f'{opening} class="measured" role="img" aria-labelledby="title desc">\n'
+        f'<title id="title">{escape(title)}</title>\n<desc id="desc">{escape(description)}</desc>\n'
+        f"<style>{style}</style>{body.replace(INK, 'currentColor')}"
+    )

@@ -1,0 +1,205 @@
+"""Shattered gradients (Balduzzi et al., 2017; Prince, "Understanding Deep Learning", 2023, figure 11.3): how soon the
+gradient of a fresh network's output has nothing to do any more with the gradient a little further on.
+
+The network takes one vector x of D numbers. Where it gives more than one number, y is their sum with weights drawn from
+N(0, 1), for which the squared gradient is on average that of all of them. The input walks along a random line,
+
+    x(t) = √D (w + t u),  u and w orthogonal, of length one,
+
+so that t = 0 is an input of unit mean square and t counts root mean squares; of a network of one input there is only
+the line x(t) = ±t. With g(t) = ∂y/∂x at x(t), the correlation at the distance d is
+
+    r(d) = Σ ⟨g(t), g(t + d)⟩ / √(Σ |g(t)|² Σ |g(t + d)|²),
+
+over all lines of a network and all t for which both lie on the line; it is 1 at d = 0 and never larger. No mean is
+taken off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from archspec.errors import ArchspecError
+from archspec.ops import Conv, ConvTranspose, Linear, in_words
+from compiler.graph import Graph
+from runtime.extras import extra
+from runtime.modes import evaluating
+from runtime.monte_carlo import measuring
+from runtime.outputs import name_outputs
+
+with extra("train"):
+    import torch
+    from torch import Tensor, nn
+    from torch.nn.modules.batchnorm import _BatchNorm
+
+    from compiler.torch_target.initialize import generator_for
+    from compiler.torch_target.module import to_torch
+
+Floats = npt.NDArray[np.float64]
+
+POINTS, SPAN, SEEDS = 257, 4.0, 20
+"""The figure's line: x from -2 to 2."""
+
+LINES = 8
+"""Lines through the input space of each network that has more than one input."""
+
+ROWS = 1024
+"""Inputs that go through the network at a time."""
+
+NORMAL_INPUTS = 256
+"""Standard normal inputs whose statistics batch normalization takes."""
+
+MOST_POINTS, MOST_SEEDS = 10_001, 1000
+MOST_NUMBERS = 1 << 27
+"""In all inputs of a network's lines; its gradients are as many again. 1 GiB in float64."""
+
+
+@dataclass(frozen=True, eq=False)
+class Shattering:
+    """Of fresh networks of one spec: mean and standard deviation over the seeds of the gradient's correlation at each
+    distance. `dead` of the networks had no gradient anywhere on their lines, and count in neither."""
+
+    name: str
+    inputs: int
+    lines: int
+    seeds: int
+    dead: int
+    distances: Floats
+    correlation: Floats
+    deviation: Floats
+
+    def distance_at(self, level: float) -> float | None:
+        """The first distance at which the mean correlation is at most `level`, between measured ones on a straight
+        line; None where it stays above."""
+        below = np.flatnonzero(self.correlation <= level)
+        if not len(below):
+            return None
+        end = int(below[0])
+        if not end:
+            return 0.0
+        (x0, x1), (y0, y1) = self.distances[end - 1 : end + 1], self.correlation[end - 1 : end + 1]
+        return float(x0 + (x1 - x0) * (y0 - level) / (y0 - y1))
+
+    def to_dict(self) -> dict[str, Any]:
+        row: dict[str, Any] = {key: getattr(self, key) for key in ("name", "inputs", "lines", "seeds", "dead")}
+        row |= {"half_distance": self.distance_at(0.5)}
+        return row | {key: getattr(self, key).tolist() for key in ("distances", "correlation", "deviation")}
+
+
+def measure_shattering(
+    graph: Graph,
+    *,
+    points: int = POINTS,
+    span: float = SPAN,
+    seeds: int = SEEDS,
+    on_seed: Callable[[int, int], None] = lambda done, of: None,
+) -> Shattering:
+    """Measure it on `seeds` fresh networks in float64, at `points` equally spaced inputs of lines of length `span`, for
+    distances up to half of it.
+
+    The networks start as the spec says, but for biases, drawn from N(0, 1/fan-in) as in the figure: the output of a
+    ReLU network whose biases are all zero has but one kink along x(t) = t. Batch normalization has the statistics of
+    standard normal inputs; dropout and its like their expected form.
+
+    Raises ArchspecError where the network does not take one vector, or no network has a gradient.
+    """
+    size = _check_input(graph)
+    _check_settings(points, span, seeds)
+    lines = LINES if size > 1 else 1
+    if lines * points * size > MOST_NUMBERS:
+        raise ArchspecError(
+            f"{lines} lines of {points:,} points with {size:,} numbers each are too many; choose fewer points"
+        )
+    curves = []
+    for seed in range(seeds):
+        module = build_network(graph, seed)
+        inputs = draw_lines(size, lines, points, span, seed)
+        curves.append(correlate(compute_gradients(module, inputs, seed)))
+        on_seed(seed + 1, seeds)
+    alive = np.array([curve for curve in curves if curve is not None])
+    if not len(alive):
+        raise ArchspecError(f"no gradient of {graph.name} reaches its input in any of {seeds} fresh networks")
+    distances = span / (points - 1) * np.arange(alive.shape[1], dtype=np.float64)
+    return Shattering(graph.name, size, lines, seeds, seeds - len(alive), distances, alive.mean(0), alive.std(0))
+
+
+def build_network(graph: Graph, seed: int) -> nn.Module:
+    """A fresh network in float64 and evaluation mode, with biases and the statistics of normal inputs."""
+    module = to_torch(graph, seed=seed).double().eval()
+    state = module.state_dict()
+    for node in graph:
+        if isinstance(node.op, Conv | ConvTranspose | Linear) and node.op.bias:
+            fan_in = graph.weights[f"{node.id}.weight"].fan_in
+            state[f"{node.id}.bias"].normal_(0, fan_in**-0.5, generator=generator_for(seed, f"{node.id}.drawn_bias"))
+    layers = {name: part for name, part in module.named_modules() if isinstance(part, _BatchNorm)}
+    (shape,) = (node.shape for node in graph.inputs.values())
+    normal = torch.randn(NORMAL_INPUTS, *shape, generator=generator_for(seed, "normal"), dtype=torch.float64)
+    with measuring(layers), evaluating(module):
+        module(normal)
+    return module
+
+
+def draw_lines(size: int, lines: int, points: int, span: float, seed: int) -> Tensor:
+    """Inputs along random lines, (lines, points, size)."""
+    steps = torch.linspace(-span / 2, span / 2, points, dtype=torch.float64)
+    generator = generator_for(seed, "lines")
+    drawn = torch.randn(lines, size, min(2, size), generator=generator, dtype=torch.float64)
+    axes = torch.linalg.qr(drawn).Q * size**0.5
+    inputs: Tensor = steps[None, :, None] * axes[:, None, :, 0]
+    return inputs + axes[:, None, :, 1] if size > 1 else inputs
+
+
+def compute_gradients(module: nn.Module, inputs: Tensor, seed: int = 0) -> Floats:
+    """∂y/∂x at each input, (lines, points, size); y sums the network's numbers with weights from N(0, 1)."""
+    found = []
+    for rows in torch.split(inputs.flatten(0, 1), ROWS):
+        rows = rows.clone().requires_grad_(True)
+        values = torch.cat([output.flatten(1) for output in name_outputs(module(rows)).values()], 1)
+        count = values.shape[1]
+        weights = torch.randn(count, generator=generator_for(seed, "outputs"), dtype=torch.float64)
+        total = (values @ weights if count > 1 else values).sum()
+        found.append(torch.autograd.grad(total, rows)[0])
+    gradients: Floats = torch.cat(found).reshape(inputs.shape).numpy()
+    if not np.isfinite(gradients).all():
+        raise ArchspecError("the gradient is not finite: the network's numbers leave what float64 holds")
+    return gradients
+
+
+def correlate(gradients: Floats) -> Floats | None:
+    """r at each distance up to half a line, in steps between points, for gradients (lines, points, size); None where
+    all are zero."""
+    if not gradients.any():
+        return None
+    squares = np.square(gradients).sum((0, 2))
+    count = len(squares)
+    curve = np.zeros((count + 1) // 2)
+    for lag in range(len(curve)):
+        product = (gradients[:, : count - lag] * gradients[:, lag:]).sum()
+        norm = np.sqrt(squares[: count - lag].sum() * squares[lag:].sum())
+        curve[lag] = product / norm if norm else 0.0
+    return curve
+
+
+def _check_input(graph: Graph) -> int:
+    """The number of inputs of a network that takes one vector."""
+    shapes = [node.shape for node in graph.inputs.values()]
+    if len(shapes) != 1 or shapes[0].rank:
+        raise ArchspecError(
+            f"{graph.name} takes {in_words(shapes)}; a line through the inputs needs one vector, as in "
+            "`inputs: {x: [100]}`"
+        )
+    return shapes[0].channels
+
+
+def _check_settings(points: int, span: float, seeds: int) -> None:
+    if not 3 <= points <= MOST_POINTS:
+        raise ArchspecError(f"a line has 3 to {MOST_POINTS:,} points, found {points}")
+    if not 0 < span <= 1e6:
+        raise ArchspecError(f"the range of a line is above 0 and at most 1,000,000, found {span:g}")
+    if not 1 <= seeds <= MOST_SEEDS:
+        raise ArchspecError(f"1 to {MOST_SEEDS:,} seeds, found {seeds}")

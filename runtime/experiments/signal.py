@@ -1,0 +1,153 @@
+"""The signal at initialization, measured: the real first weights in torch, in training mode, on standard normal inputs
+and with standard normal gradients at the outputs. Beside it stands what `compiler.analysis.signal` predicts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from math import isfinite
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from archspec.errors import ArchspecError
+from archspec.ops import Input
+from compiler.analysis.cost import measure_cost
+from compiler.graph import Graph
+from runtime.extras import extra
+from runtime.sampling import mix_seed
+
+with extra("train"):
+    import torch
+    from torch import Tensor, nn
+
+    from compiler.torch_target.initialize import initialize
+    from compiler.torch_target.module import to_torch
+    from compiler.torch_target.rules import RULES
+
+MOMENTS = ("mean", "second_moment", "common", "gradient_second_moment")
+REPEATS = 3
+LEAST, MOST = 2, 256
+"""Samples in a batch; batch normalization needs two."""
+MEMORY = 1 << 30
+"""Bytes of values in a batch that is chosen here; the backward pass keeps as much again."""
+MOST_MEMORY = 1 << 33
+WORK = 200_000_000_000
+"""Multiply-accumulates of all forward passes for which a batch is chosen, about ten seconds of a few cores."""
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredNode:
+    """The moments of one node, as `NodeSignal` has them: the mean over all draws, and the standard deviation from draw
+    to draw (`spread`). What has left fp32 is not finite."""
+
+    id: str
+    mean: float
+    second_moment: float
+    common: float
+    gradient_second_moment: float
+    spread: Mapping[str, float]
+
+    def to_dict(self) -> dict[str, Any]:
+        numbers = {name: _finite(getattr(self, name)) for name in MOMENTS}
+        return {"node": self.id, **numbers, "spread": {name: _finite(self.spread[name]) for name in MOMENTS}}
+
+
+@dataclass(frozen=True)
+class MeasuredSignal:
+    """The measured signal of a network, node by node in topological order."""
+
+    nodes: tuple[MeasuredNode, ...]
+    batch: int
+    repeats: int
+    seed: int
+
+    def __getitem__(self, id: str) -> MeasuredNode:
+        return next(node for node in self.nodes if node.id == id)
+
+    def to_dict(self) -> dict[str, Any]:
+        facts = {"batch": self.batch, "repeats": self.repeats, "seed": self.seed}
+        return facts | {"nodes": [node.to_dict() for node in self.nodes]}
+
+
+def measure_signal(graph: Graph, *, seed: int = 0, batch: int | None = None, repeats: int = REPEATS) -> MeasuredSignal:
+    """Measure the signal of a network at initialization, over `repeats` draws of all weights with a batch each.
+
+    `batch` is chosen by memory and work unless given. Raises ArchspecError where it is too small or too large, and
+    MissingExtra without torch.
+    """
+    if repeats < 1:
+        raise ArchspecError(f"repeats must be at least 1, found {repeats}")
+    batch = _choose_batch(graph, batch, repeats)
+    module = to_torch(graph).train()
+    draws = []
+    with torch.random.fork_rng(devices=[]):
+        for turn in range(repeats):
+            initialize(module, graph, mix_seed(seed, turn))
+            torch.manual_seed(mix_seed(seed, turn, 1))
+            draws.append(_measure_once(graph, module, batch))
+    table = np.stack(draws)
+    nodes = tuple(_summarize(node.id, table[:, i]) for i, node in enumerate(graph))
+    return MeasuredSignal(nodes, batch, repeats, seed)
+
+
+def _choose_batch(graph: Graph, batch: int | None, repeats: int) -> int:
+    """A batch whose values fit into memory, and whose work does not take long."""
+    cost = measure_cost(graph)
+    size = 4 * sum(node.shape.elements for node in graph)
+    work = repeats * max(1, cost.macs["conv-linear"])
+    chosen = batch or max(LEAST, min(MOST, MEMORY // size, WORK // work))
+    if chosen < LEAST:
+        raise ArchspecError(f"a batch has at least {LEAST} samples to measure the signal, found {chosen}")
+    if chosen * size > MOST_MEMORY:
+        found = f"{graph.name} has {size / 1e9:.1f} GB of values for one sample"
+        raise ArchspecError(f"{found}, too much for a batch of {chosen}; choose smaller sizes, as in --size H=64")
+    return chosen
+
+
+def _measure_once(graph: Graph, module: nn.Module, batch: int) -> npt.NDArray[np.float64]:
+    """One forward and one backward pass: (nodes, moments)."""
+    rows = np.zeros((len(graph), len(MOMENTS)))
+    modules = dict(module.named_modules())
+    values: dict[str, Tensor] = {}
+    for row, node in zip(rows, graph, strict=True):
+        if isinstance(node.op, Input):
+            value = torch.randn(batch, *node.shape, requires_grad=True)
+        else:
+            apply = modules.get(node.id) or RULES[type(node.op)](node.op, *graph.operands(node))
+            value = apply(*(values[id] for id in node.inputs))
+        values[node.id] = value
+        row[:3] = _take_moments(value.detach())
+        if value.requires_grad:
+            value.register_hook(_recorder(row))  # type: ignore[no-untyped-call]
+    ends = [values[id] for id in graph.outputs.values() if values[id].requires_grad]
+    if ends:
+        torch.autograd.backward(ends, [torch.randn_like(end) for end in ends])
+    return rows
+
+
+def _recorder(row: npt.NDArray[np.float64]) -> Callable[[Tensor], None]:
+    def record(gradient: Tensor) -> None:
+        row[3] = float(torch.linalg.vector_norm(gradient, dtype=torch.float64)) ** 2 / gradient.numel()
+
+    return record
+
+
+def _take_moments(x: Tensor) -> tuple[float, float, float]:
+    """Mean, second moment, and the mean product of the values of a channel for two samples at any positions."""
+    square = float(torch.linalg.vector_norm(x, dtype=torch.float64)) ** 2
+    sums = x.flatten(2).sum(2, dtype=torch.float64) if x.dim() > 2 else x.double()
+    products = float(sums.sum(0).square().sum() - sums.square().sum())
+    pairs = len(x) * (len(x) - 1) * x.shape[1] * (x[0, 0].numel()) ** 2
+    return float(x.mean(dtype=torch.float64)), square / x.numel(), products / pairs
+
+
+def _summarize(id: str, draws: npt.NDArray[np.float64]) -> MeasuredNode:
+    means = dict(zip(MOMENTS, map(float, draws.mean(axis=0)), strict=True))
+    spread = dict(zip(MOMENTS, map(float, draws.std(axis=0)), strict=True))
+    return MeasuredNode(id=id, spread=spread, **means)
+
+
+def _finite(value: float) -> float | None:
+    return value if isfinite(value) else None

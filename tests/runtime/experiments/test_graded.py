@@ -1,0 +1,240 @@
+"""The graded backward pass: against torch's own gradient, and against sums over paths taken one by one."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator
+from itertools import combinations
+from math import comb
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from rich.console import Console
+from torch import Tensor
+
+from archspec.api import elaborate, load, to_torch
+from archspec.cli.tables.gradient import print_gradient
+from archspec.errors import ArchspecError
+from compiler.analysis.path_gradient import predict_path_gradient
+from compiler.graph import Graph
+from runtime.experiments import graded
+from runtime.experiments.graded import measure_path_gradient
+from tests.runtime.experiments.networks import build
+
+BATCH = 4
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """The networks are so small that threads wait for each other."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def chain(folder: Path, blocks: int, body: list[Any]) -> Graph:
+    return build(folder, [{"repeat": {"n": blocks, "body": [{"residual": {"body": body}}]}}], [6])
+
+
+def grade(graph: Graph, seed: int = 0) -> Tensor:
+    """The graded gradients themselves, (grades, numbers of all inputs)."""
+    torch.manual_seed(seed)
+    steps = graded._run(graph, seed, BATCH)
+    return graded._carry_back(graph, steps, gradients_at_outputs(graph, seed))
+
+
+def gradients_at_outputs(graph: Graph, seed: int = 0) -> list[tuple[str, Tensor]]:
+    return [(id, graded._draw(seed, f"gradient of {name}", BATCH, graph[id])) for name, id in graph.outputs.items()]
+
+
+def true_gradient(graph: Graph, seed: int = 0) -> Tensor:
+    """torch's, through the whole module at once."""
+    module = to_torch(graph, seed=seed).double().train()
+    inputs = [graded._draw(seed, f"input {id}", BATCH, node).requires_grad_() for id, node in graph.inputs.items()]
+    torch.manual_seed(seed)
+    result = module(*inputs)
+    values = list(result.values()) if isinstance(result, dict) else [result]
+    ends = [gradient for _, gradient in gradients_at_outputs(graph, seed)]
+    return torch.cat([part.flatten() for part in torch.autograd.grad(values, inputs, ends)])
+
+
+NETWORKS: list[tuple[str, list[Any], list[int], dict[str, Any]]] = [
+    ("chain", [{"repeat": {"n": 5, "body": [{"residual": {"body": ["relu", {"linear": 6}]}}]}}], [6], {}),
+    (
+        "cnn with normalization",
+        [
+            {"conv": 4},
+            {
+                "repeat": {
+                    "each": {"width": [4, 6]},
+                    "body": [
+                        {
+                            "residual": {
+                                "body": [
+                                    "batch_norm",
+                                    "relu",
+                                    {"conv": {"out": "width", "stride": 2}},
+                                    {"max_pool": 2},
+                                ],
+                                "project": [{"conv": {"out": "width", "kernel": 1, "stride": 4}}],
+                            }
+                        }
+                    ],
+                }
+            },
+            "global_avg_pool",
+            "flatten",
+            {"linear": 3},
+        ],
+        [3, 16, 16],
+        {},
+    ),
+    ("dense block", [{"dense": {"n": 4, "body": ["batch_norm", "relu", {"conv": 2}]}}], [3, 6, 6], {}),
+    (
+        "two outputs",
+        [
+            {"residual": {"body": ["tanh", {"linear": 6}]}},
+            {"output": "early"},
+            {"residual": {"body": ["tanh", {"linear": 6}]}},
+            {"linear": 2},
+            {"output": "late"},
+        ],
+        [6],
+        {},
+    ),
+    (
+        "gates and blocks in blocks",
+        [
+            {
+                "residual": {
+                    "body": [
+                        {"mul": [[], [{"linear": 6}, "sigmoid"]]},
+                        {"residual": {"body": ["tanh", {"linear": 6}]}},
+                        {"add": [[], [], ["relu"]]},
+                    ]
+                }
+            }
+        ],
+        [6],
+        {},
+    ),
+    (
+        "shake and dropout",
+        [{"residual": {"body": [{"shake": [["relu", {"conv": 2}], ["tanh", {"conv": 2}]]}, {"dropout": 0.3}]}}],
+        [2, 5, 5],
+        {},
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "network", "shape", "more"), NETWORKS, ids=[row[0] for row in NETWORKS])
+def test_grades_add_up_to_the_gradient(
+    tmp_path: Path, name: str, network: list[Any], shape: list[int], more: dict[str, Any]
+) -> None:
+    graph = build(tmp_path, network, shape, **more)
+    parts, whole = grade(graph), true_gradient(graph)
+    assert torch.allclose(parts.sum(0), whole, rtol=1e-10, atol=1e-12)
+    assert len(parts) > 1
+    for part in parts:  # without any one grade it is another gradient
+        assert not torch.allclose(parts.sum(0) - part, whole, rtol=1e-10, atol=1e-12) or not part.any()
+
+
+@pytest.mark.parametrize("name", ["unet_plus_plus", "highway10", "se_net", "densenet_figure_11_9", "hourglass1"])
+def test_grades_add_up_in_networks_of_the_zoo(name: str) -> None:
+    sizes = {"unet_plus_plus": 32, "se_net": 8, "hourglass1": 64}
+    graph = elaborate(load(name), dict.fromkeys(("H", "W"), sizes[name]) if name in sizes else {})
+    assert torch.allclose(grade(graph).sum(0), true_gradient(graph), rtol=1e-9, atol=1e-11)
+
+
+def test_each_grade_is_the_sum_over_its_paths(tmp_path: Path) -> None:
+    """All C(4, k) paths of a chain of four, one by one, as products of Jacobians."""
+    graph = chain(tmp_path, 4, ["tanh", {"linear": 6}])
+    steps = graded._run(graph, 0, BATCH)
+    blocks = [node.id for node in graph if node.body]
+    ends = gradients_at_outputs(graph)
+    parts = grade(graph)
+    for length in range(5):
+        taken = [{id: int(id in bodies) for id in blocks} for bodies in combinations(blocks, length)]
+        paths = [graded._carry_back(graph, steps, ends, choice).sum(0) for choice in taken]
+        assert len(paths) == comb(4, length)
+        assert torch.allclose(torch.stack(paths).sum(0), parts[length], rtol=1e-10, atol=1e-12)
+
+
+def test_signed_shares_sum_to_one(tmp_path: Path) -> None:
+    found = measure_path_gradient(chain(tmp_path, 6, ["relu", {"linear": 6}]), batch=BATCH)
+    assert sum(found.shares) == pytest.approx(1, abs=1e-12)
+    assert sum(found.energies) == pytest.approx(1, abs=1e-12)
+    assert len(found.norms) == len(found.shares) == 7
+
+
+@pytest.mark.parametrize(
+    "body", [["relu", {"linear": 100}], ["batch_norm", "relu", {"linear": 100}]], ids=["plain", "normalized"]
+)
+def test_54_blocks_are_as_predicted(tmp_path: Path, body: list[Any]) -> None:
+    """Plain: the binomial distribution, mean 27. With a normalization first the short paths carry it: mean about 4.8,
+    where the law for linear bodies has 3.59; the prediction is for wide layers and large batches."""
+    graph = build(tmp_path, [{"repeat": {"n": 54, "body": [{"residual": {"body": body}}]}}], [100])
+    predicted, found = predict_path_gradient(graph), measure_path_gradient(graph, batch=256)
+    assert found.mean == pytest.approx(predicted.mean, rel=0.08)
+    assert found.energies == pytest.approx(predicted.shares, abs=0.03)
+    assert abs(found.effective.first - predicted.effective.first) <= 1
+    assert abs(found.effective.last - predicted.effective.last) <= 1
+
+
+def test_residual_mlp_of_54_blocks() -> None:
+    found = measure_path_gradient(elaborate(load("residual_mlp", {"blocks": 54})))
+    assert found.mean == pytest.approx(27, abs=1)
+    assert found.paths is not None
+    assert sum(found.paths.values()) == 2**54
+
+
+def test_a_network_and_its_gradient_follow_from_the_seed(tmp_path: Path) -> None:
+    graph = chain(tmp_path, 3, ["relu", {"dropout": 0.5}, {"linear": 6}])
+    state = torch.random.get_rng_state()
+    first = measure_path_gradient(graph, seed=1, batch=BATCH)
+    assert measure_path_gradient(graph, seed=1, batch=BATCH) == first
+    assert measure_path_gradient(graph, seed=2, batch=BATCH) != first
+    assert torch.equal(torch.random.get_rng_state(), state)
+
+
+def test_sampling_as_veit_et_al(tmp_path: Path) -> None:
+    """Each length has its number of paths times the mean norm of one. At the ends there is one path, whose norm is the
+    grade's; between, norms of paths add up to more than the norm of their sum."""
+    found = measure_path_gradient(chain(tmp_path, 5, ["tanh", {"linear": 6}]), batch=BATCH, samples=6)
+    assert found.sampled is not None
+    assert found.sampled[0] == pytest.approx(found.norms[0])
+    assert found.sampled[5] == pytest.approx(found.norms[5])
+    assert all(many > one for many, one in zip(found.sampled[1:5], found.norms[1:5], strict=True))
+
+
+def test_paths_are_sampled_of_chains_only() -> None:
+    with pytest.raises(ArchspecError, match="chain of blocks, and unet_plus_plus is not"):
+        measure_path_gradient(elaborate(load("unet_plus_plus"), {"H": 32, "W": 32}), samples=2)
+
+
+def test_what_memory_cannot_hold_is_refused() -> None:
+    with pytest.raises(ArchspecError, match=r"at batch 512 takes about .* choose a smaller batch"):
+        measure_path_gradient(elaborate(load("resnet50")), batch=512)
+
+
+def test_a_network_without_a_gradient_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ArchspecError, match="no gradient of net reaches its inputs"):
+        measure_path_gradient(build(tmp_path, [{"scale": 0.0}], [4]))
+
+
+def test_json_and_the_table_have_both_side_by_side(tmp_path: Path) -> None:
+    graph = chain(tmp_path, 3, ["relu", {"linear": 6}])
+    found = measure_path_gradient(graph, batch=BATCH, samples=2)
+    rows = json.loads(json.dumps(found.to_dict()))["lengths"]
+    assert [row.keys() for row in rows] == [{"length", "norm", "energy", "share", "sampled"}] * 4
+    text = io.StringIO()
+    print_gradient(predict_path_gradient(graph), found, Console(file=text, width=120))
+    shown = text.getvalue()
+    assert "predicted (an estimate): mean length 1.50" in shown
+    assert f"measured (one network, seed 0, batch {BATCH}): mean length {found.mean:.2f}" in shown
+    assert "signed share" in shown
+    assert f"{found.sampled[1]:.4g}" in shown if found.sampled else False
