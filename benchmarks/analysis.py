@@ -122,7 +122,7 @@ def export_foreign(path: str) -> int:
     from benchmarks import peers
 
     torch.manual_seed(SEED)
-    peers.export(peers.build("narrow").eval(), Path(path))
+    peers.export(peers.build("narrow").eval(), Path(path), dynamic=False)
     return len(onnx.load(path, load_external_data=False).graph.node)
 
 

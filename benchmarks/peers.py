@@ -131,21 +131,21 @@ def summarize(module: nn.Module, device: str = "cpu") -> int:
 
 
 def count_flops(module: nn.Module) -> int:
-    """Let fvcore count, quietly; gives its total, multiply-accumulates for the most part. It fails on the meta device."""
+    """Let fvcore count, quietly: its total, multiply-accumulates for the most part. It fails on the meta device."""
     from fvcore.nn import FlopCountAnalysis  # type: ignore[import-untyped]
 
     analysis = FlopCountAnalysis(module.eval(), torch.zeros(IMAGE))
     return int(analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False).total())
 
 
-def export(module: nn.Module, path: Path) -> None:
-    """Export an image network with torch's exporter and its defaults; batch, height and width are dynamic.
+def export(module: nn.Module, path: Path, *, dynamic: bool = True) -> None:
+    """Export an image network with torch's exporter and its defaults; batch, height and width are dynamic or none is.
 
     Dim.DYNAMIC fails where the exporter would freeze an axis, and the batch of the example must not be one.
     """
     axes = dict.fromkeys((0, 2, 3), torch.export.Dim.DYNAMIC)
-    example = torch.zeros(2, *IMAGE[1:])
-    torch.onnx.export(module, (example,), path, dynamo=True, dynamic_shapes=(axes,), verbose=False)
+    example = torch.zeros(2 if dynamic else 1, *IMAGE[1:])
+    torch.onnx.export(module, (example,), path, dynamo=True, dynamic_shapes=(axes,) if dynamic else None, verbose=False)
 
 
 def main() -> None:

@@ -10,8 +10,9 @@ and what follows are factors of a product, and most factors of a deep network ar
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeAlias
 
 from archspec.errors import ArchspecError
@@ -136,51 +137,62 @@ def _count_level(graph: Graph, steps: Steps, wanted: bool | None) -> Level:
 
 
 @dataclass(frozen=True)
-class Segment:
-    """Neighbours in the order of a graph, such that all paths from before them lead through `entry`, which the inputs
-    have none of, and all paths to beyond them through the last. `totals` counts the paths from the entry."""
+class Part:
+    """How the nodes between two cuts depend on each other: for each the places of its operands, and what the step from
+    there adds to the length. Place 0 has the node before the cut, which all paths meet in; inputs have no operands."""
 
-    entry: str | None
-    steps: dict[str, tuple[tuple[str, int], ...]]
-    totals: Mapping[str, int]
+    steps: tuple[tuple[tuple[int, int], ...], ...]
 
-    @property
-    def last(self) -> str:
-        return next(reversed(self.steps))
+    @cached_property
+    def totals(self) -> tuple[int, ...]:
+        """The number of paths to each place."""
+        totals = [1]
+        for steps in self.steps:
+            totals.append(sum(totals[place] for place, _ in steps) if steps else 1)
+        return tuple(totals)
 
-    @property
+    @cached_property
     def width(self) -> int:
-        """Bytes that hold any count of the segment."""
-        return max(self.totals.values()).bit_length() // 8 + 1
+        """Bytes that hold any of them."""
+        return max(self.totals).bit_length() // 8 + 1
 
-    @property
+    @cached_property
     def longest(self) -> int:
         """The length of the longest path, or more."""
-        return sum(max(step for _, step in steps) for steps in self.steps.values() if steps)
+        return sum(max(length for _, length in steps) for steps in self.steps if steps)
 
-    @property
+    @cached_property
     def additions(self) -> int:
         """Bytes to add up in `count_lengths`, about."""
-        merges = sum(len(steps) > 1 for steps in self.steps.values())
-        return merges * self.width * self.longest
+        return sum(len(steps) > 1 for steps in self.steps) * self.width * self.longest
 
-    def count_lengths(self, ids: Iterable[str]) -> dict[str, Polynomial]:
-        """The paths from the entry to some of the nodes, by length.
+    @cached_property
+    def whole(self) -> Polynomial:
+        """The paths to the last place by length."""
+        (polynomial,) = self.count_lengths([len(self.steps)])
+        return polynomial
+
+    def count_lengths(self, places: Sequence[int]) -> list[Polynomial]:
+        """The paths to some of the places by length.
 
         While counting, a polynomial is an integer, with z = 256^width, and the power of z that it is multiplied by: a
         chain only moves the power, and shares the integer.
         """
-        width, kept = self.width, set(ids)
-        unread = Counter(operand for steps in self.steps.values() for operand, _ in steps)
-        packed = {} if self.entry is None else {self.entry: (1, 0)}
-        for id, steps in self.steps.items():
-            terms = [(packed[operand][0], packed[operand][1] + step) for operand, step in steps] or [(1, 0)]
-            packed[id] = terms[0] if len(terms) == 1 else _add_packed(terms, 8 * width)
+        unread = Counter(place for steps in self.steps for place, _ in steps)
+        unread.update(places)
+        packed = {0: (1, 0)}
+        for place, steps in enumerate(self.steps, start=1):
+            terms = [(packed[operand][0], packed[operand][1] + length) for operand, length in steps] or [(1, 0)]
+            packed[place] = terms[0] if len(terms) == 1 else _add_packed(terms, 8 * self.width)
             for operand, _ in steps:  # the integers may be long, and are kept only while they are needed
                 unread[operand] -= 1
-                if not unread[operand] and operand not in kept:
+                if not unread[operand]:
                     del packed[operand]
-        return {id: Polynomial(packed[id][1], unpack(packed[id][0], width)) for id in kept}
+        return [Polynomial(packed[place][1], unpack(packed[place][0], self.width)) for place in places]
+
+
+Segment: TypeAlias = tuple[dict[str, int], Part]
+"""The places of the nodes between two cuts, and how they depend on each other."""
 
 
 def _add_packed(terms: Iterable[tuple[int, int]], bits: int) -> tuple[int, int]:
@@ -189,15 +201,15 @@ def _add_packed(terms: Iterable[tuple[int, int]], bits: int) -> tuple[int, int]:
 
 
 def _cut(graph: Graph, steps: Steps) -> Iterator[Segment]:
-    """Cut a graph after each node that all paths from before it to beyond it meet in."""
+    """Cut a graph after each node that all paths from before it to beyond it meet in. Equal blocks are one part."""
     unread = Counter(operand for taken in steps.values() for operand, _ in taken)
     awaited = {id for id in graph.inputs if unread[id]}  # results that are still to be read, and inputs
-    entry: str | None = None
-    part: dict[str, tuple[tuple[str, int], ...]] = {}
-    totals: dict[str, int] = {}
+    parts: dict[tuple[Any, ...], Part] = {}
+    places: dict[str, int] = {}
+    part: list[tuple[tuple[int, int], ...]] = []
     for id, taken in steps.items():
-        part[id] = taken
-        totals[id] = sum(totals[operand] for operand, _ in taken) if taken else 1
+        part.append(tuple([(places[operand], length) for operand, length in taken]))
+        places[id] = len(part)
         for operand, _ in taken:
             unread[operand] -= 1
             if not unread[operand]:
@@ -205,26 +217,26 @@ def _cut(graph: Graph, steps: Steps) -> Iterator[Segment]:
         if unread[id]:
             awaited.add(id)
         if len(awaited) == 1 and id in awaited:
-            yield Segment(entry, part, totals)
-            entry, part, totals = id, {}, {id: 1}
+            yield places, parts.setdefault(key := tuple(part), Part(key))
+            places, part = {id: 0}, []
     if part:
-        yield Segment(entry, part, totals)
+        yield places, Part(tuple(part))
 
 
 def _count_outputs(graph: Graph, segments: Iterable[Segment]) -> dict[str, int]:
     """The number of paths to each output."""
     totals: dict[str, int] = {}
-    before = 1
-    for segment in segments:
-        totals |= {id: before * segment.totals[id] for id in graph.outputs.values() if id in segment.steps}
-        before *= segment.totals[segment.last]
+    before, outputs = 1, set(graph.outputs.values())
+    for places, part in segments:
+        totals |= {id: before * part.totals[places[id]] for id in outputs & places.keys() if places[id]}
+        before *= part.totals[-1]
     return {name: totals[id] for name, id in graph.outputs.items()}
 
 
 def _estimate_work(segments: Iterable[Segment], totals: Mapping[str, int]) -> int:
     """The bits of all counts by length together; more where what has to be added up in the segments takes longer."""
-    bits = sum(totals.values()).bit_length() * sum(segment.longest for segment in segments)
-    return max(bits, sum(segment.additions for segment in segments) // 64)
+    bits = sum(totals.values()).bit_length() * sum(part.longest for _, part in segments)
+    return max(bits, sum(part.additions for _, part in segments) // 64)
 
 
 def _count_lengths(graph: Graph, segments: Iterable[Segment]) -> dict[str, Mapping[int, int]]:
@@ -232,11 +244,11 @@ def _count_lengths(graph: Graph, segments: Iterable[Segment]) -> dict[str, Mappi
     outputs = set(graph.outputs.values())
     counted: dict[str, Mapping[int, int]] = {}
     factors: list[Polynomial] = []
-    for segment in segments:
-        here = outputs & segment.steps.keys()
-        lengths = segment.count_lengths({*here, segment.last})
-        counted |= {id: multiply([*factors, lengths[id]]).by_length for id in here}
-        factors.append(lengths[segment.last])
+    for places, part in segments:
+        here = [id for id in outputs & places.keys() if places[id]]
+        lengths = part.count_lengths([places[id] for id in here]) if here else []
+        counted |= {id: multiply([*factors, own]).by_length for id, own in zip(here, lengths, strict=True)}
+        factors.append(part.whole)
     return {name: counted[id] for name, id in graph.outputs.items()}
 
 

@@ -98,6 +98,11 @@ class Call:
             self.fail(f"the attribute {name} should be a list of whole numbers")
         return found
 
+    def require_operands(self, least: int, most: int) -> None:
+        found = sum(item is not None for item in self.operands)
+        if not least <= found <= most:
+            self.fail(f"takes {least if least == most else f'{least} to {most}'} operands, found {found}")
+
     def operand(self, position: int) -> Operand:
         return self.operands[position] if position < len(self.operands) else None
 
@@ -195,17 +200,18 @@ class Call:
         op = kind(gives=gives, stores=stores, **fields)
         return replace(result, id=self.reader.add(self, self._tie(op, stored or {}), xs, Shape(*gives)))
 
-    def elementwise(self, xs: Sequence[Value], shape: Sequence[int], *, order: Extents | None = None) -> Value:
+    def elementwise(
+        self,
+        xs: Sequence[Value],
+        shape: Sequence[int],
+        *,
+        order: Extents | None = None,
+        numbers: tuple[float | None, ...] | None = None,
+    ) -> Value:
         """The result of the function that the node is called after, position by position."""
-        return self.foreign(
-            Elementwise,
-            xs,
-            shape,
-            order=order,
-            stored=self.stored_values(),
-            function=self.kind.lower(),
-            numbers=self.numbers(),
-        )
+        given = self.numbers() if numbers is None else numbers
+        fields = {"function": self.kind.lower(), "numbers": given}
+        return self.foreign(Elementwise, xs, shape, order=order, stored=self.stored_values(), **fields)  # type: ignore[arg-type]
 
     def move(self, function: str, x: Value, shape: Sequence[int]) -> Value:
         """The numbers of a value at other places."""

@@ -15,8 +15,8 @@ import onnx.numpy_helper
 
 from compiler.onnx_source.call import Array, Call, Constant, broadcast, resolve_shape
 
-MOST_NUMBERS = 65_536
-"""Numbers of one constant up to which it is computed."""
+MOST_NUMBERS = 1024
+"""Numbers of one constant up to which it is computed; a shape has a handful."""
 
 FLOATING = {
     getattr(onnx.TensorProto, name)
@@ -50,21 +50,30 @@ def _read_numbers(call: Call, tensor: onnx.TensorProto) -> Array | None:
 
 def fold(call: Call) -> list[Constant] | None:
     """The results of a node that reads constants alone; None where they cannot be said from its operands."""
-    if call.node.op_type == "Constant":
+    kind = call.node.op_type
+    if kind == "Constant":
         return [_read_constant(call)]
     operands = [item for item in call.operands if isinstance(item, Constant)]
-    if call.node.op_type in FOLDS and operands and all(item.array is not None for item in operands):
-        found = _evaluate(call)
-        if found:
-            return found
-    if call.node.op_type in KEEPS and operands:
-        return [Constant(operands[0].name, operands[0].shape)]
-    if call.node.op_type in LAYOUTS and operands and all(item.array is not None for item in operands[1:]):
+    if not operands:
+        return None
+    if kind in ("Shape", "Size"):
+        return [shape_of(call, operands[0].shape)]
+    if kind in FOLDS and all(item.array is not None for item in operands) and _is_small(kind, operands):
+        return _evaluate(call)
+    if kind in LAYOUTS and all(item.array is not None for item in operands[1:]):
         return _lay_out(call, operands[0])
-    if call.node.op_type in ELEMENTWISE and operands:
-        shape = broadcast(call, [item.shape for item in operands])
-        return [Constant(call.node.output[0], shape, floating=any(item.floating for item in operands))]
+    if kind in SHAPES:
+        return [Constant(call.node.output[0], SHAPES[kind](call, operands), floating=operands[0].floating)]
+    if kind in KEEPS:
+        return [Constant(operands[0].name, operands[0].shape)]
     return None
+
+
+def _is_small(kind: str, operands: Sequence[Constant]) -> bool:
+    """Whether so few numbers come out of these operands, which have few each."""
+    if kind in ELEMENTWISE or kind == "Gather":
+        return prod(prod(item.shape) for item in operands) <= MOST_NUMBERS**2
+    return sum(prod(item.shape) for item in operands) <= MOST_NUMBERS
 
 
 def _lay_out(call: Call, stored: Constant) -> list[Constant]:
@@ -93,16 +102,16 @@ def _read_constant(call: Call) -> Constant:
     call.fail("is a constant without a number")
 
 
-def _evaluate(call: Call) -> list[Constant] | None:
+def _evaluate(call: Call) -> list[Constant]:
     sources = [item for item in call.operands if isinstance(item, Constant)]
     found = _run(call, [item.array if isinstance(item, Constant) else None for item in call.operands])
-    if any(array.size > MOST_NUMBERS for array in found):
-        return None
     name = sources[0].name if call.node.op_type in SAME_NUMBERS else ""
-    return [
-        Constant(name or output, array.shape, np.asarray(array), array.dtype.kind == "f" or sources[0].floating)
-        for output, array in zip(call.node.output, found, strict=False)
-    ]
+    results = []
+    for output, array in zip(call.node.output, found, strict=False):
+        floating = array.dtype.kind == "f" or sources[0].floating
+        kept = np.array(array) if array.size <= MOST_NUMBERS else None
+        results.append(Constant(name or output, array.shape, kept, floating))
+    return results
 
 
 def _run(call: Call, arrays: Sequence[Array | None]) -> list[Array]:
@@ -114,6 +123,18 @@ def _run(call: Call, arrays: Sequence[Array | None]) -> list[Array]:
     except (ArithmeticError, AttributeError, IndexError, KeyError, MemoryError, TypeError, ValueError) as error:
         call.fail(f"cannot be computed: {' '.join(str(error).split())[:200]}")
     return found if isinstance(found, list) else [found]
+
+
+def _join(call: Call, items: Sequence[Constant]) -> tuple[int, ...]:
+    axis = call.axis(call.attribute("axis", 0), len(items[0].shape))
+    if any(len(item.shape) != len(items[0].shape) for item in items):
+        call.fail("joins tensors of different numbers of axes")
+    return (*items[0].shape[:axis], sum(item.shape[axis] for item in items), *items[0].shape[axis + 1 :])
+
+
+def _pick(call: Call, items: Sequence[Constant]) -> tuple[int, ...]:
+    axis = call.axis(call.attribute("axis", 0), len(items[0].shape))
+    return (*items[0].shape[:axis], *items[-1].shape, *items[0].shape[axis + 1 :])
 
 
 def _axes(call: Call, axes: Array | None) -> list[int]:
@@ -161,12 +182,6 @@ def _cast(call: Call, x: Array, *_: Array) -> Array:
 
 def _concat(call: Call, *xs: Array) -> Array:
     return np.concatenate(xs, call.attribute("axis", 0))
-
-
-def _scatter(call: Call, x: Array, indices: Array, updates: Array) -> Array:
-    result = x.copy()
-    result[tuple(np.moveaxis(indices, -1, 0))] = updates
-    return result
 
 
 def _fill(call: Call, shape: Array) -> Array:
@@ -227,10 +242,7 @@ FOLDS: Mapping[str, Evaluate] = {
     "ConstantOfShape": _fill,
     "Range": _range,
     "Expand": _expand,
-    "ScatterND": _scatter,
     "Div": _div,
-    "Shape": lambda call, x: np.asarray(x.shape[call.attribute("start", 0) :], np.int64),
-    "Size": lambda call, x: np.asarray(x.size, np.int64),
     "Transpose": lambda call, x: x.transpose(call.ints("perm") or None),
     "Gather": lambda call, x, indices: np.take(x, indices, call.attribute("axis", 0)),
     "Where": _plain(np.where),
@@ -267,24 +279,32 @@ FOLDS: Mapping[str, Evaluate] = {
 }
 """Operations that are computed where their operands are few numbers."""
 
-SAME_NUMBERS = {"Identity", "Cast", "Reshape", "Unsqueeze", "Squeeze", "Transpose"}
-"""Their result holds the numbers of their operand."""
-
-LAYOUTS = {"Reshape", "Unsqueeze", "Squeeze", "Transpose", "Expand", "Slice", "Split"}
-"""Their result is a form, or parts, of their operand."""
-
 ELEMENTWISE = {
     *("Add", "Sub", "Mul", "Div", "Pow", "Mod", "Where", "Min", "Max", "And", "Or", "Not", "Neg", "Sqrt"),
     *("Equal", "Less", "Greater", "LessOrEqual", "GreaterOrEqual"),
 }
 """Their result has the shape that their operands have together."""
 
-KEEPS = {"Identity", "Cast", "DequantizeLinear", "QuantizeLinear"}
+SHAPES: Mapping[str, Callable[[Call, Sequence[Constant]], tuple[int, ...]]] = {
+    **dict.fromkeys(ELEMENTWISE, lambda call, items: broadcast(call, [item.shape for item in items])),
+    "Concat": _join,
+    "Gather": _pick,
+}
+"""The shape of what is computed from many numbers, or from numbers that were not read."""
+
+SAME_NUMBERS = {"Identity", "Cast", "Reshape", "Unsqueeze", "Squeeze", "Transpose"}
+"""Their result holds the numbers of their operand."""
+
+LAYOUTS = {"Reshape", "Unsqueeze", "Squeeze", "Transpose", "Expand", "Slice", "Split"}
+"""Their result is a form, or parts, of their operand."""
+
+KEEPS = {"Identity", "Cast", "DequantizeLinear", "QuantizeLinear", "ScatterND", "ScatterElements"}
 """Their result has the shape of their operand, and stands for it."""
 
 
 def shape_of(call: Call, shape: Sequence[int]) -> Constant:
-    """The extents of a value, as the operation Shape gives them."""
-    start, end = call.attribute("start", 0), call.attribute("end", len(shape))
-    array = np.asarray(shape[start:end], np.int64)
+    """The extents of a value, as the operation Shape gives them, or their product."""
+    array = np.asarray(shape[call.attribute("start", 0) : call.attribute("end", len(shape))], np.int64)
+    if call.node.op_type == "Size":
+        array = np.asarray(prod(shape), np.int64)
     return Constant(next(iter(call.node.output), ""), array.shape, array, floating=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import reduce
 from typing import TypeAlias
 
 import numpy as np
@@ -71,11 +72,11 @@ _FOREIGN: Mapping[str, Callable[..., Numbers]] = {
     "pow": np.power,
     "div": np.divide,
     "sub": np.subtract,
-    "add": np.add,
-    "mul": np.multiply,
-    "max": np.maximum,
-    "min": np.minimum,
-    "clip": lambda x, low, high=math.inf: np.clip(x, low, high),
+    "add": lambda *xs: np.asarray(sum(xs)),
+    "mul": lambda *xs: np.asarray(math.prod(xs)),
+    "max": lambda *xs: np.asarray(reduce(np.maximum, xs)),
+    "min": lambda *xs: np.asarray(reduce(np.minimum, xs)),
+    "clip": np.clip,
 }
 
 KNOWN: tuple[tuple[Layer, Numbers], ...] = (

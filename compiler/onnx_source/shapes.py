@@ -36,8 +36,9 @@ class ShapeTable:
                 dim.dim_value = extent
         twin.graph.ClearField("value_info")
         try:
-            onnx.checker.check_model(_without_numbers(twin))  # inference itself is not safe from every broken model
-            return self._read(onnx.shape_inference.infer_shapes(twin, data_prop=True).graph)
+            # Inference is not safe from every broken model; nor is it, where it computes numbers, from large ones.
+            onnx.checker.check_model(_without_numbers(twin))
+            return self._read(onnx.shape_inference.infer_shapes(twin).graph)
         except Exception:  # whatever its C++ raises: then nothing is inferred
             return {}
 

@@ -97,7 +97,9 @@ def _check_text(message: Message, path: Path) -> None:
     for field, value in message.ListFields():
         if field.type == FieldDescriptor.TYPE_STRING:
             if isinstance(value, bytes) or any(isinstance(item, bytes) for item in value):
-                raise ArchspecError(f"{path} is not an ONNX file, or it is damaged: its field '{field.name}' holds no text")
+                raise ArchspecError(
+                    f"{path} is not an ONNX file, or it is damaged: its field '{field.name}' holds no text"
+                )
         elif field.message_type is not None:
             for item in [value] if isinstance(value, Message) else value:
                 _check_text(item, path)

@@ -49,11 +49,11 @@ UNSAID = ("Creator", "Format", "Type")
 LONGEST = 60
 """Letters of a name."""
 
-WIDEST, LEVELS = 4, 13
-"""Surfaces in a row, and contour lines over all of them."""
+WIDEST, LEVELS, SHOWN = 4, 17, 0.9
+"""Surfaces in a row; contour lines over all of them; the share of all losses that they tell apart."""
 
-LOWEST = 1e-6
-"""A loss below this part of the highest has no contour line of its own."""
+LOWEST = 1e-9
+"""Losses below this part of the highest shown one, down to zero, are of one colour."""
 
 
 def draw_shattering(results: Sequence[Shattering]) -> str:
@@ -103,7 +103,7 @@ def _plot_surfaces(figure: Figure, results: Sequence[Surface], rows: int, column
     for found, axes in zip(results, panels.flat, strict=False):
         losses = np.clip(np.nan_to_num(found.losses, nan=levels[-1], posinf=levels[-1]), levels[0], levels[-1])
         filled = axes.contourf(found.steps, found.steps, losses, levels, norm="log", cmap="viridis")
-        axes.contour(found.steps, found.steps, losses, levels, norm="log", colors="#ffffff", linewidths=0.4)
+        axes.contour(found.steps, found.steps, losses, levels[1:-1], norm="log", colors="#ffffff", linewidths=0.4)
         axes.plot(0, 0, marker="+", color="#ffffff", markersize=8)
         axes.set_title(f"{_label(found.name)}\nloss {found.centre:.3g} at the centre")
         axes.set_aspect("equal")
@@ -113,14 +113,17 @@ def _plot_surfaces(figure: Figure, results: Sequence[Surface], rows: int, column
         axes.set_axis_off()
     figure.supxlabel("first direction, in norms of the filters", fontsize=10)
     figure.supylabel("second direction", fontsize=10)
-    bar = figure.colorbar(filled, ax=panels, label="loss", ticks=levels[::2], format=lambda loss, _: f"{loss:.3g}")
+    bar = figure.colorbar(
+        filled, ax=panels, label="loss, or more at the top", ticks=levels[::4], format=lambda loss, _: f"{loss:.3g}"
+    )
     bar.minorticks_off()
 
 
 def choose_levels(surfaces: Sequence[npt.NDArray[np.float64]]) -> npt.NDArray[np.float64]:
-    """Losses for contour lines, equally far apart by ratio, over all finite values."""
+    """Losses for contour lines, equally far apart by ratio, from the lowest to what nine of ten finite ones are below:
+    the corners of a steep surface would else take all colours."""
     values = np.concatenate([losses[np.isfinite(losses)] for losses in surfaces])
-    high = max(float(values.max()), LOWEST)
+    high = max(float(np.quantile(values, SHOWN)), LOWEST)
     low = max(float(values.min()), LOWEST * high)
     return np.geomspace(low, high if high > low else 2 * low, LEVELS)
 

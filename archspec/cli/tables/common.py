@@ -10,6 +10,9 @@ from rich.table import Table
 
 from archspec.cli.options import any_digits
 from archspec.ops import Shape
+from compiler.draw.labels import in_short
+
+__all__ = ["PLAIN_WIDTH", "console", "exactly", "in_short", "new_table", "shape_text"]
 
 PLAIN_WIDTH = 120
 """Columns where the output goes to a file or a pipe, and nobody said otherwise."""
@@ -18,15 +21,6 @@ PLAIN_WIDTH = 120
 def console() -> Console:
     """What it prints stands there as it is: names from files are no markup."""
     return Console(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
-
-
-def in_short(count: int) -> str:
-    """Three digits and a unit: 25.6 M."""
-    for unit, size in (("T", 10**12), ("G", 10**9), ("M", 10**6), ("k", 10**3)):
-        if count >= size:
-            digits = 2 if count < 10 * size else 1 if count < 100 * size else 0
-            return f"{count / size:.{digits}f} {unit}"
-    return str(count)
 
 
 def exactly(count: int) -> str:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 
 from archspec.ops import Add, Mean, Merge, Mul, Scale, Shift
-from compiler.onnx_source.call import Call, Constant, Operand, Unsaid, Value, broadcast, build
+from compiler.onnx_source.call import Call, Constant, Operand, Value, broadcast, build
 from compiler.onnx_source.rules.table import Rule
 
 MERGES: Mapping[str, Merge] = {"Add": Add(), "Sum": Add(), "Mean": Mean(), "Mul": Mul()}
@@ -15,6 +15,7 @@ LARGEST_REAL = 3.4e38
 
 def combine(call: Call) -> Operand:
     """The language's word where it says the same, else a foreign function of all operands."""
+    call.require_operands(1 if call.kind in ANY_NUMBER else 2, len(call.operands) if call.kind in ANY_NUMBER else 2)
     values = [item for item in call.operands if isinstance(item, Value)]
     constants = [item for item in call.operands if isinstance(item, Constant)]
     if len(values) == 1 and len(constants) == 1 and call.kind in WITH_NUMBERS:
@@ -25,7 +26,7 @@ def combine(call: Call) -> Operand:
         found = _merge(call, MERGES[call.kind], values)
         if found is not None:
             return found
-    if len(values) == 1 and not constants and call.kind in ("Sum", "Mean", "Max", "Min"):
+    if len(values) == 1 and not constants:
         return values[0]
     return _as_foreign(call, values)
 
@@ -107,11 +108,11 @@ def _as_foreign(call: Call, values: list[Value]) -> Value:
 
 
 def where(call: Call) -> Operand:
-    if len(call.operands) != 3:
-        raise Unsaid
+    call.require_operands(3, 3)
     return _as_foreign(call, [item for item in call.operands if isinstance(item, Value)])
 
 
+ANY_NUMBER = ("Sum", "Mean", "Max", "Min")
 WITH_NUMBERS = ("Add", "Sum", "Sub", "Mul", "Div")
 NAMES = (
     "Add Sum Mean Mul Sub Div Pow Mod Max Min And Or Xor Equal Less LessOrEqual Greater GreaterOrEqual BitShift"

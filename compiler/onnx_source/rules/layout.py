@@ -68,10 +68,6 @@ def shape(call: Call) -> Operand:
     return shape_of(call, call.value().shape)
 
 
-def size(call: Call) -> Operand:
-    return shape_of(call, [prod(call.value().shape)])
-
-
 def concat(call: Call) -> Operand:
     items = [item for item in call.operands if item is not None and 0 not in item.shape]
     values = [item for item in items if isinstance(item, Value)]
@@ -226,7 +222,7 @@ RULES: Mapping[str, Rule] = {
     "Unsqueeze": unsqueeze,
     "Transpose": transpose,
     "Shape": shape,
-    "Size": size,
+    "Size": shape,
     "Concat": concat,
     "Split": split,
     "Slice": slice_,

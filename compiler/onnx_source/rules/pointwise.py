@@ -31,8 +31,13 @@ def plain(op: Layer) -> Rule:
     return lambda call: call.add(op, call.value())
 
 
+def function(call: Call) -> Operand:
+    """A function that the language has no word for, of one operand."""
+    call.require_operands(1, 1)
+    return elementwise(call)
+
+
 def elementwise(call: Call) -> Operand:
-    """A function that the language has no word for."""
     x = call.value()
     return call.elementwise([x], x.shape, order=x.order)
 
@@ -70,9 +75,10 @@ def clip(call: Call) -> Operand:
     low, high = _bound(call, "min", 1, -math.inf), _bound(call, "max", 2, math.inf)
     if low == 0 and high == 6:
         return call.add(Relu6(), call.value())
+    x = call.value()
     if low == 0 and high >= 3.4e38:
-        return call.add(Relu(), call.value())
-    return elementwise(call)
+        return call.add(Relu(), x)
+    return call.elementwise([x], x.shape, order=x.order, numbers=(None, low, high))
 
 
 def _bound(call: Call, name: str, position: int, default: float) -> float:
@@ -121,7 +127,7 @@ NAMES = (
 )
 
 RULES: Mapping[str, Rule] = {
-    **dict.fromkeys(NAMES.split(), elementwise),
+    **dict.fromkeys(NAMES.split(), function),
     **dict.fromkeys(("Identity", "Dropout", "Cast", "CastLike", "QuantizeLinear", "DequantizeLinear"), unchanged),
     "Relu": plain(Relu()),
     "Sigmoid": plain(Sigmoid()),
@@ -136,7 +142,7 @@ RULES: Mapping[str, Rule] = {
     "Gelu": gelu,
     "com.microsoft:Gelu": gelu,
     "com.microsoft:FastGelu": gelu,
-    "com.microsoft:QuickGelu": elementwise,
+    "com.microsoft:QuickGelu": function,
     "Swish": swish,
     "Softmax": softmax,
     "LogSoftmax": softmax,
