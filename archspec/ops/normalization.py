@@ -171,7 +171,7 @@ class BatchRenorm(BatchNorm):
 
 
 class SampleNorm(Normalization):
-    """Normalizes each sample by itself, in training as at inference."""
+    """Each sample has its own statistics, in training as at inference."""
 
     @property
     def sees_all(self) -> bool:

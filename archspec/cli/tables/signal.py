@@ -51,7 +51,7 @@ def print_signal(signal: Signal, measured: MeasuredSignal | None, out: Console, 
     scale = "" if measured else ". growth: second moment, on a logarithmic scale"
     out.print(f"~ an estimate; else the law for wide layers{scale}", style="dim")
     for growth in signal.growth:
-        out.print(_describe_growth(growth))
+        out.print(_describe_growth(growth), soft_wrap=True)
     _print_exits(signal, out)
 
 
@@ -135,6 +135,7 @@ def _print_exits(signal: Signal, out: Console) -> None:
     for name, exit in found.items():
         if exit:
             block = f", in the block {exit.block}" if exit.block else ""
-            out.print(f"{EXITS[name]} first at {exit.node}{block}: second moment {exit.second_moment:.4g}")
+            where = f"first at {exit.node}{block}: second moment {exit.second_moment:.4g}"
+            out.print(f"{EXITS[name]} {where}", soft_wrap=True)
     if not any(found.values()):
         out.print("values and gradients stay within fp16")
