@@ -49,7 +49,7 @@ CHILDREN = Tasks("benchmarks.analysis")
 
 def analyze_warm(name: str, rounds: str) -> dict[str, list[Sample]]:
     """(a) In one process: archspec from the spec's name to the numbers; torchinfo and fvcore on a module."""
-    from archspec.api import elaborate, load
+    from archspec.api import analyze, elaborate, load
     from benchmarks import peers
     from compiler.analysis.cost import measure_cost
 
@@ -57,6 +57,7 @@ def analyze_warm(name: str, rounds: str) -> dict[str, list[Sample]]:
     assert measure_cost(elaborate(load(name))).parameters == peers.summarize(module)
     candidates: dict[str, Callable[[], object]] = {
         "archspec": lambda: _analyze(elaborate(load(name))),
+        "counts": lambda: analyze(elaborate(load(name))).to_dict(),
         "peers": lambda: _count(module),
         "build": lambda: _count(peers.build(name)),
     }
@@ -195,6 +196,7 @@ def measure_network(name: str, rounds: int) -> tuple[list[Row], list[Alone]]:
     say(f"{name}: cold processes")
     candidates = {
         "archspec": cold("-m", "archspec", "analyze", name, "--all", "--json"),
+        "counts": cold("-m", "archspec", "analyze", name, "--json"),
         "peers": cold("-m", "benchmarks.peers", name, "--flops"),
         "archspec before": cold("-m", "archspec", "check", name),
         "peers before": cold("-m", "benchmarks.peers", name, "--build"),
@@ -212,10 +214,13 @@ def _compare_network(
     both, ours, theirs = "torchinfo and fvcore", samples["archspec"], samples["peers"]
     added, peers = (peak_above(samples[name], samples[f"{name} before"]) for name in ("archspec", "peers"))
     what = f"{title}, warm: load, elaborate, whole analysis"
+    counts = f"{title}, warm: load, elaborate, cost and paths"
     process = "cold process: `archspec analyze --all --json`"
     return [
+        Row(counts, f"{both} of a module built before", warm["counts"], warm["peers"]),
         Row(what, f"{both} of a module built before", warm["archspec"], warm["peers"], wanted=10),
         Row(what, f"build the module, {both}", warm["archspec"], warm["build"], wanted=10),
+        Row(f"{title}, cold process: `archspec analyze --json`", f"module in torch, {both}", samples["counts"], theirs),
         Row(f"{title}, {process}", f"module in torch, {both}", ours, theirs, wanted=10),
         Row(f"{title}, peak memory of that process", f"module in torch, {both}", ours, theirs, "peak", 0.1, True),
         Row(f"{title}, peak memory above `check`", "above building the module", added, peers, "peak", 0.1, True),

@@ -45,7 +45,7 @@ class Activation(Pointwise):
 
 
 class Rectifier(Activation):
-    """x above zero, a multiple of it below."""
+    """Straight on both sides of zero."""
 
     @property
     def below(self) -> float:

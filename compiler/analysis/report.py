@@ -53,6 +53,7 @@ class Report:
             "paths": self.paths.to_dict(),
             **({"unknown": dict(self.unknown)} if self.unknown else {}),
             **{name: _to_data(part) for name, part in parts.items() if part is not None},
+            **({"variance_summary": self.variance.summarize()} if self.variance else {}),
         }
 
 

@@ -38,7 +38,7 @@ SHORTCUT: tuple[type[Op], ...] = (
 ENLARGING: tuple[type[Op], ...] = (Upsample, Resample, ConvTranspose, TransposedConvolution)
 """What no block holds: a skip around it is that of an encoder and decoder."""
 
-MOST_STEPS = 1000
+MOST_STEPS = 100
 
 
 def mark_blocks(graph: Graph) -> Graph:

@@ -211,7 +211,7 @@ class Call:
         """The result of the function that the node is called after, position by position."""
         given = self.numbers() if numbers is None else numbers
         fields = {"function": self.kind.lower(), "numbers": given}
-        return self.foreign(Elementwise, xs, shape, order=order, stored=self.stored_values(), **fields)  # type: ignore[arg-type]
+        return self.foreign(Elementwise, xs, shape, order=order, stored=self.stored_values(), **fields)
 
     def move(self, function: str, x: Value, shape: Sequence[int]) -> Value:
         """The numbers of a value at other places."""

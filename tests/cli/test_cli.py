@@ -19,8 +19,10 @@ from archspec.spec.zoo import ZOO, zoo_specs
 
 HEAVY = ("torch", "onnx", "onnxruntime", "onnx_ir", "sklearn", "PIL")
 COMMANDS = {
-    *("check", "list", "show", "analyze", "init", "schema"),
+    *("check", "list", "show", "init", "schema", "lint", "explain"),
+    *("analyze", "unravel", "diff", "assert", "fit", "draw", "report"),
     *("train", "export", "evaluate", "run", "bench", "doctor"),
+    *("shattering", "surface", "lesion"),
 }
 
 

@@ -236,6 +236,24 @@ def test_skip_init_and_fixup_start_as_the_identity(scaling: str) -> None:
     assert {signal[id].gradient_second_moment for id in signal.blocks.values()} == {1.0}
 
 
+def test_fixup_starts_the_layers_before_the_last_small() -> None:
+    """Zhang et al., 2019: of m layers each but the last is scaled by L^(-1 / (2m - 2)), here 1/4."""
+    signal = residual_chain("fixup", body=["relu", {"linear": 100}, "relu", {"linear": 100}])
+    assert signal["repeat_0.i3.residual_0.body.linear_0"].second_moment == pytest.approx(1 / 16)
+    assert signal["repeat_0.i3.residual_0.body.linear_1"].second_moment == 0
+
+
+def test_blocks_of_nf_resnets_add_the_square_of_their_scale() -> None:
+    """Brock et al., 2021: x + α f(x / β), where β is the deviation that is expected of x."""
+    alpha, blocks = 0.2, 6
+    bodies = [
+        {"residual": {"body": [{"scale": (1 + n * alpha**2) ** -0.5}, "relu", {"linear": 100}], "scale": alpha}}
+        for n in range(blocks)
+    ]
+    moments = block_moments(predict_signal(chain(*bodies)))
+    assert moments == pytest.approx([1 + n * alpha**2 for n in range(1, blocks + 1)])
+
+
 def test_a_normalization_in_each_body_adds_one_with_each_block() -> None:
     signal = residual_chain(body=["batch_norm", "relu", {"linear": 100}])
     assert block_moments(signal) == pytest.approx([1.0 + n for n in range(1, 17)], rel=1e-4)
