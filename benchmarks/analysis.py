@@ -107,7 +107,7 @@ def _wanting(graph: Any, part: str) -> Callable[[], object]:
 def count_lengths(rounds: str, blocks: str) -> dict[str, list[Sample]]:
     """(b) The histogram of path lengths of a residual chain, at op and block level."""
     from archspec.api import elaborate, load
-    from compiler.analysis.paths import count_paths
+    from compiler.analysis.paths.counting import count_paths
 
     graph = elaborate(load("residual_mlp", {"blocks": int(blocks)}))
     paths = count_paths(graph, by_length=True)

@@ -36,7 +36,7 @@ def unravel(
 ) -> None:
     """Write a network as the sum of its paths: y = x + f1[x] + f2[x + f1[x]] + …"""
     from archspec.cli.tables.unravel import print_unravelling
-    from compiler.analysis.unravel import unravel as unravel_graph
+    from compiler.analysis.paths.unravel import unravel as unravel_graph
 
     graph = build_graph(spec, set_, size, max_nodes)
     result = unravel_graph(graph, full=full, derivative=derivative)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from archspec.ops import Shape
 from compiler.analysis.cost import Cost, measure_cost
-from compiler.analysis.paths import Paths, count_paths
+from compiler.analysis.paths.counting import Paths, count_paths
 from compiler.analysis.unknown import find_unknown
 from compiler.graph import Graph
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from archspec.spec.load import Spec
     from compiler.analysis.lint import Finding
     from compiler.analysis.memory import Memory
-    from compiler.analysis.path_gradient import PathGradient
+    from compiler.analysis.paths.gradient import PathGradient
     from compiler.analysis.receptive_field import ReceptiveField
     from compiler.analysis.signal import Signal
 
@@ -69,7 +69,8 @@ def analyze(
 ) -> Report:
     """Answer what is asked of every network, and of `PARTS` what is `wanted`.
 
-    `spec` is what the graph was made of, whose comments `lint` reads. `by_length`: see `count_paths`; `batch`, `precision` and `optimizer`: see `measure_memory`.
+    `spec` is what the graph was made of, whose comments `lint` reads. `by_length`: see `count_paths`; `batch`,
+    `precision` and `optimizer`: see `measure_memory`.
     """
     return Report(
         name=graph.name,
@@ -83,9 +84,7 @@ def analyze(
     )
 
 
-def _answer(
-    graph: Graph, spec: Spec | None, wanted: Collection[str], training: Mapping[str, Any]
-) -> dict[str, Any]:
+def _answer(graph: Graph, spec: Spec | None, wanted: Collection[str], training: Mapping[str, Any]) -> dict[str, Any]:
     """The parts that are wanted; each is imported by itself, since most callers want none."""
     answers: dict[str, Any] = {}
     if "receptive_field" in wanted:
@@ -101,7 +100,7 @@ def _answer(
 
         answers["variance"] = predict_signal(graph)
     if "gradient" in wanted:
-        from compiler.analysis.path_gradient import predict_path_gradient
+        from compiler.analysis.paths.gradient import predict_path_gradient
 
         answers["gradient"] = predict_path_gradient(graph)
     if "lint" in wanted:

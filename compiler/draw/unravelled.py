@@ -11,8 +11,8 @@ from html import escape
 from typing import Self, TypeAlias
 
 from archspec.errors import ArchspecError
-from compiler.analysis.skeleton import Skeleton, find_skeleton
-from compiler.analysis.unravel import LISTED, choose_names, list_ways, shorten
+from compiler.analysis.paths.skeleton import Skeleton, find_skeleton
+from compiler.analysis.paths.unravel import LISTED, choose_names, list_ways, shorten
 from compiler.draw.theme import LETTER, RADIUS, TIP, Point, draw_sign, px, round_corners, style_sheet
 from compiler.graph import Graph
 

@@ -24,9 +24,9 @@ from archspec.ops import (
     Scale,
     Upsample,
 )
-from compiler.analysis.paths import find_gates
+from compiler.analysis.paths.counting import find_gates
+from compiler.dominators import find_dominators
 from compiler.graph import Graph, Node
-from compiler.onnx_source.dominators import find_dominators
 from compiler.onnx_source.ops import Convolution, Cut, PadEdges, Pool, Resample, Rows, TransposedConvolution
 
 SHORTCUT: tuple[type[Op], ...] = (

@@ -188,7 +188,7 @@ class Call:
         xs: Sequence[Value],
         shape: Sequence[int],
         *,
-        order: Extents | None = None,
+        axes: Extents | None = None,
         stored: Mapping[str, Constant] | None = None,
         **fields: Any,
     ) -> Value:
@@ -213,9 +213,10 @@ class Call:
         fields = {"function": self.kind.lower(), "numbers": given}
         return self.foreign(Elementwise, xs, shape, order=order, stored=self.stored_values(), **fields)
 
-    def move(self, function: str, x: Value, shape: Sequence[int]) -> Value:
-        """The numbers of a value at other places."""
-        return self.foreign(Rearrange, [x], shape, function=function)
+    def move(self, function: str, x: Value, shape: Sequence[int], order: Extents = ()) -> Value:
+        """The numbers of a value at other places; a transposition says its order of axes."""
+        axes = drop_batch(order)
+        return self.foreign(Rearrange, [x], shape, stored={}, **{"function": function, "order": axes})
 
     def check_shape(self, shape: Sequence[int]) -> Extents:
         """The shape, if something fits into it."""
@@ -235,6 +236,11 @@ class Call:
     def _tie(self, op: Op, stored: Mapping[str, Constant | None]) -> Op:
         held = self.reader.hold({name: item for name, item in stored.items() if item is not None})
         return tie(op, held)
+
+
+def drop_batch(order: Extents) -> Extents:
+    """An order of axes without that of the batch; nothing where the batch does not stay first."""
+    return tuple(axis - 1 for axis in order[1:]) if order[:1] == (0,) else ()
 
 
 def build(call: Call, kind: type[Built], **fields: Any) -> Built:

@@ -276,12 +276,20 @@ class Rearrange(Foreign):
     moves: ClassVar[bool] = True
 
     function: str
+    order: Extents = ()
+    """Of a transposition: which axis of the operand each axis of the result is."""
 
     def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Span | None, ...]:
         return tuple(None for _ in xs)
 
     def shares(self, *xs: Shape, training: bool) -> bool:
         return self.function in ("reshape", "transpose")
+
+
+class ShuffleChannels(Foreign):
+    """The channels in another order."""
+
+    moves: ClassVar[bool] = True
 
 
 class Resample(Foreign):

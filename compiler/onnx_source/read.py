@@ -13,7 +13,7 @@ from archspec.errors import ArchspecError, Place
 from archspec.ops import Op, Shape
 from compiler.graph import Graph, Node, Source
 from compiler.onnx_source.blocks import mark_blocks
-from compiler.onnx_source.call import Call, Constant, Operand, Unsaid, Value
+from compiler.onnx_source.call import Call, Constant, Operand, Unsaid, Value, drop_batch
 from compiler.onnx_source.constants import fold, read_tensor
 from compiler.onnx_source.inputs import read_inputs
 from compiler.onnx_source.names import Names, make_printable, name_node
@@ -101,9 +101,8 @@ class Reader:
         if value not in self._straight:
             straight = replace(value, order=tuple(range(len(value.shape))))
             gives = self.per_sample(straight)
-            id = self._enter(
-                f"{value.id}.transpose", Rearrange(gives=gives, function="transpose"), [value], Shape(*gives)
-            )
+            op = Rearrange(gives=gives, function="transpose", order=drop_batch(value.order))
+            id = self._enter(f"{value.id}.transpose", op, [value], Shape(*gives))
             self._straight[value] = replace(straight, id=id)
         return self._straight[value]
 

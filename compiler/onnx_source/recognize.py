@@ -34,8 +34,8 @@ from archspec.ops import (
     Softplus,
     Tanh,
 )
+from compiler.dominators import find_dominators
 from compiler.graph import Graph, Node
-from compiler.onnx_source.dominators import find_dominators
 from compiler.onnx_source.ops import Convolution, Elementwise, Rearrange, Rows, Tied, tie
 
 Numbers: TypeAlias = NDArray[np.float64]

@@ -17,8 +17,8 @@ from typing import Any, TypeAlias
 
 from archspec.errors import ArchspecError
 from compiler.analysis.cost import measure_cost
-from compiler.analysis.path_gradient import Effective, find_effective
-from compiler.analysis.paths import count_paths, enters_body
+from compiler.analysis.paths.counting import count_paths, enters_body
+from compiler.analysis.paths.gradient import Effective, find_effective
 from compiler.graph import Graph, Node
 from runtime.extras import extra
 

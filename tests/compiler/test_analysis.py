@@ -16,7 +16,7 @@ from archspec.errors import Place
 from archspec.ops import Add, Input, Relu, Shape
 from archspec.spec.zoo import zoo_specs
 from compiler.analysis.cost import CONVENTIONS
-from compiler.analysis.paths import count_paths
+from compiler.analysis.paths.counting import count_paths
 from compiler.graph import Graph, Node, Source
 
 

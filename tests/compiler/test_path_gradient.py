@@ -14,7 +14,7 @@ from rich.console import Console
 from archspec.api import elaborate, load
 from archspec.cli.tables.gradient import print_gradient
 from archspec.spec.zoo import zoo_specs
-from compiler.analysis.path_gradient import find_effective, predict_path_gradient
+from compiler.analysis.paths.gradient import find_effective, predict_path_gradient
 from compiler.graph import Graph
 from tests.documents import graph_from
 

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from archspec.api import elaborate, load
 from archspec.errors import ArchspecError
 from archspec.spec.zoo import zoo_specs
-from compiler.analysis.paths import count_paths, find_gates
-from compiler.analysis.polynomials import Polynomial, multiply
+from compiler.analysis.paths.counting import count_paths, find_gates
+from compiler.analysis.paths.polynomials import Polynomial, multiply
 from compiler.graph import Graph
 from tests.documents import graph_from
 

@@ -20,10 +20,10 @@ from archspec.api import elaborate, load, to_torch
 from archspec.cli.unravel import unravel as unravel_command
 from archspec.errors import ArchspecError
 from archspec.spec.zoo import zoo_specs
-from compiler.analysis.dominators import find_dominators
-from compiler.analysis.paths import count_paths
-from compiler.analysis.skeleton import find_skeleton
-from compiler.analysis.unravel import unravel
+from compiler.analysis.paths.counting import count_paths
+from compiler.analysis.paths.skeleton import find_skeleton
+from compiler.analysis.paths.unravel import unravel
+from compiler.dominators import find_dominators
 from compiler.draw.unravelled import draw_unravelled
 from compiler.graph import Graph
 from compiler.torch_target.rules import RULES

@@ -14,7 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from archspec.spec.load import load
 from archspec.spec.zoo import zoo_specs
 from compiler.analysis.cost import measure_cost
-from compiler.analysis.paths import count_paths
+from compiler.analysis.paths.counting import count_paths
 from compiler.elaborate import elaborate
 from tests.torchvision_models import build_on_meta
 from tests.zoo.rows import NAMES, ROWS, at_home, read_rows

@@ -17,7 +17,7 @@ from archspec.api import accepted_sizes, elaborate, load, to_torch
 from archspec.errors import SpecError
 from archspec.ops import Dropout, StochasticDepth
 from compiler.analysis.cost import measure_cost
-from compiler.analysis.paths import count_paths
+from compiler.analysis.paths.counting import count_paths
 from compiler.graph import Graph
 from tests.documents import graph_from
 from tests.lowering import TOLERANCE, compare, difference, run_torch, sample_inputs, stir

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from archspec.cli.tables.common import exactly
-from compiler.analysis.path_gradient import CARRIED, Effective, PathGradient
+from compiler.analysis.paths.gradient import CARRIED, Effective, PathGradient
 
 if TYPE_CHECKING:
     from runtime.experiments.graded import MeasuredPathGradient

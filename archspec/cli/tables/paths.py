@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from archspec.cli.tables.common import exactly
-from compiler.analysis.paths import Level, Paths
+from compiler.analysis.paths.counting import Level, Paths
 
 
 def print_paths(paths: Paths, out: Console) -> None:

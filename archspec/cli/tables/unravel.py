@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.table import Table
 
 from archspec.cli.tables.common import console, exactly
-from compiler.analysis.unravel import Unravelling
+from compiler.analysis.paths.unravel import Unravelling
 
 MOST_LINES = 12
 """Definitions up to which all are printed; of more, the first and the last."""

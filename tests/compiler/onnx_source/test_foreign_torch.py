@@ -1,4 +1,4 @@
-"""Files of torch's two exporters: counts against torch's own, shapes against ONNX Runtime's, blocks against our specs'."""
+"""Files of torch's two exporters: counts against torch's own, shapes against ONNX Runtime's, blocks against our specs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from archspec.api import elaborate, load
 from archspec.ops import BatchNorm, Conv, Gelu, HardSwish, LayerNorm, Silu
 from compiler.analysis.cost import measure_cost
-from compiler.analysis.paths import count_paths
+from compiler.analysis.paths.counting import count_paths
 from compiler.analysis.receptive_field import measure_receptive_field
 from compiler.graph import Graph
 from compiler.onnx_source import read_graph
@@ -167,7 +167,7 @@ class Field(nn.Module):
         self.c = nn.ConvTranspose2d(2, 1, (4, 3), stride=(2, 3), padding=(1, 0))
 
     def forward(self, x: Tensor) -> Tensor:
-        x = F.pixel_unshuffle(F.pad(self.a(x)[:, :, 1:-1, :-2], (2, 1, 0, 1)), 2)
+        x = F.pixel_unshuffle(F.pad(self.a(x)[:, :, 1:-1, :-2], (2, 2, 1, 1)), 2)
         x = F.interpolate(self.b(x), scale_factor=1.5, mode="bilinear")
         return self.c(F.avg_pool2d(x, (2, 1), stride=1))
 

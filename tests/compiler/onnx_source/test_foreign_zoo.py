@@ -10,7 +10,7 @@ import pytest
 
 from archspec.api import elaborate, load, to_onnx
 from compiler.analysis.cost import measure_cost
-from compiler.analysis.paths import count_paths
+from compiler.analysis.paths.counting import count_paths
 from compiler.analysis.receptive_field import measure_receptive_field
 from compiler.analysis.unknown import find_unknown
 from compiler.graph import Graph

@@ -18,7 +18,7 @@ from torch import Tensor
 from archspec.api import elaborate, load, to_torch
 from archspec.cli.tables.gradient import print_gradient
 from archspec.errors import ArchspecError
-from compiler.analysis.path_gradient import predict_path_gradient
+from compiler.analysis.paths.gradient import predict_path_gradient
 from compiler.graph import Graph
 from runtime.experiments import graded
 from runtime.experiments.graded import measure_path_gradient

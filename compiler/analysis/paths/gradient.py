@@ -17,7 +17,7 @@ from functools import cached_property
 from math import log
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from compiler.analysis.paths import count_paths, enters_body
+from compiler.analysis.paths.counting import count_paths, enters_body
 from compiler.analysis.signal import predict_gains
 from compiler.graph import Graph
 

@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 
 from archspec.errors import ArchspecError
 from archspec.ops import HardSigmoid, Mul, Op, Scale, Shift, Sigmoid, Softmax, Upsample
-from compiler.analysis.polynomials import Polynomial, multiply, unpack
+from compiler.analysis.paths.polynomials import Polynomial, multiply, unpack
 from compiler.graph import Graph, Node
 
 EASY = 1 << 26

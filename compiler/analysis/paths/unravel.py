@@ -15,7 +15,7 @@ from operator import itemgetter
 from typing import Any
 
 from archspec.errors import ArchspecError, suggest
-from compiler.analysis.skeleton import Skeleton, Value, find_skeleton
+from compiler.analysis.paths.skeleton import Skeleton, Value, find_skeleton
 from compiler.graph import Graph
 
 SHORT = 16

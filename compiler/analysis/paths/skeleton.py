@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from archspec.ops import Add, Concat, Input, Mean, Op, Shake
-from compiler.analysis.dominators import find_dominators
+from compiler.dominators import find_dominators
 from compiler.graph import Graph, Node
 
 JOINTS: tuple[type[Op], ...] = (Add, Mean, Shake, Concat)

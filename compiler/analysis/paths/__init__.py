@@ -1,0 +1,1 @@
+"""Paths through a network: how many, which, and what they carry."""
