@@ -188,7 +188,7 @@ class Call:
         xs: Sequence[Value],
         shape: Sequence[int],
         *,
-        axes: Extents | None = None,
+        order: Extents | None = None,
         stored: Mapping[str, Constant] | None = None,
         **fields: Any,
     ) -> Value:
@@ -213,10 +213,9 @@ class Call:
         fields = {"function": self.kind.lower(), "numbers": given}
         return self.foreign(Elementwise, xs, shape, order=order, stored=self.stored_values(), **fields)
 
-    def move(self, function: str, x: Value, shape: Sequence[int], order: Extents = ()) -> Value:
-        """The numbers of a value at other places; a transposition says its order of axes."""
-        axes = drop_batch(order)
-        return self.foreign(Rearrange, [x], shape, stored={}, **{"function": function, "order": axes})
+    def move(self, function: str, x: Value, shape: Sequence[int], perm: Extents = ()) -> Value:
+        """The numbers of a value at other places; `perm` is the order of axes that a transposition gives."""
+        return self.foreign(Rearrange, [x], shape, function=function, perm=drop_batch(perm))
 
     def check_shape(self, shape: Sequence[int]) -> Extents:
         """The shape, if something fits into it."""

@@ -117,6 +117,12 @@ class SpaceToDepth(Sliding):
 
     moves: ClassVar[bool] = True
 
+    @classmethod
+    def of(cls, gives: Extents, block: int) -> SpaceToDepth:
+        """With blocks of one extent along all axes."""
+        same, ones, none = (tuple([number] * (len(gives) - 1)) for number in (block, 1, 0))
+        return cls(gives=gives, kernel=same, strides=same, begins=none, dilations=ones)
+
 
 class Convolution(Sliding):
     """Convolution with any window and a stored kernel of the shape `weight`, (out, in / groups, *window)."""
@@ -276,7 +282,7 @@ class Rearrange(Foreign):
     moves: ClassVar[bool] = True
 
     function: str
-    order: Extents = ()
+    perm: Extents = ()
     """Of a transposition: which axis of the operand each axis of the result is."""
 
     def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Span | None, ...]:
@@ -326,6 +332,18 @@ class Resample(Foreign):
                 return ceil(place - half)
             case _:
                 return floor(place + half)
+
+
+class DepthToSpace(Resample):
+    """Each position becomes a block of positions, out of its channels."""
+
+    moves: ClassVar[bool] = True
+
+    @classmethod
+    def of(cls, gives: Extents, block: int) -> DepthToSpace:
+        rank = len(gives) - 1
+        steps, offsets = (Fraction(1, block),) * rank, (Fraction(0),) * rank
+        return cls(gives=gives, function="depth_to_space", steps=steps, offsets=offsets, taps=0)
 
 
 class Tied(Op):

@@ -101,7 +101,7 @@ class Reader:
         if value not in self._straight:
             straight = replace(value, order=tuple(range(len(value.shape))))
             gives = self.per_sample(straight)
-            op = Rearrange(gives=gives, function="transpose", order=drop_batch(value.order))
+            op = Rearrange(gives=gives, function="transpose", perm=drop_batch(value.order))
             id = self._enter(f"{value.id}.transpose", op, [value], Shape(*gives))
             self._straight[value] = replace(straight, id=id)
         return self._straight[value]

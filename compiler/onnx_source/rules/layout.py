@@ -61,7 +61,7 @@ def transpose(call: Call) -> Operand:
     turned = Value(x.id, tuple(x.shape[axis] for axis in perm), tuple(x.order[axis] for axis in perm))
     if turned.order[:1] == (0,) and call.is_map(x):
         return turned
-    return call.move("transpose", call.straighten(x), turned.shape)
+    return call.move("transpose", call.straighten(x), turned.shape, tuple(perm))
 
 
 def shape(call: Call) -> Operand:
@@ -207,8 +207,7 @@ def space_to_depth(call: Call) -> Operand:
     if len(x.shape) != 4 or block < 1 or any(extent % block for extent in x.shape[2:]):
         call.fail(f"blocks of {block} do not fit {'×'.join(map(str, x.shape))}")
     n, c, h, w = x.shape
-    window: dict[str, Any] = {"kernel": (block,) * 2, "strides": (block,) * 2, "begins": (0, 0), "dilations": (1, 1)}
-    return call.foreign(SpaceToDepth, [x], (n, c * block * block, h // block, w // block), **window)
+    return call.place(SpaceToDepth.of, [x], (n, c * block * block, h // block, w // block), block)
 
 
 REDUCTIONS = "ReduceMean ReduceMax ReduceMin ReduceSum ReduceProd ReduceL1 ReduceL2 ReduceLogSumExp ReduceSumSquare"
