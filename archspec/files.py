@@ -33,6 +33,8 @@ def write_whole(path: str | Path) -> Iterator[Path]:
     try:
         if target.is_dir():
             raise IsADirectoryError(0, "it is a directory")
+        if target.exists() and not target.is_file():  # a device would be replaced by a file
+            raise OSError(0, "it is no regular file")
         target.parent.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
     except OSError as error:

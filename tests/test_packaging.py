@@ -95,7 +95,7 @@ def test_metadata(distribution: Distribution) -> None:
     assert (metadata["Name"], metadata["Version"]) == ("archspec-compiler", PROJECT["version"])
     assert metadata["License-Expression"] == "Apache-2.0"
     assert metadata.get_all("License-File") == ["LICENSE"]
-    assert set(metadata.get_all("Provides-Extra") or ()) == {"train", "run", "all", "dev"}
+    assert set(metadata.get_all("Provides-Extra") or ()) == {"train", "run", "pictures", "all", "dev"}
     assert [(entry.group, entry.name, entry.value) for entry in distribution.entry_points] == [
         ("console_scripts", "archspec", "archspec.cli:main")
     ]

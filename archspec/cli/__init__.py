@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 import errno
+import inspect
 import os
 import sys
 from collections.abc import Callable
 
 import typer
+from rich.markup import escape
 
 from archspec.cli import analysis, compare, experiments, lint, models, pictures, specs, unravel, weights
 from archspec.errors import ArchspecError
@@ -46,7 +48,8 @@ PANELS: dict[str, tuple[Callable[..., None], ...]] = {
 for _panel, _commands in PANELS.items():
     for _command in _commands:
         _class = weights.SeveralWeights if _command is models.export else None
-        app.command(name=_command.__name__.rstrip("_"), rich_help_panel=_panel, cls=_class)(_command)
+        _help = escape(inspect.getdoc(_command) or "")  # in which f1[x] is no markup
+        app.command(name=_command.__name__.rstrip("_"), help=_help, rich_help_panel=_panel, cls=_class)(_command)
 app.add_typer(weights.app, rich_help_panel="Models")
 
 

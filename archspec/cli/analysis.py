@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from collections.abc import Collection
+from typing import Annotated, Any, Literal
 
 import typer
 
 from archspec.cli.options import (
     MAX_NODES,
+    BatchOption,
     JsonOption,
     MaxNodesOption,
     NetworkArgument,
+    OptimizerOption,
+    PrecisionOption,
     SetOption,
     SizeOption,
     open_network,
     parse_sizes,
     print_json,
 )
-
-CHOICES = ("scaling", "norm", "init")
 
 
 def analyze(
@@ -47,15 +49,15 @@ def analyze(
         typer.Option(min=1, metavar="N", help="With --gradient --measure: by N random paths of each length, as Veit."),
     ] = None,
     across: Annotated[
-        str | None,
-        typer.Option(metavar="|".join(CHOICES), help="With --variance: what each of these choices does."),
+        Literal["scaling", "norm", "init"] | None,
+        typer.Option(help="With --variance: what each choice of this does."),
     ] = None,
-    every: Annotated[bool, typer.Option("--every", help="A row for every operation, not for every block.")] = False,
-    batch: Annotated[int, typer.Option(min=1, help="Samples in a batch, for memory and activations.")] = 1,
-    precision: Annotated[str, typer.Option(metavar="fp32|fp16|bf16", help="Numbers that memory holds.")] = "fp32",
-    optimizer: Annotated[
-        str, typer.Option(metavar="sgd|momentum|adam", help="Whose state memory of training holds.")
-    ] = "momentum",
+    every: Annotated[
+        bool, typer.Option("--every", help="With --variance: a row for every operation, not for every block.")
+    ] = False,
+    batch: BatchOption = 1,
+    precision: PrecisionOption = "fp32",
+    optimizer: OptimizerOption = "momentum",
     seed: Annotated[int, typer.Option(min=0, help="Of what is measured.")] = 0,
     max_nodes: MaxNodesOption = MAX_NODES,
     as_json: JsonOption = False,
@@ -66,14 +68,16 @@ def analyze(
     """
     from archspec import api
 
-    _check_usage(spec, measure=measure, sampled=sampled, across=across, variance=variance, gradient=gradient)
-    graph, written = open_network(spec, set_, size, max_nodes)
+    model = spec.lower().endswith(".onnx")  # which does not say how its weights started
     asked = {"receptive_field": receptive_field, "memory": memory, "lint": lint}
-    known = (
-        {"variance": variance, "gradient": gradient} if written else {}
-    )  # a model does not say how its weights start
-    wanted = [part for part, wish in (asked | known).items() if wish or everything]
+    starts = {"variance": variance, "gradient": gradient}
+    if model and any(starts.values()):
+        raise typer.BadParameter("--variance and --gradient are of specs: a model does not say how its weights started")
+    wanted = {part for part, wish in asked.items() if wish or everything}
+    wanted |= {part for part, wish in starts.items() if wish or (everything and not model)}
+    _check_usage(wanted, measure=measure, sampled=sampled, across=across, every=every)
     paths, cost = paths or everything, cost or everything
+    graph, written = open_network(spec, set_, size, max_nodes)
     report = api.analyze(
         graph,
         written,
@@ -84,9 +88,9 @@ def analyze(
         optimizer=optimizer,
     )
     measured: dict[str, Any] = {}
-    if measure and variance:
+    if measure and "variance" in wanted:
         measured["variance"] = api.measure_signal(graph, seed=seed)
-    if measure and gradient:
+    if measure and "gradient" in wanted:
         measured["gradient"] = api.measure_path_gradient(graph, seed=seed, samples=sampled)
     choices = api.compare_choices(written, across, parse_sizes(size), max_nodes=max_nodes) if across else ()
     if as_json:
@@ -105,16 +109,14 @@ def analyze(
 
 
 def _check_usage(
-    spec: str, *, measure: bool, sampled: int | None, across: str | None, variance: bool, gradient: bool
+    wanted: Collection[str], *, measure: bool, sampled: int | None, across: str | None, every: bool
 ) -> None:
     """Refuse options that would do nothing."""
-    if spec.lower().endswith(".onnx") and (variance or gradient):
-        raise typer.BadParameter("--variance and --gradient are of specs: a model does not say how its weights started")
-    if measure and not (variance or gradient):
-        raise typer.BadParameter("--measure goes with --variance or --gradient")
-    if sampled is not None and not (measure and gradient):
+    if measure and not {"variance", "gradient"} & {*wanted}:
+        raise typer.BadParameter("--measure goes with --variance or --gradient, of a spec")
+    if sampled is not None and not (measure and "gradient" in wanted):
         raise typer.BadParameter("--sampled goes with --gradient --measure")
-    if across is not None and not variance:
-        raise typer.BadParameter("--across goes with --variance")
-    if across is not None and across not in CHOICES:
-        raise typer.BadParameter(f"--across takes {', '.join(CHOICES)}; found '{across[:40]}'")
+    if across is not None and "variance" not in wanted:
+        raise typer.BadParameter("--across goes with --variance, of a spec")
+    if every and "variance" not in wanted:
+        raise typer.BadParameter("--every goes with --variance, of a spec")

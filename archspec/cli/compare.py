@@ -7,15 +7,18 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any
 
 import typer
 
 from archspec.cli.options import (
     MAX_NODES,
+    BatchOption,
     JsonOption,
     MaxNodesOption,
     NetworkArgument,
+    OptimizerOption,
+    PrecisionOption,
     SetOption,
     SizeOption,
     SpecArgument,
@@ -25,14 +28,6 @@ from archspec.cli.options import (
     parse_sizes,
     print_json,
 )
-
-BatchOption: TypeAlias = Annotated[int, typer.Option("--batch", min=1, help="Samples in a batch, for the memory.")]
-PrecisionOption: TypeAlias = Annotated[
-    str, typer.Option("--precision", metavar="fp32|fp16|bf16", help="Numbers that the memory holds.")
-]
-OptimizerOption: TypeAlias = Annotated[
-    str, typer.Option("--optimizer", metavar="sgd|momentum|adam", help="Whose state the memory of training holds.")
-]
 
 
 def diff(

@@ -20,6 +20,7 @@ from archspec.cli.options import (
     SizeOption,
     ThreadsOption,
     build_graph,
+    check_ending,
     print_json,
 )
 
@@ -59,7 +60,7 @@ def shattering(
     from runtime.experiments.shattering import measure_shattering
     from runtime.modes import limited_to
 
-    _check_picture(output)
+    check_ending(output, ".svg")
     graphs = []
     for word in specs:
         spec, own, label = split_variant(word)
@@ -107,7 +108,7 @@ def surface(
     from runtime.experiments.trained import check_same_data, read_run
     from runtime.modes import limited_to
 
-    _check_picture(output)
+    check_ending(output, ".svg")
     if held_out and images is not None:
         raise typer.BadParameter("--images is a number of training images, which --held-out does not use")
     trained = [read_run(folder) for folder in runs]
@@ -156,7 +157,8 @@ def lesion(
     from runtime.experiments.trained import check_same_data, read_run
     from runtime.modes import limited_to
 
-    _check_picture(plot)
+    check_ending(plot, ".svg")
+    check_ending(output, ".onnx")
     if output is not None and budget is None:
         raise typer.BadParameter("--output is the network without the parts that a --budget leaves out: give one")
     share = None if budget is None else parse_share(budget)
@@ -243,11 +245,6 @@ def _export(run: Run, choice: Choice, path: Path, threads: int | None) -> Files:
         whole = Path(folder) / "whole.onnx"
         api.to_onnx(run.graph, run.weights, whole, verify=False, metadata=facts)
         return compare_files(whole, path, threads=threads)
-
-
-def _check_picture(path: Path | None) -> None:
-    if path is not None and path.suffix.lower() != ".svg":
-        raise typer.BadParameter(f"the picture is an SVG file: name it FILE.svg, found '{path}'")
 
 
 def _draw(path: Path | None, draw: Any, results: Sequence[Any]) -> None:

@@ -6,7 +6,8 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Annotated, Any, TypeAlias
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeAlias
 
 import typer
 
@@ -25,6 +26,15 @@ SizeOption: TypeAlias = Annotated[
 ]
 MaxNodesOption: TypeAlias = Annotated[
     int, typer.Option("--max-nodes", min=1, help="How many nodes a spec may expand to.")
+]
+BatchOption: TypeAlias = Annotated[
+    int, typer.Option("--batch", min=1, max=2**31 - 1, metavar="N", help="Samples in a batch, for the memory.")
+]
+PrecisionOption: TypeAlias = Annotated[
+    Literal["fp32", "fp16", "bf16"], typer.Option("--precision", help="Numbers that the memory holds.")
+]
+OptimizerOption: TypeAlias = Annotated[
+    Literal["sgd", "momentum", "adam"], typer.Option("--optimizer", help="Whose state the memory of training holds.")
 ]
 ThreadsOption: TypeAlias = Annotated[
     int | None, typer.Option("--threads", min=1, help="CPU threads of one operation (default: the library's choice).")
@@ -61,6 +71,12 @@ def _parse_pairs(given: Iterable[str], option: str, parse: Callable[[str, str], 
             raise typer.BadParameter(f"{option} needs NAME=VALUE, found '{pair[:60]}'")
         pairs[name] = parse(name, text)
     return pairs
+
+
+def check_ending(path: str | Path | None, ending: str) -> None:
+    """Refuse a file to write whose name says that it is something else."""
+    if path is not None and Path(path).suffix.lower() != ending:
+        raise typer.BadParameter(f"what is written is {ending[1:].upper()}: name it FILE{ending}, found '{path}'")
 
 
 def build_graph(spec: str, params: Iterable[str], sizes: Iterable[str], max_nodes: int) -> Any:

@@ -10,12 +10,16 @@ import typer
 
 from archspec.cli.options import (
     MAX_NODES,
+    BatchOption,
     MaxNodesOption,
     NetworkArgument,
+    OptimizerOption,
+    PrecisionOption,
     SetOption,
     SizeOption,
     any_digits,
     build_graph,
+    check_ending,
     open_network,
 )
 
@@ -60,14 +64,15 @@ def report(
     spec: NetworkArgument,
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE.html", help="The page to write.")],
     depth: Annotated[int | None, typer.Option(min=0, help="Levels of blocks that are open (default: 2).")] = None,
-    batch: Annotated[int, typer.Option(min=1, help="Samples in a batch, for the memory.")] = 1,
-    precision: Annotated[str, typer.Option(help="fp32, fp16 or bf16, for the memory.")] = "fp32",
-    optimizer: Annotated[str, typer.Option(help="sgd, momentum or adam, for the memory.")] = "momentum",
+    batch: BatchOption = 1,
+    precision: PrecisionOption = "fp32",
+    optimizer: OptimizerOption = "momentum",
     set_: SetOption = [],  # noqa: B006
     size: SizeOption = [],  # noqa: B006
     max_nodes: MaxNodesOption = MAX_NODES,
 ) -> None:
     """Write all that the analyses say of a network as one page that needs no network: graph, plots and lint, linked."""
+    check_ending(output, ".html")
     from archspec import api
     from archspec.files import write_text
     from compiler.draw.page import write_page
@@ -88,15 +93,19 @@ def report(
 
 def _count_boxes(picture: Picture) -> str:
     boxes, operations = sum(1 for _ in picture.visible()), len(picture.graph) - len(picture.graph.inputs)
-    return f"{boxes:,} boxes for {operations:,} operations"
+    return f"{_count(boxes, 'box', 'boxes')} for {_count(operations, 'operation', 'operations')}"
+
+
+def _count(number: int, one: str, many: str) -> str:
+    return f"{number:,} {one if number == 1 else many}"
 
 
 def _find_format(output: str, given: str) -> str:
-    name = given or Path(output).suffix.lstrip(".").lower()
+    name = given.lower() or Path(output).suffix.lstrip(".").lower()
     if name not in FORMATS:
-        raise typer.BadParameter(
-            f"the format should be {', '.join(FORMATS[:-1])} or {FORMATS[-1]}, found '{name[:20]}'"
-        )
+        wanted = f"{', '.join(FORMATS[:-1])} or {FORMATS[-1]}"
+        found = f", found '{name[:20]}'" if name else ", as the file's ending or by --format"
+        raise typer.BadParameter(f"the format should be {wanted}{found}")
     return name
 
 

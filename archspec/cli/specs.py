@@ -12,9 +12,9 @@ from archspec.cli.options import (
     MAX_NODES,
     JsonOption,
     MaxNodesOption,
+    NetworkArgument,
     SetOption,
     SizeOption,
-    SpecArgument,
     build_graph,
     parse_params,
     parse_sizes,
@@ -63,7 +63,7 @@ def list_(
 
 
 def show(
-    spec: SpecArgument,
+    spec: NetworkArgument,
     set_: SetOption = [],  # noqa: B006
     size: SizeOption = [],  # noqa: B006
     max_nodes: MaxNodesOption = MAX_NODES,

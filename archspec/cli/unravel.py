@@ -11,16 +11,17 @@ from archspec.cli.options import (
     MAX_NODES,
     JsonOption,
     MaxNodesOption,
+    NetworkArgument,
     SetOption,
     SizeOption,
-    SpecArgument,
     build_graph,
+    check_ending,
     print_json,
 )
 
 
 def unravel(
-    spec: SpecArgument,
+    spec: NetworkArgument,
     set_: SetOption = [],  # noqa: B006
     size: SizeOption = [],  # noqa: B006
     derivative: Annotated[
@@ -35,6 +36,7 @@ def unravel(
     as_json: JsonOption = False,
 ) -> None:
     """Write a network as the sum of its paths: y = x + f1[x] + f2[x + f1[x]] + …"""
+    check_ending(output, ".svg")
     from archspec.cli.tables.unravel import print_unravelling
     from compiler.analysis.paths.unravel import unravel as unravel_graph
 

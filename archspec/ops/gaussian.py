@@ -5,7 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from math import acos, erfc, exp, pi, sqrt
+from itertools import pairwise
+from math import acos, cos, erfc, exp, pi, sqrt
+from operator import mul
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
@@ -57,7 +59,7 @@ def pass_curve(op: Curve, x: Part) -> Passed:
     """
     import numpy as np
 
-    points, weights = _quadrature(x, op.bends)
+    points, weights = map(np.array, _quadrature(x, op.bends))
     inner = x.mean + x.deviation * points
     values = np.array([op.curve(value) for value in inner.tolist()])
     slopes = np.array([op.derivative(value) for value in inner.tolist()])
@@ -101,29 +103,27 @@ def _rectified_common(below: float, x: Part) -> float:
 
     shared = Part(x.mean, x.common, 0.0)
     points, weights = _quadrature(shared, (0.0,))
-    inner = (x.mean + shared.deviation * points).tolist()
-    return float(sum(weight * mean_given(value) ** 2 for weight, value in zip(weights.tolist(), inner, strict=True)))
+    inner = (x.mean + shared.deviation * point for point in points)
+    return sum(weight * mean_given(value) ** 2 for weight, value in zip(weights, inner, strict=True))
 
 
 @lru_cache(maxsize=256)
-def pass_largest(count: int, rectified: bool, x: Part) -> Passed:
+def pass_largest(count: float, rectified: bool, x: Part) -> Passed:
     """The largest of `count` normal values of one unit, independent but for what all its values have in common; with
     `rectified`, of their positive parts. Its gain is the probability that the largest is positive."""
-    import numpy as np
-
     shared = Part(x.mean, x.common, 0.0)
-    places, weights = _quadrature(shared, (0.0,))
+    places, weights = _quadrature(shared, (0.0,)) if shared.deviation else ([0.0], [1.0])
     points, density = _quadrature(Part(0.0, 1.0, 0.0), (0.0,))
-    below = np.array([0.5 * erfc(-point / sqrt(2)) for point in points.tolist()])
-    density = count * density * below ** (count - 1)
-    density = density / density.sum()
+    below = [0.5 * erfc(-point / sqrt(2)) for point in points]
+    density = _to_shares([weight * share ** (count - 1) for weight, share in zip(density, below, strict=True)])
     own = sqrt(max(0.0, x.second - x.common))
-    values = (x.mean + shared.deviation * places)[:, None] + own * points[None, :]
-    active = float(weights @ ((values > 0) @ density))
-    values = np.maximum(values, 0) if rectified else values
-    given = values @ density
-    part = Part(float(weights @ given), float(weights @ (values**2 @ density)), float(weights @ given**2))
-    return Passed(part, active)
+    rows = [[x.mean + shared.deviation * place + own * point for point in points] for place in places]
+    active = [sum(share for share, value in zip(density, row, strict=True) if value > 0) for row in rows]
+    rows = [[max(0.0, value) for value in row] for row in rows] if rectified else rows
+    means = [_dot(density, row) for row in rows]
+    seconds = [_dot(density, [value**2 for value in row]) for row in rows]
+    part = Part(_dot(weights, means), _dot(weights, seconds), _dot(weights, [mean**2 for mean in means]))
+    return Passed(part, _dot(weights, active))
 
 
 def _correlation(x: Part) -> float:
@@ -133,26 +133,43 @@ def _correlation(x: Part) -> float:
     return min(1.0, max(0.0, rho))
 
 
-def _quadrature(x: Part, bends: Sequence[float]) -> tuple[NDArray[Any], NDArray[Any]]:
+def _quadrature(x: Part, bends: Sequence[float]) -> tuple[list[float], list[float]]:
     """Standard normal points and their weights, on panels between the bends of a function of x."""
-    import numpy as np
-
     scale = x.deviation or 1.0
     inner = sorted({min(REACH, max(-REACH, (bend - x.mean) / scale)) for bend in bends})
-    edges = np.array([-REACH, *inner, REACH])
-    nodes, weights = _legendre()
-    half = np.diff(edges)[:, None] / 2
-    points = (edges[:-1, None] + half * (nodes + 1)).ravel()
-    weights = (half * weights).ravel() * np.exp(-(points**2) / 2)
-    return points, weights / weights.sum()
+    points, weights = [], []
+    for low, high in pairwise((-REACH, *inner, REACH)):
+        half = (high - low) / 2
+        for node, weight in _legendre():
+            points.append(low + half * (node + 1))
+            weights.append(half * weight * exp(-(points[-1] ** 2) / 2))
+    return points, _to_shares(weights)
+
+
+def _to_shares(weights: Sequence[float]) -> list[float]:
+    total = sum(weights)
+    return [weight / total for weight in weights]
+
+
+def _dot(a: Sequence[float], b: Sequence[float]) -> float:
+    return sum(map(mul, a, b))
 
 
 @lru_cache(maxsize=1)
-def _legendre() -> tuple[NDArray[Any], NDArray[Any]]:
-    import numpy as np
+def _legendre() -> tuple[tuple[float, float], ...]:
+    """The nodes and weights of Gauss's rule on [-1, 1]; its own, since numpy takes longer to import than this does."""
+    return tuple(_find_node(-cos(pi * (4 * i + 3) / (4 * POINTS + 2))) for i in range(POINTS))
 
-    nodes, weights = np.polynomial.legendre.leggauss(POINTS)
-    return nodes, weights
+
+def _find_node(x: float) -> tuple[float, float]:
+    """The root of the Legendre polynomial near x by Newton's method, and its weight."""
+    for _ in range(5):  # from so near each step doubles the digits
+        before, value = 1.0, x
+        for order in range(1, POINTS):
+            before, value = value, ((2 * order + 1) * x * value - order * before) / (order + 1)
+        slope = POINTS * (x * value - before) / (x**2 - 1)
+        x -= value / slope
+    return x, 2 / ((1 - x**2) * slope**2)
 
 
 def _hermite(points: NDArray[Any]) -> NDArray[Any]:

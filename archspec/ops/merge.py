@@ -5,8 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from dataclasses import replace
 from itertools import accumulate
-from math import prod
-from typing import ClassVar
+from typing import ClassVar, TypeAlias
 
 from archspec.ops.base import Draw, Op, OpError, Saved, Shape, Span, count_draws, in_words
 from archspec.ops.gaussian import Part
@@ -20,6 +19,12 @@ from archspec.ops.moments import (
     multiply,
     standard,
 )
+
+
+Gains: TypeAlias = tuple[tuple[int, float], ...]
+"""Runs of channels, and what each is multiplied by."""
+
+ONE: Gains = ((1, 1.0),)
 
 
 class Merge(Op):
@@ -66,7 +71,8 @@ class Mul(Merge):
 
     def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Span | None, ...]:
         extents = [x.space[axis] for x in xs]
-        return tuple(span if extent == max(extents) else None for extent in extents)
+        largest = max(extents)
+        return tuple(span if extent == largest else None for extent in extents)
 
     def shares(self, *xs: Shape, training: bool) -> bool:
         return len(xs) == 1
@@ -74,14 +80,15 @@ class Mul(Merge):
     def saved(self, *xs: Shape, batch: int, needs: tuple[bool, ...]) -> Saved:
         """Multiplied one after the other, each product with a gradient keeps the other factor: an operand, or what the
         ones before it made."""
-        kept, products = set(), 0
+        kept, products, before, wanted = set(), 0, xs[0], needs[0]
         for i in range(1, len(xs)):
-            if any(needs[:i]):
+            if wanted:
                 kept.add(i)
             if needs[i] and i == 1:
                 kept.add(0)
             elif needs[i]:
-                products += self.infer(*xs[:i]).elements
+                products += before.elements
+            before, wanted = self.infer(before, xs[i]), wanted or needs[i]
         return Saved(tuple(sorted(kept)), values=batch * products)
 
     def moments(self, *xs: Moments) -> Moments:
@@ -89,12 +96,11 @@ class Mul(Merge):
 
     def gradients(self, gradient: Gradient, *xs: Moments) -> tuple[Gradient, ...]:
         """Times the squares of the other factors; what was repeated gathers from all its copies."""
-        return tuple(self._send(gradient, i, xs) for i in range(len(xs)))
-
-    def _send(self, gradient: Gradient, i: int, xs: tuple[Moments, ...]) -> Gradient:
-        others = [x.runs for k, x in enumerate(xs) if k != i]
-        gains = [(n, prod(part.second for part in parts)) for n, parts in align(*others)] if others else [(1, 1.0)]
-        return gather_copies(gradient.by(gains, exact=False), xs[i])
+        squares: list[Gains] = [tuple((n, part.second) for n, part in x.runs) for x in xs]
+        before = accumulate(squares[:-1], _times, initial=ONE)
+        after = [*accumulate(squares[:0:-1], _times, initial=ONE)][::-1]
+        gains = map(_times, before, after)
+        return tuple(gather_copies(gradient.by(gain, exact=False), x) for gain, x in zip(gains, xs, strict=True))
 
 
 class Mean(Merge):
@@ -194,6 +200,10 @@ class Input(Op):
     def moments(self, *xs: Moments, **sizes: int) -> Moments:
         """Standard normal values."""
         return standard(self.infer(**sizes))
+
+
+def _times(a: Gains, b: Gains) -> Gains:
+    return tuple((n, x * y) for n, (x, y) in align(a, b))
 
 
 def _one_shape(op: Merge, xs: tuple[Shape, ...]) -> Shape:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from math import prod
+from operator import mul
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from archspec.ops.axis import Axis, blend
@@ -18,6 +19,7 @@ from archspec.ops.base import Shape
 from archspec.ops.gaussian import Part
 
 T = TypeVar("T", bound=tuple[float, ...])
+V = TypeVar("V", "Moments", "Gradient")
 Runs: TypeAlias = tuple[tuple[int, T], ...]
 """Numbers of channels, in order, and what each of them has."""
 
@@ -53,7 +55,7 @@ class Moments:
 
     @property
     def channels(self) -> int:
-        return sum(count for count, _ in self.runs)
+        return count_channels(self.runs)
 
     @property
     def shape(self) -> Shape:
@@ -98,7 +100,8 @@ class Gradient:
         return average(self.runs).second
 
     def times(self, gain: float, **changes: Any) -> Gradient:
-        return self.by(((sum(n for n, _ in self.runs), gain),), **changes)
+        runs = tuple([(n, _flow(gain * flow.second)) for n, flow in self.runs])
+        return replace(self, runs=runs, **changes)
 
     def by(self, gains: Iterable[tuple[int, float]], *, at_rectifier: bool = False, **changes: Any) -> Gradient:
         """Each channel times a gain of its own; `at_rectifier`, of what was lifted for it."""
@@ -130,14 +133,18 @@ def _flow(second: float) -> Flow:
     return Flow(second, second)
 
 
+def count_channels(runs: Runs[Any]) -> int:
+    return sum([count for count, _ in runs])
+
+
 def average(runs: Runs[T]) -> T:
     """The mean over all channels, number by number."""
     if len(runs) == 1:
         return runs[0][1]
-    total = sum(count for count, _ in runs)
-    columns = zip(*(part for _, part in runs), strict=True)
+    total = count_channels(runs)
     weights = [count / total for count, _ in runs]
-    return _like(runs[0][1], (sum(map(float.__mul__, weights, column)) for column in columns))
+    columns = zip(*[part for _, part in runs], strict=True)
+    return _like(runs[0][1], [sum(map(mul, weights, column)) for column in columns])
 
 
 def join(runs: Iterable[tuple[int, T]]) -> Runs[T]:
@@ -166,8 +173,14 @@ def cut(runs: Runs[T], first: int, count: int) -> Runs[T]:
 
 def align(*tables: Runs[Any]) -> Iterator[tuple[int, tuple[Any, ...]]]:
     """Runs of channels in which each table has one entry; a table of a single channel holds for all."""
-    channels = max(sum(n for n, _ in runs) for runs in tables)
-    wide = [runs if sum(n for n, _ in runs) == channels else ((channels, runs[0][1]),) for runs in tables]
+    sums = [count_channels(runs) for runs in tables]
+    channels = max(sums)
+    wide = [runs if own == channels else ((channels, runs[0][1]),) for own, runs in zip(sums, tables, strict=True)]
+    counts = [n for n, _ in max(wide, key=len)]
+    if all(len(runs) == 1 or counts == [n for n, _ in runs] for runs in wide):
+        columns = [[part for _, part in runs] * (len(counts) // len(runs)) for runs in wide]
+        yield from zip(counts, zip(*columns, strict=True), strict=True)
+        return
     places, left = [0] * len(wide), [runs[0][0] for runs in wide]
     while channels:
         step = min(left)
@@ -208,7 +221,7 @@ def add_up(
     )
     return Moments(
         runs,
-        _blend_axes(distinct, [operand.whole.second for operand in distinct]),
+        _blend_axes(distinct, lambda operand: operand.whole.second),
         exact=all(operand.exact for operand in distinct) and _unrelated(distinct),
         normal=all(operand.normal for operand in distinct),
     )
@@ -223,11 +236,10 @@ def _quadratic(counts: Sequence[int], parts: Sequence[tuple[float, float]], squa
 
 def concatenate(operands: Sequence[Moments]) -> Moments:
     """The channels of all, in order."""
-    weights = [operand.channels * operand.whole.second for operand in operands]
     few = sum(len(operand.runs) for operand in operands) <= MOST_RUNS
     return Moments(
         join(run for operand in operands for run in operand.runs),
-        _blend_axes(operands, weights),
+        _blend_axes(operands, lambda operand: operand.channels * operand.whole.second),
         exact=few and all(operand.exact for operand in operands),
         normal=all(operand.normal for operand in operands),
     )
@@ -269,11 +281,14 @@ def sum_gradients(gradients: Sequence[Gradient]) -> Gradient:
     runs = join(
         (n, Flow(*map(sum, zip(*flows, strict=True)))) for n, flows in align(*(gradient.runs for gradient in gradients))
     )
-    axes = _blend_axes(gradients, [gradient.second for gradient in gradients])
+    axes = _blend_axes(gradients, lambda gradient: gradient.second)
     return Gradient(runs, axes, exact=apart and all(gradient.exact for gradient in gradients))
 
 
-def _blend_axes(values: Sequence[Moments] | Sequence[Gradient], weights: Sequence[float]) -> tuple[Axis, ...]:
+def _blend_axes(values: Sequence[V], weigh: Callable[[V], float]) -> tuple[Axis, ...]:
+    if all(value.axes == values[0].axes for value in values):
+        return values[0].axes
+    weights = list(map(weigh, values))
     return tuple(blend(weights, axes) for axes in zip(*(value.axes for value in values), strict=True))
 
 

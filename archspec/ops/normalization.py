@@ -26,6 +26,10 @@ from archspec.ops.gaussian import Part
 from archspec.ops.moments import Gradient, Moments, Runs, align, join
 
 
+MANY = 32
+"""Values from which on it makes normal ones of normal ones: of two it makes 1 and -1, of so many is |x| 2% too large."""
+
+
 class Normalization(Pointwise):
     """Sets mean and variance, then scales and shifts each channel where `affine` is true; scales start at `start`."""
 
@@ -58,15 +62,18 @@ class Normalization(Pointwise):
         return (self.start**2 if self.affine else 1.0) / (variance + self.eps)
 
     def moments(self, x: Moments) -> Moments:
-        runs = join((n, self._normalize(part, level, x.shape)) for n, (part, level) in align(x.runs, self._levels(x)))
-        return replace(x, runs=runs, exact=x.exact or self._is_sharp(x), rectified=None)
+        shape = x.shape
+        runs = join((n, self._normalize(part, level, shape)) for n, (part, level) in align(x.runs, self._levels(x)))
+        normal = x.normal and self.counted(shape) >= MANY
+        return replace(x, runs=runs, exact=x.exact or self._is_sharp(x), normal=normal, rectified=None)
 
     def gradients(self, gradient: Gradient, x: Moments) -> tuple[Gradient, ...]:
         """What the gradient says of mean and deviation is lost, two of n dimensions; and of n normal values the inverse
         of the variance is expected n / (n - 3) times as large as of many."""
-        n = self.counted(x.shape)
+        shape = x.shape
+        n = self.counted(shape)
         kept = 1.0 if n == inf else max(0.0, n - 2) / max(1.0, n - 3)
-        gains = [(count, kept * self.factor(level, x.shape)) for count, level in self._levels(x)]
+        gains = [(count, kept * self.factor(level, shape)) for count, level in self._levels(x)]
         return (gradient.by(gains, exact=gradient.exact and x.exact and n == inf),)
 
     def _levels(self, x: Moments) -> Runs[Part]:
@@ -84,7 +91,8 @@ class Normalization(Pointwise):
 
     def _is_sharp(self, x: Moments) -> bool:
         """Whether eps does not matter, so that the result has the second moment that it should, whatever x has."""
-        return all(part.second - self.removed(part, x.shape)[0] > 1e4 * self.eps for _, part in self._levels(x))
+        shape = x.shape
+        return all(part.second - self.removed(part, shape)[0] > 1e4 * self.eps for _, part in self._levels(x))
 
     def elementwise(self, x: Shape) -> int:
         """Of each element the sum, the difference from the mean, its square and their sum, the division by the

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
 from itertools import accumulate
@@ -69,10 +70,14 @@ class MaxPool(Pool):
         return Saved((0,), indices=batch * self.infer(*xs).elements)
 
     def moments(self, x: Moments) -> Moments:
-        return _take_largest(x, self.kernel ** len(x.axes), tuple(axis for _, axis in _slide(self, x)))
+        return _take_largest(x, self._count(x), tuple(axis for _, axis in _slide(self, x)))
 
     def gradients(self, gradient: Gradient, x: Moments) -> tuple[Gradient, ...]:
-        return (_send_to_largest(gradient, x, self.kernel ** len(x.axes)),)
+        return (_send_to_largest(gradient, x, self._count(x)),)
+
+    def _count(self, x: Moments) -> float:
+        """How many values a window sees, on average: padding is none."""
+        return prod(count for count, _ in _slide(self, standard(x.shape)))
 
 
 class AvgPool(Pool):
@@ -140,10 +145,10 @@ class GlobalMaxPool(GlobalPool):
         return Saved((0,), indices=batch * xs[0].channels)
 
     def moments(self, x: Moments) -> Moments:
-        return _take_largest(x, x.positions, (Axis(1),) * len(x.axes))
+        return _take_largest(x, float(x.positions), (Axis(1),) * len(x.axes))
 
     def gradients(self, gradient: Gradient, x: Moments) -> tuple[Gradient, ...]:
-        return (_send_to_largest(gradient, x, x.positions),)
+        return (_send_to_largest(gradient, x, float(x.positions)),)
 
 
 class Upsample(Layer):
@@ -172,16 +177,16 @@ class Upsample(Layer):
             return ((lo // self.scale, hi // self.scale),)
         return (((2 * lo + 1 - self.scale) // (2 * self.scale), -((self.scale - 2 * hi - 1) // (2 * self.scale))),)
 
-    @property
-    def _square(self) -> float:
-        """Along one axis, the mean over positions of the sum of squared weights."""
+    def _square(self, axes: Sequence[Axis]) -> float:
+        """The mean over positions of the sum of squared weights; half of those at either end have one weight, of 1."""
         if self.mode == "nearest":
             return 1.0
         shares = [((2 * i + 1 - self.scale) / (2 * self.scale)) % 1 for i in range(min(self.scale, 1000))]
-        return sum(share**2 + (1 - share) ** 2 for share in shares) / len(shares)
+        inner = sum(share**2 + (1 - share) ** 2 for share in shares) / len(shares)
+        return prod(inner + (1 - inner) / axis.size for axis in axes)
 
     def moments(self, x: Moments) -> Moments:
-        square = self._square ** len(x.axes)
+        square = self._square(x.axes)
         return x.each(
             lambda part: part._replace(second=part.common + square * (part.second - part.common)),
             axes=tuple(axis.repeat(self.scale) for axis in x.axes),
@@ -191,7 +196,8 @@ class Upsample(Layer):
     def gradients(self, gradient: Gradient, x: Moments) -> tuple[Gradient, ...]:
         """The sum over the copies, taken as independent."""
         axes = tuple(axis.merge(self.scale) for axis in gradient.axes)
-        return (gradient.times((self.scale * self._square) ** len(x.axes), axes=axes, exact=False),)
+        gain = self.scale ** len(x.axes) * self._square(x.axes)
+        return (gradient.times(gain, axes=axes, exact=False),)
 
 
 class Flatten(Layer):
@@ -301,7 +307,7 @@ def _slide(op: Pool, x: Moments) -> list[tuple[float, Axis]]:
     return [axis.gather(op.window, size) for axis, size in zip(x.axes, op.infer(x.shape).space, strict=True)]
 
 
-def _take_largest(x: Moments, count: int, axes: tuple[Axis, ...]) -> Moments:
+def _take_largest(x: Moments, count: float, axes: tuple[Axis, ...]) -> Moments:
     """The largest of so many positions, which are taken to share no more than samples do. Where the values are positive
     parts, of what they are the positive parts of."""
     before, rectified = x.rectified or x, x.rectified is not None
@@ -309,7 +315,7 @@ def _take_largest(x: Moments, count: int, axes: tuple[Axis, ...]) -> Moments:
     return replace(x, runs=runs, axes=axes, exact=False, normal=False, fresh=None, rectified=None)
 
 
-def _send_to_largest(gradient: Gradient, x: Moments, count: int) -> Gradient:
+def _send_to_largest(gradient: Gradient, x: Moments, count: float) -> Gradient:
     """Each value goes to one position; where the values are positive parts, almost always to a positive one."""
     share = prod(axis.size for axis in gradient.axes) / x.positions
     sent = gradient.times(share, axes=tuple(Axis(axis.size) for axis in x.axes), exact=False)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -109,12 +110,20 @@ def _read_block_name(value: Any) -> str:
     return value
 
 
+def _check_line(text: str) -> str:
+    """What a terminal shows as it is: no escape sequence, and nothing that turns the direction of writing."""
+    if not text.isprintable():
+        raise ValueError("should be one line without control characters")
+    return text
+
+
 _WORD = {"type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_]*$"}
 Dimensions: TypeAlias = Annotated[
     tuple[Any, ...],
     PlainValidator(_read_dimensions),
     WithJsonSchema({"type": "array", "items": {"type": ["integer", "string"]}, "minItems": 1, "maxItems": 4}),
 ]
+Line: TypeAlias = Annotated[str, AfterValidator(_check_line)]
 Version: TypeAlias = Annotated[Literal[1], BeforeValidator(_read_version)]
 SizeName: TypeAlias = Annotated[str, BeforeValidator(_read_size_name), Field(pattern="^[A-Z]$")]
 Size: TypeAlias = Annotated[int, BeforeValidator(_read_size)]
@@ -229,9 +238,9 @@ class Document(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
     archspec: Version = Field(description="Version of the language.")
-    name: str | None = Field(None, description="Name of the network; the file's name unless given.", max_length=200)
+    name: Line | None = Field(None, description="Name of the network; the file's name unless given.", max_length=200)
     description: str | None = None
-    source: str | None = Field(None, description="Who published the network, in short.", max_length=200)
+    source: Line | None = Field(None, description="Who published the network, in short.", max_length=200)
     extends: str | None = Field(None, description="Another spec, whose params, sizes and defaults this one replaces.")
     params: dict[Variable, Param] = Field(
         default_factory=dict, description="Values that a caller may override.", max_length=MAX_NAMES

@@ -93,6 +93,8 @@ def read_file(path: Path, name: str) -> Marked:
             _refuse("unreadable", "this is a directory, not a spec", start)
         if path.exists() and not path.is_file():
             _refuse("unreadable", "this is not a regular file", start)
+        if path.is_file() and path.suffix.lower() == ".onnx":
+            _refuse("unreadable", "this is an ONNX model, not a spec", start)
         with path.open("rb") as file:
             raw = file.read(MAX_BYTES + 1)
     except OSError as error:

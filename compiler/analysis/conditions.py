@@ -198,7 +198,7 @@ def _step(value: Any, rest: str, path: str) -> tuple[Any, str]:
     index = _INDEX.match(rest) if isinstance(value, list) else None
     if index is None:
         before = path.removesuffix(rest).rstrip(".")
-        raise ConditionError(f"'{path}': {before} is {_describe(value)}{_list_keys(value, before)}")
+        raise ConditionError(f"'{path}': {before or 'an analysis'} is {_describe(value)}{_list_keys(value, before)}")
     if not -len(value) <= int(index[1]) < len(value):
         raise ConditionError(f"'{path}': there are {len(value)} entries, so no {index[0]}")
     return value[int(index[1])], rest[index.end() :].removeprefix(".")
@@ -206,6 +206,8 @@ def _step(value: Any, rest: str, path: str) -> tuple[Any, str]:
 
 def _say_unknown(value: Mapping[str, Any], rest: str, path: str) -> str:
     word = re.split(r"[.\[]", rest, maxsplit=1)[0]
+    if rest == path and word in ALIASES:
+        return f"'{word}' stands for {ALIASES[word]} and nothing in it: write {ALIASES[word].partition('.')[0]}.…"
     known = [*value] if rest != path else [*ALIASES, *value, *PARTS]
     listing = ", ".join(list(dict.fromkeys(known))[:MOST_KEYS]) + (", …" if len(known) > MOST_KEYS else "")
     before = path.removesuffix(rest).rstrip(".")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from archspec.ops import Input, Shape, Span
+from compiler.analysis.readings import Readings
 from compiler.graph import Graph, Node
 
 MAX_WAYS = 64
@@ -11,14 +14,14 @@ MAX_PHASES = 64
 """Positions from each of which it is looked for, behind upsampling."""
 
 
-def clip_back(graph: Graph, id: str, axis: int) -> dict[str, Span]:
+def clip_back(graph: Graph, readings: Mapping[str, Readings], id: str, axis: int) -> dict[str, Span]:
     """By input, the run along an axis that the middle position of a node sees, cut at the ends of every map between."""
     middle = (graph[id].shape.space[axis] - 1) // 2
     runs: dict[str, Span] = {id: (middle, middle)}
     for node in _upwards(graph, id):
         if node.id not in runs or isinstance(node.op, Input):
             continue
-        for operand, shape, run in _read(node, graph, axis, runs[node.id]):
+        for operand, shape, run in _read(node, graph, readings, axis, runs[node.id]):
             if axis < shape.rank:
                 whole = (0, shape.space[axis] - 1)
                 found = whole if run is None or node.op.sees_all else (max(run[0], 0), min(run[1], whole[1]))
@@ -28,7 +31,9 @@ def clip_back(graph: Graph, id: str, axis: int) -> dict[str, Span]:
     return {name: runs[name] for name in graph.inputs if name in runs}
 
 
-def narrow_back(graph: Graph, id: str, axis: int, phases: int, input: str) -> int | None:
+def narrow_back(
+    graph: Graph, readings: Mapping[str, Readings], id: str, axis: int, phases: int, input: str
+) -> int | None:
     """The fewest positions of an input, from the first to the last, that one of a node's first `phases` positions sees
     by a single path; what is seen through a whole map is left aside. None where too many runs would have to be kept, or
     too many positions asked.
@@ -38,17 +43,19 @@ def narrow_back(graph: Graph, id: str, axis: int, phases: int, input: str) -> in
     """
     if phases > MAX_PHASES:
         return None
-    found = [_narrow_one(graph, id, axis, position, input) for position in range(phases)]
+    found = [_narrow_one(graph, readings, id, axis, position, input) for position in range(phases)]
     return None if None in found else min((size for size in found if size), default=None)
 
 
-def _narrow_one(graph: Graph, id: str, axis: int, position: int, input: str) -> int | None:
+def _narrow_one(
+    graph: Graph, readings: Mapping[str, Readings], id: str, axis: int, position: int, input: str
+) -> int | None:
     runs: dict[str, set[Span]] = {id: {(position, position)}}
     for node in _upwards(graph, id):
         if isinstance(node.op, Input):
             continue
         for own in runs.pop(node.id, ()):
-            for operand, shape, run in _read(node, graph, axis, own):
+            for operand, shape, run in _read(node, graph, readings, axis, own):
                 if axis < shape.rank and run is not None and run[0] <= run[1]:
                     _keep(runs.setdefault(operand, set()), run)
         if any(len(kept) > MAX_WAYS for kept in map(runs.get, node.carriers) if kept):
@@ -73,8 +80,12 @@ def _upwards(graph: Graph, id: str) -> list[Node]:
     return nodes[next(place for place, node in enumerate(nodes) if node.id == id) :: -1]
 
 
-def _read(node: Node, graph: Graph, axis: int, run: Span) -> list[tuple[str, Shape, Span | None]]:
+def _read(
+    node: Node, graph: Graph, readings: Mapping[str, Readings], axis: int, run: Span
+) -> list[tuple[str, Shape, Span | None]]:
     """Each operand that carries signal, its shape, and what is read of it; None where that is the whole map."""
+    if readings[node.id].axes[axis].passes:
+        return [(operand, graph[operand].shape, run) for operand in node.carriers]
     shapes = graph.operands(node)
     found = node.op.reads(axis, run, *shapes) if axis < node.shape.rank else (None,) * len(shapes)
     return list(zip(node.carriers, shapes, found, strict=False))

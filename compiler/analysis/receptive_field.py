@@ -16,14 +16,15 @@ from fractions import Fraction
 from math import lcm
 from typing import Any, TypeAlias
 
-from archspec.ops import Input, Shape, Span
+from archspec.ops import Input, Span
 from compiler.analysis.lookback import clip_back, narrow_back
+from compiler.analysis.readings import MAX_TURN, Reading, Readings, find_readings, is_even
 from compiler.graph import Graph, Node
 
-MAX_TURN = 256
-"""Positions after which runs have to repeat; behind upsampling by 32 they do so after 32."""
 MAX_STRANDS = 8
 """Inputs and jumps that meet in one node."""
+MAX_WALKED = 1 << 20
+"""Nodes times outputs up to which the network is walked back from each output."""
 MAX_REACH = 1 << 62
 """Positions up to which a field is followed."""
 NOTHING: Span = (MAX_REACH, -MAX_REACH)
@@ -47,6 +48,9 @@ class Strand:
     def over(self, span: Span) -> Span:
         """From the first to the last that the positions of `span` see."""
         first, last = span
+        if len(self.runs) == 1 and first <= last:
+            ((lo, hi),) = self.runs
+            return lo + first * self.shift, hi + last * self.shift
         count = min(len(self.runs), last - first + 1)  # a whole turn from either end holds the extremes
         if count < 1:
             return NOTHING
@@ -55,9 +59,9 @@ class Strand:
     @property
     def centre(self) -> Fraction:
         """Where the middle of position 0's run lies, all positions of a turn averaged."""
-        jump = Fraction(self.shift, len(self.runs))
-        middles = [Fraction(lo + hi, 2) - jump * i for i, (lo, hi) in enumerate(self.runs) if lo <= hi]
-        return sum(middles, Fraction(0)) / len(middles) if middles else Fraction(0)
+        turn = len(self.runs)
+        middles = [turn * (lo + hi) - 2 * i * self.shift for i, (lo, hi) in enumerate(self.runs) if lo <= hi]
+        return Fraction(sum(middles), 2 * turn * (len(middles) or 1))
 
     def repeat(self, count: int) -> Strand:
         """The same with `count` positions in a turn, a multiple of those it has."""
@@ -105,14 +109,15 @@ class OutputField:
     """The field of the last node before an output whose positions still have a place in the input."""
 
     field: Field
-    clipped: tuple[Span, ...]
+    clipped: tuple[Span | None, ...]
     """The input positions that the middle position of the map really sees: what padding and borders cut off is not
-    among them, what is seen through a whole map is. At an end the gaps of a dilated kernel may hide a few of them."""
+    among them, what is seen through a whole map is. At an end the gaps of a dilated kernel may hide a few of them.
+    None where it was not looked for: a large network has too many outputs."""
     narrowest: tuple[int | None, ...]
-    """The size by the path that sees least. None where it was not found: too many ways differ."""
+    """The size by the path that sees least. None where it was not found: too many ways differ, or as above."""
 
     def to_dict(self) -> dict[str, Any]:
-        more = {"clipped": [list(span) for span in self.clipped], "narrowest": list(self.narrowest)}
+        more = {"clipped": [span and list(span) for span in self.clipped], "narrowest": list(self.narrowest)}
         return self.field.to_dict() | more
 
 
@@ -152,6 +157,7 @@ class ReceptiveField:
     graph: Graph = field(repr=False, compare=False)
     views: Mapping[str, tuple[View, ...]] = field(repr=False, compare=False)
     """What each node sees, by axis."""
+    readings: Mapping[str, Readings] = field(repr=False, compare=False)
 
     def of(self, id: str) -> tuple[Field, ...]:
         """The fields of a node, one for each input that its positions have a place in."""
@@ -171,58 +177,76 @@ class ReceptiveField:
 def measure_receptive_field(graph: Graph) -> ReceptiveField:
     """The receptive field of every node. The graph's sizes matter where a whole map is seen, and in `clipped`."""
     rank = max((node.shape.rank for node in graph), default=0)
+    readings = find_readings(graph)
     views: dict[str, tuple[View, ...]] = {}
+    alike: set[str] = set()  # nodes before which nothing tells one axis from another
     unmeasured = []
     for node in graph:
-        views[node.id] = tuple(_look(node, graph, axis, views) for axis in range(rank))
+        same = readings[node.id].alike if node.inputs else is_even(node.shape)
+        if same and node.shape.rank in (0, rank) and alike.issuperset(node.carriers):
+            alike.add(node.id)
+        looks = [_look(node, graph, axis, readings, views) for axis in range(min(rank, 1) if node.id in alike else rank)]
+        views[node.id] = (*looks,) * (rank if node.id in alike else 1)
         if not all(map(_is_bounded, views[node.id])):
             unmeasured.append(node.id)
             views[node.id] = (View(),) * rank
-    seen = {name: _last_placed(graph, id, views) for name, id in graph.outputs.items()}
+    last = _find_last_placed(graph, views)
+    ends = {name: last[id] for name, id in graph.outputs.items()}
     outputs = {
-        name: tuple(_describe(graph, id, views[id], input) for input in _inputs_seen(views[id])) if id else ()
-        for name, id in seen.items()
+        name: tuple(
+            _describe(graph, readings, id, views[id], input, alike=id in alike) for input in _inputs_seen(views[id])
+        )
+        if id
+        else ()
+        for name, id in ends.items()
     }
-    before = set().union(*(_ancestors(graph, id) for id in seen.values() if id))
-    everywhere = tuple(node.id for node in graph if node.id in before and _sees_all(node, graph))
+    before = _ancestors(graph, filter(None, ends.values()))
+    everywhere = tuple(node.id for node in graph if node.id in before and _sees_all(node, graph, readings))
     misaligned = tuple(merge for node in graph for merge in _compare_operands(node, views))
-    return ReceptiveField(outputs, misaligned, everywhere, tuple(unmeasured), graph, views)
+    return ReceptiveField(outputs, misaligned, everywhere, tuple(unmeasured), graph, views, readings)
 
 
-def _look(node: Node, graph: Graph, axis: int, views: Mapping[str, tuple[View, ...]]) -> View:
+def _look(
+    node: Node, graph: Graph, axis: int, readings: Mapping[str, Readings], views: Mapping[str, tuple[View, ...]]
+) -> View:
     """What a node sees along an axis, by what its operands see."""
     if isinstance(node.op, Input):
         return View({(node.id, Fraction(1)): Strand(((0, 0),), 1)} if axis < node.shape.rank else {})
-    shapes = graph.operands(node)
+    reading = readings[node.id].axes[axis]
+    if reading.passes and len(node.carriers) == 1:
+        return views[node.carriers[0]][axis]
     strands: dict[StrandKey, Strand] = {}
     fixed: dict[str, Span] = {}
-    placed = _runs_read(node, shapes, axis, (0, 0))
     for position, operand in enumerate(node.carriers):
-        view = views[operand][axis]
+        view, placed = views[operand][axis], reading.turn[0][position] is not None
         for input, span in view.fixed.items():
             fixed[input] = _hull((span, fixed.get(input, NOTHING)))
-        if placed[position] is None or node.op.sees_all:
+        if not placed or node.op.sees_all:
             for (input, _), strand in view.strands.items():
-                fixed[input] = _hull((strand.over((0, shapes[position].space[axis] - 1)), fixed.get(input, NOTHING)))
-        if placed[position] is not None:
-            _add_strands(strands, node, shapes, axis, position, view)
+                whole = (0, graph[operand].shape.space[axis] - 1)
+                fixed[input] = _hull((strand.over(whole), fixed.get(input, NOTHING)))
+        if placed:
+            _add_strands(strands, reading, position, view)
     return View(strands, fixed)
 
 
-def _add_strands(
-    strands: dict[StrandKey, Strand], node: Node, shapes: tuple[Shape, ...], axis: int, position: int, view: View
-) -> None:
+def _add_strands(strands: dict[StrandKey, Strand], reading: Reading, position: int, view: View) -> None:
     """Add what a node sees through the operand at `position`."""
-    pace = node.op.pace(axis)
     for (input, jump), strand in view.strands.items():
-        key = (input, jump * pace)
-        turn = _turn(strand, pace)
-        if turn > MAX_TURN:
-            strands[key] = GIVEN_UP
-            continue
-        runs = (_runs_read(node, shapes, axis, (i, i))[position] or NOTHING for i in range(turn))
-        found = Strand(tuple(map(strand.over, runs)), int(turn * key[1]))
+        key = (input, jump * reading.pace)
+        found = strand if reading.passes else _see_through(reading, position, strand)
         strands[key] = _unite(strands[key], found) if key in strands else found
+
+
+def _see_through(reading: Reading, position: int, strand: Strand) -> Strand:
+    """A strand as it is seen through the operand at `position`."""
+    pace = reading.pace
+    turn = _turn(strand, pace)
+    if turn > MAX_TURN:
+        return GIVEN_UP
+    runs = [reading.run(position, i) or NOTHING for i in range(turn)]
+    passed = turn // pace.denominator * pace.numerator  # positions of the operand: a whole number of its turns
+    return Strand(tuple(map(strand.over, runs)), passed // len(strand.runs) * strand.shift)
 
 
 def _turn(strand: Strand, pace: Fraction) -> int:
@@ -238,14 +262,6 @@ def _unite(first: Strand, second: Strand) -> Strand:
         return GIVEN_UP
     pairs = zip(first.repeat(turn).runs, second.repeat(turn).runs, strict=True)
     return Strand(tuple(map(_hull, pairs)), first.repeat(turn).shift)
-
-
-def _runs_read(node: Node, shapes: tuple[Shape, ...], axis: int, span: Span) -> tuple[Span | None, ...]:
-    """What a node reads of each operand; the whole map where one of the two has no such axis."""
-    if axis >= node.shape.rank:
-        return (None,) * len(shapes)
-    found = node.op.reads(axis, span, *shapes)
-    return tuple(run if axis < shape.rank else None for run, shape in zip(found, shapes, strict=True))
 
 
 def _hull(spans: Iterable[Span]) -> Span:
@@ -289,12 +305,19 @@ def _longest(runs: Iterable[Span]) -> int:
     return max(max(0, hi - lo + 1) for lo, hi in runs)
 
 
-def _describe(graph: Graph, id: str, views: tuple[View, ...], input: str) -> OutputField:
-    """The field of the node before an output, with what takes a walk back to find."""
-    axes = range(graph[id].shape.rank)
-    clipped = tuple(clip_back(graph, id, axis).get(input, (0, -1)) for axis in axes)
-    narrowest = tuple(narrow_back(graph, id, axis, _phases(graph[id], views[axis], axis), input) for axis in axes)
-    return OutputField(_measure(graph[id], views, input), clipped, narrowest)
+def _describe(
+    graph: Graph, readings: Mapping[str, Readings], id: str, views: tuple[View, ...], input: str, *, alike: bool
+) -> OutputField:
+    """The field of the node before an output, with what takes a walk back to find: one where its axes are alike."""
+    node, own = graph[id], _measure(graph[id], views, input)
+    rank = node.shape.rank
+    if len(graph) * len(graph.outputs) > MAX_WALKED:
+        return OutputField(own, (None,) * rank, (None,) * rank)
+    axes, times = range(1 if alike else rank), rank if alike else 1
+    clipped = tuple(clip_back(graph, readings, id, axis).get(input, (0, -1)) for axis in axes)
+    phases = [_phases(node, views[axis], axis) for axis in axes]
+    narrowest = tuple(narrow_back(graph, readings, id, axis, n, input) for axis, n in zip(axes, phases, strict=True))
+    return OutputField(own, clipped * times, narrowest * times)
 
 
 def _phases(node: Node, view: View, axis: int) -> int:
@@ -302,16 +325,21 @@ def _phases(node: Node, view: View, axis: int) -> int:
     return min(node.shape.space[axis], lcm(*(len(strand.runs) for strand in view.strands.values())))
 
 
-def _last_placed(graph: Graph, id: str, views: Mapping[str, tuple[View, ...]]) -> str | None:
-    """The last node before an output, itself included, whose positions have a place in an input."""
-    before = _ancestors(graph, id)
-    placed = (node.id for node in reversed(list(graph)) if node.id in before and node.shape.rank)
-    return next((id for id in placed if any(view.strands for view in views[id])), None)
+def _find_last_placed(graph: Graph, views: Mapping[str, tuple[View, ...]]) -> dict[str, str | None]:
+    """For each node the last one before it, itself included, whose positions have a place in an input."""
+    order = {id: place for place, id in enumerate(graph.nodes)}
+    found: dict[str, str | None] = {}
+    for node in graph:
+        before = (last for last in map(found.get, node.carriers) if last)
+        placed = node.shape.rank and any(view.strands for view in views[node.id])
+        found[node.id] = node.id if placed else max(before, key=order.__getitem__, default=None)
+    return found
 
 
-def _ancestors(graph: Graph, id: str) -> set[str]:
-    """The nodes whose signal reaches a node, itself included."""
-    found, waiting = {id}, [id]
+def _ancestors(graph: Graph, ids: Iterable[str]) -> set[str]:
+    """The nodes whose signal reaches one of these, themselves included."""
+    found = set(ids)
+    waiting = [*found]
     while waiting:
         news = set(graph[waiting.pop()].carriers) - found
         found |= news
@@ -319,11 +347,10 @@ def _ancestors(graph: Graph, id: str) -> set[str]:
     return found
 
 
-def _sees_all(node: Node, graph: Graph) -> bool:
-    shapes = graph.operands(node)
-    if isinstance(node.op, Input) or not any(shape.rank for shape in shapes):
+def _sees_all(node: Node, graph: Graph, readings: Mapping[str, Readings]) -> bool:
+    if isinstance(node.op, Input) or not any(shape.rank for shape in graph.operands(node)):
         return False
-    return node.op.sees_all or all(run is None for run in _runs_read(node, shapes, 0, (0, 0)))
+    return node.op.sees_all or all(run is None for run in readings[node.id].axes[0].turn[0])
 
 
 def _compare_operands(node: Node, views: Mapping[str, tuple[View, ...]]) -> list[Misalignment]:

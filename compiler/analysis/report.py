@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from archspec.ops import Shape
-from compiler.analysis.cost import Cost, measure_cost
+from compiler.analysis.answers import Answers
+from compiler.analysis.cost import Cost
 from compiler.analysis.paths.counting import Paths, count_paths
 from compiler.analysis.unknown import find_unknown
 from compiler.graph import Graph
@@ -72,42 +73,42 @@ def analyze(
     `spec` is what the graph was made of, whose comments `lint` reads. `by_length`: see `count_paths`; `batch`,
     `precision` and `optimizer`: see `measure_memory`.
     """
+    answers, paths = Answers(graph), count_paths(graph, by_length=by_length)
+    training = {"batch": batch, "precision": precision, "optimizer": optimizer}
     return Report(
         name=graph.name,
         sizes=graph.sizes,
         inputs={name: node.shape for name, node in graph.inputs.items()},
         outputs={name: graph[id].shape for name, id in graph.outputs.items()},
-        cost=measure_cost(graph),
-        paths=count_paths(graph, by_length=by_length),
+        cost=answers.cost,
+        paths=paths,
         unknown=find_unknown(graph),
-        **_answer(graph, spec, wanted, {"batch": batch, "precision": precision, "optimizer": optimizer}),
+        **_answer(answers, paths, spec, wanted, training),
     )
 
 
-def _answer(graph: Graph, spec: Spec | None, wanted: Collection[str], training: Mapping[str, Any]) -> dict[str, Any]:
+def _answer(
+    answers: Answers, paths: Paths, spec: Spec | None, wanted: Collection[str], training: Mapping[str, Any]
+) -> dict[str, Any]:
     """The parts that are wanted; each is imported by itself, since most callers want none."""
-    answers: dict[str, Any] = {}
+    parts: dict[str, Any] = {}
     if "receptive_field" in wanted:
-        from compiler.analysis.receptive_field import measure_receptive_field
-
-        answers["receptive_field"] = measure_receptive_field(graph)
+        parts["receptive_field"] = answers.receptive_field
     if "memory" in wanted:
         from compiler.analysis.memory import measure_memory
 
-        answers["memory"] = measure_memory(graph, **training)
+        parts["memory"] = measure_memory(answers.graph, **training)
     if "variance" in wanted:
-        from compiler.analysis.signal import predict_signal
-
-        answers["variance"] = predict_signal(graph)
+        parts["variance"] = answers.signal
     if "gradient" in wanted:
-        from compiler.analysis.paths.gradient import predict_path_gradient
+        from compiler.analysis.paths.gradient import weigh_paths
 
-        answers["gradient"] = predict_path_gradient(graph)
+        parts["gradient"] = weigh_paths(answers.signal, paths)
     if "lint" in wanted:
-        from compiler.analysis.lint import lint_graph
+        from compiler.analysis.lint import Subject, look_over
 
-        answers["lint"] = lint_graph(graph, spec)
-    return answers
+        parts["lint"] = look_over(Subject(answers, spec))
+    return parts
 
 
 def _to_data(part: Any) -> Any:

@@ -9,10 +9,11 @@ and back.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
-from math import isfinite, sqrt
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from math import sqrt
+from typing import Any, TypeAlias
 
 from archspec.ops.gaussian import Part
 from archspec.ops.moments import Gradient, Moments, standard, sum_gradients, unit_gradient
@@ -24,6 +25,8 @@ LARGEST = 1e100
 FP16_LARGEST = 65_504.0
 FP16_SMALLEST = 2.0**-24
 """The smallest number above zero, a subnormal one."""
+Sent: TypeAlias = tuple[Gradient | None, ...]
+
 DEVIATIONS = 6
 """How far from the mean values are looked for: of a normal value one in 500 million is further."""
 
@@ -79,6 +82,37 @@ class Signal:
     gradient_overflow: Exit | None
     gradient_underflow: Exit | None
     growth: tuple[Growth, ...]
+    graph: Graph = field(repr=False, compare=False)
+    values: Mapping[str, Moments | None] = field(repr=False, compare=False)
+    gradients: Mapping[str, Gradient | None] = field(repr=False, compare=False)
+    sent: Mapping[str, Sent] = field(repr=False, compare=False)
+    """What arrives of a node's gradient at each operand that carries signal."""
+
+    @cached_property
+    def gains(self) -> Mapping[str, tuple[float, ...] | None]:
+        """For each node what it passes on of its gradient's energy (second moment times elements) to each operand that
+        carries signal; None where no law is known.
+
+        Where the signal is not followed, standard normal values and gradients of one size stand for it.
+        """
+        gains = ((node, self._measure_gains(place, node)) for place, node in enumerate(self.graph))
+        return {node.id: passed if len(passed) == len(node.carriers) else None for node, passed in gains}
+
+    def _measure_gains(self, place: int, node: Node) -> tuple[float, ...]:
+        """The gains of a node; fewer than it has operands where no law is known."""
+        gradient, sent = self.gradients[node.id], self.sent[node.id]
+        second = gradient.second if gradient else 0.0
+        operands = [self.values[id] for id in node.inputs]
+        if gradient is None or second <= 0 or None in operands:
+            gradient, second = (gradient, second) if second > 0 else (unit_gradient(node.shape), 1.0)
+            operands = [self.values[id] or standard(self.graph[id].shape) for id in node.inputs]
+            sent = _send(node, gradient, operands, place)
+        energy = second * node.shape.elements
+        return tuple(
+            part.second * self.graph[id].shape.elements / energy
+            for id, part in zip(node.carriers, sent, strict=True)
+            if part
+        )
 
     def __getitem__(self, id: str) -> NodeSignal:
         return next(node for node in self.nodes if node.id == id)
@@ -97,7 +131,7 @@ class Signal:
 def predict_signal(graph: Graph) -> Signal:
     """Predict the signal of a network at initialization; see above for what is assumed."""
     values = _walk_forward(graph)
-    gradients = _walk_back(graph, values)
+    gradients, sent = _walk_back(graph, values)
     nodes = tuple(_describe(node, values[node.id], gradients[node.id]) for node in graph)
     blocks = find_blocks(graph)
     back = tuple(reversed(nodes))
@@ -111,28 +145,11 @@ def predict_signal(graph: Graph) -> Signal:
         gradient_overflow=_find_exit((n for n in back if _overflows(0.0, n.gradient_second_moment)), blocks, True),
         gradient_underflow=_find_exit((n for n in back if _underflows(n.gradient_second_moment)), blocks, True),
         growth=fit_growth(results),
+        graph=graph,
+        values=values,
+        gradients=gradients,
+        sent=sent,
     )
-
-
-def predict_gains(graph: Graph) -> dict[str, tuple[float, ...] | None]:
-    """For each node what it passes on of its gradient's energy (second moment times elements) to each operand that
-    carries signal; None where no law is known.
-
-    Where the signal is not followed, standard normal values and gradients of one size stand for it.
-    """
-    values = _walk_forward(graph)
-    gradients = _walk_back(graph, values)
-    gains: dict[str, tuple[float, ...] | None] = {}
-    for place, node in enumerate(graph):
-        gradient = gradients[node.id]
-        if gradient is None or gradient.second <= 0:
-            gradient = unit_gradient(node.shape)
-        operands: list[Moments | None] = [values[id] or standard(graph[id].shape) for id in node.inputs]
-        sent = zip(node.carriers, _send(node, gradient, operands, place), strict=True)
-        energy = gradient.second * node.shape.elements
-        passed = [part.second * graph[id].shape.elements / energy for id, part in sent if part]
-        gains[node.id] = tuple(passed) if len(passed) == len(node.carriers) else None
-    return gains
 
 
 def find_blocks(graph: Graph) -> dict[str, str]:
@@ -160,18 +177,21 @@ def _walk_forward(graph: Graph) -> dict[str, Moments | None]:
     return values
 
 
-def _walk_back(graph: Graph, values: Mapping[str, Moments | None]) -> dict[str, Gradient | None]:
-    """The gradient at each node; zero where none arrives."""
+def _walk_back(
+    graph: Graph, values: Mapping[str, Moments | None]
+) -> tuple[dict[str, Gradient | None], dict[str, Sent]]:
+    """The gradient at each node, zero where none arrives, and what it sends to its operands."""
     arriving: dict[str, list[Gradient | None]] = {id: [] for id in graph.nodes}
     for id in graph.outputs.values():
         arriving[id].append(unit_gradient(graph[id].shape))
     gradients: dict[str, Gradient | None] = {}
+    sent: dict[str, Sent] = {}
     for place, node in reversed(list(enumerate(graph))):
         gradient = gradients[node.id] = _gather(node, arriving.pop(node.id))
-        sent = _send(node, gradient, [values[id] for id in node.inputs], place)
-        for id, part in zip(node.carriers, sent, strict=True):
+        sent[node.id] = _send(node, gradient, [values[id] for id in node.inputs], place)
+        for id, part in zip(node.carriers, sent[node.id], strict=True):
             arriving[id].append(part)
-    return gradients
+    return gradients, sent
 
 
 def _gather(node: Node, arriving: list[Gradient | None]) -> Gradient | None:
@@ -182,9 +202,7 @@ def _gather(node: Node, arriving: list[Gradient | None]) -> Gradient | None:
     return total if _is_followed(total.runs) else None
 
 
-def _send(
-    node: Node, gradient: Gradient | None, operands: list[Moments | None], place: int
-) -> tuple[Gradient | None, ...]:
+def _send(node: Node, gradient: Gradient | None, operands: Sequence[Moments | None], place: int) -> Sent:
     """What arrives at each operand that carries signal."""
     if gradient is None or None in operands or not node.inputs:
         return (None,) * len(node.carriers)
@@ -193,7 +211,7 @@ def _send(
 
 
 def _is_followed(runs: Iterable[tuple[int, tuple[float, ...]]]) -> bool:
-    return all(isfinite(number) and abs(number) <= LARGEST for _, part in runs for number in part)
+    return all([abs(number) <= LARGEST for _, part in runs for number in part])  # which no NaN is
 
 
 def _describe(node: Node, value: Moments | None, gradient: Gradient | None) -> NodeSignal:

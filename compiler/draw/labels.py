@@ -39,7 +39,7 @@ def label_op(op: Op, last: Op, rank: int) -> str:
     words = [" ".join([*window, fields[main]])] if main and not kernel and fields[main] != "None" else window
     stride = getattr(op, "stride", None)
     usual = (None, 1) if op.kind.startswith("conv") else (None, kernel)
-    words += [f"/{stride}"] if stride not in usual else []
+    words += [f"stride {stride}" if op.kind == "conv_transpose" else f"/{stride}"] if stride not in usual else []
     said = {"kernel", "stride", op.main, *SILENT}
     words += [f"{name} = {fields[name]}" for name, value in _chosen(op) if name not in said and value not in USUAL]
     return ", ".join(words)
@@ -69,6 +69,12 @@ def in_short(count: float) -> str:
         if count >= size:
             return f"{count / size:.{2 if count < 10 * size else 1 if count < 100 * size else 0}f} {unit}"
     return f"{count:g}"
+
+
+def bytes_in_short(count: float) -> str:
+    """Three digits and a unit: 1.38 kB, 384 B."""
+    text = in_short(count)
+    return f"{text}B" if text[-1].isalpha() else f"{text} B"
 
 
 def cut(text: str, width: int = WIDEST) -> str:

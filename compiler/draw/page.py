@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from archspec.errors import ArchspecError
 from compiler.analysis.unknown import find_unknown
 from compiler.draw.facts import list_facts, name_stage
-from compiler.draw.labels import cut, in_short, write_count
+from compiler.draw.labels import bytes_in_short, cut, in_short, write_count
 from compiler.draw.nested import Nested
 from compiler.draw.picture import Picture
 from compiler.draw.theme import COLOURS, LEGEND
@@ -117,10 +117,12 @@ def _list_headlines(picture: Picture, report: Report | None) -> Iterator[tuple[s
     field, memory = data.get("receptive_field") or {}, data.get("memory") or {}
     if field.get("size"):
         stride = "×".join(map(str, field.get("stride", ())))
-        yield "receptive field", "×".join(map(str, field["size"])), f"stride {stride}"
+        name = next(name for name, fields in field["outputs"].items() if fields)
+        of = f", of {name}" if len(field["outputs"]) > 1 else ""
+        yield "receptive field", "×".join(map(str, field["size"])), f"stride {stride}{of}"
     for key, name in (("inference_peak_bytes", "inference peak"), ("training_saved_bytes", "saved for training")):
         if memory.get(key):
-            yield name, f"{in_short(memory[key])}B", f"{memory[key]:,} bytes"
+            yield name, bytes_in_short(memory[key]), f"{memory[key]:,} bytes"
     if report.lint is not None:
         yield "lint", f"{len(report.lint):,}", "finding" if len(report.lint) == 1 else "findings"
 

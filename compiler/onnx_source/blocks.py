@@ -27,7 +27,16 @@ from archspec.ops import (
 from compiler.analysis.paths.counting import find_gates
 from compiler.dominators import find_dominators
 from compiler.graph import Graph, Node
-from compiler.onnx_source.ops import Convolution, Cut, PadEdges, Pool, Resample, Rows, TransposedConvolution
+from compiler.onnx_source.ops import (
+    Convolution,
+    Cut,
+    DepthToSpace,
+    PadEdges,
+    Pool,
+    Resample,
+    Rows,
+    TransposedConvolution,
+)
 
 SHORTCUT: tuple[type[Op], ...] = (
     *(Conv, Convolution, Linear, Rows, Normalization, Scale, Dropout, Concat),
@@ -35,7 +44,7 @@ SHORTCUT: tuple[type[Op], ...] = (
 )
 """What a shortcut may pass and stay one: projections, norms, pooling and padding, but no activation."""
 
-ENLARGING: tuple[type[Op], ...] = (Upsample, Resample, ConvTranspose, TransposedConvolution)
+ENLARGING: tuple[type[Op], ...] = (Upsample, Resample, DepthToSpace, ConvTranspose, TransposedConvolution)
 """What no block holds: a skip around it is that of an encoder and decoder."""
 
 MOST_STEPS = 100

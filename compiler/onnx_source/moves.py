@@ -12,15 +12,16 @@ from archspec.ops import Shape
 from compiler.graph import Graph, Node
 from compiler.onnx_source.ops import DepthToSpace, Foreign, Rearrange, ShuffleChannels, SpaceToDepth
 
-MOST_PIECES = 5
-MOST_NUMBERS = 1 << 24
+MOST_PIECES = 8
+MOST_NUMBERS = 1 << 22
 """Numbers that are moved in all to see where they go; what comes later stays in pieces."""
 
 
 def join_moves(graph: Graph) -> Graph:
-    """One operation where a chain of reshapes and transpositions leaves positions where they were, or makes blocks of
-    them channels, or channels blocks: found by where the numbers go."""
+    """One operation, or none, where a chain of reshapes and transpositions leaves positions where they were, or makes
+    blocks of them channels, or channels blocks: found by where the numbers go."""
     joined: dict[str, Node] = {}
+    renamed: dict[str, str] = {}
     gone: set[str] = set()
     spent = 0
     for node in graph:
@@ -28,15 +29,21 @@ def join_moves(graph: Graph) -> Graph:
         x = graph[node.inputs[0]].shape if chain else node.shape
         for length in range(len(chain), 1, -1):
             last = chain[length - 1]
-            if last.shape.rank != x.rank or not x.rank or spent + x.elements > MOST_NUMBERS:
+            block = _compare(x, last.shape)
+            if not block or spent + x.elements > MOST_NUMBERS:
                 continue
             spent += x.elements
-            op = _identify(x, last.shape, _move(x, chain[:length]))
-            if op:
+            places = _move(x, chain[:length])
+            if x == last.shape and bool((places.reshape(-1) == np.arange(x.elements)).all()):
+                renamed[last.id] = node.inputs[0]
+            elif op := _identify(x, last.shape, block, places):
                 joined[last.id] = replace(last, op=op, inputs=node.inputs)
-                gone |= {piece.id for piece in chain[: length - 1]}
-                break
-    return graph.with_nodes(joined.get(node.id, node) for node in graph if node.id not in gone)
+            else:
+                continue
+            gone |= {piece.id for piece in chain[: length - 1]}
+            break
+    kept = (joined.get(node.id, node) for node in graph if node.id not in gone | renamed.keys())
+    return graph.with_nodes(kept, renamed)
 
 
 def _follow(graph: Graph, first: Node) -> list[Node]:
@@ -67,16 +74,22 @@ def _move(x: Shape, chain: Sequence[Node]) -> NDArray[np.intp]:
     return places
 
 
-def _identify(x: Shape, shape: Shape, places: NDArray[np.intp]) -> Foreign | None:
-    sources = np.unravel_index(places, x)[1:]
-    owns = np.indices(shape, sparse=True)[1:]
-    if x.space == shape.space:
-        stay = all(bool((source == own).all()) for source, own in zip(sources, owns, strict=True))
-        return ShuffleChannels(gives=shape) if stay else None
-    block = max(x.space[0] // shape.space[0], shape.space[0] // x.space[0])
-    kind: type[SpaceToDepth | DepthToSpace] = SpaceToDepth if x.space > shape.space else DepthToSpace
-    larger, smaller = (x, shape) if kind is SpaceToDepth else (shape, x)
-    fine, coarse = (sources, owns) if kind is SpaceToDepth else (owns, sources)
-    fits = all(size == part * block for size, part in zip(larger.space, smaller.space, strict=True))
-    inside = fits and all(bool((a // block == b).all()) for a, b in zip(fine, coarse, strict=True))
-    return kind.of(tuple(shape), block) if inside else None
+def _compare(x: Shape, shape: Shape) -> int:
+    """How many times finer one map is than the other, the same along each axis; 0 where it is not."""
+    if x.rank != shape.rank or not x.rank:
+        return 0
+    large, small = sorted((x.space, shape.space), reverse=True)
+    block = large[0] // small[0]
+    return block if all(size == part * block for size, part in zip(large, small, strict=True)) else 0
+
+
+def _identify(x: Shape, shape: Shape, block: int, places: NDArray[np.intp]) -> Foreign | None:
+    """What gives each place its number from these places of a value of shape `x`."""
+    sources, owns = np.unravel_index(places, x)[1:], np.indices(shape, sparse=True)[1:]
+    fine, coarse = (sources, owns) if x.space > shape.space else (owns, sources)
+    if not all(bool((a // block == b).all()) for a, b in zip(fine, coarse, strict=True)):
+        return None
+    if block == 1:
+        return ShuffleChannels(gives=tuple(shape))
+    kind = SpaceToDepth if x.space > shape.space else DepthToSpace
+    return kind(gives=tuple(shape), block=block)

@@ -112,16 +112,32 @@ class Pool(Sliding):
         return Saved((0,), indices=batch * prod(self.gives) if self.function == "max" else 0)
 
 
-class SpaceToDepth(Sliding):
+class SpaceToDepth(Foreign):
     """Each block of positions becomes one, its numbers channels."""
 
     moves: ClassVar[bool] = True
 
-    @classmethod
-    def of(cls, gives: Extents, block: int) -> SpaceToDepth:
-        """With blocks of one extent along all axes."""
-        same, ones, none = (tuple([number] * (len(gives) - 1)) for number in (block, 1, 0))
-        return cls(gives=gives, kernel=same, strides=same, begins=none, dilations=ones)
+    block: int
+
+    def pace(self, axis: int) -> Fraction:
+        return Fraction(self.block)
+
+    def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Span | None, ...]:
+        return ((span[0] * self.block, (span[1] + 1) * self.block - 1),)
+
+
+class DepthToSpace(Foreign):
+    """Each position becomes a block of positions, out of its channels."""
+
+    moves: ClassVar[bool] = True
+
+    block: int
+
+    def pace(self, axis: int) -> Fraction:
+        return Fraction(1, self.block)
+
+    def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Span | None, ...]:
+        return ((span[0] // self.block, span[1] // self.block),)
 
 
 class Convolution(Sliding):
@@ -332,18 +348,6 @@ class Resample(Foreign):
                 return ceil(place - half)
             case _:
                 return floor(place + half)
-
-
-class DepthToSpace(Resample):
-    """Each position becomes a block of positions, out of its channels."""
-
-    moves: ClassVar[bool] = True
-
-    @classmethod
-    def of(cls, gives: Extents, block: int) -> DepthToSpace:
-        rank = len(gives) - 1
-        steps, offsets = (Fraction(1, block),) * rank, (Fraction(0),) * rank
-        return cls(gives=gives, function="depth_to_space", steps=steps, offsets=offsets, taps=0)
 
 
 class Tied(Op):

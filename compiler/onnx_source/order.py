@@ -11,8 +11,8 @@ from archspec.errors import ArchspecError
 from compiler.onnx_source.names import name_node
 
 
-def sort_nodes(path: Path, graph: onnx.GraphProto) -> list[onnx.NodeProto]:
-    """The nodes in topological order, which is the file's own where that is one.
+def sort_nodes(path: Path, graph: onnx.GraphProto) -> list[tuple[int, onnx.NodeProto]]:
+    """The nodes in topological order, which is the file's own where that is one, each with its number in the file.
 
     Raises ArchspecError where a name is computed twice or never, or nodes read each other in a circle.
     """
@@ -21,7 +21,7 @@ def sort_nodes(path: Path, graph: onnx.GraphProto) -> list[onnx.NodeProto]:
     given = {item.name for item in (*graph.input, *graph.initializer)} | {""}
     given |= {item.values.name for item in graph.sparse_initializer}
     done: set[int] = set()
-    order: list[onnx.NodeProto] = []
+    order: list[tuple[int, onnx.NodeProto]] = []
     for start in range(len(nodes)):
         stack = [] if start in done else [(start, _find_needs(path, nodes[start], makers, given))]
         waiting = {start}
@@ -31,7 +31,7 @@ def sort_nodes(path: Path, graph: onnx.GraphProto) -> list[onnx.NodeProto]:
             if need is None:
                 stack.pop()
                 done.add(here)
-                order.append(nodes[here])
+                order.append((here, nodes[here]))
             elif need in waiting:
                 numbers = [number for number, _ in stack]
                 circle = [*numbers[numbers.index(need) :][:6], need]

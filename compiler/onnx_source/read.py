@@ -66,11 +66,10 @@ class Reader:
 
     def read(self) -> Graph:
         order = sort_nodes(self.path, self.model.graph)
-        lines = {id(node): line for line, node in enumerate(self.model.graph.node, start=1)}
         self._read_stored()
         self._read_inputs()
-        for node in order:
-            self._line = lines[id(node)]
+        for number, node in order:
+            self._line = number + 1
             self._read_node(node)
         name = next((item.value for item in self.model.metadata_props if item.key == NAME), self.path.stem)
         sizes = {dim: self._inputs.sizes[dim] for node in self.nodes.values() for dim in _letters(node.op)}
@@ -91,10 +90,13 @@ class Reader:
         return id
 
     def hold(self, stored: Mapping[str, Constant]) -> frozenset[str]:
-        """Which of these stored tensors an earlier node holds; from now on this one holds the others."""
-        held = frozenset(name for name, item in stored.items() if item.name in self._holders)
-        self._holders.update(item.name for item in stored.values())
-        return held
+        """Which of these stored tensors are held already; from now on this node holds the others."""
+        held = set()
+        for name, item in stored.items():
+            if item.name in self._holders:
+                held.add(name)
+            self._holders.add(item.name)
+        return frozenset(held)
 
     def straighten(self, value: Value) -> Value:
         """The transposition of a value to the axes of the file, one for all readers."""
@@ -172,9 +174,7 @@ class Reader:
     def _find_shape(self, call: Call, name: str) -> Extents:
         shape = self._shapes.find(name)
         if shape is None:
-            call.fail(
-                f"the shape of '{name[:80]}' is unknown: write the file with the shapes of its values (value_info)"
-            )
+            call.fail(f"nothing says the shape of '{name[:80]}'; write the file with the shapes of its values")
         return shape
 
     def _leave_unread(self, call: Call) -> list[Operand]:

@@ -1,4 +1,4 @@
-"""What exporters write in pieces, put together again: activations, norms and biases."""
+"""What exporters write in pieces, put together again: activations, norms, biases, shuffles."""
 
 from __future__ import annotations
 
@@ -36,6 +36,7 @@ from archspec.ops import (
 )
 from compiler.dominators import find_dominators
 from compiler.graph import Graph, Node
+from compiler.onnx_source.moves import join_moves
 from compiler.onnx_source.ops import Convolution, Elementwise, Rearrange, Rows, Tied, tie
 
 Numbers: TypeAlias = NDArray[np.float64]
@@ -44,11 +45,13 @@ POINTS = np.linspace(-8, 8, 65)
 """Where functions are compared: none of those below agree at all of them."""
 MOST_PIECES = 12
 """Nodes that one activation is written in; the tanh form of GELU takes nine."""
+MOST_TRIES = 100_000
+"""Groups of nodes that are looked at; a network of 1,000 nodes has a few hundred."""
 
 
 def recognize(graph: Graph) -> Graph:
-    """The same network with its activations, group norms and biases in one piece each."""
-    return join_biases(join_group_norms(join_activations(graph)))
+    """The same network with its activations, group norms, biases and shuffles in one piece each."""
+    return join_moves(join_biases(join_group_norms(join_activations(graph))))
 
 
 _erf = np.vectorize(math.erf, otypes=[np.float64])
@@ -89,6 +92,8 @@ KNOWN: tuple[tuple[Layer, Numbers], ...] = (
     ),
 )
 
+CURVES = np.array([known for _, known in KNOWN])
+
 
 def join_activations(graph: Graph) -> Graph:
     """One activation where a few operations on one value compute the same: they are compared by their values."""
@@ -96,9 +101,13 @@ def join_activations(graph: Graph) -> Graph:
     outputs = set(graph.outputs.values())
     joined: dict[str, Node] = {}
     gone: set[str] = set()
+    tries = 0
     for node in reversed(list(graph)):
         start: str | None = None if node.id in gone or not _can_end(node) else dominators[node.id]
         for _ in range(MOST_PIECES):
+            tries += 1
+            if tries > MOST_TRIES:
+                break
             pieces = _collect(graph, node, start) if start else None
             if start is None or pieces is None:
                 break
@@ -140,14 +149,17 @@ def _collect(graph: Graph, last: Node, start: str) -> dict[str, Node] | None:
 
 def _identify(graph: Graph, start: str, pieces: Mapping[str, Node], last: Node) -> Layer | None:
     """The activation whose values these pieces give."""
+    if all(isinstance(piece.op, Scale | Shift) for piece in pieces.values()):
+        return None
     if len(pieces) == 1 and not isinstance(last.op, Elementwise):
         return None
     values = {start: POINTS}
     with np.errstate(all="ignore"):
         found = _compute(last, pieces, values)
-    if found is None:
-        return None
-    return next((op for op, known in KNOWN if np.allclose(found, known, rtol=1e-5, atol=1e-6)), None)
+        if found is None:
+            return None
+        same = (np.abs(found - CURVES) <= 1e-6 + 1e-5 * np.abs(CURVES)).all(1)
+    return next((op for (op, _), fits in zip(KNOWN, same, strict=True) if fits), None)
 
 
 def _compute(node: Node, pieces: Mapping[str, Node], values: dict[str, Numbers]) -> Numbers | None:

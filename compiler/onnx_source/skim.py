@@ -96,7 +96,8 @@ def _check_text(message: Message, path: Path) -> None:
     """Names that are no text come out as bytes, and would fit nowhere."""
     for field, value in message.ListFields():
         if field.type == FieldDescriptor.TYPE_STRING:
-            if isinstance(value, bytes) or any(isinstance(item, bytes) for item in value):
+            items = [value] if isinstance(value, str | bytes) else value
+            if any(isinstance(item, bytes) for item in items):
                 raise ArchspecError(
                     f"{path} is not an ONNX file, or it is damaged: its field '{field.name}' holds no text"
                 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -66,6 +67,11 @@ print("loaded", [name for name in {HEAVY!r} if name in sys.modules])
     assert done.stdout.splitlines()[-1] == "loaded []"
 
 
+def test_help_keeps_what_stands_in_brackets() -> None:
+    """rich would read `[x]` as markup."""
+    assert "y = x + f1[x] + f2[x + f1[x]] + …" in archspec("unravel", "--help")
+
+
 def test_the_bound_is_elaborations() -> None:
     from archspec.cli import options
     from compiler.elaborate import MAX_NODES
@@ -114,6 +120,13 @@ def test_check_reports_every_mistake_with_its_place(tmp_path: Path) -> None:
         (("show", "resnet18", "--size", "H=x"), 2, "whole number"),
         (("show", "resnet18", "--set", "classes"), 2, "NAME=VALUE"),
         (("analyze", "resnet18", "--max-nodes", "10"), 1, "more than 10 nodes"),
+        (("analyze", "resnet18", "--precision", "int3"), 2, "'int3' is not one of 'fp32'"),
+        (("analyze", "resnet18", "--batch", "9" * 400), 2, "less than or equal to"),
+        (("analyze", "resnet18", "--measure"), 2, "goes with --variance or --gradient"),
+        (("analyze", "resnet18", "--every"), 2, "goes with --variance"),
+        (("analyze", "nowhere.onnx", "--all", "--measure"), 2, "of a spec"),
+        (("unravel", "mlp", "-o", "paths.png"), 2, "name it FILE.svg, found 'paths.png'"),
+        (("report", "mlp", "-o", "report.pdf"), 2, "name it FILE.html"),
         (("frobnicate",), 2, "No such command"),
         (("train", "resnet_digits", "--data", "digit"), 1, "did you mean 'digits'?"),
         (("train", "resnet20", "--data", "digits"), 1, "takes 3×8×8; the images of digits are 1×8×8"),
@@ -243,6 +256,36 @@ def test_names_are_printed_as_they_are(tmp_path: Path) -> None:
         np.save(tmp_path / name, np.ones((1, 100), np.float32))
     output = archspec("run", "m.onnx", *names, cwd=tmp_path)
     assert all(name in output for name in names)
+
+
+def test_a_name_with_an_escape_sequence_is_refused(tmp_path: Path) -> None:
+    for name in ("\\e[31mred", "\\u202eder"):
+        text = f'archspec: 1\nname: "{name}"\ninputs: {{x: [3]}}\nnetwork: [relu]\n'
+        (tmp_path / "net.yaml").write_text(text, encoding="utf-8")
+        output = archspec("analyze", tmp_path / "net.yaml", expect=1)
+        assert "net.yaml:2:7: error[bad-value]: `name` of a document should be one line" in output
+        assert "\x1b" not in output
+        assert "\u202e" not in output
+
+
+def test_a_model_is_no_spec(tmp_path: Path) -> None:
+    (tmp_path / "model.onnx").write_bytes(b"\x08\xff")
+    assert "this is an ONNX model, not a spec" in archspec("check", "model.onnx", expect=1, cwd=tmp_path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes in the file system")
+def test_what_is_no_regular_file_is_not_replaced(tmp_path: Path) -> None:
+    """As /dev/null, which root could replace."""
+    os.mkfifo(tmp_path / "pipe.svg")
+    assert "it is no regular file" in archspec("draw", "mlp", "-o", "pipe.svg", expect=1, cwd=tmp_path)
+    assert (tmp_path / "pipe.svg").is_fifo()
+
+
+def test_tables_keep_to_the_columns_that_are_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "70")
+    lines = archspec("analyze", "resnet18", "--paths", "--receptive-field", "--memory").splitlines()
+    assert max(map(len, lines)) <= 70
+    assert "repeat_0.i0.repeat_0.i0.basic_block_0" in "".join(lines).replace(" ", "")
 
 
 def test_a_full_disk_is_said_without_a_traceback() -> None:

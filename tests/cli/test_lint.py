@@ -76,6 +76,8 @@ def test_mistakes_of_one_spec_hide_nothing_of_the_next(tmp_path: Path) -> None:
     output = archspec("lint", wrong, biased, expect=1)
     assert "error[unknown-node]: unknown node 'rellu'; did you mean 'relu'?" in output
     assert "warning[bias-before-norm]" in output
+    assert "\n1 mistake; " in output
+    assert "\n1 finding; " in output
     rows = json.loads(archspec("lint", wrong, biased, "--json", expect=1))
     assert [row["code"] for row in rows] == ["unknown-node", "bias-before-norm"]
 

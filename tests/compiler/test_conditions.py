@@ -105,6 +105,7 @@ def test_any_text_is_read_or_refused(text: str) -> None:
         ("params <= 9999999^999", "a power is that of a whole number"),
         ("p" * 500 + " < 3", "a condition is KEY"),
         ("parms <= 5", "did you mean 'params'?"),
+        ("params.trainable <= 5", "'params' stands for parameters.trainable and nothing in it: write parameters.…"),
         ("macs.totl <= 5", "there is total, convention, conventions; did you mean 'total'?"),
         ("macs.total.x <= 5", "macs.total is the number 50100"),
         ("paths.op <= 5", "it has paths.op.total, paths.op.by_length"),

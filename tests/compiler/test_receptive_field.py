@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
+from itertools import product
 from typing import Any
 
 import pytest
@@ -190,6 +191,24 @@ def test_transposed_convolutions_with_gaps(kernel: int, stride: int, dilation: i
         assert seen.get("x0") == ([(lo, hi)] if lo <= hi else None)
 
 
+@pytest.mark.parametrize("stride", [1, 2, 3, 5])
+@pytest.mark.parametrize("dilation", [1, 2, 3, 7])
+def test_what_a_transposed_convolution_reads_by_enumeration(stride: int, dilation: int) -> None:
+    for kernel, padding, first, more in product((1, 2, 5), (0, 3), (-4, 0, 1, 6), (0, 1, 9)):
+        span = (first, first + more)
+        places = {i: [i * stride - padding + tap * dilation for tap in range(kernel)] for i in range(-60, 60)}
+        readers = [i for i, reached in places.items() if any(span[0] <= place <= span[1] for place in reached)]
+        op = ConvTranspose(out=1, kernel=kernel, stride=stride, dilation=dilation, padding=padding)
+        assert op.reads(0, span) == ((readers[0], readers[-1]) if readers else (1, 0),)
+
+
+def test_far_taps_of_a_transposed_convolution_are_found_at_once() -> None:
+    """Going through all input positions between them would take minutes."""
+    op = ConvTranspose(out=1, kernel=2, stride=2, dilation=10**9 + 1)
+    assert op.reads(0, (0, 0)) == ((0, 0),)
+    assert op.reads(0, (1, 1)) == ((-(10**9) // 2, -(10**9) // 2),)
+
+
 @st.composite
 def chains(draw: st.DrawFn) -> Graph:
     """Up to five layers on a long signal, and sums of two ways of one length."""
@@ -329,6 +348,17 @@ def test_what_repeats_too_late_is_given_up_and_said() -> None:
 def test_too_many_phases_have_no_narrowest_path() -> None:
     found = only_field(signal([{"upsample": lookback.MAX_PHASES + 1}, {"conv": 2}], 2))
     assert (found.field.size, found.narrowest) == ((2,), (None,))
+
+
+def test_of_too_many_outputs_only_the_theory_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    network: list[Any] = [{"conv": 2}, {"output": "first"}, {"conv": 2}, {"output": "second"}]
+    monkeypatch.setattr(receptive_field, "MAX_WALKED", 6)  # three nodes, two outputs
+    assert [field.clipped for (field,) in signal(network).outputs.values()] == [((30, 32),), ((29, 33),)]
+    monkeypatch.setattr(receptive_field, "MAX_WALKED", 5)
+    found = signal(network)
+    assert [field.field.size for (field,) in found.outputs.values()] == [(3,), (5,)]
+    assert [field.clipped for (field,) in found.outputs.values()] == [(None,), (None,)]
+    json.dumps(found.to_dict(), allow_nan=False)
 
 
 def test_operations_of_the_caller_read_their_own_position() -> None:

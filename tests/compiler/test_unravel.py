@@ -258,6 +258,11 @@ def test_inputs_come_together_nowhere() -> None:
     assert found.text == "a + b"
 
 
+def test_an_output_that_is_an_input_is_named() -> None:
+    document = {"archspec": 1, "inputs": {"x": [4]}, "network": [{"output": "same"}, "relu", {"output": "other"}]}
+    assert [found.text for found in unravel(graph_from(document)).expressions] == ["x", "f1[x]"]
+
+
 @pytest.mark.parametrize("name", sorted(zoo_specs()))
 def test_every_network_unravels_into_its_paths(name: str) -> None:
     """Where no gate and no block lies inside a body, every path of the graph is one of the skeleton."""

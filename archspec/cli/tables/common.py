@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable
 
@@ -10,9 +11,9 @@ from rich.table import Table
 
 from archspec.cli.options import any_digits
 from archspec.ops import Shape
-from compiler.draw.labels import in_short
+from compiler.draw.labels import bytes_in_short, in_short
 
-__all__ = ["PLAIN_WIDTH", "console", "exactly", "in_short", "new_table", "shape_text"]
+__all__ = ["PLAIN_WIDTH", "bytes_in_short", "console", "exactly", "in_short", "new_table", "shape_text"]
 
 PLAIN_WIDTH = 120
 """Columns where the output goes to a file or a pipe, and nobody said otherwise."""
@@ -20,7 +21,8 @@ PLAIN_WIDTH = 120
 
 def console() -> Console:
     """What it prints stands there as it is: names from files are no markup."""
-    return Console(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
+    given = sys.stdout.isatty() or "COLUMNS" in os.environ
+    return Console(highlight=False, markup=False, emoji=False, width=None if given else PLAIN_WIDTH)
 
 
 def exactly(count: int) -> str:

@@ -7,7 +7,7 @@ from itertools import groupby
 
 from rich.console import Console
 
-from archspec.cli.tables.common import in_short, new_table, shape_text
+from archspec.cli.tables.common import bytes_in_short, in_short, new_table, shape_text
 from compiler.analysis.cost import CONVENTIONS, Cost
 
 
@@ -25,7 +25,7 @@ def print_cost(cost: Cost, out: Console) -> None:
         _print_parts("residual and dense bodies, each with its shortcut and merge", _fold(cost), cost, out)
     out.print(
         f"intensity: operations for each byte moved, one sample in fp32; in all {in_short(cost.operations)} / "
-        f"{in_short(cost.moved())}B = {cost.intensity():.1f}",
+        f"{bytes_in_short(cost.moved())} = {cost.intensity():.1f}",
         style="dim",
     )
 

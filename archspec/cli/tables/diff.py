@@ -219,7 +219,8 @@ def _print_notes(diff: Diff, out: Console) -> None:
         _print_some([f"~ {name}: {a or 'none'} → {b or 'none'}" for name, (a, b) in diff.outputs.items()], out)
     if diff.renamed:
         a, b = next(iter(diff.renamed.items()))
-        out.print(f"\n{len(diff.renamed):,} nodes that both have are called otherwise, and so are their weights:")
+        called = "1 node that both have is" if len(diff.renamed) == 1 else f"{len(diff.renamed):,} nodes that both have are"
+        out.print(f"\n{called} called otherwise, and so are the weights:")
         out.print(f"{a} → {b}" + (", …" if len(diff.renamed) > 1 else ""), style="dim")
 
 

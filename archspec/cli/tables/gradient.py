@@ -31,7 +31,8 @@ def print_gradient(predicted: PathGradient, measured: MeasuredPathGradient | Non
     out.print(table)
     hidden = _count_lengths(predicted, measured) - len(rows)
     if hidden:
-        out.print(f"{hidden} more lengths carry less than {LEAST:.2%} of the energy each", style="dim")
+        noun = "length carries" if hidden == 1 else "lengths carry"
+        out.print(f"{hidden} more {noun} less than {LEAST:.2%} of the energy each", style="dim")
     out.print(f"predicted (an estimate): {_summarize(predicted.mean, predicted.effective)}", soft_wrap=True)
     if measured:
         sample = f"one network, seed {measured.seed}, batch {measured.batch}"
@@ -61,9 +62,11 @@ def _describe(length: int, predicted: PathGradient, measured: MeasuredPathGradie
 
 
 def _summarize(mean: float, effective: Effective) -> str:
-    run = f"{effective.first} to {effective.last}" if effective.first < effective.last else str(effective.first)
-    paths = "" if effective.paths is None else f", and are {_percent(effective.paths)} of the paths"
-    return f"mean length {mean:.2f}; lengths {run} carry {CARRIED:.0%} of the energy{paths}"
+    several = effective.first < effective.last
+    verb = "are" if several else "is"
+    run = f"lengths {effective.first} to {effective.last} carry" if several else f"length {effective.first} carries"
+    paths = "" if effective.paths is None else f", and {verb} {_percent(effective.paths)} of the paths"
+    return f"mean length {mean:.2f}; {run} {CARRIED:.0%} of the energy{paths}"
 
 
 def _percent(share: float) -> str:

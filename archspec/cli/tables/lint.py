@@ -15,17 +15,21 @@ from compiler.analysis.lint import CODES, Finding
 
 def print_findings(found: Iterable[tuple[str, Sequence[Diagnostic | Finding]]]) -> None:
     """The findings of several specs, or their mistakes, as plain lines, which editors and scripts can read."""
-    total = 0
+    mistakes = total = 0
     for name, findings in found:
+        mistakes += sum(isinstance(each, Diagnostic) for each in findings)
         total += len(findings)
         print("\n".join(map(str, findings)) if findings else f"{name}: ok")
-    if total:
-        print(f"\n{_count(total)}; `archspec explain CODE` says why, `# archspec: ignore[CODE]` silences one")
+    if mistakes:
+        print(f"\n{_count(mistakes, 'mistake')}; `archspec explain CODE` says what is meant")
+    if total > mistakes:
+        silence = "`archspec explain CODE` says why, `# archspec: ignore[CODE]` silences one"
+        print(f"\n{_count(total - mistakes, 'finding')}; {silence}")
 
 
 def print_lint(findings: Sequence[Finding], out: Console) -> None:
     """The findings as a part of a report."""
-    out.print(f"\nlint: {_count(len(findings)) if findings else 'nothing found'}", style="bold")
+    out.print(f"\nlint: {_count(len(findings), 'finding') if findings else 'nothing found'}", style="bold")
     for finding in findings:
         out.print(str(finding), soft_wrap=True)
 
@@ -58,5 +62,5 @@ def print_code(code: Code) -> None:
         out.print(f"\nTo silence it where it is meant: # archspec: ignore[{code.code}]", style="dim")
 
 
-def _count(number: int) -> str:
-    return f"{number:,} {'finding' if number == 1 else 'findings'}"
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun if number == 1 else f'{noun}s'}"

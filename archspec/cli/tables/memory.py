@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 from rich.table import Table
 
-from archspec.cli.tables.common import in_short, new_table
+from archspec.cli.tables.common import bytes_in_short, new_table
 from compiler.analysis.memory import Memory
 
 SHOWN = 8
@@ -29,7 +29,7 @@ def print_memory(memory: Memory, out: Console) -> None:
         ("", training.buffers, "buffers"),
         ("", training.total, "all of these"),
     ):
-        table.add_row(word, f"{size:,} B", f"{in_short(size)}B, {meaning}")
+        table.add_row(word, f"{size:,} B", f"{bytes_in_short(size)}, {meaning}")
     out.print(f"\nmemory for {samples} in {memory.precision}", style="bold")
     out.print(table)
     _print_peak(memory, out)

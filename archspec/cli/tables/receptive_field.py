@@ -42,7 +42,7 @@ def _print_field(name: str, output: OutputField, out: Console) -> None:
         ("narrowest path", _across("?" if size is None else size for size in output.narrowest), "of all ways"),
         (
             "middle position",
-            _across(f"{lo}–{hi}" for lo, hi in output.clipped),
+            _across(f"{span[0]}–{span[1]}" if span else "?" for span in output.clipped),
             "sees this, cut at the ends of the maps",
         ),
     ]

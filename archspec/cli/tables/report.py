@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from archspec.cli.tables.common import console, exactly, in_short, shape_text
+from archspec.cli.tables.common import bytes_in_short, console, exactly, in_short, shape_text
 from compiler.analysis.cost import CONVENTIONS
 from compiler.analysis.report import Report
 
@@ -88,7 +88,7 @@ def _print_summary(report: Report, batch: int, out: Console) -> None:
     table.add_row(
         "activations",
         f"{cost.activations:,}",
-        f"numbers of all results for one sample; {in_short(bytes_)}B in fp32 for {samples}",
+        f"numbers of all results for one sample; {bytes_in_short(bytes_)} in fp32 for {samples}",
     )
     largest = cost.largest
     table.add_row("largest", f"{largest.shape.elements:,}", f"{largest.shape} at {largest.id}")

@@ -13,6 +13,7 @@ from itertools import islice
 from archspec.errors import ArchspecError, suggest
 from archspec.spec.codes import Code
 from archspec.spec.load import Spec
+from compiler.analysis.answers import Answers
 from compiler.analysis.lint import hardware, layers, residuals, signals, space, unused
 from compiler.analysis.lint.comments import UNUSED, read_ignores, report_unused, silence
 from compiler.analysis.lint.finding import Finding, Hit, Rule
@@ -32,7 +33,7 @@ RULES: tuple[Rule, ...] = (
 CODES: dict[str, Code] = {code.code: code for code in (*RULES, UNUSED)}
 """Every code that a finding may have."""
 
-__all__ = ["CODES", "MAX_FINDINGS", "RULES", "Finding", "Hit", "Rule", "choose_codes", "lint_graph"]
+__all__ = ["CODES", "MAX_FINDINGS", "RULES", "Finding", "Hit", "Rule", "Subject", "choose_codes", "lint_graph", "look_over"]
 
 
 def lint_graph(
@@ -44,8 +45,12 @@ def lint_graph(
     Without, a place says little: messages begin with the name of a node.
     `select` and `ignore` choose codes: see `choose_codes`. Raises ArchspecError where one of them is no code.
     """
-    codes = choose_codes(select, ignore)
-    subject = Subject(graph, spec)
+    return look_over(Subject(Answers(graph), spec), select=select, ignore=ignore)
+
+
+def look_over(subject: Subject, *, select: Sequence[str] = (), ignore: Sequence[str] = ()) -> tuple[Finding, ...]:
+    """`lint_graph` of a graph of which more may be known already."""
+    codes, spec = choose_codes(select, ignore), subject.spec
     found = [finding for rule in RULES if rule.code in codes for finding in rule.find(subject)]
     if spec is None:
         found = list(map(_name_node, found))

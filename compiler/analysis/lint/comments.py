@@ -71,7 +71,8 @@ def report_unused(
 
 
 def _report(ignore: Ignore, message: str) -> Finding:
-    return Finding(UNUSED.code, message, UNUSED.remedy, ignore.comment.place)
+    remedy = UNUSED.remedy if ignore.code else "name one, or remove the comment"
+    return Finding(UNUSED.code, message, remedy, ignore.comment.place)
 
 
 def _tell_unknown(code: str, codes: Collection[str]) -> str:

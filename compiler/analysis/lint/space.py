@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
+from typing import TypeAlias
 
 from archspec.ops import Conv, OpError, Shape, Window
 from archspec.ops.resize import Pool
 from compiler.analysis.lint.finding import Hit, Rule, at_each_place
 from compiler.analysis.lint.subject import Subject
+from compiler.analysis.readings import Reading
 from compiler.graph import Graph, Node
+
+Sights: TypeAlias = tuple[tuple[Fraction, Fraction], ...]
+"""By axis how much of the input a position sees, and how far apart neighbours look."""
 
 MAX_SHAPES = 50_000
 """Shapes to infer in the search for sizes of which no pixel is lost."""
@@ -88,7 +93,7 @@ def _listed(rows: Iterable[Sequence[Fraction]]) -> str:
 
 def find_unproductive_convs(subject: Subject) -> Iterable[Hit]:
     spaces = {node.shape.space for node in subject.graph.inputs.values()}
-    blind = dict(_see_everything(subject.graph, *spaces)) if len(spaces) == 1 else {}
+    blind = dict(_see_everything(subject, *spaces)) if len(spaces) == 1 else {}
     if not blind:
         return
     (id, seen), (extents,) = next(iter(blind.items())), spaces
@@ -98,12 +103,14 @@ def find_unproductive_convs(subject: Subject) -> Iterable[Hit]:
     yield Hit(message, first.source.place, tuple(blind), first.source.calls)
 
 
-def _see_everything(graph: Graph, extents: Sequence[int]) -> Iterator[tuple[str, list[int]]]:
+def _see_everything(subject: Subject, extents: Sequence[int]) -> Iterator[tuple[str, list[int]]]:
     """The convolutions over several positions whose operand has a receptive field, by its narrowest path, as large as
     the input, with its size."""
-    reach: dict[str, tuple[tuple[Fraction, Fraction], ...]] = {}
-    for node in graph:
-        sights = [_look(node, i, reach[operand], extents, graph) for i, operand in enumerate(node.carriers)]
+    readings = subject.receptive_field.readings
+    reach: dict[str, Sights] = {}
+    for node in subject.graph:
+        operands = enumerate(node.carriers)
+        sights = [_look(readings[node.id].axes, i, reach[operand], extents) for i, operand in operands]
         reach[node.id] = min(sights) if sights else tuple((Fraction(1), Fraction(1)) for _ in extents)
         if isinstance(node.op, Conv) and node.op.kernel > 1:
             seen = [int(size) for size, _ in reach[node.inputs[0]]]
@@ -111,18 +118,14 @@ def _see_everything(graph: Graph, extents: Sequence[int]) -> Iterator[tuple[str,
                 yield node.id, seen
 
 
-def _look(
-    node: Node, position: int, seen: Sequence[tuple[Fraction, Fraction]], extents: Sequence[int], graph: Graph
-) -> tuple[tuple[Fraction, Fraction], ...]:
-    """By axis how much of the input a position sees through one operand, and how far apart neighbours look."""
+def _look(axes: Sequence[Reading], position: int, seen: Sights, extents: Sequence[int]) -> Sights:
+    """What a position sees through one operand."""
+    if all([reading.passes for reading in axes]):
+        return seen
     sights = []
-    for axis, ((size, jump), extent) in enumerate(zip(seen, extents, strict=True)):
-        whole = (Fraction(extent), jump)
-        if axis >= node.shape.rank:
-            sights.append(whole)
-            continue
-        run = node.op.reads(axis, (0, 0), *graph.operands(node))[position]
-        sights.append((size + (run[1] - run[0]) * jump, jump * node.op.pace(axis)) if run else whole)
+    for reading, (size, jump), extent in zip(axes, seen, extents, strict=False):
+        run = reading.turn[0][position]
+        sights.append((size + (run[1] - run[0]) * jump, jump * reading.pace) if run else (Fraction(extent), jump))
     return tuple(sights)
 
 

@@ -40,9 +40,10 @@ from archspec.ops import (
 )
 from archspec.spec.document import Block
 from archspec.spec.load import Spec
+from compiler.analysis.answers import Answers
 from compiler.analysis.lint.names import reach_blocks
-from compiler.analysis.receptive_field import ReceptiveField, measure_receptive_field
-from compiler.analysis.signal import Signal, predict_signal
+from compiler.analysis.receptive_field import ReceptiveField
+from compiler.analysis.signal import Signal
 from compiler.graph import Graph, Node
 
 KERNELS = (Conv, ConvTranspose, Linear)
@@ -71,8 +72,20 @@ class Ways:
 class Subject:
     """A graph to be looked over, and its spec where it came from one."""
 
-    graph: Graph
+    answers: Answers
     spec: Spec | None = None
+
+    @property
+    def graph(self) -> Graph:
+        return self.answers.graph
+
+    @property
+    def receptive_field(self) -> ReceptiveField:
+        return self.answers.receptive_field
+
+    @property
+    def signal(self) -> Signal:
+        return self.answers.signal
 
     @cached_property
     def ends(self) -> frozenset[str]:
@@ -124,21 +137,12 @@ class Subject:
     @cached_property
     def macs(self) -> Mapping[str, int]:
         """Multiply-accumulates of each node that has some, for one sample."""
-        counts = {node.id: node.op.macs(*self.graph.operands(node)) for node in self.graph}
-        return {id: count for id, count in counts.items() if count}
+        return {node.id: node.macs for node in self.answers.cost.nodes if node.macs}
 
     @cached_property
     def total(self) -> int:
         """Multiply-accumulates of the network, or 1 where it has none."""
         return sum(self.macs.values()) or 1
-
-    @cached_property
-    def receptive_field(self) -> ReceptiveField:
-        return measure_receptive_field(self.graph)
-
-    @cached_property
-    def signal(self) -> Signal:
-        return predict_signal(self.graph)
 
     @cached_property
     def last_kernels(self) -> frozenset[str]:
@@ -160,7 +164,12 @@ class Subject:
 
     def readers(self, node: Node) -> tuple[Op, ...]:
         """The operations that read a node's result; none where it is an output."""
-        return () if node.id in self.ends else tuple(self.graph[id].op for id in self.graph.readers[node.id])
+        return self._readers[node.id]
+
+    @cached_property
+    def _readers(self) -> Mapping[str, tuple[Op, ...]]:
+        readers = self.graph.readers.items()
+        return {id: () if id in self.ends else tuple(self.graph[reader].op for reader in ids) for id, ids in readers}
 
     def count_parameters(self, node: Node) -> int:
         return sum(weight.numel for weight in self.graph.weights_of(node).values() if weight.trainable)

@@ -13,18 +13,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from math import log
-from typing import TYPE_CHECKING, Any, TypeAlias
+from functools import cached_property, reduce
+from math import exp, inf, log
+from operator import add
+from typing import Any
 
-from compiler.analysis.paths.counting import count_paths, enters_body
-from compiler.analysis.signal import predict_gains
+from compiler.analysis.paths.counting import Paths, count_paths, enters_body
+from compiler.analysis.signal import Signal, predict_signal
 from compiler.graph import Graph
-
-if TYPE_CHECKING:
-    import numpy as np
-
-    Logs: TypeAlias = np.ndarray[tuple[int], np.dtype[np.float64]]
 
 CARRIED = 0.95
 """Of the energy, by the lengths that are called effective."""
@@ -78,48 +74,66 @@ class PathGradient:
 def predict_path_gradient(graph: Graph) -> PathGradient:
     """Predict the gradient by path length at initialization, in training mode, for standard normal inputs and gradients
     at the outputs of one size in all elements."""
-    import numpy as np
+    return weigh_paths(predict_signal(graph), count_paths(graph))
 
-    gains = predict_gains(graph)
-    logs = _carry_back(graph, gains)
-    energies = np.exp(logs - logs.max()) if logs.size and np.isfinite(logs.max()) else np.ones(1)
-    shares = energies / energies.sum()
+
+def weigh_paths(signal: Signal, paths: Paths) -> PathGradient:
+    """`predict_path_gradient` of a graph whose signal and paths are known."""
+    gains = signal.gains
+    arrived = _carry_back(signal.graph, gains)
+    shares = arrived.shares if arrived else (1.0,)
     unknown = tuple(id for id, passed in gains.items() if passed is None)
-    return PathGradient(tuple(map(float, shares)), count_paths(graph).block.by_length, unknown)
+    return PathGradient(shares, paths.block.by_length, unknown)
 
 
-def _carry_back(graph: Graph, gains: Mapping[str, tuple[float, ...] | None]) -> Logs:
-    """The logarithms of the energy that arrives at the inputs, by length; logarithms, since a thousand doublings are
-    beyond a float."""
-    import numpy as np
+@dataclass(frozen=True, slots=True)
+class Energies:
+    """Energy by length, for the lengths from `first` on: `values` times e^`scale`, since a thousand doublings are
+    beyond a float. Along a chain only the two numbers change, and the values are shared."""
 
-    arrived: dict[str, Logs] = {}
+    values: tuple[float, ...]
+    first: int = 0
+    scale: float = 0.0
+
+    def carry(self, gain: float, longer: int) -> Energies:
+        return Energies(self.values, self.first + longer, self.scale + log(gain))
+
+    def __add__(self, other: Energies) -> Energies:
+        first, scale = min(self.first, other.first), max(self.scale, other.scale)
+        total = [0.0] * (max(part.first + len(part.values) for part in (self, other)) - first)
+        for part in (self, other):
+            factor = exp(part.scale - scale)
+            for i, value in enumerate(part.values, start=part.first - first):
+                total[i] += factor * value
+        largest = max(total)
+        return Energies(tuple([value / largest for value in total]), first, scale + log(largest))
+
+    @property
+    def shares(self) -> tuple[float, ...]:
+        """By length from 0, of the sum."""
+        total = sum(self.values)
+        return (*(0.0,) * self.first, *(value / total for value in self.values))
+
+
+def _carry_back(graph: Graph, gains: Mapping[str, tuple[float, ...] | None]) -> Energies | None:
+    """The energy that arrives at the inputs; None where none does."""
+    arrived: dict[str, Energies] = {}
     for id in graph.outputs.values():
-        arrived[id] = _add(arrived.get(id), np.array([log(graph[id].shape.elements)]))
-    total: Logs | None = None
+        _add(arrived, id, Energies((1.0,), scale=log(graph[id].shape.elements)))
     for node in reversed(list(graph)):
-        logs = arrived.pop(node.id, None)
-        if logs is None:
+        energies = arrived.pop(node.id, None) if node.inputs else None
+        if energies is None:
             continue
-        if not node.inputs:
-            total = _add(total, logs)
         passed = gains[node.id] or (1.0,) * len(node.carriers)
         for i, (operand, gain) in enumerate(zip(node.carriers, passed, strict=True)):
-            if gain > 0:
-                longer = np.concatenate(([-np.inf], logs)) if enters_body(node, i) else logs
-                arrived[operand] = _add(arrived.get(operand), longer + log(gain))
-    return np.empty(0) if total is None else total
+            if 0 < gain < inf:
+                _add(arrived, operand, energies.carry(gain, enters_body(node, i)))
+    found = [arrived[id] for id in graph.inputs if id in arrived]
+    return reduce(add, found) if found else None
 
 
-def _add(a: Logs | None, b: Logs) -> Logs:
-    """The logarithms of a sum, length by length."""
-    import numpy as np
-
-    if a is None:
-        return b
-    size = max(len(a), len(b))
-    a, b = (np.pad(logs, (0, size - len(logs)), constant_values=-np.inf) for logs in (a, b))
-    return np.logaddexp(a, b)
+def _add(arrived: dict[str, Energies], id: str, more: Energies) -> None:
+    arrived[id] = arrived[id] + more if id in arrived else more
 
 
 def find_effective(shares: Sequence[float], paths: Mapping[int, int] | None) -> Effective:

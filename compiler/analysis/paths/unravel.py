@@ -138,7 +138,7 @@ class Writer:
         shown = terms if complete else self._choose_first(terms)
         parts = [self._say(id, texts, limit) for id in shown]
         rest = len(terms) - len(shown)
-        text = self._join(core, [*parts, *([f"… ({rest:,} more terms)"] if rest else [])])
+        text = self._join(core, [*parts, *([f"… ({_count_more(rest)})"] if rest else [])])
         ways = tuple(list_ways(self.skeleton, core)) if paths <= LISTED else None
         return Expression(output, self.names[core], len(terms), paths, text, complete, ways)
 
@@ -155,7 +155,7 @@ class Writer:
         paths = islice(self.skeleton.walk(core, {start}), shown)
         groups = [[self._differentiate(path, full) for path in group] for _, group in groupby(paths, key=itemgetter(0))]
         parts = [terms[0] if len(terms) == 1 else f"({' + '.join(terms)})" for terms in groups]
-        text = " + ".join([*parts, *([] if complete else [f"… ({shorten(total - shown)} more terms)"])]) or "0"
+        text = " + ".join([*parts, *([] if complete else [f"… ({_count_more(total - shown)})"])]) or "0"
         return Derivative(self.names[core], function.function, total, text, complete)
 
     def _differentiate(self, path: tuple[str, ...], full: bool) -> str:
@@ -203,7 +203,7 @@ class Writer:
 
     def _join(self, id: str, parts: list[str]) -> str:
         value = self.values[id]
-        if value.kind == "add":
+        if value.kind in ("add", "input"):  # an output may be an input
             return " + ".join(parts)
         return f"{value.function or value.kind}[{', '.join(parts)}]"
 
@@ -261,6 +261,10 @@ def _name_block(skeleton: Skeleton, value: Value, names: Mapping[str, str]) -> s
         value = skeleton.values[value.operands[0]]
     function = skeleton.blocks.get(value.block or "")
     return f"y{function[1:]}" if function and value.kind != "call" else None
+
+
+def _count_more(number: int) -> str:
+    return f"{shorten(number)} more {'term' if number == 1 else 'terms'}"
 
 
 def shorten(number: int) -> str:

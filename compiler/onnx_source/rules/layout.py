@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from math import prod
-from typing import Any
 
 from archspec.ops import Concat, Flatten, GlobalAvgPool, GlobalMaxPool, PadChannels
 from compiler.onnx_source.call import Call, Constant, Operand, Value, broadcast, build, resolve_shape
@@ -49,7 +48,9 @@ def lay_out(call: Call, shape: Sequence[int]) -> Value:
     if moved == sorted(moved) and shape == (call.reader.batch, prod(x.shape[1:])) and call.is_map(x):
         return call.add(Flatten(), x)  # axes of one position may stand anywhere
     x = call.straighten(x)
-    return x if shape == x.shape else call.move("reshape", x, shape)
+    again = Value(x.id, shape, tuple(range(len(shape))))
+    same = call.reader.per_sample(again) == call.reader.per_sample(x)  # but for axes of one position in front
+    return again if same else call.move("reshape", x, shape)
 
 
 def transpose(call: Call) -> Operand:
@@ -207,7 +208,7 @@ def space_to_depth(call: Call) -> Operand:
     if len(x.shape) != 4 or block < 1 or any(extent % block for extent in x.shape[2:]):
         call.fail(f"blocks of {block} do not fit {'×'.join(map(str, x.shape))}")
     n, c, h, w = x.shape
-    return call.place(SpaceToDepth.of, [x], (n, c * block * block, h // block, w // block), block)
+    return call.foreign(SpaceToDepth, [x], (n, c * block * block, h // block, w // block), block=block)
 
 
 REDUCTIONS = "ReduceMean ReduceMax ReduceMin ReduceSum ReduceProd ReduceL1 ReduceL2 ReduceLogSumExp ReduceSumSquare"

@@ -8,7 +8,7 @@ from typing import Any
 
 from archspec.ops import Upsample
 from compiler.onnx_source.call import Call, Operand, Unsaid, Value, build
-from compiler.onnx_source.ops import Resample
+from compiler.onnx_source.ops import DepthToSpace, Resample
 from compiler.onnx_source.rules.table import Rule
 
 HALF = ("half_pixel", "pytorch_half_pixel", "half_pixel_symmetric")
@@ -82,9 +82,7 @@ def depth_to_space(call: Call) -> Operand:
     if len(x.shape) != 4 or block < 1 or x.shape[1] % (block * block):
         call.fail(f"blocks of {block} do not fit {'×'.join(map(str, x.shape))}")
     n, c, h, w = x.shape
-    steps, none = (Fraction(1, block),) * 2, (Fraction(0),) * 2
-    shape = (n, c // block**2, h * block, w * block)
-    return call.foreign(Resample, [x], shape, function="depth_to_space", steps=steps, offsets=none, taps=0)
+    return call.foreign(DepthToSpace, [x], (n, c // block**2, h * block, w * block), block=block)
 
 
 RULES: Mapping[str, Rule] = {"Resize": resize, "Upsample": resize, "DepthToSpace": depth_to_space}

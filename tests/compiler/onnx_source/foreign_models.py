@@ -11,10 +11,12 @@ import numpy as np
 import onnx
 import onnxruntime
 import torch
+from onnx import helper
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from compiler.graph import Graph
+from tests.runtime.models import build_model
 
 TYPES = {"tensor(float)": np.float32, "tensor(int64)": np.int64, "tensor(bool)": np.bool_}
 
@@ -66,3 +68,40 @@ def check_elements(graph: Graph, path: Path, sizes: Mapping[str, int] | None = N
         if len(model.graph.node[line - 1].output) == 1:
             assert node.shape.elements == prod(shapes[name]), f"{node.id}: {node.shape}, {name}: {shapes[name]}"
     return len(last)
+
+
+def build_small() -> onnx.ModelProto:
+    """A model with some of everything that may break: windows, arithmetic on shapes, a residual, attention."""
+    node = helper.make_node
+    nodes = [
+        node("Conv", ["x", "k", "b"], ["a"], pads=[1, 1, 1, 1], name="/conv/Conv"),
+        node("BatchNormalization", ["a", "b", "b", "b", "v"], ["n"], name="/norm/BatchNormalization"),
+        node("Relu", ["n"], ["r"]),
+        node("Add", ["a", "r"], ["s"], name="/Add"),
+        node("Shape", ["s"], ["shape"]),
+        node("Slice", ["shape", "zero", "two"], ["front"]),
+        node("Concat", ["front", "minus"], ["wanted"], axis=0),
+        node("Reshape", ["s", "wanted"], ["rows"]),
+        node("Transpose", ["rows"], ["columns"], perm=[0, 2, 1]),
+        node("MatMul", ["rows", "columns"], ["scores"]),
+        node("Softmax", ["scores"], ["soft"], axis=-1),
+        node("MatMul", ["soft", "rows"], ["mixed"]),
+        node("Reshape", ["mixed", "shape"], ["map"]),
+        node("Split", ["map"], ["left", "right"], axis=1),
+        node("Concat", ["left", "right"], ["whole"], axis=1),
+        node("Resize", ["whole", "", "scales"], ["large"], mode="linear"),
+        node("MaxPool", ["large"], ["small"], kernel_shape=[2, 2], strides=[2, 2]),
+        node("ReduceMean", ["small"], ["mean"], axes=[2, 3], keepdims=0),
+        node("Gemm", ["mean", "g"], ["y"], transB=1),
+    ]
+    arrays = {
+        "k": np.ones((4, 3, 3, 3), np.float32),
+        "b": np.zeros(4, np.float32),
+        "v": np.ones(4, np.float32),
+        "g": np.ones((5, 4), np.float32),
+        "zero": np.array([0]),
+        "two": np.array([2]),
+        "minus": np.array([-1]),
+        "scales": np.array([1, 1, 2, 2], np.float32),
+    }
+    return build_model(nodes, {"x": ["n", 3, 8, 8]}, {"y": ["n", 5]}, arrays)

@@ -1,4 +1,4 @@
-"""Files of torch's two exporters: counts against torch's own, shapes against ONNX Runtime's, blocks against our specs."""
+"""Files of torch's two exporters: counts against torch's own, shapes against ONNX Runtime's, blocks against specs."""
 
 from __future__ import annotations
 
