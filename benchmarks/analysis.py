@@ -48,18 +48,22 @@ CHILDREN = Tasks("benchmarks.analysis")
 
 
 def analyze_warm(name: str, rounds: str) -> dict[str, list[Sample]]:
-    """(a) In one process: archspec from the spec's name to the numbers; torchinfo and fvcore on a module."""
+    """(a) In one process: archspec on a graph, and from the spec's name; torchinfo and fvcore on a module, and from
+    building it."""
     from archspec.api import analyze, elaborate, load
     from benchmarks import peers
     from compiler.analysis.cost import measure_cost
 
-    module = peers.build(name)
-    assert measure_cost(elaborate(load(name))).parameters == peers.summarize(module)
+    module, spec = peers.build(name), load(name)
+    graph = elaborate(spec)
+    assert measure_cost(graph).parameters == peers.summarize(module)
     candidates: dict[str, Callable[[], object]] = {
-        "archspec": lambda: _analyze(elaborate(load(name))),
-        "counts": lambda: analyze(elaborate(load(name))).to_dict(),
+        "counts": lambda: analyze(graph).to_dict(),
+        "whole": lambda: _analyze(graph, spec),
         "peers": lambda: _count(module),
-        "build": lambda: _count(peers.build(name)),
+        "counts from nothing": lambda: analyze(elaborate(load(name))).to_dict(),
+        "whole from nothing": lambda: _analyze_spec(name),
+        "peers from nothing": lambda: _count(peers.build(name)),
     }
     return interleave({key: timing(work) for key, work in candidates.items()}, int(rounds))
 
@@ -74,11 +78,9 @@ def trace_memory(name: str) -> dict[str, float]:
     """(a) The most that Python's allocators held at once during one analysis, above what was there before."""
     import tracemalloc
 
-    from archspec.api import elaborate, load
-
-    _analyze(elaborate(load(name)))  # imports are no part of it
+    _analyze_spec(name)  # imports are no part of it
     tracemalloc.start()
-    _analyze(elaborate(load(name)))
+    _analyze_spec(name)
     return {"peak": float(tracemalloc.get_traced_memory()[1])}
 
 
@@ -94,18 +96,19 @@ def time_parts(name: str, rounds: str) -> dict[str, list[Sample]]:
         "elaborate": lambda: elaborate(spec),
         "cost and paths": lambda: analyze(graph, by_length=True),
     }
-    candidates |= {f"cost, paths and {part}": _wanting(graph, part) for part in PARTS}
+    candidates |= {f"cost, paths and {part}": _wanting(graph, spec, part) for part in PARTS}
     return interleave({key: timing(work) for key, work in candidates.items()}, int(rounds))
 
 
-def _wanting(graph: Any, part: str) -> Callable[[], object]:
+def _wanting(graph: Any, spec: Any, part: str) -> Callable[[], object]:
     from compiler.analysis.report import analyze
 
-    return lambda: analyze(graph, wanted=[part], by_length=True)
+    return lambda: analyze(graph, spec, wanted=[part], by_length=True)
 
 
 def count_lengths(rounds: str, blocks: str) -> dict[str, list[Sample]]:
-    """(b) The histogram of path lengths of a residual chain, at op and block level."""
+    """(b) The histogram of path lengths of a residual chain, as `count_paths` gives it: with that at op level and the
+    paths through each."""
     from archspec.api import elaborate, load
     from compiler.analysis.paths.counting import count_paths
 
@@ -134,10 +137,17 @@ def analyze_foreign(path: str, rounds: str) -> dict[str, list[Sample]]:
     return interleave({"archspec": lambda: timed(lambda: _analyze(read_graph(Path(path))))}, int(rounds))
 
 
-def _analyze(graph: Any) -> object:
+def _analyze(graph: Any, spec: Any = None) -> object:
     from compiler.analysis.report import PARTS, analyze
 
-    return analyze(graph, wanted=PARTS, by_length=True).to_dict()
+    return analyze(graph, spec, wanted=PARTS, by_length=True).to_dict()
+
+
+def _analyze_spec(name: str) -> object:
+    from archspec.api import elaborate, load
+
+    spec = load(name)
+    return _analyze(elaborate(spec), spec)
 
 
 TASKS: dict[str, Callable[..., Any]] = {
@@ -213,13 +223,14 @@ def _compare_network(
 ) -> list[Row]:
     both, ours, theirs = "torchinfo and fvcore", samples["archspec"], samples["peers"]
     added, peers = (peak_above(samples[name], samples[f"{name} before"]) for name in ("archspec", "peers"))
-    what = f"{title}, warm: load, elaborate, whole analysis"
-    counts = f"{title}, warm: load, elaborate, cost and paths"
+    nothing = f"{title}, warm, from nothing: load, elaborate"
+    counted, built = f"{both} of a module built before", f"build the module, {both}"
     process = "cold process: `archspec analyze --all --json`"
     return [
-        Row(counts, f"{both} of a module built before", warm["counts"], warm["peers"]),
-        Row(what, f"{both} of a module built before", warm["archspec"], warm["peers"], wanted=10),
-        Row(what, f"build the module, {both}", warm["archspec"], warm["build"], wanted=10),
+        Row(f"{title}, warm, of a graph: cost and paths", counted, warm["counts"], warm["peers"]),
+        Row(f"{title}, warm, of a graph: whole analysis", counted, warm["whole"], warm["peers"], wanted=10),
+        Row(f"{nothing}, cost and paths", built, warm["counts from nothing"], warm["peers from nothing"]),
+        Row(f"{nothing}, whole analysis", built, warm["whole from nothing"], warm["peers from nothing"], wanted=10),
         Row(f"{title}, cold process: `archspec analyze --json`", f"module in torch, {both}", samples["counts"], theirs),
         Row(f"{title}, {process}", f"module in torch, {both}", ours, theirs, wanted=10),
         Row(f"{title}, peak memory of that process", f"module in torch, {both}", ours, theirs, "peak", 0.1, True),
@@ -230,7 +241,7 @@ def _compare_network(
 def measure_chain(rounds: int) -> list[Alone]:
     say(f"{BLOCKS:,} blocks")
     samples = CHILDREN.run("count_lengths", 4 * rounds, BLOCKS)["paths"]
-    return [Alone(f"(b) path lengths of {BLOCKS:,} residual blocks, ops and blocks", samples, wanted=0.02)]
+    return [Alone(f"(b) path lengths of {BLOCKS:,} residual blocks: all of `count_paths`", samples, wanted=0.02)]
 
 
 def measure_foreign(rounds: int, folder: Path) -> list[Alone]:

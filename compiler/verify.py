@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from archspec.ops import Shape
 from compiler.graph import Graph
 
 
@@ -12,23 +13,26 @@ class GraphError(AssertionError):
 def verify(graph: Graph) -> Graph:
     """Check that operands come first, arities and shapes hold, and every output exists; give the graph back."""
     seen: set[str] = set()
-    for id, node in graph.nodes.items():
-        if id != node.id:
-            raise GraphError(f"{id} is kept under another id than its own, {node.id}")
+    known: dict[tuple[int, tuple[Shape, ...]], Shape] = {}  # repeated blocks share their operations
+    for name, node in graph.nodes.items():
+        if name != node.id:
+            raise GraphError(f"{name} is kept under another id than its own, {node.id}")
         if not all(operand in seen for operand in node.inputs):
-            raise GraphError(f"{id} reads a value that comes later or never")
+            raise GraphError(f"{name} reads a value that comes later or never")
         arity = node.op.arity
         if len(node.inputs) != arity if arity is not None else not node.inputs:
-            raise GraphError(f"{id} has a wrong number of operands")
-        inferred = node.op.infer(*graph.operands(node)) if node.inputs else node.shape
-        if inferred != node.shape:
-            raise GraphError(f"{id} says its shape is {node.shape}, and infers {inferred}")
+            raise GraphError(f"{name} has a wrong number of operands")
+        key = id(node.op), graph.operands(node)
+        if key not in known:
+            known[key] = node.op.infer(*key[1]) if node.inputs else node.shape
+        if known[key] != node.shape:
+            raise GraphError(f"{name} says its shape is {node.shape}, and infers {known[key]}")
         if node.body is not None and len(node.inputs) < 2:
-            raise GraphError(f"{id} has a body and nothing to merge it with")
-        seen.add(id)
+            raise GraphError(f"{name} has a body and nothing to merge it with")
+        seen.add(name)
     if not graph.outputs:
         raise GraphError("the graph has no output")
-    for name, id in graph.outputs.items():
-        if id not in seen:
+    for name, end in graph.outputs.items():
+        if end not in seen:
             raise GraphError(f"the output {name} is computed by no node")
     return graph

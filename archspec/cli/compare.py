@@ -48,7 +48,7 @@ def diff(
 ) -> None:
     """Show what changed between two networks: layers, how they are joined, and the numbers."""
     from archspec.cli.tables.diff import print_diff
-    from compiler.analysis.diff import diff_graphs
+    from compiler.analysis.compare.diff import diff_graphs
 
     first = build_graph(a, [*set_, *set_a], [*size, *size_a], max_nodes)
     second = build_graph(b, [*set_, *set_b], [*size, *size_b], max_nodes)
@@ -77,7 +77,7 @@ def assert_(
     A condition is KEY < <= == != >= > VALUE; KEY is a path in what `analyze --json` prints, or a short word for one.
     """
     from archspec.cli.tables.compare import print_verdicts
-    from compiler.analysis.conditions import check_conditions, parse_condition
+    from compiler.analysis.compare.conditions import check_conditions, parse_condition
 
     with _wrong_usage():
         parsed = [parse_condition(text) for text in conditions]
@@ -122,9 +122,9 @@ def fit(
     from archspec import api
     from archspec.cli.tables.compare import print_fit
     from archspec.spec.variant import write_variant
-    from compiler.analysis.conditions import expand, parse_condition
-    from compiler.analysis.fit import fit as search
-    from compiler.analysis.variation import parse_variation
+    from compiler.analysis.compare.conditions import expand, parse_condition
+    from compiler.analysis.compare.fit import fit as search
+    from compiler.analysis.compare.variation import parse_variation
 
     with _wrong_usage():
         budgets = [parse_condition(text) for text in budget]
@@ -163,7 +163,7 @@ def _as_options(option: str, values: Mapping[str, Any]) -> list[str]:
 @contextmanager
 def _wrong_usage() -> Iterator[None]:
     """A condition that cannot be understood is wrong usage, which exits 2."""
-    from compiler.analysis.conditions import ConditionError
+    from compiler.analysis.compare.conditions import ConditionError
 
     try:
         yield

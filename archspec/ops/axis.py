@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from math import sqrt
 
 from archspec.ops.base import Window
@@ -18,7 +18,7 @@ LONGEST = 1024
 """Positions from which on borders are left out of account: they are a thousandth of the axis."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Axis:
     """The extent along an axis, and the second moment at each position relative to its mean over the axis; without
     `profile` it is even. `exact` is false where the spread is an approximation."""
@@ -31,12 +31,12 @@ class Axis:
     def values(self) -> tuple[float, ...]:
         return self.profile or (1.0,) * self.size
 
-    @property
+    @cached_property
     def root(self) -> float:
         """The mean of the root of what is spread."""
         return sum(map(sqrt, self.values)) / self.size if self.profile else 1.0
 
-    @property
+    @cached_property
     def square(self) -> float:
         """The mean square of what is spread."""
         return sum(value**2 for value in self.values) / self.size if self.profile else 1.0

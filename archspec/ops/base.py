@@ -15,6 +15,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 if TYPE_CHECKING:
     from archspec.ops.moments import Gradient, Moments
 
+ONE = Fraction(1)
 LARGEST = 2**31 - 1
 LARGEST_REAL = 3.4e38
 """What single precision holds, about."""
@@ -275,7 +276,7 @@ class Op(BaseModel, ABC):
     def pace(self, axis: int) -> Fraction:
         """How many positions of an operand lie between two neighbours of the result, along a spatial axis from 0: 2 at
         stride 2, 1/2 where every position is doubled."""
-        return Fraction(1)
+        return ONE
 
     def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Span | None, ...]:
         """For each operand the run of its positions, along a spatial axis from 0, from which those of `span` in the

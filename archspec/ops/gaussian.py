@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import pairwise
-from math import acos, cos, erfc, exp, pi, sqrt
+from math import acos, cos, erfc, exp, fsum, pi, sqrt
 from operator import mul
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -152,7 +152,7 @@ def _to_shares(weights: Sequence[float]) -> list[float]:
 
 
 def _dot(a: Sequence[float], b: Sequence[float]) -> float:
-    return sum(map(mul, a, b))
+    return fsum(map(mul, a, b))
 
 
 @lru_cache(maxsize=1)

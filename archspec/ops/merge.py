@@ -20,7 +20,6 @@ from archspec.ops.moments import (
     standard,
 )
 
-
 Gains: TypeAlias = tuple[tuple[int, float], ...]
 """Runs of channels, and what each is multiplied by."""
 

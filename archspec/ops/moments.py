@@ -279,7 +279,8 @@ def sum_gradients(gradients: Sequence[Gradient]) -> Gradient:
     maps = [gradient.fresh for gradient in gradients]
     apart = len(set(maps)) == len(maps)
     runs = join(
-        (n, Flow(*map(sum, zip(*flows, strict=True)))) for n, flows in align(*(gradient.runs for gradient in gradients))
+        (n, Flow(sum([flow.second for flow in flows]), sum([flow.lift for flow in flows])))
+        for n, flows in align(*(gradient.runs for gradient in gradients))
     )
     axes = _blend_axes(gradients, lambda gradient: gradient.second)
     return Gradient(runs, axes, exact=apart and all(gradient.exact for gradient in gradients))

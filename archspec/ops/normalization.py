@@ -25,9 +25,8 @@ from archspec.ops.base import (
 from archspec.ops.gaussian import Part
 from archspec.ops.moments import Gradient, Moments, Runs, align, join
 
-
 MANY = 32
-"""Values from which on it makes normal ones of normal ones: of two it makes 1 and -1, of so many is |x| 2% too large."""
+"""Values from which on normal ones stay normal: two become 1 and -1, of so many is |x| 2% too large."""
 
 
 class Normalization(Pointwise):

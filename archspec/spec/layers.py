@@ -53,7 +53,7 @@ class Node(BaseModel):
     def place(self) -> Place:
         return self._place  # pydantic's private attributes are slow to get
 
-    @property
+    @cached_property
     def written(self) -> Any:
         return self._written
 
@@ -68,10 +68,10 @@ class Node(BaseModel):
         return {key: getattr(self, key) for key in self.settings if key in self.model_fields_set}
 
     def place_of(self, *path: Any, key: bool = False) -> Place:
-        written = self._written
+        written = self.written
         if isinstance(written, Table) and path and path[0] in written:
-            return place_in(written, path, self._place, key=key)
-        return self._place
+            return place_in(written, path, self.place, key=key)
+        return self.place
 
 
 class Broken:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from fractions import Fraction
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import accumulate
+from operator import mul
 from typing import Any
 
 from archspec.ops import Input, Shape, Weight
+from archspec.ops.base import ONE
 from compiler.analysis import conventions
 from compiler.graph import Graph, Node
 
@@ -183,15 +185,22 @@ def measure_cost(graph: Graph) -> Cost:
     bodies = {node.body: node.id for node in graph if node.body is not None}
     blocks = {node.id: _find_block(node, bodies) for node in graph}
     stages = _number_stages(graph, {id: bodies[block] for id, block in blocks.items() if block is not None})
-    return Cost(tuple(_measure(node, graph, blocks[node.id], stages[node.id]) for node in graph))
+    known: dict[tuple[int, tuple[Shape, ...]], Callable[..., NodeCost]] = {}  # repeated blocks share their operations
+    rows = []
+    for node in graph:
+        key = id(node.op), graph.operands(node)
+        if key not in known:
+            known[key] = _measure(node, key[1])
+        rows.append(known[key](id=node.id, block=blocks[node.id], stage=stages[node.id]))
+    return Cost(tuple(rows))
 
 
-def _measure(node: Node, graph: Graph, block: str | None, stage: int) -> NodeCost:
-    shapes = graph.operands(node)
+def _measure(node: Node, shapes: tuple[Shape, ...]) -> Callable[..., NodeCost]:
+    """The costs of all nodes with this operation and operands of these shapes, wherever they lie."""
     weights = node.op.weights(*shapes).values()
     view = not shapes or node.op.shares(*shapes, training=False)
-    return NodeCost(
-        id=node.id,
+    return partial(
+        NodeCost,
         kind=node.op.kind,
         shape=node.shape,
         parameters=_count(weight for weight in weights if weight.trainable),
@@ -202,8 +211,6 @@ def _measure(node: Node, graph: Graph, block: str | None, stage: int) -> NodeCos
         elementwise=node.op.elementwise(*shapes),
         read=0 if view else sum(shape.elements for shape in shapes[: node.op.carriers]),
         written=0 if view else node.shape.elements,
-        block=block,
-        stage=stage,
     )
 
 
@@ -254,5 +261,7 @@ def _find_strides(graph: Graph) -> dict[str, tuple[Fraction, ...]]:
         runs = node.op.reads(0, (0, 0), *graph.operands(node)) if rank else ()
         ways = zip(node.carriers, runs, strict=False)
         before = next((strides[operand] for operand, run in ways if run is not None and strides[operand]), ())
-        strides[node.id] = tuple(stride * node.op.pace(axis) for axis, stride in enumerate(before[:rank]))
+        paces = [node.op.pace(axis) for axis in range(rank)]
+        even = len(before) == rank and all(pace is ONE for pace in paces)
+        strides[node.id] = before if even else tuple(map(mul, before, paces))
     return strides

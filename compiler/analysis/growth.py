@@ -12,6 +12,8 @@ from archspec.ops import Shape
 
 STEADY = 0.01
 """Growth of a block, relative to the size, below which there is none to speak of."""
+SMALLEST = 1e-100
+"""Second moments below follow no law: relative errors of one would leave what a float holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,7 @@ def fit_growth(results: Iterable[tuple[Shape, str, float | None]]) -> tuple[Grow
     """The law of each run of at least three blocks with results of one shape, given as (shape, node, second moment)."""
     fitted = []
     for _, run in groupby(results, key=lambda result: result[0]):
-        known = [(id, second) for _, id, second in run if second]
+        known = [(id, second) for _, id, second in run if second and second >= SMALLEST]
         if len(known) > 2:
             law, rate, error = _fit([second for _, second in known])
             fitted.append(Growth(known[0][0], known[-1][0], len(known), law, rate, error))

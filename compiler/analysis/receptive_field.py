@@ -178,15 +178,12 @@ def measure_receptive_field(graph: Graph) -> ReceptiveField:
     """The receptive field of every node. The graph's sizes matter where a whole map is seen, and in `clipped`."""
     rank = max((node.shape.rank for node in graph), default=0)
     readings = find_readings(graph)
+    alike = _find_alike(graph, rank, readings)
     views: dict[str, tuple[View, ...]] = {}
-    alike: set[str] = set()  # nodes before which nothing tells one axis from another
     unmeasured = []
     for node in graph:
-        same = readings[node.id].alike if node.inputs else is_even(node.shape)
-        if same and node.shape.rank in (0, rank) and alike.issuperset(node.carriers):
-            alike.add(node.id)
-        looks = [_look(node, graph, axis, readings, views) for axis in range(min(rank, 1) if node.id in alike else rank)]
-        views[node.id] = (*looks,) * (rank if node.id in alike else 1)
+        axes, times = (range(min(rank, 1)), rank) if node.id in alike else (range(rank), 1)
+        views[node.id] = tuple([_look(node, graph, axis, readings, views) for axis in axes]) * times
         if not all(map(_is_bounded, views[node.id])):
             unmeasured.append(node.id)
             views[node.id] = (View(),) * rank
@@ -204,6 +201,16 @@ def measure_receptive_field(graph: Graph) -> ReceptiveField:
     everywhere = tuple(node.id for node in graph if node.id in before and _sees_all(node, graph, readings))
     misaligned = tuple(merge for node in graph for merge in _compare_operands(node, views))
     return ReceptiveField(outputs, misaligned, everywhere, tuple(unmeasured), graph, views, readings)
+
+
+def _find_alike(graph: Graph, rank: int, readings: Mapping[str, Readings]) -> set[str]:
+    """The nodes up to which nothing tells one axis from another: what is found along one is true of all."""
+    alike: set[str] = set()
+    for node in graph:
+        same = readings[node.id].alike if node.inputs else is_even(node.shape)
+        if same and node.shape.rank in (0, rank) and alike.issuperset(node.carriers):
+            alike.add(node.id)
+    return alike
 
 
 def _look(

@@ -101,13 +101,11 @@ class Signal:
     def _measure_gains(self, place: int, node: Node) -> tuple[float, ...]:
         """The gains of a node; fewer than it has operands where no law is known."""
         gradient, sent = self.gradients[node.id], self.sent[node.id]
-        second = gradient.second if gradient else 0.0
-        operands = [self.values[id] for id in node.inputs]
-        if gradient is None or second <= 0 or None in operands:
-            gradient, second = (gradient, second) if second > 0 else (unit_gradient(node.shape), 1.0)
+        if gradient is None or gradient.second <= 0 or not all(self.values[id] for id in node.inputs):
+            gradient = gradient if gradient and gradient.second > 0 else unit_gradient(node.shape)
             operands = [self.values[id] or standard(self.graph[id].shape) for id in node.inputs]
             sent = _send(node, gradient, operands, place)
-        energy = second * node.shape.elements
+        energy = gradient.second * node.shape.elements
         return tuple(
             part.second * self.graph[id].shape.elements / energy
             for id, part in zip(node.carriers, sent, strict=True)
@@ -211,7 +209,7 @@ def _send(node: Node, gradient: Gradient | None, operands: Sequence[Moments | No
 
 
 def _is_followed(runs: Iterable[tuple[int, tuple[float, ...]]]) -> bool:
-    return all([abs(number) <= LARGEST for _, part in runs for number in part])  # which no NaN is
+    return all(abs(number) <= LARGEST for _, part in runs for number in part)  # which no NaN is
 
 
 def _describe(node: Node, value: Moments | None, gradient: Gradient | None) -> NodeSignal:

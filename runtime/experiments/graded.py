@@ -115,7 +115,7 @@ def _check_memory(graph: Graph, batch: int) -> None:
     if needed > MOST_BYTES:
         raise ArchspecError(
             f"measuring {graph.name} by path length at batch {batch} takes about {needed >> 30} GiB, and at most "
-            f"{MOST_BYTES >> 30} are used: choose a smaller batch or smaller inputs"
+            f"{MOST_BYTES >> 30} are used: choose smaller inputs, or in Python a smaller batch"
         )
 
 

@@ -8,7 +8,7 @@ from itertools import combinations, pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compiler.analysis.alignment import Item, match
+from compiler.analysis.compare.alignment import Item, match
 
 ITEMS = st.lists(st.tuples(st.sampled_from("abc"), st.integers(1, 5)), max_size=6)
 

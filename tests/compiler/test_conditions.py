@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from archspec.api import elaborate, load
 from archspec.spec.zoo import zoo_specs
-from compiler.analysis import conditions, fit
-from compiler.analysis.conditions import (
+from compiler.analysis.compare import conditions, fit
+from compiler.analysis.compare.conditions import (
     ALIASES,
     OPERATORS,
     UNITS,

@@ -12,8 +12,8 @@ import pytest
 
 from archspec.api import elaborate, load
 from archspec.spec.zoo import zoo_specs
+from compiler.analysis.compare.diff import Change, Diff, diff_graphs
 from compiler.analysis.cost import measure_cost
-from compiler.analysis.diff import Change, Diff, diff_graphs
 from compiler.graph import Graph
 from tests.documents import graph_from
 

@@ -12,11 +12,11 @@ import pytest
 from archspec.api import elaborate, load
 from archspec.errors import ArchspecError, Diagnostic, Place, SpecError
 from archspec.ops import Input, Linear, Shape
-from compiler.analysis import fit as module
-from compiler.analysis.conditions import ConditionError, parse_condition
+from compiler.analysis.compare import fit as module
+from compiler.analysis.compare.conditions import ConditionError, parse_condition
+from compiler.analysis.compare.fit import Fit, fit
+from compiler.analysis.compare.variation import parse_variation
 from compiler.analysis.cost import measure_cost
-from compiler.analysis.fit import Fit, fit
-from compiler.analysis.variation import parse_variation
 from compiler.graph import Graph, Node, Source
 
 

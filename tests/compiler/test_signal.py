@@ -398,6 +398,8 @@ def test_growth_says_which_law_lies_nearer() -> None:
     assert (linear.law, linear.rate) == ("linear", pytest.approx(2))
     assert (exponential.law, exponential.rate) == ("exponential", pytest.approx(1.1))
     assert fit_growth([(shape, "a", 1.0), (shape, "b", None), (Shape(2), "c", 0.0)]) == ()
+    (steady,) = fit_growth([(shape, str(i), second) for i, second in enumerate([1e100] * 3 + [5e-324] + [1e100] * 3)])
+    assert (steady.blocks, math.isfinite(steady.error)) == (6, True)  # what no format holds is left out
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from archspec.cli.tables.common import console, exactly
-from compiler.analysis.conditions import Verdict
-from compiler.analysis.fit import Fit, Trial
+from compiler.analysis.compare.conditions import Verdict
+from compiler.analysis.compare.fit import Fit, Trial
 
 
 def print_verdicts(verdicts: Iterable[Verdict]) -> None:

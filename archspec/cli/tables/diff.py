@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from archspec.cli.tables.common import console, new_table, shape_text
-from compiler.analysis.diff import Change, Diff, Figure, Rewiring
+from compiler.analysis.compare.diff import Change, Diff, Figure, Rewiring
 from compiler.analysis.outline import Branch
 
 WORDS = {
@@ -219,8 +219,8 @@ def _print_notes(diff: Diff, out: Console) -> None:
         _print_some([f"~ {name}: {a or 'none'} → {b or 'none'}" for name, (a, b) in diff.outputs.items()], out)
     if diff.renamed:
         a, b = next(iter(diff.renamed.items()))
-        called = "1 node that both have is" if len(diff.renamed) == 1 else f"{len(diff.renamed):,} nodes that both have are"
-        out.print(f"\n{called} called otherwise, and so are the weights:")
+        nodes = "node has" if len(diff.renamed) == 1 else "nodes have"
+        out.print(f"\n{len(diff.renamed):,} {nodes} another name in B, and so have the weights:")
         out.print(f"{a} → {b}" + (", …" if len(diff.renamed) > 1 else ""), style="dim")
 
 

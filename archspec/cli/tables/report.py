@@ -83,6 +83,9 @@ def _print_summary(report: Report, batch: int, out: Console) -> None:
     for convention in OWN_CONVENTIONS:
         word = "FLOPs" if convention == "flops" else "MACs"
         table.add_row(word, f"{cost.macs[convention]:,}", f"{convention}: {CONVENTIONS[convention]}")
+    products = sum(node.macs for node in cost.nodes if node.kind == "product")
+    if products:
+        table.add_row("", f"{products:,}", "of the MACs are in products of two values, as attention has them")
     bytes_ = 4 * batch * cost.activations
     samples = "one sample" if batch == 1 else f"{batch} samples"
     table.add_row(

@@ -22,7 +22,7 @@ def print_unravelling(result: Unravelling) -> None:
     for expression in result.expressions:
         out.print(f"\n{expression.value} = {expression.text}", soft_wrap=True)
         out.print(f"{exactly(expression.paths)} {_noun('path', expression.paths)} to {expression.output}; ", end="")
-        out.print(f"the last joint has {expression.terms:,} {_noun('term', expression.terms)}")
+        out.print(f"the last joint has {exactly(expression.terms)} {_noun('term', expression.terms)}")
     for derivative in result.derivatives:
         out.print(f"\n∂{derivative.value}/∂{derivative.function} = {derivative.text}", soft_wrap=True)
         out.print(f"{exactly(derivative.terms)} {_noun('term', derivative.terms)}")

@@ -33,7 +33,18 @@ RULES: tuple[Rule, ...] = (
 CODES: dict[str, Code] = {code.code: code for code in (*RULES, UNUSED)}
 """Every code that a finding may have."""
 
-__all__ = ["CODES", "MAX_FINDINGS", "RULES", "Finding", "Hit", "Rule", "Subject", "choose_codes", "lint_graph", "look_over"]
+__all__ = [
+    "CODES",
+    "MAX_FINDINGS",
+    "RULES",
+    "Finding",
+    "Hit",
+    "Rule",
+    "Subject",
+    "choose_codes",
+    "lint_graph",
+    "look_over",
+]
 
 
 def lint_graph(

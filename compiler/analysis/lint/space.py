@@ -120,7 +120,7 @@ def _see_everything(subject: Subject, extents: Sequence[int]) -> Iterator[tuple[
 
 def _look(axes: Sequence[Reading], position: int, seen: Sights, extents: Sequence[int]) -> Sights:
     """What a position sees through one operand."""
-    if all([reading.passes for reading in axes]):
+    if all(reading.passes for reading in axes):
         return seen
     sights = []
     for reading, (size, jump), extent in zip(axes, seen, extents, strict=False):

@@ -107,14 +107,16 @@ def _is_gate(graph: Graph, id: str) -> bool:
 def _find_steps(graph: Graph, *, blocks: bool, without: Mapping[str, frozenset[int]] | None = None) -> Steps:
     """The steps of all nodes, of length one each, or with `blocks` only those out of a body."""
     without = without or {}
-    return {
-        node.id: tuple(
-            (operand, enters_body(node, i) if blocks else 1)
-            for i, operand in enumerate(node.carriers)
-            if i not in without.get(node.id, ())
-        )
-        for node in graph
-    }
+    steps: dict[str, tuple[tuple[str, int], ...]] = {}
+    for node in graph:
+        if blocks and node.body is not None:
+            taken = [(operand, enters_body(node, i)) for i, operand in enumerate(node.carriers)]
+        else:
+            taken = [(operand, 0 if blocks else 1) for operand in node.carriers]
+        if node.id in without:
+            taken = [step for i, step in enumerate(taken) if i not in without[node.id]]
+        steps[node.id] = tuple(taken)
+    return steps
 
 
 def enters_body(node: Node, position: int) -> int:
@@ -262,17 +264,18 @@ def _count_through(graph: Graph) -> tuple[dict[str, int], dict[str, int]]:
     for node in graph:
         counts = [before[operand] for operand in node.carriers] or [1]
         before[node.id] = counts[0] if len(counts) == 1 else sum(counts)
-    after: Counter[str] = Counter(graph.outputs.values())
+    after = {**dict.fromkeys(graph.nodes, 0), **Counter(graph.outputs.values())}
     shared: dict[int, int] = {}
     bodies: dict[str, int] = {}
     ops: dict[str, int] = {}
     for node in reversed(list(graph)):
+        beyond = after[node.id]
         for operand in node.carriers:
-            after[operand] += after[node.id]
-        through = before[node.id] * after[node.id]
+            after[operand] += beyond
+        through = before[node.id] * beyond
         ops[node.id] = shared.setdefault(through, through)
         if node.body is not None:
-            through = before[node.inputs[-1]] * after[node.id]
+            through = before[node.inputs[-1]] * beyond
             bodies[node.body] = shared.setdefault(through, through)
     return dict(reversed(bodies.items())), dict(reversed(ops.items()))
 

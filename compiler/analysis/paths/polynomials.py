@@ -48,7 +48,12 @@ class Polynomial:
 
 def multiply(factors: Iterable[Polynomial]) -> Polynomial:
     """The product of many: equal ones as a power, the others in a balanced tree."""
-    products = [factor**times for factor, times in Counter(factors).items()]
+    factors = list(factors)
+    same = {id(factor): factor for factor in factors}  # most are one object, which spares hashing them
+    equal: Counter[Polynomial] = Counter()
+    for key, times in Counter(map(id, factors)).items():
+        equal[same[key]] += times
+    products = [factor**times for factor, times in equal.items()]
     while len(products) > 1:
         pairs = zip(products[::2], products[1::2], strict=False)
         products = [a * b for a, b in pairs] + products[len(products) // 2 * 2 :]

@@ -134,13 +134,13 @@ class Writer:
         if full and not complete:
             raise ArchspecError(f"the paths of {self.skeleton.name} are too long to be written in full")
         texts = self._write({id for id in self.values if id not in self.names or self._is_short(id, limit)})
-        terms = self._find_terms(core)
-        shown = terms if complete else self._choose_first(terms)
+        total, terms = self._count_terms(core), self._find_terms(core)
+        shown = [*terms] if complete else self._choose_first(terms)
         parts = [self._say(id, texts, limit) for id in shown]
-        rest = len(terms) - len(shown)
+        rest = total - len(shown)
         text = self._join(core, [*parts, *([f"… ({_count_more(rest)})"] if rest else [])])
         ways = tuple(list_ways(self.skeleton, core)) if paths <= LISTED else None
-        return Expression(output, self.names[core], len(terms), paths, text, complete, ways)
+        return Expression(output, self.names[core], total, paths, text, complete, ways)
 
     def derive(self, core: str, function: Value, full: bool) -> Derivative:
         """The derivative of a value with respect to a function's result, its terms grouped by the last function.
@@ -207,20 +207,32 @@ class Writer:
             return " + ".join(parts)
         return f"{value.function or value.kind}[{', '.join(parts)}]"
 
-    def _find_terms(self, core: str) -> list[str]:
+    def _find_terms(self, core: str) -> Iterator[str]:
         """What a joint joins, with the terms of joints of its kind in their place."""
-        kind, terms, waiting = self.values[core].kind, [], [core]
+        waiting = [core]
         while waiting:
             id = waiting.pop()
-            opened = id not in self.skeleton.starts and self.values[id].kind == kind != "call"
-            if opened or (id == core and kind == "call"):
+            if self._is_opened(id, core):
                 waiting += reversed(self.values[id].operands)
             else:
-                terms.append(id)
-        return terms
+                yield id
 
-    def _choose_first(self, terms: list[str]) -> list[str]:
+    def _count_terms(self, core: str) -> int:
+        """How many there are: sums of a value with itself double their number each time."""
+        counts: dict[str, int] = {}
+        for id, value in self.values.items():
+            counts[id] = sum(counts[operand] for operand in value.operands) if self._is_opened(id, core) else 1
+        return counts[core]
+
+    def _is_opened(self, id: str, core: str) -> bool:
+        kind = self.values[core].kind
+        if kind == "call":
+            return id == core
+        return kind != "input" and id not in self.skeleton.starts and self.values[id].kind == kind
+
+    def _choose_first(self, found: Iterator[str]) -> list[str]:
         """As many terms as have few paths, or four."""
+        terms = [*islice(found, SHORT)]
         paths = accumulate(self.skeleton.paths[id] for id in terms)
         few = sum(1 for _ in takewhile(lambda count: count <= SHORT, paths))
         return terms[: max(few, 4)]

@@ -217,7 +217,7 @@ def test_paths_are_sampled_of_chains_only() -> None:
 
 
 def test_what_memory_cannot_hold_is_refused() -> None:
-    with pytest.raises(ArchspecError, match=r"at batch 512 takes about .* choose a smaller batch"):
+    with pytest.raises(ArchspecError, match=r"at batch 512 takes about .* choose smaller inputs"):
         measure_path_gradient(elaborate(load("resnet50")), batch=512)
 
 

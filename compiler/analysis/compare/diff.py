@@ -14,8 +14,8 @@ from itertools import product
 from typing import Any, Literal, TypeAlias
 
 from archspec.ops import Op, Window
-from compiler.analysis.alignment import match
-from compiler.analysis.conditions import ConditionError, answer, find_numbers
+from compiler.analysis.compare.alignment import match
+from compiler.analysis.compare.conditions import ConditionError, answer, find_numbers
 from compiler.analysis.outline import Branch, fold_tree
 from compiler.graph import Graph
 

@@ -14,8 +14,8 @@ from math import prod
 from typing import Any, TypeAlias
 
 from archspec.errors import ArchspecError, SpecError
-from compiler.analysis.conditions import Condition, ConditionError, Figure, Verdict, answer, find_numbers, judge
-from compiler.analysis.variation import Variation
+from compiler.analysis.compare.conditions import Condition, ConditionError, Figure, Verdict, answer, find_numbers, judge
+from compiler.analysis.compare.variation import Variation
 from compiler.elaborate import MAX_NODES as TOO_MANY
 from compiler.graph import Graph
 

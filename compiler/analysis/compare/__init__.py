@@ -1,0 +1,1 @@
+"""Networks against each other, against conditions, and against budgets."""
