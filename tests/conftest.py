@@ -6,3 +6,5 @@ import os
 # torch reads this when it is imported, which is later.
 if workers := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "0")):
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // workers)))
+# Workers are told the width of a terminal that they do not write to; what commands print into a pipe is 120 wide.
+os.environ.pop("COLUMNS", None)
