@@ -16,6 +16,7 @@ from archspec.spec.load import Spec, load, read_spec
 from archspec.spec.text import to_yaml
 from archspec.spec.zoo import zoo_specs
 from compiler.analysis.choices import compare_choices
+from compiler.analysis.memory import largest_batch
 from compiler.analysis.report import Report, analyze
 from compiler.elaborate import MAX_NODES, elaborate
 from compiler.graph import Graph
@@ -390,6 +391,7 @@ __all__ = [
     "elaborate",
     "evaluate",
     "find_rules",
+    "largest_batch",
     "list_zoo",
     "load",
     "match_weights",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 import typer
 
@@ -23,6 +23,13 @@ from archspec.cli.options import (
 )
 
 
+class Budget(NamedTuple):
+    """A number of bytes, and the largest batch whose training they hold."""
+
+    bytes: int
+    batch: int
+
+
 def analyze(
     spec: NetworkArgument,
     set_: SetOption = [],  # noqa: B006
@@ -33,6 +40,10 @@ def analyze(
         bool, typer.Option("--receptive-field", help="What one position sees of the input, and merges that do not fit.")
     ] = False,
     memory: Annotated[bool, typer.Option("--memory", help="Memory of inference and of training.")] = False,
+    fits: Annotated[
+        str | None,
+        typer.Option(metavar="BYTES", help="With --memory: the largest batch whose training fits, as in 24GiB."),
+    ] = None,
     variance: Annotated[
         bool, typer.Option("--variance", help="How large values and gradients are at initialization.")
     ] = False,
@@ -75,8 +86,9 @@ def analyze(
         raise typer.BadParameter("--variance and --gradient are of specs: a model does not say how its weights started")
     wanted = {part for part, wish in asked.items() if wish or everything}
     wanted |= {part for part, wish in starts.items() if wish or (everything and not model)}
-    _check_usage(wanted, measure=measure, sampled=sampled, across=across, every=every)
+    _check_usage(wanted, fits=fits, measure=measure, sampled=sampled, across=across, every=every)
     paths, cost = paths or everything, cost or everything
+    budget = _read_bytes(fits) if fits is not None else None
     graph, written = open_network(spec, set_, size, max_nodes)
     report = api.analyze(
         graph,
@@ -92,12 +104,16 @@ def analyze(
         measured["variance"] = api.measure_signal(graph, seed=seed)
     if measure and "gradient" in wanted:
         measured["gradient"] = api.measure_path_gradient(graph, seed=seed, samples=sampled)
+    largest = None
+    if budget is not None:
+        largest = Budget(budget, api.largest_batch(graph, budget, precision=precision, optimizer=optimizer))
     choices = api.compare_choices(written, across, parse_sizes(size), max_nodes=max_nodes) if across else ()
     if as_json:
         result = report.to_dict()
         if everything or cost:
             result["nodes"] = [node.to_dict() for node in report.cost.nodes]
         result["activations"] |= {"batch": batch, "bytes_fp32": 4 * batch * report.cost.activations}
+        result |= {"largest_batch": largest._asdict()} if largest else {}
         result |= {f"{part}_measured": found.to_dict() for part, found in measured.items()}
         result |= {"across": {across: [choice.to_dict() for choice in choices]}} if across else {}
         print_json(result)
@@ -105,13 +121,23 @@ def analyze(
     from archspec.cli.tables.report import print_report
 
     pair = (across, choices) if across else None
-    print_report(report, batch=batch, paths=paths, cost=cost, measured=measured, across=pair, every=every)
+    print_report(
+        report, batch=batch, paths=paths, cost=cost, largest=largest, measured=measured, across=pair, every=every
+    )
 
 
 def _check_usage(
-    wanted: Collection[str], *, measure: bool, sampled: int | None, across: str | None, every: bool
+    wanted: Collection[str],
+    *,
+    fits: str | None,
+    measure: bool,
+    sampled: int | None,
+    across: str | None,
+    every: bool,
 ) -> None:
     """Refuse options that would do nothing."""
+    if fits is not None and "memory" not in wanted:
+        raise typer.BadParameter("--fits goes with --memory")
     if measure and not {"variance", "gradient"} & {*wanted}:
         raise typer.BadParameter("--measure goes with --variance or --gradient, of a spec")
     if sampled is not None and not (measure and "gradient" in wanted):
@@ -120,3 +146,12 @@ def _check_usage(
         raise typer.BadParameter("--across goes with --variance, of a spec")
     if every and "variance" not in wanted:
         raise typer.BadParameter("--every goes with --variance, of a spec")
+
+
+def _read_bytes(text: str) -> int:
+    from compiler.analysis.compare.conditions import ConditionError, read_number
+
+    try:
+        return int(read_number(text))
+    except ConditionError as error:
+        raise typer.BadParameter(f"--fits: {error}") from None

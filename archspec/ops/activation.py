@@ -66,10 +66,15 @@ class Rectifier(Activation):
         return super().fits(x) or (x.exact and x.normal and _is_centred(x))
 
     def moments(self, x: Moments) -> Moments:
-        passed = super().moments(x)
-        if _is_centred(x):  # the mean goes with the root of what is spread
-            passed = passed.times(prod(axis.root for axis in x.axes), 1.0, 1.0)
-        return replace(passed, rectified=x if self.below == 0 else None)
+        # The mean goes with the root of what is spread.
+        root = prod(axis.root for axis in x.axes) if _is_centred(x) else 1.0
+
+        def law(part: Part) -> Part:
+            mean, second, common = self.passed(part).part
+            return Part(root * mean, second, common)
+
+        rectified = x if self.below == 0 else None
+        return x.each(law, exact=self.fits(x), normal=False, fresh=None, rectified=rectified)
 
     def gradients(self, gradient: Gradient, x: Moments) -> tuple[Gradient, ...]:
         gains = [(count, self.passed(part).gain) for count, part in x.runs]

@@ -62,9 +62,10 @@ class Conv(Layer):
         if not centred:
             raise OpError(f"padding: same needs an odd kernel, found {self.kernel}; give padding a number", "kernel")
         _require_groups(self, x)
-        space = [self.window.slide(size) for size in x.space]
+        window = self.window
+        space = [window.slide(size) for size in x.space]
         if min(space) < 1:
-            raise OpError(f"a window of {self.window.reach} does not fit into {x}", "kernel")
+            raise OpError(f"a window of {window.reach} does not fit into {x}", "kernel")
         return Shape(self.out, *space)
 
     def weights(self, x: Shape) -> Weights:
@@ -89,11 +90,13 @@ class Conv(Layer):
 
     def moments(self, x: Moments) -> Moments:
         sizes = list(zip(x.axes, self.infer(x.shape).space, strict=True))
-        shared = prod(share_taps(self.window, size, axis.size, size) for axis, size in sizes)
-        return _mix(self, x, self.groups, [axis.gather(self.window, size) for axis, size in sizes], shared)
+        window = self.window
+        shared = prod(share_taps(window, size, axis.size, size) for axis, size in sizes)
+        return _mix(self, x, self.groups, [axis.gather(window, size) for axis, size in sizes], shared)
 
     def gradients(self, gradient: Gradient, x: Moments) -> tuple[Gradient, ...]:
-        slid = [axis.spread(self.window, old.size) for axis, old in zip(gradient.axes, x.axes, strict=True)]
+        window = self.window
+        slid = [axis.spread(window, old.size) for axis, old in zip(gradient.axes, x.axes, strict=True)]
         return (_unmix(self, gradient, x, self.groups, slid),)
 
 

@@ -72,7 +72,7 @@ class Moments:
 
     def each(self, law: Callable[[Part], Part], **changes: Any) -> Moments:
         """A law for each kind of channel."""
-        return replace(self, runs=join((n, law(part)) for n, part in self.runs), **{"rectified": None, **changes})
+        return replace(self, runs=join([(n, law(part)) for n, part in self.runs]), **{"rectified": None, **changes})
 
     def times(self, mean: float, second: float, common: float, **changes: Any) -> Moments:
         """Each moment by a factor of its own."""
@@ -105,14 +105,14 @@ class Gradient:
 
     def by(self, gains: Iterable[tuple[int, float]], *, at_rectifier: bool = False, **changes: Any) -> Gradient:
         """Each channel times a gain of its own; `at_rectifier`, of what was lifted for it."""
-        products = align(self.runs, tuple((n, (gain,)) for n, gain in gains))
-        runs = join((n, _flow(gain * (flow.lift if at_rectifier else flow.second))) for n, (flow, (gain,)) in products)
+        products = align(self.runs, tuple(gains))
+        runs = join([(n, _flow(gain * (flow.lift if at_rectifier else flow.second))) for n, (flow, gain) in products])
         return replace(self, runs=runs, **changes)
 
     def lifted(self, factors: Iterable[tuple[int, float]]) -> Gradient:
         """The same gradient, of which a ReLU passes on more by these factors than of an independent one."""
-        lifts = align(self.runs, tuple((n, (factor,)) for n, factor in factors))
-        return replace(self, runs=join((n, Flow(flow.second, factor * flow.lift)) for n, (flow, (factor,)) in lifts))
+        lifts = align(self.runs, tuple(factors))
+        return replace(self, runs=join((n, Flow(flow.second, factor * flow.lift)) for n, (flow, factor) in lifts))
 
     def part(self, first: int, count: int) -> Gradient:
         """Of `count` channels from the `first` on."""
@@ -133,7 +133,7 @@ def _flow(second: float) -> Flow:
     return Flow(second, second)
 
 
-def count_channels(runs: Runs[Any]) -> int:
+def count_channels(runs: Sequence[tuple[int, Any]]) -> int:
     return sum([count for count, _ in runs])
 
 
@@ -171,7 +171,7 @@ def cut(runs: Runs[T], first: int, count: int) -> Runs[T]:
     return tuple(kept)
 
 
-def align(*tables: Runs[Any]) -> Iterator[tuple[int, tuple[Any, ...]]]:
+def align(*tables: Sequence[tuple[int, Any]]) -> Iterator[tuple[int, tuple[Any, ...]]]:
     """Runs of channels in which each table has one entry; a table of a single channel holds for all."""
     sums = [count_channels(runs) for runs in tables]
     channels = max(sums)

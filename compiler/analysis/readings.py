@@ -7,6 +7,7 @@ from fractions import Fraction
 from typing import TypeAlias
 
 from archspec.ops import Shape, Span
+from archspec.ops.base import ONE
 from compiler.graph import Graph, Node
 
 Runs: TypeAlias = tuple[Span | None, ...]
@@ -72,9 +73,10 @@ def is_even(shape: Shape) -> bool:
 def _read(node: Node, shapes: tuple[Shape, ...], axis: int) -> Reading:
     """What a node reads of each operand; the whole map where one of the two has no such axis."""
     if axis >= node.shape.rank:
-        return Reading(Fraction(1), ((None,) * len(shapes),), passes=False)
+        return Reading(ONE, ((None,) * len(shapes),), passes=False)
     pace = node.op.pace(axis)
+    pace = ONE if pace == 1 else pace  # fractions are slow to multiply and compare, and most are this one
     found = (node.op.reads(axis, (i, i), *shapes) for i in range(min(pace.denominator, MAX_TURN)))
     turn = tuple(tuple(run if axis < x.rank else None for run, x in zip(runs, shapes, strict=True)) for runs in found)
-    passes = pace == 1 and not node.op.sees_all and all(run == (0, 0) for run in turn[0])
+    passes = pace is ONE and not node.op.sees_all and all(run == (0, 0) for run in turn[0])
     return Reading(pace, turn, passes)

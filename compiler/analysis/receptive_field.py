@@ -17,6 +17,7 @@ from math import lcm
 from typing import Any, TypeAlias
 
 from archspec.ops import Input, Span
+from archspec.ops.base import ONE
 from compiler.analysis.lookback import clip_back, narrow_back
 from compiler.analysis.readings import MAX_TURN, Reading, Readings, find_readings, is_even
 from compiler.graph import Graph, Node
@@ -240,7 +241,7 @@ def _look(
 def _add_strands(strands: dict[StrandKey, Strand], reading: Reading, position: int, view: View) -> None:
     """Add what a node sees through the operand at `position`."""
     for (input, jump), strand in view.strands.items():
-        key = (input, jump * reading.pace)
+        key = (input, jump if reading.pace is ONE else jump * reading.pace)
         found = strand if reading.passes else _see_through(reading, position, strand)
         strands[key] = _unite(strands[key], found) if key in strands else found
 

@@ -312,3 +312,17 @@ def subprocess_stdout(*words: str | Path) -> str:
     """Standard output alone: a missing GPU is said on the other one."""
     command = [sys.executable, "-m", "archspec", *map(str, words)]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def test_the_largest_batch_that_fits() -> None:
+    """One sample more is beyond the budget, by the same memory as `--batch` counts."""
+    found = json.loads(archspec("analyze", "resnet18", "--memory", "--fits", "2GB", "--json"))["largest_batch"]
+    assert found["bytes"] == 2 * 10**9
+    totals = [
+        json.loads(archspec("analyze", "resnet18", "--memory", "--batch", batch, "--json"))["memory"]
+        for batch in (found["batch"], found["batch"] + 1)
+    ]
+    assert totals[0]["training_total_bytes"] <= found["bytes"] < totals[1]["training_total_bytes"]
+    assert "not even one sample" in archspec("analyze", "resnet18", "--memory", "--fits", "1kB")
+    assert "--fits goes with --memory" in archspec("analyze", "resnet18", "--fits", "2GB", expect=2)
+    assert "is no number" in archspec("analyze", "resnet18", "--memory", "--fits", "much", expect=2)

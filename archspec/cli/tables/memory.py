@@ -12,7 +12,8 @@ SHOWN = 8
 """Values at the peak that are listed."""
 
 
-def print_memory(memory: Memory, out: Console) -> None:
+def print_memory(memory: Memory, out: Console, largest: tuple[int, int] | None = None) -> None:
+    """`largest` is a number of bytes with the largest batch whose training they hold."""
     samples = "one sample" if memory.batch == 1 else f"{memory.batch} samples"
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="bold", no_wrap=True)
@@ -32,6 +33,10 @@ def print_memory(memory: Memory, out: Console) -> None:
         table.add_row(word, f"{size:,} B", f"{bytes_in_short(size)}, {meaning}")
     out.print(f"\nmemory for {samples} in {memory.precision}", style="bold")
     out.print(table)
+    if largest:
+        budget, batch = largest
+        says = f"{batch:,} is the largest batch" if batch else "not even one sample"
+        out.print(f"training: {says} within {budget:,} B ({memory.precision}, {memory.optimizer})", style="bold")
     _print_peak(memory, out)
 
 

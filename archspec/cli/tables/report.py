@@ -26,11 +26,13 @@ def print_report(
     batch: int = 1,
     paths: bool = False,
     cost: bool = False,
+    largest: tuple[int, int] | None = None,
     measured: Mapping[str, Any] | None = None,
     across: tuple[str, Sequence[Choice]] | None = None,
     every: bool = False,
 ) -> None:
-    """Everything that was asked for, one after the other; `measured` holds by part what was measured of it."""
+    """Everything that was asked for, one after the other; `largest` is a number of bytes with the batch that fits, and
+    `measured` holds by part what was measured of it."""
     out, measured = console(), measured or {}
     _print_summary(report, batch, out)
     if paths:
@@ -48,7 +50,7 @@ def print_report(
     if report.memory is not None:
         from archspec.cli.tables.memory import print_memory
 
-        print_memory(report.memory, out)
+        print_memory(report.memory, out, largest)
     if report.variance is not None:
         from archspec.cli.tables.signal import print_signal
 

@@ -120,17 +120,21 @@ def expand(key: str) -> str:
 
 
 def _read_bound(text: str, path: str) -> Fraction | str:
+    if not re.match(r"[-+.0-9]", text):
+        return expand(text)
+    if text.endswith("B") and "bytes" not in path.rpartition(".")[2]:
+        raise ConditionError(f"{path} is no number of bytes, so it is not compared with '{text[:60]}'")
+    return read_number(text)
+
+
+def read_number(text: str) -> Fraction:
+    """The number in `25.6M`, `8GiB` or `2^58`, exactly. Raises ConditionError."""
     match = _NUMBER.fullmatch(text)
     if match is None:
-        if re.match(r"[-+.0-9]", text):
-            units = ", ".join(unit for unit in UNITS if unit)
-            message = (
-                f"'{text[:60]}' is no number: digits, then one of {units} if any, and B for bytes, as in 25.6M or 8GiB"
-            )
-            raise ConditionError(message)
-        return expand(text)
-    if match["bytes"] and "bytes" not in path.rpartition(".")[2]:
-        raise ConditionError(f"{path} is no number of bytes, so it is not compared with '{text[:60]}'")
+        units = ", ".join(unit for unit in UNITS if unit)
+        raise ConditionError(
+            f"'{text[:60]}' is no number: digits, then one of {units} if any, and B for bytes, as in 25.6M or 8GiB"
+        )
     number = Fraction(match["whole"].replace(",", "").replace("_", "") + (match["rest"] or ""))
     number = number * Fraction(10) ** int(match["exponent"] or 0)
     if match["power"]:

@@ -7,6 +7,7 @@ from fractions import Fraction
 from typing import TypeAlias
 
 from archspec.ops import Conv, OpError, Shape, Window
+from archspec.ops.base import ONE
 from archspec.ops.resize import Pool
 from compiler.analysis.lint.finding import Hit, Rule, at_each_place
 from compiler.analysis.lint.subject import Subject
@@ -125,7 +126,8 @@ def _look(axes: Sequence[Reading], position: int, seen: Sights, extents: Sequenc
     sights = []
     for reading, (size, jump), extent in zip(axes, seen, extents, strict=False):
         run = reading.turn[0][position]
-        sights.append((size + (run[1] - run[0]) * jump, jump * reading.pace) if run else (Fraction(extent), jump))
+        passed = jump if reading.pace is ONE else jump * reading.pace
+        sights.append((size + (run[1] - run[0]) * jump, passed) if run else (Fraction(extent), jump))
     return tuple(sights)
 
 
