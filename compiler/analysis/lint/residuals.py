@@ -49,16 +49,19 @@ def _needless_step(subject: Subject, ways: Ways) -> list[Node]:
 
 
 def find_missing_last_norm(subject: Subject) -> Iterable[Hit]:
-    merges = {merge.id: merge for id in subject.ends for merge in _last_merge(subject, subject.graph[id])}
+    seen: set[tuple[str, int]] = set()
+    merges = {merge.id: merge for id in subject.ends for merge in _last_merge(subject, subject.graph[id], seen)}
     starts = {ways.add.id: ways for ways in subject.residuals}
     bare = [merge for merge in merges.values() if _starts_with_norm(subject, merge, starts.get(merge.id))]
     return at_each_place(bare, lambda group: "blocks that normalize what they read end here, and nothing normalizes it")
 
 
-def _last_merge(subject: Subject, node: Node) -> Iterator[Node]:
-    """The block whose result reaches an output through the classifier alone, past no normalization."""
+def _last_merge(subject: Subject, node: Node, seen: set[tuple[str, int]]) -> Iterator[Node]:
+    """The block whose result reaches an output through the classifier alone, past no normalization; nothing where that
+    way joins one that was `seen`."""
     kernels = 0
-    while node.body is None and len(node.carriers) == 1:
+    while node.body is None and len(node.carriers) == 1 and (node.id, kernels) not in seen:
+        seen.add((node.id, kernels))
         kernels += isinstance(node.op, KERNELS)
         if kernels > 1 or isinstance(node.op, Normalization):
             return

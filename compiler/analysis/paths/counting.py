@@ -249,7 +249,7 @@ def _count_lengths(graph: Graph, segments: Iterable[Segment]) -> dict[str, Mappi
     for places, part in segments:
         here = [id for id in outputs & places.keys() if places[id]]
         lengths = part.count_lengths([places[id] for id in here]) if here else []
-        factors = [multiply(factors)] if here else factors
+        factors = [multiply(factors)] if here and len(outputs) > 1 else factors
         counted |= {id: multiply([*factors, own]).by_length for id, own in zip(here, lengths, strict=True)}
         factors.append(part.whole)
     return {name: counted[id] for name, id in graph.outputs.items()}

@@ -93,7 +93,7 @@ class Skeleton:
 
     def walk(self, end: str, starts: Collection[str]) -> Iterator[tuple[str, ...]]:
         """Every path from `end` back to one of the starts: the ids of its calls, and last the start's."""
-        ways = self.count_ways(starts)
+        ways = self.paths if starts is self.starts else self.count_ways(starts)
         path: list[str] = []
         open_ = [self.find_sources(end)]
         while open_:

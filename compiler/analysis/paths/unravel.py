@@ -23,7 +23,7 @@ SHORT = 16
 FULL = 1024
 """Paths up to which it is when asked to: those of ten."""
 LISTED = 128
-"""Paths up to which each is named."""
+"""Paths to all outputs up to which each is named."""
 SYMBOLS = 8
 """As many functions and values as that for each path may be written out."""
 MANY = 8
@@ -44,7 +44,7 @@ class Expression:
     text: str
     complete: bool
     ways: tuple[tuple[str, ...], ...] | None
-    """Each path as the functions on it, in the order of the way; None where there are more than `LISTED`."""
+    """Each path as the functions on it, in the order of the way; None where all outputs have more than `LISTED`."""
 
     def to_dict(self) -> dict[str, Any]:
         ways = None if self.ways is None else [list(way) for way in self.ways]
@@ -119,6 +119,9 @@ class Writer:
     def __init__(self, skeleton: Skeleton) -> None:
         self.skeleton, self.values = skeleton, skeleton.values
         self.names = choose_names(skeleton)
+        self._places = {id: place for place, id in enumerate(self.values)}
+        self._texts: dict[int, dict[str, str]] = {}
+        self._all_paths = sum(skeleton.paths[skeleton.core(name)] for name in skeleton.outputs)
 
     @cached_property
     def definitions(self) -> dict[str, str]:
@@ -133,13 +136,13 @@ class Writer:
         complete = self._fits(core, limit)
         if full and not complete:
             raise ArchspecError(f"the paths of {self.skeleton.name} are too long to be written in full")
-        texts = self._write({id for id in self.values if id not in self.names or self._is_short(id, limit)})
+        texts = self._write_short(limit)
         total, terms = self._count_terms(core), self._find_terms(core)
         shown = [*terms] if complete else self._choose_first(terms)
         parts = [self._say(id, texts, limit) for id in shown]
         rest = total - len(shown)
         text = self._join(core, [*parts, *([f"… ({_count_more(rest)})"] if rest else [])])
-        ways = tuple(list_ways(self.skeleton, core)) if paths <= LISTED else None
+        ways = tuple(list_ways(self.skeleton, core)) if self._all_paths <= LISTED else None
         return Expression(output, self.names[core], total, paths, text, complete, ways)
 
     def derive(self, core: str, function: Value, full: bool) -> Derivative:
@@ -185,6 +188,13 @@ class Writer:
         named = starting or (self.values[id].kind != "call" and id in self.names and not self._is_short(id, limit))
         return self.names[id] if named else texts[id]
 
+    def _write_short(self, limit: int) -> dict[str, str]:
+        """Every value's text in which short operands are written out, the same for all outputs."""
+        if limit not in self._texts:
+            short = {id for id in self.values if id not in self.names or self._is_short(id, limit)}
+            self._texts[limit] = self._write(short)
+        return self._texts[limit]
+
     def _write(self, inlined: set[str]) -> dict[str, str]:
         """Every value's text, in which operands are written out that are `inlined`, and the others by name."""
         bare: dict[str, list[str]] = {}
@@ -219,9 +229,15 @@ class Writer:
 
     def _count_terms(self, core: str) -> int:
         """How many there are: sums of a value with itself double their number each time."""
+        opened, waiting = {core}, [core]
+        while waiting:
+            id = waiting.pop()
+            news = {*self.values[id].operands} - opened if self._is_opened(id, core) else set()
+            opened |= news
+            waiting += news
         counts: dict[str, int] = {}
-        for id, value in self.values.items():
-            counts[id] = sum(counts[operand] for operand in value.operands) if self._is_opened(id, core) else 1
+        for id in sorted(opened, key=self._places.__getitem__):
+            counts[id] = sum(map(counts.__getitem__, self.values[id].operands)) if self._is_opened(id, core) else 1
         return counts[core]
 
     def _is_opened(self, id: str, core: str) -> bool:
