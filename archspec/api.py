@@ -15,7 +15,6 @@ from archspec.spec.document import is_size
 from archspec.spec.load import Spec, load, read_spec
 from archspec.spec.text import to_yaml
 from archspec.spec.zoo import zoo_specs
-from compiler.analysis.choices import compare_choices
 from compiler.analysis.memory import largest_batch
 from compiler.analysis.report import Report, analyze
 from compiler.elaborate import MAX_NODES, elaborate
@@ -26,6 +25,7 @@ from runtime.extras import extra
 if TYPE_CHECKING:
     from torch.fx import GraphModule
 
+    from compiler.analysis.choices import Choice
     from runtime.data import Dataset
     from runtime.evaluate import Evaluation
     from runtime.experiments.graded import MeasuredPathGradient
@@ -91,6 +91,15 @@ def measure_path_gradient(graph: Graph, *, seed: int = 0, samples: int | None = 
         from runtime.experiments.graded import measure_path_gradient as measure
 
     return measure(graph, seed=seed, samples=samples)
+
+
+def compare_choices(
+    spec: Spec, what: str, sizes: Mapping[str, int] | None = None, *, max_nodes: int = MAX_NODES
+) -> tuple[Choice, ...]:
+    """What each `scaling`, `norm` or `init` as the default of a whole network does to its signal."""
+    from compiler.analysis.choices import compare_choices as compare
+
+    return compare(spec, what, sizes, max_nodes=max_nodes)
 
 
 def list_zoo(
