@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from archspec.errors import ArchspecError, suggest
 from archspec.ops import Shape
 from compiler.analysis.answers import Answers
 from compiler.analysis.cost import Cost
@@ -71,8 +72,11 @@ def analyze(
     """Answer what is asked of every network, and of `PARTS` what is `wanted`.
 
     `spec` is what the graph was made of, whose comments `lint` reads. `by_length`: see `count_paths`; `batch`,
-    `precision` and `optimizer`: see `measure_memory`.
+    `precision` and `optimizer`: see `measure_memory`. Raises ArchspecError for a part that there is not.
     """
+    for part in sorted({*wanted} - {*PARTS}):
+        near = suggest(part, PARTS) or f"; there are {', '.join(PARTS)}"
+        raise ArchspecError(f"there is no analysis '{part}'{near}")
     answers, paths = Answers(graph), count_paths(graph, by_length=by_length)
     training = {"batch": batch, "precision": precision, "optimizer": optimizer}
     return Report(
