@@ -17,28 +17,14 @@ from typer.testing import CliRunner
 
 from archspec.cli import app
 from archspec.cli.experiments import parse_share, split_variant
-from archspec.errors import ArchspecError
 from compiler.passes.remove_bodies import RemoveBodies, find_bodies
 from runtime.experiments import skipping
 from runtime.experiments.trained import Run, build_module, read_run
+from tests.commands import archspec, refuse
 from tests.lowering import run_onnx, run_torch
 from tests.runtime.experiments.networks import train_digits
 
 FIGURE = str(Path(__file__).parents[2] / "docs/analysis/figure_11_3.yaml")
-
-
-def archspec(*words: str | Path) -> Any:
-    """The result of a command that ends well; parsed, with --json."""
-    result = CliRunner().invoke(app, [str(word) for word in words], catch_exceptions=False)
-    assert result.exit_code == 0, result.output
-    return json.loads(result.stdout) if "--json" in words else result.stdout
-
-
-def refuse(message: str, *words: str | Path) -> None:
-    result = CliRunner().invoke(app, [str(word) for word in words])
-    assert result.exit_code
-    said = str(result.exception) if isinstance(result.exception, ArchspecError) else result.output
-    assert message in " ".join(said.replace("│", " ").split()), said
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from archspec.api import elaborate, load, to_onnx, to_torch
 from archspec.cli import app
-from archspec.errors import ArchspecError
+from tests.commands import archspec, refuse
 
 NETWORK = [
     {"conv": {"out": 8, "kernel": 7, "stride": 4}},
@@ -24,20 +24,6 @@ NETWORK = [
     {"conv": 3},
 ]
 HEATMAPS = {"archspec": 1, "inputs": {"image": [3, "H", "W"]}, "sizes": {"H": 64, "W": 64}, "network": NETWORK}
-
-
-def archspec(*words: str | Path) -> Any:
-    """The result of a command that ends well; parsed, with --json."""
-    result = CliRunner().invoke(app, [str(word) for word in words], catch_exceptions=False)
-    assert result.exit_code == 0, result.output
-    return json.loads(result.stdout) if "--json" in words else result.stdout
-
-
-def refuse(message: str, *words: str | Path) -> None:
-    result = CliRunner().invoke(app, [str(word) for word in words])
-    assert result.exit_code
-    said = str(result.exception) if isinstance(result.exception, ArchspecError) else result.output
-    assert message in " ".join(said.replace("│", " ").split()), said
 
 
 def write_spec(path: Path, document: Mapping[str, Any]) -> Path:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Iterator
 from math import comb
 from typing import Any
 
@@ -18,21 +17,7 @@ from archspec.spec.zoo import zoo_specs
 from compiler.analysis.cost import CONVENTIONS
 from compiler.analysis.paths.counting import count_paths
 from compiler.graph import Graph, Node, Source
-
-
-def enumerate_paths(graph: Graph) -> Iterator[list[str]]:
-    """Every path, one by one: the witness for small graphs."""
-
-    def back(id: str) -> Iterator[list[str]]:
-        node = graph[id]
-        if not node.inputs:
-            yield [id]
-        for operand in node.carriers:
-            for path in back(operand):
-                yield [*path, id]
-
-    for id in graph.outputs.values():
-        yield from back(id)
+from tests.enumeration import enumerate_paths
 
 
 @pytest.mark.parametrize("name", ["residual_mlp", "se_net", "resnet18", "unet", "resnet_digits"])

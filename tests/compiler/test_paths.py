@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from itertools import pairwise
 from math import comb, prod
 from typing import Any
@@ -20,19 +19,7 @@ from compiler.analysis.paths.counting import count_paths, find_gates
 from compiler.analysis.paths.polynomials import Polynomial, multiply
 from compiler.graph import Graph
 from tests.documents import graph_from
-
-
-def enumerate_paths(graph: Graph) -> Iterator[list[str]]:
-    def back(id: str) -> Iterator[list[str]]:
-        node = graph[id]
-        if not node.inputs:
-            yield [id]
-        for operand in node.carriers:
-            for path in back(operand):
-                yield [*path, id]
-
-    for id in graph.outputs.values():
-        yield from back(id)
+from tests.enumeration import enumerate_paths
 
 
 def network(body: list[Any], shape: list[int], **more: Any) -> Graph:
