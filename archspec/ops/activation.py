@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import replace
 from math import erf, exp, expm1, log1p, pi, prod, sqrt, tanh
 from typing import ClassVar, Literal
@@ -12,21 +13,26 @@ from archspec.ops.moments import Gradient, Moments
 
 
 class Activation(Pointwise):
-    """A function of each value, or of the values of all channels at a position."""
+    """It keeps the shape."""
 
-    bends: ClassVar[tuple[float, ...]] = (0.0,)
-    """Points between which it is smooth on the scale of their distances."""
     keeps: ClassVar[Keeps] = "operands"
 
     def elementwise(self, x: Shape) -> int:
         return x.elements
 
+
+class Scalar(Activation):
+    """A function of each value."""
+
+    bends: ClassVar[tuple[float, ...]] = (0.0,)
+    """Points between which it is smooth on the scale of their distances."""
+
+    @abstractmethod
     def curve(self, x: float) -> float:
         """The function of one number."""
-        raise NotImplementedError(self.kind)
 
-    def derivative(self, x: float) -> float:
-        raise NotImplementedError(self.kind)
+    @abstractmethod
+    def derivative(self, x: float) -> float: ...
 
     def passed(self, x: Part) -> Passed:
         """What it makes of the moments of a normal value."""
@@ -44,7 +50,7 @@ class Activation(Pointwise):
         return (gradient.by(gains, exact=gradient.exact and self.fits(x)),)
 
 
-class Rectifier(Activation):
+class Rectifier(Scalar):
     """Straight on both sides of zero."""
 
     @property
@@ -87,7 +93,7 @@ class Relu(Rectifier):
     keeps: ClassVar[Keeps] = "result"
 
 
-class Relu6(Activation):
+class Relu6(Scalar):
     """min(max(0, x), 6)."""
 
     bends: ClassVar[tuple[float, ...]] = (0.0, 6.0)
@@ -126,7 +132,7 @@ class Prelu(Rectifier):
         return self.start
 
 
-class Elu(Activation):
+class Elu(Scalar):
     """x above zero, alpha (exp(x) - 1) below."""
 
     main: ClassVar[str | None] = "alpha"
@@ -140,7 +146,7 @@ class Elu(Activation):
         return 1.0 if x > 0 else self.alpha * exp(x)
 
 
-class Gelu(Activation):
+class Gelu(Scalar):
     """x Φ(x), exactly or by the tanh formula (Hendrycks and Gimpel, 2016)."""
 
     bends: ClassVar[tuple[float, ...]] = (-3.0, 0.0, 3.0)
@@ -154,7 +160,7 @@ class Gelu(Activation):
         return _normal_below(x) + x * exp(-(x**2) / 2) / sqrt(2 * pi)
 
 
-class Silu(Activation):
+class Silu(Scalar):
     """x sigmoid(x)."""
 
     bends: ClassVar[tuple[float, ...]] = (-6.0, 0.0, 6.0)
@@ -167,7 +173,7 @@ class Silu(Activation):
         return share + x * share * (1 - share)
 
 
-class Sigmoid(Activation):
+class Sigmoid(Scalar):
     """1 / (1 + exp(-x))."""
 
     bends: ClassVar[tuple[float, ...]] = (-6.0, 0.0, 6.0)
@@ -180,7 +186,7 @@ class Sigmoid(Activation):
         return _sigmoid(x) * _sigmoid(-x)
 
 
-class HardSigmoid(Activation):
+class HardSigmoid(Scalar):
     """min(max(0, x + 3), 6) / 6."""
 
     bends: ClassVar[tuple[float, ...]] = (-3.0, 3.0)
@@ -192,7 +198,7 @@ class HardSigmoid(Activation):
         return (-3 < x < 3) / 6
 
 
-class HardSwish(Activation):
+class HardSwish(Scalar):
     """x hard_sigmoid(x)."""
 
     bends: ClassVar[tuple[float, ...]] = (-3.0, 3.0)
@@ -204,7 +210,7 @@ class HardSwish(Activation):
         return (2 * x + 3) / 6 if -3 < x < 3 else float(x > 0)
 
 
-class Tanh(Activation):
+class Tanh(Scalar):
     """tanh(x)."""
 
     bends: ClassVar[tuple[float, ...]] = (-3.0, 0.0, 3.0)
@@ -217,7 +223,7 @@ class Tanh(Activation):
         return 1 - tanh(x) ** 2
 
 
-class Softplus(Activation):
+class Softplus(Scalar):
     """log(1 + exp(x))."""
 
     bends: ClassVar[tuple[float, ...]] = (-6.0, 0.0, 6.0)

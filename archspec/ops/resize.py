@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
@@ -242,50 +243,14 @@ class PadChannels(Layer):
         return (gradient.part(0, x.channels),)
 
 
-class Crop(Op):
-    """Cuts the centre out of its first operand: along each axis the smallest extent among all operands."""
+class Centred(Op):
+    """Brings its first operand to extents that all operands agree on, its centre in the middle."""
 
     arity: ClassVar[int | None] = None
     carriers: ClassVar[int | None] = 1
 
-    def infer(self, *xs: Shape) -> Shape:
-        if len({x.rank for x in xs}) > 1:
-            raise OpError(f"cannot crop {in_words(xs)} to one size: they differ in axes")
-        cut = Shape(xs[0].channels, *map(min, zip(*(x.space for x in xs), strict=True)))
-        centred = all((whole - part) % 2 == 0 for whole, part in zip(xs[0].space, cut.space, strict=True))
-        if not centred:
-            raise OpError(f"cannot cut the centre, {cut}, out of {xs[0]}: an odd number of pixels would be left over")
-        return cut
-
-    def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Span | None, ...]:
-        start = (xs[0].space[axis] - self.infer(*xs).space[axis]) // 2
-        return ((span[0] + start, span[1] + start), *[None] * (len(xs) - 1))
-
-    def shares(self, *xs: Shape, training: bool) -> bool:
-        return True
-
-    def moments(self, x: Moments, *others: Moments) -> Moments:
-        space = self.infer(x.shape, *(other.shape for other in others)).space
-        factor, axes = place(x.axes, space)
-        mean = prod(min(1.0, old / new) for old, new in zip(x.shape.space, space, strict=True))
-        return x.times(mean, factor, factor, axes=axes, normal=x.normal and mean == 1)
-
-    def gradients(self, gradient: Gradient, x: Moments, *others: Moments) -> tuple[Gradient, ...]:
-        factor, axes = place(gradient.axes, x.shape.space)
-        return (gradient.times(factor, axes=axes),)
-
-
-class PadSpace(Op):
-    """Pads its first operand with zeros to the largest extents among all operands, as equally on both sides as can be;
-    an odd position goes to the end."""
-
-    arity: ClassVar[int | None] = None
-    carriers: ClassVar[int | None] = 1
-
-    def infer(self, *xs: Shape) -> Shape:
-        if len({x.rank for x in xs}) > 1:
-            raise OpError(f"cannot pad {in_words(xs)} to one size: they differ in axes")
-        return Shape(xs[0].channels, *map(max, zip(*(x.space for x in xs), strict=True)))
+    @abstractmethod
+    def infer(self, *xs: Shape) -> Shape: ...
 
     def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Span | None, ...]:
         before = (self.infer(*xs).space[axis] - xs[0].space[axis]) // 2
@@ -300,6 +265,32 @@ class PadSpace(Op):
     def gradients(self, gradient: Gradient, x: Moments, *others: Moments) -> tuple[Gradient, ...]:
         factor, axes = place(gradient.axes, x.shape.space)
         return (gradient.times(factor, axes=axes),)
+
+
+class Crop(Centred):
+    """Cuts the centre out of its first operand: along each axis the smallest extent among all operands."""
+
+    def infer(self, *xs: Shape) -> Shape:
+        if len({x.rank for x in xs}) > 1:
+            raise OpError(f"cannot crop {in_words(xs)} to one size: they differ in axes")
+        cut = Shape(xs[0].channels, *map(min, zip(*(x.space for x in xs), strict=True)))
+        centred = all((whole - part) % 2 == 0 for whole, part in zip(xs[0].space, cut.space, strict=True))
+        if not centred:
+            raise OpError(f"cannot cut the centre, {cut}, out of {xs[0]}: an odd number of pixels would be left over")
+        return cut
+
+    def shares(self, *xs: Shape, training: bool) -> bool:
+        return True
+
+
+class PadSpace(Centred):
+    """Pads its first operand with zeros to the largest extents among all operands, as equally on both sides as can be;
+    an odd position goes to the end."""
+
+    def infer(self, *xs: Shape) -> Shape:
+        if len({x.rank for x in xs}) > 1:
+            raise OpError(f"cannot pad {in_words(xs)} to one size: they differ in axes")
+        return Shape(xs[0].channels, *map(max, zip(*(x.space for x in xs), strict=True)))
 
 
 def _slide(op: Pool, x: Moments) -> list[tuple[float, Axis]]:
