@@ -40,7 +40,7 @@ from benchmarks.measuring import (
 
 NETWORKS = ("resnet152", "densenet201")
 BLOCKS = 1_000
-PACKAGES = ("fvcore", "numpy", "onnx", "onnx-ir", "torch", "torchinfo")
+PACKAGES = ("fvcore", "numpy", "onnx", "torch", "torchinfo")
 CHILDREN = Tasks("benchmarks.analysis")
 
 

@@ -34,7 +34,7 @@ from benchmarks.measuring import (
 
 EXPORTED = ("resnet50", "densenet121")
 CHAINS = (100, 1_000, 10_000)
-PACKAGES = ("numpy", "onnx", "onnx-ir", "onnxruntime", "onnxruntime-gpu", "onnxscript", "torch", "torchinfo")
+PACKAGES = ("numpy", "onnx", "onnxruntime", "onnxruntime-gpu", "onnxscript", "torch", "torchinfo")
 CHILDREN = Tasks("benchmarks.compile")
 
 # ---- tasks: each runs in a process of its own ------------------------------------------------------------------------

@@ -28,7 +28,6 @@ PACKAGES = {
     "safetensors": "train",
     "pillow": "run",
     "onnx": "run",
-    "onnx-ir": "run",
 }
 RUNTIMES = ("onnxruntime", "onnxruntime-gpu", "onnxruntime-directml", "onnxruntime-openvino", "onnxruntime-rocm")
 INSTRUCTIONS = {"avx2": "avx2", "avx512": "avx512f", "vnni": "avx512_vnni", "avx-vnni": "avx_vnni", "amx": "amx_int8"}

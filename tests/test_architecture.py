@@ -35,7 +35,7 @@ def test_import_brings_in_nothing_heavy() -> None:
     ("blocked", "code", "extra"),
     [
         ("torch", "archspec.to_torch(archspec.elaborate(archspec.load('residual_mlp')))", "train"),
-        ("onnx_ir", "archspec.to_onnx(archspec.elaborate(archspec.load('residual_mlp')), {}, 'x.onnx')", "run"),
+        ("onnx", "archspec.to_onnx(archspec.elaborate(archspec.load('residual_mlp')), {}, 'x.onnx')", "run"),
         ("onnxruntime", "archspec.Session('x.onnx')", "run"),
         ("sklearn", "from runtime.data import load_data", "train"),
     ],
@@ -65,7 +65,7 @@ def test_analysis_needs_no_extra(tmp_path: Path) -> None:
 import sys
 class Hide:
     def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in ("torch", "onnx", "onnx_ir", "onnxruntime", "safetensors", "PIL", "sklearn"):
+        if name.partition(".")[0] in ("torch", "onnx", "onnxruntime", "safetensors", "PIL", "sklearn"):
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 sys.meta_path.insert(0, Hide())
 import archspec

@@ -3,68 +3,89 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import onnx_ir as ir
+import onnx
+from numpy.typing import DTypeLike
 
 from compiler.graph import Graph, Node
-from compiler.passes.base import Array, Arrays, LazyArray
+from compiler.passes.base import Array, Arrays
+
+FLOAT32 = np.dtype(np.float32)
+
+
+@dataclass(eq=False, slots=True)
+class Value:
+    """A value of the ONNX graph: an input, a stored tensor, or what a node computes. Its name may still change."""
+
+    name: str
+    producer: OnnxNode | None = None
+
+
+@dataclass(eq=False, slots=True)
+class OnnxNode:
+    """One ONNX node with one result, which reads its inputs by reference until it is written; None is left out."""
+
+    kind: str
+    name: str
+    inputs: list[Value | None]
+    output: Value
+    attributes: dict[str, Any]
+
+    def to_proto(self) -> onnx.NodeProto:
+        names = [value.name if value else "" for value in self.inputs]
+        return onnx.helper.make_node(self.kind, names, [self.output.name], name=self.name, **self.attributes)
 
 
 class Emitter:
-    """What the rules write to. `node` is the graph's node at work."""
+    """What the rules write to. `node` is the graph's node at work, `float_type` that of the model's numbers."""
 
     node: Node
 
-    def __init__(self, graph: Graph, weights: Arrays) -> None:
+    def __init__(self, graph: Graph, weights: Arrays, float_type: np.dtype[Any] = FLOAT32) -> None:
         self.graph = graph
         self.weights = weights
-        self.nodes: list[ir.Node] = []
-        self.initializers: dict[str, ir.Value] = {}
+        self.float_type = float_type
+        self.nodes: list[OnnxNode] = []
+        self.tensors: dict[str, Array] = {}
+        self._stored: dict[str, Value] = {}
         self._parts = 0
 
     def begin(self, node: Node) -> None:
         self.node, self._parts = node, 0
 
-    def op(self, kind: str, inputs: Sequence[ir.Value | None], **attributes: Any) -> ir.Value:
+    def op(self, kind: str, inputs: Sequence[Value | None], **attributes: Any) -> Value:
         """One ONNX node; its result. The last one of a rule gets the id of the graph's node, see `finish`."""
         name = f"{self.node.id}.{kind}_{self._parts}"
         self._parts += 1
-        result = ir.Value(name=name)
-        self.nodes.append(ir.node(kind, inputs, attributes or None, outputs=[result], name=name))
-        return result
+        return self.append(kind, name, inputs, Value(name), **attributes)
 
-    def finish(self, result: ir.Value) -> ir.Value:
+    def append(self, kind: str, name: str, inputs: Sequence[Value | None], output: Value, **attributes: Any) -> Value:
+        """One ONNX node of that name, which computes `output`."""
+        output.producer = OnnxNode(kind, name, list(inputs), output, attributes)
+        self.nodes.append(output.producer)
+        return output
+
+    def finish(self, result: Value) -> Value:
         """Name the node's result, and the ONNX node that gives it, as the graph does."""
         # An output's name is the user's to choose, and may be some node's id.
         result.name = f"{self.node.id}.value" if self.node.id in self.graph.outputs else self.node.id
-        producer = result.producer()
-        if producer is not None:
-            producer.name = self.node.id
+        if result.producer is not None:
+            result.producer.name = self.node.id
         return result
 
-    def weight(self, name: str) -> ir.Value:
+    def weight(self, name: str) -> Value:
         """A stored tensor of the node at work, by its short name."""
-        return self._initialize(f"{self.node.id}.{name}", self.weights[f"{self.node.id}.{name}"])
+        return self._store(f"{self.node.id}.{name}", self.weights[f"{self.node.id}.{name}"])
 
-    def constant(self, name: str, value: Any, dtype: type[np.generic] = np.float32) -> ir.Value:
-        """A constant of the node at work."""
-        return self._initialize(f"{self.node.id}.{name}", np.asarray(value, dtype))
+    def constant(self, name: str, value: Any, dtype: DTypeLike | None = None) -> Value:
+        """A constant of the node at work, of the model's float type unless another is given."""
+        return self._store(f"{self.node.id}.{name}", np.asarray(value, dtype or self.float_type))
 
-    def _initialize(self, name: str, array: Array) -> ir.Value:
-        if name not in self.initializers:
-            tensor = _as_tensor(name, array)
-            value = ir.Value(
-                name=name, const_value=tensor, shape=ir.Shape(array.shape), type=ir.TensorType(tensor.dtype)
-            )
-            self.initializers[name] = value
-        return self.initializers[name]
-
-
-def _as_tensor(name: str, array: Array) -> ir.TensorProtocol:
-    """The array as a tensor of that name; a lazy one is computed when it is written, and not kept."""
-    if isinstance(array, LazyArray):
-        kind = ir.DataType.from_numpy(array.dtype)
-        return ir.LazyTensor(lambda: ir.tensor(np.asarray(array)), dtype=kind, shape=ir.Shape(array.shape), name=name)
-    return ir.tensor(np.ascontiguousarray(array), name=name)
+    def _store(self, name: str, array: Array) -> Value:
+        if name not in self._stored:
+            self.tensors[name] = array
+            self._stored[name] = Value(name)
+        return self._stored[name]

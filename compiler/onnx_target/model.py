@@ -7,12 +7,13 @@ import json
 from collections.abc import Mapping
 
 import numpy as np
-import onnx_ir as ir
+import onnx
 
 from archspec.errors import ArchspecError
 from archspec.ops import Op
 from compiler.graph import Graph
-from compiler.onnx_target.emitter import Emitter
+from compiler.onnx_target.built import OnnxModel
+from compiler.onnx_target.emitter import Emitter, Value
 from compiler.onnx_target.rules import RULES, OnnxRule
 from compiler.passes.base import Arrays, run_passes
 from compiler.passes.fold_batch_norm import FoldBatchNorm
@@ -33,7 +34,7 @@ def build_model(
     *,
     metadata: Mapping[str, str] | None = None,
     rules: Mapping[type[Op], OnnxRule] | None = None,
-) -> ir.Model:
+) -> OnnxModel:
     """The ONNX model of a graph with these weights, for inference.
 
     The batch is dynamic, and so is every named size that no weight depends on. The same graph and weights give the same
@@ -46,12 +47,16 @@ def build_model(
             raise ArchspecError(f"the weights of {graph.name} are not finite: {name} holds inf or nan")
     accepted = accepted_sizes(graph)
     facts = describe(graph, given, accepted) | dict(metadata or {})
-    network, arrays = run_passes(PASSES, graph, given)
-    model = ir.Model(
-        _emit(network, arrays, accepted, RULES.extended(rules or {})), ir_version=IR_VERSION, producer_name="archspec"
+    network, arrays, steps = run_passes(PASSES, graph, given)
+    emit = Emitter(network, arrays)
+    head = onnx.helper.make_model(
+        _emit(network, emit, accepted, RULES.extended(rules or {})),
+        ir_version=IR_VERSION,
+        opset_imports=[onnx.helper.make_opsetid("", OPSET)],
+        producer_name="archspec",
     )
-    model.metadata_props.update(sorted(facts.items()))
-    return model
+    onnx.helper.set_model_props(head, dict(sorted(facts.items())))
+    return OnnxModel(head, emit.tensors, network, steps)
 
 
 def describe(graph: Graph, arrays: Arrays, accepted: Mapping[str, Accepted]) -> dict[str, str]:
@@ -65,39 +70,32 @@ def describe(graph: Graph, arrays: Arrays, accepted: Mapping[str, Accepted]) -> 
     }
 
 
-def _emit(graph: Graph, arrays: Arrays, accepted: Mapping[str, Accepted], table: Table[OnnxRule]) -> ir.Graph:
-    emit = Emitter(graph, arrays)
+def _emit(graph: Graph, emit: Emitter, accepted: Mapping[str, Accepted], table: Table[OnnxRule]) -> onnx.GraphProto:
     shapes = _named_shapes(graph, accepted)
-    values = {name: _value(name, shapes[name]) for name in graph.inputs}
-    inputs = list(values.values())
+    values = {name: Value(name) for name in graph.inputs}
+    inputs = [_describe_value(emit, name, shapes[name]) for name in values]
     for node in graph:
         if node.id not in values:
             emit.begin(node)
             operands = [values[operand] for operand in node.inputs]
             values[node.id] = emit.finish(table[type(node.op)](node.op, emit, *operands))
-    outputs = [_output(name, values[id], shapes[id], emit) for name, id in graph.outputs.items()]
-    return ir.Graph(
-        inputs,
-        outputs,
-        nodes=emit.nodes,
-        initializers=list(emit.initializers.values()),
-        opset_imports={"": OPSET},
-        name=graph.name,
-    )
+    given: set[Value] = set()
+    for name, id in graph.outputs.items():
+        given.add(_name_output(name, values[id], given, emit))
+    outputs = [_describe_value(emit, name, shapes[id]) for name, id in graph.outputs.items()]
+    return onnx.helper.make_graph([node.to_proto() for node in emit.nodes], graph.name, inputs, outputs)
 
 
-def _output(name: str, value: ir.Value, shape: list[int | str], emit: Emitter) -> ir.Value:
-    """An output under its own name: the value itself, or a copy where that is an input or another output."""
-    if value.producer() is None or value.shape is not None:
-        copy = ir.Value()
-        emit.nodes.append(ir.node("Identity", [value], outputs=[copy], name=f"{name}.output"))
-        value = copy
-    value.name, value.type, value.shape = name, ir.TensorType(ir.DataType.FLOAT), ir.Shape(shape)
+def _name_output(name: str, value: Value, given: set[Value], emit: Emitter) -> Value:
+    """Give an output its own name: to the value itself, or to a copy where that is an input or another output."""
+    if value.producer is None or value in given:
+        return emit.append("Identity", f"{name}.output", [value], Value(name))
+    value.name = name
     return value
 
 
-def _value(name: str, shape: list[int | str]) -> ir.Value:
-    return ir.Value(name=name, type=ir.TensorType(ir.DataType.FLOAT), shape=ir.Shape(shape))
+def _describe_value(emit: Emitter, name: str, shape: list[int | str]) -> onnx.ValueInfoProto:
+    return onnx.helper.make_tensor_value_info(name, onnx.helper.np_dtype_to_tensor_dtype(emit.float_type), shape)
 
 
 def _named_shapes(graph: Graph, accepted: Mapping[str, Accepted]) -> dict[str, list[int | str]]:

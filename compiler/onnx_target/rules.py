@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 import numpy as np
-import onnx_ir as ir
 
 from archspec.ops import (
     Add,
@@ -47,10 +46,10 @@ from archspec.ops import (
     Upsample,
     Vote,
 )
-from compiler.onnx_target.emitter import Emitter
+from compiler.onnx_target.emitter import Emitter, Value
 from compiler.table import Table
 
-OnnxRule: TypeAlias = Callable[..., ir.Value]
+OnnxRule: TypeAlias = Callable[..., Value]
 RULES: Table[OnnxRule] = Table("onnx")
 rule = RULES.rule
 
@@ -65,7 +64,7 @@ def _channels(emit: Emitter) -> int:
 
 
 @rule(Conv)
-def conv(op: Conv, emit: Emitter, x: ir.Value) -> ir.Value:
+def conv(op: Conv, emit: Emitter, x: Value) -> Value:
     window, rank = op.window, _rank(emit)
     return emit.op(
         "Conv",
@@ -79,7 +78,7 @@ def conv(op: Conv, emit: Emitter, x: ir.Value) -> ir.Value:
 
 
 @rule(ConvTranspose)
-def conv_transpose(op: ConvTranspose, emit: Emitter, x: ir.Value) -> ir.Value:
+def conv_transpose(op: ConvTranspose, emit: Emitter, x: Value) -> Value:
     rank = _rank(emit)
     return emit.op(
         "ConvTranspose",
@@ -94,11 +93,11 @@ def conv_transpose(op: ConvTranspose, emit: Emitter, x: ir.Value) -> ir.Value:
 
 
 @rule(Linear)
-def linear(op: Linear, emit: Emitter, x: ir.Value) -> ir.Value:
+def linear(op: Linear, emit: Emitter, x: Value) -> Value:
     return emit.op("Gemm", [x, emit.weight("weight"), *([emit.weight("bias")] if op.bias else [])], transB=1)
 
 
-def _affine(op: BatchNorm | InstanceNorm | LayerNorm, emit: Emitter) -> tuple[ir.Value, ir.Value]:
+def _affine(op: BatchNorm | InstanceNorm | LayerNorm, emit: Emitter) -> tuple[Value, Value]:
     """Scale and shift of each channel, ones and zeros where there are none."""
     if op.affine:
         return emit.weight("weight"), emit.weight("bias")
@@ -107,23 +106,23 @@ def _affine(op: BatchNorm | InstanceNorm | LayerNorm, emit: Emitter) -> tuple[ir
 
 
 @rule(BatchNorm)
-def batch_norm(op: BatchNorm, emit: Emitter, x: ir.Value) -> ir.Value:
+def batch_norm(op: BatchNorm, emit: Emitter, x: Value) -> Value:
     statistics = emit.weight("running_mean"), emit.weight("running_var")
     return emit.op("BatchNormalization", [x, *_affine(op, emit), *statistics], epsilon=op.eps)
 
 
 @rule(InstanceNorm)
-def instance_norm(op: InstanceNorm, emit: Emitter, x: ir.Value) -> ir.Value:
+def instance_norm(op: InstanceNorm, emit: Emitter, x: Value) -> Value:
     return emit.op("InstanceNormalization", [x, *_affine(op, emit)], epsilon=op.eps)
 
 
 @rule(GroupNorm)
-def group_norm(op: GroupNorm, emit: Emitter, x: ir.Value) -> ir.Value:
+def group_norm(op: GroupNorm, emit: Emitter, x: Value) -> Value:
     return _normalize_groups(op.groups, op, emit, x)
 
 
 @rule(LayerNorm)
-def layer_norm(op: LayerNorm, emit: Emitter, x: ir.Value) -> ir.Value:
+def layer_norm(op: LayerNorm, emit: Emitter, x: Value) -> Value:
     if op.over == "sample":
         return _normalize_groups(1, op, emit, x)
     rank = _rank(emit)
@@ -132,7 +131,7 @@ def layer_norm(op: LayerNorm, emit: Emitter, x: ir.Value) -> ir.Value:
     return emit.op("Transpose", [normal], perm=[0, rank + 1, *range(1, rank + 1)]) if rank else normal
 
 
-def _normalize_groups(groups: int, op: GroupNorm | LayerNorm, emit: Emitter, x: ir.Value) -> ir.Value:
+def _normalize_groups(groups: int, op: GroupNorm | LayerNorm, emit: Emitter, x: Value) -> Value:
     """Opset 17 has no group normalization: instance normalization of the groups, laid out as channels."""
     ones, zeros = emit.constant("ones", np.ones(groups)), emit.constant("zeros", np.zeros(groups))
     rows = emit.op("Reshape", [x, emit.constant("rows", [0, groups, -1], np.int64)])
@@ -164,28 +163,28 @@ for _op, _kind in (
 
 
 @rule(Relu6)
-def relu6(op: Relu6, emit: Emitter, x: ir.Value) -> ir.Value:
+def relu6(op: Relu6, emit: Emitter, x: Value) -> Value:
     return emit.op("Clip", [x, emit.constant("low", 0.0), emit.constant("high", 6.0)])
 
 
 @rule(LeakyRelu)
-def leaky_relu(op: LeakyRelu, emit: Emitter, x: ir.Value) -> ir.Value:
+def leaky_relu(op: LeakyRelu, emit: Emitter, x: Value) -> Value:
     return emit.op("LeakyRelu", [x], alpha=op.slope)
 
 
 @rule(Prelu)
-def prelu(op: Prelu, emit: Emitter, x: ir.Value) -> ir.Value:
+def prelu(op: Prelu, emit: Emitter, x: Value) -> Value:
     by_channel = emit.constant("by_channel", [-1, *[1] * _rank(emit)], np.int64)
     return emit.op("PRelu", [x, emit.op("Reshape", [emit.weight("weight"), by_channel])])
 
 
 @rule(Elu)
-def elu(op: Elu, emit: Emitter, x: ir.Value) -> ir.Value:
+def elu(op: Elu, emit: Emitter, x: Value) -> Value:
     return emit.op("Elu", [x], alpha=op.alpha)
 
 
 @rule(Gelu)
-def gelu(op: Gelu, emit: Emitter, x: ir.Value) -> ir.Value:
+def gelu(op: Gelu, emit: Emitter, x: Value) -> Value:
     """0.5 x (1 + erf(x / √2)), or 0.5 x (1 + tanh(√(2/π) (x + 0.044715 x³))): the patterns that ONNX Runtime fuses."""
     if op.approximate == "none":
         inner = emit.op("Erf", [emit.op("Div", [x, emit.constant("root", math.sqrt(2))])])
@@ -199,17 +198,17 @@ def gelu(op: Gelu, emit: Emitter, x: ir.Value) -> ir.Value:
 
 
 @rule(Silu)
-def silu(op: Silu, emit: Emitter, x: ir.Value) -> ir.Value:
+def silu(op: Silu, emit: Emitter, x: Value) -> Value:
     return emit.op("Mul", [x, emit.op("Sigmoid", [x])])
 
 
 @rule(HardSigmoid)
-def hard_sigmoid(op: HardSigmoid, emit: Emitter, x: ir.Value) -> ir.Value:
+def hard_sigmoid(op: HardSigmoid, emit: Emitter, x: Value) -> Value:
     return emit.op("HardSigmoid", [x], alpha=1 / 6, beta=0.5)
 
 
 @rule(Softmax)
-def softmax(op: Softmax, emit: Emitter, x: ir.Value) -> ir.Value:
+def softmax(op: Softmax, emit: Emitter, x: Value) -> Value:
     return emit.op("Softmax", [x], axis=1)
 
 
@@ -224,18 +223,18 @@ def _pool(op: MaxPool | AvgPool, emit: Emitter) -> dict[str, list[int] | int]:
 
 
 @rule(MaxPool)
-def max_pool(op: MaxPool, emit: Emitter, x: ir.Value) -> ir.Value:
+def max_pool(op: MaxPool, emit: Emitter, x: Value) -> Value:
     return emit.op("MaxPool", [x], **_pool(op, emit))
 
 
 @rule(AvgPool)
-def avg_pool(op: AvgPool, emit: Emitter, x: ir.Value) -> ir.Value:
+def avg_pool(op: AvgPool, emit: Emitter, x: Value) -> Value:
     return emit.op("AveragePool", [x], **_pool(op, emit), count_include_pad=1)
 
 
 @rule(Upsample)
-def upsample(op: Upsample, emit: Emitter, x: ir.Value) -> ir.Value:
-    scales = emit.constant("scales", [1, 1, *[op.scale] * _rank(emit)])
+def upsample(op: Upsample, emit: Emitter, x: Value) -> Value:
+    scales = emit.constant("scales", [1, 1, *[op.scale] * _rank(emit)], np.float32)
     if op.mode == "nearest":  # with ONNX's own defaults it leaves the blocked layout
         options = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
     else:
@@ -244,14 +243,14 @@ def upsample(op: Upsample, emit: Emitter, x: ir.Value) -> ir.Value:
 
 
 @rule(PadChannels)
-def pad_channels(op: PadChannels, emit: Emitter, x: ir.Value) -> ir.Value:
+def pad_channels(op: PadChannels, emit: Emitter, x: Value) -> Value:
     rank = _rank(emit)
     ends = [0, op.out - _channels(emit), *[0] * rank]
     return emit.op("Pad", [x, emit.constant("pads", [0] * (rank + 2) + ends, np.int64)])
 
 
 @rule(Crop)
-def crop(op: Crop, emit: Emitter, *values: ir.Value) -> ir.Value:
+def crop(op: Crop, emit: Emitter, *values: Value) -> Value:
     """Start and end are computed from the operands' extents, so that they hold at every size."""
     whole, *others = _spaces(emit, values)
     part = emit.op("Min", [whole, *others])
@@ -261,7 +260,7 @@ def crop(op: Crop, emit: Emitter, *values: ir.Value) -> ir.Value:
 
 
 @rule(PadSpace)
-def pad_space(op: PadSpace, emit: Emitter, *values: ir.Value) -> ir.Value:
+def pad_space(op: PadSpace, emit: Emitter, *values: Value) -> Value:
     """Both ends are computed from the operands' extents, so that they hold at every size."""
     part, *others = _spaces(emit, values)
     missing = emit.op("Sub", [emit.op("Max", [part, *others]), part])
@@ -271,23 +270,23 @@ def pad_space(op: PadSpace, emit: Emitter, *values: ir.Value) -> ir.Value:
     return emit.op("Pad", [values[0], ends])
 
 
-def _spaces(emit: Emitter, values: Sequence[ir.Value]) -> list[ir.Value]:
+def _spaces(emit: Emitter, values: Sequence[Value]) -> list[Value]:
     """The spatial extents of each value."""
     first, last = emit.constant("first", [2], np.int64), emit.constant("last", [_rank(emit) + 2], np.int64)
     return [emit.op("Slice", [emit.op("Shape", [value]), first, last]) for value in values]
 
 
 @rule(Scale)
-def scale(op: Scale, emit: Emitter, x: ir.Value) -> ir.Value:
+def scale(op: Scale, emit: Emitter, x: Value) -> Value:
     return emit.op("Mul", [x, _learned("factor", op, emit)])
 
 
 @rule(Shift)
-def shift(op: Shift, emit: Emitter, x: ir.Value) -> ir.Value:
+def shift(op: Shift, emit: Emitter, x: Value) -> Value:
     return emit.op("Add", [x, _learned("term", op, emit)])
 
 
-def _learned(name: str, op: Scale | Shift, emit: Emitter) -> ir.Value:
+def _learned(name: str, op: Scale | Shift, emit: Emitter) -> Value:
     """What a scale multiplies by or a shift adds: a constant, a stored number, or one for each channel."""
     if not op.trainable:
         return emit.constant(name, op.value)
@@ -297,26 +296,26 @@ def _learned(name: str, op: Scale | Shift, emit: Emitter) -> ir.Value:
 
 
 @rule(Add)
-def add(op: Add, emit: Emitter, *values: ir.Value) -> ir.Value:
+def add(op: Add, emit: Emitter, *values: Value) -> Value:
     return emit.op("Add" if len(values) == 2 else "Sum", values)
 
 
 @rule(Mean)
-def mean(op: Mean, emit: Emitter, *values: ir.Value) -> ir.Value:
+def mean(op: Mean, emit: Emitter, *values: Value) -> Value:
     """The sum times 1/n, since ONNX Runtime's kernel of Mean is for single precision alone."""
     total = emit.op("Sum", values)
     return emit.op("Mul", [total, emit.constant("share", 1 / len(values))])
 
 
 @rule(Vote)
-def vote(op: Vote, emit: Emitter, *values: ir.Value) -> ir.Value:
+def vote(op: Vote, emit: Emitter, *values: Value) -> Value:
     depth, share = emit.constant("channels", _channels(emit), np.int64), emit.constant("share", [0, 1 / len(values)])
     winners = [emit.op("ArgMax", [value], axis=1, keepdims=0) for value in values]
     return emit.op("Sum", [emit.op("OneHot", [winner, depth, share], axis=1) for winner in winners])
 
 
 @rule(Mul)
-def mul(op: Mul, emit: Emitter, *values: ir.Value) -> ir.Value:
+def mul(op: Mul, emit: Emitter, *values: Value) -> Value:
     result, *others = values
     for other in others:
         result = emit.op("Mul", [result, other])
@@ -324,5 +323,5 @@ def mul(op: Mul, emit: Emitter, *values: ir.Value) -> ir.Value:
 
 
 @rule(Concat)
-def concat(op: Concat, emit: Emitter, *values: ir.Value) -> ir.Value:
+def concat(op: Concat, emit: Emitter, *values: Value) -> Value:
     return emit.op("Concat", values, axis=1)

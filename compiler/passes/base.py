@@ -3,9 +3,12 @@ the pass says otherwise."""
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from inspect import cleandoc
+from types import MappingProxyType
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -31,25 +34,99 @@ Array: TypeAlias = NDArray[Any] | LazyArray
 Arrays: TypeAlias = Mapping[str, Array]
 
 
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What a pass says of a node: what became of it, or why it had to stay."""
+
+    node: str
+    text: str
+
+
+@dataclass
+class Journal:
+    """What one pass did and could not do, node by node, and which node's value each node of its result gives."""
+
+    done: list[Note] = field(default_factory=list)
+    left: list[Note] = field(default_factory=list)
+    values: dict[str, str] = field(default_factory=dict)
+
+    def did(self, node: str, what: str) -> None:
+        """`node`, of the graph before, was removed or rewritten: 'folded into conv_0'."""
+        self.done.append(Note(node, what))
+
+    def leave(self, node: str, why: str) -> None:
+        """`node` might be expected to change and does not: 'its convolution has two readers'."""
+        self.left.append(Note(node, why))
+
+    def gives(self, node: str, value: str | None) -> None:
+        """`node` of the graph after computes what `value` computed before; None: what no node did.
+
+        Nodes of which nothing is said compute what the node of that name did.
+        """
+        self.values[node] = value or ""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One pass as it ran: its name, its rule (the first sentence of its docstring) and its journal."""
+
+    name: str
+    rule: str
+    done: tuple[Note, ...]
+    left: tuple[Note, ...]
+    values: Mapping[str, str]
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "pass": self.name,
+            "rule": self.rule,
+            "done": [{"node": note.node, "text": note.text} for note in self.done],
+            "left": [{"node": note.node, "text": note.text} for note in self.left],
+        }
+
+
 @dataclass(frozen=True)
 class Pass(ABC):
     """A pass is called; it verifies the graph and its weights before and after `apply`."""
 
     @abstractmethod
-    def apply(self, graph: Graph, weights: Arrays) -> tuple[Graph, Arrays]: ...
+    def apply(self, graph: Graph, weights: Arrays, journal: Journal) -> tuple[Graph, Arrays]: ...
 
-    def __call__(self, graph: Graph, weights: Arrays) -> tuple[Graph, Arrays]:
+    def __call__(self, graph: Graph, weights: Arrays, journal: Journal | None = None) -> tuple[Graph, Arrays]:
         _check(graph, weights)
-        graph, weights = self.apply(graph, weights)
+        graph, weights = self.apply(graph, weights, journal or Journal())
         _check(graph, weights)
         return graph, weights
 
+    @property
+    def name(self) -> str:
+        """`FoldBatchNorm` → `fold batch norm`."""
+        return re.sub(r"(?<!^)(?=[A-Z])", " ", type(self).__name__).lower()
 
-def run_passes(passes: Iterable[Pass], graph: Graph, weights: Arrays) -> tuple[Graph, Arrays]:
+    @property
+    def rule(self) -> str:
+        """The first paragraph of the docstring, in one line."""
+        return " ".join(cleandoc(type(self).__doc__ or "").split("\n\n")[0].split())
+
+
+def run_passes(passes: Iterable[Pass], graph: Graph, weights: Arrays) -> tuple[Graph, Arrays, tuple[Step, ...]]:
     """Run passes one after the other."""
-    for step in passes:
-        graph, weights = step(graph, weights)
-    return graph, weights
+    steps = []
+    for one in passes:
+        journal = Journal()
+        graph, weights = one(graph, weights, journal)
+        values = MappingProxyType(journal.values)
+        steps.append(Step(one.name, one.rule, tuple(journal.done), tuple(journal.left), values))
+    return graph, weights, tuple(steps)
+
+
+def trace_value(steps: Iterable[Step], node: str) -> str | None:
+    """The node, before all steps, whose value `node` gives after them; None where none gave it."""
+    for step in reversed(tuple(steps)):
+        node = step.values.get(node, node)
+        if not node:
+            return None
+    return node
 
 
 def _check(graph: Graph, weights: Arrays) -> None:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from archspec.ops import BatchNorm, Conv, ConvTranspose, Linear
 from compiler.graph import Graph, Node
-from compiler.passes.base import Array, Arrays, LazyArray, Pass
+from compiler.passes.base import Array, Arrays, Journal, LazyArray, Pass
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class FoldBatchNorm(Pass):
     result is no output. Computed in float64, stored in the weights' own type.
     """
 
-    def apply(self, graph: Graph, weights: Arrays) -> tuple[Graph, Arrays]:
+    def apply(self, graph: Graph, weights: Arrays, journal: Journal) -> tuple[Graph, Arrays]:
         arrays = dict(weights)
         folded: dict[str, Node] = {}
         renamed: dict[str, str] = {}
@@ -31,6 +31,8 @@ class FoldBatchNorm(Pass):
                 _fold(layer, layer.op, node, node.op, arrays)
                 folded[layer.id] = replace(layer, op=layer.op.model_copy(update={"bias": True}))
                 renamed[node.id] = layer.id
+                journal.did(node.id, f"folded into {layer.id}")
+                journal.gives(layer.id, node.id)
         nodes = [folded.get(node.id, node) for node in graph if node.id not in renamed]
         return graph.with_nodes(nodes, renamed), arrays
 

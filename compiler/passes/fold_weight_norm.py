@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from archspec.ops import Conv, ConvTranspose, Linear
 from compiler.graph import Graph, Node
-from compiler.passes.base import Array, Arrays, LazyArray, Pass
+from compiler.passes.base import Array, Arrays, Journal, LazyArray, Pass
 
 
 @dataclass(frozen=True)
@@ -20,12 +20,13 @@ class FoldWeightNorm(Pass):
     |v| is over all that one output channel reads. Computed in float64, stored in the weights' own type.
     """
 
-    def apply(self, graph: Graph, weights: Arrays) -> tuple[Graph, Arrays]:
+    def apply(self, graph: Graph, weights: Arrays, journal: Journal) -> tuple[Graph, Arrays]:
         arrays = dict(weights)
         nodes: list[Node] = []
         for node in graph:
             if isinstance(node.op, Conv | ConvTranspose | Linear) and node.op.weight_norm:
                 _fold(node.id, node.op, arrays)
+                journal.did(node.id, "its direction and lengths became a kernel")
                 node = replace(node, op=node.op.model_copy(update={"weight_norm": False}))
             nodes.append(node)
         return graph.with_nodes(nodes), arrays

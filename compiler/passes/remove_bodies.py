@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 
 from archspec.ops import Concat, Conv, ConvTranspose, Linear, PadChannels
 from compiler.graph import Graph, Node
-from compiler.passes.base import Arrays, Pass
+from compiler.passes.base import Arrays, Journal, Pass
 
 Stays: TypeAlias = Literal["identity", "shortcut", "zeros", "input"]
 """What is there instead: a residual's input, or what its shortcut makes of it; for a dense body's channels, zeros; for
@@ -36,7 +36,7 @@ class RemoveBodies(Pass):
 
     parts: tuple[Part, ...]
 
-    def apply(self, graph: Graph, weights: Arrays) -> tuple[Graph, Arrays]:
+    def apply(self, graph: Graph, weights: Arrays, journal: Journal) -> tuple[Graph, Arrays]:
         padded = {part.result: _pad(graph[part.result], part) for part in self.parts if part.stays == "zeros"}
         renamed = {part.result: part.source for part in self.parts if part.result not in padded}
         nodes = (padded.get(node.id, node) for node in graph if node.id not in renamed)

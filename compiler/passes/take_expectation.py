@@ -18,7 +18,7 @@ from archspec.ops import (
     StochasticDepth,
 )
 from compiler.graph import Graph, Node
-from compiler.passes.base import Arrays, Pass
+from compiler.passes.base import Arrays, Journal, Pass
 
 
 @dataclass(frozen=True)
@@ -30,15 +30,19 @@ class TakeExpectation(Pass):
     batch normalization, with the same weights. 1 · x = x; x + 0 = x.
     """
 
-    def apply(self, graph: Graph, weights: Arrays) -> tuple[Graph, Arrays]:
+    def apply(self, graph: Graph, weights: Arrays, journal: Journal) -> tuple[Graph, Arrays]:
         nodes: list[Node] = []
         renamed: dict[str, str] = {}
         for node in graph:
             op = _expected(node.op)
             if _changes_nothing(op):
                 renamed[node.id] = node.inputs[0]
+                journal.did(node.id, "removed: it changes nothing at inference")
+            elif op is node.op:
+                nodes.append(node)
             else:
-                nodes.append(node if op is node.op else replace(node, op=op))
+                nodes.append(replace(node, op=op))
+                journal.did(node.id, f"is {op.kind} at inference")
         return graph.with_nodes(nodes, renamed), weights
 
 

@@ -18,7 +18,7 @@ from archspec.cli import app
 from archspec.cli.starter import SCHEMA_NAME
 from archspec.spec.zoo import ZOO, zoo_specs
 
-HEAVY = ("torch", "onnx", "onnxruntime", "onnx_ir", "sklearn", "PIL")
+HEAVY = ("torch", "onnx", "onnxruntime", "sklearn", "PIL")
 COMMANDS = {
     *("check", "list", "show", "init", "schema", "lint", "explain"),
     *("analyze", "unravel", "diff", "assert", "fit", "draw", "report"),

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-import onnx_ir as ir
 import pytest
 import torch
 from torch import nn
@@ -14,7 +13,7 @@ from torch import nn
 from archspec.api import analyze, to_onnx, to_torch
 from archspec.errors import ArchspecError, SpecError
 from archspec.ops.base import Number, Pointwise, Shape, Weight, Weights
-from compiler.onnx_target.emitter import Emitter
+from compiler.onnx_target.emitter import Emitter, Value
 from tests.documents import graph_from
 from tests.lowering import TOLERANCE, difference, run_onnx, run_torch, sample_inputs, stir
 
@@ -48,7 +47,7 @@ class PowerModule(nn.Module):
         return self.weight * x**self.exponent
 
 
-def to_power(op: Power, emit: Emitter, x: ir.Value) -> ir.Value:
+def to_power(op: Power, emit: Emitter, x: Value) -> Value:
     return emit.op("Mul", [emit.weight("weight"), emit.op("Pow", [x, emit.constant("exponent", op.exponent)])])
 
 

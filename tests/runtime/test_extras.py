@@ -8,7 +8,7 @@ from archspec.errors import MissingExtra
 from runtime.extras import extra
 from tests.runtime.without import run_without
 
-HEAVY = ("torch", "onnx", "onnx_ir", "onnxruntime", "sklearn", "PIL", "safetensors")
+HEAVY = ("torch", "onnx", "onnxruntime", "sklearn", "PIL", "safetensors")
 
 
 @pytest.mark.parametrize(

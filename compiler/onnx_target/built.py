@@ -1,0 +1,29 @@
+"""An ONNX model in memory: a message of everything but the weights, and the weights beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import onnx
+
+from compiler.graph import Graph
+from compiler.passes.base import Array, Step
+
+
+@dataclass(frozen=True, eq=False)
+class OnnxModel:
+    """`head` has everything but the stored tensors; these, some of them still to be computed, are in `tensors` by name.
+
+    `graph` is the network as it was written, after `steps`.
+    """
+
+    head: onnx.ModelProto
+    tensors: Mapping[str, Array]
+    graph: Graph
+    steps: tuple[Step, ...] = ()
+
+    @property
+    def metadata(self) -> Mapping[str, str]:
+        return MappingProxyType({item.key: item.value for item in self.head.metadata_props})
