@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archspec.errors import ArchspecError, Diagnostic, SpecError, suggest
-from archspec.files import write_text, write_whole
-from archspec.ops import Op, Shape, Vote, in_words
+from archspec.files import write_text
+from archspec.ops import Op, Shape, in_words
 from archspec.spec.document import is_size
 from archspec.spec.load import Spec, load, read_spec
 from archspec.spec.text import to_yaml
@@ -20,23 +20,23 @@ from compiler.analysis.report import Report, analyze
 from compiler.elaborate import MAX_NODES, elaborate
 from compiler.graph import Graph
 from compiler.sizes import accepted_sizes
+from runtime.cases import proof_cases
 from runtime.extras import extra
 
 if TYPE_CHECKING:
     from torch.fx import GraphModule
 
     from compiler.analysis.choices import Choice
+    from compiler.onnx_target.options import ExportOptions
     from runtime.data import Dataset
     from runtime.evaluate import Evaluation
     from runtime.experiments.graded import MeasuredPathGradient
     from runtime.experiments.signal import MeasuredSignal
+    from runtime.export import Calibration, Export
     from runtime.pretrained.convert import Conversion
     from runtime.pretrained.name_rules import NameRules
-    from runtime.proof import Proof
     from runtime.train import Progress, TrainResult, TrainSettings
-
-PROOF_BUDGET = 8_000_000_000
-"""Multiply-accumulates of one proof, about: a few seconds on two cores."""
+    from runtime.verification.checks import Verification
 
 
 def check(
@@ -180,7 +180,7 @@ def match_weights(path: str | Path, graph: Graph, rules: Sequence[NameRules], so
 def write_converted(path: str | Path, graph: Graph, conversion: Conversion) -> None:
     """Write the weights of a conversion in which everything matched. Raises ArchspecError, and leaves no file, where
     something did not, or a number is not finite."""
-    from runtime.run_folder import save_weights
+    from runtime.weights_file import save_weights
 
     save_weights(path, conversion.read(), {"archspec.graph": graph.digest()})
 
@@ -253,58 +253,62 @@ def to_onnx(
     path: str | Path,
     *,
     verify: bool = True,
+    options: ExportOptions | None = None,
+    calibration: Calibration | None = None,
+    optimized: bool = False,
     metadata: Mapping[str, str] | None = None,
     rules: Mapping[type[Op], Any] | None = None,
     torch_rules: Mapping[type[Op], Any] | None = None,
-) -> Proof | None:
+    on_step: Callable[[int, int], None] = lambda done, of: None,
+) -> Export:
     """Write a model for inference to `path`; with `verify`, only after it has agreed with torch at several sizes.
 
-    `weights` are tensors or arrays by name, as in a state dict. Gives the proof. Raises ArchspecError where the weights
-    do not fit or the proof fails (no file is left then), and MissingExtra.
+    `weights` are tensors or arrays by name, as in a state dict. `options` choose precision and runtime, `calibration`
+    is what int8 needs, and `optimized` adds ONNX Runtime's own form for this machine. Gives the proof and what else
+    there is to tell. Raises ArchspecError where something does not fit or the proof fails (no file is left then), and
+    MissingExtra.
     """
-    with extra("run"):
-        from compiler.onnx_target.model import build_model
-        from compiler.onnx_target.write import write_model
+    from runtime.export import export
 
+    return export(
+        graph,
+        {name: _as_array(value) for name, value in weights.items()},
+        path,
+        verify=verify,
+        options=options,
+        calibration=calibration,
+        optimized=optimized,
+        metadata=metadata,
+        rules=rules,
+        torch_rules=torch_rules,
+        on_step=on_step,
+    )
+
+
+def verify_model(
+    path: str | Path,
+    original: tuple[Graph, Mapping[str, Any]] | None = None,
+    *,
+    batches: Sequence[int] = (),
+    sizes: Mapping[str, int] | None = None,
+    tolerance: float | None = None,
+    seed: int = 0,
+    torch_rules: Mapping[type[Op], Any] | None = None,
+) -> Verification:
+    """Prove a model file again: it is sound, runs where it says, and agrees with a second witness; with the `original`
+    graph and weights also with torch, or the first node is named whose own result differs.
+
+    Raises MissingExtra, and ArchspecError where weights do not fit their graph, or sizes the file.
+    """
+    from runtime.verification.checks import Choice, Original
+    from runtime.verification.verify import verify
+
+    choice = Choice(tuple(batches), dict(sizes or {}), tolerance, seed)
+    if original is None:
+        return verify(path, choice=choice)
+    graph, weights = original
     arrays = {name: _as_array(value) for name, value in weights.items()}
-    model = build_model(graph, arrays, metadata=metadata, rules=rules)
-    with write_whole(path) as temporary:
-        write_model(model, temporary)
-        return _prove(graph, arrays, temporary, torch_rules) if verify else None
-
-
-def _prove(graph: Graph, arrays: Mapping[str, Any], path: Path, rules: Mapping[type[Op], Any] | None) -> Proof:
-    with extra("train"):
-        from compiler.torch_target.module import load_weights
-    from runtime.proof import prove
-
-    module = to_torch(graph, rules=rules)
-    load_weights(module, graph, arrays)
-    votes = {name for name, id in graph.outputs.items() if isinstance(graph[id].op, Vote)}
-    return prove(path, module, proof_cases(graph), votes=votes)
-
-
-def proof_cases(graph: Graph) -> list[dict[str, tuple[int, ...]]]:
-    """Input shapes, batch included, at which an export is compared: the usual size where that is cheap, and where sizes
-    are dynamic also small ones, different along each axis; batches of one, two and three."""
-    rules = accepted_sizes(graph)
-    small = {}
-    for turn, (name, rule) in enumerate(rules.items()):
-        if rule.dynamic:
-            start = rule.first + -(-max(0, min(64, rule.value) - rule.first) // rule.step) * rule.step
-            small[name] = start + turn * rule.step
-    chosen: list[tuple[int, Mapping[str, int]]] = [(1, small), (3, small)]
-    if small:
-        chosen.append((2, {name: size + rules[name].step for name, size in small.items()}))
-    macs = analyze(graph, by_length=False).cost.macs["conv-linear"]
-    if macs <= PROOF_BUDGET:
-        chosen.append((2 if 2 * macs <= PROOF_BUDGET else 1, {}))
-    cases = []
-    for batch, sizes in chosen:
-        shapes = graph.infer(sizes)
-        case = {name: (batch, *shapes[name]) for name in graph.inputs}
-        cases += [] if case in cases else [case]
-    return cases
+    return verify(path, Original(graph, arrays, torch_rules or {}), choice)
 
 
 def train(
@@ -320,11 +324,12 @@ def train(
     weights with class names and preprocessing. Dynamic sizes are those of the data's images unless given."""
     from runtime.data import load_data
     from runtime.outputs import ONLY
-    from runtime.run_folder import METRICS, SPEC, STRIDE, WEIGHTS, MetricsWriter, save_weights
+    from runtime.run_folder import METRICS, SPEC, STRIDE, WEIGHTS, MetricsWriter
     from runtime.tasks.grid import measure_strides
     from runtime.train import TrainSettings as Settings
     from runtime.train import check_module
     from runtime.train import train as run
+    from runtime.weights_file import save_weights
 
     settings, dataset, folder = settings or Settings(), load_data(data), Path(folder)
     shape = next(iter(spec.inputs.values()))
@@ -362,7 +367,8 @@ def describe_data(dataset: Dataset) -> dict[str, str]:
 def read_weights(path: str | Path) -> tuple[dict[str, Any], dict[str, str]]:
     """The arrays of a safetensors file by name, and what the file says of their training, for an exported model to
     take over: its task, names, preprocessing and stride."""
-    from runtime.run_folder import CARRIED, load_weights
+    from runtime.run_folder import CARRIED
+    from runtime.weights_file import load_weights
 
     arrays, stored = load_weights(path)
     return arrays, {key: stored[key] for key in CARRIED if key in stored}
@@ -413,5 +419,6 @@ __all__ = [
     "to_onnx",
     "to_torch",
     "train",
+    "verify_model",
     "write_converted",
 ]

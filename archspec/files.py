@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
+from typing import NoReturn
 
 from archspec.errors import ArchspecError
 
@@ -25,7 +29,7 @@ def check_is_file(path: str | Path) -> None:
 @contextmanager
 def write_whole(path: str | Path) -> Iterator[Path]:
     """Give a path of the same name in a temporary folder beside `path`. On a clean exit what was written there is
-    synced and takes its place (companions first, then the file itself); on any error it is removed.
+    synced and takes its place (companions first, then the file itself); on any error it is removed, and on SIGTERM.
 
     Raises ArchspecError where the folder cannot be made or written (missing rights, a full disk).
     """
@@ -40,11 +44,12 @@ def write_whole(path: str | Path) -> Iterator[Path]:
     except OSError as error:
         raise ArchspecError(f"cannot write {target}: {error.strerror or error}") from error
     try:
-        yield folder / target.name
-        for written in sorted(folder.iterdir(), key=lambda item: item.name == target.name):
-            _sync(written)
-            os.replace(written, target.parent / written.name)
-        _sync(target.parent)
+        with _unwind_on_sigterm():
+            yield folder / target.name
+            for written in sorted(folder.iterdir(), key=lambda item: item.name == target.name):
+                _sync(written)
+                os.replace(written, target.parent / written.name)
+            _sync(target.parent)
     except OSError as error:
         raise ArchspecError(f"cannot write {target}: {error.strerror or error}") from error
     finally:
@@ -55,6 +60,24 @@ def write_text(path: str | Path, text: str) -> None:
     """Write UTF-8 text, whole or not at all."""
     with write_whole(path) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")
+
+
+@contextmanager
+def _unwind_on_sigterm() -> Iterator[None]:
+    """By itself the signal ends a process where it stands; here as an interrupt from the keyboard does, unless the
+    program has its own way with it."""
+    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, _leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _leave(number: int, frame: FrameType | None) -> NoReturn:
+    raise SystemExit(128 + number)
 
 
 def _sync(path: Path) -> None:

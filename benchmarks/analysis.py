@@ -126,7 +126,7 @@ def export_foreign(path: str) -> int:
     from benchmarks import peers
 
     torch.manual_seed(SEED)
-    peers.export(peers.build("narrow").eval(), Path(path), dynamic=False)
+    peers.export(peers.build("narrow").eval(), Path(path), torch.zeros(peers.IMAGE), axes=())
     return len(onnx.load(path, load_external_data=False).graph.node)
 
 

@@ -259,21 +259,27 @@ def run_benchmark(
     name: str,
     description: str,
     tasks: Mapping[str, Callable[..., Any]],
-    measure: Callable[[int, bool], tuple[dict[str, Any], Any]],
+    measure: Callable[..., tuple[dict[str, Any], Any]],
     render: Callable[[Mapping[str, Any], Any], str],
+    *,
+    add_options: Callable[[argparse.ArgumentParser], None] = lambda parser: None,
 ) -> None:
-    """The command line of a benchmark: one of its tasks, or `measure` by rounds and `--quick`, printed and kept."""
+    """The command line of a benchmark: one of its tasks, or `measure` by rounds, `--quick` and its own options, which
+    it gets by name; printed and kept."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--rounds", type=int, default=5, help="measurements of each candidate (5)")
     parser.add_argument("--quick", action="store_true", help="two rounds without the longest candidates, not kept")
     parser.add_argument("--output", type=Path, help="folder for the table and its JSON (benchmarks/results)")
     parser.add_argument("--task", nargs="+", help=argparse.SUPPRESS)
+    common = {action.dest for action in parser._actions}
+    add_options(parser)
     options = parser.parse_args()
     if options.task:
         print(json.dumps(tasks[options.task[0]](*options.task[1:])))
         return
     rounds = max(1, min(options.rounds, 2) if options.quick else options.rounds)
-    report, rows = measure(rounds, options.quick)
+    own = {name: value for name, value in vars(options).items() if name not in common}
+    report, rows = measure(rounds, options.quick, **own)
     text = render(report, rows)
     print(text)
     folder = options.output or (None if options.quick else RESULTS)

@@ -9,8 +9,10 @@ computes: quicker once torch is warm, slower in a new process.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -110,10 +112,55 @@ class DenseNet(nn.Module):
         return result
 
 
+class DoubleConv(nn.Sequential):
+    """Two 3×3 convolutions without padding, each followed by ReLU."""
+
+    def __init__(self, channels: int, width: int) -> None:
+        first, second = nn.Conv2d(channels, width, 3), nn.Conv2d(width, width, 3)
+        super().__init__(first, nn.ReLU(inplace=True), second, nn.ReLU(inplace=True))
+
+
+class UNet(nn.Module):
+    """The U-Net of 2015: valid convolutions, and what goes across is cropped at its centre."""
+
+    def __init__(self, widths: tuple[int, ...] = (64, 128, 256, 512), channels: int = 1, classes: int = 2) -> None:
+        super().__init__()
+        self.pool = nn.MaxPool2d(2)
+        self.down = nn.ModuleList(map(DoubleConv, (channels, *widths), widths))
+        self.bottom = DoubleConv(widths[-1], 2 * widths[-1])
+        self.up = nn.ModuleList()
+        for width in reversed(widths):
+            convs = nn.ConvTranspose2d(2 * width, width, 2, 2), DoubleConv(2 * width, width)
+            self.up.append(nn.ModuleList(convs))
+        self.head = nn.Conv2d(widths[0], classes, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        across = []
+        for level in self.down:
+            x = level(x)
+            across.append(x)
+            x = self.pool(x)
+        x = self.bottom(x)
+        for enlarge, level in self.up:
+            x = enlarge(x)
+            x = level(torch.cat([_crop(across.pop(), x), x], 1))
+        result: Tensor = self.head(x)
+        return result
+
+
+def _crop(x: Tensor, like: Tensor) -> Tensor:
+    for axis in (2, 3):
+        size = like.shape[axis]
+        x = x.narrow(axis, (x.shape[axis] - size) // 2, size)
+    return x
+
+
 NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "resnet50": lambda: ResNet((3, 4, 6, 3)),
     "resnet152": lambda: ResNet((3, 8, 36, 3)),
+    "densenet121": lambda: DenseNet((6, 12, 24, 16)),
     "densenet201": lambda: DenseNet((6, 12, 48, 32)),
+    "unet": UNet,
     "narrow": lambda: ResNet((3, 8, 128, 3), width=8),  # a thousand nodes of ONNX, and few weights
 }
 
@@ -121,6 +168,13 @@ NETWORKS: dict[str, Callable[[], nn.Module]] = {
 def build(name: str = "resnet50", device: str = "cpu") -> nn.Module:
     with torch.device(device):
         return NETWORKS[name]()
+
+
+def take_weights(module: nn.Module, weights: Iterable[Tensor]) -> None:
+    """Fill a network with the weights of the zoo's: the same ones in the same order, by other names."""
+    state = module.state_dict()
+    names = [name for name in state if not name.endswith("num_batches_tracked")]
+    module.load_state_dict(state | dict(zip(names, weights, strict=True)))
 
 
 def summarize(module: nn.Module, device: str = "cpu") -> int:
@@ -138,14 +192,48 @@ def count_flops(module: nn.Module) -> int:
     return int(analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False).total())
 
 
-def export(module: nn.Module, path: Path, *, dynamic: bool = True) -> None:
-    """Export an image network with torch's exporter and its defaults; batch, height and width are dynamic or none is.
+def export(
+    module: nn.Module,
+    path: Path,
+    example: Tensor,
+    *,
+    axes: Sequence[int] = (0,),
+    dynamo: bool = True,
+    external_data: bool = True,
+) -> None:
+    """Export a network of one image with one of torch's exporters and its defaults; `axes` of the image are dynamic.
 
-    Dim.DYNAMIC fails where the exporter would freeze an axis, and the batch of the example must not be one.
+    Dim.DYNAMIC fails where the exporter would freeze an axis, and the batch of the example must not be one. Only the
+    first exporter puts weights beside the file, and does so unless told otherwise.
     """
-    axes = dict.fromkeys((0, 2, 3), torch.export.Dim.DYNAMIC)
-    example = torch.zeros(2 if dynamic else 1, *IMAGE[1:])
-    torch.onnx.export(module, (example,), path, dynamo=True, dynamic_shapes=(axes,) if dynamic else None, verbose=False)
+    if dynamo:
+        shapes = (dict.fromkeys(axes, torch.export.Dim.DYNAMIC),) if axes else None
+        options: dict[str, Any] = {"dynamic_shapes": shapes, "external_data": external_data}
+        torch.onnx.export(module, (example,), path, dynamo=True, verbose=False, **options)
+        return
+    named = {"image": {axis: f"axis{axis}" for axis in axes}}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter is deprecated, and tracing warns of every size in Python
+        torch.onnx.export(_Traced(module), (example,), path, dynamo=False, input_names=["image"], dynamic_axes=named)
+
+
+class _Traced(nn.Module):
+    """A module as TorchScript traces it: it refuses a torch.fx module at the top, and a dictionary as the result."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, x: Tensor) -> Tensor | tuple[Tensor, ...]:
+        found = self.module(x)
+        return tuple(found.values()) if isinstance(found, dict) else found
+
+
+def slim(path: Path, into: Path) -> None:
+    """Let onnxslim simplify a file."""
+    import onnxslim
+
+    onnxslim.slim(str(path), str(into))
 
 
 def main() -> None:

@@ -8,13 +8,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from archspec.errors import ArchspecError, Call, Place
 from archspec.ops import Input, Op, Shape, Weight
 
 if TYPE_CHECKING:
     import networkx as nx
+
+
+Inferred: TypeAlias = dict[tuple[int, tuple[Shape, ...]], Shape]
+"""Results of operations, by the operation and the shapes of its operands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,16 +125,22 @@ class Graph:
             more = f"; and {len(problems) - 5} more" if len(problems) > 5 else ""
             raise ArchspecError(f"the weights do not fit {self.name}: {'; '.join(problems[:5])}{more}")
 
-    def infer(self, sizes: Mapping[str, int]) -> dict[str, Shape]:
-        """Every node's shape at other sizes. Raises OpError where one does not fit."""
+    def infer(self, sizes: Mapping[str, int], known: Inferred | None = None) -> dict[str, Shape]:
+        """Every node's shape at other sizes. Raises OpError where one does not fit.
+
+        What is inferred is kept in `known`, for other sizes of the same graph, many of whose extents are the same.
+        """
         sizes = {**self.sizes, **sizes}
-        known: dict[tuple[int, tuple[Shape, ...]], Shape] = {}  # repeated blocks share their operations
+        known = {} if known is None else known  # repeated blocks share their operations
         shapes: dict[str, Shape] = {}
         for node in self:
             operands = tuple(map(shapes.__getitem__, node.inputs))
+            if isinstance(node.op, Input):
+                shapes[node.id] = node.op.infer(**sizes)
+                continue
             key = (id(node.op), operands)
             if key not in known:
-                known[key] = node.op.infer(*operands, **(sizes if isinstance(node.op, Input) else {}))
+                known[key] = node.op.infer(*operands)
             shapes[node.id] = known[key]
         return shapes
 

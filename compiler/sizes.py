@@ -10,8 +10,8 @@ from operator import sub
 
 from archspec.ops import ConvTranspose, OpError, PadSpace, Shape, Upsample, Window
 from archspec.ops.base import LARGEST
-from archspec.ops.resize import GlobalPool
-from compiler.graph import Graph
+from archspec.ops.resize import Centred, GlobalPool
+from compiler.graph import Graph, Inferred
 
 MAX_EFFORT = 1_000_000
 """Shapes to look at, of nodes and of their operands: in the search for the smallest step, beyond which the step is the
@@ -60,24 +60,26 @@ def accepted_sizes(graph: Graph, *, keep_weights: bool = True) -> dict[str, Acce
     With `keep_weights` they fit the shapes of its weights too, as they must once these are trained.
     """
     period = _period(graph) if graph.sizes else 1
+    known: Inferred = {}
 
     def fit(sizes: Mapping[str, int]) -> bool:
-        return fits(graph, sizes, keep_weights=keep_weights)
+        return fits(graph, sizes, keep_weights=keep_weights, known=known)
 
     shortest = 1 if period * _effort(graph) <= MAX_EFFORT else period
     return {name: _accepted(fit, name, value, period, shortest) for name, value in graph.sizes.items()}
 
 
-def fits(graph: Graph, sizes: Mapping[str, int], *, keep_weights: bool = True) -> bool:
-    """Whether the graph can be evaluated at other sizes, with the weights it has or with any."""
+def fits(graph: Graph, sizes: Mapping[str, int], *, keep_weights: bool = True, known: Inferred | None = None) -> bool:
+    """Whether the graph can be evaluated at other sizes, with the weights it has or with any; `known` as in `infer`."""
     try:
-        shapes = graph.infer(sizes)
+        shapes = graph.infer(sizes, known)
     except OpError:
         return False
     if not keep_weights:
         return True
     # Weights depend on channels alone, and channels on sizes only behind a `flatten`.
-    changed = {id for id, shape in shapes.items() if shape.channels != graph[id].shape.channels}
+    pairs = zip(graph, shapes.values(), strict=True)
+    changed = {node.id for node, shape in pairs if shape is not node.shape and shape.channels != node.shape.channels}
     readers = {reader for id in changed for reader in graph.readers[id]}
     return all(
         graph[id].op.weights(*(shapes[operand] for operand in graph[id].inputs))
@@ -87,17 +89,24 @@ def fits(graph: Graph, sizes: Mapping[str, int], *, keep_weights: bool = True) -
 
 
 def drop_idle_pads(graph: Graph) -> Graph:
-    """Leave out the paddings to a common size that do nothing at any size.
+    """Leave out the paddings to a common size that do nothing at any size."""
+    idle = find_idle(graph, PadSpace)
+    renamed = {id: graph[id].inputs[0] for id in idle}
+    return graph.with_nodes((node for node in graph if node.id not in idle), renamed) if idle else graph
+
+
+def find_idle(graph: Graph, kind: type[Centred]) -> set[str]:
+    """The paddings to a common size, or crops, that do nothing at any size.
 
     Extents grow by the same steps with each period. So one period of sizes tells of all where the operands grow alike,
     and elsewhere one of them falls behind at some size. The sizes are moved one by one, and all at once, which may be
     the only way that fits.
     """
-    idle = {node.id for node in graph if isinstance(node.op, PadSpace) and node.shape == graph.operands(node)[0]}
+    idle = {node.id for node in graph if isinstance(node.op, kind) and node.shape == graph.operands(node)[0]}
     period = _period(graph) if idle and graph.sizes else 0
-    if not idle or period * _effort(graph) * (len(graph.sizes) + 1) > MAX_EFFORT:
-        return graph
-    for names in ([*graph.sizes], *([name] for name in graph.sizes)):
+    if period * _effort(graph) * (len(graph.sizes) + 1) > MAX_EFFORT:
+        return set()
+    for names in ([*graph.sizes], *([name] for name in graph.sizes)) if idle else ():
         for more in range(1, period + 1):
             try:
                 shapes = graph.infer({name: graph.sizes[name] + more for name in names})
@@ -106,8 +115,7 @@ def drop_idle_pads(graph: Graph) -> Graph:
             idle = {id for id in idle if shapes[id] == shapes[graph[id].inputs[0]]}
             if more == period:
                 idle = {id for id in idle if _grow_alike(graph, shapes, id)}
-    renamed = {id: graph[id].inputs[0] for id in idle}
-    return graph.with_nodes((node for node in graph if node.id not in idle), renamed)
+    return idle
 
 
 def _grow_alike(graph: Graph, shapes: Mapping[str, Shape], id: str) -> bool:

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from archspec.errors import ArchspecError
+from runtime.agreement import compare
 from runtime.bench import bench
 from runtime.data import Dataset, load_data_of
 from runtime.extras import extra
@@ -22,11 +23,11 @@ from runtime.outputs import evaluate_module, last_of
 from runtime.overlay import mark_joints, paint_map, save_picture, save_sheet
 from runtime.picture import draw_predictions, to_pixels
 from runtime.predict import compute_outputs, read_stride
-from runtime.proof import compare
-from runtime.run_folder import MODEL, PICTURE, SAMPLES, WEIGHTS, load_weights
+from runtime.run_folder import MODEL, PICTURE, SAMPLES, WEIGHTS
 from runtime.session import Session
 from runtime.tasks.grid import Grid
 from runtime.tasks.task import IGNORED, TASKS, find_task
+from runtime.weights_file import load_weights
 
 with extra("train"):
     from PIL import Image

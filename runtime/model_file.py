@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable
+from math import prod
 from pathlib import Path
 
 from archspec.errors import ArchspecError
-from archspec.files import check_is_file
 from runtime.extras import extra
 
 with extra("run"):
     import onnx
     import onnx.checker
-    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+    import onnx.helper
 
-    from compiler.onnx_source.external import check_external_data
+    from compiler.onnx_source.external import check_external_data, is_external
+    from compiler.onnx_source.skim import NUMBERS, RAW, WIDTHS, read_reduced
+    from compiler.protobuf import DELIMITED, Bytes, Field, walk_fields
 
 LONGEST_REASON = 300
 PREAMBLE = re.compile(r"^(\[ONNXRuntimeError\] : \d+ : \w+ : )?(/\S+\.(cc|h):\d+ [^)]*\)( const)? )?")
@@ -25,13 +28,20 @@ def check_model_file(path: str | Path) -> None:
     """Raises ArchspecError unless `path` is a sound ONNX file whose external data, if any, lies plainly beside it.
 
     ONNX Runtime itself reads external data through a hard link, cuts names at a NUL, and dies on some models that
-    onnx's checker refuses; so both checks come first.
+    onnx's checker refuses; so both checks come first. The checker sees all but the numbers of large weights, which are
+    as many bytes as their shape says: a model of any size is checked in the time that its nodes take.
     """
-    check_is_file(path)
-    model = _parse(path)
-    check_external_data(model, Path(path))
+    path = Path(path)
+    weights: list[onnx.TensorProto] = []
+    model = read_reduced(path, lambda data, field: _set_aside(data, field, weights))
+    external = check_external_data(model, path)
     try:
-        onnx.checker.check_model(os.fspath(path))
+        taken = _take_external(model) if external else []
+        _declare(model, [*weights, *taken])
+        # What attributes and subgraphs keep elsewhere the checker looks up itself, beside the file; and up to IR
+        # version 3 it wants to see that all weights are inputs.
+        simple = len(taken) == len(external) and model.ir_version > 3
+        onnx.checker.check_model(model if simple else os.fspath(path))
     except Exception as error:  # ValidationError, and whatever protobuf and the file system add
         raise ArchspecError(f"{path} is not a valid ONNX model: {shorten(error)}") from error
 
@@ -42,10 +52,47 @@ def shorten(error: BaseException) -> str:
     return text if len(text) <= LONGEST_REASON else text[: LONGEST_REASON - 1] + "…"
 
 
-def _parse(path: str | Path) -> onnx.ModelProto:
-    try:
-        return onnx.load(os.fspath(path), load_external_data=False)
-    except DecodeError as error:
-        raise ArchspecError(f"{path} is not an ONNX file, or it is cut off") from error
-    except OSError as error:
-        raise ArchspecError(f"cannot read {path}: {error.strerror or error}") from error
+def _set_aside(data: Bytes, field: Field, weights: list[onnx.TensorProto]) -> bytes:
+    """Nothing, for a stored tensor that holds the bytes that are due, once, and nothing else; what it is goes to
+    `weights`. Any other stays as it is."""
+    parts = list(walk_fields(data, field.start, field.end))
+    numbers = [part for part in parts if part.number in NUMBERS]
+    if [(part.number, part.wire) for part in numbers] == [(RAW, DELIMITED)]:
+        rest = b"".join(data[part.key : part.end] for part in parts if part.number != RAW)
+        tensor = onnx.TensorProto.FromString(rest)
+        if not is_external(tensor) and _count_bytes(tensor) == numbers[0].end - numbers[0].start:
+            weights.append(tensor)
+            return b""
+    return data[field.key : field.end]
+
+
+def _take_external(model: onnx.ModelProto) -> list[onnx.TensorProto]:
+    """Take from the graph the stored tensors that lie beside the file, where that is as long as they are."""
+    stored = list(model.graph.initializer)
+    taken = [tensor for tensor in stored if is_external(tensor) and _declares_its_size(tensor)]
+    if taken:
+        names = {id(tensor) for tensor in taken}
+        del model.graph.initializer[:]
+        model.graph.initializer.extend(tensor for tensor in stored if id(tensor) not in names)
+    return taken
+
+
+def _declares_its_size(tensor: onnx.TensorProto) -> bool:
+    due = _count_bytes(tensor)
+    return due is not None and all(int(entry.value) == due for entry in tensor.external_data if entry.key == "length")
+
+
+def _count_bytes(tensor: onnx.TensorProto) -> int | None:
+    """The bytes that a tensor of this shape and type has; None where its shape is none, or its type unusual."""
+    if tensor.data_type not in WIDTHS or any(extent < 0 for extent in tensor.dims):
+        return None
+    return WIDTHS[tensor.data_type] * prod(map(int, tensor.dims))
+
+
+def _declare(model: onnx.ModelProto, weights: Iterable[onnx.TensorProto]) -> None:
+    """Weights whose numbers are not here become inputs of their type and shape, as which the checker knows them."""
+    known = {value.name for value in model.graph.input}
+    for tensor in weights:
+        if tensor.name not in known:  # which a file may list as inputs too
+            kind, shape = tensor.data_type, list(tensor.dims)
+            model.graph.input.append(onnx.helper.make_tensor_value_info(tensor.name, kind, shape))

@@ -115,6 +115,11 @@ def measure_picture(path: str | Path) -> tuple[int, int]:
 
 def load_array(path: str | Path) -> Floats:
     """A .npy of finite floating-point numbers, as float32, in the shape it has; ArchspecError names what is wrong."""
+    return read_floats(map_array(path), path)
+
+
+def map_array(path: str | Path) -> npt.NDArray[np.floating]:
+    """A .npy of floating-point numbers that stays in its file until it is read; ArchspecError names what is wrong."""
     check_is_file(path)
     try:
         # Mapped, not read: a header that promises more than the file holds is refused before memory is taken.
@@ -125,6 +130,11 @@ def load_array(path: str | Path) -> Floats:
         raise ArchspecError(f"{path} holds several arrays (.npz); give one .npy")
     if found.dtype.kind != "f":
         raise ArchspecError(f"{path} holds {found.dtype}; a .npy must hold preprocessed floating-point numbers")
+    return found
+
+
+def read_floats(found: npt.NDArray[np.floating], path: str | Path) -> Floats:
+    """Numbers of a file in float32. Raises ArchspecError where one is not finite."""
     with np.errstate(over="ignore"):
         values = np.array(found, dtype=np.float32, order="C")
     if not np.isfinite(values).all():

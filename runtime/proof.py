@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from archspec.errors import ArchspecError
+from runtime.agreement import LIMITS, Limits, compare, compare_votes
 from runtime.extras import extra
 from runtime.modes import device_of, evaluating
+from runtime.rounding import open_rounded
 from runtime.session import Session
 
 with extra("train"):
@@ -23,35 +25,40 @@ with extra("train"):
 Array = npt.NDArray[Any]
 Shapes = Mapping[str, tuple[int, ...]]
 
-TINY = 1e-12
+ADVICE = {"float16": ": float16 ends at 65,504, and below at 6e-8; bf16 has the range of fp32"}
 
-MOST_FLIPS = 1e-3
-"""The share of positions in which votes may differ: where two channels are nearly equal, rounding decides."""
+ON_CPU = ("float32", "float16")
+"""The types for which ONNX Runtime's CPU provider has kernels, or casts to one for which it has."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProofCase:
     """One comparison: the shapes of the inputs, and per output the shape and max |torch - onnx| / max |torch|; of an
-    output of votes, the share of positions in which they differ."""
+    output of votes, the share of positions in which they differ. Of the `predictions`, the largest number of each row
+    (N, C), so many are equal."""
 
     inputs: dict[str, tuple[int, ...]]
     outputs: dict[str, tuple[int, ...]]
     differences: dict[str, float]
+    predictions: int = 0
+    equal_predictions: int = 0
 
     @property
     def worst(self) -> float:
         return max(self.differences.values())
 
     def __str__(self) -> str:
-        return f"{_list_shapes(self.inputs)}: torch and ONNX differ by {self.worst:.1e}"
+        equal = f", {self.equal_predictions} of {self.predictions} predictions are equal" if self.predictions else ""
+        return f"{_list_shapes(self.inputs)}: torch and ONNX differ by {self.worst:.1e}{equal}"
 
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """What was compared, and that every difference is at most `tolerance`."""
+    """What was compared, and that every difference is at most `tolerance`; `dtype` is what the file computes in."""
 
     tolerance: float
     cases: tuple[ProofCase, ...]
+    dtype: str = "float32"
 
     @property
     def worst(self) -> float:
@@ -66,58 +73,79 @@ def prove(
     module: nn.Module,
     cases: Sequence[Shapes],
     *,
-    tolerance: float = 1e-4,
+    tolerance: float | None = None,
     seed: int = 0,
     votes: Collection[str] = (),
 ) -> Proof:
     """Run torch and ONNX Runtime's CPU provider on the same standard normal inputs, once per case, and compare.
 
-    A case gives the shape of every input by name, batch included; the module takes its inputs in that order. `votes`
-    are the outputs (N, C, *S) that count how often each channel was the largest.
+    A case gives the shape of every input by name, batch included; the module, of float32, takes its inputs in that
+    order. `votes` are the outputs (N, C, *S) that count how often each channel was the largest. A file of half
+    precision also runs with every node's result rounded, as GPUs round (bfloat16 runs so alone: this provider has no
+    kernels for it), and is compared with what torch computes in float32. `tolerance` follows the file's type.
 
     Raises ArchspecError, naming output, case and difference, where a shape differs, a number is not finite, or
-    max |torch - onnx| exceeds tolerance · max |torch|; or where votes differ in more than one position of a thousand.
+    max |torch - onnx| exceeds tolerance · max |torch|; or where votes differ in too many positions.
     """
     if not cases:
         raise ArchspecError("a proof needs at least one case")
-    session = Session(onnx_path, providers=("cpu",))
-    generator = np.random.default_rng(seed)
-    limits = {name: MOST_FLIPS if name in votes else tolerance for name in session.outputs}
-    proven = (_prove_case(session, module, shapes, limits, votes, generator) for shapes in cases)
-    return Proof(tolerance, tuple(proven))
+    with open_rounded(onnx_path) as rounded:
+        dtype, twin = rounded or ("float32", None)
+        files = [*([onnx_path] if dtype in ON_CPU else []), *([twin] if twin else [])]
+        sessions = [Session(path, providers=("cpu",)) for path in files]
+        limits = Limits(LIMITS[dtype].numbers if tolerance is None else tolerance, LIMITS[dtype].flips)
+        judge = _Judge(module, sessions, limits, frozenset(votes), dtype)
+        generator = np.random.default_rng(seed)
+        proven = tuple(judge.prove_case(shapes, generator) for shapes in cases)
+    return Proof(limits.numbers, proven, dtype)
 
 
-def compare(torch_output: Array, onnx_output: Array) -> float:
-    """max |a - b| / max |a| in float64; for an `a` of zeros, max |b| over almost nothing."""
-    if not torch_output.size:
-        return 0.0
-    a, b = torch_output.astype(np.float64), onnx_output.astype(np.float64)
-    return float(np.abs(a - b).max() / max(np.abs(a).max(), TINY))
+@dataclass(frozen=True, slots=True)
+class _Judge:
+    """One module, and the sessions that must agree with it."""
+
+    module: nn.Module
+    sessions: Sequence[Session]
+    limits: Limits
+    votes: frozenset[str]
+    dtype: str
+
+    def prove_case(self, shapes: Shapes, generator: np.random.Generator) -> ProofCase:
+        feed = {name: generator.standard_normal(shape).astype(np.float32) for name, shape in shapes.items()}
+        expected = _run_torch(self.module, feed, tuple(self.sessions[0].outputs))
+        where = f"for the input {_list_shapes(shapes)}"
+        worst = dict.fromkeys(expected, 0.0)
+        for session in self.sessions:
+            found = session.run({name: array.astype(session.dtypes[name]) for name, array in feed.items()})
+            for name, array in found.items():
+                worst[name] = max(worst[name], self._check_output(name, expected[name], array, where))
+        outputs = {name: array.shape for name, array in found.items()}
+        return ProofCase(dict(shapes), outputs, worst, *_count_equal(expected, found))
+
+    def _check_output(self, name: str, expected: Array, found: Array, where: str) -> float:
+        if expected.shape != found.shape:
+            raise ArchspecError(f"{where} output '{name}' is {expected.shape} in torch and {found.shape} in ONNX")
+        for side, array in (("torch", expected), ("ONNX", found)):
+            if not np.isfinite(array).all():
+                advice = ADVICE.get(self.dtype, "") if side == "ONNX" else ""
+                raise ArchspecError(f"{where} output '{name}' holds infinite numbers or NaN in {side}{advice}")
+        voted = name in self.votes
+        difference = (compare_votes if voted else compare)(expected, found)
+        limit = self.limits.flips if voted else self.limits.numbers
+        if difference > limit:
+            of = "its positions" if voted else "its largest value"
+            raise ArchspecError(
+                f"{where} output '{name}' differs by {difference:.3g} of {of} between torch and ONNX; "
+                f"at most {limit:.3g} is allowed{ADVICE.get(self.dtype, '')}"
+            )
+        return difference
 
 
-def compare_votes(torch_output: Array, onnx_output: Array) -> float:
-    """The share of positions, (N, C, *S) without C, in which any channel has another share of votes."""
-    differs = np.abs(torch_output - onnx_output).max(axis=1) > MOST_FLIPS
-    return float(differs.mean()) if differs.size else 0.0
-
-
-def _prove_case(
-    session: Session,
-    module: nn.Module,
-    shapes: Shapes,
-    limits: Mapping[str, float],
-    votes: Collection[str],
-    generator: np.random.Generator,
-) -> ProofCase:
-    feed = {name: generator.standard_normal(shape).astype(np.float32) for name, shape in shapes.items()}
-    expected = _run_torch(module, feed, tuple(session.outputs))
-    found = session.run(feed)
-    where = f"for the input {_list_shapes(shapes)}"
-    measures = {name: compare_votes if name in votes else compare for name in expected}
-    differences = {
-        name: _check_output(name, expected[name], found[name], limits[name], measures[name], where) for name in expected
-    }
-    return ProofCase(dict(shapes), {name: array.shape for name, array in found.items()}, differences)
+def _count_equal(expected: Mapping[str, Array], found: Mapping[str, Array]) -> tuple[int, int]:
+    """How many rows of several numbers there are, and in how many the largest stands at the same place."""
+    pairs = [(expected[name], found[name]) for name in expected if expected[name].ndim == 2]
+    rows = [a.argmax(1) == b.argmax(1) for a, b in pairs if a.shape[1] > 1]
+    return sum(map(len, rows)), int(sum(equal.sum() for equal in rows))
 
 
 def _run_torch(module: nn.Module, feed: Mapping[str, Array], outputs: Sequence[str]) -> dict[str, Array]:
@@ -137,21 +165,3 @@ def _run_torch(module: nn.Module, feed: Mapping[str, Array], outputs: Sequence[s
 
 def _list_shapes(shapes: Shapes) -> str:
     return ", ".join(f"{name} {' × '.join(map(str, shape))}" for name, shape in shapes.items())
-
-
-def _check_output(
-    name: str, expected: Array, found: Array, limit: float, measure: Callable[[Array, Array], float], where: str
-) -> float:
-    if expected.shape != found.shape:
-        raise ArchspecError(f"{where} output '{name}' is {expected.shape} in torch and {found.shape} in ONNX")
-    for side, array in (("torch", expected), ("ONNX", found)):
-        if not np.isfinite(array).all():
-            raise ArchspecError(f"{where} output '{name}' holds infinite numbers or NaN in {side}")
-    difference = measure(expected, found)
-    if difference > limit:
-        of = "its positions" if measure is compare_votes else "its largest value"
-        raise ArchspecError(
-            f"{where} output '{name}' differs by {difference:.3g} of {of} between torch and ONNX; "
-            f"at most {limit:.3g} is allowed"
-        )
-    return difference

@@ -7,7 +7,8 @@ import functools
 import io
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,9 @@ from archspec.errors import ArchspecError, suggest
 from runtime.extras import extra
 from runtime.gpu import find_gpu_problem
 from runtime.model_file import shorten
+from runtime.optimized import find_optimized, leave_as_is
+from runtime.settings import Settings
+from runtime.tensorrt import choose_tensorrt_options
 
 with extra("run"):
     import onnxruntime as ort
@@ -28,22 +32,32 @@ CPU = ORDER["cpu"]
 NVIDIA = (ORDER["tensorrt"], ORDER["cuda"])
 SHORT = {name: short for short, name in ORDER.items()}
 
-# DEFAULT takes a slow convolution, EXHAUSTIVE seconds per new shape.
-OPTIONS: dict[str, dict[str, str]] = {ORDER["cuda"]: {"cudnn_conv_algo_search": "HEURISTIC"}}
+CUDA_DEFAULTS = {"cudnn_conv_algo_search": "HEURISTIC", "use_tf32": "0"}
+"""Where the settings say nothing: DEFAULT takes a slow convolution, EXHAUSTIVE seconds per new shape; and TF32, which
+ONNX Runtime turns on by itself, gives other numbers than those that were proven."""
+
+NO_KERNEL = "; its CPU provider has no kernels for bfloat16: such a model runs on GPUs"
 
 QUIET, ERRORS_ONLY = 4, 3
 
 
-def create_session(path: str | Path, demanded: Sequence[str] | None, threads: int | None) -> tuple[Any, str | None]:
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What is asked of a session: settings by the provider's short name, and free axes whose extents are fixed."""
+
+    settings: Callable[[str], Settings] = lambda provider: Settings()
+    fixed: Mapping[str, int] = field(default_factory=dict)
+
+
+def create_session(path: str | Path, demanded: Sequence[str] | None, wish: Wish) -> tuple[Any, str | None]:
     """An onnxruntime.InferenceSession, and what there is to say about where it runs (None: where it should).
 
     `demanded` names providers, short or long, that must all be there; None takes TensorRT, CUDA and CPU in that order,
     of those that work. Raises ArchspecError where a demanded one is missing or the model does not load.
     """
-    options = _build_options(threads)
     if demanded is None:
-        return _create_best(path, options)
-    return _create_demanded(path, options, [_resolve(name) for name in demanded]), None
+        return _create_best(path, wish)
+    return _create_demanded(path, wish, [_resolve(name) for name in demanded]), None
 
 
 def list_available() -> list[str]:
@@ -62,27 +76,16 @@ def preload_libraries() -> tuple[str, ...]:
     return tuple(dict.fromkeys(re.findall(r"Failed to load ([^\s:]+)", said.getvalue())))
 
 
-def _build_options(threads: int | None) -> Any:
-    options = ort.SessionOptions()
-    options.log_severity_level = ERRORS_ONLY
-    if threads is not None:
-        if threads < 1:
-            raise ArchspecError(f"threads must be at least 1, found {threads}")
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-    return options
-
-
-def _create_best(path: str | Path, options: Any) -> tuple[Any, str | None]:
+def _create_best(path: str | Path, wish: Wish) -> tuple[Any, str | None]:
     available = list_available()
     gpu = [name for name in ORDER.values() if name in available and name != CPU]
     missing = find_gpu_problem()
     if not gpu or missing:
-        return _create(path, options, [CPU]), _explain_cpu(gpu, missing)
+        return _create(path, wish, [CPU]), _explain_cpu(gpu, missing)
     failures = []
     for start in range(len(gpu)):
         try:
-            session = _create(path, options, [*gpu[start:], CPU])
+            session = _create(path, wish, [*gpu[start:], CPU])
         except ArchspecError as error:
             failures.append(f"{_display(gpu[start])}: {error}")
             continue
@@ -90,7 +93,7 @@ def _create_best(path: str | Path, options: Any) -> tuple[Any, str | None]:
             return session, None
     libraries = preload_libraries()
     reason = f"could not load {', '.join(libraries)}" if libraries else "; ".join(failures) or "it gave no reason"
-    return _create(path, options, [CPU]), _explain_cpu(gpu, reason)
+    return _create(path, wish, [CPU]), _explain_cpu(gpu, reason)
 
 
 def _explain_cpu(gpu: Sequence[str], reason: str | None) -> str:
@@ -101,7 +104,7 @@ def _explain_cpu(gpu: Sequence[str], reason: str | None) -> str:
     return "a GPU is here, but this onnxruntime has no CUDA provider (install onnxruntime-gpu instead); running on CPU"
 
 
-def _create_demanded(path: str | Path, options: Any, names: list[str]) -> Any:
+def _create_demanded(path: str | Path, wish: Wish, names: list[str]) -> Any:
     available = list_available()
     for name in names:
         if name not in available:
@@ -111,7 +114,7 @@ def _create_demanded(path: str | Path, options: Any, names: list[str]) -> Any:
     missing = find_gpu_problem() if nvidia else None
     if missing:
         raise ArchspecError(f"{_display(nvidia[0])} was asked for, but {missing}")
-    session = _create(path, options, names)
+    session = _create(path, wish, names)
     for name in names:
         if name not in session.get_providers():
             libraries = preload_libraries() if nvidia else ()
@@ -121,8 +124,21 @@ def _create_demanded(path: str | Path, options: Any, names: list[str]) -> Any:
     return session
 
 
-def _create(path: str | Path, options: Any, names: list[str]) -> Any:
-    """One try, without onnxruntime's own fallback: that one is silent, or prints to the standard output."""
+def _create(path: str | Path, wish: Wish, names: list[str]) -> Any:
+    """One try, from the file that was optimized for this processor where one applies."""
+    settings = wish.settings(SHORT.get(names[0], names[0]))
+    if names == [CPU] and not wish.fixed and settings.layout != "plain":
+        optimized = find_optimized(path)
+        with contextlib.suppress(ArchspecError):  # the model itself is always there
+            if optimized is not None:
+                options = _build_options(settings, wish.fixed)
+                leave_as_is(options)
+                return _load(optimized, options, settings, wish, names)
+    return _load(path, _build_options(settings, wish.fixed), settings, wish, names)
+
+
+def _load(path: str | Path, options: Any, settings: Settings, wish: Wish, names: list[str]) -> Any:
+    """A session without onnxruntime's own fallback: that one is silent, or prints to the standard output."""
     nvidia = any(name in NVIDIA for name in names)
     with _hush() if nvidia else contextlib.nullcontext():
         if nvidia:
@@ -131,11 +147,29 @@ def _create(path: str | Path, options: Any, names: list[str]) -> Any:
             return ort.InferenceSession(
                 os.fspath(path),
                 options,
-                providers=[(name, OPTIONS.get(name, {})) for name in names],
+                providers=[(name, _choose_options(name, path, settings, wish.fixed)) for name in names],
                 enable_fallback=0,
             )
         except Exception as error:  # onnxruntime's exceptions have no common base but this
-            raise ArchspecError(f"{path}: ONNX Runtime cannot load it: {shorten(error)}") from error
+            advice = NO_KERNEL if type(error).__name__ == "NotImplemented" and names == [CPU] else ""
+            raise ArchspecError(f"{path}: ONNX Runtime cannot load it: {shorten(error)}{advice}") from error
+
+
+def _build_options(settings: Settings, fixed: Mapping[str, int]) -> Any:
+    options = ort.SessionOptions()
+    options.log_severity_level = ERRORS_ONLY
+    settings.put_on(options)
+    for axis, extent in fixed.items():
+        options.add_free_dimension_override_by_name(axis, extent)
+    return options
+
+
+def _choose_options(name: str, path: str | Path, settings: Settings, fixed: Mapping[str, int]) -> dict[str, str]:
+    if name == ORDER["cuda"]:
+        return CUDA_DEFAULTS | settings.cuda_options()
+    if name == ORDER["tensorrt"]:
+        return choose_tensorrt_options(path, fixed)
+    return {}
 
 
 @contextlib.contextmanager

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from archspec.errors import ArchspecError, suggest
+from runtime.binding import Binding
 from runtime.model_file import check_model_file, shorten
-from runtime.providers import SHORT, create_session
+from runtime.providers import SHORT, Wish, create_session
+from runtime.settings import Settings
+from runtime.signature import check_fixed
 from runtime.sizes import read_sizes
+from runtime.tuning_file import choose_settings
 
 Array = npt.NDArray[Any]
 Extents = tuple[int | str, ...]
@@ -35,14 +40,36 @@ class Session:
     is not what the session got. Without them the best that works is taken, and where that is the CPU, `notice` says why
     and so does the log. `threads` bounds the CPU threads of one operation.
 
-    Raises ArchspecError where the file is missing, malformed, or reads data outside its folder.
+    `settings` are asked of ONNX Runtime; "default" leaves it alone, and without them those apply that `archspec tune`
+    measured for this model on this device. `settings` and `settings_source` say what holds, and where it comes from.
+    `fixed` gives free axes by name one extent for good, as in {"N": 1, "H": 224, "W": 224}, which spares ONNX Runtime
+    some work; the session takes no other then.
+
+    Raises ArchspecError where the file is missing, malformed, or reads data outside its folder, and where what was
+    measured for it is malformed.
     """
 
-    def __init__(self, path: str | Path, *, providers: Sequence[str] | None = None, threads: int | None = None) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        providers: Sequence[str] | None = None,
+        threads: int | None = None,
+        settings: Settings | Literal["default"] | None = None,
+        fixed: Mapping[str, int] | None = None,
+    ) -> None:
         check_model_file(path)
         self.path = Path(path)
-        self._session, self.notice = create_session(path, providers, threads)
+        self.fixed = dict(fixed or {})
+        if self.fixed:
+            check_fixed(path, self.fixed)
+        choose = choose_settings(path, settings, threads, self.fixed)
+        wish = Wish(lambda provider: choose(provider).settings, self.fixed)
+        self._session, self.notice = create_session(path, providers, wish)
         self.providers: tuple[str, ...] = tuple(SHORT.get(name, name) for name in self._session.get_providers())
+        chosen = choose(self.provider)
+        self.settings, self.settings_source = chosen.settings, chosen.source
+        self._recorded: Binding | None = None
         try:
             self.inputs: dict[str, Extents] = {item.name: _read_extents(item) for item in self._session.get_inputs()}
             self.outputs: dict[str, Extents] = {item.name: _read_extents(item) for item in self._session.get_outputs()}
@@ -70,21 +97,55 @@ class Session:
 
         Raises ArchspecError that says what was expected and what was found in name, type or shape.
         """
-        feed = self._name_inputs(inputs)
-        self._check_names(feed)
-        bound: dict[str, tuple[int, str]] = {}
-        for name, array in feed.items():
-            self._check_array(name, array, bound)
-        try:
-            found = self._session.run(None, {name: np.asarray(array, order="C") for name, array in feed.items()})
-        except Exception as error:  # onnxruntime's exceptions have no common base but this
-            raise ArchspecError(f"{self.path}: ONNX Runtime failed: {shorten(error)}") from error
+        feed = self._check_inputs(inputs)
+        with self._failing():
+            if self.settings.cuda_graph:
+                return self._replay(feed)
+            found = self._session.run(None, feed)
         return dict(zip(self.outputs, found, strict=True))
+
+    def bind(self, inputs: Mapping[str, Array] | Array) -> Binding:
+        """Put inputs on the device, for runs that copy nothing: see Binding. Raises ArchspecError as `run` does."""
+        feed = self._check_inputs(inputs)
+        with self._failing():
+            return self._bind(feed)
 
     def describe_input(self, name: str) -> str:
         """`image: float32 (N, 3, H, W)`."""
         extents = self.inputs[name]
         return f"{name}: {self.dtypes[name]} ({', '.join(map(str, extents))}{',' * (len(extents) == 1)})"
+
+    def _replay(self, feed: dict[str, Array]) -> dict[str, Array]:
+        """A recorded run reads and writes where it did when it was recorded."""
+        if self._recorded is None:
+            if any(not isinstance(extent, int) for extents in self.inputs.values() for extent in extents):
+                raise ArchspecError(f"{self.path}: cuda_graph needs every size fixed: {self._list_inputs()}")
+            self._recorded = self._bind(feed)
+        else:
+            self._recorded.update(feed)
+        self._recorded.run()
+        return self._recorded.fetch()
+
+    def _bind(self, feed: dict[str, Array]) -> Binding:
+        dtypes = {item.name: _read_dtype(item, self.path) for item in self._session.get_outputs()}
+        return Binding(self._session, feed, dtypes, "cpu" if self.provider == "cpu" else "cuda")
+
+    @contextmanager
+    def _failing(self) -> Iterator[None]:
+        try:
+            yield
+        except ArchspecError:
+            raise
+        except Exception as error:  # onnxruntime's exceptions have no common base but this
+            raise ArchspecError(f"{self.path}: ONNX Runtime failed: {shorten(error)}") from error
+
+    def _check_inputs(self, inputs: Mapping[str, Array] | Array) -> dict[str, Array]:
+        feed = self._name_inputs(inputs)
+        self._check_names(feed)
+        bound: dict[str, tuple[int, str]] = {}
+        for name, array in feed.items():
+            self._check_array(name, array, bound)
+        return {name: np.asarray(array, order="C") for name, array in feed.items()}
 
     def _name_inputs(self, inputs: Mapping[str, Array] | Array) -> dict[str, Array]:
         if isinstance(inputs, Mapping):
@@ -138,5 +199,6 @@ def _read_extents(item: Any) -> Extents:
 
 def _read_dtype(item: Any, path: str | Path) -> np.dtype[Any]:
     if item.type not in DTYPES:
-        raise ArchspecError(f"{path}: the input '{item.name}' is a {item.type}, which cannot be fed from arrays")
+        advice = ": export it with --io fp32" if item.type == "tensor(bfloat16)" else ""
+        raise ArchspecError(f"{path}: '{item.name}' is a {item.type}, which no array can hold{advice}")
     return np.dtype(DTYPES[item.type])

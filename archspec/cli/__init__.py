@@ -12,7 +12,20 @@ from collections.abc import Callable
 import typer
 from rich.markup import escape
 
-from archspec.cli import analysis, compare, experiments, lint, models, pictures, specs, unravel, weights
+from archspec.cli import (
+    analysis,
+    compare,
+    experiments,
+    export,
+    lint,
+    models,
+    pictures,
+    specs,
+    tune,
+    unravel,
+    verify,
+    weights,
+)
 from archspec.errors import ArchspecError
 
 app = typer.Typer(
@@ -40,14 +53,17 @@ PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "Specs": (specs.check, specs.list_, specs.show, specs.init, specs.schema, lint.lint, lint.explain),
     "Analysis": (analysis.analyze, unravel.unravel, compare.diff, compare.assert_, compare.fit),
     "Pictures": (pictures.draw, pictures.report),
-    "Models": (models.train, models.export, models.evaluate, models.run, models.bench, models.doctor),
+    "Models": (
+        *(models.train, export.export, verify.verify, models.evaluate, models.run),
+        *(models.bench, tune.tune, models.doctor),
+    ),
     "Experiments": (experiments.shattering, experiments.surface, experiments.lesion),
 }
 """The commands, by the panel of `--help` in which they stand."""
 
 for _panel, _commands in PANELS.items():
     for _command in _commands:
-        _class = weights.SeveralWeights if _command is models.export else None
+        _class = weights.SeveralWeights if _command is export.export else None
         _help = escape(inspect.getdoc(_command) or "")  # in which f1[x] is no markup
         app.command(name=_command.__name__.rstrip("_"), help=_help, rich_help_panel=_panel, cls=_class)(_command)
 app.add_typer(weights.app, rich_help_panel="Models")

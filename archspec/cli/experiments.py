@@ -21,6 +21,7 @@ from archspec.cli.options import (
     ThreadsOption,
     build_graph,
     check_ending,
+    parse_share,
     print_json,
 )
 
@@ -161,7 +162,7 @@ def lesion(
     check_ending(output, ".onnx")
     if output is not None and budget is None:
         raise typer.BadParameter("--output is the network without the parts that a --budget leaves out: give one")
-    share = None if budget is None else parse_share(budget)
+    share = None if budget is None else parse_share(budget, "--budget")
     run = read_run(folder)
     list_parts(run)
     with limited_to(threads):
@@ -183,15 +184,6 @@ def lesion(
         print_choice(choice)
     if files and output:
         print_files(files, output)
-
-
-def parse_share(text: str) -> float:
-    """`1%` or `0.01`. Raises typer.BadParameter."""
-    found = re.fullmatch(r"(\d{1,9}(?:\.\d{0,9})?)(%?)", text)
-    share = float(found[1] + ("e-2" if found[2] else "")) if found else 1.0
-    if share >= 1:
-        raise typer.BadParameter(f"--budget is a share below 1, as in 1% or 0.01, found '{text[:40]}'")
-    return share
 
 
 def _find_twin(run: Run, plain: str) -> Run:

@@ -8,9 +8,8 @@ from typing import Annotated
 import typer
 
 from archspec.cli.options import (
-    MAX_NODES,
     JsonOption,
-    MaxNodesOption,
+    McBatchOption,
     ProviderOption,
     SetOption,
     SizeOption,
@@ -19,17 +18,11 @@ from archspec.cli.options import (
     parse_params,
     parse_sizes,
     print_json,
+    refuse_idle,
 )
 
 RAW = "raw"
 
-MC_BATCH = 32
-"""As `runtime.monte_carlo` has it, which help texts should not have to import; a test compares them."""
-
-McBatchOption = Annotated[
-    int | None,
-    typer.Option("--mc-batch", metavar="N", min=2, help=f"Images in such a mini-batch (default: {MC_BATCH})."),
-]
 ModelArgument = Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="A model file.")]
 
 
@@ -77,102 +70,6 @@ def train(
     print(f"next: archspec export {folder}/spec.yaml --weights {folder}/weights.safetensors -o {folder}/model.onnx")
 
 
-def export(
-    spec: SpecArgument,
-    weights: Annotated[
-        list[Path] | None,
-        typer.Option("--weights", metavar="FILE...", help="safetensors; several with --combine (default: fresh ones)."),
-    ] = None,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="MODEL.onnx", help="The file (default: NAME.onnx).")
-    ] = None,
-    combine: Annotated[
-        str | None, typer.Option(metavar="HOW", help="An ensemble of the files: the outputs' mean, or a vote.")
-    ] = None,
-    monte_carlo: Annotated[
-        int | None,
-        typer.Option(metavar="T", min=2, help="An ensemble by the batch statistics of T mini-batches of --data."),
-    ] = None,
-    data: Annotated[str | None, typer.Option("--data", metavar="NAME", help="The data set for --monte-carlo.")] = None,
-    mc_batch: McBatchOption = None,
-    set_: SetOption = [],  # noqa: B006
-    size: SizeOption = [],  # noqa: B006
-    seed: Annotated[
-        int | None, typer.Option(min=0, help="Of fresh weights, and of --monte-carlo (default: 0).")
-    ] = None,
-    max_nodes: MaxNodesOption = MAX_NODES,
-    verify: Annotated[bool, typer.Option("--verify/--no-verify", help="Prove the file against torch first.")] = True,
-    as_json: JsonOption = False,
-) -> None:
-    """Write an ONNX model for inference: BatchNorm folded, batch and sizes dynamic, proven against torch."""
-    from archspec import api
-
-    loaded = api.load(spec, parse_params(set_))
-    graph = api.elaborate(loaded, parse_sizes(size), max_nodes=max_nodes)
-    path = output or Path(f"{graph.name}.onnx")
-    files = weights or []
-    _check_ensemble(len(files), combine, monte_carlo, data)
-    _refuse_idle("--mc-batch", mc_batch, monte_carlo is None, "--monte-carlo T")
-    _refuse_idle("--seed", seed, bool(files) and monte_carlo is None, "fresh weights and by --monte-carlo T")
-    metadata: dict[str, str] = {}
-    if len(files) > 1:
-        graph, arrays, metadata = api.combine_weights(graph, files, combine or "")
-    elif files:
-        arrays, metadata = api.read_weights(files[0])
-    else:
-        arrays = dict(api.to_torch(graph, seed=seed or 0).state_dict())
-    if monte_carlo is not None:
-        graph, arrays, facts = api.sample_ensemble(
-            graph,
-            arrays,
-            combine or "mean",
-            data=data or "",
-            passes=monte_carlo,
-            batch=mc_batch,
-            seed=seed or 0,
-            metadata=metadata,
-        )
-        metadata |= facts
-    proof = api.to_onnx(graph, arrays, path, verify=verify, metadata=metadata)
-    accepted = {name: str(rule) for name, rule in api.accepted_sizes(graph).items()}
-    size_in_bytes = path.stat().st_size
-    if as_json:
-        row = {"file": str(path), "bytes": size_in_bytes, "sizes": accepted, "trained": bool(files)}
-        row |= {"members": monte_carlo or max(1, len(files)), "combine": metadata.get("archspec.combine")}
-        print_json({**row, "proof": proof.to_dict() if proof else None})
-        return
-    print(f"wrote {path}: {size_in_bytes:,} bytes{'' if files else ', with fresh weights: it has not been trained'}")
-    if "archspec.combine" in metadata:
-        print(f"  {metadata['archspec.combine']} of {metadata['archspec.members']} members")
-    for name, rule in accepted.items():
-        print(f"  {name}: {rule}")
-    if proof:
-        for case in proof.cases:
-            print(f"  {case}")
-    else:
-        print("  not proven: --no-verify")
-
-
-def _check_ensemble(files: int, combine: str | None, monte_carlo: int | None, data: str | None) -> None:
-    """Refuse options that do not belong together. Raises typer.BadParameter."""
-    if monte_carlo is not None and (files > 1 or data is None):
-        problem = "samples the statistics of one network" if files > 1 else "needs --data, whose images it reads"
-        raise typer.BadParameter(f"--monte-carlo {problem}")
-    if monte_carlo is None and data is not None:
-        raise typer.BadParameter("--data is read by --monte-carlo T alone")
-    if monte_carlo is None and files > 1 and combine is None:
-        raise typer.BadParameter(f"{files} files of weights make an ensemble: say --combine mean or --combine vote")
-    if monte_carlo is None and files < 2 and combine is not None:
-        found = "one was given" if files else "none was given"
-        raise typer.BadParameter(f"--combine makes an ensemble of several files of weights, of which {found}")
-
-
-def _refuse_idle(option: str, value: int | None, idle: bool, reader: str) -> None:
-    """An option that would change nothing is a misunderstanding, and not passed over."""
-    if value is not None and idle:
-        raise typer.BadParameter(f"{option} is read by {reader} alone")
-
-
 def evaluate(
     folder: Annotated[Path, typer.Argument(metavar="RUN", help="A folder with spec.yaml, weights and model.onnx.")],
     monte_carlo: Annotated[
@@ -186,7 +83,7 @@ def evaluate(
     from archspec import api
     from archspec.cli.tables.models import print_evaluation
 
-    _refuse_idle("--mc-batch", mc_batch, monte_carlo is None, "--monte-carlo T")
+    refuse_idle("--mc-batch", mc_batch, monte_carlo is None, "--monte-carlo T")
     evaluation = api.evaluate(folder, monte_carlo=monte_carlo, mc_batch=mc_batch)
     print_json(evaluation.to_dict()) if as_json else print_evaluation(evaluation, folder)
 
@@ -222,7 +119,7 @@ def run(
 
     session = Session(model, providers=provider or None, threads=threads)
     question = None if task == RAW else find_question(session, task, output_name)
-    _refuse_idle("--top", top, question is None or question.task.name != "labels", "models that answer with labels")
+    refuse_idle("--top", top, question is None or question.task.name != "labels", "models that answer with labels")
     if question is None:
         if pictures or output_name:
             option = "--pictures" if pictures else "--output-name"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -13,6 +14,9 @@ import typer
 
 MAX_NODES = 100_000
 """As `compiler.elaborate` has it, which help texts should not have to import; a test compares them."""
+
+MC_BATCH = 32
+"""As `runtime.monte_carlo` has it, which help texts should not have to import; a test compares them."""
 
 SpecArgument: TypeAlias = Annotated[str, typer.Argument(metavar="SPEC", help="A file, or a name in the zoo.")]
 NetworkArgument: TypeAlias = Annotated[
@@ -41,6 +45,10 @@ ThreadsOption: TypeAlias = Annotated[
 ]
 ProviderOption: TypeAlias = Annotated[
     list[str], typer.Option("--provider", help="Demand tensorrt, cuda or cpu (default: the best that works).")
+]
+McBatchOption: TypeAlias = Annotated[
+    int | None,
+    typer.Option("--mc-batch", metavar="N", min=2, help=f"Images in such a mini-batch (default: {MC_BATCH})."),
 ]
 JsonOption: TypeAlias = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
@@ -106,3 +114,18 @@ def any_digits() -> Iterator[None]:
         yield
     finally:
         sys.set_int_max_str_digits(before)
+
+
+def refuse_idle(option: str, value: object, idle: bool, reader: str) -> None:
+    """An option that would change nothing is a misunderstanding, and not passed over."""
+    if value is not None and idle:
+        raise typer.BadParameter(f"{option} is read by {reader} alone")
+
+
+def parse_share(text: str, option: str) -> float:
+    """`1%` or `0.01`. Raises typer.BadParameter."""
+    found = re.fullmatch(r"(\d{1,9}(?:\.\d{0,9})?)(%?)", text)
+    share = float(found[1] + ("e-2" if found[2] else "")) if found else 1.0
+    if share >= 1:
+        raise typer.BadParameter(f"{option} is a share below 1, as in 1% or 0.01, found '{text[:40]}'")
+    return share

@@ -4,34 +4,53 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import onnx
+from google.protobuf.descriptor import Descriptor  # type: ignore[import-untyped]
 from google.protobuf.message import Message  # type: ignore[import-untyped]
 
 from archspec.errors import ArchspecError
 
 
-def check_external_data(model: Message, path: Path) -> None:
-    """Raises ArchspecError unless the external data of the model in `path`, if any, lies plainly beside it."""
-    for tensor in find_external(model):
-        _check_tensor(tensor, path)
+def check_external_data(model: Message, path: Path) -> list[onnx.TensorProto]:
+    """The tensors of the model in `path` that lie elsewhere. Raises ArchspecError unless that is plainly beside it."""
+    external = list(find_external(model))
+    examine = cache(_examine_plain_file)  # which thousands of tensors may share
+    for tensor in external:
+        _check_tensor(tensor, path, examine)
+    return external
 
 
 def find_external(message: Message) -> Iterator[onnx.TensorProto]:
     """Every tensor, wherever it hides (subgraphs, attributes, functions), that names a place outside the file."""
     for field, value in message.ListFields():
-        if field.message_type is None:
+        if field.message_type is None or not _may_hold_tensors(field.message_type):
             continue
         for item in [value] if isinstance(value, Message) else value:
             if not isinstance(item, onnx.TensorProto):
                 yield from find_external(item)
-            elif item.external_data or item.data_location == onnx.TensorProto.EXTERNAL:
+            elif is_external(item):
                 yield item
 
 
-def _check_tensor(tensor: onnx.TensorProto, model: Path) -> None:
+@cache
+def _may_hold_tensors(kind: Descriptor, seen: frozenset[str] = frozenset()) -> bool:
+    """Whether a message of this kind, or one inside it, may be a tensor."""
+    if kind.name == onnx.TensorProto.DESCRIPTOR.name:
+        return True
+    inner = {field.message_type for field in kind.fields if field.message_type is not None}
+    return any(_may_hold_tensors(item, seen | {kind.name}) for item in inner if item.name not in seen | {kind.name})
+
+
+def is_external(tensor: onnx.TensorProto) -> bool:
+    """Whether a tensor names a place outside the file."""
+    return bool(tensor.external_data) or tensor.data_location == onnx.TensorProto.EXTERNAL
+
+
+def _check_tensor(tensor: onnx.TensorProto, model: Path, examine: Callable[[Path], int]) -> None:
     what = f"{model}: the external data of '{tensor.name}'"
     # Two entries of one name would be read differently by different readers.
     entries = {entry.key: entry.value for entry in tensor.external_data}
@@ -40,21 +59,25 @@ def _check_tensor(tensor: onnx.TensorProto, model: Path) -> None:
     name = entries.get("location", "")
     if name in ("", ".", "..") or any(mark in name for mark in "/\\:\0"):
         raise ArchspecError(f"{what} lies at {name!r}; only a plain file name in the model's own folder is read")
-    _check_extent(entries, _examine_plain_file(model.parent / name, what), what)
+    try:
+        size = examine(model.parent / name)
+    except ArchspecError as error:
+        raise ArchspecError(f"{what}, {error}") from None
+    _check_extent(entries, size, what)
 
 
-def _examine_plain_file(path: Path, what: str) -> int:
+def _examine_plain_file(path: Path) -> int:
     """The size of a regular file with one name; a link could lead out of the folder, so it is refused."""
     try:
         found = os.lstat(path)
     except OSError as error:
-        raise ArchspecError(f"{what}, {path}, cannot be read: {error.strerror or error}") from error
+        raise ArchspecError(f"{path}, cannot be read: {error.strerror or error}") from error
     if stat.S_ISLNK(found.st_mode):
-        raise ArchspecError(f"{what}, {path}, is a symbolic link; copy the file instead")
+        raise ArchspecError(f"{path}, is a symbolic link; copy the file instead")
     if not stat.S_ISREG(found.st_mode):
-        raise ArchspecError(f"{what}, {path}, is not a file")
+        raise ArchspecError(f"{path}, is not a file")
     if found.st_nlink != 1:
-        raise ArchspecError(f"{what}, {path}, has {found.st_nlink} names (hard links); copy the file instead")
+        raise ArchspecError(f"{path}, has {found.st_nlink} names (hard links); copy the file instead")
     return found.st_size
 
 

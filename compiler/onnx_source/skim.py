@@ -8,8 +8,7 @@ of any size is read in the time and memory that its nodes take.
 from __future__ import annotations
 
 import mmap
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from math import prod
 from pathlib import Path
 from typing import TypeAlias
@@ -21,6 +20,7 @@ from google.protobuf.message import DecodeError, Message  # type: ignore[import-
 from archspec.errors import ArchspecError
 from archspec.files import check_is_file
 from compiler.onnx_source.external import check_external_data
+from compiler.protobuf import DELIMITED, Bytes, Field, MalformedError, delimit, walk_fields
 
 SMALL = 2048
 """Bytes up to which a stored tensor is read: shapes, scales, thresholds."""
@@ -29,11 +29,8 @@ MOST_FIELDS = 2_000_000
 MOST_BYTES = (1 << 31) - 1
 """Where protobuf ends."""
 
-VARINT, FIXED64, DELIMITED, FIXED32 = 0, 1, 2, 5
-"""Wire types: how the content of a field is written."""
-FIXED = {FIXED64: 8, FIXED32: 4}
-
 GRAPH = onnx.ModelProto.GRAPH_FIELD_NUMBER
+METADATA = onnx.ModelProto.METADATA_PROPS_FIELD_NUMBER
 INITIALIZER = onnx.GraphProto.INITIALIZER_FIELD_NUMBER
 RAW = onnx.TensorProto.RAW_DATA_FIELD_NUMBER
 NUMBERS = {
@@ -45,33 +42,40 @@ WIDTHS = {
     onnx.TensorProto.DOUBLE: 8,
     onnx.TensorProto.FLOAT16: 2,
     onnx.TensorProto.BFLOAT16: 2,
-    onnx.TensorProto.INT64: 8,
-    onnx.TensorProto.INT32: 4,
-    onnx.TensorProto.INT8: 1,
-    onnx.TensorProto.UINT8: 1,
+    onnx.TensorProto.BOOL: 1,
+    **{getattr(onnx.TensorProto, f"{sign}INT{bits}"): bits // 8 for sign in ("", "U") for bits in (8, 16, 32, 64)},
 }
 """Bytes of one number."""
 
-Bytes: TypeAlias = bytes | mmap.mmap
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """One field of a message: its number, where its key starts, and where its content starts and ends."""
-
-    number: int
-    wire: int
-    key: int
-    start: int
-    end: int
-
-
-class MalformedError(ValueError):
-    """Bytes that are no protobuf message."""
+Reduce: TypeAlias = Callable[[Bytes, Field], bytes]
+"""What stands in a graph for a large stored tensor, given the file and where in it the tensor lies."""
 
 
 def skim_model(path: Path) -> onnx.ModelProto:
     """The model in a file, without the numbers of its large weights. Raises ArchspecError where it is none."""
+    model = read_reduced(path, lambda data, field: delimit(INITIALIZER, _skim_tensor(data, field, path)))
+    if not model.HasField("graph") or not (model.graph.node or model.graph.input):
+        raise ArchspecError(f"{path} is not an ONNX file: it holds no graph")
+    _check_text(model, path)
+    check_external_data(model, path)
+    return model
+
+
+def read_reduced(path: Path, reduce: Reduce) -> onnx.ModelProto:
+    """The model in a file, in which `reduce` takes the place of each stored tensor above a few kilobytes.
+
+    The file is mapped: what `reduce` passes over is never read. Raises ArchspecError where it is no ONNX file.
+    """
+    return _read(path, lambda data: _reduce(data, reduce, path))
+
+
+def read_metadata(path: Path) -> dict[str, str]:
+    """What a model file says of itself, by key; nothing else of it is read. Raises ArchspecError where it is none."""
+    model = _read(path, _choose_metadata)
+    return {item.key: item.value for item in model.metadata_props}
+
+
+def _read(path: Path, choose: Callable[[Bytes], bytes]) -> onnx.ModelProto:
     check_is_file(path)
     try:
         size = path.stat().st_size
@@ -80,16 +84,12 @@ def skim_model(path: Path) -> onnx.ModelProto:
         if size > MOST_BYTES:
             raise ArchspecError(f"{path} has {size:,} bytes; an ONNX file ends at 2 GiB, with its weights beside it")
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            model: onnx.ModelProto = onnx.ModelProto.FromString(_skim(data, path))
+            model: onnx.ModelProto = onnx.ModelProto.FromString(choose(data))
+            return model
     except (MalformedError, DecodeError) as error:
         raise ArchspecError(f"{path} is not an ONNX file, or it is cut off") from error
     except OSError as error:
         raise ArchspecError(f"cannot read {path}: {error.strerror or error}") from error
-    if not model.HasField("graph") or not (model.graph.node or model.graph.input):
-        raise ArchspecError(f"{path} is not an ONNX file: it holds no graph")
-    _check_text(model, path)
-    check_external_data(model, path)
-    return model
 
 
 def _check_text(message: Message, path: Path) -> None:
@@ -106,28 +106,34 @@ def _check_text(message: Message, path: Path) -> None:
                 _check_text(item, path)
 
 
-def _skim(data: Bytes, path: Path) -> bytes:
+def _choose_metadata(data: Bytes) -> bytes:
+    return b"".join(
+        data[field.key : field.end] for field in walk_fields(data, 0, len(data)) if field.number == METADATA
+    )
+
+
+def _reduce(data: Bytes, reduce: Reduce, path: Path) -> bytes:
     pieces = []
     spent = 0
-    for field in _walk(data, 0, len(data)):
+    for field in walk_fields(data, 0, len(data)):
         spent += 1
         if field.number != GRAPH or field.wire != DELIMITED:
             pieces.append(data[field.key : field.end])
             continue
         parts = []
-        for part in _walk(data, field.start, field.end):
+        for part in walk_fields(data, field.start, field.end):
             spent += 1
             large = part.number == INITIALIZER and part.wire == DELIMITED and part.end - part.start > SMALL
-            parts.append(_delimit(INITIALIZER, _skim_tensor(data, part, path)) if large else data[part.key : part.end])
+            parts.append(reduce(data, part) if large else data[part.key : part.end])
             if spent > MOST_FIELDS:
                 raise ArchspecError(f"{path} is too large: its graph has more than {MOST_FIELDS:,} parts")
-        pieces.append(_delimit(GRAPH, b"".join(parts)))
+        pieces.append(delimit(GRAPH, b"".join(parts)))
     return b"".join(pieces)
 
 
 def _skim_tensor(data: Bytes, tensor: Field, path: Path) -> bytes:
     """A stored tensor without its numbers; its bytes must be as many as its shape says."""
-    fields = list(_walk(data, tensor.start, tensor.end))
+    fields = list(walk_fields(data, tensor.start, tensor.end))
     head = b"".join(data[field.key : field.end] for field in fields if field.number not in NUMBERS)
     proto = onnx.TensorProto.FromString(head)
     stored = sum(field.end - field.start for field in fields if field.number == RAW)
@@ -136,46 +142,3 @@ def _skim_tensor(data: Bytes, tensor: Field, path: Path) -> bytes:
         shape = "×".join(map(str, proto.dims))
         raise ArchspecError(f"{path}: the tensor '{proto.name}' of {shape} holds {stored:,} bytes instead of {due:,}")
     return head
-
-
-def _walk(data: Bytes, start: int, end: int) -> Iterator[Field]:
-    """The fields of a message that lies from `start` to `end`."""
-    while start < end:
-        key = start
-        tag, start = _read_varint(data, start, end)
-        wire = tag & 7
-        if wire == VARINT:
-            _, stop = _read_varint(data, start, end)
-        elif wire == DELIMITED:
-            length, start = _read_varint(data, start, end)
-            stop = start + length
-        elif wire in FIXED:
-            stop = start + FIXED[wire]
-        else:
-            raise MalformedError
-        if stop > end:
-            raise MalformedError
-        yield Field(tag >> 3, wire, key, start, stop)
-        start = stop
-
-
-def _read_varint(data: Bytes, start: int, end: int) -> tuple[int, int]:
-    """The number at `start`, seven bits a byte, the lowest first; and where it ends."""
-    value = 0
-    for position in range(start, min(end, start + 10)):
-        byte = data[position]
-        value |= (byte & 0x7F) << 7 * (position - start)
-        if byte < 0x80:
-            return value, position + 1
-    raise MalformedError
-
-
-def _delimit(number: int, content: bytes) -> bytes:
-    """A field that holds these bytes."""
-    header = bytearray()
-    for value in (number << 3 | DELIMITED, len(content)):
-        while value > 0x7F:
-            header.append(value & 0x7F | 0x80)
-            value >>= 7
-        header.append(value)
-    return bytes(header) + content

@@ -11,9 +11,9 @@ import onnx
 from numpy.typing import DTypeLike
 
 from compiler.graph import Graph, Node
+from compiler.onnx_target.formats import FLOAT32
 from compiler.passes.base import Array, Arrays
-
-FLOAT32 = np.dtype(np.float32)
+from compiler.passes.cast_weights import cast
 
 
 @dataclass(eq=False, slots=True)
@@ -36,7 +36,10 @@ class OnnxNode:
 
     def to_proto(self) -> onnx.NodeProto:
         names = [value.name if value else "" for value in self.inputs]
-        return onnx.helper.make_node(self.kind, names, [self.output.name], name=self.name, **self.attributes)
+        attributes = [_write_attribute(name, value) for name, value in sorted(self.attributes.items())]
+        return onnx.NodeProto(
+            op_type=self.kind, name=self.name, input=names, output=[self.output.name], attribute=attributes
+        )
 
 
 class Emitter:
@@ -62,6 +65,10 @@ class Emitter:
         self._parts += 1
         return self.append(kind, name, inputs, Value(name), **attributes)
 
+    def cast(self, value: Value, dtype: np.dtype[Any]) -> Value:
+        """The value in another type."""
+        return self.op("Cast", [value], to=onnx.helper.np_dtype_to_tensor_dtype(dtype))
+
     def append(self, kind: str, name: str, inputs: Sequence[Value | None], output: Value, **attributes: Any) -> Value:
         """One ONNX node of that name, which computes `output`."""
         output.producer = OnnxNode(kind, name, list(inputs), output, attributes)
@@ -81,11 +88,28 @@ class Emitter:
         return self._store(f"{self.node.id}.{name}", self.weights[f"{self.node.id}.{name}"])
 
     def constant(self, name: str, value: Any, dtype: DTypeLike | None = None) -> Value:
-        """A constant of the node at work, of the model's float type unless another is given."""
-        return self._store(f"{self.node.id}.{name}", np.asarray(value, dtype or self.float_type))
+        """A constant of the node at work, of the model's float type unless another is given.
+
+        Raises ArchspecError where a number is too large for it.
+        """
+        stored = f"{self.node.id}.{name}"
+        return self._store(stored, cast(np.asarray(value), np.dtype(dtype or self.float_type), stored))
 
     def _store(self, name: str, array: Array) -> Value:
         if name not in self._stored:
             self.tensors[name] = array
             self._stored[name] = Value(name)
         return self._stored[name]
+
+
+def _write_attribute(name: str, value: int | float | str | Sequence[int]) -> onnx.AttributeProto:
+    """Not by `onnx.helper`, whose checks of every number took longer than the rest of a node."""
+    match value:
+        case int():
+            return onnx.AttributeProto(name=name, type=onnx.AttributeProto.INT, i=value)
+        case float():
+            return onnx.AttributeProto(name=name, type=onnx.AttributeProto.FLOAT, f=value)
+        case str():
+            return onnx.AttributeProto(name=name, type=onnx.AttributeProto.STRING, s=value.encode())
+        case _:
+            return onnx.AttributeProto(name=name, type=onnx.AttributeProto.INTS, ints=value)

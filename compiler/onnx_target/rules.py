@@ -1,4 +1,4 @@
-"""Each operation in ONNX, opset 17, in the form that stays on ONNX Runtime's fast path."""
+"""Each operation in ONNX, valid from opset 17 to 22, in the form that stays on ONNX Runtime's fast path."""
 
 from __future__ import annotations
 
@@ -47,6 +47,7 @@ from archspec.ops import (
     Vote,
 )
 from compiler.onnx_target.emitter import Emitter, Value
+from compiler.passes.split_kernels import AxisConv
 from compiler.table import Table
 
 OnnxRule: TypeAlias = Callable[..., Value]
@@ -74,6 +75,17 @@ def conv(op: Conv, emit: Emitter, x: Value) -> Value:
         pads=[window.padding] * (2 * rank),
         dilations=[op.dilation] * rank,
         group=op.groups,
+    )
+
+
+@rule(AxisConv)
+def axis_conv(op: AxisConv, emit: Emitter, x: Value) -> Value:
+    taps = op.taps(_rank(emit))
+    return emit.op(
+        "Conv",
+        [x, emit.weight("weight"), *([emit.weight("bias")] if op.bias else [])],
+        kernel_shape=list(taps),
+        pads=[tap // 2 for tap in taps] * 2,
     )
 
 
@@ -139,9 +151,13 @@ def _normalize_groups(groups: int, op: GroupNorm | LayerNorm, emit: Emitter, x: 
     result = emit.op("Reshape", [normal, emit.op("Shape", [x])])
     if not op.affine:
         return result
-    by_channel = emit.constant("by_channel", [-1, *[1] * _rank(emit)], np.int64)
-    weight, bias = (emit.op("Reshape", [emit.weight(name), by_channel]) for name in ("weight", "bias"))
-    return emit.op("Add", [emit.op("Mul", [result, weight]), bias])
+    return emit.op("Add", [emit.op("Mul", [result, _by_channel("weight", emit)]), _by_channel("bias", emit)])
+
+
+def _by_channel(name: str, emit: Emitter) -> Value:
+    """A stored number for each channel, as (C, 1, …): laid out here, once, and not by a node of the model."""
+    stored = np.asarray(emit.weights[f"{emit.node.id}.{name}"])
+    return emit.constant(name, stored.reshape(-1, *[1] * _rank(emit)))
 
 
 def _plain(kind: str) -> OnnxRule:
@@ -174,8 +190,7 @@ def leaky_relu(op: LeakyRelu, emit: Emitter, x: Value) -> Value:
 
 @rule(Prelu)
 def prelu(op: Prelu, emit: Emitter, x: Value) -> Value:
-    by_channel = emit.constant("by_channel", [-1, *[1] * _rank(emit)], np.int64)
-    return emit.op("PRelu", [x, emit.op("Reshape", [emit.weight("weight"), by_channel])])
+    return emit.op("PRelu", [x, _by_channel("weight", emit)])
 
 
 @rule(Elu)
@@ -290,9 +305,7 @@ def _learned(name: str, op: Scale | Shift, emit: Emitter) -> Value:
     """What a scale multiplies by or a shift adds: a constant, a stored number, or one for each channel."""
     if not op.trainable:
         return emit.constant(name, op.value)
-    stored = np.asarray(emit.weights[f"{emit.node.id}.{name}"])
-    # Laid out here, once, and not by a node of the model.
-    return emit.constant(name, stored.reshape(-1, *[1] * _rank(emit)) if op.per == "channel" else stored)
+    return _by_channel(name, emit) if op.per == "channel" else emit.weight(name)
 
 
 @rule(Add)
@@ -309,9 +322,12 @@ def mean(op: Mean, emit: Emitter, *values: Value) -> Value:
 
 @rule(Vote)
 def vote(op: Vote, emit: Emitter, *values: Value) -> Value:
-    depth, share = emit.constant("channels", _channels(emit), np.int64), emit.constant("share", [0, 1 / len(values)])
-    winners = [emit.op("ArgMax", [value], axis=1, keepdims=0) for value in values]
-    return emit.op("Sum", [emit.op("OneHot", [winner, depth, share], axis=1) for winner in winners])
+    """Counted in whole numbers, which every type holds exactly; and not by OneHot, which has not every type."""
+    numbers = np.arange(_channels(emit)).reshape(-1, *[1] * _rank(emit))
+    channels = emit.constant("channels", numbers, np.int64)
+    winners = [emit.op("ArgMax", [value], axis=1, keepdims=1) for value in values]
+    counts = [emit.cast(emit.op("Equal", [winner, channels]), emit.float_type) for winner in winners]
+    return emit.op("Mul", [emit.op("Sum", counts), emit.constant("share", 1 / len(values))])
 
 
 @rule(Mul)

@@ -1,49 +1,72 @@
 """An ONNX model → a file, without holding its weights in memory a second time.
 
 A protobuf message is a sequence of fields in any order. Everything but the weights is serialized by the library; the
-weights follow as fields of the graph, each a short header and then the array's own bytes, straight to the file.
+weights follow as fields of the graph, each a short header and then the array's own bytes, straight to the file. What
+is too large for one file has its weights in a second one beside it.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
-import numpy as np
 import onnx
-from numpy.typing import NDArray
 
+from archspec.errors import ArchspecError
 from compiler.onnx_target.built import OnnxModel
+from compiler.onnx_target.identity import IDENTITY, as_bytes, count_bytes, identify
 from compiler.passes.base import Array
+from compiler.protobuf import header_of
 
 SINGLE_FILE = 1_800_000_000
 """Bytes of weights up to which a model is one file; protobuf ends at 2 GiB."""
 
-LENGTH_DELIMITED = 2
-"""The wire type of strings, bytes and messages."""
+ALIGNMENT = 1 << 16
+"""Where arrays of a second file begin: as Windows maps files, and a multiple of every system's pages."""
 
-
-ALIGNMENT = 4096
-"""Where arrays of a side file begin: at pages, so that they can be mapped."""
+INLINE = 1 << 10
+"""Bytes up to which a tensor stays in the model itself: runtimes look for shapes and scales only there."""
 
 
 def write_model(model: OnnxModel, path: Path) -> None:
-    """Check the model with onnx's own checker and write it; weights above 1.8 GB go to a second file beside it."""
+    """Check the model with onnx's own checker and write it; weights above 1.8 GB go to a second file beside it.
+
+    The second file is named after the first and after the model's identity: another model never finds it. Give a path
+    of `archspec.files.write_whole`, which has both appear whole, the data before the model that names it.
+    """
     _check(model)
-    if sum(map(_count_bytes, model.tensors.values())) > SINGLE_FILE:
-        beside = f"{path.name}.{model.metadata['archspec.weights'][:12]}.data"
-        with path.with_name(beside).open("wb") as side, path.open("wb") as file:
-            file.write(_write_beside(model, side).SerializeToString(deterministic=True))
+    identity = identify(model)
+    if sum(map(count_bytes, model.tensors.values())) > SINGLE_FILE:
+        with path.with_name(name_data(path.name, identity)).open("wb") as side:
+            whole = _write_beside(model, _head(model, identity), side)
+        path.write_bytes(whole.SerializeToString(deterministic=True))
         return
     with path.open("wb") as file:
-        for piece in _pieces(model):
+        for piece in _pieces(model, identity):
             file.write(piece)
 
 
 def to_bytes(model: OnnxModel) -> bytes:
-    """The model as one file's bytes, in memory."""
-    return b"".join(_pieces(model))
+    """The model as one file's bytes, in memory. Raises ArchspecError where its weights are too large for that."""
+    size = sum(map(count_bytes, model.tensors.values()))
+    if size > SINGLE_FILE:
+        raise ArchspecError(f"the model has {size:,} bytes of weights, at most {SINGLE_FILE:,} fit: write it to a file")
+    return b"".join(_pieces(model, identify(model)))
+
+
+def name_data(model: str, identity: str) -> str:
+    """The name of the file with the weights of a model of that file name."""
+    return f"{model}.{identity[:12]}.data"
+
+
+def remove_older_data(path: Path, identity: str | None) -> None:
+    """Remove what earlier models of the same name left beside `path`, but not the data of the model that is there."""
+    ours = re.compile(rf"{re.escape(path.name)}\.[0-9a-f]{{12}}\.data")
+    for found in path.parent.iterdir():
+        if ours.fullmatch(found.name) and not (identity and found.name == name_data(path.name, identity)):
+            found.unlink(missing_ok=True)
 
 
 def _check(model: OnnxModel) -> None:
@@ -55,34 +78,42 @@ def _check(model: OnnxModel) -> None:
     onnx.checker.check_model(twin)
 
 
-def _pieces(model: OnnxModel) -> Iterator[bytes | memoryview]:
+def _head(model: OnnxModel, identity: str) -> onnx.ModelProto:
+    """Everything but the weights, with the model's identity."""
+    head = onnx.ModelProto()
+    head.CopyFrom(model.head)
+    head.metadata_props.add(key=IDENTITY, value=identity)
+    return head
+
+
+def _pieces(model: OnnxModel, identity: str) -> Iterator[bytes | memoryview]:
     """The file, piece by piece: the model's own fields, then its graph, whose last fields are the weights."""
-    graph = model.head.graph.SerializeToString(deterministic=True)
-    headers = {name: _tensor_header(name, array) for name, array in model.tensors.items()}
-    size = len(graph) + sum(len(header) + _count_bytes(model.tensors[name]) for name, header in headers.items())
-    rest = onnx.ModelProto()
-    rest.CopyFrom(model.head)
+    rest = _head(model, identity)
+    graph = rest.graph.SerializeToString(deterministic=True)
     rest.ClearField("graph")
+    headers = {name: _tensor_header(name, array) for name, array in model.tensors.items()}
+    size = len(graph) + sum(len(header) + count_bytes(model.tensors[name]) for name, header in headers.items())
     yield rest.SerializeToString(deterministic=True)
-    yield _tag(onnx.ModelProto.GRAPH_FIELD_NUMBER, size)
+    yield header_of(onnx.ModelProto.GRAPH_FIELD_NUMBER, size)
     yield graph
     for name, header in headers.items():
         yield header
-        yield _as_bytes(model.tensors[name])
+        yield as_bytes(model.tensors[name])
 
 
-def _write_beside(model: OnnxModel, side: BinaryIO) -> onnx.ModelProto:
-    """Write every array to the side file; the model, whose tensors say where they lie in it."""
-    whole = onnx.ModelProto()
-    whole.CopyFrom(model.head)
+def _write_beside(model: OnnxModel, whole: onnx.ModelProto, side: BinaryIO) -> onnx.ModelProto:
+    """Write every larger array to the second file; the model, whose tensors say where they lie in it."""
     for name, array in model.tensors.items():
-        side.write(bytes(-side.tell() % ALIGNMENT))
         proto = whole.graph.initializer.add(name=name, dims=array.shape, data_type=_kind(array))
+        if count_bytes(array) <= INLINE:
+            proto.raw_data = bytes(as_bytes(array))
+            continue
+        side.write(bytes(-side.tell() % ALIGNMENT))
         proto.data_location = onnx.TensorProto.EXTERNAL
-        facts = {"location": Path(side.name).name, "offset": side.tell(), "length": _count_bytes(array)}
+        facts = {"location": Path(side.name).name, "offset": side.tell(), "length": count_bytes(array)}
         for key, value in facts.items():
             proto.external_data.add(key=key, value=str(value))
-        side.write(_as_bytes(array))
+        side.write(as_bytes(array))
     return whole
 
 
@@ -90,33 +121,10 @@ def _tensor_header(name: str, array: Array) -> bytes:
     """An initializer up to its bytes, which come last: `raw_data` in the little-endian order that ONNX asks for."""
     proto = onnx.TensorProto(name=name, dims=array.shape, data_type=_kind(array))
     facts: bytes = proto.SerializeToString(deterministic=True)
-    facts += _tag(onnx.TensorProto.RAW_DATA_FIELD_NUMBER, _count_bytes(array))
-    return _tag(onnx.GraphProto.INITIALIZER_FIELD_NUMBER, len(facts) + _count_bytes(array)) + facts
-
-
-def _as_bytes(array: Array) -> memoryview:
-    values: NDArray[Any] = np.ascontiguousarray(array)
-    return values.reshape(-1).view(np.uint8).data
-
-
-def _count_bytes(array: Array) -> int:
-    return int(np.prod(array.shape, dtype=np.int64)) * array.dtype.itemsize
+    facts += header_of(onnx.TensorProto.RAW_DATA_FIELD_NUMBER, count_bytes(array))
+    return header_of(onnx.GraphProto.INITIALIZER_FIELD_NUMBER, len(facts) + count_bytes(array)) + facts
 
 
 def _kind(array: Array) -> int:
     """ONNX's number for the array's type."""
     return int(onnx.helper.np_dtype_to_tensor_dtype(array.dtype))
-
-
-def _tag(field: int, size: int) -> bytes:
-    """The key of a length-delimited field, and its length."""
-    return _varint(field << 3 | LENGTH_DELIMITED) + _varint(size)
-
-
-def _varint(value: int) -> bytes:
-    """Seven bits a byte, the lowest first; the high bit says that more follow."""
-    groups = []
-    while value > 0x7F:
-        groups.append(value & 0x7F | 0x80)
-        value >>= 7
-    return bytes([*groups, value])

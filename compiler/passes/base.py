@@ -92,15 +92,12 @@ class Pass(ABC):
     @abstractmethod
     def apply(self, graph: Graph, weights: Arrays, journal: Journal) -> tuple[Graph, Arrays]: ...
 
-    def __call__(self, graph: Graph, weights: Arrays, journal: Journal | None = None) -> tuple[Graph, Arrays]:
-        _check(graph, weights)
-        graph, weights = self.apply(graph, weights, journal or Journal())
-        _check(graph, weights)
-        return graph, weights
+    def __call__(self, graph: Graph, weights: Arrays) -> tuple[Graph, Arrays]:
+        return run_passes([self], graph, weights)[:2]
 
     @property
     def name(self) -> str:
-        """`FoldBatchNorm` → `fold batch norm`."""
+        """`FoldWeightNorm` → `fold weight norm`."""
         return re.sub(r"(?<!^)(?=[A-Z])", " ", type(self).__name__).lower()
 
     @property
@@ -110,11 +107,16 @@ class Pass(ABC):
 
 
 def run_passes(passes: Iterable[Pass], graph: Graph, weights: Arrays) -> tuple[Graph, Arrays, tuple[Step, ...]]:
-    """Run passes one after the other."""
+    """Run passes one after the other; the graph and its weights are verified before the first and after each that
+    changed them."""
     steps = []
+    _check(graph, weights)
     for one in passes:
         journal = Journal()
-        graph, weights = one(graph, weights, journal)
+        after, arrays = one.apply(graph, weights, journal)
+        if after is not graph or arrays is not weights:
+            _check(after, arrays)
+        graph, weights = after, arrays
         values = MappingProxyType(journal.values)
         steps.append(Step(one.name, one.rule, tuple(journal.done), tuple(journal.left), values))
     return graph, weights, tuple(steps)

@@ -29,7 +29,7 @@ class FoldWeightNorm(Pass):
                 journal.did(node.id, "its direction and lengths became a kernel")
                 node = replace(node, op=node.op.model_copy(update={"weight_norm": False}))
             nodes.append(node)
-        return graph.with_nodes(nodes), arrays
+        return (graph.with_nodes(nodes), arrays) if journal.done else (graph, weights)
 
 
 def _fold(id: str, op: Conv | ConvTranspose | Linear, arrays: dict[str, Array]) -> None:

@@ -9,6 +9,7 @@ from typing import Literal, TypeAlias
 from archspec.ops import Concat, Conv, ConvTranspose, Linear, PadChannels
 from compiler.graph import Graph, Node
 from compiler.passes.base import Arrays, Journal, Pass
+from compiler.passes.drop_unused import find_used
 
 Stays: TypeAlias = Literal["identity", "shortcut", "zeros", "input"]
 """What is there instead: a residual's input, or what its shortcut makes of it; for a dense body's channels, zeros; for
@@ -90,14 +91,5 @@ def _pad(merge: Node, part: Part) -> Node:
 
 def _drop_idle(before: Graph, after: Graph) -> Graph:
     """Without the nodes that led to an output before, and lead to none now."""
-    idle = _needed(before) - _needed(after)
+    idle = find_used(before) - find_used(after)
     return after.with_nodes(node for node in after if node.id not in idle)
-
-
-def _needed(graph: Graph) -> set[str]:
-    """The inputs, and what leads to an output."""
-    needed = {*graph.inputs, *graph.outputs.values()}
-    for node in reversed(list(graph)):
-        if node.id in needed:
-            needed.update(node.inputs)
-    return needed

@@ -14,7 +14,6 @@ from archspec.ops import (
     Scale,
     Shake,
     ShakeDrop,
-    Shift,
     StochasticDepth,
 )
 from compiler.graph import Graph, Node
@@ -23,27 +22,21 @@ from compiler.passes.base import Arrays, Journal, Pass
 
 @dataclass(frozen=True)
 class TakeExpectation(Pass):
-    """Each operation as it is at inference, and no operation that changes nothing.
+    """Each operation that draws at random, or uses the statistics of a batch, as it is at inference.
 
-    dropout(x) = x, since training divides by what it keeps; stochastic_depth(x) = survival · x, or x where training
-    divides; shake_drop(x) = survival · x; shake is the mean; ghost batch normalization and batch renormalization are
-    batch normalization, with the same weights. 1 · x = x; x + 0 = x.
+    dropout(x) = 1 · x, since training divides by what it keeps; stochastic_depth(x) = survival · x, or 1 · x where
+    training divides; shake_drop(x) = survival · x; shake is the mean; ghost batch normalization and batch
+    renormalization are batch normalization, with the same weights.
     """
 
     def apply(self, graph: Graph, weights: Arrays, journal: Journal) -> tuple[Graph, Arrays]:
-        nodes: list[Node] = []
-        renamed: dict[str, str] = {}
+        nodes: dict[str, Node] = {}
         for node in graph:
             op = _expected(node.op)
-            if _changes_nothing(op):
-                renamed[node.id] = node.inputs[0]
-                journal.did(node.id, "removed: it changes nothing at inference")
-            elif op is node.op:
-                nodes.append(node)
-            else:
-                nodes.append(replace(node, op=op))
+            if op is not node.op:
+                nodes[node.id] = replace(node, op=op)
                 journal.did(node.id, f"is {op.kind} at inference")
-        return graph.with_nodes(nodes, renamed), weights
+        return (graph.with_nodes(nodes.get(node.id, node) for node in graph), weights) if nodes else (graph, weights)
 
 
 def _expected(op: Op) -> Op:
@@ -61,10 +54,3 @@ def _expected(op: Op) -> Op:
             return BatchNorm(**{name: getattr(op, name) for name in BatchNorm.model_fields})
         case _:
             return op
-
-
-def _changes_nothing(op: Op) -> bool:
-    """Whether it is a constant factor of one or a constant term of zero."""
-    if isinstance(op, Scale):
-        return op.value == 1 and not op.trainable
-    return isinstance(op, Shift) and op.value == 0 and not op.trainable

@@ -18,10 +18,11 @@ from compiler.graph import Graph
 from runtime.data import Dataset, Split, load_data_of
 from runtime.extras import extra
 from runtime.outputs import ONLY, evaluate_module
-from runtime.run_folder import SPEC, WEIGHTS, load_weights
+from runtime.run_folder import SPEC, WEIGHTS
 from runtime.tasks.grid import Grid, measure_strides
 from runtime.tasks.task import Task, find_task
 from runtime.train import check_module, measure
+from runtime.weights_file import load_weights
 
 with extra("train"):
     from torch import nn

@@ -22,7 +22,7 @@ HEAVY = ("torch", "onnx", "onnxruntime", "sklearn", "PIL")
 COMMANDS = {
     *("check", "list", "show", "init", "schema", "lint", "explain"),
     *("analyze", "unravel", "diff", "assert", "fit", "draw", "report"),
-    *("train", "export", "evaluate", "run", "bench", "doctor"),
+    *("train", "export", "verify", "evaluate", "run", "bench", "tune", "doctor"),
     *("shattering", "surface", "lesion"),
 }
 
@@ -80,10 +80,10 @@ def test_the_bound_is_elaborations() -> None:
 
 
 def test_size_of_a_mini_batch_is_the_runtimes() -> None:
-    from archspec.cli import models
+    from archspec.cli import options
     from runtime.monte_carlo import MC_BATCH
 
-    assert models.MC_BATCH == MC_BATCH
+    assert options.MC_BATCH == MC_BATCH
 
 
 def test_check_takes_a_block_library() -> None:

@@ -19,7 +19,7 @@ from archspec.cli import app
 from archspec.cli.weights import expand_weights
 from runtime.data import load_data
 from runtime.monte_carlo import sample_states
-from runtime.run_folder import save_weights
+from runtime.weights_file import save_weights
 from tests.lowering import TOLERANCE, difference, run_onnx, stir
 from tests.torchvision_models import import_torchvision_models
 

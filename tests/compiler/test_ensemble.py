@@ -18,11 +18,13 @@ from compiler import ensemble
 from compiler.ensemble import combine, member_weights
 from compiler.graph import Graph
 from compiler.verify import verify
+from runtime.agreement import MOST_FLIPS, compare_votes
 from runtime.predict import predict
 from runtime.preprocess import Preprocess
-from runtime.proof import MOST_FLIPS, compare_votes, prove
-from runtime.run_folder import CLASSES, PREPROCESS, save_weights
+from runtime.proof import prove
+from runtime.run_folder import CLASSES, PREPROCESS
 from runtime.session import Session
+from runtime.weights_file import save_weights
 from tests.documents import graph_from
 from tests.lowering import TOLERANCE, difference, export, run_onnx, run_torch, sample_inputs, stir
 
@@ -111,7 +113,7 @@ def test_the_export_proves_itself_and_repeats(tmp_path: Path) -> None:
     graph = build(SEGMENTER)
     weights = member_weights(weights_of(graph, 2))
     for name in ("first.onnx", "second.onnx"):
-        proof = to_onnx(combine(graph, 2, "mean"), weights, tmp_path / name)
+        proof = to_onnx(combine(graph, 2, "mean"), weights, tmp_path / name).proof
         assert proof is not None
         assert len(proof.cases) >= 3
     assert (tmp_path / "first.onnx").read_bytes() == (tmp_path / "second.onnx").read_bytes()
@@ -123,7 +125,7 @@ def test_votes_are_proven_by_the_share_of_positions(tmp_path: Path) -> None:
     members = weights_of(graph, 2)
     combined = combine(graph, 2, "vote")
     path = tmp_path / "vote.onnx"
-    proof = to_onnx(combined, member_weights(members), path)
+    proof = to_onnx(combined, member_weights(members), path).proof
     assert proof is not None
     assert proof.worst <= MOST_FLIPS
     module = to_torch(combined)

@@ -57,7 +57,7 @@ def test_the_whole_way(tmp_path: Path) -> None:
     assert analyze(graph).cost.parameters == 3 * 4 * 9 + 4 + 4
     module = stir(to_torch(graph, rules={Power: PowerModule}))
     path = tmp_path / "model.onnx"
-    proof = to_onnx(graph, module.state_dict(), path, rules={Power: to_power}, torch_rules={Power: PowerModule})
+    proof = to_onnx(graph, module.state_dict(), path, rules={Power: to_power}, torch_rules={Power: PowerModule}).proof
     assert proof is not None
     inputs = sample_inputs(graph, 2, {"H": 9})
     assert difference(run_torch(graph, module, inputs), run_onnx(path, inputs)) < TOLERANCE

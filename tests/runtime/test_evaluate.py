@@ -20,9 +20,10 @@ from runtime.data import load_data
 from runtime.evaluate import evaluate_run
 from runtime.outputs import evaluate_module
 from runtime.predict import predict
-from runtime.run_folder import CLASSES, DATA, MODEL, PREPROCESS, WEIGHTS, load_weights, save_weights
+from runtime.run_folder import CLASSES, DATA, MODEL, PREPROCESS, WEIGHTS
 from runtime.session import Session
 from runtime.train import TrainSettings, train
+from runtime.weights_file import load_weights, save_weights
 from tests.runtime.models import make_linear, save_module
 
 SETTINGS = TrainSettings(epochs=3, threads=1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -132,7 +133,7 @@ def test_external_data_is_found_wherever_it_hides(folder: Path, hide: Callable[[
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "not a valid ONNX model"),
+        (b"", "is empty"),
         (b"hello world, this is no model", "ONNX"),
         (b"\x08" * 50, "ONNX"),
         (b"\xff" * 99, "cut off"),
@@ -179,3 +180,89 @@ def test_a_chain_of_functions_that_kills_onnx_runtime_is_refused(tmp_path: Path)
         model.functions.append(helper.make_function("own", f"F{number}", ["x"], ["y"], [node], opsets))
     with pytest.raises(ArchspecError, match="not a valid ONNX model"):
         Session(save(model, tmp_path / "m.onnx"), providers=["cpu"])
+
+
+LARGE = np.arange(4096, dtype=np.float32)
+
+
+def build_large(tensor: TensorProto) -> onnx.ModelProto:
+    """x + w, with 16 KiB in w."""
+    model = build_model([helper.make_node("Add", ["x", "w"], ["y"])], {"x": [4096]}, {"y": [4096]})
+    model.graph.initializer.append(tensor)
+    return model
+
+
+def make_large(**fields: object) -> TensorProto:
+    usual = {"name": "w", "data_type": TensorProto.FLOAT, "dims": [4096], "raw_data": LARGE.tobytes()}
+    return TensorProto(**usual | fields)
+
+
+@pytest.mark.parametrize(
+    "tensor",
+    [
+        make_large(),
+        make_large(data_type=TensorProto.INT32),
+        make_large(dims=[64, 64]),
+        make_large(raw_data=None, float_data=LARGE.tolist()),
+    ],
+)
+def test_large_weights_are_passed_over_only_in_the_check(tmp_path: Path, tensor: TensorProto) -> None:
+    path = save(build_large(tensor), tmp_path / "m.onnx")
+    onnx.checker.check_model(path)
+    check_model_file(path)
+
+
+@pytest.mark.parametrize(
+    "tensor",
+    [
+        make_large(float_data=[1.0]),
+        make_large(raw_data=None),
+        make_large(raw_data=None, int32_data=range(4096)),
+        make_large(raw_data=None, float_data=LARGE.tolist(), double_data=[1.0]),
+        make_large(data_type=TensorProto.STRING),
+        make_large(data_type=TensorProto.UNDEFINED),
+        make_large(name="x"),
+    ],
+)
+def test_what_onnx_refuses_in_large_weights_is_refused(tmp_path: Path, tensor: TensorProto) -> None:
+    """The control: the check that reads all of the file refuses them too."""
+    path = save(build_large(tensor), tmp_path / "m.onnx")
+    try:
+        onnx.checker.check_model(path, full_check=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError):
+        with pytest.raises(ArchspecError, match=r"m\.onnx"):
+            Session(path, providers=["cpu"])
+    else:
+        pytest.fail("onnx takes it")
+
+
+@pytest.mark.parametrize("tensor", [make_large(dims=[4097]), make_large(dims=[-4096]), make_large(dims=[1 << 62, 16])])
+def test_weights_of_another_length_than_their_shapes_never_run(tmp_path: Path, tensor: TensorProto) -> None:
+    with pytest.raises(ArchspecError, match=r"m\.onnx"):
+        Session(save(build_large(tensor), tmp_path / "m.onnx"), providers=["cpu"])
+
+
+def test_the_structure_around_large_weights_is_checked(tmp_path: Path) -> None:
+    model = build_large(make_large())
+    model.graph.node[0].input[0] = "nothing"
+    with pytest.raises(ArchspecError, match=r"not a valid ONNX model: .*nothing"):
+        check_model_file(save(model, tmp_path / "m.onnx"))
+
+
+def test_old_files_list_their_weights_as_inputs(tmp_path: Path) -> None:
+    model = build_large(make_large())
+    model.ir_version = 3
+    with pytest.raises(ArchspecError, match="not a valid ONNX model"):
+        check_model_file(save(model, tmp_path / "m.onnx"))
+    model.graph.input.append(helper.make_tensor_value_info("w", TensorProto.FLOAT, [4096]))
+    check_model_file(save(model, tmp_path / "m.onnx"))
+
+
+def test_the_check_does_not_read_large_weights(tmp_path: Path) -> None:
+    path = save(build_large(make_large(dims=[1 << 23], raw_data=bytes(1 << 25))), tmp_path / "m.onnx")
+    tracemalloc.start()
+    try:
+        check_model_file(path)
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    finally:
+        tracemalloc.stop()

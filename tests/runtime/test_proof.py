@@ -12,7 +12,8 @@ from onnx import helper
 from torch import Tensor, nn
 
 from archspec.errors import ArchspecError
-from runtime.proof import compare, prove
+from runtime.agreement import compare
+from runtime.proof import prove
 from tests.runtime.models import build_double, build_model, make_linear, save, save_module
 
 CASES = [{"image": (1, 1, 8, 8)}, {"image": (3, 1, 8, 8)}]

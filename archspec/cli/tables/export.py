@@ -1,0 +1,96 @@
+"""What an export did."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from archspec.cli.tables.common import console, in_short, new_table
+
+if TYPE_CHECKING:
+    from compiler.passes.base import Note
+    from runtime.export import Export
+    from runtime.quantize import Quantization
+
+SHOWN = 3
+"""Names that are printed where many have the same fate; --json has all."""
+
+ID = re.compile(r"\b(?:\w+\.)+([a-z_]*[a-z])(?:_\d+)?\b|\b([a-z_]*[a-z])_\d+\b")
+"""A node's id, and its last part without its number."""
+
+
+def print_export(export: Export, accepted: Mapping[str, str], *, trained: bool) -> None:
+    """The file, what it takes, and how it was proven."""
+    facts = export.model.metadata
+    notice = "" if trained else ", with fresh weights: it has not been trained"
+    print(f"wrote {export.path}: {export.bytes:,} bytes, {facts['archspec.precision']}{notice}")
+    for companion in export.files[1:]:
+        print(f"  its weights lie beside it, in {companion.name}: move both together")
+    if "archspec.combine" in facts:
+        print(f"  {facts['archspec.combine']} of {facts['archspec.members']} members")
+    for name, rule in accepted.items():
+        print(f"  {name}: {rule}")
+    if export.proof:
+        for case in export.proof.cases:
+            print(f"  {case}")
+    else:
+        print("  not proven: --no-verify")
+    if export.quantization:
+        _print_quantization(export.quantization)
+    if export.optimized:
+        print(
+            f"  for this processor and this ONNX Runtime: {export.optimized.name}, which a Session here loads instead"
+        )
+
+
+def _print_quantization(found: Quantization) -> None:
+    loss = found.loss
+    noise = "" if loss.sqnr_db is None else f"; signal to noise {loss.sqnr_db:.1f} dB"
+    print(f"  {found.recipe}, ranges by {found.method} from {found.images} images of {found.data}")
+    change = f"{loss.before:.4f} → {loss.after:.4f} ({-loss.drop:+.2%})"
+    print(f"  {loss.metric.replace('_', ' ')} on {loss.images} images: {change}{noise}")
+    print(f"  {found.layers} layers in int8" + (f", in float: {', '.join(found.kept)}" if found.kept else ""))
+    if found.errors:
+        table = new_table("layer", "error alone", "stays float")
+        for item in found.errors:
+            table.add_row(item.layer, f"{item.error:.2%}", "yes" if item.kept else "")
+        console().print(table)
+
+
+def print_explanation(export: Export) -> None:
+    """What each pass did and had to leave, and the nodes off the fast path; alike ones together."""
+    explained = export.explain()
+    out = console()
+    for step in export.model.steps:
+        if step.done or step.left:
+            out.print(f"\n{step.name}", style="bold")
+            out.print(f"  {step.rule}", style="dim")
+            _print_notes("", step.done)
+            _print_notes("left: ", step.left)
+    idle = [step.name for step in export.model.steps if not step.done and not step.left]
+    if idle:
+        out.print(f"\nnothing to do for: {', '.join(idle)}")
+    slow = explained["slow"]
+    if not slow:
+        out.print("\nall of it stays on the fast path of ONNX Runtime's CPU provider")
+        return
+    out.print("\noff the fast path of ONNX Runtime's CPU provider", style="bold")
+    table = new_table("node", "operation", "MACs")
+    table.add_column("why")
+    for node in slow:
+        table.add_row(node["node"], node["kind"], in_short(node["macs"]), node["reason"])
+    out.print(table)
+
+
+def _print_notes(before: str, notes: Iterable[Note]) -> None:
+    """A line for each kind of note, with the nodes of which it is said; those of repeated blocks differ in numbers."""
+    kinds: dict[str, list[str]] = {}
+    for note in notes:
+        kinds.setdefault(ID.sub(lambda found: found[1] or found[2], note.text), []).append(
+            re.sub(r"\d+", "*", note.node)
+        )
+    for text, nodes in kinds.items():
+        names = list(dict.fromkeys(nodes))
+        more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+        console().print(f"  {len(nodes)} × {before}{text}: {', '.join(names[:SHOWN])}{more}")

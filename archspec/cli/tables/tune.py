@@ -1,0 +1,52 @@
+"""What the search for settings tried and found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+from rich.text import Text
+
+from archspec.cli.tables.common import console, new_table
+
+if TYPE_CHECKING:
+    from runtime.climb import Trial
+    from runtime.tune import Tuning
+
+STYLES = {"taken": "green", "no faster": "dim", "refused": "yellow", "failed": "yellow"}
+
+
+def print_tuning(found: Tuning, model: Path, *, stored: bool) -> None:
+    """Each change against the best before it; the result against default settings; what was stored, and what next."""
+    out = console()
+    out.print(_tabulate("change", "times as fast as the best before", found.trials))
+    out.print()
+    out.print(_tabulate("result", "times as fast as the default", found.finals))
+    for change in found.untried:
+        out.print(f"not tried, for want of time (--seconds): {change}", style="yellow")
+    sizes = ", ".join(f"{name} {extent}" for name, extent in found.sizes.items()) or "the only sizes there are"
+    out.print(f"default settings: {found.default_milliseconds:.3f} ms a run; {sizes}; {found.key.device}", style="dim")
+    if found.busy:
+        out.print("the machine was busy with other work: tune again when it is not", style="yellow")
+    for entry in found.entries:
+        where = "with these sizes fixed" if entry.fixed else "at any size"
+        out.print(f"{'stored in' if stored else 'not stored in'} {found.path}, {where}: {entry.settings}")
+    if any(entry.fixed for entry in found.entries):
+        fixed = ", ".join(f'"{name}": {extent}' for name, extent in found.sizes.items())
+        out.print(f'next: archspec bench {model}, or in Python: Session("{model}", fixed={{{fixed}}})')
+    else:
+        out.print(f"next: archspec bench {model}")
+
+
+def _tabulate(first: str, ratio: str, trials: Iterable[Trial]) -> Table:
+    table = new_table(first, "ms", ratio, "verdict")
+    for trial in trials:
+        verdict = Text(trial.verdict, style=STYLES[trial.verdict])
+        figures = ("", "")
+        if trial.milliseconds is not None and trial.ratio is not None:
+            spread = f"{trial.ratio:.3f} ({trial.low:.3f}–{trial.high:.3f})"
+            figures = (f"{trial.milliseconds:.3f}", spread)
+        table.add_row(trial.change, *figures, Text.assemble(verdict, f": {trial.why}" if trial.why else ""))
+    return table

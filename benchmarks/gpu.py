@@ -1,0 +1,436 @@
+"""Measure inference on an NVIDIA GPU: ONNX Runtime's CUDA and TensorRT providers against torch, in one run:
+
+    python benchmarks/gpu.py [--rounds N] [--quick] [--networks NAME...] [--batches N...] [--precisions P...]
+                             [--candidates NAME...] [--seconds S] [--tune S] [--device cuda|cpu] [--output DIR]
+
+Each candidate has a process of its own that sleeps while another is measured (`workers.py`), and in each round every
+candidate has one turn with its images on the device and one from memory to memory, in a random order. Candidates are
+said in CANDIDATES, what they run in `networks.py`, how in `gpu_runners.py`. TF32 is off for all of them.
+
+Without a GPU nothing is measured, and no results are touched; `--device cpu` runs the same code on the CPU, for tests.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import os
+import re
+import tempfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from statistics import geometric_mean, median
+from typing import Any
+
+import numpy as np
+
+from benchmarks.measuring import (
+    SEED,
+    Tasks,
+    describe_machine,
+    digits,
+    run_benchmark,
+    run_cold,
+    say,
+    spread,
+    tell_machine,
+)
+from benchmarks.networks import NETWORKS, export, prepare_weights
+from benchmarks.workers import Worker, WorkerError
+
+PACKAGES = ("numpy", "onnx", "onnxruntime", "onnxruntime-gpu", "tensorrt", "torch", "torch-tensorrt", "triton")
+CHILDREN = Tasks("benchmarks.gpu")
+BATCHES = (1, 8, 32, 128)
+PRECISIONS = ("fp32", "fp16", "int8")
+MODES = {"resident": "images on the device", "whole": "from memory to memory"}
+CALIBRATION = 64
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A runtime of `gpu_runners.py`; whether it runs our file, the module, or the file of torch's exporter; and the
+    precisions that it has."""
+
+    runtime: str
+    source: str
+    precisions: Sequence[str] = ("fp32", "fp16")
+
+
+CANDIDATES: Mapping[str, Candidate] = {
+    "CUDA": Candidate("default", "archspec"),
+    "CUDA, tuned": Candidate("tuned", "archspec"),
+    "TensorRT": Candidate("tensorrt", "archspec", PRECISIONS),
+    "CUDA of dynamo": Candidate("default", "dynamo", ("fp32",)),
+    "torch eager": Candidate("eager", "module"),
+    "torch.compile": Candidate("compile", "module"),
+    "Torch-TensorRT": Candidate("torch-tensorrt", "module"),
+}
+OURS = ("CUDA", "CUDA, tuned", "TensorRT")
+PEERS = tuple(name for name in CANDIDATES if name not in OURS)
+REFERENCE = "torch eager"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """How every cell of a run is measured. `seconds` are those of a turn, `tune` those of `archspec tune`."""
+
+    rounds: int
+    candidates: Sequence[str]
+    precisions: Sequence[str]
+    seconds: float
+    tune: float
+    device: str
+
+
+@dataclass
+class Cell:
+    """What one network took at one batch in one precision: per candidate, mode and round the seconds of each call."""
+
+    network: str
+    batch: int
+    precision: str
+    opened: dict[str, float] = field(default_factory=dict)
+    apart: dict[str, float] = field(default_factory=dict)
+    agreeing: dict[str, float] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
+    calls: dict[str, dict[str, list[list[float]]]] = field(default_factory=dict)
+
+    @property
+    def title(self) -> list[str]:
+        return [self.network, str(self.batch), self.precision]
+
+    def medians(self, name: str, mode: str) -> list[float]:
+        return [median(calls) for calls in self.calls[name][mode]]
+
+    def latency(self, name: str, mode: str) -> float:
+        return median(self.medians(name, mode))
+
+    def fastest(self, names: Iterable[str], mode: str) -> str | None:
+        known = (name for name in names if name in self.calls)
+        return min(known, key=lambda name: self.latency(name, mode), default=None)
+
+    def compare(self, mode: str) -> dict[str, Any] | None:
+        """The fastest peer's time / that of our fastest, of each round; None where one side is missing."""
+        ours, peer = self.fastest(OURS, mode), self.fastest(PEERS, mode)
+        if ours is None or peer is None:
+            return None
+        pairs = zip(self.medians(ours, mode), self.medians(peer, mode), strict=True)
+        return {"ours": ours, "peer": peer, "ratio": spread([theirs / own for own, theirs in pairs])}
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "network": self.network,
+            "batch": self.batch,
+            "precision": self.precision,
+            "side": NETWORKS[self.network],
+            "could_not_run": self.failed,
+            "candidates": {name: self._describe(name) for name in self.calls},
+            "against_the_fastest_peer": {mode: self.compare(mode) for mode in MODES},
+        }
+
+    def _describe(self, name: str) -> dict[str, Any]:
+        return {
+            **{mode: spread(self.medians(name, mode)) for mode in MODES},
+            "images_per_second": self.batch / self.latency(name, "resident"),
+            "seconds_to_first_result": self.opened[name],
+            "relative_difference_from_fp32": self.apart.get(name),
+            "predictions_as_in_fp32": self.agreeing.get(name),
+        }
+
+
+# ---- what each candidate opens ---------------------------------------------------------------------------------------
+
+
+def make_weights(name: str, path: str) -> None:
+    prepare_weights(name, Path(path), NETWORKS[name])
+
+
+def make_file(name: str, source: str, precision: str, weights: str, path: str) -> None:
+    if source == "dynamo":
+        export(name, source, Path(weights), Path(path), NETWORKS[name])
+        return
+    from safetensors.numpy import load_file
+
+    from benchmarks.networks import build_graph
+    from compiler.onnx_target.model import build_model
+    from compiler.onnx_target.options import ExportOptions
+    from compiler.onnx_target.write import write_model
+
+    options = ExportOptions(precision=precision)  # type: ignore[arg-type]
+    write_model(build_model(build_graph(name), load_file(weights), options=options), Path(path))
+
+
+def make_reference(name: str, weights: str, images: str, path: str) -> None:
+    """What torch computes on the CPU in fp32: the truth of every precision and device."""
+    from benchmarks.gpu_runners import open_eager
+
+    source = f"{name}:{NETWORKS[name]}:fp32:{weights}"
+    np.savez(path, *open_eager(source, np.load(images), "cpu").whole())
+
+
+def tune_file(path: str, batch: int | str, device: str, side: int | str, seconds: float | str) -> dict[str, Any]:
+    from runtime.signature import read_signature
+    from runtime.sizes import read_sizes
+    from runtime.tune import tune
+
+    sizes = dict.fromkeys(read_sizes(read_signature(path).metadata), int(side))
+    return tune(path, batch=int(batch), sizes=sizes, provider=device, seconds=float(seconds)).to_dict()
+
+
+TASKS: dict[str, Callable[..., Any]] = {
+    task.__name__: task for task in (make_weights, make_file, make_reference, tune_file)
+}
+
+
+def quantize(name: str, weights: Path, images: Path, device: str, path: Path) -> None:
+    """The int8 file, as a user makes it: symmetric for TensorRT, or for the CPU, calibrated on images of that size."""
+    target = "tensorrt" if device == "cuda" else "cpu"
+    words = ("--precision", "int8", "--for", target, "--calibrate", str(images), "--no-verify", "-o", str(path))
+    run_cold("-m", "archspec", "export", name, "--weights", str(weights), *words)
+
+
+class Sources:
+    """The files of one network, each made when it is first wanted."""
+
+    def __init__(self, name: str, folder: Path, plan: Plan) -> None:
+        self._name, self._folder, self._plan = name, folder, plan
+        self._made: dict[str, Path] = {}
+        self.weights = self._make("weights.safetensors", lambda path: CHILDREN.run("make_weights", name, path))
+
+    def images(self, batch: int) -> Path:
+        return self._make(f"images{batch}.npy", lambda path: np.save(path, draw_images(self._name, batch)))
+
+    def reference(self, batch: int) -> Path:
+        args = (self._name, self.weights, self.images(batch))
+        return self._make(f"reference{batch}.npz", lambda path: CHILDREN.run("make_reference", *args, path))
+
+    def open(self, candidate: Candidate, batch: int, precision: str) -> str:
+        """What the candidate's runtime is given."""
+        if candidate.source == "module":
+            return f"{self._name}:{NETWORKS[self._name]}:{precision}:{self.weights}"
+        place = Path("tuned" if candidate.runtime == "tuned" else "", f"{candidate.source}-{precision}.onnx")
+        path = self._make(str(place), lambda path: self._export(candidate.source, precision, path))
+        if candidate.runtime == "tuned":
+            say(f"{self._name} × {batch}, {precision}: tune")
+            CHILDREN.run("tune_file", path, batch, self._plan.device, NETWORKS[self._name], self._plan.tune)
+        return str(path)
+
+    def _export(self, source: str, precision: str, path: Path) -> None:
+        if precision == "int8":
+            quantize(self._name, self.weights, self.images(CALIBRATION), self._plan.device, path)
+        else:
+            CHILDREN.run("make_file", self._name, source, precision, self.weights, path)
+
+    def _make(self, name: str, make: Callable[[Path], object]) -> Path:
+        if name not in self._made:
+            path = self._folder / name
+            path.parent.mkdir(exist_ok=True)
+            make(path)
+            self._made[name] = path
+        return self._made[name]
+
+
+def draw_images(name: str, batch: int) -> Any:
+    channels, side = (1 if name == "unet" else 3), NETWORKS[name]
+    return np.random.default_rng(SEED).standard_normal((batch, channels, side, side), np.float32)
+
+
+# ---- measuring -------------------------------------------------------------------------------------------------------
+
+
+def measure_network(name: str, batches: Sequence[int], plan: Plan) -> list[Cell]:
+    with tempfile.TemporaryDirectory() as folder:
+        say(f"{name}: weights")
+        sources = Sources(name, Path(folder), plan)
+        cells = [Cell(name, batch, precision) for precision in plan.precisions for batch in batches]
+        for cell in cells:
+            measure_cell(cell, sources, Path(folder), plan)
+        return cells
+
+
+def measure_cell(cell: Cell, sources: Sources, folder: Path, plan: Plan) -> None:
+    """Fresh processes for each cell, so that none keeps the device's memory for a batch that is over."""
+    workers: dict[str, Worker] = {}
+    try:
+        for name in plan.candidates:
+            if cell.precision in CANDIDATES[name].precisions:
+                _open(name, cell, workers, sources, folder, plan.device)
+        _compare(cell, sources.reference(cell.batch), folder)
+        say(f"{' '.join(cell.title)}: {plan.rounds} rounds")
+        turns = [(name, mode) for name in cell.opened for mode in MODES]
+        cell.calls = {name: {mode: [] for mode in MODES} for name in cell.opened}
+        order = Random(SEED)
+        for _ in range(plan.rounds):
+            for name, mode in order.sample(turns, len(turns)):
+                cell.calls[name][mode].append(workers[name].ask("time", mode, plan.seconds))
+    finally:
+        for worker in workers.values():
+            worker.close()
+
+
+def _open(name: str, cell: Cell, workers: dict[str, Worker], sources: Sources, folder: Path, device: str) -> None:
+    say(f"{' '.join(cell.title)}: open {name}")
+    candidate = CANDIDATES[name]
+    try:
+        source = sources.open(candidate, cell.batch, cell.precision)
+        cache = {"TORCHINDUCTOR_CACHE_DIR": str(folder / "inductor")}
+        workers[name] = Worker("benchmarks.gpu_runners", candidate.runtime, environment=cache)
+        images, outputs = sources.images(cell.batch), _outputs(folder, name)
+        cell.opened[name] = workers[name].ask("open", source, str(images), device, str(outputs))
+    except (WorkerError, SystemExit) as error:
+        lines = [line.strip("│ ") for line in str(error).splitlines() if re.search(r"\w", line)]
+        cell.failed[name] = lines[-1][:300] if lines else type(error).__name__
+
+
+def _outputs(folder: Path, name: str) -> Path:
+    return folder / f"{re.sub(r'[^a-z]+', '_', name.lower())}.npz"
+
+
+def _compare(cell: Cell, reference: Path, folder: Path) -> None:
+    """How far each candidate is from torch in fp32 on the CPU: the largest difference, relative to the largest number,
+    and the share of positions whose largest channel is the same."""
+    truth = _load(reference)
+    for name in cell.opened:
+        pairs = list(zip(truth, _load(_outputs(folder, name)), strict=True))
+        cell.apart[name] = max(float(np.abs(a - b).max() / np.abs(a).max()) for a, b in pairs)
+        cell.agreeing[name] = min(float(np.mean(a.argmax(axis=1) == b.argmax(axis=1))) for a, b in pairs)
+
+
+def _load(path: Path) -> list[Any]:
+    with np.load(path) as found:
+        return [found[name] for name in found.files]
+
+
+def list_missing(device: str) -> list[str]:
+    """What this machine lacks for the whole table."""
+    from runtime.gpu import find_gpu_problem
+
+    problem = find_gpu_problem() if device == "cuda" else None
+    lines = [problem] if problem else []
+    for package, what in {
+        "torch": "every row of torch",
+        "torch_tensorrt": "Torch-TensorRT",
+        "tensorrt": "TensorRT",
+    }.items():
+        if importlib.util.find_spec(package) is None:
+            lines.append(f"{package} is not installed: no figures of {what}")
+    return lines
+
+
+def measure(
+    rounds: int, quick: bool, *, networks: Sequence[str] | None, batches: Sequence[int] | None, **how: Any
+) -> tuple[dict[str, Any], list[Cell]]:
+    plan, started = Plan(rounds=rounds, **how), os.getloadavg()[0]
+    missing = list_missing(plan.device)
+    for line in missing:
+        say(line)
+    if plan.device == "cuda" and any("no GPU" in line for line in missing):
+        raise SystemExit(0)  # what was measured elsewhere is not replaced by an empty table
+    cells: list[Cell] = []
+    for name in networks or list(NETWORKS)[: 1 if quick else None]:
+        cells += measure_network(name, batches or BATCHES[: 1 if quick else None], plan)
+    report = {
+        "rounds": rounds,
+        "seconds": plan.seconds,
+        "device": _describe_device(plan.device),
+        "machine": describe_machine(PACKAGES),
+        "load_average": {"before": started, "after": os.getloadavg()[0]},
+        "missing": missing,
+        "geometric_means": {mode: _average(cells, mode) for mode in MODES},
+        "cells": [cell.to_dict() for cell in cells],
+    }
+    return report, cells
+
+
+def _describe_device(device: str) -> str:
+    from runtime.gpu import describe_gpu
+
+    return (describe_gpu() if device == "cuda" else None) or "no GPU: a run of this program's own code, on the CPU"
+
+
+def _average(cells: Sequence[Cell], mode: str) -> dict[str, float]:
+    """By precision, the geometric mean of the fastest peer's time / our fastest's."""
+    ratios: dict[str, list[float]] = {}
+    for cell in cells:
+        if compared := cell.compare(mode):
+            ratios.setdefault(cell.precision, []).append(compared["ratio"]["median"])
+    return {precision: geometric_mean(found) for precision, found in ratios.items()}
+
+
+# ---- the report ------------------------------------------------------------------------------------------------------
+
+
+def render(report: Mapping[str, Any], cells: Sequence[Cell]) -> str:
+    names = [name for name in CANDIDATES if any(name in cell.calls for cell in cells)]
+    head = ["network", "batch", "precision"]
+    lines = [
+        "# Inference on a GPU",
+        "",
+        f"{report['device']}. Median of {report['rounds']} rounds, each the median of the calls of about "
+        f"{report['seconds']:g} s; milliseconds per call. TF32 is off.",
+    ]
+    for mode, title in MODES.items():
+        lines += ["", f"## {title.capitalize()}", ""]
+        lines += _table([*head, *names, "fastest peer / our fastest"], (_row(cell, names, mode) for cell in cells))
+        means = ", ".join(f"{precision} {mean:.2f}" for precision, mean in report["geometric_means"][mode].items())
+        lines += ["", f"Geometric mean of the ratios: {means or 'none'}."]
+    lines += ["", "## Numbers and start", "", ACCURACY, ""]
+    lines += _table([*head, *names], (_details(cell, names) for cell in cells))
+    lines += ["", "## What could not run", "", *_list_failures(report, cells), "", tell_machine(report)]
+    return "\n".join(lines) + "\n"
+
+
+ACCURACY = (
+    "Largest difference from torch in fp32 on the CPU, relative to the largest number · share of equal predictions · "
+    "seconds from opening to the first result, with compilation."
+)
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    return [f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *rows)]
+
+
+def _row(cell: Cell, names: Sequence[str], mode: str) -> list[str]:
+    shown = {name: digits(1e3 * cell.latency(name, mode)) for name in cell.calls}
+    best = cell.fastest(names, mode)
+    if best is not None:
+        shown[best] = f"**{shown[best]}**"
+    return [*cell.title, *(shown.get(name, "–") for name in names), _tell_ratio(cell.compare(mode))]
+
+
+def _tell_ratio(compared: Mapping[str, Any] | None) -> str:
+    if compared is None:
+        return "–"
+    ratio = compared["ratio"]
+    spread_ = f"{ratio['median']:.2f} ({ratio['min']:.2f}–{ratio['max']:.2f})"
+    return f"{spread_} {compared['peer']} / {compared['ours']}"
+
+
+def _details(cell: Cell, names: Sequence[str]) -> list[str]:
+    shown = {
+        name: f"{cell.apart[name]:.0e} · {cell.agreeing[name]:.1%} · {digits(cell.opened[name])}" for name in cell.calls
+    }
+    return [*cell.title, *(shown.get(name, "–") for name in names)]
+
+
+def _list_failures(report: Mapping[str, Any], cells: Sequence[Cell]) -> list[str]:
+    said = dict.fromkeys(
+        f"- {cell.network}, {cell.precision}, {name}: {why}" for cell in cells for name, why in cell.failed.items()
+    )
+    return [*(f"- {line}" for line in report["missing"]), *said] or ["Everything ran."]
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--networks", nargs="+", choices=NETWORKS, help="networks of the table (all)")
+    parser.add_argument("--batches", nargs="+", type=int, help=f"images per call {BATCHES}")
+    parser.add_argument("--precisions", nargs="+", choices=PRECISIONS, default=list(PRECISIONS), help="(all)")
+    parser.add_argument("--candidates", nargs="+", choices=CANDIDATES, default=list(CANDIDATES), help="(all)")
+    parser.add_argument("--seconds", type=float, default=0.25, help="of each candidate's turn in a round (0.25)")
+    parser.add_argument("--tune", type=float, default=30.0, help="seconds for `archspec tune` of each cell (30)")
+    parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda", help="cpu: the same code, for tests")
+
+
+if __name__ == "__main__":
+    run_benchmark("gpu", "Measure inference on a GPU.", TASKS, measure, render, add_options=add_options)

@@ -1,0 +1,133 @@
+"""The networks of the benchmarks of inference, with weights as after training, as a torch module and as ONNX files.
+
+Everybody computes with the same numbers: the module is `to_torch` of the zoo's spec, made of torch's own layers, and
+every exporter gets that module and its weights. The batch of every file is dynamic. Height and width are dynamic in
+archspec's files and fixed in the others, whose exporters cannot always keep them free and which gain by it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Callable, Mapping
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from benchmarks.measuring import SEED
+
+NETWORKS: Mapping[str, int] = {
+    "resnet18": 224,
+    "resnet50": 224,
+    "preresnet164": 32,
+    "resnext50_32x4d": 224,
+    "densenet121": 224,
+    "unet": 188,
+    "hourglass2": 128,
+    "mobilenet_v2": 224,
+}
+"""Height and width in pixels of the images that each is measured with: the usual ones, but for U-Net (572) and the
+hourglass (256), which are given less so that a batch of 32 takes seconds."""
+
+BATCHES = (1, 8, 32)
+
+ARCHSPEC = {"archspec": "any", "archspec for cpu": "cpu"}
+"""What archspec's own files are for: `archspec export --for`."""
+
+EXPORTERS = (*ARCHSPEC, "dynamo", "dynamo, slim", "torchscript", "torchscript, slim")
+
+
+def build_graph(name: str, side: int | None = None) -> Any:
+    """The graph of a spec for square images of that many pixels, or of the spec's own size."""
+    from archspec import elaborate, load
+
+    spec = load(name)
+    return elaborate(spec, None if side is None else dict.fromkeys(("H", "W"), side))
+
+
+def load_module(name: str, weights: Path, side: int | None = None) -> Any:
+    """The torch module, for inference; its weights are mapped, without a second copy."""
+    from safetensors.torch import load_file
+
+    from archspec import to_torch
+
+    module = to_torch(build_graph(name, side))
+    module.load_state_dict(load_file(weights), assign=True)
+    return module.eval()
+
+
+def prepare_weights(name: str, path: Path, side: int | None = None) -> None:
+    """Weights as after a little training: the statistics of BatchNorm are those of some passes, its scales and all
+    biases differ."""
+    import torch
+    from safetensors.torch import save_file
+
+    from archspec import to_torch
+
+    torch.manual_seed(SEED)
+    graph = build_graph(name, side)
+    module = to_torch(graph, seed=SEED).train()
+    with torch.no_grad():
+        for part in module.modules():
+            if isinstance(part, torch.nn.modules.batchnorm._BatchNorm):
+                part.weight.uniform_(0.5, 1.5)
+            if getattr(part, "bias", None) is not None:
+                part.bias.normal_(0, 0.1)
+        for _ in range(3):
+            module(make_images(graph, 4))
+    save_file(module.state_dict(), path)
+
+
+def make_images(graph: Any, batch: int) -> Any:
+    """Standard normal images as a torch tensor, the same ones every time."""
+    import torch
+
+    (name,) = graph.inputs
+    return torch.randn(batch, *graph[name].shape, generator=torch.Generator().manual_seed(SEED))
+
+
+def export(name: str, exporter: str, weights: Path, path: Path, side: int | None = None) -> None:
+    """Write the network's ONNX file by one of EXPORTERS."""
+    kind, _, form = exporter.partition(", ")
+    if kind in ARCHSPEC:
+        _export_archspec(name, ARCHSPEC[kind], weights, path)
+        return
+    from benchmarks import peers
+
+    example = make_images(build_graph(name, side), 2)
+    peers.export(load_module(name, weights, side), path, example, dynamo=kind == "dynamo", external_data=False)
+    if form:
+        peers.slim(path, path)
+
+
+def _export_archspec(name: str, target: str, weights: Path, path: Path) -> None:
+    from safetensors.numpy import load_file
+
+    from compiler.onnx_target.model import build_model
+    from compiler.onnx_target.options import ExportOptions
+    from compiler.onnx_target.write import write_model
+
+    write_model(build_model(build_graph(name), load_file(weights), options=ExportOptions(target=target)), path)
+
+
+def remember(path: Path, folder: Path | None, make: Callable[[Path], object], *facts: object) -> None:
+    """Make a file, or where there is a folder for it, take the one that was made of the same facts and code before."""
+    if folder is None:
+        make(path)
+        return
+    key = hashlib.sha256(repr((facts, _fingerprint())).encode()).hexdigest()[:16]
+    kept = folder / f"{key}{path.suffix}"
+    if not kept.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        make(path)
+        shutil.copyfile(path, kept)
+    shutil.copyfile(kept, path)
+
+
+@cache
+def _fingerprint() -> str:
+    """Of all that a peer's file depends on: this folder's code and the exporters' versions."""
+    code = b"".join((Path(__file__).parent / name).read_bytes() for name in ("networks.py", "peers.py"))
+    versions = [version(name) for name in ("torch", "onnx", "onnxscript", "onnxslim")]
+    return hashlib.sha256(code + repr(versions).encode()).hexdigest()

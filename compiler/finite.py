@@ -1,0 +1,19 @@
+"""Whether numbers are finite, in bounded memory: `numpy.isfinite` alone makes a byte for each of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+BLOCK = 1 << 16
+"""Numbers looked at together; what they need stays in the cache."""
+
+
+def is_finite(array: NDArray[Any]) -> bool:
+    """Whether an array of any layout and type holds neither infinite numbers nor NaN."""
+    if array.dtype.kind not in "fcV":  # V: bfloat16, which numpy knows from outside
+        return True
+    flags = ("external_loop", "buffered", "zerosize_ok")
+    return all(np.isfinite(block).all() for block in np.nditer(array, flags=flags, buffersize=BLOCK))

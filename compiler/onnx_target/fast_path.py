@@ -1,0 +1,143 @@
+"""What leaves ONNX Runtime's fast path on CPUs, found in the graph.
+
+Its CPU provider keeps maps of two spatial axes in blocks of 16 channels (with AVX-512; 8 without) and has its fastest
+convolutions for those. A node that has no form in that layout takes its operands out of it, and what follows takes them
+back in: two copies, and nothing fused across. The rules are those of ONNX Runtime's layout transformer, versions 1.16
+to 1.31; tests hold them against the models that it optimized itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+from archspec.ops import (
+    Add,
+    AvgPool,
+    BatchNorm,
+    Concat,
+    Conv,
+    ConvTranspose,
+    GlobalAvgPool,
+    GlobalMaxPool,
+    HardSigmoid,
+    LeakyRelu,
+    MaxPool,
+    Mul,
+    Op,
+    Relu,
+    Relu6,
+    Sigmoid,
+    Tanh,
+    Upsample,
+)
+from compiler.graph import Graph, Node
+from compiler.passes.split_kernels import AxisConv
+
+BLOCK = 16
+ALIGNED = 4
+"""What the copies into and out of the layout want channels to be a multiple of."""
+
+RANK = 2
+
+POOLS = MaxPool | AvgPool | GlobalAvgPool | GlobalMaxPool
+FOLLOWERS = Relu | Relu6 | LeakyRelu | Sigmoid | HardSigmoid | Tanh | BatchNorm | Upsample
+"""What stays in the layout of its operand."""
+
+
+@dataclass(frozen=True, slots=True)
+class SlowNode:
+    """A node off the fast path: its operation, why, and its multiply-accumulates for one sample."""
+
+    node: str
+    kind: str
+    reason: str
+    macs: int
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"node": self.node, "kind": self.kind, "reason": self.reason, "macs": self.macs}
+
+
+def find_slow_nodes(graph: Graph) -> list[SlowNode]:
+    """The nodes of a graph, as it is written after all passes, that leave the blocked layout, in order.
+
+    These are the convolutions that have no blocked form, and whatever else reads a blocked map and gives a plain one.
+    """
+    return list(_walk(graph))
+
+
+def _walk(graph: Graph) -> Iterator[SlowNode]:
+    blocked: set[str] = set()
+    for node in graph:
+        reason = _find_reason(graph, node, blocked)
+        if reason is None:
+            blocked.add(node.id)
+        elif isinstance(node.op, Conv | ConvTranspose) or (_is_map(node) and not blocked.isdisjoint(node.carriers)):
+            yield SlowNode(node.id, node.op.kind, reason, node.op.macs(*graph.operands(node)))
+
+
+def _is_map(node: Node) -> bool:
+    return prod(node.shape.space) > 1
+
+
+def _find_reason(graph: Graph, node: Node, blocked: set[str]) -> str | None:
+    """Why a node's result is in plain layout; None where it is blocked."""
+    if node.shape.rank != RANK:
+    XX
+    match node.op:
+        case Conv() as op:
+            return _check_conv(op, graph[node.inputs[0]].shape.channels)
+        case AxisConv():
+            return _check_input(graph[node.inputs[0]].shape.channels)
+        case op if isinstance(op, POOLS):
+            return _check_block(node)
+        case op if isinstance(op, FOLLOWERS):
+            return _find_plain(node, blocked)
+        case Add() | Mul():
+            return _find_plain(node, blocked) or _find_smaller(graph, node)
+        case Concat():
+            narrow = (reason for operand in node.inputs if (reason := _check_block(graph[operand])))
+            return next(narrow, None) or _find_plain(node, blocked)
+        case op:
+            return _tell_unknown(op)
+
+
+def _check_conv(op: Conv, channels: int) -> str | None:
+    if op.groups == 1:
+        return _check_input(channels)
+    width, out = channels // op.groups, op.out // op.groups
+    if op.out % ALIGNED:
+        return f"{op.out} output channels in groups are no multiple of {ALIGNED}"
+    if width == out == 1:
+        return None
+    if width % BLOCK or out % BLOCK:
+        given = f"{width}" if width == out else f"{width} input and {out} output"
+        return f"groups of {given} channels are no multiples of {BLOCK}"
+    return None
+
+
+def _check_input(channels: int) -> str | None:
+    """Fewer channels than a block are read from the plain layout."""
+    wrong = channels >= BLOCK and channels % ALIGNED
+    return f"{channels} input channels are no multiple of {ALIGNED}" if wrong else None
+
+
+def _check_block(node: Node) -> str | None:
+    channels = node.shape.channels
+    return f"the {channels} channels of {node.id} are no multiple of {BLOCK}" if channels % BLOCK else None
+
+
+def _find_plain(node: Node, blocked: set[str]) -> str | None:
+    return next((f"{operand} is in plain layout" for operand in node.inputs if operand not in blocked), None)
+
+
+def _find_smaller(graph: Graph, node: Node) -> str | None:
+    """An operand with one position, which is repeated at all of the others'."""
+    small = (operand for operand in node.inputs if graph[operand].shape != node.shape)
+    return next((f"{operand} of {graph[operand].shape} is repeated over the map" for operand in small), None)
+
+
+def _tell_unknown(op: Op) -> str:
+    return f"{op.kind} has no blocked form"

@@ -1,0 +1,42 @@
+"""What a precision means in a file: the type of its numbers, and the versions of ONNX that have it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import onnx
+
+from compiler.onnx_target.options import Precision
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """The type of weights and activations, the operator set, and the version of the file format that goes with it.
+
+    `name` is what a model of this format says of its precision.
+    """
+
+    name: Precision
+    dtype: np.dtype[Any]
+    opset: int
+    ir_version: int
+
+
+FLOAT32, FLOAT16 = np.dtype(np.float32), np.dtype(np.float16)
+BFLOAT16 = np.dtype(onnx.helper.tensor_dtype_to_np_dtype(onnx.TensorProto.BFLOAT16))
+
+FORMATS: Mapping[Precision, Format] = MappingProxyType(
+    {
+        # What ONNX Runtime has run well since 1.16; with opset 22 and up some versions lose fused convolutions.
+        "fp32": Format("fp32", FLOAT32, 17, 8),
+        "fp16": Format("fp16", FLOAT16, 17, 8),
+        # Before opset 22 convolution, pooling and instance normalization do not have the type.
+        "bf16": Format("bf16", BFLOAT16, 22, 10),
+        # The float model that is then calibrated and quantized.
+        "int8": Format("fp32", FLOAT32, 17, 8),
+    }
+)

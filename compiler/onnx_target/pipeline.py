@@ -1,0 +1,46 @@
+"""Which passes an export runs, and in which order, for each runtime it may be for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from compiler.onnx_target.options import Target
+from compiler.passes.base import Pass
+from compiler.passes.drop_identities import DropIdentities
+from compiler.passes.drop_unused import DropUnused
+from compiler.passes.fill_channels import FillChannels
+from compiler.passes.fold_affine_back import FoldAffineBack
+from compiler.passes.fold_affine_forward import FoldAffineForward
+from compiler.passes.fold_weight_norm import FoldWeightNorm
+from compiler.passes.join_groups import JoinGroups
+from compiler.passes.merge_affine import MergeAffine
+from compiler.passes.merge_duplicates import MergeDuplicates
+from compiler.passes.merge_pads import MergePads
+from compiler.passes.pad_by_kernel import PadByKernel
+from compiler.passes.split_kernels import SplitKernels
+from compiler.passes.take_expectation import TakeExpectation
+
+EXACT: tuple[Pass, ...] = (
+    TakeExpectation(),  # leaves factors of one
+    DropIdentities(),  # which stand between what the others look for; and a crop left out may leave its operand unused
+    DropUnused(),  # since a reader that leads nowhere keeps a layer from being folded
+    MergeDuplicates(),
+    MergePads(),
+    FoldWeightNorm(),  # only a kernel can be folded into
+    FoldAffineBack(),  # before the merge: what a layer takes needs no form of its own
+    MergeAffine(),  # before the fold forward, which then meets one operation and not several
+    FoldAffineForward(),
+)
+"""Rewrites that compute the same with less, whatever runs them. In this order each needs to run only once."""
+
+FOR_CPU: tuple[Pass, ...] = (
+    *EXACT,
+    PadByKernel(),
+    JoinGroups(),
+    FillChannels(),  # leaves layers of 12 channels with 16
+    SplitKernels(),
+)
+"""And the forms that a measurement supports on ONNX Runtime's CPU provider."""
+
+PASSES: Mapping[Target, tuple[Pass, ...]] = MappingProxyType({"any": EXACT, "cpu": FOR_CPU, "tensorrt": EXACT})

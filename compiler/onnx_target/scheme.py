@@ -1,0 +1,104 @@
+"""How numbers become integers of eight bits: the recipes, and the arithmetic of scales and zero points."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Recipe: TypeAlias = Literal["u8s8", "s8s8"]
+Range: TypeAlias = tuple[float, float]
+
+TINIEST = 2.0**-60
+"""The smallest scale: products of two of them are still normal numbers in float32."""
+
+MOST_BIAS = 2.0**30
+"""A bias is at most this many steps, so that what a convolution adds to it still fits 32 bits."""
+
+
+@dataclass(frozen=True)
+class Scheme:
+    """Which integers stand for which numbers, and which layers keep theirs.
+
+    `u8s8` is for CPUs: activations are unsigned with a zero point, weights signed, biases 32-bit integers. `s8s8` is
+    for TensorRT: everything signed with zero point 0, biases float. Weights have a scale for each output channel.
+
+    `ranges` are the lowest and highest number of each value, by its name in the float model, that need a place;
+    `kept` are the convolutions and linear layers that stay float, by id. With `reduce_range` weights take seven bits:
+    x86 processors without VNNI add products of u8 and s8 in 16 bits, and eight would overflow.
+    """
+
+    recipe: Recipe
+    ranges: Mapping[str, Range]
+    kept: frozenset[str] = frozenset()
+    reduce_range: bool = False
+
+    @property
+    def weight_limit(self) -> int:
+        """The largest integer of a weight; the smallest is its negative."""
+        return 63 if self.reduce_range else 127
+
+    def step(self, value: str) -> Step:
+        """The integers of an activation. Zero is one of them: padding adds zeros, and ReLU makes them."""
+        low, high = self.ranges[value]
+        low, high = min(low, 0.0), max(high, 0.0)
+        if self.recipe == "s8s8":
+            return Step(_scale(max(-low, high) / 127), np.int8(0))
+        scale = _scale((high - low) / 255)
+        return Step(scale, np.uint8(np.clip(np.rint(-low / scale), 0, 255)))
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """number = (integer - zero_point) · scale."""
+
+    scale: np.float32
+    zero_point: np.uint8 | np.int8
+
+    def round(self, numbers: NDArray[Any]) -> NDArray[Any]:
+        """As QuantizeLinear does: halves to even, and what is beyond the ends at the ends."""
+        limits = np.iinfo(self.zero_point.dtype)
+        steps = np.rint(np.asarray(numbers, np.float32) / self.scale) + np.float32(self.zero_point)
+        rounded: NDArray[Any] = np.clip(steps, limits.min, limits.max).astype(self.zero_point.dtype)
+        return rounded
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Layer8:
+    """The stored arrays of a layer in integers: weight (out, …) in int8 with a scale for each output channel, and its
+    bias in int32, whose scales are those of the weight times its input's."""
+
+    weight: NDArray[np.int8]
+    scale: NDArray[np.float32]
+    bias: NDArray[np.int32] | None
+    bias_scale: NDArray[np.float32] | None
+
+
+def quantize_layer(weight: NDArray[Any], bias: NDArray[Any] | None, input_scale: np.float32, limit: int) -> Layer8:
+    """Round a layer's weight, and its bias where it is given, for an input of that scale.
+
+    A channel's scale maps its largest weight to `limit`; where the channel is so small that its bias would overflow,
+    it is as much larger as that takes.
+    """
+    rows = np.asarray(weight, np.float64).reshape(weight.shape[0], -1)
+    scale = np.abs(rows).max(axis=1) / limit
+    if bias is not None:
+        scale = np.maximum(scale, np.abs(bias) / (float(input_scale) * MOST_BIAS))
+    scale = np.maximum(scale, TINIEST).astype(np.float32)
+    steps = np.clip(np.rint(rows / scale[:, None]), -limit, limit).astype(np.int8).reshape(weight.shape)
+    if bias is None:
+        return Layer8(steps, scale, None, None)
+    bias_scale = scale * input_scale
+    return Layer8(steps, scale, np.rint(np.asarray(bias, np.float64) / bias_scale).astype(np.int32), bias_scale)
+
+
+def _scale(width: float) -> np.float32:
+    return np.float32(max(width, TINIEST))
+
+
+RECIPES: Mapping[str, Recipe] = MappingProxyType({"any": "u8s8", "cpu": "u8s8", "tensorrt": "s8s8"})
+"""The recipe of each target that an export can be for."""

@@ -1,0 +1,62 @@
+"""Weights, rounded to the type in which a model stores them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from archspec.errors import ArchspecError
+from compiler.graph import Graph
+from compiler.passes.base import Array, Arrays, Journal, LazyArray, Pass
+
+MOST_LOSS = 2**-8
+"""Of a tensor's norm: what the eight binary digits of bf16 lose at most, where its range is wide enough."""
+
+
+@dataclass(frozen=True)
+class CastWeights(Pass):
+    """Every weight becomes the nearest number of the model's type.
+
+    It comes last, so that the passes before it compute with what was trained. The tensors of which the type's range
+    loses more than its digits do are told. Raises ArchspecError where a number is too large for the type.
+    """
+
+    dtype: np.dtype[Any]
+
+    def apply(self, graph: Graph, weights: Arrays, journal: Journal) -> tuple[Graph, Arrays]:
+        arrays = {}
+        for name, array in weights.items():
+            _tell_loss(name, np.asarray(array), self.dtype, journal)
+            arrays[name] = LazyArray(array.shape, self.dtype, partial(_compute, array, self.dtype, name))
+        return graph, arrays
+
+
+def cast(values: NDArray[Any], dtype: np.dtype[Any], name: str) -> NDArray[Any]:
+    """The nearest numbers of another type. Raises ArchspecError where a finite one becomes infinite."""
+    with np.errstate(over="ignore", under="ignore"):
+        rounded = values.astype(dtype)
+    if not np.isfinite(rounded).all():
+        largest = np.abs(values).max()
+        raise ArchspecError(
+            f"{name} holds {largest:.3g}, which is infinite in {dtype}: export in a precision with the range of fp32 "
+            "(bf16 or fp32), or train with smaller weights"
+        )
+    return rounded
+
+
+def _compute(array: Array, dtype: np.dtype[Any], name: str) -> NDArray[Any]:
+    return cast(np.asarray(array), dtype, name)
+
+
+def _tell_loss(name: str, array: NDArray[Any], dtype: np.dtype[Any], journal: Journal) -> None:
+    rounded = cast(array, dtype, name)
+    norm = float(np.linalg.norm(array))
+    loss = float(np.linalg.norm(array - rounded.astype(array.dtype))) / norm if norm else 0.0
+    if loss > MOST_LOSS:
+        zeros = int(np.count_nonzero(array) - np.count_nonzero(rounded))
+        node, _, short = name.rpartition(".")
+        journal.leave(node, f"{short} is below the range of {dtype}: {loss:.1%} of it is lost, {zeros:,} became zero")

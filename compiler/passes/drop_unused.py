@@ -1,0 +1,33 @@
+"""Nodes that lead nowhere, left out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from compiler.graph import Graph
+from compiler.passes.base import Arrays, Journal, Pass
+
+
+@dataclass(frozen=True)
+class DropUnused(Pass):
+    """A node that leads to no output is left out, with its weights; inputs stay."""
+
+    def apply(self, graph: Graph, weights: Arrays, journal: Journal) -> tuple[Graph, Arrays]:
+        used = find_used(graph)
+        unused = [node for node in graph if node.id not in used]
+        for node in unused:
+            journal.did(node.id, "left out: it leads to no output")
+        idle = {name for node in unused for name in graph.weights_of(node)}
+        if not unused:
+            return graph, weights
+        kept = (node for node in graph if node.id in used)
+        return graph.with_nodes(kept), {name: array for name, array in weights.items() if name not in idle}
+
+
+def find_used(graph: Graph) -> set[str]:
+    """The inputs, and what leads to an output."""
+    used = {*graph.inputs, *graph.outputs.values()}
+    for node in reversed(list(graph)):
+        if node.id in used:
+            used.update(node.inputs)
+    return used

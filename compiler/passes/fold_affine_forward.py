@@ -1,0 +1,83 @@
+"""Batch normalization, scales and shifts, folded into the layers behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from compiler.graph import Graph, Node
+from compiler.passes.affine import REACH, Affine, Blocked, is_affine, move_behind, read_affine
+from compiler.passes.base import Array, Arrays, Journal, Pass
+from compiler.passes.kernel import is_kernel, take_before, takes_before
+
+
+@dataclass(frozen=True)
+class FoldAffineForward(Pass):
+    """w (a · x + c) + b = (w a) · x + (b + Σ w c): a batch normalization, scale or shift goes into the layer behind.
+
+    It holds where each result of a layer sees the whole kernel: for a convolution without padding and a linear layer,
+    for a transposed convolution with a single tap, and for any of them where c = 0, since padded zeros are not shifted.
+    Pooling, cropping, upsampling and flattening may stand between, and a rectifier where a ≥ 0 and c = 0. Every reader
+    must be able to take it, and no value on the way is an output. Computed in float64, stored in the weights' own type.
+    """
+
+    def apply(self, graph: Graph, weights: Arrays, journal: Journal) -> tuple[Graph, Arrays]:
+        arrays: dict[str, Array] = dict(weights)
+        nodes = dict(graph.nodes)
+        renamed: dict[str, str] = {}
+        for node in graph:
+            if not is_affine(node.op):
+                continue
+            search = _Search(graph, set(graph.outputs.values()))
+            try:
+                found = list(search.find(node, read_affine(node, weights)))
+            except Blocked as block:
+                journal.leave(node.id, str(block))
+                continue
+            for layer, affine in found:
+                layer = nodes[layer.id]  # which may have taken another one
+                assert is_kernel(layer.op)
+                nodes[layer.id] = take_before(layer, layer.op, affine, arrays)
+            for name in graph.weights_of(node):
+                del arrays[name]
+            del nodes[node.id]
+            renamed[node.id] = node.inputs[0]
+            journal.did(node.id, f"folded into {', '.join(layer.id for layer, _ in found)}")
+            for id in search.between:
+                journal.gives(id, None)
+        return (graph.with_nodes(nodes.values(), renamed), arrays) if renamed else (graph, weights)
+
+
+@dataclass
+class _Search:
+    """For the layers behind a value, all of which can take a function of it."""
+
+    graph: Graph
+    outputs: set[str]
+    between: list[str] = field(default_factory=list)
+
+    def find(self, node: Node, affine: Affine) -> Iterator[tuple[Node, Affine]]:
+        """Each of them with the function of its own operand. Raises Blocked."""
+        if node.id in self.outputs:
+            raise Blocked(f"{node.id} is an output")
+        readers = [self.graph[id] for id in self.graph.readers[node.id]]
+        if not readers:
+            raise Blocked(f"nothing reads {node.id}")
+        if len(self.between) + len(readers) > REACH:
+            raise Blocked(f"more than {REACH} nodes read it")
+        for reader in readers:
+            yield from self._look(reader, affine, node)
+
+    def _look(self, reader: Node, affine: Affine, node: Node) -> Iterator[tuple[Node, Affine]]:
+        if is_kernel(reader.op):
+            if reader.op.weight_norm:
+                raise Blocked(f"{reader.id} stores a direction and lengths, and no kernel")
+            if not takes_before(reader.op, affine):
+                raise Blocked(f"{reader.id} does not see all of its kernel at each position, as a shift needs")
+            yield reader, affine
+            return
+        behind = move_behind(reader.op, affine, node.shape) if reader.carriers == (node.id,) else None
+        if behind is None:
+            raise Blocked(f"{reader.id} is no layer that could take it, but {reader.op.kind}")
+        self.between.append(reader.id)
+        yield from self.find(reader, behind)

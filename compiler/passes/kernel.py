@@ -1,0 +1,109 @@
+"""Layers with a kernel, and how they take an affine function of their operand's channels, or of their result's."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, TypeAlias, TypeGuard
+
+import numpy as np
+from numpy.typing import NDArray
+
+from archspec.errors import ArchspecError
+from archspec.ops import Conv, ConvTranspose, Linear, Op
+from compiler.graph import Node
+from compiler.passes.affine import Affine, Numbers
+from compiler.passes.base import Array, Arrays, LazyArray
+
+Kernel: TypeAlias = Conv | ConvTranspose | Linear
+
+
+def is_kernel(op: Op) -> TypeGuard[Kernel]:
+    return isinstance(op, Conv | ConvTranspose | Linear)
+
+
+def takes_before(op: Kernel, affine: Affine) -> bool:
+    """Whether a kernel can do itself what `affine` does to its operand.
+
+    The factors always; of the terms only their sum over all taps, so each result must see all of them: not where zeros
+    pad the operand, nor where a transposed convolution reaches a result with some of its taps.
+    """
+    match op:
+        case Conv():
+            return affine.scales or op.window.padding == 0
+        case ConvTranspose():
+            single = op.kernel == 1 and op.stride == 1 and op.padding == 0 and op.output_padding == 0
+            return affine.scales or single
+        case Linear():
+            return True
+
+
+def take_behind(node: Node, op: Kernel, affine: Affine, arrays: dict[str, Array]) -> Node:
+    """The layer that computes `affine` of its result: w a, and b a + term."""
+    kernel, bias = arrays[f"{node.id}.weight"], _read_bias(node, op, arrays)
+    along = _along_outputs(affine.factor, op, kernel.shape)
+    return _store(node, op, kernel, along, bias * affine.factor + affine.term, arrays)
+
+
+def take_before(node: Node, op: Kernel, affine: Affine, arrays: dict[str, Array]) -> Node:
+    """The layer that computes its result from `affine` of its operand: w a, and b + Σ w · term."""
+    kernel, bias = arrays[f"{node.id}.weight"], _read_bias(node, op, arrays)
+    if not affine.scales:
+        terms = np.asarray(kernel) * _along_inputs(affine.term, op, kernel.shape)
+        bias = bias + _sum_inputs(terms, op)
+    return _store(node, op, kernel, _along_inputs(affine.factor, op, kernel.shape), bias, arrays)
+
+
+def _read_bias(node: Node, op: Kernel, arrays: Arrays) -> Numbers:
+    return np.asarray(arrays[f"{node.id}.bias"], np.float64) if op.bias else np.zeros(op.out)
+
+
+def _store(node: Node, op: Kernel, kernel: Array, factor: Numbers, bias: Numbers, arrays: dict[str, Array]) -> Node:
+    name = f"{node.id}.weight"
+
+    def compute() -> NDArray[Any]:
+        return round_to(kernel.dtype, np.asarray(kernel) * factor, name)
+
+    arrays[name] = LazyArray(kernel.shape, kernel.dtype, compute)
+    if not op.bias and not bias.any():
+        return node
+    arrays[f"{node.id}.bias"] = round_to(kernel.dtype, bias, f"{node.id}.bias")
+    return node if op.bias else replace(node, op=op.model_copy(update={"bias": True}))
+
+
+def round_to(dtype: np.dtype[Any], values: Numbers, name: str) -> NDArray[Any]:
+    """The nearest numbers of a type. Raises ArchspecError where one is too large for it."""
+    try:
+        with np.errstate(over="raise"):
+            return values.astype(dtype)
+    except FloatingPointError:
+        raise ArchspecError(
+            f"{name} becomes infinite in {dtype} when the operations around it are folded into it; its largest number "
+            f"is {np.abs(values).max():.3g}: look for a variance near zero, or a factor that is very large"
+        ) from None
+
+
+def _along_outputs(factor: Numbers, op: Kernel, shape: tuple[int, ...]) -> Numbers:
+    """A number for each output channel, laid out as the kernel: (out, in, *k), or transposed (in, out / groups, *k)."""
+    ones = (1,) * (len(shape) - 2)
+    if not isinstance(op, ConvTranspose):
+        return factor.reshape(-1, 1, *ones)
+    by_group = factor.reshape(op.groups, 1, -1)
+    return np.repeat(by_group, shape[0] // op.groups, axis=1).reshape(shape[0], -1, *ones)
+
+
+def _along_inputs(factor: Numbers, op: Kernel, shape: tuple[int, ...]) -> Numbers:
+    """A number for each input channel, laid out as the kernel: (out, in / groups, *k), or transposed (in, out, *k)."""
+    ones = (1,) * (len(shape) - 2)
+    if isinstance(op, ConvTranspose):
+        return factor.reshape(-1, 1, *ones)
+    groups = op.groups if isinstance(op, Conv) else 1
+    by_group = factor.reshape(groups, 1, -1)
+    return np.repeat(by_group, shape[0] // groups, axis=1).reshape(shape[0], -1, *ones)
+
+
+def _sum_inputs(terms: Numbers, op: Kernel) -> Numbers:
+    """Sums over input channels and taps, one for each output channel; of a transposed kernel with a single tap."""
+    if isinstance(op, ConvTranspose):
+        terms = terms.reshape(op.groups, terms.shape[0] // op.groups, -1).transpose(0, 2, 1)
+    sums: Numbers = terms.reshape(op.out, -1).sum(1)
+    return sums

@@ -1,0 +1,39 @@
+"""The inputs at which the forms of a network are compared."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from compiler.analysis.cost import measure_cost
+from compiler.graph import Graph
+from compiler.sizes import Accepted, accepted_sizes
+
+PROOF_BUDGET = 8_000_000_000
+"""Multiply-accumulates of one comparison, about: a few seconds on two cores."""
+
+
+def proof_cases(graph: Graph) -> list[dict[str, tuple[int, ...]]]:
+    """Input shapes, batch included, at which an export is compared: the usual size where that is cheap, and where sizes
+    are dynamic also small ones, different along each axis; batches of one, two and three."""
+    chosen = choose_small(accepted_sizes(graph))
+    macs = measure_cost(graph).macs["conv-linear"]
+    if macs <= PROOF_BUDGET:
+        chosen.append((2 if 2 * macs <= PROOF_BUDGET else 1, {}))
+    cases = []
+    for batch, sizes in chosen:
+        shapes = graph.infer(sizes)
+        case = {name: (batch, *shapes[name]) for name in graph.inputs}
+        cases += [] if case in cases else [case]
+    return cases
+
+
+def choose_small(rules: Mapping[str, Accepted]) -> list[tuple[int, Mapping[str, int]]]:
+    """Batches of one, three and two with small values of the sizes that are dynamic, different along each axis; those
+    that are not stay unsaid."""
+    small = {}
+    for turn, (name, rule) in enumerate(rules.items()):
+        if rule.dynamic:
+            start = rule.first + -(-max(0, min(64, rule.value) - rule.first) // rule.step) * rule.step
+            small[name] = start + turn * rule.step
+    larger = {name: size + rules[name].step for name, size in small.items()}
+    return [(1, small), (3, small), *([(2, larger)] if small else [])]

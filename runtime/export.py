@@ -1,0 +1,161 @@
+"""Graph and weights → a model file that has been proven before it has its name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from archspec.errors import ArchspecError
+from archspec.files import write_whole
+from archspec.ops import Op, Vote
+from compiler.graph import Graph
+from runtime.cases import proof_cases
+from runtime.extras import extra
+
+with extra("run"):
+    from compiler.onnx_target.built import OnnxModel
+    from compiler.onnx_target.fast_path import find_slow_nodes
+    from compiler.onnx_target.model import build_model
+    from compiler.onnx_target.options import PLAIN, ExportOptions
+    from compiler.onnx_target.write import write_model
+
+if TYPE_CHECKING:
+    from runtime.proof import Proof
+    from runtime.quantize import Quantization
+
+Rules = Mapping[type[Op], Any]
+OnStep = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calibration:
+    """From what an int8 model learns the ranges of its values (a data set by name, a folder of images, a .npy), by
+    which method, and how much of the task's metric it may lose before layers stay in float (None: any)."""
+
+    data: str | Path
+    method: str = "percentile"
+    max_drop: float | None = None
+    reduce_range: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Export:
+    """A model as it was written: `files` are the model and, where it is larger than one file may be, its weights.
+
+    `proof` compares it with torch (of an int8 model: the float model that was quantized), `quantization` says what int8
+    lost, and `optimized` is ONNX Runtime's own file beside it; each None where it was not asked for.
+    """
+
+    files: tuple[Path, ...]
+    model: OnnxModel
+    proof: Proof | None = None
+    quantization: Quantization | None = None
+    optimized: Path | None = None
+
+    @property
+    def path(self) -> Path:
+        return self.files[0]
+
+    @property
+    def bytes(self) -> int:
+        """Of all files but the optimized one."""
+        return sum(path.stat().st_size for path in self.files)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "file": str(self.path),
+            "bytes": self.bytes,
+            "precision": self.model.metadata["archspec.precision"],
+            "proof": self.proof.to_dict() if self.proof else None,
+            "quantization": self.quantization.to_dict() if self.quantization else None,
+            "optimized": str(self.optimized) if self.optimized else None,
+        }
+
+    def explain(self) -> dict[str, Any]:
+        """What each pass did and why, and what stays off the fast path of ONNX Runtime's CPU provider."""
+        slow = find_slow_nodes(self.model.graph)
+        return {"passes": [step.to_dict() for step in self.model.steps], "slow": [node.to_dict() for node in slow]}
+
+
+def export(
+    graph: Graph,
+    weights: Mapping[str, Any],
+    path: str | Path,
+    *,
+    verify: bool = True,
+    options: ExportOptions | None = None,
+    calibration: Calibration | None = None,
+    optimized: bool = False,
+    metadata: Mapping[str, str] | None = None,
+    rules: Rules | None = None,
+    torch_rules: Rules | None = None,
+    on_step: OnStep = lambda done, of: None,
+) -> Export:
+    """Write a model for inference to `path`; with `verify`, only after it has agreed with torch at several sizes.
+
+    `weights` are arrays by name. An int8 model needs a `calibration`, and calls `on_step` with how far its measurement
+    at work has come. Raises ArchspecError where weights, options or calibration data do not fit, and where the proof
+    fails: no file is left then.
+    """
+    options = options or PLAIN
+    if (options.precision == "int8") != (calibration is not None):
+        raise ArchspecError("int8 needs calibration data, and calibration data is for int8 alone")
+    model = build_model(graph, weights, metadata=metadata, rules=rules, options=options)
+    proof, quantization = None, None
+    if calibration is not None:
+        if verify:
+            with TemporaryDirectory() as folder:
+                proof = _write_and_prove(model, Path(folder) / "float.onnx", graph, weights, torch_rules)
+        model, quantization = _quantize(model, calibration, options, on_step)
+    with write_whole(path) as temporary:
+        write_model(model, temporary)
+        if verify and calibration is None:
+            proof = _prove(temporary, graph, weights, torch_rules)
+        names = sorted((item.name for item in temporary.parent.iterdir()), key=lambda name: name != temporary.name)
+    files = tuple(Path(path).with_name(name) for name in names)
+    return Export(files, model, proof, quantization, _optimize(path) if optimized else None)
+
+
+def _write_and_prove(
+    model: OnnxModel, path: Path, graph: Graph, weights: Mapping[str, Any], rules: Rules | None
+) -> Proof:
+    write_model(model, path)
+    return _prove(path, graph, weights, rules)
+
+
+def _prove(path: Path, graph: Graph, weights: Mapping[str, Any], rules: Rules | None) -> Proof:
+    with extra("train"):
+        from compiler.torch_target.module import load_weights, to_torch
+    from runtime.proof import prove
+
+    module = to_torch(graph, rules=rules)
+    load_weights(module, graph, weights)
+    votes = {name for name, id in graph.outputs.items() if isinstance(graph[id].op, Vote)}
+    return prove(path, module, proof_cases(graph), votes=votes)
+
+
+def _quantize(
+    model: OnnxModel, calibration: Calibration, options: ExportOptions, on_step: OnStep
+) -> tuple[OnnxModel, Quantization]:
+    from runtime.calibration_data import open_calibration_data
+    from runtime.quantize import quantize
+
+    quantized = quantize(
+        model,
+        open_calibration_data(calibration.data, model.graph, model.metadata),
+        method=calibration.method,
+        target=options.target,
+        max_drop=calibration.max_drop,
+        reduce_range=calibration.reduce_range,
+        on_step=on_step,
+    )
+    return quantized.model, quantized.report
+
+
+def _optimize(path: str | Path) -> Path:
+    from runtime.optimized import write_optimized
+
+    return write_optimized(path)

@@ -1,0 +1,210 @@
+"""Settings that were measured, in a file beside the model: for which model, on which device, runtime and provider."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+import json
+import os
+import platform
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from archspec.errors import ArchspecError
+from archspec.files import check_is_file, write_text
+from runtime.extras import extra
+from runtime.gpu import describe_gpu
+from runtime.settings import Settings
+from runtime.strict_json import check_integer, check_keys, check_number, read_json
+
+with extra("run"):
+    import onnxruntime as ort
+
+    from compiler.onnx_source.skim import read_metadata
+
+SUFFIX = ".tune.json"
+FORMAT = 1
+IDENTITY = "archspec.model"
+MOST_BYTES = 1 << 20
+SAMPLED = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """What a measurement holds for."""
+
+    model: str
+    device: str
+    runtime: str
+    provider: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Settings that were measured as the best for a key, with the free axes at `sizes`: milliseconds of a run with
+    them and with the runtime's own. Where `fixed`, the session was told the sizes beforehand and takes no others."""
+
+    key: Key
+    sizes: dict[str, int]
+    fixed: bool
+    settings: Settings
+    milliseconds: float
+    default_milliseconds: float
+
+    def to_dict(self) -> dict[str, Any]:
+        key, rest = dataclasses.asdict(self.key), dataclasses.asdict(self)
+        del rest["key"]
+        return key | rest | {"settings": self.settings.to_dict()}
+
+    @property
+    def place(self) -> tuple[object, ...]:
+        """What one entry of a file stands for: a later measurement of the same takes its place."""
+        return (self.key, self.fixed, tuple(sorted(self.sizes.items())) if self.fixed else ())
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The settings of a session and where they come from."""
+
+    settings: Settings
+    source: str
+
+
+def tuning_path(model: str | Path) -> Path:
+    return Path(f"{model}{SUFFIX}")
+
+
+def identify(model: str | Path, provider: str) -> Key:
+    """The key of this model here and now. `provider` is "cpu", "cuda" or "tensorrt"."""
+    device = describe_cpu() if provider == "cpu" else describe_gpu() or "unknown GPU"
+    return Key(identify_model(model), device, f"onnxruntime {ort.__version__}", provider)
+
+
+def identify_model(model: str | Path) -> str:
+    """What the exporter says that the model is, or of a file of another's, a fingerprint."""
+    return read_metadata(Path(model)).get(IDENTITY) or _fingerprint(Path(model))
+
+
+@functools.cache
+def describe_cpu() -> str:
+    """The processor's name and how many of its cores this process may use."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return f"{names[0] if names else platform.processor() or platform.machine()}, {count_cores()} cores"
+
+
+def count_cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def choose_settings(
+    model: str | Path, given: Settings | Literal["default"] | None, threads: int | None, fixed: Mapping[str, int]
+) -> Callable[[str], Chosen]:
+    """The settings by provider: those given; else ("default" apart) those measured for it, where the file beside the
+    model holds some; else the runtime's own. `threads` is above all of them.
+
+    Raises ArchspecError where the file is malformed.
+    """
+    if threads is not None and threads < 1:
+        raise ArchspecError(f"threads must be at least 1, found {threads}")
+    if not (given is None or given == "default" or isinstance(given, Settings)):
+        raise ArchspecError(f"settings are Settings or 'default', found {str(given)[:40]!r}")
+    entries = read_entries(model) if given is None else ()
+
+    def choose(provider: str) -> Chosen:
+        chosen = (
+            Chosen(given, "given") if isinstance(given, Settings) else _choose_entry(model, entries, provider, fixed)
+        )
+        if threads is None:
+            return chosen
+        return dataclasses.replace(chosen, settings=dataclasses.replace(chosen.settings, threads=threads))
+
+    return choose
+
+
+def _choose_entry(model: str | Path, entries: tuple[Entry, ...], provider: str, fixed: Mapping[str, int]) -> Chosen:
+    """What was measured at just these fixed sizes, before what was measured at any."""
+    if not entries:
+        return Chosen(Settings(), "default")
+    key = identify(model, provider)
+    fitting = [entry for entry in entries if entry.key == key]
+    exact = [entry for entry in fitting if entry.fixed and entry.sizes == fixed]
+    for entry in exact or [entry for entry in fitting if not entry.fixed]:
+        return Chosen(entry.settings, tuning_path(model).name)
+    return Chosen(Settings(), f"default: {tuning_path(model).name} is of another model, device or runtime")
+
+
+def read_entries(model: str | Path) -> tuple[Entry, ...]:
+    """What was measured for a model, anywhere; nothing where no file is beside it. Raises ArchspecError where that is
+    malformed."""
+    path = tuning_path(model)
+    if not path.exists():
+        return ()
+    check_is_file(path)
+    with path.open("rb") as file:
+        text = file.read(MOST_BYTES + 1)
+    if len(text) > MOST_BYTES:
+        raise ArchspecError(
+            f"{path} is larger than {MOST_BYTES:,} bytes: delete it, and run archspec tune {model} again"
+        )
+    found = check_keys(read_json(text, str(path)), str(path), ("format", "entries"))
+    check_integer(found["format"], f"{path}: format", FORMAT, FORMAT)
+    if not isinstance(found["entries"], list):
+        raise ArchspecError(f"{path}: entries must be a list")
+    return tuple(_read_entry(item, f"{path}: entry {number}") for number, item in enumerate(found["entries"], start=1))
+
+
+def keep_entries(model: str | Path, entries: tuple[Entry, ...]) -> Path:
+    """Write entries to the file beside the model, in the place of those of the same key; the others stay."""
+    places = {entry.place for entry in entries}
+    kept = [entry for entry in read_entries(model) if entry.place not in places]
+    path = tuning_path(model)
+    rows = [entry.to_dict() for entry in (*kept, *entries)]
+    write_text(path, json.dumps({"format": FORMAT, "entries": rows}, indent=2) + "\n")
+    return path
+
+
+def _read_entry(found: object, what: str) -> Entry:
+    keys = check_keys(found, what, [*(item.name for item in dataclasses.fields(Key)), *_OWN])
+    texts = {
+        name: _check_text(keys[name], f"{what}: {name}") for name in (item.name for item in dataclasses.fields(Key))
+    }
+    sizes = check_keys(keys["sizes"], f"{what}: sizes", (), keys["sizes"] if isinstance(keys["sizes"], dict) else ())
+    if not isinstance(keys["fixed"], bool):
+        raise ArchspecError(f"{what}: fixed must be true or false")
+    return Entry(
+        Key(**texts),
+        {name: check_integer(extent, f"{what}: sizes: {name}") for name, extent in sizes.items()},
+        keys["fixed"],
+        Settings.from_dict(keys["settings"], f"{what}: settings"),
+        check_number(keys["milliseconds"], f"{what}: milliseconds"),
+        check_number(keys["default_milliseconds"], f"{what}: default_milliseconds"),
+    )
+
+
+_OWN = tuple(item.name for item in dataclasses.fields(Entry) if item.name != "key")
+
+
+def _check_text(value: object, what: str) -> str:
+    if not isinstance(value, str):
+        raise ArchspecError(f"{what} must be a string")
+    return value
+
+
+def _fingerprint(path: Path) -> str:
+    """SHA-256 of a file's length, beginning and end. Not of all of it, because a session would wait for that, and two
+    files that are taken for one share settings, never numbers."""
+    size = path.stat().st_size
+    digest = hashlib.sha256(str(size).encode())
+    with path.open("rb") as file:
+        digest.update(file.read(SAMPLED))
+        file.seek(max(0, size - SAMPLED))
+        digest.update(file.read(SAMPLED))
+    return digest.hexdigest()

@@ -1,0 +1,139 @@
+"""A model file against its network and weights: are these its own, and does torch agree?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from archspec.errors import ArchspecError
+from archspec.ops import OpError, Vote
+from runtime.cases import proof_cases
+from runtime.extras import extra
+from runtime.proof import prove
+from runtime.verification.bisect import Bisection, bisect
+from runtime.verification.checks import Check, Choice, Original
+from runtime.verification.facts import ModelFacts
+from runtime.verification.inside import ModelInside
+
+with extra("train"):
+    from torch import nn
+
+    from compiler.torch_target.module import load_weights, to_torch
+
+with extra("run"):
+    from compiler.onnx_target.model import build_model
+    from compiler.onnx_target.options import ExportOptions
+
+Shapes = Mapping[str, tuple[int, ...]]
+
+
+def hold_against(
+    inside: ModelInside, facts: ModelFacts, original: Original, choice: Choice
+) -> tuple[list[Check], Bisection | None]:
+    """Compare hashes, then with torch; where that differs, node by node. A file in integers is compared node by node
+    alone: its rounding is meant, and adds up.
+
+    Raises ArchspecError where the weights do not fit the network.
+    """
+    graph = original.graph
+    if "members" in facts.metadata:
+        many = f"{inside.path} is an ensemble of {facts.metadata['members']} members"
+        raise ArchspecError(f"{many}: one network's weights cannot be held against it")
+    built = build_model(graph, original.weights, options=_read_options(facts))
+    told, here = facts.metadata, built.metadata
+    checks = [
+        _compare_hash("network", told.get("graph"), here["archspec.graph"], told.get("name", "another network")),
+        _compare_hash("weights", told.get("weights"), here["archspec.weights"], "other weights"),
+    ]
+    problem = _compare_ends(inside, original)
+    if problem:
+        return [*checks, Check("torch", "failed", problem)], None
+    module = to_torch(graph, rules=original.rules)
+    load_weights(module, graph, original.weights)
+    cases = _choose_cases(original, choice)
+    integers = facts.computes_in == "int8"
+    if not integers:
+        checks.append(_prove(inside, original, module, cases, choice))
+        if checks[-1].status == "passed":
+            return checks, None
+    generator = np.random.default_rng(choice.seed)
+    feed = {name: generator.standard_normal(shape).astype(np.float32) for name, shape in cases[0].items()}
+    try:
+        bisection = bisect(inside, graph, module, built, feed, kind=facts.computes_in, rules=original.rules)
+    except ArchspecError as error:
+        return [*checks, Check("nodes", "failed" if integers else "noted", str(error))], None
+    return [*checks, _judge(bisection, integers)], bisection
+
+
+def _read_options(facts: ModelFacts) -> ExportOptions:
+    """What the file was exported with, as far as it changes which nodes there are; integers are put in afterwards."""
+    chosen = {key: facts.metadata[key] for key in ("precision", "target") if key in facts.metadata}
+    if chosen.get("precision") == "int8":
+        del chosen["precision"]
+    return ExportOptions(**chosen)  # type: ignore[arg-type]  # it checks them itself
+
+
+def _compare_hash(name: str, told: str | None, here: str, other: str) -> Check:
+    if told is None:
+        return Check(name, "noted", f"the file does not say what {name} it was exported from")
+    if told == here:
+        return Check(name, "passed", f"the file names the same: {here[:12]}")
+    hint = "; were --set and --size the same?" if name == "network" else ""
+    return Check(
+        name, "noted", f"the file was exported from {other}: it names {told[:12]}, and this is {here[:12]}{hint}"
+    )
+
+
+def _compare_ends(inside: ModelInside, original: Original) -> str | None:
+    """What is wrong with the names of inputs and outputs, or with an input's number of axes."""
+    graph, model = original.graph, inside.model.graph
+    stored = {tensor.name for tensor in model.initializer}
+    found = {item.name: len(item.type.tensor_type.shape.dim) for item in model.input if item.name not in stored}
+    expected = {name: node.shape.rank + 2 for name, node in graph.inputs.items()}
+    if found != expected:
+        return f"the file takes {_list_inputs(found)}; {graph.name} takes {_list_inputs(expected)}"
+    if set(inside.outputs) != set(graph.outputs):
+        return f"the file gives {', '.join(inside.outputs)}; {graph.name} gives {', '.join(graph.outputs)}"
+    return None
+
+
+def _list_inputs(inputs: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} of {axes} axes" for name, axes in inputs.items()) or "nothing"
+
+
+def _choose_cases(original: Original, choice: Choice) -> list[dict[str, tuple[int, ...]]]:
+    if not choice.cases:
+        return proof_cases(original.graph)
+    try:
+        return [
+            {name: (batch, *original.graph.infer(sizes)[name]) for name in original.graph.inputs}
+            for batch, sizes in choice.cases
+        ]
+    except OpError as error:
+        raise ArchspecError(f"{original.graph.name} does not take these sizes: {error}") from error
+
+
+def _prove(
+    inside: ModelInside, original: Original, module: nn.Module, cases: Sequence[Shapes], choice: Choice
+) -> Check:
+    outputs = original.graph.outputs.items()
+    votes = {name for name, id in outputs if isinstance(original.graph[id].op, Vote)}
+    try:
+        proof = prove(inside.path, module, cases, tolerance=choice.tolerance, seed=choice.seed, votes=votes)
+    except ArchspecError as error:
+        return Check("torch", "failed", str(error))
+    return Check(
+        "torch", "passed", f"agrees to {proof.worst:.1e} at {len(cases)} inputs; {proof.tolerance:.0e} is allowed"
+    )
+
+
+def _judge(bisection: Bisection, alone: bool) -> Check:
+    """What the comparison of nodes says. It speaks for the file where nothing else was compared."""
+    count, most = bisection.compared, f"at most {bisection.largest:.1e} of {bisection.yardstick.of}"
+    if bisection.first is None:
+        if alone:
+            return Check("nodes", "passed", f"each of {count} nodes by itself is off by {most}, rounding included")
+        text = f"no node by itself differs: each of {count} is off by {most}; what they add up to does"
+        return Check("nodes", "noted", text)
+    return Check("nodes", "failed" if alone else "noted", f"the first that differs by itself: {bisection.first}")

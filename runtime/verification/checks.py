@@ -1,0 +1,82 @@
+"""What a verification says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from archspec.ops import Op
+from compiler.graph import Graph
+from runtime.agreement import LIMITS, Limits
+from runtime.verification.facts import ModelFacts
+
+if TYPE_CHECKING:
+    from runtime.verification.bisect import Bisection
+
+Status: TypeAlias = Literal["passed", "noted", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was looked at, and what was found. What is noted is no reason to fail."""
+
+    name: str
+    status: Status
+    text: str
+
+    def to_dict(self) -> dict[str, str]:
+        return {"name": self.name, "status": self.status, "text": self.text}
+
+
+@dataclass(frozen=True)
+class Original:
+    """What a file is held against: a network, its weights as arrays by name, and the torch rules of operations that are
+    a caller's own."""
+
+    graph: Graph
+    weights: Mapping[str, Any]
+    rules: Mapping[type[Op], Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Where a file runs (nothing: at several small sizes and at its own), and how far results may be apart, as a part
+    of the largest number (None: by the file's type)."""
+
+    batches: tuple[int, ...] = ()
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    tolerance: float | None = None
+    seed: int = 0
+
+    @property
+    def cases(self) -> list[tuple[int, Mapping[str, int]]]:
+        """Batches with the sizes; none where nothing was chosen."""
+        batches = self.batches or ((1,) if self.sizes else ())
+        return [(batch, self.sizes) for batch in batches]
+
+    def limits(self, kind: str) -> Limits:
+        """How far results may be apart that a file computes in numbers of a kind."""
+        return LIMITS[kind] if self.tolerance is None else replace(LIMITS[kind], numbers=self.tolerance)
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What a file is (None where it cannot be read), what was checked, and where it was compared with torch node by
+    node, how that went."""
+
+    facts: ModelFacts | None
+    checks: tuple[Check, ...]
+    bisection: Bisection | None = None
+
+    @property
+    def passed(self) -> bool:
+        return all(check.status != "failed" for check in self.checks)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "passed": self.passed,
+            "file": self.facts.to_dict() if self.facts else None,
+            "checks": [check.to_dict() for check in self.checks],
+            "bisection": self.bisection.to_dict() if self.bisection else None,
+        }

@@ -1,0 +1,107 @@
+"""What a model file is, and what it says of itself."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from runtime.agreement import LIMITS
+from runtime.sizes import read_sizes
+from runtime.strict_json import read_json
+from runtime.verification.inside import ModelInside
+
+PREFIX = "archspec."
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFacts:
+    """A file in figures: `data` are the names of its external files, `stored` its tensors and `numbers` what they hold.
+    `metadata` is everything that the file says under archspec's own keys, without their prefix."""
+
+    path: str
+    bytes: int
+    data: tuple[str, ...]
+    opset: int
+    ir_version: int
+    producer: str
+    nodes: int
+    stored: int
+    numbers: int
+    dtype: str
+    metadata: Mapping[str, str]
+
+    @property
+    def precision(self) -> str:
+        """What the export was asked for; of another exporter's file, the type that it computes in."""
+        return self.metadata.get("precision", self.dtype)
+
+    @property
+    def computes_in(self) -> str:
+        """The kind of its numbers, by which limits are set."""
+        return self.precision if self.precision in LIMITS else self.dtype
+
+    @property
+    def classes(self) -> list[str]:
+        told = self.metadata.get("classes")
+        return list(map(str, read_json(told, "the metadata 'archspec.classes'"))) if told else []
+
+    @property
+    def sizes(self) -> dict[str, str]:
+        """The sizes that it accepts, in words."""
+        return {name: str(size) for name, size in read_sizes(self._metadata()).items()}
+
+    @property
+    def own_sizes(self) -> dict[str, int]:
+        """The sizes that it was written for."""
+        return {name: size.value for name, size in read_sizes(self._metadata()).items()}
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "path": self.path,
+            "bytes": self.bytes,
+            "data": list(self.data),
+            "opset": self.opset,
+            "ir_version": self.ir_version,
+            "producer": self.producer,
+            "nodes": self.nodes,
+            "stored": self.stored,
+            "numbers": self.numbers,
+            "precision": self.precision,
+            "metadata": {key: _parse(value) for key, value in self.metadata.items()},
+        }
+
+    def _metadata(self) -> dict[str, str]:
+        return {f"{PREFIX}{key}": value for key, value in self.metadata.items()}
+
+
+def read_facts(inside: ModelInside) -> ModelFacts:
+    """The facts of an open file. Raises ArchspecError where its metadata is malformed."""
+    model = inside.model
+    facts = ModelFacts(
+        path=str(inside.path),
+        bytes=inside.path.stat().st_size + sum((inside.path.parent / name).stat().st_size for name in inside.data),
+        data=inside.data,
+        opset=next((item.version for item in model.opset_import if item.domain in ("", "ai.onnx")), 0),
+        ir_version=model.ir_version,
+        producer=f"{model.producer_name} {model.producer_version}".strip() or "unknown",
+        nodes=len(model.graph.node),
+        stored=len(inside.tensors),
+        numbers=sum(math.prod(tensor.dims) for tensor in inside.tensors.values()),
+        dtype=inside.dtype,
+        metadata={
+            item.key.removeprefix(PREFIX): item.value for item in model.metadata_props if item.key.startswith(PREFIX)
+        },
+    )
+    read_sizes(facts._metadata())
+    return facts
+
+
+def _parse(text: str) -> Any:
+    """JSON as what it says; other text as it is."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text

@@ -1,0 +1,174 @@
+"""The values inside a model file: any of them can be read, and the weights are in memory once or not at all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from archspec.errors import ArchspecError
+from compiler.finite import is_finite
+from runtime.extras import extra
+from runtime.model_file import check_model_file, shorten
+from runtime.rounding import HALVES, find_halves, open_rounded, round_nodes
+
+with extra("run"):
+    import onnx
+    import onnxruntime as ort
+    from onnx import numpy_helper
+
+    from compiler.onnx_source.external import find_external
+    from compiler.onnx_source.order import find_read
+
+Array = npt.NDArray[Any]
+
+INLINE = 1024
+"""Bytes up to which a tensor stays in the model: shapes and scales, which ONNX Runtime reads when it loads it."""
+
+QUIET = 4
+"""Of ONNX Runtime's levels: what fails is said once, by whoever asked."""
+
+
+class ModelInside:
+    """A checked model file whose values and weights can be looked at.
+
+    `model` is the file's, but for large weights; these, views of what was read or mapped from the file's external data,
+    are in `weights` by name, and sessions share them. `tensors` has every stored tensor as it stands in `model`,
+    `nodes` every ONNX node that has a name, `values` its first result. `data` names the files of external data. `dtype`
+    is what the file computes in.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        check_model_file(path)
+        self.path = Path(path)
+        self.model = onnx.load(os.fspath(path), load_external_data=False)
+        self.data = tuple(sorted({_said(tensor)["location"] for tensor in find_external(self.model)}))
+        self.weights: dict[str, Array] = {}
+        for tensor in self.model.graph.initializer:
+            if _is_external(tensor) or _count_stored(tensor) > INLINE:
+                self.weights[tensor.name] = _view(tensor, self.path.parent)
+                _empty(tensor)
+        self.tensors = {tensor.name: tensor for tensor in self.model.graph.initializer}
+        self.nodes = {node.name: node for node in self.model.graph.node if node.name}
+        self.values = {name: node.output[0] for name, node in self.nodes.items()}
+        self.outputs = [item.name for item in self.model.graph.output]
+        kinds = find_halves(self.model)
+        self.dtype = HALVES[next(iter(kinds.values()))] if kinds else "float32"
+        # What half precision rounds shows everywhere, and values are float32: see runtime.rounding.
+        self._runnable = round_nodes(_copy(self.model), kinds) if kinds else self.model
+        self._shared = {name: _share(array) for name, array in self.weights.items()}
+        self._places = {name: place for place, node in enumerate(self._runnable.graph.node) for name in node.output}
+
+    @property
+    def is_half(self) -> bool:
+        """Whether it computes in half precision, of 16 bits."""
+        return self.dtype != "float32"
+
+    def read(self, names: Sequence[str], feed: Mapping[str, Array], *, optimized: bool = True) -> dict[str, Array]:
+        """Values by name, on ONNX Runtime's CPU provider, for float32 inputs; nodes behind the last are not run.
+
+        Raises ArchspecError where it fails.
+        """
+        part = _copy(self._runnable)
+        graph = part.graph
+        del graph.node[max(map(self._places.__getitem__, names)) + 1 :]
+        used = find_read(graph)
+        stored = [tensor for tensor in graph.initializer if tensor.name in used]
+        del graph.output[:], graph.initializer[:], graph.value_info[:]
+        graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
+        graph.initializer.extend(stored)
+        try:
+            session = self._start(part, [name for name in self._shared if name in used], optimized)
+            found = session.run(list(names), dict(feed))
+        except Exception as error:  # onnxruntime's exceptions have no common base but this
+            raise ArchspecError(f"{self.path}: ONNX Runtime failed: {shorten(error)}") from error
+        return dict(zip(names, found, strict=True))
+
+    def find_infinite(self) -> str | None:
+        """The first stored tensor that holds infinite numbers or NaN."""
+        return next((name for name in self.tensors if not is_finite(self.take(name))), None)
+
+    def take(self, name: str) -> Array:
+        """The numbers of a stored tensor."""
+        return self.weights[name] if name in self.weights else numpy_helper.to_array(self.tensors[name])
+
+    def _start(self, model: onnx.ModelProto, shared: Sequence[str], optimized: bool) -> Any:
+        options = ort.SessionOptions()
+        options.log_severity_level = QUIET
+        if not optimized:
+            options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+        options.add_external_initializers(list(shared), [self._shared[name] for name in shared])
+        return ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+
+
+@contextmanager
+def open_runnable(inside: ModelInside) -> Iterator[Path]:
+    """The file; of one whose type ONNX Runtime's CPU provider lacks, its twin that rounds, see runtime.rounding."""
+    if inside.dtype != "bfloat16":
+        yield inside.path
+        return
+    with open_rounded(inside.path) as rounded:
+        assert rounded
+        yield rounded[1]
+
+
+def list_shapes(shapes: Mapping[str, Sequence[int]]) -> str:
+    """`image 1 × 3 × 224 × 224`."""
+    return ", ".join(f"{name} {' × '.join(map(str, shape))}" for name, shape in shapes.items())
+
+
+def _copy(model: onnx.ModelProto) -> onnx.ModelProto:
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    return copy
+
+
+def _share(array: Array) -> Any:
+    """An array as ONNX Runtime takes it, which it does not copy; a type that numpy does not know, by its number."""
+    kind = onnx.helper.np_dtype_to_tensor_dtype(array.dtype)
+    if array.dtype.kind == "V":
+        return ort.OrtValue.ortvalue_from_numpy_with_onnx_type(array.view(np.uint16), kind)
+    return ort.OrtValue.ortvalue_from_numpy(array)
+
+
+def _count_stored(tensor: onnx.TensorProto) -> int:
+    """Bytes of a tensor's numbers, wherever they are."""
+    return int(np.prod(tensor.dims, dtype=np.int64)) * _dtype(tensor).itemsize
+
+
+def _is_external(tensor: onnx.TensorProto) -> bool:
+    return bool(tensor.data_location == onnx.TensorProto.EXTERNAL)
+
+
+def _dtype(tensor: onnx.TensorProto) -> np.dtype[Any]:
+    return np.dtype(onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type))
+
+
+def _view(tensor: onnx.TensorProto, folder: Path) -> Array:
+    """A tensor's numbers, without a copy where they are stored as bytes."""
+    dtype, shape = _dtype(tensor), tuple(tensor.dims)
+    if _is_external(tensor):  # in a plain file of the folder, and inside it: checked
+        said = _said(tensor)
+        array: Array = np.memmap(folder / said["location"], dtype, "r", int(said.get("offset", "0")), shape)
+        return array
+    if tensor.HasField("raw_data"):
+        return np.frombuffer(tensor.raw_data, dtype).reshape(shape)
+    stored: Array = numpy_helper.to_array(tensor)
+    return stored
+
+
+def _said(tensor: onnx.TensorProto) -> dict[str, str]:
+    return {entry.key: entry.value for entry in tensor.external_data}
+
+
+def _empty(tensor: onnx.TensorProto) -> None:
+    """Leave name, shape and type: the numbers come from elsewhere."""
+    kept = onnx.TensorProto(name=tensor.name, dims=tensor.dims, data_type=tensor.data_type)
+    kept.data_location = onnx.TensorProto.EXTERNAL
+    kept.external_data.add(key="location", value="in memory")
+    tensor.CopyFrom(kept)

@@ -1,0 +1,116 @@
+"""Verify a model file: it is sound, runs at several sizes, and agrees with a witness."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy.typing as npt
+
+from archspec.errors import ArchspecError
+from compiler.finite import is_finite
+from compiler.sizes import Accepted
+from runtime.agreement import Limits, compare, compare_votes
+from runtime.bench import make_inputs
+from runtime.cases import PROOF_BUDGET, choose_small
+from runtime.session import Session
+from runtime.verification.checks import Check, Choice, Original, Verification
+from runtime.verification.facts import ModelFacts, read_facts
+from runtime.verification.inside import ModelInside, list_shapes, open_runnable
+from runtime.verification.witness import Witness, find_votes
+
+Array = npt.NDArray[Any]
+
+EVERYTHING = Choice()
+
+
+def verify(path: str | Path, original: Original | None = None, choice: Choice = EVERYTHING) -> Verification:
+    """Check a model file on ONNX Runtime's CPU provider, by itself and, where it is given, against its original.
+
+    Raises MissingExtra, and ArchspecError where a choice does not fit the file, or the original's weights its network.
+    """
+    try:
+        inside = ModelInside(path)
+        facts = read_facts(inside)
+    except ArchspecError as error:
+        return Verification(None, (Check("file", "failed", str(error)),))
+    checks = [_check_file(facts), _check_stored(inside, facts), *_check_runs(inside, facts, choice)]
+    if original is None:
+        return Verification(facts, tuple(checks))
+    from runtime.verification.against import hold_against  # which needs torch
+
+    more, bisection = hold_against(inside, facts, original, choice)
+    return Verification(facts, (*checks, *more), bisection)
+
+
+def _check_file(facts: ModelFacts) -> Check:
+    files = f"{1 + len(facts.data)} files" if facts.data else "one file"
+    found = (
+        f"opset {facts.opset}, IR version {facts.ir_version}, {facts.nodes:,} nodes, {facts.bytes:,} bytes in {files}"
+    )
+    return Check("file", "passed", f"onnx's checker finds it sound: {found}")
+
+
+def _check_stored(inside: ModelInside, facts: ModelFacts) -> Check:
+    name = inside.find_infinite()
+    if name is not None:
+        return Check("numbers", "failed", f"{name} holds infinite numbers or NaN")
+    return Check("numbers", "passed", f"{facts.stored:,} stored tensors of {facts.numbers:,} numbers, all finite")
+
+
+def _check_runs(inside: ModelInside, facts: ModelFacts, choice: Choice) -> Iterator[Check]:
+    """A check for each size: the file runs there, its numbers are finite, and a witness agrees."""
+    witness, votes = Witness(inside), find_votes(inside.model)
+    limits = choice.limits(facts.computes_in)
+    with open_runnable(inside) as path:
+        try:
+            session = Session(path, providers=("cpu",), settings="default")
+        except ArchspecError as error:
+            yield Check("runs", "failed", str(error))
+            return
+        for feed in _choose_inputs(session, witness, choice):
+            where = list_shapes({name: array.shape for name, array in feed.items()})
+            try:
+                yield Check(where, "passed", _compare(session.run(feed), witness.run(feed), votes, limits))
+            except ArchspecError as error:
+                yield Check(where, "failed", str(error))
+
+
+def _choose_inputs(session: Session, witness: Witness, choice: Choice) -> Iterator[dict[str, Array]]:
+    """Inputs of each chosen batch and size, no shape twice; the file's own size where that is cheap."""
+    seen = set()
+    for batch, sizes in choice.cases or [*choose_small(_accepted(session)), (1, {})]:
+        feed = make_inputs(session, batch, sizes, choice.seed)
+        shapes = tuple(array.shape for array in feed.values())
+        cheap = bool(sizes) or witness.count_macs(feed) <= PROOF_BUDGET
+        if shapes not in seen and (choice.cases or cheap):
+            seen.add(shapes)
+            yield feed
+
+
+def _accepted(session: Session) -> dict[str, Accepted]:
+    sizes = session.sizes.items()
+    return {name: Accepted(size.value, size.first or size.value, size.step or 0) for name, size in sizes}
+
+
+def _compare(
+    found: Mapping[str, Array], asked: tuple[str, Mapping[str, Array]], votes: Collection[str], limits: Limits
+) -> str:
+    """How near a witness's outputs are, in words. Raises ArchspecError where they are not, or numbers not finite."""
+    who, expected = asked
+    worst = 0.0
+    for name, array in found.items():
+        if not is_finite(array):
+            raise ArchspecError(f"the output '{name}' holds infinite numbers or NaN")
+        if expected[name].shape != array.shape:
+            raise ArchspecError(f"the output '{name}' is {array.shape}, and {expected[name].shape} in {who}")
+        difference = (compare_votes if name in votes else compare)(expected[name], array)
+        limit = limits.flips if name in votes else limits.numbers
+        if not difference <= limit:  # NaN is not either
+            of = "its positions" if name in votes else "its largest value"
+            raise ArchspecError(
+                f"the output '{name}' differs from {who} by {difference:.3g} of {of}, at most {limit:.3g}"
+            )
+        worst = max(worst, difference)
+    return f"finite; {who} agrees to {worst:.1e}"

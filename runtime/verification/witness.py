@@ -1,0 +1,106 @@
+"""A second opinion on a model file: onnx's reference implementation where that is quick, else ONNX Runtime with all its
+optimizations off."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from archspec.errors import ArchspecError
+from compiler.analysis.cost import measure_cost
+from compiler.graph import Graph
+from runtime.extras import extra
+from runtime.verification.inside import ModelInside
+
+with extra("run"):
+    import onnx
+    from onnx import version_converter
+    from onnx.reference import ReferenceEvaluator
+
+    from compiler.onnx_source.read import read_graph
+
+Array = npt.NDArray[Any]
+
+REFERENCE, PLAIN = "onnx.reference", "ONNX Runtime without its optimizations"
+
+FROM_19, CONVERTED = ("QuantizeLinear", "DequantizeLinear"), 21
+"""What the reference implementation has from opset 19 on, and the opset to which onnx converts such a file for it."""
+
+MOST_MACS = 2_000_000_000
+"""Multiply-accumulates that the reference implementation does in a few seconds."""
+MOST_BYTES = 1 << 29
+"""Of weights, which it holds a second time."""
+
+
+class Witness:
+    """Runs a file in another way than a session does. `doubts` says why it cannot be onnx.reference, if it cannot."""
+
+    def __init__(self, inside: ModelInside) -> None:
+        self.inside = inside
+        self.doubts: str | None = None
+        stored = sum(array.nbytes for array in inside.weights.values())
+        if stored > MOST_BYTES:
+            self.doubts = f"its weights are {stored:,} bytes"
+        elif inside.dtype == "bfloat16":
+            self.doubts = "it computes in bfloat16"
+
+    def run(self, feed: Mapping[str, Array]) -> tuple[str, dict[str, Array]]:
+        """The name of the witness and its outputs. Raises ArchspecError where it fails."""
+        if self.doubts is None and self.count_macs(feed) <= MOST_MACS:
+            try:
+                with np.errstate(all="ignore"):
+                    found = self._reference.run(None, dict(feed))
+                return REFERENCE, dict(zip(self.inside.outputs, found, strict=True))
+            except Exception as error:  # of whatever kind an operation of numpy raises
+                self.doubts = f"{type(error).__name__} in onnx.reference"
+        wide = {name: array.astype(np.float32) if self.inside.is_half else array for name, array in feed.items()}
+        who = f"{PLAIN} ({self.doubts})" if self.doubts else PLAIN
+        return who, self.inside.read(self.inside.outputs, wide, optimized=False)
+
+    def count_macs(self, feed: Mapping[str, Array]) -> int:
+        """Multiply-accumulates for these inputs; of a file that cannot be read as a graph, as many as if each stored
+        number were multiplied at every position of the largest input."""
+        batch = max((len(array) for array in feed.values() if array.ndim), default=1)
+        graph = self._read_graph(self._name_sizes(feed))
+        if graph is not None:
+            return batch * int(measure_cost(graph).macs["conv-linear"])
+        stored = sum(math.prod(tensor.dims) for tensor in self.inside.tensors.values())
+        positions = max((math.prod(array.shape[2:]) for array in feed.values()), default=1)
+        return int(batch * stored * positions)
+
+    def _name_sizes(self, feed: Mapping[str, Array]) -> dict[str, int]:
+        """The extents of free axes, but for the batch, by their names."""
+        axes = {item.name: item.type.tensor_type.shape.dim for item in self.inside.model.graph.input}
+        return {
+            axis.dim_param: extent
+            for name, array in feed.items()
+            for axis, extent in list(zip(axes[name], array.shape, strict=True))[1:]
+            if axis.dim_param
+        }
+
+    def _read_graph(self, sizes: dict[str, int]) -> Graph | None:
+        try:
+            return read_graph(self.inside.path, sizes=sizes)
+        except ArchspecError:
+            return None
+
+    @cached_property
+    def _reference(self) -> Any:
+        model = onnx.load(os.fspath(self.inside.path))
+        if any(node.op_type in FROM_19 for node in model.graph.node):
+            model = version_converter.convert_version(model, CONVERTED)
+        return ReferenceEvaluator(model)
+
+
+def find_votes(model: onnx.ModelProto) -> set[str]:
+    """The outputs that count votes: sums of one-hot rows, in which rounding may decide a row that is nearly even."""
+    makers = {name: node for node in model.graph.node for name in node.output}
+    kinds = {name: node.op_type for name, node in makers.items()}
+    sums = {name for name, node in makers.items() if all(kinds.get(operand) == "OneHot" for operand in node.input)}
+    return {item.name for item in model.graph.output if item.name in sums and kinds[item.name] in ("Add", "Sum")}

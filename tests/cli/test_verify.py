@@ -1,0 +1,92 @@
+"""`archspec verify`: exit codes, the words it prints, its JSON."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import onnx
+import pytest
+from onnx import numpy_helper
+from typer.testing import CliRunner
+
+from archspec.api import elaborate, load, to_onnx, to_torch
+from archspec.cli import app
+from runtime.run_folder import save_weights
+from tests.commands import archspec, refuse
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model, its weights, others, and the model with one weight changed."""
+    folder = tmp_path_factory.mktemp("verify")
+    graph = elaborate(load("resnet_digits", {"widths": [4, 8, 8]}), {"H": 12})
+    for name, seed in (("weights", 0), ("other", 1)):
+        save_weights(folder / f"{name}.safetensors", to_torch(graph, seed=seed).state_dict(), {})
+    to_onnx(graph, to_torch(graph, seed=0).state_dict(), folder / "m.onnx", verify=False)
+    model = onnx.load(folder / "m.onnx")
+    bias = next(item for item in model.graph.initializer if item.name == "linear_0.bias")
+    array = numpy_helper.to_array(bias) + 0.5
+    bias.CopyFrom(numpy_helper.from_array(array, bias.name))
+    onnx.save(model, folder / "wrong.onnx")
+    return folder
+
+
+def fail(*words: str | Path) -> str:
+    """What is printed by a command that exits 1."""
+    result = CliRunner().invoke(app, [str(word) for word in words], catch_exceptions=False)
+    assert result.exit_code == 1, result.output
+    return " ".join(result.output.split())
+
+
+def against(folder: Path, weights: str = "weights") -> tuple[str | Path, ...]:
+    return ("--against", "resnet_digits", folder / f"{weights}.safetensors", "--set", "widths=[4,8,8]")
+
+
+def test_a_sound_file_is_verified(folder: Path) -> None:
+    said = archspec("verify", folder / "m.onnx")
+    assert "size H" in said
+    assert "(written for 12)" in said
+    assert said.rstrip().endswith("\nverified")
+
+
+def test_its_own_network_and_weights_agree(folder: Path) -> None:
+    """Also the sizes that it was exported for, without being told."""
+    said = " ".join(archspec("verify", folder / "m.onnx", *against(folder)).split())
+    assert said.count("the file names the same") == 2
+    assert "ok torch agrees to" in said
+
+
+def test_a_change_is_named(folder: Path) -> None:
+    said = fail("verify", folder / "wrong.onnx", *against(folder))
+    assert "FAILED torch" in said
+    assert "first node linear_0 (linear)" in said
+    assert "resnet_digits.yaml:" in said
+    assert "10 of 10 numbers of linear_0.bias differ, by at most 0.5" in said
+    assert said.endswith("not verified")
+
+
+def test_other_weights_and_no_model_are_named(folder: Path) -> None:
+    assert "exported from other weights" in fail("verify", folder / "m.onnx", *against(folder, "other"))
+    assert "not an ONNX file" in fail("verify", folder / "weights.safetensors")
+    assert "does not exist" in fail("verify", folder / "nowhere.onnx")
+
+
+def test_json_says_it_all(folder: Path) -> None:
+    found = archspec("verify", folder / "m.onnx", *against(folder), "--json")
+    assert set(found) == {"passed", "file", "checks", "bisection"}
+    assert found["passed"] is True
+    assert {check["status"] for check in found["checks"]} == {"passed"}
+    result = CliRunner().invoke(app, ["verify", str(folder / "wrong.onnx"), *map(str, against(folder)), "--json"])
+    assert result.exit_code == 1
+    (wrong,) = json.loads(result.stdout)["bisection"]["differing"]
+    assert wrong["node"] == "linear_0"
+    assert wrong["weights"] == ["linear_0.weight", "linear_0.bias"]
+
+
+def test_what_is_wrong_is_said(folder: Path) -> None:
+    refuse("--set is read by --against", "verify", folder / "m.onnx", "--set", "classes=3")
+    refuse("requires 2 arguments", "verify", folder / "m.onnx", "--against", "resnet_digits")
+    refuse("no free size 'D'", "verify", folder / "m.onnx", "--size", "D=3")
+    refuse("did you mean", "verify", folder / "m.onnx", "--against", "resnet_digit", folder / "weights.safetensors")
+    refuse("the weights do not fit", "verify", folder / "m.onnx", *against(folder)[:3])

@@ -1,0 +1,146 @@
+"""All passes in a row, on random graphs: results are the same, and each value is what the journals say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.strategies import DrawFn
+
+from archspec.api import accepted_sizes, elaborate, load
+from archspec.ops import (
+    Add,
+    AvgPool,
+    BatchNorm,
+    Concat,
+    Conv,
+    ConvTranspose,
+    Crop,
+    Dropout,
+    Flatten,
+    GlobalAvgPool,
+    GlobalMaxPool,
+    LeakyRelu,
+    Linear,
+    MaxPool,
+    Mean,
+    Mul,
+    Op,
+    OpError,
+    PadChannels,
+    PadSpace,
+    Prelu,
+    Relu,
+    Relu6,
+    Scale,
+    Shape,
+    Shift,
+    Sigmoid,
+    StochasticDepth,
+    Upsample,
+)
+from compiler.graph import Graph
+from compiler.onnx_target.options import ExportOptions
+from compiler.onnx_target.pipeline import EXACT, PASSES
+from compiler.passes.base import Pass, run_passes
+from tests.documents import graph_from
+from tests.lowering import TOLERANCE
+from tests.rewriting import Drawing, measure, measure_values, stirred
+from tests.strategies import specs
+
+relaxed = settings(
+    max_examples=150,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+
+UNARY: tuple[Op, ...] = (
+    *(Conv(out=4), Conv(out=4, kernel=1, bias=False), Conv(out=6, padding=0, groups=2), Conv(out=4, weight_norm=True)),
+    *(ConvTranspose(out=4), ConvTranspose(out=4, kernel=1, stride=1), Linear(out=5), Linear(out=4, bias=False)),
+    *(BatchNorm(), BatchNorm(affine=False), Scale(value=0.5), Scale(value=-2), Scale(), Shift(value=0.5), Shift()),
+    *(Scale(trainable=True, per="channel"), Shift(trainable=True, per="channel"), Dropout(), StochasticDepth()),
+    *(Relu(), Relu(), Relu6(), LeakyRelu(), Prelu(), Sigmoid(), Flatten(), GlobalAvgPool(), GlobalMaxPool()),
+    *(MaxPool(), MaxPool(kernel=1), AvgPool(kernel=3, stride=1, padding=1), AvgPool(kernel=2, stride=1, ceil=True)),
+    *(Upsample(scale=1), Upsample(mode="linear"), PadChannels(out=6), PadChannels(out=8), AvgPool(stride=1)),
+)
+SEVERAL: tuple[Op, ...] = (Add(), Add(), Mul(), Concat(), Mean(), Crop(), PadSpace())
+
+
+@st.composite
+def graphs(draw: DrawFn) -> Graph:
+    """A few operations on values that were made before, mostly the last one, and a few outputs."""
+    drawing = Drawing(draw(st.sampled_from([Shape(4), Shape(4, 5), Shape(4, 6, 6)])))
+    for _ in range(draw(st.integers(1, 10))):
+        names = list(drawing.nodes)
+        recent = st.sampled_from([*names, *names[-2:] * 4])
+        several = draw(st.integers(0, 3)) == 0
+        op = draw(st.sampled_from(SEVERAL if several else UNARY))
+        operands = draw(st.lists(recent, min_size=1, max_size=3)) if several else [draw(recent)]
+        try:
+            drawing.add(op, *operands)
+        except (OpError, ValueError):  # it does not fit
+            continue
+    last = list(drawing.nodes)[-1]
+    others = draw(st.lists(st.sampled_from(list(drawing.nodes)), max_size=1))
+    return drawing.graph(last, *others)
+
+
+@relaxed
+@given(graphs())
+def test_random_graphs_compute_the_same(graph: Graph) -> None:
+    """And the passes, run again, find nothing more to leave out."""
+    weights = stirred(graph)
+    after, others, steps = run_passes(EXACT, graph, weights)
+    assert measure(graph, weights, after, others) < TOLERANCE
+    assert measure_values(graph, weights, after, others, steps) < TOLERANCE
+    assert len(run_passes(EXACT, after, others)[0]) == len(after)
+
+
+@settings(relaxed, max_examples=60)
+@given(graphs(), st.sampled_from(EXACT))
+def test_each_pass_by_itself_computes_the_same(graph: Graph, one: Pass) -> None:
+    weights = stirred(graph)
+    after, others, steps = run_passes([one], graph, weights)
+    assert measure(graph, weights, after, others) < TOLERANCE
+    assert measure_values(graph, weights, after, others, steps) < TOLERANCE
+
+
+@settings(relaxed, max_examples=40)
+@given(specs())
+def test_random_specs_compute_the_same_at_every_size(document: dict[str, Any]) -> None:
+    graph = graph_from(document)
+    weights = stirred(graph)
+    after, others, _ = run_passes(EXACT, graph, weights)
+    for turns in range(2):
+        sizes = {name: rule.value + turns * rule.step for name, rule in accepted_sizes(graph).items() if rule.dynamic}
+        assert measure(graph, weights, after, others, **sizes) < TOLERANCE
+
+
+def test_a_lost_number_would_show() -> None:
+    """The control: one folded bias is off."""
+    graph = elaborate(load("resnet_digits"))
+    weights = stirred(graph)
+    after, others, _ = run_passes(EXACT, graph, weights)
+    name = next(name for name in others if name.endswith("bias"))
+    moved = np.asarray(others[name]) + 0.1
+    assert measure(graph, weights, after, {**others, name: moved}) > 10 * TOLERANCE
+
+
+@pytest.mark.parametrize("name", ["densenet_bc_100_12", "wide_resnet16_4", "resnet110_stochastic_depth", "highway10"])
+def test_networks_of_the_zoo_compute_the_same(name: str) -> None:
+    graph = elaborate(load(name))
+    weights = stirred(graph)
+    after, others, steps = run_passes(EXACT, graph, weights)
+    assert len(after) < len(graph)
+    assert measure(graph, weights, after, others) < TOLERANCE
+    assert measure_values(graph, weights, after, others, steps) < TOLERANCE
+
+
+@pytest.mark.parametrize("target", PASSES)
+def test_every_target_of_an_export_has_its_passes(target: str) -> None:
+    assert ExportOptions(target=target).target in PASSES
+    assert PASSES[target][: len(EXACT)] == EXACT

@@ -1,0 +1,180 @@
+"""The optimized file beside a model: taken where it fits, passed over silently where anything differs."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+
+from archspec.api import elaborate, load, to_onnx, to_torch
+from archspec.errors import ArchspecError
+from compiler.onnx_source.skim import read_metadata
+from compiler.onnx_target.identity import IDENTITY
+from runtime import optimized
+from runtime.optimized import OPTIMIZED_FOR, describe_runtime, find_optimized, write_optimized
+from runtime.session import Session
+from runtime.settings import Settings
+from tests.lowering import Arrays, sample_inputs, stir
+from tests.runtime.models import build_double, save
+
+GRAPH = elaborate(load("resnet_digits"))
+FEED = sample_inputs(GRAPH, 3, {"H": 12, "W": 9})
+
+needs_instructions = pytest.mark.skipif(describe_runtime() is None, reason="the processor's instructions are unknown")
+pytestmark = needs_instructions
+
+
+def export(folder: Path, seed: int = 0) -> Path:
+    folder.mkdir(exist_ok=True)
+    to_onnx(GRAPH, stir(to_torch(GRAPH), seed).state_dict(), folder / "m.onnx", verify=False)
+    return folder / "m.onnx"
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = export(tmp_path_factory.mktemp("made"))
+    write_optimized(path)
+    return path
+
+
+@pytest.fixture
+def model(made: Path, tmp_path: Path) -> Path:
+    """A model with its optimized file, to spoil."""
+    shutil.copytree(made.parent, tmp_path, dirs_exist_ok=True)
+    return tmp_path / made.name
+
+
+def run(path: Path, **options: object) -> tuple[Arrays, bool]:
+    """Outputs, and whether they came from the optimized file."""
+    session = Session(path, providers=["cpu"], **options)  # type: ignore[arg-type]
+    level = session._session.get_session_options().graph_optimization_level
+    return session.run(FEED), level == onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+
+
+def test_the_optimized_file_gives_the_models_own_answers(model: Path, tmp_path: Path) -> None:
+    found, quick = run(model)
+    expected, plain = run(export(tmp_path / "plain"))
+    assert (quick, plain) == (True, False)
+    assert np.abs(found["output"] - expected["output"]).max() < 1e-5 * np.abs(expected["output"]).max()
+    other, _ = run(export(tmp_path / "other", seed=1))
+    assert np.abs(found["output"] - other["output"]).max() > 1e-2 * np.abs(expected["output"]).max()
+
+
+def test_it_is_the_runtimes_own_optimized_form(model: Path) -> None:
+    beside = find_optimized(model)
+    assert beside is not None
+    assert beside.name == f"m.{describe_runtime()}.onnx"
+    assert f"ort{onnxruntime.__version__}" in beside.name
+    stored = read_metadata(beside)
+    assert stored == read_metadata(model) | {OPTIMIZED_FOR: describe_runtime()}
+    optimized_nodes = onnx.load(beside, load_external_data=False).graph.node
+    assert len(optimized_nodes) < len(onnx.load(model).graph.node)
+    assert any(node.domain.startswith("com.microsoft") for node in optimized_nodes)
+
+
+def test_inputs_and_sizes_are_those_of_the_model(model: Path, tmp_path: Path) -> None:
+    session, plain = Session(model, providers=["cpu"]), Session(export(tmp_path / "plain"), providers=["cpu"])
+    assert (session.inputs, session.outputs, session.sizes) == (plain.inputs, plain.outputs, plain.sizes)
+    with pytest.raises(ArchspecError, match=r"m\.onnx"):
+        session.run({"other": FEED["image"]})
+
+
+def test_a_new_export_is_not_answered_from_an_older_file(model: Path) -> None:
+    before, _ = run(model)
+    export(model.parent, seed=1)
+    assert find_optimized(model) is None
+    after, quick = run(model)
+    assert not quick
+    assert np.abs(before["output"] - after["output"]).max() > 1e-2
+    write_optimized(model)
+    again, quick = run(model)
+    assert quick
+    assert np.abs(again["output"] - after["output"]).max() < 1e-5
+    assert len(list(model.parent.iterdir())) == 3  # the older file's data has gone
+
+
+@pytest.mark.parametrize("what", ["version", "instructions"])
+def test_another_runtime_or_processor_does_not_take_it(model: Path, what: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if what == "version":
+        monkeypatch.setattr(optimized.ort, "__version__", "0.0.1")
+    else:
+        monkeypatch.setattr(optimized, "read_instructions", lambda: ("avx2",))
+    describe_runtime.cache_clear()
+    try:
+        assert find_optimized(model) is None
+        assert not run(model)[1]
+        beside = next(path for path in model.parent.glob("m.ort*.onnx"))
+        shutil.copy(beside, model.parent / f"m.{describe_runtime()}.onnx")  # nor under another name
+        assert find_optimized(model) is None
+    finally:
+        describe_runtime.cache_clear()
+
+
+def test_a_processor_that_is_not_known_has_none(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(optimized, "read_instructions", lambda: ())
+    monkeypatch.setattr(optimized.platform, "machine", lambda: "x86_64")
+    describe_runtime.cache_clear()
+    try:
+        assert find_optimized(model) is None
+        with pytest.raises(ArchspecError, match="does not say which instructions"):
+            write_optimized(model)
+    finally:
+        describe_runtime.cache_clear()
+
+
+def cut_off(beside: Path) -> None:
+    beside.write_bytes(beside.read_bytes()[:-200])
+
+
+def lose_data(beside: Path) -> None:
+    next(beside.parent.glob("*.data")).unlink()
+
+
+def cut_off_data(beside: Path) -> None:
+    data = next(beside.parent.glob("*.data"))
+    data.write_bytes(data.read_bytes()[:-1])
+
+
+def break_nodes(beside: Path) -> None:
+    model = onnx.load(beside, load_external_data=False)
+    model.graph.node[0].domain = "nobody.has.this"
+    beside.write_bytes(model.SerializeToString())
+
+
+def reach_outside(beside: Path) -> None:
+    data = next(beside.parent.glob("*.data"))
+    data.rename(beside.parent / "elsewhere")
+    data.symlink_to(beside.parent / "elsewhere")
+
+
+@pytest.mark.parametrize("spoil", [cut_off, lose_data, cut_off_data, break_nodes, reach_outside])
+def test_a_spoilt_file_is_passed_over(model: Path, spoil: object) -> None:
+    expected, _ = run(model)
+    beside = find_optimized(model)
+    assert beside is not None
+    spoil(beside)  # type: ignore[operator]
+    found, quick = run(model)
+    assert not quick
+    assert np.abs(found["output"] - expected["output"]).max() < 1e-5 * np.abs(expected["output"]).max()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"settings": Settings(layout="plain")}, {"fixed": {"batch": 3, "H": 12, "W": 9}}],
+    ids=["layout", "fixed"],
+)
+def test_other_graphs_than_the_runtimes_own_are_made_anew(model: Path, options: dict[str, object]) -> None:
+    assert run(model, threads=1)[1]
+    assert not run(model, **options)[1]
+
+
+def test_a_model_of_anothers_is_refused(tmp_path: Path) -> None:
+    path = save(build_double(), tmp_path / "m.onnx")
+    assert find_optimized(path) is None
+    with pytest.raises(ArchspecError, match=f"does not say which model it is .{IDENTITY}.: export it again"):
+        write_optimized(path)
+    assert list(tmp_path.iterdir()) == [path]

@@ -1,0 +1,108 @@
+"""What the GPU's providers are told, seen without a GPU."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runtime import gpu, providers
+from runtime.settings import Settings
+from runtime.signature import Signature, read_signature
+from runtime.tensorrt import build_profiles, choose_tensorrt_options
+from tests.runtime.models import build_double, save
+
+SIZES = {"H": {"value": 224, "first": 188, "step": 16}, "W": {"value": 7}}
+METADATA = {"archspec.sizes": json.dumps(SIZES), "archspec.precision": "int8", "archspec.model": "../../evil"}
+
+
+@pytest.fixture
+def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return save(build_double(metadata=METADATA), tmp_path / "m.onnx")
+
+
+def test_a_signature_is_read_without_a_session(model: Path) -> None:
+    signature = read_signature(model)
+    assert signature == Signature({"x": ("N", 3, "H", "W")}, METADATA)
+    assert signature.free == ("N", "H", "W")
+
+
+def test_cuda_computes_fp32_as_it_was_proven(model: Path) -> None:
+    options = providers._choose_options("CUDAExecutionProvider", model, Settings(), {})
+    assert options == {"cudnn_conv_algo_search": "HEURISTIC", "use_tf32": "0"}
+    chosen = Settings(tf32=True, conv_search="exhaustive", nhwc=True, arena_growth="exact", threads=3)
+    assert providers._choose_options("CUDAExecutionProvider", model, chosen, {}) == {
+        "cudnn_conv_algo_search": "EXHAUSTIVE",
+        "use_tf32": "1",
+        "prefer_nhwc": "1",
+        "arena_extend_strategy": "kSameAsRequested",
+    }
+    assert providers._choose_options("CPUExecutionProvider", model, chosen, {}) == {}
+
+
+def test_tensorrt_builds_for_the_sizes_that_the_model_accepts(model: Path) -> None:
+    """The largest height, 224 + 14 · 16, fits the rule first + k · step as the smallest does."""
+    assert build_profiles(read_signature(model), {}) == {
+        "trt_profile_min_shapes": "x:1x3x188x7",
+        "trt_profile_opt_shapes": "x:8x3x224x7",
+        "trt_profile_max_shapes": "x:128x3x448x7",
+    }
+    fixed = {"N": 4, "H": 204}
+    assert set(build_profiles(read_signature(model), fixed).values()) == {"x:4x3x204x7"}
+
+
+@pytest.mark.parametrize(
+    ("inputs", "expected"),
+    [
+        ({"x": (1, 3)}, {}),
+        ({"x": ("N", "D")}, {}),  # nobody knows D
+        ({"x": ("N", None)}, {}),
+        ({"x": ("N", 3), "y": (1, 2), "z": ("N",)}, {"x:1x3,z:1", "x:8x3,z:8", "x:128x3,z:128"}),
+    ],
+)
+def test_profiles_name_every_input_with_a_free_axis(inputs: Any, expected: Any) -> None:
+    assert set(build_profiles(Signature(inputs, {}), {}).values()) == set(expected)
+
+
+def test_engines_lie_in_the_users_cache_and_nowhere_else(model: Path, tmp_path: Path) -> None:
+    options = choose_tensorrt_options(model, {})
+    folder = Path(options["trt_engine_cache_path"])
+    assert folder.parent == tmp_path / "cache" / "archspec" / "tensorrt"
+    assert folder.is_dir()
+    assert options["trt_timing_cache_path"] == str(folder)
+    assert options["trt_int8_enable"] == "1"
+    assert "trt_fp16_enable" not in options
+
+
+def test_without_a_place_for_engines_none_are_kept(model: Path, tmp_path: Path) -> None:
+    (tmp_path / "cache").write_text("in the way", encoding="utf-8")
+    assert not [name for name in choose_tensorrt_options(model, {}) if "cache" in name]
+
+
+class Driver:
+    """A driver of one GPU, as far as it is asked."""
+
+    def cuInit(self, flags: int) -> int:  # noqa: N802
+        return 0
+
+    def cuDeviceGet(self, device: Any, number: int) -> int:  # noqa: N802
+        return 0
+
+    def cuDeviceGetName(self, name: Any, length: int, device: Any) -> int:  # noqa: N802
+        ctypes.memmove(name, b"NVIDIA Something\0", 17)
+        return 0
+
+    def cuDriverGetVersion(self, version: Any) -> int:  # noqa: N802
+        version._obj.value = 13020
+        return 0
+
+
+def test_a_gpu_is_named_with_its_driver(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gpu, "_load_driver", Driver)
+    assert gpu.describe_gpu() == "NVIDIA Something, driver for CUDA 13.2"
+    monkeypatch.setattr(gpu, "_load_driver", lambda: None)
+    assert gpu.describe_gpu() is None

@@ -1,0 +1,270 @@
+"""A verification passes for what an export wrote, and fails, with the reason, for what it did not."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import helper, numpy_helper
+from torch import nn
+
+from archspec.api import elaborate, load, to_onnx, to_torch, verify_model
+from archspec.errors import ArchspecError
+from archspec.ops import Shape, Vote
+from compiler.graph import Graph
+from compiler.onnx_target.model import build_model
+from compiler.onnx_target.options import ExportOptions
+from compiler.onnx_target.quantize import plan_quantization, quantize_model
+from compiler.onnx_target.scheme import Scheme
+from compiler.onnx_target.write import write_model
+from runtime.verification.checks import Verification
+from runtime.verification.inside import ModelInside
+from tests.lowering import graph_of, stir
+from tests.runtime.models import build_double, save
+from tests.runtime.models import build_model as build_file
+
+
+def make(spec: str = "resnet_digits", seed: int = 0) -> tuple[Graph, nn.Module]:
+    graph = elaborate(load(spec))
+    return graph, stir(to_torch(graph, seed=seed), seed)
+
+
+def export(folder: Path, graph: Graph, module: nn.Module) -> Path:
+    path = folder / "m.onnx"
+    to_onnx(graph, module.state_dict(), path, verify=False)
+    return path
+
+
+def spoil(path: Path, name: str = "linear_0.bias", number: float = 0.5) -> None:
+    model = onnx.load(path)
+    tensor = next(item for item in model.graph.initializer if item.name == name)
+    array = numpy_helper.to_array(tensor).copy()
+    array.flat[1] = number
+    tensor.CopyFrom(numpy_helper.from_array(array, name))
+    onnx.save(model, path)
+
+
+def statuses(found: Verification) -> dict[str, str]:
+    return {check.name: check.status for check in found.checks}
+
+
+def text_of(found: Verification, name: str) -> str:
+    return next(check.text for check in reversed(found.checks) if check.name == name)
+
+
+def test_an_export_is_verified_by_itself(tmp_path: Path) -> None:
+    found = verify_model(export(tmp_path, *make()))
+    assert found.passed
+    assert list(statuses(found)) == [
+        *("file", "numbers", "image 1 × 1 × 8 × 9", "image 3 × 1 × 8 × 9", "image 2 × 1 × 9 × 10"),
+        "image 1 × 1 × 8 × 8",
+    ]
+    assert all("onnx.reference agrees" in check.text for check in found.checks[2:])
+    assert found.facts is not None
+    assert (found.facts.opset, found.facts.ir_version) == (17, 8)
+    row = json.loads(json.dumps(found.to_dict()))
+    assert row["passed"] is True
+    assert row["file"]["metadata"]["name"] == "resnet_digits"
+    assert row["file"]["metadata"]["sizes"]["H"]["value"] == 8
+
+
+def test_an_export_agrees_with_its_original(tmp_path: Path) -> None:
+    graph, module = make()
+    found = verify_model(export(tmp_path, graph, module), (graph, module.state_dict()))
+    assert found.passed
+    assert statuses(found) | {"network": "passed", "weights": "passed", "torch": "passed"} == statuses(found)
+    assert found.bisection is None
+
+
+def test_chosen_sizes_and_batches_are_what_runs(tmp_path: Path) -> None:
+    graph, module = make()
+    path = export(tmp_path, graph, module)
+    found = verify_model(path, (graph, module.state_dict()), batches=(4, 2), sizes={"H": 11})
+    assert {"image 4 × 1 × 11 × 8", "image 2 × 1 × 11 × 8"} <= statuses(found).keys()
+    assert "at 2 inputs" in text_of(found, "torch")
+    with pytest.raises(ArchspecError, match="no free size 'D'"):
+        verify_model(path, sizes={"D": 3})
+
+
+def test_a_large_network_has_another_witness(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("runtime.verification.witness.MOST_MACS", 1000)
+    found = verify_model(export(tmp_path, *make()))
+    assert found.passed
+    assert "ONNX Runtime without its optimizations agrees" in found.checks[2].text
+
+
+def test_one_wrong_weight_is_found_and_placed(tmp_path: Path) -> None:
+    graph, module = make()
+    path = export(tmp_path, graph, module)
+    spoil(path)
+    assert verify_model(path).passed  # by itself it is sound
+    found = verify_model(path, (graph, module.state_dict()))
+    assert not found.passed
+    assert statuses(found) | {"weights": "passed", "torch": "failed", "nodes": "noted"} == statuses(found)
+    assert found.bisection is not None
+    assert [item.node.id for item in found.bisection.differing] == ["linear_0"]
+    assert found.to_dict()["bisection"]["differing"][0]["node"] == "linear_0"
+
+
+def test_other_weights_are_called_so(tmp_path: Path) -> None:
+    graph, module = make()
+    found = verify_model(export(tmp_path, graph, module), (graph, make(seed=1)[1].state_dict()))
+    assert not found.passed
+    assert "exported from other weights" in text_of(found, "weights")
+    assert found.bisection is not None
+    assert len(found.bisection.differing) > 10
+
+
+def test_equal_numbers_under_another_hash_are_noted(tmp_path: Path) -> None:
+    """What decides is what is computed."""
+    graph, module = make()
+    path = export(tmp_path, graph, module)
+    model = onnx.load(path)
+    next(item for item in model.metadata_props if item.key == "archspec.weights").value = "0" * 64
+    onnx.save(model, path)
+    found = verify_model(path, (graph, module.state_dict()))
+    assert found.passed
+    assert statuses(found)["weights"] == "noted"
+
+
+def test_a_file_of_another_network_is_called_so(tmp_path: Path) -> None:
+    path = export(tmp_path, *make())
+    graph, module = make("resnet20")
+    found = verify_model(path, (graph, module.state_dict()))
+    assert not found.passed
+    assert "exported from resnet_digits" in text_of(found, "network")
+    graph, module = make("residual_mlp")
+    found = verify_model(path, (graph, module.state_dict()))
+    assert "the file takes image of 4 axes; residual_mlp takes" in text_of(found, "torch")
+    with pytest.raises(ArchspecError, match="the weights do not fit"):
+        verify_model(path, (graph, make()[1].state_dict()))
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_numbers_that_are_not_finite_fail(number: float, tmp_path: Path) -> None:
+    path = export(tmp_path, *make())
+    spoil(path, number=number)
+    found = verify_model(path)
+    assert statuses(found) | {"numbers": "failed", "image 1 × 1 × 8 × 9": "failed"} == statuses(found)
+    assert "linear_0.bias" in text_of(found, "numbers")
+
+
+def test_what_is_no_model_is_said(tmp_path: Path) -> None:
+    (tmp_path / "m.onnx").write_bytes(b"\x08\xff")
+    found = verify_model(tmp_path / "m.onnx")
+    assert (found.passed, found.facts) == (False, None)
+    assert "not an ONNX file, or it is cut off" in found.checks[0].text
+    assert "does not exist" in verify_model(tmp_path / "nowhere.onnx").checks[0].text
+
+
+def test_external_data_is_read_and_checked(tmp_path: Path) -> None:
+    graph, module = make()
+    path = export(tmp_path, graph, module)
+    model = onnx.load(path)
+    onnx.save(model, path, save_as_external_data=True, location="m.data", size_threshold=0)
+    found = verify_model(path, (graph, module.state_dict()))
+    assert found.passed
+    assert found.facts is not None
+    assert found.facts.data == ("m.data",)
+    with (tmp_path / "m.data").open("r+b") as data:
+        data.truncate(1000)
+    assert not verify_model(path).passed
+
+
+def test_a_foreign_file_is_verified_too(tmp_path: Path) -> None:
+    path = save(build_double(), tmp_path / "m.onnx")
+    found = verify_model(path, sizes={"H": 5, "W": 6})
+    assert found.passed
+    with pytest.raises(ArchspecError, match="--size H="):
+        verify_model(path)
+
+
+def test_a_witness_that_differs_fails_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def add_one(self: Any, feed: Any) -> tuple[str, dict[str, np.ndarray]]:
+        return "a liar", {"y": 2 * feed["x"] + np.float32(1)}
+
+    path = save(build_double(), tmp_path / "m.onnx")
+    monkeypatch.setattr("runtime.verification.witness.Witness.run", add_one)
+    found = verify_model(path, sizes={"H": 5, "W": 6})
+    assert not found.passed
+    assert "differs from a liar by" in found.checks[-1].text
+
+
+def test_votes_are_compared_by_position(tmp_path: Path) -> None:
+    graph = graph_of(Vote(), Shape(4, 8, 9), Shape(4, 8, 9), Shape(4, 8, 9))
+    path = tmp_path / "m.onnx"
+    to_onnx(graph, {}, path, verify=False)
+    assert verify_model(path, (graph, {})).passed
+
+
+@pytest.mark.parametrize("precision", ["fp16", "bf16"])
+def test_half_precision_has_its_own_limits(precision: Any, tmp_path: Path) -> None:
+    graph, module = make()
+    weights = {name: value.numpy() for name, value in module.state_dict().items()}
+    path = tmp_path / "m.onnx"
+    write_model(build_model(graph, weights, options=ExportOptions(precision=precision)), path)
+    found = verify_model(path, (graph, weights))
+    assert found.passed
+    assert found.facts is not None
+    assert found.facts.precision == precision
+    assert not verify_model(path, (graph, weights), tolerance=1e-6).passed
+
+
+def quantize(folder: Path, graph: Graph, weights: dict[str, Any], spoiled: Sequence[str] = ()) -> Path:
+    """The file in integers, with ranges from one batch."""
+    model = build_model(graph, weights)
+    write_model(model, folder / "float.onnx")
+    random = np.random.default_rng(0)
+    feed = {name: random.standard_normal((8, *node.shape)).astype(np.float32) for name, node in graph.inputs.items()}
+    wanted = plan_quantization(model, "u8s8").values
+    values = ModelInside(folder / "float.onnx").read([name for name in wanted if name not in feed], feed) | feed
+    ranges = {name: (float(values[name].min()), float(values[name].max())) for name in wanted}
+    ranges |= {name: (low / 8, high / 8) for name, (low, high) in ranges.items() if name in spoiled}
+    path = folder / "int8.onnx"
+    write_model(quantize_model(model, Scheme("u8s8", ranges), {"archspec.precision": "int8"}), path)
+    return path
+
+
+def test_integers_are_compared_node_by_node(tmp_path: Path) -> None:
+    graph, module = make()
+    weights = {name: value.numpy() for name, value in module.state_dict().items()}
+    found = verify_model(quantize(tmp_path, graph, weights), (graph, weights))
+    assert found.passed
+    assert "by itself is off by at most" in text_of(found, "nodes")
+    assert "onnx.reference agrees" in found.checks[2].text
+    assert "torch" not in statuses(found)
+    found = verify_model(tmp_path / "int8.onnx", (graph, make(seed=1)[1].state_dict()))
+    assert not found.passed
+
+
+def test_a_range_that_cuts_off_most_is_found(tmp_path: Path) -> None:
+    graph, module = make()
+    weights = {name: value.numpy() for name, value in module.state_dict().items()}
+    found = verify_model(quantize(tmp_path, graph, weights, spoiled=("image",)), (graph, weights))
+    assert not found.passed
+    assert found.bisection is not None
+    assert found.bisection.first is not None
+    assert graph[found.bisection.first.computes[0]].inputs == ("image",)
+
+
+def test_an_ensemble_is_not_held_against_one_network(tmp_path: Path) -> None:
+    graph, module = make()
+    path = tmp_path / "m.onnx"
+    to_onnx(graph, module.state_dict(), path, verify=False, metadata={"archspec.members": "3"})
+    assert verify_model(path).passed
+    with pytest.raises(ArchspecError, match="is an ensemble of 3 members"):
+        verify_model(path, (graph, module.state_dict()))
+
+
+def test_small_tensors_and_scalars_are_no_matter(tmp_path: Path) -> None:
+    nodes = [helper.make_node("Mul", ["x", "two"], ["y"])]
+    model = build_file(nodes, {"x": ("N", 3)}, {"y": ("N", 3)}, {"two": np.array(2, np.float32)})
+    found = verify_model(save(model, tmp_path / "m.onnx"))
+    assert found.passed
+    assert found.facts is not None
+    assert found.facts.numbers == 1

@@ -1,0 +1,233 @@
+"""What can go wrong with an export: unfit weights, a full disk, an end in the middle. Each time the program says so in
+one line, and what stood under the name before still stands there whole."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from archspec.api import elaborate, load, to_onnx, to_torch
+from archspec.errors import ArchspecError
+from compiler.onnx_target import write
+from runtime.optimized import describe_runtime, find_optimized, write_optimized
+from runtime.session import Session
+from runtime.weights_file import save_weights
+from tests.commands import archspec, refuse
+from tests.lowering import Arrays, sample_inputs, stir
+
+SPEC = "resnet_digits"
+GRAPH = elaborate(load(SPEC))
+FEED = sample_inputs(GRAPH, 2)
+SMALL = 10_000
+"""Bytes from which the weights of a child's export lie beside the model."""
+
+CHILD = """
+import errno, os, resource, signal, sys
+
+from archspec.cli import main
+from compiler.onnx_target import write
+from runtime.optimized import write_optimized
+
+place, turn, what, single, *sys.argv[1:] = sys.argv[1:]
+write.SINGLE_FILE = int(single)
+
+def fail():
+    if what == "full":
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    os.kill(os.getpid(), getattr(signal, what))
+
+def failing(function):
+    turns = iter(range(1 << 30))
+    def call(*given):
+        if next(turns) == int(turn):
+            fail()
+        return function(*given)
+    return call
+
+if place == "tensor":
+    write.as_bytes = failing(write.as_bytes)
+elif place == "rename":
+    os.replace = failing(os.replace)
+elif place == "size":
+    resource.setrlimit(resource.RLIMIT_FSIZE, (int(turn), int(turn)))
+main()
+"""
+
+
+def weights_of(seed: int) -> Arrays:
+    return {name: value.numpy() for name, value in stir(to_torch(GRAPH), seed).state_dict().items()}
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("weights") / "w.safetensors"
+    save_weights(path, weights_of(1), {})
+    return path
+
+
+@pytest.fixture(params=[1 << 30, SMALL], ids=["one file", "two files"])
+def single(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
+    monkeypatch.setattr(write, "SINGLE_FILE", request.param)
+    return int(request.param)
+
+
+@pytest.fixture
+def older(tmp_path: Path, single: int) -> Path:
+    """A good model under the name that the next export is for."""
+    to_onnx(GRAPH, weights_of(0), tmp_path / "m.onnx", verify=False)
+    assert len(list(tmp_path.iterdir())) == (1 if single > SMALL else 2)
+    return tmp_path / "m.onnx"
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
+
+def export_and_fail(place: str, turn: int, what: str, single: int, weights: Path, target: Path) -> tuple[int, str]:
+    """An export in a process of its own, with one fault: exit code (minus the signal's number) and what it said."""
+    words = ["export", SPEC, "--weights", str(weights), "-o", str(target), "--no-verify"]
+    command = [sys.executable, "-c", CHILD, place, str(turn), what, str(single), *words]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert "Traceback" not in result.stderr
+    return result.returncode, result.stderr
+
+
+def pick(change: Callable[[Arrays], object]) -> Arrays:
+    weights = weights_of(1)
+    change(weights)
+    return weights
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda weights: weights.pop("linear_0.bias"), "linear_0.bias is missing"),
+        (lambda weights: weights.update(more=np.zeros(2)), "more is of no layer"),
+        (lambda weights: weights.update({"linear_0.bias": np.zeros(11)}), "linear_0.bias should be (10,), found (11,)"),
+    ],
+)
+def test_weights_that_do_not_fit(change: Callable[[Arrays], object], message: str, older: Path) -> None:
+    before, file = contents(older.parent), older.parent.parent / f"{older.parent.name}.safetensors"
+    save_weights(file, pick(change), {})
+    refuse(message, "export", SPEC, "--weights", file, "-o", older)
+    assert contents(older.parent) == before
+    assert sorted(before) == sorted(path.name for path in older.parent.iterdir())
+
+
+def test_weights_of_another_spec(stored: Path, tmp_path: Path) -> None:
+    refuse("the weights do not fit resnet18", "export", "resnet18", "--weights", stored, "-o", tmp_path / "m.onnx")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_weights_that_are_not_finite(value: float, tmp_path: Path) -> None:
+    from safetensors.numpy import save_file
+
+    weights = weights_of(1)
+    weights["linear_0.bias"][3] = value
+    save_file(weights, tmp_path / "w.safetensors")
+    refuse(
+        "'linear_0.bias' holds infinite", "export", SPEC, "--weights", tmp_path / "w.safetensors", "-o", tmp_path / "m"
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["w.safetensors"]
+
+
+@pytest.mark.parametrize(("kind", "tolerance"), [(np.float16, 1e-2), (np.float64, 1e-5)])
+def test_weights_of_other_types_are_taken(kind: type, tolerance: float, tmp_path: Path) -> None:
+    file = tmp_path / "w.safetensors"
+    save_weights(file, {name: array.astype(kind) for name, array in weights_of(1).items()}, {})
+    archspec("export", SPEC, "--weights", file, "-o", tmp_path / "m.onnx", "--no-verify")
+    to_onnx(GRAPH, weights_of(1), tmp_path / "plain.onnx", verify=False)
+    found, expected = (
+        Session(tmp_path / name, providers=["cpu"]).run(FEED)["output"] for name in ("m.onnx", "plain.onnx")
+    )
+    assert np.abs(found - expected).max() < tolerance * np.abs(expected).max()
+    if kind is np.float16:  # the tolerance is not there for nothing
+        assert np.abs(found - expected).max() > 0
+
+
+@pytest.mark.parametrize("place", [("tensor", 0), ("tensor", 9), ("rename", 0), ("size", 30_000), ("size", 1)])
+def test_a_full_disk(place: tuple[str, int], single: int, older: Path, stored: Path) -> None:
+    before = contents(older.parent)
+    code, said = export_and_fail(*place, "full", single, stored, older)
+    assert code == 1
+    assert said.startswith(f"error: cannot write {older}: ")
+    assert said.count("\n") == 1
+    assert contents(older.parent) == before
+    assert sorted(before) == sorted(path.name for path in older.parent.iterdir())
+
+
+@pytest.mark.parametrize("place", [("tensor", 9), ("rename", 0)])
+@pytest.mark.parametrize(("what", "code"), [("SIGTERM", 143), ("SIGINT", 130)])
+def test_an_interrupted_export_leaves_nothing(
+    place: tuple[str, int], what: str, code: int, single: int, older: Path, stored: Path
+) -> None:
+    before = contents(older.parent)
+    assert export_and_fail(*place, what, single, stored, older)[0] == code
+    assert contents(older.parent) == before
+    assert sorted(before) == sorted(path.name for path in older.parent.iterdir())
+
+
+@pytest.mark.parametrize("place", [("tensor", 0), ("tensor", 9), ("rename", 0), ("rename", 1)])
+def test_a_killed_export_leaves_the_older_model(place: tuple[str, int], single: int, older: Path, stored: Path) -> None:
+    """Even between the two renames: then the new data lies there under its own name."""
+    before = contents(older.parent)
+    expected = Session(older, providers=["cpu"]).run(FEED)["output"]
+    code, _ = export_and_fail(*place, "SIGKILL", single, stored, older)
+    if place == ("rename", 1) and single > SMALL:  # one file has one rename, and nothing was left to kill
+        assert code == 0
+        return
+    assert code == -9
+    after = contents(older.parent)
+    assert {name: after[name] for name in before} == before
+    assert np.array_equal(Session(older, providers=["cpu"]).run(FEED)["output"], expected)
+
+    archspec("export", SPEC, "--weights", stored, "-o", older, "--no-verify")
+    changed = Session(older, providers=["cpu"]).run(FEED)["output"]
+    assert np.abs(changed - expected).max() > 1e-2 * np.abs(expected).max()
+
+
+OPTIMIZE = """
+import resource, sys
+from pathlib import Path
+from archspec.errors import ArchspecError
+from runtime.optimized import write_optimized
+
+limit = int(sys.argv[2])
+resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+try:
+    write_optimized(sys.argv[1])
+except ArchspecError as error:
+    sys.exit(f"error: {error}")
+"""
+
+
+@pytest.mark.skipif(describe_runtime() is None, reason="the processor's instructions are unknown")
+@pytest.mark.parametrize("limit", [1, 5_000, 100_000])
+def test_a_full_disk_while_optimizing(limit: int, tmp_path: Path) -> None:
+    path = tmp_path / "m.onnx"
+    to_onnx(GRAPH, weights_of(0), path, verify=False)
+    before = contents(tmp_path)
+    result = subprocess.run([sys.executable, "-c", OPTIMIZE, str(path), str(limit)], capture_output=True, text=True)
+    assert result.returncode == 1
+    assert result.stderr.startswith("error: ")
+    assert result.stderr.count("\n") == 1, result.stderr
+    assert contents(tmp_path) == before
+    assert list(tmp_path.iterdir()) == [path]
+    assert find_optimized(path) is None
+    assert (
+        find_optimized(path.parent / write_optimized(path).name) is None
+    )  # which is optimized, and not a model of ours
+
+
+def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(ArchspecError, match="cannot write"):
+        to_onnx(GRAPH, weights_of(0), tmp_path / "file" / "m.onnx", verify=False)
+    with pytest.raises(ArchspecError, match=r"cannot write .*it is a directory"):
+        to_onnx(GRAPH, weights_of(0), tmp_path, verify=False)
