@@ -6,10 +6,10 @@ INSTALLED := .venv/.installed
 PIP_INSTALL := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all lint format docs bench clean
+.PHONY: help demo test test-all test-runtimes lint format docs bench clean
 
 help: ## print this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 demo: $(INSTALLED) ## check, analyze, train, export and run a small network on real handwritten digits
 	$(BIN)/archspec check resnet_digits
@@ -19,10 +19,14 @@ demo: $(INSTALLED) ## check, analyze, train, export and run a small network on r
 	$(BIN)/archspec evaluate runs/digits
 
 test: lint ## run every check: lint, types, import contracts, all tests but the slow ones
-	$(BIN)/pytest -q -n auto -m "not slow"
+	$(BIN)/pytest -q -n auto -m "not slow and not runtimes"
 
 test-all: lint ## the same with the slow tests
-	$(BIN)/pytest -q -n auto
+	$(BIN)/pytest -q -n auto -m "not runtimes"
+
+test-runtimes: $(INSTALLED) ## run exported files in each ONNX Runtime since 1.16, in environments of their own
+	$(BIN)/python -m tests.runtimes.environments
+	$(BIN)/pytest -q -m runtimes tests/runtimes
 
 lint: $(INSTALLED) ## run ruff, mypy and the import contracts
 	$(BIN)/ruff check
@@ -40,9 +44,11 @@ docs: $(INSTALLED) ## write what is generated: docs/ops.md, docs/zoo.md with its
 bench: $(INSTALLED) ## measure against peers, in one run
 	$(BIN)/python benchmarks/compile.py
 	$(BIN)/python benchmarks/analysis.py
+	$(BIN)/python benchmarks/export.py
+	$(BIN)/python benchmarks/inference.py
 
 clean: ## remove the environment, builds and caches; runs/ stays
-	rm -rf .venv build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .runtimes build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find archspec compiler runtime tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # torch first, since the rest depends on which build of it is there; then the build tools, so that they are pinned too.

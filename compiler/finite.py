@@ -15,5 +15,5 @@ def is_finite(array: NDArray[Any]) -> bool:
     """Whether an array of any layout and type holds neither infinite numbers nor NaN."""
     if array.dtype.kind not in "fcV":  # V: bfloat16, which numpy knows from outside
         return True
-    flags = ("external_loop", "buffered", "zerosize_ok")
-    return all(np.isfinite(block).all() for block in np.nditer(array, flags=flags, buffersize=BLOCK))
+    blocks = np.nditer(array, ("external_loop", "buffered", "zerosize_ok"), buffersize=BLOCK)
+    return all(np.isfinite(block).all() for block in blocks)

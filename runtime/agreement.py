@@ -58,4 +58,4 @@ def compare_votes(torch_output: Array, onnx_output: Array) -> float:
 def compare_power(torch_output: Array, onnx_output: Array) -> float:
     """√(mean (a - b)² / mean a²) in float64: for integers of eight bits, which cut off what is rare and large."""
     a, b = torch_output.astype(np.float64), onnx_output.astype(np.float64)
-    return float(np.linalg.norm(a - b) / max(np.linalg.norm(a), TINY))
+    return float(np.linalg.norm(a - b)) / max(float(np.linalg.norm(a)), TINY)

@@ -32,7 +32,9 @@ class Binding:
         self._session = session
         self._outputs = [item.name for item in session.get_outputs()]
         self._binding = session.io_binding()
-        self._inputs = {name: ort.OrtValue.ortvalue_from_numpy(array, device, 0) for name, array in feed.items()}
+        # On the CPU an OrtValue lies on the array that it is made of, and `update` must not write into the caller's.
+        own = {name: np.array(array, order="C") for name, array in feed.items()}
+        self._inputs = {name: ort.OrtValue.ortvalue_from_numpy(array, device, 0) for name, array in own.items()}
         for name, value in self._inputs.items():
             self._binding.bind_ortvalue_input(name, value)
         for item in session.get_outputs():

@@ -17,7 +17,6 @@ from runtime.extras import extra
 
 with extra("run"):
     from compiler.onnx_target.built import OnnxModel
-    from compiler.onnx_target.fast_path import find_slow_nodes
     from compiler.onnx_target.model import build_model
     from compiler.onnx_target.options import PLAIN, ExportOptions
     from compiler.onnx_target.write import write_model
@@ -76,6 +75,8 @@ class Export:
 
     def explain(self) -> dict[str, Any]:
         """What each pass did and why, and what stays off the fast path of ONNX Runtime's CPU provider."""
+        from compiler.onnx_target.fast_path import find_slow_nodes
+
         slow = find_slow_nodes(self.model.graph)
         return {"passes": [step.to_dict() for step in self.model.steps], "slow": [node.to_dict() for node in slow]}
 

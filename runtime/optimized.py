@@ -59,19 +59,16 @@ def write_optimized(path: str | Path) -> Path:
 
 
 def find_optimized(path: str | Path) -> Path | None:
-    """The file that may be loaded instead of `path`, here and now, if there is one."""
+    """The file that may be loaded instead of `path`, here and now, if there is one; it is not checked yet."""
     path, tied = Path(path), describe_runtime()
-    beside = _place(path, tied) if tied else None
-    if beside is None or not beside.is_file():
+    if tied is None or not os.path.isfile(beside := _place(path, tied)):  # Path's own raises on names that are too long
         return None
     try:
         found, wanted = read_metadata(beside), read_metadata(path)
-        if IDENTITY not in wanted or (found.get(IDENTITY), found.get(OPTIMIZED_FOR)) != (wanted[IDENTITY], tied):
-            return None
-        check_model_file(beside)
     except ArchspecError:
         return None
-    return beside
+    same = IDENTITY in wanted and (found.get(IDENTITY), found.get(OPTIMIZED_FOR)) == (wanted[IDENTITY], tied)
+    return beside if same else None
 
 
 def leave_as_is(options: Any) -> None:

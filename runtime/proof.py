@@ -92,7 +92,7 @@ def prove(
     with open_rounded(onnx_path) as rounded:
         dtype, twin = rounded or ("float32", None)
         files = [*([onnx_path] if dtype in ON_CPU else []), *([twin] if twin else [])]
-        sessions = [Session(path, providers=("cpu",)) for path in files]
+        sessions = [Session(path, providers=("cpu",), settings="default", as_written=True) for path in files]
         limits = Limits(LIMITS[dtype].numbers if tolerance is None else tolerance, LIMITS[dtype].flips)
         judge = _Judge(module, sessions, limits, frozenset(votes), dtype)
         generator = np.random.default_rng(seed)

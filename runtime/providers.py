@@ -15,7 +15,7 @@ from typing import Any
 from archspec.errors import ArchspecError, suggest
 from runtime.extras import extra
 from runtime.gpu import find_gpu_problem
-from runtime.model_file import shorten
+from runtime.model_file import check_model_file, shorten
 from runtime.optimized import find_optimized, leave_as_is
 from runtime.settings import Settings
 from runtime.tensorrt import choose_tensorrt_options
@@ -43,10 +43,12 @@ QUIET, ERRORS_ONLY = 4, 3
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What is asked of a session: settings by the provider's short name, and free axes whose extents are fixed."""
+    """What is asked of a session: settings by the provider's short name, free axes whose extents are fixed, and whether
+    it is to be the file as it was written, not what was made of it for this processor."""
 
     settings: Callable[[str], Settings] = lambda provider: Settings()
     fixed: Mapping[str, int] = field(default_factory=dict)
+    as_written: bool = False
 
 
 def create_session(path: str | Path, demanded: Sequence[str] | None, wish: Wish) -> tuple[Any, str | None]:
@@ -127,7 +129,7 @@ def _create_demanded(path: str | Path, wish: Wish, names: list[str]) -> Any:
 def _create(path: str | Path, wish: Wish, names: list[str]) -> Any:
     """One try, from the file that was optimized for this processor where one applies."""
     settings = wish.settings(SHORT.get(names[0], names[0]))
-    if names == [CPU] and not wish.fixed and settings.layout != "plain":
+    if names == [CPU] and not (wish.fixed or wish.as_written) and settings.layout != "plain":
         optimized = find_optimized(path)
         with contextlib.suppress(ArchspecError):  # the model itself is always there
             if optimized is not None:
@@ -138,7 +140,9 @@ def _create(path: str | Path, wish: Wish, names: list[str]) -> Any:
 
 
 def _load(path: str | Path, options: Any, settings: Settings, wish: Wish, names: list[str]) -> Any:
-    """A session without onnxruntime's own fallback: that one is silent, or prints to the standard output."""
+    """A session on a file that was checked first, and without onnxruntime's own fallback: that one is silent, or prints
+    to the standard output."""
+    check_model_file(path)
     nvidia = any(name in NVIDIA for name in names)
     with _hush() if nvidia else contextlib.nullcontext():
         if nvidia:

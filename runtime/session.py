@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from archspec.errors import ArchspecError, suggest
 from runtime.binding import Binding
-from runtime.model_file import check_model_file, shorten
+from runtime.model_file import shorten
 from runtime.providers import SHORT, Wish, create_session
 from runtime.settings import Settings
 from runtime.signature import check_fixed
@@ -43,7 +43,8 @@ class Session:
     `settings` are asked of ONNX Runtime; "default" leaves it alone, and without them those apply that `archspec tune`
     measured for this model on this device. `settings` and `settings_source` say what holds, and where it comes from.
     `fixed` gives free axes by name one extent for good, as in {"N": 1, "H": 224, "W": 224}, which spares ONNX Runtime
-    some work; the session takes no other then.
+    some work; the session takes no other then. `as_written` loads this very file, also where one lies beside it that
+    was optimized for this processor.
 
     Raises ArchspecError where the file is missing, malformed, or reads data outside its folder, and where what was
     measured for it is malformed.
@@ -57,14 +58,14 @@ class Session:
         threads: int | None = None,
         settings: Settings | Literal["default"] | None = None,
         fixed: Mapping[str, int] | None = None,
+        as_written: bool = False,
     ) -> None:
-        check_model_file(path)
         self.path = Path(path)
         self.fixed = dict(fixed or {})
         if self.fixed:
             check_fixed(path, self.fixed)
         choose = choose_settings(path, settings, threads, self.fixed)
-        wish = Wish(lambda provider: choose(provider).settings, self.fixed)
+        wish = Wish(lambda provider: choose(provider).settings, self.fixed, as_written)
         self._session, self.notice = create_session(path, providers, wish)
         self.providers: tuple[str, ...] = tuple(SHORT.get(name, name) for name in self._session.get_providers())
         chosen = choose(self.provider)

@@ -1,7 +1,7 @@
 """Weights in a safetensors file: written whole or not at all, read where they lie.
 
-The format (https://github.com/huggingface/safetensors#format): the length of a header as eight bytes; the header as JSON,
-with each tensor's type, shape and extent; and the tensors' bytes without gaps.
+The format (https://github.com/huggingface/safetensors#format): the length of a header as eight bytes; the header as
+JSON, with each tensor's type, shape and extent; and the tensors' bytes without gaps.
 """
 
 from __future__ import annotations
@@ -55,9 +55,10 @@ def save_weights(path: str | Path, state: Mapping[str, Any], metadata: Mapping[s
 def load_weights(path: str | Path) -> tuple[dict[str, Array], dict[str, str]]:
     """The arrays by name, in the file's order of names, and the header's strings.
 
-    The arrays are read-only views of the mapped file: their pages are read when they are used, and take no memory that
-    the system could not have back. Numbers keep their type, but bfloat16 becomes float32. The file may be replaced
-    while it is in use, as this program does it, but not cut off: the system then ends the process (SIGBUS).
+    The arrays are views of the mapped file: their pages are read when they are used, and take no memory that the system
+    could not have back. What is written to them stays in this process. Numbers keep their type, but bfloat16 becomes
+    float32. The file may be replaced while it is in use, as this program does it, but not cut off: the system then ends
+    the process (SIGBUS).
 
     Raises ArchspecError where the file is missing, cut off, of another kind, or holds infinite numbers or NaN.
     """
@@ -67,7 +68,7 @@ def load_weights(path: str | Path) -> tuple[dict[str, Array], dict[str, str]]:
             metadata = dict(sorted((file.metadata() or {}).items()))
             names = list(file.keys())
         with Path(path).open("rb") as opened:
-            data = mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ)
+            data = mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_COPY)
     except (SafetensorError, OSError, TypeError, ValueError) as error:
         raise ArchspecError(f"{path} is not a safetensors file of weights, or it is cut off: {error}") from error
     start = 8 + int.from_bytes(data[:8], "little")

@@ -36,9 +36,12 @@ def compare_form(
 
 
 def run_graph(graph: Graph, weights: Arrays, inputs: Arrays) -> Arrays:
+    return run_model(to_bytes(build_model(graph, weights)), inputs)
+
+
+def run_model(data: bytes, inputs: Arrays) -> Arrays:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
-    data = to_bytes(build_model(graph, weights))
     session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     names = [output.name for output in session.get_outputs()]
     return dict(zip(names, session.run(names, inputs), strict=True))

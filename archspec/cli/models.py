@@ -155,9 +155,11 @@ def bench(
     session = Session(model, providers=provider or None, threads=threads)
     rows = measure(session, batch, sizes=parse_sizes(size), seconds=seconds)
     if as_json:
-        print_json({"model": str(model), "provider": session.provider, "rows": [row.to_dict() for row in rows]})
+        settings = {"settings": session.settings.to_dict(), "settings_source": session.settings_source}
+        rows_ = [row.to_dict() for row in rows]
+        print_json({"model": str(model), "provider": session.provider, **settings, "rows": rows_})
     else:
-        print_bench(rows, session.provider)
+        print_bench(rows, session)
 
 
 def doctor(as_json: JsonOption = False) -> None:

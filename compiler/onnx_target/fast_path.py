@@ -2,8 +2,9 @@
 
 Its CPU provider keeps maps of two spatial axes in blocks of 16 channels (with AVX-512; 8 without) and has its fastest
 convolutions for those. A node that has no form in that layout takes its operands out of it, and what follows takes them
-back in: two copies, and nothing fused across. The rules are those of ONNX Runtime's layout transformer, versions 1.16
-to 1.31; tests hold them against the models that it optimized itself.
+back in: two copies, and nothing fused across. The rules are those of the layout transformer of ONNX Runtime 1.31; tests
+hold them against models that it optimized itself. They take it that extents which are equal here are known to be: where
+the runtime cannot prove it for dynamic sizes, a product may leave the layout too.
 """
 
 from __future__ import annotations
@@ -20,9 +21,11 @@ from archspec.ops import (
     Concat,
     Conv,
     ConvTranspose,
+    Gelu,
     GlobalAvgPool,
     GlobalMaxPool,
     HardSigmoid,
+    HardSwish,
     LeakyRelu,
     MaxPool,
     Mul,
@@ -30,6 +33,7 @@ from archspec.ops import (
     Relu,
     Relu6,
     Sigmoid,
+    Silu,
     Tanh,
     Upsample,
 )
@@ -43,8 +47,11 @@ ALIGNED = 4
 RANK = 2
 
 POOLS = MaxPool | AvgPool | GlobalAvgPool | GlobalMaxPool
-FOLLOWERS = Relu | Relu6 | LeakyRelu | Sigmoid | HardSigmoid | Tanh | BatchNorm | Upsample
+FOLLOWERS = Relu | Sigmoid | HardSigmoid | HardSwish | Tanh | Silu | Gelu | BatchNorm | Upsample
 """What stays in the layout of its operand."""
+
+PARTS = Relu6 | LeakyRelu
+"""What has a blocked form only as a part of the convolution before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,16 +92,22 @@ def _is_map(node: Node) -> bool:
 def _find_reason(graph: Graph, node: Node, blocked: set[str]) -> str | None:
     """Why a node's result is in plain layout; None where it is blocked."""
     if node.shape.rank != RANK:
-    XX
+        return f"its result has {node.shape.rank} spatial axes, and only maps of {RANK} are blocked"
     match node.op:
         case Conv() as op:
             return _check_conv(op, graph[node.inputs[0]].shape.channels)
         case AxisConv():
             return _check_input(graph[node.inputs[0]].shape.channels)
+        case AvgPool() as op if op.ceil:
+            return "avg_pool with ceil has no blocked form"
         case op if isinstance(op, POOLS):
             return _check_block(node)
+        case Gelu() as op if op.approximate == "tanh":
+            return "gelu by tanh has no blocked form"
         case op if isinstance(op, FOLLOWERS):
             return _find_plain(node, blocked)
+        case op if isinstance(op, PARTS):
+            return _find_plain(node, blocked) or _check_part(graph, node)
         case Add() | Mul():
             return _find_plain(node, blocked) or _find_smaller(graph, node)
         case Concat():
@@ -131,6 +144,12 @@ def _check_block(node: Node) -> str | None:
 
 def _find_plain(node: Node, blocked: set[str]) -> str | None:
     return next((f"{operand} is in plain layout" for operand in node.inputs if operand not in blocked), None)
+
+
+def _check_part(graph: Graph, node: Node) -> str | None:
+    before = graph[node.inputs[0]]
+    fused = isinstance(before.op, Conv) and graph.readers[before.id] == (node.id,)
+    return None if fused else f"{node.op.kind} has a blocked form only as the single reader of a convolution"
 
 
 def _find_smaller(graph: Graph, node: Node) -> str | None:

@@ -19,8 +19,9 @@ from compiler.onnx_target.built import OnnxModel
 from compiler.onnx_target.emitter import Emitter, Value
 from compiler.onnx_target.formats import FLOAT32, FORMATS
 from compiler.onnx_target.options import PLAIN, ExportOptions
-from compiler.onnx_target.pipeline import PASSES
+from compiler.onnx_target.pipeline import choose_passes
 from compiler.onnx_target.rules import RULES, OnnxRule
+from compiler.onnx_target.shapes import NamedShape, name_shapes
 from compiler.passes.base import Arrays, run_passes
 from compiler.passes.cast_weights import CastWeights
 from compiler.sizes import Accepted, accepted_sizes
@@ -53,7 +54,7 @@ def build_model(
     with ThreadPoolExecutor(1) as aside:
         digest = aside.submit(digest_weights, given)
         accepted = accepted_sizes(graph)
-        network, arrays, steps = run_passes((*PASSES[options.target], *casts), graph, given)
+        network, arrays, steps = run_passes((*choose_passes(options), *casts), graph, given)
         emit = Emitter(network, arrays, form.dtype)
         written = _emit(network, emit, accepted, RULES.extended(rules or {}), outside)
     head = onnx.helper.make_model(
@@ -91,7 +92,7 @@ def _emit(
     graph: Graph, emit: Emitter, accepted: Mapping[str, Accepted], table: Table[OnnxRule], outside: np.dtype[Any]
 ) -> onnx.GraphProto:
     """The graph, its inputs and outputs of the type `outside`, which may be another than that of its numbers."""
-    shapes = _named_shapes(graph, accepted)
+    shapes = name_shapes(graph, accepted)
     values: dict[str, Value] = {}
     for node in graph:
         emit.begin(node)
@@ -106,7 +107,15 @@ def _emit(
         given.add(_name_output(name, values[id], given, outside, emit))
     inputs = [_describe_value(name, outside, shapes[name]) for name in graph.inputs]
     outputs = [_describe_value(name, outside, shapes[id]) for name, id in graph.outputs.items()]
-    return onnx.helper.make_graph([node.to_proto() for node in emit.nodes], graph.name, inputs, outputs)
+    outer = {*graph.inputs, *graph.outputs}
+    inner = {value.name: shapes[id] for id, value in values.items() if value.name not in outer}
+    return onnx.helper.make_graph(
+        [node.to_proto() for node in emit.nodes],
+        graph.name,
+        inputs,
+        outputs,
+        value_info=[_describe_value(name, emit.float_type, shape) for name, shape in inner.items()],
+    )
 
 
 def _name_output(name: str, value: Value, given: set[Value], outside: np.dtype[Any], emit: Emitter) -> Value:
@@ -121,19 +130,5 @@ def _name_output(name: str, value: Value, given: set[Value], outside: np.dtype[A
     return value
 
 
-def _describe_value(name: str, dtype: np.dtype[Any], shape: list[int | str]) -> onnx.ValueInfoProto:
+def _describe_value(name: str, dtype: np.dtype[Any], shape: NamedShape) -> onnx.ValueInfoProto:
     return onnx.helper.make_tensor_value_info(name, onnx.helper.np_dtype_to_tensor_dtype(dtype), shape)
-
-
-def _named_shapes(graph: Graph, accepted: Mapping[str, Accepted]) -> dict[str, list[int | str]]:
-    """Shapes with a batch axis; an extent that follows a dynamic size is that size's letter, or a name of its own."""
-    rules = {name: rule for name, rule in accepted.items() if rule.dynamic}
-    named: dict[str, list[int | str]] = {node.id: ["batch", *node.shape] for node in graph}
-    for letter, rule in rules.items():
-        larger = rule.value + rule.step
-        for id, shape in graph.infer({letter: larger}).items():
-            for axis, (now, then) in enumerate(zip(graph[id].shape, shape, strict=True)):
-                if now != then:
-                    same = (now, then) == (rule.value, larger)
-                    named[id][axis + 1] = letter if same else f"{id}.{axis}"
-    return named

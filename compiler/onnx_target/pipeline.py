@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
-
-from compiler.onnx_target.options import Target
+from compiler.onnx_target.options import ExportOptions
 from compiler.passes.base import Pass
 from compiler.passes.drop_identities import DropIdentities
 from compiler.passes.drop_unused import DropUnused
@@ -32,7 +29,9 @@ EXACT: tuple[Pass, ...] = (
     MergeAffine(),  # before the fold forward, which then meets one operation and not several
     FoldAffineForward(),
 )
-"""Rewrites that compute the same with less, whatever runs them. In this order each needs to run only once."""
+"""Rewrites that compute the same with less, whatever runs them. In this order one run finds nearly all there is: what a
+later pass makes possible for an earlier one, as a rectifier behind another once the scale between them has moved, is
+not looked for again."""
 
 FOR_CPU: tuple[Pass, ...] = (
     *EXACT,
@@ -41,6 +40,9 @@ FOR_CPU: tuple[Pass, ...] = (
     FillChannels(),  # leaves layers of 12 channels with 16
     SplitKernels(),
 )
-"""And the forms that a measurement supports on ONNX Runtime's CPU provider."""
+"""And the forms that a measurement supports on ONNX Runtime's CPU provider, in single precision."""
 
-PASSES: Mapping[Target, tuple[Pass, ...]] = MappingProxyType({"any": EXACT, "cpu": FOR_CPU, "tensorrt": EXACT})
+
+def choose_passes(options: ExportOptions) -> tuple[Pass, ...]:
+    """The passes for a runtime. Integers have other kernels, without blocks of channels: no form was measured there."""
+    return FOR_CPU if (options.target, options.precision) == ("cpu", "fp32") else EXACT

@@ -25,10 +25,15 @@ LAYERS: Mapping[Recipe, frozenset[str]] = MappingProxyType(
 """What multiplies by weights. A transposed convolution has no kernel in integers on CPUs, and stays float; a BatchNorm
 that no layer could take has none either, and becomes a convolution of each channel alone with one weight."""
 
+ROUNDED_BY_RUNTIME = frozenset({"Conv", "ConvTranspose", "Gemm"})
+"""What ONNX Runtime, since 1.20, rounds by a rule of its own where it stands in float between two integers."""
+
 SHAPES = frozenset({"MaxPool", "Resize", "Flatten", "Reshape"})
 """What only moves numbers: its result has its input's scale."""
 
-FOLLOWERS = SHAPES | {"Add", "Mul", "Concat", "AveragePool", "GlobalAveragePool", "Sigmoid", "LeakyRelu"}
+MERGES = frozenset({"Add", "Mul", "Concat"})
+
+FOLLOWERS = SHAPES | MERGES | {"AveragePool", "GlobalAveragePool", "Sigmoid", "LeakyRelu"}
 """What has a kernel in integers on CPUs, and takes it where its operands are integers anyway."""
 
 
@@ -116,22 +121,23 @@ class _Wiring:
         return value
 
     def follows(self, node: onnx.NodeProto, values: set[str]) -> bool:
-        """Whether an operation takes integers: all its operands are, or its result and some of them. What it gives to
-        the world outside stays float."""
+        """Whether an operation takes integers: all its operands are, or, of what merges several, some and the result.
+        What it gives to the world outside stays float."""
         operands = self.operands(node)
         stored = any(name and name not in self.readers for name in node.input)
         if node.op_type not in FOLLOWERS or node.output[0] in self.outputs or (stored and node.op_type not in SHAPES):
             return False
         if node.op_type == "Resize" and _attribute(node, "mode") != b"nearest":
             return False
-        return values.issuperset(operands) or (self.settle(node) in values and not values.isdisjoint(operands))
+        between = self.settle(node) in values and not values.isdisjoint(operands)
+        return values.issuperset(operands) or (node.op_type in MERGES and between)
 
     def operands(self, node: onnx.NodeProto) -> list[str]:
         """The values that a node reads: no stored tensors."""
         return [name for name in node.input if name in self.readers]
 
     def _cuts_at_zero(self, node: onnx.NodeProto) -> bool:
-        if node.op_type == "Clip":
+        if node.op_type == "Clip" and len(node.input) > 1:
             low = self.tensors.get(node.input[1])
             return low is not None and float(np.asarray(low)) == 0
         return bool(node.op_type == "Relu")
@@ -153,7 +159,7 @@ class _Writer:
     """Writes a model's nodes anew, with those between integers and floats, and collects what they store."""
 
     def __init__(self, model: OnnxModel, scheme: Scheme, plan: Plan) -> None:
-        self.model, self.scheme = model, scheme
+        self.model, self.scheme, self.wiring = model, scheme, _Wiring(model)
         self.layers = frozenset(plan.layers)
         self.steps: dict[str, Step] = {value: scheme.step(plan.same.get(value, value)) for value in plan.values}
         self.outputs = frozenset(value.name for value in model.head.graph.output)
@@ -180,6 +186,8 @@ class _Writer:
                 self._become_convolution(copy)
             yield from self._store_layer(copy)
         copy.input[:] = [self._read(name) for name in copy.input]
+        if node.op_type in ROUNDED_BY_RUNTIME and node.name not in self.layers:
+            yield from self._shield(node, copy)
         result = node.output[0]
         if result not in self.steps:
             yield copy
@@ -187,6 +195,18 @@ class _Writer:
         copy.output[0] = f"{result}.float" if result in self.outputs else result
         yield copy
         yield from self._round_value(copy.output[0], result)
+
+    def _shield(self, node: onnx.NodeProto, copy: onnx.NodeProto) -> Iterator[onnx.NodeProto]:
+        """Keep ONNX Runtime from rounding a float layer's weights: with a clip behind its dequantized input, which
+        changes no number, it sees no integers there."""
+        if node.input[0] in self.steps and self.wiring.settle(node) in self.steps:
+            ends = (
+                self._store(f"{node.name}.{name}", end)
+                for name, end in zip(("lowest", "highest"), self.steps[node.input[0]].ends, strict=True)
+            )
+            shielded = f"{node.name}.shielded"
+            yield onnx.helper.make_node("Clip", [copy.input[0], *ends], [shielded], name=shielded)
+            copy.input[0] = shielded
 
     def _read(self, value: str) -> str:
         """The name under which a value is read: an output of the model is itself what was dequantized."""

@@ -10,6 +10,8 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from compiler.onnx_target.options import Target
+
 Recipe: TypeAlias = Literal["u8s8", "s8s8"]
 Range: TypeAlias = tuple[float, float]
 
@@ -59,6 +61,12 @@ class Step:
     scale: np.float32
     zero_point: np.uint8 | np.int8
 
+    @property
+    def ends(self) -> tuple[np.float32, np.float32]:
+        """The lowest and the highest number that has an integer."""
+        limits, zero = np.iinfo(self.zero_point.dtype), int(self.zero_point)
+        return np.float32(limits.min - zero) * self.scale, np.float32(limits.max - zero) * self.scale
+
     def round(self, numbers: NDArray[Any]) -> NDArray[Any]:
         """As QuantizeLinear does: halves to even, and what is beyond the ends at the ends."""
         limits = np.iinfo(self.zero_point.dtype)
@@ -100,5 +108,5 @@ def _scale(width: float) -> np.float32:
     return np.float32(max(width, TINIEST))
 
 
-RECIPES: Mapping[str, Recipe] = MappingProxyType({"any": "u8s8", "cpu": "u8s8", "tensorrt": "s8s8"})
+RECIPES: Mapping[Target, Recipe] = MappingProxyType({"any": "u8s8", "cpu": "u8s8", "tensorrt": "s8s8"})
 """The recipe of each target that an export can be for."""

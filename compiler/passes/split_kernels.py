@@ -96,5 +96,5 @@ def _stack_rows(kernel: Array) -> LazyArray:
 
 def _sum_rows(out: int, dtype: np.dtype[Any]) -> NDArray[Any]:
     """(out, rows · out, rows, 1): result o is the sum of channel o of each row's results, taken from that row."""
-    ones = np.einsum("oc,rs->orcs", np.eye(out, dtype=dtype), np.eye(TAPS, dtype=dtype))
+    ones: NDArray[Any] = np.einsum("oc,rs->orcs", np.eye(out, dtype=dtype), np.eye(TAPS, dtype=dtype))
     return ones.reshape(out, TAPS * out, TAPS, 1)

@@ -64,11 +64,6 @@ class ModelInside:
         self._shared = {name: _share(array) for name, array in self.weights.items()}
         self._places = {name: place for place, node in enumerate(self._runnable.graph.node) for name in node.output}
 
-    @property
-    def is_half(self) -> bool:
-        """Whether it computes in half precision, of 16 bits."""
-        return self.dtype != "float32"
-
     def read(self, names: Sequence[str], feed: Mapping[str, Array], *, optimized: bool = True) -> dict[str, Array]:
         """Values by name, on ONNX Runtime's CPU provider, for float32 inputs; nodes behind the last are not run.
 

@@ -65,7 +65,7 @@ def _check_runs(inside: ModelInside, facts: ModelFacts, choice: Choice) -> Itera
     limits = choice.limits(facts.computes_in)
     with open_runnable(inside) as path:
         try:
-            session = Session(path, providers=("cpu",), settings="default")
+            session = Session(path, providers=("cpu",), settings="default", as_written=True)
         except ArchspecError as error:
             yield Check("runs", "failed", str(error))
             return
@@ -78,13 +78,13 @@ def _check_runs(inside: ModelInside, facts: ModelFacts, choice: Choice) -> Itera
 
 
 def _choose_inputs(session: Session, witness: Witness, choice: Choice) -> Iterator[dict[str, Array]]:
-    """Inputs of each chosen batch and size, no shape twice; the file's own size where that is cheap."""
-    seen = set()
+    """Inputs of each chosen batch and size, no shape twice; its own size where that is cheap, or all it takes."""
+    seen: set[tuple[tuple[int, ...], ...]] = set()
     for batch, sizes in choice.cases or [*choose_small(_accepted(session)), (1, {})]:
         feed = make_inputs(session, batch, sizes, choice.seed)
         shapes = tuple(array.shape for array in feed.values())
         cheap = bool(sizes) or witness.count_macs(feed) <= PROOF_BUDGET
-        if shapes not in seen and (choice.cases or cheap):
+        if shapes not in seen and (choice.cases or cheap or not seen):
             seen.add(shapes)
             yield feed
 

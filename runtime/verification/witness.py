@@ -49,6 +49,8 @@ class Witness:
             self.doubts = f"its weights are {stored:,} bytes"
         elif inside.dtype == "bfloat16":
             self.doubts = "it computes in bfloat16"
+        elif "GlobalMaxPool" in {node.op_type for node in inside.model.graph.node} and _has_other_ranks(inside.model):
+            self.doubts = "onnx.reference pools over two axes alone"
 
     def run(self, feed: Mapping[str, Array]) -> tuple[str, dict[str, Array]]:
         """The name of the witness and its outputs. Raises ArchspecError where it fails."""
@@ -59,7 +61,7 @@ class Witness:
                 return REFERENCE, dict(zip(self.inside.outputs, found, strict=True))
             except Exception as error:  # of whatever kind an operation of numpy raises
                 self.doubts = f"{type(error).__name__} in onnx.reference"
-        wide = {name: array.astype(np.float32) if self.inside.is_half else array for name, array in feed.items()}
+        wide = {name: array.astype(np.float32) if array.dtype == np.float16 else array for name, array in feed.items()}
         who = f"{PLAIN} ({self.doubts})" if self.doubts else PLAIN
         return who, self.inside.read(self.inside.outputs, wide, optimized=False)
 
@@ -96,6 +98,11 @@ class Witness:
         if any(node.op_type in FROM_19 for node in model.graph.node):
             model = version_converter.convert_version(model, CONVERTED)
         return ReferenceEvaluator(model)
+
+
+def _has_other_ranks(model: onnx.ModelProto) -> bool:
+    """Whether an input has another number of axes than a batch of images has."""
+    return any(len(item.type.tensor_type.shape.dim) != 4 for item in model.graph.input)
 
 
 def find_votes(model: onnx.ModelProto) -> set[str]:

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from archspec.api import elaborate, load, to_onnx, to_torch
 from archspec.cli import app
-from runtime.run_folder import save_weights
+from runtime.weights_file import save_weights
 from tests.commands import archspec, refuse
 
 

@@ -28,7 +28,8 @@ def draw(seed: int, height: int = 8) -> Any:
 @pytest.mark.parametrize("fixed", [{}, {"N": 2, "H": 8, "W": 5}])
 def test_a_binding_runs_on_what_was_put_there(model: Path, fixed: dict[str, int]) -> None:
     session = Session(model, providers=("cpu",), fixed=fixed)
-    binding = session.bind(draw(0))
+    given = draw(0)
+    binding = session.bind(given)
     first = binding.fetch()
     assert np.array_equal(first["y"], session.run(draw(0))["y"])
     binding.update({"x": draw(1)})
@@ -36,6 +37,7 @@ def test_a_binding_runs_on_what_was_put_there(model: Path, fixed: dict[str, int]
     binding.run()
     assert np.array_equal(binding.fetch()["y"], 2 * draw(1))
     assert np.array_equal(first["y"], 2 * draw(0))  # what was fetched is the caller's own
+    assert np.array_equal(given, draw(0))  # and so is what was given
 
 
 def test_other_shapes_are_bound_again(model: Path) -> None:

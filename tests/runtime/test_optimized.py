@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -152,11 +153,11 @@ def reach_outside(beside: Path) -> None:
 
 
 @pytest.mark.parametrize("spoil", [cut_off, lose_data, cut_off_data, break_nodes, reach_outside])
-def test_a_spoilt_file_is_passed_over(model: Path, spoil: object) -> None:
+def test_a_spoilt_file_is_passed_over(model: Path, spoil: Callable[[Path], None]) -> None:
     expected, _ = run(model)
     beside = find_optimized(model)
     assert beside is not None
-    spoil(beside)  # type: ignore[operator]
+    spoil(beside)
     found, quick = run(model)
     assert not quick
     assert np.abs(found["output"] - expected["output"]).max() < 1e-5 * np.abs(expected["output"]).max()
@@ -170,6 +171,13 @@ def test_a_spoilt_file_is_passed_over(model: Path, spoil: object) -> None:
 def test_other_graphs_than_the_runtimes_own_are_made_anew(model: Path, options: dict[str, object]) -> None:
     assert run(model, threads=1)[1]
     assert not run(model, **options)[1]
+
+
+def test_a_name_that_leaves_no_room_has_none(model: Path) -> None:
+    long = model.rename(model.with_name("m" * 228 + ".onnx"))
+    assert not run(long)[1]
+    with pytest.raises(ArchspecError, match=r"cannot write .*File name too long"):
+        write_optimized(long)
 
 
 def test_a_model_of_anothers_is_refused(tmp_path: Path) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from archspec.cli.tables.common import console, in_short, new_table
+from compiler.analysis.cost import measure_cost
 
 if TYPE_CHECKING:
-    from compiler.passes.base import Note
     from runtime.export import Export
     from runtime.quantize import Quantization
 
@@ -18,6 +18,8 @@ SHOWN = 3
 
 ID = re.compile(r"\b(?:\w+\.)+([a-z_]*[a-z])(?:_\d+)?\b|\b([a-z_]*[a-z])_\d+\b")
 """A node's id, and its last part without its number."""
+
+NUMBER = re.compile(r"\d+")
 
 
 def print_export(export: Export, accepted: Mapping[str, str], *, trained: bool) -> None:
@@ -48,7 +50,7 @@ def _print_quantization(found: Quantization) -> None:
     loss = found.loss
     noise = "" if loss.sqnr_db is None else f"; signal to noise {loss.sqnr_db:.1f} dB"
     print(f"  {found.recipe}, ranges by {found.method} from {found.images} images of {found.data}")
-    change = f"{loss.before:.4f} → {loss.after:.4f} ({-loss.drop:+.2%})"
+    change = f"{loss.before:.4f} → {loss.after:.4f} ({0.0 - loss.drop:+.2%})"
     print(f"  {loss.metric.replace('_', ' ')} on {loss.images} images: {change}{noise}")
     print(f"  {found.layers} layers in int8" + (f", in float: {', '.join(found.kept)}" if found.kept else ""))
     if found.errors:
@@ -60,37 +62,48 @@ def _print_quantization(found: Quantization) -> None:
 
 def print_explanation(export: Export) -> None:
     """What each pass did and had to leave, and the nodes off the fast path; alike ones together."""
-    explained = export.explain()
+    from compiler.onnx_target.fast_path import find_slow_nodes
+
     out = console()
     for step in export.model.steps:
         if step.done or step.left:
             out.print(f"\n{step.name}", style="bold")
             out.print(f"  {step.rule}", style="dim")
-            _print_notes("", step.done)
-            _print_notes("left: ", step.left)
+            for line in _fold((note.text, note.node) for note in step.done):
+                out.print(f"  {line}")
+            for line in _fold((f"left: {note.text}", note.node) for note in step.left):
+                out.print(f"  {line}")
     idle = [step.name for step in export.model.steps if not step.done and not step.left]
     if idle:
         out.print(f"\nnothing to do for: {', '.join(idle)}")
-    slow = explained["slow"]
+    slow = find_slow_nodes(export.model.graph)
     if not slow:
         out.print("\nall of it stays on the fast path of ONNX Runtime's CPU provider")
         return
     out.print("\noff the fast path of ONNX Runtime's CPU provider", style="bold")
-    table = new_table("node", "operation", "MACs")
-    table.add_column("why")
-    for node in slow:
-        table.add_row(node["node"], node["kind"], in_short(node["macs"]), node["reason"])
-    out.print(table)
-
-
-def _print_notes(before: str, notes: Iterable[Note]) -> None:
-    """A line for each kind of note, with the nodes of which it is said; those of repeated blocks differ in numbers."""
-    kinds: dict[str, list[str]] = {}
-    for note in notes:
-        kinds.setdefault(ID.sub(lambda found: found[1] or found[2], note.text), []).append(
-            re.sub(r"\d+", "*", note.node)
+    for line in _fold((f"{node.kind}: {node.reason}", node.node) for node in slow):
+        out.print(f"  {line}")
+    macs = sum(node.macs for node in slow)
+    if macs:
+        out.print(
+            f"  together {in_short(macs)} of {in_short(measure_cost(export.model.graph).macs['conv-linear'])} MACs"
         )
-    for text, nodes in kinds.items():
-        names = list(dict.fromkeys(nodes))
+
+
+def _fold(notes: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """A line for all notes that differ in numbers alone, as those of repeated blocks do: how many, what is said, and of
+    which nodes."""
+    kinds: dict[str, list[tuple[str, str]]] = {}
+    for text, node in notes:
+        short = ID.sub(lambda found: found[1] or found[2], text)
+        kinds.setdefault(NUMBER.sub("*", short), []).append((short, NUMBER.sub("*", node)))
+    for kind, found in kinds.items():
+        spans = zip(*(map(int, NUMBER.findall(text)) for text, _ in found), strict=True)
+        said = kind.replace("*", "{}").format(*(_span(min(span), max(span)) for span in spans))
+        names = list(dict.fromkeys(name for _, name in found))
         more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-        console().print(f"  {len(nodes)} × {before}{text}: {', '.join(names[:SHOWN])}{more}")
+        yield f"{len(found)} × {said}: {', '.join(names[:SHOWN])}{more}"
+
+
+def _span(least: int, most: int) -> str:
+    return f"{least}" if least == most else f"{least}…{most}"

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from runtime.evaluate import Evaluation
     from runtime.monte_carlo import MonteCarlo
     from runtime.predict import RawOutputs
+    from runtime.session import Session
     from runtime.tasks.answers import ClassMap, Pose, Prediction
 
 
@@ -70,14 +71,15 @@ def print_outputs(results: Sequence[RawOutputs], provider: str, kept: Path | Non
     )
 
 
-def print_bench(rows: Sequence[Row], provider: str) -> None:
+def print_bench(rows: Sequence[Row], session: Session) -> None:
     table = new_table("batch", "p50 ms", "p90 ms", "p99 ms", "mean ms", "images/s", "runs")
     for row in rows:
         times = (f"{value:.3f}" for value in (row.p50_ms, row.p90_ms, row.p99_ms, row.mean_ms))
         table.add_row(str(row.batch), *times, f"{row.images_per_second:,.0f}", f"{row.runs:,}")
     out = console()
     out.print(table)
-    out.print(f"ran on {provider}; a run is one call, with its copies to and from the device", style="dim")
+    out.print(f"ran on {session.provider}; a run is one call, with its copies to and from the device", style="dim")
+    out.print(f"settings: {session.settings} ({session.settings_source})", style="dim")
 
 
 def print_evaluation(found: Evaluation, folder: Path) -> None:

@@ -22,6 +22,7 @@ from compiler.onnx_target.options import ExportOptions
 from compiler.onnx_target.quantize import plan_quantization, quantize_model
 from compiler.onnx_target.scheme import Scheme
 from compiler.onnx_target.write import write_model
+from runtime.optimized import write_optimized
 from runtime.verification.checks import Verification
 from runtime.verification.inside import ModelInside
 from tests.lowering import graph_of, stir
@@ -96,6 +97,12 @@ def test_a_large_network_has_another_witness(tmp_path: Path, monkeypatch: pytest
     found = verify_model(export(tmp_path, *make()))
     assert found.passed
     assert "ONNX Runtime without its optimizations agrees" in found.checks[2].text
+
+
+def test_a_network_that_is_never_cheap_runs_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("runtime.verification.verify.PROOF_BUDGET", 10)
+    found = verify_model(export(tmp_path, *make("residual_mlp")))
+    assert [check.name for check in found.checks] == ["file", "numbers", "x 1 × 100"]
 
 
 def test_one_wrong_weight_is_found_and_placed(tmp_path: Path) -> None:
@@ -250,6 +257,15 @@ def test_a_range_that_cuts_off_most_is_found(tmp_path: Path) -> None:
     assert found.bisection is not None
     assert found.bisection.first is not None
     assert graph[found.bisection.first.computes[0]].inputs == ("image",)
+
+
+def test_the_file_itself_is_verified_and_not_its_optimized_form(tmp_path: Path) -> None:
+    graph, module = make()
+    path = export(tmp_path, graph, module)
+    write_optimized(path)
+    assert verify_model(path, (graph, module.state_dict())).passed
+    spoil(path)
+    assert statuses(verify_model(path, (graph, module.state_dict())))["torch"] == "failed"
 
 
 def test_an_ensemble_is_not_held_against_one_network(tmp_path: Path) -> None:
