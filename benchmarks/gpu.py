@@ -173,7 +173,7 @@ def make_reference(name: str, weights: str, images: str, path: str) -> None:
 def tune_file(path: str, batch: int | str, device: str, side: int | str, seconds: float | str) -> dict[str, Any]:
     from runtime.signature import read_signature
     from runtime.sizes import read_sizes
-    from runtime.tune import tune
+    from runtime.tuning.tune import tune
 
     sizes = dict.fromkeys(read_sizes(read_signature(path).metadata), int(side))
     return tune(path, batch=int(batch), sizes=sizes, provider=device, seconds=float(seconds)).to_dict()

@@ -51,6 +51,7 @@ class Candidate:
 CANDIDATES: Mapping[str, Candidate] = {
     "archspec": Candidate("onnxruntime", "archspec"),
     "archspec for cpu": Candidate("onnxruntime", "archspec for cpu"),
+    "archspec, free sizes": Candidate("onnxruntime free", "archspec"),
     "archspec tuned": Candidate("session", "archspec for cpu"),
     "dynamo": Candidate("onnxruntime", "dynamo"),
     "dynamo, slim": Candidate("onnxruntime", "dynamo, slim"),
@@ -165,7 +166,7 @@ def make_file(name: str, side: str, exporter: str, weights: str, path: str) -> N
 
 def tune_file(path: str, batch: str, side: str, seconds: str) -> dict[str, Any]:
     """Settings for this file at this shape, kept beside it as `archspec tune` does."""
-    from runtime.tune import tune
+    from runtime.tuning.tune import tune
 
     sizes = dict.fromkeys(("H", "W"), int(side))
     return tune(path, batch=int(batch), sizes=sizes, provider="cpu", seconds=float(seconds)).settings.to_dict()

@@ -23,14 +23,30 @@ Call = Callable[[], Sequence[Array]]
 
 
 def open_onnxruntime(path: str, images: Array, threads: int) -> Call:
-    """Any exporter's file under the same settings: ONNX Runtime's own, but for the number of threads."""
+    """Any exporter's file under the same settings: ONNX Runtime's own, but for the number of threads, and for axes that
+    are free in the file, which are fixed at this shape."""
+    return _open_onnxruntime(path, images, threads, fixed=True)
+
+
+def open_free(path: str, images: Array, threads: int) -> Call:
+    """The same without fixing what is free."""
+    return _open_onnxruntime(path, images, threads, fixed=False)
+
+
+def _open_onnxruntime(path: str, images: Array, threads: int, *, fixed: bool) -> Call:
     import onnxruntime as ort
 
+    from runtime.signature import read_signature
+
+    ((name, extents),) = read_signature(Path(path)).inputs.items()
     options = ort.SessionOptions()
     options.log_severity_level = 3
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    for axis, extent in zip(extents, images.shape, strict=True):
+        if fixed and isinstance(axis, str):
+            options.add_free_dimension_override_by_name(axis, extent)
     session = ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    feed = {session.get_inputs()[0].name: images}
+    feed = {name: images}
     return lambda: session.run(None, feed)
 
 
@@ -109,13 +125,19 @@ def _open_torch(source: str, images: Array, threads: int, *, frozen: bool | None
 
 RUNTIMES: dict[str, Callable[[str, Array, int], Call]] = {
     "onnxruntime": open_onnxruntime,
+    "onnxruntime free": open_free,
     "session": open_session,
     "openvino": open_openvino,
     "eager": open_eager,
     "compile": open_compiled,
     "compile frozen": open_frozen,
 }
-HEAVY = {"onnxruntime": "onnxruntime", "session": "runtime.session", "openvino": "openvino"}
+HEAVY = {
+    "onnxruntime": "onnxruntime",
+    "onnxruntime free": "onnxruntime",
+    "session": "runtime.session",
+    "openvino": "openvino",
+}
 """What each imports before the clock of opening starts; torch where nothing is said."""
 
 

@@ -1,5 +1,8 @@
-"""The wire format of protocol buffers, as far as weights are passed over or streamed: a message is a sequence of fields,
-each a key, perhaps a length, and its content (https://protobuf.dev/programming-guides/encoding/)."""
+"""The wire format of protocol buffers, as far as weights are passed over or streamed.
+
+A message is a sequence of fields, each a key, perhaps a length, and its content
+(https://protobuf.dev/programming-guides/encoding/).
+"""
 
 from __future__ import annotations
 

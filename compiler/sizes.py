@@ -88,22 +88,28 @@ def fits(graph: Graph, sizes: Mapping[str, int], *, keep_weights: bool = True, k
     )
 
 
-def sample_sizes(graph: Graph, accepted: Mapping[str, Accepted]) -> tuple[list[dict[str, int]], bool]:
-    """Accepted sizes at which extents that are equal are so at all of them, and whether that is so: the graph's own,
-    each size a period further by itself, and one period of all at once. Without the last, only what differs is known.
+def sample_shapes(
+    graph: Graph, accepted: Mapping[str, Accepted]
+) -> tuple[list[dict[str, int]], list[dict[str, Shape]], bool]:
+    """The shapes of all nodes at some of the accepted sizes, with these, and whether what is equal at them is so at all
+    sizes: at the graph's own, with each size a period further by itself, and in one period of all at once.
 
-    Extents grow by the same steps with each period, so one period of sizes tells of all.
+    Extents grow by the same steps with each period, so one period of sizes tells of all. It is left out, and it is
+    known of what differs alone that it does, where that is too much to look at or sizes only fit one by one.
     """
     rules = {name: rule for name, rule in accepted.items() if rule.dynamic}
     period = _period(graph) if rules else 0
-    alone = [{}, *({name: rule.value + period} for name, rule in rules.items())]
-    if period * _effort(graph) > MAX_EFFORT:
-        return alone, False
     turns = max((period // rule.step for rule in rules.values()), default=0)
+    alone = [{}, *({name: rule.value + period} for name, rule in rules.items())]
     together = [{name: rule.value + turn * rule.step for name, rule in rules.items()} for turn in range(1, turns + 1)]
     known: Inferred = {}
-    whole = all(fits(graph, sizes, known=known) for sizes in together)  # sizes may fit one by one, and not all at once
-    return (alone + together, True) if whole else (alone, False)
+    shapes = [graph.infer(sizes, known) for sizes in alone]
+    if period * _effort(graph) > MAX_EFFORT:
+        return alone, shapes, False
+    try:
+        return alone + together, shapes + [graph.infer(sizes, known) for sizes in together], True
+    except OpError:
+        return alone, shapes, False
 
 
 def drop_idle_pads(graph: Graph) -> Graph:

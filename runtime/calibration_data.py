@@ -26,11 +26,13 @@ MOST_IMAGES = 1000
 
 @dataclass(frozen=True, eq=False)
 class HeldOut:
-    """Images that gave no ranges, (N, C, *extents), and the labels and the task by which their answers are judged."""
+    """Images that gave no ranges, (N, C, *extents), and the labels and the task by which their answers are judged;
+    `names` is how many classes or joints there are."""
 
     images: Floats
     labels: npt.NDArray[np.generic]
     task: str
+    names: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +95,7 @@ def _open_dataset(name: str, metadata: Mapping[str, str]) -> CalibrationData:
         shape=images.shape[1:],
         numbers=_spread(len(images)),
         read=lambda numbers: images[list(numbers)],
-        held_out=HeldOut(dataset.test.images, dataset.test.labels, dataset.task),
+        held_out=HeldOut(dataset.test.images, dataset.test.labels, dataset.task, len(dataset.classes)),
     )
 
 

@@ -17,9 +17,10 @@ from runtime.extras import extra
 
 with extra("run"):
     from compiler.onnx_target.built import OnnxModel
+    from compiler.onnx_target.identity import identify
     from compiler.onnx_target.model import build_model
     from compiler.onnx_target.options import PLAIN, ExportOptions
-    from compiler.onnx_target.write import write_model
+    from compiler.onnx_target.write import remove_older_data, write_model
 
 if TYPE_CHECKING:
     from runtime.proof import Proof
@@ -116,6 +117,7 @@ def export(
         if verify and calibration is None:
             proof = _prove(temporary, graph, weights, torch_rules)
         names = sorted((item.name for item in temporary.parent.iterdir()), key=lambda name: name != temporary.name)
+    remove_older_data(Path(path), identify(model))
     files = tuple(Path(path).with_name(name) for name in names)
     return Export(files, model, proof, quantization, _optimize(path) if optimized else None)
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from archspec.errors import ArchspecError
 from compiler.onnx_target.built import OnnxModel
 from runtime.calibrate import choose_batch, create_cpu_session
 from runtime.calibration_data import CalibrationData
@@ -124,9 +125,15 @@ def _open(model: OnnxModel) -> Callable[[Array], Array]:
 
 
 def _find_task(model: OnnxModel, data: CalibrationData, output: tuple[int, ...]) -> tuple[Task, Grid]:
-    """The task of the data or of the model, and where its answers lie; else the largest channel is the answer."""
+    """The task of the data or of the model, and where its answers lie; else the largest channel is the answer.
+
+    Raises ArchspecError where the output cannot answer the task, or not the data's question.
+    """
     name = data.held_out.task if data.held_out else model.metadata.get(TASK)
     if name is None:
         return TASKS["labels" if len(output) == 1 else "maps"], NOWHERE
     task = find_task(name)
+    if data.held_out and task.count_channels(output) != data.held_out.names:
+        found, asked = f"{task.count_channels(output)} {task.given}", f"{data.held_out.names} {task.names}"
+        raise ArchspecError(f"{model.graph.name} gives {found}; {data.name} has {asked}")
     return task, task.place(data.shape, output, read_stride(model.metadata, model.graph.name))

@@ -18,7 +18,7 @@ from runtime.providers import SHORT, Wish, create_session
 from runtime.settings import Settings
 from runtime.signature import check_fixed
 from runtime.sizes import read_sizes
-from runtime.tuning_file import choose_settings
+from runtime.tuning.store import choose_settings
 
 Array = npt.NDArray[Any]
 Extents = tuple[int | str, ...]

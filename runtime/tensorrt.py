@@ -9,7 +9,7 @@ from pathlib import Path
 
 from runtime.signature import Signature, read_signature
 from runtime.sizes import Size, read_sizes
-from runtime.tuning_file import identify_model
+from runtime.tuning.store import identify_model
 
 PRECISION = "archspec.precision"
 SWITCHES = {"fp16": "trt_fp16_enable", "bf16": "trt_bf16_enable", "int8": "trt_int8_enable"}

@@ -28,7 +28,7 @@ def tune(
     them: what was slower, or changes the outputs, stays out."""
     from archspec.cli.progress import follow_steps
     from archspec.cli.tables.tune import print_tuning
-    from runtime.tune import tune as measure
+    from runtime.tuning.tune import tune as measure
 
     with follow_steps("tuning") as follow:
         found = measure(

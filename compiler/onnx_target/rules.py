@@ -244,7 +244,8 @@ def max_pool(op: MaxPool, emit: Emitter, x: Value) -> Value:
 
 @rule(AvgPool)
 def avg_pool(op: AvgPool, emit: Emitter, x: Value) -> Value:
-    return emit.op("AveragePool", [x], **_pool(op, emit), count_include_pad=1)
+    # Without a padding it says nothing; but ONNX Runtime before 1.25 then divides by positions that `ceil` adds.
+    return emit.op("AveragePool", [x], **_pool(op, emit), count_include_pad=int(op.padding > 0))
 
 
 @rule(Upsample)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TypeAlias
 
-from compiler.graph import Graph, Inferred
-from compiler.sizes import Accepted, sample_sizes
+from compiler.graph import Graph
+from compiler.sizes import Accepted, sample_shapes
 
 NamedShape: TypeAlias = list[int | str]
 """The batch, "batch", and then channels and spatial extents."""
@@ -19,9 +19,7 @@ def name_shapes(graph: Graph, accepted: Mapping[str, Accepted]) -> dict[str, Nam
     A runtime fuses a residual addition, and shares memory, where names are equal. So they are equal only where extents
     are so at all accepted sizes; where too many of these must be looked at, each extent has a name of its own.
     """
-    samples, exact = sample_sizes(graph, accepted)
-    known: Inferred = {}
-    shapes = [graph.infer(sizes, known) for sizes in samples]
+    samples, shapes, exact = sample_shapes(graph, accepted)
     names: dict[object, str] = {}
     for name, rule in accepted.items():
         if rule.dynamic:

@@ -15,7 +15,7 @@ from benchmarks import gpu, gpu_runners
 from benchmarks.gpu import MODES, Cell
 from runtime.session import Session
 from runtime.settings import Settings
-from runtime.tuning_file import Entry, identify, keep_entries
+from runtime.tuning.store import Entry, identify, keep_entries
 from tests.runtime.models import build_linear, save
 
 ROOT = Path(__file__).parents[2]

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from runtime.tuning_file import read_entries
+from runtime.tuning.store import read_entries
 from tests.commands import archspec, refuse
 from tests.runtime.models import build_linear, save
 

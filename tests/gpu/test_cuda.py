@@ -11,12 +11,12 @@ import pytest
 import archspec
 from archspec.api import to_torch
 from archspec.errors import ArchspecError
-from runtime.climb import FIXED
 from runtime.gpu import find_gpu_problem
 from runtime.session import Session
 from runtime.settings import KNOBS, Settings
-from runtime.tune import list_changes, tune
-from runtime.tuning_file import identify
+from runtime.tuning.climb import FIXED
+from runtime.tuning.store import identify
+from runtime.tuning.tune import list_changes, tune
 
 SHAPE = {"batch": 2, "H": 32, "W": 32}
 

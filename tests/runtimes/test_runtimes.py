@@ -26,7 +26,10 @@ def test_every_file_agrees_with_torch(version: str, folder: Path) -> None:
         pytest.skip(f"no environment with ONNX Runtime {version}: `make test-runtimes` makes it, with a network")
     found = run_runtime(version, folder)
     assert {name.partition("-")[0] for name in found} == set(KINDS)
-    assert {name: value for name, value in found.items() if exceeds(name, value)} == {}
+    wrong = {name: value for name, value in found.items() if exceeds(name, value)}
+    # how a pool rounds up with a padding was settled late, see docs/export/runtimes.md
+    assert version != CURRENT or not wrong
+    assert all(name.startswith("pool-") for name in wrong), wrong
 
 
 def test_a_wrong_number_shows(folder: Path, tmp_path: Path) -> None:

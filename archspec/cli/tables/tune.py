@@ -12,8 +12,8 @@ from rich.text import Text
 from archspec.cli.tables.common import console, new_table
 
 if TYPE_CHECKING:
-    from runtime.climb import Trial
-    from runtime.tune import Tuning
+    from runtime.tuning.climb import Trial
+    from runtime.tuning.tune import Tuning
 
 STYLES = {"taken": "green", "no faster": "dim", "refused": "yellow", "failed": "yellow"}
 

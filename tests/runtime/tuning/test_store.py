@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from archspec.errors import ArchspecError
-from runtime import tuning_file
 from runtime.session import Session
 from runtime.settings import Settings
-from runtime.tuning_file import Entry, Key, identify, keep_entries, read_entries, tuning_path
+from runtime.tuning import store
+from runtime.tuning.store import Entry, Key, identify, keep_entries, read_entries, tuning_path
 from tests.runtime.models import build_double, save
 
 SIZES = {"archspec.sizes": json.dumps({"H": {"value": 8, "first": 8, "step": 4}, "W": {"value": 5}})}
@@ -175,4 +175,4 @@ def test_sizes_that_cannot_be_fixed_are_refused(model: Path, fixed: dict[str, An
 
 
 def test_the_device_is_named_with_its_cores() -> None:
-    assert tuning_file.describe_cpu().endswith(f", {tuning_file.count_cores()} cores")
+    assert store.describe_cpu().endswith(f", {store.count_cores()} cores")

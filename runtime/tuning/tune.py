@@ -15,11 +15,11 @@ import numpy as np
 
 from archspec.errors import ArchspecError
 from runtime.bench import make_inputs
-from runtime.candidate import Job
-from runtime.climb import FIXED, FREE, Climb, Trial
 from runtime.session import UNNAMED, Session
 from runtime.settings import Settings
-from runtime.tuning_file import Entry, Key, count_cores, identify, keep_entries, read_entries, tuning_path
+from runtime.tuning.candidate import Job
+from runtime.tuning.climb import FIXED, FREE, Climb, Trial
+from runtime.tuning.store import Entry, Key, count_cores, identify, keep_entries, read_entries, tuning_path
 
 SECONDS = 60.0
 

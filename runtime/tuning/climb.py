@@ -13,8 +13,8 @@ from random import Random
 from typing import Any, Literal
 
 from archspec.errors import ArchspecError
-from runtime.candidate import Candidate, Job
 from runtime.settings import Settings
+from runtime.tuning.candidate import Candidate, Job
 
 LEAST_GAIN = 1.02
 """The ratio of the times from which a setting is worth keeping."""

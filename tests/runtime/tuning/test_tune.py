@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 
 from archspec.errors import ArchspecError
-from runtime import climb
-from runtime.candidate import Candidate, Job, measure_difference
-from runtime.climb import FIXED, FREE, Climb, Trial, is_faster
 from runtime.session import Session
 from runtime.settings import Settings
-from runtime.tune import list_changes, tune
-from runtime.tuning_file import read_entries
+from runtime.tuning import climb
+from runtime.tuning.candidate import Candidate, Job, measure_difference
+from runtime.tuning.climb import FIXED, FREE, Climb, Trial, is_faster
+from runtime.tuning.store import read_entries
+from runtime.tuning.tune import list_changes, tune
 from tests.runtime.models import build_double, build_linear, save
 
 JOB = Job("m.onnx", "cpu", Settings(), 1, {}, {}, "reference.npz")

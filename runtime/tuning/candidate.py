@@ -2,7 +2,7 @@
 
 Several sessions in one process take each other's cores: threads that wait for work go on spinning, and whoever runs
 next is slower for it. So a candidate is a child, stopped as a whole between its turns where the system can do that.
-It speaks JSON, a line each way: `python -m runtime.candidate` is told what to open, and then how long to run.
+It speaks JSON, a line each way: `python -m runtime.tuning.candidate` is told what to open, and then how long to run.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class Candidate:
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115  (`close` closes it)
         places = os.pathsep.join(place or os.getcwd() for place in sys.path)
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "runtime.candidate"],
+            [sys.executable, "-m", "runtime.tuning.candidate"],
             env=os.environ | {"PYTHONPATH": places},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -24,10 +24,10 @@ with extra("run"):
     import onnxruntime as ort
 
     from compiler.onnx_source.skim import read_metadata
+    from compiler.onnx_target.identity import IDENTITY
 
 SUFFIX = ".tune.json"
 FORMAT = 1
-IDENTITY = "archspec.model"
 MOST_BYTES = 1 << 20
 SAMPLED = 1 << 20
 
@@ -145,7 +145,7 @@ def read_entries(model: str | Path) -> tuple[Entry, ...]:
     """What was measured for a model, anywhere; nothing where no file is beside it. Raises ArchspecError where that is
     malformed."""
     path = tuning_path(model)
-    if not path.exists():
+    if not os.path.exists(path):  # of a name that is too long, Path.exists raises
         return ()
     check_is_file(path)
     with path.open("rb") as file:

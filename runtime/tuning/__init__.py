@@ -1,0 +1,1 @@
+"""Settings of ONNX Runtime, chosen by measurement and kept beside the model."""
