@@ -23,8 +23,8 @@ with extra("run"):
     from compiler.onnx_target.write import remove_older_data, write_model
 
 if TYPE_CHECKING:
+    from runtime.int8.quantize import Quantization
     from runtime.proof import Proof
-    from runtime.quantize import Quantization
 
 Rules = Mapping[type[Op], Any]
 OnStep = Callable[[int, int], None]
@@ -143,8 +143,8 @@ def _prove(path: Path, graph: Graph, weights: Mapping[str, Any], rules: Rules | 
 def _quantize(
     model: OnnxModel, calibration: Calibration, options: ExportOptions, on_step: OnStep
 ) -> tuple[OnnxModel, Quantization]:
-    from runtime.calibration_data import open_calibration_data
-    from runtime.quantize import quantize
+    from runtime.int8.data import open_calibration_data
+    from runtime.int8.quantize import quantize
 
     quantized = quantize(
         model,

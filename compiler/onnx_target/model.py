@@ -63,7 +63,12 @@ def build_model(
         opset_imports=[onnx.helper.make_opsetid("", form.opset)],
         producer_name="archspec",
     )
-    facts = {**describe(graph, digest.result(), accepted), "archspec.precision": form.name, **(metadata or {})}
+    facts = {
+        **describe(graph, digest.result(), accepted),
+        "archspec.precision": form.name,
+        "archspec.target": options.target,
+        **(metadata or {}),
+    }
     onnx.helper.set_model_props(head, dict(sorted(facts.items())))
     return OnnxModel(head, emit.tensors, network, steps)
 

@@ -67,10 +67,8 @@ def hold_against(
 
 
 def _read_options(facts: ModelFacts) -> ExportOptions:
-    """What the file was exported with, as far as it changes which nodes there are; integers are put in afterwards."""
+    """What the file was exported with, as far as it changes which nodes there are."""
     chosen = {key: facts.metadata[key] for key in ("precision", "target") if key in facts.metadata}
-    if chosen.get("precision") == "int8":
-        del chosen["precision"]
     return ExportOptions(**chosen)  # type: ignore[arg-type]  # it checks them itself
 
 

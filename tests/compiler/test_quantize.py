@@ -22,7 +22,7 @@ from compiler.onnx_target.model import build_model
 from compiler.onnx_target.quantize import plan_quantization, quantize_model
 from compiler.onnx_target.scheme import Range, Recipe, Scheme, quantize_layer
 from compiler.onnx_target.write import to_bytes, write_model
-from runtime.calibrate import run_exposed
+from runtime.int8.calibrate import run_exposed
 from tests.documents import graph_from
 from tests.lowering import stir
 from tests.strategies import MODERATE, specs

@@ -11,7 +11,7 @@ from compiler.analysis.cost import measure_cost
 
 if TYPE_CHECKING:
     from runtime.export import Export
-    from runtime.quantize import Quantization
+    from runtime.int8.quantize import Quantization
 
 SHOWN = 3
 """Names that are printed where many have the same fate; --json has all."""
@@ -52,7 +52,8 @@ def _print_quantization(found: Quantization) -> None:
     print(f"  {found.recipe}, ranges by {found.method} from {found.images} images of {found.data}")
     change = f"{loss.before:.4f} → {loss.after:.4f} ({0.0 - loss.drop:+.2%})"
     print(f"  {loss.metric.replace('_', ' ')} on {loss.images} images: {change}{noise}")
-    print(f"  {found.layers} layers in int8" + (f", in float: {', '.join(found.kept)}" if found.kept else ""))
+    floats = f", in float: {', '.join(found.kept)}" if found.kept else ""
+    print(f"  {found.layers or 'no'} layers in int8{floats}" + ("" if found.layers else ": the budget allows none"))
     if found.errors:
         table = new_table("layer", "error alone", "stays float")
         for item in found.errors:

@@ -13,17 +13,17 @@ from onnx.reference import ReferenceEvaluator
 from PIL import Image
 from scipy.stats import entropy  # type: ignore[import-untyped]
 
-import runtime.calibrate
-import runtime.calibration_data
+import runtime.int8.calibrate
+import runtime.int8.data
 from archspec.api import to_torch
 from archspec.errors import ArchspecError
 from compiler.onnx_target.built import OnnxModel
 from compiler.onnx_target.model import build_model
 from compiler.onnx_target.quantize import plan_quantization
 from compiler.onnx_target.write import to_bytes
-from runtime.calibrate import BINS, LEVELS, choose_batch, find_least_entropy, find_percentile, measure_ranges
-from runtime.calibration_data import open_calibration_data
 from runtime.data import load_data
+from runtime.int8.calibrate import BINS, LEVELS, choose_batch, find_least_entropy, find_percentile, measure_ranges
+from runtime.int8.data import open_calibration_data
 from runtime.preprocess import Preprocess
 from runtime.run_folder import PREPROCESS
 from tests.documents import graph_from
@@ -122,7 +122,7 @@ def _levels(end: int) -> list[NDArray[Any]]:
 def test_batches_change_nothing(model: OnnxModel, images: Path, method: str, monkeypatch: pytest.MonkeyPatch) -> None:
     steps: list[tuple[int, int]] = []
     whole = measure(model, images, method)
-    monkeypatch.setattr(runtime.calibrate, "BUDGET", 7 * 4 * sum(node.shape.elements for node in model.graph))
+    monkeypatch.setattr(runtime.int8.calibrate, "BUDGET", 7 * 4 * sum(node.shape.elements for node in model.graph))
     assert choose_batch(model.graph, (1, 8, 8)) == 7
     assert choose_batch(model.graph, (1, 16, 16)) == 1
     parts = measure(model, images, method, on_step=lambda done, of: steps.append((done, of)))
@@ -159,7 +159,7 @@ def test_pictures_are_prepared_as_the_model_says(model: OnnxModel, tmp_path: Pat
 
 
 def test_large_sets_are_sampled_evenly(model: OnnxModel, images: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runtime.calibration_data, "MOST_IMAGES", 4)
+    monkeypatch.setattr(runtime.int8.data, "MOST_IMAGES", 4)
     data = open_calibration_data(images, model.graph, model.metadata)
     assert data.numbers == (0, 25, 50, 75)
     (found,) = data.batches(10)

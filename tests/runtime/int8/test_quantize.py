@@ -16,11 +16,11 @@ from compiler.onnx_target.built import OnnxModel
 from compiler.onnx_target.model import build_model
 from compiler.onnx_target.scheme import RECIPES
 from compiler.onnx_target.write import to_bytes, write_model
-from runtime.calibrate import METHODS
-from runtime.calibration_data import CalibrationData, open_calibration_data
 from runtime.data import load_data
+from runtime.int8.calibrate import METHODS
+from runtime.int8.data import CalibrationData, open_calibration_data
+from runtime.int8.quantize import KEY, quantize
 from runtime.predict import compute_outputs, predict
-from runtime.quantize import KEY, quantize
 from runtime.session import Session
 from runtime.train import TrainSettings, train
 from tests.documents import graph_from

@@ -14,8 +14,8 @@ from archspec.errors import ArchspecError, suggest
 from compiler.graph import Graph
 from compiler.onnx_target.built import OnnxModel
 from compiler.onnx_target.scheme import Range
-from runtime.calibration_data import CalibrationData
 from runtime.extras import extra
+from runtime.int8.data import CalibrationData
 
 with extra("run"):
     import onnx

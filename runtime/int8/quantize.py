@@ -13,9 +13,9 @@ from compiler.onnx_target.built import OnnxModel
 from compiler.onnx_target.options import Target
 from compiler.onnx_target.quantize import plan_quantization, quantize_model
 from compiler.onnx_target.scheme import RECIPES, Scheme
-from runtime.calibrate import OnStep, measure_ranges
-from runtime.calibration_data import CalibrationData
-from runtime.int8_loss import Judge, Loss
+from runtime.int8.calibrate import OnStep, measure_ranges
+from runtime.int8.data import CalibrationData
+from runtime.int8.loss import Judge, Loss
 
 KEY = "archspec.int8"
 """The metadata that says how a model was quantized, and what that cost."""

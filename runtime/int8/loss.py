@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from archspec.errors import ArchspecError
 from compiler.onnx_target.built import OnnxModel
-from runtime.calibrate import choose_batch, create_cpu_session
-from runtime.calibration_data import CalibrationData
+from runtime.int8.calibrate import choose_batch, create_cpu_session
+from runtime.int8.data import CalibrationData
 from runtime.predict import read_stride
 from runtime.run_folder import TASK
 from runtime.tasks.grid import Grid
