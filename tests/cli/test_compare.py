@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from archspec.api import elaborate, load, to_onnx, to_torch
 from archspec.cli.compare import assert_, diff, fit
 from archspec.errors import ArchspecError
+from tests.lowering import stir
 
 app = typer.Typer()
 for _command in (diff, assert_, fit):
@@ -85,7 +86,7 @@ def test_diff_folds_neighbours_on_one_side() -> None:
 def test_diff_to_an_exported_model(tmp_path: Path) -> None:
     """The export has folded its normalizations into the convolutions, and has done nothing else."""
     graph = elaborate(load("resnet_digits"))
-    to_onnx(graph, to_torch(graph).state_dict(), tmp_path / "model.onnx", verify=False)
+    to_onnx(graph, stir(to_torch(graph)).state_dict(), tmp_path / "model.onnx", verify=False)
     found = json.loads(run("diff", "resnet_digits", tmp_path / "model.onnx", "--json"))
 
     def leaves(changes: list[Any]) -> Iterator[Any]:

@@ -16,7 +16,8 @@ import typer
 from typer.testing import CliRunner
 
 from archspec.cli import app
-from archspec.cli.experiments import parse_share, split_variant
+from archspec.cli.experiments import split_variant
+from archspec.cli.options import parse_share
 from compiler.passes.remove_bodies import RemoveBodies, find_bodies
 from runtime.experiments import skipping
 from runtime.experiments.trained import Run, build_module, read_run
@@ -137,7 +138,7 @@ def test_an_interrupted_command_leaves_no_file(run: Run, tmp_path: Path, monkeyp
         raise KeyboardInterrupt
 
     monkeypatch.setattr("runtime.experiments.surface.walk", stop)
-    monkeypatch.setattr("archspec.api._prove", stop)
+    monkeypatch.setattr("runtime.export._prove", stop)
     for words in (("surface", run.folder, "-o", "s.svg"), ("lesion", run.folder, "--budget=50%", "-o", "m.onnx")):
         *words, name = map(str, words)
         result = CliRunner().invoke(app, [*words, str(tmp_path / name)])
@@ -146,10 +147,10 @@ def test_an_interrupted_command_leaves_no_file(run: Run, tmp_path: Path, monkeyp
 
 
 def test_shares() -> None:
-    assert [parse_share(text) for text in ("1%", "0.01", "0", "12.5%", "99.9%")] == [0.01, 0.01, 0, 0.125, 0.999]
+    assert [parse_share(text, "--budget") for text in ("1%", "0.01", "0", "12.5%", "99.9%")] == [0.01, 0.01, 0, 0.125, 0.999]
     for text in ("100%", "1", "-1%", "1e-2", "nan", "", "%", "1 %", "9" * 5000):
         with pytest.raises(typer.BadParameter, match="a share below 1"):
-            parse_share(text)
+            parse_share(text, "--budget")
 
 
 def test_what_is_refused(run: Run, tmp_path: Path) -> None:

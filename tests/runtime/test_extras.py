@@ -17,7 +17,7 @@ HEAVY = ("torch", "onnx", "onnxruntime", "sklearn", "PIL", "safetensors")
         ("torch", "runtime.train", "train"),
         ("torch", "runtime.proof", "train"),
         ("sklearn", "runtime.data", "train"),
-        ("safetensors", "runtime.run_folder", "train"),
+        ("safetensors", "runtime.weights_file", "train"),
         ("onnx", "runtime.session", "run"),
         ("onnxruntime", "runtime.session", "run"),
         ("onnxruntime", "runtime.evaluate", "run"),
