@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import reduce
 from typing import TypeAlias
 
 import numpy as np
@@ -311,7 +312,8 @@ def _learned(name: str, op: Scale | Shift, emit: Emitter) -> Value:
 
 @rule(Add)
 def add(op: Add, emit: Emitter, *values: Value) -> Value:
-    return emit.op("Add" if len(values) == 2 else "Sum", values)
+    """Two by two, since ONNX Runtime fuses Add into the convolution before it, and Sum into none."""
+    return reduce(lambda total, value: emit.op("Add", [total, value]), values)
 
 
 @rule(Mean)
@@ -333,10 +335,7 @@ def vote(op: Vote, emit: Emitter, *values: Value) -> Value:
 
 @rule(Mul)
 def mul(op: Mul, emit: Emitter, *values: Value) -> Value:
-    result, *others = values
-    for other in others:
-        result = emit.op("Mul", [result, other])
-    return result
+    return reduce(lambda product, value: emit.op("Mul", [product, value]), values)
 
 
 @rule(Concat)
