@@ -48,7 +48,7 @@ class Diagnostic:
     calls: tuple[Call, ...] = ()
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "message", _printable(self.message))
+        object.__setattr__(self, "message", printable(self.message))
 
     def __str__(self) -> str:
         return f"{self.place}: error[{self.code}]: {self.message}{tell_calls(self.calls)}"
@@ -110,7 +110,14 @@ def suggest(word: str, known: Iterable[str]) -> str:
     return f"; did you mean '{near[0]}'?" if near else ""
 
 
-def _printable(text: str) -> str:
+def printable(text: str, longest: int = MAX_MESSAGE) -> str:
     """One line without control characters, of bounded length."""
-    text = text if len(text) <= MAX_MESSAGE else f"{text[: MAX_MESSAGE // 2]} … {text[-MAX_MESSAGE // 2 :]}"
+    text = text if len(text) <= longest else f"{text[: longest // 2]} … {text[-longest // 2 :]}"
+    return escape_controls(text)
+
+
+def escape_controls(text: str) -> str:
+    """The text with control characters as `\\x1b`, so that it moves no cursor and changes no colour."""
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import stat
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -20,9 +21,13 @@ def check_is_file(path: str | Path) -> None:
     """Raises ArchspecError unless there is a regular file: no folder, and no pipe or device to wait on."""
     if "\0" in str(path):
         raise ArchspecError(f"a file name cannot hold a NUL: {str(path)!r}")
-    if not Path(path).exists():
-        raise ArchspecError(f"{path} does not exist")
-    if not Path(path).is_file():
+    try:
+        found = os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        raise ArchspecError(f"{path} does not exist") from None
+    except OSError as error:  # a name that is too long, a folder that may not be entered
+        raise ArchspecError(f"cannot read {path}: {error.strerror}") from error
+    if not stat.S_ISREG(found.st_mode):
         raise ArchspecError(f"{path} is not a file")
 
 
@@ -44,7 +49,7 @@ def write_whole(path: str | Path) -> Iterator[Path]:
     except OSError as error:
         raise ArchspecError(f"cannot write {target}: {error.strerror or error}") from error
     try:
-        with _unwind_on_sigterm():
+        with unwind_on_sigterm():
             yield folder / target.name
             for written in sorted(folder.iterdir(), key=lambda item: item.name == target.name):
                 _sync(written)
@@ -63,9 +68,9 @@ def write_text(path: str | Path, text: str) -> None:
 
 
 @contextmanager
-def _unwind_on_sigterm() -> Iterator[None]:
-    """By itself the signal ends a process where it stands; here as an interrupt from the keyboard does, unless the
-    program has its own way with it."""
+def unwind_on_sigterm() -> Iterator[None]:
+    """By itself the signal ends a process where it stands, with its files and children left; here it does so as an
+    interrupt from the keyboard does, unless the program has its own way with it."""
     if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
         yield
         return

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import lcm
 from operator import sub
 
-from archspec.ops import ConvTranspose, OpError, PadSpace, Shape, Upsample, Window
+from archspec.ops import ConvTranspose, Flatten, OpError, PadSpace, Shape, Upsample, Window
 from archspec.ops.base import LARGEST
 from archspec.ops.resize import Centred, GlobalPool
 from compiler.graph import Graph, Inferred
@@ -94,11 +94,13 @@ def sample_shapes(
     """The shapes of all nodes at some of the accepted sizes, with these, and whether what is equal at them is so at all
     sizes: at the graph's own, with each size a period further by itself, and in one period of all at once.
 
-    Extents grow by the same steps with each period, so one period of sizes tells of all. It is left out, and it is
-    known of what differs alone that it does, where that is too much to look at or sizes only fit one by one.
+    Extents grow by the same steps with each period, so one period of sizes tells of all, but for what `find_apart`
+    finds. It is left out, and it is known of what differs alone that it does, where that is too much to look at or
+    sizes only fit one by one.
     """
     rules = {name: rule for name, rule in accepted.items() if rule.dynamic}
-    period = _period(graph) if rules else 0
+    # A node that was left out may have asked for a longer step than what remains.
+    period = lcm(_period(graph), *(rule.step for rule in rules.values())) if rules else 0
     turns = max((period // rule.step for rule in rules.values()), default=0)
     alone = [{}, *({name: rule.value + period} for name, rule in rules.items())]
     together = [{name: rule.value + turn * rule.step for name, rule in rules.items()} for turn in range(1, turns + 1)]
@@ -140,6 +142,30 @@ def find_idle(graph: Graph, kind: type[Centred]) -> set[str]:
             if more == period:
                 idle = {id for id in idle if _grow_alike(graph, shapes, id)}
     return idle
+
+
+def find_apart(graph: Graph, shapes: Sequence[Mapping[str, Shape]]) -> dict[str, frozenset[int]]:
+    """For each node the axes along which a padding or crop to a common size decides whose operands grow apart: at sizes
+    that nobody looked at another of them may be the smallest or the largest.
+
+    `shapes` are those of all nodes at the graph's own sizes, and with each size a period further by itself.
+    """
+    own, *others = shapes
+    apart: dict[str, frozenset[int]] = {}
+    for node in graph:
+        axes = frozenset[int]().union(*(apart[operand] for operand in node.inputs))
+        if isinstance(node.op, GlobalPool):
+            axes = frozenset()
+        elif isinstance(node.op, Flatten) and axes:
+            axes = frozenset({0})
+        elif isinstance(node.op, Centred):
+            axes |= {
+                axis
+                for axis in range(1, len(node.shape))
+                if any(len({found[id][axis] - own[id][axis] for id in node.inputs}) > 1 for found in others)
+            }
+        apart[node.id] = axes
+    return apart
 
 
 def _grow_alike(graph: Graph, shapes: Mapping[str, Shape], id: str) -> bool:

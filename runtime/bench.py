@@ -7,17 +7,22 @@ import random
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from archspec.errors import ArchspecError
+from runtime.cases import list_shapes
 from runtime.session import UNNAMED, Session
 
 WARMUPS = 3
 LEAST_RUNS = 5
 BATCHES = (1, 8, 32)
+
+MOST_NUMBERS = 1 << 29
+"""Of an input that is made up. A file may ask for any size, and a machine has so much memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +70,8 @@ def bench(
 
 
 def make_inputs(session: Session, batch: int, sizes: Mapping[str, int], seed: int = 0) -> dict[str, npt.NDArray[Any]]:
-    """Standard normal inputs (small whole numbers for integer types) of that batch and those sizes."""
+    """Standard normal inputs (zeros for integer types) of that batch and those sizes. Raises ArchspecError where the
+    model does not take them, or they are too large to be made up."""
     unknown = [name for name in sizes if not any(name in extents[1:] for extents in session.inputs.values())]
     if unknown:
         raise ArchspecError(f"{session.path} has no free size '{unknown[0]}' (inputs: {session.inputs})")
@@ -74,7 +80,13 @@ def make_inputs(session: Session, batch: int, sizes: Mapping[str, int], seed: in
     for name, extents in session.inputs.items():
         rest = [_choose_extent(session, name, extent, sizes) for extent in extents[1:]]
         first = [extents[0] if isinstance(extents[0], int) else batch] if extents else []
-        feed[name] = (generator.standard_normal((*first, *rest)) * _spread(session, name)).astype(session.dtypes[name])
+        shape = (*first, *rest)
+        if prod(shape) > MOST_NUMBERS:
+            raise ArchspecError(
+                f"{session.path}: the input {list_shapes({name: shape})} would have {prod(shape):,} numbers, "
+                f"and at most {MOST_NUMBERS:,} are made up: choose a smaller batch or size"
+            )
+        feed[name] = (generator.standard_normal(shape) * _spread(session, name)).astype(session.dtypes[name])
     return feed
 
 

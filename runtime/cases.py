@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from compiler.analysis.cost import measure_cost
 from compiler.graph import Graph
@@ -37,3 +37,8 @@ def choose_small(rules: Mapping[str, Accepted]) -> list[tuple[int, Mapping[str, 
             small[name] = start + turn * rule.step
     larger = {name: size + rules[name].step for name, size in small.items()}
     return [(1, small), (3, small), *([(2, larger)] if small else [])]
+
+
+def list_shapes(shapes: Mapping[str, Sequence[int]]) -> str:
+    """`image 1 × 3 × 224 × 224`."""
+    return ", ".join(f"{name} {' × '.join(map(str, shape))}" for name, shape in shapes.items())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -150,7 +151,7 @@ def write_samples(folder: str | Path, data: Dataset) -> list[Path]:
 
 def _check_files(folder: Path) -> None:
     for name, command in MAKERS.items():
-        if not (folder / name).is_file():
+        if not os.path.isfile(folder / name):  # of a name that is too long, Path.is_file raises
             raise ArchspecError(f"{folder} has no {name}: run `{command}` first")
 
 

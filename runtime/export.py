@@ -67,6 +67,7 @@ class Export:
     def to_dict(self) -> dict[str, Any]:
         return {
             "file": str(self.path),
+            "files": [str(path) for path in self.files],
             "bytes": self.bytes,
             "precision": self.model.metadata["archspec.precision"],
             "proof": self.proof.to_dict() if self.proof else None,
@@ -105,14 +106,14 @@ def export(
     options = options or PLAIN
     if (options.precision == "int8") != (calibration is not None):
         raise ArchspecError("int8 needs calibration data, and calibration data is for int8 alone")
-    model = build_model(graph, weights, metadata=metadata, rules=rules, options=options)
     proof, quantization = None, None
-    if calibration is not None:
-        if verify:
-            with TemporaryDirectory() as folder:
-                proof = _write_and_prove(model, Path(folder) / "float.onnx", graph, weights, torch_rules)
-        model, quantization = _quantize(model, calibration, options, on_step)
-    with write_whole(path) as temporary:
+    with write_whole(path) as temporary:  # first, so that a place that cannot be written is no surprise at the end
+        model = build_model(graph, weights, metadata=metadata, rules=rules, options=options)
+        if calibration is not None:
+            if verify:
+                with TemporaryDirectory() as folder:
+                    proof = _write_and_prove(model, Path(folder) / "float.onnx", graph, weights, torch_rules)
+            model, quantization = _quantize(model, calibration, options, on_step)
         write_model(model, temporary)
         if verify and calibration is None:
             proof = _prove(temporary, graph, weights, torch_rules)

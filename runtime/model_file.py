@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from math import prod
 from pathlib import Path
+from typing import TypeAlias
 
 from archspec.errors import ArchspecError
+from archspec.files import check_is_file
 from runtime.extras import extra
 
 with extra("run"):
@@ -20,11 +23,36 @@ with extra("run"):
     from compiler.onnx_source.skim import NUMBERS, RAW, WIDTHS, read_reduced
     from compiler.protobuf import DELIMITED, Bytes, Field, walk_fields
 
+State: TypeAlias = tuple[int, int, int, int]
+
 LONGEST_REASON = 300
 PREAMBLE = re.compile(r"^(\[ONNXRuntimeError\] : \d+ : \w+ : )?(/\S+\.(cc|h):\d+ [^)]*\)( const)? )?")
 
 
-def check_model_file(path: str | Path) -> None:
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """A large stored tensor and where it lies in its file: name, ONNX's number for its type, shape, and the place of
+    its bytes, as many as these say."""
+
+    name: str
+    kind: int
+    shape: tuple[int, ...]
+    start: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFile:
+    """A model as it was checked: `head` has everything in the file but the large `weights`; some tensors may lie in
+    other files (`external`); and `state` is what the file's is for as long as nobody writes it."""
+
+    head: onnx.ModelProto
+    weights: tuple[Weight, ...]
+    external: bool
+    state: State
+
+
+def check_model_file(path: str | Path) -> ModelFile:
     """Raises ArchspecError unless `path` is a sound ONNX file whose external data, if any, lies plainly beside it.
 
     ONNX Runtime itself reads external data through a hard link, cuts names at a NUL, and dies on some models that
@@ -32,18 +60,33 @@ def check_model_file(path: str | Path) -> None:
     as many bytes as their shape says: a model of any size is checked in the time that its nodes take.
     """
     path = Path(path)
-    weights: list[onnx.TensorProto] = []
+    weights: list[Weight] = []
+    check_is_file(path)
+    state = read_state(path)
     model = read_reduced(path, lambda data, field: _set_aside(data, field, weights))
     external = check_external_data(model, path)
     try:
-        taken = _take_external(model) if external else []
-        _declare(model, [*weights, *taken])
+        twin = onnx.ModelProto()
+        twin.CopyFrom(model)
+        taken = _take_external(twin) if external else []
+        _declare(twin, [(item.name, item.kind, item.shape) for item in weights])
+        _declare(twin, [(item.name, item.data_type, item.dims) for item in taken])
         # What attributes and subgraphs keep elsewhere the checker looks up itself, beside the file; and up to IR
         # version 3 it wants to see that all weights are inputs.
         simple = len(taken) == len(external) and model.ir_version > 3
-        onnx.checker.check_model(model if simple else os.fspath(path))
+        onnx.checker.check_model(twin if simple else os.fspath(path))
     except Exception as error:  # ValidationError, and whatever protobuf and the file system add
         raise ArchspecError(f"{path} is not a valid ONNX model: {shorten(error)}") from error
+    return ModelFile(model, tuple(weights), bool(external), state)
+
+
+def read_state(path: str | Path) -> State:
+    """What changes when a file is written or replaced: its place on the disk, its length and its time."""
+    try:
+        found = os.stat(path)
+    except OSError as error:
+        raise ArchspecError(f"cannot read {path}: {error.strerror or error}") from error
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def shorten(error: BaseException) -> str:
@@ -52,7 +95,7 @@ def shorten(error: BaseException) -> str:
     return text if len(text) <= LONGEST_REASON else text[: LONGEST_REASON - 1] + "…"
 
 
-def _set_aside(data: Bytes, field: Field, weights: list[onnx.TensorProto]) -> bytes:
+def _set_aside(data: Bytes, field: Field, weights: list[Weight]) -> bytes:
     """Nothing, for a stored tensor that holds the bytes that are due, once, and nothing else; what it is goes to
     `weights`. Any other stays as it is."""
     parts = list(walk_fields(data, field.start, field.end))
@@ -60,8 +103,9 @@ def _set_aside(data: Bytes, field: Field, weights: list[onnx.TensorProto]) -> by
     if [(part.number, part.wire) for part in numbers] == [(RAW, DELIMITED)]:
         rest = b"".join(data[part.key : part.end] for part in parts if part.number != RAW)
         tensor = onnx.TensorProto.FromString(rest)
-        if not is_external(tensor) and _count_bytes(tensor) == numbers[0].end - numbers[0].start:
-            weights.append(tensor)
+        start, size = numbers[0].start, numbers[0].end - numbers[0].start
+        if not is_external(tensor) and _count_bytes(tensor) == size:
+            weights.append(Weight(tensor.name, tensor.data_type, tuple(tensor.dims), start, size))
             return b""
     return data[field.key : field.end]
 
@@ -89,10 +133,9 @@ def _count_bytes(tensor: onnx.TensorProto) -> int | None:
     return WIDTHS[tensor.data_type] * prod(map(int, tensor.dims))
 
 
-def _declare(model: onnx.ModelProto, weights: Iterable[onnx.TensorProto]) -> None:
+def _declare(model: onnx.ModelProto, weights: Iterable[tuple[str, int, Sequence[int]]]) -> None:
     """Weights whose numbers are not here become inputs of their type and shape, as which the checker knows them."""
     known = {value.name for value in model.graph.input}
-    for tensor in weights:
-        if tensor.name not in known:  # which a file may list as inputs too
-            kind, shape = tensor.data_type, list(tensor.dims)
-            model.graph.input.append(onnx.helper.make_tensor_value_info(tensor.name, kind, shape))
+    for name, kind, shape in weights:
+        if name not in known:  # which a file may list as inputs too
+            model.graph.input.append(onnx.helper.make_tensor_value_info(name, kind, shape))

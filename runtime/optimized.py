@@ -19,13 +19,10 @@ with extra("run"):
     import onnx
     import onnxruntime as ort
 
-    from compiler.onnx_source.skim import METADATA, read_metadata
+    from compiler.onnx_source.skim import METADATA, OPTIMIZED_FOR, read_metadata
     from compiler.onnx_target.identity import IDENTITY
     from compiler.onnx_target.write import name_data, remove_older_data
     from compiler.protobuf import delimit
-
-OPTIMIZED_FOR = "archspec.optimized"
-"""The key of the metadata that says for what a file was optimized."""
 
 X86 = ("x86_64", "AMD64", "i386", "i686")
 EXTERNAL_WEIGHTS = "session.optimized_model_external_initializers_file_name"
@@ -95,10 +92,10 @@ def _place(path: Path, tied: str) -> Path:
 def _optimize(source: Path, target: Path, identity: str) -> None:
     options = ort.SessionOptions()
     options.log_severity_level = ERRORS_ONLY
-    options.optimized_model_filepath = os.fspath(target)
-    # Weights in a file of their own are mapped, not parsed and copied: a fifth of the time to load.
-    options.add_session_config_entry(EXTERNAL_WEIGHTS, name_data(target.name, identity))
     try:
+        options.optimized_model_filepath = os.fspath(target)  # which must be UTF-8
+        # Weights in a file of their own are mapped, not parsed and copied: a fifth of the time to load.
+        options.add_session_config_entry(EXTERNAL_WEIGHTS, name_data(target.name, identity))
         ort.InferenceSession(os.fspath(source), options, providers=["CPUExecutionProvider"], enable_fallback=0)
     except Exception as error:  # onnxruntime's exceptions have no common base but this
         raise ArchspecError(f"{source}: ONNX Runtime cannot optimize it: {shorten(error)}") from error

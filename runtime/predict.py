@@ -14,7 +14,7 @@ import numpy.typing as npt
 from archspec.errors import ArchspecError, suggest
 from archspec.files import write_whole
 from runtime.preprocess import Preprocess, load_array, load_images, measure_picture
-from runtime.run_folder import CLASSES, PREPROCESS, STRIDE, TASK
+from runtime.run_folder import CLASSES, PREPROCESS, STRIDE, TASK, parse_classes
 from runtime.session import Session
 from runtime.strict_json import check_integer, read_json
 from runtime.tasks.answers import ANSWERS, Answer, Sheet
@@ -202,10 +202,7 @@ def read_preprocess(session: Session) -> Preprocess:
 
 def read_classes(session: Session) -> tuple[str, ...]:
     """The names of the model's classes, in the order of its output."""
-    classes = read_json(_read(session, CLASSES), f"the metadata '{CLASSES}'")
-    if not isinstance(classes, list) or not classes or not all(isinstance(name, str) for name in classes):
-        raise ArchspecError(f"the metadata '{CLASSES}' of {session.path} must be a list of names")
-    return tuple(classes)
+    return parse_classes(_read(session, CLASSES), session.path)
 
 
 def read_stride(metadata: Mapping[str, str], where: str | Path) -> int | None:

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from tokenize import TokenError
 
 import numpy as np
 import numpy.typing as npt
@@ -124,7 +125,7 @@ def map_array(path: str | Path) -> npt.NDArray[np.floating]:
     try:
         # Mapped, not read: a header that promises more than the file holds is refused before memory is taken.
         found = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError, OverflowError, MemoryError, SyntaxError) as error:
+    except (OSError, ValueError, EOFError, OverflowError, MemoryError, SyntaxError, TokenError) as error:
         raise ArchspecError(f"{path} is not a readable .npy file: {error}") from error
     if not isinstance(found, np.ndarray):
         raise ArchspecError(f"{path} holds several arrays (.npz); give one .npy")

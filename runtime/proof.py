@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from archspec.errors import ArchspecError
 from runtime.agreement import LIMITS, Limits, compare, compare_votes
+from runtime.cases import list_shapes
 from runtime.extras import extra
 from runtime.modes import device_of, evaluating
 from runtime.rounding import open_rounded
@@ -49,7 +50,7 @@ class ProofCase:
 
     def __str__(self) -> str:
         equal = f", {self.equal_predictions} of {self.predictions} predictions are equal" if self.predictions else ""
-        return f"{_list_shapes(self.inputs)}: torch and ONNX differ by {self.worst:.1e}{equal}"
+        return f"{list_shapes(self.inputs)}: torch and ONNX differ by {self.worst:.1e}{equal}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +114,7 @@ class _Judge:
     def prove_case(self, shapes: Shapes, generator: np.random.Generator) -> ProofCase:
         feed = {name: generator.standard_normal(shape).astype(np.float32) for name, shape in shapes.items()}
         expected = _run_torch(self.module, feed, tuple(self.sessions[0].outputs))
-        where = f"for the input {_list_shapes(shapes)}"
+        where = f"for the input {list_shapes(shapes)}"
         worst = dict.fromkeys(expected, 0.0)
         for session in self.sessions:
             found = session.run({name: array.astype(session.dtypes[name]) for name, array in feed.items()})
@@ -161,7 +162,3 @@ def _run_torch(module: nn.Module, feed: Mapping[str, Array], outputs: Sequence[s
     if set(found) != set(outputs):
         raise ArchspecError(f"the torch module gives {', '.join(found)}; the ONNX file {', '.join(outputs)}")
     return {name: found[name].float().cpu().numpy() for name in outputs}
-
-
-def _list_shapes(shapes: Shapes) -> str:
-    return ", ".join(f"{name} {' × '.join(map(str, shape))}" for name, shape in shapes.items())

@@ -15,6 +15,7 @@ from typing import Any
 from archspec.errors import ArchspecError, suggest
 from runtime.extras import extra
 from runtime.gpu import find_gpu_problem
+from runtime.mapped import can_map, create_mapped
 from runtime.model_file import check_model_file, shorten
 from runtime.optimized import find_optimized, leave_as_is
 from runtime.settings import Settings
@@ -133,16 +134,17 @@ def _create(path: str | Path, wish: Wish, names: list[str]) -> Any:
         optimized = find_optimized(path)
         with contextlib.suppress(ArchspecError):  # the model itself is always there
             if optimized is not None:
-                options = _build_options(settings, wish.fixed)
-                leave_as_is(options)
-                return _load(optimized, options, settings, wish, names)
-    return _load(path, _build_options(settings, wish.fixed), settings, wish, names)
+                return _load(optimized, settings, wish, names, as_is=True)
+    return _load(path, settings, wish, names)
 
 
-def _load(path: str | Path, options: Any, settings: Settings, wish: Wish, names: list[str]) -> Any:
+def _load(path: str | Path, settings: Settings, wish: Wish, names: list[str], as_is: bool = False) -> Any:
     """A session on a file that was checked first, and without onnxruntime's own fallback: that one is silent, or prints
     to the standard output."""
-    check_model_file(path)
+    model = check_model_file(path)
+    if names == [CPU] and can_map(model):
+        with contextlib.suppress(Exception):  # what ONNX Runtime does not take in this form, it may take from the file
+            return create_mapped(path, model, _build_options(settings, wish.fixed, as_is))
     nvidia = any(name in NVIDIA for name in names)
     with _hush() if nvidia else contextlib.nullcontext():
         if nvidia:
@@ -150,7 +152,7 @@ def _load(path: str | Path, options: Any, settings: Settings, wish: Wish, names:
         try:
             return ort.InferenceSession(
                 os.fspath(path),
-                options,
+                _build_options(settings, wish.fixed, as_is),
                 providers=[(name, _choose_options(name, path, settings, wish.fixed)) for name in names],
                 enable_fallback=0,
             )
@@ -159,10 +161,12 @@ def _load(path: str | Path, options: Any, settings: Settings, wish: Wish, names:
             raise ArchspecError(f"{path}: ONNX Runtime cannot load it: {shorten(error)}{advice}") from error
 
 
-def _build_options(settings: Settings, fixed: Mapping[str, int]) -> Any:
+def _build_options(settings: Settings, fixed: Mapping[str, int], as_is: bool) -> Any:
     options = ort.SessionOptions()
     options.log_severity_level = ERRORS_ONLY
     settings.put_on(options)
+    if as_is:
+        leave_as_is(options)
     for axis, extent in fixed.items():
         options.add_free_dimension_override_by_name(axis, extent)
     return options

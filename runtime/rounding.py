@@ -17,6 +17,7 @@ from runtime.extras import extra
 with extra("run"):
     import onnx
     from onnx import TensorProto
+    from onnx.external_data_helper import uses_external_data
 
 HALVES: dict[int, str] = {TensorProto.FLOAT16: "float16", TensorProto.BFLOAT16: "bfloat16"}
 Kinds = dict[str, int]
@@ -32,7 +33,7 @@ def open_rounded(path: str | Path) -> Iterator[tuple[str, Path] | None]:
         yield None
         return
     # Weights beside the file are found from its folder alone.
-    beside = Path(path).parent if any(map(_is_external, model.graph.initializer)) else None
+    beside = Path(path).parent if any(map(uses_external_data, model.graph.initializer)) else None
     with tempfile.TemporaryDirectory() as folder:
         handle, name = tempfile.mkstemp(suffix=".onnx", dir=beside or folder)
         os.close(handle)
@@ -102,7 +103,3 @@ def find_halves(model: onnx.ModelProto) -> Kinds:
     values = (*inferred.input, *inferred.value_info, *inferred.output)
     kinds = {value.name: value.type.tensor_type.elem_type for value in values}
     return {name: kind for name, kind in kinds.items() if kind in HALVES}
-
-
-def _is_external(tensor: onnx.TensorProto) -> bool:
-    return bool(tensor.data_location == TensorProto.EXTERNAL)

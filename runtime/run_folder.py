@@ -30,6 +30,17 @@ CARRIED = (CLASSES, PREPROCESS, TASK, STRIDE)
 how many pixels the positions of its last output are apart."""
 
 
+def parse_classes(text: str, where: str | Path) -> tuple[str, ...]:
+    """The names of classes, in the order of a model's output, as the metadata of `where` say them under CLASSES.
+
+    Raises ArchspecError where that is no list of names.
+    """
+    classes = read_json(text, f"the metadata '{CLASSES}' of {where}")
+    if not isinstance(classes, list) or not classes or not all(isinstance(name, str) for name in classes):
+        raise ArchspecError(f"the metadata '{CLASSES}' of {where} must be a list of names")
+    return tuple(classes)
+
+
 class MetricsWriter:
     """A file of one JSON object per line, each readable as soon as it is written; an older file is replaced.
 

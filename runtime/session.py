@@ -74,6 +74,7 @@ class Session:
         try:
             self.inputs: dict[str, Extents] = {item.name: _read_extents(item) for item in self._session.get_inputs()}
             self.outputs: dict[str, Extents] = {item.name: _read_extents(item) for item in self._session.get_outputs()}
+            _check_outputs(self._session.get_outputs(), path)
             self.dtypes = {item.name: _read_dtype(item, path) for item in self._session.get_inputs()}
             self.metadata: dict[str, str] = dict(self._session.get_modelmeta().custom_metadata_map)
         except UnicodeDecodeError as error:
@@ -196,6 +197,12 @@ class Session:
 
 def _read_extents(item: Any) -> Extents:
     return tuple(UNNAMED if extent is None else extent for extent in item.shape)
+
+
+def _check_outputs(outputs: Sequence[Any], path: str | Path) -> None:
+    for item in outputs:
+        if not item.type.startswith("tensor("):
+            raise ArchspecError(f"{path} gives a {item.type} in '{item.name}', which is no array")
 
 
 def _read_dtype(item: Any, path: str | Path) -> np.dtype[Any]:

@@ -31,7 +31,8 @@ import errno, os, resource, signal, sys
 
 from archspec.cli import main
 from compiler.onnx_target import write
-from runtime.optimized import write_optimized
+from runtime import proof
+from runtime.int8 import calibrate
 
 place, turn, what, single, *sys.argv[1:] = sys.argv[1:]
 write.SINGLE_FILE = int(single)
@@ -43,16 +44,20 @@ def fail():
 
 def failing(function):
     turns = iter(range(1 << 30))
-    def call(*given):
+    def call(*given, **named):
         if next(turns) == int(turn):
             fail()
-        return function(*given)
+        return function(*given, **named)
     return call
 
 if place == "tensor":
     write.as_bytes = failing(write.as_bytes)
 elif place == "rename":
     os.replace = failing(os.replace)
+elif place == "proof":
+    proof.prove = failing(proof.prove)
+elif place == "calibration":
+    calibrate.run_exposed = failing(calibrate.run_exposed)
 elif place == "size":
     resource.setrlimit(resource.RLIMIT_FSIZE, (int(turn), int(turn)))
 main()
@@ -95,6 +100,23 @@ def export_and_fail(place: str, turn: int, what: str, single: int, weights: Path
     result = subprocess.run(command, capture_output=True, text=True)
     assert "Traceback" not in result.stderr
     return result.returncode, result.stderr
+
+
+@pytest.mark.parametrize("place", ["proof", "calibration"])
+def test_an_interrupted_calibration_leaves_nothing(
+    place: str, stored: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not in the folder of temporary files either."""
+    images, scratch, folder = tmp_path / "images.npy", tmp_path / "scratch", tmp_path / "models"
+    np.save(images, next(iter(FEED.values())))
+    scratch.mkdir()
+    monkeypatch.setenv("TMPDIR", str(scratch))
+    words = ["export", SPEC, "--weights", str(stored), "-o", str(folder / "m.onnx")]
+    words += ["--precision", "int8", "--calibrate", str(images)]
+    command = [sys.executable, "-c", CHILD, place, "0", "SIGTERM", str(1 << 30), *words]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert (result.returncode, result.stderr) == (143, "")
+    assert [*scratch.glob("tmp*"), *folder.iterdir()] == []  # ONNX Runtime leaves a file of its own
 
 
 def pick(change: Callable[[Arrays], object]) -> Arrays:
@@ -231,3 +253,21 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
         to_onnx(GRAPH, weights_of(0), tmp_path / "file" / "m.onnx", verify=False)
     with pytest.raises(ArchspecError, match=r"cannot write .*it is a directory"):
         to_onnx(GRAPH, weights_of(0), tmp_path, verify=False)
+
+
+def test_a_model_does_not_replace_what_it_is_made_from(stored: Path, tmp_path: Path) -> None:
+    link = tmp_path / "m.onnx"
+    link.symlink_to(stored)
+    before = stored.read_bytes()
+    for output in (stored, link):
+        refuse("--output would replace", "export", SPEC, "--weights", stored, "-o", output, "--no-verify")
+    assert stored.read_bytes() == before
+    assert link.is_symlink()
+
+
+def test_a_place_that_cannot_be_written_is_said_before_a_calibration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runtime.export._quantize", None)
+    words = ("--precision", "int8", "--calibrate", "digits", "--no-verify", "-o", tmp_path)
+    refuse("it is a directory", "export", SPEC, *words)

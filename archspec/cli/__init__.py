@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import errno
 import inspect
+import io
 import os
 import sys
 from collections.abc import Callable
@@ -26,7 +27,11 @@ from archspec.cli import (
     verify,
     weights,
 )
-from archspec.errors import ArchspecError
+from archspec.errors import ArchspecError, SpecError, printable
+from archspec.files import unwind_on_sigterm
+
+MAX_ERROR = 2000
+"""Characters of a message. File names and names from files stand in it."""
 
 app = typer.Typer(
     name="archspec",
@@ -71,10 +76,14 @@ app.add_typer(weights.app, rich_help_panel="Models")
 
 def main() -> None:
     """Run a command. A mistake of the user's is printed and exits 1; wrong usage exits 2."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a file's name need not be text that can be printed
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        app()
+        with unwind_on_sigterm():
+            app()
     except ArchspecError as error:
-        print(f"{error}" if hasattr(error, "diagnostics") else f"error: {error}", file=sys.stderr)
+        text = str(error) if isinstance(error, SpecError) else f"error: {printable(str(error), MAX_ERROR)}"
+        print(text, file=sys.stderr)
         sys.exit(1)
     except BrokenPipeError:  # the reader of a pipe has gone, as in `archspec list | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

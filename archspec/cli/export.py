@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -21,6 +23,7 @@ from archspec.cli.options import (
     print_json,
     refuse_idle,
 )
+from compiler.onnx_target.options import Io, Precision, Target
 
 if TYPE_CHECKING:
     from runtime.export import Calibration
@@ -49,14 +52,10 @@ def export(
     seed: Annotated[
         int | None, typer.Option(min=0, help="Of fresh weights, and of --monte-carlo (default: 0).")
     ] = None,
-    precision: Annotated[
-        Literal["fp32", "fp16", "bf16", "int8"], typer.Option(help="The type of weights and activations.")
-    ] = "fp32",
-    io: Annotated[
-        Literal["same", "fp32"], typer.Option(help="The type of inputs and outputs: the precision's own, or fp32.")
-    ] = "same",
+    precision: Annotated[Precision, typer.Option(help="The type of weights and activations.")] = "fp32",
+    io: Annotated[Io, typer.Option(help="The type of inputs and outputs: the precision's own, or fp32.")] = "same",
     target: Annotated[
-        Literal["any", "cpu", "tensorrt"],
+        Target,
         typer.Option("--for", help="The runtime: cpu takes forms that are faster there, tensorrt its int8 recipe."),
     ] = "any",
     calibrate: Annotated[
@@ -95,6 +94,7 @@ def export(
     options = ExportOptions(precision=precision, io=io, target=target)
     chosen = _choose_calibration(precision, calibrate, calibration, max_drop, reduce_range)
     _check_ensemble(len(files), combine, monte_carlo, data)
+    _check_output(path, [spec, *files, *([calibrate] if calibrate else [])])
     refuse_idle("--mc-batch", mc_batch, monte_carlo is None, "--monte-carlo T")
     refuse_idle("--seed", seed, bool(files) and monte_carlo is None, "fresh weights and by --monte-carlo T")
     metadata: dict[str, str] = {}
@@ -139,6 +139,13 @@ def export(
         print_explanation(done)
 
 
+def _check_output(path: Path, read: Iterable[str | Path]) -> None:
+    """Refuse to put the model in the place of what it is made from. Raises typer.BadParameter."""
+    for source in read:
+        if os.path.exists(path) and os.path.exists(source) and os.path.samefile(path, source):
+            raise typer.BadParameter(f"--output would replace {source}, which is read: give the model another name")
+
+
 def _check_ensemble(files: int, combine: str | None, monte_carlo: int | None, data: str | None) -> None:
     """Refuse options that do not belong together. Raises typer.BadParameter."""
     if monte_carlo is not None and (files > 1 or data is None):
@@ -164,7 +171,7 @@ def _choose_calibration(
         refuse_idle(option, value or None, precision != "int8", "--precision int8")
     if precision != "int8":
         return None
-    if data is None:
+    if not data:
         raise typer.BadParameter(
             "int8 learns its ranges from images: --calibrate DIR, FILE.npy or the NAME of a data set"
         )

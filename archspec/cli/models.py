@@ -1,4 +1,4 @@
-"""Commands on models: train, export, evaluate, run, bench, doctor."""
+"""Commands on models: train, evaluate, run, bench, doctor."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The progress bars of training and of experiments."""
+"""The progress bars of commands that take long."""
 
 from __future__ import annotations
 

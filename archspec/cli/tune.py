@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from archspec.cli.models import ModelArgument
 from archspec.cli.options import JsonOption, SizeOption, parse_sizes, print_json
 
 
 def tune(
-    model: Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="A model file.")],
+    model: ModelArgument,
     batch: Annotated[int, typer.Option("--batch", min=1, max=2**31 - 1, metavar="N", help="Batch to tune for.")] = 1,
     size: SizeOption = [],  # noqa: B006  (typer copies it)
     seconds: Annotated[float, typer.Option(min=1, help="How long to try, about.")] = 60.0,

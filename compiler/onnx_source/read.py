@@ -22,7 +22,7 @@ from compiler.onnx_source.order import find_captured, find_read, sort_nodes
 from compiler.onnx_source.recognize import recognize
 from compiler.onnx_source.rules import RULES
 from compiler.onnx_source.shapes import ShapeTable
-from compiler.onnx_source.skim import skim_model
+from compiler.onnx_source.skim import OPTIMIZED_FOR, skim_model
 
 MAX_NODES = 100_000
 LONGEST_MESSAGE = 1000
@@ -41,6 +41,8 @@ def read_graph(path: str | Path, *, sizes: Mapping[str, int] | None = None) -> G
     path = Path(path)
     try:
         model = skim_model(path)
+        if any(item.key == OPTIMIZED_FOR for item in model.metadata_props):
+            raise ArchspecError(f"{path} was optimized for one processor: give the file that it was made from")
         if len(model.graph.node) > MAX_NODES:
             raise ArchspecError(f"{path} has {len(model.graph.node):,} nodes; at most {MAX_NODES:,} are read")
         return mark_blocks(recognize(Reader(path, model, sizes or {}).read()))

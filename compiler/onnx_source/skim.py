@@ -26,6 +26,8 @@ SMALL = 2048
 """Bytes up to which a stored tensor is read: shapes, scales, thresholds."""
 MOST_FIELDS = 2_000_000
 """Parts of a model and of its graph. A network of 100,000 nodes has about half a million."""
+OPTIMIZED_FOR = "archspec.optimized"
+"""The key of the metadata that says for which runtime and processor that runtime optimized a file."""
 MOST_BYTES = (1 << 31) - 1
 """Where protobuf ends."""
 

@@ -11,6 +11,9 @@ import onnx
 from compiler.graph import Graph
 from compiler.passes.base import Array, Step
 
+THREADS = 2
+"""That hash and compute weights at once; more of them wait for the memory."""
+
 
 @dataclass(frozen=True, eq=False)
 class OnnxModel:

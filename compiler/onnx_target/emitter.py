@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from numpy.typing import DTypeLike
 
 from compiler.graph import Graph, Node
 from compiler.onnx_target.formats import FLOAT32
+from compiler.onnx_target.shapes import NamedShape
 from compiler.passes.base import Array, Arrays
 from compiler.passes.cast_weights import cast
 
@@ -43,9 +44,11 @@ class OnnxNode:
 
 
 class Emitter:
-    """What the rules write to. `node` is the graph's node at work, `float_type` that of the model's numbers."""
+    """What the rules write to. `node` is the graph's node at work, `shapes` are those of all nodes, `float_type` is the
+    type of the model's numbers."""
 
     node: Node
+    shapes: Mapping[str, NamedShape]
 
     def __init__(self, graph: Graph, weights: Arrays, float_type: np.dtype[Any] = FLOAT32) -> None:
         self.graph = graph

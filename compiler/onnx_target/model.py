@@ -15,14 +15,14 @@ from archspec.errors import ArchspecError
 from archspec.ops import Op
 from compiler.finite import is_finite
 from compiler.graph import Graph
-from compiler.onnx_target.built import OnnxModel
+from compiler.onnx_target.built import THREADS, OnnxModel
 from compiler.onnx_target.emitter import Emitter, Value
 from compiler.onnx_target.formats import FLOAT32, FORMATS
 from compiler.onnx_target.options import PLAIN, ExportOptions
 from compiler.onnx_target.pipeline import choose_passes
 from compiler.onnx_target.rules import RULES, OnnxRule
 from compiler.onnx_target.shapes import NamedShape, name_shapes
-from compiler.passes.base import Arrays, run_passes
+from compiler.passes.base import Array, Arrays, run_passes
 from compiler.passes.cast_weights import CastWeights
 from compiler.sizes import Accepted, accepted_sizes
 from compiler.table import Table
@@ -42,7 +42,8 @@ def build_model(
     model to the byte. Raises ArchspecError where the weights do not fit, are not finite, or are infinite in the type
     that `options` choose.
     """
-    given = {name: np.asarray(value, np.float32) for name, value in weights.items()}
+    with np.errstate(over="ignore"):  # what is infinite in float32 is said below
+        given = {name: np.asarray(value, np.float32) for name, value in weights.items()}
     graph.check_weights({name: array.shape for name, array in given.items()})
     for name, array in given.items():
         if not is_finite(array):
@@ -85,19 +86,24 @@ def describe(graph: Graph, weights: str, accepted: Mapping[str, Accepted]) -> di
 
 
 def digest_weights(arrays: Arrays) -> str:
-    """SHA-256 of the weights: names, shapes and values."""
+    """SHA-256 of the weights: of names, shapes, and the SHA-256 of the values of each."""
+    names = sorted(arrays)
     digest = hashlib.sha256()
-    for name in sorted(arrays):
-        digest.update(f"{name}{arrays[name].shape}".encode())
-        digest.update(np.ascontiguousarray(arrays[name]).data)
+    with ThreadPoolExecutor(THREADS) as pool:
+        for name, values in zip(names, pool.map(lambda name: _digest_values(arrays[name]), names), strict=True):
+            digest.update(f"{name}{arrays[name].shape}".encode() + values)
     return digest.hexdigest()
+
+
+def _digest_values(array: Array) -> bytes:
+    return hashlib.sha256(np.ascontiguousarray(array).data).digest()
 
 
 def _emit(
     graph: Graph, emit: Emitter, accepted: Mapping[str, Accepted], table: Table[OnnxRule], outside: np.dtype[Any]
 ) -> onnx.GraphProto:
     """The graph, its inputs and outputs of the type `outside`, which may be another than that of its numbers."""
-    shapes = name_shapes(graph, accepted)
+    emit.shapes = shapes = name_shapes(graph, accepted)
     values: dict[str, Value] = {}
     for node in graph:
         emit.begin(node)

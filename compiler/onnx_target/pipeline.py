@@ -20,10 +20,10 @@ from compiler.passes.take_expectation import TakeExpectation
 
 EXACT: tuple[Pass, ...] = (
     TakeExpectation(),  # leaves factors of one
-    DropIdentities(),  # which stand between what the others look for; and a crop left out may leave its operand unused
-    DropUnused(),  # since a reader that leads nowhere keeps a layer from being folded
+    DropIdentities(),  # which stand between what the others look for
     MergeDuplicates(),
     MergePads(),
+    DropUnused(),  # what only lent its extents; a reader that leads nowhere keeps a layer from being folded
     FoldWeightNorm(),  # only a kernel can be folded into
     FoldAffineBack(),  # before the merge: what a layer takes needs no form of its own
     MergeAffine(),  # before the fold forward, which then meets one operation and not several

@@ -241,11 +241,12 @@ class _Writer:
         """The nodes that give a layer's weight and bias; the layer reads them."""
         weight, *biases = node.input[1:]
         array = np.asarray(self._find(weight))
-        bias = np.asarray(self._find(biases[0])) if biases and self.scheme.recipe == "u8s8" else None
+        bias = np.asarray(self._find(biases[0])) if biases else None
         layer = quantize_layer(array, bias, self.steps[node.input[0]].scale, self.scheme.weight_limit)
         yield self._store_rounded(weight, layer.weight, layer.scale)
         node.input[1] = f"{weight}.rounded"
-        if layer.bias is not None and layer.bias_scale is not None:
+        # Left in float, it is rounded so by ONNX Runtime's CPU provider itself, and must fit all the same.
+        if layer.bias is not None and layer.bias_scale is not None and self.scheme.recipe == "u8s8":
             yield self._store_rounded(biases[0], layer.bias, layer.bias_scale)
             node.input[2] = f"{biases[0]}.rounded"
 

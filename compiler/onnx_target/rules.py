@@ -230,11 +230,14 @@ def softmax(op: Softmax, emit: Emitter, x: Value) -> Value:
 
 def _pool(op: MaxPool | AvgPool, emit: Emitter) -> dict[str, list[int] | int]:
     window, rank = op.window, _rank(emit)
+    space = emit.shapes[emit.node.inputs[0]][2:]
+    whole = [window.slide(size, ceil=False) for size in space if isinstance(size, int)]
     return {
         "kernel_shape": [window.kernel] * rank,
         "strides": [window.stride] * rank,
         "pads": [window.padding] * (2 * rank),
-        "ceil_mode": int(op.ceil),
+        # Before opset 19 ONNX infers a last window that begins in the padding, which no runtime computes.
+        "ceil_mode": int(op.ceil and whole != [*emit.node.shape.space]),
     }
 
 

@@ -3,22 +3,26 @@
 A protobuf message is a sequence of fields in any order. Everything but the weights is serialized by the library; the
 weights follow as fields of the graph, each a short header and then the array's own bytes, straight to the file. What
 is too large for one file has its weights in a second one beside it.
+
+Numbers begin where processors like to read them, so that who maps a file can compute with what lies there. Protobuf has
+no padding; model and tensors have a text for people to read (`doc_string`), which here is as many blanks as it takes.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import BinaryIO
 
 import onnx
 
 from archspec.errors import ArchspecError
-from compiler.onnx_target.built import OnnxModel
+from compiler.onnx_target.built import THREADS, OnnxModel
 from compiler.onnx_target.identity import IDENTITY, as_bytes, count_bytes, identify
 from compiler.passes.base import Array
-from compiler.protobuf import header_of
+from compiler.protobuf import delimit, header_of
 
 SINGLE_FILE = 1_800_000_000
 """Bytes of weights up to which a model is one file; protobuf ends at 2 GiB."""
@@ -28,6 +32,9 @@ ALIGNMENT = 1 << 16
 
 INLINE = 1 << 10
 """Bytes up to which a tensor stays in the model itself: runtimes look for shapes and scales only there."""
+
+CACHE_LINE = 64
+"""A multiple of the bytes of the widest vectors: where the numbers of larger tensors begin in one file."""
 
 
 def write_model(model: OnnxModel, path: Path) -> None:
@@ -53,7 +60,12 @@ def to_bytes(model: OnnxModel) -> bytes:
     size = sum(map(count_bytes, model.tensors.values()))
     if size > SINGLE_FILE:
         raise ArchspecError(f"the model has {size:,} bytes of weights, at most {SINGLE_FILE:,} fit: write it to a file")
-    return b"".join(_pieces(model, identify(model)))
+    opening, headers = _lay_out(model, identify(model))
+    pieces: list[bytes | memoryview] = [opening]
+    with ThreadPoolExecutor(THREADS) as pool:
+        for header, numbers in zip(headers.values(), pool.map(as_bytes, model.tensors.values()), strict=True):
+            pieces += header, numbers
+    return b"".join(pieces)
 
 
 def name_data(model: str, identity: str) -> str:
@@ -87,18 +99,29 @@ def _head(model: OnnxModel, identity: str) -> onnx.ModelProto:
 
 
 def _pieces(model: OnnxModel, identity: str) -> Iterator[bytes | memoryview]:
-    """The file, piece by piece: the model's own fields, then its graph, whose last fields are the weights."""
-    rest = _head(model, identity)
-    graph = rest.graph.SerializeToString(deterministic=True)
-    rest.ClearField("graph")
-    headers = {name: _tensor_header(name, array) for name, array in model.tensors.items()}
-    size = len(graph) + sum(len(header) + count_bytes(model.tensors[name]) for name, header in headers.items())
-    yield rest.SerializeToString(deterministic=True)
-    yield header_of(onnx.ModelProto.GRAPH_FIELD_NUMBER, size)
-    yield graph
+    """The file, piece by piece."""
+    opening, headers = _lay_out(model, identity)
+    yield opening
     for name, header in headers.items():
         yield header
         yield as_bytes(model.tensors[name])
+
+
+def _lay_out(model: OnnxModel, identity: str) -> tuple[bytes, dict[str, bytes]]:
+    """The model's own fields and the beginning of its graph, whose last fields are the weights; and by name what stands
+    before the numbers of each."""
+    rest = _head(model, identity)
+    graph = rest.graph.SerializeToString(deterministic=True)
+    rest.ClearField("graph")
+    headers, size = {}, len(graph)
+    for name, array in model.tensors.items():
+        headers[name] = _tensor_header(name, array, size)
+        size += len(headers[name]) + count_bytes(array)
+    facts: bytes = rest.SerializeToString(deterministic=True)
+    graph_header = header_of(onnx.ModelProto.GRAPH_FIELD_NUMBER, size)
+    # What begins at a multiple of the graph's bytes does so in the file, too.
+    opening = _align(lambda text: facts + text + graph_header, onnx.ModelProto.DOC_STRING_FIELD_NUMBER, 0)
+    return opening + graph, headers
 
 
 def _write_beside(model: OnnxModel, whole: onnx.ModelProto, side: BinaryIO) -> onnx.ModelProto:
@@ -117,12 +140,27 @@ def _write_beside(model: OnnxModel, whole: onnx.ModelProto, side: BinaryIO) -> o
     return whole
 
 
-def _tensor_header(name: str, array: Array) -> bytes:
-    """An initializer up to its bytes, which come last: `raw_data` in the little-endian order that ONNX asks for."""
+def _tensor_header(name: str, array: Array, start: int) -> bytes:
+    """An initializer up to its bytes, which come last: `raw_data` in the little-endian order that ONNX asks for. It
+    begins at `start` of the graph."""
     proto = onnx.TensorProto(name=name, dims=array.shape, data_type=_kind(array))
     facts: bytes = proto.SerializeToString(deterministic=True)
-    facts += header_of(onnx.TensorProto.RAW_DATA_FIELD_NUMBER, count_bytes(array))
-    return header_of(onnx.GraphProto.INITIALIZER_FIELD_NUMBER, len(facts) + count_bytes(array)) + facts
+    size = count_bytes(array)
+    raw = header_of(onnx.TensorProto.RAW_DATA_FIELD_NUMBER, size)
+
+    def build(text: bytes) -> bytes:
+        inner = facts + text + raw
+        return header_of(onnx.GraphProto.INITIALIZER_FIELD_NUMBER, len(inner) + size) + inner
+
+    return build(b"") if size <= INLINE else _align(build, onnx.TensorProto.DOC_STRING_FIELD_NUMBER, start)
+
+
+def _align(build: Callable[[bytes], bytes], number: int, start: int) -> bytes:
+    """What `build` makes of a text in field `number` that has it end at a multiple of CACHE_LINE, begun at `start`."""
+    blanks = 0
+    while missing := -(start + len(build(delimit(number, b" " * blanks)))) % CACHE_LINE:
+        blanks += missing
+    return build(delimit(number, b" " * blanks))
 
 
 def _kind(array: Array) -> int:

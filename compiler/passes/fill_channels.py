@@ -169,7 +169,7 @@ class _Writer:
         start, *rest = node.inputs
         closed, open = self.pieces.get(start) or self._as_pieces(start)
         open = (*open, *rest)
-        if sum(self.layouts[id].fill for id in open) >= self.block:
+        if node.shape.rank and sum(self.layouts[id].fill for id in open) >= self.block:
             # With nothing before them the packed pieces are the whole result, and take its name.
             packed = f"{node.id}.packed" if closed else node.id
             self._pack(node, open, packed)

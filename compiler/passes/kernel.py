@@ -61,13 +61,24 @@ def _store(node: Node, op: Kernel, kernel: Array, factor: Numbers, bias: Numbers
     name = f"{node.id}.weight"
 
     def compute() -> NDArray[Any]:
-        return round_to(kernel.dtype, np.asarray(kernel) * factor, name)
+        return _scale(np.asarray(kernel), factor, name)
 
     arrays[name] = LazyArray(kernel.shape, kernel.dtype, compute)
     if not op.bias and not bias.any():
         return node
     arrays[f"{node.id}.bias"] = round_to(kernel.dtype, bias, f"{node.id}.bias")
     return node if op.bias else replace(node, op=op.model_copy(update={"bias": True}))
+
+
+def _scale(values: NDArray[Any], factor: Numbers, name: str) -> NDArray[Any]:
+    """The nearest numbers, of the type of `values`, to their products in float64, which are never all in memory."""
+    scaled = np.empty_like(values)
+    try:
+        with np.errstate(over="raise"):
+            np.multiply(values, factor, out=scaled, dtype=np.float64, casting="same_kind")
+        return scaled
+    except FloatingPointError:
+        return round_to(values.dtype, values * factor, name)
 
 
 def round_to(dtype: np.dtype[Any], values: Numbers, name: str) -> NDArray[Any]:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from archspec.errors import ArchspecError, suggest
 from compiler.graph import Graph
 from compiler.onnx_target.built import OnnxModel
-from compiler.onnx_target.scheme import Range
+from compiler.onnx_target.scheme import TINIEST, Range
 from runtime.extras import extra
 from runtime.int8.data import CalibrationData
 
@@ -118,7 +118,9 @@ def find_percentile(counts: Counts) -> float:
 
 def find_least_entropy(counts: Counts) -> float:
     """The share of the largest magnitude to cut at: of every sixteenth bin the one with the least divergence between
-    the numbers, those beyond at the end, and what 128 levels make of them."""
+    the numbers, those beyond at the end, and what 128 levels make of them; 1 for too few numbers."""
+    if counts[1:].sum() < BINS:  # in fewer numbers than bins there is no distribution to see
+        return 1.0
     counts = counts.copy()
     counts[0] = counts[1]  # zeros are exact at any threshold, and so many after a ReLU that they hide the rest
     ends = range(LEVELS, BINS + 1, LEVELS // 8)
@@ -154,7 +156,7 @@ def _widen(extremes: Range, array: npt.NDArray[Any], name: str, data: Calibratio
 
 
 def _count_magnitudes(array: npt.NDArray[Any], largest: float) -> Counts:
-    if not largest:
+    if largest < TINIEST:  # no scale is as small
         return np.bincount([0], minlength=BINS)
     places = np.abs(array, dtype=np.float32).ravel() * np.float32(BINS / largest)
     return np.bincount(np.minimum(places.astype(np.int32), BINS - 1), minlength=BINS)

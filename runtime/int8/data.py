@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -69,11 +70,11 @@ def open_calibration_data(where: str | Path, graph: Graph, metadata: Mapping[str
     become its input.
     """
     path = Path(where)
-    if path.is_dir():
+    if os.path.isdir(path):  # of a name that is too long, Path.is_dir raises
         data = _open_folder(path, metadata)
     elif path.suffix.lower() == ".npy":
         data = _open_array(path)
-    elif path.exists() or len(path.parts) > 1:
+    elif os.path.exists(path) or len(path.parts) > 1:
         raise ArchspecError(
             f"{path} is no calibration data: give a folder of pictures, a .npy or the name of a data set"
         )

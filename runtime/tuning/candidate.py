@@ -8,6 +8,7 @@ It speaks JSON, a line each way: `python -m runtime.tuning.candidate` is told wh
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import json
 import os
 import signal
@@ -40,6 +41,9 @@ WARM = 0.03
 
 LONG = 0.5
 """Seconds of a run from which what went before does not matter."""
+
+PR_SET_PDEATHSIG = 1
+"""Of prctl(2): the signal that this process gets when its parent ends."""
 
 Array = npt.NDArray[Any]
 
@@ -193,7 +197,14 @@ def _compare(found: Mapping[str, Any], path: Path) -> float:
         return measure_difference(found, reference)
 
 
+def _end_with_parent() -> None:
+    """A child that is stopped would outlive a parent that was killed. Linux alone can say so."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 if __name__ == "__main__":
+    _end_with_parent()
     own = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what a library prints is no answer
     _answer_all(sys.stdin, own)

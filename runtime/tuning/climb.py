@@ -77,8 +77,10 @@ class Climb:
         self._stack = ExitStack()
 
     def __enter__(self) -> Climb:
-        self._default = self._best = self._open(Settings())
-        self._run = statistics.median(self._default.time(0.1))
+        with self._stack:  # which closes what was opened where the first runs fail
+            self._default = self._best = self._open(Settings())
+            self._run = statistics.median(self._default.time(0.1))
+            self._stack = self._stack.pop_all()
         return self
 
     def __exit__(self, *error: object) -> None:

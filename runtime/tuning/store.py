@@ -147,15 +147,21 @@ def read_entries(model: str | Path) -> tuple[Entry, ...]:
     path = tuning_path(model)
     if not os.path.exists(path):  # of a name that is too long, Path.exists raises
         return ()
+    try:
+        return _read_entries(path)
+    except ArchspecError as error:
+        raise ArchspecError(f"{error}: delete it, and run archspec tune {model} again") from error
+
+
+def _read_entries(path: Path) -> tuple[Entry, ...]:
     check_is_file(path)
     with path.open("rb") as file:
         text = file.read(MOST_BYTES + 1)
     if len(text) > MOST_BYTES:
-        raise ArchspecError(
-            f"{path} is larger than {MOST_BYTES:,} bytes: delete it, and run archspec tune {model} again"
-        )
+        raise ArchspecError(f"{path} is larger than {MOST_BYTES:,} bytes")
     found = check_keys(read_json(text, str(path)), str(path), ("format", "entries"))
-    check_integer(found["format"], f"{path}: format", FORMAT, FORMAT)
+    if check_integer(found["format"], f"{path}: format") != FORMAT:
+        raise ArchspecError(f"{path} has another format than {FORMAT}")
     if not isinstance(found["entries"], list):
         raise ArchspecError(f"{path}: entries must be a list")
     return tuple(_read_entry(item, f"{path}: entry {number}") for number, item in enumerate(found["entries"], start=1))

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from archspec.errors import ArchspecError
+from archspec.files import write_whole
 from runtime.bench import make_inputs
 from runtime.session import UNNAMED, Session
 from runtime.settings import Settings
@@ -91,7 +92,10 @@ def tune(
     if seconds <= 0 or batch < 1:
         raise ArchspecError("batch and seconds must be positive")
     start, busy = time.perf_counter(), _is_busy()
-    read_entries(path)  # a file that cannot be added to is no surprise at the end
+    read_entries(path)  # a file that cannot be added to is no surprise at the end, nor a place that cannot be written
+    if keep:
+        with write_whole(tuning_path(path)):
+            pass
     name, axes, tolerance = _examine(path, batch, dict(sizes or {}), provider, seed)
     key = identify(path, name)
     with tempfile.TemporaryDirectory() as folder:

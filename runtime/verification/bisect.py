@@ -146,8 +146,9 @@ def bisect(
                 search.blame(node, None, str(error))
                 break
     shapes = {name: array.shape for name, array in feed.items()}
+    compared = {*names.values(), *graph.inputs}
     differing = tuple(
-        replace(item, reasons=find_reasons(inside, built, names[item.node.id])) for item in search.differing
+        replace(item, reasons=find_reasons(inside, built, names[item.node.id], compared)) for item in search.differing
     )
     return Bisection(shapes, search.compared, yardstick, differing, search.largest)
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from runtime.agreement import LIMITS
+from runtime.run_folder import parse_classes
 from runtime.sizes import read_sizes
-from runtime.strict_json import read_json
 from runtime.verification.inside import ModelInside
 
 PREFIX = "archspec."
@@ -44,9 +44,10 @@ class ModelFacts:
         return self.precision if self.precision in LIMITS else self.dtype
 
     @property
-    def classes(self) -> list[str]:
+    def classes(self) -> tuple[str, ...]:
+        """Raises ArchspecError where the metadata are malformed."""
         told = self.metadata.get("classes")
-        return list(map(str, read_json(told, "the metadata 'archspec.classes'"))) if told else []
+        return () if told is None else parse_classes(told, self.path)
 
     @property
     def sizes(self) -> dict[str, str]:
@@ -96,6 +97,7 @@ def read_facts(inside: ModelInside) -> ModelFacts:
         },
     )
     read_sizes(facts._metadata())
+    _ = facts.classes
     return facts
 
 
@@ -103,5 +105,5 @@ def _parse(text: str) -> Any:
     """JSON as what it says; other text as it is."""
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text

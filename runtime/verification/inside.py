@@ -21,9 +21,11 @@ with extra("run"):
     import onnx
     import onnxruntime as ort
     from onnx import numpy_helper
+    from onnx.external_data_helper import uses_external_data
 
     from compiler.onnx_source.external import find_external
     from compiler.onnx_source.order import find_read
+    from compiler.onnx_source.skim import WIDTHS
 
 Array = npt.NDArray[Any]
 
@@ -50,7 +52,7 @@ class ModelInside:
         self.data = tuple(sorted({_said(tensor)["location"] for tensor in find_external(self.model)}))
         self.weights: dict[str, Array] = {}
         for tensor in self.model.graph.initializer:
-            if _is_external(tensor) or _count_stored(tensor) > INLINE:
+            if uses_external_data(tensor) or (tensor.data_type in WIDTHS and _count_stored(tensor) > INLINE):
                 self.weights[tensor.name] = _view(tensor, self.path.parent)
                 _empty(tensor)
         self.tensors = {tensor.name: tensor for tensor in self.model.graph.initializer}
@@ -112,11 +114,6 @@ def open_runnable(inside: ModelInside) -> Iterator[Path]:
         yield rounded[1]
 
 
-def list_shapes(shapes: Mapping[str, Sequence[int]]) -> str:
-    """`image 1 × 3 × 224 × 224`."""
-    return ", ".join(f"{name} {' × '.join(map(str, shape))}" for name, shape in shapes.items())
-
-
 def _copy(model: onnx.ModelProto) -> onnx.ModelProto:
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
@@ -136,10 +133,6 @@ def _count_stored(tensor: onnx.TensorProto) -> int:
     return int(np.prod(tensor.dims, dtype=np.int64)) * _dtype(tensor).itemsize
 
 
-def _is_external(tensor: onnx.TensorProto) -> bool:
-    return bool(tensor.data_location == onnx.TensorProto.EXTERNAL)
-
-
 def _dtype(tensor: onnx.TensorProto) -> np.dtype[Any]:
     return np.dtype(onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type))
 
@@ -147,9 +140,12 @@ def _dtype(tensor: onnx.TensorProto) -> np.dtype[Any]:
 def _view(tensor: onnx.TensorProto, folder: Path) -> Array:
     """A tensor's numbers, without a copy where they are stored as bytes."""
     dtype, shape = _dtype(tensor), tuple(tensor.dims)
-    if _is_external(tensor):  # in a plain file of the folder, and inside it: checked
+    if uses_external_data(tensor):  # in a plain file of the folder: checked
         said = _said(tensor)
-        array: Array = np.memmap(folder / said["location"], dtype, "r", int(said.get("offset", "0")), shape)
+        try:
+            array: Array = np.memmap(folder / said["location"], dtype, "r", int(said.get("offset", "0")), shape)
+        except ValueError as error:  # it need not say how long it is
+            raise ArchspecError(f"{folder / said['location']} is too short for '{tensor.name}'") from error
         return array
     if tensor.HasField("raw_data"):
         return np.frombuffer(tensor.raw_data, dtype).reshape(shape)

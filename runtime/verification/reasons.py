@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -17,9 +18,15 @@ with extra("run"):
     from compiler.onnx_target.built import OnnxModel
 
 
-def find_reasons(inside: ModelInside, built: OnnxModel, name: str) -> tuple[str, ...]:
-    """How operator, attributes and stored tensors of a node of the file differ from those of `built`, in words."""
-    return tuple(dict.fromkeys(_compare_nodes(inside, built, name)))
+def find_reasons(inside: ModelInside, built: OnnxModel, name: str, compared: Collection[str]) -> tuple[str, ...]:
+    """How operator, attributes and stored tensors of a node of the file differ from those of `built`, in words; and of
+    the nodes before it whose own values are not among those `compared`."""
+    unseen = {name}
+    for node in reversed(list(built.graph)):
+        if node.id in unseen:
+            unseen.update(operand for operand in node.inputs if operand not in compared)
+    found = (_compare_nodes(inside, built, id) for id in built.graph.nodes if id in unseen)
+    return tuple(dict.fromkeys(chain.from_iterable(found)))
 
 
 def _compare_nodes(inside: ModelInside, built: OnnxModel, name: str) -> Iterator[str]:

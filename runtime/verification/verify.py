@@ -13,11 +13,11 @@ from compiler.finite import is_finite
 from compiler.sizes import Accepted
 from runtime.agreement import Limits, compare, compare_votes
 from runtime.bench import make_inputs
-from runtime.cases import PROOF_BUDGET, choose_small
+from runtime.cases import PROOF_BUDGET, choose_small, list_shapes
 from runtime.session import Session
 from runtime.verification.checks import Check, Choice, Original, Verification
 from runtime.verification.facts import ModelFacts, read_facts
-from runtime.verification.inside import ModelInside, list_shapes, open_runnable
+from runtime.verification.inside import ModelInside, open_runnable
 from runtime.verification.witness import Witness, find_votes
 
 Array = npt.NDArray[Any]

@@ -37,6 +37,9 @@ MOST_MACS = 2_000_000_000
 MOST_BYTES = 1 << 29
 """Of weights, which it holds a second time."""
 
+KEEP_VOTES = frozenset({"Cast", "Sum", "Mul", "Identity"})
+"""What makes shares of votes."""
+
 
 class Witness:
     """Runs a file in another way than a session does. `doubts` says why it cannot be onnx.reference, if it cannot."""
@@ -106,8 +109,12 @@ def _has_other_ranks(model: onnx.ModelProto) -> bool:
 
 
 def find_votes(model: onnx.ModelProto) -> set[str]:
-    """The outputs that count votes: sums of one-hot rows, in which rounding may decide a row that is nearly even."""
-    makers = {name: node for node in model.graph.node for name in node.output}
-    kinds = {name: node.op_type for name, node in makers.items()}
-    sums = {name for name, node in makers.items() if all(kinds.get(operand) == "OneHot" for operand in node.input)}
-    return {item.name for item in model.graph.output if item.name in sums and kinds[item.name] in ("Add", "Sum")}
+    """The outputs that count in how many operands a channel is the largest: rounding decides what is nearly even."""
+    makers = {name: node.op_type for node in model.graph.node for name in node.output}
+    counts: set[str] = set()
+    for node in model.graph.node:
+        computed = [name for name in node.input if name in makers]
+        compares = node.op_type == "Equal" and any(makers[name] == "ArgMax" for name in computed)
+        if compares or (node.op_type in KEEP_VOTES and computed and counts.issuperset(computed)):
+            counts.update(node.output)
+    return {item.name for item in model.graph.output if item.name in counts}

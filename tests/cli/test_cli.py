@@ -302,6 +302,25 @@ cli.main()
     assert (done.returncode, done.stderr) == (1, "error: No space left on device\n")
 
 
+def test_an_error_is_one_line_whatever_stands_in_it(tmp_path: Path) -> None:
+    code = "import sys; from archspec.cli import main; main()"
+    for name in ("\x1b[31mred\n.onnx", "m" * 5000 + ".onnx"):
+        words = [sys.executable, "-c", code, "bench", name]
+        done = subprocess.run(words, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+        assert "\x1b" not in done.stderr
+        assert len(done.stderr) < 2100
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are bytes there")
+def test_a_file_name_that_is_no_text_is_printed_all_the_same(tmp_path: Path) -> None:
+    code = "from archspec.cli import main; main()"
+    words = [sys.executable, "-c", code, "export", "mlp", "--no-verify", "-o", tmp_path / os.fsdecode(b"m\xff.onnx")]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "m\\udcff.onnx" in done.stdout
+
+
 def test_doctor_tells_versions_and_never_fails() -> None:
     report = json.loads(subprocess_stdout("doctor", "--json"))
     assert report["versions"]["torch"]

@@ -147,7 +147,8 @@ def test_an_interrupted_command_leaves_no_file(run: Run, tmp_path: Path, monkeyp
 
 
 def test_shares() -> None:
-    assert [parse_share(text, "--budget") for text in ("1%", "0.01", "0", "12.5%", "99.9%")] == [0.01, 0.01, 0, 0.125, 0.999]
+    shares = {"1%": 0.01, "0.01": 0.01, "0": 0, "12.5%": 0.125, "99.9%": 0.999}
+    assert {text: parse_share(text, "--budget") for text in shares} == shares
     for text in ("100%", "1", "-1%", "1e-2", "nan", "", "%", "1 %", "9" * 5000):
         with pytest.raises(typer.BadParameter, match="a share below 1"):
             parse_share(text, "--budget")

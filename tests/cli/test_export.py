@@ -30,6 +30,7 @@ def test_half_precision(precision: str, io: str, run: Path, tmp_path: Path) -> N
     model = tmp_path / "half.onnx"
     found = archspec(*trained(run), "--precision", precision, "--io", io, "-o", model, "--json")
     assert found["precision"] == precision
+    assert found["files"] == [found["file"]] == [str(model)]
     assert found["proof"]["worst"] < (2e-2 if precision == "fp16" else 1e-1)
     kind = onnx.load(model).graph.input[0].type.tensor_type.elem_type
     half = onnx.TensorProto.FLOAT16 if precision == "fp16" else onnx.TensorProto.BFLOAT16
@@ -57,6 +58,7 @@ def test_int8_learns_ranges_from_a_data_set_and_says_what_it_lost(run: Path, tmp
     assert said["archspec.precision"] == "int8"
     assert '"accuracy"' in said["archspec.int8"]
     assert "accuracy on 360 images" in archspec(*trained(run), *words)
+    assert "verified" in archspec("verify", model, "--against", run / "spec.yaml", run / "weights.safetensors")
 
 
 def test_symmetric_int8_for_tensorrt(run: Path, tmp_path: Path) -> None:
@@ -88,6 +90,7 @@ def test_an_optimized_file_lies_beside(tmp_path: Path) -> None:
     ("words", "message"),
     [
         (("--precision", "int8"), "int8 learns its ranges from images"),
+        (("--precision", "int8", "--calibrate", ""), "int8 learns its ranges from images"),
         (("--calibrate", "digits"), "--calibrate is read by --precision int8 alone"),
         (("--max-drop", "0.5%"), "--max-drop is read by --precision int8 alone"),
         (("--reduce-range",), "--reduce-range is read by --precision int8 alone"),

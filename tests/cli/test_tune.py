@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -44,3 +48,65 @@ def test_what_is_wrong_is_said(model: Path) -> None:
     refuse("no provider 'cudda'; did you mean 'cuda'", "tune", model, "--provider", "cudda")
     Path(f"{model}.tune.json").write_text("[", encoding="utf-8")
     refuse("m.onnx.tune.json is not valid JSON", "tune", model, "--seconds", "1", "--provider", "cpu")
+    refuse(f"delete it, and run archspec tune {model} again", "bench", model)
+
+
+ENDED = """
+import os, signal, subprocess, sys
+
+from archspec.cli import main
+from runtime.tuning import climb
+
+what, pids, *sys.argv[1:] = sys.argv[1:]
+start = subprocess.Popen.__init__
+
+def note(process, *given, **options):
+    start(process, *given, **options)
+    with open(pids, "a") as file:
+        print(process.pid, file=file)
+
+subprocess.Popen.__init__ = note
+climb.Climb.climb = lambda *given: os.kill(os.getpid(), getattr(signal, what))
+main()
+"""
+
+
+def is_running(pid: str) -> bool:
+    """Not one that has ended, and that nobody has asked for its exit code yet."""
+    try:
+        return Path("/proc", pid, "stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks /proc")
+@pytest.mark.parametrize(("what", "code"), [("SIGTERM", 143), ("SIGINT", 130), ("SIGKILL", -9)])
+def test_no_stopped_process_outlives_the_search(what: str, code: int, model: Path, tmp_path: Path) -> None:
+    pids, scratch = tmp_path / "pids", tmp_path / "scratch"
+    scratch.mkdir()
+    words = ["tune", str(model), "--seconds", "1", "--provider", "cpu"]
+    result = subprocess.run(
+        [sys.executable, "-c", ENDED, what, str(pids), *words],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"TMPDIR": str(scratch)},
+    )
+    assert result.returncode == code
+    assert "Traceback" not in result.stderr
+    measured = pids.read_text(encoding="utf-8").split()
+    assert measured
+    until = time.monotonic() + 30
+    while any(map(is_running, measured)) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert not any(map(is_running, measured))
+    assert what == "SIGKILL" or not list(scratch.glob("tmp*"))  # ONNX Runtime leaves a file of its own
+    assert read_entries(model) == ()
+
+
+def test_a_place_that_cannot_be_written_is_said_before_the_search(
+    tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runtime.tuning.tune.Climb", None)
+    long = model.rename(tmp_path / f"{'m' * 250}.onnx")
+    refuse("cannot write", "tune", long, "--seconds", "1", "--provider", "cpu")
+    assert list(tmp_path.iterdir()) == [long]

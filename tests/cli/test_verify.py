@@ -90,3 +90,38 @@ def test_what_is_wrong_is_said(folder: Path) -> None:
     refuse("no free size 'D'", "verify", folder / "m.onnx", "--size", "D=3")
     refuse("did you mean", "verify", folder / "m.onnx", "--against", "resnet_digit", folder / "weights.safetensors")
     refuse("the weights do not fit", "verify", folder / "m.onnx", *against(folder)[:3])
+
+
+def describe(folder: Path, target: Path, **facts: str) -> Path:
+    """The model, saying something else of itself."""
+    model = onnx.load(folder / "m.onnx")
+    told = {item.key: item.value for item in model.metadata_props}
+    onnx.helper.set_model_props(model, told | {f"archspec.{key}": value for key, value in facts.items()})
+    onnx.save(model, target)
+    return target
+
+
+def test_what_a_file_says_of_itself_moves_no_cursor(folder: Path, tmp_path: Path) -> None:
+    classes = json.dumps([f"\x1b[2Jclass {number}\n" for number in range(10)])
+    model = describe(folder, tmp_path / "m.onnx", name="\x1b[31mred", classes=classes)
+    said = archspec("verify", model)
+    assert "\x1b" not in said
+    assert "\\x1b[31mred" in said
+    assert "\\x1b[2Jclass 0" in said
+
+
+@pytest.mark.parametrize(("text", "message"), [("5", "must be a list of names"), ("[" * 100_000, "nested too deeply")])
+def test_malformed_classes_are_refused(text: str, message: str, folder: Path, tmp_path: Path) -> None:
+    assert message in fail("verify", describe(folder, tmp_path / "m.onnx", classes=text))
+
+
+def test_json_takes_what_a_file_says_as_text_where_it_is_nested_too_deeply(folder: Path, tmp_path: Path) -> None:
+    model = describe(folder, tmp_path / "m.onnx", int8="[" * 100_000)
+    assert archspec("verify", model, "--json")["file"]["metadata"]["int8"].startswith("[[")
+
+
+def test_no_size_that_a_file_names_takes_all_memory(folder: Path, tmp_path: Path) -> None:
+    for size in ({"value": 2**31}, {"value": 2**30, "first": 2**30, "step": 1}):
+        model = describe(folder, tmp_path / "m.onnx", sizes=json.dumps({"H": size, "W": size}))
+        for command in ("verify", "bench", "tune"):
+            refuse("choose a smaller batch or size", command, model)

@@ -13,6 +13,7 @@ from compiler.onnx_target.model import build_model
 from compiler.onnx_target.shapes import name_shapes
 from compiler.onnx_target.write import to_bytes
 from compiler.sizes import accepted_sizes
+from tests.documents import graph_from
 
 SPECS = ("resnet20", "hourglass1", "unet", "unet_any", "densenet_40_12")
 
@@ -49,12 +50,40 @@ def test_extents_that_are_not_always_equal_have_other_names():
     assert shapes["down"] == ["batch", 1, "down.1", 4]
 
 
+def test_what_grows_apart_is_neither_size():
+    """36 of 24 and 36 positions; but with 48 of the one it is 48."""
+    merge = {"add": {"branches": [["upsample"], [{"from": "b"}, "upsample"]], "fit": "pad"}}
+    body = [merge, {"residual": {"body": [{"conv": 2}]}}]
+    document = {"archspec": 1, "inputs": {"a": [2, "H"], "b": [2, "W"]}, "sizes": {"H": 12, "W": 18}, "network": body}
+    graph = graph_from(document)
+    shapes = name_shapes(graph, accepted_sizes(graph))
+    wide, narrow, *names = (shapes[id][2] for id in graph.nodes if id not in graph.inputs)
+    assert len({wide, narrow, *names}) == 3
+    session = onnxruntime.InferenceSession(to_bytes(build_model(graph, make_weights(graph))))
+    for height, width in [(12, 18), (24, 18), (12, 8)]:
+        feed = {"a": np.ones((1, 2, height), np.float32), "b": np.ones((1, 2, width), np.float32)}
+        (found,) = session.run(None, feed)
+        assert found.shape == (1, 2, 2 * max(height, width))
+
+
+def test_a_step_that_only_what_is_left_out_asked_for():
+    """The convolution leads nowhere, but its stride allows every other size; and nothing else can be cropped to 8."""
+    crop = {"add": {"branches": [[], [{"from": "b"}]], "fit": "crop"}}
+    body = [{"tap": "image"}, {"conv": {"out": 2, "stride": 2}}, {"from": "image"}, crop]
+    graph = graph_from({"archspec": 1, "inputs": {"a": [2, "L"], "b": [2, 8]}, "sizes": {"L": 12}, "network": body})
+    assert accepted_sizes(graph)["L"].step == 2
+    assert "Add" in {node.op_type for node in build_model(graph, make_weights(graph)).head.graph.node}
+
+
+def make_weights(graph):
+    return {name: np.full(weight.shape, 0.01, np.float32) for name, weight in graph.weights.items()}
+
+
 def test_residual_additions_are_fused_behind_a_grouped_convolution(tmp_path):
     """The blocked layout ends at a convolution with four channels in a group; with dynamic sizes only the names tell
     ONNX Runtime that what is added has one shape. Without them the additions stay: the control."""
     graph = elaborate(load("resnext50_32x4d", {"classes": 10}), {"H": 64, "W": 64})
-    weights = {name: np.full(weight.shape, 0.01, np.float32) for name, weight in graph.weights.items()}
-    model = onnx.load_from_string(to_bytes(build_model(graph, weights)))
+    model = onnx.load_from_string(to_bytes(build_model(graph, make_weights(graph))))
     assert count(model, "Add", tmp_path) == 0
     del model.graph.value_info[:]
     assert count(model, "Add", tmp_path) > 0

@@ -13,7 +13,7 @@ import torch
 
 from archspec.api import elaborate, load, proof_cases, to_onnx, to_torch
 from archspec.errors import ArchspecError
-from archspec.ops import BatchNorm, Conv, Shape
+from archspec.ops import AvgPool, BatchNorm, Conv, MaxPool, Op, Shape
 from compiler.onnx_target import model as onnx_model
 from compiler.onnx_target.pipeline import EXACT
 from compiler.onnx_target.rules import RULES
@@ -164,3 +164,10 @@ def test_the_streamed_file_is_a_whole_model(digits: Path) -> None:
     assert stored.keys() == folded.keys()
     for name, array in folded.items():
         np.testing.assert_array_equal(stored[name], np.asarray(array))
+
+
+@pytest.mark.parametrize("op", [MaxPool(kernel=2, padding=1, ceil=True), AvgPool(kernel=2, padding=1, ceil=True)])
+def test_a_last_window_in_the_padding_is_not_inferred(op: Op, tmp_path: Path) -> None:
+    graph = graph_of(op, Shape(2, 5, 5))
+    onnx.shape_inference.infer_shapes(onnx.load(export(graph, {}, tmp_path)), strict_mode=True, data_prop=True)
+    assert compare(graph, tmp_path) < TOLERANCE

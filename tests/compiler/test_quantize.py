@@ -145,6 +145,19 @@ def test_little_is_lost(text: str, recipe: Recipe, tmp_path: Path) -> None:
     assert noise(expected, run(quantize_model(model, Scheme(recipe, halves)), images)) > EIGHT_BITS
 
 
+@pytest.mark.parametrize("recipe", ["u8s8", "s8s8"])
+def test_a_channel_of_zeros_keeps_its_bias(recipe: Recipe, tmp_path: Path) -> None:
+    """ONNX Runtime rounds a float bias to steps of the channel's scale, and must not run out of integers."""
+    path = tmp_path / "net.yaml"
+    path.write_text("archspec: 1\ninputs: {x: [3, 8, 8]}\nnetwork: [conv: 4, conv: 4, relu]\n")
+    graph = elaborate(load(path))
+    weights = {name: value.numpy() for name, value in stir(to_torch(graph)).state_dict().items()}
+    weights["conv_0.weight"][1], weights["conv_0.bias"][1] = 0, 3
+    model = build_model(graph, weights)
+    images = sample(model)
+    assert noise(run(model, images), run(quantize(model, images, recipe), images)) < EIGHT_BITS
+
+
 def test_runtime_computes_what_the_file_says(tmp_path: Path) -> None:
     """ONNX Runtime's integer kernels against the definitions of the operators in float."""
     model = build(RESIDUAL, tmp_path)

@@ -58,6 +58,28 @@ def test_a_model_in_memory_is_the_file(tmp_path: Path, weights: Arrays) -> None:
     assert to_bytes(build_model(GRAPH, weights)) == (tmp_path / "m.onnx").read_bytes()
 
 
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+def test_numbers_of_larger_tensors_begin_at_cache_lines(weights: Arrays, precision: str) -> None:
+    whole = to_bytes(build_model(GRAPH, weights, options=ExportOptions(precision=precision)))  # type: ignore[arg-type]
+    model = onnx.ModelProto.FromString(whole)
+    large = [tensor for tensor in model.graph.initializer if len(tensor.raw_data) > write.INLINE]
+    assert large
+    assert {whole.index(tensor.raw_data) % 64 for tensor in large} == {0}
+    assert {text.strip() for text in (model.doc_string, *(tensor.doc_string for tensor in large))} == {""}
+
+
+@pytest.mark.parametrize("size", [2000, 16384, 1 << 21])
+def test_they_do_whatever_their_lengths_take_to_write(size: int) -> None:
+    """Around the numbers of which protobuf writes one more byte."""
+    for count in range(size - 80, size + 8):
+        name, array = "w" * (count % 50), np.empty(count, np.int8)
+        for start in range(0, 200, 67):
+            header = write._tensor_header(name, array, start)
+            assert (start + len(header)) % write.CACHE_LINE == 0
+            tensor = onnx.GraphProto.FromString(header + bytes(count)).initializer[0]
+            assert (tensor.name, len(tensor.raw_data)) == (name, count)
+
+
 @pytest.mark.usefixtures("beside")
 def test_a_model_that_is_too_large_for_one_file_is_none_in_memory(weights: Arrays) -> None:
     with pytest.raises(ArchspecError, match="write it to a file"):

@@ -13,10 +13,11 @@ import pytest
 
 from archspec.api import elaborate, load, to_onnx, to_torch
 from archspec.errors import ArchspecError
-from compiler.onnx_source.skim import read_metadata
+from compiler.onnx_source.read import read_graph
+from compiler.onnx_source.skim import OPTIMIZED_FOR, read_metadata
 from compiler.onnx_target.identity import IDENTITY
 from runtime import optimized
-from runtime.optimized import OPTIMIZED_FOR, describe_runtime, find_optimized, write_optimized
+from runtime.optimized import describe_runtime, find_optimized, write_optimized
 from runtime.session import Session
 from runtime.settings import Settings
 from tests.lowering import Arrays, sample_inputs, stir
@@ -75,6 +76,12 @@ def test_it_is_the_runtimes_own_optimized_form(model: Path) -> None:
     optimized_nodes = onnx.load(beside, load_external_data=False).graph.node
     assert len(optimized_nodes) < len(onnx.load(model).graph.node)
     assert any(node.domain.startswith("com.microsoft") for node in optimized_nodes)
+
+
+def test_it_is_no_network_to_analyse(model: Path) -> None:
+    with pytest.raises(ArchspecError, match="give the file that it was made from"):
+        read_graph(find_optimized(model) or model)
+    assert read_graph(model).name == GRAPH.name
 
 
 def test_inputs_and_sizes_are_those_of_the_model(model: Path, tmp_path: Path) -> None:

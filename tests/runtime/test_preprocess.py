@@ -187,7 +187,7 @@ def test_files_that_are_no_arrays_are_refused(tmp_path: Path) -> None:
     np.savez(tmp_path / "many.npz", a=np.zeros(3))
     whole = (tmp_path / "whole.npy").read_bytes()
     contents = [b"", b"hello", whole[:50], whole[:-1], whole.replace(b"(100,)", b"(1" + b"0" * 15 + b",)")]
-    contents += [(tmp_path / "many.npz").read_bytes()]
+    contents += [(tmp_path / "many.npz").read_bytes(), whole.replace(b"}", b" ")]
     for content in contents:
         (tmp_path / "a.npy").write_bytes(content)
         with pytest.raises(ArchspecError, match=r"a\.npy (is not a readable|holds several)"):

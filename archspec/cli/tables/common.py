@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from archspec.cli.options import any_digits
+from archspec.errors import escape_controls
 from archspec.ops import Shape
 from compiler.draw.labels import bytes_in_short, in_short
 
@@ -22,7 +25,14 @@ PLAIN_WIDTH = 120
 def console() -> Console:
     """What it prints stands there as it is: names from files are no markup."""
     given = sys.stdout.isatty() or "COLUMNS" in os.environ
-    return Console(highlight=False, markup=False, emoji=False, width=None if given else PLAIN_WIDTH)
+    return _Console(highlight=False, markup=False, emoji=False, width=None if given else PLAIN_WIDTH)
+
+
+class _Console(Console):
+    """Names from files may hold anything: only the program's own words have colours, and end lines."""
+
+    def render_str(self, text: str, **how: Any) -> Text:
+        return super().render_str("\n".join(map(escape_controls, text.split("\n"))), **how)
 
 
 def exactly(count: int) -> str:

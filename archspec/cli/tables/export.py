@@ -34,8 +34,9 @@ def print_export(export: Export, accepted: Mapping[str, str], *, trained: bool) 
     for name, rule in accepted.items():
         print(f"  {name}: {rule}")
     if export.proof:
+        what = "the float model: " if export.quantization else ""
         for case in export.proof.cases:
-            print(f"  {case}")
+            print(f"  {what}{case}")
     else:
         print("  not proven: --no-verify")
     if export.quantization:

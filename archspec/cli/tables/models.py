@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from archspec.cli.tables.common import console, new_table, shape_text
+from archspec.errors import escape_controls
 
 if TYPE_CHECKING:
     from runtime.bench import Row
@@ -34,7 +35,8 @@ def _tabulate_labels(predictions: Sequence[Prediction]) -> Table:
     table = new_table("input", "label", "probability", "next")
     for item in predictions:
         others = ", ".join(f"{label} {probability:.1%}" for label, probability in item.top[1:])
-        table.add_row(item.path, Text(item.label, style="bold"), f"{item.probability:.1%}", others)
+        label = Text(escape_controls(item.label), style="bold")
+        table.add_row(item.path, label, f"{item.probability:.1%}", others)
     return table
 
 

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from archspec.cli.tables.common import console, new_table
+from archspec.errors import escape_controls
 
 if TYPE_CHECKING:
     from runtime.tuning.climb import Trial
@@ -48,5 +49,7 @@ def _tabulate(first: str, ratio: str, trials: Iterable[Trial]) -> Table:
         if trial.milliseconds is not None and trial.ratio is not None:
             spread = f"{trial.ratio:.3f} ({trial.low:.3f}–{trial.high:.3f})"
             figures = (f"{trial.milliseconds:.3f}", spread)
-        table.add_row(trial.change, *figures, Text.assemble(verdict, f": {trial.why}" if trial.why else ""))
+        table.add_row(
+            trial.change, *figures, Text.assemble(verdict, f": {escape_controls(trial.why)}" if trial.why else "")
+        )
     return table

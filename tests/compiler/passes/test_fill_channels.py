@@ -83,6 +83,15 @@ def test_flattened_maps_and_no_normalization() -> None:
     assert compare_form(graph, [FillChannels()])[1] < TOLERANCE
 
 
+def test_vectors_are_not_packed() -> None:
+    """A 1×1 convolution takes maps alone."""
+    pool: list[Any] = ["relu", "global_avg_pool", "flatten"]
+    head: list[Any] = [{"concat": [pool, [{"max_pool": 2}, *pool]]}, {"concat": [[], [{"linear": 4}]]}, {"linear": 3}]
+    after, off = compare_form(dense(4, 12, 24, head=head), [FillChannels()])
+    assert any(node.op.kind == "conv" and node.shape.channels == 16 for node in after)
+    assert off < TOLERANCE
+
+
 def test_control_channels_in_other_places_show() -> None:
     def shift(arrays: Arrays) -> None:
         name = next(name for name in arrays if name.endswith(".packed.weight"))

@@ -46,9 +46,10 @@ from compiler.graph import Graph
 from compiler.onnx_target.options import ExportOptions, Precision, Target
 from compiler.onnx_target.pipeline import EXACT, choose_passes
 from compiler.passes.base import Pass, run_passes
+from compiler.passes.drop_unused import find_used
 from tests.documents import graph_from
 from tests.lowering import TOLERANCE
-from tests.rewriting import Drawing, measure, measure_values, stirred
+from tests.rewriting import Drawing, kinds, measure, measure_values, stirred
 from tests.strategies import specs
 
 relaxed = settings(
@@ -96,6 +97,16 @@ def test_random_graphs_compute_the_same(graph: Graph) -> None:
     after, others, steps = run_passes(EXACT, graph, weights)
     assert measure(graph, weights, after, others) < TOLERANCE
     assert measure_values(graph, weights, after, others, steps) < TOLERANCE
+    assert set(after.nodes) == find_used(after)
+
+
+def test_what_lent_extents_to_a_merged_padding_goes_too() -> None:
+    drawing = Drawing(Shape(2, 9, 9))
+    small, middle = drawing.add(AvgPool(kernel=5, stride=1)), drawing.add(AvgPool(kernel=3, stride=1), "x")
+    padded = drawing.add(PadSpace(), small, middle)
+    graph = drawing.graph(drawing.add(Conv(out=3), padded), drawing.add(Conv(out=3), padded))
+    after, _, _ = run_passes(EXACT, graph, stirred(graph))
+    assert kinds(after) == ["avg_pool", "conv", "conv"]
 
 
 @settings(relaxed, max_examples=60)

@@ -78,6 +78,14 @@ def test_minmax_is_every_number(model: OnnxModel, images: Path) -> None:
         assert high == pytest.approx(max(0, values[name].max()), rel=1e-4, abs=1e-6)
 
 
+@pytest.mark.parametrize("method", ["minmax", "entropy", "percentile"])
+def test_numbers_near_zero_have_a_range(method: str, model: OnnxModel, tmp_path: Path) -> None:
+    """1e-42, of which 2048 bins are infinitely many to one."""
+    numbers = np.random.default_rng(0).standard_normal((4, 1, 8, 8)) * 1e-42
+    tiny = save(tmp_path / "tiny.npy", numbers.astype(np.float32))
+    assert all(0 <= high - low < np.inf for low, high in measure(model, tiny, method).values())
+
+
 def test_percentile_is_the_quantile_of_magnitudes(model: OnnxModel, images: Path) -> None:
     values = run_reference(model, np.load(images).astype(np.float32))
     widest = measure(model, images)
@@ -96,6 +104,12 @@ def test_methods_on_known_histograms() -> None:
     bell = np.histogram(np.abs(np.random.default_rng(0).standard_normal(200_000)), BINS)[0]
     tailed = np.histogram(np.abs(np.random.default_rng(0).standard_t(2, 200_000)), BINS)[0]
     assert find_least_entropy(tailed) < find_percentile(tailed) < find_least_entropy(bell)
+
+
+def test_few_numbers_are_not_cut_by_entropy() -> None:
+    """700 in 2048 bins, of whose range a fifth would be cut."""
+    few = np.histogram(np.abs(np.random.default_rng(0).standard_normal(700)), BINS)[0]
+    assert find_least_entropy(few) == 1
 
 
 def test_entropy_is_the_divergence_of_scipy() -> None:

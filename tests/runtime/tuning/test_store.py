@@ -97,7 +97,7 @@ ENTRY = {
         ("[" * 100_000, "nested too deeply"),
         ("[]", "must be a JSON object"),
         ("{}", "lacks the key 'format'"),
-        ('{"format": 2, "entries": []}', "format must be between 1 and 1"),
+        ('{"format": 2, "entries": []}', "another format than 1"),
         ('{"format": 1, "entries": {}}', "entries must be a list"),
         ('{"format": 1, "entries": [3]}', "entry 1 must be a JSON object"),
         ('{"format": 1, "format": 1, "entries": []}', "stands twice"),

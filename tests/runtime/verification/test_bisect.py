@@ -13,6 +13,7 @@ from onnx import numpy_helper
 
 from archspec.api import elaborate, load, proof_cases, to_torch
 from archspec.errors import ArchspecError
+from archspec.ops import Linear, Relu, Scale, Shape
 from compiler.graph import Graph
 from compiler.onnx_target.model import build_model
 from compiler.onnx_target.options import ExportOptions
@@ -20,6 +21,7 @@ from compiler.onnx_target.write import write_model
 from runtime.verification.bisect import YARDSTICKS, Bisection, bisect
 from runtime.verification.inside import ModelInside
 from tests.lowering import stir
+from tests.rewriting import Drawing
 
 Change = Callable[[onnx.ModelProto], str]
 """Spoils a model; gives the id of the node that then differs."""
@@ -150,3 +152,20 @@ def test_a_file_of_other_names_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(ArchspecError, match="names no node as resnet_digits does"):
         bisect_file("resnet_digits", tmp_path, rename)
+
+
+def test_a_reason_may_stand_before_the_node(tmp_path: Path) -> None:
+    """The factor behind the rectifier is in the layer before it, whose own value no node of the network gives."""
+    drawing = Drawing(Shape(3))
+    for op in (Linear(out=4), Relu(), Scale(value=3.0), Linear(out=2)):
+        drawing.add(op)
+    graph = drawing.graph()
+    module = stir(to_torch(graph))
+    built = build_model(graph, {name: value.numpy() for name, value in module.state_dict().items()})
+    write_model(built, tmp_path / "m.onnx")
+    model = onnx.load(tmp_path / "m.onnx")
+    set_number(model, "n0.bias", 1, 50.0)
+    onnx.save(model, tmp_path / "m.onnx")
+    found = bisect(ModelInside(tmp_path / "m.onnx"), graph, module, built, draw(graph), kind="float32")
+    assert [item.node.id for item in found.differing] == ["n2"]
+    assert found.differing[0].reasons == ("1 of 4 numbers of n0.bias differ, by at most 50",)

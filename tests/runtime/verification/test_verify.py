@@ -15,7 +15,7 @@ from torch import nn
 
 from archspec.api import elaborate, load, to_onnx, to_torch, verify_model
 from archspec.errors import ArchspecError
-from archspec.ops import Shape, Vote
+from archspec.ops import Mean, Shape, Vote
 from compiler.graph import Graph
 from compiler.onnx_target.model import build_model
 from compiler.onnx_target.options import ExportOptions
@@ -25,6 +25,7 @@ from compiler.onnx_target.write import write_model
 from runtime.optimized import write_optimized
 from runtime.verification.checks import Verification
 from runtime.verification.inside import ModelInside
+from runtime.verification.witness import find_votes
 from tests.lowering import graph_of, stir
 from tests.runtime.models import build_double, save
 from tests.runtime.models import build_model as build_file
@@ -209,6 +210,14 @@ def test_votes_are_compared_by_position(tmp_path: Path) -> None:
     assert verify_model(path, (graph, {})).passed
 
 
+@pytest.mark.parametrize("options", [{}, {"precision": "fp16"}, {"precision": "fp16", "io": "fp32"}])
+def test_votes_are_known_in_a_file(options: dict[str, Any]) -> None:
+    graph = graph_of(Vote(), Shape(4, 8, 9), Shape(4, 8, 9), Shape(4, 8, 9))
+    assert find_votes(build_model(graph, {}, options=ExportOptions(**options)).head) == {"y"}
+    mean = graph_of(Mean(), Shape(4, 8, 9), Shape(4, 8, 9))
+    assert not find_votes(build_model(mean, {}, options=ExportOptions(**options)).head)
+
+
 @pytest.mark.parametrize("precision", ["fp16", "bf16"])
 def test_half_precision_has_its_own_limits(precision: Any, tmp_path: Path) -> None:
     graph, module = make()
@@ -252,11 +261,18 @@ def test_integers_are_compared_node_by_node(tmp_path: Path) -> None:
 def test_a_range_that_cuts_off_most_is_found(tmp_path: Path) -> None:
     graph, module = make()
     weights = {name: value.numpy() for name, value in module.state_dict().items()}
-    found = verify_model(quantize(tmp_path, graph, weights, spoiled=("image",)), (graph, weights))
+    found = verify_model(quantize(tmp_path, graph, weights, spoiled=("relu_0",)), (graph, weights))
     assert not found.passed
     assert found.bisection is not None
     assert found.bisection.first is not None
-    assert graph[found.bisection.first.computes[0]].inputs == ("image",)
+    assert graph[found.bisection.first.computes[0]].inputs == ("relu_0",)
+
+
+def test_images_of_a_narrow_range_are_no_fault(tmp_path: Path) -> None:
+    """Random inputs go beyond what a calibration saw."""
+    graph, module = make()
+    weights = {name: value.numpy() for name, value in module.state_dict().items()}
+    assert verify_model(quantize(tmp_path, graph, weights, spoiled=("image",)), (graph, weights)).passed
 
 
 def test_the_file_itself_is_verified_and_not_its_optimized_form(tmp_path: Path) -> None:
@@ -284,3 +300,34 @@ def test_small_tensors_and_scalars_are_no_matter(tmp_path: Path) -> None:
     assert found.passed
     assert found.facts is not None
     assert found.facts.numbers == 1
+
+
+@pytest.mark.parametrize("facts", [{}, {"length": "0"}, {"offset": "96"}])
+def test_external_data_that_is_too_short_is_said(facts: dict[str, str], tmp_path: Path) -> None:
+    path = export(tmp_path, *make())
+    model = onnx.load(path)
+    tensor = model.graph.initializer[0]
+    tensor.ClearField("raw_data")
+    tensor.data_location = onnx.TensorProto.EXTERNAL
+    for key, value in ({"location": "side.data"} | facts).items():
+        tensor.external_data.add(key=key, value=value)
+    save(model, path)
+    (tmp_path / "side.data").write_bytes(bytes(100))
+    found = verify_model(path)
+    assert not found.passed
+    assert tensor.name in found.checks[0].text
+
+
+def test_tensors_of_unusual_types_are_left_where_they_are(tmp_path: Path) -> None:
+    texts = helper.make_tensor("texts", onnx.TensorProto.STRING, [400], [b"text"] * 400)
+    model = build_file([helper.make_node("Relu", ["x"], ["y"])], {"x": ("N", 3)}, {"y": ("N", 3)})
+    model.graph.initializer.append(texts)
+    assert verify_model(save(model, tmp_path / "m.onnx")).passed
+
+
+def test_a_sequence_is_no_output(tmp_path: Path) -> None:
+    model = build_file([helper.make_node("SequenceConstruct", ["x"], ["y"])], {"x": ("N", 3)}, {})
+    model.graph.output.append(helper.make_tensor_sequence_value_info("y", onnx.TensorProto.FLOAT, None))
+    found = verify_model(save(model, tmp_path / "m.onnx"))
+    assert not found.passed
+    assert "gives a seq(tensor(float)) in 'y', which is no array" in found.checks[-1].text
