@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -137,6 +138,7 @@ def export(
     print_export(done, accepted, trained=bool(files))
     if explain:
         print_explanation(done)
+    print(f"next: archspec tune {shlex.quote(str(path))} measures the settings it wants on this machine")
 
 
 def _check_output(path: Path, read: Iterable[str | Path]) -> None:

@@ -26,7 +26,7 @@ LAYERS: Mapping[Recipe, frozenset[str]] = MappingProxyType(
 that no layer could take has none either, and becomes a convolution of each channel alone with one weight."""
 
 ROUNDED_BY_RUNTIME = frozenset({"Conv", "ConvTranspose", "Gemm"})
-"""What ONNX Runtime, since 1.20, rounds by a rule of its own where it stands in float between two integers."""
+"""What ONNX Runtime (seen in 1.31) rounds by a rule of its own where it stands in float between two integers."""
 
 SHAPES = frozenset({"MaxPool", "Resize", "Flatten", "Reshape"})
 """What only moves numbers: its result has its input's scale."""

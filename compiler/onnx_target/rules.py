@@ -248,7 +248,7 @@ def max_pool(op: MaxPool, emit: Emitter, x: Value) -> Value:
 
 @rule(AvgPool)
 def avg_pool(op: AvgPool, emit: Emitter, x: Value) -> Value:
-    # Without a padding it says nothing; but ONNX Runtime before 1.25 then divides by positions that `ceil` adds.
+    # Without a padding it says nothing; but ONNX Runtime 1.16 to 1.24 then divides by positions that `ceil` adds.
     return emit.op("AveragePool", [x], **_pool(op, emit), count_include_pad=int(op.padding > 0))
 
 
