@@ -45,6 +45,8 @@ bench: $(INSTALLED) ## measure against peers, in one run
 	$(BIN)/python benchmarks/compile.py
 	$(BIN)/python benchmarks/analysis.py
 	$(BIN)/python benchmarks/export.py
+	$(BIN)/python benchmarks/forms.py
+	$(BIN)/python benchmarks/int8.py
 	$(BIN)/python benchmarks/inference.py
 
 clean: ## remove the environment, builds and caches; runs/ stays

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from archspec.errors import ArchspecError, MissingExtra
+from runtime.cpu import read_instructions
 from runtime.gpu import find_gpu_problem
 
 # Distribution → the extra that installs it; none: the program itself or what it always needs.
@@ -30,7 +31,6 @@ PACKAGES = {
     "onnx": "run",
 }
 RUNTIMES = ("onnxruntime", "onnxruntime-gpu", "onnxruntime-directml", "onnxruntime-openvino", "onnxruntime-rocm")
-INSTRUCTIONS = {"avx2": "avx2", "avx512": "avx512f", "vnni": "avx512_vnni", "avx-vnni": "avx_vnni", "amx": "amx_int8"}
 TRIED = ("tensorrt", "cuda", "cpu")
 PATIENCE = 10.0
 
@@ -89,16 +89,6 @@ def examine() -> Report:
         cpu=read_instructions(),
         advice=tuple(advice),
     )
-
-
-def read_instructions(path: str | Path = "/proc/cpuinfo") -> tuple[str, ...]:
-    """Which of the instruction sets that speed up inference the processor has; empty where the system does not tell."""
-    try:
-        lines = Path(path).read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return ()
-    flags = {flag for line in lines if line.startswith("flags") for flag in line.partition(":")[2].split()}
-    return tuple(name for name, flag in INSTRUCTIONS.items() if flag in flags)
 
 
 def _find_version(distribution: str) -> str | None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from archspec.errors import ArchspecError
 from archspec.files import write_whole
-from runtime.doctor import read_instructions
+from runtime.cpu import read_instructions
 from runtime.extras import extra
 from runtime.model_file import check_model_file, shorten
 

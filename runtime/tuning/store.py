@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import hashlib
 import json
 import os
-import platform
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +13,7 @@ from typing import Any, Literal
 
 from archspec.errors import ArchspecError
 from archspec.files import check_is_file, write_text
+from runtime.cpu import describe_cpu
 from runtime.extras import extra
 from runtime.gpu import describe_gpu
 from runtime.settings import Settings
@@ -86,22 +85,6 @@ def identify(model: str | Path, provider: str) -> Key:
 def identify_model(model: str | Path) -> str:
     """What the exporter says that the model is, or of a file of another's, a fingerprint."""
     return read_metadata(Path(model)).get(IDENTITY) or _fingerprint(Path(model))
-
-
-@functools.cache
-def describe_cpu() -> str:
-    """The processor's name and how many of its cores this process may use."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        lines = []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return f"{names[0] if names else platform.processor() or platform.machine()}, {count_cores()} cores"
-
-
-def count_cores() -> int:
-    """The cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def choose_settings(

@@ -16,11 +16,12 @@ import numpy as np
 from archspec.errors import ArchspecError
 from archspec.files import write_whole
 from runtime.bench import make_inputs
+from runtime.cpu import count_cores
 from runtime.session import UNNAMED, Session
 from runtime.settings import Settings
 from runtime.tuning.candidate import Job
 from runtime.tuning.climb import FIXED, FREE, Climb, Trial
-from runtime.tuning.store import Entry, Key, count_cores, identify, keep_entries, read_entries, tuning_path
+from runtime.tuning.store import Entry, Key, identify, keep_entries, read_entries, tuning_path
 
 SECONDS = 60.0
 

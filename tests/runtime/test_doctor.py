@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from runtime import doctor
-from runtime.doctor import Attempt, examine, read_instructions
+from runtime.cpu import read_instructions
+from runtime.doctor import Attempt, examine
 from tests.runtime.without import run_without
 
 

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from archspec.errors import ArchspecError
+from runtime import cpu
 from runtime.session import Session
 from runtime.settings import Settings
-from runtime.tuning import store
 from runtime.tuning.store import Entry, Key, identify, keep_entries, read_entries, tuning_path
 from tests.runtime.models import build_double, save
 
@@ -175,4 +175,4 @@ def test_sizes_that_cannot_be_fixed_are_refused(model: Path, fixed: dict[str, An
 
 
 def test_the_device_is_named_with_its_cores() -> None:
-    assert store.describe_cpu().endswith(f", {store.count_cores()} cores")
+    assert cpu.describe_cpu().endswith(f", {cpu.count_cores()} cores")
