@@ -16,7 +16,8 @@ from archspec.spec.load import Spec, load, read_spec
 from archspec.spec.text import Marked, read_bytes, to_yaml
 from compiler.elaborate import elaborate
 from compiler.verify import verify
-from tests.strategies import JUNK, MODERATE, Document, as_json, broken, specs
+from tests.damage import JUNK, broken
+from tests.strategies import MODERATE, Document, as_json, specs
 
 
 @pytest.fixture(scope="module")

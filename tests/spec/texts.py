@@ -17,6 +17,7 @@ from compiler.graph import Graph
 MARK = "▸"
 HEAD = "archspec: 1\ninputs: {x: [4, 8, 8]}\n"
 VECTOR = "archspec: 1\ninputs: {x: [4]}\n"
+LIBRARY = "archspec: 1\nblocks:\n  unit: {args: {width: int}, body: [conv: width, relu]}\n"
 
 
 def unmarked(text: str) -> tuple[str, list[tuple[int, int]]]:
@@ -71,3 +72,22 @@ def codes(mistakes: list[Diagnostic]) -> list[str]:
 def shapes(graph: Graph) -> dict[str, str]:
     """Every node but the inputs with its shape, `conv_0: 4×8×8`."""
     return {node.id: str(node.shape) for node in graph if node.inputs}
+
+
+def write_all(folder: Path, files: Mapping[str, str]) -> list[tuple[str, int, int]]:
+    """Write the files, and give the places that are marked in them."""
+    marks = []
+    for name, text in files.items():
+        plain, found = unmarked(text)
+        path = write(folder, plain, name)
+        marks += [(str(path), *place) for place in found]
+    return marks
+
+
+def check(folder: Path, files: Mapping[str, str], code: str, message: str) -> None:
+    """The first of the files has one mistake, at the mark."""
+    marks = write_all(folder, files)
+    (mistake,) = mistakes_in(folder / next(iter(files)))
+    assert mistake.code == code, mistake
+    assert message in mistake.message
+    assert [(mistake.place.file, mistake.place.line, mistake.place.column)] == marks, mistake
