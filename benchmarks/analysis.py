@@ -10,7 +10,6 @@ them.
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,7 +25,6 @@ from benchmarks.measuring import (
     Tasks,
     cold,
     count_met,
-    describe_machine,
     interleave,
     peak_above,
     quantity,
@@ -282,7 +280,6 @@ def render(report: Mapping[str, Any], found: tuple[Sequence[Row], Sequence[Alone
 
 
 def measure(rounds: int, quick: bool) -> tuple[dict[str, Any], tuple[list[Row], list[Alone]]]:
-    started = os.getloadavg()[0]
     rows, alone = [], measure_chain(rounds)
     for name in NETWORKS[: 1 if quick else None]:
         compared, single = measure_network(name, rounds)
@@ -292,9 +289,6 @@ def measure(rounds: int, quick: bool) -> tuple[dict[str, Any], tuple[list[Row], 
         alone += measure_foreign(rounds, Path(folder))
     alone.sort(key=lambda row: row.what[:3])
     report = {
-        "rounds": rounds,
-        "machine": describe_machine(PACKAGES),
-        "load_average": {"before": started, "after": os.getloadavg()[0]},
         "rows": [row.to_dict() for row in rows],
         "alone": [row.to_dict() for row in alone],
     }
@@ -302,4 +296,4 @@ def measure(rounds: int, quick: bool) -> tuple[dict[str, Any], tuple[list[Row], 
 
 
 if __name__ == "__main__":
-    run_benchmark("analysis", "Measure archspec's analyses against their peers.", TASKS, measure, render)
+    run_benchmark("analysis", "Measure archspec's analyses against their peers.", TASKS, measure, render, PACKAGES)

@@ -8,7 +8,6 @@ them.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -19,7 +18,6 @@ from benchmarks.measuring import (
     Tasks,
     cold,
     count_met,
-    describe_machine,
     interleave,
     run_benchmark,
     say,
@@ -146,18 +144,11 @@ def render(report: Mapping[str, Any], rows: Sequence[Row]) -> str:
 
 
 def measure(rounds: int, quick: bool) -> tuple[dict[str, Any], list[Row]]:
-    started = os.getloadavg()[0]
     rows = [*measure_cold_start(rounds), *measure_analysis(rounds)]
     rows += measure_chains(CHAINS[: 2 if quick else None], rounds)
     rows.sort(key=lambda row: row.what[:3])
-    report = {
-        "rounds": rounds,
-        "machine": describe_machine(PACKAGES),
-        "load_average": {"before": started, "after": os.getloadavg()[0]},
-        "rows": [row.to_dict() for row in rows],
-    }
-    return report, rows
+    return {"rows": [row.to_dict() for row in rows]}, rows
 
 
 if __name__ == "__main__":
-    run_benchmark("compile", "Measure archspec's compiler against its peers.", TASKS, measure, render)
+    run_benchmark("compile", "Measure archspec's compiler against its peers.", TASKS, measure, render, PACKAGES)

@@ -9,7 +9,6 @@ others from a network written in plain torch (`peers.py`) and torch's names.
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -23,7 +22,6 @@ from benchmarks.measuring import (
     Sample,
     Tasks,
     count_met,
-    describe_machine,
     digits,
     interleave,
     peak_above,
@@ -320,16 +318,12 @@ def _load_rows(name: str, loads: Mapping[str, Sequence[Sample]]) -> list[Row]:
 
 
 def measure(rounds: int, quick: bool, *, networks: Sequence[str] | None) -> tuple[dict[str, Any], list[Row]]:
-    started = os.getloadavg()[0]
     rows: list[Row] = []
     files = {}
     for name in networks or list(NETWORKS)[: 1 if quick else None]:
         found, files[name] = measure_network(name, rounds)
         rows += found
     report = {
-        "rounds": rounds,
-        "machine": describe_machine(PACKAGES),
-        "load_average": {"before": started, "after": os.getloadavg()[0]},
         "files": files,
         "rows": [row.to_dict() for row in rows],
     }
@@ -376,5 +370,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 if __name__ == "__main__":
     run_benchmark(
-        "export", "Measure the export to ONNX against torch's.", TASKS, measure, render, add_options=add_options
+        "export",
+        "Measure the export to ONNX against torch's.",
+        TASKS,
+        measure,
+        render,
+        PACKAGES,
+        add_options=add_options,
     )

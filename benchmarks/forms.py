@@ -9,13 +9,13 @@ without one form, on one thread that does not spin. The ratios are of CPU time. 
 from __future__ import annotations
 
 import json
-import os
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.calls import count_calls, open_model, sample_calls
 from benchmarks.measuring import (
     HEADER,
     SEED,
@@ -23,12 +23,10 @@ from benchmarks.measuring import (
     Sample,
     Tasks,
     count_met,
-    describe_machine,
     interleave,
     run_benchmark,
     say,
     tell_machine,
-    timed,
 )
 
 PACKAGES = ("numpy", "onnx", "onnxruntime", "onnxruntime-gpu")
@@ -103,18 +101,10 @@ def measure_form(index: str, batch: str, rounds: str) -> dict[str, list[Sample]]
     plain, other = build_models(form.form, graph, weights)
     name, node = next(iter(graph.inputs.items()))
     images = np.random.default_rng(SEED).standard_normal((int(batch), *node.shape)).astype(np.float32)
-    runs = {"form": open_model(other, {name: images}), "plain": open_model(plain, {name: images})}
+    runs = {side: open_model(data, {name: images}, 1) for side, data in (("form", other), ("plain", plain))}
     check_equal(*(run() for run in runs.values()))
-    calls = max(1, round(SAMPLE_SECONDS / timed(runs["plain"])["wall_cpu"]))
-
-    def sample(run: Callable[[], Any]) -> Callable[[], Sample]:
-        def measure() -> Sample:
-            run()  # the other candidate's weights fill the caches
-            return {key: value / calls for key, value in timed(lambda: [run() for _ in range(calls)]).items()}
-
-        return measure
-
-    return interleave({side: sample(run) for side, run in runs.items()}, int(rounds))
+    calls = count_calls(runs["plain"], SAMPLE_SECONDS, "wall_cpu")
+    return interleave({side: sample_calls(run, calls) for side, run in runs.items()}, int(rounds))
 
 
 def build(form: Form) -> Any:
@@ -159,16 +149,6 @@ def build_models(name: str, graph: Any, weights: Mapping[str, Any]) -> tuple[byt
     graph, arrays, _ = run_passes(EXACT, graph, weights)
     after, others = REWRITES[name](graph, arrays)
     return to_bytes(build_model(graph, arrays)), to_bytes(build_model(after, others, rules=RULES))
-
-
-def open_model(data: bytes, inputs: Mapping[str, Any]) -> Callable[[], Any]:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
-    return lambda: session.run(None, inputs)
 
 
 def check_equal(found: Sequence[Any], expected: Sequence[Any]) -> None:
@@ -221,16 +201,9 @@ def render(report: Mapping[str, Any], rows: Sequence[Row]) -> str:
 
 
 def measure(rounds: int, quick: bool) -> tuple[dict[str, Any], list[Row]]:
-    started = os.getloadavg()[0]
     rows = measure_forms(rounds, quick)
-    report = {
-        "rounds": rounds,
-        "machine": describe_machine(PACKAGES),
-        "load_average": {"before": started, "after": os.getloadavg()[0]},
-        "rows": [row.to_dict() for row in rows],
-    }
-    return report, rows
+    return {"rows": [row.to_dict() for row in rows]}, rows
 
 
 if __name__ == "__main__":
-    run_benchmark("forms", "Measure forms for ONNX Runtime's CPU provider.", TASKS, measure, render)
+    run_benchmark("forms", "Measure forms for ONNX Runtime's CPU provider.", TASKS, measure, render, PACKAGES)

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
-import os
 import re
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -29,7 +28,6 @@ import numpy as np
 from benchmarks.measuring import (
     SEED,
     Tasks,
-    describe_machine,
     digits,
     run_benchmark,
     run_cold,
@@ -322,7 +320,7 @@ def list_missing(device: str) -> list[str]:
 def measure(
     rounds: int, quick: bool, *, networks: Sequence[str] | None, batches: Sequence[int] | None, **how: Any
 ) -> tuple[dict[str, Any], list[Cell]]:
-    plan, started = Plan(rounds=rounds, **how), os.getloadavg()[0]
+    plan = Plan(rounds=rounds, **how)
     missing = list_missing(plan.device)
     for line in missing:
         say(line)
@@ -332,11 +330,8 @@ def measure(
     for name in networks or list(NETWORKS)[: 1 if quick else None]:
         cells += measure_network(name, batches or BATCHES[: 1 if quick else None], plan)
     report = {
-        "rounds": rounds,
         "seconds": plan.seconds,
         "device": _describe_device(plan.device),
-        "machine": describe_machine(PACKAGES),
-        "load_average": {"before": started, "after": os.getloadavg()[0]},
         "missing": missing,
         "geometric_means": {mode: _average(cells, mode) for mode in MODES},
         "cells": [cell.to_dict() for cell in cells],
@@ -433,4 +428,4 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 if __name__ == "__main__":
-    run_benchmark("gpu", "Measure inference on a GPU.", TASKS, measure, render, add_options=add_options)
+    run_benchmark("gpu", "Measure inference on a GPU.", TASKS, measure, render, PACKAGES, add_options=add_options)

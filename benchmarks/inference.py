@@ -26,7 +26,6 @@ import numpy as np
 from benchmarks.measuring import (
     SEED,
     Tasks,
-    describe_machine,
     digits,
     run_benchmark,
     say,
@@ -286,18 +285,15 @@ def _last_line(error: BaseException) -> str:
 def measure(
     rounds: int, quick: bool, *, networks: Sequence[str] | None, batches: Sequence[int] | None, **how: Any
 ) -> tuple[dict[str, Any], list[Cell]]:
-    started, settings = os.getloadavg()[0], Settings(rounds=rounds, **how)
+    settings = Settings(rounds=rounds, **how)
     cells: list[Cell] = []
     for name in networks or list(NETWORKS)[: 2 if quick else None]:
         cells += measure_network(name, NETWORKS[name], batches or BATCHES[: 1 if quick else None], settings)
     report = {
-        "rounds": rounds,
         "seconds": settings.seconds,
         "tuning": settings.tuning,
         "threads": settings.threads,
         "clock": settings.clock,
-        "machine": describe_machine(PACKAGES),
-        "load_average": {"before": started, "after": os.getloadavg()[0]},
         "contests": [judge(contest, cells) for contest in CONTESTS],
         "cells": [cell.to_dict() for cell in cells],
     }
@@ -432,5 +428,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 if __name__ == "__main__":
     run_benchmark(
-        "inference", "Measure inference on the CPU against peers.", TASKS, measure, render, add_options=add_options
+        "inference",
+        "Measure inference on the CPU against peers.",
+        TASKS,
+        measure,
+        render,
+        PACKAGES,
+        add_options=add_options,
     )

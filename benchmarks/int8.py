@@ -8,24 +8,21 @@ images that are calibration data at the same time. How is said in `measuring.py`
 
 from __future__ import annotations
 
-import os
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.calls import count_calls, open_model, sample_calls
 from benchmarks.measuring import (
     HEADER,
     Row,
-    Sample,
     Tasks,
     count_met,
-    describe_machine,
     interleave,
     run_benchmark,
     say,
     tell_machine,
-    timed,
 )
 
 PACKAGES = ("numpy", "onnx", "onnxruntime", "onnxruntime-gpu")
@@ -57,43 +54,23 @@ def measure_network(name: str, rounds: str) -> dict[str, Any]:
         model = build_model(graph, load_file(weights))
         quantized = quantize(model, open_calibration_data(images, graph, model.metadata))
     files = {"float": to_bytes(model), "int8": to_bytes(quantized.model)}
+    samples = {}
+    for batch in BATCHES:
+        inputs = dict.fromkeys(graph.inputs, make_images(graph, batch).numpy())
+        runs = {kind: open_model(data, inputs) for kind, data in files.items()}
+        sampled = {kind: sample_calls(run, count_calls(run, SAMPLE_SECONDS, "wall")) for kind, run in runs.items()}
+        samples[batch] = interleave(sampled, int(rounds))
     return {
-        "samples": {batch: _measure_batch(files, make_images(graph, batch).numpy(), int(rounds)) for batch in BATCHES},
+        "samples": samples,
         "bytes": {kind: len(data) for kind, data in files.items()},
         "sqnr_db": quantized.report.loss.sqnr_db,
     }
-
-
-def _measure_batch(files: Mapping[str, bytes], images: Any, rounds: int) -> dict[str, list[Sample]]:
-    runs = {kind: _open_model(data, images) for kind, data in files.items()}
-    calls = {kind: max(1, round(SAMPLE_SECONDS / timed(run)["wall"])) for kind, run in runs.items()}
-
-    def sample(kind: str) -> Callable[[], Sample]:
-        def measure() -> Sample:
-            runs[kind]()  # the other candidate's weights fill the caches
-            found = timed(lambda: [runs[kind]() for _ in range(calls[kind])])
-            return {key: value / calls[kind] for key, value in found.items()}
-
-        return measure
-
-    return interleave({kind: sample(kind) for kind in runs}, rounds)
-
-
-def _open_model(data: bytes, images: Any) -> Callable[[], Any]:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
-    (entry,) = session.get_inputs()
-    return lambda: session.run(None, {entry.name: images})
 
 
 TASKS = {"measure_network": measure_network}
 
 
 def measure(rounds: int, quick: bool) -> tuple[dict[str, Any], list[Row]]:
-    started = os.getloadavg()[0]
     rows, losses = [], {}
     for name, wanted in list(NETWORKS.items())[: 1 if quick else None]:
         say(name)
@@ -102,10 +79,7 @@ def measure(rounds: int, quick: bool) -> tuple[dict[str, Any], list[Row]]:
         for batch, samples in found["samples"].items():
             rows.append(Row(f"{name}, batch {batch}", "float32", samples["int8"], samples["float"], wanted=wanted))
     report = {
-        "rounds": rounds,
         "networks": losses,
-        "machine": describe_machine(PACKAGES),
-        "load_average": {"before": started, "after": os.getloadavg()[0]},
         "rows": [row.to_dict() for row in rows],
     }
     return report, rows
@@ -133,4 +107,4 @@ def render(report: Mapping[str, Any], rows: Sequence[Row]) -> str:
 
 
 if __name__ == "__main__":
-    run_benchmark("int8", "Measure int8 models on the CPU.", TASKS, measure, render)
+    run_benchmark("int8", "Measure int8 models on the CPU.", TASKS, measure, render, PACKAGES)

@@ -261,11 +261,12 @@ def run_benchmark(
     tasks: Mapping[str, Callable[..., Any]],
     measure: Callable[..., tuple[dict[str, Any], Any]],
     render: Callable[[Mapping[str, Any], Any], str],
+    packages: Sequence[str],
     *,
     add_options: Callable[[argparse.ArgumentParser], None] = lambda parser: None,
 ) -> None:
     """The command line of a benchmark: one of its tasks, or `measure` by rounds, `--quick` and its own options, which
-    it gets by name; printed and kept."""
+    it gets by name; printed and kept, with the rounds and the machine and its `packages`."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--rounds", type=int, default=5, help="measurements of each candidate (5)")
     parser.add_argument("--quick", action="store_true", help="two rounds without the longest candidates, not kept")
@@ -279,7 +280,10 @@ def run_benchmark(
         return
     rounds = max(1, min(options.rounds, 2) if options.quick else options.rounds)
     own = {name: value for name, value in vars(options).items() if name not in common}
-    report, rows = measure(rounds, options.quick, **own)
+    started = os.getloadavg()[0]
+    found, rows = measure(rounds, options.quick, **own)
+    load = {"before": started, "after": os.getloadavg()[0]}
+    report = {"rounds": rounds, "machine": describe_machine(packages), "load_average": load, **found}
     text = render(report, rows)
     print(text)
     folder = options.output or (None if options.quick else RESULTS)

@@ -111,7 +111,7 @@ def test_results_stay_where_there_is_no_gpu(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr("runtime.gpu.find_gpu_problem", lambda: "no GPU was found: it is a test")
     monkeypatch.setattr(sys, "argv", ["gpu.py", "--output", str(tmp_path)])
     with pytest.raises(SystemExit) as stopped:
-        gpu.run_benchmark("gpu", "", gpu.TASKS, gpu.measure, gpu.render, add_options=gpu.add_options)
+        gpu.run_benchmark("gpu", "", gpu.TASKS, gpu.measure, gpu.render, gpu.PACKAGES, add_options=gpu.add_options)
     assert stopped.value.code == 0
     assert list(tmp_path.iterdir()) == []
 
