@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from archspec.errors import ArchspecError, suggest
 from archspec.ops import Shape
 from compiler.analysis.answers import Answers
+from compiler.analysis.certainty import Mark, nest
 from compiler.analysis.cost import Cost
 from compiler.analysis.paths.counting import Paths, count_paths
 from compiler.analysis.unknown import find_unknown
@@ -44,6 +45,14 @@ class Report:
     gradient: PathGradient | None = None
     lint: tuple[Finding, ...] | None = None
 
+    @property
+    def marks(self) -> dict[str, Mark]:
+        """What is not exact, by its key in `to_dict()`: see `certainty`. A part that counts exactly has no marks."""
+        parts = {"": self.cost, "paths": self.paths} | {name: getattr(self, name) for name in PARTS}
+        return {
+            key: mark for name, part in parts.items() for key, mark in nest(name, getattr(part, "marks", {})).items()
+        }
+
     def to_dict(self) -> dict[str, Any]:
         parts = {name: getattr(self, name) for name in PARTS}
         return {
@@ -56,6 +65,7 @@ class Report:
             **({"unknown": dict(self.unknown)} if self.unknown else {}),
             **{name: _to_data(part) for name, part in parts.items() if part is not None},
             **({"variance_summary": self.variance.summarize()} if self.variance else {}),
+            "marks": {key: mark.to_dict() for key, mark in self.marks.items()},
         }
 
 

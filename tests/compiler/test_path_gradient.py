@@ -115,7 +115,6 @@ def test_every_network_has_an_estimate(name: str) -> None:
     assert sum(found.shares) == pytest.approx(1)
     assert not found.unknown
     row = json.loads(json.dumps(found.to_dict()))
-    assert row["estimate"] is True
     assert row["effective"]["energy"] >= 0.95 - 1e-12
 
 

@@ -12,7 +12,7 @@ from compiler.analysis.report import PARTS
 
 ALWAYS = {
     *("name", "sizes", "inputs", "outputs", "parameters", "macs", "activations", "paths"),
-    *("operations", "stages", "blocks"),
+    *("operations", "stages", "blocks", "marks"),
 }
 
 

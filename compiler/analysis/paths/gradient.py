@@ -18,10 +18,12 @@ from math import exp, inf, log
 from operator import add
 from typing import Any
 
+from compiler.analysis.certainty import Mark, estimate
 from compiler.analysis.paths.counting import Paths, count_paths, enters_body
 from compiler.analysis.signal import Signal, predict_signal
 from compiler.graph import Graph
 
+GAINS = estimate("energies add up where branches are independent, and the gains are those of wide layers")
 CARRIED = 0.95
 """Of the energy, by the lengths that are called effective."""
 
@@ -53,6 +55,10 @@ class PathGradient:
     unknown: tuple[str, ...] = ()
 
     @property
+    def marks(self) -> dict[str, Mark]:
+        return {"": GAINS}
+
+    @property
     def mean(self) -> float:
         """The mean length, weighted by energy."""
         return sum(length * share for length, share in enumerate(self.shares))
@@ -68,7 +74,7 @@ class PathGradient:
         ]
         effective = self.effective.to_dict()
         unknown = list(self.unknown)
-        return {"estimate": True, "mean": self.mean, "effective": effective, "lengths": lengths, "unknown": unknown}
+        return {"mean": self.mean, "effective": effective, "lengths": lengths, "unknown": unknown}
 
 
 def predict_path_gradient(graph: Graph) -> PathGradient:

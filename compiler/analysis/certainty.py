@@ -1,0 +1,82 @@
+"""What a printed number is: exact, a bound, or an estimate.
+
+A number without a mark is exact, by the convention that its analysis names. The result of an analysis says of which
+others it is not: its property `marks` has them by their key in `to_dict()`, and a key's mark holds for all below it.
+`Report.marks` has those of all parts, by the keys of `analyze --all --json`, and so of `archspec assert`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeAlias
+
+
+class Kind(StrEnum):
+    """What a number is that is not exact."""
+
+    AT_LEAST = "at least"
+    AT_MOST = "at most"
+    ESTIMATE = "estimate"
+
+    @property
+    def sign(self) -> str:
+        """What stands before the number in a table."""
+        return {Kind.AT_LEAST: "≥ ", Kind.AT_MOST: "≤ ", Kind.ESTIMATE: "~"}[self]
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """That a number is a bound or an estimate, and `why`: a clause for a footnote."""
+
+    kind: Kind
+    why: str
+
+    def to_dict(self) -> dict[str, str]:
+        return {"kind": str(self.kind), "why": self.why}
+
+
+Marks: TypeAlias = Mapping[str, Mark]
+
+
+def at_least(why: str) -> Mark:
+    """The number is a lower bound."""
+    return Mark(Kind.AT_LEAST, why)
+
+
+def at_most(why: str) -> Mark:
+    """The number is an upper bound."""
+    return Mark(Kind.AT_MOST, why)
+
+
+def estimate(why: str) -> Mark:
+    """The number may be off either way."""
+    return Mark(Kind.ESTIMATE, why)
+
+
+def find_mark(marks: Marks, key: str) -> Mark | None:
+    """The mark of the number at a key such as `memory.training_saved_bytes`: its own, or that of the nearest key above
+    it; None where it is exact."""
+    while key not in marks and "." in key:
+        key = key.rpartition(".")[0]
+    return marks.get(key)
+
+
+def show(text: str, mark: Mark | None) -> str:
+    """A number as a table prints it: `126`, `≥ 126`, `≤ 126` or `~126`."""
+    return f"{mark.kind.sign if mark else ''}{text}"
+
+
+def explain(marks: Marks) -> Iterable[str]:
+    """A footnote for each reason, with what it holds for: `≥ at least: training_saved_bytes (why)`."""
+    keys: dict[Mark, list[str]] = {}
+    for key, mark in marks.items():
+        keys.setdefault(mark, []).append(key)
+    for mark, found in keys.items():
+        yield f"{mark.kind.sign.strip()} {mark.kind}: {', '.join(found)} ({mark.why})"
+
+
+def nest(part: str, marks: Marks) -> dict[str, Mark]:
+    """The marks of a part of a result, by their keys in the whole; the empty key is the part itself."""
+    return {".".join(filter(None, (part, key))): mark for key, mark in marks.items()}
