@@ -232,6 +232,23 @@ class Op(BaseModel, ABC):
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
         cls.kind = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", cls.__name__).lower()
 
+    @property
+    def word(self) -> str:
+        """What readers know it by: its kind, or of an operation from elsewhere, what it computes."""
+        return self.kind
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What tells it from others of its word: its fields, which operations from elsewhere name as the language
+        does."""
+        return dict(self)
+
+    @property
+    def chosen(self) -> dict[str, Any]:
+        """The facts but for fields that have their default value."""
+        infos = type(self).model_fields
+        return {name: fact for name, fact in self.facts.items() if name not in infos or fact != infos[name].default}
+
     @abstractmethod
     def infer(self, *args: Any, **kwargs: Any) -> Shape:
         """The shape of the result for operands of these shapes. Raises OpError."""

@@ -80,11 +80,8 @@ def fold_tree(graph: Graph) -> Branch:
 
 def _leaf(name: str, row: NodeCost, graph: Graph) -> Branch:
     op = graph[row.id].op
-    changed = {
-        key: getattr(op, key) for key in type(op).model_fields if getattr(op, key) != type(op).model_fields[key].default
-    }
-    fields = ", ".join(f"{key}={value}" for key, value in changed.items())
-    label = op.kind if isinstance(op, Input) or not fields else f"{op.kind}({fields})"
+    fields = ", ".join(f"{name}={fact}" for name, fact in op.chosen.items())
+    label = op.word if isinstance(op, Input) or not fields else f"{op.word}({fields})"
     return Branch(name, label, tuple(row.shape), row.parameters + row.frozen, row.macs, ids=(row.id,))
 
 

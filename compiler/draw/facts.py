@@ -23,7 +23,7 @@ class Column:
 def list_facts(graph: Graph, report: Report | None) -> list[Column]:
     """The columns, without those that a report does not answer."""
     columns = [
-        Column("operation", tuple(node.op.kind for node in graph)),
+        Column("operation", tuple(node.op.word for node in graph)),
         Column("shape", tuple(str(node.shape) for node in graph)),
     ]
     if report:

@@ -22,33 +22,28 @@ WIDEST = 44
 
 def label_op(op: Op, last: Op, rank: int) -> str:
     """`conv 3×3, 64, /2`; where an operation stands for several, numbers go from the first to the last of them."""
-    if isinstance(op, Input | Merge) or op.unknown:
-        return f"unknown {op.unknown}" if op.unknown else op.kind
-    fields = {name: _spell(getattr(op, name, None), getattr(last, name, None)) for name in type(op).model_fields}
-    if op.kind in ("scale", "shift") and "value" in fields:
-        sign = "×" if op.kind == "scale" else "+"
+    if isinstance(op, Input | Merge):
+        return op.word
+    facts, others = op.facts, last.facts
+    fields = {name: _spell(fact, others.get(name)) for name, fact in facts.items()}
+    if op.word in ("scale", "shift") and "value" in fields:
+        sign = "×" if op.word == "scale" else "+"
         return (
             f"{sign} learned, from {fields['value']}"
             if getattr(op, "trainable", False)
             else f"{sign} {fields['value']}"
         )
-    kernel = getattr(op, "kernel", None)
-    window = [f"{op.kind} {'×'.join([str(kernel)] * max(1, rank))}"] if kernel else [op.kind]
-    main = op.main if op.main not in (None, "kernel", *SILENT) else None
+    kernel, stride = facts.get("kernel"), facts.get("stride")
+    across = kernel if isinstance(kernel, str) else "×".join([str(kernel)] * max(1, rank))
+    window = [f"{op.word} {across}"] if kernel else [op.word]
+    main = op.main if op.main in facts and op.main not in ("kernel", *SILENT) else None
     window += [fields[main]] if main and kernel else []
     words = [" ".join([*window, fields[main]])] if main and not kernel and fields[main] != "None" else window
-    stride = getattr(op, "stride", None)
-    usual = (None, 1) if op.kind.startswith("conv") else (None, kernel)
-    words += [f"stride {stride}" if op.kind == "conv_transpose" else f"/{stride}"] if stride not in usual else []
+    usual = (None, 1) if op.word.startswith("conv") else (None, kernel)
+    words += [f"stride {stride}" if op.word == "conv_transpose" else f"/{stride}"] if stride not in usual else []
     said = {"kernel", "stride", op.main, *SILENT}
-    words += [f"{name} = {fields[name]}" for name, value in _chosen(op) if name not in said and value not in USUAL]
+    words += [f"{name} = {fields[name]}" for name, fact in op.chosen.items() if name not in said and fact not in USUAL]
     return ", ".join(words)
-
-
-def _chosen(op: Op) -> list[tuple[str, Any]]:
-    """The fields whose values are not the default ones."""
-    infos = type(op).model_fields
-    return [(name, getattr(op, name)) for name in infos if getattr(op, name) != infos[name].default]
 
 
 def _spell(first: Any, last: Any) -> str:

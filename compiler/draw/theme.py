@@ -7,7 +7,7 @@ from math import hypot
 from typing import TypeAlias
 from unicodedata import east_asian_width
 
-from archspec.ops import Input, Merge, Op
+from archspec.ops import OPS, Input, Merge, Op
 
 LETTER = 7.25
 """Width of a letter: 0.6 of the size, as fixed-width fonts have it."""
@@ -41,14 +41,15 @@ LEGEND = {
 }
 """What a kind is called for readers."""
 
-KINDS = {
+MODULES = {
     "archspec.ops.linear": "kernel",
     "archspec.ops.normalization": "norm",
     "archspec.ops.activation": "activation",
     "archspec.ops.resize": "resize",
     "archspec.ops.regularization": "chance",
 }
-"""The kind of a layer, by the module of its operation."""
+KINDS = {op.kind: MODULES[op.__module__] for op in OPS if op.__module__ in MODULES}
+"""The kind of an operation, by its word."""
 
 SIGNS = {"add": "⊕", "mul": "⊗", "concat": "∥", "shake": "∿"}
 """Merges as letters, where there is no circle to draw in."""
@@ -93,7 +94,7 @@ def kind_of(op: Op) -> str:
         return "label"
     if isinstance(op, Merge):
         return "merge"
-    return next((KINDS[base.__module__] for base in type(op).__mro__ if base.__module__ in KINDS), "call")
+    return KINDS.get(op.word, "call")
 
 
 def round_corners(points: Sequence[Point]) -> str:

@@ -27,16 +27,8 @@ from archspec.ops import (
 from compiler.analysis.paths.counting import find_gates
 from compiler.dominators import find_dominators
 from compiler.graph import Graph, Node
-from compiler.onnx_source.ops import (
-    Convolution,
-    Cut,
-    DepthToSpace,
-    PadEdges,
-    Pool,
-    Resample,
-    Rows,
-    TransposedConvolution,
-)
+from compiler.onnx_source.ops import Cut, DepthToSpace, PadEdges, Rows
+from compiler.onnx_source.window_ops import Convolution, Pool, Resample, TransposedConvolution
 
 SHORTCUT: tuple[type[Op], ...] = (
     *(Conv, Convolution, Linear, Rows, Normalization, Scale, Dropout, Concat),

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from fractions import Fraction
 from functools import cache
-from math import ceil, floor, prod
-from typing import ClassVar, Literal
+from math import prod
+from typing import Any, ClassVar, Literal
 
-from archspec.ops import ConvTranspose, Op, OpError, Saved, Shape, Span, Weight, Weights, Window
 from archspec.ops import Input as NamedInput
+from archspec.ops import Linear, Op, OpError, Shape, Span, Weight, Weights
 
 Extents = tuple[int, ...]
 
@@ -35,9 +35,21 @@ class Foreign(Op):
     arity: ClassVar[int | None] = None
     moves: ClassVar[bool] = False
     """Whether it only moves numbers, and computes none."""
+    called: ClassVar[str] = ""
+    """Its word, where that is neither its `function` nor its kind."""
+    tells: ClassVar[tuple[str, ...]] = ()
+    """The fields that are its facts."""
 
     gives: Extents
     stores: tuple[Extents, ...] = ()
+
+    @property
+    def word(self) -> str:
+        return self.called or str(getattr(self, "function", self.kind))
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self.tells}
 
     def infer(self, *xs: Shape) -> Shape:
         return Shape(*self.gives)
@@ -52,7 +64,13 @@ class Foreign(Op):
 class Unknown(Foreign):
     """An operation of which nothing but the shape of its result is known."""
 
+    main: ClassVar[str | None] = "operation"
+
     name: str
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        return {"operation": self.name}
 
     @property
     def unknown(self) -> str:
@@ -69,53 +87,28 @@ class Elementwise(Foreign):
     """A function of numbers at the same position: erf, div, where; operands are repeated along axes that they lack."""
 
     keeps: ClassVar[Literal["nothing", "operands", "result"]] = "operands"
+    main: ClassVar[str | None] = "of"
 
     function: str
     numbers: tuple[float | None, ...] = ()
     """Its operands in order: the number, where it is one that the file says; None for a value."""
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        said = ("x" if number is None else f"{number:.6g}" for number in self.numbers)
+        return {"of": ", ".join(said)} if any(number is not None for number in self.numbers) else {}
 
     def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Span | None, ...]:
         own = (len(x) == len(self.gives) and x[axis + 1] == self.gives[axis + 1] for x in xs)
         return tuple(span if has else None for has in own)
 
 
-class Sliding(Foreign):
-    """A window of its own extent, stride, padding and dilation along each spatial axis."""
-
-    kernel: Extents
-    strides: Extents
-    begins: Extents
-    dilations: Extents
-
-    def pace(self, axis: int) -> Fraction:
-        return Fraction(self.strides[axis])
-
-    def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Span | None, ...]:
-        return (self.window(axis).reads(span),)
-
-    def window(self, axis: int) -> Window:
-        """The window along one axis, with the padding before it."""
-        return Window(self.kernel[axis], self.strides[axis], self.begins[axis], self.dilations[axis])
-
-
-class Pool(Sliding):
-    """The largest value, the mean or the norm of each window of each channel."""
-
-    keeps: ClassVar[Literal["nothing", "operands", "result"]] = "operands"
-
-    function: str
-
-    def elementwise(self, *xs: Shape) -> int:
-        return prod(self.gives) * prod(self.kernel)
-
-    def saved(self, *xs: Shape, batch: int, needs: tuple[bool, ...]) -> Saved:
-        return Saved((0,), indices=batch * prod(self.gives) if self.function == "max" else 0)
-
-
 class SpaceToDepth(Foreign):
     """Each block of positions becomes one, its numbers channels."""
 
     moves: ClassVar[bool] = True
+    main: ClassVar[str | None] = "block"
+    tells: ClassVar[tuple[str, ...]] = ("block",)
 
     block: int
 
@@ -130,6 +123,8 @@ class DepthToSpace(Foreign):
     """Each position becomes a block of positions, out of its channels."""
 
     moves: ClassVar[bool] = True
+    main: ClassVar[str | None] = "block"
+    tells: ClassVar[tuple[str, ...]] = ("block",)
 
     block: int
 
@@ -140,55 +135,23 @@ class DepthToSpace(Foreign):
         return ((span[0] // self.block, span[1] // self.block),)
 
 
-class Convolution(Sliding):
-    """Convolution with any window and a stored kernel of the shape `weight`, (out, in / groups, *window)."""
-
-    keeps: ClassVar[Literal["nothing", "operands", "result"]] = "operands"
-
-    weight: Extents
-    out: int
-    bias: bool
-
-    def weights(self, *xs: Shape) -> Weights:
-        return _kernel_and_bias(self.weight, self.out, self.bias)
-
-    def macs(self, *xs: Shape) -> int:
-        return prod(self.gives) * prod(self.weight[1:])
-
-    def bias_adds(self, *xs: Shape) -> int:
-        return prod(self.gives) if self.bias else 0
-
-    def elementwise(self, *xs: Shape) -> int:
-        return 0
-
-
-class TransposedConvolution(Convolution):
-    """Transposed convolution with any window and a stored kernel of the shape (in, out / groups, *window)."""
-
-    def pace(self, axis: int) -> Fraction:
-        return Fraction(1, self.strides[axis])
-
-    def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Span | None, ...]:
-        w = self.window(axis)
-        alone = ConvTranspose.model_construct(
-            out=1, kernel=w.kernel, stride=w.stride, padding=w.padding, dilation=w.dilation
-        )
-        return alone.reads(0, span)
-
-    def macs(self, *xs: Shape) -> int:
-        return xs[0].elements * prod(self.weight[1:])
-
-
 class Rows(Foreign):
     """A fully connected layer along the last axis, at each position of the others."""
 
     keeps: ClassVar[Literal["nothing", "operands", "result"]] = "operands"
 
+    main: ClassVar[str | None] = "out"
+    called: ClassVar[str] = Linear.kind
+
     inner: int
     bias: bool
 
+    @property
+    def facts(self) -> dict[str, Any]:
+        return {"out": self.gives[-1]}
+
     def weights(self, *xs: Shape) -> Weights:
-        return _kernel_and_bias((self.gives[-1], self.inner), self.gives[-1], self.bias)
+        return kernel_and_bias((self.gives[-1], self.inner), self.gives[-1], self.bias)
 
     def macs(self, *xs: Shape) -> int:
         return prod(self.gives) * self.inner
@@ -208,6 +171,9 @@ class Product(Foreign):
 
     keeps: ClassVar[Literal["nothing", "operands", "result"]] = "operands"
 
+    called: ClassVar[str] = "matmul"
+    tells: ClassVar[tuple[str, ...]] = ("inner",)
+
     inner: int
 
     def macs(self, *xs: Shape) -> int:
@@ -223,7 +189,12 @@ class Product(Foreign):
 class Along(Foreign):
     """What works along whole axes, counted from 0 for the channels."""
 
+    function: str
     axes: Extents
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        return _tell_axes(self.axes, self.gives)
 
     def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Span | None, ...]:
         in_place = all(len(x) == len(self.gives) for x in xs) and axis + 1 not in self.axes
@@ -235,7 +206,9 @@ class Reduce(Along):
 
     keeps: ClassVar[Literal["nothing", "operands", "result"]] = "operands"
 
-    function: str
+    @property
+    def facts(self) -> dict[str, Any]:
+        return {}
 
     def elementwise(self, *xs: Shape) -> int:
         return sum(x.elements for x in xs)
@@ -258,14 +231,23 @@ class ConcatAlong(Along):
 
     moves: ClassVar[bool] = True
 
+    function: str = "concat"
+
 
 class Cut(Foreign):
     """A part of a value: every `step`-th position from `start` on, along each axis."""
 
     moves: ClassVar[bool] = True
+    main: ClassVar[str | None] = "positions"
+    called: ClassVar[str] = "slice"
 
     starts: Extents
     steps: Extents
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        taken = zip(self.starts, self.gives, self.steps, strict=True)
+        return {"positions": ", ".join(_tell_positions(*axis) for axis in taken)}
 
     def pace(self, axis: int) -> Fraction:
         return Fraction(abs(self.steps[axis + 1]))
@@ -284,8 +266,16 @@ class PadEdges(Foreign):
     """Adds positions before and after those along each axis, of a constant or of what lies at the edge."""
 
     moves: ClassVar[bool] = True
+    main: ClassVar[str | None] = "fill"
+    called: ClassVar[str] = "pad"
 
     begins: Extents
+    fill: str
+    """What is added: `constant`, `edge`, `reflect` or `wrap`."""
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        return {"fill": self.fill, "before": ", ".join(map(str, self.begins))}
 
     def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Span | None, ...]:
         before = self.begins[axis + 1]
@@ -296,10 +286,15 @@ class Rearrange(Foreign):
     """The same numbers at other places: reshape, transpose, space to depth, gather, tile."""
 
     moves: ClassVar[bool] = True
+    main: ClassVar[str | None] = "axes"
 
     function: str
     perm: Extents = ()
     """Of a transposition: which axis of the operand each axis of the result is."""
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        return {"axes": ", ".join(map(str, self.perm))} if self.perm else {}
 
     def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Span | None, ...]:
         return tuple(None for _ in xs)
@@ -312,42 +307,7 @@ class ShuffleChannels(Foreign):
     """The channels in another order."""
 
     moves: ClassVar[bool] = True
-
-
-class Resample(Foreign):
-    """Another number of positions along each spatial axis.
-
-    Position i of the result lies at a·i + b among those of the operand, along each axis with its own a and b, `steps`
-    and `offsets`. It is computed from `taps`: the one before and the one after, or more, or the nearest (`rounding`).
-    """
-
-    function: str
-    steps: tuple[Fraction, ...]
-    offsets: tuple[Fraction, ...]
-    taps: int = 1
-    """How many positions on each side; 0 for the nearest alone."""
-    rounding: Literal["floor", "ceil", "round_prefer_floor", "round_prefer_ceil"] = "floor"
-
-    def pace(self, axis: int) -> Fraction:
-        return self.steps[axis]
-
-    def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Span | None, ...]:
-        first, last = (position * self.steps[axis] + self.offsets[axis] for position in span)
-        if not self.taps:
-            return ((self._nearest(first), self._nearest(last)),)
-        return ((floor(first) - self.taps + 1, ceil(last) + self.taps - 1),)
-
-    def _nearest(self, place: Fraction) -> int:
-        half = Fraction(1, 2)
-        match self.rounding:
-            case "floor":
-                return floor(place)
-            case "ceil":
-                return ceil(place)
-            case "round_prefer_floor":
-                return ceil(place - half)
-            case _:
-                return floor(place + half)
+    called: ClassVar[str] = "channel_shuffle"
 
 
 class Tied(Op):
@@ -384,6 +344,20 @@ def _tied_kind(kind: type[Op], held: frozenset[str]) -> type[Op]:
     )
 
 
-def _kernel_and_bias(shape: Extents, out: int, bias: bool) -> Weights:
+def _tell_axes(axes: Extents, shape: Extents) -> dict[str, Any]:
+    """Counted from the last, which is the usual one and goes without saying: so they are in the file's counting too,
+    that has the batch in front."""
+    counted = [axis - len(shape) for axis in axes]
+    return {} if counted == [-1] else {"axes": ", ".join(map(str, counted))}
+
+
+def _tell_positions(start: int, count: int, step: int) -> str:
+    """`0:28`, or `1:57:2`, as numpy does."""
+    end = start + count * step
+    return f"{start}:{end if end >= 0 else ''}" + (f":{step}" if step != 1 else "")
+
+
+def kernel_and_bias(shape: Extents, out: int, bias: bool) -> Weights:
+    """The stored tensors of a layer: a kernel of this shape, and its bias."""
     kernel = {"weight": Weight(shape, "he", fan_in=prod(shape[1:]), fan_out=out)}
     return kernel | ({"bias": Weight((out,), 0.0)} if bias else {})

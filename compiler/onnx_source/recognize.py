@@ -37,7 +37,8 @@ from archspec.ops import (
 from compiler.dominators import find_dominators
 from compiler.graph import Graph, Node
 from compiler.onnx_source.moves import join_moves
-from compiler.onnx_source.ops import Convolution, Elementwise, Rearrange, Rows, Tied, tie
+from compiler.onnx_source.ops import Elementwise, Rearrange, Rows, Tied, tie
+from compiler.onnx_source.window_ops import Convolution
 
 Numbers: TypeAlias = NDArray[np.float64]
 

@@ -9,6 +9,14 @@ from compiler.onnx_source.call import Call, Constant, Operand, Unsaid, Value, br
 from compiler.onnx_source.ops import NormalizeAlong, Product, Rearrange, Rows
 from compiler.onnx_source.rules.table import Rule
 
+NORMS = {
+    "LayerNormalization": "layer_norm",
+    "RMSNormalization": "rms_norm",
+    "LRN": "local_response_norm",
+    "LpNormalization": "normalize",
+}
+"""What torch calls them."""
+
 
 def gemm(call: Call) -> Operand:
     """alpha · A · B + beta · C, with A or B transposed: a linear layer where B is stored."""
@@ -131,7 +139,12 @@ def normalize(call: Call, axes: Sequence[int]) -> Value:
     x = call.straighten(call.value())
     shift = len(x.shape) - len(call.reader.per_sample(x))
     return call.foreign(
-        NormalizeAlong, [x], x.shape, axes=tuple(axis - shift for axis in axes), stored=call.stored_values()
+        NormalizeAlong,
+        [x],
+        x.shape,
+        function=NORMS[call.kind],
+        axes=tuple(axis - shift for axis in axes),
+        stored=call.stored_values(),
     )
 
 

@@ -162,12 +162,14 @@ def pad(call: Call) -> Operand:
     shape = tuple(begins.get(i, 0) + extent + ends.get(i, 0) for i, extent in enumerate(x.shape))
     if shape == x.shape and not any(pads):
         return x
-    filled = call.attribute("mode", "constant") == "constant" and _is_zero(call.operand(2))
+    fill = call.attribute("mode", "constant")
+    filled = fill == "constant" and _is_zero(call.operand(2))
     appended = not any(begins.values()) and ends.get(1, 0) > 0 and sum(map(bool, ends.values())) == 1
     if filled and appended and call.is_map(x, least=2):
         return call.add(build(call, PadChannels, out=shape[1]), x)
     shift = len(x.shape) - len(call.reader.per_sample(x))
-    return call.foreign(PadEdges, [x], shape, begins=tuple(begins.get(i, 0) for i in range(shift, len(shape))))
+    before = tuple(begins.get(i, 0) for i in range(shift, len(shape)))
+    return call.foreign(PadEdges, [x], shape, begins=before, fill=fill)
 
 
 def _is_zero(operand: Operand) -> bool:

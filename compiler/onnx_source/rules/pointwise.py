@@ -111,7 +111,8 @@ def softmax(call: Call) -> Operand:
         return call.add(Softmax(), x)
     x = call.straighten(x)
     shift = len(x.shape) - len(call.reader.per_sample(x))
-    return call.foreign(SoftmaxAlong, [x], x.shape, axes=tuple(i - shift for i in wide))
+    function = "softmax" if call.kind == "Softmax" else "log_softmax"
+    return call.foreign(SoftmaxAlong, [x], x.shape, function=function, axes=tuple(i - shift for i in wide))
 
 
 def quantize_dynamically(call: Call) -> Operand | list[Operand]:

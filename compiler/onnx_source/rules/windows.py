@@ -8,8 +8,9 @@ from typing import Any
 
 from archspec.ops import AvgPool, Conv, ConvTranspose, GlobalAvgPool, GlobalMaxPool, MaxPool
 from compiler.onnx_source.call import Call, Constant, Operand, build
-from compiler.onnx_source.ops import Convolution, Extents, Pool, TransposedConvolution
+from compiler.onnx_source.ops import Extents
 from compiler.onnx_source.rules.table import Rule
+from compiler.onnx_source.window_ops import Convolution, Pool, TransposedConvolution
 
 
 @dataclass(frozen=True)
@@ -43,9 +44,9 @@ def conv(call: Call) -> Operand:
     if not space or len(kernel.shape) != len(x.shape) or groups < 1 or kernel.shape[1] * groups != x.shape[1]:
         call.fail(f"a kernel of {_text(kernel.shape)} with {groups} groups does not fit {_text(x.shape)}")
     windows = _read_windows(call, kernel.shape[2:], space)
-    fields: dict[str, Any] = {"out": kernel.shape[0], "bias": "bias" in stored}
+    fields: dict[str, Any] = {"out": kernel.shape[0], "groups": groups, "bias": "bias" in stored}
     if windows.same_everywhere and call.is_map(x) and windows.begins[0] >= 0:
-        return call.add(build(call, Conv, groups=groups, **fields, **_single(windows)), x, **stored)
+        return call.add(build(call, Conv, **fields, **_single(windows)), x, **stored)
     shape = (x.shape[0], kernel.shape[0], *_slide(windows, space))
     return call.foreign(Convolution, [x], shape, stored=stored, weight=kernel.shape, **fields, **windows.fields())
 
@@ -56,11 +57,11 @@ def conv_transpose(call: Call) -> Operand:
     if not space or len(kernel.shape) != len(x.shape) or groups < 1 or kernel.shape[0] != x.shape[1]:
         call.fail(f"a kernel of {_text(kernel.shape)} does not fit {_text(x.shape)}")
     windows, extra = _read_transposed(call, kernel.shape[2:], space)
-    fields: dict[str, Any] = {"out": kernel.shape[1] * groups, "bias": "bias" in stored}
+    fields: dict[str, Any] = {"out": kernel.shape[1] * groups, "groups": groups, "bias": "bias" in stored}
     plain = len({*extra}) == 1 and extra[0] < max(windows.strides[0], windows.dilations[0]) and windows.begins[0] >= 0
     if windows.same_everywhere and plain and call.is_map(x):
         single = {**_single(windows), "output_padding": extra[0]}
-        return call.add(build(call, ConvTranspose, groups=groups, **fields, **single), x, **stored)
+        return call.add(build(call, ConvTranspose, **fields, **single), x, **stored)
     shape = (x.shape[0], fields["out"], *_grow(windows, space, extra))
     kind = TransposedConvolution
     return call.foreign(kind, [x], shape, stored=stored, weight=kernel.shape, **fields, **windows.fields())

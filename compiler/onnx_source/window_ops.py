@@ -1,0 +1,155 @@
+"""Operations of ONNX that slide a window over maps, or read them at other positions, in ways that no word of the
+language says."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from math import ceil, floor, prod
+from typing import Any, ClassVar, Literal
+
+from archspec.ops import Conv, ConvTranspose, Saved, Shape, Span, Weights, Window
+from compiler.onnx_source.ops import Extents, Foreign, kernel_and_bias
+
+
+class Sliding(Foreign):
+    """A window of its own extent, stride, padding and dilation along each spatial axis."""
+
+    keeps_size: ClassVar[bool] = False
+    """Whether the padding that goes without saying is the one that keeps the extents; else it is none."""
+
+    kernel: Extents
+    strides: Extents
+    begins: Extents
+    dilations: Extents
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        windows = [self.window(axis) for axis in range(len(self.kernel))]
+        usual = all(2 * w.padding == (w.reach - 1 if self.keeps_size else 0) for w in windows)
+        facts = {"kernel": _across(self.kernel), "stride": _across(self.strides)}
+        facts |= {} if usual else {"padding": _across(self.begins)}
+        return facts | ({"dilation": _across(self.dilations)} if max(self.dilations) > 1 else {})
+
+    def pace(self, axis: int) -> Fraction:
+        return Fraction(self.strides[axis])
+
+    def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Span | None, ...]:
+        return (self.window(axis).reads(span),)
+
+    def window(self, axis: int) -> Window:
+        """The window along one axis, with the padding before it."""
+        return Window(self.kernel[axis], self.strides[axis], self.begins[axis], self.dilations[axis])
+
+
+class Pool(Sliding):
+    """The largest value, the mean or the norm of each window of each channel."""
+
+    keeps: ClassVar[Literal["nothing", "operands", "result"]] = "operands"
+
+    function: str
+
+    @property
+    def word(self) -> str:
+        return f"{self.function.replace('average', 'avg')}_pool"
+
+    def elementwise(self, *xs: Shape) -> int:
+        return prod(self.gives) * prod(self.kernel)
+
+    def saved(self, *xs: Shape, batch: int, needs: tuple[bool, ...]) -> Saved:
+        return Saved((0,), indices=batch * prod(self.gives) if self.function == "max" else 0)
+
+
+class Convolution(Sliding):
+    """Convolution with any window and a stored kernel of the shape `weight`, (out, in / groups, *window)."""
+
+    keeps: ClassVar[Literal["nothing", "operands", "result"]] = "operands"
+
+    main: ClassVar[str | None] = "out"
+    called: ClassVar[str] = Conv.kind
+    keeps_size: ClassVar[bool] = True
+
+    weight: Extents
+    out: int
+    groups: int = 1
+    bias: bool
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        return {"out": self.out, **super().facts, **({"groups": self.groups} if self.groups > 1 else {})}
+
+    def weights(self, *xs: Shape) -> Weights:
+        return kernel_and_bias(self.weight, self.out, self.bias)
+
+    def macs(self, *xs: Shape) -> int:
+        return prod(self.gives) * prod(self.weight[1:])
+
+    def bias_adds(self, *xs: Shape) -> int:
+        return prod(self.gives) if self.bias else 0
+
+    def elementwise(self, *xs: Shape) -> int:
+        return 0
+
+
+class TransposedConvolution(Convolution):
+    """Transposed convolution with any window and a stored kernel of the shape (in, out / groups, *window)."""
+
+    called: ClassVar[str] = ConvTranspose.kind
+    keeps_size: ClassVar[bool] = False
+
+    def pace(self, axis: int) -> Fraction:
+        return Fraction(1, self.strides[axis])
+
+    def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Span | None, ...]:
+        w = self.window(axis)
+        alone = ConvTranspose.model_construct(
+            out=1, kernel=w.kernel, stride=w.stride, padding=w.padding, dilation=w.dilation
+        )
+        return alone.reads(0, span)
+
+    def macs(self, *xs: Shape) -> int:
+        return xs[0].elements * prod(self.weight[1:])
+
+
+class Resample(Foreign):
+    """Another number of positions along each spatial axis.
+
+    Position i of the result lies at a·i + b among those of the operand, along each axis with its own a and b, `steps`
+    and `offsets`. It is computed from `taps`: the one before and the one after, or more, or the nearest (`rounding`).
+    """
+
+    main: ClassVar[str | None] = "function"
+    called: ClassVar[str] = "resize"
+    tells: ClassVar[tuple[str, ...]] = ("function",)
+
+    function: str
+    steps: tuple[Fraction, ...]
+    offsets: tuple[Fraction, ...]
+    taps: int = 1
+    """How many positions on each side; 0 for the nearest alone."""
+    rounding: Literal["floor", "ceil", "round_prefer_floor", "round_prefer_ceil"] = "floor"
+
+    def pace(self, axis: int) -> Fraction:
+        return self.steps[axis]
+
+    def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Span | None, ...]:
+        first, last = (position * self.steps[axis] + self.offsets[axis] for position in span)
+        if not self.taps:
+            return ((self._nearest(first), self._nearest(last)),)
+        return ((floor(first) - self.taps + 1, ceil(last) + self.taps - 1),)
+
+    def _nearest(self, place: Fraction) -> int:
+        half = Fraction(1, 2)
+        match self.rounding:
+            case "floor":
+                return floor(place)
+            case "ceil":
+                return ceil(place)
+            case "round_prefer_floor":
+                return ceil(place - half)
+            case _:
+                return floor(place + half)
+
+
+def _across(extents: Extents) -> int | str:
+    """The number along all axes, as the language says it, or `1×7`."""
+    return extents[0] if len({*extents}) == 1 else "×".join(map(str, extents))
