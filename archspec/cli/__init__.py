@@ -4,37 +4,27 @@
 from __future__ import annotations
 
 import errno
-import inspect
+import gc
 import io
 import os
 import sys
-from collections.abc import Callable
 
 import typer
-from rich.markup import escape
 
-from archspec.cli import (
-    analysis,
-    compare,
-    experiments,
-    export,
-    lint,
-    models,
-    pictures,
-    specs,
-    tune,
-    unravel,
-    verify,
-    weights,
-)
+from archspec.cli.commands import LazyGroup
 from archspec.errors import ArchspecError, SpecError, printable
 from archspec.files import unwind_on_sigterm
 
 MAX_ERROR = 2000
 """Characters of a message. File names and names from files stand in it."""
 
+YOUNG_OBJECTS = 50_000
+"""New objects after which Python looks for garbage among them. Imports make some 300,000 objects that all stay; at
+Python's own threshold the search among them takes a tenth of a short command's time."""
+
 app = typer.Typer(
     name="archspec",
+    cls=LazyGroup,
     help="Network architectures as data: check, analyse, train, export and run them.",
     epilog="SPEC is a file or the name of a spec in the zoo (`archspec list`).",
     no_args_is_help=True,
@@ -54,28 +44,9 @@ def start(
         raise typer.Exit()
 
 
-PANELS: dict[str, tuple[Callable[..., None], ...]] = {
-    "Specs": (specs.check, specs.list_, specs.show, specs.init, specs.schema, lint.lint, lint.explain),
-    "Analysis": (analysis.analyze, unravel.unravel, compare.diff, compare.assert_, compare.fit),
-    "Pictures": (pictures.draw, pictures.report),
-    "Models": (
-        *(models.train, export.export, verify.verify, models.evaluate, models.run),
-        *(models.bench, tune.tune, models.doctor),
-    ),
-    "Experiments": (experiments.shattering, experiments.surface, experiments.lesion),
-}
-"""The commands, by the panel of `--help` in which they stand."""
-
-for _panel, _commands in PANELS.items():
-    for _command in _commands:
-        _class = weights.SeveralWeights if _command is export.export else None
-        _help = escape(inspect.getdoc(_command) or "")  # in which f1[x] is no markup
-        app.command(name=_command.__name__.rstrip("_"), help=_help, rich_help_panel=_panel, cls=_class)(_command)
-app.add_typer(weights.app, rich_help_panel="Models")
-
-
 def main() -> None:
     """Run a command. A mistake of the user's is printed and exits 1; wrong usage exits 2."""
+    gc.set_threshold(YOUNG_OBJECTS, 20, 50)
     if isinstance(sys.stdout, io.TextIOWrapper):  # a file's name need not be text that can be printed
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
@@ -97,3 +68,5 @@ def main() -> None:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(130)
+    finally:
+        gc.freeze()  # the process ends: to look for garbage once more takes as long as a small analysis

@@ -24,10 +24,14 @@ from archspec.cli.options import (
     print_json,
     refuse_idle,
 )
+from archspec.cli.weights import SeveralWeights
 from compiler.onnx_target.options import Io, Precision, Target
 
 if TYPE_CHECKING:
     from runtime.export import Calibration
+
+COMMAND_CLASS = SeveralWeights
+"""What the command is an instance of."""
 
 
 def export(

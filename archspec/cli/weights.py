@@ -50,15 +50,20 @@ def expand_weights(words: Sequence[str]) -> list[str]:
     return expanded
 
 
-app = typer.Typer(name="weights", help="Take over weights that other libraries trained.", no_args_is_help=True)
+weights = typer.Typer(
+    name="weights",
+    help="Take over weights that other libraries trained.",
+    no_args_is_help=True,
+    add_completion=False,
+)
 
 
-@app.callback()
+@weights.callback()
 def group() -> None:
     """Take over weights that other libraries trained."""
 
 
-@app.command()
+@weights.command()
 def convert(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A state dict: safetensors, or .pth, .pt, .bin.")],
     to: Annotated[str, typer.Option("--to", metavar="SPEC", help="A file, or a name in the zoo.")],

@@ -212,7 +212,7 @@ class Op(BaseModel, ABC):
     the one that a spec may give alone (`linear: 10`).
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=False, defer_build=True)
 
     kind: ClassVar[str]
     main: ClassVar[str | None] = None

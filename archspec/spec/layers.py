@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Annotated, Any, ClassVar, Literal, get_args
 
@@ -13,7 +14,6 @@ from pydantic import (
     PlainValidator,
     PrivateAttr,
     TypeAdapter,
-    WithJsonSchema,
     create_model,
 )
 from pydantic.fields import FieldInfo
@@ -35,7 +35,7 @@ class Node(BaseModel):
     """One step of a body. `place` is where it stands; `place_of(field)` is where a field's value (with `key` its name)
     stands."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, defer_build=True)
 
     word: ClassVar[str]
     main: ClassVar[str | None] = None
@@ -128,23 +128,45 @@ def annotation_of(info: FieldInfo) -> Any:
 
 def _spelled(info: FieldInfo) -> Any:
     """The type of an operation's field as a spec may write it: an expression stands for a number or a boolean too."""
-    annotation = annotation_of(info)
+    return _spell(annotation_of(info))
+
+
+@cache
+def _spell(annotation: Any) -> Any:
     words, numeric = _words_of(annotation), _takes_number(annotation)
-    adapter: TypeAdapter[Any] = TypeAdapter(annotation)
-    schema = adapter.json_schema()
-    if numeric and not words:
-        schema = {"anyOf": [schema, {"type": "string", "maxLength": MAX_LENGTH}]}
-    elif numeric:
-        schema = {"anyOf": [*schema["anyOf"], {"type": "string", "maxLength": MAX_LENGTH}]}
 
     def read(value: Any) -> Any:
         if isinstance(value, str) and value not in words:
             if not numeric:
                 raise PydanticCustomError("bad-value", "should be {words}", {"words": " or ".join(words)})
             return parse_expression(value)
-        return adapter.validate_python(value)
+        return _adapter_of(annotation).validate_python(value)
 
-    return Annotated[Any, PlainValidator(read), WithJsonSchema(schema)]
+    return Annotated[Any, PlainValidator(read), _SpelledSchema(annotation, bool(words), numeric)]
+
+
+@cache
+def _adapter_of(annotation: Any) -> TypeAdapter[Any]:
+    """Reads a field's value. Fields of one type share it, and it is made when the first of them is read."""
+    return TypeAdapter(annotation)
+
+
+@dataclass(frozen=True)
+class _SpelledSchema:
+    """The JSON Schema of a field, where a number may also be an expression.
+
+    It is made when the language's schema is written: for reading a spec it would take most of the time.
+    """
+
+    annotation: Any
+    words: bool
+    numeric: bool
+
+    def __get_pydantic_json_schema__(self, schema: Any, handler: Any) -> dict[str, Any]:
+        plain = _adapter_of(self.annotation).json_schema()
+        if not self.numeric:
+            return plain
+        return {"anyOf": [*(plain["anyOf"] if self.words else [plain]), {"type": "string", "maxLength": MAX_LENGTH}]}
 
 
 def _words_of(annotation: Any) -> tuple[str, ...]:

@@ -1,0 +1,75 @@
+"""The commands by name. What a command is made of is imported when it is named, or when all are listed."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Mapping
+from functools import cache
+from importlib import import_module
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+from typer.main import get_command, get_command_from_info
+
+PANELS: Mapping[str, tuple[str, ...]] = {
+    "Specs": ("specs.check", "specs.list_", "specs.show", "specs.init", "specs.schema", "lint.lint", "lint.explain"),
+    "Analysis": ("analysis.analyze", "unravel.unravel", "compare.diff", "compare.assert_", "compare.fit"),
+    "Pictures": ("pictures.draw", "pictures.report"),
+    "Models": (
+        *("models.train", "export.export", "verify.verify", "models.evaluate", "models.run"),
+        *("models.bench", "tune.tune", "models.doctor", "weights.weights"),
+    ),
+    "Experiments": ("experiments.shattering", "experiments.surface", "experiments.lesion"),
+}
+"""The commands, by the panel of `--help` in which they stand: each a function, or a group, in a module here."""
+
+_HOMES = {home.partition(".")[2].rstrip("_"): (home, panel) for panel, homes in PANELS.items() for home in homes}
+
+
+class Commands(Mapping[str, Any]):
+    """The commands that are there, each made when it is asked for: to make all takes longer than most of them run."""
+
+    def __getitem__(self, name: str) -> Any:
+        return _make_command(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_HOMES)
+
+    def __len__(self) -> int:
+        return len(_HOMES)
+
+
+class LazyGroup(TyperGroup):
+    """A group of commands that makes the one that is named."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.commands = Commands()  # type: ignore[assignment]  # nothing is added later
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(self.commands)
+
+
+@cache
+def _make_command(name: str) -> Any:
+    """The command, or group of commands, of a name. Raises KeyError."""
+    home, panel = _HOMES[name]
+    module_name, _, attribute = home.partition(".")
+    module = import_module(f"archspec.cli.{module_name}")
+    made = getattr(module, attribute)
+    if isinstance(made, typer.Typer):
+        group: Any = get_command(made)
+        group.rich_help_panel = panel
+        return group
+    from rich.markup import escape
+
+    alone = typer.Typer()
+    alone.command(
+        name=name,
+        help=escape(inspect.getdoc(made) or ""),  # in which f1[x] is no markup
+        rich_help_panel=panel,
+        cls=getattr(module, "COMMAND_CLASS", None),
+    )(made)
+    (info,) = alone.registered_commands
+    return get_command_from_info(info, pretty_exceptions_short=True, rich_markup_mode=alone.rich_markup_mode)
