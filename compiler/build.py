@@ -3,7 +3,7 @@ residual blocks add to their bodies."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from itertools import takewhile
 from math import sqrt
@@ -34,6 +34,7 @@ from archspec.spec.layers import Node as Written
 from archspec.spec.nodes import Residual
 from compiler.evaluate import Around, Evaluation, Value
 from compiler.graph import Node, Source
+from compiler.scopes import scopes_around
 
 MERGES: dict[str, type[Op]] = {op.kind: op for op in (Add, Concat, Mul, Shake)}
 KERNELS = Conv | ConvTranspose | Linear
@@ -80,14 +81,14 @@ class Building(Evaluation):
     def keep(self, node: Node) -> Node:
         assert node.id not in self.nodes, node.id
         self.nodes[node.id] = node
-        self._scopes.update(takewhile(lambda scope: scope not in self._scopes, _scopes_of(node.id)))
+        self._scopes.update(takewhile(lambda scope: scope not in self._scopes, scopes_around(node.id)))
         return node
 
     def _find_taken(self, id: str) -> str | None:
         """The name that a node would share with another: FixUp and `fit` name theirs without asking the spec."""
         if id in self.nodes or id in self._scopes:
             return id
-        new = takewhile(lambda scope: scope not in self._scopes, _scopes_of(id))
+        new = takewhile(lambda scope: scope not in self._scopes, scopes_around(id))
         return next((scope for scope in new if scope in self.nodes), None)
 
     def apply_layer(self, op: Op, value: Value, name: str, node: Written, around: Around) -> Value:
@@ -173,13 +174,6 @@ class Building(Evaluation):
         """Give a node's operation other values of some fields."""
         node = self.nodes[id]
         self.nodes[id] = replace(node, op=node.op.model_copy(update=fields))
-
-
-def _scopes_of(id: str) -> Iterator[str]:
-    """The paths above a node's, the longest first."""
-    while "." in id:
-        id = id.rpartition(".")[0]
-        yield id
 
 
 def _with_weight_norm(defaults: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Mapping[str, Any]]:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from fractions import Fraction
 from functools import cached_property, partial
-from itertools import accumulate
 from operator import mul
 from typing import Any
 
@@ -14,6 +13,7 @@ from archspec.ops import Input, Shape, Weight
 from archspec.ops.base import ONE
 from compiler.analysis import conventions
 from compiler.graph import Graph, Node
+from compiler.scopes import scopes_around
 
 RULES: Mapping[str, conventions.Rule] = {
     "conv-linear": conventions.count_macs,
@@ -183,7 +183,8 @@ class Cost:
 def measure_cost(graph: Graph) -> Cost:
     """Count what every operation stores, computes and moves, at the graph's sizes and for one sample."""
     bodies = {node.body: node.id for node in graph if node.body is not None}
-    blocks = {node.id: _find_block(node, bodies) for node in graph}
+    scopes = {body for body, merge in bodies.items() if body != merge}
+    blocks = {node.id: _find_block(node, scopes) for node in graph}
     stages = _number_stages(graph, {id: bodies[block] for id, block in blocks.items() if block is not None})
     known: dict[tuple[int, tuple[Shape, ...]], Callable[..., NodeCost]] = {}  # repeated blocks share their operations
     rows = []
@@ -226,12 +227,12 @@ def _group(nodes: tuple[NodeCost, ...], key: str) -> Iterator[tuple[Any, Cost]]:
     return ((value, Cost(tuple(group))) for value, group in groups.items())
 
 
-def _find_block(node: Node, bodies: Collection[str]) -> str | None:
-    """The innermost body around a node: a body's name is the scope of its nodes."""
+def _find_block(node: Node, scopes: Collection[str]) -> str | None:
+    """The innermost body around a node: a body's name is the scope of its nodes, or where there is no such scope the
+    id of its merge."""
     if node.body is not None:
         return node.body
-    scopes = accumulate(node.id.split("."), "{}.{}".format)
-    return max((scope for scope in scopes if scope in bodies), key=len, default=None)
+    return next((scope for scope in scopes_around(node.id) if scope in scopes), None)
 
 
 def _number_stages(graph: Graph, merges: Mapping[str, str]) -> dict[str, int]:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain, groupby
 from math import prod
 from typing import Any
 
-from archspec.ops import Input
+from archspec.ops import Input, Op
 from compiler.analysis.cost import NodeCost, measure_cost
 from compiler.graph import Graph
+from compiler.scopes import Scope, name_in_scope, read_scopes
 
 
 @dataclass(frozen=True)
@@ -27,19 +28,35 @@ class Branch:
     times: int = 1
     ids: tuple[str, ...] = ()
     """A layer's nodes in the graph: one for each of the equal layers that it stands for, in the graph's order."""
+    carried: Hashable = None
+    """All that a layer's operation carries."""
+    unknown: int = 0
+    """Operations in it of which no analysis knows anything: there its parameters and MACs are the least there are."""
 
     @cached_property
-    def signature(self) -> Any:
+    def signature(self) -> Hashable:
         """What has to be equal for two neighbours to be folded: all but names."""
-        kind = self.name.partition(".")[0].rstrip("0123456789")
-        return (
-            kind,
-            self.label,
-            self.shape,
-            self.parameters,
-            self.macs,
-            tuple((c.signature, c.times) for c in self.children),
-        )
+        return self.kind, self.figures, self.form, tuple(child.signature for child in self.children)
+
+    @cached_property
+    def form(self) -> Hashable:
+        """What it does with any input: its operations, without names and figures."""
+        return self.carried, tuple((child.form, child.times) for child in self.children)
+
+    @cached_property
+    def skeleton(self) -> Hashable:
+        """Which kinds of operations it has, in which order and how often."""
+        return self.label.partition("(")[0], tuple((child.skeleton, child.times) for child in self.children)
+
+    @property
+    def kind(self) -> str:
+        """What it is called, without numbers."""
+        return self.name.partition(".")[0].rstrip("0123456789_")
+
+    @property
+    def figures(self) -> Hashable:
+        """Its numbers."""
+        return self.shape, self.parameters, self.macs
 
     @cached_property
     def layers(self) -> int:
@@ -56,44 +73,57 @@ class Branch:
     def to_dict(self) -> dict[str, Any]:
         row: dict[str, Any] = {"name": self.name, "layer": self.label, "shape": list(self.shape)}
         row |= {"parameters": self.parameters, "macs": self.macs, "times": self.times}
+        row |= {"unknown": self.unknown} if self.unknown else {}
         return row | ({"children": [child.to_dict() for child in self.children]} if self.children else {})
-
-
-@dataclass
-class _Scope:
-    children: dict[str, _Scope | Branch] = field(default_factory=dict)
 
 
 def fold_tree(graph: Graph) -> Branch:
     """The tree of a graph; every figure is for one of the equal neighbours, and a scope's are sums."""
-    root = _Scope()
-    for row in measure_cost(graph).nodes:
-        *scopes, name = row.id.split(".")
-        scope = root
-        for part in scopes:
-            inner = scope.children.setdefault(part, _Scope())
-            assert isinstance(inner, _Scope)
-            scope = inner
-        scope.children[name] = _leaf(name, row, graph)
-    return _fold(graph.name, root)
+    rows = {row.id: row for row in measure_cost(graph).nodes}
+    return _fold(read_scopes(graph.nodes, graph.name), graph, rows)
 
 
-def _leaf(name: str, row: NodeCost, graph: Graph) -> Branch:
-    op = graph[row.id].op
-    fields = ", ".join(f"{name}={fact}" for name, fact in op.chosen.items())
-    label = op.word if isinstance(op, Input) or not fields else f"{op.word}({fields})"
-    return Branch(name, label, tuple(row.shape), row.parameters + row.frozen, row.macs, ids=(row.id,))
+def list_fields(op: Op) -> dict[str, Any]:
+    """All that an operation carries, by its name: its fields, and which of its weights an earlier node holds."""
+    fields = {name: getattr(op, name) for name in type(op).model_fields}
+    held = sorted(getattr(op, "held", ()))
+    return fields | ({"shared": tuple(held)} if held else {})
 
 
-def _fold(name: str, scope: _Scope) -> Branch:
-    branches = [item if isinstance(item, Branch) else _fold(key, item) for key, item in scope.children.items()]
+def _leaf(id: str, row: NodeCost, graph: Graph) -> Branch:
+    op = graph[id].op
+    chosen = ", ".join(f"{key}={fact}" for key, fact in op.chosen.items())
+    label = op.word if isinstance(op, Input) or not chosen else f"{op.word}({chosen})"
+    fields = ((key, repr(value)) for key, value in list_fields(op).items())  # as text, since no NaN equals another
+    return Branch(
+        name=name_in_scope(id),
+        label=label,
+        shape=tuple(row.shape),
+        parameters=row.parameters + row.frozen,
+        macs=row.macs,
+        ids=(id,),
+        carried=(op.kind, *fields),
+        unknown=int(op.unknown is not None),
+    )
+
+
+def _fold(scope: Scope, graph: Graph, rows: Mapping[str, NodeCost]) -> Branch:
+    branches = [
+        _leaf(item, rows[item], graph) if isinstance(item, str) else _fold(item, graph, rows) for item in scope.items
+    ]
     runs = (list(run) for _, run in groupby(branches, key=lambda branch: branch.signature))
     folded = [run[0] if len(run) == 1 else replace(_join(run), times=len(run)) for run in runs]
     if len(folded) == 1 and folded[0].children and folded[0].times == 1:
-        return replace(folded[0], name=f"{name}.{folded[0].name}")  # a scope of one scope is one line
-    parameters = sum(child.parameters * child.times for child in folded)
-    macs = sum(child.macs * child.times for child in folded)
-    return Branch(name, "", folded[-1].shape, parameters, macs, tuple(folded))
+        return replace(folded[0], name=f"{scope.title}.{folded[0].name}")  # a scope of one scope is one line
+    return Branch(
+        name=scope.title,
+        label="",
+        shape=folded[-1].shape,
+        parameters=sum(child.parameters * child.times for child in folded),
+        macs=sum(child.macs * child.times for child in folded),
+        children=tuple(folded),
+        unknown=sum(child.unknown * child.times for child in folded),
+    )
 
 
 def _join(equal: Sequence[Branch]) -> Branch:

@@ -12,23 +12,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import Any
 
 from archspec.ops import Op
 from compiler.draw.labels import label_op
 from compiler.draw.theme import kind_of
 from compiler.graph import Graph
+from compiler.scopes import Item, Scope, name_in_scope, nodes_of, read_scopes
 
 PARTS = re.compile(r"body|project|shortcut|skip|down|up|merge|bottom|branch\d+|when_\d+")
 """Scopes that name a part of a structure, and nothing of the user's."""
 
 TURN = re.compile(r"(\w*[^\W\d_])?\d+(\.|$)")
 """How the scope of a loop's turn is called: `i0`, `stage2`, elsewhere `0`; a block has a line before its number."""
-
-DEEPEST = 100
-"""Levels of scopes; names of nodes from elsewhere may have any number of points."""
 
 SMALL = 16
 """Nodes up to which a scope goes up in its parent."""
@@ -70,48 +68,13 @@ class Block:
             yield from child.walk(depth + 1)
 
 
-@dataclass
-class _Scope:
-    path: str
-    title: str
-    items: list[_Scope | str] = field(default_factory=list)
-
-    @cached_property
-    def nodes(self) -> tuple[str, ...]:
-        return tuple(id for item in self.items for id in _nodes_of(item))
-
-
-_Item: TypeAlias = _Scope | str
-
-
-def _nodes_of(item: _Item) -> tuple[str, ...]:
-    return (item,) if isinstance(item, str) else item.nodes
-
-
 def fold_blocks(graph: Graph) -> Block:
     """The whole network as one block, its outputs at the end."""
     folder = _Folder(graph)
-    whole = folder.close(folder.arrange(_read_scopes(graph)))
+    whole = folder.close(folder.arrange(read_scopes(graph.nodes, graph.name)))
     drawn = folder.finish(whole, [dict(zip(whole.turns[0], whole.turns[0], strict=True))])
     outputs = tuple(Block(f"output:{name}", name, ((),), "label", (name,), output=name) for name in graph.outputs)
     return replace(drawn, id=".", title=graph.name, children=drawn.children + outputs)
-
-
-def _read_scopes(graph: Graph) -> _Scope:
-    """The tree that the ids spell."""
-    scopes = {"": _Scope("", graph.name)}
-
-    def enter(path: str) -> _Scope:
-        if path not in scopes:
-            outer, _, name = path.rpartition(".")
-            scopes[path] = _Scope(path, name)
-            enter(outer).items.append(scopes[path])
-        return scopes[path]
-
-    for node in graph:
-        outer = node.id.split(".", DEEPEST)[:-1]
-        enter(".".join(outer)).items.append(node.id)
-    return scopes[""]
 
 
 class _Folder:
@@ -125,50 +88,50 @@ class _Folder:
 
     # -- scopes ----------------------------------------------------------------------------------------------------
 
-    def arrange(self, scope: _Scope) -> _Scope:
+    def arrange(self, scope: Scope) -> Scope:
         """The same scope of those scopes that are worth a box, in the order in which the way leads through them."""
-        items: list[_Item] = []
+        items: list[Item] = []
         for item in scope.items:
             inner = item if isinstance(item, str) else self.arrange(item)
-            is_part = isinstance(inner, _Scope) and PARTS.fullmatch(inner.title)
-            items += inner.items if isinstance(inner, _Scope) and is_part else [inner]
+            is_part = isinstance(inner, Scope) and PARTS.fullmatch(inner.title)
+            items += inner.items if isinstance(inner, Scope) and is_part else [inner]
         items = [item if isinstance(item, str) else self._lift(item) for item in self._take_apart(items)]
-        return _Scope(scope.path, scope.title, items)
+        return Scope(scope.path, scope.title, items)
 
-    def _lift(self, scope: _Scope) -> _Scope:
+    def _lift(self, scope: Scope) -> Scope:
         """With what is in its only scope, where there is little else, in the place of that."""
-        scopes = [item for item in scope.items if isinstance(item, _Scope)]
+        scopes = [item for item in scope.items if isinstance(item, Scope)]
         alone = len(scope.items) == 1
         if len(scopes) != 1 or not (alone or len(scopes[0].nodes) <= SMALL):
             return scope
         title = f"{scope.title}.{scopes[0].title}" if alone else scope.title
         place = scope.items.index(scopes[0])
-        return _Scope(scope.path, title, [*scope.items[:place], *scopes[0].items, *scope.items[place + 1 :]])
+        return Scope(scope.path, title, [*scope.items[:place], *scopes[0].items, *scope.items[place + 1 :]])
 
-    def _take_apart(self, items: list[_Item]) -> list[_Item]:
+    def _take_apart(self, items: list[Item]) -> list[Item]:
         """Without the scopes that are on a cycle of their kind; the rest sorted by their first node."""
         while cyclic := self._find_cyclic(items):
             items = [
                 part
                 for place, item in enumerate(items)
-                for part in (self._name_parts(item) if isinstance(item, _Scope) and place in cyclic else [item])
+                for part in (self._name_parts(item) if isinstance(item, Scope) and place in cyclic else [item])
             ]
-        return sorted(items, key=lambda item: self.order[_nodes_of(item)[0]])
+        return sorted(items, key=lambda item: self.order[nodes_of(item)[0]])
 
-    def _name_parts(self, scope: _Scope) -> list[_Item]:
+    def _name_parts(self, scope: Scope) -> list[Item]:
         for item in scope.items:
-            if isinstance(item, _Scope):
+            if isinstance(item, Scope):
                 item.title = f"{scope.title}.{item.title}"
         return scope.items
 
-    def _find_cyclic(self, items: list[_Item]) -> set[int]:
+    def _find_cyclic(self, items: list[Item]) -> set[int]:
         """The places of items on a cycle that value leaves and enters again, or where there is none of
         these, of all."""
         if all(isinstance(item, str) for item in items):
             return set()
         import networkx as nx
 
-        owner = {id: place for place, item in enumerate(items) for id in _nodes_of(item)}
+        owner = {id: place for place, item in enumerate(items) for id in nodes_of(item)}
         quotient: nx.DiGraph[int] = nx.DiGraph()
         quotient.add_edges_from(
             (owner[operand], place)
@@ -177,15 +140,15 @@ class _Folder:
             if owner.get(operand, place) != place
         )
         cycles = [found for found in nx.strongly_connected_components(quotient) if len(found) > 1]
-        cyclic = {place for found in cycles for place in found if isinstance(items[place], _Scope)}
+        cyclic = {place for found in cycles for place in found if isinstance(items[place], Scope)}
         if len(cyclic) > MANY:
             return cyclic
         inside = sorted(owner, key=self.order.__getitem__)
         return {place for place in cyclic if self._is_entered_again(items[place], inside)} or cyclic
 
-    def _is_entered_again(self, item: _Item, inside: list[str]) -> bool:
+    def _is_entered_again(self, item: Item, inside: list[str]) -> bool:
         """Whether a way leads out of an item, through others of these nodes, and back into it."""
-        own: set[str] = set(_nodes_of(item))
+        own: set[str] = set(nodes_of(item))
         after: set[str] = set()
         for id in inside:
             operands = self.graph[id].inputs
@@ -198,11 +161,11 @@ class _Folder:
 
     # -- boxes -----------------------------------------------------------------------------------------------------
 
-    def close(self, scope: _Scope) -> Block:
+    def close(self, scope: Scope) -> Block:
         """A scope's block, whose own have no words on them yet and know only their own turns."""
         boxes: list[Block] = []
         for item in scope.items:
-            box = self.close(item) if isinstance(item, _Scope) else Block(item, item.rpartition(".")[2], ((item,),))
+            box = self.close(item) if isinstance(item, Scope) else Block(item, name_in_scope(item), ((item,),))
             if boxes and self._belongs(boxes[-1], box):
                 boxes[-1] = replace(boxes[-1], turns=(boxes[-1].turns[0] + box.turns[0],))
             else:
