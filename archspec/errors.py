@@ -14,17 +14,17 @@ MAX_MESSAGE = 600
 
 @dataclass(frozen=True, slots=True, order=True)
 class Place:
-    """A position in a text file; line and column count from one."""
+    """A position in a text file; line and column count from one. Without a line: a file as a whole, or an option."""
 
     file: str
-    line: int = 1
+    line: int = 0
     column: int = 1
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}:{self.column}"
+        return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
 
     def to_dict(self) -> dict[str, object]:
-        return {"file": self.file, "line": self.line, "column": self.column}
+        return {"file": self.file, "line": self.line or None, "column": self.column if self.line else None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ def tell_calls(calls: Sequence[Call]) -> str:
 
 
 class ArchspecError(Exception):
-    """Anything that the user can put right; its text is a complete message, and a command prints it and exits 1."""
+    """Anything that the user can put right; its text is a complete message, and a command prints it and exits 2."""
 
 
 class SpecError(ArchspecError):

@@ -177,7 +177,7 @@ def test_weights_of_other_types_are_taken(kind: type, tolerance: float, tmp_path
 def test_a_full_disk(place: tuple[str, int], single: int, older: Path, stored: Path) -> None:
     before = contents(older.parent)
     code, said = export_and_fail(*place, "full", single, stored, older)
-    assert code == 1
+    assert code == 2
     assert said.startswith(f"error: cannot write {older}: ")
     assert said.count("\n") == 1
     assert contents(older.parent) == before

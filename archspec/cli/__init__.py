@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import errno
 import gc
-import io
 import os
 import sys
 
 import typer
 
 from archspec.cli.commands import LazyGroup
+from archspec.cli.ending import COULD_NOT, guard_output
 from archspec.errors import ArchspecError, SpecError, printable
 from archspec.files import unwind_on_sigterm
 
@@ -22,11 +22,18 @@ YOUNG_OBJECTS = 50_000
 """New objects after which Python looks for garbage among them. Imports make some 300,000 objects that all stay; at
 Python's own threshold the search among them takes a tenth of a short command's time."""
 
+EPILOG = (
+    "SPEC is a file or the name of a spec in the zoo (`archspec list`).\n\n"
+    "Exit codes: 0 fine; 1 something was found (mistakes by check, findings by lint, a difference, a condition that "
+    "does not hold, a model that is not what it should be); 2 the command could not answer (wrong usage, a file that "
+    "cannot be read, a spec that does not compile)."
+)
+
 app = typer.Typer(
     name="archspec",
     cls=LazyGroup,
     help="Network architectures as data: check, analyse, train, export and run them.",
-    epilog="SPEC is a file or the name of a spec in the zoo (`archspec list`).",
+    epilog=EPILOG,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -45,26 +52,25 @@ def start(
 
 
 def main() -> None:
-    """Run a command. A mistake of the user's is printed and exits 1; wrong usage exits 2."""
+    """Run a command and exit with its code; a mistake of the user's is printed, and nothing has been found then."""
     gc.set_threshold(YOUNG_OBJECTS, 20, 50)
-    if isinstance(sys.stdout, io.TextIOWrapper):  # a file's name need not be text that can be printed
-        sys.stdout.reconfigure(errors="backslashreplace")
+    guard_output()
     try:
         with unwind_on_sigterm():
-            app()
+            try:
+                app()
+            finally:
+                sys.stdout.flush()
     except ArchspecError as error:
         text = str(error) if isinstance(error, SpecError) else f"error: {printable(str(error), MAX_ERROR)}"
         print(text, file=sys.stderr)
-        sys.exit(1)
-    except BrokenPipeError:  # the reader of a pipe has gone, as in `archspec list | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+        sys.exit(COULD_NOT)
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is buffered cannot be written either
         print(f"error: {error.strerror}", file=sys.stderr)
-        sys.exit(1)
+        sys.exit(COULD_NOT)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(130)

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from archspec.cli.ending import FINDINGS
 from archspec.cli.options import (
     MAX_NODES,
     BatchOption,
@@ -55,7 +56,7 @@ def diff(
     found = diff_graphs(first, second, batch=batch, precision=precision, optimizer=optimizer)
     print_json(found.to_dict()) if as_json else print_diff(found)
     if exit_code and not found.equal:
-        raise typer.Exit(1)
+        raise typer.Exit(FINDINGS)
 
 
 def assert_(
@@ -91,7 +92,7 @@ def assert_(
     else:
         print_verdicts(verdicts)
     if not holds:
-        raise typer.Exit(1)
+        raise typer.Exit(FINDINGS)
 
 
 def fit(
@@ -151,7 +152,7 @@ def fit(
     else:
         print_fit(found, shlex.join(command), output)
     if not found.best:
-        raise typer.Exit(1)
+        raise typer.Exit(FINDINGS)
 
 
 def _as_options(option: str, values: Mapping[str, Any]) -> list[str]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from archspec.cli.ending import COULD_NOT, FINDINGS
 from archspec.cli.options import (
     MAX_NODES,
     JsonOption,
@@ -33,7 +34,10 @@ def lint(
     max_nodes: MaxNodesOption = MAX_NODES,
     as_json: JsonOption = False,
 ) -> None:
-    """Report what compiles and is probably not meant, with the remedy. Exits 0 if there is nothing, 1 otherwise."""
+    """Report what compiles and is probably not meant, with the remedy.
+
+    Exits 0 if there is nothing, 1 if there is something, and 2 if a spec does not compile.
+    """
     from archspec import api
     from archspec.errors import ArchspecError, Diagnostic, SpecError
     from compiler.analysis.lint import Finding, choose_codes, lint_graph
@@ -45,20 +49,22 @@ def lint(
         raise typer.BadParameter(str(error)) from None
     params, sizes = parse_params(set_), parse_sizes(size)
     found: list[tuple[str, Sequence[Diagnostic | Finding]]] = []
+    failed = False
     for name in specs:
         try:
             graph, spec = api.open_network(name, params, sizes, max_nodes=max_nodes)
             found.append((name, lint_graph(graph, spec, **chosen)))
         except SpecError as error:  # the mistakes of one spec hide nothing of the next
             found.append((name, error.diagnostics))
+            failed = True
     if as_json:
         print_json([{"spec": name, **finding.to_dict()} for name, findings in found for finding in findings])
     else:
         from archspec.cli.tables.lint import print_findings
 
         print_findings(found)
-    if any(findings for _, findings in found):
-        raise typer.Exit(1)
+    if failed or any(findings for _, findings in found):
+        raise typer.Exit(COULD_NOT if failed else FINDINGS)
 
 
 def explain(

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from archspec.cli.ending import COULD_NOT, FINDINGS
 from archspec.cli.options import (
     MAX_NODES,
     JsonOption,
@@ -29,7 +30,10 @@ def check(
     max_nodes: MaxNodesOption = MAX_NODES,
     as_json: JsonOption = False,
 ) -> None:
-    """Report all mistakes, each with file:line:column. Exits 0 if there is none, 1 otherwise."""
+    """Report all mistakes, each with file:line:column.
+
+    Exits 0 if there is none, 1 if there are some, and 2 if a file cannot be read or an option fits no spec.
+    """
     from archspec import api
 
     params, sizes = parse_params(set_), parse_sizes(size)
@@ -42,8 +46,9 @@ def check(
         total = sum(len(mistakes) for _, mistakes in found)
         if total:
             print(f"\n{total} {'mistake' if total == 1 else 'mistakes'}")
-    if any(mistakes for _, mistakes in found):
-        raise typer.Exit(1)
+    places = [mistake.place for _, mistakes in found for mistake in mistakes]
+    if places:
+        raise typer.Exit(FINDINGS if all(place.line for place in places) else COULD_NOT)
 
 
 def list_(

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from archspec.cli.ending import COULD_NOT, FINDINGS
 from archspec.cli.models import ModelArgument
 from archspec.cli.options import (
     MAX_NODES,
@@ -58,7 +59,7 @@ def verify(
     found = api.verify_model(model, original, batches=batch, sizes=sizes, tolerance=tolerance, seed=seed)
     print_json(found.to_dict()) if as_json else print_verification(found)
     if not found.passed:
-        raise typer.Exit(1)
+        raise typer.Exit(FINDINGS if model.is_file() else COULD_NOT)
 
 
 def _own_sizes(model: Any, sizes: dict[str, int]) -> dict[str, int]:

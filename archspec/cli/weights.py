@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 from typer.core import TyperCommand
 
+from archspec.cli.ending import COULD_NOT
 from archspec.cli.options import (
     MAX_NODES,
     JsonOption,
@@ -88,7 +89,7 @@ def convert(
     conversion = api.match_weights(file, graph, api.find_rules(to, spec.params), source)
     if as_json and not conversion.is_whole:
         print_json({"file": None, **conversion.to_dict()})
-        raise typer.Exit(1)
+        raise typer.Exit(COULD_NOT)
     api.write_converted(output, graph, conversion)
     if as_json:
         print_json({"file": str(output), **conversion.to_dict()})

@@ -210,7 +210,7 @@ class _Reader:
         self.comments.extend(marked.comments)
         if not isinstance(marked.data, Table):
             raise SpecError(
-                [Diagnostic("wrong-type", "a document is a mapping that starts with `archspec: 1`", Place(name))]
+                [Diagnostic("wrong-type", "a document is a mapping that starts with `archspec: 1`", Place(name, 1))]
             )
         return marked.data
 

@@ -187,7 +187,7 @@ class _Builder:
             if parser is not None:
                 parser.dispose()
         if self.documents == 0 or self.root is None:
-            _refuse("empty", "the document is empty; a spec starts with `archspec: 1`", Place(self.name))
+            _refuse("empty", "the document is empty; a spec starts with `archspec: 1`", Place(self.name, 1))
         comments = find_comments(text, self.name, self.strings, self.first)
         return Marked(self.root, tuple(self.mistakes), comments)
 
@@ -301,7 +301,7 @@ class _Builder:
         mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
         problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "cannot be read as YAML"
         context = getattr(error, "context", None)
-        place = self._place(mark) if mark else Place(self.name)
+        place = self._place(mark) if mark else Place(self.name, 1)
         place = min(place, _place_after(text, self.name))  # the end of a text counts as a line of its own
         _refuse("syntax", f"{context}: {problem}" if context else str(problem), place)
 

@@ -233,7 +233,7 @@ def read_rules(path: Path, spec: str, params: Mapping[str, Any]) -> list[NameRul
     mistakes = Mistakes(marked.mistakes)
     if not isinstance(marked.data, Table):
         raise SpecError(
-            [Diagnostic("wrong-type", "rules are a mapping with `weight_rules: 1` and `rules`", Place(file))]
+            [Diagnostic("wrong-type", "rules are a mapping with `weight_rules: 1` and `rules`", Place(file, 1))]
         )
     try:
         document = RuleFile.model_validate(marked.data)

@@ -90,7 +90,7 @@ def test_size_of_a_mini_batch_is_the_runtimes() -> None:
 def test_check_takes_a_block_library() -> None:
     library = ZOO / "blocks" / "resnet.yaml"
     assert archspec("check", library).strip() == f"{library}: ok"
-    assert "block library" in archspec("show", library, expect=1)
+    assert "block library" in archspec("show", library, expect=2)
 
 
 def test_check_reports_every_mistake_with_its_place(tmp_path: Path) -> None:
@@ -108,19 +108,49 @@ def test_check_reports_every_mistake_with_its_place(tmp_path: Path) -> None:
     ]
 
 
+def test_a_file_that_cannot_be_read_outweighs_mistakes(tmp_path: Path) -> None:
+    """A script that counts mistakes should learn that it did not see all."""
+    (tmp_path / "net.yaml").write_text("archspec: 1\ninputs: {x: [3]}\nnetwork: [rellu]\n")
+    output = archspec("check", "net.yaml", "nowhere.yaml", expect=2, cwd=tmp_path)
+    assert output.splitlines()[1] == "nowhere.yaml: error[unreadable]: cannot be read: No such file or directory"
+    found = json.loads(archspec("check", "net.yaml", "nowhere.yaml", "--json", expect=2, cwd=tmp_path))
+    assert [(item["line"], item["column"]) for item in found] == [(3, 11), (None, None)]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the pipes of a shell")
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [(("list",), 0), (("schema",), 0), (("lint", "densenet121", "--size", "H=250"), 1), (("show", "nowhere"), 2)],
+)
+def test_a_reader_that_goes_changes_no_exit_code(words: tuple[str, ...], expected: int) -> None:
+    """`archspec list | head`: whatever fits into the pipe, and whatever is buffered."""
+    command = [sys.executable, "-m", "archspec", *words]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.wait() == expected
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a device that is always full")
+def test_output_that_cannot_be_written_is_a_failure() -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([sys.executable, "-m", "archspec", "schema"], stdout=full, stderr=subprocess.PIPE)
+    assert (done.returncode, done.stderr) == (2, b"error: No space left on device\n")
+
+
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
-        (("check", "resnt50"), 1, "did you mean 'resnet50'?"),
-        (("check", "nowhere.yaml"), 1, "cannot be read: No such file"),
-        (("show", "resnet18", "--set", "clases=3"), 1, "did you mean 'classes'?"),
-        (("show", "resnet18", "--set", "classes=[1"), 1, "--set classes"),
-        (("show", "resnet18", "--set", "classes=!!python/name:os.system"), 1, "tags are not part"),
-        (("show", "resnet18", "--set", "depths=3"), 1, "`depths` should be a list"),
-        (("show", "resnet18", "--size", "D=3"), 1, "no dynamic size 'D'"),
+        (("check", "resnt50"), 2, "did you mean 'resnet50'?"),
+        (("check", "nowhere.yaml"), 2, "cannot be read: No such file"),
+        (("show", "resnet18", "--set", "clases=3"), 2, "did you mean 'classes'?"),
+        (("show", "resnet18", "--set", "classes=[1"), 2, "--set classes"),
+        (("show", "resnet18", "--set", "classes=!!python/name:os.system"), 2, "tags are not part"),
+        (("show", "resnet18", "--set", "depths=3"), 2, "`depths` should be a list"),
+        (("show", "resnet18", "--size", "D=3"), 2, "no dynamic size 'D'"),
         (("show", "resnet18", "--size", "H=x"), 2, "whole number"),
         (("show", "resnet18", "--set", "classes"), 2, "NAME=VALUE"),
-        (("analyze", "resnet18", "--max-nodes", "10"), 1, "more than 10 nodes"),
+        (("analyze", "resnet18", "--max-nodes", "10"), 2, "more than 10 nodes"),
         (("analyze", "resnet18", "--precision", "int3"), 2, "'int3' is not one of 'fp32'"),
         (("analyze", "resnet18", "--batch", "9" * 400), 2, "less than or equal to"),
         (("analyze", "resnet18", "--measure"), 2, "goes with --variance or --gradient"),
@@ -129,14 +159,14 @@ def test_check_reports_every_mistake_with_its_place(tmp_path: Path) -> None:
         (("unravel", "mlp", "-o", "paths.png"), 2, "name it FILE.svg, found 'paths.png'"),
         (("report", "mlp", "-o", "report.pdf"), 2, "name it FILE.html"),
         (("frobnicate",), 2, "No such command"),
-        (("train", "resnet_digits", "--data", "digit"), 1, "did you mean 'digits'?"),
-        (("train", "resnet20", "--data", "digits"), 1, "takes 3×8×8; the images of digits are 1×8×8"),
-        (("train", "resnet_digits", "--data", "digits", "--set", "classes=3"), 1, "digits has 10 classes"),
-        (("export", "resnet_digits", "--weights", "nowhere.safetensors"), 1, "nowhere.safetensors"),
-        (("run", "nowhere.onnx", "x.png"), 1, "nowhere.onnx does not exist"),
-        (("bench", "nowhere.onnx"), 1, "nowhere.onnx does not exist"),
-        (("evaluate", "nowhere"), 1, "nowhere"),
-        (("init", "net.txt"), 1, "should end in .yaml"),
+        (("train", "resnet_digits", "--data", "digit"), 2, "did you mean 'digits'?"),
+        (("train", "resnet20", "--data", "digits"), 2, "takes 3×8×8; the images of digits are 1×8×8"),
+        (("train", "resnet_digits", "--data", "digits", "--set", "classes=3"), 2, "digits has 10 classes"),
+        (("export", "resnet_digits", "--weights", "nowhere.safetensors"), 2, "nowhere.safetensors"),
+        (("run", "nowhere.onnx", "x.png"), 2, "nowhere.onnx does not exist"),
+        (("bench", "nowhere.onnx"), 2, "nowhere.onnx does not exist"),
+        (("evaluate", "nowhere"), 2, "nowhere"),
+        (("init", "net.txt"), 2, "should end in .yaml"),
     ],
 )
 def test_what_is_wrong_is_said(words: tuple[str, ...], code: int, message: str, tmp_path: Path) -> None:
@@ -152,7 +182,7 @@ def test_init_writes_a_spec_that_is_sound(tmp_path: Path) -> None:
     schema = json.loads((tmp_path / SCHEMA_NAME).read_text(encoding="utf-8"))
     assert schema == json.loads(archspec("schema"))
     before = spec.read_text(encoding="utf-8")
-    assert "--force" in archspec("init", spec, expect=1)
+    assert "--force" in archspec("init", spec, expect=2)
     assert spec.read_text(encoding="utf-8") == before
     archspec("init", spec, "--force")
 
@@ -263,7 +293,7 @@ def test_a_name_with_an_escape_sequence_is_refused(tmp_path: Path) -> None:
     for name in ("\\e[31mred", "\\u202eder"):
         text = f'archspec: 1\nname: "{name}"\ninputs: {{x: [3]}}\nnetwork: [relu]\n'
         (tmp_path / "net.yaml").write_text(text, encoding="utf-8")
-        output = archspec("analyze", tmp_path / "net.yaml", expect=1)
+        output = archspec("analyze", tmp_path / "net.yaml", expect=2)
         assert "net.yaml:2:7: error[bad-value]: `name` of a document should be one line" in output
         assert "\x1b" not in output
         assert "\u202e" not in output
@@ -271,14 +301,14 @@ def test_a_name_with_an_escape_sequence_is_refused(tmp_path: Path) -> None:
 
 def test_a_model_is_no_spec(tmp_path: Path) -> None:
     (tmp_path / "model.onnx").write_bytes(b"\x08\xff")
-    assert "this is an ONNX model, not a spec" in archspec("check", "model.onnx", expect=1, cwd=tmp_path)
+    assert "this is an ONNX model, not a spec" in archspec("check", "model.onnx", expect=2, cwd=tmp_path)
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes in the file system")
 def test_what_is_no_regular_file_is_not_replaced(tmp_path: Path) -> None:
     """As /dev/null, which root could replace."""
     os.mkfifo(tmp_path / "pipe.svg")
-    assert "it is no regular file" in archspec("draw", "mlp", "-o", "pipe.svg", expect=1, cwd=tmp_path)
+    assert "it is no regular file" in archspec("draw", "mlp", "-o", "pipe.svg", expect=2, cwd=tmp_path)
     assert (tmp_path / "pipe.svg").is_fifo()
 
 
@@ -300,7 +330,7 @@ cli.app = fail
 cli.main()
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (1, "error: No space left on device\n")
+    assert (done.returncode, done.stderr) == (2, "error: No space left on device\n")
 
 
 def test_an_error_is_one_line_whatever_stands_in_it(tmp_path: Path) -> None:
@@ -308,7 +338,7 @@ def test_an_error_is_one_line_whatever_stands_in_it(tmp_path: Path) -> None:
     for name in ("\x1b[31mred\n.onnx", "m" * 5000 + ".onnx"):
         words = [sys.executable, "-c", code, "bench", name]
         done = subprocess.run(words, capture_output=True, text=True, check=False)
-        assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+        assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
         assert "\x1b" not in done.stderr
         assert len(done.stderr) < 2100
 

@@ -29,7 +29,7 @@ def run(*words: str | Path, expect: int = 0) -> str:
 
 
 def fail(*words: str | Path) -> str:
-    """What the command says of a mistake that `archspec.cli.main` prints before it exits 1."""
+    """What the command says of a mistake that `archspec.cli.main` prints before it exits 2."""
     result: Result = CliRunner().invoke(app, list(map(str, words)))
     assert isinstance(result.exception, ArchspecError), result.output
     return str(result.exception)

@@ -32,10 +32,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def fail(*words: str | Path) -> str:
-    """What is printed by a command that exits 1."""
+def fail(*words: str | Path, expect: int = 1) -> str:
+    """What is printed by a command that finds something."""
     result = CliRunner().invoke(app, [str(word) for word in words], catch_exceptions=False)
-    assert result.exit_code == 1, result.output
+    assert result.exit_code == expect, result.output
     return " ".join(result.output.split())
 
 
@@ -69,7 +69,7 @@ def test_a_change_is_named(folder: Path) -> None:
 def test_other_weights_and_no_model_are_named(folder: Path) -> None:
     assert "exported from other weights" in fail("verify", folder / "m.onnx", *against(folder, "other"))
     assert "not an ONNX file" in fail("verify", folder / "weights.safetensors")
-    assert "does not exist" in fail("verify", folder / "nowhere.onnx")
+    assert "does not exist" in fail("verify", folder / "nowhere.onnx", expect=2)
 
 
 def test_json_says_it_all(folder: Path) -> None:

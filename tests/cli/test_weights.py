@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 
 from archspec.api import describe_data, elaborate, load, to_torch
 from archspec.cli import app
+from archspec.cli.ending import COULD_NOT
 from archspec.cli.weights import expand_weights
 from runtime.data import load_data
 from runtime.monte_carlo import sample_states
@@ -31,7 +32,7 @@ def archspec(*words: str | Path, expect: int = 0) -> str:
     """Run a command; what it printed, or the message of the mistake that ended it."""
     result = CliRunner().invoke(app, [str(word) for word in words])
     failed = result.exception is not None and not isinstance(result.exception, SystemExit)
-    assert (1 if failed else result.exit_code) == expect, result.output or result.exception
+    assert (COULD_NOT if failed else result.exit_code) == expect, result.output or result.exception
     return " ".join(f"{result.exception}".split()) if failed else result.output
 
 
@@ -140,8 +141,8 @@ def test_statistics_of_batches_make_an_ensemble(members: list[Path]) -> None:
         (("--weights", "a.safetensors", "--combine", "mean"), 2, "several files of weights, of which one was given"),
         (("--combine", "vote"), 2, "of which none was given"),
         (("--weights", "a.safetensors", "b.safetensors"), 2, "say --combine mean or --combine vote"),
-        (("--weights", "a.safetensors", "b.safetensors", "--combine", "median"), 1, "mean or vote, found 'median'"),
-        (("--weights", "a.safetensors", "nowhere.safetensors", "--combine", "mean"), 1, "nowhere.safetensors does not"),
+        (("--weights", "a.safetensors", "b.safetensors", "--combine", "median"), 2, "mean or vote, found 'median'"),
+        (("--weights", "a.safetensors", "nowhere.safetensors", "--combine", "mean"), 2, "nowhere.safetensors does not"),
         (("--weights=a.safetensors", "b.safetensors"), 2, "unexpected extra argument"),
         (("--monte-carlo", "3"), 2, "needs --data"),
         (("--monte-carlo", "1", "--data", "digits"), 2, "--monte-carlo"),
@@ -153,15 +154,15 @@ def test_statistics_of_batches_make_an_ensemble(members: list[Path]) -> None:
             2,
             "samples the statistics of one network",
         ),
-        (("--monte-carlo", "2", "--data", "digits", "--mc-batch", "100000"), 1, "images, found 100000"),
+        (("--monte-carlo", "2", "--data", "digits", "--mc-batch", "100000"), 2, "images, found 100000"),
         (
             ("--weights", "a.safetensors", "--monte-carlo", "2", "--data", "digit_maps"),
-            1,
+            2,
             "trained on other images than those of digit_maps",
         ),
         (
             ("--weights", "a.safetensors", "b.safetensors", "--combine", "mean", "--set", "classes=3"),
-            1,
+            2,
             "a.safetensors:",
         ),
     ],
@@ -202,13 +203,13 @@ def test_convert_then_export(resnet18: Path, tmp_path: Path) -> None:
 
 def test_nothing_is_written_where_something_does_not_match(resnet18: Path, tmp_path: Path) -> None:
     weights = tmp_path / "w.safetensors"
-    message = archspec("weights", "convert", resnet18, "--to", "resnet34", "-o", weights, expect=1)
+    message = archspec("weights", "convert", resnet18, "--to", "resnet34", "-o", weights, expect=2)
     assert "does not fit resnet34" in message
     assert "and 75 more" in message
     row = json.loads(
         archspec(
             *("weights", "convert", resnet18, "--to", "resnet18", "--set", "classes=10", "-o", weights, "--json"),
-            expect=1,
+            expect=2,
         )
     )
     assert row["file"] is None
@@ -227,9 +228,9 @@ def test_the_next_command_has_the_same_params(resnet18: Path, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
-        (("nowhere.pth", "--to", "resnet18", "-o", "w.safetensors"), 1, "nowhere.pth does not exist"),
-        (("nowhere.pth", "--to", "resnet19", "-o", "w.safetensors"), 1, "did you mean 'resnet1"),
-        (("nowhere.pth", "--to", "unet", "-o", "w.safetensors"), 1, "no rules say how the weights of unet are called"),
+        (("nowhere.pth", "--to", "resnet18", "-o", "w.safetensors"), 2, "nowhere.pth does not exist"),
+        (("nowhere.pth", "--to", "resnet19", "-o", "w.safetensors"), 2, "did you mean 'resnet1"),
+        (("nowhere.pth", "--to", "unet", "-o", "w.safetensors"), 2, "no rules say how the weights of unet are called"),
         (("nowhere.pth", "--to", "resnet18"), 2, "Missing option '--output'"),
         (("nowhere.pth", "-o", "w.safetensors"), 2, "Missing option '--to'"),
     ],

@@ -1,0 +1,36 @@
+"""How a command ends: its exit code, which scripts read, and output whose reader or disk may be gone."""
+
+from __future__ import annotations
+
+import io
+import sys
+from typing import Any
+
+FINDINGS = 1
+"""The command did what it was asked, and found something: mistakes, differences, a condition that does not hold."""
+
+COULD_NOT = 2
+"""The command could not answer: wrong usage, a file that cannot be read, a spec that does not compile."""
+
+
+class Pipe(io.FileIO):
+    """An open file descriptor whose reader may go, as in `archspec list | head`. What is written after that is dropped,
+    so that the command ends with its own exit code, however much of it was read."""
+
+    def write(self, data: Any) -> int:
+        try:
+            return super().write(data) or 0
+        except BrokenPipeError:
+            return len(data)
+
+
+def guard_output() -> None:
+    """Make what the process prints outlive its reader, and print names of files that are no text."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is getattr(sys, f"__{name}__") and isinstance(stream, io.TextIOWrapper):
+            buffer = io.BufferedWriter(Pipe(stream.fileno(), "w", closefd=False))
+            guarded = io.TextIOWrapper(
+                buffer, stream.encoding, "backslashreplace", line_buffering=name == "stderr" or stream.isatty()
+            )
+            setattr(sys, name, guarded)
