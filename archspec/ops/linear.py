@@ -58,8 +58,7 @@ class Conv(Layer):
     def infer(self, x: Shape) -> Shape:
         if not 1 <= x.rank <= 3:
             raise OpError(f"conv needs one to three spatial axes, found the shape {x}")
-        centred = self.padding != "same" or self.kernel % 2 == 1
-        if not centred:
+        if self.padding == "same" and self.dilation * (self.kernel - 1) % 2:
             raise OpError(f"padding: same needs an odd kernel, found {self.kernel}; give padding a number", "kernel")
         _require_groups(self, x)
         window = self.window

@@ -1,0 +1,218 @@
+"""What a flat network computes, in plain torch, from weights by their names."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from tests.differential import layers
+from tests.differential.interpreter import Network, Operation
+from tests.differential.layers import Fields
+
+Weights = Mapping[str, Tensor]
+
+
+def execute(network: Network, weights: Weights, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The result of every operation, at inference."""
+    values: dict[str, Tensor] = {}
+    for operation in network.operations.values():
+        if operation.kind == "input":
+            values[operation.name] = inputs[operation.name]
+            continue
+        operands = [values[name] for name in operation.inputs]
+        compute = compute_merge if operation.kind in MERGES else compute_layer
+        values[operation.name] = compute(operation, operands, weights)
+    return values
+
+
+def compute_merge(operation: Operation, operands: list[Tensor], weights: Weights) -> Tensor:
+    return MERGES[operation.kind](operands)
+
+
+def compute_layer(operation: Operation, operands: list[Tensor], weights: Weights) -> Tensor:
+    prefix = f"{operation.name}."
+    own = {name.removeprefix(prefix): value for name, value in weights.items() if name.startswith(prefix)}
+    return LAYERS[operation.kind](operands[0], operation.fields, own)
+
+
+def crop(operands: list[Tensor]) -> Tensor:
+    value = operands[0]
+    for axis in range(2, value.dim()):
+        extent = min(operand.shape[axis] for operand in operands)
+        value = value.narrow(axis, (value.shape[axis] - extent) // 2, extent)
+    return value
+
+
+def pad_space(operands: list[Tensor]) -> Tensor:
+    value, amounts = operands[0], []
+    for axis in reversed(range(2, value.dim())):
+        more = max(operand.shape[axis] for operand in operands) - value.shape[axis]
+        amounts += [more // 2, more - more // 2]
+    return F.pad(value, amounts)
+
+
+MERGES: dict[str, Callable[[list[Tensor]], Tensor]] = {
+    "add": lambda operands: torch.stack(operands).sum(0),
+    "shake": lambda operands: torch.stack(operands).mean(0),
+    "concat": lambda operands: torch.cat(operands, 1),
+    "mul": lambda operands: math.prod(operands[1:], start=operands[0]),
+    "crop": crop,
+    "pad_space": pad_space,
+}
+
+
+def along_channels(value: Tensor, rank: int) -> Tensor:
+    """One number for each channel, or a single one, to be combined with a batch of this rank."""
+    return value.reshape(1, -1, *(1,) * (rank - 2)) if value.dim() else value
+
+
+def conv(x: Tensor, f: Fields, w: Weights) -> Tensor:
+    weight = w["weight"]
+    if f["weight_norm"]:
+        norms = weight.flatten(1).norm(dim=1)
+        weight = weight * (w["length"] / norms).reshape(-1, *(1,) * (weight.dim() - 1))
+    function = (F.conv1d, F.conv2d, F.conv3d)[x.dim() - 3]
+    return function(x, weight, w.get("bias"), f["stride"], layers.conv_padding(f), f["dilation"], f["groups"])
+
+
+def conv_transpose(x: Tensor, f: Fields, w: Weights) -> Tensor:
+    weight, groups = w["weight"], f["groups"]
+    if f["weight_norm"]:
+        parts = weight.reshape(groups, weight.shape[0] // groups, *weight.shape[1:])  # group, input, output, kernel
+        lengths = w["length"].reshape(groups, 1, weight.shape[1], *(1,) * (weight.dim() - 2))
+        norms = parts.square().sum(dim=(1, *range(3, parts.dim())), keepdim=True).sqrt()
+        weight = (parts * (lengths / norms)).reshape(weight.shape)
+    function = (F.conv_transpose1d, F.conv_transpose2d, F.conv_transpose3d)[x.dim() - 3]
+    amounts = f["stride"], f["padding"], f["output_padding"], groups, f["dilation"]
+    return function(x, weight, w.get("bias"), *amounts)
+
+
+def linear(x: Tensor, f: Fields, w: Weights) -> Tensor:
+    weight = w["weight"]
+    if f["weight_norm"]:
+        weight = weight * (w["length"] / weight.norm(dim=1))[:, None]
+    return F.linear(x, weight, w.get("bias"))
+
+
+def scale_and_shift(x: Tensor, w: Weights) -> Tensor:
+    if "weight" not in w:
+        return x
+    return x * along_channels(w["weight"], x.dim()) + along_channels(w["bias"], x.dim())
+
+
+def running_norm(x: Tensor, f: Fields, w: Weights) -> Tensor:
+    mean, deviation = w["running_mean"], (w["running_var"] + f["eps"]).sqrt()
+    return scale_and_shift((x - along_channels(mean, x.dim())) / along_channels(deviation, x.dim()), w)
+
+
+def sample_norm(x: Tensor, f: Fields, w: Weights, parts: tuple[int, ...]) -> Tensor:
+    """Each row of the last axis of `x` in this shape gets mean 0 and variance 1."""
+    rows = x.reshape(parts)
+    centred = rows - rows.mean(-1, keepdim=True)
+    variance = centred.square().mean(-1, keepdim=True)
+    return scale_and_shift((centred / (variance + f["eps"]).sqrt()).reshape(x.shape), w)
+
+
+def layer_norm(x: Tensor, f: Fields, w: Weights) -> Tensor:
+    if f["over"] == "sample":
+        return sample_norm(x, f, w, (x.shape[0], -1))
+    centred = x - x.mean(1, keepdim=True)
+    variance = centred.square().mean(1, keepdim=True)
+    return scale_and_shift(centred / (variance + f["eps"]).sqrt(), w)
+
+
+def pool(x: Tensor, f: Fields, reduce: Callable[[Tensor, int, int], Tensor]) -> Tensor:
+    """Windows along one axis after the other: the largest of the largest, the mean of the means."""
+    for axis in range(2, x.dim()):
+        extent = x.shape[axis]
+        slices = []
+        for start, end in layers.windows(f, extent):
+            inside = x.narrow(axis, max(start, 0), min(end, extent) - max(start, 0))
+            counted = min(end, extent + f["padding"]) - start
+            slices.append(reduce(inside, axis, counted))
+        x = torch.stack(slices, axis)
+    return x
+
+
+def largest(inside: Tensor, axis: int, counted: int) -> Tensor:
+    return inside.amax(axis)
+
+
+def average(inside: Tensor, axis: int, counted: int) -> Tensor:
+    return inside.sum(axis) / counted
+
+
+def upsample(x: Tensor, f: Fields, w: Weights) -> Tensor:
+    for axis in range(2, x.dim()):
+        extent = x.shape[axis]
+        positions = torch.arange(extent * f["scale"], dtype=torch.float64)
+        if f["mode"] == "nearest":
+            x = x.index_select(axis, (positions // f["scale"]).long())
+            continue
+        at = ((positions + 0.5) / f["scale"] - 0.5).clamp(0, extent - 1)
+        low = at.floor().long().clamp(max=extent - 1)
+        high = (low + 1).clamp(max=extent - 1)
+        share = (at - low).to(x.dtype).reshape(-1, *(1,) * (x.dim() - axis - 1))
+        x = x.index_select(axis, low) * (1 - share) + x.index_select(axis, high) * share
+    return x
+
+
+def pad_channels(x: Tensor, f: Fields, w: Weights) -> Tensor:
+    zeros = x.new_zeros(x.shape[0], f["out"] - x.shape[1], *x.shape[2:])
+    return torch.cat([x, zeros], 1)
+
+
+def spatial(x: Tensor) -> tuple[int, ...]:
+    return tuple(range(2, x.dim()))
+
+
+def gelu(x: Tensor, f: Fields, w: Weights) -> Tensor:
+    if f["approximate"] == "tanh":
+        return x * (1 + torch.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))) / 2
+    return x * torch.special.ndtr(x)
+
+
+def hard_sigmoid(x: Tensor) -> Tensor:
+    return (x + 3).clamp(0, 6) / 6
+
+
+Compute = Callable[[Tensor, Fields, Weights], Tensor]
+
+LAYERS: dict[str, Compute] = {
+    "conv": conv,
+    "conv_transpose": conv_transpose,
+    "linear": linear,
+    **dict.fromkeys(layers.RUNNING, running_norm),
+    "layer_norm": layer_norm,
+    "group_norm": lambda x, f, w: sample_norm(x, f, w, (x.shape[0], f["groups"], -1)),
+    "instance_norm": lambda x, f, w: sample_norm(x, f, w, (*x.shape[:2], -1)),
+    "relu": lambda x, f, w: x.clamp(min=0),
+    "relu6": lambda x, f, w: x.clamp(0, 6),
+    "leaky_relu": lambda x, f, w: torch.where(x > 0, x, f["slope"] * x),
+    "prelu": lambda x, f, w: torch.where(x > 0, x, along_channels(w["weight"], x.dim()) * x),
+    "elu": lambda x, f, w: torch.where(x > 0, x, f["alpha"] * torch.expm1(x.clamp(max=0))),
+    "gelu": gelu,
+    "silu": lambda x, f, w: x * torch.sigmoid(x),
+    "sigmoid": lambda x, f, w: torch.sigmoid(x),
+    "hard_sigmoid": lambda x, f, w: hard_sigmoid(x),
+    "hard_swish": lambda x, f, w: x * hard_sigmoid(x),
+    "tanh": lambda x, f, w: torch.tanh(x),
+    "softplus": lambda x, f, w: F.softplus(x),  # torch's: above 20, where float32 sees no difference, it is x
+    "softmax": lambda x, f, w: torch.softmax(x, 1),
+    "max_pool": lambda x, f, w: pool(x, f, largest),
+    "avg_pool": lambda x, f, w: pool(x, f, average),
+    "global_avg_pool": lambda x, f, w: x.mean(spatial(x), keepdim=True),
+    "global_max_pool": lambda x, f, w: x.amax(spatial(x), keepdim=True),
+    "upsample": upsample,
+    "flatten": lambda x, f, w: x.flatten(1),
+    "pad_channels": pad_channels,
+    "scale": lambda x, f, w: x * along_channels(w["factor"], x.dim()) if f["trainable"] else x * f["value"],
+    "shift": lambda x, f, w: x + along_channels(w["term"], x.dim()) if f["trainable"] else x + f["value"],
+    "dropout": lambda x, f, w: x,
+    "stochastic_depth": lambda x, f, w: x if f["rescale"] else x * f["survival"],
+    "shake_drop": lambda x, f, w: x * f["survival"],
+}

@@ -1,0 +1,512 @@
+"""An interpreter of docs/language.md, with nothing of the program: from a document as data to a flat network."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeAlias
+
+from tests.differential import layers
+from tests.differential.expressions import evaluate, expand
+from tests.differential.layers import RefusedError, Shape, is_number, require
+
+Document: TypeAlias = dict[str, Any]
+Body: TypeAlias = list[Any]
+
+STRUCTURE_FIELDS: dict[str, dict[str, Any]] = {
+    "residual": {"scale": None, "survival": None, "scaling": "none", "decay": "constant", "drop": "sample"},
+    "add": {"fit": "error"},
+    "concat": {"fit": "error"},
+    "mul": {"fit": "error"},
+    "shake": {"fit": "error", "draw": "sample"},
+    "encoder_decoder": {"merge": "concat", "fit": "error"},
+}
+"""The fields of structure nodes that `defaults` may set, with what holds where nothing does."""
+
+NORM_KINDS = {
+    "batch": "batch_norm",
+    "ghost_batch": "ghost_batch_norm",
+    "batch_renorm": "batch_renorm",
+    "layer": "layer_norm",
+    "group": "group_norm",
+    "instance": "instance_norm",
+}
+MERGES = ("add", "concat", "mul", "shake")
+LARGEST_NETWORK = 400
+"""Operations; a generator that asks for more is told so."""
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One operation of a flat network: what it is called, does and takes."""
+
+    name: str
+    kind: str
+    fields: Mapping[str, Any]
+    inputs: tuple[str, ...]
+    shape: Shape
+
+    @property
+    def carriers(self) -> tuple[str, ...]:
+        """The operands whose values it takes; the others lend only their extents."""
+        return self.inputs[:1] if self.kind in ("crop", "pad_space") else self.inputs
+
+
+@dataclass
+class Network:
+    """What a document says: operations in order, inputs among them, and outputs by name."""
+
+    operations: dict[str, Operation] = field(default_factory=dict)
+    outputs: dict[str, str] = field(default_factory=dict)
+    letters: dict[str, tuple[Any, ...]] = field(default_factory=dict)
+    """Each input's entries: extents and the letters of dynamic sizes."""
+
+    def operand_shapes(self, operation: Operation) -> list[Shape]:
+        return [self.operations[name].shape for name in operation.inputs]
+
+    def weights(self) -> dict[str, tuple[Shape, bool]]:
+        """Every stored tensor by its whole name: its shape, and whether it is trained."""
+        return {
+            f"{operation.name}.{name}": stored
+            for operation in self.operations.values()
+            if operation.kind in layers.FIELDS
+            for name, stored in layers.weights(
+                operation.kind, operation.fields, self.operand_shapes(operation)[0]
+            ).items()
+        }
+
+    def macs(self) -> int:
+        return sum(
+            layers.macs(operation.kind, operation.fields, self.operand_shapes(operation)[0])
+            for operation in self.operations.values()
+            if operation.kind in layers.FIELDS
+        )
+
+    def activations(self) -> int:
+        """Numbers in the results of all operations for one sample; inputs are not counted."""
+        return sum(math.prod(operation.shape) for operation in self.operations.values() if operation.kind != "input")
+
+    def paths(self) -> Counter[int]:
+        """How many ways lead from an input to an output, by their number of operations."""
+        ways: dict[str, Counter[int]] = {}
+        for operation in self.operations.values():
+            found: Counter[int] = Counter() if operation.inputs else Counter({0: 1})
+            for name in operation.carriers:
+                found.update({length + 1: count for length, count in ways[name].items()})
+            ways[operation.name] = found
+        return sum((ways[name] for name in self.outputs.values()), Counter())
+
+
+@dataclass(frozen=True)
+class Handed:
+    """A body given to a block, with what it saw where it was written."""
+
+    body: Body
+    around: Around
+
+
+@dataclass(frozen=True)
+class Around:
+    """What a node sees, and where it stands."""
+
+    names: Mapping[str, Any]
+    taps: dict[str, str]
+    path: str = ""
+    bodies: Mapping[str, Handed] = field(default_factory=dict)
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    """Of the block around, which hold where those of the spec say nothing."""
+    fixup: list[str] | None = None
+    """In the body of a residual with `fixup`: its kernels so far."""
+
+    def inside(self, name: str, **names: Any) -> Around:
+        path = f"{self.path}.{name}" if self.path else name
+        return replace(self, path=path, names={**self.names, **names})
+
+
+def interpret(
+    document: Document,
+    sizes: Mapping[str, int] | None = None,
+    files: Mapping[str, Document] | None = None,
+) -> Network:
+    """The network of a document. Raises RefusedError where it is none."""
+    files = files or {}
+    whole = resolve(document, files)
+    count = Interpreter(whole, sizes or {}, files, residuals=1).run()
+    return count.network if not count.met else Interpreter(whole, sizes or {}, files, residuals=count.met).run().network
+
+
+def resolve(document: Document, files: Mapping[str, Document]) -> Document:
+    """A variant with what it takes over."""
+    if "extends" not in document:
+        return document
+    base = resolve(files[document["extends"]], files)
+    params = {**base.get("params", {}), **document.get("params", {})}
+    sizes = {**base.get("sizes", {}), **document.get("sizes", {})}
+    return {**base, "params": params, "sizes": sizes, "defaults": lay_over(base, document)}
+
+
+def lay_over(base: Document, own: Document) -> Document:
+    """The defaults of one document, and where they say nothing those of another."""
+    under, over = base.get("defaults", {}), own.get("defaults", {})
+    return {kind: overlay(under.get(kind, {}), over.get(kind, {})) for kind in {**under, **over}}
+
+
+def overlay(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Field by field; another kind of normalization leaves nothing of the first one's fields."""
+    if over.get("kind", under.get("kind")) != under.get("kind"):
+        return dict(over)
+    return {**under, **over}
+
+
+class Interpreter:
+    """One walk through a document."""
+
+    def __init__(
+        self, document: Document, sizes: Mapping[str, int], files: Mapping[str, Document], residuals: int
+    ) -> None:
+        self.document = document
+        self.sizes = {**document.get("sizes", {}), **sizes}
+        self.defaults: Mapping[str, Any] = document.get("defaults", {})
+        self.params: Mapping[str, Any] = document.get("params", {})
+        self.residuals = residuals
+        self.met = 0
+        self.network = Network()
+        self.blocks: dict[str, tuple[Document, Mapping[str, Any]]] = {
+            name: (block, block.get("defaults", {})) for name, block in document.get("blocks", {}).items()
+        }
+        for name in document.get("import", []):
+            self.take_blocks(files[name], files)
+
+    def take_blocks(self, library: Document, files: Mapping[str, Document]) -> None:
+        """The blocks of a library with its defaults, which hold where theirs say nothing."""
+        for name in library.get("import", []):
+            self.take_blocks(files[name], files)
+        for name, block in library.get("blocks", {}).items():
+            self.blocks[name] = (block, lay_over(library, block))
+
+    def run(self) -> Interpreter:
+        for name, entries in self.document["inputs"].items():
+            extents = [self.extent(entry) for entry in entries]
+            self.network.letters[name] = tuple(
+                entry if is_letter(entry) else extent for entry, extent in zip(entries, extents, strict=True)
+            )
+            self.network.operations[name] = Operation(name, "input", {}, (), tuple(extents))
+        first, *_ = self.document["inputs"]
+        last = self.run_body(self.document["network"], first, self.outermost())
+        if not self.network.outputs:
+            self.network.outputs["output"] = last
+        return self
+
+    def outermost(self) -> Around:
+        return Around(dict(self.params), {name: name for name in self.document["inputs"]})
+
+    def extent(self, entry: Any) -> int:
+        value = self.sizes[entry] if is_letter(entry) else evaluate(entry, self.params)
+        return int(layers.whole(1, 1).take(value))
+
+    # Bodies
+
+    def run_body(self, body: Body, value: str, around: Around) -> str:
+        ordinals: Counter[str] = Counter()
+        taken: set[str] = set() if around.path else set(self.document["inputs"])
+        for node in body:
+            word, fields = read_node(node, around.bodies, self.blocks)
+            name = fields.pop("name", None)
+            if name is None:
+                name = f"{word}_{ordinals[word]}"
+                ordinals[word] += 1
+            require(name not in taken, f"two nodes are called {name}")
+            taken.add(name)
+            value = self.run_node(word, fields, value, name, around)
+        return value
+
+    def run_node(self, word: str, fields: dict[str, Any], value: str, name: str, around: Around) -> str:
+        if word in layers.FIELDS:
+            return self.layer(word, fields, value, name, around)
+        if word in MERGES:
+            return self.branches(word, fields, value, around.inside(name))
+        if word in STRUCTURE or word == "norm":
+            return str(getattr(self, f"run_{word}")(fields, value, name, around))
+        return self.call(word, fields, value, name, around)
+
+    def shape(self, value: str) -> Shape:
+        return self.network.operations[value].shape
+
+    def names(self, around: Around, value: str) -> dict[str, Any]:
+        return {**around.names, "in_channels": self.shape(value)[0]}
+
+    def settings(self, word: str, around: Around) -> dict[str, Any]:
+        return overlay(around.defaults.get(word, {}), self.defaults.get(word, {}))
+
+    # Operations
+
+    def put(self, name: str, kind: str, fields: Mapping[str, Any], inputs: list[str], shape: Shape) -> str:
+        require(name not in self.network.operations, f"two operations are called {name}")
+        require(len(self.network.operations) < LARGEST_NETWORK, "too many operations")
+        self.network.operations[name] = Operation(name, kind, dict(fields), tuple(inputs), shape)
+        return name
+
+    def put_layer(self, kind: str, given: Mapping[str, Any], value: str, name: str) -> str:
+        fields = layers.complete(kind, given)
+        return self.put(name, kind, fields, [value], layers.infer(kind, fields, self.shape(value)))
+
+    def layer(self, kind: str, given: Mapping[str, Any], value: str, name: str, around: Around) -> str:
+        """A layer that is written as a node, with the biases that FixUp puts before it."""
+        path = around.inside(name).path
+        if around.fixup is not None and kind in (*layers.KERNELS, *layers.ACTIVATIONS):
+            value = self.put_layer("shift", {"trainable": True}, value, f"{path}_bias")
+            around.fixup.extend([path] if kind in layers.KERNELS else [])
+        return self.put_written(kind, given, value, path, around)
+
+    def put_written(self, kind: str, given: Mapping[str, Any], value: str, path: str, around: Around) -> str:
+        """A layer with the defaults of its kind and the values of its expressions."""
+        merged = {**self.settings(kind, around), **given}
+        fields = {key: evaluate_field(kind, key, written, self.names(around, value)) for key, written in merged.items()}
+        if kind in layers.KERNELS and self.defaults.get("norm", {}).get("kind") == "weight":
+            fields["weight_norm"] = True
+        return self.put_layer(kind, fields, value, path)
+
+    def run_norm(self, given: dict[str, Any], value: str, name: str, around: Around) -> str:
+        fields = overlay({"kind": "batch", **self.settings("norm", around)}, given)
+        kind = fields.pop("kind", "batch")
+        if kind not in NORM_KINDS:
+            require(set(fields) <= {"affine", "start", "eps"}, f"norm of kind {kind} has other fields")
+            require(kind == "none" or self.defaults.get("norm", {}).get("kind") == "weight", "weight is for all")
+            return value
+        return self.layer(NORM_KINDS[kind], fields, value, name, around)
+
+    def merge(self, word: str, values: list[str], fit: str, draw: str | None, path: str) -> str:
+        if len(values) == 1:
+            return values[0]
+        if fit != "error" and len({self.shape(value)[1:] for value in values}) > 1:
+            kind, label = ("crop", "crop") if fit == "crop" else ("pad_space", "pad")
+            fitted = []
+            for i, value in enumerate(values):
+                operands = [value, *(other for j, other in enumerate(values) if j != i)]
+                shape = layers.merge(kind, [self.shape(operand) for operand in operands])
+                changed = shape != self.shape(value)
+                fitted.append(self.put(f"{path}.{label}{i}", kind, {}, operands, shape) if changed else value)
+            values = fitted
+        fields = {} if draw is None else {"draw": draw}
+        return self.put(f"{path}.{word}", word, fields, values, layers.merge(word, list(map(self.shape, values))))
+
+    def branches(self, word: str, fields: dict[str, Any], value: str, inside: Around) -> str:
+        settings = {**STRUCTURE_FIELDS[word], **self.settings(word, inside), **fields}
+        if "branches" in fields:
+            ways = [(inside.inside(f"branch{i}"), body) for i, body in enumerate(fields["branches"])]
+        else:
+            ways = [(turn, fields["body"]) for turn in self.turns(fields, value, inside)]
+        require(bool(ways), f"{word} needs a branch")
+        if word == "mul":  # its further factors are gates, no part of FixUp
+            ways[1:] = [(replace(turn, fixup=None), body) for turn, body in ways[1:]]
+        values = [self.run_body(body, value, turn) for turn, body in ways]
+        return self.merge(word, values, settings["fit"], settings.get("draw"), inside.path)
+
+    def turns(self, fields: dict[str, Any], value: str, inside: Around) -> Iterator[Around]:
+        label, names = fields.get("as", "i"), self.names(inside, value)
+        if "each" in fields:
+            columns = {key: evaluate(written, names) for key, written in fields["each"].items()}
+            require(all(isinstance(column, list) for column in columns.values()), "`each` takes lists")
+            require(len(set(map(len, columns.values()))) == 1, "the lists of `each` differ in length")
+            rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+        else:
+            rows = [{}] * int(layers.whole(0, 0).take(evaluate(fields["n"], names)))
+        for i, row in enumerate(rows):
+            yield inside.inside(f"{label}{i}", **{label: i, **row})
+
+    # Structure
+
+    def run_repeat(self, fields: dict[str, Any], value: str, name: str, around: Around) -> str:
+        for turn in self.turns(fields, value, around.inside(name)):
+            value = self.run_body(fields["body"], value, turn)
+        return value
+
+    def run_dense(self, fields: dict[str, Any], value: str, name: str, around: Around) -> str:
+        for turn in self.turns(fields, value, around.inside(name)):
+            more = self.run_body(fields["body"], value, turn.inside("body"))
+            value = self.merge("concat", [value, more], "error", None, turn.path)
+        return value
+
+    def run_encoder_decoder(self, fields: dict[str, Any], value: str, name: str, around: Around) -> str:
+        inside = around.inside(name)
+        settings = {**STRUCTURE_FIELDS["encoder_decoder"], **self.settings("encoder_decoder", around), **fields}
+        levels = []
+        for turn in list(self.turns(fields, value, inside)):
+            value = self.run_body(fields.get("encoder", []), value, turn.inside("encoder"))
+            skip = self.run_body(fields.get("skip", []), value, turn.inside("skip"))
+            value = self.run_body(fields.get("down", []), value, turn.inside("down"))
+            levels.append((turn, skip))
+        value = self.run_body(fields.get("bottom", []), value, inside.inside("bottom"))
+        for turn, skip in reversed(levels):
+            value = self.run_body(fields.get("up", []), value, turn.inside("up"))
+            path = turn.inside("merge").path
+            value = self.merge(settings["merge"], [skip, value], settings["fit"], None, path)
+            value = self.run_body(fields.get("decoder", []), value, turn.inside("decoder"))
+        return value
+
+    def run_when(self, fields: dict[str, Any], value: str, name: str, around: Around) -> str:
+        test = evaluate(fields["test"], self.names(around, value))
+        require(not isinstance(test, list), "the test is a list")
+        return self.run_body(fields["then"] if test else fields.get("else", []), value, around.inside(name))
+
+    def run_tap(self, fields: dict[str, Any], value: str, name: str, around: Around) -> str:
+        around.taps[expand(fields["label"], self.names(around, value))] = value
+        return value
+
+    def run_from(self, fields: dict[str, Any], value: str, name: str, around: Around) -> str:
+        label = expand(fields["label"], self.names(around, value))
+        require(label in around.taps, f"unknown tap {label}")
+        return around.taps[label]
+
+    def run_output(self, fields: dict[str, Any], value: str, name: str, around: Around) -> str:
+        label = expand(fields["label"], self.names(around, value))
+        require(label not in self.network.outputs and label not in self.document["inputs"], f"two outputs {label}")
+        self.network.outputs[label] = value
+        return value
+
+    # Residuals
+
+    def run_residual(self, fields: dict[str, Any], value: str, name: str, around: Around) -> str:
+        self.met += 1
+        ordinal, inside = self.met, around.inside(name)
+        f = {**STRUCTURE_FIELDS["residual"], **self.settings("residual", around), **fields}
+        kernels: list[str] | None = [] if f["scaling"] == "fixup" else None
+        result = self.run_body(f["body"], value, replace(inside.inside("body"), fixup=kernels))
+        if kernels is not None:
+            self.start_as_fixup(kernels)
+        result = self.scale_body(f["scaling"], result, inside)
+        names = self.names(around, value)
+        if f["scale"] is not None:
+            result = self.put_written(
+                "scale", {"value": evaluate(f["scale"], names)}, result, f"{inside.path}.scale", around
+            )
+        if f["survival"] is not None:
+            result = self.drop(f, ordinal, names, result, f"{inside.path}.survival", around)
+        shortcut = self.shortcut(f, value, result, inside)
+        total = self.merge("add", [shortcut, result], "error", None, inside.path)
+        half = {"value": math.sqrt(1 / 2)}
+        return (
+            self.put_layer("scale", half, total, f"{inside.path}.sqrt_half") if f["scaling"] == "sqrt_half" else total
+        )
+
+    def start_as_fixup(self, kernels: list[str]) -> None:
+        """The last kernel of a body starts at zero, the others smaller."""
+        for path in kernels:
+            operation = self.network.operations[path]
+            m = len(kernels)
+            start = (
+                {"init": "zeros"}
+                if path == kernels[-1]
+                else {"gain": operation.fields["gain"] * self.residuals ** (-1 / (2 * m - 2))}
+            )
+            self.network.operations[path] = replace(operation, fields={**operation.fields, **start})
+
+    def scale_body(self, scaling: str, result: str, inside: Around) -> str:
+        if scaling == "skip_init":
+            return self.put_layer("scale", {"value": 0.0, "trainable": True}, result, f"{inside.path}.multiplier")
+        if scaling == "fixup":
+            result = self.put_layer("scale", {"trainable": True}, result, f"{inside.path}.multiplier")
+            return self.put_layer("shift", {"trainable": True}, result, f"{inside.path}.bias")
+        if scaling == "stable":
+            return self.put_layer("scale", {"value": 1 / math.sqrt(self.residuals)}, result, f"{inside.path}.stable")
+        return result
+
+    def drop(
+        self, f: dict[str, Any], ordinal: int, names: dict[str, Any], result: str, path: str, around: Around
+    ) -> str:
+        survival = evaluate(f["survival"], names)
+        if f["decay"] == "linear":
+            require(is_number(survival), "survival is no number")
+            survival = 1 - ordinal / self.residuals * (1 - survival)
+        if f["drop"] == "shake":
+            return self.put_written("shake_drop", {"survival": survival}, result, path, around)
+        given = {"survival": survival} | ({"draw": "batch"} if f["drop"] == "batch" else {})
+        return self.put_written("stochastic_depth", given, result, path, around)
+
+    def shortcut(self, f: dict[str, Any], value: str, result: str, inside: Around) -> str:
+        channels = self.shape(result)[0]
+        if "shortcut" in f:
+            return self.run_body(f["shortcut"], value, inside.inside("shortcut", out_channels=channels))
+        if "project" in f and self.shape(value) != self.shape(result):
+            return self.run_body(f["project"], value, inside.inside("project", out_channels=channels))
+        return value
+
+    # Blocks
+
+    def call(self, word: str, fields: dict[str, Any], value: str, name: str, around: Around) -> str:
+        if word in around.bodies:
+            handed = around.bodies[word]
+            here = replace(handed.around, path=around.inside(name).path, fixup=around.fixup)
+            return self.run_body(handed.body, value, here)
+        block, defaults = self.blocks[word]
+        names = dict(self.params)
+        bodies: dict[str, Handed] = {}
+        arguments = block.get("args", {})
+        require(set(fields) <= set(arguments), f"{word} has no {set(fields) - set(arguments)}")
+        for key, declared in arguments.items():
+            kind, _, default = (part.strip() for part in declared.partition("="))
+            require(key in fields or bool(default), f"{word} needs {key}")
+            if kind == "block":
+                written = fields.get(key, "none")
+                bodies[key] = Handed([] if written in ("none", None) else written, around)
+                continue
+            seen = self.names(around, value) if key in fields else {**names, "in_channels": self.shape(value)[0]}
+            names[key] = take_argument(kind, evaluate(fields.get(key, default), seen))
+        inside = Around(names, {}, around.inside(name).path, bodies, defaults, around.fixup)
+        for key, written in block.get("let", {}).items():
+            names[key] = evaluate(written, self.names(inside, value))
+        return self.run_body(block["body"], value, replace(inside, names=names))
+
+
+STRUCTURE = {
+    "residual": None,
+    "dense": None,
+    "encoder_decoder": None,
+    "repeat": None,
+    "when": None,
+    **dict.fromkeys(("tap", "from", "output"), "label"),
+    **dict.fromkeys(MERGES, "branches"),
+}
+"""The structure nodes, with their main fields."""
+
+
+def is_letter(entry: Any) -> bool:
+    return isinstance(entry, str) and len(entry) == 1 and entry.isupper()
+
+
+def read_node(node: Any, bodies: Mapping[str, Any], blocks: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """A node's word and its fields by name."""
+    if isinstance(node, str):
+        return node, {}
+    ((word, given),) = node.items()
+    main = "kind" if word == "norm" else layers.MAIN.get(word) or STRUCTURE.get(word)
+    if given is None:
+        return word, {}
+    if isinstance(given, dict):
+        return word, dict(given)
+    require(main is not None, f"{word} has no main field")
+    return word, {str(main): given}
+
+
+def evaluate_field(kind: str, key: str, written: Any, names: Mapping[str, Any]) -> Any:
+    """The value of a layer's field; a field that takes words takes no expression."""
+    if written in ("same", "null") or key in ("init", "over", "mode", "per", "draw", "approximate"):
+        return written
+    return evaluate(written, names)
+
+
+def take_argument(kind: str, value: Any) -> Any:
+    """An argument's value in its declared type; nothing is rounded."""
+    if kind == "int":
+        require(is_number(value) and value == value // 1, f"{value} is no whole number")
+        return int(value)
+    if kind == "float":
+        require(is_number(value), f"{value} is no number")
+        return float(value)
+    require(isinstance(value, bool if kind == "bool" else list), f"{value} is no {kind}")
+    return value
+
+
+__all__ = ["Interpreter", "Network", "Operation", "RefusedError", "interpret", "read_node"]

@@ -1,0 +1,285 @@
+"""The layers by docs/ops.md alone: fields, shapes, weights and multiply-accumulates, with nothing of the program."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+Shape: TypeAlias = tuple[int, ...]
+Fields: TypeAlias = Mapping[str, Any]
+Take: TypeAlias = Callable[[Any], Any]
+
+LARGEST = 2_147_483_647
+
+
+class RefusedError(Exception):
+    """What is written is no network by the documentation."""
+
+
+def require(condition: bool, reason: str) -> None:
+    if not condition:
+        raise RefusedError(reason)
+
+
+@dataclass(frozen=True)
+class Field:
+    take: Take
+    default: Any = None
+    needed: bool = False
+
+
+def whole(low: int, default: int | None = None, *, empty: bool = False) -> Field:
+    def take(value: Any) -> Any:
+        if empty and value is None:
+            return None
+        require(is_number(value) and value == value // 1 and low <= value <= LARGEST, f"{value} is no whole number")
+        return int(value)
+
+    return Field(take, default, needed=default is None and not empty)
+
+
+def number(default: float, low: float = -math.inf, high: float = math.inf, above: float = -math.inf) -> Field:
+    def take(value: Any) -> float:
+        require(is_number(value) and low <= value <= high and value > above, f"{value} is out of bounds")
+        return float(value)
+
+    return Field(take, default)
+
+
+def flag(default: bool) -> Field:
+    def take(value: Any) -> bool:
+        require(isinstance(value, bool), f"{value} is not true or false")
+        return bool(value)
+
+    return Field(take, default)
+
+
+def word(*words: str) -> Field:
+    """One of these words; the first unless given."""
+
+    def take(value: Any) -> str:
+        require(value in words, f"{value} is none of {words}")
+        return str(value)
+
+    return Field(take, words[0])
+
+
+def same_or_whole(value: Any) -> Any:
+    return value if value == "same" else whole(0, 0).take(value)
+
+
+def is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+_NORM = {"affine": flag(True), "start": number(1.0), "eps": number(1e-5, above=0)}
+_RUNNING = {**_NORM, "momentum": number(0.1, 0, 1)}
+_START = {
+    "bias": flag(True),
+    "init": word("he", "he_fan_out", "glorot", "torch", "zeros"),
+    "gain": number(1.0, 0),
+    "weight_norm": flag(False),
+}
+_POOL = {"kernel": whole(1, 2), "stride": whole(1, empty=True), "padding": whole(0, 0), "ceil": flag(False)}
+_KERNEL = {"dilation": whole(1, 1), "groups": whole(1, 1), **_START}
+_LEARNED = {"trainable": flag(False), "per": word("value", "channel")}
+
+FIELDS: dict[str, dict[str, Field]] = {
+    "conv": {
+        "out": whole(1),
+        "kernel": whole(1, 3),
+        "stride": whole(1, 1),
+        "padding": Field(same_or_whole, "same"),
+        **_KERNEL,
+    },
+    "conv_transpose": {
+        "out": whole(1),
+        "kernel": whole(1, 2),
+        "stride": whole(1, 2),
+        "padding": whole(0, 0),
+        "output_padding": whole(0, 0),
+        **_KERNEL,
+    },
+    "linear": {"out": whole(1), **_START},
+    "batch_norm": _RUNNING,
+    "ghost_batch_norm": {**_RUNNING, "size": whole(1, 32)},
+    "batch_renorm": {**_RUNNING, "momentum": number(0.01, 0, 1), "r_max": number(3.0, 1), "d_max": number(5.0, 0)},
+    "layer_norm": {**_NORM, "over": word("sample", "channels")},
+    "group_norm": {**_NORM, "groups": whole(1, 32)},
+    "instance_norm": {**_NORM, "affine": flag(False)},
+    **{name: {} for name in ("relu", "relu6", "silu", "sigmoid", "hard_sigmoid", "hard_swish", "tanh", "softplus")},
+    "softmax": {},
+    "leaky_relu": {"slope": number(0.01)},
+    "prelu": {"start": number(0.25)},
+    "elu": {"alpha": number(1.0)},
+    "gelu": {"approximate": word("none", "tanh")},
+    "max_pool": _POOL,
+    "avg_pool": _POOL,
+    "global_avg_pool": {},
+    "global_max_pool": {},
+    "upsample": {"scale": whole(1, 2), "mode": word("nearest", "linear")},
+    "flatten": {},
+    "pad_channels": {"out": whole(1)},
+    "scale": {"value": number(1.0), **_LEARNED},
+    "shift": {"value": number(0.0), **_LEARNED},
+    "dropout": {"rate": number(0.5, 0, 1)},
+    "stochastic_depth": {"survival": number(0.8, 0, 1), "draw": word("sample", "batch"), "rescale": flag(False)},
+    "shake_drop": {"survival": number(0.5, 0, 1), "draw": word("sample", "batch")},
+}
+
+MAIN = {
+    **dict.fromkeys(("conv", "conv_transpose", "linear", "pad_channels"), "out"),
+    **dict.fromkeys(("max_pool", "avg_pool"), "kernel"),
+    **dict.fromkeys(("scale", "shift"), "value"),
+    **dict.fromkeys(("stochastic_depth", "shake_drop"), "survival"),
+    "ghost_batch_norm": "size",
+    "group_norm": "groups",
+    "leaky_relu": "slope",
+    "prelu": "start",
+    "elu": "alpha",
+    "upsample": "scale",
+    "dropout": "rate",
+}
+
+KERNELS = ("conv", "conv_transpose", "linear")
+ACTIVATIONS = (
+    *("relu", "relu6", "leaky_relu", "prelu", "elu", "gelu", "silu", "sigmoid", "hard_sigmoid", "hard_swish"),
+    *("tanh", "softplus", "softmax"),
+)
+RUNNING = ("batch_norm", "ghost_batch_norm", "batch_renorm")
+NORMS = (*RUNNING, "layer_norm", "group_norm", "instance_norm")
+
+
+def complete(kind: str, given: Fields) -> dict[str, Any]:
+    """All fields of a layer with their values."""
+    known = FIELDS[kind]
+    require(set(given) <= set(known), f"{kind} has no {set(given) - set(known)}")
+    for name, field in known.items():
+        require(not field.needed or name in given, f"{kind} needs {name}")
+    return {name: field.take(given[name]) if name in given else field.default for name, field in known.items()}
+
+
+# Shapes
+
+
+def infer(kind: str, f: Fields, shape: Shape) -> Shape:
+    """The shape of a layer's result, without the batch."""
+    channels, *space = shape
+    if kind == "linear":
+        require(not space, "linear takes no map")
+        return (f["out"],)
+    if kind == "flatten":
+        return (math.prod(shape),)
+    if kind == "pad_channels":
+        require(f["out"] >= channels, "fewer channels than there are")
+        return (f["out"], *space)
+    if kind == "group_norm":
+        require(channels % f["groups"] == 0, "groups do not divide the channels")
+    if kind in ("conv", "conv_transpose", "max_pool", "avg_pool", "global_avg_pool", "global_max_pool", "upsample"):
+        require(bool(space), f"{kind} needs a map")
+        out = f.get("out", channels)
+        require("groups" not in f or channels % f["groups"] == out % f["groups"] == 0, "groups do not divide")
+        found = (out, *(_EXTENTS[kind](f, extent) for extent in space))
+        require(all(1 <= extent <= LARGEST for extent in found), f"{kind} leaves nothing of {shape}")
+        return found
+    if kind == "instance_norm":
+        require(bool(space), "instance_norm needs a map")
+    return shape
+
+
+def conv_padding(f: Fields) -> int:
+    if f["padding"] != "same":
+        return int(f["padding"])
+    require(f["dilation"] * (f["kernel"] - 1) % 2 == 0, "the same padding on both sides is no whole number")
+    return int(f["dilation"] * (f["kernel"] - 1) // 2)
+
+
+def _conv_extent(f: Fields, extent: int) -> int:
+    return int((extent + 2 * conv_padding(f) - f["dilation"] * (f["kernel"] - 1) - 1) // f["stride"] + 1)
+
+
+def _transposed_extent(f: Fields, extent: int) -> int:
+    grown = (extent - 1) * f["stride"] - 2 * f["padding"] + f["dilation"] * (f["kernel"] - 1)
+    return int(grown + f["output_padding"] + 1)
+
+
+def windows(f: Fields, extent: int) -> list[tuple[int, int]]:
+    """The start and end of each window of a pool, in positions of the unpadded axis, not cut at its ends."""
+    kernel, padding = f["kernel"], f["padding"]
+    stride = f["stride"] or kernel
+    require(2 * padding <= kernel, "a padding of more than half the kernel")
+    starts = list(range(-padding, extent + padding - kernel + 1, stride))
+    further = starts[-1] + stride if starts else -padding
+    if f["ceil"] and further < extent and (not starts or starts[-1] + kernel < extent + padding):
+        starts.append(further)  # a last partial window, where it starts before the padding at the end
+    return [(start, start + kernel) for start in starts]
+
+
+_EXTENTS: dict[str, Callable[[Fields, int], int]] = {
+    "conv": _conv_extent,
+    "conv_transpose": _transposed_extent,
+    "max_pool": lambda f, extent: len(windows(f, extent)),
+    "avg_pool": lambda f, extent: len(windows(f, extent)),
+    "global_avg_pool": lambda f, extent: 1,
+    "global_max_pool": lambda f, extent: 1,
+    "upsample": lambda f, extent: int(extent * f["scale"]),
+}
+
+
+# Weights and costs
+
+
+def weights(kind: str, f: Fields, shape: Shape) -> dict[str, tuple[Shape, bool]]:
+    """Each stored tensor's shape by its short name, and whether it is trained."""
+    channels, *space = shape
+    if kind in KERNELS:
+        out, size, groups = f["out"], (f.get("kernel", 1),) * len(space), f.get("groups", 1)
+        pair = (channels, out // groups) if kind == "conv_transpose" else (out, channels // groups)
+        named: dict[str, tuple[Shape, bool]] = {"weight": ((*pair, *size), True)}
+        named |= {"length": ((out,), True)} if f["weight_norm"] else {}
+        return named | ({"bias": ((out,), True)} if f["bias"] else {})
+    if kind in NORMS:
+        learned: dict[str, tuple[Shape, bool]] = dict.fromkeys(("weight", "bias"), ((channels,), True))
+        running: dict[str, tuple[Shape, bool]] = dict.fromkeys(("running_mean", "running_var"), ((channels,), False))
+        return (learned if f["affine"] else {}) | (running if kind in RUNNING else {})
+    if kind == "prelu":
+        return {"weight": ((channels,), True)}
+    if kind in ("scale", "shift") and f["trainable"]:
+        return {"factor" if kind == "scale" else "term": ((channels,) if f["per"] == "channel" else (), True)}
+    return {}
+
+
+def macs(kind: str, f: Fields, shape: Shape) -> int:
+    """Multiply-accumulates with weights of convolutions and linear layers for one sample, without the bias."""
+    if kind == "linear":
+        return int(shape[0] * f["out"])
+    if kind == "conv":
+        positions = math.prod(infer(kind, f, shape))
+        return int(positions * (shape[0] // f["groups"]) * f["kernel"] ** (len(shape) - 1))
+    if kind == "conv_transpose":
+        return int(math.prod(shape) * (f["out"] // f["groups"]) * f["kernel"] ** (len(shape) - 1))
+    return 0
+
+
+# Merges
+
+
+def merge(kind: str, shapes: list[Shape]) -> Shape:
+    """The shape of the result of an operation on several values."""
+    if kind in ("add", "shake"):
+        require(len(set(shapes)) == 1, f"{kind} takes equal shapes, not {shapes}")
+        return shapes[0]
+    if kind == "concat":
+        require(len({shape[1:] for shape in shapes}) == 1, f"concat takes equal maps, not {shapes}")
+        return (sum(shape[0] for shape in shapes), *shapes[0][1:])
+    require(len({len(shape) for shape in shapes}) == 1, f"{kind} takes values of one rank")
+    if kind == "mul":
+        require(all(len(set(axis) - {1}) <= 1 for axis in zip(*shapes, strict=True)), f"mul cannot repeat {shapes}")
+        return tuple(map(max, zip(*shapes, strict=True)))
+    choose = min if kind == "crop" else max
+    extents = tuple(choose(axis) for axis in zip(*(shape[1:] for shape in shapes), strict=True))
+    odd = any((mine - other) % 2 for mine, other in zip(shapes[0][1:], extents, strict=True))
+    require(kind == "pad_space" or not odd, "the centre is not exact")
+    return (shapes[0][0], *extents)

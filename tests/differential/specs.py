@@ -1,0 +1,216 @@
+"""Random specs: what the program makes of each, against the interpreter of the language and the executor."""
+
+from __future__ import annotations
+
+import json
+import re
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from archspec.api import accepted_sizes, elaborate, load, to_torch
+from archspec.errors import SpecError
+from archspec.ops import Layer
+from compiler.analysis.cost import measure_cost
+from compiler.analysis.paths.counting import count_paths
+from compiler.graph import Graph
+from tests.differential.documents import Spec, write_spec
+from tests.differential.executor import execute
+from tests.differential.harness import Disagreement, Outcome
+from tests.differential.interpreter import STRUCTURE, Network
+from tests.differential.layers import FIELDS, RefusedError
+from tests.differential.shrink import shrink
+from tests.lowering import stir
+
+WORDS = {*FIELDS, *STRUCTURE, "norm"}
+
+ONNX_SHARE = 16
+"""One spec of so many is exported too."""
+CLOSE = 1e-12
+"""Relative to the largest value, in double precision; more where rounding the inputs alone moves the results more."""
+
+
+def examine(seed: int) -> Outcome:
+    spec = write_spec(Random(seed))
+    return Outcome(list(compare(spec, onnx=seed % ONNX_SHARE == 0)), Counter(words_of(spec)))
+
+
+def explain(seed: int) -> str:
+    """The smallest form of a seed's spec with the same disagreements."""
+    spec = write_spec(Random(seed))
+    onnx = seed % ONNX_SHARE == 0
+    kinds = {one.kind for one in compare(spec, onnx=onnx)}
+    if not kinds:
+        return f"seed {seed}: no disagreement"
+
+    def fails(data: Any) -> bool:
+        try:
+            return kinds <= {one.kind for one in compare(Spec(data["document"], data["files"]), onnx=onnx)}
+        except Exception:  # what is no document any more
+            return False
+
+    data = shrink({"document": spec.document, "files": spec.files}, fails)
+    smallest = Spec(data["document"], data["files"])
+    return "\n".join([json.dumps(data, indent=1), *map(str, compare(smallest, onnx=onnx))])
+
+
+def compile_spec(spec: Spec) -> Graph:
+    with tempfile.TemporaryDirectory() as folder:
+        for name, document in {"main": spec.document, **spec.files}.items():
+            path = Path(folder) / f"{name}.json"
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(json.dumps(document), encoding="utf-8")
+        return elaborate(load(Path(folder) / "main.json"))
+
+
+def compare(spec: Spec, *, onnx: bool = False) -> Iterator[Disagreement]:
+    """Everything in which the program and the witnesses differ."""
+    network = spec.interpret()
+    try:
+        graph = compile_spec(spec)
+    except SpecError as error:
+        yield Disagreement("refused", str(error).splitlines()[0].split(": ", 1)[-1])
+        return
+    different = list(compare_structure(network, graph))
+    yield from different
+    if different:
+        return  # the rest only follows
+    yield from compare_counts(network, graph)
+    yield from compare_values(network, graph)
+    yield from compare_sizes(spec, network, graph)
+
+
+def compare_structure(network: Network, graph: Graph) -> Iterator[Disagreement]:
+    """Names, operations with their fields, operands, shapes, outputs and stored tensors."""
+    idle, expected = idle_fits(graph), network.operations
+    found = {name: node for name, node in graph.nodes.items() if name not in idle}
+    if list(found) != list(expected):
+        names = sorted(set(found) ^ set(expected)) or "another order"
+        yield Disagreement("names", f"{names}"[:300])
+        return
+    for name, operation in expected.items():
+        node = found[name]
+        fields = node.op.model_dump() if isinstance(node.op, Layer) or node.op.kind == "shake" else {}
+        yield from differ("operation", name, operation.kind, node.op.kind)
+        yield from differ("fields", name, dict(operation.fields), fields)
+        operands = tuple(idle.get(operand, operand) for operand in node.carriers)
+        yield from differ("operands", name, operation.carriers, operands)
+        yield from differ("shape", name, operation.shape, tuple(node.shape))
+    yield from differ("outputs", "", network.outputs, dict(graph.outputs))
+    weights = {name: (weight.shape, weight.trainable) for name, weight in graph.weights.items()}
+    yield from differ("weights", "", network.weights(), weights)
+
+
+def idle_fits(graph: Graph) -> dict[str, str]:
+    """What cuts or pads nothing at these sizes, but would at others, with the value that it passes on."""
+    fits = (node for node in graph if node.op.kind in ("crop", "pad_space"))
+    return {node.id: node.inputs[0] for node in fits if node.shape == graph[node.inputs[0]].shape}
+
+
+def compare_counts(network: Network, graph: Graph) -> Iterator[Disagreement]:
+    cost = measure_cost(graph)
+    stored = network.weights().values()
+    sizes = [(torch.Size(shape).numel(), trained) for shape, trained in stored]
+    yield from differ("parameters", "", sum(size for size, trained in sizes if trained), cost.parameters)
+    yield from differ("buffers", "", sum(size for size, trained in sizes if not trained), cost.buffers)
+    yield from differ("macs", "", network.macs(), cost.macs["conv-linear"])
+    idle = sum(graph[name].shape.elements for name in idle_fits(graph))
+    yield from differ("activations", "", network.activations() + idle, cost.activations)
+    if not idle_fits(graph):
+        yield from differ(
+            "paths", "", dict(network.paths()), dict(count_paths(graph, by_length=True).op.by_length or {})
+        )
+
+
+def compare_values(network: Network, graph: Graph) -> Iterator[Disagreement]:
+    module = stir(to_torch(graph).double()).eval()
+    weights = {name: value.detach() for name, value in module.state_dict().items()}
+    yield from differ("state dict", "", set(graph.weights), set(weights))
+    inputs = sample_inputs(network)
+    with torch.no_grad():
+        expected = run(network, weights, inputs)
+        result = module(*inputs.values())
+        moved = run(network, weights, {name: value * (1 + 2e-16 * 8) for name, value in inputs.items()})
+    found = result if isinstance(result, dict) else {next(iter(graph.outputs)): result}
+    yield from differ("output names", "", list(expected), list(found))
+    for name, value in expected.items():
+        off, shaken = distance(value, found[name]), distance(value, moved[name])
+        if not off <= max(CLOSE, 100 * shaken):
+            yield Disagreement("values", f"{name}: off by {off:.3g} of the largest value; rounding moves {shaken:.3g}")
+
+
+def compare_sizes(spec: Spec, network: Network, graph: Graph) -> Iterator[Disagreement]:
+    """Sizes that are promised: they must be networks with the same weights."""
+    letters = {letter for entries in network.letters.values() for letter in entries if isinstance(letter, str)}
+    rules = accepted_sizes(graph)
+    yield from differ("letters", "", letters, set(rules))
+    weights = network.weights()
+    for letter, rule in rules.items():
+        if not rule.dynamic:
+            continue
+        for turn in (1, 2, 5, 23):
+            size = rule.value + turn * rule.step
+            try:
+                other = spec.interpret({letter: size})
+                if other.weights() != weights:
+                    yield Disagreement("promised size", f"{letter} = {size} has other weights")
+            except RefusedError as error:
+                yield Disagreement("promised size", f"{letter} = {size}: {error}")
+
+
+def sample_inputs(network: Network, batch: int = 2) -> dict[str, Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    return {
+        name: torch.randn(batch, *network.operations[name].shape, generator=generator, dtype=torch.float64)
+        for name in network.letters
+    }
+
+
+def run(network: Network, weights: Mapping[str, Tensor], inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    values = execute(network, weights, inputs)
+    return {name: values[operation] for name, operation in network.outputs.items()}
+
+
+def distance(expected: Tensor, found: Tensor) -> float:
+    """The largest difference, relative to the largest value; infinite where the shapes differ or one is no number."""
+    if expected.shape != found.shape or not bool(torch.isfinite(found).all() and torch.isfinite(expected).all()):
+        return float("inf")
+    scale = max(float(expected.abs().max()), 1e-300)
+    return float((expected - found).abs().max()) / scale
+
+
+def differ(kind: str, where: str, expected: Any, found: Any) -> Iterator[Disagreement]:
+    if expected != found:
+        yield Disagreement(kind, f"{where}: expected {expected}, found {found}"[:400])
+
+
+OPERATORS = r"\b(?:if|and|or|not|true|false|in_channels|out_channels)\b|(?:min|max|len|round)\("
+TOKENS = re.compile(OPERATORS + r"|[^\w\s.,()\]{}]+")
+
+
+def words_of(spec: Spec) -> set[str]:
+    """Every word, field and operator that a spec is written with, but for the names that it makes up."""
+    found: set[str] = set()
+
+    def walk(data: Any, inside: str) -> None:
+        if isinstance(data, dict):
+            for key, value in data.items():
+                made_up = key[-1:].isdigit() or inside in ("params", "inputs", "each", "let", "args", "blocks", "sizes")
+                word = "" if made_up else key
+                found.update([f"{inside}.{word}" if inside else word] if word else [])
+                walk(value, word)
+        elif isinstance(data, list):
+            for item in data:
+                walk(item, "")
+        elif isinstance(data, str):
+            found.update([data] if data in WORDS else (f"in expressions: {token}" for token in TOKENS.findall(data)))
+
+    for document in (spec.document, *spec.files.values()):
+        walk(document, "")
+    return found

@@ -1,0 +1,385 @@
+"""Writes bodies and structure nodes at random."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable
+from typing import Any
+
+from tests.differential.interpreter import Body, Document
+from tests.differential.layers import Shape
+from tests.differential.writer import CHANNELS, MOST_DEPTH, Scope, Writer
+
+Step = Callable[[Shape, Scope], Body]
+
+SCALINGS = ("none", "sqrt_half", "skip_init", "stable", "fixup", "fixup")
+
+
+class BodyWriter(Writer):
+    """Writes bodies; each node has been tried where it stands."""
+
+    def body(self, shape: Shape, scope: Scope, most: int = 3, least: int = 0) -> tuple[Body, Shape]:
+        nodes: Body = []
+        for _ in range(self.number(least, most)):
+            more, shape = self.step(shape, scope)
+            nodes += more
+        return nodes, shape
+
+    def step(self, shape: Shape, scope: Scope) -> tuple[Body, Shape]:
+        """A node, or a few that belong together, and the shape behind them."""
+        known = [dict(home.get("blocks", {})) for home in self.homes()]
+        for _ in range(4):
+            nodes = self.propose(shape, scope)
+            found = self.attempt(nodes, shape, scope)
+            if found is not None:
+                return nodes, found
+            self.take_back_blocks(known)
+        return ["relu"], shape
+
+    def propose(self, shape: Shape, scope: Scope) -> Body:
+        if scope.depth >= MOST_DEPTH or self.chance(45):
+            return [self.any_layer(shape, scope)] if self.chance(60) else [self.keeping_layer(shape, scope)]
+        kinds: list[Step] = [self.residual, self.residual, self.residual, self.dense, self.branches, self.branches]
+        kinds += [self.gate, self.repeat, self.repeat, self.each, self.when, self.detour, self.labels, self.call]
+        kinds += [self.call, self.encoder_decoder, self.fitted, self.fitted] if len(shape) > 1 else [self.call]
+        kinds += [self.handed] if scope.bodies else []
+        return self.one(*kinds)(shape, scope)
+
+    def keeping(self, shape: Shape, scope: Scope, most: int = 2) -> Body:
+        """A body whose result has the shape of its input."""
+        nodes: Body = []
+        for _ in range(self.number(0, most)):
+            for _ in range(4):
+                simple = scope.depth >= MOST_DEPTH or self.chance(75)
+                more = [self.keeping_layer(shape, scope)] if simple else self.propose(shape, scope)
+                trial = Scope(scope.names, dict(scope.taps), scope.bodies, scope.depth, scope.closed)
+                if self.attempt(more, shape, trial) == shape:
+                    scope.taps.update(trial.taps)
+                    nodes += more
+                    break
+        return nodes
+
+    def reach(self, shape: Shape, target: Shape, scope: Scope) -> Body | None:
+        """A body from one shape to another."""
+        if shape == target:
+            return self.keeping(shape, scope)
+        ways: list[Body] = [[self.layer("linear", target, scope, out=target[0])]] if len(target) == 1 else []
+        ways += [["flatten", *ways[0]]] if len(target) == 1 < len(shape) else []
+        if len(shape) == len(target) > 1:
+            out = self.whole(target[0], scope, shape[0])
+            ways += [[{"pad_channels": out}], [{"conv": {"out": out, "kernel": 1}}], [{"conv": out}]]
+            for stride in (2, 3):
+                ways += [[{"conv": {"out": out, "kernel": size, "stride": stride}}] for size in (1, 3)]
+                ways += [[{"max_pool": stride}, {"conv": {"out": out, "kernel": 1}}]]
+                ways += [[{"upsample": stride}, {"conv": {"out": out, "kernel": 1}}]]
+                ways += [[{"conv_transpose": {"out": out, "kernel": stride, "stride": stride}}]]
+            ways += [[{"conv": {"out": out, "padding": 0}}], ["global_avg_pool", {"conv": {"out": out, "kernel": 1}}]]
+        self.random.shuffle(ways)
+        return next((way for way in ways if self.attempt(way, shape, scope) == target), None)
+
+    # Residuals and merges
+
+    def residual(self, shape: Shape, scope: Scope) -> Body:
+        inner = scope.inside()
+        keep = self.chance(60)
+        body = self.keeping(shape, inner, 3) if keep else self.body(shape, inner, 3, 1)[0]
+        result = self.attempt(body, shape, inner) or shape
+        fields: dict[str, Any] = {"body": body}
+        fields |= {"scale": self.real(self.one(0.5, 1.0, 0.25), scope)} if self.chance(20) else {}
+        fields |= {"survival": self.real(self.one(0.5, 0.9, 1.0), scope)} if self.chance(30) else {}
+        fields |= {"decay": self.one("constant", "linear")} if self.chance(30) else {}
+        fields |= {"drop": self.one("sample", "batch", "shake")} if self.chance(30) else {}
+        fields |= {"scaling": self.one(*SCALINGS)} if self.chance(40) else {}
+        if result != shape or self.chance(30):
+            outer = scope.inside(out_channels=result[0])
+            way = self.reach(shape, result, outer)
+            fields |= {} if way is None else {self.one("project", "shortcut"): way}
+        return [{"residual": fields}]
+
+    def dense(self, shape: Shape, scope: Scope) -> Body:
+        loop, names = self.loop(scope)
+        growth = self.whole(self.number(1, 4), scope)
+        last = {"linear": growth} if len(shape) == 1 else {"conv": {"out": growth, "kernel": self.one(1, 3)}}
+        return [{"dense": {**loop, "body": [*self.keeping(shape, scope.inside(**names), 1), last]}}]
+
+    def branches(self, shape: Shape, scope: Scope) -> Body:
+        word = self.one("add", "concat", "mul", "shake")
+        extra = {"draw": self.one("sample", "batch")} if word == "shake" and self.chance(40) else {}
+        if self.chance(30):
+            loop, names = self.loop(scope, least=1)
+            body = self.body(shape, scope.inside(**names), 2)[0]
+            return [{word: {**loop, **extra, "body": body}}]
+        inner = scope.inside()
+        first, target = self.body(shape, inner, 2)
+        ways = [first]
+        for _ in range(self.number(0, 2)):
+            wanted = (self.one(*CHANNELS), *target[1:]) if word == "concat" and len(target) > 1 else target
+            other = self.from_tap(wanted, inner) or self.reach(shape, wanted, inner)
+            ways += [copy.deepcopy(first)] if other is None else [other]
+        self.random.shuffle(ways)
+        extra |= {"fit": self.one("error", "crop", "pad")} if self.chance(20) else {}
+        return [{word: {"branches": ways, **extra}}] if extra or self.chance(20) else [{word: ways}]
+
+    def from_tap(self, wanted: Shape, scope: Scope) -> Body | None:
+        known = [name for name, there in scope.taps.items() if there == wanted]
+        return [{"from": self.one(*known)}] if known and self.chance(50) else None
+
+    def gate(self, shape: Shape, scope: Scope) -> Body:
+        """A factor that is repeated along an axis."""
+        squeeze: Body = [self.one("sigmoid", "hard_sigmoid", "tanh")]
+        if len(shape) > 1:
+            out = self.one("in_channels", 1)
+            mixed = {"conv": {"out": out, "kernel": 1}}
+            squeeze = ["global_avg_pool", mixed, *squeeze] if self.chance(70) else [{"conv": 1}, *squeeze]
+        ways: list[Body] = [[], squeeze]
+        return [{"mul": ways if self.chance(80) else ways[::-1]}]
+
+    def fitted(self, shape: Shape, scope: Scope) -> Body:
+        """Maps of unequal extents, cut or padded to one."""
+        word, inner = self.one("add", "concat", "mul", "shake"), scope.inside()
+        out = shape[0] if word != "concat" else self.one(*CHANNELS)
+        kernel = self.one(1, 2, 3, 3, 5)
+        other: Body = [{"conv": {"out": out, "kernel": kernel, "padding": self.one(0, 0, 1, 3)}}]
+        ways: list[Body] = [self.keeping(shape, inner, 1), other]
+        ways += [[{"conv": {"out": out, "kernel": self.one(3, 5), "padding": 0}}]] if self.chance(30) else []
+        self.random.shuffle(ways)
+        return [{word: {"branches": ways, "fit": self.one("crop", "pad")}}]
+
+    # Loops and conditions
+
+    def loop(self, scope: Scope, least: int = 0) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The fields of a loop, and its names with their values in the first turn."""
+        label = self.one("i", "i", self.fresh("turn"))
+        naming = {} if label == "i" else {"as": label}
+        if self.chance(60):
+            return {"n": self.whole(self.number(least, 3), scope), **naming}, {label: 0}
+        count = self.number(max(least, 1), 3)
+        columns = {self.fresh("k"): [self.one(1, 2, 3, 4, 8) for _ in range(count)] for _ in range(self.number(1, 2))}
+        names = {key: column[0] for key, column in columns.items()}
+        written = {key: self.listed(column, scope) for key, column in columns.items()}
+        return {"each": written, **naming}, {label: 0, **names}
+
+    def listed(self, column: list[Any], scope: Scope) -> Any:
+        known = [name for name, there in scope.names.items() if isinstance(there, list) and there == column]
+        if known and self.chance(70):
+            return self.one(*known)
+        return [self.whole(entry, scope) for entry in column]
+
+    def repeat(self, shape: Shape, scope: Scope) -> Body:
+        loop, names = self.loop(scope)
+        inner = scope.inside(**names)
+        body = self.keeping(shape, inner) if self.chance(60) else self.body(shape, inner, 2, 1)[0]
+        if scope.depth < 1 and not scope.closed and self.chance(15):
+            body.append({"output": f"{self.fresh('side')}_{{{next(iter(names))}}}"})
+        if self.chance(15):
+            body.append({"tap": f"{self.fresh('turn')}_{{{next(iter(names))}}}"})
+        return [{"repeat": {**loop, "body": body}}]
+
+    def each(self, shape: Shape, scope: Scope) -> Body:
+        """A loop over lists, whose body uses what they give."""
+        known = [there for there in scope.names.values() if isinstance(there, list) and len(there) < 4]
+        widths = [self.one(*CHANNELS) for _ in range(self.number(1, 3))]
+        if known and self.chance(50):
+            widths = self.one(*known)
+        key = self.fresh("width")
+        if not all(type(width) is int for width in widths):
+            widths = [4, 2]
+        out = self.one(key, key, f"{key} + i", f"max({key}, in_channels)")
+        last = {"linear": {"out": out}} if len(shape) == 1 else {"conv": {"out": out, "kernel": self.one(1, 3)}}
+        body = [*self.keeping(shape, scope.inside(i=0, **{key: widths[0]}), 1), last]
+        return [{"repeat": {"each": {key: self.listed(list(widths), scope)}, "body": body}}]
+
+    def when(self, shape: Shape, scope: Scope) -> Body:
+        value = self.chance(60)
+        test: Any = self.one(value, self.boolean(value, scope), int(value))
+        taken = self.body(shape, scope.inside(), 2)[0]
+        fields = {"test": test, "then": taken if value else self.body(shape, scope.inside(), 1)[0]}
+        other = self.body(shape, scope.inside(), 1)[0] if value else taken
+        return [{"when": fields | ({"else": other} if other or not value else {})}]
+
+    # Taps
+
+    def detour(self, shape: Shape, scope: Scope) -> Body:
+        name = self.fresh("tap")
+        inner = scope.inside()
+        inner.taps[name] = shape
+        away = self.body(shape, inner, 2)[0]
+        back = self.one(*inner.taps) if self.chance(30) else name
+        written = back.replace("1", "{3 - 2}", 1) if self.chance(20) else back
+        return [{"tap": name}, *away, {"from": written}]
+
+    def labels(self, shape: Shape, scope: Scope) -> Body:
+        if scope.depth == 0 and not scope.closed and self.chance(40):
+            return [{"output": self.fresh("side")}]
+        label = self.one(self.fresh("tap"), *scope.taps)
+        if label in self.document.get("inputs", {}):
+            label = self.fresh("tap")
+        return [{"tap": {"label": label} if self.chance(20) else label}]
+
+    # Encoder and decoder
+
+    def encoder_decoder(self, shape: Shape, scope: Scope) -> Body:
+        merge = self.one("concat", "concat", "add", "mul")
+        levels = self.number(0, 2)
+        fields: dict[str, Any] = {"n": self.whole(levels, scope)} | ({"merge": merge} if self.chance(90) else {})
+        width: Any = shape[0]
+        names: dict[str, Any] = {"i": 0}
+        if self.chance(50) and levels:
+            widths = [shape[0] if merge != "concat" else self.one(*CHANNELS) for _ in range(levels)]
+            fields = {"each": {"width": widths}, "merge": merge}
+            names, width = {"i": 0, "width": widths[0]}, "width"
+        inner = scope.inside(**names)
+        fields |= {"encoder": self.keeping(shape, inner, 1)} if self.chance(50) else {}
+        fields |= {"skip": self.keeping(shape, inner, 1)} if self.chance(40) else {}
+        size = self.one(2, 2, 3)
+        fields["down"] = [self.one({"max_pool": size}, {"avg_pool": {"kernel": size, "ceil": True}})]
+        fields |= {"bottom": self.keeping(shape, scope.inside(), 1)} if self.chance(60) else {}
+        transposed = {"conv_transpose": {"out": width, "kernel": size, "stride": size}}
+        fields["up"] = [transposed] if merge == "concat" or self.chance(40) else [{"upsample": size}]
+        fields |= {"decoder": [{"conv": {"out": width, "kernel": 1}}]} if self.chance(60) else {}
+        fields |= {"fit": self.one("error", "crop", "pad")} if self.chance(50) else {}
+        return [{"encoder_decoder": fields}]
+
+    # Blocks
+
+    def handed(self, shape: Shape, scope: Scope) -> Body:
+        name = self.one(*scope.bodies)
+        return [{name: {"name": self.fresh("given")}} if self.chance(20) else name]
+
+    def call(self, shape: Shape, scope: Scope) -> Body:
+        """A block: one that there is already, or a new one."""
+        known = self.known_blocks()
+        if known and (self.chance(50) or len(known) > 5):
+            name = self.one(*known)
+            return [self.call_of(name, known[name], shape, scope)]
+        return self.new_block(shape, scope)
+
+    def known_blocks(self) -> dict[str, Any]:
+        return {name: block for home in self.homes() for name, block in home.get("blocks", {}).items()}
+
+    def new_block(self, shape: Shape, scope: Scope) -> Body:
+        name = self.fresh("block")
+        params = self.document.get("params", {})
+        args: dict[str, str] = {}
+        names: dict[str, Any] = dict(params)
+        bodies: dict[str, tuple[Body, Scope]] = {}
+        for _ in range(self.number(0, 3)):
+            kind = self.one("int", "int", "float", "bool", "list", "block")
+            key = self.fresh({"int": "width", "float": "rate", "bool": "on", "list": "many", "block": "inner"}[kind])
+            args[key] = self.argument(kind, names)
+            names[key] = {"int": self.one(*CHANNELS), "float": 0.5, "bool": True, "list": [2, 4]}.get(kind, 0)
+            if kind == "block":
+                del names[key]
+                bodies[key] = (self.keeping(shape, scope.inside(), 2), scope)
+        block: dict[str, Any] = {"args": args} if args or self.chance(30) else {}
+        written = self.arguments(args, names, bodies, scope)
+        names = self.with_defaults(args, written, names, shape)
+        if self.chance(40):
+            local = self.fresh("local")
+            block["let"] = {local: self.whole(self.one(*CHANNELS), Scope(names), shape[0])}
+            names[local] = self.value_of(block["let"][local], names, shape)
+        if self.chance(20):
+            block["defaults"] = self.block_defaults()
+        inner = Scope(names, {}, bodies, scope.depth + 1, closed=True)
+        block["body"] = self.body(shape, inner, 3, 1)[0]
+        self.place_block(name, block)
+        return [{name: written} if written or self.chance(30) else name]
+
+    def value_of(self, written: Any, names: dict[str, Any], shape: Shape) -> Any:
+        from tests.differential.expressions import evaluate
+
+        return evaluate(written, {**names, "in_channels": shape[0]})
+
+    def with_defaults(self, args: dict[str, str], written: dict[str, Any], names: dict[str, Any], shape: Shape) -> Any:
+        """The names of a block at its first call, with the defaults of what that call does not give."""
+        seen = dict(names)
+        for key, declared in args.items():
+            kind, _, default = (part.strip() for part in declared.partition("="))
+            if kind != "block" and key not in written:
+                value = self.value_of(default, seen, shape)
+                seen[key] = float(value) if kind == "float" else value
+        return seen
+
+    def argument(self, kind: str, names: dict[str, Any]) -> str:
+        lists = [name for name, value in names.items() if isinstance(value, list)]
+        defaults = {
+            "int": (None, "4", "in_channels", "2 * 3", *(n for n, v in names.items() if type(v) is int and 0 < v < 17)),
+            "float": (None, "0.5", "1 / 4"),
+            "bool": (None, "true", "not true", "2 > 1"),
+            "list": (None, *lists),
+            "block": (None, "none"),
+        }
+        chosen = self.one(*defaults[kind])
+        return kind if chosen is None else f"{kind} = {chosen}"
+
+    def arguments(
+        self, args: dict[str, str], names: dict[str, Any], bodies: dict[str, tuple[Body, Scope]], scope: Scope
+    ) -> dict[str, Any]:
+        """What the call of a block gives: expressions of these values in the caller's scope."""
+        written: dict[str, Any] = {}
+        for key, declared in args.items():
+            kind = declared.split("=")[0].strip()
+            if "=" in declared and self.chance(50):
+                if kind == "block":
+                    bodies[key] = ([], scope)
+                continue
+            if kind == "block":
+                written[key] = bodies[key][0] or self.one([], "none")
+                continue
+            value = names[key]
+            plain: dict[str, Callable[[], Any]] = {
+                "int": lambda value=value: self.whole(value, scope),
+                "float": lambda value=value: self.real(value, scope),
+                "bool": lambda value=value: self.flag(value, scope),
+                "list": lambda value=value: self.listed(value, scope),
+            }
+            written[key] = plain[kind]()
+        return written
+
+    def call_of(self, name: str, block: dict[str, Any], shape: Shape, scope: Scope) -> Any:
+        """Another call of a block, with other arguments."""
+        args = block.get("args", {})
+        names: dict[str, Any] = {}
+        bodies: dict[str, tuple[Body, Scope]] = {}
+        for key, declared in args.items():
+            kind = declared.split("=")[0].strip()
+            values = {"int": CHANNELS, "float": (0.25, 0.5), "bool": (True, False), "list": ([2, 4], [3], [1, 2, 3])}
+            if kind == "block":
+                bodies[key] = (self.keeping(shape, scope.inside(), 1), scope)
+            else:
+                names[key] = self.one(*values[kind])
+        written = self.arguments(args, names, bodies, scope)
+        written |= {"name": self.fresh("stage")} if self.chance(15) else {}
+        return {name: written} if written else name
+
+    def block_defaults(self) -> dict[str, Any]:
+        return self.one(
+            {"conv": {"bias": False}},
+            {"norm": {"kind": "group", "groups": 1}},
+            {"norm": {"eps": 0.01}, "residual": {"scaling": "sqrt_half"}},
+            {"conv": {"kernel": 1}, "linear": {"gain": 0.5}},
+            {"scale": {"per": "channel"}, "stochastic_depth": {"rescale": True}},
+        )
+
+    def place_block(self, name: str, block: dict[str, Any]) -> None:
+        """Into the document, or into a library that it imports."""
+        libraries, text = self.document.get("import", []), json.dumps(block)
+        if libraries and self.chance(50):
+            home = self.one(*libraries)
+            others = set(self.known_blocks()) - set(self.files[home]["blocks"])
+            if not any(f'"{other}"' in text for other in others):  # a library knows no blocks but its own
+                self.files[home]["blocks"][name] = block
+                return
+        self.document.setdefault("blocks", {})[name] = block
+
+    def homes(self) -> list[Document]:
+        """Where blocks stand."""
+        return [self.document, *(self.files[name] for name in self.document.get("import", []))]
+
+    def take_back_blocks(self, known: list[dict[str, Any]]) -> None:
+        """Leave out the blocks that were written since."""
+        for home, blocks in zip(self.homes(), known, strict=True):
+            home["blocks"] = dict(blocks)
+            if not blocks and home is self.document:
+                del home["blocks"]
