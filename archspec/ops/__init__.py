@@ -29,7 +29,7 @@ from archspec.ops.base import (
     in_words,
 )
 from archspec.ops.linear import Conv, ConvTranspose, Linear
-from archspec.ops.merge import Add, Concat, Input, Mean, Merge, Mul, Shake, Vote
+from archspec.ops.merge import Add, Concat, Input, Mean, Merge, Mul, Shake, Sum, Vote
 from archspec.ops.normalization import (
     BatchNorm,
     BatchRenorm,
@@ -122,6 +122,7 @@ __all__ = [
     "Softplus",
     "Span",
     "StochasticDepth",
+    "Sum",
     "Tanh",
     "Upsample",
     "Vote",

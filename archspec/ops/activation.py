@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 
 from archspec.ops.base import Keeps, Number, Pointwise, Shape, Weight, Weights
 from archspec.ops.gaussian import Part, Passed, pass_curve, pass_rectifier
-from archspec.ops.moments import Gradient, Moments
+from archspec.ops.moments import Chance, Doubts, Gradient, Moments, doubt_dropped
 
 
 class Activation(Pointwise):
@@ -38,16 +38,26 @@ class Scalar(Activation):
         """What it makes of the moments of a normal value."""
         return pass_curve(self, x)
 
-    def fits(self, x: Moments) -> bool:
-        """Whether the law holds exactly for these values."""
-        return x.exact and x.normal and all(axis.profile is None for axis in x.axes)
+    def doubt(self, x: Moments) -> Doubts:
+        """Why the law is not exact for these values."""
+        doubts: Doubts = x.doubts if x.normal else x.doubts | {"shape"}
+        return doubts if all(axis.profile is None for axis in x.axes) else doubts | {"border"}
+
+    def apply(self, x: Part, chance: Chance | None) -> Passed:
+        """What it makes of values of which chance sets some to zero."""
+        if chance is None:
+            return self.passed(x)
+        (part, gain), zero = self.passed(chance.given(x)), self.curve(0.0)
+        gain = chance.kept * gain + (1 - chance.kept) * self.derivative(0.0) ** 2
+        return Passed(chance.spread(part, zero), gain)
 
     def moments(self, x: Moments) -> Moments:
-        return x.each(lambda part: self.passed(part).part, exact=self.fits(x), normal=False, fresh=None)
+        chance = x.chance if self.curve(0.0) == 0 else None
+        return x.each(lambda part: self.apply(part, x.chance).part, doubts=self.doubt(x), normal=False, chance=chance)
 
     def gradients(self, gradient: Gradient, x: Moments) -> tuple[Gradient, ...]:
-        gains = [(count, self.passed(part).gain) for count, part in x.runs]
-        return (gradient.by(gains, exact=gradient.exact and self.fits(x)),)
+        gains = [(count, self.apply(part, x.chance).gain) for count, part in x.runs]
+        return (gradient.by(gains, doubts=gradient.doubts | self.doubt(x) | doubt_dropped(x)),)
 
 
 class Rectifier(Scalar):
@@ -67,24 +77,33 @@ class Rectifier(Scalar):
     def passed(self, x: Part) -> Passed:
         return pass_rectifier(self.below, x)
 
-    def fits(self, x: Moments) -> bool:
+    def doubt(self, x: Moments) -> Doubts:
         """Around zero the law holds at any scale, and so where positions differ in scale."""
-        return super().fits(x) or (x.exact and x.normal and _is_centred(x))
+        if _is_centred(x):
+            return x.doubts if x.normal else x.doubts | {"shape"}
+        return super().doubt(x)
 
     def moments(self, x: Moments) -> Moments:
-        # The mean goes with the root of what is spread.
+        # The mean goes with the root of what is spread, and so does what two samples have in common at two positions.
         root = prod(axis.root for axis in x.axes) if _is_centred(x) else 1.0
 
         def law(part: Part) -> Part:
-            mean, second, common = self.passed(part).part
-            return Part(root * mean, second, common)
+            mean, second, common = self.apply(part, x.chance).part
+            return Part(root * mean, second, root**2 * common)
 
         rectified = x if self.below == 0 else None
-        return x.each(law, exact=self.fits(x), normal=False, fresh=None, rectified=rectified)
+        return x.each(law, doubts=self.doubt(x), normal=False, rectified=rectified)
 
     def gradients(self, gradient: Gradient, x: Moments) -> tuple[Gradient, ...]:
-        gains = [(count, self.passed(part).gain) for count, part in x.runs]
-        return (gradient.by(gains, at_rectifier=True, exact=gradient.exact and self.fits(x)),)
+        """At zero itself the slope is that below."""
+        gains = [(count, self.apply(part, x.chance).gain) for count, part in x.runs]
+        sent = gradient.by(gains, at_rectifier=True, doubts=gradient.doubts | self.doubt(x) | doubt_dropped(x))
+        if not x.hollow or not any(axis.gaps for axis in x.axes):
+            return (sent,)
+        if self.below:
+            return (replace(sent, doubts=sent.doubts | {"border"}),)
+        masked = [axis.mask(own) for axis, own in zip(sent.axes, x.axes, strict=True)]
+        return (sent.times(prod([kept for kept, _ in masked]), axes=tuple([axis for _, axis in masked])),)
 
 
 class Relu(Rectifier):
@@ -213,6 +232,7 @@ class HardSwish(Scalar):
 class Tanh(Scalar):
     """tanh(x)."""
 
+    odd: ClassVar[bool] = True
     bends: ClassVar[tuple[float, ...]] = (-3.0, 0.0, 3.0)
     keeps: ClassVar[Keeps] = "result"
 
@@ -248,12 +268,13 @@ class Softmax(Activation):
         n, part = x.channels, x.whole
         second = _share_square(n, part.second - part.mean**2)
         law = Part(1 / n, second, _share_square(n, part.common - part.mean**2))
-        return replace(x.collapsed(), runs=((n, law),), exact=False, normal=False, fresh=None)
+        return Moments(((n, law),), x.axes, x.doubts | {"product"}, normal=False, hollow=False, narrow=x.narrow)
 
     def gradients(self, gradient: Gradient, x: Moments) -> tuple[Gradient, ...]:
         """E (pᵢ (gᵢ - Σ pⱼ gⱼ))², with n (E pᵢ²)² for E pᵢ³, as it is for equal shares and for a single one."""
         square = _share_square(x.channels, x.whole.second - x.whole.mean**2)
-        return (gradient.times(square * max(0.0, 1 - x.channels * square), exact=False),)
+        kept = square * max(0.0, 1 - x.channels * square)
+        return (gradient.times(kept, doubts=gradient.doubts | x.doubts | {"product"}),)
 
 
 def _is_centred(x: Moments) -> bool:

@@ -32,6 +32,11 @@ class Axis:
         return self.profile or (1.0,) * self.size
 
     @cached_property
+    def gaps(self) -> bool:
+        """Whether nothing at all is spread to some positions."""
+        return self.profile is not None and 0.0 in self.profile
+
+    @cached_property
     def root(self) -> float:
         """The mean of the root of what is spread."""
         return sum(map(sqrt, self.values)) / self.size if self.profile else 1.0
@@ -59,6 +64,13 @@ class Axis:
             return min(1.0, self.size / size), Axis(size, exact=False)
         before, values = max(0, -start), self.values[max(0, start) : max(0, start + size)]
         return even_out((*(0.0,) * before, *values, *(0.0,) * (size - before - len(values))), self.exact)
+
+    def mask(self, other: Axis) -> tuple[float, Axis]:
+        """What stands where another spread is not zero."""
+        if not other.gaps:
+            return 1.0, self
+        pairs = zip(self.values, other.values, strict=True)
+        return even_out([own if there else 0.0 for own, there in pairs], self.exact)
 
     def repeat(self, times: int) -> Axis:
         """Each position `times` times."""
@@ -114,7 +126,9 @@ def even_out(sums: Sequence[float], exact: bool) -> tuple[float, Axis]:
 def blend(weights: Sequence[float], axes: Sequence[Axis]) -> Axis:
     """The spread of a sum whose terms have these second moments. Where they differ it is an approximation, since a sum
     of products is none."""
-    if all(axis == axes[0] for axis in axes) or not sum(weights):
+    axes = [axis for weight, axis in zip(weights, axes, strict=True) if weight] or axes[:1]
+    weights = [*filter(None, weights)]
+    if all(axis == axes[0] for axis in axes):
         return axes[0]
     size, total = axes[0].size, sum(weights)
     if size > LONGEST:

@@ -227,6 +227,8 @@ class Op(BaseModel, ABC):
 
     mixes: ClassVar[bool] = False
     """Whether it is a linear map with random weights of its own."""
+    odd: ClassVar[bool] = False
+    """Whether its result changes its sign with its operand, at initialization."""
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
@@ -289,6 +291,10 @@ class Op(BaseModel, ABC):
         """What a gradient with respect to the result leaves at each operand that carries signal, for operands with
         these moments."""
         return ()
+
+    def multiple(self, operands: int) -> float | None:
+        """What it multiplies the sum of its operands by at initialization, where it does nothing else; else None."""
+        return None
 
     def pace(self, axis: int) -> Fraction:
         """How many positions of an operand lie between two neighbours of the result, along a spatial axis from 0: 2 at

@@ -26,7 +26,7 @@ from archspec.ops.base import (
     Window,
 )
 from archspec.ops.gaussian import Part
-from archspec.ops.moments import Gradient, Moments, unit_gradient
+from archspec.ops.moments import Doubts, Flow, Gradient, Moments, average, group_channels, join, narrowness
 
 
 class Conv(Layer):
@@ -270,21 +270,44 @@ def _mix(
     kernel's taps in the mean over all positions: near a border not each tap has something to do.
     """
     kernel, bias = _variances(op, x.shape)
-    gain, value = kernel * x.channels / groups, x.whole
-    second = gain * prod(total for total, _ in slid) * value.second
-    part = Part(0.0, second + bias, gain * shared * value.common + bias)
-    axes = [blend((second, bias), (axis, Axis(axis.size))) if bias else axis for _, axis in slid]
-    return Moments(((op.out, part),), tuple(axes), exact=x.exact and all(axis.exact for axis in axes))
+    size = x.channels // groups
+    gain, spread = kernel * size, prod([total for total, _ in slid])
+
+    def law(value: Part) -> Part:
+        second = gain * spread * value.second
+        return Part(0.0, second + bias, gain * shared * value.common + bias)
+
+    runs = join([(n // size * (op.out // groups), law(value)) for n, value in group_channels(x.runs, size)])
+    second = average(runs).second
+    axes = [blend((second - bias, bias), (axis, Axis(axis.size))) if bias else axis for _, axis in slid]
+    return Moments(
+        runs,
+        tuple(axes),
+        _doubt_axes(x, slid),
+        normal=not (x.sample and bias),
+        chance=None if bias else x.sample,
+        hollow=x.hollow,
+        narrow=x.narrow + narrowness(op.weights(x.shape)["weight"].fan_in),
+    )
 
 
 def _unmix(
     op: Conv | ConvTranspose | Linear, gradient: Gradient, x: Moments, groups: int, slid: Sequence[tuple[float, Axis]]
 ) -> Gradient:
     kernel, _ = _variances(op, x.shape)
-    gain = kernel * op.out / groups * prod(gain for gain, _ in slid)
-    axes = tuple(axis for _, axis in slid)
-    exact = gradient.exact and all(axis.exact for axis in axes)
-    return replace(unit_gradient(x.shape, gain * gradient.second), axes=axes, exact=exact)
+    size = op.out // groups
+    gain = kernel * size * prod([gain for gain, _ in slid])
+    runs = [(n // size * (x.channels // groups), gain * flow.second) for n, flow in group_channels(gradient.runs, size)]
+    return Gradient(
+        join([(n, Flow(second, second)) for n, second in runs]),
+        tuple([axis for _, axis in slid]),
+        _doubt_axes(gradient, slid),
+        gradient.narrow + narrowness(op.weights(x.shape)["weight"].fan_out),
+    )
+
+
+def _doubt_axes(value: Moments | Gradient, slid: Sequence[tuple[float, Axis]]) -> Doubts:
+    return value.doubts if all(axis.exact for _, axis in slid) else value.doubts | {"border"}
 
 
 def _variances(op: Conv | ConvTranspose | Linear, x: Shape) -> tuple[float, float]:

@@ -12,10 +12,12 @@ from archspec.ops.gaussian import Part
 from archspec.ops.moments import (
     Gradient,
     Moments,
+    Ties,
     add_up,
     align,
     concatenate,
     gather_copies,
+    join_doubts,
     multiply,
     standard,
 )
@@ -35,11 +37,18 @@ class Merge(Op):
     def infer(self, *xs: Shape) -> Shape: ...
 
 
-class Add(Merge):
-    """The sum of values of one shape."""
+class Sum(Merge):
+    """A sum with weights of values of one shape."""
 
     def infer(self, *xs: Shape) -> Shape:
         return _one_shape(self, xs)
+
+    @abstractmethod
+    def moments(self, *xs: Moments, ties: Ties | None = None) -> Moments: ...
+
+
+class Add(Sum):
+    """The sum of values of one shape."""
 
     def elementwise(self, *xs: Shape) -> int:
         return (len(xs) - 1) * xs[0].elements
@@ -47,8 +56,11 @@ class Add(Merge):
     def shares(self, *xs: Shape, training: bool) -> bool:
         return len(xs) == 1
 
-    def moments(self, *xs: Moments) -> Moments:
-        return add_up(xs, 1.0, 1.0, 1.0)
+    def multiple(self, operands: int) -> float:
+        return 1.0
+
+    def moments(self, *xs: Moments, ties: Ties | None = None) -> Moments:
+        return add_up(xs, ties or Ties.none(len(xs)), 1.0, 1.0, 1.0)
 
     def gradients(self, gradient: Gradient, *xs: Moments) -> tuple[Gradient, ...]:
         return (gradient,) * len(xs)
@@ -99,27 +111,28 @@ class Mul(Merge):
         before = accumulate(squares[:-1], _times, initial=ONE)
         after = [*accumulate(squares[:0:-1], _times, initial=ONE)][::-1]
         gains = map(_times, before, after)
-        return tuple(gather_copies(gradient.by(gain, exact=False), x) for gain, x in zip(gains, xs, strict=True))
+        gradient = replace(gradient, doubts=join_doubts((gradient, *xs), {"product"}))
+        return tuple(gather_copies(gradient.by(gain), x) for gain, x in zip(gains, xs, strict=True))
 
 
-class Mean(Merge):
+class Mean(Sum):
     """The mean of values of one shape."""
-
-    def infer(self, *xs: Shape) -> Shape:
-        return _one_shape(self, xs)
 
     def elementwise(self, *xs: Shape) -> int:
         return len(xs) * xs[0].elements
 
-    def moments(self, *xs: Moments) -> Moments:
+    def multiple(self, operands: int) -> float:
+        return 1 / operands
+
+    def moments(self, *xs: Moments, ties: Ties | None = None) -> Moments:
         weight = 1 / len(xs)
-        return add_up(xs, weight, weight**2, weight**2)
+        return add_up(xs, ties or Ties.none(len(xs)), weight, weight**2, weight**2)
 
     def gradients(self, gradient: Gradient, *xs: Moments) -> tuple[Gradient, ...]:
         return (gradient.times(1 / len(xs) ** 2),) * len(xs)
 
 
-class Shake(Merge):
+class Shake(Sum):
     """A mean of values of one shape whose weights are drawn while training: forward from all that sum to one, and again
     for the gradients backward; at inference each weighs the same (shake-shake, Gastaldi, 2017).
 
@@ -128,20 +141,18 @@ class Shake(Merge):
 
     draw: Draw = "sample"
 
-    def infer(self, *xs: Shape) -> Shape:
-        return _one_shape(self, xs)
-
     def elementwise(self, *xs: Shape) -> int:
         return len(xs) * xs[0].elements
 
     def saved(self, *xs: Shape, batch: int, needs: tuple[bool, ...]) -> Saved:
         return Saved(full=len(xs) * count_draws(self.draw, batch))
 
-    def moments(self, *xs: Moments) -> Moments:
+    def moments(self, *xs: Moments, ties: Ties | None = None) -> Moments:
         """Of weights that are uniform on the simplex of n: E α² = 2 / (n (n + 1)), E α α' is half of it."""
         n = len(xs)
         square, apart = 2 / (n * (n + 1)), (1 / n**2, 1 / n**2)
-        result = add_up(xs, 1 / n, square, square / 2, apart if self.draw == "sample" else None)
+        shared = apart if self.draw == "sample" else None
+        result = add_up(xs, ties or Ties.none(n), 1 / n, square, square / 2, shared)
         return replace(result, normal=result.normal and n == 1)
 
     def gradients(self, gradient: Gradient, *xs: Moments) -> tuple[Gradient, ...]:
@@ -164,7 +175,7 @@ class Vote(Merge):
         n, channels = len(xs), xs[0].channels
         pairs = (n - 1) / (n * channels**2)
         law = Part(1 / channels, 1 / (n * channels) + pairs, 1 / channels**2)
-        return replace(xs[0], runs=((channels, law),), exact=False, normal=False, fresh=None, rectified=None)
+        return Moments(((channels, law),), xs[0].axes, join_doubts(xs, {"product"}), normal=False, hollow=False)
 
     def gradients(self, gradient: Gradient, *xs: Moments) -> tuple[Gradient, ...]:
         return (gradient.times(0.0),) * len(xs)

@@ -6,13 +6,11 @@ many terms are normal. Channels that behave alike make a run, so a value costs a
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations
 from math import prod
 from operator import mul
-from typing import Any, NamedTuple, TypeAlias, TypeVar
+from typing import Any, Literal, NamedTuple, TypeAlias, TypeVar
 
 from archspec.ops.axis import Axis, blend
 from archspec.ops.base import Shape
@@ -26,6 +24,14 @@ Runs: TypeAlias = tuple[tuple[int, T], ...]
 MOST_RUNS = 64
 """Kinds of channels that a value keeps apart; of more, neighbours are averaged."""
 
+Doubt: TypeAlias = Literal["border", "coupled", "dropped", "few", "kinds", "product", "shape", "window"]
+"""Why a number is an estimate: what its law takes for granted, and is not so. What each word means is said in
+`compiler.analysis.signal.DOUBTS`."""
+Doubts: TypeAlias = frozenset[Doubt]
+NONE: Doubts = frozenset()
+COUPLED: Doubts = frozenset({"coupled"})
+DROPPED: Doubts = frozenset({"dropped"})
+
 
 class Flow(NamedTuple):
     """The gradient at some channels: its second moment, and the second moment that an independent gradient would have
@@ -35,23 +41,51 @@ class Flow(NamedTuple):
     lift: float
 
 
+class Chance(NamedTuple):
+    """That values are set to zero by chance while training: how probable it is that one is `kept`, and that it is for
+    `both` of two samples. `whole` says that chance decides for all values of a sample at once."""
+
+    kept: float
+    both: float
+    whole: bool
+
+    def given(self, x: Part) -> Part:
+        """The moments of what is kept, of those of all."""
+        return Part(x.mean / self.kept, x.second / self.kept, x.common / self.both)
+
+    def spread(self, x: Part, zero: float = 0.0) -> Part:
+        """The reverse, where what is not kept has the value `zero`."""
+        one = self.kept - self.both  # only one of two samples is kept
+        return Part(
+            self.kept * x.mean + (1 - self.kept) * zero,
+            self.kept * x.second + (1 - self.kept) * zero**2,
+            self.both * x.common + 2 * one * x.mean * zero + (1 - self.both - 2 * one) * zero**2,
+        )
+
+    def drop(self, more: Chance) -> Chance:
+        """Both chances, one after the other."""
+        return Chance(self.kept * more.kept, self.both * more.both, self.whole and more.whole)
+
+
 @dataclass(frozen=True, slots=True)
 class Moments:
     """The values of one node: their moments by channel, and how their second moment is spread along the spatial axes.
 
-    `exact` says that no approximation was made, `normal` that they are normally distributed.
+    `doubts` say why they are an estimate, and there are none where the law is exact for wide layers. `normal` says that
+    values are normally distributed, but for those that chance sets to zero.
     """
 
     runs: Runs[Part]
     axes: tuple[Axis, ...] = ()
-    exact: bool = True
+    doubts: Doubts = NONE
     normal: bool = True
     rectified: Moments | None = None
     """Where the values are the positive parts of others: those."""
-    born: int = 0
-    """The node's place in topological order."""
-    fresh: int | None = None
-    """The place of the random linear map of which the signs decide these values' signs, if there is one."""
+    chance: Chance | None = None
+    hollow: bool = True
+    """Whether values are exactly zero where their spread is: a normalization moves them, if ever so little."""
+    narrow: float = 0.0
+    """How much less than normal the sums were that the values come from, see `narrowness`."""
 
     @property
     def channels(self) -> int:
@@ -70,13 +104,28 @@ class Moments:
         """The mean over all channels."""
         return average(self.runs)
 
+    @property
+    def sample(self) -> Chance | None:
+        """The chance that decides for whole samples."""
+        return self.chance if self.chance and self.chance.whole else None
+
     def each(self, law: Callable[[Part], Part], **changes: Any) -> Moments:
         """A law for each kind of channel."""
         return replace(self, runs=join([(n, law(part)) for n, part in self.runs]), **{"rectified": None, **changes})
 
     def times(self, mean: float, second: float, common: float, **changes: Any) -> Moments:
         """Each moment by a factor of its own."""
-        return self.each(lambda x: Part(mean * x.mean, second * x.second, common * x.common), **changes)
+        return self.each(lambda x: Part(mean * x.mean + 0.0, second * x.second, common * x.common), **changes)
+
+    def drop(self, chance: Chance, factor: float) -> Moments:
+        """What chance keeps times a factor, and zero for the rest."""
+        mean, second, common = chance.spread(Part(factor, factor**2, factor**2))
+        kept = self.chance.drop(chance) if self.chance else chance
+        return self.times(mean, second, common, chance=kept if kept.both else None)
+
+    def mixed(self) -> Moments:
+        """The same values, of which is forgotten that chance sets some to zero."""
+        return replace(self, normal=False, chance=None) if self.chance else self
 
     def collapsed(self) -> Moments:
         """As if all channels were alike."""
@@ -86,14 +135,12 @@ class Moments:
 @dataclass(frozen=True, slots=True)
 class Gradient:
     """The gradient with respect to one node's values: its second moment by channel, and its spread. Its mean is zero.
-
-    `fresh` is the place of the last random linear map that it came through.
-    """
+    `doubts` and `narrow` are as those of `Moments`."""
 
     runs: Runs[Flow]
     axes: tuple[Axis, ...] = ()
-    exact: bool = True
-    fresh: int | None = None
+    doubts: Doubts = NONE
+    narrow: float = 0.0
 
     @property
     def second(self) -> float:
@@ -117,6 +164,36 @@ class Gradient:
     def part(self, first: int, count: int) -> Gradient:
         """Of `count` channels from the `first` on."""
         return replace(self, runs=cut(self.runs, first, count))
+
+
+class Ties(NamedTuple):
+    """How the terms of a sum hang together: for each, which value it is a multiple of, and what multiple. `related`
+    says that two of these values are not known to be independent but for their means."""
+
+    sources: tuple[Hashable, ...]
+    factors: tuple[float, ...]
+    related: bool
+
+    @classmethod
+    def none(cls, terms: int) -> Ties:
+        """Of independent values."""
+        return cls(tuple(range(terms)), (1.0,) * terms, related=False)
+
+    def group(self) -> list[list[int]]:
+        """The terms that are multiples of one value, by their places."""
+        groups: dict[Hashable, list[int]] = {}
+        for place, source in enumerate(self.sources):
+            groups.setdefault(source, []).append(place)
+        return list(groups.values())
+
+    def leader(self, group: Sequence[int]) -> tuple[int, float]:
+        """The place of a term that is not zero, if there is one, and its factor."""
+        return next(((place, self.factors[place]) for place in group if self.factors[place]), (group[0], 1.0))
+
+
+def narrowness(terms: float) -> float:
+    """What a sum of so many random terms adds to it: the relative variance of its square, per unit of kurtosis."""
+    return 1 / terms
 
 
 def standard(shape: Shape) -> Moments:
@@ -171,6 +248,27 @@ def cut(runs: Runs[T], first: int, count: int) -> Runs[T]:
     return tuple(kept)
 
 
+def group_channels(runs: Runs[T], size: int) -> Runs[T]:
+    """Each group of `size` channels as if its channels were alike."""
+    if len(runs) == 1:
+        return runs
+    grouped: list[tuple[int, T]] = []
+    open_: list[tuple[int, T]] = []  # the runs of a group that is not full
+    missing = size
+    for count, part in runs:
+        if missing < size:
+            taken = min(count, missing)
+            open_.append((taken, part))
+            count, missing = count - taken, missing - taken
+            if missing:
+                continue
+            grouped.append((size, average(tuple(open_))))
+        whole, rest = count - count % size, count % size
+        grouped += [(whole, part)] if whole else []
+        open_, missing = ([(rest, part)], size - rest) if rest else ([], size)
+    return join(grouped)
+
+
 def align(*tables: Sequence[tuple[int, Any]]) -> Iterator[tuple[int, tuple[Any, ...]]]:
     """Runs of channels in which each table has one entry; a table of a single channel holds for all."""
     sums = [count_channels(runs) for runs in tables]
@@ -198,50 +296,86 @@ def _like(example: T, values: Iterable[float]) -> T:
 
 
 def add_up(
-    operands: Sequence[Moments], mean: float, square: float, cross: float, shared: tuple[float, float] | None = None
+    operands: Sequence[Moments],
+    ties: Ties,
+    mean: float,
+    square: float,
+    cross: float,
+    shared: tuple[float, float] | None = None,
 ) -> Moments:
     """A sum with weights, given or drawn: `mean` is what is expected of one, `square` of its square and `cross` of the
     product of two; `shared` are the last two in two samples, where they differ there.
 
-    Two operands share nothing but their means, unless they are the same value.
+    Two terms share nothing but their means, unless they are multiples of one value.
     """
-    times = Counter(map(id, operands))
-    distinct = list({id(operand): operand for operand in operands}.values())
-    counts = [times[id(operand)] for operand in distinct]
+    groups = ties.group()
+    leaders = [ties.leader(group) for group in groups]
+    distinct = [operands[place] for place, _ in leaders]
+    rows = zip(groups, leaders, strict=True)
+    shares = [[ties.factors[place] / factor for place in group] for group, (_, factor) in rows]
+    sums = [(sum(row), sum([share**2 for share in row])) for row in shares]
     runs = join(
-        (
-            n,
-            Part(
-                mean * sum(k * part.mean for k, part in zip(counts, parts, strict=True)),
-                _quadratic(counts, [(part.mean, part.second) for part in parts], square, cross),
-                _quadratic(counts, [(part.mean, part.common) for part in parts], *(shared or (square, cross))),
-            ),
-        )
-        for n, parts in align(*(operand.runs for operand in distinct))
+        [
+            (
+                n,
+                Part(
+                    mean * sum([whole * part.mean for (whole, _), part in zip(sums, parts, strict=True)]),
+                    _quadratic(sums, [(part.mean, part.second) for part in parts], square, cross),
+                    _quadratic(sums, [(part.mean, part.common) for part in parts], *(shared or (square, cross))),
+                ),
+            )
+            for n, parts in align(*[operand.runs for operand in distinct])
+        ]
     )
     return Moments(
         runs,
-        _blend_axes(distinct, lambda operand: operand.whole.second),
-        exact=all(operand.exact for operand in distinct) and _unrelated(distinct),
-        normal=all(operand.normal for operand in distinct),
+        _blend_axes(
+            distinct, [one**2 * operand.whole.second for (one, _), operand in zip(sums, distinct, strict=True)]
+        ),
+        doubts=join_doubts(distinct, COUPLED if ties.related else NONE),
+        normal=all(operand.normal and not operand.chance for operand in distinct),
+        hollow=all(operand.hollow for operand in distinct),
+        narrow=weigh_narrow([(operand.whole.second, operand.narrow) for operand in distinct]),
     )
 
 
-def _quadratic(counts: Sequence[int], parts: Sequence[tuple[float, float]], square: float, cross: float) -> float:
-    """E (Σ wᵢ xᵢ)² where xᵢ stands there kᵢ times and has this mean and second moment."""
-    own = sum((square * k + cross * k * (k - 1)) * second for k, (_, second) in zip(counts, parts, strict=True))
-    means = [k * mean for k, (mean, _) in zip(counts, parts, strict=True)]
-    return own + cross * (sum(means) ** 2 - sum(mean**2 for mean in means))
+def _quadratic(
+    sums: Sequence[tuple[float, float]], parts: Sequence[tuple[float, float]], square: float, cross: float
+) -> float:
+    """E (Σ wᵢ xᵢ)² where xᵢ stands there several times, with factors of this sum and this sum of squares, and has this
+    mean and second moment."""
+    own = sum([(square * two + cross * (one**2 - two)) * part[1] for (one, two), part in zip(sums, parts, strict=True)])
+    means = [one * mean for (one, _), (mean, _) in zip(sums, parts, strict=True)]
+    return own + cross * (sum(means) ** 2 - sum([mean**2 for mean in means]))
+
+
+def join_doubts(values: Iterable[Moments | Gradient], more: Iterable[Doubt] = ()) -> Doubts:
+    """All doubts about these values, and more."""
+    return NONE.union(more, *[value.doubts for value in values])
+
+
+def doubt_dropped(x: Moments) -> Doubts:
+    """About a gradient at values of which chance sets some to zero: an activation or a normalization treats it there
+    in another way than elsewhere, and the chance before knows of that."""
+    return DROPPED if x.chance else NONE
+
+
+def weigh_narrow(terms: Sequence[tuple[float, float]]) -> float:
+    """The narrowness of a sum, of the second moments of its terms and their own."""
+    total = sum([second for second, _ in terms])
+    return sum([second * narrow for second, narrow in terms]) / total if total else 0.0
 
 
 def concatenate(operands: Sequence[Moments]) -> Moments:
     """The channels of all, in order."""
-    few = sum(len(operand.runs) for operand in operands) <= MOST_RUNS
+    few = sum([len(operand.runs) for operand in operands]) <= MOST_RUNS
     return Moments(
-        join(run for operand in operands for run in operand.runs),
-        _blend_axes(operands, lambda operand: operand.channels * operand.whole.second),
-        exact=few and all(operand.exact for operand in operands),
-        normal=all(operand.normal for operand in operands),
+        join([run for operand in operands for run in operand.runs]),
+        _blend_axes(operands, [operand.channels * operand.whole.second for operand in operands]),
+        doubts=join_doubts(operands, () if few else {"kinds"}),
+        normal=all(operand.normal and not operand.chance for operand in operands),
+        hollow=all(operand.hollow for operand in operands),
+        narrow=max(operand.narrow for operand in operands),
     )
 
 
@@ -256,7 +390,8 @@ def multiply(operands: Sequence[Moments]) -> Moments:
     axes = tuple(
         axis if axis.size == size else Axis(size, exact=False) for axis, size in zip(largest.axes, sizes, strict=True)
     )
-    return Moments(runs, axes, exact=False, normal=False)
+    narrow = sum(operand.narrow for operand in operands)
+    return Moments(runs, axes, doubts=join_doubts(operands, {"product"}), normal=False, narrow=narrow)
 
 
 def gather_copies(gradient: Gradient, x: Moments) -> Gradient:
@@ -271,33 +406,26 @@ def gather_copies(gradient: Gradient, x: Moments) -> Gradient:
     return gradient.times(copies, axes=axes)
 
 
-def sum_gradients(gradients: Sequence[Gradient]) -> Gradient:
-    """What several readers send back to one value, taken as independent: that they are where each but one came through
-    a random linear map of its own."""
-    if len(gradients) == 1:
-        return gradients[0]
-    maps = [gradient.fresh for gradient in gradients]
-    apart = len(set(maps)) == len(maps)
+def sum_gradients(gradients: Sequence[Gradient], ties: Ties) -> Gradient:
+    """What several readers send back to one value, taken as independent, unless they are multiples of one gradient."""
+    groups = ties.group()
+    parts = []
+    for group in groups:
+        place, factor = ties.leader(group)
+        share = sum(ties.factors[i] for i in group) / factor
+        parts.append(gradients[place] if share == 1 else gradients[place].times(share**2))
+    if len(parts) == 1:
+        return parts[0]
     runs = join(
         (n, Flow(sum([flow.second for flow in flows]), sum([flow.lift for flow in flows])))
-        for n, flows in align(*(gradient.runs for gradient in gradients))
+        for n, flows in align(*(gradient.runs for gradient in parts))
     )
-    axes = _blend_axes(gradients, lambda gradient: gradient.second)
-    return Gradient(runs, axes, exact=apart and all(gradient.exact for gradient in gradients))
+    axes = _blend_axes(parts, [gradient.second for gradient in parts])
+    narrow = weigh_narrow([(gradient.second, gradient.narrow) for gradient in parts])
+    return Gradient(runs, axes, join_doubts(parts, COUPLED if ties.related else NONE), narrow)
 
 
-def _blend_axes(values: Sequence[V], weigh: Callable[[V], float]) -> tuple[Axis, ...]:
+def _blend_axes(values: Sequence[V], weights: Sequence[float]) -> tuple[Axis, ...]:
     if all(value.axes == values[0].axes for value in values):
         return values[0].axes
-    weights = list(map(weigh, values))
     return tuple(blend(weights, axes) for axes in zip(*(value.axes for value in values), strict=True))
-
-
-def _unrelated(operands: Sequence[Moments]) -> bool:
-    """Whether of each two operands one has its signs from a random linear map on which the other does not depend."""
-    few = len(operands) <= MOST_RUNS
-    return few and all(_follows(u, v) or _follows(v, u) for u, v in combinations(operands, 2))
-
-
-def _follows(late: Moments, early: Moments) -> bool:
-    return late.fresh is not None and late.fresh > early.born

@@ -23,14 +23,28 @@ from archspec.ops.base import (
     Weights,
 )
 from archspec.ops.gaussian import Part
-from archspec.ops.moments import Gradient, Moments, Runs, align, join
+from archspec.ops.moments import (
+    NONE,
+    Chance,
+    Doubts,
+    Gradient,
+    Moments,
+    Runs,
+    align,
+    doubt_dropped,
+    group_channels,
+    join,
+)
 
+FEW: Doubts = frozenset({"few"})
 MANY = 32
 """Values from which on normal ones stay normal: two become 1 and -1, of so many is |x| 2% too large."""
 
 
 class Normalization(Pointwise):
     """Sets mean and variance, then scales and shifts each channel where `affine` is true; scales start at `start`."""
+
+    odd: ClassVar[bool] = True
 
     affine: Flag = True
     start: Number = 1.0
@@ -42,18 +56,23 @@ class Normalization(Pointwise):
         return {"weight": Weight((x.channels,), self.start), "bias": Weight((x.channels,), 0.0)}
 
     @property
-    def by_channel(self) -> bool:
-        """Whether each channel has statistics of its own."""
-        return True
+    def by_sample(self) -> bool:
+        """Whether each sample has statistics of its own."""
+        return False
+
+    def span(self, shape: Shape) -> tuple[int, float]:
+        """How many channels a mean is taken over, and how many values of each; of a whole batch, so many that it does
+        not matter."""
+        return 1, inf
+
+    def counted(self, shape: Shape) -> float:
+        """How many values a mean is taken over."""
+        return prod(self.span(shape))
 
     def removed(self, x: Part, shape: Shape) -> tuple[float, float]:
         """The expected square of the mean that is taken off, and the expected product of those of two samples; `x` are
         the moments of the channels that it is taken over."""
-        return x.common, x.common
-
-    def counted(self, shape: Shape) -> float:
-        """How many values a mean is taken over; of a whole batch, so many that it does not matter."""
-        return inf
+        return _meet_mean(x, x, self.span(shape))
 
     def factor(self, x: Part, shape: Shape) -> float:
         """What squares are multiplied by."""
@@ -61,37 +80,48 @@ class Normalization(Pointwise):
         return (self.start**2 if self.affine else 1.0) / (variance + self.eps)
 
     def moments(self, x: Moments) -> Moments:
-        shape = x.shape
-        runs = join((n, self._normalize(part, level, shape)) for n, (part, level) in align(x.runs, self._levels(x)))
-        normal = x.normal and self.counted(shape) >= MANY
-        return replace(x, runs=runs, exact=x.exact or self._is_sharp(x), normal=normal, rectified=None)
+        """Samples that chance has set to zero are normalized each by itself, and stay zero."""
+        shape, chance = x.shape, x.sample if self.by_sample else None
+        levels = _given(self.levels(x), chance)
+        pairs = align(_given(x.runs, chance), levels)
+        parts = [(n, self._normalize(part, level, shape)) for n, (part, level) in pairs]
+        return Moments(
+            join([(n, chance.spread(part)) for n, part in parts] if chance else parts),
+            x.axes,
+            NONE if self._is_sharp(levels, shape) else x.doubts,
+            normal=x.normal and chance == x.chance and self.counted(shape) >= MANY,
+            chance=chance,
+            hollow=False,
+        )
 
     def gradients(self, gradient: Gradient, x: Moments) -> tuple[Gradient, ...]:
         """What the gradient says of mean and deviation is lost, two of n dimensions; and of n normal values the inverse
         of the variance is expected n / (n - 3) times as large as of many."""
-        shape = x.shape
+        shape, chance = x.shape, x.sample if self.by_sample else None
         n = self.counted(shape)
         kept = 1.0 if n == inf else max(0.0, n - 2) / max(1.0, n - 3)
-        gains = [(count, kept * self.factor(level, shape)) for count, level in self._levels(x)]
-        return (gradient.by(gains, exact=gradient.exact and x.exact and n == inf),)
+        gains = [(count, kept * self.factor(level, shape)) for count, level in _given(self.levels(x), chance)]
+        doubts = gradient.doubts | x.doubts | doubt_dropped(x) | (NONE if n == inf else FEW)
+        return (gradient.by(gains, doubts=doubts, narrow=gradient.narrow + x.narrow),)
 
-    def _levels(self, x: Moments) -> Runs[Part]:
+    def levels(self, x: Moments) -> Runs[Part]:
         """For each channel the moments of those that its statistics are taken over."""
-        return x.runs if self.by_channel else ((x.channels, x.whole),)
+        return group_channels(x.runs, self.span(x.shape)[0])
 
     def _normalize(self, x: Part, level: Part, shape: Shape) -> Part:
-        factor, (square, product) = self.factor(level, shape), self.removed(level, shape)
-        apart = 2 * level.mean * (level.mean - x.mean)  # where channels differ that have statistics together
+        """E (x - m)² is E x² - 2 E x m + E m², where m is the mean that is taken off."""
+        factor, removed = self.factor(level, shape), self.removed(level, shape)
+        met = removed if x == level else _meet_mean(x, level, self.span(shape))
         return Part(
             sqrt(factor) * (x.mean - level.mean),
-            factor * max(0.0, x.second - square + apart),
-            factor * max(0.0, x.common - product + apart),
+            factor * max(0.0, x.second - 2 * met[0] + removed[0]),
+            factor * max(0.0, x.common - 2 * met[1] + removed[1]),
         )
 
-    def _is_sharp(self, x: Moments) -> bool:
-        """Whether eps does not matter, so that the result has the second moment that it should, whatever x has."""
-        shape = x.shape
-        return all(part.second - self.removed(part, shape)[0] > 1e4 * self.eps for _, part in self._levels(x))
+    def _is_sharp(self, levels: Runs[Part], shape: Shape) -> bool:
+        """Whether eps does not matter, so that the result has the second moment that it should, whatever it is of."""
+        variances = [part.second - self.removed(part, shape)[0] for _, part in levels if part.second]
+        return all(variance > 1e4 * self.eps for variance in variances)
 
     def elementwise(self, x: Shape) -> int:
         """Of each element the sum, the difference from the mean, its square and their sum, the division by the
@@ -157,7 +187,9 @@ class BatchRenorm(BatchNorm):
     def moments(self, x: Moments) -> Moments:
         """At first the running mean is 0 and the deviation 1: within r_max and d_max nothing changes."""
         runs = join((n, self._renormalize(part, x.shape)) for n, part in x.runs)
-        return replace(x, runs=runs, exact=x.exact and all(self._is_within(part) for _, part in x.runs), rectified=None)
+        within = all(self._is_within(part) for _, part in x.runs if part.second)
+        doubts: Doubts = x.doubts if within else x.doubts | FEW
+        return replace(x.mixed(), runs=runs, doubts=doubts, hollow=False, rectified=None)
 
     def factor(self, x: Part, shape: Shape) -> float:
         variance = max(0.0, x.second - x.common) + self.eps
@@ -184,6 +216,10 @@ class SampleNorm(Normalization):
     def sees_all(self) -> bool:
         return True
 
+    @property
+    def by_sample(self) -> bool:
+        return True
+
     @abstractmethod
     def count_groups(self, x: Shape) -> int:
         """How many means and deviations one sample has."""
@@ -204,15 +240,8 @@ class LayerNorm(SampleNorm):
     def count_groups(self, x: Shape) -> int:
         return 1 if self.over == "sample" else x.elements // x.channels
 
-    @property
-    def by_channel(self) -> bool:
-        return False
-
-    def removed(self, x: Part, shape: Shape) -> tuple[float, float]:
-        return _mean_over(x, shape.channels, prod(shape.space) if self.over == "sample" else 1)
-
-    def counted(self, shape: Shape) -> float:
-        return shape.elements if self.over == "sample" else shape.channels
+    def span(self, shape: Shape) -> tuple[int, float]:
+        return shape.channels, prod(shape.space) if self.over == "sample" else 1
 
 
 class GroupNorm(SampleNorm):
@@ -231,15 +260,8 @@ class GroupNorm(SampleNorm):
     def count_groups(self, x: Shape) -> int:
         return self.groups
 
-    @property
-    def by_channel(self) -> bool:
-        return False
-
-    def removed(self, x: Part, shape: Shape) -> tuple[float, float]:
-        return _mean_over(x, shape.channels // self.groups, prod(shape.space))
-
-    def counted(self, shape: Shape) -> float:
-        return shape.elements // self.groups
+    def span(self, shape: Shape) -> tuple[int, float]:
+        return shape.channels // self.groups, prod(shape.space)
 
 
 class InstanceNorm(SampleNorm):
@@ -255,15 +277,18 @@ class InstanceNorm(SampleNorm):
     def count_groups(self, x: Shape) -> int:
         return x.channels
 
-    def removed(self, x: Part, shape: Shape) -> tuple[float, float]:
-        return _mean_over(x, 1, prod(shape.space))
-
-    def counted(self, shape: Shape) -> float:
-        return prod(shape.space)
+    def span(self, shape: Shape) -> tuple[int, float]:
+        return 1, prod(shape.space)
 
 
-def _mean_over(x: Part, channels: int, positions: int) -> tuple[float, float]:
-    """The expected square of a sample's mean over these channels and positions, and the expected product of the means
-    of two samples. Positions are taken to share no more than samples do."""
-    product = x.mean**2 + (x.common - x.mean**2) / channels
-    return product + (x.second - x.common) / (channels * positions), product
+def _given(runs: Runs[Part], chance: Chance | None) -> Runs[Part]:
+    """The moments of what chance keeps."""
+    return tuple([(n, chance.given(part)) for n, part in runs]) if chance else runs
+
+
+def _meet_mean(x: Part, level: Part, span: tuple[int, float]) -> tuple[float, float]:
+    """The expected product of a value, and the mean over so many channels with the moments of `level` and so many
+    values of each, x among them: of one sample, and of two. Positions are taken to share no more than samples do."""
+    channels, values = span
+    product = x.mean * level.mean + (x.common - x.mean**2) / channels
+    return product + (x.second - x.common) / (channels * values), product

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import ClassVar, Literal
 
 from archspec.ops.base import (
@@ -17,10 +18,16 @@ from archspec.ops.base import (
     count_draws,
 )
 from archspec.ops.gaussian import Part
-from archspec.ops.moments import Gradient, Moments
+from archspec.ops.moments import Chance, Gradient, Moments
 
 
-class Scale(Pointwise):
+class Factor(Pointwise):
+    """Multiplies by a number, given or drawn."""
+
+    odd: ClassVar[bool] = True
+
+
+class Scale(Factor):
     """value · x; the factor is learned where `trainable` is true (SkipInit starts it at zero), one number or
     `per: channel` (layer scale)."""
 
@@ -39,8 +46,11 @@ class Scale(Pointwise):
     def saved(self, *xs: Shape, batch: int, needs: tuple[bool, ...]) -> Saved:
         return Saved((0,) if self.trainable else ())
 
+    def multiple(self, operands: int) -> float:
+        return self.value
+
     def moments(self, x: Moments) -> Moments:
-        return x.times(self.value, self.value**2, self.value**2)
+        return x.times(self.value, self.value**2, self.value**2, chance=x.chance if self.value else None)
 
     def gradients(self, gradient: Gradient, x: Moments) -> tuple[Gradient, ...]:
         return (gradient.times(self.value**2),)
@@ -62,7 +72,7 @@ class Shift(Pointwise):
         return x.elements
 
     def moments(self, x: Moments) -> Moments:
-        return x.each(self._shift, fresh=None if self.value else x.fresh)
+        return x.mixed().each(self._shift, hollow=False) if self.value else x
 
     def _shift(self, x: Part) -> Part:
         more = self.value * (2 * x.mean + self.value)
@@ -72,7 +82,7 @@ class Shift(Pointwise):
         return (gradient,)
 
 
-class Dropout(Pointwise):
+class Dropout(Factor):
     """While training, sets each element to zero with probability `rate` and divides the others by 1 - rate."""
 
     main: ClassVar[str | None] = "rate"
@@ -92,14 +102,16 @@ class Dropout(Pointwise):
         return 0.0 if self.rate == 1 else 1 / (1 - self.rate)
 
     def moments(self, x: Moments) -> Moments:
-        mean = float(self.rate < 1)
-        return x.times(mean, self._factor, mean, normal=x.normal and self.rate == 0)
+        if self.rate == 0:
+            return x
+        kept = 1 - self.rate
+        return x.drop(Chance(kept, kept**2, whole=False), 1 / kept if kept else 0.0)
 
     def gradients(self, gradient: Gradient, x: Moments) -> tuple[Gradient, ...]:
         return (gradient.times(self._factor),)
 
 
-class StochasticDepth(Pointwise):
+class StochasticDepth(Factor):
     """While training, keeps a value with probability `survival` and sets it to zero otherwise; at inference multiplies
     it by `survival`, the expected value (Huang et al., 2016).
 
@@ -133,15 +145,16 @@ class StochasticDepth(Pointwise):
         return 1 / self.survival if self.rescale and self.survival else 1.0
 
     def moments(self, x: Moments) -> Moments:
-        mean, square = self.survival * self._kept, self.survival * self._kept**2
-        common = square if self.draw == "batch" else mean**2
-        return x.times(mean, square, common, normal=x.normal and self.survival == 1)
+        if self.survival == 1:
+            return x
+        both = self.survival if self.draw == "batch" else self.survival**2
+        return x.drop(Chance(self.survival, both, whole=True), self._kept)
 
     def gradients(self, gradient: Gradient, x: Moments) -> tuple[Gradient, ...]:
         return (gradient.times(self.survival * self._kept**2),)
 
 
-class ShakeDrop(Pointwise):
+class ShakeDrop(Factor):
     """While training, multiplies by b + α - b α forward and by b + β - b β backward, with b = 1 at probability
     `survival` and 0 otherwise, α uniform in [-1, 1] and β in [0, 1], drawn apart; at inference by `survival`, the
     expected forward factor (Yamada et al., 2019)."""
@@ -164,7 +177,8 @@ class ShakeDrop(Pointwise):
 
     def moments(self, x: Moments) -> Moments:
         common = self._square if self.draw == "batch" else self.survival**2
-        return x.times(self.survival, self._square, common, normal=x.normal and self.survival == 1)
+        x = x if self.survival == 1 else replace(x.mixed(), normal=False)
+        return x.times(self.survival, self._square, common)
 
     def gradients(self, gradient: Gradient, x: Moments) -> tuple[Gradient, ...]:
         return (gradient.times(self._square),)

@@ -84,6 +84,8 @@ class MaxPool(Pool):
 class AvgPool(Pool):
     """The mean of each window; zeros of the padding count as values."""
 
+    odd: ClassVar[bool] = True
+
     def moments(self, x: Moments) -> Moments:
         """What samples have in common is in every term; of the rest each term has its own."""
         area, slid = self.kernel ** len(x.axes), _slide(self, x)
@@ -91,20 +93,20 @@ class AvgPool(Pool):
         mean = prod(count for count, _ in counts) / area
         square = prod(count**2 * axis.square for count, axis in counts) / area**2
         own = prod(total for total, _ in slid) / area**2
-        return x.each(
+        return _keep_samples(x).each(
             lambda part: Part(
                 mean * part.mean, square * part.common + own * (part.second - part.common), mean**2 * part.common
             ),
             axes=tuple(axis for _, axis in slid),
-            exact=x.exact and self.kernel == 1,
+            doubts=x.doubts if self.kernel == 1 else x.doubts | {"window"},
         )
 
     def gradients(self, gradient: Gradient, x: Moments) -> tuple[Gradient, ...]:
         """Exact where windows do not overlap: else a position gets a sum of gradients that may be alike."""
         slid = [axis.spread(self.window, old.size) for axis, old in zip(gradient.axes, x.axes, strict=True)]
         gain = prod(total for total, _ in slid) / self.kernel ** (2 * len(x.axes))
-        exact = gradient.exact and self.window.stride >= self.kernel
-        return (gradient.times(gain, axes=tuple(axis for _, axis in slid), exact=exact),)
+        doubts = gradient.doubts if self.window.stride >= self.kernel else gradient.doubts | {"window"}
+        return (gradient.times(gain, axes=tuple(axis for _, axis in slid), doubts=doubts),)
 
 
 class GlobalPool(Layer):
@@ -125,13 +127,15 @@ class GlobalPool(Layer):
 class GlobalAvgPool(GlobalPool):
     """The mean of each channel over all positions."""
 
+    odd: ClassVar[bool] = True
+
     def moments(self, x: Moments) -> Moments:
         """What samples have in common is in every term, the rest in none but its own."""
         n = x.positions
-        return x.each(
+        return _keep_samples(x).each(
             lambda part: part._replace(second=part.common + (part.second - part.common) / n),
             axes=(Axis(1),) * len(x.axes),
-            exact=x.exact and n == 1,
+            doubts=x.doubts if n == 1 else x.doubts | {"window"},
         )
 
     def gradients(self, gradient: Gradient, x: Moments) -> tuple[Gradient, ...]:
@@ -156,6 +160,7 @@ class Upsample(Layer):
     """Enlarges each spatial axis `scale` times, by repeating values or linearly (half-pixel centres)."""
 
     main: ClassVar[str | None] = "scale"
+    odd: ClassVar[bool] = True
 
     scale: Positive = 2
     mode: Literal["nearest", "linear"] = "nearest"
@@ -188,21 +193,23 @@ class Upsample(Layer):
 
     def moments(self, x: Moments) -> Moments:
         square = self._square(x.axes)
-        return x.each(
+        return _keep_samples(x).each(
             lambda part: part._replace(second=part.common + square * (part.second - part.common)),
             axes=tuple(axis.repeat(self.scale) for axis in x.axes),
-            exact=x.exact and square == 1,
+            doubts=x.doubts if square == 1 else x.doubts | {"window"},
         )
 
     def gradients(self, gradient: Gradient, x: Moments) -> tuple[Gradient, ...]:
         """The sum over the copies, taken as independent."""
         axes = tuple(axis.merge(self.scale) for axis in gradient.axes)
         gain = self.scale ** len(x.axes) * self._square(x.axes)
-        return (gradient.times(gain, axes=axes, exact=False),)
+        return (gradient.times(gain, axes=axes, doubts=gradient.doubts | {"window"}),)
 
 
 class Flatten(Layer):
     """All extents in one: (C, *S) -> (C · ΠS)."""
+
+    odd: ClassVar[bool] = True
 
     def infer(self, x: Shape) -> Shape:
         return Shape(x.elements)
@@ -212,7 +219,8 @@ class Flatten(Layer):
 
     def moments(self, x: Moments) -> Moments:
         runs = join((count * x.positions, part) for count, part in x.runs)
-        return replace(x, runs=runs, axes=(), rectified=None)
+        even = all(axis.profile is None for axis in x.axes)
+        return replace(x, runs=runs, axes=(), normal=x.normal and even, rectified=None)
 
     def gradients(self, gradient: Gradient, x: Moments) -> tuple[Gradient, ...]:
         starts = accumulate((count * x.positions for count, _ in x.runs), initial=0)
@@ -227,6 +235,7 @@ class PadChannels(Layer):
     """Appends channels of zeros until there are `out`: the free shortcut (option A) of He et al., 2015."""
 
     main: ClassVar[str | None] = "out"
+    odd: ClassVar[bool] = True
 
     out: Positive
 
@@ -248,6 +257,7 @@ class Centred(Op):
 
     arity: ClassVar[int | None] = None
     carriers: ClassVar[int | None] = 1
+    odd: ClassVar[bool] = True
 
     @abstractmethod
     def infer(self, *xs: Shape) -> Shape: ...
@@ -260,7 +270,7 @@ class Centred(Op):
         space = self.infer(x.shape, *(other.shape for other in others)).space
         factor, axes = place(x.axes, space)
         mean = prod(min(1.0, old / new) for old, new in zip(x.shape.space, space, strict=True))
-        return x.times(mean, factor, factor, axes=axes, normal=x.normal and mean == 1)
+        return x.times(mean, factor, factor, axes=axes)
 
     def gradients(self, gradient: Gradient, x: Moments, *others: Moments) -> tuple[Gradient, ...]:
         factor, axes = place(gradient.axes, x.shape.space)
@@ -298,18 +308,24 @@ def _slide(op: Pool, x: Moments) -> list[tuple[float, Axis]]:
     return [axis.gather(op.window, size) for axis, size in zip(x.axes, op.infer(x.shape).space, strict=True)]
 
 
+def _keep_samples(x: Moments) -> Moments:
+    """Before positions are averaged: single values that are set to zero are no more."""
+    return x if x.sample else x.mixed()
+
+
 def _take_largest(x: Moments, count: float, axes: tuple[Axis, ...]) -> Moments:
     """The largest of so many positions, which are taken to share no more than samples do. Where the values are positive
     parts, of what they are the positive parts of."""
     before, rectified = x.rectified or x, x.rectified is not None
     runs = join((n, pass_largest(count, rectified, part).part) for n, part in before.runs)
-    return replace(x, runs=runs, axes=axes, exact=False, normal=False, fresh=None, rectified=None)
+    return Moments(runs, axes, x.doubts | {"window"}, normal=False, hollow=False, narrow=x.narrow)
 
 
 def _send_to_largest(gradient: Gradient, x: Moments, count: float) -> Gradient:
     """Each value goes to one position; where the values are positive parts, almost always to a positive one."""
     share = prod(axis.size for axis in gradient.axes) / x.positions
-    sent = gradient.times(share, axes=tuple(Axis(axis.size) for axis in x.axes), exact=False)
+    doubts = gradient.doubts | x.doubts | {"window"}
+    sent = gradient.times(share, axes=tuple(Axis(axis.size) for axis in x.axes), doubts=doubts)
     if x.rectified is None:
         return sent
     chances = [

@@ -9,14 +9,16 @@ and back.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import combinations
 from math import sqrt
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
+from archspec.ops import Sum
 from archspec.ops.gaussian import Part
-from archspec.ops.moments import Gradient, Moments, standard, sum_gradients, unit_gradient
+from archspec.ops.moments import Doubt, Gradient, Moments, Ties, standard, sum_gradients, unit_gradient
 from compiler.analysis.growth import Growth, fit_growth
 from compiler.graph import Graph, Node
 
@@ -27,6 +29,20 @@ FP16_SMALLEST = 2.0**-24
 """The smallest number above zero, a subnormal one."""
 Sent: TypeAlias = tuple[Gradient | None, ...]
 
+DOUBTS: Mapping[Doubt, str] = {
+    "border": "borders and zeros between values are not spread alike over positions or branches",
+    "coupled": "values that are added or gradients that meet share more than their means",
+    "dropped": "a gradient is not the same where chance sets values to zero, and meets the same chance again",
+    "few": "statistics are of few values",
+    "kinds": "channels are of too many kinds, and neighbours are averaged",
+    "product": "factors, gates and shares are taken as independent",
+    "shape": "values are taken as normal before an activation, and are not",
+    "window": "values in a window or map are taken to share no more than samples do",
+}
+"""Why a number is an estimate. A number without a doubt obeys the laws of wide layers."""
+
+MOST_TIED = 64
+"""Terms of a sum of which each two are looked at; of more it is taken that some hang together."""
 DEVIATIONS = 6
 """How far from the mean values are looked for: of a normal value one in 500 million is further."""
 
@@ -95,16 +111,16 @@ class Signal:
 
         Where the signal is not followed, standard normal values and gradients of one size stand for it.
         """
-        gains = ((node, self._measure_gains(place, node)) for place, node in enumerate(self.graph))
+        gains = ((node, self._measure_gains(node)) for node in self.graph)
         return {node.id: passed if len(passed) == len(node.carriers) else None for node, passed in gains}
 
-    def _measure_gains(self, place: int, node: Node) -> tuple[float, ...]:
+    def _measure_gains(self, node: Node) -> tuple[float, ...]:
         """The gains of a node; fewer than it has operands where no law is known."""
         gradient, sent = self.gradients[node.id], self.sent[node.id]
         if gradient is None or gradient.second <= 0 or not all(self.values[id] for id in node.inputs):
             gradient = gradient if gradient and gradient.second > 0 else unit_gradient(node.shape)
             operands = [self.values[id] or standard(self.graph[id].shape) for id in node.inputs]
-            sent = _send(node, gradient, operands, place)
+            sent = _send(node, gradient, operands)
         energy = gradient.second * node.shape.elements
         return tuple(
             part.second * self.graph[id].shape.elements / energy
@@ -163,16 +179,54 @@ def _find_result(graph: Graph, node: Node, scope: str) -> str:
     return node.id
 
 
+class Descent(NamedTuple):
+    """Where a value or a gradient comes from, by places in topological order: it is `factor` times the one of `source`,
+    a node, and going back one of its operands. Going forward, `fresh` is the random linear map of which the signs
+    decide its signs; going back, the last such map that it came through."""
+
+    source: tuple[int, int]
+    factor: float = 1.0
+    fresh: int | None = None
+
+
 def _walk_forward(graph: Graph) -> dict[str, Moments | None]:
     values: dict[str, Moments | None] = {}
+    descents: dict[str, Descent] = {}
     for place, node in enumerate(graph):
-        operands = [values[id] for id in node.inputs]
-        result = None if None in operands else node.op.moments(*operands, **({} if node.inputs else graph.sizes))
-        if result is None or not _is_followed(result.runs):
-            values[node.id] = None
-            continue
-        values[node.id] = replace(result, born=place, fresh=place if node.op.mixes else result.fresh)
+        operands, parents = [values[id] for id in node.inputs], [descents[id] for id in node.inputs]
+        more: dict[str, Any] = {} if node.inputs else dict(graph.sizes)
+        if isinstance(node.op, Sum):
+            more["ties"] = _tie(parents, _is_related)
+        result = None if None in operands else node.op.moments(*operands, **more)
+        values[node.id] = result if result and _is_followed(result.runs) else None
+        descents[node.id] = _descend(node, place, parents)
     return values
+
+
+def _descend(node: Node, place: int, parents: Sequence[Descent]) -> Descent:
+    if node.op.mixes:
+        return Descent((place, 0), fresh=place)
+    multiple = node.op.multiple(len(parents)) if parents else None
+    if multiple is not None and len({parent.source for parent in parents}) == 1:
+        return Descent(parents[0].source, multiple * sum([p.factor for p in parents]), parents[0].fresh)
+    return Descent((place, 0), fresh=parents[0].fresh if parents and node.op.odd else None)
+
+
+def _tie(parents: Sequence[Descent], is_related: Callable[[Descent, Descent], bool]) -> Ties:
+    distinct = {parent.source: parent for parent in parents}.values()
+    few = len(distinct) <= MOST_TIED
+    related = not few or any(is_related(a, b) for a, b in combinations(distinct, 2))
+    return Ties(tuple([p.source for p in parents]), tuple([p.factor for p in parents]), related)
+
+
+def _is_related(a: Descent, b: Descent) -> bool:
+    """Whether of two values none has its signs from a random linear map on which the other does not depend."""
+    return not any(late.fresh is not None and late.fresh > early.source[0] for late, early in ((a, b), (b, a)))
+
+
+def _meet_again(a: Descent, b: Descent) -> bool:
+    """Whether two gradients came through no random linear map of their own."""
+    return a.fresh == b.fresh
 
 
 def _walk_back(
@@ -180,32 +234,48 @@ def _walk_back(
 ) -> tuple[dict[str, Gradient | None], dict[str, Sent]]:
     """The gradient at each node, zero where none arrives, and what it sends to its operands."""
     arriving: dict[str, list[Gradient | None]] = {id: [] for id in graph.nodes}
-    for id in graph.outputs.values():
+    descents: dict[str, list[Descent]] = {id: [] for id in graph.nodes}
+    for i, id in enumerate(graph.outputs.values()):
         arriving[id].append(unit_gradient(graph[id].shape))
+        descents[id].append(Descent((len(graph), i)))  # each output has a gradient of its own
     gradients: dict[str, Gradient | None] = {}
     sent: dict[str, Sent] = {}
     for place, node in reversed(list(enumerate(graph))):
-        gradient = gradients[node.id] = _gather(node, arriving.pop(node.id))
-        sent[node.id] = _send(node, gradient, [values[id] for id in node.inputs], place)
-        for id, part in zip(node.carriers, sent[node.id], strict=True):
+        parents = descents.pop(node.id)
+        gradient = gradients[node.id] = _gather(node, arriving.pop(node.id), parents)
+        sent[node.id] = _send(node, gradient, [values[id] for id in node.inputs])
+        for i, (id, part) in enumerate(zip(node.carriers, sent[node.id], strict=True)):
             arriving[id].append(part)
+            descents[id].append(_pass_back(node, (place, i), parents))
     return gradients, sent
 
 
-def _gather(node: Node, arriving: list[Gradient | None]) -> Gradient | None:
+def _gather(node: Node, arriving: list[Gradient | None], parents: list[Descent]) -> Gradient | None:
     known = [gradient for gradient in arriving if gradient is not None]
     if len(known) < len(arriving):
         return None
-    total = sum_gradients(known) if known else unit_gradient(node.shape, 0.0)
+    total = sum_gradients(known, _tie(parents, _meet_again)) if known else unit_gradient(node.shape, 0.0)
     return total if _is_followed(total.runs) else None
 
 
-def _send(node: Node, gradient: Gradient | None, operands: Sequence[Moments | None], place: int) -> Sent:
+def _pass_back(node: Node, operand: tuple[int, int], parents: Sequence[Descent]) -> Descent:
+    """The descent of what a node sends to one of its operands."""
+    if node.op.mixes:
+        return Descent(operand, fresh=operand[0])
+    fresh = parents[0].fresh if len({p.fresh for p in parents}) == 1 else None
+    multiple = node.op.multiple(len(node.inputs))
+    if multiple is None:
+        return Descent(operand, fresh=fresh)
+    if len({p.source for p in parents}) != 1:
+        return Descent((operand[0], 0), fresh=fresh)  # the same to each operand
+    return Descent(parents[0].source, multiple * sum([p.factor for p in parents]), fresh)
+
+
+def _send(node: Node, gradient: Gradient | None, operands: Sequence[Moments | None]) -> Sent:
     """What arrives at each operand that carries signal."""
     if gradient is None or None in operands or not node.inputs:
         return (None,) * len(node.carriers)
-    sent = node.op.gradients(gradient, *operands) or (None,) * len(node.carriers)
-    return tuple(replace(part, fresh=place) for part in sent if part) if node.op.mixes else sent
+    return node.op.gradients(gradient, *operands) or (None,) * len(node.carriers)
 
 
 def _is_followed(runs: Iterable[tuple[int, tuple[float, ...]]]) -> bool:
@@ -221,8 +291,8 @@ def _describe(node: Node, value: Moments | None, gradient: Gradient | None) -> N
         second_moment=part and part.second,
         common=part and part.common,
         gradient_second_moment=gradient.second if gradient else None,
-        estimate=not (value and value.exact),
-        gradient_estimate=not (gradient and gradient.exact),
+        estimate=not value or bool(value.doubts),
+        gradient_estimate=not gradient or bool(gradient.doubts),
     )
 
 
