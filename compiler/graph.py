@@ -36,6 +36,10 @@ class Node:
     `id` is its path through the spec's structure (`repeat_0.i1.bottleneck_0.residual_0.body.conv_0`), `inputs` are the
     ids of its operands in order, `shape` is that of its result without the batch. `body` names the residual or dense
     body whose result is the last operand.
+
+    Of a node that was read from a file, `stored` are the tensors that it brings, by short names: not those that an
+    earlier node holds, and where its weights are computed from others, these. `type` is that of its result's numbers,
+    in numpy's words.
     """
 
     id: str
@@ -44,6 +48,8 @@ class Node:
     shape: Shape
     source: Source
     body: str | None = None
+    stored: Mapping[str, Weight] | None = None
+    type: str | None = None
 
     @property
     def carriers(self) -> tuple[str, ...]:
@@ -60,6 +66,8 @@ class Graph:
     outputs: Mapping[str, str]
     sizes: Mapping[str, int] = field(default_factory=dict)
     """The value of each dynamic size for which the shapes were inferred."""
+    notes: tuple[str, ...] = ()
+    """What was taken for granted where a file does not say it, a sentence each."""
 
     @cached_property
     def digraph(self) -> nx.MultiDiGraph[str]:
@@ -96,7 +104,8 @@ class Graph:
 
     def weights_of(self, node: Node) -> dict[str, Weight]:
         """A node's stored tensors, by their names in the state dict."""
-        return {f"{node.id}.{name}": weight for name, weight in node.op.weights(*self.operands(node)).items()}
+        stored = node.op.weights(*self.operands(node)) if node.stored is None else node.stored
+        return {f"{node.id}.{name}": weight for name, weight in stored.items()}
 
     @cached_property
     def weights(self) -> Mapping[str, Weight]:

@@ -73,6 +73,8 @@ class Weight:
     fan_in: int = 1
     fan_out: int = 1
     gain: float = 1.0
+    type: str | None = None
+    """The type of its numbers in the file that it was read from, in numpy's words; None where none says it."""
 
     @property
     def numel(self) -> int:

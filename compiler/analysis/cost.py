@@ -186,19 +186,19 @@ def measure_cost(graph: Graph) -> Cost:
     scopes = {body for body, merge in bodies.items() if body != merge}
     blocks = {node.id: _find_block(node, scopes) for node in graph}
     stages = _number_stages(graph, {id: bodies[block] for id, block in blocks.items() if block is not None})
-    known: dict[tuple[int, tuple[Shape, ...]], Callable[..., NodeCost]] = {}  # repeated blocks share their operations
+    known: dict[tuple[int, tuple[Shape, ...], int], Callable[..., NodeCost]] = {}  # repeated blocks share operations
     rows = []
     for node in graph:
-        key = id(node.op), graph.operands(node)
+        shapes = graph.operands(node)
+        key = id(node.op), shapes, id(node.stored)
         if key not in known:
-            known[key] = _measure(node, key[1])
+            known[key] = _measure(node, shapes, graph.weights_of(node).values())
         rows.append(known[key](id=node.id, block=blocks[node.id], stage=stages[node.id]))
     return Cost(tuple(rows))
 
 
-def _measure(node: Node, shapes: tuple[Shape, ...]) -> Callable[..., NodeCost]:
-    """The costs of all nodes with this operation and operands of these shapes, wherever they lie."""
-    weights = node.op.weights(*shapes).values()
+def _measure(node: Node, shapes: tuple[Shape, ...], weights: Collection[Weight]) -> Callable[..., NodeCost]:
+    """The costs of all nodes with this operation, operands of these shapes and these weights, wherever they lie."""
     view = not shapes or node.op.shares(*shapes, training=False)
     return partial(
         NodeCost,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, TypeVar
@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from archspec.ops import Op, OpError, Shape
-from compiler.onnx_source.ops import Elementwise, Extents, Foreign, Rearrange, tie
+from compiler.onnx_source.ops import Elementwise, Extents, Foreign, Rearrange
+from compiler.onnx_source.samples import MixedSamplesError, Samples, agree
+from compiler.onnx_source.types import find_types, is_floating
 
 if TYPE_CHECKING:
     from compiler.onnx_source.read import Reader
@@ -27,12 +29,15 @@ Built = TypeVar("Built", bound=Op)
 class Value:
     """What a node of the graph computes: `shape` as in the file, where axis i is axis `order[i]` of the graph's value.
 
-    So a transposition changes the order and is no node: the graph keeps channels first.
+    So a transposition changes the order and is no node: the graph keeps channels first. `samples` is where those of a
+    fixed batch lie; None where there is one sample, or all share the value.
     """
 
     id: str
     shape: Extents
     order: Extents
+    type: str = "float32"
+    samples: Samples | None = None
 
     @property
     def straight(self) -> bool:
@@ -45,13 +50,32 @@ class Value:
 
 
 @dataclass(frozen=True, slots=True)
+class Stored:
+    """A tensor that lies in the file; `learned` where it may have been trained."""
+
+    name: str
+    shape: Extents
+    type: str
+    learned: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Constant:
-    """What depends on no input. Two of the same `name` hold the same numbers; those of large ones are not read."""
+    """What depends on no input. Two of the same `name` hold the same numbers; those of large ones are not read.
+
+    `sources` are the stored tensors that it was computed from, itself if it is one.
+    """
 
     name: str
     shape: Extents
     array: Array | None = None
-    floating: bool = True
+    type: str = "float32"
+    sources: tuple[Stored, ...] = ()
+
+    @property
+    def floating(self) -> bool:
+        """Whether it holds numbers of the kind that is trained."""
+        return is_floating(self.type)
 
     @property
     def number(self) -> float | None:
@@ -73,8 +97,12 @@ class Call:
         self.reader, self.node, self.operands = reader, node, list(operands)
         self.kind = node.op_type
         """What it computes; quantized operations compute what their counterparts do."""
-        self.named = False
-        """Whether a node of the graph has its name already."""
+        self.quantized = False
+        """Whether it computes with whole numbers that stand for others."""
+        self.entered: list[str] = []
+        """The nodes of the graph that it has become."""
+        self.types = find_types(node, reader.opset, [item.type if item else "" for item in operands])
+        """Those of the numbers in its results."""
         self.attributes: Mapping[str, Any] = {
             item.name: onnx.helper.get_attribute_value(item) for item in node.attribute if not item.ref_attr_name
         }
@@ -121,8 +149,9 @@ class Call:
         return found
 
     def stored_values(self) -> dict[str, Constant]:
-        """The stored operands that count as weights: of more than one number, which may have been trained."""
-        found = [item for item in self.operands if isinstance(item, Constant) and item.floating]
+        """The constant operands that stand for weights: of more than one number, which may have been trained."""
+        constants = (item for item in self.operands if isinstance(item, Constant))
+        found = [item for item in constants if item.floating or self.quantized]
         return {f"value_{i}": item for i, item in enumerate(item for item in found if prod(item.shape) > 1)}
 
     def numbers(self) -> tuple[float | None, ...]:
@@ -159,7 +188,10 @@ class Call:
 
     def is_map(self, value: Value, least: int = 3) -> bool:
         """Whether it is a batch of maps, channels first, as the language has them; or from two axes on of vectors."""
-        return least <= len(value.shape) <= 5 and value.ordered[0] == self.reader.batch
+        if not least <= len(value.shape) <= 5:
+            return False
+        batch = self.reader.batch if value.samples else 1
+        return value.ordered[0] == batch and (value.samples is None or value.order[value.samples.axis] == 0)
 
     def comes_from(self, value: Value, kind: type[Op]) -> bool:
         """Whether an operation of this kind computes the value."""
@@ -172,15 +204,17 @@ class Call:
     def add(self, op: Op, *xs: Value, **stored: Constant | None) -> Value:
         """The result of an operation of the language; `stored` are its weights by their short names."""
         shape = self._infer(op, xs)
-        id = self.reader.add(self, self._tie(op, stored), xs, shape)
+        taken = {name: item for name, item in stored.items() if item is not None}
+        id = self.reader.add(self, op, xs, shape, taken)
         x = xs[0]
-        if len(shape) + 1 == len(x.shape):
-            ordered = (x.ordered[0], *shape)
-        elif shape == self.reader.nodes[x.id].shape:
+        if shape == self.reader.nodes[x.id].shape:
             ordered = x.ordered
+        elif len(shape) + 1 == len(x.shape):
+            ordered = (x.ordered[0], *shape)
         else:
-            return Value(id, (self.reader.batch, *shape), tuple(range(len(shape) + 1)))
-        return Value(id, tuple(ordered[axis] for axis in x.order), x.order)
+            straight = tuple(range(len(shape) + 1))
+            return Value(id, (x.ordered[0], *shape), straight, x.type, Samples(0) if x.samples else None)
+        return replace(x, id=id, shape=tuple(ordered[axis] for axis in x.order))
 
     def foreign(
         self,
@@ -190,15 +224,20 @@ class Call:
         *,
         order: Extents | None = None,
         stored: Mapping[str, Constant] | None = None,
+        samples: Samples | None = None,
         **fields: Any,
     ) -> Value:
         """The result of a foreign operation, of this shape in the file; `stored` are its weights, those that are no
-        field of its own by the names `value_0`, `value_1`, …"""
-        result = Value("", self.check_shape(shape), order or tuple(range(len(shape))))
+        field of its own by the names `value_0`, `value_1`, … Where `samples` does not say it, they lie where those of
+        the operands do, counted from the last axis."""
+        samples = samples or self.align(xs, len(shape))
+        if samples and (samples.axis < 0 or shape[samples.axis] % (samples.apart * self.reader.batch)):
+            raise MixedSamplesError
+        result = Value("", self.check_shape(shape), order or tuple(range(len(shape))), samples=samples)
         gives = self.reader.per_sample(result)
         stores = tuple(item.shape for name, item in (stored or {}).items() if name.startswith("value_"))
         op = kind(gives=gives, stores=stores, **fields)
-        return replace(result, id=self.reader.add(self, self._tie(op, stored or {}), xs, Shape(*gives)))
+        return replace(result, id=self.reader.add(self, op, xs, Shape(*gives), stored or {}), type=self.types[0])
 
     def elementwise(
         self,
@@ -210,12 +249,33 @@ class Call:
     ) -> Value:
         """The result of the function that the node is called after, position by position."""
         given = self.numbers() if numbers is None else numbers
-        fields = {"function": self.kind.lower(), "numbers": given}
+        fields: dict[str, Any] = {"function": self.kind.lower(), "numbers": given}
         return self.foreign(Elementwise, xs, shape, order=order, stored=self.stored_values(), **fields)
 
-    def move(self, function: str, x: Value, shape: Sequence[int], perm: Extents = ()) -> Value:
-        """The numbers of a value at other places; `perm` is the order of axes that a transposition gives."""
-        return self.foreign(Rearrange, [x], shape, function=function, perm=drop_batch(perm))
+    def move(
+        self, function: str, x: Value, shape: Sequence[int], perm: Extents = (), samples: Samples | None = None
+    ) -> Value:
+        """The numbers of a value at other places; `perm` is the order of the graph's axes in a transposition."""
+        return self.foreign(Rearrange, [x], shape, function=function, perm=perm, samples=samples)
+
+    def align(self, xs: Iterable[Value], rank: int) -> Samples | None:
+        """Where the samples lie in a result of so many axes, which are those of the operands from the last one on."""
+        return agree(replace(x.samples, axis=rank - len(x.shape) + x.samples.axis) for x in xs if x.samples)
+
+    def place(self, x: Value, axis: int) -> int:
+        """An axis of a straight value in the graph, counted from 0 for the channels; -1 for that of the one sample."""
+        if x.samples and x.samples.axis == axis:
+            raise MixedSamplesError
+        dropped = self.reader.find_dropped(x)
+        return axis - (dropped is not None and axis >= dropped)
+
+    def places(self, x: Value, axes: Iterable[int]) -> Extents:
+        return tuple(sorted(self.place(x, axis) for axis in axes))
+
+    def keep_samples(self, x: Value) -> None:
+        """Raise where the samples do not lie along the first axis, as operations on maps take them."""
+        if x.samples and x.order[x.samples.axis] != 0:
+            raise MixedSamplesError
 
     def check_shape(self, shape: Sequence[int]) -> Extents:
         """The shape, if something fits into it."""
@@ -231,15 +291,6 @@ class Call:
             self.fail(str(error))
         self.check_shape(shape)
         return shape
-
-    def _tie(self, op: Op, stored: Mapping[str, Constant | None]) -> Op:
-        held = self.reader.hold({name: item for name, item in stored.items() if item is not None})
-        return tie(op, held)
-
-
-def drop_batch(order: Extents) -> Extents:
-    """An order of axes without that of the batch; nothing where the batch does not stay first."""
-    return tuple(axis - 1 for axis in order[1:]) if order[:1] == (0,) else ()
 
 
 def build(call: Call, kind: type[Built], **fields: Any) -> Built:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import reduce
 from math import prod
 from typing import Any, TypeAlias
@@ -13,17 +14,14 @@ import onnx
 import onnx.helper
 import onnx.numpy_helper
 
-from compiler.onnx_source.call import Array, Call, Constant, broadcast, resolve_shape
+from compiler.onnx_source.call import Array, Call, Constant, Stored, broadcast, resolve_shape
+from compiler.onnx_source.types import is_floating, name_type
 
 MOST_NUMBERS = 1024
 """Numbers of one constant up to which it is computed; a shape has a handful."""
 
-FLOATING = {
-    getattr(onnx.TensorProto, name)
-    for name in dir(onnx.TensorProto)
-    if name.startswith(("FLOAT", "BFLOAT", "DOUBLE")) and isinstance(getattr(onnx.TensorProto, name), int)
-}
-"""The types of numbers that are trained."""
+COUNTS = {"int32", "int64", "uint32", "uint64", "bool", "string"}
+"""The types of numbers that stand for no others: positions, extents, conditions."""
 
 Evaluate: TypeAlias = Callable[..., Any]
 
@@ -33,7 +31,30 @@ def read_tensor(call: Call, tensor: onnx.TensorProto) -> Constant:
     shape = tuple(tensor.dims)
     if any(extent < 0 or extent >= 1 << 31 for extent in shape):
         call.fail(f"the stored tensor '{tensor.name[:80]}' has the shape {'×'.join(map(str, shape))}")
-    return Constant(tensor.name, shape, _read_numbers(call, tensor), tensor.data_type in FLOATING)
+    type = name_type(tensor.data_type)
+    return Constant(tensor.name, shape, _read_numbers(call, tensor), type, (Stored(tensor.name, shape, type),))
+
+
+def read_sparse(sparse: onnx.SparseTensorProto) -> Constant:
+    """A stored tensor of which the file holds the numbers that are not zero."""
+    name, type = sparse.values.name, name_type(sparse.values.data_type)
+    return Constant(name, tuple(sparse.dims), None, type, (Stored(name, tuple(sparse.values.dims), type),))
+
+
+def keeps_weights_in_nodes(graph: onnx.GraphProto) -> bool:
+    """Whether a file has no stored tensors of more than one trainable number but those in nodes, as some converters
+    write all weights; else the tensors in nodes are the exporter's constants."""
+    tensors = (*graph.initializer, *(sparse.values for sparse in graph.sparse_initializer))
+    return not any(is_floating(name_type(item.data_type)) and prod(item.dims) > 1 for item in tensors)
+
+
+def find_sources(call: Call) -> tuple[Stored, ...]:
+    """The stored tensors that a node's constant operands were computed from: those of numbers that were trained, or
+    stand for such."""
+    dequantizes = call.node.op_type == "DequantizeLinear"
+    operands = call.operands[:1] if dequantizes or call.node.op_type == "QuantizeLinear" else call.operands
+    found = [item for item in operands if isinstance(item, Constant) and (dequantizes or item.type not in COUNTS)]
+    return tuple(dict.fromkeys(source for item in found for source in item.sources))
 
 
 def _read_numbers(call: Call, tensor: onnx.TensorProto) -> Array | None:
@@ -63,9 +84,9 @@ def fold(call: Call) -> list[Constant] | None:
     if kind in LAYOUTS and all(item.array is not None for item in operands[1:]):
         return _lay_out(call, operands[0])
     if kind in SHAPES:
-        return [Constant(call.node.output[0], SHAPES[kind](call, operands), floating=operands[0].floating)]
+        return [Constant(call.node.output[0], SHAPES[kind](call, operands), None, call.types[0], find_sources(call))]
     if kind in KEEPS:
-        return [Constant(operands[0].name, operands[0].shape)]
+        return [Constant(operands[0].name, operands[0].shape, None, call.types[0], find_sources(call))]
     return None
 
 
@@ -85,7 +106,7 @@ def _lay_out(call: Call, stored: Constant) -> list[Constant]:
         empty = np.broadcast_to(np.int8(0), stored.shape)  # all its places are one byte
         shapes = [view.shape for view in _run(call, [empty, *map(call.array, range(1, len(call.operands)))])]
     return [
-        Constant(stored.name if prod(shape) == prod(stored.shape) else output, shape, floating=stored.floating)
+        replace(stored, name=stored.name if prod(shape) == prod(stored.shape) else output, shape=shape, array=None)
         for output, shape in zip(call.node.output, shapes, strict=False)
     ]
 
@@ -95,10 +116,13 @@ def _read_constant(call: Call) -> Constant:
     for key, value in call.attributes.items():
         if key == "value" and isinstance(value, onnx.TensorProto):
             found = read_tensor(call, value)
-            return Constant(name, found.shape, found.array, found.floating)
+            source = Stored(name, found.shape, found.type, call.reader.weights_in_nodes)
+            return replace(found, name=name, sources=(source,))
         if key.startswith("value_") and isinstance(value, int | float | list):
-            array = np.asarray(value, np.float32 if "float" in key else np.int64)
-            return Constant(name, array.shape, array, "float" in key)
+            type = "float32" if "float" in key else "int64"
+            array = np.asarray(value, type)
+            source = Stored(name, array.shape, type, call.reader.weights_in_nodes)
+            return Constant(name, array.shape, array, type, (source,))
     call.fail("is a constant without a number")
 
 
@@ -106,11 +130,10 @@ def _evaluate(call: Call) -> list[Constant]:
     sources = [item for item in call.operands if isinstance(item, Constant)]
     found = _run(call, [item.array if isinstance(item, Constant) else None for item in call.operands])
     name = sources[0].name if call.node.op_type in SAME_NUMBERS else ""
-    results = []
-    for output, array in zip(call.node.output, found, strict=False):
-        floating = array.dtype.kind == "f" or sources[0].floating
+    results, stored = [], find_sources(call)
+    for output, type, array in zip(call.node.output, call.types, found, strict=False):
         kept = np.array(array) if array.size <= MOST_NUMBERS else None
-        results.append(Constant(name or output, array.shape, kept, floating))
+        results.append(Constant(name or output, array.shape, kept, type, stored))
     return results
 
 
@@ -307,4 +330,4 @@ def shape_of(call: Call, shape: Sequence[int]) -> Constant:
     array = np.asarray(shape[call.attribute("start", 0) : call.attribute("end", len(shape))], np.int64)
     if call.node.op_type == "Size":
         array = np.asarray(prod(shape), np.int64)
-    return Constant(next(iter(call.node.output), ""), array.shape, array, floating=False)
+    return Constant(next(iter(call.node.output), ""), array.shape, array, "int64")

@@ -11,6 +11,7 @@ import onnx
 
 from archspec.errors import ArchspecError, suggest
 from compiler.onnx_source.ops import Extents
+from compiler.onnx_source.types import name_type
 
 SIZES = "archspec.sizes"
 """Where an exported spec says for which sizes it was written."""
@@ -24,6 +25,7 @@ class FileInputs:
     batch: int
     shapes: Mapping[str, Extents]
     dims: Mapping[str, tuple[int | str, ...]]
+    types: Mapping[str, str]
     sizes: Mapping[str, int]
     """The value of each extent that the file leaves open, the batch included."""
 
@@ -33,15 +35,15 @@ class FileInputs:
         return tuple(extents) if all(extent >= 1 for extent in extents) else None
 
 
-def read_inputs(path: Path, model: onnx.ModelProto, sizes: Mapping[str, int]) -> FileInputs:
-    """The inputs at the given sizes, else at those that the file says itself. Raises ArchspecError where one is
-    missing, or is none of the file's."""
+def read_inputs(path: Path, model: onnx.ModelProto, sizes: Mapping[str, int], *, whole: bool) -> FileInputs:
+    """The inputs at the given sizes, else at those that the file says itself; `whole` where no axis holds samples.
+    Raises ArchspecError where a size is missing, or is none of the file's."""
     stored = {tensor.name for tensor in model.graph.initializer}
     declared = {item.name: _read_dims(path, item) for item in model.graph.input if item.name not in stored}
     if not declared:
         raise ArchspecError(f"{path} has no input that could be followed")
     batches = {dims[0] for dims in declared.values() if dims and isinstance(dims[0], str)}
-    batch = _find_batch(declared.values())
+    batch = 1 if whole else _find_batch(declared.values())
     names = dict.fromkeys(dim for dims in declared.values() for dim in dims if isinstance(dim, str))
     free = [name for name in names if name not in batches]
     for name in sizes:
@@ -56,7 +58,8 @@ def read_inputs(path: Path, model: onnx.ModelProto, sizes: Mapping[str, int]) ->
     shapes = {
         name: tuple(values[dim] if isinstance(dim, str) else dim for dim in dims) for name, dims in declared.items()
     }
-    return FileInputs(batch, shapes, declared, {name: values[name] for name in names})
+    types = {item.name: name_type(item.type.tensor_type.elem_type) for item in model.graph.input}
+    return FileInputs(batch, shapes, declared, types, {name: values[name] for name in names})
 
 
 def _read_dims(path: Path, item: onnx.ValueInfoProto) -> tuple[int | str, ...]:
@@ -79,10 +82,10 @@ def _read_dims(path: Path, item: onnx.ValueInfoProto) -> tuple[int | str, ...]:
 
 
 def _find_batch(declared: Iterable[tuple[int | str, ...]]) -> int:
-    """The samples in a batch: one, unless the file fixes another number along the first axis of vectors and maps."""
-    firsts = [dims[0] for dims in declared if len(dims) in (2, 4, 5)]
-    fixed = {first for first in firsts if isinstance(first, int)}
-    return fixed.pop() if len(fixed) == 1 else 1
+    """The samples in a batch: one, unless the file fixes another number along the first axis of all inputs."""
+    firsts = {dims[0] for dims in declared if len(dims) > 1}
+    first = firsts.pop() if len(firsts) == 1 else 1
+    return first if isinstance(first, int) else 1
 
 
 def _read_written(model: onnx.ModelProto) -> dict[str, int]:

@@ -23,9 +23,10 @@ def join_moves(graph: Graph) -> Graph:
     joined: dict[str, Node] = {}
     renamed: dict[str, str] = {}
     gone: set[str] = set()
+    ended: set[str] = set()
     spent = 0
     for node in graph:
-        chain = [] if node.id in gone else _follow(graph, node)
+        chain = [] if node.id in gone or node.id in ended else _follow(graph, node)
         x = graph[node.inputs[0]].shape if chain else node.shape
         for length in range(len(chain), 1, -1):
             last = chain[length - 1]
@@ -41,6 +42,7 @@ def join_moves(graph: Graph) -> Graph:
             else:
                 continue
             gone |= {piece.id for piece in chain[: length - 1]}
+            ended.add(last.id)
             break
     kept = (joined.get(node.id, node) for node in graph if node.id not in gone | renamed.keys())
     return graph.with_nodes(kept, renamed)

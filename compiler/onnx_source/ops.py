@@ -7,7 +7,6 @@ operand is a weight of it.
 from __future__ import annotations
 
 from fractions import Fraction
-from functools import cache
 from math import prod
 from typing import Any, ClassVar, Literal
 
@@ -226,6 +225,24 @@ class NormalizeAlong(Along):
     keeps: ClassVar[Literal["nothing", "operands", "result"]] = "operands"
 
 
+class NormalizeChannels(Along):
+    """Sets mean and variance over some axes, or takes those that are stored; then scales and shifts each channel."""
+
+    keeps: ClassVar[Literal["nothing", "operands", "result"]] = "operands"
+
+    channels: int
+    kept: bool
+    """Whether the statistics are stored."""
+
+    def weights(self, *xs: Shape) -> Weights:
+        own, kept = Weight((self.channels,), 1.0), Weight((self.channels,), 0.0, trainable=False, buffer=True)
+        statistics = {"running_mean": kept, "running_var": kept} if self.kept else {}
+        return {"weight": own, "bias": own} | statistics
+
+    def elementwise(self, *xs: Shape) -> int:
+        return (2 if self.kept else 7) * prod(self.gives)
+
+
 class ConcatAlong(Along):
     """Values one after the other along an axis that is not that of the channels."""
 
@@ -308,40 +325,6 @@ class ShuffleChannels(Foreign):
 
     moves: ClassVar[bool] = True
     called: ClassVar[str] = "channel_shuffle"
-
-
-class Tied(Op):
-    """Mixed into an operation that shares stored tensors with an earlier node, which holds them."""
-
-    held: ClassVar[frozenset[str]] = frozenset()
-
-    def weights(self, *xs: Shape) -> Weights:
-        return {name: weight for name, weight in super().weights(*xs).items() if name not in self.held}
-
-
-def tie(op: Op, held: frozenset[str]) -> Op:
-    """The same operation without the stored tensors of these names."""
-    if not held:
-        return op
-    own = op.held if isinstance(op, Tied) else frozenset()
-    kind = type(op).__bases__[1] if isinstance(op, Tied) else type(op)
-    tied: Op = _tied_kind(kind, held | own).model_construct(**dict(op))
-    return tied
-
-
-@cache
-def _tied_kind(kind: type[Op], held: frozenset[str]) -> type[Op]:
-    name = kind.__name__  # the word for its kind follows from it
-    return type(
-        name,
-        (Tied, kind),
-        {
-            "__module__": __name__,
-            "__qualname__": name,
-            "held": held,
-            "__annotations__": {"held": ClassVar[frozenset[str]]},
-        },
-    )
 
 
 def _tell_axes(axes: Extents, shape: Extents) -> dict[str, Any]:

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from math import prod
 from pathlib import Path
 from typing import NoReturn
 
 import onnx
 
 from archspec.errors import ArchspecError, Place
-from archspec.ops import Op, Shape
+from archspec.ops import Op, Shape, Weight
 from compiler.graph import Graph, Node, Source
 from compiler.onnx_source.blocks import mark_blocks
-from compiler.onnx_source.call import Call, Constant, Operand, Unsaid, Value, drop_batch
-from compiler.onnx_source.constants import fold, read_tensor
+from compiler.onnx_source.call import Call, Constant, Operand, Unsaid, Value
+from compiler.onnx_source.constants import find_sources, fold, keeps_weights_in_nodes, read_sparse, read_tensor
 from compiler.onnx_source.inputs import read_inputs
 from compiler.onnx_source.names import Names, make_printable, name_node
 from compiler.onnx_source.ops import Extents, Input, Rearrange, Unknown
 from compiler.onnx_source.order import find_captured, find_read, sort_nodes
 from compiler.onnx_source.recognize import recognize
 from compiler.onnx_source.rules import RULES
+from compiler.onnx_source.samples import MixedSamplesError, Samples
 from compiler.onnx_source.shapes import ShapeTable
 from compiler.onnx_source.skim import OPTIMIZED_FOR, skim_model
 
@@ -35,8 +37,9 @@ def read_graph(path: str | Path, *, sizes: Mapping[str, int] | None = None) -> G
 
     It has the operations of the language wherever these say exactly what the file does, and is simplified where that
     changes no number; residual and dense blocks are found by their structure (`mark_blocks`). The first axis of an
-    input is the batch where the file leaves it open; `sizes` give other open extents by their names, where the file
-    does not say for which it was written. Raises ArchspecError where the file is no sound model, or a size is missing.
+    input is the batch where the file leaves it open, or fixes it and keeps its positions apart: the graph's `notes` say
+    which. `sizes` give other open extents by their names, where the file does not say for which it was written. Raises
+    ArchspecError where the file is no sound model, or a size is missing.
     """
     path = Path(path)
     try:
@@ -45,15 +48,28 @@ def read_graph(path: str | Path, *, sizes: Mapping[str, int] | None = None) -> G
             raise ArchspecError(f"{path} was optimized for one processor: give the file that it was made from")
         if len(model.graph.node) > MAX_NODES:
             raise ArchspecError(f"{path} has {len(model.graph.node):,} nodes; at most {MAX_NODES:,} are read")
-        return mark_blocks(recognize(Reader(path, model, sizes or {}).read()))
+        return mark_blocks(recognize(_read(path, model, sizes or {})))
     except ArchspecError as error:  # names from the file stand in it
         raise ArchspecError(make_printable(str(error), LONGEST_MESSAGE)) from error
+
+
+def _read(path: Path, model: onnx.ModelProto, sizes: Mapping[str, int]) -> Graph:
+    """The graph for one sample of a fixed batch, where the file keeps its samples apart; else for all together."""
+    reader = Reader(path, model, sizes)
+    names = " and ".join(name for name, shape in reader.inputs.shapes.items() if shape[:1] == (reader.batch,))
+    try:
+        notes = [f"the first axis of {names} is taken for a batch of {reader.batch}; numbers are for one sample"]
+        graph = reader.read()
+    except MixedSamplesError:
+        notes = [f"the {reader.batch} positions of the first axis of {names} are mixed; numbers are for all of them"]
+        graph = Reader(path, model, sizes, whole=True).read()
+    return replace(graph, notes=tuple(notes)) if reader.batch > 1 else graph
 
 
 class Reader:
     """Reads the nodes of one model, one after the other. `nodes` is the graph so far."""
 
-    def __init__(self, path: Path, model: onnx.ModelProto, sizes: Mapping[str, int]) -> None:
+    def __init__(self, path: Path, model: onnx.ModelProto, sizes: Mapping[str, int], *, whole: bool = False) -> None:
         self.path, self.model = path, model
         self.opset = next((item.version for item in model.opset_import if item.domain in ("", "ai.onnx")), 1)
         self.nodes: dict[str, Node] = {}
@@ -62,9 +78,10 @@ class Reader:
         self._straight: dict[Value, Value] = {}
         self._holders: set[str] = set()
         self._read = find_read(model.graph)
-        self._inputs = read_inputs(path, model, sizes)
-        self.batch = self._inputs.batch
-        self._shapes = ShapeTable(model, self._inputs)
+        self.inputs = read_inputs(path, model, sizes, whole=whole)
+        self.batch = self.inputs.batch
+        self._shapes = ShapeTable(model, self.inputs)
+        self.weights_in_nodes = keeps_weights_in_nodes(model.graph)
 
     def read(self) -> Graph:
         order = sort_nodes(self.path, self.model.graph)
@@ -74,72 +91,100 @@ class Reader:
             self._line = number + 1
             self._read_node(node)
         name = next((item.value for item in self.model.metadata_props if item.key == NAME), self.path.stem)
-        sizes = {dim: self._inputs.sizes[dim] for node in self.nodes.values() for dim in _letters(node.op)}
+        sizes = {dim: self.inputs.sizes[dim] for node in self.nodes.values() for dim in _letters(node.op)}
         return Graph(Names().claim(name), self.nodes, self._find_outputs(), sizes)
 
     def fail(self, message: str, node: onnx.NodeProto) -> NoReturn:
         raise ArchspecError(f"{self.path}: node {name_node(node)[:160]} ({node.op_type[:80]}): {message}")
 
-    def add(self, call: Call, op: Op, xs: Sequence[Value], shape: Shape) -> str:
-        """Enter a node for the one at work; its id."""
+    def add(self, call: Call, op: Op, xs: Sequence[Value], shape: Shape, stored: Mapping[str, Constant]) -> str:
+        """Enter a node for the one at work; its id. `stored` are its weights by their short names."""
         name = name_node(call.node)
-        name, call.named = f"{name}.{op.kind}" if call.named else name, True
-        return self._enter(name, op, xs, shape)
-
-    def _enter(self, name: str, op: Op, xs: Sequence[Value], shape: Shape) -> str:
-        id = self._names.claim(name)
-        self.nodes[id] = Node(id, op, tuple(x.id for x in xs), shape, Source(Place(str(self.path), self._line)))
+        name = f"{name}.{op.kind}" if call.entered else name
+        takes = op.weights(*(self.nodes[x.id].shape for x in xs))
+        id = self._enter(name, op, xs, shape, self._hold(stored, takes), call.types[0])
+        call.entered.append(id)
         return id
 
-    def hold(self, stored: Mapping[str, Constant]) -> frozenset[str]:
-        """Which of these stored tensors are held already; from now on this node holds the others."""
-        held = set()
-        for name, item in stored.items():
-            if item.name in self._holders:
-                held.add(name)
-            self._holders.add(item.name)
-        return frozenset(held)
+    def _enter(
+        self, name: str, op: Op, xs: Sequence[Value], shape: Shape, stored: Mapping[str, Weight], type: str
+    ) -> str:
+        id, source = self._names.claim(name), Source(Place(str(self.path), self._line))
+        self.nodes[id] = Node(id, op, tuple(x.id for x in xs), shape, source, stored=stored, type=type)
+        return id
+
+    def _hold(self, taken: Mapping[str, Constant], takes: Mapping[str, Weight]) -> dict[str, Weight]:
+        """The stored tensors that these constants were computed from, without those that an earlier node holds.
+
+        One of a single number counts where an operation takes it as it is, else it cannot be told from a constant.
+        """
+        held = {}
+        for name, item in taken.items():
+            for number, source in enumerate(item.sources):
+                if source.name in self._holders or (prod(source.shape) == 1 and source.name != item.name):
+                    continue
+                self._holders.add(source.name)
+                weight = takes.get(name, Weight((), 0.0))
+                learned = source.learned and not weight.buffer
+                weight = replace(weight, shape=source.shape, type=source.type, trainable=learned, buffer=not learned)
+                held[f"{name}_{number}" if number else name] = weight
+        return held
 
     def straighten(self, value: Value) -> Value:
         """The transposition of a value to the axes of the file, one for all readers."""
         if value not in self._straight:
             straight = replace(value, order=tuple(range(len(value.shape))))
             gives = self.per_sample(straight)
-            op = Rearrange(gives=gives, function="transpose", perm=drop_batch(value.order))
-            id = self._enter(f"{value.id}.transpose", op, [value], Shape(*gives))
+            ordered = replace(straight, shape=value.ordered)
+            op = Rearrange(gives=gives, function="transpose", perm=self.turn(ordered, straight, value.order))
+            id = self._enter(f"{value.id}.transpose", op, [value], Shape(*gives), {}, value.type)
             self._straight[value] = replace(straight, id=id)
         return self._straight[value]
 
     def per_sample(self, value: Value) -> Extents:
-        """The shape in the graph: without the batch, channels first."""
-        first, *rest = value.ordered or (self.batch,)
-        if first % self.batch:
-            found = f"a value of {'×'.join(map(str, value.shape))}"
-            raise ArchspecError(
-                f"{self.path}: {found} does not keep the file's batch of {self.batch} first; write it with a batch of 1"
-            )
-        whole = (first // self.batch, *rest)
-        return whole[1:] if whole[0] == 1 and rest else whole
+        """The shape in the graph: of one sample, channels first."""
+        shape, dropped = list(value.ordered or (1,)), self.find_dropped(value)
+        if value.samples:
+            shape[value.order[value.samples.axis]] //= self.batch
+        return tuple(extent for axis, extent in enumerate(shape) if axis != dropped)
+
+    def find_dropped(self, value: Value) -> int | None:
+        """The axis that a value loses in the graph: that of the samples, the first where there is one, if it holds
+        nothing else. Counted in the graph's order."""
+        place = value.order[value.samples.axis] if value.samples else 0
+        alone = len(value.shape) > 1 and value.ordered[place] == (self.batch if value.samples else 1)
+        return place if alone else None
+
+    def turn(self, x: Value, turned: Value, perm: Extents) -> Extents:
+        """The order of the graph's axes in the transposition of one straight value to another; none where an axis is
+        dropped from one of them alone."""
+        before, after = self.find_dropped(x), self.find_dropped(turned)
+        if before is None and after is None:
+            return perm
+        if before is None or after is None or perm[after] != before:
+            return ()
+        return tuple(axis - (axis > before) for axis in perm if axis != before)
 
     def _read_stored(self) -> None:
         call = Call(self, onnx.NodeProto(name=self.model.graph.name, op_type="graph"), [])
         for tensor in self.model.graph.initializer:
             self._operands[tensor.name] = read_tensor(call, tensor)
         for sparse in self.model.graph.sparse_initializer:
-            self._operands[sparse.values.name] = Constant(sparse.values.name, tuple(sparse.dims))
+            self._operands[sparse.values.name] = read_sparse(sparse)
 
     def _read_inputs(self) -> None:
         turned = _find_turned(self.model.graph)
-        for name, shape in self._inputs.shapes.items():
+        for name, shape in self.inputs.shapes.items():
             order = tuple(range(len(shape)))
             if name in turned and len(shape) in (4, 5):  # read as channels first, and by nothing else
                 order = (0, *range(2, len(shape)), 1)
-            value = Value(self._names.claim(name), shape, order)
+            samples = Samples(0) if self.batch > 1 and shape[:1] == (self.batch,) else None
+            value = Value(self._names.claim(name), shape, order, self.inputs.types[name], samples)
             at = self.per_sample(value)
-            dims = tuple(dim for _, dim in sorted(zip(order, self._inputs.dims[name], strict=True), key=lambda x: x[0]))
+            dims = tuple(dim for _, dim in sorted(zip(order, self.inputs.dims[name], strict=True), key=lambda x: x[0]))
             kept: tuple[int | str, ...] = dims[1:] if len(at) == len(dims) - 1 else at
             source = Source(Place(str(self.path), 1))
-            self.nodes[value.id] = Node(value.id, Input(dims=kept, at=at), (), Shape(*at), source)
+            self.nodes[value.id] = Node(value.id, Input(dims=kept, at=at), (), Shape(*at), source, type=value.type)
             self._operands[name] = value
 
     def _read_node(self, node: onnx.NodeProto) -> None:
@@ -161,10 +206,18 @@ class Reader:
         """Enter the results by their names; what no rule gives is unknown."""
         for position, name in enumerate(call.node.output):
             if position < len(results) and results[position] is not None:
-                self._operands[name] = results[position]
+                self._operands[name] = self._set_type(call, results[position], call.types[position])
             elif name and name in self._read:
                 first = self._operands.get(call.node.output[0]) if position and not results else None
                 self._operands[name] = self._add_unknown(call, name, first, values)
+
+    def _set_type(self, call: Call, found: Operand, type: str) -> Operand:
+        """A result whose numbers have this type, as those of the node have that was entered for it."""
+        if not isinstance(found, Value):
+            return found
+        if found.id in call.entered:
+            self.nodes[found.id] = replace(self.nodes[found.id], type=type)
+        return replace(found, type=type)
 
     def _add_unknown(self, call: Call, name: str, first: Operand, values: Sequence[Value]) -> Value:
         """A result of an unknown operation; its second one is found beside its first."""
@@ -181,11 +234,10 @@ class Reader:
 
     def _leave_unread(self, call: Call) -> list[Operand]:
         """What is computed from stored tensors whose numbers are not read."""
-        floating = any(isinstance(item, Constant) and item.floating for item in call.operands)
-        names = call.node.output
+        sources = find_sources(call)
         return [
-            Constant(name, self._find_shape(call, name), None, floating) if name in self._read else None
-            for name in names
+            Constant(name, self._find_shape(call, name), None, type, sources) if name in self._read else None
+            for name, type in zip(call.node.output, call.types, strict=True)
         ]
 
     def _find_outputs(self) -> dict[str, str]:

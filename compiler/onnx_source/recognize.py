@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import reduce
 from typing import TypeAlias
@@ -33,11 +33,12 @@ from archspec.ops import (
     Silu,
     Softplus,
     Tanh,
+    Weight,
 )
 from compiler.dominators import find_dominators
 from compiler.graph import Graph, Node
 from compiler.onnx_source.moves import join_moves
-from compiler.onnx_source.ops import Elementwise, Rearrange, Rows, Tied, tie
+from compiler.onnx_source.ops import Elementwise, Rearrange, Rows
 from compiler.onnx_source.window_ops import Convolution
 
 Numbers: TypeAlias = NDArray[np.float64]
@@ -203,8 +204,8 @@ def join_group_norms(graph: Graph) -> Graph:
             op: Op = GroupNorm(groups=groups, eps=eps, affine=bool(affine))
             if groups == 1:
                 op = LayerNorm(eps=eps, affine=bool(affine))
-            tied = (name for name, piece in zip(("weight", "bias"), affine, strict=False) if isinstance(piece.op, Tied))
-            joined[last.id] = replace(last, op=tie(op, frozenset(tied)), inputs=first.inputs)
+            stored = _take_over(zip(("weight", "bias"), affine, strict=False))
+            joined[last.id] = replace(last, op=op, inputs=first.inputs, stored=stored)
             renamed |= {piece.id: last.id for piece in chain[:-1]}
     return graph.with_nodes(joined.get(node.id, node) for node in graph if node.id not in renamed)
 
@@ -247,13 +248,23 @@ def join_biases(graph: Graph) -> Graph:
     for node in graph:
         after = _only_reader(graph, node)
         if after and isinstance(node.op, WITH_BIAS) and not node.op.bias and _is_bias(node, after):
-            tied = frozenset({"bias"}) if isinstance(after.op, Tied) else frozenset()
-            joined[node.id] = replace(node, op=tie(node.op.model_copy(update={"bias": True}), tied))
+            stored = {**(node.stored or {}), **_take_over([("bias", after)])}
+            joined[node.id] = replace(node, op=node.op.model_copy(update={"bias": True}), stored=stored)
             renamed[after.id] = node.id
     return graph.with_nodes((joined.get(node.id, node) for node in graph if node.id not in renamed), renamed)
 
 
 WITH_BIAS = (Conv, ConvTranspose, Linear, Rows, Convolution)
+
+
+def _take_over(pieces: Iterable[tuple[str, Node]]) -> dict[str, Weight]:
+    """The stored tensors of nodes that become part of another, by their short names there."""
+    brought = {name: list((piece.stored or {}).values()) for name, piece in pieces}
+    return {
+        f"{name}_{number}" if number else name: weight
+        for name, weights in brought.items()
+        for number, weight in enumerate(weights)
+    }
 
 
 def _is_bias(layer: Node, after: Node) -> bool:

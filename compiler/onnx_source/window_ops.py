@@ -8,11 +8,15 @@ from math import ceil, floor, prod
 from typing import Any, ClassVar, Literal
 
 from archspec.ops import Conv, ConvTranspose, Saved, Shape, Span, Weights, Window
+from archspec.ops.base import ONE
 from compiler.onnx_source.ops import Extents, Foreign, kernel_and_bias
 
 
 class Sliding(Foreign):
-    """A window of its own extent, stride, padding and dilation along each spatial axis."""
+    """A window of its own extent, stride, padding and dilation along each of the last axes.
+
+    Before them lie the channels; and before these, where the first axis of the file is not the batch, copies of all.
+    """
 
     keeps_size: ClassVar[bool] = False
     """Whether the padding that goes without saying is the one that keeps the extents; else it is none."""
@@ -24,21 +28,36 @@ class Sliding(Foreign):
 
     @property
     def facts(self) -> dict[str, Any]:
-        windows = [self.window(axis) for axis in range(len(self.kernel))]
-        usual = all(2 * w.padding == (w.reach - 1 if self.keeps_size else 0) for w in windows)
+        usual = all(2 * w.padding == (w.reach - 1 if self.keeps_size else 0) for w in self.windows)
         facts = {"kernel": _across(self.kernel), "stride": _across(self.strides)}
         facts |= {} if usual else {"padding": _across(self.begins)}
         return facts | ({"dilation": _across(self.dilations)} if max(self.dilations) > 1 else {})
 
+    @property
+    def windows(self) -> list[Window]:
+        """One for each of the last axes, with the padding before it."""
+        return [Window(*each) for each in zip(self.kernel, self.strides, self.begins, self.dilations, strict=True)]
+
+    @property
+    def first(self) -> int:
+        """The axis of the first window, counted from 0 behind the first of the value."""
+        return len(self.gives) - 1 - len(self.kernel)
+
+    def window(self, axis: int) -> Window | None:
+        """The window along an axis; none along those of channels and copies."""
+        return self.windows[axis - self.first] if axis >= self.first else None
+
     def pace(self, axis: int) -> Fraction:
-        return Fraction(self.strides[axis])
+        window = self.window(axis)
+        return Fraction(window.stride) if window else ONE
 
     def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Span | None, ...]:
-        return (self.window(axis).reads(span),)
+        window = self.window(axis)
+        return (window.reads(span) if window else self.reads_beside(axis, span),)
 
-    def window(self, axis: int) -> Window:
-        """The window along one axis, with the padding before it."""
-        return Window(self.kernel[axis], self.strides[axis], self.begins[axis], self.dilations[axis])
+    def reads_beside(self, axis: int, span: Span) -> Span | None:
+        """What is read along an axis without a window."""
+        return span
 
 
 class Pool(Sliding):
@@ -77,6 +96,9 @@ class Convolution(Sliding):
     def facts(self) -> dict[str, Any]:
         return {"out": self.out, **super().facts, **({"groups": self.groups} if self.groups > 1 else {})}
 
+    def reads_beside(self, axis: int, span: Span) -> Span | None:
+        return None if axis == self.first - 1 else span
+
     def weights(self, *xs: Shape) -> Weights:
         return kernel_and_bias(self.weight, self.out, self.bias)
 
@@ -97,10 +119,13 @@ class TransposedConvolution(Convolution):
     keeps_size: ClassVar[bool] = False
 
     def pace(self, axis: int) -> Fraction:
-        return Fraction(1, self.strides[axis])
+        window = self.window(axis)
+        return Fraction(1, window.stride) if window else ONE
 
     def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Span | None, ...]:
         w = self.window(axis)
+        if w is None:
+            return (self.reads_beside(axis, span),)
         alone = ConvTranspose.model_construct(
             out=1, kernel=w.kernel, stride=w.stride, padding=w.padding, dilation=w.dilation
         )

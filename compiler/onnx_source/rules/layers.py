@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from math import prod
+from typing import Any
 
 from archspec.ops import BatchNorm, Conv, GroupNorm, InstanceNorm, LayerNorm, Linear
-from compiler.onnx_source.call import Call, Constant, Operand, Unsaid, Value, broadcast, build
-from compiler.onnx_source.ops import NormalizeAlong, Product, Rearrange, Rows
+from compiler.onnx_source.call import Call, Constant, Operand, Unsaid, Value, build
+from compiler.onnx_source.ops import NormalizeAlong, NormalizeChannels, Product, Rearrange, Rows
 from compiler.onnx_source.rules.table import Rule
+from compiler.onnx_source.samples import MixedSamplesError, agree
 
 NORMS = {
+    "BatchNormalization": "batch_norm",
+    "InstanceNormalization": "instance_norm",
+    "GroupNormalization": "group_norm",
     "LayerNormalization": "layer_norm",
     "RMSNormalization": "rms_norm",
     "LRN": "local_response_norm",
@@ -34,13 +41,12 @@ def gemm(call: Call) -> Operand:
 
 
 def _gemm_of_values(call: Call) -> Operand:
-    values = [call.straighten(item) for item in call.operands[:2] if isinstance(item, Value)]
-    shapes = [item.shape for item in call.operands[:2] if item is not None]
-    if len(shapes) != 2 or {len(shape) for shape in shapes} != {2} or call.operand(2) is not None:
+    if len(call.operands) > 2 and call.operand(2) is not None:
         raise Unsaid
-    rows, inner = shapes[0][::-1] if call.attribute("transA", 0) else shapes[0]
-    columns = shapes[1][0 if call.attribute("transB", 0) else 1]
-    return call.foreign(Product, values, (rows, columns), inner=inner, stored=call.stored_values())
+    if any(len(item.shape) != 2 for item in call.operands[:2] if item is not None):
+        call.fail("should multiply matrices")
+    terms = "ki" if call.attribute("transA", 0) else "ik", "jk" if call.attribute("transB", 0) else "kj"
+    return _multiply(call, terms, "ij")
 
 
 def _linear(call: Call, x: Value, kernel: Sequence[int], weight: Constant, bias: Constant | None) -> Value:
@@ -52,6 +58,8 @@ def _linear(call: Call, x: Value, kernel: Sequence[int], weight: Constant, bias:
         op = build(call, Conv, out=out, kernel=1, bias=bias is not None)
         return call.add(op, x, weight=weight, bias=bias)
     x = call.straighten(x)
+    if x.samples and x.samples.axis == len(x.shape) - 1:
+        raise MixedSamplesError
     stored = {"weight": weight} | ({"bias": bias} if bias else {})
     return call.foreign(Rows, [x], (*x.shape[:-1], out), inner=inner, bias=bias is not None, stored=stored)
 
@@ -67,49 +75,59 @@ def matmul(call: Call) -> Operand:
         return _linear(call, a, b.shape, b, None)
     if len(a.shape) < 2 or len(b.shape) < 2:
         raise Unsaid
-    shape = (*broadcast(call, [a.shape[:-2] or (1,), b.shape[:-2] or (1,)]), a.shape[-2], b.shape[-1])
-    rank = max(len(a.shape), len(b.shape))
-    values = [call.straighten(item) for item in (a, b) if isinstance(item, Value)]
-    return call.foreign(Product, values, shape[-rank:], inner=inner, stored=call.stored_values())
+    outer = tuple(range(max(len(a.shape), len(b.shape)) - 2))
+    terms = [(*outer[len(outer) + 2 - len(item.shape) :], *ends) for item, ends in ((a, "ik"), (b, "kj"))]
+    return _multiply(call, terms, (*outer, "i", "j"))
 
 
 def einsum(call: Call) -> Operand:
     """A product of two values, summed over the letters that the result lacks."""
     takes, _, gives = call.attribute("equation", "").replace(" ", "").partition("->")
     terms = takes.split(",")
-    operands = [item for item in call.operands if item is not None]
-    if len(terms) != 2 or len(operands) != 2 or "." in takes or not gives:
+    if len(terms) != 2 or len(call.operands) != 2 or "." in takes or not gives:
         raise Unsaid
-    extents: dict[str, int] = {}
+    return _multiply(call, terms, gives)
+
+
+def _multiply(call: Call, terms: Sequence[Sequence[Hashable]], gives: Sequence[Hashable]) -> Value:
+    """The product of two operands whose axes have these names, summed over those that the result lacks."""
+    operands = [item for item in call.operands[:2] if item is not None]
+    extents: dict[Hashable, int] = dict.fromkeys(gives, 0)
+    places = []
     for term, item in zip(terms, operands, strict=True):
         if len(term) != len(item.shape):
             call.fail(f"names {len(term)} axes of {len(item.shape)}")
-        extents.update(zip(term, item.shape, strict=True))
-    inner = 1
-    for letter in extents.keys() - set(gives):
-        inner *= extents[letter]
+        for name, extent in zip(term, item.shape, strict=True):
+            if extents.get(name, 0) > 1 and extent not in (1, extents[name]):
+                call.fail(f"multiplies {' and '.join('×'.join(map(str, other.shape)) for other in operands)}")
+            extents[name] = max(extents.get(name, 0), extent)
+        if isinstance(item, Value) and item.samples:
+            if term[item.samples.axis] not in gives:
+                raise MixedSamplesError
+            places.append(replace(item.samples, axis=list(gives).index(term[item.samples.axis])))
+    inner = prod(extent for name, extent in extents.items() if name not in gives)
     values = [call.straighten(item) for item in operands if isinstance(item, Value)]
-    shape = [extents.get(letter, 0) for letter in gives]
-    return call.foreign(Product, values, shape, inner=inner, stored=call.stored_values())
+    shape = [extents[name] for name in gives]
+    stored = call.stored_values()
+    return call.foreign(Product, values, shape, samples=agree(places), inner=inner, stored=stored)
 
 
 def batch_norm(call: Call) -> Operand:
-    x = call.value()
-    names = ("weight", "bias", "running_mean", "running_var")
-    stored = {name: call.stored(position) for position, name in enumerate(names, start=1)}
-    if not call.is_map(x, least=2):
-        raise Unsaid
-    x = call.straighten(x)
-    _check_channels(call, x, stored.values())
-    return call.add(build(call, BatchNorm, eps=call.attribute("epsilon", 1e-5)), x, **stored)
+    x = call.straighten(call.value())
+    stored = _read_by_channel(call, x, ("weight", "bias", "running_mean", "running_var"))
+    eps = call.attribute("epsilon", 1e-5)
+    if call.is_map(x, least=2):
+        return call.add(build(call, BatchNorm, eps=eps), x, **stored)
+    return _normalize_channels(call, x, stored, ())
 
 
 def instance_norm(call: Call) -> Operand:
     x = call.straighten(call.value())
-    stored = {name: call.stored(position) for position, name in enumerate(("weight", "bias"), start=1)}
+    stored = _read_by_channel(call, x, ("weight", "bias"))
+    if len(x.shape) < 3:
+        call.fail(f"has no positions to normalize over, found {len(x.shape)} axes")
     if not call.is_map(x):
-        raise Unsaid
-    _check_channels(call, x, stored.values())
+        return _normalize_channels(call, x, stored, range(2, len(x.shape)))
     eps = call.attribute("epsilon", 1e-5)
     if call.comes_from(x, Rearrange) and _is_all(stored["weight"], 1) and _is_all(stored["bias"], 0):
         return call.add(build(call, InstanceNorm, eps=eps), x)  # a group norm in pieces has its own scale behind
@@ -119,10 +137,32 @@ def instance_norm(call: Call) -> Operand:
 def group_norm(call: Call) -> Operand:
     x = call.straighten(call.value())
     stored = {name: call.stored(position) for position, name in enumerate(("weight", "bias"), start=1)}
-    if not call.is_map(x) or stored["weight"].shape != (x.shape[1],):  # before opset 21 a scale for each group
+    if len(x.shape) < 2 or stored["weight"].shape != (x.shape[1],):  # before opset 21 a scale for each group
         raise Unsaid
+    if not call.is_map(x):
+        return _normalize_channels(call, x, stored, range(1, len(x.shape)))
     op = build(call, GroupNorm, groups=call.attribute("num_groups", 0), eps=call.attribute("epsilon", 1e-5))
     return call.add(op, x, **stored)
+
+
+def _read_by_channel(call: Call, x: Value, names: Sequence[str]) -> dict[str, Constant]:
+    """Stored operands of one number for each channel, which are those of the second axis."""
+    stored = {name: call.stored(position) for position, name in enumerate(names, start=1)}
+    if len(x.shape) < 2:
+        call.fail(f"has no channels, found {len(x.shape)} axes")
+    call.keep_samples(x)
+    for item in stored.values():
+        if item.shape != (x.shape[1],):
+            call.fail(f"has {'×'.join(map(str, item.shape)) or 'one'} stored numbers for {x.shape[1]} channels")
+    return stored
+
+
+def _normalize_channels(call: Call, x: Value, stored: Mapping[str, Constant], axes: Iterable[int]) -> Value:
+    """A norm on a value whose first axis is not the batch alone; statistics are taken over these axes."""
+    call.keep_samples(x)
+    places, kept = call.places(x, axes), "running_mean" in stored
+    fields: dict[str, Any] = {"function": NORMS[call.kind], "channels": x.shape[1], "kept": kept}
+    return call.foreign(NormalizeChannels, [x], x.shape, stored=stored, axes=places, **fields)
 
 
 def layer_norm(call: Call) -> Operand:
@@ -137,15 +177,8 @@ def layer_norm(call: Call) -> Operand:
 
 def normalize(call: Call, axes: Sequence[int]) -> Value:
     x = call.straighten(call.value())
-    shift = len(x.shape) - len(call.reader.per_sample(x))
-    return call.foreign(
-        NormalizeAlong,
-        [x],
-        x.shape,
-        function=NORMS[call.kind],
-        axes=tuple(axis - shift for axis in axes),
-        stored=call.stored_values(),
-    )
+    function, places, stored = NORMS[call.kind], call.places(x, axes), call.stored_values()
+    return call.foreign(NormalizeAlong, [x], x.shape, function=function, axes=places, stored=stored)
 
 
 def normalize_channels(call: Call) -> Operand:
@@ -154,12 +187,6 @@ def normalize_channels(call: Call) -> Operand:
 
 def _is_all(stored: Constant, number: float) -> bool:
     return stored.array is not None and bool((stored.array == number).all())
-
-
-def _check_channels(call: Call, x: Value, stored: Iterable[Constant]) -> None:
-    for item in stored:
-        if item.shape != (x.shape[1],):
-            call.fail(f"has {'×'.join(map(str, item.shape)) or 'one'} stored numbers for {x.shape[1]} channels")
 
 
 RULES: Mapping[str, Rule] = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from math import prod
 
 from archspec.ops import Concat, Flatten, GlobalAvgPool, GlobalMaxPool, PadChannels
@@ -10,6 +11,7 @@ from compiler.onnx_source.call import Call, Constant, Operand, Value, broadcast,
 from compiler.onnx_source.constants import shape_of
 from compiler.onnx_source.ops import ConcatAlong, Cut, PadEdges, Rearrange, Reduce, SpaceToDepth
 from compiler.onnx_source.rules.table import Rule
+from compiler.onnx_source.samples import MixedSamplesError, agree, follow_reshape
 
 
 def reshape(call: Call) -> Operand:
@@ -45,12 +47,13 @@ def lay_out(call: Call, shape: Sequence[int]) -> Value:
     if shape == x.shape:
         return x
     moved = [axis for axis, extent in zip(x.order, x.shape, strict=True) if extent > 1]
-    if moved == sorted(moved) and shape == (call.reader.batch, prod(x.shape[1:])) and call.is_map(x):
+    if moved == sorted(moved) and call.is_map(x) and shape == (x.shape[0], prod(x.shape[1:])):
         return call.add(Flatten(), x)  # axes of one position may stand anywhere
     x = call.straighten(x)
-    again = Value(x.id, shape, tuple(range(len(shape))))
+    samples = follow_reshape(x.samples, call.reader.batch, x.shape, shape)
+    again = replace(x, shape=shape, order=tuple(range(len(shape))), samples=samples)
     same = call.reader.per_sample(again) == call.reader.per_sample(x)  # but for axes of one position in front
-    return again if same else call.move("reshape", x, shape)
+    return again if same else call.move("reshape", x, shape, samples=samples)
 
 
 def transpose(call: Call) -> Operand:
@@ -59,10 +62,16 @@ def transpose(call: Call) -> Operand:
     perm = call.ints("perm") or list(reversed(range(len(x.shape))))
     if sorted(perm) != list(range(len(x.shape))):
         call.fail(f"is no order of {len(x.shape)} axes: {perm[:12]}")
-    turned = Value(x.id, tuple(x.shape[axis] for axis in perm), tuple(x.order[axis] for axis in perm))
+    shape = tuple(x.shape[axis] for axis in perm)
+    samples = replace(x.samples, axis=perm.index(x.samples.axis)) if x.samples else None
+    turned = replace(x, shape=shape, order=tuple(x.order[axis] for axis in perm), samples=samples)
     if turned.order[:1] == (0,) and call.is_map(x):
         return turned
-    return call.move("transpose", call.straighten(x), turned.shape, tuple(perm))
+    x, turned = call.straighten(x), replace(turned, order=tuple(range(len(perm))))
+    order = call.reader.turn(x, turned, tuple(perm))
+    if order and order == tuple(range(len(order))):  # the samples alone have moved
+        return replace(turned, id=x.id)
+    return call.move("transpose", x, shape, order, samples)
 
 
 def shape(call: Call) -> Operand:
@@ -86,8 +95,9 @@ def concat(call: Call) -> Operand:
     values = list(map(call.straighten, values))
     joined = list(items[0].shape)
     joined[axis] = sum(item.shape[axis] for item in items)
-    shift = rank - len(call.reader.per_sample(Value("", tuple(joined), tuple(range(rank)))))
-    return call.foreign(ConcatAlong, values, joined, axes=(axis - shift,), stored=call.stored_values())
+    result = Value("", tuple(joined), tuple(range(rank)), samples=call.align(values, rank))
+    places = call.places(result, [axis])
+    return call.foreign(ConcatAlong, values, joined, axes=places, stored=call.stored_values())
 
 
 def split(call: Call) -> list[Operand]:
@@ -123,8 +133,10 @@ def _cut(call: Call, x: Value, taken: Mapping[int, range]) -> Value:
     if all(positions == range(extent) for positions, extent in zip(ranges, x.shape, strict=True)):
         return x
     given = [len(positions) for positions in ranges]
-    shift = len(x.shape) - len(call.reader.per_sample(x))
-    starts, steps = (tuple(getattr(p, name) for p in ranges[shift:]) for name in ("start", "step"))
+    kept = [positions for axis, positions in enumerate(ranges) if axis != call.reader.find_dropped(x)]
+    if x.samples and ranges[x.samples.axis] != range(x.shape[x.samples.axis]):
+        raise MixedSamplesError
+    starts, steps = (tuple(getattr(positions, name) for positions in kept) for name in ("start", "step"))
     return call.foreign(Cut, [x], given, starts=starts, steps=steps)
 
 
@@ -136,7 +148,16 @@ def gather(call: Call) -> Operand:
     axis = call.axis(call.attribute("axis", 0), len(data.shape))
     shape = (*data.shape[:axis], *indices.shape, *data.shape[axis + 1 :])
     values = [call.straighten(item) for item in (data, indices) if isinstance(item, Value)]
-    return call.foreign(Rearrange, values, shape or (1,), function="gather", stored=call.stored_values())
+    places = []
+    if isinstance(data, Value) and data.samples:
+        if data.samples.axis == axis:
+            raise MixedSamplesError
+        behind = len(indices.shape) - 1 if data.samples.axis > axis else 0
+        places.append(replace(data.samples, axis=data.samples.axis + behind))
+    if isinstance(indices, Value) and indices.samples:
+        places.append(replace(indices.samples, axis=indices.samples.axis + axis))
+    stored = call.stored_values()
+    return call.foreign(Rearrange, values, shape, samples=agree(places), function="gather", stored=stored)
 
 
 def expand(call: Call) -> Operand:
@@ -150,6 +171,8 @@ def tile(call: Call) -> Operand:
     if len(repeats) != len(x.shape):
         call.fail(f"repeats {len(repeats)} axes of {len(x.shape)}")
     whole = tuple(extent * times for extent, times in zip(x.shape, repeats, strict=True))
+    if x.samples and repeats[x.samples.axis] != 1:
+        raise MixedSamplesError
     return x if whole == x.shape else call.move("expand", call.straighten(x), whole)
 
 
@@ -167,8 +190,10 @@ def pad(call: Call) -> Operand:
     appended = not any(begins.values()) and ends.get(1, 0) > 0 and sum(map(bool, ends.values())) == 1
     if filled and appended and call.is_map(x, least=2):
         return call.add(build(call, PadChannels, out=shape[1]), x)
-    shift = len(x.shape) - len(call.reader.per_sample(x))
-    before = tuple(begins.get(i, 0) for i in range(shift, len(shape)))
+    if x.samples and shape[x.samples.axis] != x.shape[x.samples.axis]:
+        raise MixedSamplesError
+    kept = [axis for axis in range(len(shape)) if axis != call.reader.find_dropped(x) or begins.get(axis, 0)]
+    before = tuple(begins.get(axis, 0) for axis in kept)
     return call.foreign(PadEdges, [x], shape, begins=before, fill=fill)
 
 
@@ -200,15 +225,17 @@ def _reduce(call: Call, x: Value, chosen: set[int], *, keep: bool) -> Value:
     shape = [1 if axis in chosen else extent for axis, extent in enumerate(x.shape)]
     if not keep:
         shape = [extent for axis, extent in enumerate(x.shape) if axis not in chosen]
-    shift = len(x.shape) - len(call.reader.per_sample(x))
-    function = call.kind.removeprefix("Reduce").lower()
-    return call.foreign(Reduce, [x], shape, function=function, axes=tuple(sorted(axis - shift for axis in chosen)))
+    function, samples = call.kind.removeprefix("Reduce").lower(), x.samples
+    if samples and not keep:
+        samples = replace(samples, axis=samples.axis - sum(axis < samples.axis for axis in chosen))
+    return call.foreign(Reduce, [x], shape, samples=samples, function=function, axes=call.places(x, chosen))
 
 
 def space_to_depth(call: Call) -> Operand:
     x, block = call.straighten(call.value()), call.attribute("blocksize", 1)
     if len(x.shape) != 4 or block < 1 or any(extent % block for extent in x.shape[2:]):
         call.fail(f"blocks of {block} do not fit {'×'.join(map(str, x.shape))}")
+    call.keep_samples(x)
     n, c, h, w = x.shape
     return call.foreign(SpaceToDepth, [x], (n, c * block * block, h // block, w // block), block=block)
 

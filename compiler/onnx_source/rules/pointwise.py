@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 
 from archspec.ops import (
     Elu,
@@ -110,15 +111,15 @@ def softmax(call: Call) -> Operand:
     if call.kind == "Softmax" and [x.order[i] for i in wide] == [1] and call.is_map(x, least=2):
         return call.add(Softmax(), x)
     x = call.straighten(x)
-    shift = len(x.shape) - len(call.reader.per_sample(x))
     function = "softmax" if call.kind == "Softmax" else "log_softmax"
-    return call.foreign(SoftmaxAlong, [x], x.shape, function=function, axes=tuple(i - shift for i in wide))
+    return call.foreign(SoftmaxAlong, [x], x.shape, function=function, axes=call.places(x, wide))
 
 
 def quantize_dynamically(call: Call) -> Operand | list[Operand]:
     """The value in eight bits; its scale and its zero point."""
     x = call.value()
-    span: Value = call.foreign(Elementwise, [x], (), function="range")
+    shared = replace(x, samples=None)
+    span: Value = call.foreign(Elementwise, [shared], (), function="range")
     return [x, span, span]
 
 

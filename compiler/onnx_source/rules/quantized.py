@@ -33,6 +33,7 @@ def read_quantized(rules: Mapping[str, Rule]) -> dict[str, Rule]:
 
 def _among(kind: str, rule: Rule, places: Sequence[int]) -> Rule:
     def read(call: Call) -> Operand | list[Operand]:
+        call.quantized = True
         call.kind, call.operands = kind, [call.operands[place] for place in places if place < len(call.operands)]
         return rule(call)
 

@@ -82,6 +82,7 @@ def depth_to_space(call: Call) -> Operand:
     x, block = call.straighten(call.value()), call.attribute("blocksize", 1)
     if len(x.shape) != 4 or block < 1 or x.shape[1] % (block * block):
         call.fail(f"blocks of {block} do not fit {'×'.join(map(str, x.shape))}")
+    call.keep_samples(x)
     n, c, h, w = x.shape
     return call.foreign(DepthToSpace, [x], (n, c // block**2, h * block, w * block), block=block)
 

@@ -43,6 +43,7 @@ def conv(call: Call) -> Operand:
     groups, space = call.attribute("group", 1), x.shape[2:]
     if not space or len(kernel.shape) != len(x.shape) or groups < 1 or kernel.shape[1] * groups != x.shape[1]:
         call.fail(f"a kernel of {_text(kernel.shape)} with {groups} groups does not fit {_text(x.shape)}")
+    call.keep_samples(x)
     windows = _read_windows(call, kernel.shape[2:], space)
     fields: dict[str, Any] = {"out": kernel.shape[0], "groups": groups, "bias": "bias" in stored}
     if windows.same_everywhere and call.is_map(x) and windows.begins[0] >= 0:
@@ -56,6 +57,7 @@ def conv_transpose(call: Call) -> Operand:
     groups, space = call.attribute("group", 1), x.shape[2:]
     if not space or len(kernel.shape) != len(x.shape) or groups < 1 or kernel.shape[0] != x.shape[1]:
         call.fail(f"a kernel of {_text(kernel.shape)} does not fit {_text(x.shape)}")
+    call.keep_samples(x)
     windows, extra = _read_transposed(call, kernel.shape[2:], space)
     fields: dict[str, Any] = {"out": kernel.shape[1] * groups, "groups": groups, "bias": "bias" in stored}
     plain = len({*extra}) == 1 and extra[0] < max(windows.strides[0], windows.dilations[0]) and windows.begins[0] >= 0
@@ -73,6 +75,7 @@ def pool(function: str) -> Rule:
         kernel = tuple(call.ints("kernel_shape"))
         if not kernel or len(kernel) != len(x.shape) - 2 or min(kernel) < 1:
             call.fail(f"a window of {_text(kernel)} does not fit {_text(x.shape)}")
+        call.keep_samples(x)
         windows, ceil = _read_windows(call, kernel, x.shape[2:]), call.attribute("ceil_mode", 0) == 1
         counted = call.attribute("count_include_pad", 0) == 1 or not any((*windows.begins, *windows.ends))
         kind = {"max": MaxPool, "average": AvgPool if counted else None}.get(function)
@@ -91,6 +94,7 @@ def pool_globally(op: GlobalAvgPool | GlobalMaxPool) -> Rule:
         x = call.straighten(call.value())
         if call.is_map(x):
             return call.add(op, x)
+        call.keep_samples(x)
         space = x.shape[2:]
         ones = (1,) * len(space)
         windows = Windows(space, ones, ones, (0,) * len(space), (0,) * len(space))

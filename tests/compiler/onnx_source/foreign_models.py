@@ -13,6 +13,7 @@ import onnxruntime
 import torch
 from onnx import helper
 from torch import nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from compiler.graph import Graph
@@ -35,9 +36,11 @@ def export_torch(module: nn.Module, shape: Sequence[int], path: Path, *, dynamo:
 
 
 def count_macs(module: nn.Module, shape: Sequence[int]) -> int:
-    """Multiply-accumulates by torch's own counter, which gives two for each."""
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
+    """Multiply-accumulates by torch's own counter, which gives two for each; it does not look into fused attention."""
+    torch.backends.mha.set_fastpath_enabled(False)
+    with FlopCounterMode(display=False) as counter, torch.no_grad(), sdpa_kernel(SDPBackend.MATH):
         module.eval()(torch.rand(*shape))
+    torch.backends.mha.set_fastpath_enabled(True)
     return counter.get_total_flops() // 2
 
 

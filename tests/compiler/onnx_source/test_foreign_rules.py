@@ -221,12 +221,6 @@ def test_numbers_are_those_of_one_sample(batch: int | str | None, tmp_path: Path
     assert [item.shape for item in graph] == [(4, 9, 12), (6, 7, 10), (420,)]
 
 
-def test_a_batch_that_does_not_stay_first_is_refused(tmp_path: Path) -> None:
-    model = build_model([node("Transpose", "x", "y", perm=[1, 0, 2, 3])], {"x": [4, 3, 8, 8]}, {"y": None})
-    with pytest.raises(ArchspecError, match="does not keep the file's batch of 4 first; write it with a batch of 1"):
-        read_graph(save(model, tmp_path / "m.onnx"))
-
-
 @pytest.fixture
 def open_sizes(tmp_path: Path) -> Path:
     model = build_model([node("Conv", "x w b")], {"x": ["n", 4, "height", None]}, {"y": None}, KERNEL)
