@@ -6,14 +6,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import islice
+from typing import NamedTuple
 
 MAX_MISTAKES = 100
 MAX_MESSAGE = 600
 """Characters of a message. Words of a spec stand in it, and may be of any length."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Place:
+class Place(NamedTuple):
     """A position in a text file; line and column count from one. Without a line: a file as a whole, or an option."""
 
     file: str

@@ -50,6 +50,8 @@ class Building(Evaluation):
         self.nodes: dict[str, Node] = {}
         self._scopes: set[str] = set()
         """The paths above the nodes: what torch makes modules of that hold others."""
+        self._inferred: dict[tuple[int, tuple[Shape, ...]], tuple[Op, Shape]] = {}
+        """Results by the operation, which is kept so that its id stays its own, and the shapes of its operands."""
         self.residuals = 0
         """How many `residual` nodes were met so far."""
         self._all_residuals = residuals
@@ -67,9 +69,7 @@ class Building(Evaluation):
         if taken is not None:
             self.fail("duplicate-name", f"there are two nodes '{taken}'; rename one of them", node.place, around)
         try:
-            shape: Shape = op.infer(*(operand.shape for operand in operands))
-            if max(shape) > LARGEST:
-                raise OpError(f"an extent of {max(shape):,} is larger than any value may be")
+            shape = self._infer(op, tuple([operand.shape for operand in operands]))
         except OpError as error:
             given = error.field is None or error.field in node.model_fields_set
             origin = "" if given or error.field not in self.settings(node.word, around) else ", from `defaults`"
@@ -78,18 +78,33 @@ class Building(Evaluation):
             Node(id, op, tuple(operand.id for operand in operands), shape, Source(node.place, around.calls), body)
         )
 
+    def _infer(self, op: Op, operands: tuple[Shape, ...]) -> Shape:
+        """The shape of a result. Raises OpError. Repeated blocks share their operations, and ask once."""
+        key = id(op), operands
+        if key not in self._inferred:
+            shape: Shape = op.infer(*operands)
+            if max(shape) > LARGEST:
+                raise OpError(f"an extent of {max(shape):,} is larger than any value may be")
+            self._inferred[key] = op, shape
+        return self._inferred[key][1]
+
     def keep(self, node: Node) -> Node:
         assert node.id not in self.nodes, node.id
         self.nodes[node.id] = node
-        self._scopes.update(takewhile(lambda scope: scope not in self._scopes, scopes_around(node.id)))
+        self._scopes.update(self._find_new_scopes(node.id))
         return node
 
     def _find_taken(self, id: str) -> str | None:
         """The name that a node would share with another: FixUp and `fit` name theirs without asking the spec."""
         if id in self.nodes or id in self._scopes:
             return id
-        new = takewhile(lambda scope: scope not in self._scopes, scopes_around(id))
-        return next((scope for scope in new if scope in self.nodes), None)
+        return next((scope for scope in self._find_new_scopes(id) if scope in self.nodes), None)
+
+    def _find_new_scopes(self, id: str) -> list[str]:
+        """The paths above a node's that hold no other yet, the longest first."""
+        if id.rpartition(".")[0] in self._scopes:  # as for most nodes
+            return []
+        return list(takewhile(lambda scope: scope not in self._scopes, scopes_around(id)))
 
     def apply_layer(self, op: Op, value: Value, name: str, node: Written, around: Around) -> Value:
         """Put in a layer; in a body that starts as FixUp says, with a learned bias before kernels and activations."""

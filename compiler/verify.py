@@ -17,7 +17,7 @@ def verify(graph: Graph) -> Graph:
     for name, node in graph.nodes.items():
         if name != node.id:
             raise GraphError(f"{name} is kept under another id than its own, {node.id}")
-        if not all(operand in seen for operand in node.inputs):
+        if not seen.issuperset(node.inputs):
             raise GraphError(f"{name} reads a value that comes later or never")
         arity = node.op.arity
         if len(node.inputs) != arity if arity is not None else not node.inputs:

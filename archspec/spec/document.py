@@ -15,7 +15,6 @@ from pydantic import (
     ModelWrapValidatorHandler,
     PlainValidator,
     PrivateAttr,
-    TypeAdapter,
     ValidationError,
     ValidationInfo,
     WithJsonSchema,
@@ -27,7 +26,7 @@ from archspec.errors import Place, suggest
 from archspec.ops import LAYERS
 from archspec.ops.base import LARGEST
 from archspec.spec.expressions import Expression, ExpressionError
-from archspec.spec.layers import Node, annotation_of, layer_node, overlay
+from archspec.spec.layers import Node, adapter_of, annotation_of, layer_node, overlay
 from archspec.spec.messages import report_invalid
 from archspec.spec.nodes import STRUCTURE, Body
 from archspec.spec.reading import ARGUMENT_TYPES, Argument, Reading, reading_of
@@ -161,7 +160,8 @@ def _read_kind_defaults(kind: str, fields: Any, written: Table, reading: Reading
             reading.report("unknown-field", message, fields.keys_at[name])
             continue
         try:
-            chosen[name] = TypeAdapter(annotation_of(model.model_fields[name])).validate_python(value, context=reading)
+            adapter = adapter_of(annotation_of(model.model_fields[name]))
+            chosen[name] = adapter.validate_python(value, context=reading)
         except ValidationError as error:
             at = fields.values_at[name]
             report_invalid(error, None, f"`{name}` of {kind} in `defaults`", value, at, at, reading.mistakes)

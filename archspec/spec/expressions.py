@@ -9,6 +9,7 @@ import re
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 from archspec.errors import suggest
@@ -85,16 +86,7 @@ class Expression:
     @classmethod
     def parse(cls, text: str) -> Expression:
         """Raises ExpressionError."""
-        if len(text) > MAX_LENGTH:
-            raise ExpressionError(f"an expression has at most {MAX_LENGTH} characters, found {len(text)}")
-        try:
-            with warnings.catch_warnings():  # the parser warns of things like `1 if`; what matters is checked below
-                warnings.simplefilter("ignore")
-                tree = ast.parse(text.strip(), mode="eval").body
-        except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
-            raise ExpressionError(f"'{text}' is not an expression") from error
-        _check(tree, text)
-        return cls(text, tree, cost=sum(isinstance(node, ast.expr) for node in ast.walk(tree)))
+        return _parse(text)
 
     def __call__(self, scope: Scope) -> Value:
         """The value in a scope. Raises ExpressionError."""
@@ -138,6 +130,21 @@ class Template:
         if isinstance(value, bool) or not isinstance(value, int) or value < 0:
             raise ExpressionError(f"'{part.text}' in '{self.text}' should be a whole number from 0, found {value}")
         return str(value)
+
+
+@lru_cache(maxsize=4096)
+def _parse(text: str) -> Expression:
+    """The same text is written in many places, and read again for every variant of a spec."""
+    if len(text) > MAX_LENGTH:
+        raise ExpressionError(f"an expression has at most {MAX_LENGTH} characters, found {len(text)}")
+    try:
+        with warnings.catch_warnings():  # the parser warns of things like `1 if`; what matters is checked below
+            warnings.simplefilter("ignore")
+            tree = ast.parse(text.strip(), mode="eval").body
+    except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
+        raise ExpressionError(f"'{text}' is not an expression") from error
+    _check(tree, text)
+    return Expression(text, tree, cost=sum(isinstance(node, ast.expr) for node in ast.walk(tree)))
 
 
 def _check(node: ast.AST, text: str, depth: int = 1) -> None:

@@ -62,7 +62,7 @@ class Node(BaseModel):
         """What it is called in a spec, and in ids unless it has a name."""
         return self.word
 
-    @property
+    @cached_property
     def given(self) -> dict[str, Any]:
         """The settings that the spec gives here."""
         return {key: getattr(self, key) for key in self.settings if key in self.model_fields_set}
@@ -140,13 +140,13 @@ def _spell(annotation: Any) -> Any:
             if not numeric:
                 raise PydanticCustomError("bad-value", "should be {words}", {"words": " or ".join(words)})
             return parse_expression(value)
-        return _adapter_of(annotation).validate_python(value)
+        return adapter_of(annotation).validate_python(value)
 
     return Annotated[Any, PlainValidator(read), _SpelledSchema(annotation, bool(words), numeric)]
 
 
 @cache
-def _adapter_of(annotation: Any) -> TypeAdapter[Any]:
+def adapter_of(annotation: Any) -> TypeAdapter[Any]:
     """Reads a field's value. Fields of one type share it, and it is made when the first of them is read."""
     return TypeAdapter(annotation)
 
@@ -163,7 +163,7 @@ class _SpelledSchema:
     numeric: bool
 
     def __get_pydantic_json_schema__(self, schema: Any, handler: Any) -> dict[str, Any]:
-        plain = _adapter_of(self.annotation).json_schema()
+        plain = adapter_of(self.annotation).json_schema()
         if not self.numeric:
             return plain
         return {"anyOf": [*(plain["anyOf"] if self.words else [plain]), {"type": "string", "maxLength": MAX_LENGTH}]}

@@ -7,6 +7,7 @@ import codecs
 import math
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
@@ -16,6 +17,8 @@ from archspec.errors import Diagnostic, Place, SpecError
 from archspec.spec.comments import BREAK, Comment, find_comments
 
 MAX_BYTES = 1 << 20
+SHORT = 1 << 16
+"""Bytes of a document that is remembered when it has been parsed."""
 MAX_DEPTH = 64
 MAX_ALIASES = 32
 MAX_NODES = 100_000
@@ -103,9 +106,22 @@ def read_file(path: Path, name: str) -> Marked:
 
 
 def read_bytes(raw: bytes, name: str) -> Marked:
-    """The marked data of a document's bytes. Raises SpecError."""
+    """The marked data of a document's bytes, which nobody changes. Raises SpecError.
+
+    Short documents are remembered: a library is read with every spec that imports it, a spec with every variant that a
+    search tries.
+    """
     if len(raw) > MAX_BYTES:
         _refuse("too-large", f"a spec has at most {MAX_BYTES:,} bytes", Place(name))
+    return _remember(raw, name) if len(raw) <= SHORT else _parse(raw, name)
+
+
+@lru_cache(maxsize=64)
+def _remember(raw: bytes, name: str) -> Marked:
+    return _parse(raw, name)
+
+
+def _parse(raw: bytes, name: str) -> Marked:
     try:
         text = raw.removeprefix(codecs.BOM_UTF8).decode("utf-8")
     except UnicodeDecodeError as error:
@@ -192,18 +208,19 @@ class _Builder:
         return Marked(self.root, tuple(self.mistakes), comments)
 
     def _take(self, event: Any) -> None:
+        if isinstance(event, yaml.CollectionEndEvent):
+            container, anchor, before = self.stack.pop()
+            self._keep(anchor, container, self.nodes - before)
+            return
         place = self._place(event.start_mark)
-        if isinstance(event, yaml.DocumentStartEvent):
-            self.documents += 1
-            if self.documents > 1:
-                _refuse("many-documents", "a file holds one document; remove this `---` and what follows", place)
-        elif isinstance(event, yaml.AliasEvent):
+        if isinstance(event, yaml.AliasEvent):
             self._alias(event, place)
         elif isinstance(event, yaml.NodeEvent):
             self._node(event, place)
-        elif isinstance(event, yaml.CollectionEndEvent):
-            container, anchor, before = self.stack.pop()
-            self._keep(anchor, container, self.nodes - before)
+        elif isinstance(event, yaml.DocumentStartEvent):
+            self.documents += 1
+            if self.documents > 1:
+                _refuse("many-documents", "a file holds one document; remove this `---` and what follows", place)
 
     def _node(self, event: Any, place: Place) -> None:
         before = self.nodes
@@ -274,7 +291,7 @@ class _Builder:
         text: str = event.value
         if "#" in text:
             self.strings.append((event.start_mark.index, event.end_mark.index))
-        if any(0xD800 <= ord(character) <= 0xDFFF for character in text):
+        if not text.isascii() and any(0xD800 <= ord(character) <= 0xDFFF for character in text):
             _refuse("not-utf8", "half a surrogate pair is not a character", place)
         return self._resolve(text, place) if event.implicit[0] and not event.style else text
 

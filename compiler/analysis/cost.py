@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from operator import mul
-from typing import Any
+from typing import Any, NamedTuple
 
 from archspec.ops import Input, Shape, Weight
 from archspec.ops.base import ONE
@@ -41,8 +41,7 @@ PRECISIONS = {"fp32": 4, "fp16": 2, "bf16": 2}
 """Bytes of a number."""
 
 
-@dataclass(frozen=True, slots=True)
-class NodeCost:
+class NodeCost(NamedTuple):
     """One operation's cost for one sample; counts of numbers, not bytes."""
 
     id: str
@@ -67,7 +66,7 @@ class NodeCost:
         return self.shape.elements
 
     def to_dict(self) -> dict[str, Any]:
-        return {field.name: getattr(self, field.name) for field in fields(self)} | {"shape": list(self.shape)}
+        return self._asdict() | {"shape": list(self.shape)}
 
 
 @dataclass(frozen=True)
@@ -184,7 +183,8 @@ def measure_cost(graph: Graph) -> Cost:
     """Count what every operation stores, computes and moves, at the graph's sizes and for one sample."""
     bodies = {node.body: node.id for node in graph if node.body is not None}
     scopes = {body for body, merge in bodies.items() if body != merge}
-    blocks = {node.id: _find_block(node, scopes) for node in graph}
+    find_around = cache(partial(_find_scope_around, scopes=scopes))  # nodes of one scope share what is around it
+    blocks = {node.id: node.body or find_around(node.id.rpartition(".")[0]) for node in graph}
     stages = _number_stages(graph, {id: bodies[block] for id, block in blocks.items() if block is not None})
     known: dict[tuple[int, tuple[Shape, ...], int], Callable[..., NodeCost]] = {}  # repeated blocks share operations
     rows = []
@@ -227,12 +227,9 @@ def _group(nodes: tuple[NodeCost, ...], key: str) -> Iterator[tuple[Any, Cost]]:
     return ((value, Cost(tuple(group))) for value, group in groups.items())
 
 
-def _find_block(node: Node, scopes: Collection[str]) -> str | None:
-    """The innermost body around a node: a body's name is the scope of its nodes, or where there is no such scope the
-    id of its merge."""
-    if node.body is not None:
-        return node.body
-    return next((scope for scope in scopes_around(node.id) if scope in scopes), None)
+def _find_scope_around(scope: str, scopes: Collection[str]) -> str | None:
+    """The innermost of some scopes that this one is, or lies in."""
+    return next((around for around in (scope, *scopes_around(scope)) if around in scopes), None)
 
 
 def _number_stages(graph: Graph, merges: Mapping[str, str]) -> dict[str, int]:
@@ -254,15 +251,26 @@ def _number_stages(graph: Graph, merges: Mapping[str, str]) -> dict[str, int]:
 def _find_strides(graph: Graph) -> dict[str, tuple[Fraction, ...]]:
     """By axis, how many input positions lie between two neighbours of a node's map; none where it has no place."""
     strides: dict[str, tuple[Fraction, ...]] = {}
+    known: dict[tuple[int, tuple[Shape, ...]], tuple[tuple[int, ...], tuple[Fraction, ...]]] = {}
     for node in graph:
         rank = node.shape.rank
         if isinstance(node.op, Input):
-            strides[node.id] = (Fraction(1),) * rank
+            strides[node.id] = (ONE,) * rank
             continue
-        runs = node.op.reads(0, (0, 0), *graph.operands(node)) if rank else ()
-        ways = zip(node.carriers, runs, strict=False)
-        before = next((strides[operand] for operand, run in ways if run is not None and strides[operand]), ())
-        paces = [node.op.pace(axis) for axis in range(rank)]
-        even = len(before) == rank and all(pace is ONE for pace in paces)
-        strides[node.id] = before if even else tuple(map(mul, before, paces))
+        key = id(node.op), graph.operands(node)
+        if key not in known:
+            known[key] = _find_paces(node, key[1])
+        placed, paces = known[key]
+        before = next((strides[node.inputs[i]] for i in placed if strides[node.inputs[i]]), ())
+        even = len(before) == rank and not paces
+        strides[node.id] = before if even else tuple(map(mul, before, paces or (ONE,) * rank))
     return strides
+
+
+def _find_paces(node: Node, shapes: tuple[Shape, ...]) -> tuple[tuple[int, ...], tuple[Fraction, ...]]:
+    """Which operands' maps the result has a place in, and its paces by axis; none where all are one."""
+    rank = node.shape.rank
+    runs = node.op.reads(0, (0, 0), *shapes) if rank else ()
+    placed = tuple(i for i, (_, run) in enumerate(zip(node.carriers, runs, strict=False)) if run is not None)
+    paces = tuple(node.op.pace(axis) for axis in range(rank))
+    return placed, () if all(pace is ONE for pace in paces) else paces
