@@ -24,7 +24,11 @@ class Place(NamedTuple):
         return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
 
     def to_dict(self) -> dict[str, object]:
-        return {"file": self.file, "line": self.line or None, "column": self.column if self.line else None}
+        line, column = (self.line, self.column) if self.line else (None, None)
+        return {"file": self.file or None, "line": line, "column": column}
+
+
+NOWHERE = Place("")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +77,12 @@ def tell_calls(calls: Sequence[Call]) -> str:
 class ArchspecError(Exception):
     """Anything that the user can put right; its text is a complete message, and a command prints it and exits 2."""
 
+    code = "failed"
+
+    def to_dicts(self) -> list[dict[str, object]]:
+        """What is wrong as data, each entry with the keys of a diagnostic."""
+        return [{"code": self.code, "message": printable(str(self)), **NOWHERE.to_dict(), "calls": []}]
+
 
 class SpecError(ArchspecError):
     """One or more mistakes in a spec, in the order of their places."""
@@ -82,6 +92,9 @@ class SpecError(ArchspecError):
         unique = {(item.code, item.message, item.place): item for item in reversed(list(diagnostics))}
         self.diagnostics = tuple(sorted(unique.values(), key=lambda item: item.place))
         super().__init__("\n".join(map(str, self.diagnostics)))
+
+    def to_dicts(self) -> list[dict[str, object]]:
+        return [item.to_dict() for item in self.diagnostics]
 
 
 class Mistakes(list[Diagnostic]):
@@ -99,6 +112,8 @@ class Mistakes(list[Diagnostic]):
 
 class MissingExtra(ArchspecError, ImportError):  # noqa: N818  (it names what is missing)
     """A part of the program that is installed by an extra which is not there."""
+
+    code = "missing-extra"
 
     def __init__(self, module: str, extra: str) -> None:
         super().__init__(f"{module} is not installed; run: pip install 'archspec-compiler[{extra}]'")

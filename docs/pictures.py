@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from archspec.ops import LAYERS
 from archspec.spec.layers import LayerNode
 from archspec.spec.nodes import (
     Branching,
@@ -158,7 +157,7 @@ class _Drawing(Labels):
 
     def node(self, node: Any) -> Figure:
         if isinstance(node, LayerNode):
-            return box(wrap(self.layer(node), at=", "), KINDS[LAYERS[node.word].__module__])
+            return box(wrap(self.layer(node), at=", "), KINDS[node.word])
         if isinstance(node, CallNode):
             return self.called(node)
         if isinstance(node, Residual):

@@ -11,12 +11,9 @@ import sys
 import typer
 
 from archspec.cli.commands import LazyGroup
-from archspec.cli.ending import COULD_NOT, guard_output
-from archspec.errors import ArchspecError, SpecError, printable
+from archspec.cli.ending import COULD_NOT, guard_output, print_error
+from archspec.errors import ArchspecError
 from archspec.files import unwind_on_sigterm
-
-MAX_ERROR = 2000
-"""Characters of a message. File names and names from files stand in it."""
 
 YOUNG_OBJECTS = 50_000
 """New objects after which Python looks for garbage among them. Imports make some 300,000 objects that all stay; at
@@ -62,8 +59,7 @@ def main() -> None:
             finally:
                 sys.stdout.flush()
     except ArchspecError as error:
-        text = str(error) if isinstance(error, SpecError) else f"error: {printable(str(error), MAX_ERROR)}"
-        print(text, file=sys.stderr)
+        print_error(error)
         sys.exit(COULD_NOT)
     except OSError as error:
         if error.errno != errno.ENOSPC:

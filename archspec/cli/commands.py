@@ -12,6 +12,9 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_command, get_command_from_info
 
+from archspec.cli.ending import COULD_NOT, print_errors_as_json
+from archspec.errors import ArchspecError
+
 PANELS: Mapping[str, tuple[str, ...]] = {
     "Specs": ("specs.check", "specs.list_", "specs.show", "specs.init", "specs.schema", "lint.lint", "lint.explain"),
     "Analysis": ("analysis.analyze", "unravel.unravel", "compare.diff", "compare.assert_", "compare.fit"),
@@ -24,7 +27,16 @@ PANELS: Mapping[str, tuple[str, ...]] = {
 }
 """The commands, by the panel of `--help` in which they stand: each a function, or a group, in a module here."""
 
+UsageError: Any = typer.BadParameter.__base__
+"""What the parser raises; typer exports none but this child of it."""
+
 _HOMES = {home.partition(".")[2].rstrip("_"): (home, panel) for panel, homes in PANELS.items() for home in homes}
+
+
+class UsageMistakeError(ArchspecError):
+    """Words that no command understands."""
+
+    code = "usage"
 
 
 class Commands(Mapping[str, Any]):
@@ -49,6 +61,19 @@ class LazyGroup(TyperGroup):
 
     def list_commands(self, ctx: Any) -> list[str]:
         return list(self.commands)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command that is named. With `--json`, what went wrong is data too."""
+        words = ctx.args
+        try:
+            return super().invoke(ctx)
+        except (ArchspecError, UsageError) as error:
+            if "--json" not in words:
+                raise
+            print_errors_as_json(
+                error if isinstance(error, ArchspecError) else UsageMistakeError(error.format_message())
+            )
+            raise typer.Exit(COULD_NOT) from None
 
 
 @cache

@@ -92,8 +92,8 @@ def _split(text: str) -> list[str]:
 
 
 def _read_codes() -> Mapping[str, Code]:
-    """Every code by name: those of mistakes, then those of findings."""
-    from archspec.spec.codes import MISTAKES
+    """Every code by name: those of mistakes and failures, then those of findings."""
+    from archspec.spec.codes import FAILURES, MISTAKES
     from compiler.analysis.lint import CODES
 
-    return {code.code: code for code in MISTAKES} | CODES
+    return {code.code: code for code in (*MISTAKES, *FAILURES)} | CODES

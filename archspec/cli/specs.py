@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -21,6 +22,9 @@ from archspec.cli.options import (
     parse_sizes,
     print_json,
 )
+
+if TYPE_CHECKING:
+    from archspec.errors import Diagnostic
 
 
 def check(
@@ -41,14 +45,25 @@ def check(
     if as_json:
         print_json([item.to_dict() for _, mistakes in found for item in mistakes])
     else:
-        for spec, mistakes in found:
-            print("\n".join(map(str, mistakes)) if mistakes else f"{spec}: ok")
-        total = sum(len(mistakes) for _, mistakes in found)
-        if total:
-            print(f"\n{total} {'mistake' if total == 1 else 'mistakes'}")
+        _print_mistakes(found)
     places = [mistake.place for _, mistakes in found for mistake in mistakes]
     if places:
         raise typer.Exit(FINDINGS if all(place.line for place in places) else COULD_NOT)
+
+
+def _print_mistakes(found: Iterable[tuple[str, Sequence[Diagnostic]]]) -> None:
+    total = 0
+    for spec, mistakes in found:
+        if mistakes:
+            from archspec.cli.tables.common import console
+            from archspec.cli.tables.excerpts import print_messages
+
+            print_messages(mistakes, console())
+        else:
+            print(f"{spec}: ok")
+        total += len(mistakes)
+    if total:
+        print(f"\n{total} {'mistake' if total == 1 else 'mistakes'}")
 
 
 def list_(

@@ -291,3 +291,22 @@ MISTAKES: tuple[Code, ...] = (
     ),
 )
 """Every code that a diagnostic may have, as docs/language.md lists them."""
+
+FAILURES: tuple[Code, ...] = (
+    Code(
+        "failed",
+        "the command could not answer, for the reason in its message",
+        "do what the message says",
+    ),
+    Code(
+        "missing-extra",
+        "a library is not installed that this command needs",
+        "install the extra that the message names",
+    ),
+    Code(
+        "usage",
+        "the words after `archspec` make no command",
+        "see `archspec COMMAND --help`",
+    ),
+)
+"""The codes of what is wrong elsewhere than in a spec, in what commands print with `--json`."""

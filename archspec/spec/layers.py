@@ -19,7 +19,7 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 
-from archspec.errors import Place
+from archspec.errors import NOWHERE, Place
 from archspec.ops import LAYERS, NORMALIZATIONS, Op
 from archspec.spec.expressions import MAX_LENGTH
 from archspec.spec.text import Table, place_in
@@ -27,8 +27,6 @@ from archspec.spec.values import parse_expression, read_node_name
 
 USUAL_NORM = "batch"
 """The kind of normalization where none is chosen."""
-
-_NOWHERE = Place("")
 
 
 class Node(BaseModel):
@@ -46,7 +44,7 @@ class Node(BaseModel):
     name: Annotated[str | None, BeforeValidator(read_node_name)] = None
     """A name of its own, for weights and messages; otherwise the kind and its ordinal."""
 
-    _place: Place = PrivateAttr(default_factory=lambda: _NOWHERE)  # a default would be copied, deeply, for each node
+    _place: Place = PrivateAttr(default_factory=lambda: NOWHERE)  # a default would be copied, deeply, for each node
     _written: Any = PrivateAttr(default=None)
 
     @cached_property

@@ -14,7 +14,7 @@ from archspec.cli.lint import explain, lint
 from archspec.cli.tables.common import console
 from archspec.cli.tables.lint import print_lint
 from archspec.errors import ArchspecError
-from archspec.spec.codes import MISTAKES
+from archspec.spec.codes import FAILURES, MISTAKES
 from compiler.analysis.lint import CODES
 from tests.compiler.lint.texts import IMAGE, lint_text
 from tests.spec.texts import graph_of, write
@@ -98,7 +98,7 @@ def test_params_and_sizes_are_those_of_the_options() -> None:
     assert "at H = 256 and W = 230 none is lost" not in archspec("lint", "densenet121", expect=0)
 
 
-@pytest.mark.parametrize("code", [*(code.code for code in MISTAKES), *CODES])
+@pytest.mark.parametrize("code", [*(code.code for code in (*MISTAKES, *FAILURES)), *CODES])
 def test_every_code_is_explained(code: str) -> None:
     output = archspec("explain", code)
     assert output.startswith(f"{code}\n")
@@ -112,9 +112,9 @@ def test_every_code_is_explained(code: str) -> None:
 
 def test_without_a_code_all_are_listed() -> None:
     output = archspec("explain")
-    assert all(f"\n{code} " in output for code in (*(code.code for code in MISTAKES), *CODES))
+    assert all(f"\n{code} " in output for code in (*(code.code for code in (*MISTAKES, *FAILURES)), *CODES))
     assert [row["code"] for row in json.loads(archspec("explain", "--json"))] == [
-        *(code.code for code in MISTAKES),
+        *(code.code for code in (*MISTAKES, *FAILURES)),
         *CODES,
     ]
 

@@ -22,10 +22,11 @@ PLAIN_WIDTH = 120
 """Columns where the output goes to a file or a pipe, and nobody said otherwise."""
 
 
-def console() -> Console:
+def console(*, stderr: bool = False) -> Console:
     """What it prints stands there as it is: names from files are no markup."""
-    given = sys.stdout.isatty() or "COLUMNS" in os.environ
-    return _Console(highlight=False, markup=False, emoji=False, width=None if given else PLAIN_WIDTH)
+    given = (sys.stderr if stderr else sys.stdout).isatty() or "COLUMNS" in os.environ
+    width = None if given else PLAIN_WIDTH
+    return _Console(highlight=False, markup=False, emoji=False, width=width, stderr=stderr)
 
 
 class _Console(Console):

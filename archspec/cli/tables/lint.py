@@ -8,18 +8,23 @@ from rich.console import Console
 from rich.table import Table
 
 from archspec.cli.tables.common import console
-from archspec.errors import Diagnostic
+from archspec.cli.tables.excerpts import print_messages
+from archspec.errors import Diagnostic, printable
 from archspec.spec.codes import Code
 from compiler.analysis.lint import CODES, Finding
 
 
 def print_findings(found: Iterable[tuple[str, Sequence[Diagnostic | Finding]]]) -> None:
-    """The findings of several specs, or their mistakes, as plain lines, which editors and scripts can read."""
+    """The findings of several specs, or their mistakes: `file:line:column: ` and what is there on one line each, which
+    editors and scripts can read."""
+    out = console()
     mistakes = total = 0
     for name, findings in found:
         mistakes += sum(isinstance(each, Diagnostic) for each in findings)
         total += len(findings)
-        print("\n".join(map(str, findings)) if findings else f"{name}: ok")
+        print_messages(findings, out)
+        if not findings:
+            print(f"{printable(name)}: ok")
     if mistakes:
         print(f"\n{_count(mistakes, 'mistake')}; `archspec explain CODE` says what is meant")
     if total > mistakes:
@@ -30,8 +35,7 @@ def print_findings(found: Iterable[tuple[str, Sequence[Diagnostic | Finding]]]) 
 def print_lint(findings: Sequence[Finding], out: Console) -> None:
     """The findings as a part of a report."""
     out.print(f"\nlint: {_count(len(findings), 'finding') if findings else 'nothing found'}", style="bold")
-    for finding in findings:
-        out.print(str(finding), soft_wrap=True)
+    print_messages(findings, out)
 
 
 def print_codes(codes: Mapping[str, Code]) -> None:
