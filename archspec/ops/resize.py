@@ -30,7 +30,9 @@ from archspec.ops.moments import Gradient, Moments, average, cut, join, standard
 
 
 class Pool(Layer):
-    """A sliding window over each channel; `stride` is the kernel unless given; `ceil` keeps a last partial window."""
+    """A sliding window over each channel; `stride` is the kernel unless given, and `padding` at most half of it. An
+    axis has (S + 2 padding - kernel) / stride + 1 windows, rounded down; `ceil` rounds up, but leaves out a window
+    that would start behind the last value."""
 
     main: ClassVar[str | None] = "kernel"
     keeps: ClassVar[Keeps] = "operands"

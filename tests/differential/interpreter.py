@@ -16,7 +16,7 @@ Document: TypeAlias = dict[str, Any]
 Body: TypeAlias = list[Any]
 
 STRUCTURE_FIELDS: dict[str, dict[str, Any]] = {
-    "residual": {"scale": None, "survival": None, "scaling": "none", "decay": "constant", "drop": "sample"},
+    "residual": {"scale": None, "survival": None, "scaling": "none", "decay": "constant", "drop": None},
     "add": {"fit": "error"},
     "concat": {"fit": "error"},
     "mul": {"fit": "error"},
@@ -169,6 +169,9 @@ class Interpreter:
         self.document = document
         self.sizes = {**document.get("sizes", {}), **sizes}
         self.defaults: Mapping[str, Any] = document.get("defaults", {})
+        if self.defaults.get("norm", {}).get("kind") == "weight":
+            usual = {kind: {"weight_norm": True} for kind in layers.KERNELS}
+            self.defaults = lay_over({"defaults": usual}, document)
         self.params: Mapping[str, Any] = document.get("params", {})
         self.residuals = residuals
         self.met = 0
@@ -264,8 +267,6 @@ class Interpreter:
         """A layer with the defaults of its kind and the values of its expressions."""
         merged = {**self.settings(kind, around), **given}
         fields = {key: evaluate_field(kind, key, written, self.names(around, value)) for key, written in merged.items()}
-        if kind in layers.KERNELS and self.defaults.get("norm", {}).get("kind") == "weight":
-            fields["weight_norm"] = True
         return self.put_layer(kind, fields, value, path)
 
     def run_norm(self, given: dict[str, Any], value: str, name: str, around: Around) -> str:
@@ -422,7 +423,7 @@ class Interpreter:
             survival = 1 - ordinal / self.residuals * (1 - survival)
         if f["drop"] == "shake":
             return self.put_written("shake_drop", {"survival": survival}, result, path, around)
-        given = {"survival": survival} | ({"draw": "batch"} if f["drop"] == "batch" else {})
+        given = {"survival": survival} | ({} if f["drop"] is None else {"draw": f["drop"]})
         return self.put_written("stochastic_depth", given, result, path, around)
 
     def shortcut(self, f: dict[str, Any], value: str, result: str, inside: Around) -> str:

@@ -181,6 +181,8 @@ def infer(kind: str, f: Fields, shape: Shape) -> Shape:
         require(bool(space), f"{kind} needs a map")
         out = f.get("out", channels)
         require("groups" not in f or channels % f["groups"] == out % f["groups"] == 0, "groups do not divide")
+        amounts = max(f.get("stride") or 1, f.get("dilation", 1))
+        require(f.get("output_padding", 0) < amounts, "more output padding than torch takes")
         found = (out, *(_EXTENTS[kind](f, extent) for extent in space))
         require(all(1 <= extent <= LARGEST for extent in found), f"{kind} leaves nothing of {shape}")
         return found
@@ -210,10 +212,9 @@ def windows(f: Fields, extent: int) -> list[tuple[int, int]]:
     kernel, padding = f["kernel"], f["padding"]
     stride = f["stride"] or kernel
     require(2 * padding <= kernel, "a padding of more than half the kernel")
-    starts = list(range(-padding, extent + padding - kernel + 1, stride))
-    further = starts[-1] + stride if starts else -padding
-    if f["ceil"] and further < extent and (not starts or starts[-1] + kernel < extent + padding):
-        starts.append(further)  # a last partial window, where it starts before the padding at the end
+    room = extent + 2 * padding - kernel
+    count = (-(-room // stride) if f["ceil"] else room // stride) + 1
+    starts = [start for start in range(-padding, count * stride - padding, stride) if not f["ceil"] or start < extent]
     return [(start, start + kernel) for start in starts]
 
 
