@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from compiler.analysis.choices import Choice
     from compiler.onnx_target.options import ExportOptions
+    from compiler.torch_target.rules import TorchRule
     from runtime.data import Dataset
     from runtime.evaluate import Evaluation
     from runtime.experiments.graded import MeasuredPathGradient
@@ -76,21 +77,28 @@ def open_network(
     return read_graph(source, sizes=sizes), None
 
 
-def measure_signal(graph: Graph, *, seed: int = 0) -> MeasuredSignal:
-    """Run the real initialization in torch: mean and second moment of the values and gradients of every node."""
+def measure_signal(graph: Graph, *, seed: int = 0, rules: Mapping[type[Op], TorchRule] | None = None) -> MeasuredSignal:
+    """Run the real initialization in torch: mean and second moment of the values and gradients of every node. `rules`
+    are those of a caller's own operations, as `to_torch` takes them."""
     with extra("train"):
         from runtime.experiments.signal import measure_signal as measure
 
-    return measure(graph, seed=seed)
+    return measure(graph, seed=seed, rules=rules)
 
 
-def measure_path_gradient(graph: Graph, *, seed: int = 0, samples: int | None = None) -> MeasuredPathGradient:
+def measure_path_gradient(
+    graph: Graph,
+    *,
+    seed: int = 0,
+    samples: int | None = None,
+    rules: Mapping[type[Op], TorchRule] | None = None,
+) -> MeasuredPathGradient:
     """Run the real initialization in torch: the gradient by the lengths of the paths that carry it, exactly, and by
-    `samples` random paths of each length as well."""
+    `samples` random paths of each length as well. `rules` are those of a caller's own operations."""
     with extra("train"):
         from runtime.experiments.graded import measure_path_gradient as measure
 
-    return measure(graph, seed=seed, samples=samples)
+    return measure(graph, seed=seed, samples=samples, rules=rules)
 
 
 def compare_choices(

@@ -303,6 +303,7 @@ def _unmix(
         tuple([axis for _, axis in slid]),
         _doubt_axes(gradient, slid),
         gradient.narrow + narrowness(op.weights(x.shape)["weight"].fan_out),
+        gradient.edges,
     )
 
 

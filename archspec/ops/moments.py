@@ -141,6 +141,8 @@ class Gradient:
     axes: tuple[Axis, ...] = ()
     doubts: Doubts = NONE
     narrow: float = 0.0
+    edges: float = 0.0
+    """How unevenly spread, over the positions of maps, what samples have in common was that statistics took off."""
 
     @property
     def second(self) -> float:
@@ -422,7 +424,8 @@ def sum_gradients(gradients: Sequence[Gradient], ties: Ties) -> Gradient:
     )
     axes = _blend_axes(parts, [gradient.second for gradient in parts])
     narrow = weigh_narrow([(gradient.second, gradient.narrow) for gradient in parts])
-    return Gradient(runs, axes, join_doubts(parts, COUPLED if ties.related else NONE), narrow)
+    edges = weigh_narrow([(gradient.second, gradient.edges) for gradient in parts])
+    return Gradient(runs, axes, join_doubts(parts, COUPLED if ties.related else NONE), narrow, edges)
 
 
 def _blend_axes(values: Sequence[V], weights: Sequence[float]) -> tuple[Axis, ...]:

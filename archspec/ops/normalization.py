@@ -102,7 +102,10 @@ class Normalization(Pointwise):
         kept = 1.0 if n == inf else max(0.0, n - 2) / max(1.0, n - 3)
         gains = [(count, kept * self.factor(level, shape)) for count, level in _given(self.levels(x), chance)]
         doubts = gradient.doubts | x.doubts | doubt_dropped(x) | (NONE if n == inf else FEW)
-        return (gradient.by(gains, doubts=doubts, narrow=gradient.narrow + x.narrow),)
+        whole = x.whole
+        uneven = (prod([axis.square for axis in x.axes]) - 1) * whole.common / whole.second if whole.second else 0.0
+        narrow, edges = gradient.narrow + x.narrow, gradient.edges + uneven
+        return (gradient.by(gains, doubts=doubts, narrow=narrow, edges=edges),)
 
     def levels(self, x: Moments) -> Runs[Part]:
         """For each channel the moments of those that its statistics are taken over."""

@@ -21,17 +21,12 @@ from archspec.ops.gaussian import Part
 from archspec.ops.moments import Chance, Gradient, Moments
 
 
-class Factor(Pointwise):
-    """Multiplies by a number, given or drawn."""
-
-    odd: ClassVar[bool] = True
-
-
-class Scale(Factor):
+class Scale(Pointwise):
     """value · x; the factor is learned where `trainable` is true (SkipInit starts it at zero), one number or
     `per: channel` (layer scale)."""
 
     main: ClassVar[str | None] = "value"
+    odd: ClassVar[bool] = True
 
     value: Number = 1.0
     trainable: Flag = False
@@ -82,10 +77,11 @@ class Shift(Pointwise):
         return (gradient,)
 
 
-class Dropout(Factor):
+class Dropout(Pointwise):
     """While training, sets each element to zero with probability `rate` and divides the others by 1 - rate."""
 
     main: ClassVar[str | None] = "rate"
+    odd: ClassVar[bool] = True
 
     rate: Probability = 0.5
 
@@ -111,7 +107,7 @@ class Dropout(Factor):
         return (gradient.times(self._factor),)
 
 
-class StochasticDepth(Factor):
+class StochasticDepth(Pointwise):
     """While training, keeps a value with probability `survival` and sets it to zero otherwise; at inference multiplies
     it by `survival`, the expected value (Huang et al., 2016).
 
@@ -120,6 +116,7 @@ class StochasticDepth(Factor):
     """
 
     main: ClassVar[str | None] = "survival"
+    odd: ClassVar[bool] = True
 
     survival: Probability = 0.8
     draw: Draw = "sample"
@@ -154,12 +151,13 @@ class StochasticDepth(Factor):
         return (gradient.times(self.survival * self._kept**2),)
 
 
-class ShakeDrop(Factor):
+class ShakeDrop(Pointwise):
     """While training, multiplies by b + α - b α forward and by b + β - b β backward, with b = 1 at probability
     `survival` and 0 otherwise, α uniform in [-1, 1] and β in [0, 1], drawn apart; at inference by `survival`, the
     expected forward factor (Yamada et al., 2019)."""
 
     main: ClassVar[str | None] = "survival"
+    odd: ClassVar[bool] = True
 
     survival: Probability = 0.5
     draw: Draw = "sample"

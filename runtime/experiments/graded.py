@@ -16,6 +16,7 @@ from random import Random
 from typing import Any, TypeAlias
 
 from archspec.errors import ArchspecError
+from archspec.ops import Op
 from compiler.analysis.cost import measure_cost
 from compiler.analysis.paths.counting import count_paths, enters_body
 from compiler.analysis.paths.gradient import Effective, find_effective
@@ -28,7 +29,7 @@ with extra("train"):
 
     from compiler.torch_target.initialize import generator_for
     from compiler.torch_target.module import to_torch
-    from compiler.torch_target.rules import RULES
+    from compiler.torch_target.rules import RULES, TorchRule
 
 MOST_BYTES = 4 << 30
 """Of activations and graded gradients, in float64."""
@@ -78,21 +79,26 @@ class MeasuredPathGradient:
 
 
 def measure_path_gradient(
-    graph: Graph, *, seed: int = 0, batch: int = 8, samples: int | None = None
+    graph: Graph,
+    *,
+    seed: int = 0,
+    batch: int = 8,
+    samples: int | None = None,
+    rules: Mapping[type[Op], TorchRule] | None = None,
 ) -> MeasuredPathGradient:
     """Measure the gradient by path length on a fresh network in training mode, in float64, for standard normal inputs
     and standard normal gradients at its outputs.
 
     With `samples` also so many random paths of each length, as Veit et al. (2016) do; that is for chains of blocks.
-    Raises ArchspecError where memory would not do, where no gradient reaches the inputs, or where paths are to be
-    sampled of a network that is no chain.
+    `rules` are those of a caller's own operations. Raises ArchspecError where memory would not do, where no gradient
+    reaches the inputs, or where paths are to be sampled of a network that is no chain.
     """
     _check_memory(graph, batch)
     paths = count_paths(graph, by_length=True)
     blocks = _find_chain(graph, paths.ungated.by_length or {}) if samples else []
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        steps = _run(graph, seed, batch)
+        steps = _run(graph, seed, batch, rules or {})
     ends = [(id, _draw(seed, f"gradient of {name}", batch, graph[id])) for name, id in graph.outputs.items()]
     parts = _carry_back(graph, steps, ends)
     whole = parts.sum(0)
@@ -144,8 +150,9 @@ class Step:
         return tuple(None if part is None else part[None] for part in parts)
 
 
-def _run(graph: Graph, seed: int, batch: int) -> list[Step]:
-    module = to_torch(graph, seed=seed).double().train().requires_grad_(False)
+def _run(graph: Graph, seed: int, batch: int, rules: Mapping[type[Op], TorchRule]) -> list[Step]:
+    table = RULES.extended(rules)
+    module = to_torch(graph, seed=seed, rules=rules).double().train().requires_grad_(False)
     layers: dict[str, Callable[..., Tensor]] = dict(module.named_modules())
     values: dict[str, Tensor] = {}
     steps = []
@@ -153,7 +160,7 @@ def _run(graph: Graph, seed: int, batch: int) -> list[Step]:
         if not node.inputs:
             values[node.id] = _draw(seed, f"input {node.id}", batch, node)
             continue
-        run = layers.get(node.id) or RULES[type(node.op)](node.op, *graph.operands(node))
+        run = layers.get(node.id) or table[type(node.op)](node.op, *graph.operands(node))
         operands = tuple(values[id].detach().requires_grad_() for id in node.inputs)
         result = run(*operands)
         values[node.id] = result.detach()

@@ -12,9 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from archspec.errors import ArchspecError
-from archspec.ops import Input
+from archspec.ops import Input, Op
 from compiler.analysis.cost import measure_cost
 from compiler.graph import Graph
+from compiler.table import Table
 from runtime.extras import extra
 from runtime.sampling import mix_seed
 
@@ -24,7 +25,7 @@ with extra("train"):
 
     from compiler.torch_target.initialize import initialize
     from compiler.torch_target.module import to_torch
-    from compiler.torch_target.rules import RULES
+    from compiler.torch_target.rules import RULES, TorchRule
 
 MOMENTS = ("mean", "second_moment", "common", "gradient_second_moment")
 REPEATS = 3
@@ -71,24 +72,32 @@ class MeasuredSignal:
         return facts | {"nodes": [node.to_dict() for node in self.nodes]}
 
 
-def measure_signal(graph: Graph, *, seed: int = 0, batch: int | None = None, repeats: int = REPEATS) -> MeasuredSignal:
+def measure_signal(
+    graph: Graph,
+    *,
+    seed: int = 0,
+    batch: int | None = None,
+    repeats: int = REPEATS,
+    rules: Mapping[type[Op], TorchRule] | None = None,
+) -> MeasuredSignal:
     """Measure the signal of a network at initialization, over `repeats` draws of all weights with a batch each.
 
-    `batch` is chosen by memory and work unless given. Raises ArchspecError where it is too small or too large, and
-    MissingExtra without torch.
+    `batch` is chosen by memory and work unless given; `rules` are those of a caller's own operations. Raises
+    ArchspecError where it is too small or too large, and MissingExtra without torch.
     """
     if repeats < 1:
         raise ArchspecError(f"repeats must be at least 1, found {repeats}")
     batch = _choose_batch(graph, batch, repeats)
-    module = to_torch(graph).train()
+    module = to_torch(graph, rules=rules).train()
+    table = RULES.extended(rules or {})
     draws = []
     with torch.random.fork_rng(devices=[]):
         for turn in range(repeats):
             initialize(module, graph, mix_seed(seed, turn))
             torch.manual_seed(mix_seed(seed, turn, 1))
-            draws.append(_measure_once(graph, module, batch))
-    table = np.stack(draws)
-    nodes = tuple(_summarize(node.id, table[:, i]) for i, node in enumerate(graph))
+            draws.append(_measure_once(graph, module, table, batch))
+    found = np.stack(draws)
+    nodes = tuple(_summarize(node.id, found[:, i]) for i, node in enumerate(graph))
     return MeasuredSignal(nodes, batch, repeats, seed)
 
 
@@ -106,7 +115,7 @@ def _choose_batch(graph: Graph, batch: int | None, repeats: int) -> int:
     return chosen
 
 
-def _measure_once(graph: Graph, module: nn.Module, batch: int) -> npt.NDArray[np.float64]:
+def _measure_once(graph: Graph, module: nn.Module, rules: Table[TorchRule], batch: int) -> npt.NDArray[np.float64]:
     """One forward and one backward pass: (nodes, moments)."""
     rows = np.zeros((len(graph), len(MOMENTS)))
     modules = dict(module.named_modules())
@@ -115,7 +124,7 @@ def _measure_once(graph: Graph, module: nn.Module, batch: int) -> npt.NDArray[np
         if isinstance(node.op, Input):
             value = torch.randn(batch, *node.shape, requires_grad=True)
         else:
-            apply = modules.get(node.id) or RULES[type(node.op)](node.op, *graph.operands(node))
+            apply = modules.get(node.id) or rules[type(node.op)](node.op, *graph.operands(node))
             value = apply(*(values[id] for id in node.inputs))
         values[node.id] = value
         row[:3] = _take_moments(value.detach())

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from archspec.api import analyze, to_onnx, to_torch
+from archspec.api import analyze, measure_path_gradient, measure_signal, to_onnx, to_torch
 from archspec.errors import ArchspecError, SpecError
 from archspec.ops.base import Number, Pointwise, Shape, Weight, Weights
 from compiler.onnx_target.emitter import Emitter, Value
@@ -80,3 +80,18 @@ def test_a_missing_rule_names_the_operation(tmp_path: Path) -> None:
     with pytest.raises(ArchspecError, match="onnx has no rule for power"):
         to_onnx(graph, weights, tmp_path / "m.onnx", verify=False)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_start_is_measured_with_the_callers_rules() -> None:
+    """The second moment of w · x³ at w = 1 is E x⁶ = 15 of standard normal values; by path length, all gradient is of
+    length 0."""
+    graph = graph_from(
+        {"archspec": 1, "inputs": {"x": [40]}, "network": [{"ext": {"use": "power", "exponent": 3}}]},
+        extensions={"power": Power},
+    )
+    rules = {Power: PowerModule}
+    assert measure_signal(graph, rules=rules).nodes[-1].second_moment == pytest.approx(15, rel=0.1)
+    assert measure_path_gradient(graph, rules=rules).energies == (1.0,)
+    for measure in (measure_signal, measure_path_gradient):
+        with pytest.raises(ArchspecError, match="torch has no rule for power"):
+            measure(graph)
