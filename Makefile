@@ -42,6 +42,7 @@ docs: $(INSTALLED) ## write what is generated: docs/ops.md, docs/zoo.md with its
 	$(BIN)/python docs/generate.py
 
 bench: $(INSTALLED) ## measure against peers, in one run
+	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/compile.py
 	$(BIN)/python benchmarks/analysis.py
 	$(BIN)/python benchmarks/export.py

@@ -91,7 +91,7 @@ def measure_cold_start(rounds: int) -> list[Row]:
     what, ours = "(a) cold process: `archspec analyze resnet50 --json`", samples["analyze"]
     shown, imported = samples["help"], samples["import"]
     return [
-        Row(what, "ResNet-50 in torch, torchinfo", ours, samples["torchinfo"], wanted=3),
+        Row(what, "ResNet-50 in torch, torchinfo", ours, samples["torchinfo"], wanted=6),
         Row("(d) cold process: `archspec --help`", "`import torch`", shown, imported, wanted=0.3, share=True),
     ]
 
@@ -101,8 +101,8 @@ def measure_analysis(rounds: int) -> list[Row]:
     samples = CHILDREN.run("analyze_warm", 4 * rounds)
     what, ours = "(b) warm: load, elaborate and analyze resnet50", samples["archspec"]
     return [
-        Row(what, "torchinfo of a module built before", ours, samples["summary"], wanted=5),
-        Row(what, "build the module, torchinfo", ours, samples["build"], wanted=5),
+        Row(what, "torchinfo of a module built before", ours, samples["summary"], wanted=6),
+        Row(what, "build the module, torchinfo", ours, samples["build"], wanted=6),
         Row(what, "torchinfo of a module built before, on torch's meta device", ours, samples["meta"]),
     ]
 

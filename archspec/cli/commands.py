@@ -87,14 +87,21 @@ def _make_command(name: str) -> Any:
         group: Any = get_command(made)
         group.rich_help_panel = panel
         return group
-    from rich.markup import escape
-
     alone = typer.Typer()
     alone.command(
         name=name,
-        help=escape(inspect.getdoc(made) or ""),  # in which f1[x] is no markup
+        help=_escape_markup(inspect.getdoc(made) or ""),
         rich_help_panel=panel,
         cls=getattr(module, "COMMAND_CLASS", None),
     )(made)
     (info,) = alone.registered_commands
     return get_command_from_info(info, pretty_exceptions_short=True, rich_markup_mode=alone.rich_markup_mode)
+
+
+def _escape_markup(text: str) -> str:
+    """The text so that rich shows it as it is, `f1[x]` too. rich is only imported for what it could misread."""
+    if "[" not in text:
+        return text
+    from rich.markup import escape
+
+    return escape(text)
