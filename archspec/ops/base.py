@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
-from math import inf, prod, sqrt
+from math import gcd, inf, prod, sqrt
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
@@ -103,6 +103,10 @@ Span: TypeAlias = tuple[int, int]
 """The first and the last of a run of positions along one axis."""
 
 
+Positions: TypeAlias = Iterable[range]
+"""Some positions along one axis, as progressions in any order; they may overlap, and be empty."""
+
+
 @dataclass(frozen=True, slots=True)
 class Window:
     """A sliding window, the same along each spatial axis."""
@@ -125,10 +129,37 @@ class Window:
         count = -(-span // self.stride) + 1
         return count - 1 if (count - 1) * self.stride >= size + self.padding else count
 
-    def reads(self, span: Span) -> Span:
-        """The positions under the windows from the first of `span` to the last."""
-        lo, hi = span
-        return lo * self.stride - self.padding, hi * self.stride - self.padding + self.reach - 1
+    def reads(self, span: Span) -> Positions:
+        """The positions under the taps of the windows from the first of `span` to the last."""
+        (lo, hi), step = span, self.dilation
+        start, end = lo * self.stride - self.padding, hi * self.stride - self.padding
+        if lo == hi or (step == 1 and self.stride <= self.kernel):
+            return (range(start, end + self.reach, step),)
+        if self.stride == 1:
+            return (range(start + tap, end + tap + 1) for tap in range(0, self.reach, step))
+        return (range(place, place + self.reach, step) for place in range(start, end + 1, self.stride))
+
+    def is_written_by(self, span: Span) -> Positions:
+        """The other way round: the windows with a tap in `span`."""
+        lo, hi = span[0] + self.padding, span[1] + self.padding
+        if self.dilation == 1:
+            return (range(_divide_up(lo - self.reach + 1, self.stride), hi // self.stride + 1),)
+        if hi - lo < self.kernel:
+            return map(self._find_writers, range(lo, hi + 1))
+        taps = range(0, self.reach, self.dilation)
+        return (range(_divide_up(lo - tap, self.stride), (hi - tap) // self.stride + 1) for tap in taps)
+
+    def _find_writers(self, place: int) -> range:
+        """The windows with a tap at one place, counted from the first window's start. Of its taps those count for which
+        tap · dilation leaves the same rest, divided by the stride."""
+        common = gcd(self.dilation, self.stride)
+        if place % common:
+            return range(0)
+        turn = self.stride // common
+        first = place // common * pow(self.dilation // common, -1, turn) % turn
+        count = -(-(self.kernel - first) // turn)
+        nearest, step = (place - first * self.dilation) // self.stride, self.dilation // common
+        return range(nearest - (count - 1) * step, nearest + 1, step) if count > 0 else range(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +180,11 @@ class Saved:
 
 
 Keeps: TypeAlias = Literal["nothing", "operands", "result"]
+
+
+Fill: TypeAlias = Literal["constant", "edge", "reflect", "wrap"]
+"""What lies beyond the ends of a map: no value of it, the one at the end, those in front of it mirrored, or its other
+end."""
 
 
 class OpError(ValueError):
@@ -280,6 +316,11 @@ class Op(BaseModel, ABC):
         return None
 
     @property
+    def beyond(self) -> Fill:
+        """What it finds where it reads beyond the ends of a map."""
+        return "constant"
+
+    @property
     def sees_all(self) -> bool:
         """Whether each position of the result depends, beside what it `reads`, on statistics of the whole map."""
         return False
@@ -303,14 +344,13 @@ class Op(BaseModel, ABC):
         stride 2, 1/2 where every position is doubled."""
         return ONE
 
-    def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Span | None, ...]:
-        """For each operand the run of its positions, along a spatial axis from 0, from which those of `span` in the
-        result are computed: exact at both ends, and as if maps had no ends.
+    def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
+        """For each operand the positions, along a spatial axis from 0, from which those of `span` in the result are
+        computed: these and no others, and as if maps had no ends. Of a single position it is one progression.
 
-        None where that is the whole map, wherever `span` lies: then a position of the result has no place in it. A run
-        that ends before it starts is empty.
+        None where that is the whole map, wherever `span` lies: then a position of the result has no place in it.
         """
-        return tuple(span for _ in xs)
+        return (run(span),) * len(xs)
 
     def shares(self, *args: Any, **kwargs: Any) -> bool:
         """Whether the result lies in the storage of the first operand: `training` says in which mode."""
@@ -350,6 +390,15 @@ class Pointwise(Layer):
 
     def infer(self, x: Shape) -> Shape:
         return x
+
+
+def run(span: Span) -> Positions:
+    """All positions from the first of `span` to the last."""
+    return (range(span[0], span[1] + 1),)
+
+
+def _divide_up(dividend: int, divisor: int) -> int:
+    return -(-dividend // divisor)
 
 
 def count_draws(draw: Draw, batch: int) -> int:

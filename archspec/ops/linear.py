@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
 from math import prod, sqrt
@@ -17,6 +17,7 @@ from archspec.ops.base import (
     NonNegative,
     OpError,
     Padding,
+    Positions,
     Positive,
     Saved,
     Shape,
@@ -81,7 +82,7 @@ class Conv(Layer):
     def pace(self, axis: int) -> Fraction:
         return Fraction(self.stride)
 
-    def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Span | None, ...]:
+    def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
         return (self.window.reads(span),)
 
     def saved(self, *xs: Shape, batch: int, needs: tuple[bool, ...]) -> Saved:
@@ -153,30 +154,8 @@ class ConvTranspose(Layer):
     def pace(self, axis: int) -> Fraction:
         return Fraction(1, self.stride)
 
-    def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Span | None, ...]:
-        lows, highs = self._find_writers(span)
-        lo = next((i for i in lows if self._writes(i, span)), None)
-        hi = next((i for i in highs if self._writes(i, span)), None)
-        return ((1, 0) if lo is None or hi is None else (lo, hi),)
-
-    def _find_writers(self, span: Span) -> tuple[Iterable[int], Iterable[int]]:
-        """Input positions among which the first and the last is that writes in `span`, in order from either end: those
-        in reach, or one for each tap, after the first `stride` of which all repeats; whichever are fewer."""
-        w = self.window
-        first, last = (w.padding + span[0] - w.reach) // w.stride + 1, (w.padding + span[1]) // w.stride
-        taps = range(min(w.kernel, w.stride))
-        if last - first < len(taps):
-            return range(first, last + 1), range(last, first - 1, -1)
-        start = w.padding + span[0] - w.reach + 1
-        lows = (-(-(start + tap * w.dilation) // w.stride) for tap in taps)
-        highs = ((w.padding + span[1] - tap * w.dilation) // w.stride for tap in taps)
-        return lows, highs
-
-    def _writes(self, position: int, span: Span) -> bool:
-        """Whether an input position reaches a result in `span`: between the taps of a dilated kernel lie gaps."""
-        start = position * self.stride - self.padding
-        tap = max(0, -((start - span[0]) // self.dilation))
-        return tap < self.kernel and start + tap * self.dilation <= span[1]
+    def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
+        return (self.window.is_written_by(span),)
 
     def saved(self, *xs: Shape, batch: int, needs: tuple[bool, ...]) -> Saved:
         return _save_input_and_kernel(self, xs[0])

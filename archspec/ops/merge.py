@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import accumulate
 from typing import ClassVar, TypeAlias
 
-from archspec.ops.base import Draw, Op, OpError, Saved, Shape, Span, count_draws, in_words
+from archspec.ops.base import Draw, Op, OpError, Positions, Saved, Shape, Span, count_draws, in_words, run
 from archspec.ops.gaussian import Part
 from archspec.ops.moments import (
     Gradient,
@@ -80,10 +80,10 @@ class Mul(Merge):
     def elementwise(self, *xs: Shape) -> int:
         return (len(xs) - 1) * self.infer(*xs).elements
 
-    def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Span | None, ...]:
+    def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
         extents = [x.space[axis] for x in xs]
         largest = max(extents)
-        return tuple(span if extent == largest else None for extent in extents)
+        return tuple(run(span) if extent == largest else None for extent in extents)
 
     def shares(self, *xs: Shape, training: bool) -> bool:
         return len(xs) == 1

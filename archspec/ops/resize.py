@@ -18,12 +18,14 @@ from archspec.ops.base import (
     NonNegative,
     Op,
     OpError,
+    Positions,
     Positive,
     Saved,
     Shape,
     Span,
     Window,
     in_words,
+    run,
 )
 from archspec.ops.gaussian import Part, pass_largest, pass_rectifier
 from archspec.ops.moments import Gradient, Moments, average, cut, join, standard
@@ -62,7 +64,7 @@ class Pool(Layer):
     def pace(self, axis: int) -> Fraction:
         return Fraction(self.window.stride)
 
-    def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Span | None, ...]:
+    def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
         return (self.window.reads(span),)
 
 
@@ -122,7 +124,7 @@ class GlobalPool(Layer):
     def elementwise(self, x: Shape) -> int:
         return x.elements
 
-    def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Span | None, ...]:
+    def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
         return (None,)
 
 
@@ -178,12 +180,13 @@ class Upsample(Layer):
     def pace(self, axis: int) -> Fraction:
         return Fraction(1, self.scale)
 
-    def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Span | None, ...]:
+    def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
         """Linearly position i reads the two neighbours of (i + 1/2) / scale - 1/2, or the one that lies there."""
         lo, hi = span
         if self.mode == "nearest":
-            return ((lo // self.scale, hi // self.scale),)
-        return (((2 * lo + 1 - self.scale) // (2 * self.scale), -((self.scale - 2 * hi - 1) // (2 * self.scale))),)
+            return (run((lo // self.scale, hi // self.scale)),)
+        double = 2 * self.scale
+        return (run(((2 * lo + 1 - self.scale) // double, -((self.scale - 2 * hi - 1) // double))),)
 
     def _square(self, axes: Sequence[Axis]) -> float:
         """The mean over positions of the sum of squared weights; half of those at either end have one weight, of 1."""
@@ -264,9 +267,9 @@ class Centred(Op):
     @abstractmethod
     def infer(self, *xs: Shape) -> Shape: ...
 
-    def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Span | None, ...]:
+    def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
         before = (self.infer(*xs).space[axis] - xs[0].space[axis]) // 2
-        return ((span[0] - before, span[1] - before), *[None] * (len(xs) - 1))
+        return (run((span[0] - before, span[1] - before)), *[None] * (len(xs) - 1))
 
     def moments(self, x: Moments, *others: Moments) -> Moments:
         space = self.infer(x.shape, *(other.shape for other in others)).space

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TypeAlias
 
-from archspec.ops import Shape, Span
+from archspec.ops import Shape
 from archspec.ops.base import ONE
 from compiler.graph import Graph, Node
 
-Runs: TypeAlias = tuple[Span | None, ...]
-"""For each operand the positions that are read, or None where that is the whole map."""
-
-
+ITSELF = range(1)
 MAX_TURN = 256
 """Positions after which what is read has to repeat; behind upsampling by 32 it does so after 32."""
 
@@ -24,16 +20,17 @@ class Reading:
     further, so that the first positions, a `turn`, speak for all; of a turn beyond `MAX_TURN` only so many are kept."""
 
     pace: Fraction
-    turn: tuple[Runs, ...]
+    turn: tuple[tuple[range | None, ...], ...]
+    """For each operand the positions that are read, or None where that is the whole map."""
     passes: bool
     """Whether each position sees every operand in its own place, and nothing else."""
 
-    def run(self, operand: int, position: int) -> Span | None:
-        """What a position from 0 reads of one operand."""
+    def at(self, position: int, operand: int) -> range:
+        """What a position from 0 reads of one operand of which it does not read the whole map."""
         turns, place = divmod(position, self.pace.denominator)
         shift = turns * self.pace.numerator
-        run = self.turn[place][operand]
-        return run and (run[0] + shift, run[1] + shift)
+        read = self.turn[place][operand] or range(0)
+        return range(read.start + shift, read.stop + shift, read.step)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +40,8 @@ class Readings:
 
     axes: tuple[Reading, ...]
     alike: bool
+    passes: bool
+    """Whether each position sees every operand in its own place, and nothing else, along all axes."""
 
 
 def find_readings(graph: Graph) -> dict[str, Readings]:
@@ -62,7 +61,8 @@ def find_readings(graph: Graph) -> dict[str, Readings]:
 def _find(node: Node, shapes: tuple[Shape, ...], rank: int) -> Readings:
     axes = tuple(_read(node, shapes, axis) for axis in range(rank))
     even = all(map(is_even, (node.shape, *shapes)))
-    return Readings(axes, even and all(axis == axes[0] for axis in axes))
+    alike = even and all(axis == axes[0] for axis in axes)
+    return Readings(axes, alike, all(axis.passes for axis in axes))
 
 
 def is_even(shape: Shape) -> bool:
@@ -76,7 +76,13 @@ def _read(node: Node, shapes: tuple[Shape, ...], axis: int) -> Reading:
         return Reading(ONE, ((None,) * len(shapes),), passes=False)
     pace = node.op.pace(axis)
     pace = ONE if pace == 1 else pace  # fractions are slow to multiply and compare, and most are this one
-    found = (node.op.reads(axis, (i, i), *shapes) for i in range(min(pace.denominator, MAX_TURN)))
-    turn = tuple(tuple(run if axis < x.rank else None for run, x in zip(runs, shapes, strict=True)) for runs in found)
-    passes = pace is ONE and not node.op.sees_all and all(run == (0, 0) for run in turn[0])
+    turn = tuple(_read_one(node, shapes, axis, position) for position in range(min(pace.denominator, MAX_TURN)))
+    passes = pace is ONE and not node.op.sees_all and all(places == ITSELF for places in turn[0])
     return Reading(pace, turn, passes)
+
+
+def _read_one(node: Node, shapes: tuple[Shape, ...], axis: int, position: int) -> tuple[range | None, ...]:
+    """What one position reads of each operand."""
+    found = node.op.reads(axis, (position, position), *shapes)
+    pairs = zip(found, shapes, strict=True)
+    return tuple(None if places is None or axis >= x.rank else next(iter(places)) for places, x in pairs)

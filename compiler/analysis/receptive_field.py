@@ -1,88 +1,35 @@
 """What one position of a map sees of the input: how much, how far apart neighbours look, and where the middle lies.
 
-Along an axis position i of a map sees a run of input positions, and its neighbours' runs lie `jump` further; behind
-upsampling they do so in turns: position i + n sees what i sees, n · jump further. A few runs thus speak for all
-positions, and one pass in topological order, by what each operation `reads`, finds those of every node. Sizes are those
-of the theory (Araujo, Norris and Sim, Computing receptive fields of convolutional neural networks, Distill, 2019): as
-if the input had no ends, and whatever the weights. A run is taken whole: where a dilated kernel leaves gaps in it, a
-transposed convolution with gaps of its own may see less.
+Along an axis position i of a map sees positions from a first to a last one, and its neighbours' lie `jump` further;
+behind upsampling they do so in turns: position i + n sees what i sees, n · jump further. A few runs thus speak for all
+positions, and one pass in topological order, by what each operation `reads`, finds those of every node (`strands`).
+Sizes are those of the theory (Araujo, Norris and Sim, Computing receptive fields of convolutional neural networks,
+Distill, 2019): as if the input had no ends, and whatever the weights. What one position really sees, between the ends
+of all maps and with the gaps that dilated kernels leave, is found by a walk back from it (`lookback`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
-from math import lcm
-from typing import Any, TypeAlias
+from math import lcm, prod
+from typing import Any
 
 from archspec.ops import Input, Span
-from archspec.ops.base import ONE
-from compiler.analysis.lookback import clip_back, narrow_back
-from compiler.analysis.readings import MAX_TURN, Reading, Readings, find_readings, is_even
+from compiler.analysis.certainty import Mark, at_least, at_most, estimate, nest
+from compiler.analysis.lookback import Sight, look_back, narrow_back
+from compiler.analysis.readings import Readings, find_readings, is_even
+from compiler.analysis.strands import NOTHING, View, find_hull, is_bounded, look
 from compiler.graph import Graph, Node
 
-MAX_STRANDS = 8
-"""Inputs and jumps that meet in one node."""
 MAX_WALKED = 1 << 20
-"""Nodes times outputs up to which the network is walked back from each output."""
-MAX_REACH = 1 << 62
-"""Positions up to which a field is followed."""
-NOTHING: Span = (MAX_REACH, -MAX_REACH)
+"""Nodes that are passed on walks back, about: one from each output, and one for each map that is seen whole."""
 
-StrandKey: TypeAlias = tuple[str, Fraction]
-"""The input that is seen, and the jump."""
-
-
-@dataclass(frozen=True, slots=True)
-class Strand:
-    """The runs that the first positions of a map see; position i + len(runs) sees what i sees, `shift` further."""
-
-    runs: tuple[Span, ...]
-    shift: int
-
-    def at(self, position: int) -> Span:
-        turn, place = divmod(position, len(self.runs))
-        lo, hi = self.runs[place]
-        return lo + turn * self.shift, hi + turn * self.shift
-
-    def over(self, span: Span) -> Span:
-        """From the first to the last that the positions of `span` see."""
-        first, last = span
-        if len(self.runs) == 1 and first <= last:
-            ((lo, hi),) = self.runs
-            return lo + first * self.shift, hi + last * self.shift
-        count = min(len(self.runs), last - first + 1)  # a whole turn from either end holds the extremes
-        if count < 1:
-            return NOTHING
-        return min(self.at(first + i)[0] for i in range(count)), max(self.at(last - i)[1] for i in range(count))
-
-    @property
-    def centre(self) -> Fraction:
-        """Where the middle of position 0's run lies, all positions of a turn averaged."""
-        turn = len(self.runs)
-        middles = [turn * (lo + hi) - 2 * i * self.shift for i, (lo, hi) in enumerate(self.runs) if lo <= hi]
-        return Fraction(sum(middles), 2 * turn * (len(middles) or 1))
-
-    def repeat(self, count: int) -> Strand:
-        """The same with `count` positions in a turn, a multiple of those it has."""
-        return Strand(tuple(map(self.at, range(count))), self.shift * count // len(self.runs))
-
-
-GIVEN_UP = Strand((NOTHING,), MAX_REACH)
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """What a node sees along one axis: by strands what moves with the position, and by input what every position sees
-    wherever it lies."""
-
-    strands: Mapping[StrandKey, Strand] = field(default_factory=dict)
-    fixed: Mapping[str, Span] = field(default_factory=dict)
-
-    def at(self, input: str, position: int) -> Span:
-        """What one position sees of an input, what is fixed left aside."""
-        return _hull(strand.at(position) for (seen, _), strand in self.strands.items() if seen == input)
+GIVEN_UP = at_least("some ways to the input repeat too late, or reach too far, to be followed")
+TAKEN_WHOLE = at_most("what is seen through some whole maps was taken to be the whole input")
+TAKEN_FULL = at_most("what is seen is too ragged to be followed: gaps were taken as seen")
+UNKNOWN = at_most("an unknown operation was taken to see everything")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +39,10 @@ class Field:
     node: str
     input: str
     size: tuple[int, ...]
-    """Input positions from the first to the last that one position sees: the most, where positions differ."""
+    """Input positions from the first to the last that one position sees: the most, where positions differ. What is seen
+    through a whole map (gates behind global pooling, statistics of a map) counts as far as the input has it."""
     local: tuple[int, ...]
-    """The same without what is seen only through a whole map: gates behind global pooling, statistics of a map."""
+    """The same without what is seen only through a whole map."""
     stride: tuple[Fraction, ...]
     """How far apart neighbours look."""
     centre: tuple[Fraction, ...]
@@ -110,16 +58,30 @@ class OutputField:
     """The field of the last node before an output whose positions still have a place in the input."""
 
     field: Field
-    clipped: tuple[Span | None, ...]
-    """The input positions that the middle position of the map really sees: what padding and borders cut off is not
-    among them, what is seen through a whole map is. At an end the gaps of a dilated kernel may hide a few of them.
+    clipped: tuple[Span, ...] | None
+    """Along each axis the first and the last input position that the middle position of the map really sees: what
+    padding and borders cut off is not among them, what is seen through a whole map is. Empty where it sees nothing,
     None where it was not looked for: a large network has too many outputs."""
+    seen: int | None
+    """How many input positions it really sees: dilated kernels leave gaps. None as above."""
     narrowest: tuple[int | None, ...]
     """The size by the path that sees least. None where it was not found: too many ways differ, or as above."""
+    marks: Mapping[str, Mark]
+    """Which of these are bounds."""
+
+    @property
+    def has_gaps(self) -> bool:
+        """Whether some positions between the first and the last are not seen."""
+        return bool(self.clipped) and self.seen != prod(hi - lo + 1 for lo, hi in self.clipped or ())
 
     def to_dict(self) -> dict[str, Any]:
-        more = {"clipped": [span and list(span) for span in self.clipped], "narrowest": list(self.narrowest)}
-        return self.field.to_dict() | more
+        clipped = None if self.clipped is None else [list(span) for span in self.clipped]
+        return {
+            **self.field.to_dict(),
+            "clipped": clipped,
+            "seen": self.seen,
+            "narrowest": list(self.narrowest),
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,11 +126,26 @@ class ReceptiveField:
         """The fields of a node, one for each input that its positions have a place in."""
         return tuple(_measure(self.graph[id], self.views[id], input) for input in _inputs_seen(self.views[id]))
 
+    @property
+    def by_output(self) -> dict[str, dict[str, OutputField]]:
+        """By output and input what the one sees of the other."""
+        return {name: {seen.field.input: seen for seen in fields} for name, fields in self.outputs.items()}
+
+    @property
+    def marks(self) -> dict[str, Mark]:
+        seen = [(name, one) for name, fields in self.outputs.items() for one in fields]
+        first = dict(seen[0][1].marks) if seen else {}
+        inner = (nest(f"by_output.{name}.{one.field.input}", one.marks) for name, one in seen)
+        return first | {key: mark for marks in inner for key, mark in marks.items()}
+
     def to_dict(self) -> dict[str, Any]:
-        """The first output's field in front, if there is one, then all by output."""
+        """The first output's field in front, if there is one, then all by output and input."""
         first = next((fields[0].to_dict() for fields in self.outputs.values() if fields), None)
         return (first or {"size": [], "stride": []}) | {
-            "outputs": {name: [field.to_dict() for field in fields] for name, fields in self.outputs.items()},
+            "by_output": {
+                name: {input: seen.to_dict() for input, seen in fields.items()}
+                for name, fields in self.by_output.items()
+            },
             "misaligned": [merge.to_dict() for merge in self.misaligned],
             "everywhere": list(self.everywhere),
             "unmeasured": list(self.unmeasured),
@@ -181,27 +158,58 @@ def measure_receptive_field(graph: Graph) -> ReceptiveField:
     readings = find_readings(graph)
     alike = _find_alike(graph, rank, readings)
     views: dict[str, tuple[View, ...]] = {}
+    whole_maps = _WholeMaps(graph, readings, views)
     unmeasured = []
     for node in graph:
         axes, times = (range(min(rank, 1)), rank) if node.id in alike else (range(rank), 1)
-        views[node.id] = tuple([_look(node, graph, axis, readings, views) for axis in axes]) * times
-        if not all(map(_is_bounded, views[node.id])):
+        found = [look(node, graph, axis, readings, views) for axis in axes]
+        if any(view.strands and view.whole for view in found):
+            found = [whole_maps.resolve(view, axis) for axis, view in zip(axes, found, strict=True)]
+        views[node.id] = tuple(found) * times
+        if not all(map(is_bounded, found)):
             unmeasured.append(node.id)
             views[node.id] = (View(),) * rank
     last = _find_last_placed(graph, views)
     ends = {name: last[id] for name, id in graph.outputs.items()}
-    outputs = {
-        name: tuple(
-            _describe(graph, readings, id, views[id], input, alike=id in alike) for input in _inputs_seen(views[id])
-        )
-        if id
-        else ()
-        for name, id in ends.items()
-    }
+    unknown = frozenset(node.id for node in graph if node.op.unknown)
+    describer = _Describer(graph, readings, views, alike, frozenset(unmeasured), unknown, exact=whole_maps.exact)
+    outputs = {name: tuple(describer.describe(id)) if id else () for name, id in ends.items()}
     before = _ancestors(graph, filter(None, ends.values()))
     everywhere = tuple(node.id for node in graph if node.id in before and _sees_all(node, graph, readings))
     misaligned = tuple(merge for node in graph for merge in _compare_operands(node, views))
     return ReceptiveField(outputs, misaligned, everywhere, tuple(unmeasured), graph, views, readings)
+
+
+@dataclass
+class _WholeMaps:
+    """What is seen through whole maps, found when a node with a place sees them."""
+
+    graph: Graph
+    readings: Mapping[str, Readings]
+    views: Mapping[str, tuple[View, ...]]
+    exact: bool = True
+    known: dict[str, Mapping[str, Sight]] = field(default_factory=dict)
+
+    def resolve(self, view: View, axis: int) -> View:
+        """The same view with what is seen through its whole maps among what is fixed."""
+        fixed = dict(view.fixed)
+        for id in sorted(view.whole):
+            for input in _inputs_seen((self.views[id][axis],)):
+                entire = (0, self.graph[input].shape.space[axis] - 1)
+                if fixed.get(input) != entire:
+                    fixed[input] = find_hull((fixed.get(input, NOTHING), self._see(id, input, axis, entire)))
+        return View(view.strands, {input: span for input, span in fixed.items() if span[0] <= span[1]})
+
+    def _see(self, id: str, input: str, axis: int, entire: Span) -> Span:
+        if id not in self.known and len(self.known) * len(self.graph) < MAX_WALKED:
+            box = tuple(((0, extent - 1),) for extent in self.graph[id].shape.space)
+            self.known[id] = look_back(self.graph, self.readings, id, box)
+        if id not in self.known:
+            self.exact = False
+            return entire
+        sight = self.known[id].get(input)
+        self.exact &= sight is None or sight.exact
+        return sight.hull[axis] if sight else NOTHING
 
 
 def _find_alike(graph: Graph, rank: int, readings: Mapping[str, Readings]) -> set[str]:
@@ -212,75 +220,6 @@ def _find_alike(graph: Graph, rank: int, readings: Mapping[str, Readings]) -> se
         if same and node.shape.rank in (0, rank) and alike.issuperset(node.carriers):
             alike.add(node.id)
     return alike
-
-
-def _look(
-    node: Node, graph: Graph, axis: int, readings: Mapping[str, Readings], views: Mapping[str, tuple[View, ...]]
-) -> View:
-    """What a node sees along an axis, by what its operands see."""
-    if isinstance(node.op, Input):
-        return View({(node.id, Fraction(1)): Strand(((0, 0),), 1)} if axis < node.shape.rank else {})
-    reading = readings[node.id].axes[axis]
-    if reading.passes and len(node.carriers) == 1:
-        return views[node.carriers[0]][axis]
-    strands: dict[StrandKey, Strand] = {}
-    fixed: dict[str, Span] = {}
-    for position, operand in enumerate(node.carriers):
-        view, placed = views[operand][axis], reading.turn[0][position] is not None
-        for input, span in view.fixed.items():
-            fixed[input] = _hull((span, fixed.get(input, NOTHING)))
-        if not placed or node.op.sees_all:
-            for (input, _), strand in view.strands.items():
-                whole = (0, graph[operand].shape.space[axis] - 1)
-                fixed[input] = _hull((strand.over(whole), fixed.get(input, NOTHING)))
-        if placed:
-            _add_strands(strands, reading, position, view)
-    return View(strands, fixed)
-
-
-def _add_strands(strands: dict[StrandKey, Strand], reading: Reading, position: int, view: View) -> None:
-    """Add what a node sees through the operand at `position`."""
-    for (input, jump), strand in view.strands.items():
-        key = (input, jump if reading.pace is ONE else jump * reading.pace)
-        found = strand if reading.passes else _see_through(reading, position, strand)
-        strands[key] = _unite(strands[key], found) if key in strands else found
-
-
-def _see_through(reading: Reading, position: int, strand: Strand) -> Strand:
-    """A strand as it is seen through the operand at `position`."""
-    pace = reading.pace
-    turn = _turn(strand, pace)
-    if turn > MAX_TURN:
-        return GIVEN_UP
-    runs = [reading.run(position, i) or NOTHING for i in range(turn)]
-    passed = turn // pace.denominator * pace.numerator  # positions of the operand: a whole number of its turns
-    return Strand(tuple(map(strand.over, runs)), passed // len(strand.runs) * strand.shift)
-
-
-def _turn(strand: Strand, pace: Fraction) -> int:
-    """Positions of a result after which what they see through a strand repeats: as many as are a whole number of turns
-    of the operand."""
-    return lcm(pace.numerator, len(strand.runs)) // pace.numerator * pace.denominator
-
-
-def _unite(first: Strand, second: Strand) -> Strand:
-    """What is seen through two strands of one jump."""
-    turn = lcm(len(first.runs), len(second.runs))
-    if turn > MAX_TURN:
-        return GIVEN_UP
-    pairs = zip(first.repeat(turn).runs, second.repeat(turn).runs, strict=True)
-    return Strand(tuple(map(_hull, pairs)), first.repeat(turn).shift)
-
-
-def _hull(spans: Iterable[Span]) -> Span:
-    los, his = zip(*spans, strict=True)
-    return min(los), max(his)
-
-
-def _is_bounded(view: View) -> bool:
-    """Whether a view is small enough to go on with."""
-    reach = max((max(-lo, hi, strand.shift) for strand in view.strands.values() for lo, hi in strand.runs), default=0)
-    return len(view.strands) <= MAX_STRANDS and reach < MAX_REACH
 
 
 def _inputs_seen(views: tuple[View, ...]) -> list[str]:
@@ -298,39 +237,71 @@ def _measure(node: Node, views: tuple[View, ...], input: str) -> Field:
 def _measure_axis(extent: int, view: View, input: str) -> tuple[int, int, Fraction, Fraction]:
     """The size, the same without what is fixed, the stride and the centre along one axis."""
     strands = {jump: strand for (seen, jump), strand in view.strands.items() if seen == input}
+    fixed = view.fixed.get(input)
+    size = fixed[1] - fixed[0] + 1 if fixed else 0
     if not strands:
-        span = view.fixed.get(input, NOTHING)
-        return max(0, span[1] - span[0] + 1), 0, Fraction(0), Fraction(sum(span), 2)
+        return size, 0, Fraction(0), Fraction(sum(fixed or ()), 2)
     turn = min(extent, lcm(*(len(strand.runs) for strand in strands.values())))
     # Where jumps differ a field grows towards one of the ends.
     runs = [view.at(input, i) for i in {*range(turn), *range(extent - turn, extent)}]
-    wider = [_hull((run, view.fixed.get(input, run))) for run in runs]
+    local = max(max(0, hi - lo + 1) for lo, hi in runs)
     jump, strand = next(iter(strands.items()))
-    return _longest(wider), _longest(runs), jump, strand.centre
+    return max(size, local), local, jump, strand.centre
 
 
-def _longest(runs: Iterable[Span]) -> int:
-    return max(max(0, hi - lo + 1) for lo, hi in runs)
+@dataclass(frozen=True)
+class _Describer:
+    """Makes the fields of outputs, with what takes walks back to find."""
 
+    graph: Graph
+    readings: Mapping[str, Readings]
+    views: Mapping[str, tuple[View, ...]]
+    alike: Collection[str]
+    unmeasured: frozenset[str]
+    unknown: frozenset[str]
+    exact: bool
+    """Whether what is seen through whole maps was found."""
 
-def _describe(
-    graph: Graph, readings: Mapping[str, Readings], id: str, views: tuple[View, ...], input: str, *, alike: bool
-) -> OutputField:
-    """The field of the node before an output, with what takes a walk back to find: one where its axes are alike."""
-    node, own = graph[id], _measure(graph[id], views, input)
-    rank = node.shape.rank
-    if len(graph) * len(graph.outputs) > MAX_WALKED:
-        return OutputField(own, (None,) * rank, (None,) * rank)
-    axes, times = range(1 if alike else rank), rank if alike else 1
-    clipped = tuple(clip_back(graph, readings, id, axis).get(input, (0, -1)) for axis in axes)
-    phases = [_phases(node, views[axis], axis) for axis in axes]
-    narrowest = tuple(narrow_back(graph, readings, id, axis, n, input) for axis, n in zip(axes, phases, strict=True))
-    return OutputField(own, clipped * times, narrowest * times)
+    def describe(self, id: str) -> Iterator[OutputField]:
+        """The fields of the node before an output."""
+        node, views = self.graph[id], self.views[id]
+        sights: Mapping[str, Sight] | None = None
+        if len(self.graph) * len(self.graph.outputs) <= MAX_WALKED:
+            middle = tuple((((extent - 1) // 2,) * 2,) for extent in node.shape.space)
+            sights = look_back(self.graph, self.readings, id, middle)
+        for input in _inputs_seen(views):
+            own = _measure(node, views, input)
+            if sights is None:
+                yield OutputField(own, None, None, (None,) * node.shape.rank, self._mark(id, None))
+                continue
+            sight = sights.get(input)
+            clipped, seen = (sight.hull, sight.count) if sight else ((), 0)
+            yield OutputField(own, clipped, seen, self._narrow(node, input), self._mark(id, sight))
 
+    def _narrow(self, node: Node, input: str) -> tuple[int | None, ...]:
+        rank = node.shape.rank
+        axes, times = (range(1), rank) if node.id in self.alike else (range(rank), 1)
+        found = [
+            narrow_back(self.graph, self.readings, node.id, axis, self._count_phases(node, axis), input)
+            for axis in axes
+        ]
+        return tuple(found) * times
 
-def _phases(node: Node, view: View, axis: int) -> int:
-    """Positions of a node after which what they see repeats."""
-    return min(node.shape.space[axis], lcm(*(len(strand.runs) for strand in view.strands.values())))
+    def _count_phases(self, node: Node, axis: int) -> int:
+        """Positions of a node after which what they see repeats."""
+        strands = self.views[node.id][axis].strands.values()
+        return min(node.shape.space[axis], lcm(*(len(strand.runs) for strand in strands)))
+
+    def _mark(self, id: str, sight: Sight | None) -> dict[str, Mark]:
+        marks = {} if self.exact else {"size": TAKEN_WHOLE}
+        before = _ancestors(self.graph, [id]) if self.unmeasured or self.unknown else set()
+        if before & self.unknown:
+            marks = dict.fromkeys(("size", "clipped", "seen"), UNKNOWN)
+        if sight and not sight.exact:
+            marks |= dict.fromkeys(("clipped", "seen"), TAKEN_FULL)
+        if before & self.unmeasured:
+            marks |= {"local": GIVEN_UP, "size": estimate(GIVEN_UP.why) if "size" in marks else GIVEN_UP}
+        return marks
 
 
 def _find_last_placed(graph: Graph, views: Mapping[str, tuple[View, ...]]) -> dict[str, str | None]:

@@ -117,8 +117,8 @@ def _list_headlines(picture: Picture, report: Report | None) -> Iterator[tuple[s
     field, memory = data.get("receptive_field") or {}, data.get("memory") or {}
     if field.get("size"):
         stride = "×".join(map(str, field.get("stride", ())))
-        name = next(name for name, fields in field["outputs"].items() if fields)
-        of = f", of {name}" if len(field["outputs"]) > 1 else ""
+        name = next(name for name, fields in field["by_output"].items() if fields)
+        of = f", of {name}" if len(field["by_output"]) > 1 else ""
         yield "receptive field", "×".join(map(str, field["size"])), f"stride {stride}{of}"
     for key, name in (("inference_peak_bytes", "inference peak"), ("training_saved_bytes", "saved for training")):
         if memory.get(key):

@@ -11,7 +11,8 @@ from math import prod
 from typing import Any, ClassVar, Literal
 
 from archspec.ops import Input as NamedInput
-from archspec.ops import Linear, Op, OpError, Shape, Span, Weight, Weights
+from archspec.ops import Linear, Op, OpError, Positions, Shape, Span, Weight, Weights
+from archspec.ops.base import Fill, run
 
 Extents = tuple[int, ...]
 
@@ -78,7 +79,7 @@ class Unknown(Foreign):
     def elementwise(self, *xs: Shape) -> int:
         return 0
 
-    def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Span | None, ...]:
+    def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
         return tuple(None for _ in xs)
 
 
@@ -97,9 +98,9 @@ class Elementwise(Foreign):
         said = ("x" if number is None else f"{number:.6g}" for number in self.numbers)
         return {"of": ", ".join(said)} if any(number is not None for number in self.numbers) else {}
 
-    def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Span | None, ...]:
+    def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
         own = (len(x) == len(self.gives) and x[axis + 1] == self.gives[axis + 1] for x in xs)
-        return tuple(span if has else None for has in own)
+        return tuple(run(span) if has else None for has in own)
 
 
 class SpaceToDepth(Foreign):
@@ -114,8 +115,8 @@ class SpaceToDepth(Foreign):
     def pace(self, axis: int) -> Fraction:
         return Fraction(self.block)
 
-    def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Span | None, ...]:
-        return ((span[0] * self.block, (span[1] + 1) * self.block - 1),)
+    def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
+        return (run((span[0] * self.block, (span[1] + 1) * self.block - 1)),)
 
 
 class DepthToSpace(Foreign):
@@ -130,8 +131,8 @@ class DepthToSpace(Foreign):
     def pace(self, axis: int) -> Fraction:
         return Fraction(1, self.block)
 
-    def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Span | None, ...]:
-        return ((span[0] // self.block, span[1] // self.block),)
+    def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
+        return (run((span[0] // self.block, span[1] // self.block)),)
 
 
 class Rows(Foreign):
@@ -161,8 +162,8 @@ class Rows(Foreign):
     def elementwise(self, *xs: Shape) -> int:
         return 0
 
-    def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Span | None, ...]:
-        return (span if axis + 1 < len(self.gives) - 1 else None,)
+    def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
+        return (run(span) if axis + 1 < len(self.gives) - 1 else None,)
 
 
 class Product(Foreign):
@@ -181,7 +182,7 @@ class Product(Foreign):
     def elementwise(self, *xs: Shape) -> int:
         return 0
 
-    def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Span | None, ...]:
+    def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
         return tuple(None for _ in xs)
 
 
@@ -195,9 +196,9 @@ class Along(Foreign):
     def facts(self) -> dict[str, Any]:
         return _tell_axes(self.axes, self.gives)
 
-    def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Span | None, ...]:
+    def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
         in_place = all(len(x) == len(self.gives) for x in xs) and axis + 1 not in self.axes
-        return tuple(span if in_place else None for _ in xs)
+        return tuple(run(span) if in_place else None for _ in xs)
 
 
 class Reduce(Along):
@@ -269,11 +270,12 @@ class Cut(Foreign):
     def pace(self, axis: int) -> Fraction:
         return Fraction(abs(self.steps[axis + 1]))
 
-    def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Span | None, ...]:
+    def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
         step = self.steps[axis + 1]
         if step < 0:
             return (None,)
-        return ((self.starts[axis + 1] + span[0] * step, self.starts[axis + 1] + span[1] * step),)
+        start = self.starts[axis + 1]
+        return ((range(start + span[0] * step, start + span[1] * step + 1, step),),)
 
     def shares(self, *xs: Shape, training: bool) -> bool:
         return all(step > 0 for step in self.steps)
@@ -287,16 +289,20 @@ class PadEdges(Foreign):
     called: ClassVar[str] = "pad"
 
     begins: Extents
-    fill: str
-    """What is added: `constant`, `edge`, `reflect` or `wrap`."""
+    fill: Fill
+    """What is added."""
+
+    @property
+    def beyond(self) -> Fill:
+        return self.fill
 
     @property
     def facts(self) -> dict[str, Any]:
         return {"fill": self.fill, "before": ", ".join(map(str, self.begins))}
 
-    def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Span | None, ...]:
+    def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
         before = self.begins[axis + 1]
-        return ((span[0] - before, span[1] - before),)
+        return (run((span[0] - before, span[1] - before)),)
 
 
 class Rearrange(Foreign):
@@ -313,7 +319,7 @@ class Rearrange(Foreign):
     def facts(self) -> dict[str, Any]:
         return {"axes": ", ".join(map(str, self.perm))} if self.perm else {}
 
-    def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Span | None, ...]:
+    def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
         return tuple(None for _ in xs)
 
     def shares(self, *xs: Shape, training: bool) -> bool:

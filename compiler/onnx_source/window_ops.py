@@ -7,8 +7,8 @@ from fractions import Fraction
 from math import ceil, floor, prod
 from typing import Any, ClassVar, Literal
 
-from archspec.ops import Conv, ConvTranspose, Saved, Shape, Span, Weights, Window
-from archspec.ops.base import ONE
+from archspec.ops import Conv, ConvTranspose, Positions, Saved, Shape, Span, Weights, Window
+from archspec.ops.base import ONE, Fill, run
 from compiler.onnx_source.ops import Extents, Foreign, kernel_and_bias
 
 
@@ -51,13 +51,13 @@ class Sliding(Foreign):
         window = self.window(axis)
         return Fraction(window.stride) if window else ONE
 
-    def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Span | None, ...]:
+    def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
         window = self.window(axis)
         return (window.reads(span) if window else self.reads_beside(axis, span),)
 
-    def reads_beside(self, axis: int, span: Span) -> Span | None:
+    def reads_beside(self, axis: int, span: Span) -> Positions | None:
         """What is read along an axis without a window."""
-        return span
+        return run(span)
 
 
 class Pool(Sliding):
@@ -96,8 +96,8 @@ class Convolution(Sliding):
     def facts(self) -> dict[str, Any]:
         return {"out": self.out, **super().facts, **({"groups": self.groups} if self.groups > 1 else {})}
 
-    def reads_beside(self, axis: int, span: Span) -> Span | None:
-        return None if axis == self.first - 1 else span
+    def reads_beside(self, axis: int, span: Span) -> Positions | None:
+        return None if axis == self.first - 1 else run(span)
 
     def weights(self, *xs: Shape) -> Weights:
         return kernel_and_bias(self.weight, self.out, self.bias)
@@ -122,14 +122,9 @@ class TransposedConvolution(Convolution):
         window = self.window(axis)
         return Fraction(1, window.stride) if window else ONE
 
-    def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Span | None, ...]:
-        w = self.window(axis)
-        if w is None:
-            return (self.reads_beside(axis, span),)
-        alone = ConvTranspose.model_construct(
-            out=1, kernel=w.kernel, stride=w.stride, padding=w.padding, dilation=w.dilation
-        )
-        return alone.reads(0, span)
+    def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
+        window = self.window(axis)
+        return (window.is_written_by(span) if window else self.reads_beside(axis, span),)
 
     def macs(self, *xs: Shape) -> int:
         return xs[0].elements * prod(self.weight[1:])
@@ -156,11 +151,22 @@ class Resample(Foreign):
     def pace(self, axis: int) -> Fraction:
         return self.steps[axis]
 
-    def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Span | None, ...]:
-        first, last = (position * self.steps[axis] + self.offsets[axis] for position in span)
+    def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
+        if self.steps[axis] <= 1:  # what neighbours read touches
+            (first, _), (_, last) = (self._find_taps(axis, position) for position in span)
+            return (run((first, last)),)
+        taps = (self._find_taps(axis, position) for position in range(span[0], span[1] + 1))
+        return ((range(first, last + 1) for first, last in taps),)
+
+    @property
+    def beyond(self) -> Fill:
+        return "edge"
+
+    def _find_taps(self, axis: int, position: int) -> Span:
+        place = position * self.steps[axis] + self.offsets[axis]
         if not self.taps:
-            return ((self._nearest(first), self._nearest(last)),)
-        return ((floor(first) - self.taps + 1, ceil(last) + self.taps - 1),)
+            return (self._nearest(place),) * 2
+        return floor(place) - self.taps + 1, ceil(place) + self.taps - 1
 
     def _nearest(self, place: Fraction) -> int:
         half = Fraction(1, 2)

@@ -25,6 +25,7 @@ from archspec.ops import (
     Input,
     MaxPool,
     Op,
+    Positions,
     Scale,
     Shape,
     Span,
@@ -33,7 +34,7 @@ from archspec.ops import (
 )
 from archspec.ops.activation import Activation
 from archspec.spec.zoo import zoo_specs
-from compiler.analysis import lookback, receptive_field
+from compiler.analysis import lookback, positions, readings, receptive_field
 from compiler.analysis.receptive_field import OutputField, ReceptiveField, measure_receptive_field
 from compiler.graph import Graph, Node
 from tests.documents import graph_from
@@ -150,13 +151,11 @@ def test_clipped_runs_are_those_of_the_gradient(document: Document) -> None:
     graph = graph_from(document)
     if any(isinstance(node.op, Vote) for node in graph):  # it has no gradient
         return
-    gaps = any(getattr(node.op, "dilation", 1) > 1 for node in graph)
     for own, *others in filter(None, measure_receptive_field(graph).outputs.values()):
         node = graph[own.field.node]
         (seen,) = look(graph, node.id, [[(extent - 1) // 2 for extent in node.shape.space]])
         for output in (own, *others):
-            for (lo, hi), (first, last) in zip(output.clipped, seen[output.field.input], strict=True):
-                assert (lo, hi) == (first, last) or (gaps and lo <= first and last <= hi), node.id
+            assert output.clipped == tuple(seen.get(output.field.input, ())), node.id
 
 
 LAYERS: list[Op] = [
@@ -199,14 +198,30 @@ def test_what_a_transposed_convolution_reads_by_enumeration(stride: int, dilatio
         places = {i: [i * stride - padding + tap * dilation for tap in range(kernel)] for i in range(-60, 60)}
         readers = [i for i, reached in places.items() if any(span[0] <= place <= span[1] for place in reached)]
         op = ConvTranspose(out=1, kernel=kernel, stride=stride, dilation=dilation, padding=padding)
-        assert op.reads(0, span) == ((readers[0], readers[-1]) if readers else (1, 0),)
+        assert enumerated(op.reads(0, span)) == readers
+
+
+@pytest.mark.parametrize("stride", [1, 2, 3, 5])
+@pytest.mark.parametrize("dilation", [1, 2, 3, 7])
+def test_what_a_convolution_reads_by_enumeration(stride: int, dilation: int) -> None:
+    for kernel, padding, first, more in product((1, 2, 5), (0, 3), (-4, 0, 1, 6), (0, 1, 9)):
+        span = (first, first + more)
+        places = {i * stride - padding + tap * dilation for i in range(first, span[1] + 1) for tap in range(kernel)}
+        op = Conv(out=1, kernel=kernel, stride=stride, dilation=dilation, padding=padding)
+        assert enumerated(op.reads(0, span)) == sorted(places)
+
+
+def enumerated(found: tuple[Positions | None, ...]) -> list[int]:
+    ((*progressions,),) = filter(None, found)
+    return sorted({place for places in progressions for place in places})
 
 
 def test_far_taps_of_a_transposed_convolution_are_found_at_once() -> None:
     """Going through all input positions between them would take minutes."""
     op = ConvTranspose(out=1, kernel=2, stride=2, dilation=10**9 + 1)
-    assert op.reads(0, (0, 0)) == ((0, 0),)
-    assert op.reads(0, (1, 1)) == ((-(10**9) // 2, -(10**9) // 2),)
+    assert enumerated(op.reads(0, (0, 0))) == [0]
+    assert enumerated(op.reads(0, (1, 1))) == [-(10**9) // 2]
+    assert enumerated(op.reads(0, (0, 1))) == [-(10**9) // 2, 0]
 
 
 @st.composite
@@ -260,6 +275,77 @@ def test_control_one_position_more_is_not_seen() -> None:
     assert [*look(wider, "op", [[10]])] == [{"x0": [(8, 12)]}]
 
 
+def middle(network: list[Any], *shape: int) -> OutputField:
+    return only_field(
+        measure_receptive_field(graph_from({"archspec": 1, "inputs": {"x": list(shape)}, "network": network}))
+    )
+
+
+def dilated(out: int, dilation: int, **fields: Any) -> dict[str, Any]:
+    return {"conv": {"out": out, "dilation": dilation, **fields}}
+
+
+@pytest.mark.parametrize(
+    ("network", "shape", "clipped", "seen"),
+    [
+        ([dilated(1, 18)], (1, 33, 33), (16, 16), 1),  # eight of nine taps lie in the padding
+        ([dilated(1, 6), dilated(1, 12)], (1, 33, 33), (4, 28), 25),
+        ([dilated(1, 8), dilated(1, 30)], (1, 65, 65), (2, 62), 49),
+        ([{"conv": {"out": 1, "kernel": 1, "stride": 3, "padding": 1}}, {"instance_norm": {}}], (1, 11), (2, 8), 3),
+        ([{"conv": {"out": 1, "kernel": 1, "stride": 4, "padding": 1}}, {"group_norm": 1}], (1, 28), (3, 27), 7),
+    ],
+)
+def test_taps_in_the_padding_see_nothing(network: Any, shape: tuple[int, ...], clipped: Span, seen: int) -> None:
+    field = middle(network, *shape)
+    graph = graph_from({"archspec": 1, "inputs": {"x": list(shape)}, "network": network})
+    (torchs,) = look(graph, field.field.node, [[(extent - 1) // 2 for extent in graph[field.field.node].shape.space]])
+    assert field.clipped == (clipped,) * (len(shape) - 1) == tuple(torchs["x"])
+    assert field.seen == seen
+
+
+def test_rates_as_in_deeplab() -> None:
+    """Four strides of 2, then rates of 6, 12 and 18: at 257 the last ones reach beyond the map of 17 positions."""
+    rates: list[Any] = [[{"conv": {"out": 2, "kernel": 1}}], *[[dilated(2, rate)] for rate in (6, 12, 18)]]
+    halve: Any = {"conv": {"out": 2, "stride": 2}}
+    for size, seen in ((257, (17, 239)), (513, (49, 463))):
+        field = middle([*[halve] * 4, {"concat": rates}], 1, size)
+        assert field.field.size == (15 * 2 + 1 + 16 * 36,)
+        assert field.clipped == (seen,)
+
+
+def test_gaps_of_a_transposed_convolution_under_a_dilated_kernel() -> None:
+    """Every other position holds the bias alone, and taps three apart see one of two kinds each."""
+    widen: Any = {"conv_transpose": {"out": 2, "kernel": 1, "stride": 2, "output_padding": 1}}
+    assert middle([widen, dilated(3, 3, kernel=2, padding=0)], 2, 34).field.size == (1,)
+    assert middle([widen, dilated(3, 4, kernel=2, padding=0)], 2, 34).field.size == (3,)
+
+
+def test_a_position_that_sees_nothing() -> None:
+    field = middle([{"conv_transpose": {"out": 2, "kernel": 1, "stride": 2}}], 2, 4)
+    assert (field.clipped, field.seen, field.field.size) == ((), 0, (1,))
+    assert not field.has_gaps
+
+
+def test_a_gate_sees_no_more_than_the_input() -> None:
+    gate: Any = {"mul": [[], ["global_avg_pool", {"conv": {"out": 2, "kernel": 1}}]]}
+    field = middle([{"conv": {"out": 2, "kernel": 15}}, gate, {"conv": {"out": 2, "kernel": 15}}], 2, 40)
+    assert (field.field.size, field.field.local, field.clipped) == ((40,), (29,), ((0, 39),))
+
+
+def test_what_is_too_ragged_is_marked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(positions, "MAX_RUNS", 4)
+    field = middle([dilated(1, 3), dilated(1, 9)], 1, 99)
+    assert {key: mark.kind for key, mark in field.marks.items()} == {"clipped": "at most", "seen": "at most"}
+    assert field.clipped == ((0, 98),)
+
+
+def test_an_unfollowed_way_makes_a_size_a_lower_bound() -> None:
+    way: list[Any] = [{"upsample": readings.MAX_TURN + 1}, {"conv": {"out": 2, "stride": readings.MAX_TURN + 1}}]
+    found = signal([{"add": [[{"conv": 2}], way]}], 2)
+    assert found.unmeasured
+    assert found.marks["size"].kind == "at least"
+
+
 # What else a field says
 
 
@@ -267,7 +353,7 @@ def test_gates_show_everything_and_are_told_apart() -> None:
     graph = elaborate(load("se_net"))
     found = measure_receptive_field(graph)
     field = only_field(found)
-    assert field.field.local == (13, 13) < (32, 32) < field.field.size
+    assert field.field.local == (13, 13) < (32, 32) == field.field.size
     assert field.clipped == ((0, 31), (0, 31))
     assert {type(graph[id].op) for id in found.everywhere} == {GlobalAvgPool}
     assert [*look(graph, field.field.node, [[3, 3]])] == [{"image": [(0, 31), (0, 31)]}]
@@ -279,8 +365,7 @@ def signal(network: list[Any], length: int = 64) -> ReceptiveField:
 
 def test_statistics_of_a_map_show_everything() -> None:
     shown = only_field(signal([{"conv": 2}, {"group_norm": 1}, {"conv": 2}])).field
-    # The map sees one position beyond either end of the input, the first position's own window one more.
-    assert (shown.size, shown.local) == ((67,), (5,))
+    assert (shown.size, shown.local) == ((64,), (5,))
     local = only_field(signal([{"conv": 2}, {"layer_norm": {"over": "channels"}}, {"conv": 2}])).field
     assert (local.size, local.local) == ((5,), (5,))
 
@@ -323,8 +408,10 @@ def test_each_output_and_each_input_has_its_own() -> None:
     assert {name: field.field.size[0] for name, (field,) in fields.items()} == {"heatmap0": 713, "heatmap1": 1353}
     body = [{"add": [[{"conv": 2}], [{"from": "b"}]]}]
     two = {"archspec": 1, "inputs": {"a": [2, 9], "b": [2, 9]}, "network": body}
-    both = measure_receptive_field(graph_from(two)).outputs["output"]
-    assert {field.field.input: field.field.size for field in both} == {"a": (3,), "b": (1,)}
+    both = measure_receptive_field(graph_from(two))
+    assert {name: field.field.size for name, field in both.by_output["output"].items()} == {"a": (3,), "b": (1,)}
+    told = both.to_dict()["by_output"]
+    assert {name: field["size"] for name, field in told["output"].items()} == {"a": [3], "b": [1]}
 
 
 @pytest.mark.parametrize("name", sorted(zoo_specs()))
@@ -340,7 +427,7 @@ def test_every_spec_of_the_zoo_is_measured(name: str) -> None:
 
 
 def test_what_repeats_too_late_is_given_up_and_said() -> None:
-    found = signal([{"upsample": receptive_field.MAX_TURN + 1}, {"conv": 2}], 1)
+    found = signal([{"upsample": readings.MAX_TURN + 1}, {"conv": 2}], 1)
     assert found.unmeasured == ("upsample_0",)
     assert found.outputs == {"output": ()} or only_field(found).field.node == "x"
 
@@ -357,7 +444,7 @@ def test_of_too_many_outputs_only_the_theory_is_told(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(receptive_field, "MAX_WALKED", 5)
     found = signal(network)
     assert [field.field.size for (field,) in found.outputs.values()] == [(3,), (5,)]
-    assert [field.clipped for (field,) in found.outputs.values()] == [(None,), (None,)]
+    assert [(field.clipped, field.seen) for (field,) in found.outputs.values()] == [(None, None)] * 2
     json.dumps(found.to_dict(), allow_nan=False)
 
 

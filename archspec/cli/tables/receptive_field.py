@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 
 from rich.console import Console
 
 from archspec.cli.tables.common import new_table
+from compiler.analysis.certainty import explain, show
 from compiler.analysis.receptive_field import OutputField, ReceptiveField
 
 SHOWN = 8
@@ -35,23 +36,29 @@ def _print_field(name: str, output: OutputField, out: Console) -> None:
     field = output.field
     table = new_table("", f"{name} sees of {field.input}")
     table.add_column("", style="dim")
-    rows: list[tuple[str, str, str]] = [
-        ("size", _across(field.size), "as if the input had no ends"),
-        ("stride", _across(field.stride), "how far apart neighbours look"),
-        ("centre", _across(field.centre), "where position 0 looks"),
-        ("narrowest path", _across("?" if size is None else size for size in output.narrowest), "of all ways"),
-        (
-            "middle position",
-            _across(f"{span[0]}–{span[1]}" if span else "?" for span in output.clipped),
-            "sees this, cut at the ends of the maps",
-        ),
-    ]
-    if field.local != field.size:
-        rows.insert(1, ("local size", _across(field.local), "without what is seen through a whole map"))
-    for row in rows:
-        table.add_row(*row)
+    for key, name, value, meaning in _list_rows(output):
+        table.add_row(name, show(value, output.marks.get(key)), meaning)
     out.print(table)
+    for footnote in explain(output.marks):
+        out.print(footnote, style="dim")
     out.print(f"at {field.node}", style="dim")
+
+
+def _list_rows(output: OutputField) -> Iterator[tuple[str, str, str, str]]:
+    """The key in JSON, the name, the value and what it means."""
+    field = output.field
+    yield "size", "size", _across(field.size), "as if the input had no ends"
+    if field.local != field.size:
+        yield "local", "local size", _across(field.local), "without what is seen through a whole map"
+    yield "stride", "stride", _across(field.stride), "how far apart neighbours look"
+    yield "centre", "centre", _across(field.centre), "where position 0 looks"
+    narrowest = _across("?" if size is None else size for size in output.narrowest)
+    yield "narrowest", "narrowest path", narrowest, "of all ways"
+    clipped = None if output.clipped is None else [f"{first}–{last}" for first, last in output.clipped]
+    seen = "?" if clipped is None else _across(clipped) or "nothing"
+    yield "clipped", "middle position", seen, "sees this, cut at the ends of the maps"
+    if output.has_gaps:
+        yield "seen", "", f"{output.seen:,}", "positions of these: between the others lie gaps"
 
 
 def _across(values: Iterable[Fraction | int | str]) -> str:

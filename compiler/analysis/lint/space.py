@@ -125,9 +125,10 @@ def _look(axes: Sequence[Reading], position: int, seen: Sights, extents: Sequenc
         return seen
     sights = []
     for reading, (size, jump), extent in zip(axes, seen, extents, strict=False):
-        run = reading.turn[0][position]
+        places = reading.turn[0][position]
         passed = jump if reading.pace is ONE else jump * reading.pace
-        sights.append((size + (run[1] - run[0]) * jump, passed) if run else (Fraction(extent), jump))
+        further = places[-1] - places[0] if places else 0
+        sights.append((Fraction(extent), jump) if places is None else (size + further * jump, passed))
     return tuple(sights)
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import prod
+from typing import get_args
 
 from archspec.ops import Concat, Flatten, GlobalAvgPool, GlobalMaxPool, PadChannels
-from compiler.onnx_source.call import Call, Constant, Operand, Value, broadcast, build, resolve_shape
+from archspec.ops.base import Fill
+from compiler.onnx_source.call import Call, Constant, Operand, Unsaid, Value, broadcast, build, resolve_shape
 from compiler.onnx_source.constants import shape_of
 from compiler.onnx_source.ops import ConcatAlong, Cut, PadEdges, Rearrange, Reduce, SpaceToDepth
 from compiler.onnx_source.rules.table import Rule
@@ -186,6 +188,8 @@ def pad(call: Call) -> Operand:
     if shape == x.shape and not any(pads):
         return x
     fill = call.attribute("mode", "constant")
+    if fill not in get_args(Fill):
+        raise Unsaid
     filled = fill == "constant" and _is_zero(call.operand(2))
     appended = not any(begins.values()) and ends.get(1, 0) > 0 and sum(map(bool, ends.values())) == 1
     if filled and appended and call.is_map(x, least=2):

@@ -1,0 +1,53 @@
+"""Random networks of maps: receptive fields against the gradients of plain torch."""
+
+from __future__ import annotations
+
+from collections import Counter
+from random import Random
+
+import pytest
+
+from archspec.ops import Positions, Span, Window
+from compiler.analysis.receptive_field import measure_receptive_field
+from tests.differential.fields import compare, write_network
+
+ROOM = 200
+"""Seeds in the ordinary run; `-m slow` goes on from there."""
+
+
+@pytest.mark.parametrize("first", range(0, ROOM, 100))
+def test_fields_are_those_of_gradients(first: int) -> None:
+    assert {seed: found for seed in range(first, first + 100) if (found := compare(seed))} == {}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("first", range(ROOM, 30_000, 800))
+def test_many_fields_are_those_of_gradients(first: int) -> None:
+    assert {seed: found for seed in range(first, first + 800) if (found := compare(seed))} == {}
+
+
+def test_control_the_hull_of_a_dilated_window_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if between the taps of a kernel nothing were left out."""
+    exact = Window.reads
+
+    def take_whole(window: Window, span: Span) -> Positions:
+        found = [*exact(window, span)]
+        return (range(min(places.start for places in found), max(places.stop for places in found)),)
+
+    monkeypatch.setattr(Window, "reads", take_whole)
+    assert sum(bool(compare(seed)) for seed in range(60)) > 5
+
+
+def test_the_networks_show_what_is_hard() -> None:
+    """Gaps, nothing seen, both ends cut off, whole maps: each in several networks."""
+    shown: Counter[str] = Counter()
+    for seed in range(ROOM):
+        found = measure_receptive_field(write_network(Random(seed)))
+        for output in found.outputs["y"]:
+            shown["gaps"] += output.has_gaps
+            shown["nothing"] += output.clipped == ()
+            shown["whole"] += output.field.local != output.field.size
+            shown["cut"] += bool(output.clipped) and output.seen < output.field.size[0]
+            shown["turns"] += any(stride.denominator > 1 for stride in output.field.stride)
+    assert len(shown) == 5
+    assert min(shown.values()) >= 8
