@@ -28,6 +28,7 @@ from archspec.cli.options import (
     parse_params,
     parse_sizes,
     print_json,
+    refuse_idle,
 )
 
 
@@ -111,6 +112,7 @@ def fit(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="VARIANT.yaml", help="Write the result as a variant.")
     ] = None,
+    force: Annotated[bool, typer.Option("--force", help="With -o: replace a file that is there.")] = False,
     set_: SetOption = [],  # noqa: B006
     size: SizeOption = [],  # noqa: B006
     batch: BatchOption = 1,
@@ -119,16 +121,19 @@ def fit(
     max_nodes: MaxNodesOption = MAX_NODES,
     as_json: JsonOption = False,
 ) -> None:
-    """Search the largest width or depth of a family that fits into budgets. Exits 1 if even the smallest does not."""
+    """Search the largest width or depth of a family that fits into budgets. Exits 1 if none does."""
     from archspec import api
     from archspec.cli.tables.compare import print_fit
-    from archspec.spec.variant import write_variant
+    from archspec.spec.variant import check_target, write_variant
     from compiler.analysis.compare.conditions import expand, parse_condition
     from compiler.analysis.compare.fit import fit as search
     from compiler.analysis.compare.variation import parse_variation
 
     with _wrong_usage():
         budgets = [parse_condition(text) for text in budget]
+    refuse_idle("--force", force or None, output is None, "-o")
+    if output:
+        check_target(output, spec, force=force)
     given, sizes = parse_params(set_), parse_sizes(size)
     params = api.load(spec, given).params
     with follow_search() as on_try, _wrong_usage():

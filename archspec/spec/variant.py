@@ -13,14 +13,24 @@ from archspec.spec.text import to_yaml
 from archspec.spec.zoo import SUFFIXES, find_import, find_spec, real_path, zoo_specs
 
 
+def check_target(path: str | Path, base: str | Path, *, force: bool) -> None:
+    """Refuse a file in which no variant of `base` can be written, or that would be replaced unasked. Raises
+    ArchspecError."""
+    target = Path(path)
+    if target.suffix not in SUFFIXES[:2]:
+        raise ArchspecError(f"{target} should end in .yaml")
+    _refer(target, base)
+    if target.exists() and not force:
+        raise ArchspecError(f"{target} is there already; --force replaces it")
+
+
 def write_variant(path: str | Path, base: str | Path, params: Mapping[str, Any], sizes: Mapping[str, int]) -> None:
     """Write a spec that extends `base`, a file or a zoo name, with these params and sizes.
 
     Raises ArchspecError where the file cannot reach its base: it lies in another folder, or would stand for it.
     """
     target = Path(path)
-    if target.suffix not in SUFFIXES[:2]:
-        raise ArchspecError(f"{target} should end in .yaml")
+    check_target(target, base, force=True)
     data = {"archspec": 1, "name": target.stem, "extends": _refer(target, base)}
     data |= {key: dict(values) for key, values in (("params", params), ("sizes", sizes)) if values}
     write_text(target, to_yaml(data))

@@ -179,8 +179,29 @@ def test_fit_as_json_repeats_as_a_command() -> None:
 
 def test_fit_exits_1_where_none_fits(tmp_path: Path) -> None:
     words = ("fit", "residual_mlp", "--vary", "blocks", "--budget", "params <= 10", "-o", tmp_path / "v.yaml")
-    assert "even the smallest does not fit" in run(*words, expect=1)
+    output = run(*words, expect=1)
+    assert "none that was tried fits" in output
+    assert "every other value up to 64 was tried; that none beyond fits is not proven" in output
     assert not (tmp_path / "v.yaml").exists()
+
+
+def test_fit_says_what_it_has_proven() -> None:
+    words = ("fit", "residual_mlp", "--budget", "params <= 50k", "--vary")
+    assert "among them every value above it" in run(*words, "width=1..150")
+    assert "every larger value up to 198 was tried; that none beyond fits is not proven, but" in run(*words, "width")
+    assert "not proven" not in run(*words, "width=1..60")
+
+
+def test_fit_replaces_no_file_unasked(tmp_path: Path) -> None:
+    variant = tmp_path / "v.yaml"
+    variant.write_text("mine")
+    words = ("fit", "residual_mlp", "--vary", "width=1..20", "--budget", "params <= 5k")
+    assert "--force replaces it" in fail(*words, "-o", variant)
+    assert variant.read_text() == "mine"
+    run(*words, "-o", variant, "--force")
+    run("assert", variant, "params <= 5k")
+    assert "--force is read by -o alone" in words_of(run(*words, "--force", expect=2))
+    assert "should end in .yaml" in fail(*words, "-o", tmp_path / "v.json")
 
 
 def test_fit_says_what_is_wrong() -> None:

@@ -10,7 +10,8 @@ from rich.text import Text
 
 from archspec.cli.tables.common import console, exactly
 from compiler.analysis.compare.conditions import Verdict
-from compiler.analysis.compare.fit import Fit, Trial
+from compiler.analysis.compare.fit import Fit
+from compiler.analysis.compare.search import Trial
 
 
 def print_verdicts(verdicts: Iterable[Verdict]) -> None:
@@ -40,11 +41,13 @@ def print_fit(fit: Fit, command: str, written: Path | None) -> None:
     for trial in trials:
         table.add_row(*_cells(trial), "fits" if trial.fits else "too large", style="green" if trial.fits else "dim")
     out.print(table)
-    if fit.best and not fit.beyond:
+    if fit.best and fit.proven and not fit.beyond:
         out.print("it is the largest that was asked about", style="yellow")
     out.print(_tell_search(fit), style="dim")
+    if not fit.proven:
+        out.print(_tell_doubt(fit), style="yellow")
     if fit.best is None:
-        out.print("even the smallest does not fit", style="red")
+        out.print("none fits" if fit.proven else "none that was tried fits", style="red")
         return
     if written:
         out.print(f"wrote {written}")
@@ -57,6 +60,15 @@ def _cells(trial: Trial) -> list[str | Text]:
 
 
 def _tell_search(fit: Fit) -> str:
-    how = "all there are" if fit.complete else "found by halving, since the numbers grow with the param"
+    above = "above it" if fit.best else "there is"
+    how = "all there are" if fit.complete else f"among them every value {above}" if fit.proven else "found by halving"
     text = f"{fit.tries:,} networks tried, {how}"
     return text + (f"; for {fit.unfit:,} values there is none: {fit.example}" if fit.unfit else "")
+
+
+def _tell_doubt(fit: Fit) -> str:
+    """What was not tried, and why it may be taken not to fit all the same."""
+    larger = "larger" if fit.best else "other"
+    tried = f"every {larger} value up to {fit.climbed:,} was tried; " if fit.climbed is not None else ""
+    growth = ", but the numbers of all that were tried grow" if fit.grows else ": the numbers do not always grow"
+    return f"{tried}that none {'beyond' if tried else larger} fits is not proven{growth}"

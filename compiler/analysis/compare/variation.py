@@ -36,8 +36,25 @@ class Variation:
         """How many values there are."""
         return floor(((LARGEST if self.high is None else self.high) - self.low) / self.step) + 1
 
+    def exact(self, position: int) -> Fraction:
+        return self.low + position * self.step
+
     def value(self, position: int) -> int | float:
-        return _as_number(self.low + position * self.step)
+        return _as_number(self.exact(position))
+
+    def has(self, value: Fraction) -> bool:
+        """Whether it takes a value."""
+        steps = (value - self.low) / self.step
+        return steps.denominator == 1 and 0 <= steps < self.count
+
+    def locate(self, value: Fraction) -> int:
+        """The position of the largest value up to this one."""
+        return floor((value - self.low) / self.step)
+
+    def find_own(self, params: Mapping[str, Any]) -> Fraction:
+        """The value that the spec itself has."""
+        own = params[self.name]
+        return Fraction(str(own[self.index or 0] if isinstance(own, list) else own))
 
     def choose(self, position: int, params: Mapping[str, Any]) -> Any:
         """The param's whole value at a position, given those of the spec."""
