@@ -62,15 +62,15 @@ class Weight:
     """One stored tensor: its shape, how it starts (a rule's name, or a constant), whether gradients change it, and
     whether it is a buffer: a statistic that is kept beside the parameters.
 
-    `fan_in` is the number of inputs that one output sums over, `fan_out` the number of outputs that one input reaches;
-    what a rule draws is multiplied by `gain`.
+    `fan_in` is the number of inputs that one output sums over, on average, `fan_out` the number of outputs that one
+    input reaches; what a rule draws is multiplied by `gain`.
     """
 
     shape: tuple[int, ...]
     init: Init | float
     trainable: bool = True
     buffer: bool = False
-    fan_in: int = 1
+    fan_in: Fraction | int = 1
     fan_out: int = 1
     gain: float = 1.0
     type: str | None = None
@@ -307,7 +307,8 @@ class Op(BaseModel, ABC):
 
     def elementwise(self, *args: Any, **kwargs: Any) -> int:
         """Operations on single numbers beside the two above, for one sample at inference: one for each addition,
-        multiplication, comparison, or function of a number such as exp. A window takes one for each value in it."""
+        multiplication, comparison, or function of a number such as exp. A window takes one for each of its places, also
+        for those in the padding or beyond the end, as multiply-accumulates are counted."""
         return 0
 
     @property

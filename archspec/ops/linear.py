@@ -60,7 +60,8 @@ class Conv(Layer):
         if not 1 <= x.rank <= 3:
             raise OpError(f"conv needs one to three spatial axes, found the shape {x}")
         if self.padding == "same" and self.dilation * (self.kernel - 1) % 2:
-            raise OpError(f"padding: same needs an odd kernel, found {self.kernel}; give padding a number", "kernel")
+            remedy = "give padding a number, or an even dilation"
+            raise OpError(f"padding: same needs an odd kernel, found {self.kernel}; {remedy}", "kernel")
         _require_groups(self, x)
         window = self.window
         space = [window.slide(size) for size in x.space]
@@ -141,9 +142,11 @@ class ConvTranspose(Layer):
     def weights(self, x: Shape) -> Weights:
         area, overlap = _area(self.kernel, x), _area(self.stride, x)
         shape = (x.channels, self.out // self.groups, *[self.kernel] * x.rank)
-        # An output position is reached by kernel/stride positions along each axis, on average.
-        fan_in = max(1, x.channels // self.groups * area // overlap)
-        return _kernel_and_bias(self, shape, fan_in, prod(shape[1:]))
+        fan_out = prod(shape[1:])
+        # An output position is reached by kernel/stride positions along each axis, on average; but torch, for its own
+        # rule, takes the kernel of a transposed convolution for that of the convolution it transposes.
+        fan_in = fan_out if self.init == "torch" else Fraction(x.channels // self.groups * area, overlap)
+        return _kernel_and_bias(self, shape, fan_in, fan_out)
 
     def macs(self, x: Shape) -> int:
         return x.elements * (self.out // self.groups) * _area(self.kernel, x)
@@ -211,7 +214,9 @@ def _area(edge: int, x: Shape) -> int:
     return prod([edge] * x.rank)
 
 
-def _kernel_and_bias(op: Conv | ConvTranspose | Linear, shape: tuple[int, ...], fan_in: int, fan_out: int) -> Weights:
+def _kernel_and_bias(
+    op: Conv | ConvTranspose | Linear, shape: tuple[int, ...], fan_in: Fraction | int, fan_out: int
+) -> Weights:
     kernel = Weight(shape, op.init, fan_in=fan_in, fan_out=fan_out, gain=op.gain)
     weights = {"weight": kernel}
     if op.weight_norm:

@@ -47,6 +47,7 @@ from archspec.ops import (
     Upsample,
     Vote,
 )
+from archspec.ops.base import Window
 from compiler.onnx_target.emitter import Emitter, Value
 from compiler.passes.split_kernels import AxisConv
 from compiler.table import Table
@@ -92,17 +93,29 @@ def axis_conv(op: AxisConv, emit: Emitter, x: Value) -> Value:
 
 @rule(ConvTranspose)
 def conv_transpose(op: ConvTranspose, emit: Emitter, x: Value) -> Value:
+    """ONNX Runtime takes an output padding below the stride alone. A larger one is below the dilation: a tap of zeros
+    at the end of the kernel reaches beyond it, and a padding cuts off what is too much."""
     rank = _rank(emit)
+    fits = op.output_padding < op.stride
+    end, taps = (op.padding, 0) if fits else (op.padding + op.dilation - op.output_padding, 1)
     return emit.op(
         "ConvTranspose",
-        [x, emit.weight("weight"), *([emit.weight("bias")] if op.bias else [])],
-        kernel_shape=[op.kernel] * rank,
+        [x, _append_taps(taps, emit), *([emit.weight("bias")] if op.bias else [])],
+        kernel_shape=[op.kernel + taps] * rank,
         strides=[op.stride] * rank,
-        pads=[op.padding] * (2 * rank),
-        output_padding=[op.output_padding] * rank,
+        pads=[op.padding] * rank + [end] * rank,
+        output_padding=[op.output_padding if fits else 0] * rank,
         dilations=[op.dilation] * rank,
         group=op.groups,
     )
+
+
+def _append_taps(taps: int, emit: Emitter) -> Value:
+    """A kernel with so many zeros more along each axis."""
+    if not taps:
+        return emit.weight("weight")
+    stored = np.asarray(emit.weights[f"{emit.node.id}.weight"])
+    return emit.constant("kernel", np.pad(stored, [(0, 0), (0, 0), *[(0, taps)] * (stored.ndim - 2)]))
 
 
 @rule(Linear)
@@ -136,9 +149,9 @@ def group_norm(op: GroupNorm, emit: Emitter, x: Value) -> Value:
 
 @rule(LayerNorm)
 def layer_norm(op: LayerNorm, emit: Emitter, x: Value) -> Value:
-    if op.over == "sample":
-        return _normalize_groups(1, op, emit, x)
     rank = _rank(emit)
+    if op.over == "sample" or (rank == 0 and not op.affine):  # whose ones and zeros would fix the length of a vector
+        return _normalize_groups(1, op, emit, x)
     last = emit.op("Transpose", [x], perm=[0, *range(2, rank + 2), 1]) if rank else x
     normal = emit.op("LayerNormalization", [last, *_affine(op, emit)], axis=-1, epsilon=op.eps)
     return emit.op("Transpose", [normal], perm=[0, rank + 1, *range(1, rank + 1)]) if rank else normal
@@ -228,28 +241,42 @@ def softmax(op: Softmax, emit: Emitter, x: Value) -> Value:
     return emit.op("Softmax", [x], axis=1)
 
 
-def _pool(op: MaxPool | AvgPool, emit: Emitter) -> dict[str, list[int] | int]:
-    window, rank = op.window, _rank(emit)
-    space = emit.shapes[emit.node.inputs[0]][2:]
-    whole = [window.slide(size, ceil=False) for size in space if isinstance(size, int)]
-    return {
-        "kernel_shape": [window.kernel] * rank,
-        "strides": [window.stride] * rank,
-        "pads": [window.padding] * (2 * rank),
-        # Before opset 19 ONNX infers a last window that begins in the padding, which no runtime computes.
-        "ceil_mode": int(op.ceil and whole != [*emit.node.shape.space]),
-    }
+def _pool(kind: str, op: MaxPool | AvgPool, emit: Emitter, x: Value, **options: int) -> Value:
+    """Before opset 19 ONNX infers a last window that begins in the padding, which no runtime computes. Axes of fixed
+    extent along which there would be one need no `ceil_mode`; where others do, each have a node."""
+    w, space = op.window, emit.node.shape.space
+    fixed = [isinstance(extent, int) for extent in emit.shapes[emit.node.inputs[0]][2:]]
+    before = emit.graph[emit.node.inputs[0]].shape.space
+    whole = [known and w.slide(size) == count for known, size, count in zip(fixed, before, space, strict=True)]
+    if not op.ceil or all(whole):
+        return _pool_axes(kind, w, [True] * len(space), emit, x, ceil_mode=0, **options)
+    early = [one and (size + 2 * w.padding - w.reach) % w.stride > 0 for one, size in zip(whole, before, strict=True)]
+    if any(early):
+        x = _pool_axes(kind, w, early, emit, x, ceil_mode=0, **options)
+    return _pool_axes(kind, w, [not axis for axis in early], emit, x, ceil_mode=1, **options)
+
+
+def _pool_axes(kind: str, w: Window, axes: Sequence[bool], emit: Emitter, x: Value, **options: int) -> Value:
+    """Pooling along some of the axes."""
+    return emit.op(
+        kind,
+        [x],
+        kernel_shape=[w.kernel if axis else 1 for axis in axes],
+        strides=[w.stride if axis else 1 for axis in axes],
+        pads=[w.padding if axis else 0 for axis in axes] * 2,
+        **options,
+    )
 
 
 @rule(MaxPool)
 def max_pool(op: MaxPool, emit: Emitter, x: Value) -> Value:
-    return emit.op("MaxPool", [x], **_pool(op, emit))
+    return _pool("MaxPool", op, emit, x)
 
 
 @rule(AvgPool)
 def avg_pool(op: AvgPool, emit: Emitter, x: Value) -> Value:
     # Without a padding it says nothing; but ONNX Runtime 1.16 to 1.24 then divides by positions that `ceil` adds.
-    return emit.op("AveragePool", [x], **_pool(op, emit), count_include_pad=int(op.padding > 0))
+    return _pool("AveragePool", op, emit, x, count_include_pad=int(op.padding > 0))
 
 
 @rule(Upsample)
@@ -265,8 +292,17 @@ def upsample(op: Upsample, emit: Emitter, x: Value) -> Value:
 @rule(PadChannels)
 def pad_channels(op: PadChannels, emit: Emitter, x: Value) -> Value:
     rank = _rank(emit)
-    ends = [0, op.out - _channels(emit), *[0] * rank]
-    return emit.op("Pad", [x, emit.constant("pads", [0] * (rank + 2) + ends, np.int64)])
+    if isinstance(emit.shapes[emit.node.inputs[0]][1], int):
+        ends = [0, op.out - _channels(emit), *[0] * rank]
+        return emit.op("Pad", [x, emit.constant("pads", [0] * (rank + 2) + ends, np.int64)])
+    missing = emit.op("Sub", [emit.constant("out", [op.out], np.int64), _count_channels(emit, x)])
+    return emit.op("Pad", [x, emit.op("Concat", [emit.constant("none", [0, 0, 0], np.int64), missing], axis=0)])
+
+
+def _count_channels(emit: Emitter, x: Value) -> Value:
+    """Of a vector whose length follows the sizes."""
+    first, last = emit.constant("first", [1], np.int64), emit.constant("last", [2], np.int64)
+    return emit.op("Slice", [emit.op("Shape", [x]), first, last])
 
 
 @rule(Crop)
@@ -329,11 +365,19 @@ def mean(op: Mean, emit: Emitter, *values: Value) -> Value:
 @rule(Vote)
 def vote(op: Vote, emit: Emitter, *values: Value) -> Value:
     """Counted in whole numbers, which every type holds exactly; and not by OneHot, which has not every type."""
-    numbers = np.arange(_channels(emit)).reshape(-1, *[1] * _rank(emit))
-    channels = emit.constant("channels", numbers, np.int64)
+    channels = _number_channels(emit, values[0])
     winners = [emit.op("ArgMax", [value], axis=1, keepdims=1) for value in values]
     counts = [emit.cast(emit.op("Equal", [winner, channels]), emit.float_type) for winner in winners]
     return emit.op("Mul", [emit.op("Sum", counts), emit.constant("share", 1 / len(values))])
+
+
+def _number_channels(emit: Emitter, x: Value) -> Value:
+    """0, 1, …, laid out as channels."""
+    if isinstance(emit.shapes[emit.node.inputs[0]][1], int):
+        numbers = np.arange(_channels(emit)).reshape(-1, *[1] * _rank(emit))
+        return emit.constant("channels", numbers, np.int64)
+    scalar = emit.op("Squeeze", [_count_channels(emit, x)])
+    return emit.op("Range", [emit.constant("zero", 0, np.int64), scalar, emit.constant("one", 1, np.int64)])
 
 
 @rule(Mul)

@@ -63,17 +63,36 @@ def _by_channel(learned: Tensor, x: Tensor) -> Tensor:
 
 
 class PadChannels(nn.Module):
-    """Appends channels of zeros."""
+    """Appends channels of zeros until there are `out`."""
 
-    def __init__(self, extra: int, rank: int) -> None:
+    def __init__(self, out: int) -> None:
         super().__init__()
-        self.padding = (0, 0) * rank + (0, extra)
+        self.out = out
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.pad(x, self.padding)
+        return F.pad(x, (0, 0) * (x.dim() - 2) + (0, self.out - x.shape[1]))
 
     def extra_repr(self) -> str:
-        return f"{self.padding[-1]}"
+        return f"{self.out}"
+
+
+class AvgPool3d(nn.AvgPool3d):
+    """torch's, also of maps that are smaller than the kernel before they are padded, which torch's own refuses in three
+    dimensions alone: there the means are taken along the axes one after the other."""
+
+    kernel_size: int
+    stride: int
+    padding: int
+
+    def forward(self, x: Tensor) -> Tensor:
+        if min(x.shape[2:]) >= self.kernel_size:
+            return super().forward(x)
+        window = (1, self.kernel_size), (1, self.stride), (0, self.padding)
+        for axis in (2, 3, 4):
+            last = x.movedim(axis, -1)
+            means = F.avg_pool2d(last.flatten(1, -2), *window, self.ceil_mode, self.count_include_pad)
+            x = means.reshape(*last.shape[:-1], -1).movedim(-1, axis)
+        return x
 
 
 class CentreCrop(nn.Module):

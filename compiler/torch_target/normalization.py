@@ -88,6 +88,16 @@ class BatchRenorm(BatchNorm):
         return f"{self.num_features}, r_max={self.r_max:g}, d_max={self.d_max:g}, eps={self.eps}"
 
 
+class GroupNorm(nn.GroupNorm):
+    """torch's, also of groups of a single value: it is its own mean, so exactly the bias is left. torch leaves what is
+    rounded off it, and refuses a batch of one. With a group for each channel it is instance normalization."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.shape[1:].numel() == self.num_groups:
+            x = x - x
+        return torch.group_norm(x, self.num_groups, self.weight, self.bias, self.eps)
+
+
 class ChannelNorm(nn.Module):
     """Layer normalization over the channels at each position: (N, C, *S) -> (N, C, *S)."""
 
@@ -98,7 +108,8 @@ class ChannelNorm(nn.Module):
         self.bias = nn.Parameter(torch.empty(channels)) if affine else None
 
     def forward(self, x: Tensor) -> Tensor:
-        last = F.layer_norm(x.movedim(1, -1), (self.channels,), self.weight, self.bias, self.eps)
+        last = x.movedim(1, -1)
+        last = F.layer_norm(last, last.shape[-1:], self.weight, self.bias, self.eps)
         return last.movedim(-1, 1)
 
 

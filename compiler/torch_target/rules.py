@@ -71,7 +71,7 @@ CONV_TRANSPOSE = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 APPLY_CONV = (F.conv1d, F.conv2d, F.conv3d)
 APPLY_CONV_TRANSPOSE = (F.conv_transpose1d, F.conv_transpose2d, F.conv_transpose3d)
 MAX_POOL = (nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d)
-AVG_POOL = (nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d)
+AVG_POOL = (nn.AvgPool1d, nn.AvgPool2d, modules.AvgPool3d)
 GLOBAL_AVG_POOL = (nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.AdaptiveAvgPool3d)
 GLOBAL_MAX_POOL = (nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d, nn.AdaptiveMaxPool3d)
 LINEAR_MODE = ("linear", "bilinear", "trilinear")
@@ -132,18 +132,17 @@ def batch_renorm(op: BatchRenorm, x: Shape) -> nn.Module:
 def layer_norm(op: LayerNorm, x: Shape) -> nn.Module:
     if op.over == "channels":
         return normalization.ChannelNorm(x.channels, op.eps, op.affine)
-    return nn.GroupNorm(1, x.channels, op.eps, op.affine)
+    return normalization.GroupNorm(1, x.channels, op.eps, op.affine)
 
 
 @rule(GroupNorm)
 def group_norm(op: GroupNorm, x: Shape) -> nn.Module:
-    return nn.GroupNorm(op.groups, x.channels, op.eps, op.affine)
+    return normalization.GroupNorm(op.groups, x.channels, op.eps, op.affine)
 
 
 @rule(InstanceNorm)
 def instance_norm(op: InstanceNorm, x: Shape) -> nn.Module:
-    # Equal to nn.InstanceNorm, which refuses a single position while it trains.
-    return nn.GroupNorm(x.channels, x.channels, op.eps, op.affine)
+    return normalization.GroupNorm(x.channels, x.channels, op.eps, op.affine)
 
 
 @rule(LeakyRelu)
@@ -219,7 +218,7 @@ def upsample(op: Upsample, x: Shape) -> nn.Module:
 
 @rule(PadChannels)
 def pad_channels(op: PadChannels, x: Shape) -> nn.Module:
-    return modules.PadChannels(op.out - x.channels, x.rank)
+    return modules.PadChannels(op.out)
 
 
 @rule(Scale)

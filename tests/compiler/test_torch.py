@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import shutil
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -214,3 +215,26 @@ def test_a_vote_counts_and_gives_a_draw_to_the_first(tmp_path: Path) -> None:
 def test_an_input_may_have_any_name(name: str, tmp_path: Path) -> None:
     document = {"archspec": 1, "inputs": {"x": [4], name: [3]}, "network": [{"concat": [[], [{"from": name}]]}]}
     assert compare(graph_from(document), tmp_path) < TOLERANCE
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+@pytest.mark.parametrize(
+    ("channels", "out", "kernel", "stride"), [(8, 6, 2, 2), (8, 4, 4, 2), (4, 32, 3, 2), (2, 2, 1, 3)]
+)
+def test_a_transposed_convolution_starts_within_torchs_own_bound(
+    channels: int, out: int, kernel: int, stride: int, groups: int
+) -> None:
+    weights = ConvTranspose(out=out, kernel=kernel, stride=stride, groups=groups, init="torch").weights(
+        Shape(channels, 5, 5)
+    )
+    peer = nn.ConvTranspose2d(channels, out, kernel, stride, groups=groups)
+    fan_in, _ = nn.init._calculate_fan_in_and_fan_out(peer.weight)
+    for weight in weights.values():
+        assert weight.deviation * math.sqrt(3) == pytest.approx(1 / math.sqrt(fan_in))
+    assert max(float(peer.weight.detach().abs().max()), float(peer.bias.detach().abs().max())) <= 1 / math.sqrt(fan_in)  # type: ignore[union-attr]
+
+
+def test_the_mean_fan_in_of_a_transposed_convolution_is_not_rounded() -> None:
+    """Kernels of 3 at every second position: of 4 outputs two are reached once along an axis, two twice."""
+    weight = ConvTranspose(out=1, kernel=3, bias=False).weights(Shape(3, 5, 5))["weight"]
+    assert weight.fan_in == Fraction(27, 4)

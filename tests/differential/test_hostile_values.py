@@ -1,0 +1,130 @@
+"""What an operation accepts runs, in torch and in the exported file: layers with fields and shapes at their edges."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from archspec.errors import Place
+from archspec.ops import (
+    LAYERS,
+    Add,
+    AvgPool,
+    Conv,
+    ConvTranspose,
+    Flatten,
+    GlobalAvgPool,
+    GlobalMaxPool,
+    GroupNorm,
+    Input,
+    InstanceNorm,
+    Layer,
+    LayerNorm,
+    Linear,
+    MaxPool,
+    OpError,
+    PadChannels,
+    Scale,
+    Shape,
+    Softmax,
+    Upsample,
+)
+from archspec.ops.base import Pointwise
+from compiler.graph import Graph, Node, Source
+from tests.lowering import TOLERANCE, compare, graph_of
+
+Case = tuple[Layer, Shape]
+
+FIELDS: dict[type[Layer], dict[str, tuple[Any, ...]]] = {
+    Conv: {
+        "out": (2, 4),
+        "kernel": (1, 2, 3, 5),
+        "stride": (1, 2, 4),
+        "padding": ("same", 0, 1, 6),
+        "dilation": (1, 2, 3),
+        "groups": (1, 2),
+        "weight_norm": (False, True),
+    },
+    ConvTranspose: {
+        "out": (2, 4),
+        "kernel": (1, 2, 3),
+        "stride": (1, 2, 4),
+        "padding": (0, 1, 3),
+        "output_padding": (0, 1, 2),
+        "dilation": (1, 2, 3),
+        "groups": (1, 2),
+        "bias": (False, True),
+    },
+    MaxPool: {"kernel": (1, 2, 3, 5), "stride": (1, 2, 4, 6), "padding": (0, 1, 2), "ceil": (False, True)},
+    AvgPool: {"kernel": (1, 2, 3, 5), "stride": (1, 2, 4, 6), "padding": (0, 1, 2), "ceil": (False, True)},
+    Upsample: {"scale": (1, 2, 3), "mode": ("nearest", "linear")},
+    GroupNorm: {"groups": (1, 2, 4), "affine": (False, True), "eps": (1e-5, 1.0)},
+    InstanceNorm: {"affine": (False, True)},
+    LayerNorm: {"over": ("sample", "channels"), "affine": (False, True)},
+    GlobalAvgPool: {},
+    GlobalMaxPool: {},
+    Flatten: {},
+    Softmax: {},
+    PadChannels: {"out": (4, 5)},
+}
+EXTENTS = (1, 2, 3, 4, 7)
+SPACES = [space for rank in range(4) for space in itertools.combinations_with_replacement(EXTENTS, rank)]
+SHAPES = [Shape(channels, *space) for channels in (1, 4) for space in SPACES]
+
+
+def draw_cases(kind: type[Layer], count: int, seed: int) -> Iterator[Case]:
+    """Some of all combinations that the operation accepts."""
+    chance = random.Random(f"{seed} {kind.kind}")
+    fields = FIELDS[kind]
+    for _ in range(50 * count):
+        op = kind(**{name: chance.choice(values) for name, values in fields.items()})
+        shape = chance.choice(SHAPES)
+        try:
+            op.infer(shape)
+        except OpError:
+            continue
+        yield op, shape
+        count -= 1
+        if not count:
+            return
+
+
+def with_free_axes(op: Layer, shape: Shape, free: list[bool]) -> Graph:
+    """The operation behind an input whose axes are free, some of them, and before a merge of equal shapes."""
+    entries = [f"{letter}" if one else size for letter, one, size in zip("DHW", free, shape.space, strict=False)]
+    source = Source(Place("test.yaml"))
+    sizes = {entry: size for entry, size in zip(entries, shape.space, strict=True) if isinstance(entry, str)}
+    result = op.infer(shape)
+    nodes = [
+        Node("x", Input(dims=(shape.channels, *entries)), (), shape, source),
+        Node("op", op, ("x",), result, source),
+        Node("one", Conv(out=result.channels, kernel=1) if result.rank else Scale(value=0.5), ("op",), result, source),
+        Node("sum", Add(), ("op", "one"), result, source),
+    ]
+    return Graph("free", {node.id: node for node in nodes}, {"y": "sum"}, sizes)
+
+
+def test_every_layer_with_a_shape_rule_of_its_own_is_here() -> None:
+    own = {op for op in LAYERS.values() if op.infer is not Pointwise.infer}
+    assert own <= {*FIELDS, Linear}
+
+
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kind", FIELDS, ids=lambda kind: kind.kind)
+def test_what_is_accepted_runs(kind: type[Layer], seed: int, tmp_path: Path) -> None:
+    for op, shape in draw_cases(kind, 400 if seed else 12, seed):
+        assert compare(graph_of(op, shape), tmp_path) < TOLERANCE, (op, shape)
+
+
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kind", [kind for kind in FIELDS if kind not in (GlobalAvgPool, GlobalMaxPool)])
+def test_what_is_accepted_runs_with_free_axes_before_a_merge(kind: type[Layer], seed: int, tmp_path: Path) -> None:
+    chance = random.Random(f"{seed} free {kind.kind}")
+    for op, shape in draw_cases(kind, 200 if seed else 6, seed):
+        free = [chance.random() < 0.5 for _ in shape.space]
+        assert compare(with_free_axes(op, shape, free), tmp_path) < TOLERANCE, (op, shape, free)
