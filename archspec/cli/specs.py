@@ -84,6 +84,7 @@ def list_(
 
 def show(
     spec: NetworkArgument,
+    depth: Annotated[int | None, typer.Option(min=1, help="Levels of the tree that are shown (default: all).")] = None,
     set_: SetOption = [],  # noqa: B006
     size: SizeOption = [],  # noqa: B006
     max_nodes: MaxNodesOption = MAX_NODES,
@@ -95,7 +96,7 @@ def show(
 
     graph = build_graph(spec, set_, size, max_nodes)
     tree = fold_tree(graph)
-    print_json({"sizes": dict(graph.sizes), **tree.to_dict()}) if as_json else print_tree(graph, tree)
+    print_json({"sizes": dict(graph.sizes), **tree.to_dict(depth)}) if as_json else print_tree(graph, tree, depth)
 
 
 def init(

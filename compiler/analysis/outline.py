@@ -70,11 +70,15 @@ class Branch:
             return sum(child.activations * child.times for child in self.children)
         return 0 if self.label == Input.kind else prod(self.shape)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self, depth: int | None = None) -> dict[str, Any]:
+        """The tree as data, or its first `depth` levels below this one."""
         row: dict[str, Any] = {"name": self.name, "layer": self.label, "shape": list(self.shape)}
         row |= {"parameters": self.parameters, "macs": self.macs, "times": self.times}
         row |= {"unknown": self.unknown} if self.unknown else {}
-        return row | ({"children": [child.to_dict() for child in self.children]} if self.children else {})
+        if not self.children or depth == 0:
+            return row
+        deeper = None if depth is None else depth - 1
+        return row | {"children": [child.to_dict(deeper) for child in self.children]}
 
 
 def fold_tree(graph: Graph) -> Branch:

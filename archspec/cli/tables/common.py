@@ -8,29 +8,40 @@ from collections.abc import Iterable
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from archspec.cli.options import any_digits
+from archspec.cli.tables.grid import Column, Grid, words, wrap
 from archspec.errors import escape_controls
 from archspec.ops import Shape
 from compiler.draw.labels import bytes_in_short, in_short
 
-__all__ = ["PLAIN_WIDTH", "bytes_in_short", "console", "exactly", "in_short", "new_table", "shape_text"]
+__all__ = ["bytes_in_short", "console", "exactly", "in_short", "new_table", "shape_text"]
 
-PLAIN_WIDTH = 120
-"""Columns where the output goes to a file or a pipe, and nobody said otherwise."""
+ENDLESS = 10**6
+"""Columns of a file or a pipe: what reads it takes lines, and not what fits on a screen."""
 
 
 def console(*, stderr: bool = False) -> Console:
-    """What it prints stands there as it is: names from files are no markup."""
+    """What it prints stands there as it is: names from files are no markup. Lines are as long as the terminal or the
+    environment (COLUMNS) says, else as long as they are; no word is broken."""
     given = (sys.stderr if stderr else sys.stdout).isatty() or "COLUMNS" in os.environ
-    width = None if given else PLAIN_WIDTH
+    width = None if given else ENDLESS
     return _Console(highlight=False, markup=False, emoji=False, width=width, stderr=stderr)
 
 
 class _Console(Console):
     """Names from files may hold anything: only the program's own words have colours, and end lines."""
+
+    def print(self, *objects: Any, **how: Any) -> None:
+        if not how.get("soft_wrap"):  # which leaves the breaking of lines to the terminal
+            objects = tuple(self._break_lines(item) if isinstance(item, str | Text) else item for item in objects)
+        super().print(*objects, **{"crop": False, "overflow": "ignore", **how})
+
+    def _break_lines(self, text: str | Text) -> Text:
+        """A text with its lines broken between words, and names whole."""
+        lines = (self.render_str(text) if isinstance(text, str) else text).split("\n", allow_blank=True)
+        return Text("\n").join(part for line in lines for part in wrap(line, self.width, cut=False))
 
     def render_str(self, text: str, **how: Any) -> Text:
         return super().render_str("\n".join(map(escape_controls, text.split("\n"))), **how)
@@ -50,10 +61,6 @@ def shape_text(shape: Iterable[int]) -> str:
     return str(Shape(*shape))
 
 
-def new_table(first: str, *others: str) -> Table:
-    """A table whose first column is for names and whose others are for figures."""
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    table.add_column(first, style="cyan", overflow="fold")
-    for name in others:
-        table.add_column(name, justify="right")
-    return table
+def new_table(first: str, *others: str | Column) -> Grid:
+    """A table whose first column is for names and whose others are for figures, if they do not say otherwise."""
+    return Grid(words(first, "cyan"), *others)

@@ -5,20 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from rich.table import Table
 from rich.text import Text
 
 from archspec.cli.tables.common import console, exactly
+from archspec.cli.tables.grid import Grid, words
 from compiler.analysis.compare.conditions import Verdict
 from compiler.analysis.compare.fit import Fit
 from compiler.analysis.compare.search import Trial
 
 
 def print_verdicts(verdicts: Iterable[Verdict]) -> None:
-    table = Table(box=None, show_header=False, pad_edge=False)
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
-    table.add_column(justify="right")
+    table = Grid("", words(), "")
     for verdict in verdicts:
         mark = Text("ok", style="green") if verdict.holds else Text("failed", style="bold red")
         table.add_row(mark, verdict.condition.text, _found(verdict))
@@ -32,12 +29,9 @@ def _found(verdict: Verdict) -> str:
 def print_fit(fit: Fit, command: str, written: Path | None) -> None:
     """`command` analyses the result; `written` is the variant, if one was asked for."""
     out = console()
-    table = Table(box=None, header_style="bold", pad_edge=False)
     trials = [*([fit.best] if fit.best else []), *fit.beyond]
-    names = list(trials[0].params)
-    for name in (*names, *(verdict.condition.text for verdict in trials[0].verdicts)):
-        table.add_column(name, justify="right")
-    table.add_column("")
+    conditions = (verdict.condition.text for verdict in trials[0].verdicts)
+    table = Grid(*trials[0].params, *conditions, words())
     for trial in trials:
         table.add_row(*_cells(trial), "fits" if trial.fits else "too large", style="green" if trial.fits else "dim")
     out.print(table)

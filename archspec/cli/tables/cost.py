@@ -8,12 +8,12 @@ from itertools import groupby
 from rich.console import Console
 
 from archspec.cli.tables.common import bytes_in_short, in_short, new_table, shape_text
+from archspec.cli.tables.grid import words
 from compiler.analysis.cost import CONVENTIONS, Cost
 
 
 def print_cost(cost: Cost, out: Console) -> None:
-    table = new_table("convention", "one sample")
-    table.add_column("counts", style="dim")
+    table = new_table("convention", "one sample", words("counts", "dim"))
     for name, meaning in CONVENTIONS.items():
         table.add_row(name, f"{cost.macs[name]:,}", meaning)
     table.add_row("elementwise", f"{cost.elementwise:,}", "operations on single numbers, of which conv-linear has none")

@@ -9,10 +9,10 @@ from itertools import groupby
 from typing import Literal, TypeAlias
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from archspec.cli.tables.common import console, new_table, shape_text
+from archspec.cli.tables.grid import Grid, words
 from compiler.analysis.compare.diff import Change, Diff, Figure, Rewiring
 from compiler.analysis.outline import Branch
 
@@ -58,7 +58,7 @@ def _print_figures(diff: Diff, out: Console) -> None:
         if figure.a != figure.b:
             difference = "" if figure.difference is None else _signed(figure.difference)
             table.add_row(WORDS[figure.key], _numbers(figure.a), _numbers(figure.b), difference, _ratio(figure))
-    if table.row_count:
+    if table.rows:
         out.print(table)
     equal = [WORDS[figure.key] for figure in diff.figures if figure.a == figure.b != (0,)]
     if equal:
@@ -95,13 +95,9 @@ def _ratio(figure: Figure) -> str:
 
 def _print_changes(diff: Diff, out: Console) -> None:
     lines = list(_lines(diff.changes, 0))
-    columns = {"parameters": _sums(lines, "parameters"), "MACs": _sums(lines, "macs")}
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    table.add_column("layers", no_wrap=True, overflow="ellipsis")
-    for name, column in columns.items():
-        table.add_column(name, justify="right", no_wrap=True, min_width=max(map(len, column)))
-    for (text, _), *cells in zip(lines, *columns.values(), strict=True):
-        table.add_row(text, *cells, style=text.style)
+    table = Grid(words("layers"), "parameters", "MACs")
+    for (text, _), *cells in zip(lines, _sums(lines, "parameters"), _sums(lines, "macs"), strict=True):
+        table.add_row(text, *cells, style=str(text.style))
     out.print()
     out.print(table)
     out.print("~ changed   ≈ the same on another input   - only in A   + only in B   = equal", style="dim")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from archspec.cli.tables.common import console, new_table
+from archspec.cli.tables.grid import words
 
 if TYPE_CHECKING:
     from runtime.experiments.lesion import Lesion
@@ -58,13 +59,12 @@ def print_lesions(results: Sequence[Lesion], picture: Path | None) -> None:
     out = console()
     for found in results:
         metric = found.metric.replace("_", " ")
-        table = new_table(f"{found.name} without", "instead", "parameters", "MACs", metric, "lost")
+        table = new_table(f"{found.name} without", words("instead"), "parameters", "MACs", metric, "lost")
         for item in found.removals:
             counts = (f"-{item.parameters:,}", f"-{item.macs:,}")
             table.add_row(
                 item.name, MEANING[item.stays], *counts, f"{item.score:.4f}", f"{found.score - item.score:.4f}"
             )
-        table.add_section()
         table.add_row("nothing", "", "", "", f"{found.score:.4f}", "", style="bold")
         out.print(table)
     _note(out, f"on {results[0].images} held-out images; nothing was trained again; MACs: conv-linear")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.table import Table
 
 from archspec.cli.tables.common import exactly
+from archspec.cli.tables.grid import Grid
 from compiler.analysis.paths.gradient import CARRIED, Effective, PathGradient
 
 if TYPE_CHECKING:
@@ -18,12 +18,10 @@ LEAST = 5e-4
 
 
 def print_gradient(predicted: PathGradient, measured: MeasuredPathGradient | None, out: Console) -> None:
-    table = Table(box=None, header_style="bold", pad_edge=False)
     names = ["length", "paths", "predicted energy"]
     names += ["measured energy", "‖G⁽ᵏ⁾‖", "signed share"] if measured else []
     names += ["sampled"] if measured and measured.sampled else []
-    for name in names:
-        table.add_column(name, justify="right")
+    table = Grid(*names)
     rows = _choose_rows(predicted, measured)
     for length in rows:
         table.add_row(*_describe(length, predicted, measured))
@@ -33,10 +31,10 @@ def print_gradient(predicted: PathGradient, measured: MeasuredPathGradient | Non
     if hidden:
         noun = "length carries" if hidden == 1 else "lengths carry"
         out.print(f"{hidden} more {noun} less than {LEAST:.2%} of the energy each", style="dim")
-    out.print(f"predicted (an estimate): {_summarize(predicted.mean, predicted.effective)}", soft_wrap=True)
+    out.print(f"predicted (an estimate): {_summarize(predicted.mean, predicted.effective)}")
     if measured:
         sample = f"one network, seed {measured.seed}, batch {measured.batch}"
-        out.print(f"measured ({sample}): {_summarize(measured.mean, measured.effective)}", soft_wrap=True)
+        out.print(f"measured ({sample}): {_summarize(measured.mean, measured.effective)}")
     if predicted.unknown:
         out.print(f"no law is known for the gradient through {len(predicted.unknown)} nodes; it is taken as unchanged")
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from rich.console import Console
-from rich.table import Table
 
-from archspec.cli.tables.common import console
+from archspec.cli.tables.common import console, new_table
 from archspec.cli.tables.excerpts import print_messages
+from archspec.cli.tables.grid import words
 from archspec.errors import Diagnostic, printable
 from archspec.spec.codes import Code
 from compiler.analysis.lint import CODES, Finding
@@ -45,9 +45,7 @@ def print_codes(codes: Mapping[str, Code]) -> None:
         ("mistakes, which `archspec check` reports", [code for code in codes.values() if code.code not in CODES]),
         ("findings, which `archspec lint` reports", [*CODES.values()]),
     ):
-        table = Table(box=None, header_style="bold", pad_edge=False)
-        table.add_column("code", style="cyan", no_wrap=True)
-        table.add_column(title)
+        table = new_table("code", words(title))
         for code in sorted(chosen, key=lambda code: code.code):
             table.add_row(code.code, code.summary)
         out.print(table)

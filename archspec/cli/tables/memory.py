@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from rich.console import Console
-from rich.table import Table
 
 from archspec.cli.tables.common import bytes_in_short, new_table
+from archspec.cli.tables.grid import Grid, words
 from compiler.analysis.memory import Memory
 
 SHOWN = 8
@@ -15,10 +15,7 @@ SHOWN = 8
 def print_memory(memory: Memory, out: Console, largest: tuple[int, int] | None = None) -> None:
     """`largest` is a number of bytes with the largest batch whose training they hold."""
     samples = "one sample" if memory.batch == 1 else f"{memory.batch} samples"
-    table = Table(box=None, show_header=False, pad_edge=False)
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column(justify="right")
-    table.add_column(style="dim")
+    table = Grid(words(style="bold"), "", words(style="dim"))
     inference, training = memory.inference, memory.training
     for word, size, meaning in (
         ("inference", inference.peak.bytes, f"values at the peak, while {inference.peak.node} runs"),

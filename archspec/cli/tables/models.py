@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from archspec.cli.tables.common import console, new_table, shape_text
+from archspec.cli.tables.grid import Grid, words
 from archspec.errors import escape_controls
 
 if TYPE_CHECKING:
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 
 def print_answers(task: str, answers: Sequence[Any], provider: str, kept: str) -> None:
     """The answers to a task; `kept` says what was written to files."""
-    tables: Mapping[str, Callable[[Any], Table]] = {"labels": _tabulate_labels, "maps": _tabulate_maps}
+    tables: Mapping[str, Callable[[Any], Grid]] = {"labels": _tabulate_labels, "maps": _tabulate_maps}
     out = console()
     out.print(tables.get(task, _tabulate_joints)(answers))
     out.print(f"ran on {provider}" + (f"; {kept}" if kept else ""), style="dim")
 
 
-def _tabulate_labels(predictions: Sequence[Prediction]) -> Table:
-    table = new_table("input", "label", "probability", "next")
+def _tabulate_labels(predictions: Sequence[Prediction]) -> Grid:
+    table = new_table("input", words("label"), "probability", words("next"))
     for item in predictions:
         others = ", ".join(f"{label} {probability:.1%}" for label, probability in item.top[1:])
         label = Text(escape_controls(item.label), style="bold")
@@ -40,8 +40,8 @@ def _tabulate_labels(predictions: Sequence[Prediction]) -> Table:
     return table
 
 
-def _tabulate_maps(maps: Sequence[ClassMap]) -> Table:
-    table = new_table("input", "positions", "class", "share")
+def _tabulate_maps(maps: Sequence[ClassMap]) -> Grid:
+    table = new_table("input", "positions", words("class"), "share")
     for item in maps:
         first = (item.path, shape_text(item.array.shape))
         for name, share in item.shares:
@@ -50,8 +50,8 @@ def _tabulate_maps(maps: Sequence[ClassMap]) -> Table:
     return table
 
 
-def _tabulate_joints(poses: Sequence[Pose]) -> Table:
-    table = new_table("input", "joint", "x", "y", "score")
+def _tabulate_joints(poses: Sequence[Pose]) -> Grid:
+    table = new_table("input", words("joint"), "x", "y", "score")
     for pose in poses:
         path = pose.path
         for joint in pose.joints:
@@ -61,7 +61,7 @@ def _tabulate_joints(poses: Sequence[Pose]) -> Table:
 
 
 def print_outputs(results: Sequence[RawOutputs], provider: str, kept: Path | None) -> None:
-    table = new_table("input", "output", "shape", "mean", "min", "max")
+    table = new_table("input", words("output"), "shape", "mean", "min", "max")
     for result in results:
         for name, array in result.arrays.items():
             figures = (f"{value:.4g}" for value in (array.mean(), array.min(), array.max()))
@@ -120,7 +120,7 @@ def _print_monte_carlo(found: MonteCarlo, out: Console) -> None:
 
 def print_doctor(report: Doctor) -> None:
     out = console()
-    table = new_table("", "version")
+    table = new_table("", words("version"))
     rows = {"python": report.python, "platform": report.platform, **report.versions, **report.runtimes}
     for name, version in rows.items():
         table.add_row(name, version or Text("not installed", style="yellow"))

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
-from archspec.cli.tables.common import exactly
+from archspec.cli.tables.common import exactly, new_table
+from archspec.cli.tables.grid import Column, Grid
 from compiler.analysis.paths.counting import Level, Paths
 
 
@@ -20,16 +19,12 @@ def print_paths(paths: Paths, out: Console) -> None:
 
 def _print_lengths(unit: str, level: Level, out: Console, what: str = "") -> None:
     lengths = level.by_length or {}
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    table.add_column("length", justify="right")
-    table.add_column("paths", justify="right")
-    table.add_column("share", justify="right")
-    table.add_column("", no_wrap=True)
+    table = Grid("length", "paths", "share", Column("", "bar", "cyan"))
     top = max(lengths.values(), default=1)
     for length, count in lengths.items():
         share = count * 10**6 // level.total / 10**6  # integers first: the counts may be beyond a float
         bar = "█" * max(1, round(count * 10**6 // top * 30 / 10**6)) if count * 60 > top else "▏"
-        table.add_row(str(length), exactly(count), f"{share:.2%}", Text(bar, style="cyan"))
+        table.add_row(str(length), exactly(count), f"{share:.2%}", bar)
     out.print(f"\npaths by the number of {unit} they pass through{what}", style="bold")
     out.print(table)
 
@@ -37,10 +32,7 @@ def _print_lengths(unit: str, level: Level, out: Console, what: str = "") -> Non
 def _print_through(paths: Paths, out: Console) -> None:
     if not paths.through:
         return
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    table.add_column("block", style="cyan", no_wrap=True)
-    table.add_column("paths", justify="right")
-    table.add_column("share", justify="right")
+    table = new_table("block", "paths", "share")
     total = paths.op.total
     for block, count in paths.through.items():
         table.add_row(block, exactly(count), f"{count * 10**6 // total / 10**6:.2%}")

@@ -8,6 +8,7 @@ from fractions import Fraction
 from rich.console import Console
 
 from archspec.cli.tables.common import new_table
+from archspec.cli.tables.grid import words
 from compiler.analysis.certainty import explain, show
 from compiler.analysis.receptive_field import OutputField, ReceptiveField
 
@@ -34,8 +35,7 @@ def print_receptive_field(found: ReceptiveField, out: Console) -> None:
 
 def _print_field(name: str, output: OutputField, out: Console) -> None:
     field = output.field
-    table = new_table("", f"{name} sees of {field.input}")
-    table.add_column("", style="dim")
+    table = new_table("", f"{name} sees of {field.input}", words(style="dim"))
     for key, name, value, meaning in _list_rows(output):
         table.add_row(name, show(value, output.marks.get(key)), meaning)
     out.print(table)

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from archspec.cli.tables.common import bytes_in_short, console, exactly, in_short, shape_text
+from archspec.cli.tables.grid import Grid, words
 from compiler.analysis.cost import CONVENTIONS
 from compiler.analysis.report import Report
 
@@ -71,10 +71,7 @@ def print_report(
 
 def _print_summary(report: Report, batch: int, out: Console) -> None:
     cost = report.cost
-    table = Table(box=None, show_header=False, pad_edge=False)
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column(justify="right")
-    table.add_column(style="dim")
+    table = Grid(words(style="bold"), "", words(style="dim"))
     for word, shapes in (("input", report.inputs), ("output", report.outputs)):
         for name, shape in shapes.items():
             table.add_row(f"{word} {name}", shape_text(shape), "")

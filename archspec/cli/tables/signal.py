@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from archspec.cli.tables.common import new_table
+from archspec.cli.tables.grid import Column, words
 from archspec.ops import OPS, Add, Concat
 from compiler.analysis.choices import Choice
 from compiler.analysis.growth import Growth
@@ -38,11 +39,10 @@ def print_signal(signal: Signal, measured: MeasuredSignal | None, out: Console, 
     rows = signal.nodes if every else _choose_rows(signal)
     found = {node.id: node for node in measured.nodes} if measured else {}
     bars = _draw_bars([node.second_moment for node in rows])
-    table = new_table("node", *(MEASURED if measured else PREDICTED))
-    if not measured:
-        table.add_column("growth", no_wrap=True)
+    columns = MEASURED if measured else (*PREDICTED, Column("growth", "bar", "cyan"))
+    table = new_table("node", *columns)
     for node, bar in zip(rows, bars, strict=True):
-        cells = _compare(node, found[node.id]) if found else [*_predict(node), Text(bar, style="cyan")]
+        cells = _compare(node, found[node.id]) if found else [*_predict(node), bar]
         table.add_row(node.id, *cells)
     out.print("\nsignal at initialization, in training, for standard normal inputs and output gradients", style="bold")
     out.print(table)
@@ -51,16 +51,17 @@ def print_signal(signal: Signal, measured: MeasuredSignal | None, out: Console, 
     scale = "" if measured else ". growth: second moment, on a logarithmic scale"
     out.print(f"~ an estimate; else the law for wide layers{scale}", style="dim")
     for growth in signal.growth:
-        out.print(_describe_growth(growth), soft_wrap=True)
+        out.print(_describe_growth(growth))
     _print_exits(signal, out)
 
 
 def print_choices(what: str, choices: Sequence[Choice], out: Console) -> None:
     """What each choice does to the whole network."""
-    table = new_table(what, "second moment at the end", "largest", "gradient, first block / last", "fp16 overflows")
+    columns = ("second moment at the end", "largest", "gradient, first block / last", "fp16 overflows")
+    table = new_table(what, *columns, words())
     for choice in choices:
         if choice.problem:
-            table.add_row(choice.word, Text(choice.problem, style="dim"))
+            table.add_row(choice.word, *[""] * len(columns), Text(choice.problem, style="dim"))
             continue
         values = (_number(value, False) for value in (choice.final, choice.largest, choice.gradient))
         table.add_row(choice.word, *values, choice.overflow or "no")
@@ -136,6 +137,6 @@ def _print_exits(signal: Signal, out: Console) -> None:
         if exit:
             block = f", in the block {exit.block}" if exit.block else ""
             where = f"first at {exit.node}{block}: second moment {exit.second_moment:.4g}"
-            out.print(f"{EXITS[name]} {where}", soft_wrap=True)
+            out.print(f"{EXITS[name]} {where}")
     if not any(found.values()):
         out.print("values and gradients stay within fp16")

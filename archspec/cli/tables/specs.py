@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
-from archspec.cli.tables.common import console, in_short, shape_text
+from archspec.cli.tables.common import console, in_short, new_table, shape_text
+from archspec.cli.tables.grid import Grid, words
 from compiler.analysis.cost import CONVENTIONS
 from compiler.analysis.outline import Branch
 from compiler.graph import Graph
@@ -28,13 +28,9 @@ def follow_zoo() -> Iterator[Callable[[str, int, int], None]]:
 
 
 def print_zoo(rows: Iterable[Mapping[str, Any]], *, descriptions: bool = False) -> None:
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    table.add_column("spec", style="cyan", no_wrap=True)
-    table.add_column("family", no_wrap=True)
-    table.add_column("input", no_wrap=True)
-    for name in ("parameters", "MACs"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("description" if descriptions else "source")
+    table = new_table(
+        "spec", words("family"), "input", "parameters", "MACs", words("description" if descriptions else "source")
+    )
     for row in rows:
         inputs = ", ".join(shape_text(shape) for shape in row["inputs"].values())
         counts = in_short(row["parameters"]), in_short(row["macs"])
@@ -45,21 +41,18 @@ def print_zoo(rows: Iterable[Mapping[str, Any]], *, descriptions: bool = False) 
     out.print(f"MACs: {CONVENTIONS['conv-linear']}", style="dim")
 
 
-def print_tree(graph: Graph, tree: Branch) -> None:
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    table.add_column(graph.name, no_wrap=True, overflow="ellipsis")
-    for name in ("output", "parameters", "MACs"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for depth, branch in _walk(tree):
+def print_tree(graph: Graph, tree: Branch, depth: int | None = None) -> None:
+    """The layers; of scopes that are farther in than `depth` levels, only what is around them."""
+    table = Grid(words(graph.name), "output", "parameters", "MACs")
+    for level, branch in _walk(tree, depth):
         kind, _, fields = branch.label.partition("(")
         named = branch.name if branch.name.startswith(kind) else f"{branch.name}  {kind}"
-        label = Text("  " * depth + named, style="bold" if branch.children else "")
+        label = Text("  " * level + named, style="bold" if branch.children else "")
         label.append(f"  {fields.rstrip(')')}", style="dim")
         if branch.times > 1:
             label.append(f"  ×{branch.times}", style="magenta")
         counts = [f"{count:,}" if count else "" for count in (branch.parameters, branch.macs)]
         table.add_row(label, shape_text(branch.shape), *counts, style="bold" if branch.children else "")
-    table.add_section()
     table.add_row("total", "", f"{tree.parameters:,}", f"{tree.macs:,}", style="bold")
     out = console()
     out.print(table)
@@ -69,7 +62,7 @@ def print_tree(graph: Graph, tree: Branch) -> None:
     )
 
 
-def _walk(tree: Branch, depth: int = 0) -> Iterable[tuple[int, Branch]]:
-    for child in tree.children:
-        yield depth, child
-        yield from _walk(child, depth + 1)
+def _walk(tree: Branch, depth: int | None, level: int = 0) -> Iterable[tuple[int, Branch]]:
+    for child in tree.children if level != depth else ():
+        yield level, child
+        yield from _walk(child, depth, level + 1)

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.table import Table
 from rich.text import Text
 
 from archspec.cli.tables.common import console, new_table
+from archspec.cli.tables.grid import Grid, words
 from archspec.errors import escape_controls
 
 if TYPE_CHECKING:
@@ -41,8 +41,8 @@ def print_tuning(found: Tuning, model: Path, *, stored: bool) -> None:
         out.print(f"next: archspec bench {model}")
 
 
-def _tabulate(first: str, ratio: str, trials: Iterable[Trial]) -> Table:
-    table = new_table(first, "ms", ratio, "verdict")
+def _tabulate(first: str, ratio: str, trials: Iterable[Trial]) -> Grid:
+    table = new_table(first, "ms", ratio, words("verdict"))
     for trial in trials:
         verdict = Text(trial.verdict, style=STYLES[trial.verdict])
         figures = ("", "")

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from rich.table import Table
-
 from archspec.cli.tables.common import console, exactly
+from archspec.cli.tables.grid import Grid, words
 from compiler.analysis.paths.unravel import Unravelling
 
 MOST_LINES = 12
@@ -18,21 +17,19 @@ def print_unravelling(result: Unravelling) -> None:
     if len(definitions) > MOST_LINES:
         left_out = len(definitions) - MOST_LINES
         definitions[MOST_LINES - 3 : -3] = [f"… {left_out} more; --json has all"]
-    out.print("\n".join(definitions), soft_wrap=True)
+    out.print("\n".join(definitions))
     for expression in result.expressions:
-        out.print(f"\n{expression.value} = {expression.text}", soft_wrap=True)
-        out.print(f"{exactly(expression.paths)} {_noun('path', expression.paths)} to {expression.output}; ", end="")
-        out.print(f"the last joint has {exactly(expression.terms)} {_noun('term', expression.terms)}")
+        out.print(f"\n{expression.value} = {expression.text}")
+        paths = f"{exactly(expression.paths)} {_noun('path', expression.paths)} to {expression.output}"
+        out.print(f"{paths}; the last joint has {exactly(expression.terms)} {_noun('term', expression.terms)}")
     for derivative in result.derivatives:
-        out.print(f"\n∂{derivative.value}/∂{derivative.function} = {derivative.text}", soft_wrap=True)
+        out.print(f"\n∂{derivative.value}/∂{derivative.function} = {derivative.text}")
         out.print(f"{exactly(derivative.terms)} {_noun('term', derivative.terms)}")
     _print_functions(result)
 
 
 def _print_functions(result: Unravelling) -> None:
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    table.add_column("function", no_wrap=True)
-    table.add_column("its last operation", style="cyan", overflow="fold")
+    table = Grid(words("function"), words("its last operation", "cyan"))
     rows = [(name, call.id) for name, call in result.functions.items()]
     if len(rows) > MOST_LINES:
         rows[MOST_LINES - 3 : -3] = [("…", f"{len(rows) - MOST_LINES} more; --json has all")]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from rich.table import Table
 from rich.text import Text
 
 from archspec.cli.tables.common import console
+from archspec.cli.tables.grid import Grid, words
 
 if TYPE_CHECKING:
     from runtime.verification.bisect import Bisection, NodeDifference
@@ -26,10 +26,7 @@ def print_verification(found: Verification) -> None:
     if found.facts:
         out.print(_tabulate(dict(_describe(found.facts))))
         out.print()
-    table = Table(box=None, show_header=False, pad_edge=False)
-    table.add_column(no_wrap=True)
-    table.add_column(style="cyan", overflow="fold")
-    table.add_column(overflow="fold")
+    table = Grid(words(), words(style="cyan"), words())
     for check in found.checks:
         word, style = MARKS[check.status]
         table.add_row(Text(word, style=style), check.name, check.text)
@@ -41,10 +38,8 @@ def print_verification(found: Verification) -> None:
     out.print("verified" if found.passed else "not verified", style="green" if found.passed else "bold red")
 
 
-def _tabulate(rows: dict[str, str]) -> Table:
-    table = Table(box=None, show_header=False, pad_edge=False)
-    table.add_column(style="cyan", no_wrap=True)
-    table.add_column(overflow="fold")
+def _tabulate(rows: dict[str, str]) -> Grid:
+    table = Grid(words(style="cyan"), words())
     for name, text in rows.items():
         table.add_row(name, text)
     return table
