@@ -22,9 +22,11 @@ def test_readings_hold_for_every_position(name: str) -> None:
         shapes = graph.operands(node)
         for axis in range(node.shape.rank if shapes else 0):
             for position in (0, 1, 2, 7):
-                runs = node.op.reads(axis, (position, position), *shapes)
-                own = [readings[node.id].axes[axis].run(i, position) for i in range(len(shapes))]
-                assert own == [run if axis < x.rank else None for run, x in zip(runs, shapes, strict=True)]
+                reading = readings[node.id].axes[axis]
+                for i, (read, x) in enumerate(zip(node.op.reads(axis, (position,) * 2, *shapes), shapes, strict=True)):
+                    whole = read is None or axis >= x.rank
+                    assert (reading.turn[0][i] is None) == whole
+                    assert whole or [reading.at(position, i)] == [*(read or ())]
 
 
 def test_the_quadrature_is_gauss_s() -> None:

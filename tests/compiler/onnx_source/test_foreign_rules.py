@@ -394,7 +394,7 @@ def build_window(kernel: int, stride: int, begin: int, dilation: int) -> Convolu
 )
 def test_foreign_windows_read_as_the_languages_do(ours: Op, foreign: Op) -> None:
     for span in ((0, 0), (3, 7)):
-        assert ours.reads(0, span) == foreign.reads(0, span)
+        assert [[*(read or ())] for read in ours.reads(0, span)] == [[*(read or ())] for read in foreign.reads(0, span)]
     assert ours.pace(0) == foreign.pace(0)
 
 
