@@ -34,6 +34,9 @@ NORM_KINDS = {
     "instance": "instance_norm",
 }
 MERGES = ("add", "concat", "mul", "shake")
+NORM_FIELDS = {name: taken for kind in layers.NORMS for name, taken in layers.FIELDS[kind].items()}
+MANY_RESIDUALS = 10**6
+"""In a walk that counts them."""
 LARGEST_NETWORK = 400
 """Operations; a generator that asks for more is told so."""
 
@@ -132,9 +135,23 @@ def interpret(
 ) -> Network:
     """The network of a document. Raises RefusedError where it is none."""
     files = files or {}
+    for written in (document, *files.values()):
+        check_literals(written)
     whole = resolve(document, files)
-    count = Interpreter(whole, sizes or {}, files, residuals=1).run()
-    return count.network if not count.met else Interpreter(whole, sizes or {}, files, residuals=count.met).run().network
+    first = Interpreter(whole, sizes or {}, files, residuals=MANY_RESIDUALS).run()
+    return first.network if not first.met else Interpreter(whole, sizes or {}, files, residuals=first.met).run().network
+
+
+def check_literals(data: Any) -> None:
+    """What is written as a number or a truth value must fit its field, also where the network never comes."""
+    parts = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
+    for key, part in parts:
+        given = part if isinstance(part, dict) else {layers.MAIN.get(key): part}
+        known = NORM_FIELDS if key == "norm" else layers.FIELDS.get(str(key), {})
+        for name, declared in known.items():
+            if name in given and not isinstance(given[name], str):
+                declared.take(given[name])
+        check_literals(part)
 
 
 def resolve(document: Document, files: Mapping[str, Document]) -> Document:

@@ -7,6 +7,7 @@ import re
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -25,6 +26,7 @@ from tests.differential.executor import execute
 from tests.differential.harness import Disagreement, Outcome
 from tests.differential.interpreter import STRUCTURE, Network
 from tests.differential.layers import FIELDS, RefusedError
+from tests.differential.mutants import edit
 from tests.differential.shrink import shrink
 from tests.lowering import stir
 
@@ -38,7 +40,8 @@ CLOSE = 1e-10
 
 def examine(seed: int) -> Outcome:
     spec = write_spec(Random(seed))
-    return Outcome(list(compare(spec, onnx=seed % ONNX_SHARE == 0)), Counter(words_of(spec)))
+    found = list(compare(spec, onnx=seed % ONNX_SHARE == 0))
+    return Outcome(found + list(compare_verdicts(edit(spec, Random(seed)))), Counter(words_of(spec)))
 
 
 def explain(seed: int) -> str:
@@ -85,6 +88,21 @@ def compare(spec: Spec, *, onnx: bool = False) -> Iterator[Disagreement]:
     yield from compare_counts(network, graph)
     yield from compare_values(network, graph)
     yield from compare_sizes(spec, network, graph)
+
+
+def compare_verdicts(spec: Spec) -> Iterator[Disagreement]:
+    """Whether a document is a network at all; and where both sides say so, which."""
+    try:
+        network = spec.interpret()
+    except RefusedError as error:
+        with suppress(SpecError):
+            compile_spec(spec)
+            yield Disagreement("edited: accepted", str(error))
+        return
+    try:
+        yield from compare_structure(network, compile_spec(spec))
+    except SpecError as error:
+        yield Disagreement(f"edited: refused: {error.diagnostics[0].code}", error.diagnostics[0].message)
 
 
 def compare_structure(network: Network, graph: Graph) -> Iterator[Disagreement]:
