@@ -301,10 +301,12 @@ def verify_model(
     sizes: Mapping[str, int] | None = None,
     tolerance: float | None = None,
     seed: int = 0,
+    rules: Mapping[type[Op], Any] | None = None,
     torch_rules: Mapping[type[Op], Any] | None = None,
 ) -> Verification:
     """Prove a model file again: it is sound, runs where it says, and agrees with a second witness; with the `original`
-    graph and weights also with torch, or the first node is named whose own result differs.
+    graph and weights also with torch, or the first node is named whose own result differs. `rules` and `torch_rules`
+    lower operations that are the caller's own, to ONNX and to torch.
 
     Raises MissingExtra, and ArchspecError where weights do not fit their graph, or sizes the file.
     """
@@ -316,7 +318,7 @@ def verify_model(
         return verify(path, choice=choice)
     graph, weights = original
     arrays = {name: _as_array(value) for name, value in weights.items()}
-    return verify(path, Original(graph, arrays, torch_rules or {}), choice)
+    return verify(path, Original(graph, arrays, torch_rules or {}, rules or {}), choice)
 
 
 def train(

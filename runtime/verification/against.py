@@ -43,7 +43,7 @@ def hold_against(
     if "members" in facts.metadata:
         many = f"{inside.path} is an ensemble of {facts.metadata['members']} members"
         raise ArchspecError(f"{many}: one network's weights cannot be held against it")
-    built = build_model(graph, original.weights, options=_read_options(facts))
+    built = build_model(graph, original.weights, options=_read_options(facts), rules=original.onnx_rules)
     told, here = facts.metadata, built.metadata
     checks = [
         _compare_hash("network", told.get("graph"), here["archspec.graph"], told.get("name", "another network")),
@@ -81,7 +81,7 @@ def _compare_hash(name: str, told: str | None, here: str, other: str) -> Check:
     if told is None:
         return Check(name, "noted", f"the file does not say what {name} it was exported from")
     if told == here:
-        return Check(name, "passed", f"the file names the same: {here[:12]}")
+        return Check(name, "passed", f"the file says that it was exported from these: {here[:12]}")
     hint = "; were --set and --size the same?" if name == "network" else ""
     return Check(
         name, "noted", f"the file was exported from {other}: it names {told[:12]}, and this is {here[:12]}{hint}"

@@ -31,12 +31,13 @@ class Check:
 
 @dataclass(frozen=True)
 class Original:
-    """What a file is held against: a network, its weights as arrays by name, and the torch rules of operations that are
-    a caller's own."""
+    """What a file is held against: a network, its weights as arrays by name, and the torch and ONNX rules of operations
+    that are a caller's own."""
 
     graph: Graph
     weights: Mapping[str, Any]
     rules: Mapping[type[Op], Any] = field(default_factory=dict)
+    onnx_rules: Mapping[type[Op], Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,7 +91,7 @@ def read_facts(inside: ModelInside) -> ModelFacts:
         nodes=len(model.graph.node),
         stored=len(inside.tensors),
         numbers=sum(math.prod(tensor.dims) for tensor in inside.tensors.values()),
-        dtype=inside.dtype,
+        dtype="int8" if inside.quantized else inside.dtype,
         metadata={
             item.key.removeprefix(PREFIX): item.value for item in model.metadata_props if item.key.startswith(PREFIX)
         },

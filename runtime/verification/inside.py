@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +33,9 @@ Array = npt.NDArray[Any]
 INLINE = 1024
 """Bytes up to which a tensor stays in the model: shapes and scales, which ONNX Runtime reads when it loads it."""
 
+QUANTIZED = re.compile("QuantizeLinear|^QLinear|Integer$")
+"""The kinds of operations that round to integers, or compute in them."""
+
 QUIET = 4
 """Of ONNX Runtime's levels: what fails is said once, by whoever asked."""
 
@@ -40,9 +44,10 @@ class ModelInside:
     """A checked model file whose values and weights can be looked at.
 
     `model` is the file's, but for large weights; these, views of what was read or mapped from the file's external data,
-    are in `weights` by name, and sessions share them. `tensors` has every stored tensor as it stands in `model`,
-    `nodes` every ONNX node that has a name, `values` its first result. `data` names the files of external data. `dtype`
-    is what the file computes in.
+    are in `weights` by name, and sessions share them. `tensors` has every stored tensor as it stands in `model`, those
+    of Constant nodes too, `nodes` every ONNX node that has a name, `values` its first result. `data` names the files of
+    external data. `dtype` is the floating type that the file computes in, `quantized` whether some of it is rounded to
+    integers.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -56,11 +61,13 @@ class ModelInside:
                 self.weights[tensor.name] = _view(tensor, self.path.parent)
                 _empty(tensor)
         self.tensors = {tensor.name: tensor for tensor in self.model.graph.initializer}
+        self.tensors |= dict(_find_constants(self.model))
         self.nodes = {node.name: node for node in self.model.graph.node if node.name}
         self.values = {name: node.output[0] for name, node in self.nodes.items()}
         self.outputs = [item.name for item in self.model.graph.output]
         kinds = find_halves(self.model)
         self.dtype = HALVES[next(iter(kinds.values()))] if kinds else "float32"
+        self.quantized = any(QUANTIZED.search(node.op_type) for node in self.model.graph.node)
         # What half precision rounds shows everywhere, and values are float32: see runtime.rounding.
         self._runnable = round_nodes(_copy(self.model), kinds) if kinds else self.model
         self._shared = {name: _share(array) for name, array in self.weights.items()}
@@ -76,7 +83,9 @@ class ModelInside:
         del graph.node[max(map(self._places.__getitem__, names)) + 1 :]
         used = find_read(graph)
         stored = [tensor for tensor in graph.initializer if tensor.name in used]
-        del graph.output[:], graph.initializer[:], graph.value_info[:]
+        inputs = [item for item in graph.input if item.name not in self.tensors or item.name in used]
+        del graph.input[:], graph.output[:], graph.initializer[:], graph.value_info[:]
+        graph.input.extend(inputs)  # one that was a stored tensor's, and is read no more, would be asked for
         graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
         graph.initializer.extend(stored)
         try:
@@ -86,9 +95,13 @@ class ModelInside:
             raise ArchspecError(f"{self.path}: ONNX Runtime failed: {shorten(error)}") from error
         return dict(zip(names, found, strict=True))
 
-    def find_infinite(self) -> str | None:
-        """The first stored tensor that holds infinite numbers or NaN."""
-        return next((name for name in self.tensors if not is_finite(self.take(name))), None)
+    def find_infinite(self) -> tuple[str, Literal["infinite", "NaN"]] | None:
+        """A stored tensor that holds infinite numbers or NaN, and which; the first with NaN if there is one."""
+        wrong = [name for name in self.tensors if not is_finite(self.take(name))]
+        undefined = next((name for name in wrong if np.isnan(self.take(name)).any()), None)
+        if undefined is not None:
+            return undefined, "NaN"
+        return (wrong[0], "infinite") if wrong else None
 
     def take(self, name: str) -> Array:
         """The numbers of a stored tensor."""
@@ -112,6 +125,14 @@ def open_runnable(inside: ModelInside) -> Iterator[Path]:
     with open_rounded(inside.path) as rounded:
         assert rounded
         yield rounded[1]
+
+
+def _find_constants(model: onnx.ModelProto) -> Iterator[tuple[str, onnx.TensorProto]]:
+    """The tensors that Constant nodes hold in the file itself, by the names of their results."""
+    for node in model.graph.node:
+        for attribute in node.attribute if node.op_type == "Constant" else ():
+            if attribute.name == "value" and not uses_external_data(attribute.t):
+                yield node.output[0], attribute.t
 
 
 def _copy(model: onnx.ModelProto) -> onnx.ModelProto:

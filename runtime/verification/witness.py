@@ -7,7 +7,7 @@ import math
 import os
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +26,8 @@ with extra("run"):
     from compiler.onnx_source.read import read_graph
 
 Array = npt.NDArray[Any]
+Statement: TypeAlias = tuple[str, dict[str, Array]]
+"""A witness's name and the outputs that it computes."""
 
 REFERENCE, PLAIN = "onnx.reference", "ONNX Runtime without its optimizations"
 
@@ -37,6 +39,10 @@ MOST_MACS = 2_000_000_000
 MOST_BYTES = 1 << 29
 """Of weights, which it holds a second time."""
 
+FIRST_RIGHT: Mapping[str, int] = {"BatchNormalization": 14, "Softmax": 13, "LogSoftmax": 13, "Hardmax": 13}
+"""The opset from which on the reference implementation computes an operation as ONNX defines it. Before, it normalizes
+with the statistics of the batch, and along the last axis alone."""
+
 KEEP_VOTES = frozenset({"Cast", "Sum", "Mul", "Identity"})
 """What makes shares of votes."""
 
@@ -46,16 +52,15 @@ class Witness:
 
     def __init__(self, inside: ModelInside) -> None:
         self.inside = inside
-        self.doubts: str | None = None
         stored = sum(array.nbytes for array in inside.weights.values())
         if stored > MOST_BYTES:
-            self.doubts = f"its weights are {stored:,} bytes"
+            self.doubts: str | None = f"its weights are {stored:,} bytes"
         elif inside.dtype == "bfloat16":
             self.doubts = "it computes in bfloat16"
-        elif "GlobalMaxPool" in {node.op_type for node in inside.model.graph.node} and _has_other_ranks(inside.model):
-            self.doubts = "onnx.reference pools over two axes alone"
+        else:
+            self.doubts = find_fault(inside.model)
 
-    def run(self, feed: Mapping[str, Array]) -> tuple[str, dict[str, Array]]:
+    def run(self, feed: Mapping[str, Array]) -> Statement:
         """The name of the witness and its outputs. Raises ArchspecError where it fails."""
         if self.doubts is None and self.count_macs(feed) <= MOST_MACS:
             try:
@@ -64,6 +69,10 @@ class Witness:
                 return REFERENCE, dict(zip(self.inside.outputs, found, strict=True))
             except Exception as error:  # of whatever kind an operation of numpy raises
                 self.doubts = f"{type(error).__name__} in onnx.reference"
+        return self.run_plain(feed)
+
+    def run_plain(self, feed: Mapping[str, Array]) -> Statement:
+        """The same of ONNX Runtime without its optimizations."""
         wide = {name: array.astype(np.float32) if array.dtype == np.float16 else array for name, array in feed.items()}
         who = f"{PLAIN} ({self.doubts})" if self.doubts else PLAIN
         return who, self.inside.read(self.inside.outputs, wide, optimized=False)
@@ -101,6 +110,20 @@ class Witness:
         if any(node.op_type in FROM_19 for node in model.graph.node):
             model = version_converter.convert_version(model, CONVERTED)
         return ReferenceEvaluator(model)
+
+
+def find_fault(model: onnx.ModelProto) -> str | None:
+    """What in a file onnx's reference implementation computes otherwise than ONNX defines it, if something: measured
+    with onnx 1.23, see docs/export/runtimes.md."""
+    opset = next((item.version for item in model.opset_import if item.domain in ("", "ai.onnx")), 1)
+    for node in model.graph.node:
+        if node.op_type in FIRST_RIGHT and opset < FIRST_RIGHT[node.op_type]:
+            return f"onnx.reference is wrong on {node.op_type} before opset {FIRST_RIGHT[node.op_type]}"
+        if node.op_type == "AveragePool" and any(item.name == "ceil_mode" and item.i for item in node.attribute):
+            return "onnx.reference is wrong on average pools that round up"
+        if node.op_type == "GlobalMaxPool" and _has_other_ranks(model):
+            return "onnx.reference pools over two axes alone"
+    return None
 
 
 def _has_other_ranks(model: onnx.ModelProto) -> bool:

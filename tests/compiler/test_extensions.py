@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from archspec.api import analyze, measure_path_gradient, measure_signal, to_onnx, to_torch
+from archspec.api import analyze, measure_path_gradient, measure_signal, to_onnx, to_torch, verify_model
 from archspec.errors import ArchspecError, SpecError
 from archspec.ops.base import Number, Pointwise, Shape, Weight, Weights
 from compiler.onnx_target.emitter import Emitter, Value
@@ -61,9 +61,12 @@ def test_the_whole_way(tmp_path: Path) -> None:
     assert proof is not None
     inputs = sample_inputs(graph, 2, {"H": 9})
     assert difference(run_torch(graph, module, inputs), run_onnx(path, inputs)) < TOLERANCE
+    rules: dict[str, Any] = {"rules": {Power: to_power}, "torch_rules": {Power: PowerModule}}
+    assert verify_model(path, (graph, module.state_dict()), **rules).passed
     wrong = {name: value.numpy().copy() for name, value in module.state_dict().items()}
     wrong["ext_0.weight"] += 0.5
     to_onnx(graph, wrong, path, verify=False, rules={Power: to_power})
+    assert not verify_model(path, (graph, module.state_dict()), **rules).passed
     assert difference(run_torch(graph, module, inputs), run_onnx(path, inputs)) > TOLERANCE
 
 

@@ -158,7 +158,9 @@ def test_numbers_that_are_not_finite_fail(number: float, tmp_path: Path) -> None
     path = export(tmp_path, *make())
     spoil(path, number=number)
     found = verify_model(path)
-    assert statuses(found) | {"numbers": "failed", "image 1 × 1 × 8 × 9": "failed"} == statuses(found)
+    numbers = "failed" if number != number else "noted"  # a mask may hold infinity; here it reaches the output
+    assert statuses(found) | {"numbers": numbers, "image 1 × 1 × 8 × 9": "failed"} == statuses(found)
+    assert not found.passed
     assert "linear_0.bias" in text_of(found, "numbers")
 
 
