@@ -121,8 +121,9 @@ class MissingExtra(ArchspecError, ImportError):  # noqa: N818  (it names what is
 
 def suggest(word: str, known: Iterable[str]) -> str:
     """`; did you mean 'max_pool'?` where a known word is near, else nothing."""
-    near = get_close_matches(word[:100], islice(known, 500), n=1, cutoff=0.6)
-    return f"; did you mean '{near[0]}'?" if near else ""
+    small = {each.lower(): each for each in islice(known, 500)}
+    near = get_close_matches(word[:100].lower(), small, n=1, cutoff=0.6)
+    return f"; did you mean '{small[near[0]]}'?" if near else ""
 
 
 def printable(text: str, longest: int = MAX_MESSAGE) -> str:

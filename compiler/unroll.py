@@ -41,6 +41,7 @@ from archspec.spec.nodes import (
     Turns,
     When,
 )
+from archspec.spec.suggestions import suggest_field
 from archspec.spec.text import place_in
 from compiler.build import MERGES, Building
 from compiler.evaluate import NODE, Around, Handed, Mistake, Value, is_whole, shown
@@ -149,7 +150,7 @@ class Unrolling(Building):
         kind = fields.pop("kind", USUAL_NORM)
         known = NORMALIZATIONS.get(kind, Normalization).model_fields  # what all kinds have may stand beside `none` too
         for key in [key for key in fields if key not in known]:
-            message = f"norm of kind {kind} has no field '{key}'{suggest(key, known)}"
+            message = f"norm of kind {kind} has no field '{key}'{suggest_field(key, known)}"
             self.fail("unknown-field", message, node.place_of(key, key=True), around)
         if kind in NORMALIZATIONS:
             op = self.build_op(NORMALIZATIONS[kind], fields, node, value, around)

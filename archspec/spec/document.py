@@ -22,7 +22,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from archspec.errors import Place, suggest
+from archspec.errors import Place
 from archspec.ops import LAYERS
 from archspec.ops.base import LARGEST
 from archspec.spec.expressions import Expression, ExpressionError
@@ -30,6 +30,7 @@ from archspec.spec.layers import Node, adapter_of, annotation_of, layer_node, ov
 from archspec.spec.messages import report_invalid
 from archspec.spec.nodes import STRUCTURE, Body
 from archspec.spec.reading import ARGUMENT_TYPES, Argument, Reading, reading_of
+from archspec.spec.suggestions import suggest_field, suggest_kind
 from archspec.spec.text import Table, place_in
 from archspec.spec.values import MAX_ITEMS, MAX_NAMES, Numeric, Variable, read_number
 
@@ -135,6 +136,9 @@ ArgumentField: TypeAlias = Annotated[
 BlockName: TypeAlias = Annotated[str, PlainValidator(_read_block_name), WithJsonSchema(_WORD)]
 
 
+_EXT = "; an `ext` takes its fields where it stands"
+
+
 def _read_defaults(value: Any, info: ValidationInfo) -> Any:
     """Field defaults by node kind; each mistake is reported at its own place."""
     reading = reading_of(info)
@@ -147,7 +151,7 @@ def _read_kind_defaults(kind: str, fields: Any, written: Table, reading: Reading
     model: type[Node] | None = layer_node(kind) if kind in LAYERS else STRUCTURE.get(kind)
     if model is None or not model.settings:
         with_settings = [*LAYERS, *(word for word, node in STRUCTURE.items() if node.settings)]
-        message = f"`defaults` knows no node kind '{kind}'{suggest(kind, with_settings)}"
+        message = f"`defaults` knows no node kind '{kind}'{suggest_kind(kind, with_settings) or _EXT}"
         reading.report("unknown-node", message, written.keys_at[kind])
         return {}
     if not isinstance(fields, Table):
@@ -156,7 +160,7 @@ def _read_kind_defaults(kind: str, fields: Any, written: Table, reading: Reading
     chosen: dict[str, Any] = {}
     for name, value in fields.items():
         if name not in model.settings:
-            message = f"{kind} has no field '{name}' for `defaults`{suggest(name, model.settings)}"
+            message = f"{kind} has no field '{name}' for `defaults`{suggest_field(name, model.settings)}"
             reading.report("unknown-field", message, fields.keys_at[name])
             continue
         try:

@@ -18,6 +18,7 @@ from archspec.spec.layers import Node
 from archspec.spec.messages import report_invalid
 from archspec.spec.nodes import CallNode
 from archspec.spec.reading import Reading
+from archspec.spec.suggestions import suggest_field
 from archspec.spec.text import Items, Marked, Table, place_in, read_bytes, read_file
 from archspec.spec.zoo import find_import, find_spec, real_path, shown
 
@@ -199,7 +200,7 @@ class _Reader:
         """The document without keys that the language does not know: a slip there hides no mistake in the network."""
         known = [info.alias or name for name, info in Document.model_fields.items()]
         for key in [key for key in written if key not in known]:
-            message = f"unknown field '{key}' of a document{suggest(key, known)}"
+            message = f"unknown field '{key}' of a document{suggest_field(key, known)}"
             self._report("unknown-field", message, written.keys_at[key])
         return {key: value for key, value in written.items() if key in known}
 

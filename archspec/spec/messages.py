@@ -7,7 +7,8 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from archspec.errors import Diagnostic, Place, suggest
+from archspec.errors import Diagnostic, Place
+from archspec.spec.suggestions import suggest_field
 from archspec.spec.text import place_in
 
 
@@ -49,7 +50,7 @@ def _code(detail: ErrorDetails) -> str:
 def _message(detail: ErrorDetails, model: type[BaseModel] | None, subject: str) -> str:
     path = ".".join(str(step) for step in detail["loc"] if not str(step).endswith("]"))
     if detail["type"] == "extra_forbidden":
-        return f"unknown field '{path}' of {subject}{suggest(str(detail['loc'][-1]), _field_names(model))}"
+        return f"unknown field '{path}' of {subject}{suggest_field(str(detail['loc'][-1]), _field_names(model))}"
     if detail["type"] == "missing":
         return f"{subject} needs `{path}`"
     if detail["type"] == "too_short":

@@ -27,6 +27,7 @@ from archspec.ops.base import Draw
 from archspec.spec.layers import Broken, Node, NormNode, layer_node
 from archspec.spec.messages import report_invalid
 from archspec.spec.reading import Reading, reading_of
+from archspec.spec.suggestions import suggest_node
 from archspec.spec.text import Table, place_in
 from archspec.spec.values import (
     MAX_NAMES,
@@ -245,7 +246,7 @@ def read_node(raw: Any, place: Place, reading: Reading) -> Node | Broken:
     if word in reading.signatures or word in reading.bodies:
         return _read_call(word, value, at, reading)
     known = [*LAYERS, *STRUCTURE, *reading.signatures, *reading.bodies]
-    reading.report("unknown-node", f"unknown node '{word}'{suggest(word, known)}", at)
+    reading.report("unknown-node", f"unknown node '{word}'{suggest_node(word, known)}", at)
     return Broken()
 
 

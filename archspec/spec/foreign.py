@@ -1,0 +1,334 @@
+"""Words of other frameworks (torch, Keras, ONNX, papers), and how the same is said in this language.
+
+In a table, a line says what to write, as a node or a list of nodes, and behind `|` what else there is to know; nothing
+to write means that the language has no such thing. Below stand the foreign words for it, in small letters without `_`;
+a digit and a `d`, as in `Conv2d`, need not be there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+from typing import NamedTuple
+
+NODES = """
+conv: 16 | it pads to `same` unless `padding` is given
+    conv1d conv2d conv3d convolution conv3x3
+conv: {out: 16, kernel: 1}
+    conv1x1 pointwise pointwiseconv pwconv
+conv: {out: in_channels, groups: in_channels}
+    dwconv depthwise depthwiseconv
+[conv: {out: in_channels, groups: in_channels, bias: false}, conv: {out: 16, kernel: 1}]
+    separableconv sepconv depthwiseseparableconv
+conv: {out: 16, groups: 4}
+    groupconv groupedconv
+conv: {out: 16, dilation: 2}
+    dilatedconv atrousconv
+conv: {out: 16, weight_norm: true} | a field of the layers with a kernel
+    weightnorm
+conv_transpose: 16 | kernel and stride are 2 unless given
+    convtranspose transposeconv transposedconv deconv deconvolution upconv
+linear: 10
+    dense fc fullyconnected innerproduct gemm matmul lazylinear
+squeeze_excite | a block of the zoo: `import: [blocks/squeeze_excite]`
+    se seblock selayer semodule squeezeexcitation squeezeandexcitation squeezeandexcite channelattention
+|
+    attention selfattention crossattention multiheadattention mha mhsa additiveattention groupqueryattention
+    groupedqueryattention scaleddotproductattention linearattention multiheadattentionforward transformer
+    transformerencoder transformerencoderlayer transformerdecoder transformerdecoderlayer transformerblock
+    rotaryembedding positionalencoding embedding embeddingbag onehot
+    lstm gru rnn simplernn lstmcell grucell rnncell convlstm bidirectional bilinear deformconv
+
+batch_norm | its `momentum` is the weight of the new batch
+    bn batchnormalization syncbatchnorm lazybatchnorm
+layer_norm | over the whole sample; `over: channels` normalizes each position by itself
+    ln layernorm layernormalization
+group_norm: 32
+    gn groupnormalization
+instance_norm
+    instancenormalization lazyinstancenorm
+| `layer_norm` also subtracts the mean
+    rmsnorm rmsnormalization
+|
+    lrn localresponsenorm localresponsenormalization crossmaplrn spectralnorm spectralnormalization normalize
+    unitnormalization lpnormalization meanvariancenormalization grn
+
+silu
+    swish
+hard_swish
+    hswish
+hard_sigmoid
+    hsigmoid
+leaky_relu | its slope is 0.01 unless given
+    lrelu leakyrelu
+relu6
+    clippedrelu
+elu | the same where alpha is 1
+    celu
+[elu: 1.6732632423543772, scale: 1.0507009873554805]
+    selu
+mul: [[], [softplus, tanh]]
+    mish
+mul: [[], [scale: 1.702, sigmoid]]
+    quickgelu
+gelu: {approximate: tanh}
+    gelutanh gelunew fastgelu
+concat: [[relu], [scale: -1, relu]]
+    crelu
+[scale: 3, hard_sigmoid, scale: 2, shift: -1] | between -1 and 1
+    hardtanh
+[scale: -1, softmax]
+    softmin
+[scale: -1, softplus, scale: -1]
+    logsigmoid
+add: [[], [tanh, scale: -1]]
+    tanhshrink
+add: [[shift: -0.5, relu], [scale: -1, shift: -0.5, relu, scale: -1]] | with the bound 0.5
+    softshrink
+mul: [[conv: 16], [conv: 16, sigmoid]] | of two layers instead of two halves of one
+    glu
+mul: [[conv: 16], [conv: 16, silu]] | of two layers instead of two halves of one
+    swiglu
+relu | each activation is a word of its own: gelu, silu, sigmoid, tanh and others
+    act activation nonlinearity nonlin
+| training takes what comes before a softmax
+    logsoftmax adaptivelogsoftmaxwithloss
+|
+    hardshrink rrelu srelu thresholdedrelu threshold softsign shrink hardmax sparsemax gumbelsoftmax maxout
+
+max_pool
+    maxpooling
+avg_pool | zeros of the padding count as values
+    avgpool averagepool averagepooling meanpool
+max_pool | or `avg_pool`
+    pool pooling
+global_avg_pool | to one position; the spatial axes stay, with extent 1
+    globalaveragepool globalaveragepooling globalpool globalpooling adaptiveavgpool adaptiveaveragepooling gap
+    reducemean mean
+global_max_pool | to one position; the spatial axes stay, with extent 1
+    globalmaxpooling adaptivemaxpool adaptivemaxpooling gmp reducemax
+upsample: 2
+    upsampling upsamplingnearest upsamplenearest resize interpolate resizing
+upsample: {scale: 2, mode: linear} | with half-pixel centres; torch's UpsamplingBilinear2d aligns corners
+    upsamplingbilinear upsamplebilinear
+|
+    lppool globallppool fractionalmaxpool maxunpool unpool roialign roipool maxroipool spatialpyramidpooling blurpool
+    pixelshuffle pixelunshuffle depthtospace spacetodepth channelshuffle nativechannelshuffle gridsample affinegrid
+    fold unfold col2im
+
+[] | an empty body; or leave it out
+    identity noop
+| `flatten` makes a vector
+    reshape view transpose permute squeeze unsqueeze expanddims rearrange unflatten swapaxes expand tile repeatvector
+| give each part a layer of its own, in branches or behind `from`
+    split slice chunk narrow select gather index stridedslice unstack
+| layers with a window have `padding`, merges `fit: pad`, and `pad_channels` appends channels of zeros
+    pad zeropad zeropadding constantpad
+| padding is with zeros
+    reflectionpad replicationpad circularpad
+| merges have `fit: crop`
+    crop cropping centercrop centercroppad
+
+concat: [[], [relu]]
+    cat concatenate
+add: [[], [relu]]
+    sum plus eltwise
+mul: [[], [sigmoid]]
+    multiply times product prod gate
+[add: [[], [relu]], scale: 0.5]
+    average
+add: [[], [relu, scale: -1]]
+    sub subtract minus
+add: [[from: a], [add: [[from: b], [from: a, scale: -1]], relu]]
+    max maximum
+add: [[from: a], [add: [[from: a], [from: b, scale: -1]], relu, scale: -1]]
+    min minimum
+scale: -1
+    neg negative
+add: [[relu], [scale: -1, relu]]
+    abs absolute
+mul: [[], []]
+    square
+shift: {trainable: true, per: channel}
+    biasadd addbias bias
+scale: {value: 0.000001, trainable: true, per: channel}
+    layerscale
+scale: {value: 0, trainable: true}
+    skipinit rezero
+[scale: {trainable: true, per: channel}, shift: {trainable: true, per: channel}]
+    affine
+|
+    exp log sqrt rsqrt pow power reciprocal div divide erf sin cos tan asin acos atan sinh cosh asinh acosh atanh sign
+    floor ceil round mod clip clamp cumsum cumprod einsum dot lambda equal greater greaterorequal less lessorequal
+    not and or xor argmax argmin topk sort nonzero unique scatter trilu reducesum reducemin reduceprod dft stft cast
+    constant range shape size masking permuteaxes
+
+stochastic_depth: {survival: 0.8, rescale: true} | survival is 1 - p
+    droppath
+| `dropout` drops single elements, not channels
+    dropout1d dropout2d dropout3d spatialdropout spatialdropout1d spatialdropout2d spatialdropout3d
+|
+    alphadropout featurealphadropout dropblock gaussiandropout gaussiannoise activityregularization
+
+[conv: 16, relu] | a body is a list
+    sequential
+concat: [[conv: 16], [conv: {out: 16, kernel: 1}]] | or `add`
+    parallel branch branches
+residual: {body: [conv: in_channels]}
+    resblock residualblock skipconnection skip shortcut
+basic_block: {width: 16} | a block of the zoo: `import: [blocks/resnet]`
+    basicblock
+dense: {n: 4, body: [conv: 8]}
+    denseblock
+encoder_decoder: {n: 2, encoder: [conv: 16], down: [max_pool], bottom: [conv: 16], up: [upsample]}
+    encoder decoder unetblock
+repeat: {n: 2, body: [relu]}
+    loop for foreach while scan modulelist stage
+when: {test: true, then: [relu]}
+    if cond switch case where
+shake: [[conv: in_channels], [conv: in_channels]]
+    shakeshake
+output: prediction | the last value is an output anyway
+    return result outputs
+| inputs stand under `inputs`, and `from: NAME` reads one
+    input inputs inputlayer placeholder
+"""
+
+FIELDS = """
+out
+    filters outchannels outfeatures units numoutput numfilters outdim outputdim planes channels features numfeatures
+    dim width channelsout
+kernel
+    kernelsize ksize kernelshape poolsize window windowsize filtersize k size
+stride
+    strides subsample step s
+padding
+    pad pads p
+dilation
+    dilationrate dilations rate d
+groups
+    numgroups group cardinality g
+bias
+    usebias
+init
+    kernelinitializer weightinit initializer weightinitializer
+ceil
+    ceilmode
+eps
+    epsilon
+affine
+    elementwiseaffine center
+slope
+    negativeslope alpha
+start
+    initvalue alphainitializer
+rate
+    p prob probability droprate dropprob
+survival
+    keepprob survivalprob survivalprobability
+survival | it is 1 - p
+    p droprate dropprob droppath droppathrate
+scale | how many times, not an extent
+    scalefactor factor size
+mode
+    interpolation
+value
+    gamma factor initvalue initvalues
+over | `channels` or `sample`
+    normalizedshape axis dim
+n
+    times num count repeats number depth numlayers numblocks blocks levels
+body
+    layers block module modules nodes main
+project | used where shapes differ
+    downsample projection
+shortcut
+    skip identity
+branches
+    operands tensors values
+each
+    for in over values items
+as
+    index var variable
+test
+    if condition cond
+then
+    do
+else
+    otherwise
+down
+    pool downsample
+up
+    upsample
+bottom
+    bottleneck center middle
+use
+    op operation type
+inputs
+    input
+network
+    layers model modules nodes architecture backbone head net graph
+params
+    parameters args arguments hyperparameters variables config
+import
+    imports include includes
+extends
+    base inherits parent
+archspec
+    version
+blocks
+    modules definitions functions
+sizes
+    dims dimensions
+| the channels are those of the value that comes in
+    inchannels infeatures inputdim indim inplanes inputshape channelsin numparameters
+| an activation is a node of its own
+    activation act nonlinearity
+| a normalization is a node of its own
+    norm normlayer batchnorm
+| there is no such choice
+    inplace dataformat device dtype trackrunningstats returnindices
+| padding is with zeros
+    paddingmode
+| zeros of the padding count as values
+    countincludepad
+| positions are half-pixel centres
+    aligncorners
+| it follows from the word
+    axis dim
+| an output is a node of the network: `output: NAME`
+    outputs output
+"""
+"""A word that stands at several lines means what the node has of these."""
+
+
+class Saying(NamedTuple):
+    """What to write, or nothing, and what else there is to know."""
+
+    written: str
+    note: str = ""
+
+
+@cache
+def node_sayings() -> dict[str, Saying]:
+    """How each foreign word for a layer or a structure is said here."""
+    return dict(_read(NODES))
+
+
+@cache
+def field_sayings() -> dict[str, list[Saying]]:
+    """What each foreign word for a field may be called here."""
+    found: dict[str, list[Saying]] = {}
+    for word, saying in _read(FIELDS):
+        found.setdefault(word, []).append(saying)
+    return found
+
+
+def _read(table: str) -> Iterator[tuple[str, Saying]]:
+    saying = Saying("")
+    for line in table.splitlines():
+        if line.startswith(" "):
+            yield from ((word, saying) for word in line.split())
+        else:
+            written, _, note = line.partition("|")
+            saying = Saying(written.strip(), note.strip())
