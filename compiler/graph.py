@@ -66,6 +66,8 @@ class Graph:
     outputs: Mapping[str, str]
     sizes: Mapping[str, int] = field(default_factory=dict)
     """The value of each dynamic size for which the shapes were inferred."""
+    unread: Mapping[str, int] = field(default_factory=dict)
+    """The operations of a file that are not in the graph, since nothing says the shapes of their results, by kind."""
     notes: tuple[str, ...] = ()
     """What was taken for granted where a file does not say it, a sentence each."""
 

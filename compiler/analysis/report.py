@@ -12,6 +12,7 @@ from compiler.analysis.answers import Answers
 from compiler.analysis.certainty import Mark, nest
 from compiler.analysis.cost import Cost
 from compiler.analysis.paths.counting import Paths, count_paths
+from compiler.analysis.types import Types, count_types
 from compiler.analysis.unknown import find_unknown
 from compiler.graph import Graph
 
@@ -39,6 +40,10 @@ class Report:
     paths: Paths
     unknown: Mapping[str, int]
     """How many operations of a foreign model no analysis knows, by kind."""
+    types: Types
+    """In which types of numbers a file keeps its weights and values."""
+    notes: tuple[str, ...] = ()
+    """What reading a file took for granted."""
     receptive_field: ReceptiveField | None = None
     memory: Memory | None = None
     variance: Signal | None = None
@@ -63,6 +68,8 @@ class Report:
             **self.cost.to_dict(),
             "paths": self.paths.to_dict(),
             **({"unknown": dict(self.unknown)} if self.unknown else {}),
+            **({"types": self.types} if self.types else {}),
+            **({"notes": list(self.notes)} if self.notes else {}),
             **{name: _to_data(part) for name, part in parts.items() if part is not None},
             **({"variance_summary": self.variance.summarize()} if self.variance else {}),
             "marks": {key: mark.to_dict() for key, mark in self.marks.items()},
@@ -97,6 +104,8 @@ def analyze(
         cost=answers.cost,
         paths=paths,
         unknown=find_unknown(graph),
+        types=count_types(graph),
+        notes=graph.notes,
         **_answer(answers, paths, spec, wanted, training),
     )
 

@@ -8,8 +8,10 @@ from compiler.graph import Graph
 
 
 def find_unknown(graph: Graph) -> dict[str, int]:
-    """How many operations of each unknown kind there are, by their names in the file (`com.foo:Bar`), in order.
+    """How many operations of each unknown kind there are, by their names in the file (`com.foo:Bar`), in order; those
+    that could not be read are among them.
 
     Their parameters and MACs are not counted, and no receptive field is followed through them.
     """
-    return dict(sorted(Counter(node.op.unknown for node in graph if node.op.unknown).items()))
+    found = Counter(node.op.unknown for node in graph if node.op.unknown) + Counter(graph.unread)
+    return dict(sorted(found.items()))

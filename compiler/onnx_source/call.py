@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from archspec.ops import Op, OpError, Shape
+from compiler.onnx_source.details import Details, read_defaults, tell_value
+from compiler.onnx_source.names import name_kind
 from compiler.onnx_source.ops import Elementwise, Extents, Foreign, Rearrange
 from compiler.onnx_source.samples import MixedSamplesError, Samples, agree
 from compiler.onnx_source.types import find_types, is_floating
@@ -86,6 +88,10 @@ class Constant:
 Operand: TypeAlias = Value | Constant | None
 
 
+SAID_ELSEWHERE = {"min", "max", "axis", "broadcast", "consumed_inputs"}
+"""Attributes of older versions that shapes or operands say."""
+
+
 class Unsaid(Exception):  # noqa: N818  (it is no mistake)
     """Neither the language nor the foreign operations say what a node does: it is unknown."""
 
@@ -95,6 +101,8 @@ class Call:
 
     def __init__(self, reader: Reader, node: onnx.NodeProto, operands: Sequence[Operand]) -> None:
         self.reader, self.node, self.operands = reader, node, list(operands)
+        self.key = name_kind(node)
+        """What rules go by."""
         self.kind = node.op_type
         """What it computes; quantized operations compute what their counterparts do."""
         self.quantized = False
@@ -125,6 +133,33 @@ class Call:
         if not isinstance(found, list) or not all(isinstance(item, int) for item in found):
             self.fail(f"the attribute {name} should be a list of whole numbers")
         return found
+
+    def gives(self, position: int) -> bool:
+        """Whether something reads this result."""
+        names = self.node.output
+        return position < len(names) and names[position] in self.reader.read_counts
+
+    def find_shape(self, position: int) -> Extents:
+        """The shape of a result that no rule says."""
+        return self.reader.find_shape(self, self.node.output[position])
+
+    def tell(self, *names: str) -> Details:
+        """The attributes of these names, or all, that have not their usual value, as text."""
+        usual = read_defaults(self.node, self.reader.opset)
+        told = []
+        for name, value in sorted(self.attributes.items()):
+            if name in (names or self.attributes.keys()) and name not in SAID_ELSEWHERE and value != usual.get(name):
+                told.append((name, tell_value(value)))
+        return tuple(told)
+
+    def tell_constants(self) -> Details:
+        """What stands for its constant operands of whole numbers and conditions, which say what is done."""
+        items = [item for item in self.operands if isinstance(item, Constant) and not item.floating]
+        told = [
+            (f"constant_{i}", tell_value(item.array if item.array is not None else item.shape))
+            for i, item in enumerate(items)
+        ]
+        return tuple(told)
 
     def require_operands(self, least: int, most: int) -> None:
         found = sum(item is not None for item in self.operands)
@@ -249,7 +284,8 @@ class Call:
     ) -> Value:
         """The result of the function that the node is called after, position by position."""
         given = self.numbers() if numbers is None else numbers
-        fields: dict[str, Any] = {"function": self.kind.lower(), "numbers": given}
+        details = self.tell() + (() if given else self.tell_constants())
+        fields: dict[str, Any] = {"function": self.kind.lower(), "numbers": given, "details": details}
         return self.foreign(Elementwise, xs, shape, order=order, stored=self.stored_values(), **fields)
 
     def move(

@@ -224,6 +224,17 @@ def _expand(call: Call, x: Array, shape: Array) -> Array:
     return np.broadcast_to(x, np.broadcast_shapes(x.shape, tuple(int(extent) for extent in shape)))
 
 
+def _triangle(call: Call, x: Array, k: Array | None = None) -> Array:
+    side = np.triu if call.attribute("upper", 1) else np.tril
+    return side(x, 0 if k is None else int(k))
+
+
+def _accumulate(call: Call, x: Array, axis: Array) -> Array:
+    if call.attribute("exclusive", 0) or call.attribute("reverse", 0):
+        raise ValueError("a sum in another order")
+    return np.cumsum(x, int(axis.item()), dtype=x.dtype)
+
+
 def _div(call: Call, x: Array, y: Array) -> Array:
     """Whole numbers are cut off towards zero, as C does."""
     if x.dtype.kind not in "iu":
@@ -266,6 +277,7 @@ FOLDS: Mapping[str, Evaluate] = {
     "Range": _range,
     "Expand": _expand,
     "Div": _div,
+    "Tile": lambda call, x, repeats: np.tile(x, [int(times) for times in repeats]),
     "Transpose": lambda call, x: x.transpose(call.ints("perm") or None),
     "Gather": lambda call, x, indices: np.take(x, indices, call.attribute("axis", 0)),
     "Where": _plain(np.where),
@@ -283,6 +295,10 @@ FOLDS: Mapping[str, Evaluate] = {
     "Reciprocal": _plain(np.reciprocal),
     "Exp": _plain(np.exp),
     "Log": _plain(np.log),
+    "Sin": _plain(np.sin),
+    "Cos": _plain(np.cos),
+    "Trilu": _triangle,
+    "CumSum": _accumulate,
     "Not": _plain(np.logical_not),
     "And": _plain(np.logical_and),
     "Or": _plain(np.logical_or),

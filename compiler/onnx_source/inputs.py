@@ -16,6 +16,8 @@ from compiler.onnx_source.types import name_type
 SIZES = "archspec.sizes"
 """Where an exported spec says for which sizes it was written."""
 LARGEST = (1 << 31) - 1
+NAMELESS = ("", "?")
+"""What exporters call an extent without a name; some give several the same."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ def read_inputs(path: Path, model: onnx.ModelProto, sizes: Mapping[str, int], *,
     """The inputs at the given sizes, else at those that the file says itself; `whole` where no axis holds samples.
     Raises ArchspecError where a size is missing, or is none of the file's."""
     stored = {tensor.name for tensor in model.graph.initializer}
-    declared = {item.name: _read_dims(path, item) for item in model.graph.input if item.name not in stored}
+    declared = {item.name: _read_dims(path, item, sizes) for item in model.graph.input if item.name not in stored}
     if not declared:
         raise ArchspecError(f"{path} has no input that could be followed")
     batches = {dims[0] for dims in declared.values() if dims and isinstance(dims[0], str)}
@@ -62,18 +64,20 @@ def read_inputs(path: Path, model: onnx.ModelProto, sizes: Mapping[str, int], *,
     return FileInputs(batch, shapes, declared, types, {name: values[name] for name in names})
 
 
-def _read_dims(path: Path, item: onnx.ValueInfoProto) -> tuple[int | str, ...]:
+def _read_dims(path: Path, item: onnx.ValueInfoProto, sizes: Mapping[str, int]) -> tuple[int | str, ...]:
+    """The extents of an input; one that is open has its own name, or that of its axis where it has none or is given."""
     what = f"{path}: the input '{item.name[:80]}'"
     if item.type.WhichOneof("value") != "tensor_type" or not item.type.tensor_type.HasField("shape"):
         raise ArchspecError(f"{what} is no tensor whose number of axes is said")
     dims: list[int | str] = []
     for axis, dim in enumerate(item.type.tensor_type.shape.dim):
+        place = f"{item.name}.{axis}"
         if not dim.HasField("dim_value"):
-            dims.append(dim.dim_param or f"{item.name}.{axis}")
+            dims.append(place if place in sizes or dim.dim_param in NAMELESS else dim.dim_param)
         elif 1 <= dim.dim_value <= LARGEST:
             dims.append(dim.dim_value)
         elif axis == 0 and dim.dim_value in (0, -1):  # so some exporters leave the batch open
-            dims.append(f"{item.name}.0")
+            dims.append(place)
         else:
             raise ArchspecError(f"{what} has the extent {dim.dim_value} along axis {axis}")
     if len(dims) > 8:

@@ -43,6 +43,11 @@ def name_node(node: onnx.NodeProto) -> str:
     return _join_scopes(node.name or next(iter(node.output), "") or node.op_type)
 
 
+def name_kind(node: onnx.NodeProto) -> str:
+    """What a node does: `Conv`, `com.microsoft:Gelu`."""
+    return node.op_type if node.domain in ("", "ai.onnx") else f"{node.domain}:{node.op_type}"
+
+
 def _join_scopes(name: str) -> str:
     """`/layer1/layer1.0/conv1/Conv` is `layer1.0.conv1.Conv`: a scope that repeats the one before stands for both."""
     joined = ""

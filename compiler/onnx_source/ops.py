@@ -42,6 +42,9 @@ class Foreign(Op):
 
     gives: Extents
     stores: tuple[Extents, ...] = ()
+    details: tuple[tuple[str, str], ...] = ()
+    """What the file says of it that is in no field of its own: attributes that have not their usual value, and what
+    stands for constants."""
 
     @property
     def word(self) -> str:
@@ -49,6 +52,11 @@ class Foreign(Op):
 
     @property
     def facts(self) -> dict[str, Any]:
+        return {**self.own, **dict(self.details)}
+
+    @property
+    def own(self) -> dict[str, Any]:
+        """The facts beside `details`."""
         return {name: getattr(self, name) for name in self.tells}
 
     def infer(self, *xs: Shape) -> Shape:
@@ -69,7 +77,7 @@ class Unknown(Foreign):
     name: str
 
     @property
-    def facts(self) -> dict[str, Any]:
+    def own(self) -> dict[str, Any]:
         return {"operation": self.name}
 
     @property
@@ -94,7 +102,7 @@ class Elementwise(Foreign):
     """Its operands in order: the number, where it is one that the file says; None for a value."""
 
     @property
-    def facts(self) -> dict[str, Any]:
+    def own(self) -> dict[str, Any]:
         said = ("x" if number is None else f"{number:.6g}" for number in self.numbers)
         return {"of": ", ".join(said)} if any(number is not None for number in self.numbers) else {}
 
@@ -147,7 +155,7 @@ class Rows(Foreign):
     bias: bool
 
     @property
-    def facts(self) -> dict[str, Any]:
+    def own(self) -> dict[str, Any]:
         return {"out": self.gives[-1]}
 
     def weights(self, *xs: Shape) -> Weights:
@@ -193,7 +201,7 @@ class Along(Foreign):
     axes: Extents
 
     @property
-    def facts(self) -> dict[str, Any]:
+    def own(self) -> dict[str, Any]:
         return _tell_axes(self.axes, self.gives)
 
     def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
@@ -207,7 +215,7 @@ class Reduce(Along):
     keeps: ClassVar[Literal["nothing", "operands", "result"]] = "operands"
 
     @property
-    def facts(self) -> dict[str, Any]:
+    def own(self) -> dict[str, Any]:
         return {}
 
     def elementwise(self, *xs: Shape) -> int:
@@ -263,7 +271,7 @@ class Cut(Foreign):
     steps: Extents
 
     @property
-    def facts(self) -> dict[str, Any]:
+    def own(self) -> dict[str, Any]:
         taken = zip(self.starts, self.gives, self.steps, strict=True)
         return {"positions": ", ".join(_tell_positions(*axis) for axis in taken)}
 
@@ -297,7 +305,7 @@ class PadEdges(Foreign):
         return self.fill
 
     @property
-    def facts(self) -> dict[str, Any]:
+    def own(self) -> dict[str, Any]:
         return {"fill": self.fill, "before": ", ".join(map(str, self.begins))}
 
     def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
@@ -316,7 +324,7 @@ class Rearrange(Foreign):
     """Of a transposition: which axis of the operand each axis of the result is."""
 
     @property
-    def facts(self) -> dict[str, Any]:
+    def own(self) -> dict[str, Any]:
         return {"axes": ", ".join(map(str, self.perm))} if self.perm else {}
 
     def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
@@ -324,6 +332,15 @@ class Rearrange(Foreign):
 
     def shares(self, *xs: Shape, training: bool) -> bool:
         return self.function in ("reshape", "transpose")
+
+
+class Sampled(Foreign):
+    """The numbers at places between the positions of a map that another value says."""
+
+    called: ClassVar[str] = "grid_sample"
+
+    def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
+        return tuple(None for _ in xs)
 
 
 class ShuffleChannels(Foreign):

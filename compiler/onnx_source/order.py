@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -56,28 +57,28 @@ def _find_needs(path: Path, node: onnx.NodeProto, makers: dict[str, int], given:
 def find_captured(node: onnx.NodeProto) -> list[str]:
     """Names that the branches and loops of a node read from around it, and others that are their own."""
     names: dict[str, None] = {}
-    todo = _find_graphs(node)
+    todo = find_graphs(node)
     while todo:
         graph = todo.pop()
         for inner in graph.node:
             names.update(dict.fromkeys(inner.input))
-            todo += _find_graphs(inner)
+            todo += find_graphs(inner)
         names.update(dict.fromkeys(item.name for item in graph.output))
     return list(names)
 
 
-def _find_graphs(node: onnx.NodeProto) -> list[onnx.GraphProto]:
+def find_graphs(node: onnx.NodeProto) -> list[onnx.GraphProto]:
     """The branches and bodies that a node holds."""
     held = [item for item in node.attribute if item.type in (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS)]
     return [graph for item in held for graph in (item.g, *item.graphs)]
 
 
-def find_read(graph: onnx.GraphProto) -> set[str]:
-    """Every name that some node, or the outside, reads."""
-    names = {item.name for item in graph.output}
+def count_reads(graph: onnx.GraphProto) -> Counter[str]:
+    """How often each name is read, by nodes and by the outside."""
+    counts = Counter(item.name for item in graph.output)
     for node in graph.node:
-        names.update(node.input, find_captured(node))
-    return names
+        counts.update((*node.input, *find_captured(node)))
+    return counts
 
 
 def _find_makers(path: Path, graph: onnx.GraphProto) -> dict[str, int]:

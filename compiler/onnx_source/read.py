@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import prod
@@ -16,18 +17,22 @@ from compiler.graph import Graph, Node, Source
 from compiler.onnx_source.blocks import mark_blocks
 from compiler.onnx_source.call import Call, Constant, Operand, Unsaid, Value
 from compiler.onnx_source.constants import find_sources, fold, keeps_weights_in_nodes, read_sparse, read_tensor
+from compiler.onnx_source.functions import inline_functions
 from compiler.onnx_source.inputs import read_inputs
-from compiler.onnx_source.names import Names, make_printable, name_node
+from compiler.onnx_source.names import Names, make_printable, name_kind, name_node
 from compiler.onnx_source.ops import Extents, Input, Rearrange, Unknown
-from compiler.onnx_source.order import find_captured, find_read, sort_nodes
+from compiler.onnx_source.order import count_reads, find_captured, sort_nodes
 from compiler.onnx_source.recognize import recognize
 from compiler.onnx_source.rules import RULES
 from compiler.onnx_source.samples import MixedSamplesError, Samples
-from compiler.onnx_source.shapes import ShapeTable
+from compiler.onnx_source.shapes import LostShapeError, ShapeTable
 from compiler.onnx_source.skim import OPTIMIZED_FOR, skim_model
 
 MAX_NODES = 100_000
 LONGEST_MESSAGE = 1000
+LAYOUT_DOMAIN = "com.microsoft.nchwc"
+"""Operations of ONNX Runtime on channels in blocks as long as a processor's registers."""
+HINT = "numbers may decide it; else a tool such as onnxslim or onnx.shape_inference can write it into the file"
 NAME = "archspec.name"
 """What an exported spec is called."""
 
@@ -46,6 +51,12 @@ def read_graph(path: str | Path, *, sizes: Mapping[str, int] | None = None) -> G
         model = skim_model(path)
         if any(item.key == OPTIMIZED_FOR for item in model.metadata_props):
             raise ArchspecError(f"{path} was optimized for one processor: give the file that it was made from")
+        if any(item.domain == LAYOUT_DOMAIN for item in model.graph.node):
+            raise ArchspecError(
+                f"{path} was optimized by ONNX Runtime for one processor, in whose blocks its channels lie: give the"
+                " file that it was made from, or optimize that one to the level 'extended' at most"
+            )
+        model = inline_functions(path, model, MAX_NODES)
         if len(model.graph.node) > MAX_NODES:
             raise ArchspecError(f"{path} has {len(model.graph.node):,} nodes; at most {MAX_NODES:,} are read")
         return mark_blocks(recognize(_read(path, model, sizes or {})))
@@ -63,7 +74,7 @@ def _read(path: Path, model: onnx.ModelProto, sizes: Mapping[str, int]) -> Graph
     except MixedSamplesError:
         notes = [f"the {reader.batch} positions of the first axis of {names} are mixed; numbers are for all of them"]
         graph = Reader(path, model, sizes, whole=True).read()
-    return replace(graph, notes=tuple(notes)) if reader.batch > 1 else graph
+    return replace(graph, notes=(*notes, *graph.notes)) if reader.batch > 1 else graph
 
 
 class Reader:
@@ -77,7 +88,10 @@ class Reader:
         self._operands: dict[str, Operand] = {"": None}
         self._straight: dict[Value, Value] = {}
         self._holders: set[str] = set()
-        self._read = find_read(model.graph)
+        self.read_counts = count_reads(model.graph)
+        self._lost: set[str] = set()
+        self._unread: Counter[str] = Counter()
+        self._notes: list[str] = []
         self.inputs = read_inputs(path, model, sizes, whole=whole)
         self.batch = self.inputs.batch
         self._shapes = ShapeTable(model, self.inputs)
@@ -92,7 +106,10 @@ class Reader:
             self._read_node(node)
         name = next((item.value for item in self.model.metadata_props if item.key == NAME), self.path.stem)
         sizes = {dim: self.inputs.sizes[dim] for node in self.nodes.values() for dim in _letters(node.op)}
-        return Graph(Names().claim(name), self.nodes, self._find_outputs(), sizes)
+        outputs = self._find_outputs()
+        return Graph(
+            Names().claim(name), self.nodes, outputs, sizes, dict(sorted(self._unread.items())), (*self._notes,)
+        )
 
     def fail(self, message: str, node: onnx.NodeProto) -> NoReturn:
         raise ArchspecError(f"{self.path}: node {name_node(node)[:160]} ({node.op_type[:80]}): {message}")
@@ -129,6 +146,11 @@ class Reader:
                 weight = replace(weight, shape=source.shape, type=source.type, trainable=learned, buffer=not learned)
                 held[f"{name}_{number}" if number else name] = weight
         return held
+
+    def keep_as(self, value: Value, name: str, type: str) -> None:
+        """Note that a value lies in the file as numbers of this type, where nothing else reads it by this name."""
+        if self.read_counts[name] == 1 and isinstance(self._operands[name], Value):
+            self.nodes[value.id] = replace(self.nodes[value.id], type=type)
 
     def straighten(self, value: Value) -> Value:
         """The transposition of a value to the axes of the file, one for all readers."""
@@ -188,26 +210,42 @@ class Reader:
             self._operands[name] = value
 
     def _read_node(self, node: onnx.NodeProto) -> None:
+        reads = [*node.input, *find_captured(node)]
+        if not self._lost.isdisjoint(reads):
+            self._leave(node)
+            return
         call = Call(self, node, [self._operands[name] for name in node.input])
-        captured = [self._operands.get(name) for name in find_captured(node)]
+        captured = [self._operands.get(name) for name in reads[len(node.input) :]]
         values = [item for item in (*call.operands, *captured) if isinstance(item, Value)]
-        results: Sequence[Operand] | None = None
+        try:
+            self._keep(call, self._compute(call, values), values)
+        except LostShapeError as error:
+            self._notes += [] if self._unread else [str(error)]
+            self._leave(node)
+
+    def _compute(self, call: Call, values: Sequence[Value]) -> Sequence[Operand]:
+        """The results that the rules say; none where no rule knows the operation."""
         if not values:
-            results = fold(call) or self._leave_unread(call)
-        elif (key := _key(node)) in RULES:
-            try:
-                found = RULES[key](call)
-                results = found if isinstance(found, list) else [found]
-            except Unsaid:
-                results = None
-        self._keep(call, results or [], values)
+            return fold(call) or self._leave_unread(call)
+        if call.key not in RULES:
+            return []
+        try:
+            found = RULES[call.key](call)
+        except Unsaid:
+            return []
+        return found if isinstance(found, list) else [found]
+
+    def _leave(self, node: onnx.NodeProto) -> None:
+        """Go on without a node, and without all that reads its results."""
+        self._unread[name_kind(node)[:120]] += 1
+        self._lost.update(filter(None, node.output))
 
     def _keep(self, call: Call, results: Sequence[Operand], values: Sequence[Value]) -> None:
         """Enter the results by their names; what no rule gives is unknown."""
         for position, name in enumerate(call.node.output):
             if position < len(results) and results[position] is not None:
                 self._operands[name] = self._set_type(call, results[position], call.types[position])
-            elif name and name in self._read:
+            elif name and name in self.read_counts:
                 first = self._operands.get(call.node.output[0]) if position and not results else None
                 self._operands[name] = self._add_unknown(call, name, first, values)
 
@@ -221,22 +259,26 @@ class Reader:
 
     def _add_unknown(self, call: Call, name: str, first: Operand, values: Sequence[Value]) -> Value:
         """A result of an unknown operation; its second one is found beside its first."""
-        shape = self._find_shape(call, name)
+        shape = self.find_shape(call, name)
         if isinstance(first, Value):
             return call.move("result", first, shape)
-        return call.foreign(Unknown, list(map(call.straighten, values)), shape, name=_key(call.node)[:120])
+        xs, details = list(map(call.straighten, values)), call.tell() + call.tell_constants()
+        return call.foreign(Unknown, xs, shape, name=call.key[:120], details=details)
 
-    def _find_shape(self, call: Call, name: str) -> Extents:
-        shape = self._shapes.find(name)
+    def find_shape(self, call: Call, name: str) -> Extents:
+        shape = self._shapes.find(call, name)
         if shape is None:
-            call.fail(f"nothing says the shape of '{name[:80]}'; write the file with the shapes of its values")
+            where = f"node {name_node(call.node)[:160]} ({call.key[:80]})"
+            raise LostShapeError(
+                f"nothing says the shape of what {where} gives; it is left out, with all that reads it: {HINT}"
+            )
         return shape
 
     def _leave_unread(self, call: Call) -> list[Operand]:
         """What is computed from stored tensors whose numbers are not read."""
         sources = find_sources(call)
         return [
-            Constant(name, self._find_shape(call, name), None, type, sources) if name in self._read else None
+            Constant(name, self.find_shape(call, name), None, type, sources) if name in self.read_counts else None
             for name, type in zip(call.node.output, call.types, strict=True)
         ]
 
@@ -244,18 +286,18 @@ class Reader:
         outputs = {}
         for item in self.model.graph.output:
             found = self._operands.get(item.name)
-            if item.name not in self._operands:
+            if item.name not in self._operands and item.name not in self._lost:
                 raise ArchspecError(f"{self.path}: nothing computes the output '{item.name[:80]}'")
             if isinstance(found, Value):
                 outputs[Names().claim(item.name)] = self.straighten(found).id if not found.straight else found.id
+        if self._lost:  # what was left out may have read other results
+            read = {operand for node in self.nodes.values() for operand in node.inputs}
+            ends = self.nodes.keys() - read - set(outputs.values())
+            outputs |= {id: id for id, node in self.nodes.items() if id in ends and node.inputs}
         if not outputs:
-            raise ArchspecError(f"{self.path} has no output that depends on an input")
+            message = self._notes[0] if self._notes else "has no output that depends on an input"
+            raise ArchspecError(f"{self.path}: {message}")
         return outputs
-
-
-def _key(node: onnx.NodeProto) -> str:
-    """What a rule goes by: `Conv`, `com.microsoft:Gelu`."""
-    return node.op_type if node.domain in ("", "ai.onnx") else f"{node.domain}:{node.op_type}"
 
 
 def _letters(op: Op) -> list[str]:

@@ -21,6 +21,11 @@ def name_type(code: int) -> str:
     return _CODES.get(code, "undefined")
 
 
+def find_code(type: str) -> int:
+    """The number of a type in a file."""
+    return next((code for code, word in _CODES.items() if word == type), onnx.TensorProto.UNDEFINED)
+
+
 def is_floating(type: str) -> bool:
     """Whether such numbers are trained."""
     return type.startswith(("float", "bfloat"))

@@ -27,7 +27,7 @@ class Sliding(Foreign):
     dilations: Extents
 
     @property
-    def facts(self) -> dict[str, Any]:
+    def own(self) -> dict[str, Any]:
         usual = all(2 * w.padding == (w.reach - 1 if self.keeps_size else 0) for w in self.windows)
         facts = {"kernel": _across(self.kernel), "stride": _across(self.strides)}
         facts |= {} if usual else {"padding": _across(self.begins)}
@@ -93,8 +93,8 @@ class Convolution(Sliding):
     bias: bool
 
     @property
-    def facts(self) -> dict[str, Any]:
-        return {"out": self.out, **super().facts, **({"groups": self.groups} if self.groups > 1 else {})}
+    def own(self) -> dict[str, Any]:
+        return {"out": self.out, **super().own, **({"groups": self.groups} if self.groups > 1 else {})}
 
     def reads_beside(self, axis: int, span: Span) -> Positions | None:
         return None if axis == self.first - 1 else run(span)
@@ -131,7 +131,7 @@ class TransposedConvolution(Convolution):
 
 
 class Resample(Foreign):
-    """Another number of positions along each spatial axis.
+    """Another number of positions along each of the last axes.
 
     Position i of the result lies at a·i + b among those of the operand, along each axis with its own a and b, `steps`
     and `offsets`. It is computed from `taps`: the one before and the one after, or more, or the nearest (`rounding`).
@@ -149,10 +149,15 @@ class Resample(Foreign):
     rounding: Literal["floor", "ceil", "round_prefer_floor", "round_prefer_ceil"] = "floor"
 
     def pace(self, axis: int) -> Fraction:
-        return self.steps[axis]
+        return self._find_step(axis)[0] or ONE
 
     def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
-        if self.steps[axis] <= 1:  # what neighbours read touches
+        step, _ = self._find_step(axis)
+        if not step:  # all are copies of the one position
+            return (None,)
+        if axis < self._first:
+            return (run(span),)
+        if step <= 1:  # what neighbours read touches
             (first, _), (_, last) = (self._find_taps(axis, position) for position in span)
             return (run((first, last)),)
         taps = (self._find_taps(axis, position) for position in range(span[0], span[1] + 1))
@@ -163,10 +168,20 @@ class Resample(Foreign):
         return "edge"
 
     def _find_taps(self, axis: int, position: int) -> Span:
-        place = position * self.steps[axis] + self.offsets[axis]
+        step, offset = self._find_step(axis)
+        place = position * step + offset
         if not self.taps:
             return (self._nearest(place),) * 2
         return floor(place) - self.taps + 1, ceil(place) + self.taps - 1
+
+    @property
+    def _first(self) -> int:
+        """The first axis with other positions, counted from 0 behind the first of the value."""
+        return len(self.gives) - 1 - len(self.steps)
+
+    def _find_step(self, axis: int) -> tuple[Fraction, Fraction]:
+        place = axis - self._first
+        return (self.steps[place], self.offsets[place]) if place >= 0 else (ONE, Fraction(0))
 
     def _nearest(self, place: Fraction) -> int:
         half = Fraction(1, 2)

@@ -25,7 +25,7 @@ with extra("run"):
     from onnx.external_data_helper import uses_external_data
 
     from compiler.onnx_source.external import find_external
-    from compiler.onnx_source.order import find_read
+    from compiler.onnx_source.order import count_reads
     from compiler.onnx_source.skim import WIDTHS
 
 Array = npt.NDArray[Any]
@@ -81,7 +81,7 @@ class ModelInside:
         part = _copy(self._runnable)
         graph = part.graph
         del graph.node[max(map(self._places.__getitem__, names)) + 1 :]
-        used = find_read(graph)
+        used = count_reads(graph)
         stored = [tensor for tensor in graph.initializer if tensor.name in used]
         inputs = [item for item in graph.input if item.name not in self.tensors or item.name in used]
         del graph.input[:], graph.output[:], graph.initializer[:], graph.value_info[:]

@@ -78,7 +78,14 @@ def _print_summary(report: Report, batch: int, out: Console) -> None:
     table.add_row("parameters", f"{cost.parameters:,}", f"trainable, {in_short(cost.parameters)}")
     if cost.frozen:
         table.add_row("", f"{cost.frozen:,}", "frozen")
-    table.add_row("buffers", f"{cost.buffers:,}", "BatchNorm's means and variances")
+    table.add_row(
+        "buffers",
+        f"{cost.buffers:,}",
+        f"BatchNorm's means and variances{', and constants of the file' if report.types else ''}",
+    )
+    for what, types in report.types.items():
+        of = "numbers stored in the file" if what == "weights" else "results of operations in the file"
+        table.add_row(f"{what} in", ", ".join(types), f"{', '.join(f'{count:,}' for count in types.values())} {of}")
     for convention in OWN_CONVENTIONS:
         word = "FLOPs" if convention == "flops" else "MACs"
         table.add_row(word, f"{cost.macs[convention]:,}", f"{convention}: {CONVENTIONS[convention]}")
@@ -100,6 +107,8 @@ def _print_summary(report: Report, batch: int, out: Console) -> None:
     sizes = ", ".join(f"{name} = {value}" for name, value in report.sizes.items())
     out.print(Text.assemble((report.name, "bold"), f" at {sizes}" if sizes else ""))
     out.print(table)
+    for note in report.notes:
+        out.print(f"note: {note}", style="yellow")
     if report.unknown:
         kinds = ", ".join(f"{count} × {kind}" for kind, count in report.unknown.items())
         out.print(

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from compiler.onnx_source.rules import combine, layers, layout, pointwise, resampling, windows
+from compiler.onnx_source.rules import combine, layers, layout, pointwise, recurrent, resampling, windows
 from compiler.onnx_source.rules.quantized import read_quantized
 from compiler.onnx_source.rules.table import Rule
 
@@ -13,6 +13,7 @@ _PLAIN: Mapping[str, Rule] = {
     **combine.RULES,
     **layout.RULES,
     **resampling.RULES,
+    **recurrent.RULES,
 }
 
 RULES: Mapping[str, Rule] = {**_PLAIN, **read_quantized(_PLAIN)}

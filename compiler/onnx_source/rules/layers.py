@@ -8,8 +8,8 @@ from math import prod
 from typing import Any
 
 from archspec.ops import BatchNorm, Conv, GroupNorm, InstanceNorm, LayerNorm, Linear
-from compiler.onnx_source.call import Call, Constant, Operand, Unsaid, Value, build
-from compiler.onnx_source.ops import NormalizeAlong, NormalizeChannels, Product, Rearrange, Rows
+from compiler.onnx_source.call import Call, Constant, Operand, Unsaid, Value, broadcast, build
+from compiler.onnx_source.ops import Elementwise, NormalizeAlong, NormalizeChannels, Product, Rearrange, Rows
 from compiler.onnx_source.rules.table import Rule
 from compiler.onnx_source.samples import MixedSamplesError, agree
 
@@ -35,9 +35,20 @@ def gemm(call: Call) -> Operand:
     inner, out = kernel.shape[::-1] if call.attribute("transB", 0) else kernel.shape
     if inner != x.shape[1]:
         call.fail(f"multiplies {x.shape[1]} columns by {inner} rows")
-    if isinstance(bias, Value) or (bias and bias.shape not in ((out,), (1, out))):
-        raise Unsaid
-    return _linear(call, x, (inner, out), kernel, bias)
+    if bias is None or (isinstance(bias, Constant) and bias.shape in ((out,), (1, out))):
+        return _linear(call, x, (inner, out), kernel, bias)
+    product = _linear(call, x, (inner, out), kernel, None)
+    values, shape = (
+        [product, *([bias] if isinstance(bias, Value) else [])],
+        broadcast(call, [product.shape, bias.shape]),
+    )
+    if shape != product.shape:
+        call.fail(f"adds {'×'.join(map(str, bias.shape))} to {'×'.join(map(str, product.shape))}")
+    stored = {"value_0": bias} if isinstance(bias, Constant) and prod(bias.shape) > 1 else {}
+    numbers = (None, bias.number) if isinstance(bias, Constant) and bias.number is not None else ()
+    if isinstance(bias, Value):
+        values = [product, call.straighten(bias)]
+    return call.foreign(Elementwise, values, shape, function="add", numbers=numbers, stored=stored)
 
 
 def _gemm_of_values(call: Call) -> Operand:
@@ -162,6 +173,7 @@ def _normalize_channels(call: Call, x: Value, stored: Mapping[str, Constant], ax
     call.keep_samples(x)
     places, kept = call.places(x, axes), "running_mean" in stored
     fields: dict[str, Any] = {"function": NORMS[call.kind], "channels": x.shape[1], "kept": kept}
+    fields["details"] = call.tell("epsilon", "num_groups")
     return call.foreign(NormalizeChannels, [x], x.shape, stored=stored, axes=places, **fields)
 
 
@@ -178,7 +190,8 @@ def layer_norm(call: Call) -> Operand:
 def normalize(call: Call, axes: Sequence[int]) -> Value:
     x = call.straighten(call.value())
     function, places, stored = NORMS[call.kind], call.places(x, axes), call.stored_values()
-    return call.foreign(NormalizeAlong, [x], x.shape, function=function, axes=places, stored=stored)
+    fields: dict[str, Any] = {"function": function, "axes": places, "details": call.tell()}
+    return call.foreign(NormalizeAlong, [x], x.shape, stored=stored, **fields)
 
 
 def normalize_channels(call: Call) -> Operand:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import prod
-from typing import get_args
+from typing import Any, get_args
 
 from archspec.ops import Concat, Flatten, GlobalAvgPool, GlobalMaxPool, PadChannels
 from archspec.ops.base import Fill
 from compiler.onnx_source.call import Call, Constant, Operand, Unsaid, Value, broadcast, build, resolve_shape
 from compiler.onnx_source.constants import shape_of
-from compiler.onnx_source.ops import ConcatAlong, Cut, PadEdges, Rearrange, Reduce, SpaceToDepth
+from compiler.onnx_source.details import tell_value
+from compiler.onnx_source.ops import ConcatAlong, Cut, PadEdges, Rearrange, Reduce, Sampled, SpaceToDepth
 from compiler.onnx_source.rules.table import Rule
 from compiler.onnx_source.samples import MixedSamplesError, agree, follow_reshape
 
@@ -129,17 +130,51 @@ def slice_(call: Call) -> Operand:
     return _cut(call, x, taken)
 
 
-def _cut(call: Call, x: Value, taken: Mapping[int, range]) -> Value:
-    """The positions that are taken along each axis, all where none are said."""
+def _cut(call: Call, x: Value, taken: Mapping[int, range]) -> Operand:
+    """The positions that are taken along each axis, all where none are said; nothing depends on a part without any."""
     ranges = [taken.get(axis, range(extent)) for axis, extent in enumerate(x.shape)]
     if all(positions == range(extent) for positions, extent in zip(ranges, x.shape, strict=True)):
         return x
     given = [len(positions) for positions in ranges]
+    if 0 in given:
+        return Constant(call.node.output[0], tuple(given), None, x.type)
     kept = [positions for axis, positions in enumerate(ranges) if axis != call.reader.find_dropped(x)]
     if x.samples and ranges[x.samples.axis] != range(x.shape[x.samples.axis]):
         raise MixedSamplesError
     starts, steps = (tuple(getattr(positions, name) for positions in kept) for name in ("start", "step"))
     return call.foreign(Cut, [x], given, starts=starts, steps=steps)
+
+
+def select(call: Call) -> list[Operand]:
+    """Numbers that are chosen by positions or by their size; the shapes of the results are those that onnx infers."""
+    values = [call.straighten(item) for item in call.operands if isinstance(item, Value)]
+    if any(x.samples for x in values) and call.kind not in ALONG:
+        raise MixedSamplesError
+    if call.kind in ALONG:
+        axis = call.attribute("axis", -1 if call.kind == "TopK" else 0)
+        call.place(values[0], call.axis(axis, len(values[0].shape)))
+    details = call.tell() + call.tell_constants()
+    stored, function = call.stored_values(), call.kind.lower()
+    results: list[Operand] = []
+    for position in range(len(call.node.output)):
+        if not call.gives(position):
+            results.append(None)
+        elif position and isinstance(results[0], Value):
+            results.append(call.move("result", results[0], call.find_shape(position)))
+        else:
+            shape = call.find_shape(position)
+            fields: dict[str, Any] = {"function": function, "details": details}
+            results.append(call.foreign(Rearrange, values, shape, stored=stored, **fields))
+    return results
+
+
+def sample(call: Call) -> Operand:
+    """The numbers at given places between the positions of a map, one from each grid of neighbours."""
+    x, places = call.straighten(call.value(0)), call.straighten(call.value(1))
+    shape = (*x.shape[:2], *places.shape[1:-1])
+    for item in (x, places):
+        call.keep_samples(item)
+    return call.foreign(Sampled, [x, places], shape, samples=x.samples, details=call.tell())
 
 
 def gather(call: Call) -> Operand:
@@ -159,7 +194,9 @@ def gather(call: Call) -> Operand:
     if isinstance(indices, Value) and indices.samples:
         places.append(replace(indices.samples, axis=indices.samples.axis + axis))
     stored = call.stored_values()
-    return call.foreign(Rearrange, values, shape, samples=agree(places), function="gather", stored=stored)
+    details = (("axis", str(axis)), *call.tell_constants())
+    fields: dict[str, Any] = {"function": "gather", "details": details}
+    return call.foreign(Rearrange, values, shape, samples=agree(places), stored=stored, **fields)
 
 
 def expand(call: Call) -> Operand:
@@ -198,7 +235,13 @@ def pad(call: Call) -> Operand:
         raise MixedSamplesError
     kept = [axis for axis in range(len(shape)) if axis != call.reader.find_dropped(x) or begins.get(axis, 0)]
     before = tuple(begins.get(axis, 0) for axis in kept)
-    return call.foreign(PadEdges, [x], shape, begins=before, fill=fill)
+    value = None if fill != "constant" else call.attributes.get("value", _read_number(call.operand(2)))
+    details = (("value", tell_value(value)),) if value else ()
+    return call.foreign(PadEdges, [x], shape, begins=before, fill=fill, details=details)
+
+
+def _read_number(operand: Operand) -> float | None:
+    return operand.number if isinstance(operand, Constant) else None
 
 
 def _is_zero(operand: Operand) -> bool:
@@ -244,6 +287,9 @@ def space_to_depth(call: Call) -> Operand:
     return call.foreign(SpaceToDepth, [x], (n, c * block * block, h // block, w // block), block=block)
 
 
+ALONG = ("TopK", "GatherElements", "ScatterElements")
+"""What chooses along one axis."""
+
 REDUCTIONS = "ReduceMean ReduceMax ReduceMin ReduceSum ReduceProd ReduceL1 ReduceL2 ReduceLogSumExp ReduceSumSquare"
 
 RULES: Mapping[str, Rule] = {
@@ -264,4 +310,6 @@ RULES: Mapping[str, Rule] = {
     "Tile": tile,
     "Pad": pad,
     "SpaceToDepth": space_to_depth,
+    **dict.fromkeys((*ALONG, "GatherND", "ScatterND", "NonZero", "Compress", "Unique", "NonMaxSuppression"), select),
+    "GridSample": sample,
 }

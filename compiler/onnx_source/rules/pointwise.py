@@ -24,7 +24,9 @@ from archspec.ops import (
 )
 from compiler.onnx_source.call import Call, Operand, Unsaid, Value, build
 from compiler.onnx_source.ops import Elementwise, SoftmaxAlong
+from compiler.onnx_source.rules.quantized import cut_off
 from compiler.onnx_source.rules.table import Rule
+from compiler.onnx_source.types import is_floating
 
 
 def plain(op: Layer) -> Rule:
@@ -46,6 +48,14 @@ def elementwise(call: Call) -> Operand:
 def unchanged(call: Call) -> Operand:
     """What changes nothing at inference, or only the precision of numbers."""
     return call.value()
+
+
+def cast(call: Call) -> Operand:
+    """Whole numbers and conditions are less than the numbers that they are made of; another precision is the same."""
+    x, to = call.value(), call.types[0]
+    if is_floating(x.type) and not is_floating(to):
+        return call.foreign(Elementwise, [x], x.shape, order=x.order, function="cast", details=(("to", to),))
+    return x
 
 
 def leaky_relu(call: Call) -> Operand:
@@ -115,6 +125,15 @@ def softmax(call: Call) -> Operand:
     return call.foreign(SoftmaxAlong, [x], x.shape, function=function, axes=call.places(x, wide))
 
 
+def quantize(call: Call) -> Operand:
+    """The value in few bits, whose lowest number cuts it off: at zero where an exporter left out a ReLU for that."""
+    x = call.value()
+    zero, scale = call.operand(2), call.operand(1)
+    x = cut_off(call, x, zero, scale, call.types[0])
+    call.reader.keep_as(x, call.node.input[0], call.types[0])
+    return x
+
+
 def quantize_dynamically(call: Call) -> Operand | list[Operand]:
     """The value in eight bits; its scale and its zero point."""
     x = call.value()
@@ -130,7 +149,9 @@ NAMES = (
 
 RULES: Mapping[str, Rule] = {
     **dict.fromkeys(NAMES.split(), function),
-    **dict.fromkeys(("Identity", "Dropout", "Cast", "CastLike", "QuantizeLinear", "DequantizeLinear"), unchanged),
+    **dict.fromkeys(("Identity", "Dropout", "DequantizeLinear"), unchanged),
+    **dict.fromkeys(("Cast", "CastLike"), cast),
+    "QuantizeLinear": quantize,
     "Relu": plain(Relu()),
     "Sigmoid": plain(Sigmoid()),
     "Tanh": plain(Tanh()),

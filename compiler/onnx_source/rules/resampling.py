@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
+import numpy as np
+
 from archspec.ops import Upsample
 from compiler.onnx_source.call import Call, Operand, Unsaid, Value, build
 from compiler.onnx_source.ops import DepthToSpace
@@ -27,14 +29,15 @@ def resize(call: Call) -> Operand:
     if shape == x.shape:
         return x
     mode = "linear" if mode in ("bilinear", "trilinear") else mode
-    if shape[:2] != x.shape[:2] or mode not in TAPS or where == "tf_crop_and_resize" or not call.is_map(x):
+    if shape[:2] != x.shape[:2] or mode not in TAPS or where == "tf_crop_and_resize":
         raise Unsaid
+    call.keep_samples(x)
     scales = {Fraction(new, now) for new, now in zip(shape[2:], x.shape[2:], strict=True)}
     scale = next(iter(scales))
     repeats = mode == "nearest" and (where in HALF or (where == "asymmetric" and rounding == "floor"))
     rounds = rounding.startswith("round") or where not in HALF
     said = (repeats and rounds) or (mode == "linear" and where in HALF and not call.attribute("antialias", 0))
-    if said and len(scales) == 1 and scale.denominator == 1:
+    if said and len(scales) == 1 and scale.denominator == 1 and call.is_map(x):
         return call.add(build(call, Upsample, scale=int(scale), mode=mode), x)
     return _resample(call, x, shape, mode, where, rounding)
 
@@ -48,7 +51,7 @@ def _resize_shape(call: Call, x: Value, old: bool) -> tuple[int, ...]:
     sizes = call.given("sizes", 3) or []
     shape = list(x.shape)
     if len(sizes) == len(axes):
-        for axis, size in zip(axes, sizes, strict=True):
+        for axis, size in zip(axes, _keep_ratio(call, [x.shape[axis] for axis in axes], sizes), strict=True):
             shape[axis] = size
     elif len(factors) == len(axes) and all(0 < factor < 1 << 20 for factor in factors):
         for axis, factor in zip(axes, factors, strict=True):
@@ -56,6 +59,16 @@ def _resize_shape(call: Call, x: Value, old: bool) -> tuple[int, ...]:
     else:
         call.fail(f"should have a size or a scale for each of {len(axes)} axes")
     return call.check_shape(shape)
+
+
+def _keep_ratio(call: Call, old: Sequence[int], sizes: Sequence[int]) -> Sequence[int]:
+    """The sizes that the file says, or those that keep the ratio of these and are not larger, or not smaller."""
+    policy = call.attribute("keep_aspect_ratio_policy", "stretch")
+    if policy == "stretch":
+        return sizes
+    choose = min if policy == "not_larger" else max
+    scale = choose(np.float32(size) / np.float32(now) for size, now in zip(sizes, old, strict=True))
+    return [int(np.floor(scale * np.float32(now) + np.float32(0.5))) for now in old]
 
 
 def _resample(call: Call, x: Value, shape: Sequence[int], mode: str, where: str, rounding: str) -> Value:
@@ -66,13 +79,12 @@ def _resample(call: Call, x: Value, shape: Sequence[int], mode: str, where: str,
         steps = [Fraction(now - 1, max(1, new - 1)) for new, now in pairs]
     elif where in HALF:
         offsets = [(step - 1) / 2 for step in steps]
-    if any(step == 0 for step in steps):
-        raise Unsaid
     fields: dict[str, Any] = {
         "steps": tuple(steps),
         "offsets": tuple(offsets),
         "taps": TAPS[mode],
         "rounding": rounding,
+        "details": call.tell("antialias", "cubic_coeff_a", "exclude_outside", "extrapolation_value"),
     }
     return call.foreign(Resample, [x], shape, function=mode, **fields)
 

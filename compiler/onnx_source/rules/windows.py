@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from archspec.ops import AvgPool, Conv, ConvTranspose, GlobalAvgPool, GlobalMaxPool, MaxPool
-from compiler.onnx_source.call import Call, Constant, Operand, build
+from archspec.ops import (
+    AvgPool,
+    Conv,
+    ConvTranspose,
+    GlobalAvgPool,
+    GlobalMaxPool,
+    Layer,
+    LeakyRelu,
+    MaxPool,
+    Relu,
+    Relu6,
+    Sigmoid,
+    Tanh,
+)
+from compiler.onnx_source.call import Call, Constant, Operand, Unsaid, Value, build
 from compiler.onnx_source.ops import Extents
 from compiler.onnx_source.rules.table import Rule
 from compiler.onnx_source.window_ops import Convolution, Pool, TransposedConvolution
@@ -84,7 +98,9 @@ def pool(function: str) -> Rule:
             single = {name: number for name, number in _single(windows).items() if name != "dilation"}
             return call.add(build(call, kind, ceil=ceil, **single), x)
         shape = (*x.shape[:2], *_slide(windows, x.shape[2:], ceil=ceil))
-        return call.foreign(Pool, [x], shape, function=function, **windows.fields())
+        padded = function == "average" and any((*windows.begins, *windows.ends))
+        details = call.tell("p", *(["count_include_pad"] if padded else []))
+        return call.foreign(Pool, [x], shape, function=function, details=details, **windows.fields())
 
     return rule
 
@@ -188,8 +204,34 @@ def _text(extents: Sequence[int]) -> str:
     return "×".join(map(str, extents)) or "nothing"
 
 
+def fused_conv(call: Call) -> Operand:
+    """A convolution with the activation that an optimizer put into it."""
+    after = call.attribute("activation", "")
+    if call.operand(3) is not None or (after and after not in ACTIVATIONS):
+        raise Unsaid
+    found = conv(call)
+    assert isinstance(found, Value)
+    numbers = call.attribute("activation_params", [0.0][:0])
+    return call.add(ACTIVATIONS[after](*numbers), found) if after else found
+
+
+def _read_clip(low: float = -math.inf, high: float = math.inf) -> Layer:
+    if low or high not in (6, math.inf):
+        raise Unsaid
+    return Relu6() if high == 6 else Relu()
+
+
+ACTIVATIONS: Mapping[str, Callable[..., Layer]] = {
+    "Relu": Relu,
+    "Sigmoid": Sigmoid,
+    "Tanh": Tanh,
+    "LeakyRelu": lambda slope=0.01: LeakyRelu(slope=slope),
+    "Clip": _read_clip,
+}
+
 RULES: Mapping[str, Rule] = {
     "Conv": conv,
+    "com.microsoft:FusedConv": fused_conv,
     "ConvTranspose": conv_transpose,
     "MaxPool": pool("max"),
     "AveragePool": pool("average"),

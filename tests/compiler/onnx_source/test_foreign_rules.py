@@ -278,9 +278,19 @@ def test_unknown_operations_are_named_and_counted(tmp_path: Path) -> None:
 
 
 def test_shapes_behind_unknown_operations_may_be_inferred_by_onnx(tmp_path: Path) -> None:
-    graph = read([node("TopK", "x k", "v i", axis=1), node("Relu", "v")], MAP, {"k": np.array([2])}, tmp_path)
-    assert find_unknown(graph) == {"TopK": 1}
-    assert graph[graph.outputs["y"]].shape == (2, 9, 12)
+    """Of one node, from what the reader has computed of its operands: arithmetic on shapes included."""
+    nodes = [
+        node("Shape", "x", "s"),
+        node("Slice", "s a b", "k"),
+        node("Col2Im", "f i k", "c"),
+        node("Reshape", "x t", "f"),
+        node("Relu", "c"),
+    ]
+    arrays = {"a": np.array([2]), "b": np.array([4]), "i": np.array([1, 1]), "t": np.array([1, 4, 108])}
+    nodes[2].input[:] = ["f", "k", "i"]
+    graph = read([nodes[0], nodes[1], nodes[3], nodes[2], nodes[4]], MAP, arrays, tmp_path, opset=18)
+    assert find_unknown(graph) == {"Col2Im": 1}
+    assert graph[graph.outputs["y"]].shape == (4, 9, 12)
 
 
 def quantize(path: Path, form: quantization.QuantFormat) -> Graph:
@@ -410,7 +420,7 @@ def test_resampling_reads_as_upsampling_does(scale: int, mode: str, tmp_path: Pa
     assert isinstance(op, Upsample)
 
     step = Fraction(1, scale)
-    places = {"steps": (step,), "offsets": ((step - 1) / 2,), "rounding": "round_prefer_floor"}
+    places = {"steps": (step,) * 2, "offsets": ((step - 1) / 2,) * 2, "rounding": "round_prefer_floor"}
     twin = Resample(gives=(1, 4, 5), function=mode, taps=int(mode == "linear"), **places)
     for position in range(3 * scale):
         assert twin.reads(0, (position, position)) == op.reads(0, (position, position))

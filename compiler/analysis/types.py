@@ -1,0 +1,22 @@
+"""In which types of numbers a file keeps its weights and its values; a spec leaves that to whoever runs it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TypeAlias
+
+from compiler.graph import Graph
+
+Types: TypeAlias = dict[str, dict[str, int]]
+"""`weights`: how many numbers are stored in each type; `values`: how many operations give one of each."""
+
+
+def count_types(graph: Graph) -> Types:
+    """The types of a graph that was read from a file, the most frequent ones first; nothing of others."""
+    weights: Counter[str] = Counter()
+    for weight in graph.weights.values():
+        weights[weight.type or ""] += weight.numel
+    values = Counter(node.type or "" for node in graph if node.inputs)
+    counts = {"weights": weights, "values": values}
+    said = {what: {type: n for type, n in found.most_common() if type} for what, found in counts.items()}
+    return {what: found for what, found in said.items() if found}

@@ -1,0 +1,49 @@
+"""What a file says of an operation beside shapes, as text that is equal where it says the same."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from functools import cache
+from typing import Any, TypeAlias
+
+import numpy as np
+import onnx
+import onnx.defs
+import onnx.helper
+
+Details: TypeAlias = tuple[tuple[str, str], ...]
+"""Names and texts."""
+
+LONGEST = 40
+"""Letters up to which a text stands as it is."""
+
+
+def read_defaults(node: onnx.NodeProto, opset: int) -> Mapping[str, Any]:
+    """The values that the attributes of an operation have where a file leaves them out."""
+    return _read_defaults(node.op_type, node.domain, opset)
+
+
+@cache
+def _read_defaults(kind: str, domain: str, opset: int) -> Mapping[str, Any]:
+    try:
+        schema = onnx.defs.get_schema(kind, max_inclusive_version=opset, domain=domain)
+    except onnx.defs.SchemaError:
+        return {}
+    given = {name: item.default_value for name, item in schema.attributes.items()}
+    return {name: onnx.helper.get_attribute_value(item) for name, item in given.items() if item.type}
+
+
+def tell_value(value: Any) -> str:
+    """An attribute or an array as text; what is long as the beginning of its SHA-256."""
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, bytes):
+        value = value.decode("utf-8", "replace")
+    if isinstance(value, np.ndarray | list | tuple):
+        text = ", ".join(map(tell_value, np.asarray(value, object).reshape(-1).tolist()))
+    elif hasattr(value, "SerializeToString"):
+        text = value.SerializeToString(deterministic=True).hex()
+    else:
+        text = str(value)
+    return text if len(text) <= LONGEST and text.isprintable() else hashlib.sha256(text.encode()).hexdigest()[:12]
