@@ -7,7 +7,7 @@ one again.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from math import sqrt
@@ -37,9 +37,14 @@ class Axis:
         return self.profile is not None and 0.0 in self.profile
 
     @cached_property
+    def roots(self) -> tuple[float, ...]:
+        """The root of what is spread, at each position."""
+        return tuple(map(sqrt, self.values)) if self.profile else self.values
+
+    @cached_property
     def root(self) -> float:
-        """The mean of the root of what is spread."""
-        return sum(map(sqrt, self.values)) / self.size if self.profile else 1.0
+        """The mean of the roots."""
+        return sum(self.roots) / self.size if self.profile else 1.0
 
     @cached_property
     def square(self) -> float:
@@ -48,13 +53,13 @@ class Axis:
 
     def gather(self, window: Window, size: int) -> tuple[float, Axis]:
         """Sums over what each of `size` windows sees: their mean, and how they are spread."""
-        if max(self.size, size, window.reach + 2 * window.padding) > LONGEST:
+        if _is_long(self, window, size):
             return float(window.kernel), Axis(size, exact=False)
         return _gather(self, window, size)
 
     def spread(self, window: Window, size: int) -> tuple[float, Axis]:
         """The reverse: each value goes to all `size` positions that its window sees; their mean, and their spread."""
-        if max(self.size, size, window.reach + 2 * window.padding) > LONGEST:
+        if _is_long(self, window, size):
             return window.kernel * self.size / size, Axis(size, exact=False)
         return _spread(self, window, size)
 
@@ -87,20 +92,41 @@ class Axis:
 
 
 @lru_cache(maxsize=1024)
-def share_taps(window: Window, windows: int, seen: int, places: int) -> float:
-    """Σ fₖ² over the kernel's taps, where fₖ is the share of `places` at which a tap has something to do: sees one of
-    `seen` positions from one of so many windows."""
-    if max(windows, seen, window.reach + 2 * window.padding) > LONGEST:
-        return window.kernel * (windows / places) ** 2
-    counts = (_count_inside(window, k * window.dilation - window.padding, windows, seen) for k in range(window.kernel))
-    return sum((count / places) ** 2 for count in counts)
+def share_seen(axis: Axis, window: Window, windows: int) -> float:
+    """Σ fₖ² over the kernel's taps, where fₖ is the mean over so many windows of the root of what a tap sees, relative
+    to that root's mean over the axis: what windows see alike of values that go with the root."""
+    if _is_long(axis, window, windows):
+        return float(window.kernel)
+    roots, stride = axis.roots, window.stride
+    return sum(
+        (sum(roots[start + first * stride : start + last * stride + 1 : stride]) / (windows * axis.root)) ** 2
+        for start, first, last in _find_inside(window, windows, axis.size)
+    )
 
 
-def _count_inside(window: Window, start: int, windows: int, seen: int) -> int:
-    """Of the positions start, start + stride, … those from 0 on and below `seen`."""
-    first = max(0, -(start // window.stride))
-    last = min(windows - 1, (seen - 1 - start) // window.stride)
-    return max(0, last - first + 1)
+@lru_cache(maxsize=1024)
+def share_sent(axis: Axis, window: Window, size: int) -> float:
+    """The same where each value goes to those of `size` positions that its window sees."""
+    if _is_long(axis, window, size):
+        return window.kernel * (axis.size / size) ** 2
+    return sum(
+        (sum(axis.roots[first : last + 1]) / (size * axis.root)) ** 2
+        for _, first, last in _find_inside(window, axis.size, size)
+    )
+
+
+def _is_long(axis: Axis, window: Window, size: int) -> bool:
+    return max(axis.size, size, window.reach + 2 * window.padding) > LONGEST
+
+
+def _find_inside(window: Window, windows: int, seen: int) -> Iterator[tuple[int, int, int]]:
+    """For each tap that has something to do where it stands in the first window, and the first and the last of so many
+    windows from which it sees one of `seen` positions."""
+    for tap in range(window.kernel):
+        start = tap * window.dilation - window.padding
+        first, last = max(0, -(start // window.stride)), min(windows - 1, (seen - 1 - start) // window.stride)
+        if first <= last:
+            yield start, first, last
 
 
 def place(axes: Sequence[Axis], space: Sequence[int]) -> tuple[float, tuple[Axis, ...]]:

@@ -8,7 +8,7 @@ from fractions import Fraction
 from math import prod, sqrt
 from typing import ClassVar
 
-from archspec.ops.axis import Axis, blend, share_taps
+from archspec.ops.axis import Axis, blend, share_seen, share_sent
 from archspec.ops.base import (
     Flag,
     Gain,
@@ -27,7 +27,7 @@ from archspec.ops.base import (
     Window,
 )
 from archspec.ops.gaussian import Part
-from archspec.ops.moments import Doubts, Flow, Gradient, Moments, average, group_channels, join, narrowness
+from archspec.ops.moments import Doubts, Flow, Gradient, Moments, average, group_channels, join
 
 
 class Conv(Layer):
@@ -92,7 +92,7 @@ class Conv(Layer):
     def moments(self, x: Moments) -> Moments:
         sizes = list(zip(x.axes, self.infer(x.shape).space, strict=True))
         window = self.window
-        shared = prod(share_taps(window, size, axis.size, size) for axis, size in sizes)
+        shared = prod([share_seen(axis, window, size) for axis, size in sizes])
         return _mix(self, x, self.groups, [axis.gather(window, size) for axis, size in sizes], shared)
 
     def gradients(self, gradient: Gradient, x: Moments) -> tuple[Gradient, ...]:
@@ -165,7 +165,7 @@ class ConvTranspose(Layer):
 
     def moments(self, x: Moments) -> Moments:
         sizes = list(zip(x.axes, self.infer(x.shape).space, strict=True))
-        shared = prod(share_taps(self.window, axis.size, size, size) for axis, size in sizes)
+        shared = prod([share_sent(axis, self.window, size) for axis, size in sizes])
         return _mix(self, x, self.groups, [axis.spread(self.window, size) for axis, size in sizes], shared)
 
     def gradients(self, gradient: Gradient, x: Moments) -> tuple[Gradient, ...]:
@@ -271,7 +271,7 @@ def _mix(
         normal=not (x.sample and bias),
         chance=None if bias else x.sample,
         hollow=x.hollow,
-        narrow=x.narrow + narrowness(op.weights(x.shape)["weight"].fan_in),
+        narrow=x.narrow + 1 / min(op.out, op.weights(x.shape)["weight"].fan_in),
     )
 
 
@@ -286,7 +286,7 @@ def _unmix(
         join([(n, Flow(second, second)) for n, second in runs]),
         tuple([axis for _, axis in slid]),
         _doubt_axes(gradient, slid),
-        gradient.narrow + narrowness(op.weights(x.shape)["weight"].fan_out),
+        gradient.narrow + 1 / (x.channels if groups == 1 else min(x.channels, op.weights(x.shape)["weight"].fan_out)),
         gradient.edges,
     )
 

@@ -193,11 +193,6 @@ class Ties(NamedTuple):
         return next(((place, self.factors[place]) for place in group if self.factors[place]), (group[0], 1.0))
 
 
-def narrowness(terms: float) -> float:
-    """What a sum of so many random terms adds to it: the relative variance of its square, per unit of kurtosis."""
-    return 1 / terms
-
-
 def standard(shape: Shape) -> Moments:
     """Independent standard normal values."""
     return Moments(((shape.channels, Part(0.0, 1.0, 0.0)),), tuple(map(Axis, shape.space)))

@@ -96,10 +96,13 @@ class Normalization(Pointwise):
 
     def gradients(self, gradient: Gradient, x: Moments) -> tuple[Gradient, ...]:
         """What the gradient says of mean and deviation is lost, two of n dimensions; and of n normal values the inverse
-        of the variance is expected n / (n - 3) times as large as of many."""
+        of the variance is expected n / (n - 3) times as large as of many. Of three values or fewer nothing is expected:
+        eps alone bounds the inverse."""
         shape, chance = x.shape, x.sample if self.by_sample else None
         n = self.counted(shape)
-        kept = 1.0 if n == inf else max(0.0, n - 2) / max(1.0, n - 3)
+        if n <= 3:
+            return ()
+        kept = 1.0 if n == inf else (n - 2) / (n - 3)
         gains = [(count, kept * self.factor(level, shape)) for count, level in _given(self.levels(x), chance)]
         doubts = gradient.doubts | x.doubts | doubt_dropped(x) | (NONE if n == inf else FEW)
         whole = x.whole
