@@ -71,10 +71,19 @@ class Block:
 def fold_blocks(graph: Graph) -> Block:
     """The whole network as one block, its outputs at the end."""
     folder = _Folder(graph)
-    whole = folder.close(folder.arrange(read_scopes(graph.nodes, graph.name)))
+    whole = folder.close(_drop_prefix(graph, folder.arrange(read_scopes(graph.nodes, graph.name))))
     drawn = folder.finish(whole, [dict(zip(whole.turns[0], whole.turns[0], strict=True))])
     outputs = tuple(Block(f"output:{name}", name, ((),), "label", (name,), output=name) for name in graph.outputs)
     return replace(drawn, id=".", title=graph.name, children=drawn.children + outputs)
+
+
+def _drop_prefix(graph: Graph, whole: Scope) -> Scope:
+    """Without a scope around everything but the inputs, which tells nothing apart."""
+    scopes = [item for item in whole.items if isinstance(item, Scope)]
+    others = [item for item in whole.items if isinstance(item, str)]
+    if len(scopes) != 1 or any(graph[id].inputs for id in others):
+        return whole
+    return Scope(whole.path, whole.title, [*others, *scopes[0].items])
 
 
 class _Folder:
@@ -216,11 +225,13 @@ class _Folder:
         folded: list[Block] = []
         for box in boxes:
             if folded and self._continues(folded[-1], box):
-                turns = folded[-1].turns + box.turns
-                folded[-1] = replace(folded[-1], turns=turns, times=len(turns))
+                first = folded[-1]
+                turns = first.turns + box.turns
+                title = first.title if first.times > 1 else _drop_turn(first.title)
+                folded[-1] = replace(first, title=title, turns=turns, times=len(turns))
             else:
                 folded.append(box)
-        return [replace(box, title=_drop_turn(box.title)) if box.times > 1 else box for box in folded]
+        return folded
 
     def _continues(self, before: Block, box: Block) -> bool:
         """Whether a box is one more turn of the one before it. An input has a name of its own, and a circle no room to

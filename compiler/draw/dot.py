@@ -22,7 +22,7 @@ def write_dot(picture: Picture) -> str:
         lines += _write_block(picture, child, names, "  ")
     for wire in dict.fromkeys(picture.links()):
         dashed = "" if wire.signal else " [style=dashed]"
-        lines.append(f"  {names[wire.source]} -> {names[wire.target]}{dashed}")
+        lines += [f"  {names[wire.source]} -> {names[wire.target]}{dashed}"] * wire.times
     return "\n".join([*lines, "}\n"])
 
 

@@ -20,7 +20,7 @@ def write_mermaid(picture: Picture) -> str:
     for child in picture.whole.children:
         lines += _write_block(picture, child, names, "  ")
     for wire in dict.fromkeys(picture.links()):
-        lines.append(f"  {names[wire.source]} {'-->' if wire.signal else '-.->'} {names[wire.target]}")
+        lines += [f"  {names[wire.source]} {'-->' if wire.signal else '-.->'} {names[wire.target]}"] * wire.times
     for kind, (light, _) in COLOURS.items():
         members = [names[block.id] for block in picture.visible() if block.kind == kind and not picture.is_open(block)]
         if members and kind != "label":

@@ -12,7 +12,7 @@ from compiler.draw.blocks import Block
 from compiler.draw.grid import Grid, Run
 from compiler.draw.labels import cut
 from compiler.draw.picture import Picture
-from compiler.draw.theme import RADIUS, draw_sign
+from compiler.draw.theme import RADIUS, draw_sign, spread
 from compiler.draw.wires import EDGE
 
 
@@ -100,9 +100,10 @@ class Nested:
         more = " · ".join(filter(None, (figures.shape, figures.counts)))
         return f'<strong>{escape(cut(block.title, 60))}</strong>{times} <span class="more">{escape(more)}</span>'
 
-    def _list_run(self, block: Block, run: Run, grid: Grid) -> list[int | float]:
+    def _list_run(self, block: Block, run: Run, grid: Grid) -> list[Any]:
         """A wire for the script: source and target (-1: the edge), lane (-1: none), tracks, whether it ends at a side
-        and whether it carries signal, and how far from the middle it starts and ends."""
+        and whether it carries signal, how far from the middle it starts and ends, and how far beside that each of its
+        lines runs."""
         wire = run.wire
         by_id = {child.id: child for child in block.children}
         source = block if wire.source == EDGE else by_id[wire.source]
@@ -119,4 +120,5 @@ class Nested:
             int(wire.signal),
             start,
             end,
+            spread(wire.times),
         ]

@@ -47,6 +47,12 @@ function findWay(run, at, plan) {
   return [...points, ...bend, [Math.abs(x - goal) > 1 ? goal : x, end ? end.top : at.height]];
 }
 
+// A way beside another, that starts and ends at the same edges: of a value that one node reads several times.
+function shift(points, by) {
+  const last = points.length - 1, sideways = points[last][1] === points[last - 1][1];
+  return points.map(([x, y], i) => [i === last && sideways ? x : x + by, i && (i < last || sideways) ? y - by : y]);
+}
+
 function round(points) {
   let path = `M${points[0]}`;
   for (let i = 1; i + 1 < points.length; i++) {
@@ -81,9 +87,12 @@ function drawBody(body) {
   svg.setAttribute("width", at.width);
   svg.setAttribute("height", at.height);
   for (const run of plan.runs) {
-    const points = findWay(run, at, plan).filter((p, i, all) => !i || p[0] !== all[i - 1][0] || p[1] !== all[i - 1][1]);
-    addPath(svg, round(points), run[6] ? "" : "sizes");
-    if (run[1] >= 0) addPath(svg, drawTip(points.at(-2), points.at(-1)), "tip");
+    const way = findWay(run, at, plan).filter((p, i, all) => !i || p[0] !== all[i - 1][0] || p[1] !== all[i - 1][1]);
+    for (const beside of run[9]) {
+      const points = shift(way, beside);
+      addPath(svg, round(points), run[6] ? "" : "sizes");
+      if (run[1] >= 0) addPath(svg, drawTip(points.at(-2), points.at(-1)), "tip");
+    }
   }
 }
 

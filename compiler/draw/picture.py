@@ -116,22 +116,21 @@ class Picture:
             for wire in self.inside[block.id].wires.values():
                 if EDGE not in (wire.source, wire.target):
                     source = self._find_source(wire.source, wire.net)
-                    yield from (
-                        replace(wire, source=source, target=end) for end in self._find_ends(wire.target, wire.net)
-                    )
+                    yield from (replace(end, source=source) for end in self._find_ends(wire))
 
     def _find_source(self, id: str, net: str) -> str:
         while id in self._open:
             id = next(wire.source for wire in self.inside[id].wires.values() if (wire.target, wire.net) == (EDGE, net))
         return id
 
-    def _find_ends(self, id: str, net: str) -> Iterator[str]:
-        if id not in self._open:
-            yield id
+    def _find_ends(self, wire: Wire) -> Iterator[Wire]:
+        """The last part of a wire, or of those that it becomes in the block where it ends."""
+        if wire.target not in self._open:
+            yield wire
             return
-        for wire in self.inside[id].wires.values():
-            if (wire.source, wire.net) == (EDGE, net):
-                yield from (end for end in self._find_ends(wire.target, net) if end != EDGE)
+        for inner in self.inside[wire.target].wires.values():
+            if (inner.source, inner.net) == (EDGE, wire.net) and inner.target != EDGE:
+                yield from self._find_ends(inner)
 
     def to_dict(self) -> dict[str, Any]:
         """The blocks with their figures, and the wires inside each, whatever is open."""
@@ -149,6 +148,7 @@ class Picture:
         wires = [
             {"from": wire.source or None, "to": wire.target or None, "result_of": wire.net, "signal": wire.signal}
             for wire in inside.wires.values()
+            for _ in range(wire.times)
         ]
         row |= {"entries": list(inside.entries), "exits": list(inside.exits), "wires": wires}
         return row | {"children": [self._describe_block(child) for child in block.children]}

@@ -21,6 +21,7 @@ from compiler.draw.theme import (
     draw_sign,
     px,
     round_corners,
+    spread,
     style_sheet,
     text_width,
 )
@@ -215,7 +216,8 @@ class _Pen:
             moved = [(x + a, y + b) for a, b in points]
             kind = "line" if wire.signal else "line sizes"
             tip = "" if wire.target == EDGE else ' marker-end="url(#tip)"'
-            yield f'<path class="{kind}" d="{round_corners(moved)}"{tip}/>'
+            for beside in spread(wire.times):
+                yield f'<path class="{kind}" d="{round_corners(_shift(moved, beside))}"{tip}/>'
         for a, b, child in placed.children:
             yield from self.draw(child, x + a, y + b)
 
@@ -252,6 +254,14 @@ class _Pen:
         for i, line in enumerate(self.picture.lines(block)):
             kind = "more" if i >= self.picture.words(block) else "title" if block.children else ""
             yield _text(x + placed.width / 2, y + 17 + LINE * i, line, kind)
+
+
+def _shift(points: Sequence[Point], by: float) -> list[Point]:
+    """A way beside another, that starts and ends at the same edges."""
+    (x, y), *inner, (last_x, last_y) = points
+    sideways = last_y == points[-2][1]
+    end = (last_x, last_y - by) if sideways else (last_x + by, last_y)
+    return [(x + by, y), *((a + by, b - by) for a, b in inner), end]
 
 
 def _frame(placed: _Placed, x: float, y: float, kind: str) -> str:

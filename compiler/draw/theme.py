@@ -109,6 +109,12 @@ def round_corners(points: Sequence[Point]) -> str:
     return " ".join(path)
 
 
+def spread(times: int) -> list[float]:
+    """How far from the middle the lines lie of a value that one node reads several times: all within a merge."""
+    apart = min(6.0, 14 / max(1, times - 1))
+    return [(number - (times - 1) / 2) * apart for number in range(times)]
+
+
 def _minus(a: Point, b: Point) -> Point:
     return a[0] - b[0], a[1] - b[1]
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from compiler.draw.blocks import Block
 from compiler.graph import Graph
@@ -15,12 +16,13 @@ EDGE = ""
 @dataclass(frozen=True, slots=True)
 class Wire:
     """From a child to a child, by their ids, or EDGE. `net` is the box whose result it carries; without `signal` only
-    the extents of that are read."""
+    the extents of that are read. `times` says how often one node reads it, as the sum x + x does twice."""
 
     source: str
     target: str
     net: str
     signal: bool = True
+    times: int = 1
 
 
 @dataclass
@@ -34,8 +36,8 @@ class Inside:
 
     def add(self, wire: Wire) -> None:
         key = (wire.source, wire.target, wire.net)
-        if key not in self.wires or wire.signal:
-            self.wires[key] = wire
+        before = self.wires.get(key, wire)
+        self.wires[key] = replace(wire, signal=before.signal or wire.signal, times=max(before.times, wire.times))
 
 
 def connect(graph: Graph, whole: Block) -> Mapping[str, Inside]:
@@ -46,8 +48,8 @@ def connect(graph: Graph, whole: Block) -> Mapping[str, Inside]:
     inside = {block.id: Inside() for block in (whole, *(block for _, block in whole.walk())) if block.children}
     ways = dict(_find_ways(whole, (whole.id,)))
     home, turns = _find_homes(whole)
-    for source, target, net, signal in _list_edges(graph, whole, home, turns):
-        _lay(inside, ways[source], ways[target], net, signal)
+    for source, target, signal, times in _list_edges(graph, whole, home, turns):
+        _lay(inside, ways[source], ways[target], signal, times)
     return inside
 
 
@@ -76,28 +78,34 @@ def _find_homes(whole: Block) -> tuple[dict[str, str], dict[str, list[tuple[str,
 
 def _list_edges(
     graph: Graph, whole: Block, home: Mapping[str, str], turns: Mapping[str, list[tuple[str, int]]]
-) -> Iterator[tuple[str, str, str, bool]]:
+) -> Iterator[tuple[str, str, bool, int]]:
+    """From box to box, whether signal is carried, and how often one node reads it."""
     for node in graph:
         here = dict(turns.get(node.id, ()))
-        for position, operand in enumerate(node.inputs):
+        reads = Counter((operand, position < len(node.carriers)) for position, operand in enumerate(node.inputs))
+        for (operand, signal), times in reads.items():
             again = any(here.get(fold, turn) != turn for fold, turn in turns.get(operand, ()))
             if home[operand] != home[node.id] and not again:
-                yield home[operand], home[node.id], home[operand], position < len(node.carriers)
+                yield home[operand], home[node.id], signal, times
     for block in whole.children:
         if block.output is not None:
-            source = home[graph.outputs[block.output]]
-            yield source, block.id, source, True
+            yield home[graph.outputs[block.output]], block.id, True, 1
 
 
 def _lay(
-    inside: Mapping[str, Inside], source: tuple[str, ...], target: tuple[str, ...], net: str, signal: bool
+    inside: Mapping[str, Inside], source: tuple[str, ...], target: tuple[str, ...], signal: bool, times: int
 ) -> None:
-    """One wire through all blocks that it passes: out of those around its source, then into those around its target."""
+    """One wire through all blocks that it passes: out of those around its source, then into those around its target.
+    Only its last part is there several `times`."""
+    net = source[-1]
     common = next(level for level, pair in enumerate(zip(source, target, strict=False)) if pair[0] != pair[1])
     for outer, inner in zip(source[common:], source[common + 1 :], strict=False):
         inside[outer].add(Wire(inner, EDGE, net, signal))
         inside[outer].exits[net] = None
-    inside[source[common - 1]].add(Wire(source[common], target[common], net, signal))
+    last = target[-1]
+    inside[source[common - 1]].add(
+        Wire(source[common], target[common], net, signal, times if target[common] == last else 1)
+    )
     for outer, inner in zip(target[common:], target[common + 1 :], strict=False):
         inside[outer].entries[net] = None
-        inside[outer].add(Wire(EDGE, inner, net, signal))
+        inside[outer].add(Wire(EDGE, inner, net, signal, times if inner == last else 1))
