@@ -12,7 +12,7 @@ from compiler.analysis.answers import Answers
 from compiler.analysis.certainty import Mark, nest
 from compiler.analysis.cost import Cost
 from compiler.analysis.paths.counting import Paths, count_paths
-from compiler.analysis.types import Types, count_types
+from compiler.analysis.types import Types, count_operands, count_types
 from compiler.analysis.unknown import find_unknown
 from compiler.graph import Graph
 
@@ -42,6 +42,8 @@ class Report:
     """How many operations of a foreign model no analysis knows, by kind."""
     types: Types
     """In which types of numbers a file keeps its weights and values."""
+    operands: int = 0
+    """Parameters of a file that may be constants: see `count_operands`."""
     notes: tuple[str, ...] = ()
     """What reading a file took for granted."""
     receptive_field: ReceptiveField | None = None
@@ -68,7 +70,7 @@ class Report:
             **self.cost.to_dict(),
             "paths": self.paths.to_dict(),
             **({"unknown": dict(self.unknown)} if self.unknown else {}),
-            **({"types": self.types} if self.types else {}),
+            **({"types": self.types, "operands": self.operands} if self.types else {}),
             **({"notes": list(self.notes)} if self.notes else {}),
             **{name: _to_data(part) for name, part in parts.items() if part is not None},
             **({"variance_summary": self.variance.summarize()} if self.variance else {}),
@@ -105,6 +107,7 @@ def analyze(
         paths=paths,
         unknown=find_unknown(graph),
         types=count_types(graph),
+        operands=count_operands(graph),
         notes=graph.notes,
         **_answer(answers, paths, spec, wanted, training),
     )

@@ -11,6 +11,13 @@ Types: TypeAlias = dict[str, dict[str, int]]
 """`weights`: how many numbers are stored in each type; `values`: how many operations give one of each."""
 
 
+def count_operands(graph: Graph) -> int:
+    """Of the parameters of a graph that was read from a file, those that stand where any value may: in sums, products
+    and joins, where a file does not tell what was trained from tables and masks."""
+    brought = (item for node in graph for item in (node.stored or {}).items())
+    return sum(weight.numel for name, weight in brought if name.startswith("value_") and weight.trainable)
+
+
 def count_types(graph: Graph) -> Types:
     """The types of a graph that was read from a file, the most frequent ones first; nothing of others."""
     weights: Counter[str] = Counter()

@@ -76,6 +76,10 @@ def _print_summary(report: Report, batch: int, out: Console) -> None:
         for name, shape in shapes.items():
             table.add_row(f"{word} {name}", shape_text(shape), "")
     table.add_row("parameters", f"{cost.parameters:,}", f"trainable, {in_short(cost.parameters)}")
+    if report.operands:
+        table.add_row(
+            "", f"{report.operands:,}", "of them in sums, products and joins: a file does not tell masks from these"
+        )
     if cost.frozen:
         table.add_row("", f"{cost.frozen:,}", "frozen")
     table.add_row(

@@ -169,12 +169,17 @@ def select(call: Call) -> list[Operand]:
 
 
 def sample(call: Call) -> Operand:
-    """The numbers at given places between the positions of a map, one from each grid of neighbours."""
-    x, places = call.straighten(call.value(0)), call.straighten(call.value(1))
+    """The numbers of a map at given places between its positions."""
+    x, places = call.operand(0), call.operand(1)
+    if x is None or places is None:
+        call.fail("should have a map and places")
+    values = [call.straighten(item) for item in (x, places) if isinstance(item, Value)]
+    for value in values:
+        call.keep_samples(value)
     shape = (*x.shape[:2], *places.shape[1:-1])
-    for item in (x, places):
-        call.keep_samples(item)
-    return call.foreign(Sampled, [x, places], shape, samples=x.samples, details=call.tell())
+    samples = agree(value.samples for value in values)
+    stored, details = call.stored_values(), call.tell()
+    return call.foreign(Sampled, values, shape, samples=samples, stored=stored, details=details)
 
 
 def gather(call: Call) -> Operand:
