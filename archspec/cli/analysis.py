@@ -109,10 +109,7 @@ def analyze(
         largest = Budget(budget, api.largest_batch(graph, budget, precision=precision, optimizer=optimizer))
     choices = api.compare_choices(written, across, parse_sizes(size), max_nodes=max_nodes) if across else ()
     if as_json:
-        result = report.to_dict()
-        if everything or cost:
-            result["nodes"] = [node.to_dict() for node in report.cost.nodes]
-        result["activations"] |= {"batch": batch, "bytes_fp32": 4 * batch * report.cost.activations}
+        result = report.to_dict(nodes=cost)
         result |= {"largest_batch": largest._asdict()} if largest else {}
         result |= {f"{part}_measured": found.to_dict() for part, found in measured.items()}
         result |= {"across": {across: [choice.to_dict() for choice in choices]}} if across else {}

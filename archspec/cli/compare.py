@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from archspec.cli.ending import FINDINGS
+from archspec.cli.ending import COULD_NOT, FINDINGS
 from archspec.cli.options import (
     MAX_NODES,
     BatchOption,
@@ -74,26 +74,29 @@ def assert_(
     max_nodes: MaxNodesOption = MAX_NODES,
     as_json: JsonOption = False,
 ) -> None:
-    """Check conditions on the analysis. Exits 0 if all hold, 1 if one does not, 2 if one cannot be understood.
+    """Check conditions on the analysis. Exits 0 if all hold, 1 if one does not, 2 if one cannot be decided.
 
     A condition is KEY < <= == != >= > VALUE; KEY is a path in what `analyze --json` prints, or a short word for one.
     """
     from archspec.cli.tables.compare import print_verdicts
     from compiler.analysis.compare.conditions import check_conditions, parse_condition
+    from compiler.analysis.unknown import find_unknown
 
     with _wrong_usage():
         parsed = [parse_condition(text) for text in conditions]
     graph, loaded = open_network(spec, set_, size, max_nodes)
     with _wrong_usage():
         verdicts = check_conditions(graph, parsed, spec=loaded, batch=batch, precision=precision, optimizer=optimizer)
-    holds = all(verdict.holds for verdict in verdicts)
+    answers = {verdict.holds for verdict in verdicts}
+    holds = False if False in answers else None if None in answers else True
     if as_json:
         conditions_ = [verdict.to_dict() for verdict in verdicts]
-        print_json({"name": graph.name, "sizes": dict(graph.sizes), "holds": holds, "conditions": conditions_})
+        about = {"name": graph.name, "sizes": dict(graph.sizes), "unknown": find_unknown(graph)}
+        print_json({**about, "holds": holds, "conditions": conditions_})
     else:
         print_verdicts(verdicts)
     if not holds:
-        raise typer.Exit(FINDINGS)
+        raise typer.Exit(COULD_NOT if holds is None else FINDINGS)
 
 
 def fit(

@@ -41,6 +41,7 @@ def lint(
     from archspec import api
     from archspec.errors import ArchspecError, Diagnostic, SpecError
     from compiler.analysis.lint import Finding, choose_codes, lint_graph
+    from compiler.analysis.unknown import find_unknown
 
     chosen = {"select": _split(select), "ignore": _split(ignore)}
     try:
@@ -49,11 +50,13 @@ def lint(
         raise typer.BadParameter(str(error)) from None
     params, sizes = parse_params(set_), parse_sizes(size)
     found: list[tuple[str, Sequence[Diagnostic | Finding]]] = []
+    unknown: dict[str, Mapping[str, int]] = {}
     failed = False
     for name in specs:
         try:
             graph, spec = api.open_network(name, params, sizes, max_nodes=max_nodes)
             found.append((name, lint_graph(graph, spec, **chosen)))
+            unknown[name] = find_unknown(graph)
         except SpecError as error:  # the mistakes of one spec hide nothing of the next
             found.append((name, error.diagnostics))
             failed = True
@@ -62,7 +65,7 @@ def lint(
     else:
         from archspec.cli.tables.lint import print_findings
 
-        print_findings(found)
+        print_findings(found, unknown)
     if failed or any(findings for _, findings in found):
         raise typer.Exit(COULD_NOT if failed else FINDINGS)
 

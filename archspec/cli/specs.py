@@ -93,10 +93,15 @@ def show(
     """Show the layers as a tree: shapes, parameters, MACs; repeats are folded."""
     from archspec.cli.tables.specs import print_tree
     from compiler.analysis.outline import fold_tree
+    from compiler.analysis.unknown import find_unknown
 
     graph = build_graph(spec, set_, size, max_nodes)
     tree = fold_tree(graph)
-    print_json({"sizes": dict(graph.sizes), **tree.to_dict(depth)}) if as_json else print_tree(graph, tree, depth)
+    if not as_json:
+        print_tree(graph, tree, depth)
+        return
+    unknown = find_unknown(graph)
+    print_json({"sizes": dict(graph.sizes), **tree.to_dict(depth), **({"unknown": unknown} if unknown else {})})
 
 
 def init(

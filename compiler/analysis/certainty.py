@@ -7,10 +7,13 @@ others it is not: its property `marks` has them by their key in `to_dict()`, and
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
+
+_INDEX = re.compile(r"\[-?\d+\]")
 
 
 class Kind(StrEnum):
@@ -57,7 +60,8 @@ def estimate(why: str) -> Mark:
 
 def find_mark(marks: Marks, key: str) -> Mark | None:
     """The mark of the number at a key such as `memory.training_saved_bytes`: its own, or that of the nearest key above
-    it; None where it is exact."""
+    it; None where it is exact. Entries of a list have those of the list: `stages[0].macs` that of `stages.macs`."""
+    key = key if key in marks else _INDEX.sub("", key)
     while key not in marks and "." in key:
         key = key.rpartition(".")[0]
     return marks.get(key)

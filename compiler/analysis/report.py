@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 from archspec.errors import ArchspecError, suggest
 from archspec.ops import Shape
 from compiler.analysis.answers import Answers
-from compiler.analysis.certainty import Mark, nest
+from compiler.analysis.certainty import Mark, Marks, find_mark, nest
 from compiler.analysis.cost import Cost
 from compiler.analysis.paths.counting import Paths, count_paths
 from compiler.analysis.types import Types, count_operands, count_types
-from compiler.analysis.unknown import find_unknown
+from compiler.analysis.unknown import find_unknown, mark_unknown
 from compiler.graph import Graph
 
 if TYPE_CHECKING:
@@ -42,10 +42,14 @@ class Report:
     """How many operations of a foreign model no analysis knows, by kind."""
     types: Types
     """In which types of numbers a file keeps its weights and values."""
+    bounds: Marks
+    """What is no more than a bound because of unknown operations."""
     operands: int = 0
     """Parameters of a file that may be constants: see `count_operands`."""
     notes: tuple[str, ...] = ()
     """What reading a file took for granted."""
+    batch: int = 1
+    """Of how many samples the memory and `activations.bytes_fp32` are."""
     receptive_field: ReceptiveField | None = None
     memory: Memory | None = None
     variance: Signal | None = None
@@ -56,24 +60,29 @@ class Report:
     def marks(self) -> dict[str, Mark]:
         """What is not exact, by its key in `to_dict()`: see `certainty`. A part that counts exactly has no marks."""
         parts = {"": self.cost, "paths": self.paths} | {name: getattr(self, name) for name in PARTS}
-        return {
+        own = {
             key: mark for name, part in parts.items() for key, mark in nest(name, getattr(part, "marks", {})).items()
         }
+        missing = {name for name in PARTS if parts[name] is None}
+        bounds = {key: mark for key, mark in self.bounds.items() if key.partition(".")[0] not in missing}
+        return {key: mark for key, mark in own.items() if find_mark(bounds, key) is None} | bounds
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self, *, nodes: bool = False) -> dict[str, Any]:
+        """As `analyze --json` prints it; with a row for each of the `nodes`, as it does where --cost is asked for."""
         parts = {name: getattr(self, name) for name in PARTS}
         return {
             "name": self.name,
             "sizes": dict(self.sizes),
             "inputs": {name: list(shape) for name, shape in self.inputs.items()},
             "outputs": {name: list(shape) for name, shape in self.outputs.items()},
-            **self.cost.to_dict(),
+            **_add_bytes(self.cost.to_dict(), self.batch),
             "paths": self.paths.to_dict(),
             **({"unknown": dict(self.unknown)} if self.unknown else {}),
             **({"types": self.types, "operands": self.operands} if self.types else {}),
             **({"notes": list(self.notes)} if self.notes else {}),
             **{name: _to_data(part) for name, part in parts.items() if part is not None},
             **({"variance_summary": self.variance.summarize()} if self.variance else {}),
+            **({"nodes": [node.to_dict() for node in self.cost.nodes]} if nodes else {}),
             "marks": {key: mark.to_dict() for key, mark in self.marks.items()},
         }
 
@@ -107,8 +116,10 @@ def analyze(
         paths=paths,
         unknown=find_unknown(graph),
         types=count_types(graph),
+        bounds=mark_unknown(graph),
         operands=count_operands(graph),
         notes=graph.notes,
+        batch=batch,
         **_answer(answers, paths, spec, wanted, training),
     )
 
@@ -135,6 +146,11 @@ def _answer(
 
         parts["lint"] = look_over(Subject(answers, spec))
     return parts
+
+
+def _add_bytes(cost: dict[str, Any], batch: int) -> dict[str, Any]:
+    activations = cost["activations"] | {"batch": batch, "bytes_fp32": 4 * batch * cost["activations"]["elements"]}
+    return cost | {"activations": activations}
 
 
 def _to_data(part: Any) -> Any:

@@ -1,10 +1,28 @@
-"""Which operations of a network no analysis knows: a foreign model may hold any."""
+"""Which operations of a network no analysis knows: a foreign model may hold any. And what that makes of the numbers."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 
+from compiler.analysis.certainty import Mark, at_least, estimate
 from compiler.graph import Graph
+
+SUMS = ("parameters", "macs", "operations", "stages", "blocks")
+"""What adds up over operations, by the keys of `analyze --json`."""
+
+UNREAD = ("activations", "paths")
+"""What counts results and ways, and so only those that could be read."""
+
+OWN = ("parameters", "frozen", "buffers", "macs", "bias_adds", "elementwise")
+"""What is asked of one operation, and of an unknown one is not known."""
+
+MEMORY = (
+    *("inference_peak_bytes", "inference_weights_bytes", "live_at_peak", "timeline"),
+    *("training_saved_bytes", "training_parameters_bytes", "training_gradients_bytes"),
+    *("training_optimizer_bytes", "training_buffers_bytes", "training_total_bytes"),
+)
+"""What a part of the memory is, which takes what its operations take."""
 
 
 def find_unknown(graph: Graph) -> dict[str, int]:
@@ -15,3 +33,26 @@ def find_unknown(graph: Graph) -> dict[str, int]:
     """
     found = Counter(node.op.unknown for node in graph if node.op.unknown) + Counter(graph.unread)
     return dict(sorted(found.items()))
+
+
+def tell_unknown(kinds: Mapping[str, int]) -> str:
+    """`2 × LSTM, 1 × com.foo:Bar`."""
+    return ", ".join(f"{count:,} × {kind}" for kind, count in kinds.items())
+
+
+def mark_unknown(graph: Graph) -> dict[str, Mark]:
+    """What of an analysis is not exact where there are such operations, by its keys. Sums are the least there is; a
+    quotient of sums may be off either way, and so may a receptive field: how far they see is not known. Of those that
+    could not be read the results and the ways through them are not counted either."""
+    kinds = find_unknown(graph)
+    if not kinds:
+        return {}
+    why = f"unknown operations are not counted: {tell_unknown(kinds)}"
+    sums = (
+        *SUMS,
+        *(UNREAD if graph.unread else ()),
+        *(f"nodes.{key}" for key in OWN),
+        *(f"memory.{key}" for key in MEMORY),
+    )
+    unsure = ("receptive_field", *(f"{part}.intensity" for part in ("operations", "stages", "blocks")))
+    return dict.fromkeys((*sums, "lint"), at_least(why)) | dict.fromkeys(unsure, estimate(why))

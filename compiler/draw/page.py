@@ -15,7 +15,8 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from archspec.errors import ArchspecError
-from compiler.analysis.unknown import find_unknown
+from compiler.analysis.certainty import find_mark, show
+from compiler.analysis.unknown import find_unknown, mark_unknown, tell_unknown
 from compiler.draw.facts import list_facts, name_stage
 from compiler.draw.labels import bytes_in_short, cut, in_short, write_count
 from compiler.draw.nested import Nested
@@ -104,11 +105,12 @@ def _write_header(picture: Picture, report: Report | None) -> Iterator[str]:
 
 def _list_headlines(picture: Picture, report: Report | None) -> Iterator[tuple[str, str, str]]:
     whole = picture.figures(picture.whole)
-    yield "parameters", in_short(whole.parameters), f"{whole.parameters:,}"
-    yield "MACs", in_short(whole.macs), f"{whole.macs:,}, conv-linear"
-    unknown = ", ".join(f"{count:,} {name}" for name, count in find_unknown(picture.graph).items())
-    counted = cut(f"of which unknown, and not counted: {unknown}", 120) if unknown else "nodes of the graph"
-    yield "operations", f"{len(picture.graph) - len(picture.graph.inputs):,}", counted
+    unknown = find_unknown(picture.graph)
+    least = mark_unknown(picture.graph).get("macs")
+    yield "parameters", show(in_short(whole.parameters), least), show(f"{whole.parameters:,}", least)
+    yield "MACs", show(in_short(whole.macs), least), f"{show(f'{whole.macs:,}', least)}, conv-linear"
+    counted = f"of which unknown, and not counted: {tell_unknown(unknown)}" if unknown else "nodes of the graph"
+    yield "operations", f"{len(picture.graph) - len(picture.graph.inputs):,}", cut(counted, 120)
     if not report:
         return
     paths = report.paths.op.total
@@ -119,12 +121,21 @@ def _list_headlines(picture: Picture, report: Report | None) -> Iterator[tuple[s
         stride = "×".join(map(str, field.get("stride", ())))
         name = next(name for name, fields in field["by_output"].items() if fields)
         of = f", of {name}" if len(field["by_output"]) > 1 else ""
-        yield "receptive field", "×".join(map(str, field["size"])), f"stride {stride}{of}"
+        yield (
+            "receptive field",
+            show("×".join(map(str, field["size"])), find_mark(report.marks, "receptive_field.size")),
+            f"stride {stride}{of}",
+        )
     for key, name in (("inference_peak_bytes", "inference peak"), ("training_saved_bytes", "saved for training")):
         if memory.get(key):
-            yield name, bytes_in_short(memory[key]), f"{memory[key]:,} bytes"
+            mark = find_mark(report.marks, f"memory.{key}")
+            yield name, show(bytes_in_short(memory[key]), mark), show(f"{memory[key]:,} bytes", mark)
     if report.lint is not None:
-        yield "lint", f"{len(report.lint):,}", "finding" if len(report.lint) == 1 else "findings"
+        yield (
+            "lint",
+            show(f"{len(report.lint):,}", find_mark(report.marks, "lint.count")),
+            "finding" if len(report.lint) == 1 else "findings",
+        )
 
 
 # -- the graph -------------------------------------------------------------------------------------------------------

@@ -7,15 +7,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import onnx
 import pytest
 import typer
 from click.testing import Result
+from onnx import helper
 from typer.testing import CliRunner
 
 from archspec.api import elaborate, load, to_onnx, to_torch
 from archspec.cli.compare import assert_, diff, fit
 from archspec.errors import ArchspecError
 from tests.lowering import stir
+from tests.runtime.models import build_model
 
 app = typer.Typer()
 for _command in (diff, assert_, fit):
@@ -211,3 +215,65 @@ def test_fit_says_what_is_wrong() -> None:
     said = run("fit", "residual_mlp", "--vary", "blocks", "--budget", "params >= 5M", expect=2)
     assert "is no budget" in words_of(said)
     assert "Missing option" in run("fit", "residual_mlp", "--vary", "blocks", expect=2)
+
+
+@pytest.fixture
+def half_known(tmp_path: Path) -> Path:
+    """A convolution of 4·3·9 parameters on 8×8, and an operation that nobody knows."""
+    nodes = [
+        helper.make_node("Conv", ["x", "k"], ["c"], name="conv", pads=[1, 1, 1, 1]),
+        helper.make_node("Foo", ["c"], ["y"], name="foo", domain="com.acme"),
+    ]
+    model = build_model(nodes, {"x": [1, 3, 8, 8]}, {"y": [1, 4, 8, 8]}, {"k": np.ones((4, 3, 3, 3), np.float32)})
+    model.opset_import.append(helper.make_opsetid("com.acme", 1))
+    onnx.save(model, tmp_path / "half.onnx")
+    return tmp_path / "half.onnx"
+
+
+@pytest.mark.parametrize(
+    ("condition", "code"),
+    [
+        *[("params <= 100", 1), ("params <= 200", 2), ("params >= 100", 0), ("params == 108", 2), ("params != 107", 0)],
+        *[("macs < 7k", 2), ("macs > 6k", 0), ("saved <= 1GiB", 2), ("findings == 0", 2), ("receptive_field <= 3", 2)],
+        *[("activations == 512", 0), ("nodes == 3", 0), ("operations.intensity <= 100", 2), ("memory.batch == 1", 0)],
+        *[("nodes[1].parameters == 108", 2), ("params <= macs", 2)],
+    ],
+)
+def test_unknown_operations_leave_open_what_they_may_change(half_known: Path, condition: str, code: int) -> None:
+    result: Result = CliRunner().invoke(app, ["assert", str(half_known), condition])
+    assert result.exit_code == code, result.output
+    if code == 2:
+        assert "cannot be decided" in result.stderr
+        assert "unknown operations are not counted: 1 × com.acme:Foo" in result.stderr
+
+
+def test_unknown_operations_as_data(half_known: Path) -> None:
+    found = json.loads(CliRunner().invoke(app, ["assert", str(half_known), "params <= 200", "--json"]).stdout)
+    assert found["holds"] is None
+    assert found["unknown"] == {"com.acme:Foo": 1}
+    assert found["conditions"][0]["holds"] is None
+    assert found["conditions"][0]["marks"]["parameters.trainable"]["kind"] == "at least"
+    run("assert", half_known, "params <= 200", "params <= 100", "--json", expect=1)  # what is certain goes first
+
+
+def test_totals_with_unknown_operations_are_the_least(half_known: Path) -> None:
+    from archspec.cli import app as whole
+
+    def say(*words: str) -> str:
+        return CliRunner().invoke(whole, list(words)).stdout
+
+    for words in (("analyze", str(half_known), "--cost", "--memory"), ("show", str(half_known))):
+        text = say(*words)
+        assert "≥ 108" in text
+        assert "≥ 6,912" in text
+        assert "unknown operations: 1 × com.acme:Foo" in text
+    marks = json.loads(say("analyze", str(half_known), "--memory", "--json"))["marks"]
+    assert {"parameters", "macs", "memory.training_total_bytes"} <= marks.keys()
+    assert not {"lint", "receptive_field", "activations"} & marks.keys()
+    tree = json.loads(say("show", str(half_known), "--json"))
+    assert (tree["unknown"], [child.get("unknown") for child in tree["children"]]) == (
+        {"com.acme:Foo": 1},
+        [None, None, 1],
+    )
+    assert "no rule knows of unknown operations: 1 × com.acme:Foo" in say("lint", str(half_known))
+    assert "≥" not in say("analyze", "resnet_digits", "--cost", "--memory")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from rich.console import Console
@@ -14,9 +14,10 @@ from archspec.cli.options import any_digits
 from archspec.cli.tables.grid import Column, Grid, words, wrap
 from archspec.errors import escape_controls
 from archspec.ops import Shape
+from compiler.analysis.unknown import tell_unknown
 from compiler.draw.labels import bytes_in_short, in_short
 
-__all__ = ["bytes_in_short", "console", "exactly", "in_short", "new_table", "shape_text"]
+__all__ = ["bytes_in_short", "console", "exactly", "in_short", "new_table", "print_unknown", "shape_text"]
 
 ENDLESS = 10**6
 """Columns of a file or a pipe: what reads it takes lines, and not what fits on a screen."""
@@ -55,6 +56,13 @@ def exactly(count: int) -> str:
         return digits
     plain = digits.replace(",", "")
     return f"{plain[:12]}… ({len(plain):,} digits; --json has all)"
+
+
+def print_unknown(kinds: Mapping[str, int], out: Console) -> None:
+    """Say which operations a network has that no analysis knows, if any."""
+    if kinds:
+        told = f"unknown operations: {tell_unknown(kinds)}; their weights, MACs and receptive field are not counted"
+        out.print(told, style="yellow")
 
 
 def shape_text(shape: Iterable[int]) -> str:

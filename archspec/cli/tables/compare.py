@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.text import Text
 
 from archspec.cli.tables.common import console, exactly
 from archspec.cli.tables.grid import Grid, words
+from compiler.analysis.certainty import show
 from compiler.analysis.compare.conditions import Verdict
 from compiler.analysis.compare.fit import Fit
 from compiler.analysis.compare.search import Trial
 
+WORDS = {True: Text("ok", "green"), False: Text("failed", "bold red"), None: Text("open", "bold yellow")}
+"""A condition that holds, one that does not, and one that bounds do not decide."""
 
-def print_verdicts(verdicts: Iterable[Verdict]) -> None:
-    table = Grid("", words(), "")
+
+def print_verdicts(verdicts: Sequence[Verdict]) -> None:
+    table = Grid(words(), words(), "")
     for verdict in verdicts:
-        mark = Text("ok", style="green") if verdict.holds else Text("failed", style="bold red")
-        table.add_row(mark, verdict.condition.text, _found(verdict))
+        table.add_row(WORDS[verdict.holds], verdict.condition.text, _found(verdict))
     console().print(table)
+    for reason in filter(None, (verdict.undecided for verdict in verdicts)):
+        console(stderr=True).print(reason)
 
 
 def _found(verdict: Verdict) -> str:
-    return ", ".join(exactly(n) if isinstance(n, int) else f"{n:.6g}" for n in verdict.found)
+    texts = (exactly(n.value) if isinstance(n.value, int) else f"{n.value:.6g}" for n in verdict.numbers)
+    return ", ".join(show(text, number.mark) for text, number in zip(texts, verdict.numbers, strict=True))
 
 
 def print_fit(fit: Fit, command: str, written: Path | None) -> None:
@@ -50,7 +56,10 @@ def print_fit(fit: Fit, command: str, written: Path | None) -> None:
 
 def _cells(trial: Trial) -> list[str | Text]:
     values = [Text(str(value)) for value in trial.params.values()]
-    return [*values, *(Text(_found(verdict), style="" if verdict.holds else "red") for verdict in trial.verdicts)]
+    return [
+        *values,
+        *(Text(_found(verdict), style="red" if verdict.holds is False else "") for verdict in trial.verdicts),
+    ]
 
 
 def _tell_search(fit: Fit) -> str:

@@ -9,28 +9,42 @@ from rich.console import Console
 
 from archspec.cli.tables.common import bytes_in_short, in_short, new_table, shape_text
 from archspec.cli.tables.grid import words
+from compiler.analysis.certainty import Mark, Marks, find_mark, show
 from compiler.analysis.cost import CONVENTIONS, Cost
 
 
-def print_cost(cost: Cost, out: Console) -> None:
+def print_cost(cost: Cost, out: Console, marks: Marks) -> None:
+    """`marks` are those of the report."""
     table = new_table("convention", "one sample", words("counts", "dim"))
     for name, meaning in CONVENTIONS.items():
-        table.add_row(name, f"{cost.macs[name]:,}", meaning)
-    table.add_row("elementwise", f"{cost.elementwise:,}", "operations on single numbers, of which conv-linear has none")
+        table.add_row(name, show(f"{cost.macs[name]:,}", find_mark(marks, f"macs.conventions.{name}")), meaning)
+    elementwise = show(f"{cost.elementwise:,}", find_mark(marks, "operations.elementwise"))
+    table.add_row("elementwise", elementwise, "operations on single numbers, of which conv-linear has none")
     out.print("\nwhat different tools count", style="bold")
     out.print(table)
     stages = ((shape_text(stage.space) if stage.space else "no map", 1, stage) for stage in cost.stages)
-    _print_parts("stages, by the map they end with", stages, cost, out)
+    least, about = marks.get("stages"), marks.get("stages.intensity")
+    _print_parts("stages, by the map they end with", stages, cost, out, least, about)
     if cost.blocks:
-        _print_parts("residual and dense bodies, each with its shortcut and merge", _fold(cost), cost, out)
+        title = "residual and dense bodies, each with its shortcut and merge"
+        _print_parts(title, _fold(cost), cost, out, least, about)
+    intensity = show(f"{cost.intensity():.1f}", find_mark(marks, "operations.intensity"))
     out.print(
         f"intensity: operations for each byte moved, one sample in fp32; in all {in_short(cost.operations)} / "
-        f"{bytes_in_short(cost.moved())} = {cost.intensity():.1f}",
+        f"{bytes_in_short(cost.moved())} = {intensity}",
         style="dim",
     )
 
 
-def _print_parts(title: str, parts: Iterable[tuple[str, int, Cost]], whole: Cost, out: Console) -> None:
+def _print_parts(
+    title: str,
+    parts: Iterable[tuple[str, int, Cost]],
+    whole: Cost,
+    out: Console,
+    sums: Mark | None,
+    quotients: Mark | None,
+) -> None:
+    """`sums` and `quotients` are the marks of what adds up, and of what is divided."""
     table = new_table("", "×", "nodes", "parameters", "MACs", "share", "elementwise", "intensity")
     total = max(1, whole.macs["conv-linear"])
     for name, times, part in parts:
@@ -39,11 +53,11 @@ def _print_parts(title: str, parts: Iterable[tuple[str, int, Cost]], whole: Cost
             name,
             f"×{times}" if times > 1 else "",
             str(len(part.nodes)),
-            f"{part.parameters:,}",
-            f"{macs:,}",
-            f"{times * macs / total:.1%}",
-            f"{part.elementwise:,}",
-            f"{part.intensity():.1f}",
+            show(f"{part.parameters:,}", sums),
+            show(f"{macs:,}", sums),
+            show(f"{times * macs / total:.1%}", quotients),
+            show(f"{part.elementwise:,}", sums),
+            show(f"{part.intensity():.1f}", quotients),
         )
     out.print(f"\n{title}", style="bold")
     out.print(table)

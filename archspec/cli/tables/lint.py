@@ -12,19 +12,25 @@ from archspec.cli.tables.grid import words
 from archspec.errors import Diagnostic, printable
 from archspec.spec.codes import Code
 from compiler.analysis.lint import CODES, Finding
+from compiler.analysis.unknown import tell_unknown
 
 
-def print_findings(found: Iterable[tuple[str, Sequence[Diagnostic | Finding]]]) -> None:
+def print_findings(
+    found: Iterable[tuple[str, Sequence[Diagnostic | Finding]]], unknown: Mapping[str, Mapping[str, int]]
+) -> None:
     """The findings of several specs, or their mistakes: `file:line:column: ` and what is there on one line each, which
-    editors and scripts can read."""
+    editors and scripts can read. `unknown` are by spec the operations that no rule knows."""
     out = console()
     mistakes = total = 0
     for name, findings in found:
         mistakes += sum(isinstance(each, Diagnostic) for each in findings)
         total += len(findings)
         print_messages(findings, out)
+        kinds = tell_unknown(unknown.get(name, {}))
+        if kinds:
+            print(f"{printable(name)}: no rule knows of unknown operations: {printable(kinds)}")
         if not findings:
-            print(f"{printable(name)}: ok")
+            print(f"{printable(name)}: nothing else found" if kinds else f"{printable(name)}: ok")
     if mistakes:
         print(f"\n{_count(mistakes, 'mistake')}; `archspec explain CODE` says what is meant")
     if total > mistakes:

@@ -6,33 +6,36 @@ from rich.console import Console
 
 from archspec.cli.tables.common import bytes_in_short, new_table
 from archspec.cli.tables.grid import Grid, words
+from compiler.analysis.certainty import Marks, find_mark, show
 from compiler.analysis.memory import Memory
 
 SHOWN = 8
 """Values at the peak that are listed."""
 
 
-def print_memory(memory: Memory, out: Console, largest: tuple[int, int] | None = None) -> None:
-    """`largest` is a number of bytes with the largest batch whose training they hold."""
+def print_memory(memory: Memory, out: Console, marks: Marks, largest: tuple[int, int] | None = None) -> None:
+    """`marks` are those of the report, `largest` a number of bytes with the largest batch whose training they hold."""
     samples = "one sample" if memory.batch == 1 else f"{memory.batch} samples"
     table = Grid(words(style="bold"), "", words(style="dim"))
     inference, training = memory.inference, memory.training
-    for word, size, meaning in (
-        ("inference", inference.peak.bytes, f"values at the peak, while {inference.peak.node} runs"),
-        ("", inference.weights, "weights, beside them"),
-        ("training", training.saved, "values that the backward pass needs"),
-        ("", training.parameters, "parameters"),
-        ("", training.gradients, "their gradients"),
-        ("", training.optimizer, f"the optimizer's state ({memory.optimizer})"),
-        ("", training.buffers, "buffers"),
-        ("", training.total, "all of these"),
+    for word, key, size, meaning in (
+        ("inference", "inference_peak", inference.peak.bytes, f"values at the peak, while {inference.peak.node} runs"),
+        ("", "inference_weights", inference.weights, "weights, beside them"),
+        ("training", "training_saved", training.saved, "values that the backward pass needs"),
+        ("", "training_parameters", training.parameters, "parameters"),
+        ("", "training_gradients", training.gradients, "their gradients"),
+        ("", "training_optimizer", training.optimizer, f"the optimizer's state ({memory.optimizer})"),
+        ("", "training_buffers", training.buffers, "buffers"),
+        ("", "training_total", training.total, "all of these"),
     ):
-        table.add_row(word, f"{size:,} B", f"{bytes_in_short(size)}, {meaning}")
+        mark = find_mark(marks, f"memory.{key}_bytes")
+        table.add_row(word, show(f"{size:,} B", mark), f"{show(bytes_in_short(size), mark)}, {meaning}")
     out.print(f"\nmemory for {samples} in {memory.precision}", style="bold")
     out.print(table)
     if largest:
         budget, batch = largest
-        says = f"{batch:,} is the largest batch" if batch else "not even one sample"
+        least = find_mark(marks, "memory.training_total_bytes")
+        says = f"{'at most ' if least else ''}{batch:,} is the largest batch" if batch else "not even one sample"
         out.print(f"training: {says} within {budget:,} B ({memory.precision}, {memory.optimizer})", style="bold")
     _print_peak(memory, out)
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.text import Text
 
-from archspec.cli.tables.common import bytes_in_short, console, exactly, in_short, shape_text
+from archspec.cli.tables.common import bytes_in_short, console, exactly, in_short, print_unknown, shape_text
 from archspec.cli.tables.grid import Grid, words
+from compiler.analysis.certainty import find_mark, show
 from compiler.analysis.cost import CONVENTIONS
 from compiler.analysis.report import Report
 
@@ -42,7 +43,7 @@ def print_report(
     if cost:
         from archspec.cli.tables.cost import print_cost
 
-        print_cost(report.cost, out)
+        print_cost(report.cost, out, report.marks)
     if report.receptive_field is not None:
         from archspec.cli.tables.receptive_field import print_receptive_field
 
@@ -50,7 +51,7 @@ def print_report(
     if report.memory is not None:
         from archspec.cli.tables.memory import print_memory
 
-        print_memory(report.memory, out, largest)
+        print_memory(report.memory, out, report.marks, largest)
     if report.variance is not None:
         from archspec.cli.tables.signal import print_signal
 
@@ -70,51 +71,55 @@ def print_report(
 
 
 def _print_summary(report: Report, batch: int, out: Console) -> None:
-    cost = report.cost
+    cost, marks = report.cost, report.marks
+
+    def count(number: int, key: str, write: Callable[[int], str] = "{:,}".format) -> str:
+        return show(write(number), find_mark(marks, key))
+
     table = Grid(words(style="bold"), "", words(style="dim"))
     for word, shapes in (("input", report.inputs), ("output", report.outputs)):
         for name, shape in shapes.items():
             table.add_row(f"{word} {name}", shape_text(shape), "")
-    table.add_row("parameters", f"{cost.parameters:,}", f"trainable, {in_short(cost.parameters)}")
+    key = "parameters.trainable"
+    table.add_row("parameters", count(cost.parameters, key), f"trainable, {count(cost.parameters, key, in_short)}")
     if report.operands:
         table.add_row(
             "", f"{report.operands:,}", "of them in sums, products and joins: a file does not tell masks from these"
         )
     if cost.frozen:
-        table.add_row("", f"{cost.frozen:,}", "frozen")
+        table.add_row("", count(cost.frozen, "parameters.frozen"), "frozen")
     table.add_row(
         "buffers",
-        f"{cost.buffers:,}",
+        count(cost.buffers, "parameters.buffers"),
         f"BatchNorm's means and variances{', and constants of the file' if report.types else ''}",
     )
     for what, types in report.types.items():
         of = "numbers stored in the file" if what == "weights" else "results of operations in the file"
-        table.add_row(f"{what} in", ", ".join(types), f"{', '.join(f'{count:,}' for count in types.values())} {of}")
+        table.add_row(f"{what} in", ", ".join(types), f"{', '.join(f'{many:,}' for many in types.values())} {of}")
     for convention in OWN_CONVENTIONS:
         word = "FLOPs" if convention == "flops" else "MACs"
-        table.add_row(word, f"{cost.macs[convention]:,}", f"{convention}: {CONVENTIONS[convention]}")
+        macs = count(cost.macs[convention], f"macs.conventions.{convention}")
+        table.add_row(word, macs, f"{convention}: {CONVENTIONS[convention]}")
     products = sum(node.macs for node in cost.nodes if node.kind == "product")
     if products:
-        table.add_row("", f"{products:,}", "of the MACs are in products of two values, as attention has them")
+        table.add_row("", count(products, "macs"), "of the MACs are in products of two values, as attention has them")
     bytes_ = 4 * batch * cost.activations
     samples = "one sample" if batch == 1 else f"{batch} samples"
     table.add_row(
         "activations",
-        f"{cost.activations:,}",
+        count(cost.activations, "activations.elements"),
         f"numbers of all results for one sample; {bytes_in_short(bytes_)} in fp32 for {samples}",
     )
     largest = cost.largest
     table.add_row("largest", f"{largest.shape.elements:,}", f"{largest.shape} at {largest.id}")
-    table.add_row("paths", exactly(report.paths.op.total), "ways from the inputs to the outputs")
+    table.add_row(
+        "paths", count(report.paths.op.total, "paths.op.total", exactly), "ways from the inputs to the outputs"
+    )
     for name, level in (report.paths.op.by_output or {}).items():
-        table.add_row("", exactly(level.total), f"to {name}")
+        table.add_row("", count(level.total, "paths.op.by_output", exactly), f"to {name}")
     sizes = ", ".join(f"{name} = {value}" for name, value in report.sizes.items())
     out.print(Text.assemble((report.name, "bold"), f" at {sizes}" if sizes else ""))
     out.print(table)
     for note in report.notes:
         out.print(f"note: {note}", style="yellow")
-    if report.unknown:
-        kinds = ", ".join(f"{count} × {kind}" for kind, count in report.unknown.items())
-        out.print(
-            f"unknown operations: {kinds}; their weights, MACs and receptive field are not counted", style="yellow"
-        )
+    print_unknown(report.unknown, out)

@@ -10,10 +10,12 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from archspec.cli.tables.common import console, in_short, new_table, shape_text
+from archspec.cli.tables.common import console, in_short, new_table, print_unknown, shape_text
 from archspec.cli.tables.grid import Grid, words
+from compiler.analysis.certainty import show
 from compiler.analysis.cost import CONVENTIONS
 from compiler.analysis.outline import Branch
+from compiler.analysis.unknown import find_unknown, mark_unknown
 from compiler.graph import Graph
 
 
@@ -44,6 +46,7 @@ def print_zoo(rows: Iterable[Mapping[str, Any]], *, descriptions: bool = False) 
 def print_tree(graph: Graph, tree: Branch, depth: int | None = None) -> None:
     """The layers; of scopes that are farther in than `depth` levels, only what is around them."""
     table = Grid(words(graph.name), "output", "parameters", "MACs")
+    least = mark_unknown(graph).get("macs")
     for level, branch in _walk(tree, depth):
         kind, _, fields = branch.label.partition("(")
         named = branch.name if branch.name.startswith(kind) else f"{branch.name}  {kind}"
@@ -51,15 +54,17 @@ def print_tree(graph: Graph, tree: Branch, depth: int | None = None) -> None:
         label.append(f"  {fields.rstrip(')')}", style="dim")
         if branch.times > 1:
             label.append(f"  ×{branch.times}", style="magenta")
-        counts = [f"{count:,}" if count else "" for count in (branch.parameters, branch.macs)]
+        mark = least if branch.unknown else None
+        counts = [show(f"{count:,}", mark) if count or mark else "" for count in (branch.parameters, branch.macs)]
         table.add_row(label, shape_text(branch.shape), *counts, style="bold" if branch.children else "")
-    table.add_row("total", "", f"{tree.parameters:,}", f"{tree.macs:,}", style="bold")
+    table.add_row("total", "", show(f"{tree.parameters:,}", least), show(f"{tree.macs:,}", least), style="bold")
     out = console()
     out.print(table)
     sizes = ", ".join(f"{name} = {value}" for name, value in graph.sizes.items())
     out.print(
         f"for one sample{' at ' + sizes if sizes else ''}; ×N: N equal neighbours, the figures are for one", style="dim"
     )
+    print_unknown(find_unknown(graph), out)
 
 
 def _walk(tree: Branch, depth: int | None, level: int = 0) -> Iterable[tuple[int, Branch]]:

@@ -1,30 +1,25 @@
 """Conditions on an analysis, as in `params <= 25.6M`: read, and held against the numbers exactly.
 
 A condition is KEY OPERATOR VALUE. The key is a path into what `archspec analyze --json` prints, or one of `ALIASES`;
-the value is a number with a unit, or another key. Numbers are compared as fractions: nothing is rounded.
+the value is a number with a unit, or another key. Numbers are compared as fractions: nothing is rounded. A number that
+is a bound decides only what it can: with at least 18 parameters `params <= 10` is false, and `params <= 100` open.
 """
 
 from __future__ import annotations
 
-import operator
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from math import inf
 from typing import Any, TypeAlias
 
 from archspec.errors import ArchspecError, suggest
+from compiler.analysis.certainty import Kind, Mark, find_mark
 from compiler.analysis.report import PARTS, analyze
 from compiler.graph import Graph
 
-OPERATORS = {
-    "<=": operator.le,
-    ">=": operator.ge,
-    "==": operator.eq,
-    "!=": operator.ne,
-    "<": operator.lt,
-    ">": operator.gt,
-}
+OPERATORS = ("<=", ">=", "==", "!=", "<", ">")
 
 ALIASES = {
     "params": "parameters.trainable",
@@ -34,7 +29,7 @@ ALIASES = {
     "activations": "activations.elements",
     "nodes": "nodes.count",
     "paths": "paths.op.total",
-    "receptive_field": "receptive_field.size",
+    "receptive_field": "receptive_field.by_output.*.*.size",
     "peak": "memory.inference_peak_bytes",
     "saved": "memory.training_saved_bytes",
     "training": "memory.training_total_bytes",
@@ -50,12 +45,18 @@ MAX_LENGTH = 400
 MOST_KEYS = 24
 """How many keys a message lists."""
 
+MARKS = "marks"
+"""Where an analysis says which of its numbers are not exact."""
+
 _CONDITION = re.compile(r"\s*(?P<key>[^\s<>=!]+)\s*(?P<operator>[<>=!]=?)\s*(?P<value>[^\s<>=!](?:.*\S)?)\s*")
 _NUMBER = re.compile(
     r"(?P<sign>-?)(?P<whole>[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+(?:_[0-9]+)*)(?P<rest>\.[0-9]+)?(?:[eE](?P<exponent>[+-]?[0-9]{1,3}))?"
     r"(?:\^(?P<power>[0-9]{1,4}))?\s*(?P<unit>[kKMGT]|[KMGT]i)?(?P<bytes>B)?"
 )
 _INDEX = re.compile(r"\[(-?[0-9]{1,9})\]")
+_LENGTH = re.compile(r"[0-9]{1,9}")
+_COUNTED = re.compile(r"paths\..*by_length|paths\.op\.through|gradient\..*paths")
+"""Keys of what takes paths counted by their length."""
 
 Figure: TypeAlias = "int | float | Fraction"
 
@@ -80,27 +81,84 @@ class Condition:
 
 
 @dataclass(frozen=True, slots=True)
+class Number:
+    """A number of an analysis, or of a condition; `mark` says that it is a bound or an estimate."""
+
+    value: Figure
+    path: str = ""
+    mark: Mark | None = None
+    loose: bool = False
+    """Whether it is an estimate that says nothing: that of a network with unknown operations."""
+
+    @property
+    def span(self) -> tuple[Figure, Figure]:
+        """Between which numbers it lies. An estimate is taken as it is."""
+        kind = self.mark.kind if self.mark else None
+        low = -inf if kind is Kind.AT_MOST or self.loose else self.value
+        return low, inf if kind is Kind.AT_LEAST or self.loose else self.value
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """A condition with what was found: a number, or the numbers of a list, each of which has to fulfil it."""
 
     condition: Condition
-    found: tuple[Figure, ...]
-    bound: tuple[Figure, ...]
+    numbers: tuple[Number, ...]
+    bounds: tuple[Number, ...]
 
     @property
-    def holds(self) -> bool:
-        compare = OPERATORS[self.condition.operator]
-        return all(compare(found, bound) for found, bound in zip(self.found, self.bound, strict=True))
+    def found(self) -> tuple[Figure, ...]:
+        return tuple(number.value for number in self.numbers)
+
+    @property
+    def holds(self) -> bool | None:
+        """None where bounds do not decide it."""
+        verdicts = {_compare(*pair, self.condition.operator) for pair in self._pairs}
+        return False if False in verdicts else None if None in verdicts else True
+
+    @property
+    def undecided(self) -> str | None:
+        """Why it is not decided, as a sentence; None where it is."""
+        if self.holds is not None:
+            return None
+        pair = next(pair for pair in self._pairs if _compare(*pair, self.condition.operator) is None)
+        number = next(number for number in pair if number.mark)
+        assert number.mark
+        said = "is not known" if number.loose else f"is {number.mark.kind} {_as_json_number(number.value):,}"
+        return f"'{self.condition.text}' cannot be decided: {number.path} {said} ({number.mark.why})"
+
+    @property
+    def _pairs(self) -> Iterator[tuple[Number, Number]]:
+        return zip(self.numbers, self.bounds, strict=True)
 
     def to_dict(self) -> dict[str, Any]:
+        marks = {number.path: number.mark.to_dict() for number in (*self.numbers, *self.bounds) if number.mark}
         return {
             "condition": self.condition.text,
             "key": self.condition.path,
             "found": _as_data(self.found),
             "operator": self.condition.operator,
-            "bound": _as_data(self.bound),
+            "bound": _as_data(tuple(number.value for number in self.bounds)),
             "holds": self.holds,
+            **({"marks": marks} if marks else {}),
         }
+
+
+def _compare(number: Number, bound: Number, sign: str) -> bool | None:
+    """Whether it holds wherever the two lie; None where that depends."""
+    (low, high), (least, most) = number.span, bound.span
+    match sign:
+        case "<=":
+            return True if high <= least else False if low > most else None
+        case "<":
+            return True if high < least else False if low >= most else None
+        case "==":
+            return False if high < least or low > most else True if low == high == least == most else None
+        case "!=":
+            equal = _compare(number, bound, "==")
+            return None if equal is None else not equal
+        case _:
+            return _compare(bound, number, sign.replace(">", "<"))
 
 
 def parse_condition(text: str) -> Condition:
@@ -145,13 +203,13 @@ def read_number(text: str) -> Fraction:
 
 
 def answer(graph: Graph, paths: Iterable[str], **settings: Any) -> dict[str, Any]:
-    """What `analyze --json` prints of a graph, as far as these paths lead there. `settings` are those of `analyze`."""
+    """What `analyze --all --json` prints of a graph, as far as these paths lead there. `settings` are those of
+    `analyze`."""
     asked = list(paths)
-    first = {re.split(r"[.\[]", path, maxsplit=1)[0] for path in asked}
-    lengths = None if any("by_length" in path for path in asked) else False
+    first = {re.split(r"[.\[]", path, maxsplit=1)[0].removesuffix("_summary") for path in asked}
+    lengths = any(map(_COUNTED.match, asked))
     report = analyze(graph, wanted=[part for part in PARTS if part in first], by_length=lengths, **settings)
-    nodes = {"nodes": [node.to_dict() for node in report.cost.nodes]} if "nodes" in first else {}
-    return report.to_dict() | nodes
+    return report.to_dict(nodes="nodes" in first) | {MARKS: report.marks}
 
 
 def check_conditions(graph: Graph, conditions: Sequence[Condition], **settings: Any) -> tuple[Verdict, ...]:
@@ -167,7 +225,7 @@ def check_conditions(graph: Graph, conditions: Sequence[Condition], **settings: 
 def judge(condition: Condition, data: Mapping[str, Any]) -> Verdict:
     """Hold one condition against an analysis. A list stands for each of its numbers."""
     found = find_numbers(data, condition.path)
-    bound = find_numbers(data, condition.bound) if isinstance(condition.bound, str) else (condition.bound,)
+    bound = find_numbers(data, condition.bound) if isinstance(condition.bound, str) else (Number(condition.bound),)
     if len(bound) == 1:
         bound *= len(found)
     if len(bound) != len(found):
@@ -177,22 +235,43 @@ def judge(condition: Condition, data: Mapping[str, Any]) -> Verdict:
     return Verdict(condition, found, bound)
 
 
-def find_numbers(data: Mapping[str, Any], path: str) -> tuple[Figure, ...]:
-    """The number at a path, or the numbers of the list there. Raises ConditionError."""
-    value: Any = data
-    rest = path
-    while rest:
-        value, rest = _step(value, rest, path)
-    numbers = tuple(value) if isinstance(value, list) else (value,)
-    if not numbers or not all(isinstance(number, int | float) for number in numbers):
+def find_numbers(data: Mapping[str, Any], path: str) -> tuple[Number, ...]:
+    """The number at a path, or the numbers of the lists there. Raises ConditionError."""
+    ends = [(at, value) for at, value in _follow(data, path, "", path)]
+    numbers = [(at, number) for at, value in ends for number in (value if isinstance(value, list) else [value])]
+    wrong = next((value for _, value in numbers if not isinstance(value, int | float)), None)
+    if not numbers or wrong is not None or any(value is None for _, value in numbers):
+        value = ends[0][1] if len(ends) == 1 else wrong
         raise ConditionError(f"{path} is {_describe(value)}, not a number{_list_keys(value, path)}")
-    return numbers
+    return tuple(_mark(data, at, number) for at, number in numbers)
+
+
+def _mark(data: Mapping[str, Any], path: str, value: Figure) -> Number:
+    mark = find_mark(data.get(MARKS, {}), path)
+    loose = mark is not None and mark.kind is Kind.ESTIMATE and bool(data.get("unknown"))
+    return Number(value, path, mark, loose)
+
+
+def _follow(value: Any, rest: str, before: str, path: str) -> Iterator[tuple[str, Any]]:
+    """What is at the end of a path, with the way there; `*` stands for every key of an object."""
+    if not rest:
+        yield before, value
+        return
+    if isinstance(value, Mapping) and (rest == "*" or rest.startswith("*.")):
+        for key, inner in value.items():
+            yield from _follow(inner, rest[2:], f"{before}.{key}".lstrip("."), path)
+        return
+    inner, left = _step(value, rest, path)
+    taken = rest.removesuffix(left).rstrip(".")
+    yield from _follow(inner, left, f"{before}{'' if taken.startswith('[') else '.'}{taken}".lstrip("."), path)
 
 
 def _step(value: Any, rest: str, path: str) -> tuple[Any, str]:
     """One step along a path, and what is left of it. Keys may hold dots: the longest that fits is taken."""
     if isinstance(value, Mapping) and not rest.startswith("["):
         fitting = [key for key in value if rest == key or rest.startswith((f"{key}.", f"{key}["))]
+        if not fitting and _LENGTH.fullmatch(rest) and path.endswith(f"by_length.{rest}"):
+            return 0, ""  # paths of all other lengths are listed
         if not fitting:
             raise ConditionError(_say_unknown(value, rest, path))
         key = max(fitting, key=len)
@@ -224,7 +303,7 @@ def _list_keys(value: Any, path: str) -> str:
 
 def _describe(value: Any) -> str:
     if value is None:
-        return "not counted here, since it would take long"
+        return "null: there is none, or it would have taken long to find"
     if isinstance(value, Mapping):
         return "an object"
     if isinstance(value, list):

@@ -161,7 +161,7 @@ def _compare_figures(a: Graph, b: Graph, settings: Mapping[str, Any]) -> tuple[F
 
 def _find(data: Mapping[str, Any], key: str) -> tuple[int, ...] | None:
     try:
-        return tuple(int(number) for number in find_numbers(data, key))
+        return tuple(int(number.value) for number in find_numbers(data, key))
     except ConditionError:  # a vector has no receptive field
         return None
 

@@ -57,7 +57,8 @@ class Trial:
 
     @property
     def fits(self) -> bool:
-        return all(verdict.holds for verdict in self.verdicts)
+        """Whether it fits as far as is known: a lower bound within the budget does."""
+        return all(verdict.holds is not False for verdict in self.verdicts)
 
     def to_dict(self) -> dict[str, Any]:
         return {"params": dict(self.params), "budgets": [verdict.to_dict() for verdict in self.verdicts]}
@@ -178,7 +179,7 @@ class Search:
         self.nodes += len(graph)
         paths = [*(budget.path for budget in self.budgets), *([self.compared] if self.compared else [])]
         data = answer(graph, paths, **self.settings)
-        size = sum(find_numbers(data, self.compared)) if self.compared else place[0]
+        size = sum(number.value for number in find_numbers(data, self.compared)) if self.compared else place[0]
         return Trial(chosen, tuple(judge(budget, data) for budget in self.budgets), size)
 
     def _fits(self, place: Place) -> bool:
