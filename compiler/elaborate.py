@@ -44,7 +44,22 @@ def elaborate(
             return verify(drop_idle_pads(graph))
         if mistakes and run.misfits == len(mistakes):
             mistakes = _with_fitting_sizes(spec, chosen, mistakes, extensions or {})
+        mistakes = _doubt_inputs(spec, mistakes)
     raise SpecError([*spec.mistakes, *mistakes])
+
+
+def _doubt_inputs(spec: Spec, mistakes: list[Diagnostic]) -> list[Diagnostic]:
+    """Add to the first mistake of shape, where an input looks as if its channels came last, that they come first."""
+    for name, shape in spec.inputs.items():
+        *others, last = [getattr(entry, "text", entry) for entry in shape]
+        if len(others) < 2 or last not in (1, 3, 4) or (isinstance(others[0], int) and others[0] <= 4):
+            continue
+        doubt = f"; should the channels of '{name}' come first, as in [{', '.join(map(str, (last, *others)))}]?"
+        first = next((i for i, mistake in enumerate(mistakes) if mistake.code == "shape-mismatch"), None)
+        if first is not None:
+            said = replace(mistakes[first], message=mistakes[first].message + doubt)
+            return [*mistakes[:first], said, *mistakes[first + 1 :]]
+    return mistakes
 
 
 def _choose_sizes(spec: Spec, given: Mapping[str, int]) -> tuple[dict[str, int], list[Diagnostic]]:
@@ -55,7 +70,7 @@ def _choose_sizes(spec: Spec, given: Mapping[str, int]) -> tuple[dict[str, int],
                 needed.setdefault(entry, (name, i))
     mistakes = []
     for name, value in given.items():
-        place = Place(f"--size {name}")
+        place = Place(f"size {name}")
         if name not in needed:
             listing = f"; there is {', '.join(needed)}" if needed else "; it has none"
             mistakes.append(Diagnostic("unknown-size", f"the inputs have no dynamic size '{name}'{listing}", place))

@@ -12,7 +12,7 @@ from archspec.errors import Call, Diagnostic, Mistakes, Place, SpecError
 from archspec.ops import Op
 from archspec.spec.expressions import Expression, ExpressionError, Scope, Template, scope_of
 from archspec.spec.layers import Node as Written
-from archspec.spec.layers import overlay
+from archspec.spec.layers import describe_values, overlay
 from compiler.graph import Node
 
 NODE = 16
@@ -86,7 +86,9 @@ class Evaluation:
         fields = {**self.settings(op.kind, around), **given}
         spelled = renamed or {}
         plain = {
-            key: self.evaluate(written, around, value, node.place_of(spelled.get(key, key)))
+            key: self.compute(
+                written, self._scope(around, value), node.place_of(spelled.get(key, key)), around, field=(op, key)
+            )
             if isinstance(written, Expression)
             else written
             for key, written in fields.items()
@@ -121,15 +123,23 @@ class Evaluation:
             return written
         return self.compute(written, self._scope(around, value), place, around)
 
-    def compute(self, written: Any, scope: Scope, place: Place, around: Around | None) -> Any:
-        """The value of an expression, or what is one already."""
+    def compute(
+        self,
+        written: Any,
+        scope: Scope,
+        place: Place,
+        around: Around | None,
+        field: tuple[type[Op], str] | None = None,
+    ) -> Any:
+        """The value of an expression, for a field of an operation or something else, or what is one already."""
         if not isinstance(written, Expression):
             return written
         self.spend(written.cost, place, around)
         try:
             return written(scope)
         except ExpressionError as error:
-            return self.fail(error.code, str(error), place, around)
+            takes = f"; the field takes {describe_values(*field)}" if field and error.code == "unknown-name" else ""
+            return self.fail(error.code, f"{error}{takes}", place, around)
 
     def evaluate_list(self, written: Any, around: Around, value: Value, place: Place) -> Any:
         if not isinstance(written, list):

@@ -72,6 +72,8 @@ class Unrolling(Building):
         """The outputs' names, also of those that have no value because of a mistake."""
         self.incomplete = False
         """Whether some node was left out because of a mistake, so that a missing tap need not be one."""
+        self._tapped: dict[str, tuple[Call, ...]] = {}
+        """Every tap that was set so far, and the block calls that led to it."""
 
     def build(self) -> Graph | None:
         try:
@@ -277,7 +279,9 @@ class Unrolling(Building):
 
     @_step.register
     def _tap(self, node: Tap, value: Value, name: str, around: Around) -> Value:
-        around.taps[self.label(node.label, around, value, node)] = value
+        label = self.label(node.label, around, value, node)
+        around.taps[label] = value
+        self._tapped.setdefault(label, around.calls)
         return value
 
     @_step.register
@@ -287,9 +291,19 @@ class Unrolling(Building):
             if self.incomplete:
                 raise Mistake
             known = f"; known here: {', '.join(around.taps)}" if around.taps else "; none is known here"
-            message = f"unknown tap '{label}'{suggest(label, around.taps) or known}"
+            known = self._find_closed(label, around) or suggest(label, around.taps) or known
+            message = f"unknown tap '{label}'{known}"
             self.fail("unknown-tap", message, node.place_of("label"), around)
         return around.taps[label]
+
+    def _find_closed(self, label: str, around: Around) -> str:
+        """Where a tap is set that is not seen from here, as the end of a message."""
+        if label not in self._tapped:
+            return ""
+        calls = self._tapped[label]
+        if len(calls) > len(around.calls):
+            return f"; it is set inside {calls[0].text}, and what a block taps is known in the block alone"
+        return "; it is set outside, and a block sees no taps of its caller"
 
     @_step.register
     def _output(self, node: Output, value: Value, name: str, around: Around) -> Value:

@@ -187,7 +187,10 @@ class Linear(Layer):
 
     def infer(self, x: Shape) -> Shape:
         if x.rank != 0:
-            raise OpError(f"linear needs a vector, found {x}; put `flatten` before it")
+            raise OpError(
+                f"linear needs a vector, found {x}; put `flatten` before it, or say "
+                f"`conv: {{out: {self.out}, kernel: 1}}` for a linear layer at each position"
+            )
         return Shape(self.out)
 
     def weights(self, x: Shape) -> Weights:

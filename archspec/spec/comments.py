@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from archspec.errors import Place
 
-BREAK = re.compile(r"\r\n|[\n\r\x85\u2028\u2029]")
-_COMMENT = re.compile(r"(?<![^ \t\r\n\x85\u2028\u2029])#[ \t]*archspec:[ \t]*([^#\r\n\x85\u2028\u2029]*)")
+BREAK = re.compile(r"\r\n|[\n\r]")
+_COMMENT = re.compile(r"(?<![^ \t\r\n])#[ \t]*archspec:[ \t]*([^#\r\n]*)")
 
 
 class Comment(NamedTuple):

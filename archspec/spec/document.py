@@ -49,6 +49,10 @@ def is_size(entry: Any) -> bool:
 def read_param(value: Any) -> Any:
     """A number, a boolean, or a list of such."""
     if isinstance(value, list) and len(value) <= MAX_ITEMS:
+        for item in value:
+            if isinstance(item, str):
+                problem = "should hold values, found a list with '{text}', which is not computed here"
+                raise PydanticCustomError("bad-param", f"{problem}: params have no expressions", {"text": item[:40]})
         return [read_param(item) for item in value]
     if isinstance(value, bool | int | float) and abs(value) <= LARGEST:
         return value
@@ -64,6 +68,8 @@ def _read_dimensions(value: Any) -> tuple[Any, ...]:
         raise PydanticCustomError("bad-shape", "should be a list of one to four entries, channels first")
     if is_size(value[0]):
         raise PydanticCustomError("bad-shape", "should begin with the number of channels, which is not a dynamic size")
+    if any(entry is None for entry in value):
+        raise PydanticCustomError("bad-shape", "has an entry without a value; a capital letter is a dynamic size")
     return tuple(entry if is_size(entry) else read_number(entry) for entry in value)
 
 

@@ -177,11 +177,32 @@ def _check(node: ast.AST, text: str, depth: int = 1) -> None:
     if not allowed:
         raise ExpressionError(
             f"'{ast.unparse(node)}' is not allowed in an expression; there are names, numbers, + - * / // %, "
-            "comparisons, and, or, not, if-else, indexing, min, max, len and round"
+            f"comparisons, and, or, not, if-else, indexing, min, max, len and round{_say_otherwise(node)}"
         )
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.expr):
             _check(child, text, depth + 1)
+
+
+def _say_otherwise(node: ast.AST) -> str:
+    """How what is not allowed is said in the language, as the end of a message."""
+    match node:
+        case ast.List() | ast.Tuple():
+            return "; a list is a param, used by its name"
+        case ast.Call(func=ast.Name(id="int" | "floor"), args=[ast.BinOp(left=left, op=ast.Div(), right=right)]):
+            return f"; say `{ast.unparse(left)} // {ast.unparse(right)}`"
+        case ast.Call(func=ast.Name(id="int" | "floor")):
+            return "; `a // b` divides and rounds down"
+        case ast.Call(func=ast.Name(id="ceil"), args=[ast.BinOp(left=left, op=ast.Div(), right=right)]):
+            return f"; say `-(-{_in_brackets(left)} // {ast.unparse(right)})`"
+        case ast.BinOp(left=left, op=ast.Pow(), right=ast.Constant(value=2)):
+            return f"; say `{_in_brackets(left)} * {_in_brackets(left)}`"
+    return ""
+
+
+def _in_brackets(node: ast.expr) -> str:
+    text = ast.unparse(node)
+    return text if isinstance(node, ast.Name | ast.Constant) else f"({text})"
 
 
 def _value(node: ast.expr, scope: Scope) -> Any:

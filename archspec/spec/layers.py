@@ -174,6 +174,19 @@ def _words_of(annotation: Any) -> tuple[str, ...]:
     return tuple(word for part in get_args(annotation) for word in _words_of(part))
 
 
+def describe_values(op: type[Op], field: str) -> str:
+    """What a field of an operation takes, in words: "`same` or a whole number"."""
+    annotation = annotation_of(op.model_fields[field])
+    kinds = {bool: "true or false", int: "a whole number", float: "a number"}
+    taken = _flatten(annotation)
+    return " or ".join([*(f"`{word}`" for word in _words_of(annotation)), *(kinds[k] for k in kinds if k in taken)])
+
+
+def _flatten(annotation: Any) -> set[Any]:
+    parts = get_args(annotation)
+    return set().union(*map(_flatten, parts)) if parts else {annotation} if isinstance(annotation, type) else set()
+
+
 def _takes_number(annotation: Any) -> bool:
     """Whether a field takes a number or a boolean."""
     return annotation in (int, float, bool) or any(_takes_number(part) for part in get_args(annotation))

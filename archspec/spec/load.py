@@ -81,7 +81,10 @@ def load(source: str | Path, params: Mapping[str, Any] | None = None) -> Spec:
 
 def parse_value(text: str, origin: str) -> Any:
     """The value in `--set name=TEXT`, read as the language would. Raises SpecError."""
-    return read_bytes(text.encode("utf-8", "surrogateescape"), origin).data
+    try:
+        return read_bytes(text.encode("utf-8", "surrogateescape"), origin).data
+    except SpecError as error:  # a word of the command line has no lines
+        raise SpecError(replace(item, place=Place(origin)) for item in error.diagnostics) from None
 
 
 @dataclass
@@ -305,7 +308,7 @@ def _set_params(spec: Spec, given: Mapping[str, Any]) -> Spec:
     mistakes = list(spec.mistakes)
     params = dict(spec.params)
     for name, value in given.items():
-        place = Place(f"--set {name}")
+        place = Place(f"param {name}")
         try:
             value = read_param(value)
             problem = _misfit(name, value, spec.params, "params")

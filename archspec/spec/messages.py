@@ -52,7 +52,7 @@ def _message(detail: ErrorDetails, model: type[BaseModel] | None, subject: str) 
     if detail["type"] == "extra_forbidden":
         return f"unknown field '{path}' of {subject}{suggest_field(str(detail['loc'][-1]), _field_names(model))}"
     if detail["type"] == "missing":
-        return f"{subject} needs `{path}`"
+        return f"{subject} needs `{path}`" + ("; start it with `archspec: 1`" if path == "archspec" else "")
     if detail["type"] == "too_short":
         return f"`{path}` of {subject} should not be empty"
     text = detail["msg"].removeprefix("Value error, ")

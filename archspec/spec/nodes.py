@@ -255,8 +255,7 @@ def _read_fields(model: type[Node], value: Any, at: Place, value_at: Place, read
     if isinstance(value, Table):
         fields = value
     elif value is not None and model.main is None:
-        message = f"{model.word} takes named fields, as in `{model.word}: {{...}}`"
-        reading.report("wrong-type", message, at)
+        reading.report("wrong-type", _explain_fields(model, value), at)
         return Broken()
     elif value is not None and model.main is not None:
         fields[model.main] = value
@@ -268,6 +267,20 @@ def _read_fields(model: type[Node], value: Any, at: Place, value_at: Place, read
         return Broken()
     node._place, node._written = at, fields
     return node
+
+
+def _explain_fields(model: type[Node], value: Any) -> str:
+    """Why a value cannot stand behind a word that has no main field, and what is written there."""
+    word, fields = model.word, [info.alias or name for name, info in model.model_fields.items() if name != "name"]
+    if not fields:
+        return f"{word} has no fields: write `{word}` alone"
+    message = f"{word} takes named fields: {', '.join(fields)}"
+    if "body" in fields:
+        count = "n: 2, " if "n" in fields else ""
+        message = f"{word} takes named fields, as in `{word}: {{{count}body: [...]}}`"
+    if model is Dense and not isinstance(value, list):
+        message += f"; a fully connected layer is `linear: {value}`"
+    return message
 
 
 def _read_call(word: str, value: Any, at: Place, reading: Reading) -> Node | Broken:

@@ -73,7 +73,7 @@ def suggest_slip(word: str, known: Iterable[str]) -> str:
 
 def _is_slip(word: str, known: str, edits: int) -> bool:
     if len(word) < 4:  # of three letters, another one makes another word
-        return sorted(word) == sorted(known)
+        return sorted(word) == sorted(known) or (edits == 1 and len(word) != len(known))
     return edits <= (1 if len(word) < 7 else 2)
 
 

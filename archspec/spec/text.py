@@ -27,9 +27,12 @@ MAX_NUMBER = 64
 
 _PARSER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
-_CONTROL = re.compile(r"[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+# U+0085, U+2028 and U+2029 end a line for YAML 1.1, in which the parser was written, and for no editor.
+_CONTROL = re.compile(r"[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _IN_JSON_STRINGS = re.compile(r"[\x7f-\x9f\u2028\u2029\ufffe\uffff]")
 _SURROGATES = re.compile(r"(?<!\\)((?:\\\\)*)\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
+_COMMA = re.compile(r"\s*,")
 _INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 _WORDS: dict[str, bool | None] = {
@@ -132,7 +135,7 @@ def _parse(raw: bytes, name: str) -> Marked:
     if control := _CONTROL.search(text):
         message = f"the character U+{ord(control[0]):04X} is not allowed here; a string in double quotes may escape it"
         _refuse("control-character", message, _place_after(text[: control.start()], name))
-    return _Builder(name).build(text)
+    return _Builder(name, text).build()
 
 
 def _json_as_yaml(text: str) -> str:
@@ -165,7 +168,8 @@ class _Dumper(yaml.SafeDumper):
 
     def represent_str(self, data: str) -> yaml.ScalarNode:
         looks_otherwise = data in _WORDS or _INT.fullmatch(data) or _FLOAT.fullmatch(data)
-        return self.represent_scalar("tag:yaml.org,2002:str", data, style='"' if looks_otherwise else None)
+        escaped = looks_otherwise or _CONTROL.search(data)
+        return self.represent_scalar("tag:yaml.org,2002:str", data, style='"' if escaped else None)
 
 
 _Dumper.add_representer(str, _Dumper.represent_str)
@@ -176,8 +180,9 @@ class _Builder:
     """Builds marked data from the parser's events, on a stack of its own."""
 
     name: str
-    stack: list[tuple[Table | Items, str | None, int]] = field(default_factory=list)
-    """Open containers, each with its anchor and the count of nodes before it."""
+    text: str
+    stack: list[tuple[Table | Items, str | None, int, bool]] = field(default_factory=list)
+    """Open containers, each with its anchor, the count of nodes before it, and whether it is in brackets."""
     anchors: dict[str, tuple[Any, int]] = field(default_factory=dict)
     mistakes: list[Diagnostic] = field(default_factory=list)
     key: str | None = None
@@ -191,25 +196,25 @@ class _Builder:
     strings: list[tuple[int, int]] = field(default_factory=list)
     """Where the scalars stand in the text that hold a `#`, which starts no comment."""
 
-    def build(self, text: str) -> Marked:
+    def build(self) -> Marked:
         parser = None
         try:
-            parser = _PARSER(text)
+            parser = _PARSER(self.text)
             while parser.check_event():
                 self._take(parser.get_event())
         except yaml.YAMLError as error:
-            self._refuse_syntax(error, text)
+            self._refuse_syntax(error)
         finally:
             if parser is not None:
                 parser.dispose()
         if self.documents == 0 or self.root is None:
             _refuse("empty", "the document is empty; a spec starts with `archspec: 1`", Place(self.name, 1))
-        comments = find_comments(text, self.name, self.strings, self.first)
+        comments = find_comments(self.text, self.name, self.strings, self.first)
         return Marked(self.root, tuple(self.mistakes), comments)
 
     def _take(self, event: Any) -> None:
         if isinstance(event, yaml.CollectionEndEvent):
-            container, anchor, before = self.stack.pop()
+            container, anchor, before, _ = self.stack.pop()
             self._keep(anchor, container, self.nodes - before)
             return
         place = self._place(event.start_mark)
@@ -237,7 +242,7 @@ class _Builder:
         self._attach(container, place)
         if len(self.stack) == MAX_DEPTH:
             _refuse("too-deep", f"a document is at most {MAX_DEPTH} levels deep", place)
-        self.stack.append((container, event.anchor, before))
+        self.stack.append((container, event.anchor, before, bool(event.flow_style)))
 
     def _alias(self, event: Any, place: Place) -> None:
         self.aliases += 1
@@ -293,7 +298,16 @@ class _Builder:
             self.strings.append((event.start_mark.index, event.end_mark.index))
         if not text.isascii() and any(0xD800 <= ord(character) <= 0xDFFF for character in text):
             _refuse("not-utf8", "half a surrogate pair is not a character", place)
-        return self._resolve(text, place) if event.implicit[0] and not event.style else text
+        if not event.implicit[0] or event.style:
+            return text
+        if text.count("(") > text.count(")") and self._cuts(event):
+            message = f"a comma ends '{text}' here: quote an expression that holds one inside braces or brackets"
+            _refuse("syntax", message, place)
+        return self._resolve(text, place)
+
+    def _cuts(self, event: Any) -> bool:
+        """Whether a comma follows a scalar, inside braces or brackets."""
+        return bool(self.stack) and self.stack[-1][-1] and _COMMA.match(self.text, event.end_mark.index) is not None
 
     def _resolve(self, text: str, place: Place) -> Any:
         """The value of a plain scalar by the core schema of YAML 1.2."""
@@ -314,13 +328,23 @@ class _Builder:
     def _place(self, mark: Any) -> Place:
         return Place(self.name, mark.line + 1, mark.column + 1)
 
-    def _refuse_syntax(self, error: yaml.YAMLError, text: str) -> NoReturn:
+    def _refuse_syntax(self, error: yaml.YAMLError) -> NoReturn:
         mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
         problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "cannot be read as YAML"
         context = getattr(error, "context", None)
         place = self._place(mark) if mark else Place(self.name, 1)
-        place = min(place, _place_after(text, self.name))  # the end of a text counts as a line of its own
-        _refuse("syntax", f"{context}: {problem}" if context else str(problem), place)
+        place = min(place, _place_after(self.text, self.name))  # the end of a text counts as a line of its own
+        message = f"{context}: {problem}" if context else str(problem)
+        _refuse("syntax", message + self._explain_syntax(place), place)
+
+    def _explain_syntax(self, place: Place) -> str:
+        """What is known to be meant where the parser stops, as the end of a message."""
+        lines = BREAK.split(self.text)[: place.line]
+        if lines[-1][place.column - 1 :].startswith("\t"):
+            return "; a tab does not indent in YAML: use spaces"
+        if self.name.endswith(".json") and any(re.search("//|/[*]", _STRING.sub("", line)) for line in lines):
+            return "; JSON has no comments: take YAML, where they start with `#`"
+        return ""
 
 
 def _refuse(code: str, message: str, place: Place) -> NoReturn:

@@ -45,8 +45,7 @@ def _refer(target: Path, base: str | Path) -> str:
         found: Path | None = find_import(name, target, folder, by_name=True)
     except LookupError:
         found = None
-    hidden = real_path(target) in {folder / f"{name}{suffix}" for suffix in ("", *SUFFIXES)}
-    if found != meant or hidden:
+    if found != meant or real_path(target) == meant:
         message = f"a variant at {target} cannot extend {base}"
         raise ArchspecError(f"{message}: give it another name than its base, in the folder of its base or above")
     return name

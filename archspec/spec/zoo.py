@@ -46,9 +46,11 @@ def find_spec(source: str | Path) -> Path:
     path = Path(source)
     if "\0" in str(source):
         raise SpecError([Diagnostic("unreadable", "a path holds no NUL", Place(repr(str(source))))])
-    if path.suffix in SUFFIXES or path.name != str(source) or len(str(source)) > 255 or path.exists():
-        return path
     specs = zoo_specs()
+    hidden = str(source) in specs and path.is_dir()  # a run's folder may have the name of its spec
+    named = path.suffix in SUFFIXES or path.name != str(source) or len(str(source)) > 255
+    if named or (path.exists() and not hidden):
+        return path
     if str(source) not in specs:
         near = suggest(str(source), specs) or "; `archspec list` shows the zoo"
         message = f"there is no file and no zoo spec of this name{near}"
@@ -80,13 +82,15 @@ def find_rule_files(source: str | Path) -> Iterator[tuple[Path, list[Path]]]:
 
 
 def find_import(name: str, importer: Path, root: Path, *, by_name: bool) -> Path:
-    """The file that `import` or (`by_name`) `extends` means: beside the importing file, or in the zoo.
+    """The file that `import` or (`by_name`) `extends` means: beside the importing file, or in the zoo; the importing
+    file itself only where there is no other.
 
     Raises LookupError(code, message) where there is none, or where it lies outside the two trees.
     """
     if "\0" in name or Path(name).is_absolute():
         raise LookupError("import-outside", f"'{name}' is outside the spec's folder and the zoo; imports are relative")
     trees = [root.resolve(), ZOO]
+    own: Path | None = None
     outside = False
     for folder in (importer.resolve().parent, ZOO):
         for suffix in ("", *SUFFIXES):
@@ -95,15 +99,19 @@ def find_import(name: str, importer: Path, root: Path, *, by_name: bool) -> Path
                 inside = any(candidate.is_relative_to(tree) for tree in trees)
                 outside = outside or not inside
                 if inside and candidate.is_file():
-                    return candidate
+                    if candidate != importer.resolve():
+                        return candidate
+                    own = candidate
             except (OSError, RuntimeError):  # too long a name, a loop of links
                 continue
     if by_name and name in zoo_specs():
         return zoo_specs()[name]
+    if own is not None:
+        return own
     if outside:
         raise LookupError("import-outside", f"'{name}' is outside the spec's folder and the zoo")
-    near = suggest(
-        name,
-        zoo_specs() if by_name else (p.relative_to(ZOO).with_suffix("").as_posix() for p in ZOO.rglob("blocks/*.yaml")),
-    )
+    libraries = (path.relative_to(ZOO).with_suffix("").as_posix() for path in ZOO.rglob("blocks/*.yaml"))
+    near = suggest(name, zoo_specs() if by_name else libraries)
+    if "\\" in name:
+        near = "; folders are separated by `/`, on every system"
     raise LookupError("unknown-import", f"there is no '{name}' beside {shown(importer)} or in the zoo{near}")

@@ -216,7 +216,9 @@ def test_doctest(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     for example in all_examples(page):
         for word in example.fence.words:
             if word.startswith("file="):
-                Path(word.removeprefix("file=")).write_text(example.fence.text, encoding="utf-8")
+                path = Path(word.removeprefix("file="))
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(example.fence.text, encoding="utf-8")
     # Outside the Python fences every line is blank, so that lines keep their numbers.
     lines = [""] * (ROOT / page).read_text(encoding="utf-8").count("\n")
     for fence in read_fences(page):

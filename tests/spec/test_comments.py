@@ -21,7 +21,7 @@ def test_the_document_starts_where_its_data_does() -> None:
     assert find("%YAML 1.2\n---\n# archspec: all\na: 1\n") == [("all", 3, 1, None)]
 
 
-@pytest.mark.parametrize("end", ["\n", "\r\n", "\r", "\x85", "\u2028"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 def test_lines_may_end_in_any_way(end: str) -> None:
     assert find(f"a: é{end}b: 1 # archspec: x{end}") == [("x", 2, 6, 2)]
 

@@ -117,23 +117,23 @@ def test_caller_sets_params_and_sizes(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("params", "sizes", "expected"),
     [
-        ({"b": 1}, {"W": 8}, [("unknown-param", "--set b", "there is a, wide, list")]),
-        ({"a": True}, {"W": 8}, [("bad-param", "--set a", "should be a number, found a boolean")]),
-        ({"a": "many"}, {"W": 8}, [("bad-param", "--set a", "`a` should be a number up to")]),
-        ({"a": float("nan")}, {"W": 8}, [("bad-param", "--set a", "`a` should be a number up to")]),
-        ({"a": 1e300}, {"W": 8}, [("bad-param", "--set a", "`a` should be a number up to")]),
-        ({"list": [[["x"]]]}, {"W": 8}, [("bad-param", "--set list", "`list` should be a number up to")]),
-        ({}, {"W": 8, "Q": 1}, [("unknown-size", "--size Q", "no dynamic size 'Q'; there is H, W")]),
-        ({}, {"W": 0}, [("bad-size", "--size W", "from 1, found 0")]),
-        ({}, {"W": 2**31}, [("bad-size", "--size W", "found 2147483648")]),
-        ({}, {"W": 2.5}, [("bad-size", "--size W", "found 2.5")]),
-        ({}, {"W": True}, [("bad-size", "--size W", "found True")]),
+        ({"b": 1}, {"W": 8}, [("unknown-param", "param b", "there is a, wide, list")]),
+        ({"a": True}, {"W": 8}, [("bad-param", "param a", "should be a number, found a boolean")]),
+        ({"a": "many"}, {"W": 8}, [("bad-param", "param a", "`a` should be a number up to")]),
+        ({"a": float("nan")}, {"W": 8}, [("bad-param", "param a", "`a` should be a number up to")]),
+        ({"a": 1e300}, {"W": 8}, [("bad-param", "param a", "`a` should be a number up to")]),
+        ({"list": [[["x"]]]}, {"W": 8}, [("bad-param", "param list", "found a list with 'x', which is not computed")]),
+        ({}, {"W": 8, "Q": 1}, [("unknown-size", "size Q", "no dynamic size 'Q'; there is H, W")]),
+        ({}, {"W": 0}, [("bad-size", "size W", "from 1, found 0")]),
+        ({}, {"W": 2**31}, [("bad-size", "size W", "found 2147483648")]),
+        ({}, {"W": 2.5}, [("bad-size", "size W", "found 2.5")]),
+        ({}, {"W": True}, [("bad-size", "size W", "found True")]),
         ({"a": 2.5}, {"W": 8}, [("bad-value", "spec.yaml", "`out` of conv should be a whole number, found 2.5")]),
         (
             {"a": [1], "b": 1},
             {"Q": 1},
-            [("bad-param", "--set a", ""), ("unknown-param", "--set b", ""),
-             ("unknown-size", "--size Q", ""), ("missing-size", "spec.yaml", "")],
+            [("bad-param", "param a", ""), ("unknown-param", "param b", ""),
+             ("unknown-size", "size Q", ""), ("missing-size", "spec.yaml", "")],
         ),
     ],
 )  # fmt: skip
@@ -178,6 +178,15 @@ def test_bad_values_on_the_command_line(text: str) -> None:
 
 
 # Finding a spec
+
+
+def test_a_folder_hides_no_spec_of_the_zoo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run's folder often has the name of its spec; a file of that name does hide it."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "resnet50").mkdir()
+    assert find_spec("resnet50") == ZOO / "resnet" / "resnet50.yaml"
+    (tmp_path / "resnet18").write_text("archspec: 1\n")
+    assert find_spec("resnet18") == Path("resnet18")
 
 
 def test_zoo_is_found_by_name() -> None:

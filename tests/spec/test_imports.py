@@ -94,6 +94,20 @@ def test_imports_stay_inside_and_are_plain_files(tmp_path: Path, key: str, name:
     assert (mistake.code, places([mistake])) == (code, expected), mistake
 
 
+def test_folders_are_separated_by_slashes(tmp_path: Path) -> None:
+    text, _ = unmarked(f"{HEAD}import: ['▸blocks\\mine']\nnetwork: []\n")
+    (mistake,) = mistakes_in(write(tmp_path, text))
+    assert "there is no 'blocks\\mine'" in mistake.message
+    assert mistake.message.endswith("; folders are separated by `/`, on every system")
+
+
+def test_a_variant_may_be_called_as_the_spec_of_the_zoo_that_it_extends(tmp_path: Path) -> None:
+    """It can never mean itself."""
+    path = write(tmp_path, "archspec: 1\nextends: resnet18\nparams: {classes: 5}\n", "resnet18.yaml")
+    assert load(path).params["classes"] == 5
+    assert len(elaborate(load(path))) == len(elaborate(load("resnet18")))
+
+
 def test_links_inside_are_followed(tmp_path: Path) -> None:
     write(tmp_path, LIBRARY, "lib/units.yaml")
     (tmp_path / "link.yaml").symlink_to(tmp_path / "lib" / "units.yaml")

@@ -94,6 +94,9 @@ def mistakes(raw: bytes | str, name: str = "f") -> list[Diagnostic]:
         ("a: x\nb: y▸\0z", "control-character", "U+0000"),
         ("a: é▸\x7f", "control-character", "U+007F"),
         ("a: ▸\uffff", "control-character", "U+FFFF"),
+        ("- conv: 16 # wide ▸\u2028  - conv: 32", "control-character", "U+2028"),
+        ("# see\n# …▸\u2029description: hidden\na: 1", "control-character", "U+2029"),
+        ("a: 'x▸\x85y'", "control-character", "U+0085"),
     ],
 )  # fmt: skip
 def test_bad_text_is_told_where_it_stands(text: str, code: str, message: str) -> None:
@@ -276,6 +279,19 @@ def test_written_data_reads_as_itself(text: str, value: Any) -> None:
     for data in ({"a": value}, {"a": [value, {"b": value}]}, {"a": {str(text): str(value)}}):
         written = to_yaml(data)
         assert read_bytes(written.encode(), "f").data == data, written
+
+
+def test_what_may_not_stand_raw_is_written_as_an_escape() -> None:
+    data = {"a": "x\u2028y", "b": "\x85", "c": "\u2029"}
+    assert read_bytes(to_yaml(data).encode(), "f.yaml").data == data
+
+
+def test_json_has_no_comments() -> None:
+    with pytest.raises(SpecError, match=r"JSON has no comments: take YAML, where they start with `#`"):
+        read_bytes(b'{\n// why\n"archspec": 1}', "f.json")
+    with pytest.raises(SpecError) as caught:
+        read_bytes(b'{"source": "https://x"\n"archspec": 1}', "f.json")
+    assert "comments" not in str(caught.value)
 
 
 def test_written_data_has_no_aliases() -> None:

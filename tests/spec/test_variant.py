@@ -32,6 +32,13 @@ def test_a_variant_of_a_file_in_a_folder_below(tmp_path: Path, monkeypatch: pyte
     assert load("wide.yaml").params["width"] == 145
 
 
+def test_a_variant_may_have_its_base_s_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the base is the zoo's."""
+    monkeypatch.chdir(tmp_path)
+    write_variant("resnet18.yaml", "resnet18", {"classes": 5}, {})
+    assert load("resnet18.yaml").params["classes"] == 5
+
+
 def test_what_cannot_extend_its_base_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     base = tmp_path / "inner" / "base.yaml"
     base.parent.mkdir()
@@ -42,7 +49,6 @@ def test_what_cannot_extend_its_base_is_refused(tmp_path: Path, monkeypatch: pyt
     for path, meant in (
         ("other/wide.yaml", base),  # not in its folder or below
         ("inner/base.yaml", base),  # the base itself
-        ("resnet18.yaml", "resnet18"),  # would extend itself
         ("deeper.yaml", zoo_specs()["resnet50"]),  # a file of the zoo, but not by its name
     ):
         before = base.read_bytes()
