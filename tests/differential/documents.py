@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
-from tests.differential.interpreter import Document, Network, RefusedError, interpret
+from tests.differential.interpreter import Document, Network, RefusedError, interpret, resolve
 from tests.differential.layers import Shape
 from tests.differential.structure import SCALINGS, BodyWriter
 from tests.differential.writer import CHANNELS, MOST_CHANNELS, Scope
@@ -39,7 +39,7 @@ class DocumentWriter(BodyWriter):
         self.parameters()
         shape, inputs = self.inputs()
         if self.chance(50):
-            self.document["defaults"] = self.defaults(shape)
+            self.document["defaults"] = self.defaults()
         if self.chance(25):
             self.libraries()
         scope = Scope(dict(self.document["params"]), inputs)
@@ -114,7 +114,7 @@ class DocumentWriter(BodyWriter):
             self.document["sizes"] = {letter: size for letter, size in sizes.items() if letter in used}
         return next(iter(found.values())), found
 
-    def defaults(self, shape: Shape) -> dict[str, Any]:
+    def defaults(self) -> dict[str, Any]:
         choices: list[dict[str, Any]] = [
             {"conv": {"bias": False}},
             {"conv": {"init": "glorot", "kernel": self.one(1, 3)}, "linear": {"bias": "2 < 1"}},
@@ -145,26 +145,32 @@ class DocumentWriter(BodyWriter):
         self.document["import"] = ["blocks/mine"]
         self.files["blocks/mine"] = {"archspec": 1, "blocks": {}}
         if self.chance(40):
-            self.files["blocks/mine"]["defaults"] = self.block_defaults()
+            self.files["blocks/inner"] = {"archspec": 1, "blocks": {}}
+            self.files["blocks/mine"]["import"] = ["inner"]  # beside it
+        for library in self.files.values():
+            library |= {"defaults": self.block_defaults()} if self.chance(40) else {}
 
     def vary(self, spec: Spec) -> Spec:
-        """A variant of the document, where chance says so and the interpreter takes it."""
+        """A variant of the document, where chance says so and the interpreter takes it; perhaps one of that in turn."""
         if not self.chance(12):
             return spec
-        variant: Document = {"archspec": 1, "extends": "base"}
-        params = {key: value for key, value in spec.document["params"].items() if self.chance(50)}
+        base = self.fresh("base")
+        variant: Document = {"archspec": 1, "extends": base}
+        known = resolve(spec.document, spec.files)
+        params = {key: value for key, value in known["params"].items() if self.chance(50)}
         variant |= {"params": {key: self.other(value) for key, value in params.items()}} if params else {}
-        if "sizes" in spec.document and self.chance(50):
-            variant["sizes"] = {key: value + self.one(0, 1, 2) for key, value in spec.document["sizes"].items()}
+        if "sizes" in known and self.chance(50):
+            variant["sizes"] = {key: value + self.one(0, 1, 2) for key, value in known["sizes"].items()}
         if self.chance(50):
-            variant["defaults"] = self.defaults((1,))
-        found = Spec(variant, {**spec.files, "base": spec.document})
+            variant["defaults"] = self.defaults()
+        found = Spec(variant, {**spec.files, base: spec.document})
         try:
             network = found.interpret()
         except RefusedError:
             return spec
         sizes = [max(operation.shape) for operation in network.operations.values()]
-        return found if max(sizes) <= 64 * MOST_CHANNELS and len(network.operations) <= MOST_OPERATIONS else spec
+        small = max(sizes) <= 64 * MOST_CHANNELS and len(network.operations) <= MOST_OPERATIONS
+        return self.vary(found) if small else spec
 
     def other(self, value: Any) -> Any:
         if isinstance(value, bool):

@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import PurePosixPath
 from typing import Any, TypeAlias
 
 from tests.differential import layers
@@ -197,12 +198,13 @@ class Interpreter:
             name: (block, block.get("defaults", {})) for name, block in document.get("blocks", {}).items()
         }
         for name in document.get("import", []):
-            self.take_blocks(files[name], files)
+            self.take_blocks(name, files)
 
-    def take_blocks(self, library: Document, files: Mapping[str, Document]) -> None:
+    def take_blocks(self, path: str, files: Mapping[str, Document]) -> None:
         """The blocks of a library with its defaults, which hold where theirs say nothing."""
+        library = files[path]
         for name in library.get("import", []):
-            self.take_blocks(files[name], files)
+            self.take_blocks(str(PurePosixPath(path).parent / name), files)
         for name, block in library.get("blocks", {}).items():
             self.blocks[name] = (block, lay_over(library, block))
 

@@ -6,14 +6,14 @@ import json
 import re
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import torch
-from torch import Tensor
+import yaml
 
 from archspec.api import accepted_sizes, elaborate, load, to_torch
 from archspec.errors import SpecError
@@ -22,20 +22,21 @@ from compiler.analysis.cost import measure_cost
 from compiler.analysis.paths.counting import count_paths
 from compiler.graph import Graph
 from tests.differential.documents import Spec, write_spec
-from tests.differential.executor import execute
+from tests.differential.exports import compare_exports
 from tests.differential.harness import Disagreement, Outcome
 from tests.differential.interpreter import STRUCTURE, Network
 from tests.differential.layers import FIELDS, RefusedError
 from tests.differential.mutants import edit
+from tests.differential.results import CLOSE, differ, distance, run, run_module, sample_inputs
 from tests.differential.shrink import shrink
 from tests.lowering import stir
 
 WORDS = {*FIELDS, *STRUCTURE, "norm"}
 
+YAML_SHARE = 4
+"""One file of so many is YAML."""
 ONNX_SHARE = 16
 """One spec of so many is exported too."""
-CLOSE = 1e-10
-"""Relative to the largest value, in double precision; more where rounding the inputs alone moves the results more."""
 
 
 def examine(seed: int) -> Outcome:
@@ -64,12 +65,15 @@ def explain(seed: int) -> str:
 
 
 def compile_spec(spec: Spec) -> Graph:
+    """The program's graph; some of the files are YAML, others JSON."""
     with tempfile.TemporaryDirectory() as folder:
         for name, document in {"main": spec.document, **spec.files}.items():
-            path = Path(folder) / f"{name}.json"
+            text = json.dumps(document)
+            as_yaml = len(text) % YAML_SHARE == 0
+            path = Path(folder) / f"{name}.{'yaml' if as_yaml else 'json'}"
             path.parent.mkdir(exist_ok=True)
-            path.write_text(json.dumps(document), encoding="utf-8")
-        return elaborate(load(Path(folder) / "main.json"))
+            path.write_text(yaml.safe_dump(json.loads(text), sort_keys=False) if as_yaml else text, encoding="utf-8")
+        return elaborate(load(next(Path(folder).glob("main.*"))))
 
 
 def compare(spec: Spec, *, onnx: bool = False) -> Iterator[Disagreement]:
@@ -86,8 +90,12 @@ def compare(spec: Spec, *, onnx: bool = False) -> Iterator[Disagreement]:
     if different:
         return  # the rest only follows
     yield from compare_counts(network, graph)
-    yield from compare_values(network, graph)
-    yield from compare_sizes(spec, network, graph)
+    module = stir(to_torch(graph).double()).eval()
+    yield from differ("state dict", "", set(graph.weights), set(module.state_dict()))
+    yield from compare_values(network, module)
+    yield from compare_sizes(spec, network, graph, module)
+    if onnx:
+        yield from compare_exports(spec, graph)
 
 
 def compare_verdicts(spec: Spec) -> Iterator[Disagreement]:
@@ -147,66 +155,39 @@ def compare_counts(network: Network, graph: Graph) -> Iterator[Disagreement]:
         )
 
 
-def compare_values(network: Network, graph: Graph) -> Iterator[Disagreement]:
-    module = stir(to_torch(graph).double()).eval()
+def compare_values(network: Network, module: torch.nn.Module, where: str = "") -> Iterator[Disagreement]:
+    """The outputs of our module in double precision."""
     weights = {name: value.detach() for name, value in module.state_dict().items()}
-    yield from differ("state dict", "", set(graph.weights), set(weights))
     inputs = sample_inputs(network)
     with torch.no_grad():
         expected = run(network, weights, inputs)
-        result = module(*inputs.values())
-        moved = run(network, weights, {name: value * (1 + 2e-16 * 8) for name, value in inputs.items()})
-    found = result if isinstance(result, dict) else {next(iter(graph.outputs)): result}
-    yield from differ("output names", "", list(expected), list(found))
+        found = run_module(module, network.outputs, inputs)
+        moved = run(network, weights, {name: value * (1 + 2**-49) for name, value in inputs.items()})
+    yield from differ("output names", where, list(expected), list(found))
     for name, value in expected.items():
         off, shaken = distance(value, found[name]), distance(value, moved[name])
         if not off <= max(CLOSE, 100 * shaken):
-            yield Disagreement("values", f"{name}: off by {off:.3g} of the largest value; rounding moves {shaken:.3g}")
+            detail = f"{where}{name}: off by {off:.3g} of the largest value; rounding moves {shaken:.3g}"
+            yield Disagreement("values", detail)
 
 
-def compare_sizes(spec: Spec, network: Network, graph: Graph) -> Iterator[Disagreement]:
-    """Sizes that are promised: they must be networks with the same weights."""
+def compare_sizes(spec: Spec, network: Network, graph: Graph, module: torch.nn.Module) -> Iterator[Disagreement]:
+    """Sizes that are promised: they are networks with the same weights, and the module computes them."""
     letters = {letter for entries in network.letters.values() for letter in entries if isinstance(letter, str)}
     rules = accepted_sizes(graph)
     yield from differ("letters", "", letters, set(rules))
     weights = network.weights()
     for letter, rule in rules.items():
-        if not rule.dynamic:
-            continue
-        for turn in (1, 2, 5, 23):
+        for turn in (1, 2, 5, 23) if rule.dynamic else ():
             size = rule.value + turn * rule.step
             try:
                 other = spec.interpret({letter: size})
-                if other.weights() != weights:
-                    yield Disagreement("promised size", f"{letter} = {size} has other weights")
+                yield from differ("promised size", f"weights at {letter} = {size}", weights, other.weights())
             except RefusedError as error:
                 yield Disagreement("promised size", f"{letter} = {size}: {error}")
-
-
-def sample_inputs(network: Network, batch: int = 2) -> dict[str, Tensor]:
-    generator = torch.Generator().manual_seed(0)
-    return {
-        name: torch.randn(batch, *network.operations[name].shape, generator=generator, dtype=torch.float64)
-        for name in network.letters
-    }
-
-
-def run(network: Network, weights: Mapping[str, Tensor], inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    values = execute(network, weights, inputs)
-    return {name: values[operation] for name, operation in network.outputs.items()}
-
-
-def distance(expected: Tensor, found: Tensor) -> float:
-    """The largest difference, relative to the largest value; infinite where the shapes differ or one is no number."""
-    if expected.shape != found.shape or not bool(torch.isfinite(found).all() and torch.isfinite(expected).all()):
-        return float("inf")
-    scale = max(float(expected.abs().max()), 1e-300)
-    return float((expected - found).abs().max()) / scale
-
-
-def differ(kind: str, where: str, expected: Any, found: Any) -> Iterator[Disagreement]:
-    if expected != found:
-        yield Disagreement(kind, f"{where}: expected {expected}, found {found}"[:400])
+                continue
+            if turn == 1:
+                yield from compare_values(other, module, f"{letter} = {size}: ")
 
 
 OPERATORS = r"\b(?:if|and|or|not|true|false|in_channels|out_channels)\b|(?:min|max|len|round)\("

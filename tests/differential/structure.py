@@ -244,6 +244,7 @@ class BodyWriter(Writer):
     # Blocks
 
     def handed(self, shape: Shape, scope: Scope) -> Body:
+        """A body that was handed in."""
         name = self.one(*scope.bodies)
         return [{name: {"name": self.fresh("given")}} if self.chance(20) else name]
 
@@ -364,18 +365,16 @@ class BodyWriter(Writer):
 
     def place_block(self, name: str, block: dict[str, Any]) -> None:
         """Into the document, or into a library that it imports."""
-        libraries, text = self.document.get("import", []), json.dumps(block)
-        if libraries and self.chance(50):
-            home = self.one(*libraries)
-            others = set(self.known_blocks()) - set(self.files[home]["blocks"])
-            if not any(f'"{other}"' in text for other in others):  # a library knows no blocks but its own
-                self.files[home]["blocks"][name] = block
-                return
-        self.document.setdefault("blocks", {})[name] = block
+        home, text = self.one(*self.homes()), json.dumps(block)
+        inner = self.files.get("blocks/inner", {}) if home is self.files.get("blocks/mine") else {}
+        known = {**home.get("blocks", {}), **inner.get("blocks", {})}
+        if any(f'"{other}"' in text for other in self.known_blocks() if other not in known):
+            home = self.document  # a library knows no blocks but its own and those that it imports
+        home.setdefault("blocks", {})[name] = block
 
     def homes(self) -> list[Document]:
         """Where blocks stand."""
-        return [self.document, *(self.files[name] for name in self.document.get("import", []))]
+        return [self.document, *(document for document in self.files.values() if "blocks" in document)]
 
     def take_back_blocks(self, known: list[dict[str, Any]]) -> None:
         """Leave out the blocks that were written since."""
