@@ -387,6 +387,9 @@ def read_weights(path: str | Path) -> tuple[dict[str, Any], dict[str, str]]:
 def evaluate(folder: str | Path, *, monte_carlo: int | None = None, mc_batch: int | None = None) -> Evaluation:
     """Compare the two forms of a trained network, torch and ONNX Runtime, on its data set's held-out images; and its
     plain prediction with `monte_carlo` passes of Monte Carlo batch normalization."""
+    from runtime.run_folder import check_files
+
+    check_files(folder)
     with extra("train"):
         from compiler.torch_target.module import load_weights as fill
     from runtime.evaluate import evaluate_run

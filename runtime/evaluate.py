@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,7 +23,7 @@ from runtime.outputs import evaluate_module, last_of
 from runtime.overlay import mark_joints, paint_map, save_picture, save_sheet
 from runtime.picture import draw_predictions, to_pixels
 from runtime.predict import compute_outputs, read_stride
-from runtime.run_folder import MODEL, PICTURE, SAMPLES, WEIGHTS
+from runtime.run_folder import MODEL, PICTURE, SAMPLES, WEIGHTS, check_files
 from runtime.session import Session
 from runtime.tasks.grid import Grid
 from runtime.tasks.task import IGNORED, TASKS, find_task
@@ -38,7 +37,6 @@ Array = npt.NDArray[Any]
 
 TIMED_BATCHES = (1, 32)
 SAMPLE_COUNT, DRAWN = 10, 8
-MAKERS = {WEIGHTS: "archspec train", MODEL: "archspec export"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +95,7 @@ def evaluate_run(
     ArchspecError where a file is missing, or file, weights, module and data do not belong together.
     """
     folder = Path(folder)
-    _check_files(folder)
+    check_files(folder)
     arrays, metadata = load_weights(folder / WEIGHTS)
     _check_weights(module, arrays)
     data = load_data_of(metadata, folder / WEIGHTS)
@@ -147,12 +145,6 @@ def write_samples(folder: str | Path, data: Dataset) -> list[Path]:
         paths.append(Path(folder) / f"{index}{suffix}.png")
         save_picture(paths[-1], Image.fromarray(to_pixels(data.preprocess.restore(data.test.images[index]))))
     return paths
-
-
-def _check_files(folder: Path) -> None:
-    for name, command in MAKERS.items():
-        if not os.path.isfile(folder / name):  # of a name that is too long, Path.is_file raises
-            raise ArchspecError(f"{folder} has no {name}: run `{command}` first")
 
 
 def _check_weights(module: nn.Module, arrays: dict[str, Array]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -28,6 +29,16 @@ STRIDE = "archspec.stride"
 CARRIED = (CLASSES, PREPROCESS, TASK, STRIDE)
 """What a model takes over from its weights: what it is asked, the names of what it answers, how it reads a picture, and
 how many pixels the positions of its last output are apart."""
+
+
+MAKERS = {SPEC: "archspec train", WEIGHTS: "archspec train", MODEL: "archspec export"}
+
+
+def check_files(folder: str | Path) -> None:
+    """Raises ArchspecError where a file is missing that an evaluation needs, and says which command makes it."""
+    for name, command in MAKERS.items():
+        if not os.path.isfile(Path(folder) / name):  # of a name that is too long, Path.is_file raises
+            raise ArchspecError(f"{folder} has no {name}: run `{command}` first")
 
 
 def parse_classes(text: str, where: str | Path) -> tuple[str, ...]:

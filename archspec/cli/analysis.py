@@ -99,15 +99,16 @@ def analyze(
         precision=precision,
         optimizer=optimizer,
     )
-    measured: dict[str, Any] = {}
-    if measure and "variance" in wanted:
-        measured["variance"] = api.measure_signal(graph, seed=seed)
-    if measure and "gradient" in wanted:
-        measured["gradient"] = api.measure_path_gradient(graph, seed=seed, samples=sampled)
+    measured = _measure(graph, wanted, seed, sampled) if measure else {}
     largest = None
     if budget is not None:
         largest = Budget(budget, api.largest_batch(graph, budget, precision=precision, optimizer=optimizer))
-    choices = api.compare_choices(written, across, parse_sizes(size), max_nodes=max_nodes) if across else ()
+    choices: Any = ()
+    if across:
+        from archspec.cli.progress import show_work
+
+        with show_work(f"comparing each choice of {across}"):
+            choices = api.compare_choices(written, across, parse_sizes(size), max_nodes=max_nodes)
     if as_json:
         result = report.to_dict(nodes=cost)
         result |= {"largest_batch": largest._asdict()} if largest else {}
@@ -121,6 +122,20 @@ def analyze(
     print_report(
         report, batch=batch, paths=paths, cost=cost, largest=largest, measured=measured, across=pair, every=every
     )
+
+
+def _measure(graph: Any, wanted: Collection[str], seed: int, sampled: int | None) -> dict[str, Any]:
+    """What is wanted of the start of a network, by running it."""
+    from archspec import api
+    from archspec.cli.progress import show_work
+
+    measured: dict[str, Any] = {}
+    with show_work(f"measuring {graph.name}"):
+        if "variance" in wanted:
+            measured["variance"] = api.measure_signal(graph, seed=seed)
+        if "gradient" in wanted:
+            measured["gradient"] = api.measure_path_gradient(graph, seed=seed, samples=sampled)
+    return measured
 
 
 def _check_usage(

@@ -54,11 +54,14 @@ def shattering(
     threads: ThreadsOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Measure how soon the input gradient of fresh networks loses all likeness with itself (shattered gradients)."""
+    """Measure how soon the input gradient of fresh networks loses all likeness with itself (shattered gradients).
+
+    It takes networks of one vector, as `inputs: {x: [100]}`, and no images.
+    """
     from archspec.cli.progress import follow_steps
     from archspec.cli.tables.experiments import print_shattering
     from runtime.experiments.plots import draw_shattering
-    from runtime.experiments.shattering import measure_shattering
+    from runtime.experiments.shattering import count_inputs, measure_shattering
     from runtime.modes import limited_to
 
     check_ending(output, ".svg")
@@ -66,6 +69,7 @@ def shattering(
     for word in specs:
         spec, own, label = split_variant(word)
         graphs.append((build_graph(spec, [*set_, *own], size, max_nodes), label))
+        count_inputs(graphs[-1][0])
     results = []
     with limited_to(threads):
         for graph, label in graphs:

@@ -81,10 +81,12 @@ def evaluate(
 ) -> None:
     """Compare torch and ONNX Runtime on the held-out images; leaves a picture of predictions and a few samples."""
     from archspec import api
+    from archspec.cli.progress import show_work
     from archspec.cli.tables.models import print_evaluation
 
     refuse_idle("--mc-batch", mc_batch, monte_carlo is None, "--monte-carlo T")
-    evaluation = api.evaluate(folder, monte_carlo=monte_carlo, mc_batch=mc_batch)
+    with show_work(f"evaluating {folder}"):
+        evaluation = api.evaluate(folder, monte_carlo=monte_carlo, mc_batch=mc_batch)
     print_json(evaluation.to_dict()) if as_json else print_evaluation(evaluation, folder)
 
 
@@ -148,12 +150,14 @@ def bench(
     as_json: JsonOption = False,
 ) -> None:
     """Measure latency (percentiles) and throughput by batch, copies to and from the device included."""
+    from archspec.cli.progress import show_work
     from archspec.cli.tables.models import print_bench
     from runtime.bench import bench as measure
     from runtime.session import Session
 
     session = Session(model, providers=provider or None, threads=threads)
-    rows = measure(session, batch, sizes=parse_sizes(size), seconds=seconds)
+    with show_work(f"timing {model}, {seconds:g} s for each batch"):
+        rows = measure(session, batch, sizes=parse_sizes(size), seconds=seconds)
     if as_json:
         settings = {"settings": session.settings.to_dict(), "settings_source": session.settings_source}
         rows_ = [row.to_dict() for row in rows]

@@ -74,6 +74,7 @@ def report(
     """Write all that the analyses say of a network as one page that needs no network: graph, plots and lint, linked."""
     check_ending(output, ".html")
     from archspec import api
+    from archspec.cli.progress import show_work
     from archspec.files import write_text
     from compiler.draw.page import write_page
     from compiler.draw.picture import draw_graph
@@ -83,11 +84,10 @@ def report(
         import matplotlib  # noqa: F401  (asked for before the work, not after it)
     graph, source = open_network(spec, set_, size, max_nodes)
     wanted = ("receptive_field", "memory", "variance", "lint")
-    found = api.analyze(graph, source, wanted=wanted, batch=batch, precision=precision, optimizer=optimizer)
-    picture = draw_graph(graph, depth=depth)
-    with any_digits():
-        text = write_page(picture, found)
-    write_text(output, text)
+    with show_work(f"writing all that is known of {graph.name}"), any_digits():
+        found = api.analyze(graph, source, wanted=wanted, batch=batch, precision=precision, optimizer=optimizer)
+        picture = draw_graph(graph, depth=depth)
+        write_text(output, write_page(picture, found))
     print(f"wrote {output}, which needs no network: {_count_boxes(picture)}")
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TextColumn
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 if TYPE_CHECKING:
     from runtime.train import Progress as Step
@@ -48,6 +48,19 @@ def follow_steps(what: str) -> Iterator[Callable[[int, int], None]]:
     with Progress(*Progress.get_default_columns(), console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(escape(what), total=None)
         yield lambda done, of: progress.update(task, completed=done, total=of)
+
+
+@contextmanager
+def show_work(what: str) -> Iterator[None]:
+    """A sign of life on stderr, with the time so far, for what cannot say how far it is; nothing where stderr is no
+    terminal."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        progress.add_task(escape(what), total=None)
+        yield
 
 
 def _print_epochs(step: Step) -> None:

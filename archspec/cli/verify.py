@@ -47,6 +47,7 @@ def verify(
     Exits 0 where it is, and 1 where not; then the first node is named whose own result differs.
     """
     from archspec import api
+    from archspec.cli.progress import show_work
     from archspec.cli.tables.verify import print_verification
 
     refuse_idle("--set", set_ or None, against is None, "--against SPEC WEIGHTS")
@@ -56,7 +57,8 @@ def verify(
         loaded = api.load(against[0], parse_params(set_))
         chosen = {name: value for name, value in _own_sizes(model, sizes).items() if name in loaded.sizes}
         original = api.elaborate(loaded, chosen, max_nodes=max_nodes), api.read_weights(against[1])[0]
-    found = api.verify_model(model, original, batches=batch, sizes=sizes, tolerance=tolerance, seed=seed)
+    with show_work(f"verifying {model}"):
+        found = api.verify_model(model, original, batches=batch, sizes=sizes, tolerance=tolerance, seed=seed)
     print_json(found.to_dict()) if as_json else print_verification(found)
     if not found.passed:
         raise typer.Exit(FINDINGS if model.is_file() else COULD_NOT)

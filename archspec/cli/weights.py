@@ -83,14 +83,17 @@ def convert(
     did not match is listed.
     """
     from archspec import api
+    from archspec.cli.progress import show_work
 
     spec = api.load(to, parse_params(set_))
     graph = api.elaborate(spec, parse_sizes(size), max_nodes=max_nodes)
-    conversion = api.match_weights(file, graph, api.find_rules(to, spec.params), source)
-    if as_json and not conversion.is_whole:
+    with show_work(f"converting {file}"):
+        conversion = api.match_weights(file, graph, api.find_rules(to, spec.params), source)
+        if conversion.is_whole or not as_json:
+            api.write_converted(output, graph, conversion)
+    if not conversion.is_whole:
         print_json({"file": None, **conversion.to_dict()})
         raise typer.Exit(COULD_NOT)
-    api.write_converted(output, graph, conversion)
     if as_json:
         print_json({"file": str(output), **conversion.to_dict()})
         return

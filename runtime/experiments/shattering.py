@@ -108,7 +108,7 @@ def measure_shattering(
 
     Raises ArchspecError where the network does not take one vector, or no network has a gradient.
     """
-    size = _check_input(graph)
+    size = count_inputs(graph)
     _check_settings(points, span, seeds)
     lines = LINES if size > 1 else 1
     if lines * points * size > MOST_NUMBERS:
@@ -185,8 +185,8 @@ def correlate(gradients: Floats) -> Floats | None:
     return curve
 
 
-def _check_input(graph: Graph) -> int:
-    """The number of inputs of a network that takes one vector."""
+def count_inputs(graph: Graph) -> int:
+    """The number of inputs of a network that takes one vector. Raises ArchspecError for another."""
     shapes = [node.shape for node in graph.inputs.values()]
     if len(shapes) != 1 or shapes[0].rank:
         raise ArchspecError(
