@@ -9,10 +9,11 @@ from importlib import import_module
 from typing import Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command, get_command_from_info
 
 from archspec.cli.ending import COULD_NOT, print_errors_as_json
+from archspec.cli.examples import tell_examples
 from archspec.errors import ArchspecError
 
 PANELS: Mapping[str, tuple[str, ...]] = {
@@ -52,7 +53,21 @@ class Commands(Mapping[str, Any]):
         return len(_HOMES)
 
 
-class LazyGroup(TyperGroup):
+class PlainCommand(TyperCommand):
+    """A command whose help says of a flag what it does, and not that it is a boolean."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        return _without_flag_types(super().get_params(ctx))
+
+
+class PlainGroup(TyperGroup):
+    """The same of a group of commands."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        return _without_flag_types(super().get_params(ctx))
+
+
+class LazyGroup(PlainGroup):
     """A group of commands that makes the one that is named."""
 
     def __init__(self, **settings: Any) -> None:
@@ -76,6 +91,13 @@ class LazyGroup(TyperGroup):
             raise typer.Exit(COULD_NOT) from None
 
 
+def _without_flag_types(params: list[Any]) -> list[Any]:
+    for param in params:
+        if getattr(param, "is_bool_flag", False) and param.metavar is None:
+            param.metavar = ""
+    return params
+
+
 @cache
 def _make_command(name: str) -> Any:
     """The command, or group of commands, of a name. Raises KeyError."""
@@ -91,8 +113,9 @@ def _make_command(name: str) -> Any:
     alone.command(
         name=name,
         help=_escape_markup(inspect.getdoc(made) or ""),
+        epilog=_escape_markup(tell_examples(name)),
         rich_help_panel=panel,
-        cls=getattr(module, "COMMAND_CLASS", None),
+        cls=getattr(module, "COMMAND_CLASS", PlainCommand),
     )(made)
     (info,) = alone.registered_commands
     return get_command_from_info(info, pretty_exceptions_short=True, rich_markup_mode=alone.rich_markup_mode)

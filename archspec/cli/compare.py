@@ -64,7 +64,7 @@ def assert_(
     spec: NetworkArgument,
     conditions: Annotated[
         list[str],
-        typer.Argument(metavar="CONDITION...", help='In quotes: "params <= 25.6M" "paths.block.total == 2^16"'),
+        typer.Argument(metavar="CONDITION", help='In quotes: "params <= 25.6M" "paths.block.total == 2^16"'),
     ],
     set_: SetOption = [],  # noqa: B006
     size: SizeOption = [],  # noqa: B006

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from archspec.cli.completion import complete_code, complete_spec
 from archspec.cli.ending import COULD_NOT, FINDINGS
 from archspec.cli.options import (
     MAX_NODES,
@@ -24,7 +25,10 @@ if TYPE_CHECKING:
 
 
 def lint(
-    specs: Annotated[list[str], typer.Argument(metavar="SPEC...", help="Files, names in the zoo, ONNX models.")],
+    specs: Annotated[
+        list[str],
+        typer.Argument(metavar="SPEC", help="Files, names in the zoo, ONNX models.", autocompletion=complete_spec),
+    ],
     select: Annotated[
         str, typer.Option(metavar="CODE,...", help="Look for these alone; `unused` stands for all of its kind.")
     ] = "",
@@ -72,7 +76,8 @@ def lint(
 
 def explain(
     code: Annotated[
-        str | None, typer.Argument(metavar="[CODE]", help="As a message has it (default: list all).")
+        str | None,
+        typer.Argument(metavar="CODE", help="As a message has it (default: list all).", autocompletion=complete_code),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -80,7 +85,7 @@ def explain(
     from archspec.cli.tables.lint import print_code, print_codes
     from archspec.errors import ArchspecError, suggest
 
-    codes = _read_codes()
+    codes = read_codes()
     if code is None:
         print_json([each.to_dict() for each in codes.values()]) if as_json else print_codes(codes)
         return
@@ -94,7 +99,7 @@ def _split(text: str) -> list[str]:
     return [word.strip() for word in text.split(",") if word.strip()]
 
 
-def _read_codes() -> Mapping[str, Code]:
+def read_codes() -> Mapping[str, Code]:
     """Every code by name: those of mistakes and failures, then those of findings."""
     from archspec.spec.codes import FAILURES, MISTAKES
     from compiler.analysis.lint import CODES

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from archspec.cli.completion import complete_data
 from archspec.cli.options import (
     JsonOption,
     McBatchOption,
@@ -29,7 +30,13 @@ ModelArgument = Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="A mod
 def train(
     spec: SpecArgument,
     data: Annotated[
-        str, typer.Option("--data", metavar="NAME", help="The data set: digits, digit_maps or digit_points.")
+        str,
+        typer.Option(
+            "--data",
+            metavar="NAME",
+            autocompletion=complete_data,
+            help="The data set: digits, digit_maps or digit_points.",
+        ),
     ],
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="RUN", help="Folder (default: runs/NAME).")
@@ -92,7 +99,7 @@ def evaluate(
 
 def run(
     model: ModelArgument,
-    inputs: Annotated[list[Path], typer.Argument(metavar="INPUT...", help="PNG, JPEG or .npy files.")],
+    inputs: Annotated[list[Path], typer.Argument(metavar="INPUT", help="PNG, JPEG or .npy files.")],
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE.npz", help="Keep the raw outputs, and the answers.")
     ] = None,

@@ -12,15 +12,22 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 import typer
 
+from archspec.cli.completion import complete_spec
+
 MAX_NODES = 100_000
 """As `compiler.elaborate` has it, which help texts should not have to import; a test compares them."""
 
 MC_BATCH = 32
 """As `runtime.monte_carlo` has it, which help texts should not have to import; a test compares them."""
 
-SpecArgument: TypeAlias = Annotated[str, typer.Argument(metavar="SPEC", help="A file, or a name in the zoo.")]
+SpecArgument: TypeAlias = Annotated[
+    str, typer.Argument(metavar="SPEC", help="A file, or a name in the zoo.", autocompletion=complete_spec)
+]
 NetworkArgument: TypeAlias = Annotated[
-    str, typer.Argument(metavar="SPEC", help="A file, a name in the zoo, or an ONNX model (*.onnx).")
+    str,
+    typer.Argument(
+        metavar="SPEC", help="A file, a name in the zoo, or an ONNX model (*.onnx).", autocompletion=complete_spec
+    ),
 ]
 SetOption: TypeAlias = Annotated[
     list[str], typer.Option("--set", metavar="PARAM=VALUE", help="Override a param, as in --set classes=10.")
@@ -44,7 +51,8 @@ ThreadsOption: TypeAlias = Annotated[
     int | None, typer.Option("--threads", min=1, help="CPU threads of one operation (default: the library's choice).")
 ]
 ProviderOption: TypeAlias = Annotated[
-    list[str], typer.Option("--provider", help="Demand tensorrt, cuda or cpu (default: the best that works).")
+    list[str],
+    typer.Option("--provider", metavar="NAME", help="Demand tensorrt, cuda or cpu (default: the best that works)."),
 ]
 McBatchOption: TypeAlias = Annotated[
     int | None,

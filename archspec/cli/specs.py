@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from archspec.cli.completion import complete_spec
 from archspec.cli.ending import COULD_NOT, FINDINGS
 from archspec.cli.options import (
     MAX_NODES,
@@ -28,7 +29,9 @@ if TYPE_CHECKING:
 
 
 def check(
-    specs: Annotated[list[str], typer.Argument(metavar="SPEC...", help="Files, or names in the zoo.")],
+    specs: Annotated[
+        list[str], typer.Argument(metavar="SPEC", help="Files, or names in the zoo.", autocompletion=complete_spec)
+    ],
     set_: SetOption = [],  # noqa: B006  (typer copies it)
     size: SizeOption = [],  # noqa: B006
     max_nodes: MaxNodesOption = MAX_NODES,
@@ -68,7 +71,7 @@ def _print_mistakes(found: Iterable[tuple[str, Sequence[Diagnostic]]]) -> None:
 
 def list_(
     words: Annotated[
-        list[str] | None, typer.Argument(metavar="[WORD...]", help="Parts of names, or families (default: all).")
+        list[str] | None, typer.Argument(metavar="WORD", help="Parts of names, or families (default: all).")
     ] = None,
     descriptions: Annotated[bool, typer.Option("--descriptions", "-d", help="Say what each network is.")] = False,
     as_json: JsonOption = False,

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from typer.core import TyperCommand
 
+from archspec.cli.commands import PlainCommand, PlainGroup
 from archspec.cli.ending import COULD_NOT
+from archspec.cli.examples import tell_examples
 from archspec.cli.options import (
     MAX_NODES,
     JsonOption,
@@ -25,7 +26,7 @@ from archspec.cli.options import (
 SUFFIX = ".safetensors"
 
 
-class SeveralWeights(TyperCommand):
+class SeveralWeights(PlainCommand):
     """A command whose `--weights` takes several files: `--weights a.safetensors b.safetensors`."""
 
     def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]
@@ -53,6 +54,7 @@ def expand_weights(words: Sequence[str]) -> list[str]:
 
 weights = typer.Typer(
     name="weights",
+    cls=PlainGroup,
     help="Take over weights that other libraries trained.",
     no_args_is_help=True,
     add_completion=False,
@@ -64,7 +66,7 @@ def group() -> None:
     """Take over weights that other libraries trained."""
 
 
-@weights.command()
+@weights.command(cls=PlainCommand, epilog=tell_examples("weights convert"))
 def convert(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A state dict: safetensors, or .pth, .pt, .bin.")],
     to: Annotated[str, typer.Option("--to", metavar="SPEC", help="A file, or a name in the zoo.")],

@@ -1,0 +1,24 @@
+"""What a shell completes where a word is a name that the program knows; a shell adds files by itself."""
+
+from __future__ import annotations
+
+
+def complete_spec(incomplete: str) -> list[str]:
+    """Names of specs in the zoo."""
+    from archspec.spec.zoo import zoo_specs
+
+    return [name for name in sorted(zoo_specs()) if name.startswith(incomplete)]
+
+
+def complete_code(incomplete: str) -> list[str]:
+    """Codes of mistakes, failures and findings."""
+    from archspec.cli.lint import read_codes
+
+    return [code for code in sorted(read_codes()) if code.startswith(incomplete)]
+
+
+def complete_data(incomplete: str) -> list[str]:
+    """Names of data sets."""
+    from runtime.data import DATASETS
+
+    return [name for name in sorted(DATASETS) if name.startswith(incomplete)]
