@@ -11,7 +11,33 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from archspec.api import analyze, check, elaborate, load, to_onnx, to_torch
+    from archspec.api import (
+        Report,
+        Spec,
+        accepted_sizes,
+        analyze,
+        check,
+        combine_weights,
+        compare_choices,
+        elaborate,
+        evaluate,
+        find_rules,
+        largest_batch,
+        list_zoo,
+        load,
+        match_weights,
+        measure_path_gradient,
+        measure_signal,
+        open_network,
+        proof_cases,
+        read_weights,
+        sample_ensemble,
+        to_onnx,
+        to_torch,
+        train,
+        verify_model,
+        write_converted,
+    )
     from archspec.errors import ArchspecError, Diagnostic, MissingExtra, SpecError
     from runtime.session import Session
 
@@ -20,14 +46,33 @@ __all__ = [
     "ArchspecError",
     "Diagnostic",
     "MissingExtra",
+    "Report",
     "Session",
+    "Spec",
     "SpecError",
+    "accepted_sizes",
     "analyze",
     "check",
+    "combine_weights",
+    "compare_choices",
     "elaborate",
+    "evaluate",
+    "find_rules",
+    "largest_batch",
+    "list_zoo",
     "load",
+    "match_weights",
+    "measure_path_gradient",
+    "measure_signal",
+    "open_network",
+    "proof_cases",
+    "read_weights",
+    "sample_ensemble",
     "to_onnx",
     "to_torch",
+    "train",
+    "verify_model",
+    "write_converted",
 ]
 
 _HOMES = dict.fromkeys(("ArchspecError", "Diagnostic", "MissingExtra", "SpecError"), "archspec.errors")

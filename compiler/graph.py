@@ -127,14 +127,17 @@ class Graph:
         """Hold the names and shapes of stored weights against the graph's own. Raises ArchspecError."""
         problems = [f"{name} is missing" for name in self.weights if name not in shapes]
         problems += [f"{name} is of no layer" for name in shapes if name not in self.weights]
-        problems += [
+        misshapen = [
             f"{name} should be {weight.shape}, found {tuple(shapes[name])}"
             for name, weight in self.weights.items()
             if name in shapes and tuple(shapes[name]) != weight.shape
         ]
+        problems += misshapen
         if problems:
             more = f"; and {len(problems) - 5} more" if len(problems) > 5 else ""
-            raise ArchspecError(f"the weights do not fit {self.name}: {'; '.join(problems[:5])}{more}")
+            others = "; were they trained with other params? `--set` says them, and a run's spec.yaml has them"
+            hint = others if misshapen else ""
+            raise ArchspecError(f"the weights do not fit {self.name}: {'; '.join(problems[:5])}{more}{hint}")
 
     def infer(self, sizes: Mapping[str, int], known: Inferred | None = None) -> dict[str, Shape]:
         """Every node's shape at other sizes. Raises OpError where one does not fit.

@@ -11,17 +11,23 @@ from pathlib import Path
 import pytest
 
 import archspec
+from archspec import api
 
 ROOT = Path(__file__).parents[1]
 PUBLIC = {
-    *("load", "elaborate", "analyze", "check", "to_torch", "to_onnx", "Session"),
+    *("load", "elaborate", "analyze", "check", "to_torch", "to_onnx", "Session", "Spec", "Report"),
     *("ArchspecError", "SpecError", "MissingExtra", "Diagnostic"),
+    *("list_zoo", "open_network", "accepted_sizes", "largest_batch", "compare_choices", "proof_cases"),
+    *("measure_signal", "measure_path_gradient", "train", "evaluate", "verify_model"),
+    *("read_weights", "find_rules", "match_weights", "write_converted", "combine_weights", "sample_ensemble"),
 }
 
 
 def test_the_public_names_are_these() -> None:
     assert set(archspec.__all__) == PUBLIC
     assert all(getattr(archspec, name) for name in PUBLIC)
+    assert set(api.__all__) < PUBLIC
+    assert archspec.read_weights is api.read_weights
 
 
 def test_import_brings_in_nothing_heavy() -> None:

@@ -90,6 +90,7 @@ def test_what_is_wrong_is_said(folder: Path) -> None:
     refuse("no free size 'D'", "verify", folder / "m.onnx", "--size", "D=3")
     refuse("did you mean", "verify", folder / "m.onnx", "--against", "resnet_digit", folder / "weights.safetensors")
     refuse("the weights do not fit", "verify", folder / "m.onnx", *against(folder)[:3])
+    refuse("were they trained with other params? `--set` says them", "verify", folder / "m.onnx", *against(folder)[:3])
 
 
 def describe(folder: Path, target: Path, **facts: str) -> Path:
