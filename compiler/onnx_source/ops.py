@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Literal
 
 from archspec.ops import Input as NamedInput
 from archspec.ops import Linear, Op, OpError, Positions, Shape, Span, Weight, Weights
-from archspec.ops.base import Fill, run
+from archspec.ops.base import ONE, Fill, run
 
 Extents = tuple[int, ...]
 
@@ -272,15 +272,21 @@ class Cut(Foreign):
 
     @property
     def own(self) -> dict[str, Any]:
-        taken = zip(self.starts, self.gives, self.steps, strict=True)
+        given = (*(1,) * self._dropped, *self.gives)
+        taken = zip(self.starts, given, self.steps, strict=True)
         return {"positions": ", ".join(_tell_positions(*axis) for axis in taken)}
 
+    @property
+    def _dropped(self) -> int:
+        """How many axes in front are gone, since one position is left of them."""
+        return len(self.starts) - len(self.gives)
+
     def pace(self, axis: int) -> Fraction:
-        return Fraction(abs(self.steps[axis + 1]))
+        return ONE if self._dropped else Fraction(abs(self.steps[axis + 1]))
 
     def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
         step = self.steps[axis + 1]
-        if step < 0:
+        if step < 0 or self._dropped:
             return (None,)
         start = self.starts[axis + 1]
         return ((range(start + span[0] * step, start + span[1] * step + 1, step),),)
@@ -310,6 +316,8 @@ class PadEdges(Foreign):
 
     def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
         before = self.begins[axis + 1]
+        if len(xs[0]) != len(self.gives):  # what had one sample has copies
+            return (None,)
         return (run((span[0] - before, span[1] - before)),)
 
 

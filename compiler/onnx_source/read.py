@@ -160,6 +160,7 @@ class Reader:
             ordered = replace(straight, shape=value.ordered)
             op = Rearrange(gives=gives, function="transpose", perm=self.turn(ordered, straight, value.order))
             id = self._enter(f"{value.id}.transpose", op, [value], Shape(*gives), {}, value.type)
+            self.nodes[id] = replace(self.nodes[id], source=self.nodes[value.id].source)
             self._straight[value] = replace(straight, id=id)
         return self._straight[value]
 

@@ -65,4 +65,9 @@ def _read_schema(kind: str, domain: str, opset: int) -> tuple[tuple[str, ...], t
         schema = onnx.defs.get_schema(kind, max_inclusive_version=opset, domain=domain)
     except onnx.defs.SchemaError:
         return (), ()
-    return tuple(item.type_str for item in schema.inputs), tuple(item.type_str for item in schema.outputs)
+    allowed = {item.type_param_str: list(item.allowed_type_strs) for item in schema.type_constraints}
+    single = {variable: types[0] for variable, types in allowed.items() if len(types) == 1}
+    takes, gives = (
+        [single.get(item.type_str, item.type_str) for item in side] for side in (schema.inputs, schema.outputs)
+    )
+    return tuple(takes), tuple(gives)

@@ -38,17 +38,15 @@ def gemm(call: Call) -> Operand:
     if bias is None or (isinstance(bias, Constant) and bias.shape in ((out,), (1, out))):
         return _linear(call, x, (inner, out), kernel, bias)
     product = _linear(call, x, (inner, out), kernel, None)
-    values, shape = (
-        [product, *([bias] if isinstance(bias, Value) else [])],
-        broadcast(call, [product.shape, bias.shape]),
-    )
+    shape = broadcast(call, [product.shape, bias.shape])
     if shape != product.shape:
         call.fail(f"adds {'×'.join(map(str, bias.shape))} to {'×'.join(map(str, product.shape))}")
-    stored = {"value_0": bias} if isinstance(bias, Constant) and prod(bias.shape) > 1 else {}
-    numbers = (None, bias.number) if isinstance(bias, Constant) and bias.number is not None else ()
+    values, stored = [product], {}
     if isinstance(bias, Value):
-        values = [product, call.straighten(bias)]
-    return call.foreign(Elementwise, values, shape, function="add", numbers=numbers, stored=stored)
+        values += [call.straighten(bias)]
+    else:
+        stored = {"value_0": bias}
+    return call.foreign(Elementwise, values, shape, function="add", stored=stored)
 
 
 def _gemm_of_values(call: Call) -> Operand:

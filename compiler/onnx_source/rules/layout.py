@@ -238,7 +238,8 @@ def pad(call: Call) -> Operand:
         return call.add(build(call, PadChannels, out=shape[1]), x)
     if x.samples and shape[x.samples.axis] != x.shape[x.samples.axis]:
         raise MixedSamplesError
-    kept = [axis for axis in range(len(shape)) if axis != call.reader.find_dropped(x) or begins.get(axis, 0)]
+    padded = replace(x, shape=call.check_shape(shape))
+    kept = [axis for axis in range(len(shape)) if axis != call.reader.find_dropped(padded)]
     before = tuple(begins.get(axis, 0) for axis in kept)
     value = None if fill != "constant" else call.attributes.get("value", _read_number(call.operand(2)))
     details = (("value", tell_value(value)),) if value else ()
