@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import shlex
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from archspec import __version__
 from archspec.cli.options import (
     MAX_NODES,
     BatchOption,
@@ -83,12 +85,28 @@ def report(
     with extra("pictures"):
         import matplotlib  # noqa: F401  (asked for before the work, not after it)
     graph, source = open_network(spec, set_, size, max_nodes)
-    wanted = ("receptive_field", "memory", "variance", "lint")
+    wanted = ["receptive_field", "memory", "lint"]
+    wanted += ["variance"] if source is not None else []  # a model does not say how its weights started
+    usual: list[tuple[str, object, object]] = [("--depth", depth, None), ("--batch", batch, 1)]
+    usual += [("--precision", precision, "fp32"), ("--optimizer", optimizer, "momentum")]
+    chosen = [(name, value) for name, value, default in usual if value != default]
+    options = [*(("--set", one) for one in set_), *(("--size", one) for one in size), *chosen]
+    about = {
+        "description": source.description or "" if source is not None else "",
+        "origin": _tell_origin(spec, options),
+    }
     with show_work(f"writing all that is known of {graph.name}"), any_digits():
         found = api.analyze(graph, source, wanted=wanted, batch=batch, precision=precision, optimizer=optimizer)
         picture = draw_graph(graph, depth=depth)
-        write_text(output, write_page(picture, found))
+        write_text(output, write_page(picture, found, **about))
     print(f"wrote {output}, which needs no network: {_count_boxes(picture)}")
+
+
+def _tell_origin(spec: str, options: Iterable[tuple[str, object]]) -> str:
+    """The version, and a command that writes the same page, without the folders of this machine."""
+    name = Path(spec).name if Path(spec).is_absolute() else spec
+    command = shlex.join(["archspec", "report", name, *(str(word) for option in options for word in option)])
+    return f"archspec {__version__}: {command}"
 
 
 def _count_boxes(picture: Picture) -> str:

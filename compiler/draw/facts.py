@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from archspec.errors import Place
+from archspec.spec.zoo import ZOO
+from compiler.analysis.cost import Cost, NodeCost
 from compiler.graph import Graph
 
 if TYPE_CHECKING:
-    from compiler.analysis.cost import Cost
     from compiler.analysis.report import Report
 
 
@@ -32,12 +36,60 @@ def list_facts(graph: Graph, report: Report | None) -> list[Column]:
         columns += _list_fields(graph, report)
         columns += _list_memory(graph, report)
     places = (node.source.place for node in graph)
-    return [*columns, Column("in the spec", tuple(str(place) for place in places))]
+    return [*columns, Column("in the spec", tuple(map(tell_place, places)))]
 
 
-def name_stage(stage: Cost) -> str:
-    """What a stage is called: the extents of its largest map."""
-    return "×".join(map(str, stage.space)) or "no map"
+def tell_place(place: Place) -> str:
+    """A place without the folders of this machine: a page is sent to others."""
+    path = Path(place.file)
+    inside = path.relative_to(ZOO) if path.is_relative_to(ZOO) else Path(path.name) if path.is_absolute() else path
+    return str(place._replace(file=inside.as_posix())) if place.file else ""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The costs of the parts of a network by their names, in its order; `word` says what a part is."""
+
+    word: str
+    costs: tuple[tuple[str, Cost], ...]
+    text: str
+    """How it was parted, in the words of a caption."""
+
+    @property
+    def parts_evenly(self) -> bool:
+        """Whether they are few, and none of them is nearly the whole."""
+        macs = [cost.macs["conv-linear"] for _, cost in self.costs]
+        return 1 < len(macs) <= MOST_PARTS and max(macs) <= MOST_OF_IT * sum(macs)
+
+
+MOST_PARTS = 24
+MOST_OF_IT = 0.95
+"""The share of a part from which on it says nothing of what is in it."""
+
+
+def split_cost(graph: Graph, cost: Cost) -> Parts:
+    """By stage; where there are too many, as gates that leave the map may make them, by map; and where one of those is
+    nearly all, as the sequence of a transformer is, by operation."""
+    stages = tuple((_name_space(stage.space), stage) for stage in cost.stages)
+    by_stage = Parts("stage", stages, "by stage, from one stride to the next; a stage is called after its last map")
+    maps = _join((_name_space(stage.space), stage) for stage in cost.stages)
+    by_map = Parts("map", maps, "by map: all stages that end with maps of these extents")
+    words = _join((graph[node.id].op.word, Cost((node,))) for node in cost.nodes)
+    counted = tuple((word, part) for word, part in words if part.macs["conv-linear"] or part.parameters)
+    by_word = Parts("operation", counted, "by operation")
+    return next((parts for parts in (by_stage, by_map) if parts.parts_evenly), by_word)
+
+
+def _name_space(space: Sequence[int]) -> str:
+    return "×".join(map(str, space)) or "no map"
+
+
+def _join(parts: Iterable[tuple[str, Cost]]) -> tuple[tuple[str, Cost], ...]:
+    """Those of one name as one."""
+    nodes: dict[str, list[NodeCost]] = {}
+    for name, part in parts:
+        nodes.setdefault(name, []).extend(part.nodes)
+    return tuple((name, Cost(tuple(found))) for name, found in nodes.items())
 
 
 def _list_paths(graph: Graph, report: Report) -> list[Column]:

@@ -224,9 +224,35 @@ byId("close").addEventListener("click", () => setAll(false));
 byId("nearer").addEventListener("click", () => setZoom(zoom * 1.25));
 byId("farther").addEventListener("click", () => setZoom(zoom / 1.25));
 
+// -- printing: the graph is one piece that no page break moves apart, at most as wide as a sheet, and on one sheet where
+// it stays legible ---------------------------------------------------------------------------------------------------
+
+const SHEET = { width: 690, height: 940 }, LEGIBLE = 0.5;
+
+function fixGraph() {
+  const whole = byId("whole");
+  whole.style.transform = "none";
+  drawWires();
+  const width = whole.scrollWidth, height = whole.scrollHeight;
+  const across = Math.min(1, SHEET.width / width), down = Math.min(across, SHEET.height / height);
+  const scale = down >= LEGIBLE * across ? down : across;
+  Object.assign(whole.style, { width: `${width}px`, minWidth: "0", transform: `scale(${scale})` });
+  const contain = { contain: "size", width: `${width * scale}px`, height: `${height * scale}px` };
+  Object.assign(canvas.style, contain);
+}
+
+function freeGraph() {
+  Object.assign(byId("whole").style, { width: "", minWidth: "" });
+  Object.assign(canvas.style, { contain: "", width: "", height: "" });
+  setZoom(zoom);
+  drawWires();
+}
+
+addEventListener("beforeprint", fixGraph);
+addEventListener("afterprint", freeGraph);
+
 document.addEventListener("toggle", drawWires, true);
 new ResizeObserver(drawWires).observe(byId("whole"));
-addEventListener("beforeprint", drawWires);
 drawWires();
 const canvas = document.querySelector(".canvas");
 canvas.scrollLeft = (canvas.scrollWidth - canvas.clientWidth) / 2;

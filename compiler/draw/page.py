@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from archspec.errors import ArchspecError
 from compiler.analysis.certainty import find_mark, show
 from compiler.analysis.unknown import find_unknown, mark_unknown, tell_unknown
-from compiler.draw.facts import list_facts, name_stage
+from compiler.draw.facts import Parts, list_facts, split_cost, tell_place
 from compiler.draw.labels import bytes_in_short, cut, in_short, write_count
 from compiler.draw.nested import Nested
 from compiler.draw.picture import Picture
@@ -32,10 +32,13 @@ if TYPE_CHECKING:
 
 MAX_BOXES = 30_000
 """A page has all boxes, whatever is open."""
+MAX_CARDS = 5
+"""In one row at the head of a page; all rows have about as many."""
 
 
-def write_page(picture: Picture, report: Report | None = None) -> str:
-    """The whole text of the page; with a report it has plots, which need matplotlib.
+def write_page(picture: Picture, report: Report | None = None, *, description: str = "", origin: str = "") -> str:
+    """The whole text of the page; with a report it has plots, which need matplotlib. `description` says what network it
+    is, and `origin` how the page was made.
 
     Raises ArchspecError where there is too much for a page.
     """
@@ -47,26 +50,27 @@ def write_page(picture: Picture, report: Report | None = None) -> str:
         )
     nested = Nested(picture)
     graph = nested.write()
-    plots = _draw_plots(picture, report, nested) if report else []
+    parts = split_cost(picture.graph, report.cost) if report else None
+    plots = _draw_plots(picture, report, parts, nested) if report and parts else []
     style = "\n".join([_read("page.css"), _colour_kinds(), nested.style])
     script = _read("page.js")
     title = escape(cut(picture.title, 200))
-    parts = [
+    pieces = [
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
         f'<meta http-equiv="Content-Security-Policy" content="{_write_policy(style, script)}">',
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
         f"<title>{title} · archspec</title>\n<style>{style}</style>\n</head>\n<body>",
         '<a class="skip" href="#graph">Skip to the graph</a>',
-        *_write_header(picture, report),
+        *_write_header(picture, report, description, origin),
         "<main>",
         *_write_graph(picture, graph),
         *_write_plots(plots),
         *_write_lint(picture, report),
         "</main>",
-        f'<script type="application/json" id="data">{_write_data(picture, report, nested)}</script>',
+        f'<script type="application/json" id="data">{_write_data(picture, report, parts, nested)}</script>',
         f"<script>{script}</script>\n</body>\n</html>\n",
     ]
-    return "\n".join(parts)
+    return "\n".join(pieces)
 
 
 def _read(name: str) -> str:
@@ -85,22 +89,28 @@ def _colour_kinds() -> str:
         "".join(f"--{kind}: {pair[side]}; " for kind, pair in COLOURS.items() if kind != "label") for side in (0, 1)
     ]
     rules = "".join(f".{kind} {{ background: var(--{kind}) }}\n" for kind in COLOURS if kind != "label")
-    return f":root {{ {sheets[0]}}}\n@media (prefers-color-scheme: dark) {{ :root {{ {sheets[1]}}} }}\n{rules}"
+    dark = f"@media screen and (prefers-color-scheme: dark) {{ :root {{ {sheets[1]}}} }}"
+    return f":root {{ {sheets[0]}}}\n{dark}\n{rules}"
 
 
 # -- numbers of the whole --------------------------------------------------------------------------------------------
 
 
-def _write_header(picture: Picture, report: Report | None) -> Iterator[str]:
+def _write_header(picture: Picture, report: Report | None, description: str, origin: str) -> Iterator[str]:
     sizes = ", ".join(f"{name} = {value}" for name, value in picture.graph.sizes.items())
     shapes = [f"{name} {node.shape}" for name, node in picture.graph.inputs.items()]
     shapes += [f"{name} {picture.graph[id].shape}" for name, id in picture.graph.outputs.items()]
     yield f"<header><h1>{escape(cut(picture.title, 200))}</h1>"
+    yield f"<p>{escape(cut(' '.join(description.split()), 1000))}</p>" if description else ""
     yield f'<p class="note">{escape(cut("; ".join(shapes), 400))}{escape(f"; at {sizes}" if sizes else "")}</p>'
-    yield '<dl class="headline">'
-    for name, value, more in _list_headlines(picture, report):
-        yield f"<div><dt>{escape(name)}</dt><dd>{escape(value)}<small>{escape(more)}</small></dd></div>"
-    yield "</dl></header>"
+    cards = list(_list_headlines(picture, report))
+    rows = -(-len(cards) // MAX_CARDS)
+    yield f'<dl class="headline by{-(-len(cards) // rows)}">'
+    for name, value, more in cards:
+        yield f"<div><dt>{escape(name)}</dt><dd><b>{escape(value)}</b><small>{escape(more)}</small></dd></div>"
+    yield "</dl>"
+    yield f'<p class="note">{escape(cut(origin, 400))}</p>' if origin else ""
+    yield "</header>"
 
 
 def _list_headlines(picture: Picture, report: Report | None) -> Iterator[tuple[str, str, str]]:
@@ -119,12 +129,10 @@ def _list_headlines(picture: Picture, report: Report | None) -> Iterator[tuple[s
     field, memory = data.get("receptive_field") or {}, data.get("memory") or {}
     if field.get("size"):
         stride = "×".join(map(str, field.get("stride", ())))
-        name = next(name for name, fields in field["by_output"].items() if fields)
-        of = f", of {name}" if len(field["by_output"]) > 1 else ""
         yield (
             "receptive field",
             show("×".join(map(str, field["size"])), find_mark(report.marks, "receptive_field.size")),
-            f"stride {stride}{of}",
+            f"stride {stride}, of the last map; not followed further",
         )
     for key, name in (("inference_peak_bytes", "inference peak"), ("training_saved_bytes", "saved for training")):
         if memory.get(key):
@@ -164,7 +172,7 @@ def _write_graph(picture: Picture, graph: str) -> Iterator[str]:
 stands for.</p></aside></div></section>"""
 
 
-def _write_data(picture: Picture, report: Report | None, nested: Nested) -> str:
+def _write_data(picture: Picture, report: Report | None, parts: Parts | None, nested: Nested) -> str:
     """What the script knows; `<` is spelled out, so that nothing ends the element."""
     order = {id: number for number, id in enumerate(picture.graph.nodes)}
     home = [0] * len(order)
@@ -174,9 +182,10 @@ def _write_data(picture: Picture, report: Report | None, nested: Nested) -> str:
         for node in row["nodes"] if not block.children else ():
             home[node] = len(rows)
         rows.append(row)
-    for stage in report.cost.stages if report else ():
-        nodes = [order[node.id] for node in stage.nodes]
-        rows.append({"title": f"stage {name_stage(stage)}", "times": 1, "facts": _list_costs(stage), "nodes": nodes})
+    if parts:
+        for name, cost in parts.costs:
+            nodes = [order[node.id] for node in cost.nodes]
+            rows.append({"title": f"{parts.word} {name}", "times": 1, "facts": _list_costs(cost), "nodes": nodes})
     columns = [{"title": column.title, "texts": column.texts} for column in list_facts(picture.graph, report)]
     data = {"blocks": rows, "nodes": list(order), "home": home, "facts": columns, "wires": nested.wires}
     return json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
@@ -204,10 +213,10 @@ def _list_costs(cost: Cost) -> list[list[str]]:
 # -- plots and lists -------------------------------------------------------------------------------------------------
 
 
-def _draw_plots(picture: Picture, report: Report, nested: Nested) -> list[Plot]:
+def _draw_plots(picture: Picture, report: Report, parts: Parts, nested: Nested) -> list[Plot]:
     from compiler.draw.plots import draw_plots
 
-    return draw_plots(picture.graph, report, len(nested.numbers))
+    return draw_plots(picture.graph, report, parts, len(nested.numbers))
 
 
 def _write_plots(plots: Sequence[Plot]) -> Iterator[str]:
@@ -251,5 +260,5 @@ def _write_lint(picture: Picture, report: Report | None) -> Iterator[str]:
         )
         more = f" and {len(finding.nodes) - 3:,} more" if len(finding.nodes) > 3 else ""
         yield f"<li><code>{escape(finding.code)}</code> {escape(finding.message)}; {escape(finding.remedy)}"
-        yield f'<br><span class="note">{escape(str(finding.place))}</span>{links}{more}</li>'
+        yield f'<br><span class="note">{escape(tell_place(finding.place))}</span>{links}{more}</li>'
     yield "</ul></section>" if report.lint else "</section>"

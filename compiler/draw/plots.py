@@ -18,7 +18,7 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from compiler.draw.facts import name_stage
+from compiler.draw.facts import Parts
 from compiler.draw.labels import in_short, write_count
 
 if TYPE_CHECKING:
@@ -79,11 +79,11 @@ class Plot:
     rows: tuple[Row, ...]
 
 
-def draw_plots(graph: Graph, report: Report, first_stage: int) -> list[Plot]:
-    """A plot for each answer that the report has; stages are counted on from `first_stage`, as blocks are."""
+def draw_plots(graph: Graph, report: Report, parts: Parts, first: int) -> list[Plot]:
+    """A plot for each answer that the report has; `parts` are counted on from `first`, as blocks are."""
     with mpl.rc_context(LOOK), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing")  # the page's reader has other fonts
-        plots = [_plot_stages(report, first_stage), _plot_lengths(report)]
+        plots = [_plot_parts(parts, first), _plot_lengths(report)]
         plots += [_plot_signal(graph, report), _plot_memory(graph, report), _plot_fields(graph, report)]
     return [plot for plot in plots if plot is not None]
 
@@ -91,22 +91,21 @@ def draw_plots(graph: Graph, report: Report, first_stage: int) -> list[Plot]:
 # -- each plot -------------------------------------------------------------------------------------------------------
 
 
-def _plot_stages(report: Report, first: int) -> Plot | None:
-    stages = report.cost.stages
-    macs = [stage.macs["conv-linear"] for stage in stages]
-    parameters = [stage.parameters for stage in stages]
-    if len(stages) < 2 or not sum(macs):
+def _plot_parts(parts: Parts, first: int) -> Plot | None:
+    names = [name for name, _ in parts.costs]
+    macs = [cost.macs["conv-linear"] for _, cost in parts.costs]
+    parameters = [cost.parameters for _, cost in parts.costs]
+    if len(names) < 2 or not sum(macs):
         return None
-    figure, axes = _new_axes(height=0.9 + 0.42 * len(stages))
+    figure, axes = _new_axes(height=0.9 + 0.42 * len(names))
     marks: dict[str, tuple[str, str]] = {}
     for counts, shift, colour in ((macs, -0.2, ONE), (parameters, 0.2, TWO)):
         shares = [100 * count / (sum(counts) or 1) for count in counts]
-        for i, bar in enumerate(axes.barh([i + shift for i in range(len(stages))], shares, 0.36, color=colour)):
-            gid = f"stage{i}-{ROLES[colour]}"
+        for i, bar in enumerate(axes.barh([i + shift for i in range(len(names))], shares, 0.36, color=colour)):
+            gid = f"part{i}-{ROLES[colour]}"
             bar.set_gid(gid)
             marks[gid] = ("data-b", str(first + i))
-    names = [name_stage(stage) for stage in stages]
-    axes.set_yticks(range(len(stages)), names)
+    axes.set_yticks(range(len(names)), names)
     axes.invert_yaxis()
     axes.set_xlabel("percent of the whole")
     axes.grid(axis="y", visible=False)
@@ -116,10 +115,11 @@ def _plot_stages(report: Report, first: int) -> Plot | None:
         for i, (name, one, other) in enumerate(zip(names, macs, parameters, strict=True))
     )
     text = (
-        f"Multiply-accumulates ({in_short(sum(macs))}, conv-linear) and parameters ({in_short(sum(parameters))}) by "
-        "stage, from one stride to the next; a stage is called after its largest map."
+        f"Multiply-accumulates ({in_short(sum(macs))}, conv-linear) and parameters ({in_short(sum(parameters))}) "
+        f"{parts.text}."
     )
-    return Plot("cost", "Cost by stage", text, _write(figure, "cost", marks), ("stage", "MACs", "parameters"), rows)
+    columns = (parts.word, "MACs", "parameters")
+    return Plot("cost", f"Cost by {parts.word}", text, _write(figure, "cost", marks), columns, rows)
 
 
 def _plot_lengths(report: Report) -> Plot | None:

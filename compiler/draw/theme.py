@@ -20,12 +20,12 @@ CORNER = 7
 Point: TypeAlias = tuple[float, float]
 
 COLOURS = {
-    "kernel": ("#d6e6fb", "#1f4068"),
+    "kernel": ("#c9e0ff", "#1f4068"),
     "norm": ("#dcf0dc", "#23492b"),
     "activation": ("#fdeccb", "#5a4413"),
-    "resize": ("#ece0f7", "#45305f"),
+    "resize": ("#edd5f7", "#45305f"),
     "chance": ("#f9dcdc", "#612b2f"),
-    "call": ("#e7e9ed", "#3a414c"),
+    "call": ("#e9e5dc", "#3a414c"),
     "label": ("none", "none"),
 }
 """The filling of a box, on light and on dark ground."""

@@ -11,8 +11,11 @@ import typer
 from click.testing import Result
 from typer.testing import CliRunner
 
+from archspec import __version__
+from archspec.api import load
 from archspec.cli.pictures import draw, report
 from archspec.errors import ArchspecError
+from archspec.spec.zoo import ZOO
 from tests.runtime.without import run_without
 
 app = typer.Typer()
@@ -83,6 +86,38 @@ def test_a_report_is_one_page(tmp_path: Path) -> None:
     text = file.read_text(encoding="utf-8")
     assert all(f">{head}</h2>" in text for head in ("Cost by stage", "Paths by length", "Signal at initialization"))
     assert "for 2 samples, fp32" in text
+    assert f"archspec {__version__}: archspec report resnet_digits --batch 2 --optimizer adam" in text
+    assert f"<p>{load('resnet_digits').description.split()[0]}" in text
+
+
+def test_a_report_tells_nothing_of_the_machine(tmp_path: Path) -> None:
+    """Neither where the spec lies, nor where the zoo does."""
+    pytest.importorskip("matplotlib")
+    spec = tmp_path / "net.yaml"
+    spec.write_text(
+        "archspec: 1\nimport: [blocks/squeeze_excite]\ninputs: {x: [4, 8, 8]}\n"
+        "network: [conv: {out: 8}, batch_norm, residual: {body: [conv: 8, relu, squeeze_excite: {ratio: 2}]}]\n",
+        encoding="utf-8",
+    )
+    result = run("report", str(spec), "-o", str(tmp_path / "report.html"))
+    assert result.exit_code == 0, result.output
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "net.yaml:4:" in text
+    assert "squeeze_excite.yaml:" in text
+    for folder in (str(tmp_path), str(ZOO), str(Path.home())):
+        assert folder not in text, folder
+
+
+def test_a_report_on_a_model_says_nothing_of_its_start(tmp_path: Path) -> None:
+    """As `analyze --variance` refuses; the spec's report does."""
+    pytest.importorskip("matplotlib")
+    pytest.importorskip("onnx")
+    model = save_small(tmp_path / "small.onnx")
+    result = run("report", str(model), "-o", str(tmp_path / "report.html"))
+    assert result.exit_code == 0, result.output
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "second moment" not in text
+    assert "initialization" not in text
 
 
 def test_a_report_where_no_file_can_be_leaves_none(tmp_path: Path) -> None:
@@ -115,14 +150,17 @@ draw("residual_mlp", {str(tmp_path / "x.html")!r})
     assert run_without(heavy, code).startswith("wrote ")
 
 
-def test_a_model_in_onnx_is_drawn(tmp_path: Path) -> None:
+def save_small(path: Path) -> Path:
     onnx = pytest.importorskip("onnx")
     info = onnx.helper.make_tensor_value_info
     value = onnx.helper.make_node
     nodes = [value("Relu", ["x"], ["a"], name="first"), value("Add", ["a", "x"], ["y"], name="sum")]
     ends = [info("x", 1, [1, 4, 8, 8])], [info("y", 1, [1, 4, 8, 8])]
-    model = onnx.helper.make_model(onnx.helper.make_graph(nodes, "small", *ends))
-    onnx.save(model, tmp_path / "small.onnx")
-    result = run("draw", str(tmp_path / "small.onnx"), "-o", str(tmp_path / "small.svg"))
+    onnx.save(onnx.helper.make_model(onnx.helper.make_graph(nodes, "small", *ends)), path)
+    return path
+
+
+def test_a_model_in_onnx_is_drawn(tmp_path: Path) -> None:
+    result = run("draw", str(save_small(tmp_path / "small.onnx")), "-o", str(tmp_path / "small.svg"))
     assert result.exit_code == 0, result.output
     assert "relu" in (tmp_path / "small.svg").read_text(encoding="utf-8")

@@ -198,7 +198,7 @@ def contrast(one: str, other: str) -> float:
 def colours_of(text: str, side: int) -> dict[str, str]:
     """The colours of the light (0) or the dark (1) scheme."""
     style = next(text for tag, _, text in read(text).raw if tag == "style")
-    dark = "".join(re.findall(r"@media \(prefers-color-scheme: dark\) \{(.*?\})\s*\}", style, re.S))
+    dark = "".join(re.findall(r"@media screen and \(prefers-color-scheme: dark\) \{(.*?\})\s*\}", style, re.S))
     return dict(re.findall(r"--(\w+): (#\w{6})", dark if side else style.replace(dark, "")))
 
 
