@@ -224,6 +224,13 @@ def _expand(call: Call, x: Array, shape: Array) -> Array:
     return np.broadcast_to(x, np.broadcast_shapes(x.shape, tuple(int(extent) for extent in shape)))
 
 
+def _tile(call: Call, x: Array, repeats: Array) -> Array:
+    times = [int(count) for count in repeats]
+    if prod(times) * x.size > MOST_NUMBERS**2:
+        raise ValueError(f"{x.size:,} numbers, repeated {prod(times):,} times")
+    return np.tile(x, times)
+
+
 def _triangle(call: Call, x: Array, k: Array | None = None) -> Array:
     side = np.triu if call.attribute("upper", 1) else np.tril
     return side(x, 0 if k is None else int(k))
@@ -277,7 +284,7 @@ FOLDS: Mapping[str, Evaluate] = {
     "Range": _range,
     "Expand": _expand,
     "Div": _div,
-    "Tile": lambda call, x, repeats: np.tile(x, [int(times) for times in repeats]),
+    "Tile": _tile,
     "Transpose": lambda call, x: x.transpose(call.ints("perm") or None),
     "Gather": lambda call, x, indices: np.take(x, indices, call.attribute("axis", 0)),
     "Where": _plain(np.where),

@@ -89,6 +89,8 @@ class Reader:
         self._straight: dict[Value, Value] = {}
         self._holders: set[str] = set()
         self.read_counts = count_reads(model.graph)
+        self.negative: dict[str, bool] = {}
+        """Which nodes may give numbers below zero, of those that were asked for."""
         self._lost: set[str] = set()
         self._unread: Counter[str] = Counter()
         self._notes: list[str] = []

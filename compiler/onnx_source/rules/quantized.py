@@ -83,7 +83,7 @@ def cut_off(call: Call, x: Value, zero: Operand, scale: Operand, type: str) -> V
     low = float(zero.number) if isinstance(zero, Constant) and zero.number is not None else 0.0
     if type not in ("uint8", "int8", "uint16", "int16") or low != np.iinfo(type).min:
         return x
-    if not _may_be_negative(call.reader.nodes, x.id, {}):
+    if not _may_be_negative(call.reader.nodes, x.id, call.reader.negative):
         return x
     step = scale.number if isinstance(scale, Constant) else None
     six = step is not None and isclose(step * (np.iinfo(type).max - low), 6, rel_tol=1e-5)
