@@ -195,7 +195,7 @@ function search(words) {
     if (parts.every((part) => text.includes(part))) found.push(node);
   }
   byId("found").replaceChildren(...found.slice(0, 50).map((node) => linkNode(node)));
-  byId("count").textContent = parts.length ? `${found.length.toLocaleString("en")} found` : "";
+  byId("count").textContent = parts.length ? `${found.length.toLocaleString("en")} found${found.length > 50 ? ", 50 listed" : ""}` : "";
   return found;
 }
 
@@ -204,6 +204,7 @@ byId("finder").addEventListener("submit", (event) => {
   event.preventDefault();
   const [node] = search(byId("search").value);
   if (node === undefined) return;
+  byId("found").replaceChildren();
   select(DATA.home[node], node);
   reveal(DATA.home[node]);
 });

@@ -36,7 +36,7 @@ LEGEND = {
     "activation": "activation",
     "resize": "pooling, resizing",
     "chance": "scaling, random",
-    "call": "block",
+    "call": "block, other",
     "label": "input, output",
 }
 """What a kind is called for readers."""

@@ -18,6 +18,7 @@ class Recurrent(Foreign):
 
     keeps: ClassVar[Literal["nothing", "operands", "result"]] = "operands"
     main: ClassVar[str | None] = "hidden"
+    tells: ClassVar[tuple[str, ...]] = ("hidden",)
 
     function: str
     inner: int

@@ -29,7 +29,8 @@ class Sliding(Foreign):
     @property
     def own(self) -> dict[str, Any]:
         usual = all(2 * w.padding == (w.reach - 1 if self.keeps_size else 0) for w in self.windows)
-        facts = {"kernel": _across(self.kernel), "stride": _across(self.strides)}
+        facts = {"kernel": _across(self.kernel)}
+        facts |= {} if self.keeps_size and max(self.strides) == 1 else {"stride": _across(self.strides)}
         facts |= {} if usual else {"padding": _across(self.begins)}
         return facts | ({"dilation": _across(self.dilations)} if max(self.dilations) > 1 else {})
 

@@ -18,7 +18,7 @@ GAP = "  "
 LEAST = 16
 """Letters of a column of words; where there is no room for as many, a row becomes several lines."""
 
-NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
+NUMBER = re.compile(r"\d+(?:[.,]\d+)*(?:e[+-]?\d+)?")
 
 Cell: TypeAlias = str | Text
 

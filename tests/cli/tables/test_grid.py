@@ -21,7 +21,7 @@ from archspec.cli.tables.common import console
 from archspec.cli.tables.grid import Column, Grid, words, wrap
 
 WIDTHS = (40, 60, 80, 120)
-NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
+NUMBER = re.compile(r"\d+(?:[.,]\d+)*(?:e[+-]?\d+)?")
 COMMANDS = (
     ("show", "resnet50"),
     ("show", "densenet121", "--depth", "4"),
@@ -132,7 +132,7 @@ def test_a_bar_goes_first() -> None:
 
 @pytest.mark.parametrize("width", range(1, 40))
 def test_a_cut_name_keeps_no_part_of_a_number(width: int) -> None:
-    name = "stage12.block345.conv_2d.6789"
+    name = "stage12.block345.conv_2d.6789,eps=9.999999974752427e-06"
     line = "".join(text.plain for text in wrap(Text(name), width))
     assert set(NUMBER.findall(line)) <= set(NUMBER.findall(name))
     assert len(line) <= max(width, len("…")) or line == name

@@ -34,6 +34,13 @@ WORDS: list[tuple[onnx.NodeProto, Arrays, str, str, str]] = [
         "layer_norm",
         "norm",
     ),
+    (
+        node("Conv", "x w", pads=[0, 2, 0, 2]),
+        {"w": floats(8, 4, 1, 5)},
+        "conv 1×5, 8",
+        "conv(out=8, kernel=1×5)",
+        "kernel",
+    ),
     (node("MatMul", "x w"), {"w": floats(12, 5)}, "linear 5", "linear(out=5)", "kernel"),
     (
         node("Conv", "x w", pads=[0, 2, 0, 2], strides=[1, 2], group=4),
