@@ -18,6 +18,7 @@ from archspec.ops import AvgPool, Conv, Op, Scale, Shift, Upsample
 from compiler.analysis.cost import measure_cost
 from compiler.analysis.paths.counting import count_paths
 from compiler.analysis.receptive_field import measure_receptive_field
+from compiler.analysis.report import analyze
 from compiler.analysis.unknown import find_unknown
 from compiler.graph import Graph
 from compiler.onnx_source import read_graph
@@ -298,7 +299,7 @@ def quantize(path: Path, form: quantization.QuantFormat) -> Graph:
 
     class Reader(quantization.CalibrationDataReader):  # type: ignore[misc]
         def __init__(self) -> None:
-            self.left = [{"x": floats(1, 4, 9, 12)}]
+            self.left = [{"x": floats(1, 4, 9, 12) - 0.5}]
 
         def get_next(self) -> dict[str, Any] | None:
             return self.left.pop() if self.left else None
@@ -313,6 +314,7 @@ def quantize(path: Path, form: quantization.QuantFormat) -> Graph:
         node("Gemm", "f g h", "y", transB=1),
     ]
     arrays = {**KERNEL, "v": floats(6, 6, 3, 3), "g": floats(5, 6), "h": floats(5)}
+    arrays = {name: array - 0.5 for name, array in arrays.items()}  # so that there are numbers of both signs
     save(build_model(nodes, {"x": MAP}, {"y": [1, 5]}, arrays), path / "float.onnx")
     quantization.quantize_static(path / "float.onnx", path / "int8.onnx", Reader(), quant_format=form)
     return verify(read_graph(path / "int8.onnx"))
@@ -328,6 +330,10 @@ def test_a_quantized_network_counts_as_the_one_it_came_from(form: quantization.Q
         assert (cost.parameters, cost.macs["conv-linear"]) == (6 * 36 + 6 + 6 * 54 + 35, 108 * (6 * 36 + 6 * 54) + 30)
         assert paths.block.by_length == {0: 1, 1: 1}
         assert find_unknown(graph) == {}
+    assert [item.op.kind for item in found] == [item.op.kind for item in expected]  # the ReLU that was left out as well
+    assert cost.activations == measure_cost(found).activations
+    assert {weight.type for weight in found.weights.values()} == {"int8", "int32"}
+    assert "uint8" in analyze(found).types["values"] or "int8" in analyze(found).types["values"]
 
 
 def chain(steps: str) -> list[Node]:

@@ -141,3 +141,19 @@ def test_types_are_those_of_the_file(tmp_path: Path) -> None:
     assert [item.type for item in graph] == ["float32", "float16"]
     assert analyze(graph).types == {"weights": {"float16": 216}, "values": {"float16": 1}}
     assert analyze(graph).to_dict()["types"] == analyze(graph).types
+
+
+@pytest.mark.parametrize("kind", ["Add", "Mul"])
+def test_numbers_of_few_bits_that_stand_for_others_count(kind: str, tmp_path: Path) -> None:
+    """A table of positions, read by a quantized sum."""
+    scale = {"s": np.float32(0.1), "z": np.uint8(128)}
+    nodes = [
+        node("QuantizeLinear", "x s z", "q"),
+        helper.make_node(f"QLinear{kind}", [*"qszpszsz"], ["a"], domain="com.microsoft"),
+        node("DequantizeLinear", "a s z"),
+    ]
+    model = build_model(nodes, {"x": [1, 64, 49]}, {"y": None}, scale | {"p": np.ones((64, 49), np.uint8)})
+    model.opset_import.append(helper.make_opsetid("com.microsoft", 1))
+    graph = verify(read_graph(save(model, tmp_path / "m.onnx")))
+    assert measure_cost(graph).parameters == 64 * 49
+    assert [weight.type for weight in graph.weights.values()] == ["uint8"]
