@@ -14,6 +14,8 @@ from tests.differential.writer import CHANNELS, MOST_CHANNELS, Scope
 EXTENT = {1: 24, 2: 12, 3: 5}
 """The largest extent of a spatial axis, by the number of such axes."""
 MOST_OPERATIONS = 90
+CHARACTERS = "abc 019\n\t\"'\\:#-{}[],&*!|>%@`~=é×漢😀\u00a0"
+"""Of a description: what YAML, JSON or a careless writer of either might trip over."""
 
 
 @dataclass
@@ -32,15 +34,24 @@ def write_spec(random: Random) -> Spec:
     return DocumentWriter(random).spec()
 
 
+def write_document(random: Random) -> Document:
+    """A document that needs no other file."""
+    return DocumentWriter(random).write().document
+
+
 class DocumentWriter(BodyWriter):
     """Writes one document."""
 
     def spec(self) -> Spec:
+        """With libraries, and as a variant, where chance says so."""
+        return self.vary(self.write(libraries=self.chance(25)))
+
+    def write(self, *, libraries: bool = False) -> Spec:
         self.parameters()
         shape, inputs = self.inputs()
         if self.chance(50):
             self.document["defaults"] = self.defaults()
-        if self.chance(25):
+        if libraries:
             self.libraries()
         scope = Scope(dict(self.document["params"]), inputs)
         network: list[Any] = []
@@ -55,7 +66,7 @@ class DocumentWriter(BodyWriter):
             del network[len(network) - len(more) :]
             self.take_back_blocks(known)
         self.head(shape, network)
-        return self.vary(Spec(self.document, self.files))
+        return Spec(self.document, self.files)
 
     def fits(self) -> bool:
         try:
@@ -85,7 +96,8 @@ class DocumentWriter(BodyWriter):
         params |= {"table": [[1, 2], [3, True]]} if self.chance(20) else {}
         self.document["params"] = params
         if self.chance(20):
-            self.document |= {"name": "sample", "description": "Random.", "source": "nobody"}
+            text = "".join(self.random.choices(CHARACTERS, k=self.number(0, 20)))
+            self.document |= {"name": "sample", "description": text, "source": "nobody"}
 
     def inputs(self) -> tuple[Shape, dict[str, Shape]]:
         rank = self.one(0, 1, 1, 2, 2, 2, 3)

@@ -35,7 +35,7 @@ WORDS = {*FIELDS, *STRUCTURE, "norm"}
 
 YAML_SHARE = 4
 """One file of so many is YAML."""
-ONNX_SHARE = 16
+ONNX_SHARE = 8
 """One spec of so many is exported too."""
 
 
