@@ -286,17 +286,17 @@ class Reader:
         ]
 
     def _find_outputs(self) -> dict[str, str]:
-        outputs = {}
+        outputs, names = {}, Names()
         for item in self.model.graph.output:
             found = self._operands.get(item.name)
             if item.name not in self._operands and item.name not in self._lost:
                 raise ArchspecError(f"{self.path}: nothing computes the output '{item.name[:80]}'")
             if isinstance(found, Value):
-                outputs[Names().claim(item.name)] = self.straighten(found).id if not found.straight else found.id
+                outputs[names.claim(item.name)] = self.straighten(found).id if not found.straight else found.id
         if self._lost:  # what was left out may have read other results
             read = {operand for node in self.nodes.values() for operand in node.inputs}
             ends = self.nodes.keys() - read - set(outputs.values())
-            outputs |= {id: id for id, node in self.nodes.items() if id in ends and node.inputs}
+            outputs |= {names.claim(id): id for id, node in self.nodes.items() if id in ends and node.inputs}
         if not outputs:
             message = self._notes[0] if self._notes else "has no output that depends on an input"
             raise ArchspecError(f"{self.path}: {message}")

@@ -78,6 +78,7 @@ def prelu(call: Call) -> Operand:
 
 
 def hard_sigmoid(call: Call) -> Operand:
+    call.require_operands(1, 1)
     usual = math.isclose(call.attribute("alpha", 0.2), 1 / 6, rel_tol=1e-6) and call.attribute("beta", 0.5) == 0.5
     return call.add(HardSigmoid(), call.value()) if usual else elementwise(call)
 
@@ -108,6 +109,7 @@ def gelu(call: Call) -> Operand:
 
 
 def swish(call: Call) -> Operand:
+    call.require_operands(1, 1)
     return call.add(Silu(), call.value()) if call.attribute("alpha", 1.0) == 1 else elementwise(call)
 
 

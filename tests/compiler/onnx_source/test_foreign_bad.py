@@ -78,6 +78,10 @@ def break_shape() -> onnx.ModelProto:
     return model
 
 
+def build_two_operands() -> onnx.ModelProto:
+    return build_model([helper.make_node("HardSigmoid", ["x", "x"], ["y"])], {"x": [1, 3]}, {"y": [1, 3]})
+
+
 def break_type() -> onnx.ModelProto:
     model = build_conv()
     model.graph.input[0].type.Clear()
@@ -105,6 +109,7 @@ def break_type() -> onnx.ModelProto:
         (build_conv(dilations=[1 << 40, 1]), "dilations should be 2 numbers from 1"),
         (build_conv(strides="two"), "the attribute strides should be a list of whole numbers"),
         (build_conv(kernel_shape=[5, 5]), "a window of 5×5 does not fit 3×3"),
+        (build_two_operands(), r"node y .HardSigmoid.: takes 1 operands, found 2"),
     ],
 )
 def test_a_mistake_is_named_with_its_node(model: onnx.ModelProto, message: str, tmp_path: Path) -> None:
