@@ -263,6 +263,8 @@ class Op(BaseModel, ABC):
     differentiable: ClassVar[bool] = True
     """Whether a gradient passes through it."""
 
+    restates: ClassVar[frozenset[str]] = frozenset()
+    """Fields that say again what shape the result has."""
     mixes: ClassVar[bool] = False
     """Whether it is a linear map with random weights of its own."""
     odd: ClassVar[bool] = False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import chain, groupby
 from math import prod
@@ -11,7 +11,7 @@ from typing import Any
 
 from archspec.ops import Input, Op
 from compiler.analysis.cost import NodeCost, measure_cost
-from compiler.graph import Graph
+from compiler.graph import Graph, Node
 from compiler.scopes import Scope, name_in_scope, read_scopes
 
 
@@ -29,14 +29,18 @@ class Branch:
     ids: tuple[str, ...] = ()
     """A layer's nodes in the graph: one for each of the equal layers that it stands for, in the graph's order."""
     carried: Hashable = None
-    """All that a layer's operation carries."""
+    """All that a layer's operation carries, whatever its input."""
+    kept: Hashable = None
+    """In which types of numbers a layer of a file computes and is stored, and whether it ends a block."""
+    copies: tuple[Branch, ...] = field(default=(), repr=False, compare=False)
+    """The equal neighbours that it stands for, if they are several."""
     unknown: int = 0
     """Operations in it of which no analysis knows anything: there its parameters and MACs are the least there are."""
 
     @cached_property
     def signature(self) -> Hashable:
         """What has to be equal for two neighbours to be folded: all but names."""
-        return self.kind, self.figures, self.form, tuple(child.signature for child in self.children)
+        return self.kind, self.figures, self.form, self.kept, tuple(child.signature for child in self.children)
 
     @cached_property
     def form(self) -> Hashable:
@@ -87,15 +91,26 @@ def fold_tree(graph: Graph) -> Branch:
     return _fold(read_scopes(graph.nodes, graph.name), graph, rows)
 
 
+def list_layers(graph: Graph) -> tuple[Branch, ...]:
+    """The layers of a graph without scopes, by their whole names."""
+    return tuple(replace(_leaf(row.id, row, graph), name=row.id) for row in measure_cost(graph).nodes)
+
+
 def list_fields(op: Op) -> dict[str, Any]:
-    """All that an operation carries, by its name: its fields, and which of its weights an earlier node holds."""
-    fields = {name: getattr(op, name) for name in type(op).model_fields}
-    held = sorted(getattr(op, "held", ()))
-    return fields | ({"shared": tuple(held)} if held else {})
+    """All that an operation carries, by its name, but for fields that say again what shape its result has."""
+    return {name: value for name, value in op if name not in op.restates}
+
+
+def list_types(node: Node) -> dict[str, Any]:
+    """What a node says beside its operation: in which types a file has its numbers and stored tensors, None of a spec,
+    and whether it ends a residual or dense block."""
+    stored = None if node.stored is None else tuple((name, weight.type) for name, weight in node.stored.items())
+    return {"type": node.type, "stored": stored, "block": node.body is not None}
 
 
 def _leaf(id: str, row: NodeCost, graph: Graph) -> Branch:
-    op = graph[id].op
+    node = graph[id]
+    op = node.op
     chosen = ", ".join(f"{key}={fact}" for key, fact in op.chosen.items())
     label = op.word if isinstance(op, Input) or not chosen else f"{op.word}({chosen})"
     fields = ((key, repr(value)) for key, value in list_fields(op).items())  # as text, since no NaN equals another
@@ -107,6 +122,7 @@ def _leaf(id: str, row: NodeCost, graph: Graph) -> Branch:
         macs=row.macs,
         ids=(id,),
         carried=(op.kind, *fields),
+        kept=tuple(list_types(node).values()),
         unknown=int(op.unknown is not None),
     )
 
@@ -116,7 +132,7 @@ def _fold(scope: Scope, graph: Graph, rows: Mapping[str, NodeCost]) -> Branch:
         _leaf(item, rows[item], graph) if isinstance(item, str) else _fold(item, graph, rows) for item in scope.items
     ]
     runs = (list(run) for _, run in groupby(branches, key=lambda branch: branch.signature))
-    folded = [run[0] if len(run) == 1 else replace(_join(run), times=len(run)) for run in runs]
+    folded = [run[0] if len(run) == 1 else replace(_join(run), times=len(run), copies=tuple(run)) for run in runs]
     if len(folded) == 1 and folded[0].children and folded[0].times == 1:
         return replace(folded[0], name=f"{scope.title}.{folded[0].name}")  # a scope of one scope is one line
     return Branch(
@@ -133,5 +149,6 @@ def _fold(scope: Scope, graph: Graph, rows: Mapping[str, NodeCost]) -> Branch:
 def _join(equal: Sequence[Branch]) -> Branch:
     """One branch for equal ones, with the nodes of all."""
     children = tuple(map(_join, zip(*(branch.children for branch in equal), strict=True)))
+    copies = tuple(map(_join, zip(*(branch.copies for branch in equal), strict=True)))
     ids = tuple(chain.from_iterable(branch.ids for branch in equal))
-    return replace(equal[0], children=children, ids=ids)
+    return replace(equal[0], children=children, copies=copies, ids=ids)

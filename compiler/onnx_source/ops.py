@@ -20,6 +20,8 @@ Extents = tuple[int, ...]
 class Input(NamedInput):
     """A value from outside, at the sizes for which the file was read: others may change what its nodes do."""
 
+    restates: ClassVar[frozenset[str]] = frozenset({"at"})
+
     at: Extents
 
     def infer(self, **sizes: int) -> Shape:
@@ -33,6 +35,7 @@ class Foreign(Op):
     """An operation with the shape of its result, and the shapes of the stored tensors that it takes."""
 
     arity: ClassVar[int | None] = None
+    restates: ClassVar[frozenset[str]] = frozenset({"gives"})
     moves: ClassVar[bool] = False
     """Whether it only moves numbers, and computes none."""
     called: ClassVar[str] = ""

@@ -277,3 +277,24 @@ def test_totals_with_unknown_operations_are_the_least(half_known: Path) -> None:
     )
     assert "no rule knows of unknown operations: 1 × com.acme:Foo" in say("lint", str(half_known))
     assert "≥" not in say("analyze", "resnet_digits", "--cost", "--memory")
+
+
+def test_diff_says_what_it_did_not_compare(half_known: Path, tmp_path: Path) -> None:
+    assert run("diff", "resnet18", "resnet18").endswith(
+        "joined in the same way; values of the weights are not compared\n"
+    )
+    output = run("diff", half_known, half_known)
+    assert "unknown operations: 1 × com.acme:Foo" in output
+    model = onnx.load(half_known)
+    model.graph.node[0].name = "other"
+    onnx.save(model, tmp_path / "other.onnx")
+    output = run("diff", half_known, tmp_path / "other.onnx")
+    assert "the same network: other names; values of the weights are not compared" in output
+    assert "conv → other" in output
+    model.graph.node[1].op_type = "Bar"
+    onnx.save(model, tmp_path / "bar.onnx")
+    output = run("diff", half_known, tmp_path / "bar.onnx")
+    assert "com.acme:Foo → com.acme:Bar" in output
+    figures = json.loads(run("diff", half_known, tmp_path / "bar.onnx", "--json"))["figures"]
+    assert figures["parameters.trainable"]["difference"] is None
+    assert figures["parameters.trainable"]["marks"]["a"]["kind"] == "at least"

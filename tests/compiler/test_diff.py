@@ -179,6 +179,86 @@ def test_only_sizes() -> None:
     assert [figure.difference for figure in found.figures if figure.key == "parameters.trainable"] == [0]
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "names"),
+    [
+        (
+            [{"conv": 2}, {"dense": {"n": 2, "body": [{"conv": 1}]}}],
+            [{"conv": 3}, {"dense": {"n": 2, "body": [{"conv": 1}]}}],
+            "conv_0",
+        ),
+        ([{"conv": w} for w in (4, 8, 16)], [{"conv": w} for w in (8, 16, 32)], "conv_0 conv_1 conv_2"),
+    ],
+)
+def test_a_wider_network_keeps_its_names(first: list[Any], second: list[Any], names: str) -> None:
+    """A turn of the one takes as many channels as another turn of the other, and is not taken for it."""
+    head: dict[str, Any] = {"archspec": 1, "inputs": {"x": [3, 8]}}
+    found = diff_graphs(*(graph_from({**head, "network": network}) for network in (first, second)))
+    assert not found.renamed
+    changed = [change for change in walk(found.changes) if change.kind == "changed"]
+    assert [change.a.name for change in changed if change.a] == names.split()
+    assert {change.kind for change in walk(found.changes)} == {"same", "changed", "resized"} - (
+        set() if "dense" in str(first) else {"resized"}
+    )
+
+
+def test_a_layer_before_others_moves_their_names() -> None:
+    """The control: with a layer in front the others do the same, and are called otherwise."""
+    head: dict[str, Any] = {"archspec": 1, "inputs": {"x": [3, 8]}}
+    networks = [[{"conv": w} for w in widths] for widths in ((8, 16, 32), (8, 8, 16, 32))]
+    found = diff_graphs(*(graph_from({**head, "network": network}) for network in networks))
+    assert summary(found) == {("added", "conv_1")}
+    assert found.renamed == {"conv_1": "conv_2", "conv_2": "conv_3"}
+
+
+def test_one_of_equal_neighbours_is_another() -> None:
+    """Folded they are four, and one, one, two; the one that differs is named."""
+    networks = [
+        [{"repeat": {"n": 4, "body": [{"linear": {"out": 4, "bias": bias}}, "relu"]}}] for bias in (True, "i != 1")
+    ]
+    found = diff_graphs(*(graph_from({**MLP, "network": network}) for network in networks))
+    changed = [change for change in walk(found.changes) if change.kind != "same" and not change.children]
+    assert [change.a.ids for change in changed if change.a] == [("repeat_0.i1.linear_0",)]
+    assert [change.fields for change in changed] == [{"bias": (True, False)}]
+    assert found.partners == {id: id for id in found.a.nodes}
+
+
+def test_the_number_of_operands_is_a_difference() -> None:
+    first, second = (graph_from({**MLP, "network": [{"add": [[]] * n}]}) for n in (2, 3))
+    found = diff_graphs(first, second)
+    assert not found.same_structure
+    assert [(item.reads_a, item.reads_b) for item in found.rewired] == [(("x", "x"), ("x", "x", "x"))]
+
+
+def test_names_that_change_places() -> None:
+    """Both have layers `a` and `b`; with the weights by their names the other computes something else."""
+    networks = [[{"linear": {"out": 4, "name": name}} for name in names] for names in ("ab", "ba")]
+    found = diff_graphs(*(graph_from({**MLP, "network": network}) for network in networks))
+    assert found.same_structure
+    assert not found.equal
+    assert found.renamed == {"a": "b", "b": "a"}
+
+
+def test_inputs_that_change_places_are_a_difference() -> None:
+    """Inputs and outputs are what a caller names: the other network subtracts the other way round."""
+    head: dict[str, Any] = {"archspec": 1, "inputs": {"x": [4], "y": [4]}}
+    networks = [
+        [{"add": [[{"scale": -1}], [{"from": "y"}]]}],
+        [{"add": [[{"from": "y"}, {"scale": -1}], [{"from": "x"}]]}],
+    ]
+    found = diff_graphs(*(graph_from({**head, "network": network}) for network in networks))
+    assert not found.same_structure
+
+
+def test_other_names_of_inputs_and_outputs() -> None:
+    head: dict[str, Any] = {"archspec": 1, "network": [{"linear": 4}, {"output": "a"}, "relu", {"output": "b"}]}
+    other = {**head, "inputs": {"z": [4]}, "network": [{"linear": 4}, {"output": "a"}, "relu", {"output": "c"}]}
+    found = diff_graphs(graph_from({**head, "inputs": {"x": [4]}}), graph_from(other))
+    assert found.same_structure
+    assert not found.equal
+    assert (found.renamed, found.output_names, found.outputs) == ({"x": "z"}, {"b": "c"}, {})
+
+
 def test_counts_beyond_a_float() -> None:
     found = diff("residual_mlp", "residual_mlp", blocks=2000)
     paths = next(figure for figure in found.figures if figure.key == "paths.op.total")

@@ -11,10 +11,13 @@ from typing import Literal, TypeAlias
 from rich.console import Console
 from rich.text import Text
 
-from archspec.cli.tables.common import console, new_table, shape_text
+from archspec.cli.tables.common import console, new_table, print_unknown, shape_text
 from archspec.cli.tables.grid import Grid, words
-from compiler.analysis.compare.diff import Change, Diff, Figure, Rewiring
+from compiler.analysis.certainty import Mark, show
+from compiler.analysis.compare.diff import Change, Diff, Figure
+from compiler.analysis.compare.structure import Rewiring
 from compiler.analysis.outline import Branch
+from compiler.analysis.unknown import find_unknown
 
 WORDS = {
     "parameters.trainable": "parameters",
@@ -33,6 +36,8 @@ WORDS = {
 MARKS = {"same": "=", "resized": "≈", "changed": "~", "removed": "-", "added": "+"}
 STYLES = {"same": "dim", "resized": "dim", "changed": "yellow", "removed": "red", "added": "green"}
 
+NOT_COMPARED = "values of the weights are not compared"
+
 MOST_LAYERS = 12
 """Layers of a scope on one side alone that are listed."""
 MOST_NOTES = 10
@@ -44,12 +49,17 @@ Line: TypeAlias = tuple[Text, Sequence[Change]]
 def print_diff(diff: Diff) -> None:
     out = console()
     if diff.equal:
-        out.print(f"no difference: both have the same {len(diff.a.nodes):,} nodes, joined in the same way")
-        return
-    _print_figures(diff, out)
-    if any(change.kind != "same" for change in diff.changes):
-        _print_changes(diff, out)
-    _print_notes(diff, out)
+        alike = f"both have the same {len(diff.a.nodes):,} nodes, joined in the same way"
+        out.print(f"no difference: {alike}; {NOT_COMPARED}")
+    else:
+        _print_figures(diff, out)
+        if any(change.kind != "same" for change in diff.changes):
+            _print_changes(diff, out)
+        _print_notes(diff, out)
+        if diff.same_structure:
+            out.print(f"\nthe same network: other names; {NOT_COMPARED}")
+    for graph in (diff.a,) if diff.same_structure else (diff.a, diff.b):
+        print_unknown(find_unknown(graph), out)
 
 
 def _print_figures(diff: Diff, out: Console) -> None:
@@ -57,18 +67,25 @@ def _print_figures(diff: Diff, out: Console) -> None:
     for figure in diff.figures:
         if figure.a != figure.b:
             difference = "" if figure.difference is None else _signed(figure.difference)
-            table.add_row(WORDS[figure.key], _numbers(figure.a), _numbers(figure.b), difference, _ratio(figure))
+            a, b = map(_numbers, (figure.a, figure.b), figure.marks)
+            table.add_row(_name_figure(figure), a, b, difference, _ratio(figure))
     if table.rows:
         out.print(table)
-    equal = [WORDS[figure.key] for figure in diff.figures if figure.a == figure.b != (0,)]
+    equal = [_name_figure(figure) for figure in diff.figures if figure.a == figure.b != (0,)]
     if equal:
         out.print(f"equal: {', '.join(equal)}", style="dim")
 
 
-def _numbers(numbers: Sequence[int] | None) -> str:
+def _name_figure(figure: Figure) -> str:
+    """In words; of one receptive field among several, which: `receptive field output.image`."""
+    of = figure.key.removeprefix("receptive_field.by_output.").removesuffix(".size")
+    return WORDS.get(figure.key) or f"receptive field {of}"
+
+
+def _numbers(numbers: Sequence[int] | None, mark: Mark | None) -> str:
     if numbers is None:
         return "none"
-    return _number(numbers[0]) if len(numbers) == 1 else shape_text(numbers)
+    return show(_number(numbers[0]) if len(numbers) == 1 else shape_text(numbers), mark)
 
 
 def _number(number: int, sign: str = ",") -> str:
@@ -184,9 +201,13 @@ def _describe(change: Change) -> str:
 
 
 def _value(value: object) -> str:
+    """A field's value in words: `3×3`, `weight float32, bias float32`."""
     if isinstance(value, tuple):
-        return shape_text(value)
-    return str(value).lower() if isinstance(value, bool) else str(value)
+        if value and all(isinstance(item, int) for item in value):
+            return shape_text(value)
+        parts = (" ".join(map(str, item)) if isinstance(item, tuple) else str(item) for item in value)
+        return ", ".join(parts) or "none"
+    return "none" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _count_lines(branch: Branch) -> int:
@@ -213,6 +234,9 @@ def _print_notes(diff: Diff, out: Console) -> None:
     if diff.outputs:
         out.print("\noutputs", style="bold")
         _print_some([f"~ {name}: {a or 'none'} → {b or 'none'}" for name, (a, b) in diff.outputs.items()], out)
+    if diff.output_names:
+        out.print("\noutputs with another name in B", style="bold")
+        _print_some([f"= {a} → {b}" for a, b in diff.output_names.items()], out)
     if diff.renamed:
         a, b = next(iter(diff.renamed.items()))
         nodes = "node has" if len(diff.renamed) == 1 else "nodes have"

@@ -1,46 +1,67 @@
-"""The heaviest common subsequence of two sequences."""
+"""The heaviest common subsequence of two sequences, whose items may be more or less alike."""
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from typing import TypeAlias
+from dataclasses import dataclass
 
 import numpy as np
 
 LARGEST = 1 << 23
-"""Pairs of items that are held against each other; beyond, only what is equal from both ends counts."""
-
-Item: TypeAlias = tuple[Hashable, int]
-"""What has to be equal for two items to match, and the item's weight."""
+"""Pairs of items that are held against each other; beyond, only what is alike from both ends counts."""
 
 
-def match(a: Sequence[Item], b: Sequence[Item]) -> list[tuple[int, int]]:
-    """The positions (i, j) of items that match, in order, so that the pairs weigh the most in all; a pair weighs what
-    the lighter of the two does.
+@dataclass(frozen=True)
+class Item:
+    """What an item is, from all that is known of it to the least that makes two items alike, and the item's weight."""
 
-    What matches at both ends is taken as it is; for the rest dynamic programming takes time and memory that grow with
-    the product of both lengths.
+    keys: tuple[Hashable, ...]
+    weight: int = 1
+
+
+def match(a: Sequence[Item], b: Sequence[Item], scores: Sequence[int]) -> list[tuple[int, int]]:
+    """The positions (i, j) of items that are alike, in order, so that the pairs weigh the most in all.
+
+    A pair weighs what the lighter of the two does, times the score of the first key in which they are equal; scores
+    fall. What is equal in the first key at both ends is taken as it is; for the rest dynamic programming takes time and
+    memory that grow with the product of both lengths.
     """
-    start = _count_equal(a, b)
-    end = _count_equal(a[start:][::-1], b[start:][::-1])
-    middle = _match_middle(a[start : len(a) - end], b[start : len(b) - end])
+    start = _count_equal(a, b, 0)
+    end = _count_equal(a[start:][::-1], b[start:][::-1], 0)
+    rest = a[start : len(a) - end], b[start : len(b) - end]
+    middle = _match_ends(*rest) if len(rest[0]) * len(rest[1]) > LARGEST else _match_middle(*rest, scores)
     tail = ((len(a) - i, len(b) - i) for i in range(end, 0, -1))
     return [*((i, i) for i in range(start)), *((start + i, start + j) for i, j in middle), *tail]
 
 
-def _count_equal(a: Sequence[Item], b: Sequence[Item]) -> int:
-    return next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x[0] != y[0]), min(len(a), len(b)))
+def _count_equal(a: Sequence[Item], b: Sequence[Item], key: int) -> int:
+    pairs = enumerate(zip(a, b, strict=False))
+    return next((i for i, (x, y) in pairs if x.keys[key] != y.keys[key]), min(len(a), len(b)))
 
 
-def _match_middle(a: Sequence[Item], b: Sequence[Item]) -> list[tuple[int, int]]:
-    if not a or not b or len(a) * len(b) > LARGEST:
+def _match_ends(a: Sequence[Item], b: Sequence[Item]) -> list[tuple[int, int]]:
+    """What is alike at all, from both ends."""
+    start = _count_equal(a, b, -1)
+    end = _count_equal(a[start:][::-1], b[start:][::-1], -1)
+    return [*((i, i) for i in range(start)), *((len(a) - i, len(b) - i) for i in range(end, 0, -1))]
+
+
+def _match_middle(a: Sequence[Item], b: Sequence[Item], scores: Sequence[int]) -> list[tuple[int, int]]:
+    if not a or not b:
         return []
-    numbers = {key: number for number, key in enumerate(dict.fromkeys(key for key, _ in [*a, *b]))}
-    y, weights = np.array([numbers[key] for key, _ in b]), np.array([weight for _, weight in b])
+    known: dict[Hashable, int] = {}
+    levels = range(len(scores))
+    first, second = (
+        np.array([[known.setdefault((level, item.keys[level]), len(known)) for level in levels] for item in side])
+        for side in (a, b)
+    )
+    weights = np.array([item.weight for item in b])
     # heaviest[i, j] is what the best pairs from i in a and from j in b weigh; within a row it never grows with j.
-    heaviest = np.zeros((len(a) + 1, len(b) + 1), np.int32)
-    for i, (key, weight) in reversed([*enumerate(a)]):
-        row = heaviest[i + 1, 1:] + (y == numbers[key]) * np.minimum(weights, weight)
+    heaviest = np.zeros((len(a) + 1, len(b) + 1), np.int64)
+    for i in reversed(range(len(a))):
+        worth = np.max((second == first[i]) * np.array(scores), axis=1)
+        row = heaviest[i + 1, 1:] + worth * np.minimum(weights, a[i].weight)
+        row[worth == 0] = 0
         heaviest[i, :-1] = np.maximum.accumulate(np.maximum(row, heaviest[i + 1, :-1])[::-1])[::-1]
     pairs, i, j = [], 0, 0
     while i < len(a) and j < len(b):

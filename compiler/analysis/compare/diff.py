@@ -1,22 +1,26 @@
 """What changed between two networks: their layers, how these are joined, and the numbers.
 
-The scopes of both are aligned level by level as outlines in which equal neighbours are folded. At each level first come
-those that are equal, as many as possible in order; what is left between them is aligned by name, then by kind.
+Two networks that differ in names alone are found as such by their structure. The scopes of others are aligned level by
+level as outlines in which equal neighbours are folded: so that what is paired is as alike as possible, first of all in
+what it does, then in its name, then in its numbers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
 from itertools import product
 from typing import Any, Literal, TypeAlias
 
-from archspec.ops import Op, Window
-from compiler.analysis.compare.alignment import match
+from archspec.ops import Input
+from compiler.analysis.certainty import Mark
+from compiler.analysis.compare.alignment import Item, match
 from compiler.analysis.compare.conditions import ConditionError, answer, find_numbers
-from compiler.analysis.outline import Branch, fold_tree
+from compiler.analysis.compare.structure import Rewiring, compare_nodes, compare_outputs, find_rewired, find_same
+from compiler.analysis.outline import Branch, fold_tree, list_layers
+from compiler.analysis.unknown import find_unknown
 from compiler.graph import Graph
 
 FIGURES = (
@@ -31,7 +35,7 @@ FIGURES = (
     "memory.inference_peak_bytes",
     "memory.training_saved_bytes",
 )
-"""The numbers that are compared, by their keys in `analyze --json`."""
+"""The numbers that are compared, by their keys in `analyze --json`. Of several receptive fields each is one."""
 
 Kind: TypeAlias = Literal["same", "resized", "changed", "removed", "added"]
 
@@ -43,10 +47,12 @@ class Figure:
     key: str
     a: tuple[int, ...] | None
     b: tuple[int, ...] | None
+    marks: tuple[Mark | None, Mark | None] = (None, None)
+    """Which of both is no more than a bound."""
 
     @property
     def difference(self) -> int | None:
-        """How much more the second has, where each has one number."""
+        """How much more the second has, where each has one exact number."""
         return None if self._both is None else self._both[1] - self._both[0]
 
     @property
@@ -58,12 +64,14 @@ class Figure:
     def _both(self) -> tuple[int, int] | None:
         """The two numbers, where each network has one, or the same along all axes."""
         sides = [set(numbers or ()) for numbers in (self.a, self.b)]
-        return (sides[0].pop(), sides[1].pop()) if all(len(side) == 1 for side in sides) else None
+        exact = self.marks == (None, None) and all(len(side) == 1 for side in sides)
+        return (sides[0].pop(), sides[1].pop()) if exact else None
 
     def to_dict(self) -> dict[str, Any]:
         ratio = self.ratio
         row = {"a": _as_data(self.a), "b": _as_data(self.b), "difference": self.difference}
-        return row | {"ratio": None if ratio is None else _as_float(ratio)}
+        marks = {side: mark.to_dict() for side, mark in zip("ab", self.marks, strict=True) if mark}
+        return row | {"ratio": None if ratio is None else _as_float(ratio)} | ({"marks": marks} if marks else {})
 
 
 @dataclass(frozen=True)
@@ -94,30 +102,19 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Rewiring:
-    """A node that is in both networks and reads other values."""
-
-    a: str
-    b: str
-    reads_a: tuple[str, ...]
-    reads_b: tuple[str, ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        return {"a": self.a, "b": self.b, "reads_a": list(self.reads_a), "reads_b": list(self.reads_b)}
-
-
-@dataclass(frozen=True)
 class Diff:
     """All differences of two networks. `partners` maps the nodes of the first to those of the second that stand for
-    them; `outputs` are those that come from another node or are in one network alone, with the node in both."""
+    them; `outputs` are those that come from another node or are in one network alone, with the node in both;
+    `output_names` are those that come from the same node by another name, with that."""
 
     a: Graph
     b: Graph
     figures: tuple[Figure, ...]
     changes: tuple[Change, ...]
     partners: Mapping[str, str]
-    rewired: tuple[Rewiring, ...]
-    outputs: Mapping[str, tuple[str | None, str | None]]
+    rewired: tuple[Rewiring, ...] = ()
+    outputs: Mapping[str, tuple[str | None, str | None]] = field(default_factory=dict)
+    output_names: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def renamed(self) -> dict[str, str]:
@@ -126,44 +123,81 @@ class Diff:
 
     @property
     def same_structure(self) -> bool:
-        """Whether both have the same layers at the same sizes, joined in the same way; names may differ."""
-        return all(change.kind == "same" for change in self.changes) and not self.rewired and not self.outputs
+        """Whether both have the same layers at the same sizes, joined in the same way; names may differ, and the values
+        of weights, which are not looked at."""
+        paired = len(self.partners) == len(self.a) == len(self.b)
+        return paired and all(change.kind == "same" for change in self.changes) and not (self.rewired or self.outputs)
 
     @property
     def equal(self) -> bool:
-        return self.same_structure and not self.renamed
+        return self.same_structure and not (self.renamed or self.output_names)
 
     def to_dict(self) -> dict[str, Any]:
         return {
             "a": _describe_graph(self.a),
             "b": _describe_graph(self.b),
             "equal": self.equal,
+            "same_structure": self.same_structure,
+            "compared": {"weight_values": False},
             "figures": {figure.key: figure.to_dict() for figure in self.figures},
             "changes": [change.to_dict() for change in self.changes],
             "rewired": [item.to_dict() for item in self.rewired],
             "outputs": {name: {"a": a, "b": b} for name, (a, b) in self.outputs.items()},
+            "output_names": dict(self.output_names),
             "renamed": self.renamed,
         }
 
 
 def diff_graphs(a: Graph, b: Graph, **settings: Any) -> Diff:
     """Compare two networks. `settings` are those of `analyze` (batch, precision, optimizer), for the memory."""
-    changes = _Comparison(a, b).align(fold_tree(a).children, fold_tree(b).children)
-    partners = dict(_find_partners(changes))
-    return Diff(a, b, _compare_figures(a, b, settings), changes, partners, *_compare_edges(a, b, partners))
+    figures = _compare_figures(a, b, settings)
+    partners = find_same(a, b)
+    if partners is None:
+        changes = _Comparison(a, b).align(fold_tree(a).children, fold_tree(b).children)
+        partners = dict(_find_partners(changes))
+    else:
+        changes = _list_same(a, b, partners)
+    rewired = tuple(find_rewired(a, b, partners))
+    return Diff(a, b, figures, changes, partners, rewired, *compare_outputs(a, b, partners))
+
+
+def _list_same(a: Graph, b: Graph, partners: Mapping[str, str]) -> tuple[Change, ...]:
+    """The layers of two networks that are the same: scope by scope, where these are, else one by one."""
+    trees = fold_tree(a), fold_tree(b)
+    if trees[0].children == trees[1].children:
+        return tuple(Change("same", one, other, {}) for one, other in zip(*(t.children for t in trees), strict=True))
+    layers = {layer.name: layer for layer in list_layers(b)}
+    return tuple(Change("same", layer, layers[partners[layer.name]], {}) for layer in list_layers(a))
 
 
 def _compare_figures(a: Graph, b: Graph, settings: Mapping[str, Any]) -> tuple[Figure, ...]:
-    found = [answer(graph, FIGURES, **settings) for graph in (a, b)]
-    figures = (Figure(key, *(_find(data, key) for data in found)) for key in FIGURES)
+    data = [answer(graph, FIGURES, **settings) for graph in (a, b)]
+    figures = [_find_figure(key, data) for key in _list_keys(data)]
     return tuple(figure for figure in figures if figure.a or figure.b)
 
 
-def _find(data: Mapping[str, Any], key: str) -> tuple[int, ...] | None:
+def _list_keys(data: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """The keys of all figures: of a network that sees several inputs, or has several outputs, one for each of both."""
+    seen = [[(name, x) for name, fields in one["receptive_field"]["by_output"].items() for x in fields] for one in data]
+    several = max(map(len, seen)) > 1
+    for key in FIGURES:
+        if key == "receptive_field.size" and several:
+            yield from (f"receptive_field.by_output.{name}.{x}.size" for name, x in dict.fromkeys(seen[0] + seen[1]))
+        else:
+            yield key
+
+
+def _find_figure(key: str, data: Sequence[Mapping[str, Any]]) -> Figure:
+    found = [_find(one, key) for one in data]
+    return Figure(key, found[0][0], found[1][0], (found[0][1], found[1][1]))
+
+
+def _find(data: Mapping[str, Any], key: str) -> tuple[tuple[int, ...] | None, Mark | None]:
     try:
-        return tuple(int(number.value) for number in find_numbers(data, key))
+        numbers = find_numbers(data, key)
     except ConditionError:  # a vector has no receptive field
-        return None
+        return None, None
+    return tuple(int(number.value) for number in numbers), numbers[0].mark
 
 
 # ---- aligning the outlines -------------------------------------------------------------------------------------------
@@ -174,54 +208,47 @@ class _Comparison:
     a: Graph
     b: Graph
 
-    def align(self, a: Sequence[Branch], b: Sequence[Branch], turn: int = 0) -> tuple[Change, ...]:
-        """The changes between siblings, in order; of what is in one place, first what is removed."""
-        if not a or not b or turn == len(_KEYS):
-            removed = [Change("removed", branch, None, {}) for branch in a]
-            return (*removed, *(Change("added", None, branch, {}) for branch in b))
-        first, second = ([(_KEYS[turn](branch), branch.layers) for branch in side] for side in (a, b))
-        pairs = match(first, second)
+    def align(self, a: Sequence[Branch], b: Sequence[Branch]) -> tuple[Change, ...]:
+        """The changes between siblings, in order; of what is in one place, first what is removed. Where as many are
+        folded in another way, one of several that are equal in one network is another in the other."""
+        times = [[branch.times for branch in side] for side in (a, b)]
+        if times[0] != times[1] and sum(times[0]) == sum(times[1]):
+            a, b = ([copy for branch in side for copy in branch.copies or (branch,)] for side in (a, b))
         changes: list[Change] = []
         i = j = 0
-        for k, m in pairs:
-            changes += [*self.align(a[i:k], b[j:m], turn + 1), self.compare(a[k], b[m])]
+        for k, m in [*match(list(map(_list_keys_of, a)), list(map(_list_keys_of, b)), SCORES), (len(a), len(b))]:
+            changes += [Change("removed", branch, None, {}) for branch in a[i:k]]
+            changes += [Change("added", None, branch, {}) for branch in b[j:m]]
+            changes += [self.compare(a[k], b[m])] if k < len(a) else []
             i, j = k + 1, m + 1
-        return (*changes, *self.align(a[i:], b[j:], turn + 1))
+        return tuple(changes)
 
     def compare(self, a: Branch, b: Branch) -> Change:
         if not a.children:
-            fields = _compare_fields(self.a[a.ids[0]].op, self.b[b.ids[0]].op)
-            figures_differ = (a.shape, a.parameters, a.macs) != (b.shape, b.parameters, b.macs)
-            changed = fields or a.times != b.times
-            return Change("changed" if changed else "resized" if figures_differ else "same", a, b, fields)
+            return self._compare_layers(a, b)
         a, b = _level(a, b)
         children = self.align(a.children, b.children)
         kinds = {child.kind for child in children}
         altered = a.times != b.times or bool(kinds & {"changed", "removed", "added"})
         return Change("changed" if altered else "resized" if "resized" in kinds else "same", a, b, {}, children)
 
-
-def _compare_fields(first: Op, second: Op) -> dict[str, tuple[Any, Any]]:
-    """The fields that differ. `padding: same` is the number that it stands for."""
-    if first.kind != second.kind:
-        return {"layer": (first.kind, second.kind)}
-    values = {
-        name: (getattr(first, name), getattr(second, name))
-        for name in type(first).model_fields
-        if name in type(second).model_fields
-    }
-    differing = {name: pair for name, pair in values.items() if pair[0] != pair[1]}
-    window = getattr(first, "window", None)
-    if isinstance(window, Window) and window == getattr(second, "window", None):
-        differing.pop("padding", None)
-    return differing
+    def _compare_layers(self, a: Branch, b: Branch) -> Change:
+        first, second = self.a[a.ids[0]], self.b[b.ids[0]]
+        fields = compare_nodes(first, second)
+        figures_differ = (a.shape, a.parameters, a.macs) != (b.shape, b.parameters, b.macs)
+        resized = isinstance(first.op, Input) or self.a.operands(first) != self.b.operands(second)
+        if figures_differ and not fields and not resized:
+            fields = {"result": (a.shape, b.shape)} if a.shape != b.shape else {"weights": (a.parameters, b.parameters)}
+        changed = fields or a.times != b.times
+        return Change("changed" if changed else "resized" if figures_differ else "same", a, b, fields)
 
 
 def _level(a: Branch, b: Branch) -> tuple[Branch, Branch]:
     """Two scopes so that their children can be compared. A name of several scopes (`i0.bottleneck_0`) is that of the
     innermost where both end in the same kind; else what one has more of it becomes a scope inside."""
     depths = [branch.name.count(".") for branch in (a, b)]
-    depth = max(depths) if _last_kind(a) == _last_kind(b) else min(depths)
+    kinds = [branch.name.rpartition(".")[2].rstrip("0123456789_") for branch in (a, b)]
+    depth = max(depths) if kinds[0] == kinds[1] else min(depths)
     return _cut(a, depth), _cut(b, depth)
 
 
@@ -231,22 +258,30 @@ def _cut(branch: Branch, depth: int) -> Branch:
     return replace(branch, name=outer, children=(replace(branch, name=inner, times=1),)) if inner else branch
 
 
-def _name(branch: Branch) -> Hashable:
-    return bool(branch.children), branch.name
+SCORES = (22, 21, 18, 17, 16, 12, 8, 4, 3)
+"""What it is worth that two siblings are equal in each of the keys of an item, for each of the layers that they hold.
+What does the same counts more than the same name, but less than the same kinds of layers by the same name for all of
+them: a network that is wider throughout keeps its names."""
 
 
-def _first_kind(branch: Branch) -> Hashable:
-    """Of a layer, its operation."""
+def _list_keys_of(branch: Branch) -> Item:
     inside = bool(branch.children)
-    return inside, branch.name.partition(".")[0].rstrip("0123456789") if inside else branch.label.partition("(")[0]
-
-
-def _last_kind(branch: Branch) -> Hashable:
-    return bool(branch.children), branch.name.rpartition(".")[2].rstrip("0123456789")
-
-
-_KEYS: tuple[Callable[[Branch], Hashable], ...] = (lambda branch: branch.signature, _name, _first_kind, _last_kind)
-"""What has to be equal in two siblings to be taken for the same, one turn after the other."""
+    kind = branch.label.partition("(")[0]
+    first, last = (
+        part.rstrip("0123456789_") for part in (branch.name.partition(".")[0], branch.name.rpartition(".")[2])
+    )
+    keys: tuple[Hashable, ...] = (
+        (branch.form, branch.name, branch.figures),
+        (branch.form, branch.name),
+        (branch.form, branch.figures),
+        (branch.form,),
+        (branch.skeleton, branch.name),
+        (branch.skeleton,),
+        (inside, branch.name),
+        (inside, first if inside else kind),
+        (inside, last if inside else kind),
+    )
+    return Item(keys, branch.layers)
 
 
 # ---- how the layers are joined ---------------------------------------------------------------------------------------
@@ -275,30 +310,6 @@ def _flatten(turn: Sequence[int], times: Sequence[int]) -> int:
     return number
 
 
-def _compare_edges(
-    a: Graph, b: Graph, partners: Mapping[str, str]
-) -> tuple[tuple[Rewiring, ...], dict[str, tuple[str | None, str | None]]]:
-    """Nodes and outputs that read something else, other than because it was removed or added."""
-    known = set(partners.values())
-
-    def differ(first: str, second: str) -> bool:
-        return first in partners and second in known and partners[first] != second
-
-    rewired = []
-    for first, second in partners.items():
-        reads = a[first].inputs, b[second].inputs
-        if any(map(differ, *reads)):
-            rewired.append(Rewiring(first, second, *reads))
-    names = [*a.outputs, *(name for name in b.outputs if name not in a.outputs)]
-    ends = {name: (a.outputs.get(name), b.outputs.get(name)) for name in names}
-    moved = {
-        name: (first, second)
-        for name, (first, second) in ends.items()
-        if first is None or second is None or differ(first, second)
-    }
-    return tuple(rewired), moved
-
-
 # ---- as data ---------------------------------------------------------------------------------------------------------
 
 
@@ -309,7 +320,8 @@ def _describe(branch: Branch) -> dict[str, Any]:
 
 
 def _describe_graph(graph: Graph) -> dict[str, Any]:
-    return {"name": graph.name, "sizes": dict(graph.sizes)}
+    unknown = find_unknown(graph)
+    return {"name": graph.name, "sizes": dict(graph.sizes)} | ({"unknown": unknown} if unknown else {})
 
 
 def _as_data(numbers: tuple[int, ...] | None) -> Any:
