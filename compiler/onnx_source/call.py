@@ -89,7 +89,7 @@ Operand: TypeAlias = Value | Constant | None
 
 
 SAID_ELSEWHERE = {"min", "max", "axis", "broadcast", "consumed_inputs"}
-"""Attributes of older versions that shapes or operands say."""
+"""Attributes of older versions that in functions of numbers shapes or operands say."""
 
 
 class Unsaid(Exception):  # noqa: N818  (it is no mistake)
@@ -148,7 +148,7 @@ class Call:
         usual = read_defaults(self.node, self.reader.opset)
         told = []
         for name, value in sorted(self.attributes.items()):
-            if name in (names or self.attributes.keys()) and name not in SAID_ELSEWHERE and value != usual.get(name):
+            if name in (names or self.attributes.keys()) and value != usual.get(name):
                 told.append((name, tell_value(value)))
         return tuple(told)
 
@@ -284,15 +284,16 @@ class Call:
     ) -> Value:
         """The result of the function that the node is called after, position by position."""
         given = self.numbers() if numbers is None else numbers
-        details = self.tell() + (() if given else self.tell_constants())
+        told = tuple(item for item in self.tell() if item[0] not in SAID_ELSEWHERE)
+        details = told + (() if given else self.tell_constants())
         fields: dict[str, Any] = {"function": self.kind.lower(), "numbers": given, "details": details}
         return self.foreign(Elementwise, xs, shape, order=order, stored=self.stored_values(), **fields)
 
     def move(
-        self, function: str, x: Value, shape: Sequence[int], perm: Extents = (), samples: Samples | None = None
+        self, function: str, x: Value, shape: Sequence[int], *, samples: Samples | None = None, **fields: Any
     ) -> Value:
-        """The numbers of a value at other places; `perm` is the order of the graph's axes in a transposition."""
-        return self.foreign(Rearrange, [x], shape, function=function, perm=perm, samples=samples)
+        """The numbers of a value at other places."""
+        return self.foreign(Rearrange, [x], shape, function=function, samples=samples, **fields)
 
     def align(self, xs: Iterable[Value], rank: int) -> Samples | None:
         """Where the samples lie in a result of so many axes, which are those of the operands from the last one on."""

@@ -121,6 +121,10 @@ class ModelWriter:
         if min(space) < 1:
             return
         fields: dict[str, Any] = {"kernel_shape": kernel, "strides": strides, "pads": pads}
+        if self.random.random() < 0.15:
+            del fields["pads"]
+            fields["auto_pad"] = self.random.choice(["SAME_UPPER", "SAME_LOWER"])
+            space = [-(-size // stride) for size, stride in zip(shape[2:], strides, strict=True)]
         kind = self.random.choice(["Conv", "Conv", "Conv", "MaxPool", "AveragePool", "LpPool", "GlobalAveragePool"])
         if kind == "Conv":
             groups = self.random.choice([group for group in (1, 1, 2, shape[1]) if shape[1] % group == 0])
@@ -132,6 +136,10 @@ class ModelWriter:
             self.add(self.random.choice([kind, "GlobalMaxPool"]), [name], (*shape[:2], *[1] * rank))
         elif all(dilation == 1 for dilation in dilations):
             more = {"count_include_pad": self.few(1)} if kind == "AveragePool" else {}
+            if "pads" in fields and self.random.random() < 0.3:
+                more["ceil_mode"] = 1
+                self.add(kind, [name], (0,), **fields, **more)  # nothing goes on from it
+                return
             self.add(kind, [name], (*shape[:2], *space), **fields, **more)
 
     def transposed(self, name: str, shape: Extents) -> None:

@@ -118,7 +118,8 @@ def _multiply(call: Call, terms: Sequence[Sequence[Hashable]], gives: Sequence[H
     values = [call.straighten(item) for item in operands if isinstance(item, Value)]
     shape = [extents[name] for name in gives]
     stored = call.stored_values()
-    return call.foreign(Product, values, shape, samples=agree(places), inner=inner, stored=stored)
+    fields: dict[str, Any] = {"inner": inner, "details": call.tell("equation", "alpha", "transA", "transB")}
+    return call.foreign(Product, values, shape, samples=agree(places), stored=stored, **fields)
 
 
 def batch_norm(call: Call) -> Operand:

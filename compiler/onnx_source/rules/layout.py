@@ -11,7 +11,7 @@ from archspec.ops import Concat, Flatten, GlobalAvgPool, GlobalMaxPool, PadChann
 from archspec.ops.base import Fill
 from compiler.onnx_source.call import Call, Constant, Operand, Unsaid, Value, broadcast, build, resolve_shape
 from compiler.onnx_source.constants import shape_of
-from compiler.onnx_source.details import tell_value
+from compiler.onnx_source.details import Details, tell_value
 from compiler.onnx_source.ops import ConcatAlong, Cut, PadEdges, Rearrange, Reduce, Sampled, SpaceToDepth
 from compiler.onnx_source.rules.table import Rule
 from compiler.onnx_source.samples import MixedSamplesError, agree, follow_reshape
@@ -74,7 +74,8 @@ def transpose(call: Call) -> Operand:
     order = call.reader.turn(x, turned, tuple(perm))
     if order and order == tuple(range(len(order))):  # the samples alone have moved
         return replace(turned, id=x.id)
-    return call.move("transpose", x, shape, order, samples)
+    details = () if order else call.tell("perm")  # an axis of the samples has moved among the others
+    return call.move("transpose", x, shape, samples=samples, perm=order, details=details)
 
 
 def shape(call: Call) -> Operand:
@@ -281,7 +282,11 @@ def _reduce(call: Call, x: Value, chosen: set[int], *, keep: bool) -> Value:
     function, samples = call.kind.removeprefix("Reduce").lower(), x.samples
     if samples and not keep:
         samples = replace(samples, axis=samples.axis - sum(axis < samples.axis for axis in chosen))
-    return call.foreign(Reduce, [x], shape, samples=samples, function=function, axes=call.places(x, chosen))
+    axes, gone = call.places(x, chosen), {x.shape[axis] for axis in chosen}
+    details: Details = ()
+    if not keep and gone & {*shape}:  # the shape does not tell which are gone
+        details = (("axes", ", ".join(map(str, axes))),)
+    return call.foreign(Reduce, [x], shape, samples=samples, function=function, axes=axes, details=details)
 
 
 def space_to_depth(call: Call) -> Operand:

@@ -96,7 +96,8 @@ def depth_to_space(call: Call) -> Operand:
         call.fail(f"blocks of {block} do not fit {'×'.join(map(str, x.shape))}")
     call.keep_samples(x)
     n, c, h, w = x.shape
-    return call.foreign(DepthToSpace, [x], (n, c // block**2, h * block, w * block), block=block)
+    shape, details = (n, c // block**2, h * block, w * block), call.tell("mode")
+    return call.foreign(DepthToSpace, [x], shape, block=block, details=details)
 
 
 RULES: Mapping[str, Rule] = {"Resize": resize, "Upsample": resize, "DepthToSpace": depth_to_space}

@@ -330,6 +330,11 @@ CHOICES: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
     ("LpPool", {"kernel_shape": [2, 2], "p": 2}, {"kernel_shape": [2, 2], "p": 1}, "x"),
     ("CumSum", {"reverse": 0}, {"reverse": 1}, "x axis"),
     ("ReduceSum", {}, {}, "x a|b"),
+    ("ReduceSum", {"keepdims": 0}, {"keepdims": 0}, "x a|b"),
+    ("TopK", {"axis": 2}, {"axis": 3}, "x k"),
+    ("DepthToSpace", {"blocksize": 2, "mode": "DCR"}, {"blocksize": 2, "mode": "CRD"}, "x"),
+    ("Transpose", {"perm": [2, 1, 0, 3]}, {"perm": [3, 1, 0, 2]}, "x"),
+    ("Einsum", {"equation": "nchw,wd->nchd"}, {"equation": "nchw,hd->ncwd"}, "x m"),
     ("Mod", {"fmod": 1}, {"fmod": 1}, "x 2|3"),
 ]
 
@@ -339,13 +344,22 @@ def test_other_attributes_are_a_difference(
     kind: str, first: dict[str, Any], second: dict[str, Any], reads: str, tmp_path: Path
 ) -> None:
     """And the same ones are none, said or left out where they have their usual value."""
-    arrays: dict[str, Any] = {"p": [0, 0, 1, 1, 0, 0, 1, 1], "z": [1, 4, 5, 5], "i": [0, 1], "j": [2, 3], "axis": 2}
+    arrays: dict[str, Any] = {
+        "p": [0, 0, 1, 1, 0, 0, 1, 1],
+        "z": [1, 4, 5, 5],
+        "i": [0, 1],
+        "j": [2, 3],
+        "axis": 2,
+        "k": [9],
+    }
+    arrays |= {"m": floats(9, 9)}
     arrays |= {"a": [2], "b": [3]} | {str(n): np.float32(n) for n in (0, 2, 3, 5)}
     graphs = []
     for attributes, position in ((first, 0), (second, -1), (first, 0)):
         names = [name.split("|")[position] for name in reads.split()]
         used = {name: arrays[name] for name in names if name in arrays}
-        graphs.append(read([node(kind, " ".join(names), **attributes)], (1, 4, 9, 9), used, tmp_path))
+        outputs = "y i2" if kind == "TopK" else "y"
+        graphs.append(read([node(kind, " ".join(names), outputs, **attributes)], (1, 4, 9, 9), used, tmp_path))
     assert not diff_graphs(*graphs[:2]).equal
     assert diff_graphs(graphs[0], graphs[2]).equal
 
