@@ -201,13 +201,12 @@ def _describe(change: Change) -> str:
 
 
 def _value(value: object) -> str:
-    """A field's value in words: `3×3`, `weight float32, bias float32`."""
-    if isinstance(value, tuple):
-        if value and all(isinstance(item, int) for item in value):
-            return shape_text(value)
-        parts = (" ".join(map(str, item)) if isinstance(item, tuple) else str(item) for item in value)
-        return ", ".join(parts) or "none"
-    return "none" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+    """A field's value in words: `3×H×W`, `weight float32, bias float32`."""
+    if isinstance(value, tuple) and any(isinstance(item, tuple) for item in value):
+        return ", ".join(" ".join(map(str, item)) for item in value)
+    if isinstance(value, tuple) and value:
+        return shape_text(value)
+    return "none" if value in (None, ()) else str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _count_lines(branch: Branch) -> int:
