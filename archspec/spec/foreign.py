@@ -139,9 +139,9 @@ mul: [[], [sigmoid]]
     average
 add: [[], [relu, scale: -1]]
     sub subtract minus
-add: [[from: a], [add: [[from: b], [from: a, scale: -1]], relu]]
+add: [[from: a], [add: [[from: b], [from: a, scale: -1]], relu]] | of what `tap: a` and `tap: b` kept
     max maximum
-add: [[from: a], [add: [[from: a], [from: b, scale: -1]], relu, scale: -1]]
+add: [[from: a], [add: [[from: a], [from: b, scale: -1]], relu, scale: -1]] | of what `tap: a` and `tap: b` kept
     min minimum
 scale: -1
     neg negative

@@ -21,8 +21,8 @@ def suggest_node(word: str, known: Iterable[str]) -> str:
     for spelled in _spell_name(word):
         if spelled in node_sayings():
             written, note = node_sayings()[spelled]
-            missing = "there is no such operation; an `ext` can bring one"
-            return f"; {_join(f'here it is `{written}`' if written else missing, note)}"
+            missing = "there is no such operation, but an `ext` may bring one"
+            return f"; {_join(f'here it is `{written}`', ': ', note) if written else _join(missing, '; ', note)}"
         if spelled in own:
             return f"; did you mean '{own[spelled]}'?"
     return suggest_slip(word, own.values())
@@ -49,21 +49,20 @@ def suggest_field(word: str, known: Iterable[str]) -> str:
     sayings = field_sayings().get(spelled, ())
     for written, note in sayings:
         if written in own.values():
-            return f"; {_join(f'here it is `{written}`', note)}"
+            return f"; {_join(f'here it is `{written}`', ': ', note)}"
     notes = [note for written, note in sayings if not written]
     return f"; {notes[0]}" if notes else suggest_slip(word, own.values())
 
 
-def _join(said: str, note: str) -> str:
-    return f"{said}: {note}" if note else said
+def _join(said: str, mark: str, note: str) -> str:
+    return f"{said}{mark}{note}" if note else said
 
 
 def suggest_slip(word: str, known: Iterable[str]) -> str:
     """The known words of which a word may be a slip: a key or two are wrong, depending on its length."""
-    small = {each.lower(): each for each in known}
-    word = word.lower()
     if len(word) > LONGEST:
         return ""
+    word, small = spell(word), _by_spelling(known)
     near = get_close_matches(word, small, n=5, cutoff=0.6)
     slips = {each: count_edits(word, each) for each in near}
     fewest = min(slips.values(), default=0)

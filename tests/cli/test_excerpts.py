@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from archspec.cli import app
+from archspec.cli.tables import excerpts
 from archspec.cli.tables.excerpts import cut_out
 
 SPEC = "archspec: 1\ninputs: {x: [3, 8, 8]}\nnetwork:\n  - {conv: {out: 4, name: 'ab'}}\n"
@@ -50,6 +51,16 @@ def test_of_a_long_line_the_part_around_the_word_is_shown() -> None:
     assert shown.endswith("…")
     assert shown[start : start + length] == "wrong"
     assert len(shown) <= 60
+
+
+def test_a_line_as_long_as_a_file_is_only_read_around_the_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A document of one line may have a hundred mistakes."""
+    spelled: list[int] = []
+    monkeypatch.setattr(excerpts, "_spell", lambda text: spelled.append(len(text)) or text)
+    line = "a" * 1_000_000 + " wrong " + "b" * 1_000_000
+    shown, start, length = cut_out(line, line.index("wrong") + 1, 60)
+    assert shown[start : start + length] == "wrong"
+    assert sum(spelled) < 300
 
 
 def test_behind_the_end_of_a_line_there_is_a_mark_too() -> None:

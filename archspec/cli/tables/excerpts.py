@@ -51,9 +51,10 @@ def _add_line(text: Text, place: Place, width: int, colour: str) -> None:
 def cut_out(line: str, column: int, width: int) -> tuple[str, int, int]:
     """What at most `width` columns of a terminal show of a line around a column, counted in characters from one; and at
     which of them the word there starts, and how many it takes. Nothing in it moves a cursor or changes a colour."""
-    word = _WORD.match(line, column - 1)
+    start, near = column - 1, 2 * width  # a line may be as long as a file
+    word = _WORD.match(line, start, start + near)
     end = word.end() if word else column
-    before, at, after = map(_spell, (line[: column - 1], line[column - 1 : end], line[end:]))
+    before, at, after = map(_spell, (line[max(0, start - near) : start], line[start:end], line[end : end + near]))
     if cell_len(before) + cell_len(at) + cell_len(after) > width:
         at = _clip(at, width // 2)
         before = _clip(before[::-1], width // 3)[::-1]
