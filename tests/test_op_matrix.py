@@ -78,6 +78,7 @@ EXAMPLES: list[tuple[Op, tuple[Shape, ...]]] = [
     *each(Conv(out=6), SPATIAL),
     *each(Conv(out=12, kernel=5, stride=2, bias=False, groups=4), SPATIAL),
     *each(Conv(out=6, kernel=2, stride=3, padding=1), SPATIAL),
+    *each(Conv(out=6, kernel=2, dilation=2), SPATIAL),
     *each(Conv(out=8, dilation=2, groups=8, init="torch"), SPATIAL),
     *each(Conv(out=4, kernel=1, init="glorot"), SPATIAL),
     *each(ConvTranspose(out=6), SPATIAL),

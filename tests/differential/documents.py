@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
-from tests.differential.interpreter import Document, Network, RefusedError, interpret, resolve
-from tests.differential.layers import Shape
+from tests.differential.interpreter import interpret
+from tests.differential.layers import RefusedError, Shape
+from tests.differential.network import Network
+from tests.differential.reading import Document, resolve
 from tests.differential.structure import SCALINGS, BodyWriter
 from tests.differential.writer import CHANNELS, MOST_CHANNELS, Scope
 

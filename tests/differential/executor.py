@@ -10,8 +10,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from tests.differential import layers
-from tests.differential.interpreter import Network, Operation
 from tests.differential.layers import Fields
+from tests.differential.network import Network, Operation
 
 Weights = Mapping[str, Tensor]
 

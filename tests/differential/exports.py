@@ -14,8 +14,8 @@ from archspec.errors import ArchspecError
 from compiler.graph import Graph
 from tests.differential.documents import Spec
 from tests.differential.harness import Disagreement
-from tests.differential.interpreter import Network
 from tests.differential.layers import RefusedError
+from tests.differential.network import Network
 from tests.differential.results import distance, run, sample_inputs
 from tests.lowering import TOLERANCE, run_onnx, stir
 

@@ -40,6 +40,25 @@ def evaluate(written: Any, names: Mapping[str, Any]) -> Any:
         raise RefusedError(f"{written}: {error}") from error
 
 
+def evaluate_field(key: str, written: Any, names: Mapping[str, Any]) -> Any:
+    """The value of a layer's field; a field that takes words takes no expression."""
+    if written in ("same", "null") or key in ("init", "over", "mode", "per", "draw", "approximate"):
+        return written
+    return evaluate(written, names)
+
+
+def take_argument(kind: str, value: Any) -> Any:
+    """An argument's value in its declared type; nothing is rounded."""
+    if kind == "int":
+        require(is_number(value) and value == value // 1, f"{value} is no whole number")
+        return int(value)
+    if kind == "float":
+        require(is_number(value), f"{value} is no number")
+        return float(value)
+    require(isinstance(value, bool if kind == "bool" else list), f"{value} is no {kind}")
+    return value
+
+
 def expand(label: str, names: Mapping[str, Any]) -> str:
     """A label with its expressions in braces as digits."""
 

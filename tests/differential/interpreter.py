@@ -7,14 +7,24 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
-from typing import Any, TypeAlias
+from typing import Any
 
 from tests.differential import layers
-from tests.differential.expressions import evaluate, expand
-from tests.differential.layers import RefusedError, Shape, is_number, require
-
-Document: TypeAlias = dict[str, Any]
-Body: TypeAlias = list[Any]
+from tests.differential.expressions import evaluate, evaluate_field, expand, take_argument
+from tests.differential.layers import Shape, is_number, require
+from tests.differential.network import Network, Operation
+from tests.differential.reading import (
+    MERGES,
+    STRUCTURE,
+    Body,
+    Document,
+    check_literals,
+    is_letter,
+    lay_over,
+    overlay,
+    read_node,
+    resolve,
+)
 
 STRUCTURE_FIELDS: dict[str, dict[str, Any]] = {
     "residual": {"scale": None, "survival": None, "scaling": "none", "decay": "constant", "drop": None},
@@ -34,73 +44,10 @@ NORM_KINDS = {
     "group": "group_norm",
     "instance": "instance_norm",
 }
-MERGES = ("add", "concat", "mul", "shake")
-NORM_FIELDS = {name: taken for kind in layers.NORMS for name, taken in layers.FIELDS[kind].items()}
 MANY_RESIDUALS = 10**6
 """In a walk that counts them."""
 LARGEST_NETWORK = 400
 """Operations; a generator that asks for more is told so."""
-
-
-@dataclass(frozen=True)
-class Operation:
-    """One operation of a flat network: what it is called, does and takes."""
-
-    name: str
-    kind: str
-    fields: Mapping[str, Any]
-    inputs: tuple[str, ...]
-    shape: Shape
-
-    @property
-    def carriers(self) -> tuple[str, ...]:
-        """The operands whose values it takes; the others lend only their extents."""
-        return self.inputs[:1] if self.kind in ("crop", "pad_space") else self.inputs
-
-
-@dataclass
-class Network:
-    """What a document says: operations in order, inputs among them, and outputs by name."""
-
-    operations: dict[str, Operation] = field(default_factory=dict)
-    outputs: dict[str, str] = field(default_factory=dict)
-    letters: dict[str, tuple[Any, ...]] = field(default_factory=dict)
-    """Each input's entries: extents and the letters of dynamic sizes."""
-
-    def operand_shapes(self, operation: Operation) -> list[Shape]:
-        return [self.operations[name].shape for name in operation.inputs]
-
-    def weights(self) -> dict[str, tuple[Shape, bool]]:
-        """Every stored tensor by its whole name: its shape, and whether it is trained."""
-        return {
-            f"{operation.name}.{name}": stored
-            for operation in self.operations.values()
-            if operation.kind in layers.FIELDS
-            for name, stored in layers.weights(
-                operation.kind, operation.fields, self.operand_shapes(operation)[0]
-            ).items()
-        }
-
-    def macs(self) -> int:
-        return sum(
-            layers.macs(operation.kind, operation.fields, self.operand_shapes(operation)[0])
-            for operation in self.operations.values()
-            if operation.kind in layers.FIELDS
-        )
-
-    def activations(self) -> int:
-        """Numbers in the results of all operations for one sample; inputs are not counted."""
-        return sum(math.prod(operation.shape) for operation in self.operations.values() if operation.kind != "input")
-
-    def paths(self) -> Counter[int]:
-        """How many ways lead from an input to an output, by their number of operations."""
-        ways: dict[str, Counter[int]] = {}
-        for operation in self.operations.values():
-            found: Counter[int] = Counter() if operation.inputs else Counter({0: 1})
-            for name in operation.carriers:
-                found.update({length + 1: count for length, count in ways[name].items()})
-            ways[operation.name] = found
-        return sum((ways[name] for name in self.outputs.values()), Counter())
 
 
 @dataclass(frozen=True)
@@ -141,41 +88,6 @@ def interpret(
     whole = resolve(document, files)
     first = Interpreter(whole, sizes or {}, files, residuals=MANY_RESIDUALS).run()
     return first.network if not first.met else Interpreter(whole, sizes or {}, files, residuals=first.met).run().network
-
-
-def check_literals(data: Any) -> None:
-    """What is written as a number or a truth value must fit its field, also where the network never comes."""
-    parts = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
-    for key, part in parts:
-        given = part if isinstance(part, dict) else {layers.MAIN.get(key): part}
-        known = NORM_FIELDS if key == "norm" else layers.FIELDS.get(str(key), {})
-        for name, declared in known.items():
-            if name in given and not isinstance(given[name], str):
-                declared.take(given[name])
-        check_literals(part)
-
-
-def resolve(document: Document, files: Mapping[str, Document]) -> Document:
-    """A variant with what it takes over."""
-    if "extends" not in document:
-        return document
-    base = resolve(files[document["extends"]], files)
-    params = {**base.get("params", {}), **document.get("params", {})}
-    sizes = {**base.get("sizes", {}), **document.get("sizes", {})}
-    return {**base, "params": params, "sizes": sizes, "defaults": lay_over(base, document)}
-
-
-def lay_over(base: Document, own: Document) -> Document:
-    """The defaults of one document, and where they say nothing those of another."""
-    under, over = base.get("defaults", {}), own.get("defaults", {})
-    return {kind: overlay(under.get(kind, {}), over.get(kind, {})) for kind in {**under, **over}}
-
-
-def overlay(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """Field by field; another kind of normalization leaves nothing of the first one's fields."""
-    if over.get("kind", under.get("kind")) != under.get("kind"):
-        return dict(over)
-    return {**under, **over}
 
 
 class Interpreter:
@@ -285,7 +197,7 @@ class Interpreter:
     def put_written(self, kind: str, given: Mapping[str, Any], value: str, path: str, around: Around) -> str:
         """A layer with the defaults of its kind and the values of its expressions."""
         merged = {**self.settings(kind, around), **given}
-        fields = {key: evaluate_field(kind, key, written, self.names(around, value)) for key, written in merged.items()}
+        fields = {key: evaluate_field(key, written, self.names(around, value)) for key, written in merged.items()}
         return self.put_layer(kind, fields, value, path)
 
     def run_norm(self, given: dict[str, Any], value: str, name: str, around: Around) -> str:
@@ -478,55 +390,3 @@ class Interpreter:
         for key, written in block.get("let", {}).items():
             names[key] = evaluate(written, self.names(inside, value))
         return self.run_body(block["body"], value, replace(inside, names=names))
-
-
-STRUCTURE = {
-    "residual": None,
-    "dense": None,
-    "encoder_decoder": None,
-    "repeat": None,
-    "when": None,
-    **dict.fromkeys(("tap", "from", "output"), "label"),
-    **dict.fromkeys(MERGES, "branches"),
-}
-"""The structure nodes, with their main fields."""
-
-
-def is_letter(entry: Any) -> bool:
-    return isinstance(entry, str) and len(entry) == 1 and entry.isupper()
-
-
-def read_node(node: Any, bodies: Mapping[str, Any], blocks: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    """A node's word and its fields by name."""
-    if isinstance(node, str):
-        return node, {}
-    ((word, given),) = node.items()
-    main = "kind" if word == "norm" else layers.MAIN.get(word) or STRUCTURE.get(word)
-    if given is None:
-        return word, {}
-    if isinstance(given, dict):
-        return word, dict(given)
-    require(main is not None, f"{word} has no main field")
-    return word, {str(main): given}
-
-
-def evaluate_field(kind: str, key: str, written: Any, names: Mapping[str, Any]) -> Any:
-    """The value of a layer's field; a field that takes words takes no expression."""
-    if written in ("same", "null") or key in ("init", "over", "mode", "per", "draw", "approximate"):
-        return written
-    return evaluate(written, names)
-
-
-def take_argument(kind: str, value: Any) -> Any:
-    """An argument's value in its declared type; nothing is rounded."""
-    if kind == "int":
-        require(is_number(value) and value == value // 1, f"{value} is no whole number")
-        return int(value)
-    if kind == "float":
-        require(is_number(value), f"{value} is no number")
-        return float(value)
-    require(isinstance(value, bool if kind == "bool" else list), f"{value} is no {kind}")
-    return value
-
-
-__all__ = ["Interpreter", "Network", "Operation", "RefusedError", "interpret", "read_node"]

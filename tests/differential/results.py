@@ -10,7 +10,7 @@ from torch import Tensor
 
 from tests.differential.executor import execute
 from tests.differential.harness import Disagreement
-from tests.differential.interpreter import Network
+from tests.differential.network import Network
 
 CLOSE = 1e-10
 """Relative to the largest value, in double precision; more where rounding the inputs alone moves the results more."""

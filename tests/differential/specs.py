@@ -24,9 +24,10 @@ from compiler.graph import Graph
 from tests.differential.documents import Spec, write_spec
 from tests.differential.exports import compare_exports
 from tests.differential.harness import Disagreement, Outcome
-from tests.differential.interpreter import STRUCTURE, Network
 from tests.differential.layers import FIELDS, RefusedError
 from tests.differential.mutants import edit
+from tests.differential.network import Network
+from tests.differential.reading import STRUCTURE
 from tests.differential.results import CLOSE, differ, distance, run, run_module, sample_inputs
 from tests.differential.shrink import shrink
 from tests.lowering import stir

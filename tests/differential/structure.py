@@ -7,8 +7,8 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from tests.differential.interpreter import Body, Document
 from tests.differential.layers import Shape
+from tests.differential.reading import Body, Document
 from tests.differential.writer import CHANNELS, MOST_DEPTH, Scope, Writer
 
 Step = Callable[[Shape, Scope], Body]

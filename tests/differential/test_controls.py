@@ -14,10 +14,10 @@ from torch import Tensor
 
 from archspec.api import to_onnx, to_torch
 from compiler.graph import Graph, Node
-from tests.differential.documents import Spec, write_spec
+from tests.differential.documents import Spec, write_document, write_spec
 from tests.differential.exports import compare_run
 from tests.differential.harness import Disagreement, Outcome, Summary, examine_safely, table
-from tests.differential.interpreter import Network
+from tests.differential.network import Network
 from tests.differential.shrink import shrink
 from tests.differential.specs import (
     compare,
@@ -140,7 +140,7 @@ def wrong_lowering(graph: Graph, random: Random) -> tuple[str, Graph] | None:
 def test_nearly_every_mistake_of_a_lowering_shows_in_the_values() -> None:
     """One mistake in each of many networks; a few have no effect, as behind a ReLU that lets nothing pass."""
     missed, tried = [], 0
-    for seed in range(40):
+    for seed in range(25):
         spec, random = write_spec(Random(seed)), Random(seed)
         network, graph = spec.interpret(), compile_spec(spec)
         fault = wrong_lowering(graph, random)
@@ -149,7 +149,7 @@ def test_nearly_every_mistake_of_a_lowering_shows_in_the_values() -> None:
         tried += 1
         if not kinds(compare_values(network, stir(to_torch(fault[1]).double()).eval())):
             missed.append((seed, fault[0]))
-    assert tried > 15
+    assert tried > 10
     assert len(missed) <= tried // 10, missed
 
 
@@ -174,7 +174,7 @@ def test_a_verdict_of_one_side_is_found(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_what_fails_becomes_small() -> None:
     """A document of many nodes of which one word matters."""
-    document = write_spec(Random(7)).document
+    document = write_document(Random(7))
     document["network"].insert(1, {"repeat": {"n": 2, "body": [{"residual": {"body": ["relu", {"conv": 64}]}}]}})
     smallest = shrink(document, lambda data: "'conv': 64" in str(data))
     assert smallest == {"network": [{"conv": 64}]}

@@ -9,16 +9,10 @@ from random import Random
 from typing import Any, TypeVar
 
 from tests.differential import layers
-from tests.differential.interpreter import (
-    Around,
-    Body,
-    Document,
-    Handed,
-    Interpreter,
-    Operation,
-    RefusedError,
-)
-from tests.differential.layers import Shape
+from tests.differential.interpreter import Around, Handed, Interpreter
+from tests.differential.layers import RefusedError, Shape
+from tests.differential.network import Operation
+from tests.differential.reading import Body, Document
 
 T = TypeVar("T")
 

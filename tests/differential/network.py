@@ -1,0 +1,73 @@
+"""A flat network, as the interpreter gives it: operations, and what is counted of them."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.differential import layers
+from tests.differential.layers import Shape
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One operation of a flat network: what it is called, does and takes."""
+
+    name: str
+    kind: str
+    fields: Mapping[str, Any]
+    inputs: tuple[str, ...]
+    shape: Shape
+
+    @property
+    def carriers(self) -> tuple[str, ...]:
+        """The operands whose values it takes; the others lend only their extents."""
+        return self.inputs[:1] if self.kind in ("crop", "pad_space") else self.inputs
+
+
+@dataclass
+class Network:
+    """What a document says: operations in order, inputs among them, and outputs by name."""
+
+    operations: dict[str, Operation] = field(default_factory=dict)
+    outputs: dict[str, str] = field(default_factory=dict)
+    letters: dict[str, tuple[Any, ...]] = field(default_factory=dict)
+    """Each input's entries: extents and the letters of dynamic sizes."""
+
+    def operand_shapes(self, operation: Operation) -> list[Shape]:
+        return [self.operations[name].shape for name in operation.inputs]
+
+    def weights(self) -> dict[str, tuple[Shape, bool]]:
+        """Every stored tensor by its whole name: its shape, and whether it is trained."""
+        return {
+            f"{operation.name}.{name}": stored
+            for operation in self.operations.values()
+            if operation.kind in layers.FIELDS
+            for name, stored in layers.weights(
+                operation.kind, operation.fields, self.operand_shapes(operation)[0]
+            ).items()
+        }
+
+    def macs(self) -> int:
+        return sum(
+            layers.macs(operation.kind, operation.fields, self.operand_shapes(operation)[0])
+            for operation in self.operations.values()
+            if operation.kind in layers.FIELDS
+        )
+
+    def activations(self) -> int:
+        """Numbers in the results of all operations for one sample; inputs are not counted."""
+        return sum(math.prod(operation.shape) for operation in self.operations.values() if operation.kind != "input")
+
+    def paths(self) -> Counter[int]:
+        """How many ways lead from an input to an output, by their number of operations."""
+        ways: dict[str, Counter[int]] = {}
+        for operation in self.operations.values():
+            found: Counter[int] = Counter() if operation.inputs else Counter({0: 1})
+            for name in operation.carriers:
+                found.update({length + 1: count for length, count in ways[name].items()})
+            ways[operation.name] = found
+        return sum((ways[name] for name in self.outputs.values()), Counter())

@@ -1,0 +1,78 @@
+"""Documents and nodes as data: what is taken over from others, and what may be written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+from tests.differential import layers
+from tests.differential.layers import require
+
+Document: TypeAlias = dict[str, Any]
+Body: TypeAlias = list[Any]
+
+MERGES = ("add", "concat", "mul", "shake")
+STRUCTURE = {
+    "residual": None,
+    "dense": None,
+    "encoder_decoder": None,
+    "repeat": None,
+    "when": None,
+    **dict.fromkeys(("tap", "from", "output"), "label"),
+    **dict.fromkeys(MERGES, "branches"),
+}
+"""The structure nodes, with their main fields."""
+NORM_FIELDS = {name: taken for kind in layers.NORMS for name, taken in layers.FIELDS[kind].items()}
+
+
+def check_literals(data: Any) -> None:
+    """What is written as a number or a truth value must fit its field, also where the network never comes."""
+    parts = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
+    for key, part in parts:
+        given = part if isinstance(part, dict) else {layers.MAIN.get(key): part}
+        known = NORM_FIELDS if key == "norm" else layers.FIELDS.get(str(key), {})
+        for name, declared in known.items():
+            if name in given and not isinstance(given[name], str):
+                declared.take(given[name])
+        check_literals(part)
+
+
+def resolve(document: Document, files: Mapping[str, Document]) -> Document:
+    """A variant with what it takes over."""
+    if "extends" not in document:
+        return document
+    base = resolve(files[document["extends"]], files)
+    params = {**base.get("params", {}), **document.get("params", {})}
+    sizes = {**base.get("sizes", {}), **document.get("sizes", {})}
+    return {**base, "params": params, "sizes": sizes, "defaults": lay_over(base, document)}
+
+
+def lay_over(base: Document, own: Document) -> Document:
+    """The defaults of one document, and where they say nothing those of another."""
+    under, over = base.get("defaults", {}), own.get("defaults", {})
+    return {kind: overlay(under.get(kind, {}), over.get(kind, {})) for kind in {**under, **over}}
+
+
+def overlay(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Field by field; another kind of normalization leaves nothing of the first one's fields."""
+    if over.get("kind", under.get("kind")) != under.get("kind"):
+        return dict(over)
+    return {**under, **over}
+
+
+def is_letter(entry: Any) -> bool:
+    return isinstance(entry, str) and len(entry) == 1 and entry.isupper()
+
+
+def read_node(node: Any, bodies: Mapping[str, Any], blocks: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """A node's word and its fields by name."""
+    if isinstance(node, str):
+        return node, {}
+    ((word, given),) = node.items()
+    main = "kind" if word == "norm" else layers.MAIN.get(word) or STRUCTURE.get(word)
+    if given is None:
+        return word, {}
+    if isinstance(given, dict):
+        return word, dict(given)
+    require(main is not None, f"{word} has no main field")
+    return word, {str(main): given}
