@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from typer.testing import CliRunner
 
 from archspec.api import elaborate, load, to_torch
+from archspec.cli.tables.unravel import print_unravelling
 from archspec.cli.unravel import unravel as unravel_command
 from archspec.errors import ArchspecError
 from archspec.spec.zoo import zoo_specs
@@ -360,3 +361,28 @@ def test_nothing_is_drawn_where_it_would_be_too_large(command: typer.Typer, tmp_
     result = CliRunner().invoke(command, ["residual_mlp", "--set", "blocks=54", "-o", str(drawing)])
     assert isinstance(result.exception, ArchspecError)
     assert not drawing.exists()
+
+
+def count_ways(graph: Graph, output: str) -> int:
+    """The witness: every way back from an output, one by one."""
+    waiting, found = [graph.outputs[output]], 0
+    while waiting:
+        node = graph[waiting.pop()]
+        waiting += node.carriers
+        found += not node.carriers
+    return found
+
+
+@pytest.mark.parametrize("name", ["se_net", "residual_mlp", "fork"])
+def test_both_counts_of_paths_are_said(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A function is one way, whatever branches within it; operation by operation there are more."""
+    branches = [[], [{"add": [["relu"], ["tanh"], []]}, {"linear": 4}], ["sigmoid"]]
+    graph = fork(branches) if name == "fork" else elaborate(load(name))
+    result = unravel(graph)
+    print_unravelling(result)
+    said = capsys.readouterr().out
+    for expression in result.expressions:
+        assert expression.operation_paths == count_ways(graph, expression.output)
+        both = f"{expression.operation_paths} through operations, as analyze counts"
+        assert (both in said) == (expression.paths != expression.operation_paths)
+    assert ("through operations" in said) == (name == "se_net")

@@ -21,6 +21,9 @@ def print_unravelling(result: Unravelling) -> None:
     for expression in result.expressions:
         out.print(f"\n{expression.value} = {expression.text}")
         paths = f"{exactly(expression.paths)} {_noun('path', expression.paths)} to {expression.output}"
+        if expression.operation_paths != expression.paths:
+            count = exactly(expression.operation_paths)
+            paths += f", what branches within a function taken as one; {count} through operations, as analyze counts"
         out.print(f"{paths}; the last joint has {exactly(expression.terms)} {_noun('term', expression.terms)}")
     for derivative in result.derivatives:
         out.print(f"\n∂{derivative.value}/∂{derivative.function} = {derivative.text}")

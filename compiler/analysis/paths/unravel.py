@@ -15,6 +15,7 @@ from operator import itemgetter
 from typing import Any
 
 from archspec.errors import ArchspecError, suggest
+from compiler.analysis.paths.counting import count_paths
 from compiler.analysis.paths.skeleton import Skeleton, Value, find_skeleton
 from compiler.graph import Graph
 
@@ -34,13 +35,16 @@ MANY = 8
 class Expression:
     """One output unravelled. `value` is the last joint before it, which the text is of.
 
-    terms: what the joint adds up or concatenates; paths: the ways to it, each an occurrence of the first value.
+    terms: what the joint adds up or concatenates; paths: the ways to it through functions, each an occurrence of the
+    first value; operation_paths: the ways to the output through operations, as `count_paths` counts them. There may be
+    more of these, since what branches within a function is one way through it.
     """
 
     output: str
     value: str
     terms: int
     paths: int
+    operation_paths: int
     text: str
     complete: bool
     ways: tuple[tuple[str, ...], ...] | None
@@ -96,7 +100,9 @@ def unravel(graph: Graph, *, full: bool = False, derivative: str | None = None) 
     skeleton = find_skeleton(graph)
     writer = Writer(skeleton)
     cores = {name: skeleton.core(name) for name in graph.outputs}
-    expressions = tuple(writer.express(name, core, full) for name, core in cores.items())
+    counted = count_paths(graph, by_length=False).op
+    levels = counted.by_output or dict.fromkeys(graph.outputs, counted)
+    expressions = tuple(writer.express(name, core, full, levels[name].total) for name, core in cores.items())
     derivatives: tuple[Derivative, ...] = ()
     if derivative is not None:
         function = _find_function(skeleton, derivative)
@@ -129,7 +135,7 @@ class Writer:
         texts = self._write(set(self.values) - self.names.keys())
         return {self.names[id]: texts[id] for id in self.names if self.values[id].kind != "input"}
 
-    def express(self, output: str, core: str, full: bool) -> Expression:
+    def express(self, output: str, core: str, full: bool, operation_paths: int) -> Expression:
         """An output unravelled: all terms of its last joint where they are few or asked for, else the first ones."""
         paths, limit = self.skeleton.paths[core], FULL if full else SHORT
         self._check(paths, f"paths to {output}", full)
@@ -143,7 +149,7 @@ class Writer:
         rest = total - len(shown)
         text = self._join(core, [*parts, *([f"… ({_count_more(rest)})"] if rest else [])])
         ways = tuple(list_ways(self.skeleton, core)) if self._all_paths <= LISTED else None
-        return Expression(output, self.names[core], total, paths, text, complete, ways)
+        return Expression(output, self.names[core], total, paths, operation_paths, text, complete, ways)
 
     def derive(self, core: str, function: Value, full: bool) -> Derivative:
         """The derivative of a value with respect to a function's result, its terms grouped by the last function.
