@@ -39,7 +39,7 @@ from compiler.scopes import scopes_around
 MERGES: dict[str, type[Op]] = {op.kind: op for op in (Add, Concat, Mul, Shake)}
 KERNELS = Conv | ConvTranspose | Linear
 PAIR = 4
-"""What it takes of the budget, in parts of a node, to pad one operand to another."""
+"""What it takes of the budget, in parts of a node, to fit one operand to another."""
 
 
 class Building(Evaluation):
@@ -128,21 +128,17 @@ class Building(Evaluation):
         return self.apply(op, list(operands), inside.join(op.kind), node, around)
 
     def _fit(self, fit: str, operands: list[Node], inside: Around, node: Written, around: Around) -> list[Node]:
-        """Cut operands down to the smallest extents; or pad them to the largest, each to all others, since at another
-        size another may be the largest (paddings that never do anything are left out later)."""
-        smallest = tuple(map(min, zip(*(operand.shape.space for operand in operands), strict=True)))
-        models = [operand for operand in operands if operand.shape.space == smallest][:1] or operands
-        fitted = []
+        """Cut operands down to the smallest extents, or pad them to the largest, each to all others, since at another
+        size another may be the smallest (what never does anything is left out later)."""
         distinct = {operand.id: operand for operand in operands}
-        if fit == "pad":
-            self.spend(PAIR * len(operands) * len(distinct), node.place, around)
+        if len(distinct) == 1:
+            return operands
+        self.spend(PAIR * len(operands) * len(distinct), node.place, around)
+        fitted = []
         for i, operand in enumerate(operands):
-            if fit == "pad":
-                others = [other for other in distinct.values() if other is not operand]
-                operand = self.apply(PadSpace(), [operand, *others], inside.join(f"pad{i}"), node, around) or operand
-            elif operand.shape.space != smallest:
-                operand = self.apply(Crop(), [operand, *models], inside.join(f"crop{i}"), node, around) or operand
-            fitted.append(operand)
+            others = [other for other in distinct.values() if other is not operand]
+            op = PadSpace() if fit == "pad" else Crop()
+            fitted.append(self.apply(op, [operand, *others], inside.join(f"{fit}{i}"), node, around) or operand)
         return fitted
 
     def scale_body(

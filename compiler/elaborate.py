@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from archspec.errors import Diagnostic, Place, SpecError
@@ -11,13 +11,17 @@ from archspec.ops.base import LARGEST
 from archspec.spec.document import is_size
 from archspec.spec.load import Spec
 from archspec.spec.text import place_in
+from compiler.accepted import Accepted
 from compiler.evaluate import NODE
 from compiler.graph import Graph
-from compiler.sizes import accepted_sizes, drop_idle_pads, fits
+from compiler.sizes import accepted_sizes, drop_idle_fits, find_nearest, fits
 from compiler.unroll import Unrolling
 from compiler.verify import verify
 
 MAX_NODES = 100_000
+
+FURTHEST = 128
+"""How far from the wanted size another is looked for that fits."""
 
 
 def elaborate(
@@ -41,7 +45,7 @@ def elaborate(
             graph = run.build()
         mistakes = run.mistakes
         if graph is not None and not mistakes and not spec.mistakes:
-            return verify(drop_idle_pads(graph))
+            return verify(drop_idle_fits(graph))
         if mistakes and run.misfits == len(mistakes):
             mistakes = _with_fitting_sizes(spec, chosen, mistakes, extensions or {})
         mistakes = _doubt_inputs(spec, mistakes)
@@ -95,24 +99,44 @@ def _with_fitting_sizes(
     spec: Spec, sizes: Mapping[str, int], mistakes: list[Diagnostic], extensions: Mapping[str, type[Layer]]
 ) -> list[Diagnostic]:
     """Add to mistakes of shape the sizes that would fit, where there are some near the wanted ones."""
-    largest, effort = max(sizes.values(), default=0), 0
-    if not sizes:
-        return mistakes
-    for distance in range(1, 129):
-        for size in (largest - distance, largest + distance):
-            if size < 1 or effort > MAX_NODES:
-                continue
-            run = Unrolling(spec, dict.fromkeys(sizes, size), MAX_NODES, extensions)
-            graph = run.build()
-            effort += run.spent // NODE
-            if graph is None or run.mistakes:
-                continue
-            rules = accepted_sizes(graph, keep_weights=False)
-            whole = {name: -(-size // rule.step) * rule.step for name, rule in rules.items() if rule.dynamic}
-            if fits(graph, whole, keep_weights=False):  # prefer sizes of which no stride loses a pixel
-                rules = accepted_sizes(graph.resize(whole), keep_weights=False)
-            wrong = {name: rules[name] for name, value in sizes.items() if value not in rules[name]}
-            hints = [f"{name} accepts {rule}; nearest: {rule.nearest(sizes[name])}" for name, rule in wrong.items()]
-            hint = f" ({', '.join(hints)})" if hints else ""
-            return [replace(mistake, message=mistake.message + hint) for mistake in mistakes]
+    effort = 0
+    for candidate in _list_near(sizes):
+        if effort > MAX_NODES:
+            break
+        run = Unrolling(spec, candidate, MAX_NODES, extensions)
+        graph = run.build()
+        effort += run.spent // NODE
+        if graph is None or run.mistakes:
+            continue
+        found = find_nearest(_prefer_whole(graph), sizes)
+        closest = {**sizes, **{name: near for name, (_, near) in found.items()}}
+        # An image of a single position is nobody's wish, though it may be all that fits.
+        useful = found and not all(rule.value == 1 and not rule.dynamic for rule, _ in found.values())
+        if not useful or Unrolling(spec, closest, MAX_NODES, extensions).build() is None:
+            break
+        hints = ", ".join(_hint(name, sizes[name], *fitting) for name, fitting in found.items())
+        return [replace(mistake, message=f"{mistake.message} ({hints})") for mistake in mistakes]
     return mistakes
+
+
+def _list_near(sizes: Mapping[str, int]) -> Iterator[dict[str, int]]:
+    """Other values of the sizes, the near ones first: all of them equal, and where there are several, of one alone."""
+    largest = max(sizes.values(), default=0)
+    for distance in range(1, FURTHEST + 1):
+        for more in (-distance, distance):
+            near = [dict.fromkeys(sizes, largest + more)] if sizes else []
+            near += [{**sizes, name: value + more} for name, value in sizes.items()] if len(sizes) > 1 else []
+            yield from (candidate for candidate in near if min(candidate.values()) >= 1)
+
+
+def _prefer_whole(graph: Graph) -> Graph:
+    """The graph at sizes of which no stride loses a position, if these fit."""
+    rules = accepted_sizes(graph, keep_weights=False)
+    whole = {name: -(-rule.value // rule.step) * rule.step for name, rule in rules.items() if rule.dynamic}
+    return graph.resize(whole) if fits(graph, whole, keep_weights=False) else graph
+
+
+def _hint(name: str, wanted: int, rule: Accepted, near: int) -> str:
+    """What one size accepts, and what of that is nearest to the wanted value."""
+    also = "" if near in rule else f"; {near} fits too"
+    return f"{name} accepts {rule}; nearest: {rule.nearest(wanted)}{also}"

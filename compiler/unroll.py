@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import singledispatchmethod
+from itertools import takewhile
 from math import sqrt
 from typing import Any
 
@@ -45,6 +46,7 @@ from archspec.spec.suggestions import suggest_field
 from archspec.spec.text import place_in
 from compiler.build import MERGES, Building
 from compiler.evaluate import NODE, Around, Handed, Mistake, Value, is_whole, shown
+from compiler.extents import Extents
 from compiler.graph import Graph, Node, Source
 
 MAX_NESTING = 100
@@ -68,6 +70,8 @@ class Unrolling(Building):
         self.sizes = sizes
         self.extensions = extensions
         self.outputs: dict[str, str] = {}
+        self._extents = Extents(sizes)
+        """Of the nodes so far, as far as they were asked for."""
         self._labels: set[str] = set()
         """The outputs' names, also of those that have no value because of a mistake."""
         self.incomplete = False
@@ -209,7 +213,7 @@ class Unrolling(Building):
             return None
         shortcut, kind = value, "its input"
         for word, body in (("shortcut", node.shortcut), ("project", node.project)):
-            if body is not None and (word == "shortcut" or result.shape != value.shape):
+            if body is not None and (word == "shortcut" or not self._have_one_shape(value, result)):
                 kind = "its shortcut" if word == "shortcut" else "its projection"
                 channels = result.shape.channels
                 projected = self._run(body, value, inside.inside(word, out_channels=channels))
@@ -221,6 +225,16 @@ class Unrolling(Building):
             message = f"residual adds its body, {result.shape}, to {kind}, {shortcut.shape}{remedy}"
             self.misfit(message, node.place, around)
         return shortcut
+
+    def _have_one_shape(self, one: Node, other: Node) -> bool:
+        """Whether the shapes of two nodes are equal whatever the dynamic sizes are, so that one spec is one network at
+        all of them."""
+        if one.shape != other.shape or not self.sizes:
+            return one.shape == other.shape
+        new = [*takewhile(lambda id: id not in self._extents.of, reversed(self.nodes))]
+        for id in reversed(new):
+            self._extents.add(self.nodes[id])
+        return self._extents.of[one.id] == self._extents.of[other.id]
 
     @_step.register
     def _repeat(self, node: Repeat, value: Value, name: str, around: Around) -> Value:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from compiler.accepted import Accepted, vary_apart
 from compiler.analysis.cost import measure_cost
 from compiler.graph import Graph
-from compiler.sizes import Accepted, accepted_sizes
+from compiler.sizes import accepted_sizes
 
 PROOF_BUDGET = 8_000_000_000
 """Multiply-accumulates of one comparison, about: a few seconds on two cores."""
+
+SMALL = 64
+"""A small size, where a network takes such."""
 
 
 def proof_cases(graph: Graph) -> list[dict[str, tuple[int, ...]]]:
@@ -30,12 +34,10 @@ def proof_cases(graph: Graph) -> list[dict[str, tuple[int, ...]]]:
 def choose_small(rules: Mapping[str, Accepted]) -> list[tuple[int, Mapping[str, int]]]:
     """Batches of one, three and two with small values of the sizes that are dynamic, different along each axis; those
     that are not stay unsaid."""
-    small = {}
-    for turn, (name, rule) in enumerate(rules.items()):
-        if rule.dynamic:
-            start = rule.first + -(-max(0, min(64, rule.value) - rule.first) // rule.step) * rule.step
-            small[name] = start + turn * rule.step
-    larger = {name: size + rules[name].step for name, size in small.items()}
+    small, larger = {}, {}
+    for turn, name in enumerate(vary_apart(rules)):
+        row = rules[name].sample(min(SMALL, rules[name].value), turn + 2)
+        small[name], larger[name] = row[-2], row[-1]
     return [(1, small), (3, small), *([(2, larger)] if small else [])]
 
 

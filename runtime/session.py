@@ -17,7 +17,7 @@ from runtime.model_file import shorten
 from runtime.providers import SHORT, Wish, create_session
 from runtime.settings import Settings
 from runtime.signature import check_fixed
-from runtime.sizes import read_sizes
+from runtime.sizes import check_size, check_together, read_sizes
 from runtime.tuning.store import choose_settings
 
 Array = npt.NDArray[Any]
@@ -147,6 +147,7 @@ class Session:
         bound: dict[str, tuple[int, str]] = {}
         for name, array in feed.items():
             self._check_array(name, array, bound)
+        check_together({size: extent for size, (extent, _) in bound.items()}, self.sizes)
         return {name: np.asarray(array, order="C") for name, array in feed.items()}
 
     def _name_inputs(self, inputs: Mapping[str, Array] | Array) -> dict[str, Array]:
@@ -185,8 +186,7 @@ class Session:
             return
         if not extent:
             raise ArchspecError(f"{where} ({wanted}) is empty")
-        if wanted in self.sizes and not self.sizes[wanted].fits(extent):
-            raise ArchspecError(f"{where} ({wanted}) is {extent}; the model takes {self.sizes[wanted]}")
+        check_size(f"{where} ({wanted}) is {extent}", wanted, extent, self.sizes)
         before, there = bound.setdefault(wanted, (extent, where))
         if before != extent and wanted != UNNAMED:
             raise ArchspecError(f"{where} ({wanted}) is {extent}, but {there} ({wanted}) is {before}")

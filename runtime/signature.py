@@ -8,7 +8,7 @@ from pathlib import Path
 
 from archspec.errors import ArchspecError
 from runtime.extras import extra
-from runtime.sizes import read_sizes
+from runtime.sizes import check_size, check_together, read_sizes
 
 with extra("run"):
     from compiler.onnx_source.skim import skim_model
@@ -50,5 +50,5 @@ def check_fixed(path: str | Path, fixed: Mapping[str, int]) -> None:
             raise ArchspecError(f"{path} has no free axis '{name}' to fix (free: {known})")
         if type(extent) is not int or extent < 1:
             raise ArchspecError(f"the axis {name} is fixed at a whole number from 1, found {extent!r}")
-        if name in sizes and not sizes[name].fits(extent):
-            raise ArchspecError(f"{name} is fixed at {extent}; the model takes {sizes[name]}")
+        check_size(f"{name} is fixed at {extent}", name, extent, sizes)
+    check_together(fixed, sizes)

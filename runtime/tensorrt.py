@@ -7,8 +7,9 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from compiler.accepted import Accepted
 from runtime.signature import Signature, read_signature
-from runtime.sizes import Size, read_sizes
+from runtime.sizes import read_sizes
 from runtime.tuning.store import identify_model
 
 PRECISION = "archspec.precision"
@@ -54,7 +55,7 @@ def build_profiles(signature: Signature, fixed: Mapping[str, int]) -> dict[str, 
 
 
 def _find_range(
-    extent: int | str | None, axis: int, fixed: Mapping[str, int], sizes: Mapping[str, Size]
+    extent: int | str | None, axis: int, fixed: Mapping[str, int], sizes: Mapping[str, Accepted]
 ) -> tuple[int, int, int] | None:
     if isinstance(extent, int):
         return extent, extent, extent
@@ -65,10 +66,12 @@ def _find_range(
     return BATCHES if axis == 0 else None
 
 
-def _spread(size: Size) -> tuple[int, int, int]:
-    if size.first is None or size.step is None:
-        return size.value, size.value, size.value
-    return size.first, size.value, size.value + (LARGEST - 1) * size.value // size.step * size.step
+def _spread(rule: Accepted) -> tuple[int, int, int]:
+    """The smallest, the usual and the largest value."""
+    if not rule.dynamic:
+        return rule.value, rule.value, rule.value
+    largest = rule.value + (LARGEST - 1) * rule.value // rule.step * rule.step
+    return rule.first, rule.value, min(largest, rule.last or largest)
 
 
 def _use_cache(identity: str) -> dict[str, str]:

@@ -344,7 +344,12 @@ class Op(BaseModel, ABC):
 
     def pace(self, axis: int) -> Fraction:
         """How many positions of an operand lie between two neighbours of the result, along a spatial axis from 0: 2 at
-        stride 2, 1/2 where every position is doubled."""
+        stride 2, 1/2 where every position is doubled.
+
+        So the sizes that fit are found: for every operand that `infer` takes, a larger one by the numerator gives a
+        result larger by the denominator, and nothing else changes; what it refuses, but as too small, it then refuses
+        too. Of an operation that does otherwise, the sizes that fit are known as far as they are tried.
+        """
         return ONE
 
     def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:

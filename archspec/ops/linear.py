@@ -274,7 +274,7 @@ def _mix(
         normal=not (x.sample and bias),
         chance=None if bias else x.sample,
         hollow=x.hollow,
-        narrow=x.narrow + 1 / min(op.out, op.weights(x.shape)["weight"].fan_in),
+        narrow=x.narrow + 1 / min(op.out, float(op.weights(x.shape)["weight"].fan_in)),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import accumulate
 from typing import ClassVar, TypeAlias
@@ -186,7 +187,7 @@ class Concat(Merge):
 
     def infer(self, *xs: Shape) -> Shape:
         if len({x.space for x in xs}) > 1:
-            raise OpError(f"concat needs equal spatial sizes, found {in_words(xs)}")
+            raise OpError(f"concat needs equal spatial sizes, found {in_words(xs)}{_hint_at_mul(x.space for x in xs)}")
         return Shape(sum(x.channels for x in xs), *xs[0].space)
 
     def moments(self, *xs: Moments) -> Moments:
@@ -195,6 +196,15 @@ class Concat(Merge):
     def gradients(self, gradient: Gradient, *xs: Moments) -> tuple[Gradient, ...]:
         starts = accumulate((x.channels for x in xs), initial=0)
         return tuple(gradient.part(start, x.channels) for start, x in zip(starts, xs, strict=False))
+
+
+def _hint_at_mul(shapes: Iterable[Sequence[int]]) -> str:
+    """A remedy for shapes that are equal but for extents of 1."""
+    found = [*shapes]
+    if len({*map(len, found)}) > 1:
+        return ""
+    alike = all(len({*extents} - {1}) <= 1 for extents in zip(*found, strict=True))
+    return "; `mul` repeats extents of 1, and nothing else does" if alike else ""
 
 
 class Input(Op):
@@ -218,5 +228,5 @@ def _times(a: Gains, b: Gains) -> Gains:
 
 def _one_shape(op: Merge, xs: tuple[Shape, ...]) -> Shape:
     if len(set(xs)) > 1:
-        raise OpError(f"{op.kind} needs equal shapes, found {in_words(xs)}")
+        raise OpError(f"{op.kind} needs equal shapes, found {in_words(xs)}{_hint_at_mul(xs)}")
     return xs[0]

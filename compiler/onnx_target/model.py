@@ -13,6 +13,7 @@ import onnx
 
 from archspec.errors import ArchspecError
 from archspec.ops import Op
+from compiler.accepted import Accepted
 from compiler.finite import is_finite
 from compiler.graph import Graph
 from compiler.onnx_target.built import THREADS, OnnxModel
@@ -24,7 +25,7 @@ from compiler.onnx_target.rules import RULES, OnnxRule
 from compiler.onnx_target.shapes import NamedShape, name_shapes
 from compiler.passes.base import Array, Arrays, run_passes
 from compiler.passes.cast_weights import CastWeights
-from compiler.sizes import Accepted, accepted_sizes
+from compiler.sizes import accepted_sizes
 from compiler.table import Table
 
 

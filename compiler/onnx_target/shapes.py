@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TypeAlias
 
-from archspec.ops.resize import Centred
-from compiler.graph import Graph, Node
-from compiler.sizes import Accepted, find_apart, sample_shapes
+from compiler.accepted import Accepted
+from compiler.extents import Extents
+from compiler.graph import Graph
+from compiler.laws import Size
+from compiler.line import Line
 
 NamedShape: TypeAlias = list[int | str]
 """The batch, "batch", and then channels and spatial extents."""
@@ -18,36 +20,41 @@ def name_shapes(graph: Graph, accepted: Mapping[str, Accepted]) -> dict[str, Nam
     NODE.AXIS after the first node that has it.
 
     A runtime fuses a residual addition, and shares memory, where names are equal. So they are equal only where extents
-    are so at all accepted sizes; where too many of these must be looked at, each extent has a name of its own.
+    are so at all accepted sizes: one function of them, or of one size and equal at all values that tell functions
+    apart; where too many of these must be looked at, each function has a name of its own.
     """
-    samples, shapes, exact = sample_shapes(graph, accepted)
-    letters = [name for name, rule in accepted.items() if rule.dynamic]
-    apart = find_apart(graph, shapes[: 1 + len(letters)])
-    names: dict[object, str] = {
-        tuple(sizes.get(name, accepted[name].value) for sizes in samples): name for name in letters
-    }
+    extents = Extents(graph.sizes, graph)
+    found = _describe(extents, {name: rule for name, rule in accepted.items() if rule.dynamic})
+    names: dict[object, str] = {}
     named: dict[str, NamedShape] = {}
     for node in graph:
         named[node.id] = ["batch"]
-        for axis, extents in enumerate(zip(*(found[node.id] for found in shapes), strict=True)):
-            own = f"{node.id}.{axis}"
-            if axis in apart[node.id]:
-                same = _find_same(graph, node, axis)
-                name = named[same][1 + axis] if same else names.setdefault(_describe(node, axis), own)
-                named[node.id].append(name)
-                continue
-            name = names.setdefault(extents, own) if exact else names.get(extents, own)
-            named[node.id].append(name if len(set(extents)) > 1 else extents[0])
+        for axis, number in enumerate(extents.of[node.id]):
+            what = found[number]
+            named[node.id].append(what if isinstance(what, int | str) else names.setdefault(what, f"{node.id}.{axis}"))
     return named
 
 
-def _find_same(graph: Graph, node: Node, axis: int) -> str | None:
-    """An operand that has the same extent as the node at every size, by what the operation is."""
-    if isinstance(node.op, Centred) or not axis or node.op.pace(axis - 1) != 1:
-        return None
-    return next((id for id in node.inputs if graph[id].shape[axis] == node.shape[axis]), None)
+def _describe(extents: Extents, free: Mapping[str, Accepted]) -> list[int | str | tuple[object, ...]]:
+    """For each extent its value where that is always the same, the letter where it is a size, and else what it has in
+    common with those that are equal: the size that it follows, with its values; of several sizes its own number."""
+    lines = {name: Line(extents, name) for name in free}
+    telling = {name: line.list_telling(free[name]) for name, line in lines.items()}
+    rows = {name: [row for row in map(lines[name].compute, sizes or ()) if row] for name, sizes in telling.items()}
 
+    def describe(number: int) -> int | str | tuple[object, ...]:
+        extent = extents.all[number]
+        letters = [name for name in free if name in extent.letters]
+        if not letters:
+            return extent.own
+        if isinstance(extent.law, Size):
+            return extent.law.name
+        if len(letters) > 1 or not rows[letters[0]]:
+            return (number,)
+        name = letters[0]
+        values = [row[number] for row in rows[name]]
+        if len(set(values)) == 1:
+            return extent.own
+        return name if values == telling[name] else (name, *values)
 
-def _describe(node: Node, axis: int) -> object:
-    """What paddings, or crops, of the same values to a common size have in common."""
-    return (node.op.kind, frozenset(node.inputs), axis) if isinstance(node.op, Centred) else (node.id, axis)
+    return [describe(number) for number in range(len(extents.all))]

@@ -77,7 +77,7 @@ class _Facts:
         self.graph, self.weights = graph, weights
         self.fixed: set[str] = set()
         self.positive: set[str] = set()
-        self.idle = find_idle(graph, Crop) | find_idle(graph, PadSpace)
+        self.idle = find_idle(graph)
 
     def learn(self, node: Node) -> str:
         """Why it changes nothing, if so; the nodes before it are known."""

@@ -15,7 +15,7 @@ from archspec.ops import Input
 from compiler.graph import Graph
 from runtime.preprocess import Preprocess, load_image, map_array, read_floats
 from runtime.run_folder import PREPROCESS
-from runtime.sizes import read_sizes
+from runtime.sizes import check_size, read_sizes
 
 Floats = npt.NDArray[np.float32]
 
@@ -142,8 +142,8 @@ def _check_shape(data: CalibrationData, graph: Graph, metadata: Mapping[str, str
         raise ArchspecError(f"{_tell_misfit(data, graph, op)}: {len(data.shape)} axes, not {len(op.dims)}")
     for axis, (extent, wanted) in enumerate(zip(data.shape, op.dims, strict=True)):
         fits = extent == wanted if isinstance(wanted, int) else bound.setdefault(wanted, extent) == extent
-        if isinstance(wanted, str) and not sizes[wanted].fits(extent):
-            raise ArchspecError(f"{_tell_misfit(data, graph, op)}: {wanted} is {extent}; it takes {sizes[wanted]}")
+        if isinstance(wanted, str):
+            check_size(f"{_tell_misfit(data, graph, op)}: {wanted} is {extent}", wanted, extent, sizes)
         if not fits:
             raise ArchspecError(f"{_tell_misfit(data, graph, op)}: axis {axis} is {extent}")
 

@@ -90,8 +90,9 @@ def measure_strides(graph: Graph) -> dict[str, int]:
     for name, rule in accepted_sizes(graph).items():
         if not rule.dynamic:
             continue
-        growth = MANY_STEPS * rule.step
-        small, large = (graph.infer({name: rule.first + more}) for more in (0, growth))
+        first, *_, last = rule.sample(rule.first, MANY_STEPS + 1)
+        growth = last - first
+        small, large = (graph.infer({name: size}) for size in (first, last))
         for output, id in graph.outputs.items():
             for before, after in zip(small[id].space, large[id].space, strict=True):
                 if after > before:

@@ -10,7 +10,7 @@ from typing import Any
 
 from runtime.agreement import LIMITS
 from runtime.run_folder import parse_classes
-from runtime.sizes import read_sizes
+from runtime.sizes import list_values, read_sizes
 from runtime.verification.inside import ModelInside
 
 PREFIX = "archspec."
@@ -52,7 +52,7 @@ class ModelFacts:
     @property
     def sizes(self) -> dict[str, str]:
         """The sizes that it accepts, in words."""
-        return {name: str(size) for name, size in read_sizes(self._metadata()).items()}
+        return {name: list_values(size) for name, size in read_sizes(self._metadata()).items()}
 
     @property
     def own_sizes(self) -> dict[str, int]:

@@ -11,7 +11,6 @@ import numpy.typing as npt
 
 from archspec.errors import ArchspecError
 from compiler.finite import is_finite
-from compiler.sizes import Accepted
 from runtime.agreement import Limits, compare, compare_votes
 from runtime.bench import make_inputs
 from runtime.cases import PROOF_BUDGET, choose_small, list_shapes
@@ -110,18 +109,13 @@ def _hear(
 def _choose_inputs(session: Session, witness: Witness, choice: Choice) -> Iterator[dict[str, Array]]:
     """Inputs of each chosen batch and size, no shape twice; its own size where that is cheap, or all it takes."""
     seen: set[tuple[tuple[int, ...], ...]] = set()
-    for batch, sizes in choice.cases or [*choose_small(_accepted(session)), (1, {})]:
+    for batch, sizes in choice.cases or [*choose_small(session.sizes), (1, {})]:
         feed = make_inputs(session, batch, sizes, choice.seed)
         shapes = tuple(array.shape for array in feed.values())
         cheap = bool(sizes) or witness.count_macs(feed) <= PROOF_BUDGET
         if shapes not in seen and (choice.cases or cheap or not seen):
             seen.add(shapes)
             yield feed
-
-
-def _accepted(session: Session) -> dict[str, Accepted]:
-    sizes = session.sizes.items()
-    return {name: Accepted(size.value, size.first or size.value, size.step or 0) for name, size in sizes}
 
 
 def _compare(found: Mapping[str, Array], said: Statement, *, votes: Collection[str], limits: Limits) -> str:

@@ -200,8 +200,8 @@ def test_crop_cuts_the_larger_to_the_smallest() -> None:
         "[add: {branches: [[conv: {out: 4, padding: 0}], [], [conv: {out: 4, kernel: 5, padding: 0}]], fit: crop}]"
     )
     assert listed(network)[2:] == [
-        "add_0.crop0 = crop(add_0.branch0.conv_0, add_0.branch2.conv_0) 4×4×4",
-        "add_0.crop1 = crop(x, add_0.branch2.conv_0) 4×4×4",
+        "add_0.crop0 = crop(add_0.branch0.conv_0, x, add_0.branch2.conv_0) 4×4×4",
+        "add_0.crop1 = crop(x, add_0.branch0.conv_0, add_0.branch2.conv_0) 4×4×4",
         "add_0.add = add(add_0.crop0, add_0.crop1, add_0.branch2.conv_0) 4×4×4",
     ]
 
@@ -209,8 +209,8 @@ def test_crop_cuts_the_larger_to_the_smallest() -> None:
 def test_crop_where_each_axis_is_smallest_elsewhere() -> None:
     head = "archspec: 1\ninputs: {a: [2, 8, 4], b: [3, 4, 8]}\n"
     assert listed("[concat: {branches: [[], [from: b]], fit: crop}]", head) == [
-        "concat_0.crop0 = crop(a, a, b) 2×4×4",
-        "concat_0.crop1 = crop(b, a, b) 3×4×4",
+        "concat_0.crop0 = crop(a, b) 2×4×4",
+        "concat_0.crop1 = crop(b, a) 3×4×4",
         "concat_0.concat = concat(concat_0.crop0, concat_0.crop1) 5×4×4",
     ]
 

@@ -1,0 +1,83 @@
+"""The values of a dynamic size that fit, as they are printed, and as a file says them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The values of one dynamic size, the densest row of them through `value`: first, first + step, … up to `last`, or
+    without end.
+
+    `step` is 0 where `value` is the only one. Where the size depends on others, `beside` has these with their values:
+    the row holds while they keep them. `complete` is false where larger or smaller sizes were not looked at, since
+    nothing is known of how the shapes go on, or there are too many.
+    """
+
+    value: int
+    first: int
+    step: int
+    last: int | None = None
+    beside: Mapping[str, int] = field(default_factory=dict)
+    complete: bool = True
+
+    @property
+    def dynamic(self) -> bool:
+        return self.step > 0
+
+    def __contains__(self, size: object) -> bool:
+        if not isinstance(size, int):
+            return False
+        if not self.dynamic:
+            return size == self.value
+        return size >= self.first and (self.last is None or size <= self.last) and (size - self.first) % self.step == 0
+
+    def __str__(self) -> str:
+        others = ", ".join(f"{name} is {value}" for name, value in self.beside.items())
+        return f"{self._row()}{'' if self.complete else ' of those tried'}{f' while {others}' if others else ''}"
+
+    def _row(self) -> str:
+        if not self.dynamic:
+            return f"{self.value} alone"
+        if self.last is None:
+            return f"any from {self.first}" if self.step == 1 else f"{self.first} + {self.step}·k"
+        if self.first + self.step == self.last:
+            return f"{self.first} and {self.last}"
+        return f"{self.first} to {self.last}" if self.step == 1 else f"{self.first} + {self.step}·k up to {self.last}"
+
+    def nearest(self, size: int) -> int:
+        """The accepted value nearest to `size`, the larger of two."""
+        if not self.dynamic:
+            return self.value
+        below = max(self.first, size - (size - self.first) % self.step)
+        above = below + self.step
+        if self.last is not None:
+            below, above = min(below, self.last), min(above, self.last)
+        return min((above, below), key=lambda fit: abs(fit - size))
+
+    def sample(self, start: int, count: int) -> list[int]:
+        """Up to `count` accepted values in a row, from the first that is at least `start`, or the last ones."""
+        turns = max(0, -(-(start - self.first) // self.step)) if self.dynamic else 0
+        if self.last is not None:
+            turns = min(turns, max(0, (self.last - self.first) // self.step + 1 - count))
+        row = (self.first + turn * self.step for turn in range(turns, turns + count)) if self.dynamic else [self.value]
+        return [size for size in row if size in self]
+
+    def to_dict(self) -> dict[str, object]:
+        return {
+            "value": self.value,
+            **({"first": self.first, "step": self.step} if self.dynamic else {}),
+            **({"last": self.last} if self.dynamic and self.last is not None else {}),
+            **({"beside": sorted(self.beside)} if self.dynamic and self.beside else {}),
+        }
+
+
+def vary_apart(rules: Mapping[str, Accepted]) -> list[str]:
+    """The dynamic sizes that may take any of their values at once: of those that depend on one another the first."""
+    chosen: list[str] = []
+    for name, rule in rules.items():
+        if rule.dynamic and not any(other in rule.beside for other in chosen):
+            chosen.append(name)
+    return chosen

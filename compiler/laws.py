@@ -1,0 +1,210 @@
+"""Laws: how one extent follows from others, and how it goes on beyond those that were looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from fractions import Fraction
+from math import lcm, prod
+from typing import TypeAlias
+
+from archspec.ops import Op, OpError, Shape
+
+MOST_REMAINDERS = 64
+"""The longest pace of which every remainder is looked at, to find that two operations have one function."""
+
+Rates: TypeAlias = frozenset[Fraction]
+"""How many positions an extent may grow for each of a size: several, where it is a largest or smallest of extents."""
+
+
+@dataclass(frozen=True, slots=True)
+class Law:
+    """How an extent follows from others. A result of None says that there is none: they do not fit."""
+
+    compares = False
+    """Whether it asks which of its operands is larger."""
+
+    def __call__(self, *extents: int) -> int | None:
+        raise NotImplementedError
+
+    def grow(self, *rates: Rates) -> Rates | None:
+        """The result's rates for operands with these; None where nothing is known."""
+        return None
+
+    def degree(self, *degrees: int) -> int:
+        return max(degrees, default=0)
+
+    def period(self, *rates: Rates) -> int:
+        """A number of positions of the size that changes the result by whole numbers, whatever is rounded."""
+        return 1
+
+    @property
+    def refuses(self) -> bool:
+        """Whether some operands have no result."""
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class Constant(Law):
+    value: int
+
+    def __call__(self, *extents: int) -> int:
+        return self.value
+
+    def grow(self, *rates: Rates) -> Rates:
+        return frozenset({Fraction(0)})
+
+
+@dataclass(frozen=True, slots=True)
+class Size(Law):
+    """A dynamic size itself."""
+
+    name: str
+
+    def grow(self, *rates: Rates) -> Rates:
+        return frozenset({Fraction(1)})
+
+    def degree(self, *degrees: int) -> int:
+        return 1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Along(Law):
+    """What a layer makes of one extent, by its shape rule at another extent of a shape that fits."""
+
+    op: Op
+    x: Shape
+    position: int
+    pace: Fraction | None
+    """None where the result stays the same from the own extent on."""
+    known: dict[int, int | None] = field(default_factory=dict)
+
+    def __call__(self, *extents: int) -> int | None:
+        (extent,) = extents
+        if extent not in self.known:
+            shape = self.infer(extent)
+            self.known[extent] = None if shape is None else shape[self.position]
+        return self.known[extent]
+
+    def infer(self, extent: int) -> Shape | None:
+        try:
+            found: Shape = self.op.infer(replace_extent(self.x, self.position, extent))
+        except OpError:
+            return None
+        return found
+
+    def grow(self, *rates: Rates) -> Rates:
+        return frozenset(rate / self.pace if self.pace else Fraction(0) for rate in rates[0])
+
+    def period(self, *rates: Rates) -> int:
+        return lcm(*((rate / self.pace.numerator).denominator for rate in rates[0])) if self.pace else 1
+
+    @property
+    def refuses(self) -> bool:
+        remainders = self.pace.numerator if self.pace else 1
+        return remainders > MOST_REMAINDERS or any(self(extent) is None for extent in range(1, remainders + 1))
+
+    def describe(self) -> object:
+        """What it has in common with those that have the same results."""
+        own = self.x[self.position]
+        if self.pace is None or self.pace.numerator > MOST_REMAINDERS:
+            return id(self.op), self.x, self.position
+        step, more = self.pace.numerator, self.pace.denominator
+        start = -(-own // step) * step
+        found = [self(start + i) for i in range(step)]
+        offsets = tuple(None if extent is None else extent - start // step * more for extent in found)
+        return self.pace, offsets, self._find_least(own)
+
+    def _find_least(self, own: int) -> int:
+        low, high = 0, own
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (low, middle) if self(middle) is not None else (middle, high)
+        return high
+
+    def keeps_pace(self) -> bool:
+        """Whether larger extents do as the operation's pace says, and leave all others alone."""
+        own = self.x[self.position]
+        at_own = self.infer(own)
+        if at_own is None or not self.pace:
+            return False
+        step, more = self.pace.numerator, self.pace.denominator
+        for i in range(min(step, MOST_REMAINDERS)):
+            now, *later = (self.infer(own + i + turn * step) for turn in range(3))
+            for turn, shape in enumerate(later, start=1):
+                if (shape is None) != (now is None):
+                    return False
+                if now and shape != replace_extent(now, self.position, now[self.position] + turn * more):
+                    return False
+        return True
+
+    def stays(self) -> bool:
+        """Whether larger extents do not change the result."""
+        own = self.x[self.position]
+        return len({self.infer(own + more) for more in (0, 1, 2, 3, 7, 100)}) == 1
+
+
+def replace_extent(shape: Shape, position: int, extent: int) -> Shape:
+    return Shape(*shape[:position], extent, *shape[position + 1 :])
+
+
+@dataclass(frozen=True, slots=True)
+class Extreme(Law):
+    """The smallest or the largest of several."""
+
+    choose: Callable[[Iterable[int]], int]
+    compares = True
+
+    def __call__(self, *extents: int) -> int:
+        return self.choose(extents)
+
+    def grow(self, *rates: Rates) -> Rates:
+        return frozenset[Fraction]().union(*rates)
+
+
+@dataclass(frozen=True, slots=True)
+class Product(Law):
+    """The length of a vector that was laid out of a map."""
+
+    factor: int
+
+    def __call__(self, *extents: int) -> int:
+        return self.factor * prod(extents)
+
+    def grow(self, *rates: Rates) -> Rates | None:
+        moving = [rate for rate in rates if rate != {Fraction(0)}]
+        return frozenset(self.factor * rate for rate in rates[0]) if len(rates) == 1 else None if moving else rates[0]
+
+    def degree(self, *degrees: int) -> int:
+        return sum(degrees)
+
+
+@dataclass(frozen=True, slots=True)
+class Total(Law):
+    """The length of several vectors, one behind the other."""
+
+    more: int
+
+    def __call__(self, *extents: int) -> int:
+        return self.more + sum(extents)
+
+    def grow(self, *rates: Rates) -> Rates | None:
+        return frozenset({sum(map(min, rates), Fraction(0))}) if all(len(rate) == 1 for rate in rates) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Whole(Law):
+    """An extent that may depend on the whole shape; nothing is known of it but what the layer says of each."""
+
+    op: Op
+    position: int
+
+    def __call__(self, *extents: int) -> int | None:
+        try:
+            return int(self.op.infer(Shape(*extents))[self.position])
+        except OpError:
+            return None
+
+    @property
+    def refuses(self) -> bool:
+        return True
