@@ -12,9 +12,10 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from archspec.api import to_onnx, to_torch
+from archspec.api import accepted_sizes, to_onnx, to_torch
 from archspec.errors import Place
 from archspec.ops import Input, Op, Shape
+from compiler.accepted import vary_apart
 from compiler.graph import Graph, Node, Source
 
 Arrays = dict[str, NDArray[Any]]
@@ -48,6 +49,12 @@ def sample_inputs(graph: Graph, batch: int, sizes: Mapping[str, int] | None = No
     random = np.random.default_rng(seed)
     shapes = graph.infer(sizes or {})
     return {name: random.standard_normal((batch, *shapes[name])).astype(np.float32) for name in graph.inputs}
+
+
+def choose_other_sizes(graph: Graph, turns: int = 1) -> dict[str, int]:
+    """Accepted sizes, so many steps beyond the graph's own, of all that may change at once."""
+    rules = accepted_sizes(graph)
+    return {name: rules[name].sample(rules[name].value, 1 + turns)[-1] for name in vary_apart(rules)}
 
 
 def run_torch(graph: Graph, module: nn.Module, inputs: Arrays) -> Arrays:

@@ -46,7 +46,7 @@ def compare_exports(spec: Spec, graph: Graph) -> Iterator[Disagreement]:
 def some_sizes(graph: Graph) -> list[dict[str, int]]:
     """The usual sizes, and for each letter two others that are promised."""
     free = {letter: rule for letter, rule in accepted_sizes(graph).items() if rule.dynamic}
-    return [{}, *({letter: rule.value + turn * rule.step} for letter, rule in free.items() for turn in (1, 4))]
+    return [{}, *({letter: rule.sample(rule.value, 1 + turn)[-1]} for letter, rule in free.items() for turn in (1, 4))]
 
 
 def compare_run(

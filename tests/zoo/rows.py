@@ -69,5 +69,5 @@ def build_small(row: Row) -> Graph:
 def choose_sizes(graph: Graph) -> list[Mapping[str, int]]:
     """The sizes that a graph has, and where they are dynamic others, different along each axis."""
     rules = accepted_sizes(graph)
-    others = {name: rule.value + turn * rule.step for turn, (name, rule) in enumerate(rules.items(), start=1)}
+    others = {name: rule.sample(rule.value, 1 + turn)[-1] for turn, (name, rule) in enumerate(rules.items(), start=1)}
     return [graph.sizes, others] if others != dict(graph.sizes) else [graph.sizes]

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 
-from archspec.api import accepted_sizes, elaborate, load
+from archspec.api import elaborate, load
 from archspec.ops import (
     Add,
     AvgPool,
@@ -48,7 +48,7 @@ from compiler.onnx_target.pipeline import EXACT, choose_passes
 from compiler.passes.base import Pass, run_passes
 from compiler.passes.drop_unused import find_used
 from tests.documents import graph_from
-from tests.lowering import TOLERANCE
+from tests.lowering import TOLERANCE, choose_other_sizes
 from tests.rewriting import Drawing, kinds, measure, measure_values, stirred
 from tests.strategies import specs
 
@@ -125,8 +125,7 @@ def test_random_specs_compute_the_same_at_every_size(document: dict[str, Any]) -
     weights = stirred(graph)
     after, others, _ = run_passes(EXACT, graph, weights)
     for turns in range(2):
-        sizes = {name: rule.value + turns * rule.step for name, rule in accepted_sizes(graph).items() if rule.dynamic}
-        assert measure(graph, weights, after, others, **sizes) < TOLERANCE
+        assert measure(graph, weights, after, others, **choose_other_sizes(graph, turns)) < TOLERANCE
 
 
 def test_a_lost_number_would_show() -> None:
