@@ -39,9 +39,9 @@ def build_model(
 ) -> OnnxModel:
     """The ONNX model of a graph with these weights, for inference.
 
-    The batch is dynamic, and so is every named size that no weight depends on. The same graph and weights give the same
-    model to the byte. Raises ArchspecError where the weights do not fit, are not finite, or are infinite in the type
-    that `options` choose.
+    The batch is dynamic, and so is every named size of which other values fit the weights. The same graph and weights
+    give the same model to the byte. Raises ArchspecError where the weights do not fit, are not finite, or are infinite
+    in the type that `options` choose.
     """
     with np.errstate(over="ignore"):  # what is infinite in float32 is said below
         given = {name: np.asarray(value, np.float32) for name, value in weights.items()}

@@ -108,6 +108,31 @@ def test_shortcut_is_always_used() -> None:
     ]
 
 
+def test_project_is_used_where_shapes_differ_at_another_size() -> None:
+    """At one position a stride changes nothing: the network must be that of every other size."""
+    text = (
+        "archspec: 1\ninputs: {x: [4, H]}\nsizes: {H: 8}\n"
+        "network: [residual: {body: [conv: {out: 4, stride: 2}], project: [conv: {out: 4, kernel: 1, stride: 2}]}]\n"
+    )
+    usual, single = graph_of(text), graph_of(text, sizes={"H": 1})
+    assert single.digest() == usual.resize({"H": 1}).digest()
+    assert "residual_0.project.conv_0" in single.nodes
+    fixed = graph_of(text.replace("[4, H]", "[4, 1]").replace("sizes: {H: 8}\n", ""))
+    assert "residual_0.project.conv_0" not in fixed.nodes
+
+
+def test_what_is_cut_may_change_with_the_size() -> None:
+    """The input of 8 is the smaller at 12, and the larger at 6; at 8 nothing is cut, and the crops are there."""
+    text = (
+        "archspec: 1\ninputs: {x: [2, H], y: [2, 8]}\nsizes: {H: 8}\n"
+        "network: [concat: {branches: [[], [from: y]], fit: crop}]\n"
+    )
+    graph = graph_of(text)
+    for size, extent in ((12, 8), (8, 8), (6, 6)):
+        assert graph_of(text, sizes={"H": size}).digest() == graph.resize({"H": size}).digest()
+        assert graph.resize({"H": size})["concat_0.concat"].shape == (4, extent)
+
+
 @pytest.mark.parametrize("word", ["shortcut", "project"])
 def test_out_channels_are_those_of_the_body(word: str) -> None:
     body = f"body: [conv: 6, relu, conv: 9], {word}: [conv: out_channels, conv: '2 * in_channels - out_channels']"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from fractions import Fraction
+from math import prod
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -10,9 +13,10 @@ import pytest
 import torch
 from torch import nn
 
-from archspec.api import analyze, measure_path_gradient, measure_signal, to_onnx, to_torch, verify_model
+from archspec.api import accepted_sizes, analyze, measure_path_gradient, measure_signal, to_onnx, to_torch, verify_model
 from archspec.errors import ArchspecError, SpecError
-from archspec.ops.base import Number, Pointwise, Shape, Weight, Weights
+from archspec.ops import Layer, OpError
+from archspec.ops.base import Flag, Number, Pointwise, Shape, Span, Weight, Weights
 from compiler.onnx_target.emitter import Emitter, Value
 from tests.documents import graph_from
 from tests.lowering import TOLERANCE, difference, run_onnx, run_torch, sample_inputs, stir
@@ -98,3 +102,51 @@ def test_the_start_is_measured_with_the_callers_rules() -> None:
     for measure in (measure_signal, measure_path_gradient):
         with pytest.raises(ArchspecError, match="torch has no rule for power"):
             measure(graph)
+
+
+class SpaceToDepth(Layer):
+    """Each square of two positions as channels."""
+
+    def infer(self, x: Shape) -> Shape:
+        if any(size % 2 for size in x.space):
+            raise OpError(f"space_to_depth needs even extents, found {x}")
+        return Shape(x.channels * 2**x.rank, *(size // 2 for size in x.space))
+
+    def pace(self, axis: int) -> Fraction:
+        return Fraction(2)
+
+    def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Span | None, ...]:
+        return ((2 * span[0], 2 * span[1] + 1),)
+
+
+class Tokens(Layer):
+    """All positions in one axis, as transformers read them, with a learned place for each where `placed`."""
+
+    placed: Flag = False
+
+    def infer(self, x: Shape) -> Shape:
+        return Shape(x.channels, prod(x.space))
+
+    def weights(self, x: Shape) -> Weights:
+        return {"places": Weight((x.channels, prod(x.space)), 0.0)} if self.placed else {}
+
+
+def rules_with(network: list[Any]) -> dict[str, str]:
+    document = {"archspec": 1, "inputs": {"x": [2, "H", 8]}, "sizes": {"H": 16}, "network": network}
+    graph = graph_from(document, extensions={"space_to_depth": SpaceToDepth, "tokens": Tokens})
+    return {name: str(rule) for name, rule in accepted_sizes(graph).items()}
+
+
+def test_sizes_follow_from_what_an_extension_says_of_its_pace() -> None:
+    halved = {"ext": {"use": "space_to_depth"}}
+    assert rules_with([halved]) == {"H": "2 + 2·k"}
+    assert rules_with([halved, halved, {"conv": {"out": 2, "padding": 0, "kernel": 2}}]) == {"H": "8 + 4·k"}
+    document = {"archspec": 1, "inputs": {"x": [2, "H", 8]}, "sizes": {"H": 16}, "network": [halved]}
+    with pytest.raises(SpecError, match=r"H accepts 2 \+ 2·k; nearest: 34"):
+        graph_from(document, sizes={"H": 33}, extensions={"space_to_depth": SpaceToDepth})
+
+
+def test_sizes_that_an_extension_does_not_tell_are_tried() -> None:
+    """Positions laid out in one axis do not keep the pace of their axes; and the size of a weight is one."""
+    assert re.fullmatch(r"1 to \d+ of those tried", rules_with([{"ext": {"use": "tokens"}}])["H"])
+    assert rules_with([{"ext": {"use": "tokens", "placed": True}}]) == {"H": "16 alone of those tried"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -18,6 +19,8 @@ from compiler.onnx_target import model as onnx_model
 from compiler.onnx_target.pipeline import EXACT
 from compiler.onnx_target.rules import RULES
 from compiler.passes.base import run_passes
+from runtime.session import Session
+from tests.documents import graph_from
 from tests.lowering import TOLERANCE, compare, export, graph_of, stir
 
 
@@ -54,18 +57,18 @@ def test_batch_and_sizes_are_dynamic(digits: Path) -> None:
     assert session.get_outputs()[0].shape == ["batch", 10]
 
 
-def test_a_size_that_weights_depend_on_is_fixed(tmp_path: Path) -> None:
-    graph = elaborate(load("vgg16", {"classes": 3}), {"H": 32, "W": 32})
-    path = tmp_path / "vgg.onnx"
-    weights = {name: np.zeros(weight.shape, np.float32) for name, weight in graph.weights.items()}
-    to_onnx(graph, weights, path, verify=False)
-    model = onnx.load(path)
-    assert [entry.dim_param or entry.dim_value for entry in model.graph.input[0].type.tensor_type.shape.dim] == [
-        "batch",
-        3,
-        32,
-        32,
-    ]
+@pytest.mark.parametrize(("pool", "axes"), [([], [8, 8]), ([{"max_pool": 2}], ["H", "W"])])
+def test_a_size_that_weights_depend_on_is_fixed(pool: list[Any], axes: list[Any], tmp_path: Path) -> None:
+    """Unless a pooling rounds other sizes to it: there 8 and 9 fit, and the file says so."""
+    network = [*pool, "flatten", {"linear": 3}]
+    graph = graph_from({"archspec": 1, "inputs": {"x": [1, "H", "W"]}, "sizes": {"H": 8, "W": 8}, "network": network})
+    weights = {name: np.ones(weight.shape, np.float32) for name, weight in graph.weights.items()}
+    to_onnx(graph, weights, tmp_path / "m.onnx", verify=False)
+    session = Session(tmp_path / "m.onnx", providers=["cpu"])
+    assert list(session.inputs["x"]) == ["batch", 1, *axes]
+    assert session.run(np.ones((1, 1, 8, 9 if pool else 8), np.float32))["output"].shape == (1, 3)
+    with pytest.raises(ArchspecError, match="the model takes 8, 9 .written for 8" if pool else "the model takes 8"):
+        session.run(np.ones((1, 1, 8, 10), np.float32))
 
 
 def test_the_file_says_what_it_is(digits: Path) -> None:
