@@ -112,7 +112,7 @@ def test_a_file_that_cannot_be_read_outweighs_mistakes(tmp_path: Path) -> None:
     """A script that counts mistakes should learn that it did not see all."""
     (tmp_path / "net.yaml").write_text("archspec: 1\ninputs: {x: [3]}\nnetwork: [rellu]\n")
     output = archspec("check", "net.yaml", "nowhere.yaml", expect=2, cwd=tmp_path)
-    assert output.splitlines()[1] == "nowhere.yaml: error[unreadable]: cannot be read: No such file or directory"
+    assert output.splitlines()[3] == "nowhere.yaml: error[unreadable]: cannot be read: No such file or directory"
     found = json.loads(archspec("check", "net.yaml", "nowhere.yaml", "--json", expect=2, cwd=tmp_path))
     assert [(item["line"], item["column"]) for item in found] == [(3, 11), (None, None)]
 
