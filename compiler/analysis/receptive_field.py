@@ -100,6 +100,14 @@ class Misalignment:
         first = self.centres[0]
         return tuple(tuple(own - other for own, other in zip(centre, first, strict=True)) for centre in self.centres)
 
+    @property
+    def slight(self) -> bool:
+        """Whether neighbours lie equally far apart, and the centres by less than they do: position i of all operands
+        still stands for the same cell of the input, as behind doubling by repetition."""
+        first = self.strides[0]
+        near = all(abs(gap) < step for offset in self.offsets for gap, step in zip(offset, first, strict=True))
+        return near and len(set(self.strides)) == 1
+
     def to_dict(self) -> dict[str, Any]:
         rows = {"strides": self.strides, "offsets": self.offsets}
         told = {name: [[*map(_to_number, row)] for row in value] for name, value in rows.items()}

@@ -5,45 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from archspec.ops import (
-    Add,
-    AvgPool,
-    Concat,
     Crop,
-    Flatten,
     GlobalAvgPool,
     GlobalMaxPool,
-    HardSigmoid,
     Input,
-    LeakyRelu,
     Linear,
-    MaxPool,
-    Mean,
-    Mul,
     PadChannels,
     PadSpace,
-    Prelu,
-    Relu,
-    Relu6,
     Scale,
     Shift,
-    Sigmoid,
-    Softmax,
-    Softplus,
-    Upsample,
-    Vote,
 )
+from archspec.ops.activation import Activation
 from archspec.ops.resize import GlobalPool
+from compiler.bounds import Bounds, bound_node, is_idle
 from compiler.graph import Graph, Node
+from compiler.identities import find_idleness
 from compiler.passes.affine import read_affine
 from compiler.passes.base import Arrays, Journal, Pass
 from compiler.sizes import find_idle
-
-NEVER_NEGATIVE = (Relu, Relu6, Sigmoid, HardSigmoid, Softplus, Softmax, Vote)
-KEEP_SIGN = (
-    *(Add, Mul, Concat, Mean),
-    *(MaxPool, AvgPool, GlobalMaxPool, GlobalAvgPool, Upsample, Flatten, PadChannels, PadSpace, Crop),
-)
-"""Operations that give nothing negative where their operands are not negative."""
 
 
 @dataclass(frozen=True)
@@ -71,22 +50,21 @@ class DropIdentities(Pass):
 
 
 class _Facts:
-    """What is known of values: which are never negative, and which have the same extents at all sizes."""
+    """What is known of values: between which numbers they lie, and which have the same extents at all sizes."""
 
     def __init__(self, graph: Graph, weights: Arrays) -> None:
         self.graph, self.weights = graph, weights
         self.fixed: set[str] = set()
-        self.positive: set[str] = set()
+        self.bounds: dict[str, Bounds] = {}
         self.idle = find_idle(graph)
 
     def learn(self, node: Node) -> str:
         """Why it changes nothing, if so; the nodes before it are known."""
         why = self._find_reason(node)
+        operands = [self.bounds[operand] for operand in node.carriers]
+        self.bounds[node.id] = operands[0] if why else bound_node(node, operands)
         if self._is_fixed(node):
             self.fixed.add(node.id)
-        kept = isinstance(node.op, KEEP_SIGN) or bool(why)
-        if isinstance(node.op, NEVER_NEGATIVE) or (kept and self.positive.issuperset(node.carriers)):
-            self.positive.add(node.id)
         return why
 
     def _is_fixed(self, node: Node) -> bool:
@@ -99,20 +77,12 @@ class _Facts:
         match op:
             case Scale() | Shift():
                 return "it multiplies by one or adds zero" if read_affine(node, self.weights).changes_nothing else ""
-            case Add() | Mul() | Concat() | Mean():
-                return "it has one operand" if len(node.inputs) == 1 else ""
-            case MaxPool() | AvgPool():
-                return "its window is a single position" if op.kernel == op.window.stride == 1 else ""
-            case Upsample():
-                return "it enlarges by one" if op.scale == 1 else ""
-            case Flatten():
-                return "its operand is a vector" if self.graph[operand].shape.rank == 0 else ""
             case GlobalMaxPool() | GlobalAvgPool() | PadChannels():
                 same = operand in self.fixed and node.shape == self.graph[operand].shape
                 return "its operand has that shape at every size" if same else ""
             case Crop() | PadSpace():
                 return "its operands have the same extents at every size" if node.id in self.idle else ""
-            case Relu() | LeakyRelu() | Prelu():
-                return "its operand is never negative" if operand in self.positive else ""
+            case Activation():
+                return "it changes none of its operand's numbers" if is_idle(op, self.bounds[operand]) else ""
             case _:
-                return ""
+                return find_idleness(op, *self.graph.operands(node))

@@ -89,6 +89,8 @@ def test_an_onnx_file_is_looked_over(tmp_path: Path) -> None:
     output = archspec("lint", path, expect=1)
     assert str(path) in output
     assert "warning[lost-pixels]" in output
+    assert "--ignore CODE" in output
+    assert "# archspec: ignore" not in output
     (pool,) = json.loads(archspec("lint", path, "--json", expect=1))
     assert pool["message"].startswith(pool["nodes"][0])
 

@@ -21,10 +21,11 @@ def print_findings(
     """The findings of several specs, or their mistakes: `file:line:column: ` and what is there on one line each, which
     editors and scripts can read. `unknown` are by spec the operations that no rule knows."""
     out = console()
-    mistakes = total = 0
+    mistakes = total = of_specs = 0
     for name, findings in found:
         mistakes += sum(isinstance(each, Diagnostic) for each in findings)
         total += len(findings)
+        of_specs += 0 if name.lower().endswith(".onnx") else len(findings)
         print_messages(findings, out)
         kinds = tell_unknown(unknown.get(name, {}))
         if kinds:
@@ -34,8 +35,10 @@ def print_findings(
     if mistakes:
         print(f"\n{_count(mistakes, 'mistake')}; `archspec explain CODE` says what is meant")
     if total > mistakes:
-        silence = "`archspec explain CODE` says why, `# archspec: ignore[CODE]` silences one"
-        print(f"\n{_count(total - mistakes, 'finding')}; {silence}")
+        comment = (
+            ", `# archspec: ignore[CODE]` silences one" if of_specs > mistakes else ", `--ignore CODE` leaves it out"
+        )
+        print(f"\n{_count(total - mistakes, 'finding')}; `archspec explain CODE` says why{comment}")
 
 
 def print_lint(findings: Sequence[Finding], out: Console) -> None:

@@ -14,7 +14,7 @@ from archspec.errors import ArchspecError, suggest
 from archspec.spec.codes import Code
 from archspec.spec.load import Spec
 from compiler.analysis.answers import Answers
-from compiler.analysis.lint import hardware, layers, residuals, signals, space, unused
+from compiler.analysis.lint import hardware, layers, norms, residuals, signals, space, unused
 from compiler.analysis.lint.comments import UNUSED, read_ignores, report_unused, silence
 from compiler.analysis.lint.finding import Finding, Hit, Rule
 from compiler.analysis.lint.subject import Subject
@@ -24,6 +24,7 @@ MAX_FINDINGS = 1000
 
 RULES: tuple[Rule, ...] = (
     *layers.RULES,
+    *norms.RULES,
     *residuals.RULES,
     *signals.RULES,
     *space.RULES,

@@ -53,10 +53,13 @@ class Rule(Code):
     """A code that a function looks for."""
 
     check: Callable[[Subject], Iterable[Hit]]
+    remedy_of_files: str = ""
+    """What to do where the network comes from an ONNX file, in which nobody can write a field; else `remedy`."""
 
     def find(self, subject: Subject) -> Iterable[Finding]:
+        usual = self.remedy if subject.spec else self.remedy_of_files or self.remedy
         for hit in self.check(subject):
-            yield Finding(self.code, hit.message, hit.remedy or self.remedy, hit.place, hit.nodes, hit.calls)
+            yield Finding(self.code, hit.message, hit.remedy or usual, hit.place, hit.nodes, hit.calls)
 
 
 def at_each_place(

@@ -59,6 +59,18 @@ def walk(value: Any) -> Iterator[Node]:
             yield from walk(item)
 
 
+def list_bodies(value: Any) -> Iterator[tuple[Node, ...]]:
+    """Every body as a list of its nodes, at any depth."""
+    if isinstance(value, tuple) and value and all(isinstance(item, Node) for item in value):
+        yield value
+    if isinstance(value, Node):
+        value = [getattr(value, name) for name in type(value).model_fields]
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    for item in value if isinstance(value, tuple | list) else ():
+        yield from list_bodies(item)
+
+
 def find_unread(labels: Iterable[Template], read: Iterable[Template]) -> Iterator[Template]:
     """The labels that none of those that are read can equal, whatever the numbers in their braces."""
     plain = {label.text for label in read if _is_plain(label)}

@@ -9,17 +9,57 @@ from archspec.ops.activation import Activation
 from archspec.ops.resize import Pool
 from compiler.analysis.lint.finding import Hit, Rule, at_each_place
 from compiler.analysis.lint.subject import KERNELS, Subject, Ways
+from compiler.analysis.paths.counting import find_gates
 from compiler.graph import Node
+from compiler.identities import find_idleness
 
 
 def find_bodies_that_only_add(subject: Subject) -> Iterable[Hit]:
-    blocks = (ways for ways in subject.residuals if ways.add.inputs[-1] in subject.never_negative)
-    ends = [end for ways in blocks for end in _last_activation(ways) if not _is_gated(subject, ways)]
-    return at_each_place(ends, lambda group: f"the body of this residual ends in {group[0].op.kind}: it can only add")
+    blocks = {
+        ways.add.id: ways
+        for ways in subject.residuals
+        if _is_block(subject, ways) and subject.bounds[ways.add.inputs[-1]].low >= 0 and not _is_gated(subject, ways)
+    }
+
+    def tell(group: Sequence[Node]) -> str:
+        causes = _find_causes(subject, blocks[group[0].id])
+        named = " and ".join(dict.fromkeys(f"the {node.op.kind} at {node.source.place}" for node in causes))
+        behind = f": {named} gives nothing negative, and nothing behind it does" if causes else ""
+        return f"the body of this residual can only add{behind}"
+
+    return at_each_place((ways.add for ways in blocks.values()), tell)
 
 
-def _last_activation(ways: Ways) -> list[Node]:
-    return [node for node in ways.body if isinstance(node.op, Activation)][-1:]
+def _is_block(subject: Subject, ways: Ways) -> bool:
+    """Whether two ways are a residual block: those that a spec writes are. In a file a body has to learn a function of
+    its own. Sums of parts that were moved or scaled (rotary embeddings), or of linear branches that are one
+    convolution (RepVGG), are none."""
+    learns = any(isinstance(node.op, KERNELS) for node in ways.body)
+    bends = any(isinstance(node.op, Activation) for node in ways.body)
+    return subject.spec is not None or (learns and bends and not _takes_part(ways))
+
+
+def _takes_part(ways: Ways) -> bool:
+    """Whether the shortcut is some of the channels alone: Res2Net adds to one part what the part before it gave."""
+    fewer = ways.add.shape.channels < ways.fork.shape.channels
+    return fewer and not any(isinstance(node.op, KERNELS) for node in ways.shortcut)
+
+
+def _find_causes(subject: Subject, ways: Ways) -> list[Node]:
+    """The activations of a body from which its result has that nothing is negative. Of a product that is the value, and
+    not its gates."""
+    inside = {node.id for node in ways.body}
+    pending, causes = [ways.add.inputs[-1]], []
+    while pending:
+        node = subject.graph[pending.pop()]
+        if node.id not in inside:
+            continue
+        if isinstance(node.op, Activation):
+            causes.append(node)
+            continue
+        gates = find_gates(subject.graph).get(node.id, frozenset())
+        pending += [operand for i, operand in enumerate(node.carriers) if i not in gates]
+    return causes
 
 
 def _is_gated(subject: Subject, ways: Ways) -> bool:
@@ -28,7 +68,7 @@ def _is_gated(subject: Subject, ways: Ways) -> bool:
 
 
 def find_shortcuts_that_change(subject: Subject) -> Iterable[Hit]:
-    changed = [node for ways in subject.residuals for node in _needless_step(subject, ways)]
+    changed = [node for ways in subject.residuals if _is_block(subject, ways) for node in _needless_step(subject, ways)]
 
     def tell(group: Sequence[Node]) -> str:
         parameters = sum(map(subject.count_parameters, group))
@@ -39,13 +79,14 @@ def find_shortcuts_that_change(subject: Subject) -> Iterable[Hit]:
 
 
 def _needless_step(subject: Subject, ways: Ways) -> list[Node]:
-    """The step that changes a shortcut most, where its ends agree in shape: its kernel, or else its first. A gate,
-    which merges two values, is the point of a block that has one."""
+    """The step that changes a shortcut most, where its ends agree in shape: its kernel, or else its first that is not
+    the identity. A gate, which merges two values, is the point of a block that has one."""
     agree = subject.operand(ways.add).shape == ways.fork.shape
     if not agree or any(len(node.carriers) > 1 for node in ways.shortcut):
         return []
-    kernels = [node for node in ways.shortcut if isinstance(node.op, KERNELS)]
-    return [*kernels, *ways.shortcut][:1]
+    changing = [node for node in ways.shortcut if not find_idleness(node.op, *subject.graph.operands(node))]
+    kernels = [node for node in changing if isinstance(node.op, KERNELS)]
+    return [*kernels, *changing][:1]
 
 
 def find_missing_last_norm(subject: Subject) -> Iterable[Hit]:

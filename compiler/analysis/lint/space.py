@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
+from math import gcd
 from typing import TypeAlias
 
 from archspec.ops import Conv, OpError, Shape, Window
@@ -34,7 +35,25 @@ def find_lost_pixels(subject: Subject) -> Iterable[Hit]:
         pixels = "position" if lost == 1 else f"{lost} positions"
         return f"no window of this {group[0].op.kind} reaches the last {pixels} of an axis of {x}"
 
-    return at_each_place(losing, tell, lambda group: remedy)
+    yield from at_each_place(losing, tell, lambda group: remedy)
+    yield from _find_gaps(graph)
+
+
+def _find_gaps(graph: Graph) -> Iterable[Hit]:
+    """Windows with taps so far apart that a stride brings them to the same positions again and again."""
+    windows = {node.id: node.op.window for node in graph if isinstance(node.op, Conv | Pool)}
+    gaps = {id: gcd(window.stride, window.dilation) for id, window in windows.items() if window.kernel > 1}
+
+    def tell(group: Sequence[Node]) -> str:
+        window, gap = windows[group[0].id], gaps[group[0].id]
+        ordinal = {2: "2nd", 3: "3rd"}.get(gap, f"{gap}th")
+        return (
+            f"this {group[0].op.kind} reads every {ordinal} position of an axis alone: its stride of {window.stride} "
+            f"and its dilation of {window.dilation} step over the others"
+        )
+
+    remedy = "take a stride and a dilation without a common factor"
+    return at_each_place((graph[id] for id, gap in gaps.items() if gap > 1), tell, lambda group: remedy)
 
 
 def _count_lost(node: Node, operands: Sequence[Shape], result: Shape) -> int:
@@ -70,7 +89,7 @@ def _keeps_all(graph: Graph, sizes: Mapping[str, int]) -> bool:
 
 
 def find_misaligned_merges(subject: Subject) -> Iterable[Hit]:
-    merges = {merge.node: merge for merge in subject.receptive_field.misaligned}
+    merges = {merge.node: merge for merge in subject.receptive_field.misaligned if not merge.slight}
 
     def tell(group: Sequence[Node]) -> str:
         merge = merges[group[0].id]
@@ -135,11 +154,12 @@ def _look(axes: Sequence[Reading], position: int, seen: Sights, extents: Sequenc
 RULES = (
     Rule(
         "lost-pixels",
-        "a stride leaves out the last pixels of a map",
+        "a stride leaves out pixels of a map",
         "choose a size that fits, a padding, or `ceil: true` of a pooling",
         "Where a map's extent, less the kernel, is no multiple of the stride, the last window ends before the map "
         "does. What lies behind it has no effect and gets no gradient there, though it was computed; and in an "
-        "encoder and decoder the map does not come back to its extent.",
+        "encoder and decoder the map does not come back to its extent. Where the stride and the dilation of a window "
+        "have a common factor, its taps meet the same positions again and again, and never those between them.",
         check=find_lost_pixels,
     ),
     Rule(
@@ -149,7 +169,8 @@ RULES = (
         "Position i of each operand should stand for the same place of the input. Where their strides or the centres "
         "of their receptive fields differ, each sum or concatenation mixes places, and with the blocks the offset may "
         "grow. Usual causes are even kernels on one way alone, and strides with paddings that do not match (Araujo, "
-        "Norris and Sim, 2019).",
+        "Norris and Sim, 2019). Centres that lie apart by less than neighbours do are not reported: doubling a map by "
+        "repetition, as decoders do, moves them by half a position.",
         check=find_misaligned_merges,
     ),
     Rule(

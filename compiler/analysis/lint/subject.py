@@ -10,33 +10,10 @@ from typing import Any
 
 from archspec.ops import (
     Add,
-    AvgPool,
-    Concat,
     Conv,
     ConvTranspose,
-    Crop,
-    Dropout,
-    Flatten,
-    GlobalAvgPool,
-    GlobalMaxPool,
-    HardSigmoid,
     Linear,
-    MaxPool,
-    Mean,
-    Mul,
     Op,
-    PadChannels,
-    PadSpace,
-    Relu,
-    Relu6,
-    Scale,
-    Shake,
-    Sigmoid,
-    Softmax,
-    Softplus,
-    StochasticDepth,
-    Upsample,
-    Vote,
 )
 from archspec.spec.document import Block
 from archspec.spec.load import Spec
@@ -44,17 +21,11 @@ from compiler.analysis.answers import Answers
 from compiler.analysis.lint.names import reach_blocks
 from compiler.analysis.receptive_field import ReceptiveField
 from compiler.analysis.signal import Signal
+from compiler.bounds import Bounds, find_bounds
 from compiler.graph import Graph, Node
 
 KERNELS = (Conv, ConvTranspose, Linear)
 """What mixes channels by weights that are learned."""
-
-_NEVER_NEGATIVE = (Relu, Relu6, Sigmoid, HardSigmoid, Softmax, Softplus, Vote)
-_KEEPS_SIGN = (
-    *(MaxPool, AvgPool, GlobalAvgPool, GlobalMaxPool, Upsample, Flatten, Crop, PadSpace, PadChannels),
-    *(Dropout, StochasticDepth, Add, Mul, Concat, Mean, Shake),
-)
-"""Of operands that are nowhere negative these make nothing negative."""
 
 
 @dataclass(frozen=True)
@@ -116,14 +87,9 @@ class Subject:
         return tuple(way for way in ways if way is not None)
 
     @cached_property
-    def never_negative(self) -> frozenset[str]:
-        """The nodes whose values are nowhere below zero, whatever the weights."""
-        found: set[str] = set()
-        for node in self.graph:
-            keeps = isinstance(node.op, _KEEPS_SIGN) or (isinstance(node.op, Scale) and _is_positive(node.op))
-            if isinstance(node.op, _NEVER_NEGATIVE) or (keeps and found.issuperset(node.carriers)):
-                found.add(node.id)
-        return frozenset(found)
+    def bounds(self) -> Mapping[str, Bounds]:
+        """Between which numbers the values of each node lie, whatever the input and the weights."""
+        return find_bounds(self.graph)
 
     @cached_property
     def live(self) -> frozenset[str]:
@@ -173,10 +139,6 @@ class Subject:
 
     def count_parameters(self, node: Node) -> int:
         return sum(weight.numel for weight in self.graph.weights_of(node).values() if weight.trainable)
-
-
-def _is_positive(op: Scale) -> bool:
-    return op.value >= 0 and not op.trainable
 
 
 def _find_ways(graph: Graph, order: Mapping[str, int], add: Node) -> Ways | None:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 from archspec.errors import Place
 from archspec.ops import Input
 from archspec.spec.document import Block
+from archspec.spec.expressions import Template
 from archspec.spec.nodes import CallNode, From, Tap, Turns
 from archspec.spec.text import Table, place_in
 from compiler.analysis.lint.finding import Hit, Rule, at_each_place
-from compiler.analysis.lint.names import find_unread, free_names, walk
+from compiler.analysis.lint.names import find_unread, free_names, list_bodies, walk
 from compiler.analysis.lint.subject import Subject
 from compiler.graph import Graph, Node
+
+Step: TypeAlias = tuple[str, str, frozenset[str]]
+"""What gives a name its value in a block: the key under which it stands, the name, and the names that it reads."""
 
 
 def find_dead_nodes(subject: Subject) -> Iterable[Hit]:
@@ -47,8 +51,7 @@ def find_unused_params(subject: Subject) -> Iterator[Hit]:
     for spec in subject.specs:
         used = free_names([spec.inputs, spec.defaults, spec.network])
         for block in subject.blocks.values():
-            used |= _names_in(block) - block.args.keys() - block.let.keys()
-            used |= free_names([argument.default for argument in block.args.values()])
+            used |= _names_from_outside(block)
         for name in spec.params.keys() - used:
             yield Hit(f"nothing uses the param '{name}'", _key(spec.written, "params", name))
 
@@ -64,20 +67,49 @@ def find_unused_names(subject: Subject) -> Iterator[Hit]:
     for spec in subject.specs:
         general = free_names(spec.defaults)
         for name, block in subject.blocks.items():
-            arguments = free_names([argument.default for argument in block.args.values()])
-            yield from _unused_in_block(name, block, general | arguments | _names_in(block))
+            yield from _unused_in_block(name, block, general)
         for body in subject.bodies:
             yield from _unused_columns(body, general)
 
 
+def _list_steps(block: Block) -> list[Step]:
+    """What gives a block's names their values, in order; a later one takes the place of an earlier one of its name."""
+    arguments = [("args", name, free_names(argument.default)) for name, argument in block.args.items()]
+    return arguments + [("let", name, free_names(expression)) for name, expression in block.let.items()]
+
+
 def _names_in(block: Block) -> frozenset[str]:
-    return free_names([block.let, block.defaults, block.body])
+    """What the body reads, with the block's defaults."""
+    return free_names([block.defaults, block.body])
 
 
-def _unused_in_block(name: str, block: Block, used: frozenset[str]) -> Iterator[Hit]:
-    for kind, key, names in (("argument", "args", block.args), ("value", "let", block.let)):
-        for own in names.keys() - used:
+def _names_from_outside(block: Block) -> frozenset[str]:
+    """The names that a block takes from the spec's params."""
+    own: set[str] = set()
+    outside: set[str] = set()
+    for _, name, read in _list_steps(block):
+        outside |= read - own
+        own.add(name)
+    return frozenset(outside | (_names_in(block) - own))
+
+
+def _unused_in_block(name: str, block: Block, general: frozenset[str]) -> Iterator[Hit]:
+    steps = _list_steps(block)
+    inside = general | _names_in(block)
+    for i, (key, own, _) in enumerate(steps):
+        if not _is_read(own, steps[i + 1 :], inside):
+            kind = "argument" if key == "args" else "value"
             yield Hit(f"the block '{name}' does not use its {kind} '{own}'", _key(block.written, key, own))
+
+
+def _is_read(own: str, later: Iterable[Step], inside: frozenset[str]) -> bool:
+    """Whether a value is read by one of the next, up to the one that takes its name, or by the body behind all."""
+    for _, name, read in later:
+        if own in read:
+            return True
+        if name == own:
+            return False
+    return own in inside
 
 
 def _unused_columns(body: Any, general: frozenset[str]) -> Iterator[Hit]:
@@ -99,10 +131,33 @@ def find_unused_taps(subject: Subject) -> Iterator[Hit]:
         for tap in taps:
             if tap.label in unread:
                 yield Hit(f"nothing reads the tap '{tap.label.text}'", tap.place)
+        yield from _overwritten_taps(body)
+
+
+def _overwritten_taps(body: Any) -> Iterator[Hit]:
+    """Taps that a later one of the same body and name takes the place of before anything reads them."""
+    for nodes in list_bodies(body):
+        for i, node in enumerate(nodes):
+            later = _find_replacement(node.label, nodes[i + 1 :]) if isinstance(node, Tap) else None
+            if later is not None:
+                message = f"the tap '{later.label.text}' is set again in line {later.place.line} before it is read"
+                yield Hit(message, node.place)
+
+
+def _find_replacement(label: Template, nodes: Iterable[Any]) -> Tap | None:
+    for node in nodes:
+        read = [inner.label for inner in walk(node) if isinstance(inner, From)]
+        if not list(find_unread([label], read)):
+            return None
+        if isinstance(node, Tap) and node.label == label:
+            return node
+    return None
 
 
 def find_unused_defaults(subject: Subject) -> Iterator[Hit]:
     kinds = {node.op.kind for node in subject.graph}
+    if any(spec.defaults.get("norm", {}).get("kind") == "weight" for spec in subject.specs):
+        kinds.add("norm")  # a choice for every layer with a kernel, which needs no node of its own
     kinds |= {node.word for body in subject.bodies for node in walk(body) if not isinstance(node, CallNode)}
     for spec in subject.specs:
         written = spec.written.get("defaults")

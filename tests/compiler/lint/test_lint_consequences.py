@@ -190,8 +190,7 @@ def input_gradient(graph: Graph, size: int) -> Tensor:
 def test_lost_pixels_get_no_gradient(layer: str, size: int, lost: int) -> None:
     text = f"archspec: 1\ninputs: {{x: [4, H, H]}}\nsizes: {{H: {size}}}\nnetwork:\n  - {layer}\n"
     graph, findings = build(text)
-    (finding,) = findings
-    assert finding.code == "lost-pixels"
+    finding = next(finding for finding in findings if finding.code == "lost-pixels")
     assert ("last position" if lost == 1 else f"last {lost} positions") in finding.message
     seen = input_gradient(graph, size)
     assert not seen[size - lost :].any()
@@ -202,17 +201,49 @@ def test_lost_pixels_get_no_gradient(layer: str, size: int, lost: int) -> None:
     assert whole[-1, -1] > 0
 
 
+def test_windows_with_gaps_never_read_what_lies_between() -> None:
+    layer = "conv: {out: 4, stride: 2, dilation: 2, padding: 2}"
+    seen = input_gradient(graph_with(IMAGE + f"  - {layer}\n", "lost-pixels"), 8)
+    assert not seen[1::2].any()
+    assert seen[::2, ::2].all()
+    without = graph_without(IMAGE + f"  - {layer.replace('stride: 2', 'stride: 1')}\n", "lost-pixels")
+    assert input_gradient(without, 8).all()
+
+
+@pytest.mark.parametrize(
+    "between",
+    [
+        *("scale: 2", "max_pool: 2", "avg_pool: {kernel: 3, stride: 1}", "upsample: 2", "concat: [[], []]"),
+        *("global_avg_pool", "shift: 1", "upsample: {scale: 2, mode: linear}"),
+    ],
+)
+@pytest.mark.parametrize("norm", ["batch_norm", "instance_norm"])
+def test_a_bias_is_lost_past_what_passes_constants_on(between: str, norm: str) -> None:
+    if between == "global_avg_pool":
+        norm = "batch_norm"  # of single positions the other has nothing to take a mean of
+    text = IMAGE + f"  - conv: 4\n  - {between}\n  - {norm}\n"
+    assert bias_gradient(graph_with(text, "bias-before-norm")) < 1e-6
+    kept = text.replace(f"- {norm}", f"- tanh\n  - {norm}")
+    assert bias_gradient(graph_without(kept, "bias-before-norm")) > 1e-3
+
+
 def test_misaligned_operands_look_aside() -> None:
-    text = IMAGE + "  - residual:\n      body: [conv: {out: 4, stride: 2}]\n      project: [avg_pool: 2]\n"
-    graph, findings = build(text)
-    (finding,) = findings
-    assert "-0.5 pixels" in finding.message
-    module = to_torch(graph)
-    assert centre_of(module, "residual_0.body.conv_0") - centre_of(module, "residual_0.project.avg_pool_0") == -0.5
+    body = "      body: [conv: {out: 4, stride: 2}]\n"
+    aside = graph_with(
+        IMAGE + "  - residual:\n" + body + "      project: [{conv: {out: 4, kernel: 5, padding: 0}}]\n",
+        "misaligned-merge",
+    )
+    slightly = graph_without(IMAGE + "  - residual:\n" + body + "      project: [avg_pool: 2]\n", "misaligned-merge")
+    for graph, other, apart in ((aside, "conv_0", 0.0), (slightly, "avg_pool_0", -0.5)):
+        module = to_torch(graph)
+        first, second = (f"residual_0.{name}" for name in ("body.conv_0", f"project.{other}"))
+        assert centre_of(module, first, 2) - centre_of(module, second, 2) == apart
+    module = to_torch(aside)
+    assert centre_of(module, "residual_0.body.conv_0", 1) - centre_of(module, "residual_0.project.conv_0", 1) == -1.0
 
 
-def centre_of(module: torch.fx.GraphModule, name: str) -> float:
-    """The middle of the input rows that position (2, 2) of a value depends on."""
+def centre_of(module: torch.fx.GraphModule, name: str, position: int) -> float:
+    """The middle of the input rows that a position on a value's diagonal depends on."""
 
     class Stop(Exception):  # noqa: N818
         pass
@@ -221,7 +252,7 @@ def centre_of(module: torch.fx.GraphModule, name: str) -> float:
         def run_node(self, n: torch.fx.Node) -> Any:
             result = super().run_node(n)
             if n.target == name:
-                result[0, :, 2, 2].abs().sum().backward()
+                result[0, :, position, position].abs().sum().backward()
                 raise Stop
             return result
 

@@ -33,6 +33,7 @@ def swap(code: str, text: str, old: str, new: str, says: str, name: str = "") ->
     return Case(code, text, plain.replace(old, new), says, name)
 
 
+GATE = "        - mul: [[], [global_avg_pool, conv: {out: 4, kernel: 1}, sigmoid]]\n"
 PREACT = "[batch_norm, relu, conv: 16]"
 BIG = "archspec: 1\ninputs: {x: [16, 32, 32]}\nnetwork:\n"
 
@@ -54,6 +55,24 @@ CASES = [
         "- relu",
         "- batch_norm",
         "this prelu changes nothing",
+    ),
+    *(
+        swap("idle-relu", IMAGE + f"  - conv: 4\n{before}  - ▸{idle}\n", idle, "tanh", "changes nothing", idle)
+        for before, idle in (
+            ("  - sigmoid\n", "relu6"),
+            ("  - relu6\n", "relu6 "),
+            ("  - sigmoid\n  - shift: 1\n", "relu"),
+            ("  - mul: [[], []]\n", "relu "),
+            ("  - leaky_relu: -1\n", "prelu"),
+        )
+    ),
+    swap(
+        "relu-first",
+        IMAGE + "  - shake: [[], [stochastic_depth: 0.5]]\n  - shake_drop: 0.5\n  - ▸relu\n  - conv: 8\n",
+        "- shake_drop: 0.5\n",
+        "- conv: 4\n",
+        "this relu sets",
+        "behind what chance weighs",
     ),
     swap(
         "bias-before-norm",
@@ -91,7 +110,55 @@ CASES = [
         IMAGE + "  - conv: {out: 8, bias: false}\n  - batch_norm\n  - ▸batch_norm\n",
         "batch_norm\n  - batch_norm",
         "batch_norm\n  - relu\n  - batch_norm",
-        "undoes the one right before it",
+        "this batch_norm undoes the normalization right before it",
+    ),
+    swap(
+        "repeated-norm",
+        IMAGE + "  - conv: {out: 8, bias: false}\n  - batch_norm\n  - ▸instance_norm\n",
+        "batch_norm",
+        "layer_norm",
+        "this instance_norm undoes",
+        "of samples behind one of batches",
+    ),
+    swap(
+        "repeated-norm",
+        IMAGE + "  - conv: 8\n  - layer_norm: {affine: false}\n  - ▸layer_norm\n",
+        "{affine: false}",
+        "{affine: true}",
+        "this layer_norm undoes",
+        "over the same numbers",
+    ),
+    swap(
+        "bias-before-norm",
+        IMAGE + "  - ▸conv: 8\n  - scale: 2\n  - max_pool: 2\n  - upsample: 2\n  - concat: [[], []]\n  - batch_norm\n",
+        "conv: 8",
+        "conv: {out: 8, bias: false}",
+        "the bias of this conv, 8 parameters, is lost in the batch_norm",
+        "past what passes constants on",
+    ),
+    swap(
+        "bias-before-norm",
+        IMAGE + "  - ▸conv: 8\n  - avg_pool: {kernel: 3, stride: 1}\n  - batch_norm\n",
+        "kernel: 3, stride: 1",
+        "kernel: 3, stride: 1, padding: 1",
+        "is lost in the batch_norm",
+        "unless zeros are among what is averaged",
+    ),
+    swap(
+        "bias-before-norm",
+        IMAGE + "  - ▸conv: {out: 1, bias: true}\n  - layer_norm\n",
+        "out: 1",
+        "out: 2",
+        "the bias of this conv, 1 parameters, is lost in the layer_norm",
+        "of a single channel",
+    ),
+    swap(
+        "bias-before-norm",
+        IMAGE + "  - conv: {out: 8, bias: false}\n  - ▸shift: {trainable: true, per: channel}\n  - batch_norm\n",
+        "  - shift: {trainable: true, per: channel}\n  - batch_norm\n",
+        "  - batch_norm\n  - shift: {trainable: true, per: channel}\n",
+        "what this shift adds, 8 parameters, is lost in the batch_norm",
+        "of a shift",
     ),
     swap(
         "dropout-before-norm",
@@ -119,22 +186,39 @@ CASES = [
         "softmax-output", VECTOR + "  - linear: 3\n  - ▸softmax\n", "  - softmax\n", "", "this softmax ends the network"
     ),
     swap(
+        "softmax-output",
+        IMAGE + "  - global_avg_pool\n  - conv: 4\n  - ▸softmax\n  - flatten\n",
+        "  - softmax\n",
+        "",
+        "this softmax ends the network",
+        "behind which nothing is computed",
+    ),
+    swap(
         "residual-only-adds",
-        VECTOR + "  - linear: 16\n  - residual: {body: [linear: 16, ▸relu, dropout: 0.5]}\n",
+        VECTOR + "  - linear: 16\n  - ▸residual: {body: [linear: 16, relu, dropout: 0.5]}\n",
         "[linear: 16, relu, dropout: 0.5]",
         "[relu, dropout: 0.5, linear: 16]",
-        "the body of this residual ends in relu: it can only add",
+        "the body of this residual can only add: the relu at ",
+    ),
+    swap(
+        "residual-only-adds",
+        IMAGE + "  - conv: 4\n  - ▸residual:\n      body:\n        - conv: 4\n        - relu\n" + GATE,
+        "        - conv: 4\n        - relu\n",
+        "        - relu\n        - conv: 4\n",
+        "spec.yaml:8:11 gives nothing negative, and nothing behind it does",
+        "whose gate is no cause",
     ),
     swap(
         "shortcut-not-identity",
-        IMAGE + "  - residual:\n      body: [conv: 4]\n      shortcut: [norm, ▸conv: {out: 4, kernel: 1}, norm]\n",
+        IMAGE
+        + "  - residual:\n      body: [relu, conv: 4]\n      shortcut: [norm, ▸conv: {out: 4, kernel: 1}, norm]\n",
         "shortcut",
         "project",
         "the shortcut goes through conv, with 20 parameters, though its two ends have one shape",
     ),
     swap(
         "shortcut-not-identity",
-        IMAGE + "  - residual:\n      body: [conv: 4]\n      shortcut: [▸scale: 0.5]\n",
+        IMAGE + "  - residual:\n      body: [relu, conv: 4]\n      shortcut: [▸scale: 0.5]\n",
         "      shortcut: [scale: 0.5]\n",
         "      scale: 0.5\n",
         "the shortcut goes through scale, though",
@@ -193,11 +277,21 @@ CASES = [
         "of a fixed size",
     ),
     swap(
+        "lost-pixels",
+        IMAGE + "  - ▸conv: {out: 8, dilation: 2, stride: 2, padding: 2}\n",
+        "dilation: 2, stride: 2",
+        "dilation: 2",
+        "this conv reads every 2nd position of an axis alone: its stride of 2 and its dilation of 2 step over",
+        "between the taps",
+    ),
+    swap(
         "misaligned-merge",
-        IMAGE + "  - conv: 8\n  - ▸residual:\n      body: [conv: {out: 8, stride: 2}]\n      project: [avg_pool: 2]\n",
-        "avg_pool: 2",
-        "conv: {out: 8, kernel: 1, stride: 2}",
-        "the centres lie -0.5 pixels from those of its first operand",
+        IMAGE
+        + "  - conv: 8\n  - ▸residual:\n      body: [conv: {out: 8, stride: 2}]\n"
+        + "      project: [{conv: {out: 8, kernel: 5, padding: 0}}]\n",
+        "kernel: 5, padding: 0",
+        "kernel: 1, stride: 2",
+        "neighbours look 1 and 2 pixels apart",
     ),
     swap(
         "unproductive-conv",
@@ -300,11 +394,28 @@ CASES = [
         "of a loop",
     ),
     swap(
+        "unused-name",
+        "archspec: 1\nblocks:\n  b:\n    args: {a: int}\n    let: {▸a: a + 1}\n    body: [conv: 8]\n"
+        "inputs: {x: [4, 8, 8]}\nnetwork: [b: {a: 8}]\n",
+        "[conv: 8]",
+        "[conv: a]",
+        "the block 'b' does not use its value 'a'",
+        "that is made of the argument whose name it takes",
+    ),
+    swap(
         "unused-tap",
         IMAGE + "  - conv: 8\n  - ▸tap: a1\n  - tap: b\n  - conv: 8\n  - add: [[], [from: b]]\n",
         "from: b",
         "from: b, add: [[], [from: a1]]",
         "nothing reads the tap 'a1'",
+    ),
+    swap(
+        "unused-tap",
+        IMAGE + "  - ▸tap: a\n  - conv: 8\n  - tap: a\n  - conv: 8\n  - add: [[], [from: a]]\n",
+        "tap: a\n  - conv: 8\n  - tap: a\n",
+        "tap: a\n  - conv: 8\n  - add: [[], [from: a, conv: 8]]\n  - tap: a\n",
+        "the tap 'a' is set again in line 6 before it is read",
+        "that is set again",
     ),
     swap(
         "unused-default",
@@ -362,8 +473,10 @@ def test_a_rule_looks_at_a_graph_without_a_spec(case: Case) -> None:
     graph, findings = build(unmarked(case.wrong)[0])
     needs_spec = case.code.startswith(("unused-", "signal-", "gradient-", "softmax-"))
     expected = [] if needs_spec else [finding for finding in findings if finding.code == case.code]
+    of_files = next((rule.remedy_of_files for rule in RULES if rule.code == case.code), "")
     assert [finding for finding in lint_graph(graph) if finding.code == case.code] == [
-        replace(finding, message=f"{finding.nodes[0]}: {finding.message}") for finding in expected
+        replace(finding, message=f"{finding.nodes[0]}: {finding.message}", remedy=of_files or finding.remedy)
+        for finding in expected
     ]
 
 
@@ -389,7 +502,32 @@ SOUND = [
         id="names in braces",
     ),
     pytest.param("  - conv: 8\n  - repeat: {each: {a: [1, 2]}, body: [conv: 8]}\n", id="a list that counts turns"),
+    *(
+        pytest.param(
+            f"  - conv: 4\n  - residual: {{body: [relu, conv: 4], shortcut: [{step}]}}\n", id=f"shortcut through {step}"
+        )
+        for step in ("scale: 1", "shift: 0", "dropout: 0", "max_pool: 1", "pad_channels: 4", "stochastic_depth: 1")
+    ),
+    pytest.param("  - conv: {out: 8, kernel: 1, dilation: 2, stride: 2}\n", id="a dilation of one position"),
+    pytest.param("  - conv: {out: 8, dilation: 2, stride: 3, padding: 2}\n", id="steps without a common factor"),
 ]
+
+DECLARED = [
+    pytest.param(
+        "archspec: 1\nparams: {a: 3}\nblocks: {b: {let: {a: a + 1}, body: [conv: a]}}\n"
+        "inputs: {x: [4, 8, 8]}\nnetwork: [b]\n",
+        id="a param that gives the value of its name",
+    ),
+    pytest.param(
+        "archspec: 1\ndefaults: {norm: {kind: weight}}\ninputs: {x: [4, 8, 8]}\nnetwork: [conv: 4, relu, conv: 4]\n",
+        id="a normalization of weights",
+    ),
+]
+
+
+@pytest.mark.parametrize("text", DECLARED)
+def test_nothing_is_said_of_what_is_used(text: str) -> None:
+    assert lint_text(text) == ()
 
 
 @pytest.mark.parametrize("body", SOUND)

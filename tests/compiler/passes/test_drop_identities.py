@@ -95,7 +95,7 @@ def test_what_learned_nothing_goes_with_its_weights(op: Op) -> None:
     [
         *((first,) for first in (Relu(), Relu6(), Sigmoid(), Softplus())),
         *((Relu(), between) for between in (MaxPool(), AvgPool(padding=1), GlobalAvgPool(), Upsample(mode="linear"))),
-        *((Relu(), between) for between in (Flatten(), PadChannels(out=6), Scale())),
+        *((Relu(), between) for between in (Flatten(), PadChannels(out=6), Scale(), Scale(value=0.5), Shift(value=1))),
     ],
     ids=str,
 )

@@ -1,0 +1,167 @@
+"""Rules about normalizations, and what they take back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from archspec.ops import (
+    AvgPool,
+    BatchNorm,
+    Concat,
+    Crop,
+    Dropout,
+    Flatten,
+    GroupNorm,
+    InstanceNorm,
+    LayerNorm,
+    MaxPool,
+    Normalization,
+    Op,
+    Scale,
+    Shape,
+    Shift,
+    Upsample,
+)
+from archspec.ops.resize import GlobalPool
+from compiler.analysis.lint.finding import Hit, Rule, at_each_place
+from compiler.analysis.lint.subject import KERNELS, Subject
+from compiler.graph import Graph, Node
+
+
+def find_lost_terms(subject: Subject) -> Iterable[Hit]:
+    graph = subject.graph
+    losing = _find_losing(subject)
+    lost = [node for node in graph if _has_terms(node.op) and node.id in losing]
+
+    def tell(group: Sequence[Node]) -> str:
+        first = group[0]
+        parameters = sum(map(subject.count_parameters if isinstance(first.op, Shift) else _count_terms, group))
+        norms = dict.fromkeys(norm.op.kind for norm in _find_norms(graph, first))
+        what = "what this shift adds" if isinstance(first.op, Shift) else f"the bias of this {first.op.kind}"
+        return f"{what}, {parameters:,} parameters, is lost in the {' and '.join(norms)}"
+
+    return at_each_place(lost, tell)
+
+
+def _has_terms(op: Op) -> bool:
+    """Whether an operation adds learned numbers, one for each channel or one for all."""
+    return (isinstance(op, KERNELS) and op.bias) or (isinstance(op, Shift) and op.trainable)
+
+
+def _count_terms(node: Node) -> int:
+    return node.shape.channels
+
+
+def _find_losing(subject: Subject) -> set[str]:
+    """The nodes to whose channels one may add any constants: no output changes."""
+    graph = subject.graph
+    losing: set[str] = set()
+    for node in reversed(list(graph)):
+        readers = [graph[reader] for reader in graph.readers[node.id]] if node.id not in subject.ends else []
+        if readers and all(_loses(graph, reader, losing) for reader in readers):
+            losing.add(node.id)
+    return losing
+
+
+def _loses(graph: Graph, reader: Node, losing: set[str]) -> bool:
+    return subtracts_means(reader.op, graph[reader.inputs[0]].shape) or (_passes(reader.op) and reader.id in losing)
+
+
+def subtracts_means(op: Op, x: Shape) -> bool:
+    """Whether a normalization subtracts from each channel a mean of its own."""
+    alone = (isinstance(op, GroupNorm) and op.groups == x.channels) or (isinstance(op, LayerNorm) and x.channels == 1)
+    return isinstance(op, BatchNorm | InstanceNorm) or alone
+
+
+def _passes(op: Op) -> bool:
+    """Whether a constant that is added to a channel is a constant in the result's channels too."""
+    if isinstance(op, AvgPool | MaxPool):
+        return op.window.padding == 0
+    return isinstance(op, Scale | Shift | GlobalPool | Upsample | Concat | Crop | Flatten)
+
+
+def _find_norms(graph: Graph, node: Node) -> Iterator[Node]:
+    """The normalizations that a value reaches, past what passes constants on."""
+    pending, seen = list(graph.readers[node.id]), set(graph.readers[node.id])
+    while pending:
+        reader = graph[pending.pop(0)]
+        if isinstance(reader.op, Normalization):
+            yield reader
+            continue
+        pending += [id for id in graph.readers[reader.id] if id not in seen]
+        seen.update(graph.readers[reader.id])
+
+
+def find_repeated_norms(subject: Subject) -> Iterable[Hit]:
+    again = [
+        node
+        for node in subject.graph
+        if isinstance(node.op, Normalization)
+        and len(subject.readers(subject.operand(node))) == 1
+        and _undoes(node.op, subject.operand(node).op, node.shape)
+    ]
+    return at_each_place(again, lambda group: f"this {group[0].op.kind} undoes the normalization right before it")
+
+
+def _undoes(second: Op, first: Op, x: Shape) -> bool:
+    """Whether a normalization sets anew all that the one before it set: means and variances of single channels, or of
+    the same numbers where the first learns nothing of its own."""
+    if subtracts_means(second, x) and subtracts_means(first, x):
+        return True
+    match first, second:
+        case (LayerNorm(affine=False, over=before), LayerNorm(over=after)):
+            return before == after
+        case (GroupNorm(affine=False, groups=before), GroupNorm(groups=after)):
+            return before == after
+        case _:
+            return False
+
+
+def find_dropout_before_norm(subject: Subject) -> Iterable[Hit]:
+    dropouts = [
+        node
+        for node in subject.graph
+        if isinstance(node.op, Dropout)
+        and node.op.rate > 0
+        and any(isinstance(op, BatchNorm) for op in subject.readers(node))
+    ]
+
+    def tell(group: Sequence[Node]) -> str:
+        rate = group[0].op.rate if isinstance(group[0].op, Dropout) else 0
+        return f"batch normalization right behind this dropout learns variances up to 1 / {1 - rate:g} too large"
+
+    return at_each_place(dropouts, tell)
+
+
+RULES = (
+    Rule(
+        "bias-before-norm",
+        "a bias is lost in the normalization behind it",
+        "give it `bias: false`, here or in `defaults`",
+        "Batch normalization subtracts from each channel its mean, and with it any constant that was added to the "
+        "channel; so does instance normalization, and group normalization with a group for each channel. The bias has "
+        "no effect and gets no gradient; the normalization has a bias of its own. Scaling, pooling without a padding, "
+        "upsampling, cropping, flattening and concatenation between them pass the constant on; a learned `shift` is "
+        "lost like a bias. Layer normalization subtracts one mean from all channels, so there a bias is not lost, "
+        "unless there is a single channel.",
+        check=find_lost_terms,
+        remedy_of_files="export the network without it",
+    ),
+    Rule(
+        "repeated-norm",
+        "a normalization stands right behind another that it undoes",
+        "remove one of them",
+        "Batch and instance normalization set mean and variance of each channel anew: the scale and the shift of one "
+        "right before have no effect but the sign. Layer and group normalization behind one over the same numbers, "
+        "without scale and shift of its own, find means of zero and variances of one.",
+        check=find_repeated_norms,
+    ),
+    Rule(
+        "dropout-before-norm",
+        "dropout stands right before a batch normalization",
+        "move the dropout behind the normalization and its activation",
+        "While training, dropout multiplies second moments by 1 / (1 - rate), and batch normalization learns that "
+        "variance; at inference dropout does nothing, and the variance is too large (Li et al., 2019).",
+        check=find_dropout_before_norm,
+    ),
+)
