@@ -105,6 +105,7 @@ class ConvTranspose(Layer):
     """Transposed convolution: each input position writes a kernel of outputs.
 
     (in, *S) -> (out, *S'), with S' = (S - 1) stride - 2 padding + dilation (kernel - 1) + output_padding + 1.
+    `output_padding` is smaller than the stride or the dilation.
     """
 
     main: ClassVar[str | None] = "out"

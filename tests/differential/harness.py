@@ -62,7 +62,15 @@ def examine_safely(examine: Examine, seed: int) -> Outcome:
 def run_seeds(module: str, seeds: range, jobs: int = 1, every: int = 500) -> Summary:
     """Examine every seed; says on stderr, after each `every` of them, up to where all are done."""
     summary, start = Summary(), time.monotonic()
-    for seed, outcome in _outcomes(module, seeds, jobs):
+    outcomes = _outcomes(module, seeds, jobs)
+    while True:
+        try:
+            seed, outcome = next(outcomes)
+        except StopIteration:
+            return summary
+        except KeyboardInterrupt:
+            print(f"stopped; go on with --seed {seeds.start + summary.seeds}", file=sys.stderr)
+            return summary
         summary.add(seed, outcome)
         for one in outcome.disagreements:
             print(f"seed {seed}: {one.kind}: {one.detail}", file=sys.stderr, flush=True)
@@ -70,7 +78,6 @@ def run_seeds(module: str, seeds: range, jobs: int = 1, every: int = 500) -> Sum
             pace = summary.seeds / (time.monotonic() - start)
             text = f"seeds {seeds.start} to {seed} done, {pace:.1f} a second; disagreements: {len(summary.found)} kinds"
             print(text, file=sys.stderr, flush=True)
-    return summary
 
 
 def _outcomes(module: str, seeds: range, jobs: int) -> Iterator[tuple[int, Outcome]]:
