@@ -78,6 +78,7 @@ def analyze(
     Counts are exact; what is an estimate says so. Nothing is run unless --measure asks for it.
     """
     from archspec import api
+    from compiler.analysis.certainty import at_most, find_mark
 
     model = spec.lower().endswith(".onnx")  # which does not say how its weights started
     asked = {"receptive_field": receptive_field, "memory": memory, "lint": lint}
@@ -111,7 +112,10 @@ def analyze(
             choices = api.compare_choices(written, across, parse_sizes(size), max_nodes=max_nodes)
     if as_json:
         result = report.to_dict(nodes=cost)
-        result |= {"largest_batch": largest._asdict()} if largest else {}
+        if largest:
+            result["largest_batch"] = largest._asdict()
+            least = find_mark(report.marks, "memory.training_total_bytes")
+            result["marks"] |= {"largest_batch": at_most(least.why).to_dict()} if least else {}
         result |= {f"{part}_measured": found.to_dict() for part, found in measured.items()}
         result |= {"across": {across: [choice.to_dict() for choice in choices]}} if across else {}
         print_json(result)

@@ -298,3 +298,12 @@ def test_diff_says_what_it_did_not_compare(half_known: Path, tmp_path: Path) -> 
     figures = json.loads(run("diff", half_known, tmp_path / "bar.onnx", "--json"))["figures"]
     assert figures["parameters.trainable"]["difference"] is None
     assert figures["parameters.trainable"]["marks"]["a"]["kind"] == "at least"
+
+
+def test_the_largest_batch_is_the_most_there_may_be(half_known: Path) -> None:
+    from archspec.cli import app as whole
+
+    words = ["analyze", str(half_known), "--memory", "--fits", "1MiB"]
+    assert "training: at most " in CliRunner().invoke(whole, words).stdout
+    found = json.loads(CliRunner().invoke(whole, [*words, "--json"]).stdout)
+    assert found["marks"]["largest_batch"]["kind"] == "at most"

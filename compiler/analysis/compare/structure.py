@@ -69,7 +69,7 @@ def find_same(a: Graph, b: Graph) -> dict[str, str] | None:
         return None
     pairing = _Pairing(a, b)
     led = all(pairing.lead_back(a.outputs[name], b.outputs[other]) for name, other in pair_names(a, b).items())
-    return pairing.partners if led and pairing.pair_rest() else None
+    return {id: pairing.partners[id] for id in a.nodes} if led and pairing.pair_rest() else None
 
 
 def pair_names(a: Graph, b: Graph) -> Ends:
