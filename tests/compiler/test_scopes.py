@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from archspec.errors import Place
+from archspec.ops import Add, Conv, Input, Relu, Shape
+from compiler.analysis.cost import measure_cost
+from compiler.graph import Graph, Node, Source
 from compiler.scopes import DEEPEST, Scope, name_in_scope, read_scopes, scopes_around
 
 
@@ -39,3 +43,24 @@ def test_a_tree_is_as_deep_as_its_bound() -> None:
         scope, depth = scope.items[0], depth + 1
     assert depth == DEEPEST
     assert name_in_scope(id) == ".".join("x" * (5000 - DEEPEST))
+
+
+def test_what_is_called_after_a_merge_is_not_in_its_block() -> None:
+    """A block of a file that has no scope is called as its merge; what one node of the file becomes is called after it,
+    too."""
+    source, shape = Source(Place("test")), Shape(2, 4, 4)
+    nodes = [
+        Node("x", Input(dims=(2, 4, 4)), (), shape, source),
+        Node("body.conv", Conv(out=2), ("x",), shape, source),
+        Node("sum", Add(), ("x", "body.conv"), shape, source, body="sum"),
+        Node("sum.relu", Relu(), ("sum",), shape, source),
+        Node("scope.conv", Conv(out=2), ("sum.relu",), shape, source),
+        Node("scope.add", Add(), ("sum.relu", "scope.conv"), shape, source, body="scope"),
+        Node("scope", Relu(), ("scope.add",), shape, source),
+    ]
+    costs = measure_cost(Graph("test", {node.id: node for node in nodes}, {"y": "scope"}))
+    assert {node.id: node.block for node in costs.nodes if node.block} == {
+        "sum": "sum",
+        "scope.conv": "scope",
+        "scope.add": "scope",
+    }

@@ -31,7 +31,7 @@ def print_findings(
         if kinds:
             print(f"{printable(name)}: no rule knows of unknown operations: {printable(kinds)}")
         if not findings:
-            print(f"{printable(name)}: nothing else found" if kinds else f"{printable(name)}: ok")
+            print(f"{printable(name)}: nothing found in the rest" if kinds else f"{printable(name)}: ok")
     if mistakes:
         print(f"\n{_count(mistakes, 'mistake')}; `archspec explain CODE` says what is meant")
     if total > mistakes:
