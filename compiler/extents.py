@@ -144,6 +144,8 @@ class Extents:
 
     def extreme(self, choose: Callable[[Iterable[int]], int], operands: Iterable[int]) -> int:
         distinct = tuple(sorted(set(operands)))
+        if not self.vary(distinct):
+            return self.constant(choose(self.all[i].own for i in distinct))
         return distinct[0] if len(distinct) == 1 else self.put(Extreme(choose), distinct, choose)
 
     def equal(self, operands: Iterable[int]) -> int:

@@ -66,11 +66,11 @@ def find_idle(graph: Graph) -> set[str]:
         return idle
     extents = Extents(graph.sizes, graph)
     pairs = {id: [*zip(extents.of[graph[id].inputs[0]], extents.of[id], strict=True)] for id in idle}
-    equal = _find_equal(extents, {pair for found in pairs.values() for pair in found})
+    equal = find_equal(extents, {pair for found in pairs.values() for pair in found})
     return {id for id, found in pairs.items() if equal.issuperset(found)}
 
 
-def _find_equal(extents: Extents, pairs: set[tuple[int, int]]) -> set[tuple[int, int]]:
+def find_equal(extents: Extents, pairs: set[tuple[int, int]]) -> set[tuple[int, int]]:
     """The pairs of extents that are equal at all sizes that fit. Where they follow several sizes, or too many values
     would have to be looked at, that is known only of those that are one function."""
     equal = {(one, other) for one, other in pairs if one == other}

@@ -48,6 +48,7 @@ from compiler.build import MERGES, Building
 from compiler.evaluate import NODE, Around, Handed, Mistake, Value, is_whole, shown
 from compiler.extents import Extents
 from compiler.graph import Graph, Node, Source
+from compiler.sizes import find_equal
 
 MAX_NESTING = 100
 MAX_PATH = 1000
@@ -234,7 +235,8 @@ class Unrolling(Building):
         new = [*takewhile(lambda id: id not in self._extents.of, reversed(self.nodes))]
         for id in reversed(new):
             self._extents.add(self.nodes[id])
-        return self._extents.of[one.id] == self._extents.of[other.id]
+        pairs = {*zip(self._extents.of[one.id], self._extents.of[other.id], strict=True)}
+        return find_equal(self._extents, pairs) == pairs
 
     @_step.register
     def _repeat(self, node: Repeat, value: Value, name: str, around: Around) -> Value:

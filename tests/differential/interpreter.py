@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Any
 
 from tests.differential import layers
 from tests.differential.expressions import evaluate, evaluate_field, expand, take_argument
-from tests.differential.layers import Shape, is_number, require
+from tests.differential.layers import RefusedError, Shape, is_number, require
 from tests.differential.network import Network, Operation
 from tests.differential.reading import (
     MERGES,
@@ -44,6 +45,9 @@ NORM_KINDS = {
     "group": "group_norm",
     "instance": "instance_norm",
 }
+OTHER_SIZES = (1, 2, 3, 4, 6, 11)
+"""What is added to all sizes, to see whether two shapes are equal at each."""
+
 MANY_RESIDUALS = 10**6
 """In a walk that counts them."""
 LARGEST_NETWORK = 400
@@ -104,6 +108,11 @@ class Interpreter:
             self.defaults = lay_over({"defaults": usual}, document)
         self.params: Mapping[str, Any] = document.get("params", {})
         self.residuals = residuals
+        self.files = files
+        self.equal: list[bool] = []
+        """Of the residuals with `project` so far, whether their shapes are equal at these sizes."""
+        self.others: list[list[bool]] | None = None
+        """The same at other sizes."""
         self.met = 0
         self.network = Network()
         self.blocks: dict[str, tuple[Document, Mapping[str, Any]]] = {
@@ -361,9 +370,26 @@ class Interpreter:
         channels = self.shape(result)[0]
         if "shortcut" in f:
             return self.run_body(f["shortcut"], value, inside.inside("shortcut", out_channels=channels))
-        if "project" in f and self.shape(value) != self.shape(result):
-            return self.run_body(f["project"], value, inside.inside("project", out_channels=channels))
+        if "project" in f:
+            self.equal.append(self.shape(value) == self.shape(result))
+            if not self.equal[-1] or self.differs_elsewhere(len(self.equal) - 1):
+                return self.run_body(f["project"], value, inside.inside("project", out_channels=channels))
         return value
+
+    def differs_elsewhere(self, ordinal: int) -> bool:
+        """Whether the shapes of a residual with `project` differ at other values of the sizes, of which some are
+        tried."""
+        if self.others is None:
+            self.others = []
+            free = any(is_letter(entry) for entries in self.document["inputs"].values() for entry in entries)
+            for more in OTHER_SIZES if free else ():
+                sizes = {letter: size + more for letter, size in self.sizes.items()}
+                other = Interpreter(self.document, sizes, self.files, self.residuals)
+                other.others = []  # which asks no further
+                with suppress(RefusedError):
+                    other.run()
+                self.others.append(other.equal)
+        return any(not equal[ordinal] for equal in self.others if len(equal) > ordinal)
 
     # Blocks
 

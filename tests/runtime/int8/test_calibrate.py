@@ -201,7 +201,7 @@ def test_sizes_that_the_model_does_not_take(tmp_path: Path) -> None:
     fixed = {**NETWORK, "network": ["flatten", {"linear": 3}]}
     graph = graph_from(fixed)
     model = build_model(graph, {name: value.numpy() for name, value in to_torch(graph).state_dict().items()})
-    with pytest.raises(ArchspecError, match="H is 16; it takes only 8"):
+    with pytest.raises(ArchspecError, match="H is 16; the model takes only 8"):
         measure(model, save(tmp_path / "wrong.npy", np.zeros((4, 1, 16, 8))))
 
 
