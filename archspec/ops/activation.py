@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 
 from archspec.ops.base import Keeps, Number, Pointwise, Shape, Weight, Weights
 from archspec.ops.gaussian import Part, Passed, pass_curve, pass_rectifier
-from archspec.ops.moments import Chance, Doubts, Gradient, Moments, doubt_dropped
+from archspec.ops.moments import PRODUCT, Chance, Doubts, Gradient, Moments, doubt_dropped
 
 
 class Activation(Pointwise):
@@ -85,11 +85,11 @@ class Rectifier(Scalar):
 
     def moments(self, x: Moments) -> Moments:
         # The mean goes with the root of what is spread, and so does what two samples have in common at two positions.
-        root = prod(axis.root for axis in x.axes) if _is_centred(x) else 1.0
+        root = prod([axis.root for axis in x.axes]) if _is_centred(x) else 1.0
 
         def law(part: Part) -> Part:
-            mean, second, common = self.apply(part, x.chance).part
-            return Part(root * mean, second, root**2 * common)
+            part = self.apply(part, x.chance).part
+            return part if root == 1 else Part(root * part.mean, part.second, root**2 * part.common)
 
         rectified = x if self.below == 0 else None
         return x.each(law, doubts=self.doubt(x), normal=False, rectified=rectified)
@@ -268,17 +268,19 @@ class Softmax(Activation):
         n, part = x.channels, x.whole
         second = _share_square(n, part.second - part.mean**2)
         law = Part(1 / n, second, _share_square(n, part.common - part.mean**2))
-        return Moments(((n, law),), x.axes, x.doubts | {"product"}, normal=False, hollow=False, narrow=x.narrow)
+        return Moments(
+            ((n, law),), x.axes, x.doubts | {"product"}, normal=False, hollow=False, narrow=x.narrow, least=x.least
+        )
 
     def gradients(self, gradient: Gradient, x: Moments) -> tuple[Gradient, ...]:
         """E (pᵢ (gᵢ - Σ pⱼ gⱼ))², with n (E pᵢ²)² for E pᵢ³, as it is for equal shares and for a single one."""
         square = _share_square(x.channels, x.whole.second - x.whole.mean**2)
         kept = square * max(0.0, 1 - x.channels * square)
-        return (gradient.times(kept, doubts=gradient.doubts | x.doubts | {"product"}),)
+        return (gradient.times(kept, doubts=gradient.doubts | x.doubts | PRODUCT),)
 
 
 def _is_centred(x: Moments) -> bool:
-    return all(part.mean == 0 for _, part in x.runs)
+    return not any(part[0] for _, part in x.runs)
 
 
 def _sigmoid(x: float) -> float:

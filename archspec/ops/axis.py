@@ -27,6 +27,13 @@ class Axis:
     profile: tuple[float, ...] | None = None
     exact: bool = True
 
+    def __hash__(self) -> int:
+        """Of the profile, kept: it is long, and asked for again and again."""
+        kept: int | None = self.__dict__.get("_hash")
+        if kept is None:
+            kept = self.__dict__["_hash"] = hash((self.size, self.profile, self.exact))
+        return kept
+
     @property
     def values(self) -> tuple[float, ...]:
         return self.profile or (1.0,) * self.size
@@ -149,18 +156,18 @@ def even_out(sums: Sequence[float], exact: bool) -> tuple[float, Axis]:
     return mean, Axis(len(sums), tuple(value / mean for value in sums), exact)
 
 
-def blend(weights: Sequence[float], axes: Sequence[Axis]) -> Axis:
+@lru_cache(maxsize=1024)
+def blend(weights: tuple[float, ...], axes: tuple[Axis, ...]) -> Axis:
     """The spread of a sum whose terms have these second moments. Where they differ it is an approximation, since a sum
     of products is none."""
-    axes = [axis for weight, axis in zip(weights, axes, strict=True) if weight] or axes[:1]
-    weights = [*filter(None, weights)]
-    if all(axis == axes[0] for axis in axes):
-        return axes[0]
-    size, total = axes[0].size, sum(weights)
+    kept = [axis for weight, axis in zip(weights, axes, strict=True) if weight] or axes[:1]
+    if all(axis == kept[0] for axis in kept):
+        return kept[0]
+    size, total = kept[0].size, sum(weights)
     if size > LONGEST:
         return Axis(size, exact=False)
-    columns: Iterable[tuple[float, ...]] = zip(*(axis.values for axis in axes), strict=True)
-    mixed = tuple(sum(map(float.__mul__, weights, column)) / total for column in columns)
+    columns: Iterable[tuple[float, ...]] = zip(*[axis.values for axis in axes], strict=True)
+    mixed = tuple([sum(map(float.__mul__, weights, column)) / total for column in columns])
     return Axis(size, mixed, exact=False)
 
 

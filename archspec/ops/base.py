@@ -267,6 +267,8 @@ class Op(BaseModel, ABC):
     """Fields that say again what shape the result has."""
     mixes: ClassVar[bool] = False
     """Whether it is a linear map with random weights of its own."""
+    sums: ClassVar[bool] = False
+    """Whether it is a sum, given or drawn weights apart: its `moments` take `ties`, how its operands hang together."""
     odd: ClassVar[bool] = False
     """Whether its result changes its sign with its operand, at initialization."""
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
+from functools import lru_cache
 from math import prod, sqrt
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from archspec.ops.axis import Axis, blend, share_seen, share_sent
 from archspec.ops.base import (
@@ -27,7 +28,8 @@ from archspec.ops.base import (
     Window,
 )
 from archspec.ops.gaussian import Part
-from archspec.ops.moments import Doubts, Flow, Gradient, Moments, average, group_channels, join
+from archspec.ops.moments import Doubts, Flow, Gradient, Moments
+from archspec.ops.runs import average, group_channels, join
 
 
 class Conv(Layer):
@@ -90,8 +92,8 @@ class Conv(Layer):
         return _save_input_and_kernel(self, xs[0])
 
     def moments(self, x: Moments) -> Moments:
-        sizes = list(zip(x.axes, self.infer(x.shape).space, strict=True))
         window = self.window
+        sizes = [(axis, window.slide(axis.size)) for axis in x.axes]
         shared = prod([share_seen(axis, window, size) for axis, size in sizes])
         return _mix(self, x, self.groups, [axis.gather(window, size) for axis, size in sizes], shared)
 
@@ -257,15 +259,17 @@ def _mix(
     `slid` has for each axis the mean sum over what a window sees, and its spread; `shared` is what is left of the
     kernel's taps in the mean over all positions: near a border not each tap has something to do.
     """
-    kernel, bias = _variances(op, x.shape)
+    kernel, bias, terms, _ = _start(op, x.shape)
     size = x.channels // groups
+    narrow = 1 / min(op.out, terms)
     gain, spread = kernel * size, prod([total for total, _ in slid])
 
     def law(value: Part) -> Part:
         second = gain * spread * value.second
         return Part(0.0, second + bias, gain * shared * value.common + bias)
 
-    runs = join([(n // size * (op.out // groups), law(value)) for n, value in group_channels(x.runs, size)])
+    alike = group_channels(x.runs, size) if groups > 1 else ((x.channels, x.whole),)
+    runs = join([(n // size * (op.out // groups), law(value)) for n, value in alike])
     second = average(runs).second
     axes = [blend((second - bias, bias), (axis, Axis(axis.size))) if bias else axis for _, axis in slid]
     return Moments(
@@ -275,14 +279,17 @@ def _mix(
         normal=not (x.sample and bias),
         chance=None if bias else x.sample,
         hollow=x.hollow,
-        narrow=x.narrow + 1 / min(op.out, float(op.weights(x.shape)["weight"].fan_in)),
+        narrow=x.narrow + narrow,
+        drawn=x.drawn + narrow,
+        uneven=max(0.0, gain * (spread - shared) * x.whole.common / second) if second else 0.0,
+        least=min(x.least, terms),
     )
 
 
 def _unmix(
     op: Conv | ConvTranspose | Linear, gradient: Gradient, x: Moments, groups: int, slid: Sequence[tuple[float, Axis]]
 ) -> Gradient:
-    kernel, _ = _variances(op, x.shape)
+    kernel, _, _, reached = _start(op, x.shape)
     size = op.out // groups
     gain = kernel * size * prod([gain for gain, _ in slid])
     runs = [(n // size * (x.channels // groups), gain * flow.second) for n, flow in group_channels(gradient.runs, size)]
@@ -290,7 +297,7 @@ def _unmix(
         join([(n, Flow(second, second)) for n, second in runs]),
         tuple([axis for _, axis in slid]),
         _doubt_axes(gradient, slid),
-        gradient.narrow + 1 / (x.channels if groups == 1 else min(x.channels, op.weights(x.shape)["weight"].fan_out)),
+        gradient.narrow + 1 / (x.channels if groups == 1 else min(x.channels, reached)),
         gradient.edges,
     )
 
@@ -299,12 +306,22 @@ def _doubt_axes(value: Moments | Gradient, slid: Sequence[tuple[float, Axis]]) -
     return value.doubts if all(axis.exact for _, axis in slid) else value.doubts | {"border"}
 
 
-def _variances(op: Conv | ConvTranspose | Linear, x: Shape) -> tuple[float, float]:
-    """Of the first values of one weight, and of the bias; under weight normalization a kernel's direction is random and
-    its length given."""
+class _Start(NamedTuple):
+    """The variances of the first values of one weight and of the bias, how many inputs an output sums over, and how
+    many outputs an input reaches."""
+
+    kernel: float
+    bias: float
+    fan_in: float
+    fan_out: float
+
+
+@lru_cache(maxsize=1024)
+def _start(op: Conv | ConvTranspose | Linear, x: Shape) -> _Start:
+    """Under weight normalization a kernel's direction is random and its length given."""
     weights = op.weights(x)
     kernel, bias = weights["weight"], weights.get("bias")
     variance = kernel.deviation**2
     if op.weight_norm:
         variance = float(weights["length"].init) ** 2 * op.out / kernel.numel
-    return variance, bias.deviation**2 if bias else 0.0
+    return _Start(variance, bias.deviation**2 if bias else 0.0, float(kernel.fan_in), float(kernel.fan_out))

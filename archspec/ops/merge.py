@@ -15,13 +15,13 @@ from archspec.ops.moments import (
     Moments,
     Ties,
     add_up,
-    align,
     concatenate,
     gather_copies,
     join_doubts,
     multiply,
     standard,
 )
+from archspec.ops.runs import align
 
 Gains: TypeAlias = tuple[tuple[int, float], ...]
 """Runs of channels, and what each is multiplied by."""
@@ -40,6 +40,8 @@ class Merge(Op):
 
 class Sum(Merge):
     """A sum with weights of values of one shape."""
+
+    sums: ClassVar[bool] = True
 
     def infer(self, *xs: Shape) -> Shape:
         return _one_shape(self, xs)

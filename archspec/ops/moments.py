@@ -6,31 +6,28 @@ many terms are normal. Channels that behave alike make a run, so a value costs a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from math import prod
-from operator import mul
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import reduce
+from math import inf, prod
 from typing import Any, Literal, NamedTuple, TypeAlias, TypeVar
 
 from archspec.ops.axis import Axis, blend
 from archspec.ops.base import Shape
 from archspec.ops.gaussian import Part
+from archspec.ops.runs import MOST_RUNS, Runs, align, average, count_channels, cut, join
 
-T = TypeVar("T", bound=tuple[float, ...])
 V = TypeVar("V", "Moments", "Gradient")
-Runs: TypeAlias = tuple[tuple[int, T], ...]
-"""Numbers of channels, in order, and what each of them has."""
-
-MOST_RUNS = 64
-"""Kinds of channels that a value keeps apart; of more, neighbours are averaged."""
-
-Doubt: TypeAlias = Literal["border", "coupled", "dropped", "few", "kinds", "product", "shape", "window"]
+Doubt: TypeAlias = Literal["border", "coupled", "dropped", "few", "kinds", "narrow", "product", "shape", "window"]
 """Why a number is an estimate: what its law takes for granted, and is not so. What each word means is said in
-`compiler.analysis.signal.DOUBTS`."""
+`compiler.analysis.doubts`."""
 Doubts: TypeAlias = frozenset[Doubt]
 NONE: Doubts = frozenset()
 COUPLED: Doubts = frozenset({"coupled"})
 DROPPED: Doubts = frozenset({"dropped"})
+KINDS: Doubts = frozenset({"kinds"})
+WINDOW: Doubts = frozenset({"window"})
+PRODUCT: Doubts = frozenset({"product"})
 
 
 class Flow(NamedTuple):
@@ -67,7 +64,7 @@ class Chance(NamedTuple):
         return Chance(self.kept * more.kept, self.both * more.both, self.whole and more.whole)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Moments:
     """The values of one node: their moments by channel, and how their second moment is spread along the spatial axes.
 
@@ -85,24 +82,29 @@ class Moments:
     hollow: bool = True
     """Whether values are exactly zero where their spread is: a normalization moves them, if ever so little."""
     narrow: float = 0.0
-    """How much less than normal the sums were that the values come from, see `narrowness`."""
+    """The sum over the layers since the last normalization of 1 / the number of terms or of units: what one draw of the
+    weights differs from the mean over all by, as a relative variance and in its order."""
+    least: float = inf
+    """The smallest number of terms on the way."""
+    drawn: float = 0.0
+    """As `narrow`, over all layers."""
+    uneven: float = 0.0
+    """The second moment of what two samples have in common at one position and not at any two, relative to all."""
+    channels: int = field(init=False, repr=False, compare=False)
+    whole: Part = field(init=False, repr=False, compare=False)
+    """The mean over all channels."""
 
-    @property
-    def channels(self) -> int:
-        return count_channels(self.runs)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "channels", count_channels(self.runs))
+        object.__setattr__(self, "whole", average(self.runs))
 
     @property
     def shape(self) -> Shape:
-        return Shape(self.channels, *(axis.size for axis in self.axes))
+        return Shape(self.channels, *[axis.size for axis in self.axes])
 
     @property
     def positions(self) -> int:
         return prod(axis.size for axis in self.axes)
-
-    @property
-    def whole(self) -> Part:
-        """The mean over all channels."""
-        return average(self.runs)
 
     @property
     def sample(self) -> Chance | None:
@@ -125,14 +127,16 @@ class Moments:
 
     def mixed(self) -> Moments:
         """The same values, of which is forgotten that chance sets some to zero."""
-        return replace(self, normal=False, chance=None) if self.chance else self
+        if self.chance is None:
+            return self
+        return replace(self, normal=False, chance=None, doubts=self.doubts | doubt_all([self]))
 
     def collapsed(self) -> Moments:
         """As if all channels were alike."""
         return replace(self, runs=((self.channels, self.whole),), rectified=None)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Gradient:
     """The gradient with respect to one node's values: its second moment by channel, and its spread. Its mean is zero.
     `doubts` and `narrow` are as those of `Moments`."""
@@ -142,21 +146,21 @@ class Gradient:
     doubts: Doubts = NONE
     narrow: float = 0.0
     edges: float = 0.0
-    """How unevenly spread, over the positions of maps, what samples have in common was that statistics took off."""
+    """The sum of what was `uneven` where statistics over a map were taken, which see none of it."""
+    second: float = field(init=False, repr=False, compare=False)
+    """The mean over all channels."""
 
-    @property
-    def second(self) -> float:
-        return average(self.runs).second
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "second", average(self.runs).second)
 
     def times(self, gain: float, **changes: Any) -> Gradient:
-        runs = tuple([(n, _flow(gain * flow.second)) for n, flow in self.runs])
-        return replace(self, runs=runs, **changes)
+        return replace(self, runs=_flow_evenly([(n, gain * flow[0]) for n, flow in self.runs]), **changes)
 
     def by(self, gains: Iterable[tuple[int, float]], *, at_rectifier: bool = False, **changes: Any) -> Gradient:
         """Each channel times a gain of its own; `at_rectifier`, of what was lifted for it."""
-        products = align(self.runs, tuple(gains))
-        runs = join([(n, _flow(gain * (flow.lift if at_rectifier else flow.second))) for n, (flow, gain) in products])
-        return replace(self, runs=runs, **changes)
+        column = 1 if at_rectifier else 0
+        sent = [(n, gain * flow[column]) for n, (flow, gain) in align(self.runs, tuple(gains))]
+        return replace(self, runs=_flow_evenly(sent), **changes)
 
     def lifted(self, factors: Iterable[tuple[int, float]]) -> Gradient:
         """The same gradient, of which a ReLU passes on more by these factors than of an independent one."""
@@ -165,7 +169,7 @@ class Gradient:
 
     def part(self, first: int, count: int) -> Gradient:
         """Of `count` channels from the `first` on."""
-        return replace(self, runs=cut(self.runs, first, count))
+        return Gradient(cut(self.runs, first, count), self.axes, self.doubts, self.narrow, self.edges)
 
 
 class Ties(NamedTuple):
@@ -200,96 +204,12 @@ def standard(shape: Shape) -> Moments:
 
 def unit_gradient(shape: Shape, second: float = 1.0) -> Gradient:
     """Independent values of this second moment."""
-    return Gradient(((shape.channels, _flow(second)),), tuple(map(Axis, shape.space)))
+    return Gradient(((shape.channels, Flow(second, second)),), tuple(map(Axis, shape.space)))
 
 
-def _flow(second: float) -> Flow:
-    return Flow(second, second)
-
-
-def count_channels(runs: Sequence[tuple[int, Any]]) -> int:
-    return sum([count for count, _ in runs])
-
-
-def average(runs: Runs[T]) -> T:
-    """The mean over all channels, number by number."""
-    if len(runs) == 1:
-        return runs[0][1]
-    total = count_channels(runs)
-    weights = [count / total for count, _ in runs]
-    columns = zip(*[part for _, part in runs], strict=True)
-    return _like(runs[0][1], [sum(map(mul, weights, column)) for column in columns])
-
-
-def join(runs: Iterable[tuple[int, T]]) -> Runs[T]:
-    """Neighbours that are equal become one run; where there are too many runs, neighbours are averaged."""
-    joined: list[tuple[int, T]] = []
-    for count, part in runs:
-        if joined and joined[-1][1] == part:
-            joined[-1] = (joined[-1][0] + count, part)
-        else:
-            joined.append((count, part))
-    while len(joined) > MOST_RUNS:
-        pairs = [tuple(joined[i : i + 2]) for i in range(0, len(joined), 2)]
-        joined = [(sum(count for count, _ in pair), average(pair)) for pair in pairs]
-    return tuple(joined)
-
-
-def cut(runs: Runs[T], first: int, count: int) -> Runs[T]:
-    """`count` channels from the `first` on."""
-    kept, start = [], 0
-    for n, part in runs:
-        inside = min(start + n, first + count) - max(start, first)
-        kept += [(inside, part)] if inside > 0 else []
-        start += n
-    return tuple(kept)
-
-
-def group_channels(runs: Runs[T], size: int) -> Runs[T]:
-    """Each group of `size` channels as if its channels were alike."""
-    if len(runs) == 1:
-        return runs
-    grouped: list[tuple[int, T]] = []
-    open_: list[tuple[int, T]] = []  # the runs of a group that is not full
-    missing = size
-    for count, part in runs:
-        if missing < size:
-            taken = min(count, missing)
-            open_.append((taken, part))
-            count, missing = count - taken, missing - taken
-            if missing:
-                continue
-            grouped.append((size, average(tuple(open_))))
-        whole, rest = count - count % size, count % size
-        grouped += [(whole, part)] if whole else []
-        open_, missing = ([(rest, part)], size - rest) if rest else ([], size)
-    return join(grouped)
-
-
-def align(*tables: Sequence[tuple[int, Any]]) -> Iterator[tuple[int, tuple[Any, ...]]]:
-    """Runs of channels in which each table has one entry; a table of a single channel holds for all."""
-    sums = [count_channels(runs) for runs in tables]
-    channels = max(sums)
-    wide = [runs if own == channels else ((channels, runs[0][1]),) for own, runs in zip(sums, tables, strict=True)]
-    counts = [n for n, _ in max(wide, key=len)]
-    if all(len(runs) == 1 or counts == [n for n, _ in runs] for runs in wide):
-        columns = [[part for _, part in runs] * (len(counts) // len(runs)) for runs in wide]
-        yield from zip(counts, zip(*columns, strict=True), strict=True)
-        return
-    places, left = [0] * len(wide), [runs[0][0] for runs in wide]
-    while channels:
-        step = min(left)
-        yield step, tuple(runs[place][1] for runs, place in zip(wide, places, strict=True))
-        channels -= step
-        for i, runs in enumerate(wide):
-            left[i] -= step
-            if not left[i] and channels:
-                places[i] += 1
-                left[i] = runs[places[i]][0]
-
-
-def _like(example: T, values: Iterable[float]) -> T:
-    return type(example)(*values)  # type: ignore[arg-type]
+def _flow_evenly(seconds: Iterable[tuple[int, float]]) -> Runs[Flow]:
+    """Of these second moments, with nothing lifted."""
+    return tuple([(n, Flow(second, second)) for n, (second,) in join([(n, (second,)) for n, second in seconds])])
 
 
 def add_up(
@@ -310,6 +230,8 @@ def add_up(
     distinct = [operands[place] for place, _ in leaders]
     rows = zip(groups, leaders, strict=True)
     shares = [[ties.factors[place] / factor for place in group] for group, (_, factor) in rows]
+    one = distinct[0].sample
+    chance = one if len(distinct) == 1 or (ties.related and all(x.sample == one for x in distinct)) else None
     sums = [(sum(row), sum([share**2 for share in row])) for row in shares]
     runs = join(
         [
@@ -326,12 +248,14 @@ def add_up(
     )
     return Moments(
         runs,
-        _blend_axes(
-            distinct, [one**2 * operand.whole.second for (one, _), operand in zip(sums, distinct, strict=True)]
-        ),
-        doubts=join_doubts(distinct, COUPLED if ties.related else NONE),
+        _blend_axes(distinct, lambda place: sums[place][0] ** 2 * distinct[place].whole.second),
+        doubts=join_doubts(distinct, (COUPLED if ties.related else NONE) | (NONE if chance else doubt_all(distinct))),
         normal=all(operand.normal and not operand.chance for operand in distinct),
+        chance=chance,
         hollow=all(operand.hollow for operand in distinct),
+        least=max(operand.least for operand in distinct),
+        drawn=weigh_narrow([(operand.whole.second, operand.drawn) for operand in distinct]),
+        uneven=weigh_narrow([(operand.whole.second, operand.uneven) for operand in distinct]),
         narrow=weigh_narrow([(operand.whole.second, operand.narrow) for operand in distinct]),
     )
 
@@ -357,6 +281,11 @@ def doubt_dropped(x: Moments) -> Doubts:
     return DROPPED if x.chance else NONE
 
 
+def doubt_all(operands: Iterable[Moments]) -> Doubts:
+    """About a value of which samples may be zero all over, where each operand's are."""
+    return DROPPED if all(operand.sample for operand in operands) else NONE
+
+
 def weigh_narrow(terms: Sequence[tuple[float, float]]) -> float:
     """The narrowness of a sum, of the second moments of its terms and their own."""
     total = sum([second for second, _ in terms])
@@ -368,11 +297,14 @@ def concatenate(operands: Sequence[Moments]) -> Moments:
     few = sum([len(operand.runs) for operand in operands]) <= MOST_RUNS
     return Moments(
         join([run for operand in operands for run in operand.runs]),
-        _blend_axes(operands, [operand.channels * operand.whole.second for operand in operands]),
-        doubts=join_doubts(operands, () if few else {"kinds"}),
+        _blend_axes(operands, lambda place: operands[place].channels * operands[place].whole.second),
+        doubts=join_doubts(operands, doubt_all(operands) | (NONE if few else KINDS)),
         normal=all(operand.normal and not operand.chance for operand in operands),
         hollow=all(operand.hollow for operand in operands),
         narrow=max(operand.narrow for operand in operands),
+        least=max(operand.least for operand in operands),
+        drawn=max(operand.drawn for operand in operands),
+        uneven=max(operand.uneven for operand in operands),
     )
 
 
@@ -387,8 +319,14 @@ def multiply(operands: Sequence[Moments]) -> Moments:
     axes = tuple(
         axis if axis.size == size else Axis(size, exact=False) for axis, size in zip(largest.axes, sizes, strict=True)
     )
-    narrow = sum(operand.narrow for operand in operands)
-    return Moments(runs, axes, doubts=join_doubts(operands, {"product"}), normal=False, narrow=narrow)
+    return Moments(
+        runs,
+        axes,
+        doubts=join_doubts(operands, PRODUCT | (DROPPED if any(operand.sample for operand in operands) else NONE)),
+        normal=False,
+        narrow=sum(operand.narrow for operand in operands),
+        least=min(operand.least for operand in operands),
+    )
 
 
 def gather_copies(gradient: Gradient, x: Moments) -> Gradient:
@@ -413,17 +351,21 @@ def sum_gradients(gradients: Sequence[Gradient], ties: Ties) -> Gradient:
         parts.append(gradients[place] if share == 1 else gradients[place].times(share**2))
     if len(parts) == 1:
         return parts[0]
-    runs = join(
-        (n, Flow(sum([flow.second for flow in flows]), sum([flow.lift for flow in flows])))
-        for n, flows in align(*(gradient.runs for gradient in parts))
-    )
-    axes = _blend_axes(parts, [gradient.second for gradient in parts])
+    runs = reduce(_add_flows, [gradient.runs for gradient in parts])
+    axes = _blend_axes(parts, lambda place: parts[place].second)
     narrow = weigh_narrow([(gradient.second, gradient.narrow) for gradient in parts])
     edges = weigh_narrow([(gradient.second, gradient.edges) for gradient in parts])
     return Gradient(runs, axes, join_doubts(parts, COUPLED if ties.related else NONE), narrow, edges)
 
 
-def _blend_axes(values: Sequence[V], weights: Sequence[float]) -> tuple[Axis, ...]:
-    if all(value.axes == values[0].axes for value in values):
-        return values[0].axes
-    return tuple(blend(weights, axes) for axes in zip(*(value.axes for value in values), strict=True))
+def _add_flows(one: Runs[Flow], other: Runs[Flow]) -> Runs[Flow]:
+    return join([(n, Flow(a[0] + b[0], a[1] + b[1])) for n, (a, b) in align(one, other)])
+
+
+def _blend_axes(values: Sequence[V], weigh: Callable[[int], float]) -> tuple[Axis, ...]:
+    """The spread of a sum of these values, with the second moments that `weigh` says of each, by its place."""
+    first = values[0].axes
+    if all(value.axes == first for value in values):
+        return first
+    weights = tuple(map(weigh, range(len(values))))
+    return tuple([blend(weights, axes) for axes in zip(*[value.axes for value in values], strict=True)])

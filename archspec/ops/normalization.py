@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import replace
+from functools import lru_cache
 from math import inf, prod, sqrt
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, NamedTuple
 
 from archspec.ops.base import (
     Epsilon,
@@ -23,19 +24,11 @@ from archspec.ops.base import (
     Weights,
 )
 from archspec.ops.gaussian import Part
-from archspec.ops.moments import (
-    NONE,
-    Chance,
-    Doubts,
-    Gradient,
-    Moments,
-    Runs,
-    align,
-    doubt_dropped,
-    group_channels,
-    join,
-)
+from archspec.ops.moments import DROPPED, NONE, WINDOW, Chance, Doubts, Gradient, Moments, doubt_dropped
+from archspec.ops.runs import Runs, align, group_channels, join
 
+SCATTERED = 0.25
+"""The sum of 1 / width over all layers from which on the values of one sample are no longer normal."""
 FEW: Doubts = frozenset({"few"})
 MANY = 32
 """Values from which on normal ones stay normal: two become 1 and -1, of so many is |x| 2% too large."""
@@ -69,65 +62,49 @@ class Normalization(Pointwise):
         """How many values a mean is taken over."""
         return prod(self.span(shape))
 
-    def removed(self, x: Part, shape: Shape) -> tuple[float, float]:
-        """The expected square of the mean that is taken off, and the expected product of those of two samples; `x` are
-        the moments of the channels that it is taken over."""
-        return _meet_mean(x, x, self.span(shape))
-
-    def factor(self, x: Part, shape: Shape) -> float:
-        """What squares are multiplied by."""
-        variance = max(0.0, x.second - self.removed(x, shape)[0])
-        return (self.start**2 if self.affine else 1.0) / (variance + self.eps)
+    def factor(self, x: Part, span: tuple[int, float]) -> float:
+        """What squares are multiplied by; `x` are the moments of the channels that statistics are taken over."""
+        return _settle(x, x, *span, self.start if self.affine else 1.0, self.eps).factor
 
     def moments(self, x: Moments) -> Moments:
-        """Samples that chance has set to zero are normalized each by itself, and stay zero."""
-        shape, chance = x.shape, x.sample if self.by_sample else None
+        """Samples that chance has set to zero are normalized each by itself, and stay zero. The result has the second
+        moment that it should, but for samples that may be zero, and for maps whose positions may be alike."""
+        span, chance = self.span(x.shape), x.sample if self.by_sample else None
+        scale = self.start if self.affine else 1.0
         levels = _given(self.levels(x), chance)
-        pairs = align(_given(x.runs, chance), levels)
-        parts = [(n, self._normalize(part, level, shape)) for n, (part, level) in pairs]
+        pairs = ((n, (part, part)) for n, part in x.runs) if levels is x.runs else align(_given(x.runs, chance), levels)
+        settled = [(n, _settle(part, level, *span, scale, self.eps)) for n, (part, level) in pairs]
+        scattered = self.by_sample and x.drawn > SCATTERED
+        kept = DROPPED | WINDOW if self.by_sample and span[0] == 1 else DROPPED
         return Moments(
-            join([(n, chance.spread(part)) for n, part in parts] if chance else parts),
+            join([(n, chance.spread(found.part) if chance else found.part) for n, found in settled]),
             x.axes,
-            NONE if self._is_sharp(levels, shape) else x.doubts,
-            normal=x.normal and chance == x.chance and self.counted(shape) >= MANY,
+            x.doubts & kept if all(found.sharp for _, found in settled) else x.doubts,
+            normal=x.normal and chance == x.chance and self.counted(x.shape) >= MANY and not scattered,
             chance=chance,
             hollow=False,
+            least=x.least,
+            drawn=x.drawn,
         )
 
     def gradients(self, gradient: Gradient, x: Moments) -> tuple[Gradient, ...]:
         """What the gradient says of mean and deviation is lost, two of n dimensions; and of n normal values the inverse
         of the variance is expected n / (n - 3) times as large as of many. Of three values or fewer nothing is expected:
         eps alone bounds the inverse."""
-        shape, chance = x.shape, x.sample if self.by_sample else None
-        n = self.counted(shape)
+        span, chance = self.span(x.shape), x.sample if self.by_sample else None
+        n = self.counted(x.shape)
         if n <= 3:
             return ()
         kept = 1.0 if n == inf else (n - 2) / (n - 3)
-        gains = [(count, kept * self.factor(level, shape)) for count, level in _given(self.levels(x), chance)]
+        gains = [(count, kept * self.factor(level, span)) for count, level in _given(self.levels(x), chance)]
         doubts = gradient.doubts | x.doubts | doubt_dropped(x) | (NONE if n == inf else FEW)
-        whole = x.whole
-        uneven = (prod([axis.square for axis in x.axes]) - 1) * whole.common / whole.second if whole.second else 0.0
-        narrow, edges = gradient.narrow + x.narrow, gradient.edges + uneven
+        narrow, edges = gradient.narrow + x.narrow + 1 / x.least**2, gradient.edges + x.uneven
         return (gradient.by(gains, doubts=doubts, narrow=narrow, edges=edges),)
 
     def levels(self, x: Moments) -> Runs[Part]:
         """For each channel the moments of those that its statistics are taken over."""
-        return group_channels(x.runs, self.span(x.shape)[0])
-
-    def _normalize(self, x: Part, level: Part, shape: Shape) -> Part:
-        """E (x - m)² is E x² - 2 E x m + E m², where m is the mean that is taken off."""
-        factor, removed = self.factor(level, shape), self.removed(level, shape)
-        met = removed if x == level else _meet_mean(x, level, self.span(shape))
-        return Part(
-            sqrt(factor) * (x.mean - level.mean),
-            factor * max(0.0, x.second - 2 * met[0] + removed[0]),
-            factor * max(0.0, x.common - 2 * met[1] + removed[1]),
-        )
-
-    def _is_sharp(self, levels: Runs[Part], shape: Shape) -> bool:
-        """Whether eps does not matter, so that the result has the second moment that it should, whatever it is of."""
-        variances = [part.second - self.removed(part, shape)[0] for _, part in levels if part.second]
-        return all(variance > 1e4 * self.eps for variance in variances)
+        channels, _ = self.span(x.shape)
+        return x.runs if channels == 1 else group_channels(x.runs, channels)
 
     def elementwise(self, x: Shape) -> int:
         """Of each element the sum, the difference from the mean, its square and their sum, the division by the
@@ -192,21 +169,21 @@ class BatchRenorm(BatchNorm):
 
     def moments(self, x: Moments) -> Moments:
         """At first the running mean is 0 and the deviation 1: within r_max and d_max nothing changes."""
-        runs = join((n, self._renormalize(part, x.shape)) for n, part in x.runs)
+        runs = join((n, self._renormalize(part, self.span(x.shape))) for n, part in x.runs)
         within = all(self._is_within(part) for _, part in x.runs if part.second)
         doubts: Doubts = x.doubts if within else x.doubts | FEW
         return replace(x.mixed(), runs=runs, doubts=doubts, hollow=False, rectified=None)
 
-    def factor(self, x: Part, shape: Shape) -> float:
+    def factor(self, x: Part, span: tuple[int, float]) -> float:
         variance = max(0.0, x.second - x.common) + self.eps
         correction = min(self.r_max, max(1 / self.r_max, sqrt(variance / (1 + self.eps))))
-        return super().factor(x, shape) * correction**2
+        return super().factor(x, span) * correction**2
 
-    def _renormalize(self, x: Part, shape: Shape) -> Part:
+    def _renormalize(self, x: Part, span: tuple[int, float]) -> Part:
         gain = self.start if self.affine else 1.0
         mean = min(self.d_max, max(-self.d_max, x.mean))
         kept = min(self.d_max**2, x.common)  # the square of d
-        own = self.factor(x, shape) * max(0.0, x.second - x.common)
+        own = self.factor(x, span) * max(0.0, x.second - x.common)
         return Part(gain * mean, own + gain**2 * kept, gain**2 * kept)
 
     def _is_within(self, x: Part) -> bool:
@@ -292,9 +269,33 @@ def _given(runs: Runs[Part], chance: Chance | None) -> Runs[Part]:
     return tuple([(n, chance.given(part)) for n, part in runs]) if chance else runs
 
 
-def _meet_mean(x: Part, level: Part, span: tuple[int, float]) -> tuple[float, float]:
+class Settled(NamedTuple):
+    """What a normalization makes of some channels: their moments, what it multiplies squares by, and whether eps does
+    not matter, so that the result has the second moment that it should, whatever it is of."""
+
+    part: Part
+    factor: float
+    sharp: bool
+
+
+@lru_cache(maxsize=4096)
+def _settle(x: Part, level: Part, channels: int, values: float, scale: float, eps: float) -> Settled:
+    """Of channels with the moments `x`, where statistics are over so many channels, `level` on average, and so many
+    values of each: E (x - m)² is E x² - 2 E x m + E m², with the mean m that is taken off."""
+    square, product = _meet_mean(level, level, channels, values)
+    met, met_apart = (square, product) if x == level else _meet_mean(x, level, channels, values)
+    variance = max(0.0, level.second - square)
+    factor = scale**2 / (variance + eps)
+    part = Part(
+        sqrt(factor) * (x.mean - level.mean),
+        factor * max(0.0, x.second - 2 * met + square),
+        factor * max(0.0, x.common - 2 * met_apart + product),
+    )
+    return Settled(part, factor, variance > 1e4 * eps or not level.second)
+
+
+def _meet_mean(x: Part, level: Part, channels: int, values: float) -> tuple[float, float]:
     """The expected product of a value, and the mean over so many channels with the moments of `level` and so many
     values of each, x among them: of one sample, and of two. Positions are taken to share no more than samples do."""
-    channels, values = span
     product = x.mean * level.mean + (x.common - x.mean**2) / channels
     return product + (x.second - x.common) / (channels * values), product

@@ -28,7 +28,8 @@ from archspec.ops.base import (
     run,
 )
 from archspec.ops.gaussian import Part, pass_largest, pass_rectifier
-from archspec.ops.moments import Gradient, Moments, average, cut, join, standard
+from archspec.ops.moments import WINDOW, Gradient, Moments, standard
+from archspec.ops.runs import average, cut, join
 
 
 class Pool(Layer):
@@ -102,14 +103,14 @@ class AvgPool(Pool):
                 mean * part.mean, square * part.common + own * (part.second - part.common), mean**2 * part.common
             ),
             axes=tuple(axis for _, axis in slid),
-            doubts=x.doubts if self.kernel == 1 else x.doubts | {"window"},
+            doubts=x.doubts if self.kernel == 1 else x.doubts | WINDOW,
         )
 
     def gradients(self, gradient: Gradient, x: Moments) -> tuple[Gradient, ...]:
         """Exact where windows do not overlap: else a position gets a sum of gradients that may be alike."""
         slid = [axis.spread(self.window, old.size) for axis, old in zip(gradient.axes, x.axes, strict=True)]
         gain = prod(total for total, _ in slid) / self.kernel ** (2 * len(x.axes))
-        doubts = gradient.doubts if self.window.stride >= self.kernel else gradient.doubts | {"window"}
+        doubts = gradient.doubts if self.window.stride >= self.kernel else gradient.doubts | WINDOW
         return (gradient.times(gain, axes=tuple(axis for _, axis in slid), doubts=doubts),)
 
 
@@ -139,7 +140,7 @@ class GlobalAvgPool(GlobalPool):
         return _keep_samples(x).each(
             lambda part: part._replace(second=part.common + (part.second - part.common) / n),
             axes=(Axis(1),) * len(x.axes),
-            doubts=x.doubts if n == 1 else x.doubts | {"window"},
+            doubts=x.doubts if n == 1 else x.doubts | WINDOW,
         )
 
     def gradients(self, gradient: Gradient, x: Moments) -> tuple[Gradient, ...]:
@@ -201,14 +202,14 @@ class Upsample(Layer):
         return _keep_samples(x).each(
             lambda part: part._replace(second=part.common + square * (part.second - part.common)),
             axes=tuple(axis.repeat(self.scale) for axis in x.axes),
-            doubts=x.doubts if square == 1 else x.doubts | {"window"},
+            doubts=x.doubts if square == 1 else x.doubts | WINDOW,
         )
 
     def gradients(self, gradient: Gradient, x: Moments) -> tuple[Gradient, ...]:
         """The sum over the copies, taken as independent."""
         axes = tuple(axis.merge(self.scale) for axis in gradient.axes)
         gain = self.scale ** len(x.axes) * self._square(x.axes)
-        return (gradient.times(gain, axes=axes, doubts=gradient.doubts | {"window"}),)
+        return (gradient.times(gain, axes=axes, doubts=gradient.doubts | WINDOW),)
 
 
 class Flatten(Layer):
@@ -323,13 +324,13 @@ def _take_largest(x: Moments, count: float, axes: tuple[Axis, ...]) -> Moments:
     parts, of what they are the positive parts of."""
     before, rectified = x.rectified or x, x.rectified is not None
     runs = join((n, pass_largest(count, rectified, part).part) for n, part in before.runs)
-    return Moments(runs, axes, x.doubts | {"window"}, normal=False, hollow=False, narrow=x.narrow)
+    return Moments(runs, axes, x.mixed().doubts | WINDOW, normal=False, hollow=False, narrow=x.narrow, least=x.least)
 
 
 def _send_to_largest(gradient: Gradient, x: Moments, count: float) -> Gradient:
     """Each value goes to one position; where the values are positive parts, almost always to a positive one."""
     share = prod(axis.size for axis in gradient.axes) / x.positions
-    doubts = gradient.doubts | x.doubts | {"window"}
+    doubts = gradient.doubts | x.doubts | WINDOW
     sent = gradient.times(share, axes=tuple(Axis(axis.size) for axis in x.axes), doubts=doubts)
     if x.rectified is None:
         return sent

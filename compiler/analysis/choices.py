@@ -9,6 +9,7 @@ from typing import Any, get_args
 
 from archspec.errors import ArchspecError, SpecError, suggest
 from archspec.ops import NORMALIZATIONS, OPS, Init
+from archspec.ops.moments import Doubt
 from archspec.spec.document import merge_defaults
 from archspec.spec.load import Spec
 from archspec.spec.nodes import Scaling
@@ -31,7 +32,8 @@ class Choice:
     `final` is the second moment at the first output, `largest` the largest one anywhere. `gradient` is the second
     moment of the gradient at the result of the first block relative to that of the last: above one it grows on its way
     back. Where there are no blocks, layers with a kernel stand for them. None where nothing is known, or nothing
-    arrives. `overflow` is the node where fp16 overflows. `problem` says why the network cannot be had.
+    arrives. `overflow` is the node where fp16 overflows. The doubts say why a number is an estimate. `problem` says why
+    the network cannot be had.
     """
 
     word: str
@@ -40,9 +42,16 @@ class Choice:
     gradient: float | None = None
     overflow: str | None = None
     problem: str | None = None
+    layers: int = 0
+    """Of those with weights, the largest number on a way through the network."""
+    final_doubts: tuple[Doubt, ...] = ()
+    largest_doubts: tuple[Doubt, ...] = ()
+    gradient_doubts: tuple[Doubt, ...] = ()
+    overflow_doubts: tuple[Doubt, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in self.__slots__}
+        row = {name: getattr(self, name) for name in self.__slots__}
+        return {name: [*value] if isinstance(value, tuple) else value for name, value in row.items()}
 
 
 def compare_choices(
@@ -72,21 +81,36 @@ def compare_choices(
 
 
 def _describe(word: str, graph: Graph, signal: Signal) -> Choice:
-    known = [node.second_moment for node in signal.nodes if node.second_moment is not None]
+    known = [node for node in signal.nodes if node.second_moment is not None]
+    final = signal[next(iter(graph.outputs.values()))]
+    largest = max(known, key=_second_moment) if len(known) == len(signal.nodes) else None
+    ends = _find_ends(graph, signal)
     return Choice(
         word,
-        final=signal[next(iter(graph.outputs.values()))].second_moment,
-        largest=max(known) if len(known) == len(signal.nodes) else None,
-        gradient=_compare_ends(graph, signal),
+        final=final.second_moment,
+        largest=largest.second_moment if largest else None,
+        gradient=_compare_gradients(*ends) if ends else None,
         overflow=signal.overflow.node if signal.overflow else None,
+        layers=signal.layers,
+        final_doubts=final.doubts,
+        largest_doubts=largest.doubts if largest else (),
+        gradient_doubts=tuple(sorted({doubt for end in ends or () for doubt in end.gradient_doubts})),
+        overflow_doubts=signal.overflow.doubts if signal.overflow else (),
     )
 
 
-def _compare_ends(graph: Graph, signal: Signal) -> float | None:
-    """The gradient at the first block's result relative to the last one's."""
+def _second_moment(node: NodeSignal) -> float:
+    return node.second_moment or 0.0
+
+
+def _find_ends(graph: Graph, signal: Signal) -> tuple[NodeSignal, NodeSignal] | None:
+    """The results of the first block and of the last one."""
     results = set(signal.blocks.values()) or {node.id for node in graph if node.op.mixes}
-    steps: list[NodeSignal] = [node for node in signal.nodes if node.id in results]
-    if not steps:
-        return None
-    first, last = steps[0].gradient_second_moment, steps[-1].gradient_second_moment
-    return first / last if first is not None and last else None
+    steps = [node for node in signal.nodes if node.id in results]
+    return (steps[0], steps[-1]) if steps else None
+
+
+def _compare_gradients(first: NodeSignal, last: NodeSignal) -> float | None:
+    """The gradient at the one relative to the other."""
+    one, other = first.gradient_second_moment, last.gradient_second_moment
+    return one / other if one is not None and other else None

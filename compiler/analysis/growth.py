@@ -9,6 +9,7 @@ from math import exp, log
 from typing import Any
 
 from archspec.ops import Shape
+from archspec.ops.moments import Doubt
 
 STEADY = 0.01
 """Growth of a block, relative to the size, below which there is none to speak of."""
@@ -30,19 +31,23 @@ class Growth:
     law: str
     rate: float
     error: float
+    doubts: tuple[Doubt, ...] = ()
+    """Why the second moments that the law was fitted to are estimates, where one of them is."""
 
     def to_dict(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in self.__slots__}
+        return {name: getattr(self, name) for name in self.__slots__} | {"doubts": [*self.doubts]}
 
 
-def fit_growth(results: Iterable[tuple[Shape, str, float | None]]) -> tuple[Growth, ...]:
-    """The law of each run of at least three blocks with results of one shape, given as (shape, node, second moment)."""
+def fit_growth(results: Iterable[tuple[Shape, str, float | None, Iterable[Doubt]]]) -> tuple[Growth, ...]:
+    """The law of each run of at least three blocks with results of one shape, given as (shape, node, second moment,
+    doubts about it)."""
     fitted = []
     for _, run in groupby(results, key=lambda result: result[0]):
-        known = [(id, second) for _, id, second in run if second and second >= SMALLEST]
+        known = [(id, second, doubts) for _, id, second, doubts in run if second and second >= SMALLEST]
         if len(known) > 2:
-            law, rate, error = _fit([second for _, second in known])
-            fitted.append(Growth(known[0][0], known[-1][0], len(known), law, rate, error))
+            law, rate, error = _fit([second for _, second, _ in known])
+            doubts = tuple(sorted({doubt for *_, found in known for doubt in found}))
+            fitted.append(Growth(known[0][0], known[-1][0], len(known), law, rate, error, doubts))
     return tuple(fitted)
 
 

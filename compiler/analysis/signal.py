@@ -16,9 +16,10 @@ from itertools import combinations
 from math import sqrt
 from typing import Any, NamedTuple, TypeAlias
 
-from archspec.ops import Sum
+from archspec.ops import Op
 from archspec.ops.gaussian import Part
 from archspec.ops.moments import Doubt, Gradient, Moments, Ties, standard, sum_gradients, unit_gradient
+from compiler.analysis.doubts import find_doubts
 from compiler.analysis.growth import Growth, fit_growth
 from compiler.graph import Graph, Node
 
@@ -28,18 +29,6 @@ FP16_LARGEST = 65_504.0
 FP16_SMALLEST = 2.0**-24
 """The smallest number above zero, a subnormal one."""
 Sent: TypeAlias = tuple[Gradient | None, ...]
-
-DOUBTS: Mapping[Doubt, str] = {
-    "border": "borders and zeros between values are not spread alike over positions or branches",
-    "coupled": "values that are added or gradients that meet share more than their means",
-    "dropped": "a gradient is not the same where chance sets values to zero, and meets the same chance again",
-    "few": "statistics are of few values",
-    "kinds": "channels are of too many kinds, and neighbours are averaged",
-    "product": "factors, gates and shares are taken as independent",
-    "shape": "values are taken as normal before an activation, and are not",
-    "window": "values in a window or map are taken to share no more than samples do",
-}
-"""Why a number is an estimate. A number without a doubt obeys the laws of wide layers."""
 
 MOST_TIED = 64
 """Terms of a sum of which each two are looked at; of more it is taken that some hang together."""
@@ -53,7 +42,7 @@ class NodeSignal:
 
     `common` is the expected product of the values that one channel has for two samples: where it is near the second
     moment, all samples look alike. The gradient is that of a loss whose gradient at the outputs has the second moment
-    one. An `estimate` rests on more than the assumptions of this file, or on one that does.
+    one. The doubts say why numbers are estimates, see `compiler.analysis.doubts`; without one they are the law's.
     """
 
     id: str
@@ -62,11 +51,20 @@ class NodeSignal:
     second_moment: float | None
     common: float | None
     gradient_second_moment: float | None
-    estimate: bool
-    gradient_estimate: bool
+    doubts: tuple[Doubt, ...]
+    gradient_doubts: tuple[Doubt, ...]
+
+    @property
+    def estimate(self) -> bool:
+        return self.second_moment is None or bool(self.doubts)
+
+    @property
+    def gradient_estimate(self) -> bool:
+        return self.gradient_second_moment is None or bool(self.gradient_doubts)
 
     def to_dict(self) -> dict[str, Any]:
-        return {("node" if name == "id" else name): getattr(self, name) for name in self.__slots__}
+        row = {("node" if name == "id" else name): getattr(self, name) for name in self.__slots__}
+        return row | {"doubts": [*self.doubts], "gradient_doubts": [*self.gradient_doubts]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +75,10 @@ class Exit:
     node: str
     block: str | None
     second_moment: float
+    doubts: tuple[Doubt, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in self.__slots__}
+        return {name: getattr(self, name) for name in self.__slots__} | {"doubts": [*self.doubts]}
 
 
 @dataclass(frozen=True)
@@ -128,6 +127,14 @@ class Signal:
             if part
         )
 
+    @cached_property
+    def layers(self) -> int:
+        """The largest number of random linear maps on a way through the network."""
+        depths: dict[str, int] = {}
+        for node in self.graph:
+            depths[node.id] = node.op.mixes + max([depths[id] for id in node.inputs], default=0)
+        return max(depths.values())
+
     def __getitem__(self, id: str) -> NodeSignal:
         return next(node for node in self.nodes if node.id == id)
 
@@ -149,8 +156,8 @@ def predict_signal(graph: Graph) -> Signal:
     nodes = tuple(_describe(node, values[node.id], gradients[node.id]) for node in graph)
     blocks = find_blocks(graph)
     back = tuple(reversed(nodes))
-    seconds = {node.id: node.second_moment for node in nodes}
-    results = [(graph[id].shape, id, seconds[id]) for id in blocks.values()]
+    rows = {node.id: node for node in nodes}
+    results = [(graph[id].shape, id, rows[id].second_moment, rows[id].doubts) for id in blocks.values()]
     return Signal(
         nodes=nodes,
         blocks=blocks,
@@ -193,23 +200,25 @@ def _walk_forward(graph: Graph) -> dict[str, Moments | None]:
     values: dict[str, Moments | None] = {}
     descents: dict[str, Descent] = {}
     for place, node in enumerate(graph):
-        operands, parents = [values[id] for id in node.inputs], [descents[id] for id in node.inputs]
-        more: dict[str, Any] = {} if node.inputs else dict(graph.sizes)
-        if isinstance(node.op, Sum):
+        op, parents = node.op, [descents[id] for id in node.inputs]
+        operands = [value for id in node.inputs if (value := values[id]) is not None]
+        more: dict[str, Any] = {} if parents else dict(graph.sizes)
+        if op.sums:
             more["ties"] = _tie(parents, _is_related)
-        result = None if None in operands else node.op.moments(*operands, **more)
-        values[node.id] = result if result and _is_followed(result.runs) else None
-        descents[node.id] = _descend(node, place, parents)
+        result = op.moments(*operands, **more) if len(operands) == len(parents) else None
+        values[node.id] = result if result and result.whole.second <= LARGEST else None  # which no NaN is
+        descents[node.id] = _descend(op, place, parents)
     return values
 
 
-def _descend(node: Node, place: int, parents: Sequence[Descent]) -> Descent:
-    if node.op.mixes:
+def _descend(op: Op, place: int, parents: Sequence[Descent]) -> Descent:
+    """The descent of the result of an operation."""
+    if op.mixes:
         return Descent((place, 0), fresh=place)
-    multiple = node.op.multiple(len(parents)) if parents else None
-    if multiple is not None and len({parent.source for parent in parents}) == 1:
+    multiple = op.multiple(len(parents)) if parents else None
+    if multiple is not None and (len(parents) == 1 or len({parent.source for parent in parents}) == 1):
         return Descent(parents[0].source, multiple * sum([p.factor for p in parents]), parents[0].fresh)
-    return Descent((place, 0), fresh=parents[0].fresh if parents and node.op.odd else None)
+    return Descent((place, 0), fresh=parents[0].fresh if parents and op.odd else None)
 
 
 def _tie(parents: Sequence[Descent], is_related: Callable[[Descent, Descent], bool]) -> Ties:
@@ -233,53 +242,54 @@ def _walk_back(
     graph: Graph, values: Mapping[str, Moments | None]
 ) -> tuple[dict[str, Gradient | None], dict[str, Sent]]:
     """The gradient at each node, zero where none arrives, and what it sends to its operands."""
-    arriving: dict[str, list[Gradient | None]] = {id: [] for id in graph.nodes}
-    descents: dict[str, list[Descent]] = {id: [] for id in graph.nodes}
+    arriving: dict[str, list[tuple[Gradient | None, Descent]]] = {id: [] for id in graph.nodes}
     for i, id in enumerate(graph.outputs.values()):
-        arriving[id].append(unit_gradient(graph[id].shape))
-        descents[id].append(Descent((len(graph), i)))  # each output has a gradient of its own
+        arriving[id].append((unit_gradient(graph[id].shape), Descent((len(graph), i))))  # each has one of its own
     gradients: dict[str, Gradient | None] = {}
     sent: dict[str, Sent] = {}
     for place, node in reversed(list(enumerate(graph))):
-        parents = descents.pop(node.id)
-        gradient = gradients[node.id] = _gather(node, arriving.pop(node.id), parents)
+        parts = arriving.pop(node.id)
+        gradient, parent = parts[0] if len(parts) == 1 else _gather(node, place, parts)
+        gradient = gradient if gradient and gradient.second <= LARGEST else None
+        gradients[node.id] = gradient
         sent[node.id] = _send(node, gradient, [values[id] for id in node.inputs])
         for i, (id, part) in enumerate(zip(node.carriers, sent[node.id], strict=True)):
-            arriving[id].append(part)
-            descents[id].append(_pass_back(node, (place, i), parents))
+            arriving[id].append((part, _pass_back(node, (place, i), parent)))
     return gradients, sent
 
 
-def _gather(node: Node, arriving: list[Gradient | None], parents: list[Descent]) -> Gradient | None:
-    known = [gradient for gradient in arriving if gradient is not None]
-    if len(known) < len(arriving):
-        return None
-    total = sum_gradients(known, _tie(parents, _meet_again)) if known else unit_gradient(node.shape, 0.0)
-    return total if _is_followed(total.runs) else None
+def _gather(
+    node: Node, place: int, parts: Sequence[tuple[Gradient | None, Descent]]
+) -> tuple[Gradient | None, Descent]:
+    """The sum of what arrives, and its descent."""
+    known = [gradient for gradient, _ in parts if gradient is not None]
+    parents = [descent for _, descent in parts]
+    fresh = parents[0].fresh if len({parent.fresh for parent in parents}) == 1 else None
+    if parents and len({parent.source for parent in parents}) == 1:
+        descent = Descent(parents[0].source, sum([parent.factor for parent in parents]), fresh)
+    else:
+        descent = Descent((place, -1), fresh=fresh)
+    if len(known) < len(parts):
+        return None, descent
+    return sum_gradients(known, _tie(parents, _meet_again)) if known else unit_gradient(node.shape, 0.0), descent
 
 
-def _pass_back(node: Node, operand: tuple[int, int], parents: Sequence[Descent]) -> Descent:
+def _pass_back(node: Node, operand: tuple[int, int], parent: Descent) -> Descent:
     """The descent of what a node sends to one of its operands."""
     if node.op.mixes:
         return Descent(operand, fresh=operand[0])
-    fresh = parents[0].fresh if len({p.fresh for p in parents}) == 1 else None
     multiple = node.op.multiple(len(node.inputs))
     if multiple is None:
-        return Descent(operand, fresh=fresh)
-    if len({p.source for p in parents}) != 1:
-        return Descent((operand[0], 0), fresh=fresh)  # the same to each operand
-    return Descent(parents[0].source, multiple * sum([p.factor for p in parents]), fresh)
+        return Descent(operand, fresh=parent.fresh)
+    return Descent(parent.source, multiple * parent.factor, parent.fresh)
 
 
 def _send(node: Node, gradient: Gradient | None, operands: Sequence[Moments | None]) -> Sent:
     """What arrives at each operand that carries signal."""
-    if gradient is None or None in operands or not node.inputs:
+    known = [operand for operand in operands if operand is not None]
+    if gradient is None or len(known) < len(operands) or not known:
         return (None,) * len(node.carriers)
-    return node.op.gradients(gradient, *operands) or (None,) * len(node.carriers)
-
-
-def _is_followed(runs: Iterable[tuple[int, tuple[float, ...]]]) -> bool:
-    return all(abs(number) <= LARGEST for _, part in runs for number in part)  # which no NaN is
+    return node.op.gradients(gradient, *known) or (None,) * len(node.carriers)
 
 
 def _describe(node: Node, value: Moments | None, gradient: Gradient | None) -> NodeSignal:
@@ -291,8 +301,8 @@ def _describe(node: Node, value: Moments | None, gradient: Gradient | None) -> N
         second_moment=part and part.second,
         common=part and part.common,
         gradient_second_moment=gradient.second if gradient else None,
-        estimate=not value or bool(value.doubts),
-        gradient_estimate=not gradient or bool(gradient.doubts),
+        doubts=find_doubts(value) if value else (),
+        gradient_doubts=find_doubts(gradient) if gradient else (),
     )
 
 
@@ -314,4 +324,5 @@ def _find_exit(nodes: Iterable[NodeSignal], blocks: Mapping[str, str], back: boo
     second = node.gradient_second_moment if back else node.second_moment
     assert second is not None
     around = [block for block in blocks if f"{node.id}.".startswith(f"{block}.")]
-    return Exit(node.id, max(around, key=len, default=None), second)
+    doubts = node.gradient_doubts if back else node.doubts
+    return Exit(node.id, max(around, key=len, default=None), second, doubts)

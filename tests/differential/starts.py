@@ -26,6 +26,7 @@ def make_start(seed: int) -> dict[str, Any]:
     channels = random.choice((width, 3, 1)) if random.random() < 0.5 else width
     shape = [channels] if flat else [channels, *[random.choice((4, 8, 12, 16))] * 2]
     style = random.choice(("plain", "plain", "residual", "dense", "separable" if not flat else "plain"))
+    norm = {"group_norm": 4} if style == "dense" and norm == {"group_norm": 8} else norm
     network: list[Any] = [{layer: {"out": width, **options}}]
     for _ in range(random.choice((2, 3, 5, 8, 12, 20))):
         network += _block(random, style, layer, width, norm, options)

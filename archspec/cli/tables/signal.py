@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from math import log
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,9 @@ from rich.text import Text
 from archspec.cli.tables.common import new_table
 from archspec.cli.tables.grid import Column, words
 from archspec.ops import OPS, Add, Concat
+from archspec.ops.moments import Doubt
 from compiler.analysis.choices import Choice
+from compiler.analysis.doubts import explain, how_far, name_depth
 from compiler.analysis.growth import Growth
 from compiler.analysis.signal import Exit, NodeSignal, Signal
 
@@ -48,11 +50,14 @@ def print_signal(signal: Signal, measured: MeasuredSignal | None, out: Console, 
     out.print(table)
     if measured:
         out.print(f"measured: {measured.repeats} draws of all weights, batches of {measured.batch}", style="dim")
-    scale = "" if measured else ". growth: second moment, on a logarithmic scale"
-    out.print(f"~ an estimate; else the law for wide layers{scale}", style="dim")
+    if not measured:
+        out.print("growth: second moment, on a logarithmic scale", style="dim")
     for growth in signal.growth:
         out.print(_describe_growth(growth))
     _print_exits(signal, out)
+    values = {doubt for node in rows for doubt in node.doubts}
+    gradients = {doubt for node in rows for doubt in node.gradient_doubts}
+    _print_doubts({"values": values, "gradients": gradients}, signal.layers, out)
 
 
 def print_choices(what: str, choices: Sequence[Choice], out: Console) -> None:
@@ -63,10 +68,30 @@ def print_choices(what: str, choices: Sequence[Choice], out: Console) -> None:
         if choice.problem:
             table.add_row(choice.word, *[""] * len(columns), Text(choice.problem, style="dim"))
             continue
-        values = (_number(value, False) for value in (choice.final, choice.largest, choice.gradient))
-        table.add_row(choice.word, *values, choice.overflow or "no")
+        values = (
+            _number(choice.final, bool(choice.final_doubts)),
+            _number(choice.largest, bool(choice.largest_doubts)),
+            _number(choice.gradient, bool(choice.gradient_doubts)),
+        )
+        mark = "~" if choice.overflow_doubts else ""
+        table.add_row(choice.word, *values, f"{mark}{choice.overflow}" if choice.overflow else "no")
     out.print(f"\nsignal at initialization by {what}, second moments", style="bold")
     out.print(table)
+    doubts = {
+        "values": {doubt for choice in choices for doubt in (*choice.final_doubts, *choice.largest_doubts)},
+        "gradients": {doubt for choice in choices for doubt in choice.gradient_doubts},
+    }
+    _print_doubts(doubts, max(choice.layers for choice in choices), out)
+
+
+def _print_doubts(doubts: Mapping[str, Collection[Doubt]], layers: int, out: Console) -> None:
+    """What the numbers without a mark are, and of those with one why, and how far off such numbers were found."""
+    depth = name_depth(layers)
+    laws = "; ".join(f"{of} {how_far(None, of, depth) or 'not measured'}" for of in doubts)
+    out.print(f"how far off, in measured networks of {depth} layers with weights:", style="dim")
+    out.print(f"no mark: the law for wide layers; {laws}", style="dim")
+    for line in explain(doubts, layers):
+        out.print(f"~ {line}", style="dim")
 
 
 def _choose_rows(signal: Signal) -> list[NodeSignal]:
@@ -128,7 +153,8 @@ def _describe_growth(growth: Growth) -> str:
         "exponential": f"times {growth.rate:.3g} a block",
     }
     where = f"{growth.blocks} blocks, {growth.first} to {growth.last}"
-    return f"second moment {rates[growth.law]}, within {growth.error:.1%}: {where}"
+    mark = "~ " if growth.doubts else ""
+    return f"{mark}second moment {rates[growth.law]}, within {growth.error:.1%}: {where}"
 
 
 def _print_exits(signal: Signal, out: Console) -> None:
@@ -137,6 +163,6 @@ def _print_exits(signal: Signal, out: Console) -> None:
         if exit:
             block = f", in the block {exit.block}" if exit.block else ""
             where = f"first at {exit.node}{block}: second moment {exit.second_moment:.4g}"
-            out.print(f"{EXITS[name]} {where}")
+            out.print(f"{'~ ' if exit.doubts else ''}{EXITS[name]} {where}")
     if not any(found.values()):
         out.print("values and gradients stay within fp16")
