@@ -87,7 +87,7 @@ class Axis:
     def repeat(self, times: int) -> Axis:
         """Each position `times` times."""
         if self.profile is None or self.size * times > LONGEST:
-            return Axis(self.size * times, exact=self.profile is None)
+            return Axis(self.size * times, exact=self.exact and self.profile is None)
         return Axis(self.size * times, tuple(value for value in self.profile for _ in range(times)), self.exact)
 
     def merge(self, times: int) -> Axis:

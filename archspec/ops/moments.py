@@ -131,10 +131,6 @@ class Moments:
             return self
         return replace(self, normal=False, chance=None, doubts=self.doubts | doubt_all([self]))
 
-    def collapsed(self) -> Moments:
-        """As if all channels were alike."""
-        return replace(self, runs=((self.channels, self.whole),), rectified=None)
-
 
 @dataclass(frozen=True)
 class Gradient:
@@ -193,8 +189,10 @@ class Ties(NamedTuple):
         return list(groups.values())
 
     def leader(self, group: Sequence[int]) -> tuple[int, float]:
-        """The place of a term that is not zero, if there is one, and its factor."""
-        return next(((place, self.factors[place]) for place in group if self.factors[place]), (group[0], 1.0))
+        """The place of the term with the largest factor, of which all others are shares, and that factor; 1 where all
+        are zero."""
+        place = max(group, key=lambda place: abs(self.factors[place]))
+        return place, self.factors[place] or 1.0
 
 
 def standard(shape: Shape) -> Moments:

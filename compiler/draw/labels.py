@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from archspec.ops import Input, Merge, Op, Shape
@@ -76,11 +75,6 @@ def cut(text: str, width: int = WIDEST) -> str:
     """One line of at most this many letters, without control characters."""
     text = "".join(letter if letter.isprintable() else "�" for letter in text)
     return text if len(text) <= width else f"{text[: width - 1]}…"
-
-
-def list_counts(pairs: Sequence[tuple[int, str]]) -> str:
-    """`37.6 k parameters · 118 M MACs`, without what there is none of."""
-    return " · ".join(f"{in_short(count)} {what}" for count, what in pairs if count)
 
 
 def write_count(count: int) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from archspec.ops.axis import Axis
 from compiler.analysis.signal import predict_signal
 from runtime.experiments.signal import measure_signal
 from tests.documents import graph_from
@@ -77,3 +78,18 @@ def test_gradients_at_dropped_samples_are_called_estimates() -> None:
     assert found.nodes[1].gradient_second_moment > 1e4
     assert signal.nodes[1].gradient_estimate
     assert not signal.nodes[2].estimate
+
+
+def test_shares_of_one_value_may_be_of_any_size() -> None:
+    """10⁻¹⁹⁰ of a value beside all of it, in either order: the square of their ratio is no float."""
+    share: list[Any] = [{"scale": 1e-38}] * 5
+    for branches in ([share, []], [[], share]):
+        network = ["relu", {"add": branches}]
+        signal = predict_signal(graph_from({"archspec": 1, "inputs": {"x": VECTOR}, "network": network}))
+        assert signal.nodes[-1].second_moment == signal.nodes[1].second_moment == 0.5
+        assert signal.nodes[1].gradient_second_moment == 1
+
+
+def test_what_is_approximate_stays_so_where_positions_are_repeated() -> None:
+    assert not Axis(2000, exact=False).repeat(2).exact
+    assert Axis(2000).repeat(2).exact
