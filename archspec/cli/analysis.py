@@ -67,7 +67,7 @@ def analyze(
         bool, typer.Option("--every", help="With --variance: a row for every operation, not for every block.")
     ] = False,
     batch: BatchOption = 1,
-    precision: PrecisionOption = "fp32",
+    precision: PrecisionOption = None,
     optimizer: OptimizerOption = "momentum",
     seed: Annotated[int, typer.Option(min=0, help="Of what is measured.")] = 0,
     max_nodes: MaxNodesOption = MAX_NODES,

@@ -42,7 +42,7 @@ def diff(
     size_a: Annotated[list[str], typer.Option("--size-a", metavar="SIZE=VALUE", help="For A alone.")] = [],  # noqa: B006
     size_b: Annotated[list[str], typer.Option("--size-b", metavar="SIZE=VALUE", help="For B alone.")] = [],  # noqa: B006
     batch: BatchOption = 1,
-    precision: PrecisionOption = "fp32",
+    precision: PrecisionOption = None,
     optimizer: OptimizerOption = "momentum",
     exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit 1 if there is a difference.")] = False,
     max_nodes: MaxNodesOption = MAX_NODES,
@@ -69,7 +69,7 @@ def assert_(
     set_: SetOption = [],  # noqa: B006
     size: SizeOption = [],  # noqa: B006
     batch: BatchOption = 1,
-    precision: PrecisionOption = "fp32",
+    precision: PrecisionOption = None,
     optimizer: OptimizerOption = "momentum",
     max_nodes: MaxNodesOption = MAX_NODES,
     as_json: JsonOption = False,
@@ -119,7 +119,7 @@ def fit(
     set_: SetOption = [],  # noqa: B006
     size: SizeOption = [],  # noqa: B006
     batch: BatchOption = 1,
-    precision: PrecisionOption = "fp32",
+    precision: PrecisionOption = None,
     optimizer: OptimizerOption = "momentum",
     max_nodes: MaxNodesOption = MAX_NODES,
     as_json: JsonOption = False,

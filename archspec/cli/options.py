@@ -42,7 +42,8 @@ BatchOption: TypeAlias = Annotated[
     int, typer.Option("--batch", min=1, max=2**31 - 1, metavar="N", help="Samples in a batch, for the memory.")
 ]
 PrecisionOption: TypeAlias = Annotated[
-    Literal["fp32", "fp16", "bf16"], typer.Option("--precision", help="Numbers that the memory holds.")
+    Literal["fp32", "fp16", "bf16"] | None,
+    typer.Option("--precision", help="Numbers that the memory holds (default: a file's own, else fp32)."),
 ]
 OptimizerOption: TypeAlias = Annotated[
     Literal["sgd", "momentum", "adam"], typer.Option("--optimizer", help="Whose state the memory of training holds.")

@@ -67,7 +67,7 @@ def report(
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE.html", help="The page to write.")],
     depth: Annotated[int | None, typer.Option(min=0, help="Levels of blocks that are open (default: 2).")] = None,
     batch: BatchOption = 1,
-    precision: PrecisionOption = "fp32",
+    precision: PrecisionOption = None,
     optimizer: OptimizerOption = "momentum",
     set_: SetOption = [],  # noqa: B006
     size: SizeOption = [],  # noqa: B006
@@ -88,7 +88,7 @@ def report(
     wanted = ["receptive_field", "memory", "lint"]
     wanted += ["variance"] if source is not None else []  # a model does not say how its weights started
     usual: list[tuple[str, object, object]] = [("--depth", depth, None), ("--batch", batch, 1)]
-    usual += [("--precision", precision, "fp32"), ("--optimizer", optimizer, "momentum")]
+    usual += [("--precision", precision, None), ("--optimizer", optimizer, "momentum")]
     chosen = [(name, value) for name, value, default in usual if value != default]
     options = [*(("--set", one) for one in set_), *(("--size", one) for one in size), *chosen]
     about = {

@@ -15,20 +15,7 @@ from archspec.ops.activation import (
     Softplus,
     Tanh,
 )
-from archspec.ops.base import (
-    Init,
-    Layer,
-    Op,
-    OpError,
-    Positions,
-    Saved,
-    Shape,
-    Span,
-    Weight,
-    Weights,
-    Window,
-    in_words,
-)
+from archspec.ops.base import Init, Layer, Op, OpError, Saved, Shape, Weight, Weights, in_words
 from archspec.ops.linear import Conv, ConvTranspose, Linear
 from archspec.ops.merge import Add, Concat, Input, Mean, Merge, Mul, Shake, Sum, Vote
 from archspec.ops.normalization import (
@@ -52,6 +39,7 @@ from archspec.ops.resize import (
     PadSpace,
     Upsample,
 )
+from archspec.ops.window import Positions, Span, Window
 
 OPS: tuple[type[Op], ...] = (
     *(Conv, ConvTranspose, Linear),

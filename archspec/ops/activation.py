@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from dataclasses import replace
 from math import erf, exp, expm1, log1p, pi, prod, sqrt, tanh
 from typing import ClassVar, Literal
 
-from archspec.ops.base import Keeps, Number, Pointwise, Shape, Weight, Weights
+from archspec.ops.base import Casting, Keeps, Layout, Number, Pointwise, Saved, Shape, Weight, Weights
 from archspec.ops.gaussian import Part, Passed, pass_curve, pass_rectifier
 from archspec.ops.moments import PRODUCT, Chance, Doubts, Gradient, Moments, doubt_dropped
 
@@ -146,6 +147,12 @@ class Prelu(Rectifier):
     def weights(self, x: Shape) -> Weights:
         return {"weight": Weight((x.channels,), self.start)}
 
+    def casting(self, *xs: Shape) -> Casting:
+        return "narrow"
+
+    def saved(self, *xs: Shape, batch: int, needs: tuple[bool, ...]) -> Saved:
+        return Saved((0,), kernels=xs[0].channels)
+
     @property
     def below(self) -> float:
         return self.start
@@ -259,6 +266,9 @@ class Softmax(Activation):
     """exp(x) over its sum along the channels, at each position."""
 
     keeps: ClassVar[Keeps] = "result"
+
+    def lay(self, layouts: Sequence[Layout], *xs: Shape, batch: int) -> Layout:
+        return Layout()
 
     def elementwise(self, x: Shape) -> int:
         return 3 * x.elements  # exp, the sum, the division

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from math import sqrt
 
-from archspec.ops.base import Window
+from archspec.ops.window import Window
 
 LONGEST = 1024
 """Positions from which on borders are left out of account: they are a thousandth of the axis."""

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from math import gcd, inf, prod, sqrt
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeAlias
+from math import inf, prod, sqrt
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from archspec.ops.window import Fill, Positions, Span, run
 
 if TYPE_CHECKING:
     from archspec.ops.moments import Gradient, Moments
@@ -99,69 +101,6 @@ class Weight:
 Weights: TypeAlias = dict[str, Weight]
 
 
-Span: TypeAlias = tuple[int, int]
-"""The first and the last of a run of positions along one axis."""
-
-
-Positions: TypeAlias = Iterable[range]
-"""Some positions along one axis, as progressions in any order; they may overlap, and be empty."""
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """A sliding window, the same along each spatial axis."""
-
-    kernel: int
-    stride: int
-    padding: int
-    dilation: int = 1
-
-    @property
-    def reach(self) -> int:
-        """How many neighbouring positions the dilated window spans."""
-        return self.dilation * (self.kernel - 1) + 1
-
-    def slide(self, size: int, *, ceil: bool = False) -> int:
-        """Positions along an axis; with `ceil` a last window may hang over the end, but not start in the padding."""
-        span = size + 2 * self.padding - self.reach
-        if not ceil:
-            return span // self.stride + 1
-        count = -(-span // self.stride) + 1
-        return count - 1 if (count - 1) * self.stride >= size + self.padding else count
-
-    def reads(self, span: Span) -> Positions:
-        """The positions under the taps of the windows from the first of `span` to the last."""
-        (lo, hi), step = span, self.dilation
-        start, end = lo * self.stride - self.padding, hi * self.stride - self.padding
-        if lo == hi or (step == 1 and self.stride <= self.kernel):
-            return (range(start, end + self.reach, step),)
-        if self.stride == 1:
-            return (range(start + tap, end + tap + 1) for tap in range(0, self.reach, step))
-        return (range(place, place + self.reach, step) for place in range(start, end + 1, self.stride))
-
-    def is_written_by(self, span: Span) -> Positions:
-        """The other way round: the windows with a tap in `span`."""
-        lo, hi = span[0] + self.padding, span[1] + self.padding
-        if self.dilation == 1:
-            return (range(_divide_up(lo - self.reach + 1, self.stride), hi // self.stride + 1),)
-        if hi - lo < self.kernel:
-            return map(self._find_writers, range(lo, hi + 1))
-        taps = range(0, self.reach, self.dilation)
-        return (range(_divide_up(lo - tap, self.stride), (hi - tap) // self.stride + 1) for tap in taps)
-
-    def _find_writers(self, place: int) -> range:
-        """The windows with a tap at one place, counted from the first window's start. Of its taps those count for which
-        tap · dilation leaves the same rest, divided by the stride."""
-        common = gcd(self.dilation, self.stride)
-        if place % common:
-            return range(0)
-        turn = self.stride // common
-        first = place // common * pow(self.dilation // common, -1, turn) % turn
-        count = -(-(self.kernel - first) // turn)
-        nearest, step = (place - first * self.dilation) // self.stride, self.dilation // common
-        return range(nearest - (count - 1) * step, nearest + 1, step) if count > 0 else range(0)
-
-
 @dataclass(frozen=True, slots=True)
 class Saved:
     """What training keeps of one operation for its backward pass: operands by their position, the result, and tensors
@@ -171,6 +110,8 @@ class Saved:
     result: bool = False
     values: int = 0
     """Elements at the precision of the network's values."""
+    products: tuple[tuple[int, int], ...] = ()
+    """Elements of values made on the way, each with how many of the first operands it is made of."""
     full: int = 0
     """Elements of four bytes at any precision: means and deviations, and what weights are made of."""
     indices: int = 0
@@ -181,10 +122,26 @@ class Saved:
 
 Keeps: TypeAlias = Literal["nothing", "operands", "result"]
 
+Casting: TypeAlias = Literal["narrow", "full", "widest", "promoted"]
+"""How mixed precision computes: with all operands in two bytes (`narrow`) or four (`full`); as wide as the widest of
+them; or in four, since stored numbers take part, with operands as they are (`promoted`)."""
 
-Fill: TypeAlias = Literal["constant", "edge", "reflect", "wrap"]
-"""What lies beyond the ends of a map: no value of it, the one at the end, those in front of it mirrored, or its other
-end."""
+
+class Layout(NamedTuple):
+    """How a value lies in memory: in the order of its axes or with the channels last, and without gaps, within a sample
+    (`dense`) and between samples too (`whole`), or as a view of more."""
+
+    channels_last: bool = False
+    dense: bool = True
+    whole: bool = True
+
+    def is_in_order(self, x: Shape) -> bool:
+        """Whether the numbers of each sample lie in the order of their axes."""
+        return self.dense and not (self.channels_last and x.channels > 1 and prod(x.space) > 1)
+
+    def by_format(self, x: Shape) -> Layout:
+        """That of a result which torch makes in the format of its operand: with channels last for two or three axes."""
+        return Layout(self.channels_last and x.rank > 1)
 
 
 class OpError(ValueError):
@@ -366,6 +323,31 @@ class Op(BaseModel, ABC):
         """Whether the result lies in the storage of the first operand: `training` says in which mode."""
         return False
 
+    def partials(self, *xs: Shape) -> tuple[int, ...]:
+        """The elements of the values that are made one after the other on the way to the result: of the first and the
+        second operand, of that and the third, and so on."""
+        return ()
+
+    def casting(self, *xs: Shape) -> Casting:
+        """How torch.autocast has it computed on a CPU."""
+        return "widest"
+
+    def lay(self, layouts: Sequence[Layout], *xs: Shape, batch: int) -> Layout:
+        """How torch lays its result in memory, for operands that lie so."""
+        return Layout(layouts[0].channels_last)
+
+    def straightens(self, layout: Layout, x: Shape) -> bool:
+        """Whether torch makes another value of the first operand, mostly a copy in order, and goes on with that."""
+        return False
+
+    def settles(self, layout: Layout, x: Shape) -> bool:
+        """Whether it is certain how its result lies, and in how much storage, for a first operand that lies so."""
+        return True
+
+    def is_measured(self, *xs: Shape) -> bool:
+        """Whether what training keeps of it was held against torch."""
+        return True
+
     def saved(self, *xs: Shape, batch: int, needs: tuple[bool, ...]) -> Saved:
         """What training keeps, as torch's autograd does; `needs` says which operands want a gradient. Only asked where
         one does, or the operation has weights that do."""
@@ -400,15 +382,6 @@ class Pointwise(Layer):
 
     def infer(self, x: Shape) -> Shape:
         return x
-
-
-def run(span: Span) -> Positions:
-    """All positions from the first of `span` to the last."""
-    return (range(span[0], span[1] + 1),)
-
-
-def _divide_up(dividend: int, divisor: int) -> int:
-    return -(-dividend // divisor)
 
 
 def count_draws(draw: Draw, batch: int) -> int:

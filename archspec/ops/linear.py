@@ -11,25 +11,25 @@ from typing import ClassVar, NamedTuple
 
 from archspec.ops.axis import Axis, blend, share_seen, share_sent
 from archspec.ops.base import (
+    Casting,
     Flag,
     Gain,
     Init,
     Layer,
+    Layout,
     NonNegative,
     OpError,
     Padding,
-    Positions,
     Positive,
     Saved,
     Shape,
-    Span,
     Weight,
     Weights,
-    Window,
 )
 from archspec.ops.gaussian import Part
 from archspec.ops.moments import Doubts, Flow, Gradient, Moments
 from archspec.ops.runs import average, group_channels, join
+from archspec.ops.window import Positions, Span, Window
 
 
 class Conv(Layer):
@@ -87,6 +87,17 @@ class Conv(Layer):
 
     def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
         return (self.window.reads(span),)
+
+    def casting(self, *xs: Shape) -> Casting:
+        return "narrow"
+
+    def lay(self, layouts: Sequence[Layout], *xs: Shape, batch: int) -> Layout:
+        return layouts[0].by_format(xs[0])
+
+    def settles(self, layout: Layout, x: Shape) -> bool:
+        """Of volumes with channels last it depends on the processor, the threads and the type of numbers, by which of
+        its kernels torch computes them, and some lay them in order."""
+        return not (x.rank == 3 and layout.channels_last)
 
     def saved(self, *xs: Shape, batch: int, needs: tuple[bool, ...]) -> Saved:
         return _save_input_and_kernel(self, xs[0])
@@ -163,6 +174,16 @@ class ConvTranspose(Layer):
     def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
         return (self.window.is_written_by(span),)
 
+    def casting(self, *xs: Shape) -> Casting:
+        return "narrow"
+
+    def lay(self, layouts: Sequence[Layout], *xs: Shape, batch: int) -> Layout:
+        return layouts[0].by_format(xs[0])
+
+    def settles(self, layout: Layout, x: Shape) -> bool:
+        """As of a convolution; and some kernels hold a volume in no less than what its operand took."""
+        return x.rank < 3 or not (layout.channels_last or x.elements > self.infer(x).elements)
+
     def saved(self, *xs: Shape, batch: int, needs: tuple[bool, ...]) -> Saved:
         return _save_input_and_kernel(self, xs[0])
 
@@ -204,6 +225,9 @@ class Linear(Layer):
 
     def bias_adds(self, x: Shape) -> int:
         return self.out if self.bias else 0
+
+    def casting(self, *xs: Shape) -> Casting:
+        return "narrow"
 
     def saved(self, *xs: Shape, batch: int, needs: tuple[bool, ...]) -> Saved:
         return _save_input_and_kernel(self, xs[0], kernel_needed=needs[0])

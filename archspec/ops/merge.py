@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import accumulate
 from typing import ClassVar, TypeAlias
 
-from archspec.ops.base import Draw, Op, OpError, Positions, Saved, Shape, Span, count_draws, in_words, run
+from archspec.ops.base import Draw, Layout, Op, OpError, Saved, Shape, count_draws, in_words
 from archspec.ops.gaussian import Part
 from archspec.ops.moments import (
     Gradient,
@@ -22,6 +22,7 @@ from archspec.ops.moments import (
     standard,
 )
 from archspec.ops.runs import align
+from archspec.ops.window import Positions, Span, run
 
 Gains: TypeAlias = tuple[tuple[int, float], ...]
 """Runs of channels, and what each is multiplied by."""
@@ -56,6 +57,9 @@ class Add(Sum):
     def elementwise(self, *xs: Shape) -> int:
         return (len(xs) - 1) * xs[0].elements
 
+    def partials(self, *xs: Shape) -> tuple[int, ...]:
+        return (xs[0].elements,) * (len(xs) - 2)
+
     def shares(self, *xs: Shape, training: bool) -> bool:
         return len(xs) == 1
 
@@ -83,6 +87,15 @@ class Mul(Merge):
     def elementwise(self, *xs: Shape) -> int:
         return (len(xs) - 1) * self.infer(*xs).elements
 
+    def partials(self, *xs: Shape) -> tuple[int, ...]:
+        return tuple(self.infer(*xs[:count]).elements for count in range(2, len(xs)))
+
+    def lay(self, layouts: Sequence[Layout], *xs: Shape, batch: int) -> Layout:
+        """That of the first factor which is not repeated."""
+        whole = self.infer(*xs)
+        first = next((layout for layout, x in zip(layouts, xs, strict=True) if x == whole), layouts[0])
+        return Layout(first.channels_last)
+
     def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
         extents = [x.space[axis] for x in xs]
         largest = max(extents)
@@ -94,16 +107,16 @@ class Mul(Merge):
     def saved(self, *xs: Shape, batch: int, needs: tuple[bool, ...]) -> Saved:
         """Multiplied one after the other, each product with a gradient keeps the other factor: an operand, or what the
         ones before it made."""
-        kept, products, before, wanted = set(), 0, xs[0], needs[0]
+        kept, products, before, wanted = set(), [], xs[0], needs[0]
         for i in range(1, len(xs)):
             if wanted:
                 kept.add(i)
             if needs[i] and i == 1:
                 kept.add(0)
             elif needs[i]:
-                products += before.elements
+                products.append((i, batch * before.elements))
             before, wanted = self.infer(before, xs[i]), wanted or needs[i]
-        return Saved(tuple(sorted(kept)), values=batch * products)
+        return Saved(tuple(sorted(kept)), products=tuple(products))
 
     def moments(self, *xs: Moments) -> Moments:
         return multiply(xs)
@@ -126,6 +139,9 @@ class Mean(Sum):
 
     def multiple(self, operands: int) -> float:
         return 1 / operands
+
+    def partials(self, *xs: Shape) -> tuple[int, ...]:
+        return (xs[0].elements,) * (len(xs) - 1)
 
     def moments(self, *xs: Moments, ties: Ties | None = None) -> Moments:
         weight = 1 / len(xs)
@@ -173,6 +189,9 @@ class Vote(Merge):
     def elementwise(self, *xs: Shape) -> int:
         return len(xs) * xs[0].elements
 
+    def lay(self, layouts: Sequence[Layout], *xs: Shape, batch: int) -> Layout:
+        return Layout()
+
     def moments(self, *xs: Moments) -> Moments:
         """Each operand names one of the channels, all as likely; that they do so independently is an estimate."""
         n, channels = len(xs), xs[0].channels
@@ -191,6 +210,9 @@ class Concat(Merge):
         if len({x.space for x in xs}) > 1:
             raise OpError(f"concat needs equal spatial sizes, found {in_words(xs)}{_hint_at_mul(x.space for x in xs)}")
         return Shape(sum(x.channels for x in xs), *xs[0].space)
+
+    def lay(self, layouts: Sequence[Layout], *xs: Shape, batch: int) -> Layout:
+        return Layout(all(layout.by_format(xs[0]).channels_last for layout in layouts))
 
     def moments(self, *xs: Moments) -> Moments:
         return concatenate(xs)

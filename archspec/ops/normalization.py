@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
 from math import inf, prod, sqrt
@@ -12,6 +13,7 @@ from archspec.ops.base import (
     Epsilon,
     Flag,
     Gain,
+    Layout,
     Number,
     OpError,
     Pointwise,
@@ -47,6 +49,9 @@ class Normalization(Pointwise):
         if not self.affine:
             return {}
         return {"weight": Weight((x.channels,), self.start), "bias": Weight((x.channels,), 0.0)}
+
+    def lay(self, layouts: Sequence[Layout], *xs: Shape, batch: int) -> Layout:
+        return layouts[0].by_format(xs[0])
 
     @property
     def by_sample(self) -> bool:
@@ -207,14 +212,27 @@ class SampleNorm(Normalization):
     def count_groups(self, x: Shape) -> int:
         """How many means and deviations one sample has."""
 
+    def straightens(self, layout: Layout, x: Shape) -> bool:
+        """It takes maps of two or three axes with channels last too; of single values it normalizes differences."""
+        fits = layout.whole and (layout.is_in_order(x) or x.rank > 1)
+        return not fits or self.count_groups(x) == x.elements
+
     def saved(self, *xs: Shape, batch: int, needs: tuple[bool, ...]) -> Saved:
-        return Saved((0,), full=2 * batch * self.count_groups(xs[0]))
+        """Statistics are as precise as the stored scales, or as the values where there are none."""
+        statistics = 2 * batch * self.count_groups(xs[0])
+        return Saved((0,), full=statistics) if self.affine else Saved((0,), values=statistics)
 
 
 class LayerNorm(SampleNorm):
     """Normalizes each sample by itself: over channels and positions, or (`over: channels`) at each position."""
 
     over: Literal["sample", "channels"] = "sample"
+
+    def lay(self, layouts: Sequence[Layout], *xs: Shape, batch: int) -> Layout:
+        return Layout(channels_last=True) if self.over == "channels" else super().lay(layouts, *xs, batch=batch)
+
+    def straightens(self, layout: Layout, x: Shape) -> bool:
+        return self.over == "sample" and super().straightens(layout, x)
 
     @property
     def sees_all(self) -> bool:

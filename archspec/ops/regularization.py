@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import ClassVar, Literal
 
 from archspec.ops.base import (
+    Casting,
     Draw,
     Flag,
     Number,
@@ -38,6 +39,9 @@ class Scale(Pointwise):
     def elementwise(self, x: Shape) -> int:
         return x.elements
 
+    def casting(self, *xs: Shape) -> Casting:
+        return _cast_with_learned(self)
+
     def saved(self, *xs: Shape, batch: int, needs: tuple[bool, ...]) -> Saved:
         return Saved((0,) if self.trainable else ())
 
@@ -62,6 +66,9 @@ class Shift(Pointwise):
 
     def weights(self, x: Shape) -> Weights:
         return {"term": Weight(_extents(self, x), self.value)} if self.trainable else {}
+
+    def casting(self, *xs: Shape) -> Casting:
+        return _cast_with_learned(self)
 
     def elementwise(self, x: Shape) -> int:
         return x.elements
@@ -180,6 +187,11 @@ class ShakeDrop(Pointwise):
 
     def gradients(self, gradient: Gradient, x: Moments) -> tuple[Gradient, ...]:
         return (gradient.times(self._square),)
+
+
+def _cast_with_learned(op: Scale | Shift) -> Casting:
+    """A single number does not make values wider; one for each channel does."""
+    return "promoted" if op.trainable and op.per == "channel" else "widest"
 
 
 def _extents(op: Scale | Shift, x: Shape) -> tuple[int, ...]:

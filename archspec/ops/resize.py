@@ -12,24 +12,23 @@ from typing import ClassVar, Literal
 
 from archspec.ops.axis import Axis, place
 from archspec.ops.base import (
+    Casting,
     Flag,
     Keeps,
     Layer,
+    Layout,
     NonNegative,
     Op,
     OpError,
-    Positions,
     Positive,
     Saved,
     Shape,
-    Span,
-    Window,
     in_words,
-    run,
 )
 from archspec.ops.gaussian import Part, pass_largest, pass_rectifier
 from archspec.ops.moments import WINDOW, Gradient, Moments, standard
 from archspec.ops.runs import average, cut, join
+from archspec.ops.window import Positions, Span, Window, run
 
 
 class Pool(Layer):
@@ -68,6 +67,9 @@ class Pool(Layer):
     def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
         return (self.window.reads(span),)
 
+    def casting(self, *xs: Shape) -> Casting:
+        return "full" if xs[0].rank == 3 else "widest"
+
 
 class MaxPool(Pool):
     """The largest value in each window; padding never wins."""
@@ -88,6 +90,13 @@ class MaxPool(Pool):
 
 class AvgPool(Pool):
     """The mean of each window; zeros of the padding count as values."""
+
+    def is_measured(self, *xs: Shape) -> bool:
+        """Small volumes are averaged along one axis after the other."""
+        return xs[0].rank < 3 or min(xs[0].space) >= self.kernel
+
+    def lay(self, layouts: Sequence[Layout], *xs: Shape, batch: int) -> Layout:
+        return Layout() if xs[0].rank == 3 else super().lay(layouts, *xs, batch=batch)
 
     odd: ClassVar[bool] = True
 
@@ -127,6 +136,9 @@ class GlobalPool(Layer):
 
     def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
         return (None,)
+
+    def casting(self, *xs: Shape) -> Casting:
+        return "full" if xs[0].rank == 3 else "widest"
 
 
 class GlobalAvgPool(GlobalPool):
@@ -178,6 +190,9 @@ class Upsample(Layer):
     def elementwise(self, x: Shape) -> int:
         return 0 if self.mode == "nearest" else self.infer(x).elements * 2**x.rank
 
+    def lay(self, layouts: Sequence[Layout], *xs: Shape, batch: int) -> Layout:
+        return layouts[0].by_format(xs[0])
+
     def pace(self, axis: int) -> Fraction:
         return Fraction(1, self.scale)
 
@@ -223,6 +238,12 @@ class Flatten(Layer):
     def shares(self, x: Shape, *, training: bool) -> bool:
         return True
 
+    def lay(self, layouts: Sequence[Layout], *xs: Shape, batch: int) -> Layout:
+        return Layout()
+
+    def straightens(self, layout: Layout, x: Shape) -> bool:
+        return not layout.is_in_order(x)
+
     def moments(self, x: Moments) -> Moments:
         runs = join((count * x.positions, part) for count, part in x.runs)
         even = all(axis.profile is None for axis in x.axes)
@@ -249,6 +270,9 @@ class PadChannels(Layer):
         if self.out < x.channels:
             raise OpError(f"cannot pad {x.channels} channels to {self.out}", "out")
         return Shape(self.out, *x.space)
+
+    def lay(self, layouts: Sequence[Layout], *xs: Shape, batch: int) -> Layout:
+        return layouts[0].by_format(xs[0])
 
     def moments(self, x: Moments) -> Moments:
         zeros = ((self.out - x.channels, Part(0.0, 0.0, 0.0)),) if self.out > x.channels else ()
@@ -298,10 +322,20 @@ class Crop(Centred):
     def shares(self, *xs: Shape, training: bool) -> bool:
         return True
 
+    def lay(self, layouts: Sequence[Layout], *xs: Shape, batch: int) -> Layout:
+        """A cut leaves gaps unless nothing lies outside the axis that is cut."""
+        left, (before, *_) = self.infer(*xs), layouts
+        outside = [prod(left[: axis + 1]) for axis, size in enumerate(xs[0].space) if left.space[axis] < size]
+        dense = before.dense and max(outside, default=1) == 1
+        return Layout(before.channels_last, dense, whole=before.whole and dense and (not outside or batch == 1))
+
 
 class PadSpace(Centred):
     """Pads its first operand with zeros to the largest extents among all operands, as equally on both sides as can be;
     an odd position goes to the end."""
+
+    def lay(self, layouts: Sequence[Layout], *xs: Shape, batch: int) -> Layout:
+        return layouts[0].by_format(xs[0])
 
     def infer(self, *xs: Shape) -> Shape:
         if len({x.rank for x in xs}) > 1:

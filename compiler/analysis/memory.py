@@ -6,27 +6,34 @@ round.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from archspec.errors import ArchspecError
-from archspec.ops import Input, Saved
+from archspec.ops.base import Layout
+from compiler.analysis.certainty import Mark, estimate
+from compiler.analysis.kept import FULL, count_saved, find_layouts, find_storages
 from compiler.graph import Graph, Node
 
 PRECISIONS = {"fp32": 4, "fp16": 2, "bf16": 2}
 """Bytes of a value."""
 OPTIMIZERS = {"sgd": 0, "momentum": 1, "adam": 2}
 """Numbers that an optimizer keeps for each trainable parameter."""
-FULL = 4
-"""Bytes of a number that mixed precision does not shorten."""
-INDEX = 8
-"""Bytes of an index, as torch keeps it."""
+COUNTING = ("adam",)
+"""Those that count the steps, with a number of four bytes for each tensor."""
 CONVENTION = (
     "inference: a value lives from its operation to its last reader, inputs from the start, outputs to the end; views"
-    " share their storage; operations are neither fused nor done in place; no workspace. Training: what autograd keeps"
-    " between forward and backward, each storage once; with fp16 and bf16 values and copies of the kernels take two"
-    " bytes, parameters, gradients, the optimizer's state and statistics four"
+    " share their storage; sums and products of several are taken two by two; operations are neither fused nor done in"
+    " place; no workspace; a file's numbers by their own types. Training, in fp32 or mixed precision: what torch's"
+    " autograd keeps between forward and backward on a CPU, each storage once, with fp16 and bf16 as autocast casts;"
+    " parameters, gradients and the optimizer's state take four bytes"
+)
+OF_TRAINING = ("training_saved_bytes", "training_total_bytes")
+UNSETTLED = estimate("for some volumes it is not certain which kernel torch takes, and so what it copies and holds")
+SURMISED = estimate(
+    "what training keeps is not held against torch for foreign operations, and averages over volumes below the kernel"
 )
 
 
@@ -47,7 +54,7 @@ class Inference:
     at_peak: Mapping[str, int]
     """The bytes of each value that lives at the peak, by the node that made it."""
     weights: int
-    """Bytes of all stored tensors, at the same precision; they lie beside the values."""
+    """Bytes of all stored tensors; they lie beside the values."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +83,7 @@ class Memory:
     optimizer: str
     inference: Inference
     training: Training
+    marks: Mapping[str, Mark] = field(default_factory=dict)
     convention: str = field(default=CONVENTION, repr=False)
 
     def to_dict(self) -> dict[str, Any]:
@@ -99,25 +107,28 @@ class Memory:
         }
 
 
-def measure_memory(graph: Graph, *, batch: int = 1, precision: str = "fp32", optimizer: str = "momentum") -> Memory:
+def measure_memory(
+    graph: Graph, *, batch: int = 1, precision: str | None = None, optimizer: str = "momentum"
+) -> Memory:
     """The memory that a batch takes at inference and in training.
 
-    `precision` is that of the values: fp32, or fp16 or bf16, which in training means mixed precision. `optimizer` is
-    sgd, momentum or adam. Raises ArchspecError for others, and for a batch below one.
+    `precision` is that of the values: fp32, or fp16 or bf16, which in training means mixed precision. Where it is None
+    inference has the types that a file says, and fp32 where none does; training has fp32. `optimizer` is sgd, momentum
+    or adam. Raises ArchspecError for others, and for a batch below one.
     """
-    _require(precision, "precision", PRECISIONS)
-    _require(optimizer, "optimizer", OPTIMIZERS)
     if batch < 1:
         raise ArchspecError(f"a batch has at least one sample, found {batch}")
-    inference = _sweep(graph, batch * PRECISIONS[precision], PRECISIONS[precision])
-    return Memory(batch, precision, optimizer, inference, _train(graph, batch, precision, optimizer))
+    layouts = find_layouts(graph, batch)
+    training = _train(graph, layouts, batch, precision, optimizer)
+    inference = _sweep(graph, layouts, batch, precision)
+    return Memory(batch, precision or _name_types(graph), optimizer, inference, training, _mark(graph, layouts))
 
 
-def largest_batch(graph: Graph, budget: int, *, precision: str = "fp32", optimizer: str = "momentum") -> int:
+def largest_batch(graph: Graph, budget: int, *, precision: str | None = None, optimizer: str = "momentum") -> int:
     """The largest batch whose training holds at most `budget` bytes; 0 where none does."""
 
     def fits(batch: int) -> bool:
-        return measure_memory(graph, batch=batch, precision=precision, optimizer=optimizer).training.total <= budget
+        return _train(graph, find_layouts(graph, batch), batch, precision, optimizer).total <= budget
 
     if not fits(1):
         return 0
@@ -131,39 +142,76 @@ def largest_batch(graph: Graph, budget: int, *, precision: str = "fp32", optimiz
     return low
 
 
-def find_storages(graph: Graph, *, training: bool) -> dict[str, str]:
-    """For each node, the node in whose storage its result lies: itself, unless it is a view."""
-    roots: dict[str, str] = {}
-    for node in graph:
-        view = not isinstance(node.op, Input) and node.op.shares(*graph.operands(node), training=training)
-        roots[node.id] = roots[node.inputs[0]] if view else node.id
-    return roots
-
-
 def _require(word: str, what: str, known: Mapping[str, int]) -> None:
     if word not in known:
         raise ArchspecError(f"{what} should be one of {', '.join(known)}, found '{word}'")
 
 
+def _mark(graph: Graph, layouts: Mapping[str, Layout]) -> dict[str, Mark]:
+    """What is not exact. What unknown operations leave out is said of the whole report."""
+    asked = {(id(node.op), layouts[node.inputs[0]], graph.operands(node)): node.op for node in graph if node.inputs}
+    marks: dict[str, Mark] = {}
+    if not all(op.settles(layout, shapes[0]) for (_, layout, shapes), op in asked.items()):
+        marks |= dict.fromkeys(("inference_peak_bytes", *OF_TRAINING), UNSETTLED)
+    if not all(op.is_measured(*shapes) for (_, _, shapes), op in asked.items()):
+        marks |= dict.fromkeys(OF_TRAINING, SURMISED)
+    return marks
+
+
+def _name_types(graph: Graph) -> str:
+    """What the numbers are where no precision is asked for: fp32, or the types in a file, in numpy's words."""
+    types = dict.fromkeys(node.type for node in graph if node.type)
+    return ", ".join(types) if types.keys() - {"float32"} else "fp32"
+
+
+def _count_bytes(count: int, type: str | None, precision: str | None) -> int:
+    """What so many numbers take: by the precision that is asked for, else by their own type."""
+    if precision or not type:
+        return count * PRECISIONS[precision or "fp32"]
+    bits = re.search(r"\d+", "8" if type == "bool" else type)
+    return -(-count * int(bits[0] if bits else 8 * FULL) // 8)
+
+
 # Inference
 
 
-def _sweep(graph: Graph, scale: int, width: int) -> Inference:
-    """Follow every value from its operation to its last reader; a value of one element takes `scale` bytes."""
-    roots = find_storages(graph, training=False)
+def _sweep(graph: Graph, layouts: Mapping[str, Layout], batch: int, precision: str | None) -> Inference:
+    """Follow every value from its operation to its last reader."""
+    roots = find_storages(graph, layouts, training=False)
     dying = _group_by_end(graph, roots)
-    live = {id: scale * node.shape.elements for id, node in graph.inputs.items()}
+    sizes = {node.id: _count_bytes(batch * node.shape.elements, node.type, precision) for node in graph}
+    live = {id: sizes[id] for id in graph.inputs}
     total, timeline, peak, at_peak = sum(live.values()), [], Moment("", -1), live
     for node in graph:
         if node.id not in live and roots[node.id] == node.id:
-            live[node.id] = scale * node.shape.elements
+            live[node.id] = sizes[node.id]
             total += live[node.id]
-        timeline.append(Moment(node.id, total))
-        if total > peak.bytes:
-            peak, at_peak = timeline[-1], dict(live)
+        during: Mapping[str, int] = live
+        bytes = total
+        if partials := node.op.partials(*graph.operands(node)):
+            during = _list_fullest_step(node, partials, live, roots, dying.get(node.id, ()))
+            bytes = sum(during.values())
+        timeline.append(Moment(node.id, bytes))
+        if bytes > peak.bytes:
+            peak, at_peak = timeline[-1], dict(during)
         total -= sum(live.pop(id) for id in dying.get(node.id, ()))
-    weights = width * sum(weight.numel for weight in graph.weights.values())
+    weights = sum(_count_bytes(weight.numel, weight.type, precision) for weight in graph.weights.values())
     return Inference(tuple(timeline), peak, at_peak, weights)
+
+
+def _list_fullest_step(
+    node: Node, partials: Sequence[int], live: Mapping[str, int], roots: Mapping[str, str], ends: Collection[str]
+) -> Mapping[str, int]:
+    """What lives in the fullest of the steps in which a sum or product of several is computed: each takes one operand
+    more, and after it goes what is not read again. What the node has made by then stands under its own name."""
+    width = live[node.id] / node.shape.elements
+    made = [*(int(width * elements) for elements in partials), live[node.id]]
+    steps = []
+    for step, (before, result) in enumerate(zip([0, *made], made, strict=False)):
+        later = {roots[operand] for operand in node.inputs[step + 1 :]} if step else set(live)
+        kept = {id: size for id, size in live.items() if id not in ends or id in later}
+        steps.append({**kept, node.id: before + result})
+    return max(steps, key=lambda step: sum(step.values()))
 
 
 def _group_by_end(graph: Graph, roots: Mapping[str, str]) -> dict[str, list[str]]:
@@ -184,44 +232,18 @@ def _group_by_end(graph: Graph, roots: Mapping[str, str]) -> dict[str, list[str]
 # Training
 
 
-def _train(graph: Graph, batch: int, precision: str, optimizer: str) -> Training:
-    trainable = sum(weight.numel for weight in graph.weights.values() if weight.trainable)
+def _train(graph: Graph, layouts: Mapping[str, Layout], batch: int, precision: str | None, optimizer: str) -> Training:
+    _require(precision or "fp32", "precision", PRECISIONS)
+    _require(optimizer, "optimizer", OPTIMIZERS)
+    learned = [weight.numel for weight in graph.weights.values() if weight.trainable]
     buffers = sum(weight.numel for weight in graph.weights.values() if weight.buffer)
     stored = sum(weight.numel for weight in graph.weights.values()) - buffers
-    by_node = _count_saved(graph, batch, precision)
+    by_node = count_saved(graph, layouts, batch, PRECISIONS[precision or "fp32"])
     return Training(
         parameters=FULL * stored,
-        gradients=FULL * trainable,
-        optimizer=FULL * trainable * OPTIMIZERS[optimizer],
+        gradients=FULL * sum(learned),
+        optimizer=FULL * (sum(learned) * OPTIMIZERS[optimizer] + len(learned) * (optimizer in COUNTING)),
         buffers=FULL * buffers,
         saved=sum(by_node.values()),
         by_node=by_node,
     )
-
-
-def _count_saved(graph: Graph, batch: int, precision: str) -> dict[str, int]:
-    """The bytes that each node leaves to the backward pass: its value if anybody keeps it, and what itself keeps."""
-    width, roots = PRECISIONS[precision], find_storages(graph, training=True)
-    saved: dict[str, int] = {}
-    held: set[str] = set()
-    for node, kept in _ask_saved(graph, batch):
-        held |= {roots[node.inputs[position]] for position in kept.operands}
-        held |= {roots[node.id]} if kept.result else set()
-        copies = width * kept.kernels if width < FULL else 0
-        own = width * kept.values + FULL * kept.full + INDEX * kept.indices + copies
-        saved |= {node.id: own} if own else {}
-    for id in held:
-        saved[id] = saved.get(id, 0) + width * batch * graph[id].shape.elements
-    return {node.id: saved[node.id] for node in graph if node.id in saved}
-
-
-def _ask_saved(graph: Graph, batch: int) -> Iterator[tuple[Node, Saved]]:
-    """What each operation keeps; those that no gradient passes through keep nothing."""
-    wants: dict[str, bool] = {}
-    for node in graph:
-        shapes = graph.operands(node)
-        needs = tuple(wants[operand] for operand in node.carriers)
-        learns = any(weight.trainable for weight in node.op.weights(*shapes).values())
-        wants[node.id] = node.op.differentiable and (learns or any(needs))
-        if wants[node.id]:
-            yield node, node.op.saved(*shapes, batch=batch, needs=needs)

@@ -9,7 +9,7 @@ from math import prod
 from typing import TypeAlias
 
 from archspec.ops import Positions, Span
-from archspec.ops.base import Fill
+from archspec.ops.window import Fill
 
 Runs: TypeAlias = tuple[Span, ...]
 """Positions along one axis, as runs in order, of which no two touch."""

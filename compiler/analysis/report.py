@@ -94,7 +94,7 @@ def analyze(
     wanted: Collection[str] = (),
     by_length: bool | None = None,
     batch: int = 1,
-    precision: str = "fp32",
+    precision: str | None = None,
     optimizer: str = "momentum",
 ) -> Report:
     """Answer what is asked of every network, and of `PARTS` what is `wanted`.

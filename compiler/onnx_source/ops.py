@@ -12,7 +12,8 @@ from typing import Any, ClassVar, Literal
 
 from archspec.ops import Input as NamedInput
 from archspec.ops import Linear, Op, OpError, Positions, Shape, Span, Weight, Weights
-from archspec.ops.base import ONE, Fill, run
+from archspec.ops.base import ONE
+from archspec.ops.window import Fill, run
 
 Extents = tuple[int, ...]
 
@@ -70,6 +71,9 @@ class Foreign(Op):
 
     def elementwise(self, *xs: Shape) -> int:
         return 0 if self.moves else prod(self.gives)
+
+    def is_measured(self, *xs: Shape) -> bool:
+        return False
 
 
 class Unknown(Foreign):

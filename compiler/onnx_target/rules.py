@@ -47,7 +47,7 @@ from archspec.ops import (
     Upsample,
     Vote,
 )
-from archspec.ops.base import Window
+from archspec.ops.window import Window
 from compiler.onnx_target.emitter import Emitter, Value
 from compiler.passes.split_kernels import AxisConv
 from compiler.table import Table

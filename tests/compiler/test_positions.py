@@ -8,7 +8,7 @@ from random import Random
 import numpy as np
 import pytest
 
-from archspec.ops.base import Fill
+from archspec.ops.window import Fill
 from compiler.analysis import positions
 from compiler.analysis.positions import Box, Runs, count_positions, cover, find_hull, fold, gather, holds, unite
 

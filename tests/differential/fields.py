@@ -6,6 +6,7 @@ where no tap meets a value.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -37,6 +38,7 @@ from archspec.ops import (
 from compiler.analysis.receptive_field import measure_receptive_field
 from compiler.analysis.strands import MAX_REACH
 from compiler.graph import Graph, Node, Source
+from tests.differential.harness import Disagreement, Outcome
 
 EXTENTS = {1: (1, 40), 2: (1, 14)}
 MOST = {1: 160, 2: 40}
@@ -274,12 +276,11 @@ def is_endless(graph: Graph) -> bool:
     return plain and len(next(iter(graph.inputs.values())).shape) == 2
 
 
-def compare(seed: int) -> list[str]:
-    """All disagreements of one seed."""
+def examine(seed: int) -> Outcome:
     torch.manual_seed(seed)
     graph = write_network(Random(seed))
-    found = [*compare_middle(graph, graph.outputs["y"])]
+    found = [Disagreement("middle", text) for text in compare_middle(graph, graph.outputs["y"])]
     if is_endless(graph):
         with suppress(OpError):  # what grows at different rates is merged at one length alone
-            found += compare_size(graph, 700)
-    return found
+            found += [Disagreement("size", text) for text in compare_size(graph, 700)]
+    return Outcome(found, Counter({node.op.kind for node in graph}))

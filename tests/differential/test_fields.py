@@ -9,21 +9,24 @@ import pytest
 
 from archspec.ops import Positions, Span, Window
 from compiler.analysis.receptive_field import measure_receptive_field
-from tests.differential.fields import compare, write_network
+from tests.differential.fields import examine, write_network
+from tests.differential.harness import run_seeds, table
 
+MODULE = "tests.differential.fields"
 ROOM = 200
-"""Seeds in the ordinary run; `-m slow` goes on from there."""
+"""Seeds in the ordinary run."""
 
 
-@pytest.mark.parametrize("first", range(0, ROOM, 100))
-def test_fields_are_those_of_gradients(first: int) -> None:
-    assert {seed: found for seed in range(first, first + 100) if (found := compare(seed))} == {}
+def test_fields_are_those_of_gradients() -> None:
+    summary = run_seeds(MODULE, range(ROOM))
+    assert not summary.found, table(summary)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("first", range(ROOM, 30_000, 800))
+@pytest.mark.parametrize("first", range(1000, 21_000, 2000))
 def test_many_fields_are_those_of_gradients(first: int) -> None:
-    assert {seed: found for seed in range(first, first + 800) if (found := compare(seed))} == {}
+    summary = run_seeds(MODULE, range(first, first + 2000))
+    assert not summary.found, table(summary)
 
 
 def test_control_the_hull_of_a_dilated_window_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -35,7 +38,7 @@ def test_control_the_hull_of_a_dilated_window_is_found_out(monkeypatch: pytest.M
         return (range(min(places.start for places in found), max(places.stop for places in found)),)
 
     monkeypatch.setattr(Window, "reads", take_whole)
-    assert sum(bool(compare(seed)) for seed in range(60)) > 5
+    assert sum(bool(examine(seed).disagreements) for seed in range(60)) > 5
 
 
 def test_the_networks_show_what_is_hard() -> None:

@@ -6,8 +6,8 @@ from rich.console import Console
 
 from archspec.cli.tables.common import bytes_in_short, new_table
 from archspec.cli.tables.grid import Grid, words
-from compiler.analysis.certainty import Marks, find_mark, show
-from compiler.analysis.memory import Memory
+from compiler.analysis.certainty import Kind, Marks, explain, find_mark, show
+from compiler.analysis.memory import PRECISIONS, Memory
 
 SHOWN = 8
 """Values at the peak that are listed."""
@@ -17,25 +17,29 @@ def print_memory(memory: Memory, out: Console, marks: Marks, largest: tuple[int,
     """`marks` are those of the report, `largest` a number of bytes with the largest batch whose training they hold."""
     samples = "one sample" if memory.batch == 1 else f"{memory.batch} samples"
     table = Grid(words(style="bold"), "", words(style="dim"))
-    inference, training = memory.inference, memory.training
-    for word, key, size, meaning in (
-        ("inference", "inference_peak", inference.peak.bytes, f"values at the peak, while {inference.peak.node} runs"),
-        ("", "inference_weights", inference.weights, "weights, beside them"),
-        ("training", "training_saved", training.saved, "values that the backward pass needs"),
-        ("", "training_parameters", training.parameters, "parameters"),
-        ("", "training_gradients", training.gradients, "their gradients"),
-        ("", "training_optimizer", training.optimizer, f"the optimizer's state ({memory.optimizer})"),
-        ("", "training_buffers", training.buffers, "buffers"),
-        ("", "training_total", training.total, "all of these"),
+    peak, numbers = memory.inference.peak.node, "" if memory.precision in PRECISIONS else ", in fp32"
+    told = memory.to_dict()
+    for word, key, meaning in (
+        ("inference", "inference_peak", f"values at the peak, while {peak} runs"),
+        ("", "inference_weights", "weights, beside them"),
+        ("training", "training_saved", f"values that the backward pass needs{numbers}"),
+        ("", "training_parameters", "parameters"),
+        ("", "training_gradients", "their gradients"),
+        ("", "training_optimizer", f"the optimizer's state ({memory.optimizer})"),
+        ("", "training_buffers", "buffers"),
+        ("", "training_total", "all of these"),
     ):
-        mark = find_mark(marks, f"memory.{key}_bytes")
+        size, mark = told[f"{key}_bytes"], find_mark(marks, f"memory.{key}_bytes")
         table.add_row(word, show(f"{size:,} B", mark), f"{show(bytes_in_short(size), mark)}, {meaning}")
     out.print(f"\nmemory for {samples} in {memory.precision}", style="bold")
     out.print(table)
+    for footnote in explain(memory.marks):
+        out.print(footnote, style="dim")
     if largest:
         budget, batch = largest
-        least = find_mark(marks, "memory.training_total_bytes")
-        says = f"{'at most ' if least else ''}{batch:,} is the largest batch" if batch else "not even one sample"
+        total = find_mark(marks, "memory.training_total_bytes")
+        about = "" if total is None else "at most " if total.kind is Kind.AT_LEAST else "about "
+        says = f"{about}{batch:,} is the largest batch" if batch else "not even one sample"
         out.print(f"training: {says} within {budget:,} B ({memory.precision}, {memory.optimizer})", style="bold")
     _print_peak(memory, out)
 

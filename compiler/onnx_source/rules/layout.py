@@ -8,7 +8,7 @@ from math import prod
 from typing import Any, get_args
 
 from archspec.ops import Concat, Flatten, GlobalAvgPool, GlobalMaxPool, PadChannels
-from archspec.ops.base import Fill
+from archspec.ops.window import Fill
 from compiler.onnx_source.call import Call, Constant, Operand, Unsaid, Value, broadcast, build, resolve_shape
 from compiler.onnx_source.constants import shape_of
 from compiler.onnx_source.details import Details, tell_value

@@ -13,7 +13,7 @@ import torch
 from onnx import helper
 from torch import Tensor, nn
 
-from archspec.ops.base import run
+from archspec.ops.window import run
 from compiler.analysis.cost import measure_cost
 from compiler.analysis.memory import measure_memory
 from compiler.analysis.receptive_field import measure_receptive_field

@@ -1,0 +1,84 @@
+"""Positions along one axis, and the windows that slide over them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from math import gcd
+from typing import Literal, TypeAlias
+
+Span: TypeAlias = tuple[int, int]
+"""The first and the last of a run of positions along one axis."""
+
+
+Positions: TypeAlias = Iterable[range]
+"""Some positions along one axis, as progressions in any order; they may overlap, and be empty."""
+
+
+Fill: TypeAlias = Literal["constant", "edge", "reflect", "wrap"]
+"""What lies beyond the ends of a map: no value of it, the one at the end, those in front of it mirrored, or its other
+end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A sliding window, the same along each spatial axis."""
+
+    kernel: int
+    stride: int
+    padding: int
+    dilation: int = 1
+
+    @property
+    def reach(self) -> int:
+        """How many neighbouring positions the dilated window spans."""
+        return self.dilation * (self.kernel - 1) + 1
+
+    def slide(self, size: int, *, ceil: bool = False) -> int:
+        """Positions along an axis; with `ceil` a last window may hang over the end, but not start in the padding."""
+        span = size + 2 * self.padding - self.reach
+        if not ceil:
+            return span // self.stride + 1
+        count = -(-span // self.stride) + 1
+        return count - 1 if (count - 1) * self.stride >= size + self.padding else count
+
+    def reads(self, span: Span) -> Positions:
+        """The positions under the taps of the windows from the first of `span` to the last."""
+        (lo, hi), step = span, self.dilation
+        start, end = lo * self.stride - self.padding, hi * self.stride - self.padding
+        if lo == hi or (step == 1 and self.stride <= self.kernel):
+            return (range(start, end + self.reach, step),)
+        if self.stride == 1:
+            return (range(start + tap, end + tap + 1) for tap in range(0, self.reach, step))
+        return (range(place, place + self.reach, step) for place in range(start, end + 1, self.stride))
+
+    def is_written_by(self, span: Span) -> Positions:
+        """The other way round: the windows with a tap in `span`."""
+        lo, hi = span[0] + self.padding, span[1] + self.padding
+        if self.dilation == 1:
+            return (range(_divide_up(lo - self.reach + 1, self.stride), hi // self.stride + 1),)
+        if hi - lo < self.kernel:
+            return map(self._find_writers, range(lo, hi + 1))
+        taps = range(0, self.reach, self.dilation)
+        return (range(_divide_up(lo - tap, self.stride), (hi - tap) // self.stride + 1) for tap in taps)
+
+    def _find_writers(self, place: int) -> range:
+        """The windows with a tap at one place, counted from the first window's start. Of its taps those count for which
+        tap · dilation leaves the same rest, divided by the stride."""
+        common = gcd(self.dilation, self.stride)
+        if place % common:
+            return range(0)
+        turn = self.stride // common
+        first = place // common * pow(self.dilation // common, -1, turn) % turn
+        count = -(-(self.kernel - first) // turn)
+        nearest, step = (place - first * self.dilation) // self.stride, self.dilation // common
+        return range(nearest - (count - 1) * step, nearest + 1, step) if count > 0 else range(0)
+
+
+def run(span: Span) -> Positions:
+    """All positions from the first of `span` to the last."""
+    return (range(span[0], span[1] + 1),)
+
+
+def _divide_up(dividend: int, divisor: int) -> int:
+    return -(-dividend // divisor)
