@@ -58,3 +58,26 @@ def test_choices_and_what_cannot_be_had(capsys: pytest.CaptureFixture[str]) -> N
     text = capsys.readouterr().out
     assert "groups: 32 does not divide the 20 channels" in text
     assert "ghost_batch" in text
+
+
+def test_footnotes_say_why_and_how_far_off(capsys: pytest.CaptureFixture[str]) -> None:
+    """For the reasons of the numbers that are shown, and for no others; and for numbers without a mark."""
+    print_signal(predict_signal(elaborate(load("mlp_norm"))), None, console())
+    text = capsys.readouterr().out
+    assert "in measured networks of 11 to 30 layers with weights" in text
+    assert "no mark: the law for wide layers; values within a factor of 1.01 in 90 %" in text
+    assert "~ narrow: layers are narrow" in text
+    assert "~ window" not in text
+    assert "not measured" not in text
+
+
+def test_choices_are_marked_as_rows_are(capsys: pytest.CaptureFixture[str]) -> None:
+    """A gradient through narrow batch norms is an estimate in both tables; what fits the law is none."""
+    choices = compare_choices(load("mlp_norm"), "norm")
+    batch = next(choice for choice in choices if choice.word == "batch")
+    assert batch.gradient_doubts == ("narrow",)
+    assert not batch.largest_doubts or "narrow" in batch.largest_doubts
+    print_choices("norm", choices, console())
+    text = capsys.readouterr().out
+    assert f"~{batch.gradient:.4g}" in text
+    assert "~ narrow: layers are narrow" in text
