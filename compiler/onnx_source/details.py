@@ -9,8 +9,10 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import onnx
-import onnx.defs
 import onnx.helper
+
+from compiler.onnx_source.ops import tell_number
+from compiler.onnx_source.schemas import find_schema
 
 Details: TypeAlias = tuple[tuple[str, str], ...]
 """Names and texts."""
@@ -26,9 +28,8 @@ def read_defaults(node: onnx.NodeProto, opset: int) -> Mapping[str, Any]:
 
 @cache
 def _read_defaults(kind: str, domain: str, opset: int) -> Mapping[str, Any]:
-    try:
-        schema = onnx.defs.get_schema(kind, max_inclusive_version=opset, domain=domain)
-    except onnx.defs.SchemaError:
+    schema = find_schema(kind, domain, opset)
+    if schema is None:
         return {}
     given = {name: item.default_value for name, item in schema.attributes.items()}
     return {name: onnx.helper.get_attribute_value(item) for name, item in given.items() if item.type}
@@ -37,7 +38,7 @@ def _read_defaults(kind: str, domain: str, opset: int) -> Mapping[str, Any]:
 def tell_value(value: Any) -> str:
     """An attribute or an array as text; what is long as the beginning of its SHA-256."""
     if isinstance(value, float):
-        return f"{value:.6g}"
+        return tell_number(value)
     if isinstance(value, bytes):
         value = value.decode("utf-8", "replace")
     if isinstance(value, np.ndarray | list | tuple):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeAlias
 
@@ -10,7 +10,7 @@ import onnx
 import onnx.inliner
 
 from archspec.errors import ArchspecError
-from compiler.onnx_source.order import find_graphs
+from compiler.onnx_source.order import walk_nodes
 
 Key: TypeAlias = tuple[str, str]
 """Domain and name."""
@@ -20,12 +20,12 @@ def inline_functions(path: Path, model: onnx.ModelProto, most: int) -> onnx.Mode
     """The model without calls of functions that it defines. Raises ArchspecError where they call themselves, or would
     make more than `most` nodes, as a few that call each other twice do."""
     bodies = {(item.domain, item.name): list(item.node) for item in model.functions}
-    if not bodies or not any(_key(node) in bodies for node in _walk(model.graph.node)):
+    if not bodies or not any(_key(node) in bodies for node in walk_nodes(model.graph.node)):
         return model
     sizes: dict[Key, int] = {}
     for key in bodies:
         _measure(path, key, bodies, sizes)
-    total = sum(sizes.get(_key(node), 1) for node in _walk(model.graph.node))
+    total = sum(sizes.get(_key(node), 1) for node in walk_nodes(model.graph.node))
     if total > most:
         raise ArchspecError(f"{path} has {total:,} nodes with those of its functions; at most {most:,} are read")
     try:
@@ -43,7 +43,7 @@ def _measure(path: Path, start: Key, bodies: Mapping[Key, list[onnx.NodeProto]],
     open_: set[Key] = set()
     while stack:
         here = stack[-1]
-        calls = [_key(node) for node in _walk(bodies[here])]
+        calls = [_key(node) for node in walk_nodes(bodies[here])]
         todo = [key for key in dict.fromkeys(calls) if key in bodies and key not in sizes]
         if here in open_ and not todo:
             sizes[stack.pop()] = sum(sizes.get(key, 1) for key in calls)
@@ -54,15 +54,6 @@ def _measure(path: Path, start: Key, bodies: Mapping[Key, list[onnx.NodeProto]],
             stack += todo
             if not todo:
                 sizes[stack.pop()] = sum(sizes.get(key, 1) for key in calls)
-
-
-def _walk(nodes: Iterator[onnx.NodeProto] | list[onnx.NodeProto]) -> Iterator[onnx.NodeProto]:
-    """Nodes, and those of the branches and bodies that they hold."""
-    todo = list(nodes)
-    while todo:
-        node = todo.pop()
-        yield node
-        todo += [inner for graph in find_graphs(node) for inner in graph.node]
 
 
 def _key(node: onnx.NodeProto) -> Key:

@@ -45,7 +45,7 @@ def name_node(node: onnx.NodeProto) -> str:
 
 def name_kind(node: onnx.NodeProto) -> str:
     """What a node does: `Conv`, `com.microsoft:Gelu`."""
-    return node.op_type if node.domain in ("", "ai.onnx") else f"{node.domain}:{node.op_type}"
+    return f"{node.domain}:{node.op_type}" if node.domain else node.op_type
 
 
 def _join_scopes(name: str) -> str:

@@ -6,6 +6,7 @@ operand is a weight of it.
 
 from __future__ import annotations
 
+from ctypes import c_float
 from fractions import Fraction
 from math import prod
 from typing import Any, ClassVar, Literal
@@ -110,7 +111,7 @@ class Elementwise(Foreign):
 
     @property
     def own(self) -> dict[str, Any]:
-        said = ("x" if number is None else f"{number:.6g}" for number in self.numbers)
+        said = ("x" if number is None else tell_number(number) for number in self.numbers)
         return {"of": ", ".join(said)} if any(number is not None for number in self.numbers) else {}
 
     def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
@@ -376,6 +377,12 @@ def _tell_positions(start: int, count: int, step: int) -> str:
     """`0:28`, or `1:57:2`, as numpy does."""
     end = start + count * step
     return f"{start}:{end if end >= 0 else ''}" + (f":{step}" if step != 1 else "")
+
+
+def tell_number(number: float) -> str:
+    """Six digits, or as many more as tell it from every other number in single precision; else all that it has."""
+    texts = (f"{number:.{digits}g}" for digits in range(6, 10))
+    return next((text for text in texts if c_float(float(text)).value == number), repr(number))
 
 
 def kernel_and_bias(shape: Extents, out: int, bias: bool) -> Weights:

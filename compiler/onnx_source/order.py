@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import onnx
@@ -71,6 +71,15 @@ def find_graphs(node: onnx.NodeProto) -> list[onnx.GraphProto]:
     """The branches and bodies that a node holds."""
     held = [item for item in node.attribute if item.type in (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS)]
     return [graph for item in held for graph in (item.g, *item.graphs)]
+
+
+def walk_nodes(nodes: Iterable[onnx.NodeProto]) -> Iterator[onnx.NodeProto]:
+    """Nodes, and those of the branches and bodies that they hold."""
+    todo = list(nodes)
+    while todo:
+        node = todo.pop()
+        yield node
+        todo += [inner for graph in find_graphs(node) for inner in graph.node]
 
 
 def count_reads(graph: onnx.GraphProto) -> Counter[str]:

@@ -25,6 +25,7 @@ from compiler.onnx_source.order import count_reads, find_captured, sort_nodes
 from compiler.onnx_source.recognize import recognize
 from compiler.onnx_source.rules import RULES
 from compiler.onnx_source.samples import MixedSamplesError, Samples
+from compiler.onnx_source.schemas import shorten_domains
 from compiler.onnx_source.shapes import LostShapeError, ShapeTable
 from compiler.onnx_source.skim import OPTIMIZED_FOR, skim_model
 
@@ -49,6 +50,7 @@ def read_graph(path: str | Path, *, sizes: Mapping[str, int] | None = None) -> G
     path = Path(path)
     try:
         model = skim_model(path)
+        shorten_domains(model)
         if any(item.key == OPTIMIZED_FOR for item in model.metadata_props):
             raise ArchspecError(f"{path} was optimized for one processor: give the file that it was made from")
         if any(item.domain == LAYOUT_DOMAIN for item in model.graph.node):
@@ -82,7 +84,7 @@ class Reader:
 
     def __init__(self, path: Path, model: onnx.ModelProto, sizes: Mapping[str, int], *, whole: bool = False) -> None:
         self.path, self.model = path, model
-        self.opset = next((item.version for item in model.opset_import if item.domain in ("", "ai.onnx")), 1)
+        self.opset = next((item.version for item in model.opset_import if not item.domain), 1)
         self.nodes: dict[str, Node] = {}
         self._names = Names()
         self._operands: dict[str, Operand] = {"": None}

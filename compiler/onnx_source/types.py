@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from functools import cache
 
 import onnx
-import onnx.defs
+
+from compiler.onnx_source.schemas import find_schema
 
 _CODES: dict[int, str] = {code: name.lower() for name, code in onnx.TensorProto.DataType.items()}
 _CODES |= {onnx.TensorProto.FLOAT: "float32", onnx.TensorProto.DOUBLE: "float64"}
@@ -61,9 +62,8 @@ def _spread(names: Sequence[str], count: int) -> list[str]:
 @cache
 def _read_schema(kind: str, domain: str, opset: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """What an operation takes and gives, as variables or types."""
-    try:
-        schema = onnx.defs.get_schema(kind, max_inclusive_version=opset, domain=domain)
-    except onnx.defs.SchemaError:
+    schema = find_schema(kind, domain, opset)
+    if schema is None:
         return (), ()
     allowed = {item.type_param_str: list(item.allowed_type_strs) for item in schema.type_constraints}
     single = {variable: types[0] for variable, types in allowed.items() if len(types) == 1}

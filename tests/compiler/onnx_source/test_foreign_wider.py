@@ -369,6 +369,35 @@ def test_usual_values_go_without_saying(tmp_path: Path) -> None:
     assert diff_graphs(said, read([node("Selu", "x")], (1, 4), {}, tmp_path)).equal
 
 
+def test_numbers_are_told_apart_where_single_precision_does(tmp_path: Path) -> None:
+    """In an attribute, and in a constant; what one float is written as is the same."""
+    near = np.nextafter(np.float32(0.1234567), np.float32(1))
+    for pair in (0.1234567, near), (0.1234567, np.float32(0.1234567)):
+        said = [read([node("Selu", "x", alpha=float(number))], (1, 4), {}, tmp_path) for number in pair]
+        powers = [read([node("Pow", "x n")], (1, 4), {"n": np.float32(number)}, tmp_path) for number in pair]
+        equal = np.float32(pair[0]) == np.float32(pair[1])
+        for graphs in said, powers:
+            assert diff_graphs(*graphs).equal == equal
+            assert (graphs[0].nodes["y"].op.facts == graphs[1].nodes["y"].op.facts) == equal
+
+
+def test_the_domain_of_onnx_may_be_written_out(tmp_path: Path) -> None:
+    """What is usual, and the types of results, are found in either case; another domain has neither."""
+    model = build([node("Selu", "x", "s", alpha=1.6732631921768188), node("Greater", "s x")], (1, 4), {})
+    model.graph.output[0].CopyFrom(helper.make_tensor_value_info("y", TensorProto.BOOL, (1, 4)))
+    model.graph.value_info.append(helper.make_tensor_value_info("s", TensorProto.FLOAT, (1, 4)))
+    graphs = []
+    for domain in ("", "ai.onnx", "com.example"):
+        for item in model.graph.node:
+            item.domain = domain
+        if domain:
+            model.opset_import.append(helper.make_opsetid(domain, 17))
+        graphs.append(read_graph(save(model, tmp_path / "m.onnx")))
+    assert diff_graphs(*graphs[:2]).equal
+    assert [graph.nodes["y"].type for graph in graphs] == ["bool", "bool", "float32"]
+    assert not diff_graphs(graphs[0], graphs[2]).equal
+
+
 def test_whole_numbers_are_less_than_what_they_were_made_of(tmp_path: Path) -> None:
     there = node("Cast", "x", "i", to=TensorProto.INT64)
     graph = read([there, node("Cast", "i", to=TensorProto.FLOAT)], (1, 4), {}, tmp_path)
