@@ -147,6 +147,24 @@ class Evaluation:
         self.spend(len(written), place, around)
         return [self.evaluate(item, around, value, place) for item in written]
 
+    def evaluate_columns(
+        self, each: Mapping[str, Any], node: Written, around: Around, value: Value
+    ) -> dict[str, list[Any]]:
+        """The lists of a loop, which are of one length."""
+        columns = {
+            key: self.evaluate_list(written, around, value, node.place_of("each", key)) for key, written in each.items()
+        }
+        for key, column in columns.items():
+            if not isinstance(column, list):
+                message = f"`{key}` in `each` should be a list, found {shown(column)}"
+                self.fail("wrong-type", message, node.place_of("each", key), around)
+        lengths = {key: len(column) for key, column in columns.items()}
+        if len(set(lengths.values())) > 1:
+            found = ", ".join(f"{key} has {length}" for key, length in lengths.items())
+            message = f"the lists of `each` should be of one length: {found}"
+            self.fail("unequal-each", message, node.place_of("each"), around)
+        return columns
+
     def label(self, label: Template, around: Around, value: Value, node: Written) -> str:
         self.spend(label.cost, node.place, around)
         try:

@@ -366,28 +366,9 @@ class Unrolling(Building):
 
     def _turns(self, node: Turns, value: Value, around: Around) -> Iterator[Around]:
         """The surroundings of each turn of a loop."""
-        columns: dict[str, list[Any]] = {}
+        columns = self.evaluate_columns(node.each or {}, node, around, value)
         if node.each is not None:
-            for key, written in node.each.items():
-                column = self.evaluate_list(written, around, value, node.place_of("each", key))
-                if not isinstance(column, list):
-                    self.fail(
-                        "wrong-type",
-                        f"`{key}` in `each` should be a list, found {shown(column)}",
-                        node.place_of("each", key),
-                        around,
-                    )
-                columns[key] = column
-            lengths = {key: len(column) for key, column in columns.items()}
-            if len(set(lengths.values())) > 1:
-                found = ", ".join(f"{key} has {length}" for key, length in lengths.items())
-                self.fail(
-                    "unequal-each",
-                    f"the lists of `each` should be of one length: {found}",
-                    node.place_of("each"),
-                    around,
-                )
-            count: Any = next(iter(lengths.values()))
+            count: Any = len(next(iter(columns.values())))
         else:
             count = self.evaluate(node.n, around, value, node.place_of("n"))
             if not is_whole(count) or count < 0:

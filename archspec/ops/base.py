@@ -1,4 +1,4 @@
-"""What every operation can say of itself, and the values it speaks of: shapes, weights and windows."""
+"""What every operation can say of itself, and the values it speaks of: shapes and weights."""
 
 from __future__ import annotations
 
