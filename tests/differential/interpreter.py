@@ -6,17 +6,20 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
 
 from tests.differential import layers
+from tests.differential.around import Around, Handed
 from tests.differential.expressions import evaluate, evaluate_field, expand, take_argument
 from tests.differential.layers import RefusedError, Shape, is_number, require
 from tests.differential.network import Network, Operation
 from tests.differential.reading import (
     MERGES,
+    NORM_KINDS,
     STRUCTURE,
+    STRUCTURE_FIELDS,
     Body,
     Document,
     check_literals,
@@ -27,57 +30,12 @@ from tests.differential.reading import (
     resolve,
 )
 
-STRUCTURE_FIELDS: dict[str, dict[str, Any]] = {
-    "residual": {"scale": None, "survival": None, "scaling": "none", "decay": "constant", "drop": None},
-    "add": {"fit": "error"},
-    "concat": {"fit": "error"},
-    "mul": {"fit": "error"},
-    "shake": {"fit": "error", "draw": "sample"},
-    "encoder_decoder": {"merge": "concat", "fit": "error"},
-}
-"""The fields of structure nodes that `defaults` may set, with what holds where nothing does."""
-
-NORM_KINDS = {
-    "batch": "batch_norm",
-    "ghost_batch": "ghost_batch_norm",
-    "batch_renorm": "batch_renorm",
-    "layer": "layer_norm",
-    "group": "group_norm",
-    "instance": "instance_norm",
-}
-OTHER_SIZES = (1, 2, 3, 4, 6, 11)
-"""What is added to all sizes, to see whether two shapes are equal at each."""
-
 MANY_RESIDUALS = 10**6
 """In a walk that counts them."""
+OTHER_SIZES = range(1, 65)
+"""Of which one shows that a body changes the shape, if any does."""
 LARGEST_NETWORK = 400
 """Operations; a generator that asks for more is told so."""
-
-
-@dataclass(frozen=True)
-class Handed:
-    """A body given to a block, with what it saw where it was written."""
-
-    body: Body
-    around: Around
-
-
-@dataclass(frozen=True)
-class Around:
-    """What a node sees, and where it stands."""
-
-    names: Mapping[str, Any]
-    taps: dict[str, str]
-    path: str = ""
-    bodies: Mapping[str, Handed] = field(default_factory=dict)
-    defaults: Mapping[str, Any] = field(default_factory=dict)
-    """Of the block around, which hold where those of the spec say nothing."""
-    fixup: list[str] | None = None
-    """In the body of a residual with `fixup`: its kernels so far."""
-
-    def inside(self, name: str, **names: Any) -> Around:
-        path = f"{self.path}.{name}" if self.path else name
-        return replace(self, path=path, names={**self.names, **names})
 
 
 def interpret(
@@ -89,16 +47,43 @@ def interpret(
     files = files or {}
     for written in (document, *files.values()):
         check_literals(written)
-    whole = resolve(document, files)
-    first = Interpreter(whole, sizes or {}, files, residuals=MANY_RESIDUALS).run()
-    return first.network if not first.met else Interpreter(whole, sizes or {}, files, residuals=first.met).run().network
+    whole, sizes = resolve(document, files), sizes or {}
+    projected: frozenset[str] = frozenset()
+    while True:
+        walk = Interpreter(whole, sizes, files, projected=projected).run()
+        undecided = walk.equal - projected
+        more = find_changing(whole, files, projected) & undecided if undecided else set()
+        if not more:
+            break
+        projected |= more
+    if not walk.met:
+        return walk.network
+    return Interpreter(whole, sizes, files, residuals=walk.met, projected=projected).run().network
+
+
+def find_changing(document: Document, files: Mapping[str, Document], projected: frozenset[str]) -> set[str]:
+    """The residuals whose bodies change the shape at some value of a dynamic size at which what is before them fits."""
+    changing: set[str] = set()
+    for letter in document.get("sizes", {}):
+        for size in OTHER_SIZES:
+            walk = Interpreter(document, {letter: size}, files, projected=projected)
+            with suppress(RefusedError):  # what comes before counts
+                walk.run()
+            changing |= walk.changing
+    return changing
 
 
 class Interpreter:
     """One walk through a document."""
 
     def __init__(
-        self, document: Document, sizes: Mapping[str, int], files: Mapping[str, Document], residuals: int
+        self,
+        document: Document,
+        sizes: Mapping[str, int],
+        files: Mapping[str, Document],
+        *,
+        residuals: int = MANY_RESIDUALS,
+        projected: frozenset[str] = frozenset(),
     ) -> None:
         self.document = document
         self.sizes = {**document.get("sizes", {}), **sizes}
@@ -108,11 +93,11 @@ class Interpreter:
             self.defaults = lay_over({"defaults": usual}, document)
         self.params: Mapping[str, Any] = document.get("params", {})
         self.residuals = residuals
-        self.files = files
-        self.equal: list[bool] = []
-        """Of the residuals with `project` so far, whether their shapes are equal at these sizes."""
-        self.others: list[list[bool]] | None = None
-        """The same at other sizes."""
+        self.projected = projected
+        """Residuals that are known to need their projection at other sizes."""
+        self.equal: set[str] = set()
+        self.changing: set[str] = set()
+        """Those that were met with a projection, whose bodies keep the shape at these sizes, or change it."""
         self.met = 0
         self.network = Network()
         self.blocks: dict[str, tuple[Document, Mapping[str, Any]]] = {
@@ -370,26 +355,13 @@ class Interpreter:
         channels = self.shape(result)[0]
         if "shortcut" in f:
             return self.run_body(f["shortcut"], value, inside.inside("shortcut", out_channels=channels))
-        if "project" in f:
-            self.equal.append(self.shape(value) == self.shape(result))
-            if not self.equal[-1] or self.differs_elsewhere(len(self.equal) - 1):
-                return self.run_body(f["project"], value, inside.inside("project", out_channels=channels))
-        return value
-
-    def differs_elsewhere(self, ordinal: int) -> bool:
-        """Whether the shapes of a residual with `project` differ at other values of the sizes, of which some are
-        tried."""
-        if self.others is None:
-            self.others = []
-            free = any(is_letter(entry) for entries in self.document["inputs"].values() for entry in entries)
-            for more in OTHER_SIZES if free else ():
-                sizes = {letter: size + more for letter, size in self.sizes.items()}
-                other = Interpreter(self.document, sizes, self.files, self.residuals)
-                other.others = []  # which asks no further
-                with suppress(RefusedError):
-                    other.run()
-                self.others.append(other.equal)
-        return any(not equal[ordinal] for equal in self.others if len(equal) > ordinal)
+        if "project" not in f:
+            return value
+        kept = self.shape(value) == self.shape(result)
+        (self.equal if kept else self.changing).add(inside.path)
+        if kept and inside.path not in self.projected:
+            return value
+        return self.run_body(f["project"], value, inside.inside("project", out_channels=channels))
 
     # Blocks
 

@@ -22,6 +22,24 @@ STRUCTURE = {
     **dict.fromkeys(MERGES, "branches"),
 }
 """The structure nodes, with their main fields."""
+STRUCTURE_FIELDS: dict[str, dict[str, Any]] = {
+    "residual": {"scale": None, "survival": None, "scaling": "none", "decay": "constant", "drop": None},
+    "add": {"fit": "error"},
+    "concat": {"fit": "error"},
+    "mul": {"fit": "error"},
+    "shake": {"fit": "error", "draw": "sample"},
+    "encoder_decoder": {"merge": "concat", "fit": "error"},
+}
+"""The fields of structure nodes that `defaults` may set, with what holds where nothing does."""
+
+NORM_KINDS = {
+    "batch": "batch_norm",
+    "ghost_batch": "ghost_batch_norm",
+    "batch_renorm": "batch_renorm",
+    "layer": "layer_norm",
+    "group": "group_norm",
+    "instance": "instance_norm",
+}
 NORM_FIELDS = {name: taken for kind in layers.NORMS for name, taken in layers.FIELDS[kind].items()}
 
 

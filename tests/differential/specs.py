@@ -6,11 +6,12 @@ import json
 import re
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 import yaml
@@ -23,7 +24,7 @@ from compiler.analysis.paths.counting import count_paths
 from compiler.graph import Graph
 from tests.differential.documents import Spec, write_spec
 from tests.differential.exports import compare_exports
-from tests.differential.harness import Disagreement, Outcome
+from tests.differential.harness import Disagreement, Outcome, examine_safely
 from tests.differential.layers import FIELDS, RefusedError
 from tests.differential.mutants import edit
 from tests.differential.network import Network
@@ -32,7 +33,10 @@ from tests.differential.results import CLOSE, differ, distance, run, run_module,
 from tests.differential.shrink import shrink
 from tests.lowering import stir
 
+Comparison: TypeAlias = Callable[[Spec], Iterator[Disagreement]]
+
 WORDS = {*FIELDS, *STRUCTURE, "norm"}
+TEXTS = ("name", "description", "source", "extends")
 
 YAML_SHARE = 4
 """One file of so many is YAML."""
@@ -47,22 +51,27 @@ def examine(seed: int) -> Outcome:
 
 
 def explain(seed: int) -> str:
-    """The smallest form of a seed's spec with the same disagreements."""
+    """The smallest form of a seed's spec, or of its edited one, with the same disagreements."""
     spec = write_spec(Random(seed))
-    onnx = seed % ONNX_SHARE == 0
-    kinds = {one.kind for one in compare(spec, onnx=onnx)}
-    if not kinds:
-        return f"seed {seed}: no disagreement"
+    whole = partial(compare, onnx=seed % ONNX_SHARE == 0)
+    for asked, ask in ((spec, whole), (edit(spec, Random(seed)), compare_verdicts)):
+        if find_kinds(ask, vars(asked)):
+            return explain_spec(asked, ask)
+    return f"seed {seed}: no disagreement"
 
-    def fails(data: Any) -> bool:
-        try:
-            return kinds <= {one.kind for one in compare(Spec(data["document"], data["files"]), onnx=onnx)}
-        except Exception:  # what is no document any more
-            return False
 
-    data = shrink({"document": spec.document, "files": spec.files}, fails)
-    smallest = Spec(data["document"], data["files"])
-    return "\n".join([json.dumps(data, indent=1), *map(str, compare(smallest, onnx=onnx))])
+def explain_spec(spec: Spec, ask: Comparison) -> str:
+    data = vars(spec)
+    kinds = set(find_kinds(ask, data))
+    smallest = shrink(data, lambda data: kinds <= set(find_kinds(ask, data)))
+    found = find_kinds(ask, smallest)
+    return "\n".join([json.dumps(smallest, indent=1), *(f"{kind}: {detail}" for kind, detail in found.items())])
+
+
+def find_kinds(ask: Comparison, data: Any) -> dict[str, str]:
+    """What disagrees about a spec as data, by kind; an exception counts, as in a run."""
+    found = examine_safely(lambda seed: Outcome(list(ask(Spec(**data)))), 0).disagreements
+    return {one.kind: one.detail for one in found}
 
 
 def compile_spec(spec: Spec) -> Graph:
@@ -209,8 +218,10 @@ def words_of(spec: Spec) -> set[str]:
         elif isinstance(data, list):
             for item in data:
                 walk(item, "")
-        elif isinstance(data, str):
-            found.update([data] if data in WORDS else (f"in expressions: {token}" for token in TOKENS.findall(data)))
+        elif isinstance(data, str) and data in WORDS:
+            found.add(data)
+        elif isinstance(data, str) and inside not in TEXTS:
+            found.update(f"in expressions: {token}" for token in TOKENS.findall(data))
 
     for document in (spec.document, *spec.files.values()):
         walk(document, "")

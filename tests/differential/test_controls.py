@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +27,7 @@ from tests.differential.specs import (
     compare_values,
     compare_verdicts,
     compile_spec,
+    explain_spec,
 )
 from tests.lowering import stir
 
@@ -178,6 +180,18 @@ def test_what_fails_becomes_small() -> None:
     document["network"].insert(1, {"repeat": {"n": 2, "body": [{"residual": {"body": ["relu", {"conv": 64}]}}]}})
     smallest = shrink(document, lambda data: "'conv': 64" in str(data))
     assert smallest == {"network": [{"conv": 64}]}
+
+
+def test_a_disagreement_is_explained_by_its_smallest_form() -> None:
+    def ask(spec: Spec) -> Iterator[Disagreement]:
+        """As if strides of two were wrong."""
+        if any(operation.fields.get("stride") == 2 for operation in spec.interpret().operations.values()):
+            yield Disagreement("stride", "2")
+
+    text = explain_spec(SPEC, ask)
+    smallest, said = text[: text.rindex("}") + 1], text[text.rindex("}") + 1 :]
+    assert json.loads(smallest)["document"]["network"] == [{"conv": {"out": 1, "stride": 2}}]
+    assert said.strip() == "stride: 2"
 
 
 def test_a_run_sums_up_by_kind_with_seeds() -> None:

@@ -9,8 +9,8 @@ import pytest
 
 from tests.differential.documents import write_spec
 from tests.differential.harness import run_seeds, table
-from tests.differential.interpreter import NORM_KINDS, STRUCTURE_FIELDS
 from tests.differential.layers import FIELDS
+from tests.differential.reading import NORM_KINDS, STRUCTURE_FIELDS
 from tests.differential.specs import words_of
 
 MODULE = "tests.differential.specs"

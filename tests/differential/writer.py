@@ -9,7 +9,8 @@ from random import Random
 from typing import Any, TypeVar
 
 from tests.differential import layers
-from tests.differential.interpreter import Around, Handed, Interpreter
+from tests.differential.around import Around, Handed
+from tests.differential.interpreter import Interpreter
 from tests.differential.layers import RefusedError, Shape
 from tests.differential.network import Operation
 from tests.differential.reading import Body, Document
@@ -66,7 +67,7 @@ class Writer:
 
     def attempt(self, body: Body, shape: Shape, scope: Scope) -> Shape | None:
         """The shape behind a body; None where it is refused or grows too large. Taps that it sets are noted."""
-        trial = Interpreter({**self.document, "inputs": {"in": []}}, {}, self.files, residuals=7)
+        trial = Interpreter({**self.document, "inputs": {"in": []}}, {}, self.files)
         handed = {name: Handed(inner, self._around(trial, seen)) for name, (inner, seen) in scope.bodies.items()}
         around = replace(self._around(trial, scope), bodies=handed, path="trial")
         trial.network.operations["in"] = Operation("in", "input", {}, (), shape)
