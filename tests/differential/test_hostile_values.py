@@ -37,6 +37,7 @@ from archspec.ops import (
 from archspec.ops.base import Pointwise
 from compiler.graph import Graph, Node, Source
 from tests.lowering import TOLERANCE, compare, graph_of
+from tests.spec.texts import graph_of as spec_graph
 
 Case = tuple[Layer, Shape]
 
@@ -112,6 +113,35 @@ def with_free_axes(op: Layer, shape: Shape, free: list[bool]) -> Graph:
 def test_every_layer_with_a_shape_rule_of_its_own_is_here() -> None:
     own = {op for op in LAYERS.values() if op.infer is not Pointwise.infer}
     assert own <= {*FIELDS, Linear}
+
+
+EDGES: list[Case] = [
+    (InstanceNorm(), Shape(4, 1, 1)),
+    (GroupNorm(groups=4), Shape(4, 1, 1)),
+    (LayerNorm(), Shape(1)),
+    (AvgPool(kernel=2, padding=1), Shape(1, 1, 1, 1)),
+    (AvgPool(kernel=3, stride=2, ceil=True), Shape(2, 2, 4, 7)),
+    (ConvTranspose(out=1, kernel=1, stride=1, padding=1, dilation=3, output_padding=2), Shape(2, 1, 4)),
+    (ConvTranspose(out=1, kernel=2, stride=1, dilation=2, output_padding=1), Shape(2, 3, 4)),
+    (Conv(out=2, kernel=2, dilation=2), Shape(2, 5, 4)),
+    (MaxPool(kernel=1, stride=2, ceil=True), Shape(1, 4, 4)),
+    (AvgPool(kernel=2, stride=3, ceil=True), Shape(1, 4, 4)),
+    (MaxPool(kernel=2, stride=2, padding=1, ceil=True), Shape(2, 5, 5)),
+]
+"""Where a framework refused, or inferred another shape."""
+
+
+@pytest.mark.parametrize(("op", "shape"), EDGES, ids=str)
+def test_edges_run(op: Layer, shape: Shape, tmp_path: Path) -> None:
+    assert compare(graph_of(op, shape), tmp_path) < TOLERANCE
+    free = [False] * (shape.rank - 1) + [True] * (shape.rank > 0)
+    assert compare(with_free_axes(op, shape, free), tmp_path) < TOLERANCE
+
+
+@pytest.mark.parametrize("body", [["pad_channels: 40"], ["layer_norm: {over: channels, affine: false}"], ["softmax"]])
+def test_vectors_as_long_as_their_maps_run_at_every_length(body: list[str], tmp_path: Path) -> None:
+    graph = spec_graph(f"archspec: 1\ninputs: {{x: [1, W]}}\nsizes: {{W: 32}}\nnetwork: [flatten, {', '.join(body)}]\n")
+    assert compare(graph, tmp_path, sizes=({}, {"W": 16}, {"W": 40})) < TOLERANCE
 
 
 @pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow)])
