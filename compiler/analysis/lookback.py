@@ -7,7 +7,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from archspec.ops import Input, Span
-from compiler.analysis.positions import Box, Runs, count_positions, cover, find_hull, gather, holds, unite
+from compiler.analysis.positions import (
+    Box,
+    Runs,
+    count_in_box,
+    count_positions,
+    cover,
+    find_hull,
+    gather,
+    holds,
+    unite_boxes,
+)
 from compiler.analysis.readings import Reading, Readings
 from compiler.graph import Graph, Node
 
@@ -31,9 +41,10 @@ class Sight:
     def hull(self) -> tuple[Span, ...]:
         return find_hull(self.boxes)
 
-    @property
-    def count(self) -> int:
-        return count_positions(self.boxes)
+    def count(self) -> tuple[int, bool]:
+        """How many positions are seen, and whether that is exact; else they are the most that can be."""
+        found = count_positions(self.boxes)
+        return (count_in_box(unite_boxes(self.boxes)), False) if found is None else (found, self.exact)
 
 
 def look_back(graph: Graph, readings: Mapping[str, Readings], id: str, start: Box) -> dict[str, Sight]:
@@ -108,7 +119,7 @@ class _Walk:
             return
         kept[:] = [other for other in kept if not cover(box, other)] + [box]
         if len(kept) > MAX_WAYS:
-            kept[:] = [tuple(unite(span for runs in axis for span in runs) for axis in zip(*kept, strict=True))]
+            kept[:] = [unite_boxes(kept)]
             self.loose.add(operand)
 
 

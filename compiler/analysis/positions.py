@@ -18,6 +18,8 @@ Box: TypeAlias = tuple[Runs, ...]
 
 MAX_RUNS = 1 << 12
 """Runs up to which a set is followed."""
+MAX_CELLS = 1 << 18
+"""Parts of a map that lie in the same boxes, up to which they are counted one by one."""
 
 
 def gather(found: Positions, extent: int | None = None, *, beyond: Fill = "constant") -> Runs | None:
@@ -100,11 +102,18 @@ def find_hull(boxes: Sequence[Box]) -> tuple[Span, ...]:
     return tuple((min(runs[0][0] for runs in axis), max(runs[-1][1] for runs in axis)) for axis in axes)
 
 
-def count_positions(boxes: Sequence[Box]) -> int:
-    """How many positions of a map lie in any of the boxes."""
+def unite_boxes(boxes: Sequence[Box]) -> Box:
+    """The smallest box that has the positions of all of them."""
+    return tuple(unite(span for runs in axis for span in runs) for axis in zip(*boxes, strict=True))
+
+
+def count_positions(boxes: Sequence[Box]) -> int | None:
+    """How many positions of a map lie in any of the boxes; None where these overlap in too many ways."""
     if len(boxes) == 1:
-        return prod(sum(hi - lo + 1 for lo, hi in runs) for runs in boxes[0])
+        return count_in_box(boxes[0])
     axes = [_count_by_members(axis).items() for axis in zip(*boxes, strict=True)]
+    if prod(map(len, axes)) > MAX_CELLS:
+        return None
     total = 0
     for choice in product(*axes):
         shared = -1
@@ -112,6 +121,10 @@ def count_positions(boxes: Sequence[Box]) -> int:
             shared &= members
         total += prod(count for _, count in choice) if shared else 0
     return total
+
+
+def count_in_box(box: Box) -> int:
+    return prod(sum(hi - lo + 1 for lo, hi in runs) for runs in box)
 
 
 def _count_by_members(sets: Sequence[Runs]) -> Counter[int]:

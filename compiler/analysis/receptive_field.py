@@ -280,11 +280,12 @@ class _Describer:
         for input in _inputs_seen(views):
             own = _measure(node, views, input)
             if sights is None:
-                yield OutputField(own, None, None, (None,) * node.shape.rank, self._mark(id, None))
+                yield OutputField(own, None, None, (None,) * node.shape.rank, self._mark(id, {}))
                 continue
             sight = sights.get(input)
-            clipped, seen = (sight.hull, sight.count) if sight else ((), 0)
-            yield OutputField(own, clipped, seen, self._narrow(node, input), self._mark(id, sight))
+            clipped, (seen, counted) = (sight.hull, sight.count()) if sight else ((), (0, True))
+            marks = self._mark(id, {"clipped": not sight or sight.exact, "seen": counted})
+            yield OutputField(own, clipped, seen, self._narrow(node, input), marks)
 
     def _narrow(self, node: Node, input: str) -> tuple[int | None, ...]:
         rank = node.shape.rank
@@ -300,13 +301,13 @@ class _Describer:
         strands = self.views[node.id][axis].strands.values()
         return min(node.shape.space[axis], lcm(*(len(strand.runs) for strand in strands)))
 
-    def _mark(self, id: str, sight: Sight | None) -> dict[str, Mark]:
+    def _mark(self, id: str, exact: Mapping[str, bool]) -> dict[str, Mark]:
+        """Which numbers of a node's field are bounds, where the walk back says of its own whether they are `exact`."""
         marks = {} if self.exact else {"size": TAKEN_WHOLE}
         before = _ancestors(self.graph, [id]) if self.unmeasured or self.unknown else set()
         if before & self.unknown:
             marks = dict.fromkeys(("size", "clipped", "seen"), UNKNOWN)
-        if sight and not sight.exact:
-            marks |= dict.fromkeys(("clipped", "seen"), TAKEN_FULL)
+        marks |= {name: TAKEN_FULL for name, whether in exact.items() if not whether}
         if before & self.unmeasured:
             marks |= {"local": GIVEN_UP, "size": estimate(GIVEN_UP.why) if "size" in marks else GIVEN_UP}
         return marks

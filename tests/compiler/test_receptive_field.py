@@ -332,6 +332,23 @@ def test_a_gate_sees_no_more_than_the_input() -> None:
     assert (field.field.size, field.field.local, field.clipped) == ((40,), (29,), ((0, 39),))
 
 
+def test_what_overlaps_in_too_many_ways_is_counted_at_most() -> None:
+    """57 boxes of 41 positions along each of three axes: counting what lies in each choice of them would take hours."""
+    dilated = [[{"conv": {"out": 1, "kernel": 41, "dilation": rate}}] for rate in range(7, 64)]
+    seen = []
+    for branches, extents in (dilated, [3000] * 3), (dilated, [3000]), (dilated[:4], [3000] * 3):
+        graph = graph_from({"archspec": 1, "inputs": {"x": [1, *extents]}, "network": [{"concat": branches}]})
+        ((found,),) = measure_receptive_field(graph).outputs.values()
+        seen.append((found.seen, [*found.marks]))
+    places = {rate * tap for rate in range(7, 64) for tap in range(-20, 21)}
+    assert seen[1] == (len(places), [])
+    assert seen[0] == (len(places) ** 3, ["seen"])
+    assert seen[2] == (
+        len({place for rate in range(7, 11) for place in product(range(-20 * rate, 21 * rate, rate), repeat=3)}),
+        [],
+    )
+
+
 def test_what_is_too_ragged_is_marked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(positions, "MAX_RUNS", 4)
     field = middle([dilated(1, 3), dilated(1, 9)], 1, 99)
