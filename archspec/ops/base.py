@@ -301,6 +301,11 @@ class Op(BaseModel, ABC):
         """What it multiplies the sum of its operands by at initialization, where it does nothing else; else None."""
         return None
 
+    def live_taps(self, *xs: Shape) -> tuple[int, ...]:
+        """Along each spatial axis how many taps of its kernel ever meet a value, for operands of these shapes: the
+        weights of the others change nothing, and get no gradient. Empty where it has no kernel."""
+        return ()
+
     def pace(self, axis: int) -> Fraction:
         """How many positions of an operand lie between two neighbours of the result, along a spatial axis from 0: 2 at
         stride 2, 1/2 where every position is doubled.

@@ -82,6 +82,10 @@ class Conv(Layer):
     def bias_adds(self, x: Shape) -> int:
         return self.infer(x).elements if self.bias else 0
 
+    def live_taps(self, *xs: Shape) -> tuple[int, ...]:
+        pairs = zip(xs[0].space, self.infer(xs[0]).space, strict=True)
+        return tuple(self.window.count_live(size, count) for size, count in pairs)
+
     def pace(self, axis: int) -> Fraction:
         return Fraction(self.stride)
 
@@ -167,6 +171,10 @@ class ConvTranspose(Layer):
 
     def bias_adds(self, x: Shape) -> int:
         return self.infer(x).elements if self.bias else 0
+
+    def live_taps(self, *xs: Shape) -> tuple[int, ...]:
+        pairs = zip(xs[0].space, self.infer(xs[0]).space, strict=True)
+        return tuple(self.window.count_live(size, count) for count, size in pairs)
 
     def pace(self, axis: int) -> Fraction:
         return Fraction(1, self.stride)

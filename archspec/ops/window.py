@@ -20,6 +20,10 @@ Fill: TypeAlias = Literal["constant", "edge", "reflect", "wrap"]
 end."""
 
 
+MAX_TAPS = 1 << 16
+"""Taps up to which each is looked at by itself."""
+
+
 @dataclass(frozen=True, slots=True)
 class Window:
     """A sliding window, the same along each spatial axis."""
@@ -41,6 +45,17 @@ class Window:
             return span // self.stride + 1
         count = -(-span // self.stride) + 1
         return count - 1 if (count - 1) * self.stride >= size + self.padding else count
+
+    def count_live(self, size: int, count: int) -> int:
+        """How many taps lie within `size` positions under any of the first `count` windows; the others only ever lie in
+        the padding."""
+        first = max(0, _divide_up(self.padding - (count - 1) * self.stride, self.dilation))
+        last = min(self.kernel, _divide_up(size + self.padding, self.dilation))
+        if self.stride <= size or last - first > MAX_TAPS:
+            return max(0, last - first)
+        # Between two windows a tap may step over the map.
+        starts = (tap * self.dilation - self.padding for tap in range(first, last))
+        return sum(start % self.stride < size if start < 0 else start < size for start in starts)
 
     def reads(self, span: Span) -> Positions:
         """The positions under the taps of the windows from the first of `span` to the last."""

@@ -3,6 +3,7 @@ language says."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
 from math import ceil, floor, prod
 from typing import Any, ClassVar, Literal
@@ -101,6 +102,9 @@ class Convolution(Sliding):
     def reads_beside(self, axis: int, span: Span) -> Positions | None:
         return None if axis == self.first - 1 else run(span)
 
+    def live_taps(self, *xs: Shape) -> tuple[int, ...]:
+        return _count_live(self.windows, xs[0], self.gives)
+
     def weights(self, *xs: Shape) -> Weights:
         return kernel_and_bias(self.weight, self.out, self.bias)
 
@@ -127,6 +131,9 @@ class TransposedConvolution(Convolution):
     def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
         window = self.window(axis)
         return (window.is_written_by(span) if window else self.reads_beside(axis, span),)
+
+    def live_taps(self, *xs: Shape) -> tuple[int, ...]:
+        return _count_live(self.windows, self.gives, xs[0])
 
     def macs(self, *xs: Shape) -> int:
         return xs[0].elements * prod(self.weight[1:])
@@ -196,6 +203,13 @@ class Resample(Foreign):
                 return ceil(place - half)
             case _:
                 return floor(place + half)
+
+
+def _count_live(windows: Sequence[Window], sizes: Sequence[int], counts: Sequence[int]) -> tuple[int, ...]:
+    """By window how many taps meet a value; the extents are those of whole values."""
+    last = slice(-len(windows), None)
+    pairs = zip(windows, sizes[last], counts[last], strict=True)
+    return tuple(window.count_live(size, count) for window, size, count in pairs)
 
 
 def _across(extents: Extents) -> int | str:

@@ -35,7 +35,14 @@ COMPILER = {"archspec.api", "archspec.ops", "archspec.spec", "runtime.cases", "r
             "unroll",
         ),
         *("verify", "analysis.answers", "analysis.certainty", "analysis.conventions", "analysis.cost"),
-        *("analysis.memory", "analysis.paths", "analysis.report", "analysis.types", "analysis.unknown"),
+        *(
+            "analysis.kept",
+            "analysis.memory",
+            "analysis.paths",
+            "analysis.report",
+            "analysis.types",
+            "analysis.unknown",
+        ),
     )
 }
 TYPER = {"annotated_doc", "shellingham", "typer"}

@@ -14,7 +14,7 @@ from archspec.errors import ArchspecError, suggest
 from archspec.spec.codes import Code
 from archspec.spec.load import Spec
 from compiler.analysis.answers import Answers
-from compiler.analysis.lint import hardware, layers, norms, residuals, signals, space, unused
+from compiler.analysis.lint import hardware, kernels, layers, norms, residuals, signals, space, unused
 from compiler.analysis.lint.comments import UNUSED, read_ignores, report_unused, silence
 from compiler.analysis.lint.finding import Finding, Hit, Rule
 from compiler.analysis.lint.subject import Subject
@@ -28,6 +28,7 @@ RULES: tuple[Rule, ...] = (
     *residuals.RULES,
     *signals.RULES,
     *space.RULES,
+    *kernels.RULES,
     *hardware.RULES,
     *unused.RULES,
 )

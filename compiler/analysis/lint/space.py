@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
-from math import gcd
+from math import gcd, prod
 from typing import TypeAlias
 
 from archspec.ops import Conv, OpError, Shape, Window
@@ -124,15 +124,15 @@ def find_unproductive_convs(subject: Subject) -> Iterable[Hit]:
 
 
 def _see_everything(subject: Subject, extents: Sequence[int]) -> Iterator[tuple[str, list[int]]]:
-    """The convolutions over several positions whose operand has a receptive field, by its narrowest path, as large as
-    the input, with its size."""
+    """The convolutions whose operand has a receptive field, by its narrowest path, as large as the input; and its size.
+    One that has a single tap on its map looks at no neighbour, whatever these have seen."""
     readings = subject.receptive_field.readings
     reach: dict[str, Sights] = {}
     for node in subject.graph:
         operands = enumerate(node.carriers)
         sights = [_look(readings[node.id].axes, i, reach[operand], extents) for i, operand in operands]
         reach[node.id] = min(sights) if sights else tuple((Fraction(1), Fraction(1)) for _ in extents)
-        if isinstance(node.op, Conv) and node.op.kernel > 1:
+        if isinstance(node.op, Conv) and prod(node.op.live_taps(*subject.graph.operands(node))) > 1:
             seen = [int(size) for size, _ in reach[node.inputs[0]]]
             if all(size >= extent for size, extent in zip(seen, extents, strict=True)):
                 yield node.id, seen

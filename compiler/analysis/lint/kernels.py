@@ -1,0 +1,122 @@
+"""Rules about the taps of kernels: those that never meet a value, and results that few of them or none reach."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from math import gcd, prod
+
+from archspec.ops import Conv, ConvTranspose, Op, Shape
+from compiler.analysis.lint.finding import Hit, Rule, at_each_place
+from compiler.analysis.lint.subject import Subject
+from compiler.graph import Graph, Node
+
+
+def count_idle(op: Op, *xs: Shape) -> int:
+    """The weights of a kernel whose taps lie in the padding wherever the kernel stands, for operands of these shapes:
+    they change nothing, and their gradient is exactly zero."""
+    live = op.live_taps(*xs)
+    kernel = op.weights(*xs).get("weight")
+    if not live or kernel is None:
+        return 0
+    taps = prod(kernel.shape[-len(live) :])
+    return kernel.numel // taps * (taps - prod(live))
+
+
+def find_idle_taps(subject: Subject) -> Iterable[Hit]:
+    graph = subject.graph
+
+    def tell(group: Sequence[Node]) -> str:
+        node, (x, *_) = group[0], graph.operands(group[0])
+        idle, all_ = count_idle(node.op, x), node.op.weights(x)["weight"].numel
+        where = "what they write lies outside the result" if isinstance(node.op, ConvTranspose) else "only padding"
+        return f"{idle:,} of the {all_:,} weights of this {node.op.kind} never meet a value of {x}: {where}"
+
+    idle = (node for node in graph if node.inputs and count_idle(node.op, *graph.operands(node)))
+    return at_each_place(idle, tell, lambda group: _tell_smaller(graph, group[0]))
+
+
+def _tell_smaller(graph: Graph, node: Node) -> str:
+    """The kernels and dilations with which the same convolution has no idle tap; nothing where there are none."""
+    x, op = graph.operands(node)[0], node.op
+    if not isinstance(op, Conv):
+        return ""
+    live = set(op.live_taps(x))
+    if live == {1}:
+        return "give it `kernel: 1`, which computes the same"
+    found = [f"`{name}: {value}`" for name, value in _list_smaller(op, x) if _fits(op, name, value, x)]
+    return f"give it {' or '.join(found)}, or a larger map" if found else ""
+
+
+def _list_smaller(op: Conv, x: Shape) -> Iterator[tuple[str, int]]:
+    """The largest dilation, and the largest kernel, with which no tap in the middle reaches beyond an end."""
+    far = min(x.space) - 1
+    if op.dilation > 1 and op.kernel > 1:
+        yield "dilation", min(op.dilation, far // (op.kernel // 2))
+    yield "kernel", 2 * (far // op.dilation) + 1
+
+
+def _fits(op: Conv, name: str, value: int, x: Shape) -> bool:
+    if not 0 < value < getattr(op, name) or op.padding != "same":
+        return False
+    smaller = op.model_copy(update={name: value})
+    return smaller.infer(x) == op.infer(x) and not count_idle(smaller, x)
+
+
+def find_uneven_upsampling(subject: Subject) -> Iterable[Hit]:
+    graph = subject.graph
+    uneven = [node for node in graph if isinstance(node.op, ConvTranspose) and _is_uneven(node.op, graph, node)]
+
+    def tell(group: Sequence[Node]) -> str:
+        op = group[0].op
+        least, most = count_writers(op)
+        if not least:
+            return f"this {op.kind} reaches only some positions along an axis: the others hold the bias alone"
+        return f"along each axis positions behind this {op.kind} are sums of {least} and of {most} taps in turns"
+
+    return at_each_place(uneven, tell, lambda group: _tell_multiple(group[0].op))
+
+
+def count_writers(op: Op) -> tuple[int, int]:
+    """The fewest and the most taps of a transposed convolution that meet in a position far from the ends, along each
+    axis."""
+    assert isinstance(op, ConvTranspose)
+    common = gcd(op.dilation, op.stride)
+    turn = op.stride // common
+    return 0 if common > 1 else op.kernel // turn, -(-op.kernel // turn)
+
+
+def _is_uneven(op: ConvTranspose, graph: Graph, node: Node) -> bool:
+    least, most = count_writers(op)
+    return least != most and max(graph.operands(node)[0].space) > 1
+
+
+def _tell_multiple(op: Op) -> str:
+    assert isinstance(op, ConvTranspose)
+    kernel = -(-op.kernel // op.stride) * op.stride
+    dilation = "" if gcd(op.dilation, op.stride) == 1 else " with `dilation: 1`"
+    return f"give it a kernel that is a multiple of the stride, such as `kernel: {kernel}`{dilation}"
+
+
+RULES = (
+    Rule(
+        "idle-taps",
+        "weights of a kernel never meet a value",
+        "take a smaller kernel or dilation, or a larger map",
+        "A tap that lies in the padding wherever the kernel stands multiplies zeros alone: its weights change nothing "
+        "and their gradient is exactly zero, though they are stored, and computed with. A 3×3 kernel on a map of one "
+        "position is a 1×1 kernel that costs nine times as much, and so is one whose dilation is as large as the map: "
+        "with the rates of DeepLab on a small map most weights are such (Chen et al., Rethinking Atrous Convolution, "
+        "2017, figure 4). They are counted exactly, at the sizes of the network.",
+        check=find_idle_taps,
+    ),
+    Rule(
+        "uneven-upsampling",
+        "a transposed convolution reaches some positions more often than others",
+        "give it a kernel that is a multiple of the stride",
+        "Where the kernel is no multiple of the stride, neighbouring positions are sums of different numbers of taps, "
+        "which shows as a checkerboard in what is computed of them (Odena, Dumoulin and Olah, Deconvolution and "
+        "Checkerboard Artifacts, Distill, 2016); where it is smaller than the stride, or the dilation shares a factor "
+        "with it, some positions hold the bias alone. Learned weights may even it out, and seldom do.",
+        check=find_uneven_upsampling,
+    ),
+)
