@@ -28,7 +28,7 @@ def print_verdicts(verdicts: Sequence[Verdict]) -> None:
 
 
 def _found(verdict: Verdict) -> str:
-    texts = (exactly(n.value) if isinstance(n.value, int) else f"{n.value:.6g}" for n in verdict.numbers)
+    texts = (exactly(n.value) if isinstance(n.value, int) else str(n.value) for n in verdict.numbers)
     return ", ".join(show(text, number.mark) for text, number in zip(texts, verdict.numbers, strict=True))
 
 
