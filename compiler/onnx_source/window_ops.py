@@ -155,6 +155,8 @@ class Resample(Foreign):
     offsets: tuple[Fraction, ...]
     taps: int = 1
     """How many positions on each side; 0 for the nearest alone."""
+    spreads: tuple[Fraction, ...] = ()
+    """With antialiasing how much wider the taps are spread, along each axis."""
     rounding: Literal["floor", "ceil", "round_prefer_floor", "round_prefer_ceil"] = "floor"
 
     def pace(self, axis: int) -> Fraction:
@@ -166,7 +168,7 @@ class Resample(Foreign):
             return (None,)
         if axis < self._first:
             return (run(span),)
-        if step <= 1:  # what neighbours read touches
+        if step <= 1 and self.taps < 2:  # what neighbours read touches
             (first, _), (_, last) = (self._find_taps(axis, position) for position in span)
             return (run((first, last)),)
         taps = (self._find_taps(axis, position) for position in range(span[0], span[1] + 1))
@@ -181,7 +183,11 @@ class Resample(Foreign):
         place = position * step + offset
         if not self.taps:
             return (self._nearest(place),) * 2
-        return floor(place) - self.taps + 1, ceil(place) + self.taps - 1
+        spread = self.spreads[axis - self._first] if self.spreads else 1
+        if place == floor(place) and spread == 1:
+            return (floor(place),) * 2
+        reach = self.taps * spread
+        return floor(place - reach) + 1, ceil(place + reach) - 1
 
     @property
     def _first(self) -> int:

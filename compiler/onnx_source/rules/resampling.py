@@ -72,17 +72,21 @@ def _keep_ratio(call: Call, old: Sequence[int], sizes: Sequence[int]) -> Sequenc
 
 
 def _resample(call: Call, x: Value, shape: Sequence[int], mode: str, where: str, rounding: str) -> Value:
-    pairs = list(zip(shape[2:], x.shape[2:], strict=True))
+    pairs, antialias = list(zip(shape[2:], x.shape[2:], strict=True)), call.attribute("antialias", 0)
     steps = [Fraction(now, new) for new, now in pairs]
     offsets = [Fraction(0)] * len(steps)
     if where == "align_corners":
         steps = [Fraction(now - 1, max(1, new - 1)) for new, now in pairs]
     elif where in HALF:
-        offsets = [(step - 1) / 2 for step in steps]
+        alone = where == "pytorch_half_pixel"
+        offsets = [
+            Fraction(0) if alone and new == 1 else (step - 1) / 2 for step, (new, _) in zip(steps, pairs, strict=True)
+        ]
     fields: dict[str, Any] = {
         "steps": tuple(steps),
         "offsets": tuple(offsets),
         "taps": TAPS[mode],
+        "spreads": tuple(max(Fraction(1), Fraction(now, new)) for new, now in pairs) if antialias else (),
         "rounding": rounding,
         "details": call.tell("antialias", "cubic_coeff_a", "exclude_outside", "extrapolation_value"),
     }
