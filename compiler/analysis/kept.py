@@ -17,9 +17,8 @@ INDEX = 8
 def find_layouts(graph: Graph, batch: int) -> dict[str, Layout]:
     """How each value lies in memory; inputs lie in the order of their axes."""
     layouts: dict[str, Layout] = {}
-    known: dict[
-        tuple[int, tuple[Layout, ...], tuple[Shape, ...]], Layout
-    ] = {}  # repeated blocks share their operations
+    # repeated blocks share their operations
+    known: dict[tuple[int, tuple[Layout, ...], tuple[Shape, ...]], Layout] = {}
     for node in graph:
         if not node.inputs:
             layouts[node.id] = Layout()

@@ -37,10 +37,8 @@ class ShapeTable:
 
         Nothing where it holds branches, whose own values are not known here.
         """
-        node, given = (
-            call.node,
-            {name: item for name, item in zip(call.node.input, call.operands, strict=False) if item},
-        )
+        node = call.node
+        given = {name: item for name, item in zip(node.input, call.operands, strict=False) if item}
         types = {name: make_tensor_type_proto(find_code(item.type), item.shape) for name, item in given.items()}
         arrays = {name: item.array for name, item in given.items() if isinstance(item, Constant)}
         data = {name: from_array(array) for name, array in arrays.items() if array is not None}
