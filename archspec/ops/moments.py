@@ -231,21 +231,16 @@ def add_up(
     one = distinct[0].sample
     chance = one if len(distinct) == 1 or (ties.related and all(x.sample == one for x in distinct)) else None
     sums = [(sum(row), sum([share**2 for share in row])) for row in shares]
-    runs = join(
-        [
-            (
-                n,
-                Part(
-                    mean * sum([whole * part.mean for (whole, _), part in zip(sums, parts, strict=True)]),
-                    _quadratic(sums, [(part.mean, part.second) for part in parts], square, cross),
-                    _quadratic(sums, [(part.mean, part.common) for part in parts], *(shared or (square, cross))),
-                ),
-            )
-            for n, parts in align(*[operand.runs for operand in distinct])
-        ]
-    )
+
+    def add_parts(parts: Sequence[Part]) -> Part:
+        return Part(
+            mean * sum([whole * part.mean for (whole, _), part in zip(sums, parts, strict=True)]),
+            _quadratic(sums, [(part.mean, part.second) for part in parts], square, cross),
+            _quadratic(sums, [(part.mean, part.common) for part in parts], *(shared or (square, cross))),
+        )
+
     return Moments(
-        runs,
+        join([(n, add_parts(parts)) for n, parts in align(*[operand.runs for operand in distinct])]),
         _blend_axes(distinct, lambda place: sums[place][0] ** 2 * distinct[place].whole.second),
         doubts=join_doubts(distinct, (COUPLED if ties.related else NONE) | (NONE if chance else doubt_all(distinct))),
         normal=all(operand.normal and not operand.chance for operand in distinct),
