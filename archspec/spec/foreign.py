@@ -197,9 +197,9 @@ output: prediction | the last value is an output anyway
 FIELDS = """
 out
     filters outchannels outfeatures units numoutput numfilters outdim outputdim planes channels features numfeatures
-    dim width channelsout
+    dim width channelsout outputchannels
 kernel
-    kernelsize ksize kernelshape poolsize window windowsize filtersize k size
+    kernelsize ksize kernelshape poolsize window windowsize windowshape filtersize k size
 stride
     strides subsample step s
 padding
@@ -207,7 +207,7 @@ padding
 dilation
     dilationrate dilations rate d
 groups
-    numgroups group cardinality g
+    numgroups group cardinality featuregroupcount g
 bias
     usebias
 init

@@ -218,3 +218,26 @@ def test_numbers_in_the_documentation() -> None:
     assert f"Up to {search.FEW} networks" in page
     assert f"bounded by {search.MAX_TRIES:,} networks and {search.MAX_NODES:,} nodes" in page
     assert f"twice the candidate, at most {search.OPEN_TRIES} " in page
+
+
+def test_estimates_of_the_signal_are_marked(tmp_path: Path) -> None:
+    """The mark in a condition is the `~` that the table of the analysis has, by what its row says."""
+    spec = tmp_path / "net.yaml"
+    spec.write_text("archspec: 1\ninputs: {x: [3, 8, 8]}\nnetwork: [conv: 4, relu, max_pool: 3, conv: 4]\n")
+    graph = elaborate(load(str(spec)))
+    names = ("mean", "second_moment", "common", "gradient_second_moment")
+    data = answer(graph, ["variance"])
+    rows = data["variance"]
+    seen = set()
+    for index, row in enumerate(rows):
+        for name, at in ((name, at) for name in names for at in (index, index - len(rows))):
+            (number,) = find_numbers(data, f"variance[{at}].{name}")
+            doubted = row["gradient_estimate" if name.startswith("gradient") else "estimate"]
+            assert (number.mark is not None) == doubted, (index, name)
+            seen.add(doubted)
+    assert seen == {True, False}
+
+
+def test_an_empty_object_has_nothing_in_it() -> None:
+    with pytest.raises(ConditionError, match=r"there is no 'lint' in marks; there is nothing in it$"):
+        check("mlp", "marks.lint.kind == 1")

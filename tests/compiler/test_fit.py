@@ -114,6 +114,13 @@ def test_two_params_are_tried_like_all_pairs() -> None:
     assert most.best.params["blocks"] == max(blocks for (_, blocks), cost in costs.items() if cost <= 50_000)
 
 
+def test_networks_beyond_the_best_are_no_values_without_one() -> None:
+    """A neighbour that is built first when the largest network is known changes no count."""
+    found = search("residual_mlp", ["width=1..64", "blocks=1..64"], ["params <= 20k"])
+    assert len(found.beyond) == 2
+    assert (found.unfit, found.example) == (0, None)
+
+
 def test_memory_is_a_budget() -> None:
     found = search("resnet_digits", ["widths:8"], ["saved <= 64MiB"], batch=64)
     more = search("resnet_digits", ["widths:8"], ["saved <= 64MiB"], batch=128)

@@ -66,7 +66,7 @@ def _tell_search(fit: Fit) -> str:
     above = "above it" if fit.best else "there is"
     how = "all there are" if fit.complete else f"among them every value {above}" if fit.proven else "found by halving"
     text = f"{fit.tries:,} networks tried, {how}"
-    return text + (f"; for {fit.unfit:,} values there is none: {fit.example}" if fit.unfit else "")
+    return text + (f"; values without a network: {fit.unfit:,}, such as {fit.example}" if fit.unfit else "")
 
 
 def _tell_doubt(fit: Fit) -> str:

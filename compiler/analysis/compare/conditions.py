@@ -15,7 +15,7 @@ from math import inf
 from typing import Any, TypeAlias
 
 from archspec.errors import ArchspecError, suggest
-from compiler.analysis.certainty import Kind, Mark, find_mark
+from compiler.analysis.certainty import Kind, Mark, estimate, find_mark
 from compiler.analysis.report import PARTS, analyze
 from compiler.graph import Graph
 
@@ -55,6 +55,7 @@ _NUMBER = re.compile(
 )
 _INDEX = re.compile(r"\[(-?[0-9]{1,9})\]")
 _LENGTH = re.compile(r"[0-9]{1,9}")
+_SIGNAL = re.compile(r"variance\[(?P<index>-?[0-9]{1,9})\]\.(?P<gradient>gradient_)?(?:mean|second_moment|common)")
 _COUNTED = re.compile(r"paths\..*by_length|paths\.op\.through|gradient\..*paths")
 """Keys of what takes paths counted by their length."""
 
@@ -247,9 +248,18 @@ def find_numbers(data: Mapping[str, Any], path: str) -> tuple[Number, ...]:
 
 
 def _mark(data: Mapping[str, Any], path: str, value: Figure) -> Number:
-    mark = find_mark(data.get(MARKS, {}), path)
+    mark = find_mark(data.get(MARKS, {}), path) or _find_mark_of_row(data, path)
     loose = mark is not None and mark.kind is Kind.ESTIMATE and bool(data.get("unknown"))
     return Number(value, path, mark, loose)
+
+
+def _find_mark_of_row(data: Mapping[str, Any], path: str) -> Mark | None:
+    """That of a number of one node's signal: each row says by itself which of its numbers are estimates."""
+    match = _SIGNAL.fullmatch(path)
+    if match is None:
+        return None
+    doubted = data["variance"][int(match["index"])][f"{match['gradient'] or ''}estimate"]
+    return estimate("it rests on more than the laws of wide layers") if doubted else None
 
 
 def _follow(value: Any, rest: str, before: str, path: str) -> Iterator[tuple[str, Any]]:
@@ -292,7 +302,8 @@ def _say_unknown(value: Mapping[str, Any], rest: str, path: str) -> str:
     if rest == path and word in ALIASES:
         return f"'{word}' stands for {ALIASES[word]} and nothing in it: write {ALIASES[word].partition('.')[0]}.…"
     known = [*value] if rest != path else [*ALIASES, *value, *PARTS]
-    listing = ", ".join(list(dict.fromkeys(known))[:MOST_KEYS]) + (", …" if len(known) > MOST_KEYS else "")
+    shown = list(dict.fromkeys(known))[:MOST_KEYS] or ["nothing in it"]
+    listing = ", ".join(shown) + (", …" if len(known) > MOST_KEYS else "")
     before = path.removesuffix(rest).rstrip(".")
     return f"there is no '{word[:60]}' in {before or 'an analysis'}; there is {listing}{suggest(word, known)}"
 

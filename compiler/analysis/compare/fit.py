@@ -66,11 +66,13 @@ def fit(
     compared = maximize or (budgets[0].path if len(variations) > 1 else None)
     search = Search(build, params, tuple(variations), tuple(budgets), compared, on_try, settings)
     search.run()
-    built, best, complete = search.built, search.find_best(), search.is_complete()
+    best, complete = search.find_best(), search.is_complete()
     proven = complete or search.is_at_end()
+    beyond = tuple(search.find_next(best)) if best else (search.built[min(search.built)],)
+    built = search.built  # with the networks beyond, which may not have been tried before
     return Fit(
         best=None if best is None else built[best],
-        beyond=tuple(search.find_next(best)) if best else (built[min(built)],),
+        beyond=beyond,
         tries=len(search.tried),
         unfit=len(search.tried) - len(built),
         example=str(search.error.diagnostics[0]) if search.error else None,
