@@ -149,7 +149,15 @@ def counts_alike(op: Op, shape: Shape, convention: str, tool: Tool) -> bool:
         return True
     graph = graph_of(op, shape)
     module = nn.Sequential(to_torch(graph).get_submodule("op"))
+    _take_for_torchs_own(module[0])
     return measure_cost(graph).macs[convention] == tool(module, shape)
+
+
+def _take_for_torchs_own(module: nn.Module) -> None:
+    """Tools know classes of torch by identity, and none that only adds what torch refuses."""
+    for kind in type(module).mro()[1:]:
+        if kind.__module__.startswith("torch.nn.modules.") and kind.__name__ == type(module).__name__:
+            module.__class__ = kind
 
 
 @walk

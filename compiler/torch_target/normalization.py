@@ -98,6 +98,12 @@ class GroupNorm(nn.GroupNorm):
         return torch.group_norm(x, self.num_groups, self.weight, self.bias, self.eps)
 
 
+def group_norm(groups: int, channels: int, eps: float, affine: bool) -> nn.GroupNorm:
+    """torch's own where a group has several channels, and so more than one value at every size: other tools know it."""
+    kind = nn.GroupNorm if channels > groups else GroupNorm
+    return kind(groups, channels, eps, affine)
+
+
 class ChannelNorm(nn.Module):
     """Layer normalization over the channels at each position: (N, C, *S) -> (N, C, *S)."""
 

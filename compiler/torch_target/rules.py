@@ -71,7 +71,7 @@ CONV_TRANSPOSE = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 APPLY_CONV = (F.conv1d, F.conv2d, F.conv3d)
 APPLY_CONV_TRANSPOSE = (F.conv_transpose1d, F.conv_transpose2d, F.conv_transpose3d)
 MAX_POOL = (nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d)
-AVG_POOL = (nn.AvgPool1d, nn.AvgPool2d, modules.AvgPool3d)
+AVG_POOL = (nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d)
 GLOBAL_AVG_POOL = (nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.AdaptiveAvgPool3d)
 GLOBAL_MAX_POOL = (nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d, nn.AdaptiveMaxPool3d)
 LINEAR_MODE = ("linear", "bilinear", "trilinear")
@@ -132,17 +132,17 @@ def batch_renorm(op: BatchRenorm, x: Shape) -> nn.Module:
 def layer_norm(op: LayerNorm, x: Shape) -> nn.Module:
     if op.over == "channels":
         return normalization.ChannelNorm(x.channels, op.eps, op.affine)
-    return normalization.GroupNorm(1, x.channels, op.eps, op.affine)
+    return normalization.group_norm(1, x.channels, op.eps, op.affine)
 
 
 @rule(GroupNorm)
 def group_norm(op: GroupNorm, x: Shape) -> nn.Module:
-    return normalization.GroupNorm(op.groups, x.channels, op.eps, op.affine)
+    return normalization.group_norm(op.groups, x.channels, op.eps, op.affine)
 
 
 @rule(InstanceNorm)
 def instance_norm(op: InstanceNorm, x: Shape) -> nn.Module:
-    return normalization.GroupNorm(x.channels, x.channels, op.eps, op.affine)
+    return normalization.group_norm(x.channels, x.channels, op.eps, op.affine)
 
 
 @rule(LeakyRelu)
@@ -196,7 +196,10 @@ def max_pool(op: MaxPool, x: Shape) -> nn.Module:
 @rule(AvgPool)
 def avg_pool(op: AvgPool, x: Shape) -> nn.Module:
     w = op.window
-    return AVG_POOL[x.rank - 1](w.kernel, w.stride, w.padding, ceil_mode=op.ceil)
+    pool = AVG_POOL[x.rank - 1]
+    if x.rank == 3 and (w.padding or op.ceil):  # then a map may be smaller than the kernel
+        pool = modules.AvgPool3d
+    return pool(w.kernel, w.stride, w.padding, ceil_mode=op.ceil)
 
 
 @rule(GlobalAvgPool)

@@ -41,7 +41,27 @@ def test_one_wrong_weight_fails(tmp_path: Path, place: tuple[int, int]) -> None:
         ArchspecError, match=r"for the input image 1 × 1 × 8 × 8 output 'logits' differs by .*at most 0.0001"
     ):
         prove(path, module, CASES)
+    with pytest.raises(ArchspecError, match=r"allowed$"):  # nothing here is rounding's fault
+        prove(path, module, CASES)
     assert prove(path, module, CASES, tolerance=0.1).worst > 1e-4
+
+
+class Magnified(nn.Module):
+    """A linear layer of which single precision keeps the first digits alone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = make_linear()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (self.linear(x) + 1e6) - 1e6
+
+
+def test_a_network_that_magnifies_rounding_is_called_so(tmp_path: Path) -> None:
+    module = Magnified()
+    path = save_module(module.linear, tmp_path / "m.onnx")
+    with pytest.raises(ArchspecError, match=r"torch in double precision differs from itself by .*magnifies rounding"):
+        prove(path, module, CASES)
 
 
 def test_a_wrong_shape_fails(tmp_path: Path) -> None:
