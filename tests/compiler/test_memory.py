@@ -123,21 +123,16 @@ def test_mixed_precision_keeps_what_autocast_keeps(name: str, precision: str) ->
 
 @walk
 def test_each_operation_keeps_what_autocast_keeps(op: Op, shapes: tuple[Shape, ...]) -> None:
-    """On data, which has four bytes, and behind a convolution or linear layer, which gives two."""
-    before = Linear(out=4) if not shapes[0].rank else Conv(out=4, kernel=1)
-    for graph in (graph_of(op, *shapes), behind(before, op, shapes)):
-        found = measure_memory(graph, batch=4, precision="bf16").training.saved
-        assert found == saved_bytes(to_torch(graph), draw_inputs(graph, 4), torch.bfloat16)
-
-
-def behind(before: Op, op: Op, shapes: tuple[Shape, ...]) -> Graph:
-    """An operation whose operands are results of others, of as many channels."""
+    """On data, which has four bytes, and once more behind convolutions or linear layers, which give two."""
     graph = graph_of(op, *shapes)
-    sources = {id: before.model_copy(update={"out": graph[id].shape.channels}) for id in graph.inputs}
-    nodes = dict(graph.inputs)
-    nodes |= {f"{id}_made": replace(graph[id], id=f"{id}_made", op=own, inputs=(id,)) for id, own in sources.items()}
-    nodes["op"] = replace(graph["op"], inputs=tuple(f"{id}_made" for id in graph["op"].inputs))
-    return replace(graph, nodes=nodes)
+    nodes = dict(graph.nodes)
+    for id, x in graph.inputs.items():
+        before = Conv(out=x.shape.channels, kernel=1) if x.shape.rank else Linear(out=x.shape.channels)
+        nodes[f"{id}_made"] = replace(x, id=f"{id}_made", op=before, inputs=(id,))
+    nodes["behind"] = replace(graph["op"], id="behind", inputs=tuple(f"{id}_made" for id in graph["op"].inputs))
+    graph = replace(graph, nodes=nodes, outputs={"y": "op", "z": "behind"})
+    found = measure_memory(graph, batch=4, precision="bf16").training.saved
+    assert found == saved_bytes(to_torch(graph), draw_inputs(graph, 4), torch.bfloat16)
 
 
 NORM: Any = {"layer_norm": {"over": "channels"}}
