@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from archspec.ops import Op, OpError, Shape
-from compiler.onnx_source.details import Details, read_defaults, tell_value
+from compiler.onnx_source.details import Details, read_attribute, read_defaults, tell_value
 from compiler.onnx_source.names import name_kind
 from compiler.onnx_source.ops import Elementwise, Extents, Foreign, Rearrange
 from compiler.onnx_source.samples import MixedSamplesError, Samples, agree
@@ -112,7 +112,7 @@ class Call:
         self.types = find_types(node, reader.opset, [item.type if item else "" for item in operands])
         """Those of the numbers in its results."""
         self.attributes: Mapping[str, Any] = {
-            item.name: onnx.helper.get_attribute_value(item) for item in node.attribute if not item.ref_attr_name
+            item.name: read_attribute(item) for item in node.attribute if not item.ref_attr_name
         }
 
     def fail(self, message: str) -> NoReturn:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import torch
 from onnx import TensorProto, helper
 from torch import nn
 
+from archspec.api import elaborate, load, to_onnx, to_torch
 from compiler.analysis.compare.diff import Diff, diff_graphs
 from compiler.graph import Graph
 from compiler.onnx_source import read_graph
@@ -94,3 +96,20 @@ def test_types_of_numbers_are_compared(tmp_path: Path) -> None:
     conv = next(change for change in found.changes if change.b and change.b.name == "conv")
     assert conv.fields["type"] == ("float32", "float16")
     assert conv.fields["stored"] == ((("weight", "float32"),), (("weight", "float16"),))
+
+
+def test_fields_of_a_written_model_are_those_of_its_spec(tmp_path: Path) -> None:
+    """ONNX stores them in single precision, in which 0.1 is another number than in a spec."""
+    text = """
+        archspec: 1
+        inputs: {x: [4, 8, 8]}
+        network: [conv: 4, leaky_relu: 0.1, conv: 4, group_norm: {groups: 2, eps: 1.0e-3}, elu: %s, conv: 4]
+    """
+    graphs = []
+    for alpha in ("0.7", "0.7000001"):
+        (tmp_path / "net.yaml").write_text(dedent(text % alpha))
+        graphs.append(elaborate(load(str(tmp_path / "net.yaml"))))
+    to_onnx(graphs[0], to_torch(graphs[0]).state_dict(), tmp_path / "net.onnx", verify=False)
+    written = read_graph(tmp_path / "net.onnx")
+    assert diff_graphs(graphs[0], written).equal
+    assert not diff_graphs(graphs[1], written).equal
