@@ -102,7 +102,14 @@ class Graph:
 
     def operands(self, node: Node) -> tuple[Shape, ...]:
         """The shapes of a node's operands."""
-        return tuple(self.nodes[operand].shape for operand in node.inputs)
+        shapes = self._operands.get(node.inputs)
+        if shapes is None:  # every analysis asks for them
+            shapes = self._operands[node.inputs] = tuple([self.nodes[operand].shape for operand in node.inputs])
+        return shapes
+
+    @cached_property
+    def _operands(self) -> dict[tuple[str, ...], tuple[Shape, ...]]:
+        return {}
 
     def weights_of(self, node: Node) -> dict[str, Weight]:
         """A node's stored tensors, by their names in the state dict."""

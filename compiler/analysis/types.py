@@ -20,10 +20,12 @@ def count_operands(graph: Graph) -> int:
 
 def count_types(graph: Graph) -> Types:
     """The types of a graph that was read from a file, the most frequent ones first; nothing of others."""
+    values = Counter(node.type or "" for node in graph if node.inputs)
+    if not any(values) and all(node.stored is None for node in graph):  # a spec says nothing of types
+        return {}
     weights: Counter[str] = Counter()
     for weight in graph.weights.values():
         weights[weight.type or ""] += weight.numel
-    values = Counter(node.type or "" for node in graph if node.inputs)
     counts = {"weights": weights, "values": values}
     said = {what: {type: n for type, n in found.most_common() if type} for what, found in counts.items()}
     return {what: found for what, found in said.items() if found}

@@ -31,7 +31,15 @@ def find_idle_taps(subject: Subject) -> Iterable[Hit]:
         where = "what they write lies outside the result" if isinstance(node.op, ConvTranspose) else "only padding"
         return f"{idle:,} of the {all_:,} weights of this {node.op.kind} never meet a value of {x}: {where}"
 
-    idle = (node for node in graph if node.inputs and count_idle(node.op, *graph.operands(node)))
+    counted: dict[tuple[int, tuple[Shape, ...]], int] = {}  # repeated blocks share their operations
+
+    def is_idle(node: Node) -> bool:
+        key = id(node.op), graph.operands(node)
+        if key not in counted:
+            counted[key] = count_idle(node.op, *key[1])
+        return counted[key] > 0
+
+    idle = (node for node in graph if node.inputs and is_idle(node))
     return at_each_place(idle, tell, lambda group: _tell_smaller(graph, group[0]))
 
 
