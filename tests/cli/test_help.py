@@ -37,7 +37,7 @@ def test_examples_are_words_that_the_command_takes(example: str) -> None:
         pass
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", sorted(NAMES))
 def test_help_says_no_type_of_a_flag(name: str) -> None:
     output = CliRunner().invoke(app, [*name.split(), "--help"]).output
     assert "<bool>" not in output
