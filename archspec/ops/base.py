@@ -139,6 +139,10 @@ class Layout(NamedTuple):
         """Whether the numbers of each sample lie in the order of their axes."""
         return self.dense and not (self.channels_last and x.channels > 1 and prod(x.space) > 1)
 
+    def is_told(self, x: Shape) -> bool:
+        """Whether torch sees the format of its operand: a single channel may count as last or not, by who made it."""
+        return x.rank < 2 or x.channels > 1 or not self.channels_last
+
     def by_format(self, x: Shape) -> Layout:
         """That of a result which torch makes in the format of its operand: with channels last for two or three axes."""
         return Layout(self.channels_last and x.rank > 1)

@@ -101,7 +101,7 @@ class Conv(Layer):
     def settles(self, layout: Layout, x: Shape) -> bool:
         """Of volumes with channels last it depends on the processor, the threads and the type of numbers, by which of
         its kernels torch computes them, and some lay them in order."""
-        return not (x.rank == 3 and layout.channels_last)
+        return layout.is_told(x) and not (x.rank == 3 and layout.channels_last)
 
     def saved(self, *xs: Shape, batch: int, needs: tuple[bool, ...]) -> Saved:
         return _save_input_and_kernel(self, xs[0])
@@ -190,7 +190,8 @@ class ConvTranspose(Layer):
 
     def settles(self, layout: Layout, x: Shape) -> bool:
         """As of a convolution; and some kernels hold a volume in no less than what its operand took."""
-        return x.rank < 3 or not (layout.channels_last or x.elements > self.infer(x).elements)
+        held = layout.channels_last or x.elements > self.infer(x).elements
+        return layout.is_told(x) and not (x.rank == 3 and held)
 
     def saved(self, *xs: Shape, batch: int, needs: tuple[bool, ...]) -> Saved:
         return _save_input_and_kernel(self, xs[0])

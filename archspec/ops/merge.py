@@ -214,6 +214,9 @@ class Concat(Merge):
     def lay(self, layouts: Sequence[Layout], *xs: Shape, batch: int) -> Layout:
         return Layout(all(layout.by_format(xs[0]).channels_last for layout in layouts))
 
+    def settles(self, layout: Layout, x: Shape) -> bool:
+        return layout.is_told(x)
+
     def moments(self, *xs: Moments) -> Moments:
         return concatenate(xs)
 

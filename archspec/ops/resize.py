@@ -274,6 +274,9 @@ class PadChannels(Layer):
     def lay(self, layouts: Sequence[Layout], *xs: Shape, batch: int) -> Layout:
         return layouts[0].by_format(xs[0])
 
+    def settles(self, layout: Layout, x: Shape) -> bool:
+        return layout.is_told(x)
+
     def moments(self, x: Moments) -> Moments:
         zeros = ((self.out - x.channels, Part(0.0, 0.0, 0.0)),) if self.out > x.channels else ()
         return replace(x, runs=x.runs + zeros, rectified=None)

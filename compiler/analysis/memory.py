@@ -31,7 +31,7 @@ CONVENTION = (
     " parameters, gradients and the optimizer's state take four bytes"
 )
 OF_TRAINING = ("training_saved_bytes", "training_total_bytes")
-UNSETTLED = estimate("for some volumes it is not certain which kernel torch takes, and so what it copies and holds")
+UNSETTLED = estimate("for some layers it is not certain which kernel torch takes, and so what it copies and holds")
 SURMISED = estimate(
     "what training keeps is not held against torch for foreign operations, and averages over volumes below the kernel"
 )

@@ -185,6 +185,8 @@ def test_what_torch_does_one_way_or_the_other_is_an_estimate(network: list[Any],
         marks = measure_memory(graph, batch=2).marks
         assert bool(marks) == (uncertain and len(space) == 3)
         assert not marks or marks["training_saved_bytes"].kind == "estimate"
+    single = [{"conv": 1}, NORM, "relu", {"conv": 4}]
+    assert measure_memory(graph_from({"archspec": 1, "inputs": {"x": [8, 4, 5]}, "network": single})).marks
 
 
 def test_a_crop_of_one_row_lies_in_order() -> None:
