@@ -387,14 +387,13 @@ def read_weights(path: str | Path) -> tuple[dict[str, Any], dict[str, str]]:
 def evaluate(folder: str | Path, *, monte_carlo: int | None = None, mc_batch: int | None = None) -> Evaluation:
     """Compare the two forms of a trained network, torch and ONNX Runtime, on its data set's held-out images; and its
     plain prediction with `monte_carlo` passes of Monte Carlo batch normalization."""
-    from runtime.run_folder import check_files
+    from runtime.run_folder import MODEL, SPEC, WEIGHTS, check_files
 
-    check_files(folder)
+    check_files(folder, (SPEC, WEIGHTS, MODEL))
     with extra("train"):
         from compiler.torch_target.module import load_weights as fill
     from runtime.evaluate import evaluate_run
     from runtime.monte_carlo import MC_BATCH
-    from runtime.run_folder import SPEC, WEIGHTS
 
     graph = elaborate(load(Path(folder) / SPEC))
     module = to_torch(graph)

@@ -95,7 +95,7 @@ def evaluate_run(
     ArchspecError where a file is missing, or file, weights, module and data do not belong together.
     """
     folder = Path(folder)
-    check_files(folder)
+    check_files(folder, (WEIGHTS, MODEL))
     arrays, metadata = load_weights(folder / WEIGHTS)
     _check_weights(module, arrays)
     data = load_data_of(metadata, folder / WEIGHTS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -34,11 +34,11 @@ how many pixels the positions of its last output are apart."""
 MAKERS = {SPEC: "archspec train", WEIGHTS: "archspec train", MODEL: "archspec export"}
 
 
-def check_files(folder: str | Path) -> None:
-    """Raises ArchspecError where a file is missing that an evaluation needs, and says which command makes it."""
-    for name, command in MAKERS.items():
+def check_files(folder: str | Path, names: Iterable[str]) -> None:
+    """Raises ArchspecError where one of a run's files is missing, and says which command makes it."""
+    for name in names:
         if not os.path.isfile(Path(folder) / name):  # of a name that is too long, Path.is_file raises
-            raise ArchspecError(f"{folder} has no {name}: run `{command}` first")
+            raise ArchspecError(f"{folder} has no {name}: run `{MAKERS[name]}` first")
 
 
 def parse_classes(text: str, where: str | Path) -> tuple[str, ...]:

@@ -64,6 +64,7 @@ class NodeSignal:
 
     def to_dict(self) -> dict[str, Any]:
         row = {("node" if name == "id" else name): getattr(self, name) for name in self.__slots__}
+        row |= {"estimate": self.estimate, "gradient_estimate": self.gradient_estimate}
         return row | {"doubts": [*self.doubts], "gradient_doubts": [*self.gradient_doubts]}
 
 

@@ -176,26 +176,26 @@ def test_what_is_larger_costs_more() -> None:
     assert small.moved() < large.moved()
 
 
-def printed(show: Callable[[Any, Console], None], result: Any) -> str:
+def printed(show: Callable[..., None], result: Any, *marks: Any) -> str:
     out = Console(file=io.StringIO(), width=160, markup=False)
-    show(result, out)
+    show(result, out, *marks)
     assert isinstance(out.file, io.StringIO)
     return out.file.getvalue()
 
 
 def test_table_of_cost() -> None:
     graph = elaborate(load("resnet50"))
-    text = printed(print_cost, measure_cost(graph))
+    text = printed(print_cost, measure_cost(graph), {})
     assert all(name in text for name in CONVENTIONS)
     assert "4,132,436,968" in text
     assert "56×56" in text
     assert "×5" in text  # the alike bodies of conv4_x
-    assert "bodies" not in printed(print_cost, measure_cost(elaborate(load("vgg11"))))
+    assert "bodies" not in printed(print_cost, measure_cost(elaborate(load("vgg11"))), {})
 
 
 def test_tables_of_memory_and_fields() -> None:
     graph = elaborate(load("se_net"))
-    text = printed(print_memory, measure_memory(graph, batch=2, optimizer="adam"))
+    text = printed(print_memory, measure_memory(graph, batch=2, optimizer="adam"), {})
     assert "memory for 2 samples in fp32" in text
     assert "adam" in text
     text = printed(print_receptive_field, measure_receptive_field(graph))
@@ -214,7 +214,7 @@ def test_names_in_tables_are_no_markup() -> None:
     graph = graph_from({"archspec": 1, "inputs": {"x": [2, 8]}, "network": [{"conv": 2}]})
     node = replace(graph["conv_0"], id="[red]conv")
     graph = replace(graph, nodes={"x": graph["x"], node.id: node}, outputs={"y": node.id})
-    assert "[red]conv" in printed(print_memory, measure_memory(graph))
+    assert "[red]conv" in printed(print_memory, measure_memory(graph), {})
     assert "[red]conv" in printed(print_receptive_field, measure_receptive_field(graph))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 
 from archspec.ops import Concat, Mul, Normalization
 from archspec.ops.activation import Activation
@@ -23,11 +24,17 @@ def find_bodies_that_only_add(subject: Subject) -> Iterable[Hit]:
 
     def tell(group: Sequence[Node]) -> str:
         causes = _find_causes(subject, blocks[group[0].id])
-        named = " and ".join(dict.fromkeys(f"the {node.op.kind} at {node.source.place}" for node in causes))
+        named = " and ".join(dict.fromkeys(f"the {node.op.kind} {_point_at(node)}" for node in causes))
         behind = f": {named} gives nothing negative, and nothing behind it does" if causes else ""
         return f"the body of this residual can only add{behind}"
 
     return at_each_place((ways.add for ways in blocks.values()), tell)
+
+
+def _point_at(node: Node) -> str:
+    """Where a node stands, without the folder, which a report should not tell; a file's node by its name."""
+    place = node.source.place
+    return f"at {Path(place.file).name}:{place.line}:{place.column}" if place.line else node.id
 
 
 def _is_block(subject: Subject, ways: Ways) -> bool:

@@ -43,7 +43,7 @@ def chain(folder: Path, blocks: int, body: list[Any]) -> Graph:
 def grade(graph: Graph, seed: int = 0) -> Tensor:
     """The graded gradients themselves, (grades, numbers of all inputs)."""
     torch.manual_seed(seed)
-    steps = graded._run(graph, seed, BATCH)
+    steps = graded._run(graph, seed, BATCH, {})
     return graded._carry_back(graph, steps, gradients_at_outputs(graph, seed))
 
 
@@ -153,7 +153,7 @@ def test_grades_add_up_in_networks_of_the_zoo(name: str) -> None:
 def test_each_grade_is_the_sum_over_its_paths(tmp_path: Path) -> None:
     """All C(4, k) paths of a chain of four, one by one, as products of Jacobians."""
     graph = chain(tmp_path, 4, ["tanh", {"linear": 6}])
-    steps = graded._run(graph, 0, BATCH)
+    steps = graded._run(graph, 0, BATCH, {})
     blocks = [node.id for node in graph if node.body]
     ends = gradients_at_outputs(graph)
     parts = grade(graph)
