@@ -29,6 +29,9 @@ ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 SEED = 0
 
+ENVIRONMENT = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+"""Of fresh processes: the warm-up leaves the bytecode of our modules, which an installed package has from the start."""
+
 Sample = dict[str, float]
 """One measurement: seconds of wall and CPU time of a whole run (`wall`, `wall_cpu`) and, in a child that times one call
 by itself, of that call (`call`, `call_cpu`); `peak` is the largest resident set of a process in bytes."""
@@ -46,7 +49,7 @@ def run_cold(*command: str) -> tuple[Sample, str]:
     """Run a fresh process: its time from start to exit, its peak memory, and what it printed."""
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         start = time.perf_counter()
-        process = subprocess.Popen([sys.executable, *command], cwd=ROOT, stdout=out, stderr=err)
+        process = subprocess.Popen([sys.executable, *command], cwd=ROOT, stdout=out, stderr=err, env=ENVIRONMENT)
         _, status, used = os.wait4(process.pid, 0)
         wall = time.perf_counter() - start
         process.returncode = os.waitstatus_to_exitcode(status)

@@ -17,6 +17,7 @@ from statistics import median
 from typing import Any
 
 from benchmarks.measuring import (
+    ENVIRONMENT,
     HEADER,
     ROOT,
     Row,
@@ -46,13 +47,15 @@ Times = dict[str, float]
 def count_imports(*words: str) -> Times:
     """What `archspec WORDS` imports, in a process of its own."""
     command = [sys.executable, "-X", "importtime", "-m", "archspec", *words]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, env=ENVIRONMENT)
     found = re.findall(r"^import time:\s+(\d+) \|\s+\d+ \|\s+(\S+)$", done.stderr, re.M)
     return {name: int(microseconds) / 1000 for microseconds, name in found}
 
 
 def measure(rounds: int, quick: bool) -> tuple[dict[str, Any], list[Row]]:
     say("imports")
+    for words in COMMANDS.values():
+        count_imports(*words)
     imports = {name: [count_imports(*words) for _ in range(rounds)] for name, words in COMMANDS.items()}
     say("whole processes")
     candidates = {name: cold("-m", "archspec", *words) for name, words in COMMANDS.items()}

@@ -96,7 +96,9 @@ class Extents:
         """Extents that the shape of some weight depends on."""
         self._numbers: dict[object, int] = {}
         self._laws: dict[object, Along | None] = {}
+        self._followed: dict[tuple[int, tuple[tuple[int, ...], ...]], tuple[int, ...]] = {}
         self._alive: list[Op] = []
+        """The operations by whose ids something is kept, so that these stay theirs."""
         for node in nodes:
             self.add(node)
 
@@ -105,7 +107,12 @@ class Extents:
         if operands and not any(self.vary(extents) for extents in operands):
             self.of[node.id] = tuple(map(self.constant, node.shape))
             return
-        self.of[node.id] = tuple(_follow(node.op, self, node, *operands))
+        key = id(node.op), tuple(operands)
+        if operands and key in self._followed:  # repeated blocks share their operations
+            self.of[node.id] = self._followed[key]
+            return
+        self._alive.append(node.op)
+        self.of[node.id] = self._followed[key] = tuple(_follow(node.op, self, node, *operands))
         self._keep_weights(node, operands)
 
     def letters(self, extents: Iterable[int]) -> frozenset[str]:
@@ -180,7 +187,6 @@ class Extents:
     def _find_law(self, op: Op, x: Shape, position: int) -> Along | None:
         key = id(op), x, position
         if key not in self._laws:
-            self._alive.append(op)
             paced, still = Along(op, x, position, op.pace(position - 1)), Along(op, x, position, None)
             self._laws[key] = paced if paced.keeps_pace() else still if still.stays() else None
         return self._laws[key]
@@ -202,7 +208,6 @@ class Extents:
             same = {name: weight.shape for name, weight in own.items()} == {
                 name: weight.shape for name, weight in other.items()
             }
-            self._alive.append(op)
             self._laws[key] = None if same else Along(op, x, position, None)
         return self._laws[key] is not None
 

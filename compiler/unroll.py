@@ -16,12 +16,15 @@ from archspec.ops import (
     NORMALIZATIONS,
     Add,
     Concat,
+    Conv,
     Input,
     Layer,
     Normalization,
+    Op,
     Scale,
 )
-from archspec.ops.base import LARGEST
+from archspec.ops.base import LARGEST, Pointwise
+from archspec.ops.resize import Pool
 from archspec.spec.document import is_size
 from archspec.spec.expressions import scope_of
 from archspec.spec.layers import USUAL_NORM, Broken, Choice, LayerNode, node_of, overlay
@@ -232,11 +235,22 @@ class Unrolling(Building):
         all of them."""
         if one.shape != other.shape or not self.sizes:
             return one.shape == other.shape
+        if self._are_chained(one, other):
+            return True
         new = [*takewhile(lambda id: id not in self._extents.of, reversed(self.nodes))]
         for id in reversed(new):
             self._extents.add(self.nodes[id])
         pairs = {*zip(self._extents.of[one.id], self._extents.of[other.id], strict=True)}
         return find_equal(self._extents, pairs) == pairs
+
+    def _are_chained(self, one: Node, other: Node) -> bool:
+        """Whether a chain of layers leads from one node to the other, each of which keeps the extents of any map: as in
+        most residual bodies, for which nothing more has to be asked."""
+        while other.id != one.id:
+            if len(other.inputs) != 1 or not _keeps_extents(other.op):
+                return False
+            other = self.nodes[other.inputs[0]]
+        return True
 
     @_step.register
     def _repeat(self, node: Repeat, value: Value, name: str, around: Around) -> Value:
@@ -382,6 +396,12 @@ class Unrolling(Building):
         for i in range(int(count)):
             row = {key: column[i] for key, column in columns.items()}
             yield around.inside(f"{node.as_}{i}", **{node.as_: i}, **row)
+
+
+def _keeps_extents(op: Op) -> bool:
+    if isinstance(op, Conv | Pool):
+        return op.window.stride == 1 and 2 * op.window.padding == op.window.reach - 1
+    return isinstance(op, Pointwise)
 
 
 _dispatch = vars(Unrolling)["_step"].dispatcher.dispatch
