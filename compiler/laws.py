@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -18,14 +19,14 @@ Rates: TypeAlias = frozenset[Fraction]
 
 
 @dataclass(frozen=True, slots=True)
-class Law:
+class Law(ABC):
     """How an extent follows from others. A result of None says that there is none: they do not fit."""
 
     compares = False
     """Whether it asks which of its operands is larger."""
 
-    def __call__(self, *extents: int) -> int | None:
-        raise NotImplementedError
+    @abstractmethod
+    def __call__(self, *extents: int) -> int | None: ...
 
     def grow(self, *rates: Rates) -> Rates | None:
         """The result's rates for operands with these; None where nothing is known."""
@@ -57,9 +58,13 @@ class Constant(Law):
 
 @dataclass(frozen=True, slots=True)
 class Size(Law):
-    """A dynamic size itself."""
+    """A dynamic size itself: it follows from its value."""
 
     name: str
+
+    def __call__(self, *extents: int) -> int:
+        (value,) = extents
+        return value
 
     def grow(self, *rates: Rates) -> Rates:
         return frozenset({Fraction(1)})

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import singledispatchmethod
-from itertools import takewhile
 from math import sqrt
 from typing import Any
 
@@ -16,15 +15,12 @@ from archspec.ops import (
     NORMALIZATIONS,
     Add,
     Concat,
-    Conv,
     Input,
     Layer,
     Normalization,
-    Op,
     Scale,
 )
-from archspec.ops.base import LARGEST, Pointwise
-from archspec.ops.resize import Pool
+from archspec.ops.base import LARGEST
 from archspec.spec.document import is_size
 from archspec.spec.expressions import scope_of
 from archspec.spec.layers import USUAL_NORM, Broken, Choice, LayerNode, node_of, overlay
@@ -49,9 +45,8 @@ from archspec.spec.suggestions import suggest_field
 from archspec.spec.text import place_in
 from compiler.build import MERGES, Building
 from compiler.evaluate import NODE, Around, Handed, Mistake, Value, is_whole, shown
-from compiler.extents import Extents
 from compiler.graph import Graph, Node, Source
-from compiler.sizes import find_equal
+from compiler.shapes_by_size import ShapesBySize
 
 MAX_NESTING = 100
 MAX_PATH = 1000
@@ -74,7 +69,7 @@ class Unrolling(Building):
         self.sizes = sizes
         self.extensions = extensions
         self.outputs: dict[str, str] = {}
-        self._extents = Extents(sizes)
+        self._shapes = ShapesBySize(sizes)
         """Of the nodes so far, as far as they were asked for."""
         self._labels: set[str] = set()
         """The outputs' names, also of those that have no value because of a mistake."""
@@ -217,7 +212,7 @@ class Unrolling(Building):
             return None
         shortcut, kind = value, "its input"
         for word, body in (("shortcut", node.shortcut), ("project", node.project)):
-            if body is not None and (word == "shortcut" or not self._have_one_shape(value, result)):
+            if body is not None and (word == "shortcut" or not self._shapes.are_one(self.nodes, value, result)):
                 kind = "its shortcut" if word == "shortcut" else "its projection"
                 channels = result.shape.channels
                 projected = self._run(body, value, inside.inside(word, out_channels=channels))
@@ -229,28 +224,6 @@ class Unrolling(Building):
             message = f"residual adds its body, {result.shape}, to {kind}, {shortcut.shape}{remedy}"
             self.misfit(message, node.place, around)
         return shortcut
-
-    def _have_one_shape(self, one: Node, other: Node) -> bool:
-        """Whether the shapes of two nodes are equal whatever the dynamic sizes are, so that one spec is one network at
-        all of them."""
-        if one.shape != other.shape or not self.sizes:
-            return one.shape == other.shape
-        if self._are_chained(one, other):
-            return True
-        new = [*takewhile(lambda id: id not in self._extents.of, reversed(self.nodes))]
-        for id in reversed(new):
-            self._extents.add(self.nodes[id])
-        pairs = {*zip(self._extents.of[one.id], self._extents.of[other.id], strict=True)}
-        return find_equal(self._extents, pairs) == pairs
-
-    def _are_chained(self, one: Node, other: Node) -> bool:
-        """Whether a chain of layers leads from one node to the other, each of which keeps the extents of any map: as in
-        most residual bodies, for which nothing more has to be asked."""
-        while other.id != one.id:
-            if len(other.inputs) != 1 or not _keeps_extents(other.op):
-                return False
-            other = self.nodes[other.inputs[0]]
-        return True
 
     @_step.register
     def _repeat(self, node: Repeat, value: Value, name: str, around: Around) -> Value:
@@ -396,12 +369,6 @@ class Unrolling(Building):
         for i in range(int(count)):
             row = {key: column[i] for key, column in columns.items()}
             yield around.inside(f"{node.as_}{i}", **{node.as_: i}, **row)
-
-
-def _keeps_extents(op: Op) -> bool:
-    if isinstance(op, Conv | Pool):
-        return op.window.stride == 1 and 2 * op.window.padding == op.window.reach - 1
-    return isinstance(op, Pointwise)
 
 
 _dispatch = vars(Unrolling)["_step"].dispatcher.dispatch

@@ -31,6 +31,7 @@ COMPILER = {"archspec.api", "archspec.ops", "archspec.spec", "runtime.cases", "r
             "laws",
             "line",
             "scopes",
+            "shapes_by_size",
             "sizes",
             "unroll",
         ),
