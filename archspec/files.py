@@ -35,6 +35,7 @@ def check_is_file(path: str | Path) -> None:
 def write_whole(path: str | Path) -> Iterator[Path]:
     """Give a path of the same name in a temporary folder beside `path`. On a clean exit what was written there is
     synced and takes its place (companions first, then the file itself); on any error it is removed, and on SIGTERM.
+    An ArchspecError that names a file of the folder leaves here naming the file that it was to become.
 
     Raises ArchspecError where the folder cannot be made or written (missing rights, a full disk).
     """
@@ -57,6 +58,10 @@ def write_whole(path: str | Path) -> Iterator[Path]:
             _sync(target.parent)
     except OSError as error:
         raise ArchspecError(f"cannot write {target}: {error.strerror or error}") from error
+    except ArchspecError as error:
+        hidden, shown = f"{folder}{os.sep}", str(target.parent / "x")[:-1]
+        error.args = tuple(item.replace(hidden, shown) if isinstance(item, str) else item for item in error.args)
+        raise
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import prod
@@ -13,6 +12,7 @@ from typing import TypeAlias
 from archspec.errors import ArchspecError
 from archspec.files import check_is_file
 from runtime.extras import extra
+from runtime.failures import shorten
 
 with extra("run"):
     import onnx
@@ -24,9 +24,6 @@ with extra("run"):
     from compiler.protobuf import DELIMITED, Bytes, Field, walk_fields
 
 State: TypeAlias = tuple[int, int, int, int]
-
-LONGEST_REASON = 300
-PREAMBLE = re.compile(r"^(\[ONNXRuntimeError\] : \d+ : \w+ : )?(/\S+\.(cc|h):\d+ [^)]*\)( const)? )?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +84,6 @@ def read_state(path: str | Path) -> State:
     except OSError as error:
         raise ArchspecError(f"cannot read {path}: {error.strerror or error}") from error
     return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
-
-
-def shorten(error: BaseException) -> str:
-    """An error of onnx or ONNX Runtime as one line, without its code and the place in their C++."""
-    text = PREAMBLE.sub("", " ".join(str(error).split()))
-    return text if len(text) <= LONGEST_REASON else text[: LONGEST_REASON - 1] + "…"
 
 
 def _set_aside(data: Bytes, field: Field, weights: list[Weight]) -> bytes:

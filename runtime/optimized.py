@@ -13,7 +13,9 @@ from archspec.errors import ArchspecError
 from archspec.files import write_whole
 from runtime.cpu import read_instructions
 from runtime.extras import extra
-from runtime.model_file import check_model_file, shorten
+from runtime.failures import shorten
+from runtime.model_file import check_model_file
+from runtime.settings import new_options
 
 with extra("run"):
     import onnx
@@ -26,7 +28,6 @@ with extra("run"):
 
 X86 = ("x86_64", "AMD64", "i386", "i686")
 EXTERNAL_WEIGHTS = "session.optimized_model_external_initializers_file_name"
-ERRORS_ONLY = 3
 
 
 def write_optimized(path: str | Path) -> Path:
@@ -90,8 +91,7 @@ def _place(path: Path, tied: str) -> Path:
 
 
 def _optimize(source: Path, target: Path, identity: str) -> None:
-    options = ort.SessionOptions()
-    options.log_severity_level = ERRORS_ONLY
+    options = new_options()
     try:
         options.optimized_model_filepath = os.fspath(target)  # which must be UTF-8
         # Weights in a file of their own are mapped, not parsed and copied: a fifth of the time to load.

@@ -14,11 +14,12 @@ from typing import Any
 
 from archspec.errors import ArchspecError, suggest
 from runtime.extras import extra
+from runtime.failures import shorten
 from runtime.gpu import find_gpu_problem
 from runtime.mapped import can_map, create_mapped
-from runtime.model_file import check_model_file, shorten
+from runtime.model_file import check_model_file
 from runtime.optimized import find_optimized, leave_as_is
-from runtime.settings import Settings
+from runtime.settings import SILENT, Settings, new_options
 from runtime.tensorrt import choose_tensorrt_options
 
 with extra("run"):
@@ -39,7 +40,7 @@ ONNX Runtime turns on by itself, gives other numbers than those that were proven
 
 NO_KERNEL = "; its CPU provider has no kernels for bfloat16: such a model runs on GPUs"
 
-QUIET, ERRORS_ONLY = 4, 3
+ERRORS_ONLY = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,8 +163,7 @@ def _load(path: str | Path, settings: Settings, wish: Wish, names: list[str], as
 
 
 def _build_options(settings: Settings, fixed: Mapping[str, int], as_is: bool) -> Any:
-    options = ort.SessionOptions()
-    options.log_severity_level = ERRORS_ONLY
+    options = new_options()
     settings.put_on(options)
     if as_is:
         leave_as_is(options)
@@ -183,7 +183,7 @@ def _choose_options(name: str, path: str | Path, settings: Settings, fixed: Mapp
 @contextlib.contextmanager
 def _hush() -> Iterator[None]:
     """A provider that cannot be loaded writes red lines from C++; the caller says the same in one."""
-    ort.set_default_logger_severity(QUIET)
+    ort.set_default_logger_severity(SILENT)
     try:
         yield
     finally:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from archspec.errors import ArchspecError, suggest
 from runtime.binding import Binding
-from runtime.model_file import shorten
+from runtime.failures import shorten
 from runtime.providers import SHORT, Wish, create_session
 from runtime.settings import Settings
 from runtime.signature import check_fixed

@@ -20,6 +20,9 @@ Value = bool | int | str
 
 MOST_THREADS = 1024
 
+SILENT = 4
+"""ONNX Runtime's word for fatal errors alone. Whatever else it would print in red on stderr it raises too."""
+
 
 @dataclass(frozen=True, slots=True)
 class Knob:
@@ -133,6 +136,13 @@ class Settings:
 KNOBS: Mapping[str, Knob] = MappingProxyType(
     {item.name: item.metadata["knob"] for item in dataclasses.fields(Settings)}
 )
+
+
+def new_options() -> Any:
+    """An onnxruntime.SessionOptions under which nothing is printed that is raised."""
+    options = ort.SessionOptions()
+    options.log_severity_level = SILENT
+    return options
 
 
 def _say(name: str, value: Value) -> str:

@@ -16,6 +16,7 @@ from compiler.onnx_target.built import OnnxModel
 from compiler.onnx_target.scheme import TINIEST, Range
 from runtime.extras import extra
 from runtime.int8.data import CalibrationData
+from runtime.settings import new_options
 
 with extra("run"):
     import onnx
@@ -36,7 +37,6 @@ BUDGET = 1 << 28
 
 LARGEST_BATCH = 64
 NEVER = 1e-9
-ERRORS_ONLY = 3
 
 OnStep = Callable[[int, int], None]
 
@@ -97,9 +97,7 @@ def run_exposed(model: OnnxModel, values: Sequence[str]) -> Callable[[npt.NDArra
 
 def create_cpu_session(model: OnnxModel) -> Any:
     """An onnxruntime.InferenceSession of a model that is in memory."""
-    options = ort.SessionOptions()
-    options.log_severity_level = ERRORS_ONLY
-    return ort.InferenceSession(to_bytes(model), options, providers=["CPUExecutionProvider"])
+    return ort.InferenceSession(to_bytes(model), new_options(), providers=["CPUExecutionProvider"])
 
 
 def choose_batch(graph: Graph, shape: Sequence[int]) -> int:

@@ -15,8 +15,10 @@ import numpy.typing as npt
 from archspec.errors import ArchspecError
 from compiler.finite import is_finite
 from runtime.extras import extra
-from runtime.model_file import check_model_file, shorten
+from runtime.failures import shorten
+from runtime.model_file import check_model_file
 from runtime.rounding import HALVES, find_halves, open_rounded, round_nodes
+from runtime.settings import new_options
 
 with extra("run"):
     import onnx
@@ -35,9 +37,6 @@ INLINE = 1024
 
 QUANTIZED = re.compile("QuantizeLinear|^QLinear|Integer$")
 """The kinds of operations that round to integers, or compute in them."""
-
-QUIET = 4
-"""Of ONNX Runtime's levels: what fails is said once, by whoever asked."""
 
 
 class ModelInside:
@@ -108,8 +107,7 @@ class ModelInside:
         return self.weights[name] if name in self.weights else numpy_helper.to_array(self.tensors[name])
 
     def _start(self, model: onnx.ModelProto, shared: Sequence[str], optimized: bool) -> Any:
-        options = ort.SessionOptions()
-        options.log_severity_level = QUIET
+        options = new_options()
         if not optimized:
             options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
         options.add_external_initializers(list(shared), [self._shared[name] for name in shared])
