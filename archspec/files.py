@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import signal
 import stat
 import tempfile
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import FrameType
-from typing import NoReturn
+from types import FrameType, ModuleType
+from typing import NoReturn, TypeAlias
 
 from archspec.errors import ArchspecError
+
+fcntl: ModuleType | None
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
+
+ENDINGS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
+"""Signals that end a process from outside."""
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""What a disk that is full, or a user's share of it, says."""
 
 
 def check_is_file(path: str | Path) -> None:
@@ -31,39 +44,42 @@ def check_is_file(path: str | Path) -> None:
         raise ArchspecError(f"{path} is not a file")
 
 
-@contextmanager
-def write_whole(path: str | Path) -> Iterator[Path]:
-    """Give a path of the same name in a temporary folder beside `path`. On a clean exit what was written there is
-    synced and takes its place (companions first, then the file itself); on any error it is removed, and on SIGTERM.
-    An ArchspecError that names a file of the folder leaves here naming the file that it was to become.
+Outlived: TypeAlias = Callable[[Path, Path], Iterable[Path]]
+"""Which files beside a file are of no more use once another has taken its place: given both, just before."""
 
-    Raises ArchspecError where the folder cannot be made or written (missing rights, a full disk).
+
+@contextmanager
+def write_whole(path: str | Path, outlived: Outlived = lambda older, newer: ()) -> Iterator[Path]:
+    """Give a path of the same name in a temporary folder beside `path`. On a clean exit what was written there is
+    synced and takes its place (companions first, then the file itself), and what `outlived` gives is removed. On any
+    error the temporary folder is removed, and so it is on SIGTERM and SIGHUP. An ArchspecError that names a file of it
+    leaves here naming the file that it was to become.
+
+    A symbolic link stays, and what it leads to is replaced. A file that is replaced leaves its permissions to the new
+    one and its companions, and its owner and group where that is permitted; a new file's are those of any other new
+    file. Further names of a replaced file (hard links) keep its older content.
+
+    Raises ArchspecError where the folder cannot be made or written (missing rights, a full disk), and where the file
+    that is there is write-protected.
     """
-    target = Path(path)
     try:
-        if target.is_dir():
-            raise IsADirectoryError(0, "it is a directory")
-        if target.exists() and not target.is_file():  # a device would be replaced by a file
-            raise OSError(0, "it is no regular file")
+        target = _find_target(path)
         target.parent.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
-    except OSError as error:
-        raise ArchspecError(f"cannot write {target}: {error.strerror or error}") from error
-    try:
-        with unwind_on_sigterm():
-            yield folder / target.name
-            for written in sorted(folder.iterdir(), key=lambda item: item.name == target.name):
-                _sync(written)
-                os.replace(written, target.parent / written.name)
+        with unwind_on_signals(), _temporary_folder(target.parent) as folder:
+            with _naming(Path(path), folder / target.name):
+                yield folder / target.name
+            written = sorted(folder.iterdir(), key=lambda item: item.name == target.name)
+            for item in written:
+                _sync(item)
+            with _alone_in(target.parent):
+                useless = list(outlived(target, folder / target.name))
+                for item in written:
+                    _take_place(item, target.parent / item.name, target)
+                for item in useless:
+                    item.unlink(missing_ok=True)
             _sync(target.parent)
     except OSError as error:
-        raise ArchspecError(f"cannot write {target}: {error.strerror or error}") from error
-    except ArchspecError as error:
-        hidden, shown = f"{folder}{os.sep}", str(target.parent / "x")[:-1]
-        error.args = tuple(item.replace(hidden, shown) if isinstance(item, str) else item for item in error.args)
-        raise
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        raise ArchspecError(f"cannot write {path}: {error.strerror or error}") from error
 
 
 def write_text(path: str | Path, text: str) -> None:
@@ -73,21 +89,128 @@ def write_text(path: str | Path, text: str) -> None:
 
 
 @contextmanager
-def unwind_on_sigterm() -> Iterator[None]:
-    """By itself the signal ends a process where it stands, with its files and children left; here it does so as an
-    interrupt from the keyboard does, unless the program has its own way with it."""
-    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
-        yield
-        return
-    signal.signal(signal.SIGTERM, _leave)
+def scratch_folder() -> Iterator[Path]:
+    """A folder among the system's temporary files, gone afterwards; errors as those of `blaming_scratch`."""
+    with blaming_scratch():
+        try:
+            made = tempfile.TemporaryDirectory()
+        except OSError as error:  # no folder for such files can be written
+            raise _refuse_scratch(error) from error
+        with made as folder:
+            yield Path(folder)
+
+
+@contextmanager
+def blaming_scratch() -> Iterator[None]:
+    """What is written meanwhile lies among temporary files: where that disk is full, an ArchspecError names it and says
+    what to do."""
     try:
         yield
+    except (OSError, ArchspecError) as error:
+        cause = error.__cause__ if isinstance(error, ArchspecError) else error
+        if not isinstance(cause, OSError) or cause.errno not in FULL:
+            raise
+        raise _refuse_scratch(cause) from error
+
+
+def _refuse_scratch(error: OSError) -> ArchspecError:
+    place = tempfile.tempdir or os.environ.get("TMPDIR", "any folder for them")
+    why = f"cannot write temporary files in {place}: {error.strerror or error}"
+    return ArchspecError(f"{why}; set TMPDIR to a folder with room")
+
+
+@contextmanager
+def unwind_on_signals() -> Iterator[None]:
+    """By themselves SIGTERM and SIGHUP (a terminal that is closed) end a process where it stands, with its files and
+    children left; here they do so as an interrupt from the keyboard does, unless the program has its own way with them,
+    or was started to outlive them (nohup)."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    ours = [number for number in ENDINGS if signal.getsignal(number) == signal.SIG_DFL]
+    try:
+        for number in ours:
+            signal.signal(number, _leave)
+        yield
     finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        for number in ours:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def _leave(number: int, frame: FrameType | None) -> NoReturn:
+    """Once: a terminal that is closed sends its signal twice, and what is being put away should be."""
+    for ending in ENDINGS:
+        if signal.getsignal(ending) == _leave:
+            signal.signal(ending, signal.SIG_IGN)
     raise SystemExit(128 + number)
+
+
+def _find_target(path: str | Path) -> Path:
+    """The file that is to be written, behind symbolic links. Raises OSError where it cannot be."""
+    target = Path(os.path.realpath(path))
+    if target.is_dir():
+        raise IsADirectoryError(0, "it is a directory")
+    if target.is_symlink():
+        raise OSError(0, "its symbolic links lead in a circle")
+    if target.exists() and not target.is_file():  # a device would be replaced by a file
+        raise OSError(0, "it is no regular file")
+    if target.exists() and not os.access(target, os.W_OK):
+        raise PermissionError(0, "it is write-protected")
+    return target
+
+
+@contextmanager
+def _temporary_folder(parent: Path) -> Iterator[Path]:
+    """A hidden folder whose name is no longer than any that can be written."""
+    folder = Path(tempfile.mkdtemp(prefix=".archspec-", dir=parent))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _naming(path: Path, temporary: Path) -> Iterator[None]:
+    """Errors that name a file of the temporary folder name the user's."""
+    shown = {str(temporary): str(path), f"{temporary.parent}{os.sep}": str(path.parent / "x")[:-1]}
+    try:
+        yield
+    except ArchspecError as error:
+        for hidden, name in shown.items():
+            error.args = tuple(item.replace(hidden, name) if isinstance(item, str) else item for item in error.args)
+        raise
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Other processes of this program wait before they put files into this folder, where the system can lock one."""
+    if fcntl is None:
+        yield
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # a file system without locks
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _take_place(written: Path, place: Path, target: Path) -> None:
+    """Put a file where it belongs, as whose it was that is there, or of what it accompanies."""
+    with suppress(FileNotFoundError):
+        found = os.stat(place if place.exists() else target)
+        _hand_over(written, found)
+    os.replace(written, place)
+
+
+def _hand_over(path: Path, to: os.stat_result) -> None:
+    own = os.stat(path)
+    if hasattr(os, "chown") and (own.st_uid, own.st_gid) != (to.st_uid, to.st_gid):
+        for owner, group in ((-1, to.st_gid), (to.st_uid, -1)):
+            with suppress(OSError):
+                os.chown(path, owner, group)
+    os.chmod(path, stat.S_IMODE(to.st_mode) & 0o777)
 
 
 def _sync(path: Path) -> None:

@@ -7,7 +7,6 @@ import platform
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import metadata
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from archspec.errors import ArchspecError, MissingExtra
+from archspec.files import scratch_folder
 from runtime.cpu import read_instructions
 from runtime.gpu import find_gpu_problem
 
@@ -124,8 +124,8 @@ def _try_providers() -> tuple[tuple[str, ...], tuple[Attempt, ...]]:
         return (), tuple(Attempt(name, False, str(error)) for name in TRIED)
     except Exception as error:  # an installation can be broken in any way, and this is where one asks what is wrong
         return (), tuple(Attempt(name, False, f"onnxruntime cannot be imported: {error}") for name in TRIED)
-    with tempfile.TemporaryDirectory() as folder:
-        model = Path(folder, "tiny.onnx")
+    with scratch_folder() as folder:
+        model = folder / "tiny.onnx"
         return available, tuple(_try_provider(name, model) for name in TRIED)
 
 

@@ -111,7 +111,7 @@ def export(
         model = build_model(graph, weights, metadata=metadata, rules=rules, options=options)
         if calibration is not None:
             if verify:
-                with TemporaryDirectory() as folder:
+                with TemporaryDirectory(dir=temporary.parent) as folder:  # on the disk that the model is for
                     proof = _write_and_prove(model, Path(folder) / "float.onnx", graph, weights, torch_rules)
             model, quantization = _quantize(model, calibration, options, on_step)
         write_model(model, temporary)

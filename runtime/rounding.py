@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from archspec.files import scratch_folder
 from runtime.extras import extra
 
 with extra("run"):
@@ -34,7 +35,7 @@ def open_rounded(path: str | Path) -> Iterator[tuple[str, Path] | None]:
         return
     # Weights beside the file are found from its folder alone.
     beside = Path(path).parent if any(map(uses_external_data, model.graph.initializer)) else None
-    with tempfile.TemporaryDirectory() as folder:
+    with scratch_folder() as folder:
         handle, name = tempfile.mkstemp(suffix=".onnx", dir=beside or folder)
         os.close(handle)
         try:

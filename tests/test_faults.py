@@ -3,6 +3,8 @@ one line, and what stood under the name before still stands there whole."""
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -119,6 +121,26 @@ def test_an_interrupted_calibration_leaves_nothing(
     assert [*scratch.glob("tmp*"), *folder.iterdir()] == []  # ONNX Runtime leaves a file of its own
 
 
+def test_a_calibration_needs_no_room_among_temporary_files(stored: Path, tmp_path: Path) -> None:
+    """Its float model lies on the disk that the model is for, whose errors name it."""
+    images, tiny = tmp_path / "images.npy", tmp_path / "tiny"
+    np.save(images, next(iter(FEED.values())))
+    tiny.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(tiny)]
+    if shutil.which("mount") is None or subprocess.run(command, capture_output=True).returncode:
+        pytest.skip("no disk can be mounted here")
+    words = ["export", SPEC, "--weights", str(stored), "--precision", "int8", "--calibrate", str(images), "-o"]
+    try:
+        for target, code in ((tmp_path / "m.onnx", 0), (tiny / "m.onnx", 2)):
+            command = [sys.executable, "-m", "archspec", *words, str(target)]
+            result = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"TMPDIR": str(tiny)})
+            assert result.returncode == code, result.stderr
+            assert code == 0 or f"error: cannot write {target}: No space left on device\n" in result.stderr
+        assert list(tiny.glob("*.onnx")) == []
+    finally:
+        subprocess.run(["umount", "--lazy", tiny], check=True)
+
+
 def pick(change: Callable[[Arrays], object]) -> Arrays:
     weights = weights_of(1)
     change(weights)
@@ -212,6 +234,44 @@ def test_a_killed_export_leaves_the_older_model(place: tuple[str, int], single: 
     archspec("export", SPEC, "--weights", stored, "-o", older, "--no-verify")
     changed = Session(older, providers=["cpu"]).run(FEED)["output"]
     assert np.abs(changed - expected).max() > 1e-2 * np.abs(expected).max()
+
+
+TERMINAL = """
+import os, pty, signal, sys, time
+
+pid, master = pty.fork()
+if pid == 0:
+    os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
+while b"ready" not in os.read(master, 1000):
+    pass
+os.close(master)
+print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+"""
+
+ON_A_TERMINAL = """
+import sys, time
+from archspec.cli import main
+from compiler.onnx_target import write
+
+def wait(*given):
+    print("ready", flush=True)
+    try:
+        time.sleep(60)
+    finally:
+        print("what nobody will read", flush=True)
+
+write.as_bytes = wait
+main()
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="terminals of POSIX")
+def test_a_terminal_that_is_closed_leaves_nothing(stored: Path, tmp_path: Path) -> None:
+    words = ["export", SPEC, "--weights", str(stored), "-o", str(tmp_path / "m.onnx"), "--no-verify"]
+    command = [sys.executable, "-c", TERMINAL, "-c", ON_A_TERMINAL, *words]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert (result.stdout, result.stderr) == ("129\n", "")
+    assert list(tmp_path.iterdir()) == []
 
 
 OPTIMIZE = """

@@ -1,13 +1,286 @@
-"""A file that does not appear is named as the user named it."""
+"""Files that appear whole: whose they are afterwards, what becomes of links, and how the writing ends."""
 
 from __future__ import annotations
 
+import os
+import shutil
+import stat
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from archspec.errors import ArchspecError
+from archspec.files import scratch_folder, write_text, write_whole
+
+posix = pytest.mark.skipif(os.name != "posix", reason="permissions and signals of POSIX")
+
+
+@pytest.fixture
+def umask() -> Iterator[None]:
+    before = os.umask(0o027)
+    yield
+    os.umask(before)
+
+
+def permissions(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def write_pair(path: Path, text: str) -> None:
+    with write_whole(path) as temporary:
+        temporary.write_text(text)
+        temporary.with_name(f"{temporary.name}.data").write_text(text)
+
+
+@posix
+@pytest.mark.usefixtures("umask")
+@pytest.mark.parametrize("mode", [0o664, 0o600, 0o646])
+def test_permissions_stay_and_companions_share_them(mode: int, tmp_path: Path) -> None:
+    path, data = tmp_path / "m", tmp_path / "m.data"
+    write_pair(path, "new")
+    (tmp_path / "plain").write_text("")
+    assert permissions(path) == permissions(data) == permissions(tmp_path / "plain") == 0o640
+    path.chmod(mode)
+    data.unlink()
+    write_pair(path, "newer")
+    assert (path.read_text(), data.read_text()) == ("newer", "newer")
+    assert permissions(path) == permissions(data) == mode
+    data.chmod(0o444)  # a companion that is replaced keeps its own
+    write_pair(path, "newest")
+    assert (permissions(path), permissions(data)) == (mode, 0o444)
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="only root gives files away")
+def test_owner_and_group_stay(tmp_path: Path) -> None:
+    path = tmp_path / "m"
+    write_text(path, "old")
+    os.chown(path, 12345, 23456)
+    path.chmod(0o664)
+    write_pair(path, "new")
+    for file in (path, tmp_path / "m.data"):
+        assert (file.stat().st_uid, file.stat().st_gid, permissions(file)) == (12345, 23456, 0o664)
+
+
+@posix
+def test_an_owner_that_may_not_be_kept_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, asked = tmp_path / "m", []
+    write_text(path, "old")
+    if os.geteuid() == 0:
+        os.chown(path, 12345, 23456)
+
+    def refuse(file: Path, owner: int, group: int) -> None:
+        asked.append((owner, group))
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "chown", refuse)
+    write_text(path, "new")
+    assert path.read_text() == "new"
+    assert asked == ([(-1, 23456), (12345, -1)] if os.geteuid() == 0 else [])
+
+
+def test_a_link_stays_and_what_it_leads_to_is_written(tmp_path: Path) -> None:
+    store, links = tmp_path / "store", tmp_path / "links"
+    for folder in (store, links):
+        folder.mkdir()
+    (store / "blob").write_text("old")
+    (links / "m").symlink_to("../store/blob")
+    (links / "again").symlink_to("m")
+    with write_whole(links / "again") as temporary:
+        assert (temporary.parent.parent, temporary.name) == (store, "blob")
+        temporary.write_text("new")
+        temporary.with_name("blob.data").write_text("beside it")
+    assert sorted(path.name for path in store.iterdir()) == ["blob", "blob.data"]
+    assert (store / "blob").read_text() == "new"
+    assert os.readlink(links / "m") == "../store/blob"
+    assert os.readlink(links / "again") == "m"
+
+    (links / "to come").symlink_to("../store/deeper/blob")
+    write_text(links / "to come", "first")
+    assert (store / "deeper" / "blob").read_text() == "first"
+    assert (links / "to come").is_symlink()
+
+
+def test_links_in_a_circle_are_no_place(tmp_path: Path) -> None:
+    (tmp_path / "a").symlink_to("b")
+    (tmp_path / "b").symlink_to("a")
+    with pytest.raises(ArchspecError, match=r"cannot write .*a: its symbolic links lead in a circle"):
+        write_text(tmp_path / "a", "")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]
+
+
+def test_another_name_of_a_replaced_file_keeps_the_older_content(tmp_path: Path) -> None:
+    write_text(tmp_path / "m", "old")
+    os.link(tmp_path / "m", tmp_path / "kept")
+    write_text(tmp_path / "m", "new")
+    assert [(tmp_path / name).read_text() for name in ("m", "kept")] == ["new", "old"]
+
+
+@pytest.mark.parametrize("name", ["m" * 255, "ü" * 127 + "m"], ids=["255 bytes", "255 bytes of UTF-8"])
+def test_names_as_long_as_the_system_takes(name: str, tmp_path: Path) -> None:
+    write_text(tmp_path / name, "long")
+    assert (tmp_path / name).read_text() == "long"
+    with pytest.raises(ArchspecError, match="cannot write"):
+        write_text(tmp_path / f"{name}m", "longer")
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+WITHOUT_RIGHTS = """
+import os, sys
+from archspec.errors import ArchspecError
+from archspec.files import write_text
+
+if os.geteuid() == 0:
+    os.setgid(65534)
+    os.setuid(65534)
+try:
+    write_text(sys.argv[1], "new")
+except ArchspecError as error:
+    sys.exit(f"error: {error}")
+"""
+
+
+@posix
+def test_a_write_protected_file_is_not_replaced() -> None:
+    with tempfile.TemporaryDirectory() as name:  # pytest's folders are its user's alone
+        folder = Path(name)
+        folder.chmod(0o777)
+        for mode, code in ((0o444, 1), (0o666, 0)):
+            path = folder / f"{mode:o}"
+            path.write_text("old")
+            path.chmod(mode)
+            result = subprocess.run([sys.executable, "-c", WITHOUT_RIGHTS, path], capture_output=True, text=True)
+            assert (result.returncode, path.read_text()) == (code, "old" if code else "new"), result.stderr
+            assert not code or result.stderr == f"error: cannot write {path}: it is write-protected\n"
+        assert len(list(folder.iterdir())) == 2
+
+
+WRITE = """
+import os, signal, sys
 from archspec.files import write_whole
+
+what, ignored = sys.argv[2], sys.argv[3] == "ignored"
+if ignored:
+    signal.signal(getattr(signal, what), signal.SIG_IGN)
+try:
+    with write_whole(sys.argv[1]) as temporary:
+        temporary.write_text("new")
+        os.kill(os.getpid(), getattr(signal, what))
+finally:
+    assert signal.getsignal(getattr(signal, what)) == (signal.SIG_IGN if ignored else signal.SIG_DFL)
+"""
+
+
+def interrupt(path: Path, what: str, how: str = "") -> int:
+    path.write_text("old")
+    result = subprocess.run([sys.executable, "-c", WRITE, path, what, how], capture_output=True, text=True)
+    assert result.stderr == ""
+    return result.returncode
+
+
+@posix
+@pytest.mark.parametrize(("what", "code"), [("SIGHUP", 129), ("SIGTERM", 143)])
+def test_a_signal_leaves_nothing_behind(what: str, code: int, tmp_path: Path) -> None:
+    path = tmp_path / "m"
+    assert interrupt(path, what) == code
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@posix
+@pytest.mark.parametrize("what", ["SIGHUP", "SIGTERM"])
+def test_a_signal_that_was_to_be_ignored_is(what: str, tmp_path: Path) -> None:
+    """As nohup asks for it."""
+    path = tmp_path / "m"
+    assert interrupt(path, what, "ignored") == 0
+    assert path.read_text() == "new"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+TWICE = """
+import os, shutil, signal, sys
+from archspec.files import write_whole
+
+remove = shutil.rmtree
+
+def interrupted(folder, **options):
+    os.kill(os.getpid(), signal.SIGHUP)
+    remove(folder, **options)
+
+shutil.rmtree = interrupted
+with write_whole(sys.argv[1]):
+    os.kill(os.getpid(), signal.SIGHUP)
+"""
+
+
+@posix
+def test_a_terminal_that_says_twice_that_it_is_closed(tmp_path: Path) -> None:
+    """The shell tells it, and so does the system: the second word must not stop the first one's tidying."""
+    result = subprocess.run([sys.executable, "-c", TWICE, tmp_path / "m"], capture_output=True, text=True)
+    assert (result.returncode, result.stderr) == (129, "")
+    assert list(tmp_path.iterdir()) == []
+
+
+# Full disks
+
+
+@pytest.fixture
+def tiny_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 64 KiB."""
+    folder = tmp_path / "tiny"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)]
+    if shutil.which("mount") is None or subprocess.run(command, capture_output=True).returncode:
+        pytest.skip("no disk can be mounted here")
+    yield folder
+    subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+SCRATCH = """
+import sys
+from pathlib import Path
+from archspec.errors import ArchspecError
+from archspec.files import scratch_folder, write_text
+
+try:
+    with scratch_folder() as folder:
+        write = write_text if sys.argv[2] == "whole" else Path.write_text
+        write(folder / "a", " " * int(sys.argv[1]))
+except ArchspecError as error:
+    sys.exit(f"error: {error}")
+"""
+
+
+@pytest.mark.parametrize("how", ["plain", "whole"])
+def test_a_full_disk_of_temporary_files_is_named(how: str, tiny_disk: Path) -> None:
+    for size, code in ((1_000, 0), (100_000, 1)):
+        command = [sys.executable, "-c", SCRATCH, str(size), how]
+        result = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"TMPDIR": str(tiny_disk)})
+        why = f"cannot write temporary files in {tiny_disk}: No space left on device; set TMPDIR to a folder with room"
+        assert (result.returncode, result.stderr) == (code, f"error: {why}\n" if code else "")
+    assert list(tiny_disk.iterdir()) == []
+
+
+def test_other_errors_are_not_the_disks() -> None:
+    with pytest.raises(FileNotFoundError), scratch_folder() as folder:
+        (folder / "none").read_text()
+    with pytest.raises(ArchspecError, match=r"^a mistake$"), scratch_folder():
+        raise ArchspecError("a mistake")
+
+
+def test_no_folder_for_temporary_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> None:
+        raise FileNotFoundError(2, "No usable temporary directory found")
+
+    monkeypatch.setattr(tempfile, "TemporaryDirectory", refuse)
+    with pytest.raises(ArchspecError, match=r"No usable temporary directory found; set TMPDIR"), scratch_folder():
+        pass
+
+
+# How errors name files
 
 
 @pytest.mark.parametrize("name", ["m.onnx", "folder/m.onnx"])

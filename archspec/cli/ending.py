@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
+import os
+import stat
 import sys
 from typing import Any
 
@@ -36,13 +39,16 @@ def print_errors_as_json(error: ArchspecError) -> None:
 
 
 class Pipe(io.FileIO):
-    """An open file descriptor whose reader may go, as in `archspec list | head`. What is written after that is dropped,
-    so that the command ends with its own exit code, however much of it was read."""
+    """An open file descriptor whose reader may go, as in `archspec list | head`, or whose terminal may be closed. What
+    is written after that is dropped, so that the command ends with its own exit code, however much of it was read."""
 
     def write(self, data: Any) -> int:
         try:
             return super().write(data) or 0
-        except BrokenPipeError:
+        except OSError as error:
+            closed = error.errno == errno.EIO and stat.S_ISCHR(os.fstat(self.fileno()).st_mode)
+            if error.errno != errno.EPIPE and not closed:
+                raise
             return len(data)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -226,6 +225,7 @@ def _export(run: Run, choice: Choice, path: Path, threads: int | None) -> Files:
     """Write the smaller network, proven, and hold it against the whole one. Raises ArchspecError where no part goes."""
     from archspec import api
     from archspec.errors import ArchspecError
+    from archspec.files import scratch_folder
     from runtime.experiments.skipping import LEFT_OUT, compare_files
     from runtime.run_folder import CARRIED
 
@@ -237,8 +237,8 @@ def _export(run: Run, choice: Choice, path: Path, threads: int | None) -> Files:
     facts = {key: run.metadata[key] for key in CARRIED if key in run.metadata}
     left_out = {LEFT_OUT: json.dumps([part.name for part in choice.parts])}
     api.to_onnx(choice.after.graph, choice.after.weights, path, metadata=facts | left_out)
-    with tempfile.TemporaryDirectory() as folder:
-        whole = Path(folder) / "whole.onnx"
+    with scratch_folder() as folder:
+        whole = folder / "whole.onnx"
         api.to_onnx(run.graph, run.weights, whole, verify=False, metadata=facts)
         return compare_files(whole, path, threads=threads)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from archspec.errors import ArchspecError
-from archspec.files import write_whole
+from archspec.files import scratch_folder, write_whole
 from runtime.bench import make_inputs
 from runtime.cpu import count_cores
 from runtime.session import UNNAMED, Session
@@ -99,8 +98,8 @@ def tune(
             pass
     name, axes, tolerance = _examine(path, batch, dict(sizes or {}), provider, seed)
     key = identify(path, name)
-    with tempfile.TemporaryDirectory() as folder:
-        job = Job(str(path), name, Settings(), batch, dict(sizes or {}), {}, str(Path(folder, "reference.npz")))
+    with scratch_folder() as folder:
+        job = Job(str(path), name, Settings(), batch, dict(sizes or {}), {}, str(folder / "reference.npz"))
         climb = Climb(job, tolerance=tolerance, seconds=seconds, seed=seed, on_step=on_step)
         with climb:
             climb.climb(list_changes(name, count_cores(), allow_tf32=allow_tf32))

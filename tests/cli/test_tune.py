@@ -80,7 +80,7 @@ def is_running(pid: str) -> bool:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="asks /proc")
-@pytest.mark.parametrize(("what", "code"), [("SIGTERM", 143), ("SIGINT", 130), ("SIGKILL", -9)])
+@pytest.mark.parametrize(("what", "code"), [("SIGTERM", 143), ("SIGHUP", 129), ("SIGINT", 130), ("SIGKILL", -9)])
 def test_no_stopped_process_outlives_the_search(what: str, code: int, model: Path, tmp_path: Path) -> None:
     pids, scratch = tmp_path / "pids", tmp_path / "scratch"
     scratch.mkdir()
