@@ -10,6 +10,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from archspec.telemetry import turn_off
+
 if TYPE_CHECKING:
     from archspec.api import (
         Report,
@@ -91,6 +93,7 @@ def _refuse_shadowed() -> None:
 
 
 _refuse_shadowed()
+turn_off()
 
 
 def __getattr__(name: str) -> Any:

@@ -25,6 +25,8 @@ from random import Random
 from statistics import median
 from typing import Any
 
+import archspec  # noqa: F401  (turns ONNX Runtime's telemetry off for the processes below, peers too)
+
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 SEED = 0

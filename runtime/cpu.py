@@ -1,36 +1,138 @@
-"""The processor: its name, its cores, and what it can do."""
+"""The processor: its name, its cores, what it can do, and how much of it this process may use."""
 
 from __future__ import annotations
 
 import functools
 import os
 import platform
-from pathlib import Path
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import ceil
+from pathlib import Path, PurePosixPath
 
 INSTRUCTIONS = {"avx2": "avx2", "avx512": "avx512f", "vnni": "avx512_vnni", "avx-vnni": "avx_vnni", "amx": "amx_int8"}
 
 
+@dataclass(frozen=True, slots=True)
+class Cores:
+    """The cores that this process may run on, and how many of them a container's quota pays for (None: all)."""
+
+    usable: int
+    quota: float | None = None
+
+    @property
+    def paid(self) -> int:
+        """The cores that threads can keep busy for long."""
+        return self.usable if self.quota is None else min(self.usable, ceil(self.quota))
+
+    def __str__(self) -> str:
+        cores = f"{self.usable} core{'s' * (self.usable != 1)}"
+        return cores if self.quota is None else f"{cores}, of which a quota allows {self.quota:.4g}"
+
+
 def read_instructions(path: str | Path = "/proc/cpuinfo") -> tuple[str, ...]:
     """Which of the instruction sets that speed up inference the processor has; empty where the system does not tell."""
-    try:
-        lines = Path(path).read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return ()
-    flags = {flag for line in lines if line.startswith("flags") for flag in line.partition(":")[2].split()}
+    flags = {flag for line in _read_lines(path) if line.startswith("flags") for flag in line.partition(":")[2].split()}
     return tuple(name for name, flag in INSTRUCTIONS.items() if flag in flags)
 
 
-@functools.cache
 def describe_cpu() -> str:
-    """The processor's name and how many of its cores this process may use."""
+    """The processor's name and how many of its cores this process may use: what a measurement on it holds for."""
+    return f"{_name_cpu()}, {read_cores()}"
+
+
+def read_cores(proc: str | Path = "/proc") -> Cores:
+    """The cores that this process may use, now: a quota may be changed while it runs."""
+    usable, quota = len(_list_processors()), read_quota(proc)
+    return Cores(usable, None if quota is None or quota >= usable else quota)
+
+
+def limit_threads() -> int | None:
+    """The threads that a quota pays for, where they are fewer than ONNX Runtime's own choice, which is one for each
+    core; None where it may choose."""
+    cores = read_cores()
+    return cores.paid if cores.quota is not None and cores.paid < count_physical() else None
+
+
+@functools.cache
+def count_physical(path: str | Path = "/proc/cpuinfo") -> int:
+    """How many of the processors that this process may use are cores of their own; all, where the system does not
+    tell."""
+    ids, cores = _list_processors(), set()
+    entry: dict[str, str] = {}
+    for line in [*_read_lines(path), ""]:
+        name, _, value = (part.strip() for part in line.partition(":"))
+        if name:
+            entry[name] = value
+            continue
+        number = entry.get("processor", "")
+        if number.isdecimal() and int(number) in ids:
+            cores.add((entry.get("physical id"), entry.get("core id", number)))
+        entry = {}
+    return len(cores) or len(ids)
+
+
+def read_quota(proc: str | Path = "/proc") -> float | None:
+    """How many cores' time the control groups of this process allow it, the least of all above it; None where they
+    allow all. `proc` is the kernel's folder of that name."""
+    quotas = [quota for folder in _list_groups(proc) if (quota := _read_quota(folder)) is not None]
+    return min(quotas, default=None)
+
+
+@functools.cache
+def _list_groups(proc: str | Path) -> tuple[str, ...]:
+    """The folders of the control groups that this process is in, each with those above it, in both versions."""
+    return tuple(dict.fromkeys(map(str, _walk_groups(Path(proc)))))
+
+
+def _walk_groups(proc: Path) -> Iterator[Path]:
+    groups = {}
+    for line in _read_lines(proc / "self" / "cgroup"):
+        number, controllers, path = [*line.split(":", 2), "", ""][:3]
+        if number == "0" or "cpu" in controllers.split(","):
+            groups["cgroup2" if number == "0" else "cgroup"] = path
+    for line in _read_lines(proc / "self" / "mountinfo"):
+        mount, _, system = (part.split() for part in line.partition(" - "))
+        if len(mount) < 5 or len(system) < 3 or system[0] not in groups:
+            continue
+        if system[0] == "cgroup" and "cpu" not in system[2].split(","):
+            continue
+        # In a container the mount's root may be the container's own group, which the path of the process begins with.
+        root, own = PurePosixPath(mount[3]), PurePosixPath(groups[system[0]])
+        within = own.relative_to(root) if own.is_relative_to(root) else PurePosixPath()
+        folder = Path(mount[4])
+        yield folder
+        for part in within.parts:
+            folder = folder / part
+            yield folder
+
+
+def _read_quota(folder: str) -> float | None:
+    """Of one control group: `cpu.max` of version 2, or the two files of version 1."""
+    found = " ".join(_read_lines(f"{folder}/cpu.max")[:1]).split() or [
+        " ".join(_read_lines(f"{folder}/cpu.cfs_{name}_us")[:1]) for name in ("quota", "period")
+    ]
     try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+        quota, period = map(int, found)
+    except ValueError:  # "max", or nothing
+        return None
+    return quota / period if quota > 0 and period > 0 else None
+
+
+def _list_processors() -> set[int]:
+    return os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(range(os.cpu_count() or 1))
+
+
+@functools.cache
+def _name_cpu() -> str:
+    names = [line.partition(":")[2].strip() for line in _read_lines("/proc/cpuinfo") if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def _read_lines(path: str | Path) -> list[str]:
+    """None where the system has no such file."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read().splitlines()
     except OSError:
-        lines = []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return f"{names[0] if names else platform.processor() or platform.machine()}, {count_cores()} cores"
-
-
-def count_cores() -> int:
-    """The cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return []

@@ -11,11 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from archspec.errors import ArchspecError, MissingExtra
 from archspec.files import scratch_folder
-from runtime.cpu import read_instructions
+from archspec.telemetry import is_off
+from runtime.cpu import read_cores, read_instructions
 from runtime.gpu import find_gpu_problem
 
 # Distribution → the extra that installs it; none: the program itself or what it always needs.
@@ -31,6 +32,10 @@ PACKAGES = {
     "onnx": "run",
 }
 RUNTIMES = ("onnxruntime", "onnxruntime-gpu", "onnxruntime-directml", "onnxruntime-openvino", "onnxruntime-rocm")
+NAMESAKE = "archspec"
+"""A distribution of other people (it names processors, and conda brings it along), whose package has our name: what was
+installed later has replaced files of what was there."""
+
 TRIED = ("tensorrt", "cuda", "cpu")
 PATIENCE = 10.0
 
@@ -49,7 +54,8 @@ class Report:
     """Versions by distribution (None: not installed), what ONNX Runtime offers and what of it works, and what to do.
 
     `gpus` has nvidia-smi's lines (name, driver, memory); `cpu` the instructions that matter to inference, where the
-    system tells; `advice` one line for everything that is missing or in the way.
+    system tells; `cores` how many may be used, and what of them a quota allows; `telemetry` whether ONNX Runtime tells
+    what it runs; `advice` one line for everything that is missing or in the way.
     """
 
     python: str
@@ -60,6 +66,8 @@ class Report:
     attempts: tuple[Attempt, ...]
     gpus: tuple[str, ...]
     cpu: tuple[str, ...]
+    cores: str
+    telemetry: Literal["on", "off"]
     advice: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
@@ -73,6 +81,7 @@ def examine() -> Report:
     gpus, smi_advice = _ask_nvidia_smi()
     available, attempts = _try_providers()
     advice = [
+        *_advise_namesake(_find_version(NAMESAKE)),
         *_advise_packages(versions),
         *_advise_runtimes(runtimes, available, gpus),
         *smi_advice,
@@ -87,6 +96,8 @@ def examine() -> Report:
         attempts=attempts,
         gpus=gpus,
         cpu=read_instructions(),
+        cores=str(read_cores()),
+        telemetry="off" if is_off() else "on",
         advice=tuple(advice),
     )
 
@@ -156,6 +167,16 @@ def _build_tiny_model() -> bytes:
     graph = helper.make_graph([helper.make_node("Conv", ["x", "w"], ["y"])], "tiny", [image], [result], [kernel])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     return bytes(model.SerializeToString())
+
+
+def _advise_namesake(version: str | None) -> list[str]:
+    if version is None:
+        return []
+    return [
+        f"another distribution that is called archspec ({version}) is installed too, and its files lie among ours: "
+        "pip uninstall -y archspec && pip install --force-reinstall --no-deps archspec-compiler; "
+        "what needs both wants an environment for each"
+    ]
 
 
 def _advise_packages(versions: Mapping[str, str | None]) -> list[str]:

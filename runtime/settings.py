@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from archspec.errors import ArchspecError
+from runtime.cpu import limit_threads
 from runtime.extras import extra
 from runtime.strict_json import check_integer, check_keys
 
@@ -139,9 +140,13 @@ KNOBS: Mapping[str, Knob] = MappingProxyType(
 
 
 def new_options() -> Any:
-    """An onnxruntime.SessionOptions under which nothing is printed that is raised."""
+    """An onnxruntime.SessionOptions under which nothing is printed that is raised, and no more threads are started than
+    a quota of the processor's time pays for: they would all wait as soon as it is used up."""
     options = ort.SessionOptions()
     options.log_severity_level = SILENT
+    threads = limit_threads()
+    if threads is not None:
+        options.intra_op_num_threads = threads
     return options
 
 

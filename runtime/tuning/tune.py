@@ -15,7 +15,7 @@ import numpy as np
 from archspec.errors import ArchspecError
 from archspec.files import scratch_folder, write_whole
 from runtime.bench import make_inputs
-from runtime.cpu import count_cores
+from runtime.cpu import read_cores
 from runtime.session import UNNAMED, Session
 from runtime.settings import Settings
 from runtime.tuning.candidate import Job
@@ -102,7 +102,7 @@ def tune(
         job = Job(str(path), name, Settings(), batch, dict(sizes or {}), {}, str(folder / "reference.npz"))
         climb = Climb(job, tolerance=tolerance, seconds=seconds, seed=seed, on_step=on_step)
         with climb:
-            climb.climb(list_changes(name, count_cores(), allow_tf32=allow_tf32))
+            climb.climb(list_changes(name, read_cores().paid, allow_tf32=allow_tf32))
             more = NEEDS_FIXED_SIZES.get(name, Settings())
             milliseconds, finals = climb.decide(axes, more)
     entries = _list_entries(key, axes, climb.best, more, milliseconds, finals)
@@ -150,7 +150,7 @@ def list_changes(provider: str, cores: int, *, allow_tf32: bool = False) -> list
 
 
 def _is_busy() -> bool:
-    return hasattr(os, "getloadavg") and os.getloadavg()[0] > BUSY * count_cores()
+    return hasattr(os, "getloadavg") and os.getloadavg()[0] > BUSY * read_cores().usable
 
 
 def _examine(

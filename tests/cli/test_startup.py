@@ -17,6 +17,7 @@ SEVERAL = ("archspec.ops", "archspec.spec", "compiler.analysis.paths")
 COMMAND_LINE = {
     *("archspec.cli", "archspec.cli.commands", "archspec.cli.ending", "archspec.cli.examples"),
     *("archspec.cli.completion", "archspec.cli.options", "archspec.errors", "archspec.files"),
+    "archspec.telemetry",
 }
 COMPILER = {"archspec.api", "archspec.ops", "archspec.spec", "runtime.cases", "runtime.extras", "compiler.analysis"} | {
     f"compiler.{name}"
@@ -93,7 +94,7 @@ def test_a_command_loads_these_modules_and_no_others(words: tuple[str, ...], our
 def test_help_loads_commands_and_nothing_that_they_need() -> None:
     loaded, packages = list_modules("--help")
     assert {name for name in loaded if not name.startswith("archspec.cli.")} == {
-        *("archspec.cli", "archspec.errors", "archspec.files"),
+        *("archspec.cli", "archspec.errors", "archspec.files", "archspec.telemetry"),
         *("compiler.onnx_target", "compiler.onnx_target.options"),
     }
     assert packages == HELP

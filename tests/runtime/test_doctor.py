@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from archspec.telemetry import VARIABLE
 from runtime import doctor
-from runtime.cpu import read_instructions
+from runtime.cpu import Cores, read_instructions
 from runtime.doctor import Attempt, examine
 from tests.runtime.without import run_without
 
@@ -96,6 +97,30 @@ def test_each_failure_has_its_advice(
     lines = doctor._advise_attempts(attempts, ("a GPU",))
     assert len(lines) == (expected is not None)
     assert not expected or lines[0].startswith(expected)
+
+
+@pytest.mark.parametrize(("value", "said"), [("1", "off"), ("0", "on")])
+def test_telemetry_is_said(monkeypatch: pytest.MonkeyPatch, value: str, said: str) -> None:
+    monkeypatch.setenv(VARIABLE, value)
+    assert examine().telemetry == said
+
+
+def test_a_quota_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "read_cores", lambda: Cores(2, 0.5))
+    assert examine().cores == "2 cores, of which a quota allows 0.5"
+
+
+def test_a_distribution_of_our_name_is_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Found as pip leaves it, beside ours."""
+    assert not any("another distribution" in line for line in examine().advice)
+    (tmp_path / "archspec-0.2.7.dist-info").mkdir()
+    (tmp_path / "archspec-0.2.7.dist-info" / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: archspec\nVersion: 0.2.7\n", encoding="utf-8"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    (line,) = [line for line in examine().advice if "another distribution" in line]
+    assert line.startswith("another distribution that is called archspec (0.2.7) is installed too")
+    assert "pip uninstall -y archspec && pip install --force-reinstall --no-deps archspec-compiler" in line
 
 
 def test_instructions_are_read_where_the_system_tells(tmp_path: Path) -> None:

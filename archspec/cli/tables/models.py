@@ -12,6 +12,7 @@ from rich.text import Text
 from archspec.cli.tables.common import console, new_table, shape_text
 from archspec.cli.tables.grid import Grid, words
 from archspec.errors import escape_controls
+from archspec.telemetry import VARIABLE
 
 if TYPE_CHECKING:
     from runtime.bench import Row
@@ -126,7 +127,10 @@ def print_doctor(report: Doctor) -> None:
         table.add_row(name, version or Text("not installed", style="yellow"))
     for gpu in report.gpus:
         table.add_row("GPU", gpu)
+    table.add_row("CPU", report.cores)
     table.add_row("CPU instructions", ", ".join(report.cpu) or "unknown")
+    other = {"off": "0 turns it on", "on": "1 turns it off"}[report.telemetry]
+    table.add_row("telemetry", f"{report.telemetry} (ONNX Runtime's; {VARIABLE}={other})")
     out.print(table)
     out.print()
     for attempt in report.attempts:

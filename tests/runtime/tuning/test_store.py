@@ -174,5 +174,9 @@ def test_sizes_that_cannot_be_fixed_are_refused(model: Path, fixed: dict[str, An
         open_on_cpu(model, fixed=fixed)
 
 
-def test_the_device_is_named_with_its_cores() -> None:
-    assert cpu.describe_cpu().endswith(f", {cpu.count_cores()} cores")
+def test_an_entry_of_the_free_machine_does_not_hold_under_a_quota(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = identify(model, "cpu")
+    keep_entries(model, (entry_of(key, Settings(threads=1)),))
+    assert open_on_cpu(model).settings == Settings(threads=1)
+    monkeypatch.setattr(cpu, "read_quota", lambda proc: 0.5)
+    assert open_on_cpu(model).settings_source.startswith("default: m.onnx.tune.json is of another model, device")
