@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,13 +15,13 @@ from archspec.ops import Op, Vote
 from compiler.graph import Graph
 from runtime.cases import proof_cases
 from runtime.extras import extra
+from runtime.older_data import find_older_data
 
 with extra("run"):
     from compiler.onnx_target.built import OnnxModel
-    from compiler.onnx_target.identity import identify
     from compiler.onnx_target.model import build_model
     from compiler.onnx_target.options import PLAIN, ExportOptions
-    from compiler.onnx_target.write import remove_older_data, write_model
+    from compiler.onnx_target.write import write_model
 
 if TYPE_CHECKING:
     from runtime.int8.quantize import Quantization
@@ -107,7 +108,8 @@ def export(
     if (options.precision == "int8") != (calibration is not None):
         raise ArchspecError("int8 needs calibration data, and calibration data is for int8 alone")
     proof, quantization = None, None
-    with write_whole(path) as temporary:  # first, so that a place that cannot be written is no surprise at the end
+    # First, so that a place that cannot be written is no surprise at the end.
+    with write_whole(path, find_older_data) as temporary:
         model = build_model(graph, weights, metadata=metadata, rules=rules, options=options)
         if calibration is not None:
             if verify:
@@ -117,9 +119,9 @@ def export(
         write_model(model, temporary)
         if verify and calibration is None:
             proof = _prove(temporary, graph, weights, torch_rules)
-        names = sorted((item.name for item in temporary.parent.iterdir()), key=lambda name: name != temporary.name)
-    remove_older_data(Path(path), identify(model))
-    files = tuple(Path(path).with_name(name) for name in names)
+        beside = sorted(item.name for item in temporary.parent.iterdir() if item.name != temporary.name)
+    place = Path(os.path.realpath(path)) if os.path.islink(path) else Path(path)
+    files = Path(path), *(place.with_name(name) for name in beside)
     return Export(files, model, proof, quantization, _optimize(path) if optimized else None)
 
 

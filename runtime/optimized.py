@@ -15,6 +15,7 @@ from runtime.cpu import read_instructions
 from runtime.extras import extra
 from runtime.failures import shorten
 from runtime.model_file import check_model_file
+from runtime.older_data import find_older_data
 from runtime.settings import new_options
 
 with extra("run"):
@@ -23,7 +24,7 @@ with extra("run"):
 
     from compiler.onnx_source.skim import METADATA, OPTIMIZED_FOR, read_metadata
     from compiler.onnx_target.identity import IDENTITY
-    from compiler.onnx_target.write import name_data, remove_older_data
+    from compiler.onnx_target.write import name_data
     from compiler.protobuf import delimit
 
 X86 = ("x86_64", "AMD64", "i386", "i686")
@@ -46,13 +47,12 @@ def write_optimized(path: str | Path) -> Path:
     if tied is None:
         raise ArchspecError("this system does not say which instructions its processor has: nothing to optimize for")
     target = _place(path, tied)
-    with write_whole(target) as temporary:
+    with write_whole(target, find_older_data) as temporary:
         _optimize(path, temporary, identity)
         entry = onnx.StringStringEntryProto(key=OPTIMIZED_FOR, value=tied)
         with temporary.open("ab") as file:  # fields of a message may come in any order, and behind the others
             file.write(delimit(METADATA, entry.SerializeToString(deterministic=True)))
         _check_complete(temporary, identity, tied)
-    remove_older_data(target, identity)
     return target
 
 

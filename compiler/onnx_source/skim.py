@@ -8,7 +8,8 @@ of any size is read in the time and memory that its nodes take.
 from __future__ import annotations
 
 import mmap
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Collection
 from math import prod
 from pathlib import Path
 from typing import TypeAlias
@@ -77,6 +78,28 @@ def read_metadata(path: Path) -> dict[str, str]:
     return {item.key: item.value for item in model.metadata_props}
 
 
+def skip_numbers(path: Path) -> onnx.ModelProto:
+    """The model in a file without the numbers of its large weights, whatever else is wrong with it. Raises
+    ArchspecError where it is none."""
+    return read_reduced(path, _keep_head)
+
+
+def mentions(path: Path, names: Collection[bytes]) -> set[bytes]:
+    """Which of these names stand in the model in a file, wherever that is; in what is no model none does.
+
+    Raises OSError where the file cannot be read, and ArchspecError where it has too many parts to tell.
+    """
+    with path.open("rb") as file:
+        if not 0 < os.fstat(file.fileno()).st_size <= MOST_BYTES:
+            return set()
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            try:
+                head = _reduce(data, _keep_head, path)
+            except MalformedError:
+                return set()
+    return {name for name in names if name in head}
+
+
 def _read(path: Path, choose: Callable[[Bytes], bytes]) -> onnx.ModelProto:
     check_is_file(path)
     try:
@@ -119,6 +142,8 @@ def _reduce(data: Bytes, reduce: Reduce, path: Path) -> bytes:
     spent = 0
     for field in walk_fields(data, 0, len(data)):
         spent += 1
+        if spent > MOST_FIELDS:
+            raise ArchspecError(f"{path} is too large: it has more than {MOST_FIELDS:,} parts")
         if field.number != GRAPH or field.wire != DELIMITED:
             pieces.append(data[field.key : field.end])
             continue
@@ -131,6 +156,11 @@ def _reduce(data: Bytes, reduce: Reduce, path: Path) -> bytes:
                 raise ArchspecError(f"{path} is too large: its graph has more than {MOST_FIELDS:,} parts")
         pieces.append(delimit(GRAPH, b"".join(parts)))
     return b"".join(pieces)
+
+
+def _keep_head(data: Bytes, tensor: Field) -> bytes:
+    fields = [field for field in walk_fields(data, tensor.start, tensor.end) if field.number not in NUMBERS]
+    return delimit(INITIALIZER, b"".join(data[field.key : field.end] for field in fields))
 
 
 def _skim_tensor(data: Bytes, tensor: Field, path: Path) -> bytes:

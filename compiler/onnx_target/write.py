@@ -10,7 +10,6 @@ no padding; model and tensors have a text for people to read (`doc_string`), whi
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -71,14 +70,6 @@ def to_bytes(model: OnnxModel) -> bytes:
 def name_data(model: str, identity: str) -> str:
     """The name of the file with the weights of a model of that file name."""
     return f"{model}.{identity[:12]}.data"
-
-
-def remove_older_data(path: Path, identity: str | None) -> None:
-    """Remove what earlier models of the same name left beside `path`, but not the data of the model that is there."""
-    ours = re.compile(rf"{re.escape(path.name)}\.[0-9a-f]{{12}}\.data")
-    for found in path.parent.iterdir():
-        if ours.fullmatch(found.name) and not (identity and found.name == name_data(path.name, identity)):
-            found.unlink(missing_ok=True)
 
 
 def _check(model: OnnxModel) -> None:

@@ -17,14 +17,13 @@ from onnx.external_data_helper import load_external_data_for_model
 
 from archspec.api import elaborate, load, to_onnx, to_torch
 from archspec.errors import ArchspecError
-from archspec.files import write_whole
 from archspec.ops import Conv, Linear, Shape
 from compiler.onnx_source.skim import read_metadata
 from compiler.onnx_target import write
 from compiler.onnx_target.identity import IDENTITY, identify
 from compiler.onnx_target.model import build_model
 from compiler.onnx_target.options import ExportOptions
-from compiler.onnx_target.write import remove_older_data, to_bytes, write_model
+from compiler.onnx_target.write import to_bytes
 from runtime.session import Session
 from runtime.weights_file import load_weights, save_weights
 from tests.lowering import Arrays, graph_of, sample_inputs, stir
@@ -137,18 +136,6 @@ def test_other_weights_never_take_the_place_of_a_models_data(tmp_path: Path) -> 
     feed = sample_inputs(WIDE, 2)
     expected = feed["x0"] @ fill(1)["op.weight"].T + fill(1)["op.bias"]
     assert np.allclose(Session(path, providers=["cpu"]).run(feed)["y"], expected, atol=1e-3)
-
-
-@pytest.mark.usefixtures("beside")
-def test_older_data_is_removed_and_nothing_else(tmp_path: Path) -> None:
-    path = tmp_path / "m.onnx"
-    others = ["m.onnx.data", "m.onnx.0123456789ab.data.txt", "n.onnx.0123456789ab.data", "m.onnx.0123456789AB.data"]
-    for name in (*others, "m.onnx.0123456789ab.data"):
-        (tmp_path / name).write_bytes(b"")
-    with write_whole(path) as temporary:
-        write_model(model := build_model(WIDE, fill(1)), temporary)
-    remove_older_data(path, identify(model))
-    assert names(tmp_path) == sorted([*others, "m.onnx", f"m.onnx.{identify(model)[:12]}.data"])
 
 
 def test_the_identity_is_of_network_and_weights() -> None:

@@ -1,0 +1,80 @@
+"""The weights beside a model that another one replaces: they go with it, unless some model still names them."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Collection
+from pathlib import Path
+
+from archspec.errors import ArchspecError
+from runtime.extras import extra
+
+with extra("run"):
+    from compiler.onnx_source.external import find_external
+    from compiler.onnx_source.skim import mentions, skip_numbers
+    from compiler.onnx_target.identity import IDENTITY
+    from compiler.onnx_target.write import name_data
+
+SHA256 = re.compile(r"[0-9a-f]{64}")
+
+MOST_FILES = 10_000
+"""Files of a folder up to which all are asked what they name."""
+
+
+def find_older_data(older: Path, newer: Path) -> list[Path]:
+    """The files of weights that this program wrote for the model in `older`, and that no file of its folder will name
+    once `newer` has taken its place: not itself, and no other model, whatever its name is.
+
+    In doubt a file is not among them: where a neighbour cannot be read, or there are too many. Beside what is no model
+    of this program there is none.
+    """
+    names = _list_data(older)
+    if not names:
+        return []
+    used = _find_used([name.encode() for name in names], newer, _list_neighbours(older, names))
+    return [older.with_name(name) for name in sorted(names) if name.encode() not in used]
+
+
+def _list_data(model: Path) -> set[str]:
+    """The files beside a model of this program that were written for it alone, as their names say."""
+    try:
+        head = skip_numbers(model)
+    except ArchspecError:  # nothing is there yet, or something else
+        return set()
+    identity = {item.key: item.value for item in head.metadata_props}.get(IDENTITY, "")
+    if not SHA256.fullmatch(str(identity)):
+        return set()
+    ours = re.compile(rf"[^/\\]+{re.escape(name_data('', identity))}")
+    entries = [entry for tensor in find_external(head) for entry in tensor.external_data if entry.key == "location"]
+    names = {str(entry.value) for entry in entries}
+    return {name for name in names if ours.fullmatch(name) and _is_plain_file(model.with_name(name))}
+
+
+def _is_plain_file(path: Path) -> bool:
+    return os.path.isfile(path) and not path.is_symlink()
+
+
+def _list_neighbours(model: Path, data: Collection[str]) -> list[Path] | None:
+    """The other files of a model's folder but its data; None where they are too many, or cannot be listed."""
+    found = []
+    try:
+        with os.scandir(model.parent) as entries:
+            for entry in entries:
+                if entry.name != model.name and entry.name not in data and entry.is_file():
+                    found.append(Path(entry.path))
+                if len(found) > MOST_FILES:
+                    return None
+    except OSError:
+        return None
+    return found
+
+
+def _find_used(names: Collection[bytes], newer: Path, neighbours: list[Path] | None) -> set[bytes]:
+    """Which of these names stand in one of the models, or may."""
+    if neighbours is None:
+        return set(names)
+    try:
+        return set().union(*(mentions(path, names) for path in (newer, *neighbours)))
+    except (OSError, ArchspecError):
+        return set(names)
