@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from math import prod
 from pathlib import Path
 from typing import TypeAlias
 
@@ -20,7 +19,7 @@ with extra("run"):
     import onnx.helper
 
     from compiler.onnx_source.external import check_external_data, is_external
-    from compiler.onnx_source.skim import NUMBERS, RAW, WIDTHS, read_reduced
+    from compiler.onnx_source.skim import NUMBERS, RAW, count_bytes, read_reduced
     from compiler.protobuf import DELIMITED, Bytes, Field, walk_fields
 
 State: TypeAlias = tuple[int, int, int, int]
@@ -95,7 +94,7 @@ def _set_aside(data: Bytes, field: Field, weights: list[Weight]) -> bytes:
         rest = b"".join(data[part.key : part.end] for part in parts if part.number != RAW)
         tensor = onnx.TensorProto.FromString(rest)
         start, size = numbers[0].start, numbers[0].end - numbers[0].start
-        if not is_external(tensor) and _count_bytes(tensor) == size:
+        if not is_external(tensor) and count_bytes(tensor) == size:
             weights.append(Weight(tensor.name, tensor.data_type, tuple(tensor.dims), start, size))
             return b""
     return data[field.key : field.end]
@@ -113,15 +112,8 @@ def _take_external(model: onnx.ModelProto) -> list[onnx.TensorProto]:
 
 
 def _declares_its_size(tensor: onnx.TensorProto) -> bool:
-    due = _count_bytes(tensor)
+    due = count_bytes(tensor)
     return due is not None and all(int(entry.value) == due for entry in tensor.external_data if entry.key == "length")
-
-
-def _count_bytes(tensor: onnx.TensorProto) -> int | None:
-    """The bytes that a tensor of this shape and type has; None where its shape is none, or its type unusual."""
-    if tensor.data_type not in WIDTHS or any(extent < 0 for extent in tensor.dims):
-        return None
-    return WIDTHS[tensor.data_type] * prod(map(int, tensor.dims))
 
 
 def _declare(model: onnx.ModelProto, weights: Iterable[tuple[str, int, Sequence[int]]]) -> None:

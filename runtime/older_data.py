@@ -11,9 +11,9 @@ from archspec.errors import ArchspecError
 from runtime.extras import extra
 
 with extra("run"):
+    from compiler.content import CONTENT
     from compiler.onnx_source.external import find_external
     from compiler.onnx_source.skim import mentions, skip_numbers
-    from compiler.onnx_target.identity import IDENTITY
     from compiler.onnx_target.write import name_data
 
 SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -42,10 +42,10 @@ def _list_data(model: Path) -> set[str]:
         head = skip_numbers(model)
     except ArchspecError:  # nothing is there yet, or something else
         return set()
-    identity = {item.key: item.value for item in head.metadata_props}.get(IDENTITY, "")
-    if not SHA256.fullmatch(str(identity)):
+    content = {item.key: item.value for item in head.metadata_props}.get(CONTENT, "")
+    if not SHA256.fullmatch(str(content)):
         return set()
-    ours = re.compile(rf"[^/\\]+{re.escape(name_data('', identity))}")
+    ours = re.compile(rf"[^/\\]+{re.escape(name_data('', content))}")
     entries = [entry for tensor in find_external(head) for entry in tensor.external_data if entry.key == "location"]
     names = {str(entry.value) for entry in entries}
     return {name for name in names if ours.fullmatch(name) and _is_plain_file(model.with_name(name))}

@@ -22,8 +22,8 @@ with extra("run"):
     import onnx
     import onnxruntime as ort
 
+    from compiler.content import CONTENT
     from compiler.onnx_source.skim import METADATA, OPTIMIZED_FOR, read_metadata
-    from compiler.onnx_target.identity import IDENTITY
     from compiler.onnx_target.write import name_data
     from compiler.protobuf import delimit
 
@@ -40,9 +40,9 @@ def write_optimized(path: str | Path) -> Path:
     """
     path = Path(path)
     check_model_file(path)
-    identity = read_metadata(path).get(IDENTITY)
+    identity = read_metadata(path).get(CONTENT)
     if identity is None:
-        raise ArchspecError(f"{path} does not say which model it is ({IDENTITY}): export it again")
+        raise ArchspecError(f"{path} does not say which model it is ({CONTENT}): export it again")
     tied = describe_runtime()
     if tied is None:
         raise ArchspecError("this system does not say which instructions its processor has: nothing to optimize for")
@@ -65,7 +65,7 @@ def find_optimized(path: str | Path) -> Path | None:
         found, wanted = read_metadata(beside), read_metadata(path)
     except ArchspecError:
         return None
-    same = IDENTITY in wanted and (found.get(IDENTITY), found.get(OPTIMIZED_FOR)) == (wanted[IDENTITY], tied)
+    same = CONTENT in wanted and (found.get(CONTENT), found.get(OPTIMIZED_FOR)) == (wanted[CONTENT], tied)
     return beside if same else None
 
 
@@ -105,5 +105,5 @@ def _check_complete(path: Path, identity: str, tied: str) -> None:
     """ONNX Runtime does not always notice that a disk is full. Raises ArchspecError."""
     check_model_file(path)
     found = read_metadata(path)
-    if (found.get(IDENTITY), found.get(OPTIMIZED_FOR)) != (identity, tied):
+    if (found.get(CONTENT), found.get(OPTIMIZED_FOR)) != (identity, tied):
         raise ArchspecError(f"{path.name} is incomplete: is the disk full?")

@@ -9,10 +9,10 @@ from functools import cache
 from pathlib import Path
 
 import onnx
-from google.protobuf.descriptor import Descriptor  # type: ignore[import-untyped]
 from google.protobuf.message import Message  # type: ignore[import-untyped]
 
 from archspec.errors import ArchspecError
+from compiler.content import find_tensors
 
 
 def check_external_data(model: Message, path: Path) -> list[onnx.TensorProto]:
@@ -26,23 +26,7 @@ def check_external_data(model: Message, path: Path) -> list[onnx.TensorProto]:
 
 def find_external(message: Message) -> Iterator[onnx.TensorProto]:
     """Every tensor, wherever it hides (subgraphs, attributes, functions), that names a place outside the file."""
-    for field, value in message.ListFields():
-        if field.message_type is None or not _may_hold_tensors(field.message_type):
-            continue
-        for item in [value] if isinstance(value, Message) else value:
-            if not isinstance(item, onnx.TensorProto):
-                yield from find_external(item)
-            elif is_external(item):
-                yield item
-
-
-@cache
-def _may_hold_tensors(kind: Descriptor, seen: frozenset[str] = frozenset()) -> bool:
-    """Whether a message of this kind, or one inside it, may be a tensor."""
-    if kind.name == onnx.TensorProto.DESCRIPTOR.name:
-        return True
-    inner = {field.message_type for field in kind.fields if field.message_type is not None}
-    return any(_may_hold_tensors(item, seen | {kind.name}) for item in inner if item.name not in seen | {kind.name})
+    return filter(is_external, find_tensors(message))
 
 
 def is_external(tensor: onnx.TensorProto) -> bool:

@@ -117,6 +117,13 @@ def _read(path: Path, choose: Callable[[Bytes], bytes]) -> onnx.ModelProto:
         raise ArchspecError(f"cannot read {path}: {error.strerror or error}") from error
 
 
+def count_bytes(tensor: onnx.TensorProto) -> int | None:
+    """The bytes that a tensor of this shape and type has; None where its shape is none, or its type unusual."""
+    if tensor.data_type not in WIDTHS or any(extent < 0 for extent in tensor.dims):
+        return None
+    return WIDTHS[tensor.data_type] * prod(map(int, tensor.dims))
+
+
 def _check_text(message: Message, path: Path) -> None:
     """Names that are no text come out as bytes, and would fit nowhere."""
     for field, value in message.ListFields():

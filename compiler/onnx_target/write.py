@@ -10,16 +10,19 @@ no padding; model and tensors have a text for people to read (`doc_string`), whi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import replace
+from math import prod
 from pathlib import Path
 from typing import BinaryIO
 
+import numpy as np
 import onnx
 
 from archspec.errors import ArchspecError
+from compiler.content import CONTENT, describe, digest_content, digest_numbers
 from compiler.onnx_target.built import THREADS, OnnxModel
-from compiler.onnx_target.identity import IDENTITY, as_bytes, count_bytes, identify
 from compiler.passes.base import Array
 from compiler.protobuf import delimit, header_of
 
@@ -39,69 +42,60 @@ CACHE_LINE = 64
 def write_model(model: OnnxModel, path: Path) -> None:
     """Check the model with onnx's own checker and write it; weights above 1.8 GB go to a second file beside it.
 
-    The second file is named after the first and after the model's identity: another model never finds it. Give a path
+    The second file is named after the first and after the model's content: another model never finds it. Give a path
     of `archspec.files.write_whole`, which has both appear whole, the data before the model that names it.
     """
     _check(model)
-    identity = identify(model)
-    if sum(map(count_bytes, model.tensors.values())) > SINGLE_FILE:
-        with path.with_name(name_data(path.name, identity)).open("wb") as side:
-            whole = _write_beside(model, _head(model, identity), side)
-        path.write_bytes(whole.SerializeToString(deterministic=True))
-        return
-    with path.open("wb") as file:
-        for piece in _pieces(model, identity):
-            file.write(piece)
+    with ThreadPoolExecutor(1) as aside:
+        if _count_weights(model) > SINGLE_FILE:
+            path.write_bytes(_write_beside(model, path, aside).SerializeToString(deterministic=True))
+            return
+        with path.open("wb") as file:
+            for piece in _pieces(model, aside):
+                file.write(piece)
 
 
 def to_bytes(model: OnnxModel) -> bytes:
     """The model as one file's bytes, in memory. Raises ArchspecError where its weights are too large for that."""
-    size = sum(map(count_bytes, model.tensors.values()))
+    size = _count_weights(model)
     if size > SINGLE_FILE:
         raise ArchspecError(f"the model has {size:,} bytes of weights, at most {SINGLE_FILE:,} fit: write it to a file")
-    opening, headers = _lay_out(model, identify(model))
-    pieces: list[bytes | memoryview] = [opening]
     with ThreadPoolExecutor(THREADS) as pool:
-        for header, numbers in zip(headers.values(), pool.map(as_bytes, model.tensors.values()), strict=True):
-            pieces += header, numbers
-    return b"".join(pieces)
+        computed = dict(zip(model.tensors, pool.map(np.asarray, model.tensors.values()), strict=True))
+        return b"".join(_pieces(replace(model, tensors=computed), pool))
 
 
-def name_data(model: str, identity: str) -> str:
+def name_data(model: str, content: str) -> str:
     """The name of the file with the weights of a model of that file name."""
-    return f"{model}.{identity[:12]}.data"
+    return f"{model}.{content[:12]}.data"
 
 
 def _check(model: OnnxModel) -> None:
     """onnx's checker on everything but the weights' bytes: for it they are inputs of their shape and type."""
-    twin = onnx.ModelProto()
-    twin.CopyFrom(model.head)
+    twin = _copy(model.head)
     for name, array in model.tensors.items():
         twin.graph.input.append(onnx.helper.make_tensor_value_info(name, _kind(array), array.shape))
     onnx.checker.check_model(twin)
 
 
-def _head(model: OnnxModel, identity: str) -> onnx.ModelProto:
-    """Everything but the weights, with the model's identity."""
-    head = onnx.ModelProto()
-    head.CopyFrom(model.head)
-    head.metadata_props.add(key=IDENTITY, value=identity)
-    return head
-
-
-def _pieces(model: OnnxModel, identity: str) -> Iterator[bytes | memoryview]:
-    """The file, piece by piece."""
-    opening, headers = _lay_out(model, identity)
+def _pieces(model: OnnxModel, aside: Executor) -> Iterator[bytes | memoryview]:
+    """The file, piece by piece; the content's hash comes last, when all has gone by."""
+    opening, headers = _lay_out(model)
+    described: list[bytes] = []
     yield opening
-    for name, header in headers.items():
-        yield header
-        yield as_bytes(model.tensors[name])
+    for name, array in model.tensors.items():
+        numbers = as_bytes(array)
+        digest = aside.submit(digest_numbers, numbers)  # while they are written
+        yield headers[name]
+        yield numbers
+        described.append(describe(_declare(name, array), digest.result()))
+    yield delimit(onnx.ModelProto.METADATA_PROPS_FIELD_NUMBER, _say_content(model, described).SerializeToString())
 
 
-def _lay_out(model: OnnxModel, identity: str) -> tuple[bytes, dict[str, bytes]]:
+def _lay_out(model: OnnxModel) -> tuple[bytes, dict[str, bytes]]:
     """The model's own fields and the beginning of its graph, whose last fields are the weights; and by name what stands
     before the numbers of each."""
-    rest = _head(model, identity)
+    rest = _copy(model.head)
     graph = rest.graph.SerializeToString(deterministic=True)
     rest.ClearField("graph")
     headers, size = {}, len(graph)
@@ -115,27 +109,47 @@ def _lay_out(model: OnnxModel, identity: str) -> tuple[bytes, dict[str, bytes]]:
     return opening + graph, headers
 
 
-def _write_beside(model: OnnxModel, whole: onnx.ModelProto, side: BinaryIO) -> onnx.ModelProto:
-    """Write every larger array to the second file; the model, whose tensors say where they lie in it."""
-    for name, array in model.tensors.items():
-        proto = whole.graph.initializer.add(name=name, dims=array.shape, data_type=_kind(array))
-        if count_bytes(array) <= INLINE:
-            proto.raw_data = bytes(as_bytes(array))
-            continue
-        side.write(bytes(-side.tell() % ALIGNMENT))
-        proto.data_location = onnx.TensorProto.EXTERNAL
-        facts = {"location": Path(side.name).name, "offset": side.tell(), "length": count_bytes(array)}
-        for key, value in facts.items():
-            proto.external_data.add(key=key, value=str(value))
-        side.write(as_bytes(array))
+def _write_beside(model: OnnxModel, path: Path, aside: Executor) -> onnx.ModelProto:
+    """Write every larger array to a second file, which is named when its content is known; the model, whose tensors say
+    where they lie in it."""
+    whole, described = _copy(model.head), []
+    with path.with_name(f"{path.name}.data").open("wb") as side:
+        for name, array in model.tensors.items():
+            numbers = as_bytes(array)
+            digest = aside.submit(digest_numbers, numbers)
+            whole.graph.initializer.append(_store(_declare(name, array), numbers, side))
+            described.append(describe(_declare(name, array), digest.result()))
+    content = _say_content(model, described)
+    whole.metadata_props.append(content)
+    data = Path(side.name).rename(path.with_name(name_data(path.name, content.value)))
+    for tensor in whole.graph.initializer:
+        if tensor.data_location == onnx.TensorProto.EXTERNAL:
+            tensor.external_data.add(key="location", value=data.name)
     return whole
+
+
+def _store(tensor: onnx.TensorProto, numbers: memoryview, side: BinaryIO) -> onnx.TensorProto:
+    """The tensor with its numbers; where they are many, these go to the second file, and it says where."""
+    if len(numbers) <= INLINE:
+        tensor.raw_data = bytes(numbers)
+        return tensor
+    side.write(bytes(-side.tell() % ALIGNMENT))
+    tensor.data_location = onnx.TensorProto.EXTERNAL
+    for key, value in {"offset": side.tell(), "length": len(numbers)}.items():
+        tensor.external_data.add(key=key, value=str(value))
+    side.write(numbers)
+    return tensor
+
+
+def _say_content(model: OnnxModel, described: Iterable[bytes]) -> onnx.StringStringEntryProto:
+    """What the metadata says of the content of a model with these tensors in canonical form."""
+    return onnx.StringStringEntryProto(key=CONTENT, value=digest_content(_copy(model.head), described))
 
 
 def _tensor_header(name: str, array: Array, start: int) -> bytes:
     """An initializer up to its bytes, which come last: `raw_data` in the little-endian order that ONNX asks for. It
     begins at `start` of the graph."""
-    proto = onnx.TensorProto(name=name, dims=array.shape, data_type=_kind(array))
-    facts: bytes = proto.SerializeToString(deterministic=True)
+    facts: bytes = _declare(name, array).SerializeToString(deterministic=True)
     size = count_bytes(array)
     raw = header_of(onnx.TensorProto.RAW_DATA_FIELD_NUMBER, size)
 
@@ -152,6 +166,31 @@ def _align(build: Callable[[bytes], bytes], number: int, start: int) -> bytes:
     while missing := -(start + len(build(delimit(number, b" " * blanks)))) % CACHE_LINE:
         blanks += missing
     return build(delimit(number, b" " * blanks))
+
+
+def as_bytes(array: Array) -> memoryview:
+    """The numbers in the order and form in which files hold them; without a copy where they are so already."""
+    values = np.ascontiguousarray(array)
+    return values.astype(values.dtype.newbyteorder("<"), copy=False).reshape(-1).view(np.uint8).data
+
+
+def count_bytes(array: Array) -> int:
+    return prod(array.shape) * array.dtype.itemsize
+
+
+def _count_weights(model: OnnxModel) -> int:
+    return sum(map(count_bytes, model.tensors.values()))
+
+
+def _declare(name: str, array: Array) -> onnx.TensorProto:
+    """A tensor without its numbers."""
+    return onnx.TensorProto(name=name, dims=array.shape, data_type=_kind(array))
+
+
+def _copy(model: onnx.ModelProto) -> onnx.ModelProto:
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    return copy
 
 
 def _kind(array: Array) -> int:

@@ -22,8 +22,8 @@ from runtime.strict_json import check_integer, check_keys, check_number, read_js
 with extra("run"):
     import onnxruntime as ort
 
+    from compiler.content import CONTENT
     from compiler.onnx_source.skim import read_metadata
-    from compiler.onnx_target.identity import IDENTITY
 
 SUFFIX = ".tune.json"
 FORMAT = 1
@@ -84,7 +84,7 @@ def identify(model: str | Path, provider: str) -> Key:
 
 def identify_model(model: str | Path) -> str:
     """What the exporter says that the model is, or of a file of another's, a fingerprint."""
-    return read_metadata(Path(model)).get(IDENTITY) or _fingerprint(Path(model))
+    return read_metadata(Path(model)).get(CONTENT) or _fingerprint(Path(model))
 
 
 def choose_settings(

@@ -55,7 +55,7 @@ def hold_against(
     module = to_torch(graph, rules=original.rules)
     load_weights(module, graph, original.weights)
     cases = _choose_cases(original, choice)
-    integers = facts.computes_in == "int8"
+    integers = facts.dtype == "int8"
     if not integers:
         checks.append(_prove(inside, original, module, cases, choice))
         if checks[-1].status == "passed":
@@ -65,7 +65,7 @@ def hold_against(
     if integers:
         feed = _keep_inside_ranges(inside, feed)
     try:
-        bisection = bisect(inside, graph, module, built, feed, kind=facts.computes_in, rules=original.rules)
+        bisection = bisect(inside, graph, module, built, feed, kind=facts.dtype, rules=original.rules)
     except ArchspecError as error:
         return [*checks, Check("nodes", "failed" if integers else "noted", str(error))], None
     return [*checks, _judge(bisection, integers)], bisection

@@ -6,14 +6,17 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
-from runtime.agreement import LIMITS
 from runtime.run_folder import parse_classes
 from runtime.sizes import list_values, read_sizes
 from runtime.verification.inside import ModelInside
 
 PREFIX = "archspec."
+
+TYPES: Mapping[str, str] = MappingProxyType({"fp32": "float32", "fp16": "float16", "bf16": "bfloat16", "int8": "int8"})
+"""What a file of each precision computes in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +38,9 @@ class ModelFacts:
 
     @property
     def precision(self) -> str:
-        """What the export was asked for; of another exporter's file, the type that it computes in."""
-        return self.metadata.get("precision", self.dtype)
-
-    @property
-    def computes_in(self) -> str:
-        """The kind of its numbers, by which limits are set."""
-        return self.precision if self.precision in LIMITS else self.dtype
+        """What the export was asked for, where the file computes in that; else the type that it does compute in."""
+        told = self.metadata.get("precision", "")
+        return told if TYPES.get(told) == self.dtype else self.dtype
 
     @property
     def classes(self) -> tuple[str, ...]:

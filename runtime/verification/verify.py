@@ -16,6 +16,7 @@ from runtime.bench import make_inputs
 from runtime.cases import PROOF_BUDGET, choose_small, list_shapes
 from runtime.session import Session
 from runtime.verification.checks import Check, Choice, Original, Status, Verification
+from runtime.verification.content import check_content
 from runtime.verification.facts import ModelFacts, read_facts
 from runtime.verification.inside import ModelInside, open_runnable
 from runtime.verification.witness import REFERENCE, Statement, Witness, find_votes
@@ -35,7 +36,12 @@ def verify(path: str | Path, original: Original | None = None, choice: Choice = 
         facts = read_facts(inside)
     except ArchspecError as error:
         return Verification(None, (Check("file", "failed", str(error)),))
-    checks = [_check_file(facts), _check_stored(inside, facts), *_check_runs(inside, facts, choice)]
+    checks = [
+        _check_file(facts),
+        check_content(facts),
+        _check_stored(inside, facts),
+        *_check_runs(inside, facts, choice),
+    ]
     if original is None:
         return Verification(facts, tuple(checks))
     from runtime.verification.against import hold_against  # which needs torch
@@ -66,7 +72,7 @@ def _check_stored(inside: ModelInside, facts: ModelFacts) -> Check:
 def _check_runs(inside: ModelInside, facts: ModelFacts, choice: Choice) -> Iterator[Check]:
     """A check for each size: the file runs there, its numbers are finite, and a witness agrees."""
     witness, votes = Witness(inside), find_votes(inside.model)
-    limits = choice.limits(facts.computes_in)
+    limits = choice.limits(facts.dtype)
     with open_runnable(inside) as path:
         try:
             session = Session(path, providers=("cpu",), settings="default", as_written=True)

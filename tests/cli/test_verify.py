@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from archspec.api import elaborate, load, to_onnx, to_torch
 from archspec.cli import app
+from compiler.content import CONTENT
 from runtime.weights_file import save_weights
 from tests.commands import archspec, refuse
 
@@ -66,6 +67,14 @@ def test_a_change_is_named(folder: Path) -> None:
     assert said.endswith("not verified")
 
 
+def test_a_changed_file_is_found_by_itself(folder: Path) -> None:
+    assert "ok content graph and all" in " ".join(archspec("verify", folder / "m.onnx").split())
+    said = fail("verify", folder / "wrong.onnx")
+    assert "FAILED content this is not what was exported" in said
+    assert said.count("FAILED") == 1
+    assert "or remove its archspec.* metadata if it was changed on purpose" in said
+
+
 def test_other_weights_and_no_model_are_named(folder: Path) -> None:
     assert "exported from other weights" in fail("verify", folder / "m.onnx", *against(folder, "other"))
     assert "not an ONNX file" in fail("verify", folder / "weights.safetensors")
@@ -96,7 +105,7 @@ def test_what_is_wrong_is_said(folder: Path) -> None:
 def describe(folder: Path, target: Path, **facts: str) -> Path:
     """The model, saying something else of itself."""
     model = onnx.load(folder / "m.onnx")
-    told = {item.key: item.value for item in model.metadata_props}
+    told = {item.key: item.value for item in model.metadata_props if item.key != CONTENT}
     onnx.helper.set_model_props(model, told | {f"archspec.{key}": value for key, value in facts.items()})
     onnx.save(model, target)
     return target

@@ -18,9 +18,9 @@ from onnx.external_data_helper import load_external_data_for_model
 from archspec.api import elaborate, load, to_onnx, to_torch
 from archspec.errors import ArchspecError
 from archspec.ops import Conv, Linear, Shape
+from compiler.content import CONTENT
 from compiler.onnx_source.skim import read_metadata
 from compiler.onnx_target import write
-from compiler.onnx_target.identity import IDENTITY, identify
 from compiler.onnx_target.model import build_model
 from compiler.onnx_target.options import ExportOptions
 from compiler.onnx_target.write import to_bytes
@@ -90,8 +90,8 @@ def test_two_files_are_read_by_others(tmp_path: Path, weights: Arrays) -> None:
     """By onnx, its reference evaluator and ONNX Runtime behind our own checks; against the single file's numbers."""
     path = tmp_path / "m.onnx"
     to_onnx(GRAPH, weights, path, verify=False)
-    identity = read_metadata(path)[IDENTITY]
-    assert names(tmp_path) == ["m.onnx", f"m.onnx.{identity[:12]}.data"]
+    content = read_metadata(path)[CONTENT]
+    assert names(tmp_path) == ["m.onnx", f"m.onnx.{content[:12]}.data"]
     onnx.checker.check_model(path, full_check=True)
     model = onnx.load(path, load_external_data=False)
     for tensor in model.graph.initializer:
@@ -136,20 +136,6 @@ def test_other_weights_never_take_the_place_of_a_models_data(tmp_path: Path) -> 
     feed = sample_inputs(WIDE, 2)
     expected = feed["x0"] @ fill(1)["op.weight"].T + fill(1)["op.bias"]
     assert np.allclose(Session(path, providers=["cpu"]).run(feed)["y"], expected, atol=1e-3)
-
-
-def test_the_identity_is_of_network_and_weights() -> None:
-    model = build_model(WIDE, fill(1))
-    assert identify(model) == identify(build_model(WIDE, fill(1)))
-    small = fill(1)
-    small["op.bias"][7] += 1
-    other = [
-        build_model(WIDE, fill(2)),
-        build_model(WIDE, small),
-        build_model(WIDE, fill(1), options=ExportOptions(precision="fp16")),
-        build_model(WIDE, fill(1), metadata={"archspec.classes": "[]"}),
-    ]
-    assert len({identify(item) for item in (model, *other)}) == 5
 
 
 def test_zero_dimensional_and_empty_tensors_are_written() -> None:

@@ -13,9 +13,9 @@ import pytest
 
 from archspec.api import elaborate, load, to_onnx, to_torch
 from archspec.errors import ArchspecError
+from compiler.content import CONTENT
 from compiler.onnx_source.read import read_graph
 from compiler.onnx_source.skim import OPTIMIZED_FOR, read_metadata
-from compiler.onnx_target.identity import IDENTITY
 from runtime import optimized
 from runtime.optimized import describe_runtime, find_optimized, write_optimized
 from runtime.session import Session
@@ -190,6 +190,6 @@ def test_a_name_that_leaves_no_room_has_none(model: Path) -> None:
 def test_a_model_of_anothers_is_refused(tmp_path: Path) -> None:
     path = save(build_double(), tmp_path / "m.onnx")
     assert find_optimized(path) is None
-    with pytest.raises(ArchspecError, match=f"does not say which model it is .{IDENTITY}.: export it again"):
+    with pytest.raises(ArchspecError, match=f"does not say which model it is .{CONTENT}.: export it again"):
         write_optimized(path)
     assert list(tmp_path.iterdir()) == [path]

@@ -16,7 +16,7 @@ from runtime.tensorrt import build_profiles, choose_tensorrt_options
 from tests.runtime.models import build_double, save
 
 SIZES = {"H": {"value": 224, "first": 188, "step": 16}, "W": {"value": 7}}
-METADATA = {"archspec.sizes": json.dumps(SIZES), "archspec.precision": "int8", "archspec.model": "../../evil"}
+METADATA = {"archspec.sizes": json.dumps(SIZES), "archspec.precision": "int8", "archspec.content": "../../evil"}
 
 
 @pytest.fixture

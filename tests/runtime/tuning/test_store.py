@@ -76,7 +76,7 @@ def test_settings_for_fixed_sizes_are_for_those_alone(model: Path) -> None:
 
 def test_the_exporters_word_for_a_model_is_its_identity(tmp_path: Path) -> None:
     paths = [
-        save(build_double(metadata={"archspec.model": word, "n": str(n)}), tmp_path / f"{n}.onnx")
+        save(build_double(metadata={"archspec.content": word, "n": str(n)}), tmp_path / f"{n}.onnx")
         for n, word in enumerate(("one", "one", "two"))
     ]
     assert [identify(path, "cpu").model for path in paths] == ["one", "one", "two"]

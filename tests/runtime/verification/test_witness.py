@@ -101,10 +101,10 @@ def test_infinite_numbers_of_a_mask_are_noted_and_nan_fails(tmp_path: Path) -> N
     mask = [0.0] * 6 + [float("-inf")]
     verification = verify_model(save(tmp_path / "m.onnx", nodes, 17, [tensor("mask", *mask)]))
     assert verification.passed
-    assert (verification.checks[1].name, verification.checks[1].status) == ("numbers", "noted")
-    assert "mask holds infinite numbers" in verification.checks[1].text
+    assert (verification.checks[2].name, verification.checks[2].status) == ("numbers", "noted")
+    assert "mask holds infinite numbers" in verification.checks[2].text
     broken = verify_model(save(tmp_path / "n.onnx", nodes, 17, [tensor("mask", *mask[:6], float("nan"))]))
-    assert [check.status for check in broken.checks[1:]] == ["failed", "failed"]
+    assert [check.status for check in broken.checks[2:]] == ["failed", "failed"]
 
 
 def test_weights_in_constant_nodes_are_stored_tensors(tmp_path: Path) -> None:
@@ -112,8 +112,8 @@ def test_weights_in_constant_nodes_are_stored_tensors(tmp_path: Path) -> None:
         constant = helper.make_node("Constant", [], ["w"], value=tensor("", *[number] * 7))
         return save(tmp_path / "m.onnx", [constant, helper.make_node("Mul", ["x", "w"], ["y"])], 17)
 
-    assert verify_model(make(2.0)).checks[1].text == "1 stored tensors of 7 numbers, all finite"
-    assert verify_model(make(float("nan"))).checks[1].status == "failed"
+    assert verify_model(make(2.0)).checks[2].text == "1 stored tensors of 7 numbers, all finite"
+    assert verify_model(make(float("nan"))).checks[2].status == "failed"
 
 
 def test_integers_of_others_differ_by_their_steps(tmp_path: Path) -> None:
@@ -126,10 +126,10 @@ def test_integers_of_others_differ_by_their_steps(tmp_path: Path) -> None:
     verification = verify_model(save(tmp_path / "m.onnx", nodes, 17, [scale, zero]))
     assert verification.passed
     assert verification.facts is not None
-    assert verification.facts.computes_in == "int8"
+    assert verification.facts.dtype == "int8"
     plain = verify_model(save(tmp_path / "n.onnx", [helper.make_node("Relu", ["x"], ["y"])], 17))
     assert plain.facts is not None
-    assert plain.facts.computes_in == "float32"
+    assert plain.facts.dtype == "float32"
 
 
 def test_a_stored_tensor_that_nothing_reads_is_not_asked_for(tmp_path: Path) -> None:

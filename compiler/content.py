@@ -1,0 +1,122 @@
+"""What a model file holds, as one number: SHA-256 of graph, metadata and every number that is stored.
+
+One model can be laid out in many ways: the fields of a protobuf message come in any order, numbers lie in the file or
+beside it, as bytes or one by one. So what is hashed is a canonical form. Each tensor holds, instead of its numbers, the
+SHA-256 of their bytes in ONNX's order; stored tensors have no order; texts for people to read that are blank are left
+out, since writers fill up with them. All else is serialized field by field, in the order of their numbers. The hash
+itself stands among the metadata, and is the one entry that does not count.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache
+from types import MappingProxyType
+from typing import TypeAlias
+
+import numpy as np
+from google.protobuf.descriptor import Descriptor  # type: ignore[import-untyped]
+from google.protobuf.message import Message  # type: ignore[import-untyped]
+
+CONTENT = "archspec.content"
+"""The key of the metadata that holds it."""
+
+FIELDS: Mapping[int, tuple[str, str]] = MappingProxyType(
+    {
+        1: ("float_data", "<f4"),
+        2: ("int32_data", "u1"),
+        3: ("int32_data", "i1"),
+        4: ("int32_data", "<u2"),
+        5: ("int32_data", "<i2"),
+        6: ("int32_data", "<i4"),
+        7: ("int64_data", "<i8"),
+        9: ("int32_data", "u1"),
+        10: ("int32_data", "<u2"),
+        11: ("double_data", "<f8"),
+        12: ("uint64_data", "<u4"),
+        13: ("uint64_data", "<u8"),
+        16: ("int32_data", "<u2"),
+    }
+)
+"""By ONNX's number for a type: the field that may hold its numbers one by one, and what they are as bytes. Numbers of
+other types count in the form in which they are stored."""
+
+WIDEST: Mapping[str, str] = MappingProxyType({"int32_data": "i4", "uint64_data": "u8"})
+"""The type of a field that holds numbers of narrower types too."""
+
+Digest: TypeAlias = Callable[[Message], bytes | None]
+"""SHA-256 of a tensor's numbers; None where the tensor is to count as it stands."""
+
+
+def digest_numbers(numbers: bytes | memoryview) -> bytes:
+    """SHA-256 of a tensor's numbers, the little end first. Other threads run meanwhile."""
+    return hashlib.sha256(numbers).digest()
+
+
+def digest_stored(tensor: Message) -> bytes | None:
+    """The digest of numbers that a tensor holds itself."""
+    if tensor.HasField("raw_data"):
+        return digest_numbers(tensor.raw_data)
+    if tensor.data_type not in FIELDS:
+        return None
+    field, form = FIELDS[tensor.data_type]
+    values = np.array(getattr(tensor, field), WIDEST.get(field, form))
+    return digest_numbers(values.astype(form, copy=False).tobytes())
+
+
+def describe(tensor: Message, digest: bytes | None) -> bytes:
+    """The canonical form of a tensor, which is put in it, with this digest of its numbers."""
+    if digest is not None:
+        listed = () if tensor.HasField("raw_data") else FIELDS.get(tensor.data_type, ())[:1]
+        for field in ("data_location", "external_data", *listed):
+            tensor.ClearField(field)
+        tensor.raw_data = digest
+    _clear_blanks(tensor)
+    return bytes(tensor.SerializeToString(deterministic=True))
+
+
+def digest_content(model: Message, described: Iterable[bytes] = (), digest: Digest = digest_stored) -> str:
+    """The hash of a model, which is put in canonical form. `described` are stored tensors that were taken from it."""
+    for tensor in find_tensors(model):
+        describe(tensor, digest(tensor))
+    kept = [entry for entry in model.metadata_props if entry.key != CONTENT]
+    del model.metadata_props[:]
+    model.metadata_props.extend(kept)
+    _clear_blanks(model)
+    stored = [*described, *(item.SerializeToString(deterministic=True) for item in model.graph.initializer)]
+    del model.graph.initializer[:]
+    whole = hashlib.sha256(digest_numbers(model.SerializeToString(deterministic=True)))
+    for text in sorted(stored):
+        whole.update(digest_numbers(text))
+    return whole.hexdigest()
+
+
+def find_tensors(message: Message) -> Iterator[Message]:
+    """Every tensor of a model, wherever it hides: stored, in attributes, subgraphs, functions."""
+    for field, value in message.ListFields():
+        if field.message_type is None or not _may_hold_tensors(field.message_type):
+            continue
+        for item in [value] if isinstance(value, Message) else value:
+            if _is_tensor(item.DESCRIPTOR):
+                yield item
+            else:
+                yield from find_tensors(item)
+
+
+@cache
+def _may_hold_tensors(kind: Descriptor, seen: frozenset[str] = frozenset()) -> bool:
+    """Whether a message of this kind, or one inside it, may be a tensor."""
+    if _is_tensor(kind):
+        return True
+    inner = {field.message_type for field in kind.fields if field.message_type is not None}
+    return any(_may_hold_tensors(item, seen | {kind.name}) for item in inner if item.name not in seen | {kind.name})
+
+
+def _is_tensor(kind: Descriptor) -> bool:
+    return bool(kind.name == "TensorProto")
+
+
+def _clear_blanks(message: Message) -> None:
+    if not message.doc_string.strip():
+        message.ClearField("doc_string")

@@ -1,0 +1,76 @@
+"""The content of an ONNX file, as `compiler.content` defines it: what it says that it is, and what it is."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import onnx
+
+from archspec.errors import ArchspecError
+from compiler.content import CONTENT, describe, digest_content, digest_numbers, digest_stored
+from compiler.onnx_source.external import check_external_data, is_external
+from compiler.onnx_source.skim import NUMBERS, RAW, count_bytes, read_reduced
+from compiler.protobuf import DELIMITED, Bytes, Field, walk_fields
+
+CHUNK = 1 << 20
+"""Bytes of another file that are read at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """The hash of a file as `found`, and the one that it has `said` since it was written (None: it says nothing)."""
+
+    found: str
+    said: str | None
+
+
+def read_content(path: Path) -> Content:
+    """The content of an ONNX file, of which every number is read, those in other files too.
+
+    Raises ArchspecError where it is no ONNX file, or has numbers in a place that is not plainly beside it.
+    """
+    described: list[bytes] = []
+    model = read_reduced(path, lambda data, field: _set_aside(data, field, described))
+    check_external_data(model, path)
+    said = next((entry.value for entry in model.metadata_props if entry.key == CONTENT), None)
+    return Content(digest_content(model, described, partial(_digest, folder=path.parent)), said)
+
+
+def _set_aside(data: Bytes, field: Field, described: list[bytes]) -> bytes:
+    """Nothing, for a stored tensor whose numbers are bytes in the file, which goes to `described`; any other stays."""
+    parts = list(walk_fields(data, field.start, field.end))
+    if [(part.number, part.wire) for part in parts if part.number in NUMBERS] != [(RAW, DELIMITED)]:
+        return data[field.key : field.end]
+    tensor = onnx.TensorProto.FromString(b"".join(data[part.key : part.end] for part in parts if part.number != RAW))
+    if is_external(tensor):
+        return data[field.key : field.end]
+    raw = next(part for part in parts if part.number == RAW)
+    with memoryview(data) as whole, whole[raw.start : raw.end] as numbers:
+        described.append(describe(tensor, digest_numbers(numbers)))
+    return b""
+
+
+def _digest(tensor: onnx.TensorProto, folder: Path) -> bytes | None:
+    """Of the numbers of a tensor of the file in `folder`, wherever they are."""
+    if not is_external(tensor):
+        return digest_stored(tensor)
+    place = {entry.key: entry.value for entry in tensor.external_data}
+    due = int(place.get("length", "0")) or count_bytes(tensor)  # it need not say how many
+    return _digest_file(folder / place["location"], int(place.get("offset", "0")), due)
+
+
+def _digest_file(path: Path, start: int, due: int | None) -> bytes:
+    """Of so many bytes of a file (None: all) from `start` on. It is read, not mapped: another may cut it off."""
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as file:
+            file.seek(start)
+            while piece := file.read(CHUNK if due is None else min(CHUNK, due)):
+                digest.update(piece)
+                due = None if due is None else due - len(piece)
+    except OSError as error:
+        raise ArchspecError(f"cannot read {path}: {error.strerror or error}") from error
+    return digest.digest()
