@@ -8,19 +8,32 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from archspec.arguments import checked
 from archspec.errors import ArchspecError, Diagnostic, SpecError, suggest
 from archspec.files import write_text
+from archspec.kinds import is_onnx
 from archspec.ops import Op, Shape, in_words
 from archspec.spec.document import is_size
-from archspec.spec.load import Spec, load, read_spec
+from archspec.spec.load import Spec, read_spec
+from archspec.spec.load import load as _load
 from archspec.spec.text import to_yaml
 from archspec.spec.zoo import zoo_specs
-from compiler.analysis.memory import largest_batch
-from compiler.analysis.report import Report, analyze
-from compiler.elaborate import MAX_NODES, elaborate
+from archspec.weights import (
+    combine_weights,
+    find_rules,
+    match_weights,
+    read_weights,
+    sample_ensemble,
+    write_converted,
+)
+from compiler.analysis.memory import largest_batch as _largest_batch
+from compiler.analysis.report import Report
+from compiler.analysis.report import analyze as _analyze
+from compiler.elaborate import MAX_NODES
+from compiler.elaborate import elaborate as _elaborate
 from compiler.graph import Graph
-from compiler.sizes import accepted_sizes
-from runtime.cases import proof_cases
+from compiler.sizes import accepted_sizes as _accepted_sizes
+from runtime.cases import proof_cases as _proof_cases
 from runtime.extras import extra
 
 if TYPE_CHECKING:
@@ -34,12 +47,18 @@ if TYPE_CHECKING:
     from runtime.experiments.graded import MeasuredPathGradient
     from runtime.experiments.signal import MeasuredSignal
     from runtime.export import Calibration, Export
-    from runtime.pretrained.convert import Conversion
-    from runtime.pretrained.name_rules import NameRules
     from runtime.train import Progress, TrainResult, TrainSettings
     from runtime.verification.checks import Verification
 
+load = checked(_load)
+elaborate = checked(_elaborate)
+analyze = checked(_analyze)
+accepted_sizes = checked(_accepted_sizes)
+largest_batch = checked(_largest_batch)
+proof_cases = checked(_proof_cases)
 
+
+@checked
 def check(
     source: str | Path,
     params: Mapping[str, Any] | None = None,
@@ -56,6 +75,7 @@ def check(
     return ()
 
 
+@checked
 def open_network(
     source: str | Path,
     params: Mapping[str, Any] | None = None,
@@ -63,11 +83,11 @@ def open_network(
     *,
     max_nodes: int = MAX_NODES,
 ) -> tuple[Graph, Spec | None]:
-    """The graph of a spec (a file or a zoo name), with the spec, or that of an ONNX file (*.onnx), whoever wrote it.
+    """The graph of a spec (a file or a zoo name), with the spec, or that of an ONNX file, whoever wrote it.
 
     Raises SpecError and ArchspecError, and MissingExtra where onnx is not there to read its files.
     """
-    if Path(source).suffix.lower() != ".onnx":
+    if not is_onnx(source):
         spec = load(source, params)
         return elaborate(spec, sizes, max_nodes=max_nodes), spec
     if params:
@@ -77,6 +97,7 @@ def open_network(
     return read_graph(source, sizes=sizes), None
 
 
+@checked
 def measure_signal(graph: Graph, *, seed: int = 0, rules: Mapping[type[Op], TorchRule] | None = None) -> MeasuredSignal:
     """Run the real initialization in torch: mean and second moment of the values and gradients of every node. `rules`
     are those of a caller's own operations, as `to_torch` takes them."""
@@ -86,6 +107,7 @@ def measure_signal(graph: Graph, *, seed: int = 0, rules: Mapping[type[Op], Torc
     return measure(graph, seed=seed, rules=rules)
 
 
+@checked
 def measure_path_gradient(
     graph: Graph,
     *,
@@ -101,6 +123,7 @@ def measure_path_gradient(
     return measure(graph, seed=seed, samples=samples, rules=rules)
 
 
+@checked
 def compare_choices(
     spec: Spec, what: str, sizes: Mapping[str, int] | None = None, *, max_nodes: int = MAX_NODES
 ) -> tuple[Choice, ...]:
@@ -155,6 +178,7 @@ def _describe_spec(path: Path) -> dict[str, Any]:
     }
 
 
+@checked
 def to_torch(graph: Graph, *, seed: int = 0, rules: Mapping[type[Op], Any] | None = None) -> GraphModule:
     """The network as an nn.Module, initialized from `seed`; its state dict has the names of `graph.weights`.
 
@@ -167,94 +191,7 @@ def to_torch(graph: Graph, *, seed: int = 0, rules: Mapping[type[Op], Any] | Non
     return lower(graph, seed=seed, rules=rules)
 
 
-def find_rules(spec: str | Path, params: Mapping[str, Any]) -> list[NameRules]:
-    """The rules beside a spec (a file or a zoo name) that say how its weights are called elsewhere."""
-    from runtime.pretrained.name_rules import find_rules as find
-
-    return find(spec, params)
-
-
-def match_weights(path: str | Path, graph: Graph, rules: Sequence[NameRules], source: str = "auto") -> Conversion:
-    """How the state dict in a file fits a graph by these rules, and what does not match; its numbers are not read yet.
-
-    `source` is a library that the rules name, or `auto`. Raises ArchspecError where the file is no state dict.
-    """
-    from runtime.pretrained.convert import convert
-    from runtime.pretrained.state_dict import read_state_dict
-
-    return convert(read_state_dict(path), graph, rules, source)
-
-
-def write_converted(path: str | Path, graph: Graph, conversion: Conversion) -> None:
-    """Write the weights of a conversion in which everything matched. Raises ArchspecError, and leaves no file, where
-    something did not, or a number is not finite."""
-    from runtime.weights_file import save_weights
-
-    save_weights(path, conversion.read(), {"archspec.graph": graph.digest()})
-
-
-def combine_weights(
-    graph: Graph, files: Sequence[str | Path], how: str
-) -> tuple[Graph, dict[str, Any], dict[str, str]]:
-    """The ensemble of a graph with the weights of several files: its graph, its weights and its metadata.
-
-    Raises ArchspecError where a file does not fit the graph, or the files disagree on class names or preprocessing.
-    """
-    from compiler.ensemble import combine, describe_ensemble, member_weights
-
-    members, facts = [], None
-    ensemble = combine(graph, len(files), how)
-    for path in files:
-        arrays, found = read_weights(path)
-        try:
-            graph.check_weights({name: array.shape for name, array in arrays.items()})
-        except ArchspecError as error:
-            raise ArchspecError(f"{path}: {error}") from error
-        facts = found if facts is None else facts
-        if found != facts:
-            names = " and ".join(key for key in sorted(facts | found) if facts.get(key) != found.get(key))
-            raise ArchspecError(f"{path} and {files[0]} differ in {names}: members of an ensemble answer one question")
-        members.append(arrays)
-    return ensemble, member_weights(members), {**(facts or {}), **describe_ensemble(how, len(files))}
-
-
-def sample_ensemble(
-    graph: Graph,
-    weights: Mapping[str, Any],
-    how: str,
-    *,
-    data: str,
-    passes: int,
-    batch: int | None = None,
-    seed: int = 0,
-    metadata: Mapping[str, str] | None = None,
-) -> tuple[Graph, dict[str, Any], dict[str, str]]:
-    """Monte Carlo batch normalization (Teye et al., 2018) as an ensemble: one network's weights, and in each member the
-    statistics of another mini-batch of a data set's training images.
-
-    Raises ArchspecError where the network has no batch normalization, does not take the images, or by its weights'
-    `metadata` was trained on others.
-    """
-    from compiler.ensemble import combine, describe_ensemble, member_weights
-    from compiler.torch_target.module import load_weights as fill
-    from runtime.data import load_data
-    from runtime.monte_carlo import MC_BATCH, sample_states
-    from runtime.preprocess import Preprocess
-    from runtime.run_folder import PREPROCESS
-
-    dataset, told = load_data(data), (metadata or {}).get(PREPROCESS)
-    if told is not None and Preprocess.from_json(told) != dataset.preprocess:
-        raise ArchspecError(f"the weights were trained on other images than those of {data}: its preprocessing differs")
-    ensemble = combine(graph, passes, how)
-    module = to_torch(graph)
-    fill(module, graph, {name: _as_array(value) for name, value in weights.items()})
-    batch = batch or MC_BATCH
-    states = sample_states(module, dataset, passes, batch, seed)
-    chosen = json.dumps({"batch": batch, "data": data, "seed": seed})
-    facts = describe_ensemble(how, passes) | {"archspec.monte_carlo": chosen}
-    return ensemble, member_weights(states), facts
-
-
+@checked
 def to_onnx(
     graph: Graph,
     weights: Mapping[str, Any],
@@ -277,10 +214,11 @@ def to_onnx(
     MissingExtra.
     """
     from runtime.export import export
+    from runtime.given import take_weights
 
     return export(
         graph,
-        {name: _as_array(value) for name, value in weights.items()},
+        take_weights(weights),
         path,
         verify=verify,
         options=options,
@@ -293,6 +231,7 @@ def to_onnx(
     )
 
 
+@checked
 def verify_model(
     path: str | Path,
     original: tuple[Graph, Mapping[str, Any]] | None = None,
@@ -310,6 +249,7 @@ def verify_model(
 
     Raises MissingExtra, and ArchspecError where weights do not fit their graph, or sizes the file.
     """
+    from runtime.given import take_weights
     from runtime.verification.checks import Choice, Original
     from runtime.verification.verify import verify
 
@@ -317,10 +257,10 @@ def verify_model(
     if original is None:
         return verify(path, choice=choice)
     graph, weights = original
-    arrays = {name: _as_array(value) for name, value in weights.items()}
-    return verify(path, Original(graph, arrays, torch_rules or {}, rules or {}), choice)
+    return verify(path, Original(graph, take_weights(weights), torch_rules or {}, rules or {}), choice)
 
 
+@checked
 def train(
     spec: Spec,
     data: str,
@@ -374,16 +314,7 @@ def describe_data(dataset: Dataset) -> dict[str, str]:
     return {DATA: dataset.name, **facts}
 
 
-def read_weights(path: str | Path) -> tuple[dict[str, Any], dict[str, str]]:
-    """The arrays of a safetensors file by name, and what the file says of their training, for an exported model to
-    take over: its task, names, preprocessing and stride."""
-    from runtime.run_folder import CARRIED
-    from runtime.weights_file import load_weights
-
-    arrays, stored = load_weights(path)
-    return arrays, {key: stored[key] for key in CARRIED if key in stored}
-
-
+@checked
 def evaluate(folder: str | Path, *, monte_carlo: int | None = None, mc_batch: int | None = None) -> Evaluation:
     """Compare the two forms of a trained network, torch and ONNX Runtime, on its data set's held-out images; and its
     plain prediction with `monte_carlo` passes of Monte Carlo batch normalization."""
@@ -399,12 +330,6 @@ def evaluate(folder: str | Path, *, monte_carlo: int | None = None, mc_batch: in
     module = to_torch(graph)
     fill(module, graph, read_weights(Path(folder) / WEIGHTS)[0])
     return evaluate_run(folder, module, monte_carlo=monte_carlo, mc_batch=mc_batch or MC_BATCH)
-
-
-def _as_array(value: Any) -> Any:
-    """A tensor's array without a copy where it lies on the CPU; anything else as it is."""
-    detach = getattr(value, "detach", None)
-    return detach().cpu().numpy() if detach else value
 
 
 __all__ = [

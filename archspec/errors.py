@@ -132,6 +132,12 @@ def printable(text: str, longest: int = MAX_MESSAGE) -> str:
     return escape_controls(text)
 
 
+def tell_value(value: object) -> str:
+    """What a caller gave, for a message: a short text or a number itself, of anything else its type."""
+    simple = isinstance(value, str | int | float)
+    return printable(repr(value), 60) if simple else f"a value of type {type(value).__name__}"
+
+
 def escape_controls(text: str) -> str:
     """The text with control characters as `\\x1b`, so that it moves no cursor and changes no colour."""
     if text.isprintable():

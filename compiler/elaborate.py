@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from archspec.errors import Diagnostic, Place, SpecError
+from archspec.errors import Diagnostic, Place, SpecError, tell_value
 from archspec.ops import Layer
 from archspec.ops.base import LARGEST
 from archspec.spec.document import is_size
@@ -79,7 +79,8 @@ def _choose_sizes(spec: Spec, given: Mapping[str, int]) -> tuple[dict[str, int],
             listing = f"; there is {', '.join(needed)}" if needed else "; it has none"
             mistakes.append(Diagnostic("unknown-size", f"the inputs have no dynamic size '{name}'{listing}", place))
         elif type(value) is not int or not 1 <= value <= LARGEST:
-            mistakes.append(Diagnostic("bad-size", f"a size should be a whole number from 1, found {value}", place))
+            message = f"a size should be a whole number from 1, found {tell_value(value)}"
+            mistakes.append(Diagnostic("bad-size", message, place))
     wanted = {**spec.sizes, **given}
     for name, (input_name, i) in needed.items():
         if name not in wanted:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from archspec.errors import ArchspecError
 from archspec.files import write_whole
 from archspec.ops import Op, Vote
 from compiler.graph import Graph
+from compiler.passes.cast_weights import CastWeights
 from runtime.cases import proof_cases
 from runtime.extras import extra
 from runtime.older_data import find_older_data
@@ -26,6 +30,12 @@ with extra("run"):
 if TYPE_CHECKING:
     from runtime.int8.quantize import Quantization
     from runtime.proof import Proof
+
+LOG = logging.getLogger("archspec")
+
+CAST = CastWeights(np.dtype(np.float16)).name
+LISTED = 3
+"""How many weights a line names."""
 
 Rules = Mapping[type[Op], Any]
 OnStep = Callable[[int, int], None]
@@ -111,6 +121,7 @@ def export(
     # First, so that a place that cannot be written is no surprise at the end.
     with write_whole(path, find_older_data) as temporary:
         model = build_model(graph, weights, metadata=metadata, rules=rules, options=options)
+        _tell_losses(weights, model)
         if calibration is not None:
             if verify:
                 with TemporaryDirectory(dir=temporary.parent) as folder:  # on the disk that the model is for
@@ -123,6 +134,25 @@ def export(
     place = Path(os.path.realpath(path)) if os.path.islink(path) else Path(path)
     files = Path(path), *(place.with_name(name) for name in beside)
     return Export(files, model, proof, quantization, _optimize(path) if optimized else None)
+
+
+def _tell_losses(weights: Mapping[str, Any], model: OnnxModel) -> None:
+    """Say once which weights the file's type does not hold as they were given, beyond what its digits round."""
+    wide = [name for name, array in weights.items() if array.dtype == np.float64 and _is_rounded(array)]
+    if wide:
+        LOG.warning("weights of 64 bits are rounded to float32: %s", _list(wide))
+    small = [f"{note.node}.{note.text}" for step in model.steps if step.name == CAST for note in step.left]
+    if small:
+        LOG.warning("%s; bf16 has the range of fp32", _list(small))
+
+
+def _is_rounded(array: Any) -> bool:
+    return bool((array != array.astype(np.float32)).any())
+
+
+def _list(words: Sequence[str]) -> str:
+    more = f"; and {len(words) - LISTED} more" if len(words) > LISTED else ""
+    return "; ".join(words[:LISTED]) + more
 
 
 def _write_and_prove(

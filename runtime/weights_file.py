@@ -8,34 +8,40 @@ from __future__ import annotations
 
 import json
 import mmap
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from archspec.errors import ArchspecError
 from archspec.files import check_is_file, write_whole
+from archspec.kinds import GZIP, SAFETENSORS, find_kind
 from compiler.finite import is_finite
 from runtime.extras import extra
+from runtime.given import Array, is_counter, refuse_type
 from runtime.strict_json import read_json
 
 with extra("train"):
     from safetensors import SafetensorError, safe_open
     from safetensors.numpy import save
 
-Array = npt.NDArray[Any]
-
 METADATA = "__metadata__"
 BFLOAT16 = "BF16"
-TYPES = {
-    "BOOL": "?",
-    **{f"{kind}{8 * size}": f"<{kind.lower()}{size}" for kind in "IU" for size in (1, 2, 4, 8)},
-    **{f"F{8 * size}": f"<f{size}" for size in (2, 4, 8)},
-    BFLOAT16: "<u2",
-}
+TYPES = {"F16": "<f2", BFLOAT16: "<u2", "F32": "<f4", "F64": "<f8"}
 """numpy's names of the stored types; bfloat16, which numpy has not, is read as the upper half of a float32."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """One tensor in a file: its shape, its type in the file's words, and how to read it, with ArchspecError where it
+    holds no weights, or some that are not finite."""
+
+    shape: tuple[int, ...]
+    dtype: str
+    read: Callable[[], Array]
 
 
 def save_weights(path: str | Path, state: Mapping[str, Any], metadata: Mapping[str, str]) -> None:
@@ -45,7 +51,7 @@ def save_weights(path: str | Path, state: Mapping[str, Any], metadata: Mapping[s
     """
     arrays = {name: np.asarray(value, order="C") for name, value in state.items()}
     for name, array in arrays.items():
-        _check_finite(path, name, array)
+        check_finite(f"{path}: the weight '{name}'", array)
     header, body = _order_header(save(arrays, metadata=dict(metadata)))
     with write_whole(path) as temporary, temporary.open("wb") as file:
         file.write(header)
@@ -57,11 +63,24 @@ def load_weights(path: str | Path) -> tuple[dict[str, Array], dict[str, str]]:
 
     The arrays are views of the mapped file: their pages are read when they are used, and take no memory that the system
     could not have back. What is written to them stays in this process. Numbers keep their type, but bfloat16 becomes
-    float32. The file may be replaced while it is in use, as this program does it, but not cut off: the system then ends
-    the process (SIGBUS).
+    float32; counters of batches are left out. The file may be replaced while it is in use, as this program does it, but
+    not cut off: the system then ends the process (SIGBUS).
 
-    Raises ArchspecError where the file is missing, cut off, of another kind, or holds infinite numbers or NaN.
+    Raises ArchspecError where the file is missing, cut off, of another kind, or holds numbers of another type, infinite
+    numbers or NaN.
     """
+    stored, metadata = open_weights(path)
+    return read_all(stored), metadata
+
+
+def read_all(stored: Mapping[str, Stored]) -> dict[str, Array]:
+    """The arrays, but for counters of batches."""
+    return {name: item.read() for name, item in stored.items() if not is_counter(name)}
+
+
+def open_weights(path: str | Path) -> tuple[dict[str, Stored], dict[str, str]]:
+    """What a file holds, by name, in its order, and the header's strings. Reading a tensor gives a view of the mapped
+    file, as `load_weights` says. Raises ArchspecError where the file is missing, cut off or of another kind."""
     check_is_file(path)
     try:
         with safe_open(str(path), framework="numpy") as file:  # which holds the header against the file
@@ -70,32 +89,42 @@ def load_weights(path: str | Path) -> tuple[dict[str, Array], dict[str, str]]:
         with Path(path).open("rb") as opened:
             data = mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_COPY)
     except (SafetensorError, OSError, TypeError, ValueError) as error:
-        raise ArchspecError(f"{path} is not a safetensors file of weights, or it is cut off: {error}") from error
+        raise ArchspecError(f"{path} {_tell_problem(path, error)}") from error
     start = 8 + int.from_bytes(data[:8], "little")
     # safetensors checks all but this: a name that stands twice, of which different readers take another one
     header = read_json(data[8:start], f"the header of {path}")
-    arrays = {name: _view(path, name, data, start, header[name]) for name in names}
-    for name, array in arrays.items():
-        _check_finite(path, name, array)
-    return arrays, metadata
+    return {name: _describe(f"{path}: the weight '{name}'", data, start, header[name]) for name in names}, metadata
 
 
-def _view(path: str | Path, name: str, data: mmap.mmap, start: int, entry: Mapping[str, Any]) -> Array:
+def check_finite(what: str, array: Array) -> Array:
+    """The array. Raises ArchspecError where it holds infinite numbers or NaN."""
+    if not is_finite(array):
+        raise ArchspecError(f"{what} holds infinite numbers or NaN")
+    return array
+
+
+def _tell_problem(path: str | Path, error: Exception) -> str:
+    found = find_kind(path)
+    if found in (None, SAFETENSORS):
+        return f"is not a safetensors file of weights, or it is cut off: {error}"
+    return f"is {found}, not a safetensors file of weights{': unpack it first' if found == GZIP else ''}"
+
+
+def _describe(what: str, data: mmap.mmap, start: int, entry: Mapping[str, Any]) -> Stored:
+    return Stored(tuple(entry["shape"]), entry["dtype"], partial(_view, what, data, start, entry))
+
+
+def _view(what: str, data: mmap.mmap, start: int, entry: Mapping[str, Any]) -> Array:
     """A tensor where it lies; a copy only where its bytes begin at no multiple of their number's size."""
     stored, shape, (first, last) = entry["dtype"], entry["shape"], entry["data_offsets"]
     if stored not in TYPES:
-        raise ArchspecError(f"{path}: the weight '{name}' is stored as {stored} (known: {', '.join(TYPES)})")
+        refuse_type(what, stored)
     dtype = np.dtype(TYPES[stored])
     count = (last - first) // dtype.itemsize
     array = np.frombuffer(data, dtype, count, start + first) if count else np.empty(0, dtype)
     if stored == BFLOAT16:
         array = (array.astype(np.uint32) << 16).view(np.float32)
-    return np.require(array.reshape(shape), requirements="A")
-
-
-def _check_finite(path: str | Path, name: str, array: Array) -> None:
-    if not is_finite(array):
-        raise ArchspecError(f"{path}: the weight '{name}' holds infinite numbers or NaN")
+    return check_finite(what, np.require(array.reshape(shape), requirements="A"))
 
 
 def _order_header(data: bytes) -> tuple[bytes, memoryview]:

@@ -78,9 +78,10 @@ def analyze(
     Counts are exact; what is an estimate says so. Nothing is run unless --measure asks for it.
     """
     from archspec import api
+    from archspec.kinds import is_onnx
     from compiler.analysis.certainty import at_most, find_mark
 
-    model = spec.lower().endswith(".onnx")  # which does not say how its weights started
+    model = is_onnx(spec)  # which does not say how its weights started
     asked = {"receptive_field": receptive_field, "memory": memory, "lint": lint}
     starts = {"variance": variance, "gradient": gradient}
     if model and any(starts.values()):

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, NoReturn
 import yaml
 
 from archspec.errors import Diagnostic, Place, SpecError
+from archspec.kinds import HEAD, ONNX, advise, tell_kind
 from archspec.spec.comments import BREAK, Comment, find_comments
 
 MAX_BYTES = 1 << 20
@@ -100,11 +101,13 @@ def read_file(path: Path, name: str) -> Marked:
         if path.exists() and not path.is_file():
             _refuse("unreadable", "this is not a regular file", start)
         if path.is_file() and path.suffix.lower() == ".onnx":
-            _refuse("unreadable", "this is an ONNX model, not a spec", start)
+            _refuse("unreadable", f"this is {ONNX}, not a spec", start)
         with path.open("rb") as file:
             raw = file.read(MAX_BYTES + 1)
     except OSError as error:
         _refuse("unreadable", f"cannot be read: {error.strerror or error}", start)
+    if kind := tell_kind(raw[:HEAD]):
+        _refuse("unreadable", f"this is {kind}, not a spec{advise(kind, name)}", start)
     return read_bytes(raw, name)
 
 

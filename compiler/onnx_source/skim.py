@@ -20,6 +20,7 @@ from google.protobuf.message import DecodeError, Message  # type: ignore[import-
 
 from archspec.errors import ArchspecError
 from archspec.files import check_is_file
+from archspec.kinds import ONNX, advise, find_kind
 from compiler.onnx_source.external import check_external_data
 from compiler.protobuf import DELIMITED, Bytes, Field, MalformedError, delimit, walk_fields
 
@@ -112,7 +113,9 @@ def _read(path: Path, choose: Callable[[Bytes], bytes]) -> onnx.ModelProto:
             model: onnx.ModelProto = onnx.ModelProto.FromString(choose(data))
             return model
     except (MalformedError, DecodeError) as error:
-        raise ArchspecError(f"{path} is not an ONNX file, or it is cut off") from error
+        found = find_kind(path)
+        problem = f"is {found}, not {ONNX}{advise(found, path)}" if found else "is not an ONNX file, or it is cut off"
+        raise ArchspecError(f"{path} {problem}") from error
     except OSError as error:
         raise ArchspecError(f"cannot read {path}: {error.strerror or error}") from error
 

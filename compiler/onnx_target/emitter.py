@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 from numpy.typing import DTypeLike
 
+from archspec.errors import ArchspecError
 from compiler.graph import Graph, Node
 from compiler.onnx_target.formats import FLOAT32
 from compiler.onnx_target.shapes import NamedShape
@@ -93,10 +94,14 @@ class Emitter:
     def constant(self, name: str, value: Any, dtype: DTypeLike | None = None) -> Value:
         """A constant of the node at work, of the model's float type unless another is given.
 
-        Raises ArchspecError where a number is too large for it.
+        Raises ArchspecError where a number is too large for it, or so small that it would be zero.
         """
-        stored = f"{self.node.id}.{name}"
-        return self._store(stored, cast(np.asarray(value), np.dtype(dtype or self.float_type), stored))
+        stored, given = f"{self.node.id}.{name}", np.asarray(value)
+        rounded = cast(given, np.dtype(dtype or self.float_type), stored)
+        if np.count_nonzero(rounded) < np.count_nonzero(given):
+            smallest = np.abs(given[given != 0]).min()
+            raise ArchspecError(f"{stored} is {smallest:.3g}, which is zero in {rounded.dtype}: export in bf16 or fp32")
+        return self._store(stored, rounded)
 
     def _store(self, name: str, array: Array) -> Value:
         if name not in self._stored:

@@ -24,7 +24,7 @@ from compiler.onnx_target.pipeline import choose_passes
 from compiler.onnx_target.rules import RULES, OnnxRule
 from compiler.onnx_target.shapes import NamedShape, name_shapes
 from compiler.passes.base import Array, Arrays, run_passes
-from compiler.passes.cast_weights import CastWeights
+from compiler.passes.cast_weights import CastWeights, cast
 from compiler.sizes import accepted_sizes
 from compiler.table import Table
 
@@ -43,12 +43,8 @@ def build_model(
     give the same model to the byte. Raises ArchspecError where the weights do not fit, are not finite, or are infinite
     in the type that `options` choose.
     """
-    with np.errstate(over="ignore"):  # what is infinite in float32 is said below
-        given = {name: np.asarray(value, np.float32) for name, value in weights.items()}
-    graph.check_weights({name: array.shape for name, array in given.items()})
-    for name, array in given.items():
-        if not is_finite(array):
-            raise ArchspecError(f"the weights of {graph.name} are not finite: {name} holds inf or nan")
+    graph.check_weights({name: np.shape(value) for name, value in weights.items()})
+    given = {name: _round(np.asarray(value), f"the weight '{name}'") for name, value in weights.items()}
     form = FORMATS[options.precision]
     outside = form.dtype if options.io == "same" else FLOAT32
     casts = () if form.dtype == FLOAT32 else (CastWeights(form.dtype),)
@@ -73,6 +69,14 @@ def build_model(
     }
     onnx.helper.set_model_props(head, dict(sorted(facts.items())))
     return OnnxModel(head, emit.tensors, network, steps)
+
+
+def _round(array: np.ndarray[Any, Any], what: str) -> np.ndarray[Any, Any]:
+    """The array in float32, without a copy where it is. Raises ArchspecError where a number is not finite, or not in
+    that type."""
+    if not is_finite(array):
+        raise ArchspecError(f"{what} holds infinite numbers or NaN")
+    return array if array.dtype == FLOAT32 else cast(array, FLOAT32, what)
 
 
 def describe(graph: Graph, weights: str, accepted: Mapping[str, Accepted]) -> dict[str, str]:

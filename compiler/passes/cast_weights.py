@@ -41,10 +41,9 @@ def cast(values: NDArray[Any], dtype: np.dtype[Any], name: str) -> NDArray[Any]:
         rounded = values.astype(dtype)
     if not np.isfinite(rounded).all():
         largest = np.abs(values).max()
-        raise ArchspecError(
-            f"{name} holds {largest:.3g}, which is infinite in {dtype}: export in a precision with the range of fp32 "
-            "(bf16 or fp32), or train with smaller weights"
-        )
+        wider = ": export in a precision with the range of fp32 (bf16 or fp32), or train with smaller weights"
+        advice = wider if dtype.itemsize < 4 else ""
+        raise ArchspecError(f"{name} holds {largest:.3g}, which is infinite in {dtype}{advice}")
     return rounded
 
 

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from archspec.errors import ArchspecError, suggest
+from archspec.spec.zoo import RULES, ZOO, shown
 from compiler.graph import Graph
+from compiler.passes.cast_weights import cast
+from runtime.given import is_counter
 from runtime.pretrained.name_rules import NameRules
-from runtime.pretrained.state_dict import Stored
+from runtime.pretrained.state_dict import strip_prefixes
+from runtime.weights_file import Stored
 
 AUTO = "auto"
-IGNORED = "num_batches_tracked"
-"""A counter beside torch's normalizations, which evaluation does not read."""
+OWN = "archspec"
+"""The source whose names are the graph's own, as torch saves the state dict of `to_torch`."""
+
+FLOAT32 = np.dtype(np.float32)
 
 LISTED = 5
 """How many names of one kind a message shows."""
@@ -66,6 +72,8 @@ class Conversion:
     unused: tuple[str, ...]
     ignored: tuple[str, ...]
     state: Mapping[str, Stored] = field(repr=False)
+    facts: Mapping[str, str] = field(default_factory=dict)
+    """What the file says of itself."""
 
     @property
     def fitting(self) -> tuple[Pair, ...]:
@@ -101,13 +109,13 @@ class Conversion:
         )
 
     def read(self) -> dict[str, npt.NDArray[np.float32]]:
-        """The arrays by our names. Raises ArchspecError where something did not match, or a number is not finite."""
+        """The arrays by our names, in float32. Raises ArchspecError where something did not match, or a number is not
+        finite, or beyond float32."""
         self.check()
-        return {
-            pair.ours: self.state[pair.theirs].read().reshape(pair.expected)
-            for pair in self.pairs
-            if pair.theirs is not None
-        }
+        return {pair.ours: self._read(pair.theirs).reshape(pair.expected) for pair in self.pairs if pair.theirs}
+
+    def _read(self, name: str) -> npt.NDArray[np.float32]:
+        return cast(self.state[name].read(), FLOAT32, f"the weight '{name}'")
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -122,27 +130,55 @@ class Conversion:
         }
 
 
-def convert(state: Mapping[str, Stored], graph: Graph, rules: Sequence[NameRules], source: str = AUTO) -> Conversion:
-    """Match a state dict with a graph's weights. With `auto`, by the rules that fit most of them; where the same rules
-    hold for several sources, they all are named.
+@dataclass(frozen=True, slots=True)
+class OwnNames:
+    """The rules of names that are ours already."""
 
-    Nothing is read yet. Raises ArchspecError where no rules are of that source, or the names are ours already.
+    file: str = "by the names in the graph"
+    sources: tuple[str, ...] = (OWN,)
+
+    def translate(self, name: str) -> tuple[str, bool]:
+        return name, False
+
+
+def convert(
+    state: Mapping[str, Stored],
+    graph: Graph,
+    rules: Sequence[NameRules],
+    source: str = AUTO,
+    facts: Mapping[str, str] | None = None,
+) -> Conversion:
+    """Match a state dict with a graph's weights. With `auto`, by the rules that fit most of them, or by the graph's own
+    names; where the same rules hold for several sources, they all are named. Prefixes of torch's wrappers are taken
+    away where they are not the graph's.
+
+    Nothing is read yet. Raises ArchspecError where no rules are of that source, or there are none and the names are not
+    ours.
     """
-    known = [name for entry in rules for name in entry.sources]
-    chosen = [entry for entry in rules if source in (AUTO, *entry.sources)]
+    every: list[NameRules | OwnNames] = [OwnNames(), *rules]
+    known = [name for entry in every for name in entry.sources]
+    chosen = [entry for entry in every if source in (AUTO, *entry.sources)]
     if not chosen:
         listing = ", ".join(dict.fromkeys(known))
         raise ArchspecError(
             f"there are no rules for names of '{source}'{suggest(source, known)}; {graph.name} has: {listing}"
         )
-    if graph.weights.keys() <= state.keys():
-        raise ArchspecError(f"the file has {graph.name}'s own names already: use it as it is")
-    trials = [_match(state, graph, entry) for entry in chosen]
+    if not graph.weights.keys() <= state.keys():
+        state = strip_prefixes(state)
+    trials = [_match(state, graph, entry, facts or {}) for entry in chosen]
     best = max(trials, key=lambda trial: (len(trial.fitting), trial.is_whole))
-    return best if source == AUTO else _named(best, source)
+    if not rules and not any(pair.found for pair in best.pairs):
+        raise ArchspecError(
+            f"the names in the file are not those of {graph.name}, and no rules say how its weights are called "
+            f"elsewhere: write them to SPEC{RULES} beside the spec, as {shown(ZOO / 'resnet' / 'resnet')}{RULES} has "
+            "them for ResNets"
+        )
+    return best if source == AUTO else replace(best, sources=(source,))
 
 
-def _match(state: Mapping[str, Stored], graph: Graph, rules: NameRules) -> Conversion:
+def _match(
+    state: Mapping[str, Stored], graph: Graph, rules: NameRules | OwnNames, facts: Mapping[str, str]
+) -> Conversion:
     pairs = []
     readers: dict[str, str] = {}
     for ours, weight in graph.weights.items():
@@ -156,15 +192,9 @@ def _match(state: Mapping[str, Stored], graph: Graph, rules: NameRules) -> Conve
         readers[theirs] = ours
         stored = state.get(theirs)
         pairs.append(Pair(ours, weight.shape, theirs, stored.shape if stored else None, reshape))
-    ignored = tuple(name for name in state if name.rpartition(".")[2] == IGNORED)
-    unused = tuple(name for name in state if name not in readers and name not in set(ignored))
-    return Conversion(graph.name, rules.sources, rules.file, tuple(pairs), unused, ignored, state)
-
-
-def _named(conversion: Conversion, source: str) -> Conversion:
-    """The same, for the one source that was asked for."""
-    values = {name: getattr(conversion, name) for name in ("network", "rules", "pairs", "unused", "ignored", "state")}
-    return Conversion(sources=(source,), **values)
+    ignored = tuple(filter(is_counter, state))
+    unused = tuple(name for name in state if name not in readers and not is_counter(name))
+    return Conversion(graph.name, rules.sources, rules.file, tuple(pairs), unused, ignored, state, facts)
 
 
 def _list(what: str, items: Sequence[Any]) -> str:

@@ -26,11 +26,11 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, ValidationError
 from pydantic_core import PydanticCustomError
 
-from archspec.errors import ArchspecError, Diagnostic, Mistakes, Place, SpecError
+from archspec.errors import Diagnostic, Mistakes, Place, SpecError
 from archspec.spec.expressions import Expression, ExpressionError, is_name, scope_of
 from archspec.spec.messages import report_invalid
 from archspec.spec.text import Table, place_in, read_file
-from archspec.spec.zoo import RULES, ZOO, find_rule_files, shown
+from archspec.spec.zoo import find_rule_files, shown
 
 LONGEST = 200
 """Characters of a pattern or a template."""
@@ -212,18 +212,12 @@ class NameRules:
 
 def find_rules(spec: str | Path, params: Mapping[str, Any]) -> list[NameRules]:
     """The rules that serve a spec, given as a file or a zoo name: of files `*.weights.yaml` beside it that name it, or
-    where it extends another spec and has none, beside that one. Raises ArchspecError where there are none."""
-    looked: list[str] = []
+    where it extends another spec and has none, beside that one; none where nobody wrote any."""
     for path, files in find_rule_files(spec):
-        looked.append(path.stem)
         found = [rules for file in files for rules in read_rules(file, path.stem, params)]
         if found:
             return found
-    names = " or ".join(looked)
-    raise ArchspecError(
-        f"no rules say how the weights of {names} are called elsewhere: write them to {looked[0]}{RULES} beside the "
-        f"spec, as {shown(ZOO / 'resnet' / 'resnet')}{RULES} has them for ResNets"
-    )
+    return []
 
 
 def read_rules(path: Path, spec: str, params: Mapping[str, Any]) -> list[NameRules]:

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from archspec.errors import Diagnostic, Place, escape_controls
+from archspec.kinds import is_onnx
 from archspec.spec.comments import BREAK
 from archspec.spec.text import MAX_BYTES
 from compiler.analysis.lint import Finding
@@ -81,7 +82,7 @@ def _read_lines(name: str) -> tuple[str, ...]:
     """The lines of a spec's file; none where it is no file of text, or cannot be read any more."""
     path = Path(name)
     try:
-        if path.suffix.lower() == ".onnx" or not path.is_file():
+        if is_onnx(path) or not path.is_file():
             return ()
         with path.open("rb") as file:
             text = file.read(MAX_BYTES).decode("utf-8-sig", errors="replace")

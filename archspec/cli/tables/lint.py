@@ -10,6 +10,7 @@ from archspec.cli.tables.common import console, new_table
 from archspec.cli.tables.excerpts import print_messages
 from archspec.cli.tables.grid import words
 from archspec.errors import Diagnostic, printable
+from archspec.kinds import is_onnx
 from archspec.spec.codes import Code
 from compiler.analysis.lint import CODES, Finding
 from compiler.analysis.unknown import tell_unknown
@@ -25,7 +26,7 @@ def print_findings(
     for name, findings in found:
         mistakes += sum(isinstance(each, Diagnostic) for each in findings)
         total += len(findings)
-        of_specs += 0 if name.lower().endswith(".onnx") else len(findings)
+        of_specs += 0 if is_onnx(name) else len(findings)
         print_messages(findings, out)
         kinds = tell_unknown(unknown.get(name, {}))
         if kinds:

@@ -1,0 +1,136 @@
+"""What the functions of the Python API are given, by the names of their parameters: each is what its name says, or
+ArchspecError says what it is instead, before anything is done."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from functools import wraps
+from inspect import Parameter, signature
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+from archspec.errors import ArchspecError, printable, tell_value
+from archspec.spec.load import Spec
+from compiler.graph import Graph
+from runtime.metadata import check_metadata
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def checked(function: Callable[P, T]) -> Callable[P, T]:
+    """The function, with arguments that are what the names of its parameters say, or the default."""
+    parameters = signature(function).parameters
+    names = [name for name, parameter in parameters.items() if parameter.kind is not Parameter.KEYWORD_ONLY]
+    takers = {name: TAKERS[name] for name in parameters if name in TAKERS}
+
+    def take(name: str, value: Any) -> Any:
+        if name not in takers or value is parameters[name].default:
+            return value
+        return takers[name](value, f"{function.__name__}: `{name}`")
+
+    @wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> T:
+        given: Any = [*map(take, names, args), *args[len(names) :]]
+        named: Any = {name: take(name, value) for name, value in kwargs.items()}
+        return function(*given, **named)
+
+    return call
+
+
+def _take_graph(value: Any, what: str) -> Graph:
+    """Raises ArchspecError where it is none, with what makes one of it."""
+    if isinstance(value, Graph):
+        return value
+    advice = ""
+    if isinstance(value, Spec):
+        advice = "; archspec.elaborate(spec) makes one of it"
+    elif isinstance(value, str | Path):
+        advice = "; archspec.elaborate(archspec.load(…)) makes one of a file, or of a name in the zoo"
+    raise ArchspecError(f"{what} is a graph, found {tell_value(value)}{advice}")
+
+
+def _take_spec(value: Any, what: str) -> Spec:
+    if isinstance(value, Spec):
+        return value
+    advice = "; archspec.load(…) reads a file, or a name in the zoo" if isinstance(value, str | Path) else ""
+    raise ArchspecError(f"{what} is a spec, found {tell_value(value)}{advice}")
+
+
+def _take_path(value: Any, what: str) -> Any:
+    try:
+        name = os.fspath(value)
+    except TypeError:
+        name = None
+    if not isinstance(name, str):
+        raise ArchspecError(f"{what} is the name of a file, found {tell_value(value)}")
+    try:
+        if b"\0" in os.fsencode(name):
+            raise ArchspecError(f"{what}: a file name cannot hold a NUL: {printable(repr(name), 80)}")
+    except UnicodeEncodeError as error:
+        raise ArchspecError(f"{what}: a file name cannot hold half a character: {printable(repr(name), 80)}") from error
+    return value
+
+
+def _take_mapping(value: Any, what: str) -> Any:
+    """Values by name, with numpy's numbers as Python's."""
+    if not isinstance(value, Mapping) or not all(isinstance(name, str) for name in value):
+        raise ArchspecError(f"{what} are values by name, found {tell_value(value)}")
+    return {name: item.item() if _is_scalar(item) else item for name, item in value.items()}
+
+
+def _take_text(value: Any, what: str) -> str:
+    if not isinstance(value, str):
+        raise ArchspecError(f"{what} is a name, found {tell_value(value)}")
+    return value
+
+
+def _take_original(value: Any, what: str) -> tuple[Graph, Any]:
+    if not isinstance(value, tuple) or len(value) != 2:
+        raise ArchspecError(f"{what} is a graph and its weights, found {tell_value(value)}")
+    return _take_graph(value[0], f"the first of {what}"), value[1]
+
+
+def _take_options(value: Any, what: str) -> Any:
+    from compiler.onnx_target.options import ExportOptions
+
+    if not isinstance(value, ExportOptions):
+        raise ArchspecError(f"{what} are compiler.onnx_target.options.ExportOptions(…), found {tell_value(value)}")
+    return value
+
+
+def _take_calibration(value: Any, what: str) -> Any:
+    from runtime.export import Calibration
+
+    if not isinstance(value, Calibration):
+        raise ArchspecError(f"{what} is runtime.export.Calibration(…), found {tell_value(value)}")
+    return value
+
+
+def _take_conversion(value: Any, what: str) -> Any:
+    from runtime.pretrained.convert import Conversion
+
+    if not isinstance(value, Conversion):
+        raise ArchspecError(f"{what} is what archspec.match_weights(…) found, not {tell_value(value)}")
+    return value
+
+
+TAKERS: Mapping[str, Callable[[Any, str], Any]] = {
+    "graph": _take_graph,
+    "spec": _take_spec,
+    **dict.fromkeys(("path", "source", "folder"), _take_path),
+    **dict.fromkeys(("params", "sizes"), _take_mapping),
+    "data": _take_text,
+    "original": _take_original,
+    "options": _take_options,
+    "calibration": _take_calibration,
+    "conversion": _take_conversion,
+    "metadata": lambda value, what: check_metadata(value),
+}
+"""How an argument is taken, by the name of its parameter: as it should be, or with ArchspecError."""
+
+
+def _is_scalar(value: Any) -> bool:
+    """Whether it is one of numpy's numbers."""
+    return type(value).__module__ == "numpy" and hasattr(value, "item") and not hasattr(value, "__len__")

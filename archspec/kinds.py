@@ -1,0 +1,61 @@
+"""What a file is by its first bytes, for messages where another kind was expected."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+HEAD = 512
+"""Bytes that are looked at."""
+
+ONNX = "an ONNX model"
+TORCH = "a file of torch.save"
+SAFETENSORS = "a safetensors file"
+GZIP = "a gzip archive"
+
+_STARTS = (
+    (b"\x1f\x8b", GZIP),
+    (b"\x89HDF\r\n\x1a\n", "an HDF5 file"),
+    (b"\x93NUMPY", "a NumPy array"),
+    (b"\x89PNG\r\n\x1a\n", "a PNG picture"),
+    (b"\xff\xd8\xff", "a JPEG picture"),
+    (b"%PDF-", "a PDF document"),
+)
+
+
+_FIELDS = tuple(bytes((key,)) for key in b"\x12\x1a\x22\x28\x32\x3a\x42\x72")
+"""What follows the version in a model that is written as protobuf."""
+
+
+def tell_kind(head: bytes) -> str | None:
+    """What begins with these bytes; None where that is text, or not known."""
+    if head[8:9] == b"{" and int.from_bytes(head[:8], "little") < 1 << 32:
+        return SAFETENSORS
+    if head[:2] in (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"):
+        return TORCH  # as torch.save wrote before it wrote archives
+    if head[:4] == b"PK\x03\x04":
+        return TORCH if b".pkl" in head else "a zip archive"
+    if head[:1] == b"\x08" and b"\0" < head[1:2] < b"\x20" and head[2:3] in _FIELDS:
+        return ONNX
+    return next((kind for start, kind in _STARTS if head.startswith(start)), None)
+
+
+def find_kind(path: str | Path) -> str | None:
+    """What a file is; None where that is text, not known, or cannot be read."""
+    try:
+        with open(path, "rb") as file:
+            return tell_kind(file.read(HEAD))
+    except (OSError, ValueError):
+        return None
+
+
+def is_onnx(path: str | Path) -> bool:
+    """Whether this names an ONNX model: by its ending, or else by its first bytes."""
+    return Path(path).suffix.lower() == ".onnx" or (os.path.isfile(path) and find_kind(path) == ONNX)
+
+
+def advise(kind: str | None, path: str | Path) -> str:
+    """What to do with a file of this kind, where a spec or a model was expected."""
+    if kind in (TORCH, SAFETENSORS):
+        return f": `archspec export SPEC --weights {path}` makes a model of weights"
+    return ": unpack it first" if kind == GZIP else ""

@@ -1,0 +1,140 @@
+"""The Python API of weights: read, taken over from elsewhere, and combined."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from archspec.arguments import checked
+from archspec.errors import ArchspecError
+from archspec.kinds import TORCH, find_kind
+from compiler.graph import Graph
+from runtime.extras import extra
+
+if TYPE_CHECKING:
+    from runtime.pretrained.convert import Conversion
+    from runtime.pretrained.name_rules import NameRules
+
+
+@checked
+def read_weights(path: str | Path) -> tuple[dict[str, Any], dict[str, str]]:
+    """The arrays of a file of weights by name, and what it says of their training, for an exported model to take over:
+    its task, names, preprocessing and stride. The file is safetensors, or a state dict that `torch.save` wrote, which
+    says nothing of its training. Raises ArchspecError, and MissingExtra where torch is needed."""
+    from runtime.pretrained.state_dict import read_state_dict
+    from runtime.weights_file import load_weights, read_all
+
+    if find_kind(path) == TORCH:
+        return read_all(read_state_dict(path)[0]), {}
+    arrays, facts = load_weights(path)
+    return arrays, _carried(facts)
+
+
+def _carried(facts: Mapping[str, str]) -> dict[str, str]:
+    """Of what a file of weights says, that which a model made of it says too."""
+    from runtime.run_folder import CARRIED
+
+    return {key: facts[key] for key in CARRIED if key in facts}
+
+
+@checked
+def find_rules(source: str | Path, params: Mapping[str, Any]) -> list[NameRules]:
+    """The rules beside a spec (a file or a zoo name) that say how its weights are called elsewhere; none where nobody
+    wrote any."""
+    from runtime.pretrained.name_rules import find_rules as find
+
+    return find(source, params)
+
+
+@checked
+def match_weights(path: str | Path, graph: Graph, rules: Sequence[NameRules] = (), source: str = "auto") -> Conversion:
+    """How the state dict in a file fits a graph by its own names or by these rules, and what does not match; its
+    numbers are not read yet.
+
+    `source` is a library that the rules name, `archspec` for the graph's own names, or `auto`. Raises ArchspecError
+    where the file is no state dict.
+    """
+    from runtime.pretrained.convert import convert
+    from runtime.pretrained.state_dict import read_state_dict
+
+    state, facts = read_state_dict(path)
+    return convert(state, graph, rules, source, _carried(facts))
+
+
+@checked
+def write_converted(path: str | Path, graph: Graph, conversion: Conversion) -> None:
+    """Write the weights of a conversion in which everything matched. Raises ArchspecError, and leaves no file, where
+    something did not, or a number is not finite."""
+    from runtime.weights_file import save_weights
+
+    save_weights(path, conversion.read(), {**conversion.facts, "archspec.graph": graph.digest()})
+
+
+@checked
+def combine_weights(
+    graph: Graph, files: Sequence[str | Path], how: str
+) -> tuple[Graph, dict[str, Any], dict[str, str]]:
+    """The ensemble of a graph with the weights of several files: its graph, its weights and its metadata.
+
+    Raises ArchspecError where a file does not fit the graph, or the files disagree on class names or preprocessing.
+    """
+    from compiler.ensemble import combine, describe_ensemble, member_weights
+
+    members, facts = [], None
+    ensemble = combine(graph, len(files), how)
+    for path in files:
+        arrays, found = read_weights(path)
+        try:
+            graph.check_weights({name: array.shape for name, array in arrays.items()})
+        except ArchspecError as error:
+            raise ArchspecError(f"{path}: {error}") from error
+        facts = found if facts is None else facts
+        if found != facts:
+            names = " and ".join(key for key in sorted(facts | found) if facts.get(key) != found.get(key))
+            raise ArchspecError(f"{path} and {files[0]} differ in {names}: members of an ensemble answer one question")
+        members.append(arrays)
+    return ensemble, member_weights(members), {**(facts or {}), **describe_ensemble(how, len(files))}
+
+
+@checked
+def sample_ensemble(
+    graph: Graph,
+    weights: Mapping[str, Any],
+    how: str,
+    *,
+    data: str,
+    passes: int,
+    batch: int | None = None,
+    seed: int = 0,
+    metadata: Mapping[str, str] | None = None,
+) -> tuple[Graph, dict[str, Any], dict[str, str]]:
+    """Monte Carlo batch normalization (Teye et al., 2018) as an ensemble: one network's weights, and in each member the
+    statistics of another mini-batch of a data set's training images.
+
+    Raises ArchspecError where the network has no batch normalization, does not take the images, or by its weights'
+    `metadata` was trained on others.
+    """
+    from compiler.ensemble import combine, describe_ensemble, member_weights
+
+    with extra("train"):
+        from compiler.torch_target.module import load_weights as fill
+        from compiler.torch_target.module import to_torch
+    from runtime.data import load_data
+    from runtime.given import take_weights
+    from runtime.monte_carlo import MC_BATCH, sample_states
+    from runtime.preprocess import Preprocess
+    from runtime.run_folder import PREPROCESS
+
+    dataset, told = load_data(data), (metadata or {}).get(PREPROCESS)
+    if told is not None and Preprocess.from_json(told) != dataset.preprocess:
+        raise ArchspecError(f"the weights were trained on other images than those of {data}: its preprocessing differs")
+    ensemble = combine(graph, passes, how)
+    module = to_torch(graph)
+    fill(module, graph, take_weights(weights))
+    batch = batch or MC_BATCH
+    states = sample_states(module, dataset, passes, batch, seed)
+    chosen = json.dumps({"batch": batch, "data": data, "seed": seed})
+    facts = describe_ensemble(how, passes) | {"archspec.monte_carlo": chosen}
+    return ensemble, member_weights(states), facts

@@ -1,0 +1,169 @@
+"""The Python API says in words what it cannot take, whatever that is; and takes numpy's numbers as Python's."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import archspec
+from archspec.arguments import checked
+from archspec.errors import ArchspecError
+
+TINY = """\
+archspec: 1
+name: tiny
+params: {width: 4}
+inputs: {x: [1, H, W]}
+sizes: {H: 4, W: 4}
+network: [conv: width, batch_norm, relu, global_avg_pool, flatten, linear: 2]
+"""
+
+
+class Odd:
+    """An object that answers nothing that it is asked."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(name)
+
+    def __repr__(self) -> str:
+        raise RuntimeError("no name")
+
+    def __array__(self, *args: Any) -> Any:
+        raise RuntimeError("no array")
+
+
+ODD: dict[str, Callable[[], Any]] = {
+    "None": lambda: None,
+    "number": lambda: 3,
+    "fraction": lambda: 0.5,
+    "text": lambda: "resnet_digits_",
+    "bytes": lambda: b"x",
+    "file": io.BytesIO,
+    "list": lambda: [1, 2],
+    "mapping": lambda: {"a": object()},
+    "numbered": lambda: {1: 2},
+    "itself": lambda: archspec,
+    "type": lambda: torch.nn.Linear,
+    "module": lambda: torch.nn.Linear(2, 2),
+    "tensor": lambda: torch.ones(2),
+    "array": lambda: np.ones((2, 2)),
+    "function": lambda: print,
+    "odd": Odd,
+    "NUL": lambda: "a\0b",
+    "half": lambda: "\ud800",
+    "long": lambda: "x" * 5000,
+    "spec": lambda: archspec.load("tiny.yaml"),
+    "graph": lambda: archspec.elaborate(archspec.load("tiny.yaml")),
+}
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("tiny.yaml").write_text(TINY, encoding="utf-8")
+
+
+def calls(odd: Any) -> list[Callable[[], Any]]:
+    """Each function of the API, with one argument that is not what it should be."""
+    spec = archspec.load("tiny.yaml")
+    graph = archspec.elaborate(spec)
+    state = archspec.to_torch(graph).state_dict()
+    return [
+        lambda: archspec.load(odd),
+        lambda: archspec.load("tiny.yaml", odd),
+        lambda: archspec.load("tiny.yaml", {"width": odd}),
+        lambda: archspec.check(odd),
+        lambda: archspec.elaborate(odd),
+        lambda: archspec.elaborate(spec, odd),
+        lambda: archspec.elaborate(spec, {"H": odd}),
+        lambda: archspec.open_network(odd),
+        lambda: archspec.analyze(odd),
+        lambda: archspec.analyze(graph, odd),
+        lambda: archspec.accepted_sizes(odd),
+        lambda: archspec.largest_batch(odd, 1000),
+        lambda: archspec.proof_cases(odd),
+        lambda: archspec.measure_signal(odd),
+        lambda: archspec.measure_path_gradient(odd),
+        lambda: archspec.compare_choices(odd, "norm"),
+        lambda: archspec.to_torch(odd),
+        lambda: archspec.to_onnx(odd, state, "m.onnx", verify=False),
+        lambda: archspec.to_onnx(graph, odd, "m.onnx", verify=False),
+        lambda: archspec.to_onnx(graph, {**state, "linear_0.bias": odd}, "m.onnx", verify=False),
+        lambda: archspec.to_onnx(graph, state, odd, verify=False),
+        lambda: archspec.to_onnx(graph, state, "m.onnx", verify=False, metadata=odd),
+        lambda: archspec.to_onnx(graph, state, "m.onnx", verify=False, metadata={"a": odd}),
+        lambda: archspec.to_onnx(graph, state, "m.onnx", verify=False, options=odd),
+        lambda: archspec.to_onnx(graph, state, "m.onnx", verify=False, calibration=odd),
+        lambda: archspec.verify_model(odd),
+        lambda: archspec.verify_model("m.onnx", odd),
+        lambda: archspec.verify_model("m.onnx", (odd, state)),
+        lambda: archspec.verify_model("m.onnx", (graph, odd)),
+        lambda: archspec.train(odd, "digits", "run"),
+        lambda: archspec.train(spec, odd, "run"),
+        lambda: archspec.read_weights(odd),
+        lambda: archspec.find_rules(odd, {}),
+        lambda: archspec.match_weights(odd, graph),
+        lambda: archspec.match_weights("w.pth", odd),
+        lambda: archspec.write_converted("w.safetensors", graph, odd),
+        lambda: archspec.combine_weights(odd, ["a", "b"], "mean"),
+        lambda: archspec.sample_ensemble(odd, state, "mean", data="digits", passes=2),
+        lambda: archspec.sample_ensemble(graph, odd, "mean", data="digits", passes=2),
+        lambda: archspec.evaluate(odd),
+    ]
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_odd_objects_are_taken_or_refused_in_words(name: str) -> None:
+    refused = [answer for answer in map(answer_of, calls(ODD[name]())) if answer is not None]
+    assert len(refused) > 25
+    assert all(refused)
+
+
+def answer_of(call: Callable[[], Any]) -> str | None:
+    """What a call says against what it was given; None where it takes it."""
+    try:
+        call()
+    except ArchspecError as error:
+        return str(error)
+    return None
+
+
+def test_what_to_give_instead_is_said() -> None:
+    spec = archspec.load("tiny.yaml")
+    for call in (archspec.to_torch, archspec.analyze, archspec.accepted_sizes):
+        with pytest.raises(ArchspecError, match=rf"{call.__name__}: `graph` is a graph, .*archspec\.elaborate\(spec\)"):
+            call(spec)  # type: ignore[arg-type]
+    with pytest.raises(ArchspecError, match=r"archspec\.elaborate\(archspec\.load"):
+        archspec.to_torch("tiny.yaml")  # type: ignore[arg-type]
+    with pytest.raises(ArchspecError, match=r"`spec` is a spec, found 'tiny\.yaml'; archspec\.load"):
+        archspec.elaborate("tiny.yaml")  # type: ignore[arg-type]
+
+
+def test_numpys_numbers_are_pythons() -> None:
+    spec = archspec.load("tiny.yaml", {"width": np.int64(6)})
+    assert spec.params["width"] == 6
+    graph = archspec.elaborate(spec, {"H": np.int32(7)})  # type: ignore[dict-item]
+    assert graph.sizes["H"] == 7
+    assert graph.weights["linear_0.weight"].shape == (2, 6)
+
+
+def test_a_checked_function_is_called_as_it_is_written() -> None:
+    @checked
+    def join(path: str, other: int = 3, *, sizes: Any = None) -> tuple[Any, ...]:
+        """Its words."""
+        return path, other, sizes
+
+    assert join("a") == ("a", 3, None)
+    assert join("a", 4, sizes={"H": 1}) == ("a", 4, {"H": 1})
+    assert join(path="a", sizes=None) == ("a", 3, None)
+    assert join.__doc__ == "Its words."
+    with pytest.raises(TypeError, match="positional argument"):
+        join("a", 4, 5)  # type: ignore[call-arg, misc]
+    with pytest.raises(ArchspecError, match="join: `path` is the name of a file, found 3"):
+        join(3)  # type: ignore[arg-type]
