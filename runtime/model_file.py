@@ -39,12 +39,12 @@ class Weight:
 
 @dataclass(frozen=True, slots=True)
 class ModelFile:
-    """A model as it was checked: `head` has everything in the file but the large `weights`; some tensors may lie in
-    other files (`external`); and `state` is what the file's is for as long as nobody writes it."""
+    """A model as it was checked: `head` has everything in the file but the large `weights`; `data` are the names of
+    other files in its folder that hold tensors; and `state` is what the file's is for as long as nobody writes it."""
 
     head: onnx.ModelProto
     weights: tuple[Weight, ...]
-    external: bool
+    data: tuple[str, ...]
     state: State
 
 
@@ -73,16 +73,23 @@ def check_model_file(path: str | Path) -> ModelFile:
         onnx.checker.check_model(twin if simple else os.fspath(path))
     except Exception as error:  # ValidationError, and whatever protobuf and the file system add
         raise ArchspecError(f"{path} is not a valid ONNX model: {shorten(error)}") from error
-    return ModelFile(model, tuple(weights), bool(external), state)
+    return ModelFile(model, tuple(weights), list_data(external), state)
 
 
-def read_state(path: str | Path) -> State:
-    """What changes when a file is written or replaced: its place on the disk, its length and its time."""
+def read_state(path: str | Path | int) -> State:
+    """What changes when a file (or the open one of a number) is written or replaced: its place on the disk, its length
+    and its time."""
     try:
         found = os.stat(path)
     except OSError as error:
         raise ArchspecError(f"cannot read {path}: {error.strerror or error}") from error
     return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def list_data(external: Iterable[onnx.TensorProto]) -> tuple[str, ...]:
+    """The names of the files in which these tensors lie."""
+    entries = (entry for tensor in external for entry in tensor.external_data)
+    return tuple(sorted({entry.value for entry in entries if entry.key == "location"}))
 
 
 def _set_aside(data: Bytes, field: Field, weights: list[Weight]) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import io
+import logging
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,11 +17,12 @@ from archspec.errors import ArchspecError, suggest
 from runtime.extras import extra
 from runtime.failures import shorten
 from runtime.gpu import find_gpu_problem
-from runtime.mapped import can_map, create_mapped
+from runtime.mapped import can_map, copy_data, create_mapped
 from runtime.model_file import check_model_file
-from runtime.optimized import find_optimized, leave_as_is
+from runtime.optimized import describe_unused, find_optimized, leave_as_is
 from runtime.settings import SILENT, Settings, new_options
 from runtime.tensorrt import choose_tensorrt_options
+from runtime.watched import Watch, WatchedSession
 
 with extra("run"):
     import onnxruntime as ort
@@ -45,12 +47,14 @@ ERRORS_ONLY = 3
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What is asked of a session: settings by the provider's short name, free axes whose extents are fixed, and whether
-    it is to be the file as it was written, not what was made of it for this processor."""
+    """What is asked of a session: settings by the provider's short name, free axes whose extents are fixed, whether it
+    is to be the file as it was written, not what was made of it for this processor, and whether weights may stay in
+    files."""
 
     settings: Callable[[str], Settings] = lambda provider: Settings()
     fixed: Mapping[str, int] = field(default_factory=dict)
     as_written: bool = False
+    mapped: bool = True
 
 
 def create_session(path: str | Path, demanded: Sequence[str] | None, wish: Wish) -> tuple[Any, str | None]:
@@ -133,19 +137,34 @@ def _create(path: str | Path, wish: Wish, names: list[str]) -> Any:
     settings = wish.settings(SHORT.get(names[0], names[0]))
     if names == [CPU] and not (wish.fixed or wish.as_written) and settings.layout != "plain":
         optimized = find_optimized(path)
-        with contextlib.suppress(ArchspecError):  # the model itself is always there
-            if optimized is not None:
+        if optimized is not None:
+            try:
                 return _load(optimized, settings, wish, names, as_is=True)
+            except ArchspecError as error:  # the model itself is always there
+                logging.getLogger("archspec").warning("%s", describe_unused(optimized, Path(path), error))
     return _load(path, settings, wish, names)
 
 
 def _load(path: str | Path, settings: Settings, wish: Wish, names: list[str], as_is: bool = False) -> Any:
-    """A session on a file that was checked first, and without onnxruntime's own fallback: that one is silent, or prints
-    to the standard output."""
+    """A session on a file that was checked first; it notices where a file from which it computes is written."""
     model = check_model_file(path)
-    if names == [CPU] and can_map(model):
+    if names == [CPU] and wish.mapped and can_map(model):
         with contextlib.suppress(Exception):  # what ONNX Runtime does not take in this form, it may take from the file
-            return create_mapped(path, model, _build_options(settings, wish.fixed, as_is))
+            watch = Watch([Path(path)])
+            session = create_mapped(path, model, _build_options(settings, wish.fixed, as_is))
+            watch.check_names()
+            return WatchedSession(session, watch)
+    options = _build_options(settings, wish.fixed, as_is)
+    kept, data = ([], model.data) if wish.mapped else copy_data(path, model, options)
+    watch = Watch(Path(path).with_name(name) for name in data)
+    session = _create_plain(path, settings, wish, names, options)
+    watch.check_names()
+    return WatchedSession(session, watch, kept) if kept or data else session
+
+
+def _create_plain(path: str | Path, settings: Settings, wish: Wish, names: list[str], options: Any) -> Any:
+    """From the file itself, and without onnxruntime's own fallback: that one is silent, or prints to the standard
+    output."""
     nvidia = any(name in NVIDIA for name in names)
     with _hush() if nvidia else contextlib.nullcontext():
         if nvidia:
@@ -153,7 +172,7 @@ def _load(path: str | Path, settings: Settings, wish: Wish, names: list[str], as
         try:
             return ort.InferenceSession(
                 os.fspath(path),
-                _build_options(settings, wish.fixed, as_is),
+                options,
                 providers=[(name, _choose_options(name, path, settings, wish.fixed)) for name in names],
                 enable_fallback=0,
             )

@@ -46,6 +46,11 @@ class Session:
     some work; the session takes no other then. `as_written` loads this very file, also where one lies beside it that
     was optimized for this processor.
 
+    On CPUs weights are `mapped`: read where they lie, in this file or others. Replace such a file as a whole while it
+    is in use (write another, then rename it). Where it is written in place, `run` raises ArchspecError; where it is cut
+    off during a run, the system may end the process (SIGBUS). With mapped=False the session has copies, and needs no
+    file once it is there.
+
     Raises ArchspecError where the file is missing, malformed, or reads data outside its folder, and where what was
     measured for it is malformed.
     """
@@ -59,13 +64,14 @@ class Session:
         settings: Settings | Literal["default"] | None = None,
         fixed: Mapping[str, int] | None = None,
         as_written: bool = False,
+        mapped: bool = True,
     ) -> None:
         self.path = Path(path)
         self.fixed = dict(fixed or {})
         if self.fixed:
             check_fixed(path, self.fixed)
         choose = choose_settings(path, settings, threads, self.fixed)
-        wish = Wish(lambda provider: choose(provider).settings, self.fixed, as_written)
+        wish = Wish(lambda provider: choose(provider).settings, self.fixed, as_written, mapped)
         self._session, self.notice = create_session(path, providers, wish)
         self.providers: tuple[str, ...] = tuple(SHORT.get(name, name) for name in self._session.get_providers())
         chosen = choose(self.provider)

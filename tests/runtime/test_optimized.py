@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -10,14 +11,18 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from onnx import numpy_helper
 
 from archspec.api import elaborate, load, to_onnx, to_torch
 from archspec.errors import ArchspecError
 from compiler.content import CONTENT
+from compiler.onnx_source.content import read_content
 from compiler.onnx_source.read import read_graph
 from compiler.onnx_source.skim import OPTIMIZED_FOR, read_metadata
+from compiler.onnx_target import write
 from runtime import optimized
 from runtime.optimized import describe_runtime, find_optimized, write_optimized
+from runtime.sealed import FILES, SEAL
 from runtime.session import Session
 from runtime.settings import Settings
 from tests.lowering import Arrays, sample_inputs, stir
@@ -72,7 +77,8 @@ def test_it_is_the_runtimes_own_optimized_form(model: Path) -> None:
     assert beside.name == f"m.{describe_runtime()}.onnx"
     assert f"ort{onnxruntime.__version__}" in beside.name
     stored = read_metadata(beside)
-    assert stored == read_metadata(model) | {OPTIMIZED_FOR: describe_runtime()}
+    added = {OPTIMIZED_FOR: describe_runtime(), FILES: stored[FILES], SEAL: stored[SEAL]}
+    assert stored == read_metadata(model) | added
     optimized_nodes = onnx.load(beside, load_external_data=False).graph.node
     assert len(optimized_nodes) < len(onnx.load(model).graph.node)
     assert any(node.domain.startswith("com.microsoft") for node in optimized_nodes)
@@ -159,15 +165,163 @@ def reach_outside(beside: Path) -> None:
     data.symlink_to(beside.parent / "elsewhere")
 
 
-@pytest.mark.parametrize("spoil", [cut_off, lose_data, cut_off_data, break_nodes, reach_outside])
-def test_a_spoilt_file_is_passed_over(model: Path, spoil: Callable[[Path], None]) -> None:
+def change_a_number(beside: Path) -> None:
+    """In place, as a disk does; the time is another then."""
+    data = next(beside.parent.glob("*.data"))
+    content = bytearray(data.read_bytes())
+    content[len(content) // 2] ^= 0x40
+    data.write_bytes(content)
+
+
+def save_edited(beside: Path) -> None:
+    """Another factor somewhere, and all metadata as they were."""
+    model = onnx.load(beside, load_external_data=False)
+    node = next(node for node in model.graph.node if node.op_type == "Conv")
+    node.attribute.append(onnx.helper.make_attribute("alpha", 2.0))
+    onnx.save(model, beside)
+
+
+@pytest.mark.parametrize(
+    "spoil", [cut_off, lose_data, cut_off_data, break_nodes, reach_outside, change_a_number, save_edited]
+)
+def test_a_spoilt_file_is_passed_over(
+    model: Path, spoil: Callable[[Path], None], caplog: pytest.LogCaptureFixture
+) -> None:
     expected, _ = run(model)
     beside = find_optimized(model)
     assert beside is not None
+    assert not caplog.messages
     spoil(beside)
     found, quick = run(model)
     assert not quick
+    assert len(caplog.messages) == 1
+    assert f"{beside}" in caplog.messages[0]
+    assert "export m.onnx again with --optimized, or remove it" in caplog.messages[0]
     assert np.abs(found["output"] - expected["output"]).max() < 1e-5 * np.abs(expected["output"]).max()
+
+
+def edit_numbers(path: Path) -> None:
+    model = onnx.load(path)
+    for tensor in model.graph.initializer:
+        if tensor.name.startswith("linear_0"):
+            tensor.raw_data = np.ones(tensor.dims, np.float32).tobytes()
+    onnx.save(model, path)
+
+
+def edit_one_bit(path: Path) -> None:
+    """As long as it was, and of the time that it had but for an instant."""
+    content, found = bytearray(path.read_bytes()), path.stat()
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    os.utime(path, ns=(found.st_atime_ns, found.st_mtime_ns + 1))
+
+
+def cut_off_last_layer(path: Path) -> None:
+    model = onnx.load(path)
+    last = model.graph.node.pop()
+    model.graph.output[0].CopyFrom(onnx.helper.make_tensor_value_info(last.input[0], 1, ["batch", 32]))
+    onnx.save(model, path)
+
+
+def convert_to_half(path: Path) -> None:
+    """As converters do: every float becomes a half, inputs and outputs too."""
+    model = onnx.load(path)
+    for tensor in model.graph.initializer:
+        if tensor.data_type == onnx.TensorProto.FLOAT:
+            tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor).astype(np.float16), tensor.name))
+    for item in (*model.graph.input, *model.graph.output, *model.graph.value_info):
+        item.type.tensor_type.elem_type = onnx.TensorProto.FLOAT16
+    onnx.save(model, path)
+
+
+@pytest.mark.parametrize("edit", [edit_numbers, edit_one_bit, cut_off_last_layer, convert_to_half])
+def test_an_edited_model_is_not_answered_from_what_was_made_before(
+    model: Path, edit: Callable[[Path], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    """The witness is ONNX Runtime itself, which knows of no file beside."""
+    before, quick = run(model)
+    assert quick
+    told = read_metadata(model)
+    edit(model)
+    assert read_metadata(model) == told
+    session = Session(model, providers=["cpu"])
+    plain = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    assert [item.name for item in plain.get_outputs()] == list(session.outputs)
+    feed = {name: array.astype(session.dtypes[name]) for name, array in FEED.items()}
+    for found, expected in zip(session.run(feed).values(), plain.run(None, feed), strict=True):
+        assert np.array_equal(found, expected)
+        assert found.shape != before["output"].shape or not np.array_equal(found, before["output"])
+    (said,) = caplog.messages
+    assert f"m.{describe_runtime()}.onnx is not used: m.onnx is not the model that it was made from" in said
+    with pytest.raises(ArchspecError, match="is not what was exported"):
+        write_optimized(model)
+
+
+def leave(folder: Path) -> Path:
+    return folder / "m.onnx"
+
+
+def touch(folder: Path) -> Path:
+    for path in folder.iterdir():
+        os.utime(path)
+    return folder / "m.onnx"
+
+
+def copy(folder: Path) -> Path:
+    """Without their times."""
+    (folder / "copy").mkdir()
+    for path in folder.glob("*.*"):
+        shutil.copyfile(path, folder / "copy" / path.name)
+    return folder / "copy" / "m.onnx"
+
+
+def rename(folder: Path) -> Path:
+    for path in folder.glob("m.*onnx"):
+        path.rename(folder / path.name.replace("m.", "n.", 1))
+    return folder / "n.onnx"
+
+
+def save_again(folder: Path) -> Path:
+    """In another form, of other lengths."""
+    onnx.save(
+        onnx.load(folder / "m.onnx"), folder / "m.onnx", save_as_external_data=True, location="w", size_threshold=9
+    )
+    return folder / "m.onnx"
+
+
+@pytest.mark.parametrize("handle", [leave, touch, copy, rename, save_again])
+def test_files_that_are_the_same_are_used_wherever_they_are(
+    model: Path, handle: Callable[[Path], Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    expected, _ = run(model)
+    found, quick = run(handle(model.parent))
+    assert quick
+    assert np.array_equal(found["output"], expected["output"])
+    assert not caplog.messages
+
+
+def test_numbers_are_read_where_times_differ_alone(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    monkeypatch.setattr(optimized, "read_content", lambda path: asked.append(path) or read_content(path))
+    assert find_optimized(model) is not None
+    assert asked == []
+    os.utime(model)
+    assert find_optimized(model) is not None
+    assert asked == [model]
+
+
+def test_a_model_of_two_files_has_one_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(write, "SINGLE_FILE", 10_000)
+    path = export(tmp_path / "two")
+    write_optimized(path)
+    assert run(path)[1]
+    (data,) = (item for item in path.parent.glob("m.onnx.*.data"))
+    content = bytearray(data.read_bytes())
+    content[-1] ^= 1
+    data.write_bytes(content)
+    assert not run(path)[1]
+    export(tmp_path / "two", seed=1)
+    assert not data.exists()  # nothing names it any more, not even what was made from it
 
 
 @pytest.mark.parametrize(
@@ -190,6 +344,6 @@ def test_a_name_that_leaves_no_room_has_none(model: Path) -> None:
 def test_a_model_of_anothers_is_refused(tmp_path: Path) -> None:
     path = save(build_double(), tmp_path / "m.onnx")
     assert find_optimized(path) is None
-    with pytest.raises(ArchspecError, match=f"does not say which model it is .{CONTENT}.: export it again"):
+    with pytest.raises(ArchspecError, match=f"does not say what its content is .{CONTENT}.: export it again"):
         write_optimized(path)
     assert list(tmp_path.iterdir()) == [path]

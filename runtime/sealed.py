@@ -1,0 +1,115 @@
+"""What an optimized file says of where it comes from, so that nobody takes it for more.
+
+Its metadata are those of the model that it was made from, that model's content among them, and the length and time of
+every file of the two: as long as these are the same, no number is read. The last field seals it all: the hash of the
+bytes before.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias, TypeVar
+
+from archspec.errors import ArchspecError
+from runtime.extras import extra
+from runtime.model_file import read_state
+from runtime.strict_json import check_keys, read_json
+
+with extra("run"):
+    import onnx
+
+    from compiler.content import CONTENT
+    from compiler.onnx_source.skim import METADATA, OPTIMIZED_FOR, read_metadata
+    from compiler.protobuf import delimit
+
+FILES = "archspec.optimized.files"
+SEAL = "archspec.optimized.seal"
+
+T = TypeVar("T")
+
+States: TypeAlias = tuple[tuple[int, int], ...]
+"""Of files: length, and time in nanoseconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """An optimized file: for which runtime and processor, the content of the model that it was made from, what that
+    model's files were, and by name what its own data are, with their hashes.
+
+    The model's files have no names here: they may change, and what is named is taken to be in use.
+    """
+
+    tied: str
+    content: str
+    model: States
+    names: tuple[str, ...] = ()
+    data: States = ()
+    hashes: tuple[str, ...] = ()
+
+
+def seal(path: Path, facts: Sealed, data: tuple[str, ...]) -> None:
+    """Have a file that has its model's metadata say the rest, and that its own data lie in files of these names."""
+    states, hashes = list_states(path, data), _list_hashes(path, data)
+    files = {"model": facts.model, "names": data, "data": states, "hashes": hashes}
+    # Fields of a message may come in any order, and behind the others.
+    body = path.read_bytes() + _add(OPTIMIZED_FOR, facts.tied) + _add(FILES, json.dumps(files))
+    path.write_bytes(body + _seal(body))
+
+
+def read_sealed(path: Path) -> Sealed:
+    """What an optimized file says. Raises ArchspecError where it or its data are not what was written."""
+    metadata = read_metadata(path)
+    whole = path.read_bytes()
+    body = whole[: -len(_seal(b""))]
+    if whole != body + _seal(body) or not {OPTIMIZED_FOR, CONTENT, FILES} <= metadata.keys():
+        raise ArchspecError("it is not what was written")
+    files = check_keys(read_json(metadata[FILES], FILES), FILES, ("model", "names", "data", "hashes"))
+    names, hashes = (_read_row(files[key], str) for key in ("names", "hashes"))
+    facts = Sealed(
+        metadata[OPTIMIZED_FOR],
+        metadata[CONTENT],
+        _read_states(files["model"]),
+        names,
+        _read_states(files["data"]),
+        hashes,
+    )
+    if list_states(path, names) != facts.data and _list_hashes(path, names) != hashes:
+        raise ArchspecError("its data are not what was written")
+    return facts
+
+
+def list_states(path: Path, names: Iterable[str]) -> States:
+    """The states of files beside `path`. Raises ArchspecError where one is not there."""
+    return tuple(read_state(os.path.join(path.parent, name))[2:] for name in names)
+
+
+def _list_hashes(path: Path, names: Iterable[str]) -> tuple[str, ...]:
+    found = []
+    for name in names:
+        with open(os.path.join(path.parent, name), "rb") as file:
+            found.append(hashlib.file_digest(file, "sha256").hexdigest())
+    return tuple(found)
+
+
+def _add(key: str, value: str) -> bytes:
+    entry = onnx.StringStringEntryProto(key=key, value=value)
+    return delimit(METADATA, entry.SerializeToString(deterministic=True))
+
+
+def _seal(body: bytes) -> bytes:
+    return _add(SEAL, hashlib.sha256(body).hexdigest())
+
+
+def _read_states(value: object) -> States:
+    return tuple((row[0], row[1]) for row in (_read_row(item, int) for item in _read_row(value, list)) if len(row) == 2)
+
+
+def _read_row(value: object, kind: type[T]) -> tuple[T, ...]:
+    if not isinstance(value, list) or not all(type(item) is kind for item in value):
+        raise ArchspecError(f"{FILES} is malformed")
+    return tuple(value)

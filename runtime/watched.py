@@ -1,0 +1,79 @@
+"""Files that a session computes from where they lie: who writes into one changes what the session computes.
+
+A file that is replaced, as this program replaces files, is another file: the session keeps the one that it has. So it
+is the open file that is looked at, not its name.
+"""
+
+from __future__ import annotations
+
+import os
+import weakref
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from archspec.errors import ArchspecError
+from runtime.model_file import read_state
+
+
+class Watch:
+    """Open files, and what they were when they were opened."""
+
+    def __init__(self, paths: Iterable[Path]) -> None:
+        """Raises ArchspecError where one cannot be opened."""
+        self._files: list[tuple[Path, int, int, int]] = []
+        opened: list[int] = []
+        weakref.finalize(self, _close, opened)
+        for path in paths:
+            try:
+                opened.append(os.open(path, os.O_RDONLY))
+            except OSError as error:
+                raise ArchspecError(f"cannot read {path}: {error.strerror or error}") from error
+            found = os.fstat(opened[-1])
+            self._files.append((path, opened[-1], found.st_size, found.st_mtime_ns))
+
+    def check_names(self) -> None:
+        """Raises ArchspecError unless whoever opens the files now gets these, as they were."""
+        for path, file, *state in self._files:
+            if [*read_state(path)] != [*read_state(file)[:2], *state]:
+                raise ArchspecError(f"{path} was written while it was read")
+
+    def check(self) -> None:
+        """Raises ArchspecError unless the files are as they were."""
+        for path, file, size, time in self._files:
+            found = os.fstat(file)
+            if found.st_mtime_ns != time or found.st_size != size:
+                raise ArchspecError(
+                    f"{path} was written while a session computes from it: its weights are of no one model. Open it "
+                    "again; replace files in use as a whole (write another, then rename it), or give mapped=False"
+                )
+
+
+class WatchedSession:
+    """An onnxruntime.InferenceSession whose files are looked at before each run, so that none starts on one that was
+    cut off, and after it, so that nothing is given that was computed from two models. All else is the session's own."""
+
+    def __init__(self, session: Any, watch: Watch, kept: object = None) -> None:
+        """`kept` is what has to live as long as the session."""
+        self._session, self._watch, self._kept = session, watch, kept
+
+    def run(self, *given: Any, **more: Any) -> Any:
+        self._watch.check()
+        found = self._session.run(*given, **more)
+        self._watch.check()
+        return found
+
+    def run_with_iobinding(self, *given: Any, **more: Any) -> None:
+        self._watch.check()
+        self._session.run_with_iobinding(*given, **more)
+        self._watch.check()
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "_session":  # of an object that copy or pickle has not filled yet
+            raise AttributeError(name)
+        return getattr(self._session, name)
+
+
+def _close(files: list[int]) -> None:
+    for file in files:
+        os.close(file)
