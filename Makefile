@@ -14,7 +14,7 @@ help: ## print this list
 demo: $(INSTALLED) ## check, analyze, train, export and run a small network on real handwritten digits
 	$(BIN)/archspec check resnet_digits
 	$(BIN)/archspec analyze resnet_digits
-	$(BIN)/archspec train resnet_digits --data digits -o runs/digits --threads 1
+	$(BIN)/archspec train resnet_digits --data digits -o runs/digits --force --threads 1
 	$(BIN)/archspec export resnet_digits --weights runs/digits/weights.safetensors -o runs/digits/model.onnx
 	$(BIN)/archspec evaluate runs/digits
 

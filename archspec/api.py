@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from archspec.arguments import checked
 from archspec.errors import ArchspecError, Diagnostic, SpecError, suggest
-from archspec.files import write_text
 from archspec.kinds import is_onnx
 from archspec.ops import Op, Shape, in_words
 from archspec.spec.document import is_size
@@ -269,19 +268,26 @@ def train(
     *,
     sizes: Mapping[str, int] | None = None,
     on_step: Callable[[Progress], None] = lambda progress: None,
+    force: bool = False,
 ) -> TrainResult:
     """Train a spec on a data set by name. Leaves in `folder` the spec in one piece, the metrics as they come, and the
-    weights with class names and preprocessing. Dynamic sizes are those of the data's images unless given."""
+    weights with class names and preprocessing. Dynamic sizes are those of the data's images unless given.
+
+    From the end of the first epoch on the folder has the weights of the last finished one, so that whatever ends the
+    training early leaves these; a line of the log says so. Raises ArchspecError where the folder holds an earlier run,
+    unless `force` is to replace it.
+    """
     from runtime.data import load_data
     from runtime.outputs import ONLY
-    from runtime.run_folder import METRICS, SPEC, STRIDE, WEIGHTS, MetricsWriter
+    from runtime.run_folder import STRIDE, check_vacant
+    from runtime.run_writer import RunWriter
     from runtime.tasks.grid import measure_strides
     from runtime.train import TrainSettings as Settings
-    from runtime.train import check_module
+    from runtime.train import check_module, find_stride, read_state
     from runtime.train import train as run
-    from runtime.weights_file import save_weights
 
-    settings, dataset, folder = settings or Settings(), load_data(data), Path(folder)
+    check_vacant(folder, force=force)
+    settings, dataset = settings or Settings(), load_data(data)
     shape = next(iter(spec.inputs.values()))
     fitting = {name: extent for name, extent in zip(shape, dataset.preprocess.shape, strict=False) if is_size(name)}
     spec = replace(spec, sizes={**spec.sizes, **fitting, **(sizes or {})})
@@ -294,15 +300,14 @@ def train(
     strides = measure_strides(graph)
     if len(graph.outputs) == 1:  # the module then gives a tensor, which has no name
         strides = dict(zip((ONLY,), strides.values(), strict=False))
-    check_module(module, dataset, strides)
-    write_text(folder / SPEC, to_yaml(spec.to_data()))
-    with MetricsWriter(folder / METRICS) as metrics:
-        result = run(module, dataset, settings, on_step, lambda epoch: metrics.write(epoch.to_dict()), strides=strides)
-        measured = result.to_dict()
-        metrics.write({key: value for key, value in measured.items() if key != "history"})
+    stride = find_stride(check_module(module, dataset, strides))
     facts = {"archspec.graph": graph.digest(), "archspec.settings": json.dumps(settings.to_dict())}
-    facts |= {STRIDE: str(result.stride)} if result.stride else {}
-    save_weights(folder / WEIGHTS, result.state, describe_data(dataset) | facts)
+    facts |= describe_data(dataset) | ({STRIDE: str(stride)} if stride else {})
+    with RunWriter(Path(folder), to_yaml(spec.to_data()), facts, settings.epochs, force=force) as writer:
+        result = run(
+            module, dataset, settings, on_step, lambda epoch: writer.keep(epoch, read_state(module)), strides=strides
+        )
+        writer.finish(result.state, {key: value for key, value in result.to_dict().items() if key != "history"})
     return result
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -19,6 +21,12 @@ MODEL = "model.onnx"
 METRICS = "metrics.jsonl"
 PICTURE = "predictions.png"
 SAMPLES = "samples"
+
+TRAINED = (SPEC, WEIGHTS, METRICS)
+"""What training leaves."""
+
+RUNS = Path("runs")
+"""Where runs lie whose folder nobody chose."""
 
 CLASSES = "archspec.classes"
 PREPROCESS = "archspec.preprocess"
@@ -39,6 +47,36 @@ def check_files(folder: str | Path, names: Iterable[str]) -> None:
     for name in names:
         if not os.path.isfile(Path(folder) / name):  # of a name that is too long, Path.is_file raises
             raise ArchspecError(f"{folder} has no {name}: run `{MAKERS[name]}` first")
+
+
+def list_trained(folder: str | Path) -> list[str]:
+    """The names of the files in a folder that training left there, or would replace."""
+    return [name for name in TRAINED if os.path.lexists(Path(folder) / name)]
+
+
+def check_vacant(folder: str | Path, *, force: bool = False) -> None:
+    """Raises ArchspecError where a folder holds what training left there, unless that is to be replaced."""
+    there = list_trained(folder)
+    if there and not force:
+        what = f"{folder} holds an earlier run ({', '.join(there)}), which is not replaced unasked"
+        raise ArchspecError(f"{what}: choose another folder (-o), or replace it (--force, in Python force=True)")
+
+
+def claim_folder(name: str) -> Path:
+    """Make the first of `runs/NAME`, `runs/NAME-2`, `runs/NAME-3`, … that is not there: nobody else gets it then.
+
+    Raises ArchspecError where it cannot be made.
+    """
+    try:
+        RUNS.mkdir(exist_ok=True)
+        for number in itertools.count(1):
+            folder = RUNS / (name if number == 1 else f"{name}-{number}")
+            with suppress(FileExistsError):
+                folder.mkdir()
+                return folder
+    except OSError as error:
+        raise ArchspecError(f"cannot make a folder in {RUNS}/: {error.strerror or error}") from error
+    raise AssertionError("there is always a next number")
 
 
 def parse_classes(text: str, where: str | Path) -> tuple[str, ...]:

@@ -160,10 +160,10 @@ def train(
             for epoch in range(settings.epochs):
                 history.append(trainer.train_epoch(epoch))
                 on_epoch(history[-1])
-        state = _read_state(module)
+        state = read_state(module)
         loss, scores = measure(evaluate_module(module, data.test), data.test, task, grids)
-    stride = last_of(grids).stride if last_of(grids).extents else None
-    return TrainResult(state, tuple(history), trainer.step, trainer.seconds, len(data.test), loss, scores, stride)
+    took = trainer.step, trainer.seconds
+    return TrainResult(state, tuple(history), *took, len(data.test), loss, scores, find_stride(grids))
 
 
 def learning_rate_at(step: int, steps: int, settings: TrainSettings) -> float:
@@ -172,6 +172,11 @@ def learning_rate_at(step: int, steps: int, settings: TrainSettings) -> float:
     if step < warm:
         return settings.learning_rate * (step + 1) / (warm + 1)
     return settings.learning_rate * 0.5 * (1 + math.cos(math.pi * (step - warm) / (steps - warm)))
+
+
+def find_stride(grids: Mapping[str, Grid]) -> int | None:
+    """How many pixels the positions of the last output are apart; None where it has none."""
+    return last_of(grids).stride if last_of(grids).extents else None
 
 
 def check_module(module: nn.Module, data: Dataset, strides: Mapping[str, int] | None = None) -> dict[str, Grid]:
@@ -327,7 +332,8 @@ def _build_optimizer(module: nn.Module, settings: TrainSettings) -> torch.optim.
     )
 
 
-def _read_state(module: nn.Module) -> dict[str, Tensor]:
+def read_state(module: nn.Module) -> dict[str, Tensor]:
+    """The weights as they are now, by name, on the CPU. Raises ArchspecError where one is not finite."""
     state = {name: value.detach().cpu().clone() for name, value in module.state_dict().items()}
     for name, value in state.items():
         if value.is_floating_point() and not bool(torch.isfinite(value).all()):

@@ -127,6 +127,7 @@ def fit(
     """Search the largest width or depth of a family that fits into budgets. Exits 1 if none does."""
     from archspec import api
     from archspec.cli.tables.compare import print_fit
+    from archspec.files import as_argument
     from archspec.spec.variant import check_target, write_variant
     from compiler.analysis.compare.conditions import expand, parse_condition
     from compiler.analysis.compare.fit import fit as search
@@ -152,13 +153,14 @@ def fit(
             optimizer=optimizer,
         )
     chosen = {**given, **found.best.params} if found.best else {}
-    command = ["archspec", "analyze", spec, *_as_options("--set", chosen), *_as_options("--size", sizes)]
+    options = map(shlex.quote, [*_as_options("--set", chosen), *_as_options("--size", sizes)])
+    command = " ".join(["archspec analyze", as_argument(spec), *options])
     if output and found.best:
         write_variant(output, spec, chosen, sizes)
     if as_json:
-        print_json(found.to_dict() | {"command": shlex.join(command) if found.best else None})
+        print_json(found.to_dict() | {"command": command if found.best else None})
     else:
-        print_fit(found, shlex.join(command), output)
+        print_fit(found, command, output)
     if not found.best:
         raise typer.Exit(FINDINGS)
 

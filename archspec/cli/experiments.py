@@ -193,13 +193,20 @@ def _find_twin(run: Run, plain: str) -> Run:
     """The run beside it: a folder, or the twin that is trained now, as the run was."""
     from archspec import api
     from archspec.cli.progress import follow_training
+    from archspec.errors import ArchspecError
+    from archspec.files import as_argument, scratch_folder
     from runtime.experiments.trained import read_run
     from runtime.experiments.twin import read_settings, write_twin
+    from runtime.run_folder import list_trained
 
     if plain != TRAIN:
         return read_run(plain)
     settings, folder = read_settings(run), run.folder / TWIN
-    spec = write_twin(run.spec, folder)
+    if list_trained(folder):
+        use = f"--plain {as_argument(folder)} measures that one; remove the folder to train another"
+        raise ArchspecError(f"{folder} holds a run already: {use}")
+    with scratch_folder() as scratch:
+        spec = write_twin(run.spec, scratch)
     with follow_training() as on_step:
         api.train(spec, run.data.name, folder, settings, on_step=on_step)
     return read_run(folder)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -90,6 +89,7 @@ def export(
     from archspec import api
     from archspec.cli.progress import follow_steps
     from archspec.cli.tables.export import print_explanation, print_export
+    from archspec.files import as_argument
     from compiler.onnx_target.options import ExportOptions
 
     loaded = api.load(spec, parse_params(set_))
@@ -142,7 +142,7 @@ def export(
     print_export(done, accepted, trained=bool(files))
     if explain:
         print_explanation(done)
-    print(f"next: archspec tune {shlex.quote(str(path))} measures the settings it wants on this machine")
+    print(f"next: archspec tune {as_argument(path)} measures the settings it wants on this machine")
 
 
 def _check_output(path: Path, read: Iterable[str | Path]) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -39,8 +42,9 @@ def train(
         ),
     ],
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="RUN", help="Folder (default: runs/NAME).")
+        Path | None, typer.Option("--output", "-o", metavar="RUN", help="Folder (default: runs/NAME, or NAME-2, …).")
     ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a run that is in the folder.")] = False,
     set_: SetOption = [],  # noqa: B006  (typer copies it)
     size: SizeOption = [],  # noqa: B006
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the training images.")] = 30,
@@ -59,22 +63,43 @@ def train(
     """Train on a data set; leaves spec.yaml, weights.safetensors and metrics.jsonl in the run's folder."""
     from archspec import api
     from archspec.cli.progress import follow_training
+    from archspec.files import as_argument
+    from runtime.run_folder import MODEL, SPEC, WEIGHTS
     from runtime.train import TrainSettings
 
     settings = TrainSettings(
         epochs=epochs, batch=batch, learning_rate=learning_rate, ramp_drop=ramp_drop, seed=seed, threads=threads
     )
     loaded = api.load(spec, parse_params(set_))
-    folder = output or Path("runs") / loaded.name
-    with follow_training() as on_step:
-        result = api.train(loaded, data, folder, settings, sizes=parse_sizes(size), on_step=on_step)
+    refuse_idle("--force", force or None, output is None, "-o RUN")
+    with _find_folder(output, loaded.name) as folder, follow_training() as on_step:
+        result = api.train(loaded, data, folder, settings, sizes=parse_sizes(size), on_step=on_step, force=force)
     if as_json:
         print_json({**result.to_dict(), "folder": str(folder)})
         return
     scores = ", ".join(f"test {name.replace('_', ' ')} {score:.4f}" for name, score in result.test_scores.items())
     print(f"{scores} on {result.test_images} held-out images; {result.seconds:.0f} s")
     print(f"wrote {folder}/: spec.yaml, weights.safetensors, metrics.jsonl")
-    print(f"next: archspec export {folder}/spec.yaml --weights {folder}/weights.safetensors -o {folder}/model.onnx")
+    spec_, weights, model = (as_argument(folder / name) for name in (SPEC, WEIGHTS, MODEL))
+    print(f"next: archspec export {spec_} --weights {weights} -o {model}")
+
+
+@contextmanager
+def _find_folder(output: Path | None, name: str) -> Iterator[Path]:
+    """The folder that was chosen, or one that is new, which is gone again where nothing got into it."""
+    if output is not None:
+        yield output
+        return
+    from runtime.run_folder import claim_folder
+
+    folder = claim_folder(name)
+    if folder.name != name:
+        print(f"{folder.with_name(name)} is there already: this run goes to {folder}", file=sys.stderr)
+    try:
+        yield folder
+    finally:
+        with suppress(OSError):  # it is not empty
+            folder.rmdir()
 
 
 def evaluate(

@@ -113,10 +113,11 @@ def init(
 ) -> None:
     """Write a small commented spec to start from, and beside it the schema with which editors complete and check it."""
     from archspec.cli.starter import SCHEMA_NAME, write_starter
+    from archspec.files import as_argument
 
     write_starter(file, force=force)
     print(f"wrote {file} and, for editors, {file.parent / SCHEMA_NAME}")
-    print(f"next: archspec check {file} && archspec show {file}")
+    print(f"next: archspec check {as_argument(file)} && archspec show {as_argument(file)}")
 
 
 def schema() -> None:

@@ -86,6 +86,7 @@ def convert(
     """
     from archspec import api
     from archspec.cli.progress import show_work
+    from archspec.files import as_argument
 
     spec = api.load(to, parse_params(set_))
     graph = api.elaborate(spec, parse_sizes(size), max_nodes=max_nodes)
@@ -103,4 +104,4 @@ def convert(
     if conversion.ignored:
         print(f"  {len(conversion.ignored)} counters of batches (num_batches_tracked) are left out: nothing reads them")
     chosen = "".join(f" --set {shlex.quote(pair)}" for pair in set_)
-    print(f"next: archspec export {to}{chosen} --weights {output}")
+    print(f"next: archspec export {as_argument(to)}{chosen} --weights {as_argument(output)}")

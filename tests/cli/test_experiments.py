@@ -168,6 +168,7 @@ def test_what_is_refused(run: Run, tmp_path: Path) -> None:
     refuse("a share below 1", "lesion", run.folder, "--budget", "2")
     refuse("has no weights.safetensors", "lesion", run.folder, "--plain", _without_weights(run, tmp_path / "bare"))
     refuse("has no `residual`", "lesion", twin, "--plain", "train")
+    refuse(f"{twin} holds a run already: --plain {twin} measures", "lesion", run.folder, "--plain", "train")
     refuse("can be left out within 0 of its accuracy", "lesion", twin, "--budget", "0", "-o", tmp_path / "small.onnx")
     assert not list(tmp_path.glob("*.onnx"))
 

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from archspec.cli.tables.common import console, exactly
 from archspec.cli.tables.grid import Grid, words
+from archspec.files import as_argument
 from compiler.analysis.certainty import show
 from compiler.analysis.compare.conditions import Verdict
 from compiler.analysis.compare.fit import Fit
@@ -51,7 +52,7 @@ def print_fit(fit: Fit, command: str, written: Path | None) -> None:
         return
     if written:
         out.print(f"wrote {written}")
-    out.print(f"next: {f'archspec analyze {written}' if written else command}")
+    out.print(f"next: {f'archspec analyze {as_argument(written)}' if written else command}")
 
 
 def _cells(trial: Trial) -> list[str | Text]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from rich.text import Text
 from archspec.cli.tables.common import console, new_table
 from archspec.cli.tables.grid import Grid, words
 from archspec.errors import escape_controls
+from archspec.files import as_argument
 
 if TYPE_CHECKING:
     from runtime.tuning.climb import Trial
@@ -36,9 +38,10 @@ def print_tuning(found: Tuning, model: Path, *, stored: bool) -> None:
         out.print(f"{'stored in' if stored else 'not stored in'} {found.path}, {where}: {entry.settings}")
     if any(entry.fixed for entry in found.entries):
         fixed = ", ".join(f'"{name}": {extent}' for name, extent in found.sizes.items())
-        out.print(f'next: archspec bench {model}, or in Python: Session("{model}", fixed={{{fixed}}})')
+        quoted = json.dumps(str(model), ensure_ascii=False)
+        out.print(f"next: archspec bench {as_argument(model)}, or in Python: Session({quoted}, fixed={{{fixed}}})")
     else:
-        out.print(f"next: archspec bench {model}")
+        out.print(f"next: archspec bench {as_argument(model)}")
 
 
 def _tabulate(first: str, ratio: str, trials: Iterable[Trial]) -> Grid:
