@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,9 @@ from typing import TYPE_CHECKING, Any
 from archspec.arguments import checked
 from archspec.errors import ArchspecError
 from archspec.kinds import TORCH, find_kind
+from archspec.spec.document import is_size
+from archspec.spec.load import Spec, load
+from compiler.elaborate import elaborate
 from compiler.graph import Graph
 from runtime.extras import extra
 
@@ -70,6 +74,60 @@ def write_converted(path: str | Path, graph: Graph, conversion: Conversion) -> N
     from runtime.weights_file import save_weights
 
     save_weights(path, conversion.read(), {**conversion.facts, "archspec.graph": graph.digest()})
+
+
+def find_trained_sizes(spec: Spec, facts: Mapping[str, str]) -> dict[str, int]:
+    """The values that a spec's dynamic sizes had in training, by what its weights say of it, where these are others
+    than the spec's own."""
+    from runtime.preprocess import Preprocess
+    from runtime.run_folder import PREPROCESS
+
+    shapes = list(spec.inputs.values())
+    if PREPROCESS not in facts or len(shapes) != 1:
+        return {}
+    trained = Preprocess.from_json(facts[PREPROCESS]).shape
+    pairs = {(name, extent) for name, extent in zip(shapes[0], trained, strict=False) if is_size(name)}
+    sizes = dict(pairs)
+    clear = len(sizes) == len(pairs)  # one letter for both sides of an image that has two
+    return {name: size for name, size in sorted(sizes.items()) if clear and spec.sizes.get(name) != size}
+
+
+def check_fit(
+    path: str | Path, weights: Mapping[str, Any], graph: Graph, spec: Spec, sizes: Mapping[str, int] | None = None
+) -> None:
+    """Raises ArchspecError where the weights of a file do not fit a graph, with the params of its spec that they would
+    fit, or the spec of the run that they lie in, where either is found."""
+    from compiler.misfit import advise_misfit, list_misfits
+    from compiler.refit import find_params
+
+    expected = {name: weight.shape for name, weight in graph.weights.items()}
+    found = {name: tuple(array.shape) for name, array in weights.items()}
+    if found == expected:
+        return
+    changed = find_params(spec, expected, found, sizes or {})
+    beside = _find_spec_beside(path, found)
+    if changed:
+        advice = "; they fit with " + " ".join(f"--set {name}={_write_value(value)}" for name, value in changed.items())
+    else:
+        advice = f"; they fit {beside}, which lies beside them" if beside else advise_misfit(expected, found)
+    raise ArchspecError(f"{path}: the weights do not fit {graph.name}: {list_misfits(expected, found)}{advice}")
+
+
+def _find_spec_beside(path: str | Path, found: Mapping[str, tuple[int, ...]]) -> Path | None:
+    """The spec of the run that a file of weights lies in, where they fit it."""
+    from runtime.run_folder import SPEC
+
+    beside = Path(path).with_name(SPEC)
+    try:
+        graph = elaborate(load(beside))
+    except ArchspecError:
+        return None
+    return beside if {name: weight.shape for name, weight in graph.weights.items()} == found else None
+
+
+def _write_value(value: Any) -> str:
+    """As a shell takes it."""
+    return shlex.quote(json.dumps(value, separators=(",", ":")))
 
 
 @checked

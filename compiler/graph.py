@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from archspec.errors import ArchspecError, Call, Place
 from archspec.ops import Input, Op, Shape, Weight
+from compiler.misfit import advise_misfit, list_misfits
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -132,19 +133,11 @@ class Graph:
 
     def check_weights(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
         """Hold the names and shapes of stored weights against the graph's own. Raises ArchspecError."""
-        problems = [f"{name} is missing" for name in self.weights if name not in shapes]
-        problems += [f"{name} is of no layer" for name in shapes if name not in self.weights]
-        misshapen = [
-            f"{name} should be {weight.shape}, found {tuple(shapes[name])}"
-            for name, weight in self.weights.items()
-            if name in shapes and tuple(shapes[name]) != weight.shape
-        ]
-        problems += misshapen
-        if problems:
-            more = f"; and {len(problems) - 5} more" if len(problems) > 5 else ""
-            others = "; were they trained with other params? `--set` says them, and a run's spec.yaml has them"
-            hint = others if misshapen else ""
-            raise ArchspecError(f"the weights do not fit {self.name}: {'; '.join(problems[:5])}{more}{hint}")
+        expected = {name: weight.shape for name, weight in self.weights.items()}
+        found = {name: tuple(shape) for name, shape in shapes.items()}
+        if found != expected:
+            problems = list_misfits(expected, found)
+            raise ArchspecError(f"the weights do not fit {self.name}: {problems}{advise_misfit(expected, found)}")
 
     def infer(self, sizes: Mapping[str, int], known: Inferred | None = None) -> dict[str, Shape]:
         """Every node's shape at other sizes. Raises OpError where one does not fit.

@@ -37,7 +37,9 @@ def export(
     spec: SpecArgument,
     weights: Annotated[
         list[Path] | None,
-        typer.Option("--weights", metavar="FILE...", help="safetensors; several with --combine (default: fresh ones)."),
+        typer.Option(
+            "--weights", metavar="FILE...", help="safetensors or .pth; several with --combine (default: fresh)."
+        ),
     ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="MODEL.onnx", help="The file (default: NAME.onnx).")
@@ -90,23 +92,26 @@ def export(
     from archspec.cli.progress import follow_steps
     from archspec.cli.tables.export import print_explanation, print_export
     from archspec.files import as_argument
+    from archspec.weights import check_fit, find_trained_sizes
     from compiler.onnx_target.options import ExportOptions
 
     loaded = api.load(spec, parse_params(set_))
-    graph = api.elaborate(loaded, parse_sizes(size), max_nodes=max_nodes)
-    path = output or Path(f"{graph.name}.onnx")
-    files = weights or []
+    path = output or Path(f"{loaded.name}.onnx")
+    files, sizes = weights or [], parse_sizes(size)
     options = ExportOptions(precision=precision, io=io, target=target)
     chosen = _choose_calibration(precision, calibrate, calibration, max_drop, reduce_range)
     _check_ensemble(len(files), combine, monte_carlo, data)
     _check_output(path, [spec, *files, *([calibrate] if calibrate else [])])
     refuse_idle("--mc-batch", mc_batch, monte_carlo is None, "--monte-carlo T")
     refuse_idle("--seed", seed, bool(files) and monte_carlo is None, "fresh weights and by --monte-carlo T")
-    metadata: dict[str, str] = {}
+    first, metadata = api.read_weights(files[0]) if files else ({}, {})
+    trained = {name: value for name, value in find_trained_sizes(loaded, metadata).items() if name not in sizes}
+    graph = api.elaborate(loaded, trained | sizes, max_nodes=max_nodes)
     if len(files) > 1:
         graph, arrays, metadata = api.combine_weights(graph, files, combine or "")
     elif files:
-        arrays, metadata = api.read_weights(files[0])
+        check_fit(files[0], first, graph, loaded, trained | sizes)
+        arrays = first
     else:
         arrays = dict(api.to_torch(graph, seed=seed or 0).state_dict())
     if monte_carlo is not None:
@@ -137,9 +142,13 @@ def export(
     if as_json:
         row = {**done.to_dict(), "sizes": accepted, "trained": bool(files)}
         row |= {"members": monte_carlo or max(1, len(files)), "combine": metadata.get("archspec.combine")}
+        row |= {"sizes_of_training": trained}
         print_json(row | (done.explain() if explain else {}))
         return
     print_export(done, accepted, trained=bool(files))
+    if trained:
+        values = ", ".join(f"{name} = {value}" for name, value in trained.items())
+        print(f"  {values}, as in training; --size chooses others")
     if explain:
         print_explanation(done)
     print(f"next: archspec tune {as_argument(path)} measures the settings it wants on this machine")

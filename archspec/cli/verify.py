@@ -49,6 +49,7 @@ def verify(
     from archspec import api
     from archspec.cli.progress import show_work
     from archspec.cli.tables.verify import print_verification
+    from archspec.weights import check_fit
 
     refuse_idle("--set", set_ or None, against is None, "--against SPEC WEIGHTS")
     sizes = parse_sizes(size)
@@ -56,7 +57,9 @@ def verify(
     if against is not None:
         loaded = api.load(against[0], parse_params(set_))
         chosen = {name: value for name, value in _own_sizes(model, sizes).items() if name in loaded.sizes}
-        original = api.elaborate(loaded, chosen, max_nodes=max_nodes), api.read_weights(against[1])[0]
+        graph, weights = api.elaborate(loaded, chosen, max_nodes=max_nodes), api.read_weights(against[1])[0]
+        check_fit(against[1], weights, graph, loaded, chosen)
+        original = graph, weights
     with show_work(f"verifying {model}"):
         found = api.verify_model(model, original, batches=batch, sizes=sizes, tolerance=tolerance, seed=seed)
     print_json(found.to_dict()) if as_json else print_verification(found)

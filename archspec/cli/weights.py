@@ -23,7 +23,7 @@ from archspec.cli.options import (
     print_json,
 )
 
-SUFFIX = ".safetensors"
+SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")
 
 
 class SeveralWeights(PlainCommand):
@@ -44,7 +44,7 @@ def expand_weights(words: Sequence[str]) -> list[str]:
     for number, word in enumerate(words):
         if word == "--" and not awaits_value:
             return [*expanded, *words[number:]]
-        if takes_more and word.endswith(SUFFIX) and not word.startswith("-"):
+        if takes_more and word.endswith(SUFFIXES) and not word.startswith("-"):
             expanded += ["--weights", word]
             continue
         expanded.append(word)
@@ -72,14 +72,16 @@ def convert(
     to: Annotated[str, typer.Option("--to", metavar="SPEC", help="A file, or a name in the zoo.")],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="W.safetensors", help="The file to write.")],
     source: Annotated[
-        str, typer.Option("--from", metavar="NAME", help="Whose names: torchvision, timm, or auto.")
+        str,
+        typer.Option("--from", metavar="NAME", help="Whose names: torchvision, timm, archspec (its own) or auto."),
     ] = "auto",
     set_: SetOption = [],  # noqa: B006  (typer copies it)
     size: SizeOption = [],  # noqa: B006
     max_nodes: MaxNodesOption = MAX_NODES,
     as_json: JsonOption = False,
 ) -> None:
-    """Convert a state dict of torchvision or timm to a spec's names, by the rules beside it (SPEC.weights.yaml).
+    """Convert a state dict of torchvision or timm to a spec's names, by the rules beside it (SPEC.weights.yaml); one of
+    the spec's own names, as torch saves it, needs none.
 
     Every weight of the spec needs a tensor of its shape, and every tensor a weight; else nothing is written, and what
     did not match is listed.

@@ -77,7 +77,7 @@ def test_a_changed_file_is_found_by_itself(folder: Path) -> None:
 
 def test_other_weights_and_no_model_are_named(folder: Path) -> None:
     assert "exported from other weights" in fail("verify", folder / "m.onnx", *against(folder, "other"))
-    assert "not an ONNX file" in fail("verify", folder / "weights.safetensors")
+    assert "is a safetensors file, not an ONNX model" in fail("verify", folder / "weights.safetensors")
     assert "does not exist" in fail("verify", folder / "nowhere.onnx", expect=2)
 
 
@@ -99,7 +99,7 @@ def test_what_is_wrong_is_said(folder: Path) -> None:
     refuse("no free size 'D'", "verify", folder / "m.onnx", "--size", "D=3")
     refuse("did you mean", "verify", folder / "m.onnx", "--against", "resnet_digit", folder / "weights.safetensors")
     refuse("the weights do not fit", "verify", folder / "m.onnx", *against(folder)[:3])
-    refuse("were they trained with other params? `--set` says them", "verify", folder / "m.onnx", *against(folder)[:3])
+    refuse("they fit with --set widths='[4,8,8]'", "verify", folder / "m.onnx", *against(folder)[:3])
 
 
 def describe(folder: Path, target: Path, **facts: str) -> Path:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from typer.testing import CliRunner
@@ -218,6 +219,43 @@ def test_torchs_own_file_of_a_network_simply_works(
     x = np.array([[0.25, -2.0]], np.float32)
     expected = x @ state["linear_0.weight"].numpy().T + state["linear_0.bias"].numpy()
     np.testing.assert_allclose(run_onnx(Path("a.onnx"), {"x": x})["output"], expected, rtol=1e-6)
+
+
+@pytest.mark.usefixtures("members")
+def test_the_params_that_weights_fit_are_named() -> None:
+    words = ("export", "resnet_digits", "--weights", "a.safetensors", "-o", "m.onnx")
+    message = archspec(*words, expect=2)
+    assert message.startswith("a.safetensors: the weights do not fit resnet_digits: conv_0.weight should be (")
+    assert message.endswith("; they fit with --set widths='[4,4,4]'")
+    archspec(*words, "--set", shlex.split(message.rpartition("--set ")[2])[0], "--no-verify")
+    against = ("--against", "resnet_digits", "a.safetensors")
+    assert "they fit with --set" in archspec("verify", "m.onnx", *against, expect=2)
+
+
+def test_the_spec_beside_weights_is_named(members: list[Path]) -> None:
+    Path("run").mkdir()
+    members[0].rename("run/weights.safetensors")
+    Path("run/spec.yaml").write_text("archspec: 1\nextends: resnet_digits\nparams: {widths: [4, 4, 4]}\n")
+    words = ("--weights", "run/weights.safetensors", "-o", "m.onnx")
+    message = archspec("export", "residual_mlp", *words, expect=2)
+    assert message.endswith("; they fit run/spec.yaml, which lies beside them")
+    archspec("export", "run/spec.yaml", *words, "--no-verify")
+
+
+def test_sizes_are_those_of_training(members: list[Path]) -> None:
+    """Unless others are chosen; and int8 then learns from images of that size."""
+    spec = Path("larger.yaml")
+    spec.write_text("archspec: 1\nextends: resnet_digits\nparams: {widths: [4, 4, 4]}\nsizes: {H: 32, W: 8}\n")
+    words = ("export", spec, "--weights", members[0], "-o", "m.onnx")
+    assert "  H = 8, as in training; --size chooses others\n" in archspec(*words, "--no-verify")
+    assert json.loads(archspec(*words, "--no-verify", "--json"))["sizes_of_training"] == {"H": 8}
+    model = onnx.load("m.onnx")
+    sizes = json.loads(next(item.value for item in model.metadata_props if item.key == "archspec.sizes"))
+    assert (sizes["H"]["value"], sizes["W"]["value"]) == (8, 8)
+    assert "as in training" not in archspec(*words, "--no-verify", "--size", "H=16")
+    assert "as in training" not in archspec("export", spec, "-o", "m.onnx", "--no-verify")
+    int8 = archspec(*words, "--precision", "int8", "--calibrate", "digits")
+    assert "accuracy on 360 images" in int8
 
 
 def test_nothing_is_written_where_something_does_not_match(resnet18: Path, tmp_path: Path) -> None:
