@@ -165,10 +165,12 @@ def _write_and_prove(
 def _prove(path: Path, graph: Graph, weights: Mapping[str, Any], rules: Rules | None) -> Proof:
     with extra("train"):
         from compiler.torch_target.module import load_weights, to_torch
-    from runtime.proof import prove
+        from runtime.modes import unaffected
+        from runtime.proof import prove
 
-    module = to_torch(graph, rules=rules)
-    load_weights(module, graph, weights)
+    with unaffected():
+        module = to_torch(graph, rules=rules)
+        load_weights(module, graph, weights)
     votes = {name for name, id in graph.outputs.items() if isinstance(graph[id].op, Vote)}
     return prove(path, module, proof_cases(graph), votes=votes)
 

@@ -1,4 +1,4 @@
-"""For a while: a module in evaluation mode, torch on a number of threads; afterwards as it was."""
+"""For a while: a module in evaluation mode, torch on a number of threads, or as it starts; afterwards as it was."""
 
 from __future__ import annotations
 
@@ -24,6 +24,21 @@ def evaluating(module: nn.Module) -> Iterator[None]:
     finally:
         for part, mode in modes.items():
             part.training = mode
+
+
+@contextmanager
+def unaffected() -> Iterator[None]:
+    """torch as it starts, whatever a caller set: float32 in full precision, on the CPU, neither autocast nor inference
+    mode."""
+    dtype, precision = torch.get_default_dtype(), torch.get_float32_matmul_precision()
+    torch.set_default_dtype(torch.float32)
+    torch.set_float32_matmul_precision("highest")
+    try:
+        with torch.device("cpu"), torch.inference_mode(False), torch.autocast("cpu", enabled=False):
+            yield
+    finally:
+        torch.set_default_dtype(dtype)
+        torch.set_float32_matmul_precision(precision)
 
 
 @contextmanager

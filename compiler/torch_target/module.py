@@ -28,7 +28,8 @@ def to_torch(graph: Graph, *, seed: int = 0, rules: Mapping[type[Op], TorchRule]
     """A module whose state dict has the names of `graph.weights`, initialized from `seed`.
 
     It takes the inputs in order, each (N, C, *S), and gives a tensor, or with several outputs a dict by name. `rules`
-    are those of a caller's own operations. torch's global random state is neither used nor changed.
+    are those of a caller's own operations. torch's global random state is neither used nor changed. The module is on
+    the CPU, of torch's default type; in another than float32 other numbers are drawn.
     """
     wanted = sum(weight.numel for weight in graph.weights.values())
     if wanted > MAX_PARAMETERS:

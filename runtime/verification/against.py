@@ -12,6 +12,7 @@ from archspec.errors import ArchspecError
 from archspec.ops import OpError, Vote
 from runtime.cases import proof_cases
 from runtime.extras import extra
+from runtime.modes import unaffected
 from runtime.proof import prove
 from runtime.verification.bisect import Bisection, bisect
 from runtime.verification.checks import Check, Choice, Original
@@ -31,6 +32,7 @@ Shapes = Mapping[str, tuple[int, ...]]
 Array = npt.NDArray[Any]
 
 
+@unaffected()
 def hold_against(
     inside: ModelInside, facts: ModelFacts, original: Original, choice: Choice
 ) -> tuple[list[Check], Bisection | None]:
