@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,6 +18,7 @@ from compiler.graph import Graph
 from compiler.passes.cast_weights import CastWeights
 from runtime.cases import proof_cases
 from runtime.extras import extra
+from runtime.given import LOG, list_some, tell_rounding
 from runtime.older_data import find_older_data
 
 with extra("run"):
@@ -31,12 +31,7 @@ if TYPE_CHECKING:
     from runtime.int8.quantize import Quantization
     from runtime.proof import Proof
 
-LOG = logging.getLogger("archspec")
-
 CAST = CastWeights(np.dtype(np.float16)).name
-LISTED = 3
-"""How many weights a line names."""
-
 Rules = Mapping[type[Op], Any]
 OnStep = Callable[[int, int], None]
 
@@ -137,22 +132,12 @@ def export(
 
 
 def _tell_losses(weights: Mapping[str, Any], model: OnnxModel) -> None:
-    """Say once which weights the file's type does not hold as they were given, beyond what its digits round."""
-    wide = [name for name, array in weights.items() if array.dtype == np.float64 and _is_rounded(array)]
-    if wide:
-        LOG.warning("weights of 64 bits are rounded to float32: %s", _list(wide))
+    """Say once which weights the file's type does not hold, beyond what its digits round."""
+    tell_rounding(weights)
     small = [f"{note.node}.{note.text}" for step in model.steps if step.name == CAST for note in step.left]
     if small:
-        LOG.warning("%s; bf16 has the range of fp32", _list(small))
-
-
-def _is_rounded(array: Any) -> bool:
-    return bool((array != array.astype(np.float32)).any())
-
-
-def _list(words: Sequence[str]) -> str:
-    more = f"; and {len(words) - LISTED} more" if len(words) > LISTED else ""
-    return "; ".join(words[:LISTED]) + more
+        wider = "; bf16 has the range of fp32" if model.metadata["archspec.precision"] == "fp16" else ""
+        LOG.warning("%s%s", list_some(small), wider)
 
 
 def _write_and_prove(

@@ -3,9 +3,10 @@ they cannot."""
 
 from __future__ import annotations
 
+import logging
 import sys
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
 import numpy as np
@@ -16,6 +17,11 @@ from archspec.errors import ArchspecError, printable, tell_value
 Array = npt.NDArray[Any]
 
 FLOATS = ("float16", "bfloat16", "float32", "float64")
+
+LOG = logging.getLogger("archspec")
+
+LISTED = 3
+"""How many weights a line names."""
 
 COUNTER = "num_batches_tracked"
 """What torch's own normalizations hold beside their weights; evaluation does not read it."""
@@ -56,6 +62,24 @@ def take_weight(value: Any, what: str) -> Array:
 def is_counter(name: str) -> bool:
     """Whether a state dict counts batches under this name, rather than to hold a weight."""
     return name.rpartition(".")[2] == COUNTER
+
+
+def tell_rounding(weights: Mapping[str, Array]) -> None:
+    """Say once which weights of 64 bits float32 does not hold as they are."""
+    wide = [name for name, array in weights.items() if array.dtype == np.float64 and _is_rounded(array)]
+    if wide:
+        LOG.warning("weights of 64 bits are rounded to float32: %s", list_some(wide))
+
+
+def list_some(words: Sequence[str]) -> str:
+    """The first of them, and how many there are more."""
+    more = f"; and {len(words) - LISTED} more" if len(words) > LISTED else ""
+    return "; ".join(words[:LISTED]) + more
+
+
+def _is_rounded(array: Array) -> bool:
+    with np.errstate(over="ignore"):
+        return bool((array != array.astype(np.float32)).any())
 
 
 def refuse_type(what: str, kind: str) -> NoReturn:

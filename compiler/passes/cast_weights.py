@@ -53,9 +53,15 @@ def _compute(array: Array, dtype: np.dtype[Any], name: str) -> NDArray[Any]:
 
 def _tell_loss(name: str, array: NDArray[Any], dtype: np.dtype[Any], journal: Journal) -> None:
     rounded = cast(array, dtype, name)
-    norm = float(np.linalg.norm(array))
-    loss = float(np.linalg.norm(array - rounded.astype(array.dtype))) / norm if norm else 0.0
+    norm = _measure(array)
+    loss = _measure(array - rounded.astype(array.dtype)) / norm if norm else 0.0
     if loss > MOST_LOSS:
         zeros = int(np.count_nonzero(array) - np.count_nonzero(rounded))
         node, _, short = name.rpartition(".")
         journal.leave(node, f"{short} is below the range of {dtype}: {loss:.1%} of it is lost, {zeros:,} became zero")
+
+
+def _measure(array: NDArray[Any]) -> float:
+    """The norm, also where the squares of the numbers are beyond the range of their type."""
+    largest = float(np.abs(array).max(initial=0))
+    return largest * float(np.linalg.norm(array / largest)) if largest else 0.0

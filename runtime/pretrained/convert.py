@@ -14,7 +14,7 @@ from archspec.errors import ArchspecError, suggest
 from archspec.spec.zoo import RULES, ZOO, shown
 from compiler.graph import Graph
 from compiler.passes.cast_weights import cast
-from runtime.given import is_counter
+from runtime.given import is_counter, tell_rounding
 from runtime.pretrained.name_rules import NameRules
 from runtime.pretrained.state_dict import strip_prefixes
 from runtime.weights_file import Stored
@@ -112,10 +112,13 @@ class Conversion:
         """The arrays by our names, in float32. Raises ArchspecError where something did not match, or a number is not
         finite, or beyond float32."""
         self.check()
-        return {pair.ours: self._read(pair.theirs).reshape(pair.expected) for pair in self.pairs if pair.theirs}
-
-    def _read(self, name: str) -> npt.NDArray[np.float32]:
-        return cast(self.state[name].read(), FLOAT32, f"the weight '{name}'")
+        read = {pair.theirs: self.state[pair.theirs].read() for pair in self.pairs if pair.theirs}
+        tell_rounding(read)
+        return {
+            pair.ours: cast(read[pair.theirs], FLOAT32, f"the weight '{pair.theirs}'").reshape(pair.expected)
+            for pair in self.pairs
+            if pair.theirs
+        }
 
     def to_dict(self) -> dict[str, Any]:
         return {

@@ -16,7 +16,7 @@ from onnx import TensorProto
 from onnx.reference import ReferenceEvaluator
 from torch import nn
 
-from archspec.api import describe_data, elaborate, load, proof_cases, to_torch
+from archspec.api import describe_data, elaborate, load, proof_cases, to_onnx, to_torch
 from archspec.errors import ArchspecError
 from archspec.ops import Linear, MaxPool, Op, Scale, Shape, Upsample, Vote
 from compiler.graph import Graph
@@ -200,6 +200,40 @@ def test_a_weight_below_the_range_is_told() -> None:
     for usual, options in ((1.0, FP16), (1.1, FP16), (1e-8, BF16), (1.1, BF16)):
         graph, weights = linear(usual)
         assert build(graph, weights, options).steps[-1].left == ()
+
+
+@pytest.mark.parametrize("factor", [1e-7, 1e-9, 1e-30, 1e-42])
+@pytest.mark.parametrize("verify", [True, False])
+def test_an_export_tells_a_weight_below_the_range(
+    factor: float, verify: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """By name, with as many zeros as numpy makes, and where the squares of the numbers are zero too."""
+    graph = graph_of(Linear(out=4, bias=True), Shape(8))
+    kernel = np.random.default_rng(0).standard_normal((4, 8)).astype(np.float32) * np.float32(factor)
+    weights = {"op.weight": kernel, "op.bias": np.ones(4, np.float32)}
+    zeros = np.count_nonzero(kernel) - np.count_nonzero(kernel.astype(np.float16))
+    to_onnx(graph, weights, tmp_path / "m.onnx", verify=verify, options=FP16)
+    (line,) = caplog.messages
+    assert line.startswith("op.weight is below the range of float16: ")
+    assert line.endswith(f" {zeros} became zero; bf16 has the range of fp32")
+    caplog.clear()
+    to_onnx(graph, {**weights, "op.weight": kernel / factor}, tmp_path / "m.onnx", verify=verify, options=FP16)
+    assert caplog.messages == []
+
+
+@pytest.mark.parametrize("factor", [1e25, 1e37])
+def test_weights_whose_squares_overflow_are_written(factor: float) -> None:
+    graph, weights = linear(factor)
+    assert build(graph, weights, BF16).steps[-1].left == ()
+
+
+def test_a_constant_that_would_be_zero_is_refused() -> None:
+    graph = graph_of(Scale(value=1e-9), Shape(3))
+    with pytest.raises(ArchspecError, match=r"op\.factor is 1e-09, which is zero in float16: export in bf16 or fp32"):
+        build(graph, {}, FP16)
+    for options in (BF16, ExportOptions()):
+        assert build(graph, {}, options).tensors["op.factor"]
+    assert not build(graph_of(Scale(value=0.0), Shape(3)), {}, FP16).tensors["op.factor"]
 
 
 def chain(folder: Path, network: str) -> Graph:
