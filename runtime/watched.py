@@ -7,6 +7,7 @@ is the open file that is looked at, not its name.
 from __future__ import annotations
 
 import os
+import time
 import weakref
 from collections.abc import Iterable
 from pathlib import Path
@@ -15,6 +16,9 @@ from typing import Any
 from archspec.errors import ArchspecError
 from runtime.model_file import read_state
 
+PAUSE = 1e-3
+"""Seconds between two runs from which on the files are looked at before the second, too."""
+
 
 class Watch:
     """Open files, and what they were when they were opened."""
@@ -22,6 +26,7 @@ class Watch:
     def __init__(self, paths: Iterable[Path]) -> None:
         """Raises ArchspecError where one cannot be opened."""
         self._files: list[tuple[Path, int, int, int]] = []
+        self._looked = 0.0
         opened: list[int] = []
         weakref.finalize(self, _close, opened)
         for path in paths:
@@ -40,31 +45,38 @@ class Watch:
 
     def check(self) -> None:
         """Raises ArchspecError unless the files are as they were."""
-        for path, file, size, time in self._files:
+        for path, file, size, written in self._files:
             found = os.fstat(file)
-            if found.st_mtime_ns != time or found.st_size != size:
+            if found.st_mtime_ns != written or found.st_size != size:
                 raise ArchspecError(
                     f"{path} was written while a session computes from it: its weights are of no one model. Open it "
                     "again; replace files in use as a whole (write another, then rename it), or give mapped=False"
                 )
+        self._looked = time.monotonic()
+
+    def check_after_a_pause(self) -> None:
+        """The same, unless that was just now."""
+        if time.monotonic() - self._looked > PAUSE:
+            self.check()
 
 
 class WatchedSession:
-    """An onnxruntime.InferenceSession whose files are looked at before each run, so that none starts on one that was
-    cut off, and after it, so that nothing is given that was computed from two models. All else is the session's own."""
+    """An onnxruntime.InferenceSession whose files are looked at after each run, so that nothing is given that was
+    computed from two models, and after a pause before it, too, so that it does not start on a file that was cut off.
+    All else is the session's own."""
 
     def __init__(self, session: Any, watch: Watch, kept: object = None) -> None:
         """`kept` is what has to live as long as the session."""
         self._session, self._watch, self._kept = session, watch, kept
 
     def run(self, *given: Any, **more: Any) -> Any:
-        self._watch.check()
+        self._watch.check_after_a_pause()
         found = self._session.run(*given, **more)
         self._watch.check()
         return found
 
     def run_with_iobinding(self, *given: Any, **more: Any) -> None:
-        self._watch.check()
+        self._watch.check_after_a_pause()
         self._session.run_with_iobinding(*given, **more)
         self._watch.check()
 
