@@ -1,15 +1,27 @@
-"""Whether a model file is still what was written."""
+"""Whether a model file is still what was written, and what a session may load in its place computes the same."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
+import numpy.typing as npt
+
+from archspec.errors import ArchspecError
+from runtime.bench import make_inputs
+from runtime.cases import choose_small
 from runtime.extras import extra
-from runtime.verification.checks import Check
+from runtime.optimized import examine_optimized
+from runtime.sealed import read_sealed
+from runtime.session import Session
+from runtime.verification.checks import Check, Choice
 from runtime.verification.facts import ModelFacts
 
 with extra("run"):
     from compiler.onnx_source.content import read_content
+
+Outputs = Mapping[str, npt.NDArray[Any]]
 
 HASH = 12
 """Digits of a hash in a text."""
@@ -20,6 +32,8 @@ def check_content(facts: ModelFacts) -> Check:
 
     Raises ArchspecError where the file cannot be read.
     """
+    if "optimized" in facts.metadata:
+        return _check_sealed(Path(facts.path))
     content = read_content(Path(facts.path))
     if content.said is None:
         return Check("content", "noted", "the file does not say what it was when it was written")
@@ -30,3 +44,39 @@ def check_content(facts: ModelFacts) -> Check:
     return Check(
         "content", "failed", f"{was}; export it again, or remove its archspec.* metadata if it was changed on purpose"
     )
+
+
+def check_optimized(
+    facts: ModelFacts, choice: Choice, compare: Callable[[Outputs, tuple[str, Outputs]], str]
+) -> Iterator[Check]:
+    """Where an optimized file lies beside a model: that it was made from this one, and gives what this one gives.
+
+    `compare` says how near outputs are to those of somebody by name, or raises ArchspecError.
+    """
+    path = Path(facts.path)
+    try:
+        beside = examine_optimized(path, trust_times=False)
+    except ArchspecError as error:
+        yield Check("optimized", "noted", str(error))
+        return
+    if beside is None:
+        return
+    where = f"{beside.name}, which a session here loads instead"
+    try:
+        plain = Session(path, providers=("cpu",), settings="default", as_written=True)
+        quick = Session(path, providers=("cpu",), settings="default")
+        batch, sizes = (choice.cases or choose_small(plain.sizes))[0]
+        feed = make_inputs(plain, batch, sizes, choice.seed)
+        text = compare(quick.run(feed), (path.name, plain.run(feed)))
+    except ArchspecError as error:
+        yield Check("optimized", "failed", f"{where}: {error}")
+    else:
+        yield Check("optimized", "passed", f"{where}: {text}")
+
+
+def _check_sealed(path: Path) -> Check:
+    try:
+        content = read_sealed(path, trust_times=False).content
+    except ArchspecError as error:
+        return Check("content", "failed", f"this is no optimized form as it was written: {error}")
+    return Check("content", "passed", f"the optimized form of the model {content[:HASH]}, as it was written")

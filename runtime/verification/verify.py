@@ -16,7 +16,7 @@ from runtime.bench import make_inputs
 from runtime.cases import PROOF_BUDGET, choose_small, list_shapes
 from runtime.session import Session
 from runtime.verification.checks import Check, Choice, Original, Status, Verification
-from runtime.verification.content import check_content
+from runtime.verification.content import check_content, check_optimized
 from runtime.verification.facts import ModelFacts, read_facts
 from runtime.verification.inside import ModelInside, open_runnable
 from runtime.verification.witness import REFERENCE, Statement, Witness, find_votes
@@ -41,6 +41,9 @@ def verify(path: str | Path, original: Original | None = None, choice: Choice = 
         check_content(facts),
         _check_stored(inside, facts),
         *_check_runs(inside, facts, choice),
+        *check_optimized(
+            facts, choice, partial(_compare, votes=find_votes(inside.model), limits=choice.limits(facts.dtype))
+        ),
     ]
     if original is None:
         return Verification(facts, tuple(checks))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,8 @@ from compiler.onnx_target.options import ExportOptions
 from compiler.onnx_target.quantize import plan_quantization, quantize_model
 from compiler.onnx_target.scheme import Scheme
 from compiler.onnx_target.write import write_model
-from runtime.optimized import write_optimized
+from runtime.optimized import find_optimized, write_optimized
+from runtime.sealed import read_sealed, seal
 from runtime.verification.checks import Verification
 from runtime.verification.inside import ModelInside
 from runtime.verification.witness import find_votes
@@ -279,13 +281,72 @@ def test_images_of_a_narrow_range_are_no_fault(tmp_path: Path) -> None:
     assert verify_model(quantize(tmp_path, graph, weights, spoiled=("image",)), (graph, weights)).passed
 
 
-def test_the_file_itself_is_verified_and_not_its_optimized_form(tmp_path: Path) -> None:
+def test_what_was_optimized_beside_a_file_is_verified_too(tmp_path: Path) -> None:
     graph, module = make()
     path = export(tmp_path, graph, module)
-    write_optimized(path)
-    assert verify_model(path, (graph, module.state_dict())).passed
+    assert "optimized" not in statuses(verify_model(path))
+    beside = write_optimized(path)
+    found = verify_model(path, (graph, module.state_dict()))
+    assert found.passed
+    assert f"{beside.name}, which a session here loads instead: m.onnx agrees to" in text_of(found, "optimized")
+    sound = verify_model(beside)
+    assert sound.passed
+    assert "the optimized form of the model" in text_of(sound, "content")
     spoil(path)
-    assert statuses(verify_model(path, (graph, module.state_dict())))["torch"] == "failed"
+    found = verify_model(path, (graph, module.state_dict()))
+    assert statuses(found)["torch"] == "failed"
+    assert statuses(found)["optimized"] == "noted"
+    assert "m.onnx is not the model that it was made from" in text_of(found, "optimized")
+
+
+def test_an_optimized_form_of_other_numbers_is_found(tmp_path: Path) -> None:
+    """Whoever seals it: what a session would compute is compared."""
+    path = export(tmp_path, *make())
+    beside = write_optimized(path)
+    facts, model = read_sealed(beside), onnx.load(beside, load_external_data=False)
+    last = next(node for node in model.graph.node if node.op_type == "Gemm")
+    next(item for item in last.attribute if item.name == "alpha").f = 2.0
+    onnx.save(model, beside)
+    assert statuses(verify_model(path))["optimized"] == "noted"
+    assert statuses(verify_model(beside))["content"] == "failed"
+    told = {item.key: item.value for item in model.metadata_props}
+    helper.set_model_props(model, {key: told[key] for key in told if not key.startswith("archspec.optimized")})
+    onnx.save(model, beside)
+    seal(beside, facts, facts.names)
+    found = verify_model(path)
+    assert {name for name, status in statuses(found).items() if status == "failed"} == {"optimized"}
+    assert "differs from m.onnx by" in text_of(found, "optimized")
+
+
+def test_times_are_not_trusted(tmp_path: Path) -> None:
+    """A session trusts them, and a verification reads every number."""
+    path = export(tmp_path, *make())
+    beside = write_optimized(path)
+    (data,) = tmp_path.glob(f"{beside.name}.*.data")
+    found, content = data.stat(), bytearray(data.read_bytes())
+    content[-1] ^= 1
+    data.write_bytes(content)
+    os.utime(data, ns=(found.st_atime_ns, found.st_mtime_ns))
+    assert find_optimized(path) == beside
+    assert "its data are not what was written" in text_of(verify_model(path), "optimized")
+
+
+def test_the_precision_is_that_of_the_numbers(tmp_path: Path) -> None:
+    """Of a file that a converter changed in place, which keeps what it said."""
+    path = export(tmp_path, *make())
+    assert verify_model(path).facts.precision == "fp32"  # type: ignore[union-attr]
+    model = onnx.load(path)
+    for tensor in model.graph.initializer:
+        if tensor.data_type == onnx.TensorProto.FLOAT:
+            tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor).astype(np.float16), tensor.name))
+    for item in (*model.graph.input, *model.graph.output, *model.graph.value_info):
+        item.type.tensor_type.elem_type = onnx.TensorProto.FLOAT16
+    onnx.save(model, path)
+    found = verify_model(path)
+    assert found.facts is not None
+    assert (found.facts.precision, found.facts.metadata["precision"]) == ("float16", "fp32")
+    assert {name for name, status in statuses(found).items() if status == "failed"} == {"content"}
+    assert "this is not what was exported: its content is" in text_of(found, "content")
 
 
 def test_an_ensemble_is_not_held_against_one_network(tmp_path: Path) -> None:
