@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from archspec.errors import ArchspecError
+from archspec.errors import ArchspecError, suggest
 from runtime.cases import list_shapes
-from runtime.session import UNNAMED, Session
+from runtime.session import Session
 
 WARMUPS = 3
 LEAST_RUNS = 5
@@ -27,14 +27,18 @@ MOST_NUMBERS = 1 << 29
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """Percentiles and mean of a run's time in milliseconds, images per second over all runs, and how many runs."""
+    """Percentiles and mean of a run's time in milliseconds, images per second over all runs, and how many runs.
 
-    batch: int
+    `batch` and `images_per_second` are None for a model that does not say how many samples a run is of: one without a
+    free first axis (see `find_batch_axes`).
+    """
+
+    batch: int | None
     p50_ms: float
     p90_ms: float
     p99_ms: float
     mean_ms: float
-    images_per_second: float
+    images_per_second: float | None
     runs: int
 
     def to_dict(self) -> dict[str, Any]:
@@ -43,7 +47,7 @@ class Row:
 
 def bench(
     session: Session,
-    batches: Sequence[int] = BATCHES,
+    batches: Sequence[int] | None = None,
     *,
     sizes: Mapping[str, int] | None = None,
     seconds: float = 2.0,
@@ -52,16 +56,16 @@ def bench(
 ) -> list[Row]:
     """Time `session.run` on random inputs, with the copies to and from the device that a caller pays too.
 
-    Each batch gets `seconds` in all, in `rounds` turns taken in random order; the first runs of each turn, which meet
-    cold caches and sleeping threads, are dropped. A file with a fixed batch is timed at that batch alone. `sizes` gives
-    the extents of free axes by name; where it says nothing the model's own value is taken. Raises ArchspecError where
-    neither knows one.
+    Each batch (BATCHES unless they are given) gets `seconds` in all, in `rounds` turns taken in random order; the first
+    runs of each turn, which meet cold caches and sleeping threads, are dropped. A model that has no batch is timed as
+    it is, in one row. `sizes` gives the extents of free axes by name; where it says nothing the model's own value is
+    taken. Raises ArchspecError where neither knows one, and where batches are given to a model that has none.
     """
-    if not batches or min(batches) < 1 or rounds < 1 or seconds <= 0:
+    if (batches is not None and (not batches or min(batches) < 1)) or rounds < 1 or seconds <= 0:
         raise ArchspecError("batches, rounds and seconds must be positive")
-    chosen = [session.fixed_batch] if session.fixed_batch else sorted(set(batches))
-    feeds = {batch: make_inputs(session, batch, sizes or {}, seed) for batch in chosen}
-    times: dict[int, list[float]] = {batch: [] for batch in chosen}
+    chosen = choose_batches(session, batches)
+    feeds = {batch: make_inputs(session, batch or 1, sizes or {}, seed) for batch in chosen}
+    times: dict[int | None, list[float]] = {batch: [] for batch in chosen}
     order = random.Random(seed)
     for _ in range(rounds):
         for batch in order.sample(chosen, len(chosen)):
@@ -69,18 +73,28 @@ def bench(
     return [_summarize(batch, values) for batch, values in times.items()]
 
 
+def find_batch_axes(session: Session) -> set[str]:
+    """The names of the axes along which samples lie: the free first axes of the inputs, but for those that are sizes of
+    one sample by the model's own word."""
+    firsts = {extents[0] for extents in session.inputs.values() if extents}
+    return {first for first in firsts if isinstance(first, str) and first not in session.sizes}
+
+
 def make_inputs(session: Session, batch: int, sizes: Mapping[str, int], seed: int = 0) -> dict[str, npt.NDArray[Any]]:
     """Standard normal inputs (zeros for integer types) of that batch and those sizes. Raises ArchspecError where the
     model does not take them, or they are too large to be made up."""
-    unknown = [name for name in sizes if not any(name in extents[1:] for extents in session.inputs.values())]
-    if unknown:
-        raise ArchspecError(f"{session.path} has no free size '{unknown[0]}' (inputs: {session.inputs})")
+    free = {extent for extents in session.inputs.values() for extent in extents if isinstance(extent, str)}
+    known = {**dict.fromkeys(find_batch_axes(session), batch), **sizes}
+    for name in sizes:
+        if name not in free - find_batch_axes(session):
+            advice = ": it is the batch" if name in free else suggest(name, free)
+            raise ArchspecError(
+                f"{session.path} has no free size '{name}'{advice} (inputs: {session.describe_inputs()})"
+            )
     generator = np.random.default_rng(seed)
     feed = {}
     for name, extents in session.inputs.items():
-        rest = [_choose_extent(session, name, extent, sizes) for extent in extents[1:]]
-        first = [extents[0] if isinstance(extents[0], int) else batch] if extents else []
-        shape = (*first, *rest)
+        shape = tuple(_choose_extent(session, name, extent, known) for extent in extents)
         if prod(shape) > MOST_NUMBERS:
             raise ArchspecError(
                 f"{session.path}: the input {list_shapes({name: shape})} would have {prod(shape):,} numbers, "
@@ -88,6 +102,20 @@ def make_inputs(session: Session, batch: int, sizes: Mapping[str, int], seed: in
             )
         feed[name] = (generator.standard_normal(shape) * _spread(session, name)).astype(session.dtypes[name])
     return feed
+
+
+def choose_batches(session: Session, given: Sequence[int] | None) -> list[int] | list[None]:
+    """Those given, or BATCHES, in order; one None for a model that has no batch.
+
+    Raises ArchspecError where one is given to such a model, unless it is the fixed first extent.
+    """
+    if find_batch_axes(session):
+        return sorted(set(given or BATCHES))
+    if given and set(given) != {session.fixed_batch}:
+        raise ArchspecError(
+            f"{session.path} has no free first axis for a batch of {given[0]} (inputs: {session.describe_inputs()})"
+        )
+    return [None]
 
 
 def _spread(session: Session, name: str) -> float:
@@ -102,9 +130,9 @@ def _choose_extent(session: Session, name: str, extent: int | str, sizes: Mappin
         return sizes[extent]
     if extent in session.sizes:
         return session.sizes[extent].value
-    hint = "export it again with that size fixed" if extent == UNNAMED else f"give it with --size {extent}=…"
     raise ArchspecError(
-        f"{session.path}: the size {extent} of the input {session.describe_input(name)} is free: {hint}"
+        f"{session.path}: the size {extent} of the input {session.describe_input(name)} is free: "
+        f"give it with --size {extent}=…"
     )
 
 
@@ -121,7 +149,8 @@ def _time_turn(session: Session, feed: Mapping[str, npt.NDArray[Any]], seconds: 
     return times
 
 
-def _summarize(batch: int, seconds: Sequence[float]) -> Row:
+def _summarize(batch: int | None, seconds: Sequence[float]) -> Row:
     p50, p90, p99 = (float(value) * 1e3 for value in np.percentile(seconds, (50, 90, 99)))
     total = float(np.sum(seconds))
-    return Row(batch, p50, p90, p99, total / len(seconds) * 1e3, batch * len(seconds) / total, len(seconds))
+    images = None if batch is None else batch * len(seconds) / total
+    return Row(batch, p50, p90, p99, total / len(seconds) * 1e3, images, len(seconds))

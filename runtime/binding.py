@@ -2,34 +2,42 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
-import numpy.typing as npt
 
 from archspec.errors import ArchspecError
 from runtime.extras import extra
+from runtime.failures import telling
+from runtime.inputs import Array, InputRules
 
 with extra("run"):
     import onnxruntime as ort
-
-Array = npt.NDArray[Any]
 
 
 class Binding:
     """A session's inputs on `device` ("cpu" or "cuda"), and its outputs where the first run put them.
 
     `run` copies nothing and returns when the device is done; `update` gives other numbers of the same shapes, in the
-    same place; `fetch` copies the outputs of the last run to arrays. Made by `Session.bind`.
+    same place; `fetch` copies the outputs of the last run to arrays. Made by `Session.bind`, for one thread at a time:
+    what one puts there another runs on. It stays in the process that made it.
     """
 
     def __init__(
-        self, session: Any, feed: Mapping[str, Array], dtypes: Mapping[str, np.dtype[Any]], device: str
+        self,
+        session: Any,
+        feed: Mapping[str, Array],
+        dtypes: Mapping[str, np.dtype[Any]],
+        device: str,
+        rules: InputRules,
     ) -> None:
-        """`dtypes` are those of the outputs. What has a known shape gets its place before the first run, which may be
-        recorded; the first run finds a place for the rest."""
-        self._session = session
+        """`dtypes` are those of the outputs, and `rules` what the session takes. What has a known shape gets its place
+        before the first run, which may be recorded; the first run finds a place for the rest."""
+        self.session = session
+        self._rules = rules
+        self._process = os.getpid()
         self._outputs = [item.name for item in session.get_outputs()]
         self._binding = session.io_binding()
         # On the CPU an OrtValue lies on the array that it is made of, and `update` must not write into the caller's.
@@ -49,16 +57,31 @@ class Binding:
             self._binding.bind_ortvalue_output(name, value)
 
     def run(self) -> None:
-        self._session.run_with_iobinding(self._binding)
+        """Raises ArchspecError where ONNX Runtime fails."""
+        self._stay()
+        with telling(self._rules.path):
+            self.session.run_with_iobinding(self._binding)
 
-    def update(self, feed: Mapping[str, Array]) -> None:
-        """Put arrays where those are that were bound. Raises ArchspecError unless their shapes are the same."""
+    def update(self, inputs: Mapping[str, Array] | Array) -> None:
+        """Put arrays where those are that were bound: some of the inputs by name, or one array where the model has one
+        input. Raises ArchspecError as `Session.run` does, and where a shape is not the one that was bound."""
+        self._stay()
+        feed = self._rules.check(inputs, some=True)
         for name, array in feed.items():
             bound = tuple(self._inputs[name].shape())
             if array.shape != bound:
                 raise ArchspecError(f"'{name}' was bound as {bound}, found {array.shape}: bind it again")
-            self._inputs[name].update_inplace(np.ascontiguousarray(array))
+        for name, array in feed.items():  # which are all right, or nothing is changed
+            self._inputs[name].update_inplace(array)
 
     def fetch(self) -> dict[str, Array]:
         """Outputs by name, in memory of their own."""
+        self._stay()
         return {name: np.array(value.numpy()) for name, value in zip(self._outputs, self._results, strict=True)}
+
+    def __reduce__(self) -> NoReturn:
+        raise ArchspecError("a binding is memory of this process: pass the session on, and bind there")
+
+    def _stay(self) -> None:
+        if os.getpid() != self._process:
+            raise ArchspecError("the binding was made before this process was forked off: bind again here")

@@ -108,7 +108,7 @@ def evaluate_run(
     answers = [task.decide(last_of(outputs), grid) for outputs in (expected, found)]
     equal, predictions = task.count_equal(*answers)
     chances = None if monte_carlo is None else measure_monte_carlo(module, data, grid, monte_carlo, mc_batch)
-    rows = bench(session, TIMED_BATCHES, seconds=seconds)
+    rows = bench(session, None if session.fixed_batch else TIMED_BATCHES, seconds=seconds)
     return Evaluation(
         data=data.name,
         task=task.name,
@@ -122,7 +122,7 @@ def evaluate_run(
         equal_predictions=equal,
         largest_difference=max(absolute for absolute, _ in differences),
         relative_difference=max(relative for _, relative in differences),
-        ms_per_image={row.batch: row.p50_ms / row.batch for row in rows},
+        ms_per_image={batch: row.p50_ms / batch for row in rows if (batch := row.batch or session.fixed_batch)},
         file_bytes=(folder / MODEL).stat().st_size,
         picture=str(DRAW[task.name](folder / PICTURE, data, answers[1], grid)),
         samples=tuple(str(path) for path in write_samples(folder / SAMPLES, data)),

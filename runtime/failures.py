@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from archspec.errors import ArchspecError
 
 LONGEST_REASON = 500
 
@@ -12,6 +17,17 @@ _PLACE = re.compile(r"(?<!\S)((?:[A-Za-z]:)?[\\/]\S+|\w+)\.(?:cc|cpp|cu|cuh|h|hp
 """A place in C++: with a path, which a function's whole signature follows, or without, which its name follows."""
 
 _SIGNATURE_END = re.compile(r"(?: const| noexcept| mutable)*(?:::<lambda\([^()]*\)>)?(?: \[with [^]]*\])? ?")
+
+
+@contextmanager
+def telling(path: str | Path) -> Iterator[None]:
+    """Raise whatever ONNX Runtime raises as an ArchspecError that names the model's file."""
+    try:
+        yield
+    except ArchspecError:
+        raise
+    except Exception as error:  # onnxruntime's exceptions have no common base but this
+        raise ArchspecError(f"{path}: ONNX Runtime failed: {shorten(error)}") from error
 
 
 def shorten(error: BaseException) -> str:

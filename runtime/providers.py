@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from archspec.errors import ArchspecError, suggest
+from archspec.errors import ArchspecError, suggest, tell_value
 from runtime.extras import extra
 from runtime.failures import shorten
+from runtime.fixing import find_nameless, fix_nameless
 from runtime.gpu import find_gpu_problem
 from runtime.mapped import can_map, copy_data, create_mapped
 from runtime.model_file import check_model_file
@@ -57,15 +58,36 @@ class Wish:
     mapped: bool = True
 
 
-def create_session(path: str | Path, demanded: Sequence[str] | None, wish: Wish) -> tuple[Any, str | None]:
-    """An onnxruntime.InferenceSession, and what there is to say about where it runs (None: where it should).
+@dataclass(frozen=True, slots=True)
+class Created:
+    """An onnxruntime.InferenceSession; and, where it is not on the processor that it should be on, why (`notice`).
+    `surprising` is that on a machine with a GPU, whose user has to know."""
 
-    `demanded` names providers, short or long, that must all be there; None takes TensorRT, CUDA and CPU in that order,
-    of those that work. Raises ArchspecError where a demanded one is missing or the model does not load.
+    session: Any
+    notice: str | None = None
+    surprising: bool = False
+
+
+def read_providers(given: object) -> tuple[str, ...] | None:
+    """ONNX Runtime's names of the providers that are demanded, given as one name or several, short or long. Raises
+    ArchspecError."""
+    if given is None:
+        return None
+    names = [given] if isinstance(given, str) else given
+    if not isinstance(names, Sequence) or isinstance(names, bytes):
+        raise ArchspecError(f"providers are names, of {', '.join(ORDER)}, found {tell_value(given)}")
+    if not names:
+        raise ArchspecError("providers names none: leave it out for the best that works, or give 'cpu'")
+    return tuple(dict.fromkeys(map(_resolve, names)))
+
+
+def create_session(path: str | Path, demanded: Sequence[str] | None, wish: Wish) -> Created:
+    """A session on the providers that are demanded, by ONNX Runtime's names, all of them; None takes TensorRT, CUDA and
+    CPU in that order, of those that work.
+
+    Raises ArchspecError where a demanded one is missing or the model does not load.
     """
-    if demanded is None:
-        return _create_best(path, wish)
-    return _create_demanded(path, wish, [_resolve(name) for name in demanded]), None
+    return _create_best(path, wish) if demanded is None else Created(_create_demanded(path, wish, list(demanded)))
 
 
 def list_available() -> list[str]:
@@ -84,12 +106,12 @@ def preload_libraries() -> tuple[str, ...]:
     return tuple(dict.fromkeys(re.findall(r"Failed to load ([^\s:]+)", said.getvalue())))
 
 
-def _create_best(path: str | Path, wish: Wish) -> tuple[Any, str | None]:
+def _create_best(path: str | Path, wish: Wish) -> Created:
     available = list_available()
     gpu = [name for name in ORDER.values() if name in available and name != CPU]
     missing = find_gpu_problem()
     if not gpu or missing:
-        return _create(path, wish, [CPU]), _explain_cpu(gpu, missing)
+        return Created(_create(path, wish, [CPU]), _explain_cpu(gpu, missing), surprising=missing is None)
     failures = []
     for start in range(len(gpu)):
         try:
@@ -98,10 +120,10 @@ def _create_best(path: str | Path, wish: Wish) -> tuple[Any, str | None]:
             failures.append(f"{_display(gpu[start])}: {error}")
             continue
         if session.get_providers()[0] != CPU:
-            return session, None
+            return Created(session)
     libraries = preload_libraries()
     reason = f"could not load {', '.join(libraries)}" if libraries else "; ".join(failures) or "it gave no reason"
-    return _create(path, wish, [CPU]), _explain_cpu(gpu, reason)
+    return Created(_create(path, wish, [CPU]), _explain_cpu(gpu, reason), surprising=True)
 
 
 def _explain_cpu(gpu: Sequence[str], reason: str | None) -> str:
@@ -148,7 +170,8 @@ def _create(path: str | Path, wish: Wish, names: list[str]) -> Any:
 def _load(path: str | Path, settings: Settings, wish: Wish, names: list[str], as_is: bool = False) -> Any:
     """A session on a file that was checked first; it notices where a file from which it computes is written."""
     model = check_model_file(path)
-    if names == [CPU] and wish.mapped and can_map(model):
+    nameless = find_nameless(model.head, wish.fixed)
+    if names == [CPU] and wish.mapped and can_map(model) and not nameless:
         with contextlib.suppress(Exception):  # what ONNX Runtime does not take in this form, it may take from the file
             watch = Watch([Path(path)])
             session = create_mapped(path, model, _build_options(settings, wish.fixed, as_is))
@@ -157,21 +180,24 @@ def _load(path: str | Path, settings: Settings, wish: Wish, names: list[str], as
     options = _build_options(settings, wish.fixed, as_is)
     kept, data = ([], model.data) if wish.mapped else copy_data(path, model, options)
     watch = Watch(Path(path).with_name(name) for name in data)
-    session = _create_plain(path, settings, wish, names, options)
+    source = fix_nameless(path, model, nameless, options) if nameless else os.fspath(path)
+    session = _create_plain(path, source, settings, wish, names, options)
     watch.check_names()
     return WatchedSession(session, watch, kept) if kept or data else session
 
 
-def _create_plain(path: str | Path, settings: Settings, wish: Wish, names: list[str], options: Any) -> Any:
-    """From the file itself, and without onnxruntime's own fallback: that one is silent, or prints to the standard
-    output."""
+def _create_plain(
+    path: str | Path, source: str | bytes, settings: Settings, wish: Wish, names: list[str], options: Any
+) -> Any:
+    """From the file itself or what was made of it, and without onnxruntime's own fallback: that one is silent, or
+    prints to the standard output."""
     nvidia = any(name in NVIDIA for name in names)
     with _hush() if nvidia else contextlib.nullcontext():
         if nvidia:
             preload_libraries()
         try:
             return ort.InferenceSession(
-                os.fspath(path),
+                source,
                 options,
                 providers=[(name, _choose_options(name, path, settings, wish.fixed)) for name in names],
                 enable_fallback=0,
@@ -209,12 +235,14 @@ def _hush() -> Iterator[None]:
         ort.set_default_logger_severity(ERRORS_ONLY)
 
 
-def _resolve(name: str) -> str:
+def _resolve(name: object) -> str:
+    if not isinstance(name, str):
+        raise ArchspecError(f"a provider is a name, of {', '.join(ORDER)}, found {tell_value(name)}")
     if name.lower() in ORDER:
         return ORDER[name.lower()]
     if name.endswith("ExecutionProvider"):
         return name
-    raise ArchspecError(f"no provider '{name}'{suggest(name, ORDER)} (known: {', '.join(ORDER)})")
+    raise ArchspecError(f"no provider {tell_value(name)}{suggest(name, ORDER)} (known: {', '.join(ORDER)})")
 
 
 def _display(name: str) -> str:

@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
+import functools
 import logging
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
-from archspec.errors import ArchspecError, suggest
+from archspec.errors import ArchspecError, tell_value
+from archspec.files import check_is_file
 from runtime.binding import Binding
-from runtime.failures import shorten
-from runtime.providers import SHORT, Wish, create_session
+from runtime.extras import extra
+from runtime.failures import telling
+from runtime.inputs import Array, Extents, InputRules
+from runtime.model_file import read_state
+from runtime.opened import Opened
+from runtime.providers import SHORT, Wish, create_session, read_providers
 from runtime.settings import Settings
 from runtime.signature import check_fixed
-from runtime.sizes import check_size, check_together, read_sizes
+from runtime.sizes import read_sizes
 from runtime.tuning.store import choose_settings
 
-Array = npt.NDArray[Any]
-Extents = tuple[int | str, ...]
+with extra("run"):
+    from compiler.onnx_source.inputs import name_axis
 
 DTYPES = {
     "tensor(float)": "float32",
@@ -30,21 +36,37 @@ DTYPES = {
     "tensor(bool)": "bool",
     **{f"tensor({sign}int{bits})": f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)},
 }
-UNNAMED = "?"
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """What a session was made with, of which it is made again in another process."""
+
+    providers: tuple[str, ...] | None
+    threads: int | None
+    settings: Settings | Literal["default"] | None
+    fixed: Mapping[str, int]
+    as_written: bool
+    mapped: bool
 
 
 class Session:
     """A model on ONNX Runtime.
 
-    `providers` (of "tensorrt", "cuda", "cpu", or ONNX Runtime's own names) are demands: ArchspecError where one of them
-    is not what the session got. Without them the best that works is taken, and where that is the CPU, `notice` says why
-    and so does the log. `threads` bounds the CPU threads of one operation.
+    `providers` (of "tensorrt", "cuda", "cpu", or ONNX Runtime's own names; one or several) are demands: ArchspecError
+    where one of them is not what the session got. Without them the best that works is taken, and where that is the CPU,
+    `notice` says why; on a machine with a GPU the log says it too, with the first answer. `threads` bounds the CPU
+    threads of one operation.
 
     `settings` are asked of ONNX Runtime; "default" leaves it alone, and without them those apply that `archspec tune`
     measured for this model on this device. `settings` and `settings_source` say what holds, and where it comes from.
-    `fixed` gives free axes by name one extent for good, as in {"N": 1, "H": 224, "W": 224}, which spares ONNX Runtime
-    some work; the session takes no other then. `as_written` loads this very file, also where one lies beside it that
-    was optimized for this processor.
+    `fixed` gives free axes one extent for good, as in {"N": 1, "H": 224, "x.3": 224} (the place of an axis that has no
+    name), which spares ONNX Runtime some work; the session takes no other then. `as_written` loads this very file, also
+    where one lies beside it that was optimized for this processor.
+
+    Threads may share a session: each call of `run` answers for its own inputs. Pickled or copied it is opened again
+    from its path, with what it was made with, and so it is in a process that was forked off, when it first runs there;
+    ArchspecError where the file was written meanwhile, and for a fork where it runs on a GPU.
 
     On CPUs weights are `mapped`: read where they lie, in this file or others. Replace such a file as a whole while it
     is in use (write another, then rename it). Where it is written in place, `run` raises ArchspecError; where it is cut
@@ -57,37 +79,41 @@ class Session:
 
     def __init__(
         self,
-        path: str | Path,
+        path: str | os.PathLike[str],
         *,
-        providers: Sequence[str] | None = None,
+        providers: Sequence[str] | str | None = None,
         threads: int | None = None,
         settings: Settings | Literal["default"] | None = None,
         fixed: Mapping[str, int] | None = None,
         as_written: bool = False,
         mapped: bool = True,
     ) -> None:
-        self.path = Path(path)
-        self.fixed = dict(fixed or {})
-        if self.fixed:
-            check_fixed(path, self.fixed)
-        choose = choose_settings(path, settings, threads, self.fixed)
+        self.path = _read_path(path)
+        check_is_file(self.path)
+        self._place = Path(os.path.abspath(self.path))
+        demanded = read_providers(providers)
+        self.fixed = check_fixed(self.path, fixed)
+        self._demand = Demand(demanded, threads, settings, self.fixed, as_written, mapped)
+        choose = choose_settings(self.path, settings, threads, self.fixed)
+        self._state = read_state(self.path)
         wish = Wish(lambda provider: choose(provider).settings, self.fixed, as_written, mapped)
-        self._session, self.notice = create_session(path, providers, wish)
+        created = create_session(self.path, demanded, wish)
+        self.notice, self._surprising = created.notice, created.surprising
+        self._opened = Opened(created.session)
         self.providers: tuple[str, ...] = tuple(SHORT.get(name, name) for name in self._session.get_providers())
         chosen = choose(self.provider)
         self.settings, self.settings_source = chosen.settings, chosen.source
         self._recorded: Binding | None = None
         try:
-            self.inputs: dict[str, Extents] = {item.name: _read_extents(item) for item in self._session.get_inputs()}
-            self.outputs: dict[str, Extents] = {item.name: _read_extents(item) for item in self._session.get_outputs()}
-            _check_outputs(self._session.get_outputs(), path)
-            self.dtypes = {item.name: _read_dtype(item, path) for item in self._session.get_inputs()}
+            self.inputs: dict[str, Extents] = _read_extents(self._session.get_inputs())
+            self.outputs: dict[str, Extents] = _read_extents(self._session.get_outputs())
+            _check_outputs(self._session.get_outputs(), self.path)
+            self.dtypes = {item.name: _read_dtype(item, self.path) for item in self._session.get_inputs()}
             self.metadata: dict[str, str] = dict(self._session.get_modelmeta().custom_metadata_map)
         except UnicodeDecodeError as error:
-            raise ArchspecError(f"{path} holds a name or metadata that is not UTF-8 text") from error
+            raise ArchspecError(f"{self.path} holds a name or metadata that is not UTF-8 text") from error
         self.sizes = read_sizes(self.metadata)
-        if self.notice:
-            logging.getLogger("archspec").warning("%s", self.notice)
+        self._rules = InputRules(self.path, self.inputs, self.dtypes, self.sizes)
 
     @property
     def provider(self) -> str:
@@ -105,104 +131,113 @@ class Session:
 
         Raises ArchspecError that says what was expected and what was found in name, type or shape.
         """
-        feed = self._check_inputs(inputs)
-        with self._failing():
-            if self.settings.cuda_graph:
-                return self._replay(feed)
-            found = self._session.run(None, feed)
-        return dict(zip(self.outputs, found, strict=True))
+        feed = self._rules.check(inputs)
+        if self.settings.cuda_graph:
+            found = self._replay(feed)
+        else:
+            with telling(self.path):
+                found = dict(zip(self.outputs, self._session.run(None, feed), strict=True))
+        self._give_notice()
+        return found
 
     def bind(self, inputs: Mapping[str, Array] | Array) -> Binding:
         """Put inputs on the device, for runs that copy nothing: see Binding. Raises ArchspecError as `run` does."""
-        feed = self._check_inputs(inputs)
-        with self._failing():
-            return self._bind(feed)
+        binding = self._bind(self._rules.check(inputs))
+        self._give_notice()
+        return binding
 
     def describe_input(self, name: str) -> str:
         """`image: float32 (N, 3, H, W)`."""
-        extents = self.inputs[name]
-        return f"{name}: {self.dtypes[name]} ({', '.join(map(str, extents))}{',' * (len(extents) == 1)})"
+        return self._rules.describe(name)
+
+    def describe_inputs(self) -> str:
+        """The same of all inputs."""
+        return str(self._rules)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _open_again, (self._place, self._demand, self._state[2:])
+
+    @property
+    def _session(self) -> Any:
+        return self._opened.get(self._reopen)
+
+    def _reopen(self) -> Any:
+        """In a process that was forked off: what was chosen holds there too."""
+        if self.provider != "cpu":
+            raise ArchspecError(
+                f"{self.path}: a process that was forked off cannot use the GPU of the one that it comes from: "
+                "start it by multiprocessing's 'spawn', or open the session there"
+            )
+        _check_unwritten(self._place, self._state[2:], "this process was forked off")
+        wish = Wish(lambda provider: self.settings, self.fixed, self._demand.as_written, self._demand.mapped)
+        return create_session(self._place, read_providers("cpu"), wish).session
 
     def _replay(self, feed: dict[str, Array]) -> dict[str, Array]:
-        """A recorded run reads and writes where it did when it was recorded."""
-        if self._recorded is None:
-            if any(not isinstance(extent, int) for extents in self.inputs.values() for extent in extents):
-                raise ArchspecError(f"{self.path}: cuda_graph needs every size fixed: {self._list_inputs()}")
-            self._recorded = self._bind(feed)
-        else:
-            self._recorded.update(feed)
-        self._recorded.run()
-        return self._recorded.fetch()
+        """A recorded run reads and writes where it did when it was recorded: one thread at a time."""
+        session = self._session
+        with self._opened.lock:
+            if self._recorded is None or self._recorded.session is not session:
+                if any(not isinstance(extent, int) for extents in self.inputs.values() for extent in extents):
+                    raise ArchspecError(f"{self.path}: cuda_graph needs every size fixed: {self._rules}")
+                self._recorded = self._bind(feed)
+            else:
+                self._recorded.update(feed)
+            self._recorded.run()
+            return self._recorded.fetch()
 
     def _bind(self, feed: dict[str, Array]) -> Binding:
-        dtypes = {item.name: _read_dtype(item, self.path) for item in self._session.get_outputs()}
-        return Binding(self._session, feed, dtypes, "cpu" if self.provider == "cpu" else "cuda")
+        with telling(self.path):
+            dtypes = {item.name: _read_dtype(item, self.path) for item in self._session.get_outputs()}
+            return Binding(self._session, feed, dtypes, "cpu" if self.provider == "cpu" else "cuda", self._rules)
 
-    @contextmanager
-    def _failing(self) -> Iterator[None]:
-        try:
-            yield
-        except ArchspecError:
-            raise
-        except Exception as error:  # onnxruntime's exceptions have no common base but this
-            raise ArchspecError(f"{self.path}: ONNX Runtime failed: {shorten(error)}") from error
-
-    def _check_inputs(self, inputs: Mapping[str, Array] | Array) -> dict[str, Array]:
-        feed = self._name_inputs(inputs)
-        self._check_names(feed)
-        bound: dict[str, tuple[int, str]] = {}
-        for name, array in feed.items():
-            self._check_array(name, array, bound)
-        check_together({size: extent for size, (extent, _) in bound.items()}, self.sizes)
-        return {name: np.asarray(array, order="C") for name, array in feed.items()}
-
-    def _name_inputs(self, inputs: Mapping[str, Array] | Array) -> dict[str, Array]:
-        if isinstance(inputs, Mapping):
-            return {name: np.asarray(array) for name, array in inputs.items()}
-        if len(self.inputs) != 1:
-            raise ArchspecError(f"{self.path} takes several inputs, by name: {self._list_inputs()}")
-        return {next(iter(self.inputs)): np.asarray(inputs)}
-
-    def _check_names(self, feed: Mapping[str, Array]) -> None:
-        for name in feed:
-            if name not in self.inputs:
-                raise ArchspecError(
-                    f"{self.path} has no input '{name}'{suggest(name, self.inputs)} (inputs: {self._list_inputs()})"
-                )
-        for name in self.inputs:
-            if name not in feed:
-                raise ArchspecError(f"{self.path} needs the input '{name}' too (inputs: {self._list_inputs()})")
-
-    def _check_array(self, name: str, array: Array, bound: dict[str, tuple[int, str]]) -> None:
-        expected = self.inputs[name]
-        if array.dtype != self.dtypes[name]:
-            wanted = self.dtypes[name]
-            raise ArchspecError(f"input '{name}' is {array.dtype}, the model takes {wanted}: use .astype('{wanted}')")
-        if array.ndim != len(expected):
-            raise ArchspecError(
-                f"input '{name}' has {array.ndim} axes, {array.shape}; the model takes {self.describe_input(name)}"
-            )
-        for axis, (extent, allowed) in enumerate(zip(array.shape, expected, strict=True)):
-            self._check_extent(f"input '{name}', axis {axis}", extent, allowed, bound)
-
-    def _check_extent(self, where: str, extent: int, wanted: int | str, bound: dict[str, tuple[int, str]]) -> None:
-        if isinstance(wanted, int):
-            if extent != wanted:
-                raise ArchspecError(f"{where} is {extent}; the model takes {wanted}")
-            return
-        if not extent:
-            raise ArchspecError(f"{where} ({wanted}) is empty")
-        check_size(f"{where} ({wanted}) is {extent}", wanted, extent, self.sizes)
-        before, there = bound.setdefault(wanted, (extent, where))
-        if before != extent and wanted != UNNAMED:
-            raise ArchspecError(f"{where} ({wanted}) is {extent}, but {there} ({wanted}) is {before}")
-
-    def _list_inputs(self) -> str:
-        return "; ".join(map(self.describe_input, self.inputs))
+    def _give_notice(self) -> None:
+        """Once there is an answer: what went wrong before is all that there is to say then."""
+        if self._surprising and self.notice:
+            self._surprising = False
+            _warn(self.notice)
 
 
-def _read_extents(item: Any) -> Extents:
-    return tuple(UNNAMED if extent is None else extent for extent in item.shape)
+@functools.cache
+def _warn(notice: str) -> None:
+    """Once in a process."""
+    logging.getLogger("archspec").warning("%s", notice)
+
+
+def _open_again(path: Path, demand: Demand, written: tuple[int, int]) -> Session:
+    """A session that was pickled, or is copied. Raises ArchspecError."""
+    _check_unwritten(path, written, "the session was opened that is copied here")
+    return Session(
+        path,
+        providers=demand.providers,
+        threads=demand.threads,
+        settings=demand.settings,
+        fixed=demand.fixed,
+        as_written=demand.as_written,
+        mapped=demand.mapped,
+    )
+
+
+def _check_unwritten(path: Path, written: tuple[int, int], since: str) -> None:
+    """Raises ArchspecError where the file has another length or time than it had."""
+    if read_state(path)[2:] != written:
+        raise ArchspecError(f"{path} was written since {since}: open it again")
+
+
+def _read_path(path: object) -> Path:
+    name = os.fspath(path) if isinstance(path, str | os.PathLike) else path
+    if not isinstance(name, str):
+        raise ArchspecError(f"a model is named by a string or a Path, found {tell_value(path)}")
+    return Path(name)
+
+
+def _read_extents(items: Sequence[Any]) -> dict[str, Extents]:
+    return {
+        item.name: tuple(
+            extent if isinstance(extent, int) else name_axis(item.name, axis, extent)
+            for axis, extent in enumerate(item.shape)
+        )
+        for item in items
+    }
 
 
 def _check_outputs(outputs: Sequence[Any], path: str | Path) -> None:

@@ -6,19 +6,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from archspec.errors import ArchspecError
+from archspec.errors import ArchspecError, tell_value
 from runtime.extras import extra
 from runtime.sizes import check_size, check_together, read_sizes
 
 with extra("run"):
+    import onnx
+
+    from compiler.onnx_source.inputs import name_axis
     from compiler.onnx_source.skim import skim_model
 
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """Inputs by name, with their extents (a name where one is free, None where not even that), and the metadata."""
+    """Inputs by name, with their extents (a name where one is free: its own, or that of its place), and the
+    metadata."""
 
-    inputs: dict[str, tuple[int | str | None, ...]]
+    inputs: dict[str, tuple[int | str, ...]]
     metadata: dict[str, str]
 
     @property
@@ -33,22 +37,37 @@ def read_signature(path: str | Path) -> Signature:
     model = skim_model(Path(path))
     weights = {item.name for item in model.graph.initializer}
     inputs = {
-        item.name: tuple(dim.dim_value or dim.dim_param or None for dim in item.type.tensor_type.shape.dim)
+        item.name: tuple(
+            dim.dim_value if is_fixed(dim) else name_axis(item.name, axis, dim.dim_param)
+            for axis, dim in enumerate(item.type.tensor_type.shape.dim)
+        )
         for item in model.graph.input
         if item.name not in weights
     }
     return Signature(inputs, {item.key: item.value for item in model.metadata_props})
 
 
-def check_fixed(path: str | Path, fixed: Mapping[str, int]) -> None:
-    """Raises ArchspecError unless `fixed` gives free axes of the model extents that it accepts."""
+def is_fixed(dim: onnx.TensorShapeProto.Dimension) -> bool:
+    """Whether a file gives an axis one extent. A negative one is none to ONNX Runtime; zero is."""
+    return dim.HasField("dim_value") and dim.dim_value >= 0
+
+
+def check_fixed(path: str | Path, fixed: object) -> dict[str, int]:
+    """`fixed`, or ArchspecError unless it gives free axes of the model extents that it accepts."""
+    if fixed is None:
+        return {}
+    if not isinstance(fixed, Mapping):
+        raise ArchspecError(f"fixed are extents by the names of axes, found {tell_value(fixed)}")
+    if not fixed:
+        return {}
     signature = read_signature(path)
     sizes = read_sizes(signature.metadata)
     for name, extent in fixed.items():
-        if name not in signature.free:
+        if not isinstance(name, str) or name not in signature.free:
             known = ", ".join(signature.free) or "none"
-            raise ArchspecError(f"{path} has no free axis '{name}' to fix (free: {known})")
+            raise ArchspecError(f"{path} has no free axis {tell_value(name)} to fix (free: {known})")
         if type(extent) is not int or extent < 1:
-            raise ArchspecError(f"the axis {name} is fixed at a whole number from 1, found {extent!r}")
+            raise ArchspecError(f"the axis {name} is fixed at a whole number from 1, found {tell_value(extent)}")
         check_size(f"{name} is fixed at {extent}", name, extent, sizes)
     check_together(fixed, sizes)
+    return dict(fixed)

@@ -55,13 +55,13 @@ def build_profiles(signature: Signature, fixed: Mapping[str, int]) -> dict[str, 
 
 
 def _find_range(
-    extent: int | str | None, axis: int, fixed: Mapping[str, int], sizes: Mapping[str, Accepted]
+    extent: int | str, axis: int, fixed: Mapping[str, int], sizes: Mapping[str, Accepted]
 ) -> tuple[int, int, int] | None:
     if isinstance(extent, int):
         return extent, extent, extent
-    if extent is not None and extent in fixed:
+    if extent in fixed:
         return fixed[extent], fixed[extent], fixed[extent]
-    if extent is not None and extent in sizes:
+    if extent in sizes:
         return _spread(sizes[extent])
     return BATCHES if axis == 0 else None
 

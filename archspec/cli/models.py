@@ -174,7 +174,9 @@ def run(
 
 def bench(
     model: ModelArgument,
-    batch: Annotated[list[int], typer.Option("--batch", min=1, help="Batch to time; may be repeated.")] = [1, 8, 32],  # noqa: B006
+    batch: Annotated[
+        list[int], typer.Option("--batch", min=1, help="Batch to time; may be repeated (default: 1, 8 and 32).")
+    ] = [],  # noqa: B006
     size: SizeOption = [],  # noqa: B006
     seconds: Annotated[float, typer.Option(min=0.1, help="How long each batch is timed.")] = 2.0,
     provider: ProviderOption = [],  # noqa: B006
@@ -189,7 +191,7 @@ def bench(
 
     session = Session(model, providers=provider or None, threads=threads)
     with show_work(f"timing {model}, {seconds:g} s for each batch"):
-        rows = measure(session, batch, sizes=parse_sizes(size), seconds=seconds)
+        rows = measure(session, batch or None, sizes=parse_sizes(size), seconds=seconds)
     if as_json:
         settings = {"settings": session.settings.to_dict(), "settings_source": session.settings_source}
         rows_ = [row.to_dict() for row in rows]

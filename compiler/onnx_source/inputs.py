@@ -20,6 +20,11 @@ NAMELESS = ("", "?")
 """What exporters call an extent without a name; some give several the same."""
 
 
+def name_axis(value: str, axis: int, own: str | None) -> str:
+    """What an extent that is open is called: its own name, or that of its place, as in `x.2`, where it has none."""
+    return f"{value}.{axis}" if own is None or own in NAMELESS else own
+
+
 @dataclass(frozen=True)
 class FileInputs:
     """The inputs by name: their shapes in the file, and the same with the names of extents that it leaves open."""
@@ -73,7 +78,7 @@ def _read_dims(path: Path, item: onnx.ValueInfoProto, sizes: Mapping[str, int]) 
     for axis, dim in enumerate(item.type.tensor_type.shape.dim):
         place = f"{item.name}.{axis}"
         if not dim.HasField("dim_value"):
-            dims.append(place if place in sizes or dim.dim_param in NAMELESS else dim.dim_param)
+            dims.append(place if place in sizes else name_axis(item.name, axis, dim.dim_param))
         elif 1 <= dim.dim_value <= LARGEST:
             dims.append(dim.dim_value)
         elif axis == 0 and dim.dim_value in (0, -1):  # so some exporters leave the batch open

@@ -160,5 +160,5 @@ class Files:
 def compare_files(before: Path, after: Path, *, seconds: float = 1.0, threads: int | None = None) -> Files:
     """Hold two models against each other in ONNX Runtime, `seconds` for each batch of each."""
     rows = [bench(Session(path, threads=threads), BATCHES, seconds=seconds) for path in (before, after)]
-    ratios = {old.batch: new.p50_ms / old.p50_ms for old, new in zip(*rows, strict=True)}
+    ratios = {old.batch: new.p50_ms / old.p50_ms for old, new in zip(*rows, strict=True) if old.batch}
     return Files(before.stat().st_size, after.stat().st_size, ratios)

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from archspec.errors import ArchspecError
+from archspec.errors import ArchspecError, tell_value
 from archspec.files import check_is_file, write_text
 from runtime.cpu import describe_cpu
 from runtime.extras import extra
 from runtime.gpu import describe_gpu
-from runtime.settings import Settings
+from runtime.settings import MOST_THREADS, Settings
 from runtime.strict_json import check_integer, check_keys, check_number, read_json
 
 with extra("run"):
@@ -95,10 +95,10 @@ def choose_settings(
 
     Raises ArchspecError where the file is malformed.
     """
-    if threads is not None and threads < 1:
-        raise ArchspecError(f"threads must be at least 1, found {threads}")
-    if not (given is None or given == "default" or isinstance(given, Settings)):
-        raise ArchspecError(f"settings are Settings or 'default', found {str(given)[:40]!r}")
+    if threads is not None:
+        check_integer(threads, "threads", most=MOST_THREADS)
+    if not (given is None or isinstance(given, Settings)) and str(given) != "default":
+        raise ArchspecError(f"settings are Settings or 'default', found {tell_value(given)}")
     entries = read_entries(model) if given is None else ()
 
     def choose(provider: str) -> Chosen:

@@ -14,9 +14,9 @@ import numpy as np
 
 from archspec.errors import ArchspecError
 from archspec.files import scratch_folder, write_whole
-from runtime.bench import make_inputs
+from runtime.bench import choose_batches, make_inputs
 from runtime.cpu import read_cores
-from runtime.session import UNNAMED, Session
+from runtime.session import Session
 from runtime.settings import Settings
 from runtime.tuning.candidate import Job
 from runtime.tuning.climb import FIXED, FREE, Climb, Trial
@@ -156,12 +156,13 @@ def _is_busy() -> bool:
 def _examine(
     path: str | Path, batch: int, sizes: Mapping[str, int], provider: str | None, seed: int
 ) -> tuple[str, dict[str, int], float]:
-    """The provider that the model gets, the extents of its free axes in these inputs (none where one has no name, for
-    then they cannot be fixed), and the tolerance of its numbers."""
+    """The provider that the model gets, the extents of its free axes in these inputs, and the tolerance of its
+    numbers."""
     session = Session(path, providers=None if provider is None else (provider,), settings="default")
+    choose_batches(session, None if batch == 1 else (batch,))
     feed = make_inputs(session, batch, sizes, seed)
     pairs = [pair for name, array in feed.items() for pair in zip(session.inputs[name], array.shape, strict=True)]
-    axes = {axis: extent for axis, extent in pairs if isinstance(axis, str) and axis != UNNAMED}
+    axes = {axis: extent for axis, extent in pairs if isinstance(axis, str)}
     types = {np.dtype(array.dtype).name for array in session.run(feed).values()}
     return session.provider, axes, max(TOLERANCE.get(name, TOLERANCE["float32"]) for name in types)
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper
 
+from archspec.api import open_network
 from archspec.errors import ArchspecError
 from runtime.bench import LEAST_RUNS, WARMUPS, bench, make_inputs
 from runtime.session import Session
@@ -38,13 +39,52 @@ def test_every_batch_is_timed_in_every_round(tmp_path: Path, monkeypatch: pytest
 
 def test_a_row_is_consistent(tmp_path: Path) -> None:
     for row in bench(open_double(tmp_path), seconds=0.02):
+        assert row.batch
         assert 0 < row.p50_ms <= row.p90_ms <= row.p99_ms
         assert row.images_per_second == pytest.approx(row.batch / row.mean_ms * 1e3)
         assert list(row.to_dict()) == ["batch", "p50_ms", "p90_ms", "p99_ms", "mean_ms", "images_per_second", "runs"]
 
 
-def test_a_fixed_batch_is_the_only_one(tmp_path: Path) -> None:
-    assert [row.batch for row in bench(open_double(tmp_path, (4, 3)), seconds=0.01)] == [4]
+@pytest.mark.parametrize("shape", [(3, 8, 8), (4, 3), (), ("H", 3, "W")])
+def test_a_model_without_a_free_first_axis_counts_no_images(tmp_path: Path, shape: tuple[Any, ...]) -> None:
+    """A first axis of 3 may be channels as well as a batch; H is a size of one sample by the model's own word."""
+    session = open_double(tmp_path, shape)
+    (row,) = bench(session, seconds=0.01)
+    assert (row.batch, row.images_per_second) == (None, None)
+    assert row.runs
+    with pytest.raises(ArchspecError, match=r"no free first axis for a batch of 2 \(inputs: x: float32"):
+        bench(session, (2,), seconds=0.01)
+
+
+def test_a_fixed_batch_may_be_asked_for(tmp_path: Path) -> None:
+    assert [row.batch for row in bench(open_double(tmp_path, (4, 3)), (4,), seconds=0.01)] == [None]
+
+
+def test_axes_without_a_name_are_sizes_by_their_places(tmp_path: Path) -> None:
+    """Each by itself: 8 × 16 can be asked for."""
+    session = open_double(tmp_path, (None, 3, None, "?"), {})
+    assert make_inputs(session, 2, {"x.2": 8, "x.3": 16})["x"].shape == (2, 3, 8, 16)
+    (row,) = bench(session, (2,), sizes={"x.2": 8, "x.3": 16}, seconds=0.01)
+    assert row.batch == 2
+    with pytest.raises(
+        ArchspecError, match=r"the size x\.3 of the input x: .*\(x\.0, 3, x\.2, x\.3\) is free: .*--size x\.3="
+    ):
+        bench(session, sizes={"x.2": 8})
+    with pytest.raises(ArchspecError, match=r"no free size '\?'"):
+        bench(session, sizes={"?": 8})
+    with pytest.raises(ArchspecError, match=r"no free size 'x\.0': it is the batch"):
+        bench(session, sizes={"x.0": 8})
+
+
+@pytest.mark.parametrize("name", ["analyze", "session"])
+def test_analyses_and_sessions_call_an_axis_the_same(tmp_path: Path, name: str) -> None:
+    path = open_double(tmp_path, ("?", 3, None, "W"), {}).path
+    sizes = {"x.2": 8, "W": 16}
+    if name == "analyze":
+        graph, _ = open_network(path, sizes=sizes)
+        assert [str(node.shape) for node in graph.inputs.values()] == ["3×8×16"]
+    else:
+        assert make_inputs(Session(path, providers=["cpu"]), 1, sizes)["x"].shape == (1, 3, 8, 16)
 
 
 def test_sizes_come_from_the_caller_then_from_the_model(tmp_path: Path) -> None:
@@ -57,8 +97,6 @@ def test_sizes_come_from_the_caller_then_from_the_model(tmp_path: Path) -> None:
         bench(session, sizes={"D": 13})
     with pytest.raises(ArchspecError, match=r"the size H of the input .* is free: give it with --size H=…"):
         bench(open_double(tmp_path, metadata={}))
-    with pytest.raises(ArchspecError, match="export it again with that size fixed"):
-        bench(open_double(tmp_path, ("N", None), {}))
 
 
 def test_integer_inputs_are_zeros(tmp_path: Path) -> None:

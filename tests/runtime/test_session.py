@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
-import logging
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 from onnx import TensorProto, helper
 
 from archspec.errors import ArchspecError
 from runtime import providers
+from runtime import session as session_module
 from runtime.session import Session
+from runtime.settings import Settings
 from tests.runtime.models import build_double, build_model, save
 
 
@@ -72,7 +74,8 @@ def test_a_name_means_one_extent_in_all_inputs(tmp_path: Path) -> None:
 
 def test_unnamed_axes_are_free_and_fixed_ones_are_not(tmp_path: Path) -> None:
     session = open_on_cpu(save(build_double((2, None, None)), tmp_path / "m.onnx"))
-    assert session.inputs == {"x": (2, "?", "?")}
+    assert session.inputs == {"x": (2, "x.1", "x.2")}
+    assert session.outputs == {"y": (2, "y.1", "y.2")}
     assert session.fixed_batch == 2
     assert session.run(np.ones((2, 3, 4), np.float32))["y"].shape == (2, 3, 4)
 
@@ -127,9 +130,93 @@ def test_names_and_metadata_that_are_no_text_are_refused(tmp_path: Path) -> None
             open_on_cpu(tmp_path / "m.onnx")
 
 
-def test_threads_are_checked(double: Path) -> None:
-    with pytest.raises(ArchspecError, match="threads must be at least 1"):
-        open_on_cpu(double, threads=0)
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"threads": 0}, "threads must be between 1 and 1024, found 0"),
+        ({"threads": 2000}, "threads must be between 1 and 1024, found 2000"),
+        ({"threads": True}, "threads must be an integer, found true"),
+        ({"threads": "2"}, "threads must be an integer, found a string"),
+        ({"threads": 1.0}, "threads must be an integer, found a number"),
+        ({"providers": []}, "providers names none: leave it out for the best that works"),
+        ({"providers": ["cpu", 1]}, "a provider is a name, of tensorrt, cuda, cpu, found 1"),
+        ({"providers": [("cpu", {})]}, "a provider is a name, of tensorrt, cuda, cpu, found a value of type tuple"),
+        ({"providers": {"cpu": {}}}, "providers are names, of tensorrt, cuda, cpu, found a value of type dict"),
+        ({"providers": b"cpu"}, "providers are names, of tensorrt, cuda, cpu, found a value of type bytes"),
+        ({"providers": 3}, "providers are names, of tensorrt, cuda, cpu, found 3"),
+        ({"providers": "cup"}, "no provider 'cup'; did you mean 'cpu'?"),
+        ({"fixed": ["H"]}, "fixed are extents by the names of axes, found a value of type list"),
+        ({"fixed": 8}, "fixed are extents by the names of axes, found 8"),
+        ({"fixed": {1: 8}}, "has no free axis 1 to fix (free: N, H, W)"),
+        ({"fixed": {"H": "8"}}, "the axis H is fixed at a whole number from 1, found '8'"),
+        ({"fixed": {"H": None}}, "the axis H is fixed at a whole number from 1, found a value of type NoneType"),
+        ({"settings": "fast"}, "settings are Settings or 'default', found 'fast'"),
+        ({"settings": {"threads": 1}}, "settings are Settings or 'default', found a value of type dict"),
+        ({"settings": np.zeros(3)}, "settings are Settings or 'default', found a value of type ndarray"),
+    ],
+)
+def test_wrong_options_are_refused(double: Path, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ArchspecError) as caught:
+        Session(double, **{"providers": "cpu"} | options)
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        (None, "a model is named by a string or a Path, found a value of type NoneType"),
+        (b"m.onnx", "a model is named by a string or a Path, found a value of type bytes"),
+        (3, "found 3"),
+        (["m.onnx"], "found a value of type list"),
+        ("", "is not a file"),
+        (".", "is not a file"),
+        ("none.onnx", "none.onnx does not exist"),
+        ("m\0.onnx", "cannot hold a NUL"),
+        ("m" * 5000, "cannot read m"),
+    ],
+)
+def test_what_names_no_model_is_refused(path: Any, message: str) -> None:
+    with pytest.raises(ArchspecError) as caught:
+        Session(path)
+    assert message in str(caught.value)
+
+
+def test_one_provider_may_be_given_by_its_name_alone(double: Path) -> None:
+    for providers_ in ("cpu", "CPU", ["cpu"], ("CPUExecutionProvider", "cpu")):
+        assert Session(double, providers=providers_).providers == ("cpu",)
+
+
+@pytest.mark.parametrize("weights", ["none", "inside", "beside"])
+def test_axes_without_a_name_are_fixed_by_their_places(tmp_path: Path, weights: str) -> None:
+    """Told to ONNX Runtime too, which then knows the output's shape; whatever it had the weights from."""
+    model = build_model(
+        [helper.make_node("Add", ["x", "w"], ["y"])],
+        {"x": [None, 3, "?", "W"]},
+        {"y": ["a", 3, "b", "c"]},
+        {"w": np.full((1, 3, 32, 16), 2, np.float32)} if weights != "none" else {"w": np.ones(1, np.float32)},
+    )
+    path = tmp_path / "m.onnx"
+    onnx.save(model, path, save_as_external_data=weights == "beside", location="m.data", size_threshold=0)
+    session = open_on_cpu(path, fixed={"x.0": 2, "x.2": 32, "W": 16})
+    assert session.inputs == {"x": (2, 3, 32, 16)}
+    x = np.random.default_rng(0).standard_normal((2, 3, 32, 16)).astype(np.float32)
+    assert np.array_equal(session.run(x)["y"], open_on_cpu(path).run(x)["y"])
+    with pytest.raises(ArchspecError, match="axis 2 is 33; the model takes 32"):
+        session.run(np.zeros((2, 3, 33, 16), np.float32))
+    recorded = open_on_cpu(path, fixed={"x.0": 2, "x.2": 32, "W": 16}, settings=Settings(cuda_graph=True))
+    for number in (1, 2):
+        assert np.array_equal(recorded.run(number * x)["y"], session.run(number * x)["y"])
+    assert open_on_cpu(path, fixed={"x.2": 32}).inputs == {"x": ("x.0", 3, 32, "W")}
+
+
+def test_equal_names_that_are_none_are_axes_of_their_own(tmp_path: Path) -> None:
+    session = open_on_cpu(save(build_double(("?", 3, "?", "?")), tmp_path / "m.onnx"))
+    assert session.inputs == {"x": ("x.0", 3, "x.2", "x.3")}
+    assert session.run(np.ones((2, 3, 8, 16), np.float32))["y"].shape == (2, 3, 8, 16)
+    with pytest.raises(ArchspecError, match=r"axis 2 \(x\.2\) is empty"):
+        session.run(np.ones((2, 3, 0, 16), np.float32))
+    with pytest.raises(ArchspecError, match=r"no free axis '\?' to fix \(free: x\.0, x\.2, x\.3\)"):
+        open_on_cpu(session.path, fixed={"?": 8})
 
 
 # Which processor: the same on every machine, because what the machine has is replaced.
@@ -155,7 +242,7 @@ CUDA, CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
         ([CPU], None, "has no CUDA provider"),
     ],
 )
-def test_a_missing_gpu_is_said_aloud(
+def test_a_gpu_that_is_not_used_is_said_once_and_with_an_answer(
     double: Path,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
@@ -164,11 +251,18 @@ def test_a_missing_gpu_is_said_aloud(
     notice: str,
 ) -> None:
     pretend(monkeypatch, available, problem)
-    with caplog.at_level(logging.WARNING, logger="archspec"):
-        session = Session(double)
+    session_module._warn.cache_clear()
+    session = Session(double)
     assert session.provider == "cpu"
     assert notice in (session.notice or "")
-    assert [record.getMessage() for record in caplog.records] == [session.notice]
+    with pytest.raises(ArchspecError):
+        session.run(np.zeros(1))
+    assert not caplog.records  # never before an error
+    x = np.ones((1, 3, 188, 7), np.float32)
+    for again in (session, session, Session(double)):
+        again.run(x)
+    # A machine without a GPU has nothing to tell; on one with a GPU it is said, once.
+    assert [record.getMessage() for record in caplog.records] == ([] if problem else [session.notice])
 
 
 def test_a_gpu_that_silently_falls_back_is_said_aloud(
@@ -178,7 +272,9 @@ def test_a_gpu_that_silently_falls_back_is_said_aloud(
     create = providers._create
     monkeypatch.setattr(providers, "_create", lambda path, options, names: create(path, options, [CPU]))
     monkeypatch.setattr(providers, "preload_libraries", lambda: ("libcublas.so.13",))
-    assert Session(double).notice == (
+    session = Session(double)
+    assert session._surprising
+    assert session.notice == (
         "CUDA provider is installed but could not be used (could not load libcublas.so.13); running on CPU"
     )
     with pytest.raises(ArchspecError, match=r"CUDA was asked for, but the session runs on CPU \(could not load libcub"):

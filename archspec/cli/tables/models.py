@@ -78,10 +78,14 @@ def print_bench(rows: Sequence[Row], session: Session) -> None:
     table = new_table("batch", "p50 ms", "p90 ms", "p99 ms", "mean ms", "images/s", "runs")
     for row in rows:
         times = (f"{value:.3f}" for value in (row.p50_ms, row.p90_ms, row.p99_ms, row.mean_ms))
-        table.add_row(str(row.batch), *times, f"{row.images_per_second:,.0f}", f"{row.runs:,}")
+        images = "" if row.images_per_second is None else f"{row.images_per_second:,.0f}"
+        table.add_row(str(row.batch or "none"), *times, images, f"{row.runs:,}")
     out = console()
     out.print(table)
     out.print(f"ran on {session.provider}; a run is one call, with its copies to and from the device", style="dim")
+    if any(row.batch is None for row in rows):
+        said = escape_controls(session.describe_inputs())
+        out.print(f"no input has a free first axis, so samples are not counted: {said}", style="dim")
     out.print(f"settings: {session.settings} ({session.settings_source})", style="dim")
 
 

@@ -183,9 +183,15 @@ def test_a_candidate_is_compared_with_the_reference(linear: Path, tmp_path: Path
     assert second.difference > 1e-4
 
 
+def test_a_batch_that_a_model_does_not_have_is_refused(tmp_path: Path) -> None:
+    path = save(build_double((3, 8, 8)), tmp_path / "m.onnx")
+    with pytest.raises(ArchspecError, match="no free first axis for a batch of 2"):
+        tune(path, batch=2, provider="cpu", seconds=1)
+
+
 def test_a_candidate_that_cannot_run_says_why(tmp_path: Path) -> None:
     path = save(build_double(("N", None)), tmp_path / "m.onnx")
-    with pytest.raises(ArchspecError, match="export it again with that size fixed"):
+    with pytest.raises(ArchspecError, match=r"give it with --size x\.1=…"):
         Candidate(Job(str(path), "cpu", Settings(), 1, {}, {}, str(tmp_path / "r.npz")))
 
 

@@ -1,0 +1,51 @@
+"""An ONNX Runtime session that stays behind where a process is forked, and is opened anew in the child.
+
+Its threads are the parent's. In a child it still runs, most of the time; but it waits for ever where one of its threads
+was at work during the fork, and where it is destroyed, for threads that are not there.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from collections.abc import Callable
+from threading import RLock
+from typing import Any
+from weakref import WeakSet
+
+
+class Opened:
+    """An onnxruntime.InferenceSession of this process, or of the one that it was forked off from. `lock` is for who
+    needs it alone."""
+
+    def __init__(self, session: Any) -> None:
+        self.lock = RLock()
+        self._session = session
+        _EVERY.add(self)
+
+    def get(self, reopen: Callable[[], Any]) -> Any:
+        """The session, which in a process that was forked off is what `reopen` gives, once."""
+        if self._session is None:
+            with self.lock:
+                if self._session is None:
+                    self._session = reopen()
+        return self._session
+
+    def leave_behind(self) -> None:
+        """In the child: never destroy what is the parent's, and hold no lock that one of its threads held."""
+        if self._session is not None:
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._session))
+        self._session = None
+        self.lock = RLock()
+
+
+_EVERY: WeakSet[Opened] = WeakSet()
+
+
+def _leave_all_behind() -> None:
+    for opened in list(_EVERY):
+        opened.leave_behind()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_all_behind)
