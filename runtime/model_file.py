@@ -70,6 +70,11 @@ def check_model_file(path: str | Path) -> ModelFile:
         # What attributes and subgraphs keep elsewhere the checker looks up itself, beside the file; and up to IR
         # version 3 it wants to see that all weights are inputs.
         simple = len(taken) == len(external) and model.ir_version > 3
+        _check_shapes(model.graph.input, "input")
+        if simple:
+            _open_outputs(twin)
+        else:
+            _check_shapes(model.graph.output, "output")
         onnx.checker.check_model(twin if simple else os.fspath(path))
     except Exception as error:  # ValidationError, and whatever protobuf and the file system add
         raise ArchspecError(f"{path} is not a valid ONNX model: {shorten(error)}") from error
@@ -105,6 +110,24 @@ def _set_aside(data: Bytes, field: Field, weights: list[Weight]) -> bytes:
             weights.append(Weight(tensor.name, tensor.data_type, tuple(tensor.dims), start, size))
             return b""
     return data[field.key : field.end]
+
+
+def _check_shapes(values: Iterable[onnx.ValueInfoProto], kind: str) -> None:
+    """onnx's checker would not say which value it is."""
+    for value in values:
+        if _lacks_shape(value):
+            raise ArchspecError(f"the {kind} '{value.name}' has no shape, not even an open one")
+
+
+def _open_outputs(model: onnx.ModelProto) -> None:
+    """Outputs may have any shape, for ONNX and for ONNX Runtime, but not for onnx's checker: here they get one."""
+    for value in model.graph.output:
+        if _lacks_shape(value):
+            value.type.tensor_type.shape.SetInParent()
+
+
+def _lacks_shape(value: onnx.ValueInfoProto) -> bool:
+    return value.type.WhichOneof("value") == "tensor_type" and not value.type.tensor_type.HasField("shape")
 
 
 def _take_external(model: onnx.ModelProto) -> list[onnx.TensorProto]:

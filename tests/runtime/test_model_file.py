@@ -266,3 +266,31 @@ def test_the_check_does_not_read_large_weights(tmp_path: Path) -> None:
         assert tracemalloc.get_traced_memory()[1] < 1 << 20
     finally:
         tracemalloc.stop()
+
+
+def build_open() -> onnx.ModelProto:
+    """The places of what is not zero; of an output of which no shape is said."""
+    nodes = [helper.make_node("NonZero", ["x"], ["z"]), helper.make_node("Squeeze", ["z"], ["y"])]
+    model = build_model(nodes, {"x": ("N", 4)}, {"y": ()})
+    model.graph.output[0].type.tensor_type.elem_type = TensorProto.INT64
+    model.graph.output[0].type.tensor_type.ClearField("shape")
+    return model
+
+
+def test_an_output_may_have_any_shape(tmp_path: Path) -> None:
+    """The control is onnx's checker, which is stricter than ONNX."""
+    path = save(build_open(), tmp_path / "m.onnx")
+    with pytest.raises(onnx.checker.ValidationError, match="Field 'shape'"):
+        onnx.checker.check_model(path)
+    check_model_file(path)
+
+
+def test_an_input_without_a_shape_is_named(tmp_path: Path) -> None:
+    model = build_open()
+    model.graph.input[0].type.tensor_type.ClearField("shape")
+    with pytest.raises(ArchspecError, match=r"m\.onnx is not a valid ONNX model: the input 'x' has no shape"):
+        check_model_file(save(model, tmp_path / "m.onnx"))
+    old = build_open()
+    old.ir_version = 3
+    with pytest.raises(ArchspecError, match="the output 'y' has no shape"):
+        check_model_file(save(old, tmp_path / "m.onnx"))

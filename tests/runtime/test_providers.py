@@ -7,13 +7,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from runtime import gpu, providers
 from runtime.settings import Settings
 from runtime.signature import Signature, read_signature
 from runtime.tensorrt import build_profiles, choose_tensorrt_options
-from tests.runtime.models import build_double, save
+from tests.runtime.models import build_double, build_linear, save
 
 SIZES = {"H": {"value": 224, "first": 188, "step": 16}, "W": {"value": 7}}
 METADATA = {"archspec.sizes": json.dumps(SIZES), "archspec.precision": "int8", "archspec.content": "../../evil"}
@@ -76,6 +77,17 @@ def test_engines_lie_in_the_users_cache_and_nowhere_else(model: Path, tmp_path: 
     assert options["trt_timing_cache_path"] == str(folder)
     assert options["trt_int8_enable"] == "1"
     assert "trt_fp16_enable" not in options
+
+
+def test_no_model_gets_the_engine_of_another(model: Path, tmp_path: Path) -> None:
+    """An engine has the weights in it. Files of one length that say the same of themselves, but for one number."""
+    folders = set()
+    for number in (1.0, 2.0, 1.0):
+        weight = np.ones((3, 4096), np.float32)
+        weight[1, 2000] = number
+        path = save(build_linear(weight, np.zeros(3, np.float32), ("N", 1, 64, 64), METADATA), tmp_path / "n.onnx")
+        folders.add(choose_tensorrt_options(path, {})["trt_engine_cache_path"])
+    assert len(folders) == 2
 
 
 def test_without_a_place_for_engines_none_are_kept(model: Path, tmp_path: Path) -> None:
