@@ -295,7 +295,7 @@ def train(
     taken = [node.shape for node in graph.inputs.values()]
     if taken != [dataset.preprocess.shape]:
         found = f"{spec.name} takes {in_words(taken)}; the images of {data} are {Shape(*dataset.preprocess.shape)}"
-        raise ArchspecError(f"{found}: choose another spec, or change its `inputs`")
+        raise ArchspecError(f"{found}: {_advise_inputs(spec, dataset.preprocess.shape)}")
     module = to_torch(graph, seed=settings.seed)
     strides = measure_strides(graph)
     if len(graph.outputs) == 1:  # the module then gives a tensor, which has no name
@@ -309,6 +309,20 @@ def train(
         )
         writer.finish(result.state, {key: value for key, value in result.to_dict().items() if key != "history"})
     return result
+
+
+def _advise_inputs(spec: Spec, wanted: Sequence[int]) -> str:
+    """How a spec would take one input of these extents: by other params, where these stand in its input."""
+    extents = next(iter(spec.inputs_written.values()))
+    changes = {entry: extent for entry, extent in zip(extents, wanted, strict=False) if entry in spec.params}
+    variant = replace(spec, params={**spec.params, **changes})
+    try:
+        taken = [node.shape for node in elaborate(variant).inputs.values()]
+    except ArchspecError:
+        taken = []
+    if changes and taken == [tuple(wanted)]:
+        return " ".join(["take", *(f"--set {name}={extent}" for name, extent in changes.items())])
+    return "choose another spec, or change its `inputs`"
 
 
 def describe_data(dataset: Dataset) -> dict[str, str]:

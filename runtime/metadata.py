@@ -10,9 +10,8 @@ from archspec.errors import ArchspecError, printable, tell_value
 MOST_BYTES = 1 << 24
 """Of all texts together: they are read whole whenever a model is opened."""
 
-_OWN = "name graph weights sizes precision target model content optimized int8"
-WRITTEN = frozenset(f"archspec.{name}" for name in _OWN.split())
-"""The names under which the export itself says what is in the file."""
+OWN = frozenset(["name", "graph", "weights", "sizes", "precision", "target", "content", "optimized", "int8"])
+"""Of what the export itself says of a file, what stands behind `archspec.`; more may follow behind a dot."""
 
 
 def check_metadata(metadata: Any) -> dict[str, str]:
@@ -27,12 +26,18 @@ def check_metadata(metadata: Any) -> dict[str, str]:
                 raise ArchspecError(f"metadata are texts by name; of {shown} {tell_value(part)} is none")
         if not name or not all(map(_is_text, (name, text))):
             raise ArchspecError(f"metadata are texts by name; {shown} holds a NUL or half a character, or is empty")
-        if name in WRITTEN:
+        if is_own(name):
             raise ArchspecError(f"the export writes the metadata {shown} itself: choose another name")
     size = sum(len(name) + len(text) for name, text in metadata.items())
     if size > MOST_BYTES:
         raise ArchspecError(f"the metadata have {size:,} characters; a model holds at most {MOST_BYTES:,}")
     return dict(metadata)
+
+
+def is_own(name: str) -> bool:
+    """Whether the export itself writes metadata of this name."""
+    first, _, rest = name.partition(".")
+    return first == "archspec" and rest.partition(".")[0] in OWN
 
 
 def _is_text(text: str) -> bool:
