@@ -83,10 +83,10 @@ def find_trained_sizes(spec: Spec, facts: Mapping[str, str]) -> dict[str, int]:
     from runtime.run_folder import PREPROCESS
 
     shapes = list(spec.inputs.values())
-    if PREPROCESS not in facts or len(shapes) != 1:
+    trained = Preprocess.from_json(facts[PREPROCESS]).shape if PREPROCESS in facts else ()
+    if len(shapes) != 1 or len(shapes[0]) != len(trained):
         return {}
-    trained = Preprocess.from_json(facts[PREPROCESS]).shape
-    pairs = {(name, extent) for name, extent in zip(shapes[0], trained, strict=False) if is_size(name)}
+    pairs = {(name, extent) for name, extent in zip(shapes[0], trained, strict=True) if is_size(name)}
     sizes = dict(pairs)
     clear = len(sizes) == len(pairs)  # one letter for both sides of an image that has two
     return {name: size for name, size in sorted(sizes.items()) if clear and spec.sizes.get(name) != size}

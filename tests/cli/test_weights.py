@@ -59,6 +59,7 @@ def members(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
         ("x --weights a.safetensors b.safetensors -o m", "x --weights a.safetensors --weights b.safetensors -o m"),
         ("x --weights a b.safetensors", "x --weights a --weights b.safetensors"),
         ("--weights a.safetensors x", "--weights a.safetensors x"),
+        ("--weights a.pth b.pt c.bin x", "--weights a.pth --weights b.pt --weights c.bin x"),
         ("--weights a.safetensors x b.safetensors", "--weights a.safetensors x b.safetensors"),
         ("--weights a.safetensors --weights b.safetensors", "--weights a.safetensors --weights b.safetensors"),
         ("--weights=a.safetensors x", "--weights=a.safetensors x"),

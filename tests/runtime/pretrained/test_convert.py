@@ -146,6 +146,14 @@ def test_other_float_types_become_float32(dtype: torch.dtype) -> None:
 
 
 @pytest.mark.usefixtures("folder")
+def test_doubles_are_rounded_aloud(caplog: pytest.LogCaptureFixture) -> None:
+    match({name: value.double() for name, value in their_state().items()}).read()
+    assert caplog.messages == []  # float32 holds these
+    match(their_state() | {"head_bias": torch.full((5,), 0.1, dtype=torch.float64)}).read()
+    assert caplog.messages == ["weights of 64 bits are rounded to float32: head_bias"]
+
+
+@pytest.mark.usefixtures("folder")
 def test_files_of_old_torch_are_read() -> None:
     torch.save(their_state(), "old.pth", _use_new_zipfile_serialization=False)
     stored, _ = read_state_dict("old.pth")
