@@ -46,7 +46,7 @@ class Binding:
         for name, value in self._inputs.items():
             self._binding.bind_ortvalue_input(name, value)
         for item in session.get_outputs():
-            if all(isinstance(extent, int) for extent in item.shape):
+            if item.shape and all(isinstance(extent, int) for extent in item.shape):  # none: a number, or who knows
                 place = ort.OrtValue.ortvalue_from_shape_and_type(item.shape, dtypes[item.name], device, 0)
                 self._binding.bind_ortvalue_output(item.name, place)
             else:

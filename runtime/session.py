@@ -22,7 +22,7 @@ from runtime.model_file import read_state
 from runtime.opened import Opened
 from runtime.providers import SHORT, Wish, create_session, read_providers
 from runtime.settings import Settings
-from runtime.signature import check_fixed
+from runtime.signature import check_fixed, list_open_outputs
 from runtime.sizes import read_sizes
 from runtime.tuning.store import choose_settings
 
@@ -63,6 +63,9 @@ class Session:
     `fixed` gives free axes one extent for good, as in {"N": 1, "H": 224, "x.3": 224} (the place of an axis that has no
     name), which spares ONNX Runtime some work; the session takes no other then. `as_written` loads this very file, also
     where one lies beside it that was optimized for this processor.
+
+    `inputs` and `outputs` have extents by name; None for an output of which neither the file nor ONNX Runtime says how
+    many axes it has.
 
     Threads may share a session: each call of `run` answers for its own inputs. Pickled or copied it is opened again
     from its path, with what it was made with, and so it is in a process that was forked off, when it first runs there;
@@ -106,7 +109,7 @@ class Session:
         self._recorded: Binding | None = None
         try:
             self.inputs: dict[str, Extents] = _read_extents(self._session.get_inputs())
-            self.outputs: dict[str, Extents] = _read_extents(self._session.get_outputs())
+            self.outputs = _read_outputs(self._session.get_outputs(), self.path)
             _check_outputs(self._session.get_outputs(), self.path)
             self.dtypes = {item.name: _read_dtype(item, self.path) for item in self._session.get_inputs()}
             self.metadata: dict[str, str] = dict(self._session.get_modelmeta().custom_metadata_map)
@@ -238,6 +241,14 @@ def _read_extents(items: Sequence[Any]) -> dict[str, Extents]:
         )
         for item in items
     }
+
+
+def _read_outputs(items: Sequence[Any], path: Path) -> dict[str, Extents | None]:
+    """The extents of outputs; None where not even their number is known, which ONNX Runtime tells as it tells none."""
+    found: dict[str, Extents | None] = dict(_read_extents(items))
+    if () in found.values():
+        found |= {name: None for name in list_open_outputs(path) if found.get(name) == ()}
+    return found
 
 
 def _check_outputs(outputs: Sequence[Any], path: str | Path) -> None:

@@ -47,6 +47,12 @@ def read_signature(path: str | Path) -> Signature:
     return Signature(inputs, {item.key: item.value for item in model.metadata_props})
 
 
+def list_open_outputs(path: str | Path) -> list[str]:
+    """The outputs of which a file says no shape. Raises ArchspecError where it is no ONNX model."""
+    outputs = skim_model(Path(path)).graph.output
+    return [item.name for item in outputs if not item.type.tensor_type.HasField("shape")]
+
+
 def is_fixed(dim: onnx.TensorShapeProto.Dimension) -> bool:
     """Whether a file gives an axis one extent. A negative one is none to ONNX Runtime; zero is."""
     return dim.HasField("dim_value") and dim.dim_value >= 0

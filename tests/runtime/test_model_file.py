@@ -12,6 +12,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
+from archspec.api import verify_model
 from archspec.errors import ArchspecError
 from runtime.model_file import check_model_file
 from runtime.session import Session
@@ -283,6 +284,34 @@ def test_an_output_may_have_any_shape(tmp_path: Path) -> None:
     with pytest.raises(onnx.checker.ValidationError, match="Field 'shape'"):
         onnx.checker.check_model(path)
     check_model_file(path)
+
+
+def test_a_session_runs_it_and_invents_no_shape(tmp_path: Path) -> None:
+    session = Session(save(build_open(), tmp_path / "m.onnx"), providers=["cpu"])
+    assert session.outputs == {"y": None}
+    x = np.array([[1, 0, 2, 3], [0, 0, 0, 4]], np.float32)
+    assert np.array_equal(session.run(x)["y"], np.nonzero(x))
+    bound = session.bind(x)
+    bound.run()
+    assert np.array_equal(bound.fetch()["y"], np.nonzero(x))
+    assert verify_model(session.path).passed
+
+
+@pytest.mark.parametrize(
+    ("kind", "attributes", "extents"), [("Relu", {}, ("N", 4)), ("ReduceMax", {"keepdims": 0}, None)]
+)
+def test_what_onnx_runtime_infers_is_known(
+    kind: str, attributes: dict[str, int], extents: object, tmp_path: Path
+) -> None:
+    """A number has no axes, which is how ONNX Runtime says that it does not know them, too; unless the file says it."""
+    model = build_model([helper.make_node(kind, ["x"], ["y"], **attributes)], {"x": ("N", 4)}, {"y": ()})
+    if kind == "ReduceMax":
+        assert Session(save(model, tmp_path / "m.onnx"), providers=["cpu"]).outputs == {"y": ()}
+    model.graph.output[0].type.tensor_type.ClearField("shape")
+    session = Session(save(model, tmp_path / "m.onnx"), providers=["cpu"])
+    assert session.outputs == {"y": extents}
+    x = np.arange(8, dtype=np.float32).reshape(2, 4)
+    assert np.array_equal(session.bind(x).fetch()["y"], session.run(x)["y"])
 
 
 def test_an_input_without_a_shape_is_named(tmp_path: Path) -> None:
