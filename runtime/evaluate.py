@@ -22,7 +22,8 @@ from runtime.monte_carlo import MC_BATCH, MonteCarlo, measure_monte_carlo
 from runtime.outputs import evaluate_module, last_of
 from runtime.overlay import mark_joints, paint_map, save_picture, save_sheet
 from runtime.picture import draw_predictions, to_pixels
-from runtime.predict import compute_outputs, read_stride
+from runtime.predict import compute_outputs
+from runtime.question import read_stride
 from runtime.run_folder import MODEL, PICTURE, SAMPLES, WEIGHTS, check_files
 from runtime.session import Session
 from runtime.tasks.grid import Grid

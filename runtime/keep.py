@@ -2,47 +2,114 @@
 
 from __future__ import annotations
 
+import zipfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
-from archspec.errors import ArchspecError
-from runtime.overlay import save_answer
-from runtime.predict import Answered, Question, RawOutputs, save_outputs
+import numpy as np
+import numpy.typing as npt
 
-ANSWER = "answer"
+from archspec.errors import ArchspecError, escape_controls
+from archspec.files import write_whole
+from runtime.overlay import save_answer, save_key
+from runtime.picture_file import Ground
+from runtime.predict import Answered, RawOutputs
+from runtime.question import Question
+
+ANSWER, FILES = "answer", "files"
+
+
+class NumbersFile:
+    """Arrays of several images, written to a .npz as they come.
+
+    Those of the image `files[N]` stand under `N.NAME`, those of an only one under NAME, each in its own type. Without
+    a path, or where nothing comes, nothing is written.
+    """
+
+    def __init__(self, path: Path | None, stack: ExitStack) -> None:
+        self.path = path
+        self._stack = stack
+        self._files: list[str] = []
+        self._first: RawOutputs | None = None
+        self._archive: zipfile.ZipFile | None = None
+
+    def add(self, result: RawOutputs) -> None:
+        if self.path is None:
+            return
+        if self._first is None:
+            self._first = result
+        else:
+            if len(self._files) == 1:
+                self._write("0.", self._first.arrays)
+            self._write(f"{len(self._files)}.", result.arrays)
+        self._files.append(result.path)
+
+    def finish(self) -> None:
+        """Write what there is to write at the end."""
+        if self._first is None:
+            return
+        paths = {FILES: np.array(self._files)}
+        self._write("", paths if len(self._files) > 1 else paths | self._first.arrays)
+
+    def __str__(self) -> str:
+        """The file, if something is in it."""
+        return str(self.path) if self._files else ""
+
+    def _write(self, prefix: str, arrays: dict[str, npt.NDArray[Any]]) -> None:
+        if self._archive is None:
+            assert self.path is not None
+            temporary = self._stack.enter_context(write_whole(self.path))
+            self._archive = self._stack.enter_context(zipfile.ZipFile(temporary, "w"))
+        for name, array in arrays.items():
+            with self._archive.open(f"{prefix}{escape_controls(name)}.npy", "w", force_zip64=True) as file:
+                texts = array.dtype.kind == "O"
+                np.lib.format.write_array(file, array.astype(str) if texts else array, allow_pickle=False)
+
+
+@contextmanager
+def open_numbers(path: Path | None) -> Iterator[NumbersFile]:
+    """A .npz that gets its name when all is written, and leaves an older one alone if that fails."""
+    with ExitStack() as stack:
+        numbers = NumbersFile(path, stack)
+        yield numbers
+        numbers.finish()
 
 
 class Keeper:
-    """Called with each answered image, draws it into the folder `pictures` at once, as `NUMBER-NAME.png`, and collects
-    its numbers for the file `output`: what the network gave, by output name, and the answer as `answer` (unless an
-    output is called so): a label's index, a map of class indices, or rows of x, y and score in pixels of the network's
-    input.
+    """Called with each answered image, adds its numbers to the file: what the network gave, by output name, and the
+    answer as `answer` (unless an output is called so): a label's index, a map of class indices, or rows of x, y and
+    score, in the image's own pixels. Draws it into the folder `pictures` at once, as `NUMBER-NAME.png`.
 
     Raises ArchspecError where pictures are wanted of a task that has none.
     """
 
-    def __init__(self, question: Question, output: Path | None, pictures: Path | None) -> None:
-        if pictures is not None and question.task.name == "labels":
+    def __init__(
+        self, question: Question, numbers: NumbersFile, pictures: Path | None, ground: Ground | None = None
+    ) -> None:
+        if pictures is not None and not question.task.located:
             raise ArchspecError("a label has no picture; --pictures draws class maps and joints")
-        self.question, self.output, self.pictures = question, output, pictures
+        self.question, self.pictures, self.ground = question, pictures, ground
         self.drawn = 0
-        self._results: list[RawOutputs] = []
+        self._numbers = numbers
+        self._names: tuple[str, ...] = ()
 
     def __call__(self, answered: Answered) -> None:
         path = answered.answer.path
-        if self.output is not None:
-            self._results.append(RawOutputs(path, {ANSWER: answered.answer.array} | answered.outputs))
+        self._numbers.add(RawOutputs(path, {ANSWER: answered.answer.array} | answered.outputs))
         if self.pictures is not None:
-            save_answer(self.pictures, f"{self.drawn}-{Path(path).stem}", answered, self.question.preprocess)
-            self.drawn += 1
+            name = f"{self.drawn}-{Path(path).stem}"
+            save_answer(self.pictures, name, answered, self.question.preprocess, self.ground)
+            self.drawn, self._names = self.drawn + 1, answered.names
 
     def finish(self) -> None:
-        """Write the numbers."""
-        if self.output is not None:
-            save_outputs(self.output, self._results)
+        """Write which colour stands for what."""
+        if self.pictures is not None and self.drawn:
+            save_key(self.pictures, self.question.task, self._names)
 
     def __str__(self) -> str:
         """What was written, for people."""
-        pictures = f"pictures of {self.drawn} in {self.pictures}/" if self.pictures else ""
-        return (
-            "wrote " + " and ".join(filter(None, (str(self.output or ""), pictures))) if self.output or pictures else ""
-        )
+        pictures = f"pictures of {self.drawn} in {self.pictures}/" if self.drawn else ""
+        written = [text for text in (str(self._numbers), pictures) if text]
+        return f"wrote {' and '.join(written)}" if written else ""

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import colorsys
+import json
 from collections.abc import Sequence
+from math import ceil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from archspec.errors import ArchspecError
-from archspec.files import write_whole
+from archspec.errors import ArchspecError, printable
+from archspec.files import write_text, write_whole
 from runtime.extras import extra
-from runtime.picture import FAINT, GAP, INK, MARGIN, PAPER, to_pixels
+from runtime.picture import FAINT, GAP, INK, LINE, MARGIN, PAPER, to_pixels
+from runtime.picture_file import Ground, open_picture
 from runtime.predict import Answered
 from runtime.preprocess import Preprocess
 from runtime.tasks.answers import ClassMap, Pose
+from runtime.tasks.class_map import UNANSWERED
 from runtime.tasks.grid import Grid
+from runtime.tasks.task import Task
 
 with extra("run"):
     from PIL import Image, ImageDraw, ImageFont
@@ -32,6 +37,12 @@ STRENGTH = 0.6
 
 GOLDEN = 0.618034
 MOST_CLASSES = 256
+
+NO_ANSWER = 255
+"""The value, in the file of a map, of pixels that have no class; their colour is a gray."""
+
+KEY = "key.json"
+KEY_LINE, KEY_SWATCH, KEY_MOST = 24, 14, 40
 SHEET_HEADER, SHEET_CAPTION, SHEET_COLUMNS = 92, 26, 4
 
 
@@ -44,31 +55,46 @@ def colour_of(number: int) -> tuple[int, int, int]:
 
 
 def save_map(path: str | Path, classes: Numbers) -> None:
-    """Write a class map (height, width) as a PNG with a palette: the value of a pixel is the number of its class.
+    """Write a class map (height, width) as a PNG with a palette: the value of a pixel is the number of its class, or
+    NO_ANSWER.
 
     Raises ArchspecError for volumes, and for more classes than a palette has colours.
     """
     _check_map(classes)
     height, width = classes.shape
-    picture = Image.frombytes("P", (width, height), classes.astype(np.uint8).tobytes())
-    picture.putpalette([value for number in range(MOST_CLASSES) for value in colour_of(number)])
+    values = np.where(classes == UNANSWERED, NO_ANSWER, classes).astype(np.uint8)
+    picture = Image.frombytes("P", (width, height), values.tobytes())
+    colours = [colour_of(number) for number in range(MOST_CLASSES)]
+    if (classes == UNANSWERED).any():
+        colours[NO_ANSWER] = (128, 128, 128)
+    picture.putpalette([value for colour in colours for value in colour])
     save_picture(path, picture)
+
+
+def save_key(folder: str | Path, task: Task, names: Sequence[str]) -> None:
+    """Write `key.json`, which says for each class or joint its number and its colour in the pictures beside it."""
+    first = 1 if task.channel == "joint" else 0
+    rows = [
+        {"index": number, task.channel: name, "colour": "#" + bytes(colour_of(number + first)).hex()}
+        for number, name in enumerate(names)
+    ]
+    write_text(Path(folder) / KEY, json.dumps(rows, indent=2) + "\n")
 
 
 def paint_map(image: Numbers, classes: Numbers, grid: Grid) -> Image.Image:
     """An image (C, H, W) in [0, 1], enlarged, with the colour of each position's class over it; class 0 leaves it as it
     is, and so do places that the map does not reach."""
     _check_map(classes)
-    pixels = _as_colours(image).astype(np.float64)
-    colours = np.array([colour_of(number) for number in range(MOST_CLASSES)], np.float64)
-    large = classes.repeat(grid.stride, 0).repeat(grid.stride, 1)
-    top, left = grid.offsets
-    large = large[max(-top, 0) :, max(-left, 0) :]  # positions may reach beyond the image, on both sides
-    part = pixels[max(top, 0) :, max(left, 0) :][: large.shape[0], : large.shape[1]]
-    large = large[: part.shape[0], : part.shape[1]]
-    strength = STRENGTH * (large > 0)[..., None]
-    part[:] = (1 - strength) * part + strength * colours[large]
-    return _enlarge(np.rint(pixels).astype(np.uint8))
+    pixels = _as_colours(image).astype(np.float32)
+    colours = np.array([colour_of(number) for number in range(MOST_CLASSES)], np.float32)
+    places = [
+        (np.arange(side) - offset) // grid.stride for side, offset in zip(pixels.shape[:2], grid.offsets, strict=True)
+    ]
+    rows, columns = (np.clip(at, 0, extent - 1) for at, extent in zip(places, grid.extents, strict=True))
+    reached = (rows == places[0])[:, None] & (columns == places[1])
+    large = np.where(reached, classes[np.ix_(rows, columns)], 0)
+    strength = np.float32(STRENGTH) * (large > 0)[..., None]
+    return _enlarge(np.rint((1 - strength) * pixels + strength * colours[large]).astype(np.uint8))
 
 
 def mark_joints(image: Numbers, joints: Numbers, truth: Numbers | None = None) -> Image.Image:
@@ -85,23 +111,52 @@ def mark_joints(image: Numbers, joints: Numbers, truth: Numbers | None = None) -
     return picture
 
 
-def save_answer(folder: str | Path, name: str, answered: Answered, preprocess: Preprocess | None) -> list[Path]:
-    """Write `NAME.png`, a map or joints over the image as the network read it, and for a map `NAME.map.png` as well, in
-    which a pixel's value is the number of its class. Gives the files.
+def save_answer(
+    folder: str | Path, name: str, answered: Answered, preprocess: Preprocess | None, ground: Ground | None = None
+) -> list[Path]:
+    """Write `NAME.png`, a map or joints over the image in its own pixels with a key beneath, and for a map
+    `NAME.map.png` as well, of the image's own size, in which a pixel's value is the number of its class. Gives the
+    files.
 
-    Without preprocessing nobody knows what is white, and the image is stretched. Raises ArchspecError for labels, which
-    have no picture, for volumes, and for images of other than one or three channels.
+    Of a .npy without preprocessing nobody knows what is white, and the image is stretched. Raises ArchspecError for
+    labels, which have no picture, for volumes, and for images of other than one or three channels.
     """
-    image = preprocess.restore(answered.image) if preprocess else stretch(answered.image)
-    path = Path(folder) / f"{name}.png"
-    if isinstance(answered.answer, Pose):
-        save_picture(path, mark_joints(image, answered.answer.array))
-        return [path]
-    if not isinstance(answered.answer, ClassMap):
+    answer, path = answered.answer, Path(folder) / f"{name}.png"
+    if not isinstance(answer, Pose | ClassMap):
         raise ArchspecError("a label has no picture; pictures are drawn of maps and joints")
-    save_picture(path, paint_map(image, answered.answer.array, answered.grid))
-    save_map(path.with_suffix(".map.png"), answered.answer.array)
+    image = _show(answered, preprocess, ground)
+    if isinstance(answer, Pose):
+        named = [(colour_of(number), joint.name) for number, joint in enumerate(answer.joints, 1)]
+        save_picture(path, add_key(mark_joints(image, answer.array), named))
+        return [path]
+    extents = answer.array.shape
+    painted = paint_map(image, answer.array, Grid(extents, extents))
+    named = [(colour_of(number), name) for number, name, _ in answer.shares]
+    save_picture(path, add_key(painted, named))
+    save_map(path.with_suffix(".map.png"), answer.array)
     return [path, path.with_suffix(".map.png")]
+
+
+def add_key(picture: Image.Image, named: Sequence[tuple[tuple[int, int, int], str]]) -> Image.Image:
+    """The picture, and beneath it a swatch and a name for each colour, as many as there is room for in a few lines."""
+    font = ImageFont.load_default(15)
+    draw = ImageDraw.Draw(picture)
+    entries = [(colour, printable(name, 40)) for colour, name in named[:KEY_MOST]]
+    width = max(picture.width, LEAST_SIDE)
+    left, line, places = GAP, 0, []
+    for _, name in entries:
+        room = KEY_SWATCH + 6 + ceil(draw.textlength(name, font=font)) + GAP
+        if left + room > width and left > GAP:
+            left, line = GAP, line + 1
+        places.append((left, picture.height + GAP // 2 + line * KEY_LINE))
+        left += room
+    sheet = Image.new("RGB", (width, picture.height + (line + 1) * KEY_LINE + GAP), PAPER)
+    sheet.paste(picture)
+    draw = ImageDraw.Draw(sheet)
+    for (colour, name), (x, y) in zip(entries, places, strict=True):
+        draw.rectangle((x, y + 4, x + KEY_SWATCH, y + 4 + KEY_SWATCH), fill=colour, outline=LINE)
+        draw.text((x + KEY_SWATCH + 6, y), name, fill=INK, font=font)
+    return sheet
 
 
 def save_picture(path: str | Path, picture: Image.Image) -> None:
@@ -132,10 +187,21 @@ def save_sheet(path: str | Path, tiles: Sequence[tuple[Image.Image, str]], title
     save_picture(path, sheet)
 
 
+def _show(answered: Answered, preprocess: Preprocess | None, ground: Ground | None) -> Numbers:
+    """An image in its own pixels, in [0, 1]."""
+    given = answered.given
+    if given.reading is None:
+        return preprocess.restore(given.image) if preprocess else stretch(given.image)
+    picture = open_picture(given.path)
+    if picture.size != given.frame.own:
+        raise ArchspecError(f"{given.path} has changed since it was read")
+    return picture.paint(3, picture.size, ground)
+
+
 def _check_map(classes: Numbers) -> None:
     if classes.ndim != 2:
         raise ArchspecError(f"a class map with {classes.ndim} axes, {classes.shape}, cannot be drawn; only two can")
-    if classes.max(initial=0) >= MOST_CLASSES:
+    if classes.max(initial=0) + (classes == UNANSWERED).any() >= MOST_CLASSES:
         raise ArchspecError(f"a class map with more than {MOST_CLASSES} classes cannot be drawn")
 
 

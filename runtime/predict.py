@@ -2,51 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby, islice
+from math import prod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from archspec.errors import ArchspecError, suggest
-from archspec.files import write_whole
-from runtime.preprocess import Preprocess, load_array, load_images, measure_picture
-from runtime.run_folder import CLASSES, PREPROCESS, STRIDE, TASK, parse_classes
+from archspec.errors import ArchspecError
+from runtime.array_file import cast
+from runtime.picture_file import Ground
+from runtime.preprocess import FaintNote, Reading
+from runtime.question import Question, explain_missing, find_question, read_preprocess
+from runtime.reader import Reader, attempt, list_files, naming, only_input
+from runtime.run_folder import CLASSES, PREPROCESS
 from runtime.session import Session
-from runtime.strict_json import check_integer, read_json
-from runtime.tasks.answers import ANSWERS, Answer, Sheet
-from runtime.tasks.grid import Grid
-from runtime.tasks.task import Task, find_task
+from runtime.tasks.answers import ANSWERS, Answer, Failure, Sheet
+from runtime.tasks.grid import Frame
 
 Array = npt.NDArray[Any]
 
-MOST_STRIDE = 1 << 15
+MOST_AT_ONCE = 1 << 25
+"""Numbers of the images that go through a model in one run, 128 MiB; fewer large images than the batch go at once."""
+
+MOST_PADDED = 1 << 28
+"""Numbers of a batch that is filled up for a model that takes no smaller one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What a model is asked: the task, which output answers it, the names of its channels (None: numbers), how a
-    picture becomes its input (None: only .npy files do), and the output's stride in pixels (None: from its extents)."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Given:
+    """One image of a file as the network reads it, (C, *extents), and where its own pixels lie on that; `reading` says
+    how it was read if it is a picture."""
 
-    task: Task
-    output: str
-    names: tuple[str, ...] | None
-    preprocess: Preprocess | None
-    stride: int | None
+    path: str
+    image: Array
+    frame: Frame
+    reading: Reading | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Answered:
-    """One image as the network read it, (C, *extents), what it gave, by output name, where its answering output lies,
-    and the answer."""
+    """One image, what the network gave for it, by output name, the names of the answering channels, and the answer."""
 
-    image: npt.NDArray[np.float32]
+    given: Given
     outputs: dict[str, Array]
-    grid: Grid
+    names: tuple[str, ...]
     answer: Answer
+
+    def to_dict(self) -> dict[str, Any]:
+        return self.answer.to_dict() | (self.given.reading.to_dict() if self.given.reading else {})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,43 +63,16 @@ class RawOutputs:
 
     path: str
     arrays: dict[str, Array]
+    reading: Reading | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        return {"path": self.path, "outputs": {name: array.tolist() for name, array in self.arrays.items()}}
+        how = self.reading.to_dict() if self.reading else {}
+        return {"path": self.path, "outputs": {name: array.tolist() for name, array in self.arrays.items()}} | how
 
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Image:
-    """`scale` is how many of the file's pixels make one of the network's, along each axis of a picture."""
-
-    path: str
-    array: npt.NDArray[np.float32]
-    scale: tuple[float, float] = (1.0, 1.0)
-
-
-def find_question(session: Session, task: str | None = None, output: str | None = None) -> Question | None:
-    """What a model is asked, by its metadata; `task` and `output` come before those.
-
-    None where nothing says what its task is: only its numbers can be had. Raises ArchspecError for unknown names, for
-    malformed metadata, and for labels from a model that does not name its classes or does not read pictures.
-    """
-    named = PREPROCESS in session.metadata and CLASSES in session.metadata
-    word = task or session.metadata.get(TASK) or ("labels" if named else None)
-    if word is None:
-        return None
-    found = find_task(word)
-    if output is not None and output not in session.outputs:
-        known = ", ".join(session.outputs)
-        raise ArchspecError(f"{session.path} has no output '{output}'{suggest(output, session.outputs)} (has: {known})")
-    last = list(session.outputs)[-1]  # whose stride the metadata say
-    lenient = found.name != "labels"
-    return Question(
-        task=found,
-        output=output or last,
-        names=None if lenient and CLASSES not in session.metadata else read_classes(session),
-        preprocess=None if lenient and PREPROCESS not in session.metadata else read_preprocess(session),
-        stride=read_stride(session.metadata, session.path) if output in (None, last) else None,
-    )
+    def summarize(self) -> dict[str, Any]:
+        """The same with the shape, mean, least and largest of each output; None where it has no numbers."""
+        how = self.reading.to_dict() if self.reading else {}
+        return {"path": self.path, "outputs": {name: _summarize(array) for name, array in self.arrays.items()}} | how
 
 
 def predict(
@@ -101,32 +82,151 @@ def predict(
     *,
     top: int = 5,
     batch: int = 32,
-    on_answer: Callable[[Answered], None] = lambda answered: None,
+    ground: Ground | None = None,
+    resize: bool = False,
 ) -> list[Answer]:
-    """Answer for pictures (PNG, JPEG) and preprocessed .npy files, in order; at most `batch` images lie in memory.
-
-    Without a question, the model's own. `top` is how many of the likeliest labels are given. Calls `on_answer` for each
-    image. Raises ArchspecError where a file is unreadable, or the model cannot answer.
-    """
-    question = question or find_question(session)
-    if question is None:
-        raise ArchspecError(_explain_missing(session, PREPROCESS if PREPROCESS not in session.metadata else CLASSES))
+    """The answers of `answer_files`, in order. Raises ArchspecError at the first file that has none."""
     found: list[Answer] = []
-    for group in _group(_load(paths, question, session), batch):
-        outputs = compute_outputs(session, np.stack([image.array for image in group]), batch)
-        sheet = _lay_out(session, question, group, outputs[question.output], top)
-        for number, answer in enumerate(ANSWERS[question.task.name](sheet)):
-            one = {name: output[number] for name, output in outputs.items()}
-            on_answer(Answered(group[number].array, one, sheet.grid, answer))
-            found.append(answer)
+    for item in answer_files(session, paths, question, top=top, batch=batch, ground=ground, resize=resize):
+        if isinstance(item, Failure):
+            raise item.error
+        found.append(item.answer)
     return found
 
 
-def _lay_out(session: Session, question: Question, group: Sequence[_Image], output: Array, top: int) -> Sheet:
+def answer_files(
+    session: Session,
+    paths: Iterable[str | Path],
+    question: Question | None = None,
+    *,
+    top: int = 5,
+    batch: int = 32,
+    ground: Ground | None = None,
+    resize: bool = False,
+) -> Iterator[Answered | Failure]:
+    """Answer for pictures (PNG, JPEG), for those in folders, and for preprocessed .npy files, in order; for a file that
+    cannot be read, or has no answer, say why. At most `batch` images lie in memory.
+
+    Without a question, the model's own. `top` is how many of the likeliest labels are given; transparent pictures lie
+    on `ground`. Maps and joints are in each picture's own pixels, and it is read at its own size where the model takes
+    that, or a larger one, unless `resize` says otherwise. Raises ArchspecError where the model cannot answer.
+    """
+    question = question or find_question(session)
+    if question is None:
+        raise ArchspecError(explain_missing(session, PREPROCESS if PREPROCESS not in session.metadata else CLASSES))
+    reader = Reader(session, question.preprocess, question.task.located and not resize, ground)
+    name, _ = only_input(session)
+    if not session.inputs[name]:
+        raise ArchspecError(f"{session.path} takes a single number, and no images")
+    for group in _group(_load(reader, paths), batch):
+        if isinstance(group, Failure):
+            yield group
+        else:
+            yield from _answer(session, question, group, batch, top)
+
+
+def run_arrays(
+    session: Session, paths: Iterable[str | Path], ground: Ground | None = None
+) -> Iterator[RawOutputs | Failure]:
+    """Run each .npy file, as it is or with a batch axis put before it, and give the outputs by name; and each picture,
+    where the model says how pictures become its input. For a file that cannot be read or run, say why.
+
+    Raises ArchspecError where the model takes several inputs, or says of pictures what makes no sense.
+    """
+    name, _ = only_input(session)
+    reader = Reader(session, read_preprocess(session) if PREPROCESS in session.metadata else None, ground=ground)
+    note = FaintNote()
+
+    def run(path: Path) -> RawOutputs:
+        images, reading = reader.read(path)
+        if reading:
+            note(path, reading)
+        with naming(path):
+            return RawOutputs(str(path), session.run({name: images}), reading)
+
+    for path in list_files(paths):
+        yield path if isinstance(path, Failure) else attempt(path, partial(run, path))
+
+
+def compute_outputs(session: Session, images: Array, batch: int = 32) -> dict[str, Array]:
+    """For images (N, C, *extents) all outputs by name, (N, ...) in float64, in runs of `batch`, or of the only batch
+    that the file takes.
+
+    Raises ArchspecError where the model has more than one input, does not take such numbers, or gives something else
+    than finite rows.
+    """
+    return {name: rows.astype(np.float64) for name, rows in run_images(session, images, batch).items()}
+
+
+def run_images(session: Session, images: Array, batch: int = 32) -> dict[str, Array]:
+    """The same, with outputs in the types that the model gives them in."""
+    name, dtype = only_input(session)
+    size = session.fixed_batch or batch
+    images = images if images.dtype == dtype else cast(images, dtype, "an image")
+    parts: dict[str, list[Array]] = {}
+    for start in range(0, len(images), size):
+        part = images[start : start + size]
+        padded = _fill(session, part) if session.fixed_batch else part
+        for output, rows in session.run({name: padded}).items():
+            if rows.shape[:1] != padded.shape[:1]:
+                raise ArchspecError(
+                    f"{session.path} gives '{output}' {rows.shape} for {len(padded)} images, no row each"
+                )
+            parts.setdefault(output, []).append(rows[: len(part)])
+    found = {output: np.concatenate(rows) for output, rows in parts.items()}
+    for output, rows in found.items():
+        if rows.dtype.kind not in "biuf":
+            raise ArchspecError(f"{session.path} gives '{output}' in {rows.dtype}, which are no numbers")
+        if not np.isfinite(rows).all():
+            raise ArchspecError(f"{session.path} gives infinite numbers or NaN in '{output}'")
+    return found
+
+
+def _summarize(array: Array) -> dict[str, Any]:
+    numbers = array.size and array.dtype.kind in "biuf"
+    figures = (float(array.mean()), float(array.min()), float(array.max())) if numbers else (None,) * 3
+    return {"shape": list(array.shape), **dict(zip(("mean", "min", "max"), figures, strict=True))}
+
+
+def _fill(session: Session, images: Array) -> Array:
+    """As many images as the file takes at once, the last one repeated."""
+    missing = (session.fixed_batch or 0) - len(images)
+    if missing * prod(images.shape[1:]) > MOST_PADDED:
+        raise ArchspecError(
+            f"{session.path} takes batches of {session.fixed_batch} alone, which are too large to fill up"
+        )
+    return np.concatenate([images, np.repeat(images[-1:], missing, axis=0)]) if missing else images
+
+
+def _answer(
+    session: Session, question: Question, group: Sequence[Given], batch: int, top: int
+) -> Iterator[Answered | Failure]:
+    """The answers of images of one shape. Where they fail together, each is asked alone."""
+    first = group[0].path
+
+    def run() -> dict[str, Array]:
+        with naming(first):
+            return run_images(session, np.stack([given.image for given in group]), batch)
+
+    outputs = attempt(first, run)
+    if isinstance(outputs, Failure):
+        if len(group) == 1:
+            yield outputs
+            return
+        for given in group:
+            yield from _answer(session, question, [given], batch, top)
+        return
+    sheet = _lay_out(session, question, group, outputs[question.output], top)
+    for number, answer in enumerate(ANSWERS[question.task.name](sheet)):
+        one = {name: output[number] for name, output in outputs.items()}
+        yield Answered(group[number], one, tuple(sheet.names), answer)
+
+
+def _lay_out(session: Session, question: Question, group: Sequence[Given], output: Array, top: int) -> Sheet:
     """An output with what its answer needs. Raises ArchspecError where it does not fit the task or the names."""
     shape = output.shape[1:]
     try:
-        grid = question.task.place(group[0].array.shape, shape, question.stride)
+        grid = question.task.place(group[0].image.shape, shape, question.stride)
     except ArchspecError as error:
         raise ArchspecError(
             f"{session.path}, output '{question.output}': {error}; --task names another task"
@@ -135,129 +235,32 @@ def _lay_out(session: Session, question: Question, group: Sequence[_Image], outp
     names = question.names or tuple(f"{task.channel} {number}" for number in range(channels))
     if channels != len(names):
         raise ArchspecError(f"{session.path} gives {channels} {task.given}, for {len(names)} {task.names}")
-    paths, scales = tuple(image.path for image in group), tuple(image.scale for image in group)
-    return Sheet(paths, scales, output, grid, names, session.metadata, top)
+    paths, frames = tuple(given.path for given in group), tuple(given.frame for given in group)
+    return Sheet(paths, frames, output, grid, names, session.metadata, top)
 
 
-def run_arrays(session: Session, paths: Iterable[str | Path]) -> list[RawOutputs]:
-    """Run each .npy file, as it is or with a batch axis put before it, and give the outputs by name; and each picture,
-    where the model says how pictures become its input.
-
-    Raises ArchspecError for other files and for wrong shapes.
-    """
-    name = _only_input(session)
-    preprocess = read_preprocess(session) if PREPROCESS in session.metadata else None
-    results = []
-    for path in paths:
-        if preprocess and Path(path).suffix.lower() != ".npy":
-            array = load_images(path, preprocess)
-        else:
-            array = _load_batch(session, path)
-        results.append(RawOutputs(str(path), session.run(array.astype(session.dtypes[name]))))
-    return results
-
-
-def save_outputs(path: str | Path, results: Sequence[RawOutputs]) -> None:
-    """Keep the outputs of one or several files in a .npz: by name, or by the file's number and name."""
-    arrays = {
-        name if len(results) == 1 else f"{number}.{name}": array
-        for number, result in enumerate(results)
-        for name, array in result.arrays.items()
-    }
-    with write_whole(path) as temporary, temporary.open("wb") as file:
-        np.savez(file, **arrays)  # type: ignore[arg-type]
-
-
-def compute_outputs(session: Session, images: npt.NDArray[np.float32], batch: int = 32) -> dict[str, Array]:
-    """For images (N, C, *extents) all outputs by name, (N, ...) in float64, in runs of `batch`, or of the only batch
-    that the file takes.
-
-    Raises ArchspecError where the model has more than one input, or gives something else than finite rows.
-    """
-    name = _only_input(session)
-    size = session.fixed_batch or batch
-    images = images.astype(session.dtypes[name])
-    parts: dict[str, list[Array]] = {}
-    for start in range(0, len(images), size):
-        part = images[start : start + size]
-        missing = size - len(part) if session.fixed_batch else 0
-        padded = np.concatenate([part, np.repeat(part[-1:], missing, axis=0)]) if missing else part
-        for output, rows in session.run(padded).items():
-            if rows.shape[:1] != padded.shape[:1]:
-                raise ArchspecError(
-                    f"{session.path} gives '{output}' {rows.shape} for {len(padded)} images, no row each"
-                )
-            parts.setdefault(output, []).append(rows[: len(part)].astype(np.float64))
-    found = {output: np.concatenate(rows) for output, rows in parts.items()}
-    for output, rows in found.items():
-        if not np.isfinite(rows).all():
-            raise ArchspecError(f"{session.path} gives infinite numbers or NaN in '{output}'")
-    return found
-
-
-def read_preprocess(session: Session) -> Preprocess:
-    """How the model's input is made from a picture; ArchspecError says how to get a model that tells."""
-    return Preprocess.from_json(_read(session, PREPROCESS))
-
-
-def read_classes(session: Session) -> tuple[str, ...]:
-    """The names of the model's classes, in the order of its output."""
-    return parse_classes(_read(session, CLASSES), session.path)
-
-
-def read_stride(metadata: Mapping[str, str], where: str | Path) -> int | None:
-    """The stride of the answering output, in pixels, as weights or a model say it; None where they do not."""
-    if STRIDE not in metadata:
-        return None
-    what = f"the metadata '{STRIDE}' of {where}"
-    return check_integer(read_json(metadata[STRIDE], what), what, most=MOST_STRIDE)
-
-
-def _read(session: Session, key: str) -> str:
-    if key not in session.metadata:
-        raise ArchspecError(_explain_missing(session, key))
-    return session.metadata[key]
-
-
-def _explain_missing(session: Session, key: str) -> str:
-    what = {PREPROCESS: "how pictures become its input", CLASSES: "the names of its classes"}[key]
-    return f"{session.path} does not say {what} ('{key}'): export it with weights that `archspec train` wrote"
-
-
-def _only_input(session: Session) -> str:
-    if len(session.inputs) != 1:
-        raise ArchspecError(f"{session.path} takes several inputs ({', '.join(session.inputs)}); files feed only one")
-    name = next(iter(session.inputs))
-    if session.dtypes[name].kind != "f":
-        raise ArchspecError(f"{session.path} takes {session.describe_input(name)}, no floating-point numbers")
-    return name
-
-
-def _load(paths: Iterable[str | Path], question: Question, session: Session) -> Iterator[_Image]:
-    """Each file's images; without preprocessing they are those of .npy files, at any size that the model takes."""
-    preprocess = question.preprocess
-    for path in paths:
-        images = load_images(path, preprocess) if preprocess else _load_batch(session, path)
-        scale = (1.0, 1.0)
-        if preprocess and question.task.located and Path(path).suffix.lower() != ".npy":
-            height, width = measure_picture(path)
-            scale = (height / preprocess.height, width / preprocess.width)
+def _load(reader: Reader, paths: Iterable[str | Path]) -> Iterator[Given | Failure]:
+    """Each file's images."""
+    note = FaintNote()
+    for path in list_files(paths):
+        found = path if isinstance(path, Failure) else attempt(path, partial(reader.read, path))
+        if isinstance(found, Failure):
+            yield found
+            continue
+        images, reading = found
+        if reading:
+            note(str(path), reading)
         for number, image in enumerate(images):
-            yield _Image(f"{path}[{number}]" if len(images) > 1 else str(path), image, scale)
+            name = f"{path}[{number}]" if len(images) > 1 else str(path)
+            yield Given(name, image, reading.frame if reading else Frame.whole(image.shape[1:]), reading)
 
 
-def _load_batch(session: Session, path: str | Path) -> npt.NDArray[np.float32]:
-    """A .npy as the model takes it, with a batch axis put before it where it has none."""
-    if Path(path).suffix.lower() != ".npy":
-        raise ArchspecError(f"{path}: {_explain_missing(session, PREPROCESS)}, or give .npy files")
-    array = load_array(path)
-    if not array.size:
-        raise ArchspecError(f"{path} is empty: its shape is {array.shape}")
-    return array[None] if array.ndim == len(session.inputs[_only_input(session)]) - 1 else array
-
-
-def _group(images: Iterator[_Image], size: int) -> Iterator[list[_Image]]:
-    """At most `size` neighbours of one shape at a time."""
-    for _, alike in groupby(images, key=lambda image: image.array.shape):
-        while group := list(islice(alike, size)):
-            yield group
+def _group(images: Iterator[Given | Failure], size: int) -> Iterator[Failure | list[Given]]:
+    """At most `size` neighbours of one shape at a time, and as many as fit into one run."""
+    for shape, alike in groupby(images, key=lambda item: None if isinstance(item, Failure) else item.image.shape):
+        most = max(1, min(size, MOST_AT_ONCE // max(1, prod(shape or ()))))
+        while group := list(islice(alike, most)):
+            failed = [item for item in group if isinstance(item, Failure)]
+            yield from failed
+            if not failed:
+                yield [item for item in group if isinstance(item, Given)]

@@ -3,37 +3,39 @@
 from __future__ import annotations
 
 import json
-import warnings
-from collections.abc import Sequence
+import logging
+import os
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from tokenize import TokenError
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from archspec.errors import ArchspecError
-from archspec.files import check_is_file
-from runtime.extras import extra
+from runtime.picture_file import Ground, open_picture
 from runtime.strict_json import check_integer, check_keys, check_number, read_json
-
-with extra("run"):
-    from PIL import Image, ImageOps, UnidentifiedImageError
+from runtime.tasks.grid import Frame
 
 Floats = npt.NDArray[np.float32]
-
-MOST_PIXELS = 1 << 26
-"""Pictures of more pixels (8,192 by 8,192) are refused before they are decoded: a small file can hold a huge one."""
+Extents = tuple[int, int]
 
 MOST_EXTENT = 1 << 15
-MODES = {1: "L", 3: "RGB"}
+
+MOST_NUMBERS = 1 << 26
+"""Of an input, 256 MiB. A file may say any extents, and their product is what takes memory."""
+
+CHANNELS = (1, 3)
+ENDINGS = frozenset({".png", ".jpg", ".jpeg"})
 
 
 @dataclass(frozen=True, slots=True)
 class Preprocess:
     """A network's input: channels × height × width, and per channel the mean and std of values that lay in [0, 1].
 
-    Raises ArchspecError where an extent or a std is not positive, or `channels` is not the number of means or of stds.
+    Raises ArchspecError where an extent or a std is not positive, `channels` is not the number of means or of stds, or
+    the numbers are too many for the memory, or too large for float32.
     """
 
     channels: int
@@ -52,6 +54,12 @@ class Preprocess:
             object.__setattr__(self, name, tuple(check_number(item, f"preprocessing: '{name}'") for item in values))
         if min(self.std) <= 0:
             raise ArchspecError(f"preprocessing: 'std' must be positive, found {min(self.std)}")
+        if self.channels * self.height * self.width > MOST_NUMBERS:
+            extents = "×".join(map(str, self.shape))
+            raise ArchspecError(f"preprocessing: an input of {extents} has more than {MOST_NUMBERS:,} numbers")
+        largest = max((1 + abs(mean)) / std for mean, std in zip(self.mean, self.std, strict=True))
+        if not largest < float(np.finfo(np.float32).max):
+            raise ArchspecError("preprocessing: 'mean' and 'std' make numbers that float32 cannot hold")
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -65,9 +73,9 @@ class Preprocess:
 
     def restore(self, images: npt.ArrayLike) -> Floats:
         """The inverse of `normalize`, for showing what the network saw."""
-        return (np.asarray(images, dtype=np.float64) * self._column(self.std) + self._column(self.mean)).astype(
-            np.float32
-        )
+        with np.errstate(over="ignore"):
+            values = np.asarray(images, dtype=np.float64) * self._column(self.std) + self._column(self.mean)
+            return values.astype(np.float32)
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
@@ -85,88 +93,90 @@ class Preprocess:
         return np.asarray(values, dtype=np.float64)[:, None, None]
 
 
-def load_images(path: str | Path, preprocess: Preprocess) -> Floats:
-    """One picture, or all that a .npy holds: (N, C, H, W) in float32, preprocessed. Raises ArchspecError."""
-    if Path(path).suffix.lower() != ".npy":
-        return load_image(path, preprocess)[None]
-    found = load_array(path)
-    images = found[None] if found.ndim == 3 else found
-    if images.ndim != 4 or images.shape[1:] != preprocess.shape or not len(images):
-        expected = ", ".join(map(str, preprocess.shape))
-        raise ArchspecError(f"{path} has shape {found.shape}; the network takes ({expected}) or (N, {expected})")
-    return images
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How a picture became a network's input: where its own pixels lie on that, the largest value of a 16-bit picture
+    that is nearly black, and the ground on which something transparent was laid."""
+
+    frame: Frame
+    faint: int | None = None
+    ground: Ground | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The picture's own height and width, and what was done to it."""
+        row: dict[str, Any] = {"size": list(self.frame.own)}
+        if self.frame.resized:
+            row["resized_to"] = list(self.frame.shown)
+        if self.frame.padded:
+            row["padded_to"] = list(self.frame.image)
+        if self.faint is not None:
+            row["largest_of_65535"] = self.faint
+        if self.ground is not None:
+            row["ground"] = "#" + bytes(self.ground).hex()
+        return row
 
 
-def load_image(path: str | Path, preprocess: Preprocess) -> Floats:
-    """A PNG or JPEG as the network reads it: (C, H, W) in float32, resized (bilinear, antialiased) and normalized.
+def load_image(path: str | Path, preprocess: Preprocess, ground: Ground | None = None) -> Floats:
+    """A PNG or JPEG as the network reads it: (C, H, W) in float32, resized (bilinear, antialiased) and normalized;
+    what is transparent lies on `ground`.
 
-    Raises ArchspecError, naming the file, where it is missing, broken, too large or no picture.
+    Raises ArchspecError, naming the file, where it is missing, broken, too large, transparent without a ground, or no
+    picture.
     """
-    picture = _open_picture(path, _mode(preprocess))
-    resized = picture.resize((preprocess.width, preprocess.height), Image.Resampling.BILINEAR)
-    pixels = np.asarray(resized, dtype=np.float32) / 255
-    return preprocess.normalize(pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1))
+    return read_picture(path, preprocess, ground=ground)[0]
 
 
-def measure_picture(path: str | Path) -> tuple[int, int]:
-    """Height and width of a PNG or JPEG as it is looked at, in pixels. Raises ArchspecError as `load_image` does."""
-    picture = _open_picture(path, "L")
-    return picture.height, picture.width
+def read_picture(
+    path: str | Path,
+    preprocess: Preprocess,
+    fit: Callable[[Extents], Extents | None] = lambda own: None,
+    ground: Ground | None = None,
+) -> tuple[Floats, Reading]:
+    """A picture as `load_image` gives it, and how it was read.
 
-
-def load_array(path: str | Path) -> Floats:
-    """A .npy of finite floating-point numbers, as float32, in the shape it has; ArchspecError names what is wrong."""
-    return read_floats(map_array(path), path)
-
-
-def map_array(path: str | Path) -> npt.NDArray[np.floating]:
-    """A .npy of floating-point numbers that stays in its file until it is read; ArchspecError names what is wrong."""
-    check_is_file(path)
-    try:
-        # Mapped, not read: a header that promises more than the file holds is refused before memory is taken.
-        found = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError, OverflowError, MemoryError, SyntaxError, TokenError) as error:
-        raise ArchspecError(f"{path} is not a readable .npy file: {error}") from error
-    if not isinstance(found, np.ndarray):
-        raise ArchspecError(f"{path} holds several arrays (.npz); give one .npy")
-    if found.dtype.kind != "f":
-        raise ArchspecError(f"{path} holds {found.dtype}; a .npy must hold preprocessed floating-point numbers")
-    return found
-
-
-def read_floats(found: npt.NDArray[np.floating], path: str | Path) -> Floats:
-    """Numbers of a file in float32. Raises ArchspecError where one is not finite."""
-    with np.errstate(over="ignore"):
-        values = np.array(found, dtype=np.float32, order="C")
-    if not np.isfinite(values).all():
-        raise ArchspecError(f"{path} holds infinite numbers or NaN")
-    return values
-
-
-def _mode(preprocess: Preprocess) -> str:
-    if preprocess.channels not in MODES:
+    `fit` gives the extents, no smaller than a picture's own, at which the network takes it as it is: what they have
+    more is behind it and repeats its last row and column. None of them: it is resized to the extents of training.
+    """
+    if preprocess.channels not in CHANNELS:
         raise ArchspecError(f"the network takes {preprocess.channels} channels: give it .npy files, not pictures")
-    return MODES[preprocess.channels]
+    picture = open_picture(path)
+    fitting = fit(picture.size)
+    shown = picture.size if fitting else (preprocess.height, preprocess.width)
+    frame = Frame(picture.size, shown, fitting or shown)
+    image = preprocess.normalize(picture.paint(preprocess.channels, shown, ground))
+    behind = [(0, extent - shown) for extent, shown in zip(frame.image, frame.shown, strict=True)]
+    padded = np.pad(image, [(0, 0), *behind], mode="edge") if frame.padded else image
+    return padded, Reading(frame, picture.faint, ground if picture.alpha is not None else None)
 
 
-def _open_picture(path: str | Path, mode: str) -> Image.Image:
-    check_is_file(path)
+def list_pictures(folder: str | Path) -> list[Path]:
+    """The PNG and JPEG files in a folder, sorted; what is hidden is passed over.
+
+    Raises ArchspecError where there are none, or the folder cannot be read.
+    """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the bound below is the stricter one
-            with Image.open(path, formats=("PNG", "JPEG")) as picture:
-                if picture.width * picture.height <= MOST_PIXELS:
-                    return _reduce_depth(ImageOps.exif_transpose(picture)).convert(mode)
-    except (UnidentifiedImageError, Image.DecompressionBombError) as error:
-        reason = "is too large a picture" if isinstance(error, Image.DecompressionBombError) else "is no PNG or JPEG"
-        raise ArchspecError(f"{path} {reason}") from error
-    except Exception as error:  # a broken file leads Pillow's decoders into OSError, SyntaxError, struct.error, ...
-        raise ArchspecError(f"{path} is a broken picture: {error}") from error
-    raise ArchspecError(f"{path} is too large a picture: more than {MOST_PIXELS:,} pixels")
+        with os.scandir(folder) as entries:
+            found = [entry.name for entry in entries if not entry.name.startswith(".") and entry.is_file()]
+    except OSError as error:
+        raise ArchspecError(f"cannot read {folder}: {error.strerror}") from error
+    pictures = sorted(Path(folder, name) for name in found if Path(name).suffix.lower() in ENDINGS)
+    if not pictures:
+        raise ArchspecError(f"{folder} holds no pictures: expected PNG or JPEG files")
+    return pictures
 
 
-def _reduce_depth(picture: Image.Image) -> Image.Image:
-    """16-bit gray as 8-bit: Pillow's own conversion clips at 255 in some versions and shifts in others."""
-    if not picture.mode.startswith("I"):
-        return picture
-    return Image.fromarray((np.asarray(picture).astype(np.int64) // 257).clip(0, 255).astype(np.uint8))
+class FaintNote:
+    """Called with each picture that was read, says of the first that is nearly black what that may mean."""
+
+    def __init__(self) -> None:
+        self._told = False
+
+    def __call__(self, path: str | Path, reading: Reading) -> None:
+        if reading.faint is None or self._told:
+            return
+        self._told = True
+        logging.getLogger("archspec").warning(
+            "%s",
+            f"{path} uses 16 bits up to {reading.faint:,} of 65,535, and is read as value / 65,535, which is nearly "
+            "black: if it was meant to be brighter, scale it first (further ones are not told)",
+        )

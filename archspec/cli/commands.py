@@ -21,7 +21,7 @@ PANELS: Mapping[str, tuple[str, ...]] = {
     "Analysis": ("analysis.analyze", "unravel.unravel", "compare.diff", "compare.assert_", "compare.fit"),
     "Pictures": ("pictures.draw", "pictures.report"),
     "Models": (
-        *("models.train", "export.export", "verify.verify", "models.evaluate", "models.run"),
+        *("models.train", "export.export", "verify.verify", "models.evaluate", "run.run"),
         *("models.bench", "tune.tune", "models.doctor", "weights.weights"),
     ),
     "Experiments": ("experiments.shattering", "experiments.surface", "experiments.lesion"),

@@ -35,7 +35,17 @@ def print_error(error: ArchspecError) -> None:
 
 def print_errors_as_json(error: ArchspecError) -> None:
     """Say the same on stdout as data, in the form that `check --json` gives mistakes in."""
-    print(json.dumps({"errors": error.to_dicts()}, indent=2, ensure_ascii=False))
+    print(write_json({"errors": error.to_dicts()}))
+
+
+def write_json(value: Any) -> str:
+    """JSON in which letters stand as they are, and what moves a cursor or turns the writing is escaped."""
+    lines = json.dumps(value, indent=2, ensure_ascii=False).split("\n")
+    return "\n".join(line if line.isprintable() else _escape(line) for line in lines)
+
+
+def _escape(line: str) -> str:
+    return "".join(letter if letter.isprintable() else json.dumps(letter)[1:-1] for letter in line)
 
 
 class Pipe(io.FileIO):

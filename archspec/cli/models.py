@@ -1,4 +1,4 @@
-"""Commands on models: train, evaluate, run, bench, doctor."""
+"""Commands on models: train, evaluate, bench, doctor."""
 
 from __future__ import annotations
 
@@ -24,8 +24,6 @@ from archspec.cli.options import (
     print_json,
     refuse_idle,
 )
-
-RAW = "raw"
 
 ModelArgument = Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="A model file.")]
 
@@ -120,56 +118,6 @@ def evaluate(
     with show_work(f"evaluating {folder}"):
         evaluation = api.evaluate(folder, monte_carlo=monte_carlo, mc_batch=mc_batch)
     print_json(evaluation.to_dict()) if as_json else print_evaluation(evaluation, folder)
-
-
-def run(
-    model: ModelArgument,
-    inputs: Annotated[list[Path], typer.Argument(metavar="INPUT", help="PNG, JPEG or .npy files.")],
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FILE.npz", help="Keep the raw outputs, and the answers.")
-    ] = None,
-    task: Annotated[
-        str | None,
-        typer.Option(metavar="TASK", help="labels, maps (classes by pixel), joints or raw (default: the model's own)."),
-    ] = None,
-    output_name: Annotated[
-        str | None, typer.Option("--output-name", metavar="NAME", help="The output that answers (default: the last).")
-    ] = None,
-    pictures: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Draw maps or joints over each image, as PNG files.")
-    ] = None,
-    top: Annotated[
-        int | None, typer.Option(min=1, help="How many of the likeliest classes, for labels (default: 3).")
-    ] = None,
-    provider: ProviderOption = [],  # noqa: B006
-    threads: ThreadsOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Run a model on images, or on arrays; what archspec trained answers with labels, class maps or joints."""
-    from archspec.cli.tables.models import print_answers, print_outputs
-    from runtime.keep import Keeper
-    from runtime.predict import find_question, predict, run_arrays, save_outputs
-    from runtime.session import Session
-
-    session = Session(model, providers=provider or None, threads=threads)
-    question = None if task == RAW else find_question(session, task, output_name)
-    refuse_idle("--top", top, question is None or question.task.name != "labels", "models that answer with labels")
-    if question is None:
-        if pictures or output_name:
-            option = "--pictures" if pictures else "--output-name"
-            why = "--task raw is none" if task == RAW else "the model does not say its own"
-            raise typer.BadParameter(f"{option} needs a task, and {why}: give --task maps or joints")
-        results = run_arrays(session, inputs)
-        if output is not None:
-            save_outputs(output, results)
-        rows = [result.to_dict() for result in results]
-        print_json(rows) if as_json else print_outputs(results, session.provider, output)
-        return
-    keeper = Keeper(question, output, pictures)
-    answers = predict(session, inputs, question, top=top or 3, on_answer=keeper)
-    keeper.finish()
-    rows = [answer.to_dict() for answer in answers]
-    print_json(rows) if as_json else print_answers(question.task.name, answers, session.provider, str(keeper))
 
 
 def bench(

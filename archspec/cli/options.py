@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -13,6 +12,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 import typer
 
 from archspec.cli.completion import complete_spec
+from archspec.cli.ending import write_json
 
 MAX_NODES = 100_000
 """As `compiler.elaborate` has it, which help texts should not have to import; a test compares them."""
@@ -111,7 +111,7 @@ def open_network(source: str, params: Iterable[str], sizes: Iterable[str], max_n
 def print_json(result: Any) -> None:
     """Print a result as JSON."""
     with any_digits():
-        print(json.dumps(result, indent=2, ensure_ascii=False))
+        print(write_json(result))
 
 
 @contextmanager

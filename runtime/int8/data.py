@@ -13,7 +13,8 @@ import numpy.typing as npt
 from archspec.errors import ArchspecError
 from archspec.ops import Input
 from compiler.graph import Graph
-from runtime.preprocess import Preprocess, load_image, map_array, read_floats
+from runtime.array_file import map_array, read_numbers
+from runtime.preprocess import Preprocess, load_image
 from runtime.run_folder import PREPROCESS
 from runtime.sizes import check_size, read_sizes
 
@@ -122,7 +123,7 @@ def _open_array(path: Path) -> CalibrationData:
     if images.ndim < 2 or not images.size:
         raise ArchspecError(f"{path} has shape {images.shape}; calibration data is (N, C, ...), and not empty")
     return CalibrationData(
-        str(path), images.shape[1:], _spread(len(images)), lambda numbers: read_floats(images[list(numbers)], path)
+        str(path), images.shape[1:], _spread(len(images)), lambda numbers: read_numbers(images[list(numbers)], path)
     )
 
 

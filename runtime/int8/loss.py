@@ -13,7 +13,7 @@ from archspec.errors import ArchspecError
 from compiler.onnx_target.built import OnnxModel
 from runtime.int8.calibrate import choose_batch, create_cpu_session
 from runtime.int8.data import CalibrationData
-from runtime.predict import read_stride
+from runtime.question import read_stride
 from runtime.run_folder import TASK
 from runtime.tasks.grid import Grid
 from runtime.tasks.task import TASKS, Task, find_task

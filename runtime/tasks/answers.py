@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from archspec.errors import ArchspecError, printable
 from compiler.ensemble import OUTPUT, SHARES
-from runtime.tasks.grid import Grid
-from runtime.tasks.task import TASKS
+from runtime.tasks.class_map import UNANSWERED, find_classes
+from runtime.tasks.grid import Frame, Grid
+from runtime.tasks.heatmaps import find_peaks
 
 Array = npt.NDArray[Any]
 
@@ -44,24 +46,34 @@ class Prediction:
         }
 
 
+class Share(NamedTuple):
+    """A class by its number and name, and the part of what was asked that is of it."""
+
+    number: int
+    name: str
+    share: float
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class ClassMap:
-    """The class of each position of an image, by number, and the share of the positions of each class that is there, in
-    falling order."""
+    """The class of each of an image's own pixels, by number: in integers, UNANSWERED where the network gives none. Of
+    the pixels that have one, the share of each class that is there, in falling order; `answered` is their own share of
+    all."""
 
     path: str
-    array: npt.NDArray[np.int64]
-    shares: tuple[tuple[str, float], ...]
+    array: Array
+    shares: tuple[Share, ...]
+    answered: float = 1.0
 
     def to_dict(self) -> dict[str, Any]:
         """Everything but the map itself."""
-        shares = [{"class": name, "share": share} for name, share in self.shares]
-        return {"path": self.path, "extents": list(self.array.shape), "shares": shares}
+        shares = [{"index": number, "class": name, "share": share} for number, name, share in self.shares]
+        return {"path": self.path, "extents": list(self.array.shape), "answered": self.answered, "shares": shares}
 
 
 @dataclass(frozen=True, slots=True)
 class Joint:
-    """A position in pixels of the file, whole at a pixel's centre, and the height of its heatmap there."""
+    """A position in the image's own pixels, whole at a pixel's centre, and the height of its heatmap there."""
 
     name: str
     x: float
@@ -71,11 +83,15 @@ class Joint:
 
 @dataclass(frozen=True, slots=True)
 class Pose:
-    """The joints of one image. `array` has a row for each in pixels of the network's input: x, y, score."""
+    """The joints of one image."""
 
     path: str
     joints: tuple[Joint, ...]
-    array: Array
+
+    @property
+    def array(self) -> Array:
+        """A row for each joint: x, y, score."""
+        return np.array([(joint.x, joint.y, joint.score) for joint in self.joints], np.float64).reshape(-1, 3)
 
     def to_dict(self) -> dict[str, Any]:
         joints = [{"joint": item.name, "x": item.x, "y": item.y, "score": item.score} for item in self.joints]
@@ -85,14 +101,25 @@ class Pose:
 Answer: TypeAlias = Prediction | ClassMap | Pose
 
 
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A file that has no answer, and why."""
+
+    path: str
+    error: ArchspecError
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"path": self.path, "error": printable(str(self.error))}
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Sheet:
-    """An output for some images, (N, ...), where it lies on them, and what is known of both: the images' files, how
-    many of a file's pixels make one of the network's (height, width), the names of the channels, the model's
-    metadata. `top` is how many labels are wanted."""
+    """An output for some images, (N, ...), where it lies on them, and what is known of both: the images' files, where
+    their own pixels lie on the network's input, the names of the channels, the model's metadata. `top` is how many
+    labels are wanted."""
 
     paths: Sequence[str]
-    scales: Sequence[tuple[float, float]]
+    frames: Sequence[Frame]
     output: Array
     grid: Grid
     names: Sequence[str]
@@ -107,7 +134,8 @@ def softmax(logits: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 
 def _answer_labels(sheet: Sheet) -> Iterator[Prediction]:
-    shares = sheet.output if sheet.metadata.get(OUTPUT) == SHARES else softmax(sheet.output)
+    logits = sheet.output.astype(np.float64)
+    shares = logits if sheet.metadata.get(OUTPUT) == SHARES else softmax(logits)
     for path, row in zip(sheet.paths, shares, strict=True):
         order = np.argsort(-row, kind="stable")[: max(sheet.top, 1)]
         ranked = tuple((sheet.names[index], float(row[index])) for index in order)
@@ -115,20 +143,31 @@ def _answer_labels(sheet: Sheet) -> Iterator[Prediction]:
 
 
 def _answer_maps(sheet: Sheet) -> Iterator[ClassMap]:
-    for path, found in zip(sheet.paths, TASKS["maps"].decide(sheet.output, sheet.grid), strict=True):
-        shares = np.bincount(found.ravel(), minlength=len(sheet.names)) / found.size
-        order = [index for index in np.argsort(-shares, kind="stable") if shares[index]]
-        yield ClassMap(path, found, tuple((sheet.names[index], float(shares[index])) for index in order))
+    for path, frame, output in zip(sheet.paths, sheet.frames, sheet.output, strict=True):
+        found = find_classes(output, sheet.grid, frame)
+        asked = found[found != UNANSWERED]
+        shares = np.bincount(asked, minlength=len(sheet.names)) / max(asked.size, 1)
+        order = [int(index) for index in np.argsort(-shares, kind="stable") if shares[index]]
+        named = tuple(Share(index, sheet.names[index], float(shares[index])) for index in order)
+        yield ClassMap(path, found, named, asked.size / found.size)
 
 
 def _answer_joints(sheet: Sheet) -> Iterator[Pose]:
-    found = TASKS["joints"].decide(sheet.output, sheet.grid)
-    for path, scale, rows in zip(sheet.paths, sheet.scales, found, strict=True):
+    for path, frame, output in zip(sheet.paths, sheet.frames, sheet.output, strict=True):
+        shown = output[(slice(None), *_cut_padding(sheet.grid, frame))]
+        rows = find_peaks(shown[None], sheet.grid)[0].tolist()
         joints = [
-            Joint(name, (x + 0.5) * scale[1] - 0.5, (y + 0.5) * scale[0] - 0.5, score)
-            for name, (x, y, score) in zip(sheet.names, rows.tolist(), strict=True)
+            Joint(name, frame.to_own(x, 1), frame.to_own(y, 0), score)
+            for name, (x, y, score) in zip(sheet.names, rows, strict=True)
         ]
-        yield Pose(path, tuple(joints), rows)
+        yield Pose(path, tuple(joints))
+
+
+def _cut_padding(grid: Grid, frame: Frame) -> Iterator[slice]:
+    """Along each axis the positions whose centres lie on the image, at least one."""
+    for axis, extent in enumerate(grid.extents):
+        last = grid.from_pixel(frame.shown[axis] - 0.5, axis)
+        yield slice(0, max(1, min(extent, int(np.floor(last)) + 1)))
 
 
 ANSWERS: Mapping[str, Callable[[Sheet], Iterator[Answer]]] = MappingProxyType(

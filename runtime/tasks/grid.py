@@ -58,6 +58,37 @@ class Grid:
         return (pixel - self.offsets[axis] + 0.5) / self.stride - 0.5
 
 
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """Where an image's own pixels lie on a network's input: along each axis, `own` of them fill the first `shown` of
+    the input's `image` pixels. What lies behind those is padding."""
+
+    own: tuple[int, ...]
+    shown: tuple[int, ...]
+    image: tuple[int, ...]
+
+    @classmethod
+    def whole(cls, image: Sequence[int]) -> Frame:
+        """Of an image that is the network's input itself."""
+        return cls(tuple(image), tuple(image), tuple(image))
+
+    @property
+    def resized(self) -> bool:
+        return self.own != self.shown
+
+    @property
+    def padded(self) -> bool:
+        return self.shown != self.image
+
+    def to_own(self, pixel: Positions, axis: int) -> Positions:
+        """The coordinate in the image's own pixels of one in the input's."""
+        return (pixel + 0.5) * self.own[axis] / self.shown[axis] - 0.5
+
+    def from_own(self, pixel: Positions, axis: int) -> Positions:
+        """The inverse of `to_own`."""
+        return (pixel + 0.5) * self.shown[axis] / self.own[axis] - 0.5
+
+
 def place_output(image: Sequence[int], output: Sequence[int], stride: int | None = None) -> Grid:
     """The grid of an output on an image, both given by their spatial extents.
 

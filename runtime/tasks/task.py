@@ -36,7 +36,7 @@ class Task(ABC):
 
     `metrics` are the names of its figures, the main one first; `asked` is what it answers for. A `channel` of its
     output stands for one of `names` and holds one of the numbers that are `given`. `shifted` says that an image may
-    move by some pixels and its answer stays, `located` that the answer is a place in the picture.
+    move by some pixels and its answer stays, `located` that the answer is said of places in the picture.
     """
 
     name: ClassVar[str]
@@ -125,6 +125,7 @@ class Maps(Task):
     is the second's logit, against 0 for the first. Pixels of the class IGNORED are not asked."""
 
     name, metrics, asked, given = "maps", ("mean_iou", "pixel_accuracy"), "pixels", "numbers per pixel"
+    located = True
 
     def place(self, image: Sequence[int], output: Sequence[int], stride: int | None = None) -> Grid:
         if len(output) < 2:

@@ -80,7 +80,7 @@ def test_joints_the_whole_way(tmp_path: Path) -> None:
     assert (tmp_path / "pictures" / "0-0.png").is_file()
     with Image.open(sample) as picture:
         picture.resize((128, 64), Image.Resampling.NEAREST).save(tmp_path / "wide.png")
-    wide = archspec("run", model, tmp_path / "wide.png", "--json")
+    wide = archspec("run", model, tmp_path / "wide.png", "--json", "--resize")
     for joint, other in zip(rows[0]["joints"], wide[0]["joints"], strict=True):
         assert other["x"] == pytest.approx(2 * joint["x"] + 0.5, abs=5)
         assert other["y"] == pytest.approx(joint["y"], abs=5)

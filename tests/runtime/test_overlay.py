@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +10,23 @@ import pytest
 from PIL import Image
 
 from archspec.errors import ArchspecError
-from runtime.overlay import colour_of, mark_joints, paint_map, save_answer, save_map, save_sheet, stretch
-from runtime.predict import Answered
-from runtime.tasks.answers import ClassMap, Pose, Prediction
-from runtime.tasks.grid import Grid
+from runtime.overlay import (
+    add_key,
+    colour_of,
+    mark_joints,
+    paint_map,
+    save_answer,
+    save_key,
+    save_map,
+    save_sheet,
+    stretch,
+)
+from runtime.predict import Answered, Given
+from runtime.preprocess import Preprocess, read_picture
+from runtime.tasks.answers import ClassMap, Joint, Pose, Prediction, Share
+from runtime.tasks.class_map import UNANSWERED
+from runtime.tasks.grid import Frame, Grid
+from runtime.tasks.task import TASKS
 
 GRAY = np.full((1, 8, 8), 0.5)
 
@@ -85,15 +99,79 @@ def test_a_sheet_holds_every_picture(tmp_path: Path) -> None:
 
 def test_what_has_no_picture_is_refused(tmp_path: Path) -> None:
     label = Prediction("x.png", "a", 0, 1.0, (("a", 1.0),))
-    pose = Pose("x.npy", (), np.zeros((0, 3)))
+    pose = Pose("x.npy", ())
     cube = ClassMap("x.npy", np.zeros((2, 2, 2), np.int64), ())
-    image, grid = GRAY.astype(np.float32), Grid((8, 8), (8, 8))
+    image = GRAY.astype(np.float32)
+
+    def answer(image: np.ndarray, found: Prediction | Pose | ClassMap) -> Answered:
+        return Answered(Given("x.npy", image, Frame.whole(image.shape[1:])), {}, ("a",), found)
+
     with pytest.raises(ArchspecError, match="a label has no picture"):
-        save_answer(tmp_path, "x", Answered(image, {}, grid, label), None)
+        save_answer(tmp_path, "x", answer(image, label), None)
     with pytest.raises(ArchspecError, match=r"a class map with 3 axes, \(2, 2, 2\), cannot be drawn"):
-        save_answer(tmp_path, "x", Answered(image, {}, grid, cube), None)
+        save_answer(tmp_path, "x", answer(image, cube), None)
     with pytest.raises(ArchspecError, match="cannot draw an image of 2 channels"):
-        save_answer(tmp_path, "x", Answered(image.repeat(2, 0), {}, grid, pose), None)
+        save_answer(tmp_path, "x", answer(image.repeat(2, 0), pose), None)
     with pytest.raises(ArchspecError, match="more than 256 classes"):
         save_map(tmp_path / "m.png", np.full((2, 2), 256))
+    with pytest.raises(ArchspecError, match="more than 256 classes"):
+        save_map(tmp_path / "m.png", np.array([[255, UNANSWERED]]))
     assert not list(tmp_path.iterdir())
+
+
+def test_pixels_without_an_answer_are_told_from_classes(tmp_path: Path) -> None:
+    save_map(tmp_path / "m.png", np.array([[0, UNANSWERED, 254]]))
+    with Image.open(tmp_path / "m.png") as picture:
+        assert np.asarray(picture).tolist() == [[0, 255, 254]]
+        assert picture.convert("RGB").getpixel((1, 0)) == (128, 128, 128)
+    save_map(tmp_path / "m.png", np.array([[0, 255]]))
+    with Image.open(tmp_path / "m.png") as picture:
+        assert picture.convert("RGB").getpixel((1, 0)) == colour_of(255)
+
+
+def test_a_key_names_the_colours(tmp_path: Path) -> None:
+    save_key(tmp_path, TASKS["maps"], ("ground", "tree"))
+    assert json.loads((tmp_path / "key.json").read_text()) == [
+        {"index": 0, "class": "ground", "colour": "#000000"},
+        {"index": 1, "class": "tree", "colour": "#" + bytes(colour_of(1)).hex()},
+    ]
+    save_key(tmp_path, TASKS["joints"], ("head",))
+    assert json.loads((tmp_path / "key.json").read_text()) == [
+        {"index": 0, "joint": "head", "colour": "#" + bytes(colour_of(1)).hex()}
+    ]
+    picture = Image.new("RGB", (300, 200))
+    names = ["cat", "a" * 10_000, "\x1b[31m\n", "dog"] * 30
+    keyed = add_key(picture, [(colour_of(number), name) for number, name in enumerate(names)])
+    assert keyed.width == 300
+    assert keyed.height < 2000
+    assert keyed.crop((0, 0, 300, 200)).tobytes() == picture.tobytes()
+    below = np.asarray(keyed)[200:]
+    assert all((below == colour_of(number)).all(-1).any() for number in range(1, 5))
+
+
+def test_what_is_drawn_has_the_pictures_own_pixels(tmp_path: Path) -> None:
+    """A picture that the network read smaller: mask and overlay lie on it, in its own colours."""
+    pixels = np.random.default_rng(0).integers(0, 256, (300, 400, 3)).astype(np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    preprocess = Preprocess(1, 8, 8, (0.0,), (1.0,))
+    image, reading = read_picture(tmp_path / "a.png", preprocess)
+    given = Given(str(tmp_path / "a.png"), image, reading.frame, reading)
+    classes = np.zeros((300, 400), np.int8)
+    classes[100:200, 50:60] = 1
+    found = ClassMap(given.path, classes, (Share(0, "ground", 0.9), Share(1, "tree", 0.1)))
+    drawn, mask = save_answer(tmp_path / "out", "a", Answered(given, {}, ("ground", "tree"), found), preprocess)
+    with Image.open(mask) as picture:
+        assert np.array_equal(np.asarray(picture), classes)
+    with Image.open(drawn) as picture:
+        over = np.asarray(picture)[:300, :400]
+    assert np.array_equal(over[classes == 0], pixels[classes == 0])
+    expected = 0.4 * pixels[classes == 1] + 0.6 * np.array(colour_of(1))
+    assert np.abs(over[classes == 1] - expected).max() <= 0.51
+    pose = Pose(given.path, (Joint("head", 200.0, 100.0, 1.0),))
+    (drawn,) = save_answer(tmp_path / "out", "b", Answered(given, {}, ("head",), pose), preprocess)
+    with Image.open(drawn) as picture:
+        rows, columns = np.nonzero((np.asarray(picture)[:300, :400] == colour_of(1)).all(-1))
+    assert (rows.mean(), columns.mean()) == (pytest.approx(100, abs=1), pytest.approx(200, abs=1))
+    Image.fromarray(pixels[:20]).save(tmp_path / "a.png")
+    with pytest.raises(ArchspecError, match=r"a\.png has changed since it was read"):
+        save_answer(tmp_path / "out", "c", Answered(given, {}, ("head",), pose), preprocess)

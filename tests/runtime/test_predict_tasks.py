@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,10 @@ from onnx import helper
 from PIL import Image
 
 from archspec.errors import ArchspecError
-from runtime.keep import Keeper
-from runtime.predict import Answered, Question, find_question, predict, read_stride
+from runtime.keep import Keeper, NumbersFile, open_numbers
+from runtime.predict import Answered, answer_files, predict
 from runtime.preprocess import Preprocess
+from runtime.question import Question, find_question, read_stride
 from runtime.session import Session
 from runtime.tasks.answers import ClassMap, Pose
 from tests.runtime.models import build_model, save
@@ -54,10 +56,11 @@ def test_a_map_is_the_largest_of_each_pixel(tmp_path: Path) -> None:
     assert found.to_dict() == {
         "path": str(tmp_path / "a.png"),
         "extents": [8, 8],
+        "answered": 1.0,
         "shares": [
-            {"class": "left", "share": 0.5},
-            {"class": "middle", "share": 0.25},
-            {"class": "right", "share": 0.25},
+            {"index": 0, "class": "left", "share": 0.5},
+            {"index": 1, "class": "middle", "share": 0.25},
+            {"index": 2, "class": "right", "share": 0.25},
         ],
     }
     (other,) = predict(session, [tmp_path / "a.png"], ask(session, None, "negative"))
@@ -67,7 +70,7 @@ def test_a_map_is_the_largest_of_each_pixel(tmp_path: Path) -> None:
 
 def test_joints_are_in_the_files_own_pixels(tmp_path: Path) -> None:
     """A picture four times as wide and twice as high as the network's input: a bright block stays where it is."""
-    session = open_model(tmp_path, FACTS | {"archspec.task": "joints", "archspec.stride": "1"})
+    session = open_model(tmp_path, FACTS | {"archspec.task": "joints", "archspec.stride": "1"}, size=(8, 8))
     pixels = np.zeros((16, 32, 3))
     pixels[4:6, 8:12, 0] = pixels[10:12, 20:24, 1] = pixels[10:12, 12:16, 2] = 255
     path = write_colours(tmp_path / "a.png", pixels)
@@ -78,7 +81,7 @@ def test_joints_are_in_the_files_own_pixels(tmp_path: Path) -> None:
         ("middle", 21.5, 10.5),
         ("right", 13.5, 10.5),
     ]
-    assert found.array[:, :2].tolist() == [[2, 2], [5, 5], [3, 5]]
+    assert found.array[:, :2].tolist() == [[9.5, 4.5], [21.5, 10.5], [13.5, 10.5]]
     row = json.loads(json.dumps(found.to_dict()))["joints"][0]
     assert row == {"joint": "left", "x": 9.5, "y": 4.5, "score": found.joints[0].score}
 
@@ -138,18 +141,25 @@ def test_what_is_kept(tmp_path: Path) -> None:
     session = open_model(tmp_path, FACTS | {"archspec.task": "maps"})
     pixels = np.random.default_rng(0).integers(0, 255, (8, 8, 3))
     paths = [write_colours(tmp_path / f"{name}.png", pixels) for name in "ab"]
-    keeper = Keeper(ask(session), tmp_path / "kept.npz", tmp_path / "pictures")
-    predict(session, paths, ask(session), on_answer=keeper)
-    keeper.finish()
+    with open_numbers(tmp_path / "kept.npz") as numbers:
+        keeper = Keeper(ask(session), numbers, tmp_path / "pictures")
+        for answered in answer_files(session, paths):
+            assert isinstance(answered, Answered)
+            keeper(answered)
+        keeper.finish()
     assert str(keeper) == f"wrote {tmp_path}/kept.npz and pictures of 2 in {tmp_path}/pictures/"
     assert sorted(path.name for path in (tmp_path / "pictures").iterdir()) == [
         "0-a.map.png",
         "0-a.png",
         "1-b.map.png",
         "1-b.png",
+        "key.json",
     ]
     with np.load(tmp_path / "kept.npz") as kept, Image.open(tmp_path / "pictures" / "0-a.map.png") as drawn:
-        assert sorted(kept) == sorted(f"{i}.{name}" for i in range(2) for name in ("answer", "negative", "small"))
+        names = [f"{i}.{name}" for i in range(2) for name in ("answer", "negative", "small")]
+        assert sorted(kept) == sorted([*names, "files"])
+        assert kept["files"].tolist() == list(map(str, paths))
+        assert kept["0.small"].dtype == np.float32
         assert np.array_equal(kept["0.answer"], pixels.argmax(-1))
         assert np.array_equal(np.asarray(drawn), pixels.argmax(-1))
         assert np.allclose(kept["0.small"], pixels.transpose(2, 0, 1) / 255)
@@ -158,10 +168,11 @@ def test_what_is_kept(tmp_path: Path) -> None:
 def test_answers_come_one_by_one(tmp_path: Path) -> None:
     session = open_model(tmp_path, {})
     np.save(tmp_path / "b.npy", np.random.default_rng(0).standard_normal((5, 3, 6, 5)).astype(np.float32))
-    seen: list[Answered] = []
-    found = predict(session, [tmp_path / "b.npy"], ask(session, "joints"), batch=2, on_answer=seen.append)
-    assert [item.answer for item in seen] == found
-    assert all(item.image.shape == item.outputs["small"].shape == (3, 6, 5) for item in seen)
+    answers = answer_files(session, [tmp_path / "b.npy", tmp_path / "none.npy"], ask(session, "joints"), batch=2)
+    first = next(answers)
+    assert isinstance(first, Answered)
+    assert first.given.image.shape == first.outputs["small"].shape == (3, 6, 5)
+    assert len(list(answers)) == 5
 
 
 @pytest.mark.parametrize(
@@ -210,7 +221,7 @@ def test_files_that_do_not_fit_are_named(tmp_path: Path) -> None:
     with pytest.raises(ArchspecError, match=r"output 'small': joints need a heatmap for each.* --task names another"):
         predict(flat, [tmp_path / "x.npy"], ask(flat, "joints"))
     with pytest.raises(ArchspecError, match="a label has no picture"):
-        Keeper(ask(open_model(tmp_path, FACTS)), None, tmp_path)
+        Keeper(ask(open_model(tmp_path, FACTS)), NumbersFile(None, ExitStack()), tmp_path)
 
 
 def test_no_stride_is_none() -> None:

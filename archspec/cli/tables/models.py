@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.text import Text
 
-from archspec.cli.tables.common import console, new_table, shape_text
-from archspec.cli.tables.grid import Grid, words
+from archspec.cli.tables.common import console, new_table
+from archspec.cli.tables.grid import words
 from archspec.errors import escape_controls
 from archspec.telemetry import VARIABLE
 
@@ -19,59 +19,7 @@ if TYPE_CHECKING:
     from runtime.doctor import Report as Doctor
     from runtime.evaluate import Evaluation
     from runtime.monte_carlo import MonteCarlo
-    from runtime.predict import RawOutputs
     from runtime.session import Session
-    from runtime.tasks.answers import ClassMap, Pose, Prediction
-
-
-def print_answers(task: str, answers: Sequence[Any], provider: str, kept: str) -> None:
-    """The answers to a task; `kept` says what was written to files."""
-    tables: Mapping[str, Callable[[Any], Grid]] = {"labels": _tabulate_labels, "maps": _tabulate_maps}
-    out = console()
-    out.print(tables.get(task, _tabulate_joints)(answers))
-    out.print(f"ran on {provider}" + (f"; {kept}" if kept else ""), style="dim")
-
-
-def _tabulate_labels(predictions: Sequence[Prediction]) -> Grid:
-    table = new_table("input", words("label"), "probability", words("next"))
-    for item in predictions:
-        others = ", ".join(f"{label} {probability:.1%}" for label, probability in item.top[1:])
-        label = Text(escape_controls(item.label), style="bold")
-        table.add_row(item.path, label, f"{item.probability:.1%}", others)
-    return table
-
-
-def _tabulate_maps(maps: Sequence[ClassMap]) -> Grid:
-    table = new_table("input", "positions", words("class"), "share")
-    for item in maps:
-        first = (item.path, shape_text(item.array.shape))
-        for name, share in item.shares:
-            table.add_row(*first, name, f"{share:.2%}")
-            first = ("", "")
-    return table
-
-
-def _tabulate_joints(poses: Sequence[Pose]) -> Grid:
-    table = new_table("input", words("joint"), "x", "y", "score")
-    for pose in poses:
-        path = pose.path
-        for joint in pose.joints:
-            table.add_row(path, joint.name, *(f"{value:.2f}" for value in (joint.x, joint.y)), f"{joint.score:.3f}")
-            path = ""
-    return table
-
-
-def print_outputs(results: Sequence[RawOutputs], provider: str, kept: Path | None) -> None:
-    table = new_table("input", words("output"), "shape", "mean", "min", "max")
-    for result in results:
-        for name, array in result.arrays.items():
-            figures = (f"{value:.4g}" for value in (array.mean(), array.min(), array.max()))
-            table.add_row(result.path, name, shape_text(array.shape), *figures)
-    out = console()
-    out.print(table)
-    out.print(
-        f"ran on {provider}; " + (f"wrote {kept}" if kept else "--output FILE.npz keeps the numbers"), style="dim"
-    )
 
 
 def print_bench(rows: Sequence[Row], session: Session) -> None:

@@ -1,0 +1,115 @@
+"""The command `run`: pictures and arrays through a model, to labels, class maps, joints or plain numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+
+from archspec.cli.ending import COULD_NOT, print_error
+from archspec.cli.models import ModelArgument
+from archspec.cli.options import JsonOption, ProviderOption, ThreadsOption, print_json, refuse_idle
+
+if TYPE_CHECKING:
+    from runtime.tasks.answers import Failure
+
+RAW = "raw"
+
+Result = TypeVar("Result")
+
+
+def run(
+    model: ModelArgument,
+    inputs: Annotated[
+        list[Path], typer.Argument(metavar="INPUT", help="PNG, JPEG or .npy files, or folders of pictures.")
+    ],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE.npz", help="Keep the raw outputs, and the answers.")
+    ] = None,
+    task: Annotated[
+        str | None,
+        typer.Option(metavar="TASK", help="labels, maps (classes by pixel), joints or raw (default: the model's own)."),
+    ] = None,
+    output_name: Annotated[
+        str | None, typer.Option("--output-name", metavar="NAME", help="The output that answers (default: the last).")
+    ] = None,
+    pictures: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Draw maps or joints over each image, as PNG files.")
+    ] = None,
+    top: Annotated[
+        int | None, typer.Option(min=1, help="How many of the likeliest classes, for labels (default: 3).")
+    ] = None,
+    ground: Annotated[
+        str | None,
+        typer.Option(metavar="COLOUR", help="What transparent pictures lie on: white, black or '#rrggbb'."),
+    ] = None,
+    resize: Annotated[
+        bool, typer.Option("--resize", help="For maps and joints, make pictures as large as those of training were.")
+    ] = False,
+    provider: ProviderOption = [],  # noqa: B006
+    threads: ThreadsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Run a model on images, or on arrays; what archspec trained answers with labels, class maps or joints.
+
+    A file that has no answer is named, and the others are answered; the exit code is 2 then.
+    """
+    from archspec.cli.tables.run import print_answers, print_outputs
+    from runtime.keep import Keeper, open_numbers
+    from runtime.picture_file import parse_ground
+    from runtime.predict import Answered, RawOutputs, answer_files, run_arrays
+    from runtime.question import find_question
+    from runtime.session import Session
+
+    lies_on = None if ground is None else parse_ground(ground)
+    session = Session(model, providers=provider or None, threads=threads)
+    question = None if task == RAW else find_question(session, task, output_name)
+    refuse_idle("--top", top, question is None or question.task.name != "labels", "models that answer with labels")
+    refuse_idle("--resize", resize or None, question is None or not question.task.located, "maps and joints")
+    if question is None and (pictures or output_name):
+        option = "--pictures" if pictures else "--output-name"
+        why = "--task raw is none" if task == RAW else "the model does not say its own"
+        raise typer.BadParameter(f"{option} needs a task, and {why}: give --task maps or joints")
+    with open_numbers(output) as numbers:
+        if question is None:
+            describe = RawOutputs.to_dict if as_json else RawOutputs.summarize
+            rows = _collect(run_arrays(session, inputs, lies_on), numbers.add, describe, as_json)
+            kept = f"wrote {numbers}" if str(numbers) else "--output FILE.npz keeps the numbers"
+        else:
+            keeper = Keeper(question, numbers, pictures, lies_on)
+            answers = answer_files(session, inputs, question, top=top or 3, ground=lies_on, resize=resize)
+            rows = _collect(answers, keeper, Answered.to_dict, as_json)
+            keeper.finish()
+            kept = str(keeper)
+    answered = [row for row in rows if "error" not in row]
+    if as_json:
+        print_json(rows)
+    elif answered and question is None:
+        print_outputs(answered, session.provider, kept)
+    elif answered and question is not None:
+        print_answers(question.task.name, answered, session.provider, kept)
+    if len(answered) < len(rows):
+        raise typer.Exit(COULD_NOT)
+
+
+def _collect(
+    results: Iterable[Result | Failure],
+    keep: Callable[[Result], None],
+    describe: Callable[[Result], dict[str, Any]],
+    as_json: bool,
+) -> list[dict[str, Any]]:
+    """A row for each result, which is kept, and for each failure, which is told at once where rows are no JSON."""
+    from runtime.tasks.answers import Failure
+
+    rows = []
+    for result in results:
+        if isinstance(result, Failure):
+            rows.append(result.to_dict())
+            if not as_json:
+                print_error(result.error)
+        else:
+            keep(result)
+            rows.append(describe(result))
+    return rows

@@ -1,0 +1,95 @@
+"""What a model answers for files."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
+
+from rich.text import Text
+
+from archspec.cli.tables.common import console, new_table, shape_text
+from archspec.cli.tables.grid import Grid, words
+from archspec.errors import escape_controls
+
+Row: TypeAlias = Mapping[str, Any]
+"""What `--json` prints for a file."""
+
+
+def print_answers(task: str, rows: Sequence[Row], provider: str, kept: str) -> None:
+    """The answers to a task, how the pictures were read, and `kept`, what was written to files."""
+    tables = {"labels": _tabulate_labels, "maps": _tabulate_maps, "joints": _tabulate_joints}
+    _print(tables[task](rows), rows, provider, kept)
+
+
+def print_outputs(rows: Sequence[Row], provider: str, kept: str) -> None:
+    """Figures of plain outputs, as `RawOutputs.summarize` gives them."""
+    table = new_table("input", words("output"), "shape", "mean", "min", "max")
+    for row in rows:
+        for name, found in row["outputs"].items():
+            figures = ("" if found[key] is None else f"{found[key]:.4g}" for key in ("mean", "min", "max"))
+            table.add_row(row["path"], name, shape_text(found["shape"]), *figures)
+    _print(table, rows, provider, kept)
+
+
+def _print(table: Grid, rows: Sequence[Row], provider: str, kept: str) -> None:
+    out = console()
+    out.print(table)
+    lines = (_tell_readings(rows), f"ran on {provider}" + (f"; {kept}" if kept else ""))
+    for line in filter(None, lines):
+        out.print(line, style="dim")
+
+
+def _tabulate_labels(rows: Sequence[Row]) -> Grid:
+    table = new_table("input", words("label"), "probability", words("next"))
+    for row in rows:
+        others = ", ".join(f"{one['label']} {one['probability']:.1%}" for one in row["top"][1:])
+        label = Text(escape_controls(row["label"]), style="bold")
+        table.add_row(row["path"], label, f"{row['probability']:.1%}", others)
+    return table
+
+
+def _tabulate_maps(rows: Sequence[Row]) -> Grid:
+    table = new_table("input", "pixels", words("class"), "share")
+    for row in rows:
+        first = (row["path"], shape_text(row["extents"]))
+        for item in row["shares"]:
+            table.add_row(*first, item["class"], f"{item['share']:.2%}")
+            first = ("", "")
+        if row["answered"] < 1:
+            table.add_row(*first, Text("no answer", style="dim"), f"{1 - row['answered']:.2%} of all")
+    return table
+
+
+def _tabulate_joints(rows: Sequence[Row]) -> Grid:
+    table = new_table("input", words("joint"), "x", "y", "score")
+    for row in rows:
+        path = row["path"]
+        for joint in row["joints"]:
+            table.add_row(path, joint["joint"], f"{joint['x']:.2f}", f"{joint['y']:.2f}", f"{joint['score']:.3f}")
+            path = ""
+    return table
+
+
+def _tell_readings(rows: Sequence[Row]) -> str:
+    """What was done to pictures before the network saw them."""
+    read = [row for row in rows if "size" in row]
+    padded = sum("padded_to" in row for row in read)
+    own = sum("resized_to" not in row for row in read) - padded
+    told = [f"{own:,} at own size"] if own else []
+    if padded:
+        told.append(f"{padded:,} at own size and padded to one that the model takes, by repeating the border")
+    for (height, width), count in Counter(
+        tuple(row.get("resized_to", ())) for row in read if "resized_to" in row
+    ).items():
+        changed = sum(
+            row["size"][0] * width != row["size"][1] * height
+            for row in read
+            if row.get("resized_to") == [height, width]
+        )
+        aspect = f" ({changed:,} of them to another aspect ratio)" if changed else ""
+        told.append(f"{count:,} resized to {height}×{width}{aspect}")
+    told += [
+        f"{count:,} laid on {ground}" for ground, count in Counter(row.get("ground") for row in read).items() if ground
+    ]
+    return f"pictures: {'; '.join(told)}" if told else ""

@@ -1,0 +1,44 @@
+"""PNG files written byte by byte, also those that Pillow cannot write: 16-bit colours, a transparent colour."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}
+"""By the number of bands: gray, gray with alpha, colours, colours with alpha."""
+
+
+def write_png(path: Path, pixels: np.ndarray, depth: int = 8, key: tuple[int, ...] = ()) -> Path:
+    """Pixels (H, W, bands) in whole numbers of `depth` bits; `key` is the colour that is transparent."""
+    height, width, bands = pixels.shape
+    if depth < 8:
+        bits = (pixels[..., 0, None] >> np.arange(depth - 1, -1, -1)) & 1
+        rows = np.packbits(bits.reshape(height, -1).astype(np.uint8), axis=1)
+    else:
+        rows = pixels.reshape(height, -1).astype(">u2" if depth == 16 else np.uint8).view(np.uint8)
+    header = struct.pack(">IIBBBBB", width, height, depth, COLOUR_TYPES[bands], 0, 0, 0)
+    body = [_chunk(b"IHDR", header)]
+    if key:
+        body.append(_chunk(b"tRNS", struct.pack(f">{len(key)}H", *key)))
+    lines = b"".join(b"\0" + row.tobytes() for row in rows)
+    path.write_bytes(
+        b"\x89PNG\r\n\x1a\n" + b"".join([*body, _chunk(b"IDAT", zlib.compress(lines)), _chunk(b"IEND", b"")])
+    )
+    return path
+
+
+def write_huge_png(path: Path, side: int) -> Path:
+    """A few bytes that say they are side × side pixels."""
+    write_png(path, np.zeros((1, 1, 1), int))
+    content = path.read_bytes()
+    header = struct.pack(">II", side, side) + content[24:29]
+    path.write_bytes(content[:8] + _chunk(b"IHDR", header) + content[33:])
+    return path
+
+
+def _chunk(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
