@@ -17,6 +17,7 @@ from runtime.signature import is_fixed
 with extra("run"):
     import onnx
 
+    from compiler.onnx_source.external import gather_data
     from compiler.onnx_source.inputs import NAMELESS, name_axis
 
 Nameless = dict[tuple[str, int], int]
@@ -46,6 +47,8 @@ def fix_nameless(path: str | Path, model: ModelFile, nameless: Nameless, options
     inputs = {value.name: value for value in fixed.graph.input}
     for (name, axis), extent in nameless.items():
         inputs[name].type.tensor_type.shape.dim[axis].dim_value = extent
-    options.add_session_config_entry(FOLDER, os.path.dirname(os.path.realpath(path)))
+    folder = gather_data(fixed, Path(path))
+    if folder is not None:
+        options.add_session_config_entry(FOLDER, folder)
     written: bytes = fixed.SerializeToString()
     return written

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -18,7 +18,7 @@ with extra("run"):
     import onnx.checker
     import onnx.helper
 
-    from compiler.onnx_source.external import check_external_data, is_external
+    from compiler.onnx_source.external import check_external_data, find_external, is_external
     from compiler.onnx_source.skim import NUMBERS, RAW, count_bytes, read_reduced
     from compiler.protobuf import DELIMITED, Bytes, Field, walk_fields
 
@@ -49,11 +49,12 @@ class ModelFile:
 
 
 def check_model_file(path: str | Path) -> ModelFile:
-    """Raises ArchspecError unless `path` is a sound ONNX file whose external data, if any, lies plainly beside it.
+    """Raises ArchspecError unless `path` is a sound ONNX file whose external data, if any, lies in its folder.
 
     ONNX Runtime itself reads external data through a hard link, cuts names at a NUL, and dies on some models that
     onnx's checker refuses; so both checks come first. The checker sees all but the numbers of large weights, which are
-    as many bytes as their shape says: a model of any size is checked in the time that its nodes take.
+    as many bytes as their shape says, and what lies in other files, where it follows no links: a model of any size is
+    checked in the time that its nodes take.
     """
     path = Path(path)
     weights: list[Weight] = []
@@ -62,21 +63,9 @@ def check_model_file(path: str | Path) -> ModelFile:
     model = read_reduced(path, lambda data, field: _set_aside(data, field, weights))
     external = check_external_data(model, path)
     try:
-        twin = onnx.ModelProto()
-        twin.CopyFrom(model)
-        taken = _take_external(twin) if external else []
-        _declare(twin, [(item.name, item.kind, item.shape) for item in weights])
-        _declare(twin, [(item.name, item.data_type, item.dims) for item in taken])
-        # What attributes and subgraphs keep elsewhere the checker looks up itself, beside the file; and up to IR
-        # version 3 it wants to see that all weights are inputs.
-        simple = len(taken) == len(external) and model.ir_version > 3
-        _check_shapes(model.graph.input, "input")
-        if simple:
-            _open_outputs(twin)
-        else:
-            _check_shapes(model.graph.output, "output")
-        onnx.checker.check_model(twin if simple else os.fspath(path))
-    except Exception as error:  # ValidationError, and whatever protobuf and the file system add
+        _check_shapes(model.graph.input)
+        onnx.checker.check_model(_stand_in(model, weights))
+    except Exception as error:  # ValidationError, and whatever protobuf adds
         raise ArchspecError(f"{path} is not a valid ONNX model: {shorten(error)}") from error
     return ModelFile(model, tuple(weights), list_data(external), state)
 
@@ -112,43 +101,28 @@ def _set_aside(data: Bytes, field: Field, weights: list[Weight]) -> bytes:
     return data[field.key : field.end]
 
 
-def _check_shapes(values: Iterable[onnx.ValueInfoProto], kind: str) -> None:
-    """onnx's checker would not say which value it is."""
-    for value in values:
+def _check_shapes(inputs: Iterable[onnx.ValueInfoProto]) -> None:
+    """onnx's checker would not say which input it is."""
+    for value in inputs:
         if _lacks_shape(value):
-            raise ArchspecError(f"the {kind} '{value.name}' has no shape, not even an open one")
-
-
-def _open_outputs(model: onnx.ModelProto) -> None:
-    """Outputs may have any shape, for ONNX and for ONNX Runtime, but not for onnx's checker: here they get one."""
-    for value in model.graph.output:
-        if _lacks_shape(value):
-            value.type.tensor_type.shape.SetInParent()
+            raise ArchspecError(f"the input '{value.name}' has no shape, not even an open one")
 
 
 def _lacks_shape(value: onnx.ValueInfoProto) -> bool:
     return value.type.WhichOneof("value") == "tensor_type" and not value.type.tensor_type.HasField("shape")
 
 
-def _take_external(model: onnx.ModelProto) -> list[onnx.TensorProto]:
-    """Take from the graph the stored tensors that lie beside the file, where that is as long as they are."""
-    stored = list(model.graph.initializer)
-    taken = [tensor for tensor in stored if is_external(tensor) and _declares_its_size(tensor)]
-    if taken:
-        names = {id(tensor) for tensor in taken}
-        del model.graph.initializer[:]
-        model.graph.initializer.extend(tensor for tensor in stored if id(tensor) not in names)
-    return taken
-
-
-def _declares_its_size(tensor: onnx.TensorProto) -> bool:
-    due = count_bytes(tensor)
-    return due is not None and all(int(entry.value) == due for entry in tensor.external_data if entry.key == "length")
-
-
-def _declare(model: onnx.ModelProto, weights: Iterable[tuple[str, int, Sequence[int]]]) -> None:
-    """Weights whose numbers are not here become inputs of their type and shape, as which the checker knows them."""
-    known = {value.name for value in model.graph.input}
-    for name, kind, shape in weights:
-        if name not in known:  # which a file may list as inputs too
-            model.graph.input.append(onnx.helper.make_tensor_value_info(name, kind, shape))
+def _stand_in(model: onnx.ModelProto, weights: Iterable[Weight]) -> onnx.ModelProto:
+    """The model with an empty tensor for each whose numbers are not in it: the checker asks for no others then. And
+    outputs may have any shape, for ONNX and for ONNX Runtime, but not for the checker: here they get one."""
+    twin = onnx.ModelProto()
+    twin.CopyFrom(model)
+    for tensor in find_external(twin):
+        empty = onnx.TensorProto(name=tensor.name, data_type=tensor.data_type, dims=[0])
+        tensor.CopyFrom(empty)
+    for weight in weights:
+        twin.graph.initializer.add(name=weight.name, data_type=weight.kind, dims=[0])
+    for value in twin.graph.output:
+        if _lacks_shape(value):
+            value.type.tensor_type.shape.SetInParent()
+    return twin

@@ -179,7 +179,7 @@ def _load(path: str | Path, settings: Settings, wish: Wish, names: list[str], as
             return WatchedSession(session, watch)
     options = _build_options(settings, wish.fixed, as_is)
     kept, data = ([], model.data) if wish.mapped else copy_data(path, model, options)
-    watch = Watch(Path(path).with_name(name) for name in data)
+    watch = Watch(Path(path).parent / name for name in data)
     source = fix_nameless(path, model, nameless, options) if nameless else os.fspath(path)
     session = _create_plain(path, source, settings, wish, names, options)
     watch.check_names()

@@ -18,7 +18,8 @@ from runtime.extras import extra
 with extra("run"):
     import onnx
     from onnx import TensorProto
-    from onnx.external_data_helper import uses_external_data
+
+    from compiler.onnx_source.external import gather_data
 
 HALVES: dict[int, str] = {TensorProto.FLOAT16: "float16", TensorProto.BFLOAT16: "bfloat16"}
 Kinds = dict[str, int]
@@ -33,8 +34,7 @@ def open_rounded(path: str | Path) -> Iterator[tuple[str, Path] | None]:
     if not kinds:
         yield None
         return
-    # Weights beside the file are found from its folder alone.
-    beside = Path(path).parent if any(map(uses_external_data, model.graph.initializer)) else None
+    beside = gather_data(model, Path(path))
     with scratch_folder() as folder:
         handle, name = tempfile.mkstemp(suffix=".onnx", dir=beside or folder)
         os.close(handle)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Iterator
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import onnx
@@ -16,9 +16,14 @@ from compiler.content import find_tensors
 
 
 def check_external_data(model: Message, path: Path) -> list[onnx.TensorProto]:
-    """The tensors of the model in `path` that lie elsewhere. Raises ArchspecError unless that is plainly beside it."""
+    """The tensors of the model in `path` that lie elsewhere. Raises ArchspecError unless that is in the model's folder.
+
+    A tensor's place begins at the folder in which the model's name stands. By its real path, links followed, the file
+    must lie in that folder, or where the model's name is a link in that of the model itself: the caches of model hubs
+    link names to files in one folder. ONNX Runtime asks for the same; the rest is refused here alone.
+    """
     external = list(find_external(model))
-    examine = cache(_examine_plain_file)  # which thousands of tensors may share
+    examine = cache(partial(_examine, path))  # which thousands of tensors may share
     for tensor in external:
         _check_tensor(tensor, path, examine)
     return external
@@ -29,40 +34,73 @@ def find_external(message: Message) -> Iterator[onnx.TensorProto]:
     return filter(is_external, find_tensors(message))
 
 
+def gather_data(model: Message, path: Path) -> str | None:
+    """The real folder from which the model in `path`, as another file or from memory, finds what it has in others; and
+    the model says so afterwards. None where it has all in itself."""
+    entries = [entry for tensor in find_external(model) for entry in tensor.external_data if entry.key == "location"]
+    real = [os.path.realpath(path.parent / entry.value) for entry in entries]
+    folder = os.path.commonpath([os.path.dirname(place) for place in real]) if real else None
+    for entry, place in zip(entries, real, strict=True):
+        entry.value = Path(os.path.relpath(place, folder)).as_posix()
+    return folder
+
+
 def is_external(tensor: onnx.TensorProto) -> bool:
     """Whether a tensor names a place outside the file."""
     return bool(tensor.external_data) or tensor.data_location == onnx.TensorProto.EXTERNAL
 
 
-def _check_tensor(tensor: onnx.TensorProto, model: Path, examine: Callable[[Path], int]) -> None:
+def _check_tensor(tensor: onnx.TensorProto, model: Path, examine: Callable[[str], int]) -> None:
     what = f"{model}: the external data of '{tensor.name}'"
     # Two entries of one name would be read differently by different readers.
     entries = {entry.key: entry.value for entry in tensor.external_data}
     if len(entries) != len(tensor.external_data):
         raise ArchspecError(f"{what} names one key twice")
     name = entries.get("location", "")
-    if name in ("", ".", "..") or any(mark in name for mark in "/\\:\0"):
-        raise ArchspecError(f"{what} lies at {name!r}; only a plain file name in the model's own folder is read")
+    if not _is_inside(name):
+        raise ArchspecError(f"{what} lies at {name!r}; only a file in the model's own folder is read, or below it")
     try:
-        size = examine(model.parent / name)
+        size = examine(name)
     except ArchspecError as error:
         raise ArchspecError(f"{what}, {error}") from None
     _check_extent(entries, size, what)
 
 
-def _examine_plain_file(path: Path) -> int:
-    """The size of a regular file with one name; a link could lead out of the folder, so it is refused."""
+def _is_inside(name: str) -> bool:
+    """Whether a place is written as one below the folder: not absolute, without a way up, no address in memory (which
+    ONNX Runtime writes with stars), and nothing in a hidden folder, where other programs keep their secrets."""
+    *folders, last = name.split("/")
+    hidden = any(part.startswith(".") and part != "." for part in folders)
+    return not (hidden or "" in folders or last in ("", ".", "..") or any(mark in name for mark in "\\:*\0"))
+
+
+def _examine(model: Path, name: str) -> int:
+    """The size of a regular file with one name that lies in the model's folder."""
+    path = model.parent / name
     try:
-        found = os.lstat(path)
+        real = Path(os.path.realpath(path, strict=True))
+        found = os.lstat(real)
     except OSError as error:
-        raise ArchspecError(f"{path}, cannot be read: {error.strerror or error}") from error
-    if stat.S_ISLNK(found.st_mode):
-        raise ArchspecError(f"{path}, is a symbolic link; copy the file instead")
+        raise ArchspecError(f"{path}, cannot be read: {error.strerror or error}{_advise(model, name)}") from error
+    if not any(real.is_relative_to(folder) for folder in _list_folders(model)):
+        raise ArchspecError(f"{path}, is a link out of the model's folder, to {real}; copy the file instead")
     if not stat.S_ISREG(found.st_mode):
         raise ArchspecError(f"{path}, is not a file")
-    if found.st_nlink != 1:
+    if found.st_nlink != 1:  # whose other names may be anywhere
         raise ArchspecError(f"{path}, has {found.st_nlink} names (hard links); copy the file instead")
     return found.st_size
+
+
+def _list_folders(model: Path) -> tuple[str, str]:
+    """The real folders of a model's name and of what it leads to."""
+    return os.path.realpath(model.parent), os.path.dirname(os.path.realpath(model))
+
+
+def _advise(model: Path, name: str) -> str:
+    real = os.path.realpath(model)
+    if model.is_symlink() and os.path.isfile(os.path.join(os.path.dirname(real), name)):
+        return f"; {model} is a link, and its data lie beside {real}: open that, or link them here too"
+    return ""
 
 
 def _check_extent(entries: dict[str, str], size: int, what: str) -> None:

@@ -21,7 +21,6 @@ from google.protobuf.message import DecodeError, Message  # type: ignore[import-
 from archspec.errors import ArchspecError
 from archspec.files import check_is_file
 from archspec.kinds import ONNX, advise, find_kind
-from compiler.onnx_source.external import check_external_data
 from compiler.protobuf import DELIMITED, Bytes, Field, MalformedError, delimit, walk_fields
 
 SMALL = 2048
@@ -61,7 +60,6 @@ def skim_model(path: Path) -> onnx.ModelProto:
     if not model.HasField("graph") or not (model.graph.node or model.graph.input):
         raise ArchspecError(f"{path} is not an ONNX file: it holds no graph")
     _check_text(model, path)
-    check_external_data(model, path)
     return model
 
 

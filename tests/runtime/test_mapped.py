@@ -146,10 +146,6 @@ def give_out(model: onnx.ModelProto) -> None:
     model.graph.output.append(helper.make_tensor_value_info("w", TensorProto.FLOAT, [CHANNELS]))
 
 
-def add_small_one_of_that_name(model: onnx.ModelProto) -> None:
-    model.graph.initializer.add(name="w", data_type=TensorProto.FLOAT, dims=[1], raw_data=bytes(4))
-
-
 def add_one_that_is_not_raw(model: onnx.ModelProto) -> None:
     model.graph.initializer.add(
         name="v", data_type=TensorProto.FLOAT, dims=[4 * CHANNELS], float_data=[1.0] * 4 * CHANNELS
@@ -163,7 +159,6 @@ def add_one_that_is_not_raw(model: onnx.ModelProto) -> None:
         list_as_input_of_old,
         leave_unused,
         give_out,
-        add_small_one_of_that_name,
         add_one_that_is_not_raw,
     ],
 )

@@ -47,14 +47,22 @@ def test_plain_external_data_is_read(folder: Path) -> None:
     assert np.array_equal(session.run(np.ones(4, np.float32))["y"], 1 + DATA)
 
 
-@pytest.mark.parametrize(
-    "location",
-    ["../secret.bin", "./w.bin", "{root}/secret.bin", "..", ".", "", "w.bin\0.txt", "..\\secret.bin", "C:w.bin",
-     "sub/w.bin", "*/_ORT_MEM_ADDR_/*"],
-)  # fmt: skip
+ADDRESSES = ["*/_ORT_MEM_ADDR_/*", "*/_ORT_NATIVE_ENDIAN_MEM_ADDR_/*"]
+"""As ONNX Runtime writes that a tensor's numbers are in the process's own memory."""
+
+OUTSIDE = [
+    *("../secret.bin", "{root}/secret.bin", "sub/../w.bin", "..", ".", "", "sub/", "sub//w.bin", "sub/."),
+    *("w.bin\0.txt", "..\\secret.bin", "C:w.bin", ".ssh/id", "sub/.git/w.bin", *ADDRESSES),
+]
+
+
+@pytest.mark.parametrize("location", OUTSIDE)
 def test_a_place_outside_the_folder_is_refused(folder: Path, location: str) -> None:
+    for name in ("sub/w.bin", ".ssh/id", "sub/.git/w.bin", *ADDRESSES):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(DATA.tobytes())
     path = save_external(folder, make_external(location.format(root=folder.parent)))
-    with pytest.raises(ArchspecError, match="only a plain file name in the model's own folder is read"):
+    with pytest.raises(ArchspecError, match="only a file in the model's own folder is read, or below it"):
         check_model_file(path)
 
 
@@ -77,7 +85,7 @@ def make_pipe(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (link_symbolically, "is a symbolic link"),
+        (link_symbolically, "is a link out of the model's folder"),
         (link_hard, "has 2 names"),
         (make_folder, "is not a file"),
         (make_pipe, "is not a file"),
@@ -127,7 +135,7 @@ def hide_in_function(tensor: TensorProto) -> onnx.ModelProto:
 
 @pytest.mark.parametrize("hide", [hide_in_attribute, hide_in_branch, hide_in_function])
 def test_external_data_is_found_wherever_it_hides(folder: Path, hide: Callable[[TensorProto], onnx.ModelProto]) -> None:
-    with pytest.raises(ArchspecError, match="only a plain file name"):
+    with pytest.raises(ArchspecError, match="only a file in the model's own folder"):
         check_model_file(save(hide(make_external("../secret.bin")), folder / "m.onnx"))
 
 
@@ -243,6 +251,15 @@ def test_weights_of_another_length_than_their_shapes_never_run(tmp_path: Path, t
         Session(save(build_large(tensor), tmp_path / "m.onnx"), providers=["cpu"])
 
 
+def test_names_of_large_weights_are_checked(tmp_path: Path) -> None:
+    model = build_large(make_large())
+    model.graph.initializer.add(name="w", data_type=TensorProto.FLOAT, dims=[1], raw_data=bytes(4))
+    with pytest.raises(onnx.checker.ValidationError, match="not unique"):
+        onnx.checker.check_model(model)
+    with pytest.raises(ArchspecError, match="not unique"):
+        check_model_file(save(model, tmp_path / "m.onnx"))
+
+
 def test_the_structure_around_large_weights_is_checked(tmp_path: Path) -> None:
     model = build_large(make_large())
     model.graph.node[0].input[0] = "nothing"
@@ -284,6 +301,9 @@ def test_an_output_may_have_any_shape(tmp_path: Path) -> None:
     with pytest.raises(onnx.checker.ValidationError, match="Field 'shape'"):
         onnx.checker.check_model(path)
     check_model_file(path)
+    old = build_open()
+    old.ir_version = 3
+    assert Session(save(old, tmp_path / "old.onnx"), providers=["cpu"]).outputs.keys() == {"y"}
 
 
 def test_a_session_runs_it_and_invents_no_shape(tmp_path: Path) -> None:
@@ -319,7 +339,3 @@ def test_an_input_without_a_shape_is_named(tmp_path: Path) -> None:
     model.graph.input[0].type.tensor_type.ClearField("shape")
     with pytest.raises(ArchspecError, match=r"m\.onnx is not a valid ONNX model: the input 'x' has no shape"):
         check_model_file(save(model, tmp_path / "m.onnx"))
-    old = build_open()
-    old.ir_version = 3
-    with pytest.raises(ArchspecError, match="the output 'y' has no shape"):
-        check_model_file(save(old, tmp_path / "m.onnx"))

@@ -161,8 +161,10 @@ def break_nodes(beside: Path) -> None:
 
 def reach_outside(beside: Path) -> None:
     data = next(beside.parent.glob("*.data"))
-    data.rename(beside.parent / "elsewhere")
-    data.symlink_to(beside.parent / "elsewhere")
+    elsewhere = beside.parent.parent / f"{beside.parent.name} elsewhere"
+    elsewhere.mkdir()
+    data.rename(elsewhere / data.name)
+    data.symlink_to(elsewhere / data.name)
 
 
 def change_a_number(beside: Path) -> None:
