@@ -13,6 +13,10 @@ from pathlib import Path, PurePosixPath
 INSTRUCTIONS = {"avx2": "avx2", "avx512": "avx512f", "vnni": "avx512_vnni", "avx-vnni": "avx_vnni", "amx": "amx_int8"}
 
 
+QUOTAS = (("cpu.max",), ("cpu.cfs_quota_us", "cpu.cfs_period_us"))
+"""The files of a control group that say its quota, in version 2 and in version 1."""
+
+
 @dataclass(frozen=True, slots=True)
 class Cores:
     """The cores that this process may run on, and how many of them a container's quota pays for (None: all)."""
@@ -75,14 +79,17 @@ def count_physical(path: str | Path = "/proc/cpuinfo") -> int:
 def read_quota(proc: str | Path = "/proc") -> float | None:
     """How many cores' time the control groups of this process allow it, the least of all above it; None where they
     allow all. `proc` is the kernel's folder of that name."""
-    quotas = [quota for folder in _list_groups(proc) if (quota := _read_quota(folder)) is not None]
+    quotas = [quota for files in _list_quotas(proc) if (quota := _read_quota(files)) is not None]
     return min(quotas, default=None)
 
 
 @functools.cache
-def _list_groups(proc: str | Path) -> tuple[str, ...]:
-    """The folders of the control groups that this process is in, each with those above it, in both versions."""
-    return tuple(dict.fromkeys(map(str, _walk_groups(Path(proc)))))
+def _list_quotas(proc: str | Path) -> tuple[tuple[str, ...], ...]:
+    """Where the control groups of this process, and those above them, say their quotas, in both versions: one file, or
+    one for the quota and one for its period."""
+    found = ((folder, name) for folder in _walk_groups(Path(proc)) for name in QUOTAS)
+    files = (tuple(f"{folder}/{part}" for part in name) for folder, name in found)
+    return tuple(dict.fromkeys(each for each in files if all(map(os.path.exists, each))))
 
 
 def _walk_groups(proc: Path) -> Iterator[Path]:
@@ -107,13 +114,10 @@ def _walk_groups(proc: Path) -> Iterator[Path]:
             yield folder
 
 
-def _read_quota(folder: str) -> float | None:
-    """Of one control group: `cpu.max` of version 2, or the two files of version 1."""
-    found = " ".join(_read_lines(f"{folder}/cpu.max")[:1]).split() or [
-        " ".join(_read_lines(f"{folder}/cpu.cfs_{name}_us")[:1]) for name in ("quota", "period")
-    ]
+def _read_quota(files: tuple[str, ...]) -> float | None:
+    """`50000 100000`, in one file or two: microseconds of each so many."""
     try:
-        quota, period = map(int, found)
+        quota, period = map(int, " ".join(line for file in files for line in _read_lines(file)[:1]).split())
     except ValueError:  # "max", or nothing
         return None
     return quota / period if quota > 0 and period > 0 else None

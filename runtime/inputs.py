@@ -70,6 +70,8 @@ class InputRules:
 
     def _read_array(self, name: str, value: object) -> Array:
         """Raises ArchspecError for what numpy does not take, or would take without what it means."""
+        if type(value) is np.ndarray and not value.dtype.hasobject:
+            return value
         kind = type(value).__name__
         if _is_masked(value):
             raise ArchspecError(f"input '{name}' has masked values, which the model would see: give .filled(…)")

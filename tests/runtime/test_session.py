@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+import torch
 from onnx import TensorProto, helper
 
 from archspec.errors import ArchspecError
@@ -78,6 +79,20 @@ def test_unnamed_axes_are_free_and_fixed_ones_are_not(tmp_path: Path) -> None:
     assert session.outputs == {"y": (2, "y.1", "y.2")}
     assert session.fixed_batch == 2
     assert session.run(np.ones((2, 3, 4), np.float32))["y"].shape == (2, 3, 4)
+
+
+@pytest.mark.parametrize("op", ["MaxPool", "GlobalMaxPool", "AveragePool", "GlobalAveragePool"])
+@pytest.mark.parametrize(("row", "column"), [(0, 0), (0, 1), (1, 0), (1, 1)])
+def test_max_pools_pass_over_nan_unless_it_is_the_last(tmp_path: Path, op: str, row: int, column: int) -> None:
+    """What docs/export/sessions.md says of ONNX Runtime, so that it is said no longer than it is true."""
+    shape = {} if op.startswith("Global") else {"kernel_shape": [2, 2]}
+    model = build_model([helper.make_node(op, ["x"], ["y"], **shape)], {"x": [1, 1, 2, 2]}, {"y": [1, 1, 1, 1]})
+    image = np.arange(4, dtype=np.float32).reshape(1, 1, 2, 2)
+    image[0, 0, row, column] = np.nan
+    found = open_on_cpu(save(model, tmp_path / "m.onnx")).run(image)["y"].item()
+    pool = torch.nn.functional.max_pool2d if "Max" in op else torch.nn.functional.avg_pool2d
+    assert np.isnan(pool(torch.from_numpy(image), 2).item())
+    assert np.isnan(found) == ("Average" in op or (row, column) == (1, 1))
 
 
 def test_a_failure_inside_onnx_runtime_is_one_line(tmp_path: Path) -> None:
