@@ -32,6 +32,7 @@ class Limits:
 
 LIMITS: Mapping[str, Limits] = MappingProxyType(
     {
+        "float64": Limits(1e-8, MOST_FLIPS),
         "float32": Limits(1e-4, MOST_FLIPS),
         "float16": Limits(2e-2, 10 * MOST_FLIPS),
         "bfloat16": Limits(1e-1, 100 * MOST_FLIPS),
@@ -39,6 +40,9 @@ LIMITS: Mapping[str, Limits] = MappingProxyType(
     }
 )
 """By the type that a file computes in, see docs/export/precision.md for what was measured."""
+
+EXACT = Limits(0.0, 0.0)
+"""Of whole numbers, truth values and text."""
 
 
 def compare(torch_output: Array, onnx_output: Array) -> float:
@@ -53,6 +57,11 @@ def compare_votes(torch_output: Array, onnx_output: Array) -> float:
     """The share of positions, (N, C, *S) without C, in which any channel has another share of votes."""
     differs = np.abs(torch_output - onnx_output).max(axis=1) > SAME_SHARE
     return float(differs.mean()) if differs.size else 0.0
+
+
+def compare_places(expected: Array, found: Array) -> float:
+    """The share of places that differ, of what is not measured but counted, or text."""
+    return float((expected != found).mean()) if expected.size else 0.0
 
 
 def compare_power(torch_output: Array, onnx_output: Array) -> float:

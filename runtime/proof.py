@@ -7,6 +7,7 @@ import dataclasses
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -84,11 +85,13 @@ def prove(
     tolerance: float | None = None,
     seed: int = 0,
     votes: Collection[str] = (),
+    called: Mapping[str, str] = MappingProxyType({}),
 ) -> Proof:
     """Run torch and ONNX Runtime's CPU provider on the same standard normal inputs, once per case, and compare.
 
     A case gives the shape of every input by name, batch included; the module, of float32, takes its inputs in that
-    order. `votes` are the outputs (N, C, *S) that count how often each channel was the largest. A file of half
+    order. `votes` are the outputs (N, C, *S) that count how often each channel was the largest; `called` says what the
+    file calls an input or output that it calls otherwise. A file of half
     precision also runs with every node's result rounded, as GPUs round (bfloat16 runs so alone: this provider has no
     kernels for it), and is compared with what torch computes in float32. `tolerance` follows the file's type.
 
@@ -102,7 +105,7 @@ def prove(
         files = [*([onnx_path] if dtype in ON_CPU else []), *([twin] if twin else [])]
         sessions = [Session(path, providers=("cpu",), settings="default", as_written=True) for path in files]
         limits = Limits(LIMITS[dtype].numbers if tolerance is None else tolerance, LIMITS[dtype].flips)
-        judge = _Judge(module, sessions, limits, frozenset(votes), dtype)
+        judge = _Judge(module, sessions, limits, frozenset(votes), dtype, called)
         generator = np.random.default_rng(seed)
         proven = tuple(judge.prove_case(shapes, generator) for shapes in cases)
     return Proof(limits.numbers, proven, dtype)
@@ -117,14 +120,27 @@ class _Judge:
     limits: Limits
     votes: frozenset[str]
     dtype: str
+    called: Mapping[str, str]
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """As the module calls them."""
+        own = {there: name for name, there in self.called.items()}
+        return tuple(own.get(name, name) for name in self.sessions[0].outputs)
+
+    def run_session(self, session: Session, feed: Mapping[str, Array]) -> dict[str, Array]:
+        """Its outputs, as the module calls them."""
+        fed = {self.called.get(name, name): array for name, array in feed.items()}
+        found = session.run({name: array.astype(session.dtypes[name]) for name, array in fed.items()})
+        return dict(zip(self.outputs, found.values(), strict=True))
 
     def prove_case(self, shapes: Shapes, generator: np.random.Generator) -> ProofCase:
         feed = {name: generator.standard_normal(shape).astype(np.float32) for name, shape in shapes.items()}
-        expected = _run_torch(self.module, torch.float32, feed, tuple(self.sessions[0].outputs))
+        expected = _run_torch(self.module, torch.float32, feed, self.outputs)
         where = f"for the input {list_shapes(shapes)}"
         worst = dict.fromkeys(expected, 0.0)
         for session in self.sessions:
-            found = session.run({name: array.astype(session.dtypes[name]) for name, array in feed.items()})
+            found = self.run_session(session, feed)
             for name, array in found.items():
                 worst[name] = max(worst[name], self._check_output(name, expected[name], array, where, feed))
         outputs = {name: array.shape for name, array in found.items()}
@@ -157,11 +173,10 @@ class _Judge:
         nearly as much, at these inputs or at others that differ in the last digit alone."""
         dtypes = torch.float64, getattr(torch, self.dtype)
         modules = [copy.deepcopy(self.module).to(dtype) for dtype in dtypes]
-        outputs = tuple(self.sessions[0].outputs)
         rounding = 0.0
         try:
             for near in _draw_near(feed):
-                exact, own = (_run_torch(*pair, near, outputs)[name] for pair in zip(modules, dtypes, strict=True))
+                exact, own = (_run_torch(*pair, near, self.outputs)[name] for pair in zip(modules, dtypes, strict=True))
                 rounding = max(rounding, self._measure(name, exact, own))
         except RuntimeError:  # torch has not each of its operations in half precision
             return ""

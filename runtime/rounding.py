@@ -92,6 +92,11 @@ def _cast(value: str, result: str, kind: int) -> onnx.NodeProto:
 
 def find_halves(model: onnx.ModelProto) -> Kinds:
     """The values of half precision and their types."""
+    return {name: kind for name, kind in find_kinds(model).items() if kind in HALVES}
+
+
+def find_kinds(model: onnx.ModelProto) -> Kinds:
+    """ONNX's number for the type of each value, as far as it can be known; stored tensors among them."""
     graph = model.graph
     stored = [onnx.helper.make_tensor_value_info(item.name, item.data_type, item.dims) for item in graph.initializer]
     # Without the weights' bytes, which have no say in types and may be more than protobuf's 2 GiB.
@@ -102,5 +107,4 @@ def find_halves(model: onnx.ModelProto) -> Kinds:
     )
     inferred = onnx.shape_inference.infer_shapes(bare).graph
     values = (*inferred.input, *inferred.value_info, *inferred.output)
-    kinds = {value.name: value.type.tensor_type.elem_type for value in values}
-    return {name: kind for name, kind in kinds.items() if kind in HALVES}
+    return {value.name: value.type.tensor_type.elem_type for value in values}

@@ -16,8 +16,10 @@ from runtime.modes import unaffected
 from runtime.proof import prove
 from runtime.verification.bisect import Bisection, bisect
 from runtime.verification.checks import Check, Choice, Original
+from runtime.verification.ends import Ends, match_ends
 from runtime.verification.facts import ModelFacts
 from runtime.verification.inside import ModelInside
+from runtime.verification.ranges import Range, find_ranges
 
 with extra("train"):
     from torch import nn
@@ -51,23 +53,28 @@ def hold_against(
         _compare_hash("network", told.get("graph"), here["archspec.graph"], told.get("name", "another network")),
         _compare_hash("weights", told.get("weights"), here["archspec.weights"], "other weights"),
     ]
-    problem = _compare_ends(inside, original)
-    if problem:
-        return [*checks, Check("torch", "failed", problem)], None
+    try:
+        ends = match_ends(inside, graph)
+    except ArchspecError as error:
+        return [*checks, Check("torch", "failed", str(error))], None
+    checks += ends.check()
     module = to_torch(graph, rules=original.rules)
     load_weights(module, graph, original.weights)
-    cases = _choose_cases(original, choice)
+    cases = _choose_cases(original, choice, ends)
     integers = facts.dtype == "int8"
     if not integers:
-        checks.append(_prove(inside, original, module, cases, choice))
+        checks.append(_prove(inside, original, module, cases, choice, ends))
         if checks[-1].status == "passed":
             return checks, None
     generator = np.random.default_rng(choice.seed)
     feed = {name: generator.standard_normal(shape).astype(np.float32) for name, shape in cases[0].items()}
     if integers:
-        feed = _keep_inside_ranges(inside, feed)
+        ranges = find_ranges(inside)
+        feed = {name: _reach(array, ranges.get(ends.called.get(name, name))) for name, array in feed.items()}
     try:
-        bisection = bisect(inside, graph, module, built, feed, kind=facts.dtype, rules=original.rules)
+        bisection = bisect(
+            inside, graph, module, built, feed, kind=facts.dtype, called=ends.called, rules=original.rules
+        )
     except ArchspecError as error:
         return [*checks, Check("nodes", "failed" if integers else "noted", str(error))], None
     return [*checks, _judge(bisection, integers)], bisection
@@ -90,42 +97,33 @@ def _compare_hash(name: str, told: str | None, here: str, other: str) -> Check:
     )
 
 
-def _compare_ends(inside: ModelInside, original: Original) -> str | None:
-    """What is wrong with the names of inputs and outputs, or with an input's number of axes."""
-    graph, model = original.graph, inside.model.graph
-    stored = {tensor.name for tensor in model.initializer}
-    found = {item.name: len(item.type.tensor_type.shape.dim) for item in model.input if item.name not in stored}
-    expected = {name: node.shape.rank + 2 for name, node in graph.inputs.items()}
-    if found != expected:
-        return f"the file takes {_list_inputs(found)}; {graph.name} takes {_list_inputs(expected)}"
-    if set(inside.outputs) != set(graph.outputs):
-        return f"the file gives {', '.join(inside.outputs)}; {graph.name} gives {', '.join(graph.outputs)}"
-    return None
-
-
-def _list_inputs(inputs: Mapping[str, int]) -> str:
-    return ", ".join(f"{name} of {axes} axes" for name, axes in inputs.items()) or "nothing"
-
-
-def _choose_cases(original: Original, choice: Choice) -> list[dict[str, tuple[int, ...]]]:
+def _choose_cases(original: Original, choice: Choice, ends: Ends) -> list[dict[str, tuple[int, ...]]]:
+    """Where both are run: at the inputs of an export's proof, as far as the file takes them."""
+    graph = original.graph
     if not choice.cases:
-        return proof_cases(original.graph)
+        own = {name: (ends.batch or 1, *node.shape) for name, node in graph.inputs.items()}
+        return [case for case in proof_cases(graph) if ends.take(case)] or [own]
     try:
-        return [
-            {name: (batch, *original.graph.infer(sizes)[name]) for name in original.graph.inputs}
-            for batch, sizes in choice.cases
-        ]
+        return [{name: (batch, *graph.infer(sizes)[name]) for name in graph.inputs} for batch, sizes in choice.cases]
     except OpError as error:
-        raise ArchspecError(f"{original.graph.name} does not take these sizes: {error}") from error
+        raise ArchspecError(f"{graph.name} does not take these sizes: {error}") from error
 
 
 def _prove(
-    inside: ModelInside, original: Original, module: nn.Module, cases: Sequence[Shapes], choice: Choice
+    inside: ModelInside, original: Original, module: nn.Module, cases: Sequence[Shapes], choice: Choice, ends: Ends
 ) -> Check:
     outputs = original.graph.outputs.items()
     votes = {name for name, id in outputs if isinstance(original.graph[id].op, Vote)}
     try:
-        proof = prove(inside.path, module, cases, tolerance=choice.tolerance, seed=choice.seed, votes=votes)
+        proof = prove(
+            inside.path,
+            module,
+            cases,
+            tolerance=choice.tolerance,
+            seed=choice.seed,
+            votes=votes,
+            called=ends.called,
+        )
     except ArchspecError as error:
         return Check("torch", "failed", str(error))
     return Check(
@@ -133,15 +131,9 @@ def _prove(
     )
 
 
-def _keep_inside_ranges(inside: ModelInside, feed: Mapping[str, Array]) -> dict[str, Array]:
-    """The inputs, cut where the file's integers end: what no image of its calibration had is no fault of a node."""
-    kept = dict(feed)
-    for node in inside.model.graph.node:
-        if node.op_type == "QuantizeLinear" and node.input[0] in feed:
-            scale, zero = (inside.take(name).astype(np.float32) for name in node.input[1:])
-            limits = np.iinfo(inside.take(node.input[2]).dtype)
-            kept[node.input[0]] = feed[node.input[0]].clip((limits.min - zero) * scale, (limits.max - zero) * scale)
-    return kept
+def _reach(array: Array, range: Range | None) -> Array:
+    """An input that ends where the file's integers do, and reaches over them where else hardly any is left."""
+    return array if range is None else range.cut(range.fill(array))
 
 
 def _judge(bisection: Bisection, alone: bool) -> Check:

@@ -117,20 +117,22 @@ def bisect(
     feed: Mapping[str, Array],
     *,
     kind: str,
+    called: Mapping[str, str] = MappingProxyType({}),
     rules: Mapping[type[Op], TorchRule] | None = None,
 ) -> Bisection:
     """Compare a file with a graph's module, node by node, on these inputs.
 
-    `kind` is what the file computes in, of `YARDSTICKS`. `built` is the model as it would be exported today: its steps
-    say which node of the graph each node of the file stands for, and where one differs, it tells what was expected.
+    `kind` is what the file computes in, of `YARDSTICKS`; `called` says what it calls an input that it calls otherwise.
+    `built` is the model as it would be exported today: its steps say which node of the graph each node of the file
+    stands for, and where one differs, it tells what was expected.
     Raises ArchspecError where the file names no node as the graph does.
     """
     names = _match(graph, built, inside)
     if not names:
         raise ArchspecError(f"{inside.path} names no node as {graph.name} does: it was not exported from it")
-    yardstick = YARDSTICKS[kind]
+    yardstick = YARDSTICKS.get(kind, YARDSTICKS["float32"])
     search = _Search(graph, names, yardstick)
-    file_values = _read(inside, graph, names, feed)
+    file_values = _read(inside, graph, names, {called.get(name, name): array for name, array in feed.items()})
     layers: dict[str, nn.Module] = dict(module.named_modules())
     table = RULES.extended(rules or {})
     with evaluating(module):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from archspec.ops import Op
 from compiler.graph import Graph
-from runtime.agreement import LIMITS, Limits
+from runtime.agreement import EXACT, LIMITS, Limits
 from runtime.verification.facts import ModelFacts
 
 if TYPE_CHECKING:
@@ -58,7 +58,8 @@ class Choice:
 
     def limits(self, kind: str) -> Limits:
         """How far results may be apart that a file computes in numbers of a kind."""
-        return LIMITS[kind] if self.tolerance is None else replace(LIMITS[kind], numbers=self.tolerance)
+        limits = LIMITS.get(kind, EXACT)
+        return limits if self.tolerance is None else replace(limits, numbers=self.tolerance)
 
 
 @dataclass(frozen=True, slots=True)

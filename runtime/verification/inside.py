@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 
 import numpy as np
@@ -17,13 +18,14 @@ from compiler.finite import is_finite
 from runtime.extras import extra
 from runtime.failures import shorten
 from runtime.model_file import check_model_file
-from runtime.rounding import HALVES, find_halves, open_rounded, round_nodes
+from runtime.rounding import HALVES, find_kinds, open_rounded, round_nodes
 from runtime.settings import new_options
+from runtime.verification.nodes import list_tensors
 
 with extra("run"):
     import onnx
     import onnxruntime as ort
-    from onnx import numpy_helper
+    from onnx import TensorProto, numpy_helper
     from onnx.external_data_helper import uses_external_data
 
     from compiler.onnx_source.external import find_external
@@ -35,8 +37,10 @@ Array = npt.NDArray[Any]
 INLINE = 1024
 """Bytes up to which a tensor stays in the model: shapes and scales, which ONNX Runtime reads when it loads it."""
 
-QUANTIZED = re.compile("QuantizeLinear|^QLinear|Integer$")
-"""The kinds of operations that round to integers, or compute in them."""
+NAMES = {**HALVES, TensorProto.FLOAT: "float32", TensorProto.DOUBLE: "float64"}
+
+QUANTIZED = re.compile("Quantize|^QLinear|Integer|^QGemm$|^QAttention$")
+"""The kinds of operations that round to integers, or compute in them; ONNX Runtime's own among them."""
 
 
 class ModelInside:
@@ -44,9 +48,9 @@ class ModelInside:
 
     `model` is the file's, but for large weights; these, views of what was read or mapped from the file's external data,
     are in `weights` by name, and sessions share them. `tensors` has every stored tensor as it stands in `model`, those
-    of Constant nodes too, `nodes` every ONNX node that has a name, `values` its first result. `data` names the files of
-    external data. `dtype` is the floating type that the file computes in, `quantized` whether some of it is rounded to
-    integers.
+    of Constant nodes too, `nodes` every ONNX node that has a name, `values` its first result. `inputs` are those that
+    have to be fed. `data` names the files of external data. `dtype` is the type that the file computes in, the
+    narrowest where there are several; `quantized` whether some of it is rounded to integers.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -60,36 +64,56 @@ class ModelInside:
                 self.weights[tensor.name] = _view(tensor, self.path.parent)
                 _empty(tensor)
         self.tensors = {tensor.name: tensor for tensor in self.model.graph.initializer}
-        self.tensors |= dict(_find_constants(self.model))
+        self.inputs = [item for item in self.model.graph.input if item.name not in self.tensors]
+        for name, tensor in list_tensors(self.model):
+            while name in self.tensors:  # branches may call theirs alike
+                name += "'"
+            self.tensors[name] = tensor
         self.nodes = {node.name: node for node in self.model.graph.node if node.name}
         self.values = {name: node.output[0] for name, node in self.nodes.items()}
         self.outputs = [item.name for item in self.model.graph.output]
-        kinds = find_halves(self.model)
-        self.dtype = HALVES[next(iter(kinds.values()))] if kinds else "float32"
+        kinds = find_kinds(self.model)
+        self.dtype = _name_type([kind for name, kind in kinds.items() if name not in self.tensors])
         self.quantized = any(QUANTIZED.search(node.op_type) for node in self.model.graph.node)
         # What half precision rounds shows everywhere, and values are float32: see runtime.rounding.
-        self._runnable = round_nodes(_copy(self.model), kinds) if kinds else self.model
+        halves = {name: kind for name, kind in kinds.items() if kind in HALVES}
+        self._runnable = round_nodes(_copy(self.model), halves) if halves else self.model
+        self._fed = {item.name: item.type.tensor_type.elem_type for item in self._runnable.graph.input}
         self._shared = {name: _share(array) for name, array in self.weights.items()}
         self._places = {name: place for place, node in enumerate(self._runnable.graph.node) for name in node.output}
 
-    def read(self, names: Sequence[str], feed: Mapping[str, Array], *, optimized: bool = True) -> dict[str, Array]:
-        """Values by name, on ONNX Runtime's CPU provider, for float32 inputs; nodes behind the last are not run.
+    def read(
+        self,
+        names: Sequence[str],
+        feed: Mapping[str, Array],
+        *,
+        optimized: bool = True,
+        given: Mapping[str, Array] = MappingProxyType({}),
+    ) -> dict[str, Array]:
+        """Values by name, on ONNX Runtime's CPU provider; nodes behind the last are not run. Inputs of half precision
+        may be float32. Nodes of which all results are `given` are not run either.
 
         Raises ArchspecError where it fails.
         """
         part = _copy(self._runnable)
         graph = part.graph
         del graph.node[max(map(self._places.__getitem__, names)) + 1 :]
+        kept = [node for node in graph.node if not given.keys() >= {name for name in node.output if name}]
+        if len(kept) < len(graph.node):
+            del graph.node[:]
+            graph.node.extend(kept)
         used = count_reads(graph)
         stored = [tensor for tensor in graph.initializer if tensor.name in used]
         inputs = [item for item in graph.input if item.name not in self.tensors or item.name in used]
         del graph.input[:], graph.output[:], graph.initializer[:], graph.value_info[:]
         graph.input.extend(inputs)  # one that was a stored tensor's, and is read no more, would be asked for
+        graph.input.extend(_declare(name, array) for name, array in given.items() if name in used)
         graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
         graph.initializer.extend(stored)
         try:
             session = self._start(part, [name for name in self._shared if name in used], optimized)
-            found = session.run(list(names), dict(feed))
+            fed = {name: _cast(array, self._fed[name]) for name, array in feed.items()}
+            found = session.run(list(names), fed | {name: given[name] for name in given if name in used})
         except Exception as error:  # onnxruntime's exceptions have no common base but this
             raise ArchspecError(f"{self.path}: ONNX Runtime failed: {shorten(error)}") from error
         return dict(zip(names, found, strict=True))
@@ -101,6 +125,10 @@ class ModelInside:
         if undefined is not None:
             return undefined, "NaN"
         return (wrong[0], "infinite") if wrong else None
+
+    def find(self, name: str) -> Array | None:
+        """The numbers of a stored tensor; None where there is none of that name."""
+        return self.take(name) if name in self.tensors else None
 
     def take(self, name: str) -> Array:
         """The numbers of a stored tensor."""
@@ -125,12 +153,20 @@ def open_runnable(inside: ModelInside) -> Iterator[Path]:
         yield rounded[1]
 
 
-def _find_constants(model: onnx.ModelProto) -> Iterator[tuple[str, onnx.TensorProto]]:
-    """The tensors that Constant nodes hold in the file itself, by the names of their results."""
-    for node in model.graph.node:
-        for attribute in node.attribute if node.op_type == "Constant" else ():
-            if attribute.name == "value" and not uses_external_data(attribute.t):
-                yield node.output[0], attribute.t
+def _name_type(kinds: Sequence[int]) -> str:
+    """The narrowest type of fractions among ONNX's numbers for types; without one, the first."""
+    fractions = (*HALVES, TensorProto.FLOAT, TensorProto.DOUBLE)
+    kind = next((kind for kind in fractions if kind in kinds), next(filter(None, kinds), TensorProto.FLOAT))
+    return TensorProto.DataType.Name(kind).lower() if kind not in NAMES else NAMES[kind]
+
+
+def _cast(array: Array, kind: int) -> Array:
+    return array.astype(onnx.helper.tensor_dtype_to_np_dtype(kind), copy=False)
+
+
+def _declare(name: str, array: Array) -> onnx.ValueInfoProto:
+    kind = onnx.helper.np_dtype_to_tensor_dtype(array.dtype)
+    return onnx.helper.make_tensor_value_info(name, kind, [None] * array.ndim)
 
 
 def _copy(model: onnx.ModelProto) -> onnx.ModelProto:

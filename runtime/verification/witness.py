@@ -7,7 +7,7 @@ import math
 import os
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,7 @@ from compiler.analysis.cost import measure_cost
 from compiler.graph import Graph
 from runtime.extras import extra
 from runtime.verification.inside import ModelInside
+from runtime.verification.nearness import Statement
 
 with extra("run"):
     import onnx
@@ -26,9 +27,6 @@ with extra("run"):
     from compiler.onnx_source.read import read_graph
 
 Array = npt.NDArray[Any]
-Statement: TypeAlias = tuple[str, dict[str, Array]]
-"""A witness's name and the outputs that it computes."""
-
 REFERENCE, PLAIN = "onnx.reference", "ONNX Runtime without its optimizations"
 
 FROM_19, CONVERTED = ("QuantizeLinear", "DequantizeLinear"), 21
@@ -73,9 +71,8 @@ class Witness:
 
     def run_plain(self, feed: Mapping[str, Array]) -> Statement:
         """The same of ONNX Runtime without its optimizations."""
-        wide = {name: array.astype(np.float32) if array.dtype == np.float16 else array for name, array in feed.items()}
         who = f"{PLAIN} ({self.doubts})" if self.doubts else PLAIN
-        return who, self.inside.read(self.inside.outputs, wide, optimized=False)
+        return who, self.inside.read(self.inside.outputs, feed, optimized=False)
 
     def count_macs(self, feed: Mapping[str, Array]) -> int:
         """Multiply-accumulates for these inputs; of a file that cannot be read as a graph, as many as if each stored

@@ -1,0 +1,108 @@
+"""Whether a model gives the same answer to a sample, whatever else is in its batch."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from archspec.errors import ArchspecError
+from runtime.cases import PROOF_BUDGET, choose_small
+from runtime.session import Session
+from runtime.verification.checks import Check, Choice
+from runtime.verification.feeds import Feeds
+from runtime.verification.nearness import Nearness
+from runtime.verification.shapes import DeclaredShapes
+from runtime.verification.witness import Witness
+
+Array = npt.NDArray[Any]
+Arrays = Mapping[str, Array]
+
+SAMPLES = 3
+
+BATCH = re.compile(r"batch|^(n|b|bs)$", re.IGNORECASE)
+"""What exporters call the axis of the samples. Any other first axis may be a time, channels, or points of one cloud."""
+
+
+@dataclass(frozen=True, slots=True)
+class BatchAxis:
+    """The first axis, where inputs and outputs declare it alike: what it is called (None: nothing), or how long."""
+
+    extent: str | int | None
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+
+def find_batch(declared: DeclaredShapes) -> BatchAxis | str:
+    """The axis of the samples; or why there is none to look at, in words."""
+    firsts = {name: extents[0] for name, extents in declared.inputs.items() if extents}
+    free = [name for name, first in firsts.items() if not isinstance(first, int)]
+    said = {name: firsts[name] for name in free or firsts if firsts[name] != 1}
+    if not said:
+        return "the file takes one sample at a time" if firsts else "no input has an axis for samples"
+    if len(set(said.values())) > 1:
+        names = ", ".join(f"{first} of {name}" for name, first in said.items())
+        return f"which axis is the batch is not said: first axes are {names}"
+    extent = next(iter(said.values()))
+    outputs = [name for name, extents in declared.outputs.items() if extents and extents[0] == extent]
+    if not outputs:
+        return f"no output declares the first axis of the inputs, {extent or 'which has no name'}"
+    return BatchAxis(extent, tuple(said), tuple(outputs))
+
+
+def check_batch(
+    session: Session, feeds: Feeds, declared: DeclaredShapes, nearness: Nearness, witness: Witness, choice: Choice
+) -> Check:
+    """Several different samples in one batch, and each alone; of a file with a fixed batch, one in two batches."""
+    axis = find_batch(declared)
+    if isinstance(axis, str):
+        return Check("batch", "noted", f"not looked at: {axis}")
+    sizes = choice.sizes or _small_sizes(session)
+    feed = feeds.make(SAMPLES, sizes)
+    if witness.count_macs(feed) > PROOF_BUDGET:
+        return Check("batch", "noted", "not looked at: it takes too long at these sizes; give smaller ones with --size")
+    try:
+        if isinstance(axis.extent, int):
+            text = _compare_companions(session, axis, feed, feeds.make(SAMPLES, sizes, turn=1), nearness)
+        else:
+            text = _compare_alone(session, axis, feed, nearness)
+    except ArchspecError as error:
+        if isinstance(axis.extent, str) and BATCH.search(axis.extent):
+            return Check("batch", "failed", f"the answers depend on what else is in the batch: {error}")
+        name = axis.extent or "which has no name"
+        meant = f"the answers depend on what else is along the first axis, {name}"
+        return Check("batch", "noted", f"{meant}: wrong if that is a batch, right if a time or channels; {error}")
+    return Check("batch", "passed", text)
+
+
+def _compare_alone(session: Session, axis: BatchAxis, feed: Arrays, nearness: Nearness) -> str:
+    """Raises ArchspecError where a sample has another answer alone."""
+    together = session.run(dict(feed))
+    found: dict[str, list[Array]] = {name: [] for name in axis.outputs}
+    for sample in range(SAMPLES):
+        alone = {name: array[sample : sample + 1] if name in axis.inputs else array for name, array in feed.items()}
+        for name, answers in session.run(alone).items():
+            if name in found:
+                found[name].append(answers)
+    joined = {name: np.concatenate(answers) for name, answers in found.items()}
+    said = nearness.compare(joined, ("the batch", {name: together[name] for name in found}))
+    return f"{SAMPLES} samples have the same answers alone: {said}"
+
+
+def _compare_companions(session: Session, axis: BatchAxis, feed: Arrays, other: Arrays, nearness: Nearness) -> str:
+    """Raises ArchspecError where the first sample has another answer beside others."""
+    mixed = {
+        name: np.concatenate((array[:1], other[name][1:])) if name in axis.inputs else array
+        for name, array in feed.items()
+    }
+    firsts = [{name: session.run(dict(arrays))[name][:1] for name in axis.outputs} for arrays in (feed, mixed)]
+    said = nearness.compare(firsts[0], ("the same beside others", firsts[1]))
+    return f"the first of {axis.extent} samples has the same answer beside others: {said}"
+
+
+def _small_sizes(session: Session) -> Mapping[str, int]:
+    return choose_small(session.sizes, lambda batch, sizes: False)[0][1]

@@ -1,0 +1,133 @@
+"""Inputs that a model file is run with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from archspec.errors import ArchspecError
+from runtime.bench import make_inputs
+from runtime.cases import PROOF_BUDGET, choose_small
+from runtime.extras import extra
+from runtime.session import Session
+from runtime.verification.checks import Choice
+from runtime.verification.inside import ModelInside
+from runtime.verification.nodes import read_attribute
+from runtime.verification.ranges import find_ranges
+from runtime.verification.witness import Witness
+
+with extra("run"):
+    from onnx import NodeProto, TensorProto
+
+    from compiler.onnx_source.order import find_captured
+
+Array = npt.NDArray[Any]
+
+NO_NUMBERS = {
+    TensorProto.STRING: "text",
+    TensorProto.COMPLEX64: "complex numbers",
+    TensorProto.COMPLEX128: "complex numbers",
+}
+
+MOVING = frozenset({"Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Identity", "Slice", "Concat", "Expand"})
+"""Operations whose first operand stays what it is."""
+
+COUNTING = frozenset({"Add", "Sub", "Mul", "Equal", "Greater", "Less", "GreaterOrEqual", "LessOrEqual", "Where", "Not"})
+"""Operations that take whole numbers of any size, and truth values."""
+
+EIGHT_BITS = ("QLinear", "Dequantize", "ConvInteger", "MatMulInteger")
+
+
+class Feeds:
+    """Makes inputs: standard normal numbers; where the file rounds these to integers and hardly any is left, others
+    over all of its range; of whole numbers, those below the length of the tables that they are looked up in, below 2
+    where they are masks or counted with, and else zeros, since any other might be a size or a place out of range.
+
+    Raises ArchspecError where an input is not of numbers.
+    """
+
+    def __init__(self, inside: ModelInside, session: Session, seed: int) -> None:
+        self.session, self.seed = session, seed
+        self.ranges = find_ranges(inside)
+        self._bounds = {
+            name: _bound(inside, name, dtype) for name, dtype in session.dtypes.items() if dtype.kind in "iub"
+        }
+
+    def make(self, batch: int, sizes: Mapping[str, int], turn: int = 0) -> dict[str, Array]:
+        """Inputs of that batch and those sizes; others at another turn."""
+        seed = self.seed + turn
+        feed = make_inputs(self.session, batch, sizes, seed)
+        generator = np.random.default_rng(seed)
+        for name, bound in self._bounds.items():
+            feed[name] = generator.integers(0, bound, feed[name].shape).astype(feed[name].dtype)
+        return {name: self.ranges[name].fill(array) if name in self.ranges else array for name, array in feed.items()}
+
+    def choose(self, witness: Witness, choice: Choice) -> Iterator[dict[str, Array]]:
+        """Inputs of each chosen batch and size, no shape twice; its own size where that is cheap, or all it takes."""
+
+        def is_cheap(batch: int, sizes: Mapping[str, int]) -> bool:
+            return witness.count_macs(self.make(batch, sizes)) <= PROOF_BUDGET
+
+        seen: set[tuple[tuple[int, ...], ...]] = set()
+        for batch, sizes in choice.cases or [*choose_small(self.session.sizes, is_cheap), (1, {})]:
+            feed = self.make(batch, sizes)
+            shapes = tuple(array.shape for array in feed.values())
+            cheap = bool(sizes) or witness.count_macs(feed) <= PROOF_BUDGET
+            if shapes not in seen and (choice.cases or cheap or not seen):
+                seen.add(shapes)
+                yield feed
+
+
+def check_inputs(inside: ModelInside) -> None:
+    """Raises ArchspecError where an input is of no numbers: none can be made up."""
+    for item in inside.inputs:
+        kind = item.type.WhichOneof("value")
+        what = (
+            f"a {kind.removesuffix('_type')}"
+            if kind != "tensor_type"
+            else NO_NUMBERS.get(item.type.tensor_type.elem_type)
+        )
+        if what:
+            raise ArchspecError(
+                f"{inside.path} takes {what} in '{item.name}', and verify makes up numbers alone: the file is sound to "
+                "onnx's checker, and was not run"
+            )
+
+
+def _bound(inside: ModelInside, name: str, dtype: np.dtype[Any]) -> int:
+    """Below which whole numbers an input may be of any: see Feeds."""
+    if dtype.kind == "b":
+        return 2
+    bounds: list[int] = []
+    todo, seen = [name], set[str]()
+    while todo:
+        value = todo.pop()
+        seen.add(value)
+        for node in inside.model.graph.node:
+            if value in find_captured(node):
+                return 1
+            if value in node.input:
+                found = _bound_reader(inside, node, value)
+                if found == 0:
+                    todo += [given for given in node.output if given not in seen]
+                else:
+                    bounds.append(found)
+    return min(bounds, default=1)
+
+
+def _bound_reader(inside: ModelInside, node: NodeProto, value: str) -> int:
+    """The bound that a reader sets; 0 where those of its result do."""
+    position = list(node.input).index(value)
+    if node.op_type in MOVING and (position == 0 or node.op_type == "Concat"):
+        return 0
+    if node.op_type == "Gather" and position == 1:
+        table = inside.tensors.get(node.input[0])
+        return table.dims[read_attribute(node, "axis", 0)] if table else 1
+    if node.op_type.startswith(EIGHT_BITS):
+        return 128
+    if node.op_type == "Cast":
+        return 0 if read_attribute(node, "to") in (TensorProto.INT32, TensorProto.INT64) else 2
+    return 2 if node.op_type in COUNTING else 1

@@ -1,0 +1,50 @@
+"""Whether the outputs of two runs are the same, as far as rounding lets them be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy.typing as npt
+
+from archspec.errors import ArchspecError
+from runtime.agreement import Limits, compare, compare_places, compare_votes
+
+Array = npt.NDArray[Any]
+Statement: TypeAlias = tuple[str, dict[str, Array]]
+"""A witness's name and the outputs that it computes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Nearness:
+    """How near outputs have to be. `votes` are those that count votes, `dtype` is what the file computes in."""
+
+    limits: Limits
+    dtype: str
+    votes: Collection[str] = ()
+
+    def compare(self, found: Mapping[str, Array], said: Statement) -> str:
+        """How near a witness's outputs are, in words. Raises ArchspecError where they are not."""
+        who, expected = said
+        worst = 0.0
+        for name, array in found.items():
+            if expected[name].shape != array.shape:
+                raise ArchspecError(f"the output '{name}' is {array.shape}, and {expected[name].shape} in {who}")
+            measure, limit, of = self._choose(name, array)
+            difference = measure(expected[name], array)
+            if not difference <= limit:  # NaN is not either
+                raise ArchspecError(
+                    f"the output '{name}' differs from {who} by {difference:.3g} of {of}, at most {limit:.3g}"
+                )
+            worst = max(worst, difference)
+        return f"{who} agrees to {worst:.1e}"
+
+    def _choose(self, name: str, array: Array) -> tuple[Callable[[Array, Array], float], float, str]:
+        """The measure, its limit, and of what it is a part."""
+        if name in self.votes:
+            return compare_votes, self.limits.flips, "its positions"
+        steps = self.dtype == "int8" and array.dtype.itemsize == 1  # what was rounded, and not what was counted
+        if array.dtype.kind in "fcV" or steps:
+            return compare, self.limits.numbers, "its largest value"
+        return compare_places, self.limits.flips, "its positions"

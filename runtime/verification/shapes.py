@@ -1,0 +1,84 @@
+"""Whether outputs have the shapes that a model declares."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeAlias
+
+import numpy.typing as npt
+
+from runtime.extras import extra
+from runtime.verification.checks import Check
+
+with extra("run"):
+    import onnx
+
+Array = npt.NDArray[Any]
+Extents: TypeAlias = tuple[int | str | None, ...]
+"""As a model declares them: a name where an extent is free, None where not even that."""
+
+
+class DeclaredShapes:
+    """The shapes that a model declares of its inputs and outputs; `meet` looks at what came in a run, once for each."""
+
+    def __init__(self, graph: onnx.GraphProto) -> None:
+        stored = {tensor.name for tensor in graph.initializer}
+        self.inputs = {item.name: read_extents(item) for item in graph.input if item.name not in stored}
+        self.outputs = {item.name: read_extents(item) for item in graph.output}
+        self.runs = 0
+        self._lies: dict[str, None] = {}
+
+    def meet(self, feed: Mapping[str, Array], found: Mapping[str, Array]) -> None:
+        self.runs += 1
+        self._lies |= dict.fromkeys(self._find_lies(feed, found))
+
+    def check(self) -> Check:
+        """What all runs together said."""
+        if self._lies:
+            first, *others = self._lies
+            more = f"; and in {len(others)} other way{'s' if len(others) > 1 else ''}" if others else ""
+            return Check("shapes", "failed", f"{first}{more}")
+        silent = [name for name, extents in self.outputs.items() if extents is None]
+        if silent:
+            return Check("shapes", "noted", f"the file declares no shape of its output '{silent[0]}'")
+        return Check("shapes", "passed", f"outputs have the shapes that the file declares, in {self.runs} runs")
+
+    def _find_lies(self, feed: Mapping[str, Array], found: Mapping[str, Array]) -> Iterator[str]:
+        bound: dict[str, tuple[int, str]] = {}
+        for name, extents in self.inputs.items():
+            for extent, there in zip(feed[name].shape, extents or (), strict=False):
+                if isinstance(there, str):
+                    bound.setdefault(there, (extent, f"in the input '{name}'"))
+        for name, array in found.items():
+            extents = self.outputs.get(name)
+            if extents is not None and not _agrees(array.shape, extents, bound, name):
+                fed = ", ".join(f"{there} is {extent} {where}" for there, (extent, where) in bound.items())
+                where = f" where {fed}" if fed else ""
+                yield f"the output '{name}' is {array.shape}, declared as {tell_extents(extents)}{where}"
+
+
+def read_extents(item: onnx.ValueInfoProto) -> Extents | None:
+    """The extents that a model declares of an input or output; None where it declares none."""
+    if not item.type.tensor_type.HasField("shape"):
+        return None
+    axes = item.type.tensor_type.shape.dim
+    return tuple(axis.dim_value if axis.HasField("dim_value") else axis.dim_param or None for axis in axes)
+
+
+def tell_extents(extents: Extents | None) -> str:
+    """`(N, 3, H, ?)`."""
+    if extents is None:
+        return "of no declared shape"
+    return f"({', '.join('?' if extent is None else str(extent) for extent in extents)}{',' * (len(extents) == 1)})"
+
+
+def _agrees(shape: tuple[int, ...], extents: Extents, bound: dict[str, tuple[int, str]], output: str) -> bool:
+    """Whether each extent is what is declared; a name that is new is bound to what it is here."""
+    if len(shape) != len(extents):
+        return False
+    for extent, there in zip(shape, extents, strict=True):
+        if isinstance(there, str):
+            there, _ = bound.setdefault(there, (extent, f"in the output '{output}'"))
+        if there is not None and there != extent:
+            return False
+    return True

@@ -1,0 +1,76 @@
+"""Whether two runs of a model differ by nothing but which of several equal scores they take.
+
+TopK and NonMaxSuppression order by scores. Where two are equal but for rounding, either may come first, and all that is
+gathered by them changes places. So the values before each such node are compared, and what it takes: these have to be
+the same scores. All that follows is then computed from one and the same choice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from archspec.errors import ArchspecError
+from runtime.extras import extra
+from runtime.verification.inside import ModelInside
+from runtime.verification.nearness import Nearness
+from runtime.verification.nodes import name_node, read_attribute
+
+with extra("run"):
+    import onnx
+
+Array = npt.NDArray[Any]
+Arrays = Mapping[str, Array]
+
+MOST_CHOICES = 32
+"""Nodes that choose, of which each takes a run."""
+
+
+def compare_choices(inside: ModelInside, feed: Arrays, found: Arrays, nearness: Nearness) -> str:
+    """How near ONNX Runtime without its optimizations is where it takes what the file takes of equal scores, in words.
+
+    Raises ArchspecError where the file does not choose, or the runs differ in more than that.
+    """
+    choosers = [node for node in inside.model.graph.node if node.op_type in SCORES]
+    if not 0 < len(choosers) <= MOST_CHOICES:
+        raise ArchspecError(f"{inside.path} does not choose by scores, or too often")
+    results = [name for node in choosers for name in node.output if name]
+    mine = inside.read([*results, *inside.outputs], feed)
+    nearness.compare(found, ("itself", {name: mine[name] for name in inside.outputs}))
+    given: dict[str, Array] = {}
+    for node in choosers:
+        operands = [name for name in node.input[:2] if inside.find(name) is None and name not in feed]
+        names = [name for name in node.output if name]
+        theirs = inside.read([*names, *operands], feed, optimized=False, given=given)
+        read = theirs | {name: feed[name] for name in node.input[:2] if name in feed}
+        read |= {name: stored for name in node.input[:2] if (stored := inside.find(name)) is not None}
+        scores = [SCORES[node.op_type](node, read, taken) for taken in (mine, theirs)]
+        nearness.compare({name_node(node): scores[0]}, ("the witness", {name_node(node): scores[1]}))
+        given |= {name: mine[name] for name in names}
+    outputs = [name for name in inside.outputs if name not in given]
+    theirs = inside.read(outputs, feed, optimized=False, given=given) if outputs else {}
+    said = nearness.compare({name: mine[name] for name in outputs}, ("it", theirs))
+    return f"rows change places among equal scores of {name_node(choosers[0])}, {said} when it takes the same"
+
+
+def _take_top(node: onnx.NodeProto, read: Arrays, taken: Arrays) -> Array:
+    """The witness's scores at the places that a TopK took."""
+    found: Array = np.take_along_axis(read[node.input[0]], taken[node.output[1]], read_attribute(node, "axis", -1))
+    return found
+
+
+def _take_boxes(node: onnx.NodeProto, read: Arrays, taken: Arrays) -> Array:
+    """The witness's scores of the boxes that a NonMaxSuppression kept: batch, class and box in a row."""
+    batch, group, box = taken[node.output[0]].T
+    found: Array = read[node.input[1]][batch, group, box]
+    return found
+
+
+SCORES: Mapping[str, Callable[[onnx.NodeProto, Arrays, Arrays], Array]] = {
+    "TopK": _take_top,
+    "NonMaxSuppression": _take_boxes,
+}
+"""The operations that choose by scores, and how these are found again."""
