@@ -12,7 +12,7 @@ from archspec.errors import ArchspecError
 from runtime.agreement import Limits, compare, compare_places, compare_votes
 
 Array = npt.NDArray[Any]
-Statement: TypeAlias = tuple[str, dict[str, Array]]
+Statement: TypeAlias = tuple[str, Mapping[str, Array]]
 """A witness's name and the outputs that it computes."""
 
 

@@ -64,7 +64,7 @@ def check_runs(inside: ModelInside, facts: ModelFacts, choice: Choice) -> Iterat
         if declared.runs:
             yield declared.check()
             if sound and not drawing:
-                yield check_batch(session, feeds, declared, nearness, witness, choice)
+                yield check_batch(inside, session, feeds, declared, nearness, witness, choice)
 
 
 def _check_finite(found: Mapping[str, Array]) -> None:

@@ -24,6 +24,7 @@ with extra("run"):
     from onnx import version_converter
     from onnx.reference import ReferenceEvaluator
 
+    from compiler.onnx_source.inputs import name_axis
     from compiler.onnx_source.read import read_graph
 
 Array = npt.NDArray[Any]
@@ -87,12 +88,12 @@ class Witness:
 
     def _name_sizes(self, feed: Mapping[str, Array]) -> dict[str, int]:
         """The extents of free axes, but for the batch, by their names."""
-        axes = {item.name: item.type.tensor_type.shape.dim for item in self.inside.model.graph.input}
+        declared = {item.name: item.type.tensor_type.shape.dim for item in self.inside.inputs}
         return {
-            axis.dim_param: extent
+            name_axis(name, number, axis.dim_param or None): extent
             for name, array in feed.items()
-            for axis, extent in list(zip(axes[name], array.shape, strict=True))[1:]
-            if axis.dim_param
+            for number, (axis, extent) in enumerate(zip(declared[name], array.shape, strict=True))
+            if number and not axis.HasField("dim_value")
         }
 
     def _read_graph(self, sizes: dict[str, int]) -> Graph | None:

@@ -14,10 +14,15 @@ from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 from archspec.api import verify_model
+from runtime.verification.checks import Check, Verification
 from runtime.verification.witness import PLAIN, REFERENCE, Witness, find_fault
 
 SHAPE = [2, 3, 7, 7]
 Array = NDArray[Any]
+
+
+def run_of(verification: Verification) -> Check:
+    return next(check for check in verification.checks if check.name.startswith("x "))
 
 
 def tensor(name: str, *values: float) -> onnx.TensorProto:
@@ -67,11 +72,11 @@ def test_what_the_reference_gets_wrong_is_asked_of_another(
     assert np.abs(np.asarray(wrong) - np.asarray(found)).max() > 1e-2  # else the fault is gone, and its row goes too
     verification = verify_model(path)
     assert verification.passed, verification.checks
-    assert f"{PLAIN} (onnx.reference is wrong on" in verification.checks[-1].text
+    assert f"{PLAIN} (onnx.reference is wrong on" in run_of(verification).text
     if right:
         later = save(tmp_path / "later.onnx", [node], right + 1, STATISTICS if node is NORM else ())
         assert find_fault(onnx.load(later)) is None
-        assert f"{REFERENCE} agrees" in verify_model(later).checks[-1].text
+        assert f"{REFERENCE} agrees" in run_of(verify_model(later)).text
 
 
 def lie(self: Witness, feed: dict[str, Array]) -> tuple[str, dict[str, Array]]:
@@ -83,8 +88,8 @@ def test_a_reference_that_stands_alone_is_noted(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(Witness, "run", lie)
     verification = verify_model(path)
     assert verification.passed
-    assert verification.checks[-1].status == "noted"
-    assert f"{PLAIN} agrees to 0.0e+00; onnx.reference stands alone: the output 'y'" in verification.checks[-1].text
+    assert run_of(verification).status == "noted"
+    assert f"{PLAIN} agrees to 0.0e+00; onnx.reference stands alone: the output 'y'" in run_of(verification).text
 
 
 def test_two_witnesses_that_contradict_fail_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,7 +98,7 @@ def test_two_witnesses_that_contradict_fail_the_file(tmp_path: Path, monkeypatch
     monkeypatch.setattr(Witness, "run_plain", lie)
     verification = verify_model(path)
     assert not verification.passed
-    assert "differs from onnx.reference" in verification.checks[-1].text
+    assert "differs from onnx.reference" in run_of(verification).text
 
 
 def test_infinite_numbers_of_a_mask_are_noted_and_nan_fails(tmp_path: Path) -> None:
@@ -104,7 +109,7 @@ def test_infinite_numbers_of_a_mask_are_noted_and_nan_fails(tmp_path: Path) -> N
     assert (verification.checks[2].name, verification.checks[2].status) == ("numbers", "noted")
     assert "mask holds infinite numbers" in verification.checks[2].text
     broken = verify_model(save(tmp_path / "n.onnx", nodes, 17, [tensor("mask", *mask[:6], float("nan"))]))
-    assert [check.status for check in broken.checks[2:]] == ["failed", "failed"]
+    assert (broken.checks[2].status, run_of(broken).status) == ("failed", "failed")
 
 
 def test_weights_in_constant_nodes_are_stored_tensors(tmp_path: Path) -> None:
