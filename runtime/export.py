@@ -18,7 +18,8 @@ from compiler.graph import Graph
 from compiler.passes.cast_weights import CastWeights
 from runtime.cases import proof_cases
 from runtime.extras import extra
-from runtime.given import LOG, list_some, tell_rounding
+from runtime.given import list_some, tell_rounding
+from runtime.notes import warn
 from runtime.older_data import find_older_data
 
 with extra("run"):
@@ -137,7 +138,7 @@ def _tell_losses(weights: Mapping[str, Any], model: OnnxModel) -> None:
     small = [f"{note.node}.{note.text}" for step in model.steps if step.name == CAST for note in step.left]
     if small:
         wider = "; bf16 has the range of fp32" if model.metadata["archspec.precision"] == "fp16" else ""
-        LOG.warning("%s%s", list_some(small), wider)
+        warn(f"{list_some(small)}{wider}")
 
 
 def _write_and_prove(

@@ -3,7 +3,6 @@ they cannot."""
 
 from __future__ import annotations
 
-import logging
 import sys
 import warnings
 from collections.abc import Mapping, Sequence
@@ -13,12 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from archspec.errors import ArchspecError, printable, tell_value
+from runtime.notes import warn
 
 Array = npt.NDArray[Any]
 
 FLOATS = ("float16", "bfloat16", "float32", "float64")
-
-LOG = logging.getLogger("archspec")
 
 LISTED = 3
 """How many weights a line names."""
@@ -68,7 +66,7 @@ def tell_rounding(weights: Mapping[str, Array]) -> None:
     """Say once which weights of 64 bits float32 does not hold as they are."""
     wide = [name for name, array in weights.items() if array.dtype == np.float64 and _is_rounded(array)]
     if wide:
-        LOG.warning("weights of 64 bits are rounded to float32: %s", list_some(wide))
+        warn(f"weights of 64 bits are rounded to float32: {list_some(wide)}")
 
 
 def list_some(words: Sequence[str]) -> str:

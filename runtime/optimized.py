@@ -4,7 +4,6 @@ the runtime's version and the processor's instructions, to which it is tied."""
 from __future__ import annotations
 
 import functools
-import logging
 import os
 import platform
 from pathlib import Path
@@ -16,6 +15,7 @@ from runtime.cpu import read_instructions
 from runtime.extras import extra
 from runtime.failures import shorten
 from runtime.model_file import check_model_file, list_data
+from runtime.notes import warn
 from runtime.older_data import find_older_data
 from runtime.sealed import Sealed, list_states, read_sealed, seal
 from runtime.settings import new_options
@@ -68,7 +68,7 @@ def find_optimized(path: str | Path) -> Path | None:
     try:
         return examine_optimized(path)
     except ArchspecError as error:
-        logging.getLogger("archspec").warning("%s", error)
+        warn(str(error))
         return None
 
 

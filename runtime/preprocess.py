@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields
@@ -14,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from archspec.errors import ArchspecError
+from runtime.notes import warn
 from runtime.picture_file import Ground, open_picture
 from runtime.strict_json import check_integer, check_keys, check_number, read_json
 from runtime.tasks.grid import Frame
@@ -175,8 +175,7 @@ class FaintNote:
         if reading.faint is None or self._told:
             return
         self._told = True
-        logging.getLogger("archspec").warning(
-            "%s",
+        warn(
             f"{path} uses 16 bits up to {reading.faint:,} of 65,535, and is read as value / 65,535, which is nearly "
-            "black: if it was meant to be brighter, scale it first (further ones are not told)",
+            "black: if it was meant to be brighter, scale it first (further ones are not told)"
         )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import io
-import logging
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,6 +19,7 @@ from runtime.fixing import find_nameless, fix_nameless
 from runtime.gpu import find_gpu_problem
 from runtime.mapped import can_map, copy_data, create_mapped
 from runtime.model_file import check_model_file
+from runtime.notes import warn
 from runtime.optimized import describe_unused, find_optimized, leave_as_is
 from runtime.settings import SILENT, Settings, new_options
 from runtime.tensorrt import choose_tensorrt_options
@@ -163,7 +163,7 @@ def _create(path: str | Path, wish: Wish, names: list[str]) -> Any:
             try:
                 return _load(optimized, settings, wish, names, as_is=True)
             except ArchspecError as error:  # the model itself is always there
-                logging.getLogger("archspec").warning("%s", describe_unused(optimized, Path(path), error))
+                warn(describe_unused(optimized, Path(path), error))
     return _load(path, settings, wish, names)
 
 

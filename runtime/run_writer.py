@@ -3,7 +3,6 @@ process ends."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -11,6 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from archspec.files import as_argument, write_text, write_whole
+from runtime.notes import warn
 from runtime.run_folder import METRICS, MODEL, SPEC, WEIGHTS, MetricsWriter, check_vacant
 from runtime.weights_file import save_weights
 
@@ -75,7 +75,7 @@ class RunWriter:
         if error is None:
             return
         if self.kept or not isinstance(error, Exception):  # of a mistake the error says enough
-            logging.getLogger("archspec").warning("%s", self._describe())
+            warn(self._describe())
         if self._made:
             with suppress(OSError):  # it is not empty
                 self.folder.rmdir()

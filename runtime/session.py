@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import logging
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from runtime.extras import extra
 from runtime.failures import telling
 from runtime.inputs import Array, Extents, InputRules
 from runtime.model_file import read_state
+from runtime.notes import warn
 from runtime.opened import Opened
 from runtime.providers import SHORT, Wish, create_session, read_providers
 from runtime.settings import Settings
@@ -197,13 +197,13 @@ class Session:
         """Once there is an answer: what went wrong before is all that there is to say then."""
         if self._surprising and self.notice:
             self._surprising = False
-            _warn(self.notice)
+            _tell_once(self.notice)
 
 
 @functools.cache
-def _warn(notice: str) -> None:
+def _tell_once(notice: str) -> None:
     """Once in a process."""
-    logging.getLogger("archspec").warning("%s", notice)
+    warn(notice)
 
 
 def _open_again(path: Path, demand: Demand, written: tuple[int, int]) -> Session:

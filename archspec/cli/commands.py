@@ -14,7 +14,7 @@ from typer.main import get_command, get_command_from_info
 
 from archspec.cli.ending import COULD_NOT, print_errors_as_json
 from archspec.cli.examples import tell_examples
-from archspec.errors import ArchspecError
+from archspec.errors import ArchspecError, escape_controls
 
 PANELS: Mapping[str, tuple[str, ...]] = {
     "Specs": ("specs.check", "specs.list_", "specs.show", "specs.init", "specs.schema", "lint.lint", "lint.explain"),
@@ -84,6 +84,8 @@ class LazyGroup(PlainGroup):
             return super().invoke(ctx)
         except (ArchspecError, UsageError) as error:
             if "--json" not in words:
+                if not isinstance(error, ArchspecError):
+                    error.message = "\n".join(map(escape_controls, error.message.split("\n")))
                 raise
             print_errors_as_json(
                 error if isinstance(error, ArchspecError) else UsageMistakeError(error.format_message())

@@ -11,6 +11,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from archspec.errors import escape_controls
+
 if TYPE_CHECKING:
     from runtime.train import Progress as Step
 
@@ -46,7 +48,7 @@ def follow_steps(what: str) -> Iterator[Callable[[int, int], None]]:
         yield lambda done, of: None
         return
     with Progress(*Progress.get_default_columns(), console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task(escape(what), total=None)
+        task = progress.add_task(escape(escape_controls(what)), total=None)
         yield lambda done, of: progress.update(task, completed=done, total=of)
 
 
@@ -59,7 +61,7 @@ def show_work(what: str) -> Iterator[None]:
         return
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        progress.add_task(escape(what), total=None)
+        progress.add_task(escape(escape_controls(what)), total=None)
         yield
 
 

@@ -23,6 +23,7 @@ from archspec.cli.options import (
     parse_sizes,
     print_json,
 )
+from archspec.errors import printable
 
 if TYPE_CHECKING:
     from archspec.errors import Diagnostic
@@ -63,7 +64,7 @@ def _print_mistakes(found: Iterable[tuple[str, Sequence[Diagnostic]]]) -> None:
 
             print_messages(mistakes, console())
         else:
-            print(f"{spec}: ok")
+            print(f"{printable(spec)}: ok")
         total += len(mistakes)
     if total:
         print(f"\n{total} {'mistake' if total == 1 else 'mistakes'}")

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from archspec.cli.options import any_digits
-from archspec.cli.tables.grid import Column, Grid, words, wrap
+from archspec.cli.tables.grid import Column, Grid, escape_text, words, wrap
 from archspec.errors import escape_controls
 from archspec.ops import Shape
 from compiler.analysis.unknown import tell_unknown
@@ -42,7 +42,7 @@ class _Console(Console):
     def _break_lines(self, text: str | Text) -> Text:
         """A text with its lines broken between words, and names whole."""
         lines = (self.render_str(text) if isinstance(text, str) else text).split("\n", allow_blank=True)
-        return Text("\n").join(part for line in lines for part in wrap(line, self.width, cut=False))
+        return Text("\n").join(part for line in lines for part in wrap(escape_text(line), self.width, cut=False))
 
     def render_str(self, text: str, **how: Any) -> Text:
         return super().render_str("\n".join(map(escape_controls, text.split("\n"))), **how)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from rich.cells import cell_len
@@ -46,7 +46,8 @@ class Grid:
     """
 
     def __init__(self, *columns: Column | str) -> None:
-        self.columns = [Column(column) if isinstance(column, str) else column for column in columns]
+        described = [Column(column) if isinstance(column, str) else column for column in columns]
+        self.columns = [replace(column, title=escape_controls(column.title)) for column in described]
         self.rows: list[list[Text]] = []
 
     def add_row(self, *cells: Cell, style: str = "") -> None:
@@ -156,9 +157,15 @@ def _style(cell: Cell, column: Column, style: str) -> Text:
     text = Text(style=f"{column.style} {style}".strip())
     if isinstance(cell, str):
         return text.append(escape_controls(cell))
-    if cell.plain != escape_controls(cell.plain):
-        cell.plain = escape_controls(cell.plain)
-    return text.append_text(cell)
+    return text.append_text(escape_text(cell))
+
+
+def escape_text(text: Text) -> Text:
+    """A text of one line without control characters."""
+    escaped = escape_controls(text.plain)
+    if text.plain != escaped:
+        text.plain = escaped
+    return text
 
 
 def _longest_number(text: str) -> int:

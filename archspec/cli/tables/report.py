@@ -10,6 +10,7 @@ from rich.text import Text
 
 from archspec.cli.tables.common import bytes_in_short, console, exactly, in_short, print_unknown, shape_text
 from archspec.cli.tables.grid import Grid, words
+from archspec.errors import escape_controls
 from compiler.analysis.certainty import find_mark, show
 from compiler.analysis.cost import CONVENTIONS
 from compiler.analysis.report import Report
@@ -118,7 +119,7 @@ def _print_summary(report: Report, batch: int, out: Console) -> None:
     for name, level in (report.paths.op.by_output or {}).items():
         table.add_row("", count(level.total, "paths.op.by_output", exactly), f"to {name}")
     sizes = ", ".join(f"{name} = {value}" for name, value in report.sizes.items())
-    out.print(Text.assemble((report.name, "bold"), f" at {sizes}" if sizes else ""))
+    out.print(Text.assemble((escape_controls(report.name), "bold"), f" at {sizes}" if sizes else ""))
     out.print(table)
     for note in report.notes:
         out.print(f"note: {note}", style="yellow")

@@ -1,0 +1,12 @@
+"""What a user must be told although nothing failed: a line in the log, which the command line shows on stderr."""
+
+from __future__ import annotations
+
+import logging
+
+from archspec.errors import escape_controls
+
+
+def warn(text: str) -> None:
+    """Log a warning as one line; names from files may hold anything."""
+    logging.getLogger("archspec").warning("%s", escape_controls(text))
