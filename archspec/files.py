@@ -49,6 +49,12 @@ Outlived: TypeAlias = Callable[[Path, Path], Iterable[Path]]
 """Which files beside a file are of no more use once another has taken its place: given both, just before."""
 
 
+def check_absent(path: str | Path, *, force: bool, kind: str = "") -> None:
+    """Raises ArchspecError where a file is there that is not to be replaced unasked, as one of another kind is not."""
+    if os.path.lexists(path) and not os.path.isdir(path) and not force:
+        raise ArchspecError(f"{path} is there already{kind and f', and is no {kind}'}; --force replaces it")
+
+
 @contextmanager
 def write_whole(path: str | Path, outlived: Outlived = lambda older, newer: ()) -> Iterator[Path]:
     """Give a path of the same name in a temporary folder beside `path`. On a clean exit what was written there is

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -22,6 +21,7 @@ from archspec.cli.options import (
     parse_sizes,
     print_json,
     refuse_idle,
+    refuse_replacing,
 )
 from archspec.cli.weights import SeveralWeights
 from compiler.onnx_target.options import Io, Precision, Target
@@ -84,6 +84,7 @@ def export(
         bool, typer.Option("--explain", help="List what each pass did and why, and what stays off the fast path.")
     ] = False,
     max_nodes: MaxNodesOption = MAX_NODES,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is no ONNX model, too.")] = False,
     verify: Annotated[bool, typer.Option("--verify/--no-verify", help="Prove the file against torch first.")] = True,
     as_json: JsonOption = False,
 ) -> None:
@@ -91,7 +92,8 @@ def export(
     from archspec import api
     from archspec.cli.progress import follow_steps
     from archspec.cli.tables.export import print_explanation, print_export
-    from archspec.files import as_argument
+    from archspec.files import as_argument, check_absent
+    from archspec.kinds import is_onnx
     from archspec.weights import check_fit, find_trained_sizes
     from compiler.onnx_target.options import ExportOptions
 
@@ -101,7 +103,9 @@ def export(
     options = ExportOptions(precision=precision, io=io, target=target)
     chosen = _choose_calibration(precision, calibrate, calibration, max_drop, reduce_range)
     _check_ensemble(len(files), combine, monte_carlo, data)
-    _check_output(path, [spec, *files, *([calibrate] if calibrate else [])])
+    refuse_replacing(path, [spec, *files, *([calibrate] if calibrate else [])])
+    if os.path.isfile(path) and path.stat().st_size and not is_onnx(path):
+        check_absent(path, force=force, kind="ONNX model")
     refuse_idle("--mc-batch", mc_batch, monte_carlo is None, "--monte-carlo T")
     refuse_idle("--seed", seed, bool(files) and monte_carlo is None, "fresh weights and by --monte-carlo T")
     first, metadata = api.read_weights(files[0]) if files else ({}, {})
@@ -152,13 +156,6 @@ def export(
     if explain:
         print_explanation(done)
     print(f"next: archspec tune {as_argument(path)} measures the settings it wants on this machine")
-
-
-def _check_output(path: Path, read: Iterable[str | Path]) -> None:
-    """Refuse to put the model in the place of what it is made from. Raises typer.BadParameter."""
-    for source in read:
-        if os.path.exists(path) and os.path.exists(source) and os.path.samefile(path, source):
-            raise typer.BadParameter(f"--output would replace {source}, which is read: give the model another name")
 
 
 def _check_ensemble(files: int, combine: str | None, monte_carlo: int | None, data: str | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -59,6 +60,7 @@ McBatchOption: TypeAlias = Annotated[
     int | None,
     typer.Option("--mc-batch", metavar="N", min=2, help=f"Images in such a mini-batch (default: {MC_BATCH})."),
 ]
+ForceOption: TypeAlias = Annotated[bool, typer.Option("--force", help="Replace a file that is there.")]
 JsonOption: TypeAlias = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
@@ -94,6 +96,13 @@ def check_ending(path: str | Path | None, ending: str) -> None:
     """Refuse a file to write whose name says that it is something else."""
     if path is not None and Path(path).suffix.lower() != ending:
         raise typer.BadParameter(f"what is written is {ending[1:].upper()}: name it FILE{ending}, found '{path}'")
+
+
+def refuse_replacing(output: Path | None, read: Iterable[str | Path]) -> None:
+    """Refuse to write in the place of what is read."""
+    for source in read if output is not None and os.path.exists(output) else ():
+        if os.path.exists(source) and os.path.samefile(output or "", source):
+            raise typer.BadParameter(f"--output would replace {source}, which is read: give it another name")
 
 
 def build_graph(spec: str, params: Iterable[str], sizes: Iterable[str], max_nodes: int) -> Any:

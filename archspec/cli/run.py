@@ -10,7 +10,7 @@ import typer
 
 from archspec.cli.ending import COULD_NOT, print_error
 from archspec.cli.models import ModelArgument
-from archspec.cli.options import JsonOption, ProviderOption, ThreadsOption, print_json, refuse_idle
+from archspec.cli.options import JsonOption, ProviderOption, ThreadsOption, print_json, refuse_idle, refuse_replacing
 
 if TYPE_CHECKING:
     from runtime.tasks.answers import Failure
@@ -63,6 +63,7 @@ def run(
     from runtime.question import find_question
     from runtime.session import Session
 
+    refuse_replacing(output, [model, *inputs])
     lies_on = None if ground is None else parse_ground(ground)
     session = Session(model, providers=provider or None, threads=threads)
     question = None if task == RAW else find_question(session, task, output_name)

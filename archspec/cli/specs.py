@@ -13,6 +13,7 @@ from archspec.cli.completion import complete_spec
 from archspec.cli.ending import COULD_NOT, FINDINGS
 from archspec.cli.options import (
     MAX_NODES,
+    ForceOption,
     JsonOption,
     MaxNodesOption,
     NetworkArgument,
@@ -110,7 +111,7 @@ def show(
 
 def init(
     file: Annotated[Path, typer.Argument(metavar="NAME.yaml", help="The file to write.")],
-    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+    force: ForceOption = False,
 ) -> None:
     """Write a small commented spec to start from, and beside it the schema with which editors complete and check it."""
     from archspec.cli.starter import SCHEMA_NAME, write_starter

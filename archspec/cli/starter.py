@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from archspec.errors import ArchspecError
-from archspec.files import write_text
+from archspec.files import check_absent, write_text
 
 SCHEMA_NAME = "archspec.schema.json"
 
@@ -59,8 +59,7 @@ def write_starter(file: Path, *, force: bool) -> None:
 
     if file.suffix not in (".yaml", ".yml"):
         raise ArchspecError(f"{file} should end in .yaml")
-    if file.exists() and not force:
-        raise ArchspecError(f"{file} is there already; --force replaces it")
+    check_absent(file, force=force)
     name = re.sub(r"\W", "_", file.stem)
     write_text(file.parent / SCHEMA_NAME, json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n")
     write_text(file, STARTER.format(name=name, schema=SCHEMA_NAME))

@@ -14,6 +14,7 @@ from archspec.cli.ending import COULD_NOT
 from archspec.cli.examples import tell_examples
 from archspec.cli.options import (
     MAX_NODES,
+    ForceOption,
     JsonOption,
     MaxNodesOption,
     SetOption,
@@ -21,6 +22,7 @@ from archspec.cli.options import (
     parse_params,
     parse_sizes,
     print_json,
+    refuse_replacing,
 )
 
 SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")
@@ -78,6 +80,7 @@ def convert(
     set_: SetOption = [],  # noqa: B006  (typer copies it)
     size: SizeOption = [],  # noqa: B006
     max_nodes: MaxNodesOption = MAX_NODES,
+    force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Convert a state dict of torchvision or timm to a spec's names, by the rules beside it (SPEC.weights.yaml); one of
@@ -88,8 +91,10 @@ def convert(
     """
     from archspec import api
     from archspec.cli.progress import show_work
-    from archspec.files import as_argument
+    from archspec.files import as_argument, check_absent
 
+    refuse_replacing(output, [file, to])
+    check_absent(output, force=force)
     spec = api.load(to, parse_params(set_))
     graph = api.elaborate(spec, parse_sizes(size), max_nodes=max_nodes)
     with show_work(f"converting {file}"):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from archspec.errors import ArchspecError
-from archspec.files import write_text
+from archspec.files import check_absent, write_text
 from archspec.spec.text import to_yaml
 from archspec.spec.zoo import SUFFIXES, find_import, find_spec, real_path, zoo_specs
 
@@ -20,8 +20,7 @@ def check_target(path: str | Path, base: str | Path, *, force: bool) -> None:
     if target.suffix not in SUFFIXES[:2]:
         raise ArchspecError(f"{target} should end in .yaml")
     _refer(target, base)
-    if target.exists() and not force:
-        raise ArchspecError(f"{target} is there already; --force replaces it")
+    check_absent(target, force=force)
 
 
 def write_variant(path: str | Path, base: str | Path, params: Mapping[str, Any], sizes: Mapping[str, int]) -> None:
