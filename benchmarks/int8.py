@@ -63,7 +63,7 @@ def measure_network(name: str, rounds: str) -> dict[str, Any]:
     return {
         "samples": samples,
         "bytes": {kind: len(data) for kind, data in files.items()},
-        "sqnr_db": quantized.report.loss.sqnr_db,
+        "sqnr_db": quantized.report.loss.last.sqnr_db,
     }
 
 

@@ -29,6 +29,7 @@ with extra("run"):
     from compiler.onnx_target.write import write_model
 
 if TYPE_CHECKING:
+    from runtime.int8.data import CalibrationData
     from runtime.int8.quantize import Quantization
     from runtime.proof import Proof
 
@@ -43,7 +44,7 @@ class Calibration:
     which method, and how much of the task's metric it may lose before layers stay in float (None: any)."""
 
     data: str | Path
-    method: str = "percentile"
+    method: str = "mse"
     max_drop: float | None = None
     reduce_range: bool = False
 
@@ -119,10 +120,11 @@ def export(
         model = build_model(graph, weights, metadata=metadata, rules=rules, options=options)
         _tell_losses(weights, model)
         if calibration is not None:
+            images = _open_images(model, calibration)  # before the proof, so that images that do not fit cost no time
             if verify:
                 with TemporaryDirectory(dir=temporary.parent) as folder:  # on the disk that the model is for
                     proof = _write_and_prove(model, Path(folder) / "float.onnx", graph, weights, torch_rules)
-            model, quantization = _quantize(model, calibration, options, on_step)
+            model, quantization = _quantize(model, images, calibration, options, on_step)
         write_model(model, temporary)
         if verify and calibration is None:
             proof = _prove(temporary, graph, weights, torch_rules)
@@ -161,15 +163,24 @@ def _prove(path: Path, graph: Graph, weights: Mapping[str, Any], rules: Rules | 
     return prove(path, module, proof_cases(graph), votes=votes)
 
 
-def _quantize(
-    model: OnnxModel, calibration: Calibration, options: ExportOptions, on_step: OnStep
-) -> tuple[OnnxModel, Quantization]:
+def _open_images(model: OnnxModel, calibration: Calibration) -> CalibrationData:
+    """Raises ArchspecError where the network does not take the images, or they ask what it does not answer."""
     from runtime.int8.data import open_calibration_data
+    from runtime.int8.question import ask_outputs
+
+    images = open_calibration_data(calibration.data, model.graph, model.metadata)
+    ask_outputs(model, images)
+    return images
+
+
+def _quantize(
+    model: OnnxModel, images: CalibrationData, calibration: Calibration, options: ExportOptions, on_step: OnStep
+) -> tuple[OnnxModel, Quantization]:
     from runtime.int8.quantize import quantize
 
     quantized = quantize(
         model,
-        open_calibration_data(calibration.data, model.graph, model.metadata),
+        images,
         method=calibration.method,
         target=options.target,
         max_drop=calibration.max_drop,

@@ -68,8 +68,8 @@ def export(
         str | None, typer.Option(metavar="DIR|FILE.npy|NAME", help="Images from which int8 learns its ranges.")
     ] = None,
     calibration: Annotated[
-        Literal["minmax", "entropy", "percentile"] | None,
-        typer.Option(help="How int8 chooses a range (default: percentile, 99.99 % of the numbers)."),
+        Literal["mse", "minmax", "entropy", "percentile"] | None,
+        typer.Option(help="How int8 chooses a range (default: mse, the least squared error of the numbers)."),
     ] = None,
     max_drop: Annotated[
         str | None, typer.Option(metavar="SHARE", help="Keep layers in float until int8 loses at most this: 0.5%.")
@@ -188,4 +188,4 @@ def _choose_calibration(
             "int8 learns its ranges from images: --calibrate DIR, FILE.npy or the NAME of a data set"
         )
     drop = None if max_drop is None else parse_share(max_drop, "--max-drop")
-    return Calibration(data=data, method=method or "percentile", max_drop=drop, reduce_range=reduce_range)
+    return Calibration(data=data, method=method or "mse", max_drop=drop, reduce_range=reduce_range)

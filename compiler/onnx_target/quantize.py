@@ -47,24 +47,31 @@ class Plan:
     same: Mapping[str, str]
 
 
-def plan_quantization(model: OnnxModel, recipe: Recipe, kept: frozenset[str] = frozenset()) -> Plan:
-    """Which layers of a float model, by id, and which of its values become integers; those of `kept` do not.
+def plan_quantization(
+    model: OnnxModel, recipe: Recipe, kept: frozenset[str] = frozenset(), floats: frozenset[str] = frozenset()
+) -> Plan:
+    """Which layers of a float model, by id, and which of its values become integers; the layers of `kept` do not, and
+    neither do the values of `floats`, with whoever computes in their integers.
 
     `u8s8`: inputs and results of layers, and what lies between these in operations that have integer kernels.
     `s8s8`, as TensorRT wants it: inputs of layers, and of an addition the operand that is not a layer's own result,
     with which TensorRT fuses it.
     """
     wiring = _Wiring(model)
-    layers = {node.name: node for node in wiring.nodes if wiring.is_layer(node, recipe) and node.name not in kept}
-    values = {node.input[0] for node in layers.values()}
+    layers = {
+        node.name: node
+        for node in wiring.nodes
+        if wiring.is_layer(node, recipe) and node.name not in kept and floats.isdisjoint(wiring.ends(node, recipe))
+    }
+    values = {end for node in layers.values() for end in wiring.ends(node, recipe)}
     same: dict[str, str] = {}
     if recipe == "s8s8":
         for node in wiring.nodes:
             values.update(_residual_operands(node, wiring, layers))
+        values -= floats
     else:
-        values |= {wiring.settle(node) for node in layers.values() if node.op_type != "Gemm"}
         for node in wiring.nodes:
-            if wiring.follows(node, values):
+            if wiring.follows(node, values) and floats.isdisjoint((*wiring.operands(node), wiring.settle(node))):
                 values |= {*wiring.operands(node), wiring.settle(node)}
                 if node.op_type in SHAPES and wiring.settle(node) == node.output[0]:
                     same[node.output[0]] = same.get(node.input[0], node.input[0])
@@ -76,7 +83,7 @@ def quantize_model(model: OnnxModel, scheme: Scheme, metadata: Mapping[str, str]
 
     The same model and scheme give the same bytes.
     """
-    plan = plan_quantization(model, scheme.recipe, scheme.kept)
+    plan = plan_quantization(model, scheme.recipe, scheme.kept, scheme.floats)
     writer = _Writer(model, scheme, plan)
     head = onnx.ModelProto()
     head.CopyFrom(model.head)
@@ -108,6 +115,10 @@ class _Wiring:
         """Whether an operation is a layer that could be computed in integers: its weights are stored."""
         stored = node.op_type in LAYERS[recipe] and all(name in self.tensors for name in node.input[1:])
         return stored and (node.op_type != "BatchNormalization" or self.graph[node.name].shape.rank > 0)
+
+    def ends(self, node: onnx.NodeProto, recipe: Recipe) -> tuple[str, ...]:
+        """The values whose integers a layer computes with."""
+        return (node.input[0], *([self.settle(node)] if recipe == "u8s8" and node.op_type != "Gemm" else ()))
 
     def settle(self, node: onnx.NodeProto) -> str:
         """The value that an operation's integers are of: its own, or what a ReLU makes of it that alone reads it.

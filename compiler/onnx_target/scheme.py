@@ -30,13 +30,15 @@ class Scheme:
     for TensorRT: everything signed with zero point 0, biases float. Weights have a scale for each output channel.
 
     `ranges` are the lowest and highest number of each value, by its name in the float model, that need a place;
-    `kept` are the convolutions and linear layers that stay float, by id. With `reduce_range` weights take seven bits:
-    x86 processors without VNNI add products of u8 and s8 in 16 bits, and eight would overflow.
+    `kept` are the convolutions and linear layers that stay float, by id, and `floats` the values that no scale serves.
+    With `reduce_range` weights take seven bits: x86 processors without VNNI add products of u8 and s8 in 16 bits, and
+    eight would overflow.
     """
 
     recipe: Recipe
     ranges: Mapping[str, Range]
     kept: frozenset[str] = frozenset()
+    floats: frozenset[str] = frozenset()
     reduce_range: bool = False
 
     @property
@@ -45,13 +47,8 @@ class Scheme:
         return 63 if self.reduce_range else 127
 
     def step(self, value: str) -> Step:
-        """The integers of an activation. Zero is one of them: padding adds zeros, and ReLU makes them."""
-        low, high = self.ranges[value]
-        low, high = min(low, 0.0), max(high, 0.0)
-        if self.recipe == "s8s8":
-            return Step(_scale(max(-low, high) / 127), np.int8(0))
-        scale = _scale((high - low) / 255)
-        return Step(scale, np.uint8(np.clip(np.rint(-low / scale), 0, 255)))
+        """The integers of an activation."""
+        return choose_step(self.recipe, self.ranges[value])
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +70,15 @@ class Step:
         steps = np.rint(np.asarray(numbers, np.float32) / self.scale) + np.float32(self.zero_point)
         rounded: NDArray[Any] = np.clip(steps, limits.min, limits.max).astype(self.zero_point.dtype)
         return rounded
+
+
+def choose_step(recipe: Recipe, range_: Range) -> Step:
+    """The integers of an activation of that range. Zero is one of them: padding adds zeros, and ReLU makes them."""
+    low, high = min(range_[0], 0.0), max(range_[1], 0.0)
+    if recipe == "s8s8":
+        return Step(_scale(max(-low, high) / 127), np.int8(0))
+    scale = _scale((high - low) / 255)
+    return Step(scale, np.uint8(np.clip(np.rint(-low / scale), 0, 255)))
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from types import MappingProxyType
+from dataclasses import dataclass, replace
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -13,9 +13,12 @@ import numpy.typing as npt
 from archspec.errors import ArchspecError, suggest
 from compiler.graph import Graph
 from compiler.onnx_target.built import OnnxModel
-from compiler.onnx_target.scheme import TINIEST, Range
+from compiler.onnx_target.pieces import find_pieces
+from compiler.onnx_target.scheme import TINIEST, Range, Recipe
 from runtime.extras import extra
+from runtime.int8.check import InputExtremes
 from runtime.int8.data import CalibrationData
+from runtime.int8.thresholds import BINS, METHODS, Counts, Histogram
 from runtime.settings import new_options
 
 with extra("run"):
@@ -24,36 +27,40 @@ with extra("run"):
 
     from compiler.onnx_target.write import to_bytes
 
-Counts = npt.NDArray[np.int64]
-
-BINS, LEVELS = 2048, 128
-"""Bins of a histogram of magnitudes, and how many of them eight bits with a sign tell apart."""
-
-KEPT = 0.9999
-"""The share of a value's numbers that the method `percentile` gives a place."""
-
 BUDGET = 1 << 28
 """Bytes of values in memory at a time, about."""
 
 LARGEST_BATCH = 64
-NEVER = 1e-9
+NOWHERE: Range = (np.inf, -np.inf)
 
 OnStep = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Ranges:
+    """How far values reach, by name: `whole` from the lowest to the highest number, `cut` with zero in it and without
+    what a method does not give a place. `pieces` are the whole ranges of the channels of one origin, where a value has
+    channels of several. `notes` say what is odd about the data."""
+
+    whole: Mapping[str, Range]
+    cut: Mapping[str, Range]
+    pieces: Mapping[str, Sequence[Range]]
+    notes: tuple[str, ...]
 
 
 def measure_ranges(
     model: OnnxModel,
     values: Sequence[str],
     data: CalibrationData,
-    method: str = "percentile",
+    method: str = "mse",
+    recipe: Recipe = "u8s8",
     on_step: OnStep = lambda done, of: None,
-) -> dict[str, Range]:
-    """The lowest and the highest number of each value that int8 should have a place for, by name.
+) -> Ranges:
+    """The ranges of values, by a method of `METHODS`: `minmax` keeps every number, the others cut magnitudes at a
+    threshold, by a histogram that a second pass makes.
 
-    `minmax` takes all. The others cut magnitudes at a threshold, by a histogram that a second pass makes: `percentile`
-    where 99.99 % of the numbers lie below, `entropy` where rounding to eight bits changes the distribution least (the
-    Kullback-Leibler divergence; Migacz, 8-bit inference with TensorRT, GTC 2017). The values of a few images at a time
-    lie in memory. Raises ArchspecError for an unknown method, and where an image or a value is not finite.
+    The values of a few images at a time lie in memory. Raises ArchspecError for an unknown method, where an image or a
+    value is not finite, and where the images cannot be those that the network is for.
     """
     if method not in METHODS:
         raise ArchspecError(f"no calibration '{method}'{suggest(method, METHODS)} (available: {', '.join(METHODS)})")
@@ -61,19 +68,24 @@ def measure_ranges(
     run = run_exposed(model, values)
     batch = choose_batch(model.graph, data.shape)
     passes = -(-len(data) // batch) * (1 if find_threshold is None else 2)
-    extremes = dict.fromkeys(values, (0.0, 0.0))
+    reach, seen = _Reach(model, values, data), InputExtremes(data)
     for done, images in enumerate(data.batches(batch), start=1):
+        seen.add(images)
         for name, array in run(images).items():
-            extremes[name] = _widen(extremes[name], array, name, data)
+            reach.widen(name, array)
         on_step(done, passes)
+    notes = seen.judge()
     if find_threshold is None:
-        return extremes
+        return Ranges(reach.whole, {name: _cut(whole, 1.0) for name, whole in reach.whole.items()}, reach.pieces, notes)
     counts = {name: np.zeros(BINS, np.int64) for name in values}
     for done, images in enumerate(data.batches(batch), start=passes // 2 + 1):
         for name, array in run(images).items():
-            counts[name] += _count_magnitudes(array, _largest(extremes[name]))
+            counts[name] += _count_magnitudes(array, _largest(reach.whole[name]))
         on_step(done, passes)
-    return {name: _cut(extremes[name], find_threshold(counts[name])) for name in values}
+    cut = {
+        name: _cut(whole, find_threshold(Histogram(counts[name], whole, recipe))) for name, whole in reach.whole.items()
+    }
+    return Ranges(reach.whole, cut, reach.pieces, notes)
 
 
 def run_exposed(model: OnnxModel, values: Sequence[str]) -> Callable[[npt.NDArray[Any]], dict[str, npt.NDArray[Any]]]:
@@ -108,62 +120,57 @@ def choose_batch(graph: Graph, shape: Sequence[int]) -> int:
     return int(np.clip(BUDGET // per_image, 1, LARGEST_BATCH))
 
 
-def find_percentile(counts: Counts) -> float:
-    """The share of the largest magnitude below which 99.99 % of the numbers lie, in whole bins."""
-    below = np.cumsum(counts)
-    return float(np.searchsorted(below, KEPT * below[-1]) + 1) / BINS
+class _Reach:
+    """The extremes of values, and of their pieces."""
+
+    def __init__(self, model: OnnxModel, values: Sequence[str], data: CalibrationData) -> None:
+        self.data, self.bounds = data, find_pieces(model)
+        self.whole: dict[str, Range] = dict.fromkeys(values, NOWHERE)
+        self.pieces: dict[str, list[Range]] = {
+            name: [NOWHERE] * (len(self.bounds[name]) - 1) for name in values if name in self.bounds
+        }
+
+    def widen(self, name: str, array: npt.NDArray[Any]) -> None:
+        """Raises ArchspecError where a number is not finite."""
+        if name not in self.pieces:
+            self.whole[name] = _join(self.whole[name], (float(array.min()), float(array.max())))
+        else:
+            pieces = list(map(_join, self.pieces[name], _measure_pieces(array, self.bounds[name])))
+            self.pieces[name], self.whole[name] = pieces, reduce(_join, pieces)
+        if not np.isfinite(self.whole[name]).all():
+            raise ArchspecError(
+                f"on the calibration data {self.data.name} the value '{name}' holds infinite numbers or NaN"
+            )
 
 
-def find_least_entropy(counts: Counts) -> float:
-    """The share of the largest magnitude to cut at: of every sixteenth bin the one with the least divergence between
-    the numbers, those beyond at the end, and what 128 levels make of them; 1 for too few numbers."""
-    if counts[1:].sum() < BINS:  # in fewer numbers than bins there is no distribution to see
-        return 1.0
-    counts = counts.copy()
-    counts[0] = counts[1]  # zeros are exact at any threshold, and so many after a ReLU that they hide the rest
-    ends = range(LEVELS, BINS + 1, LEVELS // 8)
-    return min(ends, key=lambda end: _diverge(counts, end)) / BINS
+def _measure_pieces(array: npt.NDArray[Any], bounds: Sequence[int]) -> list[Range]:
+    """The ranges of pieces of (N, C, ...); flattened, a channel is as many as it had positions."""
+    places = array.reshape(len(array), bounds[-1], -1)
+    starts = bounds[:-1]
+    lows = np.minimum.reduceat(places.min(axis=(0, 2)), starts)
+    highs = np.maximum.reduceat(places.max(axis=(0, 2)), starts)
+    return list(zip(lows.tolist(), highs.tolist(), strict=True))
 
 
-def _diverge(counts: Counts, end: int) -> float:
-    """The Kullback-Leibler divergence of the first `end` bins from their rounding to the levels."""
-    inside = counts[:end].astype(np.float64)
-    there = inside > 0
-    if not there.any():
-        return np.inf
-    starts = np.arange(LEVELS) * end // LEVELS
-    filled = np.add.reduceat(there, starts)
-    level = np.add.reduceat(inside, starts) / np.maximum(filled, 1)
-    rounded = np.repeat(level, np.diff([*starts, end])) * there
-    inside[-1] += counts[end:].sum()
-    p, q = inside / inside.sum(), np.maximum(rounded / rounded.sum(), NEVER)
-    return float(np.sum(p[p > 0] * np.log(p[p > 0] / q[p > 0])))
-
-
-METHODS: Mapping[str, Callable[[Counts], float] | None] = MappingProxyType(
-    {"minmax": None, "entropy": find_least_entropy, "percentile": find_percentile}
-)
-"""How ranges are found: from the histogram of a value's magnitudes the share of the largest to cut at."""
-
-
-def _widen(extremes: Range, array: npt.NDArray[Any], name: str, data: CalibrationData) -> Range:
-    low, high = float(array.min()), float(array.max())
-    if not (np.isfinite(low) and np.isfinite(high)):
-        raise ArchspecError(f"on the calibration data {data.name} the value '{name}' holds infinite numbers or NaN")
-    return min(extremes[0], low), max(extremes[1], high)
+def _join(first: Range, second: Range) -> Range:
+    """NaN where either has one."""
+    return float(np.minimum(first[0], second[0])), float(np.maximum(first[1], second[1]))
 
 
 def _count_magnitudes(array: npt.NDArray[Any], largest: float) -> Counts:
+    """The numbers that are not zero, by magnitude."""
     if largest < TINIEST:  # no scale is as small
-        return np.bincount([0], minlength=BINS)
+        return np.zeros(BINS, np.int64)
     places = np.abs(array, dtype=np.float32).ravel() * np.float32(BINS / largest)
-    return np.bincount(np.minimum(places.astype(np.int32), BINS - 1), minlength=BINS)
+    counts = np.bincount(np.minimum(places.astype(np.int32), BINS - 1), minlength=BINS)
+    counts[0] -= array.size - np.count_nonzero(array)
+    return counts
 
 
-def _largest(extremes: Range) -> float:
-    return max(-extremes[0], extremes[1])
+def _largest(whole: Range) -> float:
+    return max(-whole[0], whole[1])
 
 
-def _cut(extremes: Range, share: float) -> Range:
-    threshold = share * _largest(extremes)
-    return max(extremes[0], -threshold), min(extremes[1], threshold)
+def _cut(whole: Range, share: float) -> Range:
+    threshold = share * _largest(whole)
+    return max(min(whole[0], 0.0), -threshold), min(max(whole[1], 0.0), threshold)

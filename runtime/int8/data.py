@@ -3,24 +3,45 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from archspec.errors import ArchspecError
-from archspec.ops import Input
+from archspec.ops import Input, OpError
 from compiler.graph import Graph
 from runtime.array_file import map_array, read_numbers
 from runtime.preprocess import Preprocess, load_image
 from runtime.run_folder import PREPROCESS
-from runtime.sizes import check_size, read_sizes
+from runtime.sizes import check_size, check_together, read_sizes
 
 Floats = npt.NDArray[np.float32]
 
 PICTURES = frozenset({".png", ".jpg", ".jpeg"})
+
+OTHERS = {
+    ".avif": "AVIF",
+    ".bmp": "BMP",
+    ".dcm": "DICOM",
+    ".gif": "GIF",
+    ".heic": "HEIC",
+    ".heif": "HEIC",
+    ".jp2": "JPEG 2000",
+    ".jxl": "JPEG XL",
+    ".pgm": "PGM",
+    ".ppm": "PPM",
+    ".tif": "TIFF",
+    ".tiff": "TIFF",
+    ".webp": "WebP",
+}
+"""Pictures that are not read, by the ends of their names."""
+
+NAMED = 3
+"""Files that are named where many have the same fault."""
 
 MOST_IMAGES = 1000
 """Of a larger set so many are taken, spread evenly over it: ranges do not change much beyond a few hundred."""
@@ -41,7 +62,9 @@ class HeldOut:
 class CalibrationData:
     """Preprocessed images of one shape, (C, *extents), read by their numbers when they are needed.
 
-    `numbers` are those that are taken. `held_out` is there where the images have labels.
+    `numbers` are those that are taken. `held_out` is there where the images have labels. `bounds` are the numbers that
+    the darkest and the brightest pixel become in each channel, where the weights say how pictures are prepared. `sizes`
+    are the network's, by name, on images of that shape. `notes` say what is odd about where the images come from.
     """
 
     name: str
@@ -49,13 +72,16 @@ class CalibrationData:
     numbers: tuple[int, ...]
     read: Callable[[Sequence[int]], Floats]
     held_out: HeldOut | None = None
+    bounds: tuple[Floats, Floats] | None = None
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.numbers)
 
-    def first(self, count: int) -> CalibrationData:
-        """The first of them, up to `count`."""
-        return replace(self, numbers=self.numbers[:count])
+    def sample(self, count: int) -> CalibrationData:
+        """Up to `count` of them, spread evenly."""
+        return replace(self, numbers=tuple(self.numbers[place] for place in _spread(len(self), count)))
 
     def batches(self, size: int) -> Iterator[Floats]:
         """The images, (N, C, *extents) with N up to `size`. Raises ArchspecError where one cannot be read."""
@@ -65,7 +91,7 @@ class CalibrationData:
 
 def open_calibration_data(where: str | Path, graph: Graph, metadata: Mapping[str, str]) -> CalibrationData:
     """The images of a data set by name, of a folder of PNG and JPEG files, or of a .npy (N, C, *extents) of
-    preprocessed numbers, for a network and the metadata of its model.
+    preprocessed numbers, or (C, *extents) of one image, for a network and the metadata of its model.
 
     Raises ArchspecError where there are none, they do not fit the network, or its metadata does not say how pictures
     become its input.
@@ -74,15 +100,14 @@ def open_calibration_data(where: str | Path, graph: Graph, metadata: Mapping[str
     if os.path.isdir(path):  # of a name that is too long, Path.is_dir raises
         data = _open_folder(path, metadata)
     elif path.suffix.lower() == ".npy":
-        data = _open_array(path)
+        data = _open_array(path, graph)
     elif os.path.exists(path) or len(path.parts) > 1:
         raise ArchspecError(
             f"{path} is no calibration data: give a folder of pictures, a .npy or the name of a data set"
         )
     else:
         data = _open_dataset(str(where), metadata)
-    _check_shape(data, graph, metadata)
-    return data
+    return replace(data, sizes=_find_sizes(data, graph, metadata), bounds=_find_bounds(data, metadata))
 
 
 def _open_dataset(name: str, metadata: Mapping[str, str]) -> CalibrationData:
@@ -95,7 +120,7 @@ def _open_dataset(name: str, metadata: Mapping[str, str]) -> CalibrationData:
     return CalibrationData(
         name=name,
         shape=images.shape[1:],
-        numbers=_spread(len(images)),
+        numbers=_spread(len(images), MOST_IMAGES),
         read=lambda numbers: images[list(numbers)],
         held_out=HeldOut(dataset.test.images, dataset.test.labels, dataset.task, len(dataset.classes)),
     )
@@ -108,45 +133,107 @@ def _open_folder(folder: Path, metadata: Mapping[str, str]) -> CalibrationData:
             "cannot be read: give a .npy of preprocessed numbers"
         )
     preprocess = Preprocess.from_json(metadata[PREPROCESS])
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in PICTURES)
-    if not paths:
-        raise ArchspecError(f"{folder} holds no pictures: expected PNG or JPEG files")
+    paths, note = _list_pictures(folder)
 
     def read(numbers: Sequence[int]) -> Floats:
-        return np.stack([load_image(paths[number], preprocess) for number in numbers])
+        try:
+            return np.stack([load_image(paths[number], preprocess) for number in numbers])
+        except ArchspecError as error:
+            raise ArchspecError(_tell_broken(folder, paths, preprocess)) from error
 
-    return CalibrationData(str(folder), preprocess.shape, _spread(len(paths)), read)
+    numbers = _spread(len(paths), MOST_IMAGES)
+    return CalibrationData(str(folder), preprocess.shape, numbers, read, notes=tuple(filter(None, [note])))
 
 
-def _open_array(path: Path) -> CalibrationData:
-    images = map_array(path)
-    if images.ndim < 2 or not images.size:
-        raise ArchspecError(f"{path} has shape {images.shape}; calibration data is (N, C, ...), and not empty")
-    return CalibrationData(
-        str(path), images.shape[1:], _spread(len(images)), lambda numbers: read_numbers(images[list(numbers)], path)
+def _list_pictures(folder: Path) -> tuple[list[Path], str | None]:
+    """The PNG and JPEG files of a folder and of those in it, and what is to be said of other pictures there; hidden
+    ones are left out. Raises ArchspecError where there are none."""
+    seen = [path for path in folder.rglob("*") if not _is_hidden(path.relative_to(folder)) and path.is_file()]
+    paths = sorted(path for path in seen if path.suffix.lower() in PICTURES)
+    others = Counter(OTHERS[path.suffix.lower()] for path in seen if path.suffix.lower() in OTHERS)
+    note = None
+    if others:
+        total, kinds = sum(others.values()), ", ".join(sorted(others))
+        files = "1 other picture" if total == 1 else f"{total} other pictures"
+        note = f"{files} of {folder} ({kinds}) {'was' if total == 1 else 'were'} not read: PNG and JPEG are"
+    if not paths:
+        raise ArchspecError(f"{folder} holds no pictures: expected PNG or JPEG files{f'; {note}' if note else ''}")
+    return paths, note
+
+
+def _is_hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)
+
+
+def _tell_broken(folder: Path, paths: Sequence[Path], preprocess: Preprocess) -> str:
+    """What is wrong with the pictures of a folder, all of which are read for it."""
+    broken = []
+    for path in paths:
+        try:
+            load_image(path, preprocess)
+        except ArchspecError as error:
+            broken.append(str(error))
+    more = f"; and {len(broken) - NAMED} more" if len(broken) > NAMED else ""
+    return (
+        f"{len(broken)} of the {len(paths)} pictures of {folder} cannot be read: {'; '.join(broken[:NAMED])}{more}; "
+        "mend them or take them out"
     )
 
 
-def _spread(count: int) -> tuple[int, ...]:
-    taken = min(count, MOST_IMAGES)
+def _open_array(path: Path, graph: Graph) -> CalibrationData:
+    images = map_array(path)
+    if len(graph.inputs) == 1 and images.ndim == 1 + next(iter(graph.inputs.values())).shape.rank:
+        images = images[None]  # one image, as `run` takes it
+    if images.ndim < 2 or not images.size:
+        raise ArchspecError(f"{path} has shape {images.shape}; calibration data is (N, C, ...), and not empty")
+    numbers = _spread(len(images), MOST_IMAGES)
+    return CalibrationData(str(path), images.shape[1:], numbers, lambda taken: read_numbers(images[list(taken)], path))
+
+
+def _spread(count: int, most: int) -> tuple[int, ...]:
+    taken = min(count, most)
     return tuple(number * count // taken for number in range(taken))
 
 
-def _check_shape(data: CalibrationData, graph: Graph, metadata: Mapping[str, str]) -> None:
-    """Raises ArchspecError unless the network takes images of that shape."""
+def _find_bounds(data: CalibrationData, metadata: Mapping[str, str]) -> tuple[Floats, Floats] | None:
+    if PREPROCESS not in metadata:
+        return None
+    preprocess = Preprocess.from_json(metadata[PREPROCESS])
+    if preprocess.channels != data.shape[0]:
+        return None
+    darkest, brightest = (preprocess.normalize(np.full((preprocess.channels, 1, 1), end)) for end in (0, 1))
+    return darkest.ravel(), brightest.ravel()
+
+
+def _find_sizes(data: CalibrationData, graph: Graph, metadata: Mapping[str, str]) -> dict[str, int]:
+    """The sizes of the network on the images. Raises ArchspecError unless it takes images of that shape."""
     if len(graph.inputs) != 1:
         raise ArchspecError(f"{graph.name} has several inputs ({', '.join(graph.inputs)}); calibration data feeds one")
     op = next(iter(graph.inputs.values())).op
     assert isinstance(op, Input)
-    sizes, bound = read_sizes(metadata), dict[str, int]()
+    misfit, sizes, bound = _tell_misfit(data, graph, op), read_sizes(metadata), dict[str, int]()
     if len(data.shape) != len(op.dims):
-        raise ArchspecError(f"{_tell_misfit(data, graph, op)}: {len(data.shape)} axes, not {len(op.dims)}")
+        raise ArchspecError(f"{misfit}: {len(data.shape)} axes, not {len(op.dims)}")
     for axis, (extent, wanted) in enumerate(zip(data.shape, op.dims, strict=True)):
-        fits = extent == wanted if isinstance(wanted, int) else bound.setdefault(wanted, extent) == extent
-        if isinstance(wanted, str):
-            check_size(f"{_tell_misfit(data, graph, op)}: {wanted} is {extent}", wanted, extent, sizes)
-        if not fits:
-            raise ArchspecError(f"{_tell_misfit(data, graph, op)}: axis {axis} is {extent}")
+        if extent != (wanted if isinstance(wanted, int) else bound.setdefault(wanted, extent)):
+            raise ArchspecError(f"{misfit}: axis {axis} is {extent}")
+    try:
+        for name, extent in bound.items():
+            check_size(f"{misfit}: {name} is {extent}", name, extent, sizes)
+        check_together(bound, sizes)
+    except ArchspecError as error:
+        raise ArchspecError(f"{error}{_advise_sizes(graph, bound)}") from error
+    return bound
+
+
+def _advise_sizes(graph: Graph, sizes: Mapping[str, int]) -> str:
+    """How to export the network for images of other sizes, where it takes them at all."""
+    try:
+        graph.infer(sizes)
+    except OpError:
+        return ""
+    options = " ".join(f"--size {name}={extent}" for name, extent in sizes.items())
+    return f"; {options} exports it for these, where its weights fit"
 
 
 def _tell_misfit(data: CalibrationData, graph: Graph, op: Input) -> str:

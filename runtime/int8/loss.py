@@ -2,79 +2,152 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from archspec.errors import ArchspecError
 from compiler.onnx_target.built import OnnxModel
 from runtime.int8.calibrate import choose_batch, create_cpu_session
 from runtime.int8.data import CalibrationData
-from runtime.question import read_stride
-from runtime.run_folder import TASK
-from runtime.tasks.grid import Grid
-from runtime.tasks.task import TASKS, Task, find_task
+from runtime.int8.difference import Difference
+from runtime.int8.question import Counts, Question, ask_outputs
+from runtime.run_folder import CLASSES, parse_classes
 
 Array = npt.NDArray[Any]
+Outputs = Mapping[str, Array]
 Batch = tuple[Array, Array | None]
 
 COMPARED = 32
-"""Images on which models that differ in one layer are compared."""
+"""Images on which models that differ in one layer, or in their ranges, are compared."""
 
-NOWHERE = Grid((), ())
-"""Where answers lie that are only compared with each other."""
+POOR_DB = 10.0
+"""A channel with less signal to noise is told of: a tenth of its variance is noise."""
+
+LEAST_DB = 3.0
+"""An output with less signal to noise answers nothing like the float model's: half of it is noise."""
 
 
 @dataclass(frozen=True, slots=True)
-class Loss:
-    """What int8 loses on `images`: a metric before and after, and the signal-to-noise ratio of the last output in dB,
+class ChannelLoss:
+    """A channel of an output: its number, the name of its class where that is known, and its signal-to-noise ratio in
+    dB, 10 log10(Σ (float - mean)² / Σ (float - int8)²), with the float model's mean over images and positions; of a
+    channel that never varies, without the mean."""
+
+    channel: int
+    name: str | None
+    sqnr_db: float
+
+
+@dataclass(frozen=True, slots=True)
+class OutputLoss:
+    """What int8 loses in one output: a metric before and after, and the signal-to-noise ratio in dB over all channels,
     10 log10(Σ float² / Σ (float - int8)²), None where both are equal.
 
-    The metric is the task's own on held-out images with labels; without labels it is `agreement`, the share of answers
-    (images, positions, joints) that are equal to the float model's.
+    The metric is the task's own on held-out images with labels. Without labels it is `agreement`, how far the answers
+    are the float model's; where a channel stands alone there is no answer to agree on, and it is `r2`, 1 - Σ (float -
+    int8)² / Σ (float - mean)². `worst` is the channel with the least signal to noise, None where no channel differs.
+    `varies` says whether the float model's numbers are not all the same in every channel.
     """
 
+    output: str
+    channels: int
     metric: str
     before: float
     after: float
-    images: int
     sqnr_db: float | None
+    worst: ChannelLoss | None
+    varies: bool
 
     @property
     def drop(self) -> float:
         return self.before - self.after
 
+    @property
+    def is_poor(self) -> bool:
+        return self.worst is not None and self.worst.sqnr_db < POOR_DB
+
+    @property
+    def is_lost(self) -> bool:
+        return self.sqnr_db is not None and self.sqnr_db < LEAST_DB
+
+    def to_dict(self) -> dict[str, Any]:
+        return {**dataclasses.asdict(self), "drop": self.drop}
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """What int8 loses on `images`, in each output."""
+
+    images: int
+    outputs: tuple[OutputLoss, ...]
+
+    @property
+    def last(self) -> OutputLoss:
+        """The output that answers the model's task."""
+        return self.outputs[-1]
+
+    @property
+    def drop(self) -> float:
+        """The largest of the outputs' drops."""
+        return max(output.drop for output in self.outputs)
+
+    def meets(self, max_drop: float) -> bool:
+        """Whether no output's metric drops by more, and none is poor."""
+        return self.drop <= max_drop and not any(output.is_poor or output.is_lost for output in self.outputs)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"images": self.images, "drop": self.drop, "outputs": [output.to_dict() for output in self.outputs]}
+
 
 class Judge:
-    """Runs models beside the float model, on held-out images where there are labels, else on those of the ranges."""
+    """Runs models beside the float model, on held-out images where there are labels, else on those of the ranges.
+
+    Raises ArchspecError where the last output cannot answer the task, or not the data's question.
+    """
 
     def __init__(self, model: OnnxModel, data: CalibrationData) -> None:
         self.data, self.held_out = data, data.held_out
+        self.questions = ask_outputs(model, data)
         self.batch = choose_batch(model.graph, data.shape)
         self.run = _open(model)
-        last = list(model.graph.outputs.values())[-1]
-        self.task, self.grid = _find_task(model, data, tuple(model.graph[last].shape))
-        self.metric = self.task.metrics[0] if self.held_out else "agreement"
+        classes = model.metadata.get(CLASSES)
+        self.classes = () if classes is None else parse_classes(classes, model.graph.name)
 
     def measure_loss(self, model: OnnxModel) -> Loss:
-        run, noise = _open(model), _Noise()
-        counts, seen = np.zeros(()), 0
+        run, seen = _open(model), 0
+        differences = {name: Difference() for name in self.questions}
+        counts: dict[str, Counts] = {}
         for images, labels in self._batches():
             before, after = self.run(images), run(images)
-            noise.add(before, after)
-            counts = counts + self._count(self._decide(before), self._decide(after), labels)
             seen += len(images)
-        return Loss(self.metric, self._score(counts[0]), self._score(counts[1]), seen, noise.ratio_in_db)
+            for name, question in self.questions.items():
+                differences[name].add(before[name], after[name])
+                if question is not None:
+                    counted = question.count(before[name], after[name], labels)
+                    counts[name] = counts[name] + counted if name in counts else counted
+        return Loss(
+            seen,
+            tuple(
+                self._describe(name, question, differences[name], counts.get(name))
+                for name, question in self.questions.items()
+            ),
+        )
 
-    def measure_error(self, model: OnnxModel) -> float:
-        """√(Σ (float - other)² / Σ float²) of the last output, on a few images."""
-        run, noise = _open(model), _Noise()
-        for images in self.data.first(COMPARED).batches(self.batch):
-            noise.add(self.run(images), run(images))
-        return noise.ratio
+    def measure_errors(self, models: Sequence[OnnxModel]) -> list[float]:
+        """√(Σ (float - other)² / Σ float²) of the output in which it is largest, on a few images."""
+        runs = [_open(model) for model in models]
+        found = [{name: Difference() for name in self.questions} for _ in models]
+        for images in self.data.sample(COMPARED).batches(self.batch):
+            before = self.run(images)
+            for run, differences in zip(runs, found, strict=True):
+                after = run(images)
+                for name, difference in differences.items():
+                    difference.add(before[name], after[name])
+        return [max(difference.ratio for difference in differences.values()) for differences in found]
 
     def _batches(self) -> Iterator[Batch]:
         if self.held_out is None:
@@ -84,56 +157,33 @@ class Judge:
             part = slice(start, start + self.batch)
             yield self.held_out.images[part], self.held_out.labels[part]
 
-    def _count(self, before: Array, after: Array, labels: Array | None) -> Array:
-        """The counts of both sides."""
-        if labels is not None:
-            return np.stack([self.task.count(answers, labels, self.grid) for answers in (before, after)])
-        equal, of = self.task.count_equal(before, after)
-        return np.array([[of, of], [equal, of]], np.float64)
+    def _describe(
+        self, name: str, question: Question | None, difference: Difference, counts: Counts | None
+    ) -> OutputLoss:
+        if question is None:
+            metric, (before, after) = "r2", (1.0, difference.r2)
+        else:
+            assert counts is not None
+            metric, (before, after) = question.metric, question.score(counts)
+        worst, channels = difference.find_worst(), difference.channels
+        return OutputLoss(
+            output=name,
+            channels=channels,
+            metric=metric,
+            before=before,
+            after=after,
+            sqnr_db=difference.ratio_in_db,
+            worst=worst and ChannelLoss(worst[0], self._find_class(name, worst[0], channels), worst[1]),
+            varies=difference.varies,
+        )
 
-    def _score(self, counts: Array) -> float:
-        return self.task.score(counts)[self.metric] if self.held_out else float(counts[0] / counts[1])
-
-    def _decide(self, output: Array) -> Array:
-        return self.task.decide(output, self.grid)
-
-
-class _Noise:
-    """Sums of squares of the float model's numbers, and of what another's differ by."""
-
-    def __init__(self) -> None:
-        self.signal = self.noise = 0.0
-
-    def add(self, before: Array, after: Array) -> None:
-        self.signal += float(np.sum(np.square(before, dtype=np.float64)))
-        self.noise += float(np.sum(np.square(np.subtract(before, after, dtype=np.float64))))
-
-    @property
-    def ratio(self) -> float:
-        return float(np.sqrt(self.noise / self.signal)) if self.signal else float(self.noise > 0)
-
-    @property
-    def ratio_in_db(self) -> float | None:
-        return round(-20 * float(np.log10(self.ratio)), 2) if self.noise else None
+    def _find_class(self, output: str, channel: int, channels: int) -> str | None:
+        named = output == list(self.questions)[-1] and len(self.classes) == channels
+        return self.classes[channel] if named else None
 
 
-def _open(model: OnnxModel) -> Callable[[Array], Array]:
-    """From images to a model's last output."""
+def _open(model: OnnxModel) -> Callable[[Array], Outputs]:
+    """From images to a model's outputs by name."""
     session = create_cpu_session(model)
-    fed, given = model.head.graph.input[0].name, model.head.graph.output[-1].name
-    return lambda images: np.asarray(session.run([given], {fed: images})[0])
-
-
-def _find_task(model: OnnxModel, data: CalibrationData, output: tuple[int, ...]) -> tuple[Task, Grid]:
-    """The task of the data or of the model, and where its answers lie; else the largest channel is the answer.
-
-    Raises ArchspecError where the output cannot answer the task, or not the data's question.
-    """
-    name = data.held_out.task if data.held_out else model.metadata.get(TASK)
-    if name is None:
-        return TASKS["labels" if len(output) == 1 else "maps"], NOWHERE
-    task = find_task(name)
-    if data.held_out and task.count_channels(output) != data.held_out.names:
-        found, asked = f"{task.count_channels(output)} {task.given}", f"{data.held_out.names} {task.names}"
-        raise ArchspecError(f"{model.graph.name} gives {found}; {data.name} has {asked}")
-    return task, task.place(data.shape, output, read_stride(model.metadata, model.graph.name))
+    fed, given = model.head.graph.input[0].name, [item.name for item in model.head.graph.output]
+    return lambda images: dict(zip(given, map(np.asarray, session.run(given, {fed: images})), strict=True))

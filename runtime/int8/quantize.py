@@ -13,9 +13,10 @@ from compiler.onnx_target.built import OnnxModel
 from compiler.onnx_target.options import Target
 from compiler.onnx_target.quantize import plan_quantization, quantize_model
 from compiler.onnx_target.scheme import RECIPES, Scheme
-from runtime.int8.calibrate import OnStep, measure_ranges
+from runtime.int8.calibrate import OnStep, Ranges, measure_ranges
 from runtime.int8.data import CalibrationData
-from runtime.int8.loss import Judge, Loss
+from runtime.int8.loss import LEAST_DB, Judge, Loss
+from runtime.int8.words import describe_floats, describe_loss, find_floats
 
 KEY = "archspec.int8"
 """The metadata that says how a model was quantized, and what that cost."""
@@ -23,8 +24,8 @@ KEY = "archspec.int8"
 
 @dataclass(frozen=True, slots=True)
 class LayerError:
-    """The error √(Σ (float - int8)² / Σ float²) of the last output when only this layer is int8, and whether it stays
-    float."""
+    """The error √(Σ (float - int8)² / Σ float²) when only this layer is int8, of the output in which it is largest, and
+    whether it stays float."""
 
     layer: str
     error: float
@@ -35,22 +36,25 @@ class LayerError:
 class Quantization:
     """How a model was quantized and what it lost.
 
+    `cut` says whether the ranges are cut as the method has it: where that loses more than whole ranges, they are whole.
     So many `layers` are int8, those of `kept` float. `images` is how many gave the ranges. `errors` has the most
-    sensitive layer first, and is empty where nobody had to ask.
+    sensitive layer first, and is empty where nobody had to ask. `notes` are sentences on what is odd about the data,
+    what stays float for want of a scale, and what is poor in the answers.
     """
 
     recipe: str
     method: str
+    cut: bool
     data: str
     images: int
     layers: int
     kept: tuple[str, ...]
     loss: Loss
     errors: tuple[LayerError, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        row = dataclasses.asdict(self)
-        return {**row, "loss": {**row["loss"], "drop": self.loss.drop}}
+        return {**dataclasses.asdict(self), "loss": self.loss.to_dict()}
 
     def to_metadata(self) -> str:
         """JSON of all but the layers' errors."""
@@ -69,7 +73,7 @@ def quantize(
     model: OnnxModel,
     data: CalibrationData,
     *,
-    method: str = "percentile",
+    method: str = "mse",
     target: Target = "any",
     max_drop: float | None = None,
     reduce_range: bool = False,
@@ -77,10 +81,11 @@ def quantize(
 ) -> Quantized:
     """The int8 model of a float one, with the ranges that `data` shows.
 
-    With `max_drop` (0.005: half a percentage point of the metric), and where the whole network in int8 loses more, the
-    layers are ranked by the error that each causes alone, and the fewest of the worst stay float. Calls `on_step` with
-    how far the measurement at work has come. Raises ArchspecError where the model has no layer to quantize, or the data
-    is not what the model takes.
+    With `max_drop` (0.005: half a percentage point of a metric), and where the whole network in int8 loses more in some
+    output or a channel has less than 10 dB of signal to noise, the layers are ranked by the error that each causes
+    alone, and the fewest of the worst stay float. Calls `on_step` with how far the measurement at work has come. Raises
+    ArchspecError where the model has no layer to quantize, the data is not what the model takes, or, without
+    `max_drop`, an output would be nothing like the float model's.
     """
     if max_drop is not None and not 0 <= max_drop <= 1:
         raise ArchspecError(f"the drop of a metric lies between 0 and 1, found {max_drop:g}")
@@ -88,23 +93,50 @@ def quantize(
     plan = plan_quantization(model, recipe)
     if not plan.layers:
         raise ArchspecError(f"{model.graph.name} has no convolution and no linear layer to quantize")
-    ranges = measure_ranges(model, plan.values, data, method, on_step)
-    scheme, judge = Scheme(recipe, ranges, reduce_range=reduce_range), Judge(model, data)
+    judge = Judge(model, data)
+    ranges = measure_ranges(model, plan.values, data, method, recipe, on_step)
+    floats = find_floats(ranges)
+    wanted = plan_quantization(model, recipe, floats=frozenset(floats)).layers
+    scheme = Scheme(recipe, ranges.cut, floats=frozenset(floats), reduce_range=reduce_range)
+    scheme, cut = _choose_ranges(model, scheme, judge, ranges, method)
     loss, errors = judge.measure_loss(quantize_model(model, scheme)), list[LayerError]()
-    if max_drop is not None and loss.drop > max_drop:
-        errors = _rank_layers(model, scheme, judge, plan.layers, on_step)
+    if max_drop is not None and not loss.meets(max_drop):
+        errors = _rank_layers(model, scheme, judge, wanted, on_step)
         scheme, loss = _keep_fewest(model, scheme, judge, [item.layer for item in errors], max_drop)
+    _refuse_lost(model, loss)
+    int8 = set(wanted) - scheme.kept
     report = Quantization(
         recipe=recipe,
         method=method,
+        cut=cut,
         data=data.name,
         images=len(data),
-        layers=len(plan.layers) - len(scheme.kept),
-        kept=tuple(name for name in plan.layers if name in scheme.kept),
+        layers=len(int8),
+        kept=tuple(name for name in plan.layers if name not in int8),
         loss=loss,
         errors=tuple(replace(item, kept=item.layer in scheme.kept) for item in errors),
+        notes=(*ranges.notes, *describe_floats(floats), *describe_loss(loss)),
     )
     return Quantized(quantize_model(model, scheme, {KEY: report.to_metadata()}), report)
+
+
+def _choose_ranges(model: OnnxModel, scheme: Scheme, judge: Judge, ranges: Ranges, method: str) -> tuple[Scheme, bool]:
+    """With the ranges of the method or with the whole ones, whichever lose less; and whether they are the method's."""
+    if method == "minmax":
+        return scheme, False
+    whole = replace(scheme, ranges=ranges.whole)
+    cut_error, whole_error = judge.measure_errors([quantize_model(model, one) for one in (scheme, whole)])
+    return (scheme, True) if cut_error <= whole_error else (whole, False)
+
+
+def _refuse_lost(model: OnnxModel, loss: Loss) -> None:
+    for output in loss.outputs:
+        if output.is_lost:
+            raise ArchspecError(
+                f"in int8 {model.graph.name} answers nothing like the float model: its output '{output.output}' has "
+                f"{output.sqnr_db:.1f} dB of signal to noise on {loss.images} images, less than {LEAST_DB:g}; "
+                "--max-drop 1% keeps layers in float until it has, or calibrate on other images"
+            )
 
 
 def _rank_layers(
@@ -114,7 +146,8 @@ def _rank_layers(
     errors = []
     for done, layer in enumerate(layers, start=1):
         alone = replace(scheme, kept=frozenset(layers) - {layer})
-        errors.append(LayerError(layer, judge.measure_error(quantize_model(model, alone)), kept=False))
+        (error,) = judge.measure_errors([quantize_model(model, alone)])
+        errors.append(LayerError(layer, error, kept=False))
         on_step(done, len(layers))
     return sorted(errors, key=lambda item: -item.error)
 
@@ -133,7 +166,7 @@ def _keep_fewest(
     while enough - too_few > 1:
         middle = (too_few + enough) // 2
         tried = keep(middle)
-        if tried[1].drop > max_drop:
+        if not tried[1].meets(max_drop):
             too_few = middle
         else:
             enough, best = middle, tried

@@ -11,6 +11,7 @@ from compiler.analysis.cost import measure_cost
 
 if TYPE_CHECKING:
     from runtime.export import Export
+    from runtime.int8.loss import OutputLoss
     from runtime.int8.quantize import Quantization
 
 SHOWN = 3
@@ -47,19 +48,39 @@ def print_export(export: Export, accepted: Mapping[str, str], *, trained: bool) 
         )
 
 
+METRICS = {"r2": "R², since agreement says nothing of one number,"}
+"""Metrics that are not printed by their names."""
+
+
 def _print_quantization(found: Quantization) -> None:
     loss = found.loss
-    noise = "" if loss.sqnr_db is None else f"; signal to noise {loss.sqnr_db:.1f} dB"
-    print(f"  {found.recipe}, ranges by {found.method} from {found.images} images of {found.data}")
-    change = f"{loss.before:.4f} → {loss.after:.4f} ({0.0 - loss.drop:+.2%})"
-    print(f"  {loss.metric.replace('_', ' ')} on {loss.images} images: {change}{noise}")
+    images = "1 image" if found.images == 1 else f"{found.images} images"
+    whole = "" if found.cut or found.method == "minmax" else f": whole, since what {found.method} cuts off loses more"
+    print(f"  {found.recipe}, ranges by {found.method} from {images} of {found.data}{whole}")
+    for output in loss.outputs:
+        print(f"  {_tell_loss(output, loss.images, several=len(loss.outputs) > 1)}")
     floats = f", in float: {', '.join(found.kept)}" if found.kept else ""
     print(f"  {found.layers or 'no'} layers in int8{floats}" + ("" if found.layers else ": the budget allows none"))
+    for note in found.notes:
+        print(f"  note: {note}")
     if found.errors:
         table = new_table("layer", "error alone", "stays float")
         for item in found.errors:
             table.add_row(item.layer, f"{item.error:.2%}", "yes" if item.kept else "")
         console().print(table)
+
+
+def _tell_loss(output: OutputLoss, images: int, *, several: bool) -> str:
+    where = f"output '{output.output}': " if several else ""
+    metric = METRICS.get(output.metric, output.metric.replace("_", " "))
+    text = f"{where}{metric} on {'1 image' if images == 1 else f'{images} images'}: "
+    text += f"{output.before:.4f} → {output.after:.4f} ({0.0 - output.drop:+.2%})"
+    if output.sqnr_db is not None:
+        text += f"; signal to noise {output.sqnr_db:.1f} dB"
+    if output.worst is not None and output.channels > 1:
+        name = f" ({output.worst.name})" if output.worst.name else ""
+        text += f", of its worst channel, {output.worst.channel}{name}, {output.worst.sqnr_db:.1f} dB"
+    return text
 
 
 def print_explanation(export: Export) -> None:

@@ -1,0 +1,95 @@
+"""Sums over a model's numbers and over another's differences from them, batch by batch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+Sums = npt.NDArray[np.float64]
+
+STILL = 1e-12
+"""A channel whose variance is at most this part of its power does not vary: rounding in single precision makes more."""
+
+BEYOND = 1e30
+"""What an infinite number or NaN differs by."""
+
+
+class Difference:
+    """Sums over each channel of (N, C, ...): of the float model's numbers, moved by about their mean, of their squares
+    as they are and moved, and of the squares of what the other model's numbers differ by."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.shift: Sums | None = None
+        self.moved: Sums = np.zeros(())
+        self.moved_square: Sums = np.zeros(())
+        self.power: Sums = np.zeros(())
+        self.noise: Sums = np.zeros(())
+
+    def add(self, before: Array, after: Array) -> None:
+        """Both models' numbers on the same images."""
+        first, second = (_by_channel(array) for array in (before, after))
+        if self.shift is None:
+            self.shift = first.mean(axis=1)
+        moved = first - self.shift[:, None]
+        self.count += first.shape[1]
+        self.moved = self.moved + moved.sum(axis=1)
+        self.moved_square = self.moved_square + np.square(moved).sum(axis=1)
+        self.power = self.power + np.square(first).sum(axis=1)
+        apart = np.nan_to_num(np.subtract(first, second), nan=BEYOND, posinf=BEYOND, neginf=BEYOND)
+        self.noise = self.noise + np.square(apart).sum(axis=1)
+
+    @property
+    def channels(self) -> int:
+        return self.noise.size
+
+    @property
+    def spread(self) -> Sums:
+        """Σ (float - mean)² of each channel; 0 where it is not more than rounding."""
+        centred = self.moved_square - np.square(self.moved) / self.count
+        return np.where(centred > STILL * self.power, centred, 0.0)
+
+    @property
+    def varies(self) -> bool:
+        return bool(self.spread.any())
+
+    @property
+    def signal(self) -> Sums:
+        """The spread of each channel; of one that never varies, its power."""
+        return np.where(self.spread > 0, self.spread, self.power)
+
+    @property
+    def ratio(self) -> float:
+        """√(Σ (float - other)² / Σ float²) over all channels; 1 for noise where there is nothing."""
+        power, noise = float(self.power.sum()), float(self.noise.sum())
+        return float(np.sqrt(noise / power)) if power else float(noise > 0)
+
+    @property
+    def ratio_in_db(self) -> float | None:
+        """10 log10(Σ float² / Σ (float - other)²), None where nothing differs."""
+        return round(-20 * float(np.log10(self.ratio)), 2) if self.ratio else None
+
+    @property
+    def r2(self) -> float:
+        """1 - Σ (float - other)² / signal, of all channels."""
+        signal, noise = float(self.signal.sum()), float(self.noise.sum())
+        return 1 - noise / signal if signal else float(noise == 0)
+
+    def find_worst(self) -> tuple[int, float] | None:
+        """The channel with the least signal to noise, and that in dB; None where no channel differs that has any."""
+        there = (self.noise > 0) & (self.signal > 0)
+        if not there.any():
+            return None
+        decibels = np.full(self.channels, np.inf)
+        decibels[there] = 10 * np.log10(self.signal[there] / self.noise[there])
+        worst = int(decibels.argmin())
+        return worst, round(float(decibels[worst]), 2)
+
+
+def _by_channel(array: Array) -> npt.NDArray[np.float64]:
+    """(N, C, ...) as (C, numbers)."""
+    places = np.asarray(array, np.float64).reshape(*array.shape[:2], -1)
+    return places.transpose(1, 0, 2).reshape(places.shape[1], -1)

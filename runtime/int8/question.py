@@ -1,0 +1,135 @@
+"""What an output of a model is asked, and how its answers are compared with those of the float model."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from archspec.errors import ArchspecError
+from compiler.onnx_target.built import OnnxModel
+from runtime.int8.data import CalibrationData
+from runtime.question import read_stride
+from runtime.run_folder import TASK
+from runtime.tasks.grid import Grid
+from runtime.tasks.task import TASKS, Task, find_task
+
+Array = npt.NDArray[Any]
+Counts = npt.NDArray[np.float64]
+
+NOWHERE = Grid((), ())
+"""Where answers lie that are only compared with each other."""
+
+
+class Question(ABC):
+    """A metric of an output, for the float model and for another: counts of several batches are added."""
+
+    @property
+    @abstractmethod
+    def metric(self) -> str: ...
+
+    @abstractmethod
+    def count(self, before: Array, after: Array, labels: Array | None) -> Counts:
+        """Of the float model's output, (N, C, *extents), and of the other's."""
+
+    @abstractmethod
+    def score(self, counts: Counts) -> tuple[float, float]:
+        """The metric of the float model and of the other."""
+
+
+@dataclass(frozen=True)
+class Labelled(Question):
+    """The metric of a task, on images with labels."""
+
+    task: Task
+    grid: Grid
+
+    @property
+    def metric(self) -> str:
+        return self.task.metrics[0]
+
+    def count(self, before: Array, after: Array, labels: Array | None) -> Counts:
+        assert labels is not None
+        return np.stack(
+            [self.task.count(self.task.decide(output, self.grid), labels, self.grid) for output in (before, after)]
+        )
+
+    def score(self, counts: Counts) -> tuple[float, float]:
+        before, after = (self.task.score(counts[place])[self.metric] for place in (0, 1))
+        return before, after
+
+
+@dataclass(frozen=True)
+class Agreement(Question):
+    """The share of answers (images, joints) that are equal to the float model's."""
+
+    task: Task
+    grid: Grid
+
+    @property
+    def metric(self) -> str:
+        return "agreement"
+
+    def count(self, before: Array, after: Array, labels: Array | None) -> Counts:
+        answers = (self.task.decide(output, self.grid) for output in (before, after))
+        return np.array(self.task.count_equal(*answers), np.float64)
+
+    def score(self, counts: Counts) -> tuple[float, float]:
+        return 1.0, float(counts[0] / counts[1])
+
+
+class MapAgreement(Question):
+    """How far the classes' places are the float model's: intersection over union, the mean over classes. A background
+    that is everywhere counts as one of them."""
+
+    @property
+    def metric(self) -> str:
+        return "agreement"
+
+    def count(self, before: Array, after: Array, labels: Array | None) -> Counts:
+        first, second = before.argmax(1), after.argmax(1)
+        sets = (first[first == second], first, second)
+        return np.stack([np.bincount(found.ravel(), minlength=before.shape[1]) for found in sets]).astype(np.float64)
+
+    def score(self, counts: Counts) -> tuple[float, float]:
+        both, first, second = counts
+        union = first + second - both
+        return 1.0, float((both[union > 0] / union[union > 0]).mean())
+
+
+def ask_outputs(model: OnnxModel, data: CalibrationData) -> Mapping[str, Question | None]:
+    """A question for each output: the data's own for the last, where it has labels, and else whether the answers agree;
+    None where a channel stands alone, whose answer is its number.
+
+    Raises ArchspecError where the last output cannot answer the task, or not the data's question.
+    """
+    shapes = model.graph.infer(data.sizes)
+    *others, (last, id) = model.graph.outputs.items()
+    return {
+        **{name: _compare_answers(tuple(shapes[other])) for name, other in others},
+        last: _ask_last(model, data, tuple(shapes[id])),
+    }
+
+
+def _ask_last(model: OnnxModel, data: CalibrationData, output: tuple[int, ...]) -> Question | None:
+    name = data.held_out.task if data.held_out else model.metadata.get(TASK)
+    if name is None:
+        return _compare_answers(output)
+    task = find_task(name)
+    if data.held_out and task.count_channels(output) != data.held_out.names:
+        found, asked = f"{task.count_channels(output)} {task.given}", f"{data.held_out.names} {task.names}"
+        raise ArchspecError(f"{model.graph.name} gives {found}; {data.name} has {asked}")
+    grid = task.place(data.shape, output, read_stride(model.metadata, model.graph.name))
+    if data.held_out:
+        return Labelled(task, grid)
+    return Agreement(task, grid) if task.located else _compare_answers(output)
+
+
+def _compare_answers(output: tuple[int, ...]) -> Question | None:
+    if output[0] == 1:
+        return None
+    return Agreement(TASKS["labels"], NOWHERE) if len(output) == 1 else MapAgreement()

@@ -1,0 +1,100 @@
+"""Where to cut a value's numbers, so that the integers that are left stand closer together.
+
+Zeros do not count anywhere here: they are exact at any threshold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+import numpy.typing as npt
+
+from compiler.onnx_target.scheme import Range, Recipe, choose_step
+
+Counts = npt.NDArray[np.int64]
+
+BINS, LEVELS = 2048, 128
+"""Bins of a histogram of magnitudes, and how many of them eight bits with a sign tell apart."""
+
+KEPT = 0.9999
+"""The share of a value's numbers that the method `percentile` gives a place."""
+
+ENDS = np.unique(np.geomspace(LEVELS / 8, BINS, 129).round()).astype(np.int64)
+"""The thresholds, in bins, that the method `mse` tries."""
+
+NEVER = 1e-9
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Histogram:
+    """How many of a value's numbers that are not zero have which magnitude, in BINS from 0 to the largest; from the
+    lowest to the highest number of the value; for which recipe."""
+
+    counts: Counts
+    whole: Range
+    recipe: Recipe
+
+    def measure_step(self, end: int) -> float:
+        """How many bins two neighbouring integers are apart, where magnitudes are cut behind so many bins."""
+        largest = max(-self.whole[0], self.whole[1])
+        low, high = (float(np.clip(number / largest * BINS, -end, end)) for number in self.whole)
+        return float(choose_step(self.recipe, (low, high)).scale)
+
+
+def find_percentile(histogram: Histogram) -> float:
+    """The share of the largest magnitude below which 99.99 % of the numbers lie, in whole bins; 1 for none."""
+    below = np.cumsum(histogram.counts)
+    return float(np.searchsorted(below, KEPT * below[-1]) + 1) / BINS if below[-1] else 1.0
+
+
+def find_least_error(histogram: Histogram) -> float:
+    """The share of the largest magnitude to cut at so that rounding what lies below, and cutting what lies beyond, have
+    the least sum of squared errors."""
+    if not histogram.counts.any():
+        return 1.0
+    return float(min(reversed(ENDS.tolist()), key=lambda end: _sum_errors(histogram, end))) / BINS
+
+
+def _sum_errors(histogram: Histogram, end: int) -> float:
+    """The squared error of a threshold, in bins: each number lies somewhere in its bin."""
+    step, middles = histogram.measure_step(end), np.arange(BINS) + 0.5
+    reached = np.minimum(np.rint(middles / step) * step, end)
+    errors = (middles - reached) ** 2 + 1 / 12  # the variance in a bin
+    if step < 1:  # several integers to a bin
+        errors[:end] = step**2 / 12
+    return float(histogram.counts @ errors)
+
+
+def find_least_entropy(histogram: Histogram) -> float:
+    """The share of the largest magnitude to cut at: of every sixteenth bin the one with the least divergence between
+    the numbers, those beyond at the end, and what 128 levels make of them; 1 for too few numbers."""
+    counts = histogram.counts.copy()
+    if counts[1:].sum() < BINS:  # in fewer numbers than bins there is no distribution to see
+        return 1.0
+    counts[0] = counts[1]  # what is nearly zero is nearly exact, and so much that it hides the rest
+    ends = range(LEVELS, BINS + 1, LEVELS // 8)
+    return min(ends, key=lambda end: _diverge(counts, end)) / BINS
+
+
+def _diverge(counts: Counts, end: int) -> float:
+    """The Kullback-Leibler divergence of the first `end` bins from their rounding to the levels."""
+    inside = counts[:end].astype(np.float64)
+    there = inside > 0
+    if not there.any():
+        return np.inf
+    starts = np.arange(LEVELS) * end // LEVELS
+    filled = np.add.reduceat(there, starts)
+    level = np.add.reduceat(inside, starts) / np.maximum(filled, 1)
+    rounded = np.repeat(level, np.diff([*starts, end])) * there
+    inside[-1] += counts[end:].sum()
+    p, q = inside / inside.sum(), np.maximum(rounded / rounded.sum(), NEVER)
+    return float(np.sum(p[p > 0] * np.log(p[p > 0] / q[p > 0])))
+
+
+METHODS: Mapping[str, Callable[[Histogram], float] | None] = MappingProxyType(
+    {"mse": find_least_error, "minmax": None, "entropy": find_least_entropy, "percentile": find_percentile}
+)
+"""How ranges are found: the share of the largest magnitude to cut at. The first is the default."""
