@@ -73,7 +73,7 @@ def write_whole(path: str | Path, outlived: Outlived = lambda older, newer: ()) 
         target = _find_target(path)
         target.parent.mkdir(parents=True, exist_ok=True)
         with unwind_on_signals(), _temporary_folder(target.parent) as folder:
-            with _naming(Path(path), folder / target.name):
+            with renaming(Path(path), folder / target.name):
                 yield folder / target.name
             written = sorted(folder.iterdir(), key=lambda item: item.name == target.name)
             for item in written:
@@ -111,6 +111,19 @@ def scratch_folder() -> Iterator[Path]:
             raise _refuse_scratch(error) from error
         with made as folder:
             yield Path(folder)
+
+
+@contextmanager
+def renaming(path: Path, temporary: Path) -> Iterator[None]:
+    """Have an ArchspecError about the file `temporary` name the user's `path` instead, and one about another file of
+    its folder a file beside that."""
+    shown = {str(temporary): str(path), f"{temporary.parent}{os.sep}": str(path.parent / "x")[:-1]}
+    try:
+        yield
+    except ArchspecError as error:
+        for hidden, name in shown.items():
+            error.args = tuple(item.replace(hidden, name) if isinstance(item, str) else item for item in error.args)
+        raise
 
 
 @contextmanager
@@ -180,18 +193,6 @@ def _temporary_folder(parent: Path) -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-@contextmanager
-def _naming(path: Path, temporary: Path) -> Iterator[None]:
-    """Errors that name a file of the temporary folder name the user's."""
-    shown = {str(temporary): str(path), f"{temporary.parent}{os.sep}": str(path.parent / "x")[:-1]}
-    try:
-        yield
-    except ArchspecError as error:
-        for hidden, name in shown.items():
-            error.args = tuple(item.replace(hidden, name) if isinstance(item, str) else item for item in error.args)
-        raise
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from archspec.errors import ArchspecError
-from archspec.files import write_whole
+from archspec.files import renaming, write_whole
 from archspec.ops import Op, Vote
 from compiler.graph import Graph
 from compiler.passes.cast_weights import CastWeights
@@ -123,7 +123,9 @@ def export(
             images = _open_images(model, calibration)  # before the proof, so that images that do not fit cost no time
             if verify:
                 with TemporaryDirectory(dir=temporary.parent) as folder:  # on the disk that the model is for
-                    proof = _write_and_prove(model, Path(folder) / "float.onnx", graph, weights, torch_rules)
+                    whole = Path(folder, "float.onnx")
+                    with renaming(temporary, whole):
+                        proof = _write_and_prove(model, whole, graph, weights, torch_rules)
             model, quantization = _quantize(model, images, calibration, options, on_step)
         write_model(model, temporary)
         if verify and calibration is None:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from archspec.files import scratch_folder
+from archspec.files import renaming, scratch_folder
 from runtime.extras import extra
 
 with extra("run"):
@@ -40,7 +40,8 @@ def open_rounded(path: str | Path) -> Iterator[tuple[str, Path] | None]:
         os.close(handle)
         try:
             onnx.save(round_nodes(model, kinds), name)
-            yield HALVES[next(iter(kinds.values()))], Path(name)
+            with renaming(Path(path), Path(name)):
+                yield HALVES[next(iter(kinds.values()))], Path(name)
         finally:
             os.unlink(name)
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from archspec.errors import ArchspecError
-from archspec.files import scratch_folder, write_text, write_whole
+from archspec.files import renaming, scratch_folder, write_text, write_whole
 
 posix = pytest.mark.skipif(os.name != "posix", reason="permissions and signals of POSIX")
 
@@ -307,3 +307,17 @@ def test_other_errors_keep_their_type_and_their_words(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError), write_whole(tmp_path / "m.onnx"):
         raise ZeroDivisionError
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_error_about_a_file_of_a_folder_within_names_the_target(tmp_path: Path) -> None:
+    target = tmp_path / "m.onnx"
+
+    def write() -> None:
+        with write_whole(target) as temporary:
+            within = temporary.parent / "folder" / "float.onnx"
+            with renaming(temporary, within):
+                raise ArchspecError(f"{within}: ONNX Runtime failed")
+
+    with pytest.raises(ArchspecError) as caught:
+        write()
+    assert str(caught.value) == f"{target}: ONNX Runtime failed"

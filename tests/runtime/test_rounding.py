@@ -9,6 +9,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from archspec.errors import ArchspecError
 from runtime.rounding import open_rounded, round_nodes
 from runtime.session import Session
 from tests.runtime.models import build_double, save
@@ -80,3 +81,12 @@ def test_weights_beside_the_file_are_found_and_nothing_is_left(kind: int, tmp_pa
     before = sorted(tmp_path.iterdir())
     np.testing.assert_array_equal(run(path), inside)
     assert sorted(tmp_path.iterdir()) == before
+
+
+def test_an_error_of_the_twin_names_the_model(tmp_path: Path) -> None:
+    """A product of 64 × 64 and 3 × 64, which ONNX's own inference does not see before the input's shape is known."""
+    weight = np.ones((3, 64), np.float32)
+    path = save(build(TensorProto.FLOAT16, helper.make_node("Mul", ["x", "w"], ["y"]), w=weight), tmp_path / "m.onnx")
+    with pytest.raises(ArchspecError) as caught:
+        run(path, np.ones((2, 64), np.float32))
+    assert str(caught.value).startswith(f"{path}: ONNX Runtime failed: ")
