@@ -146,7 +146,7 @@ def test_joints_are_evaluated_on_every_output(tmp_path: Path) -> None:
     assert found.scores_torch["mean_distance"] == pytest.approx(found.scores_onnx["mean_distance"], rel=0.01)
     with pytest.raises(ArchspecError, match="averages probabilities, and heatmaps of joints are none"):
         evaluate_run(tmp_path, module, providers=["cpu"], seconds=0.01, monte_carlo=2)
-    weights, metadata = load_weights(tmp_path / WEIGHTS)
+    weights, metadata = read_weights(tmp_path / WEIGHTS)
     changed = weights | {"conv_1.weight": weights["conv_1.weight"][::-1].copy()}  # that of the first output
     to_onnx(elaborate(load(tmp_path / "spec.yaml")), changed, tmp_path / MODEL, verify=False, metadata=metadata)
     wrong = evaluate_run(tmp_path, module, providers=["cpu"], seconds=0.01)
