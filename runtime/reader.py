@@ -70,8 +70,8 @@ class Reader:
             assert self.preprocess is not None
             trained = f"{self.preprocess.height}×{self.preprocess.width}"
             raise ArchspecError(
-                f"{path} has {own[0]}×{own[1]} pixels; more than {MOST_OWN_PIXELS:,} are not read at their own size: "
-                f"give --resize, which makes it {trained}"
+                f"{path}, {own[0]}×{own[1]} pixels, would be read at {fitting[0]}×{fitting[1]}, more than "
+                f"{MOST_OWN_PIXELS:,}: give --resize, which makes it {trained}"
             )
         return fitting
 

@@ -12,23 +12,34 @@ COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}
 """By the number of bands: gray, gray with alpha, colours, colours with alpha."""
 
 
-def write_png(path: Path, pixels: np.ndarray, depth: int = 8, key: tuple[int, ...] = ()) -> Path:
+PASSES = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1))
+"""Of Adam7: first row, first column, and how far rows and columns are apart."""
+
+
+def write_png(
+    path: Path, pixels: np.ndarray, depth: int = 8, key: tuple[int, ...] = (), *, interlaced: bool = False
+) -> Path:
     """Pixels (H, W, bands) in whole numbers of `depth` bits; `key` is the colour that is transparent."""
     height, width, bands = pixels.shape
-    if depth < 8:
-        bits = (pixels[..., 0, None] >> np.arange(depth - 1, -1, -1)) & 1
-        rows = np.packbits(bits.reshape(height, -1).astype(np.uint8), axis=1)
-    else:
-        rows = pixels.reshape(height, -1).astype(">u2" if depth == 16 else np.uint8).view(np.uint8)
-    header = struct.pack(">IIBBBBB", width, height, depth, COLOUR_TYPES[bands], 0, 0, 0)
+    parts = [pixels[row::down, column::right] for row, column, down, right in PASSES] if interlaced else [pixels]
+    lines = b"".join(_write_lines(part, depth) for part in parts if part.size)
+    header = struct.pack(">IIBBBBB", width, height, depth, COLOUR_TYPES[bands], 0, 0, interlaced)
     body = [_chunk(b"IHDR", header)]
     if key:
         body.append(_chunk(b"tRNS", struct.pack(f">{len(key)}H", *key)))
-    lines = b"".join(b"\0" + row.tobytes() for row in rows)
     path.write_bytes(
         b"\x89PNG\r\n\x1a\n" + b"".join([*body, _chunk(b"IDAT", zlib.compress(lines)), _chunk(b"IEND", b"")])
     )
     return path
+
+
+def _write_lines(pixels: np.ndarray, depth: int) -> bytes:
+    if depth < 8:
+        bits = (pixels[..., 0, None] >> np.arange(depth - 1, -1, -1)) & 1
+        rows = np.packbits(bits.reshape(len(pixels), -1).astype(np.uint8), axis=1)
+    else:
+        rows = pixels.reshape(len(pixels), -1).astype(">u2" if depth == 16 else np.uint8).view(np.uint8)
+    return b"".join(b"\0" + row.tobytes() for row in rows)
 
 
 def write_huge_png(path: Path, side: int) -> Path:

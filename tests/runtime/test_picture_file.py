@@ -25,12 +25,13 @@ def save(path: Path, pixels: np.ndarray) -> Path:
     return path
 
 
+@pytest.mark.parametrize("interlaced", [False, True])
 @pytest.mark.parametrize("depth", [8, 16])
 @pytest.mark.parametrize("bands", [1, 3])
-def test_every_bit_is_kept(tmp_path: Path, bands: int, depth: int) -> None:
-    pixels = draw((5, 7, bands), depth)
-    picture = open_picture(write_png(tmp_path / "a.png", pixels, depth))
-    assert (picture.size, picture.whole, picture.alpha) == ((5, 7), (1 << depth) - 1, None)
+def test_every_bit_is_kept(tmp_path: Path, bands: int, depth: int, interlaced: bool) -> None:
+    pixels = draw((25, 17, bands), depth)
+    picture = open_picture(write_png(tmp_path / "a.png", pixels, depth, interlaced=interlaced))
+    assert (picture.size, picture.whole, picture.alpha) == ((25, 17), (1 << depth) - 1, None)
     assert np.array_equal(np.stack(picture.planes, -1), pixels)
     painted = picture.paint(bands, picture.size)
     assert painted.dtype == np.float32

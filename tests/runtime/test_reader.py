@@ -176,10 +176,14 @@ def test_a_huge_picture_is_refused_at_its_own_size(tmp_path: Path, monkeypatch: 
     draw(tmp_path / "a.png", 101, 100)
     session = open_colours(tmp_path, {"H": ANY, "W": ANY})
     with pytest.raises(
-        ArchspecError, match=r"a\.png has 101×100 pixels; more than 10,000 .*--resize, which makes it 96×128"
+        ArchspecError, match="be read at 101×100, more than 10,000: give --resize, which makes it 96×128"
     ):
         predict(session, [tmp_path / "a.png"])
     assert predict(session, [tmp_path / "a.png"], resize=True)
+    draw(tmp_path / "a.png", 96, 96)
+    hostile = open_colours(tmp_path, {"H": {"value": 2**31, "first": 2**31, "step": 1}, "W": ANY})
+    with pytest.raises(ArchspecError, match="would be read at 2147483648×96"):
+        predict(hostile, [tmp_path / "a.png"])
 
 
 def test_files_are_listed_in_order(tmp_path: Path) -> None:
