@@ -41,6 +41,7 @@ def compare_choices(inside: ModelInside, feed: Arrays, found: Arrays, nearness: 
     mine = inside.read([*results, *inside.outputs], feed)
     nearness.compare(found, ("itself", {name: mine[name] for name in inside.outputs}))
     given: dict[str, Array] = {}
+    changed: str | None = None
     for node in choosers:
         operands = [name for name in node.input[:2] if inside.find(name) is None and name not in feed]
         names = [name for name in node.output if name]
@@ -49,11 +50,15 @@ def compare_choices(inside: ModelInside, feed: Arrays, found: Arrays, nearness: 
         read |= {name: stored for name in node.input[:2] if (stored := inside.find(name)) is not None}
         scores = [SCORES[node.op_type](node, read, taken) for taken in (mine, theirs)]
         nearness.compare({name_node(node): scores[0]}, ("the witness", {name_node(node): scores[1]}))
+        if changed is None and any(not np.array_equal(mine[name], theirs[name]) for name in names):
+            changed = name_node(node)
         given |= {name: mine[name] for name in names}
+    if changed is None:
+        raise ArchspecError(f"{inside.path}: both take the same of equal scores")
     outputs = [name for name in inside.outputs if name not in given]
     theirs = inside.read(outputs, feed, optimized=False, given=given) if outputs else {}
     said = nearness.compare({name: mine[name] for name in outputs}, ("it", theirs))
-    return f"rows change places among equal scores of {name_node(choosers[0])}, {said} when it takes the same"
+    return f"rows change places among equal scores of {changed}, {said} when it takes the same"
 
 
 def _take_top(node: onnx.NodeProto, read: Arrays, taken: Arrays) -> Array:
