@@ -1,0 +1,152 @@
+"""Images that cannot be those that a network is for are refused; what is odd about others is said."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from archspec.api import to_torch
+from archspec.errors import ArchspecError
+from compiler.onnx_target.built import OnnxModel
+from compiler.onnx_target.model import build_model
+from runtime.int8.data import open_calibration_data
+from runtime.int8.quantize import Quantization, quantize
+from runtime.preprocess import Preprocess
+from runtime.run_folder import PREPROCESS
+from tests.documents import graph_from
+from tests.lowering import stir
+
+PREPARED = Preprocess(2, 8, 8, (0.5, 0.4), (0.25, 0.2))
+"""A picture's numbers lie in -2…2 and in -2…3."""
+
+NETWORK = {
+    "archspec": 1,
+    "inputs": {"image": [2, "H", "W"]},
+    "sizes": {"H": 8, "W": 8},
+    "network": [{"conv": {"out": 4, "kernel": 3}}, "relu", {"conv": {"out": 3, "kernel": 1}}],
+}
+
+
+def build(metadata: dict[str, str] | None = None, document: dict[str, Any] = NETWORK) -> OnnxModel:
+    graph = graph_from(document)
+    weights = {name: value.numpy() for name, value in stir(to_torch(graph)).state_dict().items()}
+    return build_model(graph, weights, metadata=metadata)
+
+
+def calibrate(model: OnnxModel, source: Path) -> Quantization:
+    return quantize(model, open_calibration_data(source, model.graph, model.metadata)).report
+
+
+def prepared() -> OnnxModel:
+    return build({PREPROCESS: PREPARED.to_json()})
+
+
+def gray() -> OnnxModel:
+    metadata = {PREPROCESS: Preprocess(1, 8, 8, (0.5,), (0.25,)).to_json()}
+    return build(metadata, {**NETWORK, "inputs": {"x": [1, "H", "W"]}})
+
+
+def pictures(count: int = 20) -> NDArray[Any]:
+    return np.random.default_rng(0).random((count, 2, 8, 8))
+
+
+def save(path: Path, array: NDArray[Any]) -> Path:
+    np.save(path, array.astype(np.float32))
+    return path
+
+
+@pytest.mark.parametrize("number", [0.0, -0.0, 1.0, 1e30, 1e-42])
+@pytest.mark.parametrize("known", [True, False])
+def test_one_number_everywhere_is_refused(number: float, known: bool, tmp_path: Path) -> None:
+    model = prepared() if known else build()
+    with pytest.raises(ArchspecError, match=r"every number of the calibration data .* no range can be learned"):
+        calibrate(model, save(tmp_path / "same.npy", np.full((20, 2, 8, 8), number)))
+
+
+def test_what_no_picture_can_hold_is_refused(tmp_path: Path) -> None:
+    """Pixels from 0 to 255, which nobody normalized."""
+    reason = r"channel \d reaches from 0.* to 25.*; a picture's, .* from -2 to [23]; subtract the mean"
+    with pytest.raises(ArchspecError, match=reason):
+        calibrate(prepared(), save(tmp_path / "raw.npy", 255 * pictures()))
+
+
+@pytest.mark.parametrize(
+    ("change", "note"),
+    [
+        (lambda images: PREPARED.normalize(images), None),
+        (lambda images: PREPARED.normalize(1.3 * images), "is not all of pictures"),
+        (lambda images: PREPARED.normalize(0.1 * images), "covers 1.*% of the numbers that a picture can have"),
+        (lambda images: 0.9 * images, "covers 2.*% of the numbers that a picture can have"),
+        (lambda images: PREPARED.normalize(images * [[[1]], [[0]]]), "has the same number everywhere in channel 1"),
+        (lambda images: PREPARED.normalize(images[:1]), "the ranges are those of 1 image:"),
+    ],
+)
+def test_what_is_odd_is_said(change: Any, note: str | None, tmp_path: Path) -> None:
+    found = calibrate(prepared(), save(tmp_path / "images.npy", change(pictures())))
+    assert [bool(note and re.search(note, said)) for said in found.notes] == [True] * bool(note)
+
+
+def test_large_numbers_are_said_where_nothing_is_known_of_pictures(tmp_path: Path) -> None:
+    assert calibrate(build(), save(tmp_path / "raw.npy", 255 * pictures())).notes == ()
+    (note,) = calibrate(build(), save(tmp_path / "huge.npy", 1e8 * pictures())).notes
+    assert "is it prepared as for training?" in note
+
+
+def test_folders_pass_over_what_is_no_picture(tmp_path: Path) -> None:
+    model = build(
+        {PREPROCESS: Preprocess(1, 8, 8, (0.5,), (0.25,)).to_json()}, {**NETWORK, "inputs": {"x": [1, "H", "W"]}}
+    )
+    for number in range(8):
+        Image.fromarray((number + 1) * np.arange(64, dtype=np.uint8).reshape(8, 8) // 2).save(
+            tmp_path / f"{number}.png"
+        )
+    (tmp_path / "._0.png").write_bytes(b"\0\5\26\7")
+    (tmp_path / "dir.png").mkdir()
+    (tmp_path / ".cache").mkdir()
+    (tmp_path / ".cache" / "a.png").write_bytes(b"nothing")
+    for name in ("a.webp", "b.WEBP", "c.bmp"):
+        (tmp_path / name).write_bytes(b"not looked at")
+    found = calibrate(model, tmp_path)
+    assert found.images == 8
+    assert [note for note in found.notes if "other pictures" in note] == [
+        f"3 other pictures of {tmp_path} (BMP, WebP) were not read: PNG and JPEG are"
+    ]
+
+
+def test_all_broken_pictures_are_named(tmp_path: Path) -> None:
+    for number in range(6):
+        Image.fromarray(np.arange(64, dtype=np.uint8).reshape(8, 8)).save(tmp_path / f"{number}.png")
+    for number in (1, 4):
+        (tmp_path / f"{number}.png").write_bytes(b"\x89PNG\r\n\x1a\nnothing")
+    model = build(
+        {PREPROCESS: Preprocess(1, 8, 8, (0.5,), (0.25,)).to_json()}, {**NETWORK, "inputs": {"x": [1, "H", "W"]}}
+    )
+    with pytest.raises(ArchspecError, match=r"2 of the 6 pictures of .*1\.png.*4\.png.*mend them or take them out"):
+        calibrate(model, tmp_path)
+
+
+def test_one_image_is_taken_as_run_takes_it(tmp_path: Path) -> None:
+    one = calibrate(build(), save(tmp_path / "one.npy", pictures(1)[0]))
+    row = calibrate(build(), save(tmp_path / "row.npy", pictures(1)))
+    assert one.images == row.images == 1
+    assert one.loss == row.loss
+    assert any("1 image:" in note for note in one.notes)
+
+
+def test_images_of_the_training_size_fit_a_network_that_was_written_for_another(tmp_path: Path) -> None:
+    """The output is placed on the images as it is on them."""
+    model = build({"archspec.task": "maps"}, {**NETWORK, "sizes": {"H": 64, "W": 64}})
+    assert calibrate(model, save(tmp_path / "small.npy", pictures())).loss.last.metric == "agreement"
+
+
+def test_the_options_that_fit_the_images_are_named(tmp_path: Path) -> None:
+    document = {**NETWORK, "network": [{"conv": 4}, "flatten", {"linear": 3}]}
+    reason = "the model takes only 8; --size H=8 --size W=12 exports it for these, where its weights fit"
+    with pytest.raises(ArchspecError, match=reason):
+        calibrate(build(document=document), save(tmp_path / "wide.npy", np.zeros((4, 2, 8, 12))))

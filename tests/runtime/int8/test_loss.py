@@ -1,0 +1,182 @@
+"""What a report says of int8 is recomputed from the two files; what is bad is said, or refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import pytest
+from numpy.typing import NDArray
+from sklearn.metrics import jaccard_score, r2_score  # type: ignore[import-untyped]
+
+from archspec.api import to_torch
+from archspec.errors import ArchspecError
+from compiler.onnx_target.built import OnnxModel
+from compiler.onnx_target.model import build_model
+from compiler.onnx_target.write import to_bytes
+from runtime.int8.data import open_calibration_data
+from runtime.int8.difference import Difference
+from runtime.int8.quantize import Quantized, quantize
+from runtime.int8.thresholds import METHODS
+from tests.documents import graph_from
+from tests.lowering import stir
+
+Array = NDArray[Any]
+
+
+def build(body: list[Any], shape: list[Any], *, stirred: bool = True) -> OnnxModel:
+    sizes = {letter: 16 for letter in shape if isinstance(letter, str)}
+    graph = graph_from({"archspec": 1, "inputs": {"x": shape}, "sizes": sizes, "network": body})
+    module = stir(to_torch(graph)) if stirred else to_torch(graph)
+    return build_model(graph, {name: value.numpy() for name, value in module.state_dict().items()})
+
+
+def calibrate(model: OnnxModel, images: Array, folder: Path, **options: Any) -> Quantized:
+    np.save(folder / "images.npy", images.astype(np.float32))
+    return quantize(model, open_calibration_data(folder / "images.npy", model.graph, model.metadata), **options)
+
+
+def run(model: OnnxModel, images: Array) -> dict[str, Array]:
+    session = onnxruntime.InferenceSession(to_bytes(model), providers=["CPUExecutionProvider"])
+    names = [item.name for item in session.get_outputs()]
+    found = session.run(names, {session.get_inputs()[0].name: images.astype(np.float32)})
+    return dict(zip(names, (np.asarray(array, np.float64) for array in found), strict=True))
+
+
+def by_channel(array: Array) -> Array:
+    return np.moveaxis(array, 1, -1).reshape(-1, array.shape[1])
+
+
+HEADS = [
+    {"conv": {"out": 8, "kernel": 3}},
+    "relu",
+    {"output": "inner"},
+    {"conv": {"out": 5, "kernel": 3}},
+    {"output": "map"},
+    {"conv": {"out": 1, "kernel": 1}},
+    {"output": "one"},
+]
+
+
+def test_every_output_is_judged_by_its_numbers(tmp_path: Path) -> None:
+    model, images = build(HEADS, [3, "H", "W"]), np.random.default_rng(0).standard_normal((20, 3, 16, 16))
+    quantized = calibrate(model, images, tmp_path)
+    before, after = run(model, images), run(quantized.model, images)
+    loss = quantized.report.loss
+    assert [(item.output, item.metric, item.channels) for item in loss.outputs] == [
+        ("inner", "agreement", 8),
+        ("map", "agreement", 5),
+        ("one", "r2", 1),
+    ]
+    for item in loss.outputs:
+        first, second = by_channel(before[item.output]), by_channel(after[item.output])
+        noise = 10 * np.log10(np.square(first).sum() / np.square(first - second).sum())
+        assert item.sqnr_db == pytest.approx(noise, abs=0.02)
+        each = 10 * np.log10(first.var(axis=0) / np.square(first - second).mean(axis=0))
+        assert item.worst is not None
+        assert (item.worst.channel, item.worst.sqnr_db) == (each.argmin(), pytest.approx(each.min(), abs=0.02))
+        answers = (
+            r2_score(first, second)
+            if item.metric == "r2"
+            else jaccard_score(first.argmax(1), second.argmax(1), average="macro")
+        )
+        assert item.after == pytest.approx(answers, abs=1e-6)
+        assert item.before == 1
+        assert item.after < 1  # the control
+    assert loss.drop == max(item.drop for item in loss.outputs)
+
+
+def test_the_mean_of_a_channel_is_no_signal() -> None:
+    before = np.random.default_rng(0).standard_normal((50, 2, 4)).astype(np.float32) + 1000
+    after = before.copy()
+    after[:, 1] = 1000
+    difference = Difference()
+    for part in (slice(0, 7), slice(7, 50)):
+        difference.add(before[part], after[part])
+    assert difference.find_worst() == (1, pytest.approx(0, abs=0.1))
+    assert difference.ratio_in_db is not None
+    assert difference.ratio_in_db > 50
+
+
+def sparse(lit: int, seed: int = 0) -> Array:
+    random, images = np.random.default_rng(seed), np.zeros((32, 1, 48 * 48), np.float32)
+    for image in images[:, 0]:
+        image[random.choice(image.size, lit, replace=False)] = random.uniform(0.5, 1, lit)
+    return images.reshape(32, 1, 48, 48)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("lit", [1, 16, 256])
+def test_sparse_images_are_as_good_as_with_whole_ranges(lit: int, method: str, tmp_path: Path) -> None:
+    body = [{"conv": 8}, "relu", {"conv": 8}, "relu", "global_max_pool", "flatten", {"linear": 4}]
+    model = build(body, [1, "H", "W"], stirred=False)
+    quantized = calibrate(model, sparse(lit), tmp_path, method=method)
+    first, second = (run(one, sparse(lit))["output"] for one in (model, quantized.model))
+    assert 10 * np.log10(np.square(first).sum() / np.square(first - second).sum()) > 35
+
+
+@pytest.mark.parametrize("target", ["any", "tensorrt"])
+@pytest.mark.parametrize("behind", [["relu"], [{"max_pool": 2}], [{"max_pool": 2}, {"conv": {"out": 6, "kernel": 1}}]])
+def test_small_pieces_of_a_concatenation_keep_their_digits(behind: list[Any], target: Any, tmp_path: Path) -> None:
+    boxes, scores = [{"conv": {"out": 4, "kernel": 1}}, {"scale": 640}], [{"conv": {"out": 4, "kernel": 1}}, "sigmoid"]
+    model = build([{"concat": [boxes, scores]}, *behind], [3, "H", "W"], stirred=False)
+    weights = {name: np.asarray(array).copy() for name, array in model.tensors.items()}
+    for name in weights:  # the layer behind looks at what is small
+        if weights[name].shape[:2] == (6, 8):
+            weights[name][:, :4] /= 640
+    model = OnnxModel(model.head, weights, model.graph, model.steps)
+    images = np.random.default_rng(0).standard_normal((32, 3, 16, 16))
+    quantized = calibrate(model, images, tmp_path, target=target)
+    first, second = (by_channel(run(one, images)["output"]) for one in (model, quantized.model))
+    each = 10 * np.log10(first.var(axis=0) / np.maximum(np.square(first - second).mean(axis=0), 1e-12))
+    assert each.min() > 20
+    if target == "any":
+        assert any("joins pieces" in note for note in quantized.report.notes)
+
+
+def test_a_dead_rectifier_may_live_on_other_images(tmp_path: Path) -> None:
+    model = build([{"conv": 4}, "relu", {"conv": 4}, "relu", {"conv": 3}], [1, "H", "W"], stirred=False)
+    weights = {name: np.asarray(array).copy() for name, array in model.tensors.items()}
+    weights["conv_0.weight"] = np.abs(weights["conv_0.weight"])
+    model = OnnxModel(model.head, weights, model.graph, model.steps)
+    images = np.random.default_rng(0).uniform(0, 1, (16, 1, 16, 16))
+    quantized = calibrate(model, -images, tmp_path)
+    assert any("is 0 everywhere" in note for note in quantized.report.notes)
+    assert any("what int8 loses in it is not known" in note for note in quantized.report.notes)
+    first, second = (run(one, images)["output"] for one in (model, quantized.model))
+    assert np.linalg.norm(first - second) < 0.05 * np.linalg.norm(first)
+
+
+UNEVEN = [
+    {"conv": {"out": 8, "kernel": 1}},
+    {"conv": {"out": 8, "kernel": 1}},
+    "global_avg_pool",
+    "flatten",
+    {"linear": 4},
+]
+
+
+def uneven(spread: float) -> OnnxModel:
+    model = build(UNEVEN, [4, "H", "W"])
+    weights = {name: np.asarray(array).copy() for name, array in model.tensors.items()}
+    weights["conv_0.weight"][0] *= spread
+    weights["conv_0.bias"][0] *= spread
+    weights["conv_1.weight"][:, 0] /= spread
+    return OnnxModel(model.head, weights, model.graph, model.steps)
+
+
+def test_nothing_like_the_float_model_is_refused(tmp_path: Path) -> None:
+    images = np.random.default_rng(0).standard_normal((32, 4, 16, 16))
+    with pytest.raises(ArchspecError, match=r"answers nothing like the float model: its output 'output' has .* dB"):
+        calibrate(uneven(1e4), images, tmp_path)
+    loss = calibrate(uneven(1e4), images, tmp_path, max_drop=0.5).report.loss
+    assert loss.last.worst is not None
+    assert loss.last.worst.sqnr_db > 10
+
+
+def test_a_poor_channel_is_said(tmp_path: Path) -> None:
+    images = np.random.default_rng(0).standard_normal((32, 4, 16, 16))
+    assert any("channel" in note for note in calibrate(uneven(100), images, tmp_path).report.notes)
+    assert calibrate(uneven(1), images, tmp_path).report.notes == ()  # the control
