@@ -10,8 +10,9 @@ no padding; model and tensors have a text for people to read (`doc_string`), whi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import replace
 from math import prod
 from pathlib import Path
@@ -34,6 +35,12 @@ ALIGNMENT = 1 << 16
 
 INLINE = 1 << 10
 """Bytes up to which a tensor stays in the model itself: runtimes look for shapes and scales only there."""
+
+QUICK = 1 << 14
+"""Bytes that are hashed before another thread would have begun."""
+
+BACKLOG = 1 << 25
+"""Bytes of which the hashing may be behind the writing, but for a single tensor."""
 
 CACHE_LINE = 64
 """A multiple of the bytes of the widest vectors: where the numbers of larger tensors begin in one file."""
@@ -81,15 +88,14 @@ def _check(model: OnnxModel) -> None:
 def _pieces(model: OnnxModel, aside: Executor) -> Iterator[bytes | memoryview]:
     """The file, piece by piece; the content's hash comes last, when all has gone by."""
     opening, headers = _lay_out(model)
-    described: list[bytes] = []
+    hasher = _Hasher(aside)
     yield opening
     for name, array in model.tensors.items():
         numbers = as_bytes(array)
-        digest = aside.submit(digest_numbers, numbers)  # while they are written
+        hasher.add(numbers)
         yield headers[name]
         yield numbers
-        described.append(describe(_declare(name, array), digest.result()))
-    yield delimit(onnx.ModelProto.METADATA_PROPS_FIELD_NUMBER, _say_content(model, described).SerializeToString())
+    yield delimit(onnx.ModelProto.METADATA_PROPS_FIELD_NUMBER, _say_content(model, hasher).SerializeToString())
 
 
 def _lay_out(model: OnnxModel) -> tuple[bytes, dict[str, bytes]]:
@@ -112,14 +118,13 @@ def _lay_out(model: OnnxModel) -> tuple[bytes, dict[str, bytes]]:
 def _write_beside(model: OnnxModel, path: Path, aside: Executor) -> onnx.ModelProto:
     """Write every larger array to a second file, which is named when its content is known; the model, whose tensors say
     where they lie in it."""
-    whole, described = _copy(model.head), []
+    whole, hasher = _copy(model.head), _Hasher(aside)
     with path.with_name(f"{path.name}.data").open("wb") as side:
         for name, array in model.tensors.items():
             numbers = as_bytes(array)
-            digest = aside.submit(digest_numbers, numbers)
+            hasher.add(numbers)
             whole.graph.initializer.append(_store(_declare(name, array), numbers, side))
-            described.append(describe(_declare(name, array), digest.result()))
-    content = _say_content(model, described)
+    content = _say_content(model, hasher)
     whole.metadata_props.append(content)
     data = Path(side.name).rename(path.with_name(name_data(path.name, content.value)))
     for tensor in whole.graph.initializer:
@@ -141,9 +146,37 @@ def _store(tensor: onnx.TensorProto, numbers: memoryview, side: BinaryIO) -> onn
     return tensor
 
 
-def _say_content(model: OnnxModel, described: Iterable[bytes]) -> onnx.StringStringEntryProto:
-    """What the metadata says of the content of a model with these tensors in canonical form."""
+def _say_content(model: OnnxModel, hasher: _Hasher) -> onnx.StringStringEntryProto:
+    """What the metadata say of the content of a model whose tensors went by in their order."""
+    described = [
+        describe(_declare(name, array), digest)
+        for (name, array), digest in zip(model.tensors.items(), hasher.digests(), strict=True)
+    ]
     return onnx.StringStringEntryProto(key=CONTENT, value=digest_content(_copy(model.head), described))
+
+
+class _Hasher:
+    """Hashes tensors while they are written, in another thread, which may lag behind by so many bytes as are held in
+    memory for it."""
+
+    def __init__(self, aside: Executor) -> None:
+        self._aside = aside
+        self._digests: list[bytes | Future[bytes]] = []
+        self._behind: deque[tuple[int, Future[bytes]]] = deque()
+
+    def add(self, numbers: memoryview) -> None:
+        if len(numbers) <= QUICK:
+            self._digests.append(digest_numbers(numbers))
+            return
+        digest = self._aside.submit(digest_numbers, numbers)
+        self._digests.append(digest)
+        self._behind.append((len(numbers), digest))
+        while len(self._behind) > 1 and sum(size for size, _ in self._behind) > BACKLOG:
+            self._behind.popleft()[1].result()
+
+    def digests(self) -> Iterator[bytes]:
+        """Of all tensors, in the order in which they came."""
+        return (digest if isinstance(digest, bytes) else digest.result() for digest in self._digests)
 
 
 def _tensor_header(name: str, array: Array, start: int) -> bytes:
