@@ -16,12 +16,13 @@ import numpy.typing as npt
 from archspec.errors import ArchspecError
 from archspec.files import check_is_file
 from runtime.extras import extra
+from runtime.resample import resize
 
 with extra("run"):
     from PIL import Image, UnidentifiedImageError
 
 Floats = npt.NDArray[np.float32]
-Plane = npt.NDArray[Any]
+Array = npt.NDArray[Any]
 Ground = tuple[int, int, int]
 
 FORMATS = ("PNG", "JPEG")
@@ -75,24 +76,24 @@ SHALLOW = {"L;2": 85, "L;4": 17}
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Picture:
-    """What a file holds: one plane of gray or three of colours, (height, width) in whole numbers up to `whole`, and how
-    much each pixel covers what lies beneath it, in the same numbers; None where all cover it wholly."""
+    """What a file holds: gray or colours, (height, width, 1 or 3) in whole numbers up to `whole`, and how much each
+    pixel covers what lies beneath it, (height, width) in the same numbers; None where all cover it wholly."""
 
     path: str
-    planes: tuple[Plane, ...]
-    alpha: Plane | None
+    bands: Array
+    alpha: Array | None
     whole: int
 
     @property
     def size(self) -> tuple[int, int]:
         """Height and width."""
-        height, width = self.planes[0].shape
+        height, width, _ = self.bands.shape
         return height, width
 
     @property
     def faint(self) -> int | None:
-        """The largest value of a 16-bit picture that uses a twentieth of its range, or less."""
-        largest = int(max(plane.max() for plane in self.planes))
+        """The largest value of a 16-bit picture that uses less than a twentieth of its range."""
+        largest = int(self.bands.max())
         return largest if self.whole > 255 and 0 < largest < FAINT * self.whole else None
 
     def paint(self, channels: int, size: tuple[int, int], ground: Ground | None = None) -> Floats:
@@ -101,26 +102,23 @@ class Picture:
 
         Raises ArchspecError where something is transparent and there is no ground.
         """
-        if self.alpha is not None and ground is None:
+        bands = self.bands if self.alpha is None else self._cover(self.alpha, ground)
+        values = resize(bands, size) / np.float32(self.whole)
+        if channels == 1 and values.shape[2] == 3:
+            values = values @ np.array(GRAY, np.float32)[:, None]
+        painted = np.moveaxis(values, 2, 0)
+        return np.ascontiguousarray(np.broadcast_to(painted, (channels, *size)), np.float32)
+
+    def _cover(self, alpha: Array, ground: Ground | None) -> Floats:
+        """The bands on their ground, mixed as browsers do: in the values that are stored."""
+        if ground is None:
             raise ArchspecError(
                 f"{self.path} is transparent in places, and shows another picture on each ground: "
                 "say which, as in --ground white or --ground black or --ground '#204060'"
             )
-        coloured = len(self.planes) == 3 or (self.alpha is not None and ground is not None and len(set(ground)) > 1)
-        planes = (self._cover(band, ground) for band in range(3 if coloured else 1))
-        if channels == 1 and coloured:
-            gray = sum(np.float32(weight) * plane for weight, plane in zip(GRAY, planes, strict=True))
-            return _resize(np.asarray(gray, np.float32), size)[None]
-        painted = [_resize(plane, size) for plane in planes]
-        return np.stack(painted if len(painted) == channels else painted * channels)
-
-    def _cover(self, band: int, ground: Ground | None) -> Floats:
-        """A plane in [0, 1] on its ground, mixed as browsers do: in the values that are stored."""
-        plane: Floats = self.planes[band % len(self.planes)].astype(np.float32) / np.float32(self.whole)
-        if self.alpha is None or ground is None:
-            return plane
-        share = self.alpha.astype(np.float32) / np.float32(self.whole)
-        return np.asarray(share * plane + (1 - share) * np.float32(ground[band] / 255), np.float32)
+        share = alpha[..., None].astype(np.float32) / np.float32(self.whole)
+        beneath = np.array(ground if len(set(ground)) > 1 or self.bands.shape[2] == 3 else ground[:1], np.float32)
+        return np.asarray(share * self.bands + (1 - share) * (beneath * np.float32(self.whole / 255)), np.float32)
 
 
 def open_picture(path: str | Path) -> Picture:
@@ -155,6 +153,7 @@ def parse_ground(text: str) -> Ground:
 def _decode(path: str | Path) -> Picture:
     picture, raw = _load(path)
     whole, key = 255, picture.info.get("transparency")
+    bands: Array
     if raw in DEEP:
         high, low = (np.asarray(_load(path, other)[0], np.uint16) for other in DEEP[raw])
         bands, whole = high << 8 | low, 65535
@@ -164,14 +163,15 @@ def _decode(path: str | Path) -> Picture:
     elif picture.mode.startswith("I"):
         bands, whole = np.asarray(picture).astype(np.uint16), 65535
     else:
-        key = None if picture.mode == "P" else key
-        bands = np.asarray(picture.convert(_choose_mode(picture)))
-    planes = _split(bands)
-    alpha = planes.pop() if len(planes) in (2, 4) else _find_key(planes, key, whole, SHALLOW.get(raw, 1))
+        key, mode = (None if picture.mode == "P" else key), _choose_mode(picture)
+        bands = np.asarray(picture if picture.mode == mode else picture.convert(mode))
+    bands = bands.reshape(*bands.shape[:2], -1)
+    alpha = bands[..., -1] if bands.shape[2] in (2, 4) else _find_key(bands, key, whole, SHALLOW.get(raw, 1))
+    bands = bands[..., :3] if bands.shape[2] > 2 else bands[..., :1]
     if alpha is not None and alpha.min() == whole:
         alpha = None
     turn = _find_turn(picture)
-    return Picture(str(path), tuple(map(turn, planes)), None if alpha is None else turn(alpha), whole)
+    return Picture(str(path), turn(bands), None if alpha is None else turn(alpha), whole)
 
 
 def _load(path: str | Path, raw: str | None = None) -> tuple[Image.Image, str]:
@@ -186,40 +186,28 @@ def _load(path: str | Path, raw: str | None = None) -> tuple[Image.Image, str]:
         return picture, stored if isinstance(stored, str) else ""
 
 
-def _resize(plane: Floats, size: tuple[int, int]) -> Floats:
-    if plane.shape == size:
-        return plane
-    return np.asarray(Image.fromarray(plane).resize(size[::-1], Image.Resampling.BILINEAR), np.float32)
-
-
 def _choose_mode(picture: Image.Image) -> str:
     if picture.mode == "P":
         return "RGBA" if "transparency" in picture.info else "RGB"
     return {"1": "L", "L": "L", "LA": "LA", "RGBA": "RGBA"}.get(picture.mode, "RGB")
 
 
-def _split(bands: Plane) -> list[Plane]:
-    return [bands] if bands.ndim == 2 else [bands[..., band] for band in range(bands.shape[2])]
-
-
-def _find_key(planes: list[Plane], key: object, whole: int, factor: int) -> Plane | None:
+def _find_key(bands: Array, key: object, whole: int, factor: int) -> Array | None:
     """The alpha of a picture in which one colour is transparent, or none."""
-    values = key if isinstance(key, tuple) else (key,)
-    if key is None or len(values) != len(planes):
+    colour = key if isinstance(key, tuple) else (key,)
+    if key is None or len(colour) != bands.shape[2]:
         return None
-    differs = np.zeros(planes[0].shape, bool)
-    for plane, value in zip(planes, values, strict=True):
-        differs |= plane != int(value) * factor
-    return np.where(differs, whole, 0)
+    wanted = np.array([int(value) * factor for value in colour])
+    return np.where((bands == wanted).all(-1), 0, whole)
 
 
 def _find_turn(picture: Image.Image) -> Any:
-    """What turns a plane as the picture's EXIF says; it may be broken, and nothing else of the picture is then."""
+    """What turns an array as the picture's EXIF says; it may be broken, and nothing else of the picture is then."""
     try:
         rows, columns, transposed = TURNS[picture.getexif().get(ORIENTATION)]
     except Exception:
-        return lambda plane: plane
-    return lambda plane: plane[rows, columns].T if transposed else plane[rows, columns]
+        return lambda array: array
+    return lambda array: array[rows, columns].swapaxes(0, 1) if transposed else array[rows, columns]
 
 
 def _tell_kind(path: str | Path) -> str:

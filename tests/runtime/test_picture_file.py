@@ -32,7 +32,7 @@ def test_every_bit_is_kept(tmp_path: Path, bands: int, depth: int, interlaced: b
     pixels = draw((25, 17, bands), depth)
     picture = open_picture(write_png(tmp_path / "a.png", pixels, depth, interlaced=interlaced))
     assert (picture.size, picture.whole, picture.alpha) == ((25, 17), (1 << depth) - 1, None)
-    assert np.array_equal(np.stack(picture.planes, -1), pixels)
+    assert np.array_equal(picture.bands, pixels)
     painted = picture.paint(bands, picture.size)
     assert painted.dtype == np.float32
     assert np.abs(painted.transpose(1, 2, 0) * ((1 << depth) - 1) - pixels).max() < 0.01
@@ -90,7 +90,7 @@ def test_palettes_may_be_transparent(tmp_path: Path) -> None:
         found = open_picture(tmp_path / "a.png")
         assert found.alpha is not None
         assert found.alpha.tolist() == [[alphas[0], alphas[1]], [alphas[2], alphas[0]]]
-        assert found.planes[0].tolist() == [[255, 0], [0, 255]]
+        assert found.bands[..., 0].tolist() == [[255, 0], [0, 255]]
     picture.save(tmp_path / "a.png", transparency=7)
     assert open_picture(tmp_path / "a.png").alpha is None
 
@@ -114,7 +114,7 @@ def test_a_picture_is_turned_as_its_camera_says(tmp_path: Path, name: str, orien
         control = np.asarray(stored)
     picture = open_picture(tmp_path / name)
     assert picture.size == witness.shape[:2]
-    assert np.array_equal(np.stack(picture.planes, -1), witness)
+    assert np.array_equal(picture.bands, witness)
     assert orientation == 1 or control.shape != witness.shape or not np.array_equal(control, witness)
 
 
