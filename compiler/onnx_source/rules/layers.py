@@ -123,6 +123,9 @@ def _multiply(call: Call, terms: Sequence[Sequence[Hashable]], gives: Sequence[H
 
 
 def batch_norm(call: Call) -> Operand:
+    """In training mode, in which it gives statistics too, it is none: what it computes depends on the batch."""
+    if call.attribute("training_mode", 0) or any(call.node.output[1:]):
+        raise Unsaid
     x = call.straighten(call.value())
     stored = _read_by_channel(call, x, ("weight", "bias", "running_mean", "running_var"))
     eps = call.attribute("epsilon", 1e-5)

@@ -22,7 +22,7 @@ from archspec.ops import (
     Softplus,
     Tanh,
 )
-from compiler.onnx_source.call import Call, Operand, Unsaid, Value, build
+from compiler.onnx_source.call import Call, Constant, Operand, Unsaid, Value, build
 from compiler.onnx_source.ops import Elementwise, SoftmaxAlong
 from compiler.onnx_source.rules.quantized import cut_off
 from compiler.onnx_source.rules.table import Rule
@@ -47,6 +47,14 @@ def elementwise(call: Call) -> Operand:
 
 def unchanged(call: Call) -> Operand:
     """What changes nothing at inference, or only the precision of numbers."""
+    return call.value()
+
+
+def dropout(call: Call) -> Operand:
+    """Nothing at inference; unknown where the file says that it is training."""
+    mode = call.operand(2)
+    if isinstance(mode, Constant) and mode.number:
+        raise Unsaid
     return call.value()
 
 
@@ -151,7 +159,8 @@ NAMES = (
 
 RULES: Mapping[str, Rule] = {
     **dict.fromkeys(NAMES.split(), function),
-    **dict.fromkeys(("Identity", "Dropout", "DequantizeLinear"), unchanged),
+    **dict.fromkeys(("Identity", "DequantizeLinear"), unchanged),
+    "Dropout": dropout,
     **dict.fromkeys(("Cast", "CastLike"), cast),
     "QuantizeLinear": quantize,
     "Relu": plain(Relu()),

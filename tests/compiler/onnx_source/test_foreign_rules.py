@@ -278,6 +278,22 @@ def test_unknown_operations_are_named_and_counted(tmp_path: Path) -> None:
     assert measure_receptive_field(graph).to_dict().get("size") in (None, [1, 1])
 
 
+TRAINING = [
+    (node("BatchNormalization", "r scale shift shift scale", "y a b", training_mode=1), True),
+    (node("BatchNormalization", "r scale shift shift scale"), False),
+    (node("Dropout", "r half yes"), True),
+    (node("Dropout", "r half no"), False),
+]
+
+
+@pytest.mark.parametrize(("operation", "trains"), TRAINING)
+def test_what_is_in_training_mode_is_unknown(operation: Node, trains: bool, tmp_path: Path) -> None:
+    arrays = {"scale": np.ones(3, np.float32), "shift": np.zeros(3, np.float32)}
+    arrays |= {"half": np.array(0.5, np.float32), "yes": np.array(True), "no": np.array(False)}
+    graph = read([node("Relu", "x", "r"), operation], [1, 3, 4, 4], arrays, tmp_path)
+    assert bool(find_unknown(graph)) == trains
+
+
 def test_shapes_behind_unknown_operations_may_be_inferred_by_onnx(tmp_path: Path) -> None:
     """Of one node, from what the reader has computed of its operands: arithmetic on shapes included."""
     nodes = [
