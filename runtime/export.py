@@ -41,12 +41,14 @@ OnStep = Callable[[int, int], None]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calibration:
     """From what an int8 model learns the ranges of its values (a data set by name, a folder of images, a .npy), by
-    which method, and how much of the task's metric it may lose before layers stay in float (None: any)."""
+    which method, and how much of the task's metric it may lose before layers stay in float (None: any). `ground` is
+    the colour, in red, green and blue from 0 to 255, on which transparent pictures lie."""
 
     data: str | Path
     method: str = "mse"
     max_drop: float | None = None
     reduce_range: bool = False
+    ground: tuple[int, int, int] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,7 +172,7 @@ def _open_images(model: OnnxModel, calibration: Calibration) -> CalibrationData:
     from runtime.int8.data import open_calibration_data
     from runtime.int8.question import ask_outputs
 
-    images = open_calibration_data(calibration.data, model.graph, model.metadata)
+    images = open_calibration_data(calibration.data, model.graph, model.metadata, calibration.ground)
     ask_outputs(model, images)
     return images
 
