@@ -187,12 +187,17 @@ def _find_target(path: str | Path) -> Path:
 
 @contextmanager
 def _temporary_folder(parent: Path) -> Iterator[Path]:
-    """A hidden folder whose name is no longer than any that can be written."""
-    folder = Path(tempfile.mkdtemp(prefix=".archspec-", dir=parent))
+    """A hidden folder whose name is no longer than any that can be written. It is gone afterwards also where a signal
+    comes while it is made, or while it is removed."""
+    folder = parent / f".archspec-{os.urandom(8).hex()}"
     try:
+        folder.mkdir(mode=0o700)
         yield folder
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        try:
+            shutil.rmtree(folder, ignore_errors=True)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager

@@ -41,25 +41,25 @@ OnStep = Callable[[int, int], None]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calibration:
     """From what an int8 model learns the ranges of its values (a data set by name, a folder of images, a .npy), by
-    which method, and how much of the task's metric it may lose before layers stay in float (None: any). `ground` is
-    the colour, in red, green and blue from 0 to 255, on which transparent pictures lie."""
+    which method, and how much of the task's metric it may lose before layers stay in float (None: any)."""
 
     data: str | Path
     method: str = "mse"
     max_drop: float | None = None
     reduce_range: bool = False
-    ground: tuple[int, int, int] | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class Export:
-    """A model as it was written: `files` are the model and, where it is larger than one file may be, its weights.
+    """A model as it was written: `files` are the model and, where it is larger than one file may be, its weights;
+    `bytes` are those of all of them.
 
     `proof` compares it with torch (of an int8 model: the float model that was quantized), `quantization` says what int8
     lost, and `optimized` is ONNX Runtime's own file beside it; each None where it was not asked for.
     """
 
     files: tuple[Path, ...]
+    bytes: int
     model: OnnxModel
     proof: Proof | None = None
     quantization: Quantization | None = None
@@ -68,11 +68,6 @@ class Export:
     @property
     def path(self) -> Path:
         return self.files[0]
-
-    @property
-    def bytes(self) -> int:
-        """Of all files but the optimized one."""
-        return sum(path.stat().st_size for path in self.files)
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -117,8 +112,14 @@ def export(
     if (options.precision == "int8") != (calibration is not None):
         raise ArchspecError("int8 needs calibration data, and calibration data is for int8 alone")
     proof, quantization = None, None
+    companion: Path | None = None
+
+    def find_useless(older: Path, newer: Path) -> list[Path]:
+        pairs = [(older, newer), *([(older.with_name(companion.name), companion)] if companion else [])]
+        return [useless for pair in pairs for useless in find_older_data(*pair)]
+
     # First, so that a place that cannot be written is no surprise at the end.
-    with write_whole(path, find_older_data) as temporary:
+    with write_whole(path, find_useless) as temporary:
         model = build_model(graph, weights, metadata=metadata, rules=rules, options=options)
         _tell_losses(weights, model)
         if calibration is not None:
@@ -132,10 +133,12 @@ def export(
         write_model(model, temporary)
         if verify and calibration is None:
             proof = _prove(temporary, graph, weights, torch_rules)
-        beside = sorted(item.name for item in temporary.parent.iterdir() if item.name != temporary.name)
+        beside = sorted(item for item in temporary.parent.iterdir() if item != temporary)
+        size = sum(item.stat().st_size for item in (temporary, *beside))
+        companion = _optimize(temporary) if optimized else None
     place = Path(os.path.realpath(path)) if os.path.islink(path) else Path(path)
-    files = Path(path), *(place.with_name(name) for name in beside)
-    return Export(files, model, proof, quantization, _optimize(path) if optimized else None)
+    files = Path(path), *(place.with_name(item.name) for item in beside)
+    return Export(files, size, model, proof, quantization, place.with_name(companion.name) if companion else None)
 
 
 def _tell_losses(weights: Mapping[str, Any], model: OnnxModel) -> None:
@@ -172,7 +175,7 @@ def _open_images(model: OnnxModel, calibration: Calibration) -> CalibrationData:
     from runtime.int8.data import open_calibration_data
     from runtime.int8.question import ask_outputs
 
-    images = open_calibration_data(calibration.data, model.graph, model.metadata, calibration.ground)
+    images = open_calibration_data(calibration.data, model.graph, model.metadata)
     ask_outputs(model, images)
     return images
 

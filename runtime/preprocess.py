@@ -116,18 +116,26 @@ class Reading:
         return row
 
 
+def load_image(path: str | Path, preprocess: Preprocess, ground: Ground | None = None) -> Floats:
+    """A PNG or JPEG as the network reads it: (C, H, W) in float32, resized (bilinear, antialiased) and normalized;
+    what is transparent lies on `ground`.
+
+    Raises ArchspecError, naming the file, where it is missing, broken, too large, transparent without a ground, or no
+    picture.
+    """
+    return read_picture(path, preprocess, ground=ground)[0]
+
+
 def read_picture(
     path: str | Path,
     preprocess: Preprocess,
     fit: Callable[[Extents], Extents | None] = lambda own: None,
     ground: Ground | None = None,
 ) -> tuple[Floats, Reading]:
-    """A PNG or JPEG as the network reads it, (C, H, W) in float32, normalized, and how it was read.
+    """A picture as `load_image` gives it, and how it was read.
 
     `fit` gives the extents, no smaller than a picture's own, at which the network takes it as it is: what they have
-    more is behind it and repeats its last row and column. None of them: it is resized (bilinear, antialiased) to the
-    extents of training. What is transparent lies on `ground`. Raises ArchspecError, naming the file, where it is
-    missing, broken, too large, transparent without a ground, or no picture.
+    more is behind it and repeats its last row and column. None of them: it is resized to the extents of training.
     """
     if preprocess.channels not in CHANNELS:
         raise ArchspecError(f"the network takes {preprocess.channels} channels: give it .npy files, not pictures")

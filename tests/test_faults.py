@@ -16,6 +16,7 @@ import pytest
 from archspec.api import elaborate, load, to_onnx, to_torch
 from archspec.errors import ArchspecError
 from compiler.onnx_target import write
+from compiler.onnx_target.options import ExportOptions
 from runtime.optimized import describe_runtime, find_optimized, write_optimized
 from runtime.session import Session
 from runtime.weights_file import save_weights
@@ -117,7 +118,7 @@ def test_an_interrupted_calibration_leaves_nothing(
     words += ["--precision", "int8", "--calibrate", str(images)]
     command = [sys.executable, "-c", CHILD, place, "0", "SIGTERM", str(1 << 30), *words]
     result = subprocess.run(command, capture_output=True, text=True)
-    assert (result.returncode, result.stderr) == (143, "")
+    assert (result.returncode, result.stderr) == (143, "ended by SIGTERM\n")
     assert [*scratch.glob("tmp*"), *folder.iterdir()] == []  # ONNX Runtime leaves a file of its own
 
 
@@ -272,6 +273,22 @@ def test_a_terminal_that_is_closed_leaves_nothing(stored: Path, tmp_path: Path) 
     result = subprocess.run(command, capture_output=True, text=True)
     assert (result.stdout, result.stderr) == ("129\n", "")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(describe_runtime() is None, reason="the processor's instructions are unknown")
+def test_what_cannot_be_optimized_leaves_the_older_model(older: Path) -> None:
+    """No CPU computes in bfloat16."""
+    before = contents(older.parent)
+    with pytest.raises(ArchspecError, match=f"{older}: ONNX Runtime cannot optimize it"):
+        to_onnx(GRAPH, weights_of(1), older, verify=False, optimized=True, options=ExportOptions(precision="bf16"))
+    assert contents(older.parent) == before
+
+
+def test_a_report_outlives_the_file(tmp_path: Path) -> None:
+    done = to_onnx(GRAPH, weights_of(0), tmp_path / "m.onnx", verify=False)
+    written = done.path.stat().st_size
+    done.path.rename(tmp_path / "other.onnx")
+    assert done.to_dict()["bytes"] == written
 
 
 OPTIMIZE = """

@@ -224,6 +224,30 @@ def test_a_terminal_that_says_twice_that_it_is_closed(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+WHILE_IT_IS_MADE = """
+import os, signal, sys
+from archspec.files import write_whole
+
+make = os.mkdir
+
+def interrupted(folder, *given):
+    make(folder, *given)
+    os.kill(os.getpid(), getattr(signal, sys.argv[2]))
+
+os.mkdir = interrupted
+with write_whole(sys.argv[1]):
+    pass
+"""
+
+
+@posix
+@pytest.mark.parametrize(("what", "code"), [("SIGTERM", 143), ("SIGHUP", 129)])
+def test_a_signal_while_the_temporary_folder_is_made(what: str, code: int, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", WHILE_IT_IS_MADE, tmp_path / "m", what]
+    assert subprocess.run(command, capture_output=True).returncode == code
+    assert list(tmp_path.iterdir()) == []
+
+
 # Full disks
 
 

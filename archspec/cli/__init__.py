@@ -6,6 +6,7 @@ from __future__ import annotations
 import errno
 import gc
 import os
+import signal
 import sys
 
 import typer
@@ -18,6 +19,11 @@ from archspec.files import unwind_on_signals
 YOUNG_OBJECTS = 50_000
 """New objects after which Python looks for garbage among them. Imports make some 300,000 objects that all stay; at
 Python's own threshold the search among them takes a tenth of a short command's time."""
+
+ENDED = {
+    128 + getattr(signal, name): f"ended by {name}" for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+}
+"""What a command says that a signal has ended, by its exit code."""
 
 EPILOG = (
     "SPEC is a file or the name of a spec in the zoo (`archspec list`).\n\n"
@@ -67,8 +73,10 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is buffered cannot be written either
         print(f"error: {error.strerror}", file=sys.stderr)
         sys.exit(COULD_NOT)
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        sys.exit(130)
+    except (KeyboardInterrupt, SystemExit) as error:
+        code = 128 + signal.SIGINT if isinstance(error, KeyboardInterrupt) else error.code
+        if code in ENDED:
+            print(ENDED[code], file=sys.stderr)
+        sys.exit(code)
     finally:
         gc.freeze()  # the process ends: to look for garbage once more takes as long as a small analysis

@@ -77,10 +77,6 @@ def export(
     reduce_range: Annotated[
         bool, typer.Option("--reduce-range", help="int8 weights of seven bits, for CPUs without VNNI.")
     ] = False,
-    ground: Annotated[
-        str | None,
-        typer.Option(metavar="COLOUR", help="What transparent pictures lie on: white, black or '#rrggbb'."),
-    ] = None,
     optimized: Annotated[
         bool, typer.Option("--optimized", help="Also write ONNX Runtime's own form for this version and processor.")
     ] = False,
@@ -105,7 +101,7 @@ def export(
     path = output or Path(f"{loaded.name}.onnx")
     files, sizes = weights or [], parse_sizes(size)
     options = ExportOptions(precision=precision, io=io, target=target)
-    chosen = _choose_calibration(precision, calibrate, calibration, max_drop, reduce_range, ground)
+    chosen = _choose_calibration(precision, calibrate, calibration, max_drop, reduce_range)
     _check_ensemble(len(files), combine, monte_carlo, data)
     refuse_replacing(path, [spec, *files, *([calibrate] if calibrate else [])])
     if os.path.isfile(path) and path.stat().st_size and not is_onnx(path):
@@ -177,18 +173,12 @@ def _check_ensemble(files: int, combine: str | None, monte_carlo: int | None, da
 
 
 def _choose_calibration(
-    precision: str,
-    data: str | None,
-    method: str | None,
-    max_drop: str | None,
-    reduce_range: bool,
-    ground: str | None,
+    precision: str, data: str | None, method: str | None, max_drop: str | None, reduce_range: bool
 ) -> Calibration | None:
     """What the options say of int8, which alone reads them. Raises typer.BadParameter."""
     from runtime.export import Calibration
 
     given = {"--calibrate": data, "--calibration": method, "--max-drop": max_drop, "--reduce-range": reduce_range}
-    given |= {"--ground": ground}
     for option, value in given.items():
         refuse_idle(option, value or None, precision != "int8", "--precision int8")
     if precision != "int8":
@@ -198,9 +188,4 @@ def _choose_calibration(
             "int8 learns its ranges from images: --calibrate DIR, FILE.npy or the NAME of a data set"
         )
     drop = None if max_drop is None else parse_share(max_drop, "--max-drop")
-    lies_on = None
-    if ground is not None:
-        from runtime.picture_file import parse_ground
-
-        lies_on = parse_ground(ground)
-    return Calibration(data=data, method=method or "mse", max_drop=drop, reduce_range=reduce_range, ground=lies_on)
+    return Calibration(data=data, method=method or "mse", max_drop=drop, reduce_range=reduce_range)

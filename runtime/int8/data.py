@@ -15,8 +15,7 @@ from archspec.errors import ArchspecError
 from archspec.ops import Input, OpError
 from compiler.graph import Graph
 from runtime.array_file import map_array, read_numbers
-from runtime.picture_file import Ground
-from runtime.preprocess import FaintNote, Preprocess, read_picture
+from runtime.preprocess import Preprocess, load_image
 from runtime.run_folder import PREPROCESS
 from runtime.sizes import check_size, check_together, read_sizes
 
@@ -90,19 +89,16 @@ class CalibrationData:
             yield self.read(self.numbers[start : start + size])
 
 
-def open_calibration_data(
-    where: str | Path, graph: Graph, metadata: Mapping[str, str], ground: Ground | None = None
-) -> CalibrationData:
+def open_calibration_data(where: str | Path, graph: Graph, metadata: Mapping[str, str]) -> CalibrationData:
     """The images of a data set by name, of a folder of PNG and JPEG files, or of a .npy (N, C, *extents) of
-    preprocessed numbers, or (C, *extents) of one image, for a network and the metadata of its model. Transparent
-    pictures lie on `ground`.
+    preprocessed numbers, or (C, *extents) of one image, for a network and the metadata of its model.
 
     Raises ArchspecError where there are none, they do not fit the network, or its metadata does not say how pictures
     become its input.
     """
     path = Path(where)
     if os.path.isdir(path):  # of a name that is too long, Path.is_dir raises
-        data = _open_folder(path, metadata, ground)
+        data = _open_folder(path, metadata)
     elif path.suffix.lower() == ".npy":
         data = _open_array(path, graph)
     elif os.path.exists(path) or len(path.parts) > 1:
@@ -130,7 +126,7 @@ def _open_dataset(name: str, metadata: Mapping[str, str]) -> CalibrationData:
     )
 
 
-def _open_folder(folder: Path, metadata: Mapping[str, str], ground: Ground | None) -> CalibrationData:
+def _open_folder(folder: Path, metadata: Mapping[str, str]) -> CalibrationData:
     if PREPROCESS not in metadata:
         raise ArchspecError(
             f"the weights do not say how pictures become the network's input ('{PREPROCESS}'), so those of {folder} "
@@ -138,18 +134,12 @@ def _open_folder(folder: Path, metadata: Mapping[str, str], ground: Ground | Non
         )
     preprocess = Preprocess.from_json(metadata[PREPROCESS])
     paths, note = _list_pictures(folder)
-    tell_faint = FaintNote()
-
-    def load(path: Path) -> Floats:
-        image, reading = read_picture(path, preprocess, ground=ground)
-        tell_faint(path, reading)
-        return image
 
     def read(numbers: Sequence[int]) -> Floats:
         try:
-            return np.stack([load(paths[number]) for number in numbers])
+            return np.stack([load_image(paths[number], preprocess) for number in numbers])
         except ArchspecError as error:
-            raise ArchspecError(_tell_broken(folder, paths, load)) from error
+            raise ArchspecError(_tell_broken(folder, paths, preprocess)) from error
 
     numbers = _spread(len(paths), MOST_IMAGES)
     return CalibrationData(str(folder), preprocess.shape, numbers, read, notes=tuple(filter(None, [note])))
@@ -175,12 +165,12 @@ def _is_hidden(path: Path) -> bool:
     return any(part.startswith(".") for part in path.parts)
 
 
-def _tell_broken(folder: Path, paths: Sequence[Path], load: Callable[[Path], Floats]) -> str:
+def _tell_broken(folder: Path, paths: Sequence[Path], preprocess: Preprocess) -> str:
     """What is wrong with the pictures of a folder, all of which are read for it."""
     broken = []
     for path in paths:
         try:
-            load(path)
+            load_image(path, preprocess)
         except ArchspecError as error:
             broken.append(str(error))
     more = f"; and {len(broken) - NAMED} more" if len(broken) > NAMED else ""
