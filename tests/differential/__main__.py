@@ -16,6 +16,8 @@ KINDS = {
     "specs": ("tests.differential.specs", "random specs against an interpreter of the language and plain torch"),
     "fields": ("tests.differential.fields", "receptive fields against the gradients of plain torch"),
     "memory": ("tests.differential.memory", "memory against what torch's autograd keeps and what lives in a run"),
+    "exports": ("tests.differential.exports", "random exports against all that they and their reports say"),
+    "crashes": ("tests.differential.crashes", "commands that are disturbed against what must remain of files"),
     "models": ("tests.differential.models", "random ONNX models against ONNX Runtime and counts of their own"),
 }
 """By its name on the command line, the module of a kind and what it holds against what."""

@@ -16,16 +16,23 @@ from tests.differential.network import Network, Operation
 Weights = Mapping[str, Tensor]
 
 
-def execute(network: Network, weights: Weights, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The result of every operation, at inference."""
+def execute(
+    network: Network, weights: Weights, inputs: Mapping[str, Tensor], kind: torch.dtype | None = None
+) -> dict[str, Tensor]:
+    """The result of every operation, at inference; with a `kind`, weights, inputs and results are rounded to it."""
+
+    def round_to_kind(value: Tensor) -> Tensor:
+        return value if kind is None else value.to(kind).to(value.dtype)
+
     values: dict[str, Tensor] = {}
+    weights = {name: round_to_kind(value) for name, value in weights.items()}
     for operation in network.operations.values():
         if operation.kind == "input":
-            values[operation.name] = inputs[operation.name]
+            values[operation.name] = round_to_kind(inputs[operation.name])
             continue
         operands = [values[name] for name in operation.inputs]
         compute = compute_merge if operation.kind in MERGES else compute_layer
-        values[operation.name] = compute(operation, operands, weights)
+        values[operation.name] = round_to_kind(compute(operation, operands, weights))
     return values
 
 

@@ -1,68 +1,126 @@
-"""A network's ONNX file: the same bytes twice, proven by the program, and in ONNX Runtime what the executor gives."""
+"""Random exports: each is refused for a reason, or gives a file of which everything is true.
+
+Specs come from `documents.py`, how they are exported and with which weights from `wishes.py`; what a file must be is in
+`truths.py`, what a refusal must be in `refusals.py`.
+"""
 
 from __future__ import annotations
 
+import json
 import tempfile
-from collections.abc import Iterator, Mapping
+import warnings
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, fields, replace
 from pathlib import Path
+from random import Random
+from typing import Any
+from unittest.mock import patch
 
-import torch
-from torch import Tensor
-
-from archspec.api import accepted_sizes, to_onnx, to_torch
+from archspec.api import to_onnx, to_torch
 from archspec.errors import ArchspecError
 from compiler.graph import Graph
-from tests.differential.documents import Spec
-from tests.differential.harness import Disagreement
-from tests.differential.layers import RefusedError
-from tests.differential.network import Network
-from tests.differential.results import distance, run, sample_inputs
-from tests.lowering import TOLERANCE, run_onnx, stir
+from compiler.onnx_target import write
+from runtime.export import Export
+from tests.differential.documents import Spec, write_spec
+from tests.differential.harness import Disagreement, Outcome, examine_safely
+from tests.differential.refusals import Refusal, judge_refusal, name_refusal
+from tests.differential.shrink import shrink
+from tests.differential.specs import compile_spec
+from tests.differential.truths import tell_truths
+from tests.differential.wishes import Wish, draw_wish, give_weights
+from tests.differential.witness import Written
+from tests.documents import graph_from
 
-ROUNDINGS = 30
-"""How many times as far off as single precision itself a result may be: sums are in another order, layers folded."""
+FEW, SMALL = 200, 64
+"""Where two files are wished: bytes of all weights above which there are two, and of a tensor in the second one."""
+OLDER = {"archspec": 1, "name": "older", "inputs": {"x": [1]}, "network": [{"linear": 400}]}
 
 
-def compare_exports(spec: Spec, graph: Graph) -> Iterator[Disagreement]:
-    weights = {name: value.detach() for name, value in stir(to_torch(graph)).state_dict().items()}
-    with tempfile.TemporaryDirectory() as folder:
-        path, again = Path(folder) / "a.onnx", Path(folder) / "b.onnx"
+def examine(seed: int) -> Outcome:
+    words = Counter[str]()
+    return Outcome(list(compare(write_spec(Random(seed)), draw_wish(Random(seed)), words)), words)
+
+
+def explain(seed: int) -> str:
+    """The smallest spec and the plainest wish about which the same disagrees."""
+    spec, wish = write_spec(Random(seed)), draw_wish(Random(seed))
+    kinds = set(find_kinds(vars(spec), wish))
+    if not kinds:
+        return f"seed {seed}: no disagreement"
+    for field in fields(wish):
+        usual: Any = {field.name: field.default}
+        plainer = replace(wish, **usual)
+        wish = plainer if kinds <= set(find_kinds(vars(spec), plainer)) else wish
+    smallest = shrink(vars(spec), lambda data: kinds <= set(find_kinds(data, wish)))
+    said = (f"{kind}: {detail}" for kind, detail in find_kinds(smallest, wish).items())
+    return "\n".join([json.dumps(smallest, indent=1), json.dumps(asdict(wish)), *said])
+
+
+def find_kinds(data: Any, wish: Wish) -> dict[str, str]:
+    found = examine_safely(lambda seed: Outcome(list(compare(Spec(**data), wish, Counter()))), 0).disagreements
+    return {one.kind: one.detail for one in found}
+
+
+def compare(spec: Spec, wish: Wish, words: Counter[str]) -> Iterator[Disagreement]:
+    """What is not true of an export; what was asked and what became of it is counted in `words`."""
+    words.update(wish.words())
+    spec.interpret()
+    graph = compile_spec(spec)
+    given = give_weights(graph, wish)
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("error")
+        path = Path(folder) / "model.onnx"
+        if wish.replaces:
+            write_older(path, wish)
+        before = read_folder(path.parent)
         try:
-            to_onnx(graph, weights, path)
-            to_onnx(graph, weights, again)
+            export = write_wish(wish.shape(graph), given, path, wish)
         except ArchspecError as error:
-            yield Disagreement("export", str(error)[:300])
+            words[f"refused: {name_refusal(str(error))}"] += 1
+            yield from judge_refusal(Refusal(str(error), path, spec, wish, given, graph))
+            if read_folder(path.parent) != before:
+                yield Disagreement("left behind", f"{sorted(set(read_folder(path.parent)) ^ set(before))}")
             return
-        if path.read_bytes() != again.read_bytes():
+        words["written"] += 1
+        again = write_wish(wish.shape(graph), given, path.parent / "again" / path.name, wish)
+        if {file.name: file.read_bytes() for file in export.files} != {
+            file.name: file.read_bytes() for file in again.files
+        }:
             yield Disagreement("bytes", "two exports differ")
-        for sizes in some_sizes(graph):
-            for batch in (1, 3):
-                try:
-                    yield from compare_run(spec.interpret(sizes), weights, path, batch, f"{sizes}, {batch} samples")
-                except RefusedError as error:
-                    yield Disagreement("promised size", f"{sizes}: {error}")
+        yield from tell_truths(Written(spec, wish, given, export), words)
 
 
-def some_sizes(graph: Graph) -> list[dict[str, int]]:
-    """The usual sizes, and for each letter two others that are promised."""
-    free = {letter: rule for letter, rule in accepted_sizes(graph).items() if rule.dynamic}
-    return [{}, *({letter: rule.sample(rule.value, 1 + turn)[-1]} for letter, rule in free.items() for turn in (1, 4))]
+def write_wish(graph: Graph, given: dict[str, Any], path: Path, wish: Wish) -> Export:
+    with splitting(wish):
+        return to_onnx(
+            graph,
+            given,
+            path,
+            options=wish.options,
+            verify=wish.verify,
+            optimized=wish.optimized,
+            metadata=wish.metadata,
+        )
 
 
-def compare_run(
-    network: Network, weights: Mapping[str, Tensor], path: Path, batch: int, where: str
-) -> Iterator[Disagreement]:
-    inputs = sample_inputs(network, batch)
-    with torch.no_grad():
-        expected = run(network, {name: value.double() for name, value in weights.items()}, inputs)
-        single = run(network, weights, {name: value.float() for name, value in inputs.items()})
-    try:
-        found = run_onnx(path, {name: value.float().numpy() for name, value in inputs.items()})
-    except Exception as error:  # ONNX Runtime's own, of several types
-        yield Disagreement("onnxruntime", f"{where}: {str(error)[:300]}")
+def write_older(path: Path, wish: Wish) -> None:
+    """Another model, of as many files, under the name that is to be written."""
+    graph = graph_from(OLDER)
+    with splitting(wish):
+        to_onnx(graph, to_torch(graph).state_dict(), path, verify=False)
+
+
+@contextmanager
+def splitting(wish: Wish) -> Iterator[None]:
+    if not wish.two_files:
+        yield
         return
-    for name, value in expected.items():
-        off, rounding = distance(value, torch.from_numpy(found[name]).double()), distance(value, single[name].double())
-        if not off <= max(TOLERANCE, ROUNDINGS * rounding):
-            detail = f"{name} at {where}: off by {off:.3g} of the largest value; single precision by {rounding:.3g}"
-            yield Disagreement("onnx", detail)
+    with patch.object(write, "SINGLE_FILE", FEW), patch.object(write, "INLINE", SMALL):
+        yield
+
+
+def read_folder(folder: Path) -> dict[str, bytes]:
+    """Every file in a folder and below, with what it holds; folders are empty."""
+    return {str(path): b"" if path.is_dir() else path.read_bytes() for path in sorted(folder.rglob("*"))}

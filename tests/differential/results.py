@@ -24,9 +24,11 @@ def sample_inputs(network: Network, batch: int = 2) -> dict[str, Tensor]:
     }
 
 
-def run(network: Network, weights: Mapping[str, Tensor], inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The outputs by name."""
-    values = execute(network, weights, inputs)
+def run(
+    network: Network, weights: Mapping[str, Tensor], inputs: Mapping[str, Tensor], kind: torch.dtype | None = None
+) -> dict[str, Tensor]:
+    """The outputs by name; with a `kind`, computed in numbers of that type."""
+    values = execute(network, weights, inputs, kind)
     return {name: values[operation] for name, operation in network.outputs.items()}
 
 

@@ -8,7 +8,6 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any, TypeAlias
@@ -23,7 +22,6 @@ from compiler.analysis.cost import measure_cost
 from compiler.analysis.paths.counting import count_paths
 from compiler.graph import Graph
 from tests.differential.documents import Spec, write_spec
-from tests.differential.exports import compare_exports
 from tests.differential.harness import Disagreement, Outcome, examine_safely
 from tests.differential.layers import FIELDS, RefusedError
 from tests.differential.mutants import edit
@@ -40,21 +38,18 @@ TEXTS = ("name", "description", "source", "extends")
 
 YAML_SHARE = 4
 """One file of so many is YAML."""
-ONNX_SHARE = 8
-"""One spec of so many is exported too."""
 
 
 def examine(seed: int) -> Outcome:
     spec = write_spec(Random(seed))
-    found = list(compare(spec, onnx=seed % ONNX_SHARE == 0))
+    found = list(compare(spec))
     return Outcome(found + list(compare_verdicts(edit(spec, Random(seed)))), Counter(words_of(spec)))
 
 
 def explain(seed: int) -> str:
     """The smallest form of a seed's spec, or of its edited one, with the same disagreements."""
     spec = write_spec(Random(seed))
-    whole = partial(compare, onnx=seed % ONNX_SHARE == 0)
-    for asked, ask in ((spec, whole), (edit(spec, Random(seed)), compare_verdicts)):
+    for asked, ask in ((spec, compare), (edit(spec, Random(seed)), compare_verdicts)):
         if find_kinds(ask, vars(asked)):
             return explain_spec(asked, ask)
     return f"seed {seed}: no disagreement"
@@ -86,7 +81,7 @@ def compile_spec(spec: Spec) -> Graph:
         return elaborate(load(next(Path(folder).glob("main.*"))))
 
 
-def compare(spec: Spec, *, onnx: bool = False) -> Iterator[Disagreement]:
+def compare(spec: Spec) -> Iterator[Disagreement]:
     """Everything in which the program and the witnesses differ."""
     network = spec.interpret()
     try:
@@ -104,8 +99,6 @@ def compare(spec: Spec, *, onnx: bool = False) -> Iterator[Disagreement]:
     yield from differ("state dict", "", set(graph.weights), set(module.state_dict()))
     yield from compare_values(network, module)
     yield from compare_sizes(spec, network, graph, module)
-    if onnx:
-        yield from compare_exports(spec, graph)
 
 
 def compare_verdicts(spec: Spec) -> Iterator[Disagreement]:

@@ -13,7 +13,7 @@ from PIL import Image
 from torch.nn import functional as F
 
 from archspec.errors import ArchspecError
-from runtime.preprocess import FaintNote, Preprocess, list_pictures, read_picture
+from runtime.preprocess import FaintNote, Preprocess, list_pictures, load_image, read_picture
 from runtime.tasks.grid import Frame
 from tests.runtime.pngs import write_png
 
@@ -75,7 +75,7 @@ def test_malformed_json_is_refused(text: str, message: str) -> None:
 
 def test_a_picture_of_the_right_size_is_only_scaled_and_normalized(tmp_path: Path) -> None:
     pixels = save_picture(tmp_path / "a.png", (4, 6, 3))
-    found = read_picture(tmp_path / "a.png", COLOR)[0]
+    found = load_image(tmp_path / "a.png", COLOR)
     expected = (pixels / 255 - np.array(COLOR.mean)) / np.array(COLOR.std)
     assert found.dtype == np.float32
     assert np.allclose(found, expected.transpose(2, 0, 1), atol=1e-6)
@@ -91,7 +91,7 @@ def test_restoring_is_silent_whatever_the_numbers() -> None:
 def test_resizing_is_torchs_bilinear_with_antialias(tmp_path: Path) -> None:
     pixels = save_picture(tmp_path / "a.png")
     image = torch.from_numpy(pixels)[None, None].float() / 255
-    found = torch.from_numpy(GRAY.restore(read_picture(tmp_path / "a.png", GRAY)[0]))
+    found = torch.from_numpy(GRAY.restore(load_image(tmp_path / "a.png", GRAY)))
     smooth = F.interpolate(image, (4, 6), mode="bilinear", antialias=True)[0]
     assert (found - smooth).abs().max() < 1e-5
     rough = F.interpolate(image, (4, 6), mode="bilinear", antialias=False)[0]
@@ -114,7 +114,7 @@ def test_a_picture_is_resized_padded_or_taken_as_it_is(tmp_path: Path) -> None:
             wanted = [(0, 0), (0, fit[0] - 5), (0, fit[1] - 7)]
             assert np.array_equal(found, np.pad(image, wanted, mode="edge"))
         else:
-            assert np.array_equal(found, read_picture(tmp_path / "a.png", COLOR)[0])
+            assert np.array_equal(found, load_image(tmp_path / "a.png", COLOR))
 
 
 def test_what_was_done_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -136,7 +136,7 @@ def test_what_was_done_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture)
 def test_channels_other_than_gray_and_colours_come_from_arrays(tmp_path: Path) -> None:
     save_picture(tmp_path / "a.png")
     with pytest.raises(ArchspecError, match=r"takes 2 channels: give it \.npy"):
-        read_picture(tmp_path / "a.png", Preprocess(2, 1, 1, (0, 0), (1, 1)))[0]
+        load_image(tmp_path / "a.png", Preprocess(2, 1, 1, (0, 0), (1, 1)))
 
 
 def test_a_folder_stands_for_its_pictures(tmp_path: Path) -> None:

@@ -28,7 +28,6 @@ from runtime.preprocess import Preprocess
 from runtime.run_folder import PREPROCESS
 from tests.documents import graph_from
 from tests.lowering import stir
-from tests.runtime.pngs import write_png
 
 NETWORK = {
     "archspec": 1,
@@ -135,22 +134,6 @@ def test_pictures_are_prepared_as_the_model_says(model: OnnxModel, tmp_path: Pat
     assert images.shape == (2, 1, 8, 8)
     assert [float(image.mean()) for image in images] == [2, -2]
     assert data.held_out is None
-
-
-def test_transparent_pictures_need_a_ground(model: OnnxModel, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """And deep ones that are nearly black are told once."""
-    Image.new("LA", (8, 8), (255, 0)).save(tmp_path / "a.png")
-    for name in ("b.png", "c.png"):
-        write_png(tmp_path / name, np.full((8, 8, 1), 655), 16)
-    with pytest.raises(ArchspecError, match=r"1 of the 3 pictures .*a\.png is transparent in places.*--ground white"):
-        list(open_calibration_data(tmp_path, model.graph, model.metadata).batches(10))
-    caplog.clear()
-    for ground, mean in ((0, -2), (255, 2)):
-        data = open_calibration_data(tmp_path, model.graph, model.metadata, (ground,) * 3)
-        (images,) = data.batches(10)
-        assert images[0].mean() == mean
-        assert images[1].mean() == pytest.approx((655 / 65535 - 0.5) / 0.25)
-    assert len([text for text in caplog.messages if "b.png uses 16 bits up to 655 of 65,535" in text]) == 2
 
 
 def test_large_sets_are_sampled_evenly(model: OnnxModel, images: Path, monkeypatch: pytest.MonkeyPatch) -> None:
