@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from archspec.errors import ArchspecError
 from archspec.ops import Op
 from compiler.graph import Graph
 from runtime.agreement import EXACT, LIMITS, Limits
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
     from runtime.verification.bisect import Bisection
 
 Status: TypeAlias = Literal["passed", "noted", "failed"]
+
+
+class UnansweredError(ArchspecError):
+    """A file of which nothing can be said, since no inputs can be made up for it."""
 
 
 @dataclass(frozen=True, slots=True)

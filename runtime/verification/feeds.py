@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from archspec.errors import ArchspecError
 from runtime.bench import make_inputs
 from runtime.cases import PROOF_BUDGET, choose_small
 from runtime.extras import extra
 from runtime.session import Session
-from runtime.verification.checks import Choice
+from runtime.verification.checks import Choice, UnansweredError
 from runtime.verification.inside import ModelInside
 from runtime.verification.nodes import read_attribute
 from runtime.verification.ranges import find_ranges
@@ -26,11 +25,11 @@ with extra("run"):
 
 Array = npt.NDArray[Any]
 
-NO_NUMBERS = {
-    TensorProto.STRING: "text",
-    TensorProto.COMPLEX64: "complex numbers",
-    TensorProto.COMPLEX128: "complex numbers",
-}
+NUMBERS = frozenset(
+    {TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.BFLOAT16, TensorProto.DOUBLE, TensorProto.BOOL}
+    | {getattr(TensorProto, f"{sign}INT{bits}") for sign in ("", "U") for bits in (8, 16, 32, 64)}
+)
+"""The types of which inputs can be made up."""
 
 MOVING = frozenset({"Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Identity", "Slice", "Concat", "Expand"})
 """Operations whose first operand stays what it is."""
@@ -46,15 +45,21 @@ class Feeds:
     over all of its range; of whole numbers, those below the length of the tables that they are looked up in, below 2
     where they are masks or counted with, and else zeros, since any other might be a size or a place out of range.
 
-    Raises ArchspecError where an input is not of numbers.
+    Once `positive` is set, fractions are between 0 and 1. The session raises ArchspecError where sizes do not fit it.
     """
 
     def __init__(self, inside: ModelInside, session: Session, seed: int) -> None:
         self.session, self.seed = session, seed
+        self.positive = False
         self.ranges = find_ranges(inside)
         self._bounds = {
             name: _bound(inside, name, dtype) for name, dtype in session.dtypes.items() if dtype.kind in "iub"
         }
+
+    @property
+    def steering(self) -> list[str]:
+        """The inputs of which only zeros can be made up: they may be sizes, axes or places."""
+        return [name for name, bound in self._bounds.items() if bound == 1]
 
     def make(self, batch: int, sizes: Mapping[str, int], turn: int = 0) -> dict[str, Array]:
         """Inputs of that batch and those sizes; others at another turn."""
@@ -63,7 +68,8 @@ class Feeds:
         generator = np.random.default_rng(seed)
         for name, bound in self._bounds.items():
             feed[name] = generator.integers(0, bound, feed[name].shape).astype(feed[name].dtype)
-        return {name: self.ranges[name].fill(array) if name in self.ranges else array for name, array in feed.items()}
+        feed = {name: self.ranges[name].fill(array) if name in self.ranges else array for name, array in feed.items()}
+        return make_positive(feed) if self.positive else feed
 
     def choose(self, witness: Witness, choice: Choice) -> Iterator[dict[str, Array]]:
         """Inputs of each chosen batch and size, no shape twice; its own size where that is cheap, or all it takes."""
@@ -81,19 +87,20 @@ class Feeds:
                 yield feed
 
 
+def make_positive(feed: Mapping[str, Array]) -> dict[str, Array]:
+    """The same with fractions between 0 and 1, where logarithms and powers have values too."""
+    return {name: 1 / (1 + np.abs(array)) if array.dtype.kind == "f" else array for name, array in feed.items()}
+
+
 def check_inputs(inside: ModelInside) -> None:
-    """Raises ArchspecError where an input is of no numbers: none can be made up."""
+    """Raises UnansweredError where an input is of no numbers: none can be made up."""
     for item in inside.inputs:
-        kind = item.type.WhichOneof("value")
-        what = (
-            f"a {kind.removesuffix('_type')}"
-            if kind != "tensor_type"
-            else NO_NUMBERS.get(item.type.tensor_type.elem_type)
-        )
-        if what:
-            raise ArchspecError(
-                f"{inside.path} takes {what} in '{item.name}', and verify makes up numbers alone: the file is sound to "
-                "onnx's checker, and was not run"
+        kind = item.type.tensor_type.elem_type
+        if kind not in NUMBERS:
+            what = TensorProto.DataType.Name(kind).lower() if kind else str(item.type.WhichOneof("value"))
+            raise UnansweredError(
+                f"{inside.path} takes {'text' if what == 'string' else what} in '{item.name}', and verify makes up "
+                "plain numbers alone: the file is sound to onnx's checker, and was not run"
             )
 
 

@@ -202,7 +202,7 @@ def test_text_is_no_number(tmp_path: Path) -> None:
     node = make_node("StringNormalizer", ["x"], ["y"], case_change_action="LOWER")
     path = save(tmp_path, [node], {"x": [2]}, {"y": [2]}, kind=TensorProto.STRING)
     with pytest.raises(
-        ArchspecError, match="takes text in 'x', and verify makes up numbers alone: the file is sound to"
+        ArchspecError, match="takes text in 'x', and verify makes up plain numbers alone: the file is sound to"
     ):
         verify_model(path)
 
@@ -251,3 +251,40 @@ def test_inputs_reach_over_a_range_that_is_not_the_usual_one(tmp_path: Path) -> 
     feed = Feeds(ModelInside(path), Session(path, providers=["cpu"]), seed=0).make(1, {})["x"]
     assert (feed.min(), feed.max()) == (0, 255)
     assert len(set(np.rint(feed).ravel())) > 200
+
+
+@pytest.mark.parametrize("kind", ["Log", "Sqrt"])
+def test_what_has_values_between_0_and_1_alone_is_noted(kind: str, tmp_path: Path) -> None:
+    found = verify_model(save(tmp_path, [make_node(kind, ["x"], ["y"])], {"x": ["N", 30]}, {"y": ["N", 30]}))
+    assert found.passed, found.checks
+    assert {check.status for check in found.checks if check.name.startswith("x ")} == {"noted"}
+    assert "finite for inputs between 0 and 1" in row(found, "x 1 × 30").text
+
+
+def test_what_has_no_values_at_all_fails(tmp_path: Path) -> None:
+    nodes = [make_node("Sub", ["x", "x"], ["zero"]), make_node("Log", ["zero"], ["y"])]
+    found = verify_model(save(tmp_path, nodes, {"x": ["N", 30]}, {"y": ["N", 30]}))
+    assert not found.passed
+    assert "the output 'y' holds infinite numbers or NaN" in row(found, "x 1 × 30").text
+
+
+def steer(folder: Path, node: onnx.NodeProto, declared: Extents) -> Path:
+    """x and whole numbers, by which a node makes y."""
+    path = save(folder, [node], {"x": [2, 3], "by": [2]}, {"y": declared})
+    model = onnx.load(path)
+    model.graph.input[1].type.tensor_type.elem_type = TensorProto.INT64
+    onnx.save(model, path)
+    return path
+
+
+def test_shapes_that_made_up_numbers_steer_are_no_lies(tmp_path: Path) -> None:
+    found = verify_model(steer(tmp_path, make_node("Tile", ["x", "by"], ["y"]), [4, 6]))
+    assert found.passed, found.checks
+    assert row(found, "shapes").status == "noted"
+    assert "but 'by' was made up of zeros" in row(found, "shapes").text
+
+
+def test_a_run_that_made_up_numbers_end_is_no_verdict(tmp_path: Path) -> None:
+    path = steer(tmp_path, make_node("Expand", ["x", "by"], ["y"]), [2, 3])
+    with pytest.raises(ArchspecError, match="'by' may steer sizes or places, and only zeros can be made up for it"):
+        verify_model(path)
