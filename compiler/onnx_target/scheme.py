@@ -101,7 +101,7 @@ def quantize_layer(weight: NDArray[Any], bias: NDArray[Any] | None, input_scale:
     rows = np.asarray(weight, np.float64).reshape(weight.shape[0], -1)
     scale = np.abs(rows).max(axis=1) / limit
     if bias is not None:
-        scale = np.maximum(scale, np.abs(bias) / (float(input_scale) * MOST_BIAS))
+        scale = np.maximum(scale, np.abs(bias.astype(np.float64)) / (float(input_scale) * MOST_BIAS))
     scale = np.maximum(scale, TINIEST).astype(np.float32)
     steps = np.clip(np.rint(rows / scale[:, None]), -limit, limit).astype(np.int8).reshape(weight.shape)
     if bias is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 from typing import Any
@@ -16,7 +16,7 @@ from compiler.onnx_target.built import OnnxModel
 from compiler.onnx_target.pieces import find_pieces
 from compiler.onnx_target.scheme import TINIEST, Range, Recipe
 from runtime.extras import extra
-from runtime.int8.check import InputExtremes
+from runtime.int8.check import FEW, InputExtremes
 from runtime.int8.data import CalibrationData
 from runtime.int8.thresholds import BINS, METHODS, Counts, Histogram
 from runtime.settings import new_options
@@ -29,6 +29,9 @@ with extra("run"):
 
 BUDGET = 1 << 28
 """Bytes of values in memory at a time, about."""
+
+FEW_NUMBERS = 1000
+"""The next of as many numbers is beyond their range with a chance of two in a thousand."""
 
 LARGEST_BATCH = 64
 NOWHERE: Range = (np.inf, -np.inf)
@@ -74,7 +77,7 @@ def measure_ranges(
         for name, array in run(images).items():
             reach.widen(name, array)
         on_step(done, passes)
-    notes = seen.judge()
+    notes = (*seen.judge(), *reach.tell_few())
     if find_threshold is None:
         return Ranges(reach.whole, {name: _cut(whole, 1.0) for name, whole in reach.whole.items()}, reach.pieces, notes)
     counts = {name: np.zeros(BINS, np.int64) for name in values}
@@ -125,6 +128,7 @@ class _Reach:
 
     def __init__(self, model: OnnxModel, values: Sequence[str], data: CalibrationData) -> None:
         self.data, self.bounds = data, find_pieces(model)
+        self.numbers = dict.fromkeys(values, 0)
         self.whole: dict[str, Range] = dict.fromkeys(values, NOWHERE)
         self.pieces: dict[str, list[Range]] = {
             name: [NOWHERE] * (len(self.bounds[name]) - 1) for name in values if name in self.bounds
@@ -132,6 +136,7 @@ class _Reach:
 
     def widen(self, name: str, array: npt.NDArray[Any]) -> None:
         """Raises ArchspecError where a number is not finite."""
+        self.numbers[name] += array.size
         if name not in self.pieces:
             self.whole[name] = _join(self.whole[name], (float(array.min()), float(array.max())))
         else:
@@ -141,6 +146,13 @@ class _Reach:
             raise ArchspecError(
                 f"on the calibration data {self.data.name} the value '{name}' holds infinite numbers or NaN"
             )
+
+    def tell_few(self) -> Iterator[str]:
+        """Of few images it is said anyway."""
+        few = sorted((count, name) for name, count in self.numbers.items() if count < FEW_NUMBERS)
+        if few and len(self.data) >= FEW:
+            more = f" (so may {len(few) - 1} more)" if len(few) > 1 else ""
+            yield f"other images may leave the range of {few[0][1]}, that of {few[0][0]:,} numbers{more}"
 
 
 def _measure_pieces(array: npt.NDArray[Any], bounds: Sequence[int]) -> list[Range]:

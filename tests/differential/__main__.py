@@ -18,6 +18,7 @@ KINDS = {
     "memory": ("tests.differential.memory", "memory against what torch's autograd keeps and what lives in a run"),
     "exports": ("tests.differential.exports", "random exports against all that they and their reports say"),
     "crashes": ("tests.differential.crashes", "commands that are disturbed against what must remain of files"),
+    "int8": ("tests.differential.int8", "int8 exports from hostile data against what their two files give"),
     "models": ("tests.differential.models", "random ONNX models against ONNX Runtime and counts of their own"),
 }
 """By its name on the command line, the module of a kind and what it holds against what."""

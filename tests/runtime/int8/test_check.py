@@ -92,6 +92,15 @@ def test_what_is_odd_is_said(change: Any, note: str | None, tmp_path: Path) -> N
     assert [bool(note and re.search(note, said)) for said in found.notes] == [True] * bool(note)
 
 
+def test_ranges_of_few_numbers_are_said(tmp_path: Path) -> None:
+    pooled = {**NETWORK, "network": [{"conv": 4}, "global_avg_pool", "flatten", {"linear": 3}]}
+    for count, few in ((20, True), (300, False)):
+        notes = calibrate(build(document=pooled), save(tmp_path / "images.npy", pictures(count))).notes
+        assert (
+            any(re.search("other images may leave the range of .*, that of 80 numbers", note) for note in notes) == few
+        )
+
+
 def test_large_numbers_are_said_where_nothing_is_known_of_pictures(tmp_path: Path) -> None:
     assert calibrate(build(), save(tmp_path / "raw.npy", 255 * pictures())).notes == ()
     (note,) = calibrate(build(), save(tmp_path / "huge.npy", 1e8 * pictures())).notes

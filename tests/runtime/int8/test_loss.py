@@ -178,5 +178,6 @@ def test_nothing_like_the_float_model_is_refused(tmp_path: Path) -> None:
 
 def test_a_poor_channel_is_said(tmp_path: Path) -> None:
     images = np.random.default_rng(0).standard_normal((32, 4, 16, 16))
-    assert any("channel" in note for note in calibrate(uneven(100), images, tmp_path).report.notes)
-    assert calibrate(uneven(1), images, tmp_path).report.notes == ()  # the control
+    for spread, poor in ((100, True), (1, False)):
+        notes = calibrate(uneven(spread), images, tmp_path).report.notes
+        assert any("signal to noise, less than 10" in note for note in notes) == poor
