@@ -91,7 +91,7 @@ def find_fit(session: Session, name: str, own: Extents) -> Extents | None:
             wanted[axis] = max(extent, wanted.get(axis, 0))
     for axis, extent in wanted.items():
         if axis in session.sizes:
-            wanted[axis] = session.sizes[axis].sample(extent, 1)[0]
+            wanted[axis] = max(session.sizes[axis].sample(extent, 1), default=0)
             if wanted[axis] < extent:
                 return None
     try:

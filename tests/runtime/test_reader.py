@@ -151,6 +151,7 @@ def test_joints_never_lie_in_the_padding(tmp_path: Path) -> None:
         (("H", "W"), {"H": FOURS, "W": FOURS}, (5, 1000), (8, 1000)),
         (("H", "W"), {"H": FOURS, "W": FOURS}, (97, 99), (100, 100)),
         (("H", "W"), {"H": {**FOURS, "last": 100}, "W": FOURS}, (101, 8), None),
+        (("H", "W"), {"H": {**FOURS, "first": 200, "last": 100}, "W": FOURS}, (101, 8), None),
         (("H", "W"), {"H": {"value": 96}, "W": FOURS}, (96, 99), (96, 100)),
         (("H", "W"), {"H": {"value": 96}, "W": FOURS}, (97, 99), None),
         (("H", "H"), {"H": FOURS}, (50, 70), (72, 72)),

@@ -75,21 +75,16 @@ def _tell_readings(rows: Sequence[Row]) -> str:
     """What was done to pictures before the network saw them."""
     read = [row for row in rows if "size" in row]
     padded = sum("padded_to" in row for row in read)
-    own = sum("resized_to" not in row for row in read) - padded
+    resized = Counter(tuple(row["resized_to"]) for row in read if "resized_to" in row)
+    own = len(read) - padded - resized.total()
     told = [f"{own:,} at own size"] if own else []
     if padded:
         told.append(f"{padded:,} at own size and padded to one that the model takes, by repeating the border")
-    for (height, width), count in Counter(
-        tuple(row.get("resized_to", ())) for row in read if "resized_to" in row
-    ).items():
-        changed = sum(
-            row["size"][0] * width != row["size"][1] * height
-            for row in read
-            if row.get("resized_to") == [height, width]
-        )
+    for (height, width), count in resized.items():
+        sizes = [row["size"] for row in read if row.get("resized_to") == [height, width]]
+        changed = sum(before[0] * width != before[1] * height for before in sizes)
         aspect = f" ({changed:,} of them to another aspect ratio)" if changed else ""
         told.append(f"{count:,} resized to {height}×{width}{aspect}")
-    told += [
-        f"{count:,} laid on {ground}" for ground, count in Counter(row.get("ground") for row in read).items() if ground
-    ]
+    grounds = Counter(row["ground"] for row in read if "ground" in row)
+    told += [f"{count:,} laid on {ground}" for ground, count in grounds.items()]
     return f"pictures: {'; '.join(told)}" if told else ""
