@@ -4,7 +4,6 @@ they cannot."""
 from __future__ import annotations
 
 import sys
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
@@ -103,9 +102,7 @@ def _take_tensor(tensor: Any, what: str, torch: Any) -> Array:
 def _take_array(value: Any, what: str) -> Array:
     if isinstance(value, np.ma.MaskedArray):
         raise ArchspecError(f"{what} is a masked array; weights have all their numbers: fill it first")
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        array = np.asarray(value)
+    array = np.asarray(value)
     if array.dtype.name not in FLOATS:
         refuse_type(what, array.dtype.name)
     if array.dtype.name == "bfloat16":
