@@ -31,6 +31,7 @@ with extra("run"):
 if TYPE_CHECKING:
     from runtime.int8.data import CalibrationData
     from runtime.int8.quantize import Quantization
+    from runtime.picture_file import Ground
     from runtime.proof import Proof
 
 CAST = CastWeights(np.dtype(np.float16)).name
@@ -41,12 +42,14 @@ OnStep = Callable[[int, int], None]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calibration:
     """From what an int8 model learns the ranges of its values (a data set by name, a folder of images, a .npy), by
-    which method, and how much of the task's metric it may lose before layers stay in float (None: any)."""
+    which method, and how much of the task's metric it may lose before layers stay in float (None: any). `ground` is the
+    colour on which transparent pictures lie."""
 
     data: str | Path
     method: str = "mse"
     max_drop: float | None = None
     reduce_range: bool = False
+    ground: Ground | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -175,7 +178,7 @@ def _open_images(model: OnnxModel, calibration: Calibration) -> CalibrationData:
     from runtime.int8.data import open_calibration_data
     from runtime.int8.question import ask_outputs
 
-    images = open_calibration_data(calibration.data, model.graph, model.metadata)
+    images = open_calibration_data(calibration.data, model.graph, model.metadata, calibration.ground)
     ask_outputs(model, images)
     return images
 

@@ -77,6 +77,9 @@ def export(
     reduce_range: Annotated[
         bool, typer.Option("--reduce-range", help="int8 weights of seven bits, for CPUs without VNNI.")
     ] = False,
+    ground: Annotated[
+        str | None, typer.Option(metavar="COLOUR", help="What transparent pictures of --calibrate lie on.")
+    ] = None,
     optimized: Annotated[
         bool, typer.Option("--optimized", help="Also write ONNX Runtime's own form for this version and processor.")
     ] = False,
@@ -101,7 +104,7 @@ def export(
     path = output or Path(f"{loaded.name}.onnx")
     files, sizes = weights or [], parse_sizes(size)
     options = ExportOptions(precision=precision, io=io, target=target)
-    chosen = _choose_calibration(precision, calibrate, calibration, max_drop, reduce_range)
+    chosen = _choose_calibration(precision, calibrate, calibration, max_drop, reduce_range, ground)
     _check_ensemble(len(files), combine, monte_carlo, data)
     refuse_replacing(path, [spec, *files, *([calibrate] if calibrate else [])])
     if os.path.isfile(path) and path.stat().st_size and not is_onnx(path):
@@ -173,12 +176,18 @@ def _check_ensemble(files: int, combine: str | None, monte_carlo: int | None, da
 
 
 def _choose_calibration(
-    precision: str, data: str | None, method: str | None, max_drop: str | None, reduce_range: bool
+    precision: str,
+    data: str | None,
+    method: str | None,
+    max_drop: str | None,
+    reduce_range: bool,
+    ground: str | None,
 ) -> Calibration | None:
     """What the options say of int8, which alone reads them. Raises typer.BadParameter."""
     from runtime.export import Calibration
 
     given = {"--calibrate": data, "--calibration": method, "--max-drop": max_drop, "--reduce-range": reduce_range}
+    given["--ground"] = ground
     for option, value in given.items():
         refuse_idle(option, value or None, precision != "int8", "--precision int8")
     if precision != "int8":
@@ -188,4 +197,7 @@ def _choose_calibration(
             "int8 learns its ranges from images: --calibrate DIR, FILE.npy or the NAME of a data set"
         )
     drop = None if max_drop is None else parse_share(max_drop, "--max-drop")
-    return Calibration(data=data, method=method or "mse", max_drop=drop, reduce_range=reduce_range)
+    from runtime.picture_file import parse_ground
+
+    lies_on = None if ground is None else parse_ground(ground)
+    return Calibration(data=data, method=method or "mse", max_drop=drop, reduce_range=reduce_range, ground=lies_on)

@@ -51,7 +51,7 @@ class InputExtremes:
             )
         notes = list(self.data.notes)
         if len(self.data) < FEW:
-            notes.append(f"the ranges are those of {_count_images(len(self.data))}: others may reach beyond them")
+            notes.append(f"the ranges are those of {count_images(len(self.data))}: others may reach beyond them")
         constant = np.flatnonzero(self.lows == self.highs).tolist()
         if constant:
             notes.append(f"the calibration data {name} has the same number everywhere in {_list_channels(constant)}")
@@ -83,7 +83,8 @@ class InputExtremes:
         return notes
 
 
-def _count_images(count: int) -> str:
+def count_images(count: int) -> str:
+    """`1 image`, `2 images`."""
     return "1 image" if count == 1 else f"{count} images"
 
 

@@ -15,6 +15,7 @@ from archspec.errors import ArchspecError
 from archspec.ops import Input, OpError
 from compiler.graph import Graph
 from runtime.array_file import map_array, read_numbers
+from runtime.picture_file import Ground
 from runtime.preprocess import Preprocess, load_image
 from runtime.run_folder import PREPROCESS
 from runtime.sizes import check_size, check_together, read_sizes
@@ -89,16 +90,19 @@ class CalibrationData:
             yield self.read(self.numbers[start : start + size])
 
 
-def open_calibration_data(where: str | Path, graph: Graph, metadata: Mapping[str, str]) -> CalibrationData:
+def open_calibration_data(
+    where: str | Path, graph: Graph, metadata: Mapping[str, str], ground: Ground | None = None
+) -> CalibrationData:
     """The images of a data set by name, of a folder of PNG and JPEG files, or of a .npy (N, C, *extents) of
-    preprocessed numbers, or (C, *extents) of one image, for a network and the metadata of its model.
+    preprocessed numbers, or (C, *extents) of one image, for a network and the metadata of its model. Transparent
+    pictures lie on `ground`.
 
     Raises ArchspecError where there are none, they do not fit the network, or its metadata does not say how pictures
     become its input.
     """
     path = Path(where)
     if os.path.isdir(path):  # of a name that is too long, Path.is_dir raises
-        data = _open_folder(path, metadata)
+        data = _open_folder(path, metadata, ground)
     elif path.suffix.lower() == ".npy":
         data = _open_array(path, graph)
     elif os.path.exists(path) or len(path.parts) > 1:
@@ -126,7 +130,7 @@ def _open_dataset(name: str, metadata: Mapping[str, str]) -> CalibrationData:
     )
 
 
-def _open_folder(folder: Path, metadata: Mapping[str, str]) -> CalibrationData:
+def _open_folder(folder: Path, metadata: Mapping[str, str], ground: Ground | None) -> CalibrationData:
     if PREPROCESS not in metadata:
         raise ArchspecError(
             f"the weights do not say how pictures become the network's input ('{PREPROCESS}'), so those of {folder} "
@@ -137,9 +141,9 @@ def _open_folder(folder: Path, metadata: Mapping[str, str]) -> CalibrationData:
 
     def read(numbers: Sequence[int]) -> Floats:
         try:
-            return np.stack([load_image(paths[number], preprocess) for number in numbers])
+            return np.stack([load_image(paths[number], preprocess, ground) for number in numbers])
         except ArchspecError as error:
-            raise ArchspecError(_tell_broken(folder, paths, preprocess)) from error
+            raise ArchspecError(_tell_broken(folder, paths, preprocess, ground)) from error
 
     numbers = _spread(len(paths), MOST_IMAGES)
     return CalibrationData(str(folder), preprocess.shape, numbers, read, notes=tuple(filter(None, [note])))
@@ -165,12 +169,12 @@ def _is_hidden(path: Path) -> bool:
     return any(part.startswith(".") for part in path.parts)
 
 
-def _tell_broken(folder: Path, paths: Sequence[Path], preprocess: Preprocess) -> str:
+def _tell_broken(folder: Path, paths: Sequence[Path], preprocess: Preprocess, ground: Ground | None) -> str:
     """What is wrong with the pictures of a folder, all of which are read for it."""
     broken = []
     for path in paths:
         try:
-            load_image(path, preprocess)
+            load_image(path, preprocess, ground)
         except ArchspecError as error:
             broken.append(str(error))
     more = f"; and {len(broken) - NAMED} more" if len(broken) > NAMED else ""

@@ -40,7 +40,7 @@ def describe_floats(floats: Mapping[str, str]) -> Iterator[str]:
 
 def describe_loss(loss: Loss) -> Iterator[str]:
     for output in loss.outputs:
-        if not output.varies:
+        if not output.varies and loss.images > 1:
             yield (
                 f"the float model's output '{output.output}' is the same everywhere on {loss.images} images: what int8 "
                 "loses in it is not known"

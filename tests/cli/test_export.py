@@ -94,6 +94,8 @@ def test_an_optimized_file_lies_beside(tmp_path: Path) -> None:
         (("--calibrate", "digits"), "--calibrate is read by --precision int8 alone"),
         (("--max-drop", "0.5%"), "--max-drop is read by --precision int8 alone"),
         (("--reduce-range",), "--reduce-range is read by --precision int8 alone"),
+        (("--ground", "white"), "--ground is read by --precision int8 alone"),
+        (("--precision", "int8", "--calibrate", "digits", "--ground", "pink"), "a ground is white, black"),
         (("--precision", "int8", "--calibrate", "digits", "--max-drop", "two"), "--max-drop is a share below 1"),
         (("--precision", "int8", "--calibrate", "nowhere"), "nowhere"),
         (("--precision", "fp8"), "fp8"),

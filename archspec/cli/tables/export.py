@@ -53,10 +53,11 @@ METRICS = {"r2": "R², since agreement says nothing of one number,"}
 
 
 def _print_quantization(found: Quantization) -> None:
+    from runtime.int8.check import count_images
+
     loss = found.loss
-    images = "1 image" if found.images == 1 else f"{found.images} images"
     whole = "" if found.cut or found.method == "minmax" else f": whole, since what {found.method} cuts off loses more"
-    print(f"  {found.recipe}, ranges by {found.method} from {images} of {found.data}{whole}")
+    print(f"  {found.recipe}, ranges by {found.method} from {count_images(found.images)} of {found.data}{whole}")
     for output in loss.outputs:
         print(f"  {_tell_loss(output, loss.images, several=len(loss.outputs) > 1)}")
     floats = f", in float: {', '.join(found.kept)}" if found.kept else ""
@@ -71,9 +72,11 @@ def _print_quantization(found: Quantization) -> None:
 
 
 def _tell_loss(output: OutputLoss, images: int, *, several: bool) -> str:
+    from runtime.int8.check import count_images
+
     where = f"output '{output.output}': " if several else ""
     metric = METRICS.get(output.metric, output.metric.replace("_", " "))
-    text = f"{where}{metric} on {'1 image' if images == 1 else f'{images} images'}: "
+    text = f"{where}{metric} on {count_images(images)}: "
     text += f"{output.before:.4f} → {output.after:.4f} ({0.0 - output.drop:+.2%})"
     if output.sqnr_db is not None:
         text += f"; signal to noise {output.sqnr_db:.1f} dB"

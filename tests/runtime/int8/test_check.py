@@ -140,6 +140,19 @@ def test_all_broken_pictures_are_named(tmp_path: Path) -> None:
         calibrate(model, tmp_path)
 
 
+def test_transparent_pictures_lie_on_a_ground(tmp_path: Path) -> None:
+    model = gray()
+    for number in range(8):
+        pixels = np.full((8, 8, 2), 200, np.uint8)
+        pixels[:, :, 1] = np.where(np.arange(64).reshape(8, 8) % (number + 2), 255, 0)
+        Image.fromarray(pixels, "LA").save(tmp_path / f"{number}.png")
+    with pytest.raises(ArchspecError, match=r"8 of the 8 pictures .* --ground white"):
+        calibrate(model, tmp_path)
+    data = open_calibration_data(tmp_path, model.graph, model.metadata, (0, 0, 0))
+    (images,) = data.batches(8)
+    assert set(np.unique(np.rint((images * 0.25 + 0.5) * 255)).tolist()) == {0, 200}
+
+
 def test_one_image_is_taken_as_run_takes_it(tmp_path: Path) -> None:
     one = calibrate(build(), save(tmp_path / "one.npy", pictures(1)[0]))
     row = calibrate(build(), save(tmp_path / "row.npy", pictures(1)))
