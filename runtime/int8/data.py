@@ -101,6 +101,8 @@ def open_calibration_data(
     become its input.
     """
     path = Path(where)
+    if ground is not None and not os.path.isdir(path):
+        raise ArchspecError(f"{where} is no folder of pictures, and a ground is read for these alone")
     if os.path.isdir(path):  # of a name that is too long, Path.is_dir raises
         data = _open_folder(path, metadata, ground)
     elif path.suffix.lower() == ".npy":

@@ -150,6 +150,8 @@ def test_transparent_pictures_lie_on_a_ground(tmp_path: Path) -> None:
         calibrate(model, tmp_path)
     data = open_calibration_data(tmp_path, model.graph, model.metadata, (0, 0, 0))
     (images,) = data.batches(8)
+    with pytest.raises(ArchspecError, match="a ground is read for these alone"):
+        open_calibration_data("digits", model.graph, model.metadata, (0, 0, 0))
     assert set(np.unique(np.rint((images * 0.25 + 0.5) * 255)).tolist()) == {0, 200}
 
 
