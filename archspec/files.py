@@ -45,8 +45,8 @@ def check_is_file(path: str | Path) -> None:
         raise ArchspecError(f"{path} is not a file")
 
 
-Outlived: TypeAlias = Callable[[Path, Path], Iterable[Path]]
-"""Which files beside a file are of no more use once another has taken its place: given both, just before."""
+Outlived: TypeAlias = Callable[[Path], Callable[[], Iterable[Path]]]
+"""Given a file just before another takes its place: what says just afterwards which files are of no more use."""
 
 
 def check_absent(path: str | Path, *, force: bool, kind: str = "") -> None:
@@ -56,9 +56,9 @@ def check_absent(path: str | Path, *, force: bool, kind: str = "") -> None:
 
 
 @contextmanager
-def write_whole(path: str | Path, outlived: Outlived = lambda older, newer: ()) -> Iterator[Path]:
+def write_whole(path: str | Path, outlived: Outlived = lambda older: lambda: ()) -> Iterator[Path]:
     """Give a path of the same name in a temporary folder beside `path`. On a clean exit what was written there is
-    synced and takes its place (companions first, then the file itself), and what `outlived` gives is removed. On any
+    synced and takes its place (companions first, then the file itself), and what `outlived` says is removed. On any
     error the temporary folder is removed, and so it is on SIGTERM and SIGHUP. An ArchspecError that names a file of it
     leaves here naming the file that it was to become.
 
@@ -79,10 +79,10 @@ def write_whole(path: str | Path, outlived: Outlived = lambda older, newer: ()) 
             for item in written:
                 _sync(item)
             with _alone_in(target.parent):
-                useless = list(outlived(target, folder / target.name))
+                list_useless = outlived(target)
                 for item in written:
                     _take_place(item, target.parent / item.name, target)
-                for item in useless:
+                for item in list_useless():
                     item.unlink(missing_ok=True)
             _sync(target.parent)
     except OSError as error:

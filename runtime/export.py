@@ -117,9 +117,10 @@ def export(
     proof, quantization = None, None
     companion: Path | None = None
 
-    def find_useless(older: Path, newer: Path) -> list[Path]:
-        pairs = [(older, newer), *([(older.with_name(companion.name), companion)] if companion else [])]
-        return [useless for pair in pairs for useless in find_older_data(*pair)]
+    def find_useless(older: Path) -> Callable[[], list[Path]]:
+        replaced = [older, *([older.with_name(companion.name)] if companion else [])]
+        asked = [find_older_data(model) for model in replaced]
+        return lambda: [useless for ask in asked for useless in ask()]
 
     # First, so that a place that cannot be written is no surprise at the end.
     with write_whole(path, find_useless) as temporary:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from archspec.errors import ArchspecError
@@ -22,18 +22,23 @@ MOST_FILES = 10_000
 """Files of a folder up to which all are asked what they name."""
 
 
-def find_older_data(older: Path, newer: Path) -> list[Path]:
-    """The files of weights that this program wrote for the model in `older`, and that no file of its folder will name
-    once `newer` has taken its place: not itself, and no other model, whatever its name is.
+def find_older_data(older: Path) -> Callable[[], list[Path]]:
+    """Asked before the model in `older` is replaced, this gives what to ask once it is: for the files of weights that
+    this program wrote for the older one, and that no file of its folder names then, neither what has taken its place
+    nor any other model, whatever its name is. So who renamed or copied it meanwhile keeps its weights.
 
     In doubt a file is not among them: where a neighbour cannot be read, or there are too many. Beside what is no model
     of this program there is none.
     """
     names = _list_data(older)
+    return lambda: _list_unused(older.parent, names)
+
+
+def _list_unused(folder: Path, names: Collection[str]) -> list[Path]:
     if not names:
         return []
-    used = _find_used([name.encode() for name in names], newer, _list_neighbours(older, names))
-    return [older.with_name(name) for name in sorted(names) if name.encode() not in used]
+    used = _find_used([name.encode() for name in names], _list_neighbours(folder, names))
+    return [folder / name for name in sorted(names) if name.encode() not in used]
 
 
 def _list_data(model: Path) -> set[str]:
@@ -55,13 +60,13 @@ def _is_plain_file(path: Path) -> bool:
     return os.path.isfile(path) and not path.is_symlink()
 
 
-def _list_neighbours(model: Path, data: Collection[str]) -> list[Path] | None:
-    """The other files of a model's folder but its data; None where they are too many, or cannot be listed."""
+def _list_neighbours(folder: Path, data: Collection[str]) -> list[Path] | None:
+    """The files of a folder but these data; None where they are too many, or cannot be listed."""
     found = []
     try:
-        with os.scandir(model.parent) as entries:
+        with os.scandir(folder) as entries:
             for entry in entries:
-                if entry.name != model.name and entry.name not in data and entry.is_file():
+                if entry.name not in data and entry.is_file():
                     found.append(Path(entry.path))
                 if len(found) > MOST_FILES:
                     return None
@@ -70,11 +75,11 @@ def _list_neighbours(model: Path, data: Collection[str]) -> list[Path] | None:
     return found
 
 
-def _find_used(names: Collection[bytes], newer: Path, neighbours: list[Path] | None) -> set[bytes]:
+def _find_used(names: Collection[bytes], neighbours: list[Path] | None) -> set[bytes]:
     """Which of these names stand in one of the models, or may."""
     if neighbours is None:
         return set(names)
     try:
-        return set().union(*(mentions(path, names) for path in (newer, *neighbours)))
+        return set().union(*(mentions(path, names) for path in neighbours))
     except (OSError, ArchspecError):
         return set(names)

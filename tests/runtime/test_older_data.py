@@ -197,16 +197,36 @@ def test_an_optimized_model_takes_its_older_data_along(tmp_path: Path) -> None:
     assert answers_of(path, 3)
 
 
+@pytest.mark.parametrize("keep", [os.rename, shutil.copy], ids=["renamed", "copied"])
+def test_a_model_that_gets_another_name_meanwhile_keeps_its_data(
+    keep: Keep, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By somebody else, when the new model's data lie there, and it does not itself."""
+    path, kept, replace = tmp_path / "m.onnx", tmp_path / "kept.onnx", os.replace
+    export(path, 1)
+
+    def keep_first(source: Path, target: Path) -> None:
+        if Path(target) == path:
+            keep(path, kept)
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", keep_first)
+    export(path, 2)
+    assert answers_of(path, 2)
+    assert answers_of(kept, 1)
+    assert len(data_in(tmp_path)) == 2
+
+
 def test_who_replaces_files_of_a_folder_is_alone_there(tmp_path: Path) -> None:
     """While one export looks which data are still named, no other puts its own there."""
     during: list[bool] = []
     other = threading.Thread(target=write_text, args=(tmp_path / "n", "other"))
 
-    def look(older: Path, newer: Path) -> list[Path]:
+    def look(older: Path) -> Callable[[], list[Path]]:
         other.start()
         other.join(timeout=0.3)
         during.append((tmp_path / "n").exists())
-        return []
+        return list
 
     with write_whole(tmp_path / "m", look) as temporary:
         temporary.write_text("one")
