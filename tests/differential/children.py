@@ -33,15 +33,14 @@ PATIENCE = 60.0
 @dataclass(frozen=True)
 class Order:
     """A command, the folder in which it runs, and where its messages go. It stops itself before the `stop`-th deed to
-    that folder, and leaves in `count` how many there were. With more than `single_file` bytes of weights a model has
-    two files; 0 leaves that alone."""
+    that folder, and leaves in `count` how many there were. `first` is Python that runs before it."""
 
     words: Sequence[str]
     folder: str
     messages: str
     stop: int
     count: str
-    single_file: int
+    first: str
 
 
 class Nursery:
@@ -117,19 +116,29 @@ def serve() -> Order | None:
 
 
 def run(order: Order) -> None:
-    """The command, as if it had just been started."""
+    """The command, as if it had just been started from a terminal, and not with `&` or nohup, which ignore signals."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
     with open(os.devnull, "r+b") as nothing, open(order.messages, "wb") as said:
         for number, file in enumerate((nothing, nothing, said)):
             os.dup2(file.fileno(), number)
     from archspec.cli import main
-    from compiler.onnx_target import write
 
     os.chdir(order.folder)
     os.environ["TMPDIR"] = tempfile.tempdir = f"{order.folder}/tmp"
-    write.SINGLE_FILE = order.single_file or write.SINGLE_FILE
+    exec(order.first, {})
     sys.argv = ["archspec", *order.words]
     watch(order)
     main()
+
+
+def name_paths(event: str, arguments: tuple[Any, ...]) -> list[str]:
+    """The files that a deed changes; none where one is opened to be read."""
+    if event == "open" and not arguments[2] & (os.O_WRONLY | os.O_RDWR):
+        return []
+    paths = arguments[: 2 if event in ("os.rename", "os.link") else 1]
+    return [os.fsdecode(path) for path in paths if isinstance(path, str | bytes | os.PathLike)]
 
 
 def watch(order: Order) -> None:
@@ -138,7 +147,8 @@ def watch(order: Order) -> None:
 
     def see(event: str, arguments: tuple[Any, ...]) -> None:
         nonlocal done
-        if event in EVENTS and any(str(item).startswith(order.folder) for item in arguments):
+        paths = name_paths(event, arguments) if event in EVENTS else []
+        if any(os.path.abspath(path).startswith(order.folder) for path in paths):
             done += 1
             if done == order.stop:
                 os.kill(os.getpid(), signal.SIGSTOP)

@@ -48,6 +48,7 @@ def explain(seed: int) -> str:
 
 
 def run_crash(crash: Crash, random: Random, words: Counter[str]) -> Iterator[Disagreement]:
+    """What is wrong afterwards; what happened is counted in `words`."""
     ground = prepare(crash.job)
     words.update([f"job: {crash.job}", f"blow: {crash.blow}"])
     with ground.open_site() as site, on_disk(site) if crash.blow == "full disk" else nullcontext():
@@ -55,14 +56,16 @@ def run_crash(crash: Crash, random: Random, words: Counter[str]) -> Iterator[Dis
         child = ground.job.start(nursery(), site, SECOND, stop)
         struck = child.await_stop() if crash.by_deed else child.stop_after(crash.share * ground.seconds * LATER)
         words["struck" if struck else "(had ended)"] += 1
-        scene, before = Scene(ground, site, child, random), read_files(site / "disk/work")
+        scene = Scene(ground, site, child, random)
         with scene.undo:
             if struck:
                 BLOWS[crash.blow](scene)
             standing = read_files(scene.work)
             code, said = child.finish()
             ended = [other.finish() for other in scene.others]
-        remains = Remains(scene, crash.blow, struck, before, standing, read_files(scene.work), code, said)
+        remains = Remains(
+            scene, crash.blow, struck, read_files(ground.folder), standing, read_files(scene.work), code, said
+        )
         yield from check_remains(remains)
         yield from (Disagreement("exit code: the other", f"{one}: {text}") for one, text in ended if one not in (0, 2))
         if remains.killed:

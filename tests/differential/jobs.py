@@ -40,20 +40,21 @@ RULES = {
     "weight_rules": 1,
     "rules": [{"specs": ["tiny"], "sources": ["timm"], "names": {name: f"their.{name}" for name in LAYERS}}],
 }
-TWO_FILES = 1000
-"""Bytes of weights above which such a model has two files."""
+TWO_FILES = "from compiler.onnx_target import write; write.SINGLE_FILE = 1000"
+"""For this network that is few."""
 FIRST, SECOND, THIRD, KEPT = 1, 2, 3, 4
 """Seeds: of what stands there, of what takes its place, of what comes between, and of what nobody is to touch."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """A command, whose words may hold the seed, and the file in `work` that it is for."""
+    """A command, whose words may hold the seed, and the file in `work` that it is for; `first` is Python that runs
+    before it."""
 
     name: str
     words: str
     product: str
-    single_file: int = 0
+    first: str = ""
 
     @property
     def exports(self) -> bool:
@@ -62,11 +63,11 @@ class Job:
     def start(self, nursery: Nursery, site: Path, seed: int, stop: int = 0) -> Child:
         """In a site, whose folder `disk` is watched and worked in."""
         disk, words = str(site / "disk"), self.words.format(seed=seed).split()
-        return nursery.start(Order(words, disk, f"{site}/said{seed}", stop, f"{site}/count", self.single_file))
+        return nursery.start(Order(words, disk, f"{site}/said{seed}", stop, f"{site}/count", self.first))
 
 
 EXPORT = "export work/tiny.yaml --seed {seed} -o work/m.onnx"
-CONVERT = "weights convert work/theirs{seed}.safetensors --to work/tiny.yaml -o work/w.safetensors"
+CONVERT = "weights convert work/theirs{seed}.safetensors --to work/tiny.yaml -o work/w.safetensors --force"
 TRAIN = "train work/tiny.yaml --data digits --epochs 1 --threads 1 --seed {seed} -o work/run"
 JOBS = {
     job.name: job

@@ -20,7 +20,7 @@ CACHES = ("torchinductor_",)
 
 @dataclass(frozen=True)
 class Remains:
-    """What stood there right before and after a blow, and what does now that the command has ended."""
+    """What stood there at first and right after a blow, and what does now that the command has ended."""
 
     scene: Scene
     blow: str
@@ -136,7 +136,7 @@ def belongings(remains: Remains) -> set[str]:
     folder of a run."""
     product, files = remains.product, remains.standing
     stem = product.removesuffix(".onnx")
-    own = {name for name in files if name == product or name.startswith((f"{stem}.ort", "run/"))}
+    own = {product, *(name for name in files if name.startswith((f"{stem}.ort", "run/")))}
     others = {name for other, data in files.items() if other not in own for name in name_data(data)}
     named = {name for known in (remains.before, files) for one in own for name in name_data(known.get(one, b""))}
     return own | (named - others)

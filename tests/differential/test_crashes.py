@@ -14,9 +14,9 @@ import onnx
 import pytest
 
 from tests.differential.blows import BLOWS, Scene
-from tests.differential.crashes import draw_crash, run_crash
+from tests.differential.crashes import Crash, draw_crash, run_crash
 from tests.differential.harness import run_seeds, table
-from tests.differential.jobs import JOBS, SECOND, THIRD, Ground
+from tests.differential.jobs import JOBS, SECOND, THIRD, TWO_FILES, Ground
 from tests.differential.remains import Remains, check_ending, check_next, check_remains
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are watched through /proc")
@@ -45,6 +45,31 @@ def test_everything_happens_to_every_job() -> None:
 
 
 # Controls
+
+IN_PLACE = """
+import os
+
+def write_in_place(source, target):
+    with open(source, "rb") as read, open(target, "wb") as written:
+        written.write(read.read(100))
+        os.rename(source, source)  # a deed, at which to stop
+        written.write(read.read())
+
+os.replace = write_in_place
+"""
+UNTIDY = "import shutil; shutil.rmtree = lambda *given, **named: None"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("first", "blow", "found"),
+    [(IN_PLACE, "SIGKILL", "half a file"), (UNTIDY, "SIGTERM", "left behind")],
+)
+def test_a_careless_command_is_found(first: str, blow: str, found: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = f"careless: {found}"
+    monkeypatch.setitem(JOBS, name, replace(JOBS["export two files"], name=name, first=f"{TWO_FILES}\n{first}"))
+    crashes = [Crash(name, blow, True, turn / 20) for turn in range(10, 20)]
+    assert found in {one.kind for crash in crashes for one in run_crash(crash, Random(0), Counter())}
 
 
 def model(number: int, data: str) -> bytes:
