@@ -207,7 +207,7 @@ def _tell_once(notice: str) -> None:
 
 
 def _open_again(path: Path, demand: Demand, written: tuple[int, int]) -> Session:
-    """A session that was pickled, or is copied. Raises ArchspecError."""
+    """A session that is copied, also into another process. Raises ArchspecError."""
     _check_unwritten(path, written, "the session was opened that is copied here")
     return Session(
         path,
