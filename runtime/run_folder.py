@@ -5,8 +5,8 @@ from __future__ import annotations
 import itertools
 import json
 import os
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -93,18 +93,26 @@ def parse_classes(text: str, where: str | Path) -> tuple[str, ...]:
 class MetricsWriter:
     """A file of one JSON object per line, each readable as soon as it is written; an older file is replaced.
 
-    Used as a context manager: `with MetricsWriter(path) as metrics: metrics.write(epoch.to_dict())`.
+    Used as a context manager: `with MetricsWriter(path) as metrics: metrics.write(epoch.to_dict())`. Raises
+    ArchspecError where it cannot be written.
     """
 
     def __init__(self, path: str | Path) -> None:
-        try:
-            Path(path).parent.mkdir(parents=True, exist_ok=True)
+        self.path = Path(path)
+        with self._blaming():
+            self.path.parent.mkdir(parents=True, exist_ok=True)
             self._file = open(path, "w", encoding="utf-8", newline="\n", buffering=1)  # noqa: SIM115
-        except OSError as error:
-            raise ArchspecError(f"cannot write {path}: {error.strerror or error}") from error
 
     def write(self, values: Mapping[str, Any]) -> None:
-        self._file.write(json.dumps(values, allow_nan=False) + "\n")
+        with self._blaming():
+            self._file.write(json.dumps(values, allow_nan=False) + "\n")
+
+    @contextmanager
+    def _blaming(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise ArchspecError(f"cannot write {self.path}: {error.strerror or error}") from error
 
     def __enter__(self) -> MetricsWriter:
         return self
@@ -112,7 +120,8 @@ class MetricsWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._file.close()
+        with suppress(OSError) if error else self._blaming():  # what could not be written is tried once more
+            self._file.close()
 
 
 def read_metrics(path: str | Path) -> list[dict[str, Any]]:

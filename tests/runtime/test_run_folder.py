@@ -28,3 +28,12 @@ def test_broken_metrics_are_refused_by_line(tmp_path: Path) -> None:
         read_metrics(tmp_path / "m")
     with pytest.raises(ArchspecError, match="cannot write"):
         MetricsWriter(tmp_path / "m" / "below a file")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a file that is always full")
+def test_metrics_on_a_full_disk() -> None:
+    with (
+        pytest.raises(ArchspecError, match=r"cannot write /dev/full: No space left on device"),
+        MetricsWriter("/dev/full") as metrics,
+    ):
+        metrics.write({"epoch": 1})
