@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 from tests.differential.blows import BLOWS, Scene, on_disk
@@ -69,5 +69,5 @@ def run_crash(crash: Crash, random: Random, words: Counter[str]) -> Iterator[Dis
         yield from check_remains(remains)
         yield from (Disagreement("exit code: the other", f"{one}: {text}") for one, text in ended if one not in (0, 2))
         if remains.killed:
-            finish_well(ground.job, site, SECOND)
+            finish_well(replace(ground.job, words=ground.job.words + ground.job.again), site, SECOND)
             yield from check_next(remains)

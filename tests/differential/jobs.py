@@ -49,12 +49,13 @@ FIRST, SECOND, THIRD, KEPT = 1, 2, 3, 4
 @dataclass(frozen=True)
 class Job:
     """A command, whose words may hold the seed, and the file in `work` that it is for; `first` is Python that runs
-    before it."""
+    before it, and `again` what it needs to replace what it left itself."""
 
     name: str
     words: str
     product: str
     first: str = ""
+    again: str = ""
 
     @property
     def exports(self) -> bool:
@@ -79,7 +80,7 @@ JOBS = {
         Job("convert", CONVERT, "w.safetensors"),
         Job("run", "run work/m.onnx work/images{seed}.npy --provider cpu -o work/answers.npz", "answers.npz"),
         Job("fit", "fit work/tiny.yaml --vary width --budget params<={seed}0k -o work/big.yaml --force", "big.yaml"),
-        Job("train", TRAIN, "run/weights.safetensors"),
+        Job("train", TRAIN, "run/weights.safetensors", again=" --force"),
     )
 }
 

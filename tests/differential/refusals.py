@@ -98,7 +98,7 @@ def has_one_channel(refusal: Refusal) -> bool:
 REASONS: dict[str, Callable[[Refusal], bool]] = {
     "do not fit": not_numbers,
     "is of type": not_numbers,
-    "infinite in float32": not_numbers,
+    "infinite in float32": lambda refusal: refusal.wish.weights in ("beyond float32", "huge"),
     "cannot optimize": lambda refusal: refusal.wish.optimized and refusal.wish.precision == "bf16",
     "not finite": not_finite,
     "holds infinite": not_finite,

@@ -14,6 +14,8 @@ from tests.differential.blows import FAILING, SIGNALS, Scene
 from tests.differential.harness import Disagreement
 from tests.differential.jobs import SECOND, SHAPES, THIRD, Files, read_files
 
+TRAINING = ("epoch", "stopped ")
+"""How lines begin that say how far a training has come."""
 CACHES = ("torchinductor_",)
 """What libraries leave among temporary files for the next time."""
 
@@ -68,7 +70,7 @@ def check_ending(remains: Remains) -> Iterator[Disagreement]:
         yield Disagreement(f"exit code: {blow}", f"{code}: {said}"[-300:])
     if "Traceback" in said:
         yield Disagreement("traceback", said[-300:])
-    lines = [line for line in said.splitlines() if not line.startswith("epoch")]
+    lines = [line for line in said.splitlines() if not line.startswith(TRAINING)]
     if code == 2 and (len(lines) != 1 or not lines[0].startswith("error: ") or "work" not in lines[0]):
         yield Disagreement("message", said[-300:])
     if code > 128 and lines[-1:] != [f"ended by {blow}"]:
