@@ -8,10 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from archspec.errors import ArchspecError
 from runtime.extras import extra
 from runtime.mapped import FOLDER
-from runtime.model_file import ModelFile, read_state
+from runtime.model_file import ModelFile, check_unwritten
 from runtime.signature import is_fixed
 
 with extra("run"):
@@ -42,8 +41,7 @@ def fix_nameless(path: str | Path, model: ModelFile, nameless: Nameless, options
     Raises ArchspecError where the file is no longer the one that was checked.
     """
     fixed = onnx.load(os.fspath(path), load_external_data=False)
-    if read_state(path) != model.state:
-        raise ArchspecError(f"{path} was written while it was read")
+    check_unwritten(path, model.state)
     inputs = {value.name: value for value in fixed.graph.input}
     for (name, axis), extent in nameless.items():
         inputs[name].type.tensor_type.shape.dim[axis].dim_value = extent

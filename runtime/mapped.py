@@ -17,13 +17,13 @@ import numpy as np
 
 from archspec.errors import ArchspecError
 from runtime.extras import extra
-from runtime.model_file import ModelFile, list_data, read_state
+from runtime.model_file import ModelFile, check_unwritten
 
 with extra("run"):
     import onnx
     import onnxruntime as ort
 
-    from compiler.onnx_source.external import find_external, is_external
+    from compiler.onnx_source.external import find_external, is_external, list_data, read_place
     from compiler.onnx_source.skim import WIDTHS, count_bytes
 
 ALIGNMENT = 64
@@ -54,8 +54,7 @@ def create_mapped(path: str | Path, model: ModelFile, options: Any) -> Any:
     session = ort.InferenceSession(
         _write_head(model, name), options, providers=["CPUExecutionProvider"], enable_fallback=0
     )
-    if read_state(path) != model.state:
-        raise ArchspecError(f"{path} was written while it was read")
+    check_unwritten(path, model.state)
     return session
 
 
@@ -71,7 +70,7 @@ def copy_data(path: str | Path, model: ModelFile, options: Any) -> tuple[list[An
 
 def _read_data(tensor: onnx.TensorProto, folder: Path) -> Any:
     """A tensor's numbers as an OrtValue, from the other file that was checked to hold them."""
-    place = {entry.key: entry.value for entry in tensor.external_data}
+    place = read_place(tensor)
     count, width = prod(tensor.dims), WIDTHS[tensor.data_type]
     array = np.fromfile(folder / place["location"], f"u{width}", count, offset=int(place.get("offset", "0")))
     if array.size != count:

@@ -18,9 +18,9 @@ with extra("run"):
     import onnx.checker
     import onnx.helper
 
-    from compiler.onnx_source.external import check_external_data, find_external, is_external
-    from compiler.onnx_source.skim import NUMBERS, RAW, count_bytes, read_reduced
-    from compiler.protobuf import DELIMITED, Bytes, Field, walk_fields
+    from compiler.onnx_source.external import check_external_data, find_external, list_data
+    from compiler.onnx_source.skim import count_bytes, read_reduced, split_numbers
+    from compiler.protobuf import Bytes, Field
 
 State: TypeAlias = tuple[int, int, int, int]
 
@@ -80,23 +80,21 @@ def read_state(path: str | Path | int) -> State:
     return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
-def list_data(external: Iterable[onnx.TensorProto]) -> tuple[str, ...]:
-    """The names of the files in which these tensors lie."""
-    entries = (entry for tensor in external for entry in tensor.external_data)
-    return tuple(sorted({entry.value for entry in entries if entry.key == "location"}))
+def check_unwritten(path: str | Path, state: State) -> None:
+    """Raises ArchspecError where the file is no longer the one that was in this state."""
+    if read_state(path) != state:
+        raise ArchspecError(f"{path} was written while it was read")
 
 
 def _set_aside(data: Bytes, field: Field, weights: list[Weight]) -> bytes:
     """Nothing, for a stored tensor that holds the bytes that are due, once, and nothing else; what it is goes to
     `weights`. Any other stays as it is."""
-    parts = list(walk_fields(data, field.start, field.end))
-    numbers = [part for part in parts if part.number in NUMBERS]
-    if [(part.number, part.wire) for part in numbers] == [(RAW, DELIMITED)]:
-        rest = b"".join(data[part.key : part.end] for part in parts if part.number != RAW)
-        tensor = onnx.TensorProto.FromString(rest)
-        start, size = numbers[0].start, numbers[0].end - numbers[0].start
-        if not is_external(tensor) and count_bytes(tensor) == size:
-            weights.append(Weight(tensor.name, tensor.data_type, tuple(tensor.dims), start, size))
+    split = split_numbers(data, field)
+    if split is not None:
+        tensor, numbers = split
+        size = numbers.end - numbers.start
+        if count_bytes(tensor) == size:
+            weights.append(Weight(tensor.name, tensor.data_type, tuple(tensor.dims), numbers.start, size))
             return b""
     return data[field.key : field.end]
 

@@ -12,7 +12,7 @@ from runtime.extras import extra
 
 with extra("run"):
     from compiler.content import CONTENT
-    from compiler.onnx_source.external import find_external
+    from compiler.onnx_source.external import find_external, list_data
     from compiler.onnx_source.skim import mentions, skip_numbers
     from compiler.onnx_target.write import name_data
 
@@ -51,8 +51,7 @@ def _list_data(model: Path) -> set[str]:
     if not SHA256.fullmatch(str(content)):
         return set()
     ours = re.compile(rf"[^/\\]+{re.escape(name_data('', content))}")
-    entries = [entry for tensor in find_external(head) for entry in tensor.external_data if entry.key == "location"]
-    names = {str(entry.value) for entry in entries}
+    names = list_data(find_external(head))
     return {name for name in names if ours.fullmatch(name) and _is_plain_file(model.with_name(name))}
 
 

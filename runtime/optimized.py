@@ -14,7 +14,7 @@ from archspec.files import write_whole
 from runtime.cpu import read_instructions
 from runtime.extras import extra
 from runtime.failures import shorten
-from runtime.model_file import check_model_file, list_data
+from runtime.model_file import check_model_file
 from runtime.notes import warn
 from runtime.older_data import find_older_data
 from runtime.sealed import Sealed, list_states, read_sealed, seal
@@ -25,7 +25,7 @@ with extra("run"):
 
     from compiler.content import CONTENT
     from compiler.onnx_source.content import read_content
-    from compiler.onnx_source.external import check_external_data
+    from compiler.onnx_source.external import check_external_data, list_data
     from compiler.onnx_source.skim import read_metadata, skip_numbers
     from compiler.onnx_target.write import name_data
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -36,18 +35,6 @@ DTYPES = {
     "tensor(bool)": "bool",
     **{f"tensor({sign}int{bits})": f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)},
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Demand:
-    """What a session was made with, of which it is made again in another process."""
-
-    providers: tuple[str, ...] | None
-    threads: int | None
-    settings: Settings | Literal["default"] | None
-    fixed: Mapping[str, int]
-    as_written: bool
-    mapped: bool
 
 
 class Session:
@@ -96,7 +83,14 @@ class Session:
         self._place = Path(os.path.abspath(self.path))
         demanded = read_providers(providers)
         self.fixed = check_fixed(self.path, fixed)
-        self._demand = Demand(demanded, threads, settings, self.fixed, as_written, mapped)
+        self._options: dict[str, Any] = {
+            "providers": demanded,
+            "threads": threads,
+            "settings": settings,
+            "fixed": self.fixed,
+            "as_written": as_written,
+            "mapped": mapped,
+        }
         choose = choose_settings(self.path, settings, threads, self.fixed)
         self._state = read_state(self.path)
         wish = Wish(lambda provider: choose(provider).settings, self.fixed, as_written, mapped)
@@ -158,7 +152,7 @@ class Session:
         return str(self._rules)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _open_again, (self._place, self._demand, self._state[2:])
+        return _open_again, (self._place, self._options, self._state[2:])
 
     @property
     def _session(self) -> Any:
@@ -172,7 +166,7 @@ class Session:
                 "start it by multiprocessing's 'spawn', or open the session there"
             )
         _check_unwritten(self._place, self._state[2:], "this process was forked off")
-        wish = Wish(lambda provider: self.settings, self.fixed, self._demand.as_written, self._demand.mapped)
+        wish = Wish(lambda provider: self.settings, self.fixed, self._options["as_written"], self._options["mapped"])
         return create_session(self._place, read_providers("cpu"), wish).session
 
     def _replay(self, feed: dict[str, Array]) -> dict[str, Array]:
@@ -206,18 +200,10 @@ def _tell_once(notice: str) -> None:
     warn(notice)
 
 
-def _open_again(path: Path, demand: Demand, written: tuple[int, int]) -> Session:
+def _open_again(path: Path, options: Mapping[str, Any], written: tuple[int, int]) -> Session:
     """A session that is copied, also into another process. Raises ArchspecError."""
     _check_unwritten(path, written, "the session was opened that is copied here")
-    return Session(
-        path,
-        providers=demand.providers,
-        threads=demand.threads,
-        settings=demand.settings,
-        fixed=demand.fixed,
-        as_written=demand.as_written,
-        mapped=demand.mapped,
-    )
+    return Session(path, **options)
 
 
 def _check_unwritten(path: Path, written: tuple[int, int], since: str) -> None:

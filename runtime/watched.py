@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from archspec.errors import ArchspecError
-from runtime.model_file import read_state
+from runtime.model_file import State, check_unwritten, read_state
 
 PAUSE = 1e-3
 """Seconds between two runs from which on the files are looked at before the second, too."""
@@ -25,7 +25,7 @@ class Watch:
 
     def __init__(self, paths: Iterable[Path]) -> None:
         """Raises ArchspecError where one cannot be opened."""
-        self._files: list[tuple[Path, int, int, int]] = []
+        self._files: list[tuple[Path, int, State]] = []
         self._looked = 0.0
         opened: list[int] = []
         weakref.finalize(self, _close, opened)
@@ -34,20 +34,17 @@ class Watch:
                 opened.append(os.open(path, os.O_RDONLY))
             except OSError as error:
                 raise ArchspecError(f"cannot read {path}: {error.strerror or error}") from error
-            found = os.fstat(opened[-1])
-            self._files.append((path, opened[-1], found.st_size, found.st_mtime_ns))
+            self._files.append((path, opened[-1], read_state(opened[-1])))
 
     def check_names(self) -> None:
         """Raises ArchspecError unless whoever opens the files now gets these, as they were."""
-        for path, file, *state in self._files:
-            if [*read_state(path)] != [*read_state(file)[:2], *state]:
-                raise ArchspecError(f"{path} was written while it was read")
+        for path, _, state in self._files:
+            check_unwritten(path, state)
 
     def check(self) -> None:
         """Raises ArchspecError unless the files are as they were."""
-        for path, file, size, written in self._files:
-            found = os.fstat(file)
-            if found.st_mtime_ns != written or found.st_size != size:
+        for path, file, state in self._files:
+            if read_state(file) != state:
                 raise ArchspecError(
                     f"{path} was written while a session computes from it: its weights are of no one model. Open it "
                     "again; replace files in use as a whole (write another, then rename it), or give mapped=False"

@@ -11,9 +11,9 @@ import onnx
 
 from archspec.errors import ArchspecError
 from compiler.content import CONTENT, describe, digest_content, digest_numbers, digest_stored
-from compiler.onnx_source.external import check_external_data, is_external
-from compiler.onnx_source.skim import NUMBERS, RAW, count_bytes, read_reduced
-from compiler.protobuf import DELIMITED, Bytes, Field, walk_fields
+from compiler.onnx_source.external import check_external_data, is_external, read_place
+from compiler.onnx_source.skim import count_bytes, read_reduced, split_numbers
+from compiler.protobuf import Bytes, Field
 
 CHUNK = 1 << 20
 """Bytes of another file that are read at a time."""
@@ -41,14 +41,11 @@ def read_content(path: Path) -> Content:
 
 def _set_aside(data: Bytes, field: Field, described: list[bytes]) -> bytes:
     """Nothing, for a stored tensor whose numbers are bytes in the file, which goes to `described`; any other stays."""
-    parts = list(walk_fields(data, field.start, field.end))
-    if [(part.number, part.wire) for part in parts if part.number in NUMBERS] != [(RAW, DELIMITED)]:
+    split = split_numbers(data, field)
+    if split is None:
         return data[field.key : field.end]
-    tensor = onnx.TensorProto.FromString(b"".join(data[part.key : part.end] for part in parts if part.number != RAW))
-    if is_external(tensor):
-        return data[field.key : field.end]
-    raw = next(part for part in parts if part.number == RAW)
-    with memoryview(data) as whole, whole[raw.start : raw.end] as numbers:
+    tensor, place = split
+    with memoryview(data) as whole, whole[place.start : place.end] as numbers:
         described.append(describe(tensor, digest_numbers(numbers)))
     return b""
 
@@ -57,7 +54,7 @@ def _digest(tensor: onnx.TensorProto, folder: Path) -> bytes | None:
     """Of the numbers of a tensor of the file in `folder`, wherever they are."""
     if not is_external(tensor):
         return digest_stored(tensor)
-    place = {entry.key: entry.value for entry in tensor.external_data}
+    place = read_place(tensor)
     due = int(place.get("length", "0")) or count_bytes(tensor)  # it need not say how many
     return _digest_file(folder / place["location"], int(place.get("offset", "0")), due)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache, partial
 from pathlib import Path
 
@@ -37,7 +37,7 @@ def find_external(message: Message) -> Iterator[onnx.TensorProto]:
 def gather_data(model: Message, path: Path) -> str | None:
     """The real folder from which the model in `path`, as another file or from memory, finds what it has in others; and
     the model says so afterwards. None where it has all in itself."""
-    entries = [entry for tensor in find_external(model) for entry in tensor.external_data if entry.key == "location"]
+    entries = list(_list_locations(find_external(model)))
     real = [os.path.realpath(path.parent / entry.value) for entry in entries]
     folder = os.path.commonpath([os.path.dirname(place) for place in real]) if real else None
     for entry, place in zip(entries, real, strict=True):
@@ -45,16 +45,31 @@ def gather_data(model: Message, path: Path) -> str | None:
     return folder
 
 
+def list_data(external: Iterable[onnx.TensorProto]) -> tuple[str, ...]:
+    """The names of the files in which these tensors lie, as text: protobuf gives what is none as bytes."""
+    return tuple(sorted({str(entry.value) for entry in _list_locations(external)}))
+
+
+def read_place(tensor: onnx.TensorProto) -> dict[str, str]:
+    """What a tensor says of the place where it lies, by key: `location`, and perhaps `offset` and `length`."""
+    return {entry.key: entry.value for entry in tensor.external_data}
+
+
 def is_external(tensor: onnx.TensorProto) -> bool:
     """Whether a tensor names a place outside the file."""
     return bool(tensor.external_data) or tensor.data_location == onnx.TensorProto.EXTERNAL
 
 
+def _list_locations(external: Iterable[onnx.TensorProto]) -> Iterator[onnx.StringStringEntryProto]:
+    return (entry for tensor in external for entry in tensor.external_data if entry.key == "location")
+
+
 def _check_tensor(tensor: onnx.TensorProto, model: Path, examine: Callable[[str], int]) -> None:
     what = f"{model}: the external data of '{tensor.name}'"
-    # Two entries of one name would be read differently by different readers.
-    entries = {entry.key: entry.value for entry in tensor.external_data}
-    if len(entries) != len(tensor.external_data):
+    entries = read_place(tensor)
+    if not all(isinstance(text, str) for text in (*entries, *entries.values())):  # protobuf gives bytes
+        raise ArchspecError(f"{what} lies at a place that is not UTF-8 text")
+    if len(entries) != len(tensor.external_data):  # which different readers would read differently
         raise ArchspecError(f"{what} names one key twice")
     name = entries.get("location", "")
     if not _is_inside(name):

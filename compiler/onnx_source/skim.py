@@ -21,6 +21,7 @@ from google.protobuf.message import DecodeError, Message  # type: ignore[import-
 from archspec.errors import ArchspecError
 from archspec.files import check_is_file
 from archspec.kinds import ONNX, advise, find_kind
+from compiler.onnx_source.external import is_external
 from compiler.protobuf import DELIMITED, Bytes, Field, MalformedError, delimit, walk_fields
 
 SMALL = 2048
@@ -81,6 +82,17 @@ def skip_numbers(path: Path) -> onnx.ModelProto:
     """The model in a file without the numbers of its large weights, whatever else is wrong with it. Raises
     ArchspecError where it is none."""
     return read_reduced(path, _keep_head)
+
+
+def split_numbers(data: Bytes, tensor: Field) -> tuple[onnx.TensorProto, Field] | None:
+    """A stored tensor without its numbers, and where these lie; None where they are not bytes of the file, or some of
+    them lie elsewhere."""
+    fields = list(walk_fields(data, tensor.start, tensor.end))
+    numbers = [field for field in fields if field.number in NUMBERS]
+    if [(field.number, field.wire) for field in numbers] != [(RAW, DELIMITED)]:
+        return None
+    head = onnx.TensorProto.FromString(b"".join(data[field.key : field.end] for field in fields if field.number != RAW))
+    return None if is_external(head) else (head, numbers[0])
 
 
 def mentions(path: Path, names: Collection[bytes]) -> set[bytes]:

@@ -28,7 +28,7 @@ with extra("run"):
     from onnx import TensorProto, numpy_helper
     from onnx.external_data_helper import uses_external_data
 
-    from compiler.onnx_source.external import find_external
+    from compiler.onnx_source.external import read_place
     from compiler.onnx_source.order import count_reads
     from compiler.onnx_source.skim import WIDTHS
 
@@ -54,10 +54,9 @@ class ModelInside:
     """
 
     def __init__(self, path: str | Path) -> None:
-        check_model_file(path)
+        self.data = check_model_file(path).data
         self.path = Path(path)
         self.model = onnx.load(os.fspath(path), load_external_data=False)
-        self.data = tuple(sorted({_said(tensor)["location"] for tensor in find_external(self.model)}))
         self.weights: dict[str, Array] = {}
         for tensor in self.model.graph.initializer:
             if uses_external_data(tensor) or (tensor.data_type in WIDTHS and _count_stored(tensor) > INLINE):
@@ -196,20 +195,16 @@ def _view(tensor: onnx.TensorProto, folder: Path) -> Array:
     """A tensor's numbers, without a copy where they are stored as bytes."""
     dtype, shape = _dtype(tensor), tuple(tensor.dims)
     if uses_external_data(tensor):  # in a plain file of the folder: checked
-        said = _said(tensor)
+        place = read_place(tensor)
         try:
-            array: Array = np.memmap(folder / said["location"], dtype, "r", int(said.get("offset", "0")), shape)
+            array: Array = np.memmap(folder / place["location"], dtype, "r", int(place.get("offset", "0")), shape)
         except ValueError as error:  # it need not say how long it is
-            raise ArchspecError(f"{folder / said['location']} is too short for '{tensor.name}'") from error
+            raise ArchspecError(f"{folder / place['location']} is too short for '{tensor.name}'") from error
         return array
     if tensor.HasField("raw_data"):
         return np.frombuffer(tensor.raw_data, dtype).reshape(shape)
     stored: Array = numpy_helper.to_array(tensor)
     return stored
-
-
-def _said(tensor: onnx.TensorProto) -> dict[str, str]:
-    return {entry.key: entry.value for entry in tensor.external_data}
 
 
 def _empty(tensor: onnx.TensorProto) -> None:

@@ -111,6 +111,13 @@ def test_a_key_that_stands_twice_is_refused(folder: Path) -> None:
         check_model_file(save_external(folder, tensor))
 
 
+def test_a_place_that_is_no_text_is_refused(folder: Path) -> None:
+    path = save_external(folder, make_external("w.bin"))
+    path.write_bytes(path.read_bytes().replace(b"w.bin", b"w\xff\xfe.b"))
+    with pytest.raises(ArchspecError, match="a place that is not UTF-8 text"):
+        check_model_file(path)
+
+
 def hide_in_attribute(tensor: TensorProto) -> onnx.ModelProto:
     return build_model([helper.make_node("Constant", [], ["y"], value=tensor)], {}, {"y": [4]})
 

@@ -245,7 +245,7 @@ def test_a_copy_is_made_with_the_same_and_is_its_own(model: Path, copied: Callab
     twin = copied(session)
     assert twin is not session
     assert twin._session is not session._session
-    assert twin._demand == session._demand
+    assert twin._options == session._options
     assert (twin.path, twin.settings, twin.fixed) == (model, settings, {"N": 1})
     assert np.array_equal(ask(twin, draw(0)), ask(session, draw(0)))
 
