@@ -66,6 +66,8 @@ def _list_locations(external: Iterable[onnx.TensorProto]) -> Iterator[onnx.Strin
 
 def _check_tensor(tensor: onnx.TensorProto, model: Path, examine: Callable[[str], int]) -> None:
     what = f"{model}: the external data of '{tensor.name}'"
+    if tensor.data_location != onnx.TensorProto.EXTERNAL:  # runtimes take those that it holds, or refuse it
+        raise ArchspecError(f"{what} have a place, and it says that it holds its numbers itself")
     entries = read_place(tensor)
     if not all(isinstance(text, str) for text in (*entries, *entries.values())):  # protobuf gives bytes
         raise ArchspecError(f"{what} lies at a place that is not UTF-8 text")

@@ -124,7 +124,8 @@ def _read(path: Path, choose: Callable[[Bytes], bytes]) -> onnx.ModelProto:
             return model
     except (MalformedError, DecodeError) as error:
         found = find_kind(path)
-        problem = f"is {found}, not {ONNX}{advise(found, path)}" if found else "is not an ONNX file, or it is cut off"
+        other = found is not None and found != ONNX
+        problem = f"is {found}, not {ONNX}{advise(found, path)}" if other else "is not an ONNX file, or it is cut off"
         raise ArchspecError(f"{path} {problem}") from error
     except OSError as error:
         raise ArchspecError(f"cannot read {path}: {error.strerror or error}") from error

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime as ort
 import pytest
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
@@ -204,6 +205,29 @@ def test_bytes_and_numbers_one_by_one_are_the_same() -> None:
             tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor), tensor.name))
             assert tensor.raw_data
     assert digest(model) == digest(EVERYTHING)
+
+
+@pytest.mark.parametrize(("kind", "more"), [(TensorProto.BOOL, 1 << 8), (TensorProto.FLOAT16, 1 << 16)], ids=str)
+def test_what_a_type_cannot_hold_is_no_other_number(kind: int, more: int, tmp_path: Path) -> None:
+    """ONNX Runtime takes 256 for true, and refuses a float16 of 17 bits: neither is what remains when it is cut."""
+    tensor = helper.make_tensor("c", kind, [2], [0, 1])
+    nodes = [helper.make_node("Cast", ["c"], ["y"], to=TensorProto.FLOAT)]
+    result = helper.make_tensor_value_info("y", TensorProto.FLOAT, [2])
+    graph = helper.make_graph(nodes, "g", [], [result], [tensor])
+    model = helper.make_model(graph, ir_version=8, opset_imports=[helper.make_opsetid("", 17)])
+    wider = copy(model)
+    wider.graph.initializer[0].int32_data[0] += more
+    assert wider.graph.initializer[0].int32_data[0] % more == tensor.int32_data[0]  # equal where both are cut
+    assert compute(model) != compute(wider)
+    assert digest(model) != digest(wider)
+
+
+def compute(model: onnx.ModelProto) -> list[float] | None:
+    try:
+        session = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+        return [float(value) for value in session.run(None, {})[0]]
+    except Exception:  # onnxruntime's exceptions have no common base but this
+        return None
 
 
 def test_blanks_and_its_own_entry_do_not_count(tmp_path: Path) -> None:

@@ -9,11 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime as ort
 import pytest
 from onnx import TensorProto, helper
 
 from archspec.api import verify_model
 from archspec.errors import ArchspecError
+from compiler.onnx_source.content import read_content
 from runtime.model_file import check_model_file
 from runtime.session import Session
 from tests.runtime.models import build_double, build_model, save
@@ -118,6 +120,20 @@ def test_a_place_that_is_no_text_is_refused(folder: Path) -> None:
         check_model_file(path)
 
 
+def test_a_place_that_the_tensor_says_it_does_not_use_is_refused(folder: Path) -> None:
+    """ONNX Runtime would compute with the tensor's own numbers, and others with those of the file."""
+    tensor = make_external("w.bin")
+    check_model_file(save_external(folder, tensor))
+    tensor.data_location = TensorProto.DEFAULT
+    tensor.raw_data = np.full(4, 7, np.float32).tobytes()
+    path = save_external(folder, tensor)
+    taken = ort.InferenceSession(path, providers=["CPUExecutionProvider"]).run(None, {"x": 0 * DATA})[0]
+    assert taken.tolist() == [7] * 4
+    for read in (check_model_file, read_content):
+        with pytest.raises(ArchspecError, match="says that it holds its numbers itself"):
+            read(path)
+
+
 def hide_in_attribute(tensor: TensorProto) -> onnx.ModelProto:
     return build_model([helper.make_node("Constant", [], ["y"], value=tensor)], {}, {"y": [4]})
 
@@ -161,6 +177,13 @@ def test_garbage_is_refused(tmp_path: Path, content: bytes, message: str) -> Non
     with pytest.raises(ArchspecError, match=message) as caught:
         Session(path, providers=["cpu"])
     assert "\n" not in str(caught.value)
+
+
+def test_a_model_that_is_cut_off_is_not_told_to_be_one(tmp_path: Path) -> None:
+    path = save(build_double(), tmp_path / "m.onnx")
+    path.write_bytes(path.read_bytes()[:-3])
+    with pytest.raises(ArchspecError, match="is not an ONNX file, or it is cut off"):
+        check_model_file(path)
 
 
 def test_places_that_are_no_files_are_refused(tmp_path: Path) -> None:
