@@ -275,6 +275,23 @@ def test_a_terminal_that_is_closed_leaves_nothing(stored: Path, tmp_path: Path) 
     assert list(tmp_path.iterdir()) == []
 
 
+AT_THE_END = """
+import atexit, os, signal, sys
+from archspec.cli import main
+
+atexit.register(lambda: os.kill(os.getpid(), signal.SIGINT))
+sys.argv = ["archspec", "--version"]
+main()
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_an_interrupt_while_a_command_goes_shows_no_traceback() -> None:
+    result = subprocess.run([sys.executable, "-c", AT_THE_END], capture_output=True, text=True)
+    assert (result.returncode, result.stderr) == (-2, "")
+    assert result.stdout.startswith("archspec ")
+
+
 @pytest.mark.skipif(describe_runtime() is None, reason="the processor's instructions are unknown")
 def test_what_cannot_be_optimized_leaves_the_older_model(older: Path) -> None:
     """No CPU computes in bfloat16."""

@@ -79,4 +79,6 @@ def main() -> None:
             print(ENDED[code], file=sys.stderr)
         sys.exit(code)
     finally:
+        if signal.getsignal(signal.SIGINT) == signal.default_int_handler:  # all is done: it ends without a traceback
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
         gc.freeze()  # the process ends: to look for garbage once more takes as long as a small analysis
