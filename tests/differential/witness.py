@@ -59,12 +59,17 @@ class Witness:
 
     def answer(self, network: Network, inputs: Inputs, dtype: torch.dtype, kind: torch.dtype | None = None) -> Outputs:
         """The outputs, computed in `dtype`; with a `kind`, every result rounded to it."""
+        return {name: self.join(values) for name, values in self.ask_members(network, inputs, dtype, kind).items()}
+
+    def ask_members(
+        self, network: Network, inputs: Inputs, dtype: torch.dtype, kind: torch.dtype | None = None
+    ) -> Outputs:
+        """The outputs of all members, (M, N, C, *S)."""
         fed = {name: torch.from_numpy(value).to(dtype) for name, value in inputs.items()}
-        found = []
         with torch.no_grad():
-            for weights in self.members:
-                found.append(run(network, {name: value.to(dtype) for name, value in weights.items()}, fed, kind))
-            return {name: self.join(torch.stack([outputs[name] for outputs in found])) for name in found[0]}
+            cast = [{name: value.to(dtype) for name, value in weights.items()} for weights in self.members]
+            found = [run(network, weights, fed, kind) for weights in cast]
+        return {name: torch.stack([outputs[name] for outputs in found]) for name in found[0]}
 
     def differ(self, expected: Tensor, found: Tensor) -> float:
         """Relative to the largest value, or the share of positions with other votes; infinite where one is no
