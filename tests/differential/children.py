@@ -93,7 +93,10 @@ class Child:
 
     def finish(self) -> tuple[int, str]:
         """Let it run to its end: the exit code (minus a signal's number), and what it wrote to stderr."""
-        self.send(signal.SIGCONT)
+        while (state := self._state()) != "Z":
+            if state == "T":  # it may stop itself only now
+                self.send(signal.SIGCONT)
+            time.sleep(0.001)
         code = self.nursery._ask({"wait": self.pid})
         return code, self.messages.read_text(encoding="utf-8", errors="replace")
 
