@@ -132,6 +132,17 @@ def printable(text: str, longest: int = MAX_MESSAGE) -> str:
     return escape_controls(text)
 
 
+def tell_count(number: int, noun: str) -> str:
+    """`1 image`, `2 images`."""
+    return f"{number:,} {noun}{'s' * (number != 1)}"
+
+
+def list_some(items: Sequence[object], most: int = 3, separator: str = "; ") -> str:
+    """The first of them, and how many there are more."""
+    more = [f"and {len(items) - most} more"] if len(items) > most else []
+    return separator.join([*map(str, items[:most]), *more])
+
+
 def tell_value(value: object) -> str:
     """What a caller gave, for a message: a short text or a number itself, of anything else its type."""
     simple = isinstance(value, str | int | float)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from archspec.errors import suggest
+from archspec.errors import list_some, suggest
 
 LISTED = 5
+"""Names that a message shows."""
 
 Extents = Mapping[str, tuple[int, ...]]
 """Shapes by the names of weights."""
@@ -18,8 +19,7 @@ def list_misfits(expected: Extents, found: Extents) -> str:
     problems = [f"{name} is missing" for name in absent]
     problems += [f"{name} is of no layer{suggest(name, absent)}" for name in found if name not in expected]
     problems += [f"{name} should be {shape}, found {found[name]}" for name, shape in _differing(expected, found)]
-    more = f"; and {len(problems) - LISTED} more" if len(problems) > LISTED else ""
-    return "; ".join(problems[:LISTED]) + more
+    return list_some(problems, LISTED)
 
 
 def advise_misfit(expected: Extents, found: Extents) -> str:

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from math import ceil
 from pathlib import Path, PurePosixPath
 
-INSTRUCTIONS = {"avx2": "avx2", "avx512": "avx512f", "vnni": "avx512_vnni", "avx-vnni": "avx_vnni", "amx": "amx_int8"}
+from archspec.errors import tell_count
 
+INSTRUCTIONS = {"avx2": "avx2", "avx512": "avx512f", "vnni": "avx512_vnni", "avx-vnni": "avx_vnni", "amx": "amx_int8"}
+"""The instruction sets that speed up inference, and the system's names of them."""
 
 QUOTAS = (("cpu.max",), ("cpu.cfs_quota_us", "cpu.cfs_period_us"))
 """The files of a control group that say its quota, in version 2 and in version 1."""
@@ -30,7 +32,7 @@ class Cores:
         return self.usable if self.quota is None else min(self.usable, ceil(self.quota))
 
     def __str__(self) -> str:
-        cores = f"{self.usable} core{'s' * (self.usable != 1)}"
+        cores = tell_count(self.usable, "core")
         return cores if self.quota is None else f"{cores}, of which a quota allows {self.quota:.4g}"
 
 

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from archspec.errors import ArchspecError
+from archspec.errors import ArchspecError, list_some
 from archspec.files import renaming, write_whole
 from archspec.ops import Op, Vote
 from compiler.graph import Graph
 from compiler.passes.cast_weights import CastWeights
 from runtime.cases import proof_cases
 from runtime.extras import extra
-from runtime.given import list_some, tell_rounding
+from runtime.given import tell_rounding
 from runtime.notes import warn
 from runtime.older_data import find_older_data
 

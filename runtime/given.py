@@ -4,21 +4,18 @@ they cannot."""
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
 
-from archspec.errors import ArchspecError, printable, tell_value
+from archspec.errors import ArchspecError, list_some, printable, tell_value
 from runtime.notes import warn
 
 Array = npt.NDArray[Any]
 
 FLOATS = ("float16", "bfloat16", "float32", "float64")
-
-LISTED = 3
-"""How many weights a line names."""
 
 COUNTER = "num_batches_tracked"
 """What torch's own normalizations hold beside their weights; evaluation does not read it."""
@@ -66,12 +63,6 @@ def tell_rounding(weights: Mapping[str, Array]) -> None:
     wide = [name for name, array in weights.items() if array.dtype == np.float64 and _is_rounded(array)]
     if wide:
         warn(f"weights of 64 bits are rounded to float32: {list_some(wide)}")
-
-
-def list_some(words: Sequence[str]) -> str:
-    """The first of them, and how many there are more."""
-    more = f"; and {len(words) - LISTED} more" if len(words) > LISTED else ""
-    return "; ".join(words[:LISTED]) + more
 
 
 def _is_rounded(array: Array) -> bool:

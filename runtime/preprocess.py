@@ -28,6 +28,7 @@ MOST_NUMBERS = 1 << 26
 
 CHANNELS = (1, 3)
 ENDINGS = frozenset({".png", ".jpg", ".jpeg"})
+"""How the names of pictures end."""
 
 
 @dataclass(frozen=True, slots=True)

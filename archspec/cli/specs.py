@@ -24,7 +24,7 @@ from archspec.cli.options import (
     parse_sizes,
     print_json,
 )
-from archspec.errors import printable
+from archspec.errors import printable, tell_count
 
 if TYPE_CHECKING:
     from archspec.errors import Diagnostic
@@ -68,7 +68,7 @@ def _print_mistakes(found: Iterable[tuple[str, Sequence[Diagnostic]]]) -> None:
             print(f"{printable(spec)}: ok")
         total += len(mistakes)
     if total:
-        print(f"\n{total} {'mistake' if total == 1 else 'mistakes'}")
+        print(f"\n{tell_count(total, 'mistake')}")
 
 
 def list_(

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from archspec.errors import ArchspecError
+from archspec.errors import ArchspecError, list_some, tell_count
 from runtime.int8.data import CalibrationData
 
 FEW = 8
@@ -51,7 +51,7 @@ class InputExtremes:
             )
         notes = list(self.data.notes)
         if len(self.data) < FEW:
-            notes.append(f"the ranges are those of {count_images(len(self.data))}: others may reach beyond them")
+            notes.append(f"the ranges are those of {tell_count(len(self.data), 'image')}: others may reach beyond them")
         constant = np.flatnonzero(self.lows == self.highs).tolist()
         if constant:
             notes.append(f"the calibration data {name} has the same number everywhere in {_list_channels(constant)}")
@@ -83,12 +83,5 @@ class InputExtremes:
         return notes
 
 
-def count_images(count: int) -> str:
-    """`1 image`, `2 images`."""
-    return "1 image" if count == 1 else f"{count} images"
-
-
 def _list_channels(numbers: list[int]) -> str:
-    few = ", ".join(map(str, numbers[:3]))
-    more = f" and {len(numbers) - 3} more" if len(numbers) > 3 else ""
-    return f"channel{'s' if len(numbers) > 1 else ''} {few}{more}"
+    return f"channel{'s' * (len(numbers) > 1)} {list_some(numbers, separator=', ')}"

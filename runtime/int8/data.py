@@ -11,18 +11,16 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from archspec.errors import ArchspecError
+from archspec.errors import ArchspecError, list_some, tell_count
 from archspec.ops import Input, OpError
 from compiler.graph import Graph
 from runtime.array_file import map_array, read_numbers
 from runtime.picture_file import Ground
-from runtime.preprocess import Preprocess, load_image
+from runtime.preprocess import ENDINGS, Preprocess, load_image
 from runtime.run_folder import PREPROCESS
 from runtime.sizes import check_size, check_together, read_sizes
 
 Floats = npt.NDArray[np.float32]
-
-PICTURES = frozenset({".png", ".jpg", ".jpeg"})
 
 OTHERS = {
     ".avif": "AVIF",
@@ -40,9 +38,6 @@ OTHERS = {
     ".webp": "WebP",
 }
 """Pictures that are not read, by the ends of their names."""
-
-NAMED = 3
-"""Files that are named where many have the same fault."""
 
 MOST_IMAGES = 1000
 """Of a larger set so many are taken, spread evenly over it: ranges do not change much beyond a few hundred."""
@@ -155,13 +150,13 @@ def _list_pictures(folder: Path) -> tuple[list[Path], str | None]:
     """The PNG and JPEG files of a folder and of those in it, and what is to be said of other pictures there; hidden
     ones are left out. Raises ArchspecError where there are none."""
     seen = [path for path in folder.rglob("*") if not _is_hidden(path.relative_to(folder)) and path.is_file()]
-    paths = sorted(path for path in seen if path.suffix.lower() in PICTURES)
+    paths = sorted(path for path in seen if path.suffix.lower() in ENDINGS)
     others = Counter(OTHERS[path.suffix.lower()] for path in seen if path.suffix.lower() in OTHERS)
     note = None
     if others:
-        total, kinds = sum(others.values()), ", ".join(sorted(others))
-        files = "1 other picture" if total == 1 else f"{total} other pictures"
-        note = f"{files} of {folder} ({kinds}) {'was' if total == 1 else 'were'} not read: PNG and JPEG are"
+        pictures, kinds = tell_count(others.total(), "other picture"), ", ".join(sorted(others))
+        verb = "was" if others.total() == 1 else "were"
+        note = f"{pictures} of {folder} ({kinds}) {verb} not read: PNG and JPEG are"
     if not paths:
         raise ArchspecError(f"{folder} holds no pictures: expected PNG or JPEG files{f'; {note}' if note else ''}")
     return paths, note
@@ -179,11 +174,8 @@ def _tell_broken(folder: Path, paths: Sequence[Path], preprocess: Preprocess, gr
             load_image(path, preprocess, ground)
         except ArchspecError as error:
             broken.append(str(error))
-    more = f"; and {len(broken) - NAMED} more" if len(broken) > NAMED else ""
-    return (
-        f"{len(broken)} of the {len(paths)} pictures of {folder} cannot be read: {'; '.join(broken[:NAMED])}{more}; "
-        "mend them or take them out"
-    )
+    some = f"{len(broken)} of the {len(paths)} pictures of {folder} cannot be read"
+    return f"{some}: {list_some(broken)}; mend them or take them out"
 
 
 def _open_array(path: Path, graph: Graph) -> CalibrationData:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from archspec.errors import ArchspecError, suggest
+from archspec.errors import ArchspecError, list_some, suggest
 from archspec.spec.zoo import RULES, ZOO, shown
 from compiler.graph import Graph
 from compiler.passes.cast_weights import cast
@@ -201,7 +201,4 @@ def _match(
 
 
 def _list(what: str, items: Sequence[Any]) -> str:
-    if not items:
-        return ""
-    more = f", and {len(items) - LISTED} more" if len(items) > LISTED else ""
-    return f"{what}: {', '.join(map(str, items[:LISTED]))}{more}"
+    return f"{what}: {list_some(items, LISTED, ', ')}" if items else ""

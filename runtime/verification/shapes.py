@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 
 import numpy.typing as npt
 
+from archspec.errors import tell_count
 from runtime.extras import extra
 from runtime.verification.checks import Check
 
@@ -36,7 +37,7 @@ class DeclaredShapes:
         """What all runs together said. Inputs that may steer shapes, and are made up, excuse what is found."""
         if self._lies:
             first, *others = self._lies
-            more = f"; and in {len(others)} other way{'s' if len(others) > 1 else ''}" if others else ""
+            more = f"; and in {tell_count(len(others), 'other way')}" if others else ""
             if steering:
                 return Check("shapes", "noted", f"{first}{more}; but '{steering[0]}' was made up of zeros")
             return Check("shapes", "failed", f"{first}{more}")

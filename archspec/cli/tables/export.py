@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from archspec.cli.tables.common import console, in_short, new_table
+from archspec.errors import tell_count
 from compiler.analysis.cost import measure_cost
 
 if TYPE_CHECKING:
@@ -53,11 +54,9 @@ METRICS = {"r2": "R², since agreement says nothing of one number,"}
 
 
 def _print_quantization(found: Quantization) -> None:
-    from runtime.int8.check import count_images
-
     loss = found.loss
     whole = "" if found.cut or found.method == "minmax" else f": whole, since what {found.method} cuts off loses more"
-    print(f"  {found.recipe}, ranges by {found.method} from {count_images(found.images)} of {found.data}{whole}")
+    print(f"  {found.recipe}, ranges by {found.method} from {tell_count(found.images, 'image')} of {found.data}{whole}")
     for output in loss.outputs:
         print(f"  {_tell_loss(output, loss.images, several=len(loss.outputs) > 1)}")
     floats = f", in float: {', '.join(found.kept)}" if found.kept else ""
@@ -72,11 +71,9 @@ def _print_quantization(found: Quantization) -> None:
 
 
 def _tell_loss(output: OutputLoss, images: int, *, several: bool) -> str:
-    from runtime.int8.check import count_images
-
     where = f"output '{output.output}': " if several else ""
     metric = METRICS.get(output.metric, output.metric.replace("_", " "))
-    text = f"{where}{metric} on {count_images(images)}: "
+    text = f"{where}{metric} on {tell_count(images, 'image')}: "
     text += f"{output.before:.4f} → {output.after:.4f} ({0.0 - output.drop:+.2%})"
     if output.sqnr_db is not None:
         text += f"; signal to noise {output.sqnr_db:.1f} dB"

@@ -9,7 +9,7 @@ from rich.console import Console
 from archspec.cli.tables.common import console, new_table
 from archspec.cli.tables.excerpts import print_messages
 from archspec.cli.tables.grid import words
-from archspec.errors import Diagnostic, printable
+from archspec.errors import Diagnostic, printable, tell_count
 from archspec.kinds import is_onnx
 from archspec.spec.codes import Code
 from compiler.analysis.lint import CODES, Finding
@@ -34,17 +34,17 @@ def print_findings(
         if not findings:
             print(f"{printable(name)}: nothing found in the rest" if kinds else f"{printable(name)}: ok")
     if mistakes:
-        print(f"\n{_count(mistakes, 'mistake')}; `archspec explain CODE` says what is meant")
+        print(f"\n{tell_count(mistakes, 'mistake')}; `archspec explain CODE` says what is meant")
     if total > mistakes:
         comment = (
             ", `# archspec: ignore[CODE]` silences one" if of_specs > mistakes else ", `--ignore CODE` leaves it out"
         )
-        print(f"\n{_count(total - mistakes, 'finding')}; `archspec explain CODE` says why{comment}")
+        print(f"\n{tell_count(total - mistakes, 'finding')}; `archspec explain CODE` says why{comment}")
 
 
 def print_lint(findings: Sequence[Finding], out: Console) -> None:
     """The findings as a part of a report."""
-    out.print(f"\nlint: {_count(len(findings), 'finding') if findings else 'nothing found'}", style="bold")
+    out.print(f"\nlint: {tell_count(len(findings), 'finding') if findings else 'nothing found'}", style="bold")
     print_messages(findings, out)
 
 
@@ -72,7 +72,3 @@ def print_code(code: Code) -> None:
     out.print(f"\nWhat to do: {code.remedy}.")
     if code.code in CODES:
         out.print(f"\nTo silence it where it is meant: # archspec: ignore[{code.code}]", style="dim")
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun if number == 1 else f'{noun}s'}"
