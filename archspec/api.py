@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from archspec.arguments import checked
 from archspec.errors import ArchspecError, Diagnostic, SpecError, suggest
-from archspec.kinds import is_onnx
+from archspec.file_types import is_onnx
 from archspec.ops import Op, Shape, in_words
 from archspec.spec.document import is_size
 from archspec.spec.load import Spec, read_spec
@@ -213,7 +213,7 @@ def to_onnx(
     MissingExtra.
     """
     from runtime.export import export
-    from runtime.given import take_weights
+    from runtime.weights import take_weights
 
     return export(
         graph,
@@ -248,9 +248,9 @@ def verify_model(
 
     Raises MissingExtra, and ArchspecError where weights do not fit their graph, or sizes the file.
     """
-    from runtime.given import take_weights
     from runtime.verification.checks import Choice, Original
     from runtime.verification.verify import verify
+    from runtime.weights import take_weights
 
     choice = Choice(tuple(batches), dict(sizes or {}), tolerance, seed)
     if original is None:

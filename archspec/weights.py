@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from archspec.arguments import checked
 from archspec.errors import ArchspecError
-from archspec.kinds import TORCH, find_kind
+from archspec.file_types import TORCH, find_file_type
 from archspec.spec.document import is_size
 from archspec.spec.load import Spec, load
 from compiler.elaborate import elaborate
@@ -30,7 +30,7 @@ def read_weights(path: str | Path) -> tuple[dict[str, Any], dict[str, str]]:
     from runtime.pretrained.state_dict import read_state_dict
     from runtime.weights_file import load_weights, read_all
 
-    if find_kind(path) == TORCH:
+    if find_file_type(path) == TORCH:
         return read_all(read_state_dict(path)[0]), {}
     arrays, facts = load_weights(path)
     return arrays, _carried(facts)
@@ -97,20 +97,20 @@ def check_fit(
 ) -> None:
     """Raises ArchspecError where the weights of a file do not fit a graph, with the params of its spec that they would
     fit, or the spec of the run that they lie in, where either is found."""
-    from compiler.misfit import advise_misfit, list_misfits
-    from compiler.refit import find_params
+    from compiler.infer_params import infer_params
+    from compiler.mismatch import advise_mismatch, list_mismatches
 
     expected = {name: weight.shape for name, weight in graph.weights.items()}
     found = {name: tuple(array.shape) for name, array in weights.items()}
     if found == expected:
         return
-    changed = find_params(spec, expected, found, sizes or {})
+    changed = infer_params(spec, expected, found, sizes or {})
     beside = _find_spec_beside(path, found)
     if changed:
         advice = "; they fit with " + " ".join(f"--set {name}={_write_value(value)}" for name, value in changed.items())
     else:
-        advice = f"; they fit {beside}, which lies beside them" if beside else advise_misfit(expected, found)
-    raise ArchspecError(f"{path}: the weights do not fit {graph.name}: {list_misfits(expected, found)}{advice}")
+        advice = f"; they fit {beside}, which lies beside them" if beside else advise_mismatch(expected, found)
+    raise ArchspecError(f"{path}: the weights do not fit {graph.name}: {list_mismatches(expected, found)}{advice}")
 
 
 def _find_spec_beside(path: str | Path, found: Mapping[str, tuple[int, ...]]) -> Path | None:
@@ -180,10 +180,10 @@ def sample_ensemble(
         from compiler.torch_target.module import load_weights as fill
         from compiler.torch_target.module import to_torch
     from runtime.data import load_data
-    from runtime.given import take_weights
     from runtime.monte_carlo import MC_BATCH, sample_states
     from runtime.preprocess import Preprocess
     from runtime.run_folder import PREPROCESS
+    from runtime.weights import take_weights
 
     dataset, told = load_data(data), (metadata or {}).get(PREPROCESS)
     if told is not None and Preprocess.from_json(told) != dataset.preprocess:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from archspec.errors import ArchspecError, Call, Place
 from archspec.ops import Input, Op, Shape, Weight
-from compiler.misfit import advise_misfit, list_misfits
+from compiler.mismatch import advise_mismatch, list_mismatches
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -136,8 +136,8 @@ class Graph:
         expected = {name: weight.shape for name, weight in self.weights.items()}
         found = {name: tuple(shape) for name, shape in shapes.items()}
         if found != expected:
-            problems = list_misfits(expected, found)
-            raise ArchspecError(f"the weights do not fit {self.name}: {problems}{advise_misfit(expected, found)}")
+            problems = list_mismatches(expected, found)
+            raise ArchspecError(f"the weights do not fit {self.name}: {problems}{advise_mismatch(expected, found)}")
 
     def infer(self, sizes: Mapping[str, int], known: Inferred | None = None) -> dict[str, Shape]:
         """Every node's shape at other sizes. Raises OpError where one does not fit.

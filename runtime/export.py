@@ -18,9 +18,9 @@ from compiler.graph import Graph
 from compiler.passes.cast_weights import CastWeights
 from runtime.cases import proof_cases
 from runtime.extras import extra
-from runtime.given import tell_rounding
-from runtime.notes import warn
+from runtime.log import warn
 from runtime.older_data import find_older_data
+from runtime.weights import tell_rounding
 
 with extra("run"):
     from compiler.onnx_target.built import OnnxModel
@@ -177,10 +177,10 @@ def _prove(path: Path, graph: Graph, weights: Mapping[str, Any], rules: Rules | 
 def _open_images(model: OnnxModel, calibration: Calibration) -> CalibrationData:
     """Raises ArchspecError where the network does not take the images, or they ask what it does not answer."""
     from runtime.int8.data import open_calibration_data
-    from runtime.int8.question import ask_outputs
+    from runtime.int8.metrics import choose_metrics
 
     images = open_calibration_data(calibration.data, model.graph, model.metadata, calibration.ground)
-    ask_outputs(model, images)
+    choose_metrics(model, images)
     return images
 
 

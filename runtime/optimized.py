@@ -14,10 +14,10 @@ from archspec.files import write_whole
 from runtime.cpu import read_instructions
 from runtime.extras import extra
 from runtime.failures import shorten
+from runtime.log import warn
 from runtime.model_file import check_model_file
-from runtime.notes import warn
 from runtime.older_data import find_older_data
-from runtime.sealed import Sealed, list_states, read_sealed, seal
+from runtime.provenance import Provenance, list_states, read_provenance, write_provenance
 from runtime.settings import new_options
 
 with extra("run"):
@@ -56,7 +56,7 @@ def write_optimized(path: str | Path) -> Path:
         data = check_model_file(temporary).data
         if read_metadata(temporary).get(CONTENT) != content.found:  # which ONNX Runtime does not always notice
             raise ArchspecError(f"{temporary.name} is incomplete: is the disk full?")
-        seal(temporary, Sealed(tied, content.found, before), data)
+        write_provenance(temporary, Provenance(tied, content.found, before), data)
         if list_states(path, names) != before:
             raise ArchspecError(f"{path} was written while it was read")
     return target
@@ -79,7 +79,7 @@ def examine_optimized(path: str | Path, *, trust_times: bool = True) -> Path | N
     if tied is None or not os.path.isfile(beside := _place(path, tied)):  # Path's own raises on names that are too long
         return None
     try:
-        facts = read_sealed(beside, trust_times=trust_times)
+        facts = read_provenance(beside, trust_times=trust_times)
         if facts.tied != tied:
             raise ArchspecError(f"it was made for {facts.tied}")
         same = trust_times and _is_as_it_was(path, facts)
@@ -116,7 +116,7 @@ def _place(path: Path, tied: str) -> Path:
     return path.with_name(f"{path.stem}.{tied}{path.suffix}")
 
 
-def _is_as_it_was(path: Path, facts: Sealed) -> bool:
+def _is_as_it_was(path: Path, facts: Provenance) -> bool:
     """Whether the files of a model have the length and time that they had. Its own comes first, and most have no other:
     their nodes are not read."""
     data = list_data(check_external_data(skip_numbers(path), path)) if len(facts.model) > 1 else ()

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from archspec.errors import ArchspecError
-from runtime.notes import warn
+from runtime.log import warn
 from runtime.picture_file import Ground, open_picture
 from runtime.strict_json import check_integer, check_keys, check_number, read_json
 from runtime.tasks.grid import Frame

@@ -15,15 +15,15 @@ from typing import Any
 from archspec.errors import ArchspecError, suggest, tell_value
 from runtime.extras import extra
 from runtime.failures import shorten
-from runtime.fixing import find_nameless, fix_nameless
+from runtime.fixed_axes import find_nameless, fix_nameless
 from runtime.gpu import find_gpu_problem
+from runtime.log import warn
 from runtime.mapped import can_map, copy_data, create_mapped
 from runtime.model_file import check_model_file
-from runtime.notes import warn
 from runtime.optimized import describe_unused, find_optimized, leave_as_is
 from runtime.settings import SILENT, Settings, new_options
 from runtime.tensorrt import choose_tensorrt_options
-from runtime.watched import Watch, WatchedSession
+from runtime.watch import Watch, WatchedSession
 
 with extra("run"):
     import onnxruntime as ort

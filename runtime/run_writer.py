@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from archspec.files import as_argument, write_text, write_whole
-from runtime.notes import warn
+from runtime.log import warn
 from runtime.run_folder import METRICS, MODEL, SPEC, WEIGHTS, MetricsWriter, check_vacant
 from runtime.weights_file import save_weights
 

@@ -16,9 +16,9 @@ from runtime.binding import Binding
 from runtime.extras import extra
 from runtime.failures import telling
 from runtime.inputs import Array, Extents, InputRules
+from runtime.log import warn
 from runtime.model_file import read_state
-from runtime.notes import warn
-from runtime.opened import Opened
+from runtime.process_local import ProcessLocal
 from runtime.providers import SHORT, Wish, create_session, read_providers
 from runtime.settings import Settings
 from runtime.signature import check_fixed, list_open_outputs
@@ -96,7 +96,7 @@ class Session:
         wish = Wish(lambda provider: choose(provider).settings, self.fixed, as_written, mapped)
         created = create_session(self.path, demanded, wish)
         self.notice, self._surprising = created.notice, created.surprising
-        self._opened = Opened(created.session)
+        self._local = ProcessLocal(created.session)
         self.providers: tuple[str, ...] = tuple(SHORT.get(name, name) for name in self._session.get_providers())
         chosen = choose(self.provider)
         self.settings, self.settings_source = chosen.settings, chosen.source
@@ -156,7 +156,7 @@ class Session:
 
     @property
     def _session(self) -> Any:
-        return self._opened.get(self._reopen)
+        return self._local.get(self._reopen)
 
     def _reopen(self) -> Any:
         """In a process that was forked off: what was chosen holds there too."""
@@ -172,7 +172,7 @@ class Session:
     def _replay(self, feed: dict[str, Array]) -> dict[str, Array]:
         """A recorded run reads and writes where it did when it was recorded: one thread at a time."""
         session = self._session
-        with self._opened.lock:
+        with self._local.lock:
             if self._recorded is None or self._recorded.session is not session:
                 if any(not isinstance(extent, int) for extents in self.inputs.values() for extent in extents):
                     raise ArchspecError(f"{self.path}: cuda_graph needs every size fixed: {self._rules}")

@@ -17,12 +17,12 @@ from typing import Any
 import numpy as np
 
 from archspec.errors import ArchspecError
+from archspec.file_types import GZIP, SAFETENSORS, find_file_type
 from archspec.files import check_is_file, write_whole
-from archspec.kinds import GZIP, SAFETENSORS, find_kind
 from compiler.finite import is_finite
 from runtime.extras import extra
-from runtime.given import Array, is_counter, refuse_type
 from runtime.strict_json import read_json
+from runtime.weights import Array, is_counter, refuse_type
 
 with extra("train"):
     from safetensors import SafetensorError, safe_open
@@ -104,7 +104,7 @@ def check_finite(what: str, array: Array) -> Array:
 
 
 def _tell_problem(path: str | Path, error: Exception) -> str:
-    found = find_kind(path)
+    found = find_file_type(path)
     if found in (None, SAFETENSORS):
         return f"is not a safetensors file of weights, or it is cut off: {error}"
     return f"is {found}, not a safetensors file of weights{': unpack it first' if found == GZIP else ''}"

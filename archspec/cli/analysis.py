@@ -78,7 +78,7 @@ def analyze(
     Counts are exact; what is an estimate says so. Nothing is run unless --measure asks for it.
     """
     from archspec import api
-    from archspec.kinds import is_onnx
+    from archspec.file_types import is_onnx
     from compiler.analysis.certainty import at_most, find_mark
 
     model = is_onnx(spec)  # which does not say how its weights started

@@ -95,8 +95,8 @@ def export(
     from archspec import api
     from archspec.cli.progress import follow_steps
     from archspec.cli.tables.export import print_explanation, print_export
+    from archspec.file_types import is_onnx
     from archspec.files import as_argument, check_absent
-    from archspec.kinds import is_onnx
     from archspec.weights import check_fit, find_trained_sizes
     from compiler.onnx_target.options import ExportOptions
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, NoReturn
 import yaml
 
 from archspec.errors import Diagnostic, Place, SpecError
-from archspec.kinds import HEAD, ONNX, advise, tell_kind
+from archspec.file_types import HEAD, ONNX, advise, tell_file_type
 from archspec.spec.comments import BREAK, Comment, find_comments
 
 MAX_BYTES = 1 << 20
@@ -106,7 +106,7 @@ def read_file(path: Path, name: str) -> Marked:
             raw = file.read(MAX_BYTES + 1)
     except OSError as error:
         _refuse("unreadable", f"cannot be read: {error.strerror or error}", start)
-    if kind := tell_kind(raw[:HEAD]):
+    if kind := tell_file_type(raw[:HEAD]):
         _refuse("unreadable", f"this is {kind}, not a spec{advise(kind, name)}", start)
     return read_bytes(raw, name)
 

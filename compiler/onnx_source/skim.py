@@ -19,8 +19,8 @@ from google.protobuf.descriptor import FieldDescriptor  # type: ignore[import-un
 from google.protobuf.message import DecodeError, Message  # type: ignore[import-untyped]
 
 from archspec.errors import ArchspecError
+from archspec.file_types import ONNX, advise, find_file_type
 from archspec.files import check_is_file
-from archspec.kinds import ONNX, advise, find_kind
 from compiler.onnx_source.external import is_external
 from compiler.protobuf import DELIMITED, Bytes, Field, MalformedError, delimit, walk_fields
 
@@ -123,7 +123,7 @@ def _read(path: Path, choose: Callable[[Bytes], bytes]) -> onnx.ModelProto:
             model: onnx.ModelProto = onnx.ModelProto.FromString(choose(data))
             return model
     except (MalformedError, DecodeError) as error:
-        found = find_kind(path)
+        found = find_file_type(path)
         other = found is not None and found != ONNX
         problem = f"is {found}, not {ONNX}{advise(found, path)}" if other else "is not an ONNX file, or it is cut off"
         raise ArchspecError(f"{path} {problem}") from error

@@ -14,7 +14,7 @@ from compiler.onnx_target.built import OnnxModel
 from runtime.int8.calibrate import choose_batch, create_cpu_session
 from runtime.int8.data import CalibrationData
 from runtime.int8.difference import Difference
-from runtime.int8.question import Counts, Question, ask_outputs
+from runtime.int8.metrics import Counts, Metric, choose_metrics
 from runtime.run_folder import CLASSES, parse_classes
 
 Array = npt.NDArray[Any]
@@ -106,12 +106,12 @@ class Loss:
 class Judge:
     """Runs models beside the float model, on held-out images where there are labels, else on those of the ranges.
 
-    Raises ArchspecError where the last output cannot answer the task, or not the data's question.
+    Raises ArchspecError where the last output cannot answer the task, or not the data's.
     """
 
     def __init__(self, model: OnnxModel, data: CalibrationData) -> None:
         self.data, self.held_out = data, data.held_out
-        self.questions = ask_outputs(model, data)
+        self.metrics = choose_metrics(model, data)
         self.batch = choose_batch(model.graph, data.shape)
         self.run = _open(model)
         classes = model.metadata.get(CLASSES)
@@ -119,28 +119,28 @@ class Judge:
 
     def measure_loss(self, model: OnnxModel) -> Loss:
         run, seen = _open(model), 0
-        differences = {name: Difference() for name in self.questions}
+        differences = {name: Difference() for name in self.metrics}
         counts: dict[str, Counts] = {}
         for images, labels in self._batches():
             before, after = self.run(images), run(images)
             seen += len(images)
-            for name, question in self.questions.items():
+            for name, metric in self.metrics.items():
                 differences[name].add(before[name], after[name])
-                if question is not None:
-                    counted = question.count(before[name], after[name], labels)
+                if metric is not None:
+                    counted = metric.count(before[name], after[name], labels)
                     counts[name] = counts[name] + counted if name in counts else counted
         return Loss(
             seen,
             tuple(
-                self._describe(name, question, differences[name], counts.get(name))
-                for name, question in self.questions.items()
+                self._describe(name, metric, differences[name], counts.get(name))
+                for name, metric in self.metrics.items()
             ),
         )
 
     def measure_errors(self, models: Sequence[OnnxModel]) -> list[float]:
         """√(Σ (float - other)² / Σ float²) of the output in which it is largest, on a few images."""
         runs = [_open(model) for model in models]
-        found = [{name: Difference() for name in self.questions} for _ in models]
+        found = [{name: Difference() for name in self.metrics} for _ in models]
         for images in self.data.sample(COMPARED).batches(self.batch):
             before = self.run(images)
             for run, differences in zip(runs, found, strict=True):
@@ -157,19 +157,17 @@ class Judge:
             part = slice(start, start + self.batch)
             yield self.held_out.images[part], self.held_out.labels[part]
 
-    def _describe(
-        self, name: str, question: Question | None, difference: Difference, counts: Counts | None
-    ) -> OutputLoss:
-        if question is None:
-            metric, (before, after) = "r2", (1.0, difference.r2)
+    def _describe(self, name: str, metric: Metric | None, difference: Difference, counts: Counts | None) -> OutputLoss:
+        if metric is None:
+            measured, (before, after) = "r2", (1.0, difference.r2)
         else:
             assert counts is not None
-            metric, (before, after) = question.metric, question.score(counts)
+            measured, (before, after) = metric.name, metric.score(counts)
         worst, channels = difference.find_worst(), difference.channels
         return OutputLoss(
             output=name,
             channels=channels,
-            metric=metric,
+            metric=measured,
             before=before,
             after=after,
             sqnr_db=difference.ratio_in_db,
@@ -178,7 +176,7 @@ class Judge:
         )
 
     def _find_class(self, output: str, channel: int, channels: int) -> str | None:
-        named = output == list(self.questions)[-1] and len(self.classes) == channels
+        named = output == list(self.metrics)[-1] and len(self.classes) == channels
         return self.classes[channel] if named else None
 
 

@@ -16,7 +16,7 @@ from compiler.onnx_target.scheme import RECIPES, Scheme
 from runtime.int8.calibrate import OnStep, Ranges, measure_ranges
 from runtime.int8.data import CalibrationData
 from runtime.int8.loss import LEAST_DB, Judge, Loss
-from runtime.int8.words import describe_floats, describe_loss, find_floats
+from runtime.int8.notes import describe_floats, describe_loss, find_floats
 
 KEY = "archspec.int8"
 """The metadata that says how a model was quantized, and what that cost."""

@@ -14,9 +14,9 @@ from archspec.errors import ArchspecError, list_some, suggest
 from archspec.spec.zoo import RULES, ZOO, shown
 from compiler.graph import Graph
 from compiler.passes.cast_weights import cast
-from runtime.given import is_counter, tell_rounding
 from runtime.pretrained.name_rules import NameRules
 from runtime.pretrained.state_dict import strip_prefixes
+from runtime.weights import is_counter, tell_rounding
 from runtime.weights_file import Stored
 
 AUTO = "auto"

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archspec.errors import ArchspecError
+from archspec.file_types import GZIP, SAFETENSORS, TORCH, find_file_type
 from archspec.files import check_is_file
-from archspec.kinds import GZIP, SAFETENSORS, TORCH, find_kind
 from runtime.extras import extra
-from runtime.given import Array, take_weight
+from runtime.weights import Array, take_weight
 from runtime.weights_file import Stored, check_finite, open_weights
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def read_state_dict(path: str | Path) -> tuple[dict[str, Stored], dict[str, str]
     """
     path = Path(path)
     check_is_file(path)
-    kind = find_kind(path)
+    kind = find_file_type(path)
     if kind not in (TORCH, SAFETENSORS):
         found = f"is {kind}" if kind else "is no state dict, in safetensors or by torch.save"
         raise ArchspecError(f"{path} {found}{': unpack it first' if kind == GZIP else ''}")

@@ -13,7 +13,7 @@ from runtime.bench import make_inputs
 from runtime.cases import choose_small
 from runtime.extras import extra
 from runtime.optimized import examine_optimized
-from runtime.sealed import read_sealed
+from runtime.provenance import read_provenance
 from runtime.session import Session
 from runtime.verification.checks import Check, Choice
 from runtime.verification.facts import ModelFacts
@@ -80,7 +80,7 @@ def check_optimized(
 
 def _check_sealed(path: Path) -> Check:
     try:
-        content = read_sealed(path, trust_times=False).content
+        content = read_provenance(path, trust_times=False).content
     except ArchspecError as error:
         return Check("content", "failed", f"this is no optimized form as it was written: {error}")
     return Check("content", "passed", f"the optimized form of the model {content[:HASH]}, as it was written")

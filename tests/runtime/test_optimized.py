@@ -22,7 +22,7 @@ from compiler.onnx_source.skim import OPTIMIZED_FOR, read_metadata
 from compiler.onnx_target import write
 from runtime import optimized
 from runtime.optimized import describe_runtime, find_optimized, write_optimized
-from runtime.sealed import FILES, SEAL
+from runtime.provenance import FILES, SEAL
 from runtime.session import Session
 from runtime.settings import Settings
 from tests.lowering import Arrays, sample_inputs, stir

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from archspec.errors import Diagnostic, Place, escape_controls
-from archspec.kinds import is_onnx
+from archspec.file_types import is_onnx
 from archspec.spec.comments import BREAK
 from archspec.spec.text import MAX_BYTES
 from compiler.analysis.lint import Finding

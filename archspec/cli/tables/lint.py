@@ -10,7 +10,7 @@ from archspec.cli.tables.common import console, new_table
 from archspec.cli.tables.excerpts import print_messages
 from archspec.cli.tables.grid import words
 from archspec.errors import Diagnostic, printable, tell_count
-from archspec.kinds import is_onnx
+from archspec.file_types import is_onnx
 from archspec.spec.codes import Code
 from compiler.analysis.lint import CODES, Finding
 from compiler.analysis.unknown import tell_unknown

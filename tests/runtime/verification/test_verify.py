@@ -25,7 +25,7 @@ from compiler.onnx_target.quantize import plan_quantization, quantize_model
 from compiler.onnx_target.scheme import Scheme
 from compiler.onnx_target.write import write_model
 from runtime.optimized import find_optimized, write_optimized
-from runtime.sealed import read_sealed, seal
+from runtime.provenance import read_provenance, write_provenance
 from runtime.verification.checks import Check, Verification
 from runtime.verification.inside import ModelInside
 from runtime.verification.witness import find_votes
@@ -313,7 +313,7 @@ def test_an_optimized_form_of_other_numbers_is_found(tmp_path: Path) -> None:
     """Whoever seals it: what a session would compute is compared."""
     path = export(tmp_path, *make())
     beside = write_optimized(path)
-    facts, model = read_sealed(beside), onnx.load(beside, load_external_data=False)
+    facts, model = read_provenance(beside), onnx.load(beside, load_external_data=False)
     last = next(node for node in model.graph.node if node.op_type == "Gemm")
     next(item for item in last.attribute if item.name == "alpha").f = 2.0
     onnx.save(model, beside)
@@ -322,7 +322,7 @@ def test_an_optimized_form_of_other_numbers_is_found(tmp_path: Path) -> None:
     told = {item.key: item.value for item in model.metadata_props}
     helper.set_model_props(model, {key: told[key] for key in told if not key.startswith("archspec.optimized")})
     onnx.save(model, beside)
-    seal(beside, facts, facts.names)
+    write_provenance(beside, facts, facts.names)
     found = verify_model(path)
     assert {name for name, status in statuses(found).items() if status == "failed"} == {"optimized"}
     assert "differs from m.onnx by" in text_of(found, "optimized")

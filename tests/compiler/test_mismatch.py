@@ -7,7 +7,7 @@ import torch
 
 from archspec.errors import ArchspecError
 from compiler.graph import Graph
-from compiler.misfit import advise_misfit, list_misfits
+from compiler.mismatch import advise_mismatch, list_mismatches
 from compiler.torch_target.module import to_torch
 from tests.documents import graph_from
 
@@ -27,7 +27,7 @@ def misfit(graph: Graph, found: dict[str, tuple[int, ...]]) -> str:
 def test_what_fits_is_torchs_own_state_dict(graph: Graph) -> None:
     found = {name: tuple(value.shape) for name, value in to_torch(graph).state_dict().items()}
     graph.check_weights(found)
-    assert list_misfits(found, found) == advise_misfit(found, found) == ""
+    assert list_mismatches(found, found) == advise_mismatch(found, found) == ""
 
 
 def test_names_and_shapes_are_told(graph: Graph) -> None:

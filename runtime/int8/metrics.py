@@ -1,4 +1,4 @@
-"""What an output of a model is asked, and how its answers are compared with those of the float model."""
+"""The metric of each output of a model: how its answers are compared with those of the float model."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ NOWHERE = Grid((), ())
 """Where answers lie that are only compared with each other."""
 
 
-class Question(ABC):
-    """A metric of an output, for the float model and for another: counts of several batches are added."""
+class Metric(ABC):
+    """A metric of an output, of the float model and of another: counts of several batches are added."""
 
     @property
     @abstractmethod
-    def metric(self) -> str: ...
+    def name(self) -> str: ...
 
     @abstractmethod
     def count(self, before: Array, after: Array, labels: Array | None) -> Counts:
@@ -42,14 +42,14 @@ class Question(ABC):
 
 
 @dataclass(frozen=True)
-class Labelled(Question):
+class TaskMetric(Metric):
     """The metric of a task, on images with labels."""
 
     task: Task
     grid: Grid
 
     @property
-    def metric(self) -> str:
+    def name(self) -> str:
         return self.task.metrics[0]
 
     def count(self, before: Array, after: Array, labels: Array | None) -> Counts:
@@ -59,19 +59,19 @@ class Labelled(Question):
         )
 
     def score(self, counts: Counts) -> tuple[float, float]:
-        before, after = (self.task.score(counts[place])[self.metric] for place in (0, 1))
+        before, after = (self.task.score(counts[place])[self.name] for place in (0, 1))
         return before, after
 
 
 @dataclass(frozen=True)
-class Agreement(Question):
+class Agreement(Metric):
     """The share of answers (images, joints) that are equal to the float model's."""
 
     task: Task
     grid: Grid
 
     @property
-    def metric(self) -> str:
+    def name(self) -> str:
         return "agreement"
 
     def count(self, before: Array, after: Array, labels: Array | None) -> Counts:
@@ -82,12 +82,12 @@ class Agreement(Question):
         return 1.0, float(counts[0] / counts[1])
 
 
-class MapAgreement(Question):
+class MapAgreement(Metric):
     """How far the classes' places are the float model's: intersection over union, the mean over classes. A background
     that is everywhere counts as one of them."""
 
     @property
-    def metric(self) -> str:
+    def name(self) -> str:
         return "agreement"
 
     def count(self, before: Array, after: Array, labels: Array | None) -> Counts:
@@ -101,35 +101,35 @@ class MapAgreement(Question):
         return 1.0, float((both[union > 0] / union[union > 0]).mean())
 
 
-def ask_outputs(model: OnnxModel, data: CalibrationData) -> Mapping[str, Question | None]:
-    """A question for each output: the data's own for the last, where it has labels, and else whether the answers agree;
+def choose_metrics(model: OnnxModel, data: CalibrationData) -> Mapping[str, Metric | None]:
+    """By output: the task's own metric for the last, where the data has labels, and else whether the answers agree;
     None where a channel stands alone, whose answer is its number.
 
-    Raises ArchspecError where the last output cannot answer the task, or not the data's question.
+    Raises ArchspecError where the last output cannot answer the task, or not the data's.
     """
     shapes = model.graph.infer(data.sizes)
     *others, (last, id) = model.graph.outputs.items()
     return {
-        **{name: _compare_answers(tuple(shapes[other])) for name, other in others},
-        last: _ask_last(model, data, tuple(shapes[id])),
+        **{name: _choose_agreement(tuple(shapes[other])) for name, other in others},
+        last: _choose_last(model, data, tuple(shapes[id])),
     }
 
 
-def _ask_last(model: OnnxModel, data: CalibrationData, output: tuple[int, ...]) -> Question | None:
+def _choose_last(model: OnnxModel, data: CalibrationData, output: tuple[int, ...]) -> Metric | None:
     name = data.held_out.task if data.held_out else model.metadata.get(TASK)
     if name is None:
-        return _compare_answers(output)
+        return _choose_agreement(output)
     task = find_task(name)
     if data.held_out and task.count_channels(output) != data.held_out.names:
         found, asked = f"{task.count_channels(output)} {task.given}", f"{data.held_out.names} {task.names}"
         raise ArchspecError(f"{model.graph.name} gives {found}; {data.name} has {asked}")
     grid = task.place(data.shape, output, read_stride(model.metadata, model.graph.name))
     if data.held_out:
-        return Labelled(task, grid)
-    return Agreement(task, grid) if task.located else _compare_answers(output)
+        return TaskMetric(task, grid)
+    return Agreement(task, grid) if task.located else _choose_agreement(output)
 
 
-def _compare_answers(output: tuple[int, ...]) -> Question | None:
+def _choose_agreement(output: tuple[int, ...]) -> Metric | None:
     if output[0] == 1:
         return None
     return Agreement(TASKS["labels"], NOWHERE) if len(output) == 1 else MapAgreement()

@@ -13,7 +13,7 @@ Extents = Mapping[str, tuple[int, ...]]
 """Shapes by the names of weights."""
 
 
-def list_misfits(expected: Extents, found: Extents) -> str:
+def list_mismatches(expected: Extents, found: Extents) -> str:
     """The names and shapes that differ, a few of them in words; empty where all fit."""
     absent = [name for name in expected if name not in found]
     problems = [f"{name} is missing" for name in absent]
@@ -22,7 +22,7 @@ def list_misfits(expected: Extents, found: Extents) -> str:
     return list_some(problems, LISTED)
 
 
-def advise_misfit(expected: Extents, found: Extents) -> str:
+def advise_mismatch(expected: Extents, found: Extents) -> str:
     """What to do about it, as far as the names and shapes tell."""
     prefix = next(iter(found), "").partition(".")[0] + "."
     if found and all(name.startswith(prefix) and name.removeprefix(prefix) in expected for name in found):

@@ -27,7 +27,7 @@ _FIELDS = tuple(bytes((key,)) for key in b"\x12\x1a\x22\x28\x32\x3a\x42\x72")
 """What follows the version in a model that is written as protobuf."""
 
 
-def tell_kind(head: bytes) -> str | None:
+def tell_file_type(head: bytes) -> str | None:
     """What begins with these bytes; None where that is text, or not known."""
     if head[8:9] == b"{" and int.from_bytes(head[:8], "little") < 1 << 32:
         return SAFETENSORS
@@ -40,18 +40,18 @@ def tell_kind(head: bytes) -> str | None:
     return next((kind for start, kind in _STARTS if head.startswith(start)), None)
 
 
-def find_kind(path: str | Path) -> str | None:
+def find_file_type(path: str | Path) -> str | None:
     """What a file is; None where that is text, not known, or cannot be read."""
     try:
         with open(path, "rb") as file:
-            return tell_kind(file.read(HEAD))
+            return tell_file_type(file.read(HEAD))
     except (OSError, ValueError):
         return None
 
 
 def is_onnx(path: str | Path) -> bool:
     """Whether this names an ONNX model: by its ending, or else by its first bytes."""
-    return Path(path).suffix.lower() == ".onnx" or (os.path.isfile(path) and find_kind(path) == ONNX)
+    return Path(path).suffix.lower() == ".onnx" or (os.path.isfile(path) and find_file_type(path) == ONNX)
 
 
 def advise(kind: str | None, path: str | Path) -> str:

@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 from safetensors.numpy import save
 
-from archspec.kinds import GZIP, ONNX, SAFETENSORS, TORCH, find_kind, is_onnx, tell_kind
+from archspec.file_types import GZIP, ONNX, SAFETENSORS, TORCH, find_file_type, is_onnx, tell_file_type
 from archspec.spec.zoo import zoo_specs
 from tests.commands import archspec, refuse
 
@@ -77,17 +77,17 @@ def write_array() -> bytes:
 )
 def test_a_kind_is_told_by_the_first_bytes(data: bytes, kind: str | None, tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(data)
-    assert find_kind(tmp_path / "file") == tell_kind(data[:512]) == kind
+    assert find_file_type(tmp_path / "file") == tell_file_type(data[:512]) == kind
     assert is_onnx(tmp_path / "file") == (kind == ONNX)
 
 
 def test_no_spec_is_taken_for_another_kind() -> None:
-    assert {find_kind(path) for path in zoo_specs().values()} == {None}
+    assert {find_file_type(path) for path in zoo_specs().values()} == {None}
 
 
 def test_what_cannot_be_read_has_no_kind(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "none", "x" * 5000, "a\0b"):
-        assert find_kind(path) is None
+        assert find_file_type(path) is None
         assert not is_onnx(path)
 
 

@@ -17,7 +17,7 @@ from onnx import numpy_helper
 
 from archspec.errors import ArchspecError
 from runtime.session import Session
-from runtime.watched import Watch, WatchedSession
+from runtime.watch import Watch, WatchedSession
 from tests.runtime.models import build_linear, save
 from tests.runtime.test_mapped import X, save_aligned
 

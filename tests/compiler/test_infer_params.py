@@ -9,8 +9,8 @@ import pytest
 
 from archspec.spec.load import load
 from compiler.elaborate import elaborate
-from compiler.misfit import Extents
-from compiler.refit import find_params
+from compiler.infer_params import infer_params
+from compiler.mismatch import Extents
 
 
 def shapes(source: str | Path, params: dict[str, Any]) -> Extents:
@@ -33,11 +33,11 @@ def shapes(source: str | Path, params: dict[str, Any]) -> Extents:
 def test_params_are_found_again(name: str, params: dict[str, Any]) -> None:
     spec = load(name)
     found = shapes(name, params)
-    assert find_params(spec, shapes(name, {}), found, {}) == params
+    assert infer_params(spec, shapes(name, {}), found, {}) == params
 
 
 def test_nothing_is_claimed_where_no_params_fit() -> None:
     found = dict(shapes("resnet_digits", {"classes": 7}))
-    assert find_params(load("resnet_digits"), shapes("resnet_digits", {}), found, {}) == {"classes": 7}
+    assert infer_params(load("resnet_digits"), shapes("resnet_digits", {}), found, {}) == {"classes": 7}
     found["conv_0.weight"] = (*found["conv_0.weight"][:-1], 5)
-    assert find_params(load("resnet_digits"), shapes("resnet_digits", {}), found, {}) is None
+    assert infer_params(load("resnet_digits"), shapes("resnet_digits", {}), found, {}) is None

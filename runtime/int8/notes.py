@@ -1,4 +1,4 @@
-"""What a report says in words: values that no scale serves, and answers that are poor."""
+"""The notes of a report: values that no scale serves, and answers that are poor."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ UNEVEN = 32
 zoo's networks, with weights around their initialization, it is 13 times at most."""
 
 STEPS = 255
+"""How many steps eight bits have."""
+
 NAMED = 3
+"""How many values have a note each."""
 
 
 def find_floats(ranges: Ranges) -> dict[str, str]:

@@ -11,14 +11,14 @@ from typing import Any
 from archspec.errors import ArchspecError
 from archspec.spec.load import Spec
 from compiler.elaborate import elaborate
-from compiler.misfit import Extents
+from compiler.mismatch import Extents
 
 MOST_TRIALS = 24
 MOST_NODES = 20_000
 """Of a network that is compiled for each trial."""
 
 
-def find_params(spec: Spec, expected: Extents, found: Extents, sizes: Mapping[str, int]) -> dict[str, Any] | None:
+def infer_params(spec: Spec, expected: Extents, found: Extents, sizes: Mapping[str, int]) -> dict[str, Any] | None:
     """The params that give weights of the shapes in `found`, where those of the spec give the `expected`; None where a
     few trials find none. Each value that they have is taken for the extent that stands in its place."""
     for number, changed in enumerate(_list_candidates(spec.params, expected, found)):

@@ -180,11 +180,11 @@ print(in_child(work))
 """
 
 DESTROYED = """
-import gc, runtime.opened
-runtime.opened.Opened.leave_behind = lambda self: None
+import gc, runtime.process_local
+runtime.process_local.ProcessLocal.leave_behind = lambda self: None
 binding = raw = None
 def work():
-    (opened,) = runtime.opened._EVERY
+    (opened,) = runtime.process_local._EVERY
     opened._session = None
     gc.collect()
 print(in_child(work))

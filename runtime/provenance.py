@@ -37,9 +37,9 @@ States: TypeAlias = tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Sealed:
-    """An optimized file: for which runtime and processor, the content of the model that it was made from, what that
-    model's files were, and by name what its own data are, with their hashes.
+class Provenance:
+    """What an optimized file says: for which runtime and processor it is, the content of the model that it was made
+    from, what that model's files were, and by name what its own data are, with their hashes.
 
     The model's files have no names here: they may change, and what is named is taken to be in use.
     """
@@ -52,7 +52,7 @@ class Sealed:
     hashes: tuple[str, ...] = ()
 
 
-def seal(path: Path, facts: Sealed, data: tuple[str, ...]) -> None:
+def write_provenance(path: Path, facts: Provenance, data: tuple[str, ...]) -> None:
     """Have a file that has its model's metadata say the rest, and that its own data lie in files of these names."""
     states, hashes = list_states(path, data), _list_hashes(path, data)
     files = {"model": facts.model, "names": data, "data": states, "hashes": hashes}
@@ -61,7 +61,7 @@ def seal(path: Path, facts: Sealed, data: tuple[str, ...]) -> None:
     path.write_bytes(body + _seal(body))
 
 
-def read_sealed(path: Path, *, trust_times: bool = True) -> Sealed:
+def read_provenance(path: Path, *, trust_times: bool = True) -> Provenance:
     """What an optimized file says. Raises ArchspecError where it or its data are not what was written; unless times are
     trusted, every number of these is read."""
     metadata = read_metadata(path)
@@ -71,7 +71,7 @@ def read_sealed(path: Path, *, trust_times: bool = True) -> Sealed:
         raise ArchspecError("it is not what was written")
     files = check_keys(read_json(metadata[FILES], FILES), FILES, ("model", "names", "data", "hashes"))
     names, hashes = (_read_row(files[key], str) for key in ("names", "hashes"))
-    facts = Sealed(
+    facts = Provenance(
         metadata[OPTIMIZED_FOR],
         metadata[CONTENT],
         _read_states(files["model"]),

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from archspec.errors import ArchspecError, list_some, printable, tell_value
-from runtime.notes import warn
+from runtime.log import warn
 
 Array = npt.NDArray[Any]
 

@@ -1,4 +1,4 @@
-"""An ONNX Runtime session that stays behind where a process is forked, and is opened anew in the child.
+"""An ONNX Runtime session of one process: where that is forked, it stays behind, and the child opens its own.
 
 Its threads are the parent's. In a child it still runs, most of the time; but it waits for ever where one of its threads
 was at work during the fork, and where it is destroyed, for threads that are not there.
@@ -14,7 +14,7 @@ from typing import Any
 from weakref import WeakSet
 
 
-class Opened:
+class ProcessLocal:
     """An onnxruntime.InferenceSession of this process, or of the one that it was forked off from. `lock` is for who
     needs it alone."""
 
@@ -39,12 +39,12 @@ class Opened:
         self.lock = RLock()
 
 
-_EVERY: WeakSet[Opened] = WeakSet()
+_EVERY: WeakSet[ProcessLocal] = WeakSet()
 
 
 def _leave_all_behind() -> None:
-    for opened in list(_EVERY):
-        opened.leave_behind()
+    for session in list(_EVERY):
+        session.leave_behind()
 
 
 if hasattr(os, "register_at_fork"):
