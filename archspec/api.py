@@ -92,7 +92,7 @@ def open_network(
     if params:
         raise ArchspecError(f"{source} is an ONNX file: params are those of specs")
     with extra("run"):
-        from compiler.onnx_source import read_graph
+        from compiler.onnx_source.read import read_graph
     return read_graph(source, sizes=sizes), None
 
 

@@ -130,7 +130,7 @@ def export_foreign(path: str) -> int:
 
 def analyze_foreign(path: str, rounds: str) -> dict[str, list[Sample]]:
     """(c) From a file of another exporter to the numbers."""
-    from compiler.onnx_source import read_graph
+    from compiler.onnx_source.read import read_graph
 
     return interleave({"archspec": lambda: timed(lambda: _analyze(read_graph(Path(path))))}, int(rounds))
 

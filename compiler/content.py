@@ -95,6 +95,11 @@ def digest_content(model: Message, described: Iterable[bytes] = (), digest: Dige
     return whole.hexdigest()
 
 
+def name_data(model: str, content: str) -> str:
+    """The name of the file with the weights of a model of that file name and content."""
+    return f"{model}.{content[:12]}.data"
+
+
 def find_tensors(message: Message) -> Iterator[Message]:
     """Every tensor of a model, wherever it hides: stored, in attributes, subgraphs, functions."""
     for field, value in message.ListFields():

@@ -11,10 +11,9 @@ from archspec.errors import ArchspecError
 from runtime.extras import extra
 
 with extra("run"):
-    from compiler.content import CONTENT
+    from compiler.content import CONTENT, name_data
     from compiler.onnx_source.external import find_external, list_data
     from compiler.onnx_source.skim import mentions, skip_numbers
-    from compiler.onnx_target.write import name_data
 
 SHA256 = re.compile(r"[0-9a-f]{64}")
 

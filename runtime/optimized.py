@@ -23,11 +23,10 @@ from runtime.settings import new_options
 with extra("run"):
     import onnxruntime as ort
 
-    from compiler.content import CONTENT
+    from compiler.content import CONTENT, name_data
     from compiler.onnx_source.content import read_content
     from compiler.onnx_source.external import check_external_data, list_data
     from compiler.onnx_source.skim import read_metadata, skip_numbers
-    from compiler.onnx_target.write import name_data
 
 X86 = ("x86_64", "AMD64", "i386", "i686")
 EXTERNAL_WEIGHTS = "session.optimized_model_external_initializers_file_name"

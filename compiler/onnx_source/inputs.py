@@ -10,7 +10,6 @@ from pathlib import Path
 import onnx
 
 from archspec.errors import ArchspecError, suggest
-from compiler.onnx_source.ops import Extents
 from compiler.onnx_source.types import name_type
 
 SIZES = "archspec.sizes"
@@ -30,13 +29,13 @@ class FileInputs:
     """The inputs by name: their shapes in the file, and the same with the names of extents that it leaves open."""
 
     batch: int
-    shapes: Mapping[str, Extents]
+    shapes: Mapping[str, tuple[int, ...]]
     dims: Mapping[str, tuple[int | str, ...]]
     types: Mapping[str, str]
     sizes: Mapping[str, int]
     """The value of each extent that the file leaves open, the batch included."""
 
-    def resolve(self, shape: onnx.TensorShapeProto) -> Extents | None:
+    def resolve(self, shape: onnx.TensorShapeProto) -> tuple[int, ...] | None:
         """A shape that the file declares, where it says or leaves open nothing but these."""
         extents = [self.sizes.get(dim.dim_param, 0) if dim.dim_param else dim.dim_value for dim in shape.dim]
         return tuple(extents) if all(extent >= 1 for extent in extents) else None

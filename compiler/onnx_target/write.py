@@ -22,7 +22,7 @@ import numpy as np
 import onnx
 
 from archspec.errors import ArchspecError
-from compiler.content import CONTENT, describe, digest_content, digest_numbers
+from compiler.content import CONTENT, describe, digest_content, digest_numbers, name_data
 from compiler.onnx_target.built import THREADS, OnnxModel
 from compiler.passes.base import Array
 from compiler.protobuf import delimit, header_of
@@ -70,11 +70,6 @@ def to_bytes(model: OnnxModel) -> bytes:
     with ThreadPoolExecutor(THREADS) as pool:
         computed = dict(zip(model.tensors, pool.map(np.asarray, model.tensors.values()), strict=True))
         return b"".join(_pieces(replace(model, tensors=computed), pool))
-
-
-def name_data(model: str, content: str) -> str:
-    """The name of the file with the weights of a model of that file name."""
-    return f"{model}.{content[:12]}.data"
 
 
 def _check(model: OnnxModel) -> None:

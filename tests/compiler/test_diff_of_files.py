@@ -16,7 +16,7 @@ from torch import nn
 from archspec.api import elaborate, load, to_onnx, to_torch
 from compiler.analysis.compare.diff import Diff, diff_graphs
 from compiler.graph import Graph
-from compiler.onnx_source import read_graph
+from compiler.onnx_source.read import read_graph
 from tests.compiler.onnx_source.foreign_models import export_torch
 from tests.runtime.models import build_model
 

@@ -14,7 +14,7 @@ from torch import nn
 from compiler.analysis.compare.diff import diff_graphs
 from compiler.analysis.outline import fold_tree
 from compiler.graph import Graph
-from compiler.onnx_source import read_graph
+from compiler.onnx_source.read import read_graph
 from tests.compiler.onnx_source.foreign_models import count_macs, export_torch
 from tests.runtime.models import build_model
 

@@ -20,7 +20,7 @@ from compiler.analysis.report import analyze
 from compiler.draw.picture import draw_graph
 from compiler.draw.svg import write_svg
 from compiler.graph import Graph
-from compiler.onnx_source import read_graph
+from compiler.onnx_source.read import read_graph
 from compiler.verify import verify
 from tests.differential.harness import Disagreement, Outcome
 from tests.differential.model_writer import ModelWriter

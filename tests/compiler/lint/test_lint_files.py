@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from compiler.analysis.lint import lint_graph
-from compiler.onnx_source import read_graph
+from compiler.onnx_source.read import read_graph
 from tests.compiler.onnx_source.foreign_models import export_torch
 
 CODES = {"shortcut-not-identity", "residual-only-adds"}

@@ -18,7 +18,7 @@ from archspec.errors import ArchspecError
 from compiler.analysis.cost import measure_cost
 from compiler.analysis.paths.counting import count_paths
 from compiler.analysis.unknown import find_unknown
-from compiler.onnx_source import read_graph
+from compiler.onnx_source.read import read_graph
 from compiler.verify import verify
 from tests.compiler.onnx_source.foreign_models import build_small
 from tests.runtime.models import build_model, save

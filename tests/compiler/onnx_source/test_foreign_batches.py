@@ -19,7 +19,7 @@ from compiler.analysis.memory import measure_memory
 from compiler.analysis.receptive_field import measure_receptive_field
 from compiler.analysis.unknown import find_unknown
 from compiler.graph import Graph
-from compiler.onnx_source import read_graph
+from compiler.onnx_source.read import read_graph
 from compiler.onnx_source.samples import MixedSamplesError, Samples, follow_reshape
 from compiler.verify import verify
 from tests.compiler.onnx_source.foreign_models import count_macs, export_torch, run_shapes

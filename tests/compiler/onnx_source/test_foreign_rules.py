@@ -21,7 +21,7 @@ from compiler.analysis.receptive_field import measure_receptive_field
 from compiler.analysis.report import analyze
 from compiler.analysis.unknown import find_unknown
 from compiler.graph import Graph
-from compiler.onnx_source import read_graph
+from compiler.onnx_source.read import read_graph
 from compiler.onnx_source.window_ops import Convolution, Resample
 from compiler.verify import verify
 from tests.compiler.onnx_source.foreign_models import build_small, check_elements

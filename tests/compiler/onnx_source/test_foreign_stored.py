@@ -19,7 +19,7 @@ from compiler.analysis.cost import measure_cost
 from compiler.analysis.memory import measure_memory
 from compiler.analysis.report import analyze
 from compiler.graph import Graph
-from compiler.onnx_source import read_graph
+from compiler.onnx_source.read import read_graph
 from compiler.verify import verify
 from tests.compiler.onnx_source.foreign_models import count_macs, export_torch
 from tests.compiler.onnx_source.test_foreign_rules import floats, node

@@ -17,7 +17,7 @@ from compiler.analysis.cost import measure_cost
 from compiler.analysis.paths.counting import count_paths
 from compiler.analysis.receptive_field import measure_receptive_field
 from compiler.graph import Graph
-from compiler.onnx_source import read_graph
+from compiler.onnx_source.read import read_graph
 from compiler.verify import verify
 from tests.compiler.onnx_source.foreign_models import check_elements, count_macs, export_torch
 from tests.torchvision_models import import_torchvision_models

@@ -26,7 +26,7 @@ from compiler.analysis.receptive_field import measure_receptive_field
 from compiler.analysis.report import analyze
 from compiler.analysis.unknown import find_unknown
 from compiler.graph import Graph
-from compiler.onnx_source import read_graph
+from compiler.onnx_source.read import read_graph
 from compiler.verify import verify
 from tests.compiler.onnx_source.foreign_models import check_elements, export_torch, run_shapes
 from tests.compiler.onnx_source.test_foreign_rules import Arrays, floats, node

@@ -17,7 +17,7 @@ from compiler.analysis.paths.counting import count_paths
 from compiler.analysis.receptive_field import measure_receptive_field
 from compiler.analysis.unknown import find_unknown
 from compiler.graph import Graph, Node
-from compiler.onnx_source import read_graph
+from compiler.onnx_source.read import read_graph
 from compiler.onnx_target.pipeline import EXACT
 from compiler.passes.base import run_passes
 from compiler.verify import verify
