@@ -10,7 +10,8 @@ from inspect import Parameter, signature
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
-from archspec.errors import ArchspecError, printable, tell_value
+from archspec.errors import ArchspecError, tell_value
+from archspec.files import check_name
 from archspec.spec.load import Spec
 from compiler.graph import Graph
 from runtime.metadata import check_metadata
@@ -66,10 +67,9 @@ def _take_path(value: Any, what: str) -> Any:
     if not isinstance(name, str):
         raise ArchspecError(f"{what} is the name of a file, found {tell_value(value)}")
     try:
-        if b"\0" in os.fsencode(name):
-            raise ArchspecError(f"{what}: a file name cannot hold a NUL: {printable(repr(name), 80)}")
-    except UnicodeEncodeError as error:
-        raise ArchspecError(f"{what}: a file name cannot hold half a character: {printable(repr(name), 80)}") from error
+        check_name(name)
+    except ArchspecError as error:
+        raise ArchspecError(f"{what}: {error}") from error
     return value
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import FrameType, ModuleType
 from typing import NoReturn, TypeAlias
 
-from archspec.errors import ArchspecError
+from archspec.errors import ArchspecError, printable
 
 fcntl: ModuleType | None
 try:
@@ -31,10 +31,19 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """What a disk that is full, or a user's share of it, says."""
 
 
+def check_name(path: str | Path) -> None:
+    """Raises ArchspecError unless a file can have this name."""
+    shown = printable(repr(os.fspath(path)), 80)
+    try:
+        if b"\0" in os.fsencode(path):
+            raise ArchspecError(f"a file name cannot hold a NUL: {shown}")
+    except UnicodeEncodeError as error:
+        raise ArchspecError(f"a file name cannot hold half a character: {shown}") from error
+
+
 def check_is_file(path: str | Path) -> None:
     """Raises ArchspecError unless there is a regular file: no folder, and no pipe or device to wait on."""
-    if "\0" in str(path):
-        raise ArchspecError(f"a file name cannot hold a NUL: {str(path)!r}")
+    check_name(path)
     try:
         found = os.stat(path)
     except (FileNotFoundError, NotADirectoryError):
@@ -69,6 +78,7 @@ def write_whole(path: str | Path, outlived: Outlived = lambda older: lambda: ())
     Raises ArchspecError where the folder cannot be made or written (missing rights, a full disk), and where the file
     that is there is write-protected.
     """
+    check_name(path)
     try:
         target = _find_target(path)
         target.parent.mkdir(parents=True, exist_ok=True)

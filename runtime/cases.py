@@ -51,7 +51,7 @@ def _resize(graph: Graph, sizes: Sizes) -> Graph:
         raise ArchspecError(f"{graph.name} promises to take {found}, and does not: {error}") from error
 
 
-def choose_small(rules: Mapping[str, Accepted], is_cheap: Fits) -> list[tuple[int, Sizes]]:
+def choose_small(rules: Mapping[str, Accepted], is_cheap: Fits = lambda batch, sizes: False) -> list[tuple[int, Sizes]]:
     """Batches with values of the sizes that are dynamic; those that are not stay unsaid.
 
     One sample at small sizes, different along each axis; three at the smallest; and where that is cheap, one and two

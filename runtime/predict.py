@@ -54,7 +54,7 @@ class Answered:
     answer: Answer
 
     def to_dict(self) -> dict[str, Any]:
-        return self.answer.to_dict() | (self.given.reading.to_dict() if self.given.reading else {})
+        return self.answer.to_dict() | _describe(self.given.reading)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,13 +66,13 @@ class RawOutputs:
     reading: Reading | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        how = self.reading.to_dict() if self.reading else {}
-        return {"path": self.path, "outputs": {name: array.tolist() for name, array in self.arrays.items()}} | how
+        outputs = {name: array.tolist() for name, array in self.arrays.items()}
+        return {"path": self.path, "outputs": outputs} | _describe(self.reading)
 
     def summarize(self) -> dict[str, Any]:
         """The same with the shape, mean, least and largest of each output; None where it has no numbers."""
-        how = self.reading.to_dict() if self.reading else {}
-        return {"path": self.path, "outputs": {name: _summarize(array) for name, array in self.arrays.items()}} | how
+        outputs = {name: _summarize(array) for name, array in self.arrays.items()}
+        return {"path": self.path, "outputs": outputs} | _describe(self.reading)
 
 
 def predict(
@@ -180,6 +180,10 @@ def run_images(session: Session, images: Array, batch: int = 32) -> dict[str, Ar
         if not np.isfinite(rows).all():
             raise ArchspecError(f"{session.path} gives infinite numbers or NaN in '{output}'")
     return found
+
+
+def _describe(reading: Reading | None) -> dict[str, Any]:
+    return reading.to_dict() if reading else {}
 
 
 def _summarize(array: Array) -> dict[str, Any]:

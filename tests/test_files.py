@@ -158,6 +158,13 @@ def test_a_write_protected_file_is_not_replaced() -> None:
         assert len(list(folder.iterdir())) == 2
 
 
+@pytest.mark.parametrize("name", ["a\0b", "\ud800"])
+def test_a_name_that_no_file_can_have_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ArchspecError, match="a file name cannot hold"):
+        write_text(tmp_path / name, "text")
+    assert not list(tmp_path.iterdir())
+
+
 WRITE = """
 import os, signal, sys
 from archspec.files import write_whole

@@ -69,7 +69,7 @@ def check_batch(
     axis = find_batch(declared)
     if isinstance(axis, str):
         return Check("batch", "noted", f"not looked at: {axis}")
-    sizes = choice.sizes or _small_sizes(session)
+    sizes = choice.sizes or choose_small(session.sizes)[0][1]
     feed = feeds.make(SAMPLES, sizes)
     if witness.count_macs(feed) > PROOF_BUDGET:
         return Check("batch", "noted", "not looked at: it takes too long at these sizes; give smaller ones with --size")
@@ -120,7 +120,3 @@ def _find_dynamic(inside: ModelInside) -> str | None:
     return next(
         (name_node(node) for node in list_nodes(inside.model) if node.op_type.startswith("DynamicQuantize")), None
     )
-
-
-def _small_sizes(session: Session) -> Mapping[str, int]:
-    return choose_small(session.sizes, lambda batch, sizes: False)[0][1]

@@ -53,11 +53,6 @@ class ModelFacts:
         """The sizes that it accepts, in words."""
         return {name: list_values(size) for name, size in read_sizes(self._metadata()).items()}
 
-    @property
-    def own_sizes(self) -> dict[str, int]:
-        """The sizes that it was written for."""
-        return {name: size.value for name, size in read_sizes(self._metadata()).items()}
-
     def to_dict(self) -> dict[str, Any]:
         return {
             "path": self.path,

@@ -187,6 +187,7 @@ def test_wrong_options_are_refused(double: Path, options: dict[str, Any], messag
         (".", "is not a file"),
         ("none.onnx", "none.onnx does not exist"),
         ("m\0.onnx", "cannot hold a NUL"),
+        ("\ud800.onnx", "cannot hold half a character"),
         ("m" * 5000, "cannot read m"),
     ],
 )
