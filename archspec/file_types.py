@@ -58,4 +58,9 @@ def advise(kind: str | None, path: str | Path) -> str:
     """What to do with a file of this kind, where a spec or a model was expected."""
     if kind in (TORCH, SAFETENSORS):
         return f": `archspec export SPEC --weights {path}` makes a model of weights"
+    return advise_unpacking(kind)
+
+
+def advise_unpacking(kind: str | None) -> str:
+    """What to do with an archive, whatever was expected."""
     return ": unpack it first" if kind == GZIP else ""

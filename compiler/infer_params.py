@@ -14,6 +14,7 @@ from compiler.elaborate import elaborate
 from compiler.mismatch import Extents
 
 MOST_TRIALS = 24
+"""Networks that are compiled for one message, in 13 ms each for ResNet-18."""
 MOST_NODES = 20_000
 """Of a network that is compiled for each trial."""
 

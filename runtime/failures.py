@@ -10,6 +10,7 @@ from pathlib import Path
 from archspec.errors import ArchspecError
 
 LONGEST_REASON = 500
+"""Characters; a message has room for it beside the file's name."""
 
 _CODE = re.compile(r"\[ONNXRuntimeError\] : \d+ : \w+ : ")
 _LEAD = re.compile(r"^(Load model from .*? failed: ?|Error in execution: |Exception during initialization: )+")

@@ -22,6 +22,7 @@ Floats = npt.NDArray[np.float32]
 Extents = tuple[int, int]
 
 MOST_EXTENT = 1 << 15
+"""Of a picture's side, in pixels; also of what is measured along it."""
 
 MOST_NUMBERS = 1 << 26
 """Of an input, 256 MiB. A file may say any extents, and their product is what takes memory."""

@@ -44,6 +44,7 @@ ONNX Runtime turns on by itself, gives other numbers than those that were proven
 NO_KERNEL = "; its CPU provider has no kernels for bfloat16: such a model runs on GPUs"
 
 ERRORS_ONLY = 3
+"""ONNX Runtime's number for errors and what is worse."""
 
 
 @dataclass(frozen=True, slots=True)

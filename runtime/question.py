@@ -7,13 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from archspec.errors import ArchspecError, suggest
-from runtime.preprocess import Preprocess
+from runtime.preprocess import MOST_EXTENT, Preprocess
 from runtime.run_folder import CLASSES, PREPROCESS, STRIDE, TASK, parse_classes
 from runtime.session import Session
 from runtime.strict_json import check_integer, read_json
 from runtime.tasks.task import Task, find_task
-
-MOST_STRIDE = 1 << 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +66,7 @@ def read_stride(metadata: Mapping[str, str], where: str | Path) -> int | None:
     if STRIDE not in metadata:
         return None
     what = f"the metadata '{STRIDE}' of {where}"
-    return check_integer(read_json(metadata[STRIDE], what), what, most=MOST_STRIDE)
+    return check_integer(read_json(metadata[STRIDE], what), what, most=MOST_EXTENT)
 
 
 def _read(session: Session, key: str) -> str:

@@ -16,6 +16,7 @@ from runtime.log import warn
 Array = npt.NDArray[Any]
 
 FLOATS = ("float16", "bfloat16", "float32", "float64")
+"""The types of weights, by torch's names."""
 
 COUNTER = "num_batches_tracked"
 """What torch's own normalizations hold beside their weights; evaluation does not read it."""
@@ -44,7 +45,7 @@ def take_weight(value: Any, what: str) -> Array:
     torch = sys.modules.get("torch")  # who gives a tensor has imported it
     try:
         if torch is not None and isinstance(value, torch.Tensor):
-            return _take_tensor(value, what, torch)
+            return _take_tensor(value, what)
         return _take_array(value, what)
     except ArchspecError:
         raise
@@ -78,10 +79,15 @@ def refuse_type(what: str, kind: str) -> NoReturn:
     raise ArchspecError(f"{what} is of type {kind}, and weights are of {', '.join(FLOATS)}{meant}")
 
 
-def _take_tensor(tensor: Any, what: str, torch: Any) -> Array:
-    if tensor.is_meta or tensor.layout != torch.strided or tensor.is_quantized:
+def check_plain(tensor: Any, what: str) -> None:
+    """Raises ArchspecError where a tensor of torch does not hold its numbers one by one."""
+    if tensor.is_meta or str(tensor.layout) != "torch.strided" or tensor.is_quantized:
         found = "on the meta device, without numbers" if tensor.is_meta else "sparse or quantized"
         raise ArchspecError(f"{what} is {found}; weights are plain tensors")
+
+
+def _take_tensor(tensor: Any, what: str) -> Array:
+    check_plain(tensor, what)
     kind = str(tensor.dtype).removeprefix("torch.")
     if kind not in FLOATS:
         refuse_type(what, kind)

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from archspec.errors import ArchspecError
-from archspec.file_types import GZIP, SAFETENSORS, find_file_type
+from archspec.file_types import SAFETENSORS, advise_unpacking, find_file_type
 from archspec.files import check_is_file, write_whole
 from compiler.finite import is_finite
 from runtime.extras import extra
@@ -107,7 +107,7 @@ def _tell_problem(path: str | Path, error: Exception) -> str:
     found = find_file_type(path)
     if found in (None, SAFETENSORS):
         return f"is not a safetensors file of weights, or it is cut off: {error}"
-    return f"is {found}, not a safetensors file of weights{': unpack it first' if found == GZIP else ''}"
+    return f"is {found}, not a safetensors file of weights{advise_unpacking(found)}"
 
 
 def _describe(what: str, data: mmap.mmap, start: int, entry: Mapping[str, Any]) -> Stored:

@@ -26,6 +26,7 @@ ENDS = np.unique(np.geomspace(LEVELS / 8, BINS, 129).round()).astype(np.int64)
 """The thresholds, in bins, that the method `mse` tries."""
 
 NEVER = 1e-9
+"""The share of a level that has no number, so that its logarithm is finite."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archspec.errors import ArchspecError
-from archspec.file_types import GZIP, SAFETENSORS, TORCH, find_file_type
+from archspec.file_types import SAFETENSORS, TORCH, advise_unpacking, find_file_type
 from archspec.files import check_is_file
 from runtime.extras import extra
-from runtime.weights import Array, take_weight
+from runtime.weights import Array, check_plain, take_weight
 from runtime.weights_file import Stored, check_finite, open_weights
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def read_state_dict(path: str | Path) -> tuple[dict[str, Stored], dict[str, str]
     kind = find_file_type(path)
     if kind not in (TORCH, SAFETENSORS):
         found = f"is {kind}" if kind else "is no state dict, in safetensors or by torch.save"
-        raise ArchspecError(f"{path} {found}{': unpack it first' if kind == GZIP else ''}")
+        raise ArchspecError(f"{path} {found}{advise_unpacking(kind)}")
     stored, facts = open_weights(path) if kind == SAFETENSORS else (_read_saved(path), {})
     if not stored:
         raise ArchspecError(f"{path} holds no tensors")
@@ -116,8 +116,7 @@ def _describe_tensor(value: Any, what: str) -> Stored:
         raise ArchspecError(
             f"{what} is a {type(value).__name__}, not a tensor; a state dict inside a checkpoint is found under {kinds}"
         )
-    if value.layout != torch.strided or value.is_quantized or value.is_meta:
-        raise ArchspecError(f"{what} is sparse, quantized or without data; only plain tensors are converted")
+    check_plain(value, what)
     held = value.untyped_storage().nbytes() // value.element_size()
     if value.numel() > held:
         raise ArchspecError(f"{what} claims {value.numel():,} numbers, of which {held:,} are stored")

@@ -25,6 +25,7 @@ Array = npt.NDArray[Any]
 Arrays = Mapping[str, Array]
 
 SAMPLES = 3
+"""In a batch: one at each end, and one that has neighbours on both sides."""
 
 BATCH = re.compile(r"batch|^(n|b|bs)$", re.IGNORECASE)
 """What exporters call the axis of the samples. Any other first axis may be a time, channels, or points of one cloud."""

@@ -216,8 +216,8 @@ class Code:
     ("state", "message"),
     [
         ({"x": torch.zeros(1).expand(10**12)}, "'x' claims 1,000,000,000,000 numbers, of which 1 are stored"),
-        ({"x": torch.zeros(3, device="meta")}, "only plain tensors are converted"),
-        ({"x": sparse()}, "only plain tensors are converted"),
+        ({"x": torch.zeros(3, device="meta")}, "weights are plain tensors"),
+        ({"x": sparse()}, "weights are plain tensors"),
         ({"x": 3}, "'x' is a int, not a tensor"),
         ({3: torch.zeros(1)}, "names should be strings, found '3'"),
         ([torch.zeros(1)], "holds a list, not a state dict"),
