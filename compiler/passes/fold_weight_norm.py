@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from archspec.errors import ArchspecError
 from archspec.ops import Conv, ConvTranspose, Linear
 from compiler.graph import Graph, Node
 from compiler.passes.base import Array, Arrays, Journal, LazyArray, Pass
@@ -17,7 +18,8 @@ from compiler.passes.base import Array, Arrays, Journal, LazyArray, Pass
 class FoldWeightNorm(Pass):
     """A layer with the direction v and a length for each output channel has the kernel length · v / |v|.
 
-    |v| is over all that one output channel reads. Computed in float64, stored in the weights' own type.
+    |v| is over all that one output channel reads. Computed in float64, stored in the weights' own type. Raises
+    ArchspecError, when the kernel is computed, where it is zero.
     """
 
     def apply(self, graph: Graph, weights: Arrays, journal: Journal) -> tuple[Graph, Arrays]:
@@ -34,20 +36,31 @@ class FoldWeightNorm(Pass):
 
 def _fold(id: str, op: Conv | ConvTranspose | Linear, arrays: dict[str, Array]) -> None:
     """Replace a layer's direction by its kernel, and remove the lengths."""
-    direction, length = arrays[f"{id}.weight"], np.asarray(arrays.pop(f"{id}.length"), np.float64)
+    name = f"{id}.weight"
+    direction, length = arrays[name], np.asarray(arrays.pop(f"{id}.length"), np.float64)
     groups = op.groups if isinstance(op, ConvTranspose) else 0
 
     def compute() -> NDArray[Any]:
-        return lengthen(np.asarray(direction, np.float64), length, groups).astype(direction.dtype)
+        return lengthen(name, np.asarray(direction, np.float64), length, groups).astype(direction.dtype)
 
-    arrays[f"{id}.weight"] = LazyArray(direction.shape, direction.dtype, compute)
+    arrays[name] = LazyArray(direction.shape, direction.dtype, compute)
 
 
-def lengthen(direction: NDArray[np.float64], length: NDArray[np.float64], groups: int) -> NDArray[np.float64]:
-    """length · v / |v| for a kernel (out, in, *k), or with `groups` for a transposed one (in, out / groups, *k)."""
+def lengthen(
+    name: str, direction: NDArray[np.float64], length: NDArray[np.float64], groups: int
+) -> NDArray[np.float64]:
+    """length · v / |v| for a kernel (out, in, *k), or with `groups` for a transposed one (in, out / groups, *k).
+
+    Raises ArchspecError, with the name, where a |v| is zero.
+    """
     rows = direction.reshape(len(length), 1, 1, -1)
     if groups:
         rows = direction.reshape(groups, direction.shape[0] // groups, direction.shape[1], -1)
     norm: NDArray[np.float64] = np.sqrt(np.square(rows).sum((1, 3), keepdims=True))
+    if not norm.all():
+        zeros = np.count_nonzero(norm == 0)
+        raise ArchspecError(
+            f"{name} has {zeros:,} of {norm.size:,} directions of length zero, by which weight normalization divides"
+        )
     kernel: NDArray[np.float64] = length.reshape(norm.shape) * rows / norm
     return kernel.reshape(direction.shape)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from archspec.errors import ArchspecError
 from archspec.ops import BatchNorm, Conv, ConvTranspose, Linear, Op, Relu, Shape
 from compiler.graph import Graph
 from compiler.onnx_target.pipeline import EXACT
@@ -62,3 +63,14 @@ def test_lengths_at_the_wrong_outputs_would_show() -> None:
         return FoldWeightNorm()(graph, {**weights, "n0.length": np.asarray(weights["n0.length"])[::-1]})
 
     assert apply(fold_mixed, graph)[1] > 100 * FOLDED_TOLERANCE
+
+
+@pytest.mark.parametrize(("op", "shape"), LAYERS)
+def test_a_direction_of_length_zero_is_refused(op: Op, shape: Shape) -> None:
+    """Where torch divides by zero."""
+    graph = chain(shape, op)
+    arrays = {name: np.array(array) for name, array in stirred(graph).items()}
+    arrays["n0.weight"][:] = 0
+    _, folded = FoldWeightNorm()(graph, arrays)
+    with pytest.raises(ArchspecError, match=r"n0\.weight has 6 of 6 directions of length zero"):
+        np.asarray(folded["n0.weight"])
