@@ -33,7 +33,7 @@ from tests.differential.wishes import Wish, draw_wish, give_weights
 from tests.differential.witness import Written
 from tests.documents import graph_from
 
-FEW, SMALL = 200, 64
+FEW, SMALL = 200, 128
 """Where two files are wished: bytes of all weights above which there are two, and of a tensor in the second one."""
 OLDER = {"archspec": 1, "name": "older", "inputs": {"x": [1]}, "network": [{"linear": 400}]}
 

@@ -120,6 +120,7 @@ REASONS: dict[str, Callable[[Refusal], bool]] = {
     "infinite in float32": lambda refusal: refusal.wish.weights in ("beyond float32", "huge"),
     "cannot optimize": lambda refusal: refusal.wish.optimized and refusal.wish.precision == "bf16",
     "no variance is below zero": lambda refusal: refusal.wish.weights == "negative",
+    "directions of length zero": lambda refusal: refusal.wish.weights in ("zeros", "tiny"),
     "not finite": not_finite,
     "holds infinite": not_finite,
     "infinite in float16": too_large_for_halves,
