@@ -204,17 +204,20 @@ def to_onnx(
     rules: Mapping[type[Op], Any] | None = None,
     torch_rules: Mapping[type[Op], Any] | None = None,
     on_step: Callable[[int, int], None] = lambda done, of: None,
+    force: bool = False,
 ) -> Export:
     """Write a model for inference to `path`; with `verify`, only after it has agreed with torch at several sizes.
 
     `weights` are tensors or arrays by name, as in a state dict. `options` choose precision and runtime, `calibration`
     is what int8 needs, and `optimized` adds ONNX Runtime's own form for this machine. Gives the proof and what else
-    there is to tell. Raises ArchspecError where something does not fit or the proof fails (no file is left then), and
-    MissingExtra.
+    there is to tell. Raises ArchspecError where something does not fit, where the proof fails (no file is left then),
+    or where there is a file at `path` that is no model, unless `force` is to replace it; and MissingExtra.
     """
+    from archspec.file_types import check_gives_way_to_model
     from runtime.export import export
     from runtime.weights import take_weights
 
+    check_gives_way_to_model(path, force=force)
     return export(
         graph,
         take_weights(weights),

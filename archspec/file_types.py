@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from archspec.errors import ArchspecError
+
 HEAD = 512
 """Bytes that are looked at."""
 
@@ -52,6 +54,14 @@ def find_file_type(path: str | Path) -> str | None:
 def is_onnx(path: str | Path) -> bool:
     """Whether this names an ONNX model: by its ending, or else by its first bytes."""
     return Path(path).suffix.lower() == ".onnx" or (os.path.isfile(path) and find_file_type(path) == ONNX)
+
+
+def check_gives_way_to_model(path: str | Path, *, force: bool) -> None:
+    """Raises ArchspecError where a file is there that is neither a model nor empty, unless it is to be replaced."""
+    if os.path.isfile(path) and os.path.getsize(path) and not is_onnx(path) and not force:
+        raise ArchspecError(
+            f"{path} is there already, and is no ONNX model; --force replaces it, and in Python force=True"
+        )
 
 
 def advise(kind: str | None, path: str | Path) -> str:

@@ -58,10 +58,10 @@ Outlived: TypeAlias = Callable[[Path], Callable[[], Iterable[Path]]]
 """Given a file just before another takes its place: what says just afterwards which files are of no more use."""
 
 
-def check_absent(path: str | Path, *, force: bool, kind: str = "") -> None:
-    """Raises ArchspecError where a file is there that is not to be replaced unasked, as one of another kind is not."""
+def check_absent(path: str | Path, *, force: bool) -> None:
+    """Raises ArchspecError where a file is there that is not to be replaced unasked."""
     if os.path.lexists(path) and not os.path.isdir(path) and not force:
-        raise ArchspecError(f"{path} is there already{kind and f', and is no {kind}'}; --force replaces it")
+        raise ArchspecError(f"{path} is there already; --force replaces it")
 
 
 @contextmanager

@@ -92,6 +92,11 @@ def find_trained_sizes(spec: Spec, facts: Mapping[str, str]) -> dict[str, int]:
     return {name: size for name, size in sorted(sizes.items()) if clear and spec.sizes.get(name) != size}
 
 
+def list_sizes(spec: Spec) -> set[str]:
+    """The names of a spec's dynamic sizes: of those with a value, and of those of its inputs that want one."""
+    return {*spec.sizes, *(extent for shape in spec.inputs.values() for extent in shape if is_size(extent))}
+
+
 def check_fit(
     path: str | Path, weights: Mapping[str, Any], graph: Graph, spec: Spec, sizes: Mapping[str, int] | None = None
 ) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -63,7 +63,7 @@ class Export:
 
     files: tuple[Path, ...]
     bytes: int
-    model: OnnxModel
+    model: OnnxModel = field(repr=False)  # all weights
     proof: Proof | None = None
     quantization: Quantization | None = None
     optimized: Path | None = None

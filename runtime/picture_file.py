@@ -30,7 +30,7 @@ FORMATS = ("PNG", "JPEG")
 MOST_PIXELS = 1 << 26
 """Pictures of more pixels (8,192 by 8,192) are refused before they are decoded: a small file can hold a huge one."""
 
-FAINT = 0.05
+FAINT = 1 / 16
 """A 16-bit picture that uses a smaller part of its range is nearly black, and was hardly meant to be."""
 
 GROUNDS: Mapping[str, Ground] = MappingProxyType({"white": (255, 255, 255), "black": (0, 0, 0)})
@@ -92,7 +92,7 @@ class Picture:
 
     @property
     def faint(self) -> int | None:
-        """The largest value of a 16-bit picture that uses less than a twentieth of its range."""
+        """The largest value of a 16-bit picture that uses less than a sixteenth of its range, as 12 bits do."""
         largest = int(self.bands.max())
         return largest if self.whole > 255 and 0 < largest < FAINT * self.whole else None
 

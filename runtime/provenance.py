@@ -91,10 +91,14 @@ def list_states(path: Path, names: Iterable[str]) -> States:
 
 
 def _list_hashes(path: Path, names: Iterable[str]) -> tuple[str, ...]:
+    """Of the bytes of files beside `path`. Raises ArchspecError where one cannot be read."""
     found = []
     for name in names:
-        with open(os.path.join(path.parent, name), "rb") as file:
-            found.append(hashlib.file_digest(file, "sha256").hexdigest())
+        try:
+            with open(path.parent / name, "rb") as file:
+                found.append(hashlib.file_digest(file, "sha256").hexdigest())
+        except OSError as error:
+            raise ArchspecError(f"cannot read {path.parent / name}: {error.strerror}") from error
     return tuple(found)
 
 

@@ -55,7 +55,12 @@ def list_trained(folder: str | Path) -> list[str]:
 
 
 def check_vacant(folder: str | Path, *, force: bool = False) -> None:
-    """Raises ArchspecError where a folder holds what training left there, unless that is to be replaced."""
+    """Raises ArchspecError where a folder holds what training left there, unless that is to be replaced, and where a
+    file stands in the place of it or of a folder around it."""
+    above = (place for place in (Path(folder), *Path(folder).parents) if os.path.lexists(place))
+    nearest = next(above, Path())
+    if not os.path.isdir(nearest):
+        raise ArchspecError(f"{nearest} is not a folder, and a run leaves several files: choose another name (-o)")
     there = list_trained(folder)
     if there and not force:
         what = f"{folder} holds an earlier run ({', '.join(there)}), which is not replaced unasked"

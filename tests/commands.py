@@ -20,7 +20,8 @@ def archspec(*words: str | Path) -> Any:
 
 
 def refuse(message: str, *words: str | Path) -> None:
-    result = CliRunner().invoke(app, [str(word) for word in words])
+    wide = {"COLUMNS": "1000"}  # so that no long path is broken over lines
+    result = CliRunner().invoke(app, [str(word) for word in words], env=wide)
     assert result.exit_code
     said = str(result.exception) if isinstance(result.exception, ArchspecError) else result.output
     assert message in " ".join(said.replace("│", " ").split()), said

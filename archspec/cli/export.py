@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -95,8 +94,8 @@ def export(
     from archspec import api
     from archspec.cli.progress import follow_steps
     from archspec.cli.tables.export import print_explanation, print_export
-    from archspec.file_types import is_onnx
-    from archspec.files import as_argument, check_absent
+    from archspec.file_types import check_gives_way_to_model
+    from archspec.files import as_argument
     from archspec.weights import check_fit, find_trained_sizes
     from compiler.onnx_target.options import ExportOptions
 
@@ -107,8 +106,7 @@ def export(
     chosen = _choose_calibration(precision, calibrate, calibration, max_drop, reduce_range, ground)
     _check_ensemble(len(files), combine, monte_carlo, data)
     refuse_replacing(path, [spec, *files, *([calibrate] if calibrate else [])])
-    if os.path.isfile(path) and path.stat().st_size and not is_onnx(path):
-        check_absent(path, force=force, kind="ONNX model")
+    check_gives_way_to_model(path, force=force)
     refuse_idle("--mc-batch", mc_batch, monte_carlo is None, "--monte-carlo T")
     refuse_idle("--seed", seed, bool(files) and monte_carlo is None, "fresh weights and by --monte-carlo T")
     first, metadata = api.read_weights(files[0]) if files else ({}, {})
@@ -144,6 +142,7 @@ def export(
             optimized=optimized,
             metadata=metadata,
             on_step=on_step,
+            force=force,
         )
     accepted = {name: str(rule) for name, rule in api.accepted_sizes(graph).items()}
     if as_json:

@@ -110,5 +110,6 @@ def convert(
     print(f"wrote {output}: {len(conversion.pairs)} weights by the names of {' and '.join(conversion.sources)}")
     if conversion.ignored:
         print(f"  {len(conversion.ignored)} counters of batches (num_batches_tracked) are left out: nothing reads them")
-    chosen = "".join(f" --set {shlex.quote(pair)}" for pair in set_)
+    pairs = [("--set", pair) for pair in set_] + [("--size", pair) for pair in size]
+    chosen = "".join(f" {option} {shlex.quote(pair)}" for option, pair in pairs)
     print(f"next: archspec export {as_argument(to)}{chosen} --weights {as_argument(output)}")

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from archspec.errors import ArchspecError, list_some, tell_count
+from archspec.errors import ArchspecError, list_some, suggest, tell_count
 from archspec.ops import Input, OpError
 from compiler.graph import Graph
 from runtime.array_file import map_array, read_numbers
@@ -38,6 +38,8 @@ OTHERS = {
     ".webp": "WebP",
 }
 """Pictures that are not read, by the ends of their names."""
+
+WANTED = "give a folder of pictures, a .npy or the name of a data set"
 
 MOST_IMAGES = 1000
 """Of a larger set so many are taken, spread evenly over it: ranges do not change much beyond a few hundred."""
@@ -103,17 +105,18 @@ def open_calibration_data(
     elif path.suffix.lower() == ".npy":
         data = _open_array(path, graph)
     elif os.path.exists(path) or len(path.parts) > 1:
-        raise ArchspecError(
-            f"{path} is no calibration data: give a folder of pictures, a .npy or the name of a data set"
-        )
+        raise ArchspecError(f"{path} is no calibration data: {WANTED}")
     else:
         data = _open_dataset(str(where), metadata)
     return replace(data, sizes=_find_sizes(data, graph, metadata), bounds=_find_bounds(data, metadata))
 
 
 def _open_dataset(name: str, metadata: Mapping[str, str]) -> CalibrationData:
-    from runtime.data import load_data  # here, since it needs scikit-learn
+    from runtime.data import DATASETS, load_data  # here, since it needs scikit-learn
 
+    if name not in DATASETS:
+        there = f"no folder and no data set is called '{name}'{suggest(name, DATASETS)}"
+        raise ArchspecError(f"{there}: {WANTED} ({', '.join(DATASETS)})")
     dataset = load_data(name)
     if PREPROCESS in metadata and Preprocess.from_json(metadata[PREPROCESS]) != dataset.preprocess:
         raise ArchspecError(f"the model was trained on images that were not prepared as those of {name}")

@@ -78,7 +78,8 @@ def _read_saved(path: Path) -> dict[str, Stored]:
 def _explain(error: Exception) -> str:
     """What is wrong; torch itself advises to load such a file without `weights_only`, which would run its code."""
     if found := re.search(r"GLOBAL ([\w.]{1,80})", str(error)):
-        return f"beside tensors it names {found[1]}, and no code of a file is run"
+        named = f"beside tensors it names {found[1]}, and no code of a file is run"
+        return f"{named}: torch.save(module.state_dict(), …) writes none"
     return "it holds something else than tensors, or it is cut off"
 
 

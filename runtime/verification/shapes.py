@@ -44,7 +44,8 @@ class DeclaredShapes:
         silent = [name for name, extents in self.outputs.items() if extents is None]
         if silent:
             return Check("shapes", "noted", f"the file declares no shape of its output '{silent[0]}'")
-        return Check("shapes", "passed", f"outputs have the shapes that the file declares, in {self.runs} runs")
+        runs = tell_count(self.runs, "run")
+        return Check("shapes", "passed", f"outputs have the shapes that the file declares, in {runs}")
 
     def _find_lies(self, feed: Mapping[str, Array], found: Mapping[str, Array]) -> Iterator[str]:
         bound: dict[str, tuple[int, str]] = {}

@@ -8,7 +8,8 @@ import numpy as np
 import onnx
 import pytest
 
-from archspec.api import elaborate, load, to_torch
+from archspec.api import elaborate, load, to_onnx, to_torch
+from archspec.errors import ArchspecError
 from runtime.weights_file import save_weights
 from tests.commands import archspec, refuse
 
@@ -33,6 +34,18 @@ def test_a_model_replaces_models_alone(content: bytes, tmp_path: Path) -> None:
     onnx.checker.check_model(path)
     archspec(*EXPORT, "-o", path)  # whatever it is called now
     assert [file.name for file in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_nor_does_python_replace_a_spec_by_its_model(tmp_path: Path) -> None:
+    path = tmp_path / "net.yaml"
+    path.write_text("archspec: 1\nname: net\ninputs: {x: [3]}\nnetwork: [linear: 2]\n")
+    before, graph = path.read_bytes(), elaborate(load(path))
+    weights = to_torch(graph).state_dict()
+    with pytest.raises(ArchspecError, match=r"is no ONNX model; .* in Python force=True"):
+        to_onnx(graph, weights, path, verify=False)
+    assert path.read_bytes() == before
+    to_onnx(graph, weights, path, verify=False, force=True)
+    onnx.checker.check_model(path)
 
 
 @pytest.mark.parametrize("name", ["m.onnx", "empty"])

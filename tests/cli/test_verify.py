@@ -44,6 +44,18 @@ def against(folder: Path, weights: str = "weights") -> tuple[str | Path, ...]:
     return ("--against", "resnet_digits", folder / f"{weights}.safetensors", "--set", "widths=[4,8,8]")
 
 
+def test_a_spec_whose_sizes_have_no_value_is_built_at_those_of_the_file(folder: Path) -> None:
+    spec = folder / "open.yaml"
+    spec.write_text("archspec: 1\nname: open\ninputs: {x: [1, H, W]}\nnetwork: [conv: {out: 2, kernel: 1}]\n")
+    graph = elaborate(load(spec), {"H": 5, "W": 7})
+    for name, seed in (("open", 0), ("closed", 1)):
+        save_weights(folder / f"{name}.safetensors", to_torch(graph, seed=seed).state_dict(), {})
+    to_onnx(graph, to_torch(graph, seed=0).state_dict(), folder / "open.onnx", verify=False)
+    said = archspec("verify", folder / "open.onnx", "--against", spec, folder / "open.safetensors")
+    assert "torch agrees to" in " ".join(said.split())
+    assert "FAILED torch" in fail("verify", folder / "open.onnx", "--against", spec, folder / "closed.safetensors")
+
+
 def test_a_sound_file_is_verified(folder: Path) -> None:
     said = archspec("verify", folder / "m.onnx")
     assert "size H" in said

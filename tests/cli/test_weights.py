@@ -275,12 +275,12 @@ def test_nothing_is_written_where_something_does_not_match(resnet18: Path, tmp_p
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_next_command_has_the_same_params(resnet18: Path, tmp_path: Path) -> None:
-    options = ("--set", "classes=1000", "--set", "depths=[2, 2, 2, 2]")
+def test_the_next_command_has_the_same_params_and_sizes(resnet18: Path, tmp_path: Path) -> None:
+    options = ("--set", "classes=1000", "--set", "depths=[2, 2, 2, 2]", "--size", "H=64", "--size", "W=64")
     output = archspec("weights", "convert", resnet18, "--to", "resnet18", *options, "-o", tmp_path / "w.safetensors")
     command = shlex.split(output.split("next: archspec ")[1])
     archspec(*command, "-o", tmp_path / "m.onnx", "--no-verify")
-    assert [word for word in command if "=" in word] == ["classes=1000", "depths=[2, 2, 2, 2]"]
+    assert [word for word in command if "=" in word] == ["classes=1000", "depths=[2, 2, 2, 2]", "H=64", "W=64"]
 
 
 @pytest.mark.parametrize(

@@ -146,8 +146,9 @@ def test_white_is_white_however_it_is_stored(tmp_path: Path, mode: str, channels
     assert np.allclose(open_picture(tmp_path / "a.png").paint(channels, (4, 6)), 1, atol=1e-6)
 
 
-@pytest.mark.parametrize(("largest", "faint"), [(0, None), (1020, 1020), (3276, 3276), (3277, None), (65535, None)])
+@pytest.mark.parametrize(("largest", "faint"), [(0, None), (1020, 1020), (4095, 4095), (4096, None), (65535, None)])
 def test_a_16_bit_picture_that_is_nearly_black_is_noticed(tmp_path: Path, largest: int, faint: int | None) -> None:
+    """Up to 4,095: data of 12 bits."""
     picture = open_picture(write_png(tmp_path / "a.png", np.array([[[0], [largest]]]), 16))
     assert picture.faint == faint
     assert picture.paint(1, (1, 2))[0, 0, 1] == pytest.approx(largest / 65535)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from archspec.errors import ArchspecError
-from runtime.run_folder import MetricsWriter, read_metrics
+from runtime.run_folder import MetricsWriter, check_vacant, read_metrics
 
 
 def test_metrics_can_be_read_while_they_come(tmp_path: Path) -> None:
@@ -37,3 +37,13 @@ def test_metrics_on_a_full_disk() -> None:
         MetricsWriter("/dev/full") as metrics,
     ):
         metrics.write({"epoch": 1})
+
+
+@pytest.mark.parametrize("name", ["notes", "notes/run", "notes/a/b"])
+@pytest.mark.parametrize("force", [False, True])
+def test_a_file_is_no_folder_for_a_run(name: str, force: bool, tmp_path: Path) -> None:
+    """Which training would else find out when it has something to keep."""
+    (tmp_path / "notes").write_text("mine")
+    with pytest.raises(ArchspecError, match="notes is not a folder"):
+        check_vacant(tmp_path / name, force=force)
+    check_vacant(tmp_path / "new" / "run", force=force)

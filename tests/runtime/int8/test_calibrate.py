@@ -173,7 +173,7 @@ def test_sizes_that_the_model_does_not_take(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("source", "reason"),
     [
-        ("digitz", "no data set 'digitz'; did you mean 'digits'"),
+        ("digitz", "no folder and no data set is called 'digitz'; did you mean 'digits'"),
         ("missing/folder", "is no calibration data"),
         ("missing.npy", "missing.npy does not exist"),
         ("empty", "holds no pictures"),

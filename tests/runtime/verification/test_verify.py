@@ -309,6 +309,19 @@ def test_what_was_optimized_beside_a_file_is_verified_too(tmp_path: Path) -> Non
     assert "m.onnx is not the model that it was made from" in text_of(found, "optimized")
 
 
+def test_an_optimized_form_without_its_data_is_noted(tmp_path: Path) -> None:
+    graph, module = make()
+    path = export(tmp_path, graph, module)
+    beside = write_optimized(path)
+    (data,) = tmp_path.glob("*.data")
+    data.unlink()
+    found = verify_model(path)
+    assert found.passed
+    assert statuses(found)["optimized"] == "noted"
+    assert f"cannot read {data}" in text_of(found, "optimized")
+    assert not verify_model(beside).passed
+
+
 def test_an_optimized_form_of_other_numbers_is_found(tmp_path: Path) -> None:
     """Whoever seals it: what a session would compute is compared."""
     path = export(tmp_path, *make())
