@@ -37,7 +37,7 @@ def read_weights(path: str | Path) -> tuple[dict[str, Any], dict[str, str]]:
 
 
 def _carried(facts: Mapping[str, str]) -> dict[str, str]:
-    """Of what a file of weights says, that which a model made of it says too."""
+    """The part of what a file of weights says that a model made of it says too."""
     from runtime.run_folder import CARRIED
 
     return {key: facts[key] for key in CARRIED if key in facts}
@@ -131,7 +131,7 @@ def _find_spec_beside(path: str | Path, found: Mapping[str, tuple[int, ...]]) ->
 
 
 def _write_value(value: Any) -> str:
-    """As a shell takes it."""
+    """The value as a word of a shell's command."""
     return shlex.quote(json.dumps(value, separators=(",", ":")))
 
 

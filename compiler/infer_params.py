@@ -16,7 +16,7 @@ from compiler.mismatch import Extents
 MOST_TRIALS = 24
 """Networks that are compiled for one message, in 13 ms each for ResNet-18."""
 MOST_NODES = 20_000
-"""Of a network that is compiled for each trial."""
+"""Nodes up to which a network is compiled for a trial."""
 
 
 def infer_params(spec: Spec, expected: Extents, found: Extents, sizes: Mapping[str, int]) -> dict[str, Any] | None:

@@ -136,7 +136,7 @@ def _name_cpu() -> str:
 
 
 def _read_lines(path: str | Path) -> list[str]:
-    """None where the system has no such file."""
+    """The lines of a file; none where the system has no such file."""
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
             return file.read().splitlines()

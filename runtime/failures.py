@@ -55,7 +55,7 @@ def _skip_signature(text: str, start: int) -> int:
 
 
 def _skip_parentheses(text: str, start: int) -> int:
-    """Behind the pair that opens at `start`; -1 where nothing closes it."""
+    """The place behind the pair that opens at `start`; -1 where nothing closes it."""
     depth = 0
     for place in range(start, len(text)):
         depth += {"(": 1, ")": -1}.get(text[place], 0)

@@ -116,5 +116,5 @@ def _is_masked(value: object) -> bool:
 
 
 def _straighten(array: Array) -> Array:
-    """As ONNX Runtime reads it, which is from its first number on, without gaps."""
+    """The array as ONNX Runtime reads it, which is from its first number on, without gaps."""
     return array if array.flags.c_contiguous and array.flags.aligned else array.copy(order="C")

@@ -7,11 +7,11 @@ from typing import Any
 
 from archspec.errors import ArchspecError, printable, tell_value
 
-MOST_BYTES = 1 << 24
-"""Of all texts together: they are read whole whenever a model is opened."""
+MOST_CHARACTERS = 1 << 24
+"""In all texts together: they are read whole whenever a model is opened."""
 
 OWN = frozenset(["name", "graph", "weights", "sizes", "precision", "target", "content", "optimized", "int8"])
-"""Of what the export itself says of a file, what stands behind `archspec.`; more may follow behind a dot."""
+"""The keys of what the export itself says of a file, behind `archspec.`; more may follow behind a dot."""
 
 
 def check_metadata(metadata: Any) -> dict[str, str]:
@@ -29,8 +29,8 @@ def check_metadata(metadata: Any) -> dict[str, str]:
         if is_own(name):
             raise ArchspecError(f"the export writes the metadata {shown} itself: choose another name")
     size = sum(len(name) + len(text) for name, text in metadata.items())
-    if size > MOST_BYTES:
-        raise ArchspecError(f"the metadata have {size:,} characters; a model holds at most {MOST_BYTES:,}")
+    if size > MOST_CHARACTERS:
+        raise ArchspecError(f"the metadata have {size:,} characters; a model holds at most {MOST_CHARACTERS:,}")
     return dict(metadata)
 
 

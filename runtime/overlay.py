@@ -189,7 +189,7 @@ def save_sheet(path: str | Path, tiles: Sequence[tuple[Image.Image, str]], title
 
 def _show(answered: Answered, preprocess: Preprocess | None, ground: Ground | None) -> Numbers:
     """An image in its own pixels, in [0, 1]."""
-    given = answered.given
+    given = answered.input
     if given.reading is None:
         return preprocess.restore(given.image) if preprocess else stretch(given.image)
     picture = open_picture(given.path)

@@ -34,7 +34,7 @@ MOST_PADDED = 1 << 28
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Given:
+class InputImage:
     """One image of a file as the network reads it, (C, *extents), and where its own pixels lie on that; `reading` says
     how it was read if it is a picture."""
 
@@ -48,13 +48,13 @@ class Given:
 class Answered:
     """One image, what the network gave for it, by output name, the names of the answering channels, and the answer."""
 
-    given: Given
+    input: InputImage
     outputs: dict[str, Array]
     names: tuple[str, ...]
     answer: Answer
 
     def to_dict(self) -> dict[str, Any]:
-        return self.answer.to_dict() | _describe(self.given.reading)
+        return self.answer.to_dict() | _describe(self.input.reading)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -203,7 +203,7 @@ def _fill(session: Session, images: Array) -> Array:
 
 
 def _answer(
-    session: Session, question: Question, group: Sequence[Given], batch: int, top: int
+    session: Session, question: Question, group: Sequence[InputImage], batch: int, top: int
 ) -> Iterator[Answered | Failure]:
     """The answers of images of one shape. Where they fail together, each is asked alone."""
     first = group[0].path
@@ -226,7 +226,7 @@ def _answer(
         yield Answered(group[number], one, tuple(sheet.names), answer)
 
 
-def _lay_out(session: Session, question: Question, group: Sequence[Given], output: Array, top: int) -> Sheet:
+def _lay_out(session: Session, question: Question, group: Sequence[InputImage], output: Array, top: int) -> Sheet:
     """An output with what its answer needs. Raises ArchspecError where it does not fit the task or the names."""
     shape = output.shape[1:]
     try:
@@ -243,7 +243,7 @@ def _lay_out(session: Session, question: Question, group: Sequence[Given], outpu
     return Sheet(paths, frames, output, grid, names, session.metadata, top)
 
 
-def _load(reader: Reader, paths: Iterable[str | Path]) -> Iterator[Given | Failure]:
+def _load(reader: Reader, paths: Iterable[str | Path]) -> Iterator[InputImage | Failure]:
     """Each file's images."""
     note = FaintNote()
     for path in list_files(paths):
@@ -256,10 +256,10 @@ def _load(reader: Reader, paths: Iterable[str | Path]) -> Iterator[Given | Failu
             note(str(path), reading)
         for number, image in enumerate(images):
             name = f"{path}[{number}]" if len(images) > 1 else str(path)
-            yield Given(name, image, reading.frame if reading else Frame.whole(image.shape[1:]), reading)
+            yield InputImage(name, image, reading.frame if reading else Frame.whole(image.shape[1:]), reading)
 
 
-def _group(images: Iterator[Given | Failure], size: int) -> Iterator[Failure | list[Given]]:
+def _group(images: Iterator[InputImage | Failure], size: int) -> Iterator[Failure | list[InputImage]]:
     """At most `size` neighbours of one shape at a time, and as many as fit into one run."""
     for shape, alike in groupby(images, key=lambda item: None if isinstance(item, Failure) else item.image.shape):
         most = max(1, min(size, MOST_AT_ONCE // max(1, prod(shape or ()))))
@@ -267,4 +267,4 @@ def _group(images: Iterator[Given | Failure], size: int) -> Iterator[Failure | l
             failed = [item for item in group if isinstance(item, Failure)]
             yield from failed
             if not failed:
-                yield [item for item in group if isinstance(item, Given)]
+                yield [item for item in group if isinstance(item, InputImage)]

@@ -22,10 +22,10 @@ Floats = npt.NDArray[np.float32]
 Extents = tuple[int, int]
 
 MOST_EXTENT = 1 << 15
-"""Of a picture's side, in pixels; also of what is measured along it."""
+"""Pixels of a picture's side, and of what is measured along it."""
 
 MOST_NUMBERS = 1 << 26
-"""Of an input, 256 MiB. A file may say any extents, and their product is what takes memory."""
+"""Numbers of an input, 256 MiB. A file may say any extents, and their product is what takes memory."""
 
 CHANNELS = (1, 3)
 ENDINGS = frozenset({".png", ".jpg", ".jpeg"})

@@ -32,7 +32,7 @@ class ProcessLocal:
         return self._session
 
     def leave_behind(self) -> None:
-        """In the child: never destroy what is the parent's, and hold no lock that one of its threads held."""
+        """Called in the child: never destroy what is the parent's, and hold no lock that one of its threads held."""
         if self._session is not None:
             ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._session))
         self._session = None

@@ -33,7 +33,7 @@ SEAL = "archspec.optimized.seal"
 T = TypeVar("T")
 
 States: TypeAlias = tuple[tuple[int, int], ...]
-"""Of files: length, and time in nanoseconds."""
+"""The length of each file, and its time in nanoseconds."""
 
 
 @dataclass(frozen=True, slots=True)

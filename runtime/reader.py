@@ -27,8 +27,8 @@ Array = npt.NDArray[Any]
 Loaded = TypeVar("Loaded")
 
 MOST_OWN_PIXELS = 1 << 24
-"""Of a picture that is answered at its own size (4,096 by 4,096): what a network keeps of each pixel may be 100 times
-what the pixel takes itself."""
+"""Pixels of a picture that is answered at its own size (4,096 by 4,096): what a network keeps of each pixel may be 100
+times what the pixel takes itself."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,7 +51,7 @@ def _set_aside(data: Bytes, field: Field, described: list[bytes]) -> bytes:
 
 
 def _digest(tensor: onnx.TensorProto, folder: Path) -> bytes | None:
-    """Of the numbers of a tensor of the file in `folder`, wherever they are."""
+    """The hash of the numbers of a tensor of the file in `folder`, wherever they are."""
     if not is_external(tensor):
         return digest_stored(tensor)
     place = read_place(tensor)
@@ -60,7 +60,7 @@ def _digest(tensor: onnx.TensorProto, folder: Path) -> bytes | None:
 
 
 def _digest_file(path: Path, start: int, due: int | None) -> bytes:
-    """Of so many bytes of a file (None: all) from `start` on. It is read, not mapped: another may cut it off."""
+    """The hash of `due` bytes of a file (None: all) from `start` on. It is read, not mapped: another may cut it off."""
     digest = hashlib.sha256()
     try:
         with path.open("rb") as file:

@@ -170,7 +170,7 @@ class _Hasher:
             self._behind.popleft()[1].result()
 
     def digests(self) -> Iterator[bytes]:
-        """Of all tensors, in the order in which they came."""
+        """The hashes of all tensors, in the order in which they came."""
         return (digest if isinstance(digest, bytes) else digest.result() for digest in self._digests)
 
 

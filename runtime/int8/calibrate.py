@@ -148,7 +148,7 @@ class _Reach:
             )
 
     def tell_few(self) -> Iterator[str]:
-        """Of few images it is said anyway."""
+        """What is said of values of few numbers; where images are few, that is said anyway."""
         few = sorted((count, name) for name, count in self.numbers.items() if count < FEW_NUMBERS)
         if few and len(self.data) >= FEW:
             more = f" (so may {len(few) - 1} more)" if len(few) > 1 else ""

@@ -11,13 +11,13 @@ from archspec.errors import ArchspecError, list_some, tell_count
 from runtime.int8.data import CalibrationData
 
 FEW = 8
-"""Of fewer images it is said that there are few."""
+"""Images below which it is said that there are few."""
 
 HUGE = 1e6
 """No usual preparation of pictures, sounds or measurements leaves larger numbers."""
 
 BESIDE = 0.01
-"""By this part of a picture's possible range numbers may leave it, by rounding."""
+"""The part of a picture's possible range by which rounding may make numbers leave it."""
 
 ROUGHLY = 0.25
 """Images that cover less than this part of what a picture can hold were perhaps not prepared as the network wants."""
@@ -32,7 +32,7 @@ class InputExtremes:
         self.highs = np.full(data.shape[:1], -np.inf)
 
     def add(self, images: npt.NDArray[Any]) -> None:
-        """Of (N, C, ...)."""
+        """Take images, (N, C, ...), into account."""
         places = images.reshape(*images.shape[:2], -1)
         self.lows = np.minimum(self.lows, places.min(axis=(0, 2)))
         self.highs = np.maximum(self.highs, places.max(axis=(0, 2)))

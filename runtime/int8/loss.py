@@ -181,7 +181,7 @@ class Judge:
 
 
 def _open(model: OnnxModel) -> Callable[[Array], Outputs]:
-    """From images to a model's outputs by name."""
+    """A function from images to a model's outputs by name."""
     session = create_cpu_session(model)
     fed, given = model.head.graph.input[0].name, [item.name for item in model.head.graph.output]
     return lambda images: dict(zip(given, map(np.asarray, session.run(given, {fed: images})), strict=True))

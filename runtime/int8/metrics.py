@@ -22,7 +22,7 @@ Array = npt.NDArray[Any]
 Counts = npt.NDArray[np.float64]
 
 NOWHERE = Grid((), ())
-"""Where answers lie that are only compared with each other."""
+"""The place of answers that are only compared with each other."""
 
 
 class Metric(ABC):
@@ -34,7 +34,7 @@ class Metric(ABC):
 
     @abstractmethod
     def count(self, before: Array, after: Array, labels: Array | None) -> Counts:
-        """Of the float model's output, (N, C, *extents), and of the other's."""
+        """The counts of a batch of the float model's output, (N, C, *extents), and of the other's."""
 
     @abstractmethod
     def score(self, counts: Counts) -> tuple[float, float]:

@@ -69,7 +69,7 @@ class Frame:
 
     @classmethod
     def whole(cls, image: Sequence[int]) -> Frame:
-        """Of an image that is the network's input itself."""
+        """The frame of an image that is the network's input itself."""
         return cls(tuple(image), tuple(image), tuple(image))
 
     @property

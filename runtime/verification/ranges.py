@@ -24,7 +24,7 @@ FEW = 8
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """From where to where an input is rounded to integers, which are `step` apart."""
+    """The range in which an input is rounded to integers, which are `step` apart."""
 
     low: float
     high: float

@@ -16,7 +16,7 @@ with extra("run"):
 
 Array = npt.NDArray[Any]
 Extents: TypeAlias = tuple[int | str | None, ...]
-"""As a model declares them: a name where an extent is free, None where not even that."""
+"""Extents as a model declares them: a name where an extent is free, None where not even that."""
 
 
 class DeclaredShapes:

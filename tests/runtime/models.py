@@ -89,3 +89,14 @@ def make_data(train: int = 64, test: int = 32, classes: int = 3, side: int = 4) 
     preprocess = Preprocess(1, side, side, (0.3,), (0.25,))
     names = tuple(f"row {index}" for index in range(classes))
     return Dataset("rows", make_split(train), make_split(test), names, preprocess)
+
+
+def convert_to_half(path: Path) -> None:
+    """As converters do: every float becomes a half, inputs and outputs too."""
+    model = onnx.load(path)
+    for tensor in model.graph.initializer:
+        if tensor.data_type == onnx.TensorProto.FLOAT:
+            tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor).astype(np.float16), tensor.name))
+    for item in (*model.graph.input, *model.graph.output, *model.graph.value_info):
+        item.type.tensor_type.elem_type = onnx.TensorProto.FLOAT16
+    onnx.save(model, path)

@@ -12,7 +12,7 @@ import archspec
 from archspec.errors import ArchspecError
 from compiler.onnx_target.options import ExportOptions
 from runtime.export import Calibration
-from runtime.metadata import MOST_BYTES, OWN, check_metadata, is_own
+from runtime.metadata import MOST_CHARACTERS, OWN, check_metadata, is_own
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ from runtime.metadata import MOST_BYTES, OWN, check_metadata, is_own
         ({"": "a"}, "or is empty"),
         ([("a", "b")], "found a value of type list"),
         ("a", "found 'a'"),
-        ({"a": "x" * (MOST_BYTES + 1)}, "characters; a model holds at most"),
+        ({"a": "x" * (MOST_CHARACTERS + 1)}, "characters; a model holds at most"),
         ({"archspec.optimized.seal": "x"}, "the export writes the metadata 'archspec.optimized.seal' itself"),
         *[
             ({f"archspec.{name}": "x"}, f"the export writes the metadata 'archspec.{name}' itself")

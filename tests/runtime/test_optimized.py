@@ -11,7 +11,6 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from onnx import numpy_helper
 
 from archspec.api import elaborate, load, to_onnx, to_torch
 from archspec.errors import ArchspecError
@@ -26,7 +25,7 @@ from runtime.provenance import FILES, SEAL
 from runtime.session import Session
 from runtime.settings import Settings
 from tests.lowering import Arrays, sample_inputs, stir
-from tests.runtime.models import build_double, save
+from tests.runtime.models import build_double, convert_to_half, save
 
 GRAPH = elaborate(load("resnet_digits"))
 FEED = sample_inputs(GRAPH, 3, {"H": 12, "W": 9})
@@ -222,17 +221,6 @@ def cut_off_last_layer(path: Path) -> None:
     model = onnx.load(path)
     last = model.graph.node.pop()
     model.graph.output[0].CopyFrom(onnx.helper.make_tensor_value_info(last.input[0], 1, ["batch", 32]))
-    onnx.save(model, path)
-
-
-def convert_to_half(path: Path) -> None:
-    """As converters do: every float becomes a half, inputs and outputs too."""
-    model = onnx.load(path)
-    for tensor in model.graph.initializer:
-        if tensor.data_type == onnx.TensorProto.FLOAT:
-            tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor).astype(np.float16), tensor.name))
-    for item in (*model.graph.input, *model.graph.output, *model.graph.value_info):
-        item.type.tensor_type.elem_type = onnx.TensorProto.FLOAT16
     onnx.save(model, path)
 
 

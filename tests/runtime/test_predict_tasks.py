@@ -171,7 +171,7 @@ def test_answers_come_one_by_one(tmp_path: Path) -> None:
     answers = answer_files(session, [tmp_path / "b.npy", tmp_path / "none.npy"], ask(session, "joints"), batch=2)
     first = next(answers)
     assert isinstance(first, Answered)
-    assert first.given.image.shape == first.outputs["small"].shape == (3, 6, 5)
+    assert first.input.image.shape == first.outputs["small"].shape == (3, 6, 5)
     assert len(list(answers)) == 5
 
 

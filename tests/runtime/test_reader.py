@@ -74,7 +74,7 @@ def test_a_map_lies_on_its_picture_pixel_by_pixel(tmp_path: Path, size: tuple[in
     padded = [-(-extent // 4) * 4 for extent in size] if rule is FOURS else list(size)
     assert row["extents"] == row["size"] == list(size)
     assert row.get("padded_to", row["size"]) == padded
-    assert found.given.image.shape == (3, *padded)
+    assert found.input.image.shape == (3, *padded)
     assert "resized_to" not in row
 
 
@@ -103,7 +103,7 @@ def test_asked_for_the_training_size_a_picture_is_resized(tmp_path: Path) -> Non
     session = open_colours(tmp_path, {"H": ANY, "W": ANY})
     (found,) = answer_files(session, [tmp_path / "a.png"], resize=True)
     assert isinstance(found, Answered)
-    assert found.given.image.shape == (3, 96, 128)
+    assert found.input.image.shape == (3, 96, 128)
     assert found.to_dict()["resized_to"] == [96, 128]
     assert isinstance(found.answer, ClassMap)
     assert found.answer.array.shape == (112, 160)

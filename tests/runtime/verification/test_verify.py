@@ -30,7 +30,7 @@ from runtime.verification.checks import Check, Verification
 from runtime.verification.inside import ModelInside
 from runtime.verification.witness import find_votes
 from tests.lowering import graph_of, stir
-from tests.runtime.models import build_double, save
+from tests.runtime.models import build_double, convert_to_half, save
 from tests.runtime.models import build_model as build_file
 
 
@@ -358,13 +358,7 @@ def test_the_precision_is_that_of_the_numbers(tmp_path: Path) -> None:
     """Of a file that a converter changed in place, which keeps what it said."""
     path = export(tmp_path, *make())
     assert verify_model(path).facts.precision == "fp32"  # type: ignore[union-attr]
-    model = onnx.load(path)
-    for tensor in model.graph.initializer:
-        if tensor.data_type == onnx.TensorProto.FLOAT:
-            tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor).astype(np.float16), tensor.name))
-    for item in (*model.graph.input, *model.graph.output, *model.graph.value_info):
-        item.type.tensor_type.elem_type = onnx.TensorProto.FLOAT16
-    onnx.save(model, path)
+    convert_to_half(path)
     found = verify_model(path)
     assert found.facts is not None
     assert (found.facts.precision, found.facts.metadata["precision"]) == ("float16", "fp32")
