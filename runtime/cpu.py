@@ -47,9 +47,9 @@ def describe_cpu() -> str:
     return f"{_name_cpu()}, {read_cores()}"
 
 
-def read_cores(proc: str | Path = "/proc") -> Cores:
+def read_cores() -> Cores:
     """The cores that this process may use, now: a quota may be changed while it runs."""
-    usable, quota = len(_list_processors()), read_quota(proc)
+    usable, quota = len(_list_processors()), read_quota()
     return Cores(usable, None if quota is None or quota >= usable else quota)
 
 

@@ -48,10 +48,10 @@ def resample(values: Array, taps: Sequence[Taps | None], dtype: npt.DTypeLike = 
     return values
 
 
-def resize(values: Array, size: Sequence[int], dtype: npt.DTypeLike = np.float32) -> Array:
-    """Values at other extents of their first axes; whole borders lie on whole borders."""
+def resize(values: Array, size: Sequence[int]) -> Array:
+    """Values at other extents of their first axes, in float32; whole borders lie on whole borders."""
     taps = []
     for extent, wanted in zip(values.shape, size, strict=False):
         apart = extent / wanted
         taps.append(find_taps(((np.arange(wanted) + 0.5) * apart - 0.5).round(9), extent, apart))
-    return resample(values, taps, dtype)
+    return resample(values, taps, np.float32)

@@ -75,7 +75,7 @@ def test_cores_are_said_with_their_quota(
     monkeypatch: pytest.MonkeyPatch, quota: float | None, said: str, paid: int
 ) -> None:
     monkeypatch.setattr(cpu, "_list_processors", lambda: set(range(4)))
-    monkeypatch.setattr(cpu, "read_quota", lambda proc: quota)
+    monkeypatch.setattr(cpu, "read_quota", lambda: quota)
     assert str(read_cores()) == said
     assert read_cores().paid == paid
     assert cpu.describe_cpu().endswith(f", {said}")  # so what was tuned on the free machine does not hold here
