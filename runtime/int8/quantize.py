@@ -16,7 +16,7 @@ from compiler.onnx_target.scheme import RECIPES, Scheme
 from runtime.int8.calibrate import OnStep, Ranges, measure_ranges
 from runtime.int8.data import CalibrationData
 from runtime.int8.loss import LEAST_DB, Judge, Loss
-from runtime.int8.notes import describe_floats, describe_loss, find_floats
+from runtime.int8.notes import describe_floats, describe_loss
 
 KEY = "archspec.int8"
 """The metadata that says how a model was quantized, and what that cost."""
@@ -95,7 +95,7 @@ def quantize(
         raise ArchspecError(f"{model.graph.name} has no convolution and no linear layer to quantize")
     judge = Judge(model, data)
     ranges = measure_ranges(model, plan.values, data, method, recipe, on_step)
-    floats = find_floats(ranges)
+    floats = ranges.find_floats()
     wanted = plan_quantization(model, recipe, floats=frozenset(floats)).layers
     scheme = Scheme(recipe, ranges.cut, floats=frozenset(floats), reduce_range=reduce_range)
     scheme, cut = _choose_ranges(model, scheme, judge, ranges, method)
