@@ -71,7 +71,8 @@ def export(
         typer.Option(help="How int8 chooses a range (default: mse, the least squared error of the numbers)."),
     ] = None,
     max_drop: Annotated[
-        str | None, typer.Option(metavar="SHARE", help="Keep layers in float until int8 loses at most this: 0.5%.")
+        str | None,
+        typer.Option(metavar="SHARE", help="Keep layers in float until int8 loses at most this: 0.5%, or 0.005."),
     ] = None,
     reduce_range: Annotated[
         bool, typer.Option("--reduce-range", help="int8 weights of seven bits, for CPUs without VNNI.")
