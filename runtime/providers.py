@@ -41,10 +41,14 @@ CUDA_DEFAULTS = {"cudnn_conv_algo_search": "HEURISTIC", "use_tf32": "0"}
 """Where the settings say nothing: DEFAULT takes a slow convolution, EXHAUSTIVE seconds per new shape; and TF32, which
 ONNX Runtime turns on by itself, gives other numbers than those that were proven."""
 
-NO_KERNEL = "; its CPU provider has no kernels for bfloat16: such a model runs on GPUs"
+NO_KERNEL = "; its CPU provider has no kernel for that in this type, as it has none in bfloat16: GPUs may run it"
 
 ERRORS_ONLY = 3
 """ONNX Runtime's number for errors and what is worse."""
+
+
+class NoKernelError(ArchspecError):
+    """A model that ONNX Runtime's CPU provider cannot run, sound as it may be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,8 +208,10 @@ def _create_plain(
                 enable_fallback=0,
             )
         except Exception as error:  # onnxruntime's exceptions have no common base but this
-            advice = NO_KERNEL if type(error).__name__ == "NotImplemented" and names == [CPU] else ""
-            raise ArchspecError(f"{path}: ONNX Runtime cannot load it: {shorten(error)}{advice}") from error
+            said = f"{path}: ONNX Runtime cannot load it: {shorten(error)}"
+            if type(error).__name__ == "NotImplemented" and names == [CPU]:
+                raise NoKernelError(f"{said}{NO_KERNEL}") from error
+            raise ArchspecError(said) from error
 
 
 def _build_options(settings: Settings, fixed: Mapping[str, int], as_is: bool) -> Any:

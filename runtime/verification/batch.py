@@ -27,8 +27,8 @@ Arrays = Mapping[str, Array]
 SAMPLES = 3
 """In a batch: one at each end, and one that has neighbours on both sides."""
 
-BATCH = re.compile(r"batch|^(n|b|bs)$", re.IGNORECASE)
-"""What exporters call the axis of the samples. Any other first axis may be a time, channels, or points of one cloud."""
+BATCH = re.compile("batch", re.IGNORECASE)
+"""What an axis of samples is called without a doubt; any other first axis may be a time, channels, or (N) points."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,10 @@ def find_batch(declared: DeclaredShapes) -> BatchAxis | str:
         names = ", ".join(f"{first} of {name}" for name, first in said.items())
         return f"which axis is the batch is not said: first axes are {names}"
     extent = next(iter(said.values()))
+    everywhere = (*declared.inputs.items(), *declared.outputs.items())
+    again = next((name for name, extents in everywhere if extent in (extents or ())[1:]), None)
+    if isinstance(extent, str) and again:
+        return f"the first axis of the inputs, {extent}, is another axis of '{again}' too"
     outputs = [name for name, extents in declared.outputs.items() if extents and extents[0] == extent]
     if not outputs:
         return f"no output declares the first axis of the inputs, {extent or 'which has no name'}"

@@ -92,8 +92,8 @@ def make_positive(feed: Mapping[str, Array]) -> dict[str, Array]:
     return {name: 1 / (1 + np.abs(array)) if array.dtype.kind == "f" else array for name, array in feed.items()}
 
 
-def check_inputs(inside: ModelInside) -> None:
-    """Raises UnansweredError where an input is of no numbers: none can be made up."""
+def check_values(inside: ModelInside) -> None:
+    """Raises UnansweredError where an input is of no numbers: none can be made up; and where an output is no array."""
     for item in inside.inputs:
         kind = item.type.tensor_type.elem_type
         if kind not in NUMBERS:
@@ -101,6 +101,13 @@ def check_inputs(inside: ModelInside) -> None:
             raise UnansweredError(
                 f"{inside.path} takes {'text' if what == 'string' else what} in '{item.name}', and verify makes up "
                 "plain numbers alone: the file is sound to onnx's checker, and was not run"
+            )
+    for item in inside.model.graph.output:
+        what = item.type.WhichOneof("value") or "tensor_type"
+        if what != "tensor_type":
+            raise UnansweredError(
+                f"{inside.path} gives {what} in '{item.name}', and verify compares arrays alone: the file is sound to "
+                "onnx's checker, and was not run"
             )
 
 

@@ -30,7 +30,7 @@ with extra("run"):
 
     from compiler.onnx_source.external import read_place
     from compiler.onnx_source.order import count_reads
-    from compiler.onnx_source.skim import WIDTHS
+    from compiler.onnx_source.skim import WIDTHS, count_bytes
 
 Array = npt.NDArray[Any]
 
@@ -59,6 +59,8 @@ class ModelInside:
         self.model = onnx.load(os.fspath(path), load_external_data=False)
         self.weights: dict[str, Array] = {}
         for tensor in self.model.graph.initializer:
+            if uses_external_data(tensor) and not count_bytes(tensor):
+                _bring_in(tensor, self.path.parent)
             if uses_external_data(tensor) or (tensor.data_type in WIDTHS and _count_stored(tensor) > INLINE):
                 self.weights[tensor.name] = _view(tensor, self.path.parent)
                 _empty(tensor)
@@ -205,6 +207,17 @@ def _view(tensor: onnx.TensorProto, folder: Path) -> Array:
         return np.frombuffer(tensor.raw_data, dtype).reshape(shape)
     stored: Array = numpy_helper.to_array(tensor)
     return stored
+
+
+def _bring_in(tensor: onnx.TensorProto, folder: Path) -> None:
+    """Have the model hold what no array can be mapped of: numbers of types that numpy lacks, or none at all."""
+    place = read_place(tensor)
+    with (folder / place["location"]).open("rb") as file:
+        file.seek(int(place.get("offset", "0")))
+        due = int(place["length"]) if "length" in place else -1
+        tensor.raw_data = b"" if count_bytes(tensor) == 0 else file.read(due)
+    tensor.ClearField("data_location")
+    del tensor.external_data[:]
 
 
 def _empty(tensor: onnx.TensorProto) -> None:

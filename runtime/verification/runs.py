@@ -10,11 +10,12 @@ import numpy.typing as npt
 from archspec.errors import ArchspecError
 from compiler.finite import is_finite
 from runtime.cases import list_shapes
+from runtime.providers import NoKernelError
 from runtime.session import Session
 from runtime.verification.batch import check_batch
 from runtime.verification.checks import Check, Choice, Status, UnansweredError
 from runtime.verification.facts import ModelFacts
-from runtime.verification.feeds import Feeds, check_inputs, make_positive
+from runtime.verification.feeds import Feeds, check_values, make_positive
 from runtime.verification.inside import ModelInside, open_runnable
 from runtime.verification.nearness import Nearness
 from runtime.verification.ranges import check_ranges
@@ -34,14 +35,16 @@ def choose_nearness(inside: ModelInside, facts: ModelFacts, choice: Choice) -> N
 def check_runs(inside: ModelInside, facts: ModelFacts, choice: Choice) -> Iterator[Check]:
     """A check for each size, and what all of them say together of declared shapes and of the batch.
 
-    Raises UnansweredError where no inputs can be made up.
+    Raises UnansweredError where no inputs can be made up, outputs are no arrays, or there is no kernel for a node.
     """
-    check_inputs(inside)
+    check_values(inside)
     nearness = choose_nearness(inside, facts, choice)
     witness, declared = Witness(inside), DeclaredShapes(inside.model.graph)
     with open_runnable(inside) as path:
         try:
             session = Session(path, providers=("cpu",), settings="default", as_written=True)
+        except NoKernelError as error:
+            raise UnansweredError(f"{error}; the file is sound to onnx's checker, and was not run") from error
         except ArchspecError as error:
             yield Check("runs", "failed", str(error))
             return
