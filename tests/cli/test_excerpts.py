@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rich.cells import cell_len
 from typer.testing import CliRunner
 
 from archspec.cli import app
@@ -75,7 +76,7 @@ def test_nothing_is_wider_than_the_terminal_or_moves_its_cursor(line: str, data:
     shown, start, length = cut_out(line, column, width)
     assert shown.isprintable()
     assert start + length <= width + 1
-    assert len(shown) <= width
+    assert cell_len(shown) <= width
 
 
 def archspec(*words: str | Path) -> subprocess.CompletedProcess[str]:

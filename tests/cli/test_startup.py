@@ -19,7 +19,10 @@ COMMAND_LINE = {
     *("archspec.cli.completion", "archspec.cli.options", "archspec.errors", "archspec.files"),
     "archspec.telemetry",
 }
-COMPILER = {"archspec.api", "archspec.ops", "archspec.spec", "runtime.cases", "runtime.extras", "compiler.analysis"} | {
+COMPILER = {
+    *("archspec.api", "archspec.arguments", "archspec.file_types", "archspec.ops", "archspec.spec", "archspec.weights"),
+    *("runtime.cases", "runtime.extras", "runtime.metadata", "compiler.analysis"),
+} | {
     f"compiler.{name}"
     for name in (
         *(
@@ -31,6 +34,7 @@ COMPILER = {"archspec.api", "archspec.ops", "archspec.spec", "runtime.cases", "r
             "graph",
             "laws",
             "line",
+            "mismatch",
             "scopes",
             "shapes_by_size",
             "sizes",
