@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from archspec.errors import ArchspecError, escape_controls
 from archspec.files import write_whole
-from runtime.overlay import save_answer, save_key
+from runtime.overlay import check_folder, save_answer, save_key
 from runtime.picture_file import Ground
 from runtime.predict import Answered, RawOutputs
 from runtime.question import Question
@@ -82,7 +82,7 @@ class Keeper:
     answer as `answer` (unless an output is called so): a label's index, a map of class indices, or rows of x, y and
     score, in the image's own pixels. Draws it into the folder `pictures` at once, as `NUMBER-NAME.png`.
 
-    Raises ArchspecError where pictures are wanted of a task that has none.
+    Raises ArchspecError where pictures are wanted of a task that has none, or in a folder of other files.
     """
 
     def __init__(
@@ -90,23 +90,21 @@ class Keeper:
     ) -> None:
         if pictures is not None and not question.task.located:
             raise ArchspecError("a label has no picture; --pictures draws class maps and joints")
+        if pictures is not None:
+            check_folder(pictures)
         self.question, self.pictures, self.ground = question, pictures, ground
         self.drawn = 0
         self._numbers = numbers
-        self._names: tuple[str, ...] = ()
 
     def __call__(self, answered: Answered) -> None:
         path = answered.answer.path
         self._numbers.add(RawOutputs(path, {ANSWER: answered.answer.array} | answered.outputs))
         if self.pictures is not None:
+            if not self.drawn:
+                save_key(self.pictures, self.question.task, answered.names)
             name = f"{self.drawn}-{Path(path).stem}"
             save_answer(self.pictures, name, answered, self.question.preprocess, self.ground)
-            self.drawn, self._names = self.drawn + 1, answered.names
-
-    def finish(self) -> None:
-        """Write which colour stands for what."""
-        if self.pictures is not None and self.drawn:
-            save_key(self.pictures, self.question.task, self._names)
+            self.drawn += 1
 
     def __str__(self) -> str:
         """What was written, for people."""

@@ -71,6 +71,19 @@ def save_map(path: str | Path, classes: Numbers) -> None:
     save_picture(path, picture)
 
 
+def check_folder(folder: Path) -> None:
+    """Raises ArchspecError unless pictures can be written there without taking the place of what others wrote: into a
+    folder that is not there yet, is empty, or has the pictures of an earlier run."""
+    try:
+        names = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise ArchspecError(f"cannot write pictures into {folder}: {error.strerror}") from error
+    if names and KEY not in names:
+        raise ArchspecError(f"{folder} holds other files: name a new folder for the pictures, or an empty one")
+
+
 def save_key(folder: str | Path, task: Task, names: Sequence[str]) -> None:
     """Write `key.json`, which says for each class or joint its number and its colour in the pictures beside it."""
     first = 1 if task.channel == "joint" else 0

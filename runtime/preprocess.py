@@ -73,6 +73,11 @@ class Preprocess:
             np.float32
         )
 
+    def find_bounds(self) -> tuple[Floats, Floats]:
+        """The least and the largest number that each channel of a picture can have, (C) and (C)."""
+        darkest, brightest = (self.normalize(np.full((self.channels, 1, 1), end)).ravel() for end in (0, 1))
+        return darkest, brightest
+
     def restore(self, images: npt.ArrayLike) -> Floats:
         """The inverse of `normalize`, for showing what the network saw."""
         with np.errstate(over="ignore"):

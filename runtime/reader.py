@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from archspec.errors import ArchspecError
 from runtime.array_file import cast, load_array
+from runtime.log import warn
 from runtime.picture_file import Ground
 from runtime.preprocess import Extents, Preprocess, Reading, list_pictures, read_picture
 from runtime.question import explain_missing
@@ -48,8 +49,9 @@ class Reader:
         """
         name, dtype = only_input(self.session)
         if Path(path).suffix.lower() == ".npy":
-            found = load_array(path, dtype)
-            return self._batch(found, path, name), None
+            images = self._batch(load_array(path, dtype), path, name)
+            self._hold_against_pictures(images, path)
+            return images, None
         if self.preprocess is None:
             raise ArchspecError(f"{path}: {explain_missing(self.session, PREPROCESS)}, or give .npy files")
         image, reading = read_picture(path, self.preprocess, partial(self._fit, path, name), self.ground)
@@ -60,6 +62,21 @@ class Reader:
         if not found.size:
             raise ArchspecError(f"{path} is empty: its shape is {found.shape}")
         return found[None] if found.ndim == len(self.session.inputs[name]) - 1 else found
+
+    def _hold_against_pictures(self, images: Array, path: str | Path) -> None:
+        """Say where numbers lie so far beyond a picture's that nobody prepared them for the network, which answers all
+        the same."""
+        if self.preprocess is None or images.ndim != 4 or images.shape[1] != self.preprocess.channels:
+            return
+        lowest, highest = self.preprocess.find_bounds()
+        darkest, brightest = float(lowest.min()), float(highest.max())
+        low, high = float(images.min()), float(images.max())
+        if max(darkest - low, high - brightest) > brightest - darkest:
+            warn(
+                f"{path} reaches from {low:.4g} to {high:.4g}, and pictures, as the network wants them, from "
+                f"{darkest:.4g} to {brightest:.4g}: was the mean of values between 0 and 1 subtracted, and was it "
+                "divided by the standard deviation?"
+            )
 
     def _fit(self, path: str | Path, name: str, own: Extents) -> Extents | None:
         """The least extents from a picture's own on that the model takes; None where there are none."""

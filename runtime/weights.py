@@ -112,5 +112,7 @@ def _tell_instead(value: Any) -> str:
     if callable(getattr(value, "state_dict", None)):
         return f"a {type(value).__name__}: give its state_dict()"
     if isinstance(value, str | bytes) or hasattr(value, "__fspath__"):
-        return "the name of a file: archspec.read_weights reads it"
+        return "the name of a file: `weights, facts = archspec.read_weights(…)` reads it"
+    if isinstance(value, tuple) and value and isinstance(value[0], Mapping):
+        return "several values: of what archspec.read_weights gives, the first are the weights"
     return tell_value(value)

@@ -82,7 +82,6 @@ def run(
             keeper = Keeper(question, numbers, pictures, lies_on)
             answers = answer_files(session, inputs, question, top=top or 3, ground=lies_on, resize=resize)
             rows = _collect(answers, keeper, Answered.to_dict, as_json)
-            keeper.finish()
             kept = str(keeper)
     answered = [row for row in rows if "error" not in row]
     if as_json:

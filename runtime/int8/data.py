@@ -200,10 +200,7 @@ def _find_bounds(data: CalibrationData, metadata: Mapping[str, str]) -> tuple[Fl
     if PREPROCESS not in metadata:
         return None
     preprocess = Preprocess.from_json(metadata[PREPROCESS])
-    if preprocess.channels != data.shape[0]:
-        return None
-    darkest, brightest = (preprocess.normalize(np.full((preprocess.channels, 1, 1), end)) for end in (0, 1))
-    return darkest.ravel(), brightest.ravel()
+    return preprocess.find_bounds() if preprocess.channels == data.shape[0] else None
 
 
 def _find_sizes(data: CalibrationData, graph: Graph, metadata: Mapping[str, str]) -> dict[str, int]:

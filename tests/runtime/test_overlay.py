@@ -12,6 +12,7 @@ from PIL import Image
 from archspec.errors import ArchspecError
 from runtime.overlay import (
     add_key,
+    check_folder,
     colour_of,
     mark_joints,
     paint_map,
@@ -175,3 +176,13 @@ def test_what_is_drawn_has_the_pictures_own_pixels(tmp_path: Path) -> None:
     Image.fromarray(pixels[:20]).save(tmp_path / "a.png")
     with pytest.raises(ArchspecError, match=r"a\.png has changed since it was read"):
         save_answer(tmp_path / "out", "c", Answered(given, {}, ("head",), pose), preprocess)
+
+
+def test_pictures_never_lie_among_other_files(tmp_path: Path) -> None:
+    check_folder(tmp_path / "new")
+    check_folder(tmp_path)
+    (tmp_path / "0-0.png").write_bytes(b"mine")
+    with pytest.raises(ArchspecError, match="holds other files: name a new folder for the pictures, or an empty one"):
+        check_folder(tmp_path)
+    save_key(tmp_path, TASKS["maps"], ["background", "cat"])
+    check_folder(tmp_path)

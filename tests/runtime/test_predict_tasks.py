@@ -146,7 +146,6 @@ def test_what_is_kept(tmp_path: Path) -> None:
         for answered in answer_files(session, paths):
             assert isinstance(answered, Answered)
             keeper(answered)
-        keeper.finish()
     assert str(keeper) == f"wrote {tmp_path}/kept.npz and pictures of 2 in {tmp_path}/pictures/"
     assert sorted(path.name for path in (tmp_path / "pictures").iterdir()) == [
         "0-a.map.png",

@@ -194,3 +194,16 @@ def test_files_are_listed_in_order(tmp_path: Path) -> None:
     first, failed, second = list_files([tmp_path / "folder", tmp_path / "empty", "x" * 5000])
     assert (first, second) == (tmp_path / "folder" / "b.png", Path("x" * 5000))
     assert isinstance(failed, Failure)
+
+
+@pytest.mark.parametrize(("low", "high", "told"), [(-2, 2, False), (-3, 5, False), (0, 255, True), (-9, 2, True)])
+def test_arrays_that_nobody_prepared_are_told(
+    low: float, high: float, told: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Pixels from 0 to 1 become numbers from -2 to 2 here."""
+    array = np.random.default_rng(0).uniform(low, high, (2, 3, 96, 128)).astype(np.float32)
+    array[0, 0, 0, :2] = low, high
+    np.save(tmp_path / "a.npy", array)
+    assert len(list(answer_files(open_colours(tmp_path), [tmp_path / "a.npy"]))) == 2
+    asked = f"a.npy reaches from {low:.4g} to {high:.4g}, and pictures, as the network wants them, from -2 to 2"
+    assert (asked in caplog.text) is told

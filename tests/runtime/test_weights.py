@@ -134,8 +134,9 @@ def test_what_holds_no_weights_is_refused_by_name(kind: str, graph: Any) -> None
     ("weights", "message"),
     [
         (torch.nn.Linear(2, 3), r"found a Linear: give its state_dict\(\)"),
-        ("w.safetensors", "the name of a file: archspec.read_weights reads it"),
-        (Path("w.safetensors"), "the name of a file: archspec.read_weights reads it"),
+        ("w.safetensors", "the name of a file: `weights, facts = archspec.read_weights"),
+        (Path("w.safetensors"), "the name of a file: `weights, facts = archspec.read_weights"),
+        (({"a": torch.ones(3)}, {}), "of what archspec.read_weights gives, the first are the weights"),
         (None, "found a value of type NoneType"),
         ([torch.ones(3)], "found a value of type list"),
         ({3: torch.ones(3)}, "the name 3 is no string"),
