@@ -22,6 +22,7 @@ class ProcessLocal:
         self.lock = RLock()
         self._session = session
         _EVERY.add(self)
+        _SESSIONS.add(session)
 
     def get(self, reopen: Callable[[], Any]) -> Any:
         """The session, which in a process that was forked off is what `reopen` gives, once."""
@@ -29,22 +30,26 @@ class ProcessLocal:
             with self.lock:
                 if self._session is None:
                     self._session = reopen()
+                    _SESSIONS.add(self._session)
         return self._session
 
     def leave_behind(self) -> None:
-        """Called in the child: never destroy what is the parent's, and hold no lock that one of its threads held."""
-        if self._session is not None:
-            ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._session))
+        """Called in the child: hold no session and no lock of the parent's."""
         self._session = None
         self.lock = RLock()
 
 
 _EVERY: WeakSet[ProcessLocal] = WeakSet()
+_SESSIONS: WeakSet[Any] = WeakSet()
+"""Those of onnxruntime, which a binding may hold for longer than anything else does."""
 
 
 def _leave_all_behind() -> None:
-    for session in list(_EVERY):
-        session.leave_behind()
+    for session in list(_SESSIONS):  # never to be destroyed here, where its threads are not
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(session))
+    _SESSIONS.clear()
+    for local in list(_EVERY):
+        local.leave_behind()
 
 
 if hasattr(os, "register_at_fork"):

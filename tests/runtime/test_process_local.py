@@ -86,7 +86,7 @@ def test_a_place_that_threads_share_without_taking_turns_mixes_their_images(mode
 # Processes that are forked off. Each test has one of its own to do so, since pytest's own has threads.
 
 FORK = """
-import faulthandler, os, signal, sys, threading, time
+import faulthandler, gc, os, signal, sys, threading, time
 import numpy as np
 import archspec
 faulthandler.enable()
@@ -145,6 +145,15 @@ def work():
 print(in_child(work))
 """
 
+BOUND = """
+del raw, session
+gc.collect()
+def work():
+    global binding
+    del binding
+print(*{in_child(work) for _ in range(4)})
+"""
+
 WHILE_RUNNING = """
 stop = False
 def loop():
@@ -182,6 +191,7 @@ print(in_child(work))
 DESTROYED = """
 import gc, runtime.process_local
 runtime.process_local.ProcessLocal.leave_behind = lambda self: None
+runtime.process_local._SESSIONS.clear()
 binding = raw = None
 def work():
     (opened,) = runtime.process_local._EVERY
@@ -209,7 +219,9 @@ def test_a_forked_process_runs_and_drops_a_session(model: Path, recorded: str) -
 
 @needs_fork
 @pytest.mark.parametrize(
-    "code", [UNUSED, WHILE_RUNNING, CHANGED, ELSEWHERE], ids=["unused", "while running", "changed", "elsewhere"]
+    "code",
+    [UNUSED, BOUND, WHILE_RUNNING, CHANGED, ELSEWHERE],
+    ids=["unused", "bound", "while running", "changed", "elsewhere"],
 )
 def test_a_forked_process_waits_for_no_thread_that_stayed_behind(model: Path, code: str) -> None:
     assert fork(model, code) == "right"
