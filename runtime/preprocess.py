@@ -163,7 +163,8 @@ def list_pictures(folder: str | Path) -> list[Path]:
     """
     try:
         with os.scandir(folder) as entries:
-            found = [entry.name for entry in entries if not entry.name.startswith(".") and entry.is_file()]
+            named = [entry for entry in entries if not entry.name.startswith(".")]
+        found = [entry.name for entry in named if os.path.isfile(entry)]  # entry.is_file() fails on a link to itself
     except OSError as error:
         raise ArchspecError(f"cannot read {folder}: {error.strerror}") from error
     pictures = sorted(Path(folder, name) for name in found if Path(name).suffix.lower() in ENDINGS)

@@ -124,7 +124,11 @@ def _view(what: str, data: mmap.mmap, start: int, entry: Mapping[str, Any]) -> A
     array = np.frombuffer(data, dtype, count, start + first) if count else np.empty(0, dtype)
     if stored == BFLOAT16:
         array = (array.astype(np.uint32) << 16).view(np.float32)
-    return check_finite(what, np.require(array.reshape(shape), requirements="A"))
+    try:
+        shaped = array.reshape(shape)
+    except ValueError as error:  # too many axes; or one that is too long, beside an empty one
+        raise ArchspecError(f"{what} has a shape that no array has: {error}") from error
+    return check_finite(what, np.require(shaped, requirements="A"))
 
 
 def _order_header(data: bytes) -> tuple[bytes, memoryview]:

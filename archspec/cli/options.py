@@ -99,10 +99,19 @@ def check_ending(path: str | Path | None, ending: str) -> None:
 
 
 def refuse_replacing(output: Path | None, read: Iterable[str | Path]) -> None:
-    """Refuse to write in the place of what is read."""
-    for source in read if output is not None and os.path.exists(output) else ():
+    """Refuse to write in the place of what is read: of a folder, its pictures."""
+    for source in _list_files(read) if output is not None and os.path.exists(output) else ():
         if os.path.exists(source) and os.path.samefile(output or "", source):
             raise typer.BadParameter(f"--output would replace {source}, which is read: give it another name")
+
+
+def _list_files(read: Iterable[str | Path]) -> Iterator[str | Path]:
+    from runtime.preprocess import ENDINGS
+
+    for source in read:
+        yield source
+        if os.path.isdir(source):
+            yield from (path for path in Path(source).rglob("*") if path.suffix.lower() in ENDINGS)
 
 
 def build_graph(spec: str, params: Iterable[str], sizes: Iterable[str], max_nodes: int) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -64,6 +64,7 @@ def run(
     from runtime.session import Session
 
     refuse_replacing(output, [model, *inputs])
+    refuse_replacing(output, _list_data(model))
     lies_on = None if ground is None else parse_ground(ground)
     session = Session(model, providers=provider or None, threads=threads)
     question = None if task == RAW else find_question(session, task, output_name)
@@ -92,6 +93,13 @@ def run(
         print_answers(question.task.name, answered, session.provider, kept)
     if len(answered) < len(rows):
         raise typer.Exit(COULD_NOT)
+
+
+def _list_data(model: Path) -> Iterator[Path]:
+    """The files in which the model has numbers, beside its own."""
+    from runtime.model_file import check_model_file
+
+    yield from (model.parent / name for name in check_model_file(model).data)
 
 
 def _collect(

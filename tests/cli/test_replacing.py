@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from PIL import Image
 
 from archspec.api import elaborate, load, to_onnx, to_torch
 from archspec.errors import ArchspecError
@@ -80,3 +81,21 @@ def test_numbers_do_not_replace_what_they_are_made_from(tmp_path: Path) -> None:
     assert (model.read_bytes(), array.read_bytes()) == before
     archspec("run", model, array, "-o", tmp_path / "y.npz")
     archspec("run", model, array, "-o", tmp_path / "y.npz")
+
+
+def test_numbers_do_not_replace_a_picture_of_a_folder_or_data_of_the_model(tmp_path: Path) -> None:
+    model, data, folder = tmp_path / "m.onnx", tmp_path / "m.data", tmp_path / "pictures"
+    archspec(*EXPORT, "-o", model)
+    onnx.save(onnx.load(model), model, save_as_external_data=True, location=data.name)
+    folder.mkdir()
+    Image.new("L", (8, 8)).save(tmp_path / "real.png")
+    (folder / "link.png").symlink_to("../real.png")
+    (folder / "loop.png").symlink_to("loop.png")
+    before = data.read_bytes(), (tmp_path / "real.png").read_bytes()
+    np.save(tmp_path / "x.npy", np.ones((1, 100), np.float32))
+    refuse(f"--output would replace {data}, which is read", "run", model, tmp_path / "x.npy", "-o", data)
+    for name in (folder / "link.png", tmp_path / "real.png"):
+        refuse(f"--output would replace {folder / 'link.png'}, which is read", "run", model, folder, "-o", name)
+    assert (data.read_bytes(), (tmp_path / "real.png").read_bytes()) == before
+    archspec("run", model, tmp_path / "x.npy", "-o", folder / "y.npz")
+    archspec("run", model, tmp_path / "x.npy", "-o", folder / "y.npz")

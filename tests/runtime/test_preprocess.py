@@ -145,6 +145,8 @@ def test_a_folder_stands_for_its_pictures(tmp_path: Path) -> None:
         (tmp_path / name).touch()
     (tmp_path / "folder.png").mkdir()
     (tmp_path / "folder.png" / "e.png").touch()
+    (tmp_path / "loop.png").symlink_to("loop.png")
+    (tmp_path / "nowhere.png").symlink_to("nothing")
     found = [str(path.relative_to(tmp_path)) for path in list_pictures(tmp_path)]
     assert found == ["a.jpeg", "b.PNG"]
     (tmp_path / "empty").mkdir()

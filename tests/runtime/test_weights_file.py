@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import math
 import struct
 import tracemalloc
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.numpy import load_file
 from safetensors.torch import save_file
 
@@ -65,6 +67,18 @@ def test_a_file_that_is_cut_off_anywhere_is_refused(tmp_path: Path) -> None:
         (tmp_path / "w").write_bytes(whole[:end])
         with pytest.raises(ArchspecError, match="is not a safetensors file of weights, or it is cut off"):
             load_weights(tmp_path / "w")
+
+
+@pytest.mark.parametrize("shape", [[1 << 62, 0], [1] * 65], ids=["too long", "too many axes"])
+def test_a_shape_that_no_array_has_is_refused(shape: list[int], tmp_path: Path) -> None:
+    """safetensors takes it, since it has as many numbers as it says."""
+    size = 4 * math.prod(shape)
+    header = json.dumps({"a": {"dtype": "F32", "shape": shape, "data_offsets": [0, size]}}).encode()
+    (tmp_path / "w").write_bytes(struct.pack("<Q", len(header)) + header + bytes(size))
+    with safe_open(tmp_path / "w", framework="numpy") as file:
+        assert list(file.keys()) == ["a"]
+    with pytest.raises(ArchspecError, match="the weight 'a' has a shape that no array has"):
+        load_weights(tmp_path / "w")
 
 
 @pytest.mark.parametrize("content", [b"", b"hello", b"\xff" * 64, struct.pack("<Q", 2) + b"[]"])
