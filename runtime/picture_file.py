@@ -16,6 +16,7 @@ import numpy.typing as npt
 from archspec.errors import ArchspecError
 from archspec.files import check_is_file
 from runtime.extras import extra
+from runtime.png_stream import has_all_rows
 from runtime.resample import resize
 
 with extra("run"):
@@ -183,6 +184,10 @@ def _load(path: str | Path, raw: str | None = None) -> tuple[Image.Image, str]:
         if raw is not None:
             picture.tile = [(*picture.tile[0][:3], raw)]  # type: ignore[list-item]  # older versions have no class for it
         picture.load()
+        # Rows that are missing come out black; those of an interlaced picture lie between others.
+        black = picture.format == "PNG" and not np.asarray(picture)[-1].any()
+        if (black or picture.info.get("interlace")) and not has_all_rows(path):
+            raise ArchspecError(f"{path} is a broken picture: it has fewer rows than it says")
         return picture, stored if isinstance(stored, str) else ""
 
 
