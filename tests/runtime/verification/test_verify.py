@@ -351,7 +351,14 @@ def test_times_are_not_trusted(tmp_path: Path) -> None:
     data.write_bytes(content)
     os.utime(data, ns=(found.st_atime_ns, found.st_mtime_ns))
     assert find_optimized(path) == beside
-    assert "its data are not what was written" in text_of(verify_model(path), "optimized")
+    wrong = verify_model(path)
+    assert (statuses(wrong)["optimized"], wrong.passed) == ("failed", False)
+    assert f"a session here loads {beside.name} instead" in text_of(wrong, "optimized")
+    assert "its data are not what was written" in text_of(wrong, "optimized")
+    data.touch()
+    assert find_optimized(path) is None
+    unused = verify_model(path)
+    assert (statuses(unused)["optimized"], unused.passed) == ("noted", True)
 
 
 def test_the_precision_is_that_of_the_numbers(tmp_path: Path) -> None:
