@@ -8,13 +8,14 @@ import shlex
 import shutil
 import signal
 import stat
+import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType, ModuleType
-from typing import NoReturn, TypeAlias
+from typing import TypeAlias
 
 from archspec.errors import ArchspecError, printable
 
@@ -173,12 +174,15 @@ def unwind_on_signals() -> Iterator[None]:
             signal.signal(number, signal.SIG_DFL)
 
 
-def _leave(number: int, frame: FrameType | None) -> NoReturn:
-    """Once: a terminal that is closed sends its signal twice, and what is being put away should be."""
-    for ending in ENDINGS:
-        if signal.getsignal(ending) == _leave:
-            signal.signal(ending, signal.SIG_IGN)
-    raise SystemExit(128 + number)
+def _leave(number: int, frame: FrameType | None) -> None:
+    """Unless an earlier signal's exit is under way: a terminal that is closed sends its signal twice, and what is being
+    put away should be. Python's compiler may lose an exit that comes while a module is imported; then the next signal
+    is heard."""
+    error = sys.exception()
+    while error is not None and not isinstance(error, SystemExit):
+        error = error.__context__
+    if error is None:
+        raise SystemExit(128 + number)
 
 
 def _find_target(path: str | Path) -> Path:

@@ -231,6 +231,27 @@ def test_a_terminal_that_says_twice_that_it_is_closed(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+LOST = """
+import os, signal, sys
+from archspec.files import write_whole
+
+with write_whole(sys.argv[1]) as path:
+    try:
+        os.kill(os.getpid(), signal.SIGTERM)
+    except SystemExit:
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
+    path.write_text("new")
+"""
+
+
+@posix
+def test_a_signal_after_one_that_was_lost_is_heard(tmp_path: Path) -> None:
+    """As by Python's compiler, which drops what is raised while it works."""
+    assert subprocess.run([sys.executable, "-c", LOST, tmp_path / "m"]).returncode == 143
+    assert list(tmp_path.iterdir()) == []
+
+
 WHILE_IT_IS_MADE = """
 import os, signal, sys
 from archspec.files import write_whole
