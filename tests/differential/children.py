@@ -27,6 +27,8 @@ MODULES = ("archspec.api", "archspec.cli", "runtime.export", "runtime.train", "s
 """What takes long to import."""
 ALONE = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "ORT_DISABLE_TELEMETRY": "1"}
 """A process that forks has no other threads."""
+COMPILED = {"PYTHONDONTWRITEBYTECODE": ""}
+"""Modules are compiled once: meanwhile CPython loses what the handler of a signal raises."""
 PATIENCE = 60.0
 
 
@@ -50,10 +52,11 @@ class Nursery:
         rights = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] if os.geteuid() == 0 else []
         command = [*(rights if shutil.which("setpriv") else []), sys.executable, "-m", "tests.differential.children"]
         pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "bufsize": 1}
-        self.parent = subprocess.Popen(command, cwd=ROOT, env=os.environ | ALONE, **pipes)
+        self.parent = subprocess.Popen(command, cwd=ROOT, env=os.environ | ALONE | COMPILED, **pipes)
         atexit.register(self.close)
 
     def start(self, order: Order) -> Child:
+        Path(order.messages).touch()
         return Child(self, self._ask(asdict(order)), Path(order.messages))
 
     def close(self) -> None:

@@ -58,7 +58,7 @@ def judge_refusal(refusal: Refusal) -> Iterator[Disagreement]:
     if HIDDEN.search(message):
         yield Disagreement("message: shows what is hidden", message[:300])
     graph = refusal.wish.shape(refusal.graph) if refusal.wish.combine != "vote" else refusal.graph
-    matters = {refusal.path.name, refusal.graph.name, *refusal.given, *graph.inputs, *graph.outputs}
+    matters = {refusal.path.name, refusal.graph.name, *refusal.given, *graph.nodes, *graph.outputs}
     if not any(matter in message for matter in matters):
         yield Disagreement("message: names nothing", message[:300])
     reasons = [is_so for words, is_so in REASONS.items() if words in message]
