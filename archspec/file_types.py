@@ -14,6 +14,7 @@ ONNX = "an ONNX model"
 TORCH = "a file of torch.save"
 SAFETENSORS = "a safetensors file"
 GZIP = "a gzip archive"
+ZIP = "a zip archive"
 
 _STARTS = (
     (b"\x1f\x8b", GZIP),
@@ -36,7 +37,7 @@ def tell_file_type(head: bytes) -> str | None:
     if head[:2] in (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"):
         return TORCH  # as torch.save wrote before it wrote archives
     if head[:4] == b"PK\x03\x04":
-        return TORCH if b".pkl" in head else "a zip archive"
+        return TORCH if b".pkl" in head else ZIP
     if head[:1] == b"\x08" and b"\0" < head[1:2] < b"\x20" and head[2:3] in _FIELDS:
         return ONNX
     return next((kind for start, kind in _STARTS if head.startswith(start)), None)
@@ -62,6 +63,13 @@ def check_gives_way_to_model(path: str | Path, *, force: bool) -> None:
         raise ArchspecError(
             f"{path} is there already, and is no ONNX model; --force replaces it, and in Python force=True"
         )
+
+
+def check_gives_way_to_arrays(path: str | Path) -> None:
+    """Raises ArchspecError where a file is there that is neither a .npz nor empty."""
+    is_npz = Path(path).suffix.lower() == ".npz" and find_file_type(path) == ZIP
+    if os.path.isfile(path) and os.path.getsize(path) and not is_npz:
+        raise ArchspecError(f"{path} is there already, and is no .npz: give the arrays another name")
 
 
 def advise(kind: str | None, path: str | Path) -> str:

@@ -57,6 +57,7 @@ def run(
     A file that has no answer is named, and the others are answered; the exit code is 2 then.
     """
     from archspec.cli.tables.run import print_answers, print_outputs
+    from archspec.file_types import check_gives_way_to_arrays
     from runtime.keep import Keeper, open_numbers
     from runtime.picture_file import parse_ground
     from runtime.predict import Answered, RawOutputs, answer_files, run_arrays
@@ -65,6 +66,8 @@ def run(
 
     refuse_replacing(output, [model, *inputs])
     refuse_replacing(output, _list_data(model))
+    if output is not None:
+        check_gives_way_to_arrays(output)
     lies_on = None if ground is None else parse_ground(ground)
     session = Session(model, providers=provider or None, threads=threads)
     question = None if task == RAW else find_question(session, task, output_name)

@@ -81,6 +81,10 @@ def test_numbers_do_not_replace_what_they_are_made_from(tmp_path: Path) -> None:
     assert (model.read_bytes(), array.read_bytes()) == before
     archspec("run", model, array, "-o", tmp_path / "y.npz")
     archspec("run", model, array, "-o", tmp_path / "y.npz")
+    for other in (tmp_path / "notes.npz", tmp_path / "notes.txt"):
+        other.write_text("mine")
+        refuse("is there already, and is no .npz: give the arrays another name", "run", model, array, "-o", other)
+        assert other.read_text() == "mine"
 
 
 def test_numbers_do_not_replace_a_picture_of_a_folder_or_data_of_the_model(tmp_path: Path) -> None:
