@@ -89,13 +89,13 @@ def overflows(refusal: Refusal, *, half: bool) -> bool:
 
 
 def magnifies_rounding(refusal: Refusal) -> bool:
-    """Whether the executor is off too, by some part of what is allowed; of votes, whether as much as that is decides in
-    more positions than may differ."""
+    """Whether the executor is off too, by some part of what is allowed; of votes, in more positions than may differ, or
+    whether as much as that decides there."""
     precision = refusal.wish.precision
-    if refusal.witness.votes:
-        return find_undecided(refusal, TOLERANCES[precision]) > FLIPS[precision]
     pairs = refusal.answers(KINDS[precision])
     off = max(refusal.witness.differ(exact[name], own[name].double()) for exact, own in pairs for name in exact)
+    if refusal.witness.votes:
+        return max(off, find_undecided(refusal, TOLERANCES[precision])) > FLIPS[precision]
     return off > TOLERANCES[precision] / ROUNDINGS
 
 
