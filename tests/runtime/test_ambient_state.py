@@ -37,13 +37,22 @@ def flushing() -> Iterator[None]:
         torch.set_flush_denormal(False)
 
 
+@contextmanager
+def on_meta() -> Iterator[None]:
+    torch.set_default_device("meta")
+    try:
+        yield
+    finally:
+        torch.set_default_device(None)  # a device that is set, even the CPU, changes how torch calls its functions
+
+
 AMBIENT: dict[str, Ambient] = {
     "float64": lambda: changed(torch.get_default_dtype, torch.set_default_dtype, torch.float64),
     "bfloat16": lambda: changed(torch.get_default_dtype, torch.set_default_dtype, torch.bfloat16),
     "autocast": lambda: torch.autocast("cpu", dtype=torch.bfloat16),
     "inference mode": torch.inference_mode,
     "no gradients": torch.no_grad,
-    "meta": lambda: changed(torch.get_default_device, torch.set_default_device, torch.device("meta")),
+    "meta": on_meta,
     "in meta": lambda: torch.device("meta"),
     "deterministic": lambda: changed(
         torch.are_deterministic_algorithms_enabled, torch.use_deterministic_algorithms, True

@@ -178,5 +178,5 @@ def test_an_entry_of_the_free_machine_does_not_hold_under_a_quota(model: Path, m
     key = identify(model, "cpu")
     keep_entries(model, (entry_of(key, Settings(threads=1)),))
     assert open_on_cpu(model).settings == Settings(threads=1)
-    monkeypatch.setattr(cpu, "read_quota", lambda proc: 0.5)
+    monkeypatch.setattr(cpu, "read_quota", lambda: 0.5)
     assert open_on_cpu(model).settings_source.startswith("default: m.onnx.tune.json is of another model, device")

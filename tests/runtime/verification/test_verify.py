@@ -412,11 +412,3 @@ def test_tensors_of_unusual_types_are_left_where_they_are(tmp_path: Path) -> Non
     model = build_file([helper.make_node("Relu", ["x"], ["y"])], {"x": ("N", 3)}, {"y": ("N", 3)})
     model.graph.initializer.append(texts)
     assert verify_model(save(model, tmp_path / "m.onnx")).passed
-
-
-def test_a_sequence_is_no_output(tmp_path: Path) -> None:
-    model = build_file([helper.make_node("SequenceConstruct", ["x"], ["y"])], {"x": ("N", 3)}, {})
-    model.graph.output.append(helper.make_tensor_sequence_value_info("y", onnx.TensorProto.FLOAT, None))
-    found = verify_model(save(model, tmp_path / "m.onnx"))
-    assert not found.passed
-    assert "gives a seq(tensor(float)) in 'y', which is no array" in found.checks[-1].text
