@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
+import numpy as np
 import onnx
 
 from compiler.graph import Graph
@@ -19,14 +20,22 @@ THREADS = 2
 class OnnxModel:
     """`head` has everything but the stored tensors; these, some of them still to be computed, are in `tensors` by name.
 
-    `graph` is the network as it was written, after `steps`.
+    `graph` is the network as it was written, after `steps`. `digests` has the SHA-256 of the numbers of those tensors
+    that are weights as they were given: they were hashed before.
     """
 
     head: onnx.ModelProto
     tensors: Mapping[str, Array]
     graph: Graph
     steps: tuple[Step, ...] = ()
+    digests: Mapping[str, bytes] = field(default_factory=dict)
 
     @property
     def metadata(self) -> Mapping[str, str]:
         return MappingProxyType({item.key: item.value for item in self.head.metadata_props})
+
+
+def as_bytes(array: Array) -> memoryview:
+    """The numbers in the order and form in which files hold them; without a copy where they are so already."""
+    values = np.ascontiguousarray(array)
+    return values.astype(values.dtype.newbyteorder("<"), copy=False).reshape(-1).view(np.uint8).data

@@ -14,16 +14,17 @@ import onnx
 from archspec.errors import ArchspecError
 from archspec.ops import Op
 from compiler.accepted import Accepted
+from compiler.content import digest_numbers
 from compiler.finite import is_finite
 from compiler.graph import Graph
-from compiler.onnx_target.built import THREADS, OnnxModel
+from compiler.onnx_target.built import THREADS, OnnxModel, as_bytes
 from compiler.onnx_target.emitter import Emitter, Value
 from compiler.onnx_target.formats import FLOAT32, FORMATS
 from compiler.onnx_target.options import PLAIN, ExportOptions
 from compiler.onnx_target.pipeline import choose_passes
 from compiler.onnx_target.rules import RULES, OnnxRule
 from compiler.onnx_target.shapes import NamedShape, name_shapes
-from compiler.passes.base import Array, Arrays, run_passes
+from compiler.passes.base import Arrays, run_passes
 from compiler.passes.cast_weights import CastWeights, cast
 from compiler.sizes import accepted_sizes
 from compiler.table import Table
@@ -50,7 +51,7 @@ def build_model(
     casts = () if form.dtype == FLOAT32 else (CastWeights(form.dtype),)
     # Hashing takes as long as all the rest, and lets other threads work meanwhile.
     with ThreadPoolExecutor(1) as aside:
-        digest = aside.submit(digest_weights, given)
+        hashing = aside.submit(digest_each, given)
         accepted = accepted_sizes(graph)
         network, arrays, steps = run_passes((*choose_passes(options), *casts), graph, given)
         emit = Emitter(network, arrays, form.dtype)
@@ -61,14 +62,17 @@ def build_model(
         opset_imports=[onnx.helper.make_opsetid("", form.opset)],
         producer_name="archspec",
     )
+    digests = hashing.result()
     facts = {
-        **describe(graph, digest.result(), accepted),
+        **describe(graph, digest_weights(given, digests), accepted),
         "archspec.precision": form.name,
         "archspec.target": options.target,
         **(metadata or {}),
     }
     onnx.helper.set_model_props(head, dict(sorted(facts.items())))
-    return OnnxModel(head, emit.tensors, network, steps)
+    known = {id(given[name]): digest for name, digest in digests.items()}
+    kept = {name: known[id(array)] for name, array in emit.tensors.items() if id(array) in known}
+    return OnnxModel(head, emit.tensors, network, steps, kept)
 
 
 def _round(array: np.ndarray[Any, Any], what: str) -> np.ndarray[Any, Any]:
@@ -90,18 +94,19 @@ def describe(graph: Graph, weights: str, accepted: Mapping[str, Accepted]) -> di
     }
 
 
-def digest_weights(arrays: Arrays) -> str:
-    """SHA-256 of the weights: of names, shapes, and the SHA-256 of the values of each."""
-    names = sorted(arrays)
-    digest = hashlib.sha256()
+def digest_each(arrays: Arrays) -> dict[str, bytes]:
+    """SHA-256 of the numbers of each array, by its name."""
     with ThreadPoolExecutor(THREADS) as pool:
-        for name, values in zip(names, pool.map(lambda name: _digest_values(arrays[name]), names), strict=True):
-            digest.update(f"{name}{arrays[name].shape}".encode() + values)
-    return digest.hexdigest()
+        digests = pool.map(lambda array: digest_numbers(as_bytes(array)), arrays.values())
+        return dict(zip(arrays, digests, strict=True))
 
 
-def _digest_values(array: Array) -> bytes:
-    return hashlib.sha256(np.ascontiguousarray(array).data).digest()
+def digest_weights(arrays: Arrays, digests: Mapping[str, bytes]) -> str:
+    """SHA-256 of the weights: of names, shapes, and the SHA-256 of the numbers of each."""
+    whole = hashlib.sha256()
+    for name in sorted(arrays):
+        whole.update(f"{name}{arrays[name].shape}".encode() + digests[name])
+    return whole.hexdigest()
 
 
 def _emit(

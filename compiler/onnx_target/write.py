@@ -23,7 +23,7 @@ import onnx
 
 from archspec.errors import ArchspecError
 from compiler.content import CONTENT, describe, digest_content, digest_numbers, name_data
-from compiler.onnx_target.built import THREADS, OnnxModel
+from compiler.onnx_target.built import THREADS, OnnxModel, as_bytes
 from compiler.passes.base import Array
 from compiler.protobuf import delimit, header_of
 
@@ -87,7 +87,7 @@ def _pieces(model: OnnxModel, aside: Executor) -> Iterator[bytes | memoryview]:
     yield opening
     for name, array in model.tensors.items():
         numbers = as_bytes(array)
-        hasher.add(numbers)
+        hasher.add(numbers, model.digests.get(name))
         yield headers[name]
         yield numbers
     yield delimit(onnx.ModelProto.METADATA_PROPS_FIELD_NUMBER, _say_content(model, hasher).SerializeToString())
@@ -117,7 +117,7 @@ def _write_beside(model: OnnxModel, path: Path, aside: Executor) -> onnx.ModelPr
     with path.with_name(f"{path.name}.data").open("wb") as side:
         for name, array in model.tensors.items():
             numbers = as_bytes(array)
-            hasher.add(numbers)
+            hasher.add(numbers, model.digests.get(name))
             whole.graph.initializer.append(_store(_declare(name, array), numbers, side))
     content = _say_content(model, hasher)
     whole.metadata_props.append(content)
@@ -159,9 +159,10 @@ class _Hasher:
         self._digests: list[bytes | Future[bytes]] = []
         self._behind: deque[tuple[int, Future[bytes]]] = deque()
 
-    def add(self, numbers: memoryview) -> None:
-        if len(numbers) <= QUICK:
-            self._digests.append(digest_numbers(numbers))
+    def add(self, numbers: memoryview, known: bytes | None = None) -> None:
+        """Of a tensor, whose hash may be `known`."""
+        if known is not None or len(numbers) <= QUICK:
+            self._digests.append(known or digest_numbers(numbers))
             return
         digest = self._aside.submit(digest_numbers, numbers)
         self._digests.append(digest)
@@ -194,12 +195,6 @@ def _align(build: Callable[[bytes], bytes], number: int, start: int) -> bytes:
     while missing := -(start + len(build(delimit(number, b" " * blanks)))) % CACHE_LINE:
         blanks += missing
     return build(delimit(number, b" " * blanks))
-
-
-def as_bytes(array: Array) -> memoryview:
-    """The numbers in the order and form in which files hold them; without a copy where they are so already."""
-    values = np.ascontiguousarray(array)
-    return values.astype(values.dtype.newbyteorder("<"), copy=False).reshape(-1).view(np.uint8).data
 
 
 def count_bytes(array: Array) -> int:
