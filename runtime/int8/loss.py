@@ -67,6 +67,11 @@ class OutputLoss:
         return self.before - self.after
 
     @property
+    def relative_error(self) -> float:
+        """√(Σ (float - int8)² / Σ float²), over all channels."""
+        return 0.0 if self.sqnr_db is None else float(10 ** (-self.sqnr_db / 20))
+
+    @property
     def is_poor(self) -> bool:
         return self.worst is not None and self.worst.sqnr_db < POOR_DB
 
@@ -75,7 +80,7 @@ class OutputLoss:
         return self.sqnr_db is not None and self.sqnr_db < LEAST_DB
 
     def to_dict(self) -> dict[str, Any]:
-        return {**dataclasses.asdict(self), "drop": self.drop}
+        return {**dataclasses.asdict(self), "drop": self.drop, "relative_error": self.relative_error}
 
 
 @dataclass(frozen=True, slots=True)

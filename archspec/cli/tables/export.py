@@ -77,6 +77,8 @@ def _tell_loss(output: OutputLoss, images: int, *, several: bool) -> str:
     text += f"{output.before:.4f} → {output.after:.4f} ({0.0 - output.drop:+.2%})"
     if output.sqnr_db is not None:
         text += f"; signal to noise {output.sqnr_db:.1f} dB"
+        if output.channels == 1:
+            text += f", a relative error of {output.relative_error:.2g}"
     if output.worst is not None and output.channels > 1:
         name = f" ({output.worst.name})" if output.worst.name else ""
         text += f", of its worst channel, {output.worst.channel}{name}, {output.worst.sqnr_db:.1f} dB"

@@ -74,6 +74,9 @@ def test_every_output_is_judged_by_its_numbers(tmp_path: Path) -> None:
         first, second = by_channel(before[item.output]), by_channel(after[item.output])
         noise = 10 * np.log10(np.square(first).sum() / np.square(first - second).sum())
         assert item.sqnr_db == pytest.approx(noise, abs=0.02)
+        error = np.linalg.norm(first - second) / np.linalg.norm(first)
+        assert item.relative_error == pytest.approx(error, rel=2e-3)
+        assert item.relative_error > 0  # the control
         each = 10 * np.log10(first.var(axis=0) / np.square(first - second).mean(axis=0))
         assert item.worst is not None
         assert (item.worst.channel, item.worst.sqnr_db) == (each.argmin(), pytest.approx(each.min(), abs=0.02))
