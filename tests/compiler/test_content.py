@@ -6,22 +6,17 @@ import os
 import random
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import onnx
 import onnxruntime as ort
 import pytest
-from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
-from archspec.api import elaborate, load, to_onnx, to_torch
-from archspec.errors import ArchspecError
-from compiler.content import CONTENT, FIELDS, digest_content
+from archspec.api import to_onnx
+from compiler.content import CONTENT
 from compiler.onnx_source.content import Content, read_content
 from compiler.onnx_target import write
 from compiler.onnx_target.model import build_model
@@ -29,72 +24,13 @@ from compiler.onnx_target.options import ExportOptions
 from compiler.onnx_target.write import to_bytes, write_model
 from compiler.protobuf import delimit, walk_fields
 from runtime.export import Calibration
-from tests.lowering import Arrays, stir
-
-GRAPH = elaborate(load("resnet_digits", {"widths": [4, 8, 8]}))
-LARGE = 3000
-"""Numbers of a tensor that is passed over where a file is read."""
+from tests.compiler.contents import EVERYTHING, GRAPH, SAVES, copy, digest, draw_weights, save
+from tests.lowering import Arrays
 
 
 @pytest.fixture(scope="module")
 def weights() -> Arrays:
-    return {name: value.numpy() for name, value in stir(to_torch(GRAPH)).state_dict().items()}
-
-
-def build_everything() -> onnx.ModelProto:
-    """A model with a tensor wherever one can be: stored and in attributes, subgraphs and functions; of every type, as
-    bytes and one by one."""
-    stored = [numpy_helper.from_array(np.arange(LARGE, dtype=np.float32), "large")]
-    for kind in FIELDS:
-        dtype = helper.tensor_dtype_to_np_dtype(kind)
-        values = np.array([0, 1, 1, 0, 1]).astype(dtype)
-        stored.append(numpy_helper.from_array(values, f"raw_{kind}"))
-        stored.append(helper.make_tensor(f"listed_{kind}", kind, [5], values.tolist()))
-    stored.append(helper.make_tensor("words", TensorProto.STRING, [2], [b"a", b"b"]))
-    stored.append(helper.make_tensor("empty", TensorProto.FLOAT, [0, 3], []))
-    stored.append(helper.make_tensor("half", TensorProto.INT4, [3], [1, 2, 3]))
-    stored.append(helper.make_tensor("turns", TensorProto.COMPLEX64, [1], [1 + 2j]))
-    inner = numpy_helper.from_array(np.ones(4, np.float32), "inner")
-    branch = helper.make_graph(
-        [helper.make_node("Identity", ["inner"], ["z"])],
-        "branch",
-        [],
-        [helper.make_tensor_value_info("z", 1, [4])],
-        [inner],
-    )
-    constant = helper.make_node("Constant", [], ["c"], value=numpy_helper.from_array(np.ones(700, np.float32)))
-    nodes = [
-        constant,
-        helper.make_node("If", ["x"], ["y"], then_branch=branch, else_branch=branch),
-        helper.make_node("Odd", ["y"], ["w"], "name", domain="d", i=3, f=0.5, s="text", ints=[1, 2], floats=[1.5]),
-    ]
-    function = helper.make_function("d", "Odd", ["a"], ["b"], [constant], [helper.make_opsetid("", 17)], ["i"])
-    graph = helper.make_graph(
-        nodes,
-        "everything",
-        [helper.make_tensor_value_info("x", TensorProto.BOOL, [])],
-        [helper.make_tensor_value_info("w", TensorProto.FLOAT, ["N", 4])],
-        stored,
-        value_info=[helper.make_tensor_value_info("y", TensorProto.FLOAT, [4])],
-    )
-    sparse = helper.make_sparse_tensor(
-        numpy_helper.from_array(np.ones(2, np.float32), "sparse"), numpy_helper.from_array(np.arange(2)), [9]
-    )
-    graph.sparse_initializer.append(sparse)
-    model = helper.make_model(graph, functions=[function], producer_name="p", ir_version=10)
-    helper.set_model_props(model, {"author": "me", CONTENT: "0" * 64})
-    return model
-
-
-EVERYTHING = build_everything()
-
-
-def copy(model: onnx.ModelProto) -> onnx.ModelProto:
-    return onnx.ModelProto.FromString(model.SerializeToString())
-
-
-def digest(model: onnx.ModelProto) -> str:
-    return digest_content(copy(model))
+    return draw_weights()
 
 
 def read(path: Path) -> Content:
@@ -102,11 +38,6 @@ def read(path: Path) -> Content:
     content = read_content(path)
     assert content.said == content.found
     return content
-
-
-def save(model: onnx.ModelProto, path: Path) -> Path:
-    path.write_bytes(model.SerializeToString())
-    return path
 
 
 # What an export writes.
@@ -167,17 +98,6 @@ def test_it_is_of_network_weights_and_choices(weights: Arrays, tmp_path: Path) -
 
 
 # The same model, written down in another way: by onnx, which knows nothing of it.
-
-SAVES: dict[str, Callable[[onnx.ModelProto, Path], None]] = {
-    "one file": onnx.save,
-    "data": lambda model, path: onnx.save(model, path, save_as_external_data=True, location="d", size_threshold=0),
-    "data of each": lambda model, path: onnx.save(
-        model, path, save_as_external_data=True, all_tensors_to_one_file=False
-    ),
-    "data of attributes": lambda model, path: onnx.save(
-        model, path, save_as_external_data=True, location="d", size_threshold=0, convert_attribute=True
-    ),
-}
 
 
 @pytest.mark.parametrize("way", SAVES)
@@ -284,153 +204,3 @@ def test_another_protobuf_finds_the_same(tmp_path: Path) -> None:
         env={**os.environ, "PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION": "python"},
     )
     assert said.stdout.split() == ["python", digest(EVERYTHING)]
-
-
-# Another model.
-
-
-def list_places(message: Message) -> Iterator[tuple[Message, FieldDescriptor, int | None]]:
-    """Every number, text and row of bytes in a message: where it is, in which field, and in which place of it."""
-    for field, value in message.ListFields():
-        if field.message_type is not None:
-            for item in [value] if isinstance(value, Message) else value:
-                yield from list_places(item)
-        elif field.is_repeated:
-            yield from ((message, field, index) for index in range(len(value)))
-        else:
-            yield message, field, None
-
-
-def change(value: object, chance: random.Random) -> object:
-    """The value with a single bit changed, or a letter."""
-    match value:
-        case bytes():
-            at = chance.randrange(8 * len(value)) if value else 0
-            return bytes(byte ^ (1 << at % 8) * (i == at // 8) for i, byte in enumerate(value)) or b"x"
-        case str():
-            return value + "x" if chance.random() < 0.5 or not value else value[:-1] + chr(ord(value[-1]) + 1)
-        case float():
-            return float(np.nextafter(np.float32(value), np.float32(np.inf)))
-        case int():
-            return value ^ 1
-    raise AssertionError
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_any_change_of_any_field_is_noticed(seed: int) -> None:
-    chance, expected = random.Random(seed), digest(EVERYTHING)
-    for place, (owner, kind, _) in enumerate(list_places(EVERYTHING)):
-        model = copy(EVERYTHING)
-        message, field, index = list(list_places(model))[place]
-        value = getattr(message, field.name)
-        if index is None:
-            setattr(message, field.name, change(value, chance))
-        else:
-            value[index] = change(value[index], chance)
-        own = isinstance(owner, onnx.StringStringEntryProto) and owner.key == CONTENT and kind.name == "value"
-        assert (digest(model) == expected) == own, (field.full_name, index)
-
-
-def drop_node(model: onnx.ModelProto) -> None:
-    del model.graph.node[0]
-
-
-def turn_nodes(model: onnx.ModelProto) -> None:
-    first = copy(model).graph.node[0]
-    del model.graph.node[0]
-    model.graph.node.append(first)
-
-
-def add_attribute(model: onnx.ModelProto) -> None:
-    model.graph.node[0].attribute.append(helper.make_attribute("axis", 0))
-
-
-def drop_tensor(model: onnx.ModelProto) -> None:
-    del model.graph.initializer[-1]
-
-
-def repeat_tensor(model: onnx.ModelProto) -> None:
-    model.graph.initializer.append(model.graph.initializer[0])
-
-
-def exchange_numbers(model: onnx.ModelProto) -> None:
-    one, two = (tensor for tensor in model.graph.initializer if tensor.name in ("raw_7", "raw_13"))
-    one.data_type, two.data_type = two.data_type, one.data_type
-
-
-def add_note(model: onnx.ModelProto) -> None:
-    model.metadata_props.add(key="note", value="")
-
-
-def add_text(model: onnx.ModelProto) -> None:
-    model.graph.initializer[0].doc_string = "a text"
-
-
-def leave_output_open(model: onnx.ModelProto) -> None:
-    model.graph.output[0].type.tensor_type.ClearField("shape")
-
-
-@pytest.mark.parametrize(
-    "edit",
-    [
-        drop_node,
-        turn_nodes,
-        add_attribute,
-        drop_tensor,
-        repeat_tensor,
-        exchange_numbers,
-        add_note,
-        add_text,
-        leave_output_open,
-    ],
-)
-def test_parts_that_come_and_go_are_noticed(edit: Callable[[onnx.ModelProto], None], tmp_path: Path) -> None:
-    model = copy(EVERYTHING)
-    edit(model)
-    assert read_content(save(model, tmp_path / "m.onnx")).found == digest(model) != digest(EVERYTHING)
-
-
-@settings(deadline=None, max_examples=60)
-@given(st.data())
-def test_no_bit_of_a_file_turns_unnoticed(
-    exported: bytes, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
-) -> None:
-    """Wherever it stands: in a weight, an attribute, a name, a length. It is another model then, or none."""
-    place = data.draw(st.integers(0, 8 * len(exported) - 1), label="bit")
-    spoilt = bytearray(exported)
-    spoilt[place // 8] ^= 1 << place % 8
-    path = tmp_path_factory.mktemp("bits") / "m.onnx"
-    path.write_bytes(spoilt)
-    try:
-        content = read_content(path)
-    except ArchspecError:
-        return
-    assert content.said != content.found
-
-
-@pytest.fixture(scope="module")
-def exported(weights: Arrays) -> bytes:
-    return to_bytes(build_model(GRAPH, weights))
-
-
-@settings(deadline=None, max_examples=60)
-@given(st.data())
-def test_no_bit_of_data_beside_a_file_turns_unnoticed(
-    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
-) -> None:
-    folder = tmp_path_factory.mktemp("data")
-    arrays = data.draw(st.lists(st.binary(min_size=1, max_size=5000), min_size=1, max_size=4), label="arrays")
-    model = copy(EVERYTHING)
-    for number, values in enumerate(arrays):
-        model.graph.initializer.append(numpy_helper.from_array(np.frombuffer(values, np.uint8), f"t{number}"))
-    SAVES["data"](copy(model), folder / "m.onnx")
-    before = read_content(folder / "m.onnx").found
-    assert before == digest(model)
-    spoilt = bytearray((folder / "d").read_bytes())
-    kept = onnx.load(folder / "m.onnx", load_external_data=False).graph.initializer
-    tensor = data.draw(st.sampled_from([item for item in kept if item.external_data]), label="tensor")
-    place = {entry.key: int(entry.value) for entry in tensor.external_data if entry.key != "location"}
-    at = place["offset"] + data.draw(st.integers(0, place["length"] - 1), label="byte")
-    spoilt[at] ^= 1 << data.draw(st.integers(0, 7), label="bit")
-    (folder / "d").write_bytes(spoilt)
-    assert read_content(folder / "m.onnx").found != before
