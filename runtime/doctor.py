@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from archspec.errors import ArchspecError, MissingExtra
 from archspec.files import scratch_folder
-from archspec.telemetry import is_off
+from archspec.telemetry import find_silencer
 from runtime.cpu import read_cores, read_instructions
 from runtime.gpu import find_gpu_problem
 
@@ -55,7 +55,8 @@ class Report:
 
     `gpus` has nvidia-smi's lines (name, driver, memory); `cpu` the instructions that matter to inference, where the
     system tells; `cores` how many may be used, and what of them a quota allows; `telemetry` whether ONNX Runtime tells
-    what it runs; `advice` one line for everything that is missing or in the way.
+    what it runs, and `silencer` the variable for which it does not; `advice` one line for everything that is missing or
+    in the way.
     """
 
     python: str
@@ -68,6 +69,7 @@ class Report:
     cpu: tuple[str, ...]
     cores: str
     telemetry: Literal["on", "off"]
+    silencer: str | None
     advice: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
@@ -87,6 +89,7 @@ def examine() -> Report:
         *smi_advice,
         *(_advise_attempts(attempts, gpus) if runtimes and versions["onnx"] else ()),
     ]
+    silencer = find_silencer()
     return Report(
         python=f"{platform.python_version()} ({sys.executable})",
         platform=platform.platform(),
@@ -97,7 +100,8 @@ def examine() -> Report:
         gpus=gpus,
         cpu=read_instructions(),
         cores=str(read_cores()),
-        telemetry="off" if is_off() else "on",
+        telemetry="on" if silencer is None else "off",
+        silencer=silencer,
         advice=tuple(advice),
     )
 

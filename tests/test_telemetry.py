@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from archspec.telemetry import VARIABLE, is_off
+from archspec.telemetry import BUILD_SERVERS, VARIABLE, find_silencer
 from tests.runtime.models import build_double, save
 
 TELLING = {"cache/Microsoft/DeveloperTools/.onnxruntime/onnxruntime.db", "tmp/.ses"}
@@ -30,11 +30,11 @@ def home(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def list_left(home: Path, words: Sequence[str], variable: str | None = None) -> set[str]:
-    """The files that a process leaves in its home, its cache and its temporary folder."""
-    environment = {name: value for name, value in os.environ.items() if name != VARIABLE}
+def list_left(home: Path, words: Sequence[str], variables: Mapping[str, str] = {}) -> set[str]:
+    """The files that a process leaves in its home, its cache and its temporary folder; build servers keep it quiet."""
+    environment = {name: value for name, value in os.environ.items() if name not in (VARIABLE, *BUILD_SERVERS)}
     environment |= {"HOME": str(home / "home"), "XDG_CACHE_HOME": str(home / "cache"), "TMPDIR": str(home / "tmp")}
-    environment |= {} if variable is None else {VARIABLE: variable}
+    environment |= variables
     environment["PYTHONPATH"] = str(Path(__file__).parents[1])
     done = subprocess.run(
         [sys.executable, *words], cwd=home / "work", env=environment, capture_output=True, text=True, check=False
@@ -63,7 +63,7 @@ def test_commands_leave_nothing(home: Path, words: tuple[str, ...]) -> None:
 @pytest.mark.parametrize("variable", ["0", ""])
 def test_what_the_user_chose_stays(home: Path, variable: str) -> None:
     """The control too: what the other tests do not find is found."""
-    assert list_left(home, ["-m", "archspec", "run", "m.onnx", "x.npy"], variable) >= TELLING
+    assert list_left(home, ["-m", "archspec", "run", "m.onnx", "x.npy"], {VARIABLE: variable}) >= TELLING
 
 
 CHILD = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'import onnxruntime'], check=True)"
@@ -95,8 +95,31 @@ def test_a_runtime_that_was_imported_before_tells_nothing_more(home: Path, impor
     assert (b"RuntimeError" in queue.read_bytes()) == told
 
 
-@pytest.mark.parametrize("value", ["1", "true", "Yes", "ON", " y ", "0", "", "off", "2", "t"])
+VALUES = ["1", "true", "Yes", "ON", " y ", "0", "", "off", "2", "t", "No", "FALSE", " "]
+SETTINGS = [*((name, "1") for name in BUILD_SERVERS), *((name, value) for name in (VARIABLE, "CI") for value in VALUES)]
+
+
+@pytest.mark.parametrize(("name", "value"), SETTINGS)
 @pytest.mark.slow
-def test_the_words_for_yes_are_onnx_runtimes(home: Path, monkeypatch: pytest.MonkeyPatch, value: str) -> None:
-    monkeypatch.setenv(VARIABLE, value)
-    assert is_off() == (list_left(home, ["-c", "import onnxruntime"], value) == set())
+def test_variables_are_understood_as_onnx_runtime_does(
+    home: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    clear_variables(monkeypatch)
+    monkeypatch.setenv(name, value)
+    quiet = list_left(home, ["-c", "import onnxruntime"], {name: value}) == set()
+    assert find_silencer() == (name if quiet else None)
+
+
+def test_a_build_server_is_named_before_the_choice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Since 0 turns nothing on there."""
+    clear_variables(monkeypatch)
+    assert find_silencer() is None
+    monkeypatch.setenv(VARIABLE, "1")
+    assert find_silencer() == VARIABLE
+    monkeypatch.setenv("GITLAB_CI", "true")
+    assert find_silencer() == "GITLAB_CI"
+
+
+def clear_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (VARIABLE, *BUILD_SERVERS):
+        monkeypatch.delenv(name, raising=False)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from archspec.telemetry import VARIABLE
+from archspec.telemetry import BUILD_SERVERS, VARIABLE
 from runtime import doctor
 from runtime.cpu import Cores, read_instructions
 from runtime.doctor import Attempt, examine
@@ -99,10 +99,19 @@ def test_each_failure_has_its_advice(
     assert not expected or lines[0].startswith(expected)
 
 
-@pytest.mark.parametrize(("value", "said"), [("1", "off"), ("0", "on")])
-def test_telemetry_is_said(monkeypatch: pytest.MonkeyPatch, value: str, said: str) -> None:
-    monkeypatch.setenv(VARIABLE, value)
-    assert examine().telemetry == said
+@pytest.mark.parametrize(
+    ("variables", "telemetry", "silencer"),
+    [({VARIABLE: "1"}, "off", VARIABLE), ({VARIABLE: "0"}, "on", None), ({VARIABLE: "0", "CI": "true"}, "off", "CI")],
+)
+def test_telemetry_is_said(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], telemetry: str, silencer: str | None
+) -> None:
+    for name in BUILD_SERVERS:
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    report = examine()
+    assert (report.telemetry, report.silencer) == (telemetry, silencer)
 
 
 def test_a_quota_is_said(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -71,6 +71,12 @@ def _print_monte_carlo(found: MonteCarlo, out: Console) -> None:
     out.print("in torch; Monte Carlo batch normalization (Teye et al., 2018): the mean of the predictions", style="dim")
 
 
+def _explain_telemetry(silencer: str | None) -> str:
+    if silencer in (None, VARIABLE):
+        return f"; {VARIABLE}={'1 turns it off' if silencer is None else '0 turns it on'}"
+    return f", which tells nothing where {silencer} is set"
+
+
 def print_doctor(report: Doctor) -> None:
     out = console()
     table = new_table("", words("version"))
@@ -81,8 +87,7 @@ def print_doctor(report: Doctor) -> None:
         table.add_row("GPU", gpu)
     table.add_row("CPU", report.cores)
     table.add_row("CPU instructions", ", ".join(report.cpu) or "unknown")
-    other = {"off": "0 turns it on", "on": "1 turns it off"}[report.telemetry]
-    table.add_row("telemetry", f"{report.telemetry} (ONNX Runtime's; {VARIABLE}={other})")
+    table.add_row("telemetry", f"{report.telemetry} (ONNX Runtime's{_explain_telemetry(report.silencer)})")
     out.print(table)
     out.print()
     for attempt in report.attempts:
