@@ -16,7 +16,7 @@ import numpy.typing as npt
 from archspec.errors import ArchspecError
 from archspec.files import check_is_file
 from runtime.extras import extra
-from runtime.png_stream import has_all_rows
+from runtime.png_stream import MOST_COLOURS, Transparency, has_all_rows, read_transparency
 from runtime.resample import resize
 
 with extra("run"):
@@ -68,11 +68,11 @@ TURNS: Mapping[object, tuple[slice, slice, bool]] = MappingProxyType(
 DEEP = {"RGB;16B": ("RGB;16B", "RGB;16L"), "RGBA;16B": ("RGBA;16B", "RGBA;16L")}
 """Pillow keeps one byte of each two: read as little-endian numbers, it keeps the other one."""
 
+MODES = {"1": "L", "L": "L", "LA": "LA", "RGBA": "RGBA"}
+"""By Pillow's mode of a picture of eight bits, the one that it is read in; all others in RGB."""
+
 DEEP_GRAY = "LA;16B"
 """Its four bytes are as many as a pixel of RGBA has."""
-
-SHALLOW = {"L;2": 85, "L;4": 17}
-"""By how much Pillow multiplies the values of gray with fewer bits; not so the one that is transparent."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -153,7 +153,8 @@ def parse_ground(text: str) -> Ground:
 
 def _decode(path: str | Path) -> Picture:
     picture, raw = _load(path)
-    whole, key = 255, picture.info.get("transparency")
+    clear = read_transparency(path) if picture.format == "PNG" else Transparency()
+    whole, entries = 255, None
     bands: Array
     if raw in DEEP:
         high, low = (np.asarray(_load(path, other)[0], np.uint16) for other in DEEP[raw])
@@ -164,10 +165,10 @@ def _decode(path: str | Path) -> Picture:
     elif picture.mode.startswith("I"):
         bands, whole = np.asarray(picture).astype(np.uint16), 65535
     else:
-        key, mode = (None if picture.mode == "P" else key), _choose_mode(picture)
+        entries, mode = np.asarray(picture) if clear.alphas else None, MODES.get(picture.mode, "RGB")
         bands = np.asarray(picture if picture.mode == mode else picture.convert(mode))
     bands = bands.reshape(*bands.shape[:2], -1)
-    alpha = bands[..., -1] if bands.shape[2] in (2, 4) else _find_key(bands, key, whole, SHALLOW.get(raw, 1))
+    alpha = bands[..., -1] if bands.shape[2] in (2, 4) else _find_alpha(clear, bands, entries, whole)
     bands = bands[..., :3] if bands.shape[2] > 2 else bands[..., :1]
     if alpha is not None and alpha.min() == whole:
         alpha = None
@@ -191,19 +192,11 @@ def _load(path: str | Path, raw: str | None = None) -> tuple[Image.Image, str]:
         return picture, stored if isinstance(stored, str) else ""
 
 
-def _choose_mode(picture: Image.Image) -> str:
-    if picture.mode == "P":
-        return "RGBA" if "transparency" in picture.info else "RGB"
-    return {"1": "L", "L": "L", "LA": "LA", "RGBA": "RGBA"}.get(picture.mode, "RGB")
-
-
-def _find_key(bands: Array, key: object, whole: int, factor: int) -> Array | None:
-    """The alpha of a picture in which one colour is transparent, or none."""
-    colour = key if isinstance(key, tuple) else (key,)
-    if key is None or len(colour) != bands.shape[2]:
-        return None
-    wanted = np.array([int(value) * factor for value in colour])
-    return np.where((bands == wanted).all(-1), 0, whole)
+def _find_alpha(clear: Transparency, bands: Array, entries: Array | None, whole: int) -> Array | None:
+    """The alpha of a picture that has no channel of it, by its colours or by its `entries` of a palette."""
+    if entries is not None:
+        return np.frombuffer(clear.alphas.ljust(MOST_COLOURS, b"\xff"), np.uint8)[entries]
+    return None if clear.key is None else np.where((bands == clear.key).all(-1), 0, whole)
 
 
 def _find_turn(picture: Image.Image) -> Any:

@@ -24,13 +24,29 @@ def write_png(
     parts = [pixels[row::down, column::right] for row, column, down, right in PASSES] if interlaced else [pixels]
     lines = b"".join(_write_lines(part, depth) for part in parts if part.size)
     header = struct.pack(">IIBBBBB", width, height, depth, COLOUR_TYPES[bands], 0, 0, interlaced)
-    body = [_chunk(b"IHDR", header)]
-    if key:
-        body.append(_chunk(b"tRNS", struct.pack(f">{len(key)}H", *key)))
-    path.write_bytes(
-        b"\x89PNG\r\n\x1a\n" + b"".join([*body, _chunk(b"IDAT", zlib.compress(lines)), _chunk(b"IEND", b"")])
-    )
+    clear = [_chunk(b"tRNS", pack_key(key))] if key else []
+    return _write_chunks(path, [_chunk(b"IHDR", header), *clear, _chunk(b"IDAT", zlib.compress(lines))])
+
+
+def write_palette_png(path: Path, entries: np.ndarray, colours: list[tuple[int, int, int]], alphas: bytes) -> Path:
+    """Entries (H, W) of a palette, in eight bits each."""
+    header = struct.pack(">IIBBBBB", entries.shape[1], entries.shape[0], 8, 3, 0, 0, 0)
+    lines = zlib.compress(_write_lines(entries[..., None], 8))
+    chunks = {b"IHDR": header, b"PLTE": bytes(np.array(colours, np.uint8)), b"tRNS": alphas, b"IDAT": lines}
+    return _write_chunks(path, [_chunk(kind, body) for kind, body in chunks.items()])
+
+
+def add_chunk(path: Path, before: bytes, kind: bytes, body: bytes) -> Path:
+    """Another chunk before the first of a kind."""
+    content = path.read_bytes()
+    place = content.index(before) - 4
+    path.write_bytes(content[:place] + _chunk(kind, body) + content[place:])
     return path
+
+
+def pack_key(key: tuple[int, ...]) -> bytes:
+    """A colour as tRNS has it: 16 bits each, whatever the picture's depth."""
+    return struct.pack(f">{len(key)}H", *key)
 
 
 def _write_lines(pixels: np.ndarray, depth: int) -> bytes:
@@ -48,6 +64,11 @@ def write_huge_png(path: Path, side: int) -> Path:
     content = path.read_bytes()
     header = struct.pack(">II", side, side) + content[24:29]
     path.write_bytes(content[:8] + _chunk(b"IHDR", header) + content[33:])
+    return path
+
+
+def _write_chunks(path: Path, chunks: list[bytes]) -> Path:
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join([*chunks, _chunk(b"IEND", b"")]))
     return path
 
 

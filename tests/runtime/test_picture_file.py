@@ -11,7 +11,7 @@ from PIL import Image, ImageOps
 
 from archspec.errors import ArchspecError
 from runtime.picture_file import GROUNDS, open_picture, parse_ground
-from tests.runtime.pngs import write_huge_png, write_png
+from tests.runtime.pngs import add_chunk, pack_key, write_huge_png, write_palette_png, write_png
 
 WHITE, BLACK = GROUNDS["white"], GROUNDS["black"]
 
@@ -80,6 +80,77 @@ def test_one_colour_may_be_transparent(tmp_path: Path, bands: int, depth: int, k
     unused = (pixels != key).any(-1)
     pixels[~unused] = pixels[unused][0]
     assert open_picture(write_png(tmp_path / "b.png", pixels, depth, key)).alpha is None
+
+
+@pytest.mark.parametrize("interlaced", [False, True])
+@pytest.mark.parametrize(
+    ("bands", "depth", "key"), [(1, 1, (2,)), (1, 1, (3,)), (1, 2, (6,)), (1, 4, (0xFF09,)), (1, 8, (0x14D,)),
+                                (3, 8, (0x101, 0x0202, 0xFF03)), (3, 8, (1, 2, 256))]
+)  # fmt: skip
+def test_of_a_transparent_colour_the_picture_s_own_bits_count(
+    tmp_path: Path, bands: int, depth: int, key: tuple[int, ...], interlaced: bool
+) -> None:
+    """The samples are of 16 bits, and "decoders must mask the other bits" (PNG, third edition, 11.3.1.1). Pillow's
+    conversion is the witness; of 2 and 4 bits it compares a stretched value with one that is not."""
+    masked = tuple(sample & ((1 << depth) - 1) for sample in key)
+    pixels = draw((9, 11, bands), depth)
+    pixels[0, 0], pixels[0, 1] = masked, [*masked[:-1], masked[-1] ^ 1]
+    picture = open_picture(write_png(tmp_path / "a.png", pixels, depth, key, interlaced=interlaced))
+    assert picture.alpha is not None
+    expected = np.where((pixels == masked).all(-1), 0, 255)
+    assert np.array_equal(picture.alpha, expected)
+    assert not (pixels == key).all(-1).any()  # the control
+    if depth == 8:
+        with Image.open(tmp_path / "a.png") as image:
+            assert np.array_equal(np.asarray(image.convert("RGBA"))[..., 3], expected)
+
+
+@pytest.mark.parametrize("bands", [1, 3])
+def test_the_first_transparent_colour_before_the_pixels_counts(tmp_path: Path, bands: int) -> None:
+    """As libpng has it, and with it browsers; Pillow takes the last one, wherever it is."""
+    pixels, first, second = draw((9, 11, bands)), (7,) * bands, (9,) * bands
+    pixels[0, 0], pixels[0, 1] = first, second
+    twice = add_chunk(write_png(tmp_path / "a.png", pixels, key=first), b"IDAT", b"tRNS", pack_key(second))
+    late = add_chunk(write_png(tmp_path / "b.png", pixels), b"IEND", b"tRNS", pack_key(first))
+    found = open_picture(twice).alpha
+    assert found is not None
+    assert found[0, :2].tolist() == [0, 255]
+    assert open_picture(late).alpha is None
+    with Image.open(late) as image:
+        image.load()
+        assert "transparency" in image.info  # the control
+
+
+@pytest.mark.parametrize("bands", [2, 4])
+def test_beside_an_alpha_channel_no_colour_is_transparent(tmp_path: Path, bands: int) -> None:
+    pixels = draw((9, 11, bands))
+    pixels[..., -1] = 255
+    key = tuple(pixels[0, 0, :-1].tolist())
+    assert open_picture(write_png(tmp_path / "a.png", pixels, key=key)).alpha is None
+
+
+@pytest.mark.parametrize("size", [0, 1, 3, 5, 8])
+@pytest.mark.parametrize("bands", [1, 3])
+def test_what_is_no_colour_is_refused(tmp_path: Path, bands: int, size: int) -> None:
+    path = add_chunk(write_png(tmp_path / "a.png", draw((3, 3, bands))), b"IDAT", b"tRNS", bytes(size))
+    with pytest.raises(ArchspecError, match=r"a\.png is a broken picture"):
+        open_picture(path)
+
+
+def test_a_palette_may_have_fewer_colours_than_alphas(tmp_path: Path) -> None:
+    """Those that are beyond it are of no colour; Pillow is the witness where it takes as many."""
+    entries, colours = np.array([[0, 1, 2], [2, 1, 0]]), [(255, 0, 0), (0, 255, 0), (0, 0, 255)]
+    for alphas in (b"\x09", bytes([9, 255, 128]), bytes([255, 7, 255, 3, 4, 5]), bytes(300), bytes([255] * 3)):
+        path = write_palette_png(tmp_path / "a.png", entries, colours, alphas)
+        picture = open_picture(path)
+        assert np.array_equal(picture.bands, np.array(colours)[entries])
+        found = np.full(entries.shape, 255) if picture.alpha is None else picture.alpha
+        assert np.array_equal(found, np.array([*alphas, 255, 255, 255])[entries])
+        if len(alphas) <= 256:
+            with Image.open(path) as image:
+                assert np.array_equal(found, np.asarray(image.convert("RGBA"))[..., 3])
+    late = add_chunk(write_palette_png(tmp_path / "b.png", entries, colours, b""), b"IEND", b"tRNS", b"\0")
+    assert open_picture(late).alpha is None
 
 
 def test_palettes_may_be_transparent(tmp_path: Path) -> None:
