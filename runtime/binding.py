@@ -16,6 +16,8 @@ from runtime.inputs import Array, InputRules
 with extra("run"):
     import onnxruntime as ort
 
+NO_RUN = "the last run did not end"
+
 
 class Binding:
     """A session's inputs on `device` ("cpu" or "cuda"), and its outputs where the first run put them.
@@ -38,6 +40,8 @@ class Binding:
         self.session = session
         self._rules = rules
         self._process = os.getpid()
+        self._missing = NO_RUN  # why there are no outputs to fetch, if there are none
+        self._unsure: set[str] = set()  # inputs that may hold a part of what was to be put there
         self._outputs = [item.name for item in session.get_outputs()]
         self._binding = session.io_binding()
         # On the CPU an OrtValue lies on the array that it is made of, and `update` must not write into the caller's.
@@ -57,31 +61,57 @@ class Binding:
             self._binding.bind_ortvalue_output(name, value)
 
     def run(self) -> None:
-        """Raises ArchspecError where ONNX Runtime fails."""
+        """Raises ArchspecError where ONNX Runtime fails, and where an update before has failed; there are no outputs to
+        fetch then."""
         self._stay()
-        with telling(self._rules.path):
-            self.session.run_with_iobinding(self._binding)
+        self._missing = NO_RUN
+        try:
+            self._check_inputs()
+            with telling(self._rules.path):
+                self.session.run_with_iobinding(self._binding)
+            # Whatever is bound for an output that is an input itself, ONNX Runtime gives the input's own memory.
+            self._kept = {name: _copy(self._inputs[name]) for name in self._outputs if name in self._inputs}
+        except ArchspecError as error:
+            self._missing = str(error)
+            raise
+        self._missing = ""
 
     def update(self, inputs: Mapping[str, Array] | Array) -> None:
         """Put arrays where those are that were bound: some of the inputs by name, or one array where the model has one
-        input. Raises ArchspecError as `Session.run` does, and where a shape is not the one that was bound."""
+        input. Raises ArchspecError as `Session.run` does, and where a shape is not the one that was bound; nothing is
+        changed then. Where the device does not take an array, `run` waits for another one in its place."""
         self._stay()
         feed = self._rules.check(inputs, some=True)
         for name, array in feed.items():
             bound = tuple(self._inputs[name].shape())
             if array.shape != bound:
                 raise ArchspecError(f"'{name}' was bound as {bound}, found {array.shape}: bind it again")
-        for name, array in feed.items():  # which are all right, or nothing is changed
-            self._inputs[name].update_inplace(array)
+        self._unsure.update(feed)
+        for name, array in feed.items():
+            with telling(self._rules.path):
+                self._inputs[name].update_inplace(array)
+            self._unsure.remove(name)
 
     def fetch(self) -> dict[str, Array]:
-        """Outputs by name, in memory of their own."""
+        """Outputs by name, in memory of their own. Raises ArchspecError where the last run gave none, with why."""
         self._stay()
-        return {name: np.array(value.numpy()) for name, value in zip(self._outputs, self._results, strict=True)}
+        if self._missing:
+            raise ArchspecError(f"there is nothing to fetch: {self._missing}")
+        found = dict(zip(self._outputs, self._results, strict=True))
+        return {name: np.array(self._kept[name]) if name in self._kept else _copy(found[name]) for name in found}
 
     def __reduce__(self) -> NoReturn:
         raise ArchspecError("a binding is memory of this process: pass the session on, and bind there")
 
+    def _check_inputs(self) -> None:
+        if self._unsure:
+            names = ", ".join(f"'{name}'" for name in sorted(self._unsure))
+            raise ArchspecError(f"{self._rules.path}: an update of {names} failed: update it again")
+
     def _stay(self) -> None:
         if os.getpid() != self._process:
             raise ArchspecError("the binding was made before this process was forked off: bind again here")
+
+
+def _copy(value: Any) -> Array:
+    return np.array(value.numpy())

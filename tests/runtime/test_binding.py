@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
+from onnx import TensorProto, helper
 
 from archspec.errors import ArchspecError
 from runtime.session import Session
@@ -60,3 +62,93 @@ def test_a_recorded_run_needs_its_sizes(model: Path) -> None:
     session = Session(model, providers=("cpu",), settings=Settings(cuda_graph=True), fixed={"N": 2})
     with pytest.raises(ArchspecError, match="cuda_graph needs every size fixed: x: float32"):
         session.run(draw(0))
+
+
+def build_gather() -> onnx.ModelProto:
+    """Four numbers by their index, of which one may be none, beside the index itself."""
+    index = helper.make_tensor_value_info("i", TensorProto.INT64, ["N"])
+    value = helper.make_tensor_value_info("y", TensorProto.FLOAT, ["N"])
+    table = onnx.numpy_helper.from_array(np.arange(4, dtype=np.float32), "table")
+    graph = helper.make_graph(
+        [helper.make_node("Gather", ["table", "i"], ["y"])], "g", [index], [value, index], [table]
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
+GOOD, BAD, OTHER = np.array([1, 0]), np.array([2, 9]), np.array([3, 3])
+
+
+def test_a_run_that_failed_leaves_nothing_to_fetch(tmp_path: Path) -> None:
+    path = save(build_gather(), tmp_path / "m.onnx")
+    session = Session(path, providers=["cpu"])
+    with pytest.raises(ArchspecError, match="idx=9 must be within"):
+        session.bind(BAD)
+    binding = session.bind(GOOD)
+    binding.update(BAD)
+    assert binding.fetch()["y"].tolist() == [1, 0]  # the last run's still
+    with pytest.raises(ArchspecError) as failed:
+        binding.run()
+    for _ in range(2):
+        with pytest.raises(ArchspecError, match=r"nothing to fetch: .*idx=9 must be within") as caught:
+            binding.fetch()
+        assert str(failed.value) in str(caught.value)
+    binding.update(OTHER)
+    with pytest.raises(ArchspecError, match="nothing to fetch"):
+        binding.fetch()
+    binding.run()
+    assert binding.fetch()["y"].tolist() == [3, 3]
+
+
+def test_a_run_that_was_interrupted_leaves_nothing_to_fetch(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    binding = Session(model, providers=["cpu"]).bind(draw(0))
+
+    def interrupt(given: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(binding, "session", type("Interrupted", (), {"run_with_iobinding": staticmethod(interrupt)})())
+    with pytest.raises(KeyboardInterrupt):
+        binding.run()
+    with pytest.raises(ArchspecError, match="there is nothing to fetch: the last run did not end"):
+        binding.fetch()
+
+
+class Broken:
+    """An OrtValue whose device takes half of an array."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def shape(self) -> list[int]:
+        return list(self.value.shape())
+
+    def update_inplace(self, array: Any) -> None:
+        half = self.value.numpy().copy()
+        half[:1] = array[:1]
+        self.value.update_inplace(half)
+        raise RuntimeError("the device is gone")
+
+
+def test_nothing_runs_on_half_an_update(model: Path) -> None:
+    binding = Session(model, providers=["cpu"]).bind(draw(0))
+    whole = binding._inputs["x"]
+    binding._inputs["x"] = Broken(whole)  # type: ignore[assignment]
+    with pytest.raises(ArchspecError, match="the device is gone"):
+        binding.update(draw(1))
+    assert np.array_equal(binding.fetch()["y"], 2 * draw(0))
+    for _ in range(2):
+        with pytest.raises(ArchspecError, match="an update of 'x' failed: update it again"):
+            binding.run()
+    with pytest.raises(ArchspecError, match=r"nothing to fetch: .*an update of 'x' failed"):
+        binding.fetch()
+    binding._inputs["x"] = whole
+    binding.update(draw(2))
+    binding.run()
+    assert np.array_equal(binding.fetch()["y"], 2 * draw(2))
+
+
+def test_an_output_that_is_an_input_is_that_of_the_last_run(tmp_path: Path) -> None:
+    binding = Session(save(build_gather(), tmp_path / "m.onnx"), providers=["cpu"]).bind(GOOD)
+    binding.update(OTHER)
+    assert [found.tolist() for found in binding.fetch().values()] == [[1, 0], [1, 0]]
+    binding.run()
+    assert [found.tolist() for found in binding.fetch().values()] == [[3, 3], [3, 3]]
