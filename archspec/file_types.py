@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from archspec.errors import ArchspecError
+from archspec.files import check_file_name
 
 HEAD = 512
 """Bytes that are looked at."""
@@ -58,7 +59,9 @@ def is_onnx(path: str | Path) -> bool:
 
 
 def check_gives_way_to_model(path: str | Path, *, force: bool) -> None:
-    """Raises ArchspecError where a file is there that is neither a model nor empty, unless it is to be replaced."""
+    """Raises ArchspecError where a file is there that is neither a model nor empty, unless it is to be replaced, and
+    where a folder is."""
+    check_file_name(path, "model.onnx")
     if os.path.isfile(path) and os.path.getsize(path) and not is_onnx(path) and not force:
         raise ArchspecError(
             f"{path} is there already, and is no ONNX model; --force replaces it, and in Python force=True"
@@ -66,7 +69,8 @@ def check_gives_way_to_model(path: str | Path, *, force: bool) -> None:
 
 
 def check_gives_way_to_arrays(path: str | Path) -> None:
-    """Raises ArchspecError where a file is there that is neither a .npz nor empty."""
+    """Raises ArchspecError where a file is there that is neither a .npz nor empty, and where a folder is."""
+    check_file_name(path, "outputs.npz")
     is_npz = Path(path).suffix.lower() == ".npz" and find_file_type(path) == ZIP
     if os.path.isfile(path) and os.path.getsize(path) and not is_npz:
         raise ArchspecError(f"{path} is there already, and is no .npz: give the arrays another name")

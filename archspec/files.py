@@ -42,6 +42,18 @@ def check_name(path: str | Path) -> None:
         raise ArchspecError(f"a file name cannot hold half a character: {shown}") from error
 
 
+def check_file_name(path: str | Path, example: str = "NAME") -> None:
+    """Raises ArchspecError where no file can be written under this name: it ends as those of folders do, or a folder is
+    there. The message says what to give instead, `example` in that folder."""
+    check_name(path)
+    text = os.fspath(path)
+    if not text:
+        raise ArchspecError(f"an empty text names no file; give one, as in {example}")
+    if os.path.basename(text) in ("", os.curdir, os.pardir) or os.path.isdir(text):
+        inside = os.path.join(text, example)
+        raise ArchspecError(f"{text} names a folder; give a file in it, as in {inside}")
+
+
 def check_is_file(path: str | Path) -> None:
     """Raises ArchspecError unless there is a regular file: no folder, and no pipe or device to wait on."""
     check_name(path)
@@ -60,8 +72,9 @@ Outlived: TypeAlias = Callable[[Path], Callable[[], Iterable[Path]]]
 
 
 def check_absent(path: str | Path, *, force: bool) -> None:
-    """Raises ArchspecError where a file is there that is not to be replaced unasked."""
-    if os.path.lexists(path) and not os.path.isdir(path) and not force:
+    """Raises ArchspecError where a file is there that is not to be replaced unasked, and where a folder is."""
+    check_file_name(path)
+    if os.path.lexists(path) and not force:
         raise ArchspecError(f"{path} is there already; --force replaces it")
 
 
@@ -76,10 +89,10 @@ def write_whole(path: str | Path, outlived: Outlived = lambda older: lambda: ())
     one and its companions, and its owner and group where that is permitted; a new file's are those of any other new
     file. Further names of a replaced file (hard links) keep its older content.
 
-    Raises ArchspecError where the folder cannot be made or written (missing rights, a full disk), and where the file
-    that is there is write-protected.
+    Raises ArchspecError where `path` names a folder, where the folder around it cannot be made or written (missing
+    rights, a full disk), and where the file that is there is write-protected.
     """
-    check_name(path)
+    check_file_name(path)
     try:
         target = _find_target(path)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -188,8 +201,6 @@ def _leave(number: int, frame: FrameType | None) -> None:
 def _find_target(path: str | Path) -> Path:
     """The file that is to be written, behind symbolic links. Raises OSError where it cannot be."""
     target = Path(os.path.realpath(path))
-    if target.is_dir():
-        raise IsADirectoryError(0, "it is a directory")
     if target.is_symlink():
         raise OSError(0, "its symbolic links lead in a circle")
     if target.exists() and not target.is_file():  # a device would be replaced by a file

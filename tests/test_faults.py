@@ -345,7 +345,7 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(ArchspecError, match="cannot write"):
         to_onnx(GRAPH, weights_of(0), tmp_path / "file" / "m.onnx", verify=False)
-    with pytest.raises(ArchspecError, match=r"cannot write .*it is a directory"):
+    with pytest.raises(ArchspecError, match="names a folder; give a file in it, as in "):
         to_onnx(GRAPH, weights_of(0), tmp_path, verify=False)
 
 
@@ -364,4 +364,4 @@ def test_a_place_that_cannot_be_written_is_said_before_a_calibration(
 ) -> None:
     monkeypatch.setattr("runtime.export._quantize", None)
     words = ("--precision", "int8", "--calibrate", "digits", "--no-verify", "-o", tmp_path)
-    refuse("it is a directory", "export", SPEC, *words)
+    refuse("names a folder", "export", SPEC, *words)

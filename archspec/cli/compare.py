@@ -24,6 +24,7 @@ from archspec.cli.options import (
     SizeOption,
     SpecArgument,
     build_graph,
+    names_file,
     open_network,
     parse_params,
     parse_sizes,
@@ -113,7 +114,14 @@ def fit(
         typer.Option(metavar="KEY", help="What makes one network larger (default: the param; of two, the budget)."),
     ] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="VARIANT.yaml", help="Write the result as a variant.")
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="VARIANT.yaml",
+            parser=names_file("variant.yaml"),
+            help="Write the result as a variant.",
+        ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="With -o: replace a file that is there.")] = False,
     set_: SetOption = [],  # noqa: B006

@@ -20,6 +20,7 @@ from archspec.cli.options import (
     ThreadsOption,
     build_graph,
     check_ending,
+    names_file,
     parse_share,
     print_json,
 )
@@ -34,7 +35,10 @@ TWIN = "plain"
 
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A folder that `archspec train` left.")]
 PictureOption = Annotated[
-    Path | None, typer.Option("--output", "-o", metavar="FILE.svg", help="Draw the result into a file.")
+    Path | None,
+    typer.Option(
+        "--output", "-o", metavar="FILE.svg", parser=names_file("result.svg"), help="Draw the result into a file."
+    ),
 ]
 
 
@@ -148,9 +152,19 @@ def lesion(
         typer.Option(metavar="SHARE", help="Leave out parts for good: 1% lets a score fall from 0.99 to 0.98."),
     ] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="MODEL.onnx", help="Export the network without them.")
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="MODEL.onnx",
+            parser=names_file("model.onnx"),
+            help="Export the network without them.",
+        ),
     ] = None,
-    plot: Annotated[Path | None, typer.Option(metavar="FILE.svg", help="Draw the score without each part.")] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.svg", parser=names_file("lesion.svg"), help="Draw the score without each part."),
+    ] = None,
     threads: ThreadsOption = None,
     as_json: JsonOption = False,
 ) -> None:

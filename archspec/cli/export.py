@@ -15,6 +15,7 @@ from archspec.cli.options import (
     SetOption,
     SizeOption,
     SpecArgument,
+    names_file,
     parse_params,
     parse_share,
     parse_sizes,
@@ -41,7 +42,14 @@ def export(
         ),
     ] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="MODEL.onnx", help="The file (default: NAME.onnx).")
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="MODEL.onnx",
+            parser=names_file("model.onnx"),
+            help="The file (default: NAME.onnx).",
+        ),
     ] = None,
     combine: Annotated[
         str | None, typer.Option(metavar="HOW", help="An ensemble of the files: the outputs' mean, or a vote.")

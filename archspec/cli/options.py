@@ -14,6 +14,7 @@ import typer
 
 from archspec.cli.completion import complete_spec
 from archspec.cli.ending import write_json
+from archspec.files import check_file_name
 
 MAX_NODES = 100_000
 """As `compiler.elaborate` has it, which help texts should not have to import; a test compares them."""
@@ -90,6 +91,17 @@ def _parse_pairs(given: Iterable[str], option: str, parse: Callable[[str, str], 
             raise typer.BadParameter(f"{option} needs NAME=VALUE, found '{pair[:60]}'")
         pairs[name] = parse(name, text)
     return pairs
+
+
+def names_file(example: str) -> Callable[[str], Path]:
+    """How an option is read that names a file to write, one like `example`. Raises ArchspecError where it names a
+    folder; a Path would not know the last slash."""
+
+    def read(text: str) -> Path:
+        check_file_name(text, example)
+        return Path(text)
+
+    return read
 
 
 def check_ending(path: str | Path | None, ending: str) -> None:

@@ -22,6 +22,7 @@ from archspec.cli.options import (
     any_digits,
     build_graph,
     check_ending,
+    names_file,
     open_network,
 )
 
@@ -31,10 +32,17 @@ if TYPE_CHECKING:
 FORMATS = ("svg", "html", "mmd", "dot", "json")
 
 
+def _read_target(text: str) -> str:
+    return text if text == "-" else str(names_file("network.svg")(text))
+
+
 def draw(
     spec: NetworkArgument,
     output: Annotated[
-        str, typer.Option("--output", "-o", metavar="FILE", help="The file to write; - for the standard output.")
+        str,
+        typer.Option(
+            "--output", "-o", metavar="FILE", parser=_read_target, help="The file to write; - for the standard output."
+        ),
     ],
     format_: Annotated[
         str,
@@ -64,7 +72,12 @@ def draw(
 
 def report(
     spec: NetworkArgument,
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE.html", help="The page to write.")],
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output", "-o", metavar="FILE.html", parser=names_file("report.html"), help="The page to write."
+        ),
+    ],
     depth: Annotated[int | None, typer.Option(min=0, help="Levels of blocks that are open (default: 2).")] = None,
     batch: BatchOption = 1,
     precision: PrecisionOption = None,

@@ -10,7 +10,15 @@ import typer
 
 from archspec.cli.ending import COULD_NOT, print_error
 from archspec.cli.models import ModelArgument
-from archspec.cli.options import JsonOption, ProviderOption, ThreadsOption, print_json, refuse_idle, refuse_replacing
+from archspec.cli.options import (
+    JsonOption,
+    ProviderOption,
+    ThreadsOption,
+    names_file,
+    print_json,
+    refuse_idle,
+    refuse_replacing,
+)
 
 if TYPE_CHECKING:
     from runtime.tasks.answers import Failure
@@ -26,7 +34,14 @@ def run(
         list[Path], typer.Argument(metavar="INPUT", help="PNG, JPEG or .npy files, or folders of pictures.")
     ],
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FILE.npz", help="Keep the raw outputs, and the answers.")
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE.npz",
+            parser=names_file("outputs.npz"),
+            help="Keep the raw outputs, and the answers.",
+        ),
     ] = None,
     task: Annotated[
         str | None,

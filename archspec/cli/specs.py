@@ -20,6 +20,7 @@ from archspec.cli.options import (
     SetOption,
     SizeOption,
     build_graph,
+    names_file,
     parse_params,
     parse_sizes,
     print_json,
@@ -110,7 +111,9 @@ def show(
 
 
 def init(
-    file: Annotated[Path, typer.Argument(metavar="NAME.yaml", help="The file to write.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="NAME.yaml", parser=names_file("network.yaml"), help="The file to write.")
+    ],
     force: ForceOption = False,
 ) -> None:
     """Write a small commented spec to start from, and beside it the schema with which editors complete and check it."""

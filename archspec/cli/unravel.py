@@ -16,6 +16,7 @@ from archspec.cli.options import (
     SizeOption,
     build_graph,
     check_ending,
+    names_file,
     print_json,
 )
 
@@ -30,7 +31,10 @@ def unravel(
     ] = None,
     full: Annotated[bool, typer.Option("--full", help="All terms, up to 1,024 paths.")] = False,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FILE.svg", help="Draw the paths there.")
+        Path | None,
+        typer.Option(
+            "--output", "-o", metavar="FILE.svg", parser=names_file("paths.svg"), help="Draw the paths there."
+        ),
     ] = None,
     max_nodes: MaxNodesOption = MAX_NODES,
     as_json: JsonOption = False,

@@ -125,7 +125,7 @@ def test_a_report_where_no_file_can_be_leaves_none(tmp_path: Path) -> None:
     (tmp_path / "report.html").mkdir()
     result = run("report", "mlp", "-o", str(tmp_path / "report.html"))
     assert isinstance(result.exception, ArchspecError)
-    assert "it is a directory" in str(result.exception)
+    assert "names a folder" in str(result.exception)
 
 
 def test_a_report_without_matplotlib_names_the_extra() -> None:
