@@ -202,6 +202,6 @@ def _quantize(
 
 
 def _optimize(path: str | Path) -> Path:
-    from runtime.optimized import write_optimized
+    from runtime.optimize import write_optimized
 
     return write_optimized(path)

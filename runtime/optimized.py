@@ -10,15 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from archspec.errors import ArchspecError
-from archspec.files import write_whole
 from runtime.cpu import read_instructions
 from runtime.extras import extra
-from runtime.failures import shorten
 from runtime.log import warn
-from runtime.model_file import check_model_file
-from runtime.older_data import find_older_data
-from runtime.provenance import Provenance, list_states, read_provenance, write_provenance
-from runtime.settings import new_options
+from runtime.provenance import Provenance, list_states, read_provenance
 
 with extra("run"):
     import onnxruntime as ort
@@ -26,44 +21,17 @@ with extra("run"):
     from compiler.content import CONTENT, name_data
     from compiler.onnx_source.content import read_content
     from compiler.onnx_source.external import check_external_data, list_data
-    from compiler.onnx_source.skim import read_metadata, skip_numbers
+    from compiler.onnx_source.skim import OPTIMIZED_FOR, read_metadata, skip_numbers
 
 X86 = ("x86_64", "AMD64", "i386", "i686")
-EXTERNAL_WEIGHTS = "session.optimized_model_external_initializers_file_name"
 
-
-def write_optimized(path: str | Path) -> Path:
-    """Let ONNX Runtime optimize the model in `path` for this processor, and write the result beside it; its place.
-
-    A Session on the CPU loads it instead of `path` for as long as the model's content, the runtime and the instructions
-    are the same. Raises ArchspecError where the model is not what this program exported, where the system does not say
-    what its processor can do, and where the file cannot be written.
-    """
-    path = Path(path)
-    names = (path.name, *check_model_file(path).data)
-    before = list_states(path, names)
-    content = read_content(path)
-    if content.said != content.found:
-        problem = "does not say what its content is" if content.said is None else "is not what was exported"
-        raise ArchspecError(f"{path} {problem} ({CONTENT}): export it again")
-    tied = describe_runtime()
-    if tied is None:
-        raise ArchspecError("this system does not say which instructions its processor has: nothing to optimize for")
-    target = _place(path, tied)
-    with write_whole(target, find_older_data) as temporary:
-        _optimize(path, temporary, content.found)
-        data = check_model_file(temporary).data
-        if read_metadata(temporary).get(CONTENT) != content.found:  # which ONNX Runtime does not always notice
-            raise ArchspecError(f"{temporary.name} is incomplete: is the disk full?")
-        write_provenance(temporary, Provenance(tied, content.found, before), data)
-        if list_states(path, names) != before:
-            raise ArchspecError(f"{path} was written while it was read")
-    return target
+MOST_FILES = 10_000
+"""Files of a folder up to which a form is looked for under other names than its own."""
 
 
 def find_optimized(path: str | Path) -> Path | None:
     """The file that may be loaded instead of `path`, here and now, if there is one. Where one was made from another
-    model than `path` is now, or is itself not what was written, the log says so."""
+    model than `path` is now, or is itself not what was written, or has left its weights behind, the log says so."""
     try:
         return examine_optimized(path)
     except ArchspecError as error:
@@ -73,20 +41,41 @@ def find_optimized(path: str | Path) -> Path | None:
 
 def examine_optimized(path: str | Path, *, trust_times: bool = True) -> Path | None:
     """The same, but raises ArchspecError where one is there that may not be used. Unless times are trusted, all numbers
-    are read."""
+    are read.
+
+    The form of this name comes first. Where that is none of this model, any form of its folder is taken that is: model
+    and form may have been renamed apart from each other. Of a link, the folder of what it leads to counts too.
+    """
     path, tied = Path(path), describe_runtime()
-    if tied is None or not os.path.isfile(beside := _place(path, tied)):  # Path's own raises on names that are too long
+    if tied is None:
         return None
-    try:
-        facts = read_provenance(beside, trust_times=trust_times)
-        if facts.tied != tied:
-            raise ArchspecError(f"it was made for {facts.tied}")
-        same = trust_times and _is_as_it_was(path, facts)
-        if not same and read_content(path).found != facts.content:
-            raise ArchspecError(f"{path.name} is not the model that it was made from")
-    except ArchspecError as error:
-        raise ArchspecError(describe_unused(beside, path, error)) from error
-    return beside
+    beside = place_form(path, tied)
+    problem: ArchspecError | None = None
+    if os.path.isfile(beside):  # Path's own raises on names that are too long
+        try:
+            _check_form(beside, path, tied, trust_times)
+            return beside
+        except ArchspecError as error:
+            problem = error
+    found = _find_renamed(path, tied, trust_times)
+    if found is None and os.path.islink(path):
+        found = examine_optimized(os.path.realpath(path), trust_times=trust_times)
+    if found is None and problem is not None:
+        raise ArchspecError(describe_unused(beside, path, problem)) from problem
+    return found
+
+
+def is_own(path: Path) -> bool:
+    """Whether a file is a model that this program wrote, as its metadata say."""
+    return CONTENT in _read_facts(path)
+
+
+def list_forms(path: Path) -> list[Path]:
+    """The forms beside a model of this program that were made from it under this name, for whatever runtime and
+    processor."""
+    content = _read_facts(path).get(CONTENT)
+    named = (beside for beside in _list_folder(path.parent) if _is_named_after(beside, path))
+    return [beside for beside in named if content and _is_form(beside, content)]
 
 
 def describe_unused(beside: Path, path: Path, error: ArchspecError) -> str:
@@ -111,8 +100,73 @@ def describe_runtime() -> str | None:
     return f"ort{ort.__version__}-{platform.machine().lower()}"
 
 
-def _place(path: Path, tied: str) -> Path:
+def place_form(path: Path, tied: str) -> Path:
+    """Where the form of a model is written that is tied to this runtime and processor."""
     return path.with_name(f"{path.stem}.{tied}{path.suffix}")
+
+
+def _check_form(beside: Path, path: Path, tied: str, trust_times: bool) -> None:
+    """Raises ArchspecError unless this is the form of the model, as it was written, for this runtime and processor."""
+    facts = read_provenance(beside, trust_times=trust_times)
+    if facts.tied != tied:
+        raise ArchspecError(f"it was made for {facts.tied}")
+    same = trust_times and _is_as_it_was(path, facts)
+    if not same and read_content(path).found != facts.content:
+        raise ArchspecError(f"{path.name} is not the model that it was made from")
+
+
+def _find_renamed(path: Path, tied: str, trust_times: bool) -> Path | None:
+    """A form of the model whose name is not made of the model's. Raises ArchspecError where only its weights are there.
+
+    Names come first: where none in the folder tells of this runtime and processor, no file is read.
+    """
+    names = _list_folder(path.parent)
+    telling = [beside for beside in names if f".{tied}." in beside.name]
+    facts = _read_facts(path) if telling else {}
+    content = facts.get(CONTENT)
+    if content is None or OPTIMIZED_FOR in facts:
+        return None
+    weights = [beside for beside in telling if beside.name.endswith(name_data("", content))]
+    models = [beside for beside in (names if weights else telling) if beside.suffix == path.suffix]
+    forms = [beside for beside in models if _is_form(beside, content, tied)]
+    for beside in forms:
+        try:
+            _check_form(beside, path, tied, trust_times)
+            return beside
+        except ArchspecError:  # what is not this model's is none of its concern
+            continue
+    if weights and not forms:
+        problem = ArchspecError(f"these are weights of an optimized form of {path.name} that is no longer here")
+        raise ArchspecError(describe_unused(weights[0], path, problem))
+    return None
+
+
+def _list_folder(folder: Path) -> list[Path]:
+    """Its files by name; none where they are too many, or cannot be listed."""
+    try:
+        with os.scandir(folder) as entries:
+            found = [entry.name for entry, _ in zip(entries, range(MOST_FILES + 1), strict=False)]
+    except OSError:
+        return []
+    return [folder / name for name in sorted(found)] if len(found) <= MOST_FILES else []
+
+
+def _is_named_after(beside: Path, path: Path) -> bool:
+    return beside.name.startswith(f"{path.stem}.ort") and beside.suffix == path.suffix
+
+
+def _is_form(path: Path, content: str, tied: str | None = None) -> bool:
+    """Whether a file says that it is an optimized form of the model of this content, tied to this if it is given."""
+    facts = _read_facts(path)
+    return facts.get(CONTENT) == content and OPTIMIZED_FOR in facts and tied in (None, facts[OPTIMIZED_FOR])
+
+
+def _read_facts(path: Path) -> dict[str, str]:
+    """What a model file says of itself; nothing where it is none."""
+    try:
+        return read_metadata(path)
+    except ArchspecError:
+        return {}
 
 
 def _is_as_it_was(path: Path, facts: Provenance) -> bool:
@@ -120,14 +174,3 @@ def _is_as_it_was(path: Path, facts: Provenance) -> bool:
     their nodes are not read."""
     data = list_data(check_external_data(skip_numbers(path), path)) if len(facts.model) > 1 else ()
     return list_states(path, (path.name, *data)) == facts.model
-
-
-def _optimize(source: Path, target: Path, content: str) -> None:
-    options = new_options()
-    try:
-        options.optimized_model_filepath = os.fspath(target)  # which must be UTF-8
-        # Weights in a file of their own are mapped, not parsed and copied: a fifth of the time to load.
-        options.add_session_config_entry(EXTERNAL_WEIGHTS, name_data(target.name, content))
-        ort.InferenceSession(os.fspath(source), options, providers=["CPUExecutionProvider"], enable_fallback=0)
-    except Exception as error:  # onnxruntime's exceptions have no common base but this
-        raise ArchspecError(f"{source}: ONNX Runtime cannot optimize it: {shorten(error)}") from error

@@ -17,7 +17,8 @@ from archspec.api import elaborate, load, to_onnx, to_torch
 from archspec.errors import ArchspecError
 from compiler.onnx_target import write
 from compiler.onnx_target.options import ExportOptions
-from runtime.optimized import describe_runtime, find_optimized, write_optimized
+from runtime.optimize import write_optimized
+from runtime.optimized import describe_runtime, find_optimized
 from runtime.session import Session
 from runtime.weights_file import save_weights
 from tests.commands import archspec, refuse
@@ -312,7 +313,7 @@ OPTIMIZE = """
 import resource, sys
 from pathlib import Path
 from archspec.errors import ArchspecError
-from runtime.optimized import write_optimized
+from runtime.optimize import write_optimized
 
 limit = int(sys.argv[2])
 resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))

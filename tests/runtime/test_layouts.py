@@ -20,7 +20,8 @@ from archspec.errors import ArchspecError
 from compiler.onnx_target import write
 from runtime.bench import bench
 from runtime.model_file import check_model_file
-from runtime.optimized import describe_runtime, find_optimized, write_optimized
+from runtime.optimize import write_optimized
+from runtime.optimized import describe_runtime, find_optimized
 from runtime.session import Session
 from tests.commands import archspec
 from tests.runtime.models import build_model, save

@@ -21,7 +21,8 @@ from compiler.graph import Graph
 from compiler.onnx_source import skim
 from compiler.onnx_target import write
 from runtime import older_data
-from runtime.optimized import describe_runtime, find_optimized, write_optimized
+from runtime.optimize import write_optimized
+from runtime.optimized import describe_runtime, find_optimized
 from runtime.session import Session
 from tests.lowering import Arrays, graph_of
 

@@ -20,7 +20,8 @@ from compiler.onnx_source.read import read_graph
 from compiler.onnx_source.skim import OPTIMIZED_FOR, read_metadata
 from compiler.onnx_target import write
 from runtime import optimized
-from runtime.optimized import describe_runtime, find_optimized, write_optimized
+from runtime.optimize import write_optimized
+from runtime.optimized import describe_runtime, find_optimized
 from runtime.provenance import FILES, SEAL
 from runtime.session import Session
 from runtime.settings import Settings
@@ -324,11 +325,155 @@ def test_other_graphs_than_the_runtimes_own_are_made_anew(model: Path, options: 
     assert not run(model, **options)[1]
 
 
-def test_a_name_that_leaves_no_room_has_none(model: Path) -> None:
+def test_a_name_that_leaves_no_room_gets_none(model: Path) -> None:
     long = model.rename(model.with_name("m" * 228 + ".onnx"))
-    assert not run(long)[1]
+    assert run(long)[1]  # which was made under another name
     with pytest.raises(ArchspecError, match=r"cannot write .*File name too long"):
         write_optimized(long)
+
+
+def form_of(folder: Path) -> Path:
+    return folder / f"m.{describe_runtime()}.onnx"
+
+
+def rename_model(folder: Path) -> Path:
+    return (folder / "m.onnx").rename(folder / "n.onnx")
+
+
+def rename_form(folder: Path) -> Path:
+    form_of(folder).rename(folder / "fast.onnx")
+    return folder / "m.onnx"
+
+
+def rename_both_apart(folder: Path) -> Path:
+    rename_form(folder)
+    return rename_model(folder)
+
+
+def rename_folder(folder: Path) -> Path:
+    other = folder.parent / f"{folder.name} other"
+    folder.rename(other)
+    return other / "m.onnx"
+
+
+def swap(folder: Path) -> Path:
+    """Another model and its form take the names of this one, and this one theirs."""
+    (folder / "other").mkdir()
+    write_optimized(export(folder / "other", seed=1))
+    (folder / "m.onnx").rename(folder / "n.onnx")
+    (folder / "other" / "m.onnx").rename(folder / "m.onnx")
+    form = form_of(folder / "other")
+    (data,) = (folder / "other").glob("*.data")
+    form.rename(folder / f"n.{describe_runtime()}.onnx")
+    data.rename(folder / data.name)
+    return folder / "n.onnx"
+
+
+def copy_model(folder: Path) -> Path:
+    shutil.copyfile(folder / "m.onnx", folder / "n.onnx")
+    return folder / "n.onnx"
+
+
+def link_model(folder: Path) -> Path:
+    (folder / "elsewhere").mkdir()
+    (folder / "elsewhere" / "n.onnx").symlink_to("../m.onnx")
+    return folder / "elsewhere" / "n.onnx"
+
+
+@pytest.mark.parametrize(
+    "handle", [rename_model, rename_form, rename_both_apart, rename_folder, swap, copy_model, link_model]
+)
+def test_a_model_that_was_renamed_keeps_its_form(
+    model: Path, handle: Callable[[Path], Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    """The witness is ONNX Runtime itself: a control that it computes from the form is the level of its options."""
+    expected, _ = run(model)
+    found, quick = run(handle(model.parent))
+    assert quick
+    assert np.array_equal(found["output"], expected["output"])
+    assert not caplog.messages
+
+
+def lose_form(folder: Path) -> Path:
+    form_of(folder).unlink()
+    return folder / "m.onnx"
+
+
+def rename_form_to_no_model(folder: Path) -> Path:
+    form_of(folder).rename(folder / "fast.bak")
+    return folder / "m.onnx"
+
+
+def lose_form_and_rename(folder: Path) -> Path:
+    form_of(folder).unlink()
+    return rename_model(folder)
+
+
+@pytest.mark.parametrize("handle", [lose_form, rename_form_to_no_model, lose_form_and_rename])
+def test_a_form_that_left_its_weights_behind_is_told(
+    model: Path, handle: Callable[[Path], Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    (data,) = model.parent.glob("*.data")
+    path = handle(model.parent)
+    assert not run(path)[1]
+    assert caplog.messages == [
+        f"{data} is not used: these are weights of an optimized form of {path.name} that is no longer here; "
+        f"export {path.name} again with --optimized, or remove it"
+    ]
+    caplog.clear()
+    data.unlink()
+    assert not run(path)[1]
+    assert not caplog.messages
+
+
+def edit_a_copy(folder: Path) -> Path:
+    path = copy_model(folder)
+    edit_numbers(path)
+    return path
+
+
+def export_another(folder: Path) -> Path:
+    """Under a name of its own, for which nobody asked for a form."""
+    (folder / "other").mkdir()
+    return export(folder / "other", seed=1).rename(folder / "n.onnx")
+
+
+def save_anothers(folder: Path) -> Path:
+    shutil.copyfile(folder / "m.onnx", folder / "n.onnx")
+    foreign = onnx.load(folder / "n.onnx")
+    del foreign.metadata_props[:]
+    onnx.save(foreign, folder / "n.onnx")
+    return folder / "n.onnx"
+
+
+def take_from_a_full_folder(folder: Path) -> Path:
+    """Whose names are not looked at."""
+    return rename_model(folder)
+
+
+@pytest.mark.parametrize("handle", [edit_a_copy, export_another, save_anothers, take_from_a_full_folder])
+def test_who_never_asked_for_a_form_is_told_nothing(
+    model: Path,
+    handle: Callable[[Path], Path],
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if handle is take_from_a_full_folder:
+        monkeypatch.setattr(optimized, "MOST_FILES", 2)
+    assert run(model)[1]
+    path = handle(model.parent)
+    assert not run(path)[1]
+    assert not caplog.messages
+
+
+def test_no_file_is_read_where_no_name_tells_of_a_form(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = export(tmp_path)
+    shutil.copy(path, tmp_path / "other.onnx")
+    monkeypatch.setattr(optimized, "read_metadata", None)
+    assert find_optimized(path) is None
+    (tmp_path / f"other.{describe_runtime()}.onnx").write_bytes(b"")
+    with pytest.raises(TypeError):
+        find_optimized(path)
 
 
 def test_a_model_of_anothers_is_refused(tmp_path: Path) -> None:

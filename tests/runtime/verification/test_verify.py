@@ -24,7 +24,8 @@ from compiler.onnx_target.options import ExportOptions
 from compiler.onnx_target.quantize import plan_quantization, quantize_model
 from compiler.onnx_target.scheme import Scheme
 from compiler.onnx_target.write import write_model
-from runtime.optimized import find_optimized, write_optimized
+from runtime.optimize import write_optimized
+from runtime.optimized import find_optimized
 from runtime.provenance import read_provenance, write_provenance
 from runtime.verification.checks import Check, Verification
 from runtime.verification.inside import ModelInside
