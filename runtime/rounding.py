@@ -78,9 +78,9 @@ def _widen(node: onnx.NodeProto, widened: dict[str, str], kinds: Kinds) -> list[
     wide = onnx.NodeProto()
     wide.CopyFrom(node)
     wide.input[:] = [widened.get(name, name) for name in node.input]
-    wide.output[:] = [f"{name}|raw" if name in kinds else name for name in node.output]
+    wide.output[:] = [name_raw(name) if name in kinds else name for name in node.output]
     halves = [name for name in node.output if name in kinds]
-    return [wide, *(step for name in halves for step in _round(f"{name}|raw", name, kinds[name]))]
+    return [wide, *(step for name in halves for step in _round(name_raw(name), name, kinds[name]))]
 
 
 def _round(value: str, result: str, kind: int) -> list[onnx.NodeProto]:
@@ -89,6 +89,11 @@ def _round(value: str, result: str, kind: int) -> list[onnx.NodeProto]:
 
 def _cast(value: str, result: str, kind: int) -> onnx.NodeProto:
     return onnx.helper.make_node("Cast", [value], [result], name=f"{result}|cast", to=kind)
+
+
+def name_raw(name: str) -> str:
+    """What the twin calls a value before it is rounded."""
+    return f"{name}|raw"
 
 
 def find_halves(model: onnx.ModelProto) -> Kinds:

@@ -133,7 +133,7 @@ class Session:
             found = self._replay(feed)
         else:
             with telling(self.path):
-                found = dict(zip(self.outputs, self._session.run(None, feed), strict=True))
+                found = dict(zip(self.outputs, self._session.run(list(self.outputs), feed), strict=True))
         self._give_notice()
         return found
 

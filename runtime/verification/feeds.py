@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -45,12 +45,12 @@ class Feeds:
     over all of its range; of whole numbers, those below the length of the tables that they are looked up in, below 2
     where they are masks or counted with, and else zeros, since any other might be a size or a place out of range.
 
-    Once `positive` is set, fractions are between 0 and 1. The session raises ArchspecError where sizes do not fit it.
+    Once a `reach` is set, fractions are of that. The session raises ArchspecError where sizes do not fit it.
     """
 
     def __init__(self, inside: ModelInside, session: Session, seed: int) -> None:
         self.session, self.seed = session, seed
-        self.positive = False
+        self.reach: str | None = None
         self.ranges = find_ranges(inside)
         self._bounds = {
             name: _bound(inside, name, dtype) for name, dtype in session.dtypes.items() if dtype.kind in "iub"
@@ -69,7 +69,7 @@ class Feeds:
         for name, bound in self._bounds.items():
             feed[name] = generator.integers(0, bound, feed[name].shape).astype(feed[name].dtype)
         feed = {name: self.ranges[name].fill(array) if name in self.ranges else array for name, array in feed.items()}
-        return make_positive(feed) if self.positive else feed
+        return move_into(self.reach, feed) if self.reach else feed
 
     def choose(self, witness: Witness, choice: Choice) -> Iterator[dict[str, Array]]:
         """Inputs of each chosen batch and size, no shape twice; its own size where that is cheap, or all it takes."""
@@ -87,9 +87,22 @@ class Feeds:
                 yield feed
 
 
-def make_positive(feed: Mapping[str, Array]) -> dict[str, Array]:
-    """The same with fractions between 0 and 1, where logarithms and powers have values too."""
-    return {name: 1 / (1 + np.abs(array)) if array.dtype.kind == "f" else array for name, array in feed.items()}
+def _compress(array: Array) -> Array:
+    return 1 / (1 + np.abs(array))
+
+
+def _lift(array: Array) -> Array:
+    return 1 + np.abs(array)
+
+
+REACHES: Mapping[str, Callable[[Array], Array]] = {"between 0 and 1": _compress, "from 1 on": _lift}
+"""Where logarithms and powers have values too, and inverse hyperbolic functions: what becomes of normal numbers."""
+
+
+def move_into(reach: str, feed: Mapping[str, Array]) -> dict[str, Array]:
+    """The same with fractions of a reach."""
+    move = REACHES[reach]
+    return {name: move(array) if array.dtype.kind == "f" else array for name, array in feed.items()}
 
 
 def check_values(inside: ModelInside) -> None:

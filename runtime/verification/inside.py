@@ -18,7 +18,7 @@ from compiler.finite import is_finite
 from runtime.extras import extra
 from runtime.failures import shorten
 from runtime.model_file import check_model_file
-from runtime.rounding import HALVES, find_kinds, open_rounded, round_nodes
+from runtime.rounding import HALVES, find_kinds, name_raw, open_rounded, round_nodes
 from runtime.settings import new_options
 from runtime.verification.nodes import list_tensors
 
@@ -36,6 +36,9 @@ Array = npt.NDArray[Any]
 
 INLINE = 1024
 """Bytes up to which a tensor stays in the model: shapes and scales, which ONNX Runtime reads when it loads it."""
+
+FULL_OPERANDS = ("session.qdq_matmulnbits_accuracy_level", "1")
+"""Has ONNX Runtime multiply by weights of few bits in float32. By itself it rounds the other operand to eight bits."""
 
 NAMES = {**HALVES, TensorProto.FLOAT: "float32", TensorProto.DOUBLE: "float64"}
 
@@ -72,7 +75,7 @@ class ModelInside:
             self.tensors[name] = tensor
         self.nodes = {node.name: node for node in self.model.graph.node if node.name}
         self.values = {name: node.output[0] for name, node in self.nodes.items()}
-        self.outputs = [item.name for item in self.model.graph.output]
+        self.outputs = list(dict.fromkeys(item.name for item in self.model.graph.output))
         kinds = find_kinds(self.model)
         self.dtype = _name_type([kind for name, kind in kinds.items() if name not in self.tensors])
         self.quantized = any(QUANTIZED.search(node.op_type) for node in self.model.graph.node)
@@ -98,7 +101,7 @@ class ModelInside:
         """
         part = _copy(self._runnable)
         graph = part.graph
-        del graph.node[max(map(self._places.__getitem__, names)) + 1 :]
+        del graph.node[max((self._places.get(name, -1) for name in names), default=-1) + 1 :]
         kept = [node for node in graph.node if not given.keys() >= {name for name in node.output if name}]
         if len(kept) < len(graph.node):
             del graph.node[:]
@@ -119,6 +122,15 @@ class ModelInside:
             raise ArchspecError(f"{self.path}: ONNX Runtime failed: {shorten(error)}") from error
         return dict(zip(names, found, strict=True))
 
+    def computes(self, name: str) -> bool:
+        """Whether a node of the graph gives this value."""
+        return name in self._places
+
+    def name_unrounded(self, name: str) -> str:
+        """What `read` calls a value of half precision before it is rounded to that; any other by its own name."""
+        raw = name_raw(name)
+        return raw if raw in self._places else name
+
     def find_infinite(self) -> tuple[str, Literal["infinite", "NaN"]] | None:
         """A stored tensor that holds infinite numbers or NaN, and which; the first with NaN if there is one."""
         wrong = [name for name in self.tensors if not is_finite(self.take(name))]
@@ -137,6 +149,7 @@ class ModelInside:
 
     def _start(self, model: onnx.ModelProto, shared: Sequence[str], optimized: bool) -> Any:
         options = new_options()
+        options.add_session_config_entry(*FULL_OPERANDS)
         if not optimized:
             options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
         options.add_external_initializers(list(shared), [self._shared[name] for name in shared])

@@ -6,9 +6,11 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+import numpy as np
 import numpy.typing as npt
 
 from archspec.errors import ArchspecError
+from compiler.finite import is_finite
 from runtime.agreement import Limits, compare, compare_places, compare_votes
 
 Array = npt.NDArray[Any]
@@ -26,19 +28,26 @@ class Nearness:
 
     def compare(self, found: Mapping[str, Array], said: Statement) -> str:
         """How near a witness's outputs are, in words. Raises ArchspecError where they are not."""
+        return f"{said[0]} agrees to {self.measure(found, said):.1e}"
+
+    def measure(self, found: Mapping[str, Array], said: Statement) -> float:
+        """How far a witness's outputs are from those found, where both are finite, at most.
+
+        Raises ArchspecError where that is too far, or other numbers are infinite or NaN.
+        """
         who, expected = said
         worst = 0.0
         for name, array in found.items():
             if expected[name].shape != array.shape:
                 raise ArchspecError(f"the output '{name}' is {array.shape}, and {expected[name].shape} in {who}")
             measure, limit, of = self._choose(name, array)
-            difference = measure(expected[name], array)
+            difference = measure(*_leave_finite(name, expected[name], array, who))
             if not difference <= limit:  # NaN is not either
                 raise ArchspecError(
                     f"the output '{name}' differs from {who} by {difference:.3g} of {of}, at most {limit:.3g}"
                 )
             worst = max(worst, difference)
-        return f"{who} agrees to {worst:.1e}"
+        return worst
 
     def _choose(self, name: str, array: Array) -> tuple[Callable[[Array, Array], float], float, str]:
         """The measure, its limit, and of what it is a part."""
@@ -48,3 +57,19 @@ class Nearness:
         if array.dtype.kind in "fcV" or steps:
             return compare, self.limits.numbers, "its largest value"
         return compare_places, self.limits.flips, "its positions"
+
+
+def _leave_finite(name: str, expected: Array, found: Array, who: str) -> tuple[Array, Array]:
+    """Both with zeros where both are infinite, or NaN. Raises ArchspecError where one alone is, or they are unlike."""
+    if is_finite(expected) and is_finite(found):
+        return expected, found
+    finite = np.isfinite(found) & np.isfinite(expected)
+    alike = finite | (found == expected) | (np.isnan(found) & np.isnan(expected))
+    if not alike.all():
+        mine, theirs = (array.flat[np.argmin(alike)] for array in (found, expected))
+        raise ArchspecError(
+            f"{np.sum(~alike):,} of {found.size:,} numbers of the output '{name}' are infinite or NaN where {who} has "
+            f"others: the first is {mine}, and {theirs} there"
+        )
+    zero = found.dtype.type(0)
+    return np.where(finite, expected, zero), np.where(finite, found, zero)

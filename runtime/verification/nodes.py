@@ -14,7 +14,7 @@ with extra("run"):
     from onnx import TensorProto, numpy_helper
     from onnx.external_data_helper import uses_external_data
 
-    from compiler.onnx_source.order import find_graphs, walk_nodes
+    from compiler.onnx_source.order import find_captured, find_graphs, walk_nodes
 
 NUMBERS = {"value_float": np.float32, "value_floats": np.float32, "value_int": np.int64, "value_ints": np.int64}
 """The attributes of a Constant that hold its numbers themselves, and their type."""
@@ -42,6 +42,11 @@ def list_tensors(model: onnx.ModelProto) -> Iterator[tuple[str, TensorProto]]:
 def read_attribute(node: onnx.NodeProto, name: str, default: Any = None) -> Any:
     found = next((item for item in node.attribute if item.name == name), None)
     return default if found is None else onnx.helper.get_attribute_value(found)
+
+
+def list_operands(node: onnx.NodeProto) -> list[str]:
+    """What a node reads, in its branches and loops too; names that are these' own are among them."""
+    return [name for name in dict.fromkeys((*node.input, *find_captured(node))) if name]
 
 
 def name_node(node: onnx.NodeProto) -> str:

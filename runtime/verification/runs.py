@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy.typing as npt
 
 from archspec.errors import ArchspecError
-from compiler.finite import is_finite
 from runtime.cases import list_shapes
 from runtime.providers import NoKernelError
 from runtime.session import Session
 from runtime.verification.batch import check_batch
 from runtime.verification.checks import Check, Choice, Status, UnansweredError
 from runtime.verification.facts import ModelFacts
-from runtime.verification.feeds import Feeds, check_values, make_positive
-from runtime.verification.inside import ModelInside, open_runnable
-from runtime.verification.nearness import Nearness
+from runtime.verification.feeds import REACHES, Feeds, check_values, move_into
+from runtime.verification.infinite import count_infinite, explain_infinite, find_empty
+from runtime.verification.inside import FULL_OPERANDS, ModelInside, open_runnable
+from runtime.verification.nearness import Nearness, Statement
+from runtime.verification.nodes import list_nodes, name_node
 from runtime.verification.ranges import check_ranges
 from runtime.verification.shapes import DeclaredShapes
 from runtime.verification.ties import compare_choices
@@ -25,6 +27,7 @@ from runtime.verification.training import find_random
 from runtime.verification.witness import REFERENCE, Witness, find_votes
 
 Array = npt.NDArray[Any]
+Arrays = Mapping[str, Array]
 
 
 def choose_nearness(inside: ModelInside, facts: ModelFacts, choice: Choice) -> Nearness:
@@ -35,7 +38,8 @@ def choose_nearness(inside: ModelInside, facts: ModelFacts, choice: Choice) -> N
 def check_runs(inside: ModelInside, facts: ModelFacts, choice: Choice) -> Iterator[Check]:
     """A check for each size, and what all of them say together of declared shapes and of the batch.
 
-    Raises UnansweredError where no inputs can be made up, outputs are no arrays, or there is no kernel for a node.
+    Raises UnansweredError where no inputs can be made up, outputs are no arrays, there is no kernel for a node, or it
+    cannot be told why numbers are infinite.
     """
     check_values(inside)
     nearness = choose_nearness(inside, facts, choice)
@@ -50,14 +54,17 @@ def check_runs(inside: ModelInside, facts: ModelFacts, choice: Choice) -> Iterat
             return
         feeds = Feeds(inside, session, choice.seed)
         yield from check_ranges(feeds.ranges)
-        sound, finite = True, True
+        judge = _Judge(inside, session, witness, nearness, Nearness(choice.limits("int8"), "int8", nearness.votes))
+        sound = True
+        reach: str | None = None
         for feed in feeds.choose(witness, choice):
             where = list_shapes({name: array.shape for name, array in feed.items()})
             try:
                 found = _run(session, feed, feeds.steering)
                 declared.meet(feed, found)
-                finite = finite and not _find_infinite(found)
-                yield Check(where, *_judge(inside, session, feed, found, witness, nearness))
+                verdict = judge.judge(feed, found)
+                reach = verdict.reach or reach
+                yield Check(where, verdict.status, verdict.text)
             except UnansweredError:
                 raise
             except ArchspecError as error:
@@ -65,12 +72,12 @@ def check_runs(inside: ModelInside, facts: ModelFacts, choice: Choice) -> Iterat
                 yield Check(where, "failed", str(error))
         if declared.runs:
             yield declared.check(feeds.steering)
-            feeds.positive = not finite
+            feeds.reach = reach
             if sound and not find_random(inside):
                 yield check_batch(inside, session, feeds, declared, nearness, witness, choice)
 
 
-def _run(session: Session, feed: Mapping[str, Array], steering: Sequence[str]) -> dict[str, Array]:
+def _run(session: Session, feed: Arrays, steering: Sequence[str]) -> dict[str, Array]:
     """Raises ArchspecError where it fails; UnansweredError where that may be for what was made up."""
     try:
         return session.run(feed)
@@ -81,62 +88,112 @@ def _run(session: Session, feed: Mapping[str, Array], steering: Sequence[str]) -
         raise
 
 
-def _judge(
-    inside: ModelInside,
-    session: Session,
-    feed: Mapping[str, Array],
-    found: Mapping[str, Array],
-    witness: Witness,
-    nearness: Nearness,
-) -> tuple[Status, str]:
-    """Whether outputs are finite, and what a witness says of them. Where only numbers between 0 and 1 give finite ones,
-    as behind a logarithm, these are looked at, and that is noted.
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    """What one row says; `reach` is that of other inputs which had to be taken."""
 
-    Raises ArchspecError where they are not finite, or no witness agrees.
-    """
-    status, kind = "passed", "finite"
-    problem = _find_infinite(found)
-    if problem:
-        feed = make_positive(feed)
-        found = session.run(feed)
-        if _find_infinite(found):
-            raise ArchspecError(problem)
-        status, kind = "noted", f"finite for inputs between 0 and 1; for standard normal ones {problem}"
-    drawing = find_random(inside)
-    if drawing:
-        return "noted", f"{kind}; not compared, since {drawing} draws random numbers"
-    heard, text = _hear(inside, found, witness, feed, nearness)
-    return ("noted" if "noted" in (status, heard) else "passed"), f"{kind}; {text}"
+    status: Status
+    text: str
+    reach: str | None = None
 
 
-def _find_infinite(found: Mapping[str, Array]) -> str | None:
-    """Which output is not finite."""
-    return next(
-        (f"the output '{name}' holds infinite numbers or NaN" for name in found if not is_finite(found[name])), None
-    )
+@dataclass(frozen=True, slots=True)
+class _Judge:
+    """Says of outputs whether they are right. `coarse` is how near they have to be where the runtime rounds operands to
+    eight bits."""
 
+    inside: ModelInside
+    session: Session
+    witness: Witness
+    nearness: Nearness
+    coarse: Nearness
 
-def _hear(
-    inside: ModelInside, found: Mapping[str, Array], witness: Witness, feed: Mapping[str, Array], nearness: Nearness
-) -> tuple[Status, str]:
-    """What a witness says of outputs. Where it contradicts, another is heard before the file is called wrong, and then
-    whether they take others of equal scores. A witness that stands alone is noted: it may be wrong itself, or both ways
-    of ONNX Runtime are.
+    def judge(self, feed: Arrays, found: Arrays) -> _Verdict:
+        """Whether outputs are finite, and what a witness says of them. Where they are not, inputs of another reach are
+        looked at, and if there are none for which they are, why.
 
-    Raises ArchspecError where no witness agrees.
-    """
-    said = witness.run(feed)
-    try:
-        return "passed", nearness.compare(found, said)
-    except ArchspecError as error:
-        contradiction = error
-    if said[0] == REFERENCE:
+        Raises ArchspecError where they are lost to the file's type, nothing can be compared, or no witness agrees;
+        UnansweredError where it cannot be told.
+        """
+        count = count_infinite(found)
+        if count is None:
+            status, text = self._hear(feed, found)
+            return _Verdict(status, f"finite; {text}")
+        why = explain_infinite(self.inside, feed)
+        told = f"{count} {why.reason}"
+        if why.lost:
+            raise ArchspecError(told)
+        runs: dict[str | None, tuple[Arrays, Arrays]] = {None: (feed, found)}
+        for reach in REACHES:
+            other = move_into(reach, feed)
+            runs[reach] = other, self.session.run(other)
+            if count_infinite(runs[reach][1]) is None:
+                _, text = self._hear(*runs[reach])
+                return _Verdict("noted", f"finite for inputs {reach}; for standard normal ones {told}; {text}", reach)
+        return self._judge_rest(runs, told)
+
+    def _judge_rest(self, runs: Mapping[str | None, tuple[Arrays, Arrays]], told: str) -> _Verdict:
+        """What a witness says for the first inputs that leave something finite of each output."""
+        for reach, (feed, found) in runs.items():
+            if find_empty(found):
+                continue
+            if reach is not None:
+                why = explain_infinite(self.inside, feed)
+                told = f"for inputs {reach} {count_infinite(found)} {why.reason}"
+                if why.lost:
+                    raise ArchspecError(told)
+            _, text = self._hear(feed, found)
+            return _Verdict("noted", f"{told}; there are such at the same places, and else {text}", reach)
+        raise ArchspecError(f"nothing could be compared: {told}")
+
+    def _hear(self, feed: Arrays, found: Arrays) -> tuple[Status, str]:
+        """What witnesses say of outputs; of random ones they can say nothing.
+
+        Raises ArchspecError where none agrees.
+        """
+        drawing = find_random(self.inside)
+        if drawing:
+            return "noted", f"not compared, since {drawing} draws random numbers"
+        said = self.witness.run(feed)
         try:
-            agreed = nearness.compare(found, witness.run_plain(feed))
-            return "noted", f"{agreed}; {REFERENCE} stands alone: {contradiction}"
+            return self._hear_all(feed, found, said)
+        except ArchspecError as error:
+            weights = find_small_weights(self.inside)
+            if weights is None:
+                raise
+            contradiction = error
+        full = self.inside.read(self.inside.outputs, feed)
+        try:
+            off = self.coarse.measure(found, ("ONNX Runtime", full))
+            _, text = self._hear_all(feed, full, said)
         except ArchspecError:
-            pass
-    try:
-        return "noted", compare_choices(inside, feed, found, nearness)
-    except ArchspecError:
-        raise contradiction from None
+            raise contradiction from None
+        kept = f"where what meets {weights} is kept in float32 ({'='.join(FULL_OPERANDS)})"
+        return "noted", f"{text} {kept}; by itself ONNX Runtime rounds it to eight bits, and is off by {off:.1e}"
+
+    def _hear_all(self, feed: Arrays, found: Arrays, said: Statement) -> tuple[Status, str]:
+        """What a witness says of outputs. Where it contradicts, another is heard before the file is called wrong, and
+        then whether they take others of equal scores. A witness that stands alone is noted: it may be wrong itself, or
+        both ways of ONNX Runtime are.
+
+        Raises ArchspecError where no witness agrees.
+        """
+        try:
+            return "passed", self.nearness.compare(found, said)
+        except ArchspecError as error:
+            contradiction = error
+        if said[0] == REFERENCE:
+            try:
+                agreed = self.nearness.compare(found, self.witness.run_plain(feed))
+                return "noted", f"{agreed}; {REFERENCE} stands alone: {contradiction}"
+            except ArchspecError:
+                pass
+        try:
+            return "noted", compare_choices(self.inside, feed, found, self.nearness)
+        except ArchspecError:
+            raise contradiction from None
+
+
+def find_small_weights(inside: ModelInside) -> str | None:
+    """A node that widens integers, which ONNX Runtime may multiply by without; None where there is none."""
+    return next((name_node(node) for node in list_nodes(inside.model) if node.op_type == "DequantizeLinear"), None)

@@ -26,6 +26,7 @@ class DeclaredShapes:
         stored = {tensor.name for tensor in graph.initializer}
         self.inputs = {item.name: read_extents(item) for item in graph.input if item.name not in stored}
         self.outputs = {item.name: read_extents(item) for item in graph.output}
+        self._declared = [(item.name, read_extents(item)) for item in graph.output]  # a name may stand there twice
         self.runs = 0
         self._lies: dict[str, None] = {}
 
@@ -53,12 +54,12 @@ class DeclaredShapes:
             for extent, there in zip(feed[name].shape, extents or (), strict=False):
                 if isinstance(there, str):
                     bound.setdefault(there, (extent, f"in the input '{name}'"))
-        for name, array in found.items():
-            extents = self.outputs.get(name)
-            if extents is not None and not _agrees(array.shape, extents, bound, name):
+        for name, extents in self._declared:
+            shape = found[name].shape
+            if extents is not None and not _agrees(shape, extents, bound, name):
                 fed = ", ".join(f"{there} is {extent} {where}" for there, (extent, where) in bound.items())
                 where = f" where {fed}" if fed else ""
-                yield f"the output '{name}' is {array.shape}, declared as {tell_extents(extents)}{where}"
+                yield f"the output '{name}' is {shape}, declared as {tell_extents(extents)}{where}"
 
 
 def read_extents(item: onnx.ValueInfoProto) -> Extents | None:

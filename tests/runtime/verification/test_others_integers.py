@@ -1,4 +1,4 @@
-"""int8 files of another maker are judged within steps of eight bits, and a wrong one is not."""
+"""Files in integers of another maker are judged within steps of eight bits, and a wrong one is not."""
 
 from __future__ import annotations
 
@@ -8,13 +8,17 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnxruntime as ort
 import pytest
 from numpy.typing import NDArray
-from onnx import numpy_helper
+from onnx import TensorProto, helper, numpy_helper
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, quantize_dynamic, quantize_static
 
 from archspec.api import elaborate, load, to_onnx, to_torch, verify_model
+from runtime.agreement import compare
 from runtime.verification.checks import Verification
+from runtime.verification.inside import FULL_OPERANDS, ModelInside
+from runtime.verification.witness import Witness
 from tests.lowering import stir
 
 Array = NDArray[Any]
@@ -88,3 +92,91 @@ def test_the_range_of_its_inputs_is_told(factor: float, status: str, tmp_path: P
     found = verify(quantize(tmp_path, "QDQ", factor))
     ranges = next(check for check in found.checks if check.name == "ranges")
     assert (ranges.status, found.passed) == (status, True)
+
+
+FLOAT, INT4, UINT4, INT8 = TensorProto.FLOAT, TensorProto.INT4, TensorProto.UINT4, TensorProto.INT8
+BLOCKS, COLUMNS = {"axis": 0, "block_size": 16}, {"axis": 1}
+
+
+def save_small_weights(folder: Path, kind: int, layout: dict[str, int], shape: tuple[int, ...], op: str) -> Path:
+    """y = x · d, where d are the numbers w times their scales, of a shape."""
+    random = np.random.default_rng(0)
+    low = 0 if kind == UINT4 else -8
+    numbers, scales = random.integers(low, low + 16, (64, 65)), random.uniform(0.02, 0.1, shape).astype(np.float32)
+    nodes = [
+        helper.make_node("DequantizeLinear", ["w", "s"], ["d"], **layout),
+        helper.make_node(op, ["x", "d"], ["y"]),
+    ]
+    ends = [helper.make_tensor_value_info(name, FLOAT, ["N", extent]) for name, extent in (("x", 64), ("y", 65))]
+    stored = [helper.make_tensor("w", kind, [64, 65], numbers.ravel().tolist()), numpy_helper.from_array(scales, "s")]
+    model = helper.make_model(
+        helper.make_graph(nodes, "g", ends[:1], ends[1:], stored),
+        opset_imports=[helper.make_opsetid("", 21)],
+        ir_version=10,
+    )
+    onnx.save(model, folder / "small.onnx")
+    return folder / "small.onnx"
+
+
+@pytest.mark.parametrize("op", ["MatMul", "Gemm"])
+@pytest.mark.parametrize(
+    ("kind", "layout", "shape"),
+    [
+        (INT4, BLOCKS, (4, 65)),
+        (UINT4, BLOCKS, (4, 65)),
+        (INT4, COLUMNS, (65,)),
+        (INT4, {}, ()),
+        (INT8, BLOCKS, (4, 65)),
+    ],
+    ids=["int4", "uint4", "by column", "one scale", "int8"],
+)
+def test_weights_of_few_bits_are_right_though_the_runtime_rounds(
+    kind: int, layout: dict[str, int], shape: tuple[int, ...], op: str, tmp_path: Path
+) -> None:
+    path = save_small_weights(tmp_path, kind, layout, shape, op)
+    options = ort.SessionOptions()
+    options.add_session_config_entry(*FULL_OPERANDS)
+    by_itself, full = (
+        ort.InferenceSession(path, given, providers=["CPUExecutionProvider"]) for given in (None, options)
+    )
+    x = np.random.default_rng(0).standard_normal((3, 64), dtype=np.float32)
+    rounded, exact, right = by_itself.run(None, {"x": x})[0], full.run(None, {"x": x})[0], multiply(path, x)
+    assert compare(right, exact) < 1e-5
+    assert compare(right, rounded) > 1e-3  # else the runtime rounds no more, and the row passes as any other
+    found = verify_model(path)
+    row = next(check for check in found.checks if check.name == "x 3 × 64")
+    assert (found.passed, row.status) == (True, "noted")
+    assert "where what meets d (DequantizeLinear) is kept in float32 (session.qdq_matmulnbits_accuracy" in row.text
+    assert "by itself ONNX Runtime rounds it to eight bits, and is off by" in row.text
+    assert not verify_model(path, tolerance=1e-4).passed
+
+
+def multiply(path: Path, x: Array) -> Array:
+    """By numpy alone."""
+    stored = {item.name: numpy_helper.to_array(item).astype(np.float64) for item in onnx.load(path).graph.initializer}
+    scales = stored["s"]
+    product: Array = x @ (stored["w"] * (np.repeat(scales, 16, axis=0) if scales.ndim == 2 else scales))
+    return product
+
+
+@pytest.mark.parametrize("name", ["x 1 × 64", "x 3 × 64"])
+@pytest.mark.parametrize("spoiled", ["witness", "session"])
+def test_weights_of_few_bits_that_are_wrong_fail(
+    spoiled: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A scale is ten times too large in one of the runs."""
+    path = save_small_weights(tmp_path, INT4, BLOCKS, (4, 65), "MatMul")
+    (tmp_path / "wrong").mkdir()
+    wrong = save_small_weights(tmp_path / "wrong", INT4, BLOCKS, (4, 65), "MatMul")
+    model = onnx.load(wrong)
+    scales = numpy_helper.to_array(model.graph.initializer[1]).copy()
+    scales[0, 0] *= 10
+    model.graph.initializer[1].CopyFrom(numpy_helper.from_array(scales, "s"))
+    onnx.save(model, tmp_path / "wrong" / "int8.onnx")
+    if spoiled == "session":
+        monkeypatch.setattr("runtime.verification.runs.open_runnable", lambda inside: Wrong(tmp_path / "wrong"))
+    else:
+        witness = Witness(ModelInside(tmp_path / "wrong" / "int8.onnx"))
+        monkeypatch.setattr("runtime.verification.runs.Witness", lambda inside: witness)
+    found = verify_model(path)
+    assert next(check for check in found.checks if check.name == name).status == "failed"

@@ -1,0 +1,174 @@
+"""Where numbers that are not finite come from: from what an operation is, or from the type that it is computed in.
+
+The logarithm of zero is infinite in every type, and so is what a mask of -inf is added to; 70,000 is infinite in
+float16 alone. So the values of a file are followed from its outputs back to the nodes whose operands are finite and
+whose results are not, and each of these is computed again in double precision, from the same operands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from archspec.errors import ArchspecError, tell_count
+from compiler.finite import is_finite
+from runtime.extras import extra
+from runtime.verification.checks import UnansweredError
+from runtime.verification.inside import ModelInside
+from runtime.verification.nodes import list_operands, name_node
+from runtime.verification.wide import compute_wide
+
+with extra("run"):
+    import onnx
+
+Array = npt.NDArray[Any]
+Arrays = Mapping[str, Array]
+
+TOGETHER = 64
+"""Values that are read in one run, and so are in memory at the same time."""
+
+HALF = float(np.finfo(np.float16).max)
+LARGEST = float(np.finfo(np.float32).max)
+"""The largest numbers of float16, and of float32, which is about that of bfloat16."""
+
+
+@dataclass(frozen=True, slots=True)
+class Infinite:
+    """Why numbers of outputs are not finite, in words; `lost` where double precision has numbers there."""
+
+    reason: str
+    lost: bool
+
+
+def count_infinite(found: Arrays) -> str | None:
+    """`3 of 10 numbers of the output 'y' are infinite`, of the first output that is not finite; None if all are."""
+    name = next((name for name, array in found.items() if not is_finite(array)), None)
+    if name is None:
+        return None
+    undefined, infinite = np.isnan(found[name]), np.isinf(found[name])
+    kinds = " or ".join(kind for kind, there in (("infinite", infinite), ("NaN", undefined)) if there.any())
+    return f"{np.sum(undefined | infinite):,} of {found[name].size:,} numbers of the output '{name}' are {kinds}"
+
+
+def find_empty(found: Arrays) -> str | None:
+    """An output that has numbers, and not one that is finite."""
+    return next((name for name, array in found.items() if array.size and not _has_finite(array)), None)
+
+
+def explain_infinite(inside: ModelInside, feed: Arrays) -> Infinite:
+    """Why outputs of a file are not finite for these inputs: whether what makes such numbers of finite ones does so in
+    double precision too.
+
+    Raises UnansweredError where that cannot be told, and ArchspecError where the file fails.
+    """
+    causes: list[str] = []
+    for origin in _Walk(inside, feed).find_origins():
+        if isinstance(origin, str):
+            causes.append(f"'{origin}' holds such")
+            continue
+        lost = _find_lost(inside, origin, feed)
+        if lost is not None:
+            end = HALF if inside.dtype == "float16" else LARGEST
+            why = f", and {inside.dtype} ends at {end:.6g}" if abs(lost) > end else ""
+            return Infinite(f"where {name_node(origin)} has {lost:.3g} in double precision{why}", True)
+        causes.append(f"{name_node(origin)} gives such in double precision too")
+    first, *others = causes or ["no node makes them of finite numbers"]
+    more = f", and {tell_count(len(others), 'other')} alike" if others else ""
+    return Infinite(f"by definition: {first}{more}", False)
+
+
+class _Walk:
+    """The way from the outputs of a file back to where numbers come from that are not finite."""
+
+    def __init__(self, inside: ModelInside, feed: Arrays) -> None:
+        self.inside, self.feed = inside, feed
+        self._makers = {name: node for node in inside.model.graph.node for name in node.output if name}
+
+    def find_origins(self) -> Iterator[onnx.NodeProto | str]:
+        """The nodes whose operands are finite and whose results are not, and the stored tensors that are not."""
+        wild = self._find_wild()
+        seen = {name for name in self.inside.outputs if name in wild}
+        todo, told = list(seen), set[int]()
+        while todo:
+            name = todo.pop()
+            node = self._makers.get(name)
+            if node is None:
+                yield name
+                continue
+            before = [operand for operand in list_operands(node) if operand in wild]
+            todo += [operand for operand in before if operand not in seen]
+            seen.update(before)
+            if not before and id(node) not in told:
+                told.add(id(node))
+                yield node
+
+    def _find_wild(self) -> set[str]:
+        """What is not finite of the values and stored tensors that the outputs are computed from."""
+        needed = self._list_needed()
+        stored = [name for name in self.inside.tensors if name in needed and name not in self._makers]
+        wild = {name for name in stored if not is_finite(self.inside.take(name))}
+        values = [name for name in self._makers if name in needed]
+        for start in range(0, len(values), TOGETHER):
+            read = self.inside.read(values[start : start + TOGETHER], self.feed, optimized=False)
+            wild |= {name for name, value in read.items() if _is_wild(value)}
+        return wild
+
+    def _list_needed(self) -> set[str]:
+        todo = list(self.inside.outputs)
+        needed = set(todo)
+        while todo:
+            node = self._makers.get(todo.pop())
+            new = {name for name in list_operands(node) if name not in needed} if node else set()
+            needed |= new
+            todo += new
+        return needed
+
+
+def _find_lost(inside: ModelInside, node: onnx.NodeProto, feed: Arrays) -> float | None:
+    """The largest number that a node has in a wider type where it has none in its own; None where it has none there
+    either."""
+    results = {name: inside.name_unrounded(name) for name in node.output if name}
+    operands = {name: stored for name in list_operands(node) if (stored := inside.find(name)) is not None}
+    operands |= {name: feed[name] for name in list_operands(node) if name in feed}
+    values = [name for name in list_operands(node) if name not in operands and inside.computes(name)]
+    read = inside.read(list(dict.fromkeys((*results, *results.values(), *values))), feed, optimized=False)
+    rounded = [_contrast(read[name], read[before]) for name, before in results.items()]
+    found = [lost for lost in rounded if lost is not None]
+    if not found:  # float32 may be not wide enough
+        try:
+            wide = compute_wide(inside.model, node, operands | {name: read[name] for name in values})
+        except ArchspecError as error:
+            who = f"{inside.path}: {name_node(node)} makes numbers that are not finite of finite ones"
+            raise UnansweredError(f"{who}, and cannot be computed in double precision: {error}") from error
+        alike = [_contrast(read[before], wide[name]) for name, before in results.items()]
+        found = [lost for lost in alike if lost is not None]
+    return max(found, key=abs, default=None)
+
+
+def _contrast(mine: Any, wide: Any) -> float | None:
+    """The largest number of `wide` where `mine` is not finite and something else; None where both are alike.
+
+    Where `wide` is infinite itself, no type is wide enough for what was computed: then it is alike to lie between the
+    largest number of float32 and that of a wider type.
+    """
+    if not _is_wild(mine):
+        return None
+    mine, wide = mine.astype(np.float64), wide.astype(np.float64)
+    alike = (mine == wide) | (np.isnan(mine) & np.isnan(wide))
+    if np.isinf(wide).any():
+        alike |= (np.abs(wide) > LARGEST) & (np.sign(mine) == np.sign(wide))
+    found = wide[~np.isfinite(mine) & ~alike]
+    return float(found[np.argmax(np.abs(np.nan_to_num(found)))]) if found.size else None
+
+
+def _is_wild(value: Any) -> bool:
+    """Whether a value is an array, and no sequence, with numbers that are not finite."""
+    return isinstance(value, np.ndarray) and not is_finite(value)
+
+
+def _has_finite(array: Array) -> bool:
+    return array.dtype.kind not in "fcV" or bool(np.isfinite(array).any())

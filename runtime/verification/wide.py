@@ -1,0 +1,76 @@
+"""One node of a model in double precision, by onnx's reference implementation, which asks for no types."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from archspec.errors import ArchspecError
+from runtime.extras import extra
+from runtime.failures import shorten
+from runtime.rounding import HALVES
+from runtime.verification.witness import find_fault
+
+with extra("run"):
+    import onnx
+    from onnx import TensorProto, numpy_helper
+    from onnx.reference import ReferenceEvaluator
+
+    from compiler.onnx_source.order import walk_nodes
+
+Array = npt.NDArray[Any]
+
+FRACTIONS = frozenset({*HALVES, TensorProto.FLOAT, TensorProto.DOUBLE})
+
+
+def compute_wide(model: onnx.ModelProto, node: onnx.NodeProto, operands: Mapping[str, Array]) -> dict[str, Array]:
+    """The results of a node of a model, by name, for these operands; every fraction is of double precision.
+
+    Raises ArchspecError where the reference implementation has not the operation, or computes it wrongly.
+    """
+    alone = _isolate(model, node, operands)
+    problem = find_fault(alone)
+    if problem:
+        raise ArchspecError(problem)
+    feed = {name: array.astype(np.float64) if _is_fraction(array) else array for name, array in operands.items()}
+    try:
+        with np.errstate(all="ignore"):
+            found = ReferenceEvaluator(alone).run(None, feed)
+    except Exception as error:  # of whatever kind an operation of numpy raises
+        raise ArchspecError(f"onnx.reference failed: {shorten(error)}") from error
+    return dict(zip([name for name in node.output if name], found, strict=True))
+
+
+def _isolate(model: onnx.ModelProto, node: onnx.NodeProto, operands: Mapping[str, Array]) -> onnx.ModelProto:
+    """A model of one node, what it holds widened."""
+    alone = onnx.ModelProto(ir_version=model.ir_version, opset_import=model.opset_import, functions=model.functions)
+    graph = alone.graph
+    graph.name = "node"
+    graph.node.append(node)
+    graph.input.extend(onnx.ValueInfoProto(name=name) for name in operands)
+    graph.output.extend(onnx.ValueInfoProto(name=name) for name in node.output if name)
+    for inner in walk_nodes([*graph.node, *(inner for function in alone.functions for inner in function.node)]):
+        _widen(inner)
+    return alone
+
+
+def _widen(node: onnx.NodeProto) -> None:
+    for item in node.attribute:
+        if item.name == "to" and item.i in FRACTIONS and node.op_type == "Cast":
+            item.i = TensorProto.DOUBLE
+        for tensor in (
+            item.t,
+            *item.tensors,
+            *(stored for graph in (item.g, *item.graphs) for stored in graph.initializer),
+        ):
+            if tensor.data_type in FRACTIONS:
+                wide = numpy_helper.to_array(tensor).astype(np.float64)
+                tensor.CopyFrom(numpy_helper.from_array(wide, tensor.name))
+
+
+def _is_fraction(array: Array) -> bool:
+    """Whether an array is of fractions; bfloat16 is of no kind that numpy knows, and has two bytes."""
+    return array.dtype.kind == "f" or array.dtype.name == "bfloat16"

@@ -1,0 +1,197 @@
+"""Outputs that are not finite are right where double precision has them too, and wrong where a type makes them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+import onnx
+import pytest
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+from archspec.api import verify_model
+from runtime.verification.checks import Check, UnansweredError, Verification
+from runtime.verification.infinite import count_infinite, explain_infinite, find_empty
+from runtime.verification.inside import ModelInside
+from runtime.verification.witness import Witness
+
+Array = NDArray[Any]
+Nodes = Sequence[onnx.NodeProto]
+FLOAT, HALF, BRAIN, DOUBLE = TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.BFLOAT16, TensorProto.DOUBLE
+INF = float("inf")
+MASK = [0.0] * 20 + [-INF] * 10
+make_node = helper.make_node
+
+
+def save(folder: Path, nodes: Nodes, weights: dict[str, Any] | None = None, kind: int = FLOAT, opset: int = 17) -> Path:
+    """From x to y, (N, 30) each; weights are of the same type."""
+    ends = [helper.make_tensor_value_info(name, kind, ["N", 30]) for name in "xy"]
+    dtype = helper.tensor_dtype_to_np_dtype(kind)
+    with np.errstate(over="ignore"):
+        stored = [numpy_helper.from_array(np.array(value, dtype), name) for name, value in (weights or {}).items()]
+    opsets = [helper.make_opsetid("", opset), helper.make_opsetid("com.microsoft", 1)]
+    graph = helper.make_graph(list(nodes), "g", ends[:1], ends[1:], stored)
+    path = folder / "m.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=8), path)
+    return path
+
+
+def row(found: Verification) -> Check:
+    return next(check for check in found.checks if check.name == "x 1 × 30")
+
+
+def branch(kind: str) -> onnx.GraphProto:
+    return helper.make_graph(
+        [make_node(kind, ["x"], ["z"])], kind, [], [helper.make_tensor_value_info("z", FLOAT, None)]
+    )
+
+
+SCALE = make_node("Mul", ["x", "k"], ["a"])
+MASKED = make_node("Add", ["x", "mask"], ["y"], name="add")
+LOWEST = make_node("Constant", [], ["low"], value=numpy_helper.from_array(np.float32(-INF), "low"))
+CHOICE = [
+    make_node("ReduceSum", ["x"], ["sum"], keepdims=0),
+    make_node("Less", ["sum", "k"], ["less"]),
+    make_node("If", ["less"], ["y"], name="if", then_branch=branch("Sqrt"), else_branch=branch("Log")),
+]
+
+
+RELU, LOG = make_node("Relu", ["x"], ["a"]), make_node("Log", ["a"], ["y"], name="log")
+EXP, BEHIND = make_node("Exp", ["a"], ["b"], name="exp"), make_node("Sub", ["b", "b"], ["y"])
+SELECT = [LOWEST, make_node("Less", ["x", "k"], ["less"]), make_node("Where", ["less", "low", "x"], ["y"])]
+
+
+@pytest.mark.parametrize(
+    ("nodes", "weights", "told"),
+    [
+        ([RELU, LOG], {}, "are infinite by definition: log (Log)"),
+        ([RELU, make_node("Div", ["a", "a"], ["y"], name="div")], {}, "are NaN by definition: div (Div)"),
+        ([MASKED], {"mask": MASK}, "10 of 30 numbers of the output 'y' are infinite by definition: 'mask' holds such"),
+        (SELECT, {"k": 0}, "are infinite by definition: low (Constant)"),
+        ([SCALE, EXP, make_node("Relu", ["b"], ["y"])], {"k": 1000}, "are infinite by definition: exp (Exp)"),
+        ([SCALE, EXP, BEHIND], {"k": 1000}, "are NaN by definition: exp (Exp)"),
+        (CHOICE, {"k": 1000}, "are NaN by definition: if (If)"),
+    ],
+    ids=["log 0", "0 / 0", "mask", "constant", "exp", "behind exp", "branch"],
+)
+def test_what_double_precision_has_too_is_noted(
+    nodes: Nodes, weights: dict[str, Any], told: str, tmp_path: Path
+) -> None:
+    found = verify_model(save(tmp_path, nodes, weights))
+    assert found.passed, found.checks
+    assert row(found).status == "noted"
+    assert told in row(found).text
+    assert "onnx.reference agrees to" in row(found).text
+
+
+MUL, TWICE = make_node("Mul", ["x", "k"], ["y"], name="mul"), make_node("Mul", ["a", "k"], ["y"])
+CAST = [SCALE, make_node("Cast", ["a"], ["b"], to=HALF), make_node("Cast", ["b"], ["y"], to=FLOAT)]
+ENDS = "mul (Mul) has -1.39e+05 in double precision, and float16 ends at 65504"
+
+
+@pytest.mark.parametrize(
+    ("nodes", "weights", "kind", "told"),
+    [
+        ([MUL], {"k": 6e4}, HALF, ENDS),
+        ([SCALE, make_node("Add", ["a", "mask"], ["y"])], {"k": 6e4, "mask": MASK}, HALF, "where a (Mul) has"),
+        ([SCALE, make_node("Exp", ["a"], ["y"])], {"k": 1000}, HALF, "where y (Exp) has"),
+        ([SCALE, TWICE], {"k": 1e30}, BRAIN, "in double precision, and bfloat16 ends at 3.40282e+38"),
+        ([SCALE, TWICE], {"k": 1e30}, FLOAT, "y (Mul) has -2.33e+60 in double precision, and float32 ends"),
+        ([SCALE, make_node("Exp", ["a"], ["y"])], {"k": 100}, FLOAT, "y (Exp) has 2.21e+59 in double precision"),
+        (CAST, {"k": 6e4}, FLOAT, "where b (Cast) has -1.4e+05"),
+    ],
+    ids=["half", "half, masked", "half, exp", "brain", "float", "float, exp", "cast"],
+)
+def test_what_is_lost_to_a_type_fails(
+    nodes: Nodes, weights: dict[str, Any], kind: int, told: str, tmp_path: Path
+) -> None:
+    found = verify_model(save(tmp_path, nodes, weights, kind))
+    assert (found.passed, row(found).status) == (False, "failed")
+    assert told in row(found).text
+    control = verify_model(save(tmp_path, nodes, {**weights, "k": 1e-3}, kind))
+    assert control.passed, control.checks
+
+
+def test_a_mask_that_was_finite_in_a_wider_type_is_one(tmp_path: Path) -> None:
+    """As converters to half precision store it."""
+    found = verify_model(save(tmp_path, [MASKED], {"mask": [0.0] * 29 + [-1e9]}, HALF))
+    assert found.passed, found.checks
+    assert "1 of 30 numbers of the output 'y' are infinite by definition: 'mask'" in row(found).text
+
+
+@pytest.mark.parametrize(
+    ("nodes", "weights"),
+    [
+        ([make_node("Sub", ["x", "x"], ["a"]), make_node("Div", ["a", "a"], ["y"])], {}),
+        ([make_node("Add", ["x", "mask"], ["a"]), make_node("Softmax", ["a"], ["y"])], {"mask": [-INF] * 30}),
+        ([make_node("Mul", ["x", "k"], ["y"])], {"k": INF}),
+    ],
+    ids=["0 / 0", "all masked", "infinite weight"],
+)
+def test_where_nothing_is_finite_nothing_is_proven(nodes: Nodes, weights: dict[str, Any], tmp_path: Path) -> None:
+    found = verify_model(save(tmp_path, nodes, weights))
+    assert (found.passed, row(found).status) == (False, "failed")
+    assert "nothing could be compared: 30 of 30 numbers of the output 'y' are" in row(found).text
+
+
+@pytest.mark.parametrize("change", ["other", "finite", "elsewhere", "kind"])
+def test_what_is_not_finite_in_one_run_alone_fails(
+    change: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lie(self: Witness, feed: dict[str, Array]) -> tuple[str, dict[str, Array]]:
+        y = feed["x"] + np.array(MASK, np.float32)
+        place, number = {"other": (3, 0.5), "finite": (25, 0.5), "elsewhere": (3, -INF), "kind": (25, np.nan)}[change]
+        y[0, place] = number
+        return "a liar", {"y": y}
+
+    path = save(tmp_path, [MASKED], {"mask": MASK})
+    assert verify_model(path).passed
+    monkeypatch.setattr(Witness, "run", lie)
+    monkeypatch.setattr(Witness, "run_plain", lie)
+    found = verify_model(path)
+    assert (found.passed, row(found).status) == (False, "failed")
+    told = (
+        "differs from a liar by" if change == "other" else "1 of 30 numbers of the output 'y' are infinite or NaN where"
+    )
+    assert told in row(found).text
+
+
+@pytest.mark.parametrize("factor", [1.0, 1e38])
+def test_what_the_reference_has_not_is_not_judged(factor: float, tmp_path: Path) -> None:
+    """An operation of ONNX Runtime's own that overflows."""
+    node = make_node("FusedMatMul", ["x", "k"], ["y"], domain="com.microsoft", name="mul", alpha=factor)
+    path = save(tmp_path, [node], {"k": 1e3 * np.eye(30)})
+    if factor == 1:
+        assert verify_model(path).passed
+        return
+    told = r"mul \(FusedMatMul\) makes numbers that are not finite of finite ones, and cannot be computed in double"
+    with pytest.raises(UnansweredError, match=told):
+        verify_model(path)
+
+
+def test_causes_are_found_beyond_one_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However few values are read together, and whatever stands between."""
+    nodes = [make_node("Log", ["x"], ["v0"], name="log")]
+    nodes += [make_node("Identity", [f"v{i}"], [f"v{i + 1}"]) for i in range(9)]
+    nodes += [make_node("Sqrt", ["x"], ["root"], name="root"), make_node("Add", ["v9", "root"], ["y"])]
+    monkeypatch.setattr("runtime.verification.infinite.TOGETHER", 3)
+    inside = ModelInside(save(tmp_path, nodes))
+    why = explain_infinite(inside, {"x": -np.ones((1, 30), np.float32)})
+    assert not why.lost
+    assert why.reason.endswith("gives such in double precision too, and 1 other alike")
+    assert "no node makes them" in explain_infinite(inside, {"x": np.ones((1, 30), np.float32)}).reason
+
+
+def test_what_is_not_finite_is_counted() -> None:
+    fine, wild = np.ones((2, 2), np.float32), np.array([1, INF, np.nan, -INF])
+    assert count_infinite({"a": fine, "b": np.array([1, 2])}) is None
+    assert count_infinite({"a": fine, "b": wild}) == "3 of 4 numbers of the output 'b' are infinite or NaN"
+    assert (
+        count_infinite({"b": wild.astype(ml_dtypes.bfloat16)}) == "3 of 4 numbers of the output 'b' are infinite or NaN"
+    )
+    assert find_empty({"a": fine, "b": wild, "c": np.zeros(0), "d": np.zeros(3, int)}) is None
+    assert find_empty({"a": fine, "b": wild[1:]}) == "b"
