@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -43,17 +44,37 @@ STEPS = 255
 LARGEST_BATCH = 64
 NOWHERE: Range = (np.inf, -np.inf)
 
+FOLDS = 4
+"""The parts of the images that are judged by the ranges of the others. With fewer these ranges are those of markedly
+fewer images than all."""
+
 OnStep = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Ranges:
     """How far values reach, by name: `whole` from the lowest to the highest number, `cut` with zero in it and without
-    what a method does not give a place. `pieces` are the whole ranges of the channels of one origin, where a value has
-    channels of several. `notes` say what is odd about the data."""
+    what a method does not give a place."""
 
     whole: Mapping[str, Range]
     cut: Mapping[str, Range]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Fold:
+    """A part of the images, and the ranges of the others; of all images, where those are too few for parts."""
+
+    data: CalibrationData
+    ranges: Ranges
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Measured:
+    """The ranges of all images, and for each fold of them those of the others. `pieces` are the whole ranges of the
+    channels of one origin, where a value has channels of several. `notes` say what is odd about the data."""
+
+    ranges: Ranges
+    folds: tuple[Fold, ...]
     pieces: Mapping[str, Sequence[Range]]
     notes: tuple[str, ...]
 
@@ -61,7 +82,7 @@ class Ranges:
         """The values that no scale serves, and why: other images need integers where all numbers were the same, and the
         smaller of two pieces would get none of those of the larger."""
         found = {}
-        for name, whole in self.whole.items():
+        for name, whole in self.ranges.whole.items():
             if whole[1] - whole[0] < STEPS * TINIEST:
                 found[name] = f"is {whole[0]:g} everywhere on the calibration data"
                 continue
@@ -79,7 +100,7 @@ def measure_ranges(
     method: str = "mse",
     recipe: Recipe = "u8s8",
     on_step: OnStep = lambda done, of: None,
-) -> Ranges:
+) -> Measured:
     """The ranges of values, by a method of `METHODS`: `minmax` keeps every number, the others cut magnitudes at a
     threshold, by a histogram that a second pass makes.
 
@@ -90,26 +111,47 @@ def measure_ranges(
         raise ArchspecError(f"no calibration '{method}'{suggest(method, METHODS)} (available: {', '.join(METHODS)})")
     find_threshold = METHODS[method]
     run = run_exposed(model, values)
-    batch = choose_batch(model.graph, data.shape)
-    passes = -(-len(data) // batch) * (1 if find_threshold is None else 2)
-    reach, seen = _Reach(model, values, data), InputExtremes(data)
-    for done, images in enumerate(data.batches(batch), start=1):
+    parts = data.split(FOLDS if len(data) >= FEW else 1)
+    bounds, batch = find_pieces(model), choose_batch(model.graph, data.shape)
+    steps = sum(-(-len(part) // batch) for part in parts) * (1 if find_threshold is None else 2)
+    step = count(1)
+
+    def walk() -> Iterator[tuple[int, npt.NDArray[Any]]]:
+        for number, part in enumerate(parts):
+            for images in part.batches(batch):
+                yield number, images
+                on_step(next(step), steps)
+
+    reaches, seen = [_Reach(values, bounds) for _ in parts], InputExtremes(data)
+    for number, images in walk():
         seen.add(images)
         for name, array in run(images).items():
-            reach.widen(name, array)
-        on_step(done, passes)
-    notes = (*seen.judge(), *reach.tell_few())
-    if find_threshold is None:
-        return Ranges(reach.whole, {name: _cut(whole, 1.0) for name, whole in reach.whole.items()}, reach.pieces, notes)
-    counts = {name: np.zeros(BINS, np.int64) for name in values}
-    for done, images in enumerate(data.batches(batch), start=passes // 2 + 1):
-        for name, array in run(images).items():
-            counts[name] += _count_magnitudes(array, _largest(reach.whole[name]))
-        on_step(done, passes)
-    cut = {
-        name: _cut(whole, find_threshold(Histogram(counts[name], whole, recipe))) for name, whole in reach.whole.items()
-    }
-    return Ranges(reach.whole, cut, reach.pieces, notes)
+            reaches[number].widen(name, array, data.name)
+    every = _Reach.join(reaches)
+    notes = (*seen.judge(), *(every.tell_few() if len(data) >= FEW else ()))
+    counts = [{name: np.zeros(BINS, np.int64) for name in values} for _ in parts]
+    if find_threshold is not None:
+        for number, images in walk():
+            for name, array in run(images).items():
+                counts[number][name] += _count_magnitudes(array, _largest(every.whole[name]))
+
+    def cut(whole: Mapping[str, Range], counted: Sequence[Mapping[str, Counts]]) -> Ranges:
+        if find_threshold is None:
+            return Ranges(whole, {name: _cut(reached, np.inf) for name, reached in whole.items()})
+        ends = {}
+        for name, reached in whole.items():
+            last, total = _largest(every.whole[name]), np.sum([each[name] for each in counted], axis=0)
+            ends[name] = _cut(reached, find_threshold(Histogram(total, reached, last, recipe)) * last)
+        return Ranges(whole, ends)
+
+    def cut_without(number: int) -> Ranges:
+        others = [other for other in range(len(parts)) if other != number]
+        return cut(_Reach.join([reaches[other] for other in others]).whole, [counts[other] for other in others])
+
+    ranges = cut(every.whole, counts)
+    alone = len(parts) == 1
+    folds = tuple(Fold(part, ranges if alone else cut_without(number)) for number, part in enumerate(parts))
+    return Measured(ranges, folds, every.pieces, notes)
 
 
 def run_exposed(model: OnnxModel, values: Sequence[str]) -> Callable[[npt.NDArray[Any]], dict[str, npt.NDArray[Any]]]:
@@ -145,17 +187,17 @@ def choose_batch(graph: Graph, shape: Sequence[int]) -> int:
 
 
 class _Reach:
-    """The extremes of values, and of their pieces."""
+    """The extremes of values, and of their pieces, whose bounds among the channels are given."""
 
-    def __init__(self, model: OnnxModel, values: Sequence[str], data: CalibrationData) -> None:
-        self.data, self.bounds = data, find_pieces(model)
+    def __init__(self, values: Sequence[str], bounds: Mapping[str, Sequence[int]]) -> None:
+        self.bounds = bounds
         self.numbers = dict.fromkeys(values, 0)
         self.whole: dict[str, Range] = dict.fromkeys(values, NOWHERE)
         self.pieces: dict[str, list[Range]] = {
-            name: [NOWHERE] * (len(self.bounds[name]) - 1) for name in values if name in self.bounds
+            name: [NOWHERE] * (len(bounds[name]) - 1) for name in values if name in bounds
         }
 
-    def widen(self, name: str, array: npt.NDArray[Any]) -> None:
+    def widen(self, name: str, array: npt.NDArray[Any], source: str) -> None:
         """Raises ArchspecError where a number is not finite."""
         self.numbers[name] += array.size
         if name not in self.pieces:
@@ -164,14 +206,24 @@ class _Reach:
             pieces = list(map(_join, self.pieces[name], _measure_pieces(array, self.bounds[name])))
             self.pieces[name], self.whole[name] = pieces, reduce(_join, pieces)
         if not np.isfinite(self.whole[name]).all():
-            raise ArchspecError(
-                f"on the calibration data {self.data.name} the value '{name}' holds infinite numbers or NaN"
-            )
+            raise ArchspecError(f"on the calibration data {source} the value '{name}' holds infinite numbers or NaN")
+
+    @classmethod
+    def join(cls, parts: Sequence[_Reach]) -> _Reach:
+        """Of all numbers of several."""
+        joined = cls(list(parts[0].whole), parts[0].bounds)
+        for part in parts:
+            for name, whole in part.whole.items():
+                joined.numbers[name] += part.numbers[name]
+                joined.whole[name] = _join(joined.whole[name], whole)
+            for name, pieces in part.pieces.items():
+                joined.pieces[name] = list(map(_join, joined.pieces[name], pieces))
+        return joined
 
     def tell_few(self) -> Iterator[str]:
-        """What is said of values of few numbers; where images are few, that is said anyway."""
+        """What is said of values of few numbers."""
         few = sorted((count, name) for name, count in self.numbers.items() if count < FEW_NUMBERS)
-        if few and len(self.data) >= FEW:
+        if few:
             more = f" (so may {len(few) - 1} more)" if len(few) > 1 else ""
             yield f"other images may leave the range of {few[0][1]}, that of {few[0][0]:,} numbers{more}"
 
@@ -199,8 +251,9 @@ def _count_magnitudes(array: npt.NDArray[Any], largest: float) -> Counts:
     """The numbers that are not zero, by magnitude."""
     if largest < TINIEST:  # no scale is as small
         return np.zeros(BINS, np.int64)
-    places = np.abs(array, dtype=np.float32).ravel() * np.float32(BINS / largest)
-    counts = np.bincount(np.minimum(places.astype(np.int32), BINS - 1), minlength=BINS)
+    places = np.abs(array, dtype=np.float32).ravel()
+    places *= np.float32(BINS / largest)
+    counts = np.bincount(np.minimum(places, BINS - 1, out=places).astype(np.intp), minlength=BINS)
     counts[0] -= array.size - np.count_nonzero(array)
     return counts
 
@@ -209,6 +262,5 @@ def _largest(whole: Range) -> float:
     return max(-whole[0], whole[1])
 
 
-def _cut(whole: Range, share: float) -> Range:
-    threshold = share * _largest(whole)
+def _cut(whole: Range, threshold: float) -> Range:
     return max(min(whole[0], 0.0), -threshold), min(max(whole[1], 0.0), threshold)

@@ -81,6 +81,10 @@ class CalibrationData:
         """Up to `count` of them, spread evenly."""
         return replace(self, numbers=tuple(self.numbers[place] for place in _spread(len(self), count)))
 
+    def split(self, parts: int) -> list[CalibrationData]:
+        """Every so many-th image from each of the first on: each part is spread evenly too."""
+        return [replace(self, numbers=self.numbers[start::parts]) for start in range(parts)]
+
     def batches(self, size: int) -> Iterator[Floats]:
         """The images, (N, C, *extents) with N up to `size`. Raises ArchspecError where one cannot be read."""
         for start in range(0, len(self), size):

@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from compiler.onnx_target.built import OnnxModel
-from runtime.int8.calibrate import choose_batch, create_cpu_session
+from runtime.int8.calibrate import BUDGET, Fold, Measured, Ranges, choose_batch, create_cpu_session
 from runtime.int8.data import CalibrationData
 from runtime.int8.difference import Difference
-from runtime.int8.metrics import Counts, Metric, choose_metrics
+from runtime.int8.metrics import Counts, Metric
 from runtime.run_folder import CLASSES, parse_classes
 
 Array = npt.NDArray[Any]
 Outputs = Mapping[str, Array]
-Batch = tuple[Array, Array | None]
+Judged = Literal["held out", "by ranges of others", "by their own ranges"]
+"""Which images a loss is of: those that have labels and gave no ranges; those of the calibration, each fold of them by
+the ranges of the other folds; or all of them by the ranges of all, where they are few."""
+
+Build = Callable[[Ranges], OnnxModel]
+"""Makes the int8 model with ranges."""
 
 COMPARED = 32
-"""Images on which models that differ in one layer, or in their ranges, are compared."""
+"""Images, of each fold, on which models that differ in one layer, or in their ranges, are compared."""
 
 POOR_DB = 10.0
 """A channel with less signal to noise is told of: a tenth of its variance is noise."""
@@ -47,7 +52,7 @@ class OutputLoss:
     """What int8 loses in one output: a metric before and after, and the signal-to-noise ratio in dB over all channels,
     10 log10(Σ float² / Σ (float - int8)²), None where both are equal.
 
-    The metric is the task's own on held-out images with labels. Without labels it is `agreement`, how far the answers
+    The metric is the task's own on images with labels. Without labels it is `agreement`, how far the answers
     are the float model's; where a channel stands alone there is no answer to agree on, and it is `r2`, 1 - Σ (float -
     int8)² / Σ (float - mean)². `worst` is the channel with the least signal to noise, None where no channel differs.
     `varies` says whether the float model's numbers are not all the same in every channel.
@@ -85,9 +90,10 @@ class OutputLoss:
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """What int8 loses on `images`, in each output."""
+    """What int8 loses on so many `images`, in each output."""
 
     images: int
+    judged: Judged
     outputs: tuple[OutputLoss, ...]
 
     @property
@@ -105,30 +111,29 @@ class Loss:
         return self.drop <= max_drop and not any(output.is_poor or output.is_lost for output in self.outputs)
 
     def to_dict(self) -> dict[str, Any]:
-        return {"images": self.images, "drop": self.drop, "outputs": [output.to_dict() for output in self.outputs]}
+        outputs = [output.to_dict() for output in self.outputs]
+        return {"images": self.images, "judged": self.judged, "drop": self.drop, "outputs": outputs}
 
 
 class Judge:
-    """Runs models beside the float model, on held-out images where there are labels, else on those of the ranges.
+    """Runs models beside the float model, on held-out images where there are labels, and else on each fold of those of
+    the calibration, with the ranges of the others. `metrics` are those of the outputs, by name."""
 
-    Raises ArchspecError where the last output cannot answer the task, or not the data's.
-    """
-
-    def __init__(self, model: OnnxModel, data: CalibrationData) -> None:
-        self.data, self.held_out = data, data.held_out
-        self.metrics = choose_metrics(model, data)
+    def __init__(
+        self, model: OnnxModel, data: CalibrationData, measured: Measured, metrics: Mapping[str, Metric | None]
+    ) -> None:
+        self.data, self.held_out, self.measured, self.metrics = data, data.held_out, measured, metrics
         self.batch = choose_batch(model.graph, data.shape)
-        self.run = _open(model)
+        self.run = _Kept(_open(model))
         classes = model.metadata.get(CLASSES)
         self.classes = () if classes is None else parse_classes(classes, model.graph.name)
 
-    def measure_loss(self, model: OnnxModel) -> Loss:
-        run, seen = _open(model), 0
+    def measure_loss(self, build: Build) -> Loss:
+        seen = 0
         differences = {name: Difference() for name in self.metrics}
         counts: dict[str, Counts] = {}
-        for images, labels in self._batches():
-            before, after = self.run(images), run(images)
-            seen += len(images)
+        for before, after, labels in self._answer_all(build):
+            seen += len(before[next(iter(before))])
             for name, metric in self.metrics.items():
                 differences[name].add(before[name], after[name])
                 if metric is not None:
@@ -136,31 +141,55 @@ class Judge:
                     counts[name] = counts[name] + counted if name in counts else counted
         return Loss(
             seen,
+            self._tell_judged(),
             tuple(
                 self._describe(name, metric, differences[name], counts.get(name))
                 for name, metric in self.metrics.items()
             ),
         )
 
-    def measure_errors(self, models: Sequence[OnnxModel]) -> list[float]:
-        """√(Σ (float - other)² / Σ float²) of the output in which it is largest, on a few images."""
-        runs = [_open(model) for model in models]
-        found = [{name: Difference() for name in self.metrics} for _ in models]
-        for images in self.data.sample(COMPARED).batches(self.batch):
-            before = self.run(images)
-            for run, differences in zip(runs, found, strict=True):
-                after = run(images)
-                for name, difference in differences.items():
-                    difference.add(before[name], after[name])
+    def compare(self, builds: Sequence[Build]) -> list[float]:
+        """√(Σ (float - other)² / Σ float²) of the output in which it is largest, on a few images of each fold."""
+        return self._measure_errors(builds, self.measured.folds)
+
+    def measure_error(self, build: Build) -> float:
+        """The same on a few of all images, by the ranges of all."""
+        return self._measure_errors([build], [Fold(self.data, self.measured.ranges)])[0]
+
+    def _measure_errors(self, builds: Sequence[Build], folds: Sequence[Fold]) -> list[float]:
+        found = [{name: Difference() for name in self.metrics} for _ in builds]
+        for fold in folds:
+            runs = [_open(build(fold.ranges)) for build in builds]
+            for images, before in self._answer(fold.data.sample(COMPARED)):
+                for run, differences in zip(runs, found, strict=True):
+                    after = run(images)
+                    for name, difference in differences.items():
+                        difference.add(before[name], after[name])
         return [max(difference.ratio for difference in differences.values()) for differences in found]
 
-    def _batches(self) -> Iterator[Batch]:
-        if self.held_out is None:
-            yield from ((images, None) for images in self.data.batches(self.batch))
+    def _answer_all(self, build: Build) -> Iterator[tuple[Outputs, Outputs, Array | None]]:
+        """The outputs of the float model and of the other, and the labels where there are some, batch by batch."""
+        if self.held_out is not None:
+            run = _open(build(self.measured.ranges))
+            for start in range(0, len(self.held_out.images), self.batch):
+                part = slice(start, start + self.batch)
+                images = self.held_out.images[part]
+                yield self.run(("held out", start), images), run(images), self.held_out.labels[part]
             return
-        for start in range(0, len(self.held_out.images), self.batch):
-            part = slice(start, start + self.batch)
-            yield self.held_out.images[part], self.held_out.labels[part]
+        for fold in self.measured.folds:
+            run = _open(build(fold.ranges))
+            for images, before in self._answer(fold.data):
+                yield before, run(images), None
+
+    def _tell_judged(self) -> Judged:
+        if self.held_out is not None:
+            return "held out"
+        return "by ranges of others" if len(self.measured.folds) > 1 else "by their own ranges"
+
+    def _answer(self, data: CalibrationData) -> Iterator[tuple[Array, Outputs]]:
+        """Images, and the float model's outputs for them."""
+        for number, images in enumerate(data.batches(self.batch)):
+            yield images, self.run((data.numbers, number), images)
 
     def _describe(self, name: str, metric: Metric | None, difference: Difference, counts: Counts | None) -> OutputLoss:
         if metric is None:
@@ -183,6 +212,23 @@ class Judge:
     def _find_class(self, output: str, channel: int, channels: int) -> str | None:
         named = output == list(self.metrics)[-1] and len(self.classes) == channels
         return self.classes[channel] if named else None
+
+
+class _Kept:
+    """A model's outputs for batches, which are kept as far as there is memory for them."""
+
+    def __init__(self, run: Callable[[Array], Outputs]) -> None:
+        self.run, self.room = run, BUDGET
+        self.kept: dict[Hashable, Outputs] = {}
+
+    def __call__(self, batch: Hashable, images: Array) -> Outputs:
+        if batch in self.kept:
+            return self.kept[batch]
+        outputs = self.run(images)
+        size = sum(array.nbytes for array in outputs.values())
+        if size <= self.room:
+            self.kept[batch], self.room = outputs, self.room - size
+        return outputs
 
 
 def _open(model: OnnxModel) -> Callable[[Array], Outputs]:

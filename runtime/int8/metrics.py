@@ -70,9 +70,7 @@ class Agreement(Metric):
     task: Task
     grid: Grid
 
-    @property
-    def name(self) -> str:
-        return "agreement"
+    name = "agreement"
 
     def count(self, before: Array, after: Array, labels: Array | None) -> Counts:
         answers = (self.task.decide(output, self.grid) for output in (before, after))
@@ -86,9 +84,7 @@ class MapAgreement(Metric):
     """How far the classes' places are the float model's: intersection over union, the mean over classes. A background
     that is everywhere counts as one of them."""
 
-    @property
-    def name(self) -> str:
-        return "agreement"
+    name = "agreement"
 
     def count(self, before: Array, after: Array, labels: Array | None) -> Counts:
         first, second = before.argmax(1), after.argmax(1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,6 +16,7 @@ from compiler.onnx_target.scheme import RECIPES, Scheme
 from runtime.int8.calibrate import OnStep, Ranges, measure_ranges
 from runtime.int8.data import CalibrationData
 from runtime.int8.loss import LEAST_DB, Judge, Loss
+from runtime.int8.metrics import choose_metrics
 from runtime.int8.notes import describe_floats, describe_loss
 
 KEY = "archspec.int8"
@@ -62,6 +63,24 @@ class Quantization:
 
 
 @dataclass(frozen=True, eq=False, slots=True)
+class Draft:
+    """How a float model is quantized, but for the ranges, of which `cut` says whether they are those of the method or
+    the whole ones."""
+
+    model: OnnxModel
+    scheme: Scheme
+    cut: bool
+
+    def build(self, ranges: Ranges, metadata: Mapping[str, str] | None = None) -> OnnxModel:
+        chosen = ranges.cut if self.cut else ranges.whole
+        return quantize_model(self.model, replace(self.scheme, ranges=chosen), metadata)
+
+    def keep(self, layers: Iterable[str]) -> Draft:
+        """The same with layers that stay float."""
+        return replace(self, scheme=replace(self.scheme, kept=frozenset(layers)))
+
+
+@dataclass(frozen=True, eq=False, slots=True)
 class Quantized:
     """An int8 model, whose metadata has the report, and the report."""
 
@@ -93,40 +112,43 @@ def quantize(
     plan = plan_quantization(model, recipe)
     if not plan.layers:
         raise ArchspecError(f"{model.graph.name} has no convolution and no linear layer to quantize")
-    judge = Judge(model, data)
-    ranges = measure_ranges(model, plan.values, data, method, recipe, on_step)
-    floats = ranges.find_floats()
+    metrics = choose_metrics(model, data)
+    measured = measure_ranges(model, plan.values, data, method, recipe, on_step)
+    judge = Judge(model, data, measured, metrics)
+    floats = measured.find_floats()
     wanted = plan_quantization(model, recipe, floats=frozenset(floats)).layers
-    scheme = Scheme(recipe, ranges.cut, floats=frozenset(floats), reduce_range=reduce_range)
-    scheme, cut = _choose_ranges(model, scheme, judge, ranges, method)
-    loss, errors = judge.measure_loss(quantize_model(model, scheme)), list[LayerError]()
+    draft = _choose_ranges(
+        model, Scheme(recipe, {}, floats=frozenset(floats), reduce_range=reduce_range), judge, method
+    )
+    loss, errors = judge.measure_loss(draft.build), list[LayerError]()
     if max_drop is not None and not loss.meets(max_drop):
-        errors = _rank_layers(model, scheme, judge, wanted, on_step)
-        scheme, loss = _keep_fewest(model, scheme, judge, [item.layer for item in errors], max_drop)
+        errors = _rank_layers(draft, judge, wanted, on_step)
+        draft, loss = _keep_fewest(draft, judge, [item.layer for item in errors], max_drop)
     _refuse_lost(model, loss)
-    int8 = set(wanted) - scheme.kept
+    kept = draft.scheme.kept
+    int8 = set(wanted) - kept
     report = Quantization(
         recipe=recipe,
         method=method,
-        cut=cut,
+        cut=draft.cut,
         data=data.name,
         images=len(data),
         layers=len(int8),
         kept=tuple(name for name in plan.layers if name not in int8),
         loss=loss,
-        errors=tuple(replace(item, kept=item.layer in scheme.kept) for item in errors),
-        notes=(*ranges.notes, *describe_floats(floats), *describe_loss(loss)),
+        errors=tuple(replace(item, kept=item.layer in kept) for item in errors),
+        notes=(*measured.notes, *describe_floats(floats), *describe_loss(loss)),
     )
-    return Quantized(quantize_model(model, scheme, {KEY: report.to_metadata()}), report)
+    return Quantized(draft.build(measured.ranges, {KEY: report.to_metadata()}), report)
 
 
-def _choose_ranges(model: OnnxModel, scheme: Scheme, judge: Judge, ranges: Ranges, method: str) -> tuple[Scheme, bool]:
-    """With the ranges of the method or with the whole ones, whichever lose less; and whether they are the method's."""
+def _choose_ranges(model: OnnxModel, scheme: Scheme, judge: Judge, method: str) -> Draft:
+    """With the ranges of the method or with the whole ones, whichever lose less."""
+    cut, whole = Draft(model, scheme, cut=True), Draft(model, scheme, cut=False)
     if method == "minmax":
-        return scheme, False
-    whole = replace(scheme, ranges=ranges.whole)
-    cut_error, whole_error = judge.measure_errors([quantize_model(model, one) for one in (scheme, whole)])
-    return (scheme, True) if cut_error <= whole_error else (whole, False)
+        return whole
+    cut_error, whole_error = judge.compare([cut.build, whole.build])
+    return cut if cut_error <= whole_error else whole
 
 
 def _refuse_lost(model: OnnxModel, loss: Loss) -> None:
@@ -139,28 +161,23 @@ def _refuse_lost(model: OnnxModel, loss: Loss) -> None:
             )
 
 
-def _rank_layers(
-    model: OnnxModel, scheme: Scheme, judge: Judge, layers: Sequence[str], on_step: OnStep
-) -> list[LayerError]:
+def _rank_layers(draft: Draft, judge: Judge, layers: Sequence[str], on_step: OnStep) -> list[LayerError]:
     """Each layer's error when the others are float, the largest first."""
     errors = []
     for done, layer in enumerate(layers, start=1):
-        alone = replace(scheme, kept=frozenset(layers) - {layer})
-        (error,) = judge.measure_errors([quantize_model(model, alone)])
-        errors.append(LayerError(layer, error, kept=False))
+        alone = draft.keep(frozenset(layers) - {layer})
+        errors.append(LayerError(layer, judge.measure_error(alone.build), kept=False))
         on_step(done, len(layers))
     return sorted(errors, key=lambda item: -item.error)
 
 
-def _keep_fewest(
-    model: OnnxModel, scheme: Scheme, judge: Judge, ranking: Sequence[str], max_drop: float
-) -> tuple[Scheme, Loss]:
+def _keep_fewest(draft: Draft, judge: Judge, ranking: Sequence[str], max_drop: float) -> tuple[Draft, Loss]:
     """Bisect for the shortest start of the ranking that, in float, keeps the drop within the budget. The whole of it
     does: that is the float model."""
 
-    def keep(count: int) -> tuple[Scheme, Loss]:
-        kept = replace(scheme, kept=frozenset(ranking[:count]))
-        return kept, judge.measure_loss(quantize_model(model, kept))
+    def keep(count: int) -> tuple[Draft, Loss]:
+        kept = draft.keep(ranking[:count])
+        return kept, judge.measure_loss(kept.build)
 
     too_few, enough, best = 0, len(ranking), None
     while enough - too_few > 1:

@@ -31,28 +31,28 @@ NEVER = 1e-9
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Histogram:
-    """How many of a value's numbers that are not zero have which magnitude, in BINS from 0 to the largest; from the
-    lowest to the highest number of the value; for which recipe."""
+    """How many of a value's numbers that are not zero have which magnitude, in BINS from 0 to `last`; from the lowest
+    to the highest of these numbers; for which recipe."""
 
     counts: Counts
     whole: Range
+    last: float
     recipe: Recipe
 
     def measure_step(self, end: int) -> float:
         """How many bins two neighbouring integers are apart, where magnitudes are cut behind so many bins."""
-        largest = max(-self.whole[0], self.whole[1])
-        low, high = (float(np.clip(number / largest * BINS, -end, end)) for number in self.whole)
+        low, high = (float(np.clip(number / self.last * BINS, -end, end)) for number in self.whole)
         return float(choose_step(self.recipe, (low, high)).scale)
 
 
 def find_percentile(histogram: Histogram) -> float:
-    """The share of the largest magnitude below which 99.99 % of the numbers lie, in whole bins; 1 for none."""
+    """The share of the last magnitude below which 99.99 % of the numbers lie, in whole bins; 1 for none."""
     below = np.cumsum(histogram.counts)
     return float(np.searchsorted(below, KEPT * below[-1]) + 1) / BINS if below[-1] else 1.0
 
 
 def find_least_error(histogram: Histogram) -> float:
-    """The share of the largest magnitude to cut at so that rounding what lies below, and cutting what lies beyond, have
+    """The share of the last magnitude to cut at so that rounding what lies below, and cutting what lies beyond, have
     the least sum of squared errors."""
     if not histogram.counts.any():
         return 1.0
@@ -70,7 +70,7 @@ def _sum_errors(histogram: Histogram, end: int) -> float:
 
 
 def find_least_entropy(histogram: Histogram) -> float:
-    """The share of the largest magnitude to cut at: of every sixteenth bin the one with the least divergence between
+    """The share of the last magnitude to cut at: of every sixteenth bin the one with the least divergence between
     the numbers, those beyond at the end, and what 128 levels make of them; 1 for too few numbers."""
     counts = histogram.counts.copy()
     if counts[1:].sum() < BINS:  # in fewer numbers than bins there is no distribution to see
@@ -98,4 +98,4 @@ def _diverge(counts: Counts, end: int) -> float:
 METHODS: Mapping[str, Callable[[Histogram], float] | None] = MappingProxyType(
     {"mse": find_least_error, "minmax": None, "entropy": find_least_entropy, "percentile": find_percentile}
 )
-"""How ranges are found: the share of the largest magnitude to cut at. The first is the default."""
+"""How ranges are found: the share of the last magnitude to cut at. The first is the default."""

@@ -57,7 +57,7 @@ def test_int8_learns_ranges_from_a_data_set_and_says_what_it_lost(run: Path, tmp
     said = {item.key: item.value for item in onnx.load(model).metadata_props}
     assert said["archspec.precision"] == "int8"
     assert '"accuracy"' in said["archspec.int8"]
-    assert "accuracy on 360 images" in archspec(*trained(run), *words)
+    assert "accuracy on 360 images held out: " in archspec(*trained(run), *words)
     assert "verified" in archspec("verify", model, "--against", run / "spec.yaml", run / "weights.safetensors")
 
 

@@ -12,7 +12,7 @@ from compiler.analysis.cost import measure_cost
 
 if TYPE_CHECKING:
     from runtime.export import Export
-    from runtime.int8.loss import OutputLoss
+    from runtime.int8.loss import Loss, OutputLoss
     from runtime.int8.quantize import Quantization
 
 SHOWN = 3
@@ -58,7 +58,7 @@ def _print_quantization(found: Quantization) -> None:
     whole = "" if found.cut or found.method == "minmax" else f": whole, since what {found.method} cuts off loses more"
     print(f"  {found.recipe}, ranges by {found.method} from {tell_count(found.images, 'image')} of {found.data}{whole}")
     for output in loss.outputs:
-        print(f"  {_tell_loss(output, loss.images, several=len(loss.outputs) > 1)}")
+        print(f"  {_tell_loss(output, loss)}")
     floats = f", in float: {', '.join(found.kept)}" if found.kept else ""
     print(f"  {found.layers or 'no'} layers in int8{floats}" + ("" if found.layers else ": the budget allows none"))
     for note in found.notes:
@@ -70,10 +70,10 @@ def _print_quantization(found: Quantization) -> None:
         console().print(table)
 
 
-def _tell_loss(output: OutputLoss, images: int, *, several: bool) -> str:
-    where = f"output '{output.output}': " if several else ""
+def _tell_loss(output: OutputLoss, loss: Loss) -> str:
+    where = f"output '{output.output}': " if len(loss.outputs) > 1 else ""
     metric = METRICS.get(output.metric, output.metric.replace("_", " "))
-    text = f"{where}{metric} on {tell_count(images, 'image')}: "
+    text = f"{where}{metric} on {tell_count(loss.images, 'image')} {loss.judged}: "
     text += f"{output.before:.4f} → {output.after:.4f} ({0.0 - output.drop:+.2%})"
     if output.sqnr_db is not None:
         text += f"; signal to noise {output.sqnr_db:.1f} dB"

@@ -56,7 +56,7 @@ def save(path: Path, array: NDArray[Any]) -> Path:
 
 def measure(model: OnnxModel, source: str | Path, method: str = "minmax", **options: Any) -> dict[str, Any]:
     data = open_calibration_data(source, model.graph, model.metadata)
-    return dict(measure_ranges(model, plan_quantization(model, "u8s8").values, data, method, **options).cut)
+    return dict(measure_ranges(model, plan_quantization(model, "u8s8").values, data, method, **options).ranges.cut)
 
 
 def run_reference(model: OnnxModel, images: NDArray[Any]) -> dict[str, NDArray[Any]]:
@@ -105,9 +105,37 @@ def test_batches_change_nothing(model: OnnxModel, images: Path, method: str, mon
     assert choose_batch(model.graph, (1, 16, 16)) == 1
     parts = measure(model, images, method, on_step=lambda done, of: steps.append((done, of)))
     passes = 1 if method == "minmax" else 2
-    assert steps == [(done + 1, 15 * passes) for done in range(15 * passes)]
+    assert steps == [(done + 1, 16 * passes) for done in range(16 * passes)]  # four of each of four folds
     for name, expected in whole.items():
         assert parts[name] == pytest.approx(expected, rel=1e-3)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_fold_has_the_ranges_of_the_other_images(model: OnnxModel, images: Path, method: str) -> None:
+    """The witness never saw the fold."""
+    array, values = np.load(images) / 2, plan_quantization(model, "u8s8").values
+    array[6] *= 2  # of the third fold
+    data = open_calibration_data(save(images, array), model.graph, model.metadata)
+    measured = measure_ranges(model, values, data, method)
+    assert [fold.data.numbers[:2] for fold in measured.folds] == [(0, 4), (1, 5), (2, 6), (3, 7)]
+    for number, fold in enumerate(measured.folds):
+        others = save(images.parent / "others.npy", np.delete(array, slice(number, None, 4), axis=0))
+        alone = measure_ranges(model, values, open_calibration_data(others, model.graph, model.metadata), method).ranges
+        for name in values:
+            assert fold.ranges.whole[name] == pytest.approx(alone.whole[name], rel=1e-5)
+            apart = np.subtract(fold.ranges.cut[name], alone.cut[name])
+            near = 0.15 if method == "entropy" else 0.05  # their histograms have other bins
+            assert np.abs(apart).max() <= near * np.ptp(alone.cut[name])
+        same = fold.ranges.whole["image"] == measured.ranges.whole["image"]
+        assert same == (number != 2)  # the control
+
+
+def test_few_images_are_one_fold(model: OnnxModel, images: Path) -> None:
+    data = open_calibration_data(images, model.graph, model.metadata)
+    for count, folds in ((7, 1), (8, 4)):
+        measured = measure_ranges(model, ["image"], data.sample(count), "minmax")
+        assert [len(fold.data) for fold in measured.folds] == [count // folds] * folds
+        assert all((fold.ranges is measured.ranges) == (folds == 1) for fold in measured.folds)
 
 
 def test_a_data_set_gives_its_training_images(model: OnnxModel) -> None:

@@ -60,11 +60,24 @@ HEADS = [
 ]
 
 
+def answer_by_others(model: OnnxModel, images: Array, folder: Path) -> tuple[dict[str, Array], dict[str, Array]]:
+    """What the float model answers, and for each fourth of the images the int8 model of the others."""
+    parts = []
+    for start in range(4):
+        other = calibrate(model, np.delete(images, slice(start, None, 4), axis=0), folder, method="minmax").model
+        parts.append([run(one, images[start::4]) for one in (model, other)])
+    before, after = (
+        {name: np.concatenate([part[name] for part in found]) for name in found[0]}
+        for found in zip(*parts, strict=True)
+    )
+    return before, after
+
+
 def test_every_output_is_judged_by_its_numbers(tmp_path: Path) -> None:
     model, images = build(HEADS, [3, "H", "W"]), np.random.default_rng(0).standard_normal((20, 3, 16, 16))
-    quantized = calibrate(model, images, tmp_path)
-    before, after = run(model, images), run(quantized.model, images)
-    loss = quantized.report.loss
+    quantized = calibrate(model, images, tmp_path, method="minmax")
+    before, after, loss = *answer_by_others(model, images, tmp_path), quantized.report.loss
+    assert (loss.images, loss.judged) == (20, "by ranges of others")
     assert [(item.output, item.metric, item.channels) for item in loss.outputs] == [
         ("inner", "agreement", 8),
         ("map", "agreement", 5),
@@ -89,6 +102,39 @@ def test_every_output_is_judged_by_its_numbers(tmp_path: Path) -> None:
         assert item.before == 1
         assert item.after < 1  # the control
     assert loss.drop == max(item.drop for item in loss.outputs)
+
+
+def test_few_images_are_judged_by_their_own_ranges(tmp_path: Path) -> None:
+    model, images = build(HEADS, [3, "H", "W"]), np.random.default_rng(0).standard_normal((7, 3, 16, 16))
+    quantized = calibrate(model, images, tmp_path)
+    assert quantized.report.loss.judged == "by their own ranges"
+    first, second = (run(one, images)["one"] for one in (model, quantized.model))
+    noise = 10 * np.log10(np.square(first).sum() / np.square(first - second).sum())
+    assert quantized.report.loss.last.sqnr_db == pytest.approx(noise, abs=0.02)
+
+
+def test_figures_hold_on_images_that_gave_no_ranges(tmp_path: Path) -> None:
+    """On average of six draws; the control is what a file itself loses on the images that gave its ranges."""
+
+    def draw(seed: int, count: int) -> Array:
+        random = np.random.default_rng(seed)
+        return random.standard_normal((count, 3, 16, 16)) * random.lognormal(sigma=0.4, size=(count, 1, 1, 1))
+
+    def measure(quantized: Quantized, images: Array) -> float:
+        first, second = (run(one, images)["one"] for one in (model, quantized.model))
+        return float(10 * np.log10(np.square(first).sum() / np.square(first - second).sum()))
+
+    model, elsewhere = build(HEADS, [3, "H", "W"]), draw(99, 200)
+    said, seen = [], []
+    for seed in range(6):
+        images = draw(seed, 12)
+        quantized = calibrate(model, images, tmp_path)
+        assert quantized.report.loss.last.sqnr_db is not None
+        there = measure(quantized, elsewhere)
+        said.append(quantized.report.loss.last.sqnr_db - there)
+        seen.append(measure(quantized, images) - there)
+    assert abs(np.mean(said)) < 3
+    assert np.mean(seen) > 5
 
 
 def test_the_mean_of_a_channel_is_no_signal() -> None:

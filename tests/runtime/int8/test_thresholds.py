@@ -23,12 +23,12 @@ from runtime.int8.thresholds import (
 
 
 def histogram(counts: NDArray[np.int64], recipe: Recipe = "s8s8") -> Histogram:
-    return Histogram(counts, (-1.0, 1.0), recipe)
+    return Histogram(counts, (-1.0, 1.0), 1.0, recipe)
 
 
 def count(numbers: NDArray[Any], recipe: Recipe = "s8s8") -> Histogram:
     low, high = float(numbers.min()), float(numbers.max())
-    return Histogram(_count_magnitudes(numbers, max(-low, high)), (low, high), recipe)
+    return Histogram(_count_magnitudes(numbers, max(-low, high)), (low, high), max(-low, high), recipe)
 
 
 def test_methods_on_known_histograms() -> None:
