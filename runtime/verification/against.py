@@ -27,6 +27,7 @@ with extra("train"):
     from compiler.torch_target.module import load_weights, to_torch
 
 with extra("run"):
+    from compiler.onnx_target.built import OnnxModel
     from compiler.onnx_target.model import build_model
     from compiler.onnx_target.options import ExportOptions
 
@@ -35,7 +36,7 @@ Array = npt.NDArray[Any]
 
 
 @unaffected()
-def hold_against(
+def compare_with_source(
     inside: ModelInside, facts: ModelFacts, original: Original, choice: Choice
 ) -> tuple[list[Check], Bisection | None]:
     """Compare hashes, then with torch; where that differs, node by node. A file in integers is compared node by node
@@ -43,47 +44,49 @@ def hold_against(
 
     Raises ArchspecError where the weights do not fit the network.
     """
-    graph = original.graph
-    if "members" in facts.metadata:
-        many = f"{inside.path} is an ensemble of {facts.metadata['members']} members"
-        raise ArchspecError(f"{many}: one network's weights cannot be held against it")
-    built = build_model(graph, original.weights, options=_read_options(facts), rules=original.onnx_rules)
-    told, here = facts.metadata, built.metadata
-    checks = [
-        _compare_hash("network", told.get("graph"), here["archspec.graph"], told.get("name", "another network")),
-        _compare_hash("weights", told.get("weights"), here["archspec.weights"], "other weights"),
-    ]
+    _refuse_ensembles(inside, facts)
+    built = build_model(original.graph, original.weights, options=_read_options(facts), rules=original.onnx_rules)
+    checks = _compare_hashes(facts, built)
     try:
-        ends = match_ends(inside, graph)
+        ends = match_ends(inside, original.graph)
     except ArchspecError as error:
         return [*checks, Check("torch", "failed", str(error))], None
     checks += ends.check()
-    module = to_torch(graph, rules=original.rules)
-    load_weights(module, graph, original.weights)
+    module = _load_module(original)
     cases = _choose_cases(original, choice, ends)
-    integers = facts.dtype == "int8"
-    if not integers:
+    if facts.dtype != "int8":
         checks.append(_prove(inside, original, module, cases, choice, ends))
         if checks[-1].status == "passed":
             return checks, None
-    generator = np.random.default_rng(choice.seed)
-    feed = {name: generator.standard_normal(shape).astype(np.float32) for name, shape in cases[0].items()}
-    if integers:
-        ranges = find_ranges(inside)
-        feed = {name: _reach(array, ranges.get(ends.called.get(name, name))) for name, array in feed.items()}
-    try:
-        bisection = bisect(
-            inside, graph, module, built, feed, kind=facts.dtype, called=ends.called, rules=original.rules
-        )
-    except ArchspecError as error:
-        return [*checks, Check("nodes", "failed" if integers else "noted", str(error))], None
-    return [*checks, _judge(bisection, integers)], bisection
+    feed = _make_feed(inside, facts, cases[0], choice, ends)
+    check, bisection = _search_nodes(inside, facts, original, module, built, feed, ends)
+    return [*checks, check], bisection
+
+
+def _refuse_ensembles(inside: ModelInside, facts: ModelFacts) -> None:
+    if "members" in facts.metadata:
+        many = f"{inside.path} is an ensemble of {facts.metadata['members']} members"
+        raise ArchspecError(f"{many}: one network's weights cannot be held against it")
+
+
+def _load_module(original: Original) -> nn.Module:
+    module = to_torch(original.graph, rules=original.rules)
+    load_weights(module, original.graph, original.weights)
+    return module
 
 
 def _read_options(facts: ModelFacts) -> ExportOptions:
     """What the file was exported with, as far as it changes which nodes there are."""
     chosen = {key: facts.metadata[key] for key in ("precision", "target") if key in facts.metadata}
     return ExportOptions(**chosen)  # type: ignore[arg-type]  # it checks them itself
+
+
+def _compare_hashes(facts: ModelFacts, built: OnnxModel) -> list[Check]:
+    told, here = facts.metadata, built.metadata
+    return [
+        _compare_hash("network", told.get("graph"), here["archspec.graph"], told.get("name", "another network")),
+        _compare_hash("weights", told.get("weights"), here["archspec.weights"], "other weights"),
+    ]
 
 
 def _compare_hash(name: str, told: str | None, here: str, other: str) -> Check:
@@ -131,9 +134,39 @@ def _prove(
     )
 
 
+def _make_feed(inside: ModelInside, facts: ModelFacts, shapes: Shapes, choice: Choice, ends: Ends) -> dict[str, Array]:
+    """Standard normal numbers, by the network's names of its inputs."""
+    generator = np.random.default_rng(choice.seed)
+    feed = {name: generator.standard_normal(shape).astype(np.float32) for name, shape in shapes.items()}
+    if facts.dtype != "int8":
+        return feed
+    ranges = find_ranges(inside)
+    return {name: _reach(array, ranges.get(ends.called.get(name, name))) for name, array in feed.items()}
+
+
 def _reach(array: Array, range: Range | None) -> Array:
     """An input that ends where the file's integers do, and reaches over them where else hardly any is left."""
     return array if range is None else range.cut(range.fill(array))
+
+
+def _search_nodes(
+    inside: ModelInside,
+    facts: ModelFacts,
+    original: Original,
+    module: nn.Module,
+    built: OnnxModel,
+    feed: Mapping[str, Array],
+    ends: Ends,
+) -> tuple[Check, Bisection | None]:
+    """Compare node by node, which speaks for a file in integers; of any other it says where a difference comes from."""
+    alone = facts.dtype == "int8"
+    try:
+        bisection = bisect(
+            inside, original.graph, module, built, feed, kind=facts.dtype, called=ends.called, rules=original.rules
+        )
+    except ArchspecError as error:
+        return Check("nodes", "failed" if alone else "noted", str(error)), None
+    return _judge(bisection, alone), bisection
 
 
 def _judge(bisection: Bisection, alone: bool) -> Check:

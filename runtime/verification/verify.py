@@ -35,9 +35,9 @@ def verify(path: str | Path, original: Original | None = None, choice: Choice = 
     ]
     if original is None:
         return Verification(facts, tuple(checks))
-    from runtime.verification.against import hold_against  # which needs torch
+    from runtime.verification.against import compare_with_source  # which needs torch
 
-    more, bisection = hold_against(inside, facts, original, choice)
+    more, bisection = compare_with_source(inside, facts, original, choice)
     return Verification(facts, (*checks, *more), bisection)
 
 
