@@ -15,7 +15,7 @@ with extra("run"):
     from compiler.onnx_source.external import find_external, list_data
     from compiler.onnx_source.skim import mentions, skip_numbers
 
-SHA256 = re.compile(r"[0-9a-f]{64}")
+HASH = re.compile(r"[0-9a-f]{32}")
 
 MOST_FILES = 10_000
 """Files of a folder up to which all are asked what they name."""
@@ -47,7 +47,7 @@ def _list_data(model: Path) -> set[str]:
     except ArchspecError:  # nothing is there yet, or something else
         return set()
     content = {item.key: item.value for item in head.metadata_props}.get(CONTENT, "")
-    if not SHA256.fullmatch(str(content)):
+    if not HASH.fullmatch(str(content)):
         return set()
     ours = re.compile(rf"[^/\\]+{re.escape(name_data('', content))}")
     names = list_data(find_external(head))

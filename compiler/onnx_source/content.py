@@ -1,4 +1,5 @@
-"""The content of an ONNX file, as `compiler.content` defines it: what it says that it is, and what it is."""
+"""The content of an ONNX file, as `compiler.content` defines it: what it says that it is, what it is, and what nobody
+can make another file of."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ from pathlib import Path
 import onnx
 
 from archspec.errors import ArchspecError
-from compiler.content import CONTENT, describe, digest_content, digest_numbers, digest_stored
+from compiler.content import CONTENT, XXH3, Algorithm, Hash, describe, digest_content, digest_stored
 from compiler.onnx_source.external import check_external_data, is_external, read_place
 from compiler.onnx_source.skim import count_bytes, read_reduced, split_numbers
 from compiler.protobuf import Bytes, Field
@@ -32,36 +33,48 @@ def read_content(path: Path) -> Content:
 
     Raises ArchspecError where it is no ONNX file, or has numbers in a place that is not plainly beside it.
     """
+    return Content(*_digest_file(path, XXH3))
+
+
+def read_fingerprint(path: Path) -> str:
+    """SHA-256 of the same: where a file that was made to have another's content must not be taken for it.
+
+    Raises ArchspecError as `read_content` does.
+    """
+    return _digest_file(path, hashlib.sha256)[0]
+
+
+def _digest_file(path: Path, algorithm: Algorithm) -> tuple[str, str | None]:
+    """The hash of what a file holds, and the content that it says."""
     described: list[bytes] = []
-    model = read_reduced(path, lambda data, field: _set_aside(data, field, described))
+    model = read_reduced(path, lambda data, field: _set_aside(data, field, described, algorithm))
     check_external_data(model, path)
     said = next((entry.value for entry in model.metadata_props if entry.key == CONTENT), None)
-    return Content(digest_content(model, described, partial(_digest, folder=path.parent)), said)
+    return digest_content(model, described, partial(_digest_tensor, path.parent), algorithm), said
 
 
-def _set_aside(data: Bytes, field: Field, described: list[bytes]) -> bytes:
+def _set_aside(data: Bytes, field: Field, described: list[bytes], algorithm: Algorithm) -> bytes:
     """Nothing, for a stored tensor whose numbers are bytes in the file, which goes to `described`; any other stays."""
     split = split_numbers(data, field)
     if split is None:
         return data[field.key : field.end]
     tensor, place = split
     with memoryview(data) as whole, whole[place.start : place.end] as numbers:
-        described.append(describe(tensor, digest_numbers(numbers)))
+        described.append(describe(tensor, algorithm(numbers).digest()))
     return b""
 
 
-def _digest(tensor: onnx.TensorProto, folder: Path) -> bytes | None:
-    """The hash of the numbers of a tensor of the file in `folder`, wherever they are."""
+def _digest_tensor(folder: Path, tensor: onnx.TensorProto, algorithm: Algorithm) -> bytes | None:
+    """The hash of the numbers of a tensor of a file in `folder`, wherever they are."""
     if not is_external(tensor):
-        return digest_stored(tensor)
+        return digest_stored(tensor, algorithm)
     place = read_place(tensor)
     due = int(place.get("length", "0")) or count_bytes(tensor)  # it need not say how many
-    return _digest_file(folder / place["location"], int(place.get("offset", "0")), due)
+    return _digest_bytes(folder / place["location"], int(place.get("offset", "0")), due, algorithm(b""))
 
 
-def _digest_file(path: Path, start: int, due: int | None) -> bytes:
+def _digest_bytes(path: Path, start: int, due: int | None, digest: Hash) -> bytes:
     """The hash of `due` bytes of a file (None: all) from `start` on. It is read, not mapped: another may cut it off."""
-    digest = hashlib.sha256()
     try:
         with path.open("rb") as file:
             file.seek(start)

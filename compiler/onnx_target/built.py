@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
@@ -13,22 +13,20 @@ from compiler.graph import Graph
 from compiler.passes.base import Array, Step
 
 THREADS = 2
-"""That hash and compute weights at once; more of them wait for the memory."""
+"""That compute weights at once; more of them wait for the memory."""
 
 
 @dataclass(frozen=True, eq=False)
 class OnnxModel:
     """`head` has everything but the stored tensors; these, some of them still to be computed, are in `tensors` by name.
 
-    `graph` is the network as it was written, after `steps`. `digests` has the SHA-256 of the numbers of those tensors
-    that are weights as they were given: they were hashed before.
+    `graph` is the network as it was written, after `steps`.
     """
 
     head: onnx.ModelProto
     tensors: Mapping[str, Array]
     graph: Graph
     steps: tuple[Step, ...] = ()
-    digests: Mapping[str, bytes] = field(default_factory=dict)
 
     @property
     def metadata(self) -> Mapping[str, str]:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -14,10 +12,10 @@ import onnx
 from archspec.errors import ArchspecError
 from archspec.ops import Op
 from compiler.accepted import Accepted
-from compiler.content import digest_numbers
+from compiler.content import XXH3
 from compiler.finite import is_finite
 from compiler.graph import Graph
-from compiler.onnx_target.built import THREADS, OnnxModel, as_bytes
+from compiler.onnx_target.built import OnnxModel, as_bytes
 from compiler.onnx_target.emitter import Emitter, Value
 from compiler.onnx_target.formats import FLOAT32, FORMATS
 from compiler.onnx_target.options import PLAIN, ExportOptions
@@ -49,30 +47,24 @@ def build_model(
     form = FORMATS[options.precision]
     outside = form.dtype if options.io == "same" else FLOAT32
     casts = () if form.dtype == FLOAT32 else (CastWeights(form.dtype),)
-    # Hashing takes as long as all the rest, and lets other threads work meanwhile.
-    with ThreadPoolExecutor(1) as aside:
-        hashing = aside.submit(digest_each, given)
-        accepted = accepted_sizes(graph)
-        network, arrays, steps = run_passes((*choose_passes(options), *casts), graph, given)
-        emit = Emitter(network, arrays, form.dtype)
-        written = _emit(network, emit, accepted, RULES.extended(rules or {}), outside)
+    accepted = accepted_sizes(graph)
+    network, arrays, steps = run_passes((*choose_passes(options), *casts), graph, given)
+    emit = Emitter(network, arrays, form.dtype)
+    written = _emit(network, emit, accepted, RULES.extended(rules or {}), outside)
     head = onnx.helper.make_model(
         written,
         ir_version=form.ir_version,
         opset_imports=[onnx.helper.make_opsetid("", form.opset)],
         producer_name="archspec",
     )
-    digests = hashing.result()
     facts = {
-        **describe(graph, digest_weights(given, digests), accepted),
+        **describe(graph, digest_weights(given), accepted),
         "archspec.precision": form.name,
         "archspec.target": options.target,
         **(metadata or {}),
     }
     onnx.helper.set_model_props(head, dict(sorted(facts.items())))
-    known = {id(given[name]): digest for name, digest in digests.items()}
-    kept = {name: known[id(array)] for name, array in emit.tensors.items() if id(array) in known}
-    return OnnxModel(head, emit.tensors, network, steps, kept)
+    return OnnxModel(head, emit.tensors, network, steps)
 
 
 def _round(array: np.ndarray[Any, Any], what: str) -> np.ndarray[Any, Any]:
@@ -94,19 +86,12 @@ def describe(graph: Graph, weights: str, accepted: Mapping[str, Accepted]) -> di
     }
 
 
-def digest_each(arrays: Arrays) -> dict[str, bytes]:
-    """SHA-256 of the numbers of each array, by its name."""
-    with ThreadPoolExecutor(THREADS) as pool:
-        digests = pool.map(lambda array: digest_numbers(as_bytes(array)), arrays.values())
-        return dict(zip(arrays, digests, strict=True))
-
-
-def digest_weights(arrays: Arrays, digests: Mapping[str, bytes]) -> str:
-    """SHA-256 of the weights: of names, shapes, and the SHA-256 of the numbers of each."""
-    whole = hashlib.sha256()
+def digest_weights(arrays: Arrays) -> str:
+    """XXH3 of the weights: of names, shapes, and the XXH3 of the numbers of each."""
+    whole = XXH3(b"")
     for name in sorted(arrays):
-        whole.update(f"{name}{arrays[name].shape}".encode() + digests[name])
-    return whole.hexdigest()
+        whole.update(f"{name}{arrays[name].shape}".encode() + XXH3(as_bytes(arrays[name])).digest())
+    return whole.digest().hex()
 
 
 def _emit(

@@ -92,7 +92,7 @@ def quantize_model(model: OnnxModel, scheme: Scheme, metadata: Mapping[str, str]
     head.graph.node.extend(nodes)
     facts = {**model.metadata, "archspec.precision": "int8", **(metadata or {})}
     onnx.helper.set_model_props(head, dict(sorted(facts.items())))
-    return replace(model, head=head, tensors=writer.list_tensors(nodes), digests={})
+    return replace(model, head=head, tensors=writer.list_tensors(nodes))
 
 
 class _Wiring:

@@ -10,9 +10,8 @@ no padding; model and tensors have a text for people to read (`doc_string`), whi
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from math import prod
 from pathlib import Path
@@ -22,7 +21,7 @@ import numpy as np
 import onnx
 
 from archspec.errors import ArchspecError
-from compiler.content import CONTENT, describe, digest_content, digest_numbers, name_data
+from compiler.content import CONTENT, XXH3, describe, digest_content, name_data
 from compiler.onnx_target.built import THREADS, OnnxModel, as_bytes
 from compiler.passes.base import Array
 from compiler.protobuf import delimit, header_of
@@ -36,12 +35,6 @@ ALIGNMENT = 1 << 16
 INLINE = 1 << 10
 """Bytes up to which a tensor stays in the model itself: runtimes look for shapes and scales only there."""
 
-QUICK = 1 << 14
-"""Bytes that are hashed before another thread would have begun."""
-
-BACKLOG = 1 << 25
-"""Bytes of which the hashing may be behind the writing, but for a single tensor."""
-
 CACHE_LINE = 64
 """A multiple of the bytes of the widest vectors: where the numbers of larger tensors begin in one file."""
 
@@ -53,13 +46,12 @@ def write_model(model: OnnxModel, path: Path) -> None:
     of `archspec.files.write_whole`, which has both appear whole, the data before the model that names it.
     """
     _check(model)
-    with ThreadPoolExecutor(1) as aside:
-        if _count_weights(model) > SINGLE_FILE:
-            path.write_bytes(_write_beside(model, path, aside).SerializeToString(deterministic=True))
-            return
-        with path.open("wb") as file:
-            for piece in _pieces(model, aside):
-                file.write(piece)
+    if _count_weights(model) > SINGLE_FILE:
+        path.write_bytes(_write_beside(model, path).SerializeToString(deterministic=True))
+        return
+    with path.open("wb") as file:
+        for piece in _pieces(model):
+            file.write(piece)
 
 
 def to_bytes(model: OnnxModel) -> bytes:
@@ -69,7 +61,7 @@ def to_bytes(model: OnnxModel) -> bytes:
         raise ArchspecError(f"the model has {size:,} bytes of weights, at most {SINGLE_FILE:,} fit: write it to a file")
     with ThreadPoolExecutor(THREADS) as pool:
         computed = dict(zip(model.tensors, pool.map(np.asarray, model.tensors.values()), strict=True))
-        return b"".join(_pieces(replace(model, tensors=computed), pool))
+    return b"".join(_pieces(replace(model, tensors=computed)))
 
 
 def _check(model: OnnxModel) -> None:
@@ -80,17 +72,17 @@ def _check(model: OnnxModel) -> None:
     onnx.checker.check_model(twin)
 
 
-def _pieces(model: OnnxModel, aside: Executor) -> Iterator[bytes | memoryview]:
+def _pieces(model: OnnxModel) -> Iterator[bytes | memoryview]:
     """The file, piece by piece; the content's hash comes last, when all has gone by."""
     opening, headers = _lay_out(model)
-    hasher = _Hasher(aside)
+    described = []
     yield opening
     for name, array in model.tensors.items():
         numbers = as_bytes(array)
-        hasher.add(numbers, model.digests.get(name))
+        described.append(_describe(name, array, numbers))
         yield headers[name]
         yield numbers
-    yield delimit(onnx.ModelProto.METADATA_PROPS_FIELD_NUMBER, _say_content(model, hasher).SerializeToString())
+    yield delimit(onnx.ModelProto.METADATA_PROPS_FIELD_NUMBER, _say_content(model, described).SerializeToString())
 
 
 def _lay_out(model: OnnxModel) -> tuple[bytes, dict[str, bytes]]:
@@ -110,16 +102,16 @@ def _lay_out(model: OnnxModel) -> tuple[bytes, dict[str, bytes]]:
     return opening + graph, headers
 
 
-def _write_beside(model: OnnxModel, path: Path, aside: Executor) -> onnx.ModelProto:
+def _write_beside(model: OnnxModel, path: Path) -> onnx.ModelProto:
     """Write every larger array to a second file, which is named when its content is known; the model, whose tensors say
     where they lie in it."""
-    whole, hasher = _copy(model.head), _Hasher(aside)
+    whole, described = _copy(model.head), []
     with path.with_name(f"{path.name}.data").open("wb") as side:
         for name, array in model.tensors.items():
             numbers = as_bytes(array)
-            hasher.add(numbers, model.digests.get(name))
+            described.append(_describe(name, array, numbers))
             whole.graph.initializer.append(_store(_declare(name, array), numbers, side))
-    content = _say_content(model, hasher)
+    content = _say_content(model, described)
     whole.metadata_props.append(content)
     data = Path(side.name).rename(path.with_name(name_data(path.name, content.value)))
     for tensor in whole.graph.initializer:
@@ -141,38 +133,14 @@ def _store(tensor: onnx.TensorProto, numbers: memoryview, side: BinaryIO) -> onn
     return tensor
 
 
-def _say_content(model: OnnxModel, hasher: _Hasher) -> onnx.StringStringEntryProto:
-    """What the metadata say of the content of a model whose tensors went by in their order."""
-    described = [
-        describe(_declare(name, array), digest)
-        for (name, array), digest in zip(model.tensors.items(), hasher.digests(), strict=True)
-    ]
+def _say_content(model: OnnxModel, described: list[bytes]) -> onnx.StringStringEntryProto:
+    """What the metadata say of the content of a model with stored tensors that are `described` so."""
     return onnx.StringStringEntryProto(key=CONTENT, value=digest_content(_copy(model.head), described))
 
 
-class _Hasher:
-    """Hashes tensors while they are written, in another thread, which may lag behind by so many bytes as are held in
-    memory for it."""
-
-    def __init__(self, aside: Executor) -> None:
-        self._aside = aside
-        self._digests: list[bytes | Future[bytes]] = []
-        self._behind: deque[tuple[int, Future[bytes]]] = deque()
-
-    def add(self, numbers: memoryview, known: bytes | None = None) -> None:
-        """Of a tensor, whose hash may be `known`."""
-        if known is not None or len(numbers) <= QUICK:
-            self._digests.append(known or digest_numbers(numbers))
-            return
-        digest = self._aside.submit(digest_numbers, numbers)
-        self._digests.append(digest)
-        self._behind.append((len(numbers), digest))
-        while len(self._behind) > 1 and sum(size for size, _ in self._behind) > BACKLOG:
-            self._behind.popleft()[1].result()
-
-    def digests(self) -> Iterator[bytes]:
-        """The hashes of all tensors, in the order in which they came."""
-        return (digest if isinstance(digest, bytes) else digest.result() for digest in self._digests)
+def _describe(name: str, array: Array, numbers: memoryview) -> bytes:
+    """The canonical form of a stored tensor, by which it counts in the content."""
+    return describe(_declare(name, array), XXH3(numbers).digest())
 
 
 def _tensor_header(name: str, array: Array, start: int) -> bytes:
