@@ -19,7 +19,7 @@ with extra("run"):
     import onnxruntime as ort
 
     from compiler.content import CONTENT, name_data
-    from compiler.onnx_source.content import read_content
+    from compiler.onnx_source.content import read_content, read_fingerprint
     from compiler.onnx_source.skim import read_metadata
 
 EXTERNAL_WEIGHTS = "session.optimized_model_external_initializers_file_name"
@@ -28,8 +28,8 @@ EXTERNAL_WEIGHTS = "session.optimized_model_external_initializers_file_name"
 def write_optimized(path: str | Path) -> Path:
     """Let ONNX Runtime optimize the model in `path` for this processor, and write the result beside it; its place.
 
-    A Session on the CPU loads it instead of `path` for as long as the model's content, the runtime and the instructions
-    are the same. Raises ArchspecError where the model is not what this program exported, where the system does not say
+    A Session on the CPU loads it instead of `path` for as long as the model, the runtime and the instructions are the
+    same. Raises ArchspecError where the model is not what this program exported, where the system does not say
     what its processor can do, and where the file cannot be written.
     """
     path = Path(path)
@@ -48,7 +48,7 @@ def write_optimized(path: str | Path) -> Path:
         data = check_model_file(temporary).data
         if read_metadata(temporary).get(CONTENT) != content.found:  # which ONNX Runtime does not always notice
             raise ArchspecError(f"{temporary.name} is incomplete: is the disk full?")
-        write_provenance(temporary, Provenance(tied, content.found, before), data)
+        write_provenance(temporary, Provenance(tied, content.found, read_fingerprint(path), before), data)
         if list_states(path, names) != before:
             raise ArchspecError(f"{path} was written while it was read")
     return target

@@ -19,7 +19,7 @@ with extra("run"):
     import onnxruntime as ort
 
     from compiler.content import CONTENT, name_data
-    from compiler.onnx_source.content import read_content
+    from compiler.onnx_source.content import read_fingerprint
     from compiler.onnx_source.external import check_external_data, list_data
     from compiler.onnx_source.skim import OPTIMIZED_FOR, read_metadata, skip_numbers
 
@@ -111,7 +111,7 @@ def _check_form(beside: Path, path: Path, tied: str, trust_times: bool) -> None:
     if facts.tied != tied:
         raise ArchspecError(f"it was made for {facts.tied}")
     same = trust_times and _is_as_it_was(path, facts)
-    if not same and read_content(path).found != facts.content:
+    if not same and read_fingerprint(path) != facts.fingerprint:
         raise ArchspecError(f"{path.name} is not the model that it was made from")
 
 

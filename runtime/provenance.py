@@ -1,8 +1,8 @@
 """What an optimized file says of where it comes from, so that nobody takes it for more.
 
-Its metadata are those of the model that it was made from, that model's content among them, and the length and time of
-every file of the two: as long as these are the same, no number is read. The last field seals it all: the hash of the
-bytes before.
+Its metadata are those of the model that it was made from, with the model's fingerprint, and with the length and time
+of every file of the two: as long as these are the same, no number is read. The last field seals it all: the hash of
+the bytes before.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ with extra("run"):
     from compiler.onnx_source.skim import METADATA, OPTIMIZED_FOR, read_metadata
     from compiler.protobuf import delimit
 
+FINGERPRINT = "archspec.optimized.fingerprint"
 FILES = "archspec.optimized.files"
 SEAL = "archspec.optimized.seal"
 
@@ -38,14 +39,15 @@ States: TypeAlias = tuple[tuple[int, int], ...]
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """What an optimized file says: for which runtime and processor it is, the content of the model that it was made
-    from, what that model's files were, and by name what its own data are, with their hashes.
+    """What an optimized file says: for which runtime and processor it is, content and fingerprint of the model that it
+    was made from, what that model's files were, and by name what its own data are, with their hashes.
 
     The model's files have no names here: they may change, and what is named is taken to be in use.
     """
 
     tied: str
     content: str
+    fingerprint: str
     model: States
     names: tuple[str, ...] = ()
     data: States = ()
@@ -57,7 +59,8 @@ def write_provenance(path: Path, facts: Provenance, data: tuple[str, ...]) -> No
     states, hashes = list_states(path, data), _list_hashes(path, data)
     files = {"model": facts.model, "names": data, "data": states, "hashes": hashes}
     # Fields of a message may come in any order, and behind the others.
-    body = path.read_bytes() + _add(OPTIMIZED_FOR, facts.tied) + _add(FILES, json.dumps(files))
+    added = {OPTIMIZED_FOR: facts.tied, FINGERPRINT: facts.fingerprint, FILES: json.dumps(files)}
+    body = path.read_bytes() + b"".join(_add(key, value) for key, value in added.items())
     path.write_bytes(body + _seal(body))
 
 
@@ -67,13 +70,14 @@ def read_provenance(path: Path, *, trust_times: bool = True) -> Provenance:
     metadata = read_metadata(path)
     whole = path.read_bytes()
     body = whole[: -len(_seal(b""))]
-    if whole != body + _seal(body) or not {OPTIMIZED_FOR, CONTENT, FILES} <= metadata.keys():
+    if whole != body + _seal(body) or not {OPTIMIZED_FOR, CONTENT, FINGERPRINT, FILES} <= metadata.keys():
         raise ArchspecError("it is not what was written")
     files = check_keys(read_json(metadata[FILES], FILES), FILES, ("model", "names", "data", "hashes"))
     names, hashes = (_read_row(files[key], str) for key in ("names", "hashes"))
     facts = Provenance(
         metadata[OPTIMIZED_FOR],
         metadata[CONTENT],
+        metadata[FINGERPRINT],
         _read_states(files["model"]),
         names,
         _read_states(files["data"]),

@@ -12,7 +12,7 @@ from runtime.signature import Signature, read_signature
 from runtime.sizes import read_sizes
 
 with extra("run"):
-    from compiler.onnx_source.content import read_content
+    from compiler.onnx_source.content import read_fingerprint
 
 PRECISION = "archspec.precision"
 SWITCHES = {"fp16": "trt_fp16_enable", "bf16": "trt_bf16_enable", "int8": "trt_int8_enable"}
@@ -27,16 +27,16 @@ LARGEST = 2
 def choose_tensorrt_options(path: str | Path, fixed: Mapping[str, int]) -> dict[str, str]:
     """Options of the TensorRT provider for a model, where `fixed` says the extents of free axes that are known.
 
-    Engines and timings are kept in the user's cache, a folder for each content, never beside the model: an engine is
-    code, and a file from elsewhere must not bring its own. It has the weights in it, so that what a file says that it
-    is does not do.
+    Engines and timings are kept in the user's cache, a folder for each model, never beside it: an engine is code, and a
+    file from elsewhere must not bring its own. It has the weights in it, so that neither what a file says that it is
+    does nor a content that another was made to have.
     """
     signature = read_signature(path)
     options = build_profiles(signature, fixed)
     switch = SWITCHES.get(signature.metadata.get(PRECISION, ""))
     if switch:
         options[switch] = "1"
-    return options | _use_cache(read_content(Path(path)).found)
+    return options | _use_cache(read_fingerprint(Path(path)))
 
 
 def build_profiles(signature: Signature, fixed: Mapping[str, int]) -> dict[str, str]:
@@ -77,10 +77,10 @@ def _spread(rule: Accepted) -> tuple[int, int, int]:
     return rule.first, rule.value, min(largest, rule.last or largest)
 
 
-def _use_cache(content: str) -> dict[str, str]:
+def _use_cache(fingerprint: str) -> dict[str, str]:
     """Nothing is kept where the user's cache cannot be written."""
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = home / "archspec" / "tensorrt" / content
+    folder = home / "archspec" / "tensorrt" / fingerprint
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError:

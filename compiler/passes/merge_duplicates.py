@@ -67,7 +67,8 @@ class _Search:
         return self.texts[id(op)]
 
     def _digest(self, node: Node) -> bytes:
-        """SHA-256 of its weights, whose shapes and order follow from the operation and its operands."""
+        """SHA-256 of its weights, whose shapes and order follow from the operation and its operands. Equal hashes make
+        two layers one, so that no others will do, of which two are easily made equal."""
         if node.id not in self.digests:
             digest = hashlib.sha256()
             for name in self.graph.weights_of(node):

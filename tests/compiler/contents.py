@@ -63,7 +63,7 @@ def build_everything() -> onnx.ModelProto:
     )
     graph.sparse_initializer.append(sparse)
     model = helper.make_model(graph, functions=[function], producer_name="p", ir_version=10)
-    helper.set_model_props(model, {"author": "me", CONTENT: "0" * 64})
+    helper.set_model_props(model, {"author": "me", CONTENT: "0" * 32})
     return model
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import random
 import subprocess
@@ -16,8 +17,8 @@ from google.protobuf.message import Message
 from onnx import TensorProto, helper, numpy_helper
 
 from archspec.api import to_onnx
-from compiler.content import CONTENT
-from compiler.onnx_source.content import Content, read_content
+from compiler.content import CONTENT, digest_content
+from compiler.onnx_source.content import Content, read_content, read_fingerprint
 from compiler.onnx_target import write
 from compiler.onnx_target.model import build_model
 from compiler.onnx_target.options import ExportOptions
@@ -25,7 +26,9 @@ from compiler.onnx_target.write import to_bytes, write_model
 from compiler.protobuf import delimit, walk_fields
 from runtime.export import Calibration
 from tests.compiler.contents import EVERYTHING, GRAPH, SAVES, copy, digest, draw_weights, save
+from tests.compiler.twins import build_twins
 from tests.lowering import Arrays
+from tests.runtime.models import build_linear
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +100,19 @@ def test_it_is_of_network_weights_and_choices(weights: Arrays, tmp_path: Path) -
     assert found[0] == found[4]
 
 
+def test_it_is_no_signature(tmp_path: Path) -> None:
+    """Two models of one content, made on purpose, and their fingerprints. In the control two other numbers, as far
+    apart, have changed places."""
+    first, second = build_twins()
+    control = {**first, "weight": first["weight"].copy()}
+    control["weight"][0, [2, 18]] = first["weight"][0, [18, 2]]
+    paths = [save(build_linear(**one), tmp_path / f"{n}.onnx") for n, one in enumerate((first, second, control))]
+    contents = [read_content(path).found for path in paths]
+    assert contents[0] == contents[1] != contents[2]
+    assert not np.array_equal(first["weight"], second["weight"])
+    assert len({read_fingerprint(path) for path in paths}) == 3
+
+
 # The same model, written down in another way: by onnx, which knows nothing of it.
 
 
@@ -114,7 +130,8 @@ def test_onnx_may_load_and_save_an_export(way: str, weights: Arrays, tmp_path: P
 @pytest.mark.parametrize("way", SAVES)
 def test_onnx_may_save_anything(way: str, tmp_path: Path) -> None:
     SAVES[way](copy(EVERYTHING), tmp_path / "m.onnx")
-    assert read_content(tmp_path / "m.onnx") == Content(digest(EVERYTHING), "0" * 64)
+    assert read_content(tmp_path / "m.onnx") == Content(digest(EVERYTHING), "0" * 32)
+    assert read_fingerprint(tmp_path / "m.onnx") == digest_content(copy(EVERYTHING), algorithm=hashlib.sha256)
 
 
 def test_bytes_and_numbers_one_by_one_are_the_same() -> None:

@@ -15,18 +15,20 @@ import pytest
 from archspec.api import elaborate, load, to_onnx, to_torch
 from archspec.errors import ArchspecError
 from compiler.content import CONTENT
-from compiler.onnx_source.content import read_content
+from compiler.onnx_source.content import read_content, read_fingerprint
 from compiler.onnx_source.read import read_graph
 from compiler.onnx_source.skim import OPTIMIZED_FOR, read_metadata
 from compiler.onnx_target import write
 from runtime import optimized
 from runtime.optimize import write_optimized
 from runtime.optimized import describe_runtime, find_optimized
-from runtime.provenance import FILES, SEAL
+from runtime.provenance import FILES, FINGERPRINT, SEAL
 from runtime.session import Session
 from runtime.settings import Settings
+from tests.compiler.contents import digest
+from tests.compiler.twins import build_twins
 from tests.lowering import Arrays, sample_inputs, stir
-from tests.runtime.models import build_double, convert_to_half, save
+from tests.runtime.models import build_double, build_linear, convert_to_half, save
 
 GRAPH = elaborate(load("resnet_digits"))
 FEED = sample_inputs(GRAPH, 3, {"H": 12, "W": 9})
@@ -78,6 +80,7 @@ def test_it_is_the_runtimes_own_optimized_form(model: Path) -> None:
     assert f"ort{onnxruntime.__version__}" in beside.name
     stored = read_metadata(beside)
     added = {OPTIMIZED_FOR: describe_runtime(), FILES: stored[FILES], SEAL: stored[SEAL]}
+    added[FINGERPRINT] = read_fingerprint(model)
     assert stored == read_metadata(model) | added
     optimized_nodes = onnx.load(beside, load_external_data=False).graph.node
     assert len(optimized_nodes) < len(onnx.load(model).graph.node)
@@ -248,6 +251,30 @@ def test_an_edited_model_is_not_answered_from_what_was_made_before(
         write_optimized(model)
 
 
+def test_a_model_that_was_made_to_have_its_content_gets_its_own_answers(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Of the same length, metadata and content, but not of its numbers."""
+    models = []
+    for twin in build_twins():
+        model = build_linear(*twin.values(), metadata={"archspec.name": "twin"})
+        model.metadata_props.add(key=CONTENT, value=digest(model))
+        models.append(model)
+    path = save(models[0], tmp_path / "m.onnx")
+    write_optimized(path)
+    content, image = read_content(path), {"image": np.eye(64, dtype=np.float32)[:3].reshape(3, 1, 8, 8)}
+    before = Session(path, providers=["cpu"]).run(image)["logits"]
+    os.utime(path)
+    assert find_optimized(path) is not None  # the control: another time alone
+    save(models[1], path)
+    assert read_content(path) == content
+    found = Session(path, providers=["cpu"]).run(image)["logits"]
+    plain = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    assert np.array_equal(found, plain.run(None, image)[0])
+    assert not np.array_equal(found, before)
+    assert "m.onnx is not the model that it was made from" in caplog.text
+
+
 def leave(folder: Path) -> Path:
     return folder / "m.onnx"
 
@@ -293,7 +320,7 @@ def test_files_that_are_the_same_are_used_wherever_they_are(
 
 def test_numbers_are_read_where_times_differ_alone(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
-    monkeypatch.setattr(optimized, "read_content", lambda path: asked.append(path) or read_content(path))
+    monkeypatch.setattr(optimized, "read_fingerprint", lambda path: asked.append(path) or read_fingerprint(path))
     assert find_optimized(model) is not None
     assert asked == []
     os.utime(model)

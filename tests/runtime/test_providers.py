@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from compiler.onnx_source.content import read_content
 from runtime import gpu, providers
 from runtime.settings import Settings
 from runtime.signature import Signature, read_signature
 from runtime.tensorrt import build_profiles, choose_tensorrt_options
+from tests.compiler.twins import build_twins
 from tests.runtime.models import build_double, build_linear, save
 
 SIZES = {"H": {"value": 224, "first": 188, "step": 16}, "W": {"value": 7}}
@@ -88,6 +90,16 @@ def test_no_model_gets_the_engine_of_another(model: Path, tmp_path: Path) -> Non
         path = save(build_linear(weight, np.zeros(3, np.float32), ("N", 1, 64, 64), METADATA), tmp_path / "n.onnx")
         folders.add(choose_tensorrt_options(path, {})["trt_engine_cache_path"])
     assert len(folders) == 2
+
+
+def test_models_made_to_have_one_content_have_engines_of_their_own(model: Path, tmp_path: Path) -> None:
+    paths = [
+        save(build_linear(*twin.values(), ("N", 1, 8, 8), METADATA), tmp_path / f"{number}.onnx")
+        for number, twin in enumerate(build_twins())
+    ]
+    assert read_content(paths[0]) == read_content(paths[1])
+    first, second = (choose_tensorrt_options(path, {})["trt_engine_cache_path"] for path in paths)
+    assert first != second
 
 
 def test_without_a_place_for_engines_none_are_kept(model: Path, tmp_path: Path) -> None:
