@@ -17,7 +17,7 @@ from compiler.onnx_target.built import OnnxModel
 from compiler.onnx_target.pieces import find_pieces
 from compiler.onnx_target.scheme import TINIEST, Range, Recipe
 from runtime.extras import extra
-from runtime.int8.check import FEW, InputExtremes
+from runtime.int8.check import FEW, LEAST_WIDTH, InputExtremes
 from runtime.int8.data import CalibrationData
 from runtime.int8.thresholds import BINS, METHODS, Counts, Histogram
 from runtime.settings import new_options
@@ -37,9 +37,6 @@ FEW_NUMBERS = 1000
 UNEVEN = 32
 """Where one piece of a value reaches so many times as far as another, that has three of the eight bits left. In the
 zoo's networks, with weights around their initialization, it is 13 times at most."""
-
-STEPS = 255
-"""How many steps eight bits have."""
 
 LARGEST_BATCH = 64
 NOWHERE: Range = (np.inf, -np.inf)
@@ -83,8 +80,11 @@ class Measured:
         smaller of two pieces would get none of those of the larger."""
         found = {}
         for name, whole in self.ranges.whole.items():
-            if whole[1] - whole[0] < STEPS * TINIEST:
+            if whole[0] == whole[1]:
                 found[name] = f"is {whole[0]:g} everywhere on the calibration data"
+                continue
+            if whole[1] - whole[0] < LEAST_WIDTH:
+                found[name] = f"reaches from {whole[0]:g} to {whole[1]:g}, too little for any scale"
                 continue
             widths = [width for width in map(_measure_width, self.pieces.get(name, ())) if width > 0]
             if widths and _measure_width(whole) > UNEVEN * min(widths):

@@ -8,13 +8,20 @@ import numpy as np
 import numpy.typing as npt
 
 from archspec.errors import ArchspecError, list_some, tell_count
+from compiler.onnx_target.scheme import TINIEST
 from runtime.int8.data import CalibrationData
 
 FEW = 8
 """Images below which it is said that there are few."""
 
-HUGE = 1e6
-"""No usual preparation of pictures, sounds or measurements leaves larger numbers."""
+LEAST_WIDTH = 255 * TINIEST
+"""Numbers that are all nearer to each other cannot be told apart by eight bits of any scale."""
+
+TINY, HUGE = 1e-6, 1e6
+"""No usual preparation of pictures, sounds or measurements leaves numbers that are all smaller, or larger ones."""
+
+FINEST = 1 / 65535
+"""The least step between two pixels of a picture, as a part of what it can hold."""
 
 BESIDE = 0.01
 """The part of a picture's possible range by which rounding may make numbers leave it."""
@@ -24,56 +31,94 @@ ROUGHLY = 0.25
 
 
 class InputExtremes:
-    """The extremes of each channel of the images, held against what the network takes."""
+    """The extremes of each position of the images, held against what the network takes."""
 
     def __init__(self, data: CalibrationData) -> None:
         self.data = data
-        self.lows = np.full(data.shape[:1], np.inf)
-        self.highs = np.full(data.shape[:1], -np.inf)
+        self.places_low = np.full(data.shape, np.inf)
+        self.places_high = np.full(data.shape, -np.inf)
+        self.whole = True
 
     def add(self, images: npt.NDArray[Any]) -> None:
         """Take images, (N, C, ...), into account."""
-        places = images.reshape(*images.shape[:2], -1)
-        self.lows = np.minimum(self.lows, places.min(axis=(0, 2)))
-        self.highs = np.maximum(self.highs, places.max(axis=(0, 2)))
+        self.places_low = np.minimum(self.places_low, images.min(axis=0))
+        self.places_high = np.maximum(self.places_high, images.max(axis=0))
+        self.whole = self.whole and bool((images == np.rint(images)).all())
+
+    @property
+    def lows(self) -> npt.NDArray[np.float64]:
+        """The lowest number of each channel."""
+        return np.asarray(self.places_low.reshape(len(self.places_low), -1).min(axis=1))
+
+    @property
+    def highs(self) -> npt.NDArray[np.float64]:
+        """The highest number of each channel."""
+        return np.asarray(self.places_high.reshape(len(self.places_high), -1).max(axis=1))
 
     def judge(self) -> tuple[str, ...]:
         """What is odd about the images, in words.
 
-        Raises ArchspecError where there is nothing to learn from them (all numbers are the same) or where, given how
-        pictures are prepared for the network, none can have such numbers.
+        Raises ArchspecError where there is nothing to learn from them, since all numbers are the same or next to
+        nothing, or where, given how pictures are prepared for the network, none can have such numbers.
         """
-        name, low, high = self.data.name, float(self.lows.min()), float(self.highs.max())
-        if low == high:
-            raise ArchspecError(
-                f"every number of the calibration data {name} is {low:g}: no range can be learned from it; give images "
-                "as the network will see them"
-            )
+        name, lows, highs = self.data.name, self.lows, self.highs
+        self._refuse_empty(lows, highs)
         notes = list(self.data.notes)
         if len(self.data) < FEW:
             notes.append(f"the ranges are those of {tell_count(len(self.data), 'image')}: others may reach beyond them")
-        constant = np.flatnonzero(self.lows == self.highs).tolist()
+        elif np.array_equal(self.places_low, self.places_high):
+            notes.append(f"the {len(self.data)} images of {name} are all the same: others may reach beyond the ranges")
+        constant = np.flatnonzero(lows == highs).tolist()
         if constant:
             notes.append(f"the calibration data {name} has the same number everywhere in {_list_channels(constant)}")
         if self.data.bounds is not None:
-            notes += self._hold_against_pictures(*self.data.bounds)
-        elif max(-low, high) > HUGE:
+            return (*notes, *self._hold_against_pictures(lows, highs, *self.data.bounds))
+        low, high = float(lows.min()), float(highs.max())
+        if not TINY <= max(-low, high) <= HUGE:
             notes.append(f"the calibration data reaches from {low:g} to {high:g}: is it prepared as for training?")
+        elif self.whole and low >= 0 and 1 < high < 1 / FINEST + 1:
+            notes.append(
+                f"the calibration data are whole numbers from {low:g} to {high:g}, as pixels that nobody prepared: are "
+                "they such as in training?"
+            )
         return tuple(notes)
 
-    def _hold_against_pictures(self, darkest: npt.NDArray[Any], brightest: npt.NDArray[Any]) -> list[str]:
+    def _refuse_empty(self, lows: npt.NDArray[Any], highs: npt.NDArray[Any]) -> None:
+        name, remedy = self.data.name, "no range can be learned from it; give images as the network will see them"
+        low, high = float(lows.min()), float(highs.max())
+        if low == high:
+            raise ArchspecError(f"every number of the calibration data {name} is {low:g}: {remedy}")
+        if (lows == highs).all() and self.places_low[0].size > 1:
+            raise ArchspecError(f"the calibration data {name} has one number in each channel: {remedy}")
+        if high - low < LEAST_WIDTH:
+            raise ArchspecError(
+                f"the calibration data {name} reaches from {low:g} to {high:g}, too little for any scale: {remedy}"
+            )
+
+    def _hold_against_pictures(
+        self,
+        lows: npt.NDArray[Any],
+        highs: npt.NDArray[Any],
+        darkest: npt.NDArray[Any],
+        brightest: npt.NDArray[Any],
+    ) -> list[str]:
         """Pixels from 0 to 1, normalized, lie between the darkest and the brightest of each channel."""
         width = brightest - darkest
-        beyond = np.maximum(darkest - self.lows, self.highs - brightest) / width
-        covered = (self.highs - self.lows) / width
+        beyond = np.maximum(darkest - lows, highs - brightest) / width
+        covered = (highs - lows) / width
         worst, most = int(beyond.argmax()), int(covered.argmax())
-        found = f"channel {worst} reaches from {self.lows[worst]:.4g} to {self.highs[worst]:.4g}"
+        found = f"channel {worst} reaches from {lows[worst]:.4g} to {highs[worst]:.4g}"
         possible = (
             f"a picture's, as the weights' metadata prepare it, from {darkest[worst]:.4g} to {brightest[worst]:.4g}"
         )
         remedy = "subtract the mean from pixels between 0 and 1 and divide by the standard deviation, or give pictures"
         if beyond[worst] > 1:
             raise ArchspecError(f"{self.data.name} was not prepared for the network: its {found}; {possible}; {remedy}")
+        if covered[most] < FINEST / 2:
+            raise ArchspecError(
+                f"{self.data.name} was not prepared for the network: its numbers are at most "
+                f"{(highs - lows)[most]:.4g} apart, less than two shades of a picture; {remedy}"
+            )
         notes = []
         if beyond[worst] > BESIDE:
             notes.append(f"the calibration data is not all of pictures: its {found}; {possible}")

@@ -69,6 +69,70 @@ def test_one_number_everywhere_is_refused(number: float, known: bool, tmp_path: 
         calibrate(model, save(tmp_path / "same.npy", np.full((20, 2, 8, 8), number)))
 
 
+@pytest.mark.parametrize("size", [1e-17, 1e-30, 1e-42])
+@pytest.mark.parametrize("known", [True, False])
+def test_numbers_that_have_no_scale_are_refused(size: float, known: bool, tmp_path: Path) -> None:
+    """Between two integers of the smallest scale there are 2⁻⁶⁰; the control is known to be large enough."""
+    model, images = prepared() if known else build(), pictures() - 0.5
+    with pytest.raises(ArchspecError, match=r"reaches from .*, too little for any scale: no range can be learned"):
+        calibrate(model, save(tmp_path / "tiny.npy", size * images))
+    assert calibrate(build(), save(tmp_path / "small.npy", 1e-14 * images))
+
+
+@pytest.mark.parametrize(("size", "refused"), [(1e-10, True), (1e-5, True), (1e-4, False), (1e-2, False)])
+def test_what_is_nearer_than_two_shades_of_a_picture_is_refused(size: float, refused: bool, tmp_path: Path) -> None:
+    """Channel 1 reaches over 5, and one step of 16 bits is 5 / 65535."""
+    source = save(tmp_path / "dim.npy", size * pictures())
+    if refused:
+        with pytest.raises(
+            ArchspecError, match=r"was not prepared .*: its numbers are at most .* apart, less than two"
+        ):
+            calibrate(prepared(), source)
+    else:
+        assert any("of the numbers that a picture can have" in note for note in calibrate(prepared(), source).notes)
+
+
+def test_one_number_in_each_channel_is_refused(tmp_path: Path) -> None:
+    images = np.ones((20, 1, 8, 8)) * [[[1]], [[-2]]]
+    with pytest.raises(ArchspecError, match="has one number in each channel: no range can be learned"):
+        calibrate(build(), save(tmp_path / "flat.npy", images))
+    images[3, 1, 2, 2] = 0  # the control
+    assert any("same number everywhere in channel 0" in note for note in find_notes(images, tmp_path))
+
+
+def test_one_large_number_of_many_is_no_range(tmp_path: Path) -> None:
+    """It gives all others one integer."""
+    images = pictures()
+    images[5, 0, 0, 0] = 1e20
+    with pytest.raises(ArchspecError, match="answers nothing like the float model"):
+        calibrate(build(), save(tmp_path / "one.npy", images))
+    with pytest.raises(ArchspecError, match="was not prepared for the network: its channel 0 reaches"):
+        calibrate(prepared(), save(tmp_path / "one.npy", images))
+
+
+@pytest.mark.parametrize(
+    ("change", "note"),
+    [
+        (lambda images: images, None),
+        (lambda images: 1e30 * images, "is it prepared as for training?"),
+        (lambda images: 1e-10 * images, "is it prepared as for training?"),
+        (lambda images: np.rint(255 * images), "are whole numbers from 0 to 255, as pixels that nobody prepared"),
+        (lambda images: np.rint(255 * images) + 0.5, None),
+        (lambda images: np.rint(255 * images) - 100, None),
+        (lambda images: np.rint(images), None),
+        (lambda images: images[[0] * 20], "the 20 images of .* are all the same"),
+    ],
+)
+def test_what_is_odd_is_said_where_nothing_is_known(change: Any, note: str | None, tmp_path: Path) -> None:
+    found = find_notes(change(pictures()), tmp_path)
+    assert bool(found) == bool(note)
+    assert note is None or re.search(note, found[0])
+
+
+def find_notes(images: NDArray[Any], folder: Path) -> tuple[str, ...]:
+    return calibrate(build(), save(folder / "images.npy", images)).notes
+
+
 def test_what_no_picture_can_hold_is_refused(tmp_path: Path) -> None:
     """Pixels from 0 to 255, which nobody normalized."""
     reason = r"channel \d reaches from 0.* to 25.*; a picture's, .* from -2 to [23]; subtract the mean"
