@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from archspec.errors import ArchspecError
+from archspec.errors import ArchspecError, list_some
 from runtime.array_file import cast
 from runtime.picture_file import Ground
 from runtime.preprocess import FaintNote, Reading
@@ -34,14 +34,28 @@ MOST_PADDED = 1 << 28
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class InputImage:
-    """One image of a file as the network reads it, (C, *extents), and where its own pixels lie on that; `reading` says
-    how it was read if it is a picture."""
+class Source:
+    """A file, and how many images it holds."""
 
     path: str
+    images: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class InputImage:
+    """One image of a file, by its number there, as the network reads it, (C, *extents), and where its own pixels lie on
+    that; `reading` says how it was read if it is a picture."""
+
+    source: Source
+    number: int
     image: Array
     frame: Frame
     reading: Reading | None = None
+
+    @property
+    def path(self) -> str:
+        """The file, with the image's number behind it where that holds several."""
+        return f"{self.source.path}[{self.number}]" if self.source.images > 1 else self.source.path
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,6 +69,14 @@ class Answered:
 
     def to_dict(self) -> dict[str, Any]:
         return self.answer.to_dict() | _describe(self.input.reading)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Unanswered:
+    """One image, and why it has no answer."""
+
+    input: InputImage
+    error: ArchspecError
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -105,7 +127,7 @@ def answer_files(
     resize: bool = False,
 ) -> Iterator[Answered | Failure]:
     """Answer for pictures (PNG, JPEG), for those in folders, and for preprocessed .npy files, in order; for a file that
-    cannot be read, or has no answer, say why. At most `batch` images lie in memory.
+    cannot be read, or images of which have no answer, say once why. At most `batch` images lie in memory.
 
     Without a question, the model's own. `top` is how many of the likeliest labels are given; transparent pictures lie
     on `ground`. Maps and joints are in each picture's own pixels, and it is read at its own size where the model takes
@@ -118,11 +140,25 @@ def answer_files(
     name, _ = only_input(session)
     if not session.inputs[name]:
         raise ArchspecError(f"{session.path} takes a single number, and no images")
-    for group in _group(_load(reader, paths), batch):
-        if isinstance(group, Failure):
-            yield group
-        else:
-            yield from _answer(session, question, group, batch, top)
+
+    def answer_images() -> Iterator[Answered | Unanswered | Failure]:
+        for group in _group(_load(reader, paths), batch):
+            if isinstance(group, Failure):
+                yield group
+            else:
+                yield from _answer(session, question, group, batch, top)
+
+    for _, results in groupby(
+        answer_images(), key=lambda item: item if isinstance(item, Failure) else item.input.source
+    ):
+        failed = []
+        for item in results:
+            if isinstance(item, Unanswered):
+                failed.append(item)
+            else:
+                yield item
+        if failed:
+            yield _tell_failed(failed)
 
 
 def run_arrays(
@@ -204,18 +240,16 @@ def _fill(session: Session, images: Array) -> Array:
 
 def _answer(
     session: Session, question: Question, group: Sequence[InputImage], batch: int, top: int
-) -> Iterator[Answered | Failure]:
+) -> Iterator[Answered | Unanswered]:
     """The answers of images of one shape. Where they fail together, each is asked alone."""
-    first = group[0].path
 
     def run() -> dict[str, Array]:
-        with naming(first):
-            return run_images(session, np.stack([given.image for given in group]), batch)
+        return run_images(session, np.stack([given.image for given in group]), batch)
 
-    outputs = attempt(first, run)
+    outputs = attempt(group[0].path, run)
     if isinstance(outputs, Failure):
         if len(group) == 1:
-            yield outputs
+            yield Unanswered(group[0], outputs.error)
             return
         for given in group:
             yield from _answer(session, question, [given], batch, top)
@@ -224,6 +258,18 @@ def _answer(
     for number, answer in enumerate(ANSWERS[question.task.name](sheet)):
         one = {name: output[number] for name, output in outputs.items()}
         yield Answered(group[number], one, tuple(sheet.names), answer)
+
+
+def _tell_failed(failed: Sequence[Unanswered]) -> Failure:
+    """Why images of one file have no answer."""
+    source, where = failed[0].input.source, ""
+    if len(failed) == source.images > 1:
+        where = f"none of its {source.images:,} images has an answer: "
+    elif source.images > 1:
+        numbers = list_some([item.input.number for item in failed], separator=", ")
+        where = f"no answer for {len(failed):,} of its {source.images:,} images ({numbers}): "
+    reasons = list_some(list(dict.fromkeys(str(item.error) for item in failed)), most=1)
+    return Failure(source.path, ArchspecError(f"{source.path}: {where}{reasons}"))
 
 
 def _lay_out(session: Session, question: Question, group: Sequence[InputImage], output: Array, top: int) -> Sheet:
@@ -254,9 +300,10 @@ def _load(reader: Reader, paths: Iterable[str | Path]) -> Iterator[InputImage | 
         images, reading = found
         if reading:
             note(str(path), reading)
+        source = Source(str(path), len(images))
         for number, image in enumerate(images):
-            name = f"{path}[{number}]" if len(images) > 1 else str(path)
-            yield InputImage(name, image, reading.frame if reading else Frame.whole(image.shape[1:]), reading)
+            frame = reading.frame if reading else Frame.whole(image.shape[1:])
+            yield InputImage(source, number, image, frame, reading)
 
 
 def _group(images: Iterator[InputImage | Failure], size: int) -> Iterator[Failure | list[InputImage]]:

@@ -22,7 +22,7 @@ from runtime.overlay import (
     save_sheet,
     stretch,
 )
-from runtime.predict import Answered, InputImage
+from runtime.predict import Answered, InputImage, Source
 from runtime.preprocess import Preprocess, read_picture
 from runtime.tasks.answers import ClassMap, Joint, Pose, Prediction, Share
 from runtime.tasks.class_map import UNANSWERED
@@ -105,7 +105,7 @@ def test_what_has_no_picture_is_refused(tmp_path: Path) -> None:
     image = GRAY.astype(np.float32)
 
     def answer(image: np.ndarray, found: Prediction | Pose | ClassMap) -> Answered:
-        return Answered(InputImage("x.npy", image, Frame.whole(image.shape[1:])), {}, ("a",), found)
+        return Answered(InputImage(Source("x.npy", 1), 0, image, Frame.whole(image.shape[1:])), {}, ("a",), found)
 
     with pytest.raises(ArchspecError, match="a label has no picture"):
         save_answer(tmp_path, "x", answer(image, label), None)
@@ -156,7 +156,7 @@ def test_what_is_drawn_has_the_pictures_own_pixels(tmp_path: Path) -> None:
     Image.fromarray(pixels).save(tmp_path / "a.png")
     preprocess = Preprocess(1, 8, 8, (0.0,), (1.0,))
     image, reading = read_picture(tmp_path / "a.png", preprocess)
-    given = InputImage(str(tmp_path / "a.png"), image, reading.frame, reading)
+    given = InputImage(Source(str(tmp_path / "a.png"), 1), 0, image, reading.frame, reading)
     classes = np.zeros((300, 400), np.int8)
     classes[100:200, 50:60] = 1
     found = ClassMap(given.path, classes, (Share(0, "ground", 0.9), Share(1, "tree", 0.1)))

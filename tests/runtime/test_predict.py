@@ -172,6 +172,28 @@ def test_one_broken_file_does_not_lose_the_others(tmp_path: Path, files: list[Pa
     assert json.loads(json.dumps(found[1].to_dict())) == {"path": str(wrong[0]), "error": messages[0]}
 
 
+@pytest.mark.parametrize("size", [1, 2, 32])
+def test_a_file_has_one_line_for_all_its_images_without_an_answer(tmp_path: Path, files: list[Path], size: int) -> None:
+    """Others of the same file are answered, in their places; the same file twice fails twice."""
+    wide, some = np.zeros((20, 1, 8, 9), np.float32), np.ones((5, 1, 8, 8), np.float32)
+    some[1] = some[3] = 3e38
+    for name, images in (("wide", wide), ("some", some), ("one", some[1:2])):
+        np.save(tmp_path / f"{name}.npy", images)
+    session = Session(save(build_linear(1e3 * WEIGHT, BIAS, metadata=METADATA), tmp_path / "m.onnx"), providers=["cpu"])
+    paths = [tmp_path / f"{name}.npy" for name in ("wide", "some", "one", "one")]
+    found = list(answer_files(session, [*paths, files[0]], batch=size))
+    told = [item.path if isinstance(item, Failure) else item.answer.path for item in found]
+    assert [Path(path).name for path in told] == [
+        "wide.npy", "some.npy[0]", "some.npy[2]", "some.npy[4]", "some.npy", "one.npy", "one.npy", "white.png",
+    ]  # fmt: skip
+    whole, part, one, _ = (str(item.error) for item in found if isinstance(item, Failure))
+    assert whole == f"{paths[0]}: none of its 20 images has an answer: input 'image', axis 3 is 9; the model takes 8"
+    assert part.startswith(f"{paths[1]}: no answer for 2 of its 5 images (1, 3): ")
+    assert "infinite numbers or NaN" in part
+    assert one.startswith(f"{paths[2]}: ")
+    assert "images" not in one  # the control
+
+
 def test_a_folder_is_answered_in_order(tmp_path: Path, files: list[Path]) -> None:
     found = predict(open_model(tmp_path), [tmp_path])
     assert [Path(item.path).name for item in found] == ["black.jpg", "white.png"]
