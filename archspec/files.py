@@ -68,7 +68,8 @@ def check_is_file(path: str | Path) -> None:
 
 
 Outlived: TypeAlias = Callable[[Path], Callable[[], Iterable[Path]]]
-"""Given a file just before another takes its place: what says just afterwards which files are of no more use."""
+"""Given a file just before another takes its place: what says just afterwards which files are of no more use. What must
+not stand beside the new one for a moment, it may remove itself."""
 
 
 def check_absent(path: str | Path, *, force: bool) -> None:
@@ -103,9 +104,11 @@ def write_whole(path: str | Path, outlived: Outlived = lambda older: lambda: ())
             for item in written:
                 _sync(item)
             with _alone_in(target.parent):
+                for item in written:
+                    _hand_over(item, target.parent / item.name, target)
                 list_useless = outlived(target)
                 for item in written:
-                    _take_place(item, target.parent / item.name, target)
+                    os.replace(item, target.parent / item.name)
                 for item in list_useless():
                     item.unlink(missing_ok=True)
             _sync(target.parent)
@@ -240,15 +243,12 @@ def _alone_in(folder: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def _take_place(written: Path, place: Path, target: Path) -> None:
-    """Put a file where it belongs, as whose it was that is there, or of what it accompanies."""
-    with suppress(FileNotFoundError):
-        found = os.stat(place if place.exists() else target)
-        _hand_over(written, found)
-    os.replace(written, place)
-
-
-def _hand_over(path: Path, to: os.stat_result) -> None:
+def _hand_over(path: Path, place: Path, target: Path) -> None:
+    """Make a file that of whoever has the one in its place, or the one that it accompanies."""
+    try:
+        to = os.stat(place if place.exists() else target)
+    except FileNotFoundError:
+        return
     own = os.stat(path)
     if hasattr(os, "chown") and (own.st_uid, own.st_gid) != (to.st_uid, to.st_gid):
         for owner, group in ((-1, to.st_gid), (to.st_uid, -1)):

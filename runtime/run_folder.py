@@ -5,10 +5,9 @@ from __future__ import annotations
 import itertools
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from archspec.errors import ArchspecError
@@ -43,10 +42,13 @@ MAKERS = {SPEC: "archspec train", WEIGHTS: "archspec train", MODEL: "archspec ex
 
 
 def check_files(folder: str | Path, names: Iterable[str]) -> None:
-    """Raises ArchspecError where one of a run's files is missing, and says which command makes it."""
+    """Raises ArchspecError where one of a run's files is missing, and says which command makes it. A run without
+    weights is unfinished."""
     for name in names:
         if not os.path.isfile(Path(folder) / name):  # of a name that is too long, Path.is_file raises
-            raise ArchspecError(f"{folder} has no {name}: run `{MAKERS[name]}` first")
+            unfinished = name == WEIGHTS and os.path.lexists(Path(folder) / METRICS)
+            advice = "its training was not finished: train again, with --force" if unfinished else ""
+            raise ArchspecError(f"{folder} has no {name}: {advice or f'run `{MAKERS[name]}` first'}")
 
 
 def list_trained(folder: str | Path) -> list[str]:
@@ -55,8 +57,8 @@ def list_trained(folder: str | Path) -> list[str]:
 
 
 def check_vacant(folder: str | Path, *, force: bool = False) -> None:
-    """Raises ArchspecError where a folder holds what training left there, unless that is to be replaced, and where a
-    file stands in the place of it or of a folder around it."""
+    """Raises ArchspecError where a folder holds what training left there, unless that is to be replaced and lies in the
+    folder itself, and where a file stands in the place of it or of a folder around it."""
     above = (place for place in (Path(folder), *Path(folder).parents) if os.path.lexists(place))
     nearest = next(above, Path())
     if not os.path.isdir(nearest):
@@ -65,6 +67,10 @@ def check_vacant(folder: str | Path, *, force: bool = False) -> None:
     if there and not force:
         what = f"{folder} holds an earlier run ({', '.join(there)}), which is not replaced unasked"
         raise ArchspecError(f"{what}: choose another folder (-o), or replace it (--force, in Python force=True)")
+    odd = [path for path in (Path(folder) / name for name in there) if path.is_symlink() or not path.is_file()]
+    if odd:
+        problem = f"{odd[0]} is a link or no file, and a run's files are replaced as one"
+        raise ArchspecError(f"{problem}: choose another folder (-o), or remove it")
 
 
 def claim_folder(name: str) -> Path:
@@ -95,38 +101,14 @@ def parse_classes(text: str, where: str | Path) -> tuple[str, ...]:
     return tuple(classes)
 
 
-class MetricsWriter:
-    """A file of one JSON object per line, each readable as soon as it is written; an older file is replaced.
-
-    Used as a context manager: `with MetricsWriter(path) as metrics: metrics.write(epoch.to_dict())`. Raises
-    ArchspecError where it cannot be written.
-    """
-
-    def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
-        with self._blaming():
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = open(path, "w", encoding="utf-8", newline="\n", buffering=1)  # noqa: SIM115
-
-    def write(self, values: Mapping[str, Any]) -> None:
-        with self._blaming():
-            self._file.write(json.dumps(values, allow_nan=False) + "\n")
-
-    @contextmanager
-    def _blaming(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise ArchspecError(f"cannot write {self.path}: {error.strerror or error}") from error
-
-    def __enter__(self) -> MetricsWriter:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        with suppress(OSError) if error else self._blaming():  # what could not be written is tried once more
-            self._file.close()
+def append_metrics(path: str | Path, values: Mapping[str, Any]) -> None:
+    """Add one JSON object as a line of its own, which can be read at once. Raises ArchspecError where it cannot be
+    written."""
+    try:
+        with open(path, "a", encoding="utf-8", newline="\n") as file:
+            file.write(json.dumps(values, allow_nan=False) + "\n")
+    except OSError as error:
+        raise ArchspecError(f"cannot write {path}: {error.strerror or error}") from error
 
 
 def read_metrics(path: str | Path) -> list[dict[str, Any]]:

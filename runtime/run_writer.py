@@ -3,15 +3,18 @@ process ends."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import suppress
+import os
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from archspec.errors import ArchspecError
 from archspec.files import as_argument, write_text, write_whole
 from runtime.log import warn
-from runtime.run_folder import METRICS, MODEL, SPEC, WEIGHTS, MetricsWriter, check_vacant
+from runtime.older_run import list_older_models, remove_older_run
+from runtime.run_folder import METRICS, MODEL, SPEC, WEIGHTS, append_metrics, check_vacant
 from runtime.weights_file import save_weights
 
 if TYPE_CHECKING:
@@ -26,36 +29,60 @@ class RunWriter:
     the weights.
 
     Nothing is written before the first epoch is over, and then only where no earlier run lies, unless it is to be
-    replaced (`force`). Where the training ends early, one line of the log says what is kept. Raises ArchspecError at
-    once where the folder holds a run already, or cannot be written.
+    replaced (`force`). At every moment the folder holds one run, the earlier or this one, or for an instant none: then
+    it has no weights. Where the training ends early, one line of the log says what is kept. Raises ArchspecError at
+    once where the folder holds a run already, or cannot be written, and later where another training has come between.
     """
 
     def __init__(self, folder: Path, spec: str, facts: Mapping[str, str], epochs: int, *, force: bool) -> None:
         self.folder, self.spec, self.facts, self.epochs, self.force = folder, spec, dict(facts), epochs, force
         self.kept = 0
-        self._metrics: MetricsWriter | None = None
+        self._written: os.stat_result | None = None  # the weights
+        self._held = ExitStack()
         check_vacant(folder, force=force)
+        if force:
+            list_older_models(folder)  # what is missing for it is no surprise at the end
         self._made = not folder.exists()
         with write_whole(folder / WEIGHTS):
             pass
 
     def keep(self, epoch: Epoch, state: Mapping[str, Any]) -> None:
-        """The weights after this epoch, and then its line of the metrics."""
-        metrics = self._metrics = self._metrics or self._begin()
-        save_weights(self.folder / WEIGHTS, state, self.facts | {EPOCH: f"{epoch.epoch} of {self.epochs}"})
+        """The weights after this epoch, and its line of the metrics."""
+        self._write(state, self.facts | {EPOCH: f"{epoch.epoch} of {self.epochs}"}, epoch.to_dict())
         self.kept = epoch.epoch
-        metrics.write(epoch.to_dict())
 
     def finish(self, state: Mapping[str, Any], measured: Mapping[str, Any]) -> None:
-        """The weights that training ends with, and then what was measured of them."""
-        metrics = self._metrics = self._metrics or self._begin()
-        save_weights(self.folder / WEIGHTS, state, self.facts)
-        metrics.write(measured)
+        """The weights that training ends with, and what was measured of them."""
+        self._write(state, self.facts, measured)
 
-    def _begin(self) -> MetricsWriter:
+    def _write(self, state: Mapping[str, Any], facts: Mapping[str, str], line: Mapping[str, Any]) -> None:
+        first = self._written is None
+        with ExitStack() as held:
+            with write_whole(self.folder / WEIGHTS, self._take_over if first else self._check_own) as temporary:
+                save_weights(temporary, state, facts)
+                if first:
+                    write_text(temporary.with_name(SPEC), self.spec)
+                    append_metrics(temporary.with_name(METRICS), line)
+                written = temporary.stat()
+                if os.name == "posix":  # held open, so that no other file gets its number; Windows numbers anew
+                    held.enter_context(temporary.open("rb"))
+            self._held.close()
+            self._written, self._held = written, held.pop_all()
+        if not first:
+            append_metrics(self.folder / METRICS, line)
+
+    def _take_over(self, older: Path) -> Callable[[], list[Path]]:
+        """An earlier run goes when all of this one lies ready, and before a part of it is there."""
         check_vacant(self.folder, force=self.force)  # another training may have been here first
-        write_text(self.folder / SPEC, self.spec)
-        return MetricsWriter(self.folder / METRICS)
+        remove_older_run(self.folder)
+        return list
+
+    def _check_own(self, older: Path) -> Callable[[], list[Path]]:
+        """Raises ArchspecError where the weights are another training's: no folder holds parts of two."""
+        if self._written and older.exists() and not os.path.samestat(older.stat(), self._written):
+            self.kept = 0
+            raise ArchspecError(f"{older} was replaced meanwhile, by another training: choose another folder (-o)")
+        return list
 
     def _describe(self) -> str:
         if not self.kept:
@@ -70,8 +97,7 @@ class RunWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._metrics:
-            self._metrics.__exit__(kind, error, trace)
+        self._held.close()
         if error is None:
             return
         if self.kept or not isinstance(error, Exception):  # of a mistake the error says enough

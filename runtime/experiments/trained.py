@@ -18,7 +18,7 @@ from compiler.graph import Graph
 from runtime.data import Dataset, Split, load_data_of
 from runtime.extras import extra
 from runtime.outputs import ONLY, evaluate_module
-from runtime.run_folder import SPEC, WEIGHTS
+from runtime.run_folder import SPEC, WEIGHTS, check_files
 from runtime.tasks.grid import Grid, measure_strides
 from runtime.tasks.task import Task, find_task
 from runtime.train import check_module, measure
@@ -76,9 +76,7 @@ class Run:
 def read_run(folder: str | Path) -> Run:
     """Read a run's folder. Raises ArchspecError where a part is missing, or the parts do not belong together."""
     folder = Path(folder)
-    for name in (SPEC, WEIGHTS):
-        if not (folder / name).is_file():
-            raise ArchspecError(f"{folder} has no {name}: run `archspec train SPEC --data NAME -o {folder}` first")
+    check_files(folder, (SPEC, WEIGHTS))
     spec = load(folder / SPEC)
     graph = elaborate(spec)
     weights, metadata = load_weights(folder / WEIGHTS)

@@ -61,6 +61,10 @@ class Job:
     def exports(self) -> bool:
         return self.words.startswith("export")
 
+    @property
+    def trains(self) -> bool:
+        return self.words.startswith("train")
+
     def start(self, nursery: Nursery, site: Path, seed: int, stop: int = 0) -> Child:
         """In a site, whose folder `disk` is watched and worked in."""
         disk, words = str(site / "disk"), self.words.format(seed=seed).split()
@@ -81,6 +85,7 @@ JOBS = {
         Job("run", "run work/m.onnx work/images{seed}.npy --provider cpu -o work/answers.npz", "answers.npz"),
         Job("fit", "fit work/tiny.yaml --vary width --budget params<={seed}0k -o work/big.yaml --force", "big.yaml"),
         Job("train", TRAIN, "run/weights.safetensors", again=" --force"),
+        Job("train again", f"{TRAIN} --force", "run/weights.safetensors"),
     )
 }
 

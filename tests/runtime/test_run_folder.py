@@ -7,19 +7,15 @@ from pathlib import Path
 import pytest
 
 from archspec.errors import ArchspecError
-from runtime.run_folder import MetricsWriter, check_vacant, read_metrics
+from runtime.run_folder import append_metrics, check_vacant, read_metrics
 
 
 def test_metrics_can_be_read_while_they_come(tmp_path: Path) -> None:
-    path = tmp_path / "run" / "metrics.jsonl"
-    with MetricsWriter(path) as metrics:
-        metrics.write({"epoch": 1, "loss": 0.5})
-        assert read_metrics(path) == [{"epoch": 1, "loss": 0.5}]
-        metrics.write({"test_accuracy": 1.0})
+    path = tmp_path / "metrics.jsonl"
+    append_metrics(path, {"epoch": 1, "loss": 0.5})
+    assert read_metrics(path) == [{"epoch": 1, "loss": 0.5}]
+    append_metrics(path, {"test_accuracy": 1.0})
     assert read_metrics(path) == [{"epoch": 1, "loss": 0.5}, {"test_accuracy": 1.0}]
-    with MetricsWriter(path) as metrics:
-        metrics.write({"epoch": 1})
-    assert read_metrics(path) == [{"epoch": 1}]
 
 
 def test_broken_metrics_are_refused_by_line(tmp_path: Path) -> None:
@@ -27,16 +23,13 @@ def test_broken_metrics_are_refused_by_line(tmp_path: Path) -> None:
     with pytest.raises(ArchspecError, match="m, line 2 is not valid JSON"):
         read_metrics(tmp_path / "m")
     with pytest.raises(ArchspecError, match="cannot write"):
-        MetricsWriter(tmp_path / "m" / "below a file")
+        append_metrics(tmp_path / "m" / "below a file", {})
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a file that is always full")
 def test_metrics_on_a_full_disk() -> None:
-    with (
-        pytest.raises(ArchspecError, match=r"cannot write /dev/full: No space left on device"),
-        MetricsWriter("/dev/full") as metrics,
-    ):
-        metrics.write({"epoch": 1})
+    with pytest.raises(ArchspecError, match=r"cannot write /dev/full: No space left on device"):
+        append_metrics("/dev/full", {"epoch": 1})
 
 
 @pytest.mark.parametrize("name", ["notes", "notes/run", "notes/a/b"])

@@ -164,6 +164,20 @@ def test_two_runs_into_one_folder_at_a_time_do_not_mix(tmp_path: Path) -> None:
     assert len(read_metrics(tmp_path / METRICS)) == 2
 
 
+def test_of_two_runs_that_replace_each_other_the_earlier_one_ends(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def other(progress: Progress) -> None:
+        if progress.step == STEPS + 1:
+            train_into(NET, "digits", tmp_path, replace(SETTINGS, epochs=1, seed=1), force=True)
+
+    with pytest.raises(ArchspecError, match="was replaced meanwhile, by another training"):
+        train_into(NET, "digits", tmp_path, SETTINGS, on_step=other, force=True)
+    assert not caplog.messages  # nothing of it is kept
+    assert '"seed": 1' in load_weights(tmp_path / WEIGHTS)[1]["archspec.settings"]
+    assert len(read_metrics(tmp_path / METRICS)) == 2
+
+
 def test_folders_that_nobody_chose_are_new(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     words = ["train", "resnet_digits", "--data", "digits", "--epochs", "1", "--batch", "500"]
