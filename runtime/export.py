@@ -20,6 +20,7 @@ from runtime.cases import proof_cases
 from runtime.extras import extra
 from runtime.log import warn
 from runtime.older_data import find_older_data
+from runtime.optimize import check_can_optimize, write_optimized
 from runtime.weights import tell_rounding
 
 with extra("run"):
@@ -114,6 +115,8 @@ def export(
     options = options or PLAIN
     if (options.precision == "int8") != (calibration is not None):
         raise ArchspecError("int8 needs calibration data, and calibration data is for int8 alone")
+    if optimized:
+        check_can_optimize(path, options.precision)
     proof, quantization = None, None
     companion: Path | None = None
 
@@ -139,7 +142,7 @@ def export(
             proof = _prove(temporary, graph, weights, torch_rules)
         beside = sorted(item for item in temporary.parent.iterdir() if item != temporary)
         size = sum(item.stat().st_size for item in (temporary, *beside))
-        companion = _optimize(temporary) if optimized else None
+        companion = write_optimized(temporary) if optimized else None
     place = Path(os.path.realpath(path)) if os.path.islink(path) else Path(path)
     files = Path(path), *(place.with_name(item.name) for item in beside)
     return Export(files, size, model, proof, quantization, place.with_name(companion.name) if companion else None)
@@ -199,9 +202,3 @@ def _quantize(
         on_step=on_step,
     )
     return quantized.model, quantized.report
-
-
-def _optimize(path: str | Path) -> Path:
-    from runtime.optimize import write_optimized
-
-    return write_optimized(path)

@@ -25,6 +25,23 @@ with extra("run"):
 EXTERNAL_WEIGHTS = "session.optimized_model_external_initializers_file_name"
 
 
+NOT_ON_CPUS = ("bf16",)
+"""Precisions in which ONNX Runtime's CPU provider computes nothing, so that it optimizes nothing; a test asks it."""
+
+
+def check_can_optimize(path: str | Path, precision: str) -> None:
+    """Raises ArchspecError where no form of a model of this name and precision can be written here: before any work."""
+    if precision in NOT_ON_CPUS:
+        raise ArchspecError(
+            f"--optimized is a form for this CPU, on which ONNX Runtime computes nothing in {precision}: leave it out "
+            "(GPUs run the file as it is), or export in fp32 or fp16"
+        )
+    beside = place_form(Path(path), _describe_runtime())
+    for file in (beside, beside.with_name(name_data(beside.name, "0" * 64))):  # which may be as long as any
+        with write_whole(file):
+            pass
+
+
 def write_optimized(path: str | Path) -> Path:
     """Let ONNX Runtime optimize the model in `path` for this processor, and write the result beside it; its place.
 
@@ -39,9 +56,7 @@ def write_optimized(path: str | Path) -> Path:
     if content.said != content.found:
         problem = "does not say what its content is" if content.said is None else "is not what was exported"
         raise ArchspecError(f"{path} {problem} ({CONTENT}): export it again")
-    tied = describe_runtime()
-    if tied is None:
-        raise ArchspecError("this system does not say which instructions its processor has: nothing to optimize for")
+    tied = _describe_runtime()
     target = place_form(path, tied)
     with write_whole(target, find_older_data) as temporary:
         _optimize(path, temporary, content.found)
@@ -52,6 +67,13 @@ def write_optimized(path: str | Path) -> Path:
         if list_states(path, names) != before:
             raise ArchspecError(f"{path} was written while it was read")
     return target
+
+
+def _describe_runtime() -> str:
+    tied = describe_runtime()
+    if tied is None:
+        raise ArchspecError("this system does not say which instructions its processor has: nothing to optimize for")
+    return tied
 
 
 def _optimize(source: Path, target: Path, content: str) -> None:

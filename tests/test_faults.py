@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -16,9 +17,10 @@ import pytest
 from archspec.api import elaborate, load, to_onnx, to_torch
 from archspec.errors import ArchspecError
 from compiler.onnx_target import write
-from compiler.onnx_target.options import ExportOptions
-from runtime.optimize import write_optimized
-from runtime.optimized import describe_runtime, find_optimized
+from compiler.onnx_target.options import ExportOptions, Precision
+from runtime.export import Calibration
+from runtime.optimize import NOT_ON_CPUS, write_optimized
+from runtime.optimized import describe_runtime, find_optimized, place_form
 from runtime.session import Session
 from runtime.weights_file import save_weights
 from tests.commands import archspec, refuse
@@ -293,13 +295,47 @@ def test_an_interrupt_while_a_command_goes_shows_no_traceback() -> None:
     assert result.stdout.startswith("archspec ")
 
 
-@pytest.mark.skipif(describe_runtime() is None, reason="the processor's instructions are unknown")
-def test_what_cannot_be_optimized_leaves_the_older_model(older: Path) -> None:
-    """No CPU computes in bfloat16."""
-    before = contents(older.parent)
-    with pytest.raises(ArchspecError, match=f"{older}: ONNX Runtime cannot optimize it"):
-        to_onnx(GRAPH, weights_of(1), older, verify=False, optimized=True, options=ExportOptions(precision="bf16"))
-    assert contents(older.parent) == before
+needs_instructions = pytest.mark.skipif(describe_runtime() is None, reason="the processor's instructions are unknown")
+
+
+@needs_instructions
+@pytest.mark.parametrize("precision", get_args(Precision))
+def test_what_cannot_be_optimized_is_refused_before_any_work(
+    precision: Precision, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The witness is ONNX Runtime, of a file in that precision."""
+    path, images = tmp_path / "m.onnx", tmp_path / "images.npy"
+    np.save(images, np.random.default_rng(0).random((64, *GRAPH["image"].shape), np.float32))
+    calibration = Calibration(data=images) if precision == "int8" else None
+    options = ExportOptions(precision=precision)
+    to_onnx(GRAPH, weights_of(1), path, verify=False, options=options, calibration=calibration)
+    before, refused = contents(tmp_path), precision in NOT_ON_CPUS
+    if not refused:
+        write_optimized(path)
+        return
+    with pytest.raises(ArchspecError, match=f"{path}: ONNX Runtime cannot optimize it"):
+        write_optimized(path)
+    monkeypatch.setattr("runtime.export.build_model", None)
+    message = "--optimized is a form for this CPU, on which ONNX Runtime computes nothing in bf16: leave it out"
+    with pytest.raises(ArchspecError, match=message):
+        to_onnx(GRAPH, weights_of(1), path, verify=False, optimized=True, options=options)
+    refuse(message, "export", SPEC, "--weights", tmp_path / "none", "--precision", precision, "--optimized", "-o", path)
+    assert contents(tmp_path) == before
+
+
+@needs_instructions
+def test_a_form_that_cannot_be_written_is_said_before_any_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("runtime.export.build_model", None)
+    words = ("export", SPEC, "--weights", tmp_path / "none", "--optimized", "-o")
+    for name in ("m" * 200 + ".onnx", "m" * 240 + ".onnx"):
+        with pytest.raises(ArchspecError, match="File name too long"):
+            to_onnx(GRAPH, {}, tmp_path / name, optimized=True)
+        refuse("File name too long", *words, tmp_path / name)
+    place_form(tmp_path / "m.onnx", str(describe_runtime())).mkdir()
+    refuse("names a folder", *words, tmp_path / "m.onnx")
+    monkeypatch.setattr("runtime.optimize.describe_runtime", lambda: None)
+    refuse("does not say which instructions its processor has", *words, tmp_path / "n.onnx")
+    assert len(list(tmp_path.iterdir())) == 1
 
 
 def test_a_report_outlives_the_file(tmp_path: Path) -> None:

@@ -116,6 +116,10 @@ def export(
     _check_ensemble(len(files), combine, monte_carlo, data)
     refuse_replacing(path, [spec, *files, *([calibrate] if calibrate else [])])
     check_gives_way_to_model(path, force=force)
+    if optimized:
+        from runtime.optimize import check_can_optimize
+
+        check_can_optimize(path, precision)
     refuse_idle("--mc-batch", mc_batch, monte_carlo is None, "--monte-carlo T")
     refuse_idle("--seed", seed, bool(files) and monte_carlo is None, "fresh weights and by --monte-carlo T")
     first, metadata = api.read_weights(files[0]) if files else ({}, {})

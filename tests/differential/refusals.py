@@ -118,7 +118,7 @@ REASONS: dict[str, Callable[[Refusal], bool]] = {
     "do not fit": not_numbers,
     "is of type": not_numbers,
     "infinite in float32": lambda refusal: refusal.wish.weights in ("beyond float32", "huge"),
-    "cannot optimize": lambda refusal: refusal.wish.optimized and refusal.wish.precision == "bf16",
+    "form for this CPU": lambda refusal: refusal.wish.optimized and refusal.wish.precision == "bf16",
     "no variance is below zero": lambda refusal: refusal.wish.weights == "negative",
     "directions of length zero": lambda refusal: refusal.wish.weights in ("zeros", "tiny"),
     "not finite": not_finite,
