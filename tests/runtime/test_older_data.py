@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +24,7 @@ from compiler.graph import Graph
 from compiler.onnx_source import skim
 from compiler.onnx_target import write
 from runtime import older_data
+from runtime.model_file import check_model_file
 from runtime.optimize import write_optimized
 from runtime.optimized import describe_runtime, find_optimized
 from runtime.session import Session
@@ -234,6 +238,40 @@ def test_who_replaces_files_of_a_folder_is_alone_there(tmp_path: Path) -> None:
     other.join()
     assert during == [False]
     assert (tmp_path / "n").read_text() == "other"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="locks of POSIX")
+@pytest.mark.skipif(describe_runtime() is None, reason="the processor's instructions are unknown")
+@pytest.mark.parametrize("locked", [True, False], ids=["alone", "as if nothing could be locked"])
+def test_of_exports_at_once_one_leaves_its_files(locked: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each looks which data are older when all have begun to, if it may. The control: then those of two are left."""
+    path, all_here = tmp_path / "m.onnx", threading.Barrier(3)
+
+    def look_together(older: Path) -> Callable[[], list[Path]]:
+        list_useless = older_data.find_older_data(older)
+        if older == path:
+            with suppress(threading.BrokenBarrierError):
+                all_here.wait(0.5 if locked else 30)
+        return list_useless
+
+    def export_at_once(seed: int) -> None:
+        to_onnx(WIDE, fill(WIDE, seed), path, verify=False, optimized=True)
+
+    monkeypatch.setattr(write, "SINGLE_FILE", LARGE)
+    export_at_once(0)
+    monkeypatch.setattr("runtime.export.find_older_data", look_together)
+    if not locked:
+        monkeypatch.setattr("archspec.files.fcntl", None)
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(export_at_once, (1, 2, 3)))
+    mine = [seed for seed in range(4) if answers_of(path, seed)]
+    assert len(mine) == 1
+    assert mine != [0]
+    form = find_optimized(path)
+    assert form is not None
+    named = {name for model in (path, form) for name in check_model_file(model).data}
+    assert len(named) == 2
+    assert (set(os.listdir(tmp_path)) == named | {path.name, form.name}) == locked
 
 
 # The same at full size
