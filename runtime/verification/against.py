@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from archspec.errors import ArchspecError
+from archspec.errors import ArchspecError, list_some
 from archspec.ops import OpError, Vote
 from runtime.cases import proof_cases
 from runtime.extras import extra
@@ -20,6 +20,7 @@ from runtime.verification.ends import Ends, match_ends
 from runtime.verification.facts import ModelFacts
 from runtime.verification.inside import ModelInside
 from runtime.verification.ranges import Range, find_ranges
+from runtime.verification.reasons import compare_attributes
 
 with extra("train"):
     from torch import nn
@@ -57,7 +58,7 @@ def compare_with_source(
     if facts.dtype != "int8":
         checks.append(_prove(inside, original, module, cases, choice, ends))
         if checks[-1].status == "passed":
-            return checks, None
+            return [*checks, *_check_attributes(inside, built)], None
     feed = _make_feed(inside, facts, cases[0], choice, ends)
     check, bisection = _search_nodes(inside, facts, original, module, built, feed, ends)
     return [*checks, check], bisection
@@ -132,6 +133,13 @@ def _prove(
     return Check(
         "torch", "passed", f"agrees to {proof.worst:.1e} at {len(cases)} inputs; {proof.tolerance:.0e} is allowed"
     )
+
+
+def _check_attributes(inside: ModelInside, built: OnnxModel) -> Iterator[Check]:
+    """What of an attribute that was changed does not show in the outputs."""
+    different = compare_attributes(inside, built)
+    if different:
+        yield Check("nodes", "noted", f"the outputs do not show it, but {list_some(different)}")
 
 
 def _make_feed(inside: ModelInside, facts: ModelFacts, shapes: Shapes, choice: Choice, ends: Ends) -> dict[str, Array]:

@@ -29,6 +29,26 @@ def find_reasons(inside: ModelInside, built: OnnxModel, name: str, compared: Col
     return tuple(dict.fromkeys(chain.from_iterable(found)))
 
 
+def compare_attributes(inside: ModelInside, built: OnnxModel) -> list[str]:
+    """Which attributes of the file's nodes have another value than in `built`, in words; of nodes of the same name and
+    operation alone, and of attributes that both have, since others may be left to their defaults."""
+    pairs = ((inside.nodes.get(expected.name), expected) for expected in built.head.graph.node)
+    return [
+        f"{expected.name}: {name} is {_read(theirs)}, expected {_read(ours)}"
+        for found, expected in pairs
+        if found is not None and found.op_type == expected.op_type
+        for name, theirs, ours in _pair_attributes(found, expected)
+        if _read(theirs) != _read(ours)
+    ]
+
+
+def _pair_attributes(
+    found: onnx.NodeProto, expected: onnx.NodeProto
+) -> Iterator[tuple[str, onnx.AttributeProto, onnx.AttributeProto]]:
+    ours = {item.name: item for item in expected.attribute}
+    yield from ((item.name, item, ours[item.name]) for item in found.attribute if item.name in ours)
+
+
 def _compare_nodes(inside: ModelInside, built: OnnxModel, name: str) -> Iterator[str]:
     for expected in built.head.graph.node:
         if expected.name not in _names(built, name):
@@ -65,6 +85,8 @@ def _compare_attributes(found: onnx.NodeProto, expected: onnx.NodeProto) -> Iter
 
 def _read(attribute: onnx.AttributeProto) -> Any:
     value = onnx.helper.get_attribute_value(attribute)
+    if isinstance(value, float):  # which are of float32
+        return float(str(np.float32(value)))
     return value.decode(errors="replace") if isinstance(value, bytes) else value
 
 

@@ -1,8 +1,9 @@
 """Whether two runs of a model differ by nothing but which of several equal scores they take.
 
-TopK and NonMaxSuppression order by scores. Where two are equal but for rounding, either may come first, and all that is
-gathered by them changes places. So the values before each such node are compared, and what it takes: these have to be
-the same scores. All that follows is then computed from one and the same choice.
+TopK and NonMaxSuppression order by scores; ArgMax, ArgMin and a MaxPool that gives places take the best. Where two are
+equal but for rounding, either may come first, and all that is gathered by them changes places. So the values before
+each such node are compared, and what it takes: these have to be the same scores. All that follows is then computed from
+one and the same choice.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ def compare_choices(inside: ModelInside, feed: Arrays, found: Arrays, nearness: 
 
     Raises ArchspecError where the file does not choose, or the runs differ in more than that.
     """
-    choosers = [node for node in inside.model.graph.node if node.op_type in SCORES]
+    choosers = [node for node in inside.model.graph.node if _chooses(node)]
     if not 0 < len(choosers) <= MOST_CHOICES:
         raise ArchspecError(f"{inside.path} does not choose by scores, or too often")
     results = [name for node in choosers for name in node.output if name]
@@ -74,8 +75,34 @@ def _take_boxes(node: onnx.NodeProto, read: Arrays, taken: Arrays) -> Array:
     return found
 
 
+def _take_best(node: onnx.NodeProto, read: Arrays, taken: Arrays) -> Array:
+    """The witness's scores at the places that an ArgMax or ArgMin took."""
+    axis, places = read_attribute(node, "axis", 0), taken[node.output[0]]
+    if not read_attribute(node, "keepdims", 1):
+        places = np.expand_dims(places, axis)
+    found: Array = np.take_along_axis(read[node.input[0]], places, axis)
+    return found
+
+
+def _take_pooled(node: onnx.NodeProto, read: Arrays, taken: Arrays) -> Array:
+    """The witness's numbers at the places that a MaxPool took, which are counted over the whole array."""
+    values = read[node.input[0]]
+    if read_attribute(node, "storage_order", 0):  # by columns
+        values = values.swapaxes(-1, -2)
+    found: Array = values.ravel()[taken[node.output[1]]]
+    return found
+
+
 SCORES: Mapping[str, Callable[[onnx.NodeProto, Arrays, Arrays], Array]] = {
     "TopK": _take_top,
     "NonMaxSuppression": _take_boxes,
+    "ArgMax": _take_best,
+    "ArgMin": _take_best,
+    "MaxPool": _take_pooled,
 }
 """The operations that choose by scores, and how these are found again."""
+
+
+def _chooses(node: onnx.NodeProto) -> bool:
+    """Whether a node says what it took."""
+    return node.op_type in SCORES and (node.op_type != "MaxPool" or any(node.output[1:]))

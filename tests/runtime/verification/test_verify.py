@@ -16,7 +16,7 @@ from torch import nn
 
 from archspec.api import elaborate, load, to_onnx, to_torch, verify_model
 from archspec.errors import ArchspecError
-from archspec.ops import Mean, Shape, Vote
+from archspec.ops import InstanceNorm, Mean, Shape, Vote
 from compiler.content import CONTENT
 from compiler.graph import Graph
 from compiler.onnx_target.model import build_model
@@ -137,6 +137,28 @@ def test_other_weights_are_called_so(tmp_path: Path) -> None:
     assert "exported from other weights" in text_of(found, "weights")
     assert found.bisection is not None
     assert len(found.bisection.differing) > 10
+
+
+def test_an_attribute_that_outputs_do_not_show_is_noted(tmp_path: Path) -> None:
+    graph = graph_of(InstanceNorm(), Shape(3, 8, 9))
+    path = tmp_path / "m.onnx"
+    module = stir(to_torch(graph))
+    to_onnx(graph, module.state_dict(), path, verify=False)
+    assert "nodes" not in statuses(verify_model(path, (graph, module.state_dict())))
+    model = onnx.load(path)
+    told = {item.key: item.value for item in model.metadata_props if item.key != CONTENT}
+    helper.set_model_props(model, told)
+    norm = next(node for node in model.graph.node if node.op_type == "InstanceNormalization")
+    epsilon = next(item for item in norm.attribute if item.name == "epsilon")
+    epsilon.f = 2e-5
+    onnx.save(model, path)
+    found = verify_model(path, (graph, module.state_dict()))
+    assert (found.passed, statuses(found)["nodes"]) == (True, "noted")
+    assert "the outputs do not show it, but " in text_of(found, "nodes")
+    assert "epsilon is 2e-05, expected 1e-05" in text_of(found, "nodes")
+    epsilon.f = 1e-2
+    onnx.save(model, path)
+    assert statuses(verify_model(path, (graph, module.state_dict())))["torch"] == "failed"
 
 
 def test_equal_numbers_under_another_hash_are_noted(tmp_path: Path) -> None:
