@@ -13,7 +13,7 @@ from runtime.extras import extra
 with extra("run"):
     from compiler.content import CONTENT, name_data
     from compiler.onnx_source.external import find_external, list_data
-    from compiler.onnx_source.skim import mentions, skip_numbers
+    from compiler.onnx_source.skim import mentions, read_metadata, skip_numbers
 
 HASH = re.compile(r"[0-9a-f]{32}")
 
@@ -41,17 +41,26 @@ def _list_unused(folder: Path, names: Collection[str]) -> list[Path]:
 
 
 def _list_data(model: Path) -> set[str]:
-    """The files beside a model of this program that were written for it alone, as their names say."""
+    """The files beside a model of this program that were written for it alone, as their names say.
+
+    Its nodes are read only where the folder has such a name: most models are one file.
+    """
     try:
-        head = skip_numbers(model)
-    except ArchspecError:  # nothing is there yet, or something else
+        content = str(read_metadata(model).get(CONTENT, ""))
+        ending = name_data("", content)
+        if not HASH.fullmatch(content) or not _has_name(model.parent, ending):
+            return set()
+        names = list_data(find_external(skip_numbers(model)))
+    except (OSError, ArchspecError):  # nothing is there yet, or something else
         return set()
-    content = {item.key: item.value for item in head.metadata_props}.get(CONTENT, "")
-    if not HASH.fullmatch(str(content)):
-        return set()
-    ours = re.compile(rf"[^/\\]+{re.escape(name_data('', content))}")
-    names = list_data(find_external(head))
+    ours = re.compile(rf"[^/\\]+{re.escape(ending)}")
     return {name for name in names if ours.fullmatch(name) and _is_plain_file(model.with_name(name))}
+
+
+def _has_name(folder: Path, ending: str) -> bool:
+    """Whether anything in a folder is called so."""
+    with os.scandir(folder) as entries:
+        return any(entry.name.endswith(ending) for entry in entries)
 
 
 def _is_plain_file(path: Path) -> bool:

@@ -22,6 +22,7 @@ from archspec.files import write_text, write_whole
 from archspec.ops import Linear, Shape
 from compiler.graph import Graph
 from compiler.onnx_source import skim
+from compiler.onnx_source.skim import skip_numbers
 from compiler.onnx_target import write
 from runtime import older_data
 from runtime.model_file import check_model_file
@@ -70,6 +71,20 @@ def test_a_replaced_model_takes_its_data_along(single: int, tmp_path: Path) -> N
     assert len(data_in(tmp_path)) == (single == LARGE)
     assert answers_of(path, 2)
     assert not answers_of(path, 1)
+
+
+@pytest.mark.parametrize(("single", "read"), [(LARGE, True), (SMALL, False)], ids=["of two files", "of one file"])
+def test_the_nodes_of_what_is_replaced_are_read_where_there_are_data(
+    single: int, read: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Reading them takes time and memory: DenseNet-121 has 8 MiB of pages with a header on them."""
+    asked = []
+    monkeypatch.setattr(older_data, "skip_numbers", lambda path: asked.append(path) or skip_numbers(path))
+    export(tmp_path / "m.onnx", 1, single)
+    assert not asked
+    export(tmp_path / "m.onnx", 2, SMALL)
+    assert bool(asked) == read
+    assert not data_in(tmp_path)
 
 
 @pytest.mark.parametrize("single", [LARGE, SMALL], ids=["by two files", "by one file"])
