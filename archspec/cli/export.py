@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -27,7 +29,9 @@ from archspec.cli.weights import SeveralWeights
 from compiler.onnx_target.options import Io, Precision, Target
 
 if TYPE_CHECKING:
-    from runtime.export import Calibration
+    from archspec.spec.load import Spec
+    from compiler.graph import Graph
+    from runtime.export import Calibration, Export
 
 COMMAND_CLASS = SeveralWeights
 """What the command is an instance of."""
@@ -102,89 +106,145 @@ def export(
     """Write an ONNX model for inference: BatchNorm folded, batch and sizes dynamic, proven against torch."""
     from archspec import api
     from archspec.cli.progress import follow_steps
-    from archspec.cli.tables.export import print_explanation, print_export
-    from archspec.file_types import check_gives_way_to_model
-    from archspec.files import as_argument
-    from archspec.weights import check_fit, find_trained_sizes
     from compiler.onnx_target.options import ExportOptions
 
     loaded = api.load(spec, parse_params(set_))
     path = output or Path(f"{loaded.name}.onnx")
-    files, sizes = weights or [], parse_sizes(size)
-    options = ExportOptions(precision=precision, io=io, target=target)
     chosen = _choose_calibration(precision, calibrate, calibration, max_drop, reduce_range, ground)
-    _check_ensemble(len(files), combine, monte_carlo, data)
-    refuse_replacing(path, [spec, *files, *([calibrate] if calibrate else [])])
+    members = Members(weights or [], combine, monte_carlo, data, mc_batch, seed)
+    members.check()
+    refuse_replacing(path, [spec, *members.files, *([calibrate] if calibrate else [])])
+    _check_place(path, precision, optimized=optimized, force=force)
+    network = _read_network(loaded, members, parse_sizes(size), max_nodes)
+    with follow_steps("calibrating") as on_step:
+        done = api.to_onnx(
+            network.graph,
+            network.weights,
+            path,
+            verify=verify,
+            options=ExportOptions(precision=precision, io=io, target=target),
+            calibration=chosen,
+            optimized=optimized,
+            metadata=network.metadata,
+            on_step=on_step,
+            force=force,
+        )
+    if as_json:
+        print_json(_describe(done, network, members) | (done.explain() if explain else {}))
+    else:
+        _print(done, network, members, path, explain=explain)
+
+
+@dataclass(frozen=True, slots=True)
+class Members:
+    """What the options say of weights: none (fresh ones from `seed`), one file, or several for an ensemble; an ensemble
+    of one network too, by as many `passes` over mini-batches of `data`."""
+
+    files: Sequence[Path]
+    combine: str | None
+    passes: int | None
+    data: str | None
+    batch: int | None
+    seed: int | None
+
+    def __len__(self) -> int:
+        return self.passes or max(1, len(self.files))
+
+    def check(self) -> None:
+        """Refuse options that do not belong together. Raises typer.BadParameter."""
+        files, alone = len(self.files), self.passes is None
+        if not alone and (files > 1 or self.data is None):
+            problem = "samples the statistics of one network" if files > 1 else "needs --data, whose images it reads"
+            raise typer.BadParameter(f"--monte-carlo {problem}")
+        refuse_idle("--data", self.data, alone, "--monte-carlo T")
+        if alone and files > 1 and self.combine is None:
+            raise typer.BadParameter(f"{files} files of weights make an ensemble: say --combine mean or --combine vote")
+        if alone and files < 2 and self.combine is not None:
+            found = "one was given" if files else "none was given"
+            raise typer.BadParameter(f"--combine makes an ensemble of several files of weights, of which {found}")
+        refuse_idle("--mc-batch", self.batch, alone, "--monte-carlo T")
+        refuse_idle("--seed", self.seed, files > 0 and alone, "fresh weights and by --monte-carlo T")
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """A graph with its weights and what these say; `trained` are the sizes that it has since they were trained so."""
+
+    graph: Graph
+    weights: Mapping[str, Any]
+    metadata: dict[str, str]
+    trained: Mapping[str, int]
+
+    @property
+    def accepted(self) -> dict[str, str]:
+        from archspec import api
+
+        return {name: str(rule) for name, rule in api.accepted_sizes(self.graph).items()}
+
+
+def _check_place(path: Path, precision: Precision, *, optimized: bool, force: bool) -> None:
+    """Raises ArchspecError where the file cannot be written, or what is to lie beside it."""
+    from archspec.file_types import check_gives_way_to_model
+
     check_gives_way_to_model(path, force=force)
     if optimized:
         from runtime.optimize import check_can_optimize
 
         check_can_optimize(path, precision)
-    refuse_idle("--mc-batch", mc_batch, monte_carlo is None, "--monte-carlo T")
-    refuse_idle("--seed", seed, bool(files) and monte_carlo is None, "fresh weights and by --monte-carlo T")
+
+
+def _read_network(loaded: Spec, members: Members, sizes: Mapping[str, int], max_nodes: int) -> Network:
+    """The network that is written, with the weights of its files, or fresh ones."""
+    from archspec import api
+    from archspec.weights import check_fit, find_trained_sizes
+
+    files = members.files
     first, metadata = api.read_weights(files[0]) if files else ({}, {})
     trained = {name: value for name, value in find_trained_sizes(loaded, metadata).items() if name not in sizes}
-    graph = api.elaborate(loaded, trained | sizes, max_nodes=max_nodes)
+    chosen = {**trained, **sizes}
+    graph = api.elaborate(loaded, chosen, max_nodes=max_nodes)
     if len(files) > 1:
-        graph, arrays, metadata = api.combine_weights(graph, files, combine or "")
-    elif files:
-        check_fit(files[0], first, graph, loaded, trained | sizes)
-        arrays = first
-    else:
-        arrays = dict(api.to_torch(graph, seed=seed or 0).state_dict())
-    if monte_carlo is not None:
-        graph, arrays, facts = api.sample_ensemble(
-            graph,
-            arrays,
-            combine or "mean",
-            data=data or "",
-            passes=monte_carlo,
-            batch=mc_batch,
-            seed=seed or 0,
-            metadata=metadata,
-        )
-        metadata |= facts
-    with follow_steps("calibrating") as on_step:
-        done = api.to_onnx(
-            graph,
-            arrays,
-            path,
-            verify=verify,
-            options=options,
-            calibration=chosen,
-            optimized=optimized,
-            metadata=metadata,
-            on_step=on_step,
-            force=force,
-        )
-    accepted = {name: str(rule) for name, rule in api.accepted_sizes(graph).items()}
-    if as_json:
-        row = {**done.to_dict(), "sizes": accepted, "trained": bool(files)}
-        row |= {"members": monte_carlo or max(1, len(files)), "combine": metadata.get("archspec.combine")}
-        row |= {"sizes_of_training": trained}
-        print_json(row | (done.explain() if explain else {}))
-        return
-    print_export(done, accepted, trained=bool(files))
-    if trained:
-        values = ", ".join(f"{name} = {value}" for name, value in trained.items())
+        return Network(*api.combine_weights(graph, files, members.combine or ""), trained)
+    if files:
+        check_fit(files[0], first, graph, loaded, chosen)
+    arrays = first if files else dict(api.to_torch(graph, seed=members.seed or 0).state_dict())
+    single = Network(graph, arrays, metadata, trained)
+    return single if members.passes is None else _sample(single, members, members.passes)
+
+
+def _sample(single: Network, members: Members, passes: int) -> Network:
+    from archspec import api
+
+    graph, arrays, facts = api.sample_ensemble(
+        single.graph,
+        single.weights,
+        members.combine or "mean",
+        data=members.data or "",
+        passes=passes,
+        batch=members.batch,
+        seed=members.seed or 0,
+        metadata=single.metadata,
+    )
+    return Network(graph, arrays, single.metadata | facts, single.trained)
+
+
+def _describe(done: Export, network: Network, members: Members) -> dict[str, Any]:
+    row = {**done.to_dict(), "sizes": network.accepted, "trained": bool(members.files)}
+    row |= {"members": len(members), "combine": network.metadata.get("archspec.combine")}
+    return row | {"sizes_of_training": dict(network.trained)}
+
+
+def _print(done: Export, network: Network, members: Members, path: Path, *, explain: bool) -> None:
+    from archspec.cli.tables.export import print_explanation, print_export
+    from archspec.files import as_argument
+
+    print_export(done, network.accepted, trained=bool(members.files))
+    if network.trained:
+        values = ", ".join(f"{name} = {value}" for name, value in network.trained.items())
         print(f"  {values}, as in training; --size chooses others")
     if explain:
         print_explanation(done)
     print(f"next: archspec tune {as_argument(path)} measures the settings it wants on this machine")
-
-
-def _check_ensemble(files: int, combine: str | None, monte_carlo: int | None, data: str | None) -> None:
-    """Refuse options that do not belong together. Raises typer.BadParameter."""
-    if monte_carlo is not None and (files > 1 or data is None):
-        problem = "samples the statistics of one network" if files > 1 else "needs --data, whose images it reads"
-        raise typer.BadParameter(f"--monte-carlo {problem}")
-    if monte_carlo is None and data is not None:
-        raise typer.BadParameter("--data is read by --monte-carlo T alone")
-    if monte_carlo is None and files > 1 and combine is None:
-        raise typer.BadParameter(f"{files} files of weights make an ensemble: say --combine mean or --combine vote")
-    if monte_carlo is None and files < 2 and combine is not None:
-        found = "one was given" if files else "none was given"
-        raise typer.BadParameter(f"--combine makes an ensemble of several files of weights, of which {found}")
 
 
 def _choose_calibration(
