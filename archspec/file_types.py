@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import NamedTuple
 
 from archspec.errors import ArchspecError
 from archspec.files import check_file_name
@@ -17,15 +18,52 @@ SAFETENSORS = "a safetensors file"
 GZIP = "a gzip archive"
 ZIP = "a zip archive"
 
+ARRAY = "a NumPy array"
+
 _STARTS = (
     (b"\x1f\x8b", GZIP),
     (b"\x89HDF\r\n\x1a\n", "an HDF5 file"),
-    (b"\x93NUMPY", "a NumPy array"),
-    (b"\x89PNG\r\n\x1a\n", "a PNG picture"),
-    (b"\xff\xd8\xff", "a JPEG picture"),
+    (b"\x93NUMPY", ARRAY),
     (b"%PDF-", "a PDF document"),
 )
 
+
+class PictureKind(NamedTuple):
+    """A format of pictures: how names end, and of which bytes, by their places, one set is in a file."""
+
+    name: str
+    endings: tuple[str, ...]
+    marks: tuple[dict[int, bytes], ...] = ()
+
+    @property
+    def described(self) -> str:
+        return f"{'an' if self.name == 'AVIF' else 'a'} {self.name} picture"
+
+    def matches(self, head: bytes) -> bool:
+        """Whether a file that begins with these bytes is of this kind."""
+        return any(all(head.startswith(mark, place) for place, mark in marks.items()) for marks in self.marks)
+
+
+READ_PICTURES = (
+    PictureKind("PNG", (".png",), ({0: b"\x89PNG\r\n\x1a\n"},)),
+    PictureKind("JPEG", (".jpg", ".jpeg"), ({0: b"\xff\xd8\xff"},)),
+)
+"""The pictures that networks are given."""
+
+OTHER_PICTURES = (
+    PictureKind("AVIF", (".avif",), ({4: b"ftypavif"}, {4: b"ftypavis"})),
+    PictureKind("BMP", (".bmp",), ({0: b"BM", 6: b"\0\0\0\0"},)),
+    PictureKind("DICOM", (".dcm",), ({128: b"DICM"},)),
+    PictureKind("GIF", (".gif",), ({0: b"GIF87a"}, {0: b"GIF89a"})),
+    PictureKind("HEIC", (".heic", ".heif"), ({4: b"ftyphei"}, {4: b"ftypmif1"})),
+    PictureKind("JPEG 2000", (".jp2",), ({0: b"\0\0\0\x0cjP  "},)),
+    PictureKind("JPEG XL", (".jxl",), ({0: b"\xff\x0a"}, {0: b"\0\0\0\x0cJXL "})),
+    PictureKind("PGM", (".pgm",)),
+    PictureKind("PPM", (".ppm",)),
+    PictureKind("TIFF", (".tif", ".tiff"), ({0: b"II*\0"}, {0: b"MM\0*"})),
+    PictureKind("WebP", (".webp",), ({0: b"RIFF", 8: b"WEBP"},)),
+)
+"""Those that are told of. PGM and PPM begin as text may."""
 
 _FIELDS = tuple(bytes((key,)) for key in b"\x12\x1a\x22\x28\x32\x3a\x42\x72")
 """What follows the version in a model that is written as protobuf."""
@@ -41,7 +79,8 @@ def tell_file_type(head: bytes) -> str | None:
         return TORCH if b".pkl" in head else ZIP
     if head[:1] == b"\x08" and b"\0" < head[1:2] < b"\x20" and head[2:3] in _FIELDS:
         return ONNX
-    return next((kind for start, kind in _STARTS if head.startswith(start)), None)
+    pictures = (kind.described for kind in READ_PICTURES + OTHER_PICTURES if kind.matches(head))
+    return next((kind for start, kind in _STARTS if head.startswith(start)), next(pictures, None))
 
 
 def find_file_type(path: str | Path) -> str | None:

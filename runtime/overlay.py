@@ -17,6 +17,7 @@ from archspec.files import write_text, write_whole
 from runtime.extras import extra
 from runtime.picture import FAINT, GAP, INK, LINE, MARGIN, PAPER, to_pixels
 from runtime.picture_file import Ground, open_picture
+from runtime.picture_folder import KEY
 from runtime.predict import Answered
 from runtime.preprocess import Preprocess
 from runtime.tasks.answers import ClassMap, Pose
@@ -41,7 +42,6 @@ MOST_CLASSES = 256
 NO_ANSWER = 255
 """The value, in the file of a map, of pixels that have no class; their colour is a gray."""
 
-KEY = "key.json"
 KEY_LINE, KEY_SWATCH, KEY_MOST = 24, 14, 40
 SHEET_HEADER, SHEET_CAPTION, SHEET_COLUMNS = 92, 26, 4
 

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from archspec.errors import ArchspecError
+from archspec.file_types import ARRAY, OTHER_PICTURES, READ_PICTURES, find_file_type
 from archspec.files import check_is_file
 from runtime.extras import extra
 from runtime.png_stream import MOST_COLOURS, Transparency, has_all_rows, read_transparency
@@ -26,7 +27,7 @@ Floats = npt.NDArray[np.float32]
 Array = npt.NDArray[Any]
 Ground = tuple[int, int, int]
 
-FORMATS = ("PNG", "JPEG")
+FORMATS = tuple(kind.name for kind in READ_PICTURES)
 
 MOST_PIXELS = 1 << 26
 """Pictures of more pixels (8,192 by 8,192) are refused before they are decoded: a small file can hold a huge one."""
@@ -38,16 +39,6 @@ GROUNDS: Mapping[str, Ground] = MappingProxyType({"white": (255, 255, 255), "bla
 
 GRAY = (19595 / 65536, 38470 / 65536, 7471 / 65536)
 """The luma of ITU-R BT.601 in the fractions that Pillow takes; they add up to one."""
-
-OTHERS = {
-    b"II*\0": "a TIFF",
-    b"MM\0*": "a TIFF",
-    b"GIF8": "a GIF",
-    b"BM": "a BMP",
-    b"RIFF": "a WebP",
-    b"%PDF": "a PDF",
-}
-"""What pictures of other kinds begin with."""
 
 ORIENTATION = 0x0112
 """The EXIF tag that says how a camera was held."""
@@ -209,11 +200,11 @@ def _find_turn(picture: Image.Image) -> Any:
 
 
 def _tell_kind(path: str | Path) -> str:
-    with open(path, "rb") as file:
-        start = file.read(16)
-    if start.startswith(np.lib.format.MAGIC_PREFIX):
+    kind = find_file_type(path)
+    if kind == ARRAY:
         return f"an array: name it {Path(path).stem}.npy"
-    for beginning, kind in OTHERS.items():
-        if start.startswith(beginning):
-            return f"no PNG or JPEG but {kind}: save it as PNG, which keeps 16 bits too, or give its numbers as .npy"
-    return "no PNG or JPEG"
+    if any(kind == other.described for other in OTHER_PICTURES):
+        return f"no PNG or JPEG but {kind}: save it as PNG, which keeps 16 bits too, or give its numbers as .npy"
+    if any(kind == one.described for one in READ_PICTURES):
+        return f"a broken picture: it begins as {kind}, and goes on as none"
+    return f"no PNG or JPEG but {kind}" if kind else "no PNG or JPEG"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -28,8 +27,6 @@ MOST_NUMBERS = 1 << 26
 """Numbers of an input, 256 MiB. A file may say any extents, and their product is what takes memory."""
 
 CHANNELS = (1, 3)
-ENDINGS = frozenset({".png", ".jpg", ".jpeg"})
-"""How the names of pictures end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,23 +151,6 @@ def read_picture(
     behind = [(0, extent - shown) for extent, shown in zip(frame.image, frame.shown, strict=True)]
     padded = np.pad(image, [(0, 0), *behind], mode="edge") if frame.padded else image
     return padded, Reading(frame, picture.faint, ground if picture.alpha is not None else None)
-
-
-def list_pictures(folder: str | Path) -> list[Path]:
-    """The PNG and JPEG files in a folder, sorted; what is hidden is passed over.
-
-    Raises ArchspecError where there are none, or the folder cannot be read.
-    """
-    try:
-        with os.scandir(folder) as entries:
-            named = [entry for entry in entries if not entry.name.startswith(".")]
-        found = [entry.name for entry in named if os.path.isfile(entry)]  # entry.is_file() fails on a link to itself
-    except OSError as error:
-        raise ArchspecError(f"cannot read {folder}: {error.strerror}") from error
-    pictures = sorted(Path(folder, name) for name in found if Path(name).suffix.lower() in ENDINGS)
-    if not pictures:
-        raise ArchspecError(f"{folder} holds no pictures: expected PNG or JPEG files")
-    return pictures
 
 
 class FaintNote:

@@ -17,7 +17,8 @@ from archspec.errors import ArchspecError
 from runtime.array_file import cast, load_array
 from runtime.log import warn
 from runtime.picture_file import Ground
-from runtime.preprocess import Extents, Preprocess, Reading, list_pictures, read_picture
+from runtime.picture_folder import find_pictures
+from runtime.preprocess import Extents, Preprocess, Reading, read_picture
 from runtime.question import explain_missing
 from runtime.run_folder import PREPROCESS
 from runtime.session import Session
@@ -128,13 +129,18 @@ def only_input(session: Session) -> tuple[str, np.dtype[Any]]:
 
 
 def list_files(paths: Iterable[str | Path]) -> Iterator[Path | Failure]:
-    """The paths, with the pictures of each folder in its place."""
+    """The paths, with the pictures of each folder in its place; a warning tells of others that are in it."""
     for path in map(Path, paths):
         if not os.path.isdir(path):  # of a name that is too long, Path.is_dir raises
             yield path
             continue
-        found = attempt(path, partial(list_pictures, path))
-        yield from [found] if isinstance(found, Failure) else found
+        found = attempt(path, partial(find_pictures, path))
+        if isinstance(found, Failure):
+            yield found
+            continue
+        for note in found.notes:
+            warn(note)
+        yield from found.paths
 
 
 def attempt(path: str | Path, act: Callable[[], Loaded]) -> Loaded | Failure:

@@ -6,7 +6,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
@@ -14,6 +14,7 @@ import typer
 
 from archspec.cli.completion import complete_spec
 from archspec.cli.ending import write_json
+from archspec.errors import ArchspecError
 from archspec.files import check_file_name
 
 MAX_NODES = 100_000
@@ -118,12 +119,13 @@ def refuse_replacing(output: Path | None, read: Iterable[str | Path]) -> None:
 
 
 def _list_files(read: Iterable[str | Path]) -> Iterator[str | Path]:
-    from runtime.preprocess import ENDINGS
+    from runtime.picture_folder import find_pictures
 
     for source in read:
         yield source
         if os.path.isdir(source):
-            yield from (path for path in Path(source).rglob("*") if path.suffix.lower() in ENDINGS)
+            with suppress(ArchspecError):  # which is told where it is read
+                yield from find_pictures(source).paths
 
 
 def build_graph(spec: str, params: Iterable[str], sizes: Iterable[str], max_nodes: int) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,33 +10,17 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from archspec.errors import ArchspecError, list_some, suggest, tell_count
+from archspec.errors import ArchspecError, list_some, suggest
 from archspec.ops import Input, OpError
 from compiler.graph import Graph
 from runtime.array_file import map_array, read_numbers
 from runtime.picture_file import Ground
-from runtime.preprocess import ENDINGS, Preprocess, load_image
+from runtime.picture_folder import find_pictures
+from runtime.preprocess import Preprocess, load_image
 from runtime.run_folder import PREPROCESS
 from runtime.sizes import check_size, check_together, read_sizes
 
 Floats = npt.NDArray[np.float32]
-
-OTHERS = {
-    ".avif": "AVIF",
-    ".bmp": "BMP",
-    ".dcm": "DICOM",
-    ".gif": "GIF",
-    ".heic": "HEIC",
-    ".heif": "HEIC",
-    ".jp2": "JPEG 2000",
-    ".jxl": "JPEG XL",
-    ".pgm": "PGM",
-    ".ppm": "PPM",
-    ".tif": "TIFF",
-    ".tiff": "TIFF",
-    ".webp": "WebP",
-}
-"""Pictures that are not read, by the ends of their names."""
 
 WANTED = "give a folder of pictures, a .npy or the name of a data set"
 
@@ -141,7 +124,8 @@ def _open_folder(folder: Path, metadata: Mapping[str, str], ground: Ground | Non
             "cannot be read: give a .npy of preprocessed numbers"
         )
     preprocess = Preprocess.from_json(metadata[PREPROCESS])
-    paths, note = _list_pictures(folder)
+    found = find_pictures(folder)
+    paths = found.paths
 
     def read(numbers: Sequence[int]) -> Floats:
         try:
@@ -150,27 +134,7 @@ def _open_folder(folder: Path, metadata: Mapping[str, str], ground: Ground | Non
             raise ArchspecError(_tell_broken(folder, paths, preprocess, ground)) from error
 
     numbers = _spread(len(paths), MOST_IMAGES)
-    return CalibrationData(str(folder), preprocess.shape, numbers, read, notes=tuple(filter(None, [note])))
-
-
-def _list_pictures(folder: Path) -> tuple[list[Path], str | None]:
-    """The PNG and JPEG files of a folder and of those in it, and what is to be said of other pictures there; hidden
-    ones are left out. Raises ArchspecError where there are none."""
-    seen = [path for path in folder.rglob("*") if not _is_hidden(path.relative_to(folder)) and path.is_file()]
-    paths = sorted(path for path in seen if path.suffix.lower() in ENDINGS)
-    others = Counter(OTHERS[path.suffix.lower()] for path in seen if path.suffix.lower() in OTHERS)
-    note = None
-    if others:
-        pictures, kinds = tell_count(others.total(), "other picture"), ", ".join(sorted(others))
-        verb = "was" if others.total() == 1 else "were"
-        note = f"{pictures} of {folder} ({kinds}) {verb} not read: PNG and JPEG are"
-    if not paths:
-        raise ArchspecError(f"{folder} holds no pictures: expected PNG or JPEG files{f'; {note}' if note else ''}")
-    return paths, note
-
-
-def _is_hidden(path: Path) -> bool:
-    return any(part.startswith(".") for part in path.parts)
+    return CalibrationData(str(folder), preprocess.shape, numbers, read, notes=found.notes)
 
 
 def _tell_broken(folder: Path, paths: Sequence[Path], preprocess: Preprocess, ground: Ground | None) -> str:

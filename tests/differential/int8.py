@@ -40,7 +40,7 @@ CLOSE_DB = 0.5
 
 SAME_ANSWERS = 0.05
 
-ELSEWHERE_DB, ENOUGH_DB = 6.0, 40.0
+ELSEWHERE_DB, ENOUGH_DB = 8.0, 40.0
 """So much of the report's signal to noise, of what it has up to 40 dB, is not lost on other images that are drawn
 alike, unless it says that ranges come from few numbers."""
 

@@ -250,6 +250,7 @@ def test_what_is_no_picture_is_refused(tmp_path: Path) -> None:
     image = Image.fromarray(draw((16, 18)).astype(np.uint8))
     for name in ("a.gif", "a.tif", "a.bmp", "a.webp"):
         image.save(tmp_path / name)
+    (tmp_path / "a.zip").write_bytes(b"PK\3\4" + bytes(9))
     np.save(tmp_path / "a", np.zeros(3))
     (tmp_path / "a.npy").rename(tmp_path / "array.png")
     advice = "save it as PNG, which keeps 16 bits too, or give its numbers as .npy"
@@ -257,10 +258,11 @@ def test_what_is_no_picture_is_refused(tmp_path: Path) -> None:
         ("none.png", "does not exist"),
         (".", "not a file"),
         ("text.png", "text.png is no PNG or JPEG$"),
-        ("a.gif", f"is no PNG or JPEG but a GIF: {advice}"),
-        ("a.tif", f"is no PNG or JPEG but a TIFF: {advice}"),
-        ("a.bmp", f"is no PNG or JPEG but a BMP: {advice}"),
-        ("a.webp", f"is no PNG or JPEG but a WebP: {advice}"),
+        ("a.gif", f"is no PNG or JPEG but a GIF picture: {advice}"),
+        ("a.tif", f"is no PNG or JPEG but a TIFF picture: {advice}"),
+        ("a.bmp", f"is no PNG or JPEG but a BMP picture: {advice}"),
+        ("a.webp", f"is no PNG or JPEG but a WebP picture: {advice}"),
+        ("a.zip", "is no PNG or JPEG but a zip archive$"),
         ("array.png", "is an array: name it array.npy"),
     ):
         with pytest.raises(ArchspecError, match=message):

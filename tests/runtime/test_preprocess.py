@@ -13,7 +13,7 @@ from PIL import Image
 from torch.nn import functional as F
 
 from archspec.errors import ArchspecError
-from runtime.preprocess import FaintNote, Preprocess, list_pictures, load_image, read_picture
+from runtime.preprocess import FaintNote, Preprocess, load_image, read_picture
 from runtime.tasks.grid import Frame
 from tests.runtime.pngs import write_png
 
@@ -137,18 +137,3 @@ def test_channels_other_than_gray_and_colours_come_from_arrays(tmp_path: Path) -
     save_picture(tmp_path / "a.png")
     with pytest.raises(ArchspecError, match=r"takes 2 channels: give it \.npy"):
         load_image(tmp_path / "a.png", Preprocess(2, 1, 1, (0, 0), (1, 1)))
-
-
-def test_a_folder_stands_for_its_pictures(tmp_path: Path) -> None:
-    for name in ("b.PNG", "a.jpeg", "in/c.jpg", ".hidden.png", ".git/d.png", "._a.png", "note.txt", "x.npy"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).touch()
-    (tmp_path / "folder.png").mkdir()
-    (tmp_path / "folder.png" / "e.png").touch()
-    (tmp_path / "loop.png").symlink_to("loop.png")
-    (tmp_path / "nowhere.png").symlink_to("nothing")
-    found = [str(path.relative_to(tmp_path)) for path in list_pictures(tmp_path)]
-    assert found == ["a.jpeg", "b.PNG"]
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(ArchspecError, match="empty holds no pictures: expected PNG or JPEG files"):
-        list_pictures(tmp_path / "empty")
