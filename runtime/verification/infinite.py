@@ -7,7 +7,7 @@ whose results are not, and each of these is computed again in double precision, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,9 +54,9 @@ def count_infinite(found: Arrays) -> str | None:
     return f"{np.sum(undefined | infinite):,} of {found[name].size:,} numbers of the output '{name}' are {kinds}"
 
 
-def find_empty(found: Arrays) -> str | None:
-    """An output that has numbers, and not one that is finite."""
-    return next((name for name, array in found.items() if array.size and not _has_finite(array)), None)
+def find_empty(found: Arrays) -> frozenset[str]:
+    """The outputs that have numbers, and not one that is finite."""
+    return frozenset(name for name, array in found.items() if array.size and not _has_finite(array))
 
 
 def explain_infinite(inside: ModelInside, feed: Arrays) -> Infinite:
@@ -136,17 +136,19 @@ def _find_lost(inside: ModelInside, node: onnx.NodeProto, feed: Arrays) -> float
     operands |= {name: feed[name] for name in list_operands(node) if name in feed}
     values = [name for name in list_operands(node) if name not in operands and inside.computes(name)]
     read = inside.read(list(dict.fromkeys((*results, *results.values(), *values))), feed, optimized=False)
-    rounded = [_contrast(read[name], read[before]) for name, before in results.items()]
-    found = [lost for lost in rounded if lost is not None]
+    found = _find_contrasts((read[name], read[before]) for name, before in results.items())
     if not found:  # float32 may be not wide enough
         try:
             wide = compute_wide(inside.model, node, operands | {name: read[name] for name in values})
         except ArchspecError as error:
             who = f"{inside.path}: {name_node(node)} makes numbers that are not finite of finite ones"
             raise UnansweredError(f"{who}, and cannot be computed in double precision: {error}") from error
-        alike = [_contrast(read[before], wide[name]) for name, before in results.items()]
-        found = [lost for lost in alike if lost is not None]
+        found = _find_contrasts((read[before], wide[name]) for name, before in results.items())
     return max(found, key=abs, default=None)
+
+
+def _find_contrasts(pairs: Iterable[tuple[Any, Any]]) -> list[float]:
+    return [lost for pair in pairs if (lost := _contrast(*pair)) is not None]
 
 
 def _contrast(mine: Any, wide: Any) -> float | None:
@@ -155,19 +157,21 @@ def _contrast(mine: Any, wide: Any) -> float | None:
     Where `wide` is infinite itself, no type is wide enough for what was computed: then it is alike to lie between the
     largest number of float32 and that of a wider type.
     """
+    if isinstance(mine, list):
+        return max(_find_contrasts(zip(mine, wide, strict=True)), key=abs, default=None)
     if not _is_wild(mine):
         return None
     mine, wide = mine.astype(np.float64), wide.astype(np.float64)
     alike = (mine == wide) | (np.isnan(mine) & np.isnan(wide))
     if np.isinf(wide).any():
         alike |= (np.abs(wide) > LARGEST) & (np.sign(mine) == np.sign(wide))
-    found = wide[~np.isfinite(mine) & ~alike]
-    return float(found[np.argmax(np.abs(np.nan_to_num(found)))]) if found.size else None
+    lost = wide[~np.isfinite(mine) & ~alike]
+    return float(lost[np.argmax(np.abs(np.nan_to_num(lost)))]) if lost.size else None
 
 
 def _is_wild(value: Any) -> bool:
-    """Whether a value is an array, and no sequence, with numbers that are not finite."""
-    return isinstance(value, np.ndarray) and not is_finite(value)
+    """Whether a value, an array or a sequence of them, has numbers that are not finite."""
+    return any(map(_is_wild, value)) if isinstance(value, list) else value is not None and not is_finite(value)
 
 
 def _has_finite(array: Array) -> bool:

@@ -57,23 +57,26 @@ def check_runs(inside: ModelInside, facts: ModelFacts, choice: Choice) -> Iterat
         judge = _Judge(inside, session, witness, nearness, Nearness(choice.limits("int8"), "int8", nearness.votes))
         sound = True
         reach: str | None = None
+        empty = frozenset(session.outputs)
         for feed in feeds.choose(witness, choice):
             where = list_shapes({name: array.shape for name, array in feed.items()})
             try:
                 found = _run(session, feed, feeds.steering)
                 declared.meet(feed, found)
                 verdict = judge.judge(feed, found)
-                reach = verdict.reach or reach
+                reach, empty = verdict.reach or reach, empty & verdict.empty
                 yield Check(where, verdict.status, verdict.text)
             except UnansweredError:
                 raise
             except ArchspecError as error:
                 sound = False
                 yield Check(where, "failed", str(error))
+        if sound and empty:
+            yield Check("compared", "failed", f"no number of the output '{min(empty)}' is finite: nothing is proven")
         if declared.runs:
             yield declared.check(feeds.steering)
             feeds.reach = reach
-            if sound and not find_random(inside):
+            if sound and not empty and not find_random(inside):
                 yield check_batch(inside, session, feeds, declared, nearness, witness, choice)
 
 
@@ -90,11 +93,13 @@ def _run(session: Session, feed: Arrays, steering: Sequence[str]) -> dict[str, A
 
 @dataclass(frozen=True, slots=True)
 class _Verdict:
-    """What one row says; `reach` is that of other inputs which had to be taken."""
+    """What one row says; `reach` is that of other inputs which had to be taken, and of outputs that are `empty` nothing
+    was compared."""
 
     status: Status
     text: str
     reach: str | None = None
+    empty: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +117,8 @@ class _Judge:
         """Whether outputs are finite, and what a witness says of them. Where they are not, inputs of another reach are
         looked at, and if there are none for which they are, why.
 
-        Raises ArchspecError where they are lost to the file's type, nothing can be compared, or no witness agrees;
-        UnansweredError where it cannot be told.
+        Raises ArchspecError where they are lost to the file's type, or no witness agrees; UnansweredError where it
+        cannot be told.
         """
         count = count_infinite(found)
         if count is None:
@@ -133,18 +138,18 @@ class _Judge:
         return self._judge_rest(runs, told)
 
     def _judge_rest(self, runs: Mapping[str | None, tuple[Arrays, Arrays]], told: str) -> _Verdict:
-        """What a witness says for the first inputs that leave something finite of each output."""
-        for reach, (feed, found) in runs.items():
-            if find_empty(found):
-                continue
-            if reach is not None:
-                why = explain_infinite(self.inside, feed)
-                told = f"for inputs {reach} {count_infinite(found)} {why.reason}"
-                if why.lost:
-                    raise ArchspecError(told)
-            _, text = self._hear(feed, found)
-            return _Verdict("noted", f"{told}; there are such at the same places, and else {text}", reach)
-        raise ArchspecError(f"nothing could be compared: {told}")
+        """What a witness says of the inputs that leave something finite of the most outputs."""
+        reach = min(runs, key=lambda reach: len(find_empty(runs[reach][1])))
+        feed, found = runs[reach]
+        if reach is not None:
+            why = explain_infinite(self.inside, feed)
+            told = f"for inputs {reach} {count_infinite(found)} {why.reason}"
+            if why.lost:
+                raise ArchspecError(told)
+        _, text = self._hear(feed, found)
+        empty = find_empty(found)
+        rest = f"nothing of '{min(empty)}' could be compared" if empty else f"else {text}"
+        return _Verdict("noted", f"{told}; there are such at the same places, and {rest}", reach, empty)
 
     def _hear(self, feed: Arrays, found: Arrays) -> tuple[Status, str]:
         """What witnesses say of outputs; of random ones they can say nothing.

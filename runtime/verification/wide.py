@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from archspec.errors import ArchspecError
 from runtime.extras import extra
@@ -21,12 +20,10 @@ with extra("run"):
 
     from compiler.onnx_source.order import walk_nodes
 
-Array = npt.NDArray[Any]
-
 FRACTIONS = frozenset({*HALVES, TensorProto.FLOAT, TensorProto.DOUBLE})
 
 
-def compute_wide(model: onnx.ModelProto, node: onnx.NodeProto, operands: Mapping[str, Array]) -> dict[str, Array]:
+def compute_wide(model: onnx.ModelProto, node: onnx.NodeProto, operands: Mapping[str, Any]) -> dict[str, Any]:
     """The results of a node of a model, by name, for these operands; every fraction is of double precision.
 
     Raises ArchspecError where the reference implementation has not the operation, or computes it wrongly.
@@ -35,7 +32,7 @@ def compute_wide(model: onnx.ModelProto, node: onnx.NodeProto, operands: Mapping
     problem = find_fault(alone)
     if problem:
         raise ArchspecError(problem)
-    feed = {name: array.astype(np.float64) if _is_fraction(array) else array for name, array in operands.items()}
+    feed = {name: _widen_value(value) for name, value in operands.items()}
     try:
         with np.errstate(all="ignore"):
             found = ReferenceEvaluator(alone).run(None, feed)
@@ -44,7 +41,7 @@ def compute_wide(model: onnx.ModelProto, node: onnx.NodeProto, operands: Mapping
     return dict(zip([name for name in node.output if name], found, strict=True))
 
 
-def _isolate(model: onnx.ModelProto, node: onnx.NodeProto, operands: Mapping[str, Array]) -> onnx.ModelProto:
+def _isolate(model: onnx.ModelProto, node: onnx.NodeProto, operands: Mapping[str, Any]) -> onnx.ModelProto:
     """A model of one node, what it holds widened."""
     alone = onnx.ModelProto(ir_version=model.ir_version, opset_import=model.opset_import, functions=model.functions)
     graph = alone.graph
@@ -71,6 +68,9 @@ def _widen(node: onnx.NodeProto) -> None:
                 tensor.CopyFrom(numpy_helper.from_array(wide, tensor.name))
 
 
-def _is_fraction(array: Array) -> bool:
-    """Whether an array is of fractions; bfloat16 is of no kind that numpy knows, and has two bytes."""
-    return array.dtype.kind == "f" or array.dtype.name == "bfloat16"
+def _widen_value(value: Any) -> Any:
+    """An array, or a sequence of them; bfloat16 is of no kind that numpy knows."""
+    if isinstance(value, list):
+        return [_widen_value(item) for item in value]
+    fractions = value is not None and (value.dtype.kind == "f" or value.dtype.name == "bfloat16")
+    return value.astype(np.float64) if fractions else value
