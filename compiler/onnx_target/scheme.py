@@ -98,16 +98,18 @@ def quantize_layer(weight: NDArray[Any], bias: NDArray[Any] | None, input_scale:
     A channel's scale maps its largest weight to `limit`; where the channel is so small that its bias would overflow,
     it is as much larger as that takes.
     """
-    rows = np.asarray(weight, np.float64).reshape(weight.shape[0], -1)
-    scale = np.abs(rows).max(axis=1) / limit
+    rows = weight.reshape(weight.shape[0], -1)
+    scale = np.maximum(rows.max(axis=1), -rows.min(axis=1)).astype(np.float64) / limit
     if bias is not None:
         scale = np.maximum(scale, np.abs(bias.astype(np.float64)) / (float(input_scale) * MOST_BIAS))
     scale = np.maximum(scale, TINIEST).astype(np.float32)
-    steps = np.clip(np.rint(rows / scale[:, None]), -limit, limit).astype(np.int8).reshape(weight.shape)
+    steps = np.divide(rows, scale[:, None], dtype=np.float64)
+    np.clip(np.rint(steps, out=steps), -limit, limit, out=steps)
+    rounded = steps.astype(np.int8).reshape(weight.shape)
     if bias is None:
-        return Layer8(steps, scale, None, None)
+        return Layer8(rounded, scale, None, None)
     bias_scale = scale * input_scale
-    return Layer8(steps, scale, np.rint(np.asarray(bias, np.float64) / bias_scale).astype(np.int32), bias_scale)
+    return Layer8(rounded, scale, np.rint(np.asarray(bias, np.float64) / bias_scale).astype(np.int32), bias_scale)
 
 
 def _scale(width: float) -> np.float32:

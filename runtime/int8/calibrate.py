@@ -253,7 +253,9 @@ def _count_magnitudes(array: npt.NDArray[Any], largest: float) -> Counts:
         return np.zeros(BINS, np.int64)
     places = np.abs(array, dtype=np.float32).ravel()
     places *= np.float32(BINS / largest)
-    counts = np.bincount(np.minimum(places, BINS - 1, out=places).astype(np.intp), minlength=BINS)
+    counts = np.bincount(places.astype(np.intp), minlength=BINS + 1)
+    counts[BINS - 1] += counts[BINS]
+    counts = counts[:BINS]
     counts[0] -= array.size - np.count_nonzero(array)
     return counts
 

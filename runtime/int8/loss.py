@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from itertools import chain
 from typing import Any, Literal
 
 import numpy as np
@@ -124,7 +126,7 @@ class Judge:
     ) -> None:
         self.data, self.held_out, self.measured, self.metrics = data, data.held_out, measured, metrics
         self.batch = choose_batch(model.graph, data.shape)
-        self.run = _Kept(_open(model))
+        self.run, self.kept = _open(model), _Kept()
         classes = model.metadata.get(CLASSES)
         self.classes = () if classes is None else parse_classes(classes, model.graph.name)
 
@@ -150,22 +152,23 @@ class Judge:
 
     def compare(self, builds: Sequence[Build]) -> list[float]:
         """√(Σ (float - other)² / Σ float²) of the output in which it is largest, on a few images of each fold."""
-        return self._measure_errors(builds, self.measured.folds)
+        errors = []
+        for build in builds:
+            parts = (self._answer(build, fold, fold.data.sample(COMPARED)) for fold in self.measured.folds)
+            errors.append(self._sum_error(chain.from_iterable(parts)))
+        return errors
 
     def measure_error(self, build: Build) -> float:
         """The same on a few of all images, by the ranges of all."""
-        return self._measure_errors([build], [Fold(self.data, self.measured.ranges)])[0]
+        run, data = _open(build(self.measured.ranges)), self.data.sample(COMPARED)
+        return self._sum_error((before, run(images)) for images, before in self._run_float(data))
 
-    def _measure_errors(self, builds: Sequence[Build], folds: Sequence[Fold]) -> list[float]:
-        found = [{name: Difference() for name in self.metrics} for _ in builds]
-        for fold in folds:
-            runs = [_open(build(fold.ranges)) for build in builds]
-            for images, before in self._answer(fold.data.sample(COMPARED)):
-                for run, differences in zip(runs, found, strict=True):
-                    after = run(images)
-                    for name, difference in differences.items():
-                        difference.add(before[name], after[name])
-        return [max(difference.ratio for difference in differences.values()) for differences in found]
+    def _sum_error(self, answers: Iterable[tuple[Outputs, Outputs]]) -> float:
+        differences = {name: Difference() for name in self.metrics}
+        for before, after in answers:
+            for name, difference in differences.items():
+                difference.add(before[name], after[name])
+        return max(difference.ratio for difference in differences.values())
 
     def _answer_all(self, build: Build) -> Iterator[tuple[Outputs, Outputs, Array | None]]:
         """The outputs of the float model and of the other, and the labels where there are some, batch by batch."""
@@ -174,22 +177,28 @@ class Judge:
             for start in range(0, len(self.held_out.images), self.batch):
                 part = slice(start, start + self.batch)
                 images = self.held_out.images[part]
-                yield self.run(("held out", start), images), run(images), self.held_out.labels[part]
+                before = self.kept.compute(("held out", start), self.run, images)
+                yield before, run(images), self.held_out.labels[part]
             return
         for fold in self.measured.folds:
-            run = _open(build(fold.ranges))
-            for images, before in self._answer(fold.data):
-                yield before, run(images), None
+            for before, after in self._answer(build, fold, fold.data):
+                yield before, after, None
 
     def _tell_judged(self) -> Judged:
         if self.held_out is not None:
             return "held out"
         return "by ranges of others" if len(self.measured.folds) > 1 else "by their own ranges"
 
-    def _answer(self, data: CalibrationData) -> Iterator[tuple[Array, Outputs]]:
+    def _answer(self, build: Build, fold: Fold, data: CalibrationData) -> Iterator[tuple[Outputs, Outputs]]:
+        """For images of a fold, the float model's outputs and the other's, which is not made where all are kept."""
+        make = cache(lambda: _open(build(fold.ranges)))
+        for number, (images, before) in enumerate(self._run_float(data)):
+            yield before, self.kept.compute((build, data.numbers, number), lambda images: make()(images), images)
+
+    def _run_float(self, data: CalibrationData) -> Iterator[tuple[Array, Outputs]]:
         """Images, and the float model's outputs for them."""
         for number, images in enumerate(data.batches(self.batch)):
-            yield images, self.run((data.numbers, number), images)
+            yield images, self.kept.compute((data.numbers, number), self.run, images)
 
     def _describe(self, name: str, metric: Metric | None, difference: Difference, counts: Counts | None) -> OutputLoss:
         if metric is None:
@@ -215,19 +224,19 @@ class Judge:
 
 
 class _Kept:
-    """A model's outputs for batches, which are kept as far as there is memory for them."""
+    """Outputs for batches, by what they are of, as far as there is memory for them."""
 
-    def __init__(self, run: Callable[[Array], Outputs]) -> None:
-        self.run, self.room = run, BUDGET
-        self.kept: dict[Hashable, Outputs] = {}
+    def __init__(self) -> None:
+        self.room = BUDGET
+        self.outputs: dict[Hashable, Outputs] = {}
 
-    def __call__(self, batch: Hashable, images: Array) -> Outputs:
-        if batch in self.kept:
-            return self.kept[batch]
-        outputs = self.run(images)
+    def compute(self, what: Hashable, run: Callable[[Array], Outputs], images: Array) -> Outputs:
+        if what in self.outputs:
+            return self.outputs[what]
+        outputs = run(images)
         size = sum(array.nbytes for array in outputs.values())
         if size <= self.room:
-            self.kept[batch], self.room = outputs, self.room - size
+            self.outputs[what], self.room = outputs, self.room - size
         return outputs
 
 

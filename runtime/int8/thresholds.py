@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
 
 import numpy as np
@@ -56,17 +57,24 @@ def find_least_error(histogram: Histogram) -> float:
     the least sum of squared errors."""
     if not histogram.counts.any():
         return 1.0
-    return float(min(reversed(ENDS.tolist()), key=lambda end: _sum_errors(histogram, end))) / BINS
+    sums = _list_errors(tuple(map(histogram.measure_step, ENDS.tolist()))) @ histogram.counts.astype(np.float64)
+    return float(ENDS[len(ENDS) - 1 - np.argmin(sums[::-1])]) / BINS  # of equal ones the last
 
 
-def _sum_errors(histogram: Histogram, end: int) -> float:
-    """The squared error of a threshold, in bins: each number lies somewhere in its bin."""
-    step, middles = histogram.measure_step(end), np.arange(BINS) + 0.5
-    reached = np.minimum(np.rint(middles / step) * step, end)
-    errors = (middles - reached) ** 2 + 1 / 12  # the variance in a bin
-    if step < 1:  # several integers to a bin
-        errors[:end] = step**2 / 12
-    return float(histogram.counts @ errors)
+@lru_cache(maxsize=4)
+def _list_errors(steps: tuple[float, ...]) -> npt.NDArray[np.float64]:
+    """For the step at each of the thresholds, the squared error of a number of each bin, (thresholds, BINS): it lies
+    somewhere in its bin. Values whose numbers are all positive have the same steps."""
+    step, end, middles = np.array(steps)[:, None], ENDS[:, None], np.arange(BINS) + 0.5
+    errors: npt.NDArray[np.float64] = middles / step
+    np.multiply(np.rint(errors, out=errors), step, out=errors)
+    np.subtract(middles, np.minimum(errors, end, out=errors), out=errors)
+    np.square(errors, out=errors)
+    errors += 1 / 12  # the variance in a bin
+    for row, (width, last) in enumerate(zip(steps, ENDS, strict=True)):
+        if width < 1:  # several integers to a bin
+            errors[row, :last] = width**2 / 12
+    return errors
 
 
 def find_least_entropy(histogram: Histogram) -> float:
