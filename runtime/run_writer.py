@@ -36,8 +36,8 @@ class RunWriter:
 
     def __init__(self, folder: Path, spec: str, facts: Mapping[str, str], epochs: int, *, force: bool) -> None:
         self.folder, self.spec, self.facts, self.epochs, self.force = folder, spec, dict(facts), epochs, force
-        self.kept = 0
         self._written: os.stat_result | None = None  # the weights
+        self._epochs: dict[tuple[int, int], int] = {}  # after which one weights are, by their file's number
         self._held = ExitStack()
         check_vacant(folder, force=force)
         if force:
@@ -46,16 +46,23 @@ class RunWriter:
         with write_whole(folder / WEIGHTS):
             pass
 
+    @property
+    def kept(self) -> int:
+        """After which epoch the weights are that lie in the folder; 0 where they are not of this training."""
+        try:
+            return self._epochs.get(_number(self.folder / WEIGHTS), 0)
+        except OSError:
+            return 0
+
     def keep(self, epoch: Epoch, state: Mapping[str, Any]) -> None:
         """The weights after this epoch, and its line of the metrics."""
-        self._write(state, self.facts | {EPOCH: f"{epoch.epoch} of {self.epochs}"}, epoch.to_dict())
-        self.kept = epoch.epoch
+        self._write(epoch.epoch, state, self.facts | {EPOCH: f"{epoch.epoch} of {self.epochs}"}, epoch.to_dict())
 
     def finish(self, state: Mapping[str, Any], measured: Mapping[str, Any]) -> None:
         """The weights that training ends with, and what was measured of them."""
-        self._write(state, self.facts, measured)
+        self._write(self.epochs, state, self.facts, measured)
 
-    def _write(self, state: Mapping[str, Any], facts: Mapping[str, str], line: Mapping[str, Any]) -> None:
+    def _write(self, epoch: int, state: Mapping[str, Any], facts: Mapping[str, str], line: Mapping[str, Any]) -> None:
         first = self._written is None
         with ExitStack() as held:
             with write_whole(self.folder / WEIGHTS, self._take_over if first else self._check_own) as temporary:
@@ -64,6 +71,7 @@ class RunWriter:
                     write_text(temporary.with_name(SPEC), self.spec)
                     append_metrics(temporary.with_name(METRICS), line)
                 written = temporary.stat()
+                self._epochs[_number(temporary)] = epoch  # from when it has its name, a signal may end all this
                 if os.name == "posix":  # held open, so that no other file gets its number; Windows numbers anew
                     held.enter_context(temporary.open("rb"))
             self._held.close()
@@ -80,7 +88,6 @@ class RunWriter:
     def _check_own(self, older: Path) -> Callable[[], list[Path]]:
         """Raises ArchspecError where the weights are another training's: no folder holds parts of two."""
         if self._written and older.exists() and not os.path.samestat(older.stat(), self._written):
-            self.kept = 0
             raise ArchspecError(f"{older} was replaced meanwhile, by another training: choose another folder (-o)")
         return list
 
@@ -105,3 +112,9 @@ class RunWriter:
         if self._made:
             with suppress(OSError):  # it is not empty
                 self.folder.rmdir()
+
+
+def _number(path: Path) -> tuple[int, int]:
+    """What tells a file from all others that are there. Raises OSError."""
+    state = path.stat()
+    return state.st_dev, state.st_ino

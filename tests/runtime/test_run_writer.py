@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from archspec import files
 from archspec.api import elaborate, load, to_torch
 from archspec.api import train as train_into
 from archspec.cli import app
@@ -121,6 +122,28 @@ def test_before_the_first_epoch_is_over_nothing_is_kept(
         "stopped before the first epoch was finished: nothing of it is kept"
     ]
     assert list(tmp_path.rglob("*")) == ([folder] if there else [])
+
+
+@pytest.mark.parametrize("done", [1, 2, 3])
+def test_what_is_kept_is_told_of_the_weights_that_lie_there(
+    done: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A signal comes when the weights of an epoch have their name, before anything else is done."""
+    placed: list[Path] = []
+
+    def interrupt(source: Path, target: Path) -> None:
+        replace_file(source, target)
+        placed.append(target)
+        if placed.count(tmp_path / "run" / WEIGHTS) == done:
+            raise KeyboardInterrupt
+
+    replace_file = os.replace
+    monkeypatch.setattr(files.os, "replace", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        train_into(NET, "digits", tmp_path / "run", SETTINGS)
+    (message,) = caplog.messages
+    assert message.startswith(f"stopped after epoch {done} of 3, whose weights are kept: ")
+    assert load_weights(tmp_path / "run" / WEIGHTS)[1][EPOCH] == f"{done} of 3"
 
 
 def test_a_mistake_before_the_first_epoch_is_said_alone(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
