@@ -296,6 +296,8 @@ def pad_channels(op: PadChannels, emit: Emitter, x: Value) -> Value:
         ends = [0, op.out - _channels(emit), *[0] * rank]
         return emit.op("Pad", [x, emit.constant("pads", [0] * (rank + 2) + ends, np.int64)])
     missing = emit.op("Sub", [emit.constant("out", [op.out], np.int64), _count_channels(emit, x)])
+    # Pad takes what is negative, and cuts: so as many zeros are counted, and of fewer than none no runtime makes any.
+    missing = emit.op("Shape", [emit.op("ConstantOfShape", [missing])])
     return emit.op("Pad", [x, emit.op("Concat", [emit.constant("none", [0, 0, 0], np.int64), missing], axis=0)])
 
 

@@ -63,13 +63,15 @@ def _by_channel(learned: Tensor, x: Tensor) -> Tensor:
 
 
 class PadChannels(nn.Module):
-    """Appends channels of zeros until there are `out`."""
+    """Appends channels of zeros until there are `out`; more than these are a ValueError, where torch would cut."""
 
     def __init__(self, out: int) -> None:
         super().__init__()
         self.out = out
 
     def forward(self, x: Tensor) -> Tensor:
+        if x.shape[1] > self.out:
+            raise ValueError(f"cannot pad {x.shape[1]} channels to {self.out}")
         return F.pad(x, (0, 0) * (x.dim() - 2) + (0, self.out - x.shape[1]))
 
     def extra_repr(self) -> str:

@@ -8,8 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import onnxruntime as ort
 import pytest
+import torch
 
+from archspec.api import to_onnx, to_torch
 from archspec.errors import Place
 from archspec.ops import (
     LAYERS,
@@ -142,6 +145,25 @@ def test_edges_run(op: Layer, shape: Shape, tmp_path: Path) -> None:
 def test_vectors_as_long_as_their_maps_run_at_every_length(body: list[str], tmp_path: Path) -> None:
     graph = spec_graph(f"archspec: 1\ninputs: {{x: [1, W]}}\nsizes: {{W: 32}}\nnetwork: [flatten, {', '.join(body)}]\n")
     assert compare(graph, tmp_path, sizes=({}, {"W": 16}, {"W": 40})) < TOLERANCE
+
+
+@pytest.mark.parametrize("body", ["flatten, pad_channels: 40", "conv: 2, flatten, pad_channels: 80, relu"])
+def test_vectors_that_are_longer_than_they_are_padded_to_are_cut_nowhere(body: str, tmp_path: Path) -> None:
+    """In torch and in ONNX Runtime alone, which know nothing of the sizes that the network accepts."""
+    graph = spec_graph(f"archspec: 1\ninputs: {{x: [1, W]}}\nsizes: {{W: 32}}\nnetwork: [{body}]\n")
+    module = to_torch(graph).eval()
+    to_onnx(graph, module.state_dict(), tmp_path / "m.onnx")
+    quiet = ort.SessionOptions()
+    quiet.log_severity_level = 4
+    session = ort.InferenceSession(tmp_path / "m.onnx", quiet)
+    for extent in (1, 40):  # the control
+        x = torch.ones(2, 1, extent)
+        assert session.run(None, {"x": x.numpy()})[0].shape == module(x).shape == (2, 80 if "conv" in body else 40)
+    longer = torch.ones(2, 1, 41)
+    with pytest.raises(ValueError, match=r"cannot pad \d+ channels to"):
+        module(longer)
+    with pytest.raises(Exception, match=r"must be >= 0"):
+        session.run(None, {"x": longer.numpy()})
 
 
 @pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow)])
