@@ -79,5 +79,10 @@ def cast(values: Array, dtype: npt.DTypeLike, what: str) -> Array:
     if lost.any():
         advice = ": export with --io fp32" if type_ == np.float16 else ""
         one = np.asarray(values)[lost][0]
-        raise ArchspecError(f"{what} holds {one:.6g}, which {type_} cannot hold (largest {largest:.6g}){advice}")
+        raise ArchspecError(f"{what} holds {_tell(one)}, which {type_} cannot hold (largest {_tell(largest)}){advice}")
     return found
+
+
+def _tell(number: Any) -> str:
+    """Whole numbers to their last digit, since a limit is missed by one."""
+    return str(number) if isinstance(number, int | np.integer) else f"{number:.6g}"

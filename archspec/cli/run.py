@@ -19,6 +19,7 @@ from archspec.cli.options import (
     refuse_idle,
     refuse_replacing,
 )
+from archspec.errors import ArchspecError, suggest
 
 if TYPE_CHECKING:
     from runtime.tasks.answers import Failure
@@ -84,6 +85,7 @@ def run(
     if output is not None:
         check_gives_way_to_arrays(output)
     lies_on = None if ground is None else parse_ground(ground)
+    _check_task(task)
     session = Session(model, providers=provider or None, threads=threads)
     question = None if task == RAW else find_question(session, task, output_name)
     refuse_idle("--top", top, question is None or question.task.name != "labels", "models that answer with labels")
@@ -111,6 +113,14 @@ def run(
         print_answers(question.task.name, answered, session.provider, kept)
     if len(answered) < len(rows):
         raise typer.Exit(COULD_NOT)
+
+
+def _check_task(task: str | None) -> None:
+    from runtime.tasks.task import TASKS
+
+    known = (*TASKS, RAW)
+    if task is not None and task not in known:
+        raise ArchspecError(f"no task '{task}'{suggest(task, known)} (available: {', '.join(known)})")
 
 
 def _list_data(model: Path) -> Iterator[Path]:

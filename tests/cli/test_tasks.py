@@ -117,7 +117,8 @@ def test_a_model_that_says_nothing_is_told_its_task(tmp_path: Path) -> None:
     refuse("--pictures needs a task, and the model does not say its own", "run", model, array, "--pictures", tmp_path)
     refuse("--pictures needs a task, and --task raw is none", "run", model, array, "--task=raw", "--pictures", tmp_path)
     refuse("--output-name needs a task", "run", model, array, "--output-name", "heatmap0")
-    refuse("no task 'joint'; did you mean 'joints'?", "run", model, array, "--task", "joint")
+    known = "(available: labels, maps, joints, raw)"
+    refuse(f"no task 'joint'; did you mean 'joints'? {known}", "run", model, array, "--task", "joint")
     refuse("has no output 'heatmap2'", "run", model, array, "--task", "joints", "--output-name", "heatmap2")
 
 
