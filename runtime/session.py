@@ -11,8 +11,9 @@ from typing import Any, Literal
 import numpy as np
 
 from archspec.errors import ArchspecError, tell_value
-from archspec.files import check_is_file
+from archspec.files import as_argument, check_is_file
 from runtime.binding import Binding
+from runtime.declared import find_lies
 from runtime.extras import extra
 from runtime.failures import telling
 from runtime.inputs import Array, Extents, InputRules
@@ -21,7 +22,7 @@ from runtime.model_file import read_state
 from runtime.process_local import ProcessLocal
 from runtime.providers import SHORT, Wish, create_session, read_providers
 from runtime.settings import Settings
-from runtime.signature import check_fixed, list_open_outputs
+from runtime.signature import check_fixed, read_outputs
 from runtime.sizes import read_sizes
 from runtime.tuning.store import choose_settings
 
@@ -54,6 +55,8 @@ class Session:
     `inputs` and `outputs` have extents by name; None for an output of which neither the file nor ONNX Runtime says how
     many axes it has.
 
+    Where outputs have other shapes than the file declares, one line of the log says so.
+
     Threads may share a session: each call of `run` answers for its own inputs. Pickled or copied it is opened again
     from its path, with what it was made with, and so it is in a process that was forked off, when it first runs there;
     ArchspecError where the file was written meanwhile, and for a fork where it runs on a GPU.
@@ -83,6 +86,7 @@ class Session:
         self._place = Path(os.path.abspath(self.path))
         demanded = read_providers(providers)
         self.fixed = check_fixed(self.path, fixed)
+        _check_flags(as_written=as_written, mapped=mapped)
         self._options: dict[str, Any] = {
             "providers": demanded,
             "threads": threads,
@@ -101,9 +105,11 @@ class Session:
         chosen = choose(self.provider)
         self.settings, self.settings_source = chosen.settings, chosen.source
         self._recorded: Binding | None = None
+        self._lied = False
+        self._looked_at: list[tuple[int, ...]] = []  # the shapes of the last inputs whose outputs were looked at
         try:
             self.inputs: dict[str, Extents] = _read_extents(self._session.get_inputs())
-            self.outputs = _read_outputs(self._session.get_outputs(), self.path)
+            self.outputs = self._read_outputs()
             _check_outputs(self._session.get_outputs(), self.path)
             self.dtypes = {item.name: _read_dtype(item, self.path) for item in self._session.get_inputs()}
             self.metadata: dict[str, str] = dict(self._session.get_modelmeta().custom_metadata_map)
@@ -135,6 +141,7 @@ class Session:
             with telling(self.path):
                 found = dict(zip(self.outputs, self._session.run(list(self.outputs), feed), strict=True))
         self._give_notice()
+        self._tell_lies(feed, found)
         return found
 
     def bind(self, inputs: Mapping[str, Array] | Array) -> Binding:
@@ -193,6 +200,30 @@ class Session:
             self._surprising = False
             _tell_once(self.notice)
 
+    def _read_outputs(self) -> dict[str, Extents | None]:
+        """What the file declares. ONNX Runtime puts what it infers in the place of names, and tells an output without
+        a shape as a number; so the file is asked where one has no name, and inputs have."""
+        told: dict[str, Extents | None] = dict(_read_extents(self._session.get_outputs()))
+        free = any(isinstance(extent, str) for extents in self.inputs.values() for extent in extents)
+        if not any(extents == () or (free and _is_fixed(extents)) for extents in told.values()):
+            return told
+        declared = read_outputs(self.path)
+        return {name: _fix(declared.get(name, extents), self.fixed) for name, extents in told.items()}
+
+    def _tell_lies(self, feed: Mapping[str, Array], found: Mapping[str, Array]) -> None:
+        """Once, where outputs have not the shapes that the file declares: nobody knows what is whose answer then.
+
+        Of runs of one size the first is looked at.
+        """
+        shapes = [array.shape for array in feed.values()]
+        if self._lied or shapes == self._looked_at:
+            return
+        self._looked_at = shapes
+        lie = next(find_lies(self.inputs, self.outputs.items(), feed, found), None)
+        if lie:
+            self._lied = True
+            warn(f"{self.path}: {lie}: see archspec verify {as_argument(self.path)}")
+
 
 @functools.cache
 def _tell_once(notice: str) -> None:
@@ -219,6 +250,12 @@ def _read_path(path: object) -> Path:
     return Path(name)
 
 
+def _check_flags(**flags: object) -> None:
+    for name, value in flags.items():
+        if not isinstance(value, bool):
+            raise ArchspecError(f"{name} is True or False, found {tell_value(value)}")
+
+
 def _read_extents(items: Sequence[Any]) -> dict[str, Extents]:
     return {
         item.name: tuple(
@@ -229,12 +266,12 @@ def _read_extents(items: Sequence[Any]) -> dict[str, Extents]:
     }
 
 
-def _read_outputs(items: Sequence[Any], path: Path) -> dict[str, Extents | None]:
-    """The extents of outputs; None where not even their number is known, which ONNX Runtime tells as it tells none."""
-    found: dict[str, Extents | None] = dict(_read_extents(items))
-    if () in found.values():
-        found |= {name: None for name in list_open_outputs(path) if found.get(name) == ()}
-    return found
+def _is_fixed(extents: Extents | None) -> bool:
+    return all(isinstance(extent, int) for extent in extents or ())
+
+
+def _fix(extents: Extents | None, fixed: Mapping[str, int]) -> Extents | None:
+    return None if extents is None else tuple(fixed.get(str(extent), extent) for extent in extents)
 
 
 def _check_outputs(outputs: Sequence[Any], path: str | Path) -> None:

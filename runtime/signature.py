@@ -36,21 +36,22 @@ def read_signature(path: str | Path) -> Signature:
     """Raises ArchspecError where the file is no ONNX model."""
     model = skim_model(Path(path))
     weights = {item.name for item in model.graph.initializer}
-    inputs = {
-        item.name: tuple(
-            dim.dim_value if is_fixed(dim) else name_axis(item.name, axis, dim.dim_param)
-            for axis, dim in enumerate(item.type.tensor_type.shape.dim)
-        )
-        for item in model.graph.input
-        if item.name not in weights
-    }
+    inputs = {item.name: _read_extents(item) for item in model.graph.input if item.name not in weights}
     return Signature(inputs, {item.key: item.value for item in model.metadata_props})
 
 
-def list_open_outputs(path: str | Path) -> list[str]:
-    """The outputs of which a file says no shape. Raises ArchspecError where it is no ONNX model."""
+def read_outputs(path: str | Path) -> dict[str, tuple[int | str, ...] | None]:
+    """The extents that a file declares of its outputs; None where it declares none. Raises ArchspecError where it is no
+    ONNX model."""
     outputs = skim_model(Path(path)).graph.output
-    return [item.name for item in outputs if not item.type.tensor_type.HasField("shape")]
+    return {item.name: _read_extents(item) if item.type.tensor_type.HasField("shape") else None for item in outputs}
+
+
+def _read_extents(item: onnx.ValueInfoProto) -> tuple[int | str, ...]:
+    return tuple(
+        dim.dim_value if is_fixed(dim) else name_axis(item.name, axis, dim.dim_param)
+        for axis, dim in enumerate(item.type.tensor_type.shape.dim)
+    )
 
 
 def is_fixed(dim: onnx.TensorShapeProto.Dimension) -> bool:

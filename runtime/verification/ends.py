@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from archspec.errors import ArchspecError
 from compiler.graph import Graph
+from runtime.declared import Extents, tell_extents
 from runtime.verification.checks import Check
 from runtime.verification.inside import ModelInside
-from runtime.verification.shapes import DeclaredShapes, Extents, tell_extents
+from runtime.verification.shapes import DeclaredShapes
 
 Declared = Mapping[str, Extents | None]
 

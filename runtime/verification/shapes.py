@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, TypeAlias
-
-import numpy.typing as npt
+from collections.abc import Mapping, Sequence
 
 from archspec.errors import tell_count
+from runtime.declared import Array, Extents, find_lies
 from runtime.extras import extra
 from runtime.verification.checks import Check
 
 with extra("run"):
     import onnx
-
-Array = npt.NDArray[Any]
-Extents: TypeAlias = tuple[int | str | None, ...]
-"""Extents as a model declares them: a name where an extent is free, None where not even that."""
 
 
 class DeclaredShapes:
@@ -32,7 +26,7 @@ class DeclaredShapes:
 
     def meet(self, feed: Mapping[str, Array], found: Mapping[str, Array]) -> None:
         self.runs += 1
-        self._lies |= dict.fromkeys(self._find_lies(feed, found))
+        self._lies |= dict.fromkeys(find_lies(self.inputs, self._declared, feed, found))
 
     def check(self, steering: Sequence[str]) -> Check:
         """What all runs together said. Inputs that may steer shapes, and are made up, excuse what is found."""
@@ -48,19 +42,6 @@ class DeclaredShapes:
         runs = tell_count(self.runs, "run")
         return Check("shapes", "passed", f"outputs have the shapes that the file declares, in {runs}")
 
-    def _find_lies(self, feed: Mapping[str, Array], found: Mapping[str, Array]) -> Iterator[str]:
-        bound: dict[str, tuple[int, str]] = {}
-        for name, extents in self.inputs.items():
-            for extent, there in zip(feed[name].shape, extents or (), strict=False):
-                if isinstance(there, str):
-                    bound.setdefault(there, (extent, f"in the input '{name}'"))
-        for name, extents in self._declared:
-            shape = found[name].shape
-            if extents is not None and not _agrees(shape, extents, bound, name):
-                fed = ", ".join(f"{there} is {extent} {where}" for there, (extent, where) in bound.items())
-                where = f" where {fed}" if fed else ""
-                yield f"the output '{name}' is {shape}, declared as {tell_extents(extents)}{where}"
-
 
 def read_extents(item: onnx.ValueInfoProto) -> Extents | None:
     """The extents that a model declares of an input or output; None where it declares none."""
@@ -68,22 +49,3 @@ def read_extents(item: onnx.ValueInfoProto) -> Extents | None:
         return None
     axes = item.type.tensor_type.shape.dim
     return tuple(axis.dim_value if axis.HasField("dim_value") else axis.dim_param or None for axis in axes)
-
-
-def tell_extents(extents: Extents | None) -> str:
-    """`(N, 3, H, ?)`."""
-    if extents is None:
-        return "of no declared shape"
-    return f"({', '.join('?' if extent is None else str(extent) for extent in extents)}{',' * (len(extents) == 1)})"
-
-
-def _agrees(shape: tuple[int, ...], extents: Extents, bound: dict[str, tuple[int, str]], output: str) -> bool:
-    """Whether each extent is what is declared; a name that is new is bound to what it is here."""
-    if len(shape) != len(extents):
-        return False
-    for extent, there in zip(shape, extents, strict=True):
-        if isinstance(there, str):
-            there, _ = bound.setdefault(there, (extent, f"in the output '{output}'"))
-        if there is not None and there != extent:
-            return False
-    return True

@@ -1,0 +1,54 @@
+"""The shapes that a model declares of its outputs, held against those that came."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, TypeAlias
+
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+Extents: TypeAlias = tuple[int | str | None, ...]
+"""Extents as a model declares them: a name where an extent is free, None where not even that."""
+
+
+def find_lies(
+    inputs: Mapping[str, Extents | None],
+    outputs: Iterable[tuple[str, Extents | None]],
+    feed: Mapping[str, Array],
+    found: Mapping[str, Array],
+) -> Iterator[str]:
+    """A sentence for each output whose shape is not the one declared; None declares none.
+
+    A name is what the first input that has it makes it, else what the first output makes it.
+    """
+    bound: dict[str, tuple[int, str]] = {}
+    for name, extents in inputs.items():
+        for extent, there in zip(feed[name].shape, extents or (), strict=False):
+            if isinstance(there, str):
+                bound.setdefault(there, (extent, f"in the input '{name}'"))
+    for name, extents in outputs:
+        shape = found[name].shape
+        if extents is not None and not _agrees(shape, extents, bound, name):
+            fed = ", ".join(f"{there} is {extent} {where}" for there, (extent, where) in bound.items())
+            where = f" where {fed}" if fed else ""
+            yield f"the output '{name}' is {shape}, declared as {tell_extents(extents)}{where}"
+
+
+def tell_extents(extents: Extents | None) -> str:
+    """`(N, 3, H, ?)`."""
+    if extents is None:
+        return "of no declared shape"
+    return f"({', '.join('?' if extent is None else str(extent) for extent in extents)}{',' * (len(extents) == 1)})"
+
+
+def _agrees(shape: tuple[int, ...], extents: Extents, bound: dict[str, tuple[int, str]], output: str) -> bool:
+    """Whether each extent is what is declared; a name that is new is bound to what it is here."""
+    if len(shape) != len(extents):
+        return False
+    for extent, there in zip(shape, extents, strict=True):
+        if isinstance(there, str):
+            there, _ = bound.setdefault(there, (extent, f"in the output '{output}'"))
+        if there is not None and there != extent:
+            return False
+    return True
