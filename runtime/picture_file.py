@@ -177,7 +177,8 @@ def _load(path: str | Path, raw: str | None = None) -> tuple[Image.Image, str]:
             picture.tile = [(*picture.tile[0][:3], raw)]  # type: ignore[list-item]  # older versions have no class for it
         picture.load()
         # Rows that are missing come out black; those of an interlaced picture lie between others.
-        black = picture.format == "PNG" and not np.asarray(picture)[-1].any()
+        width, height = picture.size
+        black = picture.format == "PNG" and not np.asarray(picture.crop((0, height - 1, width, height))).any()
         if (black or picture.info.get("interlace")) and not has_all_rows(path):
             raise ArchspecError(f"{path} is a broken picture: it has fewer rows than it says")
         return picture, stored if isinstance(stored, str) else ""
