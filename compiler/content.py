@@ -6,13 +6,15 @@ hash of their bytes in ONNX's order; stored tensors have no order; texts for peo
 out, since writers fill up with them. All else is serialized field by field, in the order of their numbers. The hash
 that the file says stands among the metadata, and is the one entry that does not count.
 
-What a file says is XXH3 of 128 bits (https://xxhash.com), which takes no longer than reading the numbers. It finds what
-happens by accident, and is no signature: whoever writes a file can write its hash, and two models of one hash are
-easily made. Where one would be answered from what was made of the other, SHA-256 of the same form decides.
+What a file says is XXH3 of 128 bits (https://xxhash.com), which takes no longer than reading the numbers, and says so:
+`xxh3:5b768a…`. It finds what happens by accident, and is no signature: whoever writes a file can write its hash, and
+two models of one hash are easily made. Where one would be answered from what was made of the other, SHA-256 of the same
+form decides.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from types import MappingProxyType
@@ -25,6 +27,14 @@ from google.protobuf.message import Message  # type: ignore[import-untyped]
 
 CONTENT = "archspec.content"
 """The key of the metadata that holds it."""
+
+FORM = re.compile(r"xxh3:[0-9a-f]{32}")
+"""What a content is written as. Another hash, or another canonical form, has to have another name."""
+
+OTHER_HASH = "says its content by a hash that this version does not compute"
+
+DIGITS = 12
+"""Of a content, in names of files and in texts."""
 
 FIELDS: Mapping[int, tuple[str, str]] = MappingProxyType(
     {
@@ -95,11 +105,13 @@ def describe(tensor: Message, digest: bytes | None) -> bytes:
     return bytes(tensor.SerializeToString(deterministic=True))
 
 
-def digest_content(
-    model: Message,
-    described: Iterable[bytes] = (),
-    digest: Digest = digest_stored,
-    algorithm: Algorithm = XXH3,
+def digest_content(model: Message, described: Iterable[bytes] = (), digest: Digest = digest_stored) -> str:
+    """What a model says of its content: `xxh3:` and the digits of `digest_model`."""
+    return f"xxh3:{digest_model(model, XXH3, described, digest)}"
+
+
+def digest_model(
+    model: Message, algorithm: Algorithm, described: Iterable[bytes] = (), digest: Digest = digest_stored
 ) -> str:
     """The hash of a model, in hexadecimal digits. The model is put in canonical form; `described` are stored tensors
     that were taken from it."""
@@ -119,7 +131,17 @@ def digest_content(
 
 def name_data(model: str, content: str) -> str:
     """The name of the file with the weights of a model of that file name and content."""
-    return f"{model}.{content[:12]}.data"
+    return f"{model}.{abbreviate(content)}.data"
+
+
+def abbreviate(content: str) -> str:
+    """The first digits of a content, by whatever hash it is."""
+    return content.rpartition(":")[2][:DIGITS]
+
+
+def is_content(text: str) -> bool:
+    """Whether a file says its content by the hash that is computed here."""
+    return FORM.fullmatch(text) is not None
 
 
 def find_tensors(message: Message) -> Iterator[Message]:

@@ -11,11 +11,9 @@ from archspec.errors import ArchspecError
 from runtime.extras import extra
 
 with extra("run"):
-    from compiler.content import CONTENT, name_data
+    from compiler.content import CONTENT, is_content, name_data
     from compiler.onnx_source.external import find_external, list_data
     from compiler.onnx_source.skim import mentions, read_metadata, skip_numbers
-
-HASH = re.compile(r"[0-9a-f]{32}")
 
 MOST_FILES = 10_000
 """Files of a folder up to which all are asked what they name."""
@@ -48,7 +46,7 @@ def _list_data(model: Path) -> set[str]:
     try:
         content = str(read_metadata(model).get(CONTENT, ""))
         ending = name_data("", content)
-        if not HASH.fullmatch(content) or not _has_name(model.parent, ending):
+        if not is_content(content) or not _has_name(model.parent, ending):
             return set()
         names = list_data(find_external(skip_numbers(model)))
     except (OSError, ArchspecError):  # nothing is there yet, or something else

@@ -18,7 +18,7 @@ from runtime.settings import new_options
 with extra("run"):
     import onnxruntime as ort
 
-    from compiler.content import CONTENT, name_data
+    from compiler.content import CONTENT, OTHER_HASH, name_data
     from compiler.onnx_source.content import read_content, read_fingerprint
     from compiler.onnx_source.skim import read_metadata
 
@@ -54,7 +54,8 @@ def write_optimized(path: str | Path) -> Path:
     before = list_states(path, names)
     content = read_content(path)
     if content.said != content.found:
-        problem = "does not say what its content is" if content.said is None else "is not what was exported"
+        other = "is not what was exported" if content.comparable else OTHER_HASH
+        problem = "does not say what its content is" if content.said is None else other
         raise ArchspecError(f"{path} {problem} ({CONTENT}): export it again")
     tied = _describe_runtime()
     target = place_form(path, tied)

@@ -18,7 +18,7 @@ from runtime.provenance import Provenance, list_states, read_provenance
 with extra("run"):
     import onnxruntime as ort
 
-    from compiler.content import CONTENT, name_data
+    from compiler.content import CONTENT, OTHER_HASH, is_content, name_data
     from compiler.onnx_source.content import read_fingerprint
     from compiler.onnx_source.external import check_external_data, list_data
     from compiler.onnx_source.skim import OPTIMIZED_FOR, read_metadata, skip_numbers
@@ -110,6 +110,8 @@ def _check_form(beside: Path, path: Path, tied: str, trust_times: bool) -> None:
     facts = read_provenance(beside, trust_times=trust_times)
     if facts.tied != tied:
         raise ArchspecError(f"it was made for {facts.tied}")
+    if not is_content(facts.content):
+        raise ArchspecError(f"it {OTHER_HASH}")
     same = trust_times and _is_as_it_was(path, facts)
     if not same and read_fingerprint(path) != facts.fingerprint:
         raise ArchspecError(f"{path.name} is not the model that it was made from")
@@ -129,6 +131,8 @@ def _find_renamed(path: Path, tied: str, trust_times: bool) -> Path | None:
     weights = [beside for beside in telling if beside.name.endswith(name_data("", content))]
     models = [beside for beside in (names if weights else telling) if beside.suffix == path.suffix]
     forms = [beside for beside in models if _is_form(beside, content, tied)]
+    if forms and not is_content(content):
+        raise ArchspecError(describe_unused(forms[0], path, ArchspecError(f"it {OTHER_HASH}")))
     for beside in forms:
         try:
             _check_form(beside, path, tied, trust_times)

@@ -11,7 +11,17 @@ from pathlib import Path
 import onnx
 
 from archspec.errors import ArchspecError
-from compiler.content import CONTENT, XXH3, Algorithm, Hash, describe, digest_content, digest_stored
+from compiler.content import (
+    CONTENT,
+    XXH3,
+    Algorithm,
+    Hash,
+    describe,
+    digest_content,
+    digest_model,
+    digest_stored,
+    is_content,
+)
 from compiler.onnx_source.external import check_external_data, is_external, read_place
 from compiler.onnx_source.skim import count_bytes, read_reduced, split_numbers
 from compiler.protobuf import Bytes, Field
@@ -27,13 +37,20 @@ class Content:
     found: str
     said: str | None
 
+    @property
+    def comparable(self) -> bool:
+        """Whether it says it by the hash that was computed."""
+        return self.said is not None and is_content(self.said)
+
 
 def read_content(path: Path) -> Content:
     """The content of an ONNX file, of which every number is read, those in other files too.
 
     Raises ArchspecError where it is no ONNX file, or has numbers in a place that is not plainly beside it.
     """
-    return Content(*_digest_file(path, XXH3))
+    model, described = _read_described(path, XXH3)
+    said = next((entry.value for entry in model.metadata_props if entry.key == CONTENT), None)
+    return Content(digest_content(model, described, partial(_digest_tensor, path.parent)), said)
 
 
 def read_fingerprint(path: Path) -> str:
@@ -41,16 +58,16 @@ def read_fingerprint(path: Path) -> str:
 
     Raises ArchspecError as `read_content` does.
     """
-    return _digest_file(path, hashlib.sha256)[0]
+    model, described = _read_described(path, hashlib.sha256)
+    return digest_model(model, hashlib.sha256, described, partial(_digest_tensor, path.parent))
 
 
-def _digest_file(path: Path, algorithm: Algorithm) -> tuple[str, str | None]:
-    """The hash of what a file holds, and the content that it says."""
+def _read_described(path: Path, algorithm: Algorithm) -> tuple[onnx.ModelProto, list[bytes]]:
+    """The model in a file without its large stored tensors, and the canonical form of each of these."""
     described: list[bytes] = []
     model = read_reduced(path, lambda data, field: _set_aside(data, field, described, algorithm))
     check_external_data(model, path)
-    said = next((entry.value for entry in model.metadata_props if entry.key == CONTENT), None)
-    return digest_content(model, described, partial(_digest_tensor, path.parent), algorithm), said
+    return model, described
 
 
 def _set_aside(data: Bytes, field: Field, described: list[bytes], algorithm: Algorithm) -> bytes:
