@@ -3,13 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy.typing as npt
 
+from archspec.files import as_argument
+from runtime.log import warn
+
 Array = npt.NDArray[Any]
 Extents: TypeAlias = tuple[int | str | None, ...]
 """Extents as a model declares them: a name where an extent is free, None where not even that."""
+
+
+class ShapeWatch:
+    """Says once in the log where outputs of the model in `path` have not the shapes that it declares: nobody knows what
+    is whose answer then."""
+
+    def __init__(self, path: Path, inputs: Mapping[str, Extents | None], outputs: Mapping[str, Extents | None]) -> None:
+        self.path, self.inputs, self.outputs = path, inputs, outputs
+        self._told = False
+        self._last: list[tuple[int, ...]] = []
+
+    def look_at(self, feed: Mapping[str, Array], found: Mapping[str, Array]) -> None:
+        """Look at what came in a run; of runs of one size at the first alone."""
+        shapes = [array.shape for array in feed.values()]
+        if self._told or shapes == self._last:
+            return
+        self._last = shapes
+        lie = next(find_lies(self.inputs, self.outputs.items(), feed, found), None)
+        if lie:
+            self._told = True
+            warn(f"{self.path}: {lie}: see archspec verify {as_argument(self.path)}")
 
 
 def find_lies(

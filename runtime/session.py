@@ -8,34 +8,21 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-
 from archspec.errors import ArchspecError, tell_value
-from archspec.files import as_argument, check_is_file
+from archspec.files import check_is_file
 from runtime.binding import Binding
-from runtime.declared import find_lies
-from runtime.extras import extra
+from runtime.declared import ShapeWatch
 from runtime.failures import telling
 from runtime.inputs import Array, Extents, InputRules
 from runtime.log import warn
 from runtime.model_file import read_state
+from runtime.node_args import check_are_arrays, read_dtypes, read_extents, read_output_extents
 from runtime.process_local import ProcessLocal
 from runtime.providers import SHORT, Wish, create_session, read_providers
 from runtime.settings import Settings
-from runtime.signature import check_fixed, read_outputs
+from runtime.signature import check_fixed
 from runtime.sizes import read_sizes
 from runtime.tuning.store import choose_settings
-
-with extra("run"):
-    from compiler.onnx_source.inputs import name_axis
-
-DTYPES = {
-    "tensor(float)": "float32",
-    "tensor(float16)": "float16",
-    "tensor(double)": "float64",
-    "tensor(bool)": "bool",
-    **{f"tensor({sign}int{bits})": f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)},
-}
 
 
 class Session:
@@ -105,18 +92,18 @@ class Session:
         chosen = choose(self.provider)
         self.settings, self.settings_source = chosen.settings, chosen.source
         self._recorded: Binding | None = None
-        self._lied = False
-        self._looked_at: list[tuple[int, ...]] = []  # the shapes of the last inputs whose outputs were looked at
         try:
-            self.inputs: dict[str, Extents] = _read_extents(self._session.get_inputs())
-            self.outputs = self._read_outputs()
-            _check_outputs(self._session.get_outputs(), self.path)
-            self.dtypes = {item.name: _read_dtype(item, self.path) for item in self._session.get_inputs()}
+            taken, given = self._session.get_inputs(), self._session.get_outputs()
+            self.inputs: dict[str, Extents] = read_extents(taken)
+            self.outputs = read_output_extents(given, self.inputs, self.path, self.fixed)
+            check_are_arrays(given, self.path)
+            self.dtypes = read_dtypes(taken, self.path)
             self.metadata: dict[str, str] = dict(self._session.get_modelmeta().custom_metadata_map)
         except UnicodeDecodeError as error:
             raise ArchspecError(f"{self.path} holds a name or metadata that is not UTF-8 text") from error
         self.sizes = read_sizes(self.metadata)
         self._rules = InputRules(self.path, self.inputs, self.dtypes, self.sizes)
+        self._watch = ShapeWatch(self.path, self.inputs, self.outputs)
 
     @property
     def provider(self) -> str:
@@ -141,7 +128,7 @@ class Session:
             with telling(self.path):
                 found = dict(zip(self.outputs, self._session.run(list(self.outputs), feed), strict=True))
         self._give_notice()
-        self._tell_lies(feed, found)
+        self._watch.look_at(feed, found)
         return found
 
     def bind(self, inputs: Mapping[str, Array] | Array) -> Binding:
@@ -191,7 +178,7 @@ class Session:
 
     def _bind(self, feed: dict[str, Array]) -> Binding:
         with telling(self.path):
-            dtypes = {item.name: _read_dtype(item, self.path) for item in self._session.get_outputs()}
+            dtypes = read_dtypes(self._session.get_outputs(), self.path)
             return Binding(self._session, feed, dtypes, "cpu" if self.provider == "cpu" else "cuda", self._rules)
 
     def _give_notice(self) -> None:
@@ -199,30 +186,6 @@ class Session:
         if self._surprising and self.notice:
             self._surprising = False
             _tell_once(self.notice)
-
-    def _read_outputs(self) -> dict[str, Extents | None]:
-        """What the file declares. ONNX Runtime puts what it infers in the place of names, and tells an output without
-        a shape as a number; so the file is asked where one has no name, and inputs have."""
-        told: dict[str, Extents | None] = dict(_read_extents(self._session.get_outputs()))
-        free = any(isinstance(extent, str) for extents in self.inputs.values() for extent in extents)
-        if not any(extents == () or (free and _is_fixed(extents)) for extents in told.values()):
-            return told
-        declared = read_outputs(self.path)
-        return {name: _fix(declared.get(name, extents), self.fixed) for name, extents in told.items()}
-
-    def _tell_lies(self, feed: Mapping[str, Array], found: Mapping[str, Array]) -> None:
-        """Once, where outputs have not the shapes that the file declares: nobody knows what is whose answer then.
-
-        Of runs of one size the first is looked at.
-        """
-        shapes = [array.shape for array in feed.values()]
-        if self._lied or shapes == self._looked_at:
-            return
-        self._looked_at = shapes
-        lie = next(find_lies(self.inputs, self.outputs.items(), feed, found), None)
-        if lie:
-            self._lied = True
-            warn(f"{self.path}: {lie}: see archspec verify {as_argument(self.path)}")
 
 
 @functools.cache
@@ -254,34 +217,3 @@ def _check_flags(**flags: object) -> None:
     for name, value in flags.items():
         if not isinstance(value, bool):
             raise ArchspecError(f"{name} is True or False, found {tell_value(value)}")
-
-
-def _read_extents(items: Sequence[Any]) -> dict[str, Extents]:
-    return {
-        item.name: tuple(
-            extent if isinstance(extent, int) else name_axis(item.name, axis, extent)
-            for axis, extent in enumerate(item.shape)
-        )
-        for item in items
-    }
-
-
-def _is_fixed(extents: Extents | None) -> bool:
-    return all(isinstance(extent, int) for extent in extents or ())
-
-
-def _fix(extents: Extents | None, fixed: Mapping[str, int]) -> Extents | None:
-    return None if extents is None else tuple(fixed.get(str(extent), extent) for extent in extents)
-
-
-def _check_outputs(outputs: Sequence[Any], path: str | Path) -> None:
-    for item in outputs:
-        if not item.type.startswith("tensor("):
-            raise ArchspecError(f"{path} gives a {item.type} in '{item.name}', which is no array")
-
-
-def _read_dtype(item: Any, path: str | Path) -> np.dtype[Any]:
-    if item.type not in DTYPES:
-        advice = ": export it with --io fp32" if item.type == "tensor(bfloat16)" else ""
-        raise ArchspecError(f"{path}: '{item.name}' is a {item.type}, which no array can hold{advice}")
-    return np.dtype(DTYPES[item.type])
