@@ -13,6 +13,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from itertools import islice
 from pathlib import Path
 from types import FrameType, ModuleType
 from typing import TypeAlias
@@ -30,6 +31,9 @@ ENDINGS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasat
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """What a disk that is full, or a user's share of it, says."""
+
+MOST_LISTED = 10_000
+"""Names in a folder up to which all are looked at."""
 
 
 def check_name(path: str | Path) -> None:
@@ -65,6 +69,21 @@ def check_is_file(path: str | Path) -> None:
         raise ArchspecError(f"cannot read {path}: {error.strerror}") from error
     if not stat.S_ISREG(found.st_mode):
         raise ArchspecError(f"{path} is not a file")
+
+
+def is_plain_file(path: str | Path) -> bool:
+    """Whether there is a regular file, and no link to one. Path's own methods raise on names that are too long."""
+    return os.path.isfile(path) and not os.path.islink(path)
+
+
+def list_folder(folder: Path) -> list[Path] | None:
+    """What is in a folder, by name; None where it cannot be listed, or has more than MOST_LISTED names."""
+    try:
+        with os.scandir(folder) as entries:
+            names = [entry.name for entry in islice(entries, MOST_LISTED + 1)]
+    except OSError:
+        return None
+    return [folder / name for name in sorted(names)] if len(names) <= MOST_LISTED else None
 
 
 Outlived: TypeAlias = Callable[[Path], Callable[[], Iterable[Path]]]
@@ -114,6 +133,12 @@ def write_whole(path: str | Path, outlived: Outlived = lambda older: lambda: ())
             _sync(target.parent)
     except OSError as error:
         raise ArchspecError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def check_can_write(path: str | Path) -> None:
+    """Raises ArchspecError where `write_whole` would, before there is anything to write; what is there stays."""
+    with write_whole(path):
+        pass
 
 
 def write_text(path: str | Path, text: str) -> None:

@@ -8,15 +8,13 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 
 from archspec.errors import ArchspecError
+from archspec.files import is_plain_file, list_folder
 from runtime.extras import extra
 
 with extra("run"):
     from compiler.content import CONTENT, is_content, name_data
     from compiler.onnx_source.external import find_external, list_data
     from compiler.onnx_source.skim import mentions, read_metadata, skip_numbers
-
-MOST_FILES = 10_000
-"""Files of a folder up to which all are asked what they name."""
 
 
 def find_older_data(older: Path) -> Callable[[], list[Path]]:
@@ -46,38 +44,19 @@ def _list_data(model: Path) -> set[str]:
     try:
         content = str(read_metadata(model).get(CONTENT, ""))
         ending = name_data("", content)
-        if not is_content(content) or not _has_name(model.parent, ending):
+        if not is_content(content) or not any(path.name.endswith(ending) for path in list_folder(model.parent) or ()):
             return set()
         names = list_data(find_external(skip_numbers(model)))
     except (OSError, ArchspecError):  # nothing is there yet, or something else
         return set()
     ours = re.compile(rf"[^/\\]+{re.escape(ending)}")
-    return {name for name in names if ours.fullmatch(name) and _is_plain_file(model.with_name(name))}
-
-
-def _has_name(folder: Path, ending: str) -> bool:
-    """Whether anything in a folder is called so."""
-    with os.scandir(folder) as entries:
-        return any(entry.name.endswith(ending) for entry in entries)
-
-
-def _is_plain_file(path: Path) -> bool:
-    return os.path.isfile(path) and not path.is_symlink()
+    return {name for name in names if ours.fullmatch(name) and is_plain_file(model.with_name(name))}
 
 
 def _list_neighbours(folder: Path, data: Collection[str]) -> list[Path] | None:
     """The files of a folder but these data; None where they are too many, or cannot be listed."""
-    found = []
-    try:
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                if entry.name not in data and entry.is_file():
-                    found.append(Path(entry.path))
-                if len(found) > MOST_FILES:
-                    return None
-    except OSError:
-        return None
-    return found
+    names = list_folder(folder)
+    return names and [path for path in names if path.name not in data and os.path.isfile(path)]
 
 
 def _find_used(names: Collection[bytes], neighbours: list[Path] | None) -> set[bytes]:

@@ -6,6 +6,7 @@ import re
 from contextlib import suppress
 from pathlib import Path
 
+from archspec.files import is_plain_file
 from runtime.run_folder import MODEL, PICTURE, SAMPLES, WEIGHTS, list_trained
 
 SAMPLE = re.compile(r"\d+(-label-\w+)?\.png")
@@ -29,7 +30,7 @@ def list_older_models(folder: Path) -> list[Path]:
     """The model of a folder's run, if this program wrote it, behind the forms that were optimized from it. Raises
     MissingExtra where there is a model, and nothing to read it with."""
     model = folder / MODEL
-    if not _is_plain_file(model):
+    if not is_plain_file(model):
         return []
     from runtime.optimized import is_own, list_forms
 
@@ -47,9 +48,5 @@ def _remove_model(model: Path) -> None:
 
 def _list_samples(folder: Path) -> list[Path]:
     with suppress(OSError):
-        return [path for path in (folder / SAMPLES).iterdir() if SAMPLE.fullmatch(path.name) and _is_plain_file(path)]
+        return [path for path in (folder / SAMPLES).iterdir() if SAMPLE.fullmatch(path.name) and is_plain_file(path)]
     return []
-
-
-def _is_plain_file(path: Path) -> bool:
-    return path.is_file() and not path.is_symlink()

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from archspec.errors import ArchspecError
+from archspec.files import list_folder
 from runtime.cpu import read_instructions
 from runtime.extras import extra
 from runtime.log import warn
@@ -24,9 +25,6 @@ with extra("run"):
     from compiler.onnx_source.skim import OPTIMIZED_FOR, read_metadata, skip_numbers
 
 X86 = ("x86_64", "AMD64", "i386", "i686")
-
-MOST_FILES = 10_000
-"""Files of a folder up to which a form is looked for under other names than its own."""
 
 
 def find_optimized(path: str | Path) -> Path | None:
@@ -74,7 +72,7 @@ def list_forms(path: Path) -> list[Path]:
     """The forms beside a model of this program that were made from it under this name, for whatever runtime and
     processor."""
     content = _read_facts(path).get(CONTENT)
-    named = (beside for beside in _list_folder(path.parent) if _is_named_after(beside, path))
+    named = (beside for beside in list_folder(path.parent) or () if _is_named_after(beside, path))
     return [beside for beside in named if content and _is_form(beside, content)]
 
 
@@ -122,7 +120,7 @@ def _find_renamed(path: Path, tied: str, trust_times: bool) -> Path | None:
 
     Names come first: where none in the folder tells of this runtime and processor, no file is read.
     """
-    names = _list_folder(path.parent)
+    names = list_folder(path.parent) or ()
     telling = [beside for beside in names if f".{tied}." in beside.name]
     facts = _read_facts(path) if telling else {}
     content = facts.get(CONTENT)
@@ -143,16 +141,6 @@ def _find_renamed(path: Path, tied: str, trust_times: bool) -> Path | None:
         problem = ArchspecError(f"these are weights of an optimized form of {path.name} that is no longer here")
         raise ArchspecError(describe_unused(weights[0], path, problem))
     return None
-
-
-def _list_folder(folder: Path) -> list[Path]:
-    """Its files by name; none where they are too many, or cannot be listed."""
-    try:
-        with os.scandir(folder) as entries:
-            found = [entry.name for entry, _ in zip(entries, range(MOST_FILES + 1), strict=False)]
-    except OSError:
-        return []
-    return [folder / name for name in sorted(found)] if len(found) <= MOST_FILES else []
 
 
 def _is_named_after(beside: Path, path: Path) -> bool:

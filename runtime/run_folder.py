@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from archspec.errors import ArchspecError
-from archspec.files import check_is_file
+from archspec.files import check_is_file, is_plain_file
 from runtime.strict_json import read_json
 
 SPEC = "spec.yaml"
@@ -67,7 +67,7 @@ def check_vacant(folder: str | Path, *, force: bool = False) -> None:
     if there and not force:
         what = f"{folder} holds an earlier run ({', '.join(there)}), which is not replaced unasked"
         raise ArchspecError(f"{what}: choose another folder (-o), or replace it (--force, in Python force=True)")
-    odd = [path for path in (Path(folder) / name for name in there) if path.is_symlink() or not path.is_file()]
+    odd = [path for path in (Path(folder) / name for name in there) if not is_plain_file(path)]
     if odd:
         problem = f"{odd[0]} is a link or no file, and a run's files are replaced as one"
         raise ArchspecError(f"{problem}: choose another folder (-o), or remove it")

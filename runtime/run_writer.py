@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from archspec.errors import ArchspecError
-from archspec.files import as_argument, write_text, write_whole
+from archspec.files import as_argument, check_can_write, write_text, write_whole
 from runtime.log import warn
 from runtime.older_run import list_older_models, remove_older_run
 from runtime.run_folder import METRICS, MODEL, SPEC, WEIGHTS, append_metrics, check_vacant
@@ -43,8 +43,7 @@ class RunWriter:
         if force:
             list_older_models(folder)  # what is missing for it is no surprise at the end
         self._made = not folder.exists()
-        with write_whole(folder / WEIGHTS):
-            pass
+        check_can_write(folder / WEIGHTS)
 
     @property
     def kept(self) -> int:

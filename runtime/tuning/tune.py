@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from archspec.errors import ArchspecError
-from archspec.files import scratch_folder, write_whole
+from archspec.files import check_can_write, scratch_folder
 from runtime.bench import choose_batches, make_inputs
 from runtime.cpu import read_cores
 from runtime.session import Session
@@ -94,8 +94,7 @@ def tune(
     start, busy = time.perf_counter(), _is_busy()
     read_entries(path)  # a file that cannot be added to is no surprise at the end, nor a place that cannot be written
     if keep:
-        with write_whole(tuning_path(path)):
-            pass
+        check_can_write(tuning_path(path))
     name, axes, tolerance = _examine(path, batch, dict(sizes or {}), provider, seed)
     key = identify(path, name)
     with scratch_folder() as folder:

@@ -17,6 +17,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
+from archspec import files
 from archspec.api import elaborate, load, to_onnx
 from archspec.files import write_text, write_whole
 from archspec.ops import Linear, Shape
@@ -183,7 +184,7 @@ def test_in_doubt_data_stay(why: str, tmp_path: Path, monkeypatch: pytest.Monkey
     elif why == "too many parts":
         monkeypatch.setattr(skim, "MOST_FIELDS", 999)
     else:
-        monkeypatch.setattr(older_data, "MOST_FILES", 0)
+        monkeypatch.setattr(files, "MOST_LISTED", 0)
     export(tmp_path / "m.onnx", 2)
     assert data in data_in(tmp_path)
     monkeypatch.undo()

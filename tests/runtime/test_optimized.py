@@ -12,6 +12,7 @@ import onnx
 import onnxruntime
 import pytest
 
+from archspec import files
 from archspec.api import elaborate, load, to_onnx, to_torch
 from archspec.errors import ArchspecError
 from compiler.content import CONTENT
@@ -486,7 +487,7 @@ def test_who_never_asked_for_a_form_is_told_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     if handle is take_from_a_full_folder:
-        monkeypatch.setattr(optimized, "MOST_FILES", 2)
+        monkeypatch.setattr(files, "MOST_LISTED", 2)
     assert run(model)[1]
     path = handle(model.parent)
     assert not run(path)[1]
