@@ -32,7 +32,7 @@ def list_tensors(model: onnx.ModelProto) -> Iterator[tuple[str, TensorProto]]:
     for item in model.graph.sparse_initializer:
         yield item.values.name, item.values
     for node in list_nodes(model):
-        yield from _read_constant(node)
+        yield from read_constant(node)
         for graph in find_graphs(node):
             for tensor in graph.initializer:
                 if not uses_external_data(tensor):
@@ -55,8 +55,11 @@ def name_node(node: onnx.NodeProto) -> str:
     return f"{called} ({node.op_type})"
 
 
-def _read_constant(node: onnx.NodeProto) -> Iterator[tuple[str, TensorProto]]:
+def read_constant(node: onnx.NodeProto) -> Iterator[tuple[str, TensorProto]]:
+    """What a Constant gives, by name; nothing of any other node, nor where its numbers lie in another file."""
     for item in node.attribute if node.op_type == "Constant" else ():
+        if item.ref_attr_name:  # which is the caller's of a function
+            continue
         if item.name == "value" and not uses_external_data(item.t):
             yield node.output[0], item.t
         elif item.name == "sparse_value":

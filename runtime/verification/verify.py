@@ -10,6 +10,7 @@ from runtime.verification.content import check_content, check_optimized
 from runtime.verification.facts import ModelFacts, read_facts
 from runtime.verification.inside import ModelInside
 from runtime.verification.runs import check_runs, choose_nearness
+from runtime.verification.stored import check_stored
 from runtime.verification.training import check_training
 
 EVERYTHING = Choice()
@@ -28,7 +29,7 @@ def verify(path: str | Path, original: Original | None = None, choice: Choice = 
     checks = [
         _check_file(facts),
         check_content(facts),
-        _check_stored(inside, facts),
+        check_stored(inside, facts),
         check_training(inside),
         *check_runs(inside, facts, choice),
         *check_optimized(facts, choice, choose_nearness(inside, facts, choice).compare),
@@ -47,14 +48,3 @@ def _check_file(facts: ModelFacts) -> Check:
         f"opset {facts.opset}, IR version {facts.ir_version}, {facts.nodes:,} nodes, {facts.bytes:,} bytes in {files}"
     )
     return Check("file", "passed", f"onnx's checker finds it sound: {found}")
-
-
-def _check_stored(inside: ModelInside, facts: ModelFacts) -> Check:
-    found = inside.find_infinite()
-    count = f"{facts.stored:,} stored tensors of {facts.numbers:,} numbers"
-    if found is None:
-        return Check("numbers", "passed", f"{count}, all finite")
-    name, kind = found
-    if kind == "NaN":
-        return Check("numbers", "failed", f"{name} holds NaN")
-    return Check("numbers", "noted", f"{count}; {name} holds infinite numbers, as masks do")

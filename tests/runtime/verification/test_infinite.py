@@ -128,9 +128,9 @@ def test_a_mask_that_was_finite_in_a_wider_type_is_one(tmp_path: Path) -> None:
     [
         ([make_node("Sub", ["x", "x"], ["a"]), make_node("Div", ["a", "a"], ["y"])], {}),
         ([make_node("Add", ["x", "mask"], ["a"]), make_node("Softmax", ["a"], ["y"])], {"mask": [-INF] * 30}),
-        ([make_node("Mul", ["x", "k"], ["y"])], {"k": INF}),
+        ([make_node("Add", ["x", "k"], ["y"])], {"k": INF}),
     ],
-    ids=["0 / 0", "all masked", "infinite weight"],
+    ids=["0 / 0", "all masked", "infinite bias"],
 )
 def test_where_nothing_is_finite_nothing_is_proven(nodes: Nodes, weights: dict[str, Any], tmp_path: Path) -> None:
     found = verify_model(save(tmp_path, nodes, weights))
