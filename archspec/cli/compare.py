@@ -24,8 +24,8 @@ from archspec.cli.options import (
     SizeOption,
     SpecArgument,
     build_graph,
-    names_file,
     open_network,
+    output_option,
     parse_params,
     parse_sizes,
     print_json,
@@ -114,14 +114,7 @@ def fit(
         typer.Option(metavar="KEY", help="What makes one network larger (default: the param; of two, the budget)."),
     ] = None,
     output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="VARIANT.yaml",
-            parser=names_file("variant.yaml"),
-            help="Write the result as a variant.",
-        ),
+        Path | None, output_option("VARIANT.yaml", "variant.yaml", "Write the result as a variant.")
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="With -o: replace a file that is there.")] = False,
     set_: SetOption = [],  # noqa: B006

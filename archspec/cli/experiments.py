@@ -21,6 +21,7 @@ from archspec.cli.options import (
     build_graph,
     check_ending,
     names_file,
+    output_option,
     parse_share,
     print_json,
 )
@@ -34,12 +35,7 @@ TWIN = "plain"
 """The folder inside a run for its plain twin."""
 
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A folder that `archspec train` left.")]
-PictureOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--output", "-o", metavar="FILE.svg", parser=names_file("result.svg"), help="Draw the result into a file."
-    ),
-]
+PictureOption = Annotated[Path | None, output_option("FILE.svg", "result.svg", "Draw the result into a file.")]
 
 
 def shattering(
@@ -152,14 +148,7 @@ def lesion(
         typer.Option(metavar="SHARE", help="Leave out parts for good: 1% lets a score fall from 0.99 to 0.98."),
     ] = None,
     output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="MODEL.onnx",
-            parser=names_file("model.onnx"),
-            help="Export the network without them.",
-        ),
+        Path | None, output_option("MODEL.onnx", "model.onnx", "Export the network without them.")
     ] = None,
     plot: Annotated[
         Path | None,

@@ -17,7 +17,7 @@ from archspec.cli.options import (
     SetOption,
     SizeOption,
     SpecArgument,
-    names_file,
+    output_option,
     parse_params,
     parse_share,
     parse_sizes,
@@ -45,16 +45,7 @@ def export(
             "--weights", metavar="FILE...", help="safetensors or .pth; several with --combine (default: fresh)."
         ),
     ] = None,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="MODEL.onnx",
-            parser=names_file("model.onnx"),
-            help="The file (default: NAME.onnx).",
-        ),
-    ] = None,
+    output: Annotated[Path | None, output_option("MODEL.onnx", "model.onnx", "The file (default: NAME.onnx).")] = None,
     combine: Annotated[
         str | None, typer.Option(metavar="HOW", help="An ensemble of the files: the outputs' mean, or a vote.")
     ] = None,
@@ -258,8 +249,13 @@ def _choose_calibration(
     """What the options say of int8, which alone reads them. Raises typer.BadParameter."""
     from runtime.export import Calibration
 
-    given = {"--calibrate": data, "--calibration": method, "--max-drop": max_drop, "--reduce-range": reduce_range}
-    given["--ground"] = ground
+    given = {
+        "--calibrate": data,
+        "--calibration": method,
+        "--max-drop": max_drop,
+        "--reduce-range": reduce_range,
+        "--ground": ground,
+    }
     for option, value in given.items():
         refuse_idle(option, value or None, precision != "int8", "--precision int8")
     if precision != "int8":
@@ -268,8 +264,8 @@ def _choose_calibration(
         raise typer.BadParameter(
             "int8 learns its ranges from images: --calibrate DIR, FILE.npy or the NAME of a data set"
         )
-    drop = None if max_drop is None else parse_share(max_drop, "--max-drop")
     from runtime.picture_file import parse_ground
 
+    drop = None if max_drop is None else parse_share(max_drop, "--max-drop")
     lies_on = None if ground is None else parse_ground(ground)
     return Calibration(data=data, method=method or "mse", max_drop=drop, reduce_range=reduce_range, ground=lies_on)

@@ -105,6 +105,11 @@ def names_file(example: str) -> Callable[[str], Path]:
     return read
 
 
+def output_option(metavar: str, example: str, help_: str) -> Any:
+    """The option by which a command is given the file that it writes, one like `example`."""
+    return typer.Option("--output", "-o", metavar=metavar, parser=names_file(example), help=help_)
+
+
 def check_ending(path: str | Path | None, ending: str) -> None:
     """Refuse a file to write whose name says that it is something else."""
     if path is not None and Path(path).suffix.lower() != ending:

@@ -24,6 +24,7 @@ from archspec.cli.options import (
     check_ending,
     names_file,
     open_network,
+    output_option,
 )
 
 if TYPE_CHECKING:
@@ -72,12 +73,7 @@ def draw(
 
 def report(
     spec: NetworkArgument,
-    output: Annotated[
-        Path,
-        typer.Option(
-            "--output", "-o", metavar="FILE.html", parser=names_file("report.html"), help="The page to write."
-        ),
-    ],
+    output: Annotated[Path, output_option("FILE.html", "report.html", "The page to write.")],
     depth: Annotated[int | None, typer.Option(min=0, help="Levels of blocks that are open (default: 2).")] = None,
     batch: BatchOption = 1,
     precision: PrecisionOption = None,

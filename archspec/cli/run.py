@@ -14,7 +14,7 @@ from archspec.cli.options import (
     JsonOption,
     ProviderOption,
     ThreadsOption,
-    names_file,
+    output_option,
     print_json,
     refuse_idle,
     refuse_replacing,
@@ -35,14 +35,7 @@ def run(
         list[Path], typer.Argument(metavar="INPUT", help="PNG, JPEG or .npy files, or folders of pictures.")
     ],
     output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="FILE.npz",
-            parser=names_file("outputs.npz"),
-            help="Keep the raw outputs, and the answers.",
-        ),
+        Path | None, output_option("FILE.npz", "outputs.npz", "Keep the raw outputs, and the answers.")
     ] = None,
     task: Annotated[
         str | None,

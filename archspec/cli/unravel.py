@@ -16,7 +16,7 @@ from archspec.cli.options import (
     SizeOption,
     build_graph,
     check_ending,
-    names_file,
+    output_option,
     print_json,
 )
 
@@ -30,12 +30,7 @@ def unravel(
         typer.Option(metavar="BLOCK", help="Also the derivative with respect to a function (f1) or a body, by its id."),
     ] = None,
     full: Annotated[bool, typer.Option("--full", help="All terms, up to 1,024 paths.")] = False,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output", "-o", metavar="FILE.svg", parser=names_file("paths.svg"), help="Draw the paths there."
-        ),
-    ] = None,
+    output: Annotated[Path | None, output_option("FILE.svg", "paths.svg", "Draw the paths there.")] = None,
     max_nodes: MaxNodesOption = MAX_NODES,
     as_json: JsonOption = False,
 ) -> None:

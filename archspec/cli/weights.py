@@ -19,7 +19,7 @@ from archspec.cli.options import (
     MaxNodesOption,
     SetOption,
     SizeOption,
-    names_file,
+    output_option,
     parse_params,
     parse_sizes,
     print_json,
@@ -73,16 +73,7 @@ def group() -> None:
 def convert(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A state dict: safetensors, or .pth, .pt, .bin.")],
     to: Annotated[str, typer.Option("--to", metavar="SPEC", help="A file, or a name in the zoo.")],
-    output: Annotated[
-        Path,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="W.safetensors",
-            parser=names_file("weights.safetensors"),
-            help="The file to write.",
-        ),
-    ],
+    output: Annotated[Path, output_option("W.safetensors", "weights.safetensors", "The file to write.")],
     source: Annotated[
         str,
         typer.Option("--from", metavar="NAME", help="Whose names: torchvision, timm, archspec (its own) or auto."),
