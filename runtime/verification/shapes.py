@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from archspec.errors import tell_count
 from runtime.declared import Array, Extents, find_lies
 from runtime.extras import extra
+from runtime.signature import is_fixed
 from runtime.verification.checks import Check
 
 with extra("run"):
@@ -48,4 +49,4 @@ def read_extents(item: onnx.ValueInfoProto) -> Extents | None:
     if not item.type.tensor_type.HasField("shape"):
         return None
     axes = item.type.tensor_type.shape.dim
-    return tuple(axis.dim_value if axis.HasField("dim_value") else axis.dim_param or None for axis in axes)
+    return tuple(axis.dim_value if is_fixed(axis) else axis.dim_param or None for axis in axes)

@@ -63,6 +63,7 @@ DOUBLED = [make_node("Concat", ["x", "x"], ["y"], axis=1)]
         (RELU, ["N", 4], None),
         (RELU, ["samples", 4], None),
         (RELU, [None, None], None),
+        (RELU, [-1, 4], None),  # to ONNX Runtime an extent that is free
         (DOUBLED, ["N", 8], None),
         (RELU, [1, 4], r"'y' is \(3, 4\), declared as \(1, 4\) where N is 3 in the input 'x'"),
         (RELU, ["N", "N"], r"'y' is \(1, 4\), declared as \(N, N\)"),
