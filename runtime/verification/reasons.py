@@ -34,19 +34,11 @@ def compare_attributes(inside: ModelInside, built: OnnxModel) -> list[str]:
     operation alone, and of attributes that both have, since others may be left to their defaults."""
     pairs = ((inside.nodes.get(expected.name), expected) for expected in built.head.graph.node)
     return [
-        f"{expected.name}: {name} is {_read(theirs)}, expected {_read(ours)}"
+        f"{expected.name}: {difference}"
         for found, expected in pairs
         if found is not None and found.op_type == expected.op_type
-        for name, theirs, ours in _pair_attributes(found, expected)
-        if _read(theirs) != _read(ours)
+        for difference in _compare_attributes(found, expected, shared=True)
     ]
-
-
-def _pair_attributes(
-    found: onnx.NodeProto, expected: onnx.NodeProto
-) -> Iterator[tuple[str, onnx.AttributeProto, onnx.AttributeProto]]:
-    ours = {item.name: item for item in expected.attribute}
-    yield from ((item.name, item, ours[item.name]) for item in found.attribute if item.name in ours)
 
 
 def _compare_nodes(inside: ModelInside, built: OnnxModel, name: str) -> Iterator[str]:
@@ -76,9 +68,10 @@ def _names(built: OnnxModel, id: str) -> set[str]:
     return {id, *(part for part in parts if part not in built.graph.nodes and part.count(".") == id.count(".") + 1)}
 
 
-def _compare_attributes(found: onnx.NodeProto, expected: onnx.NodeProto) -> Iterator[str]:
+def _compare_attributes(found: onnx.NodeProto, expected: onnx.NodeProto, *, shared: bool = False) -> Iterator[str]:
+    """How attributes differ, in words: all of them, or those alone that both nodes have."""
     ours, theirs = ({item.name: _read(item) for item in node.attribute} for node in (expected, found))
-    for name in sorted(ours.keys() | theirs.keys()):
+    for name in sorted(ours.keys() & theirs.keys() if shared else ours.keys() | theirs.keys()):
         if ours.get(name) != theirs.get(name):
             yield f"{name} is {theirs.get(name, 'not there')}, expected {ours.get(name, 'none')}"
 

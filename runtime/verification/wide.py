@@ -18,6 +18,7 @@ with extra("run"):
     from onnx import TensorProto, numpy_helper
     from onnx.reference import ReferenceEvaluator
 
+    from compiler.content import find_tensors
     from compiler.onnx_source.order import walk_nodes
 
 FRACTIONS = frozenset({*HALVES, TensorProto.FLOAT, TensorProto.DOUBLE})
@@ -50,22 +51,14 @@ def _isolate(model: onnx.ModelProto, node: onnx.NodeProto, operands: Mapping[str
     graph.input.extend(onnx.ValueInfoProto(name=name) for name in operands)
     graph.output.extend(onnx.ValueInfoProto(name=name) for name in node.output if name)
     for inner in walk_nodes([*graph.node, *(inner for function in alone.functions for inner in function.node)]):
-        _widen(inner)
+        for item in inner.attribute if inner.op_type == "Cast" else ():
+            if item.name == "to" and item.i in FRACTIONS:
+                item.i = TensorProto.DOUBLE
+    for tensor in find_tensors(alone):
+        if tensor.data_type in FRACTIONS:
+            wide = numpy_helper.to_array(tensor).astype(np.float64)
+            tensor.CopyFrom(numpy_helper.from_array(wide, tensor.name))
     return alone
-
-
-def _widen(node: onnx.NodeProto) -> None:
-    for item in node.attribute:
-        if item.name == "to" and item.i in FRACTIONS and node.op_type == "Cast":
-            item.i = TensorProto.DOUBLE
-        for tensor in (
-            item.t,
-            *item.tensors,
-            *(stored for graph in (item.g, *item.graphs) for stored in graph.initializer),
-        ):
-            if tensor.data_type in FRACTIONS:
-                wide = numpy_helper.to_array(tensor).astype(np.float64)
-                tensor.CopyFrom(numpy_helper.from_array(wide, tensor.name))
 
 
 def _widen_value(value: Any) -> Any:

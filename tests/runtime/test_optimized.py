@@ -276,6 +276,15 @@ def test_a_model_that_was_made_to_have_its_content_gets_its_own_answers(
     assert "m.onnx is not the model that it was made from" in caplog.text
 
 
+def assert_form_is_used(model: Path, handle: Callable[[Path], Path], log: pytest.LogCaptureFixture) -> None:
+    """The witness is ONNX Runtime itself: a control that it computes from the form is the level of its options."""
+    expected, _ = run(model)
+    found, quick = run(handle(model.parent))
+    assert quick
+    assert np.array_equal(found["output"], expected["output"])
+    assert not log.messages
+
+
 def leave(folder: Path) -> Path:
     return folder / "m.onnx"
 
@@ -312,11 +321,7 @@ def save_again(folder: Path) -> Path:
 def test_files_that_are_the_same_are_used_wherever_they_are(
     model: Path, handle: Callable[[Path], Path], caplog: pytest.LogCaptureFixture
 ) -> None:
-    expected, _ = run(model)
-    found, quick = run(handle(model.parent))
-    assert quick
-    assert np.array_equal(found["output"], expected["output"])
-    assert not caplog.messages
+    assert_form_is_used(model, handle, caplog)
 
 
 def test_numbers_are_read_where_times_differ_alone(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -414,12 +419,7 @@ def link_model(folder: Path) -> Path:
 def test_a_model_that_was_renamed_keeps_its_form(
     model: Path, handle: Callable[[Path], Path], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The witness is ONNX Runtime itself: a control that it computes from the form is the level of its options."""
-    expected, _ = run(model)
-    found, quick = run(handle(model.parent))
-    assert quick
-    assert np.array_equal(found["output"], expected["output"])
-    assert not caplog.messages
+    assert_form_is_used(model, handle, caplog)
 
 
 def lose_form(folder: Path) -> Path:
