@@ -36,7 +36,7 @@ SAMPLE_SECONDS = 0.5
 
 
 def measure_network(name: str, rounds: str) -> dict[str, Any]:
-    """Time of one call by batch, of both models; what int8 lost on the images of the calibration."""
+    """Time of one call by batch, of both models; what int8 lost, by 4-fold cross-validation."""
     import numpy as np
     from safetensors.numpy import load_file
 

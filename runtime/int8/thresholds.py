@@ -65,15 +65,13 @@ def find_least_error(histogram: Histogram) -> float:
 def _list_errors(steps: tuple[float, ...]) -> npt.NDArray[np.float64]:
     """For the step at each of the thresholds, the squared error of a number of each bin, (thresholds, BINS): it lies
     somewhere in its bin. Values whose numbers are all positive have the same steps."""
-    step, end, middles = np.array(steps)[:, None], ENDS[:, None], np.arange(BINS) + 0.5
-    errors: npt.NDArray[np.float64] = middles / step
-    np.multiply(np.rint(errors, out=errors), step, out=errors)
-    np.subtract(middles, np.minimum(errors, end, out=errors), out=errors)
-    np.square(errors, out=errors)
-    errors += 1 / 12  # the variance in a bin
-    for row, (width, last) in enumerate(zip(steps, ENDS, strict=True)):
-        if width < 1:  # several integers to a bin
-            errors[row, :last] = width**2 / 12
+    middles, fine = np.arange(BINS) + 0.5, np.array(steps) < 1
+    step, end = np.array(steps)[~fine, None], ENDS[~fine, None]
+    reached = np.minimum(middles, ENDS[:, None])
+    reached[~fine] = np.minimum(np.rint(middles / step) * step, end)
+    errors: npt.NDArray[np.float64] = np.square(middles - reached) + 1 / 12  # the variance in a bin
+    for row in np.flatnonzero(fine):
+        errors[row, : ENDS[row]] = steps[row] ** 2 / 12  # several integers to a bin
     return errors
 
 
