@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import reduce
 from itertools import count
 from typing import Any
@@ -110,48 +110,71 @@ def measure_ranges(
     if method not in METHODS:
         raise ArchspecError(f"no calibration '{method}'{suggest(method, METHODS)} (available: {', '.join(METHODS)})")
     find_threshold = METHODS[method]
-    run = run_exposed(model, values)
     parts = data.split(FOLDS if len(data) >= FEW else 1)
-    bounds, batch = find_pieces(model), choose_batch(model.graph, data.shape)
-    steps = sum(-(-len(part) // batch) for part in parts) * (1 if find_threshold is None else 2)
-    step = count(1)
-
-    def walk() -> Iterator[tuple[int, npt.NDArray[Any]]]:
-        for number, part in enumerate(parts):
-            for images in part.batches(batch):
-                yield number, images
-                on_step(next(step), steps)
-
-    reaches, seen = [_Reach(values, bounds) for _ in parts], InputExtremes(data)
-    for number, images in walk():
-        seen.add(images)
-        for name, array in run(images).items():
-            reaches[number].widen(name, array, data.name)
+    passes, batch = (1 if find_threshold is None else 2), choose_batch(model.graph, data.shape)
+    walk = _Walk(run_exposed(model, values), parts, batch, passes, on_step)
+    seen = InputExtremes(data)
+    reaches = _reach_all(walk, [_Reach(values, find_pieces(model)) for _ in parts], seen)
     every = _Reach.join(reaches)
     notes = (*seen.judge(), *(every.tell_few() if len(data) >= FEW else ()))
-    counts = [{name: np.zeros(BINS, np.int64) for name in values} for _ in parts]
-    if find_threshold is not None:
-        for number, images in walk():
-            for name, array in run(images).items():
-                counts[number][name] += _count_magnitudes(array, _largest(every.whole[name]))
+    lasts = {name: _largest(whole) for name, whole in every.whole.items()}
+    counts = [] if find_threshold is None else _count_all(walk, lasts)
 
-    def cut(whole: Mapping[str, Range], counted: Sequence[Mapping[str, Counts]]) -> Ranges:
+    def cut(numbers: Sequence[int]) -> Ranges:
+        """The ranges of some parts together."""
+        whole = _Reach.join([reaches[number] for number in numbers]).whole
         if find_threshold is None:
             return Ranges(whole, {name: _cut(reached, np.inf) for name, reached in whole.items()})
         ends = {}
         for name, reached in whole.items():
-            last, total = _largest(every.whole[name]), np.sum([each[name] for each in counted], axis=0)
-            ends[name] = _cut(reached, find_threshold(Histogram(total, reached, last, recipe)) * last)
+            total = np.sum([counts[number][name] for number in numbers], axis=0)
+            ends[name] = _cut(reached, find_threshold(Histogram(total, reached, lasts[name], recipe)) * lasts[name])
         return Ranges(whole, ends)
 
-    def cut_without(number: int) -> Ranges:
-        others = [other for other in range(len(parts)) if other != number]
-        return cut(_Reach.join([reaches[other] for other in others]).whole, [counts[other] for other in others])
-
-    ranges = cut(every.whole, counts)
-    alone = len(parts) == 1
-    folds = tuple(Fold(part, ranges if alone else cut_without(number)) for number, part in enumerate(parts))
+    numbers = range(len(parts))
+    ranges = cut(numbers)
+    others = [[other for other in numbers if other != number] for number in numbers]
+    folds = tuple(Fold(part, cut(rest) if rest else ranges) for part, rest in zip(parts, others, strict=True))
     return Measured(ranges, folds, every.pieces, notes)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class _Walk:
+    """Runs a model on the images of all parts, some at a time; `on_step` is told how far all `passes` have come."""
+
+    run: Callable[[npt.NDArray[Any]], Mapping[str, npt.NDArray[Any]]]
+    parts: Sequence[CalibrationData]
+    batch: int
+    passes: int
+    on_step: OnStep
+    _step: Iterator[int] = field(default_factory=lambda: count(1))
+
+    def run_all(self) -> Iterator[tuple[int, npt.NDArray[Any], Mapping[str, npt.NDArray[Any]]]]:
+        """A pass: the number of a part, images of it, and the model's values on them, by name."""
+        steps = self.passes * sum(-(-len(part) // self.batch) for part in self.parts)
+        for number, part in enumerate(self.parts):
+            for images in part.batches(self.batch):
+                yield number, images, self.run(images)
+                self.on_step(next(self._step), steps)
+
+
+def _reach_all(walk: _Walk, reaches: list[_Reach], seen: InputExtremes) -> list[_Reach]:
+    """The extremes of the values of each part, and those `seen` of the images. Raises ArchspecError where a number is
+    not finite."""
+    for number, images, found in walk.run_all():
+        seen.add(images)
+        for name, array in found.items():
+            reaches[number].widen(name, array, seen.data.name)
+    return reaches
+
+
+def _count_all(walk: _Walk, lasts: Mapping[str, float]) -> list[dict[str, Counts]]:
+    """The histograms of the values of each part, up to the largest magnitude of all."""
+    counts = [{name: np.zeros(BINS, np.int64) for name in lasts} for _ in walk.parts]
+    for number, _, found in walk.run_all():
+        for name, array in found.items():
+            counts[number][name] += _count_magnitudes(array, lasts[name])
+    return counts
 
 
 def run_exposed(model: OnnxModel, values: Sequence[str]) -> Callable[[npt.NDArray[Any]], dict[str, npt.NDArray[Any]]]:
