@@ -244,10 +244,12 @@ def verify_model(
     seed: int = 0,
     rules: Mapping[type[Op], Any] | None = None,
     torch_rules: Mapping[type[Op], Any] | None = None,
+    on_check: Callable[[str], None] = lambda check: None,
 ) -> Verification:
     """Prove a model file again: it is sound, runs where it says, and agrees with a second witness; with the `original`
     graph and weights also with torch, or the first node is named whose own result differs. `rules` and `torch_rules`
-    lower operations that are the caller's own, to ONNX and to torch.
+    lower operations that are the caller's own, to ONNX and to torch. `on_check` hears the name of each check that may
+    take long before it begins.
 
     Raises MissingExtra, and ArchspecError where weights do not fit their graph, or sizes the file.
     """
@@ -257,9 +259,9 @@ def verify_model(
 
     choice = Choice(tuple(batches), dict(sizes or {}), tolerance, seed)
     if original is None:
-        return verify(path, choice=choice)
+        return verify(path, choice=choice, follow=on_check)
     graph, weights = original
-    return verify(path, Original(graph, take_weights(weights), torch_rules or {}, rules or {}), choice)
+    return verify(path, Original(graph, take_weights(weights), torch_rules or {}, rules or {}), choice, on_check)
 
 
 @checked

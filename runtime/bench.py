@@ -83,6 +83,15 @@ def find_batch_axes(session: Session) -> set[str]:
 def make_inputs(session: Session, batch: int, sizes: Mapping[str, int], seed: int = 0) -> dict[str, npt.NDArray[Any]]:
     """Standard normal inputs (zeros for integer types) of that batch and those sizes. Raises ArchspecError where the
     model does not take them, or they are too large to be made up."""
+    generator = np.random.default_rng(seed)
+    return {
+        name: (generator.standard_normal(shape) * _spread(session, name)).astype(session.dtypes[name])
+        for name, shape in choose_shapes(session, batch, sizes).items()
+    }
+
+
+def choose_shapes(session: Session, batch: int, sizes: Mapping[str, int]) -> dict[str, tuple[int, ...]]:
+    """The shapes of these. Raises ArchspecError as `make_inputs` does."""
     free = {extent for extents in session.inputs.values() for extent in extents if isinstance(extent, str)}
     known = {**dict.fromkeys(find_batch_axes(session), batch), **sizes}
     for name in sizes:
@@ -91,8 +100,7 @@ def make_inputs(session: Session, batch: int, sizes: Mapping[str, int], seed: in
             raise ArchspecError(
                 f"{session.path} has no free size '{name}'{advice} (inputs: {session.describe_inputs()})"
             )
-    generator = np.random.default_rng(seed)
-    feed = {}
+    shapes = {}
     for name, extents in session.inputs.items():
         shape = tuple(_choose_extent(session, name, extent, known) for extent in extents)
         if prod(shape) > MOST_NUMBERS:
@@ -100,8 +108,8 @@ def make_inputs(session: Session, batch: int, sizes: Mapping[str, int], seed: in
                 f"{session.path}: the input {list_shapes({name: shape})} would have {prod(shape):,} numbers, "
                 f"and at most {MOST_NUMBERS:,} are made up: choose a smaller batch or size"
             )
-        feed[name] = (generator.standard_normal(shape) * _spread(session, name)).astype(session.dtypes[name])
-    return feed
+        shapes[name] = shape
+    return shapes
 
 
 def choose_batches(session: Session, given: Sequence[int] | None) -> list[int] | list[None]:

@@ -53,16 +53,16 @@ def follow_steps(what: str) -> Iterator[Callable[[int, int], None]]:
 
 
 @contextmanager
-def show_work(what: str) -> Iterator[None]:
-    """A sign of life on stderr, with the time so far, for what cannot say how far it is; nothing where stderr is no
-    terminal."""
+def show_work(what: str) -> Iterator[Callable[[str], None]]:
+    """A sign of life on stderr, with the time so far, for what cannot say how far it is, but perhaps at what; nothing
+    where stderr is no terminal."""
     if not sys.stderr.isatty():
-        yield
+        yield lambda part: None
         return
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        progress.add_task(escape(escape_controls(what)), total=None)
-        yield
+        task = progress.add_task(escape(escape_controls(what)), total=None)
+        yield lambda part: progress.update(task, description=escape(escape_controls(f"{what}: {part}")))
 
 
 def _print_epochs(step: Step) -> None:

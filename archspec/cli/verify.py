@@ -60,8 +60,10 @@ def verify(
         graph, weights = api.elaborate(loaded, chosen, max_nodes=max_nodes), api.read_weights(against[1])[0]
         check_fit(against[1], weights, graph, loaded, chosen)
         original = graph, weights
-    with show_work(f"verifying {model}"):
-        found = api.verify_model(model, original, batches=batch, sizes=sizes, tolerance=tolerance, seed=seed)
+    with show_work(f"verifying {model}") as follow:
+        found = api.verify_model(
+            model, original, batches=batch, sizes=sizes, tolerance=tolerance, seed=seed, on_check=follow
+        )
     print_json(found.to_dict()) if as_json else print_verification(found)
     if not found.passed:
         raise typer.Exit(FINDINGS if model.is_file() else COULD_NOT)

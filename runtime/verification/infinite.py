@@ -21,9 +21,13 @@ from runtime.verification.checks import UnansweredError
 from runtime.verification.inside import ModelInside
 from runtime.verification.nodes import list_operands, name_node
 from runtime.verification.wide import compute_wide
+from runtime.verification.witness import Witness
+from runtime.verification.work import count_work
 
 with extra("run"):
     import onnx
+
+    from compiler.onnx_source.order import find_graphs
 
 Array = npt.NDArray[Any]
 Arrays = Mapping[str, Array]
@@ -139,12 +143,24 @@ def _find_lost(inside: ModelInside, node: onnx.NodeProto, feed: Arrays) -> float
     found = _find_contrasts((read[name], read[before]) for name, before in results.items())
     if not found:  # float32 may be not wide enough
         try:
-            wide = compute_wide(inside.model, node, operands | {name: read[name] for name in values})
+            operands |= {name: read[name] for name in values}
+            work = _count_work(inside, node, operands, [read[name] for name in results], feed)
+            wide = compute_wide(inside.model, node, operands, work)
         except ArchspecError as error:
             who = f"{inside.path}: {name_node(node)} makes numbers that are not finite of finite ones"
             raise UnansweredError(f"{who}, and cannot be computed in double precision: {error}") from error
         found = _find_contrasts((read[before], wide[name]) for name, before in results.items())
     return max(found, key=abs, default=None)
+
+
+def _count_work(inside: ModelInside, node: onnx.NodeProto, operands: Arrays, found: list[Any], feed: Arrays) -> int:
+    """What the node takes for these operands, of which these are results; of one that holds others, what the file
+    takes."""
+    functions = {(function.domain, function.name) for function in inside.model.functions}
+    if find_graphs(node) or (node.domain, node.op_type) in functions:
+        return Witness(inside).count_work(feed)
+    size = sum(getattr(result, "size", 0) for result in found)
+    return count_work(node, [operands.get(name) for name in node.input], size)
 
 
 def _find_contrasts(pairs: Iterable[tuple[Any, Any]]) -> list[float]:

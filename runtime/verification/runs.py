@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,8 +35,11 @@ def choose_nearness(inside: ModelInside, facts: ModelFacts, choice: Choice) -> N
     return Nearness(choice.limits(facts.dtype), facts.dtype, find_votes(inside.model))
 
 
-def check_runs(inside: ModelInside, facts: ModelFacts, choice: Choice) -> Iterator[Check]:
-    """A check for each size, and what all of them say together of declared shapes and of the batch.
+def check_runs(
+    inside: ModelInside, facts: ModelFacts, choice: Choice, follow: Callable[[str], None]
+) -> Iterator[Check]:
+    """A check for each size, and what all of them say together of declared shapes and of the batch; `follow` hears
+    which comes next.
 
     Raises UnansweredError where no inputs can be made up, outputs are no arrays, there is no kernel for a node, or it
     cannot be told why numbers are infinite.
@@ -60,6 +63,7 @@ def check_runs(inside: ModelInside, facts: ModelFacts, choice: Choice) -> Iterat
         empty = frozenset(session.outputs)
         for feed in feeds.choose(witness, choice):
             where = list_shapes({name: array.shape for name, array in feed.items()})
+            follow(where)
             try:
                 found = _run(session, feed, feeds.steering)
                 declared.meet(feed, found)
@@ -77,6 +81,7 @@ def check_runs(inside: ModelInside, facts: ModelFacts, choice: Choice) -> Iterat
             yield declared.check(feeds.steering)
             feeds.reach = reach
             if sound and not empty and not find_random(inside):
+                follow("batch")
                 yield check_batch(inside, session, feeds, declared, nearness, witness, choice)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from archspec.errors import ArchspecError
@@ -16,8 +17,14 @@ from runtime.verification.training import check_training
 EVERYTHING = Choice()
 
 
-def verify(path: str | Path, original: Original | None = None, choice: Choice = EVERYTHING) -> Verification:
+def verify(
+    path: str | Path,
+    original: Original | None = None,
+    choice: Choice = EVERYTHING,
+    follow: Callable[[str], None] = lambda check: None,
+) -> Verification:
     """Check a model file on ONNX Runtime's CPU provider, by itself and, where it is given, against its original.
+    `follow` hears the name of each check that may take long before it begins.
 
     Raises MissingExtra, and ArchspecError where a choice does not fit the file, or the original's weights its network.
     """
@@ -26,18 +33,20 @@ def verify(path: str | Path, original: Original | None = None, choice: Choice = 
         facts = read_facts(inside)
     except ArchspecError as error:
         return Verification(None, (Check("file", "failed", str(error)),))
+    follow("content")
     checks = [
         _check_file(facts),
         check_content(facts),
         check_stored(inside, facts),
         check_training(inside),
-        *check_runs(inside, facts, choice),
+        *check_runs(inside, facts, choice, follow),
         *check_optimized(facts, choice, choose_nearness(inside, facts, choice).compare),
     ]
     if original is None:
         return Verification(facts, tuple(checks))
     from runtime.verification.against import compare_with_source  # which needs torch
 
+    follow("torch")
     more, bisection = compare_with_source(inside, facts, original, choice)
     return Verification(facts, (*checks, *more), bisection)
 

@@ -11,7 +11,7 @@ from archspec.errors import ArchspecError
 from runtime.extras import extra
 from runtime.failures import shorten
 from runtime.rounding import HALVES
-from runtime.verification.witness import find_fault
+from runtime.verification.witness import MOST_MACS, find_fault
 
 with extra("run"):
     import onnx
@@ -24,11 +24,19 @@ with extra("run"):
 FRACTIONS = frozenset({*HALVES, TensorProto.FLOAT, TensorProto.DOUBLE})
 
 
-def compute_wide(model: onnx.ModelProto, node: onnx.NodeProto, operands: Mapping[str, Any]) -> dict[str, Any]:
+def compute_wide(
+    model: onnx.ModelProto, node: onnx.NodeProto, operands: Mapping[str, Any], work: int
+) -> dict[str, Any]:
     """The results of a node of a model, by name, for these operands; every fraction is of double precision.
 
-    Raises ArchspecError where the reference implementation has not the operation, or computes it wrongly.
+    Raises ArchspecError where the reference implementation has not the operation, or computes it wrongly, or takes too
+    long for that much work.
     """
+    if work > MOST_MACS:
+        raise ArchspecError(
+            f"it is too large, with the work of {work:,} multiply-accumulates where onnx.reference is asked for "
+            f"{MOST_MACS:,} at most: choose smaller sizes, if it takes such"
+        )
     alone = _isolate(model, node, operands)
     problem = find_fault(alone)
     if problem:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -26,9 +26,10 @@ class Terminal(io.StringIO):
 def test_only_a_terminal_is_told(stream: io.StringIO, said: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setattr(sys, "stderr", stream)
-    with show_work("timing [x].onnx"):
+    with show_work("timing [x].onnx") as follow:
+        follow("[y] 1 × 8")
         time.sleep(0.01)
-    assert ("timing [x].onnx" in stream.getvalue()) == said
+    assert ("timing [x].onnx: [y] 1 × 8" in stream.getvalue()) == said
     assert (stream.getvalue() == "") != said
 
 
@@ -43,9 +44,9 @@ def test_long_commands_show_that_they_work(model: Path, monkeypatch: pytest.Monk
     shown = []
 
     @contextmanager
-    def record(what: str) -> Iterator[None]:
+    def record(what: str) -> Iterator[Callable[[str], None]]:
         shown.append(what)
-        yield
+        yield lambda part: None
 
     monkeypatch.setattr(progress, "show_work", record)
     for words in (
