@@ -127,7 +127,7 @@ def answer_files(
     resize: bool = False,
 ) -> Iterator[Answered | Failure]:
     """Answer for pictures (PNG, JPEG), for those in folders, and for preprocessed .npy files, in order; for a file that
-    cannot be read, or images of which have no answer, say once why. At most `batch` images lie in memory.
+    cannot be read, or of which images have no answer, say once why. At most `batch` images lie in memory.
 
     Without a question, the model's own. `top` is how many of the likeliest labels are given; transparent pictures lie
     on `ground`. Maps and joints are in each picture's own pixels, and it is read at its own size where the model takes

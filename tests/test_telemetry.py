@@ -96,7 +96,9 @@ def test_a_runtime_that_was_imported_before_tells_nothing_more(home: Path, impor
 
 
 VALUES = ["1", "true", "Yes", "ON", " y ", "0", "", "off", "2", "t", "No", "FALSE", " "]
-SETTINGS = [*((name, "1") for name in BUILD_SERVERS), *((name, value) for name in (VARIABLE, "CI") for value in VALUES)]
+SETTINGS = dict.fromkeys(
+    [*((name, "1") for name in BUILD_SERVERS), *((name, value) for name in (VARIABLE, "CI") for value in VALUES)]
+)
 
 
 @pytest.mark.parametrize(("name", "value"), SETTINGS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -83,10 +83,8 @@ def run(
     question = None if task == RAW else find_question(session, task, output_name)
     refuse_idle("--top", top, question is None or question.task.name != "labels", "models that answer with labels")
     refuse_idle("--resize", resize or None, question is None or not question.task.located, "maps and joints")
-    if question is None and (pictures or output_name):
-        option = "--pictures" if pictures else "--output-name"
-        why = "--task raw is none" if task == RAW else "the model does not say its own"
-        raise typer.BadParameter(f"{option} needs a task, and {why}: give --task maps or joints")
+    if question is None:
+        _refuse_without_task(task, {"--pictures": pictures, "--output-name": output_name})
     with open_numbers(output) as numbers:
         if question is None:
             describe = RawOutputs.to_dict if as_json else RawOutputs.summarize
@@ -114,6 +112,14 @@ def _check_task(task: str | None) -> None:
     known = (*TASKS, RAW)
     if task is not None and task not in known:
         raise ArchspecError(f"no task '{task}'{suggest(task, known)} (available: {', '.join(known)})")
+
+
+def _refuse_without_task(task: str | None, given: Mapping[str, object]) -> None:
+    """Refuse options that ask for answers, where there is no task. Raises typer.BadParameter."""
+    why = "--task raw is none" if task == RAW else "the model does not say its own"
+    for option, value in given.items():
+        if value:
+            raise typer.BadParameter(f"{option} needs a task, and {why}: give --task maps or joints")
 
 
 def _list_data(model: Path) -> Iterator[Path]:
