@@ -125,6 +125,11 @@ class InputExtremes:
         if covered[most] < ROUGHLY:
             part = f"covers {covered[most]:.1%} of the numbers that a picture can have"
             notes.append(f"the calibration data {part}: if its images are not all so dim, {remedy}")
+        elif (darkest < 0).all() and lows.min() >= 0 and highs.max() <= 1:
+            notes.append(
+                "the calibration data lies between 0 and 1, nowhere below the mean of pictures, as pixels do that "
+                f"nobody prepared: if its images are not all so bright, {remedy}"
+            )
         return notes
 
 

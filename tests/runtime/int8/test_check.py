@@ -147,6 +147,7 @@ def test_what_no_picture_can_hold_is_refused(tmp_path: Path) -> None:
         (lambda images: PREPARED.normalize(1.3 * images), "is not all of pictures"),
         (lambda images: PREPARED.normalize(0.1 * images), "covers 1.*% of the numbers that a picture can have"),
         (lambda images: 0.9 * images, "covers 2.*% of the numbers that a picture can have"),
+        (lambda images: PREPARED.normalize(0.5 + images / 2), None),
         (lambda images: PREPARED.normalize(images * [[[1]], [[0]]]), "has the same number everywhere in channel 1"),
         (lambda images: PREPARED.normalize(images[:1]), "the ranges are those of 1 image:"),
     ],
@@ -154,6 +155,20 @@ def test_what_no_picture_can_hold_is_refused(tmp_path: Path) -> None:
 def test_what_is_odd_is_said(change: Any, note: str | None, tmp_path: Path) -> None:
     found = calibrate(prepared(), save(tmp_path / "images.npy", change(pictures())))
     assert [bool(note and re.search(note, said)) for said in found.notes] == [True] * bool(note)
+
+
+@pytest.mark.parametrize(("mean", "std", "told"), [(0.1307, 0.3081, True), (0.5, 0.5, True), (0.0, 1.0, False)])
+def test_pixels_from_which_no_mean_was_taken_are_told(mean: float, std: float, told: bool, tmp_path: Path) -> None:
+    """However much of what a picture can hold they cover; there is nothing to tell where the mean is 0."""
+    model = build(
+        {PREPROCESS: Preprocess(1, 8, 8, (mean,), (std,)).to_json()}, {**NETWORK, "inputs": {"x": [1, "H", "W"]}}
+    )
+    bare = pictures()[:, :1]
+    assert (
+        any("nowhere below the mean" in note for note in calibrate(model, save(tmp_path / "a.npy", bare)).notes) == told
+    )
+    normalized = save(tmp_path / "b.npy", (bare - mean) / std)
+    assert not any("nowhere below" in note for note in calibrate(model, normalized).notes)
 
 
 def test_ranges_of_few_numbers_are_said(tmp_path: Path) -> None:
