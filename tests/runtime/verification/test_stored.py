@@ -320,3 +320,18 @@ def test_factors_are_operands_that_there_are(name: str) -> None:
             if item.name == name
         )
     assert max(FACTORS[name]) < most
+
+
+def test_a_constant_of_the_callers_is_nothing_that_is_stored(tmp_path: Path) -> None:
+    """What a function takes as an attribute stands with its caller."""
+    constant = make_node("Constant", [], ["k"])
+    constant.attribute.add(name="value", ref_attr_name="k", type=onnx.AttributeProto.TENSOR)
+    nodes = [constant, make_node("Add", ["a", "k"], ["c"])]
+    function = helper.make_function("own", "Given", ["a"], ["c"], nodes, OPSETS, attributes=["k"])
+    node = make_node("Given", ["x"], ["y"], domain="own", k=tensor(ONES, ""))
+    path = save(tmp_path, [node], {"w": MASK}, functions=[function])
+    assert judge(path).status == "noted"
+    assert list(ModelInside(path).tensors) == ["w"]
+    constant.attribute[0].CopyFrom(helper.make_attribute("value", tensor(ONES, "")))  # the control
+    function = helper.make_function("own", "Given", ["a"], ["c"], nodes, OPSETS, attributes=["k"])
+    assert list(ModelInside(save(tmp_path, [node], {"w": MASK}, functions=[function])).tensors) == ["w", "k"]
