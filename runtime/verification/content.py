@@ -26,12 +26,12 @@ with extra("run"):
 Outputs = Mapping[str, npt.NDArray[Any]]
 
 FORGET = (
-    f"""(onnx := __import__('onnx'), path := __import__('sys').argv[1], """
-    f"""model := onnx.load(path, load_external_data=False), """
-    f"""[model.metadata_props.remove(entry) for entry in [*model.metadata_props] if entry.key == '{CONTENT}'], """
-    f"""onnx.save(model, path))"""
+    "import onnx,sys;(path := sys.argv[1], model := onnx.load(path, load_external_data=False), "
+    f"[model.metadata_props.remove(entry) for entry in [*model.metadata_props] if entry.key == '{CONTENT}'], "
+    "onnx.save(model, path))"
 )
-"""Python that has a file no longer say its content; one expression, so that it may be broken into lines anywhere."""
+"""Python that has a file no longer say its content. Its second statement is one expression, which a terminal may break
+into lines."""
 
 
 def check_content(facts: ModelFacts) -> Check:

@@ -94,7 +94,9 @@ def test_another_tools_file_is_called_so_and_its_remedy_works(path: Path) -> Non
     assert "; quantize by `archspec export --precision int8`, or" in check.text
     python, *rest = shlex.split(check.text[check.text.index("python -c") :])
     before = read_metadata(other)
-    folded = [part.replace(" ", "\n      ") if "onnx" in part and part != str(other) else part for part in rest]
+    option, code, name = rest
+    head, paren, tail = code.partition("(")
+    folded = [option, head + paren + tail.replace(" ", "\n      "), name]  # as a terminal breaks lines
     assert python == "python"
     subprocess.run([sys.executable, *folded], check=True, capture_output=True)
     assert read_metadata(other) == {key: value for key, value in before.items() if key != CONTENT}
