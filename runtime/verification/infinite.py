@@ -136,8 +136,7 @@ def _find_lost(inside: ModelInside, node: onnx.NodeProto, feed: Arrays) -> float
     """The largest number that a node has in a wider type where it has none in its own; None where it has none there
     either."""
     results = {name: inside.name_unrounded(name) for name in node.output if name}
-    operands = {name: stored for name in list_operands(node) if (stored := inside.find(name)) is not None}
-    operands |= {name: feed[name] for name in list_operands(node) if name in feed}
+    operands = inside.find_known(list_operands(node), feed)
     values = [name for name in list_operands(node) if name not in operands and inside.computes(name)]
     read = inside.read(list(dict.fromkeys((*results, *results.values(), *values))), feed, optimized=False)
     found = _find_contrasts((read[name], read[before]) for name, before in results.items())

@@ -143,6 +143,11 @@ class ModelInside:
         """The numbers of a stored tensor; None where there is none of that name."""
         return self.take(name) if name in self.tensors else None
 
+    def find_known(self, names: Sequence[str], feed: Mapping[str, Array]) -> dict[str, Array]:
+        """Those of these values that no node computes, by name: stored tensors, and what is fed."""
+        stored = {name: self.take(name) for name in names if name in self.tensors}
+        return stored | {name: feed[name] for name in names if name in feed}
+
     def take(self, name: str) -> Array:
         """The numbers of a stored tensor."""
         return self.weights[name] if name in self.weights else numpy_helper.to_array(self.tensors[name])

@@ -44,12 +44,11 @@ def compare_choices(inside: ModelInside, feed: Arrays, found: Arrays, nearness: 
     given: dict[str, Array] = {}
     changed: str | None = None
     for node in choosers:
-        operands = [name for name in node.input[:2] if inside.find(name) is None and name not in feed]
+        known = inside.find_known(node.input[:2], feed)
+        operands = [name for name in node.input[:2] if name not in known]
         names = [name for name in node.output if name]
         theirs = inside.read([*names, *operands], feed, optimized=False, given=given)
-        read = theirs | {name: feed[name] for name in node.input[:2] if name in feed}
-        read |= {name: stored for name in node.input[:2] if (stored := inside.find(name)) is not None}
-        scores = [SCORES[node.op_type](node, read, taken) for taken in (mine, theirs)]
+        scores = [SCORES[node.op_type](node, theirs | known, taken) for taken in (mine, theirs)]
         nearness.compare({name_node(node): scores[0]}, ("the witness", {name_node(node): scores[1]}))
         if changed is None and any(not np.array_equal(mine[name], theirs[name]) for name in names):
             changed = name_node(node)
