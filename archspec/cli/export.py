@@ -11,6 +11,7 @@ import typer
 
 from archspec.cli.options import (
     MAX_NODES,
+    GroundOption,
     JsonOption,
     MaxNodesOption,
     McBatchOption,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from archspec.spec.load import Spec
     from compiler.graph import Graph
     from runtime.export import Calibration, Export
+    from runtime.picture_file import Ground
 
 COMMAND_CLASS = SeveralWeights
 """What the command is an instance of."""
@@ -80,9 +82,7 @@ def export(
     reduce_range: Annotated[
         bool, typer.Option("--reduce-range", help="int8 weights of seven bits, for CPUs without VNNI.")
     ] = False,
-    ground: Annotated[
-        str | None, typer.Option(metavar="COLOUR", help="What transparent pictures of --calibrate lie on.")
-    ] = None,
+    ground: GroundOption = None,
     optimized: Annotated[
         bool, typer.Option("--optimized", help="Also write ONNX Runtime's own form for this version and processor.")
     ] = False,
@@ -244,7 +244,7 @@ def _choose_calibration(
     method: str | None,
     max_drop: str | None,
     reduce_range: bool,
-    ground: str | None,
+    ground: Ground | None,
 ) -> Calibration | None:
     """What the options say of int8, which alone reads them. Raises typer.BadParameter."""
     from runtime.export import Calibration
@@ -264,8 +264,5 @@ def _choose_calibration(
         raise typer.BadParameter(
             "int8 learns its ranges from images: --calibrate DIR, FILE.npy or the NAME of a data set"
         )
-    from runtime.picture_file import parse_ground
-
     drop = None if max_drop is None else parse_share(max_drop, "--max-drop")
-    lies_on = None if ground is None else parse_ground(ground)
-    return Calibration(data=data, method=method or "mse", max_drop=drop, reduce_range=reduce_range, ground=lies_on)
+    return Calibration(data=data, method=method or "mse", max_drop=drop, reduce_range=reduce_range, ground=ground)

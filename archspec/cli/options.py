@@ -66,6 +66,23 @@ ForceOption: TypeAlias = Annotated[bool, typer.Option("--force", help="Replace a
 JsonOption: TypeAlias = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
+def _read_ground(text: str) -> Any:
+    from runtime.picture_file import parse_ground  # here, since it needs Pillow
+
+    return parse_ground(text)
+
+
+GroundOption: TypeAlias = Annotated[
+    Any,
+    typer.Option(
+        "--ground",
+        metavar="COLOUR",
+        parser=_read_ground,
+        help="What transparent pictures lie on: white, black or '#rrggbb'.",
+    ),
+]
+
+
 def parse_params(given: Iterable[str]) -> dict[str, Any]:
     """`name=value` pairs, each value as the language would read it."""
     from archspec.spec.load import parse_value

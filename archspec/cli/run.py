@@ -11,6 +11,7 @@ import typer
 from archspec.cli.ending import COULD_NOT, print_error
 from archspec.cli.models import ModelArgument
 from archspec.cli.options import (
+    GroundOption,
     JsonOption,
     ProviderOption,
     ThreadsOption,
@@ -50,10 +51,7 @@ def run(
     top: Annotated[
         int | None, typer.Option(min=1, help="How many of the likeliest classes, for labels (default: 3).")
     ] = None,
-    ground: Annotated[
-        str | None,
-        typer.Option(metavar="COLOUR", help="What transparent pictures lie on: white, black or '#rrggbb'."),
-    ] = None,
+    ground: GroundOption = None,
     resize: Annotated[
         bool, typer.Option("--resize", help="For maps and joints, make pictures as large as those of training were.")
     ] = False,
@@ -68,7 +66,6 @@ def run(
     from archspec.cli.tables.run import print_answers, print_outputs
     from archspec.file_types import check_gives_way_to_arrays
     from runtime.keep import Keeper, open_numbers
-    from runtime.picture_file import parse_ground
     from runtime.predict import Answered, RawOutputs, answer_files, run_arrays
     from runtime.question import find_question
     from runtime.session import Session
@@ -77,7 +74,6 @@ def run(
     refuse_replacing(output, _list_data(model))
     if output is not None:
         check_gives_way_to_arrays(output)
-    lies_on = None if ground is None else parse_ground(ground)
     _check_task(task)
     session = Session(model, providers=provider or None, threads=threads)
     question = None if task == RAW else find_question(session, task, output_name)
@@ -88,11 +84,11 @@ def run(
     with open_numbers(output) as numbers:
         if question is None:
             describe = RawOutputs.to_dict if as_json else RawOutputs.summarize
-            rows = _collect(run_arrays(session, inputs, lies_on), numbers.add, describe, as_json)
+            rows = _collect(run_arrays(session, inputs, ground), numbers.add, describe, as_json)
             kept = f"wrote {numbers}" if str(numbers) else "--output FILE.npz keeps the numbers"
         else:
-            keeper = Keeper(question, numbers, pictures, lies_on)
-            answers = answer_files(session, inputs, question, top=top or 3, ground=lies_on, resize=resize)
+            keeper = Keeper(question, numbers, pictures, ground)
+            answers = answer_files(session, inputs, question, top=top or 3, ground=ground, resize=resize)
             rows = _collect(answers, keeper, Answered.to_dict, as_json)
             kept = str(keeper)
     answered = [row for row in rows if "error" not in row]
