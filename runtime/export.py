@@ -132,10 +132,7 @@ def export(
         if calibration is not None:
             images = _open_images(model, calibration)  # before the proof, so that images that do not fit cost no time
             if verify:
-                with TemporaryDirectory(dir=temporary.parent) as folder:  # on the disk that the model is for
-                    whole = Path(folder, "float.onnx")
-                    with renaming(temporary, whole):
-                        proof = _write_and_prove(model, whole, graph, weights, torch_rules)
+                proof = _prove_float(model, temporary, graph, weights, torch_rules)
             model, quantization = _quantize(model, images, calibration, options, on_step)
         write_model(model, temporary)
         if verify and calibration is None:
@@ -157,11 +154,13 @@ def _tell_losses(weights: Mapping[str, Any], model: OnnxModel) -> None:
         warn(f"{list_some(small)}{wider}")
 
 
-def _write_and_prove(
-    model: OnnxModel, path: Path, graph: Graph, weights: Mapping[str, Any], rules: Rules | None
-) -> Proof:
-    write_model(model, path)
-    return _prove(path, graph, weights, rules)
+def _prove_float(model: OnnxModel, path: Path, graph: Graph, weights: Mapping[str, Any], rules: Rules | None) -> Proof:
+    """Of an int8 model that is to be in `path` the float one, which is written for that alone."""
+    with TemporaryDirectory(dir=path.parent) as folder:  # on the disk that the model is for
+        whole = Path(folder, "float.onnx")
+        with renaming(path, whole):
+            write_model(model, whole)
+            return _prove(whole, graph, weights, rules)
 
 
 def _prove(path: Path, graph: Graph, weights: Mapping[str, Any], rules: Rules | None) -> Proof:
