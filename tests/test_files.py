@@ -13,8 +13,17 @@ from pathlib import Path
 
 import pytest
 
+from archspec import files
 from archspec.errors import ArchspecError
-from archspec.files import renaming, scratch_folder, write_text, write_whole
+from archspec.files import (
+    check_can_write,
+    is_plain_file,
+    list_folder,
+    renaming,
+    scratch_folder,
+    write_text,
+    write_whole,
+)
 
 posix = pytest.mark.skipif(os.name != "posix", reason="permissions and signals of POSIX")
 
@@ -373,3 +382,32 @@ def test_an_error_about_a_file_of_a_folder_within_names_the_target(tmp_path: Pat
     with pytest.raises(ArchspecError) as caught:
         write()
     assert str(caught.value) == f"{target}: ONNX Runtime failed"
+
+
+def test_a_place_is_tried_and_nothing_is_changed(tmp_path: Path) -> None:
+    (tmp_path / "there").write_text("mine")
+    for name in ("there", "new"):
+        check_can_write(tmp_path / name)
+    with pytest.raises(ArchspecError, match=r"cannot write .*File name too long"):
+        check_can_write(tmp_path / ("m" * 300))
+    assert os.listdir(tmp_path) == ["there"]
+    assert (tmp_path / "there").read_text() == "mine"
+
+
+@posix
+def test_links_are_no_plain_files(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "link").symlink_to("file")
+    (tmp_path / "loop").symlink_to("loop")
+    names = ("file", "link", "loop", ".", "nothing", "m" * 300)
+    assert [name for name in names if is_plain_file(tmp_path / name)] == ["file"]
+
+
+def test_a_folder_is_listed_by_name_unless_it_is_too_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in "bca":
+        (tmp_path / name).touch()
+    monkeypatch.setattr(files, "MOST_LISTED", 3)
+    assert list_folder(tmp_path) == [tmp_path / name for name in "abc"]
+    (tmp_path / "d").mkdir()
+    assert list_folder(tmp_path) is None
+    assert list_folder(tmp_path / "nothing") is None
