@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +23,7 @@ from runtime.overlay import mark_joints, paint_map, save_picture, save_sheet
 from runtime.picture import draw_predictions, to_pixels
 from runtime.predict import compute_outputs
 from runtime.question import read_stride
-from runtime.run_folder import MODEL, PICTURE, SAMPLES, WEIGHTS, check_files
+from runtime.run_folder import MODEL, PICTURE, SAMPLES, WEIGHTS, check_files, name_sample
 from runtime.session import Session
 from runtime.tasks.grid import Grid
 from runtime.tasks.task import IGNORED, TASKS, find_task
@@ -132,18 +131,16 @@ def evaluate_run(
 
 
 def write_samples(folder: str | Path, data: Dataset) -> list[Path]:
-    """A few held-out images as 8-bit PNGs, to try `archspec run` on: of each class the first,
-    `<index>-label-<class>.png`, or where no image has a class the first of all, `<index>.png`."""
+    """A few held-out images as 8-bit PNGs, to try `archspec run` on: of each class the first, or where no image has a
+    class the first of all."""
     if data.task == "labels":
         firsts = [(name, np.flatnonzero(data.test.labels == number)[:1]) for number, name in enumerate(data.classes)]
-        named = {
-            int(index): f"-label-{re.sub(r'[^A-Za-z0-9]+', '_', name)}" for name, found in firsts for index in found
-        }
+        named: dict[int, str | None] = {int(index): name for name, found in firsts for index in found}
     else:
-        named = dict.fromkeys(range(min(SAMPLE_COUNT, len(data.test))), "")
+        named = dict.fromkeys(range(min(SAMPLE_COUNT, len(data.test))))
     paths = []
-    for index, suffix in named.items():
-        paths.append(Path(folder) / f"{index}{suffix}.png")
+    for index, label in named.items():
+        paths.append(Path(folder) / name_sample(index, label))
         save_picture(paths[-1], Image.fromarray(to_pixels(data.preprocess.restore(data.test.images[index]))))
     return paths
 

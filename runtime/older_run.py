@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import re
-from contextlib import suppress
 from pathlib import Path
 
-from archspec.files import is_plain_file
-from runtime.run_folder import MODEL, PICTURE, SAMPLES, WEIGHTS, list_trained
-
-SAMPLE = re.compile(r"\d+(-label-\w+)?\.png")
+from archspec.files import is_plain_file, list_folder
+from runtime.run_folder import MODEL, PICTURE, SAMPLE, SAMPLES, WEIGHTS, list_trained
 
 
 def remove_older_run(folder: Path) -> None:
@@ -47,6 +43,7 @@ def _remove_model(model: Path) -> None:
 
 
 def _list_samples(folder: Path) -> list[Path]:
-    with suppress(OSError):
-        return [path for path in (folder / SAMPLES).iterdir() if SAMPLE.fullmatch(path.name) and is_plain_file(path)]
-    return []
+    """None where a link leads elsewhere: what lies there may be anybody's."""
+    samples = folder / SAMPLES
+    found = () if samples.is_symlink() else list_folder(samples) or ()
+    return [path for path in found if SAMPLE.fullmatch(path.name) and is_plain_file(path)]

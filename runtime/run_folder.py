@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import re
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -20,6 +21,7 @@ MODEL = "model.onnx"
 METRICS = "metrics.jsonl"
 PICTURE = "predictions.png"
 SAMPLES = "samples"
+SAMPLE = re.compile(r"[0-9]+(-label-[A-Za-z0-9_]*)?\.png")
 
 TRAINED = (SPEC, WEIGHTS, METRICS)
 """What training leaves."""
@@ -49,6 +51,13 @@ def check_files(folder: str | Path, names: Iterable[str]) -> None:
             unfinished = name == WEIGHTS and os.path.lexists(Path(folder) / METRICS)
             advice = "its training was not finished: train again, with --force" if unfinished else ""
             raise ArchspecError(f"{folder} has no {name}: {advice or f'run `{MAKERS[name]}` first'}")
+
+
+def name_sample(index: int, label: str | None) -> str:
+    """What the image of a data set that has this index is called among a run's samples, as SAMPLE reads it:
+    `17-label-NAME.png`, or `17.png` of an image without a class."""
+    suffix = "" if label is None else f"-label-{re.sub(r'[^A-Za-z0-9]+', '_', label)}"
+    return f"{index}{suffix}.png"
 
 
 def list_trained(folder: str | Path) -> list[str]:

@@ -19,6 +19,7 @@ from archspec.api import train as train_into
 from archspec.errors import ArchspecError
 from runtime import run_writer
 from runtime.experiments.trained import read_run
+from runtime.older_run import remove_older_run
 from runtime.optimized import describe_runtime
 from runtime.run_folder import METRICS, MODEL, PICTURE, SAMPLES, SPEC, WEIGHTS
 from runtime.train import TrainSettings
@@ -193,6 +194,16 @@ def test_a_model_of_anothers_stays(run: Path) -> None:
     before = (run / MODEL).read_bytes()
     train_into(NEW, "digits", run, replace(SETTINGS, epochs=1), force=True)
     assert (run / MODEL).read_bytes() == before
+
+
+@pytest.mark.parametrize("linked", [True, False])
+def test_samples_that_lie_elsewhere_stay(linked: bool, run: Path, tmp_path: Path) -> None:
+    if linked:
+        (run / SAMPLES).rename(tmp_path / "pictures")
+        (run / SAMPLES).symlink_to(tmp_path / "pictures")
+    remove_older_run(run)
+    left = {path.name for path in (run / SAMPLES).iterdir()}
+    assert left == {"mine.png", *(("0-label-0.png", "17.png") if linked else ())}
 
 
 @pytest.mark.skipif(os.name != "posix", reason="permissions of POSIX")
