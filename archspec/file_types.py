@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,6 +18,9 @@ TORCH = "a file of torch.save"
 SAFETENSORS = "a safetensors file"
 GZIP = "a gzip archive"
 ZIP = "a zip archive"
+TORCH_SCRIPT = "a TorchScript module"
+TORCH_EXPORT = "a program of torch.export"
+INDEX = "an index of shards"
 
 ARRAY = "a NumPy array"
 
@@ -76,11 +80,23 @@ def tell_file_type(head: bytes) -> str | None:
     if head[:2] in (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"):
         return TORCH  # as torch.save wrote before it wrote archives
     if head[:4] == b"PK\x03\x04":
-        return TORCH if b".pkl" in head else ZIP
+        return _tell_archive(head)
+    if head.lstrip()[:1] == b"{" and b'"weight_map"' in head:
+        return INDEX
     if head[:1] == b"\x08" and b"\0" < head[1:2] < b"\x20" and head[2:3] in _FIELDS:
         return ONNX
     pictures = (kind.described for kind in READ_PICTURES + OTHER_PICTURES if kind.matches(head))
     return next((kind for start, kind in _STARTS if head.startswith(start)), next(pictures, None))
+
+
+def _tell_archive(head: bytes) -> str:
+    """Which zip archive, by the name of its first file."""
+    first = head[30 : 30 + int.from_bytes(head[26:28], "little")]
+    if re.fullmatch(rb"[^/]+/data/[0-9]+", first):
+        return TORCH_SCRIPT
+    if re.match(rb"[^/]+/(data/weights/|archive_format$)", first):
+        return TORCH_EXPORT
+    return TORCH if b".pkl" in head else ZIP
 
 
 def find_file_type(path: str | Path) -> str | None:
@@ -119,9 +135,17 @@ def advise(kind: str | None, path: str | Path) -> str:
     """What to do with a file of this kind, where a spec or a model was expected."""
     if kind in (TORCH, SAFETENSORS):
         return f": `archspec export SPEC --weights {path}` makes a model of weights"
-    return advise_unpacking(kind)
+    return advise_unpacking(kind, path)
 
 
-def advise_unpacking(kind: str | None) -> str:
-    """What to do with an archive, whatever was expected."""
+def advise_unpacking(kind: str | None, path: str | Path) -> str:
+    """What to do with a file that has something else in it, whatever was expected."""
+    if kind == INDEX:
+        return ": the shards hold the weights; join their tensors in one file (safetensors.torch: load_file, save_file)"
+    loaded = {
+        TORCH_SCRIPT: f"torch.jit.load({str(path)!r}).state_dict()",
+        TORCH_EXPORT: f"torch.export.load({str(path)!r}).state_dict",
+    }
+    if kind in loaded:
+        return f": torch.save({loaded[kind]}, 'weights.pth') writes its weights alone"
     return ": unpack it first" if kind == GZIP else ""

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 from archspec.arguments import checked
 from archspec.errors import ArchspecError
 from archspec.file_types import TORCH, find_file_type
+from archspec.files import as_argument
 from archspec.spec.document import is_size
 from archspec.spec.load import Spec, load
+from archspec.spec.zoo import shown, zoo_specs
 from compiler.elaborate import elaborate
 from compiler.graph import Graph
 from runtime.extras import extra
@@ -114,8 +116,24 @@ def check_fit(
     if changed:
         advice = "; they fit with " + " ".join(f"--set {name}={_write_value(value)}" for name, value in changed.items())
     else:
-        advice = f"; they fit {beside}, which lies beside them" if beside else advise_mismatch(expected, found)
+        convert = _write_conversion(path, spec, sizes or {})
+        advice = f"; they fit {beside}, which lies beside them" if beside else advise_mismatch(expected, found, convert)
     raise ArchspecError(f"{path}: the weights do not fit {graph.name}: {list_mismatches(expected, found)}{advice}")
+
+
+def _write_conversion(path: str | Path, spec: Spec, sizes: Mapping[str, int]) -> str:
+    """The command that gives the weights of a file the names of a spec."""
+    name = Path(spec.file).stem
+    source = name if name in zoo_specs() and shown(zoo_specs()[name]) == spec.file else spec.file
+    own = load(source)
+    params = {key: value for key, value in spec.params.items() if own.params.get(key) != value}
+    pairs = [("--set", f"{name}={_write_value(value)}") for name, value in params.items()]
+    pairs += [("--size", f"{name}={value}") for name, value in sizes.items()]
+    chosen = "".join(f" {option} {pair}" for option, pair in pairs)
+    converted = f"{Path(path).stem}.converted.safetensors"
+    return (
+        f"archspec weights convert {as_argument(path)} --to {as_argument(source)}{chosen} -o {as_argument(converted)}"
+    )
 
 
 def _find_spec_beside(path: str | Path, found: Mapping[str, tuple[int, ...]]) -> Path | None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from archspec.errors import list_some, suggest
 
 LISTED = 5
 """Names that a message shows."""
+
+MOST_WRAPPERS = 8
+"""Modules around a network, each of which puts its name before those of all weights."""
 
 Extents = Mapping[str, tuple[int, ...]]
 """Shapes by the names of weights."""
@@ -22,13 +25,29 @@ def list_mismatches(expected: Extents, found: Extents) -> str:
     return list_some(problems, LISTED)
 
 
-def advise_mismatch(expected: Extents, found: Extents) -> str:
-    """What to do about it, as far as the names and shapes tell."""
-    prefix = next(iter(found), "").partition(".")[0] + "."
-    if found and all(name.startswith(prefix) and name.removeprefix(prefix) in expected for name in found):
-        return f"; all names begin with '{prefix}': `archspec weights convert` takes it away"
+def list_prefixes(names: Collection[str]) -> list[str]:
+    """What may be taken away before all names: nothing, and the whole parts that all begin with, the least first.
+
+    >>> list_prefixes(["module.net.conv.weight", "module.net.bias"])
+    ['', 'module.', 'module.net.']
+    """
+    prefixes, first = [""], next(iter(names), "")
+    for part in first.split(".")[:-1][:MOST_WRAPPERS]:
+        prefix = f"{prefixes[-1]}{part}."
+        if not all(name.startswith(prefix) and name != prefix for name in names):
+            break
+        prefixes.append(prefix)
+    return prefixes
+
+
+def advise_mismatch(expected: Extents, found: Extents, convert: str = "archspec weights convert") -> str:
+    """What to do about it, as far as the names and shapes tell; `convert` is the command that gives names of others
+    those of the network."""
+    for prefix in list_prefixes(found)[1:]:
+        if all(name.removeprefix(prefix) in expected for name in found):
+            return f"; all names begin with '{prefix}': `{convert}` takes it away"
     if found and not expected.keys() & found.keys():
-        return "; no name is the network's: `archspec weights convert` takes the names of others over"
+        return f"; no name is the network's: `{convert}` takes the names of others over"
     if any(_differing(expected, found)):
         return "; were they trained with other params? `--set` says them, and a run's spec.yaml has them"
     return ""

@@ -107,7 +107,7 @@ def _tell_problem(path: str | Path, error: Exception) -> str:
     found = find_file_type(path)
     if found in (None, SAFETENSORS):
         return f"is not a safetensors file of weights, or it is cut off: {error}"
-    return f"is {found}, not a safetensors file of weights{advise_unpacking(found)}"
+    return f"is {found}, not a safetensors file of weights{advise_unpacking(found, path)}"
 
 
 def _describe(what: str, data: mmap.mmap, start: int, entry: Mapping[str, Any]) -> Stored:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import json
 import zipfile
 from pathlib import Path
 
@@ -14,8 +15,10 @@ import torch
 from PIL import Image
 from safetensors.numpy import save
 
+from archspec.errors import ArchspecError
 from archspec.file_types import GZIP, ONNX, SAFETENSORS, TORCH, find_file_type, is_onnx, tell_file_type
 from archspec.spec.zoo import zoo_specs
+from archspec.weights import read_weights
 from tests.commands import archspec, refuse
 
 
@@ -83,6 +86,27 @@ def test_a_kind_is_told_by_the_first_bytes(data: bytes, kind: str | None, tmp_pa
     (tmp_path / "file").write_bytes(data)
     assert find_file_type(tmp_path / "file") == tell_file_type(data[:512]) == kind
     assert is_onnx(tmp_path / "file") == (kind == ONNX)
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
+def test_what_holds_no_weights_itself_is_told_with_what_to_do(tmp_path: Path) -> None:
+    """TorchScript, torch.export and the index of shards, as their own libraries write them, or document it."""
+    network, index = torch.nn.Linear(2, 2), {"metadata": {"total_size": 24}, "weight_map": {"weight": "a.safetensors"}}
+    torch.jit.save(torch.jit.script(network), tmp_path / "script.pt")
+    torch.export.save(torch.export.export(network, (torch.zeros(1, 2),)), tmp_path / "program.pt2")
+    (tmp_path / "model.safetensors.index.json").write_text(json.dumps(index, indent=2), encoding="utf-8")
+    for name, message in {
+        "script.pt": "is a TorchScript module, not a safetensors file of weights: torch.save(torch.jit.load(",
+        "program.pt2": "is a program of torch.export, not a safetensors file of weights: torch.save(torch.exp",
+        "model.safetensors.index.json": "is an index of shards, not a safetensors file of weights: the shards hold the",
+    }.items():
+        with pytest.raises(ArchspecError) as error:
+            read_weights(tmp_path / name)
+        assert message in str(error.value)
+    torch.save(torch.jit.load(tmp_path / "script.pt").state_dict(), tmp_path / "weights.pth")
+    np.testing.assert_array_equal(read_weights(tmp_path / "weights.pth")[0]["weight"], network.weight.detach().numpy())
+    torch.save(torch.export.load(tmp_path / "program.pt2").state_dict, tmp_path / "weights.pth")
+    np.testing.assert_array_equal(read_weights(tmp_path / "weights.pth")[0]["weight"], network.weight.detach().numpy())
 
 
 def test_no_spec_is_taken_for_another_kind() -> None:

@@ -13,9 +13,9 @@ import numpy.typing as npt
 from archspec.errors import ArchspecError, list_some, suggest
 from archspec.spec.zoo import RULES, ZOO, shown
 from compiler.graph import Graph
+from compiler.mismatch import list_prefixes
 from compiler.passes.cast_weights import cast
 from runtime.pretrained.name_rules import NameRules
-from runtime.pretrained.state_dict import strip_prefixes
 from runtime.weights import is_counter, tell_rounding
 from runtime.weights_file import Stored
 
@@ -74,6 +74,8 @@ class Conversion:
     state: Mapping[str, Stored] = field(repr=False)
     facts: Mapping[str, str] = field(default_factory=dict)
     """What the file says of itself."""
+    tried: tuple[str, ...] = ()
+    """All sources whose names were tried."""
 
     @property
     def fitting(self) -> tuple[Pair, ...]:
@@ -103,10 +105,11 @@ class Conversion:
             _list("not used", self.unused),
         ]
         problems = "; ".join(part for part in parts if part)
-        raise ArchspecError(
-            f"the state dict does not fit {self.network} by the names of {' and '.join(self.sources)} "
-            f"({self.rules}): {problems}"
-        )
+        names = f"the names of {' and '.join(self.sources)} ({self.rules})"
+        if len(self.tried) > len(self.sources):
+            names += f", the nearest of those that were tried ({', '.join(self.tried)})"
+        advice = f"; other names need rules beside the spec, SPEC{RULES}" if self.missing and self.unused else ""
+        raise ArchspecError(f"the state dict does not fit {self.network} by {names}: {problems}{advice}")
 
     def read(self) -> dict[str, npt.NDArray[np.float32]]:
         """The arrays by our names, in float32. Raises ArchspecError where something did not match, or a number is not
@@ -152,8 +155,8 @@ def convert(
     facts: Mapping[str, str] | None = None,
 ) -> Conversion:
     """Match a state dict with a graph's weights. With `auto`, by the rules that fit most of them, or by the graph's own
-    names; where the same rules hold for several sources, they all are named. Prefixes of torch's wrappers are taken
-    away where they are not the graph's.
+    names; where the same rules hold for several sources, they all are named. What stands before every name, as wrappers
+    put it there, is taken away where more fits without.
 
     Nothing is read yet. Raises ArchspecError where no rules are of that source, or there are none and the names are not
     ours.
@@ -166,10 +169,10 @@ def convert(
         raise ArchspecError(
             f"there are no rules for names of '{source}'{suggest(source, known)}; {graph.name} has: {listing}"
         )
-    if not graph.weights.keys() <= state.keys():
-        state = strip_prefixes(state)
-    trials = [_match(state, graph, entry, facts or {}) for entry in chosen]
-    best = max(trials, key=lambda trial: (len(trial.fitting), trial.is_whole))
+    forms = [{name.removeprefix(prefix): stored for name, stored in state.items()} for prefix in list_prefixes(state)]
+    trials = [_match(form, graph, entry, facts or {}) for form in forms for entry in chosen]
+    best = max(trials, key=lambda trial: (len(trial.fitting), trial.is_whole, -len(trial.missing)))
+    best = replace(best, tried=tuple(dict.fromkeys(name for entry in chosen for name in entry.sources)))
     if not rules and not any(pair.found for pair in best.pairs):
         raise ArchspecError(
             f"the names in the file are not those of {graph.name}, and no rules say how its weights are called "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import warnings
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
 WRAPPERS = ("state_dict", "model_state_dict", "model")
 """The keys under which checkpoints hold the state dict, beside the optimizer's and others."""
 
-PREFIXES = ("module.", "_orig_mod.")
-"""What torch's wrappers for several GPUs and for compiled modules put before every name."""
-
 LONGEST_NAME = 1000
 
 
@@ -42,19 +39,11 @@ def read_state_dict(path: str | Path) -> tuple[dict[str, Stored], dict[str, str]
     kind = find_file_type(path)
     if kind not in (TORCH, SAFETENSORS):
         found = f"is {kind}" if kind else "is no state dict, in safetensors or by torch.save"
-        raise ArchspecError(f"{path} {found}{advise_unpacking(kind)}")
+        raise ArchspecError(f"{path} {found}{advise_unpacking(kind, path)}")
     stored, facts = open_weights(path) if kind == SAFETENSORS else (_read_saved(path), {})
     if not stored:
         raise ArchspecError(f"{path} holds no tensors")
     return stored, facts
-
-
-def strip_prefixes(found: Mapping[str, Stored]) -> dict[str, Stored]:
-    """The same without what torch's wrappers put before every name."""
-    names: Iterable[str] = found
-    while prefix := next((p for p in PREFIXES if all(name.startswith(p) for name in names)), None):
-        names = [name.removeprefix(prefix) for name in names]
-    return dict(zip(names, found.values(), strict=True))
 
 
 def _read_saved(path: Path) -> dict[str, Stored]:

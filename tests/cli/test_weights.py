@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import subprocess
 import sys
@@ -15,7 +16,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from archspec.api import describe_data, elaborate, load, to_torch
+from archspec.api import describe_data, elaborate, load, read_weights, to_torch
 from archspec.cli import app
 from archspec.cli.ending import COULD_NOT
 from archspec.cli.weights import expand_weights
@@ -231,6 +232,21 @@ def test_the_params_that_weights_fit_are_named() -> None:
     archspec(*words, "--set", shlex.split(message.rpartition("--set ")[2])[0], "--no-verify")
     against = ("--against", "resnet_digits", "a.safetensors")
     assert "they fit with --set" in archspec("verify", "m.onnx", *against, expect=2)
+
+
+@pytest.mark.usefixtures("members")
+def test_the_command_that_takes_a_prefix_away_is_whole() -> None:
+    """Of a spec with other params; the same file without a prefix needs no command."""
+    arrays, facts = read_weights("a.safetensors")
+    save_weights("hf.safetensors", {f"model.{name}": array for name, array in arrays.items()}, facts)
+    words = ("--set", "widths=[4,4,4]", "-o", "m.onnx", "--no-verify")
+    message = archspec("export", "resnet_digits", "--weights", "hf.safetensors", *words, expect=2)
+    command = re.search(r"all names begin with 'model\.': `archspec (.*)` takes it away$", message)
+    assert command
+    archspec(*shlex.split(command[1]))
+    archspec("export", "resnet_digits", "--weights", "hf.converted.safetensors", *words)
+    archspec("export", "resnet_digits", "--weights", "a.safetensors", *words[:2], "-o", "own.onnx", "--no-verify")
+    assert Path("m.onnx").read_bytes() == Path("own.onnx").read_bytes()
 
 
 def test_the_spec_beside_weights_is_named(members: list[Path]) -> None:

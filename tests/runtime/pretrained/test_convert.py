@@ -120,6 +120,7 @@ def test_converted_weights_compute_the_same(file: str) -> None:
         lambda state: {"epoch": 3, "state_dict": state, "optimizer": {"lr": 0.1}},
         lambda state: {"model": state},
         lambda state: {f"module.{name}": value for name, value in state.items()},
+        lambda state: {f"layers.{name}": value for name, value in state.items()},
         lambda state: {"state_dict": {f"module._orig_mod.{name}": value for name, value in state.items()}},
         lambda state: OrderedDict(
             (name, torch.nn.Parameter(v) if v.is_floating_point() else v) for name, v in state.items()
@@ -283,7 +284,7 @@ def test_numbers_that_float32_lacks_are_refused() -> None:
 
 
 @pytest.mark.usefixtures("folder")
-@pytest.mark.parametrize("prefix", ["", "module.", "_orig_mod."])
+@pytest.mark.parametrize("prefix", ["", "module.", "_orig_mod.", "model.", "net.backbone."])
 @pytest.mark.parametrize("source", ["auto", "archspec"])
 def test_our_own_names_are_taken_as_they_are(prefix: str, source: str) -> None:
     """torch's own file of the network's state dict, whether or not rules say how others call its weights."""
@@ -303,6 +304,26 @@ def test_own_names_that_are_not_whole_are_listed() -> None:
     del state["linear_0.bias"]
     with pytest.raises(ArchspecError, match=r"by the names in the graph.*missing: linear_0\.bias .*not used: more"):
         match({**state, "more": torch.zeros(1)}).check()
+
+
+@pytest.mark.usefixtures("folder")
+def test_only_what_stands_before_every_name_is_taken_away() -> None:
+    state = {f"model.{name}": value for name, value in their_state().items()}
+    assert match(state).is_whole
+    state["head"] = state.pop("model.head")
+    assert not match(state).is_whole
+
+
+@pytest.mark.usefixtures("folder")
+def test_the_names_that_were_tried_are_told() -> None:
+    foreign = dict(torch.nn.Sequential(torch.nn.Linear(4, 5)).state_dict())
+    with pytest.raises(ArchspecError) as error:
+        match(foreign).check()
+    assert "the nearest of those that were tried (archspec, theirs)" in str(error.value)
+    assert str(error.value).endswith("; other names need rules beside the spec, SPEC.weights.yaml")
+    with pytest.raises(ArchspecError) as error:
+        match(foreign, source="theirs").check()
+    assert "tried" not in str(error.value)
 
 
 def test_a_network_in_a_scope_called_module_keeps_its_names(folder: Path) -> None:
