@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Files that appear whole or not at all, and what is asked of names and places before."""
 
 from __future__ import annotations
 

@@ -129,10 +129,7 @@ class _Judge:
         if count is None:
             status, text = self._hear(feed, found)
             return _Verdict(status, f"finite; {text}")
-        why = explain_infinite(self.inside, feed)
-        told = f"{count} {why.reason}"
-        if why.lost:
-            raise ArchspecError(told)
+        told = self._explain(count, feed)
         runs: dict[str | None, tuple[Arrays, Arrays]] = {None: (feed, found)}
         for reach in REACHES:
             other = move_into(reach, feed)
@@ -147,14 +144,20 @@ class _Judge:
         reach = min(runs, key=lambda reach: len(find_empty(runs[reach][1])))
         feed, found = runs[reach]
         if reach is not None:
-            why = explain_infinite(self.inside, feed)
-            told = f"for inputs {reach} {count_infinite(found)} {why.reason}"
-            if why.lost:
-                raise ArchspecError(told)
+            told = self._explain(f"for inputs {reach} {count_infinite(found)}", feed)
         _, text = self._hear(feed, found)
         empty = find_empty(found)
         rest = f"nothing of '{min(empty)}' could be compared" if empty else f"else {text}"
         return _Verdict("noted", f"{told}; there are such at the same places, and {rest}", reach, empty)
+
+    def _explain(self, count: str, feed: Arrays) -> str:
+        """How many numbers are not finite for these inputs, and why. Raises ArchspecError where they are lost to the
+        file's type."""
+        why = explain_infinite(self.inside, feed)
+        told = f"{count} {why.reason}"
+        if why.lost:
+            raise ArchspecError(told)
+        return told
 
     def _hear(self, feed: Arrays, found: Arrays) -> tuple[Status, str]:
         """What witnesses say of outputs; of random ones they can say nothing.
