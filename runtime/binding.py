@@ -17,13 +17,16 @@ with extra("run"):
     import onnxruntime as ort
 
 NO_RUN = "the last run did not end"
+UPDATED = "inputs were updated since the last run: run() first"
 
 
 class Binding:
-    """A session's inputs on `device` ("cpu" or "cuda"), and its outputs where the first run put them.
+    """A session's inputs on `device` ("cpu" or "cuda"), and its outputs where the first run put them, which is that of
+    binding: its outputs can be fetched at once.
 
     `run` copies nothing and returns when the device is done; `update` gives other numbers of the same shapes, in the
-    same place; `fetch` copies the outputs of the last run to arrays. Made by `Session.bind`, for one thread at a time:
+    same place, of which nothing is computed before the next `run`; `fetch` copies the outputs of the last run to
+    arrays. Made by `Session.bind`, for one thread at a time:
     what one puts there another runs on. It stays in the process that made it.
     """
 
@@ -69,8 +72,6 @@ class Binding:
             self._check_inputs()
             with telling(self._rules.path):
                 self.session.run_with_iobinding(self._binding)
-            # Whatever is bound for an output that is an input itself, ONNX Runtime gives the input's own memory.
-            self._kept = {name: _copy(self._inputs[name]) for name in self._outputs if name in self._inputs}
         except ArchspecError as error:
             self._missing = str(error)
             raise
@@ -87,18 +88,20 @@ class Binding:
             if array.shape != bound:
                 raise ArchspecError(f"'{name}' was bound as {bound}, found {array.shape}: bind it again")
         self._unsure.update(feed)
+        if feed:
+            self._missing = UPDATED
         for name, array in feed.items():
             with telling(self._rules.path):
                 self._inputs[name].update_inplace(array)
             self._unsure.remove(name)
 
     def fetch(self) -> dict[str, Array]:
-        """Outputs by name, in memory of their own. Raises ArchspecError where the last run gave none, with why."""
+        """Outputs by name, in memory of their own. Raises ArchspecError where the last run gave none, with why, and where
+        inputs were updated since."""
         self._stay()
         if self._missing:
             raise ArchspecError(f"there is nothing to fetch: {self._missing}")
-        found = dict(zip(self._outputs, self._results, strict=True))
-        return {name: np.array(self._kept[name]) if name in self._kept else _copy(found[name]) for name in found}
+        return {name: np.array(value.numpy()) for name, value in zip(self._outputs, self._results, strict=True)}
 
     def __reduce__(self) -> NoReturn:
         raise ArchspecError("a binding is memory of this process: pass the session on, and bind there")
@@ -111,7 +114,3 @@ class Binding:
     def _stay(self) -> None:
         if os.getpid() != self._process:
             raise ArchspecError("the binding was made before this process was forked off: bind again here")
-
-
-def _copy(value: Any) -> Array:
-    return np.array(value.numpy())

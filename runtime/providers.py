@@ -8,7 +8,7 @@ import io
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -65,10 +65,11 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Created:
-    """An onnxruntime.InferenceSession; and, where it is not on the processor that it should be on, why (`notice`).
-    `surprising` is that on a machine with a GPU, whose user has to know."""
+    """An onnxruntime.InferenceSession, and the file that it `loaded`; and, where it is not on the processor that it
+    should be on, why (`notice`). `surprising` is that on a machine with a GPU, whose user has to know."""
 
     session: Any
+    loaded: Path
     notice: str | None = None
     surprising: bool = False
 
@@ -92,7 +93,7 @@ def create_session(path: str | Path, demanded: Sequence[str] | None, wish: Wish)
 
     Raises ArchspecError where a demanded one is missing or the model does not load.
     """
-    return _create_best(path, wish) if demanded is None else Created(_create_demanded(path, wish, list(demanded)))
+    return _create_best(path, wish) if demanded is None else _create_demanded(path, wish, list(demanded))
 
 
 def list_available() -> list[str]:
@@ -116,19 +117,19 @@ def _create_best(path: str | Path, wish: Wish) -> Created:
     gpu = [name for name in ORDER.values() if name in available and name != CPU]
     missing = find_gpu_problem()
     if not gpu or missing:
-        return Created(_create(path, wish, [CPU]), _explain_cpu(gpu, missing), surprising=missing is None)
+        return replace(_create(path, wish, [CPU]), notice=_explain_cpu(gpu, missing), surprising=missing is None)
     failures = []
     for start in range(len(gpu)):
         try:
-            session = _create(path, wish, [*gpu[start:], CPU])
+            created = _create(path, wish, [*gpu[start:], CPU])
         except ArchspecError as error:
             failures.append(f"{_display(gpu[start])}: {error}")
             continue
-        if session.get_providers()[0] != CPU:
-            return Created(session)
+        if created.session.get_providers()[0] != CPU:
+            return created
     libraries = preload_libraries()
     reason = f"could not load {', '.join(libraries)}" if libraries else "; ".join(failures) or "it gave no reason"
-    return Created(_create(path, wish, [CPU]), _explain_cpu(gpu, reason), surprising=True)
+    return replace(_create(path, wish, [CPU]), notice=_explain_cpu(gpu, reason), surprising=True)
 
 
 def _explain_cpu(gpu: Sequence[str], reason: str | None) -> str:
@@ -139,7 +140,7 @@ def _explain_cpu(gpu: Sequence[str], reason: str | None) -> str:
     return "a GPU is here, but this onnxruntime has no CUDA provider (install onnxruntime-gpu instead); running on CPU"
 
 
-def _create_demanded(path: str | Path, wish: Wish, names: list[str]) -> Any:
+def _create_demanded(path: str | Path, wish: Wish, names: list[str]) -> Created:
     available = list_available()
     for name in names:
         if name not in available:
@@ -149,27 +150,28 @@ def _create_demanded(path: str | Path, wish: Wish, names: list[str]) -> Any:
     missing = find_gpu_problem() if nvidia else None
     if missing:
         raise ArchspecError(f"{_display(nvidia[0])} was asked for, but {missing}")
-    session = _create(path, wish, names)
+    created = _create(path, wish, names)
+    got_names = created.session.get_providers()
     for name in names:
-        if name not in session.get_providers():
+        if name not in got_names:
             libraries = preload_libraries() if nvidia else ()
             reason = f" (could not load {', '.join(libraries)})" if libraries else ""
-            got = ", ".join(_display(item) for item in session.get_providers())
+            got = ", ".join(map(_display, got_names))
             raise ArchspecError(f"{_display(name)} was asked for, but the session runs on {got}{reason}")
-    return session
+    return created
 
 
-def _create(path: str | Path, wish: Wish, names: list[str]) -> Any:
+def _create(path: str | Path, wish: Wish, names: list[str]) -> Created:
     """One try, from the file that was optimized for this processor where one applies."""
     settings = wish.settings(SHORT.get(names[0], names[0]))
     if names == [CPU] and not (wish.fixed or wish.as_written) and settings.layout != "plain":
         optimized = find_optimized(path)
         if optimized is not None:
             try:
-                return _load(optimized, settings, wish, names, as_is=True)
+                return Created(_load(optimized, settings, wish, names, as_is=True), optimized)
             except ArchspecError as error:  # the model itself is always there
                 warn(describe_unused(optimized, Path(path), error))
-    return _load(path, settings, wish, names)
+    return Created(_load(path, settings, wish, names), Path(path))
 
 
 def _load(path: str | Path, settings: Settings, wish: Wish, names: list[str], as_is: bool = False) -> Any:

@@ -24,6 +24,8 @@ from runtime.signature import check_fixed
 from runtime.sizes import read_sizes
 from runtime.tuning.store import choose_settings
 
+AGAIN = "a copy of a session, and one in a process that was forked off, opens its file again (mapped=False too)"
+
 
 class Session:
     """A model on ONNX Runtime.
@@ -46,12 +48,15 @@ class Session:
 
     Threads may share a session: each call of `run` answers for its own inputs. Pickled or copied it is opened again
     from its path, with what it was made with, and so it is in a process that was forked off, when it first runs there;
-    ArchspecError where the file was written meanwhile, and for a fork where it runs on a GPU.
+    ArchspecError where the file was written, replaced or removed since the session was opened, and for a fork where it
+    runs on a GPU.
 
     On CPUs weights are `mapped`: read where they lie, in this file or others. Replace such a file as a whole while it
     is in use (write another, then rename it). Where it is written in place, `run` raises ArchspecError; where it is cut
-    off during a run, the system may end the process (SIGBUS). With mapped=False the session has copies, and needs no
-    file once it is there.
+    off during a run, the system may end the process (SIGBUS). With mapped=False the session has copies, and itself
+    needs no file once it is there; what is opened again (above) does.
+
+    `loaded` is the file that was loaded: `path`, or the form of it that was optimized for this processor.
 
     Raises ArchspecError where the file is missing, malformed, or reads data outside its folder, and where what was
     measured for it is malformed.
@@ -86,6 +91,7 @@ class Session:
         self._state = read_state(self.path)
         wish = Wish(lambda provider: choose(provider).settings, self.fixed, as_written, mapped)
         created = create_session(self.path, demanded, wish)
+        self.loaded = created.loaded
         self.notice, self._surprising = created.notice, created.surprising
         self._local = ProcessLocal(created.session)
         self.providers: tuple[str, ...] = tuple(SHORT.get(name, name) for name in self._session.get_providers())
@@ -159,9 +165,11 @@ class Session:
                 f"{self.path}: a process that was forked off cannot use the GPU of the one that it comes from: "
                 "start it by multiprocessing's 'spawn', or open the session there"
             )
-        _check_unwritten(self._place, self._state[2:], "this process was forked off")
+        _check_unwritten(self._place, self._state[2:])
         wish = Wish(lambda provider: self.settings, self.fixed, self._options["as_written"], self._options["mapped"])
-        return create_session(self._place, read_providers("cpu"), wish).session
+        created = create_session(self._place, read_providers("cpu"), wish)
+        self.loaded = created.loaded
+        return created.session
 
     def _replay(self, feed: dict[str, Array]) -> dict[str, Array]:
         """A recorded run reads and writes where it did when it was recorded: one thread at a time."""
@@ -196,14 +204,18 @@ def _tell_once(notice: str) -> None:
 
 def _open_again(path: Path, options: Mapping[str, Any], written: tuple[int, int]) -> Session:
     """A session that is copied, also into another process. Raises ArchspecError."""
-    _check_unwritten(path, written, "the session was opened that is copied here")
+    _check_unwritten(path, written)
     return Session(path, **options)
 
 
-def _check_unwritten(path: Path, written: tuple[int, int], since: str) -> None:
-    """Raises ArchspecError where the file has another length or time than it had."""
-    if read_state(path)[2:] != written:
-        raise ArchspecError(f"{path} was written since {since}: open it again")
+def _check_unwritten(path: Path, written: tuple[int, int]) -> None:
+    """Raises ArchspecError where the file that is opened again has another length or time than it had, or is gone."""
+    try:
+        found = read_state(path)[2:]
+    except ArchspecError as error:
+        raise ArchspecError(f"{error}; {AGAIN}: have it there, or open a session on another file here") from error
+    if found != written:
+        raise ArchspecError(f"{path} was written or replaced since the session was opened; {AGAIN}: open a new session")
 
 
 def _read_path(path: object) -> Path:
