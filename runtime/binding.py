@@ -96,8 +96,8 @@ class Binding:
             self._unsure.remove(name)
 
     def fetch(self) -> dict[str, Array]:
-        """Outputs by name, in memory of their own. Raises ArchspecError where the last run gave none, with why, and where
-        inputs were updated since."""
+        """Outputs by name, in memory of their own. Raises ArchspecError where the last run gave none, with why, and
+        where inputs were updated since."""
         self._stay()
         if self._missing:
             raise ArchspecError(f"there is nothing to fetch: {self._missing}")

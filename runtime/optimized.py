@@ -27,6 +27,10 @@ with extra("run"):
 X86 = ("x86_64", "AMD64", "i386", "i686")
 
 
+class OtherModelError(ArchspecError):
+    """A form that is sound, and was made from another model than the one that is loaded."""
+
+
 def find_optimized(path: str | Path) -> Path | None:
     """The file that may be loaded instead of `path`, here and now, if there is one. Where one was made from another
     model than `path` is now, or is itself not what was written, or has left its weights behind, the log says so."""
@@ -47,20 +51,18 @@ def examine_optimized(path: str | Path, *, trust_times: bool = True) -> Path | N
     path, tied = Path(path), describe_runtime()
     if tied is None:
         return None
-    beside = place_form(path, tied)
     problem: ArchspecError | None = None
-    if os.path.isfile(beside):  # Path's own raises on names that are too long
+    for find in (_find_named, _find_renamed, _find_linked):
         try:
-            _check_form(beside, path, tied, trust_times)
-            return beside
+            found = find(path, tied, trust_times)
         except ArchspecError as error:
-            problem = error
-    found = _find_renamed(path, tied, trust_times)
-    if found is None and os.path.islink(path):
-        found = examine_optimized(os.path.realpath(path), trust_times=trust_times)
-    if found is None and problem is not None:
-        raise ArchspecError(describe_unused(beside, path, problem)) from problem
-    return found
+            problem = problem or error
+        else:
+            if found is not None:
+                return found
+    if problem is not None:
+        raise problem
+    return None
 
 
 def is_own(path: Path) -> bool:
@@ -112,11 +114,29 @@ def _check_form(beside: Path, path: Path, tied: str, trust_times: bool) -> None:
         raise ArchspecError(f"it {OTHER_HASH}")
     same = trust_times and _is_as_it_was(path, facts)
     if not same and read_fingerprint(path) != facts.fingerprint:
-        raise ArchspecError(f"{path.name} is not the model that it was made from")
+        raise OtherModelError(f"{path.name} is not the model that it was made from")
+
+
+def _find_named(path: Path, tied: str, trust_times: bool) -> Path | None:
+    """The form that has the model's name. Raises ArchspecError where it may not be used."""
+    beside = place_form(path, tied)
+    if not os.path.isfile(beside):  # Path's own raises on names that are too long
+        return None
+    try:
+        _check_form(beside, path, tied, trust_times)
+    except ArchspecError as error:
+        raise ArchspecError(describe_unused(beside, path, error)) from error
+    return beside
+
+
+def _find_linked(path: Path, tied: str, trust_times: bool) -> Path | None:
+    """A form of what a link leads to."""
+    return examine_optimized(os.path.realpath(path), trust_times=trust_times) if os.path.islink(path) else None
 
 
 def _find_renamed(path: Path, tied: str, trust_times: bool) -> Path | None:
-    """A form of the model whose name is not made of the model's. Raises ArchspecError where only its weights are there.
+    """A form of the model whose name is not made of the model's. Raises ArchspecError where only its weights are there,
+    or a form that is not what was written.
 
     Names come first: where none in the folder tells of this runtime and processor, no file is read.
     """
@@ -131,12 +151,17 @@ def _find_renamed(path: Path, tied: str, trust_times: bool) -> Path | None:
     forms = [beside for beside in models if _is_form(beside, content, tied)]
     if forms and not is_content(content):
         raise ArchspecError(describe_unused(forms[0], path, ArchspecError(f"it {OTHER_HASH}")))
+    spoilt: tuple[Path, ArchspecError] | None = None
     for beside in forms:
         try:
             _check_form(beside, path, tied, trust_times)
             return beside
-        except ArchspecError:  # what is not this model's is none of its concern
+        except OtherModelError:  # is none of this one's concern
             continue
+        except ArchspecError as error:
+            spoilt = spoilt or (beside, error)
+    if spoilt:
+        raise ArchspecError(describe_unused(spoilt[0], path, spoilt[1])) from spoilt[1]
     if weights and not forms:
         problem = ArchspecError(f"these are weights of an optimized form of {path.name} that is no longer here")
         raise ArchspecError(describe_unused(weights[0], path, problem))

@@ -131,7 +131,10 @@ def bench(
     threads: ThreadsOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Measure latency (percentiles) and throughput by batch, copies to and from the device included."""
+    """Measure latency (percentiles) and throughput by batch, copies to and from the device included.
+
+    Images per second are of all runs together: they follow the mean, which few slow runs move, and not the median.
+    """
     from archspec.cli.progress import show_work
     from archspec.cli.tables.models import print_bench
     from runtime.bench import bench as measure
@@ -143,7 +146,8 @@ def bench(
     if as_json:
         settings = {"settings": session.settings.to_dict(), "settings_source": session.settings_source}
         rows_ = [row.to_dict() for row in rows]
-        print_json({"model": str(model), "provider": session.provider, **settings, "rows": rows_})
+        where = {"model": str(model), "loaded": str(session.loaded), "provider": session.provider}
+        print_json({**where, **settings, "rows": rows_})
     else:
         print_bench(rows, session)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -451,6 +452,41 @@ def test_a_form_that_left_its_weights_behind_is_told(
     caplog.clear()
     data.unlink()
     assert not run(path)[1]
+    assert not caplog.messages
+
+
+def lose_weights(folder: Path) -> None:
+    next(folder.glob("*.data")).unlink()
+
+
+def cut_off_weights(folder: Path) -> None:
+    cut_off(next(folder.glob("*.data")))
+
+
+@pytest.mark.parametrize(
+    ("handle", "spoil"),
+    [*product([leave, rename_model, link_model], [lose_weights, cut_off_weights]), (rename_form, cut_off_weights)],
+)
+def test_a_form_that_lost_its_weights_is_told(
+    model: Path,
+    handle: Callable[[Path], Path],
+    spoil: Callable[[Path], None],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    path = handle(model.parent)
+    assert Session(path, providers=["cpu"]).loaded != path
+    (form,) = {found for found in model.parent.rglob("*.onnx") if OPTIMIZED_FOR in read_metadata(found)}
+    assert not caplog.messages
+    spoil(model.parent)
+    session = Session(path, providers=["cpu"])
+    assert session.loaded == path
+    (told,) = caplog.messages
+    assert f"{form} is not used: " in told
+    caplog.clear()
+    form.unlink()
+    for data in model.parent.glob("*.data"):
+        data.unlink()
+    assert Session(path, providers=["cpu"]).loaded == path
     assert not caplog.messages
 
 

@@ -34,7 +34,10 @@ def print_bench(rows: Sequence[Row], session: Session) -> None:
     if any(row.batch is None for row in rows):
         said = escape_controls(session.describe_inputs())
         out.print(f"no input has a free first axis, so samples are not counted: {said}", style="dim")
+    out.print(f"loaded: {escape_controls(str(session.loaded))}", style="dim")
     out.print(f"settings: {session.settings} ({session.settings_source})", style="dim")
+    if any(row.images_per_second is not None for row in rows):
+        out.print("images/s is of all runs together, so it follows the mean, which few slow runs move", style="dim")
 
 
 def print_evaluation(found: Evaluation, folder: Path) -> None:
