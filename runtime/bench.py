@@ -16,6 +16,7 @@ import numpy.typing as npt
 from archspec.errors import ArchspecError, suggest
 from runtime.cases import list_shapes
 from runtime.session import Session
+from runtime.sizes import name_sizes
 
 WARMUPS = 3
 LEAST_RUNS = 5
@@ -58,8 +59,9 @@ def bench(
 
     Each batch (BATCHES unless they are given) gets `seconds` in all, in `rounds` turns taken in random order; the first
     runs of each turn, which meet cold caches and sleeping threads, are dropped. A model that has no batch is timed as
-    it is, in one row. `sizes` gives the extents of free axes by name; where it says nothing the model's own value is
-    taken. Raises ArchspecError where neither knows one, and where batches are given to a model that has none.
+    it is, in one row. `sizes` gives the extents of free axes by name or place (`x.2`); where it says nothing the
+    model's own value is taken. Raises ArchspecError where neither knows one, and where batches are given to a model
+    that has none.
     """
     if (batches is not None and (not batches or min(batches) < 1)) or rounds < 1 or seconds <= 0:
         raise ArchspecError("batches, rounds and seconds must be positive")
@@ -92,13 +94,16 @@ def make_inputs(session: Session, batch: int, sizes: Mapping[str, int], seed: in
 
 def choose_shapes(session: Session, batch: int, sizes: Mapping[str, int]) -> dict[str, tuple[int, ...]]:
     """The shapes of these. Raises ArchspecError as `make_inputs` does."""
-    free = {extent for extents in session.inputs.values() for extent in extents if isinstance(extent, str)}
-    known = {**dict.fromkeys(find_batch_axes(session), batch), **sizes}
+    sizes, batches = name_sizes(sizes, session.inputs), find_batch_axes(session)
+    names = (extent for extents in session.inputs.values() for extent in extents if isinstance(extent, str))
+    free = [name for name in dict.fromkeys(names) if name not in batches]
+    known = {**dict.fromkeys(batches, batch), **sizes}
     for name in sizes:
-        if name not in free - find_batch_axes(session):
-            advice = ": it is the batch" if name in free else suggest(name, free)
+        if name not in free:
+            advice = ": it is the batch" if name in batches else suggest(name, free)
             raise ArchspecError(
-                f"{session.path} has no free size '{name}'{advice} (inputs: {session.describe_inputs()})"
+                f"{session.path} has no free size '{name}'{advice} (free sizes: {', '.join(free) or 'none'}; inputs: "
+                f"{session.describe_inputs()})"
             )
     shapes = {}
     for name, extents in session.inputs.items():

@@ -37,9 +37,9 @@ class Session:
 
     `settings` are asked of ONNX Runtime; "default" leaves it alone, and without them those apply that `archspec tune`
     measured for this model on this device. `settings` and `settings_source` say what holds, and where it comes from.
-    `fixed` gives free axes one extent for good, as in {"N": 1, "H": 224, "x.3": 224} (the place of an axis that has no
-    name), which spares ONNX Runtime some work; the session takes no other then. `as_written` loads this very file, also
-    where one lies beside it that was optimized for this processor.
+    `fixed` gives free axes one extent for good, as in {"N": 1, "H": 224, "x.3": 224} (the place of an axis, which may
+    have no name), which spares ONNX Runtime some work; the session takes no other then. `as_written` loads this very
+    file, also where one lies beside it that was optimized for this processor.
 
     `inputs` and `outputs` have extents by name; None for an output of which neither the file nor ONNX Runtime says how
     many axes it has.

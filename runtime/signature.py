@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from archspec.errors import ArchspecError, tell_value
 from runtime.extras import extra
-from runtime.sizes import check_size, check_together, read_sizes
+from runtime.sizes import check_size, check_together, name_sizes, read_sizes
 
 with extra("run"):
     import onnx
@@ -69,12 +70,13 @@ def check_fixed(path: str | Path, fixed: object) -> dict[str, int]:
         return {}
     signature = read_signature(path)
     sizes = read_sizes(signature.metadata)
-    for name, extent in fixed.items():
+    named: dict[Any, Any] = name_sizes(fixed, signature.inputs)
+    for name, extent in named.items():
         if not isinstance(name, str) or name not in signature.free:
             known = ", ".join(signature.free) or "none"
             raise ArchspecError(f"{path} has no free axis {tell_value(name)} to fix (free: {known})")
         if type(extent) is not int or extent < 1:
             raise ArchspecError(f"the axis {name} is fixed at a whole number from 1, found {tell_value(extent)}")
         check_size(f"{name} is fixed at {extent}", name, extent, sizes)
-    check_together(fixed, sizes)
-    return dict(fixed)
+    check_together(named, sizes)
+    return named

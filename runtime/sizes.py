@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from archspec.errors import ArchspecError
 from compiler.accepted import Accepted
@@ -42,6 +42,20 @@ def list_values(rule: Accepted) -> str:
     end = f", {rule.last}" if more and rule.last else ""
     kept = " and ".join(f"{name} is {value}" for name, value in rule.beside.items())
     return f"{', '.join(map(str, few))}{more}{end} (written for {rule.value}){f' while {kept}' if kept else ''}"
+
+
+def name_sizes(given: Mapping[str, int], inputs: Mapping[str, Sequence[int | str]]) -> dict[str, int]:
+    """Extents by the names of free axes, for extents by these or by the places of axes, as in `x.2` for the third of
+    the input `x`; others stay as they are. Raises ArchspecError where an axis is given two extents."""
+    names = {extent for extents in inputs.values() for extent in extents if isinstance(extent, str)}
+    places = {f"{name}.{axis}": extent for name, extents in inputs.items() for axis, extent in enumerate(extents)}
+    found: dict[str, int] = {}
+    for said, extent in given.items():
+        own = said if said in names else places.get(said, said)
+        name = own if isinstance(own, str) else said
+        if found.setdefault(name, extent) != extent:
+            raise ArchspecError(f"the size {name} is given as {found[name]} and, as '{said}', as {extent}")
+    return found
 
 
 def check_size(said: str, name: str, extent: int, sizes: Mapping[str, Accepted]) -> None:

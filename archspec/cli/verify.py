@@ -72,9 +72,10 @@ def verify(
 def _own_sizes(model: Any, sizes: dict[str, int]) -> dict[str, int]:
     """The sizes that a file was written for; where it does not say, those given here."""
     from runtime.signature import read_signature
-    from runtime.sizes import read_sizes
+    from runtime.sizes import name_sizes, read_sizes
 
-    own: dict[str, int] = {}
     with suppress(ArchspecError):  # what is wrong with the file is what the verification says
-        own = {name: size.value for name, size in read_sizes(read_signature(model).metadata).items()}
-    return {**sizes, **own}
+        signature = read_signature(model)
+        own = {name: size.value for name, size in read_sizes(signature.metadata).items()}
+        return {**name_sizes(sizes, signature.inputs), **own}
+    return sizes

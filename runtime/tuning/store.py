@@ -7,15 +7,18 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
 from archspec.errors import ArchspecError, tell_value
-from archspec.files import check_is_file, write_text
+from archspec.files import as_argument, check_is_file, write_text
 from runtime.cpu import describe_cpu
 from runtime.extras import extra
 from runtime.gpu import describe_gpu
+from runtime.log import warn
 from runtime.settings import MOST_THREADS, Settings
 from runtime.strict_json import check_integer, check_keys, check_number, read_json
 
@@ -29,6 +32,8 @@ SUFFIX = ".tune.json"
 FORMAT = 1
 MOST_BYTES = 1 << 20
 SAMPLED = 1 << 20
+MOST_STRAYS = 16
+"""Files of settings without their model that are read, to see whose they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +49,8 @@ class Key:
 @dataclass(frozen=True, slots=True)
 class Entry:
     """Settings that were measured as the best for a key, with the free axes at `sizes`: milliseconds of a run with
-    them and with the runtime's own. Where `fixed`, the session was told the sizes beforehand and takes no others."""
+    them and with the runtime's own. Where `fixed`, the session was told the sizes beforehand and takes no others. Of so
+    many `changes` the search `tried` some, and had no time for the rest; None where an older file does not say."""
 
     key: Key
     sizes: dict[str, int]
@@ -52,11 +58,23 @@ class Entry:
     settings: Settings
     milliseconds: float
     default_milliseconds: float
+    tried: int | None = None
+    changes: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
         key, rest = dataclasses.asdict(self.key), dataclasses.asdict(self)
         del rest["key"]
-        return key | rest | {"settings": self.settings.to_dict()}
+        said = {name: value for name, value in rest.items() if value is not None}
+        return key | said | {"settings": self.settings.to_dict()}
+
+    @property
+    def unfinished(self) -> str:
+        """`1 of 8 changes tried`; nothing where all were, or that is not known."""
+        return "" if self.tried == self.changes else f"{self.tried} of {self.changes} changes tried"
+
+    def gives_way_to(self, later: Entry) -> bool:
+        """Whether a later search is of all changes, or of no fewer than this one's."""
+        return not later.unfinished or (self.tried or 0) <= (later.tried or 0)
 
     @property
     def place(self) -> tuple[object, ...]:
@@ -100,6 +118,8 @@ def choose_settings(
     if not (given is None or isinstance(given, Settings)) and str(given) != "default":
         raise ArchspecError(f"settings are Settings or 'default', found {tell_value(given)}")
     entries = read_entries(model) if given is None else ()
+    if given is None and not entries:
+        _tell_left_behind(Path(model))
 
     def choose(provider: str) -> Chosen:
         chosen = (
@@ -120,8 +140,28 @@ def _choose_entry(model: str | Path, entries: tuple[Entry, ...], provider: str, 
     fitting = [entry for entry in entries if entry.key == key]
     exact = [entry for entry in fitting if entry.fixed and entry.sizes == fixed]
     for entry in exact or [entry for entry in fitting if not entry.fixed]:
-        return Chosen(entry.settings, tuning_path(model).name)
+        unfinished = f": {entry.unfinished}" if entry.unfinished else ""
+        return Chosen(entry.settings, f"{tuning_path(model).name}{unfinished}")
     return Chosen(Settings(), f"default: {tuning_path(model).name} is of another model, device or runtime")
+
+
+def _tell_left_behind(model: Path) -> None:
+    """Say in the log where settings that were measured for a model lie beside a name that it no longer has."""
+    try:
+        names = set(os.listdir(model.parent))
+    except OSError:
+        return
+    strays = sorted(name for name in names if name.endswith(SUFFIX) and name.removesuffix(SUFFIX) not in names)
+    for name in islice(strays, MOST_STRAYS):
+        with suppress(ArchspecError):  # what is wrong with a file that is not used is no matter
+            own = identify_model(model)
+            if any(entry.key.model == own for entry in _read_entries(model.with_name(name))):
+                warn(
+                    f"{model.with_name(name)} has settings that were measured for {model.name} when it had another "
+                    f"name, and is not used: rename it to {tuning_path(model).name}, or run archspec tune "
+                    f"{as_argument(model)}"
+                )
+                return
 
 
 def read_entries(model: str | Path) -> tuple[Entry, ...]:
@@ -150,18 +190,22 @@ def _read_entries(path: Path) -> tuple[Entry, ...]:
     return tuple(_read_entry(item, f"{path}: entry {number}") for number, item in enumerate(found["entries"], start=1))
 
 
-def keep_entries(model: str | Path, entries: tuple[Entry, ...]) -> Path:
-    """Write entries to the file beside the model, in the place of those of the same key; the others stay."""
-    places = {entry.place for entry in entries}
-    kept = [entry for entry in read_entries(model) if entry.place not in places]
-    path = tuning_path(model)
-    rows = [entry.to_dict() for entry in (*kept, *entries)]
-    write_text(path, json.dumps({"format": FORMAT, "entries": rows}, indent=2) + "\n")
-    return path
+def keep_entries(model: str | Path, entries: tuple[Entry, ...], *, force: bool = False) -> tuple[Entry, ...]:
+    """Write entries to the file beside the model, in the place of those of the same key, unless these are of a fuller
+    search, which `force` replaces too; the others stay. Returns the fuller ones that stayed."""
+    later = {entry.place: entry for entry in entries}
+    there = read_entries(model)
+    fuller = [entry for entry in there if entry.place in later and not entry.gives_way_to(later[entry.place])]
+    stayed = () if force else tuple(fuller)
+    places = {entry.place for entry in stayed}
+    kept = [entry for entry in there if entry in stayed or entry.place not in later]
+    rows = [entry.to_dict() for entry in (*kept, *(entry for entry in entries if entry.place not in places))]
+    write_text(tuning_path(model), json.dumps({"format": FORMAT, "entries": rows}, indent=2) + "\n")
+    return stayed
 
 
 def _read_entry(found: object, what: str) -> Entry:
-    keys = check_keys(found, what, [*(item.name for item in dataclasses.fields(Key)), *_OWN])
+    keys = check_keys(found, what, [*(item.name for item in dataclasses.fields(Key)), *_OWN], _COUNTS)
     texts = {
         name: _check_text(keys[name], f"{what}: {name}") for name in (item.name for item in dataclasses.fields(Key))
     }
@@ -175,10 +219,20 @@ def _read_entry(found: object, what: str) -> Entry:
         Settings.from_dict(keys["settings"], f"{what}: settings"),
         check_number(keys["milliseconds"], f"{what}: milliseconds"),
         check_number(keys["default_milliseconds"], f"{what}: default_milliseconds"),
+        *_read_counts(keys, what),
     )
 
 
-_OWN = tuple(item.name for item in dataclasses.fields(Entry) if item.name != "key")
+def _read_counts(keys: Mapping[str, object], what: str) -> tuple[int, int] | tuple[None, None]:
+    if not any(name in keys for name in _COUNTS):
+        return None, None
+    check_keys({name: keys[name] for name in _COUNTS if name in keys}, what, _COUNTS)
+    changes = check_integer(keys["changes"], f"{what}: changes", 0)
+    return check_integer(keys["tried"], f"{what}: tried", 0, changes), changes
+
+
+_COUNTS = ("tried", "changes")
+_OWN = tuple(item.name for item in dataclasses.fields(Entry) if item.name not in ("key", *_COUNTS))
 
 
 def _check_text(value: object, what: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from runtime.bench import choose_shapes, make_inputs
+from runtime.bench import choose_batches, choose_shapes, make_inputs
 from runtime.cases import PROOF_BUDGET, choose_small
 from runtime.extras import extra
 from runtime.session import Session
@@ -72,7 +72,12 @@ class Feeds:
         return move_into(self.reach, feed) if self.reach else feed
 
     def choose(self, witness: Witness, choice: Choice) -> Iterator[dict[str, Array]]:
-        """Inputs of each chosen batch and size, no shape twice; its own size where that is cheap, or all it takes."""
+        """Inputs of each chosen batch and size, no shape twice; its own size where that is cheap, or all it takes.
+
+        Raises ArchspecError where the file does not take such a batch, or has no such size.
+        """
+        if choice.batches:
+            choose_batches(self.session, choice.batches)
 
         def is_cheap(batch: int, sizes: Mapping[str, int]) -> bool:
             return witness.count_macs(self._outline(batch, sizes)) <= PROOF_BUDGET

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from archspec.errors import ArchspecError
+from runtime.signature import read_signature
+from runtime.sizes import name_sizes
 from runtime.verification.checks import Check, Choice, Original, Verification
 from runtime.verification.content import check_content, check_optimized
 from runtime.verification.facts import ModelFacts, read_facts
@@ -33,6 +36,7 @@ def verify(
         facts = read_facts(inside)
     except ArchspecError as error:
         return Verification(None, (Check("file", "failed", str(error)),))
+    choice = replace(choice, sizes=name_sizes(choice.sizes, read_signature(path).inputs))
     follow("content")
     checks = [
         _check_file(facts),

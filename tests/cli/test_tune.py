@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from runtime.tuning.store import read_entries
+from runtime.settings import Settings
+from runtime.tuning.store import Entry, identify, keep_entries, read_entries
 from tests.commands import archspec, refuse
 from tests.runtime.models import build_linear, save
 
@@ -28,7 +29,9 @@ def test_tune_prints_what_it_stored(model: Path) -> None:
     assert "ms a run; N 3; " in said
     (entry, *_) = read_entries(model)
     stored = " ".join(said.split())
-    assert f"stored in {model}.tune.json, at any size: {entry.settings}" in stored
+    tried = f" ({entry.unfinished})" if entry.unfinished else ""
+    assert f" stored in {model}.tune.json, at any size{tried}: {entry.settings}" in stored
+    assert "in brackets their least and largest" in stored
     assert f"next: archspec bench {model}" in stored
 
 
@@ -40,6 +43,26 @@ def test_a_dry_run_stores_nothing(model: Path) -> None:
     assert set(row["sizes"]) == {"N"}
     assert {trial["verdict"] for trial in row["finals"]} <= {"taken", "no faster"}
     assert row["entries"]
+    said = archspec("tune", model, "--seconds", "1", "--provider", "cpu", "--dry-run")
+    assert f"not stored in {model}.tune.json" in " ".join(said.split())
+    assert "next:" not in said
+    refuse("--force is read by tuning that stores what it finds alone", "tune", model, "--dry-run", "--force")
+
+
+def test_a_fuller_search_stays_unless_it_is_forced_out(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("runtime.tuning.climb.SHARE", 0.0)  # no time to try anything
+    fuller = Entry(identify(model, "cpu"), {"N": 1}, False, Settings(arena=False), 1.0, 2.0, tried=3, changes=8)
+    keep_entries(model, (fuller,))
+    short = ("tune", model, "--seconds", "1", "--provider", "cpu")
+    said = " ".join(archspec(*short).split())
+    assert read_entries(model)[0] == fuller
+    assert f"not stored in {model}.tune.json, at any size (0 of " in said
+    assert "those of a fuller search stay there (3 of 8 changes tried): no arena; --force replaces them" in said
+    assert "settings: no arena (m.onnx.tune.json: 3 of 8 changes tried)" in archspec("bench", model, "--seconds", "0.1")
+    row = archspec(*short, "--force", "--json")
+    assert row["stayed"] == []
+    assert row["stored"]
+    assert fuller not in read_entries(model)
 
 
 def test_what_is_wrong_is_said(model: Path) -> None:

@@ -15,6 +15,7 @@ from archspec.cli import app
 from compiler.content import CONTENT
 from runtime.weights_file import save_weights
 from tests.commands import archspec, refuse
+from tests.runtime.models import build_double, save
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +110,10 @@ def test_json_says_it_all(folder: Path) -> None:
 def test_what_is_wrong_is_said(folder: Path) -> None:
     refuse("--set is read by --against", "verify", folder / "m.onnx", "--set", "classes=3")
     refuse("requires 2 arguments", "verify", folder / "m.onnx", "--against", "resnet_digits")
-    refuse("no free size 'D'", "verify", folder / "m.onnx", "--size", "D=3")
+    refuse("no free size 'D' (free sizes: H, W; ", "verify", folder / "m.onnx", "--size", "D=3")
+    fixed = save(build_double((2, 3)), folder / "fixed.onnx")
+    refuse("fixed.onnx has no free first axis for a batch of 1 (", "verify", fixed, "--batch", "1")
+    archspec("verify", fixed, "--batch", "2")
     refuse("did you mean", "verify", folder / "m.onnx", "--against", "resnet_digit", folder / "weights.safetensors")
     refuse("the weights do not fit", "verify", folder / "m.onnx", *against(folder)[:3])
     refuse("they fit with --set widths='[4,8,8]'", "verify", folder / "m.onnx", *against(folder)[:3])

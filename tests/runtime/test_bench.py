@@ -76,6 +76,25 @@ def test_axes_without_a_name_are_sizes_by_their_places(tmp_path: Path) -> None:
         bench(session, sizes={"x.0": 8})
 
 
+def test_a_named_axis_may_be_called_by_its_place(tmp_path: Path) -> None:
+    """A name stands for one number wherever it stands."""
+    session = open_double(tmp_path, ("N", 3, "h", "h"), {})
+    assert (
+        make_inputs(session, 2, {"x.2": 8})["x"].shape == make_inputs(session, 2, {"h": 8})["x"].shape == (2, 3, 8, 8)
+    )
+    assert make_inputs(session, 2, {"x.2": 8, "h": 8, "x.3": 8})["x"].shape == (2, 3, 8, 8)
+    with pytest.raises(ArchspecError, match=r"the size h is given as 8 and, as 'x\.3', as 9"):
+        make_inputs(session, 2, {"x.2": 8, "x.3": 9})
+    with pytest.raises(ArchspecError, match=r"no free size 'x\.1' \(free sizes: h; inputs: x: float32"):
+        make_inputs(session, 2, {"x.1": 3})
+    with pytest.raises(ArchspecError, match=r"no free size 'N': it is the batch"):
+        make_inputs(session, 2, {"x.0": 3})
+    fixed = Session(session.path, providers=["cpu"], fixed={"x.3": 8})
+    assert fixed.inputs == {"x": ("N", 3, 8, 8)}
+    with pytest.raises(ArchspecError, match=r"no free size 'x\.3' \(free sizes: none"):
+        make_inputs(fixed, 2, {"x.3": 8})
+
+
 @pytest.mark.parametrize("name", ["analyze", "session"])
 def test_analyses_and_sessions_call_an_axis_the_same(tmp_path: Path, name: str) -> None:
     path = open_double(tmp_path, ("?", 3, None, "W"), {}).path

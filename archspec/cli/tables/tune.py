@@ -27,16 +27,30 @@ def print_tuning(found: Tuning, model: Path, *, stored: bool) -> None:
     out.print(_tabulate("change", "times as fast as the best before", found.trials))
     out.print()
     out.print(_tabulate("result", "times as fast as the default", found.finals))
+    out.print("times as fast: the median of the rounds, and in brackets their least and largest", style="dim")
     for change in found.untried:
         out.print(f"not tried, for want of time (--seconds): {change}", style="yellow")
     sizes = ", ".join(f"{name} {extent}" for name, extent in found.sizes.items()) or "the only sizes there are"
     out.print(f"default settings: {found.default_milliseconds:.3f} ms a run; {sizes}; {found.key.device}", style="dim")
     if found.busy:
         out.print("the machine was busy with other work: tune again when it is not", style="yellow")
+    fuller = {entry.place: entry for entry in found.stayed}
+    kept = [entry for entry in found.entries if stored and entry.place not in fuller]
     for entry in found.entries:
         where = "with these sizes fixed" if entry.fixed else "at any size"
-        out.print(f"{'stored in' if stored else 'not stored in'} {found.path}, {where}: {entry.settings}")
-    if any(entry.fixed for entry in found.entries):
+        tried = f" ({entry.unfinished})" if entry.unfinished else ""
+        out.print(f"{'stored in' if entry in kept else 'not stored in'} {found.path}, {where}{tried}: {entry.settings}")
+        if entry.place in fuller:
+            older = fuller[entry.place]
+            tried = f"{older.tried} of {older.changes} changes tried"
+            out.print(
+                f"those of a fuller search stay there ({tried}): {older.settings}; --force replaces them, and more "
+                "--seconds try more",
+                style="yellow",
+            )
+    if not kept:
+        return
+    if any(entry.fixed for entry in kept):
         fixed = ", ".join(f'"{name}": {extent}' for name, extent in found.sizes.items())
         quoted = json.dumps(str(model), ensure_ascii=False)
         out.print(f"next: archspec bench {as_argument(model)}, or in Python: Session({quoted}, fixed={{{fixed}}})")

@@ -65,6 +65,63 @@ def test_another_device_adds_an_entry_and_the_same_one_replaces_its_own(model: P
     assert read_entries(model)[0] == elsewhere
 
 
+@pytest.mark.parametrize(
+    ("before", "later", "stays"),
+    [
+        ((8, 8), (1, 8), True),
+        ((3, 8), (2, 8), True),
+        ((3, 8), (3, 8), False),
+        ((1, 8), (8, 8), False),
+        ((6, 6), (5, 5), False),  # all there were
+        ((None, None), (1, 8), False),
+    ],
+)
+def test_a_fuller_search_is_not_replaced_by_a_lesser_one(
+    model: Path, before: tuple[Any, Any], later: tuple[int, int], stays: bool
+) -> None:
+    key = identify(model, "cpu")
+    old = replace(entry_of(key, Settings(threads=1)), tried=before[0], changes=before[1])
+    new = replace(entry_of(key, Settings()), tried=later[0], changes=later[1])
+    other = replace(entry_of(replace(key, device="a toaster"), Settings(threads=3)), tried=8, changes=8)
+    keep_entries(model, (other, old))
+    assert keep_entries(model, (new,)) == ((old,) if stays else ())
+    assert read_entries(model) == (other, old if stays else new)
+    assert keep_entries(model, (new,), force=True) == ()
+    assert read_entries(model) == (other, new)
+
+
+def test_what_was_not_tried_is_said(model: Path) -> None:
+    key = identify(model, "cpu")
+    for counts, source in (((1, 8), "m.onnx.tune.json: 1 of 8 changes tried"), ((8, 8), "m.onnx.tune.json")):
+        entry = replace(entry_of(key, Settings()), tried=counts[0], changes=counts[1])
+        keep_entries(model, (entry,), force=True)
+        assert open_on_cpu(model).settings_source == source
+
+
+def test_settings_that_a_renamed_model_left_behind_are_told(model: Path, caplog: pytest.LogCaptureFixture) -> None:
+    keep_entries(model, (entry_of(identify(model, "cpu"), Settings(threads=1)),))
+    (model.parent / "other.onnx.tune.json").write_text("[", encoding="utf-8")  # nobody's, and no matter
+    assert open_on_cpu(model).settings == Settings(threads=1)
+    assert not caplog.messages
+    renamed = model.rename(model.parent / "n.onnx")
+    assert open_on_cpu(renamed).settings == Settings()
+    assert caplog.messages == [
+        f"{tuning_path(model)} has settings that were measured for n.onnx when it had another name, and is not used: "
+        f"rename it to n.onnx.tune.json, or run archspec tune {renamed}"
+    ]
+    caplog.clear()
+    open_on_cpu(renamed, settings="default")
+    save(build_double((1, 3)), model.parent / "another.onnx")
+    open_on_cpu(model.parent / "another.onnx")  # of which nothing was measured
+    save(build_double(metadata=SIZES), model)
+    open_on_cpu(renamed)  # a copy: the settings have their model
+    assert not caplog.messages
+    model.unlink()
+    tuning_path(model).rename(tuning_path(renamed))
+    assert open_on_cpu(renamed).settings == Settings(threads=1)
+    assert not caplog.messages
+
+
 def test_settings_for_fixed_sizes_are_for_those_alone(model: Path) -> None:
     key = identify(model, "cpu")
     free, fixed = entry_of(key, Settings(threads=1)), entry_of(key, Settings(arena=False), fixed=True)
@@ -112,6 +169,8 @@ ENTRY = {
                 ({"settings": {"threads": 10**9}}, "threads must be between 1 and 1024"),
                 ({"milliseconds": "1"}, "milliseconds must be a number"),
                 ({"more": 1}, "unknown key 'more'"),
+                ({"tried": 1}, "lacks the key 'changes'"),
+                ({"tried": 9, "changes": 8}, "tried must be between 0 and 8"),
             )
         ),
         (" " * (1 << 20) + "{}", "is larger than 1,048,576 bytes"),
@@ -132,7 +191,8 @@ def test_a_malformed_file_is_refused_and_stays_out_by_default_settings(model: Pa
 def test_a_sound_entry_is_read(model: Path) -> None:
     """The control of the test above."""
     tuning_path(model).write_text(json.dumps({"format": 1, "entries": [ENTRY]}), encoding="utf-8")
-    assert [entry.key for entry in read_entries(model)] == [Key("m", "d", "r", "cpu")]
+    (entry,) = read_entries(model)
+    assert (entry.key, entry.tried, entry.unfinished) == (Key("m", "d", "r", "cpu"), None, "")
 
 
 def test_a_folder_in_its_place_is_refused(model: Path) -> None:

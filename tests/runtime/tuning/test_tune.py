@@ -164,7 +164,9 @@ def test_a_model_is_tuned_and_its_session_knows(linear: Path) -> None:
     assert found.entries == read_entries(linear)
     assert steps
     session = Session(linear, providers=("cpu",))
-    assert (session.settings, session.settings_source) == (found.settings, "m.onnx.tune.json")
+    counts = f"{len(found.trials)} of {len(found.trials) + len(found.untried)} changes tried"
+    assert (session.settings, session.settings_source) == (found.settings, f"m.onnx.tune.json: {counts}")
+    assert found.batch == 2
     assert json.loads(json.dumps(found.to_dict()))["settings"] == found.settings.to_dict()
 
 
@@ -187,6 +189,16 @@ def test_a_batch_that_a_model_does_not_have_is_refused(tmp_path: Path) -> None:
     path = save(build_double((3, 8, 8)), tmp_path / "m.onnx")
     with pytest.raises(ArchspecError, match="no free first axis for a batch of 2"):
         tune(path, batch=2, provider="cpu", seconds=1)
+    with pytest.raises(ArchspecError, match="no free first axis for a batch of 1"):
+        tune(path, batch=1, provider="cpu", seconds=1)
+    assert tune(path, provider="cpu", seconds=0.1).batch is None
+
+
+def test_sizes_by_place_are_tuned_by_name(tmp_path: Path) -> None:
+    path = save(build_double(("N", 3, "h", None)), tmp_path / "m.onnx")
+    found = tune(path, sizes={"x.2": 8, "x.3": 5}, provider="cpu", seconds=0.1)
+    assert found.sizes == {"N": 1, "h": 8, "x.3": 5}
+    assert not any(trial.verdict == "failed" for trial in found.finals), found.finals
 
 
 def test_a_candidate_that_cannot_run_says_why(tmp_path: Path) -> None:

@@ -232,6 +232,20 @@ def test_a_foreign_file_is_verified_too(tmp_path: Path) -> None:
         verify_model(path)
 
 
+def test_a_batch_or_size_that_a_file_has_not_is_refused(tmp_path: Path) -> None:
+    path = save(build_double((2, 3, "h", 5)), tmp_path / "m.onnx")
+    found = verify_model(path, batches=[2], sizes={"x.2": 6})
+    assert found.passed
+    assert runs(found)[0].name.startswith("x 2 × 3 × 6 × 5")
+    for batches in ([1], [2, 1]):
+        with pytest.raises(
+            ArchspecError, match=r"m\.onnx has no free first axis for a batch of \d \(inputs: x: float32"
+        ):
+            verify_model(path, batches=batches, sizes={"h": 6})
+    with pytest.raises(ArchspecError, match=r"no free size 'x\.3' \(free sizes: h; inputs: "):
+        verify_model(path, sizes={"x.2": 6, "x.3": 5})
+
+
 def test_a_witness_that_differs_fails_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def add_one(self: Any, feed: Any) -> tuple[str, dict[str, np.ndarray]]:
         return "a liar", {"y": 2 * feed["x"] + np.float32(1)}
