@@ -144,7 +144,8 @@ def _find_lost(inside: ModelInside, node: onnx.NodeProto, feed: Arrays) -> float
         try:
             operands |= {name: read[name] for name in values}
             work = _count_work(inside, node, operands, [read[name] for name in results], feed)
-            wide = compute_wide(inside.model, node, operands, work)
+            wild = {name: read[before] for name, before in results.items() if _is_wild(read[before])}
+            wide = compute_wide(inside.model, node, operands, wild, work)
         except ArchspecError as error:
             who = f"{inside.path}: {name_node(node)} makes numbers that are not finite of finite ones"
             raise UnansweredError(f"{who}, and cannot be computed in double precision: {error}") from error
@@ -172,10 +173,10 @@ def _contrast(mine: Any, wide: Any) -> float | None:
     Where `wide` is infinite itself, no type is wide enough for what was computed: then it is alike to lie between the
     largest number of float32 and that of a wider type.
     """
-    if isinstance(mine, list):
-        return max(_find_contrasts(zip(mine, wide, strict=True)), key=abs, default=None)
     if not _is_wild(mine):
         return None
+    if isinstance(mine, list):
+        return max(_find_contrasts(zip(mine, wide, strict=True)), key=abs, default=None)
     mine, wide = mine.astype(np.float64), wide.astype(np.float64)
     alike = (mine == wide) | (np.isnan(mine) & np.isnan(wide))
     if np.isinf(wide).any():
@@ -185,8 +186,9 @@ def _contrast(mine: Any, wide: Any) -> float | None:
 
 
 def _is_wild(value: Any) -> bool:
-    """Whether a value, an array or a sequence of them, has numbers that are not finite."""
-    return any(map(_is_wild, value)) if isinstance(value, list) else value is not None and not is_finite(value)
+    """Whether a value, an array or a sequence of them, has numbers that are not finite; of a map that is not known, and
+    an optional may be nothing."""
+    return any(map(_is_wild, value)) if isinstance(value, list) else hasattr(value, "dtype") and not is_finite(value)
 
 
 def _has_finite(array: Array) -> bool:

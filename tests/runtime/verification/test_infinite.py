@@ -12,8 +12,10 @@ import onnx
 import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
+from onnx.reference import ReferenceEvaluator
 
 from archspec.api import verify_model
+from runtime.verification import wide
 from runtime.verification.checks import Check, UnansweredError, Verification
 from runtime.verification.infinite import count_infinite, explain_infinite, find_empty
 from runtime.verification.inside import ModelInside
@@ -223,3 +225,50 @@ def test_what_is_not_finite_is_counted() -> None:
     )
     assert not find_empty({"a": fine, "b": wild, "c": np.zeros(0), "d": np.zeros(3, int)})
     assert find_empty({"a": fine, "b": wild[1:]}) == {"b"}
+
+
+def loop(condition: str) -> list[onnx.NodeProto]:
+    """Once around: y is the logarithm of what is above zero of x."""
+    value = helper.make_tensor_value_info
+    body = helper.make_graph(
+        [make_node("Identity", ["go"], ["on"]), make_node("Log", ["p"], ["q"])],
+        "body",
+        [value("i", TensorProto.INT64, []), value("go", TensorProto.BOOL, []), value("p", FLOAT, None)],
+        [value("on", TensorProto.BOOL, []), value("q", FLOAT, None)],
+    )
+    once = make_node("Constant", [], ["once"], value_int=1)
+    true = make_node("Constant", [], ["true"], value=numpy_helper.from_array(np.array(True), "true"))
+    return [RELU, once, true, make_node("Loop", ["once", condition, "a"], ["y"], name="loop", body=body)]
+
+
+def test_what_is_wrong_in_its_own_type_says_nothing_in_double_precision(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """onnx.reference does not run a loop without a condition, and gives what goes into it: 0 for the logarithm of 0."""
+    bare = save(tmp_path, loop(""))
+    skipped = ReferenceEvaluator(onnx.load(bare)).run(None, {"x": np.full((1, 30), -1, np.float32)})[0]
+    assert np.array_equal(np.asarray(skipped), np.zeros((1, 30)))  # else the fault is gone, and its row goes too
+    with pytest.raises(UnansweredError, match="wrong on loops without a condition"):
+        verify_model(bare)
+    monkeypatch.setattr("runtime.verification.wide.find_fault", lambda model: None)
+    with pytest.raises(UnansweredError, match="something else for 'y' in the file's own type too"):
+        verify_model(bare)
+    told = verify_model(save(tmp_path, loop("true")))
+    assert told.passed, told.checks
+    assert "are infinite by definition: loop (Loop)" in row(told).text
+
+
+def test_a_shape_that_only_double_precision_has_gives_no_verdict(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    evaluate = wide._evaluate
+
+    def cut(alone: onnx.ModelProto, feed: dict[str, Any]) -> dict[str, Any]:
+        found = evaluate(alone, feed)
+        return {name: value[:, 1:] if value.dtype == np.float64 else value for name, value in found.items()}
+
+    path = save(tmp_path, [RELU, LOG])
+    assert verify_model(path).passed
+    monkeypatch.setattr(wide, "_evaluate", cut)
+    with pytest.raises(UnansweredError, match="'y' has another shape there"):
+        verify_model(path)

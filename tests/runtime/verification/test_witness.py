@@ -144,3 +144,16 @@ def test_a_stored_tensor_that_nothing_reads_is_not_asked_for(tmp_path: Path) -> 
     model.graph.input.append(helper.make_tensor_value_info("unused", TensorProto.FLOAT, [2]))
     onnx.save(model, path)
     assert verify_model(path).passed
+
+
+def test_a_witness_that_gives_no_array_is_doubted(tmp_path: Path) -> None:
+    """onnx.reference has a sequence of one where an optional is taken out again."""
+    nodes = [helper.make_node("Optional", ["x"], ["o"]), helper.make_node("OptionalGetElement", ["o"], ["y"])]
+    path = save(tmp_path / "m.onnx", nodes, 18)
+    said = ReferenceEvaluator(onnx.load(path)).run(None, {"x": np.zeros(SHAPE, np.float32)})[0]
+    assert isinstance(said, list)  # else the fault is gone
+    verification = verify_model(path)
+    assert verification.passed
+    assert f"{PLAIN} (onnx.reference gives no array for 'y') agrees to" in run_of(verification).text
+    control = save(tmp_path / "n.onnx", [helper.make_node("Identity", ["x"], ["y"])], 18)
+    assert f"{REFERENCE} agrees to" in run_of(verify_model(control)).text
