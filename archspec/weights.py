@@ -18,6 +18,7 @@ from archspec.spec.zoo import shown, zoo_specs
 from compiler.elaborate import elaborate
 from compiler.graph import Graph
 from runtime.extras import extra
+from runtime.log import warn
 
 if TYPE_CHECKING:
     from runtime.pretrained.convert import Conversion
@@ -27,8 +28,9 @@ if TYPE_CHECKING:
 @checked
 def read_weights(path: str | Path) -> tuple[dict[str, Any], dict[str, str]]:
     """The arrays of a file of weights by name, and what it says of their training, for an exported model to take over:
-    its task, names, preprocessing and stride. The file is safetensors, or a state dict that `torch.save` wrote, which
-    says nothing of its training. Raises ArchspecError, and MissingExtra where torch is needed."""
+    its task, names, preprocessing, stride and data set, and after which epoch it was stopped, if it was. The file is
+    safetensors, or a state dict that `torch.save` wrote, which says nothing of its training. Raises ArchspecError, and
+    MissingExtra where torch is needed."""
     from runtime.pretrained.state_dict import read_state_dict
     from runtime.weights_file import load_weights, read_all
 
@@ -162,6 +164,7 @@ def combine_weights(
     Raises ArchspecError where a file does not fit the graph, or the files disagree on class names or preprocessing.
     """
     from compiler.ensemble import combine, describe_ensemble, member_weights
+    from runtime.run_folder import QUESTION, tell_epoch
 
     members, facts = [], None
     ensemble = combine(graph, len(files), how)
@@ -171,9 +174,12 @@ def combine_weights(
             graph.check_weights({name: array.shape for name, array in arrays.items()})
         except ArchspecError as error:
             raise ArchspecError(f"{path}: {error}") from error
-        facts = found if facts is None else facts
-        if found != facts:
-            names = " and ".join(key for key in sorted(facts | found) if facts.get(key) != found.get(key))
+        if unfinished := tell_epoch(found):
+            warn(f"{path}: {unfinished}")
+        asked = {key: found[key] for key in QUESTION if key in found}
+        facts = asked if facts is None else facts
+        if asked != facts:
+            names = " and ".join(key for key in sorted(facts | asked) if facts.get(key) != asked.get(key))
             raise ArchspecError(f"{path} and {files[0]} differ in {names}: members of an ensemble answer one question")
         members.append(arrays)
     return ensemble, member_weights(members), {**(facts or {}), **describe_ensemble(how, len(files))}

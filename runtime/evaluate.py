@@ -17,17 +17,21 @@ from runtime.agreement import compare
 from runtime.bench import bench
 from runtime.data import Dataset, load_data_of
 from runtime.extras import extra
+from runtime.log import warn
 from runtime.monte_carlo import MC_BATCH, MonteCarlo, measure_monte_carlo
 from runtime.outputs import evaluate_module, last_of
 from runtime.overlay import mark_joints, paint_map, save_picture, save_sheet
 from runtime.picture import draw_predictions, to_pixels
 from runtime.predict import compute_outputs
 from runtime.question import read_stride
-from runtime.run_folder import MODEL, PICTURE, SAMPLES, WEIGHTS, check_files, name_sample
+from runtime.run_folder import MODEL, PICTURE, SAMPLES, WEIGHTS, check_files, name_sample, tell_epoch, write_export
 from runtime.session import Session
 from runtime.tasks.grid import Grid
 from runtime.tasks.task import IGNORED, TASKS, find_task
 from runtime.weights_file import load_weights
+
+with extra("run"):
+    from compiler.onnx_target.model import digest_weights
 
 with extra("train"):
     from PIL import Image
@@ -46,7 +50,8 @@ class Evaluation:
     The scores are the task's metrics, of the last output. Of all `predictions`, one for each of what is `asked`
     (images, pixels, joints), so many are equal. Differences are between the numbers of all outputs: the largest
     absolute one, and the largest over torch's largest number of the same output. `ms_per_image` is ONNX Runtime's
-    median time of a run over its batch, by batch.
+    median time of a run over its batch, by batch. `same_weights` says whether the file was made from the run's weights,
+    by what it says itself; None where it does not, or is an ensemble.
     """
 
     data: str
@@ -65,6 +70,7 @@ class Evaluation:
     file_bytes: int
     picture: str
     samples: tuple[str, ...]
+    same_weights: bool | None
     monte_carlo: MonteCarlo | None = None
 
     def to_dict(self) -> dict[str, Any]:
@@ -101,6 +107,11 @@ def evaluate_run(
     data = load_data_of(metadata, folder / WEIGHTS)
     task = find_task(data.task)
     session = Session(folder / MODEL, providers=providers, threads=threads)
+    same = _compare_weights(session.metadata, arrays)
+    if same is False:
+        warn(f"{folder / MODEL} is of other weights than {folder / WEIGHTS}; export it again: {write_export(folder)}")
+    if unfinished := tell_epoch(metadata):
+        warn(f"{folder / WEIGHTS}: {unfinished}")
     expected = evaluate_module(module, data.test)
     found = _rename(compute_outputs(session, data.test.images), expected)
     differences = [_compare_output(session, name, expected[name], found[name]) for name in expected]
@@ -126,6 +137,7 @@ def evaluate_run(
         file_bytes=(folder / MODEL).stat().st_size,
         picture=str(DRAW[task.name](folder / PICTURE, data, answers[1], grid)),
         samples=tuple(str(path) for path in write_samples(folder / SAMPLES, data)),
+        same_weights=same,
         monte_carlo=chances,
     )
 
@@ -154,6 +166,14 @@ def _check_weights(module: nn.Module, arrays: dict[str, Array]) -> None:
     for name, array in arrays.items():
         if name in state and not np.array_equal(state[name].detach().cpu().numpy(), array):
             raise ArchspecError(f"the module's '{name}' is not that of {WEIGHTS}; load the weights into it first")
+
+
+def _compare_weights(metadata: Mapping[str, str], arrays: Mapping[str, Array]) -> bool | None:
+    """Whether a model says that it was made from these weights."""
+    said = metadata.get("archspec.weights")
+    if said is None or "archspec.members" in metadata:
+        return None
+    return said == digest_weights({name: np.asarray(array, np.float32) for name, array in arrays.items()})
 
 
 def _rename(found: dict[str, Array], expected: Mapping[str, Array]) -> dict[str, Array]:

@@ -16,11 +16,14 @@ from archspec.files import renaming, write_whole
 from archspec.ops import Op, Vote
 from compiler.graph import Graph
 from compiler.passes.cast_weights import CastWeights
+from runtime.asked import check_asked
 from runtime.cases import proof_cases
 from runtime.extras import extra
 from runtime.log import warn
 from runtime.older_data import find_older_data
 from runtime.optimize import check_can_optimize, write_optimized
+from runtime.run_folder import tell_epoch
+from runtime.signature import list_inputs, list_outputs
 from runtime.weights import tell_rounding
 
 with extra("run"):
@@ -109,10 +112,12 @@ def export(
     """Write a model for inference to `path`; with `verify`, only after it has agreed with torch at several sizes.
 
     `weights` are arrays by name. An int8 model needs a `calibration`, and calls `on_step` with how far its measurement
-    at work has come. Raises ArchspecError where weights, options or calibration data do not fit, and where the proof
-    fails: no file is left then.
+    at work has come. Raises ArchspecError where weights, options, calibration data or what the metadata say of answers
+    and pictures do not fit, and where the proof fails: no file is left then.
     """
     options = options or PLAIN
+    if unfinished := tell_epoch(metadata or {}):
+        warn(unfinished)
     if (options.precision == "int8") != (calibration is not None):
         raise ArchspecError("int8 needs calibration data, and calibration data is for int8 alone")
     if optimized:
@@ -128,6 +133,7 @@ def export(
     # First, so that a place that cannot be written is no surprise at the end.
     with write_whole(path, find_useless) as temporary:
         model = build_model(graph, weights, metadata=metadata, rules=rules, options=options)
+        check_asked(model.metadata, list_inputs(model.head.graph), list_outputs(model.head.graph))
         _tell_losses(weights, model)
         if calibration is not None:
             images = _open_images(model, calibration)  # before the proof, so that images that do not fit cost no time

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from archspec.errors import ArchspecError, suggest
+from runtime.log import warn
 from runtime.preprocess import MOST_EXTENT, Preprocess
 from runtime.run_folder import CLASSES, PREPROCESS, STRIDE, TASK, parse_classes
 from runtime.session import Session
@@ -36,7 +37,9 @@ def find_question(session: Session, task: str | None = None, output: str | None 
     word = task or session.metadata.get(TASK) or ("labels" if named else None)
     if word is None:
         return None
-    found = find_task(word)
+    found, own = find_task(word), session.metadata.get(TASK, word)
+    if own != word:
+        warn(f"{session.path} says that its task is {own}, and is asked for {word}")
     if output is not None and output not in session.outputs:
         known = ", ".join(session.outputs)
         raise ArchspecError(f"{session.path} has no output '{output}'{suggest(output, session.outputs)} (has: {known})")
@@ -77,4 +80,7 @@ def _read(session: Session, key: str) -> str:
 
 def explain_missing(session: Session, key: str) -> str:
     what = {PREPROCESS: "how pictures become its input", CLASSES: "the names of its classes"}[key]
-    return f"{session.path} does not say {what} ('{key}'): export it with weights that `archspec train` wrote"
+    return (
+        f"{session.path} does not say {what} ('{key}'): export it with weights that `archspec train` wrote, or with "
+        "metadata of your own, as docs/export/files.md (What a model says of its answers) shows"
+    )

@@ -11,8 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from archspec.errors import ArchspecError
-from archspec.files import check_is_file, is_plain_file
+from archspec.errors import ArchspecError, tell_value
+from archspec.files import as_argument, check_is_file, is_plain_file
 from runtime.strict_json import read_json
 
 SPEC = "spec.yaml"
@@ -35,17 +35,26 @@ DATA = "archspec.data"
 TASK = "archspec.task"
 STRIDE = "archspec.stride"
 
-CARRIED = (CLASSES, PREPROCESS, TASK, STRIDE)
-"""What a model takes over from its weights: what it is asked, the names of what it answers, how it reads a picture, and
-how many pixels the positions of its last output are apart."""
+EPOCH = "archspec.epoch"
+"""After which epoch of how many the weights are, where that is not the last."""
 
+QUESTION = (CLASSES, PREPROCESS, TASK, STRIDE)
+"""What a model is asked, the names of what it answers, how it reads a picture, and how many pixels the positions of its
+last output are apart."""
+
+CARRIED = (*QUESTION, DATA, EPOCH)
+"""What a model takes over from its weights."""
 
 MAKERS = {SPEC: "archspec train", WEIGHTS: "archspec train", MODEL: "archspec export"}
 
 
 def check_files(folder: str | Path, names: Iterable[str]) -> None:
-    """Raises ArchspecError where one of a run's files is missing, and says which command makes it. A run without
-    weights is unfinished."""
+    """Raises ArchspecError where there is no such folder, or one of a run's files is missing, and says which command
+    makes it. A run without weights is unfinished."""
+    if not os.path.isdir(folder):
+        if os.path.isfile(folder):
+            raise ArchspecError(f"{folder} is a file: give the folder of the run, {Path(folder).parent}")
+        raise ArchspecError(f"{folder} does not exist: give the folder of a run, as `archspec train -o` names it")
     for name in names:
         if not os.path.isfile(Path(folder) / name):  # of a name that is too long, Path.is_file raises
             unfinished = name == WEIGHTS and os.path.lexists(Path(folder) / METRICS)
@@ -58,6 +67,12 @@ def name_sample(index: int, label: str | None) -> str:
     `17-label-NAME.png`, or `17.png` of an image without a class."""
     suffix = "" if label is None else f"-label-{re.sub(r'[^A-Za-z0-9]+', '_', label)}"
     return f"{index}{suffix}.png"
+
+
+def write_export(folder: Path) -> str:
+    """The command that makes a run's model."""
+    spec, weights, model = (as_argument(folder / name) for name in (SPEC, WEIGHTS, MODEL))
+    return f"archspec export {spec} --weights {weights} -o {model}"
 
 
 def list_trained(folder: str | Path) -> list[str]:
@@ -108,6 +123,19 @@ def parse_classes(text: str, where: str | Path) -> tuple[str, ...]:
     if not isinstance(classes, list) or not classes or not all(isinstance(name, str) for name in classes):
         raise ArchspecError(f"the metadata '{CLASSES}' of {where} must be a list of names")
     return tuple(classes)
+
+
+def tell_epoch(metadata: Mapping[str, str]) -> str | None:
+    """That training was stopped before these weights, or those of a model, were finished; None where it was not.
+
+    Raises ArchspecError where the metadata are malformed.
+    """
+    text = metadata.get(EPOCH)
+    if text is None:
+        return None
+    if not re.fullmatch(r"[0-9]{1,9} of [0-9]{1,9}", text):
+        raise ArchspecError(f"the metadata '{EPOCH}' must be as in '3 of 30', found {tell_value(text)}")
+    return f"weights after epoch {text}: training was stopped"
 
 
 def append_metrics(path: str | Path, values: Mapping[str, Any]) -> None:

@@ -11,17 +11,14 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from archspec.errors import ArchspecError
-from archspec.files import as_argument, check_can_write, write_text, write_whole
+from archspec.files import check_can_write, write_text, write_whole
 from runtime.log import warn
 from runtime.older_run import list_older_models, remove_older_run
-from runtime.run_folder import METRICS, MODEL, SPEC, WEIGHTS, append_metrics, check_vacant
+from runtime.run_folder import EPOCH, METRICS, SPEC, WEIGHTS, append_metrics, check_vacant, write_export
 from runtime.weights_file import save_weights
 
 if TYPE_CHECKING:
     from runtime.train import Epoch
-
-EPOCH = "archspec.epoch"
-"""The key of the metadata of weights that says after which epoch of how many they are, where that is not the last."""
 
 
 class RunWriter:
@@ -93,8 +90,7 @@ class RunWriter:
     def _describe(self) -> str:
         if not self.kept:
             return "stopped before the first epoch was finished: nothing of it is kept"
-        spec, weights, model = (as_argument(self.folder / name) for name in (SPEC, WEIGHTS, MODEL))
-        use = f"archspec export {spec} --weights {weights} -o {model}"
+        use = write_export(self.folder)
         return f"stopped after epoch {self.kept} of {self.epochs}, whose weights are kept: {use}"
 
     def __enter__(self) -> RunWriter:

@@ -36,16 +36,25 @@ class Signature:
 def read_signature(path: str | Path) -> Signature:
     """Raises ArchspecError where the file is no ONNX model."""
     model = skim_model(Path(path))
-    weights = {item.name for item in model.graph.initializer}
-    inputs = {item.name: _read_extents(item) for item in model.graph.input if item.name not in weights}
-    return Signature(inputs, {item.key: item.value for item in model.metadata_props})
+    return Signature(list_inputs(model.graph), {item.key: item.value for item in model.metadata_props})
 
 
 def read_outputs(path: str | Path) -> dict[str, tuple[int | str, ...] | None]:
     """The extents that a file declares of its outputs; None where it declares none. Raises ArchspecError where it is no
     ONNX model."""
-    outputs = skim_model(Path(path)).graph.output
-    return {item.name: _read_extents(item) if item.type.tensor_type.HasField("shape") else None for item in outputs}
+    return list_outputs(skim_model(Path(path)).graph)
+
+
+def list_inputs(graph: onnx.GraphProto) -> dict[str, tuple[int | str, ...]]:
+    """The extents of what has to be fed."""
+    weights = {item.name for item in graph.initializer}
+    return {item.name: _read_extents(item) for item in graph.input if item.name not in weights}
+
+
+def list_outputs(graph: onnx.GraphProto) -> dict[str, tuple[int | str, ...] | None]:
+    """The extents that are declared of outputs; None where none are."""
+    items = graph.output
+    return {item.name: _read_extents(item) if item.type.tensor_type.HasField("shape") else None for item in items}
 
 
 def _read_extents(item: onnx.ValueInfoProto) -> tuple[int | str, ...]:

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from archspec.cli.completion import complete_data
+from archspec.cli.ending import FINDINGS
 from archspec.cli.options import (
     JsonOption,
     McBatchOption,
@@ -61,8 +62,7 @@ def train(
     """Train on a data set; leaves spec.yaml, weights.safetensors and metrics.jsonl in the run's folder."""
     from archspec import api
     from archspec.cli.progress import follow_training
-    from archspec.files import as_argument
-    from runtime.run_folder import MODEL, SPEC, WEIGHTS
+    from runtime.run_folder import write_export
     from runtime.train import TrainSettings
 
     settings = TrainSettings(
@@ -78,8 +78,7 @@ def train(
     scores = ", ".join(f"test {name.replace('_', ' ')} {score:.4f}" for name, score in result.test_scores.items())
     print(f"{scores} on {result.test_images} held-out images; {result.seconds:.0f} s")
     print(f"wrote {folder}/: spec.yaml, weights.safetensors, metrics.jsonl")
-    spec_, weights, model = (as_argument(folder / name) for name in (SPEC, WEIGHTS, MODEL))
-    print(f"next: archspec export {spec_} --weights {weights} -o {model}")
+    print(f"next: {write_export(folder)}")
 
 
 @contextmanager
@@ -109,7 +108,10 @@ def evaluate(
     mc_batch: McBatchOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Compare torch and ONNX Runtime on the held-out images; leaves a picture of predictions and a few samples."""
+    """Compare torch and ONNX Runtime on the held-out images; leaves a picture of predictions and a few samples.
+
+    Exits 1 where model.onnx says that it was made from other weights than those of the run.
+    """
     from archspec import api
     from archspec.cli.progress import show_work
     from archspec.cli.tables.models import print_evaluation
@@ -118,6 +120,8 @@ def evaluate(
     with show_work(f"evaluating {folder}"):
         evaluation = api.evaluate(folder, monte_carlo=monte_carlo, mc_batch=mc_batch)
     print_json(evaluation.to_dict()) if as_json else print_evaluation(evaluation, folder)
+    if evaluation.same_weights is False:
+        raise typer.Exit(FINDINGS)
 
 
 def bench(

@@ -35,8 +35,9 @@ class Task(ABC):
     """One kind of question.
 
     `metrics` are the names of its figures, the main one first; `asked` is what it answers for. A `channel` of its
-    output stands for one of `names` and holds one of the numbers that are `given`. `shifted` says that an image may
-    move by some pixels and its answer stays, `located` that the answer is said of places in the picture.
+    output, which is what is `needed`, stands for one of `names` and holds one of the numbers that are `given`.
+    `shifted` says that an image may move by some pixels and its answer stays, `located` that the answer is said of
+    places in the picture.
     """
 
     name: ClassVar[str]
@@ -44,6 +45,7 @@ class Task(ABC):
     asked: ClassVar[str]
     channel: ClassVar[str] = "class"
     names: ClassVar[str] = "classes"
+    needed: ClassVar[str]
     given: ClassVar[str]
     shifted: ClassVar[bool] = False
     located: ClassVar[bool] = False
@@ -54,6 +56,10 @@ class Task(ABC):
 
         Raises ArchspecError for an output that cannot answer the task.
         """
+
+    @abstractmethod
+    def answers(self, output: Sequence[int | str]) -> bool:
+        """Whether an output of this shape, without batch, has the axes that the task needs."""
 
     @abstractmethod
     def count_channels(self, output: Sequence[int]) -> int:
@@ -94,11 +100,15 @@ class Labels(Task):
     """One class for each image, from (N, classes)."""
 
     name, metrics, asked, given, shifted = "labels", ("accuracy",), "images", "numbers per image", True
+    needed = "one row of numbers"
 
     def place(self, image: Sequence[int], output: Sequence[int], stride: int | None = None) -> Grid:
-        if len(output) != 1:
-            raise ArchspecError(f"an image's label needs one row of numbers, found {_show(output)}")
+        if not self.answers(output):
+            raise ArchspecError(f"an image's label needs {self.needed}, found {_show(output)}")
         return Grid((), ())
+
+    def answers(self, output: Sequence[int | str]) -> bool:
+        return len(output) == 1
 
     def count_channels(self, output: Sequence[int]) -> int:
         return output[0]
@@ -125,12 +135,16 @@ class Maps(Task):
     is the second's logit, against 0 for the first. Pixels of the class IGNORED are not asked."""
 
     name, metrics, asked, given = "maps", ("mean_iou", "pixel_accuracy"), "pixels", "numbers per pixel"
+    needed = "an output with places"
     located = True
 
     def place(self, image: Sequence[int], output: Sequence[int], stride: int | None = None) -> Grid:
-        if len(output) < 2:
-            raise ArchspecError(f"a class for each pixel needs an output with places, found {_show(output)}")
+        if not self.answers(output):
+            raise ArchspecError(f"a class for each pixel needs {self.needed}, found {_show(output)}")
         return place_output(image[1:], output[1:], stride)
+
+    def answers(self, output: Sequence[int | str]) -> bool:
+        return len(output) >= 2
 
     def count_channels(self, output: Sequence[int]) -> int:
         return max(2, output[0])
@@ -179,12 +193,16 @@ class Joints(Task):
     """A position for each joint, from heatmaps (N, joints, height, width)."""
 
     name, metrics, asked, given = "joints", ("pck", "mean_distance"), "joints", "heatmaps per image"
+    needed = "a heatmap for each, (joints, height, width)"
     channel, names, located = "joint", "joints", True
 
     def place(self, image: Sequence[int], output: Sequence[int], stride: int | None = None) -> Grid:
-        if len(output) != 3:
-            raise ArchspecError(f"joints need a heatmap for each, (joints, height, width), found {_show(output)}")
+        if not self.answers(output):
+            raise ArchspecError(f"joints need {self.needed}, found {_show(output)}")
         return place_output(image[1:], output[1:], stride)
+
+    def answers(self, output: Sequence[int | str]) -> bool:
+        return len(output) == 3
 
     def count_channels(self, output: Sequence[int]) -> int:
         return output[0]

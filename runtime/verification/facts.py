@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
+from archspec.errors import ArchspecError
 from runtime.run_folder import parse_classes
 from runtime.sizes import list_values, read_sizes
 from runtime.verification.inside import ModelInside
@@ -44,9 +45,11 @@ class ModelFacts:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Raises ArchspecError where the metadata are malformed."""
-        told = self.metadata.get("classes")
-        return () if told is None else parse_classes(told, self.path)
+        """Empty where the metadata name none, or are malformed, as their row says."""
+        try:
+            return parse_classes(self.metadata["classes"], self.path)
+        except (KeyError, ArchspecError):
+            return ()
 
     @property
     def sizes(self) -> dict[str, str]:
@@ -91,7 +94,6 @@ def read_facts(inside: ModelInside) -> ModelFacts:
         },
     )
     read_sizes(facts._metadata())
-    _ = facts.classes
     return facts
 
 

@@ -13,6 +13,7 @@ from runtime.verification.checks import Check, Choice, Original, Verification
 from runtime.verification.content import check_content, check_optimized
 from runtime.verification.facts import ModelFacts, read_facts
 from runtime.verification.inside import ModelInside
+from runtime.verification.metadata import check_metadata
 from runtime.verification.runs import check_runs, choose_nearness
 from runtime.verification.stored import check_stored
 from runtime.verification.training import check_training
@@ -43,6 +44,7 @@ def verify(
         check_content(facts),
         check_stored(inside, facts),
         check_training(inside),
+        *check_metadata(inside, facts),
         *check_runs(inside, facts, choice, follow),
         *check_optimized(facts, choice, choose_nearness(inside, facts, choice).compare),
     ]

@@ -12,9 +12,13 @@ import pytest
 import torch
 from PIL import Image
 from torch import nn
+from typer.testing import CliRunner
 
 from archspec.api import elaborate, load, read_weights, to_onnx, to_torch
+from archspec.api import evaluate as archspec_evaluate
 from archspec.api import train as api_train
+from archspec.cli import app
+from archspec.cli.ending import FINDINGS
 from archspec.errors import ArchspecError
 from runtime.data import load_data
 from runtime.evaluate import evaluate_run
@@ -67,6 +71,28 @@ def test_a_run_is_evaluated_whole(folder: Path, trained: nn.Sequential) -> None:
     row = json.loads(json.dumps(found.to_dict()))
     assert row["accuracy_torch"] == row["accuracy_onnx"] == accuracy
     assert "monte_carlo" not in row
+
+
+def test_a_model_of_other_weights_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """As one that was copied from another run, or was exported before training went on."""
+    module = make_run(tmp_path, "resnet_digits", {"widths": [4, 4, 4]}, "digits")
+    assert evaluate_run(tmp_path, module, seconds=0.01).same_weights is True
+    assert caplog.messages == []
+    graph = elaborate(load("resnet_digits", {"widths": [4, 4, 4]}))
+    (tmp_path / MODEL).unlink()
+    to_onnx(graph, to_torch(graph, seed=9).state_dict(), tmp_path / MODEL, verify=False)
+    assert evaluate_run(tmp_path, module, seconds=0.01).same_weights is False
+    (said,) = caplog.messages
+    assert said.startswith(f"{tmp_path / MODEL} is of other weights than {tmp_path / WEIGHTS}; export it again: archsp")
+    result = CliRunner().invoke(app, ["evaluate", str(tmp_path)])
+    assert result.exit_code == FINDINGS
+
+
+def test_places_that_are_no_run_are_told(folder: Path) -> None:
+    with pytest.raises(ArchspecError, match=r"nothing does not exist: give the folder of a run"):
+        archspec_evaluate(folder / "nothing")
+    with pytest.raises(ArchspecError, match=rf"is a file: give the folder of the run, {folder}$"):
+        archspec_evaluate(folder / MODEL)
 
 
 def test_samples_are_the_datas_own_pixels_and_can_be_run(folder: Path, trained: nn.Sequential) -> None:

@@ -23,8 +23,7 @@ from archspec.api import train as train_into
 from archspec.cli import app
 from archspec.errors import ArchspecError
 from runtime.data import load_data
-from runtime.run_folder import METRICS, SPEC, WEIGHTS, claim_folder, read_metrics
-from runtime.run_writer import EPOCH
+from runtime.run_folder import EPOCH, METRICS, SPEC, WEIGHTS, claim_folder, read_metrics
 from runtime.train import Progress, TrainSettings, train
 from runtime.weights_file import load_weights
 from tests.commands import archspec, refuse

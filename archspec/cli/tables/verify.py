@@ -59,7 +59,7 @@ def _describe(facts: ModelFacts) -> Iterator[tuple[str, str]]:
     if facts.classes:
         more = ", …" if len(facts.classes) > MOST_CLASSES else ""
         yield "classes", f"{len(facts.classes)}: {', '.join(facts.classes[:MOST_CLASSES])}{more}"
-    for key in ("task", "combine", "members"):
+    for key in ("task", "data", "epoch", "combine", "members"):
         if key in told:
             yield key, told[key]
     yield "written by", facts.producer

@@ -1,0 +1,31 @@
+"""Whether what a model file says of its answers and of pictures is true of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from archspec.errors import ArchspecError
+from runtime.asked import ASKED, check_asked
+from runtime.run_folder import tell_epoch
+from runtime.signature import list_inputs, list_outputs
+from runtime.verification.checks import Check
+from runtime.verification.facts import PREFIX, ModelFacts
+from runtime.verification.inside import ModelInside
+
+
+def check_metadata(inside: ModelInside, facts: ModelFacts) -> Iterator[Check]:
+    """That task, names, preprocessing and stride fit the file's inputs and outputs, or what does not; nothing of a file
+    that says none of these. Weights of a training that was stopped are noted."""
+    said = {f"{PREFIX}{key}": text for key, text in facts.metadata.items()}
+    told = [key.removeprefix(PREFIX) for key in ASKED if key in said]
+    if not told:
+        return
+    graph = inside.model.graph
+    try:
+        check_asked(said, list_inputs(graph), list_outputs(graph))
+        unfinished = tell_epoch(said)
+    except ArchspecError as error:
+        yield Check("metadata", "failed", str(error))
+        return
+    text = f"{', '.join(told)} fit the inputs and outputs"
+    yield Check("metadata", "noted" if unfinished else "passed", f"{text}; {unfinished}" if unfinished else text)
