@@ -78,6 +78,19 @@ def list_forms(path: Path) -> list[Path]:
     return [beside for beside in named if content and _is_form(beside, content)]
 
 
+def find_model(form: Path) -> Path | None:
+    """The model in its folder that a form says it was made from; None where there is none, or it is no form."""
+    facts = _read_facts(form)
+    if OPTIMIZED_FOR not in facts or CONTENT not in facts:
+        return None
+    others = [path for path in list_folder(form.parent) or () if path.suffix == form.suffix]
+    for path in sorted(others, key=lambda path: not _is_named_after(form, path)):
+        said = _read_facts(path)
+        if said.get(CONTENT) == facts[CONTENT] and OPTIMIZED_FOR not in said:
+            return path
+    return None
+
+
 def describe_unused(beside: Path, path: Path, error: ArchspecError) -> str:
     """That an optimized file is not used, why, and what to do."""
     return f"{beside} is not used: {error}; export {path.name} again with --optimized, or remove it"

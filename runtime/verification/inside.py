@@ -53,7 +53,8 @@ class ModelInside:
     are in `weights` by name, and sessions share them. `tensors` has every stored tensor as it stands in `model`, those
     of Constant nodes too, `nodes` every ONNX node that has a name, `values` its first result. `inputs` are those that
     have to be fed. `data` names the files of external data. `dtype` is the type that the file computes in, the
-    narrowest where there are several; `quantized` whether some of it is rounded to integers.
+    narrowest where there are several; `quantized` whether some of it is rounded to integers; `twin` what is read in the
+    place of a file of half precision, in words, and None for others.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -82,6 +83,8 @@ class ModelInside:
         # What half precision rounds shows everywhere, and values are float32: see runtime.rounding.
         halves = {name: kind for name, kind in kinds.items() if kind in HALVES}
         self._runnable = round_nodes(_copy(self.model), halves) if halves else self.model
+        rounded = " or ".join(name for kind, name in HALVES.items() if kind in halves.values())
+        self.twin = f"a twin in float32 whose results are rounded to {rounded}" if halves else None
         self._fed = {item.name: item.type.tensor_type.elem_type for item in self._runnable.graph.input}
         self._shared = {name: _share(array) for name, array in self.weights.items()}
         self._places = {name: place for place, node in enumerate(self._runnable.graph.node) for name in node.output}

@@ -56,6 +56,8 @@ def check_runs(
             yield Check("runs", "failed", str(error))
             return
         feeds = Feeds(inside, session, choice.seed)
+        if path != inside.path:
+            yield _tell_twin(inside)
         yield from check_ranges(feeds.ranges)
         judge = _Judge(inside, session, witness, nearness, Nearness(choice.limits("int8"), "int8", nearness.votes))
         sound = True
@@ -96,6 +98,14 @@ def _run(session: Session, feed: Arrays, steering: Sequence[str]) -> dict[str, A
         raise
 
 
+def _tell_twin(inside: ModelInside) -> Check:
+    text = (
+        f"the file itself is not run, since ONNX Runtime's CPU provider has no kernels in {inside.dtype}: what the "
+        f"rows say of inputs, shapes and the batch is of {inside.twin}"
+    )
+    return Check("twin", "noted", text)
+
+
 @dataclass(frozen=True, slots=True)
 class _Verdict:
     """What one row says; `reach` is that of other inputs which had to be taken, and of outputs that are `empty` nothing
@@ -128,7 +138,8 @@ class _Judge:
         count = count_infinite(found)
         if count is None:
             status, text = self._hear(feed, found)
-            return _Verdict(status, f"finite; {text}")
+            where = "" if self.session.path == self.inside.path else f" on {self.inside.twin}"
+            return _Verdict(status, f"finite{where}; {text}")
         told = self._explain(count, feed)
         runs: dict[str | None, tuple[Arrays, Arrays]] = {None: (feed, found)}
         for reach in REACHES:

@@ -7,9 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from archspec.errors import ArchspecError
+from archspec.files import as_argument
+from runtime.optimized import find_model
 from runtime.signature import read_signature
 from runtime.sizes import name_sizes
-from runtime.verification.checks import Check, Choice, Original, Verification
+from runtime.verification.checks import Check, Choice, Original, UnansweredError, Verification
 from runtime.verification.content import check_content, check_optimized
 from runtime.verification.facts import ModelFacts, read_facts
 from runtime.verification.inside import ModelInside
@@ -30,7 +32,8 @@ def verify(
     """Check a model file on ONNX Runtime's CPU provider, by itself and, where it is given, against its original.
     `follow` hears the name of each check that may take long before it begins.
 
-    Raises MissingExtra, and ArchspecError where a choice does not fit the file, or the original's weights its network.
+    Raises MissingExtra, and ArchspecError where a choice does not fit the file, or the original's weights its network;
+    UnansweredError for the optimized form of a model, which is verified with that.
     """
     try:
         inside = ModelInside(path)
@@ -39,9 +42,14 @@ def verify(
         return Verification(None, (Check("file", "failed", str(error)),))
     choice = replace(choice, sizes=name_sizes(choice.sizes, read_signature(path).inputs))
     follow("content")
+    content = check_content(facts)
+    if "optimized" in facts.metadata:
+        if content.status == "failed":
+            return Verification(facts, (_check_file(facts), content))
+        raise UnansweredError(_describe_form(Path(path)))
     checks = [
         _check_file(facts),
-        check_content(facts),
+        content,
         check_stored(inside, facts),
         check_training(inside),
         *check_metadata(inside, facts),
@@ -55,6 +63,15 @@ def verify(
     follow("torch")
     more, bisection = compare_with_source(inside, facts, original, choice)
     return Verification(facts, (*checks, *more), bisection)
+
+
+def _describe_form(path: Path) -> str:
+    model = find_model(path)
+    where = f": archspec verify {as_argument(model)}" if model else ", which is not in its folder"
+    return (
+        f"{path} is an optimized form of a model, as it was written, in operations of ONNX Runtime's own. Verify the "
+        f"model, which proves the form that a session here loads in its place{where}"
+    )
 
 
 def _check_file(facts: ModelFacts) -> Check:

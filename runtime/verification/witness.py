@@ -82,7 +82,9 @@ class Witness:
 
     def run_plain(self, feed: Mapping[str, Array]) -> Statement:
         """The same of ONNX Runtime without its optimizations."""
-        who = f"{PLAIN} ({self.doubts})" if self.doubts else PLAIN
+        notes = [f"on {self.inside.twin}"] if self.inside.twin else []
+        notes += [self.doubts] if self.doubts else []
+        who = f"{PLAIN} ({'; '.join(notes)})" if notes else PLAIN
         return who, self.inside.read(self.inside.outputs, feed, optimized=False)
 
     def count_work(self, feed: Mapping[str, Array]) -> int:

@@ -27,6 +27,7 @@ from compiler.onnx_target.write import write_model
 from runtime.optimize import write_optimized
 from runtime.optimized import find_optimized
 from runtime.provenance import read_provenance, write_provenance
+from runtime.verification import witness
 from runtime.verification.checks import Check, Verification
 from runtime.verification.inside import ModelInside
 from runtime.verification.witness import find_votes
@@ -273,7 +274,7 @@ def test_votes_are_known_in_a_file(options: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("precision", ["fp16", "bf16"])
-def test_half_precision_has_its_own_limits(precision: Any, tmp_path: Path) -> None:
+def test_half_precision_has_its_own_limits(precision: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     graph, module = make()
     weights = {name: value.numpy() for name, value in module.state_dict().items()}
     path = tmp_path / "m.onnx"
@@ -282,6 +283,12 @@ def test_half_precision_has_its_own_limits(precision: Any, tmp_path: Path) -> No
     assert found.passed
     assert found.facts is not None
     assert found.facts.precision == precision
+    twin = f"on a twin in float32 whose results are rounded to {'bfloat16' if precision == 'bf16' else 'float16'}"
+    assert (statuses(found).get("twin") == "noted") == (precision == "bf16")
+    assert all((f"finite {twin}; " in row.text) == (precision == "bf16") for row in runs(found))
+    monkeypatch.setattr(witness, "MOST_MACS", 0)
+    (row, *_) = runs(verify_model(path, batches=[1]))
+    assert f"; ONNX Runtime without its optimizations ({twin}" in row.text
     assert not verify_model(path, (graph, weights), tolerance=1e-6).passed
 
 
@@ -337,9 +344,8 @@ def test_what_was_optimized_beside_a_file_is_verified_too(tmp_path: Path) -> Non
     found = verify_model(path, (graph, module.state_dict()))
     assert found.passed
     assert f"{beside.name}, which a session here loads instead: m.onnx agrees to" in text_of(found, "optimized")
-    sound = verify_model(beside)
-    assert sound.passed
-    assert "the optimized form of the model" in text_of(sound, "content")
+    with pytest.raises(ArchspecError, match=rf"{beside.name} is an optimized form .*: archspec verify {path}$"):
+        verify_model(beside)
     spoil(path)
     found = verify_model(path, (graph, module.state_dict()))
     assert statuses(found)["torch"] == "failed"
