@@ -211,12 +211,13 @@ def sample_ensemble(
     from runtime.data import load_data
     from runtime.monte_carlo import MC_BATCH, sample_states
     from runtime.preprocess import Preprocess
-    from runtime.run_folder import PREPROCESS
+    from runtime.run_folder import DATA, PREPROCESS
     from runtime.weights import take_weights
 
     dataset, told = load_data(data), (metadata or {}).get(PREPROCESS)
     if told is not None and Preprocess.from_json(told) != dataset.preprocess:
-        raise ArchspecError(f"the weights were trained on other images than those of {data}: its preprocessing differs")
+        own = f"those of {metadata[DATA]}, other images" if metadata and DATA in metadata else "other images"
+        raise ArchspecError(f"the weights were trained on {own} than those of {data}: its preprocessing differs")
     ensemble = combine(graph, passes, how)
     module = to_torch(graph)
     fill(module, graph, take_weights(weights))

@@ -208,4 +208,6 @@ def _tell_kind(path: str | Path) -> str:
         return f"no PNG or JPEG but {kind}: save it as PNG, which keeps 16 bits too, or give its numbers as .npy"
     if any(kind == one.described for one in READ_PICTURES):
         return f"a broken picture: it begins as {kind}, and goes on as none"
-    return f"no PNG or JPEG but {kind}" if kind else "no PNG or JPEG"
+    return (
+        f"no PNG or JPEG{f' but {kind}' if kind else ''}: give pictures of these kinds, folders of them, or .npy files"
+    )

@@ -31,15 +31,16 @@ class PictureFolder:
 
 def find_pictures(folder: str | Path) -> PictureFolder:
     """The PNG and JPEG files of a folder and of those in it. Passed over is what is hidden, what lies behind links to
-    folders, and what `run` drew into a folder in it.
+    folders, and what `run` drew into a folder in it; of what it drew into the folder itself is told.
 
     Raises ArchspecError where there are none, or the folder cannot be read.
     """
     paths, others, drawn, failed = list[Path](), Counter[str](), list[str](), list[OSError]()
     for inner, names in _walk(folder, failed):
-        if KEY in names and inner != Path(folder):
+        if KEY in names:
             drawn.append(str(inner))
-            continue
+            if inner != Path(folder):
+                continue
         files = [inner / name for name in names if os.path.isfile(inner / name)]
         paths += [path for path in files if path.suffix.lower() in ENDINGS]
         others.update(OTHERS[path.suffix.lower()] for path in files if path.suffix.lower() in OTHERS)
@@ -64,7 +65,9 @@ def _tell_passed_over(
     if others:
         pictures, verb = tell_count(others.total(), "other picture"), "was" if others.total() == 1 else "were"
         yield f"{pictures} of {folder} ({', '.join(sorted(others))}) {verb} not read: PNG and JPEG are"
-    if drawn:
-        verb = "was" if len(drawn) == 1 else "were"
-        yield f"{list_some(sorted(drawn), separator=', ')} {verb} not read: `run` drew its pictures ({KEY})"
+    if passed := sorted(inner for inner in drawn if Path(inner) != Path(folder)):
+        verb = "was" if len(passed) == 1 else "were"
+        yield f"{list_some(passed, separator=', ')} {verb} not read: `run` drew its pictures ({KEY})"
+    if len(passed) < len(drawn):
+        yield f"{folder} has pictures that `run` drew ({KEY}), and they are read as any others"
     yield from (f"cannot read {error.filename}: {error.strerror}" for error in failed)

@@ -40,15 +40,14 @@ class RunWriter:
         if force:
             list_older_models(folder)  # what is missing for it is no surprise at the end
         self._made = not folder.exists()
+        self._earlier = _find_number(folder / WEIGHTS)
         check_can_write(folder / WEIGHTS)
 
     @property
     def kept(self) -> int:
         """After which epoch the weights are that lie in the folder; 0 where they are not of this training."""
-        try:
-            return self._epochs.get(_number(self.folder / WEIGHTS), 0)
-        except OSError:
-            return 0
+        number = _find_number(self.folder / WEIGHTS)
+        return self._epochs.get(number, 0) if number else 0
 
     def keep(self, epoch: Epoch, state: Mapping[str, Any]) -> None:
         """The weights after this epoch, and its line of the metrics."""
@@ -89,7 +88,9 @@ class RunWriter:
 
     def _describe(self) -> str:
         if not self.kept:
-            return "stopped before the first epoch was finished: nothing of it is kept"
+            earlier = self._earlier and self._earlier == _find_number(self.folder / WEIGHTS)
+            still = f", and the earlier run in {self.folder} is as it was" if earlier else ""
+            return f"stopped before the first epoch was finished: nothing of it is kept{still}"
         use = write_export(self.folder)
         return f"stopped after epoch {self.kept} of {self.epochs}, whose weights are kept: {use}"
 
@@ -107,6 +108,14 @@ class RunWriter:
         if self._made:
             with suppress(OSError):  # it is not empty
                 self.folder.rmdir()
+
+
+def _find_number(path: Path) -> tuple[int, int] | None:
+    """What tells a file from all others; None where there is none."""
+    try:
+        return _number(path)
+    except OSError:
+        return None
 
 
 def _number(path: Path) -> tuple[int, int]:

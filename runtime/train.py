@@ -293,7 +293,7 @@ class _Trainer:
         if not math.isfinite(value):
             raise ArchspecError(
                 f"the loss became {value} at step {self.step} of {self.steps} (epoch {epoch + 1}); "
-                f"try a learning rate below {self.settings.learning_rate:g}, or a longer warm-up"
+                f"try a learning rate below {self.settings.learning_rate:g} (--lr; in Python also a longer `warmup`)"
             )
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -337,7 +337,7 @@ def read_state(module: nn.Module) -> dict[str, Tensor]:
     state = {name: value.detach().cpu().clone() for name, value in module.state_dict().items()}
     for name, value in state.items():
         if value.is_floating_point() and not bool(torch.isfinite(value).all()):
-            raise ArchspecError(f"'{name}' is no longer finite after training; try a smaller learning rate")
+            raise ArchspecError(f"'{name}' is no longer finite after training; try a smaller learning rate (--lr)")
     return state
 
 

@@ -17,7 +17,7 @@ from runtime.array_file import map_array, read_numbers
 from runtime.picture_file import Ground
 from runtime.picture_folder import find_pictures
 from runtime.preprocess import Preprocess, load_image
-from runtime.run_folder import PREPROCESS
+from runtime.run_folder import DATA, PREPROCESS
 from runtime.sizes import check_size, check_together, read_sizes
 
 Floats = npt.NDArray[np.float32]
@@ -106,7 +106,8 @@ def _open_dataset(name: str, metadata: Mapping[str, str]) -> CalibrationData:
         raise ArchspecError(f"{there}: {WANTED} ({', '.join(DATASETS)})")
     dataset = load_data(name)
     if PREPROCESS in metadata and Preprocess.from_json(metadata[PREPROCESS]) != dataset.preprocess:
-        raise ArchspecError(f"the model was trained on images that were not prepared as those of {name}")
+        own = f" of {metadata[DATA]}" if DATA in metadata else ""
+        raise ArchspecError(f"the model was trained on images{own} that were not prepared as those of {name}")
     images = dataset.train.images
     return CalibrationData(
         name=name,

@@ -257,12 +257,12 @@ def test_what_is_no_picture_is_refused(tmp_path: Path) -> None:
     for name, message in (
         ("none.png", "does not exist"),
         (".", "not a file"),
-        ("text.png", "text.png is no PNG or JPEG$"),
+        ("text.png", "text.png is no PNG or JPEG: give pictures of these kinds, folders of them, or .npy files$"),
         ("a.gif", f"is no PNG or JPEG but a GIF picture: {advice}"),
         ("a.tif", f"is no PNG or JPEG but a TIFF picture: {advice}"),
         ("a.bmp", f"is no PNG or JPEG but a BMP picture: {advice}"),
         ("a.webp", f"is no PNG or JPEG but a WebP picture: {advice}"),
-        ("a.zip", "is no PNG or JPEG but a zip archive$"),
+        ("a.zip", "is no PNG or JPEG but a zip archive: give pictures of these kinds"),
         ("array.png", "is an array: name it array.npy"),
     ):
         with pytest.raises(ArchspecError, match=message):

@@ -45,6 +45,12 @@ def test_what_run_drew_is_no_input(tmp_path: Path) -> None:
     found = find_pictures(tmp_path)
     assert list_names(tmp_path) == ["a.png", "other/b.png", "out/more/b.png"]
     assert found.notes == (f"{tmp_path / 'out'} was not read: `run` drew its pictures (key.json)",)
+    drawn = find_pictures(tmp_path / "out")
+    assert [path.name for path in drawn.paths] == ["0-a.png", "b.png"]
+    assert drawn.notes == (
+        f"{tmp_path / 'out'} has pictures that `run` drew (key.json), and they are read as any others",
+    )
+    assert find_pictures(tmp_path / "other").notes == ()
 
 
 def test_other_pictures_are_told(tmp_path: Path) -> None:

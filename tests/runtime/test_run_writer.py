@@ -123,6 +123,25 @@ def test_before_the_first_epoch_is_over_nothing_is_kept(
     assert list(tmp_path.rglob("*")) == ([folder] if there else [])
 
 
+def test_an_earlier_run_that_stays_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Unless another training has taken its place meanwhile."""
+    train_into(NET, "digits", tmp_path, replace(SETTINGS, epochs=1))
+    before = contents(tmp_path)
+    train_until(STEPS, KeyboardInterrupt(), tmp_path, force=True)
+    told = f"nothing of it is kept, and the earlier run in {tmp_path} is as it was"
+    assert caplog.messages == [f"stopped before the first epoch was finished: {told}"]
+    assert contents(tmp_path) == before
+
+    def other(progress: Progress) -> None:
+        train_into(NET, "digits", tmp_path, replace(SETTINGS, epochs=1, seed=1), force=True)
+        raise KeyboardInterrupt
+
+    caplog.clear()
+    with pytest.raises(KeyboardInterrupt):
+        train_into(NET, "digits", tmp_path, SETTINGS, on_step=other, force=True)
+    assert caplog.messages == ["stopped before the first epoch was finished: nothing of it is kept"]
+
+
 @pytest.mark.parametrize("done", [1, 2, 3])
 def test_what_is_kept_is_told_of_the_weights_that_lie_there(
     done: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture

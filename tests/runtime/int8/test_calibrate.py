@@ -25,7 +25,7 @@ from runtime.int8.calibrate import choose_batch, measure_ranges
 from runtime.int8.data import open_calibration_data
 from runtime.int8.thresholds import BINS, METHODS
 from runtime.preprocess import Preprocess
-from runtime.run_folder import PREPROCESS
+from runtime.run_folder import DATA, PREPROCESS
 from tests.documents import graph_from
 from tests.lowering import stir
 
@@ -157,6 +157,8 @@ def test_a_data_set_gives_its_training_images(model: OnnxModel) -> None:
     assert np.array_equal(first, train[[number * len(train) // 1000 for number in range(10)]])
     with pytest.raises(ArchspecError, match="not prepared as those of digits"):
         open_calibration_data("digits", model.graph, model.metadata)
+    with pytest.raises(ArchspecError, match="on images of digit_maps that were not prepared as those of digits"):
+        open_calibration_data("digits", model.graph, {**model.metadata, DATA: "digit_maps"})
 
 
 def test_pictures_are_prepared_as_the_model_says(model: OnnxModel, tmp_path: Path) -> None:
