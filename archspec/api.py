@@ -18,6 +18,7 @@ from archspec.spec.load import load as _load
 from archspec.spec.text import to_yaml
 from archspec.spec.zoo import zoo_specs
 from archspec.weights import (
+    check_run,
     combine_weights,
     find_rules,
     match_weights,
@@ -284,7 +285,7 @@ def train(
     """
     from runtime.data import load_data
     from runtime.outputs import ONLY
-    from runtime.run_folder import STRIDE, check_vacant
+    from runtime.run_folder import GRAPH, STRIDE, check_vacant
     from runtime.run_writer import RunWriter
     from runtime.tasks.grid import measure_strides
     from runtime.train import TrainSettings as Settings
@@ -306,7 +307,7 @@ def train(
     if len(graph.outputs) == 1:  # the module then gives a tensor, which has no name
         strides = dict(zip((ONLY,), strides.values(), strict=False))
     stride = find_stride(check_module(module, dataset, strides))
-    facts = {"archspec.graph": graph.digest(), "archspec.settings": json.dumps(settings.to_dict())}
+    facts = {GRAPH: graph.digest(), "archspec.settings": json.dumps(settings.to_dict())}
     facts |= describe_data(dataset) | ({STRIDE: str(stride)} if stride else {})
     with RunWriter(Path(folder), to_yaml(spec.to_data()), facts, settings.epochs, force=force) as writer:
         result = run(
@@ -345,6 +346,7 @@ def evaluate(folder: str | Path, *, monte_carlo: int | None = None, mc_batch: in
     from runtime.run_folder import MODEL, SPEC, WEIGHTS, check_files
 
     check_files(folder, (SPEC, WEIGHTS, MODEL))
+    check_run(Path(folder) / SPEC, Path(folder) / WEIGHTS)
     with extra("train"):
         from compiler.torch_target.module import load_weights as fill
     from runtime.evaluate import evaluate_run

@@ -11,7 +11,7 @@ import stat
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
@@ -28,6 +28,9 @@ except ImportError:  # Windows
 
 ENDINGS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
 """Signals that end a process from outside."""
+
+HELD = (signal.SIGINT, *ENDINGS)
+"""Those that wait while files take their places."""
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """What a disk that is full, or a user's share of it, says."""
@@ -87,8 +90,7 @@ def list_folder(folder: Path) -> list[Path] | None:
 
 
 Outlived: TypeAlias = Callable[[Path], Callable[[], Iterable[Path]]]
-"""Given a file just before another takes its place: what says just afterwards which files are of no more use. What must
-not stand beside the new one for a moment, it may remove itself."""
+"""Given a file just before another takes its place: what says just afterwards which files are of no more use."""
 
 
 def check_absent(path: str | Path, *, force: bool) -> None:
@@ -101,9 +103,9 @@ def check_absent(path: str | Path, *, force: bool) -> None:
 @contextmanager
 def write_whole(path: str | Path, outlived: Outlived = lambda older: lambda: ()) -> Iterator[Path]:
     """Give a path of the same name in a temporary folder beside `path`. On a clean exit what was written there is
-    synced and takes its place (companions first, then the file itself), and what `outlived` says is removed. On any
-    error the temporary folder is removed, and so it is on SIGTERM and SIGHUP. An ArchspecError that names a file of it
-    leaves here naming the file that it was to become.
+    synced and takes its place (companions first, then the file itself), all of it or nothing, and what `outlived` says
+    is removed. On any error the temporary folder is removed, and so it is on SIGTERM and SIGHUP. An ArchspecError that
+    names a file of it leaves here naming the file that it was to become.
 
     A symbolic link stays, and what it leads to is replaced. A file that is replaced leaves its permissions to the new
     one and its companions, and its owner and group where that is permitted; a new file's are those of any other new
@@ -119,15 +121,14 @@ def write_whole(path: str | Path, outlived: Outlived = lambda older: lambda: ())
         with unwind_on_signals(), _temporary_folder(target.parent) as folder:
             with renaming(Path(path), folder / target.name):
                 yield folder / target.name
-            written = sorted(folder.iterdir(), key=lambda item: item.name == target.name)
+            written = sorted(folder.iterdir(), key=lambda item: (item.name == target.name, item.name))
             for item in written:
                 _sync(item)
             with _alone_in(target.parent):
                 for item in written:
                     _hand_over(item, target.parent / item.name, target)
                 list_useless = outlived(target)
-                for item in written:
-                    os.replace(item, target.parent / item.name)
+                _place(written, target.parent)
                 for item in list_useless():
                     item.unlink(missing_ok=True)
             _sync(target.parent)
@@ -224,6 +225,55 @@ def _leave(number: int, frame: FrameType | None) -> None:
         error = error.__context__
     if error is None:
         raise SystemExit(128 + number)
+
+
+@contextmanager
+def _holding_signals() -> Iterator[None]:
+    """Signals that end a process wait until this is over. Other threads than the first are never interrupted."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    handlers = {number: signal.getsignal(number) for number in HELD}
+    heard = {number: handler for number, handler in handlers.items() if handler not in (None, signal.SIG_IGN)}
+    try:
+        for number in heard:
+            signal.signal(number, lambda number, frame: came.append(number))
+        yield
+    finally:
+        for number, handler in heard.items():
+            signal.signal(number, handler)
+        for number in came:
+            signal.raise_signal(number)
+
+
+def _place(written: Sequence[Path], folder: Path) -> None:
+    """Have files take the places of those of the same names, in their order; where the system refuses one, none does.
+    What the last one replaces is there until then, and what the others replace waits in the folder that these come
+    from. Raises OSError."""
+    aside = {path: path.with_name(f"{path.name}.older") for path in written[:-1]}
+    for path in aside:
+        if (folder / path.name).is_dir():
+            raise OSError(0, f"{path.name} beside it is a folder")
+    with _holding_signals():
+        try:
+            for path in written:
+                if path in aside:
+                    with suppress(FileNotFoundError):
+                        os.replace(folder / path.name, aside[path])
+                os.replace(path, folder / path.name)
+        except OSError:
+            for path, older in aside.items():
+                _put_back(path, older, folder / path.name)
+            raise
+
+
+def _put_back(path: Path, older: Path, place: Path) -> None:
+    """Undo what was done of taking a place."""
+    if os.path.lexists(older):
+        os.replace(older, place)
+    elif not os.path.lexists(path):
+        place.unlink()
 
 
 def _find_target(path: str | Path) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from archspec.arguments import checked
 from archspec.errors import ArchspecError
-from archspec.file_types import TORCH, find_file_type
+from archspec.file_types import SAFETENSORS, TORCH, find_file_type
 from archspec.files import as_argument
 from archspec.spec.document import is_size
 from archspec.spec.load import Spec, load
@@ -121,6 +122,17 @@ def check_fit(
         convert = _write_conversion(path, spec, sizes or {})
         advice = f"; they fit {beside}, which lies beside them" if beside else advise_mismatch(expected, found, convert)
     raise ArchspecError(f"{path}: the weights do not fit {graph.name}: {list_mismatches(expected, found)}{advice}")
+
+
+def check_run(spec: str | Path, weights: str | Path) -> None:
+    """Raises ArchspecError where spec and weights are those of one run's folder, and not of one run."""
+    from runtime.run_folder import SPEC, check_one_run
+    from runtime.weights_file import open_weights
+
+    beside = Path(weights).with_name(SPEC)
+    together = os.path.isfile(beside) and os.path.exists(spec) and os.path.samefile(spec, beside)
+    if together and find_file_type(weights) == SAFETENSORS:
+        check_one_run(beside, lambda: elaborate(load(beside)).digest(), weights, open_weights(weights)[1])
 
 
 def _write_conversion(path: str | Path, spec: Spec, sizes: Mapping[str, int]) -> str:

@@ -65,19 +65,6 @@ def examine_optimized(path: str | Path, *, trust_times: bool = True) -> Path | N
     return None
 
 
-def is_own(path: Path) -> bool:
-    """Whether a file is a model that this program wrote, as its metadata say."""
-    return CONTENT in _read_facts(path)
-
-
-def list_forms(path: Path) -> list[Path]:
-    """The forms beside a model of this program that were made from it under this name, for whatever runtime and
-    processor."""
-    content = _read_facts(path).get(CONTENT)
-    named = (beside for beside in list_folder(path.parent) or () if _is_named_after(beside, path))
-    return [beside for beside in named if content and _is_form(beside, content)]
-
-
 def find_model(form: Path) -> Path | None:
     """The model in its folder that a form says it was made from; None where there is none, or it is no form."""
     facts = _read_facts(form)
@@ -185,10 +172,10 @@ def _is_named_after(beside: Path, path: Path) -> bool:
     return beside.name.startswith(f"{path.stem}.ort") and beside.suffix == path.suffix
 
 
-def _is_form(path: Path, content: str, tied: str | None = None) -> bool:
-    """Whether a file says that it is an optimized form of the model of this content, tied to this if it is given."""
+def _is_form(path: Path, content: str, tied: str) -> bool:
+    """Whether a file says that it is an optimized form of the model of this content, tied to this."""
     facts = _read_facts(path)
-    return facts.get(CONTENT) == content and OPTIMIZED_FOR in facts and tied in (None, facts[OPTIMIZED_FOR])
+    return facts.get(CONTENT) == content and facts.get(OPTIMIZED_FOR) == tied
 
 
 def _read_facts(path: Path) -> dict[str, str]:

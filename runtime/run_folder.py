@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -21,10 +22,12 @@ MODEL = "model.onnx"
 METRICS = "metrics.jsonl"
 PICTURE = "predictions.png"
 SAMPLES = "samples"
-SAMPLE = re.compile(r"[0-9]+(-label-[A-Za-z0-9_]*)?\.png")
 
 TRAINED = (SPEC, WEIGHTS, METRICS)
 """What training leaves."""
+
+MADE = (MODEL, PICTURE, SAMPLES)
+"""What other commands make of that."""
 
 RUNS = Path("runs")
 """Where runs lie whose folder nobody chose."""
@@ -32,6 +35,8 @@ RUNS = Path("runs")
 CLASSES = "archspec.classes"
 PREPROCESS = "archspec.preprocess"
 DATA = "archspec.data"
+GRAPH = "archspec.graph"
+SPEC_HASH = "archspec.spec"
 TASK = "archspec.task"
 STRIDE = "archspec.stride"
 
@@ -62,9 +67,26 @@ def check_files(folder: str | Path, names: Iterable[str]) -> None:
             raise ArchspecError(f"{folder} has no {name}: {advice or f'run `{MAKERS[name]}` first'}")
 
 
+def hash_spec(text: str) -> str:
+    """By what weights know the spec that they were trained with, under SPEC_HASH."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def check_one_run(spec: str | Path, digest: Callable[[], str], weights: str | Path, facts: Mapping[str, str]) -> None:
+    """Raises ArchspecError where a run's weights, by their metadata, are of another spec, and of another network than
+    that whose graph has the `digest`: a spec may be edited, and an older one read, as long as it says the same."""
+    known = facts.get(SPEC_HASH)
+    if known in (None, hash_spec(Path(spec).read_text(encoding="utf-8"))) or facts.get(GRAPH) == digest():
+        return
+    raise ArchspecError(
+        f"{weights} is of another network than {spec}: that was changed, or a training was killed while it replaced "
+        "the run; train again, with --force"
+    )
+
+
 def name_sample(index: int, label: str | None) -> str:
-    """What the image of a data set that has this index is called among a run's samples, as SAMPLE reads it:
-    `17-label-NAME.png`, or `17.png` of an image without a class."""
+    """What the image of a data set that has this index is called among a run's samples: `17-label-NAME.png`, or
+    `17.png` of an image without a class."""
     suffix = "" if label is None else f"-label-{re.sub(r'[^A-Za-z0-9]+', '_', label)}"
     return f"{index}{suffix}.png"
 

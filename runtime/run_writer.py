@@ -13,8 +13,18 @@ from typing import TYPE_CHECKING, Any
 from archspec.errors import ArchspecError
 from archspec.files import check_can_write, write_text, write_whole
 from runtime.log import warn
-from runtime.older_run import list_older_models, remove_older_run
-from runtime.run_folder import EPOCH, METRICS, SPEC, WEIGHTS, append_metrics, check_vacant, write_export
+from runtime.run_folder import (
+    EPOCH,
+    MADE,
+    METRICS,
+    SPEC,
+    SPEC_HASH,
+    WEIGHTS,
+    append_metrics,
+    check_vacant,
+    hash_spec,
+    write_export,
+)
 from runtime.weights_file import save_weights
 
 if TYPE_CHECKING:
@@ -26,19 +36,19 @@ class RunWriter:
     the weights.
 
     Nothing is written before the first epoch is over, and then only where no earlier run lies, unless it is to be
-    replaced (`force`). At every moment the folder holds one run, the earlier or this one, or for an instant none: then
-    it has no weights. Where the training ends early, one line of the log says what is kept. Raises ArchspecError at
-    once where the folder holds a run already, or cannot be written, and later where another training has come between.
+    replaced (`force`): spec, weights and metrics take the places of the earlier ones as one, and nothing else is
+    touched. Weights remember their spec, so that readers tell where a kill came between two of the three. Where the
+    training ends early, one line of the log says what is kept. Raises ArchspecError at once where the folder holds a
+    run already, or cannot be written, and later where another training has come between.
     """
 
     def __init__(self, folder: Path, spec: str, facts: Mapping[str, str], epochs: int, *, force: bool) -> None:
-        self.folder, self.spec, self.facts, self.epochs, self.force = folder, spec, dict(facts), epochs, force
+        self.folder, self.spec, self.epochs, self.force = folder, spec, epochs, force
+        self.facts = {**facts, SPEC_HASH: hash_spec(spec)}
         self._written: os.stat_result | None = None  # the weights
         self._epochs: dict[tuple[int, int], int] = {}  # after which one weights are, by their file's number
         self._held = ExitStack()
         check_vacant(folder, force=force)
-        if force:
-            list_older_models(folder)  # what is missing for it is no surprise at the end
         self._made = not folder.exists()
         self._earlier = _find_number(folder / WEIGHTS)
         check_can_write(folder / WEIGHTS)
@@ -71,14 +81,19 @@ class RunWriter:
                     held.enter_context(temporary.open("rb"))
             self._held.close()
             self._written, self._held = written, held.pop_all()
+        if first:
+            self._tell_older()
         if not first:
             append_metrics(self.folder / METRICS, line)
 
     def _take_over(self, older: Path) -> Callable[[], list[Path]]:
-        """An earlier run goes when all of this one lies ready, and before a part of it is there."""
         check_vacant(self.folder, force=self.force)  # another training may have been here first
-        remove_older_run(self.folder)
         return list
+
+    def _tell_older(self) -> None:
+        """What was made of an earlier run stays: who knows whether somebody made it by hand, or needs it still."""
+        if older := [name for name in MADE if os.path.lexists(self.folder / name)]:
+            warn(f"{self.folder} has {' and '.join(older)} from before this run: export and evaluate make new ones")
 
     def _check_own(self, older: Path) -> Callable[[], list[Path]]:
         """Raises ArchspecError where the weights are another training's: no folder holds parts of two."""

@@ -106,7 +106,7 @@ def export(
     members.check()
     refuse_replacing(path, [spec, *members.files, *([calibrate] if calibrate else [])])
     _check_place(path, precision, optimized=optimized, force=force)
-    network = _read_network(loaded, members, parse_sizes(size), max_nodes)
+    network = _read_network(spec, loaded, members, parse_sizes(size), max_nodes)
     with follow_steps("calibrating") as on_step:
         done = api.to_onnx(
             network.graph,
@@ -184,12 +184,14 @@ def _check_place(path: Path, precision: Precision, *, optimized: bool, force: bo
         check_can_optimize(path, precision)
 
 
-def _read_network(loaded: Spec, members: Members, sizes: Mapping[str, int], max_nodes: int) -> Network:
+def _read_network(spec: str, loaded: Spec, members: Members, sizes: Mapping[str, int], max_nodes: int) -> Network:
     """The network that is written, with the weights of its files, or fresh ones."""
     from archspec import api
-    from archspec.weights import check_fit, find_trained_sizes
+    from archspec.weights import check_fit, check_run, find_trained_sizes
 
     files = members.files
+    for file in files:
+        check_run(spec, file)
     first, metadata = api.read_weights(files[0]) if files else ({}, {})
     trained = {name: value for name, value in find_trained_sizes(loaded, metadata).items() if name not in sizes}
     chosen = {**trained, **sizes}

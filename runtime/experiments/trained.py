@@ -18,7 +18,7 @@ from compiler.graph import Graph
 from runtime.data import Dataset, Split, load_data_of
 from runtime.extras import extra
 from runtime.outputs import ONLY, evaluate_module
-from runtime.run_folder import SPEC, WEIGHTS, check_files
+from runtime.run_folder import SPEC, WEIGHTS, check_files, check_one_run
 from runtime.tasks.grid import Grid, measure_strides
 from runtime.tasks.task import Task, find_task
 from runtime.train import check_module, measure
@@ -80,6 +80,7 @@ def read_run(folder: str | Path) -> Run:
     spec = load(folder / SPEC)
     graph = elaborate(spec)
     weights, metadata = load_weights(folder / WEIGHTS)
+    check_one_run(folder / SPEC, graph.digest, folder / WEIGHTS, metadata)
     graph.check_weights({name: array.shape for name, array in weights.items()})
     return Run(folder, spec, graph, weights, metadata, load_data_of(metadata, folder / WEIGHTS))
 

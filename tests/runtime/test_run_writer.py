@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import shlex
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -153,7 +154,7 @@ def test_what_is_kept_is_told_of_the_weights_that_lie_there(
         replace_file(source, target)
         placed.append(target)
         if placed.count(tmp_path / "run" / WEIGHTS) == done:
-            raise KeyboardInterrupt
+            signal.raise_signal(signal.SIGINT)
 
     replace_file = os.replace
     monkeypatch.setattr(files.os, "replace", interrupt)
@@ -171,7 +172,9 @@ def test_a_mistake_before_the_first_epoch_is_said_alone(tmp_path: Path, caplog: 
 
 
 @pytest.mark.parametrize("name", [SPEC, WEIGHTS, METRICS])
-def test_a_run_is_not_replaced_unasked(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_is_not_replaced_unasked(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     (tmp_path / name).write_text("mine")
     (tmp_path / "notes.txt").write_text("mine too")
     before = contents(tmp_path)
@@ -187,6 +190,8 @@ def test_a_run_is_not_replaced_unasked(name: str, tmp_path: Path, monkeypatch: p
         return
     train_until(STEPS, KeyboardInterrupt(), tmp_path, force=True)
     assert contents(tmp_path) == before  # nothing is there yet to take its place
+    (told,) = caplog.messages
+    assert told.endswith(f"nothing of it is kept, and the earlier run in {tmp_path} is as it was")
     train_until(STEPS + 1, KeyboardInterrupt(), tmp_path, force=True)
     after = contents(tmp_path)
     assert sorted(after) == sorted([SPEC, WEIGHTS, METRICS, "notes.txt"])
