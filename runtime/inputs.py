@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, NoReturn, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from archspec.errors import ArchspecError, printable, suggest, tell_value
 from compiler.accepted import Accepted
+from runtime.array_file import cast
 from runtime.sizes import check_size, check_together
 
 Array: TypeAlias = npt.NDArray[Any]
@@ -19,6 +20,9 @@ Extents: TypeAlias = tuple[int | str, ...]
 
 NUMBERS = "biuf"
 """numpy's kinds of arrays that may become one another, on the caller's own word."""
+
+KINDS = {"b": 0, "i": 1, "u": 1, "f": 2}
+"""The kinds of Python's numbers: each is one of the next, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +87,35 @@ class InputRules:
             raise ArchspecError(f"input '{name}' is a {kind} that numpy does not read: {why}; {wanted}") from error
         if array.dtype == object:
             raise ArchspecError(f"input '{name}' is no array of numbers but a {kind}: {self.describe(name)} is wanted")
+        if _is_plain(value):
+            return self._take_plain(name, array)
+        if array.dtype != self.dtypes[name]:
+            self._refuse_type(name, array.dtype, f"np.asarray(…, '{self.dtypes[name]}')")
         return array
+
+    def _take_plain(self, name: str, array: Array) -> Array:
+        """Numbers of Python's, which have no type but their kind, in the model's; fractions are rounded to it. Raises
+        ArchspecError where they are of a kind that it has not, or do not fit."""
+        wanted, own = self.dtypes[name], array.dtype
+        if KINDS.get(wanted.kind, -1) < KINDS[own.kind]:
+            self._refuse_type(name, own, f"np.asarray(…, '{wanted}')")
+        found = cast(array, wanted, f"input '{name}'")
+        with np.errstate(invalid="ignore"):
+            lost = (found.astype(own) != array) & (own.kind != "f")
+        if lost.any():
+            raise ArchspecError(
+                f"input '{name}' holds {array[lost][0]}, a whole number that {wanted} has not: give an array"
+            )
+        return found
+
+    def _refuse_type(self, name: str, found: np.dtype[Any], how: str) -> NoReturn:
+        advice = f": use {how}" if found.kind in NUMBERS else ""
+        raise ArchspecError(f"input '{name}' is {found}, the model takes {self.dtypes[name]}{advice}")
 
     def _check_array(self, name: str, array: Array, bound: dict[str, tuple[int, str]]) -> None:
         expected, wanted = self.extents[name], self.dtypes[name]
         if array.dtype != wanted:
-            advice = f": use .astype('{wanted}')" if array.dtype.kind in NUMBERS else ""
-            raise ArchspecError(f"input '{name}' is {array.dtype}, the model takes {wanted}{advice}")
+            self._refuse_type(name, array.dtype, f".astype('{wanted}')")
         if array.ndim != len(expected):
             raise ArchspecError(
                 f"input '{name}' has {array.ndim} axes, {array.shape}; the model takes {self.describe(name)}"
@@ -108,6 +134,13 @@ class InputRules:
         before, there = bound.setdefault(wanted, (extent, where))
         if before != extent:
             raise ArchspecError(f"{where} ({wanted}) is {extent}, but {there} ({wanted}) is {before}")
+
+
+def _is_plain(value: object) -> bool:
+    """Whether it is a number of Python's, or lists of nothing else."""
+    if isinstance(value, list | tuple):
+        return all(map(_is_plain, value))
+    return type(value) in (bool, int, float)
 
 
 def _is_masked(value: object) -> bool:

@@ -62,7 +62,15 @@ class Reader:
         """An array with a batch axis put before it where it has none."""
         if not found.size:
             raise ArchspecError(f"{path} is empty: its shape is {found.shape}")
-        return found[None] if found.ndim == len(self.session.inputs[name]) - 1 else found
+        extents = self.session.inputs[name]
+        if extents and found.ndim not in (len(extents) - 1, len(extents)):
+            one_channel = found.ndim == len(extents) - 2 and extents[1] == 1
+            advice = f": add the channel axis, {(1, *found.shape)}" if one_channel else ""
+            raise ArchspecError(
+                f"{path} has {found.ndim} axes, {found.shape}; the model takes {self.session.describe_input(name)}, or "
+                f"one of these without the first axis{advice}"
+            )
+        return found[None] if found.ndim == len(extents) - 1 else found
 
     def _hold_against_pictures(self, images: Array, path: str | Path) -> None:
         """Say where numbers lie so far beyond a picture's that nobody prepared them for the network, which answers all

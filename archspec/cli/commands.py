@@ -54,7 +54,17 @@ class Commands(Mapping[str, Any]):
 
 
 class PlainCommand(TyperCommand):
-    """A command whose help says of a flag what it does, and not that it is a boolean."""
+    """A command whose help says of a flag what it does, and not that it is a boolean. Where an option takes several
+    values and was given fewer, the error says which they are."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except UsageError as error:
+            for param in self.params:
+                if param.nargs > 1 and getattr(error, "option_name", None) in param.opts:
+                    error.message = f"{error.message.rstrip('.')}: {param.metavar}"
+            raise
 
     def get_params(self, ctx: Any) -> list[Any]:
         return _without_flag_types(super().get_params(ctx))

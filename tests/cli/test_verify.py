@@ -109,7 +109,7 @@ def test_json_says_it_all(folder: Path) -> None:
 
 def test_what_is_wrong_is_said(folder: Path) -> None:
     refuse("--set is read by --against", "verify", folder / "m.onnx", "--set", "classes=3")
-    refuse("requires 2 arguments", "verify", folder / "m.onnx", "--against", "resnet_digits")
+    refuse("'--against' requires 2 arguments: SPEC WEIGHTS", "verify", folder / "m.onnx", "--against", "resnet_digits")
     refuse("no free size 'D' (free sizes: H, W; ", "verify", folder / "m.onnx", "--size", "D=3")
     fixed = save(build_double((2, 3)), folder / "fixed.onnx")
     refuse("fixed.onnx has no free first axis for a batch of 1 (", "verify", fixed, "--batch", "1")

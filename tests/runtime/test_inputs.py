@@ -57,6 +57,8 @@ TAKEN: dict[str, Callable[[], Any]] = {
     "no value masked": lambda: np.ma.masked_array(GOOD),
     "list of arrays": lambda: [*GOOD],
     "native byte order": lambda: GOOD.astype("=f4"),
+    "lists of Python's numbers": GOOD.tolist,
+    "tuples of whole numbers": lambda: tuple(tuple(map(tuple, page)) for page in GOOD.astype(int).tolist()),
     "array of float32": lambda: [[np.array(row) for row in page] for page in GOOD],
 }
 
@@ -73,7 +75,17 @@ def test_what_is_taken_is_computed_rightly(session: Session, name: str) -> None:
 REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "None": (lambda: None, "'x' is no array of numbers but a NoneType: x: float32"),
     "None by name": (lambda: {"x": None}, "no array of numbers but a NoneType"),
-    "a number": (lambda: 3, "'x' is int64, the model takes float32: use .astype"),
+    "a number": (lambda: 3, "has 0 axes, (); the model takes x: float32 (2, 3, W)"),
+    "lists of numpy's numbers": (
+        lambda: [[[*row] for row in page] for page in GOOD.astype(float)],
+        "is float64, the model takes float32: use np.asarray(…, 'float32')",
+    ),
+    "a tensor of float64": (
+        lambda: torch.from_numpy(GOOD).double(),
+        "is float64, the model takes float32: use np.asarray(…, 'float32')",
+    ),
+    "a whole number between": (lambda: [[[2**24 + 1]]], "holds 16777217, a whole number that float32 has not"),
+    "a float too large": (lambda: [[[1e39]]], "input 'x' holds 1e+39, which float32 cannot hold (largest"),
     "text": (lambda: "image", "'x' is <U5, the model takes float32"),
     "bytes": (lambda: b"image", "'x' is |S5, the model takes float32"),
     "numbers as text": (lambda: GOOD.astype(str), "the model takes float32"),
@@ -181,6 +193,43 @@ def test_a_scalar_stays_one(tmp_path: Path) -> None:
     binding.update(np.float32(4))
     binding.run()
     assert binding.fetch()["y"] == 8
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "message"),
+    [
+        (TensorProto.INT64, [1, -2], None),
+        (TensorProto.INT64, [True, 2], None),
+        (TensorProto.INT64, [1.0, 2.0], "'x' is float64, the model takes int64: use np.asarray(…, 'int64')"),
+        (TensorProto.INT8, [127, -128], None),
+        (TensorProto.INT8, [128, 0], "'x' holds 128, which int8 cannot hold (largest 127)"),
+        (TensorProto.UINT8, [255, 0], None),
+        (TensorProto.UINT8, [-1, 0], "'x' holds -1, which uint8 cannot hold"),
+        (TensorProto.UINT64, [2**64 - 1, 2**63], None),
+        (TensorProto.BOOL, [True, False], None),
+        (TensorProto.BOOL, [1, 0], "'x' is int64, the model takes bool: use np.asarray(…, 'bool')"),
+        (TensorProto.DOUBLE, [0.1, 1], None),
+        (TensorProto.DOUBLE, [2**53 + 1, 0], "'x' holds 9007199254740993, a whole number that float64 has not"),
+        (TensorProto.FLOAT, [2**53 + 1, 0], "'x' holds 9007199254740993, a whole number that float32 has not"),
+        (TensorProto.FLOAT, [float("inf"), float("nan")], None),
+        (TensorProto.FLOAT16, [2048, 0.5], None),
+        (TensorProto.FLOAT16, [2049, 0], "'x' holds 2049, a whole number that float16 has not"),
+        (TensorProto.FLOAT16, [70000, 0], "'x' holds 70000, which float16 cannot hold"),
+    ],
+)
+def test_numbers_of_pythons_become_those_of_the_model(
+    tmp_path: Path, kind: int, given: list[Any], message: str | None
+) -> None:
+    model = build_model([helper.make_node("Identity", ["x"], ["y"])], {"x": ["N"]}, {"y": ["N"]}, kind=kind)
+    session = Session(save(model, tmp_path / "m.onnx"), providers="cpu")
+    if message is None:
+        found = session.run(given)["y"]
+        assert found.dtype == helper.tensor_dtype_to_np_dtype(kind)
+        assert np.array_equal(found, np.array(given, found.dtype), equal_nan=found.dtype.kind == "f")
+    else:
+        with pytest.raises(ArchspecError) as caught:
+            session.run(given)
+        assert message in str(caught.value)
 
 
 def test_other_types_are_taken_as_they_are(tmp_path: Path) -> None:

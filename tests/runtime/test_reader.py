@@ -15,10 +15,10 @@ from archspec.errors import ArchspecError
 from runtime import reader
 from runtime.predict import Answered, answer_files, predict
 from runtime.preprocess import Preprocess
-from runtime.reader import find_fit, list_files
+from runtime.reader import Reader, find_fit, list_files
 from runtime.session import Session
 from runtime.tasks.answers import ClassMap, Failure, Pose
-from tests.runtime.models import build_model, save
+from tests.runtime.models import build_double, build_model, save
 
 CLASSES = ("background", "circle", "square")
 TRAINED = Preprocess(3, 96, 128, (0.5,) * 3, (0.25,) * 3)
@@ -207,3 +207,31 @@ def test_arrays_that_nobody_prepared_are_told(
     assert len(list(answer_files(open_colours(tmp_path), [tmp_path / "a.npy"]))) == 2
     asked = f"a.npy reaches from {low:.4g} to {high:.4g}, and pictures, as the network wants them, from -2 to 2"
     assert (asked in caplog.text) is told
+
+
+@pytest.mark.parametrize(
+    ("shape", "given", "message"),
+    [
+        (("N", 1, "H", "W"), (8, 9), r"or one of these without the first axis: add the channel axis, \(1, 8, 9\)$"),
+        (
+            ("N", 3, "H", "W"),
+            (8, 9),
+            r"has 2 axes, \(8, 9\); the model takes x: float32 \(N, 3, H, W\), or one of these",
+        ),
+        (("N", 1, "H", "W"), (2, 1, 1, 8, 9), r"has 5 axes, .* without the first axis$"),
+        (("N", 4), (), r"has 0 axes, \(\); "),
+        (("N", 1, "H", "W"), (1, 8, 9), None),
+        (("N", 1, "H", "W"), (2, 1, 8, 9), None),
+    ],
+)
+def test_an_array_that_lacks_more_than_the_batch_is_told(
+    tmp_path: Path, shape: tuple[Any, ...], given: tuple[int, ...], message: str | None
+) -> None:
+    session = Session(save(build_double(shape), tmp_path / "m.onnx"), providers=["cpu"])
+    np.save(tmp_path / "x.npy", np.ones(given, np.float32))
+    if message is None:
+        images, _ = Reader(session, None).read(tmp_path / "x.npy")
+        assert images.shape[-3:] == given[-3:]
+    else:
+        with pytest.raises(ArchspecError, match=message):
+            Reader(session, None).read(tmp_path / "x.npy")
