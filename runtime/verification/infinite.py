@@ -20,6 +20,8 @@ from runtime.extras import extra
 from runtime.verification.checks import UnansweredError
 from runtime.verification.inside import ModelInside
 from runtime.verification.nodes import list_operands, name_node
+from runtime.verification.stored import VARIANCE
+from runtime.verification.training import RANDOM
 from runtime.verification.wide import compute_wide
 from runtime.verification.witness import Witness
 from runtime.verification.work import count_work
@@ -42,7 +44,8 @@ LARGEST = float(np.finfo(np.float32).max)
 
 @dataclass(frozen=True, slots=True)
 class Infinite:
-    """Why numbers of outputs are not finite, in words; `lost` where double precision has numbers there."""
+    """Why numbers of outputs are not finite, in words; `lost` where they should be: double precision has numbers there,
+    or no input has."""
 
     reason: str
     lost: bool
@@ -63,6 +66,22 @@ def find_empty(found: Arrays) -> frozenset[str]:
     return frozenset(name for name, array in found.items() if array.size and not _has_finite(array))
 
 
+def find_silent(found: Arrays) -> Arrays:
+    """Which channels, along axis 1, of outputs have not one finite number, where any has none."""
+    silent = {
+        name: np.asarray(~np.isfinite(array).any(axis=(0, *range(2, array.ndim))))
+        for name, array in found.items()
+        if array.ndim > 1 and array.size and not is_finite(array)
+    }
+    return {name: channels for name, channels in silent.items() if channels.any()}
+
+
+def meet_silent(one: Arrays, other: Arrays) -> Arrays:
+    """Those that are silent in both of two runs; of an axis that has another extent in each, none."""
+    both = {name: one[name] & other[name] for name in one.keys() & other.keys() if len(one[name]) == len(other[name])}
+    return {name: channels for name, channels in both.items() if channels.any()}
+
+
 def explain_infinite(inside: ModelInside, feed: Arrays) -> Infinite:
     """Why outputs of a file are not finite for these inputs: whether what makes such numbers of finite ones does so in
     double precision too.
@@ -70,10 +89,13 @@ def explain_infinite(inside: ModelInside, feed: Arrays) -> Infinite:
     Raises UnansweredError where that cannot be told, and ArchspecError where the file fails.
     """
     causes: list[str] = []
-    for origin in _Walk(inside, feed).find_origins():
+    walk, fixed = _Walk(inside, feed), find_fixed(inside)
+    for origin in walk.find_origins():
         if isinstance(origin, str):
             causes.append(f"'{origin}' holds such")
             continue
+        if walk.undefined.intersection(origin.output) and fixed.issuperset(_list_rooted(origin)):
+            return Infinite(f"where {name_node(origin)} makes NaN of stored numbers, whatever the input is", True)
         lost = _find_lost(inside, origin, feed)
         if lost is not None:
             end = HALF if inside.dtype == "float16" else LARGEST
@@ -86,10 +108,12 @@ def explain_infinite(inside: ModelInside, feed: Arrays) -> Infinite:
 
 
 class _Walk:
-    """The way from the outputs of a file back to where numbers come from that are not finite."""
+    """The way from the outputs of a file back to where numbers come from that are not finite; `undefined` are values
+    that were met and hold NaN."""
 
     def __init__(self, inside: ModelInside, feed: Arrays) -> None:
         self.inside, self.feed = inside, feed
+        self.undefined: set[str] = set()
         self._makers = {name: node for node in inside.model.graph.node for name in node.output if name}
 
     def find_origins(self) -> Iterator[onnx.NodeProto | str]:
@@ -119,6 +143,7 @@ class _Walk:
         for start in range(0, len(values), TOGETHER):
             read = self.inside.read(values[start : start + TOGETHER], self.feed, optimized=False)
             wild |= {name for name, value in read.items() if _is_wild(value)}
+            self.undefined |= {name for name in wild & read.keys() if _has_nan(read[name])}
         return wild
 
     def _list_needed(self) -> set[str]:
@@ -130,6 +155,21 @@ class _Walk:
             needed |= new
             todo += new
         return needed
+
+
+def find_fixed(inside: ModelInside) -> set[str]:
+    """Stored tensors, and the values that are computed of these alone, by nodes that hold no others."""
+    fixed = set(inside.tensors)
+    for node in inside.model.graph.node:
+        if node.op_type not in RANDOM and not find_graphs(node) and fixed.issuperset(filter(None, node.input)):
+            fixed.update(filter(None, node.output))
+    return fixed
+
+
+def _list_rooted(node: onnx.NodeProto) -> list[str]:
+    """The operands that decide whether a result is NaN, of which others are finite: a normalization takes the root of
+    its variance."""
+    return [node.input[VARIANCE]] if node.op_type == "BatchNormalization" else list_operands(node)
 
 
 def _find_lost(inside: ModelInside, node: onnx.NodeProto, feed: Arrays) -> float | None:
@@ -189,6 +229,10 @@ def _is_wild(value: Any) -> bool:
     """Whether a value, an array or a sequence of them, has numbers that are not finite; of a map that is not known, and
     an optional may be nothing."""
     return any(map(_is_wild, value)) if isinstance(value, list) else hasattr(value, "dtype") and not is_finite(value)
+
+
+def _has_nan(value: Any) -> bool:
+    return any(map(_has_nan, value)) if isinstance(value, list) else bool(np.isnan(value).any())
 
 
 def _has_finite(array: Array) -> bool:

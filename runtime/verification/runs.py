@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
 from archspec.errors import ArchspecError
@@ -16,7 +18,13 @@ from runtime.verification.batch import check_batch
 from runtime.verification.checks import Check, Choice, Status, UnansweredError
 from runtime.verification.facts import ModelFacts
 from runtime.verification.feeds import REACHES, Feeds, check_values, move_into
-from runtime.verification.infinite import count_infinite, explain_infinite, find_empty
+from runtime.verification.infinite import (
+    count_infinite,
+    explain_infinite,
+    find_empty,
+    find_silent,
+    meet_silent,
+)
 from runtime.verification.inside import FULL_OPERANDS, ModelInside, open_runnable
 from runtime.verification.nearness import Nearness, Statement
 from runtime.verification.nodes import list_nodes, name_node
@@ -63,6 +71,7 @@ def check_runs(
         sound = True
         reach: str | None = None
         empty = frozenset(session.outputs)
+        silent: Arrays | None = None
         for feed in feeds.choose(witness, choice):
             where = list_shapes({name: array.shape for name, array in feed.items()})
             follow(where)
@@ -71,6 +80,7 @@ def check_runs(
                 declared.meet(feed, found)
                 verdict = judge.judge(feed, found)
                 reach, empty = verdict.reach or reach, empty & verdict.empty
+                silent = verdict.silent if silent is None else meet_silent(silent, verdict.silent)
                 yield Check(where, verdict.status, verdict.text)
             except UnansweredError:
                 raise
@@ -79,6 +89,8 @@ def check_runs(
                 yield Check(where, "failed", str(error))
         if sound and empty:
             yield Check("compared", "failed", f"no number of the output '{min(empty)}' is finite: nothing is proven")
+        elif sound and silent:
+            yield Check("compared", "noted", _describe_silent(silent))
         if declared.runs:
             yield declared.check(feeds.steering)
             feeds.reach = reach
@@ -106,15 +118,27 @@ def _tell_twin(inside: ModelInside) -> Check:
     return Check("twin", "noted", text)
 
 
+def _describe_silent(silent: Arrays) -> str:
+    name = min(silent)
+    first, *others = np.flatnonzero(silent[name])
+    count = silent[name].size
+    if others:
+        few = f"{1 + len(others):,} channels, from {first} on, of {count:,} of the output '{name}' have"
+    else:
+        few = f"channel {first} of {count:,} of the output '{name}' has"
+    return f"{few} no finite number in any run: nothing is proven of {'them' if others else 'it'}"
+
+
 @dataclass(frozen=True, slots=True)
 class _Verdict:
-    """What one row says; `reach` is that of other inputs which had to be taken, and of outputs that are `empty` nothing
-    was compared."""
+    """What one row says; `reach` is that of other inputs which had to be taken, of outputs that are `empty` nothing
+    was compared, and channels that are `silent` are not finite for inputs of any reach."""
 
     status: Status
     text: str
     reach: str | None = None
     empty: frozenset[str] = frozenset()
+    silent: Mapping[str, Array] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +183,8 @@ class _Judge:
         _, text = self._hear(feed, found)
         empty = find_empty(found)
         rest = f"nothing of '{min(empty)}' could be compared" if empty else f"else {text}"
-        return _Verdict("noted", f"{told}; there are such at the same places, and {rest}", reach, empty)
+        silent = functools.reduce(meet_silent, (find_silent(found) for _, found in runs.values()))
+        return _Verdict("noted", f"{told}; there are such at the same places, and {rest}", reach, empty, silent)
 
     def _explain(self, count: str, feed: Arrays) -> str:
         """How many numbers are not finite for these inputs, and why. Raises ArchspecError where they are lost to the

@@ -1,4 +1,5 @@
-"""Stored numbers that are not finite: what is added or chosen may be a mask, and what is multiplied by is none.
+"""Stored numbers that are not finite: what is added or chosen may be a mask, and what is multiplied by is none; and
+variances below zero, whose root is NaN.
 
 Zero times infinity is NaN, and an infinite number in a kernel is one that was too large for its type, or of which a bit
 was changed. So an infinite stored tensor is followed from where it stands, a Constant, a branch or a function too,
@@ -53,6 +54,9 @@ FACTORS: Mapping[str, tuple[int, ...]] = {
 }
 """The operands that an operation multiplies by. A bias is added, and may rule a class out; what is divided by infinity
 is zero, and never NaN."""
+
+VARIANCE, EPSILON = 4, 1e-5
+"""Which operand of a BatchNormalization is the variance, and what is added to it before its root is taken."""
 
 MOVES = frozenset(
     {
@@ -112,7 +116,8 @@ class _Summary:
 
 
 def check_stored(inside: ModelInside, facts: ModelFacts) -> Check:
-    """Whether the stored numbers are finite; where they are infinite, whether anything multiplies by them."""
+    """Whether the stored numbers are finite; where they are infinite, whether anything multiplies by them; and whether
+    every variance has a root."""
     count = f"{facts.stored:,} stored tensors of {facts.numbers:,} numbers"
     name, kind = inside.find_infinite() or (None, None)
     if kind == "NaN":
@@ -120,6 +125,9 @@ def check_stored(inside: ModelInside, facts: ModelFacts) -> Check:
     multiplied = _find_multiplied(inside)
     if multiplied:
         return Check("numbers", "failed", _describe_multiplied(multiplied))
+    rootless = next(_find_rootless(inside), None)
+    if rootless is not None:
+        return Check("numbers", "failed", rootless)
     if name is not None:
         return Check("numbers", "noted", f"{count}; {name} holds infinite numbers, as masks do")
     return Check("numbers", "passed", f"{count}, all finite")
@@ -132,6 +140,20 @@ def _describe_multiplied(found: Mapping[Stored, str]) -> str:
         f"{tensor.count_infinite():,} of {tensor.array.size:,} numbers of '{tensor.name}' are infinite, and {node} "
         f"multiplies by them: with zero that is NaN, and no mask is multiplied by{more}"
     )
+
+
+def _find_rootless(inside: ModelInside) -> Iterator[str]:
+    """A sentence for each stored variance to divide by whose root there is nothing: a channel is never finite then."""
+    for node in inside.model.graph.node:
+        if node.op_type == "BatchNormalization" and node.input[VARIANCE] in inside.tensors:
+            variance = inside.take(node.input[VARIANCE])
+            epsilon = read_attribute(node, "epsilon", EPSILON)
+            none = int(np.sum(variance + variance.dtype.type(epsilon) <= 0))
+            if none:
+                yield (
+                    f"{none:,} of {variance.size:,} variances '{node.input[VARIANCE]}' of {name_node(node)} are below "
+                    f"zero, or zero, with its epsilon of {epsilon:.3g} added: no input gives a finite number there"
+                )
 
 
 def _find_multiplied(inside: ModelInside) -> dict[Stored, str]:

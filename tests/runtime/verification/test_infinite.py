@@ -17,7 +17,7 @@ from onnx.reference import ReferenceEvaluator
 from archspec.api import verify_model
 from runtime.verification import wide
 from runtime.verification.checks import Check, UnansweredError, Verification
-from runtime.verification.infinite import count_infinite, explain_infinite, find_empty
+from runtime.verification.infinite import count_infinite, explain_infinite, find_empty, find_silent, meet_silent
 from runtime.verification.inside import ModelInside
 from runtime.verification.witness import Witness
 
@@ -225,6 +225,56 @@ def test_what_is_not_finite_is_counted() -> None:
     )
     assert not find_empty({"a": fine, "b": wild, "c": np.zeros(0), "d": np.zeros(3, int)})
     assert find_empty({"a": fine, "b": wild[1:]}) == {"b"}
+
+
+def store(name: str, *numbers: float) -> onnx.NodeProto:
+    return make_node("Constant", [], [name], value=numpy_helper.from_array(np.array(numbers, np.float32), name))
+
+
+SHIFT = [store("low", *[1.0] * 29, -1.0), make_node("Sqrt", ["low"], ["root"], name="root")]
+PICKED = [*SHIFT, make_node("IsNaN", ["root"], ["bad"]), make_node("Where", ["bad", "low", "root"], ["good"])]
+
+
+@pytest.mark.parametrize("kind", ["Sqrt", "Log"])
+def test_nan_of_stored_numbers_alone_fails(kind: str, tmp_path: Path) -> None:
+    """No input changes it, and double precision has no other."""
+    makes = make_node(kind, ["shifted"], ["root"], name="root")
+    behind = [makes, make_node("Add", ["x", "root"], ["y"])]
+    nodes = [store("low", *[1.0] * 29, -1.0), make_node("Identity", ["low"], ["shifted"]), *behind]
+    found = verify_model(save(tmp_path, nodes))
+    assert (found.passed, row(found).status) == (False, "failed")
+    assert f"are NaN where root ({kind}) makes NaN of stored numbers, whatever the input is" in row(found).text
+    nodes[0] = store("low", *[1.0] * 30)
+    assert verify_model(save(tmp_path, nodes)).passed
+
+
+def test_nan_that_no_output_takes_from_stored_numbers_is_none(tmp_path: Path) -> None:
+    found = verify_model(save(tmp_path, [*PICKED, make_node("Add", ["x", "good"], ["y"])]))
+    assert found.passed
+    assert row(found).status == "passed"
+
+
+def test_a_channel_that_is_never_finite_is_noted(tmp_path: Path) -> None:
+    """In no run and for inputs of no reach; one that is finite somewhere is compared there."""
+    found = verify_model(save(tmp_path, [MASKED], {"mask": MASK}))
+    assert found.passed
+    (said,) = (check for check in found.checks if check.name == "compared")
+    assert said.status == "noted"
+    assert said.text == (
+        "10 channels, from 20 on, of 30 of the output 'y' have no finite number in any run: nothing is proven of them"
+    )
+    for nodes, weights in (([RELU, LOG], {}), ([MASKED], {"mask": [0.0] * 30})):
+        assert all(check.name != "compared" for check in verify_model(save(tmp_path, nodes, weights)).checks)
+
+
+def test_channels_are_met_by_their_places() -> None:
+    nan = np.nan
+    wild = {"a": np.array([[1, nan, nan], [nan, nan, 2]]), "b": np.array([nan, 1]), "c": np.zeros((2, 3))}
+    silent = find_silent(wild)
+    assert {name: channels.tolist() for name, channels in silent.items()} == {"a": [False, True, False]}
+    assert meet_silent(silent, find_silent({"a": np.full((1, 3), nan)})).keys() == {"a"}
+    assert not meet_silent(silent, find_silent({"a": np.array([[nan, 1, nan]])}))
+    assert not meet_silent(silent, find_silent({"a": np.full((1, 2), nan)}))  # it is no axis of channels
 
 
 def loop(condition: str) -> list[onnx.NodeProto]:

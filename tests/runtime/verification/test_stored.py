@@ -335,3 +335,20 @@ def test_a_constant_of_the_callers_is_nothing_that_is_stored(tmp_path: Path) -> 
     constant.attribute[0].CopyFrom(helper.make_attribute("value", tensor(ONES, "")))  # the control
     function = helper.make_function("own", "Given", ["a"], ["c"], nodes, OPSETS, attributes=["k"])
     assert list(ModelInside(save(tmp_path, [node], {"w": MASK}, functions=[function])).tensors) == ["w", "k"]
+
+
+@pytest.mark.parametrize("variance", [-0.1, -1e-5], ids=["negative", "minus epsilon"])
+def test_a_variance_without_a_root_fails(variance: float, tmp_path: Path) -> None:
+    """Its channel is NaN or infinite for every input, also where a later node hides that."""
+    nodes = [make_node("BatchNormalization", ["x", "one", "b", "b", "v"], ["n"], name="norm")]
+    nodes.append(make_node("Min", ["n", "one"], ["y"]))
+
+    def save_with(number: float) -> Path:
+        return save(tmp_path, nodes, {"one": ONES, "b": ONES * 0, "v": np.array([1, number, 2], np.float32)})
+
+    with np.errstate(all="ignore"):
+        assert not np.isfinite(ONES / np.sqrt(np.float32(variance) + np.float32(1e-5))).any()
+    found = judge(save_with(variance))
+    assert found.status == "failed"
+    assert "1 of 3 variances 'v' of norm (BatchNormalization) are below zero, or zero, with its epsilon" in found.text
+    assert judge(save_with(-5e-6)).status == "passed"
