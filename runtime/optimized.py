@@ -187,7 +187,10 @@ def _read_facts(path: Path) -> dict[str, str]:
 
 
 def _is_as_it_was(path: Path, facts: Provenance) -> bool:
-    """Whether the files of a model have the length and time that they had. Its own comes first, and most have no other:
-    their nodes are not read."""
+    """Whether the files of a model have the length and time that they had, and the model says the same content: another
+    one may have been put in its place with its time. Its own file comes first, and most have no other: their nodes are
+    not read."""
+    if _read_facts(path).get(CONTENT) != facts.content:
+        return False
     data = list_data(check_external_data(skip_numbers(path), path)) if len(facts.model) > 1 else ()
     return list_states(path, (path.name, *data)) == facts.model

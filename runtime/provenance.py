@@ -10,12 +10,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias, TypeVar
 
-from archspec.errors import ArchspecError
+from archspec.errors import ArchspecError, printable
+from archspec.files import check_is_file
 from runtime.extras import extra
 from runtime.model_file import read_state
 from runtime.strict_json import check_keys, read_json
@@ -83,8 +84,10 @@ def read_provenance(path: Path, *, trust_times: bool = True) -> Provenance:
         _read_states(files["data"]),
         hashes,
     )
-    same = trust_times and list_states(path, names) == facts.data
-    if not same and _list_hashes(path, names) != hashes:
+    found = _list_plain(path, names)
+    same = trust_times and found == facts.data
+    lengths = [[length for length, _ in states] for states in (found, facts.data)]
+    if not same and (lengths[0] != lengths[1] or _list_hashes(path, names) != hashes):
         raise ArchspecError("its data are not what was written")
     return facts
 
@@ -92,6 +95,16 @@ def read_provenance(path: Path, *, trust_times: bool = True) -> Provenance:
 def list_states(path: Path, names: Iterable[str]) -> States:
     """The states of files beside `path`. Raises ArchspecError where one is not there."""
     return tuple(read_state(os.path.join(path.parent, name))[2:] for name in names)
+
+
+def _list_plain(path: Path, names: Sequence[str]) -> States:
+    """The same of names that a file gives. Raises ArchspecError where one is of no regular file in that very folder: a
+    pipe is waited for, and a device may have no end."""
+    for name in names:
+        if os.path.basename(name) != name:
+            raise ArchspecError(f"{FILES} names {printable(repr(name), 80)}, which is not in its folder")
+        check_is_file(path.parent / name)
+    return list_states(path, names)
 
 
 def _list_hashes(path: Path, names: Iterable[str]) -> tuple[str, ...]:

@@ -23,8 +23,8 @@ from compiler.onnx_source.skim import OPTIMIZED_FOR, read_metadata
 from compiler.onnx_target import write
 from runtime import optimized
 from runtime.optimize import write_optimized
-from runtime.optimized import describe_runtime, find_optimized
-from runtime.provenance import FILES, FINGERPRINT, SEAL
+from runtime.optimized import describe_runtime, examine_optimized, find_optimized
+from runtime.provenance import FILES, FINGERPRINT, SEAL, read_provenance, write_provenance
 from runtime.session import Session
 from runtime.settings import Settings
 from tests.compiler.contents import digest
@@ -188,8 +188,44 @@ def save_edited(beside: Path) -> None:
     onnx.save(model, beside)
 
 
+def wait_for_nobody(beside: Path) -> None:
+    data = next(beside.parent.glob("*.data"))
+    data.unlink()
+    os.mkfifo(data)
+
+
+def never_end(beside: Path) -> None:
+    data = next(beside.parent.glob("*.data"))
+    data.unlink()
+    data.symlink_to("/dev/zero")
+
+
+def name_elsewhere(beside: Path) -> None:
+    """A file that says so itself, and is sealed."""
+    facts = read_provenance(beside)
+    model = onnx.load(beside, load_external_data=False)
+    told = {FILES, FINGERPRINT, OPTIMIZED_FOR, SEAL}
+    kept = [item for item in model.metadata_props if item.key not in told]
+    del model.metadata_props[:]
+    model.metadata_props.extend(kept)
+    beside.write_bytes(model.SerializeToString())
+    write_provenance(beside, facts, (f"../{beside.parent.name}/{facts.names[0]}",))
+
+
 @pytest.mark.parametrize(
-    "spoil", [cut_off, lose_data, cut_off_data, break_nodes, reach_outside, change_a_number, save_edited]
+    "spoil",
+    [
+        wait_for_nobody,
+        never_end,
+        name_elsewhere,
+        cut_off,
+        lose_data,
+        cut_off_data,
+        break_nodes,
+        reach_outside,
+        change_a_number,
+        save_edited,
+    ],
 )
 def test_a_spoilt_file_is_passed_over(
     model: Path, spoil: Callable[[Path], None], caplog: pytest.LogCaptureFixture
@@ -205,6 +241,19 @@ def test_a_spoilt_file_is_passed_over(
     assert f"{beside}" in caplog.messages[0]
     assert "export m.onnx again with --optimized, or remove it" in caplog.messages[0]
     assert np.abs(found["output"] - expected["output"]).max() < 1e-5 * np.abs(expected["output"]).max()
+
+
+def test_data_of_another_length_are_not_read(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    beside = find_optimized(model)
+    assert beside is not None
+    data = next(model.parent.glob("*.data"))
+    monkeypatch.setattr("runtime.provenance._list_hashes", lambda path, names: pytest.fail("was read"))
+    data.write_bytes(data.read_bytes() + b"0")
+    with pytest.raises(ArchspecError, match="its data are not what was written"):
+        examine_optimized(model)
+    data.write_bytes(data.read_bytes()[:-1])  # the control: only the time is another
+    with pytest.raises(pytest.fail.Exception, match="was read"):
+        examine_optimized(model)
 
 
 def edit_numbers(path: Path) -> None:
@@ -251,6 +300,23 @@ def test_an_edited_model_is_not_answered_from_what_was_made_before(
     assert f"m.{describe_runtime()}.onnx is not used: m.onnx is not the model that it was made from" in said
     with pytest.raises(ArchspecError, match="is not what was exported"):
         write_optimized(model)
+
+
+def test_another_model_of_the_same_length_and_time_gets_its_own_answers(
+    model: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As `cp -p`, `rsync -t` and archives leave it."""
+    assert run(model)[1]
+    before = model.stat()
+    other = export(tmp_path / "other", seed=1)
+    other.replace(model)
+    os.utime(model, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert (model.stat().st_size, model.stat().st_mtime_ns) == (before.st_size, before.st_mtime_ns)
+    plain = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    found, quick = run(model)
+    assert not quick
+    assert np.array_equal(found["output"], plain.run(None, FEED)[0])
+    assert "m.onnx is not the model that it was made from" in caplog.messages[0]
 
 
 def test_a_model_that_was_made_to_have_its_content_gets_its_own_answers(
