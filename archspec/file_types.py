@@ -69,6 +69,12 @@ OTHER_PICTURES = (
 )
 """Those that are told of. PGM and PPM begin as text may."""
 
+ENDINGS = frozenset(ending for kind in READ_PICTURES + OTHER_PICTURES for ending in kind.endings) | {
+    *(".onnx", ".pt", ".pth", ".pt2", ".ckpt", ".safetensors", ".npy", ".npz", ".h5"),
+    *(".yaml", ".yml", ".json", ".jsonl", ".html", ".svg", ".pdf", ".md", ".zip", ".gz"),
+}
+"""How names end that say of what kind a file is."""
+
 _FIELDS = tuple(bytes((key,)) for key in b"\x12\x1a\x22\x28\x32\x3a\x42\x72")
 """What follows the version in a model that is written as protobuf."""
 
@@ -113,10 +119,21 @@ def is_onnx(path: str | Path) -> bool:
     return Path(path).suffix.lower() == ".onnx" or (os.path.isfile(path) and find_file_type(path) == ONNX)
 
 
+def check_says_its_kind(path: str | Path, what: str, ending: str) -> None:
+    """Raises ArchspecError where the name of a file to write says that it is something else. Another ending, or none,
+    says nothing."""
+    found = Path(path).suffix.lower()
+    if found in ENDINGS and found != ending:
+        raise ArchspecError(
+            f"{path} is to hold {what}, and {found} says something else: name it {Path(path).stem}{ending}"
+        )
+
+
 def check_gives_way_to_model(path: str | Path, *, force: bool) -> None:
     """Raises ArchspecError where a file is there that is neither a model nor empty, unless it is to be replaced, and
-    where a folder is."""
+    where a folder is, or the name says that it is something else."""
     check_file_name(path, "model.onnx")
+    check_says_its_kind(path, ONNX, ".onnx")
     if os.path.isfile(path) and os.path.getsize(path) and not is_onnx(path) and not force:
         raise ArchspecError(
             f"{path} is there already, and is no ONNX model; --force replaces it, and in Python force=True"
@@ -124,8 +141,10 @@ def check_gives_way_to_model(path: str | Path, *, force: bool) -> None:
 
 
 def check_gives_way_to_arrays(path: str | Path) -> None:
-    """Raises ArchspecError where a file is there that is neither a .npz nor empty, and where a folder is."""
+    """Raises ArchspecError where a file is there that is neither a .npz nor empty, and where a folder is, or the name
+    says that it is something else."""
     check_file_name(path, "outputs.npz")
+    check_says_its_kind(path, "arrays", ".npz")
     is_npz = Path(path).suffix.lower() == ".npz" and find_file_type(path) == ZIP
     if os.path.isfile(path) and os.path.getsize(path) and not is_npz:
         raise ArchspecError(f"{path} is there already, and is no .npz: give the arrays another name")
@@ -135,6 +154,8 @@ def advise(kind: str | None, path: str | Path) -> str:
     """What to do with a file of this kind, where a spec or a model was expected."""
     if kind in (TORCH, SAFETENSORS):
         return f": `archspec export SPEC --weights {path}` makes a model of weights"
+    if kind == ONNX:
+        return ": `archspec analyze`, `diff`, `verify`, `run`, `bench` and `tune` take models, also those of others"
     return advise_unpacking(kind, path)
 
 

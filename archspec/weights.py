@@ -19,7 +19,6 @@ from archspec.spec.zoo import shown, zoo_specs
 from compiler.elaborate import elaborate
 from compiler.graph import Graph
 from runtime.extras import extra
-from runtime.log import warn
 
 if TYPE_CHECKING:
     from runtime.pretrained.convert import Conversion
@@ -176,6 +175,7 @@ def combine_weights(
     Raises ArchspecError where a file does not fit the graph, or the files disagree on class names or preprocessing.
     """
     from compiler.ensemble import combine, describe_ensemble, member_weights
+    from runtime.log import warn
     from runtime.run_folder import QUESTION, tell_epoch
 
     members, facts = [], None
@@ -228,8 +228,9 @@ def sample_ensemble(
 
     dataset, told = load_data(data), (metadata or {}).get(PREPROCESS)
     if told is not None and Preprocess.from_json(told) != dataset.preprocess:
-        own = f"those of {metadata[DATA]}, other images" if metadata and DATA in metadata else "other images"
-        raise ArchspecError(f"the weights were trained on {own} than those of {data}: its preprocessing differs")
+        own = f", but on those of {metadata[DATA]}" if metadata and DATA in metadata else ""
+        problem = f"the weights were trained on other images than those of {data}{own}"
+        raise ArchspecError(f"{problem}: its preprocessing differs")
     ensemble = combine(graph, passes, how)
     module = to_torch(graph)
     fill(module, graph, take_weights(weights))

@@ -38,6 +38,9 @@ if TYPE_CHECKING:
     from runtime.picture_file import Ground
     from runtime.proof import Proof
 
+MUCH = 0.05
+"""What nobody means int8 to lose of a metric; who writes 0.5 for half a percent says more."""
+
 CAST = CastWeights(np.dtype(np.float16)).name
 Rules = Mapping[type[Op], Any]
 OnStep = Callable[[int, int], None]
@@ -120,6 +123,9 @@ def export(
         warn(unfinished)
     if (options.precision == "int8") != (calibration is not None):
         raise ArchspecError("int8 needs calibration data, and calibration data is for int8 alone")
+    if calibration is not None and (calibration.max_drop or 0) > MUCH:
+        points = f"{100 * (calibration.max_drop or 0):g}"
+        warn(f"int8 may lose {points} points of 100 in each metric, by max_drop; half a point is 0.5%, or 0.005")
     if optimized:
         check_can_optimize(path, options.precision)
     proof, quantization = None, None

@@ -123,7 +123,7 @@ def test_an_onnx_model_needs_no_ending(tmp_path: Path) -> None:
     for name in ("net.onnx", "net"):
         (tmp_path / name).write_bytes(write_onnx())
     assert archspec("analyze", tmp_path / "net", "--json") == archspec("analyze", tmp_path / "net.onnx", "--json")
-    refuse("this is an ONNX model, not a spec", "export", tmp_path / "net")
+    refuse("this is an ONNX model, not a spec: `archspec analyze`, `diff`, `verify`", "export", tmp_path / "net")
 
 
 @pytest.mark.parametrize(("command", "input"), [("export", ()), ("run", ("x.npy",))])

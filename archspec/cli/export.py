@@ -237,7 +237,10 @@ def _print(done: Export, network: Network, members: Members, path: Path, *, expl
         print(f"  {values}, as in training; --size chooses others")
     if explain:
         print_explanation(done)
-    print(f"next: archspec tune {as_argument(path)} measures the settings it wants on this machine")
+    if done.model.metadata["archspec.precision"] == "bf16":
+        print("  no CPU, this machine's neither, runs bf16 in ONNX Runtime; GPUs do, and `archspec doctor` finds them")
+    else:
+        print(f"next: archspec tune {as_argument(path)} measures the settings it wants on this machine")
 
 
 def _choose_calibration(

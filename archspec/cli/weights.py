@@ -92,9 +92,11 @@ def convert(
     """
     from archspec import api
     from archspec.cli.progress import show_work
+    from archspec.file_types import check_says_its_kind
     from archspec.files import as_argument, check_absent
 
     refuse_replacing(output, [file, to])
+    check_says_its_kind(output, "weights", ".safetensors")
     check_absent(output, force=force)
     spec = api.load(to, parse_params(set_))
     graph = api.elaborate(spec, parse_sizes(size), max_nodes=max_nodes)

@@ -248,7 +248,8 @@ class _Reach:
         few = sorted((count, name) for name, count in self.numbers.items() if count < FEW_NUMBERS)
         if few:
             more = f" (so may {len(few) - 1} more)" if len(few) > 1 else ""
-            yield f"other images may leave the range of {few[0][1]}, that of {few[0][0]:,} numbers{more}"
+            few_numbers = f"that of {few[0][0]:,} numbers{more}"
+            yield f"other images may leave the range of {few[0][1]}, {few_numbers}: calibrate on more images"
 
 
 def _measure_pieces(array: npt.NDArray[Any], bounds: Sequence[int]) -> list[Range]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -105,3 +106,45 @@ def test_an_optimized_file_lies_beside(tmp_path: Path) -> None:
 def test_what_does_not_go_together_is_refused(words: tuple[str, ...], message: str, tmp_path: Path) -> None:
     refuse(message, "export", "resnet_digits", *words, "-o", tmp_path / "m.onnx")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_printed_says_what_it_is_of(run: Path, tmp_path: Path) -> None:
+    text = archspec(*trained(run), "-o", tmp_path / "a.onnx")
+    assert text.count("differences are parts of an output's largest value, of which 0.0001 is allowed") == 1
+    assert "next: archspec tune" in text
+    half = archspec(*trained(run), "--precision", "bf16", "-o", tmp_path / "b.onnx")
+    assert "no CPU, this machine's neither, runs bf16 in ONNX Runtime" in half
+    assert "tune" not in half
+    weights = run / "weights.safetensors"
+    vote = archspec(*trained(run), weights, "--combine", "vote", "-o", tmp_path / "c.onnx")
+    assert "differences are shares of the positions" in vote
+
+
+@pytest.mark.parametrize(("share", "told"), [("0.5", "50"), ("50%", "50"), ("0.5%", None), ("0.05", None)])
+def test_a_bound_that_bounds_nothing_is_told(
+    share: str, told: str | None, run: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    words = ("--precision", "int8", "--calibrate", "digits", "--max-drop", share, "--no-verify")
+    text = archspec(*trained(run), *words, "-o", tmp_path / "int8.onnx")
+    warning = f"int8 may lose {told} points of 100 in each metric, by max_drop; half a point is 0.5%, or 0.005"
+    assert [said for said in caplog.messages if "points" in said] == ([warning] if told else [])
+    assert re.search(r"accuracy on 360 images held out: 0\.\d{4} → 0\.\d{4} \([+-]\d+\.\d\d points\)", text)
+
+
+@pytest.mark.parametrize("ending", [".pt", ".pth", ".safetensors", ".yaml", ".npz", ".png", ".SVG"])
+def test_a_name_of_another_kind_is_refused(ending: str, tmp_path: Path) -> None:
+    path = tmp_path / f"m{ending}"
+    message = f"is to hold an ONNX model, and {ending.lower()} says something else: name it m.onnx"
+    refuse(message, "export", "residual_mlp", "-o", path, "--force")
+    assert not path.exists()
+
+
+def test_other_endings_say_nothing(tmp_path: Path) -> None:
+    for name in ("m", "m.ONNX", "m.bin", "v1.2"):
+        archspec("export", "residual_mlp", "-o", tmp_path / name, "--no-verify")
+    other = {
+        "weights": ("weights", "convert", "w.pth", "--to", "residual_mlp"),
+        "arrays": ("run", tmp_path / "m", "x.npy"),
+    }
+    for what, words in other.items():
+        refuse(f"is to hold {what}, and .onnx says something else", *words, "-o", tmp_path / "x.onnx")

@@ -38,10 +38,13 @@ def test_a_model_replaces_models_alone(content: bytes, tmp_path: Path) -> None:
 
 
 def test_nor_does_python_replace_a_spec_by_its_model(tmp_path: Path) -> None:
-    path = tmp_path / "net.yaml"
-    path.write_text("archspec: 1\nname: net\ninputs: {x: [3]}\nnetwork: [linear: 2]\n")
-    before, graph = path.read_bytes(), elaborate(load(path))
+    spec, path = tmp_path / "net.yaml", tmp_path / "net"
+    spec.write_text("archspec: 1\nname: net\ninputs: {x: [3]}\nnetwork: [linear: 2]\n")
+    before, graph = spec.read_bytes(), elaborate(load(spec))
+    path.write_bytes(before)
     weights = to_torch(graph).state_dict()
+    with pytest.raises(ArchspecError, match=r"and \.yaml says something else: name it net\.onnx"):
+        to_onnx(graph, weights, spec, verify=False, force=True)
     with pytest.raises(ArchspecError, match=r"is no ONNX model; .* in Python force=True"):
         to_onnx(graph, weights, path, verify=False)
     assert path.read_bytes() == before

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 from archspec.cli.tables.common import console, in_short, new_table
 from archspec.errors import tell_count
 from compiler.analysis.cost import measure_cost
+from runtime.agreement import LIMITS
 
 if TYPE_CHECKING:
     from runtime.export import Export
     from runtime.int8.loss import Loss, OutputLoss
     from runtime.int8.quantize import Quantization
+    from runtime.proof import Proof
 
 SHOWN = 3
 """Names that are printed where many have the same fate; --json has all."""
@@ -39,6 +41,7 @@ def print_export(export: Export, accepted: Mapping[str, str], *, trained: bool) 
         what = "the float model: " if export.quantization else ""
         for case in export.proof.cases:
             print(f"  {what}{case}")
+        print(f"  {_tell_limit(export.proof, facts)}")
     else:
         print("  not proven: --no-verify")
     if export.quantization:
@@ -47,6 +50,13 @@ def print_export(export: Export, accepted: Mapping[str, str], *, trained: bool) 
         print(
             f"  for this processor and this ONNX Runtime: {export.optimized.name}, which a Session here loads instead"
         )
+
+
+def _tell_limit(proof: Proof, facts: Mapping[str, str]) -> str:
+    """Of what the differences of a proof are parts, and how large they may be."""
+    if facts.get("archspec.combine") == "vote":
+        return f"differences are shares of the positions, of which {LIMITS[proof.dtype].flips:g} may have another vote"
+    return f"differences are parts of an output's largest value, of which {proof.tolerance:g} is allowed"
 
 
 METRICS = {"r2": "R², since agreement says nothing of one number,"}
@@ -74,7 +84,7 @@ def _tell_loss(output: OutputLoss, loss: Loss) -> str:
     where = f"output '{output.output}': " if len(loss.outputs) > 1 else ""
     metric = METRICS.get(output.metric, output.metric.replace("_", " "))
     text = f"{where}{metric} on {tell_count(loss.images, 'image')} {loss.judged}: "
-    text += f"{output.before:.4f} → {output.after:.4f} ({0.0 - output.drop:+.2%})"
+    text += f"{output.before:.4f} → {output.after:.4f} ({0.0 - 100 * output.drop:+.2f} points)"
     if output.sqnr_db is not None:
         text += f"; signal to noise {output.sqnr_db:.1f} dB"
         if output.channels == 1:
