@@ -32,6 +32,8 @@ with extra("run"):
 
 Array = npt.NDArray[Any]
 REFERENCE, PLAIN = "onnx.reference", "ONNX Runtime without its optimizations"
+SAME_TWIN = "the same twin without ONNX Runtime's optimizations"
+"""The witness where the file itself is not run, see `inside.open_runnable`."""
 
 FROM_19, CONVERTED = ("QuantizeLinear", "DequantizeLinear"), 21
 """What the reference implementation has from opset 19 on, and the opset to which onnx converts such a file for it."""
@@ -82,10 +84,11 @@ class Witness:
 
     def run_plain(self, feed: Mapping[str, Array]) -> Statement:
         """The same of ONNX Runtime without its optimizations."""
-        notes = [f"on {self.inside.twin}"] if self.inside.twin else []
-        notes += [self.doubts] if self.doubts else []
+        notes = [note for note in (self.inside.twin and f"on {self.inside.twin}", self.doubts) if note]
         who = f"{PLAIN} ({'; '.join(notes)})" if notes else PLAIN
-        return who, self.inside.read(self.inside.outputs, feed, optimized=False)
+        return SAME_TWIN if self.inside.dtype == "bfloat16" else who, self.inside.read(
+            self.inside.outputs, feed, optimized=False
+        )
 
     def count_work(self, feed: Mapping[str, Array]) -> int:
         """The same, and what the reference implementation does in Python, if there is time for the rest. Of a file that
