@@ -118,5 +118,7 @@ def _check_sealed(path: Path) -> Check:
     except ArchspecError as error:
         return Check("content", "failed", f"this is no optimized form as it was written: {error}")
     if not is_content(content):
-        return Check("content", "noted", f"as it was written, but no session loads it: it {OTHER_HASH}")
+        return Check(
+            "content", "noted", f"an optimized form as it was written, which no session loads: it {OTHER_HASH}"
+        )
     return Check("content", "passed", f"the optimized form of the model {abbreviate(content)}, as it was written")

@@ -46,7 +46,7 @@ def verify(
     if "optimized" in facts.metadata:
         if content.status == "failed":
             return Verification(facts, (_check_file(facts), content))
-        raise UnansweredError(_describe_form(Path(path)))
+        raise UnansweredError(_describe_form(Path(path), content.text))
     checks = [
         _check_file(facts),
         content,
@@ -65,12 +65,13 @@ def verify(
     return Verification(facts, (*checks, *more), bisection)
 
 
-def _describe_form(path: Path) -> str:
+def _describe_form(path: Path, what: str) -> str:
+    """What a form is, and which model to verify in its place."""
     model = find_model(path)
     where = f": archspec verify {as_argument(model)}" if model else ", which is not in its folder"
     return (
-        f"{path} is an optimized form of a model, as it was written, in operations of ONNX Runtime's own. Verify the "
-        f"model, which proves the form that a session here loads in its place{where}"
+        f"{path} is {what}. No witness knows its operations, which are ONNX Runtime's own: verify the model, which "
+        f"proves the form that a session here loads in its place{where}"
     )
 
 

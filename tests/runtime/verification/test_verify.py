@@ -348,7 +348,9 @@ def test_what_was_optimized_beside_a_file_is_verified_too(tmp_path: Path) -> Non
     found = verify_model(path, (graph, module.state_dict()))
     assert found.passed
     assert f"{beside.name}, which a session here loads instead: m.onnx agrees to" in text_of(found, "optimized")
-    with pytest.raises(ArchspecError, match=rf"{beside.name} is an optimized form .*: archspec verify {path}$"):
+    with pytest.raises(
+        ArchspecError, match=rf"{beside.name} is the optimized form of the model .*: archspec verify {path}$"
+    ):
         verify_model(beside)
     spoil(path)
     found = verify_model(path, (graph, module.state_dict()))
