@@ -243,14 +243,16 @@ def verify_model(
     sizes: Mapping[str, int] | None = None,
     tolerance: float | None = None,
     seed: int = 0,
+    metadata: Mapping[str, str] | None = None,
     rules: Mapping[type[Op], Any] | None = None,
     torch_rules: Mapping[type[Op], Any] | None = None,
     on_check: Callable[[str], None] = lambda check: None,
 ) -> Verification:
     """Prove a model file again: it is sound, runs where it says, and agrees with a second witness; with the `original`
-    graph and weights also with torch, or the first node is named whose own result differs. `rules` and `torch_rules`
-    lower operations that are the caller's own, to ONNX and to torch. `on_check` hears the name of each check that may
-    take long before it begins.
+    graph and weights also with torch, or the first node is named whose own result differs. With `metadata`, what these
+    weights say of their training (see `read_weights`), the file has to say the same of classes, task, preprocessing and
+    stride. `rules` and `torch_rules` lower operations that are the caller's own, to ONNX and to torch. `on_check` hears
+    the name of each check that may take long before it begins.
 
     Raises MissingExtra, and ArchspecError where weights do not fit their graph, or sizes the file.
     """
@@ -262,7 +264,8 @@ def verify_model(
     if original is None:
         return verify(path, choice=choice, follow=on_check)
     graph, weights = original
-    return verify(path, Original(graph, take_weights(weights), torch_rules or {}, rules or {}), choice, on_check)
+    held = Original(graph, take_weights(weights), torch_rules or {}, rules or {}, metadata or {})
+    return verify(path, held, choice, on_check)
 
 
 @checked

@@ -53,16 +53,24 @@ def verify(
 
     refuse_idle("--set", set_ or None, against is None, "--against SPEC WEIGHTS")
     sizes = parse_sizes(size)
-    original = None
+    original, told = None, dict[str, str]()
     if against is not None:
         loaded = api.load(against[0], parse_params(set_))
         chosen = {name: value for name, value in _own_sizes(model, sizes).items() if name in list_sizes(loaded)}
-        graph, weights = api.elaborate(loaded, chosen, max_nodes=max_nodes), api.read_weights(against[1])[0]
+        graph = api.elaborate(loaded, chosen, max_nodes=max_nodes)
+        weights, told = api.read_weights(against[1])
         check_fit(against[1], weights, graph, loaded, chosen)
         original = graph, weights
     with show_work(f"verifying {model}") as follow:
         found = api.verify_model(
-            model, original, batches=batch, sizes=sizes, tolerance=tolerance, seed=seed, on_check=follow
+            model,
+            original,
+            batches=batch,
+            sizes=sizes,
+            tolerance=tolerance,
+            seed=seed,
+            metadata=told,
+            on_check=follow,
         )
     print_json(found.to_dict()) if as_json else print_verification(found)
     if not found.passed:

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from archspec.errors import ArchspecError, list_some
+from archspec.errors import ArchspecError, list_some, printable
 from archspec.ops import OpError, Vote
 from runtime.cases import proof_cases
 from runtime.extras import extra
 from runtime.modes import unaffected
 from runtime.proof import prove
+from runtime.run_folder import QUESTION
 from runtime.verification.bisect import Bisection, bisect
 from runtime.verification.checks import Check, Choice, Original
 from runtime.verification.ends import Ends, match_ends
-from runtime.verification.facts import ModelFacts
+from runtime.verification.facts import PREFIX, ModelFacts, parse_metadata
 from runtime.verification.inside import ModelInside
 from runtime.verification.ranges import Range, find_ranges
-from runtime.verification.reasons import compare_attributes
+from runtime.verification.reasons import compare_attributes, compare_stored
 
 with extra("train"):
     from torch import nn
@@ -47,7 +49,7 @@ def compare_with_source(
     """
     _refuse_ensembles(inside, facts)
     built = build_model(original.graph, original.weights, options=_read_options(facts), rules=original.onnx_rules)
-    checks = _compare_hashes(facts, built)
+    checks = [*_compare_hashes(facts, built), *compare_question(facts, original.metadata)]
     try:
         ends = match_ends(inside, original.graph)
     except ArchspecError as error:
@@ -58,7 +60,7 @@ def compare_with_source(
     if facts.dtype != "int8":
         checks.append(_prove(inside, original, module, cases, choice, ends))
         if checks[-1].status == "passed":
-            return [*checks, *_check_attributes(inside, built)], None
+            return [*checks, *_check_details(inside, built)], None
     feed = _make_feed(inside, facts, cases[0], choice, ends)
     check, bisection = _search_nodes(inside, facts, original, module, built, feed, ends)
     return [*checks, check], bisection
@@ -101,6 +103,26 @@ def _compare_hash(name: str, told: str | None, here: str, other: str) -> Check:
     )
 
 
+def compare_question(facts: ModelFacts, told: Mapping[str, str]) -> Iterator[Check]:
+    """What the file is asked, against what its weights were trained for: other names are other answers."""
+    known = {key.removeprefix(PREFIX): parse_metadata(text) for key, text in told.items() if key in QUESTION}
+    said = {key: parse_metadata(text) for key, text in facts.metadata.items() if f"{PREFIX}{key}" in QUESTION}
+    other = [key for key in known if key in said and said[key] != known[key]]
+    alone = [f"the file does not say its {key}" for key in known if key not in said]
+    alone += [f"these weights do not say their {key}" for key in said if key not in known]
+    if other:
+        pairs = (f"{key} {_shorten(said[key])}, and of these weights {_shorten(known[key])}" for key in other)
+        yield Check("question", "failed", f"the file answers something else: {'; '.join(pairs)}")
+    elif known and alone:
+        yield Check("question", "noted", f"not compared: {'; '.join(alone)}")
+    elif known:
+        yield Check("question", "passed", f"as these weights have it: {', '.join(known)}")
+
+
+def _shorten(value: Any) -> str:
+    return printable(json.dumps(value, ensure_ascii=False), 60)
+
+
 def _choose_cases(original: Original, choice: Choice, ends: Ends) -> list[dict[str, tuple[int, ...]]]:
     """Where both are run: at the inputs of an export's proof, as far as the file takes them."""
     graph = original.graph
@@ -135,9 +157,9 @@ def _prove(
     )
 
 
-def _check_attributes(inside: ModelInside, built: OnnxModel) -> Iterator[Check]:
-    """What of an attribute that was changed does not show in the outputs."""
-    different = compare_attributes(inside, built)
+def _check_details(inside: ModelInside, built: OnnxModel) -> Iterator[Check]:
+    """What of attributes and stored numbers that were changed does not show in the outputs."""
+    different = [*compare_attributes(inside, built), *compare_stored(inside, built)]
     if different:
         yield Check("nodes", "noted", f"the outputs do not show it, but {list_some(different)}")
 

@@ -36,13 +36,14 @@ class Check:
 
 @dataclass(frozen=True)
 class Original:
-    """What a file is held against: a network, its weights as arrays by name, and the torch and ONNX rules of operations
-    that are a caller's own."""
+    """What a file is held against: a network, its weights as arrays by name, the torch and ONNX rules of operations
+    that are a caller's own, and what the weights say of their training, as an export has it in its metadata."""
 
     graph: Graph
     weights: Mapping[str, Any]
     rules: Mapping[type[Op], Any] = field(default_factory=dict)
     onnx_rules: Mapping[type[Op], Any] = field(default_factory=dict)
+    metadata: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

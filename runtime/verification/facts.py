@@ -68,7 +68,7 @@ class ModelFacts:
             "stored": self.stored,
             "numbers": self.numbers,
             "precision": self.precision,
-            "metadata": {key: _parse(value) for key, value in self.metadata.items()},
+            "metadata": {key: parse_metadata(value) for key, value in self.metadata.items()},
         }
 
     def _metadata(self) -> dict[str, str]:
@@ -97,8 +97,8 @@ def read_facts(inside: ModelInside) -> ModelFacts:
     return facts
 
 
-def _parse(text: str) -> Any:
-    """JSON as what it says; other text as it is."""
+def parse_metadata(text: str) -> Any:
+    """What a text of the metadata says: JSON as its value, other text as it is."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError):

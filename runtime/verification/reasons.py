@@ -41,6 +41,16 @@ def compare_attributes(inside: ModelInside, built: OnnxModel) -> list[str]:
     ]
 
 
+def compare_stored(inside: ModelInside, built: OnnxModel) -> list[str]:
+    """How the numbers of the file's stored tensors differ from those of the same name in `built`, in words."""
+    return [
+        difference
+        for name, expected in built.tensors.items()
+        if name in inside.tensors
+        for difference in _compare_tensors(name, inside.take(name), np.asarray(expected))
+    ]
+
+
 def _compare_nodes(inside: ModelInside, built: OnnxModel, name: str) -> Iterator[str]:
     for expected in built.head.graph.node:
         if expected.name not in _names(built, name):

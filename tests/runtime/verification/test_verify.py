@@ -19,6 +19,7 @@ from archspec.errors import ArchspecError
 from archspec.ops import InstanceNorm, Mean, Shape, Vote
 from compiler.content import CONTENT
 from compiler.graph import Graph
+from compiler.onnx_source.content import read_content
 from compiler.onnx_target.model import build_model
 from compiler.onnx_target.options import ExportOptions
 from compiler.onnx_target.quantize import plan_quantization, quantize_model
@@ -28,7 +29,9 @@ from runtime.optimize import write_optimized
 from runtime.optimized import find_optimized
 from runtime.provenance import read_provenance, write_provenance
 from runtime.verification import witness
+from runtime.verification.against import compare_question
 from runtime.verification.checks import Check, Verification
+from runtime.verification.facts import read_facts
 from runtime.verification.inside import ModelInside
 from runtime.verification.witness import find_votes
 from tests.lowering import graph_of, stir
@@ -462,3 +465,78 @@ def test_tensors_of_unusual_types_are_left_where_they_are(tmp_path: Path) -> Non
     model = build_file([helper.make_node("Relu", ["x"], ["y"])], {"x": ("N", 3)}, {"y": ("N", 3)})
     model.graph.initializer.append(texts)
     assert verify_model(save(model, tmp_path / "m.onnx")).passed
+
+
+TOLD = {
+    "archspec.classes": json.dumps([f"class {number}" for number in range(10)]),
+    "archspec.preprocess": '{"channels": 1, "height": 8, "width": 8, "mean": [0.5], "std": [0.25]}',
+    "archspec.task": "labels",
+    "archspec.data": "digits",
+}
+
+
+def tell(path: Path, **changes: str | None) -> Path:
+    """Another text under a key, or none, and the content that the file has then."""
+    model = onnx.load(path)
+    told = {item.key: item.value for item in model.metadata_props}
+    told |= {f"archspec.{key}": text for key, text in changes.items() if text is not None}
+    kept = {key: text for key, text in told.items() if changes.get(key.removeprefix("archspec."), "") is not None}
+    helper.set_model_props(model, kept)
+    onnx.save(model, path)
+    content = read_content(path).found
+    helper.set_model_props(model, kept | {CONTENT: content})
+    onnx.save(model, path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "text"),
+    [
+        ({}, "passed", "as these weights have it: classes, preprocess, task"),
+        ({"preprocess": TOLD["archspec.preprocess"].replace("0.25", "2.5e-1")}, "passed", "as these weights"),
+        ({"classes": json.dumps([f"class {9 - number}" for number in range(10)])}, "failed", 'classes ["class 9", "cl'),
+        ({"preprocess": TOLD["archspec.preprocess"].replace("0.25", "0.26")}, "failed", "preprocess {"),
+        ({"task": "embedding"}, "failed", 'task "embedding", and of these weights "labels"'),
+        ({"stride": "4"}, "noted", "not compared: these weights do not say their stride"),
+        ({"task": None}, "noted", "not compared: the file does not say its task"),
+    ],
+    ids=["same", "same numbers", "classes", "preprocess", "task", "stride", "no task"],
+)
+def test_what_a_file_is_asked_is_compared_with_its_weights(
+    changes: dict[str, str | None], status: str, text: str, tmp_path: Path
+) -> None:
+    path = save(build_double(metadata=TOLD), tmp_path / "m.onnx")
+    (found,) = compare_question(read_facts(ModelInside(tell(path, **changes))), TOLD)
+    assert found.status == status
+    assert text in found.text
+    assert not list(compare_question(read_facts(ModelInside(path)), {}))  # weights that say nothing
+
+
+def test_other_names_than_its_weights_have_fail_a_file(tmp_path: Path) -> None:
+    graph, module = make("residual_mlp")
+    path = tmp_path / "m.onnx"
+    told = {"archspec.task": "embedding"}
+    to_onnx(graph, module.state_dict(), path, verify=False, metadata=told)
+    original = (graph, module.state_dict())
+    assert statuses(verify_model(path, original, metadata=told))["question"] == "passed"
+    found = verify_model(tell(path, task="labels"), original, metadata=told)
+    assert {name for name, status in statuses(found).items() if status == "failed"} == {"question"}
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16", "bf16"])
+def test_a_number_that_the_outputs_do_not_show_is_noted(precision: str, tmp_path: Path) -> None:
+    graph, module = make("residual_mlp")
+    path = tmp_path / "m.onnx"
+    to_onnx(graph, module.state_dict(), path, verify=False, options=ExportOptions(precision=precision))  # type: ignore[arg-type]
+    original = (graph, module.state_dict())
+    assert "nodes" not in statuses(verify_model(path, original))
+    model = onnx.load(path)
+    tensor = next(item for item in model.graph.initializer if item.name == "linear_1.weight")
+    array = numpy_helper.to_array(tensor).copy()
+    array.flat[:2] = array.flat[:2] * (1 + 2.0 ** {"fp32": -13, "fp16": -9, "bf16": -6}[precision])
+    tensor.CopyFrom(numpy_helper.from_array(array, tensor.name))
+    onnx.save(model, path)
+    found = verify_model(tell(path), original)
+    assert found.passed
+    assert text_of(found, "nodes").startswith("the outputs do not show it, but 2 of ")
+    assert "numbers of linear_1.weight differ, by at most" in text_of(found, "nodes")
