@@ -496,7 +496,7 @@ def tell(path: Path, **changes: str | None) -> Path:
         ({"preprocess": TOLD["archspec.preprocess"].replace("0.25", "2.5e-1")}, "passed", "as these weights"),
         ({"classes": json.dumps([f"class {9 - number}" for number in range(10)])}, "failed", 'classes ["class 9", "cl'),
         ({"preprocess": TOLD["archspec.preprocess"].replace("0.25", "0.26")}, "failed", "preprocess {"),
-        ({"task": "embedding"}, "failed", 'task "embedding", and of these weights "labels"'),
+        ({"task": "maps"}, "failed", 'task "maps", and of these weights "labels"'),
         ({"stride": "4"}, "noted", "not compared: these weights do not say their stride"),
         ({"task": None}, "noted", "not compared: the file does not say its task"),
     ],
@@ -515,11 +515,12 @@ def test_what_a_file_is_asked_is_compared_with_its_weights(
 def test_other_names_than_its_weights_have_fail_a_file(tmp_path: Path) -> None:
     graph, module = make("residual_mlp")
     path = tmp_path / "m.onnx"
-    told = {"archspec.task": "embedding"}
+    names = [f"class {number}" for number in range(graph[graph.outputs["output"]].shape.elements)]
+    told = {"archspec.classes": json.dumps(names)}
     to_onnx(graph, module.state_dict(), path, verify=False, metadata=told)
     original = (graph, module.state_dict())
     assert statuses(verify_model(path, original, metadata=told))["question"] == "passed"
-    found = verify_model(tell(path, task="labels"), original, metadata=told)
+    found = verify_model(tell(path, classes=json.dumps(names[::-1])), original, metadata=told)
     assert {name for name, status in statuses(found).items() if status == "failed"} == {"question"}
 
 
