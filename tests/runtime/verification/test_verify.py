@@ -520,7 +520,7 @@ def test_other_names_than_its_weights_have_fail_a_file(tmp_path: Path) -> None:
     to_onnx(graph, module.state_dict(), path, verify=False, metadata=told)
     original = (graph, module.state_dict())
     assert statuses(verify_model(path, original, metadata=told))["question"] == "passed"
-    found = verify_model(tell(path, classes=json.dumps(names[::-1])), original, metadata=told)
+    found = verify_model(tell(path, classes=json.dumps([f"other {name}" for name in names])), original, metadata=told)
     assert {name for name, status in statuses(found).items() if status == "failed"} == {"question"}
 
 
