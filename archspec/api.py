@@ -214,11 +214,11 @@ def to_onnx(
     there is to tell. Raises ArchspecError where something does not fit, where the proof fails (no file is left then),
     or where there is a file at `path` that is no model, unless `force` is to replace it; and MissingExtra.
     """
-    from archspec.file_types import check_gives_way_to_model
+    from archspec.replacing import MODEL, check_gives_way
     from runtime.export import export
     from runtime.weights import take_weights
 
-    check_gives_way_to_model(path, force=force)
+    check_gives_way(path, MODEL, force=force)
     return export(
         graph,
         take_weights(weights),

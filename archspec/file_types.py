@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from archspec.errors import ArchspecError
-from archspec.files import check_file_name
 
 HEAD = 512
 """Bytes that are looked at."""
@@ -127,27 +126,6 @@ def check_says_its_kind(path: str | Path, what: str, ending: str) -> None:
         raise ArchspecError(
             f"{path} is to hold {what}, and {found} says something else: name it {Path(path).stem}{ending}"
         )
-
-
-def check_gives_way_to_model(path: str | Path, *, force: bool) -> None:
-    """Raises ArchspecError where a file is there that is neither a model nor empty, unless it is to be replaced, and
-    where a folder is, or the name says that it is something else."""
-    check_file_name(path, "model.onnx")
-    check_says_its_kind(path, ONNX, ".onnx")
-    if os.path.isfile(path) and os.path.getsize(path) and not is_onnx(path) and not force:
-        raise ArchspecError(
-            f"{path} is there already, and is no ONNX model; --force replaces it, and in Python force=True"
-        )
-
-
-def check_gives_way_to_arrays(path: str | Path) -> None:
-    """Raises ArchspecError where a file is there that is neither a .npz nor empty, and where a folder is, or the name
-    says that it is something else."""
-    check_file_name(path, "outputs.npz")
-    check_says_its_kind(path, "arrays", ".npz")
-    is_npz = Path(path).suffix.lower() == ".npz" and find_file_type(path) == ZIP
-    if os.path.isfile(path) and os.path.getsize(path) and not is_npz:
-        raise ArchspecError(f"{path} is there already, and is no .npz: give the arrays another name")
 
 
 def advise(kind: str | None, path: str | Path) -> str:

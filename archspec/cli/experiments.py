@@ -13,6 +13,7 @@ import typer
 
 from archspec.cli.options import (
     MAX_NODES,
+    ForceOption,
     JsonOption,
     MaxNodesOption,
     SetOption,
@@ -20,10 +21,12 @@ from archspec.cli.options import (
     ThreadsOption,
     build_graph,
     check_ending,
+    check_output,
     names_file,
     output_option,
     parse_share,
     print_json,
+    refuse_idle,
 )
 
 if TYPE_CHECKING:
@@ -49,6 +52,7 @@ def shattering(
     range_: Annotated[float, typer.Option("--range", metavar="R", help="A line's length, root mean square.")] = 4.0,
     seeds: Annotated[int, typer.Option(min=1, help="Fresh networks of each spec.")] = 20,
     output: PictureOption = None,
+    force: ForceOption = False,
     max_nodes: MaxNodesOption = MAX_NODES,
     threads: ThreadsOption = None,
     as_json: JsonOption = False,
@@ -59,11 +63,13 @@ def shattering(
     """
     from archspec.cli.progress import follow_steps
     from archspec.cli.tables.experiments import print_shattering
+    from archspec.replacing import PICTURE
     from runtime.experiments.plots import draw_shattering
     from runtime.experiments.shattering import count_inputs, measure_shattering
     from runtime.modes import limited_to
 
     check_ending(output, ".svg")
+    check_output(output, PICTURE, [split_variant(word)[0] for word in specs], force=force)
     graphs = []
     for word in specs:
         spec, own, label = split_variant(word)
@@ -101,18 +107,21 @@ def surface(
     held_out: Annotated[bool, typer.Option("--held-out", help="The loss on all held-out images instead.")] = False,
     seed: Annotated[int, typer.Option(min=0, help="Of the directions and the images.")] = 0,
     output: PictureOption = None,
+    force: ForceOption = False,
     threads: ThreadsOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Measure the loss around trained networks along two random directions, normalized by filter."""
     from archspec.cli.progress import follow_steps
     from archspec.cli.tables.experiments import print_surfaces
+    from archspec.replacing import PICTURE
     from runtime.experiments.plots import draw_surfaces
     from runtime.experiments.surface import IMAGES, measure_surface
     from runtime.experiments.trained import check_same_data, read_run
     from runtime.modes import limited_to
 
     check_ending(output, ".svg")
+    check_output(output, PICTURE, [], force=force)
     if held_out and images is not None:
         raise typer.BadParameter("--images is a number of training images, which --held-out does not use")
     trained = [read_run(folder) for folder in runs]
@@ -154,21 +163,28 @@ def lesion(
         Path | None,
         typer.Option(metavar="FILE.svg", parser=names_file("lesion.svg"), help="Draw the score without each part."),
     ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace what is no model or picture, too.")] = False,
     threads: ThreadsOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Measure what a trained network loses with each residual block; leave out as many as a budget allows."""
     from archspec.cli.tables.experiments import print_choice, print_files, print_lesions
+    from archspec.replacing import MODEL, PICTURE
     from runtime.experiments.lesion import list_parts
     from runtime.experiments.plots import draw_lesions
     from runtime.experiments.trained import check_same_data, read_run
     from runtime.modes import limited_to
+    from runtime.run_folder import TRAINED
 
     check_ending(plot, ".svg")
     check_ending(output, ".onnx")
     if output is not None and budget is None:
         raise typer.BadParameter("--output is the network without the parts that a --budget leaves out: give one")
     share = None if budget is None else parse_share(budget, "--budget")
+    refuse_idle("--force", force or None, output is plot is None, "--output and --plot")
+    for path, kind in ((output, MODEL), (plot, PICTURE)):
+        if path is not None:
+            check_output(path, kind, [folder / name for name in TRAINED], force=force)
     run = read_run(folder)
     list_parts(run)
     with limited_to(threads):
@@ -176,7 +192,7 @@ def lesion(
         check_same_data([run, *others])
         lesions = [_cut(one) for one in (run, *others)]
         choice = None if share is None else _choose(run, share)
-    files = _export(run, choice, output, threads) if choice and output else None
+    files = _export(run, choice, output, threads, force=force) if choice and output else None
     _draw(plot, draw_lesions, lesions)
     if as_json:
         rows: dict[str, Any] = {"lesion": lesions[0].to_dict()}
@@ -231,7 +247,7 @@ def _choose(run: Run, share: float) -> Choice:
         return choose_parts(run, share, on_trial=on_trial)
 
 
-def _export(run: Run, choice: Choice, path: Path, threads: int | None) -> Files:
+def _export(run: Run, choice: Choice, path: Path, threads: int | None, *, force: bool) -> Files:
     """Write the smaller network, proven, and hold it against the whole one. Raises ArchspecError where no part goes."""
     from archspec import api
     from archspec.errors import ArchspecError
@@ -246,7 +262,7 @@ def _export(run: Run, choice: Choice, path: Path, threads: int | None) -> Files:
         )
     facts = {key: run.metadata[key] for key in CARRIED if key in run.metadata}
     left_out = {LEFT_OUT: json.dumps([part.name for part in choice.parts])}
-    api.to_onnx(choice.after.graph, choice.after.weights, path, metadata=facts | left_out)
+    api.to_onnx(choice.after.graph, choice.after.weights, path, metadata=facts | left_out, force=force)
     with scratch_folder() as folder:
         whole = folder / "whole.onnx"
         api.to_onnx(run.graph, run.weights, whole, verify=False, metadata=facts)

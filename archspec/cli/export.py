@@ -175,9 +175,9 @@ class Network:
 
 def _check_place(path: Path, precision: Precision, *, optimized: bool, force: bool) -> None:
     """Raises ArchspecError where the file cannot be written, or what is to lie beside it."""
-    from archspec.file_types import check_gives_way_to_model
+    from archspec.replacing import MODEL, check_gives_way
 
-    check_gives_way_to_model(path, force=force)
+    check_gives_way(path, MODEL, force=force)
     if optimized:
         from runtime.optimize import check_can_optimize
 

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 import typer
 
@@ -16,6 +16,9 @@ from archspec.cli.completion import complete_spec
 from archspec.cli.ending import write_json
 from archspec.errors import ArchspecError
 from archspec.files import check_file_name
+
+if TYPE_CHECKING:
+    from archspec.replacing import Kind
 
 MAX_NODES = 100_000
 """As `compiler.elaborate` has it, which help texts should not have to import; a test compares them."""
@@ -138,6 +141,17 @@ def refuse_replacing(output: Path | None, read: Iterable[str | Path]) -> None:
     for source in _list_files(read) if output is not None and os.path.exists(output) else ():
         if os.path.exists(source) and os.path.samefile(output or "", source):
             raise typer.BadParameter(f"--output would replace {source}, which is read: give it another name")
+
+
+def check_output(output: Path | None, kind: Kind, read: Iterable[str | Path], *, force: bool = False) -> None:
+    """Refuse to write this kind of file in the place of what is read, and unless that is forced, of what is not of the
+    kind; and refuse --force where nothing is written."""
+    refuse_idle("--force", force or None, output is None, "the option that names a file")
+    refuse_replacing(output, read)
+    if output is not None:
+        from archspec.replacing import check_gives_way
+
+        check_gives_way(output, kind, force=force)
 
 
 def _list_files(read: Iterable[str | Path]) -> Iterator[str | Path]:

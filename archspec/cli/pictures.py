@@ -13,6 +13,7 @@ from archspec import __version__
 from archspec.cli.options import (
     MAX_NODES,
     BatchOption,
+    ForceOption,
     MaxNodesOption,
     NetworkArgument,
     OptimizerOption,
@@ -22,6 +23,7 @@ from archspec.cli.options import (
     any_digits,
     build_graph,
     check_ending,
+    check_output,
     names_file,
     open_network,
     output_option,
@@ -56,12 +58,16 @@ def draw(
     set_: SetOption = [],  # noqa: B006
     size: SizeOption = [],  # noqa: B006
     max_nodes: MaxNodesOption = MAX_NODES,
+    force: ForceOption = False,
 ) -> None:
     """Draw the network as SVG, as a page, for Mermaid or for Graphviz, with repeats folded."""
     from archspec.files import write_text
+    from archspec.replacing import DRAWN
     from compiler.draw.picture import draw_graph
 
-    write = _choose_writer(_find_format(output, format_))
+    name = _find_format(output, format_)
+    write = _choose_writer(name)
+    check_output(None if output == "-" else Path(output), DRAWN[name], [spec], force=force)
     picture = draw_graph(build_graph(spec, set_, size, max_nodes), depth=depth, patterns=open_)
     text = write(picture)
     if output == "-":
@@ -81,9 +87,13 @@ def report(
     set_: SetOption = [],  # noqa: B006
     size: SizeOption = [],  # noqa: B006
     max_nodes: MaxNodesOption = MAX_NODES,
+    force: ForceOption = False,
 ) -> None:
     """Write all that the analyses say of a network as one page that needs no network: graph, plots and lint, linked."""
+    from archspec.replacing import PAGE
+
     check_ending(output, ".html")
+    check_output(output, PAGE, [spec], force=force)
     from archspec import api
     from archspec.cli.progress import show_work
     from archspec.files import write_text

@@ -15,10 +15,10 @@ from archspec.cli.options import (
     JsonOption,
     ProviderOption,
     ThreadsOption,
+    check_output,
     output_option,
     print_json,
     refuse_idle,
-    refuse_replacing,
 )
 from archspec.errors import ArchspecError, suggest
 
@@ -64,16 +64,13 @@ def run(
     A file that has no answer is named, and the others are answered; the exit code is 2 then.
     """
     from archspec.cli.tables.run import print_answers, print_outputs
-    from archspec.file_types import check_gives_way_to_arrays
+    from archspec.replacing import ARRAYS
     from runtime.keep import Keeper, open_numbers
     from runtime.predict import Answered, RawOutputs, answer_files, run_arrays
     from runtime.question import find_question
     from runtime.session import Session
 
-    refuse_replacing(output, [model, *inputs])
-    refuse_replacing(output, _list_data(model))
-    if output is not None:
-        check_gives_way_to_arrays(output)
+    check_output(output, ARRAYS, [model, *inputs, *_list_data(model)])
     _check_task(task)
     session = Session(model, providers=provider or None, threads=threads)
     question = None if task == RAW else find_question(session, task, output_name)

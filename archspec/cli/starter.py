@@ -8,6 +8,7 @@ from pathlib import Path
 
 from archspec.errors import ArchspecError
 from archspec.files import check_absent, write_text
+from archspec.replacing import Kind, check_gives_way
 
 SCHEMA_NAME = "archspec.schema.json"
 
@@ -60,6 +61,9 @@ def write_starter(file: Path, *, force: bool) -> None:
     if file.suffix not in (".yaml", ".yml"):
         raise ArchspecError(f"{file} should end in .yaml")
     check_absent(file, force=force)
+    schema, text = file.parent / SCHEMA_NAME, json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
+    same = Kind("a schema of this version", lambda path: path.read_bytes() == text.encode(), SCHEMA_NAME)
+    check_gives_way(schema, same, force=force)
     name = re.sub(r"\W", "_", file.stem)
-    write_text(file.parent / SCHEMA_NAME, json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n")
+    write_text(schema, text)
     write_text(file, STARTER.format(name=name, schema=SCHEMA_NAME))

@@ -9,6 +9,7 @@ import typer
 
 from archspec.cli.options import (
     MAX_NODES,
+    ForceOption,
     JsonOption,
     MaxNodesOption,
     NetworkArgument,
@@ -16,6 +17,7 @@ from archspec.cli.options import (
     SizeOption,
     build_graph,
     check_ending,
+    check_output,
     output_option,
     print_json,
 )
@@ -32,10 +34,14 @@ def unravel(
     full: Annotated[bool, typer.Option("--full", help="All terms, up to 1,024 paths.")] = False,
     output: Annotated[Path | None, output_option("FILE.svg", "paths.svg", "Draw the paths there.")] = None,
     max_nodes: MaxNodesOption = MAX_NODES,
+    force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Write a network as the sum of its paths: y = x + f1[x] + f2[x + f1[x]] + …"""
+    from archspec.replacing import PICTURE
+
     check_ending(output, ".svg")
+    check_output(output, PICTURE, [spec], force=force)
     from archspec.cli.tables.unravel import print_unravelling
     from compiler.analysis.paths.unravel import unravel as unravel_graph
 
