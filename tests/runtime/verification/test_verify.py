@@ -371,7 +371,7 @@ def test_an_optimized_form_without_its_data_is_noted(tmp_path: Path) -> None:
     found = verify_model(path)
     assert found.passed
     assert statuses(found)["optimized"] == "noted"
-    assert f"cannot read {data}" in text_of(found, "optimized")
+    assert f"{data} does not exist" in text_of(found, "optimized")
     assert not verify_model(beside).passed
 
 
