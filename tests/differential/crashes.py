@@ -14,7 +14,7 @@ from random import Random
 
 from tests.differential.blows import BLOWS, Scene, on_disk
 from tests.differential.harness import Disagreement, Outcome
-from tests.differential.jobs import JOBS, SECOND, finish_well, nursery, prepare, read_files
+from tests.differential.jobs import JOBS, SECOND, Files, finish_well, nursery, prepare, read_files
 from tests.differential.remains import Remains, check_next, check_remains
 
 LATER = 1.1
@@ -47,20 +47,28 @@ def explain(seed: int) -> str:
     return "\n".join([str(crash), *said])
 
 
+def strike(scene: Scene, blow: str, before: Files) -> Files:
+    """What then would stand there without the command: what did before it, and what the blow makes of its files."""
+    met = read_files(scene.work)
+    BLOWS[blow](scene)
+    left = read_files(scene.work)
+    changed = {name: data for name, data in left.items() if met.get(name) != data}
+    return {name: data for name, data in before.items() if name in left or name not in met} | changed
+
+
 def run_crash(crash: Crash, random: Random, words: Counter[str]) -> Iterator[Disagreement]:
     """What is wrong afterwards; what happened is counted in `words`."""
     ground = prepare(crash.job)
     words.update([f"job: {crash.job}", f"blow: {crash.blow}"])
     with ground.open_site() as site, on_disk(site) if crash.blow == "full disk" else nullcontext():
         stop = 1 + int(crash.share * ground.deeds) if crash.by_deed else 0
+        before = read_files(site / "disk/work")
         child = ground.job.start(nursery(), site, SECOND, stop)
         struck = child.await_stop() if crash.by_deed else child.stop_after(crash.share * ground.seconds * LATER)
         words["struck" if struck else "(had ended)"] += 1
         scene = Scene(ground, site, child, random)
         with scene.undo:
-            if struck:
-                BLOWS[crash.blow](scene)
-            standing = read_files(scene.work)
+            standing = strike(scene, crash.blow, before) if struck else before
             code, said = child.finish()
             ended = [other.finish() for other in scene.others]
         remains = Remains(

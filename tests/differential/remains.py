@@ -22,7 +22,7 @@ CACHES = ("torchinductor_",)
 
 @dataclass(frozen=True)
 class Remains:
-    """What stood there at first and right after a blow, and what does now that the command has ended."""
+    """What stood there at first, what would now without the command, and what does now that it has ended."""
 
     scene: Scene
     blow: str
@@ -62,7 +62,11 @@ def check_ending(remains: Remains) -> Iterator[Disagreement]:
     """The exit code is the one that is due, and what was said is one line that says why."""
     code, said, blow = remains.code, remains.said, remains.blow if remains.struck else ""
     job = remains.scene.ground.job
-    refuses = blow in FAILING or (job.trains and blow == "overtaken")  # no two runs are mixed
+    refuses = (
+        blow in FAILING
+        or (job.trains and blow == "overtaken")  # no two runs are mixed
+        or (blow == "written over" and "is there already" in said)  # by what is no file of the command's kind
+    )
     due = {0, 2} if refuses else {0}
     if blow in SIGNALS:  # by itself it ends a process that has not begun, or has done
         due = {SIGNALS[blow], -getattr(signal, blow)}

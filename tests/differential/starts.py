@@ -11,7 +11,7 @@ WIDTHS = (16, 32, 64, 128, 256)
 NORMS = ("batch_norm", "batch_norm", "batch_norm", "layer_norm", {"group_norm": 8}, "instance_norm")
 ACTIVATIONS = ("relu", "relu", "relu", "relu", "gelu", "silu", "tanh", {"leaky_relu": 0.1}, "elu")
 RARE = ({"dropout": 0.3}, {"scale": 0.5}, {"stochastic_depth": 0.7})
-MAPS = ({"max_pool": 2}, {"avg_pool": 2}, {"conv_transpose": {"out": 32, "kernel": 2, "stride": 2}}, {"upsample": 2})
+MAPS = ("max_pool", "avg_pool", "conv_transpose", "upsample")
 
 
 def make_start(seed: int) -> dict[str, Any]:
@@ -33,9 +33,13 @@ def make_start(seed: int) -> dict[str, Any]:
         if random.random() < 0.08:
             network.append(random.choice(RARE))
         if not flat and random.random() < 0.06:
-            network.append(random.choice(MAPS))
+            network.append(_resize(random.choice(MAPS), width if style == "residual" else 32))
     network += [] if flat else [random.choice(("global_avg_pool", "global_avg_pool", {"max_pool": 2})), "flatten"]
     return {"archspec": 1, "name": f"start{seed}", "inputs": {"x": shape}, "network": [*network, {"linear": 16}]}
+
+
+def _resize(kind: str, out: int) -> dict[str, Any]:
+    return {kind: {"out": out, "kernel": 2, "stride": 2} if kind == "conv_transpose" else 2}
 
 
 def _block(random: Random, style: str, layer: str, width: int, norm: Any, options: Mapping[str, Any]) -> list[Any]:
