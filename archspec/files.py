@@ -12,7 +12,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from itertools import islice
 from pathlib import Path
 from types import FrameType, ModuleType
@@ -29,7 +29,13 @@ except ImportError:  # Windows
 ENDINGS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
 """Signals that end a process from outside."""
 
-HELD = (signal.SIGINT, *ENDINGS)
+ALARM = (signal.SIGALRM,) if hasattr(signal, "SIGALRM") else ()
+"""What asks again for an exit that was lost, where the system has it."""
+
+AGAIN = 0.05
+"""Seconds after which it does."""
+
+HELD = (signal.SIGINT, *ENDINGS, *ALARM)
 """Those that wait while files take their places."""
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -128,9 +134,10 @@ def write_whole(path: str | Path, outlived: Outlived = lambda older: lambda: ())
                 for item in written:
                     _hand_over(item, target.parent / item.name, target)
                 list_useless = outlived(target)
-                _place(written, target.parent)
-                for item in list_useless():
-                    item.unlink(missing_ok=True)
+                with _holding_signals():
+                    _place(written, target.parent)
+                    for item in list_useless():
+                        item.unlink(missing_ok=True)
             _sync(target.parent)
     except OSError as error:
         raise ArchspecError(f"cannot write {path}: {error.strerror or error}") from error
@@ -207,24 +214,45 @@ def unwind_on_signals() -> Iterator[None]:
         yield
         return
     ours = [number for number in ENDINGS if signal.getsignal(number) == signal.SIG_DFL]
-    try:
-        for number in ours:
-            signal.signal(number, _leave)
+    with _Leaving(ours) if ours else nullcontext():
         yield
-    finally:
-        for number in ours:
+
+
+class _Leaving:
+    """Has signals raise SystemExit: the first one does, and again until that is on its way. For Python drops what a
+    handler raises in a finalizer or in a callback of a weak reference, and while it compiles a module."""
+
+    def __init__(self, numbers: Sequence[int]) -> None:
+        self.numbers, self.came = numbers, 0
+        self.alarms = [alarm for alarm in ALARM if signal.getsignal(alarm) == signal.SIG_DFL]
+
+    def __enter__(self) -> None:
+        self.tell_dropped, sys.unraisablehook = sys.unraisablehook, self._tell_dropped
+        for number in (*self.numbers, *self.alarms):
+            signal.signal(number, self._leave)
+
+    def __exit__(self, *error: object) -> None:
+        if self.alarms:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+        for number in (*self.numbers, *self.alarms):
             signal.signal(number, signal.SIG_DFL)
+        sys.unraisablehook = self.tell_dropped
 
+    def _leave(self, number: int, frame: FrameType | None) -> None:
+        """Unless an earlier signal's exit is under way: a terminal that is closed sends its signal twice, and what is
+        being put away should be."""
+        self.came = self.came or number
+        error = sys.exception()
+        while error is not None and not isinstance(error, SystemExit):
+            error = error.__context__
+        if error is None:
+            if self.alarms:
+                signal.setitimer(signal.ITIMER_REAL, AGAIN)
+            raise SystemExit(128 + self.came)
 
-def _leave(number: int, frame: FrameType | None) -> None:
-    """Unless an earlier signal's exit is under way: a terminal that is closed sends its signal twice, and what is being
-    put away should be. Python's compiler may lose an exit that comes while a module is imported; then the next signal
-    is heard."""
-    error = sys.exception()
-    while error is not None and not isinstance(error, SystemExit):
-        error = error.__context__
-    if error is None:
-        raise SystemExit(128 + number)
+    def _tell_dropped(self, dropped: sys.UnraisableHookArgs) -> None:
+        if not (self.came and isinstance(dropped.exc_value, SystemExit)):
+            self.tell_dropped(dropped)
 
 
 @contextmanager
@@ -255,17 +283,26 @@ def _place(written: Sequence[Path], folder: Path) -> None:
     for path in aside:
         if (folder / path.name).is_dir():
             raise OSError(0, f"{path.name} beside it is a folder")
-    with _holding_signals():
+    try:
+        for path in written:
+            if path in aside:
+                _keep(folder / path.name, aside[path])
+            os.replace(path, folder / path.name)
+    except OSError:
+        for path, older in aside.items():
+            _put_back(path, older, folder / path.name)
+        raise
+
+
+def _keep(path: Path, aside: Path) -> None:
+    """Have a file that is there under another name too; where the system has no such links, under that alone."""
+    with suppress(FileNotFoundError):
         try:
-            for path in written:
-                if path in aside:
-                    with suppress(FileNotFoundError):
-                        os.replace(folder / path.name, aside[path])
-                os.replace(path, folder / path.name)
-        except OSError:
-            for path, older in aside.items():
-                _put_back(path, older, folder / path.name)
+            os.link(path, aside, follow_symlinks=False)
+        except FileNotFoundError:
             raise
+        except OSError:
+            os.replace(path, aside)
 
 
 def _put_back(path: Path, older: Path, place: Path) -> None:

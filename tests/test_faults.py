@@ -210,15 +210,25 @@ def test_a_full_disk(place: tuple[str, int], single: int, older: Path, stored: P
     assert sorted(before) == sorted(path.name for path in older.parent.iterdir())
 
 
-@pytest.mark.parametrize("place", [("tensor", 9), ("rename", 0)])
 @pytest.mark.parametrize(("what", "code"), [("SIGTERM", 143), ("SIGINT", 130)])
-def test_an_interrupted_export_leaves_nothing(
-    place: tuple[str, int], what: str, code: int, single: int, older: Path, stored: Path
-) -> None:
+def test_an_interrupted_export_leaves_nothing(what: str, code: int, single: int, older: Path, stored: Path) -> None:
     before = contents(older.parent)
-    assert export_and_fail(*place, what, single, stored, older)[0] == code
+    assert export_and_fail("tensor", 9, what, single, stored, older)[0] == code
     assert contents(older.parent) == before
     assert sorted(before) == sorted(path.name for path in older.parent.iterdir())
+
+
+@pytest.mark.parametrize(("what", "code"), [("SIGTERM", 143), ("SIGINT", 130)])
+def test_an_export_whose_files_take_their_places_is_not_interrupted(
+    what: str, code: int, single: int, older: Path, stored: Path
+) -> None:
+    """It ends when all of them have, and when what they replace is gone."""
+    before = contents(older.parent)
+    assert export_and_fail("rename", 0, what, single, stored, older)[0] == code
+    left = contents(older.parent)
+    to_onnx(GRAPH, weights_of(1), older, verify=False)
+    assert left == contents(older.parent) != before
+    assert sorted(left) == sorted(path.name for path in older.parent.iterdir())
 
 
 @pytest.mark.parametrize("place", [("tensor", 0), ("tensor", 9), ("rename", 0), ("rename", 1)])

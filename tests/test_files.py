@@ -261,6 +261,40 @@ def test_a_signal_after_one_that_was_lost_is_heard(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+DROPPED = """
+import os, signal, sys, time, weakref
+from archspec import files
+
+class Thing:
+    pass
+
+def end(reference):
+    os.kill(os.getpid(), signal.SIGTERM)
+    for _ in range(1000):
+        pass
+
+if sys.argv[2] == "once":
+    files.ALARM = ()
+thing = Thing()
+with files.write_whole(sys.argv[1]) as path:
+    path.write_text("whole")
+    reference = weakref.ref(thing, end)
+    del thing
+    time.sleep(10 if sys.argv[2] == "again" else 0)
+"""
+
+
+@posix
+@pytest.mark.parametrize(("how", "code"), [("again", 143), ("once", 0)])
+def test_a_signal_whose_exit_python_drops_comes_again(how: str, code: int, tmp_path: Path) -> None:
+    """What is raised in the callback of a weak reference is printed and dropped; the control shows it."""
+    result = subprocess.run(
+        [sys.executable, "-c", DROPPED, tmp_path / "m", how], capture_output=True, text=True, check=False
+    )
+    assert (result.returncode, result.stderr) == (code, "")
+    assert [path.name for path in tmp_path.iterdir()] == ([] if code else ["m"])
+
+
 WHILE_IT_IS_MADE = """
 import os, signal, sys
 from archspec.files import write_whole
@@ -283,6 +317,26 @@ def test_a_signal_while_the_temporary_folder_is_made(what: str, code: int, tmp_p
     command = [sys.executable, "-c", WHILE_IT_IS_MADE, tmp_path / "m", what]
     assert subprocess.run(command, capture_output=True).returncode == code
     assert list(tmp_path.iterdir()) == []
+
+
+def test_companions_are_there_at_every_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that is killed between two files leaves each of them, the older or the new one."""
+    names, seen = ("m", "m.data"), []
+
+    def write(text: str) -> None:
+        with files.write_whole(tmp_path / "m") as temporary:
+            for name in names:
+                temporary.with_name(name).write_text(text)
+
+    def watch(source: Path, target: Path) -> None:
+        seen.append({name: (tmp_path / name).read_text() for name in names})
+        replace_file(source, target)
+
+    write("old")
+    replace_file = os.replace
+    monkeypatch.setattr(files.os, "replace", watch)
+    write("new")
+    assert seen == [{"m": "old", "m.data": "old"}, {"m": "old", "m.data": "new"}]
 
 
 # Full disks
