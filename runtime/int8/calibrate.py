@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import reduce
-from itertools import count
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +17,7 @@ from compiler.onnx_target.scheme import TINIEST, Range, Recipe
 from runtime.extras import extra
 from runtime.int8.check import FEW, LEAST_WIDTH, InputExtremes
 from runtime.int8.data import CalibrationData
+from runtime.int8.folds import Sketches, deal
 from runtime.int8.thresholds import BINS, METHODS, Counts, Histogram
 from runtime.settings import new_options
 
@@ -68,10 +67,12 @@ class Fold:
 @dataclass(frozen=True, eq=False, slots=True)
 class Measured:
     """The ranges of all images, and for each fold of them those of the others. `pieces` are the whole ranges of the
-    channels of one origin, where a value has channels of several. `notes` say what is odd about the data."""
+    channels of one origin, where a value has channels of several. `different` images are no near copies of one before.
+    `notes` say what is odd about the data."""
 
     ranges: Ranges
     folds: tuple[Fold, ...]
+    different: int
     pieces: Mapping[str, Sequence[Range]]
     notes: tuple[str, ...]
 
@@ -110,19 +111,22 @@ def measure_ranges(
     if method not in METHODS:
         raise ArchspecError(f"no calibration '{method}'{suggest(method, METHODS)} (available: {', '.join(METHODS)})")
     find_threshold = METHODS[method]
-    parts = data.split(FOLDS if len(data) >= FEW else 1)
     passes, batch = (1 if find_threshold is None else 2), choose_batch(model.graph, data.shape)
-    walk = _Walk(run_exposed(model, values), parts, batch, passes, on_step)
-    seen = InputExtremes(data)
-    reaches = _reach_all(walk, [_Reach(values, find_pieces(model)) for _ in parts], seen)
-    every = _Reach.join(reaches)
-    notes = (*seen.judge(), *(every.tell_few() if len(data) >= FEW else ()))
-    lasts = {name: _largest(whole) for name, whole in every.whole.items()}
-    counts = [] if find_threshold is None else _count_all(walk, lasts)
+    walk = _Walk(run_exposed(model, values), batch, passes * len(data), on_step)
+    reach, seen, sketches = _Reach(values, find_pieces(model)), InputExtremes(data), Sketches(data.shape)
+    for images, found in walk.run_all(data):
+        reach.add(found, data.name)
+        seen.add(images)
+        sketches.add(images)
+    notes = (*seen.judge(), *(reach.tell_few() if len(data) >= FEW else ()))
+    groups = sketches.group()
+    parts = deal(groups, FOLDS if len(data) >= FEW else 1)
+    lasts = {name: _largest(whole) for name, whole in reach.join(range(len(data))).items()}
+    counts = [] if find_threshold is None else [_count_all(walk, data.take(part), lasts) for part in parts]
 
     def cut(numbers: Sequence[int]) -> Ranges:
         """The ranges of some parts together."""
-        whole = _Reach.join([reaches[number] for number in numbers]).whole
+        whole = reach.join([place for number in numbers for place in parts[number]])
         if find_threshold is None:
             return Ranges(whole, {name: _cut(reached, np.inf) for name, reached in whole.items()})
         ends = {}
@@ -134,46 +138,36 @@ def measure_ranges(
     numbers = range(len(parts))
     ranges = cut(numbers)
     others = [[other for other in numbers if other != number] for number in numbers]
-    folds = tuple(Fold(part, cut(rest) if rest else ranges) for part, rest in zip(parts, others, strict=True))
-    return Measured(ranges, folds, every.pieces, notes)
+    folds = tuple(
+        Fold(data.take(part), cut(rest) if rest else ranges) for part, rest in zip(parts, others, strict=True)
+    )
+    return Measured(ranges, folds, len(set(groups)), reach.pieces, notes)
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(eq=False, slots=True)
 class _Walk:
-    """Runs a model on the images of all parts, some at a time; `on_step` is told how far all `passes` have come."""
+    """Runs a model on images, some at a time; `on_step` is told how many of all have been run."""
 
     run: Callable[[npt.NDArray[Any]], Mapping[str, npt.NDArray[Any]]]
-    parts: Sequence[CalibrationData]
     batch: int
-    passes: int
+    images: int
     on_step: OnStep
-    _step: Iterator[int] = field(default_factory=lambda: count(1))
+    done: int = 0
 
-    def run_all(self) -> Iterator[tuple[int, npt.NDArray[Any], Mapping[str, npt.NDArray[Any]]]]:
-        """A pass: the number of a part, images of it, and the model's values on them, by name."""
-        steps = self.passes * sum(-(-len(part) // self.batch) for part in self.parts)
-        for number, part in enumerate(self.parts):
-            for images in part.batches(self.batch):
-                yield number, images, self.run(images)
-                self.on_step(next(self._step), steps)
+    def run_all(self, data: CalibrationData) -> Iterator[tuple[npt.NDArray[Any], Mapping[str, npt.NDArray[Any]]]]:
+        """Images, and the model's values on them, by name."""
+        for images in data.batches(self.batch):
+            yield images, self.run(images)
+            self.done += len(images)
+            self.on_step(self.done, self.images)
 
 
-def _reach_all(walk: _Walk, reaches: list[_Reach], seen: InputExtremes) -> list[_Reach]:
-    """The extremes of the values of each part, and those `seen` of the images. Raises ArchspecError where a number is
-    not finite."""
-    for number, images, found in walk.run_all():
-        seen.add(images)
+def _count_all(walk: _Walk, data: CalibrationData, lasts: Mapping[str, float]) -> dict[str, Counts]:
+    """The histograms of the values on images, up to the largest magnitude of all."""
+    counts = {name: np.zeros(BINS, np.int64) for name in lasts}
+    for _, found in walk.run_all(data):
         for name, array in found.items():
-            reaches[number].widen(name, array, seen.data.name)
-    return reaches
-
-
-def _count_all(walk: _Walk, lasts: Mapping[str, float]) -> list[dict[str, Counts]]:
-    """The histograms of the values of each part, up to the largest magnitude of all."""
-    counts = [{name: np.zeros(BINS, np.int64) for name in lasts} for _ in walk.parts]
-    for number, _, found in walk.run_all():
-        for name, array in found.items():
-            counts[number][name] += _count_magnitudes(array, lasts[name])
+            counts[name] += _count_magnitudes(array, lasts[name])
     return counts
 
 
@@ -210,38 +204,37 @@ def choose_batch(graph: Graph, shape: Sequence[int]) -> int:
 
 
 class _Reach:
-    """The extremes of values, and of their pieces, whose bounds among the channels are given."""
+    """The extremes of values on each image, and on all of their pieces, whose bounds among the channels are given."""
 
     def __init__(self, values: Sequence[str], bounds: Mapping[str, Sequence[int]]) -> None:
-        self.bounds = bounds
+        self.bounds = {name: bounds[name] for name in values if name in bounds}
         self.numbers = dict.fromkeys(values, 0)
-        self.whole: dict[str, Range] = dict.fromkeys(values, NOWHERE)
-        self.pieces: dict[str, list[Range]] = {
-            name: [NOWHERE] * (len(bounds[name]) - 1) for name in values if name in bounds
+        self.lows: dict[str, list[npt.NDArray[Any]]] = {name: [] for name in values}
+        self.highs: dict[str, list[npt.NDArray[Any]]] = {name: [] for name in values}
+        self.pieces = {name: [NOWHERE] * (len(ends) - 1) for name, ends in self.bounds.items()}
+
+    def add(self, found: Mapping[str, npt.NDArray[Any]], source: str) -> None:
+        """The values on some images. Raises ArchspecError where a number is not finite."""
+        for name, array in found.items():
+            rows = array.reshape(len(array), -1)
+            lows, highs = rows.min(axis=1), rows.max(axis=1)
+            if not (np.isfinite(lows) & np.isfinite(highs)).all():
+                raise ArchspecError(
+                    f"on the calibration data {source} the value '{name}' holds infinite numbers or NaN"
+                )
+            if name in self.pieces:
+                self.pieces[name] = list(map(_join, self.pieces[name], _measure_pieces(array, self.bounds[name])))
+            self.numbers[name] += array.size
+            self.lows[name].append(lows)
+            self.highs[name].append(highs)
+
+    def join(self, places: Sequence[int]) -> dict[str, Range]:
+        """The extremes on the images of some places together."""
+        taken = list(places)
+        return {
+            name: (float(np.concatenate(lows)[taken].min()), float(np.concatenate(self.highs[name])[taken].max()))
+            for name, lows in self.lows.items()
         }
-
-    def widen(self, name: str, array: npt.NDArray[Any], source: str) -> None:
-        """Raises ArchspecError where a number is not finite."""
-        self.numbers[name] += array.size
-        if name not in self.pieces:
-            self.whole[name] = _join(self.whole[name], (float(array.min()), float(array.max())))
-        else:
-            pieces = list(map(_join, self.pieces[name], _measure_pieces(array, self.bounds[name])))
-            self.pieces[name], self.whole[name] = pieces, reduce(_join, pieces)
-        if not np.isfinite(self.whole[name]).all():
-            raise ArchspecError(f"on the calibration data {source} the value '{name}' holds infinite numbers or NaN")
-
-    @classmethod
-    def join(cls, parts: Sequence[_Reach]) -> _Reach:
-        """Of all numbers of several."""
-        joined = cls(list(parts[0].whole), parts[0].bounds)
-        for part in parts:
-            for name, whole in part.whole.items():
-                joined.numbers[name] += part.numbers[name]
-                joined.whole[name] = _join(joined.whole[name], whole)
-            for name, pieces in part.pieces.items():
-                joined.pieces[name] = list(map(_join, joined.pieces[name], pieces))
-        return joined
 
     def tell_few(self) -> Iterator[str]:
         """What is said of values of few numbers."""

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from archspec.errors import ArchspecError, list_some, tell_count
+from archspec.errors import ArchspecError, list_some
 from compiler.onnx_target.scheme import TINIEST
 from runtime.int8.data import CalibrationData
 
 FEW = 8
-"""Images below which it is said that there are few."""
+"""Images below which there are no folds, and a value's numbers are few anyway."""
 
 LEAST_WIDTH = 255 * TINIEST
 """Numbers that are all nearer to each other cannot be told apart by eight bits of any scale."""
@@ -64,10 +64,6 @@ class InputExtremes:
         name, lows, highs = self.data.name, self.lows, self.highs
         self._refuse_empty(lows, highs)
         notes = list(self.data.notes)
-        if len(self.data) < FEW:
-            notes.append(f"the ranges are those of {tell_count(len(self.data), 'image')}: others may reach beyond them")
-        elif np.array_equal(self.places_low, self.places_high):
-            notes.append(f"the {len(self.data)} images of {name} are all the same: others may reach beyond the ranges")
         constant = np.flatnonzero(lows == highs).tolist()
         if constant:
             notes.append(f"the calibration data {name} has the same number everywhere in {_list_channels(constant)}")

@@ -62,11 +62,11 @@ class CalibrationData:
 
     def sample(self, count: int) -> CalibrationData:
         """Up to `count` of them, spread evenly."""
-        return replace(self, numbers=tuple(self.numbers[place] for place in _spread(len(self), count)))
+        return self.take(_spread(len(self), count))
 
-    def split(self, parts: int) -> list[CalibrationData]:
-        """Every so many-th image from each of the first on: each part is spread evenly too."""
-        return [replace(self, numbers=self.numbers[start::parts]) for start in range(parts)]
+    def take(self, places: Sequence[int]) -> CalibrationData:
+        """Those of some places."""
+        return replace(self, numbers=tuple(self.numbers[place] for place in places))
 
     def batches(self, size: int) -> Iterator[Floats]:
         """The images, (N, C, *extents) with N up to `size`. Raises ArchspecError where one cannot be read."""

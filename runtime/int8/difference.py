@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -19,7 +21,8 @@ BEYOND = 1e30
 
 class Difference:
     """Sums over each channel of (N, C, ...): of the float model's numbers, moved by about their mean, of their squares
-    as they are and moved, and of the squares of what the other model's numbers differ by."""
+    as they are and moved, and of the squares of what the other model's numbers differ by. `each` has the squares of
+    both over each image, (images, 2), batch by batch."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -28,6 +31,7 @@ class Difference:
         self.moved_square: Sums = np.zeros(())
         self.power: Sums = np.zeros(())
         self.noise: Sums = np.zeros(())
+        self.each: list[Sums] = []
 
     def add(self, before: Array, after: Array) -> None:
         """Both models' numbers on the same images."""
@@ -38,9 +42,12 @@ class Difference:
         self.count += first.shape[1]
         self.moved = self.moved + moved.sum(axis=1)
         self.moved_square = self.moved_square + np.square(moved).sum(axis=1)
-        self.power = self.power + np.square(first).sum(axis=1)
         apart = np.nan_to_num(np.subtract(first, second), nan=BEYOND, posinf=BEYOND, neginf=BEYOND)
-        self.noise = self.noise + np.square(apart).sum(axis=1)
+        power, noise = (
+            np.square(numbers).reshape(len(numbers), len(before), -1).sum(axis=2) for numbers in (first, apart)
+        )
+        self.power, self.noise = self.power + power.sum(axis=1), self.noise + noise.sum(axis=1)
+        self.each.append(np.stack([power.sum(axis=0), noise.sum(axis=0)], axis=1))
 
     @property
     def channels(self) -> int:
@@ -64,13 +71,24 @@ class Difference:
     @property
     def ratio(self) -> float:
         """√(Σ (float - other)² / Σ float²) over all channels; 1 for noise where there is nothing."""
-        power, noise = float(self.power.sum()), float(self.noise.sum())
-        return float(np.sqrt(noise / power)) if power else float(noise > 0)
+        return _find_ratio(float(self.power.sum()), float(self.noise.sum()))
 
     @property
     def ratio_in_db(self) -> float | None:
         """10 log10(Σ float² / Σ (float - other)²), None where nothing differs."""
-        return round(-20 * float(np.log10(self.ratio)), 2) if self.ratio else None
+        return _in_db(self.ratio)
+
+    def rate_parts(self, sizes: Sequence[int]) -> tuple[float | None, ...]:
+        """The same of the first so many images, of the next, and so on."""
+        ends = np.cumsum([0, *sizes])
+        each = np.concatenate(self.each)
+        sums = (each[start:end].sum(axis=0) for start, end in pairwise(ends.tolist()))
+        return tuple(_in_db(_find_ratio(*found.tolist())) for found in sums)
+
+    def rate_middle(self) -> float | None:
+        """The same of the image that half of the others are not worse than."""
+        ratios = sorted(_find_ratio(*found) for found in np.concatenate(self.each).tolist())
+        return _in_db(ratios[len(ratios) // 2])
 
     @property
     def r2(self) -> float:
@@ -87,6 +105,14 @@ class Difference:
         decibels[there] = 10 * np.log10(self.signal[there] / self.noise[there])
         worst = int(decibels.argmin())
         return worst, round(float(decibels[worst]), 2)
+
+
+def _find_ratio(power: float, noise: float) -> float:
+    return float(np.sqrt(noise / power)) if power else float(noise > 0)
+
+
+def _in_db(ratio: float) -> float | None:
+    return round(-20 * float(np.log10(ratio)), 2) if ratio else None
 
 
 def _by_channel(array: Array) -> npt.NDArray[np.float64]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Seq
 from dataclasses import dataclass
 from functools import cache
 from itertools import chain
+from math import inf
 from typing import Any, Literal
 
 import numpy as np
@@ -57,7 +58,8 @@ class OutputLoss:
     The metric is the task's own on images with labels. Without labels it is `agreement`, how far the answers
     are the float model's; where a channel stands alone there is no answer to agree on, and it is `r2`, 1 - Σ (float -
     int8)² / Σ (float - mean)². `worst` is the channel with the least signal to noise, None where no channel differs.
-    `varies` says whether the float model's numbers are not all the same in every channel.
+    `varies` says whether the float model's numbers are not all the same in every channel. `parts_db` are the
+    signal-to-noise ratios of the folds, `middle_db` is that of the image in the middle.
     """
 
     output: str
@@ -68,6 +70,8 @@ class OutputLoss:
     sqnr_db: float | None
     worst: ChannelLoss | None
     varies: bool
+    parts_db: tuple[float | None, ...]
+    middle_db: float | None
 
     @property
     def drop(self) -> float:
@@ -79,12 +83,25 @@ class OutputLoss:
         return 0.0 if self.sqnr_db is None else float(10 ** (-self.sqnr_db / 20))
 
     @property
+    def total_db(self) -> float:
+        return inf if self.sqnr_db is None else self.sqnr_db
+
+    @property
+    def least_db(self) -> float:
+        """Of the worst channel, where one differs."""
+        return self.total_db if self.worst is None else self.worst.sqnr_db
+
+    @property
     def is_poor(self) -> bool:
         return self.worst is not None and self.worst.sqnr_db < POOR_DB
 
     @property
     def is_lost(self) -> bool:
         return self.sqnr_db is not None and self.sqnr_db < LEAST_DB
+
+    @property
+    def is_lost_on_half(self) -> bool:
+        return self.middle_db is not None and self.middle_db < LEAST_DB
 
     def to_dict(self) -> dict[str, Any]:
         return {**dataclasses.asdict(self), "drop": self.drop, "relative_error": self.relative_error}
@@ -131,10 +148,26 @@ class Judge:
         self.classes = () if classes is None else parse_classes(classes, model.graph.name)
 
     def measure_loss(self, build: Build) -> Loss:
+        """On images that gave no ranges, as far as there are any."""
+        if self.held_out is not None:
+            return self._measure(self._answer_held_out(build), "held out")
+        folds = self.measured.folds
+        answers = (answer for fold in folds for answer in self._answer_fold(build, fold))
+        if len(folds) == 1:
+            return self._measure(answers, "by their own ranges")
+        return self._measure(answers, "by ranges of others", [len(fold.data) for fold in folds])
+
+    def measure_own(self, build: Build) -> Loss:
+        """On the images that gave the ranges, of the model with the ranges of all."""
+        return self._measure(self._answer_fold(build, Fold(self.data, self.measured.ranges)), "by their own ranges")
+
+    def _measure(
+        self, answers: Iterable[tuple[Outputs, Outputs, Array | None]], judged: Judged, parts: Sequence[int] = ()
+    ) -> Loss:
         seen = 0
         differences = {name: Difference() for name in self.metrics}
         counts: dict[str, Counts] = {}
-        for before, after, labels in self._answer_all(build):
+        for before, after, labels in answers:
             seen += len(before[next(iter(before))])
             for name, metric in self.metrics.items():
                 differences[name].add(before[name], after[name])
@@ -143,9 +176,9 @@ class Judge:
                     counts[name] = counts[name] + counted if name in counts else counted
         return Loss(
             seen,
-            self._tell_judged(),
+            judged,
             tuple(
-                self._describe(name, metric, differences[name], counts.get(name))
+                self._describe(name, metric, differences[name], counts.get(name), parts)
                 for name, metric in self.metrics.items()
             ),
         )
@@ -170,24 +203,18 @@ class Judge:
                 difference.add(before[name], after[name])
         return max(difference.ratio for difference in differences.values())
 
-    def _answer_all(self, build: Build) -> Iterator[tuple[Outputs, Outputs, Array | None]]:
-        """The outputs of the float model and of the other, and the labels where there are some, batch by batch."""
-        if self.held_out is not None:
-            run = _open(build(self.measured.ranges))
-            for start in range(0, len(self.held_out.images), self.batch):
-                part = slice(start, start + self.batch)
-                images = self.held_out.images[part]
-                before = self.kept.compute(("held out", start), self.run, images)
-                yield before, run(images), self.held_out.labels[part]
-            return
-        for fold in self.measured.folds:
-            for before, after in self._answer(build, fold, fold.data):
-                yield before, after, None
+    def _answer_held_out(self, build: Build) -> Iterator[tuple[Outputs, Outputs, Array]]:
+        """The outputs of the float model and of the other, and the labels, batch by batch."""
+        assert self.held_out is not None
+        run = _open(build(self.measured.ranges))
+        for start in range(0, len(self.held_out.images), self.batch):
+            part = slice(start, start + self.batch)
+            images = self.held_out.images[part]
+            before = self.kept.compute(("held out", start), self.run, images)
+            yield before, run(images), self.held_out.labels[part]
 
-    def _tell_judged(self) -> Judged:
-        if self.held_out is not None:
-            return "held out"
-        return "by ranges of others" if len(self.measured.folds) > 1 else "by their own ranges"
+    def _answer_fold(self, build: Build, fold: Fold) -> Iterator[tuple[Outputs, Outputs, None]]:
+        return ((before, after, None) for before, after in self._answer(build, fold, fold.data))
 
     def _answer(self, build: Build, fold: Fold, data: CalibrationData) -> Iterator[tuple[Outputs, Outputs]]:
         """For images of a fold, the float model's outputs and the other's, which is not made where all are kept."""
@@ -200,7 +227,9 @@ class Judge:
         for number, images in enumerate(data.batches(self.batch)):
             yield images, self.kept.compute((data.numbers, number), self.run, images)
 
-    def _describe(self, name: str, metric: Metric | None, difference: Difference, counts: Counts | None) -> OutputLoss:
+    def _describe(
+        self, name: str, metric: Metric | None, difference: Difference, counts: Counts | None, parts: Sequence[int]
+    ) -> OutputLoss:
         if metric is None:
             measured, (before, after) = "r2", (1.0, difference.r2)
         else:
@@ -216,6 +245,8 @@ class Judge:
             sqnr_db=difference.ratio_in_db,
             worst=worst and ChannelLoss(worst[0], self._find_class(name, worst[0], channels), worst[1]),
             varies=difference.varies,
+            parts_db=difference.rate_parts(parts),
+            middle_db=difference.rate_middle(),
         )
 
     def _find_class(self, output: str, channel: int, channels: int) -> str | None:

@@ -1,13 +1,33 @@
-"""The notes of a report: values that no scale serves, and answers that are poor."""
+"""The notes of a report: images that are few or alike, values that no scale serves, and answers that are poor."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from runtime.int8.loss import POOR_DB, Loss, OutputLoss
+from archspec.errors import tell_count
+from runtime.int8.loss import POOR_DB, Judged, Loss, OutputLoss
 
 NAMED = 3
 """How many values have a note each."""
+
+
+ENOUGH = 16
+"""Of fewer different images a fold has three at most, and its figure hangs on single ones."""
+
+GAP_DB = 6.0
+"""One bit: what images lose more by the ranges of others than by their own, the others did not show."""
+
+
+def describe_images(images: int, different: int, judged: Judged) -> Iterator[str]:
+    """Whether the images are too few, or too much alike, to stand for others."""
+    if different < ENOUGH:
+        few = tell_count(images, "image")
+        if different < images:
+            few += ", all nearly the same" if different == 1 else f", of which about {different} are different"
+        figures = "" if judged == "held out" else ", and the figures are no measurement of what int8 loses on these"
+        yield f"the ranges are those of {few}: others may reach beyond them{figures}"
+    elif 2 * different <= images:
+        yield f"the {images} images are about {different} different ones: ranges and figures are of images like these"
 
 
 def describe_floats(floats: Mapping[str, str]) -> Iterator[str]:
@@ -16,6 +36,18 @@ def describe_floats(floats: Mapping[str, str]) -> Iterator[str]:
         yield f"{name} stays float, with the layers that read it: it {reason}"
     if len(floats) > NAMED:
         yield f"and so do {len(floats) - NAMED} more values"
+
+
+def describe_gaps(loss: Loss, own: Loss) -> Iterator[str]:
+    """In which outputs the images lose much more by the ranges of others than by their own."""
+    for output, same in zip(loss.outputs, own.outputs, strict=True):
+        gaps = same.total_db - output.total_db, same.least_db - output.least_db
+        if any(gap > GAP_DB for gap in gaps):
+            yield (
+                f"output '{output.output}' has {output.total_db:.1f} dB of signal to noise by the ranges of others "
+                f"(worst channel {output.least_db:.1f}) and {same.total_db:.1f} by those of all ({same.least_db:.1f}): "
+                f"the {loss.images} images differ too much for what few they are; give more"
+            )
 
 
 def describe_loss(loss: Loss) -> Iterator[str]:

@@ -17,7 +17,7 @@ from runtime.int8.calibrate import OnStep, Ranges, measure_ranges
 from runtime.int8.data import CalibrationData
 from runtime.int8.loss import LEAST_DB, Judge, Loss
 from runtime.int8.metrics import choose_metrics
-from runtime.int8.notes import describe_floats, describe_loss
+from runtime.int8.notes import describe_floats, describe_gaps, describe_images, describe_loss
 
 KEY = "archspec.int8"
 """The metadata that says how a model was quantized, and what that cost."""
@@ -38,9 +38,10 @@ class Quantization:
     """How a model was quantized and what it lost.
 
     `cut` says whether the ranges are cut as the method has it: where that loses more than whole ranges, they are whole.
-    So many `layers` are int8, those of `kept` float. `images` is how many gave the ranges. `errors` has the most
-    sensitive layer first, and is empty where nobody had to ask. `notes` are sentences on what is odd about the data,
-    what stays float for want of a scale, and what is poor in the answers.
+    So many `layers` are int8, those of `kept` float. `images` is how many gave the ranges; `different` of them are no
+    near copies. `own` is what all layers in int8 lose on these images by their own ranges, where they lose too much by
+    the ranges of others. `errors` has the most sensitive layer first, and is empty where nobody had to ask. `notes` are
+    sentences on what is odd about the data, what stays float for want of a scale, and what is poor in the answers.
     """
 
     recipe: str
@@ -48,14 +49,16 @@ class Quantization:
     cut: bool
     data: str
     images: int
+    different: int
     layers: int
     kept: tuple[str, ...]
     loss: Loss
+    own: Loss | None = None
     errors: tuple[LayerError, ...] = ()
     notes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        return {**dataclasses.asdict(self), "loss": self.loss.to_dict()}
+        return {**dataclasses.asdict(self), "loss": self.loss.to_dict(), "own": self.own and self.own.to_dict()}
 
     def to_metadata(self) -> str:
         """JSON of all but the layers' errors."""
@@ -121,10 +124,14 @@ def quantize(
         model, Scheme(recipe, {}, floats=frozenset(floats), reduce_range=reduce_range), judge, method
     )
     loss, errors = judge.measure_loss(draft.build), list[LayerError]()
+    doubtful = loss.judged == "by ranges of others" and not loss.meets(1.0 if max_drop is None else max_drop)
+    own = judge.measure_own(draft.build) if doubtful else None
+    gaps = () if own is None else tuple(describe_gaps(loss, own))
     if max_drop is not None and not loss.meets(max_drop):
         errors = _rank_layers(draft, judge, wanted, on_step)
         draft, loss = _keep_fewest(draft, judge, [item.layer for item in errors], max_drop)
-    _refuse_lost(model, loss)
+    else:
+        _refuse_lost(model, loss, own)
     kept = draft.scheme.kept
     int8 = set(wanted) - kept
     report = Quantization(
@@ -133,11 +140,19 @@ def quantize(
         cut=draft.cut,
         data=data.name,
         images=len(data),
+        different=measured.different,
         layers=len(int8),
         kept=tuple(name for name in plan.layers if name not in int8),
         loss=loss,
+        own=own,
         errors=tuple(replace(item, kept=item.layer in kept) for item in errors),
-        notes=(*measured.notes, *describe_floats(floats), *describe_loss(loss)),
+        notes=(
+            *measured.notes,
+            *describe_images(len(data), measured.different, loss.judged),
+            *describe_floats(floats),
+            *gaps,
+            *describe_loss(loss),
+        ),
     )
     return Quantized(draft.build(measured.ranges, {KEY: report.to_metadata()}), report)
 
@@ -151,9 +166,11 @@ def _choose_ranges(model: OnnxModel, scheme: Scheme, judge: Judge, method: str) 
     return cut if cut_error <= whole_error else whole
 
 
-def _refuse_lost(model: OnnxModel, loss: Loss) -> None:
-    for output in loss.outputs:
-        if output.is_lost:
+def _refuse_lost(model: OnnxModel, loss: Loss, own: Loss | None) -> None:
+    """Raises ArchspecError where an output is lost, also by the ranges of all images, if that was measured: then in all
+    or on half of the images."""
+    for output, same in zip(loss.outputs, (own or loss).outputs, strict=True):
+        if output.is_lost and (same.is_lost or same.is_lost_on_half):
             raise ArchspecError(
                 f"in int8 {model.graph.name} answers nothing like the float model: its output '{output.output}' has "
                 f"{output.sqnr_db:.1f} dB of signal to noise on {loss.images} images, less than {LEAST_DB:g}; "

@@ -35,6 +35,7 @@ def test_a_flattering_report_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_silence_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """A control: nobody says what is poor, and nothing is refused."""
-    monkeypatch.setattr(quantize, "describe_loss", lambda loss: ())
-    monkeypatch.setattr(quantize, "_refuse_lost", lambda model, loss: None)
+    for name in ("describe_gaps", "describe_loss"):
+        monkeypatch.setattr(quantize, name, lambda *_: ())
+    monkeypatch.setattr(quantize, "_refuse_lost", lambda *_: None)
     assert "silently poor" in run_seeds(MODULE, range(3)).found

@@ -87,6 +87,9 @@ def _tell_loss(output: OutputLoss, loss: Loss) -> str:
     text += f"{output.before:.4f} → {output.after:.4f} ({0.0 - 100 * output.drop:+.2f} points)"
     if output.sqnr_db is not None:
         text += f"; signal to noise {output.sqnr_db:.1f} dB"
+        parts = [found for found in output.parts_db if found is not None]
+        if parts:
+            text += f" ({min(parts):.1f} to {max(parts):.1f} in {len(output.parts_db)} parts)"
         if output.channels == 1:
             text += f", a relative error of {output.relative_error:.2g}"
     if output.worst is not None and output.channels > 1:

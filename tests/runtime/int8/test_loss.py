@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.metrics import jaccard_score, r2_score  # type: ignore[import-untyped]
 
+import runtime.int8.calibrate as calibrate_module
 from archspec.api import to_torch
 from archspec.errors import ArchspecError
 from compiler.onnx_target.built import OnnxModel
@@ -18,6 +20,7 @@ from compiler.onnx_target.model import build_model
 from compiler.onnx_target.write import to_bytes
 from runtime.int8.data import open_calibration_data
 from runtime.int8.difference import Difference
+from runtime.int8.folds import Sketches, deal
 from runtime.int8.quantize import Quantized, quantize
 from runtime.int8.thresholds import METHODS
 from tests.documents import graph_from
@@ -61,11 +64,11 @@ HEADS = [
 
 
 def answer_by_others(model: OnnxModel, images: Array, folder: Path) -> tuple[dict[str, Array], dict[str, Array]]:
-    """What the float model answers, and for each fourth of the images the int8 model of the others."""
+    """What the float model answers, and for each fold of the images the int8 model of the others."""
     parts = []
-    for start in range(4):
-        other = calibrate(model, np.delete(images, slice(start, None, 4), axis=0), folder, method="minmax").model
-        parts.append([run(one, images[start::4]) for one in (model, other)])
+    for fold in deal(range(len(images)), 4):
+        other = calibrate(model, np.delete(images, fold, axis=0), folder, method="minmax").model
+        parts.append([run(one, images[fold]) for one in (model, other)])
     before, after = (
         {name: np.concatenate([part[name] for part in found]) for name in found[0]}
         for found in zip(*parts, strict=True)
@@ -87,6 +90,11 @@ def test_every_output_is_judged_by_its_numbers(tmp_path: Path) -> None:
         first, second = by_channel(before[item.output]), by_channel(after[item.output])
         noise = 10 * np.log10(np.square(first).sum() / np.square(first - second).sum())
         assert item.sqnr_db == pytest.approx(noise, abs=0.02)
+        power, apart = np.square(before[item.output]), np.square(before[item.output] - after[item.output])
+        powers, noises = (array.reshape(4, 5, -1).sum(axis=2) for array in (power, apart))
+        assert item.parts_db == pytest.approx(10 * np.log10(powers.sum(axis=1) / noises.sum(axis=1)), abs=0.02)
+        each = np.sort((10 * np.log10(powers / noises)).ravel())
+        assert item.middle_db == pytest.approx(each[9], abs=0.02)
         error = np.linalg.norm(first - second) / np.linalg.norm(first)
         assert item.relative_error == pytest.approx(error, rel=2e-3)
         assert item.relative_error > 0  # the control
@@ -230,3 +238,60 @@ def test_a_poor_channel_is_said(tmp_path: Path) -> None:
     for spread, poor in ((100, True), (1, False)):
         notes = calibrate(uneven(spread), images, tmp_path).report.notes
         assert any("signal to noise, less than 10" in note for note in notes) == poor
+
+
+POOLED = [{"conv": {"out": 16, "kernel": 3}}, "relu", {"conv": {"out": 16, "kernel": 3}}, "relu", "global_avg_pool"]
+
+
+def measure_unseen(model: OnnxModel, quantized: Quantized, images: Array) -> float:
+    first, second = (run(one, images)["output"] for one in (model, quantized.model))
+    return float(10 * np.log10(np.square(first).sum() / np.square(first - second).sum()))
+
+
+def draw_cameras(seed: int, count: int) -> Array:
+    """Four in turn, one of which is eight times as bright."""
+    images = np.random.default_rng(seed).standard_normal((count, 3, 16, 16))
+    images[3::4] *= 8
+    return images
+
+
+def test_the_order_of_images_is_no_reason_to_refuse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = build([*POOLED, "flatten", {"linear": 10}], [3, "H", "W"], stirred=False)
+    images, others = draw_cameras(0, 64), draw_cameras(1, 400)
+    for order in (images, np.random.default_rng(2).permutation(images)):
+        quantized = calibrate(model, order, tmp_path)
+        said = quantized.report.loss.last.sqnr_db
+        assert said is not None
+        assert abs(said - measure_unseen(model, quantized, others)) < 8
+        assert quantized.report.notes == ()
+    monkeypatch.setattr(calibrate_module, "deal", lambda groups, parts: [[*range(64)][start::4] for start in range(4)])
+    quantized = calibrate(model, images, tmp_path)  # the control: all bright ones are one fold
+    assert quantized.report.loss.last.sqnr_db is not None
+    assert quantized.report.loss.last.sqnr_db < measure_unseen(model, quantized, others) - 20
+    note, *_ = quantized.report.notes
+    assert re.match(r"output 'output' has -?\d\.\d dB .* by the ranges of others .* and 4\d.* by those of all", note)
+    assert quantized.report.own is not None
+    assert quantized.report.own.last.sqnr_db == pytest.approx(measure_unseen(model, quantized, images), abs=0.1)
+
+
+def draw_scenes(seed: int, scenes: int, frames: int) -> Array:
+    random = np.random.default_rng(seed)
+    scene = random.standard_normal((scenes, 1, 3, 16, 16)) * random.lognormal(sigma=0.8, size=(scenes, 1, 1, 1, 1))
+    return (scene + 0.01 * random.standard_normal((scenes, frames, 3, 16, 16))).reshape(-1, 3, 16, 16)
+
+
+def test_a_scene_is_not_judged_by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = build([*POOLED, "flatten", {"linear": 10}], [3, "H", "W"], stirred=False)
+    images, others = draw_scenes(0, 8, 25), draw_scenes(1, 400, 1)
+
+    def find_flattery(images: Array) -> tuple[float, tuple[str, ...]]:
+        quantized = calibrate(model, images, tmp_path)
+        assert quantized.report.loss.last.sqnr_db is not None
+        return quantized.report.loss.last.sqnr_db - measure_unseen(model, quantized, others), quantized.report.notes
+
+    for order in (images, np.random.default_rng(2).permutation(images)):
+        flattery, notes = find_flattery(order)
+        assert flattery < 8
+        assert any("200 images, of which about 8 are different: others may reach beyond" in note for note in notes)
+    monkeypatch.setattr(Sketches, "group", lambda sketches: list(range(200)))
+    assert find_flattery(images)[0] > 20  # the control
