@@ -61,6 +61,13 @@ PICTURE = Kind(
     "network.svg",
 )
 PAGE = Kind("a page of archspec's", _begins(rb"<!doctype html>.*<title>[^<]* \xc2\xb7 archspec</title>"), "page.html")
+PNG = Kind(
+    "a PNG of archspec's",
+    _begins(rb"\x89PNG\r\n\x1a\n.{25}.{4}tEXtSoftware\0archspec"),  # right behind the header, which has 25 bytes
+    "picture.png",
+    ": move it away, or name another folder",
+)
+KEY = Kind("a key of archspec's", _begins(rb'\{\n  "drawn by": "archspec run --pictures",\n'), "key.json")
 MERMAID = Kind("Mermaid text of archspec's", _begins(rb"%% [^\n]*\nflowchart TD\n"), "network.mmd")
 DOT = Kind(
     "Graphviz text of archspec's",

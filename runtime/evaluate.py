@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from archspec.errors import ArchspecError
+from archspec.replacing import PNG, check_gives_way
 from runtime.agreement import compare
 from runtime.bench import bench
 from runtime.data import Dataset, load_data_of
@@ -20,8 +21,8 @@ from runtime.extras import extra
 from runtime.log import warn
 from runtime.monte_carlo import MC_BATCH, MonteCarlo, measure_monte_carlo
 from runtime.outputs import evaluate_module, last_of
-from runtime.overlay import mark_joints, paint_map, save_picture, save_sheet
-from runtime.picture import draw_predictions, to_pixels
+from runtime.overlay import mark_joints, paint_map, save_sheet
+from runtime.picture import draw_predictions, save_picture, to_pixels
 from runtime.predict import compute_outputs
 from runtime.question import read_stride
 from runtime.run_folder import MODEL, PICTURE, SAMPLES, WEIGHTS, check_files, name_sample, tell_epoch, write_export
@@ -106,6 +107,8 @@ def evaluate_run(
     _check_weights(module, arrays)
     data = load_data_of(metadata, folder / WEIGHTS)
     task = find_task(data.task)
+    for path in (folder / PICTURE, *_name_samples(folder / SAMPLES, data).values()):
+        check_gives_way(path, PNG)
     session = Session(folder / MODEL, providers=providers, threads=threads)
     same = _compare_weights(session.metadata, arrays)
     if same is False:
@@ -144,17 +147,21 @@ def evaluate_run(
 
 def write_samples(folder: str | Path, data: Dataset) -> list[Path]:
     """A few held-out images as 8-bit PNGs, to try `archspec run` on: of each class the first, or where no image has a
-    class the first of all."""
+    class the first of all. Raises ArchspecError where a file is there that somebody else drew."""
+    paths = _name_samples(folder, data)
+    for index, path in paths.items():
+        save_picture(path, Image.fromarray(to_pixels(data.preprocess.restore(data.test.images[index]))))
+    return list(paths.values())
+
+
+def _name_samples(folder: str | Path, data: Dataset) -> dict[int, Path]:
+    """Where samples are written, by their indices."""
     if data.task == "labels":
         firsts = [(name, np.flatnonzero(data.test.labels == number)[:1]) for number, name in enumerate(data.classes)]
         named: dict[int, str | None] = {int(index): name for name, found in firsts for index in found}
     else:
         named = dict.fromkeys(range(min(SAMPLE_COUNT, len(data.test))))
-    paths = []
-    for index, label in named.items():
-        paths.append(Path(folder) / name_sample(index, label))
-        save_picture(paths[-1], Image.fromarray(to_pixels(data.preprocess.restore(data.test.images[index]))))
-    return paths
+    return {index: Path(folder) / name_sample(index, label) for index, label in named.items()}
 
 
 def _check_weights(module: nn.Module, arrays: dict[str, Array]) -> None:

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from archspec.errors import ArchspecError, escape_controls
+from archspec.errors import ArchspecError, escape_controls, tell_count
 from archspec.files import write_whole
-from runtime.overlay import check_folder, save_answer, save_key
+from runtime.overlay import check_folder, remove_drawn, save_answer, save_key
 from runtime.picture_file import Ground
 from runtime.predict import Answered, RawOutputs
 from runtime.question import Question
@@ -80,7 +80,8 @@ def open_numbers(path: Path | None) -> Iterator[NumbersFile]:
 class Keeper:
     """Called with each answered image, adds its numbers to the file: what the network gave, by output name, and the
     answer as `answer` (unless an output is called so): a label's index, a map of class indices, or rows of x, y and
-    score, in the image's own pixels. Draws it into the folder `pictures` at once, as `NUMBER-NAME.png`.
+    score, in the image's own pixels. Draws it into the folder `pictures` at once, as `NUMBER-NAME.png`; those
+    that an earlier run drew there are removed when the first is drawn.
 
     Raises ArchspecError where pictures are wanted of a task that has none, or in a folder of other files.
     """
@@ -93,7 +94,7 @@ class Keeper:
         if pictures is not None:
             check_folder(pictures)
         self.question, self.pictures, self.ground = question, pictures, ground
-        self.drawn = 0
+        self.drawn = self.removed = 0
         self._numbers = numbers
 
     def __call__(self, answered: Answered) -> None:
@@ -101,6 +102,7 @@ class Keeper:
         self._numbers.add(RawOutputs(path, {ANSWER: answered.answer.array} | answered.outputs))
         if self.pictures is not None:
             if not self.drawn:
+                self.removed = remove_drawn(self.pictures)
                 save_key(self.pictures, self.question.task, answered.names)
             name = f"{self.drawn}-{Path(path).stem}"
             save_answer(self.pictures, name, answered, self.question.preprocess, self.ground)
@@ -109,5 +111,6 @@ class Keeper:
     def __str__(self) -> str:
         """What was written, for people."""
         pictures = f"pictures of {self.drawn} in {self.pictures}/" if self.drawn else ""
+        pictures += f", in place of {tell_count(self.removed, 'older one')}" if self.removed else ""
         written = [text for text in (str(self._numbers), pictures) if text]
         return f"wrote {' and '.join(written)}" if written else ""

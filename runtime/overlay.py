@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import colorsys
 import json
+import re
 from collections.abc import Sequence
 from math import ceil
 from pathlib import Path
@@ -13,9 +14,11 @@ import numpy as np
 import numpy.typing as npt
 
 from archspec.errors import ArchspecError, printable
-from archspec.files import write_text, write_whole
+from archspec.files import write_text
+from archspec.replacing import KEY as OWN_KEY
+from archspec.replacing import PNG, check_gives_way
 from runtime.extras import extra
-from runtime.picture import FAINT, GAP, INK, LINE, MARGIN, PAPER, to_pixels
+from runtime.picture import FAINT, GAP, INK, LINE, MARGIN, PAPER, save_picture, to_pixels
 from runtime.picture_file import Ground, open_picture
 from runtime.picture_folder import KEY
 from runtime.predict import Answered
@@ -41,6 +44,9 @@ MOST_CLASSES = 256
 
 NO_ANSWER = 255
 """The value, in the file of a map, of pixels that have no class; their colour is a gray."""
+
+NUMBERED = re.compile(r"[0-9]+-.*\.png", re.DOTALL)
+"""How the pictures in a folder are called."""
 
 KEY_LINE, KEY_SWATCH, KEY_MOST = 24, 14, 40
 SHEET_HEADER, SHEET_CAPTION, SHEET_COLUMNS = 92, 26, 4
@@ -74,14 +80,23 @@ def save_map(path: str | Path, classes: Numbers) -> None:
 def check_folder(folder: Path) -> None:
     """Raises ArchspecError unless pictures can be written there without taking the place of what others wrote: into a
     folder that is not there yet, is empty, or has the pictures of an earlier run."""
-    try:
-        names = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise ArchspecError(f"cannot write pictures into {folder}: {error.strerror}") from error
-    if names and KEY not in names:
+    names = _list_visible(folder)
+    if names and not OWN_KEY.is_one(folder / KEY):
         raise ArchspecError(f"{folder} holds other files: name a new folder for the pictures, or an empty one")
+    for name in filter(NUMBERED.fullmatch, names):
+        check_gives_way(folder / name, PNG)
+
+
+def remove_drawn(folder: Path) -> int:
+    """Remove the pictures that an earlier run drew into a folder, which another key does not explain, and no others.
+    Gives their number. Raises ArchspecError."""
+    drawn = [folder / name for name in filter(NUMBERED.fullmatch, _list_visible(folder)) if PNG.is_one(folder / name)]
+    try:
+        for path in drawn:
+            path.unlink(missing_ok=True)
+    except OSError as error:
+        raise ArchspecError(f"cannot remove {path}: {error.strerror}") from error
+    return len(drawn)
 
 
 def save_key(folder: str | Path, task: Task, names: Sequence[str]) -> None:
@@ -91,7 +106,17 @@ def save_key(folder: str | Path, task: Task, names: Sequence[str]) -> None:
         {"index": number, task.channel: name, "colour": "#" + bytes(colour_of(number + first)).hex()}
         for number, name in enumerate(names)
     ]
-    write_text(Path(folder) / KEY, json.dumps(rows, indent=2) + "\n")
+    check_gives_way(Path(folder) / KEY, OWN_KEY)
+    write_text(Path(folder) / KEY, json.dumps({"drawn by": "archspec run --pictures", "key": rows}, indent=2) + "\n")
+
+
+def _list_visible(folder: Path) -> list[str]:
+    try:
+        return sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise ArchspecError(f"cannot write pictures into {folder}: {error.strerror}") from error
 
 
 def paint_map(image: Numbers, classes: Numbers, grid: Grid) -> Image.Image:
@@ -170,11 +195,6 @@ def add_key(picture: Image.Image, named: Sequence[tuple[tuple[int, int, int], st
         draw.rectangle((x, y + 4, x + KEY_SWATCH, y + 4 + KEY_SWATCH), fill=colour, outline=LINE)
         draw.text((x + KEY_SWATCH + 6, y), name, fill=INK, font=font)
     return sheet
-
-
-def save_picture(path: str | Path, picture: Image.Image) -> None:
-    with write_whole(path) as temporary:
-        picture.save(temporary, format="PNG")
 
 
 def stretch(image: Numbers) -> npt.NDArray[np.float64]:

@@ -12,10 +12,12 @@ import numpy.typing as npt
 
 from archspec.errors import ArchspecError
 from archspec.files import write_whole
+from archspec.replacing import PNG, check_gives_way
 from runtime.extras import extra
 
 with extra("run"):
     from PIL import Image, ImageDraw, ImageFont
+    from PIL.PngImagePlugin import PngInfo
 
 Numbers = npt.NDArray[Any]
 
@@ -51,8 +53,7 @@ def draw_predictions(
             corner = (MARGIN + column * (TILE + GAP), HEADER + row * (TILE + CAPTION + GAP))
             sheet.paste(_enlarge(images[index]), corner)
             _draw_caption(draw, corner, labels[index], predictions[index])
-    with write_whole(path) as temporary:
-        sheet.save(temporary, format="PNG", optimize=True)
+    save_picture(path, sheet, optimize=True)
 
 
 def arrange_images(labels: Sequence[str], predictions: Sequence[str], count: int) -> list[list[int]]:
@@ -68,6 +69,15 @@ def arrange_images(labels: Sequence[str], predictions: Sequence[str], count: int
     # whole rows, where there is one: a class then stands below itself in data sets of ten
     spread = [index for _, _, index in sorted(right)][: room // COLUMNS * COLUMNS or room]
     return [part[start : start + COLUMNS] for part in (wrong, spread) for start in range(0, len(part), COLUMNS)]
+
+
+def save_picture(path: str | Path, picture: Image.Image, *, optimize: bool = False) -> None:
+    """Write a PNG that says who drew it. Raises ArchspecError where a file is there that somebody else drew."""
+    check_gives_way(path, PNG)
+    mark = PngInfo()
+    mark.add_text("Software", "archspec")
+    with write_whole(path) as temporary:
+        picture.save(temporary, format="PNG", optimize=optimize, pnginfo=mark)
 
 
 def to_pixels(image: Numbers) -> npt.NDArray[np.uint8]:

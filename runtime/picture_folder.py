@@ -10,6 +10,7 @@ from pathlib import Path
 
 from archspec.errors import ArchspecError, list_some, tell_count
 from archspec.file_types import OTHER_PICTURES, READ_PICTURES
+from archspec.replacing import KEY as OWN_KEY
 
 KEY = "key.json"
 """The file that `run --pictures` writes into a folder beside what it draws there."""
@@ -37,7 +38,7 @@ def find_pictures(folder: str | Path) -> PictureFolder:
     """
     paths, others, drawn, failed = list[Path](), Counter[str](), list[str](), list[OSError]()
     for inner, names in _walk(folder, failed):
-        if KEY in names:
+        if KEY in names and OWN_KEY.is_one(inner / KEY):
             drawn.append(str(inner))
             if inner != Path(folder):
                 continue

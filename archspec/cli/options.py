@@ -138,7 +138,7 @@ def check_ending(path: str | Path | None, ending: str) -> None:
 
 def refuse_replacing(output: Path | None, read: Iterable[str | Path]) -> None:
     """Refuse to write in the place of what is read: of a folder, its pictures."""
-    for source in _list_files(read) if output is not None and os.path.exists(output) else ():
+    for source in list_files(read) if output is not None and os.path.exists(output) else ():
         if os.path.exists(source) and os.path.samefile(output or "", source):
             raise typer.BadParameter(f"--output would replace {source}, which is read: give it another name")
 
@@ -154,7 +154,8 @@ def check_output(output: Path | None, kind: Kind, read: Iterable[str | Path], *,
         check_gives_way(output, kind, force=force)
 
 
-def _list_files(read: Iterable[str | Path]) -> Iterator[str | Path]:
+def list_files(read: Iterable[str | Path]) -> Iterator[str | Path]:
+    """What is read, and of folders their pictures."""
     from runtime.picture_folder import find_pictures
 
     for source in read:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
@@ -16,6 +17,7 @@ from archspec.cli.options import (
     ProviderOption,
     ThreadsOption,
     check_output,
+    list_files,
     output_option,
     print_json,
     refuse_idle,
@@ -85,6 +87,7 @@ def run(
             kept = f"wrote {numbers}" if str(numbers) else "--output FILE.npz keeps the numbers"
         else:
             keeper = Keeper(question, numbers, pictures, ground)
+            _refuse_drawing_among(pictures, inputs)
             answers = answer_files(session, inputs, question, top=top or 3, ground=ground, resize=resize)
             rows = _collect(answers, keeper, Answered.to_dict, as_json)
             kept = str(keeper)
@@ -97,6 +100,13 @@ def run(
         print_answers(question.task.name, answered, session.provider, kept)
     if len(answered) < len(rows):
         raise typer.Exit(COULD_NOT)
+
+
+def _refuse_drawing_among(pictures: Path | None, read: Iterable[Path]) -> None:
+    """Refuse to draw into a folder of pictures that are read."""
+    for source in list_files(read) if pictures is not None and pictures.is_dir() else ():
+        if os.path.isfile(source) and os.path.samefile(Path(source).parent, pictures or ""):
+            raise typer.BadParameter(f"--pictures would draw beside {source}, which is read: give another folder")
 
 
 def _check_task(task: str | None) -> None:

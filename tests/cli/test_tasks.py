@@ -78,6 +78,10 @@ def test_joints_the_whole_way(tmp_path: Path) -> None:
     rows = archspec("run", model, sample, "--json", "--pictures", tmp_path / "pictures")
     assert [joint["joint"] for joint in rows[0]["joints"]] == ["zero", "one", "two"]
     assert (tmp_path / "pictures" / "0-0.png").is_file()
+    drawn = (tmp_path / "pictures" / "0-0.png").read_bytes()
+    for read in (tmp_path / "pictures", tmp_path / "pictures" / "0-0.png"):
+        refuse("--pictures would draw beside", "run", model, read, "--resize", "--pictures", tmp_path / "pictures")
+    assert (tmp_path / "pictures" / "0-0.png").read_bytes() == drawn
     with Image.open(sample) as picture:
         picture.resize((128, 64), Image.Resampling.NEAREST).save(tmp_path / "wide.png")
     wide = archspec("run", model, tmp_path / "wide.png", "--json", "--resize")

@@ -88,6 +88,20 @@ def test_a_model_of_other_weights_is_told(tmp_path: Path, caplog: pytest.LogCapt
     assert result.exit_code == FINDINGS
 
 
+def test_pictures_of_ones_own_are_not_replaced(tmp_path: Path) -> None:
+    module = make_run(tmp_path, "resnet_digits", {"widths": [4, 4, 4]}, "digits")
+    drawn = evaluate_run(tmp_path, module, seconds=0.01)
+    evaluate_run(tmp_path, module, seconds=0.01)  # the control: what it drew itself
+    for path in map(Path, (drawn.picture, drawn.samples[3])):
+        before = path.read_bytes()
+        Image.new("L", (3, 3)).save(path)
+        mine = path.read_bytes()
+        with pytest.raises(ArchspecError, match="is there already, and does not hold a PNG of archspec's: move it"):
+            evaluate_run(tmp_path, module, seconds=0.01)
+        assert path.read_bytes() == mine
+        path.write_bytes(before)
+
+
 def test_places_that_are_no_run_are_told(folder: Path) -> None:
     with pytest.raises(ArchspecError, match=r"nothing does not exist: give the folder of a run"):
         archspec_evaluate(folder / "nothing")

@@ -16,6 +16,7 @@ from runtime.overlay import (
     colour_of,
     mark_joints,
     paint_map,
+    remove_drawn,
     save_answer,
     save_key,
     save_map,
@@ -132,12 +133,12 @@ def test_pixels_without_an_answer_are_told_from_classes(tmp_path: Path) -> None:
 
 def test_a_key_names_the_colours(tmp_path: Path) -> None:
     save_key(tmp_path, TASKS["maps"], ("ground", "tree"))
-    assert json.loads((tmp_path / "key.json").read_text()) == [
+    assert json.loads((tmp_path / "key.json").read_text())["key"] == [
         {"index": 0, "class": "ground", "colour": "#000000"},
         {"index": 1, "class": "tree", "colour": "#" + bytes(colour_of(1)).hex()},
     ]
     save_key(tmp_path, TASKS["joints"], ("head",))
-    assert json.loads((tmp_path / "key.json").read_text()) == [
+    assert json.loads((tmp_path / "key.json").read_text())["key"] == [
         {"index": 0, "joint": "head", "colour": "#" + bytes(colour_of(1)).hex()}
     ]
     picture = Image.new("RGB", (300, 200))
@@ -184,5 +185,31 @@ def test_pictures_never_lie_among_other_files(tmp_path: Path) -> None:
     (tmp_path / "0-0.png").write_bytes(b"mine")
     with pytest.raises(ArchspecError, match="holds other files: name a new folder for the pictures, or an empty one"):
         check_folder(tmp_path)
+    (tmp_path / "key.json").write_text('{"c major": []}')
+    with pytest.raises(ArchspecError, match="holds other files"):
+        check_folder(tmp_path)
+    with pytest.raises(ArchspecError, match=r"key\.json is there already, and does not hold a key of archspec's"):
+        save_key(tmp_path, TASKS["maps"], ["background"])
+    (tmp_path / "key.json").unlink()
     save_key(tmp_path, TASKS["maps"], ["background", "cat"])
-    check_folder(tmp_path)
+    with pytest.raises(ArchspecError, match=r"0-0\.png is there already, and does not hold a PNG of archspec's"):
+        check_folder(tmp_path)
+    (tmp_path / "0-0.png").unlink()
+    check_folder(tmp_path)  # the control
+
+
+def test_only_what_was_drawn_is_removed_or_replaced(tmp_path: Path) -> None:
+    """By the mark in the files: names say nothing, and a mark alone nothing of a picture that was put elsewhere."""
+    classes = np.zeros((2, 2), np.int64)
+    for name in ("0-a.png", "12-b.map.png", "kept.png"):
+        save_map(tmp_path / name, classes)
+    save_map(tmp_path / "0-a.png", classes + 1)
+    Image.new("L", (2, 2)).save(tmp_path / "1-mine.png")
+    (tmp_path / "2-link.png").symlink_to("kept.png")
+    assert remove_drawn(tmp_path) == 3
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["1-mine.png", "kept.png"]
+    before = (tmp_path / "1-mine.png").read_bytes()
+    with pytest.raises(ArchspecError, match=r"1-mine\.png is there already, and does not hold a PNG of archspec's"):
+        save_map(tmp_path / "1-mine.png", classes)
+    assert (tmp_path / "1-mine.png").read_bytes() == before
+    assert remove_drawn(tmp_path / "none") == 0

@@ -8,13 +8,20 @@ from pathlib import Path
 import pytest
 
 from archspec.errors import ArchspecError
+from runtime.overlay import save_key
 from runtime.picture_folder import KEY, find_pictures
+from runtime.tasks.task import TASKS
 
 
 def touch(folder: Path, *names: str) -> None:
     for name in names:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).touch()
+
+
+def draw_into(folder: Path, *names: str) -> None:
+    save_key(folder, TASKS["maps"], ["background"])
+    touch(folder, *names)
 
 
 def list_names(folder: Path) -> list[str]:
@@ -33,7 +40,8 @@ def test_a_folder_stands_for_its_pictures(tmp_path: Path) -> None:
 
 
 def test_what_is_named_itself_is_read(tmp_path: Path) -> None:
-    touch(tmp_path, ".hidden/a.png", f"drawn/{KEY}", "drawn/b.png")
+    touch(tmp_path, ".hidden/a.png")
+    draw_into(tmp_path / "drawn", "b.png")
     (tmp_path / "link").symlink_to(".hidden")
     assert list_names(tmp_path / ".hidden") == list_names(tmp_path / "link") == ["a.png"]
     assert list_names(tmp_path / "drawn") == ["b.png"]
@@ -41,7 +49,8 @@ def test_what_is_named_itself_is_read(tmp_path: Path) -> None:
 
 def test_what_run_drew_is_no_input(tmp_path: Path) -> None:
     """Run twice into a folder among the pictures, it would answer its own drawings."""
-    touch(tmp_path, "a.png", f"out/{KEY}", "out/0-a.png", "out/more/b.png", "other/b.png")
+    touch(tmp_path, "a.png", "other/b.png")
+    draw_into(tmp_path / "out", "0-a.png", "more/b.png")
     found = find_pictures(tmp_path)
     assert list_names(tmp_path) == ["a.png", "other/b.png", "out/more/b.png"]
     assert found.notes == (f"{tmp_path / 'out'} was not read: `run` drew its pictures (key.json)",)
@@ -51,6 +60,8 @@ def test_what_run_drew_is_no_input(tmp_path: Path) -> None:
         f"{tmp_path / 'out'} has pictures that `run` drew (key.json), and they are read as any others",
     )
     assert find_pictures(tmp_path / "other").notes == ()
+    (tmp_path / "other" / KEY).write_text('[{"index": 0, "colour": "#000000"}]')  # a class of keys, say
+    assert "other/b.png" in list_names(tmp_path)
 
 
 def test_other_pictures_are_told(tmp_path: Path) -> None:

@@ -164,6 +164,22 @@ def test_what_is_kept(tmp_path: Path) -> None:
         assert np.allclose(kept["0.small"], pixels.transpose(2, 0, 1) / 255)
 
 
+def test_a_folder_of_pictures_is_drawn_anew(tmp_path: Path) -> None:
+    session = open_model(tmp_path, FACTS | {"archspec.task": "maps"})
+    pixels = np.random.default_rng(0).integers(0, 255, (8, 8, 3))
+    paths = [write_colours(tmp_path / f"{name}.png", pixels) for name in "abc"]
+    for chosen in (paths, paths[:1]):
+        keeper = Keeper(ask(session), NumbersFile(None, ExitStack()), tmp_path / "out")
+        for answered in answer_files(session, chosen):
+            assert isinstance(answered, Answered)
+            keeper(answered)
+    assert str(keeper) == f"wrote pictures of 1 in {tmp_path}/out/, in place of 6 older ones"
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["0-a.map.png", "0-a.png", "key.json"]
+    Image.new("L", (2, 2)).save(tmp_path / "out" / "1-mine.png")
+    with pytest.raises(ArchspecError, match=r"1-mine\.png is there already"):
+        Keeper(ask(session), NumbersFile(None, ExitStack()), tmp_path / "out")
+
+
 def test_answers_come_one_by_one(tmp_path: Path) -> None:
     session = open_model(tmp_path, {})
     np.save(tmp_path / "b.npy", np.random.default_rng(0).standard_normal((5, 3, 6, 5)).astype(np.float32))
