@@ -19,6 +19,7 @@ from types import FrameType, ModuleType
 from typing import TypeAlias
 
 from archspec.errors import ArchspecError, printable
+from archspec.last_resort import passing, tell_heard
 
 fcntl: ModuleType | None
 try:
@@ -169,7 +170,7 @@ def scratch_folder() -> Iterator[Path]:
             made = tempfile.TemporaryDirectory()
         except OSError as error:  # no folder for such files can be written
             raise _refuse_scratch(error) from error
-        with made as folder:
+        with made as folder, passing(Path(folder)):
             yield Path(folder)
 
 
@@ -241,6 +242,7 @@ class _Leaving:
     def _leave(self, number: int, frame: FrameType | None) -> None:
         """Unless an earlier signal's exit is under way: a terminal that is closed sends its signal twice, and what is
         being put away should be."""
+        tell_heard()
         self.came = self.came or number
         error = sys.exception()
         while error is not None and not isinstance(error, SystemExit):
@@ -262,11 +264,16 @@ def _holding_signals() -> Iterator[None]:
         yield
         return
     came: list[int] = []
+
+    def hold(number: int, frame: FrameType | None) -> None:
+        tell_heard()
+        came.append(number)
+
     handlers = {number: signal.getsignal(number) for number in HELD}
     heard = {number: handler for number, handler in handlers.items() if handler not in (None, signal.SIG_IGN)}
     try:
         for number in heard:
-            signal.signal(number, lambda number, frame: came.append(number))
+            signal.signal(number, hold)
         yield
     finally:
         for number, handler in heard.items():
@@ -332,7 +339,8 @@ def _temporary_folder(parent: Path) -> Iterator[Path]:
     folder = parent / f".archspec-{os.urandom(8).hex()}"
     try:
         folder.mkdir(mode=0o700)
-        yield folder
+        with passing(folder):
+            yield folder
     finally:
         try:
             shutil.rmtree(folder, ignore_errors=True)

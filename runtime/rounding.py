@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from archspec.files import renaming, scratch_folder
+from archspec.last_resort import passing
 from runtime.extras import extra
 
 with extra("run"):
@@ -40,7 +41,7 @@ def open_rounded(path: str | Path) -> Iterator[tuple[str, Path] | None]:
         os.close(handle)
         try:
             onnx.save(round_nodes(model, kinds), name)
-            with renaming(Path(path), Path(name)):
+            with renaming(Path(path), Path(name)), passing(Path(name)):
                 yield HALVES[next(iter(kinds.values()))], Path(name)
         finally:
             os.unlink(name)

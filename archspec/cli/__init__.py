@@ -15,6 +15,7 @@ from archspec.cli.commands import LazyGroup
 from archspec.cli.ending import COULD_NOT, guard_output, print_error
 from archspec.errors import ArchspecError
 from archspec.files import unwind_on_signals
+from archspec.last_resort import end_unheard
 
 YOUNG_OBJECTS = 50_000
 """New objects after which Python looks for garbage among them. Imports make some 300,000 objects that all stay; at
@@ -59,7 +60,7 @@ def main() -> None:
     gc.set_threshold(YOUNG_OBJECTS, 20, 50)
     guard_output()
     try:
-        with unwind_on_signals():
+        with unwind_on_signals(), end_unheard(ENDED):
             try:
                 app()
             finally:

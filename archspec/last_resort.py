@@ -1,0 +1,105 @@
+"""The end of a process that hears no signals.
+
+Python's handlers wait until the first thread is back from C++, where a runtime computes for as long as a model asks
+for, which may be for ever. So another thread waits for signals too, and where no handler has run a little later, it
+removes what is not meant to stay and ends the process.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from threading import Event, Thread
+from types import FrameType
+
+GRACE = 2.0
+"""Seconds that a signal may wait for its handler."""
+
+SHOW_CURSOR = "\x1b[?25h"
+"""What a terminal is told whose progress bar has hidden its cursor."""
+
+_HEARD = Event()
+_PASSING: set[Path] = set()
+
+
+def tell_heard() -> None:
+    """Called by the handlers of signals that end a process: from now on it ends by itself."""
+    _HEARD.set()
+
+
+@contextmanager
+def passing(path: Path) -> Iterator[None]:
+    """Meanwhile this file or folder is one that the last resort removes."""
+    _PASSING.add(path)
+    try:
+        yield
+    finally:
+        _PASSING.discard(path)
+
+
+@contextmanager
+def end_unheard(ended: Mapping[int, str]) -> Iterator[None]:
+    """Have signals end the process whose handlers do not run within GRACE seconds; of these, `ended` has the exit codes
+    with what to say. For the first thread alone, and where there are POSIX's signals."""
+    if os.name != "posix":
+        yield
+        return
+    came, told = os.pipe()
+    os.set_blocking(told, False)
+    own = signal.getsignal(signal.SIGINT) == signal.default_int_handler
+    before = signal.set_wakeup_fd(told, warn_on_full_buffer=False)
+    try:
+        if own:
+            signal.signal(signal.SIGINT, _interrupt)
+        Thread(target=_watch, args=(came, ended), daemon=True).start()
+        yield
+    finally:
+        if own:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.set_wakeup_fd(before)
+        os.close(told)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    tell_heard()
+    signal.default_int_handler(number, frame)
+
+
+def _watch(came: int, ended: Mapping[int, str]) -> None:
+    while number := os.read(came, 1):
+        code = 128 + number[0]
+        if code in ended:
+            if not _HEARD.wait(GRACE):
+                _end(code, ended[code])
+            os.set_blocking(came, False)
+            with suppress(BlockingIOError):  # a handler may have run once for several
+                while os.read(came, 64):
+                    pass
+            os.set_blocking(came, True)
+            _HEARD.clear()
+    os.close(came)
+
+
+def _end(code: int, text: str) -> None:
+    for path in list(_PASSING):
+        shutil.rmtree(path, ignore_errors=True)
+        with suppress(OSError):
+            path.unlink()
+    shown = SHOW_CURSOR if sys.stderr.isatty() else ""
+    with suppress(OSError):
+        os.write(2, f"{shown}{text}\n".encode())
+    os._exit(code)
+
+
+def _leave_behind() -> None:
+    with suppress(ValueError):  # of another thread than the first
+        signal.set_wakeup_fd(-1)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_behind)  # the parent's is no business of a child's signals
