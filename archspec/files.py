@@ -157,9 +157,18 @@ def write_text(path: str | Path, text: str) -> None:
 
 
 def as_argument(path: str | Path) -> str:
-    """A path as a word of a command in a POSIX shell, which no program takes for an option."""
+    """A path as a word of a command in a POSIX shell, which no program takes for an option, and no terminal for more
+    than a name."""
     text = os.fspath(path)
-    return shlex.quote(f"./{text}" if text.startswith("-") else text)
+    text = f"./{text}" if text.startswith("-") else text
+    return shlex.quote(text) if text.isprintable() else f"$'{''.join(map(_escape_in_word, text))}'"
+
+
+def _escape_in_word(letter: str) -> str:
+    """As it stands between `$'` and `'`."""
+    if letter.isprintable():
+        return f"\\{letter}" if letter in "\\'" else letter
+    return "".join(f"\\{byte:03o}" for byte in os.fsencode(letter))
 
 
 @contextmanager

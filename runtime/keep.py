@@ -113,4 +113,4 @@ class Keeper:
         pictures = f"pictures of {self.drawn} in {self.pictures}/" if self.drawn else ""
         pictures += f", in place of {tell_count(self.removed, 'older one')}" if self.removed else ""
         written = [text for text in (str(self._numbers), pictures) if text]
-        return f"wrote {' and '.join(written)}" if written else ""
+        return escape_controls(f"wrote {' and '.join(written)}") if written else ""

@@ -10,7 +10,7 @@ import stat
 import sys
 from typing import Any
 
-from archspec.errors import ArchspecError, SpecError, printable
+from archspec.errors import ArchspecError, SpecError, escape_controls, printable
 
 FINDINGS = 1
 """The command did what it was asked, and found something: mistakes, differences, a condition that does not hold."""
@@ -20,6 +20,11 @@ COULD_NOT = 2
 
 MAX_ERROR = 2000
 """Characters of a message. File names and names from files stand in it."""
+
+
+def tell(line: str, *, stderr: bool = False) -> None:
+    """Print one line for people. Names of files, and from them, stand in it, and may hold anything."""
+    print(escape_controls(line), file=sys.stderr if stderr else sys.stdout)
 
 
 def print_error(error: ArchspecError) -> None:

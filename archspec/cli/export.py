@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from archspec.cli.ending import tell
 from archspec.cli.options import (
     MAX_NODES,
     GroundOption,
@@ -234,13 +235,13 @@ def _print(done: Export, network: Network, members: Members, path: Path, *, expl
     print_export(done, network.accepted, trained=bool(members.files))
     if network.trained:
         values = ", ".join(f"{name} = {value}" for name, value in network.trained.items())
-        print(f"  {values}, as in training; --size chooses others")
+        tell(f"  {values}, as in training; --size chooses others")
     if explain:
         print_explanation(done)
     if done.model.metadata["archspec.precision"] == "bf16":
-        print("  no CPU, this machine's neither, runs bf16 in ONNX Runtime; GPUs do, and `archspec doctor` finds them")
+        tell("  no CPU, this machine's neither, runs bf16 in ONNX Runtime; GPUs do, and `archspec doctor` finds them")
     else:
-        print(f"next: archspec tune {as_argument(path)} measures the settings it wants on this machine")
+        tell(f"next: archspec tune {as_argument(path)} measures the settings it wants on this machine")
 
 
 def _choose_calibration(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Annotated
 import typer
 
 from archspec.cli.completion import complete_data
-from archspec.cli.ending import FINDINGS
+from archspec.cli.ending import FINDINGS, tell
 from archspec.cli.options import (
     JsonOption,
     McBatchOption,
@@ -76,9 +75,9 @@ def train(
         print_json({**result.to_dict(), "folder": str(folder)})
         return
     scores = ", ".join(f"test {name.replace('_', ' ')} {score:.4f}" for name, score in result.test_scores.items())
-    print(f"{scores} on {result.test_images} held-out images; {result.seconds:.0f} s")
-    print(f"wrote {folder}/: spec.yaml, weights.safetensors, metrics.jsonl")
-    print(f"next: {write_export(folder)}")
+    tell(f"{scores} on {result.test_images} held-out images; {result.seconds:.0f} s")
+    tell(f"wrote {folder}/: spec.yaml, weights.safetensors, metrics.jsonl")
+    tell(f"next: {write_export(folder)}")
 
 
 @contextmanager
@@ -91,7 +90,7 @@ def _find_folder(output: Path | None, name: str) -> Iterator[Path]:
 
     folder = claim_folder(name)
     if folder.name != name:
-        print(f"{folder.with_name(name)} is there already: this run goes to {folder}", file=sys.stderr)
+        tell(f"{folder.with_name(name)} is there already: this run goes to {folder}", stderr=True)
     try:
         yield folder
     finally:

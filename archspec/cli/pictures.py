@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from archspec import __version__
+from archspec.cli.ending import tell
 from archspec.cli.options import (
     MAX_NODES,
     BatchOption,
@@ -74,7 +75,7 @@ def draw(
         print(text, end="")
         return
     write_text(output, text)
-    print(f"wrote {output}: {_count_boxes(picture)}")
+    tell(f"wrote {output}: {_count_boxes(picture)}")
 
 
 def report(
@@ -118,7 +119,7 @@ def report(
         found = api.analyze(graph, source, wanted=wanted, batch=batch, precision=precision, optimizer=optimizer)
         picture = draw_graph(graph, depth=depth)
         write_text(output, write_page(picture, found, **about))
-    print(f"wrote {output}, which needs no network: {_count_boxes(picture)}")
+    tell(f"wrote {output}, which needs no network: {_count_boxes(picture)}")
 
 
 def _tell_origin(spec: str, options: Iterable[tuple[str, object]]) -> str:

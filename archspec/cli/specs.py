@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from archspec.cli.completion import complete_spec
-from archspec.cli.ending import COULD_NOT, FINDINGS
+from archspec.cli.ending import COULD_NOT, FINDINGS, tell
 from archspec.cli.options import (
     MAX_NODES,
     ForceOption,
@@ -66,7 +66,7 @@ def _print_mistakes(found: Iterable[tuple[str, Sequence[Diagnostic]]]) -> None:
 
             print_messages(mistakes, console())
         else:
-            print(f"{printable(spec)}: ok")
+            tell(f"{printable(spec)}: ok")
         total += len(mistakes)
     if total:
         print(f"\n{tell_count(total, 'mistake')}")
@@ -121,8 +121,8 @@ def init(
     from archspec.files import as_argument
 
     write_starter(file, force=force)
-    print(f"wrote {file} and, for editors, {file.parent / SCHEMA_NAME}")
-    print(f"next: archspec check {as_argument(file)} && archspec show {as_argument(file)}")
+    tell(f"wrote {file} and, for editors, {file.parent / SCHEMA_NAME}")
+    tell(f"next: archspec check {as_argument(file)} && archspec show {as_argument(file)}")
 
 
 def schema() -> None:

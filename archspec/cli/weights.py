@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from archspec.cli.commands import PlainCommand, PlainGroup
-from archspec.cli.ending import COULD_NOT
+from archspec.cli.ending import COULD_NOT, tell
 from archspec.cli.examples import tell_examples
 from archspec.cli.options import (
     MAX_NODES,
@@ -110,9 +110,9 @@ def convert(
     if as_json:
         print_json({"file": str(output), **conversion.to_dict()})
         return
-    print(f"wrote {output}: {len(conversion.pairs)} weights by the names of {' and '.join(conversion.sources)}")
+    tell(f"wrote {output}: {len(conversion.pairs)} weights by the names of {' and '.join(conversion.sources)}")
     if conversion.ignored:
-        print(f"  {len(conversion.ignored)} counters of batches (num_batches_tracked) are left out: nothing reads them")
+        tell(f"  {len(conversion.ignored)} counters of batches (num_batches_tracked) are left out: nothing reads them")
     pairs = [("--set", pair) for pair in set_] + [("--size", pair) for pair in size]
     chosen = "".join(f" {option} {shlex.quote(pair)}" for option, pair in pairs)
-    print(f"next: archspec export {as_argument(to)}{chosen} --weights {as_argument(output)}")
+    tell(f"next: archspec export {as_argument(to)}{chosen} --weights {as_argument(output)}")

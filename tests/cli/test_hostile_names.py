@@ -183,3 +183,23 @@ for words in {!r}:
     os.waitpid(process, 0)
     os.close(terminal)
     return b"".join(parts).decode()
+
+
+def test_nor_are_names_of_what_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each on one line: a name that goes on in another could say anything there."""
+    monkeypatch.chdir(tmp_path)
+    name = f"{FILE}\nwrote"
+    commands = [
+        ("export", "residual_mlp", "--no-verify", "-o", f"{name}.onnx"),
+        ("draw", "mlp", "-o", f"{name}.svg"),
+        ("unravel", "residual_mlp", "-o", f"{name}.svg", "--json"),
+        ("report", "mlp", "-o", f"{name}.html"),
+        ("init", f"{name}.yaml"),
+        ("fit", "mlp", "--vary", "width=8..16", "--budget", "params<=1M", "-o", f"{name}2.yaml"),
+    ]
+    for words in commands:
+        result = CliRunner().invoke(app, words)
+        assert result.exit_code == 0, result.output
+        assert not FORBIDDEN.search(result.output), (words, result.output)
+        assert sum(line.startswith("wrote") for line in result.output.splitlines()) <= 1, result.output
+    assert len(list(tmp_path.glob("*wrote*"))) == 5

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shlex
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -37,4 +39,10 @@ def test_the_control_is_an_option(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     archspec("init", "--", "-net.yaml")
     refuse("No such option", "check", "-net.yaml")
     assert as_argument("-net.yaml") == "./-net.yaml"
+    hostile = "-a\x1b[31m'\\\n\x9b \u202e$(x)7.yaml"
+    word = as_argument(hostile)
+    assert word.isprintable()
+    if shell := shutil.which("bash"):
+        found = subprocess.run([shell, "-c", f"printf %s {word}"], capture_output=True, check=True).stdout
+        assert found.decode() == f"./{hostile}"
     assert as_argument("net.yaml") == as_argument(Path("net.yaml")) == "net.yaml"

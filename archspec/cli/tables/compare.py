@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rich.text import Text
 
+from archspec.cli.ending import tell
 from archspec.cli.tables.common import console, exactly
 from archspec.cli.tables.grid import Grid, words
 from archspec.files import as_argument
@@ -51,7 +52,7 @@ def print_fit(fit: Fit, command: str, written: Path | None) -> None:
         out.print("none fits" if fit.proven else "none that was tried fits", style="red")
         return
     if written:
-        out.print(f"wrote {written}")
+        tell(f"wrote {written}")
     out.print(f"next: {f'archspec analyze {as_argument(written)}' if written else command}")
 
 

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from archspec.cli.ending import tell
 from archspec.cli.tables.common import console, new_table
 from archspec.cli.tables.grid import words
+from archspec.errors import escape_controls
 
 if TYPE_CHECKING:
     from runtime.experiments.lesion import Lesion
@@ -96,7 +98,7 @@ def print_choice(choice: Choice) -> None:
 
 def print_files(files: Files, path: Path) -> None:
     out = console()
-    table = new_table(f"wrote {path}", "whole", "smaller", "ratio")
+    table = new_table(escape_controls(f"wrote {path}"), "whole", "smaller", "ratio")
     ratio = files.bytes_after / files.bytes_before
     table.add_row("bytes", f"{files.bytes_before:,}", f"{files.bytes_after:,}", f"{ratio:.3f}")
     for batch, times in files.time_ratios.items():
@@ -111,4 +113,4 @@ def _note(out: Console, text: str) -> None:
 
 def _say_where(out: Console, picture: Path | None) -> None:
     if picture is not None:
-        out.print(f"wrote {picture}")
+        tell(f"wrote {picture}")

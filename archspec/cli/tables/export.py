@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from archspec.cli.ending import tell
 from archspec.cli.tables.common import console, in_short, new_table
 from archspec.errors import tell_count
 from compiler.analysis.cost import measure_cost
@@ -30,26 +31,24 @@ def print_export(export: Export, accepted: Mapping[str, str], *, trained: bool) 
     """The file, what it takes, and how it was proven."""
     facts = export.model.metadata
     notice = "" if trained else ", with fresh weights: it has not been trained"
-    print(f"wrote {export.path}: {export.bytes:,} bytes, {facts['archspec.precision']}{notice}")
+    tell(f"wrote {export.path}: {export.bytes:,} bytes, {facts['archspec.precision']}{notice}")
     for companion in export.files[1:]:
-        print(f"  its weights lie beside it, in {companion.name}: move both together")
+        tell(f"  its weights lie beside it, in {companion.name}: move both together")
     if "archspec.combine" in facts:
-        print(f"  {facts['archspec.combine']} of {facts['archspec.members']} members")
+        tell(f"  {facts['archspec.combine']} of {facts['archspec.members']} members")
     for name, rule in accepted.items():
-        print(f"  {name}: {rule}")
+        tell(f"  {name}: {rule}")
     if export.proof:
         what = "the float model: " if export.quantization else ""
         for case in export.proof.cases:
-            print(f"  {what}{case}")
-        print(f"  {_tell_limit(export.proof, facts)}")
+            tell(f"  {what}{case}")
+        tell(f"  {_tell_limit(export.proof, facts)}")
     else:
-        print("  not proven: --no-verify")
+        tell("  not proven: --no-verify")
     if export.quantization:
         _print_quantization(export.quantization)
     if export.optimized:
-        print(
-            f"  for this processor and this ONNX Runtime: {export.optimized.name}, which a Session here loads instead"
-        )
+        tell(f"  for this processor and this ONNX Runtime: {export.optimized.name}, which a Session here loads instead")
 
 
 def _tell_limit(proof: Proof, facts: Mapping[str, str]) -> str:
@@ -66,13 +65,13 @@ METRICS = {"r2": "R², since agreement says nothing of one number,"}
 def _print_quantization(found: Quantization) -> None:
     loss = found.loss
     whole = "" if found.cut or found.method == "minmax" else f": whole, since what {found.method} cuts off loses more"
-    print(f"  {found.recipe}, ranges by {found.method} from {tell_count(found.images, 'image')} of {found.data}{whole}")
+    tell(f"  {found.recipe}, ranges by {found.method} from {tell_count(found.images, 'image')} of {found.data}{whole}")
     for output in loss.outputs:
-        print(f"  {_tell_loss(output, loss)}")
+        tell(f"  {_tell_loss(output, loss)}")
     floats = f", in float: {', '.join(found.kept)}" if found.kept else ""
-    print(f"  {found.layers or 'no'} layers in int8{floats}" + ("" if found.layers else ": the budget allows none"))
+    tell(f"  {found.layers or 'no'} layers in int8{floats}" + ("" if found.layers else ": the budget allows none"))
     for note in found.notes:
-        print(f"  note: {note}")
+        tell(f"  note: {note}")
     if found.errors:
         table = new_table("layer", "error alone", "stays float")
         for item in found.errors:
