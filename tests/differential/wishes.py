@@ -52,7 +52,7 @@ class Wish:
 
     @property
     def metadata(self) -> dict[str, str]:
-        told = {"of.mine": "é 漢 \n\t\"'", "archspec.classes": '["a", "b"]'} if self.tells else {}
+        told = {"of.mine": "é 漢 \n\t\"'", "archspec.data": "öne"} if self.tells else {}
         return told | (describe_ensemble(self.combine, self.members) if self.combine else {})
 
     def shape(self, graph: Graph) -> Graph:
