@@ -35,6 +35,10 @@ COMPARED = 32
 POOR_DB = 10.0
 """A channel with less signal to noise is told of: a tenth of its variance is noise."""
 
+GAP_DB = 6.0
+"""One bit. By so much folds differ, or what images lose by the ranges of others and by their own, where the others did
+not show what they are like."""
+
 LEAST_DB = 3.0
 """An output with less signal to noise answers nothing like the float model's: half of it is noise."""
 
@@ -90,6 +94,12 @@ class OutputLoss:
     def least_db(self) -> float:
         """Of the worst channel, where one differs."""
         return self.total_db if self.worst is None else self.worst.sqnr_db
+
+    @property
+    def is_uncertain(self) -> bool:
+        """Whether it may hang on images that the ranges of others did not foresee: little is left, or folds differ."""
+        parts = [found for found in self.parts_db if found is not None]
+        return bool(parts) and (self.total_db < POOR_DB or max(parts) - min(parts) > GAP_DB)
 
     @property
     def is_poor(self) -> bool:

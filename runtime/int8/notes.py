@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from archspec.errors import tell_count
-from runtime.int8.loss import POOR_DB, Judged, Loss, OutputLoss
+from runtime.int8.loss import GAP_DB, POOR_DB, Judged, Loss, OutputLoss
 
 NAMED = 3
 """How many values have a note each."""
@@ -13,9 +13,6 @@ NAMED = 3
 
 ENOUGH = 16
 """Of fewer different images a fold has three at most, and its figure hangs on single ones."""
-
-GAP_DB = 6.0
-"""One bit: what images lose more by the ranges of others than by their own, the others did not show."""
 
 
 def describe_images(images: int, different: int, judged: Judged) -> Iterator[str]:

@@ -124,8 +124,9 @@ def quantize(
         model, Scheme(recipe, {}, floats=frozenset(floats), reduce_range=reduce_range), judge, method
     )
     loss, errors = judge.measure_loss(draft.build), list[LayerError]()
-    doubtful = loss.judged == "by ranges of others" and not loss.meets(1.0 if max_drop is None else max_drop)
-    own = judge.measure_own(draft.build) if doubtful else None
+    uncertain = any(output.is_uncertain for output in loss.outputs)
+    missed = not loss.meets(1.0 if max_drop is None else max_drop)
+    own = judge.measure_own(draft.build) if uncertain and missed else None
     gaps = () if own is None else tuple(describe_gaps(loss, own))
     if max_drop is not None and not loss.meets(max_drop):
         errors = _rank_layers(draft, judge, wanted, on_step)
