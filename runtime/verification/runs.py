@@ -16,6 +16,7 @@ from runtime.providers import NoKernelError
 from runtime.session import Session
 from runtime.verification.batch import check_batch
 from runtime.verification.checks import Check, Choice, Status, UnansweredError
+from runtime.verification.extents import check_extents
 from runtime.verification.facts import ModelFacts
 from runtime.verification.feeds import REACHES, Feeds, check_values, move_into
 from runtime.verification.infinite import (
@@ -49,10 +50,11 @@ def check_runs(
     """A check for each size, and what all of them say together of declared shapes and of the batch; `follow` hears
     which comes next.
 
-    Raises UnansweredError where no inputs can be made up, outputs are no arrays, there is no kernel for a node, or it
-    cannot be told why numbers are infinite.
+    Raises UnansweredError where no inputs can be made up, outputs are no arrays, values inside are too large, there is
+    no kernel for a node, or it cannot be told why numbers are infinite.
     """
     check_values(inside)
+    check_extents(inside)
     nearness = choose_nearness(inside, facts, choice)
     witness, declared = Witness(inside), DeclaredShapes(inside.model.graph)
     with open_runnable(inside) as path:
@@ -76,6 +78,7 @@ def check_runs(
             where = list_shapes({name: array.shape for name, array in feed.items()})
             follow(where)
             try:
+                check_extents(inside, feed)
                 found = _run(session, feed, feeds.steering)
                 declared.meet(feed, found)
                 verdict = judge.judge(feed, found)
