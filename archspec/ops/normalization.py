@@ -212,10 +212,17 @@ class SampleNorm(Normalization):
     def count_groups(self, x: Shape) -> int:
         """How many means and deviations one sample has."""
 
+    def lay(self, layouts: Sequence[Layout], *xs: Shape, batch: int) -> Layout:
+        return Layout() if self._takes_differences(xs[0]) else super().lay(layouts, *xs, batch=batch)
+
     def straightens(self, layout: Layout, x: Shape) -> bool:
         """It takes maps of two or three axes with channels last too; of single values it normalizes differences."""
         fits = layout.whole and (layout.is_in_order(x) or x.rank > 1)
-        return not fits or self.count_groups(x) == x.elements
+        return not fits or self._takes_differences(x)
+
+    def _takes_differences(self, x: Shape) -> bool:
+        """Whether each group is a single value: torch is given x - x, whose single position it takes to be in order."""
+        return self.count_groups(x) == x.elements
 
     def saved(self, *xs: Shape, batch: int, needs: tuple[bool, ...]) -> Saved:
         """Statistics are as precise as the stored scales, or as the values where there are none."""
