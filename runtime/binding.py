@@ -39,10 +39,11 @@ class Binding:
         rules: InputRules,
     ) -> None:
         """`dtypes` are those of the outputs, and `rules` what the session takes. What has a known shape gets its place
-        before the first run, which may be recorded; the first run finds a place for the rest."""
+        before the first run, which may be recorded; the first run finds a place for the rest, and for all where a
+        shape is not the one that the model declares."""
         self.session = session
         self._rules = rules
-        self._process = os.getpid()
+        self._process, self._device = os.getpid(), device
         self._missing = NO_RUN  # why there are no outputs to fetch, if there are none
         self._unsure: set[str] = set()  # inputs that may hold a part of what was to be put there
         self._outputs = [item.name for item in session.get_outputs()]
@@ -52,16 +53,28 @@ class Binding:
         self._inputs = {name: ort.OrtValue.ortvalue_from_numpy(array, device, 0) for name, array in own.items()}
         for name, value in self._inputs.items():
             self._binding.bind_ortvalue_input(name, value)
-        for item in session.get_outputs():
-            if item.shape and all(isinstance(extent, int) for extent in item.shape):  # none: a number, or who knows
-                place = ort.OrtValue.ortvalue_from_shape_and_type(item.shape, dtypes[item.name], device, 0)
-                self._binding.bind_ortvalue_output(item.name, place)
-            else:
-                self._binding.bind_output(item.name, device)
-        self.run()
+        places = {
+            item.name: ort.OrtValue.ortvalue_from_shape_and_type(item.shape, dtypes[item.name], device, 0)
+            for item in session.get_outputs()
+            if item.shape and all(isinstance(extent, int) for extent in item.shape)  # none: a number, or who knows
+        }
+        self._bind_outputs(places)
+        self._placed = True
+        try:
+            self.run()
+        except ArchspecError:
+            if not places:
+                raise
+            self._placed = False  # it does not take a place of the shape that comes either
+            self.run()
         self._results = self._binding.get_outputs()
-        for name, value in zip(self._outputs, self._results, strict=True):
-            self._binding.bind_ortvalue_output(name, value)
+        if self._placed:
+            self._bind_outputs(dict(zip(self._outputs, self._results, strict=True)))
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Those of the outputs, as they came."""
+        return {name: tuple(value.shape()) for name, value in zip(self._outputs, self._results, strict=True)}
 
     def run(self) -> None:
         """Raises ArchspecError where ONNX Runtime fails, and where an update before has failed; there are no outputs to
@@ -70,8 +83,12 @@ class Binding:
         self._missing = NO_RUN
         try:
             self._check_inputs()
+            if not self._placed:
+                self._bind_outputs({})
             with telling(self._rules.path):
                 self.session.run_with_iobinding(self._binding)
+            if not self._placed:
+                self._results = self._binding.get_outputs()
         except ArchspecError as error:
             self._missing = str(error)
             raise
@@ -105,6 +122,15 @@ class Binding:
 
     def __reduce__(self) -> NoReturn:
         raise ArchspecError("a binding is memory of this process: pass the session on, and bind there")
+
+    def _bind_outputs(self, places: Mapping[str, Any]) -> None:
+        """The next run writes into these, and finds a place for the rest."""
+        self._binding.clear_binding_outputs()
+        for name in self._outputs:
+            if name in places:
+                self._binding.bind_ortvalue_output(name, places[name])
+            else:
+                self._binding.bind_output(name, self._device)
 
     def _check_inputs(self) -> None:
         if self._unsure:

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+
 from archspec.errors import ArchspecError, tell_value
 from archspec.files import check_is_file
 from runtime.binding import Binding
@@ -139,8 +141,10 @@ class Session:
 
     def bind(self, inputs: Mapping[str, Array] | Array) -> Binding:
         """Put inputs on the device, for runs that copy nothing: see Binding. Raises ArchspecError as `run` does."""
-        binding = self._bind(self._rules.check(inputs))
+        feed = self._rules.check(inputs)
+        binding = self._bind(feed)
         self._give_notice()
+        self._watch.look_at(feed, {name: np.broadcast_to(0, shape) for name, shape in binding.shapes.items()})
         return binding
 
     def describe_input(self, name: str) -> str:
