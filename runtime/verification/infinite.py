@@ -141,7 +141,7 @@ class _Walk:
         wild = {name for name in stored if not is_finite(self.inside.take(name))}
         values = [name for name in self._makers if name in needed]
         for start in range(0, len(values), TOGETHER):
-            read = self.inside.read(values[start : start + TOGETHER], self.feed, optimized=False)
+            read = _read(self.inside, values[start : start + TOGETHER], self.feed)
             wild |= {name for name, value in read.items() if _is_wild(value)}
             self.undefined |= {name for name in wild & read.keys() if _has_nan(read[name])}
         return wild
@@ -155,6 +155,14 @@ class _Walk:
             needed |= new
             todo += new
         return needed
+
+
+def _read(inside: ModelInside, names: list[str], feed: Arrays) -> dict[str, Any]:
+    """Values inside a file that ran. Raises UnansweredError where no array can hold them: it is none of the file's."""
+    try:
+        return inside.read(names, feed, optimized=False)
+    except ArchspecError as error:
+        raise UnansweredError(f"it cannot be looked at why numbers are not finite: {error}") from error
 
 
 def find_fixed(inside: ModelInside) -> set[str]:
@@ -178,7 +186,7 @@ def _find_lost(inside: ModelInside, node: onnx.NodeProto, feed: Arrays) -> float
     results = {name: inside.name_unrounded(name) for name in node.output if name}
     operands = inside.find_known(list_operands(node), feed)
     values = [name for name in list_operands(node) if name not in operands and inside.computes(name)]
-    read = inside.read(list(dict.fromkeys((*results, *results.values(), *values))), feed, optimized=False)
+    read = _read(inside, list(dict.fromkeys((*results, *results.values(), *values))), feed)
     found = _find_contrasts((read[name], read[before]) for name, before in results.items())
     if not found:  # float32 may be not wide enough
         try:

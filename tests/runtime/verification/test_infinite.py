@@ -322,3 +322,15 @@ def test_a_shape_that_only_double_precision_has_gives_no_verdict(
     monkeypatch.setattr(wide, "_evaluate", cut)
     with pytest.raises(UnansweredError, match="'y' has another shape there"):
         verify_model(path)
+
+
+def test_values_that_no_array_holds_give_no_verdict(tmp_path: Path) -> None:
+    """Numbers of eight bits have infinities, but are no type of numpy's."""
+
+    def cast(kind: int, **options: int) -> Path:
+        nodes = [RELU, make_node("Log", ["a"], ["b"]), make_node("Cast", ["b"], ["c"], to=kind, **options)]
+        return save(tmp_path, [*nodes, make_node("Cast", ["c"], ["y"], to=FLOAT)], opset=19)
+
+    with pytest.raises(UnansweredError, match=r"it cannot be looked at why numbers are not finite: .*Float8E5M2"):
+        verify_model(cast(TensorProto.FLOAT8E5M2, saturate=0))
+    assert verify_model(cast(DOUBLE)).passed
