@@ -17,7 +17,7 @@ SEVERAL = ("archspec.ops", "archspec.spec", "compiler.analysis.paths")
 COMMAND_LINE = {
     *("archspec.cli", "archspec.cli.commands", "archspec.cli.ending", "archspec.cli.examples"),
     *("archspec.cli.completion", "archspec.cli.options", "archspec.errors", "archspec.files"),
-    "archspec.telemetry",
+    *("archspec.last_resort", "archspec.telemetry"),
 }
 COMPILER = {
     *("archspec.api", "archspec.arguments", "archspec.file_types", "archspec.ops", "archspec.spec", "archspec.weights"),
@@ -98,7 +98,7 @@ def test_a_command_loads_these_modules_and_no_others(words: tuple[str, ...], our
 def test_help_loads_commands_and_nothing_that_they_need() -> None:
     loaded, packages = list_modules("--help")
     assert {name for name in loaded if not name.startswith("archspec.cli.")} == {
-        *("archspec.cli", "archspec.errors", "archspec.files", "archspec.telemetry"),
+        *("archspec.cli", "archspec.errors", "archspec.files", "archspec.last_resort", "archspec.telemetry"),
         *("compiler.onnx_target", "compiler.onnx_target.options"),
     }
     assert packages == HELP
