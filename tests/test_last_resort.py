@@ -22,7 +22,8 @@ from contextlib import nullcontext
 from threading import Timer
 from archspec import last_resort
 from archspec.cli import ENDED
-from archspec.files import scratch_folder, unwind_on_signals, write_whole
+from archspec.files import scratch_folder, write_whole
+from archspec.signals import unwind_on_signals
 
 last_resort.GRACE = 0.3
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -14,8 +14,8 @@ import typer
 from archspec.cli.commands import LazyGroup
 from archspec.cli.ending import COULD_NOT, guard_output, print_error
 from archspec.errors import ArchspecError
-from archspec.files import unwind_on_signals
 from archspec.last_resort import end_unheard
+from archspec.signals import unwind_on_signals
 
 YOUNG_OBJECTS = 50_000
 """New objects after which Python looks for garbage among them. Imports make some 300,000 objects that all stay; at
