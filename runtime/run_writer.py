@@ -46,7 +46,7 @@ class RunWriter:
         self.folder, self.spec, self.epochs, self.force = folder, spec, epochs, force
         self.facts = {**facts, SPEC_HASH: hash_spec(spec)}
         self._written: os.stat_result | None = None  # the weights
-        self._epochs: dict[tuple[int, int], int] = {}  # after which one weights are, by their file's number
+        self._epochs: dict[tuple[int, ...], int] = {}  # after which one weights are, by their file's number
         self._held = ExitStack()
         check_vacant(folder, force=force)
         self._made = not folder.exists()
@@ -125,7 +125,7 @@ class RunWriter:
                 self.folder.rmdir()
 
 
-def _find_number(path: Path) -> tuple[int, int] | None:
+def _find_number(path: Path) -> tuple[int, ...] | None:
     """What tells a file from all others; None where there is none."""
     try:
         return _number(path)
@@ -133,7 +133,7 @@ def _find_number(path: Path) -> tuple[int, int] | None:
         return None
 
 
-def _number(path: Path) -> tuple[int, int]:
-    """What tells a file from all others that are there. Raises OSError."""
+def _number(path: Path) -> tuple[int, ...]:
+    """What tells a file from all others, also from those that get its number when it is gone. Raises OSError."""
     state = path.stat()
-    return state.st_dev, state.st_ino
+    return state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns

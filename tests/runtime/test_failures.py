@@ -13,7 +13,7 @@ import pytest
 from onnx import helper
 
 from archspec.errors import ArchspecError
-from runtime.failures import LONGEST_REASON, shorten
+from runtime.failures import LONGEST_REASON, shorten, telling
 from runtime.session import Session
 from tests.runtime.models import build_double, build_model, save
 
@@ -107,9 +107,13 @@ def test_nothing_is_said_twice(tmp_path: Path, capfd: pytest.CaptureFixture[str]
 def test_an_output_that_is_declared_wrongly_says_both_shapes(tmp_path: Path) -> None:
     """A place in C++ with a code of its own behind it, in the middle of the text."""
     model = build_one("Reshape", {"x": ["N", 4]}, {"y": [1, 4]}, {"s": np.array([-1, 4], np.int64)})
-    session = Session(save(model, tmp_path / "m.onnx"), providers=["cpu"])
-    with pytest.raises(ArchspecError) as caught:
-        session.bind(np.ones((3, 4), np.float32))
+    path = save(model, tmp_path / "m.onnx")
+    session = onnxruntime.InferenceSession(path)
+    binding = session.io_binding()
+    binding.bind_cpu_input("x", np.ones((3, 4), np.float32))
+    binding.bind_ortvalue_output("y", onnxruntime.OrtValue.ortvalue_from_shape_and_type([1, 4], np.float32))
+    with pytest.raises(ArchspecError) as caught, telling(path):
+        session.run_with_iobinding(binding)
     assert "has shape {1,4} but the computed output shape for this run is {3,4}" in str(caught.value)
     assert "onnxruntime::" not in str(caught.value)
 
