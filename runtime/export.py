@@ -21,7 +21,6 @@ from runtime.cases import proof_cases
 from runtime.extras import extra
 from runtime.log import warn
 from runtime.older_data import find_older_data
-from runtime.optimize import check_can_optimize, write_optimized
 from runtime.run_folder import tell_epoch
 from runtime.signature import list_inputs, list_outputs
 from runtime.weights import tell_rounding
@@ -127,6 +126,8 @@ def export(
         points = f"{100 * (calibration.max_drop or 0):g}"
         warn(f"int8 may lose {points} points of 100 in each metric, by max_drop; half a point is 0.5%, or 0.005")
     if optimized:
+        from runtime.optimize import check_can_optimize, write_optimized  # here, since it needs ONNX Runtime
+
         check_can_optimize(path, options.precision)
     proof, quantization = None, None
     companion: Path | None = None

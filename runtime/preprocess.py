@@ -6,16 +6,18 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from archspec.errors import ArchspecError
 from runtime.log import warn
-from runtime.picture_file import Ground, open_picture
 from runtime.strict_json import check_integer, check_keys, check_number, read_json
 from runtime.tasks.grid import Frame
+
+if TYPE_CHECKING:
+    from runtime.picture_file import Ground
 
 Floats = npt.NDArray[np.float32]
 Extents = tuple[int, int]
@@ -141,6 +143,8 @@ def read_picture(
     `fit` gives the extents, no smaller than a picture's own, at which the network takes it as it is: what they have
     more is behind it and repeats its last row and column. None of them: it is resized to the extents of training.
     """
+    from runtime.picture_file import open_picture  # here, since it needs Pillow, and who exports does not
+
     if preprocess.channels not in CHANNELS:
         raise ArchspecError(f"the network takes {preprocess.channels} channels: give it .npy files, not pictures")
     picture = open_picture(path)

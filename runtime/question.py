@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from archspec.errors import ArchspecError, suggest
 from runtime.log import warn
 from runtime.preprocess import MOST_EXTENT, Preprocess
 from runtime.run_folder import CLASSES, PREPROCESS, STRIDE, TASK, parse_classes
-from runtime.session import Session
 from runtime.strict_json import check_integer, read_json
 from runtime.tasks.task import Task, find_task
+
+if TYPE_CHECKING:
+    from runtime.session import Session
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,3 +46,10 @@ def test_other_errors_pass_through() -> None:
         raise ValueError("other")
     with pytest.raises(MissingExtra, match=r"no_such_module is not installed; .*\[run\]"), extra("run"):
         import no_such_module.inner  # type: ignore[import-not-found]  # noqa: F401
+
+
+def test_an_export_that_is_not_proven_loads_neither_the_runtime_nor_what_reads_pictures() -> None:
+    """Which would be 19 MB of its memory."""
+    code = "import sys, runtime.export; print([name for name in ('onnxruntime', 'PIL') if name in sys.modules])"
+    assert run_without([], code) == "[]\n"
+    assert run_without([], code.replace("runtime.export", "runtime.session")) != "[]\n"
