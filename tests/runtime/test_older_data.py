@@ -283,11 +283,14 @@ def test_of_exports_at_once_one_leaves_its_files(locked: bool, tmp_path: Path, m
     mine = [seed for seed in range(4) if answers_of(path, seed)]
     assert len(mine) == 1
     assert mine != [0]
+    if not locked:  # nor need the form be of the export whose model is the last
+        assert len(data_in(tmp_path)) > 2
+        return
     form = find_optimized(path)
     assert form is not None
     named = {name for model in (path, form) for name in check_model_file(model).data}
     assert len(named) == 2
-    assert (set(os.listdir(tmp_path)) == named | {path.name, form.name}) == locked
+    assert set(os.listdir(tmp_path)) == named | {path.name, form.name}
 
 
 # The same at full size
