@@ -16,4 +16,11 @@ def is_finite(array: NDArray[Any]) -> bool:
     if array.dtype.kind not in "fcV":  # V: bfloat16, which numpy knows from outside
         return True
     blocks = np.nditer(array, ("external_loop", "buffered", "zerosize_ok"), buffersize=BLOCK)
-    return all(np.isfinite(block).all() for block in blocks)
+    with np.errstate(invalid="ignore"):  # NaN may be signals, of which numpy warns where it widens them
+        return all(np.isfinite(block).all() for block in blocks)
+
+
+def has_nan(array: NDArray[Any]) -> bool:
+    """Whether a number of an array of floating-point numbers is NaN."""
+    with np.errstate(invalid="ignore"):
+        return bool(np.isnan(array).any())

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from archspec.errors import ArchspecError
-from compiler.finite import is_finite
+from compiler.finite import has_nan, is_finite
 from runtime.extras import extra
 from runtime.failures import shorten
 from runtime.model_file import check_model_file
@@ -137,7 +137,7 @@ class ModelInside:
     def find_infinite(self) -> tuple[str, Literal["infinite", "NaN"]] | None:
         """A stored tensor that holds infinite numbers or NaN, and which; the first with NaN if there is one."""
         wrong = [name for name in self.tensors if not is_finite(self.take(name))]
-        undefined = next((name for name in wrong if np.isnan(self.take(name)).any()), None)
+        undefined = next((name for name in wrong if has_nan(self.take(name))), None)
         if undefined is not None:
             return undefined, "NaN"
         return (wrong[0], "infinite") if wrong else None

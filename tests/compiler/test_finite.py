@@ -8,7 +8,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from compiler.finite import BLOCK, is_finite
+from compiler.finite import BLOCK, has_nan, is_finite
 
 SIZE = 3 * BLOCK + 5
 
@@ -48,3 +48,11 @@ def test_little_memory_is_needed() -> None:
         assert tracemalloc.get_traced_memory()[1] < 1 << 20  # numpy.isfinite alone would make 16 MiB
     finally:
         tracemalloc.stop()
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+def test_a_signalling_nan_is_found_without_a_warning(dtype: type) -> None:
+    bits = np.array([0x7C01 if dtype is np.float16 else 0x7F800001], np.uint16 if dtype is np.float16 else np.uint32)
+    assert not is_finite(bits.view(dtype))
+    assert has_nan(bits.view(dtype))
+    assert not has_nan(np.array([1, np.inf], dtype))
