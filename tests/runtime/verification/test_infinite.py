@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 from archspec.api import verify_model
+from compiler.content import CONTENT
 from runtime.verification import wide
 from runtime.verification.checks import Check, UnansweredError, Verification
 from runtime.verification.infinite import count_infinite, explain_infinite, find_empty, find_silent, meet_silent
@@ -201,6 +203,13 @@ def test_what_the_reference_has_not_is_not_judged(factor: float, tmp_path: Path)
     told = r"mul \(FusedMatMul\) makes numbers that are not finite of finite ones, and cannot be computed in double"
     with pytest.raises(UnansweredError, match=told):
         verify_model(path)
+
+    model = onnx.load(path)  # what is bad for another reason is bad, whatever is not told
+    helper.set_model_props(model, {CONTENT: f"xxh3:{'0' * 32}"})
+    onnx.save(model, path)
+    found = verify_model(path)
+    assert [check.name for check in found.checks if check.status == "failed"] == ["content"]
+    assert re.match(f"not told: .*{told}", found.checks[-1].text)
 
 
 def test_causes_are_found_beyond_one_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
