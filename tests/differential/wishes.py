@@ -146,7 +146,7 @@ SAME: dict[str, Change] = {
     "bfloat16": lambda tensor: tensor.bfloat16(),
     "big-endian": lambda tensor: tensor.numpy().astype(">f4"),
     "strided": stride,
-    "Fortran's order": lambda tensor: np.asfortranarray(tensor.numpy()),
+    "Fortran's order": lambda tensor: np.array(tensor.numpy(), order="F"),
     "read-only": lambda tensor: np.frombuffer(tensor.numpy().tobytes(), np.float32).reshape(tensor.shape),
     "parameter": lambda tensor: torch.nn.Parameter(tensor),
     "turned": lambda tensor: tensor.mT.contiguous().mT if tensor.dim() > 1 else tensor,
