@@ -25,7 +25,7 @@ test-all: lint ## the same with the slow tests
 	$(BIN)/pytest -q -n auto -m "not runtimes"
 
 test-runtimes: $(INSTALLED) ## run exported files in each ONNX Runtime since 1.16, in environments of their own
-	$(BIN)/python -m tests.runtimes.environments
+	$(BIN)/python -m tests.old_runtimes.environments
 	$(BIN)/pytest -q -m runtimes tests/runtimes
 
 lint: $(INSTALLED) ## run ruff, mypy and the import contracts

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
         write_converted,
     )
     from archspec.errors import ArchspecError, Diagnostic, MissingExtra, SpecError
-    from runtime.session import Session
+    from runtime.session.session import Session
 
 __version__ = "0.1.0"
 __all__ = [
@@ -78,7 +78,7 @@ __all__ = [
 ]
 
 _HOMES = dict.fromkeys(("ArchspecError", "Diagnostic", "MissingExtra", "SpecError"), "archspec.errors")
-_HOMES["Session"] = "runtime.session"
+_HOMES["Session"] = "runtime.session.session"
 
 
 def _refuse_shadowed() -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from archspec.arguments import checked
 from archspec.errors import ArchspecError, Diagnostic, SpecError, suggest
+from archspec.extras import extra
 from archspec.file_types import is_onnx
 from archspec.ops import Op, Shape, in_words
 from archspec.spec.document import is_size
@@ -26,28 +27,27 @@ from archspec.weights import (
     sample_ensemble,
     write_converted,
 )
-from compiler.analysis.memory import largest_batch as _largest_batch
+from compiler.analysis.memory.memory import largest_batch as _largest_batch
 from compiler.analysis.report import Report
 from compiler.analysis.report import analyze as _analyze
-from compiler.elaborate import MAX_NODES
-from compiler.elaborate import elaborate as _elaborate
+from compiler.elaborate.elaborate import MAX_NODES
+from compiler.elaborate.elaborate import elaborate as _elaborate
 from compiler.graph import Graph
-from compiler.sizes import accepted_sizes as _accepted_sizes
-from runtime.cases import proof_cases as _proof_cases
-from runtime.extras import extra
+from compiler.sizes.accepted_sizes import accepted_sizes as _accepted_sizes
+from runtime.verification.cases import proof_cases as _proof_cases
 
 if TYPE_CHECKING:
     from torch.fx import GraphModule
 
-    from compiler.analysis.choices import Choice
+    from compiler.analysis.signal.choices import Choice
     from compiler.onnx_target.options import ExportOptions
     from compiler.torch_target.rules import TorchRule
-    from runtime.data import Dataset
-    from runtime.evaluate import Evaluation
+    from runtime.data.digits import Dataset
+    from runtime.evaluation.evaluate import Evaluation
     from runtime.experiments.graded import MeasuredPathGradient
     from runtime.experiments.signal import MeasuredSignal
-    from runtime.export import Calibration, Export
-    from runtime.train import Progress, TrainResult, TrainSettings
+    from runtime.export.export import Calibration, Export
+    from runtime.training.train import Progress, TrainResult, TrainSettings
     from runtime.verification.checks import Verification
 
 load = checked(_load)
@@ -128,7 +128,7 @@ def compare_choices(
     spec: Spec, what: str, sizes: Mapping[str, int] | None = None, *, max_nodes: int = MAX_NODES
 ) -> tuple[Choice, ...]:
     """What each `scaling`, `norm` or `init` as the default of a whole network does to its signal."""
-    from compiler.analysis.choices import compare_choices as compare
+    from compiler.analysis.signal.choices import compare_choices as compare
 
     return compare(spec, what, sizes, max_nodes=max_nodes)
 
@@ -215,8 +215,8 @@ def to_onnx(
     or where there is a file at `path` that is no model, unless `force` is to replace it; and MissingExtra.
     """
     from archspec.replacing import MODEL, check_gives_way
-    from runtime.export import export
-    from runtime.weights import take_weights
+    from runtime.export.export import export
+    from runtime.weights.given import take_weights
 
     check_gives_way(path, MODEL, force=force)
     return export(
@@ -258,7 +258,7 @@ def verify_model(
     """
     from runtime.verification.checks import Choice, Original
     from runtime.verification.verify import verify
-    from runtime.weights import take_weights
+    from runtime.weights.given import take_weights
 
     choice = Choice(tuple(batches), dict(sizes or {}), tolerance, seed)
     if original is None:
@@ -286,14 +286,14 @@ def train(
     training early leaves these; a line of the log says so. Raises ArchspecError where the folder holds an earlier run,
     unless `force` is to replace it.
     """
-    from runtime.data import load_data
-    from runtime.outputs import ONLY
-    from runtime.run_folder import GRAPH, STRIDE, check_vacant
-    from runtime.run_writer import RunWriter
+    from runtime.data.digits import load_data
     from runtime.tasks.grid import measure_strides
-    from runtime.train import TrainSettings as Settings
-    from runtime.train import check_module, find_stride, read_state
-    from runtime.train import train as run
+    from runtime.training.outputs import ONLY
+    from runtime.training.run import GRAPH, STRIDE, check_vacant
+    from runtime.training.train import TrainSettings as Settings
+    from runtime.training.train import check_module, find_stride, read_state
+    from runtime.training.train import train as run
+    from runtime.training.writer import RunWriter
 
     check_vacant(folder, force=force)
     settings, dataset = settings or Settings(), load_data(data)
@@ -336,7 +336,7 @@ def _advise_inputs(spec: Spec, wanted: Sequence[int]) -> str:
 
 def describe_data(dataset: Dataset) -> dict[str, str]:
     """What weights remember of the data they were trained on, and what a model needs to answer for pictures."""
-    from runtime.run_folder import CLASSES, DATA, PREPROCESS, TASK
+    from runtime.training.run import CLASSES, DATA, PREPROCESS, TASK
 
     facts = {CLASSES: json.dumps(dataset.classes), PREPROCESS: dataset.preprocess.to_json(), TASK: dataset.task}
     return {DATA: dataset.name, **facts}
@@ -346,14 +346,14 @@ def describe_data(dataset: Dataset) -> dict[str, str]:
 def evaluate(folder: str | Path, *, monte_carlo: int | None = None, mc_batch: int | None = None) -> Evaluation:
     """Compare the two forms of a trained network, torch and ONNX Runtime, on its data set's held-out images; and its
     plain prediction with `monte_carlo` passes of Monte Carlo batch normalization."""
-    from runtime.run_folder import MODEL, SPEC, WEIGHTS, check_files
+    from runtime.training.run import MODEL, SPEC, WEIGHTS, check_files
 
     check_files(folder, (SPEC, WEIGHTS, MODEL))
     check_run(Path(folder) / SPEC, Path(folder) / WEIGHTS)
     with extra("train"):
         from compiler.torch_target.module import load_weights as fill
-    from runtime.evaluate import evaluate_run
-    from runtime.monte_carlo import MC_BATCH
+    from runtime.evaluation.evaluate import evaluate_run
+    from runtime.evaluation.monte_carlo import MC_BATCH
 
     graph = elaborate(load(Path(folder) / SPEC))
     module = to_torch(graph)

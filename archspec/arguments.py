@@ -14,7 +14,7 @@ from archspec.errors import ArchspecError, tell_value
 from archspec.files import check_name
 from archspec.spec.load import Spec
 from compiler.graph import Graph
-from runtime.metadata import check_metadata
+from runtime.export.metadata import check_metadata
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -101,15 +101,15 @@ def _take_options(value: Any, what: str) -> Any:
 
 
 def _take_calibration(value: Any, what: str) -> Any:
-    from runtime.export import Calibration
+    from runtime.export.export import Calibration
 
     if not isinstance(value, Calibration):
-        raise ArchspecError(f"{what} is runtime.export.Calibration(…), found {tell_value(value)}")
+        raise ArchspecError(f"{what} is runtime.export.export.Calibration(…), found {tell_value(value)}")
     return value
 
 
 def _take_conversion(value: Any, what: str) -> Any:
-    from runtime.pretrained.convert import Conversion
+    from runtime.weights.convert import Conversion
 
     if not isinstance(value, Conversion):
         raise ArchspecError(f"{what} is what archspec.match_weights(…) found, not {tell_value(value)}")

@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 from archspec.arguments import checked
 from archspec.errors import ArchspecError
+from archspec.extras import extra
 from archspec.file_types import SAFETENSORS, TORCH, find_file_type
 from archspec.files import as_argument
 from archspec.spec.document import is_size
 from archspec.spec.load import Spec, load
 from archspec.spec.zoo import shown, zoo_specs
-from compiler.elaborate import elaborate
+from compiler.elaborate.elaborate import elaborate
 from compiler.graph import Graph
-from runtime.extras import extra
 
 if TYPE_CHECKING:
-    from runtime.pretrained.convert import Conversion
-    from runtime.pretrained.name_rules import NameRules
+    from runtime.weights.convert import Conversion
+    from runtime.weights.name_rules import NameRules
 
 
 @checked
@@ -31,8 +31,8 @@ def read_weights(path: str | Path) -> tuple[dict[str, Any], dict[str, str]]:
     its task, names, preprocessing, stride and data set, and after which epoch it was stopped, if it was. The file is
     safetensors, or a state dict that `torch.save` wrote, which says nothing of its training. Raises ArchspecError, and
     MissingExtra where torch is needed."""
-    from runtime.pretrained.state_dict import read_state_dict
-    from runtime.weights_file import load_weights, read_all
+    from runtime.weights.file import load_weights, read_all
+    from runtime.weights.state_dict import read_state_dict
 
     if find_file_type(path) == TORCH:
         return read_all(read_state_dict(path)[0]), {}
@@ -42,7 +42,7 @@ def read_weights(path: str | Path) -> tuple[dict[str, Any], dict[str, str]]:
 
 def _carried(facts: Mapping[str, str]) -> dict[str, str]:
     """The part of what a file of weights says that a model made of it says too."""
-    from runtime.run_folder import CARRIED
+    from runtime.training.run import CARRIED
 
     return {key: facts[key] for key in CARRIED if key in facts}
 
@@ -51,7 +51,7 @@ def _carried(facts: Mapping[str, str]) -> dict[str, str]:
 def find_rules(source: str | Path, params: Mapping[str, Any]) -> list[NameRules]:
     """The rules beside a spec (a file or a zoo name) that say how its weights are called elsewhere; none where nobody
     wrote any."""
-    from runtime.pretrained.name_rules import find_rules as find
+    from runtime.weights.name_rules import find_rules as find
 
     return find(source, params)
 
@@ -64,8 +64,8 @@ def match_weights(path: str | Path, graph: Graph, rules: Sequence[NameRules] = (
     `source` is a library that the rules name, `archspec` for the graph's own names, or `auto`. Raises ArchspecError
     where the file is no state dict.
     """
-    from runtime.pretrained.convert import convert
-    from runtime.pretrained.state_dict import read_state_dict
+    from runtime.weights.convert import convert
+    from runtime.weights.state_dict import read_state_dict
 
     state, facts = read_state_dict(path)
     return convert(state, graph, rules, source, _carried(facts))
@@ -75,7 +75,7 @@ def match_weights(path: str | Path, graph: Graph, rules: Sequence[NameRules] = (
 def write_converted(path: str | Path, graph: Graph, conversion: Conversion) -> None:
     """Write the weights of a conversion in which everything matched. Raises ArchspecError, and leaves no file, where
     something did not, or a number is not finite."""
-    from runtime.weights_file import save_weights
+    from runtime.weights.file import save_weights
 
     save_weights(path, conversion.read(), {**conversion.facts, "archspec.graph": graph.digest()})
 
@@ -83,8 +83,8 @@ def write_converted(path: str | Path, graph: Graph, conversion: Conversion) -> N
 def find_trained_sizes(spec: Spec, facts: Mapping[str, str]) -> dict[str, int]:
     """The values that a spec's dynamic sizes had in training, by what its weights say of it, where these are others
     than the spec's own."""
-    from runtime.preprocess import Preprocess
-    from runtime.run_folder import PREPROCESS
+    from runtime.pictures.preprocess import Preprocess
+    from runtime.training.run import PREPROCESS
 
     shapes = list(spec.inputs.values())
     trained = Preprocess.from_json(facts[PREPROCESS]).shape if PREPROCESS in facts else ()
@@ -125,8 +125,8 @@ def check_fit(
 
 def check_run(spec: str | Path, weights: str | Path) -> None:
     """Raises ArchspecError where spec and weights are those of one run's folder, and not of one run."""
-    from runtime.run_folder import SPEC, check_one_run
-    from runtime.weights_file import open_weights
+    from runtime.training.run import SPEC, check_one_run
+    from runtime.weights.file import open_weights
 
     beside = Path(weights).with_name(SPEC)
     together = os.path.isfile(beside) and os.path.exists(spec) and os.path.samefile(spec, beside)
@@ -151,7 +151,7 @@ def _write_conversion(path: str | Path, spec: Spec, sizes: Mapping[str, int]) ->
 
 def _find_spec_beside(path: str | Path, found: Mapping[str, tuple[int, ...]]) -> Path | None:
     """The spec of the run that a file of weights lies in, where they fit it."""
-    from runtime.run_folder import SPEC
+    from runtime.training.run import SPEC
 
     beside = Path(path).with_name(SPEC)
     try:
@@ -174,9 +174,9 @@ def combine_weights(
 
     Raises ArchspecError where a file does not fit the graph, or the files disagree on class names or preprocessing.
     """
+    from archspec.log import warn
     from compiler.ensemble import combine, describe_ensemble, member_weights
-    from runtime.log import warn
-    from runtime.run_folder import QUESTION, tell_epoch
+    from runtime.training.run import QUESTION, tell_epoch
 
     members, facts = [], None
     ensemble = combine(graph, len(files), how)
@@ -220,11 +220,11 @@ def sample_ensemble(
     with extra("train"):
         from compiler.torch_target.module import load_weights as fill
         from compiler.torch_target.module import to_torch
-    from runtime.data import load_data
-    from runtime.monte_carlo import MC_BATCH, sample_states
-    from runtime.preprocess import Preprocess
-    from runtime.run_folder import DATA, PREPROCESS
-    from runtime.weights import take_weights
+    from runtime.data.digits import load_data
+    from runtime.evaluation.monte_carlo import MC_BATCH, sample_states
+    from runtime.pictures.preprocess import Preprocess
+    from runtime.training.run import DATA, PREPROCESS
+    from runtime.weights.given import take_weights
 
     dataset, told = load_data(data), (metadata or {}).get(PREPROCESS)
     if told is not None and Preprocess.from_json(told) != dataset.preprocess:

@@ -50,7 +50,7 @@ def analyze_warm(name: str, rounds: str) -> dict[str, list[Sample]]:
     building it."""
     from archspec.api import analyze, elaborate, load
     from benchmarks import peers
-    from compiler.analysis.cost import measure_cost
+    from compiler.analysis.cost.cost import measure_cost
 
     module, spec = peers.build(name), load(name)
     graph = elaborate(spec)

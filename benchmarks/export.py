@@ -126,8 +126,8 @@ def load_sessions(name: str, folder: str, rounds: str) -> dict[str, list[Sample]
     import onnxruntime as ort
 
     from archspec import Session
-    from runtime.optimize import write_optimized
-    from runtime.optimized import leave_as_is
+    from runtime.session.optimize import write_optimized
+    from runtime.session.optimized import leave_as_is
 
     def load(path: str, prepare: Callable[[Any], None] = lambda options: None) -> Callable[[], object]:
         options = ort.SessionOptions()

@@ -169,9 +169,9 @@ def make_reference(name: str, weights: str, images: str, path: str) -> None:
 
 
 def tune_file(path: str, batch: int | str, device: str, side: int | str, seconds: float | str) -> dict[str, Any]:
-    from runtime.signature import read_signature
-    from runtime.sizes import read_sizes
-    from runtime.tuning.tune import tune
+    from runtime.measuring.tune import tune
+    from runtime.session.signature import read_signature
+    from runtime.session.sizes import read_sizes
 
     sizes = dict.fromkeys(read_sizes(read_signature(path).metadata), int(side))
     return tune(path, batch=int(batch), sizes=sizes, provider=device, seconds=float(seconds)).to_dict()
@@ -303,7 +303,7 @@ def _load(path: Path) -> list[Any]:
 
 def list_missing(device: str) -> list[str]:
     """What this machine lacks for the whole table."""
-    from runtime.gpu import find_gpu_problem
+    from runtime.session.gpu import find_gpu_problem
 
     problem = find_gpu_problem() if device == "cuda" else None
     lines = [problem] if problem else []
@@ -340,7 +340,7 @@ def measure(
 
 
 def _describe_device(device: str) -> str:
-    from runtime.gpu import describe_gpu
+    from runtime.session.gpu import describe_gpu
 
     return (describe_gpu() if device == "cuda" else None) or "no GPU: a run of this program's own code, on the CPU"
 

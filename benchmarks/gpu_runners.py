@@ -15,11 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from archspec.arrays import Array
 from benchmarks.workers import CLOCKS, serve, time_calls
-
-Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -61,7 +59,7 @@ def _open_session(path: str, images: Array, providers: Sequence[str], fixed: dic
 
 def _find_axes(path: str, images: Array) -> dict[str, int]:
     """The file's free axes with their extents in these images."""
-    from runtime.signature import read_signature
+    from runtime.session.signature import read_signature
 
     (extents,) = read_signature(path).inputs.values()
     return {axis: size for axis, size in zip(extents, images.shape, strict=True) if isinstance(axis, str)}

@@ -165,7 +165,7 @@ def make_file(name: str, side: str, exporter: str, weights: str, path: str) -> N
 
 def tune_file(path: str, batch: str, side: str, seconds: str) -> dict[str, Any]:
     """Settings for this file at this shape, kept beside it as `archspec tune` does."""
-    from runtime.tuning.tune import tune
+    from runtime.measuring.tune import tune
 
     sizes = dict.fromkeys(("H", "W"), int(side))
     return tune(path, batch=int(batch), sizes=sizes, provider="cpu", seconds=float(seconds)).settings.to_dict()

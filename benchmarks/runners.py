@@ -10,14 +10,12 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from archspec.arrays import Array
 from benchmarks.workers import CLOCKS, serve, time_calls
 
-Array = npt.NDArray[Any]
 Call = Callable[[], Sequence[Array]]
 """Runs the network once and gives its outputs, in order."""
 
@@ -36,7 +34,7 @@ def open_free(path: str, images: Array, threads: int) -> Call:
 def _open_onnxruntime(path: str, images: Array, threads: int, *, fixed: bool) -> Call:
     import onnxruntime as ort
 
-    from runtime.signature import read_signature
+    from runtime.session.signature import read_signature
 
     ((name, extents),) = read_signature(Path(path)).inputs.items()
     options = ort.SessionOptions()
@@ -54,7 +52,7 @@ def open_session(path: str, images: Array, threads: int) -> Call:
     """archspec's own file as its users run it after `archspec tune`, for this shape alone. The settings that were
     measured say how many threads there are, of all cores."""
     from archspec import Session
-    from runtime.signature import read_signature
+    from runtime.session.signature import read_signature
 
     ((name, extents),) = read_signature(path).inputs.items()
     pairs = zip(extents, images.shape, strict=True)
@@ -135,7 +133,7 @@ RUNTIMES: dict[str, Callable[[str, Array, int], Call]] = {
 HEAVY = {
     "onnxruntime": "onnxruntime",
     "onnxruntime free": "onnxruntime",
-    "session": "runtime.session",
+    "session": "runtime.session.session",
     "openvino": "openvino",
 }
 """What each imports before the clock of opening starts; torch where nothing is said."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from archspec.errors import ArchspecError
 from archspec.spec.load import Spec
-from compiler.elaborate import elaborate
+from compiler.elaborate.elaborate import elaborate
 from compiler.mismatch import Extents
 
 MOST_TRIALS = 24

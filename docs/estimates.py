@@ -1,5 +1,5 @@
 """Measures how far predicted second moments are from measured ones, over the zoo at small sizes and networks at random,
-and writes `compiler/analysis/estimates.json` and the table of `docs/analysis/estimates.md`.
+and writes `compiler/analysis/signal/estimates.json` and the table of `docs/analysis/estimates.md`.
 
     python docs/estimates.py            measure and write, some minutes of one core
     python docs/estimates.py --table    write the table of what is measured already
@@ -20,13 +20,13 @@ if __name__ == "__main__":
     sys.path.insert(0, str(ROOT))
 
 from archspec.api import elaborate, load  # noqa: E402  (found by the line above)
-from compiler.analysis.cost import measure_cost  # noqa: E402
-from compiler.analysis.doubts import DEPTHS, DOUBTS, MEASURED, in_digits, name_depth  # noqa: E402
-from compiler.analysis.signal import predict_signal  # noqa: E402
+from compiler.analysis.cost.cost import measure_cost  # noqa: E402
+from compiler.analysis.signal.doubts import DEPTHS, DOUBTS, MEASURED, in_digits, name_depth  # noqa: E402
+from compiler.analysis.signal.signal import predict_signal  # noqa: E402
 from compiler.graph import Graph  # noqa: E402
 from runtime.experiments.signal import measure_signal  # noqa: E402
 from tests.differential.starts import make_start  # noqa: E402
-from tests.documents import graph_from  # noqa: E402
+from tests.support.documents import graph_from  # noqa: E402
 from tests.zoo.rows import ROWS, Row  # noqa: E402
 
 PAGE = ROOT / "docs" / "analysis" / "estimates.md"

@@ -11,8 +11,8 @@ from typing import Any, TypeAlias
 from archspec.api import list_zoo, load
 from archspec.ops import Shape
 from archspec.spec.zoo import ZOO, zoo_specs
-from docs.labels import Subject
-from docs.pictures import draw_subjects
+from compiler.draw.written.labels import Subject
+from compiler.draw.written.pictures import draw_subjects
 
 PICTURES = Path(__file__).resolve().parent / "zoo"
 

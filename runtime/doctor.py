@@ -16,8 +16,8 @@ from typing import Any, Literal
 from archspec.errors import ArchspecError, MissingExtra
 from archspec.files import scratch_folder
 from archspec.telemetry import find_silencer
-from runtime.cpu import read_cores, read_instructions
-from runtime.gpu import find_gpu_problem
+from runtime.session.cpu import read_cores, read_instructions
+from runtime.session.gpu import find_gpu_problem
 
 # Distribution → the extra that installs it; none: the program itself or what it always needs.
 PACKAGES = {
@@ -132,7 +132,10 @@ def _ask_nvidia_smi() -> tuple[tuple[str, ...], list[str]]:
 def _try_providers() -> tuple[tuple[str, ...], tuple[Attempt, ...]]:
     """What ONNX Runtime says it has, and what happens when a session is made on each."""
     try:
-        from runtime.providers import SHORT, list_available  # here, because the doctor must work without onnxruntime
+        from runtime.session.providers import (  # here, because the doctor must work without onnxruntime
+            SHORT,
+            list_available,
+        )
 
         available = tuple(SHORT.get(name, name) for name in list_available())
     except MissingExtra as error:
@@ -148,7 +151,7 @@ def _try_provider(name: str, path: Path) -> Attempt:
     """A 1×1 convolution by 2, which every provider has, on numbers that show whether it was computed."""
     import numpy as np
 
-    from runtime.session import Session
+    from runtime.session.session import Session
 
     try:
         path.write_bytes(_build_tiny_model())

@@ -18,7 +18,7 @@ from archspec.errors import ArchspecError, escape_controls
 
 PANELS: Mapping[str, tuple[str, ...]] = {
     "Specs": ("specs.check", "specs.list_", "specs.show", "specs.init", "specs.schema", "lint.lint", "lint.explain"),
-    "Analysis": ("analysis.analyze", "unravel.unravel", "compare.diff", "compare.assert_", "compare.fit"),
+    "Analysis": ("analyze.analyze", "unravel.unravel", "compare.diff", "compare.assert_", "compare.fit"),
     "Pictures": ("pictures.draw", "pictures.report"),
     "Models": (
         *("models.train", "export.export", "verify.verify", "models.evaluate", "run.run"),
@@ -115,7 +115,7 @@ def _make_command(name: str) -> Any:
     """The command, or group of commands, of a name. Raises KeyError."""
     home, panel = _HOMES[name]
     module_name, _, attribute = home.partition(".")
-    module = import_module(f"archspec.cli.{module_name}")
+    module = import_module(f"archspec.cli.{panel.lower()}.{module_name}")
     made = getattr(module, attribute)
     if isinstance(made, typer.Typer):
         group: Any = get_command(made)

@@ -12,13 +12,13 @@ def complete_spec(incomplete: str) -> list[str]:
 
 def complete_code(incomplete: str) -> list[str]:
     """Codes of mistakes, failures and findings."""
-    from archspec.cli.lint import read_codes
+    from archspec.cli.specs.lint import read_codes
 
     return [code for code in sorted(read_codes()) if code.startswith(incomplete)]
 
 
 def complete_data(incomplete: str) -> list[str]:
     """Names of data sets."""
-    from runtime.data import DATASETS
+    from runtime.data.digits import DATASETS
 
     return [name for name in sorted(DATASETS) if name.startswith(incomplete)]

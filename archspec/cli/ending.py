@@ -30,7 +30,7 @@ def tell(line: str, *, stderr: bool = False) -> None:
 def print_error(error: ArchspecError) -> None:
     """Say on stderr why a command could not answer; mistakes in a spec with the lines they stand in."""
     if isinstance(error, SpecError):
-        from archspec.cli.tables.common import console
+        from archspec.cli.tables.console import console
         from archspec.cli.tables.excerpts import print_messages
 
         print_messages(error.diagnostics, console(stderr=True))

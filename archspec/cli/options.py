@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from archspec.replacing import Kind
 
 MAX_NODES = 100_000
-"""As `compiler.elaborate` has it, which help texts should not have to import; a test compares them."""
+"""As `compiler.elaborate.elaborate` has it, which help texts should not have to import; a test compares them."""
 
 MC_BATCH = 32
-"""As `runtime.monte_carlo` has it, which help texts should not have to import; a test compares them."""
+"""As `runtime.evaluation.monte_carlo` has it, which help texts should not have to import; a test compares them."""
 
 SpecArgument: TypeAlias = Annotated[
     str, typer.Argument(metavar="SPEC", help="A file, or a name in the zoo.", autocompletion=complete_spec)
@@ -70,7 +70,7 @@ JsonOption: TypeAlias = Annotated[bool, typer.Option("--json", help="Print the r
 
 
 def _read_ground(text: str) -> Any:
-    from runtime.picture_file import parse_ground  # here, since it needs Pillow
+    from runtime.pictures.picture_file import parse_ground  # here, since it needs Pillow
 
     return parse_ground(text)
 
@@ -156,7 +156,7 @@ def check_output(output: Path | None, kind: Kind, read: Iterable[str | Path], *,
 
 def list_files(read: Iterable[str | Path]) -> Iterator[str | Path]:
     """What is read, and of folders their pictures."""
-    from runtime.picture_folder import find_pictures
+    from runtime.pictures.picture_folder import find_pictures
 
     for source in read:
         yield source

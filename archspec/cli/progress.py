@@ -14,7 +14,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from archspec.errors import escape_controls
 
 if TYPE_CHECKING:
-    from runtime.train import Progress as Step
+    from runtime.training.train import Progress as Step
 
 
 @contextmanager

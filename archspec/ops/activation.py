@@ -9,8 +9,8 @@ from math import erf, exp, expm1, log1p, pi, prod, sqrt, tanh
 from typing import ClassVar, Literal
 
 from archspec.ops.base import Casting, Keeps, Layout, Number, Pointwise, Saved, Shape, Weight, Weights
-from archspec.ops.gaussian import Part, Passed, pass_curve, pass_rectifier
-from archspec.ops.moments import PRODUCT, Chance, Doubts, Gradient, Moments, doubt_dropped
+from archspec.ops.signal.gaussian import Part, Passed, pass_curve, pass_rectifier
+from archspec.ops.signal.moments import PRODUCT, Chance, Doubts, Gradient, Moments, doubt_dropped
 
 
 class Activation(Pointwise):

@@ -15,7 +15,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from archspec.ops.window import Fill, Positions, Span, run
 
 if TYPE_CHECKING:
-    from archspec.ops.moments import Gradient, Moments
+    from archspec.ops.signal.moments import Gradient, Moments
 
 ONE = Fraction(1)
 LARGEST = 2**31 - 1

@@ -9,7 +9,6 @@ from functools import lru_cache
 from math import prod, sqrt
 from typing import ClassVar, NamedTuple
 
-from archspec.ops.axis import Axis, blend, share_seen, share_sent
 from archspec.ops.base import (
     Casting,
     Flag,
@@ -26,9 +25,10 @@ from archspec.ops.base import (
     Weight,
     Weights,
 )
-from archspec.ops.gaussian import Part
-from archspec.ops.moments import Doubts, Flow, Gradient, Moments
-from archspec.ops.runs import average, group_channels, join
+from archspec.ops.signal.axis import Axis, blend, share_seen, share_sent
+from archspec.ops.signal.gaussian import Part
+from archspec.ops.signal.moments import Doubts, Flow, Gradient, Moments
+from archspec.ops.signal.runs import average, group_channels, join
 from archspec.ops.window import Positions, Span, Window
 
 

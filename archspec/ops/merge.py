@@ -9,8 +9,8 @@ from itertools import accumulate
 from typing import ClassVar, TypeAlias
 
 from archspec.ops.base import Draw, Layout, Op, OpError, Saved, Shape, count_draws, in_words
-from archspec.ops.gaussian import Part
-from archspec.ops.moments import (
+from archspec.ops.signal.gaussian import Part
+from archspec.ops.signal.moments import (
     Gradient,
     Moments,
     Ties,
@@ -21,7 +21,7 @@ from archspec.ops.moments import (
     multiply,
     standard,
 )
-from archspec.ops.runs import align
+from archspec.ops.signal.runs import align
 from archspec.ops.window import Positions, Span, run
 
 Gains: TypeAlias = tuple[tuple[int, float], ...]

@@ -25,9 +25,9 @@ from archspec.ops.base import (
     Weight,
     Weights,
 )
-from archspec.ops.gaussian import Part
-from archspec.ops.moments import DROPPED, NONE, WINDOW, Chance, Doubts, Gradient, Moments, doubt_dropped
-from archspec.ops.runs import Runs, align, group_channels, join
+from archspec.ops.signal.gaussian import Part
+from archspec.ops.signal.moments import DROPPED, NONE, WINDOW, Chance, Doubts, Gradient, Moments, doubt_dropped
+from archspec.ops.signal.runs import Runs, align, group_channels, join
 
 SCATTERED = 0.25
 """The sum of 1 / width over all layers from which on the values of one sample are no longer normal."""

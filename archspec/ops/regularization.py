@@ -18,8 +18,8 @@ from archspec.ops.base import (
     Weights,
     count_draws,
 )
-from archspec.ops.gaussian import Part
-from archspec.ops.moments import Chance, Gradient, Moments
+from archspec.ops.signal.gaussian import Part
+from archspec.ops.signal.moments import Chance, Gradient, Moments
 
 
 class Scale(Pointwise):

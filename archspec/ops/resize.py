@@ -10,7 +10,6 @@ from itertools import accumulate
 from math import prod
 from typing import ClassVar, Literal
 
-from archspec.ops.axis import Axis, place
 from archspec.ops.base import (
     Casting,
     Flag,
@@ -25,9 +24,10 @@ from archspec.ops.base import (
     Shape,
     in_words,
 )
-from archspec.ops.gaussian import Part, pass_largest, pass_rectifier
-from archspec.ops.moments import WINDOW, Gradient, Moments, standard
-from archspec.ops.runs import average, cut, join
+from archspec.ops.signal.axis import Axis, place
+from archspec.ops.signal.gaussian import Part, pass_largest, pass_rectifier
+from archspec.ops.signal.moments import WINDOW, Gradient, Moments, standard
+from archspec.ops.signal.runs import average, cut, join
 from archspec.ops.window import Positions, Span, Window, run
 
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from compiler.graph import Graph
 
 if TYPE_CHECKING:
-    from compiler.analysis.cost import Cost
-    from compiler.analysis.receptive_field import ReceptiveField
-    from compiler.analysis.signal import Signal
+    from compiler.analysis.cost.cost import Cost
+    from compiler.analysis.field.receptive_field import ReceptiveField
+    from compiler.analysis.signal.signal import Signal
 
 
 @dataclass(frozen=True)
@@ -22,18 +22,18 @@ class Answers:
 
     @cached_property
     def cost(self) -> Cost:
-        from compiler.analysis.cost import measure_cost
+        from compiler.analysis.cost.cost import measure_cost
 
         return measure_cost(self.graph)
 
     @cached_property
     def receptive_field(self) -> ReceptiveField:
-        from compiler.analysis.receptive_field import measure_receptive_field
+        from compiler.analysis.field.receptive_field import measure_receptive_field
 
         return measure_receptive_field(self.graph)
 
     @cached_property
     def signal(self) -> Signal:
-        from compiler.analysis.signal import predict_signal
+        from compiler.analysis.signal.signal import predict_signal
 
         return predict_signal(self.graph)

@@ -10,7 +10,7 @@ from archspec.errors import ArchspecError, suggest
 from archspec.ops import Shape
 from compiler.analysis.answers import Answers
 from compiler.analysis.certainty import Mark, Marks, find_mark, nest
-from compiler.analysis.cost import Cost
+from compiler.analysis.cost.cost import Cost
 from compiler.analysis.paths.counting import Paths, count_paths
 from compiler.analysis.types import Types, count_operands, count_types
 from compiler.analysis.unknown import find_unknown, mark_unknown
@@ -18,11 +18,11 @@ from compiler.graph import Graph
 
 if TYPE_CHECKING:
     from archspec.spec.load import Spec
+    from compiler.analysis.field.receptive_field import ReceptiveField
     from compiler.analysis.lint import Finding
-    from compiler.analysis.memory import Memory
+    from compiler.analysis.memory.memory import Memory
     from compiler.analysis.paths.gradient import PathGradient
-    from compiler.analysis.receptive_field import ReceptiveField
-    from compiler.analysis.signal import Signal
+    from compiler.analysis.signal.signal import Signal
 
 PARTS = ("receptive_field", "memory", "variance", "gradient", "lint")
 """What is answered only when asked for, by its key in the result."""
@@ -132,7 +132,7 @@ def _answer(
     if "receptive_field" in wanted:
         parts["receptive_field"] = answers.receptive_field
     if "memory" in wanted:
-        from compiler.analysis.memory import measure_memory
+        from compiler.analysis.memory.memory import measure_memory
 
         parts["memory"] = measure_memory(answers.graph, **training)
     if "variance" in wanted:

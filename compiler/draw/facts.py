@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from archspec.errors import Place
 from archspec.spec.zoo import ZOO
-from compiler.analysis.cost import Cost, NodeCost
+from compiler.analysis.cost.cost import Cost, NodeCost
 from compiler.graph import Graph
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from archspec.ops import Shape
-from compiler.analysis.cost import Cost, NodeCost, measure_cost
+from compiler.analysis.cost.cost import Cost, NodeCost, measure_cost
 from compiler.draw.blocks import Block
 from compiler.draw.labels import in_short, label_shapes
 from compiler.graph import Graph

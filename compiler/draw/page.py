@@ -24,7 +24,7 @@ from compiler.draw.picture import Picture
 from compiler.draw.theme import COLOURS, LEGEND
 
 if TYPE_CHECKING:
-    from compiler.analysis.cost import Cost
+    from compiler.analysis.cost.cost import Cost
     from compiler.analysis.report import Report
     from compiler.draw.blocks import Block
     from compiler.draw.plots import Plot

@@ -9,20 +9,19 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, TypeVar
 
 import onnx
 import onnx.helper
-from numpy.typing import NDArray
 from pydantic import ValidationError
 
+from archspec.arrays import Array
 from archspec.ops import Op, OpError, Shape
+from compiler.onnx_file.types import find_types, is_floating
 from compiler.onnx_source.details import Details, read_attribute, read_defaults, tell_value
-from compiler.onnx_source.names import name_kind
-from compiler.onnx_source.ops import Elementwise, Extents, Foreign, Rearrange
-from compiler.onnx_source.samples import MixedSamplesError, Samples, agree
-from compiler.onnx_source.types import find_types, is_floating
+from compiler.onnx_source.file.names import name_kind
+from compiler.onnx_source.file.samples import MixedSamplesError, Samples, agree
+from compiler.onnx_source.ops.ops import Elementwise, Extents, Foreign, Rearrange
 
 if TYPE_CHECKING:
     from compiler.onnx_source.read import Reader
 
-Array: TypeAlias = NDArray[Any]
 Attribute = TypeVar("Attribute")
 Built = TypeVar("Built", bound=Op)
 

@@ -14,8 +14,9 @@ import onnx
 import onnx.helper
 import onnx.numpy_helper
 
-from compiler.onnx_source.call import Array, Call, Constant, Stored, broadcast, resolve_shape
-from compiler.onnx_source.types import is_floating, name_type
+from archspec.arrays import Array
+from compiler.onnx_file.types import is_floating, name_type
+from compiler.onnx_source.call import Call, Constant, Stored, broadcast, resolve_shape
 
 MOST_NUMBERS = 1024
 """Numbers of one constant up to which it is computed; a shape has a handful."""

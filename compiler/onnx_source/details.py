@@ -11,8 +11,8 @@ import numpy as np
 import onnx
 import onnx.helper
 
-from compiler.onnx_source.ops import tell_number
-from compiler.onnx_source.schemas import find_schema
+from compiler.onnx_file.schemas import find_schema
+from compiler.onnx_source.ops.ops import tell_number
 
 Details: TypeAlias = tuple[tuple[str, str], ...]
 """Names and texts."""

@@ -14,20 +14,20 @@ import onnx
 from archspec.errors import ArchspecError, Place
 from archspec.ops import Op, Shape, Weight
 from compiler.graph import Graph, Node, Source
-from compiler.onnx_source.blocks import mark_blocks
+from compiler.onnx_file.inputs import read_inputs
+from compiler.onnx_file.order import count_reads, find_captured, sort_nodes
+from compiler.onnx_file.schemas import shorten_domains
+from compiler.onnx_file.skim import OPTIMIZED_FOR, skim_model
 from compiler.onnx_source.call import Call, Constant, Operand, Unsaid, Value
 from compiler.onnx_source.constants import find_sources, fold, keeps_weights_in_nodes, read_sparse, read_tensor
-from compiler.onnx_source.functions import inline_functions
-from compiler.onnx_source.inputs import read_inputs
-from compiler.onnx_source.names import Names, make_printable, name_kind, name_node
-from compiler.onnx_source.ops import Extents, Input, Rearrange, Unknown
-from compiler.onnx_source.order import count_reads, find_captured, sort_nodes
-from compiler.onnx_source.recognize import recognize
+from compiler.onnx_source.file.functions import inline_functions
+from compiler.onnx_source.file.names import Names, make_printable, name_kind, name_node
+from compiler.onnx_source.file.samples import MixedSamplesError, Samples
+from compiler.onnx_source.file.shapes import LostShapeError, ShapeTable
+from compiler.onnx_source.ops.ops import Extents, Input, Rearrange, Unknown
 from compiler.onnx_source.rules import RULES
-from compiler.onnx_source.samples import MixedSamplesError, Samples
-from compiler.onnx_source.schemas import shorten_domains
-from compiler.onnx_source.shapes import LostShapeError, ShapeTable
-from compiler.onnx_source.skim import OPTIMIZED_FOR, skim_model
+from compiler.onnx_source.simplify.blocks import mark_blocks
+from compiler.onnx_source.simplify.recognize import recognize
 
 MAX_NODES = 100_000
 LONGEST_MESSAGE = 1000

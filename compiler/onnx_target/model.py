@@ -11,21 +11,21 @@ import onnx
 
 from archspec.errors import ArchspecError
 from archspec.ops import Op
-from compiler.accepted import Accepted
-from compiler.content import XXH3
-from compiler.finite import is_finite
 from compiler.graph import Graph
-from compiler.onnx_target.built import OnnxModel, as_bytes
+from compiler.onnx_file.accepted import Accepted
+from compiler.onnx_file.digest import XXH3
+from compiler.onnx_file.finite import is_finite
 from compiler.onnx_target.emitter import Emitter, Value
 from compiler.onnx_target.formats import FLOAT32, FORMATS
+from compiler.onnx_target.onnx_model import OnnxModel, as_bytes
 from compiler.onnx_target.options import PLAIN, ExportOptions
 from compiler.onnx_target.pipeline import choose_passes
 from compiler.onnx_target.rules import RULES, OnnxRule
 from compiler.onnx_target.shapes import NamedShape, name_shapes
 from compiler.passes.base import Arrays, run_passes
 from compiler.passes.cast_weights import CastWeights, cast
-from compiler.sizes import accepted_sizes
-from compiler.table import Table
+from compiler.rule_table import Table
+from compiler.sizes.accepted_sizes import accepted_sizes
 
 
 def build_model(

@@ -50,7 +50,7 @@ from archspec.ops import (
 from archspec.ops.window import Window
 from compiler.onnx_target.emitter import Emitter, Value
 from compiler.passes.split_kernels import AxisConv
-from compiler.table import Table
+from compiler.rule_table import Table
 
 OnnxRule: TypeAlias = Callable[..., Value]
 RULES: Table[OnnxRule] = Table("onnx")

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TypeAlias
 
-from compiler.accepted import Accepted
-from compiler.extents import Extents
 from compiler.graph import Graph
-from compiler.laws import Size
-from compiler.line import Line
+from compiler.onnx_file.accepted import Accepted
+from compiler.sizes.extents import Extents
+from compiler.sizes.laws import Size
+from compiler.sizes.line import Line
 
 NamedShape: TypeAlias = list[int | str]
 """The batch, "batch", and then channels and spatial extents."""

@@ -21,10 +21,10 @@ import numpy as np
 import onnx
 
 from archspec.errors import ArchspecError
-from compiler.content import CONTENT, XXH3, describe, digest_content, name_data
-from compiler.onnx_target.built import THREADS, OnnxModel, as_bytes
+from compiler.onnx_file.digest import CONTENT, XXH3, describe, digest_content, name_data
+from compiler.onnx_file.protobuf import delimit, header_of
+from compiler.onnx_target.onnx_model import THREADS, OnnxModel, as_bytes
 from compiler.passes.base import Array
-from compiler.protobuf import delimit, header_of
 
 SINGLE_FILE = 1_800_000_000
 """Bytes of weights up to which a model is one file; protobuf ends at 2 GiB."""

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compiler.graph import Graph
-from compiler.verify import verify
+from compiler.graph_check import verify
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,12 +17,12 @@ from archspec.ops import (
 )
 from archspec.ops.activation import Activation
 from archspec.ops.resize import GlobalPool
-from compiler.bounds import Bounds, bound_node, is_idle
 from compiler.graph import Graph, Node
 from compiler.identities import find_idleness
 from compiler.passes.affine import read_affine
 from compiler.passes.base import Arrays, Journal, Pass
-from compiler.sizes import find_idle
+from compiler.sizes.accepted_sizes import find_idle
+from compiler.value_bounds import Bounds, bound_node, is_idle
 
 
 @dataclass(frozen=True)

@@ -59,7 +59,7 @@ from archspec.ops import (
     Upsample,
     Vote,
 )
-from compiler.table import Table
+from compiler.rule_table import Table
 from compiler.torch_target import modules, normalization, randomness
 
 TorchRule: TypeAlias = Callable[..., nn.Module | Callable[..., Tensor]]

@@ -16,12 +16,12 @@ from random import Random
 from typing import Any, TypeAlias
 
 from archspec.errors import ArchspecError
+from archspec.extras import extra
 from archspec.ops import Op
-from compiler.analysis.cost import measure_cost
+from compiler.analysis.cost.cost import measure_cost
 from compiler.analysis.paths.counting import count_paths, enters_body
 from compiler.analysis.paths.gradient import Effective, find_effective
 from compiler.graph import Graph, Node
-from runtime.extras import extra
 
 with extra("train"):
     import torch

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from archspec.errors import ArchspecError
-from compiler.analysis.cost import measure_cost
+from compiler.analysis.cost.cost import measure_cost
 from compiler.graph import Graph
 from compiler.passes.base import Arrays
 from compiler.passes.remove_bodies import Part, RemoveBodies, Stays, find_parts
-from runtime.data import Split
+from runtime.data.digits import Split
 from runtime.experiments.trained import Run, build_module
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from runtime.extras import extra
+from archspec.extras import extra
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -25,12 +25,12 @@ import numpy as np
 import numpy.typing as npt
 
 from archspec.errors import ArchspecError
+from archspec.extras import extra
 from archspec.ops import Conv, ConvTranspose, Linear, in_words
 from compiler.graph import Graph
-from runtime.extras import extra
-from runtime.modes import evaluating
-from runtime.monte_carlo import measuring
-from runtime.outputs import name_outputs
+from compiler.torch_target.modes import evaluating
+from runtime.evaluation.monte_carlo import measuring
+from runtime.training.outputs import name_outputs
 
 with extra("train"):
     import torch

@@ -1,5 +1,5 @@
 """The signal at initialization, measured: the real first weights in torch, in training mode, on standard normal inputs
-and with standard normal gradients at the outputs. Beside it stands what `compiler.analysis.signal` predicts."""
+and with standard normal gradients at the outputs. Beside it stands what `compiler.analysis.signal.signal` predicts."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import numpy as np
 import numpy.typing as npt
 
 from archspec.errors import ArchspecError
+from archspec.extras import extra
 from archspec.ops import Input, Op
-from compiler.analysis.cost import measure_cost
+from compiler.analysis.cost.cost import measure_cost
 from compiler.graph import Graph
-from compiler.table import Table
-from runtime.extras import extra
-from runtime.sampling import mix_seed
+from compiler.rule_table import Table
+from runtime.data.sampling import mix_seed
 
 with extra("train"):
     import torch

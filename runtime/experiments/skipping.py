@@ -14,10 +14,10 @@ from typing import Any
 
 from archspec.errors import ArchspecError
 from compiler.passes.remove_bodies import Part
-from runtime.bench import bench
 from runtime.experiments.lesion import Trial, list_parts, try_without
 from runtime.experiments.trained import Run
-from runtime.session import Session
+from runtime.measuring.bench import bench
+from runtime.session.session import Session
 
 IMAGES = 1024
 """Training images that the choice is made on, at most."""

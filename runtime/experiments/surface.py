@@ -18,10 +18,10 @@ import numpy as np
 import numpy.typing as npt
 
 from archspec.errors import ArchspecError
+from archspec.extras import extra
 from archspec.ops import ConvTranspose
 from compiler.graph import Graph
 from runtime.experiments.trained import Run, build_module
-from runtime.extras import extra
 
 with extra("train"):
     import torch

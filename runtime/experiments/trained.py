@@ -9,28 +9,26 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from archspec.arrays import Array
 from archspec.errors import ArchspecError
+from archspec.extras import extra
 from archspec.spec.load import Spec, load
-from compiler.elaborate import elaborate
+from compiler.elaborate.elaborate import elaborate
 from compiler.graph import Graph
-from runtime.data import Dataset, Split, load_data_of
-from runtime.extras import extra
-from runtime.outputs import ONLY, evaluate_module
-from runtime.run_folder import SPEC, WEIGHTS, check_files, check_one_run
+from runtime.data.digits import Dataset, Split, load_data_of
 from runtime.tasks.grid import Grid, measure_strides
 from runtime.tasks.task import Task, find_task
-from runtime.train import check_module, measure
-from runtime.weights_file import load_weights
+from runtime.training.outputs import ONLY, evaluate_module
+from runtime.training.run import SPEC, WEIGHTS, check_files, check_one_run
+from runtime.training.train import check_module, measure
+from runtime.weights.file import load_weights
 
 with extra("train"):
     from torch import nn
 
     from compiler.torch_target.module import load_weights as fill
     from compiler.torch_target.module import to_torch
-
-Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,8 +12,8 @@ from archspec.files import write_text
 from archspec.spec.load import Spec, load
 from archspec.spec.text import to_yaml
 from runtime.experiments.trained import Run
-from runtime.run_folder import SPEC, WEIGHTS
-from runtime.train import TrainSettings
+from runtime.training.run import SPEC, WEIGHTS
+from runtime.training.train import TrainSettings
 
 SETTINGS = "archspec.settings"
 

@@ -10,16 +10,16 @@ import numpy as np
 import numpy.typing as npt
 
 from archspec.errors import ArchspecError, suggest
+from archspec.extras import extra
 from compiler.graph import Graph
-from compiler.onnx_target.built import OnnxModel
-from compiler.onnx_target.pieces import find_pieces
-from compiler.onnx_target.scheme import TINIEST, Range, Recipe
-from runtime.extras import extra
+from compiler.onnx_target.int8.pieces import find_pieces
+from compiler.onnx_target.int8.scheme import TINIEST, Range, Recipe
+from compiler.onnx_target.onnx_model import OnnxModel
 from runtime.int8.check import FEW, LEAST_WIDTH, InputExtremes
 from runtime.int8.data import CalibrationData
 from runtime.int8.folds import Sketches, deal
 from runtime.int8.thresholds import BINS, METHODS, Counts, Histogram
-from runtime.settings import new_options
+from runtime.session.settings import new_options
 
 with extra("run"):
     import onnx

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from archspec.errors import ArchspecError, list_some
-from compiler.onnx_target.scheme import TINIEST
+from compiler.onnx_target.int8.scheme import TINIEST
 from runtime.int8.data import CalibrationData
 
 FEW = 8

@@ -13,12 +13,12 @@ import numpy.typing as npt
 from archspec.errors import ArchspecError, list_some, suggest
 from archspec.ops import Input, OpError
 from compiler.graph import Graph
-from runtime.array_file import map_array, read_numbers
-from runtime.picture_file import Ground
-from runtime.picture_folder import find_pictures
-from runtime.preprocess import Preprocess, load_image
-from runtime.run_folder import DATA, PREPROCESS
-from runtime.sizes import check_size, check_together, read_sizes
+from runtime.pictures.picture_file import Ground
+from runtime.pictures.picture_folder import find_pictures
+from runtime.pictures.preprocess import Preprocess, load_image
+from runtime.session.array_file import map_array, read_numbers
+from runtime.session.sizes import check_size, check_together, read_sizes
+from runtime.training.run import DATA, PREPROCESS
 
 Floats = npt.NDArray[np.float32]
 
@@ -99,7 +99,7 @@ def open_calibration_data(
 
 
 def _open_dataset(name: str, metadata: Mapping[str, str]) -> CalibrationData:
-    from runtime.data import DATASETS, load_data  # here, since it needs scikit-learn
+    from runtime.data.digits import DATASETS, load_data  # here, since it needs scikit-learn
 
     if name not in DATASETS:
         there = f"no folder and no data set is called '{name}'{suggest(name, DATASETS)}"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-Array = npt.NDArray[Any]
+from archspec.arrays import Array
+
 Sums = npt.NDArray[np.float64]
 
 STILL = 1e-12

@@ -11,16 +11,15 @@ from math import inf
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
-from compiler.onnx_target.built import OnnxModel
+from archspec.arrays import Array
+from compiler.onnx_target.onnx_model import OnnxModel
 from runtime.int8.calibrate import BUDGET, Fold, Measured, Ranges, choose_batch, create_cpu_session
 from runtime.int8.data import CalibrationData
 from runtime.int8.difference import Difference
 from runtime.int8.metrics import Counts, Metric
-from runtime.run_folder import CLASSES, parse_classes
+from runtime.training.run import CLASSES, parse_classes
 
-Array = npt.NDArray[Any]
 Outputs = Mapping[str, Array]
 Judged = Literal["held out", "by ranges of others", "by their own ranges"]
 """Which images a loss is of: those that have labels and gave no ranges; those of the calibration, each fold of them by

@@ -5,20 +5,19 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from archspec.arrays import Array
 from archspec.errors import ArchspecError
-from compiler.onnx_target.built import OnnxModel
+from compiler.onnx_target.onnx_model import OnnxModel
 from runtime.int8.data import CalibrationData
-from runtime.question import read_stride
-from runtime.run_folder import TASK
 from runtime.tasks.grid import Grid
+from runtime.tasks.question import read_stride
 from runtime.tasks.task import TASKS, Task, find_task
+from runtime.training.run import TASK
 
-Array = npt.NDArray[Any]
 Counts = npt.NDArray[np.float64]
 
 NOWHERE = Grid((), ())

@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from archspec.errors import ArchspecError
-from compiler.onnx_target.built import OnnxModel
+from compiler.onnx_target.int8.quantize import plan_quantization, quantize_model
+from compiler.onnx_target.int8.scheme import RECIPES, Scheme
+from compiler.onnx_target.onnx_model import OnnxModel
 from compiler.onnx_target.options import Target
-from compiler.onnx_target.quantize import plan_quantization, quantize_model
-from compiler.onnx_target.scheme import RECIPES, Scheme
 from runtime.int8.calibrate import OnStep, Ranges, measure_ranges
 from runtime.int8.data import CalibrationData
 from runtime.int8.loss import LEAST_DB, Judge, Loss

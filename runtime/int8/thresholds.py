@@ -13,7 +13,7 @@ from types import MappingProxyType
 import numpy as np
 import numpy.typing as npt
 
-from compiler.onnx_target.scheme import Range, Recipe, choose_step
+from compiler.onnx_target.int8.scheme import Range, Recipe, choose_step
 
 Counts = npt.NDArray[np.int64]
 

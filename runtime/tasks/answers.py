@@ -10,13 +10,12 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from archspec.arrays import Array
 from archspec.errors import ArchspecError, printable
 from compiler.ensemble import OUTPUT, SHARES
 from runtime.tasks.class_map import UNANSWERED, find_classes
 from runtime.tasks.grid import Frame, Grid
 from runtime.tasks.heatmaps import find_peaks
-
-Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True, slots=True)

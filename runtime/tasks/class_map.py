@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from runtime.resample import find_taps, resample
+from archspec.arrays import Array
+from runtime.pictures.resample import find_taps, resample
 from runtime.tasks.grid import Frame, Grid
-
-Array = npt.NDArray[Any]
 
 UNANSWERED = -1
 """The class of pixels to which no position of the output reaches."""

@@ -115,7 +115,7 @@ def measure_strides(graph: Graph) -> dict[str, int]:
     That tells a stride of two from an output that is a half of its image by accident, as valid convolutions may leave
     it. Outputs whose extents are fixed, or whose stride is no whole number, are left out.
     """
-    from compiler.sizes import accepted_sizes
+    from compiler.sizes.accepted_sizes import accepted_sizes
 
     strides: dict[str, set[float]] = {}
     for name, rule in accepted_sizes(graph).items():

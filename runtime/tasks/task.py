@@ -9,11 +9,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
+from archspec.arrays import Array
 from archspec.errors import ArchspecError, suggest
 from runtime.tasks.grid import Grid, place_output
 from runtime.tasks.heatmaps import draw_heatmaps, find_peaks
@@ -21,7 +22,6 @@ from runtime.tasks.heatmaps import draw_heatmaps, find_peaks
 if TYPE_CHECKING:
     from torch import Tensor
 
-Array = npt.NDArray[Any]
 Counts = npt.NDArray[np.float64]
 
 IGNORED = 255

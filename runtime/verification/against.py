@@ -7,20 +7,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from archspec.arrays import Array
 from archspec.errors import ArchspecError, list_some, printable
+from archspec.extras import extra
 from archspec.ops import OpError, Vote
-from runtime.cases import proof_cases
-from runtime.extras import extra
-from runtime.modes import unaffected
-from runtime.proof import prove
-from runtime.run_folder import QUESTION
+from compiler.torch_target.modes import unaffected
+from runtime.training.run import QUESTION
 from runtime.verification.bisect import Bisection, bisect
+from runtime.verification.cases import proof_cases
 from runtime.verification.checks import Check, Choice, Original
 from runtime.verification.ends import Ends, match_ends
 from runtime.verification.facts import PREFIX, ModelFacts, parse_metadata
 from runtime.verification.inside import ModelInside
+from runtime.verification.proof import prove
 from runtime.verification.ranges import Range, find_ranges
 from runtime.verification.reasons import compare_attributes, compare_stored
 
@@ -30,12 +30,11 @@ with extra("train"):
     from compiler.torch_target.module import load_weights, to_torch
 
 with extra("run"):
-    from compiler.onnx_target.built import OnnxModel
     from compiler.onnx_target.model import build_model
+    from compiler.onnx_target.onnx_model import OnnxModel
     from compiler.onnx_target.options import ExportOptions
 
 Shapes = Mapping[str, tuple[int, ...]]
-Array = npt.NDArray[Any]
 
 
 @unaffected()

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from archspec.arrays import Array, Arrays
 from archspec.errors import ArchspecError
-from runtime.cases import PROOF_BUDGET, choose_small
-from runtime.session import Session
+from runtime.session.session import Session
+from runtime.verification.cases import PROOF_BUDGET, choose_small
 from runtime.verification.checks import Check, Choice
 from runtime.verification.feeds import Feeds
 from runtime.verification.inside import ModelInside
@@ -20,9 +18,6 @@ from runtime.verification.nearness import Nearness
 from runtime.verification.nodes import list_nodes, name_node
 from runtime.verification.shapes import DeclaredShapes
 from runtime.verification.witness import Witness
-
-Array = npt.NDArray[Any]
-Arrays = Mapping[str, Array]
 
 SAMPLES = 3
 """In a batch: one at each end, and one that has neighbours on both sides."""

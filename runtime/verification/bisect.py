@@ -13,15 +13,15 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from archspec.arrays import Array
 from archspec.errors import ArchspecError
+from archspec.extras import extra
 from archspec.ops import Op, Vote
 from compiler.graph import Graph, Node
 from compiler.passes.base import trace_value
-from runtime.agreement import MOST_FLIPS, compare, compare_power, compare_votes
-from runtime.extras import extra
-from runtime.modes import evaluating
+from compiler.torch_target.modes import evaluating
+from runtime.verification.agreement import MOST_FLIPS, compare, compare_power, compare_votes
 from runtime.verification.inside import ModelInside
 from runtime.verification.reasons import find_reasons
 
@@ -32,9 +32,8 @@ with extra("train"):
     from compiler.torch_target.rules import RULES, TorchRule
 
 with extra("run"):
-    from compiler.onnx_target.built import OnnxModel
+    from compiler.onnx_target.onnx_model import OnnxModel
 
-Array = npt.NDArray[Any]
 
 MOST_BYTES = 1 << 29
 """Of the file's values that are read in one run."""

@@ -10,18 +10,18 @@ from typing import Any
 import numpy.typing as npt
 
 from archspec.errors import ArchspecError
-from runtime.bench import make_inputs
-from runtime.cases import choose_small
-from runtime.extras import extra
-from runtime.optimized import examine_optimized
-from runtime.provenance import read_provenance
-from runtime.session import Session
+from archspec.extras import extra
+from runtime.measuring.bench import make_inputs
+from runtime.session.optimized import examine_optimized
+from runtime.session.provenance import read_provenance
+from runtime.session.session import Session
+from runtime.verification.cases import choose_small
 from runtime.verification.checks import Check, Choice
 from runtime.verification.facts import ModelFacts
 
 with extra("run"):
-    from compiler.content import CONTENT, OTHER_HASH, abbreviate, is_content
-    from compiler.onnx_source.content import read_content
+    from compiler.onnx_file.content import read_content
+    from compiler.onnx_file.digest import CONTENT, OTHER_HASH, abbreviate, is_content
 
 Outputs = Mapping[str, npt.NDArray[Any]]
 

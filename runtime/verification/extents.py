@@ -9,8 +9,8 @@ from typing import Any, TypeAlias
 
 import numpy.typing as npt
 
-from runtime.bench import MOST_NUMBERS
-from runtime.extras import extra
+from archspec.extras import extra
+from runtime.measuring.bench import MOST_NUMBERS
 from runtime.verification.checks import UnansweredError
 from runtime.verification.inside import ModelInside
 from runtime.verification.nodes import name_node, read_constant
@@ -19,7 +19,7 @@ with extra("run"):
     import onnx
     from onnx.shape_inference import infer_shapes
 
-    from compiler.onnx_source.order import find_captured, find_graphs
+    from compiler.onnx_file.order import find_captured, find_graphs
 
 Values: TypeAlias = dict[str, onnx.ValueInfoProto]
 Tensors: TypeAlias = dict[str, onnx.TensorProto]

@@ -10,8 +10,8 @@ from types import MappingProxyType
 from typing import Any
 
 from archspec.errors import ArchspecError
-from runtime.run_folder import parse_classes
-from runtime.sizes import list_values, read_sizes
+from runtime.session.sizes import list_values, read_sizes
+from runtime.training.run import parse_classes
 from runtime.verification.inside import ModelInside
 
 PREFIX = "archspec."

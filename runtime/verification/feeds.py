@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from runtime.bench import choose_batches, choose_shapes, make_inputs
-from runtime.cases import PROOF_BUDGET, choose_small
-from runtime.extras import extra
-from runtime.session import Session
+from archspec.arrays import Array
+from archspec.extras import extra
+from runtime.measuring.bench import choose_batches, choose_shapes, make_inputs
+from runtime.session.session import Session
+from runtime.verification.cases import PROOF_BUDGET, choose_small
 from runtime.verification.checks import Choice, UnansweredError
 from runtime.verification.inside import ModelInside
 from runtime.verification.nodes import read_attribute
@@ -21,9 +21,8 @@ from runtime.verification.witness import Witness
 with extra("run"):
     from onnx import NodeProto, TensorProto
 
-    from compiler.onnx_source.order import find_captured
+    from compiler.onnx_file.order import find_captured
 
-Array = npt.NDArray[Any]
 
 NUMBERS = frozenset(
     {TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.BFLOAT16, TensorProto.DOUBLE, TensorProto.BOOL}

@@ -7,16 +7,16 @@ whose results are not, and each of these is computed again in double precision, 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from archspec.arrays import Array, Arrays
 from archspec.errors import ArchspecError, tell_count
-from compiler.finite import is_finite
-from runtime.extras import extra
+from archspec.extras import extra
+from compiler.onnx_file.finite import is_finite
 from runtime.verification.checks import UnansweredError
 from runtime.verification.inside import ModelInside
 from runtime.verification.nodes import list_operands, name_node
@@ -29,10 +29,8 @@ from runtime.verification.work import count_work
 with extra("run"):
     import onnx
 
-    from compiler.onnx_source.order import find_graphs
+    from compiler.onnx_file.order import find_graphs
 
-Array = npt.NDArray[Any]
-Arrays = Mapping[str, Array]
 
 TOGETHER = 64
 """Values that are read in one run, and so are in memory at the same time."""

@@ -11,16 +11,16 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
+from archspec.arrays import Array
 from archspec.errors import ArchspecError
-from compiler.finite import has_nan, is_finite
-from runtime.extras import extra
-from runtime.failures import shorten
-from runtime.model_file import check_model_file
-from runtime.rounding import HALVES, find_kinds, name_raw, open_rounded, round_nodes
-from runtime.settings import new_options
+from archspec.extras import extra
+from compiler.onnx_file.finite import has_nan, is_finite
+from runtime.session.failures import shorten
+from runtime.session.model_file import check_model_file
+from runtime.session.settings import new_options
 from runtime.verification.nodes import list_tensors
+from runtime.verification.rounding import HALVES, find_kinds, name_raw, open_rounded, round_nodes
 
 with extra("run"):
     import onnx
@@ -28,11 +28,10 @@ with extra("run"):
     from onnx import TensorProto, numpy_helper
     from onnx.external_data_helper import uses_external_data
 
-    from compiler.onnx_source.external import read_place
-    from compiler.onnx_source.order import count_reads
-    from compiler.onnx_source.skim import WIDTHS, count_bytes
+    from compiler.onnx_file.external import read_place
+    from compiler.onnx_file.order import count_reads
+    from compiler.onnx_file.skim import WIDTHS, count_bytes
 
-Array = npt.NDArray[Any]
 
 INLINE = 1024
 """Bytes up to which a tensor stays in the model: shapes and scales, which ONNX Runtime reads when it loads it."""
@@ -80,7 +79,7 @@ class ModelInside:
         kinds = find_kinds(self.model)
         self.dtype = _name_type([kind for name, kind in kinds.items() if name not in self.tensors])
         self.quantized = any(QUANTIZED.search(node.op_type) for node in self.model.graph.node)
-        # What half precision rounds shows everywhere, and values are float32: see runtime.rounding.
+        # What half precision rounds shows everywhere, and values are float32: see runtime.verification.rounding.
         halves = {name: kind for name, kind in kinds.items() if kind in HALVES}
         self._runnable = round_nodes(_copy(self.model), halves) if halves else self.model
         rounded = " or ".join(name for kind, name in HALVES.items() if kind in halves.values())
@@ -166,7 +165,7 @@ class ModelInside:
 
 @contextmanager
 def open_runnable(inside: ModelInside) -> Iterator[Path]:
-    """The file; of one whose type ONNX Runtime's CPU provider lacks, its twin that rounds, see runtime.rounding."""
+    """The file; of one whose type ONNX Runtime's CPU provider lacks, its twin that rounds: `verification.rounding`."""
     if inside.dtype != "bfloat16":
         yield inside.path
         return

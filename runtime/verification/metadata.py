@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from archspec.errors import ArchspecError
-from runtime.asked import ASKED, check_asked
-from runtime.run_folder import tell_epoch
-from runtime.signature import list_inputs, list_outputs
+from runtime.session.signature import list_inputs, list_outputs
+from runtime.training.run import tell_epoch
+from runtime.verification.asked import ASKED, check_asked
 from runtime.verification.checks import Check
 from runtime.verification.facts import PREFIX, ModelFacts
 from runtime.verification.inside import ModelInside

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
+from archspec.arrays import Array
 from archspec.errors import ArchspecError
-from compiler.finite import is_finite
-from runtime.agreement import Limits, compare, compare_places, compare_votes
+from compiler.onnx_file.finite import is_finite
+from runtime.verification.agreement import Limits, compare, compare_places, compare_votes
 
-Array = npt.NDArray[Any]
 Statement: TypeAlias = tuple[str, Mapping[str, Array]]
 """A witness's name and the outputs that it computes."""
 

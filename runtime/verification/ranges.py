@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from runtime.extras import extra
+from archspec.arrays import Array
+from archspec.extras import extra
 from runtime.verification.checks import Check
 from runtime.verification.inside import ModelInside
 
 with extra("run"):
-    from compiler.onnx_target.scheme import TINIEST
+    from compiler.onnx_target.int8.scheme import TINIEST
 
-Array = npt.NDArray[Any]
 
 FEW = 8
 """Steps that standard normal numbers have to reach, or other inputs are made."""

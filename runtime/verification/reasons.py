@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from runtime.extras import extra
+from archspec.extras import extra
 from runtime.verification.inside import ModelInside
 
 with extra("run"):
     import onnx
 
-    from compiler.onnx_target.built import OnnxModel
+    from compiler.onnx_target.onnx_model import OnnxModel
 
 
 def find_reasons(inside: ModelInside, built: OnnxModel, name: str, compared: Collection[str]) -> tuple[str, ...]:

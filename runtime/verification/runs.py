@@ -5,16 +5,15 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from archspec.arrays import Array, Arrays
 from archspec.errors import ArchspecError
-from runtime.cases import list_shapes
-from runtime.providers import NoKernelError
-from runtime.session import Session
+from runtime.session.providers import NoKernelError
+from runtime.session.session import Session
 from runtime.verification.batch import check_batch
+from runtime.verification.cases import list_shapes
 from runtime.verification.checks import Check, Choice, Status, UnansweredError
 from runtime.verification.extents import check_extents
 from runtime.verification.facts import ModelFacts
@@ -34,9 +33,6 @@ from runtime.verification.shapes import DeclaredShapes
 from runtime.verification.ties import compare_choices
 from runtime.verification.training import find_random
 from runtime.verification.witness import REFERENCE, Witness, find_votes
-
-Array = npt.NDArray[Any]
-Arrays = Mapping[str, Array]
 
 
 def choose_nearness(inside: ModelInside, facts: ModelFacts, choice: Choice) -> Nearness:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from archspec.arrays import Array
 from archspec.errors import tell_count
-from runtime.declared import Array, Extents, find_lies
-from runtime.extras import extra
-from runtime.signature import is_fixed
+from archspec.extras import extra
+from runtime.session.declared import Extents, find_lies
+from runtime.session.signature import is_fixed
 from runtime.verification.checks import Check
 
 with extra("run"):

@@ -12,26 +12,26 @@ from collections import ChainMap
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
+from archspec.arrays import Array
 from archspec.errors import tell_count
-from compiler.finite import is_finite
-from runtime.extras import extra
-from runtime.rounding import HALVES
+from archspec.extras import extra
+from compiler.onnx_file.finite import is_finite
 from runtime.verification.checks import Check
 from runtime.verification.facts import ModelFacts
 from runtime.verification.inside import ModelInside
 from runtime.verification.nodes import name_node, read_attribute, read_constant
+from runtime.verification.rounding import HALVES
 
 with extra("run"):
     import onnx
     from onnx import TensorProto, numpy_helper
     from onnx.external_data_helper import uses_external_data
 
-    from compiler.onnx_source.order import find_graphs, walk_nodes
+    from compiler.onnx_file.order import find_graphs, walk_nodes
 
 FACTORS: Mapping[str, tuple[int, ...]] = {
     **dict.fromkeys(
@@ -72,8 +72,6 @@ FILLS = frozenset({"Pad", "Trilu"})
 
 MOST_ORIGINS = 16
 """Tensors that are remembered of one value, which may be put together of any number."""
-
-Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -9,13 +9,12 @@ one and the same choice.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from archspec.arrays import Array, Arrays
 from archspec.errors import ArchspecError
-from runtime.extras import extra
+from archspec.extras import extra
 from runtime.verification.inside import ModelInside
 from runtime.verification.nearness import Nearness
 from runtime.verification.nodes import name_node, read_attribute
@@ -23,8 +22,6 @@ from runtime.verification.nodes import name_node, read_attribute
 with extra("run"):
     import onnx
 
-Array = npt.NDArray[Any]
-Arrays = Mapping[str, Array]
 
 MOST_CHOICES = 32
 """Nodes that choose, of which each takes a run."""

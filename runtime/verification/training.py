@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from runtime.extras import extra
+from archspec.extras import extra
 from runtime.verification.checks import Check
 from runtime.verification.inside import ModelInside
 from runtime.verification.nodes import list_nodes, name_node, read_attribute

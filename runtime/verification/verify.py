@@ -8,9 +8,9 @@ from pathlib import Path
 
 from archspec.errors import ArchspecError
 from archspec.files import as_argument
-from runtime.optimized import find_model
-from runtime.signature import read_signature
-from runtime.sizes import name_sizes
+from runtime.session.optimized import find_model
+from runtime.session.signature import read_signature
+from runtime.session.sizes import name_sizes
 from runtime.verification.checks import Check, Choice, Original, UnansweredError, Verification
 from runtime.verification.content import check_content, check_optimized
 from runtime.verification.facts import ModelFacts, read_facts

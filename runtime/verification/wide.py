@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from archspec.errors import ArchspecError
-from runtime.agreement import LIMITS, compare
-from runtime.extras import extra
-from runtime.failures import shorten
-from runtime.rounding import HALVES
+from archspec.extras import extra
+from runtime.session.failures import shorten
+from runtime.verification.agreement import LIMITS, compare
+from runtime.verification.rounding import HALVES
 from runtime.verification.witness import MOST_MACS, find_fault
 
 with extra("run"):
@@ -22,8 +22,8 @@ with extra("run"):
     from onnx import TensorProto, helper, numpy_helper
     from onnx.reference import ReferenceEvaluator
 
-    from compiler.content import find_tensors
-    from compiler.onnx_source.order import walk_nodes
+    from compiler.onnx_file.digest import find_tensors
+    from compiler.onnx_file.order import walk_nodes
 
 WIDE = dict.fromkeys((*HALVES, TensorProto.FLOAT, TensorProto.DOUBLE), TensorProto.DOUBLE)
 OWN = dict.fromkeys(HALVES, TensorProto.FLOAT)

@@ -10,12 +10,12 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from archspec.arrays import Array
 from archspec.errors import ArchspecError
-from compiler.analysis.cost import measure_cost
+from archspec.extras import extra
+from compiler.analysis.cost.cost import measure_cost
 from compiler.graph import Graph
-from runtime.extras import extra
 from runtime.verification.inside import ModelInside
 from runtime.verification.nearness import Statement
 from runtime.verification.nodes import list_nodes, read_constant
@@ -26,11 +26,10 @@ with extra("run"):
     from onnx import version_converter
     from onnx.reference import ReferenceEvaluator
 
-    from compiler.onnx_source.inputs import name_axis
-    from compiler.onnx_source.order import find_captured, find_graphs, walk_nodes
+    from compiler.onnx_file.inputs import name_axis
+    from compiler.onnx_file.order import find_captured, find_graphs, walk_nodes
     from compiler.onnx_source.read import read_graph
 
-Array = npt.NDArray[Any]
 REFERENCE, PLAIN = "onnx.reference", "ONNX Runtime without its optimizations"
 SAME_TWIN = "the same twin without ONNX Runtime's optimizations"
 """The witness where the file itself is not run, see `inside.open_runnable`."""

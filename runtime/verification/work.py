@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from runtime.extras import extra
+from archspec.extras import extra
 
 with extra("run"):
     import onnx

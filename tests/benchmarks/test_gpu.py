@@ -13,10 +13,10 @@ import pytest
 
 from benchmarks import gpu, gpu_runners
 from benchmarks.gpu import MODES, Cell
-from runtime.session import Session
-from runtime.settings import Settings
-from runtime.tuning.store import Entry, identify, keep_entries
-from tests.runtime.models import build_linear, save
+from runtime.session.session import Session
+from runtime.session.settings import Settings
+from runtime.session.tuned import Entry, identify, keep_entries
+from tests.support.models import build_linear, save
 
 ROOT = Path(__file__).parents[2]
 
@@ -108,7 +108,7 @@ def test_the_report_says_what_could_not_run() -> None:
 
 
 def test_results_stay_where_there_is_no_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("runtime.gpu.find_gpu_problem", lambda: "no GPU was found: it is a test")
+    monkeypatch.setattr("runtime.session.gpu.find_gpu_problem", lambda: "no GPU was found: it is a test")
     monkeypatch.setattr(sys, "argv", ["gpu.py", "--output", str(tmp_path)])
     with pytest.raises(SystemExit) as stopped:
         gpu.run_benchmark("gpu", "", gpu.TASKS, gpu.measure, gpu.render, gpu.PACKAGES, add_options=gpu.add_options)

@@ -17,16 +17,16 @@ from archspec.errors import ArchspecError
 from compiler import ensemble
 from compiler.ensemble import combine, member_weights
 from compiler.graph import Graph
-from compiler.verify import verify
-from runtime.agreement import MOST_FLIPS, compare_votes
-from runtime.predict import predict
-from runtime.preprocess import Preprocess
-from runtime.proof import prove
-from runtime.run_folder import CLASSES, PREPROCESS
-from runtime.session import Session
-from runtime.weights_file import save_weights
-from tests.documents import graph_from
-from tests.lowering import TOLERANCE, difference, export, run_onnx, run_torch, sample_inputs, stir
+from compiler.graph_check import verify
+from runtime.pictures.preprocess import Preprocess
+from runtime.prediction.predict import predict
+from runtime.session.session import Session
+from runtime.training.run import CLASSES, PREPROCESS
+from runtime.verification.agreement import MOST_FLIPS, compare_votes
+from runtime.verification.proof import prove
+from runtime.weights.file import save_weights
+from tests.support.documents import graph_from
+from tests.support.lowering import TOLERANCE, difference, export, run_onnx, run_torch, sample_inputs, stir
 
 Arrays = dict[str, NDArray[Any]]
 CLASSIFIER = {

@@ -15,12 +15,12 @@ from hypothesis import given, settings
 from archspec.errors import Place
 from archspec.ops import Add, Conv, Input, OpError, Relu, Shape
 from archspec.spec.load import load
-from compiler.elaborate import elaborate
+from compiler.elaborate.elaborate import elaborate
 from compiler.graph import Graph, Node, Source
-from compiler.verify import GraphError, verify
-from tests.documents import graph_from
-from tests.spec.texts import HEAD, graph_of
-from tests.strategies import MODERATE, Document, specs
+from compiler.graph_check import GraphError, verify
+from tests.archspec.spec.texts import HEAD, graph_of
+from tests.support.documents import graph_from
+from tests.support.strategies import MODERATE, Document, specs
 
 SOURCE = Source(Place("here"))
 BRANCHED = HEAD + "network: [conv: 4, add: [[], [relu], [relu]], concat: {branches: [[], [max_pool: 3]], fit: crop}]\n"
@@ -171,7 +171,7 @@ def test_digest_tells_networks_apart(network: str) -> None:
 
 
 def test_digest_is_the_same_in_every_process() -> None:
-    script = "from archspec.spec.load import load; from compiler.elaborate import elaborate; "
+    script = "from archspec.spec.load import load; from compiler.elaborate.elaborate import elaborate; "
     command = [sys.executable, "-c", script + "print(elaborate(load('densenet121')).digest())"]
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2]), "PYTHONHASHSEED": "7"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)

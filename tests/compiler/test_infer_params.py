@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from archspec.spec.load import load
-from compiler.elaborate import elaborate
+from compiler.elaborate.elaborate import elaborate
 from compiler.infer_params import infer_params
 from compiler.mismatch import Extents
 

@@ -16,7 +16,7 @@ from safetensors import safe_open
 
 from archspec.api import elaborate, load
 from compiler.graph import Graph
-from runtime.model_file import check_model_file
+from runtime.session.model_file import check_model_file
 
 PARAMS = {"layers": 9, "width": 8192}
 

@@ -9,7 +9,7 @@ from archspec.errors import ArchspecError
 from compiler.graph import Graph
 from compiler.mismatch import advise_mismatch, list_mismatches
 from compiler.torch_target.module import to_torch
-from tests.documents import graph_from
+from tests.support.documents import graph_from
 
 
 @pytest.fixture(scope="module")

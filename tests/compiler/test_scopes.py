@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from archspec.errors import Place
 from archspec.ops import Add, Conv, Input, Relu, Shape
-from compiler.analysis.cost import measure_cost
+from compiler.analysis.cost.cost import measure_cost
 from compiler.graph import Graph, Node, Source
 from compiler.scopes import DEEPEST, Scope, name_in_scope, read_scopes, scopes_around
 

@@ -22,7 +22,7 @@ from archspec.api import to_onnx, to_torch
 from archspec.errors import ArchspecError
 from compiler.graph import Graph
 from compiler.onnx_target import write
-from runtime.export import Export
+from runtime.export.export import Export
 from tests.differential.documents import Spec, write_spec
 from tests.differential.harness import Disagreement, Outcome, examine_safely
 from tests.differential.refusals import Refusal, judge_refusal, name_refusal
@@ -31,7 +31,7 @@ from tests.differential.specs import compile_spec
 from tests.differential.truths import tell_truths
 from tests.differential.wishes import Wish, draw_wish, give_weights
 from tests.differential.witness import Written
-from tests.documents import graph_from
+from tests.support.documents import graph_from
 
 FEW, SMALL = 200, 128
 """Where two files are wished: bytes of all weights above which there are two, and of a tensor in the second one."""

@@ -35,8 +35,8 @@ from archspec.ops import (
     Shape,
     Upsample,
 )
-from compiler.analysis.receptive_field import measure_receptive_field
-from compiler.analysis.strands import MAX_REACH
+from compiler.analysis.field.receptive_field import measure_receptive_field
+from compiler.analysis.field.strands import MAX_REACH
 from compiler.graph import Graph, Node, Source
 from tests.differential.harness import Disagreement, Outcome
 

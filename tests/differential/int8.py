@@ -16,24 +16,22 @@ from typing import Any
 
 import numpy as np
 import onnx
-from numpy.typing import NDArray
 
 from archspec.api import to_onnx, to_torch
+from archspec.arrays import Array
 from archspec.errors import ArchspecError
 from compiler.graph import Graph
+from compiler.onnx_target.int8.quantize import plan_quantization, quantize_model
+from compiler.onnx_target.int8.scheme import RECIPES, Scheme
 from compiler.onnx_target.model import build_model
 from compiler.onnx_target.options import ExportOptions
-from compiler.onnx_target.quantize import plan_quantization, quantize_model
-from compiler.onnx_target.scheme import RECIPES, Scheme
 from compiler.onnx_target.write import write_model
-from runtime.export import Calibration
+from runtime.export.export import Calibration
 from runtime.int8.calibrate import measure_ranges
 from runtime.int8.data import open_calibration_data
 from tests.differential.harness import Disagreement, Outcome
-from tests.documents import graph_from
-from tests.lowering import run_onnx, stir
-
-Array = NDArray[Any]
+from tests.support.documents import graph_from
+from tests.support.lowering import run_onnx, stir
 
 CLOSE_DB = 0.5
 """How far two figures may be apart: a number between two integers goes either way, summed in another order."""

@@ -12,12 +12,12 @@ import torch
 from archspec.api import to_torch
 from archspec.ops import GroupNorm, InstanceNorm, LayerNorm, Normalization, Op, Softmax
 from archspec.ops.activation import Activation
-from compiler.analysis.memory import measure_memory
+from compiler.analysis.memory.memory import measure_memory
 from compiler.graph import Graph, Node
 from tests.differential.documents import write_spec
 from tests.differential.harness import Disagreement, Outcome
 from tests.differential.specs import compile_spec
-from tests.memory_witness import compare_timelines, draw_inputs, saved_bytes
+from tests.support.memory_witness import compare_timelines, draw_inputs, saved_bytes
 
 BATCH = 2
 TYPES = {None: None, "bf16": torch.bfloat16, "fp16": torch.float16}

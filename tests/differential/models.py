@@ -20,8 +20,8 @@ from compiler.analysis.report import analyze
 from compiler.draw.picture import draw_graph
 from compiler.draw.svg import write_svg
 from compiler.graph import Graph
+from compiler.graph_check import verify
 from compiler.onnx_source.read import read_graph
-from compiler.verify import verify
 from tests.differential.harness import Disagreement, Outcome
 from tests.differential.model_writer import ModelWriter
 

@@ -18,7 +18,7 @@ import yaml
 from archspec.api import accepted_sizes, elaborate, load, to_torch
 from archspec.errors import SpecError
 from archspec.ops import Layer
-from compiler.analysis.cost import measure_cost
+from compiler.analysis.cost.cost import measure_cost
 from compiler.analysis.paths.counting import count_paths
 from compiler.graph import Graph
 from tests.differential.documents import Spec, write_spec
@@ -29,7 +29,7 @@ from tests.differential.network import Network
 from tests.differential.reading import STRUCTURE
 from tests.differential.results import CLOSE, differ, distance, run, run_module, sample_inputs
 from tests.differential.shrink import shrink
-from tests.lowering import stir
+from tests.support.lowering import stir
 
 Comparison: TypeAlias = Callable[[Spec], Iterator[Disagreement]]
 

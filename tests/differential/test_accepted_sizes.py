@@ -13,9 +13,9 @@ import pytest
 from archspec.api import elaborate, load
 from archspec.errors import SpecError
 from archspec.spec.load import Spec
-from compiler.accepted import Accepted, vary_apart
 from compiler.graph import Graph
-from compiler.sizes import accepted_sizes
+from compiler.onnx_file.accepted import Accepted, vary_apart
+from compiler.sizes.accepted_sizes import accepted_sizes
 from tests.differential.sized_specs import Maker
 
 REACH = 60

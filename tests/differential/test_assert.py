@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from archspec.api import elaborate, load
 from archspec.cli import app
 from compiler.analysis.compare.conditions import OPERATORS, answer, check_conditions, find_numbers, parse_condition
-from tests.documents import graph_from
+from tests.support.documents import graph_from
 
 NETWORKS: dict[str, dict[str, Any]] = {
     "residual": {

@@ -26,7 +26,7 @@ from tests.differential.specs import (
     compile_spec,
     explain_spec,
 )
-from tests.lowering import stir
+from tests.support.lowering import stir
 
 SPEC = Spec(
     {

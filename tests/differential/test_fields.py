@@ -8,7 +8,7 @@ from random import Random
 import pytest
 
 from archspec.ops import Positions, Span, Window
-from compiler.analysis.receptive_field import measure_receptive_field
+from compiler.analysis.field.receptive_field import measure_receptive_field
 from tests.differential.fields import examine, write_network
 from tests.differential.harness import run_seeds, table
 

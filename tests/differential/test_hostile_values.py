@@ -39,8 +39,8 @@ from archspec.ops import (
 )
 from archspec.ops.base import Pointwise
 from compiler.graph import Graph, Node, Source
-from tests.lowering import TOLERANCE, compare, graph_of
-from tests.spec.texts import graph_of as spec_graph
+from tests.archspec.spec.texts import graph_of as spec_graph
+from tests.support.lowering import TOLERANCE, compare, graph_of
 
 Case = tuple[Layer, Shape]
 

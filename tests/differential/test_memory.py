@@ -9,7 +9,7 @@ import pytest
 from archspec.ops import LayerNorm, Softmax
 from tests.differential.harness import run_seeds, table
 from tests.differential.memory import compare
-from tests.documents import graph_from
+from tests.support.documents import graph_from
 
 MODULE = "tests.differential.memory"
 

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 import pytest
 
-from compiler.analysis.doubts import DOUBTS, find_doubts, how_far
-from compiler.analysis.signal import predict_signal
+from compiler.analysis.signal.doubts import DOUBTS, find_doubts, how_far
+from compiler.analysis.signal.signal import predict_signal
 from compiler.graph import Graph
 from docs.estimates import ROWS, SEEDS, Number, compare, draw_random, render, shrink_zoo, summarize
-from tests.documents import graph_from
+from tests.support.documents import graph_from
 
 LAW = 1.4
 """The factor within which a number without a mark is, in any network."""

@@ -8,7 +8,7 @@ from random import Random
 import pytest
 
 from compiler.analysis.compare.diff import diff_graphs
-from compiler.analysis.cost import measure_cost
+from compiler.analysis.cost.cost import measure_cost
 from compiler.analysis.outline import Branch, fold_tree
 from compiler.draw.blocks import fold_blocks
 from compiler.graph import Graph

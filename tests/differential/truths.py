@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 
 from archspec.cli import app
 from archspec.errors import ArchspecError
-from runtime.session import Session
+from runtime.session.session import Session
 from tests.differential.harness import Disagreement
 from tests.differential.layers import RefusedError
 from tests.differential.network import Network

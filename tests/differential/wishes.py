@@ -16,7 +16,7 @@ from archspec.api import to_torch
 from compiler.ensemble import combine, describe_ensemble, member_weights
 from compiler.graph import Graph
 from compiler.onnx_target.options import ExportOptions, Io, Precision, Target
-from tests.lowering import stir
+from tests.support.lowering import stir
 
 Change = Callable[[Tensor], Any]
 

@@ -15,17 +15,16 @@ import numpy as np
 import onnx
 import onnxruntime
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from runtime.export import Export
-from runtime.rounding import open_rounded
+from archspec.arrays import Array
+from runtime.export.export import Export
+from runtime.verification.rounding import open_rounded
 from tests.differential.documents import Spec
 from tests.differential.network import Network
 from tests.differential.results import run
 from tests.differential.wishes import Wish, mean_weights
 
-Array: TypeAlias = NDArray[Any]
 Inputs: TypeAlias = Mapping[str, Array]
 Outputs: TypeAlias = dict[str, Tensor]
 

@@ -36,8 +36,8 @@ from archspec.ops.base import LARGEST
 from archspec.spec import document, expressions, nodes, text, values
 from archspec.spec import load as loading
 from archspec.spec.zoo import zoo_specs
-from compiler import elaborate as elaboration
-from compiler import unroll
+from compiler.elaborate import elaborate as elaboration
+from compiler.elaborate import unroll
 from compiler.graph import Graph
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -11,12 +11,12 @@ import pytest
 import archspec
 from archspec.api import to_torch
 from archspec.errors import ArchspecError
-from runtime.gpu import find_gpu_problem
-from runtime.session import Session
-from runtime.settings import KNOBS, Settings
-from runtime.tuning.climb import FIXED
-from runtime.tuning.store import identify
-from runtime.tuning.tune import list_changes, tune
+from runtime.measuring.climb import FIXED
+from runtime.measuring.tune import list_changes, tune
+from runtime.session.gpu import find_gpu_problem
+from runtime.session.session import Session
+from runtime.session.settings import KNOBS, Settings
+from runtime.session.tuned import identify
 
 SHAPE = {"batch": 2, "H": 32, "W": 32}
 

@@ -10,9 +10,9 @@ import pytest
 
 from archspec.telemetry import BUILD_SERVERS, VARIABLE
 from runtime import doctor
-from runtime.cpu import Cores, read_instructions
 from runtime.doctor import Attempt, examine
-from tests.runtime.without import run_without
+from runtime.session.cpu import Cores, read_instructions
+from tests.support.without import run_without
 
 
 def test_a_healthy_machine() -> None:

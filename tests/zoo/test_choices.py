@@ -12,8 +12,8 @@ from torch.nn import functional as F
 from archspec.api import elaborate, load, to_torch
 from archspec.ops import Conv
 from compiler.graph import Graph
-from tests.lowering import TOLERANCE, difference, export, run_onnx, run_torch, sample_inputs, stir
-from tests.spec.texts import write
+from tests.archspec.spec.texts import write
+from tests.support.lowering import TOLERANCE, difference, export, run_onnx, run_torch, sample_inputs, stir
 
 NORMS = {
     "batch": 2,

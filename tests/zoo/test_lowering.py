@@ -13,8 +13,8 @@ import torch
 
 from archspec.api import to_torch
 from archspec.ops import Shake, ShakeDrop, StochasticDepth
-from compiler.analysis.cost import measure_cost
-from tests.lowering import TOLERANCE, difference, export, run_onnx, run_torch, sample_inputs, stir
+from compiler.analysis.cost.cost import measure_cost
+from tests.support.lowering import TOLERANCE, difference, export, run_onnx, run_torch, sample_inputs, stir
 from tests.zoo.rows import NAMES, ROWS, at_home, build_small, choose_sizes
 
 BATCHES = (1, 3)

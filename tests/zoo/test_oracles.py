@@ -13,10 +13,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from archspec.spec.load import load
 from archspec.spec.zoo import zoo_specs
-from compiler.analysis.cost import measure_cost
+from compiler.analysis.cost.cost import measure_cost
 from compiler.analysis.paths.counting import count_paths
-from compiler.elaborate import elaborate
-from tests.torchvision_models import build_on_meta
+from compiler.elaborate.elaborate import elaborate
+from tests.support.torchvision_models import build_on_meta
 from tests.zoo.rows import NAMES, ROWS, at_home, read_rows
 
 PEERS = {

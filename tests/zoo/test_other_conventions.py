@@ -9,7 +9,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from archspec.api import analyze, elaborate, load, to_torch
-from compiler.analysis.cost import Cost
+from compiler.analysis.cost.cost import Cost
 
 STRIDE_FIRST = """
 archspec: 1

@@ -16,12 +16,12 @@ from torch.utils.flop_counter import FlopCounterMode
 from archspec.api import accepted_sizes, elaborate, load, to_torch
 from archspec.errors import SpecError
 from archspec.ops import Dropout, StochasticDepth
-from compiler.analysis.cost import measure_cost
+from compiler.analysis.cost.cost import measure_cost
 from compiler.analysis.paths.counting import count_paths
 from compiler.graph import Graph
-from tests.documents import graph_from
-from tests.lowering import TOLERANCE, compare, difference, run_torch, sample_inputs, stir
-from tests.torchvision_models import build_on_meta, import_torchvision_models
+from tests.support.documents import graph_from
+from tests.support.lowering import TOLERANCE, compare, difference, run_torch, sample_inputs, stir
+from tests.support.torchvision_models import build_on_meta, import_torchvision_models
 from tests.zoo.other_witnesses import (
     CifarDenseNet,
     FigureOf11x9,

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from archspec.api import elaborate, load
-from compiler.analysis.cost import measure_cost
+from compiler.analysis.cost.cost import measure_cost
 
 SEMERY = "imgclsmob (O. Sémery), table for CIFAR-10"
 

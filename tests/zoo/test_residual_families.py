@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from archspec.api import elaborate, load, to_torch
-from compiler.analysis.cost import measure_cost
+from compiler.analysis.cost.cost import measure_cost
 from compiler.graph import Graph
-from tests.lowering import TOLERANCE, Arrays, difference, run_torch, sample_inputs, stir
-from tests.torchvision_models import build_on_meta, import_torchvision_models
+from tests.support.lowering import TOLERANCE, Arrays, difference, run_torch, sample_inputs, stir
+from tests.support.torchvision_models import build_on_meta, import_torchvision_models
 from tests.zoo import residual_witnesses as witnesses
 
 TORCHVISIONS = [

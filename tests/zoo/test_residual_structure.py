@@ -14,10 +14,10 @@ from torch import Tensor, nn
 
 from archspec.api import elaborate, load, to_torch
 from archspec.ops import Conv, ShakeDrop, StochasticDepth
-from compiler.analysis.cost import measure_cost
+from compiler.analysis.cost.cost import measure_cost
 from compiler.analysis.paths.counting import count_paths
 from compiler.graph import Graph
-from tests.lowering import TOLERANCE, Arrays, difference, export, run_onnx, run_torch, sample_inputs, stir
+from tests.support.lowering import TOLERANCE, Arrays, difference, export, run_onnx, run_torch, sample_inputs, stir
 from tests.zoo import residual_witnesses as witnesses
 
 State = dict[str, Tensor]

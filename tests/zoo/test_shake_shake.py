@@ -8,8 +8,8 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from archspec.api import elaborate, load, to_torch
-from compiler.analysis.cost import measure_cost
-from tests.lowering import TOLERANCE, difference, run_torch, sample_inputs, stir
+from compiler.analysis.cost.cost import measure_cost
+from tests.support.lowering import TOLERANCE, difference, run_torch, sample_inputs, stir
 
 
 def conv_norm(ins: int, out: int, kernel: int, stride: int) -> list[nn.Module]:

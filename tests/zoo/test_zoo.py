@@ -15,9 +15,9 @@ from archspec.ops import OpError
 from archspec.spec.load import load, parse_value
 from archspec.spec.text import read_file
 from archspec.spec.zoo import ZOO, zoo_specs
-from compiler.elaborate import elaborate
+from compiler.elaborate.elaborate import elaborate
 from compiler.graph import Graph
-from compiler.sizes import accepted_sizes
+from compiler.sizes.accepted_sizes import accepted_sizes
 from tests.zoo.rows import NAMES, ROWS, at_home
 
 FILES = sorted(path for path in ZOO.rglob("*.yaml") if not path.name.endswith(".weights.yaml"))

@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.text import Text
 
 from archspec.cli.ending import tell
-from archspec.cli.tables.common import console, exactly
+from archspec.cli.tables.console import console, exactly
 from archspec.cli.tables.grid import Grid, words
 from archspec.files import as_argument
 from compiler.analysis.certainty import show

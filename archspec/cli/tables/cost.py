@@ -7,10 +7,10 @@ from itertools import groupby
 
 from rich.console import Console
 
-from archspec.cli.tables.common import bytes_in_short, in_short, new_table, shape_text
+from archspec.cli.tables.console import bytes_in_short, in_short, new_table, shape_text
 from archspec.cli.tables.grid import words
 from compiler.analysis.certainty import Mark, Marks, find_mark, show
-from compiler.analysis.cost import CONVENTIONS, Cost
+from compiler.analysis.cost.cost import CONVENTIONS, Cost
 
 
 def print_cost(cost: Cost, out: Console, marks: Marks) -> None:

@@ -11,7 +11,7 @@ from typing import Literal, TypeAlias
 from rich.console import Console
 from rich.text import Text
 
-from archspec.cli.tables.common import console, new_table, print_unknown, shape_text
+from archspec.cli.tables.console import console, new_table, print_unknown, shape_text
 from archspec.cli.tables.grid import Grid, words
 from compiler.analysis.certainty import Mark, show
 from compiler.analysis.compare.diff import Change, Diff, Figure

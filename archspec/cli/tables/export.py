@@ -7,16 +7,16 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from archspec.cli.ending import tell
-from archspec.cli.tables.common import console, in_short, new_table
+from archspec.cli.tables.console import console, in_short, new_table
 from archspec.errors import tell_count
-from compiler.analysis.cost import measure_cost
-from runtime.agreement import LIMITS
+from compiler.analysis.cost.cost import measure_cost
+from runtime.verification.agreement import LIMITS
 
 if TYPE_CHECKING:
-    from runtime.export import Export
+    from runtime.export.export import Export
     from runtime.int8.loss import Loss, OutputLoss
     from runtime.int8.quantize import Quantization
-    from runtime.proof import Proof
+    from runtime.verification.proof import Proof
 
 SHOWN = 3
 """Names that are printed where many have the same fate; --json has all."""

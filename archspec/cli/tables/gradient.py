@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from archspec.cli.tables.common import exactly
+from archspec.cli.tables.console import exactly
 from archspec.cli.tables.grid import Grid
 from compiler.analysis.paths.gradient import CARRIED, Effective, PathGradient
 

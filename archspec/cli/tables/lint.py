@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from rich.console import Console
 
-from archspec.cli.tables.common import console, new_table
+from archspec.cli.tables.console import console, new_table
 from archspec.cli.tables.excerpts import print_messages
 from archspec.cli.tables.grid import words
 from archspec.errors import Diagnostic, printable, tell_count

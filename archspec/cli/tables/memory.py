@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from archspec.cli.tables.common import bytes_in_short, new_table
+from archspec.cli.tables.console import bytes_in_short, new_table
 from archspec.cli.tables.grid import Grid, words
 from compiler.analysis.certainty import Kind, Marks, explain, find_mark, show
-from compiler.analysis.memory import PRECISIONS, Memory
+from compiler.analysis.memory.memory import PRECISIONS, Memory
 
 SHOWN = 8
 """Values at the peak that are listed."""

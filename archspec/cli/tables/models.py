@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.text import Text
 
-from archspec.cli.tables.common import console, new_table
+from archspec.cli.tables.console import console, new_table
 from archspec.cli.tables.grid import words
 from archspec.errors import escape_controls
 from archspec.telemetry import VARIABLE
 
 if TYPE_CHECKING:
-    from runtime.bench import Row
     from runtime.doctor import Report as Doctor
-    from runtime.evaluate import Evaluation
-    from runtime.monte_carlo import MonteCarlo
-    from runtime.session import Session
+    from runtime.evaluation.evaluate import Evaluation
+    from runtime.evaluation.monte_carlo import MonteCarlo
+    from runtime.measuring.bench import Row
+    from runtime.session.session import Session
 
 
 def print_bench(rows: Sequence[Row], session: Session) -> None:

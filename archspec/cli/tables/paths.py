@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from archspec.cli.tables.common import exactly, new_table
+from archspec.cli.tables.console import exactly, new_table
 from archspec.cli.tables.grid import Column, Grid
 from compiler.analysis.paths.counting import Level, Paths
 

@@ -7,10 +7,10 @@ from fractions import Fraction
 
 from rich.console import Console
 
-from archspec.cli.tables.common import new_table
+from archspec.cli.tables.console import new_table
 from archspec.cli.tables.grid import words
 from compiler.analysis.certainty import explain, show
-from compiler.analysis.receptive_field import OutputField, ReceptiveField
+from compiler.analysis.field.receptive_field import OutputField, ReceptiveField
 
 SHOWN = 8
 """Rows of a list that are printed."""

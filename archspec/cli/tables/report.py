@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.text import Text
 
-from archspec.cli.tables.common import bytes_in_short, console, exactly, in_short, print_unknown, shape_text
+from archspec.cli.tables.console import bytes_in_short, console, exactly, in_short, print_unknown, shape_text
 from archspec.cli.tables.grid import Grid, words
 from archspec.errors import escape_controls
 from compiler.analysis.certainty import find_mark, show
-from compiler.analysis.cost import CONVENTIONS
+from compiler.analysis.cost.cost import CONVENTIONS
 from compiler.analysis.report import Report
 
 if TYPE_CHECKING:
-    from compiler.analysis.choices import Choice
+    from compiler.analysis.signal.choices import Choice
 
 OWN_CONVENTIONS = ("conv-linear", "conv-linear-bias", "flops")
 """What is always shown; --cost shows what other tools count, too."""

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 from rich.text import Text
 
-from archspec.cli.tables.common import console, new_table, shape_text
+from archspec.cli.tables.console import console, new_table, shape_text
 from archspec.cli.tables.grid import Grid, words
 from archspec.errors import escape_controls
 

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.text import Text
 
-from archspec.cli.tables.common import new_table
+from archspec.cli.tables.console import new_table
 from archspec.cli.tables.grid import Column, words
 from archspec.ops import OPS, Add, Concat
-from archspec.ops.moments import Doubt
-from compiler.analysis.choices import Choice
-from compiler.analysis.doubts import explain, how_far, name_depth
-from compiler.analysis.growth import Growth
-from compiler.analysis.signal import Exit, NodeSignal, Signal
+from archspec.ops.signal.moments import Doubt
+from compiler.analysis.signal.choices import Choice
+from compiler.analysis.signal.doubts import explain, how_far, name_depth
+from compiler.analysis.signal.growth import Growth
+from compiler.analysis.signal.signal import Exit, NodeSignal, Signal
 
 if TYPE_CHECKING:
     from runtime.experiments.signal import MeasuredNode, MeasuredSignal

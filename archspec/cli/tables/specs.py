@@ -10,10 +10,10 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from archspec.cli.tables.common import console, in_short, new_table, print_unknown, shape_text
+from archspec.cli.tables.console import console, in_short, new_table, print_unknown, shape_text
 from archspec.cli.tables.grid import Grid, words
 from compiler.analysis.certainty import show
-from compiler.analysis.cost import CONVENTIONS
+from compiler.analysis.cost.cost import CONVENTIONS
 from compiler.analysis.outline import Branch
 from compiler.analysis.unknown import find_unknown, mark_unknown
 from compiler.graph import Graph

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from archspec.cli.tables.common import console, new_table
+from archspec.cli.tables.console import console, new_table
 from archspec.cli.tables.grid import Grid, words
 from archspec.errors import escape_controls
 from archspec.files import as_argument
 
 if TYPE_CHECKING:
-    from runtime.tuning.climb import Trial
-    from runtime.tuning.tune import Tuning
+    from runtime.measuring.climb import Trial
+    from runtime.measuring.tune import Tuning
 
 STYLES = {"taken": "green", "no faster": "dim", "refused": "yellow", "failed": "yellow"}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from archspec.cli.tables.common import console, exactly
+from archspec.cli.tables.console import console, exactly
 from archspec.cli.tables.grid import Grid, words
 from compiler.analysis.paths.unravel import Unravelling
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from archspec.cli.tables.common import console
+from archspec.cli.tables.console import console
 from archspec.cli.tables.grid import Grid, words
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from typing import Any, TypeAlias
 from archspec.errors import ArchspecError, SpecError
 from compiler.analysis.compare.conditions import Condition, Figure, Verdict, answer, find_numbers, judge
 from compiler.analysis.compare.variation import Variation
-from compiler.elaborate import MAX_NODES as TOO_MANY
+from compiler.elaborate.elaborate import MAX_NODES as TOO_MANY
 from compiler.graph import Graph
 
 FEW = 64

@@ -32,8 +32,8 @@ from archspec.ops.activation import Activation
 from archspec.ops.resize import GlobalPool, Pool
 from compiler.analysis.lint.finding import Hit, Rule, at_each_place
 from compiler.analysis.lint.subject import Subject
-from compiler.bounds import is_idle
 from compiler.graph import Node
+from compiler.value_bounds import is_idle
 
 _MIX_NOTHING = (
     *(Normalization, Pool, GlobalPool, Upsample, Flatten, PadChannels, PadSpace, Crop),

@@ -8,7 +8,7 @@ from math import sqrt
 
 from compiler.analysis.lint.finding import Hit, Rule
 from compiler.analysis.lint.subject import KERNELS, Subject
-from compiler.analysis.signal import FP16_LARGEST, FP16_SMALLEST, Exit, Signal
+from compiler.analysis.signal.signal import FP16_LARGEST, FP16_SMALLEST, Exit, Signal
 
 
 def find_exit(read: Callable[[Signal], Exit | None], told: str, subject: Subject) -> Iterator[Hit]:

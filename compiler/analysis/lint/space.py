@@ -10,9 +10,9 @@ from typing import TypeAlias
 from archspec.ops import Conv, OpError, Shape, Window
 from archspec.ops.base import ONE
 from archspec.ops.resize import Pool
+from compiler.analysis.field.readings import Reading
 from compiler.analysis.lint.finding import Hit, Rule, at_each_place
 from compiler.analysis.lint.subject import Subject
-from compiler.analysis.readings import Reading
 from compiler.graph import Graph, Node
 
 Sights: TypeAlias = tuple[tuple[Fraction, Fraction], ...]

@@ -18,11 +18,11 @@ from archspec.ops import (
 from archspec.spec.document import Block
 from archspec.spec.load import Spec
 from compiler.analysis.answers import Answers
+from compiler.analysis.field.receptive_field import ReceptiveField
 from compiler.analysis.lint.names import reach_blocks
-from compiler.analysis.receptive_field import ReceptiveField
-from compiler.analysis.signal import Signal
-from compiler.bounds import Bounds, find_bounds
+from compiler.analysis.signal.signal import Signal
 from compiler.graph import Graph, Node
+from compiler.value_bounds import Bounds, find_bounds
 
 KERNELS = (Conv, ConvTranspose, Linear)
 """What mixes channels by weights that are learned."""

@@ -20,7 +20,7 @@ from typing import Any
 
 from compiler.analysis.certainty import Mark, estimate
 from compiler.analysis.paths.counting import Paths, count_paths, enters_body
-from compiler.analysis.signal import Signal, predict_signal
+from compiler.analysis.signal.signal import Signal, predict_signal
 from compiler.graph import Graph
 
 GAINS = estimate("energies add up where branches are independent, and the gains are those of wide layers")

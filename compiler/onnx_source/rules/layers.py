@@ -9,9 +9,9 @@ from typing import Any
 
 from archspec.ops import BatchNorm, Conv, GroupNorm, InstanceNorm, LayerNorm, Linear
 from compiler.onnx_source.call import Call, Constant, Operand, Unsaid, Value, broadcast, build
-from compiler.onnx_source.ops import Elementwise, NormalizeAlong, NormalizeChannels, Product, Rearrange, Rows
+from compiler.onnx_source.file.samples import MixedSamplesError, agree
+from compiler.onnx_source.ops.ops import Elementwise, NormalizeAlong, NormalizeChannels, Product, Rearrange, Rows
 from compiler.onnx_source.rules.table import Rule
-from compiler.onnx_source.samples import MixedSamplesError, agree
 
 NORMS = {
     "BatchNormalization": "batch_norm",

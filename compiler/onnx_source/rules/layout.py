@@ -12,9 +12,9 @@ from archspec.ops.window import Fill
 from compiler.onnx_source.call import Call, Constant, Operand, Unsaid, Value, broadcast, build, resolve_shape
 from compiler.onnx_source.constants import shape_of
 from compiler.onnx_source.details import Details, tell_value
-from compiler.onnx_source.ops import ConcatAlong, Cut, PadEdges, Rearrange, Reduce, Sampled, SpaceToDepth
+from compiler.onnx_source.file.samples import MixedSamplesError, agree, follow_reshape
+from compiler.onnx_source.ops.ops import ConcatAlong, Cut, PadEdges, Rearrange, Reduce, Sampled, SpaceToDepth
 from compiler.onnx_source.rules.table import Rule
-from compiler.onnx_source.samples import MixedSamplesError, agree, follow_reshape
 
 
 def reshape(call: Call) -> Operand:

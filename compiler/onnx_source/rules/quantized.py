@@ -29,7 +29,7 @@ from archspec.ops import (
 )
 from compiler.graph import Node
 from compiler.onnx_source.call import Call, Constant, Operand, Value
-from compiler.onnx_source.ops import Elementwise, Foreign, SoftmaxAlong
+from compiler.onnx_source.ops.ops import Elementwise, Foreign, SoftmaxAlong
 from compiler.onnx_source.rules.table import Rule
 
 MICROSOFT = "com.microsoft:"

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from compiler.onnx_source.call import Call, Constant, Operand, Unsaid, Value
+from compiler.onnx_source.file.samples import MixedSamplesError, Samples
+from compiler.onnx_source.ops.sequences import Attention, Recurrent
 from compiler.onnx_source.rules.table import Rule
-from compiler.onnx_source.samples import MixedSamplesError, Samples
-from compiler.onnx_source.sequence_ops import Attention, Recurrent
 
 GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
 """How many products each step takes, by operation."""

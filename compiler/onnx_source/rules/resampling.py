@@ -10,9 +10,9 @@ import numpy as np
 
 from archspec.ops import Upsample
 from compiler.onnx_source.call import Call, Operand, Unsaid, Value, build
-from compiler.onnx_source.ops import DepthToSpace
+from compiler.onnx_source.ops.ops import DepthToSpace
+from compiler.onnx_source.ops.windows import Resample
 from compiler.onnx_source.rules.table import Rule
-from compiler.onnx_source.window_ops import Resample
 
 HALF = ("half_pixel", "pytorch_half_pixel", "half_pixel_symmetric")
 TAPS = {"nearest": 0, "linear": 1, "cubic": 2}

@@ -22,9 +22,9 @@ from archspec.ops import (
     Tanh,
 )
 from compiler.onnx_source.call import Call, Constant, Operand, Unsaid, Value, build
-from compiler.onnx_source.ops import Extents
+from compiler.onnx_source.ops.ops import Extents
+from compiler.onnx_source.ops.windows import Convolution, Pool, TransposedConvolution
 from compiler.onnx_source.rules.table import Rule
-from compiler.onnx_source.window_ops import Convolution, Pool, TransposedConvolution
 
 
 @dataclass(frozen=True)

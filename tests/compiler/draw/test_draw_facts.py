@@ -8,7 +8,7 @@ from archspec.api import analyze, elaborate, load
 from archspec.errors import NOWHERE, Place
 from archspec.ops import AvgPool, Conv, Input, Op, Shape, Upsample
 from archspec.spec.zoo import ZOO
-from compiler.analysis.cost import measure_cost
+from compiler.analysis.cost.cost import measure_cost
 from compiler.draw.facts import MOST_PARTS, split_cost, tell_place
 from compiler.graph import Graph, Node, Source
 

@@ -15,13 +15,13 @@ import pytest
 from onnx import TensorProto, helper
 
 from archspec.errors import ArchspecError
-from compiler.analysis.cost import measure_cost
+from compiler.analysis.cost.cost import measure_cost
 from compiler.analysis.paths.counting import count_paths
 from compiler.analysis.unknown import find_unknown
+from compiler.graph_check import verify
 from compiler.onnx_source.read import read_graph
-from compiler.verify import verify
-from tests.compiler.onnx_source.foreign_models import build_small
-from tests.runtime.models import build_model, save
+from tests.support.foreign_models import build_small
+from tests.support.models import build_model, save
 
 KERNEL = np.ones((4, 3, 3, 3), np.float32)
 

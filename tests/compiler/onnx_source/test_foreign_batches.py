@@ -14,16 +14,16 @@ from onnx import helper
 from torch import Tensor, nn
 
 from archspec.ops.window import run
-from compiler.analysis.cost import measure_cost
-from compiler.analysis.memory import measure_memory
-from compiler.analysis.receptive_field import measure_receptive_field
+from compiler.analysis.cost.cost import measure_cost
+from compiler.analysis.field.receptive_field import measure_receptive_field
+from compiler.analysis.memory.memory import measure_memory
 from compiler.analysis.unknown import find_unknown
 from compiler.graph import Graph
+from compiler.graph_check import verify
+from compiler.onnx_source.file.samples import MixedSamplesError, Samples, follow_reshape
 from compiler.onnx_source.read import read_graph
-from compiler.onnx_source.samples import MixedSamplesError, Samples, follow_reshape
-from compiler.verify import verify
-from tests.compiler.onnx_source.foreign_models import count_macs, export_torch, run_shapes
-from tests.runtime.models import build_model, save
+from tests.support.foreign_models import count_macs, export_torch, run_shapes
+from tests.support.models import build_model, save
 
 
 def floats(*shape: int) -> np.ndarray[Any, Any]:

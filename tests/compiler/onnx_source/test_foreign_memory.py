@@ -9,7 +9,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper, save
 
 from archspec.errors import ArchspecError
-from compiler.analysis.memory import largest_batch, measure_memory
+from compiler.analysis.memory.memory import largest_batch, measure_memory
 from compiler.graph import Graph
 from compiler.onnx_source.read import read_graph
 

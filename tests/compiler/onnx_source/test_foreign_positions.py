@@ -12,7 +12,7 @@ import pytest
 from onnx import ModelProto, TensorProto, helper, numpy_helper, save
 
 from archspec.ops import Upsample
-from compiler.analysis.positions import gather
+from compiler.analysis.field.positions import gather
 from compiler.onnx_source.read import read_graph
 
 

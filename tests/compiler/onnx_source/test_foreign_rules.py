@@ -15,17 +15,17 @@ from onnx import TensorProto, helper
 
 from archspec.errors import ArchspecError
 from archspec.ops import AvgPool, Conv, Op, Scale, Shift, Upsample
-from compiler.analysis.cost import measure_cost
+from compiler.analysis.cost.cost import measure_cost
+from compiler.analysis.field.receptive_field import measure_receptive_field
 from compiler.analysis.paths.counting import count_paths
-from compiler.analysis.receptive_field import measure_receptive_field
 from compiler.analysis.report import analyze
 from compiler.analysis.unknown import find_unknown
 from compiler.graph import Graph
+from compiler.graph_check import verify
+from compiler.onnx_source.ops.windows import Convolution, Resample
 from compiler.onnx_source.read import read_graph
-from compiler.onnx_source.window_ops import Convolution, Resample
-from compiler.verify import verify
-from tests.compiler.onnx_source.foreign_models import build_small, check_elements
-from tests.runtime.models import build_model, save
+from tests.support.foreign_models import build_small, check_elements
+from tests.support.models import build_model, save
 
 Node = onnx.NodeProto
 Arrays = Mapping[str, np.ndarray[Any, Any]]

@@ -15,15 +15,15 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
 from compiler.analysis.compare.diff import diff_graphs
-from compiler.analysis.cost import measure_cost
-from compiler.analysis.memory import measure_memory
+from compiler.analysis.cost.cost import measure_cost
+from compiler.analysis.memory.memory import measure_memory
 from compiler.analysis.report import analyze
 from compiler.graph import Graph
+from compiler.graph_check import verify
 from compiler.onnx_source.read import read_graph
-from compiler.verify import verify
-from tests.compiler.onnx_source.foreign_models import count_macs, export_torch
 from tests.compiler.onnx_source.test_foreign_rules import floats, node
-from tests.runtime.models import build_model, save
+from tests.support.foreign_models import count_macs, export_torch
+from tests.support.models import build_model, save
 
 
 def read(nodes: Sequence[onnx.NodeProto], shape: Sequence[int], arrays: Mapping[str, Any], path: Path) -> Graph:

@@ -13,14 +13,14 @@ from torch.nn import functional as F
 
 from archspec.api import elaborate, load
 from archspec.ops import BatchNorm, Conv, Gelu, HardSwish, LayerNorm, Silu
-from compiler.analysis.cost import measure_cost
+from compiler.analysis.cost.cost import measure_cost
+from compiler.analysis.field.receptive_field import measure_receptive_field
 from compiler.analysis.paths.counting import count_paths
-from compiler.analysis.receptive_field import measure_receptive_field
 from compiler.graph import Graph
+from compiler.graph_check import verify
 from compiler.onnx_source.read import read_graph
-from compiler.verify import verify
-from tests.compiler.onnx_source.foreign_models import check_elements, count_macs, export_torch
-from tests.torchvision_models import import_torchvision_models
+from tests.support.foreign_models import check_elements, count_macs, export_torch
+from tests.support.torchvision_models import import_torchvision_models
 
 
 class Convolutions(nn.Module):

@@ -21,16 +21,16 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from archspec.errors import ArchspecError
 from compiler.analysis.compare.diff import diff_graphs
-from compiler.analysis.cost import measure_cost
-from compiler.analysis.receptive_field import measure_receptive_field
+from compiler.analysis.cost.cost import measure_cost
+from compiler.analysis.field.receptive_field import measure_receptive_field
 from compiler.analysis.report import analyze
 from compiler.analysis.unknown import find_unknown
 from compiler.graph import Graph
+from compiler.graph_check import verify
 from compiler.onnx_source.read import read_graph
-from compiler.verify import verify
-from tests.compiler.onnx_source.foreign_models import check_elements, export_torch, run_shapes
 from tests.compiler.onnx_source.test_foreign_rules import Arrays, floats, node
-from tests.runtime.models import build_model, save
+from tests.support.foreign_models import check_elements, export_torch, run_shapes
+from tests.support.models import build_model, save
 
 
 def build(

@@ -13,10 +13,10 @@ from compiler.analysis.outline import Branch, fold_tree
 from compiler.draw.facts import list_facts
 from compiler.draw.labels import label_op
 from compiler.draw.theme import kind_of
-from compiler.onnx_source.ops import Foreign, Rearrange, ShuffleChannels
+from compiler.onnx_source.ops.ops import Foreign, Rearrange, ShuffleChannels
 from compiler.onnx_source.read import read_graph
 from tests.compiler.onnx_source.test_foreign_rules import Arrays, floats, node
-from tests.runtime.models import build_model, save
+from tests.support.models import build_model, save
 
 MAP = (1, 4, 9, 12)
 WORDS: list[tuple[onnx.NodeProto, Arrays, str, str, str]] = [

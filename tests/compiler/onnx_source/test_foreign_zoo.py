@@ -12,16 +12,16 @@ import pytest
 from archspec.api import elaborate, load, to_onnx
 from archspec.ops import Add, Scale, Shape, Sigmoid
 from archspec.spec.zoo import zoo_specs
-from compiler.analysis.cost import measure_cost
+from compiler.analysis.cost.cost import measure_cost
+from compiler.analysis.field.receptive_field import measure_receptive_field
 from compiler.analysis.paths.counting import count_paths
-from compiler.analysis.receptive_field import measure_receptive_field
 from compiler.analysis.unknown import find_unknown
 from compiler.graph import Graph, Node
+from compiler.graph_check import verify
 from compiler.onnx_source.read import read_graph
 from compiler.onnx_target.pipeline import EXACT
 from compiler.passes.base import run_passes
-from compiler.verify import verify
-from tests.rewriting import chain
+from tests.support.rewriting import chain
 
 QUICK = [
     *("resnet18", "resnet50", "resnet50_group_norm", "resnext50_32x4d", "wide_resnet16_4", "preresnet110"),

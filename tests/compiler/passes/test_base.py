@@ -11,13 +11,13 @@ from archspec.api import to_torch
 from archspec.errors import ArchspecError
 from archspec.ops import BatchNorm, Conv, Relu, Shape
 from compiler.graph import Graph
+from compiler.graph_check import GraphError, verify
 from compiler.passes import base
 from compiler.passes.base import Arrays, Journal, Pass, run_passes, trace_value
 from compiler.passes.fold_affine_back import FoldAffineBack
 from compiler.passes.take_expectation import TakeExpectation
-from compiler.verify import GraphError, verify
-from tests.lowering import stir
-from tests.rewriting import chain, stirred
+from tests.support.lowering import stir
+from tests.support.rewriting import chain, stirred
 
 
 class Careless(Pass):

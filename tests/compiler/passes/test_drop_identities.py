@@ -35,7 +35,7 @@ from archspec.ops import (
 )
 from compiler.passes.base import run_passes
 from compiler.passes.drop_identities import DropIdentities
-from tests.rewriting import Drawing, apply, chain, kinds, measure, run, stirred
+from tests.support.rewriting import Drawing, apply, chain, kinds, measure, run, stirred
 
 MAP, VECTOR = Shape(4, 6, 6), Shape(4)
 

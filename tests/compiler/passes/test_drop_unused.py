@@ -5,7 +5,7 @@ from __future__ import annotations
 from archspec.ops import Add, Conv, Input, Relu, Shape
 from compiler.graph import Node
 from compiler.passes.drop_unused import DropUnused
-from tests.rewriting import Drawing, run
+from tests.support.rewriting import Drawing, run
 
 
 def test_nodes_that_lead_nowhere_go_with_their_weights() -> None:

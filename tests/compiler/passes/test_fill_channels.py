@@ -13,10 +13,10 @@ from archspec.ops import Concat
 from compiler.graph import Graph
 from compiler.passes.base import run_passes
 from compiler.passes.fill_channels import FillChannels
-from tests.documents import graph_from
-from tests.forms import compare_form
-from tests.lowering import TOLERANCE, Arrays
-from tests.rewriting import FOLDED_TOLERANCE, run, stirred
+from tests.support.documents import graph_from
+from tests.support.forms import compare_form
+from tests.support.lowering import TOLERANCE, Arrays
+from tests.support.rewriting import FOLDED_TOLERANCE, run, stirred
 
 HEAD: list[Any] = ["norm", "relu", "global_avg_pool", "flatten", {"linear": 3}]
 

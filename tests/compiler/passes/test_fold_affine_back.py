@@ -36,7 +36,7 @@ from compiler.graph import Graph
 from compiler.passes.affine import REACH
 from compiler.passes.base import Arrays, LazyArray
 from compiler.passes.fold_affine_back import FoldAffineBack
-from tests.rewriting import FOLDED_TOLERANCE, Drawing, apply, chain, kinds, run, stirred
+from tests.support.rewriting import FOLDED_TOLERANCE, Drawing, apply, chain, kinds, run, stirred
 
 LAYERS: list[tuple[Op, Shape]] = [
     (Conv(out=6), Shape(4, 7)),

@@ -27,7 +27,7 @@ from compiler.graph import Graph
 from compiler.passes.base import Arrays, run_passes
 from compiler.passes.fold_affine_back import FoldAffineBack
 from compiler.passes.fold_affine_forward import FoldAffineForward
-from tests.rewriting import FOLDED_TOLERANCE, Drawing, apply, chain, kinds, run
+from tests.support.rewriting import FOLDED_TOLERANCE, Drawing, apply, chain, kinds, run
 
 WHOLE: list[tuple[Op, Shape]] = [
     (Conv(out=6, kernel=1), Shape(4, 7)),

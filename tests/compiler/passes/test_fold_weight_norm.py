@@ -11,7 +11,7 @@ from compiler.graph import Graph
 from compiler.onnx_target.pipeline import EXACT
 from compiler.passes.base import Arrays, LazyArray, run_passes
 from compiler.passes.fold_weight_norm import FoldWeightNorm
-from tests.rewriting import FOLDED_TOLERANCE, apply, chain, kinds, stirred
+from tests.support.rewriting import FOLDED_TOLERANCE, apply, chain, kinds, stirred
 
 LAYERS: list[tuple[Op, Shape]] = [
     (Conv(out=6, weight_norm=True), Shape(4, 7)),

@@ -13,9 +13,9 @@ from compiler.onnx_target.options import ExportOptions
 from compiler.onnx_target.write import to_bytes
 from compiler.passes.base import trace_value
 from compiler.torch_target.module import load_weights
-from tests.forms import run_model
-from tests.lowering import TOLERANCE, Arrays, difference, run_torch, sample_inputs
-from tests.rewriting import stirred
+from tests.support.forms import run_model
+from tests.support.lowering import TOLERANCE, Arrays, difference, run_torch, sample_inputs
+from tests.support.rewriting import stirred
 
 FOR_CPU = ExportOptions(target="cpu")
 NETWORKS: list[tuple[str, Mapping[str, int | bool], str]] = [

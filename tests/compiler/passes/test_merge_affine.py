@@ -15,8 +15,8 @@ from archspec.ops import Add, BatchNorm, Conv, GhostBatchNorm, Op, Relu, Scale, 
 from compiler.graph import Graph
 from compiler.passes.base import Arrays
 from compiler.passes.merge_affine import MergeAffine
-from tests.lowering import export
-from tests.rewriting import FOLDED_TOLERANCE, Drawing, apply, chain, kinds, run, stirred
+from tests.support.lowering import export
+from tests.support.rewriting import FOLDED_TOLERANCE, Drawing, apply, chain, kinds, run, stirred
 
 LEARNED_SCALE, LEARNED_SHIFT = Scale(trainable=True, per="channel"), Shift(trainable=True, per="channel")
 

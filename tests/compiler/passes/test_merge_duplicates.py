@@ -9,7 +9,7 @@ from archspec.ops import Add, BatchNorm, Concat, Conv, Input, Relu, Scale, Shape
 from compiler.graph import Graph, Node
 from compiler.passes.base import Arrays, run_passes
 from compiler.passes.merge_duplicates import MergeDuplicates
-from tests.rewriting import Drawing, kinds, measure, measure_values, run, stirred
+from tests.support.rewriting import Drawing, kinds, measure, measure_values, run, stirred
 
 
 def twice() -> Drawing:

@@ -6,7 +6,7 @@ import pytest
 
 from archspec.ops import Add, AvgPool, Conv, Crop, PadChannels, PadSpace, Relu, Shape, Upsample
 from compiler.passes.merge_pads import MergePads
-from tests.rewriting import FOLDED_TOLERANCE, Drawing, apply, chain, kinds, run
+from tests.support.rewriting import FOLDED_TOLERANCE, Drawing, apply, chain, kinds, run
 
 
 def test_the_larger_number_of_channels_wins() -> None:

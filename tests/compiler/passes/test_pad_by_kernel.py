@@ -7,10 +7,10 @@ import pytest
 
 from compiler.graph import Graph
 from compiler.passes.pad_by_kernel import PadByKernel
-from tests.documents import graph_from
-from tests.forms import compare_form
-from tests.lowering import TOLERANCE, Arrays
-from tests.rewriting import FOLDED_TOLERANCE, run, stirred
+from tests.support.documents import graph_from
+from tests.support.forms import compare_form
+from tests.support.lowering import TOLERANCE, Arrays
+from tests.support.rewriting import FOLDED_TOLERANCE, run, stirred
 
 
 def padded(*space: int | str) -> Graph:

@@ -47,10 +47,10 @@ from compiler.onnx_target.options import ExportOptions, Precision, Target
 from compiler.onnx_target.pipeline import EXACT, choose_passes
 from compiler.passes.base import Pass, run_passes
 from compiler.passes.drop_unused import find_used
-from tests.documents import graph_from
-from tests.lowering import TOLERANCE, choose_other_sizes
-from tests.rewriting import Drawing, kinds, measure, measure_values, stirred
-from tests.strategies import specs
+from tests.support.documents import graph_from
+from tests.support.lowering import TOLERANCE, choose_other_sizes
+from tests.support.rewriting import Drawing, kinds, measure, measure_values, stirred
+from tests.support.strategies import specs
 
 relaxed = settings(
     max_examples=150,

@@ -18,7 +18,7 @@ from compiler.graph import Graph
 from compiler.passes.base import Arrays
 from compiler.passes.remove_bodies import Part, RemoveBodies, find_bodies, find_layers, find_parts
 from compiler.torch_target.module import load_weights
-from tests.lowering import difference, run_onnx, run_torch, sample_inputs, stir
+from tests.support.lowering import difference, run_onnx, run_torch, sample_inputs, stir
 from tests.zoo.rows import ROWS
 
 TOLERANCE = 1e-6

@@ -10,10 +10,10 @@ import pytest
 from compiler.graph import Graph
 from compiler.passes.base import run_passes, trace_value
 from compiler.passes.split_kernels import AxisConv, SplitKernels
-from tests.documents import graph_from
-from tests.forms import compare_form
-from tests.lowering import TOLERANCE, Arrays
-from tests.rewriting import stirred
+from tests.support.documents import graph_from
+from tests.support.forms import compare_form
+from tests.support.lowering import TOLERANCE, Arrays
+from tests.support.rewriting import stirred
 
 
 def narrow(channels: int = 96, **conv: Any) -> Graph:

@@ -20,7 +20,7 @@ from archspec.ops import (
     StochasticDepth,
 )
 from compiler.passes.take_expectation import TakeExpectation
-from tests.rewriting import Drawing, apply, chain, run
+from tests.support.rewriting import Drawing, apply, chain, run
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from archspec.api import elaborate, load, train
 from archspec.spec.load import Spec
 from compiler.graph import Graph
 from runtime.experiments.trained import Run, read_run
-from runtime.train import TrainSettings
+from runtime.training.train import TrainSettings
 
 QUICK = TrainSettings(epochs=3, batch=64, threads=1)
 WIDTHS = [8, 8, 8]

@@ -18,9 +18,9 @@ from torch import Tensor
 
 from archspec.api import elaborate, load
 from archspec.errors import ArchspecError
-from compiler.analysis.signal import predict_signal
+from compiler.analysis.signal.signal import predict_signal
 from runtime.experiments.signal import measure_signal
-from tests.documents import graph_from
+from tests.support.documents import graph_from
 
 WIDTH, BLOCKS = 100, 50
 

@@ -13,14 +13,14 @@ from PIL import Image
 
 from archspec.api import to_torch
 from archspec.errors import ArchspecError
-from compiler.onnx_target.built import OnnxModel
 from compiler.onnx_target.model import build_model
+from compiler.onnx_target.onnx_model import OnnxModel
 from runtime.int8.data import open_calibration_data
 from runtime.int8.quantize import Quantization, quantize
-from runtime.preprocess import Preprocess
-from runtime.run_folder import PREPROCESS
-from tests.documents import graph_from
-from tests.lowering import stir
+from runtime.pictures.preprocess import Preprocess
+from runtime.training.run import PREPROCESS
+from tests.support.documents import graph_from
+from tests.support.lowering import stir
 
 PREPARED = Preprocess(2, 8, 8, (0.5, 0.4), (0.25, 0.2))
 """A picture's numbers lie in -2…2 and in -2…3."""

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
-from runtime.data import load_data
+from archspec.arrays import Array
+from runtime.data.digits import load_data
 from runtime.int8.folds import Sketches, deal
-
-Array = NDArray[Any]
 
 
 def group(images: Array, batch: int = 7) -> list[int]:

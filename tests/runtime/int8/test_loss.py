@@ -9,24 +9,22 @@ from typing import Any
 import numpy as np
 import onnxruntime
 import pytest
-from numpy.typing import NDArray
 from sklearn.metrics import jaccard_score, r2_score  # type: ignore[import-untyped]
 
 import runtime.int8.calibrate as calibrate_module
 from archspec.api import to_torch
+from archspec.arrays import Array
 from archspec.errors import ArchspecError
-from compiler.onnx_target.built import OnnxModel
 from compiler.onnx_target.model import build_model
+from compiler.onnx_target.onnx_model import OnnxModel
 from compiler.onnx_target.write import to_bytes
 from runtime.int8.data import open_calibration_data
 from runtime.int8.difference import Difference
 from runtime.int8.folds import Sketches, deal
 from runtime.int8.quantize import Quantized, quantize
 from runtime.int8.thresholds import METHODS
-from tests.documents import graph_from
-from tests.lowering import stir
-
-Array = NDArray[Any]
+from tests.support.documents import graph_from
+from tests.support.lowering import stir
 
 
 def build(body: list[Any], shape: list[Any], *, stirred: bool = True) -> OnnxModel:

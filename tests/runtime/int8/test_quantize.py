@@ -12,19 +12,19 @@ import pytest
 
 from archspec.api import describe_data, elaborate, load, to_torch
 from archspec.errors import ArchspecError
-from compiler.onnx_target.built import OnnxModel
+from compiler.onnx_target.int8.scheme import RECIPES
 from compiler.onnx_target.model import build_model
-from compiler.onnx_target.scheme import RECIPES
+from compiler.onnx_target.onnx_model import OnnxModel
 from compiler.onnx_target.write import to_bytes, write_model
-from runtime.data import load_data
+from runtime.data.digits import load_data
 from runtime.int8.data import CalibrationData, open_calibration_data
 from runtime.int8.quantize import KEY, quantize
 from runtime.int8.thresholds import METHODS
-from runtime.predict import compute_outputs, predict
-from runtime.session import Session
-from runtime.train import TrainSettings, train
-from tests.documents import graph_from
-from tests.lowering import stir
+from runtime.prediction.predict import compute_outputs, predict
+from runtime.session.session import Session
+from runtime.training.train import TrainSettings, train
+from tests.support.documents import graph_from
+from tests.support.lowering import stir
 
 HALF_A_PERCENT = 0.005
 SPREAD = 200.0

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.stats import entropy  # type: ignore[import-untyped]
 
-from compiler.onnx_target.scheme import Recipe
+from compiler.onnx_target.int8.scheme import Recipe
 from runtime.int8.calibrate import _count_magnitudes
 from runtime.int8.thresholds import (
     BINS,

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from archspec.api import elaborate, load
 from archspec.errors import ArchspecError
 from runtime.tasks.grid import Grid, measure_strides, place_output
-from tests.documents import graph_from
+from tests.support.documents import graph_from
 
 
 @pytest.mark.parametrize(

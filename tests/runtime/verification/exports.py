@@ -11,7 +11,7 @@ from torch import nn
 from archspec.api import elaborate, load, to_onnx, to_torch
 from compiler.graph import Graph
 from runtime.verification.checks import Check, Verification
-from tests.lowering import stir
+from tests.support.lowering import stir
 
 
 def make(spec: str = "resnet_digits", seed: int = 0) -> tuple[Graph, nn.Module]:

@@ -12,15 +12,15 @@ from onnx import helper, numpy_helper
 from archspec.api import to_onnx, to_torch, verify_model
 from archspec.errors import ArchspecError
 from archspec.ops import InstanceNorm, Shape, Vote
-from compiler.content import CONTENT
-from compiler.onnx_source.content import read_content
+from compiler.onnx_file.content import read_content
+from compiler.onnx_file.digest import CONTENT
 from compiler.onnx_target.options import ExportOptions
 from runtime.verification.against import compare_question
 from runtime.verification.facts import read_facts
 from runtime.verification.inside import ModelInside
-from tests.lowering import graph_of, stir
-from tests.runtime.models import build_double, save
 from tests.runtime.verification.exports import export, make, spoil, statuses, text_of
+from tests.support.lowering import graph_of, stir
+from tests.support.models import build_double, save
 
 
 def test_an_export_agrees_with_its_original(tmp_path: Path) -> None:

@@ -20,8 +20,8 @@ from compiler.onnx_target.options import ExportOptions
 from compiler.onnx_target.write import write_model
 from runtime.verification.bisect import YARDSTICKS, Bisection, bisect
 from runtime.verification.inside import ModelInside
-from tests.lowering import stir
-from tests.rewriting import Drawing
+from tests.support.lowering import stir
+from tests.support.rewriting import Drawing
 
 Change = Callable[[onnx.ModelProto], str]
 """Spoils a model; gives the id of the node that then differs."""

@@ -14,14 +14,14 @@ from onnxruntime.quantization import quantize_dynamic
 
 from archspec.api import elaborate, load, to_onnx, to_torch, verify_model
 from archspec.errors import ArchspecError
-from compiler.content import CONTENT
-from compiler.onnx_source.content import Content, read_fingerprint
-from compiler.onnx_source.skim import read_metadata
-from runtime import optimize
-from runtime.optimize import write_optimized
-from runtime.optimized import describe_runtime, find_optimized
+from compiler.onnx_file.content import Content, read_fingerprint
+from compiler.onnx_file.digest import CONTENT
+from compiler.onnx_file.skim import read_metadata
+from runtime.session import optimize
+from runtime.session.optimize import write_optimized
+from runtime.session.optimized import describe_runtime, find_optimized
 from runtime.verification.checks import Check
-from tests.lowering import stir
+from tests.support.lowering import stir
 
 GRAPH = elaborate(load("residual_mlp"))
 

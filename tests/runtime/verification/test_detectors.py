@@ -8,20 +8,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
 import onnxruntime as ort
 import pytest
-from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 from archspec.api import verify_model
+from archspec.arrays import Array
 from runtime.verification.checks import Check, Verification
 
-Array = NDArray[Any]
 FLOAT, INT64 = TensorProto.FLOAT, TensorProto.INT64
 CHANNELS, SIDE = 64, 8
 make_node = helper.make_node

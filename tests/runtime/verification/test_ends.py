@@ -13,8 +13,8 @@ from archspec.api import to_onnx, to_torch, verify_model
 from compiler.graph import Graph
 from compiler.onnx_target.options import ExportOptions
 from runtime.verification.checks import Check, Verification
-from tests.documents import graph_from
-from tests.lowering import stir
+from tests.support.documents import graph_from
+from tests.support.lowering import stir
 
 ONE = {"archspec": 1, "inputs": {"x": [3, "H"]}, "sizes": {"H": 8}, "network": [{"conv": 4}, "relu", {"conv": 2}]}
 TWO = {

@@ -16,7 +16,7 @@ from runtime.verification import extents
 from runtime.verification.checks import UnansweredError
 from runtime.verification.extents import check_extents
 from runtime.verification.inside import ModelInside
-from tests.runtime.models import build_model, save
+from tests.support.models import build_model, save
 
 make_node = helper.make_node
 HUGE = np.array([1 << 15, 1 << 15], np.int64)

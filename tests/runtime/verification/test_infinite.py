@@ -11,19 +11,18 @@ import ml_dtypes
 import numpy as np
 import onnx
 import pytest
-from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 from archspec.api import verify_model
-from compiler.content import CONTENT
+from archspec.arrays import Array
+from compiler.onnx_file.digest import CONTENT
 from runtime.verification import wide
 from runtime.verification.checks import Check, UnansweredError, Verification
 from runtime.verification.infinite import count_infinite, explain_infinite, find_empty, find_silent, meet_silent
 from runtime.verification.inside import ModelInside
 from runtime.verification.witness import Witness
 
-Array = NDArray[Any]
 Nodes = Sequence[onnx.NodeProto]
 FLOAT, HALF, BRAIN, DOUBLE = TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.BFLOAT16, TensorProto.DOUBLE
 INF = float("inf")

@@ -11,9 +11,9 @@ from onnx import helper
 
 from archspec.api import verify_model
 from archspec.errors import ArchspecError
-from runtime.optimize import write_optimized
-from runtime.optimized import find_optimized
-from runtime.provenance import read_provenance, write_provenance
+from runtime.session.optimize import write_optimized
+from runtime.session.optimized import find_optimized
+from runtime.session.provenance import read_provenance, write_provenance
 from tests.runtime.verification.exports import export, make, spoil, statuses, text_of
 
 

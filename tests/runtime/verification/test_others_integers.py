@@ -4,24 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
 import onnxruntime as ort
 import pytest
-from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, quantize_dynamic, quantize_static
 
 from archspec.api import elaborate, load, to_onnx, to_torch, verify_model
-from runtime.agreement import compare
+from archspec.arrays import Array
+from runtime.verification.agreement import compare
 from runtime.verification.checks import Verification
 from runtime.verification.inside import FULL_OPERANDS, ModelInside
 from runtime.verification.witness import Witness
-from tests.lowering import stir
-
-Array = NDArray[Any]
+from tests.support.lowering import stir
 
 
 class Images(CalibrationDataReader):  # type: ignore[misc]  # onnxruntime has no types

@@ -11,15 +11,15 @@ import pytest
 
 from archspec.api import verify_model
 from compiler.graph import Graph
+from compiler.onnx_target.int8.quantize import plan_quantization, quantize_model
+from compiler.onnx_target.int8.scheme import Scheme
 from compiler.onnx_target.model import build_model
 from compiler.onnx_target.options import ExportOptions
-from compiler.onnx_target.quantize import plan_quantization, quantize_model
-from compiler.onnx_target.scheme import Scheme
 from compiler.onnx_target.write import write_model
 from runtime.verification import witness
 from runtime.verification.inside import ModelInside
-from tests.runtime.models import convert_to_half
 from tests.runtime.verification.exports import export, make, runs, statuses, text_of
+from tests.support.models import convert_to_half
 
 
 @pytest.mark.parametrize("precision", ["fp16", "bf16"])

@@ -14,7 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from archspec.api import verify_model
 from archspec.errors import ArchspecError
-from runtime.session import Session
+from runtime.session.session import Session
 from runtime.verification.checks import Check, Choice, Verification
 from runtime.verification.feeds import Feeds
 from runtime.verification.inside import ModelInside

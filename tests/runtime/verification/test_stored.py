@@ -10,16 +10,15 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 import pytest
-from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from archspec.api import verify_model
+from archspec.arrays import Array
 from runtime.verification.checks import Check
 from runtime.verification.facts import read_facts
 from runtime.verification.inside import ModelInside
 from runtime.verification.stored import FACTORS, check_stored
 
-Array = NDArray[Any]
 Nodes = Sequence[onnx.NodeProto]
 FLOAT, HALF, INF = TensorProto.FLOAT, TensorProto.FLOAT16, float("inf")
 MASK = [0.0, -INF, 0.0]

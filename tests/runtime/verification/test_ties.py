@@ -8,17 +8,16 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from archspec.api import verify_model
+from archspec.arrays import Array
 from archspec.errors import ArchspecError
-from runtime.agreement import LIMITS
+from runtime.verification.agreement import LIMITS
 from runtime.verification.inside import ModelInside
 from runtime.verification.nearness import Nearness
 from runtime.verification.ties import compare_choices
 
-Array = NDArray[Any]
 FLOAT, INT64 = TensorProto.FLOAT, TensorProto.INT64
 NEARNESS = Nearness(LIMITS["float32"], "float32")
 

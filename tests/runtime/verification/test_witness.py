@@ -9,16 +9,15 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 import pytest
-from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 from archspec.api import verify_model
+from archspec.arrays import Array
 from runtime.verification.checks import Check, Verification
 from runtime.verification.witness import PLAIN, REFERENCE, Witness, find_fault
 
 SHAPE = [2, 3, 7, 7]
-Array = NDArray[Any]
 
 
 def run_of(verification: Verification) -> Check:

@@ -1,0 +1,1 @@
+"""Commands that analyse networks and compare them."""

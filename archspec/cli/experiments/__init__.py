@@ -1,0 +1,1 @@
+"""Commands that measure networks by experiments."""

@@ -1,0 +1,61 @@
+"""The command `tune`: the settings of ONNX Runtime that suit a model on this device."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from archspec.cli.models.models import ModelArgument
+from archspec.cli.options import JsonOption, SizeOption, parse_sizes, print_json, refuse_idle
+
+
+def tune(
+    model: ModelArgument,
+    batch: Annotated[
+        int | None,
+        typer.Option(
+            "--batch", min=1, max=2**31 - 1, metavar="N", help="Batch to tune for (default: 1, where it is free)."
+        ),
+    ] = None,
+    size: SizeOption = [],  # noqa: B006  (typer copies it)
+    seconds: Annotated[float, typer.Option(min=1, help="How long to try, about.")] = 60.0,
+    provider: Annotated[
+        str | None, typer.Option("--provider", help="Tune tensorrt, cuda or cpu (default: the best that works).")
+    ] = None,
+    allow_tf32: Annotated[
+        bool, typer.Option("--allow-tf32", help="Try TF32 on a GPU too, which gives up digits of fp32.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Measure, and store nothing.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace what a search found that tried more changes.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Find the settings under which a model runs fastest here, and store them beside it, where every session finds
+    them: what was slower, or changes the outputs, stays out.
+
+    "times as fast" is the median of several rounds, and in brackets their least and largest.
+    """
+    from archspec.cli.progress import follow_steps
+    from archspec.cli.tables.tune import print_tuning
+    from runtime.measuring.tune import tune as measure
+
+    refuse_idle("--force", force or None, dry_run, "tuning that stores what it finds")
+    with follow_steps("tuning") as follow:
+        found = measure(
+            model,
+            batch=batch,
+            sizes=parse_sizes(size),
+            provider=provider,
+            seconds=seconds,
+            allow_tf32=allow_tf32,
+            keep=not dry_run,
+            force=force,
+            on_step=follow,
+        )
+    stored = not dry_run
+    if as_json:
+        print_json({**found.to_dict(), "stored": stored and len(found.stayed) < len(found.entries)})
+    else:
+        print_tuning(found, model, stored=stored)

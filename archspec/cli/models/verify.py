@@ -1,0 +1,89 @@
+"""The command that proves a model file again."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Annotated, Any
+
+import typer
+
+from archspec.cli.ending import COULD_NOT, FINDINGS
+from archspec.cli.models.models import ModelArgument
+from archspec.cli.options import (
+    MAX_NODES,
+    JsonOption,
+    MaxNodesOption,
+    SetOption,
+    SizeOption,
+    parse_params,
+    parse_sizes,
+    print_json,
+    refuse_idle,
+)
+from archspec.errors import ArchspecError
+
+
+def verify(
+    model: ModelArgument,
+    against: Annotated[
+        tuple[str, str] | None,
+        typer.Option(metavar="SPEC WEIGHTS", help="What it was exported from: compare it with torch."),
+    ] = None,
+    set_: SetOption = [],  # noqa: B006  (typer copies it)
+    size: SizeOption = [],  # noqa: B006
+    batch: Annotated[
+        list[int], typer.Option("--batch", min=1, metavar="N", help="Samples in a batch; may be repeated.")
+    ] = [],  # noqa: B006
+    tolerance: Annotated[
+        float | None,
+        typer.Option(min=0, help="How far off, of the largest number (default: 1e-4 in fp32, by the file's type)."),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the inputs.")] = 0,
+    max_nodes: MaxNodesOption = MAX_NODES,
+    as_json: JsonOption = False,
+) -> None:
+    """Prove a model file again: sound, finite, equal to a second witness, and with --against equal to torch.
+
+    Exits 0 where it is, and 1 where not; then the first node is named whose own result differs.
+    """
+    from archspec import api
+    from archspec.cli.progress import show_work
+    from archspec.cli.tables.verify import print_verification
+    from archspec.weights import check_fit, list_sizes
+
+    refuse_idle("--set", set_ or None, against is None, "--against SPEC WEIGHTS")
+    sizes = parse_sizes(size)
+    original, told = None, dict[str, str]()
+    if against is not None:
+        loaded = api.load(against[0], parse_params(set_))
+        chosen = {name: value for name, value in _own_sizes(model, sizes).items() if name in list_sizes(loaded)}
+        graph = api.elaborate(loaded, chosen, max_nodes=max_nodes)
+        weights, told = api.read_weights(against[1])
+        check_fit(against[1], weights, graph, loaded, chosen)
+        original = graph, weights
+    with show_work(f"verifying {model}") as follow:
+        found = api.verify_model(
+            model,
+            original,
+            batches=batch,
+            sizes=sizes,
+            tolerance=tolerance,
+            seed=seed,
+            metadata=told,
+            on_check=follow,
+        )
+    print_json(found.to_dict()) if as_json else print_verification(found)
+    if not found.passed:
+        raise typer.Exit(FINDINGS if model.is_file() else COULD_NOT)
+
+
+def _own_sizes(model: Any, sizes: dict[str, int]) -> dict[str, int]:
+    """The sizes that a file was written for; where it does not say, those given here."""
+    from runtime.session.signature import read_signature
+    from runtime.session.sizes import name_sizes, read_sizes
+
+    with suppress(ArchspecError):  # what is wrong with the file is what the verification says
+        signature = read_signature(model)
+        own = {name: size.value for name, size in read_sizes(signature.metadata).items()}
+        return {**name_sizes(sizes, signature.inputs), **own}
+    return sizes

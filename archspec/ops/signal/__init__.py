@@ -1,0 +1,1 @@
+"""The moments of values and of gradients, and the integrals behind them."""

@@ -1,0 +1,86 @@
+"""One network, several answers: what different tools count, each derived from the same counts of every operation.
+
+Each is the tool's own rule, read from its source, for a network built of torch's modules. Where a tool miscounts, its
+answer differs from ours, and `docs/analysis/cost.md` says where.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeAlias
+
+from archspec.ops import NORMALIZATIONS, BatchNorm
+from archspec.ops.normalization import SampleNorm
+
+if TYPE_CHECKING:
+    from compiler.analysis.cost.cost import NodeCost
+
+Rule: TypeAlias = "Callable[[NodeCost], int]"
+
+BATCH_NORMS = {op.kind for op in NORMALIZATIONS.values() if issubclass(op, BatchNorm)}
+SAMPLE_NORMS = {op.kind for op in NORMALIZATIONS.values() if issubclass(op, SampleNorm)}
+POOLS = {"max_pool", "avg_pool", "global_avg_pool", "global_max_pool"}
+PTFLOPS_TWICE = {"relu", "prelu", "elu", "gelu"} | POOLS
+"""What ptflops counts as a module and again as the function that this calls."""
+PTFLOPS_ONCE = {"relu6", "leaky_relu", "silu", "softmax"}
+THOP_LINEAR = {1: 5, 2: 11, 3: 31}
+"""Operations for each number that linear upsampling makes, by the number of spatial axes."""
+
+
+def count_macs(node: NodeCost) -> int:
+    return node.macs
+
+
+def count_macs_and_biases(node: NodeCost) -> int:
+    return node.macs + node.bias_adds
+
+
+def count_flops(node: NodeCost) -> int:
+    return 2 * node.macs
+
+
+def count_as_torchinfo(node: NodeCost) -> int:
+    """Each weight and bias once for each position that it makes; those of other layers once."""
+    named = node.kind in BATCH_NORMS | SAMPLE_NORMS | {"prelu"}
+    return node.macs + node.bias_adds + (node.parameters if named else 0)
+
+
+def count_as_fvcore(node: NodeCost) -> int:
+    """In evaluation mode. Of pooling and upsampling it knows the forms for images."""
+    if node.kind in BATCH_NORMS:
+        return node.elements * (2 if node.parameters else 1)
+    if node.kind in SAMPLE_NORMS:
+        return node.elements * (5 if node.parameters else 4)
+    if node.kind == "global_avg_pool" and node.shape.rank == 2:
+        return node.read
+    if node.kind == "upsample" and node.shape.rank == 2:
+        return node.elements * (4 if node.elementwise else 1)
+    return node.macs
+
+
+def count_as_ptflops(node: NodeCost) -> int:
+    if node.kind in BATCH_NORMS | SAMPLE_NORMS:
+        return node.elements * (2 if node.parameters else 1)
+    if node.kind in PTFLOPS_TWICE:
+        return 2 * node.read
+    if node.kind in PTFLOPS_ONCE:
+        return node.read
+    if node.kind == "upsample":
+        return 2 * node.elements
+    return node.macs + node.bias_adds
+
+
+def count_as_thop(node: NodeCost) -> int:
+    if node.kind in BATCH_NORMS | SAMPLE_NORMS:
+        return node.elements * (4 if node.parameters else 2)
+    if node.kind == "global_avg_pool":
+        return node.read + node.elements
+    if node.kind == "prelu":
+        return node.read
+    if node.kind == "avg_pool":
+        return node.elements
+    if node.kind == "softmax":
+        return 3 * node.read - node.read // node.shape.channels
+    if node.kind == "upsample":
+        return node.elements * (THOP_LINEAR[node.shape.rank] if node.elementwise else 1)
+    return node.macs

@@ -1,0 +1,146 @@
+"""What every position of a map sees of the input along one axis, told by a few: found in one pass over the graph."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from math import lcm
+from typing import TypeAlias
+
+from archspec.ops import Input, Span
+from archspec.ops.base import ONE
+from compiler.analysis.field.readings import MAX_TURN, Reading, Readings
+from compiler.graph import Graph, Node
+
+MAX_STRANDS = 8
+"""Inputs and jumps that meet in one node."""
+MAX_REACH = 1 << 62
+"""Positions up to which a field is followed."""
+NOTHING: Span = (MAX_REACH, -MAX_REACH)
+
+StrandKey: TypeAlias = tuple[str, Fraction]
+"""The input that is seen, and the jump."""
+
+
+@dataclass(frozen=True, slots=True)
+class Strand:
+    """The first and last position that each of a map's first positions sees, as its runs; position i + len(runs) sees
+    what i sees, `shift` further."""
+
+    runs: tuple[Span, ...]
+    shift: int
+
+    def at(self, position: int) -> Span:
+        turn, place = divmod(position, len(self.runs))
+        lo, hi = self.runs[place]
+        return lo + turn * self.shift, hi + turn * self.shift
+
+    def over(self, places: range) -> Span:
+        """From the first to the last that some positions see."""
+        if not places:
+            return NOTHING
+        if len(self.runs) == 1:
+            ((lo, hi),) = self.runs
+            return lo + places[0] * self.shift, hi + places[-1] * self.shift
+        turn = len(self.runs)  # so many from either end hold the extremes
+        return min(self.at(place)[0] for place in places[:turn]), max(self.at(place)[1] for place in places[-turn:])
+
+    @property
+    def centre(self) -> Fraction:
+        """Where the middle of position 0's run lies, all positions of a turn averaged."""
+        turn = len(self.runs)
+        middles = [turn * (lo + hi) - 2 * i * self.shift for i, (lo, hi) in enumerate(self.runs) if lo <= hi]
+        return Fraction(sum(middles), 2 * turn * (len(middles) or 1))
+
+    def repeat(self, count: int) -> Strand:
+        """The same with `count` positions in a turn, a multiple of those it has."""
+        return Strand(tuple(map(self.at, range(count))), self.shift * count // len(self.runs))
+
+
+GIVEN_UP = Strand((NOTHING,), MAX_REACH)
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What a node sees along one axis: by strands what moves with the position, and by input what every position sees
+    wherever it lies."""
+
+    strands: Mapping[StrandKey, Strand] = field(default_factory=dict)
+    fixed: Mapping[str, Span] = field(default_factory=dict)
+    whole: frozenset[str] = frozenset()
+    """The nodes whose maps every position sees whole, as long as none has a place: then they go over into `fixed`."""
+
+    def at(self, input: str, position: int) -> Span:
+        """The first and last that one position sees of an input, what is fixed left aside."""
+        return find_hull(strand.at(position) for (seen, _), strand in self.strands.items() if seen == input)
+
+
+def look(
+    node: Node, graph: Graph, axis: int, readings: Mapping[str, Readings], views: Mapping[str, tuple[View, ...]]
+) -> View:
+    """What a node sees along an axis, by what its operands see."""
+    if isinstance(node.op, Input):
+        return View({(node.id, Fraction(1)): Strand(((0, 0),), 1)} if axis < node.shape.rank else {})
+    reading = readings[node.id].axes[axis]
+    if reading.passes and len(node.carriers) == 1:
+        return views[node.carriers[0]][axis]
+    strands: dict[StrandKey, Strand] = {}
+    fixed: dict[str, Span] = {}
+    whole: frozenset[str] = frozenset()
+    for position, operand in enumerate(node.carriers):
+        view, placed = views[operand][axis], reading.turn[0][position] is not None
+        whole |= view.whole
+        for input, span in view.fixed.items():
+            fixed[input] = find_hull((span, fixed.get(input, NOTHING)))
+        if view.strands and (node.op.sees_all or not placed):
+            whole |= {operand}
+        if placed:
+            _add_strands(strands, reading, position, view)
+    return View(strands, fixed, whole)
+
+
+def find_hull(spans: Iterable[Span]) -> Span:
+    """From the first to the last of some runs."""
+    los, his = zip(*spans, strict=True)
+    return min(los), max(his)
+
+
+def is_bounded(view: View) -> bool:
+    """Whether a view is small enough to go on with."""
+    reach = max((max(-lo, hi, strand.shift) for strand in view.strands.values() for lo, hi in strand.runs), default=0)
+    return len(view.strands) <= MAX_STRANDS and reach < MAX_REACH
+
+
+def _add_strands(strands: dict[StrandKey, Strand], reading: Reading, position: int, view: View) -> None:
+    """Add what a node sees through the operand at `position`."""
+    for (input, jump), strand in view.strands.items():
+        key = (input, jump if reading.pace is ONE else jump * reading.pace)
+        found = strand if reading.passes else _see_through(reading, position, strand)
+        strands[key] = _unite(strands[key], found) if key in strands else found
+
+
+def _see_through(reading: Reading, position: int, strand: Strand) -> Strand:
+    """A strand as it is seen through the operand at `position`."""
+    pace = reading.pace
+    turn = _turn(strand, pace)
+    if turn > MAX_TURN:
+        return GIVEN_UP
+    runs = tuple(strand.over(reading.at(place, position)) for place in range(turn))
+    passed = turn // pace.denominator * pace.numerator  # positions of the operand: a whole number of its turns
+    return Strand(runs, passed // len(strand.runs) * strand.shift)
+
+
+def _turn(strand: Strand, pace: Fraction) -> int:
+    """Positions of a result after which what they see through a strand repeats: as many as are a whole number of turns
+    of the operand."""
+    return lcm(pace.numerator, len(strand.runs)) // pace.numerator * pace.denominator
+
+
+def _unite(first: Strand, second: Strand) -> Strand:
+    """What is seen through two strands of one jump."""
+    turn = lcm(len(first.runs), len(second.runs))
+    if turn > MAX_TURN:
+        return GIVEN_UP
+    pairs = zip(first.repeat(turn).runs, second.repeat(turn).runs, strict=True)
+    return Strand(tuple(map(find_hull, pairs)), first.repeat(turn).shift)

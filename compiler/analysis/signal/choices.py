@@ -1,0 +1,116 @@
+"""What each scaling of residual bodies, each normalization or each initialization would do to a network's signal: the
+same spec compiled with other defaults, and its signal predicted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, get_args
+
+from archspec.errors import ArchspecError, SpecError, suggest
+from archspec.ops import NORMALIZATIONS, OPS, Init
+from archspec.ops.signal.moments import Doubt
+from archspec.spec.document import merge_defaults
+from archspec.spec.load import Spec
+from archspec.spec.nodes import Scaling
+from compiler.analysis.signal.signal import NodeSignal, Signal, predict_signal
+from compiler.elaborate.elaborate import MAX_NODES, elaborate
+from compiler.graph import Graph
+
+CHOICES: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
+    "scaling": {word: {"residual": {"scaling": word}} for word in get_args(Scaling)},
+    "norm": {word: {"norm": {"kind": word}} for word in ("none", *NORMALIZATIONS, "weight")},
+    "init": {word: {op.kind: {"init": word} for op in OPS if op.mixes} for word in get_args(Init)},
+}
+"""For each question the defaults that answer it, by the word for the choice."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What one choice does.
+
+    `final` is the second moment at the first output, `largest` the largest one anywhere. `gradient` is the second
+    moment of the gradient at the result of the first block relative to that of the last: above one it grows on its way
+    back. Where there are no blocks, layers with a kernel stand for them. None where nothing is known, or nothing
+    arrives. `overflow` is the node where fp16 overflows. The doubts say why a number is an estimate. `problem` says why
+    the network cannot be had.
+    """
+
+    word: str
+    final: float | None = None
+    largest: float | None = None
+    gradient: float | None = None
+    overflow: str | None = None
+    problem: str | None = None
+    layers: int = 0
+    """Of those with weights, the largest number on a way through the network."""
+    final_doubts: tuple[Doubt, ...] = ()
+    largest_doubts: tuple[Doubt, ...] = ()
+    gradient_doubts: tuple[Doubt, ...] = ()
+    overflow_doubts: tuple[Doubt, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        row = {name: getattr(self, name) for name in self.__slots__}
+        return {name: [*value] if isinstance(value, tuple) else value for name, value in row.items()}
+
+
+def compare_choices(
+    spec: Spec, what: str, sizes: Mapping[str, int] | None = None, *, max_nodes: int = MAX_NODES
+) -> tuple[Choice, ...]:
+    """Predict the signal of a spec with each `scaling`, each `norm` or each `init` as the default of all its nodes.
+
+    What a node says itself stays. Raises ArchspecError where nothing depends on the choice, and SpecError where the
+    spec itself has mistakes.
+    """
+    if what not in CHOICES:
+        raise ArchspecError(f"there is no choice '{what}'{suggest(what, CHOICES) or f': choose of {list(CHOICES)}'}")
+    plain = elaborate(spec, sizes, max_nodes=max_nodes).digest()
+    rows, digests = [], {plain}
+    for word, defaults in CHOICES[what].items():
+        chosen = replace(spec, defaults=merge_defaults(spec.defaults, defaults))
+        try:
+            graph = elaborate(chosen, sizes, max_nodes=max_nodes)
+        except SpecError as error:
+            rows.append(Choice(word, problem=error.diagnostics[0].message))
+            continue
+        digests.add(graph.digest())
+        rows.append(_describe(word, graph, predict_signal(graph)))
+    if digests == {plain}:
+        raise ArchspecError(f"nothing in {spec.name} depends on the default {what}: its nodes say it, or have none")
+    return tuple(rows)
+
+
+def _describe(word: str, graph: Graph, signal: Signal) -> Choice:
+    known = [node for node in signal.nodes if node.second_moment is not None]
+    final = signal[next(iter(graph.outputs.values()))]
+    largest = max(known, key=_second_moment) if len(known) == len(signal.nodes) else None
+    ends = _find_ends(graph, signal)
+    return Choice(
+        word,
+        final=final.second_moment,
+        largest=largest.second_moment if largest else None,
+        gradient=_compare_gradients(*ends) if ends else None,
+        overflow=signal.overflow.node if signal.overflow else None,
+        layers=signal.layers,
+        final_doubts=final.doubts,
+        largest_doubts=largest.doubts if largest else (),
+        gradient_doubts=tuple(sorted({doubt for end in ends or () for doubt in end.gradient_doubts})),
+        overflow_doubts=signal.overflow.doubts if signal.overflow else (),
+    )
+
+
+def _second_moment(node: NodeSignal) -> float:
+    return node.second_moment or 0.0
+
+
+def _find_ends(graph: Graph, signal: Signal) -> tuple[NodeSignal, NodeSignal] | None:
+    """The results of the first block and of the last one."""
+    results = set(signal.blocks.values()) or {node.id for node in graph if node.op.mixes}
+    steps = [node for node in signal.nodes if node.id in results]
+    return (steps[0], steps[-1]) if steps else None
+
+
+def _compare_gradients(first: NodeSignal, last: NodeSignal) -> float | None:
+    """The gradient at the one relative to the other."""
+    one, other = first.gradient_second_moment, last.gradient_second_moment
+    return one / other if one is not None and other else None

@@ -1,0 +1,143 @@
+"""Spec → Graph: for chosen sizes, with every mistake in one go."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from archspec.errors import Diagnostic, Place, SpecError, tell_value
+from archspec.ops import Layer
+from archspec.ops.base import LARGEST
+from archspec.spec.document import is_size
+from archspec.spec.load import Spec
+from archspec.spec.text import place_in
+from compiler.elaborate.unroll import Unrolling
+from compiler.elaborate.values import NODE
+from compiler.graph import Graph
+from compiler.graph_check import verify
+from compiler.onnx_file.accepted import Accepted
+from compiler.sizes.accepted_sizes import accepted_sizes, drop_idle_fits, find_nearest, fits
+
+MAX_NODES = 100_000
+
+FURTHEST = 128
+"""How far from the wanted size another is looked for that fits."""
+
+
+def elaborate(
+    spec: Spec,
+    sizes: Mapping[str, int] | None = None,
+    *,
+    max_nodes: int = MAX_NODES,
+    extensions: Mapping[str, type[Layer]] | None = None,
+) -> Graph:
+    """Compile a spec for given values of its dynamic sizes (by default the spec's own).
+
+    `max_nodes` bounds the nodes and loop turns that the spec may expand to; `extensions` are the operations that `ext`
+    nodes may use, by name. Raises SpecError with every independent mistake, those of reading the spec included.
+    """
+    chosen, mistakes = _choose_sizes(spec, sizes or {})
+    if not mistakes:
+        run = Unrolling(spec, chosen, max_nodes, extensions or {})
+        graph = run.build()
+        if graph is not None and run.counts_residuals:
+            run = Unrolling(spec, chosen, max_nodes, extensions or {}, run.residuals)
+            graph = run.build()
+        mistakes = run.mistakes
+        if graph is not None and not mistakes and not spec.mistakes:
+            return verify(drop_idle_fits(graph))
+        if mistakes and run.misfits == len(mistakes):
+            mistakes = _with_fitting_sizes(spec, chosen, mistakes, extensions or {})
+        mistakes = _doubt_inputs(spec, mistakes)
+    raise SpecError([*spec.mistakes, *mistakes])
+
+
+def _doubt_inputs(spec: Spec, mistakes: list[Diagnostic]) -> list[Diagnostic]:
+    """Add to the first mistake of shape, where an input looks as if its channels came last, that they come first."""
+    for name, shape in spec.inputs.items():
+        *others, last = [getattr(entry, "text", entry) for entry in shape]
+        if len(others) < 2 or last not in (1, 3, 4) or (isinstance(others[0], int) and others[0] <= 4):
+            continue
+        doubt = f"; should the channels of '{name}' come first, as in [{', '.join(map(str, (last, *others)))}]?"
+        first = next((i for i, mistake in enumerate(mistakes) if mistake.code == "shape-mismatch"), None)
+        if first is not None:
+            said = replace(mistakes[first], message=mistakes[first].message + doubt)
+            return [*mistakes[:first], said, *mistakes[first + 1 :]]
+    return mistakes
+
+
+def _choose_sizes(spec: Spec, given: Mapping[str, int]) -> tuple[dict[str, int], list[Diagnostic]]:
+    needed: dict[str, tuple[str, int]] = {}
+    for name, shape in spec.inputs.items():
+        for i, entry in enumerate(shape):
+            if is_size(entry):
+                needed.setdefault(entry, (name, i))
+    mistakes = []
+    for name, value in given.items():
+        place = Place(f"size {name}")
+        if name not in needed:
+            listing = f"; there is {', '.join(needed)}" if needed else "; it has none"
+            mistakes.append(Diagnostic("unknown-size", f"the inputs have no dynamic size '{name}'{listing}", place))
+        elif type(value) is not int or not 1 <= value <= LARGEST:
+            message = f"a size should be a whole number from 1, found {tell_value(value)}"
+            mistakes.append(Diagnostic("bad-size", message, place))
+    wanted = {**spec.sizes, **given}
+    for name, (input_name, i) in needed.items():
+        if name not in wanted:
+            message = (
+                f"the size {name} of the input '{input_name}' has no value; give it in `sizes` or as --size {name}=…"
+            )
+            place = place_in(spec.written, ("inputs", input_name, i), spec.written.at)
+            mistakes.append(Diagnostic("missing-size", message, place))
+    for name in spec.sizes:
+        if name not in needed:
+            place = place_in(spec.written, ("sizes", name), spec.written.at, key=True)
+            mistakes.append(Diagnostic("unknown-size", f"no input has a size '{name}'", place))
+    return {name: wanted[name] for name in needed if name in wanted}, mistakes
+
+
+def _with_fitting_sizes(
+    spec: Spec, sizes: Mapping[str, int], mistakes: list[Diagnostic], extensions: Mapping[str, type[Layer]]
+) -> list[Diagnostic]:
+    """Add to mistakes of shape the sizes that would fit, where there are some near the wanted ones."""
+    effort = 0
+    for candidate in _list_near(sizes):
+        if effort > MAX_NODES:
+            break
+        run = Unrolling(spec, candidate, MAX_NODES, extensions)
+        graph = run.build()
+        effort += run.spent // NODE
+        if graph is None or run.mistakes:
+            continue
+        found = find_nearest(_prefer_whole(graph), sizes)
+        closest = {**sizes, **{name: near for name, (_, near) in found.items()}}
+        # An image of a single position is nobody's wish, though it may be all that fits.
+        useful = found and not all(rule.value == 1 and not rule.dynamic for rule, _ in found.values())
+        if not useful or Unrolling(spec, closest, MAX_NODES, extensions).build() is None:
+            break
+        hints = ", ".join(_hint(name, sizes[name], *fitting) for name, fitting in found.items())
+        return [replace(mistake, message=f"{mistake.message} ({hints})") for mistake in mistakes]
+    return mistakes
+
+
+def _list_near(sizes: Mapping[str, int]) -> Iterator[dict[str, int]]:
+    """Other values of the sizes, the near ones first: all of them equal, and where there are several, of one alone."""
+    largest = max(sizes.values(), default=0)
+    for distance in range(1, FURTHEST + 1):
+        for more in (-distance, distance):
+            near = [dict.fromkeys(sizes, largest + more)] if sizes else []
+            near += [{**sizes, name: value + more} for name, value in sizes.items()] if len(sizes) > 1 else []
+            yield from (candidate for candidate in near if min(candidate.values()) >= 1)
+
+
+def _prefer_whole(graph: Graph) -> Graph:
+    """The graph at sizes of which no stride loses a position, if these fit."""
+    rules = accepted_sizes(graph, keep_weights=False)
+    whole = {name: -(-rule.value // rule.step) * rule.step for name, rule in rules.items() if rule.dynamic}
+    return graph.resize(whole) if fits(graph, whole, keep_weights=False) else graph
+
+
+def _hint(name: str, wanted: int, rule: Accepted, near: int) -> str:
+    """What one size accepts, and what of that is nearest to the wanted value."""
+    also = "" if near in rule else f"; {near} fits too"
+    return f"{name} accepts {rule}; nearest: {rule.nearest(wanted)}{also}"

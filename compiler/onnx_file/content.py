@@ -1,0 +1,103 @@
+"""The content of an ONNX file, as `compiler.onnx_file.digest` defines it: what it says that it is, what it is, and what
+nobody can make another file of."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import onnx
+
+from archspec.errors import ArchspecError
+from compiler.onnx_file.digest import (
+    CONTENT,
+    XXH3,
+    Algorithm,
+    Hash,
+    describe,
+    digest_content,
+    digest_model,
+    digest_stored,
+    is_content,
+)
+from compiler.onnx_file.external import check_external_data, is_external, read_place
+from compiler.onnx_file.protobuf import Bytes, Field
+from compiler.onnx_file.skim import count_bytes, read_reduced, split_numbers
+
+CHUNK = 1 << 20
+"""Bytes of another file that are read at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """The hash of a file as `found`, and the one that it has `said` since it was written (None: it says nothing)."""
+
+    found: str
+    said: str | None
+
+    @property
+    def comparable(self) -> bool:
+        """Whether it says it by the hash that was computed."""
+        return self.said is not None and is_content(self.said)
+
+
+def read_content(path: Path) -> Content:
+    """The content of an ONNX file, of which every number is read, those in other files too.
+
+    Raises ArchspecError where it is no ONNX file, or has numbers in a place that is not plainly beside it.
+    """
+    model, described = _read_described(path, XXH3)
+    said = next((entry.value for entry in model.metadata_props if entry.key == CONTENT), None)
+    return Content(digest_content(model, described, partial(_digest_tensor, path.parent)), said)
+
+
+def read_fingerprint(path: Path) -> str:
+    """SHA-256 of the same: where a file that was made to have another's content must not be taken for it.
+
+    Raises ArchspecError as `read_content` does.
+    """
+    model, described = _read_described(path, hashlib.sha256)
+    return digest_model(model, hashlib.sha256, described, partial(_digest_tensor, path.parent))
+
+
+def _read_described(path: Path, algorithm: Algorithm) -> tuple[onnx.ModelProto, list[bytes]]:
+    """The model in a file without its large stored tensors, and the canonical form of each of these."""
+    described: list[bytes] = []
+    model = read_reduced(path, lambda data, field: _set_aside(data, field, described, algorithm))
+    check_external_data(model, path)
+    return model, described
+
+
+def _set_aside(data: Bytes, field: Field, described: list[bytes], algorithm: Algorithm) -> bytes:
+    """Nothing, for a stored tensor whose numbers are bytes in the file, which goes to `described`; any other stays."""
+    split = split_numbers(data, field)
+    if split is None:
+        return data[field.key : field.end]
+    tensor, place = split
+    with memoryview(data) as whole, whole[place.start : place.end] as numbers:
+        described.append(describe(tensor, algorithm(numbers).digest()))
+    return b""
+
+
+def _digest_tensor(folder: Path, tensor: onnx.TensorProto, algorithm: Algorithm) -> bytes | None:
+    """The hash of the numbers of a tensor of a file in `folder`, wherever they are."""
+    if not is_external(tensor):
+        return digest_stored(tensor, algorithm)
+    place = read_place(tensor)
+    due = int(place.get("length", "0")) or count_bytes(tensor)  # it need not say how many
+    return _digest_bytes(folder / place["location"], int(place.get("offset", "0")), due, algorithm(b""))
+
+
+def _digest_bytes(path: Path, start: int, due: int | None, digest: Hash) -> bytes:
+    """The hash of `due` bytes of a file (None: all) from `start` on. It is read, not mapped: another may cut it off."""
+    try:
+        with path.open("rb") as file:
+            file.seek(start)
+            while piece := file.read(CHUNK if due is None else min(CHUNK, due)):
+                digest.update(piece)
+                due = None if due is None else due - len(piece)
+    except OSError as error:
+        raise ArchspecError(f"cannot read {path}: {error.strerror or error}") from error
+    return digest.digest()

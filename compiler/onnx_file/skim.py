@@ -1,0 +1,197 @@
+"""An ONNX file → its model without the numbers of its weights, which are passed over where they lie.
+
+A protobuf message is a sequence of fields: a key, perhaps a length, the content. Walking over the fields of the model
+and of its graph finds the weights; of each that is large, the fields that hold numbers are left out, so that a model
+of any size is read in the time and memory that its nodes take.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+from collections.abc import Callable, Collection
+from math import prod
+from pathlib import Path
+from typing import TypeAlias
+
+import onnx
+from google.protobuf.descriptor import FieldDescriptor  # type: ignore[import-untyped]
+from google.protobuf.message import DecodeError, Message  # type: ignore[import-untyped]
+
+from archspec.errors import ArchspecError
+from archspec.file_types import ONNX, advise, find_file_type
+from archspec.files import check_is_file
+from compiler.onnx_file.external import is_external
+from compiler.onnx_file.protobuf import DELIMITED, Bytes, Field, MalformedError, delimit, walk_fields
+
+SMALL = 2048
+"""Bytes up to which a stored tensor is read: shapes, scales, thresholds."""
+MOST_FIELDS = 2_000_000
+"""Parts of a model and of its graph. A network of 100,000 nodes has about half a million."""
+OPTIMIZED_FOR = "archspec.optimized"
+"""The key of the metadata that says for which runtime and processor that runtime optimized a file."""
+MOST_BYTES = (1 << 31) - 1
+"""Where protobuf ends."""
+
+GRAPH = onnx.ModelProto.GRAPH_FIELD_NUMBER
+METADATA = onnx.ModelProto.METADATA_PROPS_FIELD_NUMBER
+INITIALIZER = onnx.GraphProto.INITIALIZER_FIELD_NUMBER
+RAW = onnx.TensorProto.RAW_DATA_FIELD_NUMBER
+NUMBERS = {
+    getattr(onnx.TensorProto, f"{name}_FIELD_NUMBER")
+    for name in ("RAW_DATA", "FLOAT_DATA", "INT32_DATA", "INT64_DATA", "DOUBLE_DATA", "UINT64_DATA", "STRING_DATA")
+}
+WIDTHS = {
+    onnx.TensorProto.FLOAT: 4,
+    onnx.TensorProto.DOUBLE: 8,
+    onnx.TensorProto.FLOAT16: 2,
+    onnx.TensorProto.BFLOAT16: 2,
+    onnx.TensorProto.BOOL: 1,
+    **{getattr(onnx.TensorProto, f"{sign}INT{bits}"): bits // 8 for sign in ("", "U") for bits in (8, 16, 32, 64)},
+}
+"""Bytes of one number."""
+
+Reduce: TypeAlias = Callable[[Bytes, Field], bytes]
+"""What stands in a graph for a large stored tensor, given the file and where in it the tensor lies."""
+
+
+def skim_model(path: Path) -> onnx.ModelProto:
+    """The model in a file, without the numbers of its large weights. Raises ArchspecError where it is none."""
+    model = read_reduced(path, lambda data, field: delimit(INITIALIZER, _skim_tensor(data, field, path)))
+    if not model.HasField("graph") or not (model.graph.node or model.graph.input):
+        raise ArchspecError(f"{path} is not an ONNX file: it holds no graph")
+    _check_text(model, path)
+    return model
+
+
+def read_reduced(path: Path, reduce: Reduce) -> onnx.ModelProto:
+    """The model in a file, in which `reduce` takes the place of each stored tensor above a few kilobytes.
+
+    The file is mapped: what `reduce` passes over is never read. Raises ArchspecError where it is no ONNX file.
+    """
+    return _read(path, lambda data: _reduce(data, reduce, path))
+
+
+def read_metadata(path: Path) -> dict[str, str]:
+    """What a model file says of itself, by key; nothing else of it is read. Raises ArchspecError where it is none."""
+    model = _read(path, _choose_metadata)
+    return {item.key: item.value for item in model.metadata_props}
+
+
+def skip_numbers(path: Path) -> onnx.ModelProto:
+    """The model in a file without the numbers of its large weights, whatever else is wrong with it. Raises
+    ArchspecError where it is none."""
+    return read_reduced(path, _keep_head)
+
+
+def split_numbers(data: Bytes, tensor: Field) -> tuple[onnx.TensorProto, Field] | None:
+    """A stored tensor without its numbers, and where these lie; None where they are not bytes of the file, or some of
+    them lie elsewhere."""
+    fields = list(walk_fields(data, tensor.start, tensor.end))
+    numbers = [field for field in fields if field.number in NUMBERS]
+    if [(field.number, field.wire) for field in numbers] != [(RAW, DELIMITED)]:
+        return None
+    head = onnx.TensorProto.FromString(b"".join(data[field.key : field.end] for field in fields if field.number != RAW))
+    return None if is_external(head) else (head, numbers[0])
+
+
+def mentions(path: Path, names: Collection[bytes]) -> set[bytes]:
+    """Which of these names stand in the model in a file, wherever that is; in what is no model none does.
+
+    Raises OSError where the file cannot be read, and ArchspecError where it has too many parts to tell.
+    """
+    with path.open("rb") as file:
+        if not 0 < os.fstat(file.fileno()).st_size <= MOST_BYTES:
+            return set()
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            try:
+                head = _reduce(data, _keep_head, path)
+            except MalformedError:
+                return set()
+    return {name for name in names if name in head}
+
+
+def _read(path: Path, choose: Callable[[Bytes], bytes]) -> onnx.ModelProto:
+    check_is_file(path)
+    try:
+        size = path.stat().st_size
+        if not size:
+            raise ArchspecError(f"{path} is empty")
+        if size > MOST_BYTES:
+            raise ArchspecError(f"{path} has {size:,} bytes; an ONNX file ends at 2 GiB, with its weights beside it")
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            model: onnx.ModelProto = onnx.ModelProto.FromString(choose(data))
+            return model
+    except (MalformedError, DecodeError) as error:
+        found = find_file_type(path)
+        other = found is not None and found != ONNX
+        problem = f"is {found}, not {ONNX}{advise(found, path)}" if other else "is not an ONNX file, or it is cut off"
+        raise ArchspecError(f"{path} {problem}") from error
+    except OSError as error:
+        raise ArchspecError(f"cannot read {path}: {error.strerror or error}") from error
+
+
+def count_bytes(tensor: onnx.TensorProto) -> int | None:
+    """The bytes that a tensor of this shape and type has; None where its shape is none, or its type unusual."""
+    if tensor.data_type not in WIDTHS or any(extent < 0 for extent in tensor.dims):
+        return None
+    return WIDTHS[tensor.data_type] * prod(map(int, tensor.dims))
+
+
+def _check_text(message: Message, path: Path) -> None:
+    """Names that are no text come out as bytes, and would fit nowhere."""
+    for field, value in message.ListFields():
+        if field.type == FieldDescriptor.TYPE_STRING:
+            items = [value] if isinstance(value, str | bytes) else value
+            if any(isinstance(item, bytes) for item in items):
+                raise ArchspecError(
+                    f"{path} is not an ONNX file, or it is damaged: its field '{field.name}' holds no text"
+                )
+        elif field.message_type is not None:
+            for item in [value] if isinstance(value, Message) else value:
+                _check_text(item, path)
+
+
+def _choose_metadata(data: Bytes) -> bytes:
+    return b"".join(
+        data[field.key : field.end] for field in walk_fields(data, 0, len(data)) if field.number == METADATA
+    )
+
+
+def _reduce(data: Bytes, reduce: Reduce, path: Path) -> bytes:
+    pieces = []
+    spent = 0
+    for field in walk_fields(data, 0, len(data)):
+        spent += 1
+        if spent > MOST_FIELDS:
+            raise ArchspecError(f"{path} is too large: it has more than {MOST_FIELDS:,} parts")
+        if field.number != GRAPH or field.wire != DELIMITED:
+            pieces.append(data[field.key : field.end])
+            continue
+        parts = []
+        for part in walk_fields(data, field.start, field.end):
+            spent += 1
+            large = part.number == INITIALIZER and part.wire == DELIMITED and part.end - part.start > SMALL
+            parts.append(reduce(data, part) if large else data[part.key : part.end])
+            if spent > MOST_FIELDS:
+                raise ArchspecError(f"{path} is too large: its graph has more than {MOST_FIELDS:,} parts")
+        pieces.append(delimit(GRAPH, b"".join(parts)))
+    return b"".join(pieces)
+
+
+def _keep_head(data: Bytes, tensor: Field) -> bytes:
+    fields = [field for field in walk_fields(data, tensor.start, tensor.end) if field.number not in NUMBERS]
+    return delimit(INITIALIZER, b"".join(data[field.key : field.end] for field in fields))
+
+
+def _skim_tensor(data: Bytes, tensor: Field, path: Path) -> bytes:
+    """A stored tensor without its numbers; its bytes must be as many as its shape says."""
+    fields = list(walk_fields(data, tensor.start, tensor.end))
+    head = b"".join(data[field.key : field.end] for field in fields if field.number not in NUMBERS)
+    proto = onnx.TensorProto.FromString(head)
+    stored = sum(field.end - field.start for field in fields if field.number == RAW)
+    due = prod(proto.dims) * WIDTHS.get(proto.data_type, 0)
+    if stored and due and stored != due:
+        shape = "×".join(map(str, proto.dims))
+        raise ArchspecError(f"{path}: the tensor '{proto.name}' of {shape} holds {stored:,} bytes instead of {due:,}")
+    return head

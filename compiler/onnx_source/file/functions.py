@@ -1,0 +1,60 @@
+"""Functions that a file brings of its own, put in place of their calls."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TypeAlias
+
+import onnx
+import onnx.inliner
+
+from archspec.errors import ArchspecError
+from compiler.onnx_file.order import walk_nodes
+
+Key: TypeAlias = tuple[str, str]
+"""Domain and name."""
+
+
+def inline_functions(path: Path, model: onnx.ModelProto, most: int) -> onnx.ModelProto:
+    """The model without calls of functions that it defines. Raises ArchspecError where they call themselves, or would
+    make more than `most` nodes, as a few that call each other twice do."""
+    bodies = {(item.domain, item.name): list(item.node) for item in model.functions}
+    if not bodies or not any(_key(node) in bodies for node in walk_nodes(model.graph.node)):
+        return model
+    sizes: dict[Key, int] = {}
+    for key in bodies:
+        _measure(path, key, bodies, sizes)
+    total = sum(sizes.get(_key(node), 1) for node in walk_nodes(model.graph.node))
+    if total > most:
+        raise ArchspecError(f"{path} has {total:,} nodes with those of its functions; at most {most:,} are read")
+    try:
+        found: onnx.ModelProto = onnx.inliner.inline_local_functions(model)
+    except Exception as error:  # whatever its C++ raises
+        raise ArchspecError(
+            f"{path}: its functions cannot be put in place: {' '.join(str(error).split())[:200]}"
+        ) from error
+    return found
+
+
+def _measure(path: Path, start: Key, bodies: Mapping[Key, list[onnx.NodeProto]], sizes: dict[Key, int]) -> None:
+    """Enter how many nodes a function is, with those of the functions that it calls."""
+    stack = [start]
+    open_: set[Key] = set()
+    while stack:
+        here = stack[-1]
+        calls = [_key(node) for node in walk_nodes(bodies[here])]
+        todo = [key for key in dict.fromkeys(calls) if key in bodies and key not in sizes]
+        if here in open_ and not todo:
+            sizes[stack.pop()] = sum(sizes.get(key, 1) for key in calls)
+        elif here in open_ or open_.intersection(todo):
+            raise ArchspecError(f"{path}: the function {here[1][:80]} calls itself")
+        else:
+            open_.add(here)
+            stack += todo
+            if not todo:
+                sizes[stack.pop()] = sum(sizes.get(key, 1) for key in calls)
+
+
+def _key(node: onnx.NodeProto) -> Key:
+    return node.domain, node.op_type

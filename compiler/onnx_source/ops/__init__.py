@@ -1,0 +1,1 @@
+"""Operations of ONNX that no word of the language says."""

@@ -1,0 +1,76 @@
+"""Operations of ONNX on sequences: recurrent layers, and attention in one piece."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any, ClassVar, Literal
+
+from archspec.ops import Positions, Shape, Span, Weight, Weights
+from compiler.onnx_source.ops.ops import Extents, Foreign
+
+ELEMENTWISE = {"lstm": 13, "gru": 11, "rnn": 2}
+"""Of each hidden number and step: sums of the two products, functions, and what the gates multiply and add."""
+
+
+class Recurrent(Foreign):
+    """A recurrent layer, in one direction or both: for each hidden number and step as many rows of two products as
+    there are gates, one with the input of `inner` numbers and one with the `hidden` ones."""
+
+    keeps: ClassVar[Literal["nothing", "operands", "result"]] = "operands"
+    main: ClassVar[str | None] = "hidden"
+    tells: ClassVar[tuple[str, ...]] = ("hidden",)
+
+    function: str
+    inner: int
+    hidden: int
+    gates: int
+    bias: bool
+    sizes: tuple[tuple[str, Extents], ...]
+    """The shapes of its stored tensors, by their short names."""
+
+    @property
+    def own(self) -> dict[str, Any]:
+        return {"hidden": self.hidden}
+
+    def weights(self, *xs: Shape) -> Weights:
+        return {name: Weight(shape, 0.0) for name, shape in self.sizes}
+
+    def macs(self, *xs: Shape) -> int:
+        return prod(self.gives) * self.gates * (self.inner + self.hidden)
+
+    def bias_adds(self, *xs: Shape) -> int:
+        return 2 * self.gates * prod(self.gives) if self.bias else 0
+
+    def elementwise(self, *xs: Shape) -> int:
+        return ELEMENTWISE[self.function] * prod(self.gives)
+
+    def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
+        return tuple(None for _ in xs)
+
+
+class Attention(Foreign):
+    """Each of its rows is a mean of `values` numbers over `keys` rows, weighted by products of `inner` numbers."""
+
+    keeps: ClassVar[Literal["nothing", "operands", "result"]] = "operands"
+
+    keys: int
+    inner: int
+    values: int
+    masked: bool
+
+    @property
+    def own(self) -> dict[str, Any]:
+        return {"keys": self.keys, "inner": self.inner}
+
+    @property
+    def _scores(self) -> int:
+        return prod(self.gives) // self.values * self.keys
+
+    def macs(self, *xs: Shape) -> int:
+        return self._scores * (self.inner + self.values)
+
+    def elementwise(self, *xs: Shape) -> int:
+        return self._scores * (2 + self.masked)  # scaled, masked, and their softmax
+
+    def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
+        return tuple(None for _ in xs)

@@ -1,0 +1,97 @@
+"""Reshapes and transpositions in a row, put together again where they shuffle channels, or trade them for positions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from archspec.ops import Shape
+from compiler.graph import Graph, Node
+from compiler.onnx_source.ops.ops import DepthToSpace, Foreign, Rearrange, ShuffleChannels, SpaceToDepth
+
+MOST_PIECES = 8
+MOST_NUMBERS = 1 << 22
+"""Numbers that are moved in all to see where they go; what comes later stays in pieces."""
+
+
+def join_moves(graph: Graph) -> Graph:
+    """One operation, or none, where a chain of reshapes and transpositions leaves positions where they were, or makes
+    blocks of them channels, or channels blocks: found by where the numbers go."""
+    joined: dict[str, Node] = {}
+    renamed: dict[str, str] = {}
+    gone: set[str] = set()
+    ended: set[str] = set()
+    spent = 0
+    for node in graph:
+        chain = [] if node.id in gone or node.id in ended else _follow(graph, node)
+        x = graph[node.inputs[0]].shape if chain else node.shape
+        for length in range(len(chain), 1, -1):
+            last = chain[length - 1]
+            block = _compare(x, last.shape)
+            if not block or spent + x.elements > MOST_NUMBERS:
+                continue
+            spent += x.elements
+            places = _move(x, chain[:length])
+            if x == last.shape and bool((places.reshape(-1) == np.arange(x.elements)).all()):
+                renamed[last.id] = node.inputs[0]
+            elif op := _identify(x, last.shape, block, places):
+                joined[last.id] = replace(last, op=op, inputs=node.inputs)
+            else:
+                continue
+            gone |= {piece.id for piece in chain[: length - 1]}
+            ended.add(last.id)
+            break
+    kept = (joined.get(node.id, node) for node in graph if node.id not in gone | renamed.keys())
+    return graph.with_nodes(kept, renamed)
+
+
+def _follow(graph: Graph, first: Node) -> list[Node]:
+    """The chain that starts here, each piece the only reader of the one before."""
+    chain: list[Node] = []
+    node = first
+    while _is_piece(node) and len(chain) < MOST_PIECES:
+        chain.append(node)
+        readers = graph.readers[node.id]
+        if len(readers) != 1 or node.id in graph.outputs.values():
+            break
+        node = graph[readers[0]]
+    return chain
+
+
+def _is_piece(node: Node) -> bool:
+    if not isinstance(node.op, Rearrange) or len(node.inputs) != 1:
+        return False
+    return node.op.function == "reshape" or (node.op.function == "transpose" and bool(node.op.perm))
+
+
+def _move(x: Shape, chain: Sequence[Node]) -> NDArray[np.intp]:
+    """For each place of the result, the place that its number comes from."""
+    places = np.arange(x.elements).reshape(x)
+    for node in chain:
+        assert isinstance(node.op, Rearrange)
+        places = places.transpose(node.op.perm) if node.op.perm else places.reshape(node.shape)
+    return places
+
+
+def _compare(x: Shape, shape: Shape) -> int:
+    """How many times finer one map is than the other, the same along each axis; 0 where it is not."""
+    if x.rank != shape.rank or not x.rank:
+        return 0
+    large, small = sorted((x.space, shape.space), reverse=True)
+    block = large[0] // small[0]
+    return block if all(size == part * block for size, part in zip(large, small, strict=True)) else 0
+
+
+def _identify(x: Shape, shape: Shape, block: int, places: NDArray[np.intp]) -> Foreign | None:
+    """What gives each place its number from these places of a value of shape `x`."""
+    sources, owns = np.unravel_index(places, x)[1:], np.indices(shape, sparse=True)[1:]
+    fine, coarse = (sources, owns) if x.space > shape.space else (owns, sources)
+    if not all(bool((a // block == b).all()) for a, b in zip(fine, coarse, strict=True)):
+        return None
+    if block == 1:
+        return ShuffleChannels(gives=tuple(shape))
+    kind = SpaceToDepth if x.space > shape.space else DepthToSpace
+    return kind(gives=tuple(shape), block=block)

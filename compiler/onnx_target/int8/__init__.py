@@ -1,0 +1,1 @@
+"""A float model in integers of eight bits."""

@@ -1,0 +1,286 @@
+"""A float model → the same with layers in integers of eight bits, written with QuantizeLinear and DequantizeLinear.
+
+Runtimes replace a layer between the two by one that computes in integers. So a value is quantized where it is made,
+and dequantized for whoever reads it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from compiler.onnx_target.int8.scheme import Recipe, Scheme, Step, quantize_layer
+from compiler.onnx_target.onnx_model import OnnxModel
+from compiler.passes.base import Array
+
+LAYERS: Mapping[Recipe, frozenset[str]] = MappingProxyType(
+    {"u8s8": frozenset({"Conv", "Gemm", "BatchNormalization"}), "s8s8": frozenset({"Conv", "Gemm"})}
+)
+"""What multiplies by weights. A transposed convolution has no kernel in integers on CPUs, and stays float; a BatchNorm
+that no layer could take has none either, and becomes a convolution of each channel alone with one weight."""
+
+ROUNDED_BY_RUNTIME = frozenset({"Conv", "ConvTranspose", "Gemm"})
+"""What ONNX Runtime (seen in 1.31) rounds by a rule of its own where it stands in float between two integers."""
+
+SHAPES = frozenset({"MaxPool", "Resize", "Flatten", "Reshape"})
+"""What only moves numbers: its result has its input's scale."""
+
+MERGES = frozenset({"Add", "Mul", "Concat"})
+
+FOLLOWERS = SHAPES | MERGES | {"AveragePool", "GlobalAveragePool", "Sigmoid", "LeakyRelu"}
+"""What has a kernel in integers on CPUs, and takes it where its operands are integers anyway."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """`layers` are computed in integers; `values` are quantized where they are made; of these, the ones in `same` have
+    the scale of another."""
+
+    layers: tuple[str, ...]
+    values: tuple[str, ...]
+    same: Mapping[str, str]
+
+
+def plan_quantization(
+    model: OnnxModel, recipe: Recipe, kept: frozenset[str] = frozenset(), floats: frozenset[str] = frozenset()
+) -> Plan:
+    """Which layers of a float model, by id, and which of its values become integers; the layers of `kept` do not, and
+    neither do the values of `floats`, with whoever computes in their integers.
+
+    `u8s8`: inputs and results of layers, and what lies between these in operations that have integer kernels.
+    `s8s8`, as TensorRT wants it: inputs of layers, and of an addition the operand that is not a layer's own result,
+    with which TensorRT fuses it.
+    """
+    wiring = _Wiring(model)
+    layers = {
+        node.name: node
+        for node in wiring.nodes
+        if wiring.is_layer(node, recipe) and node.name not in kept and floats.isdisjoint(wiring.ends(node, recipe))
+    }
+    values = {end for node in layers.values() for end in wiring.ends(node, recipe)}
+    same: dict[str, str] = {}
+    if recipe == "s8s8":
+        for node in wiring.nodes:
+            values.update(_residual_operands(node, wiring, layers))
+        values -= floats
+    else:
+        for node in wiring.nodes:
+            if wiring.follows(node, values) and floats.isdisjoint((*wiring.operands(node), wiring.settle(node))):
+                values |= {*wiring.operands(node), wiring.settle(node)}
+                if node.op_type in SHAPES and wiring.settle(node) == node.output[0]:
+                    same[node.output[0]] = same.get(node.input[0], node.input[0])
+    return Plan(tuple(layers), tuple(value for value in wiring.values if value in values), same)
+
+
+def quantize_model(model: OnnxModel, scheme: Scheme, metadata: Mapping[str, str] | None = None) -> OnnxModel:
+    """The float model with its layers and values in integers, and its metadata with that of the argument.
+
+    The same model and scheme give the same bytes.
+    """
+    plan = plan_quantization(model, scheme.recipe, scheme.kept, scheme.floats)
+    writer = _Writer(model, scheme, plan)
+    head = onnx.ModelProto()
+    head.CopyFrom(model.head)
+    nodes = list(writer.rewrite())
+    del head.graph.node[:]
+    head.graph.node.extend(nodes)
+    facts = {**model.metadata, "archspec.precision": "int8", **(metadata or {})}
+    onnx.helper.set_model_props(head, dict(sorted(facts.items())))
+    return replace(model, head=head, tensors=writer.list_tensors(nodes))
+
+
+class _Wiring:
+    """Who makes and who reads each value of a model."""
+
+    def __init__(self, model: OnnxModel) -> None:
+        graph = model.head.graph
+        self.graph, self.tensors = model.graph, model.tensors
+        self.nodes: Sequence[onnx.NodeProto] = tuple(graph.node)
+        self.outputs = frozenset(value.name for value in graph.output)
+        self.producers = {node.output[0]: node for node in self.nodes}
+        self.values = (*(value.name for value in graph.input), *self.producers)
+        self.readers: dict[str, list[onnx.NodeProto]] = {value: [] for value in self.values}
+        for node in self.nodes:
+            for name in node.input:
+                if name in self.readers:
+                    self.readers[name].append(node)
+
+    def is_layer(self, node: onnx.NodeProto, recipe: Recipe) -> bool:
+        """Whether an operation is a layer that could be computed in integers: its weights are stored."""
+        stored = node.op_type in LAYERS[recipe] and all(name in self.tensors for name in node.input[1:])
+        return stored and (node.op_type != "BatchNormalization" or self.graph[node.name].shape.rank > 0)
+
+    def ends(self, node: onnx.NodeProto, recipe: Recipe) -> tuple[str, ...]:
+        """The values whose integers a layer computes with."""
+        return (node.input[0], *([self.settle(node)] if recipe == "u8s8" and node.op_type != "Gemm" else ()))
+
+    def settle(self, node: onnx.NodeProto) -> str:
+        """The value that an operation's integers are of: its own, or what a ReLU makes of it that alone reads it.
+
+        Such a ReLU costs nothing: the integers end where it cuts.
+        """
+        value: str = node.output[0]
+        readers = self.readers[value]
+        if len(readers) == 1 and value not in self.outputs and self._cuts_at_zero(readers[0]):
+            return str(readers[0].output[0])
+        return value
+
+    def follows(self, node: onnx.NodeProto, values: set[str]) -> bool:
+        """Whether an operation takes integers: all its operands are, or, of what merges several, some and the result.
+        What it gives to the world outside stays float."""
+        operands = self.operands(node)
+        stored = any(name and name not in self.readers for name in node.input)
+        if node.op_type not in FOLLOWERS or node.output[0] in self.outputs or (stored and node.op_type not in SHAPES):
+            return False
+        if node.op_type == "Resize" and _attribute(node, "mode") != b"nearest":
+            return False
+        between = self.settle(node) in values and not values.isdisjoint(operands)
+        return values.issuperset(operands) or (node.op_type in MERGES and between)
+
+    def operands(self, node: onnx.NodeProto) -> list[str]:
+        """The values that a node reads: no stored tensors."""
+        return [name for name in node.input if name in self.readers]
+
+    def _cuts_at_zero(self, node: onnx.NodeProto) -> bool:
+        if node.op_type == "Clip" and len(node.input) > 1:
+            low = self.tensors.get(node.input[1])
+            return low is not None and float(np.asarray(low)) == 0
+        return bool(node.op_type == "Relu")
+
+
+def _residual_operands(node: onnx.NodeProto, wiring: _Wiring, layers: Collection[str]) -> list[str]:
+    """The operands of an addition but the first that is a layer's result, which no one else reads; none where no
+    operand is."""
+    if node.op_type != "Add" or any(name not in wiring.readers for name in node.input):
+        return []
+    for place, name in enumerate(node.input):
+        producer = wiring.producers.get(name)
+        if producer is not None and producer.name in layers and len(wiring.readers[name]) == 1:
+            return [str(other) for number, other in enumerate(node.input) if number != place]
+    return []
+
+
+class _Writer:
+    """Writes a model's nodes anew, with those between integers and floats, and collects what they store."""
+
+    def __init__(self, model: OnnxModel, scheme: Scheme, plan: Plan) -> None:
+        self.model, self.scheme, self.wiring = model, scheme, _Wiring(model)
+        self.layers = frozenset(plan.layers)
+        self.steps: dict[str, Step] = {value: scheme.step(plan.same.get(value, value)) for value in plan.values}
+        self.outputs = frozenset(value.name for value in model.head.graph.output)
+        self.tensors: dict[str, Array] = {}
+
+    def rewrite(self) -> Iterator[onnx.NodeProto]:
+        graph = self.model.head.graph
+        for value in graph.input:
+            if value.name in self.steps:
+                yield from self._round_value(value.name, value.name)
+        for node in graph.node:
+            yield from self._rewrite_node(node)
+
+    def list_tensors(self, nodes: Sequence[onnx.NodeProto]) -> dict[str, Array]:
+        """The stored tensors that the nodes read, in the order in which they do."""
+        stored = {**self.model.tensors, **self.tensors}
+        return {name: stored[name] for node in nodes for name in node.input if name in stored}
+
+    def _rewrite_node(self, node: onnx.NodeProto) -> Iterator[onnx.NodeProto]:
+        copy = onnx.NodeProto()
+        copy.CopyFrom(node)
+        if node.name in self.layers:
+            if node.op_type == "BatchNormalization":
+                self._become_convolution(copy)
+            yield from self._store_layer(copy)
+        copy.input[:] = [self._read(name) for name in copy.input]
+        if node.op_type in ROUNDED_BY_RUNTIME and node.name not in self.layers:
+            yield from self._shield(node, copy)
+        result = node.output[0]
+        if result not in self.steps:
+            yield copy
+            return
+        copy.output[0] = f"{result}.float" if result in self.outputs else result
+        yield copy
+        yield from self._round_value(copy.output[0], result)
+
+    def _shield(self, node: onnx.NodeProto, copy: onnx.NodeProto) -> Iterator[onnx.NodeProto]:
+        """Keep ONNX Runtime from rounding a float layer's weights: with a clip behind its dequantized input, which
+        changes no number, it sees no integers there."""
+        if node.input[0] in self.steps and self.wiring.settle(node) in self.steps:
+            ends = (
+                self._store(f"{node.name}.{name}", end)
+                for name, end in zip(("lowest", "highest"), self.steps[node.input[0]].ends, strict=True)
+            )
+            shielded = f"{node.name}.shielded"
+            yield onnx.helper.make_node("Clip", [copy.input[0], *ends], [shielded], name=shielded)
+            copy.input[0] = shielded
+
+    def _read(self, value: str) -> str:
+        """The name under which a value is read: an output of the model is itself what was dequantized."""
+        return f"{value}.rounded" if value in self.steps and value not in self.outputs else value
+
+    def _round_value(self, source: str, value: str) -> Iterator[onnx.NodeProto]:
+        step = self.steps[value]
+        parts = [self._store(f"{value}.scale", step.scale), self._store(f"{value}.zero_point", step.zero_point)]
+        integers = f"{value}.integers"
+        yield onnx.helper.make_node("QuantizeLinear", [source, *parts], [integers], name=f"{value}.quantize")
+        yield self._dequantize(value, [integers, *parts], self._read(value))
+
+    def _become_convolution(self, norm: onnx.NodeProto) -> None:
+        """(x - μ) γ/σ + β as a convolution of each channel alone, whose only weight is exact in integers."""
+        gamma, beta, mean, variance = (np.asarray(self.model.tensors[name], np.float64) for name in norm.input[1:])
+        factor = gamma / np.sqrt(variance + _attribute(norm, "epsilon"))
+        kernel_shape = [1] * self.model.graph[norm.name].shape.rank
+        names = [f"{norm.name}.factor", f"{norm.name}.term"]
+        self._store(names[0], factor.reshape(-1, 1, *kernel_shape))
+        self._store(names[1], beta - mean * factor)
+        written = onnx.helper.make_node(
+            "Conv",
+            [norm.input[0], *names],
+            norm.output,
+            name=norm.name,
+            kernel_shape=kernel_shape,
+            group=len(factor),
+        )
+        norm.CopyFrom(written)
+
+    def _store_layer(self, node: onnx.NodeProto) -> Iterator[onnx.NodeProto]:
+        """The nodes that give a layer's weight and bias; the layer reads them."""
+        weight, *biases = node.input[1:]
+        array = np.asarray(self._find(weight))
+        bias = np.asarray(self._find(biases[0])) if biases else None
+        layer = quantize_layer(array, bias, self.steps[node.input[0]].scale, self.scheme.weight_limit)
+        yield self._store_rounded(weight, layer.weight, layer.scale)
+        node.input[1] = f"{weight}.rounded"
+        # Left in float, it is rounded so by ONNX Runtime's CPU provider itself, and must fit all the same.
+        if layer.bias is not None and layer.bias_scale is not None and self.scheme.recipe == "u8s8":
+            yield self._store_rounded(biases[0], layer.bias, layer.bias_scale)
+            node.input[2] = f"{biases[0]}.rounded"
+
+    def _find(self, name: str) -> Array:
+        return self.tensors[name] if name in self.tensors else self.model.tensors[name]
+
+    def _store_rounded(self, name: str, integers: NDArray[Any], scale: NDArray[np.float32]) -> onnx.NodeProto:
+        zeros = np.zeros(len(scale), integers.dtype)
+        parts = [
+            self._store(name, integers),
+            self._store(f"{name}.scale", scale),
+            self._store(f"{name}.zero_point", zeros),
+        ]
+        return self._dequantize(name, parts, f"{name}.rounded", axis=0)
+
+    def _dequantize(self, name: str, inputs: Sequence[str], output: str, **attributes: Any) -> onnx.NodeProto:
+        return onnx.helper.make_node("DequantizeLinear", inputs, [output], name=f"{name}.dequantize", **attributes)
+
+    def _store(self, name: str, array: Any) -> str:
+        self.tensors[name] = np.asarray(array)
+        return name
+
+
+def _attribute(node: onnx.NodeProto, name: str) -> Any:
+    """An attribute's value, None where it is not there."""
+    return next((onnx.helper.get_attribute_value(item) for item in node.attribute if item.name == name), None)

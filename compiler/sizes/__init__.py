@@ -1,0 +1,1 @@
+"""Which values of its dynamic sizes a graph accepts."""

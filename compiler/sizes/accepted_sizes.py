@@ -1,0 +1,104 @@
+"""Which values of its dynamic sizes a graph accepts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from archspec.ops import OpError, Weights
+from archspec.ops.resize import Centred
+from compiler.graph import Graph, Inferred
+from compiler.onnx_file.accepted import Accepted
+from compiler.sizes.extents import Extents
+from compiler.sizes.line import Line
+
+
+def accepted_sizes(graph: Graph, *, keep_weights: bool = True) -> dict[str, Accepted]:
+    """For each dynamic size the values that fit the graph, the other sizes as they are.
+
+    With `keep_weights` they fit the shapes of its weights too, as they must once these are trained. Sizes whose rules
+    do not name each other may take any of their values at once.
+    """
+    extents = Extents(graph.sizes, graph)
+    bonds = _find_bonds(extents, keep_weights=keep_weights)
+    return {name: Line(extents, name, keep_weights=keep_weights).find_row(bonds[name]) for name in graph.sizes}
+
+
+def fits(graph: Graph, sizes: Mapping[str, int], *, keep_weights: bool = True, known: Inferred | None = None) -> bool:
+    """Whether the graph can be evaluated at other sizes, with the weights it has or with any; `known` as in `infer`."""
+    try:
+        shapes = graph.infer(sizes, known)
+    except OpError:
+        return False
+    changed = {node.id for node in graph if shapes[node.id] != node.shape} if keep_weights else set()
+    readers = {reader for id in changed for reader in graph.readers[id]}
+    return all(
+        _shapes_of(graph[id].op.weights(*(shapes[operand] for operand in graph[id].inputs)))
+        == _shapes_of(graph[id].op.weights(*graph.operands(graph[id])))
+        for id in readers
+    )
+
+
+def find_nearest(graph: Graph, wanted: Mapping[str, int]) -> dict[str, tuple[Accepted, int]]:
+    """For each size whose wanted value does not fit, with any weights, what it accepts and the value nearest to the
+    wanted one; each while the others keep those of the graph."""
+    extents = Extents(graph.sizes, graph)
+    bonds = _find_bonds(extents, keep_weights=False)
+    found = {}
+    for name, size in wanted.items():
+        line = Line(extents, name)
+        if not line.fits(size):
+            rule = line.find_row(bonds[name])
+            found[name] = rule, line.find_nearest(size, abs(rule.nearest(size) - size))
+    return found
+
+
+def drop_idle_fits(graph: Graph) -> Graph:
+    """Leave out the paddings and crops to a common size that do nothing at any size."""
+    idle = find_idle(graph)
+    renamed = {id: graph[id].inputs[0] for id in idle}
+    return graph.with_nodes((node for node in graph if node.id not in idle), renamed) if idle else graph
+
+
+def find_idle(graph: Graph) -> set[str]:
+    """The paddings and crops to a common size that do nothing at any size that fits."""
+    idle = {node.id for node in graph if isinstance(node.op, Centred) and node.shape == graph.operands(node)[0]}
+    if not idle or not graph.sizes:
+        return idle
+    extents = Extents(graph.sizes, graph)
+    pairs = {id: [*zip(extents.of[graph[id].inputs[0]], extents.of[id], strict=True)] for id in idle}
+    equal = find_equal(extents, {pair for found in pairs.values() for pair in found})
+    return {id for id, found in pairs.items() if equal.issuperset(found)}
+
+
+def find_equal(extents: Extents, pairs: set[tuple[int, int]]) -> set[tuple[int, int]]:
+    """The pairs of extents that are equal at all sizes that fit. Where they follow several sizes, or too many values
+    would have to be looked at, that is known only of those that are one function."""
+    equal = {(one, other) for one, other in pairs if one == other}
+    letters = {pair: extents.all[pair[0]].letters | extents.all[pair[1]].letters for pair in pairs - equal}
+    for name in extents.sizes:
+        single = {pair for pair, found in letters.items() if found == {name}}
+        if single:
+            line = Line(extents, name)
+            rows = [row for row in map(line.compute, line.list_telling() or ()) if row]
+            equal |= {(one, other) for one, other in single if rows and all(row[one] == row[other] for row in rows)}
+    return equal
+
+
+def _find_bonds(extents: Extents, *, keep_weights: bool) -> dict[str, dict[str, int]]:
+    """For each size those that it depends on, with their values: through what compares or refuses extents that follow
+    both, perhaps by way of others."""
+    tied = [extents.letters(condition.operands) for condition in extents.conditions]
+    tied += [extents.letters([kept]) for kept in extents.kept] if keep_weights else []
+    tied += [extent.letters for extent in extents.all if len(extent.letters) > 1 and extent.law.refuses]
+    groups = {name: {name} for name in extents.sizes}
+    for letters in tied:
+        joined = set[str]().union(*(groups[name] for name in letters))
+        groups |= dict.fromkeys(joined, joined)
+    return {
+        name: {other: extents.sizes[other] for other in extents.sizes if other in group and other != name}
+        for name, group in groups.items()
+    }
+
+
+def _shapes_of(weights: Weights) -> dict[str, tuple[int, ...]]:
+    return {name: weight.shape for name, weight in weights.items()}

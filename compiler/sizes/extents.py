@@ -1,0 +1,311 @@
+"""Every extent of a graph as a function of its sizes, and what must hold of them for the graph to fit.
+
+The functions come from the operations' own shape rules: an operation is asked for its result at other extents, and says
+by its `pace` how that goes on. Equal functions are one, so that of a network of hundreds of layers a few are left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import singledispatch
+from math import prod
+
+from archspec.ops import (
+    Concat,
+    Crop,
+    Flatten,
+    GroupNorm,
+    Input,
+    Layer,
+    Linear,
+    Mul,
+    Op,
+    PadChannels,
+    PadSpace,
+    Shape,
+)
+from archspec.ops.base import Pointwise
+from compiler.graph import Node
+from compiler.sizes.laws import Along, Constant, Extreme, Law, Product, Size, Total, Whole, replace_extent
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """One extent: its law, the numbers of those it follows from, the sizes it depends on, and its value at the graph's
+    own sizes."""
+
+    law: Law
+    operands: tuple[int, ...]
+    letters: frozenset[str]
+    own: int
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """What must hold of some extents. It may compare them with each other and with `constants`, or divide them by
+    `modulus`."""
+
+    holds: Callable[..., bool]
+    operands: tuple[int, ...]
+    compares: bool = False
+    constants: tuple[int, ...] = ()
+    modulus: int = 1
+
+
+def _are_equal(*extents: int) -> bool:
+    return len(set(extents)) == 1
+
+
+def _can_be_repeated(*extents: int) -> bool:
+    return all(extent in (1, max(extents)) for extent in extents)
+
+
+def _differ_evenly(*extents: int) -> bool:
+    return len({extent % 2 for extent in extents}) == 1
+
+
+@dataclass(frozen=True, slots=True)
+class Same:
+    """Equal to one number, by remainder where there is a modulus."""
+
+    value: int
+    modulus: int = 0
+
+    def __call__(self, extent: int) -> bool:
+        return (extent - self.value) % self.modulus == 0 if self.modulus else extent == self.value
+
+
+@dataclass(frozen=True, slots=True)
+class AtMost:
+    limit: int
+
+    def __call__(self, extent: int) -> bool:
+        return extent <= self.limit
+
+
+class Extents:
+    """The extents of a graph's nodes, as far as they were added; `of` has the numbers of each node's."""
+
+    def __init__(self, sizes: Mapping[str, int], nodes: Iterable[Node] = ()) -> None:
+        self.sizes = sizes
+        self.all: list[Extent] = []
+        self.of: dict[str, tuple[int, ...]] = {}
+        self.conditions: dict[Condition, None] = {}
+        self.kept: dict[int, None] = {}
+        """Extents that the shape of some weight depends on."""
+        self._numbers: dict[object, int] = {}
+        self._laws: dict[object, Along | None] = {}
+        self._followed: dict[tuple[int, tuple[tuple[int, ...], ...]], tuple[int, ...]] = {}
+        self._alive: list[Op] = []
+        """The operations by whose ids something is kept, so that these stay theirs."""
+        for node in nodes:
+            self.add(node)
+
+    def add(self, node: Node) -> None:
+        operands = [self.of[id] for id in node.inputs]
+        if operands and not any(self.vary(extents) for extents in operands):
+            self.of[node.id] = tuple(map(self.constant, node.shape))
+            return
+        key = id(node.op), tuple(operands)
+        if operands and key in self._followed:  # repeated blocks share their operations
+            self.of[node.id] = self._followed[key]
+            return
+        self._alive.append(node.op)
+        self.of[node.id] = self._followed[key] = tuple(_follow(node.op, self, node, *operands))
+        self._keep_weights(node, operands)
+
+    def letters(self, extents: Iterable[int]) -> frozenset[str]:
+        """The sizes that some of these depend on."""
+        return frozenset[str]().union(*(self.all[i].letters for i in extents))
+
+    def vary(self, extents: Iterable[int]) -> bool:
+        return any(self.all[i].letters for i in extents)
+
+    def shape(self, extents: Sequence[int]) -> Shape:
+        """At the graph's own sizes."""
+        return Shape(*(self.all[i].own for i in extents))
+
+    def constant(self, value: int) -> int:
+        return self.put(Constant(value), (), Constant(value))
+
+    def put(self, law: Law, operands: tuple[int, ...], key: object) -> int:
+        """The number of the extent with this law; `key` has in common those that are the same."""
+        known = self._numbers.get((key, operands))
+        if known is not None:
+            return known
+        letters = self.letters(operands)
+        if isinstance(law, Size):
+            own: int | None = self.sizes[law.name]
+            letters = frozenset({law.name})
+        else:
+            own = law(*(self.all[i].own for i in operands))
+        assert own is not None
+        self._numbers[key, operands] = number = len(self.all)
+        self.all.append(Extent(law, operands, letters, own))
+        return number
+
+    def demand(self, condition: Condition) -> None:
+        if self.vary(condition.operands):
+            self.conditions[condition] = None
+
+    def extreme(self, choose: Callable[[Iterable[int]], int], operands: Iterable[int]) -> int:
+        distinct = tuple(sorted(set(operands)))
+        if not self.vary(distinct):
+            return self.constant(choose(self.all[i].own for i in distinct))
+        return distinct[0] if len(distinct) == 1 else self.put(Extreme(choose), distinct, choose)
+
+    def equal(self, operands: Iterable[int]) -> int:
+        """One of several extents that must be equal: a fixed one where there is one."""
+        distinct = sorted(set(operands), key=lambda i: (bool(self.all[i].letters), i))
+        if len(distinct) > 1:
+            self.demand(Condition(_are_equal, tuple(distinct), compares=True))
+        return distinct[0]
+
+    def gather(self, law: Callable[[int], Product | Total], operands: Sequence[int]) -> int:
+        """A product or a sum of which the fixed operands are one number."""
+        moving = tuple(sorted(i for i in operands if self.all[i].letters))
+        fixed = [self.all[i].own for i in operands if not self.all[i].letters]
+        start = prod(fixed) if law is Product else sum(fixed)
+        if len(moving) == 1 and start == (law is Product):
+            return moving[0]
+        return self.put(law(start), moving, law(start)) if moving else self.constant(start)
+
+    def step(self, op: Op, extents: Sequence[int], position: int) -> int | None:
+        """What a layer makes of one of its operand's extents; None where it may depend on the others."""
+        x = self.shape(extents)
+        law = self._find_law(op, x, position)
+        if law is None:
+            return None
+        if law.pace is None and law(1) == law(x[position]) and op.reads(position - 1, (0, 0), x)[0] is None:
+            return self.constant(law(1) or 1)
+        key = law.describe()
+        operand = extents[position]
+        unchanged = law.pace == 1 and law(x[position]) == x[position] and not law.refuses
+        return operand if unchanged else self.put(law, (operand,), key)
+
+    def _find_law(self, op: Op, x: Shape, position: int) -> Along | None:
+        key = id(op), x, position
+        if key not in self._laws:
+            paced, still = Along(op, x, position, op.pace(position - 1)), Along(op, x, position, None)
+            self._laws[key] = paced if paced.keeps_pace() else still if still.stays() else None
+        return self._laws[key]
+
+    def _keep_weights(self, node: Node, operands: Sequence[Sequence[int]]) -> None:
+        if type(node.op).weights in (Op.weights, Layer.weights):
+            return
+        for extents in operands:
+            x = self.shape(extents)
+            for position, number in enumerate(extents):
+                if self.all[number].letters and self._shapes_weights(node.op, x, position):
+                    self._keep(number)
+
+    def _shapes_weights(self, op: Op, x: Shape, position: int) -> bool:
+        """Whether the shape of some weight depends on this extent of a layer's operand."""
+        key = id(op), x, position, "weights"
+        if key not in self._laws:
+            own, other = (op.weights(shape) for shape in (x, replace_extent(x, position, 2 * x[position])))
+            same = {name: weight.shape for name, weight in own.items()} == {
+                name: weight.shape for name, weight in other.items()
+            }
+            self._laws[key] = None if same else Along(op, x, position, None)
+        return self._laws[key] is not None
+
+    def _keep(self, number: int) -> None:
+        """A product or sum stays the same where all its operands do."""
+        extent = self.all[number]
+        if isinstance(extent.law, Product | Total) and len(extent.operands) > 1:
+            for operand in extent.operands:
+                self._keep(operand)
+        else:
+            self.kept[number] = None
+
+
+@singledispatch
+def _follow(op: Op, to: Extents, node: Node, *operands: tuple[int, ...]) -> Iterable[int]:
+    """The extents of an operation's result. What has no rule here takes values of one shape, and gives that shape."""
+    return [to.equal(extents) for extents in zip(*operands, strict=True)]
+
+
+@_follow.register
+def _follow_input(op: Input, to: Extents, node: Node) -> Iterable[int]:
+    return [to.put(Size(entry), (), entry) if isinstance(entry, str) else to.constant(entry) for entry in op.dims]
+
+
+@_follow.register
+def _follow_layer(op: Layer, to: Extents, node: Node, x: tuple[int, ...]) -> Iterable[int]:
+    if type(op).infer is Pointwise.infer:
+        return x
+    found: list[int | None] = [None]
+    if node.shape.rank == len(x) - 1 and not to.vary(x[:1]):
+        found = [to.constant(node.shape.channels)]
+        for position in range(1, len(x)):
+            fixed = not to.vary(x[position : position + 1])
+            found.append(to.constant(node.shape[position]) if fixed else to.step(op, x, position))
+    if None in found:
+        return [to.put(Whole(op, i), x, (id(op), i)) for i in range(len(node.shape))]
+    return [number for number in found if number is not None]
+
+
+@_follow.register
+def _follow_flatten(op: Flatten, to: Extents, node: Node, x: tuple[int, ...]) -> Iterable[int]:
+    return [to.gather(Product, x)]
+
+
+@_follow.register
+def _follow_linear(op: Linear, to: Extents, node: Node, x: tuple[int, ...]) -> Iterable[int]:
+    return [to.constant(op.out)]
+
+
+@_follow.register
+def _follow_pad_channels(op: PadChannels, to: Extents, node: Node, x: tuple[int, ...]) -> Iterable[int]:
+    to.demand(Condition(AtMost(op.out), x[:1], compares=True, constants=(op.out,)))
+    return [to.constant(op.out), *x[1:]]
+
+
+@_follow.register
+def _follow_group_norm(op: GroupNorm, to: Extents, node: Node, x: tuple[int, ...]) -> Iterable[int]:
+    to.demand(Condition(Same(0, op.groups), x[:1], modulus=op.groups))
+    return x
+
+
+@_follow.register
+def _follow_concat(op: Concat, to: Extents, node: Node, *xs: tuple[int, ...]) -> Iterable[int]:
+    channels, *space = zip(*xs, strict=True)
+    return [to.gather(Total, channels), *map(to.equal, space)]
+
+
+@_follow.register
+def _follow_mul(op: Mul, to: Extents, node: Node, *xs: tuple[int, ...]) -> Iterable[int]:
+    one = to.constant(1)
+    for extents in zip(*xs, strict=True):
+        factors = sorted({*extents} - {one}) or [one]
+        if len(factors) > 1:
+            to.demand(Condition(_can_be_repeated, tuple(factors), compares=True, constants=(1,)))
+        yield to.extreme(max, factors)
+
+
+@_follow.register
+def _follow_crop(op: Crop, to: Extents, node: Node, *xs: tuple[int, ...]) -> Iterable[int]:
+    yield xs[0][0]
+    for extents in [*zip(*xs, strict=True)][1:]:
+        cut = to.extreme(min, extents)
+        if cut != extents[0]:
+            _demand_parity(to, extents[0], cut)
+        yield cut
+
+
+def _demand_parity(to: Extents, whole: int, cut: int) -> None:
+    """That what is cut off is even. Where that depends on several sizes, each is held to its remainder by itself."""
+    parts = (whole, *to.all[cut].operands)
+    letters = [to.all[part].letters for part in parts]
+    if len(to.letters(parts)) > 1 and all(len(part) <= 1 for part in letters):
+        for part in parts:
+            to.demand(Condition(Same(to.all[part].own % 2, 2), (part,), modulus=2))
+    else:
+        to.demand(Condition(_differ_evenly, (whole, cut), modulus=2))
+
+
+@_follow.register
+def _follow_pad_space(op: PadSpace, to: Extents, node: Node, *xs: tuple[int, ...]) -> Iterable[int]:
+    return [xs[0][0], *(to.extreme(max, extents) for extents in [*zip(*xs, strict=True)][1:])]

@@ -1,0 +1,49 @@
+"""Whether two nodes of a graph that is being built have one shape whatever its dynamic sizes are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import takewhile
+
+from archspec.ops import Conv, Normalization, Op
+from archspec.ops.base import Pointwise
+from archspec.ops.resize import Pool
+from compiler.graph import Node
+from compiler.sizes.accepted_sizes import find_equal
+from compiler.sizes.extents import Extents
+
+
+class ShapesBySize:
+    """The shapes of nodes as functions of the sizes, as far as somebody asked."""
+
+    def __init__(self, sizes: Mapping[str, int]) -> None:
+        self._extents = Extents(sizes)
+
+    def are_one(self, nodes: dict[str, Node], one: Node, other: Node) -> bool:
+        """Whether two of the nodes so far have equal shapes at every size that fits."""
+        if one.shape != other.shape or not self._extents.sizes:
+            return one.shape == other.shape
+        return _are_chained(nodes, one, other) or self._are_equal(nodes, one, other)
+
+    def _are_equal(self, nodes: dict[str, Node], one: Node, other: Node) -> bool:
+        new = [*takewhile(lambda id: id not in self._extents.of, reversed(nodes))]
+        for id in reversed(new):
+            self._extents.add(nodes[id])
+        pairs = {*zip(self._extents.of[one.id], self._extents.of[other.id], strict=True)}
+        return find_equal(self._extents, pairs) == pairs
+
+
+def _are_chained(nodes: dict[str, Node], one: Node, other: Node) -> bool:
+    """Whether a chain of layers leads from one node to the other, each of which keeps the extents of any map. Most
+    residual bodies are such, and to derive functions for all took two fifths of a compilation."""
+    while other.id != one.id:
+        if len(other.inputs) != 1 or not _keeps_extents(other.op):
+            return False
+        other = nodes[other.inputs[0]]
+    return True
+
+
+def _keeps_extents(op: Op) -> bool:
+    if isinstance(op, Conv | Pool):
+        return op.window.stride == 1 and 2 * op.window.padding == op.window.reach - 1
+    return type(op).infer is Pointwise.infer or isinstance(op, Normalization)  # an extension may say otherwise

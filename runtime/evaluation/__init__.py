@@ -1,0 +1,1 @@
+"""A trained run against its exported file, and ensembles by batch statistics."""

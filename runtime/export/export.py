@@ -1,0 +1,216 @@
+"""Graph and weights → a model file that has been proven before it has its name."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from archspec.errors import ArchspecError, list_some
+from archspec.extras import extra
+from archspec.files import renaming, write_whole
+from archspec.log import warn
+from archspec.ops import Op, Vote
+from compiler.graph import Graph
+from compiler.onnx_file.companions import find_older_data
+from compiler.passes.cast_weights import CastWeights
+from runtime.session.signature import list_inputs, list_outputs
+from runtime.training.run import tell_epoch
+from runtime.verification.asked import check_asked
+from runtime.verification.cases import proof_cases
+from runtime.weights.given import tell_rounding
+
+with extra("run"):
+    from compiler.onnx_target.model import build_model
+    from compiler.onnx_target.onnx_model import OnnxModel
+    from compiler.onnx_target.options import PLAIN, ExportOptions
+    from compiler.onnx_target.write import write_model
+
+if TYPE_CHECKING:
+    from runtime.int8.data import CalibrationData
+    from runtime.int8.quantize import Quantization
+    from runtime.pictures.picture_file import Ground
+    from runtime.verification.proof import Proof
+
+MUCH = 0.05
+"""What nobody means int8 to lose of a metric; who writes 0.5 for half a percent says more."""
+
+CAST = CastWeights(np.dtype(np.float16)).name
+Rules = Mapping[type[Op], Any]
+OnStep = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calibration:
+    """From what an int8 model learns the ranges of its values (a data set by name, a folder of images, a .npy), by
+    which method, and how much of the task's metric it may lose before layers stay in float (None: any). `ground` is the
+    colour on which transparent pictures lie."""
+
+    data: str | Path
+    method: str = "mse"
+    max_drop: float | None = None
+    reduce_range: bool = False
+    ground: Ground | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Export:
+    """A model as it was written: `files` are the model and, where it is larger than one file may be, its weights;
+    `bytes` are those of all of them.
+
+    `proof` compares it with torch (of an int8 model: the float model that was quantized), `quantization` says what int8
+    lost, and `optimized` is ONNX Runtime's own file beside it; each None where it was not asked for.
+    """
+
+    files: tuple[Path, ...]
+    bytes: int
+    model: OnnxModel = field(repr=False)  # all weights
+    proof: Proof | None = None
+    quantization: Quantization | None = None
+    optimized: Path | None = None
+
+    @property
+    def path(self) -> Path:
+        return self.files[0]
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "file": str(self.path),
+            "files": [str(path) for path in self.files],
+            "bytes": self.bytes,
+            "precision": self.model.metadata["archspec.precision"],
+            "proof": self.proof.to_dict() if self.proof else None,
+            "quantization": self.quantization.to_dict() if self.quantization else None,
+            "optimized": str(self.optimized) if self.optimized else None,
+        }
+
+    def explain(self) -> dict[str, Any]:
+        """What each pass did and why, and what stays off the fast path of ONNX Runtime's CPU provider."""
+        from compiler.onnx_target.fast_path import find_slow_nodes
+
+        slow = find_slow_nodes(self.model.graph)
+        return {"passes": [step.to_dict() for step in self.model.steps], "slow": [node.to_dict() for node in slow]}
+
+
+def export(
+    graph: Graph,
+    weights: Mapping[str, Any],
+    path: str | Path,
+    *,
+    verify: bool = True,
+    options: ExportOptions | None = None,
+    calibration: Calibration | None = None,
+    optimized: bool = False,
+    metadata: Mapping[str, str] | None = None,
+    rules: Rules | None = None,
+    torch_rules: Rules | None = None,
+    on_step: OnStep = lambda done, of: None,
+) -> Export:
+    """Write a model for inference to `path`; with `verify`, only after it has agreed with torch at several sizes.
+
+    `weights` are arrays by name. An int8 model needs a `calibration`, and calls `on_step` with how far its measurement
+    at work has come. Raises ArchspecError where weights, options, calibration data or what the metadata say of answers
+    and pictures do not fit, and where the proof fails: no file is left then.
+    """
+    options = options or PLAIN
+    if unfinished := tell_epoch(metadata or {}):
+        warn(unfinished)
+    if (options.precision == "int8") != (calibration is not None):
+        raise ArchspecError("int8 needs calibration data, and calibration data is for int8 alone")
+    if calibration is not None and (calibration.max_drop or 0) > MUCH:
+        points = f"{100 * (calibration.max_drop or 0):g}"
+        warn(f"int8 may lose {points} points of 100 in each metric, by max_drop; half a point is 0.5%, or 0.005")
+    if optimized:
+        from runtime.session.optimize import check_can_optimize, write_optimized  # here, since it needs ONNX Runtime
+
+        check_can_optimize(path, options.precision)
+    proof, quantization = None, None
+    companion: Path | None = None
+
+    def find_useless(older: Path) -> Callable[[], list[Path]]:
+        replaced = [older, *([older.with_name(companion.name)] if companion else [])]
+        asked = [find_older_data(model) for model in replaced]
+        return lambda: [useless for ask in asked for useless in ask()]
+
+    # First, so that a place that cannot be written is no surprise at the end.
+    with write_whole(path, find_useless) as temporary:
+        model = build_model(graph, weights, metadata=metadata, rules=rules, options=options)
+        check_asked(model.metadata, list_inputs(model.head.graph), list_outputs(model.head.graph))
+        _tell_losses(weights, model)
+        if calibration is not None:
+            images = _open_images(model, calibration)  # before the proof, so that images that do not fit cost no time
+            if verify:
+                proof = _prove_float(model, temporary, graph, weights, torch_rules)
+            model, quantization = _quantize(model, images, calibration, options, on_step)
+        write_model(model, temporary)
+        if verify and calibration is None:
+            proof = _prove(temporary, graph, weights, torch_rules)
+        beside = sorted(item for item in temporary.parent.iterdir() if item != temporary)
+        size = sum(item.stat().st_size for item in (temporary, *beside))
+        companion = write_optimized(temporary) if optimized else None
+    place = Path(os.path.realpath(path)) if os.path.islink(path) else Path(path)
+    files = Path(path), *(place.with_name(item.name) for item in beside)
+    return Export(files, size, model, proof, quantization, place.with_name(companion.name) if companion else None)
+
+
+def _tell_losses(weights: Mapping[str, Any], model: OnnxModel) -> None:
+    """Say once which weights the file's type does not hold, beyond what its digits round."""
+    tell_rounding(weights)
+    small = [f"{note.node}.{note.text}" for step in model.steps if step.name == CAST for note in step.left]
+    if small:
+        wider = "; bf16 has the range of fp32" if model.metadata["archspec.precision"] == "fp16" else ""
+        warn(f"{list_some(small)}{wider}")
+
+
+def _prove_float(model: OnnxModel, path: Path, graph: Graph, weights: Mapping[str, Any], rules: Rules | None) -> Proof:
+    """Of an int8 model that is to be in `path` the float one, which is written for that alone."""
+    with TemporaryDirectory(dir=path.parent) as folder:  # on the disk that the model is for
+        whole = Path(folder, "float.onnx")
+        with renaming(path, whole):
+            write_model(model, whole)
+            return _prove(whole, graph, weights, rules)
+
+
+def _prove(path: Path, graph: Graph, weights: Mapping[str, Any], rules: Rules | None) -> Proof:
+    with extra("train"):
+        from compiler.torch_target.modes import unaffected
+        from compiler.torch_target.module import load_weights, to_torch
+        from runtime.verification.proof import prove
+
+    with unaffected():
+        module = to_torch(graph, rules=rules)
+        load_weights(module, graph, weights)
+    votes = {name for name, id in graph.outputs.items() if isinstance(graph[id].op, Vote)}
+    return prove(path, module, proof_cases(graph), votes=votes)
+
+
+def _open_images(model: OnnxModel, calibration: Calibration) -> CalibrationData:
+    """Raises ArchspecError where the network does not take the images, or they ask what it does not answer."""
+    from runtime.int8.data import open_calibration_data
+    from runtime.int8.metrics import choose_metrics
+
+    images = open_calibration_data(calibration.data, model.graph, model.metadata, calibration.ground)
+    choose_metrics(model, images)
+    return images
+
+
+def _quantize(
+    model: OnnxModel, images: CalibrationData, calibration: Calibration, options: ExportOptions, on_step: OnStep
+) -> tuple[OnnxModel, Quantization]:
+    from runtime.int8.quantize import quantize
+
+    quantized = quantize(
+        model,
+        images,
+        method=calibration.method,
+        target=options.target,
+        max_drop=calibration.max_drop,
+        reduce_range=calibration.reduce_range,
+        on_step=on_step,
+    )
+    return quantized.model, quantized.report

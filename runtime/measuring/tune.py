@@ -1,0 +1,204 @@
+"""The settings of ONNX Runtime under which a model runs fastest on this device, by measurement."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from archspec.errors import ArchspecError
+from archspec.files import check_can_write, scratch_folder
+from runtime.measuring.bench import choose_batches, find_batch_axes, make_inputs
+from runtime.measuring.climb import FIXED, FREE, Climb, Trial
+from runtime.measuring.worker import Job
+from runtime.session.cpu import read_cores
+from runtime.session.session import Session
+from runtime.session.settings import Settings
+from runtime.session.sizes import name_sizes
+from runtime.session.tuned import Entry, Key, identify, keep_entries, read_entries, tuning_path
+
+SECONDS = 60.0
+
+TOLERANCE = {"float16": 1e-2, "float32": 1e-4}
+"""How far outputs of that type may be from those under default settings, relative to the largest number."""
+
+NEEDS_FIXED_SIZES = {"cuda": Settings(cuda_graph=True)}
+"""By provider, settings that are tried where the sizes are fixed."""
+
+BUSY = 0.5
+"""Processes that want a core, for each of them, from which a machine is busy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    """What `tune` found for runs of this batch (None: nothing says how many samples a run is of) with the free axes at
+    `sizes`.
+
+    `settings` are the best; `trials` has each change against the best before it, and `finals` the result against
+    default settings, at free sizes and with the sizes fixed. `untried` changes did not fit the time. `entries` are what
+    `path` has of it, or would have; `stayed` are those of a fuller search that were there, and were not replaced. On a
+    machine that was `busy` before, they may suit its other work.
+    """
+
+    path: Path
+    key: Key
+    batch: int | None
+    sizes: dict[str, int]
+    settings: Settings
+    default_milliseconds: float
+    trials: tuple[Trial, ...]
+    finals: tuple[Trial, ...]
+    untried: tuple[str, ...]
+    entries: tuple[Entry, ...]
+    seconds: float
+    busy: bool
+    stayed: tuple[Entry, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        names = ("batch", "sizes", "default_milliseconds", "untried", "seconds", "busy")
+        return {
+            "file": str(self.path),
+            **dataclasses.asdict(self.key),
+            **{name: getattr(self, name) for name in names},
+            "settings": self.settings.to_dict(),
+            "trials": [trial.to_dict() for trial in self.trials],
+            "finals": [trial.to_dict() for trial in self.finals],
+            "entries": [entry.to_dict() for entry in self.entries],
+            "stayed": [entry.to_dict() for entry in self.stayed],
+        }
+
+
+def tune(
+    path: str | Path,
+    *,
+    batch: int | None = None,
+    sizes: Mapping[str, int] | None = None,
+    provider: str | None = None,
+    seconds: float = SECONDS,
+    allow_tf32: bool = False,
+    keep: bool = True,
+    force: bool = False,
+    seed: int = 0,
+    on_step: Callable[[int, int], None] = lambda done, of: None,
+) -> Tuning:
+    """Try settings on inputs of this batch (1, where it is free) and these sizes, in about so many seconds, and with
+    `keep` store the best beside the model, where `Session` finds them. What a search found that tried more changes is
+    replaced by `force` alone.
+
+    Settings are changed one after the other, each measured in a process of its own in turns with the best before it.
+    In the end the best must be faster than the default settings (`climb.is_faster`), else those stay. What changes the
+    outputs beyond rounding is refused, and TF32 is not tried unless it is allowed. The last comparison takes place even
+    where the time is over. Raises ArchspecError where the model does not run, or its result cannot be stored.
+    """
+    if seconds <= 0 or (batch is not None and batch < 1):
+        raise ArchspecError("batch and seconds must be positive")
+    start, busy = time.perf_counter(), _is_busy()
+    read_entries(path)  # a file that cannot be added to is no surprise at the end, nor a place that cannot be written
+    if keep:
+        check_can_write(tuning_path(path))
+    name, told, axes, free, tolerance = _examine(path, batch, sizes or {}, provider, seed)
+    key = identify(path, name)
+    with scratch_folder() as folder:
+        job = Job(str(path), name, Settings(), batch or 1, told, {}, str(folder / "reference.npz"))
+        climb = Climb(job, tolerance=tolerance, seconds=seconds, seed=seed, on_step=on_step)
+        with climb:
+            climb.climb(list_changes(name, read_cores().paid, allow_tf32=allow_tf32))
+            more = NEEDS_FIXED_SIZES.get(name, Settings())
+            milliseconds, finals = climb.decide(axes, more)
+    tried = len(climb.trials)
+    counts = tried, tried + len(climb.untried)
+    entries = _list_entries(key, axes, climb.best, more, milliseconds, finals, counts)
+    stayed = keep_entries(path, entries, force=force) if keep else ()
+    return Tuning(
+        tuning_path(path),
+        key,
+        job.batch if free else None,
+        axes,
+        entries[0].settings,
+        milliseconds,
+        tuple(climb.trials),
+        tuple(finals),
+        tuple(climb.untried),
+        entries,
+        time.perf_counter() - start,
+        busy,
+        stayed,
+    )
+
+
+def list_changes(provider: str, cores: int, *, allow_tf32: bool = False) -> list[Settings]:
+    """The changes that are tried, in their order: what usually matters most comes first."""
+    if provider == "cpu":
+        counts = set(range(1, cores + 1)) if cores <= 4 else {1, 4, cores // 2, cores}
+        return [
+            Settings(spinning=False),
+            *(Settings(threads=count) for count in sorted(counts, reverse=True)),
+            Settings(block_base=4),
+            Settings(layout="plain"),
+            Settings(arena=False),
+            Settings(memory_pattern=False),
+            Settings(flush_denormals=True),
+        ]
+    if provider == "cuda":
+        return [
+            Settings(conv_search="exhaustive"),
+            Settings(nhwc=True),
+            Settings(conv_bias=True),
+            Settings(conv_workspace=False),
+            Settings(arena_growth="exact"),
+            *([Settings(tf32=True)] if allow_tf32 else []),
+        ]
+    return []  # TensorRT measures by itself
+
+
+def _is_busy() -> bool:
+    return hasattr(os, "getloadavg") and os.getloadavg()[0] > BUSY * read_cores().usable
+
+
+def _examine(
+    path: str | Path, batch: int | None, sizes: Mapping[str, int], provider: str | None, seed: int
+) -> tuple[str, dict[str, int], dict[str, int], bool, float]:
+    """The provider that the model gets, the sizes by name, the extents of all free axes in these inputs, whether one is
+    a batch, and the tolerance of its numbers. Raises ArchspecError where it does not take these."""
+    session = Session(path, providers=None if provider is None else (provider,), settings="default")
+    if batch is not None:
+        choose_batches(session, (batch,))
+    feed = make_inputs(session, batch or 1, sizes, seed)
+    pairs = [pair for name, array in feed.items() for pair in zip(session.inputs[name], array.shape, strict=True)]
+    axes = {axis: extent for axis, extent in pairs if isinstance(axis, str)}
+    types = {np.dtype(array.dtype).name for array in session.run(feed).values()}
+    tolerance = max(TOLERANCE.get(name, TOLERANCE["float32"]) for name in types)
+    return session.provider, name_sizes(sizes, session.inputs), axes, bool(find_batch_axes(session)), tolerance
+
+
+def _list_entries(
+    key: Key,
+    axes: Mapping[str, int],
+    best: Settings,
+    more: Settings,
+    default_milliseconds: float,
+    finals: list[Trial],
+    counts: tuple[int, int],
+) -> tuple[Entry, ...]:
+    """What holds at any size, which is the default where nothing beat it; and, where it gains, with the sizes fixed."""
+    taken = {trial.change: trial.milliseconds for trial in finals if trial.verdict == "taken"}
+    found = [(FREE, best)] if FREE in taken else [("", Settings())]
+    found += [(FIXED, best.changed_by(more))] if FIXED in taken else []
+    return tuple(
+        Entry(
+            key,
+            dict(axes),
+            what == FIXED,
+            settings,
+            taken.get(what) or default_milliseconds,
+            default_milliseconds,
+            *counts,
+        )
+        for what, settings in found
+    )

@@ -1,0 +1,1 @@
+"""Pictures from files, as networks were trained on them."""

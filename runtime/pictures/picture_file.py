@@ -1,0 +1,213 @@
+"""Pictures from PNG and JPEG files as they are looked at: upright, at their full depth, on a ground."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from archspec.arrays import Array
+from archspec.errors import ArchspecError
+from archspec.extras import extra
+from archspec.file_types import ARRAY, OTHER_PICTURES, READ_PICTURES, find_file_type
+from archspec.files import check_is_file
+from runtime.pictures.png_stream import MOST_COLOURS, Transparency, has_all_rows, read_transparency
+from runtime.pictures.resample import resize
+
+with extra("run"):
+    from PIL import Image, UnidentifiedImageError
+
+Floats = npt.NDArray[np.float32]
+Ground = tuple[int, int, int]
+
+FORMATS = tuple(kind.name for kind in READ_PICTURES)
+
+MOST_PIXELS = 1 << 26
+"""Pictures of more pixels (8,192 by 8,192) are refused before they are decoded: a small file can hold a huge one."""
+
+FAINT = 1 / 16
+"""A 16-bit picture that uses a smaller part of its range is nearly black, and was hardly meant to be."""
+
+GROUNDS: Mapping[str, Ground] = MappingProxyType({"white": (255, 255, 255), "black": (0, 0, 0)})
+
+GRAY = (19595 / 65536, 38470 / 65536, 7471 / 65536)
+"""The luma of ITU-R BT.601 in the fractions that Pillow takes; they add up to one."""
+
+ORIENTATION = 0x0112
+"""The EXIF tag that says how a camera was held."""
+
+TURNS: Mapping[object, tuple[slice, slice, bool]] = MappingProxyType(
+    {
+        2: (slice(None), slice(None, None, -1), False),
+        3: (slice(None, None, -1), slice(None, None, -1), False),
+        4: (slice(None, None, -1), slice(None), False),
+        5: (slice(None), slice(None), True),
+        6: (slice(None, None, -1), slice(None), True),
+        7: (slice(None, None, -1), slice(None, None, -1), True),
+        8: (slice(None), slice(None, None, -1), True),
+    }
+)
+"""By its value, in which order rows and columns are read, and whether they change places after that."""
+
+DEEP = {"RGB;16B": ("RGB;16B", "RGB;16L"), "RGBA;16B": ("RGBA;16B", "RGBA;16L")}
+"""Pillow keeps one byte of each two: read as little-endian numbers, it keeps the other one."""
+
+MODES = {"1": "L", "L": "L", "LA": "LA", "RGBA": "RGBA"}
+"""By Pillow's mode of a picture of eight bits, the one that it is read in; all others in RGB."""
+
+DEEP_GRAY = "LA;16B"
+"""Its four bytes are as many as a pixel of RGBA has."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Picture:
+    """What a file holds: gray or colours, (height, width, 1 or 3) in whole numbers up to `whole`, and how much each
+    pixel covers what lies beneath it, (height, width) in the same numbers; None where all cover it wholly."""
+
+    path: str
+    bands: Array
+    alpha: Array | None
+    whole: int
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width."""
+        height, width, _ = self.bands.shape
+        return height, width
+
+    @property
+    def faint(self) -> int | None:
+        """The largest value of a 16-bit picture that uses less than a sixteenth of its range, as 12 bits do."""
+        largest = int(self.bands.max())
+        return largest if self.whole > 255 and 0 < largest < FAINT * self.whole else None
+
+    def paint(self, channels: int, size: tuple[int, int], ground: Ground | None = None) -> Floats:
+        """Values in [0, 1], (channels, height, width), of one channel or three; resized (bilinear, antialiased) where
+        `size` is another. What is transparent lies on `ground`.
+
+        Raises ArchspecError where something is transparent and there is no ground.
+        """
+        bands = self.bands if self.alpha is None else self._cover(self.alpha, ground)
+        values = resize(bands, size) / np.float32(self.whole)
+        if channels == 1 and values.shape[2] == 3:
+            values = values @ np.array(GRAY, np.float32)[:, None]
+        painted = np.moveaxis(values, 2, 0)
+        return np.ascontiguousarray(np.broadcast_to(painted, (channels, *size)), np.float32)
+
+    def _cover(self, alpha: Array, ground: Ground | None) -> Floats:
+        """The bands on their ground, mixed as browsers do: in the values that are stored."""
+        if ground is None:
+            raise ArchspecError(
+                f"{self.path} is transparent in places, and shows another picture on each ground: "
+                "say which, as in --ground white or --ground black or --ground '#204060'"
+            )
+        share = alpha[..., None].astype(np.float32) / np.float32(self.whole)
+        beneath = np.array(ground if len(set(ground)) > 1 or self.bands.shape[2] == 3 else ground[:1], np.float32)
+        return np.asarray(share * self.bands + (1 - share) * (beneath * np.float32(self.whole / 255)), np.float32)
+
+
+def open_picture(path: str | Path) -> Picture:
+    """Decode a PNG or JPEG. Raises ArchspecError, naming the file, where it is missing, broken, too large or none."""
+    check_is_file(path)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow's advice; what is too large is refused, and EXIF may be broken
+            return _decode(path)
+    except ArchspecError:
+        raise
+    except Image.DecompressionBombError as error:
+        raise ArchspecError(f"{path} is too large a picture") from error
+    except UnidentifiedImageError as error:
+        raise ArchspecError(f"{path} is {_tell_kind(path)}") from error
+    except MemoryError as error:
+        raise ArchspecError(f"{path} is too large a picture for the memory that there is") from error
+    except Exception as error:  # a broken file leads Pillow's decoders into OSError, SyntaxError, struct.error, ...
+        raise ArchspecError(f"{path} is a broken picture: {error}") from error
+
+
+def parse_ground(text: str) -> Ground:
+    """`white`, `black` or `#rrggbb`. Raises ArchspecError."""
+    if text in GROUNDS:
+        return GROUNDS[text]
+    if not re.fullmatch("#[0-9a-fA-F]{6}", text):
+        raise ArchspecError(f"a ground is white, black or a colour such as '#204060', found '{text[:40]}'")
+    red, green, blue = bytes.fromhex(text[1:])
+    return red, green, blue
+
+
+def _decode(path: str | Path) -> Picture:
+    picture, raw = _load(path)
+    clear = read_transparency(path) if picture.format == "PNG" else Transparency()
+    whole, entries = 255, None
+    bands: Array
+    if raw in DEEP:
+        high, low = (np.asarray(_load(path, other)[0], np.uint16) for other in DEEP[raw])
+        bands, whole = high << 8 | low, 65535
+    elif raw == DEEP_GRAY:
+        pairs = np.asarray(_load(path, "RGBA")[0], np.uint16)
+        bands, whole = pairs[..., ::2] << 8 | pairs[..., 1::2], 65535
+    elif picture.mode.startswith("I"):
+        bands, whole = np.asarray(picture).astype(np.uint16), 65535
+    else:
+        entries, mode = np.asarray(picture) if clear.alphas else None, MODES.get(picture.mode, "RGB")
+        bands = np.asarray(picture if picture.mode == mode else picture.convert(mode))
+    bands = bands.reshape(*bands.shape[:2], -1)
+    alpha = bands[..., -1] if bands.shape[2] in (2, 4) else _find_alpha(clear, bands, entries, whole)
+    bands = bands[..., :3] if bands.shape[2] > 2 else bands[..., :1]
+    if alpha is not None and alpha.min() == whole:
+        alpha = None
+    turn = _find_turn(picture)
+    return Picture(str(path), turn(bands), None if alpha is None else turn(alpha), whole)
+
+
+def _load(path: str | Path, raw: str | None = None) -> tuple[Image.Image, str]:
+    """A picture, and how its pixels are stored in the file; `raw` reads them as if they were stored so."""
+    with Image.open(path, formats=FORMATS) as picture:
+        if picture.width * picture.height > MOST_PIXELS:
+            raise ArchspecError(f"{path} is too large a picture: more than {MOST_PIXELS:,} pixels")
+        stored = picture.tile[0][3] if picture.tile else ""
+        if raw is not None:
+            picture.tile = [(*picture.tile[0][:3], raw)]  # type: ignore[list-item]  # older versions have no class for it
+        picture.load()
+        # Rows that are missing come out black; those of an interlaced picture lie between others.
+        width, height = picture.size
+        black = picture.format == "PNG" and not np.asarray(picture.crop((0, height - 1, width, height))).any()
+        if (black or picture.info.get("interlace")) and not has_all_rows(path):
+            raise ArchspecError(f"{path} is a broken picture: it has fewer rows than it says")
+        return picture, stored if isinstance(stored, str) else ""
+
+
+def _find_alpha(clear: Transparency, bands: Array, entries: Array | None, whole: int) -> Array | None:
+    """The alpha of a picture that has no channel of it, by its colours or by its `entries` of a palette."""
+    if entries is not None:
+        return np.frombuffer(clear.alphas.ljust(MOST_COLOURS, b"\xff"), np.uint8)[entries]
+    return None if clear.key is None else np.where((bands == clear.key).all(-1), 0, whole)
+
+
+def _find_turn(picture: Image.Image) -> Any:
+    """What turns an array as the picture's EXIF says; it may be broken, and nothing else of the picture is then."""
+    try:
+        rows, columns, transposed = TURNS[picture.getexif().get(ORIENTATION)]
+    except Exception:
+        return lambda array: array
+    return lambda array: array[rows, columns].swapaxes(0, 1) if transposed else array[rows, columns]
+
+
+def _tell_kind(path: str | Path) -> str:
+    kind = find_file_type(path)
+    if kind == ARRAY:
+        return f"an array: name it {Path(path).stem}.npy"
+    if any(kind == other.described for other in OTHER_PICTURES):
+        return f"no PNG or JPEG but {kind}: save it as PNG, which keeps 16 bits too, or give its numbers as .npy"
+    if any(kind == one.described for one in READ_PICTURES):
+        return f"a broken picture: it begins as {kind}, and goes on as none"
+    return (
+        f"no PNG or JPEG{f' but {kind}' if kind else ''}: give pictures of these kinds, folders of them, or .npy files"
+    )

@@ -1,1 +1,0 @@
-"""Weights that others trained: reading them, and their names and shapes in our graphs."""

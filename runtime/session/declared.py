@@ -1,0 +1,77 @@
+"""The shapes that a model declares of its outputs, held against those that came."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import TypeAlias
+
+from archspec.arrays import Array
+from archspec.files import as_argument
+from archspec.log import warn
+
+Extents: TypeAlias = tuple[int | str | None, ...]
+"""Extents as a model declares them: a name where an extent is free, None where not even that."""
+
+
+class ShapeWatch:
+    """Says once in the log where outputs of the model in `path` have not the shapes that it declares: nobody knows what
+    is whose answer then."""
+
+    def __init__(self, path: Path, inputs: Mapping[str, Extents | None], outputs: Mapping[str, Extents | None]) -> None:
+        self.path, self.inputs, self.outputs = path, inputs, outputs
+        self._told = False
+        self._last: list[tuple[int, ...]] = []
+
+    def look_at(self, feed: Mapping[str, Array], found: Mapping[str, Array]) -> None:
+        """Look at what came in a run; of runs of one size at the first alone."""
+        shapes = [array.shape for array in feed.values()]
+        if self._told or shapes == self._last:
+            return
+        self._last = shapes
+        lie = next(find_lies(self.inputs, self.outputs.items(), feed, found), None)
+        if lie:
+            self._told = True
+            warn(f"{self.path}: {lie}: see archspec verify {as_argument(self.path)}")
+
+
+def find_lies(
+    inputs: Mapping[str, Extents | None],
+    outputs: Iterable[tuple[str, Extents | None]],
+    feed: Mapping[str, Array],
+    found: Mapping[str, Array],
+) -> Iterator[str]:
+    """A sentence for each output whose shape is not the one declared; None declares none.
+
+    A name is what the first input that has it makes it, else what the first output makes it.
+    """
+    bound: dict[str, tuple[int, str]] = {}
+    for name, extents in inputs.items():
+        for extent, there in zip(feed[name].shape, extents or (), strict=False):
+            if isinstance(there, str):
+                bound.setdefault(there, (extent, f"in the input '{name}'"))
+    for name, extents in outputs:
+        shape = found[name].shape
+        if extents is not None and not _agrees(shape, extents, bound, name):
+            fed = ", ".join(f"{there} is {extent} {where}" for there, (extent, where) in bound.items())
+            where = f" where {fed}" if fed else ""
+            yield f"the output '{name}' is {shape}, declared as {tell_extents(extents)}{where}"
+
+
+def tell_extents(extents: Extents | None) -> str:
+    """`(N, 3, H, ?)`."""
+    if extents is None:
+        return "of no declared shape"
+    return f"({', '.join('?' if extent is None else str(extent) for extent in extents)}{',' * (len(extents) == 1)})"
+
+
+def _agrees(shape: tuple[int, ...], extents: Extents, bound: dict[str, tuple[int, str]], output: str) -> bool:
+    """Whether each extent is what is declared; a name that is new is bound to what it is here."""
+    if len(shape) != len(extents):
+        return False
+    for extent, there in zip(shape, extents, strict=True):
+        if isinstance(there, str):
+            there, _ = bound.setdefault(there, (extent, f"in the output '{output}'"))
+        if there is not None and there != extent:
+            return False
+    return True

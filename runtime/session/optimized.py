@@ -1,0 +1,196 @@
+"""ONNX Runtime's own optimized form of a model, in a file beside it: found again by the model it was made from, and by
+the runtime's version and the processor's instructions, to which it is tied."""
+
+from __future__ import annotations
+
+import functools
+import os
+import platform
+from pathlib import Path
+from typing import Any
+
+from archspec.errors import ArchspecError
+from archspec.extras import extra
+from archspec.files import list_folder
+from archspec.log import warn
+from runtime.session.cpu import read_instructions
+from runtime.session.provenance import Provenance, list_states, read_provenance
+
+with extra("run"):
+    import onnxruntime as ort
+
+    from compiler.onnx_file.content import read_fingerprint
+    from compiler.onnx_file.digest import CONTENT, OTHER_HASH, is_content, name_data
+    from compiler.onnx_file.external import check_external_data, list_data
+    from compiler.onnx_file.skim import OPTIMIZED_FOR, read_metadata, skip_numbers
+
+X86 = ("x86_64", "AMD64", "i386", "i686")
+
+
+class OtherModelError(ArchspecError):
+    """A form that is sound, and was made from another model than the one that is loaded."""
+
+
+def find_optimized(path: str | Path) -> Path | None:
+    """The file that may be loaded instead of `path`, here and now, if there is one. Where one was made from another
+    model than `path` is now, or is itself not what was written, or has left its weights behind, the log says so."""
+    try:
+        return examine_optimized(path)
+    except ArchspecError as error:
+        warn(str(error))
+        return None
+
+
+def examine_optimized(path: str | Path, *, trust_times: bool = True) -> Path | None:
+    """The same, but raises ArchspecError where one is there that may not be used. Unless times are trusted, all numbers
+    are read.
+
+    The form of this name comes first. Where that is none of this model, any form of its folder is taken that is: model
+    and form may have been renamed apart from each other. Of a link, the folder of what it leads to counts too.
+    """
+    path, tied = Path(path), describe_runtime()
+    if tied is None:
+        return None
+    problem: ArchspecError | None = None
+    for find in (_find_named, _find_renamed, _find_linked):
+        try:
+            found = find(path, tied, trust_times)
+        except ArchspecError as error:
+            problem = problem or error
+        else:
+            if found is not None:
+                return found
+    if problem is not None:
+        raise problem
+    return None
+
+
+def find_model(form: Path) -> Path | None:
+    """The model in its folder that a form says it was made from; None where there is none, or it is no form."""
+    facts = _read_facts(form)
+    if OPTIMIZED_FOR not in facts or CONTENT not in facts:
+        return None
+    others = [path for path in list_folder(form.parent) or () if path.suffix == form.suffix]
+    for path in sorted(others, key=lambda path: not _is_named_after(form, path)):
+        said = _read_facts(path)
+        if said.get(CONTENT) == facts[CONTENT] and OPTIMIZED_FOR not in said:
+            return path
+    return None
+
+
+def describe_unused(beside: Path, path: Path, error: ArchspecError) -> str:
+    """That an optimized file is not used, why, and what to do."""
+    return f"{beside} is not used: {error}; export {path.name} again with --optimized, or remove it"
+
+
+def leave_as_is(options: Any) -> None:
+    """Set an onnxruntime.SessionOptions for a model that is optimized already."""
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+
+
+@functools.cache
+def describe_runtime() -> str | None:
+    """What an optimized file is tied to, as in `ort1.31.1-avx2-avx512-vnni`; None where that cannot be known.
+
+    The block of the blocked layout follows the width of the vectors, and the form of int8 sums their instructions.
+    """
+    instructions = read_instructions()
+    if platform.machine() in X86:
+        return "-".join([f"ort{ort.__version__}", *instructions]) if instructions else None
+    return f"ort{ort.__version__}-{platform.machine().lower()}"
+
+
+def place_form(path: Path, tied: str) -> Path:
+    """Where the form of a model is written that is tied to this runtime and processor."""
+    return path.with_name(f"{path.stem}.{tied}{path.suffix}")
+
+
+def _check_form(beside: Path, path: Path, tied: str, trust_times: bool) -> None:
+    """Raises ArchspecError unless this is the form of the model, as it was written, for this runtime and processor."""
+    facts = read_provenance(beside, trust_times=trust_times)
+    if facts.tied != tied:
+        raise ArchspecError(f"it was made for {facts.tied}")
+    if not is_content(facts.content):
+        raise ArchspecError(f"it {OTHER_HASH}")
+    same = trust_times and _is_as_it_was(path, facts)
+    if not same and read_fingerprint(path) != facts.fingerprint:
+        raise OtherModelError(f"{path.name} is not the model that it was made from")
+
+
+def _find_named(path: Path, tied: str, trust_times: bool) -> Path | None:
+    """The form that has the model's name. Raises ArchspecError where it may not be used."""
+    beside = place_form(path, tied)
+    if not os.path.isfile(beside):  # Path's own raises on names that are too long
+        return None
+    try:
+        _check_form(beside, path, tied, trust_times)
+    except ArchspecError as error:
+        raise ArchspecError(describe_unused(beside, path, error)) from error
+    return beside
+
+
+def _find_linked(path: Path, tied: str, trust_times: bool) -> Path | None:
+    """A form of what a link leads to."""
+    return examine_optimized(os.path.realpath(path), trust_times=trust_times) if os.path.islink(path) else None
+
+
+def _find_renamed(path: Path, tied: str, trust_times: bool) -> Path | None:
+    """A form of the model whose name is not made of the model's. Raises ArchspecError where only its weights are there,
+    or a form that is not what was written.
+
+    Names come first: where none in the folder tells of this runtime and processor, no file is read.
+    """
+    names = list_folder(path.parent) or ()
+    telling = [beside for beside in names if f".{tied}." in beside.name]
+    facts = _read_facts(path) if telling else {}
+    content = facts.get(CONTENT)
+    if content is None or OPTIMIZED_FOR in facts:
+        return None
+    weights = [beside for beside in telling if beside.name.endswith(name_data("", content))]
+    models = [beside for beside in (names if weights else telling) if beside.suffix == path.suffix]
+    forms = [beside for beside in models if _is_form(beside, content, tied)]
+    if forms and not is_content(content):
+        raise ArchspecError(describe_unused(forms[0], path, ArchspecError(f"it {OTHER_HASH}")))
+    spoilt: tuple[Path, ArchspecError] | None = None
+    for beside in forms:
+        try:
+            _check_form(beside, path, tied, trust_times)
+            return beside
+        except OtherModelError:  # is none of this one's concern
+            continue
+        except ArchspecError as error:
+            spoilt = spoilt or (beside, error)
+    if spoilt:
+        raise ArchspecError(describe_unused(spoilt[0], path, spoilt[1])) from spoilt[1]
+    if weights and not forms:
+        problem = ArchspecError(f"these are weights of an optimized form of {path.name} that is no longer here")
+        raise ArchspecError(describe_unused(weights[0], path, problem))
+    return None
+
+
+def _is_named_after(beside: Path, path: Path) -> bool:
+    return beside.name.startswith(f"{path.stem}.ort") and beside.suffix == path.suffix
+
+
+def _is_form(path: Path, content: str, tied: str) -> bool:
+    """Whether a file says that it is an optimized form of the model of this content, tied to this."""
+    facts = _read_facts(path)
+    return facts.get(CONTENT) == content and facts.get(OPTIMIZED_FOR) == tied
+
+
+def _read_facts(path: Path) -> dict[str, str]:
+    """What a model file says of itself; nothing where it is none."""
+    try:
+        return read_metadata(path)
+    except ArchspecError:
+        return {}
+
+
+def _is_as_it_was(path: Path, facts: Provenance) -> bool:
+    """Whether the files of a model have the length and time that they had, and the model says the same content: another
+    one may have been put in its place with its time. Its own file comes first, and most have no other: their nodes are
+    not read."""
+    if _read_facts(path).get(CONTENT) != facts.content:
+        return False
+    data = list_data(check_external_data(skip_numbers(path), path)) if len(facts.model) > 1 else ()
+    return list_states(path, (path.name, *data)) == facts.model

@@ -1,0 +1,236 @@
+"""A model file that runs: checked before it is loaded, and answering in the program's own words."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from archspec.arrays import Array
+from archspec.errors import ArchspecError, tell_value
+from archspec.files import check_is_file
+from archspec.log import warn
+from runtime.session.binding import Binding
+from runtime.session.declared import ShapeWatch
+from runtime.session.failures import telling
+from runtime.session.inputs import Extents, InputRules
+from runtime.session.model_file import read_state
+from runtime.session.node_args import check_are_arrays, read_dtypes, read_extents, read_output_extents
+from runtime.session.process_local import ProcessLocal
+from runtime.session.providers import SHORT, Wish, create_session, read_providers
+from runtime.session.settings import Settings
+from runtime.session.signature import check_fixed
+from runtime.session.sizes import read_sizes
+from runtime.session.tuned import choose_settings
+
+AGAIN = "a copy of a session, and one in a process that was forked off, opens its file again (mapped=False too)"
+
+
+class Session:
+    """A model on ONNX Runtime.
+
+    `providers` (of "tensorrt", "cuda", "cpu", or ONNX Runtime's own names; one or several) are demands: ArchspecError
+    where one of them is not what the session got. Without them the best that works is taken, and where that is the CPU,
+    `notice` says why; on a machine with a GPU the log says it too, with the first answer. `threads` bounds the CPU
+    threads of one operation.
+
+    `settings` are asked of ONNX Runtime; "default" leaves it alone, and without them those apply that `archspec tune`
+    measured for this model on this device. `settings` and `settings_source` say what holds, and where it comes from.
+    `fixed` gives free axes one extent for good, as in {"N": 1, "H": 224, "x.3": 224} (the place of an axis, which may
+    have no name), which spares ONNX Runtime some work; the session takes no other then. `as_written` loads this very
+    file, also where one lies beside it that was optimized for this processor.
+
+    `inputs` and `outputs` have extents by name; None for an output of which neither the file nor ONNX Runtime says how
+    many axes it has.
+
+    Where outputs have other shapes than the file declares, one line of the log says so.
+
+    Threads may share a session: each call of `run` answers for its own inputs. Pickled or copied it is opened again
+    from its path, with what it was made with, and so it is in a process that was forked off, when it first runs there;
+    ArchspecError where the file was written, replaced or removed since the session was opened, and for a fork where it
+    runs on a GPU.
+
+    On CPUs weights are `mapped`: read where they lie, in this file or others. Replace such a file as a whole while it
+    is in use (write another, then rename it). Where it is written in place, `run` raises ArchspecError; where it is cut
+    off during a run, the system may end the process (SIGBUS). With mapped=False the session has copies, and itself
+    needs no file once it is there; what is opened again (above) does.
+
+    `loaded` is the file that was loaded: `path`, or the form of it that was optimized for this processor.
+
+    Raises ArchspecError where the file is missing, malformed, or reads data outside its folder, and where what was
+    measured for it is malformed.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        providers: Sequence[str] | str | None = None,
+        threads: int | None = None,
+        settings: Settings | Literal["default"] | None = None,
+        fixed: Mapping[str, int] | None = None,
+        as_written: bool = False,
+        mapped: bool = True,
+    ) -> None:
+        self.path = _read_path(path)
+        check_is_file(self.path)
+        self._place = Path(os.path.abspath(self.path))
+        demanded = read_providers(providers)
+        self.fixed = check_fixed(self.path, fixed)
+        _check_flags(as_written=as_written, mapped=mapped)
+        self._options: dict[str, Any] = {
+            "providers": demanded,
+            "threads": threads,
+            "settings": settings,
+            "fixed": self.fixed,
+            "as_written": as_written,
+            "mapped": mapped,
+        }
+        choose = choose_settings(self.path, settings, threads, self.fixed)
+        self._state = read_state(self.path)
+        wish = Wish(lambda provider: choose(provider).settings, self.fixed, as_written, mapped)
+        created = create_session(self.path, demanded, wish)
+        self.loaded = created.loaded
+        self.notice, self._surprising = created.notice, created.surprising
+        self._local = ProcessLocal(created.session)
+        self.providers: tuple[str, ...] = tuple(SHORT.get(name, name) for name in self._session.get_providers())
+        chosen = choose(self.provider)
+        self.settings, self.settings_source = chosen.settings, chosen.source
+        self._recorded: Binding | None = None
+        try:
+            taken, given = self._session.get_inputs(), self._session.get_outputs()
+            self.inputs: dict[str, Extents] = read_extents(taken)
+            self.outputs = read_output_extents(given, self.inputs, self.path, self.fixed)
+            check_are_arrays(given, self.path)
+            self.dtypes = read_dtypes(taken, self.path)
+            self.metadata: dict[str, str] = dict(self._session.get_modelmeta().custom_metadata_map)
+        except UnicodeDecodeError as error:
+            raise ArchspecError(f"{self.path} holds a name or metadata that is not UTF-8 text") from error
+        self.sizes = read_sizes(self.metadata)
+        self._rules = InputRules(self.path, self.inputs, self.dtypes, self.sizes)
+        self._watch = ShapeWatch(self.path, self.inputs, self.outputs)
+
+    @property
+    def provider(self) -> str:
+        """Where it runs: "tensorrt", "cuda" or "cpu"."""
+        return self.providers[0]
+
+    @property
+    def fixed_batch(self) -> int | None:
+        """The only batch the file takes, or None where the first axis is free."""
+        first = next(iter(self.inputs.values()), ())
+        return first[0] if first and isinstance(first[0], int) else None
+
+    def run(self, inputs: Mapping[str, Array] | Array) -> dict[str, Array]:
+        """Outputs by name, for inputs by name, or for one array where the model has one input.
+
+        Raises ArchspecError that says what was expected and what was found in name, type or shape.
+        """
+        feed = self._rules.check(inputs)
+        if self.settings.cuda_graph:
+            found = self._replay(feed)
+        else:
+            with telling(self.path):
+                found = dict(zip(self.outputs, self._session.run(list(self.outputs), feed), strict=True))
+        self._give_notice()
+        self._watch.look_at(feed, found)
+        return found
+
+    def bind(self, inputs: Mapping[str, Array] | Array) -> Binding:
+        """Put inputs on the device, for runs that copy nothing: see Binding. Raises ArchspecError as `run` does."""
+        feed = self._rules.check(inputs)
+        binding = self._bind(feed)
+        self._give_notice()
+        self._watch.look_at(feed, {name: np.broadcast_to(0, shape) for name, shape in binding.shapes.items()})
+        return binding
+
+    def describe_input(self, name: str) -> str:
+        """`image: float32 (N, 3, H, W)`."""
+        return self._rules.describe(name)
+
+    def describe_inputs(self) -> str:
+        """The same of all inputs."""
+        return str(self._rules)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _open_again, (self._place, self._options, self._state[2:])
+
+    @property
+    def _session(self) -> Any:
+        return self._local.get(self._reopen)
+
+    def _reopen(self) -> Any:
+        """In a process that was forked off: what was chosen holds there too."""
+        if self.provider != "cpu":
+            raise ArchspecError(
+                f"{self.path}: a process that was forked off cannot use the GPU of the one that it comes from: "
+                "start it by multiprocessing's 'spawn', or open the session there"
+            )
+        _check_unwritten(self._place, self._state[2:])
+        wish = Wish(lambda provider: self.settings, self.fixed, self._options["as_written"], self._options["mapped"])
+        created = create_session(self._place, read_providers("cpu"), wish)
+        self.loaded = created.loaded
+        return created.session
+
+    def _replay(self, feed: dict[str, Array]) -> dict[str, Array]:
+        """A recorded run reads and writes where it did when it was recorded: one thread at a time."""
+        session = self._session
+        with self._local.lock:
+            if self._recorded is None or self._recorded.session is not session:
+                if any(not isinstance(extent, int) for extents in self.inputs.values() for extent in extents):
+                    raise ArchspecError(f"{self.path}: cuda_graph needs every size fixed: {self._rules}")
+                self._recorded = self._bind(feed)
+            else:
+                self._recorded.update(feed)
+            self._recorded.run()
+            return self._recorded.fetch()
+
+    def _bind(self, feed: dict[str, Array]) -> Binding:
+        with telling(self.path):
+            dtypes = read_dtypes(self._session.get_outputs(), self.path)
+            return Binding(self._session, feed, dtypes, "cpu" if self.provider == "cpu" else "cuda", self._rules)
+
+    def _give_notice(self) -> None:
+        """Once there is an answer: what went wrong before is all that there is to say then."""
+        if self._surprising and self.notice:
+            self._surprising = False
+            _tell_once(self.notice)
+
+
+@functools.cache
+def _tell_once(notice: str) -> None:
+    """Once in a process."""
+    warn(notice)
+
+
+def _open_again(path: Path, options: Mapping[str, Any], written: tuple[int, int]) -> Session:
+    """A session that is copied, also into another process. Raises ArchspecError."""
+    _check_unwritten(path, written)
+    return Session(path, **options)
+
+
+def _check_unwritten(path: Path, written: tuple[int, int]) -> None:
+    """Raises ArchspecError where the file that is opened again has another length or time than it had, or is gone."""
+    try:
+        found = read_state(path)[2:]
+    except ArchspecError as error:
+        raise ArchspecError(f"{error}; {AGAIN}: have it there, or open a session on another file here") from error
+    if found != written:
+        raise ArchspecError(f"{path} was written or replaced since the session was opened; {AGAIN}: open a new session")
+
+
+def _read_path(path: object) -> Path:
+    name = os.fspath(path) if isinstance(path, str | os.PathLike) else path
+    if not isinstance(name, str):
+        raise ArchspecError(f"a model is named by a string or a Path, found {tell_value(path)}")
+    return Path(name)
+
+
+def _check_flags(**flags: object) -> None:
+    for name, value in flags.items():
+        if not isinstance(value, bool):
+            raise ArchspecError(f"{name} is True or False, found {tell_value(value)}")

@@ -1,0 +1,159 @@
+"""How ONNX Runtime is asked to run a model: names of this program's own for what it takes in four different places."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Literal
+
+from archspec.errors import ArchspecError
+from archspec.extras import extra
+from archspec.strict_json import check_integer, check_keys
+from runtime.session.cpu import limit_threads
+
+with extra("run"):
+    import onnxruntime as ort
+
+Place = Literal["attribute", "entry", "cuda"]
+Value = bool | int | str
+
+MOST_THREADS = 1024
+
+SILENT = 4
+"""ONNX Runtime's word for fatal errors alone. Whatever else it would print in red on stderr it raises too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Knob:
+    """Where ONNX Runtime takes a setting (an attribute of SessionOptions, an entry of its configuration, an option of
+    the CUDA provider), its name there, and what it may be: true or false, a whole number, or words with values."""
+
+    place: Place
+    key: str
+    allowed: type[bool] | range | Mapping[str, Any]
+
+    def check(self, value: object, what: str) -> Value:
+        """`value` where it is allowed, else ArchspecError."""
+        if isinstance(self.allowed, range):
+            return check_integer(value, what, self.allowed.start, self.allowed.stop - 1)
+        words = {True: True, False: False} if self.allowed is bool else self.allowed
+        if isinstance(value, bool | str) and value in words and isinstance(value, bool) == (self.allowed is bool):
+            return value
+        known = "true or false" if self.allowed is bool else " or ".join(map(str, words))
+        raise ArchspecError(f"{what} must be {known}, found {str(value)[:40]!r}")
+
+    def translate(self, value: Value) -> Any:
+        """The value in ONNX Runtime's terms: its entries and options are texts."""
+        found = self.allowed[str(value)] if isinstance(self.allowed, Mapping) else value
+        if self.place == "attribute":
+            return found
+        return str(int(found)) if isinstance(found, bool | int) else str(found)
+
+
+def _knob(place: Place, key: str, allowed: type[bool] | range | Mapping[str, Any]) -> Any:
+    return field(default=None, metadata={"knob": Knob(place, key, allowed)})
+
+
+_LEVELS = MappingProxyType(
+    {"blocked": ort.GraphOptimizationLevel.ORT_ENABLE_ALL, "plain": ort.GraphOptimizationLevel.ORT_ENABLE_EXTENDED}
+)
+_SEARCHES = MappingProxyType({"heuristic": "HEURISTIC", "exhaustive": "EXHAUSTIVE"})
+_GROWTHS = MappingProxyType({"doubling": "kNextPowerOfTwo", "exact": "kSameAsRequested"})
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a session asks of ONNX Runtime. None leaves a setting as the runtime has it by itself.
+
+    On the CPU: `threads` of one operation; whether they spin while they wait (`spinning`); convolutions in the layout
+    `blocked` by channels, or `plain`; a memory `arena`, and a `memory_pattern` planned at the first run; `block_base`
+    cuts an operation's work into pieces that shrink; `flush_denormals` takes the tiniest numbers for zero.
+    With the CUDA provider: how cuDNN looks for its convolutions (`conv_search`); `nhwc`, `conv_bias` and
+    `conv_workspace` (channels last, bias fused, all the workspace wanted); `arena_growth`; `tf32`, which gives up
+    digits of fp32; `cuda_graph`, which replays one recorded run and needs every size fixed.
+
+    Raises ArchspecError where a value is not allowed.
+    """
+
+    threads: int | None = _knob("attribute", "intra_op_num_threads", range(1, MOST_THREADS + 1))
+    spinning: bool | None = _knob("entry", "session.intra_op.allow_spinning", bool)
+    layout: str | None = _knob("attribute", "graph_optimization_level", _LEVELS)
+    arena: bool | None = _knob("attribute", "enable_cpu_mem_arena", bool)
+    memory_pattern: bool | None = _knob("attribute", "enable_mem_pattern", bool)
+    block_base: int | None = _knob("entry", "session.dynamic_block_base", range(1, 1025))
+    flush_denormals: bool | None = _knob("entry", "session.set_denormal_as_zero", bool)
+    conv_search: str | None = _knob("cuda", "cudnn_conv_algo_search", _SEARCHES)
+    nhwc: bool | None = _knob("cuda", "prefer_nhwc", bool)
+    conv_bias: bool | None = _knob("cuda", "fuse_conv_bias", bool)
+    conv_workspace: bool | None = _knob("cuda", "cudnn_conv_use_max_workspace", bool)
+    arena_growth: str | None = _knob("cuda", "arena_extend_strategy", _GROWTHS)
+    tf32: bool | None = _knob("cuda", "use_tf32", bool)
+    cuda_graph: bool | None = _knob("cuda", "enable_cuda_graph", bool)
+
+    def __post_init__(self) -> None:
+        for name, value in self.to_dict().items():
+            KNOBS[name].check(value, f"the setting '{name}'")
+
+    @classmethod
+    def from_dict(cls, found: object, what: str = "a settings object") -> Settings:
+        """Settings as `to_dict` gives them, or anything else that was in a file: ArchspecError then."""
+        items = check_keys(found, what, (), KNOBS).items()
+        checked: dict[str, Any] = {name: KNOBS[name].check(value, f"{what}: {name}") for name, value in items}
+        return cls(**checked)
+
+    def to_dict(self) -> dict[str, Value]:
+        """The settings that are not left to the runtime."""
+        pairs = ((item.name, getattr(self, item.name)) for item in dataclasses.fields(self))
+        return {name: value for name, value in pairs if value is not None}
+
+    def __str__(self) -> str:
+        said = (_say(name, value) for name, value in self.to_dict().items())
+        return ", ".join(said) or "the runtime's own"
+
+    def changed_by(self, change: Settings) -> Settings:
+        """These settings, with those of `change` above them."""
+        above: dict[str, Any] = change.to_dict()
+        return dataclasses.replace(self, **above)
+
+    def put_on(self, options: Any) -> None:
+        """Set what an onnxruntime.SessionOptions takes."""
+        if self.threads is not None:
+            options.inter_op_num_threads = 1
+        for name, value in self.to_dict().items():
+            knob = KNOBS[name]
+            if knob.place == "attribute":
+                setattr(options, knob.key, knob.translate(value))
+            elif knob.place == "entry":
+                options.add_session_config_entry(knob.key, knob.translate(value))
+
+    def cuda_options(self) -> dict[str, str]:
+        """The options of the CUDA provider."""
+        chosen = ((KNOBS[name], value) for name, value in self.to_dict().items())
+        return {knob.key: knob.translate(value) for knob, value in chosen if knob.place == "cuda"}
+
+
+KNOBS: Mapping[str, Knob] = MappingProxyType(
+    {item.name: item.metadata["knob"] for item in dataclasses.fields(Settings)}
+)
+
+
+def new_options() -> Any:
+    """An onnxruntime.SessionOptions under which nothing is printed that is raised, and no more threads are started than
+    a quota of the processor's time pays for: they would all wait as soon as it is used up."""
+    options = ort.SessionOptions()
+    options.log_severity_level = SILENT
+    threads = limit_threads()
+    if threads is not None:
+        options.intra_op_num_threads = threads
+    return options
+
+
+def _say(name: str, value: Value) -> str:
+    words = name.replace("_", " ")
+    if isinstance(value, bool):
+        return words if value else f"no {words}"
+    if name == "threads":
+        return f"{value} {words if value != 1 else 'thread'}"
+    return f"{value} layout" if name == "layout" else f"{words} {value}"

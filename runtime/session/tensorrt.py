@@ -1,0 +1,89 @@
+"""What TensorRT is told of a model: the shapes to build for, its precision, and where to keep what it built."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from archspec.extras import extra
+from compiler.onnx_file.accepted import Accepted
+from runtime.session.signature import Signature, read_signature
+from runtime.session.sizes import read_sizes
+
+with extra("run"):
+    from compiler.onnx_file.content import read_fingerprint
+
+PRECISION = "archspec.precision"
+SWITCHES = {"fp16": "trt_fp16_enable", "bf16": "trt_bf16_enable", "int8": "trt_int8_enable"}
+
+BATCHES = (1, 8, 128)
+"""The least, the usual and the largest batch of an engine whose batch is free."""
+
+LARGEST = 2
+"""An engine takes sizes up to so many times the one that the model was written for."""
+
+
+def choose_tensorrt_options(path: str | Path, fixed: Mapping[str, int]) -> dict[str, str]:
+    """Options of the TensorRT provider for a model, where `fixed` says the extents of free axes that are known.
+
+    Engines and timings are kept in the user's cache, a folder for each model, never beside it: an engine is code, and a
+    file from elsewhere must not bring its own. It has the weights in it, so that neither what a file says that it is
+    does nor a content that another was made to have.
+    """
+    signature = read_signature(path)
+    options = build_profiles(signature, fixed)
+    switch = SWITCHES.get(signature.metadata.get(PRECISION, ""))
+    if switch:
+        options[switch] = "1"
+    return options | _use_cache(read_fingerprint(Path(path)))
+
+
+def build_profiles(signature: Signature, fixed: Mapping[str, int]) -> dict[str, str]:
+    """The smallest, usual and largest shape of every input that has a free axis, as `name:1x3x224x224,…`; nothing where
+    an axis is free and neither `fixed` nor the model's accepted sizes know it, for then TensorRT follows the inputs.
+    """
+    sizes = read_sizes(signature.metadata)
+    shapes: tuple[list[str], list[str], list[str]] = ([], [], [])
+    for name, extents in signature.inputs.items():
+        if all(isinstance(extent, int) for extent in extents):
+            continue
+        ranges = [_find_range(extent, axis, fixed, sizes) for axis, extent in enumerate(extents)]
+        if None in ranges:
+            return {}
+        for shape, number in zip(shapes, range(3), strict=True):
+            shape.append(f"{name}:{'x'.join(str(found[number]) for found in ranges if found)}")
+    words = ("min", "opt", "max")
+    return {f"trt_profile_{word}_shapes": ",".join(shape) for word, shape in zip(words, shapes, strict=True) if shape}
+
+
+def _find_range(
+    extent: int | str, axis: int, fixed: Mapping[str, int], sizes: Mapping[str, Accepted]
+) -> tuple[int, int, int] | None:
+    if isinstance(extent, int):
+        return extent, extent, extent
+    if extent in fixed:
+        return fixed[extent], fixed[extent], fixed[extent]
+    if extent in sizes:
+        return _spread(sizes[extent])
+    return BATCHES if axis == 0 else None
+
+
+def _spread(rule: Accepted) -> tuple[int, int, int]:
+    """The smallest, the usual and the largest value."""
+    if not rule.dynamic:
+        return rule.value, rule.value, rule.value
+    largest = rule.value + (LARGEST - 1) * rule.value // rule.step * rule.step
+    return rule.first, rule.value, min(largest, rule.last or largest)
+
+
+def _use_cache(fingerprint: str) -> dict[str, str]:
+    """Nothing is kept where the user's cache cannot be written."""
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    folder = home / "archspec" / "tensorrt" / fingerprint
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return {}
+    kept = {"trt_engine_cache_enable": "1", "trt_engine_cache_path": str(folder)}
+    return kept | {"trt_timing_cache_enable": "1", "trt_timing_cache_path": str(folder)}

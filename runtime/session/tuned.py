@@ -1,0 +1,253 @@
+"""Settings that were measured, in a file beside the model: for which model, on which device, runtime and provider."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any, Literal
+
+from archspec.errors import ArchspecError, tell_value
+from archspec.extras import extra
+from archspec.files import as_argument, check_is_file, write_text
+from archspec.log import warn
+from archspec.strict_json import check_integer, check_keys, check_number, read_json
+from runtime.session.cpu import describe_cpu
+from runtime.session.gpu import describe_gpu
+from runtime.session.settings import MOST_THREADS, Settings
+
+with extra("run"):
+    import onnxruntime as ort
+
+    from compiler.onnx_file.digest import CONTENT
+    from compiler.onnx_file.skim import read_metadata
+
+SUFFIX = ".tune.json"
+FORMAT = 1
+MOST_BYTES = 1 << 20
+SAMPLED = 1 << 20
+MOST_STRAYS = 16
+"""Files of settings without their model that are read, to see whose they are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """What a measurement holds for."""
+
+    model: str
+    device: str
+    runtime: str
+    provider: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Settings that were measured as the best for a key, with the free axes at `sizes`: milliseconds of a run with
+    them and with the runtime's own. Where `fixed`, the session was told the sizes beforehand and takes no others. Of so
+    many `changes` the search `tried` some, and had no time for the rest; None where an older file does not say."""
+
+    key: Key
+    sizes: dict[str, int]
+    fixed: bool
+    settings: Settings
+    milliseconds: float
+    default_milliseconds: float
+    tried: int | None = None
+    changes: int | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        key, rest = dataclasses.asdict(self.key), dataclasses.asdict(self)
+        del rest["key"]
+        said = {name: value for name, value in rest.items() if value is not None}
+        return key | said | {"settings": self.settings.to_dict()}
+
+    @property
+    def unfinished(self) -> str:
+        """`1 of 8 changes tried`; nothing where all were, or that is not known."""
+        return "" if self.tried == self.changes else f"{self.tried} of {self.changes} changes tried"
+
+    def gives_way_to(self, later: Entry) -> bool:
+        """Whether a later search is of all changes, or of no fewer than this one's."""
+        return not later.unfinished or (self.tried or 0) <= (later.tried or 0)
+
+    @property
+    def place(self) -> tuple[object, ...]:
+        """What one entry of a file stands for: a later measurement of the same takes its place."""
+        return (self.key, self.fixed, tuple(sorted(self.sizes.items())) if self.fixed else ())
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The settings of a session and where they come from."""
+
+    settings: Settings
+    source: str
+
+
+def tuning_path(model: str | Path) -> Path:
+    return Path(f"{model}{SUFFIX}")
+
+
+def identify(model: str | Path, provider: str) -> Key:
+    """The key of this model here and now. `provider` is "cpu", "cuda" or "tensorrt"."""
+    device = describe_cpu() if provider == "cpu" else describe_gpu() or "unknown GPU"
+    return Key(identify_model(model), device, f"onnxruntime {ort.__version__}", provider)
+
+
+def identify_model(model: str | Path) -> str:
+    """What the exporter says that the model is, or of a file of another's, a fingerprint."""
+    return read_metadata(Path(model)).get(CONTENT) or _fingerprint(Path(model))
+
+
+def choose_settings(
+    model: str | Path, given: Settings | Literal["default"] | None, threads: int | None, fixed: Mapping[str, int]
+) -> Callable[[str], Chosen]:
+    """The settings by provider: those given; else ("default" apart) those measured for it, where the file beside the
+    model holds some; else the runtime's own. `threads` is above all of them.
+
+    Raises ArchspecError where the file is malformed.
+    """
+    if threads is not None:
+        check_integer(threads, "threads", most=MOST_THREADS)
+    if not (given is None or isinstance(given, Settings)) and str(given) != "default":
+        raise ArchspecError(f"settings are Settings or 'default', found {tell_value(given)}")
+    entries = read_entries(model) if given is None else ()
+    if given is None and not entries:
+        _tell_left_behind(Path(model))
+
+    def choose(provider: str) -> Chosen:
+        chosen = (
+            Chosen(given, "given") if isinstance(given, Settings) else _choose_entry(model, entries, provider, fixed)
+        )
+        if threads is None:
+            return chosen
+        return dataclasses.replace(chosen, settings=dataclasses.replace(chosen.settings, threads=threads))
+
+    return choose
+
+
+def _choose_entry(model: str | Path, entries: tuple[Entry, ...], provider: str, fixed: Mapping[str, int]) -> Chosen:
+    """What was measured at just these fixed sizes, before what was measured at any."""
+    if not entries:
+        return Chosen(Settings(), "default")
+    key = identify(model, provider)
+    fitting = [entry for entry in entries if entry.key == key]
+    exact = [entry for entry in fitting if entry.fixed and entry.sizes == fixed]
+    for entry in exact or [entry for entry in fitting if not entry.fixed]:
+        unfinished = f": {entry.unfinished}" if entry.unfinished else ""
+        return Chosen(entry.settings, f"{tuning_path(model).name}{unfinished}")
+    return Chosen(Settings(), f"default: {tuning_path(model).name} is of another model, device or runtime")
+
+
+def _tell_left_behind(model: Path) -> None:
+    """Say in the log where settings that were measured for a model lie beside a name that it no longer has."""
+    try:
+        names = set(os.listdir(model.parent))
+    except OSError:
+        return
+    strays = sorted(name for name in names if name.endswith(SUFFIX) and name.removesuffix(SUFFIX) not in names)
+    for name in islice(strays, MOST_STRAYS):
+        with suppress(ArchspecError):  # what is wrong with a file that is not used is no matter
+            own = identify_model(model)
+            if any(entry.key.model == own for entry in _read_entries(model.with_name(name))):
+                warn(
+                    f"{model.with_name(name)} has settings that were measured for {model.name} when it had another "
+                    f"name, and is not used: rename it to {tuning_path(model).name}, or run archspec tune "
+                    f"{as_argument(model)}"
+                )
+                return
+
+
+def read_entries(model: str | Path) -> tuple[Entry, ...]:
+    """What was measured for a model, anywhere; nothing where no file is beside it. Raises ArchspecError where that is
+    malformed."""
+    path = tuning_path(model)
+    if not os.path.exists(path):  # of a name that is too long, Path.exists raises
+        return ()
+    try:
+        return _read_entries(path)
+    except ArchspecError as error:
+        raise ArchspecError(f"{error}: delete it, and run archspec tune {model} again") from error
+
+
+def _read_entries(path: Path) -> tuple[Entry, ...]:
+    check_is_file(path)
+    with path.open("rb") as file:
+        text = file.read(MOST_BYTES + 1)
+    if len(text) > MOST_BYTES:
+        raise ArchspecError(f"{path} is larger than {MOST_BYTES:,} bytes")
+    found = check_keys(read_json(text, str(path)), str(path), ("format", "entries"))
+    if check_integer(found["format"], f"{path}: format") != FORMAT:
+        raise ArchspecError(f"{path} has another format than {FORMAT}")
+    if not isinstance(found["entries"], list):
+        raise ArchspecError(f"{path}: entries must be a list")
+    return tuple(_read_entry(item, f"{path}: entry {number}") for number, item in enumerate(found["entries"], start=1))
+
+
+def keep_entries(model: str | Path, entries: tuple[Entry, ...], *, force: bool = False) -> tuple[Entry, ...]:
+    """Write entries to the file beside the model, in the place of those of the same key, unless these are of a fuller
+    search, which `force` replaces too; the others stay. Returns the fuller ones that stayed."""
+    later = {entry.place: entry for entry in entries}
+    there = read_entries(model)
+    fuller = [entry for entry in there if entry.place in later and not entry.gives_way_to(later[entry.place])]
+    stayed = () if force else tuple(fuller)
+    places = {entry.place for entry in stayed}
+    kept = [entry for entry in there if entry in stayed or entry.place not in later]
+    rows = [entry.to_dict() for entry in (*kept, *(entry for entry in entries if entry.place not in places))]
+    write_text(tuning_path(model), json.dumps({"format": FORMAT, "entries": rows}, indent=2) + "\n")
+    return stayed
+
+
+def _read_entry(found: object, what: str) -> Entry:
+    keys = check_keys(found, what, [*(item.name for item in dataclasses.fields(Key)), *_OWN], _COUNTS)
+    texts = {
+        name: _check_text(keys[name], f"{what}: {name}") for name in (item.name for item in dataclasses.fields(Key))
+    }
+    sizes = check_keys(keys["sizes"], f"{what}: sizes", (), keys["sizes"] if isinstance(keys["sizes"], dict) else ())
+    if not isinstance(keys["fixed"], bool):
+        raise ArchspecError(f"{what}: fixed must be true or false")
+    return Entry(
+        Key(**texts),
+        {name: check_integer(extent, f"{what}: sizes: {name}") for name, extent in sizes.items()},
+        keys["fixed"],
+        Settings.from_dict(keys["settings"], f"{what}: settings"),
+        check_number(keys["milliseconds"], f"{what}: milliseconds"),
+        check_number(keys["default_milliseconds"], f"{what}: default_milliseconds"),
+        *_read_counts(keys, what),
+    )
+
+
+def _read_counts(keys: Mapping[str, object], what: str) -> tuple[int, int] | tuple[None, None]:
+    if not any(name in keys for name in _COUNTS):
+        return None, None
+    check_keys({name: keys[name] for name in _COUNTS if name in keys}, what, _COUNTS)
+    changes = check_integer(keys["changes"], f"{what}: changes", 0)
+    return check_integer(keys["tried"], f"{what}: tried", 0, changes), changes
+
+
+_COUNTS = ("tried", "changes")
+_OWN = tuple(item.name for item in dataclasses.fields(Entry) if item.name not in ("key", *_COUNTS))
+
+
+def _check_text(value: object, what: str) -> str:
+    if not isinstance(value, str):
+        raise ArchspecError(f"{what} must be a string")
+    return value
+
+
+def _fingerprint(path: Path) -> str:
+    """SHA-256 of a file's length, beginning and end. Not of all of it, because a session would wait for that, and two
+    files that are taken for one share settings, never numbers."""
+    size = path.stat().st_size
+    digest = hashlib.sha256(str(size).encode())
+    with path.open("rb") as file:
+        digest.update(file.read(SAMPLED))
+        file.seek(max(0, size - SAMPLED))
+        digest.update(file.read(SAMPLED))
+    return digest.hexdigest()

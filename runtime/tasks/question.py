@@ -1,0 +1,89 @@
+"""What a model is asked: by its metadata, or by the user."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from archspec.errors import ArchspecError, suggest
+from archspec.log import warn
+from archspec.strict_json import check_integer, read_json
+from runtime.pictures.preprocess import MOST_EXTENT, Preprocess
+from runtime.tasks.task import Task, find_task
+from runtime.training.run import CLASSES, PREPROCESS, STRIDE, TASK, parse_classes
+
+if TYPE_CHECKING:
+    from runtime.session.session import Session
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a model is asked: the task, which output answers it, the names of its channels (None: numbers), how a
+    picture becomes its input (None: only .npy files do), and the output's stride in pixels (None: from its extents)."""
+
+    task: Task
+    output: str
+    names: tuple[str, ...] | None
+    preprocess: Preprocess | None
+    stride: int | None
+
+
+def find_question(session: Session, task: str | None = None, output: str | None = None) -> Question | None:
+    """What a model is asked, by its metadata; `task` and `output` come before those.
+
+    None where nothing says what its task is: only its numbers can be had. Raises ArchspecError for unknown names, for
+    malformed metadata, and for labels from a model that does not name its classes or does not read pictures.
+    """
+    named = PREPROCESS in session.metadata and CLASSES in session.metadata
+    word = task or session.metadata.get(TASK) or ("labels" if named else None)
+    if word is None:
+        return None
+    found, own = find_task(word), session.metadata.get(TASK, word)
+    if own != word:
+        warn(f"{session.path} says that its task is {own}, and is asked for {word}")
+    if output is not None and output not in session.outputs:
+        known = ", ".join(session.outputs)
+        raise ArchspecError(f"{session.path} has no output '{output}'{suggest(output, session.outputs)} (has: {known})")
+    last = list(session.outputs)[-1]  # whose stride the metadata say
+    lenient = found.name != "labels"
+    return Question(
+        task=found,
+        output=output or last,
+        names=None if lenient and CLASSES not in session.metadata else read_classes(session),
+        preprocess=None if lenient and PREPROCESS not in session.metadata else read_preprocess(session),
+        stride=read_stride(session.metadata, session.path) if output in (None, last) else None,
+    )
+
+
+def read_preprocess(session: Session) -> Preprocess:
+    """How the model's input is made from a picture; ArchspecError says how to get a model that tells."""
+    return Preprocess.from_json(_read(session, PREPROCESS))
+
+
+def read_classes(session: Session) -> tuple[str, ...]:
+    """The names of the model's classes, in the order of its output."""
+    return parse_classes(_read(session, CLASSES), session.path)
+
+
+def read_stride(metadata: Mapping[str, str], where: str | Path) -> int | None:
+    """The stride of the answering output, in pixels, as weights or a model say it; None where they do not."""
+    if STRIDE not in metadata:
+        return None
+    what = f"the metadata '{STRIDE}' of {where}"
+    return check_integer(read_json(metadata[STRIDE], what), what, most=MOST_EXTENT)
+
+
+def _read(session: Session, key: str) -> str:
+    if key not in session.metadata:
+        raise ArchspecError(explain_missing(session, key))
+    return session.metadata[key]
+
+
+def explain_missing(session: Session, key: str) -> str:
+    what = {PREPROCESS: "how pictures become its input", CLASSES: "the names of its classes"}[key]
+    return (
+        f"{session.path} does not say {what} ('{key}'): export it with weights that `archspec train` wrote, or with "
+        "metadata of your own, as docs/export/files.md (What a model says of its answers) shows"
+    )

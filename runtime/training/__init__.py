@@ -1,0 +1,1 @@
+"""Training for any task, and the run that it leaves behind."""

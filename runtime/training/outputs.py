@@ -1,0 +1,69 @@
+"""What a torch module gives for images: outputs by name, whether it has one or several."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from archspec.errors import ArchspecError
+from archspec.extras import extra
+from compiler.torch_target.modes import device_of, evaluating
+from runtime.data.digits import Dataset, Split
+
+with extra("train"):
+    import torch
+    from torch import Tensor, nn
+
+T = TypeVar("T")
+
+ONLY = "output"
+"""How the output of a module is called that gives a tensor."""
+
+EVALUATION_BATCH = 256
+
+
+def name_outputs(found: Any) -> dict[str, Tensor]:
+    """A tensor, or a dict of tensors by name, as the latter. Raises ArchspecError for anything else."""
+    outputs = {ONLY: found} if isinstance(found, Tensor) else found
+    if not isinstance(outputs, dict) or not outputs:
+        kind = "an empty dict" if isinstance(outputs, dict) else f"a {type(outputs).__name__}"
+        raise ArchspecError(f"training needs a network that gives a tensor, or tensors by name; this one gives {kind}")
+    for name, output in outputs.items():
+        if not isinstance(output, Tensor):
+            raise ArchspecError(f"the output '{name}' is a {type(output).__name__}, no tensor")
+    return outputs
+
+
+def run_images(module: nn.Module, images: npt.NDArray[np.float32], data: Dataset) -> dict[str, Tensor]:
+    """The outputs for some images, in evaluation mode and without gradients.
+
+    Raises ArchspecError where it does not take images of that shape.
+    """
+    try:
+        with evaluating(module):
+            found = module(torch.from_numpy(images).to(device_of(module)))
+    except (RuntimeError, ValueError, TypeError) as error:
+        raise ArchspecError(
+            f"the network does not take {data.name}'s images of shape {data.preprocess.shape}: {error}"
+        ) from error
+    return name_outputs(found)
+
+
+def evaluate_module(module: nn.Module, split: Split, batch: int = EVALUATION_BATCH) -> dict[str, npt.NDArray[Any]]:
+    """The module's outputs for all images of a split, by name, (N, ...) in float32 on the CPU, in evaluation mode; the
+    module's own mode is left as it was."""
+    device = device_of(module)
+    parts: dict[str, list[Tensor]] = {}
+    with evaluating(module):
+        for images in torch.split(torch.from_numpy(split.images), batch):
+            for name, output in name_outputs(module(images.to(device))).items():
+                parts.setdefault(name, []).append(output.float().cpu())
+    return {name: torch.cat(found).numpy() for name, found in parts.items()}
+
+
+def last_of(outputs: Mapping[str, T]) -> T:
+    """What counts of several outputs: the last one. Behind it stands the most of the network."""
+    return outputs[list(outputs)[-1]]

@@ -1,0 +1,180 @@
+"""What a training run leaves behind: its files by name, what its weights remember, and the metrics as they came."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import os
+import re
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from archspec.errors import ArchspecError, tell_value
+from archspec.files import as_argument, check_is_file, is_plain_file
+from archspec.strict_json import read_json
+
+SPEC = "spec.yaml"
+WEIGHTS = "weights.safetensors"
+MODEL = "model.onnx"
+METRICS = "metrics.jsonl"
+PICTURE = "predictions.png"
+SAMPLES = "samples"
+
+TRAINED = (SPEC, WEIGHTS, METRICS)
+"""What training leaves."""
+
+MADE = (MODEL, PICTURE, SAMPLES)
+"""What other commands make of that."""
+
+RUNS = Path("runs")
+"""Where runs lie whose folder nobody chose."""
+
+CLASSES = "archspec.classes"
+PREPROCESS = "archspec.preprocess"
+DATA = "archspec.data"
+GRAPH = "archspec.graph"
+SPEC_HASH = "archspec.spec"
+TASK = "archspec.task"
+STRIDE = "archspec.stride"
+
+EPOCH = "archspec.epoch"
+"""After which epoch of how many the weights are, where that is not the last."""
+
+QUESTION = (CLASSES, PREPROCESS, TASK, STRIDE)
+"""What a model is asked, the names of what it answers, how it reads a picture, and how many pixels the positions of its
+last output are apart."""
+
+CARRIED = (*QUESTION, DATA, EPOCH)
+"""What a model takes over from its weights."""
+
+MAKERS = {SPEC: "archspec train", WEIGHTS: "archspec train", MODEL: "archspec export"}
+
+
+def check_files(folder: str | Path, names: Iterable[str]) -> None:
+    """Raises ArchspecError where there is no such folder, or one of a run's files is missing, and says which command
+    makes it. A run without weights is unfinished."""
+    if not os.path.isdir(folder):
+        if os.path.isfile(folder):
+            raise ArchspecError(f"{folder} is a file: give the folder of the run, {Path(folder).parent}")
+        raise ArchspecError(f"{folder} does not exist: give the folder of a run, as `archspec train -o` names it")
+    for name in names:
+        if not os.path.isfile(Path(folder) / name):  # of a name that is too long, Path.is_file raises
+            unfinished = name == WEIGHTS and os.path.lexists(Path(folder) / METRICS)
+            advice = "its training was not finished: train again, with --force" if unfinished else ""
+            raise ArchspecError(f"{folder} has no {name}: {advice or f'run `{MAKERS[name]}` first'}")
+
+
+def hash_spec(text: str) -> str:
+    """By what weights know the spec that they were trained with, under SPEC_HASH."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def check_one_run(spec: str | Path, digest: Callable[[], str], weights: str | Path, facts: Mapping[str, str]) -> None:
+    """Raises ArchspecError where a run's weights, by their metadata, are of another spec, and of another network than
+    that whose graph has the `digest`: a spec may be edited, and an older one read, as long as it says the same."""
+    known = facts.get(SPEC_HASH)
+    if known in (None, hash_spec(Path(spec).read_text(encoding="utf-8"))) or facts.get(GRAPH) == digest():
+        return
+    raise ArchspecError(
+        f"{weights} is of another network than {spec}: that was changed, or a training was killed while it replaced "
+        "the run; train again, with --force"
+    )
+
+
+def name_sample(index: int, label: str | None) -> str:
+    """What the image of a data set that has this index is called among a run's samples: `17-label-NAME.png`, or
+    `17.png` of an image without a class."""
+    suffix = "" if label is None else f"-label-{re.sub(r'[^A-Za-z0-9]+', '_', label)}"
+    return f"{index}{suffix}.png"
+
+
+def write_export(folder: Path) -> str:
+    """The command that makes a run's model."""
+    spec, weights, model = (as_argument(folder / name) for name in (SPEC, WEIGHTS, MODEL))
+    return f"archspec export {spec} --weights {weights} -o {model}"
+
+
+def list_trained(folder: str | Path) -> list[str]:
+    """The names of the files in a folder that training left there, or would replace."""
+    return [name for name in TRAINED if os.path.lexists(Path(folder) / name)]
+
+
+def check_vacant(folder: str | Path, *, force: bool = False) -> None:
+    """Raises ArchspecError where a folder holds what training left there, unless that is to be replaced and lies in the
+    folder itself, and where a file stands in the place of it or of a folder around it."""
+    above = (place for place in (Path(folder), *Path(folder).parents) if os.path.lexists(place))
+    nearest = next(above, Path())
+    if not os.path.isdir(nearest):
+        raise ArchspecError(f"{nearest} is not a folder, and a run leaves several files: choose another name (-o)")
+    there = list_trained(folder)
+    if there and not force:
+        what = f"{folder} holds an earlier run ({', '.join(there)}), which is not replaced unasked"
+        raise ArchspecError(f"{what}: choose another folder (-o), or replace it (--force, in Python force=True)")
+    odd = [path for path in (Path(folder) / name for name in there) if not is_plain_file(path)]
+    if odd:
+        problem = f"{odd[0]} is a link or no file, and a run's files are replaced as one"
+        raise ArchspecError(f"{problem}: choose another folder (-o), or remove it")
+
+
+def claim_folder(name: str) -> Path:
+    """Make the first of `runs/NAME`, `runs/NAME-2`, `runs/NAME-3`, … that is not there: nobody else gets it then.
+
+    Raises ArchspecError where it cannot be made.
+    """
+    try:
+        RUNS.mkdir(exist_ok=True)
+        for number in itertools.count(1):
+            folder = RUNS / (name if number == 1 else f"{name}-{number}")
+            with suppress(FileExistsError):
+                folder.mkdir()
+                return folder
+    except OSError as error:
+        raise ArchspecError(f"cannot make a folder in {RUNS}/: {error.strerror or error}") from error
+    raise AssertionError("there is always a next number")
+
+
+def parse_classes(text: str, where: str | Path) -> tuple[str, ...]:
+    """The names of classes, in the order of a model's output, as the metadata of `where` say them under CLASSES.
+
+    Raises ArchspecError where that is no list of names.
+    """
+    classes = read_json(text, f"the metadata '{CLASSES}' of {where}")
+    if not isinstance(classes, list) or not classes or not all(isinstance(name, str) for name in classes):
+        raise ArchspecError(f"the metadata '{CLASSES}' of {where} must be a list of names")
+    return tuple(classes)
+
+
+def tell_epoch(metadata: Mapping[str, str]) -> str | None:
+    """That training was stopped before these weights, or those of a model, were finished; None where it was not.
+
+    Raises ArchspecError where the metadata are malformed.
+    """
+    text = metadata.get(EPOCH)
+    if text is None:
+        return None
+    if not re.fullmatch(r"[0-9]{1,9} of [0-9]{1,9}", text):
+        raise ArchspecError(f"the metadata '{EPOCH}' must be as in '3 of 30', found {tell_value(text)}")
+    return f"weights after epoch {text}: training was stopped"
+
+
+def append_metrics(path: str | Path, values: Mapping[str, Any]) -> None:
+    """Add one JSON object as a line of its own, which can be read at once. Raises ArchspecError where it cannot be
+    written."""
+    try:
+        with open(path, "a", encoding="utf-8", newline="\n") as file:
+            file.write(json.dumps(values, allow_nan=False) + "\n")
+    except OSError as error:
+        raise ArchspecError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def read_metrics(path: str | Path) -> list[dict[str, Any]]:
+    """The objects of a metrics file, in order; ArchspecError names a line that is none."""
+    check_is_file(path)
+    try:
+        lines = Path(path).read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise ArchspecError(f"{path} is not UTF-8 text") from error
+    return [read_json(line, f"{path}, line {number}") for number, line in enumerate(lines, 1)]

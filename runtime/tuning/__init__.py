@@ -1,1 +1,0 @@
-"""Settings of ONNX Runtime, chosen by measurement and kept beside the model."""

@@ -1,0 +1,117 @@
+"""A model of half precision as a GPU computes it, on a processor that does not: each node in fp32, its result rounded.
+
+ONNX Runtime's CPU provider has no kernels for bfloat16 at all. Of a float16 model it computes whole stretches in fp32,
+without rounding between the nodes, so that what overflows on a GPU is finite there.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from archspec.extras import extra
+from archspec.files import renaming, scratch_folder
+from archspec.last_resort import passing
+
+with extra("run"):
+    import onnx
+    from onnx import TensorProto
+
+    from compiler.onnx_file.external import gather_data
+
+HALVES: dict[int, str] = {TensorProto.FLOAT16: "float16", TensorProto.BFLOAT16: "bfloat16"}
+Kinds = dict[str, int]
+
+
+@contextmanager
+def open_rounded(path: str | Path) -> Iterator[tuple[str, Path] | None]:
+    """The type of a model of half precision, and a file of its rounded twin, whose inputs and outputs are float32; None
+    for a model without half precision. The file is gone afterwards."""
+    model = onnx.load(os.fspath(path), load_external_data=False)
+    kinds = find_halves(model)
+    if not kinds:
+        yield None
+        return
+    beside = gather_data(model, Path(path))
+    with scratch_folder() as folder:
+        handle, name = tempfile.mkstemp(suffix=".onnx", dir=beside or folder)
+        os.close(handle)
+        try:
+            onnx.save(round_nodes(model, kinds), name)
+            with renaming(Path(path), Path(name)), passing(Path(name)):
+                yield HALVES[next(iter(kinds.values()))], Path(name)
+        finally:
+            os.unlink(name)
+
+
+def round_nodes(model: onnx.ModelProto, kinds: Kinds | None = None) -> onnx.ModelProto:
+    """Make of a model its twin: every node reads fp32, and what it gives is rounded to the type it had and back.
+
+    Values keep their names, inputs and outputs too, and become float32.
+    """
+    kinds = find_halves(model) if kinds is None else kinds
+    graph = model.graph
+    nodes: list[onnx.NodeProto] = []
+    widened: dict[str, str] = {}
+    for tensor in graph.initializer:
+        if tensor.name in kinds:
+            widened[tensor.name] = f"{tensor.name}|wide"
+            nodes.append(_cast(tensor.name, widened[tensor.name], TensorProto.FLOAT))
+    for item in graph.input:
+        if item.name in kinds:
+            widened[item.name] = f"{item.name}|wide"
+            nodes += _round(item.name, widened[item.name], kinds[item.name])
+    for node in graph.node:
+        nodes += _widen(node, widened, kinds)
+    for item in (*graph.input, *graph.output):
+        if item.name in kinds:
+            item.type.tensor_type.elem_type = TensorProto.FLOAT
+    del graph.node[:], graph.value_info[:]
+    graph.node.extend(nodes)
+    return model
+
+
+def _widen(node: onnx.NodeProto, widened: dict[str, str], kinds: Kinds) -> list[onnx.NodeProto]:
+    """A node that reads and gives fp32, and what rounds its results."""
+    wide = onnx.NodeProto()
+    wide.CopyFrom(node)
+    wide.input[:] = [widened.get(name, name) for name in node.input]
+    wide.output[:] = [name_raw(name) if name in kinds else name for name in node.output]
+    halves = [name for name in node.output if name in kinds]
+    return [wide, *(step for name in halves for step in _round(name_raw(name), name, kinds[name]))]
+
+
+def _round(value: str, result: str, kind: int) -> list[onnx.NodeProto]:
+    return [_cast(value, f"{result}|half", kind), _cast(f"{result}|half", result, TensorProto.FLOAT)]
+
+
+def _cast(value: str, result: str, kind: int) -> onnx.NodeProto:
+    return onnx.helper.make_node("Cast", [value], [result], name=f"{result}|cast", to=kind)
+
+
+def name_raw(name: str) -> str:
+    """What the twin calls a value before it is rounded."""
+    return f"{name}|raw"
+
+
+def find_halves(model: onnx.ModelProto) -> Kinds:
+    """The values of half precision and their types."""
+    return {name: kind for name, kind in find_kinds(model).items() if kind in HALVES}
+
+
+def find_kinds(model: onnx.ModelProto) -> Kinds:
+    """ONNX's number for the type of each value, as far as it can be known; stored tensors among them."""
+    graph = model.graph
+    stored = [onnx.helper.make_tensor_value_info(item.name, item.data_type, item.dims) for item in graph.initializer]
+    # Without the weights' bytes, which have no say in types and may be more than protobuf's 2 GiB.
+    bare = onnx.helper.make_model(
+        onnx.helper.make_graph(graph.node, "types", [*graph.input, *stored], graph.output),
+        opset_imports=model.opset_import,
+        ir_version=model.ir_version,
+    )
+    inferred = onnx.shape_inference.infer_shapes(bare).graph
+    values = (*inferred.input, *inferred.value_info, *inferred.output)
+    return {value.name: value.type.tensor_type.elem_type for value in values}

@@ -1,0 +1,207 @@
+"""Weights that others trained, under the names and shapes of a graph: nothing is guessed, and nothing left out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from archspec.errors import ArchspecError, list_some, suggest
+from archspec.spec.zoo import RULES, ZOO, shown
+from compiler.graph import Graph
+from compiler.mismatch import list_prefixes
+from compiler.passes.cast_weights import cast
+from runtime.weights.file import Stored
+from runtime.weights.given import is_counter, tell_rounding
+from runtime.weights.name_rules import NameRules
+
+AUTO = "auto"
+OWN = "archspec"
+"""The source whose names are the graph's own, as torch saves the state dict of `to_torch`."""
+
+FLOAT32 = np.dtype(np.float32)
+
+LISTED = 5
+"""How many names of one kind a message shows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A weight of ours, with the extents it should have, and the tensor of theirs that it is read from.
+
+    `theirs` is None where no rule speaks of it, `found` where there is no such tensor.
+    """
+
+    ours: str
+    expected: tuple[int, ...]
+    theirs: str | None
+    found: tuple[int, ...] | None = None
+    reshape: bool = False
+
+    @property
+    def fits(self) -> bool:
+        """Whether the extents agree. Extents of 1 say nothing: a linear layer is a 1×1 convolution."""
+        if self.found is None:
+            return False
+        if self.reshape:
+            return math.prod(self.found) == math.prod(self.expected)
+        return [extent for extent in self.found if extent != 1] == [extent for extent in self.expected if extent != 1]
+
+    def __str__(self) -> str:
+        if self.theirs is None:
+            return f"{self.ours} (no rule speaks of it)"
+        return f"{self.ours} (from {self.theirs})" + ("" if self.found is None else f" {self.expected}: {self.found}")
+
+    def to_dict(self) -> dict[str, Any]:
+        rows = {"name": self.ours, "shape": list(self.expected), "source": self.theirs}
+        return rows if self.found is None else rows | {"found": list(self.found)}
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """How a state dict fits a graph by the rules of one file, and what did not match on both sides."""
+
+    network: str
+    sources: tuple[str, ...]
+    rules: str
+    pairs: tuple[Pair, ...]
+    unused: tuple[str, ...]
+    ignored: tuple[str, ...]
+    state: Mapping[str, Stored] = field(repr=False)
+    facts: Mapping[str, str] = field(default_factory=dict)
+    """What the file says of itself."""
+    tried: tuple[str, ...] = ()
+    """All sources whose names were tried."""
+
+    @property
+    def fitting(self) -> tuple[Pair, ...]:
+        return tuple(pair for pair in self.pairs if pair.fits)
+
+    @property
+    def missing(self) -> tuple[Pair, ...]:
+        """Weights of ours for which there is no tensor."""
+        return tuple(pair for pair in self.pairs if pair.found is None)
+
+    @property
+    def misshapen(self) -> tuple[Pair, ...]:
+        """Weights of ours whose tensor has other extents."""
+        return tuple(pair for pair in self.pairs if pair.found is not None and not pair.fits)
+
+    @property
+    def is_whole(self) -> bool:
+        return not (self.missing or self.misshapen or self.unused)
+
+    def check(self) -> None:
+        """Raises ArchspecError with what did not match, unless each weight has its tensor and each tensor its use."""
+        if self.is_whole:
+            return
+        parts = [
+            _list("missing", self.missing),
+            _list("of another shape", self.misshapen),
+            _list("not used", self.unused),
+        ]
+        problems = "; ".join(part for part in parts if part)
+        names = f"the names of {' and '.join(self.sources)} ({self.rules})"
+        if len(self.tried) > len(self.sources):
+            names += f", the nearest of those that were tried ({', '.join(self.tried)})"
+        advice = f"; other names need rules beside the spec, SPEC{RULES}" if self.missing and self.unused else ""
+        raise ArchspecError(f"the state dict does not fit {self.network} by {names}: {problems}{advice}")
+
+    def read(self) -> dict[str, npt.NDArray[np.float32]]:
+        """The arrays by our names, in float32. Raises ArchspecError where something did not match, or a number is not
+        finite, or beyond float32."""
+        self.check()
+        read = {pair.theirs: self.state[pair.theirs].read() for pair in self.pairs if pair.theirs}
+        tell_rounding(read)
+        return {
+            pair.ours: cast(read[pair.theirs], FLOAT32, f"the weight '{pair.theirs}'").reshape(pair.expected)
+            for pair in self.pairs
+            if pair.theirs
+        }
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "network": self.network,
+            "sources": list(self.sources),
+            "rules": self.rules,
+            "converted": len(self.fitting),
+            "missing": [pair.to_dict() for pair in self.missing],
+            "wrong_shape": [pair.to_dict() for pair in self.misshapen],
+            "unused": list(self.unused),
+            "ignored": list(self.ignored),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class OwnNames:
+    """The rules of names that are ours already."""
+
+    file: str = "by the names in the graph"
+    sources: tuple[str, ...] = (OWN,)
+
+    def translate(self, name: str) -> tuple[str, bool]:
+        return name, False
+
+
+def convert(
+    state: Mapping[str, Stored],
+    graph: Graph,
+    rules: Sequence[NameRules],
+    source: str = AUTO,
+    facts: Mapping[str, str] | None = None,
+) -> Conversion:
+    """Match a state dict with a graph's weights. With `auto`, by the rules that fit most of them, or by the graph's own
+    names; where the same rules hold for several sources, they all are named. What stands before every name, as wrappers
+    put it there, is taken away where more fits without.
+
+    Nothing is read yet. Raises ArchspecError where no rules are of that source, or there are none and the names are not
+    ours.
+    """
+    every: list[NameRules | OwnNames] = [OwnNames(), *rules]
+    known = [name for entry in every for name in entry.sources]
+    chosen = [entry for entry in every if source in (AUTO, *entry.sources)]
+    if not chosen:
+        listing = ", ".join(dict.fromkeys(known))
+        raise ArchspecError(
+            f"there are no rules for names of '{source}'{suggest(source, known)}; {graph.name} has: {listing}"
+        )
+    forms = [{name.removeprefix(prefix): stored for name, stored in state.items()} for prefix in list_prefixes(state)]
+    trials = [_match(form, graph, entry, facts or {}) for form in forms for entry in chosen]
+    best = max(trials, key=lambda trial: (len(trial.fitting), trial.is_whole, -len(trial.missing)))
+    best = replace(best, tried=tuple(dict.fromkeys(name for entry in chosen for name in entry.sources)))
+    if not rules and not any(pair.found for pair in best.pairs):
+        raise ArchspecError(
+            f"the names in the file are not those of {graph.name}, and no rules say how its weights are called "
+            f"elsewhere: write them to SPEC{RULES} beside the spec, as {shown(ZOO / 'resnet' / 'resnet')}{RULES} has "
+            "them for ResNets"
+        )
+    return best if source == AUTO else replace(best, sources=(source,))
+
+
+def _match(
+    state: Mapping[str, Stored], graph: Graph, rules: NameRules | OwnNames, facts: Mapping[str, str]
+) -> Conversion:
+    pairs = []
+    readers: dict[str, str] = {}
+    for ours, weight in graph.weights.items():
+        translated = rules.translate(ours)
+        if translated is None:
+            pairs.append(Pair(ours, weight.shape, None))
+            continue
+        theirs, reshape = translated
+        if theirs in readers:
+            raise ArchspecError(f"{rules.file}: {readers[theirs]} and {ours} would both be read from {theirs}")
+        readers[theirs] = ours
+        stored = state.get(theirs)
+        pairs.append(Pair(ours, weight.shape, theirs, stored.shape if stored else None, reshape))
+    ignored = tuple(filter(is_counter, state))
+    unused = tuple(name for name in state if name not in readers and not is_counter(name))
+    return Conversion(graph.name, rules.sources, rules.file, tuple(pairs), unused, ignored, state, facts)
+
+
+def _list(what: str, items: Sequence[Any]) -> str:
+    return f"{what}: {list_some(items, LISTED, ', ')}" if items else ""

@@ -1,0 +1,57 @@
+"""A package that is not there is one line that names its extra; importing the package needs none of them."""
+
+from __future__ import annotations
+
+import pytest
+
+from archspec.errors import MissingExtra
+from archspec.extras import extra
+from tests.support.without import run_without
+
+HEAVY = ("torch", "onnx", "onnxruntime", "sklearn", "PIL", "safetensors")
+
+
+@pytest.mark.parametrize(
+    ("missing", "module", "name"),
+    [
+        ("torch", "runtime.training.train", "train"),
+        ("torch", "runtime.verification.proof", "train"),
+        ("sklearn", "runtime.data.digits", "train"),
+        ("safetensors", "runtime.weights.file", "train"),
+        ("onnx", "runtime.session.session", "run"),
+        ("onnxruntime", "runtime.session.session", "run"),
+        ("onnxruntime", "runtime.evaluation.evaluate", "run"),
+        ("PIL", "runtime.prediction.predict", "run"),
+    ],
+)
+def test_a_missing_package_names_its_extra(missing: str, module: str, name: str) -> None:
+    code = f"""
+from archspec.errors import MissingExtra
+try:
+    import {module}
+except MissingExtra as error:
+    print(error)
+"""
+    assert run_without([missing], code) == f"{missing} is not installed; run: pip install 'archspec-compiler[{name}]'\n"
+
+
+@pytest.mark.parametrize(
+    "module", ["runtime", "runtime.doctor", "runtime.session.gpu", "runtime.session.sizes", "archspec.strict_json"]
+)
+def test_these_import_nothing_heavy(module: str) -> None:
+    code = f"import {module}; print([name for name in {HEAVY!r} if name in sys.modules])"
+    assert run_without([], code) == "[]\n"
+
+
+def test_other_errors_pass_through() -> None:
+    with pytest.raises(ValueError, match="other"), extra("run"):
+        raise ValueError("other")
+    with pytest.raises(MissingExtra, match=r"no_such_module is not installed; .*\[run\]"), extra("run"):
+        import no_such_module.inner  # type: ignore[import-not-found]  # noqa: F401
+
+
+def test_an_export_that_is_not_proven_loads_neither_the_runtime_nor_what_reads_pictures() -> None:
+    """Which would be 19 MB of its memory."""
+    code = "import sys, runtime.export.export; print([name for name in ('onnxruntime', 'PIL') if name in sys.modules])"
+    assert run_without([], code) == "[]\n"
+    assert run_without([], code.replace("runtime.export.export", "runtime.session.session")) != "[]\n"

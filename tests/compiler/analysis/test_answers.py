@@ -1,0 +1,55 @@
+"""What analyses share is found once, and says what each node or library would say by itself."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import compiler.analysis.field.receptive_field as receptive_field
+import compiler.analysis.signal.signal as signal
+from archspec.api import elaborate, load
+from archspec.ops.signal.gaussian import POINTS, _legendre
+from compiler.analysis.field.readings import find_readings
+from compiler.analysis.report import PARTS, analyze
+
+
+@pytest.mark.parametrize("name", ["resnet18", "densenet121", "unet", "unet_bilinear", "hourglass1", "vnet", "se_net"])
+def test_readings_hold_for_every_position(name: str) -> None:
+    graph = elaborate(load(name))
+    readings = find_readings(graph)
+    for node in graph:
+        shapes = graph.operands(node)
+        for axis in range(node.shape.rank if shapes else 0):
+            for position in (0, 1, 2, 7):
+                reading = readings[node.id].axes[axis]
+                for i, (read, x) in enumerate(zip(node.op.reads(axis, (position,) * 2, *shapes), shapes, strict=True)):
+                    whole = read is None or axis >= x.rank
+                    assert (reading.turn[0][i] is None) == whole
+                    assert whole or [reading.at(position, i)] == [*(read or ())]
+
+
+def test_the_quadrature_is_gauss_s() -> None:
+    nodes, weights = np.polynomial.legendre.leggauss(POINTS)
+    np.testing.assert_allclose([node for node, _ in _legendre()], nodes, rtol=0, atol=1e-14)
+    np.testing.assert_allclose([weight for _, weight in _legendre()], weights, rtol=0, atol=1e-14)
+
+
+def test_each_walk_is_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+    for module, name in ((signal, "predict_signal"), (receptive_field, "measure_receptive_field")):
+        function = getattr(module, name)
+        monkeypatch.setattr(module, name, lambda graph, f=function, n=name: (calls.append(n), f(graph))[1])
+    spec = load("resnet20")
+    analyze(elaborate(spec), spec, wanted=PARTS)
+    assert sorted(calls) == ["measure_receptive_field", "predict_signal"]
+
+
+def test_the_analysis_of_a_resnet_does_not_import_numpy() -> None:
+    """It would take longer than all of it, and a fourth of the memory."""
+    code = (
+        "import sys; from archspec.api import elaborate, load; from compiler.analysis.report import PARTS, analyze; "
+        "spec = load('resnet18'); analyze(elaborate(spec), spec, wanted=PARTS).to_dict(); print('numpy' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"

@@ -1,0 +1,152 @@
+"""An operation of a caller's own, allowed by name: from the spec to torch and ONNX Runtime."""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+from math import prod
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from archspec.api import accepted_sizes, analyze, measure_path_gradient, measure_signal, to_onnx, to_torch, verify_model
+from archspec.errors import ArchspecError, SpecError
+from archspec.ops import Layer, OpError
+from archspec.ops.base import Flag, Number, Pointwise, Shape, Span, Weight, Weights
+from compiler.onnx_target.emitter import Emitter, Value
+from tests.support.documents import graph_from
+from tests.support.lowering import TOLERANCE, difference, run_onnx, run_torch, sample_inputs, stir
+
+DOCUMENT: dict[str, Any] = {
+    "archspec": 1,
+    "inputs": {"x": [3, "H", "W"]},
+    "sizes": {"H": 8, "W": 8},
+    "params": {"p": 2},
+    "network": [{"conv": 4}, {"ext": {"use": "power", "exponent": "p + 1"}}, "relu"],
+}
+
+
+class Power(Pointwise):
+    """weight · x ** exponent, with one learned weight for each channel."""
+
+    main: ClassVar[str | None] = "exponent"
+
+    exponent: Number = 2.0
+
+    def weights(self, x: Shape) -> Weights:
+        return {"weight": Weight((x.channels, *[1] * x.rank), 1.0)}
+
+
+class PowerModule(nn.Module):
+    def __init__(self, op: Power, x: Shape) -> None:
+        super().__init__()
+        self.exponent = op.exponent
+        self.weight = nn.Parameter(torch.empty(x.channels, *[1] * x.rank))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.weight * x**self.exponent
+
+
+def to_power(op: Power, emit: Emitter, x: Value) -> Value:
+    return emit.op("Mul", [emit.weight("weight"), emit.op("Pow", [x, emit.constant("exponent", op.exponent)])])
+
+
+def test_the_whole_way(tmp_path: Path) -> None:
+    graph = graph_from(DOCUMENT, extensions={"power": Power})
+    assert graph["ext_0"].op == Power(exponent=3)
+    assert analyze(graph).cost.parameters == 3 * 4 * 9 + 4 + 4
+    module = stir(to_torch(graph, rules={Power: PowerModule}))
+    path = tmp_path / "model.onnx"
+    proof = to_onnx(graph, module.state_dict(), path, rules={Power: to_power}, torch_rules={Power: PowerModule}).proof
+    assert proof is not None
+    inputs = sample_inputs(graph, 2, {"H": 9})
+    assert difference(run_torch(graph, module, inputs), run_onnx(path, inputs)) < TOLERANCE
+    rules: dict[str, Any] = {"rules": {Power: to_power}, "torch_rules": {Power: PowerModule}}
+    assert verify_model(path, (graph, module.state_dict()), **rules).passed
+    wrong = {name: value.numpy().copy() for name, value in module.state_dict().items()}
+    wrong["ext_0.weight"] += 0.5
+    to_onnx(graph, wrong, path, verify=False, rules={Power: to_power})
+    assert not verify_model(path, (graph, module.state_dict()), **rules).passed
+    assert difference(run_torch(graph, module, inputs), run_onnx(path, inputs)) > TOLERANCE
+
+
+def test_without_the_callers_leave_it_is_a_mistake() -> None:
+    with pytest.raises(SpecError, match="the caller did not allow the extension 'power'"):
+        graph_from(DOCUMENT)
+
+
+def test_a_missing_rule_names_the_operation(tmp_path: Path) -> None:
+    graph = graph_from(DOCUMENT, extensions={"power": Power})
+    with pytest.raises(ArchspecError, match="torch has no rule for power; give one in `rules`"):
+        to_torch(graph)
+    weights = {name: np.zeros(weight.shape, np.float32) for name, weight in graph.weights.items()}
+    with pytest.raises(ArchspecError, match="onnx has no rule for power"):
+        to_onnx(graph, weights, tmp_path / "m.onnx", verify=False)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_start_is_measured_with_the_callers_rules() -> None:
+    """The second moment of w · x³ at w = 1 is E x⁶ = 15 of standard normal values; by path length, all gradient is of
+    length 0."""
+    graph = graph_from(
+        {"archspec": 1, "inputs": {"x": [40]}, "network": [{"ext": {"use": "power", "exponent": 3}}]},
+        extensions={"power": Power},
+    )
+    rules = {Power: PowerModule}
+    assert measure_signal(graph, rules=rules).nodes[-1].second_moment == pytest.approx(15, rel=0.1)
+    assert measure_path_gradient(graph, rules=rules).energies == (1.0,)
+    for measure in (measure_signal, measure_path_gradient):
+        with pytest.raises(ArchspecError, match="torch has no rule for power"):
+            measure(graph)
+
+
+class SpaceToDepth(Layer):
+    """Each square of two positions as channels."""
+
+    def infer(self, x: Shape) -> Shape:
+        if any(size % 2 for size in x.space):
+            raise OpError(f"space_to_depth needs even extents, found {x}")
+        return Shape(x.channels * 2**x.rank, *(size // 2 for size in x.space))
+
+    def pace(self, axis: int) -> Fraction:
+        return Fraction(2)
+
+    def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Span | None, ...]:
+        return ((2 * span[0], 2 * span[1] + 1),)
+
+
+class Tokens(Layer):
+    """All positions in one axis, as transformers read them, with a learned place for each where `placed`."""
+
+    placed: Flag = False
+
+    def infer(self, x: Shape) -> Shape:
+        return Shape(x.channels, prod(x.space))
+
+    def weights(self, x: Shape) -> Weights:
+        return {"places": Weight((x.channels, prod(x.space)), 0.0)} if self.placed else {}
+
+
+def rules_with(network: list[Any]) -> dict[str, str]:
+    document = {"archspec": 1, "inputs": {"x": [2, "H", 8]}, "sizes": {"H": 16}, "network": network}
+    graph = graph_from(document, extensions={"space_to_depth": SpaceToDepth, "tokens": Tokens})
+    return {name: str(rule) for name, rule in accepted_sizes(graph).items()}
+
+
+def test_sizes_follow_from_what_an_extension_says_of_its_pace() -> None:
+    halved = {"ext": {"use": "space_to_depth"}}
+    assert rules_with([halved]) == {"H": "2 + 2·k"}
+    assert rules_with([halved, halved, {"conv": {"out": 2, "padding": 0, "kernel": 2}}]) == {"H": "8 + 4·k"}
+    document = {"archspec": 1, "inputs": {"x": [2, "H", 8]}, "sizes": {"H": 16}, "network": [halved]}
+    with pytest.raises(SpecError, match=r"H accepts 2 \+ 2·k; nearest: 34"):
+        graph_from(document, sizes={"H": 33}, extensions={"space_to_depth": SpaceToDepth})
+
+
+def test_sizes_that_an_extension_does_not_tell_are_tried() -> None:
+    """Positions laid out in one axis do not keep the pace of their axes; and the size of a weight is one."""
+    assert re.fullmatch(r"1 to \d+ of those tried", rules_with([{"ext": {"use": "tokens"}}])["H"])
+    assert rules_with([{"ext": {"use": "tokens", "placed": True}}]) == {"H": "16 alone of those tried"}

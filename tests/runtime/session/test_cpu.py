@@ -1,0 +1,152 @@
+"""How much of the processor a process may use: its affinity, and its control groups' quotas, in both versions."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from runtime.session import cpu, settings
+from runtime.session.cpu import Cores, read_cores, read_quota
+from runtime.session.settings import Settings, new_options
+from tests.support.models import build_double, save
+
+V1 = "30 1 0:29 {root} {mount} rw,relatime - cgroup cgroup rw,{controllers}"
+V2 = "31 1 0:30 {root} {mount} rw,relatime - cgroup2 cgroup2 rw"
+
+
+def lay_out(folder: Path, group: str, mount: str, files: dict[str, str]) -> Path:
+    """The kernel's folder of a machine with that one control group; its files lie below the mount."""
+    (folder / "proc" / "self").mkdir(parents=True)
+    (folder / "proc" / "self" / "cgroup").write_text(f"5:memory:/elsewhere\n{group}\n", encoding="utf-8")
+    (folder / "proc" / "self" / "mountinfo").write_text(
+        f"22 1 0:5 / / rw - ext4 /dev/x rw\n{mount}\n", encoding="utf-8"
+    )
+    for name, text in files.items():
+        (folder / "groups" / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / "groups" / name).write_text(text + "\n", encoding="utf-8")
+    return folder / "proc"
+
+
+@pytest.mark.parametrize(
+    ("group", "root", "files", "quota"),
+    [
+        ("0::/", "/", {"cpu.max": "50000 100000"}, 0.5),
+        ("0::/", "/", {"cpu.max": "max 100000"}, None),
+        ("0::/", "/", {}, None),
+        ("0::/a/b", "/", {"a/b/cpu.max": "max 100000", "a/cpu.max": "150000 100000"}, 1.5),
+        ("0::/a/b", "/", {"a/b/cpu.max": "100000 100000", "a/cpu.max": "300000 100000"}, 1.0),
+        ("0::/a/b", "/a", {"b/cpu.max": "100000 100000"}, 1.0),  # a container that sees its own part alone
+        ("0::/x/y", "/a", {"cpu.max": "100000 100000"}, 1.0),
+        ("0::/", "/", {"cpu.max": "rubbish"}, None),
+        ("0::/", "/", {"cpu.max": "50000 0"}, None),
+        ("3:cpu,cpuacct:/", "/", {"cpu.cfs_quota_us": "250000", "cpu.cfs_period_us": "100000"}, 2.5),
+        ("3:cpu,cpuacct:/", "/", {"cpu.cfs_quota_us": "-1", "cpu.cfs_period_us": "100000"}, None),
+        ("3:cpu:/docker/1", "/docker/1", {"cpu.cfs_quota_us": "50000", "cpu.cfs_period_us": "100000"}, 0.5),
+        ("3:cpuset:/", "/", {"cpu.cfs_quota_us": "50000", "cpu.cfs_period_us": "100000"}, None),
+    ],
+)
+def test_a_quota_is_the_least_of_all_groups_above(
+    tmp_path: Path, group: str, root: str, files: dict[str, str], quota: float | None
+) -> None:
+    line = V2 if group.startswith("0") else V1
+    mount = line.format(root=root, mount=tmp_path / "groups", controllers=group.split(":")[1])
+    assert read_quota(lay_out(tmp_path, group, mount, files)) == quota
+
+
+def test_a_system_without_groups_has_no_quota(tmp_path: Path) -> None:
+    assert read_quota(tmp_path) is None
+
+
+@pytest.mark.parametrize(
+    ("quota", "said", "paid"),
+    [
+        (None, "4 cores", 4),
+        (0.5, "4 cores, of which a quota allows 0.5", 1),
+        (2.5, "4 cores, of which a quota allows 2.5", 3),
+        (4.0, "4 cores", 4),
+    ],
+)
+def test_cores_are_said_with_their_quota(
+    monkeypatch: pytest.MonkeyPatch, quota: float | None, said: str, paid: int
+) -> None:
+    monkeypatch.setattr(cpu, "_list_processors", lambda: set(range(4)))
+    monkeypatch.setattr(cpu, "read_quota", lambda: quota)
+    assert str(read_cores()) == said
+    assert read_cores().paid == paid
+    assert cpu.describe_cpu().endswith(f", {said}")  # so what was tuned on the free machine does not hold here
+
+
+@pytest.mark.parametrize(
+    ("cores", "threads", "started"), [(Cores(4, 0.5), None, 1), (Cores(4, 0.5), 3, 3), (Cores(4), None, 0)]
+)
+def test_threads_are_those_that_the_quota_pays_for(
+    monkeypatch: pytest.MonkeyPatch, cores: Cores, threads: int | None, started: int
+) -> None:
+    monkeypatch.setattr(cpu, "read_cores", lambda: cores)
+    monkeypatch.setattr(cpu, "count_physical", lambda: 2)
+    options = new_options()
+    Settings(threads=threads).put_on(options)
+    assert options.intra_op_num_threads == started  # 0: ONNX Runtime's own choice
+
+
+def test_a_quota_above_the_runtimes_own_threads_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cpu, "read_cores", lambda: Cores(8, 6.0))
+    monkeypatch.setattr(cpu, "count_physical", lambda: 4)
+    assert settings.limit_threads() is None
+
+
+def test_physical_cores_are_counted_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cpu, "_list_processors", lambda: {0, 1, 2})
+    entry = "processor\t: {0}\nphysical id\t: 0\ncore id\t: {1}\n"
+    (tmp_path / "smt").write_text("\n".join(entry.format(number, number // 2) for number in range(4)), encoding="utf-8")
+    (tmp_path / "arm").write_text("\n".join(f"processor\t: {n}\nFeatures\t: fp\n" for n in range(4)), encoding="utf-8")
+    assert [cpu.count_physical(tmp_path / name) for name in ("smt", "arm", "none")] == [2, 3, 3]
+
+
+@pytest.fixture
+def group() -> Iterator[Path]:
+    """A control group of half a core, where this process may make one."""
+    folder = Path(f"/sys/fs/cgroup/cpu/archspec-test-{os.getpid()}")
+    try:
+        folder.mkdir()
+        (folder / "cpu.cfs_quota_us").write_text("50000", encoding="utf-8")
+    except OSError as error:
+        pytest.skip(f"no control group can be made here: {error}")
+    try:
+        yield folder
+    finally:
+        folder.rmdir()
+
+
+ASK = """
+import os, sys
+from pathlib import Path
+if len(sys.argv) > 2:
+    Path(sys.argv[2], "tasks").write_text(str(os.getpid()))
+import archspec
+from runtime.session.cpu import read_cores
+import onnxruntime
+before = len(os.listdir("/proc/self/task"))
+session = archspec.Session(sys.argv[1], providers=["cpu"])
+print(read_cores(), len(os.listdir("/proc/self/task")) - before, sep=": ")
+"""
+
+
+def test_a_real_quota_bounds_the_threads(group: Path, tmp_path: Path) -> None:
+    """The caller is one of the threads of an operation; the control starts the others."""
+    model = save(build_double(), tmp_path / "m.onnx")
+
+    def ask(*words: object) -> str:
+        command = [sys.executable, "-c", ASK, str(model), *map(str, words)]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    usable = len(cpu._list_processors())
+    if cpu.count_physical() == 1:
+        pytest.skip("one core has one thread in any case")
+    assert ask(group) == f"{usable} cores, of which a quota allows 0.5: 0"
+    assert not ask().endswith(": 0")

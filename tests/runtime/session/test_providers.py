@@ -1,0 +1,132 @@
+"""What the GPU's providers are told, seen without a GPU."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from compiler.onnx_file.content import read_content
+from runtime.session import gpu, providers
+from runtime.session.settings import Settings
+from runtime.session.signature import Signature, read_signature
+from runtime.session.tensorrt import build_profiles, choose_tensorrt_options
+from tests.support.models import build_double, build_linear, save
+from tests.support.twins import build_twins
+
+SIZES = {"H": {"value": 224, "first": 188, "step": 16}, "W": {"value": 7}}
+METADATA = {"archspec.sizes": json.dumps(SIZES), "archspec.precision": "int8", "archspec.content": "../../evil"}
+
+
+@pytest.fixture
+def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return save(build_double(metadata=METADATA), tmp_path / "m.onnx")
+
+
+def test_a_signature_is_read_without_a_session(model: Path) -> None:
+    signature = read_signature(model)
+    assert signature == Signature({"x": ("N", 3, "H", "W")}, METADATA)
+    assert signature.free == ("N", "H", "W")
+
+
+def test_cuda_computes_fp32_as_it_was_proven(model: Path) -> None:
+    options = providers._choose_options("CUDAExecutionProvider", model, Settings(), {})
+    assert options == {"cudnn_conv_algo_search": "HEURISTIC", "use_tf32": "0"}
+    chosen = Settings(tf32=True, conv_search="exhaustive", nhwc=True, arena_growth="exact", threads=3)
+    assert providers._choose_options("CUDAExecutionProvider", model, chosen, {}) == {
+        "cudnn_conv_algo_search": "EXHAUSTIVE",
+        "use_tf32": "1",
+        "prefer_nhwc": "1",
+        "arena_extend_strategy": "kSameAsRequested",
+    }
+    assert providers._choose_options("CPUExecutionProvider", model, chosen, {}) == {}
+
+
+def test_tensorrt_builds_for_the_sizes_that_the_model_accepts(model: Path) -> None:
+    """The largest height, 224 + 14 · 16, fits the rule first + k · step as the smallest does."""
+    assert build_profiles(read_signature(model), {}) == {
+        "trt_profile_min_shapes": "x:1x3x188x7",
+        "trt_profile_opt_shapes": "x:8x3x224x7",
+        "trt_profile_max_shapes": "x:128x3x448x7",
+    }
+    fixed = {"N": 4, "H": 204}
+    assert set(build_profiles(read_signature(model), fixed).values()) == {"x:4x3x204x7"}
+
+
+@pytest.mark.parametrize(
+    ("inputs", "expected"),
+    [
+        ({"x": (1, 3)}, {}),
+        ({"x": ("N", "D")}, {}),  # nobody knows D
+        ({"x": ("N", None)}, {}),
+        ({"x": ("N", 3), "y": (1, 2), "z": ("N",)}, {"x:1x3,z:1", "x:8x3,z:8", "x:128x3,z:128"}),
+    ],
+)
+def test_profiles_name_every_input_with_a_free_axis(inputs: Any, expected: Any) -> None:
+    assert set(build_profiles(Signature(inputs, {}), {}).values()) == set(expected)
+
+
+def test_engines_lie_in_the_users_cache_and_nowhere_else(model: Path, tmp_path: Path) -> None:
+    options = choose_tensorrt_options(model, {})
+    folder = Path(options["trt_engine_cache_path"])
+    assert folder.parent == tmp_path / "cache" / "archspec" / "tensorrt"
+    assert folder.is_dir()
+    assert options["trt_timing_cache_path"] == str(folder)
+    assert options["trt_int8_enable"] == "1"
+    assert "trt_fp16_enable" not in options
+
+
+def test_no_model_gets_the_engine_of_another(model: Path, tmp_path: Path) -> None:
+    """An engine has the weights in it. Files of one length that say the same of themselves, but for one number."""
+    folders = set()
+    for number in (1.0, 2.0, 1.0):
+        weight = np.ones((3, 4096), np.float32)
+        weight[1, 2000] = number
+        path = save(build_linear(weight, np.zeros(3, np.float32), ("N", 1, 64, 64), METADATA), tmp_path / "n.onnx")
+        folders.add(choose_tensorrt_options(path, {})["trt_engine_cache_path"])
+    assert len(folders) == 2
+
+
+def test_models_made_to_have_one_content_have_engines_of_their_own(model: Path, tmp_path: Path) -> None:
+    paths = [
+        save(build_linear(*twin.values(), ("N", 1, 8, 8), METADATA), tmp_path / f"{number}.onnx")
+        for number, twin in enumerate(build_twins())
+    ]
+    assert read_content(paths[0]) == read_content(paths[1])
+    first, second = (choose_tensorrt_options(path, {})["trt_engine_cache_path"] for path in paths)
+    assert first != second
+
+
+def test_without_a_place_for_engines_none_are_kept(model: Path, tmp_path: Path) -> None:
+    (tmp_path / "cache").write_text("in the way", encoding="utf-8")
+    assert not [name for name in choose_tensorrt_options(model, {}) if "cache" in name]
+
+
+class Driver:
+    """A driver of one GPU, as far as it is asked."""
+
+    def cuInit(self, flags: int) -> int:  # noqa: N802
+        return 0
+
+    def cuDeviceGet(self, device: Any, number: int) -> int:  # noqa: N802
+        return 0
+
+    def cuDeviceGetName(self, name: Any, length: int, device: Any) -> int:  # noqa: N802
+        ctypes.memmove(name, b"NVIDIA Something\0", 17)
+        return 0
+
+    def cuDriverGetVersion(self, version: Any) -> int:  # noqa: N802
+        version._obj.value = 13020
+        return 0
+
+
+def test_a_gpu_is_named_with_its_driver(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gpu, "_load_driver", Driver)
+    assert gpu.describe_gpu() == "NVIDIA Something, driver for CUDA 13.2"
+    monkeypatch.setattr(gpu, "_load_driver", lambda: None)
+    assert gpu.describe_gpu() is None

@@ -1,0 +1,287 @@
+"""Training learns, repeats itself bit for bit, and says what does not fit."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+import archspec
+from archspec.errors import ArchspecError
+from runtime.data.digits import Dataset, Split
+from runtime.training.outputs import evaluate_module
+from runtime.training.train import Progress, TrainResult, TrainSettings, learning_rate_at, train
+from tests.support.models import make_data
+
+QUICK = TrainSettings(epochs=4, batch=16, learning_rate=0.1, shift=0, threads=1)
+
+
+def make_net(seed: int = 0, classes: int = 3) -> nn.Module:
+    """A convolution with BatchNorm, and dropout to prove that its randomness is repeated too."""
+    torch.manual_seed(seed)
+    return nn.Sequential(
+        nn.Conv2d(1, 8, 3, padding=1),
+        nn.BatchNorm2d(8),
+        nn.ReLU(),
+        nn.Dropout(0.1),
+        nn.Flatten(),
+        nn.Linear(128, classes),
+    )
+
+
+@pytest.fixture(scope="module")
+def data() -> Dataset:
+    return make_data()
+
+
+@pytest.fixture(scope="module")
+def result(data: Dataset) -> TrainResult:
+    return train(make_net(), data, QUICK)
+
+
+def test_training_learns(result: TrainResult) -> None:
+    assert result.test_scores["accuracy"] >= 0.95
+    assert result.history[-1].loss < result.history[0].loss
+    assert [epoch.epoch for epoch in result.history] == [1, 2, 3, 4]
+    assert result.steps == 16
+
+
+def test_nothing_is_learned_from_false_labels(data: Dataset) -> None:
+    """The control: were the test images trained on, or the labels ignored, this would succeed as well."""
+    labels = np.random.default_rng(0).permutation(data.train.labels)
+    false = replace(data, train=Split(data.train.images, labels))
+    assert train(make_net(), false, QUICK).test_scores["accuracy"] < 0.75
+
+
+def test_the_same_seed_gives_the_same_weights(data: Dataset, result: TrainResult) -> None:
+    torch.manual_seed(12345)
+    again = train(make_net(), data, QUICK)
+    assert list(again.state) == list(result.state)
+    assert all(torch.equal(again.state[name], result.state[name]) for name in result.state)
+    other = train(make_net(), data, replace(QUICK, seed=1))
+    assert not torch.equal(other.state["0.weight"], result.state["0.weight"])
+
+
+def test_training_leaves_the_callers_random_numbers_and_threads_alone(data: Dataset) -> None:
+    torch.manual_seed(7)
+    net = make_net()
+    threads, before = torch.get_num_threads(), torch.random.get_rng_state()
+    train(net, data, replace(QUICK, epochs=1))
+    assert torch.equal(torch.random.get_rng_state(), before)
+    assert torch.get_num_threads() == threads
+
+
+def test_progress_counts_every_step(data: Dataset) -> None:
+    steps: list[Progress] = []
+    epochs: list[Any] = []
+    found = train(make_net(), data, replace(QUICK, epochs=2, batch=10), steps.append, epochs.append)
+    assert [item.step for item in steps] == list(range(1, 15))
+    assert {item.steps for item in steps} == {14}
+    assert [item.epoch for item in steps] == [1] * 7 + [2] * 7
+    assert tuple(epochs) == found.history
+    assert (steps[6].loss, steps[6].metric, steps[6].score) == (epochs[0].loss, "accuracy", epochs[0].score)
+    assert steps[-1].seconds_left == 0
+    assert all(0 <= item.score <= 1 and item.samples_per_second > 0 for item in steps)
+
+
+def test_the_result_is_json_without_weights(result: TrainResult) -> None:
+    row = json.loads(json.dumps(result.to_dict()))
+    assert row["history"][0]["learning_rate"] == result.history[0].learning_rate
+    assert {"history", "steps", "seconds", "test_images", "test_loss", "test_accuracy"} == set(row)
+    names = {"epoch", "loss", "accuracy", "learning_rate", "seconds", "samples_per_second"}
+    assert set(row["history"][0]) == names
+
+
+def test_the_state_is_the_last_one_and_the_test_result_is_its(data: Dataset, result: TrainResult) -> None:
+    net = make_net(seed=5)
+    net.load_state_dict(result.state)
+    logits = evaluate_module(net, data.test)["output"]
+    assert result.test_scores == {"accuracy": (logits.argmax(1) == data.test.labels).mean()}
+    witness = nn.functional.cross_entropy(torch.from_numpy(logits), torch.from_numpy(data.test.labels))
+    assert result.test_loss == pytest.approx(witness.item(), rel=1e-6)
+
+
+def test_evaluation_is_in_evaluation_mode_and_goes_back(data: Dataset) -> None:
+    net = make_net()
+    net.train()
+    net[1].eval()  # frozen by its owner
+    logits = evaluate_module(net, data.test, batch=5)["output"]
+    assert logits.dtype == np.float32
+    assert np.allclose(logits, evaluate_module(net, data.test)["output"], atol=1e-5)
+    assert [part.training for part in net] == [True, False, True, True, True, True]
+
+
+def test_the_learning_rate_rises_and_falls() -> None:
+    settings = TrainSettings(learning_rate=0.2, warmup=0.25)
+    rates = [learning_rate_at(step, 100, settings) for step in range(100)]
+    assert max(rates) == rates[25] == 0.2
+    assert rates[:26] == sorted(rates[:26])
+    assert rates[25:] == sorted(rates[25:], reverse=True)
+    assert 0 < rates[0] < 0.01
+    assert 0 < rates[-1] < 1e-4
+    assert learning_rate_at(0, 10, replace(settings, warmup=0)) == 0.2
+
+
+def test_weight_decay_spares_biases_and_normalization(data: Dataset) -> None:
+    """With no gradient but decay, only kernels and matrices shrink."""
+
+    class Mute(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.matrix, self.bias = nn.Parameter(torch.ones(2, 2)), nn.Parameter(torch.ones(2))
+
+        def forward(self, x: Tensor) -> Tensor:
+            return torch.zeros(len(x), 3) + 0 * self.matrix.sum() + 0 * self.bias.sum()
+
+    state = train(Mute(), data, replace(QUICK, weight_decay=0.1)).state
+    assert torch.all(state["matrix"] < 1)
+    assert torch.all(state["bias"] == 1)
+
+
+class Wrapped(nn.Module):
+    """A linear layer whose output is then spoiled in some way."""
+
+    def __init__(self, spoil: Callable[[Tensor], Any], classes: int = 3) -> None:
+        super().__init__()
+        self.layer, self.spoil = nn.Linear(16, classes), spoil
+
+    def forward(self, x: Tensor) -> Any:
+        return self.spoil(self.layer(x.flatten(1)))
+
+
+@pytest.mark.parametrize(
+    ("module", "message"),
+    [
+        (Wrapped(lambda y: {"a": y, "b": y[:, :2]}), r"the output 'b' gives \(2,\) per image; rows has 3 classes"),
+        (Wrapped(lambda y: {"a": y, "b": [y]}), "the output 'b' is a list, no tensor"),
+        (Wrapped(lambda y: {}), "gives an empty dict"),
+        (Wrapped(lambda y: [y]), "gives a list"),
+        (Wrapped(lambda y: y[:, :, None]), r"an image's label needs one row of numbers, found \(3, 1\) per image"),
+        (Wrapped(lambda y: y, classes=5), r"gives \(5,\) per image; rows has 3 classes, so it must give \(3,\)"),
+        (Wrapped(lambda y: y[:1]), "gives 1 rows for 2 images; it must give one per image"),
+        (nn.Sequential(nn.Flatten(), nn.Linear(17, 3)), r"does not take rows's images of shape \(1, 4, 4\): "),
+        (nn.Flatten(), "no weights to train"),
+    ],
+)
+def test_a_module_that_does_not_fit_is_refused(data: Dataset, module: nn.Module, message: str) -> None:
+    with pytest.raises(ArchspecError, match=message):
+        train(module, data, QUICK)
+
+
+def test_several_outputs_are_all_trained_on_and_the_last_one_counts(data: Dataset) -> None:
+    """The loss is the sum of theirs; the witness is torch's own cross-entropy of the two heads."""
+
+    class Heads(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a, self.b = nn.Linear(16, 3), nn.Linear(16, 3)
+
+        def forward(self, x: Tensor) -> dict[str, Tensor]:
+            return {"a": self.a(0 * x.flatten(1)), "b": self.b(x.flatten(1))}  # the first is blind
+
+    torch.manual_seed(0)
+    net = Heads()
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    result = train(net, data, replace(QUICK, epochs=1))
+    assert all(not torch.equal(before[name], value) for name, value in result.state.items())
+    outputs, labels = evaluate_module(net, data.test), torch.from_numpy(data.test.labels)
+    losses = [nn.functional.cross_entropy(torch.from_numpy(outputs[name]), labels).item() for name in "ab"]
+    assert result.test_loss == pytest.approx(sum(losses), rel=1e-6)
+    accuracies = [float((outputs[name].argmax(1) == data.test.labels).mean()) for name in "ab"]
+    assert accuracies[0] != accuracies[1]
+    assert result.test_scores == {"accuracy": accuracies[1]}
+    assert result.stride is None
+
+
+def test_survival_falls_while_training_where_that_is_wanted(data: Dataset) -> None:
+    class Droppy(nn.Module):
+        """Notes its progress at each step."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer, self.progress = nn.Linear(16, 3), 1.0
+            self.seen: list[float] = []
+
+        def forward(self, x: Tensor) -> Any:
+            if self.training:
+                self.seen.append(self.progress)
+            return self.layer(x.flatten(1))
+
+    net = Droppy()
+    result = train(net, data, replace(QUICK, epochs=2, ramp_drop=True))
+    assert net.seen == [step / result.steps for step in range(result.steps)]
+    assert net.progress == 1.0
+    plain = Droppy()
+    train(plain, data, replace(QUICK, epochs=1))
+    assert set(plain.seen) == {1.0}
+    with pytest.raises(ArchspecError, match="no stochastic depth and no ShakeDrop whose survival could fall"):
+        train(make_net(), data, replace(QUICK, ramp_drop=True))
+
+
+def test_a_loss_that_is_not_finite_stops_training(data: Dataset) -> None:
+    calls = 0
+
+    def spoil(y: Tensor) -> Tensor:
+        nonlocal calls
+        calls += y.requires_grad
+        return y * float("nan") if calls == 6 else y
+
+    with pytest.raises(ArchspecError, match=r"became nan at step 6 of 16 \(epoch 2\); try a learning rate below 0.1"):
+        train(Wrapped(spoil), data, QUICK)
+
+
+def test_a_step_of_one_image_that_batch_normalization_refuses_is_explained() -> None:
+    module = nn.Sequential(nn.Flatten(), nn.BatchNorm1d(16), nn.Linear(16, 3))
+    with pytest.raises(ArchspecError, match=r"a step of 1 of 65 images \(batch 2\): .*; try a larger batch"):
+        train(module, make_data(train=65), replace(QUICK, batch=2))
+
+
+def test_weights_that_are_not_finite_after_the_last_step_are_refused(data: Dataset) -> None:
+    with pytest.raises(ArchspecError, match=r"(the loss became (nan|inf)|no longer finite).*\(--lr"):
+        train(make_net(), data, replace(QUICK, learning_rate=1e38, warmup=0, epochs=1))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"epochs": 0}, {"batch": 0}, {"learning_rate": 0}, {"learning_rate": float("nan")}, {"weight_decay": -1},
+     {"momentum": 1}, {"label_smoothing": -0.1}, {"warmup": 1}, {"shift": -1}, {"seed": -1}],
+)  # fmt: skip
+def test_settings_out_of_range_are_refused(change: dict[str, Any]) -> None:
+    with pytest.raises(ArchspecError, match=f"{next(iter(change))} must be"):
+        TrainSettings(**change)
+
+
+def test_threads_out_of_range_are_refused(data: Dataset) -> None:
+    with pytest.raises(ArchspecError, match="threads must be at least 1"):
+        train(make_net(), data, TrainSettings(threads=0))
+
+
+@pytest.mark.parametrize(
+    ("head", "advice"),
+    [
+        ("params: {channels: 3}\ninputs: {x: [channels, H, W]}", "take --set channels=1"),
+        ("params: {channels: 3, side: 9}\ninputs: {x: [channels, side, side]}", "take --set channels=1 --set side=8"),
+        ("inputs: {x: [3, H, W]}", "choose another spec, or change its `inputs`"),
+        ("params: {c: 3}\ninputs: {x: [c * 2, H, W]}", "choose another spec, or change its `inputs`"),
+    ],
+)
+def test_the_params_that_fit_the_images_are_named(head: str, advice: str, tmp_path: Path) -> None:
+    layers = "[{conv: 4}, global_avg_pool, flatten, {linear: 10}]"
+    (tmp_path / "net.yaml").write_text(f"archspec: 1\n{head}\nnetwork: {layers}\n", encoding="utf-8")
+    spec = archspec.load(tmp_path / "net.yaml")
+    with pytest.raises(ArchspecError, match=f"the images of digits are 1×8×8: {re.escape(advice)}$"):
+        archspec.train(spec, "digits", tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+    params = {name: int(value) for name, value in re.findall(r"--set (\w+)=(\d+)", advice)}
+    if params:
+        sizes = {} if "side" in params else {"H": 8, "W": 8}
+        fitting = archspec.elaborate(archspec.load(tmp_path / "net.yaml", params), sizes)
+        assert [node.shape for node in fitting.inputs.values()] == [(1, 8, 8)]

@@ -1,0 +1,194 @@
+"""Networks of the zoo learn class maps and joints, better than chance, on all their outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from sklearn.metrics import jaccard_score
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from archspec.api import elaborate, load, to_torch
+from archspec.errors import ArchspecError
+from runtime.data.digits import Dataset, Split, load_data
+from runtime.tasks.grid import measure_strides
+from runtime.tasks.task import IGNORED, REACH, TASKS
+from runtime.training.outputs import evaluate_module
+from runtime.training.train import TrainSettings, check_module, train
+
+QUICK = TrainSettings(epochs=1, batch=8, threads=1)
+
+
+@pytest.fixture(scope="module")
+def maps() -> Dataset:
+    return load_data("digit_maps")
+
+
+@pytest.fixture(scope="module")
+def points() -> Dataset:
+    return load_data("digit_points")
+
+
+def build(name: str, params: Mapping[str, Any], side: int) -> tuple[nn.Module, dict[str, int]]:
+    graph = elaborate(load(name, params), {"H": side, "W": side})
+    return to_torch(graph), measure_strides(graph)
+
+
+def shorten(data: Dataset, count: int) -> Dataset:
+    """The first few of each part, for tests in which nothing is to be learned."""
+    parts = [Split(part.images[:count], part.labels[:count]) for part in (data.train, data.test)]
+    return replace(data, train=parts[0], test=parts[1])
+
+
+@pytest.mark.slow
+def test_a_stacked_hourglass_finds_joints(points: Dataset) -> None:
+    """Chance: the best fixed positions find one joint in ten; whoever sees digits, but not which, finds a third."""
+    module, strides = build("hourglass2", {"features": 16, "joints": 3}, 64)
+    assert strides == {"heatmap0": 4, "heatmap1": 4}
+    result = train(module, points, replace(QUICK, epochs=2, learning_rate=1.0), strides=strides)
+    places = points.test.labels[:, None] - points.train.labels[None]
+    chance = (np.hypot(places[..., 0], places[..., 1]) <= REACH * 64).mean(0).max()
+    assert chance < 0.1
+    assert result.test_scores["pck"] > 0.45
+    assert result.stride == 4
+    assert result.history[-1].metric == "pck"
+    outputs = evaluate_module(module, points.test)
+    assert list(outputs) == ["heatmap0", "heatmap1"]
+    wanted = TASKS["joints"].make_targets(points.test.labels, TASKS["joints"].place((3, 64, 64), (3, 16, 16)))
+    losses = [float(((heatmaps - wanted) ** 2).mean()) for heatmaps in outputs.values()]
+    assert result.test_loss == pytest.approx(sum(losses), rel=1e-4)
+    assert max(losses) < 0.9 * float((wanted**2).mean())  # better than to say nothing
+
+
+@pytest.mark.slow
+def test_a_u_net_finds_the_classes_of_pixels(maps: Dataset) -> None:
+    """Chance: background everywhere is right in more than four pixels of five, and in one class of eleven. Images whose
+    maps were exchanged are the control."""
+    module, strides = build("unet_bn", {"channels": 1, "classes": 11, "widths": [16, 32]}, 32)
+    settings = replace(QUICK, epochs=4, learning_rate=0.2)
+    result = train(module, maps, settings, strides=strides)
+    truth = maps.test.labels
+    background = jaccard_score(
+        truth[truth != IGNORED], np.zeros((truth != IGNORED).sum(), int), average="macro", zero_division=0
+    )
+    assert background < 0.1
+    assert result.test_scores["mean_iou"] > 0.3
+    assert result.test_scores["pixel_accuracy"] > (truth == 0).sum() / (truth != IGNORED).sum() + 0.03
+    assert result.stride == 1
+    exchanged = replace(maps, train=Split(maps.train.images, np.roll(maps.train.labels, 1, axis=0)))
+    control, _ = build("unet_bn", {"channels": 1, "classes": 11, "widths": [16, 32]}, 32)
+    assert train(control, exchanged, settings, strides=strides).test_scores["mean_iou"] < 0.15
+
+
+def test_a_valid_u_net_learns_the_centre_of_the_map(maps: Dataset) -> None:
+    """The witness is torch's cross-entropy with the map's centre, cut by hand; another cut is the control."""
+    data = shorten(maps, 16)
+    module, strides = build("unet", {"classes": 11, "widths": [4]}, 32)
+    result = train(module, data, QUICK, strides=strides)
+    assert result.stride == 1
+    logits = torch.from_numpy(evaluate_module(module, data.test)["output"])
+    side = logits.shape[2]
+    assert side == 16
+    first = (32 - side) // 2
+    losses = [
+        F.cross_entropy(
+            logits,
+            torch.from_numpy(data.test.labels[:, start : start + side, start : start + side]),
+            ignore_index=IGNORED,
+        ).item()
+        for start in (first, first + 1)
+    ]
+    assert result.test_loss == pytest.approx(losses[0], rel=1e-5)
+    assert result.test_loss != pytest.approx(losses[1], rel=1e-3)
+
+
+def test_without_strides_a_half_by_accident_is_taken_for_one(maps: Dataset) -> None:
+    """That is what they are for."""
+    module, strides = build("unet", {"classes": 11, "widths": [4]}, 32)
+    found = [check_module(module, maps, given)["output"] for given in (strides, None)]
+    assert [(grid.stride, grid.offsets) for grid in found] == [(1, (8, 8)), (2, (0, 0))]
+
+
+def test_every_output_of_a_nested_u_net_is_supervised(maps: Dataset) -> None:
+    data = shorten(maps, 16)
+    module, strides = build("unet_plus_plus", {"channels": 1, "classes": 11, "widths": [4, 8, 8]}, 32)
+    before = {name: value.clone() for name, value in module.state_dict().items()}
+    result = train(module, data, QUICK, strides=strides)
+    outputs = evaluate_module(module, data.test)
+    assert list(outputs) == list(strides) == ["mask1", "mask2"]
+    targets = torch.from_numpy(data.test.labels)
+    losses = [
+        F.cross_entropy(torch.from_numpy(rows), targets, ignore_index=IGNORED).item() for rows in outputs.values()
+    ]
+    assert result.test_loss == pytest.approx(sum(losses), rel=1e-5)
+    assert all(not torch.equal(before[name], result.state[name]) for name in before if name.endswith("weight"))
+
+
+def test_the_same_seed_gives_the_same_weights(points: Dataset) -> None:
+    data = shorten(points, 16)
+    states = []
+    for _ in range(2):
+        module, strides = build("hourglass1", {"features": 8, "joints": 3}, 64)
+        states.append(train(module, data, QUICK, strides=strides).state)
+    assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+
+
+def test_images_are_not_moved_where_the_answer_is_a_place(maps: Dataset) -> None:
+    class Watching(nn.Module):
+        """Keeps the images that it trains on."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Conv2d(1, 11, 1)
+            self.seen: list[Tensor] = []
+
+        def forward(self, x: Tensor) -> Tensor:
+            if self.training:
+                self.seen.append(x)
+            return self.layer(x)
+
+    data = shorten(maps, 8)
+    module = Watching()
+    train(module, data, replace(QUICK, shift=3))
+    seen = sorted(image.tobytes() for batch in module.seen for image in batch.numpy())
+    assert seen == sorted(image.tobytes() for image in data.train.images)
+
+
+@pytest.mark.parametrize(
+    ("name", "params", "message"),
+    [
+        (
+            "unet_same",
+            {"widths": [4]},
+            r"the network gives \(1, 32, 32\) per image; digit_maps has 11 classes, so it must",
+        ),
+        (
+            "unet_plus_plus",
+            {"channels": 1, "widths": [4, 4]},
+            r"gives \(1, 32, 32\) per image; digit_maps has 11 classes",
+        ),
+        (
+            "resnet_digits",
+            {"classes": 11},
+            r"does not fit digit_maps: a class for each pixel needs an output with places",
+        ),
+    ],
+)
+def test_networks_for_another_task_are_refused(
+    maps: Dataset, name: str, params: Mapping[str, Any], message: str
+) -> None:
+    module, _ = build(name, params, 32)
+    with pytest.raises(ArchspecError, match=message):
+        check_module(module, maps)
+
+
+def test_a_hourglass_needs_a_heatmap_for_each_joint(points: Dataset) -> None:
+    module, strides = build("hourglass2", {"features": 8}, 64)
+    message = r"'heatmap0' gives \(16, 16, 16\) per image; digit_points has 3 joints, so it must give \(3, 16, 16\)"
+    with pytest.raises(ArchspecError, match=message):
+        check_module(module, points, strides)

@@ -1,0 +1,72 @@
+"""Witnesses of memory: what torch's autograd keeps of a forward pass, and what lives in a run of a module."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+
+from archspec.api import to_torch
+from archspec.ops import Add, Mean, Mul
+from compiler.analysis.memory.memory import measure_memory
+from compiler.graph import Graph, Node
+
+
+def saved_bytes(module: nn.Module, inputs: list[Tensor], dtype: torch.dtype | None = None) -> int:
+    """The bytes that autograd keeps of a forward pass, each storage once, without the module's own tensors."""
+    stored = {tensor.untyped_storage().data_ptr() for tensor in [*module.parameters(), *module.buffers()]}
+    kept: dict[int, Any] = {}
+
+    def pack(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in stored:
+            kept[storage.data_ptr()] = storage
+        return tensor
+
+    cast = torch.autocast("cpu", dtype or torch.bfloat16, enabled=dtype is not None)
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor), cast:
+        module.train()(*inputs)
+    return sum(storage.nbytes() for storage in kept.values())
+
+
+def draw_inputs(graph: Graph, batch: int) -> list[Tensor]:
+    return [torch.rand(batch, *node.shape) for node in graph.inputs.values()]
+
+
+class Holding(fx.Interpreter):
+    """Runs a module step by step, drops each value after its last reader, and notes what lives at each step."""
+
+    def __init__(self, module: fx.GraphModule) -> None:
+        super().__init__(module)
+        self.timeline: list[int] = []
+
+    def run_node(self, n: fx.Node) -> Any:
+        result = super().run_node(n)
+        if n.op != "output":
+            values = [*self.env.values(), result]
+            self.timeline.append(
+                sum({v.untyped_storage().data_ptr(): v.untyped_storage().nbytes() for v in values}.values())
+            )
+        return result
+
+
+def count_steps(graph: Graph, node: Node) -> int:
+    """In how many steps the module computes a node: sums and products are taken two by two."""
+    pairs = isinstance(node.op, Add | Mul | Mean)
+    return len(node.inputs) - 1 + isinstance(node.op, Mean) if pairs else int(bool(node.inputs))
+
+
+def compare_timelines(graph: Graph, batch: int) -> Iterator[tuple[str, int, int]]:
+    """For each node the bytes that we find, and the most that live in a run while it is computed; inputs are all there
+    from the start."""
+    inputs = draw_inputs(graph, batch)
+    runner = Holding(to_torch(graph).eval())
+    with torch.no_grad():
+        runner.run(*inputs)
+    held = iter(runner.timeline[len(inputs) :])
+    for moment in measure_memory(graph, batch=batch).inference.timeline:
+        steps = [next(held) for _ in range(count_steps(graph, graph[moment.node]))]
+        if steps:
+            yield moment.node, moment.bytes, max(steps)

@@ -1,0 +1,180 @@
+"""The shape of the code: where imports run, how long functions and files are, what stands in one place alone, and that
+every file finds its tests."""
+
+from __future__ import annotations
+
+import ast
+import re
+import tomllib
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import networkx as nx
+
+from archspec.ops import OPS
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = ("archspec", "compiler", "runtime")
+MOST_LINES = 350
+MOST_FUNCTION_LINES = 45
+MOST_PARAMETERS = 7
+MOST_ROOMS = 16
+MOST_TABLES = 8
+
+WITHOUT_A_TEST_OF_THEIR_NAME: dict[str, str] = {}
+"""Product files without a test at the mirrored path, and what tests them instead."""
+
+TABLES_OF_OPERATIONS: dict[str, str] = {}
+"""Tables of operations' classes outside `archspec/ops`, `path:NAME`, and why each is no trait."""
+
+
+@cache
+def list_files() -> tuple[Path, ...]:
+    return tuple(path.relative_to(ROOT) for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py")))
+
+
+@cache
+def parse(path: Path) -> ast.Module:
+    return ast.parse((ROOT / path).read_text(encoding="utf-8"))
+
+
+def name_module(path: Path) -> str:
+    return ".".join(path.with_suffix("").parts).removesuffix(".__init__")
+
+
+@cache
+def list_imports() -> nx.DiGraph:
+    """Who imports whom, module by module: at run time, inside functions, and for types."""
+    modules = {name_module(path): path for path in list_files()}
+    graph = nx.DiGraph()
+    graph.add_nodes_from(modules)
+    for module, path in modules.items():
+        for node in ast.walk(parse(path)):
+            for name in _read_import(node):
+                target = name if name in modules else name.rpartition(".")[0]
+                if target in modules and target != module:
+                    graph.add_edge(module, target)
+    return graph
+
+
+def _read_import(node: ast.AST) -> Iterator[str]:
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+    elif isinstance(node, ast.ImportFrom):
+        assert node.level == 0, "imports are absolute"
+        yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def list_functions() -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]]:
+    for path in list_files():
+        for node in ast.walk(parse(path)):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                yield f"{path}:{node.name}", node
+
+
+def count_parameters(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    given = function.args
+    named = [arg.arg for arg in (*given.posonlyargs, *given.args, *given.kwonlyargs)]
+    return len([name for name in named if name not in ("self", "cls")]) + bool(given.vararg) + bool(given.kwarg)
+
+
+def test_no_circle_of_imports() -> None:
+    assert [sorted(part) for part in nx.strongly_connected_components(list_imports()) if len(part) > 1] == []
+
+
+def test_rooms_of_the_runtime_import_downward() -> None:
+    """The rooms stand in the order of the contract in pyproject.toml; a room imports from those below it alone."""
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
+        "contracts"
+    ]
+    (rooms,) = [contract for contract in contracts if contract["name"] == "Rooms of runtime"]
+    floors = {name.strip(): floor for floor, layer in enumerate(rooms["layers"]) for name in layer.split("|")}
+    upward = []
+    for one, other in list_imports().edges:
+        here, there = (".".join(name.split(".")[:2]) for name in (one, other))
+        if here in floors and there in floors and here != there and floors[there] <= floors[here]:
+            upward.append(f"{one} -> {other}")
+    assert upward == []
+    listed = {path.name.removesuffix(".py") for path in (ROOT / "runtime").iterdir() if _is_room(path)}
+    assert {f"runtime.{name}" for name in listed} == set(floors)
+    assert len(listed) <= MOST_ROOMS
+
+
+def _is_room(path: Path) -> bool:
+    return (path.suffix == ".py" and path.stem != "__init__") or (path / "__init__.py").is_file()
+
+
+def test_no_function_is_long() -> None:
+    found = {
+        name: node.end_lineno - node.lineno + 1
+        for name, node in list_functions()
+        if not name.startswith("archspec/cli/") and node.end_lineno
+    }
+    assert {name: lines for name, lines in found.items() if lines > MOST_FUNCTION_LINES} == {}
+
+
+def test_no_function_takes_many_parameters() -> None:
+    found = {name: count_parameters(node) for name, node in list_functions() if not name.startswith("archspec/cli/")}
+    assert {name: count for name, count in found.items() if count > MOST_PARAMETERS} == {}
+
+
+def test_no_file_is_long() -> None:
+    lengths = {str(path): len((ROOT / path).read_text(encoding="utf-8").splitlines()) for path in list_files()}
+    assert {path: lines for path, lines in lengths.items() if lines > MOST_LINES} == {}
+
+
+def test_every_file_finds_its_tests() -> None:
+    """`compiler/graph.py` is tested by `tests/compiler/test_graph.py`, or by `test_graph_*.py` beside it."""
+    alone = set()
+    for path in list_files():
+        folder = ROOT / "tests" / path.parent
+        named = [folder / f"test_{path.stem}.py", *folder.glob(f"test_{path.stem}_*.py")]
+        if path.stem not in ("__init__", "__main__") and not any(test.is_file() for test in named):
+            alone.add(str(path))
+    assert sorted(alone ^ set(WITHOUT_A_TEST_OF_THEIR_NAME)) == []
+
+
+def test_keys_of_metadata_stand_in_one_file() -> None:
+    modules = {name_module(path) for path in list_files()}
+    found = {
+        f"{path}: {node.value}"
+        for path in list_files()
+        if path != Path("compiler/onnx_file/metadata.py")
+        for node in ast.walk(parse(path))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        if re.fullmatch(r"archspec(\.[a-z_]+)+", node.value) and node.value not in modules
+    }
+    assert found == set()
+
+
+def test_sessions_are_opened_at_one_door() -> None:
+    found = [str(path) for path in list_files() if "InferenceSession(" in (ROOT / path).read_text(encoding="utf-8")]
+    assert found == ["runtime/session/start.py"]
+
+
+def test_tables_of_operations_stand_with_their_reasons() -> None:
+    found = set()
+    for path in list_files():
+        if path.parts[:2] != ("archspec", "ops"):
+            found |= {f"{path}:{name}" for name in _list_tables(parse(path))}
+    assert sorted(found ^ set(TABLES_OF_OPERATIONS)) == []
+    assert len(TABLES_OF_OPERATIONS) <= MOST_TABLES
+
+
+def _list_tables(module: ast.Module) -> Iterator[str]:
+    """The names of a module, or of a class, whose values list two classes of operations or more."""
+    classes = {op.__name__ for op in OPS}
+    for node in ast.walk(module):
+        if isinstance(node, ast.Module | ast.ClassDef):
+            for item in node.body:
+                if isinstance(item, ast.Assign | ast.AnnAssign) and item.value is not None:
+                    named = {_name_of(part) for part in ast.walk(item.value)} & classes
+                    calls = {_name_of(part.func) for part in ast.walk(item.value) if isinstance(part, ast.Call)}
+                    if len(named - calls) > 1:
+                        target = item.targets[0] if isinstance(item, ast.Assign) else item.target
+                        yield ast.unparse(target)
+
+
+def _name_of(node: ast.AST) -> str:
+    return node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
