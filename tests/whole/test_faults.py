@@ -37,7 +37,7 @@ import errno, os, resource, signal, sys
 
 from archspec.cli import main
 from compiler.onnx_target import write
-from runtime import proof
+from runtime.verification import proof
 from runtime.int8 import calibrate
 
 place, turn, what, single, *sys.argv[1:] = sys.argv[1:]

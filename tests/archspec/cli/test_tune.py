@@ -78,7 +78,7 @@ ENDED = """
 import os, signal, subprocess, sys
 
 from archspec.cli import main
-from runtime.tuning import climb
+from runtime.measuring import climb
 
 what, pids, *sys.argv[1:] = sys.argv[1:]
 start = subprocess.Popen.__init__

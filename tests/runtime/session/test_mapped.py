@@ -236,7 +236,7 @@ def test_links_are_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 MEASURE = """
 import re, sys
 from pathlib import Path
-from runtime import providers
+from runtime.session import providers
 from runtime.session.session import Session
 if sys.argv[2] == "plain":
     providers.can_map = lambda model: False
