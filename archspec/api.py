@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from compiler.analysis.signal.choices import Choice
     from compiler.onnx_target.options import ExportOptions
     from compiler.torch_target.rules import TorchRule
-    from runtime.data.digits import Dataset
+    from runtime.data.dataset import Dataset
     from runtime.evaluation.evaluate import Evaluation
     from runtime.experiments.graded import MeasuredPathGradient
     from runtime.experiments.signal import MeasuredSignal
@@ -286,7 +286,7 @@ def train(
     training early leaves these; a line of the log says so. Raises ArchspecError where the folder holds an earlier run,
     unless `force` is to replace it.
     """
-    from runtime.data.digits import load_data
+    from runtime.data.registry import load_data
     from runtime.tasks.grid import measure_strides
     from runtime.training.outputs import ONLY
     from runtime.training.run import GRAPH, STRIDE, check_vacant

@@ -220,7 +220,7 @@ def sample_ensemble(
     with extra("train"):
         from compiler.torch_target.module import load_weights as fill
         from compiler.torch_target.module import to_torch
-    from runtime.data.digits import load_data
+    from runtime.data.registry import load_data
     from runtime.evaluation.monte_carlo import MC_BATCH, sample_states
     from runtime.pictures.preprocess import Preprocess
     from runtime.training.run import DATA, PREPROCESS

@@ -19,6 +19,6 @@ def complete_code(incomplete: str) -> list[str]:
 
 def complete_data(incomplete: str) -> list[str]:
     """Names of data sets."""
-    from runtime.data.digits import DATASETS
+    from runtime.data.registry import DATASETS
 
     return [name for name in sorted(DATASETS) if name.startswith(incomplete)]

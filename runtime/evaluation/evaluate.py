@@ -16,7 +16,8 @@ from archspec.errors import ArchspecError
 from archspec.extras import extra
 from archspec.log import warn
 from archspec.replacing import PNG, check_gives_way
-from runtime.data.digits import Dataset, load_data_of
+from runtime.data.dataset import Dataset
+from runtime.data.registry import load_data_of
 from runtime.evaluation.monte_carlo import MC_BATCH, MonteCarlo, measure_monte_carlo
 from runtime.measuring.bench import bench
 from runtime.prediction.overlay import mark_joints, paint_map, save_sheet

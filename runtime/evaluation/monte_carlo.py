@@ -15,7 +15,7 @@ import numpy.typing as npt
 from archspec.errors import ArchspecError
 from archspec.extras import extra
 from compiler.torch_target.modes import device_of, evaluating
-from runtime.data.digits import Dataset, Split
+from runtime.data.dataset import Dataset, Split
 from runtime.data.sampling import mix_seed
 from runtime.tasks.answers import softmax
 from runtime.tasks.grid import Grid

@@ -14,7 +14,7 @@ from compiler.analysis.cost.cost import measure_cost
 from compiler.graph import Graph
 from compiler.passes.base import Arrays
 from compiler.passes.remove_bodies import Part, RemoveBodies, Stays, find_parts
-from runtime.data.digits import Split
+from runtime.data.dataset import Split
 from runtime.experiments.trained import Run, build_module
 
 

@@ -16,7 +16,8 @@ from archspec.extras import extra
 from archspec.spec.load import Spec, load
 from compiler.elaborate.elaborate import elaborate
 from compiler.graph import Graph
-from runtime.data.digits import Dataset, Split, load_data_of
+from runtime.data.dataset import Dataset, Split
+from runtime.data.registry import load_data_of
 from runtime.tasks.grid import Grid, measure_strides
 from runtime.tasks.task import Task, find_task
 from runtime.training.outputs import ONLY, evaluate_module

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from archspec.errors import ArchspecError, list_some, suggest
 from archspec.ops import Input, OpError
 from compiler.graph import Graph
+from runtime.data.registry import DATASETS, load_data
 from runtime.pictures.picture_file import Ground
 from runtime.pictures.picture_folder import find_pictures
 from runtime.pictures.preprocess import Preprocess, load_image
@@ -99,8 +100,6 @@ def open_calibration_data(
 
 
 def _open_dataset(name: str, metadata: Mapping[str, str]) -> CalibrationData:
-    from runtime.data.digits import DATASETS, load_data  # here, since it needs scikit-learn
-
     if name not in DATASETS:
         there = f"no folder and no data set is called '{name}'{suggest(name, DATASETS)}"
         raise ArchspecError(f"{there}: {WANTED} ({', '.join(DATASETS)})")

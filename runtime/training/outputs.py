@@ -11,7 +11,7 @@ import numpy.typing as npt
 from archspec.errors import ArchspecError
 from archspec.extras import extra
 from compiler.torch_target.modes import device_of, evaluating
-from runtime.data.digits import Dataset, Split
+from runtime.data.dataset import Dataset, Split
 
 with extra("train"):
     import torch

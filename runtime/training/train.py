@@ -16,7 +16,7 @@ import numpy.typing as npt
 from archspec.errors import ArchspecError
 from archspec.extras import extra
 from compiler.torch_target.modes import device_of, limited_to
-from runtime.data.digits import Dataset, Split
+from runtime.data.dataset import Dataset, Split
 from runtime.data.sampling import count_steps, iterate_batches, mix_seed, shift_images
 from runtime.tasks.grid import Grid
 from runtime.tasks.task import Task, find_task

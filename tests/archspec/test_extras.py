@@ -16,7 +16,6 @@ HEAVY = ("torch", "onnx", "onnxruntime", "sklearn", "PIL", "safetensors")
     [
         ("torch", "runtime.training.train", "train"),
         ("torch", "runtime.verification.proof", "train"),
-        ("sklearn", "runtime.data.digits", "train"),
         ("safetensors", "runtime.weights.file", "train"),
         ("onnx", "runtime.session.session", "run"),
         ("onnxruntime", "runtime.session.session", "run"),

@@ -12,7 +12,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
-from runtime.data.digits import Dataset, Split
+from runtime.data.dataset import Dataset, Split
 from runtime.pictures.preprocess import Preprocess
 
 

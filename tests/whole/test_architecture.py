@@ -43,7 +43,7 @@ def test_import_brings_in_nothing_heavy() -> None:
         ("torch", "archspec.to_torch(archspec.elaborate(archspec.load('residual_mlp')))", "train"),
         ("onnx", "archspec.to_onnx(archspec.elaborate(archspec.load('residual_mlp')), {}, 'x.onnx')", "run"),
         ("onnxruntime", "archspec.Session('x.onnx')", "run"),
-        ("sklearn", "from runtime.data.digits import load_data", "train"),
+        ("sklearn", "from runtime.data.digits import load_digits; load_digits()", "train"),
     ],
 )
 def test_a_missing_extra_is_named_in_one_line(blocked: str, code: str, extra: str, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from archspec.api import describe_data, elaborate, load, read_weights, to_torch
 from archspec.cli import app
 from archspec.cli.ending import COULD_NOT
 from archspec.cli.models.weights import expand_weights
-from runtime.data.digits import load_data
+from runtime.data.registry import load_data
 from runtime.evaluation.monte_carlo import sample_states
 from runtime.weights.file import save_weights
 from tests.support.lowering import TOLERANCE, difference, run_onnx, stir

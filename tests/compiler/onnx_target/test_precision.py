@@ -24,7 +24,7 @@ from compiler.onnx_target.model import build_model
 from compiler.onnx_target.onnx_model import OnnxModel
 from compiler.onnx_target.options import ExportOptions, Io, Precision
 from compiler.onnx_target.write import to_bytes, write_model
-from runtime.data.digits import load_data
+from runtime.data.registry import load_data
 from runtime.evaluation.evaluate import write_samples
 from runtime.measuring.bench import make_inputs
 from runtime.prediction.predict import compute_outputs, predict

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from runtime.data.digits import Dataset, Split, load_data
+from runtime.data.dataset import Dataset, Split
+from runtime.data.registry import load_data
 from runtime.tasks.task import IGNORED
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from archspec.errors import ArchspecError
-from runtime.data.digits import Dataset, load_data
+from runtime.data.dataset import Dataset
+from runtime.data.registry import load_data
 
 
 @pytest.fixture(scope="module")
@@ -44,9 +44,3 @@ def test_the_training_part_alone_is_normalized(digits: Dataset) -> None:
     assert abs(digits.train.images.mean()) < 1e-5
     assert abs(digits.train.images.std() - 1) < 1e-5
     assert abs(digits.test.images.mean()) > 1e-4
-
-
-def test_an_unknown_name_lists_what_there_is() -> None:
-    message = r"no data set 'digit'; did you mean 'digits'\? \(available: digits, digit_maps, digit_points\)"
-    with pytest.raises(ArchspecError, match=message):
-        load_data("digit")

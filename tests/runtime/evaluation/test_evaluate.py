@@ -20,7 +20,7 @@ from archspec.api import train as api_train
 from archspec.cli import app
 from archspec.cli.ending import FINDINGS
 from archspec.errors import ArchspecError
-from runtime.data.digits import load_data
+from runtime.data.registry import load_data
 from runtime.evaluation.evaluate import evaluate_run
 from runtime.prediction.predict import predict
 from runtime.session.session import Session

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from archspec.api import to_torch
 from archspec.errors import ArchspecError
-from runtime.data.digits import Dataset
+from runtime.data.dataset import Dataset
 from runtime.evaluation.monte_carlo import (
     draw_batch,
     find_layers,

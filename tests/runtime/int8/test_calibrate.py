@@ -20,7 +20,7 @@ from compiler.onnx_target.int8.quantize import plan_quantization
 from compiler.onnx_target.model import build_model
 from compiler.onnx_target.onnx_model import OnnxModel
 from compiler.onnx_target.write import to_bytes
-from runtime.data.digits import load_data
+from runtime.data.registry import load_data
 from runtime.int8.calibrate import choose_batch, measure_ranges
 from runtime.int8.data import open_calibration_data
 from runtime.int8.thresholds import BINS, METHODS

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from archspec.arrays import Array
-from runtime.data.digits import load_data
+from runtime.data.registry import load_data
 from runtime.int8.folds import Sketches, deal
 
 

@@ -16,7 +16,7 @@ from compiler.onnx_target.int8.scheme import RECIPES
 from compiler.onnx_target.model import build_model
 from compiler.onnx_target.onnx_model import OnnxModel
 from compiler.onnx_target.write import to_bytes, write_model
-from runtime.data.digits import load_data
+from runtime.data.registry import load_data
 from runtime.int8.data import CalibrationData, open_calibration_data
 from runtime.int8.quantize import KEY, quantize
 from runtime.int8.thresholds import METHODS

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 import archspec
 from archspec.errors import ArchspecError
-from runtime.data.digits import Dataset, Split
+from runtime.data.dataset import Dataset, Split
 from runtime.training.outputs import evaluate_module
 from runtime.training.train import Progress, TrainResult, TrainSettings, learning_rate_at, train
 from tests.support.models import make_data

@@ -15,7 +15,8 @@ from torch.nn import functional as F
 
 from archspec.api import elaborate, load, to_torch
 from archspec.errors import ArchspecError
-from runtime.data.digits import Dataset, Split, load_data
+from runtime.data.dataset import Dataset, Split
+from runtime.data.registry import load_data
 from runtime.tasks.grid import measure_strides
 from runtime.tasks.task import IGNORED, REACH, TASKS
 from runtime.training.outputs import evaluate_module

@@ -23,7 +23,7 @@ from archspec.api import elaborate, load, to_torch
 from archspec.api import train as train_into
 from archspec.cli import app
 from archspec.errors import ArchspecError
-from runtime.data.digits import load_data
+from runtime.data.registry import load_data
 from runtime.training.run import EPOCH, METRICS, SPEC, WEIGHTS, claim_folder, read_metrics
 from runtime.training.train import Progress, TrainSettings, train
 from runtime.weights.file import load_weights
@@ -179,7 +179,7 @@ def test_a_run_is_not_replaced_unasked(
     (tmp_path / "notes.txt").write_text("mine too")
     before = contents(tmp_path)
     with monkeypatch.context() as patch:
-        patch.setattr("runtime.data.digits.load_data", None)  # which would take its time
+        patch.setattr("runtime.data.registry.load_data", None)  # which would take its time
         refuse(
             f"{tmp_path} holds an earlier run ({name}), which is not replaced unasked: choose another folder (-o), or "
             "replace it (--force, in Python force=True)",

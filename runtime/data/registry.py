@@ -1,0 +1,37 @@
+"""The data sets by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+from archspec.errors import ArchspecError, suggest
+from runtime.data.canvases import load_digit_maps, load_digit_points
+from runtime.data.dataset import Dataset
+from runtime.data.digits import load_digits
+from runtime.pictures.preprocess import Preprocess
+from runtime.training.run import DATA, PREPROCESS
+
+DATASETS: Mapping[str, Callable[[], Dataset]] = MappingProxyType(
+    {"digits": load_digits, "digit_maps": load_digit_maps, "digit_points": load_digit_points}
+)
+
+
+def load_data(name: str) -> Dataset:
+    """The data set of that name; ArchspecError lists what is available where there is none."""
+    if name not in DATASETS:
+        raise ArchspecError(f"no data set '{name}'{suggest(name, DATASETS)} (available: {', '.join(DATASETS)})")
+    return DATASETS[name]()
+
+
+def load_data_of(metadata: Mapping[str, str], path: Path) -> Dataset:
+    """The data set that weights were trained on, by the metadata of their file. Raises ArchspecError where it does not
+    say, or says that the images were prepared otherwise."""
+    for key in (DATA, PREPROCESS):
+        if key not in metadata:
+            raise ArchspecError(f"{path} does not say '{key}': `archspec train` did not write it")
+    data = load_data(metadata[DATA])
+    if Preprocess.from_json(metadata[PREPROCESS]) != data.preprocess:
+        raise ArchspecError(f"{path} was trained on other {data.name}: the preprocessing is not the same")
+    return data
