@@ -70,7 +70,7 @@ JsonOption: TypeAlias = Annotated[bool, typer.Option("--json", help="Print the r
 
 
 def _read_ground(text: str) -> Any:
-    from runtime.pictures.picture_file import parse_ground  # here, since it needs Pillow
+    from runtime.pictures.file import parse_ground  # here, since it needs Pillow
 
     return parse_ground(text)
 
@@ -156,7 +156,7 @@ def check_output(output: Path | None, kind: Kind, read: Iterable[str | Path], *,
 
 def list_files(read: Iterable[str | Path]) -> Iterator[str | Path]:
     """What is read, and of folders their pictures."""
-    from runtime.pictures.picture_folder import find_pictures
+    from runtime.pictures.folder import find_pictures
 
     for source in read:
         yield source

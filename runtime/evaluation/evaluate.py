@@ -23,9 +23,9 @@ from runtime.measuring.bench import bench
 from runtime.prediction.overlay import mark_joints, paint_map, save_sheet
 from runtime.prediction.picture import draw_predictions, save_picture, to_pixels
 from runtime.prediction.predict import compute_outputs
+from runtime.prediction.task_spec import read_stride
 from runtime.session.session import Session
 from runtime.tasks.grid import Grid
-from runtime.tasks.question import read_stride
 from runtime.tasks.task import IGNORED, TASKS, find_task
 from runtime.training.outputs import evaluate_module, last_of
 from runtime.training.run import MODEL, PICTURE, SAMPLES, WEIGHTS, check_files, name_sample, tell_epoch, write_export

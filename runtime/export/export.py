@@ -34,7 +34,7 @@ with extra("run"):
 if TYPE_CHECKING:
     from runtime.int8.data import CalibrationData
     from runtime.int8.quantize import Quantization
-    from runtime.pictures.picture_file import Ground
+    from runtime.pictures.file import Ground
     from runtime.verification.proof import Proof
 
 MUCH = 0.05

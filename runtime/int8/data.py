@@ -14,8 +14,8 @@ from archspec.errors import ArchspecError, list_some, suggest
 from archspec.ops import Input, OpError
 from compiler.graph import Graph
 from runtime.data.registry import DATASETS, load_data
-from runtime.pictures.picture_file import Ground
-from runtime.pictures.picture_folder import find_pictures
+from runtime.pictures.file import Ground
+from runtime.pictures.folder import find_pictures
 from runtime.pictures.preprocess import Preprocess, load_image
 from runtime.session.array_file import map_array, read_numbers
 from runtime.session.sizes import check_size, check_together, read_sizes

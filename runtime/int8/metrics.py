@@ -13,8 +13,8 @@ from archspec.arrays import Array
 from archspec.errors import ArchspecError
 from compiler.onnx_target.onnx_model import OnnxModel
 from runtime.int8.data import CalibrationData
+from runtime.prediction.task_spec import read_stride
 from runtime.tasks.grid import Grid
-from runtime.tasks.question import read_stride
 from runtime.tasks.task import TASKS, Task, find_task
 from runtime.training.run import TASK
 

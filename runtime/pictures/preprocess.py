@@ -14,10 +14,10 @@ import numpy.typing as npt
 from archspec.errors import ArchspecError
 from archspec.log import warn
 from archspec.strict_json import check_integer, check_keys, check_number, read_json
-from runtime.tasks.grid import Frame
+from runtime.pictures.frame import Frame
 
 if TYPE_CHECKING:
-    from runtime.pictures.picture_file import Ground
+    from runtime.pictures.file import Ground
 
 Floats = npt.NDArray[np.float32]
 Extents = tuple[int, int]
@@ -143,7 +143,7 @@ def read_picture(
     `fit` gives the extents, no smaller than a picture's own, at which the network takes it as it is: what they have
     more is behind it and repeats its last row and column. None of them: it is resized to the extents of training.
     """
-    from runtime.pictures.picture_file import open_picture  # here, since it needs Pillow, and who exports does not
+    from runtime.pictures.file import open_picture  # here, since it needs Pillow, and who exports does not
 
     if preprocess.channels not in CHANNELS:
         raise ArchspecError(f"the network takes {preprocess.channels} channels: give it .npy files, not pictures")

@@ -13,10 +13,10 @@ import numpy.typing as npt
 
 from archspec.errors import ArchspecError, escape_controls, tell_count
 from archspec.files import write_whole
-from runtime.pictures.picture_file import Ground
+from runtime.pictures.file import Ground
 from runtime.prediction.overlay import check_folder, remove_drawn, save_answer, save_key
 from runtime.prediction.predict import Answered, RawOutputs
-from runtime.tasks.question import Question
+from runtime.prediction.task_spec import TaskSpec
 
 ANSWER, FILES = "answer", "files"
 
@@ -77,7 +77,7 @@ def open_numbers(path: Path | None) -> Iterator[NumbersFile]:
         numbers.finish()
 
 
-class Keeper:
+class AnswerWriter:
     """Called with each answered image, adds its numbers to the file: what the network gave, by output name, and the
     answer as `answer` (unless an output is called so): a label's index, a map of class indices, or rows of x, y and
     score, in the image's own pixels. Draws it into the folder `pictures` at once, as `NUMBER-NAME.png`; those
@@ -87,13 +87,13 @@ class Keeper:
     """
 
     def __init__(
-        self, question: Question, numbers: NumbersFile, pictures: Path | None, ground: Ground | None = None
+        self, spec: TaskSpec, numbers: NumbersFile, pictures: Path | None, ground: Ground | None = None
     ) -> None:
-        if pictures is not None and not question.task.located:
+        if pictures is not None and not spec.task.located:
             raise ArchspecError("a label has no picture; --pictures draws class maps and joints")
         if pictures is not None:
             check_folder(pictures)
-        self.question, self.pictures, self.ground = question, pictures, ground
+        self.spec, self.pictures, self.ground = spec, pictures, ground
         self.drawn = self.removed = 0
         self._numbers = numbers
 
@@ -103,9 +103,9 @@ class Keeper:
         if self.pictures is not None:
             if not self.drawn:
                 self.removed = remove_drawn(self.pictures)
-                save_key(self.pictures, self.question.task, answered.names)
+                save_key(self.pictures, self.spec.task, answered.names)
             name = f"{self.drawn}-{Path(path).stem}"
-            save_answer(self.pictures, name, answered, self.question.preprocess, self.ground)
+            save_answer(self.pictures, name, answered, self.spec.preprocess, self.ground)
             self.drawn += 1
 
     def __str__(self) -> str:

@@ -18,8 +18,8 @@ from archspec.extras import extra
 from archspec.files import write_text
 from archspec.replacing import KEY as OWN_KEY
 from archspec.replacing import PNG, check_gives_way
-from runtime.pictures.picture_file import Ground, open_picture
-from runtime.pictures.picture_folder import KEY
+from runtime.pictures.file import Ground, open_picture
+from runtime.pictures.folder import KEY
 from runtime.pictures.preprocess import Preprocess
 from runtime.prediction.picture import FAINT, GAP, INK, LINE, MARGIN, PAPER, save_picture, to_pixels
 from runtime.prediction.predict import Answered

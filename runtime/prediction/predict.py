@@ -14,14 +14,14 @@ import numpy as np
 
 from archspec.arrays import Array
 from archspec.errors import ArchspecError, list_some
-from runtime.pictures.picture_file import Ground
+from runtime.pictures.file import Ground
+from runtime.pictures.frame import Frame
 from runtime.pictures.preprocess import FaintNote, Reading
-from runtime.prediction.reader import Reader, attempt, list_files, naming, only_input
+from runtime.prediction.reader import Failure, Reader, attempt, list_files, naming, only_input
+from runtime.prediction.task_spec import TaskSpec, explain_missing, find_task_spec, read_preprocess
 from runtime.session.array_file import cast
 from runtime.session.session import Session
-from runtime.tasks.answers import ANSWERS, Answer, Failure, Sheet
-from runtime.tasks.grid import Frame
-from runtime.tasks.question import Question, explain_missing, find_question, read_preprocess
+from runtime.tasks.answers import ANSWERS, Answer, AnswerInput
 from runtime.training.run import CLASSES, PREPROCESS
 
 MOST_AT_ONCE = 1 << 25
@@ -98,7 +98,7 @@ class RawOutputs:
 def predict(
     session: Session,
     paths: Sequence[str | Path],
-    question: Question | None = None,
+    spec: TaskSpec | None = None,
     *,
     top: int = 5,
     batch: int = 32,
@@ -107,7 +107,7 @@ def predict(
 ) -> list[Answer]:
     """The answers of `answer_files`, in order. Raises ArchspecError at the first file that has none."""
     found: list[Answer] = []
-    for item in answer_files(session, paths, question, top=top, batch=batch, ground=ground, resize=resize):
+    for item in answer_files(session, paths, spec, top=top, batch=batch, ground=ground, resize=resize):
         if isinstance(item, Failure):
             raise item.error
         found.append(item.answer)
@@ -117,7 +117,7 @@ def predict(
 def answer_files(
     session: Session,
     paths: Iterable[str | Path],
-    question: Question | None = None,
+    spec: TaskSpec | None = None,
     *,
     top: int = 5,
     batch: int = 32,
@@ -127,14 +127,14 @@ def answer_files(
     """Answer for pictures (PNG, JPEG), for those in folders, and for preprocessed .npy files, in order; for a file that
     cannot be read, or of which images have no answer, say once why. At most `batch` images lie in memory.
 
-    Without a question, the model's own. `top` is how many of the likeliest labels are given; transparent pictures lie
+    Without a `spec`, the model's own. `top` is how many of the likeliest labels are given; transparent pictures lie
     on `ground`. Maps and joints are in each picture's own pixels, and it is read at its own size where the model takes
     that, or a larger one, unless `resize` says otherwise. Raises ArchspecError where the model cannot answer.
     """
-    question = question or find_question(session)
-    if question is None:
+    spec = spec or find_task_spec(session)
+    if spec is None:
         raise ArchspecError(explain_missing(session, PREPROCESS if PREPROCESS not in session.metadata else CLASSES))
-    reader = Reader(session, question.preprocess, question.task.located and not resize, ground)
+    reader = Reader(session, spec.preprocess, spec.task.located and not resize, ground)
     name, _ = only_input(session)
     if not session.inputs[name]:
         raise ArchspecError(f"{session.path} takes a single number, and no images")
@@ -144,7 +144,7 @@ def answer_files(
             if isinstance(group, Failure):
                 yield group
             else:
-                yield from _answer(session, question, group, batch, top)
+                yield from _answer(session, spec, group, batch, top)
 
     for _, results in groupby(
         answer_images(), key=lambda item: item if isinstance(item, Failure) else item.input.source
@@ -237,7 +237,7 @@ def _fill(session: Session, images: Array) -> Array:
 
 
 def _answer(
-    session: Session, question: Question, group: Sequence[InputImage], batch: int, top: int
+    session: Session, spec: TaskSpec, group: Sequence[InputImage], batch: int, top: int
 ) -> Iterator[Answered | Unanswered]:
     """The answers of images of one shape. Where they fail together, each is asked alone."""
 
@@ -250,12 +250,12 @@ def _answer(
             yield Unanswered(group[0], outputs.error)
             return
         for given in group:
-            yield from _answer(session, question, [given], batch, top)
+            yield from _answer(session, spec, [given], batch, top)
         return
-    sheet = _lay_out(session, question, group, outputs[question.output], top)
-    for number, answer in enumerate(ANSWERS[question.task.name](sheet)):
+    given = _lay_out(session, spec, group, outputs[spec.output], top)
+    for number, answer in enumerate(ANSWERS[spec.task.name](given)):
         one = {name: output[number] for name, output in outputs.items()}
-        yield Answered(group[number], one, tuple(sheet.names), answer)
+        yield Answered(group[number], one, tuple(given.names), answer)
 
 
 def _tell_failed(failed: Sequence[Unanswered]) -> Failure:
@@ -270,21 +270,19 @@ def _tell_failed(failed: Sequence[Unanswered]) -> Failure:
     return Failure(source.path, ArchspecError(f"{source.path}: {where}{reasons}"))
 
 
-def _lay_out(session: Session, question: Question, group: Sequence[InputImage], output: Array, top: int) -> Sheet:
+def _lay_out(session: Session, spec: TaskSpec, group: Sequence[InputImage], output: Array, top: int) -> AnswerInput:
     """An output with what its answer needs. Raises ArchspecError where it does not fit the task or the names."""
     shape = output.shape[1:]
     try:
-        grid = question.task.place(group[0].image.shape, shape, question.stride)
+        grid = spec.task.place(group[0].image.shape, shape, spec.stride)
     except ArchspecError as error:
-        raise ArchspecError(
-            f"{session.path}, output '{question.output}': {error}; --task names another task"
-        ) from error
-    task, channels = question.task, question.task.count_channels(shape)
-    names = question.names or tuple(f"{task.channel} {number}" for number in range(channels))
+        raise ArchspecError(f"{session.path}, output '{spec.output}': {error}; --task names another task") from error
+    task, channels = spec.task, spec.task.count_channels(shape)
+    names = spec.names or tuple(f"{task.channel} {number}" for number in range(channels))
     if channels != len(names):
         raise ArchspecError(f"{session.path} gives {channels} {task.given}, for {len(names)} {task.names}")
     paths, frames = tuple(given.path for given in group), tuple(given.frame for given in group)
-    return Sheet(paths, frames, output, grid, names, session.metadata, top)
+    return AnswerInput(paths, frames, output, grid, names, session.metadata, top)
 
 
 def _load(reader: Reader, paths: Iterable[str | Path]) -> Iterator[InputImage | Failure]:

@@ -13,16 +13,15 @@ from typing import Any, TypeVar
 import numpy as np
 
 from archspec.arrays import Array
-from archspec.errors import ArchspecError
+from archspec.errors import ArchspecError, printable
 from archspec.log import warn
-from runtime.pictures.picture_file import Ground
-from runtime.pictures.picture_folder import find_pictures
+from runtime.pictures.file import Ground
+from runtime.pictures.folder import find_pictures
 from runtime.pictures.preprocess import Extents, Preprocess, Reading, read_picture
+from runtime.prediction.task_spec import explain_missing
 from runtime.session.array_file import cast, load_array
 from runtime.session.session import Session
 from runtime.session.sizes import check_together
-from runtime.tasks.answers import Failure
-from runtime.tasks.question import explain_missing
 from runtime.training.run import PREPROCESS
 
 Loaded = TypeVar("Loaded")
@@ -30,6 +29,17 @@ Loaded = TypeVar("Loaded")
 MOST_OWN_PIXELS = 1 << 24
 """Pixels of a picture that is answered at its own size (4,096 by 4,096): what a network keeps of each pixel may be 100
 times what the pixel takes itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A file that has no answer, and why."""
+
+    path: str
+    error: ArchspecError
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"path": self.path, "error": printable(str(self.error))}
 
 
 @dataclass(frozen=True, slots=True)

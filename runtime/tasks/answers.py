@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from archspec.arrays import Array
-from archspec.errors import ArchspecError, printable
 from compiler.ensemble import OUTPUT, SHARES
+from runtime.pictures.frame import Frame
 from runtime.tasks.class_map import UNANSWERED, find_classes
-from runtime.tasks.grid import Frame, Grid
+from runtime.tasks.grid import Grid
 from runtime.tasks.heatmaps import find_peaks
 
 
@@ -100,19 +100,8 @@ class Pose:
 Answer: TypeAlias = Prediction | ClassMap | Pose
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """A file that has no answer, and why."""
-
-    path: str
-    error: ArchspecError
-
-    def to_dict(self) -> dict[str, Any]:
-        return {"path": self.path, "error": printable(str(self.error))}
-
-
 @dataclass(frozen=True, slots=True, eq=False)
-class Sheet:
+class AnswerInput:
     """An output for some images, (N, ...), where it lies on them, and what is known of both: the images' files, where
     their own pixels lie on the network's input, the names of the channels, the model's metadata. `top` is how many
     labels are wanted."""
@@ -132,32 +121,32 @@ def softmax(logits: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return np.asarray(powers / powers.sum(axis=1, keepdims=True))
 
 
-def _answer_labels(sheet: Sheet) -> Iterator[Prediction]:
-    logits = sheet.output.astype(np.float64)
-    shares = logits if sheet.metadata.get(OUTPUT) == SHARES else softmax(logits)
-    for path, row in zip(sheet.paths, shares, strict=True):
-        order = np.argsort(-row, kind="stable")[: max(sheet.top, 1)]
-        ranked = tuple((sheet.names[index], float(row[index])) for index in order)
+def _answer_labels(given: AnswerInput) -> Iterator[Prediction]:
+    logits = given.output.astype(np.float64)
+    shares = logits if given.metadata.get(OUTPUT) == SHARES else softmax(logits)
+    for path, row in zip(given.paths, shares, strict=True):
+        order = np.argsort(-row, kind="stable")[: max(given.top, 1)]
+        ranked = tuple((given.names[index], float(row[index])) for index in order)
         yield Prediction(path, ranked[0][0], int(order[0]), ranked[0][1], ranked)
 
 
-def _answer_maps(sheet: Sheet) -> Iterator[ClassMap]:
-    for path, frame, output in zip(sheet.paths, sheet.frames, sheet.output, strict=True):
-        found = find_classes(output, sheet.grid, frame)
+def _answer_maps(given: AnswerInput) -> Iterator[ClassMap]:
+    for path, frame, output in zip(given.paths, given.frames, given.output, strict=True):
+        found = find_classes(output, given.grid, frame)
         asked = found[found != UNANSWERED]
-        shares = np.bincount(asked, minlength=len(sheet.names)) / max(asked.size, 1)
+        shares = np.bincount(asked, minlength=len(given.names)) / max(asked.size, 1)
         order = [int(index) for index in np.argsort(-shares, kind="stable") if shares[index]]
-        named = tuple(Share(index, sheet.names[index], float(shares[index])) for index in order)
+        named = tuple(Share(index, given.names[index], float(shares[index])) for index in order)
         yield ClassMap(path, found, named, asked.size / found.size)
 
 
-def _answer_joints(sheet: Sheet) -> Iterator[Pose]:
-    for path, frame, output in zip(sheet.paths, sheet.frames, sheet.output, strict=True):
-        shown = output[(slice(None), *_cut_padding(sheet.grid, frame))]
-        rows = find_peaks(shown[None], sheet.grid)[0].tolist()
+def _answer_joints(given: AnswerInput) -> Iterator[Pose]:
+    for path, frame, output in zip(given.paths, given.frames, given.output, strict=True):
+        shown = output[(slice(None), *_cut_padding(given.grid, frame))]
+        rows = find_peaks(shown[None], given.grid)[0].tolist()
         joints = [
             Joint(name, frame.to_own(x, 1), frame.to_own(y, 0), score)
-            for name, (x, y, score) in zip(sheet.names, rows, strict=True)
+            for name, (x, y, score) in zip(given.names, rows, strict=True)
         ]
         yield Pose(path, tuple(joints))
 
@@ -169,7 +158,7 @@ def _cut_padding(grid: Grid, frame: Frame) -> Iterator[slice]:
         yield slice(0, max(1, min(extent, int(np.floor(last)) + 1)))
 
 
-ANSWERS: Mapping[str, Callable[[Sheet], Iterator[Answer]]] = MappingProxyType(
+ANSWERS: Mapping[str, Callable[[AnswerInput], Iterator[Answer]]] = MappingProxyType(
     {"labels": _answer_labels, "maps": _answer_maps, "joints": _answer_joints}
 )
-"""By the task's name, the answers for a sheet's images, in order."""
+"""By the task's name, the answers for a given's images, in order."""

@@ -8,8 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from archspec.arrays import Array
+from runtime.pictures.frame import Frame
 from runtime.pictures.resample import find_taps, resample
-from runtime.tasks.grid import Frame, Grid
+from runtime.tasks.grid import Grid
 
 UNANSWERED = -1
 """The class of pixels to which no position of the output reaches."""

@@ -4,18 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING
 
 from archspec.errors import ArchspecError
+from runtime.pictures.frame import Positions
 
 if TYPE_CHECKING:
     from compiler.graph import Graph
-
-
-Positions = TypeVar("Positions", float, npt.NDArray[np.float64])
 
 MANY_STEPS = 2**6 * 3**3
 """Any usual stride divides it, so that over so many steps an output grows without rounding."""
@@ -56,37 +51,6 @@ class Grid:
     def from_pixel(self, pixel: Positions, axis: int) -> Positions:
         """The inverse of `to_pixel`."""
         return (pixel - self.offsets[axis] + 0.5) / self.stride - 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """Where an image's own pixels lie on a network's input: along each axis, `own` of them fill the first `shown` of
-    the input's `image` pixels. What lies behind those is padding."""
-
-    own: tuple[int, ...]
-    shown: tuple[int, ...]
-    image: tuple[int, ...]
-
-    @classmethod
-    def whole(cls, image: Sequence[int]) -> Frame:
-        """The frame of an image that is the network's input itself."""
-        return cls(tuple(image), tuple(image), tuple(image))
-
-    @property
-    def resized(self) -> bool:
-        return self.own != self.shown
-
-    @property
-    def padded(self) -> bool:
-        return self.shown != self.image
-
-    def to_own(self, pixel: Positions, axis: int) -> Positions:
-        """The coordinate in the image's own pixels of one in the input's."""
-        return (pixel + 0.5) * self.own[axis] / self.shown[axis] - 0.5
-
-    def from_own(self, pixel: Positions, axis: int) -> Positions:
-        """The inverse of `to_own`."""
-        return (pixel + 0.5) * self.shown[axis] / self.own[axis] - 0.5
 
 
 def place_output(image: Sequence[int], output: Sequence[int], stride: int | None = None) -> Grid:

@@ -7,8 +7,8 @@ from typing import TypeAlias
 
 from archspec.errors import ArchspecError, tell_count
 from runtime.pictures.preprocess import Preprocess
+from runtime.prediction.task_spec import read_stride
 from runtime.session.sizes import check_size, read_sizes
-from runtime.tasks.question import read_stride
 from runtime.tasks.task import TASKS, Task, find_task
 from runtime.training.run import CLASSES, EPOCH, PREPROCESS, STRIDE, TASK, parse_classes, tell_epoch
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from archspec.spec.load import Spec
     from compiler.graph import Graph
     from runtime.export.export import Calibration, Export
-    from runtime.pictures.picture_file import Ground
+    from runtime.pictures.file import Ground
 
 COMMAND_CLASS = SeveralWeights
 """What the command is an instance of."""

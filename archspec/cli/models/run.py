@@ -25,7 +25,7 @@ from archspec.cli.options import (
 from archspec.errors import ArchspecError, suggest
 
 if TYPE_CHECKING:
-    from runtime.tasks.answers import Failure
+    from runtime.prediction.reader import Failure
 
 RAW = "raw"
 
@@ -67,37 +67,37 @@ def run(
     """
     from archspec.cli.tables.run import print_answers, print_outputs
     from archspec.replacing import ARRAYS
-    from runtime.prediction.answer_writer import Keeper, open_numbers
+    from runtime.prediction.answer_writer import AnswerWriter, open_numbers
     from runtime.prediction.predict import Answered, RawOutputs, answer_files, run_arrays
+    from runtime.prediction.task_spec import find_task_spec
     from runtime.session.session import Session
-    from runtime.tasks.question import find_question
 
     check_output(output, ARRAYS, [model, *inputs, *_list_data(model)])
     _check_task(task)
     session = Session(model, providers=provider or None, threads=threads)
-    question = None if task == RAW else find_question(session, task, output_name)
-    refuse_idle("--top", top, question is None or question.task.name != "labels", "models that answer with labels")
-    refuse_idle("--resize", resize or None, question is None or not question.task.located, "maps and joints")
-    if question is None:
+    spec = None if task == RAW else find_task_spec(session, task, output_name)
+    refuse_idle("--top", top, spec is None or spec.task.name != "labels", "models that answer with labels")
+    refuse_idle("--resize", resize or None, spec is None or not spec.task.located, "maps and joints")
+    if spec is None:
         _refuse_without_task(task, {"--pictures": pictures, "--output-name": output_name})
     with open_numbers(output) as numbers:
-        if question is None:
+        if spec is None:
             describe = RawOutputs.to_dict if as_json else RawOutputs.summarize
             rows = _collect(run_arrays(session, inputs, ground), numbers.add, describe, as_json)
             kept = f"wrote {numbers}" if str(numbers) else "--output FILE.npz keeps the numbers"
         else:
-            keeper = Keeper(question, numbers, pictures, ground)
+            writer = AnswerWriter(spec, numbers, pictures, ground)
             _refuse_drawing_among(pictures, inputs)
-            answers = answer_files(session, inputs, question, top=top or 3, ground=ground, resize=resize)
-            rows = _collect(answers, keeper, Answered.to_dict, as_json)
-            kept = str(keeper)
+            answers = answer_files(session, inputs, spec, top=top or 3, ground=ground, resize=resize)
+            rows = _collect(answers, writer, Answered.to_dict, as_json)
+            kept = str(writer)
     answered = [row for row in rows if "error" not in row]
     if as_json:
         print_json(rows)
-    elif answered and question is None:
+    elif answered and spec is None:
         print_outputs(answered, session.provider, kept)
-    elif answered and question is not None:
-        print_answers(question.task.name, answered, session.provider, kept)
+    elif answered and spec is not None:
+        print_answers(spec.task.name, answered, session.provider, kept)
     if len(answered) < len(rows):
         raise typer.Exit(COULD_NOT)
 
@@ -139,7 +139,7 @@ def _collect(
     as_json: bool,
 ) -> list[dict[str, Any]]:
     """A row for each result, which is kept, and for each failure, which is told at once where rows are no JSON."""
-    from runtime.tasks.answers import Failure
+    from runtime.prediction.reader import Failure
 
     rows = []
     for result in results:

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from archspec.errors import ArchspecError
-from runtime.pictures.picture_file import open_picture
+from runtime.pictures.file import open_picture
 from tests.support.pngs import write_png
 
 

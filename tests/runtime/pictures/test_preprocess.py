@@ -13,8 +13,8 @@ from PIL import Image
 from torch.nn import functional as F
 
 from archspec.errors import ArchspecError
+from runtime.pictures.frame import Frame
 from runtime.pictures.preprocess import FaintNote, Preprocess, load_image, read_picture
-from runtime.tasks.grid import Frame
 from tests.support.pngs import write_png
 
 GRAY = Preprocess(1, 4, 6, (0.25,), (0.5,))

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from archspec.errors import ArchspecError
+from runtime.pictures.frame import Frame
 from runtime.pictures.preprocess import Preprocess, read_picture
 from runtime.prediction.overlay import (
     add_key,
@@ -27,7 +28,7 @@ from runtime.prediction.overlay import (
 from runtime.prediction.predict import Answered, InputImage, Source
 from runtime.tasks.answers import ClassMap, Joint, Pose, Prediction, Share
 from runtime.tasks.class_map import UNANSWERED
-from runtime.tasks.grid import Frame, Grid
+from runtime.tasks.grid import Grid
 from runtime.tasks.task import TASKS
 
 GRAY = np.full((1, 8, 8), 0.5)

@@ -14,9 +14,10 @@ from PIL import Image
 from archspec.errors import ArchspecError
 from runtime.pictures.preprocess import Preprocess
 from runtime.prediction.predict import Answered, RawOutputs, answer_files, compute_outputs, predict, run_arrays
+from runtime.prediction.reader import Failure
+from runtime.prediction.task_spec import find_task_spec
 from runtime.session.session import Session
-from runtime.tasks.answers import Failure, Prediction, softmax
-from runtime.tasks.question import find_question
+from runtime.tasks.answers import Prediction, softmax
 from tests.support.models import build_linear, build_model, save
 
 PREPROCESS = Preprocess(1, 8, 8, (0.5,), (0.5,))
@@ -67,7 +68,7 @@ def test_softmax_survives_large_logits() -> None:
 @pytest.mark.parametrize("missing", list(METADATA))
 def test_a_model_that_does_not_say_how_says_how_to_get_one(tmp_path: Path, files: list[Path], missing: str) -> None:
     session = open_model(tmp_path, {key: text for key, text in METADATA.items() if key != missing})
-    assert find_question(session) is None
+    assert find_task_spec(session) is None
     with pytest.raises(ArchspecError, match=f"'{missing}'.*export it with weights that `archspec train` wrote"):
         predict(session, files)
 
@@ -128,14 +129,14 @@ def test_only_a_classifier_labels(tmp_path: Path) -> None:
         "z": [[[[1, 1], [1, 1]]]] * 2,
     }
     for name, asked in (("z", None), ("y", "y")):
-        question = find_question(several, output=asked)
-        assert question is not None
-        assert question.output == name
+        spec = find_task_spec(several, output=asked)
+        assert spec is not None
+        assert spec.output == name
         np.save(tmp_path / "x.npy", np.ones((1, 8, 8), np.float32))
         with pytest.raises(ArchspecError, match="axis 2 is 8; the model takes 2"):
-            predict(several, [tmp_path / "x.npy"], question)
+            predict(several, [tmp_path / "x.npy"], spec)
     with pytest.raises(ArchspecError, match=r"has no output 'yy'; did you mean 'y'\? \(has: y, z\)"):
-        find_question(several, output="yy")
+        find_task_spec(several, output="yy")
     small = METADATA | {"archspec.preprocess": Preprocess(1, 2, 2, (0.5,), (0.5,)).to_json()}
     picture = build_model([add], {"x": shape}, {"y": shape}, metadata=small)
     np.save(tmp_path / "x.npy", images)

@@ -14,11 +14,11 @@ from PIL import Image
 
 from archspec.errors import ArchspecError
 from runtime.pictures.preprocess import Preprocess
-from runtime.prediction.answer_writer import Keeper, NumbersFile, open_numbers
+from runtime.prediction.answer_writer import AnswerWriter, NumbersFile, open_numbers
 from runtime.prediction.predict import Answered, answer_files, predict
+from runtime.prediction.task_spec import TaskSpec, find_task_spec, read_stride
 from runtime.session.session import Session
 from runtime.tasks.answers import ClassMap, Pose
-from runtime.tasks.question import Question, find_question, read_stride
 from tests.support.models import build_model, save
 
 PREPROCESS = Preprocess(3, 8, 8, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
@@ -35,10 +35,10 @@ def open_model(folder: Path, metadata: dict[str, str], stride: int = 1, channels
     return Session(save(model, folder / "m.onnx"), providers=["cpu"])
 
 
-def ask(session: Session, *words: str | None) -> Question:
-    question = find_question(session, *words)
-    assert question is not None
-    return question
+def ask(session: Session, *words: str | None) -> TaskSpec:
+    spec = find_task_spec(session, *words)
+    assert spec is not None
+    return spec
 
 
 def write_colours(path: Path, pixels: np.ndarray) -> Path:
@@ -142,11 +142,11 @@ def test_what_is_kept(tmp_path: Path) -> None:
     pixels = np.random.default_rng(0).integers(0, 255, (8, 8, 3))
     paths = [write_colours(tmp_path / f"{name}.png", pixels) for name in "ab"]
     with open_numbers(tmp_path / "kept.npz") as numbers:
-        keeper = Keeper(ask(session), numbers, tmp_path / "pictures")
+        writer = AnswerWriter(ask(session), numbers, tmp_path / "pictures")
         for answered in answer_files(session, paths):
             assert isinstance(answered, Answered)
-            keeper(answered)
-    assert str(keeper) == f"wrote {tmp_path}/kept.npz and pictures of 2 in {tmp_path}/pictures/"
+            writer(answered)
+    assert str(writer) == f"wrote {tmp_path}/kept.npz and pictures of 2 in {tmp_path}/pictures/"
     assert sorted(path.name for path in (tmp_path / "pictures").iterdir()) == [
         "0-a.map.png",
         "0-a.png",
@@ -169,15 +169,15 @@ def test_a_folder_of_pictures_is_drawn_anew(tmp_path: Path) -> None:
     pixels = np.random.default_rng(0).integers(0, 255, (8, 8, 3))
     paths = [write_colours(tmp_path / f"{name}.png", pixels) for name in "abc"]
     for chosen in (paths, paths[:1]):
-        keeper = Keeper(ask(session), NumbersFile(None, ExitStack()), tmp_path / "out")
+        writer = AnswerWriter(ask(session), NumbersFile(None, ExitStack()), tmp_path / "out")
         for answered in answer_files(session, chosen):
             assert isinstance(answered, Answered)
-            keeper(answered)
-    assert str(keeper) == f"wrote pictures of 1 in {tmp_path}/out/, in place of 6 older ones"
+            writer(answered)
+    assert str(writer) == f"wrote pictures of 1 in {tmp_path}/out/, in place of 6 older ones"
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["0-a.map.png", "0-a.png", "key.json"]
     Image.new("L", (2, 2)).save(tmp_path / "out" / "1-mine.png")
     with pytest.raises(ArchspecError, match=r"1-mine\.png is there already"):
-        Keeper(ask(session), NumbersFile(None, ExitStack()), tmp_path / "out")
+        AnswerWriter(ask(session), NumbersFile(None, ExitStack()), tmp_path / "out")
 
 
 def test_answers_come_one_by_one(tmp_path: Path) -> None:
@@ -211,7 +211,7 @@ def test_questions_that_cannot_be_asked(
     tmp_path: Path, metadata: dict[str, str], words: tuple[str, ...], message: str
 ) -> None:
     with pytest.raises(ArchspecError, match=message):
-        find_question(open_model(tmp_path, metadata), *words)
+        find_task_spec(open_model(tmp_path, metadata), *words)
 
 
 def test_files_that_do_not_fit_are_named(tmp_path: Path) -> None:
@@ -236,7 +236,7 @@ def test_files_that_do_not_fit_are_named(tmp_path: Path) -> None:
     with pytest.raises(ArchspecError, match=r"output 'small': joints need a heatmap for each.* --task names another"):
         predict(flat, [tmp_path / "x.npy"], ask(flat, "joints"))
     with pytest.raises(ArchspecError, match="a label has no picture"):
-        Keeper(ask(open_model(tmp_path, FACTS)), NumbersFile(None, ExitStack()), tmp_path)
+        AnswerWriter(ask(open_model(tmp_path, FACTS)), NumbersFile(None, ExitStack()), tmp_path)
 
 
 def test_no_stride_is_none() -> None:

@@ -15,9 +15,9 @@ from archspec.errors import ArchspecError
 from runtime.pictures.preprocess import Preprocess
 from runtime.prediction import reader
 from runtime.prediction.predict import Answered, answer_files, predict
-from runtime.prediction.reader import Reader, find_fit, list_files
+from runtime.prediction.reader import Failure, Reader, find_fit, list_files
 from runtime.session.session import Session
-from runtime.tasks.answers import ClassMap, Failure, Pose
+from runtime.tasks.answers import ClassMap, Pose
 from tests.support.models import build_double, build_model, save
 
 CLASSES = ("background", "circle", "square")

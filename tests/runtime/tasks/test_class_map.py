@@ -7,8 +7,9 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from runtime.pictures.frame import Frame
 from runtime.tasks.class_map import UNANSWERED, find_classes
-from runtime.tasks.grid import Frame, Grid
+from runtime.tasks.grid import Grid
 
 
 def draw_scores(*shape: int, seed: int = 0) -> np.ndarray:

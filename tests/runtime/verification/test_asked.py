@@ -16,8 +16,8 @@ from archspec.errors import ArchspecError
 from compiler.graph import Graph
 from runtime.pictures.preprocess import Preprocess
 from runtime.prediction.predict import predict
+from runtime.prediction.task_spec import find_task_spec
 from runtime.session.session import Session
-from runtime.tasks.question import find_question
 from runtime.training.run import CLASSES, EPOCH, PREPROCESS, STRIDE, TASK
 from runtime.verification.asked import FORM, check_asked
 from tests.support.documents import graph_from
@@ -123,7 +123,7 @@ def test_a_model_that_is_asked_for_another_task_says_so(tmp_path: Path, caplog: 
     graph = graph_from({"archspec": 1, "inputs": {"x": [1, 8, 8]}, "network": [{"conv": 5}]})
     session = Session(write(tmp_path / "m.onnx", {TASK: "maps", PREPROCESS: GRAY}, graph), providers=("cpu",))
     Image.new("L", (8, 8)).save(tmp_path / "a.png")
-    find_question(session, "maps")
+    find_task_spec(session, "maps")
     assert caplog.messages == []
-    find_question(session, "joints")
+    find_task_spec(session, "joints")
     assert caplog.messages == [f"{session.path} says that its task is maps, and is asked for joints"]

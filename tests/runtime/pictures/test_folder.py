@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from archspec.errors import ArchspecError
-from runtime.pictures.picture_folder import KEY, find_pictures
+from runtime.pictures.folder import KEY, find_pictures
 from runtime.prediction.overlay import save_key
 from runtime.tasks.task import TASKS
 

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from archspec.errors import ArchspecError
-from runtime.pictures.picture_file import GROUNDS, open_picture, parse_ground
+from runtime.pictures.file import GROUNDS, open_picture, parse_ground
 from tests.support.pngs import add_chunk, pack_key, write_huge_png, write_palette_png, write_png
 
 WHITE, BLACK = GROUNDS["white"], GROUNDS["black"]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class TaskSpec:
     """What a model is asked: the task, which output answers it, the names of its channels (None: numbers), how a
     picture becomes its input (None: only .npy files do), and the output's stride in pixels (None: from its extents)."""
 
@@ -30,7 +30,7 @@ class Question:
     stride: int | None
 
 
-def find_question(session: Session, task: str | None = None, output: str | None = None) -> Question | None:
+def find_task_spec(session: Session, task: str | None = None, output: str | None = None) -> TaskSpec | None:
     """What a model is asked, by its metadata; `task` and `output` come before those.
 
     None where nothing says what its task is: only its numbers can be had. Raises ArchspecError for unknown names, for
@@ -48,7 +48,7 @@ def find_question(session: Session, task: str | None = None, output: str | None 
         raise ArchspecError(f"{session.path} has no output '{output}'{suggest(output, session.outputs)} (has: {known})")
     last = list(session.outputs)[-1]  # whose stride the metadata say
     lenient = found.name != "labels"
-    return Question(
+    return TaskSpec(
         task=found,
         output=output or last,
         names=None if lenient and CLASSES not in session.metadata else read_classes(session),

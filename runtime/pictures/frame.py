@@ -1,0 +1,43 @@
+"""The place of a picture's own pixels on a network's input."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+Positions = TypeVar("Positions", float, npt.NDArray[np.float64])
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """Where an image's own pixels lie on a network's input: along each axis, `own` of them fill the first `shown` of
+    the input's `image` pixels. What lies behind those is padding."""
+
+    own: tuple[int, ...]
+    shown: tuple[int, ...]
+    image: tuple[int, ...]
+
+    @classmethod
+    def whole(cls, image: Sequence[int]) -> Frame:
+        """The frame of an image that is the network's input itself."""
+        return cls(tuple(image), tuple(image), tuple(image))
+
+    @property
+    def resized(self) -> bool:
+        return self.own != self.shown
+
+    @property
+    def padded(self) -> bool:
+        return self.shown != self.image
+
+    def to_own(self, pixel: Positions, axis: int) -> Positions:
+        """The coordinate in the image's own pixels of one in the input's."""
+        return (pixel + 0.5) * self.own[axis] / self.shown[axis] - 0.5
+
+    def from_own(self, pixel: Positions, axis: int) -> Positions:
+        """The inverse of `to_own`."""
+        return (pixel + 0.5) * self.shown[axis] / self.own[axis] - 0.5
