@@ -40,15 +40,26 @@ if TYPE_CHECKING:
         verify_model,
         write_converted,
     )
-    from archspec.errors import ArchspecError, Diagnostic, MissingExtra, SpecError
+    from archspec.errors import (
+        ArchspecError,
+        Diagnostic,
+        InputError,
+        MissingExtra,
+        ModelError,
+        RuntimeFailure,
+        SpecError,
+    )
     from runtime.session.session import Session
 
 __version__ = "0.1.0"
 __all__ = [
     "ArchspecError",
     "Diagnostic",
+    "InputError",
     "MissingExtra",
+    "ModelError",
     "Report",
+    "RuntimeFailure",
     "Session",
     "Spec",
     "SpecError",
@@ -77,7 +88,8 @@ __all__ = [
     "write_converted",
 ]
 
-_HOMES = dict.fromkeys(("ArchspecError", "Diagnostic", "MissingExtra", "SpecError"), "archspec.errors")
+_ERRORS = ("ArchspecError", "Diagnostic", "InputError", "MissingExtra", "ModelError", "RuntimeFailure", "SpecError")
+_HOMES = dict.fromkeys(_ERRORS, "archspec.errors")
 _HOMES["Session"] = "runtime.session.session"
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import islice
@@ -82,6 +83,58 @@ class ArchspecError(Exception):
     def to_dicts(self) -> list[dict[str, object]]:
         """What is wrong as data, each entry with the keys of a diagnostic."""
         return [{"code": self.code, "message": printable(str(self)), **NOWHERE.to_dict(), "calls": []}]
+
+
+class InputError(ArchspecError):
+    """What the caller gave is not what is taken: an array's type, shape, name or size, an option, or a file of data.
+
+    >>> import archspec
+    >>> try:
+    ...     archspec.Session(b"model.onnx")
+    ... except archspec.InputError as error:
+    ...     print(error)
+    a model is named by a string or a Path, found a value of type bytes
+    """
+
+
+class ModelError(ArchspecError):
+    """A model's file, or one that belongs to it, is missing, malformed, or not what it says it is.
+
+    >>> import archspec
+    >>> try:
+    ...     archspec.Session("missing.onnx")
+    ... except archspec.ModelError as error:
+    ...     print(error)
+    missing.onnx does not exist
+    """
+
+
+class RuntimeFailure(ArchspecError):  # noqa: N818  (RuntimeError is Python's own)
+    """ONNX Runtime failed: it has no such provider or kernel, memory ran out, or it refused what it was given.
+
+    >>> from runtime.session.failures import telling
+    >>> with telling("model.onnx"):
+    ...     raise MemoryError("cannot allocate 16 GiB")
+    Traceback (most recent call last):
+    archspec.errors.RuntimeFailure: model.onnx: ONNX Runtime failed: cannot allocate 16 GiB
+    """
+
+
+@contextmanager
+def raising(kind: type[ArchspecError]) -> Iterator[None]:
+    """Raise an ArchspecError that is of no kind of its own as one of `kind`, with the same words.
+
+    >>> with raising(InputError):
+    ...     raise ArchspecError("there are 3 axes")
+    Traceback (most recent call last):
+    archspec.errors.InputError: there are 3 axes
+    """
+    try:
+        yield
+    except ArchspecError as error:
+        if type(error) is not ArchspecError:
+            raise
+        raise kind(*error.args) from error.__cause__ or error
 
 
 class SpecError(ArchspecError):

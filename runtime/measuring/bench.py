@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from archspec.errors import ArchspecError, suggest
+from archspec.errors import InputError, suggest
 from runtime.session.session import Session
 from runtime.session.sizes import name_sizes
 from runtime.verification.cases import list_shapes
@@ -64,7 +64,7 @@ def bench(
     that has none.
     """
     if (batches is not None and (not batches or min(batches) < 1)) or rounds < 1 or seconds <= 0:
-        raise ArchspecError("batches, rounds and seconds must be positive")
+        raise InputError("batches, rounds and seconds must be positive")
     chosen = choose_batches(session, batches)
     feeds = {batch: make_inputs(session, batch or 1, sizes or {}, seed) for batch in chosen}
     times: dict[int | None, list[float]] = {batch: [] for batch in chosen}
@@ -101,7 +101,7 @@ def choose_shapes(session: Session, batch: int, sizes: Mapping[str, int]) -> dic
     for name in sizes:
         if name not in free:
             advice = ": it is the batch" if name in batches else suggest(name, free)
-            raise ArchspecError(
+            raise InputError(
                 f"{session.path} has no free size '{name}'{advice} (free sizes: {', '.join(free) or 'none'}; inputs: "
                 f"{session.describe_inputs()})"
             )
@@ -109,7 +109,7 @@ def choose_shapes(session: Session, batch: int, sizes: Mapping[str, int]) -> dic
     for name, extents in session.inputs.items():
         shape = tuple(_choose_extent(session, name, extent, known) for extent in extents)
         if prod(shape) > MOST_NUMBERS:
-            raise ArchspecError(
+            raise InputError(
                 f"{session.path}: the input {list_shapes({name: shape})} would have {prod(shape):,} numbers, "
                 f"and at most {MOST_NUMBERS:,} are made up: choose a smaller batch or size"
             )
@@ -125,7 +125,7 @@ def choose_batches(session: Session, given: Sequence[int] | None) -> list[int] |
     if find_batch_axes(session):
         return sorted(set(given or BATCHES))
     if given and set(given) != {session.fixed_batch}:
-        raise ArchspecError(
+        raise InputError(
             f"{session.path} has no free first axis for a batch of {given[0]} (inputs: {session.describe_inputs()})"
         )
     return [None]
@@ -143,7 +143,7 @@ def _choose_extent(session: Session, name: str, extent: int | str, sizes: Mappin
         return sizes[extent]
     if extent in session.sizes:
         return session.sizes[extent].value
-    raise ArchspecError(
+    raise InputError(
         f"{session.path}: the size {extent} of the input {session.describe_input(name)} is free: "
         f"give it with --size {extent}=…"
     )

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from archspec.errors import ArchspecError
+from archspec.errors import InputError
 from archspec.files import check_can_write, scratch_folder
 from runtime.measuring.bench import choose_batches, find_batch_axes, make_inputs
 from runtime.measuring.climb import FIXED, FREE, Climb, Trial
@@ -97,7 +97,7 @@ def tune(
     where the time is over. Raises ArchspecError where the model does not run, or its result cannot be stored.
     """
     if seconds <= 0 or (batch is not None and batch < 1):
-        raise ArchspecError("batch and seconds must be positive")
+        raise InputError("batch and seconds must be positive")
     start, busy = time.perf_counter(), _is_busy()
     read_entries(path)  # a file that cannot be added to is no surprise at the end, nor a place that cannot be written
     if keep:

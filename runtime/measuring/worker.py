@@ -26,7 +26,7 @@ from typing import IO, Any
 import numpy as np
 
 from archspec.arrays import Array
-from archspec.errors import ArchspecError
+from archspec.errors import ArchspecError, RuntimeFailure
 from archspec.files import blaming_scratch
 from runtime.session.settings import Settings
 from runtime.verification.agreement import compare
@@ -114,10 +114,10 @@ class Candidate:
         finally:
             alarm.cancel()
         if not line:
-            raise ArchspecError(f"the process that measures ended: {self._last_words()}")
+            raise RuntimeFailure(f"the process that measures ended: {self._last_words()}")
         answer = json.loads(line)
         if "error" in answer:
-            raise ArchspecError(answer["error"])
+            raise RuntimeFailure(answer["error"])
         self._signal("SIGSTOP")
         return answer
 

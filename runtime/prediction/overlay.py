@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from archspec.errors import ArchspecError, printable
+from archspec.errors import ArchspecError, InputError, printable
 from archspec.extras import extra
 from archspec.files import write_text
 from archspec.replacing import KEY as OWN_KEY
@@ -227,7 +227,7 @@ def _show(answered: Answered, preprocess: Preprocess | None, ground: Ground | No
         return preprocess.restore(given.image) if preprocess else stretch(given.image)
     picture = open_picture(given.path)
     if picture.size != given.frame.own:
-        raise ArchspecError(f"{given.path} has changed since it was read")
+        raise InputError(f"{given.path} has changed since it was read")
     return picture.paint(3, picture.size, ground)
 
 

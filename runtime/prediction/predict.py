@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from archspec.arrays import Array
-from archspec.errors import ArchspecError, list_some
+from archspec.errors import ArchspecError, ModelError, list_some
 from runtime.pictures.file import Ground
 from runtime.pictures.frame import Frame
 from runtime.pictures.preprocess import FaintNote, Reading
@@ -133,11 +133,11 @@ def answer_files(
     """
     spec = spec or find_task_spec(session)
     if spec is None:
-        raise ArchspecError(explain_missing(session, PREPROCESS if PREPROCESS not in session.metadata else CLASSES))
+        raise ModelError(explain_missing(session, PREPROCESS if PREPROCESS not in session.metadata else CLASSES))
     reader = Reader(session, spec.preprocess, spec.task.located and not resize, ground)
     name, _ = only_input(session)
     if not session.inputs[name]:
-        raise ArchspecError(f"{session.path} takes a single number, and no images")
+        raise ModelError(f"{session.path} takes a single number, and no images")
 
     def answer_images() -> Iterator[Answered | Unanswered | Failure]:
         for group in _group(_load(reader, paths), batch):
@@ -203,16 +203,14 @@ def run_images(session: Session, images: Array, batch: int = 32) -> dict[str, Ar
         padded = _fill(session, part) if session.fixed_batch else part
         for output, rows in session.run({name: padded}).items():
             if rows.shape[:1] != padded.shape[:1]:
-                raise ArchspecError(
-                    f"{session.path} gives '{output}' {rows.shape} for {len(padded)} images, no row each"
-                )
+                raise ModelError(f"{session.path} gives '{output}' {rows.shape} for {len(padded)} images, no row each")
             parts.setdefault(output, []).append(rows[: len(part)])
     found = {output: np.concatenate(rows) for output, rows in parts.items()}
     for output, rows in found.items():
         if rows.dtype.kind not in "biuf":
-            raise ArchspecError(f"{session.path} gives '{output}' in {rows.dtype}, which are no numbers")
+            raise ModelError(f"{session.path} gives '{output}' in {rows.dtype}, which are no numbers")
         if not np.isfinite(rows).all():
-            raise ArchspecError(f"{session.path} gives infinite numbers or NaN in '{output}'")
+            raise ModelError(f"{session.path} gives infinite numbers or NaN in '{output}'")
     return found
 
 
@@ -280,7 +278,7 @@ def _lay_out(session: Session, spec: TaskSpec, group: Sequence[InputImage], outp
     task, channels = spec.task, spec.task.count_channels(shape)
     names = spec.names or tuple(f"{task.channel} {number}" for number in range(channels))
     if channels != len(names):
-        raise ArchspecError(f"{session.path} gives {channels} {task.given}, for {len(names)} {task.names}")
+        raise ModelError(f"{session.path} gives {channels} {task.given}, for {len(names)} {task.names}")
     paths, frames = tuple(given.path for given in group), tuple(given.frame for given in group)
     return AnswerInput(paths, frames, output, grid, names, session.metadata, top)
 

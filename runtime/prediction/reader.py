@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from archspec.arrays import Array
-from archspec.errors import ArchspecError, printable
+from archspec.errors import ArchspecError, InputError, ModelError, printable, raising
 from archspec.log import warn
 from runtime.pictures.file import Ground
 from runtime.pictures.folder import find_pictures
@@ -52,6 +52,7 @@ class Reader:
     own_size: bool = False
     ground: Ground | None = None
 
+    @raising(InputError)
     def read(self, path: str | Path) -> tuple[Array, Reading | None]:
         """A file's images in the model's own type, (N, C, *extents), and how it was read if it is a picture.
 
@@ -63,19 +64,19 @@ class Reader:
             self._hold_against_pictures(images, path)
             return images, None
         if self.preprocess is None:
-            raise ArchspecError(f"{path}: {explain_missing(self.session, PREPROCESS)}, or give .npy files")
+            raise ModelError(f"{path}: {explain_missing(self.session, PREPROCESS)}, or give .npy files")
         image, reading = read_picture(path, self.preprocess, partial(self._fit, path, name), self.ground)
         return cast(image, dtype, str(path))[None], reading
 
     def _batch(self, found: Array, path: str | Path, name: str) -> Array:
         """An array with a batch axis put before it where it has none."""
         if not found.size:
-            raise ArchspecError(f"{path} is empty: its shape is {found.shape}")
+            raise InputError(f"{path} is empty: its shape is {found.shape}")
         extents = self.session.inputs[name]
         if extents and found.ndim not in (len(extents) - 1, len(extents)):
             one_channel = found.ndim == len(extents) - 2 and extents[1] == 1
             advice = f": add the channel axis, {(1, *found.shape)}" if one_channel else ""
-            raise ArchspecError(
+            raise InputError(
                 f"{path} has {found.ndim} axes, {found.shape}; the model takes {self.session.describe_input(name)}, or "
                 f"one of these without the first axis{advice}"
             )
@@ -104,7 +105,7 @@ class Reader:
         if fitting and fitting[0] * fitting[1] > MOST_OWN_PIXELS:
             assert self.preprocess is not None
             trained = f"{self.preprocess.height}×{self.preprocess.width}"
-            raise ArchspecError(
+            raise InputError(
                 f"{path}, {own[0]}×{own[1]} pixels, would be read at {fitting[0]}×{fitting[1]}, more than "
                 f"{MOST_OWN_PIXELS:,}: give --resize, which makes it {trained}"
             )
@@ -140,7 +141,7 @@ def find_fit(session: Session, name: str, own: Extents) -> Extents | None:
 def only_input(session: Session) -> tuple[str, np.dtype[Any]]:
     """The name and the type of a model's input. Raises ArchspecError where there are several."""
     if len(session.inputs) != 1:
-        raise ArchspecError(f"{session.path} takes several inputs ({', '.join(session.inputs)}); files feed only one")
+        raise ModelError(f"{session.path} takes several inputs ({', '.join(session.inputs)}); files feed only one")
     name = next(iter(session.inputs))
     return name, session.dtypes[name]
 
@@ -167,7 +168,7 @@ def attempt(path: str | Path, act: Callable[[], Loaded]) -> Loaded | Failure:
     except ArchspecError as error:
         return Failure(str(path), error)
     except MemoryError:
-        return Failure(str(path), ArchspecError(f"{path} needs more memory than there is"))
+        return Failure(str(path), InputError(f"{path} needs more memory than there is"))
 
 
 @contextmanager
@@ -176,4 +177,5 @@ def naming(path: str | Path) -> Iterator[None]:
     try:
         yield
     except ArchspecError as error:
-        raise ArchspecError(f"{path}: {error}") from error
+        error.args = (f"{path}: {error}",)
+        raise

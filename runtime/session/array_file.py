@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from archspec.arrays import Array
-from archspec.errors import ArchspecError
+from archspec.errors import InputError
 from archspec.files import check_is_file
 
 KINDS = {"f": "floating-point numbers", "i": "whole numbers", "u": "whole numbers", "b": "truth values"}
@@ -34,17 +34,17 @@ def map_array(path: str | Path, dtype: npt.DTypeLike = np.float32) -> Array:
         with open(path, "rb") as file:
             start = file.read(len(np.lib.format.MAGIC_PREFIX))
         if start.startswith(b"PK\3\4"):
-            raise ArchspecError(f"{path} holds several arrays (.npz); give one .npy")
+            raise InputError(f"{path} holds several arrays (.npz); give one .npy")
         if start != np.lib.format.MAGIC_PREFIX:
-            raise ArchspecError(f"{path} is not a readable .npy file: it does not begin as one")
+            raise InputError(f"{path} is not a readable .npy file: it does not begin as one")
         found = np.lib.format.open_memmap(path, mode="r")
     except (OSError, ValueError, EOFError, OverflowError, MemoryError, SyntaxError, TokenError) as error:
         reason = str(error).partition("\n")[0]
-        raise ArchspecError(f"{path} is not a readable .npy file: {reason}") from error
+        raise InputError(f"{path} is not a readable .npy file: {reason}") from error
     wanted = np.dtype(dtype).kind
     if KINDS.get(found.dtype.kind) != KINDS[wanted]:
         held = "preprocessed floating-point numbers" if wanted == "f" else KINDS[wanted]
-        raise ArchspecError(f"{path} holds {found.dtype}; a .npy must hold {held}")
+        raise InputError(f"{path} holds {found.dtype}; a .npy must hold {held}")
     return found
 
 
@@ -53,10 +53,10 @@ def read_numbers(found: Array, path: str | Path, dtype: npt.DTypeLike = np.float
     fit."""
     try:
         if not np.isfinite(found).all():
-            raise ArchspecError(f"{path} holds infinite numbers or NaN")
+            raise InputError(f"{path} holds infinite numbers or NaN")
         return cast(found, dtype, str(path))
     except MemoryError as error:
-        raise ArchspecError(f"{path} does not fit into memory: it holds {found.size:,} numbers") from error
+        raise InputError(f"{path} does not fit into memory: it holds {found.size:,} numbers") from error
 
 
 def cast(values: Array, dtype: npt.DTypeLike, what: str) -> Array:
@@ -78,7 +78,7 @@ def cast(values: Array, dtype: npt.DTypeLike, what: str) -> Array:
     if lost.any():
         advice = ": export with --io fp32" if type_ == np.float16 else ""
         one = np.asarray(values)[lost][0]
-        raise ArchspecError(f"{what} holds {_tell(one)}, which {type_} cannot hold (largest {_tell(largest)}){advice}")
+        raise InputError(f"{what} holds {_tell(one)}, which {type_} cannot hold (largest {_tell(largest)}){advice}")
     return found
 
 

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from archspec.arrays import Array
-from archspec.errors import ArchspecError
+from archspec.errors import ArchspecError, InputError
 from archspec.extras import extra
 from runtime.session.failures import telling
 from runtime.session.inputs import InputRules
@@ -104,7 +104,7 @@ class Binding:
         for name, array in feed.items():
             bound = tuple(self._inputs[name].shape())
             if array.shape != bound:
-                raise ArchspecError(f"'{name}' was bound as {bound}, found {array.shape}: bind it again")
+                raise InputError(f"'{name}' was bound as {bound}, found {array.shape}: bind it again")
         self._unsure.update(feed)
         if feed:
             self._missing = UPDATED

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from archspec.errors import ArchspecError
+from archspec.errors import ArchspecError, RuntimeFailure
 
 LONGEST_REASON = 500
 """Characters; a message has room for it beside the file's name."""
@@ -28,7 +28,7 @@ def telling(path: str | Path) -> Iterator[None]:
     except ArchspecError:
         raise
     except Exception as error:  # onnxruntime's exceptions have no common base but this
-        raise ArchspecError(f"{path}: ONNX Runtime failed: {shorten(error)}") from error
+        raise RuntimeFailure(f"{path}: ONNX Runtime failed: {shorten(error)}") from error
 
 
 def shorten(error: BaseException) -> str:

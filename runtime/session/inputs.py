@@ -10,7 +10,7 @@ from typing import Any, NoReturn, TypeAlias
 import numpy as np
 
 from archspec.arrays import Array
-from archspec.errors import ArchspecError, printable, suggest, tell_value
+from archspec.errors import InputError, printable, suggest, tell_value
 from compiler.onnx_file.accepted import Accepted
 from runtime.session.array_file import cast
 from runtime.session.sizes import check_size, check_together
@@ -39,7 +39,7 @@ class InputRules:
         feed = self._read(given)
         missing = [name for name in self.extents if name not in feed]
         if missing and not some:
-            raise ArchspecError(f"{self.path} needs the input '{missing[0]}' too (inputs: {self})")
+            raise InputError(f"{self.path} needs the input '{missing[0]}' too (inputs: {self})")
         bound: dict[str, tuple[int, str]] = {}
         for name, array in feed.items():
             self._check_array(name, array, bound)
@@ -61,15 +61,15 @@ class InputRules:
             return {name: self._read_array(name, value) for name, value in given.items()}
         if len(self.extents) != 1:
             several = "several inputs, by name" if self.extents else "inputs by name"
-            raise ArchspecError(f"{self.path} takes {several}: {self}")
+            raise InputError(f"{self.path} takes {several}: {self}")
         (name,) = self.extents
         return {name: self._read_array(name, given)}
 
     def _check_name(self, name: object) -> None:
         if not isinstance(name, str):
-            raise ArchspecError(f"inputs are named by strings, found {tell_value(name)} (inputs: {self})")
+            raise InputError(f"inputs are named by strings, found {tell_value(name)} (inputs: {self})")
         if name not in self.extents:
-            raise ArchspecError(f"{self.path} has no input '{name}'{suggest(name, self.extents)} (inputs: {self})")
+            raise InputError(f"{self.path} has no input '{name}'{suggest(name, self.extents)} (inputs: {self})")
 
     def _read_array(self, name: str, value: object) -> Array:
         """Raises ArchspecError for what numpy does not take, or would take without what it means."""
@@ -77,15 +77,15 @@ class InputRules:
             return value
         kind = type(value).__name__
         if _is_masked(value):
-            raise ArchspecError(f"input '{name}' has masked values, which the model would see: give .filled(…)")
+            raise InputError(f"input '{name}' has masked values, which the model would see: give .filled(…)")
         try:
             array = np.asarray(value)
         except Exception as error:  # whatever `__array__` and numpy raise
             why = printable(str(error)) or type(error).__name__
             wanted = f"the model takes {self.describe(name)}"
-            raise ArchspecError(f"input '{name}' is a {kind} that numpy does not read: {why}; {wanted}") from error
+            raise InputError(f"input '{name}' is a {kind} that numpy does not read: {why}; {wanted}") from error
         if array.dtype == object:
-            raise ArchspecError(f"input '{name}' is no array of numbers but a {kind}: {self.describe(name)} is wanted")
+            raise InputError(f"input '{name}' is no array of numbers but a {kind}: {self.describe(name)} is wanted")
         if _is_plain(value):
             return self._take_plain(name, array)
         if array.dtype != self.dtypes[name]:
@@ -102,21 +102,21 @@ class InputRules:
         with np.errstate(invalid="ignore"):
             lost = (found.astype(own) != array) & (own.kind != "f")
         if lost.any():
-            raise ArchspecError(
+            raise InputError(
                 f"input '{name}' holds {array[lost][0]}, a whole number that {wanted} has not: give an array"
             )
         return found
 
     def _refuse_type(self, name: str, found: np.dtype[Any], how: str) -> NoReturn:
         advice = f": use {how}" if found.kind in NUMBERS else ""
-        raise ArchspecError(f"input '{name}' is {found}, the model takes {self.dtypes[name]}{advice}")
+        raise InputError(f"input '{name}' is {found}, the model takes {self.dtypes[name]}{advice}")
 
     def _check_array(self, name: str, array: Array, bound: dict[str, tuple[int, str]]) -> None:
         expected, wanted = self.extents[name], self.dtypes[name]
         if array.dtype != wanted:
             self._refuse_type(name, array.dtype, f".astype('{wanted}')")
         if array.ndim != len(expected):
-            raise ArchspecError(
+            raise InputError(
                 f"input '{name}' has {array.ndim} axes, {array.shape}; the model takes {self.describe(name)}"
             )
         for axis, (extent, allowed) in enumerate(zip(array.shape, expected, strict=True)):
@@ -125,14 +125,14 @@ class InputRules:
     def _check_extent(self, where: str, extent: int, wanted: int | str, bound: dict[str, tuple[int, str]]) -> None:
         if isinstance(wanted, int):
             if extent != wanted:
-                raise ArchspecError(f"{where} is {extent}; the model takes {wanted}")
+                raise InputError(f"{where} is {extent}; the model takes {wanted}")
             return
         if not extent:
-            raise ArchspecError(f"{where} ({wanted}) is empty")
+            raise InputError(f"{where} ({wanted}) is empty")
         check_size(f"{where} ({wanted}) is {extent}", wanted, extent, self.sizes)
         before, there = bound.setdefault(wanted, (extent, where))
         if before != extent:
-            raise ArchspecError(f"{where} ({wanted}) is {extent}, but {there} ({wanted}) is {before}")
+            raise InputError(f"{where} ({wanted}) is {extent}, but {there} ({wanted}) is {before}")
 
 
 def _is_plain(value: object) -> bool:

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from archspec.errors import ArchspecError
+from archspec.errors import ModelError
 from archspec.extras import extra
 from runtime.session.model_file import ModelFile, check_unwritten
 
@@ -74,7 +74,7 @@ def _read_data(tensor: onnx.TensorProto, folder: Path) -> Any:
     count, width = prod(tensor.dims), WIDTHS[tensor.data_type]
     array = np.fromfile(folder / place["location"], f"u{width}", count, offset=int(place.get("offset", "0")))
     if array.size != count:
-        raise ArchspecError(f"{folder / place['location']} is too short for '{tensor.name}'")
+        raise ModelError(f"{folder / place['location']} is too short for '{tensor.name}'")
     return ort.OrtValue.ortvalue_from_numpy_with_onnx_type(array.reshape(tensor.dims), tensor.data_type)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from archspec.errors import ArchspecError
+from archspec.errors import ModelError, raising
 from archspec.extras import extra
 from archspec.files import check_is_file
 from runtime.session.failures import shorten
@@ -48,6 +48,7 @@ class ModelFile:
     state: State
 
 
+@raising(ModelError)
 def check_model_file(path: str | Path) -> ModelFile:
     """Raises ArchspecError unless `path` is a sound ONNX file whose external data, if any, lies in its folder.
 
@@ -66,7 +67,7 @@ def check_model_file(path: str | Path) -> ModelFile:
         _check_shapes(model.graph.input)
         onnx.checker.check_model(_stand_in(model, weights))
     except Exception as error:  # ValidationError, and whatever protobuf adds
-        raise ArchspecError(f"{path} is not a valid ONNX model: {shorten(error)}") from error
+        raise ModelError(f"{path} is not a valid ONNX model: {shorten(error)}") from error
     return ModelFile(model, tuple(weights), list_data(external), state)
 
 
@@ -76,14 +77,14 @@ def read_state(path: str | Path | int) -> State:
     try:
         found = os.stat(path)
     except OSError as error:
-        raise ArchspecError(f"cannot read {path}: {error.strerror or error}") from error
+        raise ModelError(f"cannot read {path}: {error.strerror or error}") from error
     return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def check_unwritten(path: str | Path, state: State) -> None:
     """Raises ArchspecError where the file is no longer the one that was in this state."""
     if read_state(path) != state:
-        raise ArchspecError(f"{path} was written while it was read")
+        raise ModelError(f"{path} was written while it was read")
 
 
 def _set_aside(data: Bytes, field: Field, weights: list[Weight]) -> bytes:
@@ -103,7 +104,7 @@ def _check_shapes(inputs: Iterable[onnx.ValueInfoProto]) -> None:
     """onnx's checker would not say which input it is."""
     for value in inputs:
         if _lacks_shape(value):
-            raise ArchspecError(f"the input '{value.name}' has no shape, not even an open one")
+            raise ModelError(f"the input '{value.name}' has no shape, not even an open one")
 
 
 def _lacks_shape(value: onnx.ValueInfoProto) -> bool:

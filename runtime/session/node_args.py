@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from archspec.errors import ArchspecError
+from archspec.errors import ModelError
 from archspec.extras import extra
 from runtime.session.inputs import Extents
 from runtime.session.signature import read_outputs
@@ -62,7 +62,7 @@ def check_are_arrays(items: Sequence[Any], path: Path) -> None:
     """Raises ArchspecError where an output is a sequence, a map, or an optional."""
     for item in items:
         if not item.type.startswith("tensor("):
-            raise ArchspecError(f"{path} gives a {item.type} in '{item.name}', which is no array")
+            raise ModelError(f"{path} gives a {item.type} in '{item.name}', which is no array")
 
 
 def _is_fixed(extents: Extents | None) -> bool:
@@ -76,5 +76,5 @@ def _fix(extents: Extents | None, fixed: Mapping[str, int]) -> Extents | None:
 def _read_dtype(item: Any, path: Path) -> np.dtype[Any]:
     if item.type not in DTYPES:
         advice = ": export it with --io fp32" if item.type == "tensor(bfloat16)" else ""
-        raise ArchspecError(f"{path}: '{item.name}' is a {item.type}, which no array can hold{advice}")
+        raise ModelError(f"{path}: '{item.name}' is a {item.type}, which no array can hold{advice}")
     return np.dtype(DTYPES[item.type])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from archspec.errors import ArchspecError
+from archspec.errors import ArchspecError, InputError, ModelError, RuntimeFailure
 from archspec.extras import extra
 from archspec.files import check_can_write, write_whole
 from compiler.onnx_file.companions import find_older_data
@@ -31,7 +31,7 @@ NOT_ON_CPUS = ("bf16",)
 def check_can_optimize(path: str | Path, precision: str) -> None:
     """Raises ArchspecError where no form of a model of this name and precision can be written here: before any work."""
     if precision in NOT_ON_CPUS:
-        raise ArchspecError(
+        raise InputError(
             f"--optimized is a form for this CPU, on which ONNX Runtime computes nothing in {precision}: leave it out "
             "(GPUs run the file as it is), or export in fp32 or fp16"
         )
@@ -54,7 +54,7 @@ def write_optimized(path: str | Path) -> Path:
     if content.said != content.found:
         other = "is not what was exported" if content.comparable else OTHER_HASH
         problem = "does not say what its content is" if content.said is None else other
-        raise ArchspecError(f"{path} {problem} ({CONTENT}): export it again")
+        raise ModelError(f"{path} {problem} ({CONTENT}): export it again")
     tied = _describe_runtime()
     target = place_form(path, tied)
     with write_whole(target, find_older_data) as temporary:
@@ -64,7 +64,7 @@ def write_optimized(path: str | Path) -> Path:
             raise ArchspecError(f"{temporary.name} is incomplete: is the disk full?")
         write_provenance(temporary, Provenance(tied, content.found, read_fingerprint(path), before), data)
         if list_states(path, names) != before:
-            raise ArchspecError(f"{path} was written while it was read")
+            raise ModelError(f"{path} was written while it was read")
     return target
 
 
@@ -83,4 +83,4 @@ def _optimize(source: Path, target: Path, content: str) -> None:
         options.add_session_config_entry(EXTERNAL_WEIGHTS, name_data(target.name, content))
         ort.InferenceSession(os.fspath(source), options, providers=["CPUExecutionProvider"], enable_fallback=0)
     except Exception as error:  # onnxruntime's exceptions have no common base but this
-        raise ArchspecError(f"{source}: ONNX Runtime cannot optimize it: {shorten(error)}") from error
+        raise RuntimeFailure(f"{source}: ONNX Runtime cannot optimize it: {shorten(error)}") from error

@@ -9,7 +9,7 @@ import platform
 from pathlib import Path
 from typing import Any
 
-from archspec.errors import ArchspecError
+from archspec.errors import ArchspecError, ModelError
 from archspec.extras import extra
 from archspec.files import list_folder
 from archspec.log import warn
@@ -27,7 +27,7 @@ with extra("run"):
 X86 = ("x86_64", "AMD64", "i386", "i686")
 
 
-class OtherModelError(ArchspecError):
+class OtherModelError(ModelError):
     """A form that is sound, and was made from another model than the one that is loaded."""
 
 
@@ -109,9 +109,9 @@ def _check_form(beside: Path, path: Path, tied: str, trust_times: bool) -> None:
     """Raises ArchspecError unless this is the form of the model, as it was written, for this runtime and processor."""
     facts = read_provenance(beside, trust_times=trust_times)
     if facts.tied != tied:
-        raise ArchspecError(f"it was made for {facts.tied}")
+        raise ModelError(f"it was made for {facts.tied}")
     if not is_content(facts.content):
-        raise ArchspecError(f"it {OTHER_HASH}")
+        raise ModelError(f"it {OTHER_HASH}")
     same = trust_times and _is_as_it_was(path, facts)
     if not same and read_fingerprint(path) != facts.fingerprint:
         raise OtherModelError(f"{path.name} is not the model that it was made from")
@@ -125,7 +125,7 @@ def _find_named(path: Path, tied: str, trust_times: bool) -> Path | None:
     try:
         _check_form(beside, path, tied, trust_times)
     except ArchspecError as error:
-        raise ArchspecError(describe_unused(beside, path, error)) from error
+        raise ModelError(describe_unused(beside, path, error)) from error
     return beside
 
 
@@ -150,7 +150,7 @@ def _find_renamed(path: Path, tied: str, trust_times: bool) -> Path | None:
     models = [beside for beside in (names if weights else telling) if beside.suffix == path.suffix]
     forms = [beside for beside in models if _is_form(beside, content, tied)]
     if forms and not is_content(content):
-        raise ArchspecError(describe_unused(forms[0], path, ArchspecError(f"it {OTHER_HASH}")))
+        raise ModelError(describe_unused(forms[0], path, ModelError(f"it {OTHER_HASH}")))
     spoilt: tuple[Path, ArchspecError] | None = None
     for beside in forms:
         try:
@@ -161,10 +161,10 @@ def _find_renamed(path: Path, tied: str, trust_times: bool) -> Path | None:
         except ArchspecError as error:
             spoilt = spoilt or (beside, error)
     if spoilt:
-        raise ArchspecError(describe_unused(spoilt[0], path, spoilt[1])) from spoilt[1]
+        raise ModelError(describe_unused(spoilt[0], path, spoilt[1])) from spoilt[1]
     if weights and not forms:
-        problem = ArchspecError(f"these are weights of an optimized form of {path.name} that is no longer here")
-        raise ArchspecError(describe_unused(weights[0], path, problem))
+        problem = ModelError(f"these are weights of an optimized form of {path.name} that is no longer here")
+        raise ModelError(describe_unused(weights[0], path, problem))
     return None
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias, TypeVar
 
-from archspec.errors import ArchspecError, printable
+from archspec.errors import ModelError, printable
 from archspec.extras import extra
 from archspec.files import check_is_file
 from archspec.strict_json import check_keys, read_json
@@ -72,7 +72,7 @@ def read_provenance(path: Path, *, trust_times: bool = True) -> Provenance:
     whole = path.read_bytes()
     body = whole[: -len(_seal(b""))]
     if whole != body + _seal(body) or not {OPTIMIZED_FOR, CONTENT, FINGERPRINT, FILES} <= metadata.keys():
-        raise ArchspecError("it is not what was written")
+        raise ModelError("it is not what was written")
     files = check_keys(read_json(metadata[FILES], FILES), FILES, ("model", "names", "data", "hashes"))
     names, hashes = (_read_row(files[key], str) for key in ("names", "hashes"))
     facts = Provenance(
@@ -88,7 +88,7 @@ def read_provenance(path: Path, *, trust_times: bool = True) -> Provenance:
     same = trust_times and found == facts.data
     lengths = [[length for length, _ in states] for states in (found, facts.data)]
     if not same and (lengths[0] != lengths[1] or _list_hashes(path, names) != hashes):
-        raise ArchspecError("its data are not what was written")
+        raise ModelError("its data are not what was written")
     return facts
 
 
@@ -102,7 +102,7 @@ def _list_plain(path: Path, names: Sequence[str]) -> States:
     pipe is waited for, and a device may have no end."""
     for name in names:
         if os.path.basename(name) != name:
-            raise ArchspecError(f"{FILES} names {printable(repr(name), 80)}, which is not in its folder")
+            raise ModelError(f"{FILES} names {printable(repr(name), 80)}, which is not in its folder")
         check_is_file(path.parent / name)
     return list_states(path, names)
 
@@ -115,7 +115,7 @@ def _list_hashes(path: Path, names: Iterable[str]) -> tuple[str, ...]:
             with open(path.parent / name, "rb") as file:
                 found.append(hashlib.file_digest(file, "sha256").hexdigest())
         except OSError as error:
-            raise ArchspecError(f"cannot read {path.parent / name}: {error.strerror}") from error
+            raise ModelError(f"cannot read {path.parent / name}: {error.strerror}") from error
     return tuple(found)
 
 
@@ -134,5 +134,5 @@ def _read_states(value: object) -> States:
 
 def _read_row(value: object, kind: type[T]) -> tuple[T, ...]:
     if not isinstance(value, list) or not all(type(item) is kind for item in value):
-        raise ArchspecError(f"{FILES} is malformed")
+        raise ModelError(f"{FILES} is malformed")
     return tuple(value)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from archspec.errors import ArchspecError, suggest, tell_value
+from archspec.errors import ArchspecError, InputError, RuntimeFailure, suggest, tell_value
 from archspec.extras import extra
 from archspec.log import warn
 from runtime.session.failures import shorten
@@ -47,7 +47,7 @@ ERRORS_ONLY = 3
 """ONNX Runtime's number for errors and what is worse."""
 
 
-class NoKernelError(ArchspecError):
+class NoKernelError(RuntimeFailure):
     """A model that ONNX Runtime's CPU provider cannot run, sound as it may be."""
 
 
@@ -81,9 +81,9 @@ def read_providers(given: object) -> tuple[str, ...] | None:
         return None
     names = [given] if isinstance(given, str) else given
     if not isinstance(names, Sequence) or isinstance(names, bytes):
-        raise ArchspecError(f"providers are names, of {', '.join(ORDER)}, found {tell_value(given)}")
+        raise InputError(f"providers are names, of {', '.join(ORDER)}, found {tell_value(given)}")
     if not names:
-        raise ArchspecError("providers names none: leave it out for the best that works, or give 'cpu'")
+        raise InputError("providers names none: leave it out for the best that works, or give 'cpu'")
     return tuple(dict.fromkeys(map(_resolve, names)))
 
 
@@ -145,11 +145,11 @@ def _create_demanded(path: str | Path, wish: Wish, names: list[str]) -> Created:
     for name in names:
         if name not in available:
             known = ", ".join(SHORT.get(item, item) for item in available)
-            raise ArchspecError(f"{_display(name)} was asked for, but this onnxruntime has only: {known}")
+            raise RuntimeFailure(f"{_display(name)} was asked for, but this onnxruntime has only: {known}")
     nvidia = [name for name in names if name in NVIDIA]
     missing = find_gpu_problem() if nvidia else None
     if missing:
-        raise ArchspecError(f"{_display(nvidia[0])} was asked for, but {missing}")
+        raise RuntimeFailure(f"{_display(nvidia[0])} was asked for, but {missing}")
     created = _create(path, wish, names)
     got_names = created.session.get_providers()
     for name in names:
@@ -157,7 +157,7 @@ def _create_demanded(path: str | Path, wish: Wish, names: list[str]) -> Created:
             libraries = preload_libraries() if nvidia else ()
             reason = f" (could not load {', '.join(libraries)})" if libraries else ""
             got = ", ".join(map(_display, got_names))
-            raise ArchspecError(f"{_display(name)} was asked for, but the session runs on {got}{reason}")
+            raise RuntimeFailure(f"{_display(name)} was asked for, but the session runs on {got}{reason}")
     return created
 
 
@@ -213,7 +213,7 @@ def _create_plain(
             said = f"{path}: ONNX Runtime cannot load it: {shorten(error)}"
             if type(error).__name__ == "NotImplemented" and names == [CPU]:
                 raise NoKernelError(f"{said}{NO_KERNEL}") from error
-            raise ArchspecError(said) from error
+            raise RuntimeFailure(said) from error
 
 
 def _build_options(settings: Settings, fixed: Mapping[str, int], as_is: bool) -> Any:
@@ -246,12 +246,12 @@ def _hush() -> Iterator[None]:
 
 def _resolve(name: object) -> str:
     if not isinstance(name, str):
-        raise ArchspecError(f"a provider is a name, of {', '.join(ORDER)}, found {tell_value(name)}")
+        raise InputError(f"a provider is a name, of {', '.join(ORDER)}, found {tell_value(name)}")
     if name.lower() in ORDER:
         return ORDER[name.lower()]
     if name.endswith("ExecutionProvider"):
         return name
-    raise ArchspecError(f"no provider {tell_value(name)}{suggest(name, ORDER)} (known: {', '.join(ORDER)})")
+    raise InputError(f"no provider {tell_value(name)}{suggest(name, ORDER)} (known: {', '.join(ORDER)})")
 
 
 def _display(name: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from archspec.arrays import Array
-from archspec.errors import ArchspecError, tell_value
+from archspec.errors import ArchspecError, InputError, ModelError, RuntimeFailure, raising, tell_value
 from archspec.files import check_is_file
 from archspec.log import warn
 from runtime.session.binding import Binding
@@ -77,7 +77,8 @@ class Session:
         mapped: bool = True,
     ) -> None:
         self.path = _read_path(path)
-        check_is_file(self.path)
+        with raising(ModelError):
+            check_is_file(self.path)
         self._place = Path(os.path.abspath(self.path))
         demanded = read_providers(providers)
         self.fixed = check_fixed(self.path, fixed)
@@ -109,7 +110,7 @@ class Session:
             self.dtypes = read_dtypes(taken, self.path)
             self.metadata: dict[str, str] = dict(self._session.get_modelmeta().custom_metadata_map)
         except UnicodeDecodeError as error:
-            raise ArchspecError(f"{self.path} holds a name or metadata that is not UTF-8 text") from error
+            raise ModelError(f"{self.path} holds a name or metadata that is not UTF-8 text") from error
         self.sizes = read_sizes(self.metadata)
         self._rules = InputRules(self.path, self.inputs, self.dtypes, self.sizes)
         self._watch = ShapeWatch(self.path, self.inputs, self.outputs)
@@ -166,7 +167,7 @@ class Session:
     def _reopen(self) -> Any:
         """In a process that was forked off: what was chosen holds there too."""
         if self.provider != "cpu":
-            raise ArchspecError(
+            raise RuntimeFailure(
                 f"{self.path}: a process that was forked off cannot use the GPU of the one that it comes from: "
                 "start it by multiprocessing's 'spawn', or open the session there"
             )
@@ -182,7 +183,7 @@ class Session:
         with self._local.lock:
             if self._recorded is None or self._recorded.session is not session:
                 if any(not isinstance(extent, int) for extents in self.inputs.values() for extent in extents):
-                    raise ArchspecError(f"{self.path}: cuda_graph needs every size fixed: {self._rules}")
+                    raise InputError(f"{self.path}: cuda_graph needs every size fixed: {self._rules}")
                 self._recorded = self._bind(feed)
             else:
                 self._recorded.update(feed)
@@ -218,19 +219,19 @@ def _check_unwritten(path: Path, written: tuple[int, int]) -> None:
     try:
         found = read_state(path)[2:]
     except ArchspecError as error:
-        raise ArchspecError(f"{error}; {AGAIN}: have it there, or open a session on another file here") from error
+        raise ModelError(f"{error}; {AGAIN}: have it there, or open a session on another file here") from error
     if found != written:
-        raise ArchspecError(f"{path} was written or replaced since the session was opened; {AGAIN}: open a new session")
+        raise ModelError(f"{path} was written or replaced since the session was opened; {AGAIN}: open a new session")
 
 
 def _read_path(path: object) -> Path:
     name = os.fspath(path) if isinstance(path, str | os.PathLike) else path
     if not isinstance(name, str):
-        raise ArchspecError(f"a model is named by a string or a Path, found {tell_value(path)}")
+        raise InputError(f"a model is named by a string or a Path, found {tell_value(path)}")
     return Path(name)
 
 
 def _check_flags(**flags: object) -> None:
     for name, value in flags.items():
         if not isinstance(value, bool):
-            raise ArchspecError(f"{name} is True or False, found {tell_value(value)}")
+            raise InputError(f"{name} is True or False, found {tell_value(value)}")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal
 
-from archspec.errors import ArchspecError
+from archspec.errors import InputError
 from archspec.extras import extra
 from archspec.strict_json import check_integer, check_keys
 from runtime.session.cpu import limit_threads
@@ -42,7 +42,7 @@ class Knob:
         if isinstance(value, bool | str) and value in words and isinstance(value, bool) == (self.allowed is bool):
             return value
         known = "true or false" if self.allowed is bool else " or ".join(map(str, words))
-        raise ArchspecError(f"{what} must be {known}, found {str(value)[:40]!r}")
+        raise InputError(f"{what} must be {known}, found {str(value)[:40]!r}")
 
     def translate(self, value: Value) -> Any:
         """The value in ONNX Runtime's terms: its entries and options are texts."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from archspec.errors import ArchspecError, tell_value
+from archspec.errors import InputError, ModelError, raising, tell_value
 from archspec.extras import extra
 from runtime.session.sizes import check_size, check_together, name_sizes, read_sizes
 
@@ -33,12 +33,14 @@ class Signature:
         return tuple(dict.fromkeys(extent for extent in extents if isinstance(extent, str)))
 
 
+@raising(ModelError)
 def read_signature(path: str | Path) -> Signature:
     """Raises ArchspecError where the file is no ONNX model."""
     model = skim_model(Path(path))
     return Signature(list_inputs(model.graph), {item.key: item.value for item in model.metadata_props})
 
 
+@raising(ModelError)
 def read_outputs(path: str | Path) -> dict[str, tuple[int | str, ...] | None]:
     """The extents that a file declares of its outputs; None where it declares none. Raises ArchspecError where it is no
     ONNX model."""
@@ -74,7 +76,7 @@ def check_fixed(path: str | Path, fixed: object) -> dict[str, int]:
     if fixed is None:
         return {}
     if not isinstance(fixed, Mapping):
-        raise ArchspecError(f"fixed are extents by the names of axes, found {tell_value(fixed)}")
+        raise InputError(f"fixed are extents by the names of axes, found {tell_value(fixed)}")
     if not fixed:
         return {}
     signature = read_signature(path)
@@ -83,9 +85,9 @@ def check_fixed(path: str | Path, fixed: object) -> dict[str, int]:
     for name, extent in named.items():
         if not isinstance(name, str) or name not in signature.free:
             known = ", ".join(signature.free) or "none"
-            raise ArchspecError(f"{path} has no free axis {tell_value(name)} to fix (free: {known})")
+            raise InputError(f"{path} has no free axis {tell_value(name)} to fix (free: {known})")
         if type(extent) is not int or extent < 1:
-            raise ArchspecError(f"the axis {name} is fixed at a whole number from 1, found {tell_value(extent)}")
+            raise InputError(f"the axis {name} is fixed at a whole number from 1, found {tell_value(extent)}")
         check_size(f"{name} is fixed at {extent}", name, extent, sizes)
     check_together(named, sizes)
     return named

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from archspec.errors import ArchspecError
+from archspec.errors import InputError, ModelError, raising
 from archspec.strict_json import check_integer, check_keys, read_json
 from compiler.onnx_file.accepted import Accepted
 
@@ -12,6 +12,7 @@ KEY = "archspec.sizes"
 NUMBERS = ("value", "first", "step", "last")
 
 
+@raising(ModelError)
 def read_sizes(metadata: Mapping[str, str]) -> dict[str, Accepted]:
     """The sizes by name; none where the model says none. Raises ArchspecError where what it says is malformed."""
     if KEY not in metadata:
@@ -54,14 +55,14 @@ def name_sizes(given: Mapping[str, int], inputs: Mapping[str, Sequence[int | str
         own = said if said in names else places.get(said, said)
         name = own if isinstance(own, str) else said
         if found.setdefault(name, extent) != extent:
-            raise ArchspecError(f"the size {name} is given as {found[name]} and, as '{said}', as {extent}")
+            raise InputError(f"the size {name} is given as {found[name]} and, as '{said}', as {extent}")
     return found
 
 
 def check_size(said: str, name: str, extent: int, sizes: Mapping[str, Accepted]) -> None:
     """Raises ArchspecError, which begins as `said`, where the model has a size of this name and does not take it."""
     if name in sizes and extent != sizes[name].value and extent not in sizes[name]:
-        raise ArchspecError(f"{said}; the model takes {list_values(sizes[name])}")
+        raise InputError(f"{said}; the model takes {list_values(sizes[name])}")
 
 
 def check_together(extents: Mapping[str, int], sizes: Mapping[str, Accepted]) -> None:
@@ -71,7 +72,7 @@ def check_together(extents: Mapping[str, int], sizes: Mapping[str, Accepted]) ->
     for name in moved:
         for other in set(moved) & sizes[name].beside.keys():
             kept = f"{name} is {sizes[name].value} or {other} is {sizes[other].value}"
-            raise ArchspecError(
+            raise InputError(
                 f"{name} is {extents[name]} and {other} is {extents[other]}; the model takes them where {kept}"
             )
 
@@ -87,5 +88,5 @@ def _read_beside(name: str, found: Mapping[str, object], values: Mapping[str, in
     what = f"the metadata '{KEY}': {name}: beside"
     names = found.get("beside", [])
     if not isinstance(names, list) or not all(isinstance(other, str) and other in values for other in names):
-        raise ArchspecError(f"{what} must be a list of other sizes")
+        raise ModelError(f"{what} must be a list of other sizes")
     return {other: values[other] for other in names}

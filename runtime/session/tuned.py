@@ -13,7 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
-from archspec.errors import ArchspecError, tell_value
+from archspec.errors import ArchspecError, InputError, ModelError, raising, tell_value
 from archspec.extras import extra
 from archspec.files import as_argument, check_is_file, write_text
 from archspec.log import warn
@@ -114,9 +114,10 @@ def choose_settings(
     Raises ArchspecError where the file is malformed.
     """
     if threads is not None:
-        check_integer(threads, "threads", most=MOST_THREADS)
+        with raising(InputError):
+            check_integer(threads, "threads", most=MOST_THREADS)
     if not (given is None or isinstance(given, Settings)) and str(given) != "default":
-        raise ArchspecError(f"settings are Settings or 'default', found {tell_value(given)}")
+        raise InputError(f"settings are Settings or 'default', found {tell_value(given)}")
     entries = read_entries(model) if given is None else ()
     if given is None and not entries:
         _tell_left_behind(Path(model))
@@ -173,7 +174,7 @@ def read_entries(model: str | Path) -> tuple[Entry, ...]:
     try:
         return _read_entries(path)
     except ArchspecError as error:
-        raise ArchspecError(f"{error}: delete it, and run archspec tune {model} again") from error
+        raise ModelError(f"{error}: delete it, and run archspec tune {model} again") from error
 
 
 def _read_entries(path: Path) -> tuple[Entry, ...]:
@@ -181,12 +182,12 @@ def _read_entries(path: Path) -> tuple[Entry, ...]:
     with path.open("rb") as file:
         text = file.read(MOST_BYTES + 1)
     if len(text) > MOST_BYTES:
-        raise ArchspecError(f"{path} is larger than {MOST_BYTES:,} bytes")
+        raise ModelError(f"{path} is larger than {MOST_BYTES:,} bytes")
     found = check_keys(read_json(text, str(path)), str(path), ("format", "entries"))
     if check_integer(found["format"], f"{path}: format") != FORMAT:
-        raise ArchspecError(f"{path} has another format than {FORMAT}")
+        raise ModelError(f"{path} has another format than {FORMAT}")
     if not isinstance(found["entries"], list):
-        raise ArchspecError(f"{path}: entries must be a list")
+        raise ModelError(f"{path}: entries must be a list")
     return tuple(_read_entry(item, f"{path}: entry {number}") for number, item in enumerate(found["entries"], start=1))
 
 
@@ -211,7 +212,7 @@ def _read_entry(found: object, what: str) -> Entry:
     }
     sizes = check_keys(keys["sizes"], f"{what}: sizes", (), keys["sizes"] if isinstance(keys["sizes"], dict) else ())
     if not isinstance(keys["fixed"], bool):
-        raise ArchspecError(f"{what}: fixed must be true or false")
+        raise ModelError(f"{what}: fixed must be true or false")
     return Entry(
         Key(**texts),
         {name: check_integer(extent, f"{what}: sizes: {name}") for name, extent in sizes.items()},
@@ -237,7 +238,7 @@ _OWN = tuple(item.name for item in dataclasses.fields(Entry) if item.name not in
 
 def _check_text(value: object, what: str) -> str:
     if not isinstance(value, str):
-        raise ArchspecError(f"{what} must be a string")
+        raise ModelError(f"{what} must be a string")
     return value
 
 

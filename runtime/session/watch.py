@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from archspec.errors import ArchspecError
+from archspec.errors import ModelError
 from runtime.session.model_file import State, check_unwritten, read_state
 
 PAUSE = 1e-3
@@ -33,7 +33,7 @@ class Watch:
             try:
                 opened.append(os.open(path, os.O_RDONLY))
             except OSError as error:
-                raise ArchspecError(f"cannot read {path}: {error.strerror or error}") from error
+                raise ModelError(f"cannot read {path}: {error.strerror or error}") from error
             self._files.append((path, opened[-1], read_state(opened[-1])))
 
     def check_names(self) -> None:
@@ -45,7 +45,7 @@ class Watch:
         """Raises ArchspecError unless the files are as they were."""
         for path, file, state in self._files:
             if read_state(file) != state:
-                raise ArchspecError(
+                raise ModelError(
                     f"{path} was written while a session computes from it: its weights are of no one model. Open it "
                     "again; replace files in use as a whole (write another, then rename it), or give mapped=False"
                 )

@@ -16,7 +16,7 @@ from archspec import api
 ROOT = Path(__file__).parents[2]
 PUBLIC = {
     *("load", "elaborate", "analyze", "check", "to_torch", "to_onnx", "Session", "Spec", "Report"),
-    *("ArchspecError", "SpecError", "MissingExtra", "Diagnostic"),
+    *("ArchspecError", "InputError", "ModelError", "RuntimeFailure", "SpecError", "MissingExtra", "Diagnostic"),
     *("list_zoo", "open_network", "accepted_sizes", "largest_batch", "compare_choices", "proof_cases"),
     *("measure_signal", "measure_path_gradient", "train", "evaluate", "verify_model"),
     *("read_weights", "find_rules", "match_weights", "write_converted", "combine_weights", "sample_ensemble"),
