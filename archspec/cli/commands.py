@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cache
 from importlib import import_module
 from typing import Any
@@ -17,21 +17,22 @@ from archspec.cli.examples import tell_examples
 from archspec.errors import ArchspecError, escape_controls
 
 PANELS: Mapping[str, tuple[str, ...]] = {
-    "Specs": ("specs.check", "specs.list_", "specs.show", "specs.init", "specs.schema", "lint.lint", "lint.explain"),
-    "Analysis": ("analyze.analyze", "unravel.unravel", "compare.diff", "compare.assert_", "compare.fit"),
-    "Pictures": ("pictures.draw", "pictures.report"),
-    "Models": (
-        *("models.train", "export.export", "verify.verify", "models.evaluate", "run.run"),
-        *("models.bench", "tune.tune", "models.doctor", "weights.weights"),
-    ),
-    "Experiments": ("experiments.shattering", "experiments.surface", "experiments.lesion"),
+    "Specs": ("check", "list_", "show", "init", "schema", "lint", "explain"),
+    "Analysis": ("analyze", "unravel", "diff", "assert_", "fit"),
+    "Pictures": ("draw", "report"),
+    "Models": ("train", "export", "verify", "evaluate", "run", "bench", "tune", "doctor", "weights"),
+    "Experiments": ("shattering", "surface", "lesion"),
 }
-"""The commands, by the panel of `--help` in which they stand: each a function, or a group, in a module here."""
+"""The commands, by the panel of `--help` in which they stand. Each is a function, or a group, in a module of its name
+in the panel's folder; a word that is Python's own has a `_` behind it there."""
+
+FILES_OF_WEIGHTS = (".safetensors", ".pth", ".pt", ".bin")
+"""How the files end of which an option may take several."""
 
 UsageError: Any = typer.BadParameter.__base__
 """What the parser raises; typer exports none but this child of it."""
 
-_HOMES = {home.partition(".")[2].rstrip("_"): (home, panel) for panel, homes in PANELS.items() for home in homes}
+_HOMES = {name.rstrip("_"): (panel, name) for panel, names in PANELS.items() for name in names}
 
 
 class UsageMistakeError(ArchspecError):
@@ -54,12 +55,13 @@ class Commands(Mapping[str, Any]):
 
 
 class PlainCommand(TyperCommand):
-    """A command whose help says of a flag what it does, and not that it is a boolean. Where an option takes several
-    values and was given fewer, the error says which they are."""
+    """A command whose help says of a flag what it does, and not that it is a boolean. An option of files (`FILE...`)
+    takes several behind it. Where an option takes several values and was given fewer, the error says which they are."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        several = {word for param in self.params if param.metavar == "FILE..." for word in param.opts}
         try:
-            return super().parse_args(ctx, args)
+            return super().parse_args(ctx, repeat_options(args, several))
         except UsageError as error:
             for param in self.params:
                 if param.nargs > 1 and getattr(error, "option_name", None) in param.opts:
@@ -103,6 +105,25 @@ class LazyGroup(PlainGroup):
             raise typer.Exit(COULD_NOT) from None
 
 
+def repeat_options(words: Sequence[str], options: Collection[str]) -> list[str]:
+    """Put these options before each file that follows their first one, which click's parser does not do.
+
+    >>> repeat_options(["net", "--weights", "a.safetensors", "b.safetensors", "-o", "m.onnx"], ["--weights"])
+    ['net', '--weights', 'a.safetensors', '--weights', 'b.safetensors', '-o', 'm.onnx']
+    """
+    repeated: list[str] = []
+    awaiting = filled = ""  # the option whose value comes next; the one that has its value, and takes more
+    for number, word in enumerate(words):
+        if word == "--" and not awaiting:
+            return [*repeated, *words[number:]]
+        if filled and word.endswith(FILES_OF_WEIGHTS) and not word.startswith("-"):
+            repeated += [filled, word]
+            continue
+        repeated.append(word)
+        awaiting, filled = word if word in options and not awaiting else "", awaiting
+    return repeated
+
+
 def _without_flag_types(params: list[Any]) -> list[Any]:
     for param in params:
         if getattr(param, "is_bool_flag", False) and param.metavar is None:
@@ -113,10 +134,8 @@ def _without_flag_types(params: list[Any]) -> list[Any]:
 @cache
 def _make_command(name: str) -> Any:
     """The command, or group of commands, of a name. Raises KeyError."""
-    home, panel = _HOMES[name]
-    module_name, _, attribute = home.partition(".")
-    module = import_module(f"archspec.cli.{panel.lower()}.{module_name}")
-    made = getattr(module, attribute)
+    panel, attribute = _HOMES[name]
+    made = getattr(import_module(f"archspec.cli.{panel.lower()}.{attribute}"), attribute)
     if isinstance(made, typer.Typer):
         group: Any = get_command(made)
         group.rich_help_panel = panel
@@ -127,7 +146,7 @@ def _make_command(name: str) -> Any:
         help=_escape_markup(inspect.getdoc(made) or ""),
         epilog=_escape_markup(tell_examples(name)),
         rich_help_panel=panel,
-        cls=getattr(module, "COMMAND_CLASS", PlainCommand),
+        cls=PlainCommand,
     )(made)
     (info,) = alone.registered_commands
     return get_command_from_info(info, pretty_exceptions_short=True, rich_markup_mode=alone.rich_markup_mode)

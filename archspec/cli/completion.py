@@ -12,7 +12,7 @@ def complete_spec(incomplete: str) -> list[str]:
 
 def complete_code(incomplete: str) -> list[str]:
     """Codes of mistakes, failures and findings."""
-    from archspec.cli.specs.lint import read_codes
+    from archspec.cli.codes import read_codes
 
     return [code for code in sorted(read_codes()) if code.startswith(incomplete)]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -13,7 +12,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 import typer
 
 from archspec.cli.completion import complete_spec
-from archspec.cli.ending import write_json
 from archspec.errors import ArchspecError
 from archspec.files import check_file_name
 
@@ -65,6 +63,7 @@ McBatchOption: TypeAlias = Annotated[
     int | None,
     typer.Option("--mc-batch", metavar="N", min=2, help=f"Images in such a mini-batch (default: {MC_BATCH})."),
 ]
+ModelArgument: TypeAlias = Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="A model file.")]
 ForceOption: TypeAlias = Annotated[bool, typer.Option("--force", help="Replace a file that is there.")]
 JsonOption: TypeAlias = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
@@ -130,6 +129,11 @@ def output_option(metavar: str, example: str, help_: str) -> Any:
     return typer.Option("--output", "-o", metavar=metavar, parser=names_file(example), help=help_)
 
 
+PictureOption: TypeAlias = Annotated[
+    Path | None, output_option("FILE.svg", "result.svg", "Draw the result into a file.")
+]
+
+
 def check_ending(path: str | Path | None, ending: str) -> None:
     """Refuse a file to write whose name says that it is something else."""
     if path is not None and Path(path).suffix.lower() != ending:
@@ -177,21 +181,13 @@ def open_network(source: str, params: Iterable[str], sizes: Iterable[str], max_n
     return api.open_network(source, parse_params(params), parse_sizes(sizes), max_nodes=max_nodes)
 
 
-def print_json(result: Any) -> None:
-    """Print a result as JSON."""
-    with any_digits():
-        print(write_json(result))
-
-
 @contextmanager
-def any_digits() -> Iterator[None]:
-    """Convert integers of any length for a while: counts of paths may have more digits than Python does by default."""
-    before = sys.get_int_max_str_digits()
-    sys.set_int_max_str_digits(0)
+def refusing(kind: type[ArchspecError], option: str = "") -> Iterator[None]:
+    """A mistake of this kind in what an option says is wrong usage, like any other that the parser finds."""
     try:
         yield
-    finally:
-        sys.set_int_max_str_digits(before)
+    except kind as error:
+        raise typer.BadParameter(f"{option}: {error}" if option else str(error)) from None
 
 
 def refuse_idle(option: str, value: object, idle: bool, reader: str) -> None:

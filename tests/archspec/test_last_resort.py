@@ -21,7 +21,7 @@ import ctypes, os, signal, sys, time
 from contextlib import nullcontext
 from threading import Timer
 from archspec import last_resort
-from archspec.cli import ENDED
+from archspec.cli.main import ENDED
 from archspec.files import scratch_folder, write_whole
 from archspec.signals import unwind_on_signals
 
@@ -124,7 +124,7 @@ def test_a_signal_of_a_child_is_no_signal_of_its_parent(tmp_path: Path) -> None:
 
 
 RUNNING = """
-from archspec.cli import main
+from archspec.cli.main import main
 from runtime.session.session import Session
 
 run = Session.run

@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from archspec.api import elaborate, load
-from archspec.cli import app
+from archspec.cli.main import app
 from compiler.analysis.compare.conditions import OPERATORS, answer, check_conditions, find_numbers, parse_condition
 from tests.support.documents import graph_from
 

@@ -16,7 +16,7 @@ import onnx
 import torch
 from typer.testing import CliRunner
 
-from archspec.cli import app
+from archspec.cli.main import app
 from archspec.errors import ArchspecError
 from runtime.session.session import Session
 from tests.differential.harness import Disagreement

@@ -30,7 +30,7 @@ from typer.testing import CliRunner
 
 from archspec import errors
 from archspec.api import accepted_sizes, check, elaborate, load
-from archspec.cli import app
+from archspec.cli.main import app
 from archspec.ops import LAYERS
 from archspec.ops.base import LARGEST
 from archspec.spec import document, expressions, nodes, text, values

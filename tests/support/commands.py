@@ -8,7 +8,7 @@ from typing import Any
 
 from typer.testing import CliRunner
 
-from archspec.cli import app
+from archspec.cli.main import app
 from archspec.errors import ArchspecError
 
 

@@ -35,7 +35,7 @@ SMALL = 10_000
 CHILD = """
 import errno, os, resource, signal, sys
 
-from archspec.cli import main
+from archspec.cli.main import main
 from compiler.onnx_target import write
 from runtime.verification import proof
 from runtime.int8 import calibrate
@@ -264,7 +264,7 @@ print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 
 ON_A_TERMINAL = """
 import sys, time
-from archspec.cli import main
+from archspec.cli.main import main
 from compiler.onnx_target import write
 
 def wait(*given):
@@ -290,7 +290,7 @@ def test_a_terminal_that_is_closed_leaves_nothing(stored: Path, tmp_path: Path) 
 
 AT_THE_END = """
 import atexit, os, signal, sys
-from archspec.cli import main
+from archspec.cli.main import main
 
 atexit.register(lambda: os.kill(os.getpid(), signal.SIGINT))
 sys.argv = ["archspec", "--version"]

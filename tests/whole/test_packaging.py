@@ -97,7 +97,7 @@ def test_metadata(distribution: Distribution) -> None:
     assert metadata.get_all("License-File") == ["LICENSE"]
     assert set(metadata.get_all("Provides-Extra") or ()) == {"train", "run", "pictures", "all", "dev"}
     assert [(entry.group, entry.name, entry.value) for entry in distribution.entry_points] == [
-        ("console_scripts", "archspec", "archspec.cli:main")
+        ("console_scripts", "archspec", "archspec.cli.main:main")
     ]
 
 

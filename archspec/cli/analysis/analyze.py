@@ -19,8 +19,9 @@ from archspec.cli.options import (
     SizeOption,
     open_network,
     parse_sizes,
-    print_json,
+    refusing,
 )
+from archspec.cli.output import print_json
 
 
 class Budget(NamedTuple):
@@ -32,8 +33,8 @@ class Budget(NamedTuple):
 
 def analyze(
     spec: NetworkArgument,
-    set_: SetOption = [],  # noqa: B006
-    size: SizeOption = [],  # noqa: B006
+    set_: SetOption = [],
+    size: SizeOption = [],
     paths: Annotated[bool, typer.Option("--paths", help="Paths by length, and through each block.")] = False,
     cost: Annotated[bool, typer.Option("--cost", help="Cost by stage and block, and as other tools count it.")] = False,
     receptive_field: Annotated[
@@ -168,7 +169,5 @@ def _check_usage(
 def _read_bytes(text: str) -> int:
     from compiler.analysis.compare.conditions import ConditionError, read_number
 
-    try:
+    with refusing(ConditionError, "--fits"):
         return int(read_number(text))
-    except ConditionError as error:
-        raise typer.BadParameter(f"--fits: {error}") from None

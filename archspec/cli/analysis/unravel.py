@@ -19,14 +19,14 @@ from archspec.cli.options import (
     check_ending,
     check_output,
     output_option,
-    print_json,
 )
+from archspec.cli.output import print_json
 
 
 def unravel(
     spec: NetworkArgument,
-    set_: SetOption = [],  # noqa: B006
-    size: SizeOption = [],  # noqa: B006
+    set_: SetOption = [],
+    size: SizeOption = [],
     derivative: Annotated[
         str | None,
         typer.Option(metavar="BLOCK", help="Also the derivative with respect to a function (f1) or a body, by its id."),

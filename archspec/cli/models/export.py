@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from archspec.cli.ending import tell
-from archspec.cli.models.weights import SeveralWeights
 from archspec.cli.options import (
     MAX_NODES,
     GroundOption,
@@ -24,10 +22,10 @@ from archspec.cli.options import (
     parse_params,
     parse_share,
     parse_sizes,
-    print_json,
     refuse_idle,
     refuse_replacing,
 )
+from archspec.cli.output import print_json, tell
 from compiler.onnx_target.options import Io, Precision, Target
 
 if TYPE_CHECKING:
@@ -35,9 +33,6 @@ if TYPE_CHECKING:
     from compiler.graph import Graph
     from runtime.export.export import Calibration, Export
     from runtime.pictures.file import Ground
-
-COMMAND_CLASS = SeveralWeights
-"""What the command is an instance of."""
 
 
 def export(
@@ -58,8 +53,8 @@ def export(
     ] = None,
     data: Annotated[str | None, typer.Option("--data", metavar="NAME", help="The data set for --monte-carlo.")] = None,
     mc_batch: McBatchOption = None,
-    set_: SetOption = [],  # noqa: B006
-    size: SizeOption = [],  # noqa: B006
+    set_: SetOption = [],
+    size: SizeOption = [],
     seed: Annotated[
         int | None, typer.Option(min=0, help="Of fresh weights, and of --monte-carlo (default: 0).")
     ] = None,

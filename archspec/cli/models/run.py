@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 from archspec.cli.ending import COULD_NOT, print_error
-from archspec.cli.models.models import ModelArgument
 from archspec.cli.options import (
     GroundOption,
     JsonOption,
+    ModelArgument,
     ProviderOption,
     ThreadsOption,
     check_output,
     list_files,
     output_option,
-    print_json,
     refuse_idle,
 )
+from archspec.cli.output import print_json
 from archspec.errors import ArchspecError, suggest
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def run(
     resize: Annotated[
         bool, typer.Option("--resize", help="For maps and joints, make pictures as large as those of training were.")
     ] = False,
-    provider: ProviderOption = [],  # noqa: B006
+    provider: ProviderOption = [],
     threads: ThreadsOption = None,
     as_json: JsonOption = False,
 ) -> None:

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from archspec.cli.models.models import ModelArgument
-from archspec.cli.options import JsonOption, SizeOption, parse_sizes, print_json, refuse_idle
+from archspec.cli.options import JsonOption, ModelArgument, SizeOption, parse_sizes, refuse_idle
+from archspec.cli.output import print_json
 
 
 def tune(
@@ -18,7 +18,7 @@ def tune(
             "--batch", min=1, max=2**31 - 1, metavar="N", help="Batch to tune for (default: 1, where it is free)."
         ),
     ] = None,
-    size: SizeOption = [],  # noqa: B006  (typer copies it)
+    size: SizeOption = [],
     seconds: Annotated[float, typer.Option(min=1, help="How long to try, about.")] = 60.0,
     provider: Annotated[
         str | None, typer.Option("--provider", help="Tune tensorrt, cuda or cpu (default: the best that works).")

@@ -8,18 +8,18 @@ from typing import Annotated, Any
 import typer
 
 from archspec.cli.ending import COULD_NOT, FINDINGS
-from archspec.cli.models.models import ModelArgument
 from archspec.cli.options import (
     MAX_NODES,
     JsonOption,
     MaxNodesOption,
+    ModelArgument,
     SetOption,
     SizeOption,
     parse_params,
     parse_sizes,
-    print_json,
     refuse_idle,
 )
+from archspec.cli.output import print_json
 from archspec.errors import ArchspecError
 
 
@@ -29,11 +29,11 @@ def verify(
         tuple[str, str] | None,
         typer.Option(metavar="SPEC WEIGHTS", help="What it was exported from: compare it with torch."),
     ] = None,
-    set_: SetOption = [],  # noqa: B006  (typer copies it)
-    size: SizeOption = [],  # noqa: B006
+    set_: SetOption = [],
+    size: SizeOption = [],
     batch: Annotated[
         list[int], typer.Option("--batch", min=1, metavar="N", help="Samples in a batch; may be repeated.")
-    ] = [],  # noqa: B006
+    ] = [],
     tolerance: Annotated[
         float | None,
         typer.Option(min=0, help="How far off, of the largest number (default: 1e-4 in fp32, by the file's type)."),

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from archspec.cli.commands import PlainCommand, PlainGroup
-from archspec.cli.ending import COULD_NOT, tell
+from archspec.cli.ending import COULD_NOT
 from archspec.cli.examples import tell_examples
 from archspec.cli.options import (
     MAX_NODES,
@@ -22,38 +21,9 @@ from archspec.cli.options import (
     output_option,
     parse_params,
     parse_sizes,
-    print_json,
     refuse_replacing,
 )
-
-SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")
-
-
-class SeveralWeights(PlainCommand):
-    """A command whose `--weights` takes several files: `--weights a.safetensors b.safetensors`."""
-
-    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]
-        return super().parse_args(ctx, expand_weights(args))
-
-
-def expand_weights(words: Sequence[str]) -> list[str]:
-    """Put `--weights` before each file that follows the first one, which click's parser does not do.
-
-    >>> expand_weights(["net", "--weights", "a.safetensors", "b.safetensors", "-o", "m.onnx"])
-    ['net', '--weights', 'a.safetensors', '--weights', 'b.safetensors', '-o', 'm.onnx']
-    """
-    expanded: list[str] = []
-    awaits_value = takes_more = False
-    for number, word in enumerate(words):
-        if word == "--" and not awaits_value:
-            return [*expanded, *words[number:]]
-        if takes_more and word.endswith(SUFFIXES) and not word.startswith("-"):
-            expanded += ["--weights", word]
-            continue
-        expanded.append(word)
-        awaits_value, takes_more = word == "--weights" and not awaits_value, awaits_value
-    return expanded
-
+from archspec.cli.output import print_json, tell
 
 weights = typer.Typer(
     name="weights",
@@ -78,8 +48,8 @@ def convert(
         str,
         typer.Option("--from", metavar="NAME", help="Whose names: torchvision, timm, archspec (its own) or auto."),
     ] = "auto",
-    set_: SetOption = [],  # noqa: B006  (typer copies it)
-    size: SizeOption = [],  # noqa: B006
+    set_: SetOption = [],
+    size: SizeOption = [],
     max_nodes: MaxNodesOption = MAX_NODES,
     force: ForceOption = False,
     as_json: JsonOption = False,

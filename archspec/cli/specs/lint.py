@@ -1,4 +1,4 @@
-"""Commands that look networks over: lint, explain. None of them needs torch, and onnx only for ONNX files."""
+"""The command `lint`: what compiles and is probably not meant."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from archspec.cli.completion import complete_code, complete_spec
+from archspec.cli.completion import complete_spec
 from archspec.cli.ending import COULD_NOT, FINDINGS
 from archspec.cli.options import (
     MAX_NODES,
@@ -17,11 +17,12 @@ from archspec.cli.options import (
     SizeOption,
     parse_params,
     parse_sizes,
-    print_json,
+    refusing,
 )
+from archspec.cli.output import print_json
 
 if TYPE_CHECKING:
-    from archspec.spec.codes import Code
+    pass
 
 
 def lint(
@@ -33,8 +34,8 @@ def lint(
         str, typer.Option(metavar="CODE,...", help="Look for these alone; `unused` stands for all of its kind.")
     ] = "",
     ignore: Annotated[str, typer.Option(metavar="CODE,...", help="Do not look for these.")] = "",
-    set_: SetOption = [],  # noqa: B006  (typer copies it)
-    size: SizeOption = [],  # noqa: B006
+    set_: SetOption = [],
+    size: SizeOption = [],
     max_nodes: MaxNodesOption = MAX_NODES,
     as_json: JsonOption = False,
 ) -> None:
@@ -48,10 +49,8 @@ def lint(
     from compiler.analysis.unknown import find_unknown
 
     chosen = {"select": _split(select), "ignore": _split(ignore)}
-    try:
+    with refusing(ArchspecError):
         choose_codes(**chosen)
-    except ArchspecError as error:
-        raise typer.BadParameter(str(error)) from None
     params, sizes = parse_params(set_), parse_sizes(size)
     found: list[tuple[str, Sequence[Diagnostic | Finding]]] = []
     unknown: dict[str, Mapping[str, int]] = {}
@@ -74,34 +73,5 @@ def lint(
         raise typer.Exit(COULD_NOT if failed else FINDINGS)
 
 
-def explain(
-    code: Annotated[
-        str | None,
-        typer.Argument(metavar="CODE", help="As a message has it (default: list all).", autocompletion=complete_code),
-    ] = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Say what a code means, of a mistake or of a lint finding, and what to do."""
-    from archspec.cli.tables.lint import print_code, print_codes
-    from archspec.errors import ArchspecError, suggest
-
-    codes = read_codes()
-    if code is None:
-        print_json([each.to_dict() for each in codes.values()]) if as_json else print_codes(codes)
-        return
-    if code not in codes:
-        near = suggest(code, codes) or "; `archspec explain` lists them"
-        raise ArchspecError(f"there is no code '{code[:60]}'{near}")
-    print_json(codes[code].to_dict()) if as_json else print_code(codes[code])
-
-
 def _split(text: str) -> list[str]:
     return [word.strip() for word in text.split(",") if word.strip()]
-
-
-def read_codes() -> Mapping[str, Code]:
-    """Every code by name: those of mistakes and failures, then those of findings."""
-    from archspec.spec.codes import FAILURES, MISTAKES
-    from compiler.analysis.lint import CODES
-
-    return {code.code: code for code in (*MISTAKES, *FAILURES)} | CODES

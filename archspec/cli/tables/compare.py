@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.text import Text
 
-from archspec.cli.ending import tell
+from archspec.cli.output import tell
 from archspec.cli.tables.console import console, exactly
 from archspec.cli.tables.grid import Grid, words
 from archspec.files import as_argument

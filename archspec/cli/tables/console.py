@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from archspec.cli.options import any_digits
+from archspec.cli.output import any_digits
 from archspec.cli.tables.grid import Column, Grid, escape_text, words, wrap
 from archspec.errors import escape_controls
 from archspec.ops import Shape

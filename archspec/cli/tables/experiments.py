@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from archspec.cli.ending import tell
+from archspec.cli.output import tell
 from archspec.cli.tables.console import console, new_table
 from archspec.cli.tables.grid import words
 from archspec.errors import escape_controls

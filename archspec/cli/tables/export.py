@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from archspec.cli.ending import tell
+from archspec.cli.output import tell
 from archspec.cli.tables.console import console, in_short, new_table
 from archspec.errors import tell_count
 from compiler.analysis.cost.cost import measure_cost

@@ -15,7 +15,7 @@ import yaml
 from typer.main import get_command
 from typer.testing import CliRunner
 
-from archspec.cli import app
+from archspec.cli.main import app
 from archspec.cli.starter import SCHEMA_NAME
 from archspec.spec.zoo import ZOO, zoo_specs
 
@@ -56,7 +56,7 @@ def test_every_command_has_help(command: str) -> None:
 def test_nothing_heavy_is_loaded(words: tuple[str, ...]) -> None:
     code = f"""
 import sys
-from archspec.cli import main
+from archspec.cli.main import main
 sys.argv = ["archspec", *{words!r}]
 try:
     main()
@@ -334,7 +334,7 @@ cli.main()
 
 
 def test_an_error_is_one_line_whatever_stands_in_it(tmp_path: Path) -> None:
-    code = "import sys; from archspec.cli import main; main()"
+    code = "import sys; from archspec.cli.main import main; main()"
     for name in ("\x1b[31mred\n.onnx", "m" * 5000 + ".onnx"):
         words = [sys.executable, "-c", code, "bench", name]
         done = subprocess.run(words, capture_output=True, text=True, check=False)
@@ -345,7 +345,7 @@ def test_an_error_is_one_line_whatever_stands_in_it(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="names are bytes there")
 def test_a_file_name_that_is_no_text_is_printed_all_the_same(tmp_path: Path) -> None:
-    code = "from archspec.cli import main; main()"
+    code = "from archspec.cli.main import main; main()"
     words = [sys.executable, "-c", code, "export", "mlp", "--no-verify", "-o", tmp_path / os.fsdecode(b"m\xff.onnx")]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")

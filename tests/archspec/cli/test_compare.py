@@ -16,7 +16,9 @@ from onnx import helper
 from typer.testing import CliRunner
 
 from archspec.api import elaborate, load, to_onnx, to_torch
-from archspec.cli.analysis.compare import assert_, diff, fit
+from archspec.cli.analysis.assert_ import assert_
+from archspec.cli.analysis.diff import diff
+from archspec.cli.analysis.fit import fit
 from archspec.errors import ArchspecError
 from tests.support.lowering import stir
 from tests.support.models import build_model
@@ -257,7 +259,7 @@ def test_unknown_operations_as_data(half_known: Path) -> None:
 
 
 def test_totals_with_unknown_operations_are_the_least(half_known: Path) -> None:
-    from archspec.cli import app as whole
+    from archspec.cli.main import app as whole
 
     def say(*words: str) -> str:
         return CliRunner().invoke(whole, list(words)).stdout
@@ -301,7 +303,7 @@ def test_diff_says_what_it_did_not_compare(half_known: Path, tmp_path: Path) -> 
 
 
 def test_the_largest_batch_is_the_most_there_may_be(half_known: Path) -> None:
-    from archspec.cli import app as whole
+    from archspec.cli.main import app as whole
 
     words = ["analyze", str(half_known), "--memory", "--fits", "1MiB"]
     assert "training: at most " in CliRunner().invoke(whole, words).stdout

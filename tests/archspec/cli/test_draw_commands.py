@@ -13,7 +13,8 @@ from typer.testing import CliRunner
 
 from archspec import __version__
 from archspec.api import load
-from archspec.cli.pictures.pictures import draw, report
+from archspec.cli.pictures.draw import draw
+from archspec.cli.pictures.report import report
 from archspec.errors import ArchspecError
 from archspec.spec.zoo import ZOO
 from tests.support.without import run_without
@@ -130,7 +131,7 @@ def test_a_report_where_no_file_can_be_leaves_none(tmp_path: Path) -> None:
 
 def test_a_report_without_matplotlib_names_the_extra() -> None:
     code = """
-from archspec.cli.pictures.pictures import report
+from archspec.cli.pictures.report import report
 from archspec.errors import MissingExtra
 try:
     report("mlp", "report.html")
@@ -143,7 +144,7 @@ except MissingExtra as error:
 
 def test_drawing_needs_no_extra(tmp_path: Path) -> None:
     code = f"""
-from archspec.cli.pictures.pictures import draw
+from archspec.cli.pictures.draw import draw
 draw("residual_mlp", {str(tmp_path / "x.html")!r})
 """
     heavy = ["matplotlib", "torch", "onnx", "onnxruntime", "sklearn", "PIL"]

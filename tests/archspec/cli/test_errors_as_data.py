@@ -9,7 +9,7 @@ import pytest
 from typer.main import get_command
 from typer.testing import CliRunner
 
-from archspec.cli import app
+from archspec.cli.main import app
 from archspec.spec.codes import FAILURES, MISTAKES
 
 KEYS = {"code", "message", "file", "line", "column", "calls"}

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from typer.testing import CliRunner
 
-from archspec.cli import app
+from archspec.cli.main import app
 from archspec.cli.tables import excerpts
 from archspec.cli.tables.excerpts import cut_out
 

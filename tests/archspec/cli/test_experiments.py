@@ -15,8 +15,8 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from archspec.cli import app
-from archspec.cli.experiments.experiments import split_variant
+from archspec.cli.experiments.shattering import split_variant
+from archspec.cli.main import app
 from archspec.cli.options import parse_share
 from compiler.passes.remove_bodies import RemoveBodies, find_bodies
 from runtime.experiments import skipping

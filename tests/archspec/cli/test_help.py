@@ -10,9 +10,9 @@ import pytest
 from typer.main import get_command
 from typer.testing import CliRunner
 
-from archspec.cli import app
 from archspec.cli.completion import complete_code, complete_data, complete_spec
 from archspec.cli.examples import EXAMPLES
+from archspec.cli.main import app
 from archspec.spec.zoo import zoo_specs
 
 GROUP: Any = get_command(app)

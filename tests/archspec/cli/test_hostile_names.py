@@ -17,7 +17,7 @@ from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 from typer.testing import CliRunner
 
-from archspec.cli import app
+from archspec.cli.main import app
 from tests.support.pngs import write_png
 
 EVIL = "\x1b]52;c;aGk=\x07\x1b[2J\x9b31m\u202e\u2028\r\n\t\x7f[red]x[/red][/]:cat:"
@@ -157,7 +157,7 @@ def run_in_terminal(folder: Path, commands: Sequence[Sequence[str]]) -> str:
 
     code = """
 import sys
-from archspec.cli import main
+from archspec.cli.main import main
 for words in {!r}:
     sys.argv[1:] = words
     try:

@@ -10,7 +10,8 @@ import typer
 from typer.testing import CliRunner
 
 from archspec.api import to_onnx, to_torch
-from archspec.cli.specs.lint import explain, lint
+from archspec.cli.specs.explain import explain
+from archspec.cli.specs.lint import lint
 from archspec.cli.tables.console import console
 from archspec.cli.tables.lint import print_lint
 from archspec.errors import ArchspecError

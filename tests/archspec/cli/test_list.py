@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from archspec.api import list_zoo
-from archspec.cli import app
+from archspec.cli.main import app
 from archspec.errors import ArchspecError
 from archspec.spec.zoo import zoo_specs
 

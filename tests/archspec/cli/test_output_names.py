@@ -11,7 +11,7 @@ import pytest
 from typer.main import get_command
 
 from archspec.api import elaborate, load, to_onnx, to_torch
-from archspec.cli import app
+from archspec.cli.main import app
 from archspec.errors import ArchspecError
 from archspec.files import check_absent, check_file_name, write_text
 from runtime.weights.file import save_weights

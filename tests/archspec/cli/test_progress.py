@@ -13,7 +13,8 @@ import pytest
 from typer.testing import CliRunner
 
 from archspec.api import elaborate, load, to_onnx, to_torch
-from archspec.cli import app, progress
+from archspec.cli import progress
+from archspec.cli.main import app
 from archspec.cli.progress import show_work
 
 

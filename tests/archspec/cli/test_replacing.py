@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from archspec.api import elaborate, load, to_onnx, to_torch
-from archspec.cli.pictures.pictures import FORMATS
+from archspec.cli.pictures.draw import FORMATS
 from archspec.errors import ArchspecError
 from archspec.replacing import DRAWN as KINDS
 from runtime.weights.file import save_weights

@@ -13,7 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 from typer.testing import CliRunner
 
-from archspec.cli import app
+from archspec.cli.main import app
 from runtime.pictures.preprocess import Preprocess
 from runtime.prediction.answer_writer import open_numbers
 from runtime.prediction.predict import RawOutputs

@@ -15,8 +15,8 @@ SEVERAL = ("archspec.ops", "archspec.spec", "compiler.analysis.paths")
 """Packages of ours that are loaded as a whole, or nearly."""
 
 COMMAND_LINE = {
-    *("archspec.cli", "archspec.cli.commands", "archspec.cli.ending", "archspec.cli.examples"),
-    *("archspec.cli.completion", "archspec.cli.options", "archspec.errors", "archspec.files"),
+    *("archspec.cli", "archspec.cli.commands", "archspec.cli.ending", "archspec.cli.examples", "archspec.cli.main"),
+    *("archspec.cli.completion", "archspec.cli.options", "archspec.cli.output", "archspec.errors", "archspec.files"),
     *("archspec.last_resort", "archspec.signals", "archspec.telemetry"),
 }
 ANALYZE = {"archspec.cli.analysis", "archspec.cli.analysis.analyze"}
@@ -44,7 +44,7 @@ NOT_ASKED_FOR = {"_cython_3_1_4", "_distutils_hack", "attr", "cython_runtime"}
 
 CODE = """
 import contextlib, io, sys
-from archspec.cli import main
+from archspec.cli.main import main
 sys.argv = ["archspec", *sys.argv[1:]]
 with contextlib.suppress(SystemExit), contextlib.redirect_stdout(io.StringIO()):
     main()
@@ -69,7 +69,7 @@ def _find_room(module: str) -> str:
     ("words", "ours", "others"),
     [
         (("--version",), COMMAND_LINE - NOT_FOR_A_VERSION, READING - {"yaml"}),
-        (("check", "resnet18"), COMMAND_LINE | {"archspec.cli.specs", "archspec.cli.specs.specs"} | COMPILER, READING),
+        (("check", "resnet18"), COMMAND_LINE | {"archspec.cli.specs", "archspec.cli.specs.check"} | COMPILER, READING),
         (("analyze", "resnet18", "--json"), COMMAND_LINE | ANALYZE | COMPILER, READING),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",

@@ -13,7 +13,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from archspec.api import elaborate, load, to_onnx, to_torch
-from archspec.cli import app
+from archspec.cli.main import app
 from tests.support.commands import archspec, refuse
 
 NETWORK = [

@@ -77,7 +77,7 @@ def test_what_is_wrong_is_said(model: Path) -> None:
 ENDED = """
 import os, signal, subprocess, sys
 
-from archspec.cli import main
+from archspec.cli.main import main
 from runtime.measuring import climb
 
 what, pids, *sys.argv[1:] = sys.argv[1:]

@@ -11,7 +11,7 @@ from onnx import numpy_helper
 from typer.testing import CliRunner
 
 from archspec.api import elaborate, load, to_onnx, to_torch
-from archspec.cli import app
+from archspec.cli.main import app
 from compiler.onnx_file.digest import CONTENT
 from runtime.weights.file import save_weights
 from tests.support.commands import archspec, refuse

@@ -17,9 +17,9 @@ import torch
 from typer.testing import CliRunner
 
 from archspec.api import describe_data, elaborate, load, read_weights, to_torch
-from archspec.cli import app
+from archspec.cli.commands import repeat_options
 from archspec.cli.ending import COULD_NOT
-from archspec.cli.models.weights import expand_weights
+from archspec.cli.main import app
 from runtime.data.registry import load_data
 from runtime.evaluation.monte_carlo import sample_states
 from runtime.weights.file import save_weights
@@ -72,12 +72,12 @@ def members(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     ],
 )
 def test_files_behind_one_option(words: str, expanded: str) -> None:
-    assert expand_weights(words.split()) == expanded.split()
+    assert repeat_options(words.split(), ["--weights"]) == expanded.split()
 
 
 def test_a_file_with_a_space_stays_one_word() -> None:
     words = ["--weights", "my a.safetensors", "my b.safetensors"]
-    assert expand_weights(words) == ["--weights", "my a.safetensors", "--weights", "my b.safetensors"]
+    assert repeat_options(words, ["--weights"]) == ["--weights", "my a.safetensors", "--weights", "my b.safetensors"]
 
 
 @pytest.mark.parametrize("how", ["mean", "vote"])

@@ -17,8 +17,8 @@ from typer.testing import CliRunner
 from archspec.api import elaborate, load, read_weights, to_onnx, to_torch
 from archspec.api import evaluate as archspec_evaluate
 from archspec.api import train as api_train
-from archspec.cli import app
 from archspec.cli.ending import FINDINGS
+from archspec.cli.main import app
 from archspec.errors import ArchspecError
 from runtime.data.registry import load_data
 from runtime.evaluation.evaluate import evaluate_run

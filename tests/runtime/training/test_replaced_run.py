@@ -164,7 +164,7 @@ def test_folders_and_links_in_the_place_of_pictures_hinder_nothing(run: Path, tm
 
 SIGNALLED = """
 import os, signal, sys
-from archspec.cli import main
+from archspec.cli.main import main
 
 def stop(event, given):
     if event == "os.rename" and os.path.abspath(given[1]).endswith(f"/run/{at}"):

@@ -21,7 +21,7 @@ from typer.testing import CliRunner
 from archspec import files
 from archspec.api import elaborate, load, to_torch
 from archspec.api import train as train_into
-from archspec.cli import app
+from archspec.cli.main import app
 from archspec.errors import ArchspecError
 from runtime.data.registry import load_data
 from runtime.training.run import EPOCH, METRICS, SPEC, WEIGHTS, claim_folder, read_metrics
@@ -250,7 +250,7 @@ def test_folders_that_nobody_chose_are_new(tmp_path: Path, monkeypatch: pytest.M
 CHILD = """
 import os, signal, sys
 from archspec import api
-from archspec.cli import main
+from archspec.cli.main import main
 
 what, step, *sys.argv[1:] = sys.argv[1:]
 train = api.train

@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 from typer.testing import CliRunner
 
-from archspec.cli import app
+from archspec.cli.main import app
 from archspec.cli.tables.console import console
 from archspec.cli.tables.grid import Column, Grid, words, wrap
 

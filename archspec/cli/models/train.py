@@ -1,4 +1,4 @@
-"""Commands on models: train, evaluate, bench, doctor."""
+"""The command `train`: a spec and a data set → a run."""
 
 from __future__ import annotations
 
@@ -10,22 +10,17 @@ from typing import Annotated
 import typer
 
 from archspec.cli.completion import complete_data
-from archspec.cli.ending import FINDINGS, tell
 from archspec.cli.options import (
     JsonOption,
-    McBatchOption,
-    ProviderOption,
     SetOption,
     SizeOption,
     SpecArgument,
     ThreadsOption,
     parse_params,
     parse_sizes,
-    print_json,
     refuse_idle,
 )
-
-ModelArgument = Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="A model file.")]
+from archspec.cli.output import print_json, tell
 
 
 def train(
@@ -43,8 +38,8 @@ def train(
         Path | None, typer.Option("--output", "-o", metavar="RUN", help="Folder (default: runs/NAME, or NAME-2, …).")
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a run that is in the folder.")] = False,
-    set_: SetOption = [],  # noqa: B006  (typer copies it)
-    size: SizeOption = [],  # noqa: B006
+    set_: SetOption = [],
+    size: SizeOption = [],
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the training images.")] = 30,
     batch: Annotated[int, typer.Option(min=1, help="Images in a step.")] = 32,
     learning_rate: Annotated[
@@ -96,69 +91,3 @@ def _find_folder(output: Path | None, name: str) -> Iterator[Path]:
     finally:
         with suppress(OSError):  # it is not empty
             folder.rmdir()
-
-
-def evaluate(
-    folder: Annotated[Path, typer.Argument(metavar="RUN", help="A folder with spec.yaml, weights and model.onnx.")],
-    monte_carlo: Annotated[
-        int | None,
-        typer.Option(metavar="T", min=1, help="Also predict with the batch statistics of T training mini-batches."),
-    ] = None,
-    mc_batch: McBatchOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Compare torch and ONNX Runtime on the held-out images; leaves a picture of predictions and a few samples.
-
-    Exits 1 where model.onnx says that it was made from other weights than those of the run.
-    """
-    from archspec import api
-    from archspec.cli.progress import show_work
-    from archspec.cli.tables.models import print_evaluation
-
-    refuse_idle("--mc-batch", mc_batch, monte_carlo is None, "--monte-carlo T")
-    with show_work(f"evaluating {folder}"):
-        evaluation = api.evaluate(folder, monte_carlo=monte_carlo, mc_batch=mc_batch)
-    print_json(evaluation.to_dict()) if as_json else print_evaluation(evaluation, folder)
-    if evaluation.same_weights is False:
-        raise typer.Exit(FINDINGS)
-
-
-def bench(
-    model: ModelArgument,
-    batch: Annotated[
-        list[int], typer.Option("--batch", min=1, help="Batch to time; may be repeated (default: 1, 8 and 32).")
-    ] = [],  # noqa: B006
-    size: SizeOption = [],  # noqa: B006
-    seconds: Annotated[float, typer.Option(min=0.1, help="How long each batch is timed.")] = 2.0,
-    provider: ProviderOption = [],  # noqa: B006
-    threads: ThreadsOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Measure latency (percentiles) and throughput by batch, copies to and from the device included.
-
-    Images per second are of all runs together: they follow the mean, which few slow runs move, and not the median.
-    """
-    from archspec.cli.progress import show_work
-    from archspec.cli.tables.models import print_bench
-    from runtime.measuring.bench import bench as measure
-    from runtime.session.session import Session
-
-    session = Session(model, providers=provider or None, threads=threads)
-    with show_work(f"timing {model}, {seconds:g} s for each batch"):
-        rows = measure(session, batch or None, sizes=parse_sizes(size), seconds=seconds)
-    if as_json:
-        settings = {"settings": session.settings.to_dict(), "settings_source": session.settings_source}
-        rows_ = [row.to_dict() for row in rows]
-        where = {"model": str(model), "loaded": str(session.loaded), "provider": session.provider}
-        print_json({**where, **settings, "rows": rows_})
-    else:
-        print_bench(rows, session)
-
-
-def doctor(as_json: JsonOption = False) -> None:
-    """Show versions and providers, and say what is missing for training, export and the GPU."""
-    from archspec.cli.tables.models import print_doctor
-    from runtime.doctor import examine
-
-    report = examine()
-    print_json(report.to_dict()) if as_json else print_doctor(report)

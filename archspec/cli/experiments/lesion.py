@@ -1,149 +1,38 @@
-"""Commands that measure networks by experiments: shattering on fresh ones, surface and lesion on trained ones."""
+"""The command `lesion`: what a trained network loses with each block."""
 
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from archspec.cli.experiments.picture import draw_results
 from archspec.cli.options import (
-    MAX_NODES,
-    ForceOption,
     JsonOption,
-    MaxNodesOption,
-    SetOption,
-    SizeOption,
     ThreadsOption,
-    build_graph,
     check_ending,
     check_output,
     names_file,
     output_option,
     parse_share,
-    print_json,
     refuse_idle,
 )
+from archspec.cli.output import print_json
 
 if TYPE_CHECKING:
     from runtime.experiments.skipping import Choice, Files
     from runtime.experiments.trained import Run
 
+
 TRAIN = "train"
+
+
 TWIN = "plain"
-"""The folder inside a run for its plain twin."""
+
 
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A folder that `archspec train` left.")]
-PictureOption = Annotated[Path | None, output_option("FILE.svg", "result.svg", "Draw the result into a file.")]
-
-
-def shattering(
-    specs: Annotated[
-        list[str],
-        typer.Argument(metavar="SPEC[:PARAM=VALUE,…]", help="Files or zoo names, each with params of its own."),
-    ],
-    set_: SetOption = [],  # noqa: B006  (typer copies it)
-    size: SizeOption = [],  # noqa: B006
-    points: Annotated[int, typer.Option(min=3, help="Inputs along a line.")] = 257,
-    range_: Annotated[float, typer.Option("--range", metavar="R", help="A line's length, root mean square.")] = 4.0,
-    seeds: Annotated[int, typer.Option(min=1, help="Fresh networks of each spec.")] = 20,
-    output: PictureOption = None,
-    force: ForceOption = False,
-    max_nodes: MaxNodesOption = MAX_NODES,
-    threads: ThreadsOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Measure how soon the input gradient of fresh networks loses all likeness with itself (shattered gradients).
-
-    It takes networks of one vector, as `inputs: {x: [100]}`, and no images.
-    """
-    from archspec.cli.progress import follow_steps
-    from archspec.cli.tables.experiments import print_shattering
-    from archspec.replacing import PICTURE
-    from compiler.torch_target.modes import limited_to
-    from runtime.experiments.plots import draw_shattering
-    from runtime.experiments.shattering import count_inputs, measure_shattering
-
-    check_ending(output, ".svg")
-    check_output(output, PICTURE, [split_variant(word)[0] for word in specs], force=force)
-    graphs = []
-    for word in specs:
-        spec, own, label = split_variant(word)
-        graphs.append((build_graph(spec, [*set_, *own], size, max_nodes), label))
-        count_inputs(graphs[-1][0])
-    results = []
-    with limited_to(threads):
-        for graph, label in graphs:
-            with follow_steps(label) as on_seed:
-                found = measure_shattering(graph, points=points, span=range_, seeds=seeds, on_seed=on_seed)
-            results.append(replace(found, name=label))
-    _draw(output, draw_shattering, results)
-    print_json([found.to_dict() for found in results]) if as_json else print_shattering(results, output)
-
-
-def split_variant(word: str) -> tuple[str, list[str], str]:
-    """A spec, the params that stand behind it, and what to call both.
-
-    >>> split_variant("mlp:layers=24,width=200")
-    ('mlp', ['layers=24', 'width=200'], 'mlp layers=24 width=200')
-    """
-    found = re.fullmatch(r"(.+?):([A-Za-z_]\w*=.*)", word, re.DOTALL)
-    spec, params = found.groups() if found else (word, "")
-    own = re.split(r",(?=[A-Za-z_]\w*=)", params) if params else []
-    return spec, own, " ".join([Path(spec).stem, *own])
-
-
-def surface(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN", help="Folders that `archspec train` left.")],
-    points: Annotated[int, typer.Option(min=3, help="Points along a side of the grid, an odd number.")] = 25,
-    span: Annotated[float, typer.Option(help="How far the grid reaches: 1 moves a filter by its own norm.")] = 1.0,
-    images: Annotated[
-        int | None, typer.Option(min=1, help="Random training images that the loss is over (default: 512).")
-    ] = None,
-    held_out: Annotated[bool, typer.Option("--held-out", help="The loss on all held-out images instead.")] = False,
-    seed: Annotated[int, typer.Option(min=0, help="Of the directions and the images.")] = 0,
-    output: PictureOption = None,
-    force: ForceOption = False,
-    threads: ThreadsOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Measure the loss around trained networks along two random directions, normalized by filter."""
-    from archspec.cli.progress import follow_steps
-    from archspec.cli.tables.experiments import print_surfaces
-    from archspec.replacing import PICTURE
-    from compiler.torch_target.modes import limited_to
-    from runtime.experiments.plots import draw_surfaces
-    from runtime.experiments.surface import IMAGES, measure_surface
-    from runtime.experiments.trained import check_same_data, read_run
-
-    check_ending(output, ".svg")
-    check_output(output, PICTURE, [], force=force)
-    if held_out and images is not None:
-        raise typer.BadParameter("--images is a number of training images, which --held-out does not use")
-    trained = [read_run(folder) for folder in runs]
-    check_same_data(trained)
-    results = []
-    with limited_to(threads):
-        for run in trained:
-            with follow_steps(str(run.folder)) as on_point:
-                found = measure_surface(
-                    run,
-                    points=points,
-                    span=span,
-                    images=images or IMAGES,
-                    held_out=held_out,
-                    seed=seed,
-                    on_point=on_point,
-                )
-            results.append(found)
-    if len({found.name for found in results}) < len(results):
-        results = [replace(found, name=str(folder)) for found, folder in zip(results, runs, strict=True)]
-    _draw(output, draw_surfaces, results)
-    print_json([found.to_dict() for found in results]) if as_json else print_surfaces(results, output)
 
 
 def lesion(
@@ -193,7 +82,7 @@ def lesion(
         lesions = [_cut(one) for one in (run, *others)]
         choice = None if share is None else _choose(run, share)
     files = _export(run, choice, output, threads, force=force) if choice and output else None
-    _draw(plot, draw_lesions, lesions)
+    draw_results(plot, draw_lesions, lesions)
     if as_json:
         rows: dict[str, Any] = {"lesion": lesions[0].to_dict()}
         rows |= {"plain": lesions[1].to_dict()} if others else {}
@@ -267,10 +156,3 @@ def _export(run: Run, choice: Choice, path: Path, threads: int | None, *, force:
         whole = folder / "whole.onnx"
         api.to_onnx(run.graph, run.weights, whole, verify=False, metadata=facts)
         return compare_files(whole, path, threads=threads)
-
-
-def _draw(path: Path | None, draw: Any, results: Sequence[Any]) -> None:
-    from archspec.files import write_text
-
-    if path is not None:
-        write_text(path, draw(results))

@@ -1,0 +1,72 @@
+"""The command `surface`: the loss around trained networks."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from archspec.cli.experiments.picture import draw_results
+from archspec.cli.options import (
+    ForceOption,
+    JsonOption,
+    PictureOption,
+    ThreadsOption,
+    check_ending,
+    check_output,
+)
+from archspec.cli.output import print_json
+
+if TYPE_CHECKING:
+    pass
+
+
+def surface(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN", help="Folders that `archspec train` left.")],
+    points: Annotated[int, typer.Option(min=3, help="Points along a side of the grid, an odd number.")] = 25,
+    span: Annotated[float, typer.Option(help="How far the grid reaches: 1 moves a filter by its own norm.")] = 1.0,
+    images: Annotated[
+        int | None, typer.Option(min=1, help="Random training images that the loss is over (default: 512).")
+    ] = None,
+    held_out: Annotated[bool, typer.Option("--held-out", help="The loss on all held-out images instead.")] = False,
+    seed: Annotated[int, typer.Option(min=0, help="Of the directions and the images.")] = 0,
+    output: PictureOption = None,
+    force: ForceOption = False,
+    threads: ThreadsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure the loss around trained networks along two random directions, normalized by filter."""
+    from archspec.cli.progress import follow_steps
+    from archspec.cli.tables.experiments import print_surfaces
+    from archspec.replacing import PICTURE
+    from compiler.torch_target.modes import limited_to
+    from runtime.experiments.plots import draw_surfaces
+    from runtime.experiments.surface import IMAGES, measure_surface
+    from runtime.experiments.trained import check_same_data, read_run
+
+    check_ending(output, ".svg")
+    check_output(output, PICTURE, [], force=force)
+    if held_out and images is not None:
+        raise typer.BadParameter("--images is a number of training images, which --held-out does not use")
+    trained = [read_run(folder) for folder in runs]
+    check_same_data(trained)
+    results = []
+    with limited_to(threads):
+        for run in trained:
+            with follow_steps(str(run.folder)) as on_point:
+                found = measure_surface(
+                    run,
+                    points=points,
+                    span=span,
+                    images=images or IMAGES,
+                    held_out=held_out,
+                    seed=seed,
+                    on_point=on_point,
+                )
+            results.append(found)
+    if len({found.name for found in results}) < len(results):
+        results = [replace(found, name=str(folder)) for found, folder in zip(results, runs, strict=True)]
+    draw_results(output, draw_surfaces, results)
+    print_json([found.to_dict() for found in results]) if as_json else print_surfaces(results, output)

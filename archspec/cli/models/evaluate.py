@@ -1,0 +1,41 @@
+"""The command `evaluate`: the two forms of a trained network on held-out images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from archspec.cli.ending import FINDINGS
+from archspec.cli.options import (
+    JsonOption,
+    McBatchOption,
+    refuse_idle,
+)
+from archspec.cli.output import print_json
+
+
+def evaluate(
+    folder: Annotated[Path, typer.Argument(metavar="RUN", help="A folder with spec.yaml, weights and model.onnx.")],
+    monte_carlo: Annotated[
+        int | None,
+        typer.Option(metavar="T", min=1, help="Also predict with the batch statistics of T training mini-batches."),
+    ] = None,
+    mc_batch: McBatchOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare torch and ONNX Runtime on the held-out images; leaves a picture of predictions and a few samples.
+
+    Exits 1 where model.onnx says that it was made from other weights than those of the run.
+    """
+    from archspec import api
+    from archspec.cli.progress import show_work
+    from archspec.cli.tables.models import print_evaluation
+
+    refuse_idle("--mc-batch", mc_batch, monte_carlo is None, "--monte-carlo T")
+    with show_work(f"evaluating {folder}"):
+        evaluation = api.evaluate(folder, monte_carlo=monte_carlo, mc_batch=mc_batch)
+    print_json(evaluation.to_dict()) if as_json else print_evaluation(evaluation, folder)
+    if evaluation.same_weights is False:
+        raise typer.Exit(FINDINGS)

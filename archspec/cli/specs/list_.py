@@ -1,0 +1,31 @@
+"""The command `list`: the zoo."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from archspec.cli.options import (
+    JsonOption,
+)
+from archspec.cli.output import print_json
+
+if TYPE_CHECKING:
+    pass
+
+
+def list_(
+    words: Annotated[
+        list[str] | None, typer.Argument(metavar="WORD", help="Parts of names, or families (default: all).")
+    ] = None,
+    descriptions: Annotated[bool, typer.Option("--descriptions", "-d", help="Say what each network is.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the zoo, or what of it fits one of the words."""
+    from archspec import api
+    from archspec.cli.tables.specs import follow_zoo, print_zoo
+
+    with follow_zoo() as on_spec:
+        rows = api.list_zoo(words or (), on_spec)
+    print_json(rows) if as_json else print_zoo(rows, descriptions=descriptions)

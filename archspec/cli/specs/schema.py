@@ -1,0 +1,16 @@
+"""The command `schema`: the language's JSON Schema."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    pass
+
+
+def schema() -> None:
+    """Print the language's JSON Schema."""
+    from archspec.spec.schema import json_schema
+
+    print(json.dumps(json_schema(), indent=2, ensure_ascii=False))
