@@ -8,7 +8,7 @@ al. (2016) sample paths of each length instead and multiply by their number, whi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import comb
@@ -29,7 +29,8 @@ with extra("train"):
 
     from compiler.torch_target.initialize import generator_for
     from compiler.torch_target.module import to_torch
-    from compiler.torch_target.rules import RULES, TorchRule
+    from compiler.torch_target.rules import TorchRule
+    from compiler.torch_target.running import run_nodes
 
 MOST_BYTES = 4 << 30
 """Of activations and graded gradients, in float64."""
@@ -151,20 +152,12 @@ class Step:
 
 
 def _run(graph: Graph, seed: int, batch: int, rules: Mapping[type[Op], TorchRule]) -> list[Step]:
-    table = RULES.extended(rules)
     module = to_torch(graph, seed=seed, rules=rules).double().train().requires_grad_(False)
-    layers: dict[str, Callable[..., Tensor]] = dict(module.named_modules())
-    values: dict[str, Tensor] = {}
+    values = {id: _draw(seed, f"input {id}", batch, node) for id, node in graph.inputs.items()}
     steps = []
-    for node in graph:
-        if not node.inputs:
-            values[node.id] = _draw(seed, f"input {node.id}", batch, node)
-            continue
-        run = layers.get(node.id) or table[type(node.op)](node.op, *graph.operands(node))
-        operands = tuple(values[id].detach().requires_grad_() for id in node.inputs)
-        result = run(*operands)
-        values[node.id] = result.detach()
-        steps.append(Step(node, operands, result))
+    for node, operands, result in run_nodes(graph, module, values, detached=True, rules=rules):
+        if operands:
+            steps.append(Step(node, operands, result))
     return steps
 
 

@@ -13,10 +13,9 @@ import numpy.typing as npt
 
 from archspec.errors import ArchspecError
 from archspec.extras import extra
-from archspec.ops import Input, Op
+from archspec.ops import Op
 from compiler.analysis.cost.cost import measure_cost
 from compiler.graph import Graph
-from compiler.rule_table import Table
 from runtime.data.sampling import mix_seed
 
 with extra("train"):
@@ -25,7 +24,8 @@ with extra("train"):
 
     from compiler.torch_target.initialize import initialize
     from compiler.torch_target.module import to_torch
-    from compiler.torch_target.rules import RULES, TorchRule
+    from compiler.torch_target.rules import TorchRule
+    from compiler.torch_target.running import run_nodes
 
 MOMENTS = ("mean", "second_moment", "common", "gradient_second_moment")
 REPEATS = 3
@@ -89,13 +89,12 @@ def measure_signal(
         raise ArchspecError(f"repeats must be at least 1, found {repeats}")
     batch = _choose_batch(graph, batch, repeats)
     module = to_torch(graph, rules=rules).train()
-    table = RULES.extended(rules or {})
     draws = []
     with torch.random.fork_rng(devices=[]):
         for turn in range(repeats):
             initialize(module, graph, mix_seed(seed, turn))
             torch.manual_seed(mix_seed(seed, turn, 1))
-            draws.append(_measure_once(graph, module, table, batch))
+            draws.append(_measure_once(graph, module, rules, batch))
     found = np.stack(draws)
     nodes = tuple(_summarize(node.id, found[:, i]) for i, node in enumerate(graph))
     return MeasuredSignal(nodes, batch, repeats, seed)
@@ -115,18 +114,13 @@ def _choose_batch(graph: Graph, batch: int | None, repeats: int) -> int:
     return chosen
 
 
-def _measure_once(graph: Graph, module: nn.Module, rules: Table[TorchRule], batch: int) -> npt.NDArray[np.float64]:
+def _measure_once(
+    graph: Graph, module: nn.Module, rules: Mapping[type[Op], TorchRule] | None, batch: int
+) -> npt.NDArray[np.float64]:
     """One forward and one backward pass: (nodes, moments)."""
     rows = np.zeros((len(graph), len(MOMENTS)))
-    modules = dict(module.named_modules())
-    values: dict[str, Tensor] = {}
-    for row, node in zip(rows, graph, strict=True):
-        if isinstance(node.op, Input):
-            value = torch.randn(batch, *node.shape, requires_grad=True)
-        else:
-            apply = modules.get(node.id) or rules[type(node.op)](node.op, *graph.operands(node))
-            value = apply(*(values[id] for id in node.inputs))
-        values[node.id] = value
+    values = {id: torch.randn(batch, *node.shape, requires_grad=True) for id, node in graph.inputs.items()}
+    for row, (_, _, value) in zip(rows, run_nodes(graph, module, values, rules=rules), strict=True):
         row[:3] = _take_moments(value.detach())
         if value.requires_grad:
             value.register_hook(_recorder(row))  # type: ignore[no-untyped-call]

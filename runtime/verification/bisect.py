@@ -7,7 +7,7 @@ earlier mistake adds up.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
@@ -29,7 +29,8 @@ with extra("train"):
     import torch
     from torch import Tensor, nn
 
-    from compiler.torch_target.rules import RULES, TorchRule
+    from compiler.torch_target.rules import TorchRule
+    from compiler.torch_target.running import run_nodes
 
 with extra("run"):
     from compiler.onnx_target.onnx_model import OnnxModel
@@ -130,17 +131,12 @@ def bisect(
     if not names:
         raise ArchspecError(f"{inside.path} names no node as {graph.name} does: it was not exported from it")
     yardstick = YARDSTICKS.get(kind, YARDSTICKS["float32"])
-    search = _Search(graph, names, yardstick)
+    values = {name: torch.from_numpy(feed[name]) for name in graph.inputs}
+    search = _Search(graph, names, yardstick, values)
     file_values = _read(inside, graph, names, {called.get(name, name): array for name, array in feed.items()})
-    layers: dict[str, nn.Module] = dict(module.named_modules())
-    table = RULES.extended(rules or {})
     with evaluating(module):
-        for node in graph:
-            if node.inputs:
-                apply = layers.get(node.id) or table[type(node.op)](node.op, *graph.operands(node))
-                result = apply(*(search.values[operand] for operand in node.inputs))
-            else:
-                result = torch.from_numpy(feed[node.id])
+        for node, operands, result in run_nodes(graph, module, values, rules=rules):
+            del operands  # the next node is computed without them
             try:
                 search.meet(node, result, file_values)
             except ArchspecError as error:  # what follows has nothing to go on
@@ -157,9 +153,10 @@ def bisect(
 class _Search:
     """The way through the graph: values that are still needed, and what was found."""
 
-    def __init__(self, graph: Graph, names: Mapping[str, str], yardstick: Yardstick) -> None:
-        self.graph, self.names, self.yardstick = graph, names, yardstick
-        self.values: dict[str, Tensor] = {}
+    def __init__(
+        self, graph: Graph, names: Mapping[str, str], yardstick: Yardstick, values: MutableMapping[str, Tensor]
+    ) -> None:
+        self.graph, self.names, self.yardstick, self.values = graph, names, yardstick, values
         self.differing: list[NodeDifference] = []
         self.compared, self.largest = 0, 0.0
         self._waiting = {id: len(readers) for id, readers in graph.readers.items()}
@@ -173,7 +170,6 @@ class _Search:
         operands = dict.fromkeys(node.inputs)
         hidden = dict.fromkeys(id for operand in operands for id in self._hidden[operand])
         self._hidden[node.id] = (*hidden, node.id) if node.inputs else ()
-        self.values[node.id] = result
         for operand in node.inputs:
             self._waiting[operand] -= 1
             if not self._waiting[operand]:
