@@ -44,7 +44,7 @@ from archspec.ops import (
     Vote,
 )
 from archspec.ops.activation import Scalar
-from archspec.ops.resize import GlobalPool
+from archspec.ops.pooling import GlobalPool
 from compiler.graph import Graph, Node
 
 

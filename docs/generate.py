@@ -20,7 +20,8 @@ if __name__ == "__main__":
     sys.path.insert(0, str(ROOT))
 
 from archspec.ops import LAYERS, OPS, Layer, Op, Shape, Weight  # noqa: E402  (found by the line above)
-from archspec.ops.base import LARGEST, Pointwise  # noqa: E402
+from archspec.ops.base import Pointwise  # noqa: E402
+from archspec.ops.fields import LARGEST  # noqa: E402
 from archspec.spec.schema import json_schema  # noqa: E402
 from docs import zoo_page  # noqa: E402
 
@@ -36,11 +37,11 @@ MACS = {
 """Formulas to read. `read_macs` holds each against its operation's own count, and refuses an operation without one."""
 
 FAMILIES = {
-    "Layers with a kernel": "archspec.ops.linear",
-    "Normalizations": "archspec.ops.normalization",
-    "Activations": "archspec.ops.activation",
-    "Pooling, resizing and reshaping": "archspec.ops.resize",
-    "Scaling and regularization": "archspec.ops.regularization",
+    "Layers with a kernel": "kernel",
+    "Normalizations": "norm",
+    "Activations": "activation",
+    "Pooling, resizing and reshaping": "resize",
+    "Scaling and regularization": "chance",
 }
 
 HEAD = """\
@@ -70,7 +71,7 @@ These are no layers: the structure nodes of [the language](language.md#a-body) p
 def write_ops() -> str:
     """The text of docs/ops.md."""
     parts = [HEAD]
-    listed = {title: [op for op in LAYERS.values() if op.__module__ == module] for title, module in FAMILIES.items()}
+    listed = {title: [op for op in LAYERS.values() if op.family == family] for title, family in FAMILIES.items()}
     assert {op for ops in listed.values() for op in ops} == set(LAYERS.values()), "a layer belongs to no family"
     parts += ["".join(f"- {title}: {_links(ops)}\n" for title, ops in listed.items())]
     for title, ops in listed.items():

@@ -15,8 +15,9 @@ from archspec.ops.activation import (
     Softplus,
     Tanh,
 )
-from archspec.ops.base import Init, Layer, Op, OpError, Saved, Shape, Weight, Weights, in_words
-from archspec.ops.linear import Conv, ConvTranspose, Linear
+from archspec.ops.base import Layer, Op
+from archspec.ops.chance import Dropout, ShakeDrop, StochasticDepth
+from archspec.ops.linear import Conv, ConvTranspose, Kernel, Linear
 from archspec.ops.merge import Add, Concat, Input, Mean, Merge, Mul, Shake, Sum, Vote
 from archspec.ops.normalization import (
     BatchNorm,
@@ -27,18 +28,10 @@ from archspec.ops.normalization import (
     LayerNorm,
     Normalization,
 )
-from archspec.ops.regularization import Dropout, Scale, ShakeDrop, Shift, StochasticDepth
-from archspec.ops.resize import (
-    AvgPool,
-    Crop,
-    Flatten,
-    GlobalAvgPool,
-    GlobalMaxPool,
-    MaxPool,
-    PadChannels,
-    PadSpace,
-    Upsample,
-)
+from archspec.ops.pooling import AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool
+from archspec.ops.reshape import Crop, Flatten, PadChannels, PadSpace, Upsample
+from archspec.ops.scaling import Scale, Shift
+from archspec.ops.values import Init, OpError, Saved, Shape, Weight, Weights, in_words
 from archspec.ops.window import Positions, Span, Window
 
 OPS: tuple[type[Op], ...] = (
@@ -83,6 +76,7 @@ __all__ = [
     "Init",
     "Input",
     "InstanceNorm",
+    "Kernel",
     "Layer",
     "LayerNorm",
     "LeakyRelu",

@@ -8,14 +8,17 @@ from dataclasses import replace
 from math import erf, exp, expm1, log1p, pi, prod, sqrt, tanh
 from typing import ClassVar, Literal
 
-from archspec.ops.base import Casting, Keeps, Layout, Number, Pointwise, Saved, Shape, Weight, Weights
+from archspec.ops.base import Family, Pointwise
+from archspec.ops.fields import Number
 from archspec.ops.signal.gaussian import Part, Passed, pass_curve, pass_rectifier
 from archspec.ops.signal.moments import PRODUCT, Chance, Doubts, Gradient, Moments, doubt_dropped
+from archspec.ops.values import Casting, Keeps, Layout, Saved, Shape, Weight, Weights
 
 
 class Activation(Pointwise):
     """It keeps the shape."""
 
+    family: ClassVar[Family] = "activation"
     keeps: ClassVar[Keeps] = "operands"
 
     def elementwise(self, x: Shape) -> int:

@@ -7,40 +7,70 @@ from dataclasses import replace
 from fractions import Fraction
 from functools import lru_cache
 from math import prod, sqrt
-from typing import ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar
 
-from archspec.ops.base import (
-    Casting,
-    Flag,
-    Gain,
-    Init,
-    Layer,
-    Layout,
-    NonNegative,
-    OpError,
-    Padding,
-    Positive,
-    Saved,
-    Shape,
-    Weight,
-    Weights,
-)
-from archspec.ops.signal.axis import Axis, blend, share_seen, share_sent
-from archspec.ops.signal.gaussian import Part
-from archspec.ops.signal.moments import Doubts, Flow, Gradient, Moments
-from archspec.ops.signal.runs import average, group_channels, join
+from archspec.ops.base import Family, Layer
+from archspec.ops.fields import Flag, Gain, NonNegative, Padding, Positive
+from archspec.ops.signal.axis import share_seen, share_sent
+from archspec.ops.signal.mixing import RandomKernel, mix, unmix
+from archspec.ops.signal.moments import Gradient, Moments
+from archspec.ops.values import Casting, Init, Layout, OpError, Saved, Shape, Weight, Weights
 from archspec.ops.window import Positions, Span, Window
 
 
-class Conv(Layer):
+class Kernel(Layer):
+    """Its kernel starts as `init` and `gain` say; `weight_norm` stores its direction and its lengths apart."""
+
+    family: ClassVar[Family] = "kernel"
+    main: ClassVar[str | None] = "out"
+    mixes: ClassVar[bool] = True
+
+    if TYPE_CHECKING:  # each of them declares these among its other fields, in an order of its own
+        out: Positive
+        bias: Flag
+        init: Init
+        gain: Gain
+        weight_norm: Flag
+
+    def casting(self, *xs: Shape) -> Casting:
+        return "narrow"
+
+    def saved(self, *xs: Shape, batch: int, needs: tuple[bool, ...]) -> Saved:
+        return self._save(xs[0])
+
+    def _save(self, x: Shape, *, kernel_needed: bool = True) -> Saved:
+        """The input for the kernel's gradient and the kernel for the input's, which a convolution keeps in any case.
+        Under weight normalization the kernel is made anew, and the direction and lengths of v are kept beside it."""
+        kernel = self.weights(x)["weight"].numel
+        read = kernel if kernel_needed else 0
+        if self.weight_norm:
+            return Saved((0,), values=read, full=kernel + self.out)
+        return Saved((0,), kernels=read)
+
+    def _store(self, shape: tuple[int, ...], fan_in: Fraction | int, fan_out: int) -> Weights:
+        """The kernel of this shape, its lengths under weight normalization, and the bias."""
+        kernel = Weight(shape, self.init, fan_in=fan_in, fan_out=fan_out, gain=self.gain)
+        weights = {"weight": kernel}
+        if self.weight_norm:
+            # Zeros have no direction: a kernel that starts at zero has length 0 and a direction as `he` draws it.
+            weights["weight"] = kernel if kernel.deviation else replace(kernel, init="he", gain=1.0)
+            weights["length"] = Weight((self.out,), kernel.deviation * sqrt(prod(shape) / self.out))
+        if self.bias:
+            # torch's own rule draws the bias too; with every other rule it starts at zero.
+            weights["bias"] = Weight((self.out,), "torch" if self.init == "torch" else 0.0, fan_in=fan_in)
+        return weights
+
+    def draw(self, x: Shape, groups: int = 1) -> RandomKernel:
+        """What is known of the first values of its weights, for an operand of this shape."""
+        return _draw(self, x, groups)
+
+
+class Conv(Kernel):
     """Convolution over the one, two or three spatial axes of its input.
 
     (in, *S) -> (out, *S'), with S' = floor((S + 2 padding - dilation (kernel - 1) - 1) / stride) + 1.
     `padding: same` is dilation (kernel - 1) / 2 on both sides, whatever the stride.
     """
-
-    main: ClassVar[str | None] = "out"
-    mixes: ClassVar[bool] = True
 
     out: Positive
     kernel: Positive = 3
@@ -74,7 +104,7 @@ class Conv(Layer):
     def weights(self, x: Shape) -> Weights:
         area, fan_in, fan_out = _area(self.kernel, x), x.channels // self.groups, self.out // self.groups
         shape = (self.out, fan_in, *[self.kernel] * x.rank)
-        return _kernel_and_bias(self, shape, fan_in * area, fan_out * area)
+        return self._store(shape, fan_in * area, fan_out * area)
 
     def macs(self, x: Shape) -> int:
         return self.infer(x).elements * (x.channels // self.groups) * _area(self.kernel, x)
@@ -92,9 +122,6 @@ class Conv(Layer):
     def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
         return (self.window.reads(span),)
 
-    def casting(self, *xs: Shape) -> Casting:
-        return "narrow"
-
     def lay(self, layouts: Sequence[Layout], *xs: Shape, batch: int) -> Layout:
         return layouts[0].by_format(xs[0])
 
@@ -103,30 +130,24 @@ class Conv(Layer):
         its kernels torch computes them, and some lay them in order."""
         return layout.is_told(x) and not (x.rank == 3 and layout.channels_last)
 
-    def saved(self, *xs: Shape, batch: int, needs: tuple[bool, ...]) -> Saved:
-        return _save_input_and_kernel(self, xs[0])
-
     def moments(self, x: Moments) -> Moments:
         window = self.window
         sizes = [(axis, window.slide(axis.size)) for axis in x.axes]
         shared = prod([share_seen(axis, window, size) for axis, size in sizes])
-        return _mix(self, x, self.groups, [axis.gather(window, size) for axis, size in sizes], shared)
+        return mix(self.draw(x.shape, self.groups), x, [axis.gather(window, size) for axis, size in sizes], shared)
 
     def gradients(self, gradient: Gradient, x: Moments) -> tuple[Gradient, ...]:
         window = self.window
         slid = [axis.spread(window, old.size) for axis, old in zip(gradient.axes, x.axes, strict=True)]
-        return (_unmix(self, gradient, x, self.groups, slid),)
+        return (unmix(self.draw(x.shape, self.groups), gradient, x, slid),)
 
 
-class ConvTranspose(Layer):
+class ConvTranspose(Kernel):
     """Transposed convolution: each input position writes a kernel of outputs.
 
     (in, *S) -> (out, *S'), with S' = (S - 1) stride - 2 padding + dilation (kernel - 1) + output_padding + 1.
     `output_padding` is smaller than the stride or the dilation.
     """
-
-    main: ClassVar[str | None] = "out"
-    mixes: ClassVar[bool] = True
 
     out: Positive
     kernel: Positive = 2
@@ -164,7 +185,7 @@ class ConvTranspose(Layer):
         # An output position is reached by kernel/stride positions along each axis, on average; but torch, for its own
         # rule, takes the kernel of a transposed convolution for that of the convolution it transposes.
         fan_in = fan_out if self.init == "torch" else Fraction(x.channels // self.groups * area, overlap)
-        return _kernel_and_bias(self, shape, fan_in, fan_out)
+        return self._store(shape, fan_in, fan_out)
 
     def macs(self, x: Shape) -> int:
         return x.elements * (self.out // self.groups) * _area(self.kernel, x)
@@ -182,9 +203,6 @@ class ConvTranspose(Layer):
     def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
         return (self.window.is_written_by(span),)
 
-    def casting(self, *xs: Shape) -> Casting:
-        return "narrow"
-
     def lay(self, layouts: Sequence[Layout], *xs: Shape, batch: int) -> Layout:
         return layouts[0].by_format(xs[0])
 
@@ -193,24 +211,18 @@ class ConvTranspose(Layer):
         held = layout.channels_last or x.elements > self.infer(x).elements
         return layout.is_told(x) and not (x.rank == 3 and held)
 
-    def saved(self, *xs: Shape, batch: int, needs: tuple[bool, ...]) -> Saved:
-        return _save_input_and_kernel(self, xs[0])
-
     def moments(self, x: Moments) -> Moments:
         sizes = list(zip(x.axes, self.infer(x.shape).space, strict=True))
         shared = prod([share_sent(axis, self.window, size) for axis, size in sizes])
-        return _mix(self, x, self.groups, [axis.spread(self.window, size) for axis, size in sizes], shared)
+        return mix(self.draw(x.shape, self.groups), x, [axis.spread(self.window, size) for axis, size in sizes], shared)
 
     def gradients(self, gradient: Gradient, x: Moments) -> tuple[Gradient, ...]:
         slid = [axis.gather(self.window, old.size) for axis, old in zip(gradient.axes, x.axes, strict=True)]
-        return (_unmix(self, gradient, x, self.groups, slid),)
+        return (unmix(self.draw(x.shape, self.groups), gradient, x, slid),)
 
 
-class Linear(Layer):
+class Linear(Kernel):
     """Fully connected layer: (in) -> (out)."""
-
-    main: ClassVar[str | None] = "out"
-    mixes: ClassVar[bool] = True
 
     out: Positive
     bias: Flag = True
@@ -227,7 +239,7 @@ class Linear(Layer):
         return Shape(self.out)
 
     def weights(self, x: Shape) -> Weights:
-        return _kernel_and_bias(self, (self.out, x.channels), x.channels, self.out)
+        return self._store((self.out, x.channels), x.channels, self.out)
 
     def macs(self, x: Shape) -> int:
         return x.channels * self.out
@@ -235,47 +247,19 @@ class Linear(Layer):
     def bias_adds(self, x: Shape) -> int:
         return self.out if self.bias else 0
 
-    def casting(self, *xs: Shape) -> Casting:
-        return "narrow"
-
     def saved(self, *xs: Shape, batch: int, needs: tuple[bool, ...]) -> Saved:
-        return _save_input_and_kernel(self, xs[0], kernel_needed=needs[0])
+        return self._save(xs[0], kernel_needed=needs[0])
 
     def moments(self, x: Moments) -> Moments:
-        return _mix(self, x, 1, [], 1.0)
+        return mix(self.draw(x.shape), x, [], 1.0)
 
     def gradients(self, gradient: Gradient, x: Moments) -> tuple[Gradient, ...]:
-        return (_unmix(self, gradient, x, 1, []),)
+        return (unmix(self.draw(x.shape), gradient, x, []),)
 
 
 def _area(edge: int, x: Shape) -> int:
     """Positions in a window with this edge along each spatial axis."""
     return prod([edge] * x.rank)
-
-
-def _kernel_and_bias(
-    op: Conv | ConvTranspose | Linear, shape: tuple[int, ...], fan_in: Fraction | int, fan_out: int
-) -> Weights:
-    kernel = Weight(shape, op.init, fan_in=fan_in, fan_out=fan_out, gain=op.gain)
-    weights = {"weight": kernel}
-    if op.weight_norm:
-        # Zeros have no direction: a kernel that starts at zero has the length 0 and a direction drawn as `he` draws it.
-        weights["weight"] = kernel if kernel.deviation else replace(kernel, init="he", gain=1.0)
-        weights["length"] = Weight((op.out,), kernel.deviation * sqrt(prod(shape) / op.out))
-    if op.bias:
-        # torch's own rule draws the bias too; with every other rule it starts at zero.
-        weights["bias"] = Weight((op.out,), "torch" if op.init == "torch" else 0.0, fan_in=fan_in)
-    return weights
-
-
-def _save_input_and_kernel(op: Conv | ConvTranspose | Linear, x: Shape, *, kernel_needed: bool = True) -> Saved:
-    """The input for the kernel's gradient and the kernel for the input's, which a convolution keeps in any case. Under
-    weight normalization the kernel is made anew, and the direction and lengths of v are kept beside it."""
-    kernel = op.weights(x)["weight"].numel
-    read = kernel if kernel_needed else 0
-    if op.weight_norm:
-        return Saved((0,), values=read, full=kernel + op.out)
-    return Saved((0,), kernels=read)
 
 
 def _require_groups(op: Conv | ConvTranspose, x: Shape) -> None:
@@ -284,77 +268,13 @@ def _require_groups(op: Conv | ConvTranspose, x: Shape) -> None:
             raise OpError(f"groups: {op.groups} does not divide the {channels} {side} channels", "groups")
 
 
-def _mix(
-    op: Conv | ConvTranspose | Linear, x: Moments, groups: int, slid: Sequence[tuple[float, Axis]], shared: float
-) -> Moments:
-    """Sums of values times independent weights: their second moments add up.
-
-    `slid` has for each axis the mean sum over what a window sees, and its spread; `shared` is what is left of the
-    kernel's taps in the mean over all positions: near a border not each tap has something to do.
-    """
-    kernel, bias, terms, _ = _start(op, x.shape)
-    size = x.channels // groups
-    narrow = 1 / min(op.out, terms)
-    gain, spread = kernel * size, prod([total for total, _ in slid])
-
-    def law(value: Part) -> Part:
-        second = gain * spread * value.second
-        return Part(0.0, second + bias, gain * shared * value.common + bias)
-
-    alike = group_channels(x.runs, size) if groups > 1 else ((x.channels, x.whole),)
-    runs = join([(n // size * (op.out // groups), law(value)) for n, value in alike])
-    second = average(runs).second
-    axes = [blend((second - bias, bias), (axis, Axis(axis.size))) if bias else axis for _, axis in slid]
-    return Moments(
-        runs,
-        tuple(axes),
-        _doubt_axes(x, slid),
-        normal=not (x.sample and bias),
-        chance=None if bias else x.sample,
-        hollow=x.hollow,
-        narrow=x.narrow + narrow,
-        drawn=x.drawn + narrow,
-        uneven=max(0.0, gain * (spread - shared) * x.whole.common / second) if second else 0.0,
-        least=min(x.least, terms),
-    )
-
-
-def _unmix(
-    op: Conv | ConvTranspose | Linear, gradient: Gradient, x: Moments, groups: int, slid: Sequence[tuple[float, Axis]]
-) -> Gradient:
-    kernel, _, _, reached = _start(op, x.shape)
-    size = op.out // groups
-    gain = kernel * size * prod([gain for gain, _ in slid])
-    runs = [(n // size * (x.channels // groups), gain * flow.second) for n, flow in group_channels(gradient.runs, size)]
-    return Gradient(
-        join([(n, Flow(second, second)) for n, second in runs]),
-        tuple([axis for _, axis in slid]),
-        _doubt_axes(gradient, slid),
-        gradient.narrow + 1 / (x.channels if groups == 1 else min(x.channels, reached)),
-        gradient.edges,
-    )
-
-
-def _doubt_axes(value: Moments | Gradient, slid: Sequence[tuple[float, Axis]]) -> Doubts:
-    return value.doubts if all(axis.exact for _, axis in slid) else value.doubts | {"border"}
-
-
-class _Start(NamedTuple):
-    """The variances of the first values of one weight and of the bias, how many inputs an output sums over, and how
-    many outputs an input reaches."""
-
-    kernel: float
-    bias: float
-    fan_in: float
-    fan_out: float
-
-
 @lru_cache(maxsize=1024)
-def _start(op: Conv | ConvTranspose | Linear, x: Shape) -> _Start:
+def _draw(op: Kernel, x: Shape, groups: int) -> RandomKernel:
     """Under weight normalization a kernel's direction is random and its length given."""
     weights = op.weights(x)
     kernel, bias = weights["weight"], weights.get("bias")
     variance = kernel.deviation**2
     if op.weight_norm:
         variance = float(weights["length"].init) ** 2 * op.out / kernel.numel
-    return _Start(variance, bias.deviation**2 if bias else 0.0, float(kernel.fan_in), float(kernel.fan_out))
+    bias_variance = bias.deviation**2 if bias else 0.0
+    return RandomKernel(op.out, groups, variance, bias_variance, float(kernel.fan_in), float(kernel.fan_out))

@@ -8,20 +8,12 @@ from dataclasses import replace
 from itertools import accumulate
 from typing import ClassVar, TypeAlias
 
-from archspec.ops.base import Draw, Layout, Op, OpError, Saved, Shape, count_draws, in_words
+from archspec.ops.base import Family, Op
 from archspec.ops.signal.gaussian import Part
-from archspec.ops.signal.moments import (
-    Gradient,
-    Moments,
-    Ties,
-    add_up,
-    concatenate,
-    gather_copies,
-    join_doubts,
-    multiply,
-    standard,
-)
+from archspec.ops.signal.moments import Gradient, Moments, join_doubts, standard
 from archspec.ops.signal.runs import align
+from archspec.ops.signal.sums import Ties, add_up, concatenate, gather_copies, multiply
+from archspec.ops.values import Draw, Layout, OpError, Saved, Shape, count_draws, in_words
 from archspec.ops.window import Positions, Span, run
 
 Gains: TypeAlias = tuple[tuple[int, float], ...]
@@ -33,6 +25,7 @@ ONE: Gains = ((1, 1.0),)
 class Merge(Op):
     """One value of several."""
 
+    family: ClassVar[Family] = "merge"
     arity: ClassVar[int | None] = None
 
     @abstractmethod
@@ -237,6 +230,7 @@ def _hint_at_mul(shapes: Iterable[Sequence[int]]) -> str:
 class Input(Op):
     """A value from outside; an entry is an extent or the letter of a dynamic size."""
 
+    family: ClassVar[Family] = "input"
     arity: ClassVar[int | None] = 0
 
     dims: tuple[int | str, ...]

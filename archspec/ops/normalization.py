@@ -9,25 +9,12 @@ from functools import lru_cache
 from math import inf, prod, sqrt
 from typing import ClassVar, Literal, NamedTuple
 
-from archspec.ops.base import (
-    Epsilon,
-    Flag,
-    Gain,
-    Layout,
-    Number,
-    OpError,
-    Pointwise,
-    Positive,
-    Probability,
-    Ratio,
-    Saved,
-    Shape,
-    Weight,
-    Weights,
-)
+from archspec.ops.base import Family, Pointwise
+from archspec.ops.fields import Epsilon, Flag, Gain, Number, Positive, Probability, Ratio
 from archspec.ops.signal.gaussian import Part
 from archspec.ops.signal.moments import DROPPED, NONE, WINDOW, Chance, Doubts, Gradient, Moments, doubt_dropped
 from archspec.ops.signal.runs import Runs, align, group_channels, join
+from archspec.ops.values import Layout, OpError, Saved, Shape, Weight, Weights
 
 SCATTERED = 0.25
 """The sum of 1 / width over all layers from which on the values of one sample are no longer normal."""
@@ -39,6 +26,7 @@ MANY = 32
 class Normalization(Pointwise):
     """Sets mean and variance, then scales and shifts each channel where `affine` is true; scales start at `start`."""
 
+    family: ClassVar[Family] = "norm"
     odd: ClassVar[bool] = True
 
     affine: Flag = True

@@ -24,7 +24,7 @@ from pydantic_core import PydanticCustomError
 
 from archspec.errors import Place
 from archspec.ops import LAYERS
-from archspec.ops.base import LARGEST
+from archspec.ops.fields import LARGEST
 from archspec.spec.expressions import Expression, ExpressionError
 from archspec.spec.layers import Node, adapter_of, annotation_of, layer_node, overlay
 from archspec.spec.messages import report_invalid

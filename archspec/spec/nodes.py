@@ -23,7 +23,7 @@ from pydantic_core import PydanticCustomError
 
 from archspec.errors import Place, suggest
 from archspec.ops import LAYERS
-from archspec.ops.base import Draw
+from archspec.ops.values import Draw
 from archspec.spec.layers import Broken, Node, NormNode, layer_node
 from archspec.spec.messages import report_invalid
 from archspec.spec.reading import Reading, reading_of

@@ -41,14 +41,7 @@ LEGEND = {
 }
 """What a kind is called for readers."""
 
-MODULES = {
-    "archspec.ops.linear": "kernel",
-    "archspec.ops.normalization": "norm",
-    "archspec.ops.activation": "activation",
-    "archspec.ops.resize": "resize",
-    "archspec.ops.regularization": "chance",
-}
-KINDS = {op.kind: MODULES[op.__module__] for op in OPS if op.__module__ in MODULES}
+KINDS = {op.kind: op.family for op in OPS if op.family in COLOURS}
 """The kind of an operation, by its word."""
 
 SIGNS = {"add": "⊕", "mul": "⊗", "concat": "∥", "shake": "∿"}

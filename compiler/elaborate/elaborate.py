@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from archspec.errors import Diagnostic, Place, SpecError, tell_value
 from archspec.ops import Layer
-from archspec.ops.base import LARGEST
+from archspec.ops.fields import LARGEST
 from archspec.spec.document import is_size
 from archspec.spec.load import Spec
 from archspec.spec.text import place_in

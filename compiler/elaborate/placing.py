@@ -28,7 +28,7 @@ from archspec.ops import (
     StochasticDepth,
 )
 from archspec.ops.activation import Activation
-from archspec.ops.base import LARGEST
+from archspec.ops.fields import LARGEST
 from archspec.spec.document import merge_defaults
 from archspec.spec.layers import Node as Written
 from archspec.spec.nodes import Residual

@@ -20,7 +20,7 @@ from archspec.ops import (
     Normalization,
     Scale,
 )
-from archspec.ops.base import LARGEST
+from archspec.ops.fields import LARGEST
 from archspec.spec.document import is_size
 from archspec.spec.expressions import scope_of
 from archspec.spec.layers import USUAL_NORM, Broken, Choice, LayerNode, node_of, overlay

@@ -16,7 +16,7 @@ from archspec.ops import (
     Shift,
 )
 from archspec.ops.activation import Activation
-from archspec.ops.resize import GlobalPool
+from archspec.ops.pooling import GlobalPool
 from compiler.graph import Graph, Node
 from compiler.identities import find_idleness
 from compiler.passes.affine import read_affine

@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archspec.ops import Conv
-from archspec.ops.base import Flag, Layer, NonNegative, Positive, Shape, Weight, Weights
+from archspec.ops.base import Layer
+from archspec.ops.fields import Flag, NonNegative, Positive
+from archspec.ops.values import Shape, Weight, Weights
 from compiler.graph import Graph, Node
 from compiler.passes.base import Array, Arrays, Journal, LazyArray, Pass
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from archspec.ops import OpError, Weights
-from archspec.ops.resize import Centred
+from archspec.ops.reshape import Centred
 from compiler.graph import Graph, Inferred
 from compiler.onnx_file.accepted import Accepted
 from compiler.sizes.extents import Extents

@@ -7,7 +7,7 @@ from itertools import takewhile
 
 from archspec.ops import Conv, Normalization, Op
 from archspec.ops.base import Pointwise
-from archspec.ops.resize import Pool
+from archspec.ops.pooling import Pool
 from compiler.graph import Node
 from compiler.sizes.accepted_sizes import find_equal
 from compiler.sizes.extents import Extents

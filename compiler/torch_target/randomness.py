@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from archspec.ops.base import Draw
+from archspec.ops.values import Draw
 
 
 class Surviving(nn.Module):

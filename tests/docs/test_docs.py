@@ -32,7 +32,7 @@ from archspec import errors
 from archspec.api import accepted_sizes, check, elaborate, load
 from archspec.cli.main import app
 from archspec.ops import LAYERS
-from archspec.ops.base import LARGEST
+from archspec.ops.fields import LARGEST
 from archspec.spec import document, expressions, nodes, text, values
 from archspec.spec import load as loading
 from archspec.spec.zoo import zoo_specs

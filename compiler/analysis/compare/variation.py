@@ -10,7 +10,7 @@ from math import floor
 from typing import Any
 
 from archspec.errors import ArchspecError, suggest
-from archspec.ops.base import LARGEST
+from archspec.ops.fields import LARGEST
 
 _VARY = re.compile(
     r"(?P<name>[A-Za-z_]\w*)(?:\[(?P<index>[0-9]{1,4})\])?"

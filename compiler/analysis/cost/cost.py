@@ -10,7 +10,7 @@ from operator import mul
 from typing import Any, NamedTuple
 
 from archspec.ops import Input, Shape, Weight
-from archspec.ops.base import ONE
+from archspec.ops.values import ONE
 from compiler.analysis.cost import conventions
 from compiler.graph import Graph, Node
 from compiler.scopes import scopes_around

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from archspec.ops import Shape
-from archspec.ops.base import ONE
+from archspec.ops.values import ONE
 from compiler.graph import Graph, Node
 
 ITSELF = range(1)

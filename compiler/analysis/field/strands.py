@@ -9,7 +9,7 @@ from math import lcm
 from typing import TypeAlias
 
 from archspec.ops import Input, Span
-from archspec.ops.base import ONE
+from archspec.ops.values import ONE
 from compiler.analysis.field.readings import MAX_TURN, Reading, Readings
 from compiler.graph import Graph, Node
 

@@ -29,7 +29,7 @@ from archspec.ops import (
     Upsample,
 )
 from archspec.ops.activation import Activation
-from archspec.ops.resize import GlobalPool, Pool
+from archspec.ops.pooling import GlobalPool, Pool
 from compiler.analysis.lint.finding import Hit, Rule, at_each_place
 from compiler.analysis.lint.subject import Subject
 from compiler.graph import Node

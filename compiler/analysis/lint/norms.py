@@ -22,7 +22,7 @@ from archspec.ops import (
     Shift,
     Upsample,
 )
-from archspec.ops.resize import GlobalPool
+from archspec.ops.pooling import GlobalPool
 from compiler.analysis.lint.finding import Hit, Rule, at_each_place
 from compiler.analysis.lint.subject import KERNELS, Subject
 from compiler.graph import Graph, Node

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from archspec.ops import Concat, Mul, Normalization
 from archspec.ops.activation import Activation
-from archspec.ops.resize import Pool
+from archspec.ops.pooling import Pool
 from compiler.analysis.lint.finding import Hit, Rule, at_each_place
 from compiler.analysis.lint.subject import KERNELS, Subject, Ways
 from compiler.analysis.paths.counting import find_gates

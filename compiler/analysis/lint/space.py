@@ -8,8 +8,8 @@ from math import gcd, prod
 from typing import TypeAlias
 
 from archspec.ops import Conv, OpError, Shape, Window
-from archspec.ops.base import ONE
-from archspec.ops.resize import Pool
+from archspec.ops.pooling import Pool
+from archspec.ops.values import ONE
 from compiler.analysis.field.readings import Reading
 from compiler.analysis.lint.finding import Hit, Rule, at_each_place
 from compiler.analysis.lint.subject import Subject

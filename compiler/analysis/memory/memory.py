@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from archspec.errors import ArchspecError
-from archspec.ops.base import Layout
+from archspec.ops.values import Layout
 from compiler.analysis.certainty import Mark, estimate
 from compiler.analysis.memory.saved import FULL, count_saved, find_layouts, find_storages
 from compiler.graph import Graph, Node

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from archspec.ops import Saved, Shape
-from archspec.ops.base import Casting, Layout
+from archspec.ops.values import Casting, Layout
 from compiler.graph import Graph, Node
 
 FULL = 4

@@ -18,7 +18,8 @@ from typing import Any, NamedTuple, TypeAlias
 
 from archspec.ops import Op
 from archspec.ops.signal.gaussian import Part
-from archspec.ops.signal.moments import Doubt, Gradient, Moments, Ties, standard, sum_gradients, unit_gradient
+from archspec.ops.signal.moments import Doubt, Gradient, Moments, standard, unit_gradient
+from archspec.ops.signal.sums import Ties, sum_gradients
 from compiler.analysis.signal.doubts import find_doubts
 from compiler.analysis.signal.growth import Growth, fit_growth
 from compiler.graph import Graph, Node

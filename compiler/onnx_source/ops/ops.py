@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Literal
 
 from archspec.ops import Input as NamedInput
 from archspec.ops import Linear, Op, OpError, Positions, Shape, Span, Weight, Weights
-from archspec.ops.base import ONE
+from archspec.ops.values import ONE
 from archspec.ops.window import Fill, run
 
 Extents = tuple[int, ...]

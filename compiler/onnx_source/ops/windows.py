@@ -9,7 +9,7 @@ from math import ceil, floor, prod
 from typing import Any, ClassVar, Literal
 
 from archspec.ops import Conv, ConvTranspose, Positions, Saved, Shape, Span, Weights, Window
-from archspec.ops.base import ONE
+from archspec.ops.values import ONE
 from archspec.ops.window import Fill, run
 from compiler.onnx_source.ops.ops import Extents, Foreign, kernel_and_bias
 

@@ -7,7 +7,8 @@ from typing import Any, ClassVar, Literal
 import pytest
 
 from archspec.ops import Conv, Linear, StochasticDepth
-from archspec.ops.base import Flag, Pointwise, Positive
+from archspec.ops.base import Pointwise
+from archspec.ops.fields import Flag, Positive
 from compiler.graph import Graph
 from tests.archspec.spec.texts import HEAD, VECTOR, codes, graph_of, mistakes_of, places, shapes, unmarked
 from tests.support.listing import ids, listing

@@ -16,7 +16,9 @@ from torch import nn
 from archspec.api import accepted_sizes, analyze, measure_path_gradient, measure_signal, to_onnx, to_torch, verify_model
 from archspec.errors import ArchspecError, SpecError
 from archspec.ops import Layer, OpError
-from archspec.ops.base import Flag, Number, Pointwise, Shape, Span, Weight, Weights
+from archspec.ops.base import Pointwise, Span
+from archspec.ops.fields import Flag, Number
+from archspec.ops.values import Shape, Weight, Weights
 from compiler.onnx_target.emitter import Emitter, Value
 from tests.support.documents import graph_from
 from tests.support.lowering import TOLERANCE, difference, run_onnx, run_torch, sample_inputs, stir

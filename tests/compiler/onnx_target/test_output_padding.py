@@ -15,7 +15,7 @@ import torch
 from archspec.api import to_torch
 from archspec.errors import Place
 from archspec.ops import ConvTranspose, Input, Shape
-from archspec.ops.base import OpError
+from archspec.ops.values import OpError
 from compiler.graph import Graph, Node, Source
 from compiler.onnx_target.model import build_model
 from tests.support.lowering import (

@@ -11,7 +11,7 @@ from torch import Tensor, fx
 
 from archspec.api import to_torch
 from archspec.ops import Dropout, Op, Shake, ShakeDrop, Shape, StochasticDepth
-from archspec.ops.base import Draw
+from archspec.ops.values import Draw
 from compiler.torch_target.randomness import Shake as ShakeModule
 from compiler.torch_target.randomness import Surviving, combine
 from tests.support.documents import graph_from

@@ -1,92 +1,20 @@
-"""Operations that scale or shift a value, by a constant, by what is learned, or by chance while training."""
+"""Operations that chance decides about while training."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import ClassVar, Literal
+from typing import ClassVar
 
-from archspec.ops.base import (
-    Casting,
-    Draw,
-    Flag,
-    Number,
-    Pointwise,
-    Probability,
-    Saved,
-    Shape,
-    Weight,
-    Weights,
-    count_draws,
-)
-from archspec.ops.signal.gaussian import Part
+from archspec.ops.base import Family, Pointwise
+from archspec.ops.fields import Flag, Probability
 from archspec.ops.signal.moments import Chance, Gradient, Moments
-
-
-class Scale(Pointwise):
-    """value · x; the factor is learned where `trainable` is true (SkipInit starts it at zero), one number or
-    `per: channel` (layer scale)."""
-
-    main: ClassVar[str | None] = "value"
-    odd: ClassVar[bool] = True
-
-    value: Number = 1.0
-    trainable: Flag = False
-    per: Literal["value", "channel"] = "value"
-
-    def weights(self, x: Shape) -> Weights:
-        return {"factor": Weight(_extents(self, x), self.value)} if self.trainable else {}
-
-    def elementwise(self, x: Shape) -> int:
-        return x.elements
-
-    def casting(self, *xs: Shape) -> Casting:
-        return _cast_with_learned(self)
-
-    def saved(self, *xs: Shape, batch: int, needs: tuple[bool, ...]) -> Saved:
-        return Saved((0,) if self.trainable else ())
-
-    def multiple(self, operands: int) -> float:
-        return self.value
-
-    def moments(self, x: Moments) -> Moments:
-        return x.times(self.value, self.value**2, self.value**2, chance=x.chance if self.value else None)
-
-    def gradients(self, gradient: Gradient, x: Moments) -> tuple[Gradient, ...]:
-        return (gradient.times(self.value**2),)
-
-
-class Shift(Pointwise):
-    """x + value; what is added is learned where `trainable` is true, one number or `per: channel`."""
-
-    main: ClassVar[str | None] = "value"
-
-    value: Number = 0.0
-    trainable: Flag = False
-    per: Literal["value", "channel"] = "value"
-
-    def weights(self, x: Shape) -> Weights:
-        return {"term": Weight(_extents(self, x), self.value)} if self.trainable else {}
-
-    def casting(self, *xs: Shape) -> Casting:
-        return _cast_with_learned(self)
-
-    def elementwise(self, x: Shape) -> int:
-        return x.elements
-
-    def moments(self, x: Moments) -> Moments:
-        return x.mixed().each(self._shift, hollow=False) if self.value else x
-
-    def _shift(self, x: Part) -> Part:
-        more = self.value * (2 * x.mean + self.value)
-        return Part(x.mean + self.value, x.second + more, x.common + more)
-
-    def gradients(self, gradient: Gradient, x: Moments) -> tuple[Gradient, ...]:
-        return (gradient,)
+from archspec.ops.values import Draw, Saved, Shape, count_draws
 
 
 class Dropout(Pointwise):
     """While training, sets each element to zero with probability `rate` and divides the others by 1 - rate."""
 
+    family: ClassVar[Family] = "chance"
     main: ClassVar[str | None] = "rate"
     odd: ClassVar[bool] = True
 
@@ -122,6 +50,7 @@ class StochasticDepth(Pointwise):
     divides what it keeps by `survival` instead, and inference changes nothing.
     """
 
+    family: ClassVar[Family] = "chance"
     main: ClassVar[str | None] = "survival"
     odd: ClassVar[bool] = True
 
@@ -163,6 +92,7 @@ class ShakeDrop(Pointwise):
     `survival` and 0 otherwise, α uniform in [-1, 1] and β in [0, 1], drawn apart; at inference by `survival`, the
     expected forward factor (Yamada et al., 2019)."""
 
+    family: ClassVar[Family] = "chance"
     main: ClassVar[str | None] = "survival"
     odd: ClassVar[bool] = True
 
@@ -187,12 +117,3 @@ class ShakeDrop(Pointwise):
 
     def gradients(self, gradient: Gradient, x: Moments) -> tuple[Gradient, ...]:
         return (gradient.times(self._square),)
-
-
-def _cast_with_learned(op: Scale | Shift) -> Casting:
-    """A single number does not make values wider; one for each channel does."""
-    return "promoted" if op.trainable and op.per == "channel" else "widest"
-
-
-def _extents(op: Scale | Shift, x: Shape) -> tuple[int, ...]:
-    return (x.channels,) if op.per == "channel" else ()

@@ -1,0 +1,198 @@
+"""Operations that move values to other places, change the extents, and have no weights: upsampling, flattening, padding
+and cropping."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import replace
+from fractions import Fraction
+from itertools import accumulate
+from math import prod
+from typing import ClassVar, Literal
+
+from archspec.ops.base import Family, Layer, Op
+from archspec.ops.fields import Positive
+from archspec.ops.signal.axis import Axis, place
+from archspec.ops.signal.gaussian import Part
+from archspec.ops.signal.moments import WINDOW, Gradient, Moments
+from archspec.ops.signal.runs import average, cut, join
+from archspec.ops.values import Layout, OpError, Shape, in_words
+from archspec.ops.window import Positions, Span, run
+
+
+class Upsample(Layer):
+    """Enlarges each spatial axis `scale` times, by repeating values or linearly (half-pixel centres)."""
+
+    family: ClassVar[Family] = "resize"
+    main: ClassVar[str | None] = "scale"
+    odd: ClassVar[bool] = True
+
+    scale: Positive = 2
+    mode: Literal["nearest", "linear"] = "nearest"
+
+    def infer(self, x: Shape) -> Shape:
+        if not 1 <= x.rank <= 3:
+            raise OpError(f"upsample needs one to three spatial axes, found the shape {x}")
+        return Shape(x.channels, *(size * self.scale for size in x.space))
+
+    def elementwise(self, x: Shape) -> int:
+        return 0 if self.mode == "nearest" else self.infer(x).elements * 2**x.rank
+
+    def lay(self, layouts: Sequence[Layout], *xs: Shape, batch: int) -> Layout:
+        return layouts[0].by_format(xs[0])
+
+    def pace(self, axis: int) -> Fraction:
+        return Fraction(1, self.scale)
+
+    def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
+        """Linearly position i reads the two neighbours of (i + 1/2) / scale - 1/2, or the one that lies there."""
+        lo, hi = span
+        if self.mode == "nearest":
+            return (run((lo // self.scale, hi // self.scale)),)
+        double = 2 * self.scale
+        return (run(((2 * lo + 1 - self.scale) // double, -((self.scale - 2 * hi - 1) // double))),)
+
+    def _square(self, axes: Sequence[Axis]) -> float:
+        """The mean over positions of the sum of squared weights; half of those at either end have one weight, of 1."""
+        if self.mode == "nearest":
+            return 1.0
+        shares = [((2 * i + 1 - self.scale) / (2 * self.scale)) % 1 for i in range(min(self.scale, 1000))]
+        inner = sum(share**2 + (1 - share) ** 2 for share in shares) / len(shares)
+        return prod(inner + (1 - inner) / axis.size for axis in axes)
+
+    def moments(self, x: Moments) -> Moments:
+        square = self._square(x.axes)
+        return x.before_averaging().each(
+            lambda part: part._replace(second=part.common + square * (part.second - part.common)),
+            axes=tuple(axis.repeat(self.scale) for axis in x.axes),
+            doubts=x.doubts if square == 1 else x.doubts | WINDOW,
+        )
+
+    def gradients(self, gradient: Gradient, x: Moments) -> tuple[Gradient, ...]:
+        """The sum over the copies, taken as independent."""
+        axes = tuple(axis.merge(self.scale) for axis in gradient.axes)
+        gain = self.scale ** len(x.axes) * self._square(x.axes)
+        return (gradient.times(gain, axes=axes, doubts=gradient.doubts | WINDOW),)
+
+
+class Flatten(Layer):
+    """All extents in one: (C, *S) -> (C · ΠS)."""
+
+    family: ClassVar[Family] = "resize"
+    odd: ClassVar[bool] = True
+
+    def infer(self, x: Shape) -> Shape:
+        return Shape(x.elements)
+
+    def shares(self, x: Shape, *, training: bool) -> bool:
+        return True
+
+    def lay(self, layouts: Sequence[Layout], *xs: Shape, batch: int) -> Layout:
+        return Layout()
+
+    def straightens(self, layout: Layout, x: Shape) -> bool:
+        return not layout.is_in_order(x)
+
+    def moments(self, x: Moments) -> Moments:
+        runs = join((count * x.positions, part) for count, part in x.runs)
+        even = all(axis.profile is None for axis in x.axes)
+        return replace(x, runs=runs, axes=(), normal=x.normal and even, rectified=None)
+
+    def gradients(self, gradient: Gradient, x: Moments) -> tuple[Gradient, ...]:
+        starts = accumulate((count * x.positions for count, _ in x.runs), initial=0)
+        runs = [
+            (count, average(cut(gradient.runs, start, count * x.positions)))
+            for start, (count, _) in zip(starts, x.runs, strict=False)
+        ]
+        return (replace(gradient, runs=join(runs), axes=tuple(Axis(axis.size) for axis in x.axes)),)
+
+
+class PadChannels(Layer):
+    """Appends channels of zeros until there are `out`: the free shortcut (option A) of He et al., 2015."""
+
+    family: ClassVar[Family] = "resize"
+    main: ClassVar[str | None] = "out"
+    odd: ClassVar[bool] = True
+
+    out: Positive
+
+    def infer(self, x: Shape) -> Shape:
+        if self.out < x.channels:
+            raise OpError(f"cannot pad {x.channels} channels to {self.out}", "out")
+        return Shape(self.out, *x.space)
+
+    def lay(self, layouts: Sequence[Layout], *xs: Shape, batch: int) -> Layout:
+        return layouts[0].by_format(xs[0])
+
+    def settles(self, layout: Layout, x: Shape) -> bool:
+        return layout.is_told(x)
+
+    def moments(self, x: Moments) -> Moments:
+        zeros = ((self.out - x.channels, Part(0.0, 0.0, 0.0)),) if self.out > x.channels else ()
+        return replace(x, runs=x.runs + zeros, rectified=None)
+
+    def gradients(self, gradient: Gradient, x: Moments) -> tuple[Gradient, ...]:
+        return (gradient.part(0, x.channels),)
+
+
+class Centred(Op):
+    """Brings its first operand to extents that all operands agree on, its centre in the middle."""
+
+    family: ClassVar[Family] = "resize"
+    arity: ClassVar[int | None] = None
+    carriers: ClassVar[int | None] = 1
+    odd: ClassVar[bool] = True
+
+    @abstractmethod
+    def infer(self, *xs: Shape) -> Shape: ...
+
+    def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
+        before = (self.infer(*xs).space[axis] - xs[0].space[axis]) // 2
+        return (run((span[0] - before, span[1] - before)), *[None] * (len(xs) - 1))
+
+    def moments(self, x: Moments, *others: Moments) -> Moments:
+        space = self.infer(x.shape, *(other.shape for other in others)).space
+        factor, axes = place(x.axes, space)
+        mean = prod(min(1.0, old / new) for old, new in zip(x.shape.space, space, strict=True))
+        return x.times(mean, factor, factor, axes=axes)
+
+    def gradients(self, gradient: Gradient, x: Moments, *others: Moments) -> tuple[Gradient, ...]:
+        factor, axes = place(gradient.axes, x.shape.space)
+        return (gradient.times(factor, axes=axes),)
+
+
+class Crop(Centred):
+    """Cuts the centre out of its first operand: along each axis the smallest extent among all operands."""
+
+    def infer(self, *xs: Shape) -> Shape:
+        if len({x.rank for x in xs}) > 1:
+            raise OpError(f"cannot crop {in_words(xs)} to one size: they differ in axes")
+        cut = Shape(xs[0].channels, *map(min, zip(*(x.space for x in xs), strict=True)))
+        centred = all((whole - part) % 2 == 0 for whole, part in zip(xs[0].space, cut.space, strict=True))
+        if not centred:
+            raise OpError(f"cannot cut the centre, {cut}, out of {xs[0]}: an odd number of pixels would be left over")
+        return cut
+
+    def shares(self, *xs: Shape, training: bool) -> bool:
+        return True
+
+    def lay(self, layouts: Sequence[Layout], *xs: Shape, batch: int) -> Layout:
+        """A cut leaves gaps unless nothing lies outside the axis that is cut."""
+        left, (before, *_) = self.infer(*xs), layouts
+        outside = [prod(left[: axis + 1]) for axis, size in enumerate(xs[0].space) if left.space[axis] < size]
+        dense = before.dense and max(outside, default=1) == 1
+        return Layout(before.channels_last, dense, whole=before.whole and dense and (not outside or batch == 1))
+
+
+class PadSpace(Centred):
+    """Pads its first operand with zeros to the largest extents among all operands, as equally on both sides as can be;
+    an odd position goes to the end."""
+
+    def lay(self, layouts: Sequence[Layout], *xs: Shape, batch: int) -> Layout:
+        return layouts[0].by_format(xs[0])
+
+    def infer(self, *xs: Shape) -> Shape:
+        if len({x.rank for x in xs}) > 1:
+            raise OpError(f"cannot pad {in_words(xs)} to one size: they differ in axes")
+        return Shape(xs[0].channels, *map(max, zip(*(x.space for x in xs), strict=True)))

@@ -1,0 +1,76 @@
+"""What a layer with random weights makes of moments and gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+from typing import NamedTuple
+
+from archspec.ops.signal.axis import Axis, blend
+from archspec.ops.signal.gaussian import Part
+from archspec.ops.signal.moments import Doubts, Flow, Gradient, Moments
+from archspec.ops.signal.runs import average, group_channels, join
+
+
+class RandomKernel(NamedTuple):
+    """The first values of a kernel: how many channels it gives, in how many groups; the variances of one weight and of
+    the bias; how many inputs an output sums over, and how many outputs an input reaches."""
+
+    out: int
+    groups: int
+    variance: float
+    bias_variance: float
+    fan_in: float
+    fan_out: float
+
+
+def mix(drawn: RandomKernel, x: Moments, slid: Sequence[tuple[float, Axis]], shared: float) -> Moments:
+    """Sums of values times independent weights: their second moments add up.
+
+    `slid` has for each axis the mean sum over what a window sees, and its spread; `shared` is what is left of the
+    kernel's taps in the mean over all positions: near a border not each tap has something to do.
+    """
+    out, groups, kernel, bias, terms, _ = drawn
+    size = x.channels // groups
+    narrow = 1 / min(out, terms)
+    gain, spread = kernel * size, prod([total for total, _ in slid])
+
+    def law(value: Part) -> Part:
+        second = gain * spread * value.second
+        return Part(0.0, second + bias, gain * shared * value.common + bias)
+
+    alike = group_channels(x.runs, size) if groups > 1 else ((x.channels, x.whole),)
+    runs = join([(n // size * (out // groups), law(value)) for n, value in alike])
+    second = average(runs).second
+    axes = [blend((second - bias, bias), (axis, Axis(axis.size))) if bias else axis for _, axis in slid]
+    return Moments(
+        runs,
+        tuple(axes),
+        _doubt_axes(x, slid),
+        normal=not (x.sample and bias),
+        chance=None if bias else x.sample,
+        hollow=x.hollow,
+        narrow=x.narrow + narrow,
+        drawn=x.drawn + narrow,
+        uneven=max(0.0, gain * (spread - shared) * x.whole.common / second) if second else 0.0,
+        least=min(x.least, terms),
+    )
+
+
+def unmix(drawn: RandomKernel, gradient: Gradient, x: Moments, slid: Sequence[tuple[float, Axis]]) -> Gradient:
+    """What such sums leave of a gradient at their values."""
+    out, groups, kernel, _, _, reached = drawn
+    size = out // groups
+    gain = kernel * size * prod([gain for gain, _ in slid])
+    runs = [(n // size * (x.channels // groups), gain * flow.second) for n, flow in group_channels(gradient.runs, size)]
+    return Gradient(
+        join([(n, Flow(second, second)) for n, second in runs]),
+        tuple([axis for _, axis in slid]),
+        _doubt_axes(gradient, slid),
+        gradient.narrow + 1 / (x.channels if groups == 1 else min(x.channels, reached)),
+        gradient.edges,
+    )
+
+
+def _doubt_axes(value: Moments | Gradient, slid: Sequence[tuple[float, Axis]]) -> Doubts:
+    return value.doubts if all(axis.exact for _, axis in slid) else value.doubts | {"border"}
