@@ -303,7 +303,7 @@ def _load(path: Path) -> list[Any]:
 
 def list_missing(device: str) -> list[str]:
     """What this machine lacks for the whole table."""
-    from runtime.session.gpu import find_gpu_problem
+    from runtime.session.machine import find_gpu_problem
 
     problem = find_gpu_problem() if device == "cuda" else None
     lines = [problem] if problem else []
@@ -340,7 +340,7 @@ def measure(
 
 
 def _describe_device(device: str) -> str:
-    from runtime.session.gpu import describe_gpu
+    from runtime.session.machine import describe_gpu
 
     return (describe_gpu() if device == "cuda" else None) or "no GPU: a run of this program's own code, on the CPU"
 

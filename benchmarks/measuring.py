@@ -26,6 +26,7 @@ from statistics import median
 from typing import Any
 
 import archspec  # noqa: F401  (turns ONNX Runtime's telemetry off for the processes below, peers too)
+from runtime.session.machine import name_cpu
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
@@ -211,21 +212,12 @@ def say(text: str) -> None:
 def describe_machine(packages: Sequence[str]) -> dict[str, Any]:
     """The machine and the software in general terms."""
     return {
-        "cpu": _cpu_model(),
+        "cpu": f"{name_cpu()} ({platform.machine()})",
         "cores": os.cpu_count(),
         "os": _os_name(),
         "python": platform.python_version(),
         "packages": {name: found for name in packages if (found := _version(name))},
     }
-
-
-def _cpu_model() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return f"{models[0] if models else 'unknown'} ({platform.machine()})"
 
 
 def _os_name() -> str:

@@ -16,8 +16,7 @@ from typing import Any, Literal
 from archspec.errors import ArchspecError, MissingExtra
 from archspec.files import scratch_folder
 from archspec.telemetry import find_silencer
-from runtime.session.cpu import read_cores, read_instructions
-from runtime.session.gpu import find_gpu_problem
+from runtime.session.machine import find_gpu_problem, read_cores, read_instructions
 
 # Distribution → the extra that installs it; none: the program itself or what it always needs.
 PACKAGES = {

@@ -17,7 +17,7 @@ from archspec.files import check_can_write, scratch_folder
 from runtime.measuring.bench import choose_batches, find_batch_axes, make_inputs
 from runtime.measuring.climb import FIXED, FREE, Climb, Trial
 from runtime.measuring.worker import Job
-from runtime.session.cpu import read_cores
+from runtime.session.machine import read_cores
 from runtime.session.session import Session
 from runtime.session.settings import Settings
 from runtime.session.sizes import name_sizes

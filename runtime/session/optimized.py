@@ -13,7 +13,7 @@ from archspec.errors import ArchspecError, ModelError
 from archspec.extras import extra
 from archspec.files import list_folder
 from archspec.log import warn
-from runtime.session.cpu import read_instructions
+from runtime.session.machine import read_instructions
 from runtime.session.provenance import Provenance, list_states, read_provenance
 
 with extra("run"):

@@ -17,7 +17,7 @@ from archspec.extras import extra
 from archspec.log import warn
 from runtime.session.failures import shorten
 from runtime.session.fixed_axes import find_nameless, fix_nameless
-from runtime.session.gpu import find_gpu_problem
+from runtime.session.machine import find_gpu_problem
 from runtime.session.mapped import can_map, copy_data, create_mapped
 from runtime.session.model_file import check_model_file
 from runtime.session.optimized import describe_unused, find_optimized, leave_as_is

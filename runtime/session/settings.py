@@ -11,7 +11,7 @@ from typing import Any, Literal
 from archspec.errors import InputError
 from archspec.extras import extra
 from archspec.strict_json import check_integer, check_keys
-from runtime.session.cpu import limit_threads
+from runtime.session.machine import limit_threads
 
 with extra("run"):
     import onnxruntime as ort

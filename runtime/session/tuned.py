@@ -18,8 +18,7 @@ from archspec.extras import extra
 from archspec.files import as_argument, check_is_file, write_text
 from archspec.log import warn
 from archspec.strict_json import check_integer, check_keys, check_number, read_json
-from runtime.session.cpu import describe_cpu
-from runtime.session.gpu import describe_gpu
+from runtime.session.machine import describe_cpu, describe_gpu
 from runtime.session.settings import MOST_THREADS, Settings
 
 with extra("run"):

@@ -35,7 +35,7 @@ except MissingExtra as error:
 
 
 @pytest.mark.parametrize(
-    "module", ["runtime", "runtime.doctor", "runtime.session.gpu", "runtime.session.sizes", "archspec.strict_json"]
+    "module", ["runtime", "runtime.doctor", "runtime.session.machine", "runtime.session.sizes", "archspec.strict_json"]
 )
 def test_these_import_nothing_heavy(module: str) -> None:
     code = f"import {module}; print([name for name in {HEAVY!r} if name in sys.modules])"

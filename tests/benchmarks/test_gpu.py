@@ -108,7 +108,7 @@ def test_the_report_says_what_could_not_run() -> None:
 
 
 def test_results_stay_where_there_is_no_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("runtime.session.gpu.find_gpu_problem", lambda: "no GPU was found: it is a test")
+    monkeypatch.setattr("runtime.session.machine.find_gpu_problem", lambda: "no GPU was found: it is a test")
     monkeypatch.setattr(sys, "argv", ["gpu.py", "--output", str(tmp_path)])
     with pytest.raises(SystemExit) as stopped:
         gpu.run_benchmark("gpu", "", gpu.TASKS, gpu.measure, gpu.render, gpu.PACKAGES, add_options=gpu.add_options)

@@ -13,7 +13,7 @@ from archspec.api import to_torch
 from archspec.errors import ArchspecError
 from runtime.measuring.climb import FIXED
 from runtime.measuring.tune import list_changes, tune
-from runtime.session.gpu import find_gpu_problem
+from runtime.session.machine import find_gpu_problem
 from runtime.session.session import Session
 from runtime.session.settings import KNOBS, Settings
 from runtime.session.tuned import identify

@@ -11,7 +11,7 @@ import pytest
 from archspec.telemetry import BUILD_SERVERS, VARIABLE
 from runtime import doctor
 from runtime.doctor import Attempt, examine
-from runtime.session.cpu import Cores, read_instructions
+from runtime.session.machine import Cores, read_instructions
 from tests.support.without import run_without
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from compiler.onnx_file.content import read_content
-from runtime.session import gpu, providers
+from runtime.session import machine, providers
 from runtime.session.settings import Settings
 from runtime.session.signature import Signature, read_signature
 from runtime.session.tensorrt import build_profiles, choose_tensorrt_options
@@ -126,7 +126,7 @@ class Driver:
 
 
 def test_a_gpu_is_named_with_its_driver(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gpu, "_load_driver", Driver)
-    assert gpu.describe_gpu() == "NVIDIA Something, driver for CUDA 13.2"
-    monkeypatch.setattr(gpu, "_load_driver", lambda: None)
-    assert gpu.describe_gpu() is None
+    monkeypatch.setattr(machine, "_load_driver", Driver)
+    assert machine.describe_gpu() == "NVIDIA Something, driver for CUDA 13.2"
+    monkeypatch.setattr(machine, "_load_driver", lambda: None)
+    assert machine.describe_gpu() is None

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from archspec.errors import ArchspecError
-from runtime.session import cpu
+from runtime.session import machine
 from runtime.session.session import Session
 from runtime.session.settings import Settings
 from runtime.session.tuned import Entry, Key, identify, keep_entries, read_entries, tuning_path
@@ -238,5 +238,5 @@ def test_an_entry_of_the_free_machine_does_not_hold_under_a_quota(model: Path, m
     key = identify(model, "cpu")
     keep_entries(model, (entry_of(key, Settings(threads=1)),))
     assert open_on_cpu(model).settings == Settings(threads=1)
-    monkeypatch.setattr(cpu, "read_quota", lambda: 0.5)
+    monkeypatch.setattr(machine, "read_quota", lambda: 0.5)
     assert open_on_cpu(model).settings_source.startswith("default: m.onnx.tune.json is of another model, device")

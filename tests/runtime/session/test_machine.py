@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from runtime.session import cpu, settings
-from runtime.session.cpu import Cores, read_cores, read_quota
+from runtime.session import machine, settings
+from runtime.session.machine import Cores, read_cores, read_quota
 from runtime.session.settings import Settings, new_options
 from tests.support.models import build_double, save
 
@@ -74,11 +74,11 @@ def test_a_system_without_groups_has_no_quota(tmp_path: Path) -> None:
 def test_cores_are_said_with_their_quota(
     monkeypatch: pytest.MonkeyPatch, quota: float | None, said: str, paid: int
 ) -> None:
-    monkeypatch.setattr(cpu, "_list_processors", lambda: set(range(4)))
-    monkeypatch.setattr(cpu, "read_quota", lambda: quota)
+    monkeypatch.setattr(machine, "_list_processors", lambda: set(range(4)))
+    monkeypatch.setattr(machine, "read_quota", lambda: quota)
     assert str(read_cores()) == said
     assert read_cores().paid == paid
-    assert cpu.describe_cpu().endswith(f", {said}")  # so what was tuned on the free machine does not hold here
+    assert machine.describe_cpu().endswith(f", {said}")  # so what was tuned on the free machine does not hold here
 
 
 @pytest.mark.parametrize(
@@ -87,25 +87,25 @@ def test_cores_are_said_with_their_quota(
 def test_threads_are_those_that_the_quota_pays_for(
     monkeypatch: pytest.MonkeyPatch, cores: Cores, threads: int | None, started: int
 ) -> None:
-    monkeypatch.setattr(cpu, "read_cores", lambda: cores)
-    monkeypatch.setattr(cpu, "count_physical", lambda: 2)
+    monkeypatch.setattr(machine, "read_cores", lambda: cores)
+    monkeypatch.setattr(machine, "count_physical", lambda: 2)
     options = new_options()
     Settings(threads=threads).put_on(options)
     assert options.intra_op_num_threads == started  # 0: ONNX Runtime's own choice
 
 
 def test_a_quota_above_the_runtimes_own_threads_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cpu, "read_cores", lambda: Cores(8, 6.0))
-    monkeypatch.setattr(cpu, "count_physical", lambda: 4)
+    monkeypatch.setattr(machine, "read_cores", lambda: Cores(8, 6.0))
+    monkeypatch.setattr(machine, "count_physical", lambda: 4)
     assert settings.limit_threads() is None
 
 
 def test_physical_cores_are_counted_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cpu, "_list_processors", lambda: {0, 1, 2})
+    monkeypatch.setattr(machine, "_list_processors", lambda: {0, 1, 2})
     entry = "processor\t: {0}\nphysical id\t: 0\ncore id\t: {1}\n"
     (tmp_path / "smt").write_text("\n".join(entry.format(number, number // 2) for number in range(4)), encoding="utf-8")
     (tmp_path / "arm").write_text("\n".join(f"processor\t: {n}\nFeatures\t: fp\n" for n in range(4)), encoding="utf-8")
-    assert [cpu.count_physical(tmp_path / name) for name in ("smt", "arm", "none")] == [2, 3, 3]
+    assert [machine.count_physical(tmp_path / name) for name in ("smt", "arm", "none")] == [2, 3, 3]
 
 
 @pytest.fixture
@@ -129,7 +129,7 @@ from pathlib import Path
 if len(sys.argv) > 2:
     Path(sys.argv[2], "tasks").write_text(str(os.getpid()))
 import archspec
-from runtime.session.cpu import read_cores
+from runtime.session.machine import read_cores
 import onnxruntime
 before = len(os.listdir("/proc/self/task"))
 session = archspec.Session(sys.argv[1], providers=["cpu"])
@@ -145,8 +145,8 @@ def test_a_real_quota_bounds_the_threads(group: Path, tmp_path: Path) -> None:
         command = [sys.executable, "-c", ASK, str(model), *map(str, words)]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
-    usable = len(cpu._list_processors())
-    if cpu.count_physical() == 1:
+    usable = len(machine._list_processors())
+    if machine.count_physical() == 1:
         pytest.skip("one core has one thread in any case")
     assert ask(group) == f"{usable} cores, of which a quota allows 0.5: 0"
     assert not ask().endswith(": 0")

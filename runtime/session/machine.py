@@ -1,10 +1,12 @@
-"""The processor: its name, its cores, what it can do, and how much of it this process may use."""
+"""The machine: its processor, what that can do and how much of it this process may use; and its NVIDIA GPU."""
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import os
 import platform
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import ceil
@@ -42,9 +44,16 @@ def read_instructions(path: str | Path = "/proc/cpuinfo") -> tuple[str, ...]:
     return tuple(name for name, flag in INSTRUCTIONS.items() if flag in flags)
 
 
+@functools.cache
+def name_cpu() -> str:
+    """The processor's name by the system's word; the kind of machine where it tells none."""
+    names = [line.partition(":")[2].strip() for line in _read_lines("/proc/cpuinfo") if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
 def describe_cpu() -> str:
     """The processor's name and how many of its cores this process may use: what a measurement on it holds for."""
-    return f"{_name_cpu()}, {read_cores()}"
+    return f"{name_cpu()}, {read_cores()}"
 
 
 def read_cores() -> Cores:
@@ -83,6 +92,33 @@ def read_quota(proc: str | Path = "/proc") -> float | None:
     allow all. `proc` is the kernel's folder of that name."""
     quotas = [quota for files in _list_quotas(proc) if (quota := _read_quota(files)) is not None]
     return min(quotas, default=None)
+
+
+def find_gpu_problem() -> str | None:
+    """Why no NVIDIA GPU can be used by anything on this machine, or None where there is one.
+
+    Asks the driver's own library, which every CUDA program loads; so its absence is proof, and no process is started.
+    """
+    driver = _load_driver()
+    if driver is None:
+        return "no GPU was found: there is no NVIDIA driver"
+    count = ctypes.c_int(0)
+    if driver.cuInit(0) or driver.cuDeviceGetCount(ctypes.byref(count)) or not count.value:
+        return "no GPU was found: the NVIDIA driver shows none"
+    return None
+
+
+def describe_gpu() -> str | None:
+    """The name of the first NVIDIA GPU and the CUDA version of its driver; None where there is no GPU."""
+    driver = _load_driver()
+    name, device, version = ctypes.create_string_buffer(256), ctypes.c_int(0), ctypes.c_int(0)
+    if driver is None or driver.cuInit(0) or driver.cuDeviceGet(ctypes.byref(device), 0):
+        return None
+    if driver.cuDeviceGetName(name, len(name), device) or driver.cuDriverGetVersion(ctypes.byref(version)):
+        return None
+    return (
+        f"{name.value.decode(errors='replace')}, driver for CUDA {version.value // 1000}.{version.value % 1000 // 10}"
+    )
 
 
 @functools.cache
@@ -129,12 +165,6 @@ def _list_processors() -> set[int]:
     return os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(range(os.cpu_count() or 1))
 
 
-@functools.cache
-def _name_cpu() -> str:
-    names = [line.partition(":")[2].strip() for line in _read_lines("/proc/cpuinfo") if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
-
-
 def _read_lines(path: str | Path) -> list[str]:
     """The lines of a file; none where the system has no such file."""
     try:
@@ -142,3 +172,10 @@ def _read_lines(path: str | Path) -> list[str]:
             return file.read().splitlines()
     except OSError:
         return []
+
+
+def _load_driver() -> ctypes.CDLL | None:
+    try:
+        return ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
+    except OSError:
+        return None
