@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -286,10 +285,11 @@ def train(
     training early leaves these; a line of the log says so. Raises ArchspecError where the folder holds an earlier run,
     unless `force` is to replace it.
     """
+    from compiler.onnx_file.metadata import GRAPH, SETTINGS, STRIDE
     from runtime.data.registry import load_data
     from runtime.tasks.grid import measure_strides
     from runtime.training.outputs import ONLY
-    from runtime.training.run import GRAPH, STRIDE, check_vacant
+    from runtime.training.run import check_vacant
     from runtime.training.train import TrainSettings as Settings
     from runtime.training.train import check_module, find_stride, read_state
     from runtime.training.train import train as run
@@ -310,8 +310,8 @@ def train(
     if len(graph.outputs) == 1:  # the module then gives a tensor, which has no name
         strides = dict(zip((ONLY,), strides.values(), strict=False))
     stride = find_stride(check_module(module, dataset, strides))
-    facts = {GRAPH: graph.digest(), "archspec.settings": json.dumps(settings.to_dict())}
-    facts |= describe_data(dataset) | ({STRIDE: str(stride)} if stride else {})
+    facts = GRAPH.write(graph.digest()) | SETTINGS.write(settings.to_dict())
+    facts |= describe_data(dataset) | (STRIDE.write(stride) if stride else {})
     with RunWriter(Path(folder), to_yaml(spec.to_data()), facts, settings.epochs, force=force) as writer:
         result = run(
             module, dataset, settings, on_step, lambda epoch: writer.keep(epoch, read_state(module)), strides=strides
@@ -336,10 +336,10 @@ def _advise_inputs(spec: Spec, wanted: Sequence[int]) -> str:
 
 def describe_data(dataset: Dataset) -> dict[str, str]:
     """What weights remember of the data they were trained on, and what a model needs to answer for pictures."""
-    from runtime.training.run import CLASSES, DATA, PREPROCESS, TASK
+    from compiler.onnx_file.metadata import CLASSES, DATA, PREPROCESS, TASK
 
-    facts = {CLASSES: json.dumps(dataset.classes), PREPROCESS: dataset.preprocess.to_json(), TASK: dataset.task}
-    return {DATA: dataset.name, **facts}
+    facts = CLASSES.write(dataset.classes) | PREPROCESS.write(dataset.preprocess.to_json()) | TASK.write(dataset.task)
+    return DATA.write(dataset.name) | facts
 
 
 @checked

@@ -14,7 +14,7 @@ from archspec.errors import ArchspecError, tell_value
 from archspec.files import check_name
 from archspec.spec.load import Spec
 from compiler.graph import Graph
-from runtime.export.metadata import check_metadata
+from compiler.onnx_file.metadata import check_metadata
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -42,9 +42,9 @@ def read_weights(path: str | Path) -> tuple[dict[str, Any], dict[str, str]]:
 
 def _carried(facts: Mapping[str, str]) -> dict[str, str]:
     """The part of what a file of weights says that a model made of it says too."""
-    from runtime.training.run import CARRIED
+    from compiler.onnx_file.metadata import CARRIED, select
 
-    return {key: facts[key] for key in CARRIED if key in facts}
+    return select(facts, CARRIED)
 
 
 @checked
@@ -75,16 +75,17 @@ def match_weights(path: str | Path, graph: Graph, rules: Sequence[NameRules] = (
 def write_converted(path: str | Path, graph: Graph, conversion: Conversion) -> None:
     """Write the weights of a conversion in which everything matched. Raises ArchspecError, and leaves no file, where
     something did not, or a number is not finite."""
+    from compiler.onnx_file.metadata import GRAPH
     from runtime.weights.file import save_weights
 
-    save_weights(path, conversion.read(), {**conversion.facts, "archspec.graph": graph.digest()})
+    save_weights(path, conversion.read(), {**conversion.facts, **GRAPH.write(graph.digest())})
 
 
 def find_trained_sizes(spec: Spec, facts: Mapping[str, str]) -> dict[str, int]:
     """The values that a spec's dynamic sizes had in training, by what its weights say of it, where these are others
     than the spec's own."""
+    from compiler.onnx_file.metadata import PREPROCESS
     from runtime.pictures.preprocess import Preprocess
-    from runtime.training.run import PREPROCESS
 
     shapes = list(spec.inputs.values())
     trained = Preprocess.from_json(facts[PREPROCESS]).shape if PREPROCESS in facts else ()
@@ -176,7 +177,7 @@ def combine_weights(
     """
     from archspec.log import warn
     from compiler.ensemble import combine, describe_ensemble, member_weights
-    from runtime.training.run import QUESTION, tell_epoch
+    from compiler.onnx_file.metadata import QUESTION, select, tell_epoch
 
     members, facts = [], None
     ensemble = combine(graph, len(files), how)
@@ -188,7 +189,7 @@ def combine_weights(
             raise ArchspecError(f"{path}: {error}") from error
         if unfinished := tell_epoch(found):
             warn(f"{path}: {unfinished}")
-        asked = {key: found[key] for key in QUESTION if key in found}
+        asked = select(found, QUESTION)
         facts = asked if facts is None else facts
         if asked != facts:
             names = " and ".join(key for key in sorted(facts | asked) if facts.get(key) != asked.get(key))
@@ -220,10 +221,10 @@ def sample_ensemble(
     with extra("train"):
         from compiler.torch_target.module import load_weights as fill
         from compiler.torch_target.module import to_torch
+    from compiler.onnx_file.metadata import DATA, MONTE_CARLO, PREPROCESS
     from runtime.data.registry import load_data
     from runtime.evaluation.monte_carlo import MC_BATCH, sample_states
     from runtime.pictures.preprocess import Preprocess
-    from runtime.training.run import DATA, PREPROCESS
     from runtime.weights.given import take_weights
 
     dataset, told = load_data(data), (metadata or {}).get(PREPROCESS)
@@ -236,6 +237,6 @@ def sample_ensemble(
     fill(module, graph, take_weights(weights))
     batch = batch or MC_BATCH
     states = sample_states(module, dataset, passes, batch, seed)
-    chosen = json.dumps({"batch": batch, "data": data, "seed": seed})
-    facts = describe_ensemble(how, passes) | {"archspec.monte_carlo": chosen}
+    chosen = {"batch": batch, "data": data, "seed": seed}
+    facts = describe_ensemble(how, passes) | MONTE_CARLO.write(chosen)
     return ensemble, member_weights(states), facts

@@ -14,13 +14,11 @@ from typing import Any, Literal, TypeAlias, get_args
 from archspec.errors import ArchspecError, suggest
 from archspec.ops import Input, Mean, Op, Vote
 from compiler.graph import Graph, Node
+from compiler.onnx_file.metadata import COMBINE, MEMBERS, OUTPUT, SHARES
 
 How: TypeAlias = Literal["mean", "vote"]
-COMBINE: dict[str, Op] = {"mean": Mean(), "vote": Vote()}
-assert set(COMBINE) == set(get_args(How))
-
-OUTPUT, SHARES = "archspec.output", "shares"
-"""What a model says of its output, in its metadata, where that is not logits: no softmax must follow."""
+WAYS: dict[str, Op] = {"mean": Mean(), "vote": Vote()}
+assert set(WAYS) == set(get_args(How))
 
 MAX_NODES = 500_000
 """Nodes of all members together; beyond it, no ensemble is meant."""
@@ -31,8 +29,8 @@ def combine(graph: Graph, count: int, how: str) -> Graph:
 
     Raises ArchspecError for fewer than two members, and where no vote can be taken.
     """
-    if how not in COMBINE:
-        raise ArchspecError(f"members are combined by {' or '.join(COMBINE)}, found '{how}'{suggest(how, COMBINE)}")
+    if how not in WAYS:
+        raise ArchspecError(f"members are combined by {' or '.join(WAYS)}, found '{how}'{suggest(how, WAYS)}")
     if count < 2:
         raise ArchspecError(f"an ensemble has at least two members, found {count}")
     if count * len(graph) > MAX_NODES:
@@ -46,9 +44,9 @@ def combine(graph: Graph, count: int, how: str) -> Graph:
     for name, id in graph.outputs.items():
         last = graph[id]
         operands = tuple(_member_id(graph, id, number) for number in range(count))
-        shape = COMBINE[how].infer(*[last.shape] * count)
+        shape = WAYS[how].infer(*[last.shape] * count)
         outputs[name] = f"combined.{name}"
-        nodes[outputs[name]] = Node(outputs[name], COMBINE[how], operands, shape, last.source)
+        nodes[outputs[name]] = Node(outputs[name], WAYS[how], operands, shape, last.source)
     return replace(graph, nodes=nodes, outputs=outputs)
 
 
@@ -59,8 +57,8 @@ def member_weights(members: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 def describe_ensemble(how: str, count: int) -> dict[str, str]:
     """What a model says of itself, beside what its members say."""
-    facts = {"archspec.combine": how, "archspec.members": str(count)}
-    return facts | ({OUTPUT: SHARES} if how == "vote" else {})
+    facts = COMBINE.write(how) | MEMBERS.write(count)
+    return facts | (OUTPUT.write(SHARES) if how == "vote" else {})
 
 
 def _member_nodes(graph: Graph, number: int) -> Iterator[Node]:

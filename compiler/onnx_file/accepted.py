@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+
+from archspec.errors import ArchspecError
+from archspec.strict_json import check_integer, check_keys, read_json
+
+NUMBERS = ("value", "first", "step", "last")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,3 +87,40 @@ def vary_apart(rules: Mapping[str, Accepted]) -> list[str]:
         if rule.dynamic and not any(other in rule.beside for other in chosen):
             chosen.append(name)
     return chosen
+
+
+def print_sizes(rules: Mapping[str, Accepted]) -> str:
+    """Accepted sizes by name as JSON."""
+    return json.dumps({name: rule.to_dict() for name, rule in rules.items()}, sort_keys=True)
+
+
+def parse_sizes(text: str, what: str) -> dict[str, Accepted]:
+    """The same of such JSON, which errors call `what`. Raises ArchspecError where it is malformed."""
+    found = read_json(text, what)
+    names = found if isinstance(found, dict) else ()
+    written = check_keys(found, what, names)
+    numbers = {name: _read_numbers(value, f"{what}: {name}") for name, value in written.items()}
+    values = {name: row["value"] for name, row in numbers.items()}
+    return {
+        name: Accepted(
+            row["value"],
+            row.get("first", row["value"]),
+            row.get("step", 0),
+            row.get("last"),
+            _read_beside(written[name], values, f"{what}: {name}: beside"),
+        )
+        for name, row in numbers.items()
+    }
+
+
+def _read_numbers(found: object, what: str) -> dict[str, int]:
+    fixed = not (isinstance(found, dict) and ("first" in found or "step" in found))
+    keys = check_keys(found, what, ("value",) if fixed else NUMBERS[:3], () if fixed else (NUMBERS[3], "beside"))
+    return {key: check_integer(keys[key], f"{what}: {key}") for key in NUMBERS if key in keys}
+
+
+def _read_beside(found: Mapping[str, object], values: Mapping[str, int], what: str) -> dict[str, int]:
+    names = found.get("beside", [])
+    if not isinstance(names, list) or not all(isinstance(other, str) and other in values for other in names):
+        raise ArchspecError(f"{what} must be a list of other sizes")
+    return {other: values[other] for other in names}

@@ -12,8 +12,9 @@ from archspec.extras import extra
 from archspec.files import is_plain_file, list_folder
 
 with extra("run"):
-    from compiler.onnx_file.digest import CONTENT, is_content, name_data
+    from compiler.onnx_file.digest import is_content, name_data
     from compiler.onnx_file.external import find_external, list_data
+    from compiler.onnx_file.metadata import CONTENT
     from compiler.onnx_file.skim import mentions, read_metadata, skip_numbers
 
 

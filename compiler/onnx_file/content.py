@@ -12,7 +12,6 @@ import onnx
 
 from archspec.errors import ArchspecError
 from compiler.onnx_file.digest import (
-    CONTENT,
     XXH3,
     Algorithm,
     Hash,
@@ -23,8 +22,9 @@ from compiler.onnx_file.digest import (
     is_content,
 )
 from compiler.onnx_file.external import check_external_data, is_external, read_place
+from compiler.onnx_file.metadata import CONTENT
 from compiler.onnx_file.protobuf import Bytes, Field
-from compiler.onnx_file.skim import count_bytes, read_reduced, split_numbers
+from compiler.onnx_file.skim import count_bytes, list_metadata, read_reduced, split_numbers
 
 CHUNK = 1 << 20
 """Bytes of another file that are read at a time."""
@@ -49,7 +49,7 @@ def read_content(path: Path) -> Content:
     Raises ArchspecError where it is no ONNX file, or has numbers in a place that is not plainly beside it.
     """
     model, described = _read_described(path, XXH3)
-    said = next((entry.value for entry in model.metadata_props if entry.key == CONTENT), None)
+    said = CONTENT.read(list_metadata(model))
     return Content(digest_content(model, described, partial(_digest_tensor, path.parent)), said)
 
 

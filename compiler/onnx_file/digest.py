@@ -25,8 +25,7 @@ import xxhash
 from google.protobuf.descriptor import Descriptor  # type: ignore[import-untyped]
 from google.protobuf.message import Message  # type: ignore[import-untyped]
 
-CONTENT = "archspec.content"
-"""The key of the metadata that holds it."""
+from compiler.onnx_file.metadata import CONTENT
 
 FORM = re.compile(r"xxh3:[0-9a-f]{32}")
 """What a content is written as. Another hash, or another canonical form, has to have another name."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,10 +9,10 @@ from pathlib import Path
 import onnx
 
 from archspec.errors import ArchspecError, suggest
+from compiler.onnx_file.metadata import read_sizes
+from compiler.onnx_file.skim import list_metadata
 from compiler.onnx_file.types import name_type
 
-SIZES = "archspec.sizes"
-"""Where an exported spec says for which sizes it was written."""
 LARGEST = (1 << 31) - 1
 NAMELESS = ("", "?")
 """What exporters call an extent without a name; some give several the same."""
@@ -56,7 +55,8 @@ def read_inputs(path: Path, model: onnx.ModelProto, sizes: Mapping[str, int], *,
         if name not in free:
             known = f"; it leaves open {', '.join(free)}" if free else "; it leaves none open"
             raise ArchspecError(f"{path} has no size '{name}'{suggest(name, free) or known}")
-    values = {**_read_written(model), **sizes, **dict.fromkeys(batches, batch)}
+    written = {name: rule.value for name, rule in read_sizes(list_metadata(model)).items()}
+    values = {**written, **sizes, **dict.fromkeys(batches, batch)}
     missing = [name for name in free if name not in values]
     if missing:
         options = " ".join(f"--size {name}=224" for name in missing[:4])
@@ -94,14 +94,3 @@ def _find_batch(declared: Iterable[tuple[int | str, ...]]) -> int:
     firsts = {dims[0] for dims in declared if len(dims) > 1}
     first = firsts.pop() if len(firsts) == 1 else 1
     return first if isinstance(first, int) else 1
-
-
-def _read_written(model: onnx.ModelProto) -> dict[str, int]:
-    """The sizes for which an exported spec was written."""
-    text = next((item.value for item in model.metadata_props if item.key == SIZES), "{}")
-    try:
-        found = json.loads(text)
-        pairs = {name: size["value"] for name, size in found.items()}
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-        return {}
-    return {name: value for name, value in pairs.items() if type(value) is int and 1 <= value <= LARGEST}

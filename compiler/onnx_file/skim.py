@@ -28,8 +28,6 @@ SMALL = 2048
 """Bytes up to which a stored tensor is read: shapes, scales, thresholds."""
 MOST_FIELDS = 2_000_000
 """Parts of a model and of its graph. A network of 100,000 nodes has about half a million."""
-OPTIMIZED_FOR = "archspec.optimized"
-"""The key of the metadata that says for which runtime and processor that runtime optimized a file."""
 MOST_BYTES = (1 << 31) - 1
 """Where protobuf ends."""
 
@@ -75,7 +73,12 @@ def read_reduced(path: Path, reduce: Reduce) -> onnx.ModelProto:
 def read_metadata(path: Path) -> dict[str, str]:
     """What a model file says of itself, by key; nothing else of it is read. Raises ArchspecError where it is none."""
     model = _read(path, _choose_metadata)
-    return {item.key: item.value for item in model.metadata_props}
+    return list_metadata(model)
+
+
+def list_metadata(model: onnx.ModelProto) -> dict[str, str]:
+    """What a model says of itself, by key."""
+    return {entry.key: entry.value for entry in model.metadata_props}
 
 
 def skip_numbers(path: Path) -> onnx.ModelProto:

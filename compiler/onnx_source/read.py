@@ -15,9 +15,10 @@ from archspec.errors import ArchspecError, Place
 from archspec.ops import Op, Shape, Weight
 from compiler.graph import Graph, Node, Source
 from compiler.onnx_file.inputs import read_inputs
+from compiler.onnx_file.metadata import NAME, OPTIMIZED
 from compiler.onnx_file.order import count_reads, find_captured, sort_nodes
 from compiler.onnx_file.schemas import shorten_domains
-from compiler.onnx_file.skim import OPTIMIZED_FOR, skim_model
+from compiler.onnx_file.skim import list_metadata, skim_model
 from compiler.onnx_source.call import Call, Constant, Operand, Unsaid, Value
 from compiler.onnx_source.constants import find_sources, fold, keeps_weights_in_nodes, read_sparse, read_tensor
 from compiler.onnx_source.file.functions import inline_functions
@@ -34,7 +35,6 @@ LONGEST_MESSAGE = 1000
 LAYOUT_DOMAIN = "com.microsoft.nchwc"
 """Operations of ONNX Runtime on channels in blocks as long as a processor's registers."""
 HINT = "numbers may decide it; else a tool such as onnxslim or onnx.shape_inference can write it into the file"
-NAME = "archspec.name"
 """What an exported spec is called."""
 
 
@@ -51,7 +51,7 @@ def read_graph(path: str | Path, *, sizes: Mapping[str, int] | None = None) -> G
     try:
         model = skim_model(path)
         shorten_domains(model)
-        if any(item.key == OPTIMIZED_FOR for item in model.metadata_props):
+        if OPTIMIZED in list_metadata(model):
             raise ArchspecError(f"{path} was optimized for one processor: give the file that it was made from")
         if any(item.domain == LAYOUT_DOMAIN for item in model.graph.node):
             raise ArchspecError(
@@ -108,7 +108,7 @@ class Reader:
         for number, node in order:
             self._line = number + 1
             self._read_node(node)
-        name = next((item.value for item in self.model.metadata_props if item.key == NAME), self.path.stem)
+        name = list_metadata(self.model).get(NAME, self.path.stem)
         sizes = {dim: self.inputs.sizes[dim] for node in self.nodes.values() for dim in _letters(node.op)}
         outputs = self._find_outputs()
         return Graph(

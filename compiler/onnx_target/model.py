@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +14,7 @@ from compiler.graph import Graph
 from compiler.onnx_file.accepted import Accepted
 from compiler.onnx_file.digest import XXH3
 from compiler.onnx_file.finite import is_finite
+from compiler.onnx_file.metadata import GRAPH, NAME, PRECISION, SIZES, TARGET, WEIGHTS
 from compiler.onnx_target.emitter import Emitter, Value
 from compiler.onnx_target.formats import FLOAT32, FORMATS
 from compiler.onnx_target.onnx_model import OnnxModel, as_bytes
@@ -58,9 +58,12 @@ def build_model(
         producer_name="archspec",
     )
     facts = {
-        **describe(graph, digest_weights(given), accepted),
-        "archspec.precision": form.name,
-        "archspec.target": options.target,
+        **NAME.write(graph.name),
+        **GRAPH.write(graph.digest()),
+        **WEIGHTS.write(digest_weights(given)),
+        **SIZES.write(accepted),
+        **PRECISION.write(form.name),
+        **TARGET.write(options.target),
         **(metadata or {}),
     }
     onnx.helper.set_model_props(head, dict(sorted(facts.items())))
@@ -73,17 +76,6 @@ def _round(array: np.ndarray[Any, Any], what: str) -> np.ndarray[Any, Any]:
     if not is_finite(array):
         raise ArchspecError(f"{what} holds infinite numbers or NaN")
     return array if array.dtype == FLOAT32 else cast(array, FLOAT32, what)
-
-
-def describe(graph: Graph, weights: str, accepted: Mapping[str, Accepted]) -> dict[str, str]:
-    """What the file says of itself: name, hashes of the network and of its weights, accepted sizes."""
-    sizes = {name: rule.to_dict() for name, rule in accepted.items()}
-    return {
-        "archspec.name": graph.name,
-        "archspec.graph": graph.digest(),
-        "archspec.weights": weights,
-        "archspec.sizes": json.dumps(sizes, sort_keys=True),
-    }
 
 
 def digest_weights(arrays: Arrays) -> str:

@@ -7,11 +7,11 @@ from pathlib import Path
 from types import MappingProxyType
 
 from archspec.errors import ArchspecError, suggest
+from compiler.onnx_file.metadata import DATA, PREPROCESS
 from runtime.data.canvases import load_digit_maps, load_digit_points
 from runtime.data.dataset import Dataset
 from runtime.data.digits import load_digits
 from runtime.pictures.preprocess import Preprocess
-from runtime.training.run import DATA, PREPROCESS
 
 DATASETS: Mapping[str, Callable[[], Dataset]] = MappingProxyType(
     {"digits": load_digits, "digit_maps": load_digit_maps, "digit_points": load_digit_points}

@@ -16,6 +16,8 @@ from archspec.errors import ArchspecError
 from archspec.extras import extra
 from archspec.log import warn
 from archspec.replacing import PNG, check_gives_way
+from compiler.onnx_file.metadata import MEMBERS, STRIDE, tell_epoch
+from compiler.onnx_file.metadata import WEIGHTS as WEIGHTS_HASH
 from runtime.data.dataset import Dataset
 from runtime.data.registry import load_data_of
 from runtime.evaluation.monte_carlo import MC_BATCH, MonteCarlo, measure_monte_carlo
@@ -23,12 +25,11 @@ from runtime.measuring.bench import bench
 from runtime.prediction.overlay import mark_joints, paint_map, save_sheet
 from runtime.prediction.picture import draw_predictions, save_picture, to_pixels
 from runtime.prediction.predict import compute_outputs
-from runtime.prediction.task_spec import read_stride
 from runtime.session.session import Session
 from runtime.tasks.grid import Grid
 from runtime.tasks.task import IGNORED, TASKS, find_task
 from runtime.training.outputs import evaluate_module, last_of
-from runtime.training.run import MODEL, PICTURE, SAMPLES, WEIGHTS, check_files, name_sample, tell_epoch, write_export
+from runtime.training.run import MODEL, PICTURE, SAMPLES, WEIGHTS, check_files, name_sample, write_export
 from runtime.verification.agreement import compare
 from runtime.weights.file import load_weights
 
@@ -118,7 +119,7 @@ def evaluate_run(
     expected = evaluate_module(module, data.test)
     found = _rename(compute_outputs(session, data.test.images), expected)
     differences = [_compare_output(session, name, expected[name], found[name]) for name in expected]
-    grid = task.place(data.preprocess.shape, last_of(expected).shape[1:], read_stride(metadata, folder / WEIGHTS))
+    grid = task.place(data.preprocess.shape, last_of(expected).shape[1:], STRIDE.read(metadata, folder / WEIGHTS))
     answers = [task.decide(last_of(outputs), grid) for outputs in (expected, found)]
     equal, predictions = task.count_equal(*answers)
     chances = None if monte_carlo is None else measure_monte_carlo(module, data, grid, monte_carlo, mc_batch)
@@ -177,8 +178,8 @@ def _check_weights(module: nn.Module, arrays: dict[str, Array]) -> None:
 
 def _compare_weights(metadata: Mapping[str, str], arrays: Mapping[str, Array]) -> bool | None:
     """Whether a model says that it was made from these weights."""
-    said = metadata.get("archspec.weights")
-    if said is None or "archspec.members" in metadata:
+    said = WEIGHTS_HASH.read(metadata)
+    if said is None or MEMBERS in metadata:
         return None
     return said == digest_weights({name: np.asarray(array, np.float32) for name, array in arrays.items()})
 

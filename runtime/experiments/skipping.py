@@ -27,9 +27,6 @@ EXHAUSTIVE = 8
 
 BATCHES = (1, 32)
 
-LEFT_OUT = "archspec.left_out"
-"""What a model says of the parts that it lacks, in its metadata: a JSON list of their names."""
-
 
 @dataclass(frozen=True, eq=False)
 class Choice:

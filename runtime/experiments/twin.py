@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,11 +10,10 @@ from archspec.errors import ArchspecError
 from archspec.files import write_text
 from archspec.spec.load import Spec, load
 from archspec.spec.text import to_yaml
+from compiler.onnx_file.metadata import SETTINGS
 from runtime.experiments.trained import Run
 from runtime.training.run import SPEC, WEIGHTS
 from runtime.training.train import TrainSettings
-
-SETTINGS = "archspec.settings"
 
 
 def write_twin(spec: Spec, folder: str | Path) -> Spec:
@@ -53,7 +51,6 @@ def _unwrap(node: Mapping[str, Any]) -> dict[str, Any]:
 def read_settings(run: Run) -> TrainSettings:
     """How a run was trained. Raises ArchspecError where its weights do not say."""
     try:
-        found = json.loads(run.metadata[SETTINGS])
-        return TrainSettings(**found)
-    except (KeyError, TypeError, ValueError) as error:
+        return TrainSettings(**SETTINGS.read(run.metadata) or {})
+    except (ArchspecError, TypeError, ValueError) as error:
         raise ArchspecError(f"{run.folder / WEIGHTS} does not say how it was trained ('{SETTINGS}')") from error

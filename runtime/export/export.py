@@ -18,9 +18,9 @@ from archspec.log import warn
 from archspec.ops import Op, Vote
 from compiler.graph import Graph
 from compiler.onnx_file.companions import find_older_data
+from compiler.onnx_file.metadata import PRECISION, tell_epoch
 from compiler.passes.cast_weights import CastWeights
 from runtime.session.signature import list_inputs, list_outputs
-from runtime.training.run import tell_epoch
 from runtime.verification.asked import check_asked
 from runtime.verification.cases import proof_cases
 from runtime.weights.given import tell_rounding
@@ -83,7 +83,7 @@ class Export:
             "file": str(self.path),
             "files": [str(path) for path in self.files],
             "bytes": self.bytes,
-            "precision": self.model.metadata["archspec.precision"],
+            "precision": PRECISION.read(self.model.metadata),
             "proof": self.proof.to_dict() if self.proof else None,
             "quantization": self.quantization.to_dict() if self.quantization else None,
             "optimized": str(self.optimized) if self.optimized else None,
@@ -163,7 +163,7 @@ def _tell_losses(weights: Mapping[str, Any], model: OnnxModel) -> None:
     tell_rounding(weights)
     small = [f"{note.node}.{note.text}" for step in model.steps if step.name == CAST for note in step.left]
     if small:
-        wider = "; bf16 has the range of fp32" if model.metadata["archspec.precision"] == "fp16" else ""
+        wider = "; bf16 has the range of fp32" if PRECISION.read(model.metadata) == "fp16" else ""
         warn(f"{list_some(small)}{wider}")
 
 

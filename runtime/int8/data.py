@@ -13,13 +13,13 @@ import numpy.typing as npt
 from archspec.errors import ArchspecError, list_some, suggest
 from archspec.ops import Input, OpError
 from compiler.graph import Graph
+from compiler.onnx_file.metadata import DATA, PREPROCESS, read_sizes
 from runtime.data.registry import DATASETS, load_data
 from runtime.pictures.file import Ground
 from runtime.pictures.folder import find_pictures
 from runtime.pictures.preprocess import Preprocess, load_image
 from runtime.session.array_file import map_array, read_numbers
-from runtime.session.sizes import check_size, check_together, read_sizes
-from runtime.training.run import DATA, PREPROCESS
+from runtime.session.sizes import check_size, check_together
 
 Floats = npt.NDArray[np.float32]
 

@@ -13,12 +13,12 @@ from typing import Any, Literal
 import numpy as np
 
 from archspec.arrays import Array
+from compiler.onnx_file.metadata import CLASSES
 from compiler.onnx_target.onnx_model import OnnxModel
 from runtime.int8.calibrate import BUDGET, Fold, Measured, Ranges, choose_batch, create_cpu_session
 from runtime.int8.data import CalibrationData
 from runtime.int8.difference import Difference
 from runtime.int8.metrics import Counts, Metric
-from runtime.training.run import CLASSES, parse_classes
 
 Outputs = Mapping[str, Array]
 Judged = Literal["held out", "by ranges of others", "by their own ranges"]
@@ -153,8 +153,7 @@ class Judge:
         self.data, self.held_out, self.measured, self.metrics = data, data.held_out, measured, metrics
         self.batch = choose_batch(model.graph, data.shape)
         self.run, self.kept = _open(model), _Kept()
-        classes = model.metadata.get(CLASSES)
-        self.classes = () if classes is None else parse_classes(classes, model.graph.name)
+        self.classes = CLASSES.read(model.metadata, model.graph.name) or ()
 
     def measure_loss(self, build: Build) -> Loss:
         """On images that gave no ranges, as far as there are any."""

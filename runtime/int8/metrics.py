@@ -11,12 +11,11 @@ import numpy.typing as npt
 
 from archspec.arrays import Array
 from archspec.errors import ArchspecError
+from compiler.onnx_file.metadata import STRIDE, TASK
 from compiler.onnx_target.onnx_model import OnnxModel
 from runtime.int8.data import CalibrationData
-from runtime.prediction.task_spec import read_stride
 from runtime.tasks.grid import Grid
 from runtime.tasks.task import TASKS, Task, find_task
-from runtime.training.run import TASK
 
 Counts = npt.NDArray[np.float64]
 
@@ -118,7 +117,7 @@ def _choose_last(model: OnnxModel, data: CalibrationData, output: tuple[int, ...
     if data.held_out and task.count_channels(output) != data.held_out.names:
         found, asked = f"{task.count_channels(output)} {task.given}", f"{data.held_out.names} {task.names}"
         raise ArchspecError(f"{model.graph.name} gives {found}; {data.name} has {asked}")
-    grid = task.place(data.shape, output, read_stride(model.metadata, model.graph.name))
+    grid = task.place(data.shape, output, STRIDE.read(model.metadata, model.graph.name))
     if data.held_out:
         return TaskMetric(task, grid)
     return Agreement(task, grid) if task.located else _choose_agreement(output)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from archspec.errors import ArchspecError
+from compiler.onnx_file.metadata import INT8
 from compiler.onnx_target.int8.quantize import plan_quantization, quantize_model
 from compiler.onnx_target.int8.scheme import RECIPES, Scheme
 from compiler.onnx_target.onnx_model import OnnxModel
@@ -18,9 +18,6 @@ from runtime.int8.data import CalibrationData
 from runtime.int8.loss import LEAST_DB, Judge, Loss
 from runtime.int8.metrics import choose_metrics
 from runtime.int8.notes import describe_floats, describe_gaps, describe_images, describe_loss
-
-KEY = "archspec.int8"
-"""The metadata that says how a model was quantized, and what that cost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +57,9 @@ class Quantization:
     def to_dict(self) -> dict[str, Any]:
         return {**dataclasses.asdict(self), "loss": self.loss.to_dict(), "own": self.own and self.own.to_dict()}
 
-    def to_metadata(self) -> str:
-        """JSON of all but the layers' errors."""
-        return json.dumps({key: value for key, value in self.to_dict().items() if key != "errors"}, sort_keys=True)
+    def to_metadata(self) -> dict[str, str]:
+        """What the model says of it: all but the layers' errors."""
+        return INT8.write({key: value for key, value in self.to_dict().items() if key != "errors"})
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -155,7 +152,7 @@ def quantize(
             *describe_loss(loss),
         ),
     )
-    return Quantized(draft.build(measured.ranges, {KEY: report.to_metadata()}), report)
+    return Quantized(draft.build(measured.ranges, report.to_metadata()), report)
 
 
 def _choose_ranges(model: OnnxModel, scheme: Scheme, judge: Judge, method: str) -> Draft:

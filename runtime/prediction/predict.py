@@ -14,6 +14,7 @@ import numpy as np
 
 from archspec.arrays import Array
 from archspec.errors import ArchspecError, ModelError, list_some
+from compiler.onnx_file.metadata import CLASSES, PREPROCESS
 from runtime.pictures.file import Ground
 from runtime.pictures.frame import Frame
 from runtime.pictures.preprocess import FaintNote, Reading
@@ -22,7 +23,6 @@ from runtime.prediction.task_spec import TaskSpec, explain_missing, find_task_sp
 from runtime.session.array_file import cast
 from runtime.session.session import Session
 from runtime.tasks.answers import ANSWERS, Answer, AnswerInput
-from runtime.training.run import CLASSES, PREPROCESS
 
 MOST_AT_ONCE = 1 << 25
 """Numbers of the images that go through a model in one run, 128 MiB; fewer large images than the batch go at once."""

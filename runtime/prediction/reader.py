@@ -15,6 +15,7 @@ import numpy as np
 from archspec.arrays import Array
 from archspec.errors import ArchspecError, InputError, ModelError, printable, raising
 from archspec.log import warn
+from compiler.onnx_file.metadata import PREPROCESS
 from runtime.pictures.file import Ground
 from runtime.pictures.folder import find_pictures
 from runtime.pictures.preprocess import Extents, Preprocess, Reading, read_picture
@@ -22,7 +23,6 @@ from runtime.prediction.task_spec import explain_missing
 from runtime.session.array_file import cast, load_array
 from runtime.session.session import Session
 from runtime.session.sizes import check_together
-from runtime.training.run import PREPROCESS
 
 Loaded = TypeVar("Loaded")
 

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from archspec.errors import ArchspecError, suggest
 from archspec.log import warn
-from archspec.strict_json import check_integer, read_json
-from runtime.pictures.preprocess import MOST_EXTENT, Preprocess
+from compiler.onnx_file.metadata import CLASSES, PREPROCESS, STRIDE, TASK, Key
+from runtime.pictures.preprocess import Preprocess
 from runtime.tasks.task import Task, find_task
-from runtime.training.run import CLASSES, PREPROCESS, STRIDE, TASK, parse_classes
 
 if TYPE_CHECKING:
     from runtime.session.session import Session
+
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ def find_task_spec(session: Session, task: str | None = None, output: str | None
         output=output or last,
         names=None if lenient and CLASSES not in session.metadata else read_classes(session),
         preprocess=None if lenient and PREPROCESS not in session.metadata else read_preprocess(session),
-        stride=read_stride(session.metadata, session.path) if output in (None, last) else None,
+        stride=STRIDE.read(session.metadata, session.path) if output in (None, last) else None,
     )
 
 
@@ -64,21 +64,14 @@ def read_preprocess(session: Session) -> Preprocess:
 
 def read_classes(session: Session) -> tuple[str, ...]:
     """The names of the model's classes, in the order of its output."""
-    return parse_classes(_read(session, CLASSES), session.path)
+    return _read(session, CLASSES)
 
 
-def read_stride(metadata: Mapping[str, str], where: str | Path) -> int | None:
-    """The stride of the answering output, in pixels, as weights or a model say it; None where they do not."""
-    if STRIDE not in metadata:
-        return None
-    what = f"the metadata '{STRIDE}' of {where}"
-    return check_integer(read_json(metadata[STRIDE], what), what, most=MOST_EXTENT)
-
-
-def _read(session: Session, key: str) -> str:
-    if key not in session.metadata:
+def _read(session: Session, key: Key[T]) -> T:
+    found = key.read(session.metadata, session.path)
+    if found is None:
         raise ArchspecError(explain_missing(session, key))
-    return session.metadata[key]
+    return found
 
 
 def explain_missing(session: Session, key: str) -> str:

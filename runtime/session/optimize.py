@@ -19,7 +19,8 @@ with extra("run"):
     import onnxruntime as ort
 
     from compiler.onnx_file.content import read_content, read_fingerprint
-    from compiler.onnx_file.digest import CONTENT, OTHER_HASH, name_data
+    from compiler.onnx_file.digest import OTHER_HASH, name_data
+    from compiler.onnx_file.metadata import CONTENT
     from compiler.onnx_file.skim import read_metadata
 
 EXTERNAL_WEIGHTS = "session.optimized_model_external_initializers_file_name"

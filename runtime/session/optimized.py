@@ -20,9 +20,10 @@ with extra("run"):
     import onnxruntime as ort
 
     from compiler.onnx_file.content import read_fingerprint
-    from compiler.onnx_file.digest import CONTENT, OTHER_HASH, is_content, name_data
+    from compiler.onnx_file.digest import OTHER_HASH, is_content, name_data
     from compiler.onnx_file.external import check_external_data, list_data
-    from compiler.onnx_file.skim import OPTIMIZED_FOR, read_metadata, skip_numbers
+    from compiler.onnx_file.metadata import CONTENT, OPTIMIZED
+    from compiler.onnx_file.skim import read_metadata, skip_numbers
 
 X86 = ("x86_64", "AMD64", "i386", "i686")
 
@@ -68,12 +69,12 @@ def examine_optimized(path: str | Path, *, trust_times: bool = True) -> Path | N
 def find_model(form: Path) -> Path | None:
     """The model in its folder that a form says it was made from; None where there is none, or it is no form."""
     facts = _read_facts(form)
-    if OPTIMIZED_FOR not in facts or CONTENT not in facts:
+    if OPTIMIZED not in facts or CONTENT not in facts:
         return None
     others = [path for path in list_folder(form.parent) or () if path.suffix == form.suffix]
     for path in sorted(others, key=lambda path: not _is_named_after(form, path)):
         said = _read_facts(path)
-        if said.get(CONTENT) == facts[CONTENT] and OPTIMIZED_FOR not in said:
+        if said.get(CONTENT) == facts[CONTENT] and OPTIMIZED not in said:
             return path
     return None
 
@@ -144,7 +145,7 @@ def _find_renamed(path: Path, tied: str, trust_times: bool) -> Path | None:
     telling = [beside for beside in names if f".{tied}." in beside.name]
     facts = _read_facts(path) if telling else {}
     content = facts.get(CONTENT)
-    if content is None or OPTIMIZED_FOR in facts:
+    if content is None or OPTIMIZED in facts:
         return None
     weights = [beside for beside in telling if beside.name.endswith(name_data("", content))]
     models = [beside for beside in (names if weights else telling) if beside.suffix == path.suffix]
@@ -175,7 +176,7 @@ def _is_named_after(beside: Path, path: Path) -> bool:
 def _is_form(path: Path, content: str, tied: str) -> bool:
     """Whether a file says that it is an optimized form of the model of this content, tied to this."""
     facts = _read_facts(path)
-    return facts.get(CONTENT) == content and facts.get(OPTIMIZED_FOR) == tied
+    return facts.get(CONTENT) == content and facts.get(OPTIMIZED) == tied
 
 
 def _read_facts(path: Path) -> dict[str, str]:

@@ -8,7 +8,6 @@ the bytes before.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -18,19 +17,16 @@ from typing import TypeAlias, TypeVar
 from archspec.errors import ModelError, printable
 from archspec.extras import extra
 from archspec.files import check_is_file
-from archspec.strict_json import check_keys, read_json
+from archspec.strict_json import check_keys
+from compiler.onnx_file.metadata import FILES, FINGERPRINT, SEAL
 from runtime.session.model_file import read_state
 
 with extra("run"):
     import onnx
 
-    from compiler.onnx_file.digest import CONTENT
+    from compiler.onnx_file.metadata import CONTENT, OPTIMIZED
     from compiler.onnx_file.protobuf import delimit
-    from compiler.onnx_file.skim import METADATA, OPTIMIZED_FOR, read_metadata
-
-FINGERPRINT = "archspec.optimized.fingerprint"
-FILES = "archspec.optimized.files"
-SEAL = "archspec.optimized.seal"
+    from compiler.onnx_file.skim import METADATA, read_metadata
 
 T = TypeVar("T")
 
@@ -60,7 +56,7 @@ def write_provenance(path: Path, facts: Provenance, data: tuple[str, ...]) -> No
     states, hashes = list_states(path, data), _list_hashes(path, data)
     files = {"model": facts.model, "names": data, "data": states, "hashes": hashes}
     # Fields of a message may come in any order, and behind the others.
-    added = {OPTIMIZED_FOR: facts.tied, FINGERPRINT: facts.fingerprint, FILES: json.dumps(files)}
+    added = OPTIMIZED.write(facts.tied) | FINGERPRINT.write(facts.fingerprint) | FILES.write(files)
     body = path.read_bytes() + b"".join(_add(key, value) for key, value in added.items())
     path.write_bytes(body + _seal(body))
 
@@ -71,12 +67,12 @@ def read_provenance(path: Path, *, trust_times: bool = True) -> Provenance:
     metadata = read_metadata(path)
     whole = path.read_bytes()
     body = whole[: -len(_seal(b""))]
-    if whole != body + _seal(body) or not {OPTIMIZED_FOR, CONTENT, FINGERPRINT, FILES} <= metadata.keys():
+    if whole != body + _seal(body) or not {OPTIMIZED, CONTENT, FINGERPRINT, FILES} <= metadata.keys():
         raise ModelError("it is not what was written")
-    files = check_keys(read_json(metadata[FILES], FILES), FILES, ("model", "names", "data", "hashes"))
+    files = check_keys(FILES.read(metadata), FILES, ("model", "names", "data", "hashes"))
     names, hashes = (_read_row(files[key], str) for key in ("names", "hashes"))
     facts = Provenance(
-        metadata[OPTIMIZED_FOR],
+        metadata[OPTIMIZED],
         metadata[CONTENT],
         metadata[FINGERPRINT],
         _read_states(files["model"]),

@@ -14,6 +14,7 @@ from archspec.arrays import Array
 from archspec.errors import ArchspecError, InputError, ModelError, RuntimeFailure, raising, tell_value
 from archspec.files import check_is_file
 from archspec.log import warn
+from compiler.onnx_file.metadata import read_sizes
 from runtime.session.binding import Binding
 from runtime.session.declared import ShapeWatch
 from runtime.session.failures import telling
@@ -24,7 +25,6 @@ from runtime.session.process_local import ProcessLocal
 from runtime.session.providers import SHORT, Wish, create_session, read_providers
 from runtime.session.settings import Settings
 from runtime.session.signature import check_fixed
-from runtime.session.sizes import read_sizes
 from runtime.session.tuned import choose_settings
 
 AGAIN = "a copy of a session, and one in a process that was forked off, opens its file again (mapped=False too)"

@@ -9,7 +9,8 @@ from typing import Any
 
 from archspec.errors import InputError, ModelError, raising, tell_value
 from archspec.extras import extra
-from runtime.session.sizes import check_size, check_together, name_sizes, read_sizes
+from compiler.onnx_file.metadata import read_sizes
+from runtime.session.sizes import check_size, check_together, name_sizes
 
 with extra("run"):
     import onnx

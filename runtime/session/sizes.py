@@ -4,34 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from archspec.errors import InputError, ModelError, raising
-from archspec.strict_json import check_integer, check_keys, read_json
+from archspec.errors import InputError
 from compiler.onnx_file.accepted import Accepted
-
-KEY = "archspec.sizes"
-NUMBERS = ("value", "first", "step", "last")
-
-
-@raising(ModelError)
-def read_sizes(metadata: Mapping[str, str]) -> dict[str, Accepted]:
-    """The sizes by name; none where the model says none. Raises ArchspecError where what it says is malformed."""
-    if KEY not in metadata:
-        return {}
-    found = read_json(metadata[KEY], f"the metadata '{KEY}'")
-    names = found if isinstance(found, dict) else ()
-    written = check_keys(found, f"the metadata '{KEY}'", names)
-    numbers = {name: _read_numbers(name, value) for name, value in written.items()}
-    values = {name: row["value"] for name, row in numbers.items()}
-    return {
-        name: Accepted(
-            row["value"],
-            row.get("first", row["value"]),
-            row.get("step", 0),
-            row.get("last"),
-            _read_beside(name, written[name], values),
-        )
-        for name, row in numbers.items()
-    }
 
 
 def list_values(rule: Accepted) -> str:
@@ -75,18 +49,3 @@ def check_together(extents: Mapping[str, int], sizes: Mapping[str, Accepted]) ->
             raise InputError(
                 f"{name} is {extents[name]} and {other} is {extents[other]}; the model takes them where {kept}"
             )
-
-
-def _read_numbers(name: str, found: object) -> dict[str, int]:
-    what = f"the metadata '{KEY}': {name}"
-    fixed = not (isinstance(found, dict) and ("first" in found or "step" in found))
-    keys = check_keys(found, what, ("value",) if fixed else NUMBERS[:3], () if fixed else (NUMBERS[3], "beside"))
-    return {key: check_integer(keys[key], f"{what}: {key}") for key in NUMBERS if key in keys}
-
-
-def _read_beside(name: str, found: Mapping[str, object], values: Mapping[str, int]) -> dict[str, int]:
-    what = f"the metadata '{KEY}': {name}: beside"
-    names = found.get("beside", [])
-    if not isinstance(names, list) or not all(isinstance(other, str) and other in values for other in names):
-        raise ModelError(f"{what} must be a list of other sizes")
-    return {other: values[other] for other in names}

@@ -8,13 +8,12 @@ from pathlib import Path
 
 from archspec.extras import extra
 from compiler.onnx_file.accepted import Accepted
+from compiler.onnx_file.metadata import PRECISION, read_sizes
 from runtime.session.signature import Signature, read_signature
-from runtime.session.sizes import read_sizes
 
 with extra("run"):
     from compiler.onnx_file.content import read_fingerprint
 
-PRECISION = "archspec.precision"
 SWITCHES = {"fp16": "trt_fp16_enable", "bf16": "trt_bf16_enable", "int8": "trt_int8_enable"}
 
 BATCHES = (1, 8, 128)
@@ -33,7 +32,7 @@ def choose_tensorrt_options(path: str | Path, fixed: Mapping[str, int]) -> dict[
     """
     signature = read_signature(path)
     options = build_profiles(signature, fixed)
-    switch = SWITCHES.get(signature.metadata.get(PRECISION, ""))
+    switch = SWITCHES.get(PRECISION.read(signature.metadata) or "")
     if switch:
         options[switch] = "1"
     return options | _use_cache(read_fingerprint(Path(path)))

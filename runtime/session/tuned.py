@@ -24,7 +24,7 @@ from runtime.session.settings import MOST_THREADS, Settings
 with extra("run"):
     import onnxruntime as ort
 
-    from compiler.onnx_file.digest import CONTENT
+    from compiler.onnx_file.metadata import CONTENT
     from compiler.onnx_file.skim import read_metadata
 
 SUFFIX = ".tune.json"

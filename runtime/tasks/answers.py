@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from archspec.arrays import Array
-from compiler.ensemble import OUTPUT, SHARES
+from compiler.onnx_file.metadata import OUTPUT, SHARES
 from runtime.pictures.frame import Frame
 from runtime.tasks.class_map import UNANSWERED, find_classes
 from runtime.tasks.grid import Grid
@@ -123,7 +123,7 @@ def softmax(logits: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 def _answer_labels(given: AnswerInput) -> Iterator[Prediction]:
     logits = given.output.astype(np.float64)
-    shares = logits if given.metadata.get(OUTPUT) == SHARES else softmax(logits)
+    shares = logits if OUTPUT.read(given.metadata) == SHARES else softmax(logits)
     for path, row in zip(given.paths, shares, strict=True):
         order = np.argsort(-row, kind="stable")[: max(given.top, 1)]
         ranked = tuple((given.names[index], float(row[index])) for index in order)

@@ -12,9 +12,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from archspec.errors import ArchspecError, tell_value
+from archspec.errors import ArchspecError
 from archspec.files import as_argument, check_is_file, is_plain_file
 from archspec.strict_json import read_json
+from compiler.onnx_file.metadata import GRAPH, SPEC_HASH
 
 SPEC = "spec.yaml"
 WEIGHTS = "weights.safetensors"
@@ -31,24 +32,6 @@ MADE = (MODEL, PICTURE, SAMPLES)
 
 RUNS = Path("runs")
 """Where runs lie whose folder nobody chose."""
-
-CLASSES = "archspec.classes"
-PREPROCESS = "archspec.preprocess"
-DATA = "archspec.data"
-GRAPH = "archspec.graph"
-SPEC_HASH = "archspec.spec"
-TASK = "archspec.task"
-STRIDE = "archspec.stride"
-
-EPOCH = "archspec.epoch"
-"""After which epoch of how many the weights are, where that is not the last."""
-
-QUESTION = (CLASSES, PREPROCESS, TASK, STRIDE)
-"""What a model is asked, the names of what it answers, how it reads a picture, and how many pixels the positions of its
-last output are apart."""
-
-CARRIED = (*QUESTION, DATA, EPOCH)
-"""What a model takes over from its weights."""
 
 MAKERS = {SPEC: "archspec train", WEIGHTS: "archspec train", MODEL: "archspec export"}
 
@@ -134,30 +117,6 @@ def claim_folder(name: str) -> Path:
     except OSError as error:
         raise ArchspecError(f"cannot make a folder in {RUNS}/: {error.strerror or error}") from error
     raise AssertionError("there is always a next number")
-
-
-def parse_classes(text: str, where: str | Path) -> tuple[str, ...]:
-    """The names of classes, in the order of a model's output, as the metadata of `where` say them under CLASSES.
-
-    Raises ArchspecError where that is no list of names.
-    """
-    classes = read_json(text, f"the metadata '{CLASSES}' of {where}")
-    if not isinstance(classes, list) or not classes or not all(isinstance(name, str) for name in classes):
-        raise ArchspecError(f"the metadata '{CLASSES}' of {where} must be a list of names")
-    return tuple(classes)
-
-
-def tell_epoch(metadata: Mapping[str, str]) -> str | None:
-    """That training was stopped before these weights, or those of a model, were finished; None where it was not.
-
-    Raises ArchspecError where the metadata are malformed.
-    """
-    text = metadata.get(EPOCH)
-    if text is None:
-        return None
-    if not re.fullmatch(r"[0-9]{1,9} of [0-9]{1,9}", text):
-        raise ArchspecError(f"the metadata '{EPOCH}' must be as in '3 of 30', found {tell_value(text)}")
-    return f"weights after epoch {text}: training was stopped"
 
 
 def append_metrics(path: str | Path, values: Mapping[str, Any]) -> None:

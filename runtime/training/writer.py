@@ -13,18 +13,8 @@ from typing import TYPE_CHECKING, Any
 from archspec.errors import ArchspecError
 from archspec.files import check_can_write, write_text, write_whole
 from archspec.log import warn
-from runtime.training.run import (
-    EPOCH,
-    MADE,
-    METRICS,
-    SPEC,
-    SPEC_HASH,
-    WEIGHTS,
-    append_metrics,
-    check_vacant,
-    hash_spec,
-    write_export,
-)
+from compiler.onnx_file.metadata import EPOCH, SPEC_HASH
+from runtime.training.run import MADE, METRICS, SPEC, WEIGHTS, append_metrics, check_vacant, hash_spec, write_export
 from runtime.weights.file import save_weights
 
 if TYPE_CHECKING:
@@ -44,7 +34,7 @@ class RunWriter:
 
     def __init__(self, folder: Path, spec: str, facts: Mapping[str, str], epochs: int, *, force: bool) -> None:
         self.folder, self.spec, self.epochs, self.force = folder, spec, epochs, force
-        self.facts = {**facts, SPEC_HASH: hash_spec(spec)}
+        self.facts = {**facts, **SPEC_HASH.write(hash_spec(spec))}
         self._written: os.stat_result | None = None  # the weights
         self._epochs: dict[tuple[int, ...], int] = {}  # after which one weights are, by their file's number
         self._held = ExitStack()
@@ -61,7 +51,7 @@ class RunWriter:
 
     def keep(self, epoch: Epoch, state: Mapping[str, Any]) -> None:
         """The weights after this epoch, and its line of the metrics."""
-        self._write(epoch.epoch, state, self.facts | {EPOCH: f"{epoch.epoch} of {self.epochs}"}, epoch.to_dict())
+        self._write(epoch.epoch, state, self.facts | EPOCH.write((epoch.epoch, self.epochs)), epoch.to_dict())
 
     def finish(self, state: Mapping[str, Any], measured: Mapping[str, Any]) -> None:
         """The weights that training ends with, and what was measured of them."""

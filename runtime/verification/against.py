@@ -12,13 +12,13 @@ from archspec.arrays import Array
 from archspec.errors import ArchspecError, list_some, printable
 from archspec.extras import extra
 from archspec.ops import OpError, Vote
+from compiler.onnx_file.metadata import GRAPH, MEMBERS, NAME, PRECISION, QUESTION, TARGET, WEIGHTS
 from compiler.torch_target.modes import unaffected
-from runtime.training.run import QUESTION
 from runtime.verification.bisect import Bisection, bisect
 from runtime.verification.cases import proof_cases
 from runtime.verification.checks import Check, Choice, Original
 from runtime.verification.ends import Ends, match_ends
-from runtime.verification.facts import PREFIX, ModelFacts, parse_metadata
+from runtime.verification.facts import ModelFacts, parse_metadata
 from runtime.verification.inside import ModelInside
 from runtime.verification.proof import prove
 from runtime.verification.ranges import Range, find_ranges
@@ -66,8 +66,8 @@ def compare_with_source(
 
 
 def _refuse_ensembles(inside: ModelInside, facts: ModelFacts) -> None:
-    if "members" in facts.metadata:
-        many = f"{inside.path} is an ensemble of {facts.metadata['members']} members"
+    if members := MEMBERS.read(facts.metadata):
+        many = f"{inside.path} is an ensemble of {members} members"
         raise ArchspecError(f"{many}: one network's weights cannot be held against it")
 
 
@@ -79,15 +79,15 @@ def _load_module(original: Original) -> nn.Module:
 
 def _read_options(facts: ModelFacts) -> ExportOptions:
     """What the file was exported with, as far as it changes which nodes there are."""
-    chosen = {key: facts.metadata[key] for key in ("precision", "target") if key in facts.metadata}
+    chosen = {key.word: facts.metadata[key] for key in (PRECISION, TARGET) if key in facts.metadata}
     return ExportOptions(**chosen)  # type: ignore[arg-type]  # it checks them itself
 
 
 def _compare_hashes(facts: ModelFacts, built: OnnxModel) -> list[Check]:
     told, here = facts.metadata, built.metadata
     return [
-        _compare_hash("network", told.get("graph"), here["archspec.graph"], told.get("name", "another network")),
-        _compare_hash("weights", told.get("weights"), here["archspec.weights"], "other weights"),
+        _compare_hash("network", told.get(GRAPH), here[GRAPH], told.get(NAME, "another network")),
+        _compare_hash("weights", told.get(WEIGHTS), here[WEIGHTS], "other weights"),
     ]
 
 
@@ -104,8 +104,9 @@ def _compare_hash(name: str, told: str | None, here: str, other: str) -> Check:
 
 def compare_question(facts: ModelFacts, told: Mapping[str, str]) -> Iterator[Check]:
     """What the file is asked, against what its weights were trained for: other names are other answers."""
-    known = {key.removeprefix(PREFIX): parse_metadata(text) for key, text in told.items() if key in QUESTION}
-    said = {key: parse_metadata(text) for key, text in facts.metadata.items() if f"{PREFIX}{key}" in QUESTION}
+    known, said = (
+        {key.word: parse_metadata(texts[key]) for key in QUESTION if key in texts} for texts in (told, facts.metadata)
+    )
     other = [key for key in known if key in said and said[key] != known[key]]
     alone = [f"the file does not say its {key}" for key in known if key not in said]
     alone += [f"these weights do not say their {key}" for key in said if key not in known]

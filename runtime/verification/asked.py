@@ -6,11 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
 from archspec.errors import ArchspecError, tell_count
+from compiler.onnx_file.metadata import CLASSES, EPOCH, PREPROCESS, STRIDE, TASK, read_sizes, tell_epoch
 from runtime.pictures.preprocess import Preprocess
-from runtime.prediction.task_spec import read_stride
-from runtime.session.sizes import check_size, read_sizes
+from runtime.session.sizes import check_size
 from runtime.tasks.task import TASKS, Task, find_task
-from runtime.training.run import CLASSES, EPOCH, PREPROCESS, STRIDE, TASK, parse_classes, tell_epoch
 
 Extents: TypeAlias = Sequence[int | str]
 
@@ -31,7 +30,7 @@ def check_asked(
     checks: list[tuple[set[str], Callable[[], object]]] = [
         ({TASK, CLASSES}, lambda: _check_answers(metadata, given)),
         ({PREPROCESS}, lambda: _check_preprocess(metadata, taken)),
-        ({STRIDE}, lambda: read_stride(metadata, "the model")),
+        ({STRIDE}, lambda: STRIDE.read(metadata, "the model")),
         ({EPOCH}, lambda: tell_epoch(metadata)),
     ]
     problems = [problem for keys, check in checks if keys & metadata.keys() and (problem := _find_problem(check))]
@@ -77,7 +76,7 @@ def _check_answers(metadata: Mapping[str, str], outputs: Mapping[str, Extents | 
             raise ArchspecError(f"the metadata '{TASK}': {error}") from error
     else:
         tasks = [TASKS["labels"]] if PREPROCESS in metadata else list(TASKS.values())
-    names = parse_classes(metadata[CLASSES], "the model") if CLASSES in metadata else None
+    names = CLASSES.read(metadata, "the model")
     counts = set[int | None]()
     for task in tasks:
         for shape in outputs.values():

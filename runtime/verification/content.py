@@ -21,7 +21,8 @@ from runtime.verification.facts import ModelFacts
 
 with extra("run"):
     from compiler.onnx_file.content import read_content
-    from compiler.onnx_file.digest import CONTENT, OTHER_HASH, abbreviate, is_content
+    from compiler.onnx_file.digest import OTHER_HASH, abbreviate, is_content
+    from compiler.onnx_file.metadata import CONTENT, OPTIMIZED
 
 Outputs = Mapping[str, npt.NDArray[Any]]
 
@@ -39,7 +40,7 @@ def check_content(facts: ModelFacts) -> Check:
 
     Raises ArchspecError where the file cannot be read.
     """
-    if "optimized" in facts.metadata:
+    if OPTIMIZED in facts.metadata:
         return _check_sealed(Path(facts.path))
     content = read_content(Path(facts.path))
     if content.said is None:

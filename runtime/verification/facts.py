@@ -10,11 +10,10 @@ from types import MappingProxyType
 from typing import Any
 
 from archspec.errors import ArchspecError
-from runtime.session.sizes import list_values, read_sizes
-from runtime.training.run import parse_classes
+from compiler.onnx_file.metadata import CLASSES, PRECISION, PREFIX, read_sizes
+from compiler.onnx_file.skim import list_metadata
+from runtime.session.sizes import list_values
 from runtime.verification.inside import ModelInside
-
-PREFIX = "archspec."
 
 TYPES: Mapping[str, str] = MappingProxyType({"fp32": "float32", "fp16": "float16", "bf16": "bfloat16", "int8": "int8"})
 """What a file of each precision computes in."""
@@ -23,7 +22,7 @@ TYPES: Mapping[str, str] = MappingProxyType({"fp32": "float32", "fp16": "float16
 @dataclass(frozen=True, slots=True)
 class ModelFacts:
     """A file in figures: `data` are the names of its external files, `stored` its tensors and `numbers` what they hold.
-    `metadata` is everything that the file says under archspec's own keys, without their prefix."""
+    `metadata` is everything that the file says under our own keys."""
 
     path: str
     bytes: int
@@ -40,21 +39,21 @@ class ModelFacts:
     @property
     def precision(self) -> str:
         """What the export was asked for, where the file computes in that; else the type that it does compute in."""
-        told = self.metadata.get("precision", "")
+        told = PRECISION.read(self.metadata) or ""
         return told if TYPES.get(told) == self.dtype else self.dtype
 
     @property
     def classes(self) -> tuple[str, ...]:
         """Empty where the metadata name none, or are malformed, as their row says."""
         try:
-            return parse_classes(self.metadata["classes"], self.path)
-        except (KeyError, ArchspecError):
+            return CLASSES.read(self.metadata, self.path) or ()
+        except ArchspecError:
             return ()
 
     @property
     def sizes(self) -> dict[str, str]:
         """The sizes that it accepts, in words."""
-        return {name: list_values(size) for name, size in read_sizes(self._metadata()).items()}
+        return {name: list_values(size) for name, size in read_sizes(self.metadata).items()}
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -68,11 +67,8 @@ class ModelFacts:
             "stored": self.stored,
             "numbers": self.numbers,
             "precision": self.precision,
-            "metadata": {key: parse_metadata(value) for key, value in self.metadata.items()},
+            "metadata": {key.removeprefix(PREFIX): parse_metadata(value) for key, value in self.metadata.items()},
         }
-
-    def _metadata(self) -> dict[str, str]:
-        return {f"{PREFIX}{key}": value for key, value in self.metadata.items()}
 
 
 def read_facts(inside: ModelInside) -> ModelFacts:
@@ -89,11 +85,9 @@ def read_facts(inside: ModelInside) -> ModelFacts:
         stored=len(inside.tensors),
         numbers=sum(math.prod(tensor.dims) for tensor in inside.tensors.values()),
         dtype="int8" if inside.quantized else inside.dtype,
-        metadata={
-            item.key.removeprefix(PREFIX): item.value for item in model.metadata_props if item.key.startswith(PREFIX)
-        },
+        metadata={key: text for key, text in list_metadata(model).items() if key.startswith(PREFIX)},
     )
-    read_sizes(facts._metadata())
+    read_sizes(facts.metadata)
     return facts
 
 

@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from archspec.errors import ArchspecError
+from compiler.onnx_file.metadata import tell_epoch
 from runtime.session.signature import list_inputs, list_outputs
-from runtime.training.run import tell_epoch
 from runtime.verification.asked import ASKED, check_asked
 from runtime.verification.checks import Check
-from runtime.verification.facts import PREFIX, ModelFacts
+from runtime.verification.facts import ModelFacts
 from runtime.verification.inside import ModelInside
 
 
 def check_metadata(inside: ModelInside, facts: ModelFacts) -> Iterator[Check]:
     """That task, names, preprocessing and stride fit the file's inputs and outputs, or what does not; nothing of a file
     that says none of these. Weights of a training that was stopped are noted."""
-    said = {f"{PREFIX}{key}": text for key, text in facts.metadata.items()}
-    told = [key.removeprefix(PREFIX) for key in ASKED if key in said]
+    said = facts.metadata
+    told = [key.word for key in ASKED if key in said]
     if not told:
         return
     graph = inside.model.graph

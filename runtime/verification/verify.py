@@ -8,6 +8,7 @@ from pathlib import Path
 
 from archspec.errors import ArchspecError
 from archspec.files import as_argument
+from compiler.onnx_file.metadata import OPTIMIZED
 from runtime.session.optimized import find_model
 from runtime.session.signature import read_signature
 from runtime.session.sizes import name_sizes
@@ -43,7 +44,7 @@ def verify(
     choice = replace(choice, sizes=name_sizes(choice.sizes, read_signature(path).inputs))
     follow("content")
     content = check_content(facts)
-    if "optimized" in facts.metadata:
+    if OPTIMIZED in facts.metadata:
         if content.status == "failed":
             return Verification(facts, (_check_file(facts), content))
         raise UnansweredError(_describe_form(Path(path), content.text))

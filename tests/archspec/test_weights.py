@@ -9,8 +9,8 @@ import pytest
 from archspec.api import load
 from archspec.errors import ArchspecError
 from archspec.weights import find_trained_sizes
+from compiler.onnx_file.metadata import PREPROCESS
 from runtime.pictures.preprocess import Preprocess
-from runtime.training.run import PREPROCESS
 
 FACTS = {PREPROCESS: Preprocess(1, 96, 128, (0.5,), (0.5,)).to_json()}
 

@@ -18,10 +18,10 @@ from compiler import ensemble
 from compiler.ensemble import combine, member_weights
 from compiler.graph import Graph
 from compiler.graph_check import verify
+from compiler.onnx_file.metadata import CLASSES, PREPROCESS
 from runtime.pictures.preprocess import Preprocess
 from runtime.prediction.predict import predict
 from runtime.session.session import Session
-from runtime.training.run import CLASSES, PREPROCESS
 from runtime.verification.agreement import MOST_FLIPS, compare_votes
 from runtime.verification.proof import prove
 from runtime.weights.file import save_weights

@@ -10,7 +10,8 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from archspec.api import elaborate, load, to_torch
-from compiler.onnx_file.digest import CONTENT, FIELDS, digest_content
+from compiler.onnx_file.digest import FIELDS, digest_content
+from compiler.onnx_file.metadata import CONTENT
 from tests.support.lowering import Arrays, stir
 
 GRAPH = elaborate(load("resnet_digits", {"widths": [4, 8, 8]}))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -141,16 +140,16 @@ def _export(run: Run, choice: Choice, path: Path, threads: int | None, *, force:
     from archspec import api
     from archspec.errors import ArchspecError
     from archspec.files import scratch_folder
-    from runtime.experiments.skipping import LEFT_OUT, compare_files
-    from runtime.training.run import CARRIED
+    from compiler.onnx_file.metadata import CARRIED, LEFT_OUT, select
+    from runtime.experiments.skipping import compare_files
 
     if not choice.parts:
         raise ArchspecError(
             f"no part of {run.graph.name} can be left out within {choice.budget:.3g} of its {choice.metric} on "
             "training images; give a larger --budget"
         )
-    facts = {key: run.metadata[key] for key in CARRIED if key in run.metadata}
-    left_out = {LEFT_OUT: json.dumps([part.name for part in choice.parts])}
+    facts = select(run.metadata, CARRIED)
+    left_out = LEFT_OUT.write(tuple(part.name for part in choice.parts))
     api.to_onnx(choice.after.graph, choice.after.weights, path, metadata=facts | left_out, force=force)
     with scratch_folder() as folder:
         whole = folder / "whole.onnx"

@@ -218,14 +218,17 @@ def _sample(single: Network, members: Members, passes: int) -> Network:
 
 
 def _describe(done: Export, network: Network, members: Members) -> dict[str, Any]:
+    from compiler.onnx_file.metadata import COMBINE
+
     row = {**done.to_dict(), "sizes": network.accepted, "trained": bool(members.files)}
-    row |= {"members": len(members), "combine": network.metadata.get("archspec.combine")}
+    row |= {"members": len(members), "combine": COMBINE.read(network.metadata)}
     return row | {"sizes_of_training": dict(network.trained)}
 
 
 def _print(done: Export, network: Network, members: Members, path: Path, *, explain: bool) -> None:
     from archspec.cli.tables.export import print_explanation, print_export
     from archspec.files import as_argument
+    from compiler.onnx_file.metadata import PRECISION
 
     print_export(done, network.accepted, trained=bool(members.files))
     if network.trained:
@@ -233,7 +236,7 @@ def _print(done: Export, network: Network, members: Members, path: Path, *, expl
         tell(f"  {values}, as in training; --size chooses others")
     if explain:
         print_explanation(done)
-    if done.model.metadata["archspec.precision"] == "bf16":
+    if PRECISION.read(done.model.metadata) == "bf16":
         tell("  no CPU, this machine's neither, runs bf16 in ONNX Runtime; GPUs do, and `archspec doctor` finds them")
     else:
         tell(f"next: archspec tune {as_argument(path)} measures the settings it wants on this machine")

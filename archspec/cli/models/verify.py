@@ -79,8 +79,9 @@ def verify(
 
 def _own_sizes(model: Any, sizes: dict[str, int]) -> dict[str, int]:
     """The sizes that a file was written for; where it does not say, those given here."""
+    from compiler.onnx_file.metadata import read_sizes
     from runtime.session.signature import read_signature
-    from runtime.session.sizes import name_sizes, read_sizes
+    from runtime.session.sizes import name_sizes
 
     with suppress(ArchspecError):  # what is wrong with the file is what the verification says
         signature = read_signature(model)

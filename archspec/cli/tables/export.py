@@ -10,6 +10,7 @@ from archspec.cli.output import tell
 from archspec.cli.tables.console import console, in_short, new_table
 from archspec.errors import tell_count
 from compiler.analysis.cost.cost import measure_cost
+from compiler.onnx_file.metadata import COMBINE, MEMBERS, PRECISION
 from runtime.verification.agreement import LIMITS
 
 if TYPE_CHECKING:
@@ -31,11 +32,11 @@ def print_export(export: Export, accepted: Mapping[str, str], *, trained: bool) 
     """The file, what it takes, and how it was proven."""
     facts = export.model.metadata
     notice = "" if trained else ", with fresh weights: it has not been trained"
-    tell(f"wrote {export.path}: {export.bytes:,} bytes, {facts['archspec.precision']}{notice}")
+    tell(f"wrote {export.path}: {export.bytes:,} bytes, {PRECISION.read(facts)}{notice}")
     for companion in export.files[1:]:
         tell(f"  its weights lie beside it, in {companion.name}: move both together")
-    if "archspec.combine" in facts:
-        tell(f"  {facts['archspec.combine']} of {facts['archspec.members']} members")
+    if COMBINE in facts:
+        tell(f"  {COMBINE.read(facts)} of {MEMBERS.read(facts)} members")
     for name, rule in accepted.items():
         tell(f"  {name}: {rule}")
     if export.proof:
@@ -53,7 +54,7 @@ def print_export(export: Export, accepted: Mapping[str, str], *, trained: bool) 
 
 def _tell_limit(proof: Proof, facts: Mapping[str, str]) -> str:
     """Of what the differences of a proof are parts, and how large they may be."""
-    if facts.get("archspec.combine") == "vote":
+    if COMBINE.read(facts) == "vote":
         return f"differences are shares of the positions, of which {LIMITS[proof.dtype].flips:g} may have another vote"
     return f"differences are parts of an output's largest value, of which {proof.tolerance:g} is allowed"
 

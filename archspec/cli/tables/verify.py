@@ -9,6 +9,7 @@ from rich.text import Text
 
 from archspec.cli.tables.console import console
 from archspec.cli.tables.grid import Grid, words
+from compiler.onnx_file.metadata import COMBINE, DATA, EPOCH, GRAPH, MEMBERS, NAME, TASK, WEIGHTS
 
 if TYPE_CHECKING:
     from runtime.verification.bisect import Bisection, NodeDifference
@@ -48,20 +49,20 @@ def _tabulate(rows: dict[str, str]) -> Grid:
 def _describe(facts: ModelFacts) -> Iterator[tuple[str, str]]:
     told = facts.metadata
     yield "file", facts.path
-    if "name" in told:
-        yield "name", told["name"]
+    if NAME in told:
+        yield "name", told[NAME]
     yield "precision", facts.precision
-    for key in ("graph", "weights"):
-        if key in told:
-            yield f"{key} hash", told[key][:HASH]
+    for hash in (GRAPH, WEIGHTS):
+        if hash in told:
+            yield f"{hash.word} hash", told[hash][:HASH]
     for name, rule in facts.sizes.items():
         yield f"size {name}", rule
     if facts.classes:
         more = ", …" if len(facts.classes) > MOST_CLASSES else ""
         yield "classes", f"{len(facts.classes)}: {', '.join(facts.classes[:MOST_CLASSES])}{more}"
-    for key in ("task", "data", "epoch", "combine", "members"):
+    for key in (TASK, DATA, EPOCH, COMBINE, MEMBERS):
         if key in told:
-            yield key, told[key]
+            yield key.word, told[key]
     yield "written by", facts.producer
 
 

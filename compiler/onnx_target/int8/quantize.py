@@ -15,6 +15,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from compiler.onnx_file.metadata import PRECISION
 from compiler.onnx_target.int8.scheme import Recipe, Scheme, Step, quantize_layer
 from compiler.onnx_target.onnx_model import OnnxModel
 from compiler.passes.base import Array
@@ -90,7 +91,7 @@ def quantize_model(model: OnnxModel, scheme: Scheme, metadata: Mapping[str, str]
     nodes = list(writer.rewrite())
     del head.graph.node[:]
     head.graph.node.extend(nodes)
-    facts = {**model.metadata, "archspec.precision": "int8", **(metadata or {})}
+    facts = {**model.metadata, **PRECISION.write("int8"), **(metadata or {})}
     onnx.helper.set_model_props(head, dict(sorted(facts.items())))
     return replace(model, head=head, tensors=writer.list_tensors(nodes))
 

@@ -19,7 +19,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from archspec.api import to_onnx
 from compiler.onnx_file.content import Content, read_content, read_fingerprint
-from compiler.onnx_file.digest import CONTENT, abbreviate, digest_model
+from compiler.onnx_file.digest import abbreviate, digest_model
+from compiler.onnx_file.metadata import CONTENT
 from compiler.onnx_file.protobuf import delimit, walk_fields
 from compiler.onnx_target import write
 from compiler.onnx_target.model import build_model

@@ -17,7 +17,7 @@ from onnx import helper, numpy_helper
 
 from archspec.errors import ArchspecError
 from compiler.onnx_file.content import read_content
-from compiler.onnx_file.digest import CONTENT
+from compiler.onnx_file.metadata import CONTENT
 from compiler.onnx_target.model import build_model
 from compiler.onnx_target.write import to_bytes
 from tests.support.contents import EVERYTHING, GRAPH, SAVES, copy, digest, draw_weights, save

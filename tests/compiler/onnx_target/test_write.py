@@ -18,7 +18,8 @@ from onnx.external_data_helper import load_external_data_for_model
 from archspec.api import elaborate, load, to_onnx, to_torch
 from archspec.errors import ArchspecError
 from archspec.ops import Conv, Linear, Shape
-from compiler.onnx_file.digest import CONTENT, abbreviate
+from compiler.onnx_file.digest import abbreviate
+from compiler.onnx_file.metadata import CONTENT
 from compiler.onnx_file.skim import read_metadata
 from compiler.onnx_target import write
 from compiler.onnx_target.model import build_model

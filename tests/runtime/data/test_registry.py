@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from archspec.errors import ArchspecError
+from compiler.onnx_file.metadata import DATA, PREPROCESS
 from runtime.data.dataset import Dataset
 from runtime.data.registry import DATASETS, load_data, load_data_of
-from runtime.training.run import DATA, PREPROCESS
 from tests.support.without import run_without
 
 

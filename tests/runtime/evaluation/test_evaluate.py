@@ -20,13 +20,14 @@ from archspec.api import train as api_train
 from archspec.cli.ending import FINDINGS
 from archspec.cli.main import app
 from archspec.errors import ArchspecError
+from compiler.onnx_file.metadata import CLASSES, DATA, PREPROCESS
 from runtime.data.registry import load_data
 from runtime.evaluation.evaluate import evaluate_run
 from runtime.prediction.predict import predict
 from runtime.session.session import Session
 from runtime.tasks.class_map import UNANSWERED
 from runtime.training.outputs import evaluate_module
-from runtime.training.run import CLASSES, DATA, MODEL, PREPROCESS, WEIGHTS
+from runtime.training.run import MODEL, WEIGHTS
 from runtime.training.train import TrainSettings, train
 from runtime.weights.file import load_weights, save_weights
 from tests.support.models import make_linear, save_module

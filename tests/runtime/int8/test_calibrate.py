@@ -16,6 +16,7 @@ import runtime.int8.calibrate
 import runtime.int8.data
 from archspec.api import to_torch
 from archspec.errors import ArchspecError
+from compiler.onnx_file.metadata import DATA, PREPROCESS
 from compiler.onnx_target.int8.quantize import plan_quantization
 from compiler.onnx_target.model import build_model
 from compiler.onnx_target.onnx_model import OnnxModel
@@ -25,7 +26,6 @@ from runtime.int8.calibrate import choose_batch, measure_ranges
 from runtime.int8.data import open_calibration_data
 from runtime.int8.thresholds import BINS, METHODS
 from runtime.pictures.preprocess import Preprocess
-from runtime.training.run import DATA, PREPROCESS
 from tests.support.documents import graph_from
 from tests.support.lowering import stir
 

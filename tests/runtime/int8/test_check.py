@@ -13,12 +13,12 @@ from PIL import Image
 
 from archspec.api import to_torch
 from archspec.errors import ArchspecError
+from compiler.onnx_file.metadata import PREPROCESS
 from compiler.onnx_target.model import build_model
 from compiler.onnx_target.onnx_model import OnnxModel
 from runtime.int8.data import open_calibration_data
 from runtime.int8.quantize import Quantization, quantize
 from runtime.pictures.preprocess import Preprocess
-from runtime.training.run import PREPROCESS
 from tests.support.documents import graph_from
 from tests.support.lowering import stir
 

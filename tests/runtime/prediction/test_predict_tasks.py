@@ -13,10 +13,11 @@ from onnx import helper
 from PIL import Image
 
 from archspec.errors import ArchspecError
+from compiler.onnx_file.metadata import STRIDE
 from runtime.pictures.preprocess import Preprocess
 from runtime.prediction.answer_writer import AnswerWriter, NumbersFile, open_numbers
 from runtime.prediction.predict import Answered, answer_files, predict
-from runtime.prediction.task_spec import TaskSpec, find_task_spec, read_stride
+from runtime.prediction.task_spec import TaskSpec, find_task_spec
 from runtime.session.session import Session
 from runtime.tasks.answers import ClassMap, Pose
 from tests.support.models import build_model, save
@@ -240,5 +241,5 @@ def test_files_that_do_not_fit_are_named(tmp_path: Path) -> None:
 
 
 def test_no_stride_is_none() -> None:
-    assert read_stride({}, "x") is None
-    assert read_stride({"archspec.stride": "4"}, "x") == 4
+    assert STRIDE.read({}, "x") is None
+    assert STRIDE.read({"archspec.stride": "4"}, "x") == 4

@@ -23,8 +23,9 @@ from archspec.api import elaborate, load, to_torch
 from archspec.api import train as train_into
 from archspec.cli.main import app
 from archspec.errors import ArchspecError
+from compiler.onnx_file.metadata import EPOCH
 from runtime.data.registry import load_data
-from runtime.training.run import EPOCH, METRICS, SPEC, WEIGHTS, claim_folder, read_metrics
+from runtime.training.run import METRICS, SPEC, WEIGHTS, claim_folder, read_metrics
 from runtime.training.train import Progress, TrainSettings, train
 from runtime.weights.file import load_weights
 from tests.support.commands import archspec, refuse

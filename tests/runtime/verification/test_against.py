@@ -13,7 +13,7 @@ from archspec.api import to_onnx, to_torch, verify_model
 from archspec.errors import ArchspecError
 from archspec.ops import InstanceNorm, Shape, Vote
 from compiler.onnx_file.content import read_content
-from compiler.onnx_file.digest import CONTENT
+from compiler.onnx_file.metadata import CONTENT
 from compiler.onnx_target.options import ExportOptions
 from runtime.verification.against import compare_question
 from runtime.verification.facts import read_facts

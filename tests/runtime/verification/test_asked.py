@@ -14,11 +14,11 @@ import archspec
 from archspec.api import verify_model
 from archspec.errors import ArchspecError
 from compiler.graph import Graph
+from compiler.onnx_file.metadata import CLASSES, EPOCH, PREPROCESS, STRIDE, TASK
 from runtime.pictures.preprocess import Preprocess
 from runtime.prediction.predict import predict
 from runtime.prediction.task_spec import find_task_spec
 from runtime.session.session import Session
-from runtime.training.run import CLASSES, EPOCH, PREPROCESS, STRIDE, TASK
 from runtime.verification.asked import FORM, check_asked
 from tests.support.documents import graph_from
 

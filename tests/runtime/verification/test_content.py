@@ -15,7 +15,7 @@ from onnxruntime.quantization import quantize_dynamic
 from archspec.api import elaborate, load, to_onnx, to_torch, verify_model
 from archspec.errors import ArchspecError
 from compiler.onnx_file.content import Content, read_fingerprint
-from compiler.onnx_file.digest import CONTENT
+from compiler.onnx_file.metadata import CONTENT
 from compiler.onnx_file.skim import read_metadata
 from runtime.session import optimize
 from runtime.session.optimize import write_optimized

@@ -16,7 +16,7 @@ from onnx.reference import ReferenceEvaluator
 
 from archspec.api import verify_model
 from archspec.arrays import Array
-from compiler.onnx_file.digest import CONTENT
+from compiler.onnx_file.metadata import CONTENT
 from runtime.verification import wide
 from runtime.verification.checks import Check, UnansweredError, Verification
 from runtime.verification.infinite import count_infinite, explain_infinite, find_empty, find_silent, meet_silent

@@ -52,7 +52,7 @@ def test_the_precision_is_that_of_the_numbers(tmp_path: Path) -> None:
     convert_to_half(path)
     found = verify_model(path)
     assert found.facts is not None
-    assert (found.facts.precision, found.facts.metadata["precision"]) == ("float16", "fp32")
+    assert (found.facts.precision, found.facts.metadata["archspec.precision"]) == ("float16", "fp32")
     assert {name for name, status in statuses(found).items() if status == "failed"} == {"content"}
     assert "this is not what was exported: its content is" in text_of(found, "content")
 

@@ -13,8 +13,8 @@ import pytest
 
 from archspec.errors import ArchspecError
 from compiler.onnx_file.content import read_content
-from compiler.onnx_file.digest import CONTENT
-from compiler.onnx_file.skim import OPTIMIZED_FOR, read_metadata
+from compiler.onnx_file.metadata import CONTENT, OPTIMIZED
+from compiler.onnx_file.skim import read_metadata
 from runtime.session.optimize import write_optimized
 from runtime.session.optimized import describe_runtime, examine_optimized, find_optimized
 from runtime.session.provenance import FILES, FINGERPRINT, SEAL, read_provenance, write_provenance
@@ -82,7 +82,7 @@ def name_elsewhere(beside: Path) -> None:
     """A file that says so itself, and is sealed."""
     facts = read_provenance(beside)
     model = onnx.load(beside, load_external_data=False)
-    told = {FILES, FINGERPRINT, OPTIMIZED_FOR, SEAL}
+    told = {FILES, FINGERPRINT, OPTIMIZED, SEAL}
     kept = [item for item in model.metadata_props if item.key not in told]
     del model.metadata_props[:]
     model.metadata_props.extend(kept)

@@ -13,8 +13,8 @@ import pytest
 
 from archspec.errors import ArchspecError
 from compiler.onnx_file.content import read_fingerprint
-from compiler.onnx_file.digest import CONTENT
-from compiler.onnx_file.skim import OPTIMIZED_FOR, read_metadata
+from compiler.onnx_file.metadata import CONTENT, OPTIMIZED
+from compiler.onnx_file.skim import read_metadata
 from compiler.onnx_source.read import read_graph
 from compiler.onnx_target import write
 from runtime.session import optimized
@@ -44,7 +44,7 @@ def test_it_is_the_runtimes_own_optimized_form(model: Path) -> None:
     assert beside.name == f"m.{describe_runtime()}.onnx"
     assert f"ort{onnxruntime.__version__}" in beside.name
     stored = read_metadata(beside)
-    added = {OPTIMIZED_FOR: describe_runtime(), FILES: stored[FILES], SEAL: stored[SEAL]}
+    added = {OPTIMIZED: describe_runtime(), FILES: stored[FILES], SEAL: stored[SEAL]}
     added[FINGERPRINT] = read_fingerprint(model)
     assert stored == read_metadata(model) | added
     optimized_nodes = onnx.load(beside, load_external_data=False).graph.node

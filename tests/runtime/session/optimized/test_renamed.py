@@ -13,7 +13,8 @@ import onnx
 import pytest
 
 from archspec import files
-from compiler.onnx_file.skim import OPTIMIZED_FOR, read_metadata
+from compiler.onnx_file.metadata import OPTIMIZED
+from compiler.onnx_file.skim import read_metadata
 from runtime.session.optimize import write_optimized
 from runtime.session.optimized import describe_runtime
 from runtime.session.session import Session
@@ -179,7 +180,7 @@ def test_a_form_that_lost_its_weights_is_told(
 ) -> None:
     path = handle(model.parent)
     assert Session(path, providers=["cpu"]).loaded != path
-    (form,) = {found for found in model.parent.rglob("*.onnx") if OPTIMIZED_FOR in read_metadata(found)}
+    (form,) = {found for found in model.parent.rglob("*.onnx") if OPTIMIZED in read_metadata(found)}
     assert not caplog.messages
     spoil(model.parent)
     session = Session(path, providers=["cpu"])

@@ -10,9 +10,9 @@ import pytest
 
 import archspec
 from archspec.errors import ArchspecError
+from compiler.onnx_file.metadata import EXPORTED, MAX_CHARACTERS, check_metadata, is_exported
 from compiler.onnx_target.options import ExportOptions
 from runtime.export.export import Calibration
-from runtime.export.metadata import MOST_CHARACTERS, OWN, check_metadata, is_own
 
 
 @pytest.mark.parametrize(
@@ -28,12 +28,9 @@ from runtime.export.metadata import MOST_CHARACTERS, OWN, check_metadata, is_own
         ({"": "a"}, "or is empty"),
         ([("a", "b")], "found a value of type list"),
         ("a", "found 'a'"),
-        ({"a": "x" * (MOST_CHARACTERS + 1)}, "characters; a model holds at most"),
+        ({"a": "x" * (MAX_CHARACTERS + 1)}, "characters; a model holds at most"),
         ({"archspec.optimized.seal": "x"}, "the export writes the metadata 'archspec.optimized.seal' itself"),
-        *[
-            ({f"archspec.{name}": "x"}, f"the export writes the metadata 'archspec.{name}' itself")
-            for name in sorted(OWN)
-        ],
+        *[({name: "x"}, f"the export writes the metadata '{name}' itself") for name in sorted(EXPORTED)],
     ],
 )
 def test_what_is_no_metadata_is_refused(metadata: Any, message: str, tmp_path: Path) -> None:
@@ -61,5 +58,5 @@ def test_all_that_exports_say_is_known_to_be_theirs(tmp_path: Path) -> None:
     files = list(tmp_path.glob("*.onnx"))
     assert len(files) == 3
     keys = {item.key for path in files for item in onnx.load(path, load_external_data=False).metadata_props}
-    assert all(is_own(key) for key in keys)
+    assert all(is_exported(key) for key in keys)
     assert {"archspec.int8", "archspec.optimized"} <= keys
