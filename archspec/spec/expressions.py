@@ -20,7 +20,7 @@ MAX_VALUE = 10**18
 """Beyond this, nothing is a size; and products of products must not grow without bound."""
 
 Value: TypeAlias = int | float | bool | list[Any]
-Scope: TypeAlias = Callable[[str], Value]
+Lookup: TypeAlias = Callable[[str], Value]
 """Gives the value of a name; raises KeyError."""
 
 
@@ -88,10 +88,10 @@ class Expression:
         """Raises ExpressionError."""
         return _parse(text)
 
-    def __call__(self, scope: Scope) -> Value:
-        """The value in a scope. Raises ExpressionError."""
+    def __call__(self, lookup: Lookup) -> Value:
+        """The value where `lookup` gives names theirs. Raises ExpressionError."""
         try:
-            value: Value = _bounded(_value(self.tree, scope), self.tree)
+            value: Value = _bounded(_value(self.tree, lookup), self.tree)
             return value
         except ExpressionError:
             raise
@@ -122,11 +122,11 @@ class Template:
             raise ExpressionError(f"'{text}' is not a name: letters, digits, _ and {{expressions}}", "bad-name")
         return cls(text, parts)
 
-    def __call__(self, scope: Scope) -> str:
-        return "".join(part if isinstance(part, str) else self._digits(part, scope) for part in self.parts)
+    def __call__(self, lookup: Lookup) -> str:
+        return "".join(part if isinstance(part, str) else self._digits(part, lookup) for part in self.parts)
 
-    def _digits(self, part: Expression, scope: Scope) -> str:
-        value = part(scope)
+    def _digits(self, part: Expression, lookup: Lookup) -> str:
+        value = part(lookup)
         if isinstance(value, bool) or not isinstance(value, int) or value < 0:
             raise ExpressionError(f"'{part.text}' in '{self.text}' should be a whole number from 0, found {value}")
         return str(value)
@@ -205,35 +205,35 @@ def _in_brackets(node: ast.expr) -> str:
     return text if isinstance(node, ast.Name | ast.Constant) else f"({text})"
 
 
-def _value(node: ast.expr, scope: Scope) -> Any:
+def _value(node: ast.expr, lookup: Lookup) -> Any:
     match node:
         case ast.Constant(value=value):
             return value
         case ast.Name(id=name):
-            return _CONSTANTS[name] if name in _CONSTANTS else scope(name)
+            return _CONSTANTS[name] if name in _CONSTANTS else lookup(name)
         case ast.BinOp(left=left, op=op, right=right):
-            return _bounded(_ARITHMETIC[type(op)](_number(left, scope), _number(right, scope)), node)
+            return _bounded(_ARITHMETIC[type(op)](_number(left, lookup), _number(right, lookup)), node)
         case ast.UnaryOp(op=ast.Not(), operand=operand):
-            return not _value(operand, scope)
+            return not _value(operand, lookup)
         case ast.UnaryOp(op=op, operand=operand):
-            return _SIGNS[type(op)](_number(operand, scope))
+            return _SIGNS[type(op)](_number(operand, lookup))
         case ast.BoolOp(op=op, values=values):
-            truths = (bool(_value(part, scope)) for part in values)
+            truths = (bool(_value(part, lookup)) for part in values)
             return any(truths) if isinstance(op, ast.Or) else all(truths)
         case ast.Compare(left=left, ops=ops, comparators=rights):
-            operands = [_value(part, scope) for part in (left, *rights)]
+            operands = [_value(part, lookup) for part in (left, *rights)]
             return all(_COMPARISONS[type(op)](a, b) for op, a, b in zip(ops, operands, operands[1:], strict=False))
         case ast.IfExp(test=test, body=body, orelse=orelse):
-            return _value(body if _value(test, scope) else orelse, scope)
+            return _value(body if _value(test, lookup) else orelse, lookup)
         case ast.Subscript(value=value, slice=index):
-            return _item(_value(value, scope), _value(index, scope))
+            return _item(_value(value, lookup), _value(index, lookup))
         case ast.Call(func=ast.Name(id=name), args=args):
-            return FUNCTIONS[name](*(_value(argument, scope) for argument in args))
+            return FUNCTIONS[name](*(_value(argument, lookup) for argument in args))
     raise AssertionError(f"the allow-list let {type(node).__name__} through")
 
 
-def _number(node: ast.expr, scope: Scope) -> int | float:
-    value = _value(node, scope)
+def _number(node: ast.expr, lookup: Lookup) -> int | float:
+    value = _value(node, lookup)
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ExpressionError(f"'{ast.unparse(node)}' should be a number, found {_shown(value)}")
     return value
@@ -263,8 +263,8 @@ def _shown(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else f"{value}"
 
 
-def scope_of(*layers: Mapping[str, Value]) -> Scope:
-    """A scope over mappings, the first that has the name; an unknown name is an ExpressionError with a suggestion."""
+def lookup_of(*layers: Mapping[str, Value]) -> Lookup:
+    """A lookup in mappings, the first that has the name; an unknown name is an ExpressionError with a suggestion."""
 
     def look_up(name: str) -> Value:
         for layer in layers:

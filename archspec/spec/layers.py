@@ -72,7 +72,7 @@ class Node(BaseModel):
         return self.place
 
 
-class Broken:
+class ErrorNode:
     """Stands where a node could not be read; the mistake has been reported."""
 
     called = "broken"
@@ -85,20 +85,20 @@ class LayerNode(Node):
     op: ClassVar[type[Op]]
 
 
-class Choice(Node):
+class NormChoice(Node):
     """The network's normalization: of the kind that `defaults` choose for all of it, or that is given here."""
 
     word = "norm"
     main = "kind"
 
 
-def _choice_of(ops: Mapping[str, type[Op]], *others: str) -> type[Choice]:
+def _choice_of(ops: Mapping[str, type[Op]], *others: str) -> type[NormChoice]:
     """The node that chooses one of several operations: a kind, and the fields of every kind, to be held against the
     chosen one's when it is known."""
     fields: dict[str, Any] = {"kind": (Literal[(*ops, *others)], USUAL_NORM)}
     for op in ops.values():
         fields |= {name: (_spelled(info), None) for name, info in op.model_fields.items() if name not in fields}
-    model = create_model("NormNode", __base__=Choice, __doc__=Choice.__doc__, **fields)
+    model = create_model("NormNode", __base__=NormChoice, __doc__=NormChoice.__doc__, **fields)
     model.settings = tuple(fields)
     return model
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -33,10 +34,13 @@ def report_invalid(
         if path and path[-1] == "[key]":  # pydantic's way to say that a mapping's key is wrong
             path, unknown = path[:-1], True
         place = place_in(written, path, start, key=unknown)
-        mistakes.append(Diagnostic(_code(detail), _message(detail, model, subject), place))
+        field = ".".join(str(step) for step in detail["loc"] if not str(step).endswith("]"))
+        message = describe_problem(detail, subject, field, _field_names(model), _found(detail["input"]))
+        mistakes.append(Diagnostic(code_of(detail), message, place))
 
 
-def _code(detail: ErrorDetails) -> str:
+def code_of(detail: ErrorDetails) -> str:
+    """The code of what pydantic says."""
     kind = detail["type"]
     if kind == "extra_forbidden":
         return "unknown-field"
@@ -47,10 +51,11 @@ def _code(detail: ErrorDetails) -> str:
     return "wrong-type" if kind.endswith(("_type", "_parsing")) else "bad-value"
 
 
-def _message(detail: ErrorDetails, model: type[BaseModel] | None, subject: str) -> str:
-    path = ".".join(str(step) for step in detail["loc"] if not str(step).endswith("]"))
+def describe_problem(detail: ErrorDetails, subject: str, path: str, known: Iterable[str], found: str) -> str:
+    """What pydantic says of the field `path` of a subject, in the words of the language; `known` are the fields that
+    there are, and `found` is the offending value in words, or nothing."""
     if detail["type"] == "extra_forbidden":
-        return f"unknown field '{path}' of {subject}{suggest_field(str(detail['loc'][-1]), _field_names(model))}"
+        return f"unknown field '{path}' of {subject}{suggest_field(str(detail['loc'][-1]), known)}"
     if detail["type"] == "missing":
         return f"{subject} needs `{path}`" + ("; start it with `archspec: 1`" if path == "archspec" else "")
     if detail["type"] == "too_short":
@@ -58,7 +63,6 @@ def _message(detail: ErrorDetails, model: type[BaseModel] | None, subject: str) 
     text = detail["msg"].removeprefix("Value error, ")
     text = text.replace("Input should be", "should be").replace("valid ", "")
     described = f"`{path}` of {subject} {text}" if path else f"{subject} {text}"
-    found = _found(detail["input"])
     explained = not found or f"found {found}" in text or detail["type"] in _SELF_EXPLAINING
     return described if explained else f"{described}, found {found}"
 

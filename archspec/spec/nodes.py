@@ -1,6 +1,6 @@
 """The nodes of a body, as pydantic models. Layer nodes are derived from the operations; structure nodes stand here.
 
-A mistake in one node does not hide the next: it is reported to the `Reading`, and a `Broken` node takes its place.
+A mistake in one node does not hide the next: it is reported to the `Reading`, and a `ErrorNode` node takes its place.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from pydantic_core import PydanticCustomError
 from archspec.errors import Place, suggest
 from archspec.ops import LAYERS
 from archspec.ops.values import Draw
-from archspec.spec.layers import Broken, Node, NormNode, layer_node
+from archspec.spec.layers import ErrorNode, Node, NormNode, layer_node
 from archspec.spec.messages import report_invalid
 from archspec.spec.reading import Reading, reading_of
 from archspec.spec.suggestions import suggest_node
@@ -225,8 +225,8 @@ _NODES: tuple[type[Node], ...] = (
 STRUCTURE: dict[str, type[Node]] = {node.word: node for node in _NODES}
 
 
-def read_node(raw: Any, place: Place, reading: Reading) -> Node | Broken:
-    """One node of a body; what is wrong in it is reported, and `Broken` stands in its place."""
+def read_node(raw: Any, place: Place, reading: Reading) -> Node | ErrorNode:
+    """One node of a body; what is wrong in it is reported, and `ErrorNode` stands in its place."""
     if isinstance(raw, str):
         word, value, at, value_at = raw, None, place, place
     elif isinstance(raw, Table) and len(raw) == 1:
@@ -235,10 +235,10 @@ def read_node(raw: Any, place: Place, reading: Reading) -> Node | Broken:
     elif isinstance(raw, Table) and raw:
         keys = " and ".join(f"`{key}`" for key in list(raw)[:3])
         reading.report("bad-node", f"a node has one key, found {keys}; indent its fields, or start a new item", place)
-        return Broken()
+        return ErrorNode()
     else:
         reading.report("bad-node", "a node is a word, or a mapping with one key", place)
-        return Broken()
+        return ErrorNode()
     if word in LAYERS:
         return _read_fields(layer_node(word), value, at, value_at, reading)
     if word in STRUCTURE:
@@ -247,16 +247,16 @@ def read_node(raw: Any, place: Place, reading: Reading) -> Node | Broken:
         return _read_call(word, value, at, reading)
     known = [*LAYERS, *STRUCTURE, *reading.signatures, *reading.bodies]
     reading.report("unknown-node", f"unknown node '{word}'{suggest_node(word, known)}", at)
-    return Broken()
+    return ErrorNode()
 
 
-def _read_fields(model: type[Node], value: Any, at: Place, value_at: Place, reading: Reading) -> Node | Broken:
+def _read_fields(model: type[Node], value: Any, at: Place, value_at: Place, reading: Reading) -> Node | ErrorNode:
     fields = Table(at)
     if isinstance(value, Table):
         fields = value
     elif value is not None and model.main is None:
         reading.report("wrong-type", _explain_fields(model, value), at)
-        return Broken()
+        return ErrorNode()
     elif value is not None and model.main is not None:
         fields[model.main] = value
         fields.keys_at[model.main], fields.values_at[model.main] = at, value_at
@@ -264,7 +264,7 @@ def _read_fields(model: type[Node], value: Any, at: Place, value_at: Place, read
         node = model.model_validate(fields, context=reading)
     except ValidationError as error:
         report_invalid(error, model, model.word, fields, at, at, reading.mistakes)
-        return Broken()
+        return ErrorNode()
     node._place, node._written = at, fields
     return node
 
@@ -283,10 +283,10 @@ def _explain_fields(model: type[Node], value: Any) -> str:
     return message
 
 
-def _read_call(word: str, value: Any, at: Place, reading: Reading) -> Node | Broken:
+def _read_call(word: str, value: Any, at: Place, reading: Reading) -> Node | ErrorNode:
     if value is not None and not isinstance(value, Table):
         reading.report("wrong-type", f"{word} takes named arguments, as in `{word}: {{argument: value}}`", at)
-        return Broken()
+        return ErrorNode()
     given: Table = value if value is not None else Table(at)
     before = len(reading.mistakes)
     signature = reading.signatures.get(word, {}) if word not in reading.bodies else {}
@@ -312,7 +312,7 @@ def _read_call(word: str, value: Any, at: Place, reading: Reading) -> Node | Bro
     if missing:
         reading.report("missing-argument", f"{word} needs {' and '.join(missing)}", at)
     if len(reading.mistakes) > before:
-        return Broken()
+        return ErrorNode()
     node = CallNode(block=word, arguments=MappingProxyType(arguments), name=name)
     node._place, node._written = at, value
     return node

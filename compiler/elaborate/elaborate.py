@@ -11,17 +11,20 @@ from archspec.ops.fields import LARGEST
 from archspec.spec.document import is_size
 from archspec.spec.load import Spec
 from archspec.spec.text import place_in
-from compiler.elaborate.unroll import Unrolling
-from compiler.elaborate.values import NODE
+from compiler.elaborate.reporter import NODE
+from compiler.elaborate.unroller import Unroller
+from compiler.elaborate.words import find_word
 from compiler.graph import Graph
 from compiler.graph_check import verify
 from compiler.onnx_file.accepted import Accepted
 from compiler.sizes.accepted_sizes import accepted_sizes, drop_idle_fits, find_nearest, fits
 
 MAX_NODES = 100_000
-
-FURTHEST = 128
-"""How far from the wanted size another is looked for that fits."""
+"""The number of nodes and loop turns that a spec may expand to, where the caller names no other."""
+MAX_TRIED_NODES = 100_000
+"""The number of nodes that are unrolled in search of sizes that fit, before none is proposed."""
+MAX_DISTANCE = 128
+"""The largest distance from the wanted sizes, in positions, at which others are looked for that fit."""
 
 
 def elaborate(
@@ -38,15 +41,15 @@ def elaborate(
     """
     chosen, mistakes = _choose_sizes(spec, sizes or {})
     if not mistakes:
-        run = Unrolling(spec, chosen, max_nodes, extensions or {})
-        graph = run.build()
-        if graph is not None and run.counts_residuals:
-            run = Unrolling(spec, chosen, max_nodes, extensions or {}, run.residuals)
-            graph = run.build()
-        mistakes = run.mistakes
+        walk = Unroller(spec, chosen, max_nodes, extensions or {}, find_word)
+        graph = walk.build()
+        if graph is not None and walk.residuals.wants_total:
+            walk = Unroller(spec, chosen, max_nodes, extensions or {}, find_word, walk.residuals.met)
+            graph = walk.build()
+        mistakes = walk.reporter.mistakes
         if graph is not None and not mistakes and not spec.mistakes:
             return verify(drop_idle_fits(graph))
-        if mistakes and run.misfits == len(mistakes):
+        if mistakes and all(mistake.code == "shape-mismatch" for mistake in mistakes):
             mistakes = _with_fitting_sizes(spec, chosen, mistakes, extensions or {})
         mistakes = _doubt_inputs(spec, mistakes)
     raise SpecError([*spec.mistakes, *mistakes])
@@ -100,20 +103,20 @@ def _with_fitting_sizes(
     spec: Spec, sizes: Mapping[str, int], mistakes: list[Diagnostic], extensions: Mapping[str, type[Layer]]
 ) -> list[Diagnostic]:
     """Add to mistakes of shape the sizes that would fit, where there are some near the wanted ones."""
-    effort = 0
+    tried = 0
     for candidate in _list_near(sizes):
-        if effort > MAX_NODES:
+        if tried > MAX_TRIED_NODES:
             break
-        run = Unrolling(spec, candidate, MAX_NODES, extensions)
-        graph = run.build()
-        effort += run.spent // NODE
-        if graph is None or run.mistakes:
+        walk = Unroller(spec, candidate, MAX_NODES, extensions, find_word)
+        graph = walk.build()
+        tried += walk.reporter.spent // NODE
+        if graph is None or walk.reporter.mistakes:
             continue
         found = find_nearest(_prefer_whole(graph), sizes)
         closest = {**sizes, **{name: near for name, (_, near) in found.items()}}
         # An image of a single position is nobody's wish, though it may be all that fits.
         useful = found and not all(rule.value == 1 and not rule.dynamic for rule, _ in found.values())
-        if not useful or Unrolling(spec, closest, MAX_NODES, extensions).build() is None:
+        if not useful or Unroller(spec, closest, MAX_NODES, extensions, find_word).build() is None:
             break
         hints = ", ".join(_hint(name, sizes[name], *fitting) for name, fitting in found.items())
         return [replace(mistake, message=f"{mistake.message} ({hints})") for mistake in mistakes]
@@ -123,7 +126,7 @@ def _with_fitting_sizes(
 def _list_near(sizes: Mapping[str, int]) -> Iterator[dict[str, int]]:
     """Other values of the sizes, the near ones first: all of them equal, and where there are several, of one alone."""
     largest = max(sizes.values(), default=0)
-    for distance in range(1, FURTHEST + 1):
+    for distance in range(1, MAX_DISTANCE + 1):
         for more in (-distance, distance):
             near = [dict.fromkeys(sizes, largest + more)] if sizes else []
             near += [{**sizes, name: value + more} for name, value in sizes.items()] if len(sizes) > 1 else []

@@ -27,7 +27,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidat
 from pydantic_core import PydanticCustomError
 
 from archspec.errors import Diagnostic, Mistakes, Place, SpecError
-from archspec.spec.expressions import Expression, ExpressionError, is_name, scope_of
+from archspec.spec.expressions import Expression, ExpressionError, is_name, lookup_of
 from archspec.spec.messages import report_invalid
 from archspec.spec.text import Table, place_in, read_file
 from archspec.spec.zoo import find_rule_files, shown
@@ -115,7 +115,7 @@ class Template:
         return "".join(part if isinstance(part, str) else self._digits(part, scopes) for part in self.parts)
 
     def _digits(self, part: Expression, scopes: tuple[Mapping[str, Any], ...]) -> str:
-        value = part(scope_of(*scopes))
+        value = part(lookup_of(*scopes))
         if isinstance(value, bool) or not isinstance(value, int) or value < 0:
             raise ExpressionError(f"'{part.text}' in '{self.text}' should be a whole number from 0, found {value}")
         return str(value)
@@ -261,4 +261,4 @@ def _bind(rules: RuleSet, path: tuple[Any, ...], written: Table, file: str, para
 def _evaluate(value: Any, *scopes: Mapping[str, Any]) -> Any:
     if isinstance(value, list):
         return [_evaluate(item, *scopes) for item in value]
-    return value(scope_of(*scopes)) if isinstance(value, Expression) else value
+    return value(lookup_of(*scopes)) if isinstance(value, Expression) else value

@@ -75,7 +75,7 @@ class Scope:
         return inner
 
 
-def scope_of(subject: Subject) -> Scope:
+def lookup_of(subject: Subject) -> Scope:
     scope = Scope(subject.spec.params)
     if subject.block is None:
         return scope
@@ -90,7 +90,7 @@ class Labels:
 
     def __init__(self, subject: Subject) -> None:
         spec = subject.spec
-        self.scope = scope_of(subject)
+        self.scope = lookup_of(subject)
         block = spec.blocks[subject.block] if subject.block else None
         self.defaults = merge_defaults(block.defaults if block else {}, spec.defaults)
         self.rank = len(next(iter(spec.inputs.values()))) - 1

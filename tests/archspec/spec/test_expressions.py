@@ -18,7 +18,7 @@ from archspec.spec.expressions import (
     ExpressionError,
     Template,
     is_name,
-    scope_of,
+    lookup_of,
 )
 from tests.archspec.spec.texts import HEAD, graph_of, mistakes_of
 from tests.support.strategies import MODERATE
@@ -36,7 +36,7 @@ NAMES: dict[str, Any] = {
 
 
 def value(text: str, **names: Any) -> Any:
-    return Expression.parse(text)(scope_of({**NAMES, **names}))
+    return Expression.parse(text)(lookup_of({**NAMES, **names}))
 
 
 def problem(text: str) -> ExpressionError:
@@ -174,10 +174,10 @@ def test_what_is_no_name(text: str) -> None:
 
 
 def test_scope_takes_the_first_layer_that_has_a_name() -> None:
-    scope = scope_of({"a": 1}, {"a": 2, "b": 3})
+    scope = lookup_of({"a": 1}, {"a": 2, "b": 3})
     assert (scope("a"), scope("b")) == (1, 3)
     with pytest.raises(ExpressionError, match="no names are known here"):
-        scope_of()("a")
+        lookup_of()("a")
 
 
 # Templates
@@ -199,7 +199,7 @@ def test_template(text: str, expected: str | None) -> None:
         with pytest.raises(ExpressionError):
             Template.parse(text)
         return
-    assert Template.parse(text)(scope_of(NAMES)) == expected
+    assert Template.parse(text)(lookup_of(NAMES)) == expected
 
 
 @pytest.mark.parametrize(
@@ -231,7 +231,7 @@ def test_what_is_no_template(text: str) -> None:
 @pytest.mark.parametrize("text", ["x{half}", "x{flag}", "x{-a}", "x{xs}", "x{c}", "x{a / b}", "x{1 / 0}"])
 def test_what_makes_no_part_of_a_name(text: str) -> None:
     with pytest.raises(ExpressionError):
-        Template.parse(text)(scope_of(NAMES))
+        Template.parse(text)(lookup_of(NAMES))
 
 
 # In a spec
@@ -290,7 +290,7 @@ WORDS = [
 @given(st.lists(st.sampled_from(WORDS), max_size=12).map("".join))
 def test_any_text_is_an_expression_or_a_message(text: str) -> None:
     try:
-        found: Any = Expression.parse(text)(scope_of(NAMES))
+        found: Any = Expression.parse(text)(lookup_of(NAMES))
     except ExpressionError as error:
         found = str(error)
     assert isinstance(found, list) or (found if isinstance(found, str) else abs(found) <= MAX_VALUE)
@@ -300,7 +300,7 @@ def test_any_text_is_an_expression_or_a_message(text: str) -> None:
 @given(st.text(max_size=30) | st.lists(st.sampled_from(WORDS), max_size=12).map("".join))
 def test_any_text_is_a_template_or_a_message(text: str) -> None:
     try:
-        found = Template.parse(text)(scope_of(NAMES))
+        found = Template.parse(text)(lookup_of(NAMES))
     except ExpressionError as error:
         found = str(error)
     assert found

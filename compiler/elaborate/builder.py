@@ -1,0 +1,129 @@
+"""Puts operations into the graph that is being built: layers, and merges of values whose sizes may have to fit."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import takewhile
+from typing import Any, NoReturn
+
+from archspec import ops
+from archspec.ops import Op, OpError, Shape
+from archspec.ops.activation import Activation
+from archspec.ops.fields import LARGEST
+from compiler.elaborate.evaluator import Evaluator
+from compiler.elaborate.scope import Scope, Step, Value
+from compiler.graph import Node, Source
+from compiler.scopes import scopes_around
+
+MERGES: dict[str, type[Op]] = {op.kind: op for op in (ops.Add, ops.Concat, ops.Mul, ops.Shake)}
+KERNELS = ops.Conv | ops.ConvTranspose | ops.Linear
+PAIR = 4
+"""The cost, in parts of a node of the budget, of fitting one operand to another."""
+
+
+class GraphBuilder:
+    """The nodes so far, and how one more gets there."""
+
+    def __init__(self, evaluator: Evaluator) -> None:
+        self.evaluator = evaluator
+        self.reporter = evaluator.reporter
+        self.nodes: dict[str, Node] = {}
+        self._scopes: set[str] = set()
+        """The paths above the nodes: what torch makes modules of that hold others."""
+        self._inferred: dict[tuple[int, tuple[Shape, ...]], tuple[Op, Shape]] = {}
+        """Results by the operation, which is kept so that its id stays its own, and the shapes of its operands."""
+
+    def apply(self, step: Step, op: Op, values: list[Value], id: str, body: str | None = None) -> Value:
+        """Put in an operation on these values; None where one of them is. `body` is the scope of the residual or dense
+        body that the operation merges."""
+        operands = [value for value in values if value is not None]
+        if len(operands) < len(values):
+            return None
+        taken = self._find_taken(id)
+        if taken is not None:
+            message = f"there are two nodes '{taken}'; rename one of them"
+            self.reporter.fail("duplicate-name", message, step.place(), step.calls)
+        try:
+            shape = self._infer(op, tuple([operand.shape for operand in operands]))
+        except OpError as error:
+            self._refuse_shapes(step, error)
+        source = Source(step.place(), step.calls)
+        return self.keep(Node(id, op, tuple([operand.id for operand in operands]), shape, source, body))
+
+    def _infer(self, op: Op, operands: tuple[Shape, ...]) -> Shape:
+        """The shape of a result. Raises OpError. Repeated blocks share their operations, and ask once."""
+        key = id(op), operands
+        if key not in self._inferred:
+            shape: Shape = op.infer(*operands)
+            if max(shape) > LARGEST:
+                raise OpError(f"an extent of {max(shape):,} is larger than any value may be")
+            self._inferred[key] = op, shape
+        return self._inferred[key][1]
+
+    def _refuse_shapes(self, step: Step, error: OpError) -> NoReturn:
+        """Report shapes that an operation does not take. Raises SkipNode."""
+        field = error.field
+        own = field is None or field in step.node.model_fields_set
+        inherited = not own and field in self.evaluator.settings(step.node.word, step.scope)
+        message = f"{error}, from `defaults`" if inherited else f"{error}"
+        self.reporter.fail("shape-mismatch", message, step.place(field) if field else step.place(), step.calls)
+
+    def keep(self, node: Node) -> Node:
+        """Put in a node whose shape is known."""
+        assert node.id not in self.nodes, node.id
+        self.nodes[node.id] = node
+        self._scopes.update(self._find_new_scopes(node.id))
+        return node
+
+    def change(self, id: str, **fields: Any) -> None:
+        """Give the operation of a node other values of some fields, on which its shape does not depend."""
+        node = self.nodes[id]
+        self.nodes[id] = replace(node, op=node.op.model_copy(update=fields))
+
+    def _find_taken(self, id: str) -> str | None:
+        """The name that a node would share with another: FixUp and `fit` name theirs without asking the spec."""
+        if id in self.nodes or id in self._scopes:
+            return id
+        return next((scope for scope in self._find_new_scopes(id) if scope in self.nodes), None)
+
+    def _find_new_scopes(self, id: str) -> list[str]:
+        """The paths above a node's that hold no other yet, the longest first."""
+        if id.rpartition(".")[0] in self._scopes:  # as for most nodes
+            return []
+        return list(takewhile(lambda scope: scope not in self._scopes, scopes_around(id)))
+
+    def apply_layer(self, step: Step, op: Op) -> Value:
+        """Put in a layer; in a body that starts as FixUp says, with a learned bias before kernels and activations."""
+        fixup = step.scope.fixup
+        if fixup is None or not isinstance(op, KERNELS | Activation):
+            return self.apply(step, op, [step.value], step.id)
+        value = self.apply(step, ops.Shift(trainable=True), [step.value], f"{step.id}_bias")
+        result = self.apply(step, op, [value], step.id)
+        if isinstance(op, KERNELS) and result is not None:
+            fixup.append(result.id)
+        return result
+
+    def merge(self, step: Step, op: Op, values: list[Value], fit: str, inside: Scope) -> Value:
+        """Put in a merge, and before it what brings its operands to one spatial size."""
+        operands = [value for value in values if value is not None]
+        if len(operands) < len(values):
+            return None
+        if len(operands) == 1:
+            return operands[0]
+        if fit != "error" and len({operand.shape.rank for operand in operands}) == 1:
+            operands = self._fit(step, fit, operands, inside)
+        return self.apply(step, op, list(operands), inside.join(op.kind))
+
+    def _fit(self, step: Step, fit: str, operands: list[Node], inside: Scope) -> list[Node]:
+        """Cut operands down to the smallest extents, or pad them to the largest, each to all others, since at another
+        size another may be the smallest (what never does anything is left out later)."""
+        distinct = {operand.id: operand for operand in operands}
+        if len(distinct) == 1:
+            return operands
+        self.reporter.spend(PAIR * len(operands) * len(distinct), step.place(), step.calls)
+        fitted = []
+        for i, operand in enumerate(operands):
+            others = [other for other in distinct.values() if other is not operand]
+            op = ops.PadSpace() if fit == "pad" else ops.Crop()
+            fitted.append(self.apply(step, op, [operand, *others], inside.join(f"{fit}{i}")) or operand)
+        return fitted

@@ -1,0 +1,163 @@
+"""The values of what is written in nodes: expressions, labels, lists, the fields of operations, and arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from archspec.errors import Place
+from archspec.ops import Conv, ConvTranspose, Linear, Op
+from archspec.spec.document import merge_defaults
+from archspec.spec.expressions import Expression, ExpressionError, Lookup, Template, lookup_of
+from archspec.spec.layers import describe_values, overlay
+from archspec.spec.messages import code_of, describe_problem
+from compiler.elaborate.reporter import Calls, Reporter, SkipNode
+from compiler.elaborate.scope import Scope, Step, Value
+
+
+class Evaluator:
+    """Gives what is written its values; what cannot have one is reported, and ends the work on its node."""
+
+    def __init__(self, defaults: Mapping[str, Mapping[str, Any]], reporter: Reporter) -> None:
+        self.defaults = _spread_weight_norm(defaults)
+        self.reporter = reporter
+        self._ops: dict[tuple[type[Op], str], Op] = {}
+
+    def build_op(
+        self, step: Step, op: type[Op], given: Mapping[str, Any], renamed: Mapping[str, str] | None = None
+    ) -> Op:
+        """The operation with its fields' values: given, or from the spec's defaults, or its own. `renamed` are the
+        fields that the spec spells otherwise."""
+        fields = {**self.settings(op.kind, step.scope), **given}
+        spelled = renamed or {}
+        plain = {
+            key: self._compute_field(step, op, key, written, spelled.get(key, key))
+            if isinstance(written, Expression)
+            else written
+            for key, written in fields.items()
+        }
+        cached = op, str(plain)  # as text, true is not 1, and a list can be a key
+        if cached not in self._ops:
+            self._ops[cached] = self._make_op(step, op, plain, spelled)
+        return self._ops[cached]
+
+    def _make_op(self, step: Step, op: type[Op], fields: Mapping[str, Any], spelled: Mapping[str, str]) -> Op:
+        try:
+            return op(**fields)
+        except ValidationError as error:
+            for detail in error.errors():
+                key = spelled.get(str(detail["loc"][0]), str(detail["loc"][0])) if detail["loc"] else ""
+                place = step.place(key) if key in step.node.model_fields_set else step.place()
+                code = code if (code := code_of(detail)) in ("unknown-field", "missing-field") else "bad-value"
+                message = describe_problem(detail, step.node.called, key, op.model_fields, tell(detail["input"]))
+                self.reporter.report(code, message, place, step.calls)
+            raise SkipNode from None
+
+    def _compute_field(self, step: Step, op: type[Op], key: str, written: Expression, spelled: str) -> Any:
+        lookup, place = self._look_in(step.scope, step.value), step.place(spelled)
+        return self.compute(written, lookup, place, step.calls, takes=(op, key))
+
+    def settings(self, kind: str, scope: Scope) -> Mapping[str, Any]:
+        """The defaults for a kind of node: the spec's own before those of the block around."""
+        own = self.defaults.get(kind, {})
+        return overlay(scope.defaults[kind], own) if kind in scope.defaults else own
+
+    def setting(self, step: Step, key: str) -> Any:
+        """The field of a structure node, or the default for its kind."""
+        if key in step.node.model_fields_set:
+            return getattr(step.node, key)
+        return self.settings(step.node.word, step.scope).get(key, getattr(step.node, key))
+
+    def evaluate(self, step: Step, written: Any, place: Place) -> Any:
+        """The value of an expression, or of each entry of a list; what is neither is one already."""
+        if isinstance(written, list):
+            self.reporter.spend(len(written), place, step.calls)
+            return [self.evaluate(step, item, place) for item in written]
+        if not isinstance(written, Expression):
+            return written
+        return self.compute(written, self._look_in(step.scope, step.value), place, step.calls)
+
+    def compute(
+        self,
+        written: Any,
+        lookup: Lookup,
+        place: Place,
+        calls: Calls = (),
+        takes: tuple[type[Op], str] | None = None,
+    ) -> Any:
+        """The value of an expression, or what is one already. `takes` is the operation's field that it is for."""
+        if not isinstance(written, Expression):
+            return written
+        self.reporter.spend(written.cost, place, calls)
+        try:
+            return written(lookup)
+        except ExpressionError as error:
+            hint = f"; the field takes {describe_values(*takes)}" if takes and error.code == "unknown-name" else ""
+            self.reporter.fail(error.code, f"{error}{hint}", place, calls)
+
+    def evaluate_columns(self, step: Step, each: Mapping[str, Any]) -> dict[str, list[Any]]:
+        """The lists of a loop, which are of one length."""
+        columns = {key: self.evaluate(step, written, step.place("each", key)) for key, written in each.items()}
+        for key, column in columns.items():
+            if not isinstance(column, list):
+                message = f"`{key}` in `each` should be a list, found {tell(column)}"
+                self.reporter.fail("wrong-type", message, step.place("each", key), step.calls)
+        lengths = {key: len(column) for key, column in columns.items()}
+        if len(set(lengths.values())) > 1:
+            found = ", ".join(f"{key} has {length}" for key, length in lengths.items())
+            message = f"the lists of `each` should be of one length: {found}"
+            self.reporter.fail("unequal-each", message, step.place("each"), step.calls)
+        return columns
+
+    def fill_label(self, step: Step, label: Template) -> str:
+        """The label of a tap or an output, with the values of the expressions in it."""
+        self.reporter.spend(label.cost, step.place(), step.calls)
+        try:
+            return label(self._look_in(step.scope, step.value))
+        except ExpressionError as error:
+            self.reporter.fail(error.code, str(error), step.place("label"), step.calls)
+
+    def convert(self, step: Step, key: str, kind: str, value: Any, place: Place) -> Any:
+        """The value of an argument in its declared type; nothing rounds."""
+        if kind == "int" and is_whole(value):
+            return int(value)
+        if kind == "float" and isinstance(value, int | float) and not isinstance(value, bool):
+            return float(value)
+        if (kind == "bool" and isinstance(value, bool)) or (kind == "list" and isinstance(value, list)):
+            return value
+        message = f"`{key}` of {step.node.called} should be of type {kind}, found {tell(value)}"
+        self.reporter.fail("wrong-type", message, place, step.calls)
+
+    def _look_in(self, scope: Scope, value: Value) -> Lookup:
+        if value is not None:
+            return lookup_of({"in_channels": value.shape.channels}, scope.names)
+        known = lookup_of(scope.names, {"in_channels": 0})
+
+        def look_up(name: str) -> Any:
+            if name == "in_channels":
+                raise SkipNode  # it follows from a mistake that has been reported
+            return known(name)
+
+        return look_up
+
+
+def _spread_weight_norm(defaults: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Mapping[str, Any]]:
+    """The defaults; where the network's normalization is that of weights, its layers with a kernel have it by default."""
+    if defaults.get("norm", {}).get("kind") != "weight":
+        return defaults
+    return merge_defaults({op.kind: {"weight_norm": True} for op in (Conv, ConvTranspose, Linear)}, defaults)
+
+
+def is_whole(value: Any) -> bool:
+    """Whether a value is a whole number, be it written as 2 or as 2.0; a boolean is none."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and value == value // 1
+
+
+def tell(value: Any) -> str:
+    """A value as a message shows it: a list up to its eighth entry, lists inside it as `[…]`."""
+    if isinstance(value, list):
+        items = [("[…]" if item else "[]") if isinstance(item, list) else tell(item) for item in value[:8]]
+        return f"[{', '.join([*items, '…'] if len(value) > 8 else items)}]"
+    return str(value).lower() if isinstance(value, bool) else f"{value}"

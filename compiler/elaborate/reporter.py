@@ -1,0 +1,49 @@
+"""The mistakes of one walk through a spec, and the budget of nodes that it may take."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+from archspec.errors import Call, Diagnostic, Mistakes, Place, SpecError
+
+NODE = 16
+"""The parts in which the budget counts a node: a part of an expression, or an entry of a list, takes one."""
+
+Calls = tuple[Call, ...]
+
+
+class SkipNode(Exception):  # noqa: N818  (it carries nothing)
+    """Ends the work on one node, whose mistake has been reported; what follows gets no value."""
+
+
+class Reporter:
+    """Keeps every mistake once, and stops the walk where the spec expands to too much."""
+
+    def __init__(self, max_nodes: int) -> None:
+        self.max_nodes = max_nodes
+        self.mistakes: list[Diagnostic] = Mistakes()
+        self.spent = 0
+        """What the spec has taken of its budget, in parts of a node."""
+        self._reported: set[tuple[str, Place]] = set()
+
+    def spend(self, parts: int, place: Place, calls: Calls = ()) -> None:
+        """Take from the budget. Raises SpecError where nothing is left of it."""
+        self.spent += parts
+        if self.spent > self.max_nodes * NODE:
+            message = f"the spec expands to more than {self.max_nodes:,} nodes; --max-nodes raises the bound"
+            self.stop("too-many-nodes", message, place, calls)
+
+    def report(self, code: str, message: str, place: Place, calls: Calls = ()) -> None:
+        """Keep a mistake, unless the same was said of this place: a loop's later turns say it again."""
+        if (code, place) not in self._reported:
+            self._reported.add((code, place))
+            self.mistakes.append(Diagnostic(code, message, place, calls))
+
+    def fail(self, code: str, message: str, place: Place, calls: Calls = ()) -> NoReturn:
+        """Keep a mistake, and end the work on its node. Raises SkipNode."""
+        self.report(code, message, place, calls)
+        raise SkipNode
+
+    def stop(self, code: str, message: str, place: Place, calls: Calls = ()) -> NoReturn:
+        """End the walk: nothing after it means anything. Raises SpecError."""
+        raise SpecError([Diagnostic(code, message, place, calls)])

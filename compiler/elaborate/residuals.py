@@ -1,0 +1,61 @@
+"""What residual blocks add to their bodies: a scale that keeps the signal in bounds, and a chance to be left out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import sqrt
+
+from archspec.ops import Scale, ShakeDrop, Shift, StochasticDepth
+from compiler.elaborate.builder import GraphBuilder
+from compiler.elaborate.scope import Scope, Step, Value
+
+
+@dataclass
+class Residuals:
+    """The residual blocks of a walk: those met so far, and the number of all where a walk before has counted them."""
+
+    builder: GraphBuilder
+    total: int | None
+    met: int = 0
+    wants_total: bool = False
+    """Whether something depends on the number of all, which only a walk before this one can know."""
+
+    def scale(self, step: Step, result: Value, scaling: str, kernels: list[str], inside: Scope) -> Value:
+        """Scale the result of a body as SkipInit (De and Smith, 2020), Stable ResNet (Hayou et al., 2021) or FixUp
+        (Zhang et al., 2019) say; `kernels` are the ids of its layers with a kernel."""
+        apply = self.builder.apply
+        if scaling == "stable":
+            return apply(step, Scale(value=1 / sqrt(self._count())), [result], inside.join("stable"))
+        if scaling == "skip_init":
+            return apply(step, Scale(value=0.0, trainable=True), [result], inside.join("multiplier"))
+        if scaling == "fixup":
+            self._start_as_fixup_says(kernels)
+            result = apply(step, Scale(trainable=True), [result], inside.join("multiplier"))
+            return apply(step, Shift(trainable=True), [result], inside.join("bias"))
+        return result
+
+    def _start_as_fixup_says(self, kernels: list[str]) -> None:
+        for id in kernels[:-1]:
+            gain = self._count() ** (-1 / (2 * len(kernels) - 2))
+            self.builder.change(id, gain=gain * self.builder.nodes[id].op.gain)  # type: ignore[attr-defined]
+        for id in kernels[-1:]:
+            self.builder.change(id, init="zeros")
+
+    def drop(self, step: Step, result: Value, ordinal: int, inside: Scope) -> Value:
+        """Leave out a body by chance: stochastic depth (Huang et al., 2016) or ShakeDrop (Yamada et al., 2019)."""
+        evaluator = self.builder.evaluator
+        survival, drop = evaluator.setting(step, "survival"), evaluator.setting(step, "drop")
+        if survival is None:
+            return result
+        given = {"survival": survival} | ({"draw": drop} if drop in ("sample", "batch") else {})
+        op = evaluator.build_op(step, ShakeDrop if drop == "shake" else StochasticDepth, given)
+        if evaluator.setting(step, "decay") == "linear":
+            assert isinstance(op, ShakeDrop | StochasticDepth)
+            lost = ordinal / self._count() * (1 - op.survival)
+            op = op.model_copy(update={"survival": 1 - lost})
+        return self.builder.apply(step, op, [result], inside.join("survival"))
+
+    def _count(self) -> int:
+        """The number of all residuals; in a walk that does not know it yet, of those so far."""
+        self.wants_total = True
+        return self.total or self.met

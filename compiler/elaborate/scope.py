@@ -1,0 +1,81 @@
+"""What a node of a body sees when its turn comes: names, taps, handed bodies, and where it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeAlias
+
+from archspec.errors import Call, Place
+from archspec.spec.layers import Node as Written
+from compiler.graph import Node
+
+Value: TypeAlias = Node | None
+"""What flows between nodes; None after a mistake, so that one mistake is not reported as many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Closure:
+    """A body that was handed to a block, with the scope in which it was written."""
+
+    body: tuple[Any, ...]
+    scope: Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What the nodes of one body see."""
+
+    names: Mapping[str, Any]
+    taps: dict[str, Value]
+    bodies: Mapping[str, Closure] = field(default_factory=dict)
+    path: str = ""
+    calls: tuple[Call, ...] = ()
+    """The calls of blocks that led here, the innermost first."""
+    depth: int = 0
+    defaults: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """The defaults of the block, by kind of node; the spec's go before them."""
+    fixup: list[str] | None = None
+    """The ids of the layers with a kernel so far, in a body that starts as FixUp says."""
+
+    def enter(self, name: str, /, **names: Any) -> Scope:
+        """The scope one level further in, with more names."""
+        more = {**self.names, **names} if names else self.names
+        return Scope(
+            more, self.taps, self.bodies, self.join(name), self.calls, self.depth + 1, self.defaults, self.fixup
+        )
+
+    def join(self, name: str) -> str:
+        """The id of what is called `name` here."""
+        return f"{self.path}.{name}" if self.path else name
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One node of a body on its turn: what is written, the value that reaches it, its name, and what it sees."""
+
+    node: Written
+    value: Value
+    name: str
+    scope: Scope
+
+    @property
+    def id(self) -> str:
+        """The path of the node, which is the id of what it puts into the graph, or the scope of all that it puts."""
+        return self.scope.join(self.name)
+
+    @property
+    def calls(self) -> tuple[Call, ...]:
+        return self.scope.calls
+
+    def place(self, *path: Any, key: bool = False) -> Place:
+        """Where the node is written, or one of its fields (with `key` the field's name)."""
+        return self.node.place_of(*path, key=key) if path else self.node.place
+
+    def enter(self) -> Scope:
+        """The scope of what stands inside the node."""
+        return self.scope.enter(self.name)
+
+    def within(self, scope: Scope) -> Step:
+        """The same node on the same value, that sees another scope."""
+        return replace(self, scope=scope)

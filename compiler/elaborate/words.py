@@ -1,0 +1,284 @@
+"""What each word of the language does on its turn: layers, loops, branches, residuals, taps, and calls of blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import cache
+from math import sqrt
+from typing import Any, TypeAlias
+
+from pydantic import ValidationError
+
+from archspec.errors import Call, Diagnostic
+from archspec.ops import NORMALIZATIONS, Add, Concat, Normalization, Scale
+from archspec.spec.document import Block
+from archspec.spec.layers import USUAL_NORM, LayerNode, NormChoice, node_of, overlay
+from archspec.spec.layers import Node as Written
+from archspec.spec.messages import report_invalid
+from archspec.spec.nodes import (
+    Branching,
+    CallNode,
+    Dense,
+    EncoderDecoder,
+    Ext,
+    From,
+    Output,
+    Repeat,
+    Residual,
+    Tap,
+    When,
+)
+from archspec.spec.suggestions import suggest_field
+from compiler.elaborate.builder import MERGES
+from compiler.elaborate.evaluator import tell
+from compiler.elaborate.reporter import SkipNode
+from compiler.elaborate.scope import Closure, Scope, Step, Value
+from compiler.elaborate.unroller import Run, Unroller
+
+Word: TypeAlias = Callable[[Unroller, Any, Step], Value]
+"""What a word does: it is given the walk, the node as it is written (the step has it too, without its type), and the
+step."""
+
+_WORDS: dict[type[Written], Word] = {}
+
+
+@cache
+def find_word(kind: type[Written]) -> Run:
+    """What nodes of a kind, or of what it derives from, do on their turn."""
+    word = next(_WORDS[base] for base in kind.__mro__ if base in _WORDS)
+    return lambda walk, step: word(walk, step.node, step)
+
+
+def _word(kind: type[Written]) -> Callable[[Word], Word]:
+    def keep(function: Word) -> Word:
+        _WORDS[kind] = function
+        return function
+
+    return keep
+
+
+@_word(LayerNode)
+def layer(walk: Unroller, node: LayerNode, step: Step) -> Value:
+    """A primitive operation."""
+    return walk.builder.apply_layer(step, walk.evaluator.build_op(step, node.op, node.given))
+
+
+@_word(NormChoice)
+def norm(walk: Unroller, node: NormChoice, step: Step) -> Value:
+    """The network's normalization: of the kind that `defaults` choose, or that is given here, or none."""
+    fields = overlay(walk.evaluator.settings(node.word, step.scope), node.given)
+    kind = fields.pop("kind", USUAL_NORM)
+    known = NORMALIZATIONS.get(kind, Normalization).model_fields  # what all kinds have may stand beside `none` too
+    for key in [key for key in fields if key not in known]:
+        message = f"norm of kind {kind} has no field '{key}'{suggest_field(key, known)}"
+        walk.reporter.fail("unknown-field", message, step.place(key, key=True), step.calls)
+    if kind in NORMALIZATIONS:
+        return walk.builder.apply_layer(step, walk.evaluator.build_op(step, NORMALIZATIONS[kind], fields))
+    if kind == "weight" and walk.spec.defaults.get("norm", {}).get("kind") != "weight":
+        message = "weight normalization is of a whole network: choose it in the spec's `defaults`"
+        walk.reporter.fail("bad-value", message, step.place("kind"), step.calls)
+    return step.value
+
+
+@_word(Ext)
+def extension(walk: Unroller, node: Ext, step: Step) -> Value:
+    """An operation of the caller's own, which he allowed by name."""
+    if node.use not in walk.extensions:
+        allowed = f"; allowed are {', '.join(walk.extensions)}" if walk.extensions else ""
+        message = f"the caller did not allow the extension '{node.use}'{allowed}"
+        walk.reporter.fail("extension", message, step.place("use"), step.calls)
+    op = walk.extensions[node.use]
+    model = node_of(op)
+    try:
+        given = model.model_validate(node.model_extra).given
+    except ValidationError as error:
+        found: list[Diagnostic] = []
+        report_invalid(error, model, f"the extension {node.use}", node.written, node.place, node.place, found)
+        for mistake in found:
+            walk.reporter.report(mistake.code, mistake.message, mistake.place, step.calls)
+        raise SkipNode from None
+    return walk.builder.apply(step, walk.evaluator.build_op(step, op, given), [step.value], step.id)
+
+
+@_word(Residual)
+def residual(walk: Unroller, node: Residual, step: Step) -> Value:
+    """A body, and beside it a shortcut to which its result is added (He et al., 2016)."""
+    walk.residuals.met += 1
+    ordinal, apply, inside = walk.residuals.met, walk.builder.apply, step.enter()
+    scaling = walk.evaluator.setting(step, "scaling")
+    fixup: list[str] | None = [] if scaling == "fixup" else None
+    result = walk.run_body(node.body, step.value, replace(inside.enter("body"), fixup=fixup))
+    result = walk.residuals.scale(step, result, scaling, fixup or [], inside)
+    scale = walk.evaluator.setting(step, "scale")
+    if scale is not None:
+        op = walk.evaluator.build_op(step, Scale, {"value": scale}, renamed={"value": "scale"})
+        result = apply(step, op, [result], inside.join("scale"))
+    result = walk.residuals.drop(step, result, ordinal, inside)
+    total = apply(step, Add(), [_find_shortcut(walk, node, step, result), result], inside.join("add"), inside.path)
+    if scaling == "sqrt_half":
+        total = apply(step, Scale(value=sqrt(1 / 2)), [total], inside.join("sqrt_half"))
+    return total
+
+
+def _find_shortcut(walk: Unroller, node: Residual, step: Step, result: Value) -> Value:
+    """What a residual adds to the result of its body: its input, or what `shortcut` or `project` make of that."""
+    if step.value is None or result is None:
+        return None
+    shortcut, kind = step.value, "its input"
+    for word, body in (("shortcut", node.shortcut), ("project", node.project)):
+        if body is not None and (word == "shortcut" or not walk.are_one_shape(step.value, result)):
+            kind = "its shortcut" if word == "shortcut" else "its projection"
+            scope = step.enter().enter(word, out_channels=result.shape.channels)
+            projected = walk.run_body(body, step.value, scope)
+            if projected is None:
+                return None
+            shortcut = projected
+    if shortcut.shape != result.shape:
+        remedy = "; give `project` or `shortcut`" if kind == "its input" else ""
+        message = f"residual adds its body, {result.shape}, to {kind}, {shortcut.shape}{remedy}"
+        walk.reporter.fail("shape-mismatch", message, step.place(), step.calls)
+    return shortcut
+
+
+@_word(Repeat)
+def repeat(walk: Unroller, node: Repeat, step: Step) -> Value:
+    """A body, turn after turn."""
+    value = step.value
+    for turn in walk.list_turns(step, node):
+        value = walk.run_body(node.body, value, turn)
+    return value
+
+
+@_word(Dense)
+def dense(walk: Unroller, node: Dense, step: Step) -> Value:
+    """A body, turn after turn, whose result is concatenated with what it was given (Huang et al., 2017)."""
+    value = step.value
+    for turn in walk.list_turns(step, node):
+        result = walk.run_body(node.body, value, turn.enter("body"))
+        value = walk.builder.apply(step, Concat(), [value, result], turn.join("concat"), turn.path)
+    return value
+
+
+@_word(Branching)
+def branches(walk: Unroller, node: Branching, step: Step) -> Value:
+    """Branches of one value, merged."""
+    inside = step.enter()
+    if node.branches is not None:
+        bodies = [(inside.enter(f"branch{i}"), branch) for i, branch in enumerate(node.branches)]
+    else:
+        bodies = [(turn, node.body or ()) for turn in walk.list_turns(step, node)]
+        if not bodies:
+            message = f"{node.word} needs at least one branch, found none"
+            walk.reporter.fail("bad-value", message, step.place(), step.calls)
+    if node.word == "mul":  # the factors of a value are gates, which FixUp leaves alone: at zero they would be open
+        bodies[1:] = [(replace(turn, fixup=None), branch) for turn, branch in bodies[1:]]
+    values = [walk.run_body(branch, step.value, turn) for turn, branch in bodies]
+    merge = MERGES[node.word]
+    op = merge(**{key: walk.evaluator.setting(step, key) for key in merge.model_fields})
+    return walk.builder.merge(step, op, values, walk.evaluator.setting(step, "fit"), inside)
+
+
+@_word(EncoderDecoder)
+def encoder_decoder(walk: Unroller, node: EncoderDecoder, step: Step) -> Value:
+    """A way down and a way up, level by level, with a skip across each (Ronneberger et al., 2015)."""
+    value, inside = step.value, step.enter()
+    turns = list(walk.list_turns(step, node))
+    skips = []
+    for turn in turns:
+        value = walk.run_body(node.encoder, value, turn.enter("encoder"))
+        skips.append(walk.run_body(node.skip, value, turn.enter("skip")))
+        value = walk.run_body(node.down, value, turn.enter("down"))
+    value = walk.run_body(node.bottom, value, inside.enter("bottom"))
+    for turn, skip in zip(reversed(turns), reversed(skips), strict=True):
+        value = walk.run_body(node.up, value, turn.enter("up"))
+        op, fit = MERGES[walk.evaluator.setting(step, "merge")](), walk.evaluator.setting(step, "fit")
+        value = walk.builder.merge(step, op, [skip, value], fit, turn.enter("merge"))
+        value = walk.run_body(node.decoder, value, turn.enter("decoder"))
+    return value
+
+
+@_word(When)
+def when(walk: Unroller, node: When, step: Step) -> Value:
+    """One of two bodies, by a test."""
+    test = walk.evaluator.evaluate(step, node.test, step.place("test"))
+    if isinstance(test, list):
+        message = "`test` of when should be true or false, found a list"
+        walk.reporter.fail("bad-value", message, step.place("test"), step.calls)
+    return walk.run_body(node.then if test else node.else_, step.value, step.enter())
+
+
+@_word(Tap)
+def tap(walk: Unroller, node: Tap, step: Step) -> Value:
+    """A name for the value that goes by."""
+    label = walk.evaluator.fill_label(step, node.label)
+    step.scope.taps[label] = step.value
+    walk.taps.keep(label, step.scope)
+    return step.value
+
+
+@_word(From)
+def take_from(walk: Unroller, node: From, step: Step) -> Value:
+    """The value that a tap has named."""
+    label = walk.evaluator.fill_label(step, node.label)
+    if label not in step.scope.taps:
+        if walk.incomplete:
+            raise SkipNode
+        message = f"unknown tap '{label}'{walk.taps.explain_missing(label, step.scope)}"
+        walk.reporter.fail("unknown-tap", message, step.place("label"), step.calls)
+    return step.scope.taps[label]
+
+
+@_word(Output)
+def output(walk: Unroller, node: Output, step: Step) -> Value:
+    """A result of the network."""
+    label = walk.evaluator.fill_label(step, node.label)
+    if label in walk.output_names or label in walk.spec.inputs:
+        other = "output" if label in walk.output_names else "input"
+        message = f"there is an {other} called '{label}' already"
+        walk.reporter.fail("duplicate-output", message, step.place("label"), step.calls)
+    walk.output_names.add(label)
+    if step.value is not None:
+        walk.outputs[label] = step.value.id
+    return step.value
+
+
+@_word(CallNode)
+def call(walk: Unroller, node: CallNode, step: Step) -> Value:
+    """A block with its arguments, or a body that was handed to the block around."""
+    scope = step.scope
+    if node.block in scope.bodies:
+        closure = scope.bodies[node.block]
+        here = replace(closure.scope, path=step.id, depth=scope.depth + 1, fixup=scope.fixup)
+        return walk.run_body(closure.body, step.value, here)
+    block = walk.spec.blocks[node.block]
+    given = _evaluate_arguments(walk, node, step, block)
+    bodies = {
+        key: Closure(node.arguments.get(key) or (), scope)
+        for key, argument in block.args.items()
+        if argument.type == "block"
+    }
+    text = f"{node.block}({', '.join(f'{key}={tell(item)}' for key, item in given.items())})"
+    names = {**walk.spec.params, **given}
+    calls = (Call(text, node.place), *scope.calls)
+    inside = Scope(names, {}, bodies, step.id, calls, scope.depth + 1, block.defaults, scope.fixup)
+    for key, expression in block.let.items():
+        names[key] = walk.evaluator.evaluate(step.within(inside), expression, block.place_of("let", key))
+    return walk.run_body(block.body, step.value, inside)
+
+
+def _evaluate_arguments(walk: Unroller, node: CallNode, step: Step, block: Block) -> Mapping[str, Any]:
+    """The values of a block's arguments; a default sees the spec's params and the arguments before it."""
+    given: dict[str, Any] = {}
+    for key, argument in block.args.items():
+        if argument.type == "block":
+            continue
+        if key in node.arguments:
+            seen, place, written = step, step.place(key), node.arguments[key]
+        else:
+            names = {**walk.spec.params, **given}
+            seen, place = step.within(replace(step.scope, names=names)), block.place_of("args", key)
+            written = argument.default
+        value = walk.evaluator.evaluate(seen, written, place)
+        given[key] = walk.evaluator.convert(step, key, argument.type, value, place)
+    return given
