@@ -144,7 +144,7 @@ class Evaluator:
 
 
 def _spread_weight_norm(defaults: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Mapping[str, Any]]:
-    """The defaults; where the network's normalization is that of weights, its layers with a kernel have it by default."""
+    """The defaults; where the network's normalization is that of weights, layers with a kernel have it by default."""
     if defaults.get("norm", {}).get("kind") != "weight":
         return defaults
     return merge_defaults({op.kind: {"weight_norm": True} for op in (Conv, ConvTranspose, Linear)}, defaults)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any, TypeAlias
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, TypeAlias
 
 from archspec.errors import Call, Place
 from archspec.spec.layers import Node as Written
@@ -50,8 +50,7 @@ class Scope:
         return f"{self.path}.{name}" if self.path else name
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """One node of a body on its turn: what is written, the value that reaches it, its name, and what it sees."""
 
     node: Written
@@ -78,4 +77,4 @@ class Step:
 
     def within(self, scope: Scope) -> Step:
         """The same node on the same value, that sees another scope."""
-        return replace(self, scope=scope)
+        return self._replace(scope=scope)

@@ -29,8 +29,9 @@ MAX_NESTING = 100
 MAX_PATH = 1000
 """The longest id of a node, in characters: its path."""
 
-Run: TypeAlias = "Callable[[Unroller, Step], Value]"
-"""What a word does on its turn: it puts nodes into the graph, and gives the value that goes on."""
+Word: TypeAlias = "Callable[[Unroller, Any, Step], Value]"
+"""What a word of the language does on its turn: given the walk, the node in its own type, and the step, it puts nodes
+into the graph, and gives the value that goes on."""
 
 
 class Unroller:
@@ -42,7 +43,7 @@ class Unroller:
         sizes: Mapping[str, int],
         max_nodes: int,
         extensions: Mapping[str, type[Layer]],
-        find_word: Callable[[type[Written]], Run],
+        find_word: Callable[[type[Written]], Word],
         residuals: int | None = None,
     ) -> None:
         self.spec = spec
@@ -124,7 +125,7 @@ class Unroller:
             message = f"another node of this body, or an input, is called '{step.name}'"
             self.reporter.fail("duplicate-name", message, step.place("name"), step.calls)
         taken.add(step.name)
-        return self._find_word(type(step.node))(self, step)
+        return self._find_word(type(step.node))(self, step.node, step)
 
     def list_turns(self, step: Step, node: Turns) -> Iterator[Scope]:
         """The scope of each turn of a loop, one after the other."""

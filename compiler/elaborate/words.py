@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cache
 from math import sqrt
-from typing import Any, TypeAlias
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -34,20 +35,15 @@ from compiler.elaborate.builder import MERGES
 from compiler.elaborate.evaluator import tell
 from compiler.elaborate.reporter import SkipNode
 from compiler.elaborate.scope import Closure, Scope, Step, Value
-from compiler.elaborate.unroller import Run, Unroller
-
-Word: TypeAlias = Callable[[Unroller, Any, Step], Value]
-"""What a word does: it is given the walk, the node as it is written (the step has it too, without its type), and the
-step."""
+from compiler.elaborate.unroller import Unroller, Word
 
 _WORDS: dict[type[Written], Word] = {}
 
 
 @cache
-def find_word(kind: type[Written]) -> Run:
+def find_word(kind: type[Written]) -> Word:
     """What nodes of a kind, or of what it derives from, do on their turn."""
-    word = next(_WORDS[base] for base in kind.__mro__ if base in _WORDS)
-    return lambda walk, step: word(walk, step.node, step)
+    return next(_WORDS[base] for base in kind.__mro__ if base in _WORDS)
 
 
 def _word(kind: type[Written]) -> Callable[[Word], Word]:
@@ -274,11 +270,11 @@ def _evaluate_arguments(walk: Unroller, node: CallNode, step: Step, block: Block
         if argument.type == "block":
             continue
         if key in node.arguments:
-            seen, place, written = step, step.place(key), node.arguments[key]
+            place = step.place(key)
+            value = walk.evaluator.evaluate(step, node.arguments[key], place)
         else:
-            names = {**walk.spec.params, **given}
-            seen, place = step.within(replace(step.scope, names=names)), block.place_of("args", key)
-            written = argument.default
-        value = walk.evaluator.evaluate(seen, written, place)
+            place = block.place_of("args", key)
+            seen = step.within(replace(step.scope, names=ChainMap(given, walk.spec.params)))
+            value = walk.evaluator.evaluate(seen, argument.default, place)
         given[key] = walk.evaluator.convert(step, key, argument.type, value, place)
     return given
