@@ -9,9 +9,10 @@ from difflib import get_close_matches
 from itertools import islice
 from typing import NamedTuple
 
+from archspec.wording import cut_middle
+
 MAX_MISTAKES = 100
-MAX_MESSAGE = 600
-"""Characters of a message. Words of a spec stand in it, and may be of any length."""
+"""The largest number of mistakes that are reported; at that many the search ends."""
 
 
 class Place(NamedTuple):
@@ -53,7 +54,7 @@ class Diagnostic:
     calls: tuple[Call, ...] = ()
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "message", printable(self.message))
+        object.__setattr__(self, "message", cut_middle(self.message))
 
     def __str__(self) -> str:
         return f"{self.place}: error[{self.code}]: {self.message}{tell_calls(self.calls)}"
@@ -82,7 +83,7 @@ class ArchspecError(Exception):
 
     def to_dicts(self) -> list[dict[str, object]]:
         """What is wrong as data, each entry with the keys of a diagnostic."""
-        return [{"code": self.code, "message": printable(str(self)), **NOWHERE.to_dict(), "calls": []}]
+        return [{"code": self.code, "message": cut_middle(str(self)), **NOWHERE.to_dict(), "calls": []}]
 
 
 class InputError(ArchspecError):
@@ -179,31 +180,7 @@ def suggest(word: str, known: Iterable[str]) -> str:
     return f"; did you mean '{small[near[0]]}'?" if near else ""
 
 
-def printable(text: str, longest: int = MAX_MESSAGE) -> str:
-    """One line without control characters, of bounded length."""
-    text = text if len(text) <= longest else f"{text[: longest // 2]} … {text[-longest // 2 :]}"
-    return escape_controls(text)
-
-
-def tell_count(number: int, noun: str) -> str:
-    """`1 image`, `2 images`."""
-    return f"{number:,} {noun}{'s' * (number != 1)}"
-
-
-def list_some(items: Sequence[object], most: int = 3, separator: str = "; ") -> str:
-    """The first of them, and how many there are more."""
-    more = [f"and {len(items) - most} more"] if len(items) > most else []
-    return separator.join([*map(str, items[:most]), *more])
-
-
 def tell_value(value: object) -> str:
     """What a caller gave, for a message: a short text or a number itself, of anything else its type."""
     simple = isinstance(value, str | int | float)
-    return printable(repr(value), 60) if simple else f"a value of type {type(value).__name__}"
-
-
-def escape_controls(text: str) -> str:
-    """The text with control characters as `\\x1b`, so that it moves no cursor and changes no colour."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return cut_middle(repr(value), 60) if simple else f"a value of type {type(value).__name__}"

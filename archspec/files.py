@@ -15,9 +15,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import TypeAlias
 
-from archspec.errors import ArchspecError, printable
+from archspec.errors import ArchspecError
 from archspec.last_resort import passing
 from archspec.signals import holding_signals, unwind_on_signals
+from archspec.wording import cut_middle
 
 fcntl: ModuleType | None
 try:
@@ -34,7 +35,7 @@ MOST_LISTED = 10_000
 
 def check_name(path: str | Path) -> None:
     """Raises ArchspecError unless a file can have this name."""
-    shown = printable(repr(os.fspath(path)), 80)
+    shown = cut_middle(repr(os.fspath(path)), 80)
     try:
         if b"\0" in os.fsencode(path):
             raise ArchspecError(f"a file name cannot hold a NUL: {shown}")

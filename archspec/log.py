@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from archspec.errors import escape_controls
+from archspec.wording import escape_controls
 
 
 def warn(text: str) -> None:

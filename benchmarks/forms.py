@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from archspec.wording import write_shape
 from benchmarks.calls import count_calls, open_model, sample_calls
 from benchmarks.measuring import (
     HEADER,
@@ -54,7 +55,7 @@ class Form:
     @property
     def title(self) -> str:
         params = ", ".join(f"{name} {value}" for name, value in (self.params or {}).items())
-        name = self.network if isinstance(self.network, str) else f"layers on {'×'.join(map(str, self.shape))}"
+        name = self.network if isinstance(self.network, str) else f"layers on {write_shape(self.shape)}"
         return f"{self.what}: {name}{f' ({params})' if params else ''}"
 
 

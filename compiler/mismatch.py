@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from archspec.errors import list_some, suggest
+from archspec.errors import suggest
+from archspec.wording import list_some
 
 LISTED = 5
 """Names that a message shows."""

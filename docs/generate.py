@@ -23,6 +23,7 @@ from archspec.ops import LAYERS, OPS, Layer, Op, Shape, Weight  # noqa: E402  (f
 from archspec.ops.base import Pointwise  # noqa: E402
 from archspec.ops.fields import LARGEST  # noqa: E402
 from archspec.spec.schema import json_schema  # noqa: E402
+from archspec.wording import write_shape  # noqa: E402
 from docs import zoo_page  # noqa: E402
 
 EXAMPLE_SHAPES = (Shape(32, 8, 8), Shape(32))
@@ -157,7 +158,7 @@ def _weights_sentence(op: Layer, x: Shape) -> list[str]:
 
 def _list_weights(weights: dict[str, Weight]) -> str:
     return ", ".join(
-        f"`{name}` {'×'.join(map(str, weight.shape)) or 'one number'} "
+        f"`{name}` {write_shape(weight.shape, 'one number')} "
         f"({_start(weight.init)}{', a buffer' if weight.buffer else ''})"
         for name, weight in weights.items()
     )

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 from archspec.api import list_zoo, load
 from archspec.ops import Shape
 from archspec.spec.zoo import ZOO, zoo_specs
+from archspec.wording import approximate
 from compiler.draw.written.labels import Subject
 from compiler.draw.written.pictures import draw_subjects
 
@@ -211,17 +212,6 @@ def _introduction(name: str) -> str:
 def _row(row: Mapping[str, Any]) -> str:
     link = f"[{row['name']}](../specs/{zoo_specs()[row['name']].relative_to(ZOO).as_posix()})"
     inputs = ", ".join(str(Shape(*shape)) for shape in row["inputs"].values())
-    paths = ", ".join(map(short, row["paths"].values()))
+    paths = ", ".join(map(approximate, row["paths"].values()))
     counts = f"{row['parameters']:,} | {row['macs']:,}"
     return f"| {link} | {counts} | {inputs} | {paths} | {row['source']} | {row['description']} |\n"
-
-
-def short(count: int) -> str:
-    """A count in full, or as a power of two, or by its first digits."""
-    if count < 10**9:
-        return f"{count:,}"
-    power = count.bit_length() - 1
-    if count == 1 << power:
-        return f"2^{power}"
-    digits = str(count)
-    return f"{digits[0]}.{digits[1:4]}… · 10^{len(digits) - 1}"

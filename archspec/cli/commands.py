@@ -14,7 +14,8 @@ from typer.main import get_command, get_command_from_info
 
 from archspec.cli.ending import COULD_NOT, print_errors_as_json
 from archspec.cli.examples import tell_examples
-from archspec.errors import ArchspecError, escape_controls
+from archspec.errors import ArchspecError
+from archspec.wording import escape_controls
 
 PANELS: Mapping[str, tuple[str, ...]] = {
     "Specs": ("check", "list_", "show", "init", "schema", "lint", "explain"),

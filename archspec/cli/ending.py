@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 
 from archspec.cli.output import write_json
-from archspec.errors import ArchspecError, SpecError, printable
+from archspec.errors import ArchspecError, SpecError
+from archspec.wording import cut_middle
 
 FINDINGS = 1
 """The command did what it was asked, and found something: mistakes, differences, a condition that does not hold."""
@@ -25,7 +26,7 @@ def print_error(error: ArchspecError) -> None:
 
         print_messages(error.diagnostics, console(stderr=True))
     else:
-        print(f"error: {printable(str(error), MAX_ERROR)}", file=sys.stderr)
+        print(f"error: {cut_middle(str(error), MAX_ERROR)}", file=sys.stderr)
 
 
 def print_errors_as_json(error: ArchspecError) -> None:

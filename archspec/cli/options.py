@@ -14,6 +14,7 @@ import typer
 from archspec.cli.completion import complete_spec
 from archspec.errors import ArchspecError
 from archspec.files import check_file_name
+from archspec.wording import cut
 
 if TYPE_CHECKING:
     from archspec.replacing import Kind
@@ -97,7 +98,7 @@ def parse_sizes(given: Iterable[str]) -> dict[str, int]:
 
     def parse(name: str, text: str) -> int:
         if not text.isascii() or not text.isdigit() or not 1 <= int(text[:12]) < 2**31:
-            raise typer.BadParameter(f"--size {name} needs a whole number from 1, found '{text[:40]}'")
+            raise typer.BadParameter(f"--size {name} needs a whole number from 1, found '{cut(text, 40)}'")
         return int(text)
 
     return _parse_pairs(given, "--size", parse)
@@ -108,7 +109,7 @@ def _parse_pairs(given: Iterable[str], option: str, parse: Callable[[str, str], 
     for pair in given:
         name, equals, text = pair.partition("=")
         if not name or not equals:
-            raise typer.BadParameter(f"{option} needs NAME=VALUE, found '{pair[:60]}'")
+            raise typer.BadParameter(f"{option} needs NAME=VALUE, found '{cut(pair, 60)}'")
         pairs[name] = parse(name, text)
     return pairs
 
@@ -201,5 +202,5 @@ def parse_share(text: str, option: str) -> float:
     found = re.fullmatch(r"(\d{1,9}(?:\.\d{0,9})?)(%?)", text)
     share = float(found[1] + ("e-2" if found[2] else "")) if found else 1.0
     if share >= 1:
-        raise typer.BadParameter(f"{option} is a share below 1, as in 1% or 0.01, found '{text[:40]}'")
+        raise typer.BadParameter(f"{option} is a share below 1, as in 1% or 0.01, found '{cut(text, 40)}'")
     return share

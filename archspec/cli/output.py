@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from archspec.errors import escape_controls
+from archspec.wording import escape_controls
 
 
 def tell(line: str, *, stderr: bool = False) -> None:

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from archspec.errors import escape_controls
+from archspec.wording import escape_controls
 
 if TYPE_CHECKING:
     from runtime.training.train import Progress as Step

@@ -8,6 +8,8 @@ from fractions import Fraction
 from math import prod, sqrt
 from typing import Literal, NamedTuple, TypeAlias
 
+from archspec.wording import write_shape
+
 ONE = Fraction(1)
 
 
@@ -37,7 +39,7 @@ class Shape(tuple[int, ...]):
         return prod(self)
 
     def __str__(self) -> str:
-        return "×".join(map(str, self))
+        return write_shape(self)
 
 
 Init: TypeAlias = Literal["he", "he_fan_out", "glorot", "torch", "zeros"]

@@ -11,6 +11,7 @@ from pydantic_core import ErrorDetails
 from archspec.errors import Diagnostic, Place
 from archspec.spec.suggestions import suggest_field
 from archspec.spec.text import place_in
+from archspec.wording import cut
 
 
 def report_invalid(
@@ -81,7 +82,7 @@ def _found(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, str):
-        return f"'{value[:40]}…'" if len(value) > 40 else f"'{value}'"
+        return f"'{cut(value, 41)}'"
     if isinstance(value, int | float):
         return f"{value}"
     return "a mapping" if isinstance(value, dict) else "a list" if isinstance(value, list) else ""

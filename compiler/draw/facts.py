@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from archspec.errors import Place
 from archspec.spec.zoo import ZOO
+from archspec.wording import write_shape
 from compiler.analysis.cost.cost import Cost, NodeCost
 from compiler.graph import Graph
 
@@ -81,7 +82,7 @@ def split_cost(graph: Graph, cost: Cost) -> Parts:
 
 
 def _name_space(space: Sequence[int]) -> str:
-    return "×".join(map(str, space)) or "no map"
+    return write_shape(space, "no map")
 
 
 def _join(parts: Iterable[tuple[str, Cost]]) -> tuple[tuple[str, Cost], ...]:
@@ -119,7 +120,7 @@ def _list_fields(graph: Graph, report: Report) -> list[Column]:
     if field is None:
         return []
     sizes = (max(field.of(id), key=lambda seen: max(seen.size, default=0), default=None) for id in graph.nodes)
-    return [Column("receptive field", tuple("×".join(map(str, seen.size)) if seen else "" for seen in sizes))]
+    return [Column("receptive field", tuple(write_shape(seen.size) if seen else "" for seen in sizes))]
 
 
 def _list_memory(graph: Graph, report: Report) -> list[Column]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from archspec.ops import Shape
+from archspec.wording import shorten_count
 from compiler.analysis.cost.cost import Cost, NodeCost, measure_cost
 from compiler.draw.blocks import Block
-from compiler.draw.labels import in_short, label_shapes
+from compiler.draw.labels import label_shapes
 from compiler.graph import Graph
 
 
@@ -28,7 +29,7 @@ class Figures:
     def counts(self) -> str:
         """`9.41 k params · 118 M MACs`, without what there is none of."""
         pairs = ((self.parameters, "params"), (self.macs, "MACs"))
-        return " · ".join(f"{in_short(count)} {what}" for count, what in pairs if count)
+        return " · ".join(f"{shorten_count(count)} {what}" for count, what in pairs if count)
 
 
 class Measured:

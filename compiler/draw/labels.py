@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from archspec.ops import Input, Merge, Op, Shape
+from archspec.wording import write_shape
 
 SILENT = {
     *("name", "bias", "init", "eps", "momentum", "affine", "start", "gain", "mode", "slope", "alpha", "trainable"),
@@ -15,8 +16,8 @@ SILENT = {
 USUAL = ("same", False, 1)
 """Values that go without saying."""
 
-WIDEST = 44
-"""Letters of a line on a box; what is longer is cut, and whole in the box's title."""
+MAX_LETTERS = 44
+"""The largest number of letters of a line on a box; what is longer is cut, and whole in the box's title."""
 
 
 def label_op(op: Op, last: Op, rank: int) -> str:
@@ -33,7 +34,7 @@ def label_op(op: Op, last: Op, rank: int) -> str:
             else f"{sign} {fields['value']}"
         )
     kernel, stride = facts.get("kernel"), facts.get("stride")
-    across = kernel if isinstance(kernel, str) else "×".join([str(kernel)] * max(1, rank))
+    across = kernel if isinstance(kernel, str) else write_shape([kernel] * max(1, rank))
     window = [f"{op.word} {across}"] if kernel else [op.word]
     main = op.main if op.main in facts and op.main not in ("kernel", *SILENT) else None
     window += [fields[main]] if main and kernel else []
@@ -55,34 +56,3 @@ def label_shapes(first: Shape, last: Shape) -> str:
     if first == last:
         return str(first)
     return f"{first.channels} … {last}" if first.space == last.space else f"{first} … {last}"
-
-
-def in_short(count: float) -> str:
-    """Three digits and a unit: 25.6 M."""
-    for unit, size in (("T", 10**12), ("G", 10**9), ("M", 10**6), ("k", 10**3)):
-        if count >= size:
-            return f"{count / size:.{2 if count < 10 * size else 1 if count < 100 * size else 0}f} {unit}"
-    return f"{count:g}"
-
-
-def bytes_in_short(count: float) -> str:
-    """Three digits and a unit: 1.38 kB, 384 B."""
-    text = in_short(count)
-    return f"{text}B" if text[-1].isalpha() else f"{text} B"
-
-
-def cut(text: str, width: int = WIDEST) -> str:
-    """One line of at most this many letters, without control characters."""
-    text = "".join(letter if letter.isprintable() else "�" for letter in text)
-    return text if len(text) <= width else f"{text[: width - 1]}…"
-
-
-def write_count(count: int) -> str:
-    """All digits of a count, or the first ones and its order of magnitude: counts of paths may have thousands."""
-    if count < 10**15:
-        return f"{count:,}"
-    power = (count.bit_length() - 1) * 30103 // 100000
-    while 10 ** (power + 1) <= count:
-        power += 1
-    first = count // 10 ** (power - 3)
-    return f"{first // 1000}.{first % 1000:03}… · 10^{power}"

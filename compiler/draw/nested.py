@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import Any
 
+from archspec.wording import cut
 from compiler.draw.blocks import Block
 from compiler.draw.grid import Grid, Run
-from compiler.draw.labels import cut
 from compiler.draw.picture import Picture
 from compiler.draw.theme import RADIUS, draw_sign, spread
 from compiler.draw.wires import EDGE

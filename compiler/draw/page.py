@@ -15,10 +15,10 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from archspec.errors import ArchspecError
+from archspec.wording import approximate, cut, shorten_bytes, shorten_count, write_shape
 from compiler.analysis.certainty import find_mark, show
 from compiler.analysis.unknown import find_unknown, mark_unknown, tell_unknown
 from compiler.draw.facts import Parts, list_facts, split_cost, tell_place
-from compiler.draw.labels import bytes_in_short, cut, in_short, write_count
 from compiler.draw.nested import Nested
 from compiler.draw.picture import Picture
 from compiler.draw.theme import COLOURS, LEGEND
@@ -117,27 +117,27 @@ def _list_headlines(picture: Picture, report: Report | None) -> Iterator[tuple[s
     whole = picture.figures(picture.whole)
     unknown = find_unknown(picture.graph)
     least = mark_unknown(picture.graph).get("macs")
-    yield "parameters", show(in_short(whole.parameters), least), show(f"{whole.parameters:,}", least)
-    yield "MACs", show(in_short(whole.macs), least), f"{show(f'{whole.macs:,}', least)}, conv-linear"
+    yield "parameters", show(shorten_count(whole.parameters), least), show(f"{whole.parameters:,}", least)
+    yield "MACs", show(shorten_count(whole.macs), least), f"{show(f'{whole.macs:,}', least)}, conv-linear"
     counted = f"of which unknown, and not counted: {tell_unknown(unknown)}" if unknown else "nodes of the graph"
     yield "operations", f"{len(picture.graph) - len(picture.graph.inputs):,}", cut(counted, 120)
     if not report:
         return
     paths = report.paths.op.total
-    yield "paths", write_count(paths), f"{paths:,}" if 10**15 <= paths < 10**40 else "from the inputs to the outputs"
+    yield "paths", approximate(paths), f"{paths:,}" if 10**15 <= paths < 10**40 else "from the inputs to the outputs"
     data = report.to_dict()
     field, memory = data.get("receptive_field") or {}, data.get("memory") or {}
     if field.get("size"):
-        stride = "×".join(map(str, field.get("stride", ())))
+        stride = write_shape(field.get("stride", ()))
         yield (
             "receptive field",
-            show("×".join(map(str, field["size"])), find_mark(report.marks, "receptive_field.size")),
+            show(write_shape(field["size"]), find_mark(report.marks, "receptive_field.size")),
             f"stride {stride}, of the last map; not followed further",
         )
     for key, name in (("inference_peak_bytes", "inference peak"), ("training_saved_bytes", "saved for training")):
         if memory.get(key):
             mark = find_mark(report.marks, f"memory.{key}")
-            yield name, show(bytes_in_short(memory[key]), mark), show(f"{memory[key]:,} bytes", mark)
+            yield name, show(shorten_bytes(memory[key]), mark), show(f"{memory[key]:,} bytes", mark)
     if report.lint is not None:
         yield (
             "lint",

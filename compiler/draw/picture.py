@@ -9,11 +9,12 @@ from functools import cached_property
 from typing import Any
 
 from archspec.errors import ArchspecError
+from archspec.wording import cut
 from compiler.analysis.unknown import find_unknown
 from compiler.draw.blocks import Block, fold_blocks
 from compiler.draw.figures import Figures, Measured
 from compiler.draw.grid import Grid, plan_grids
-from compiler.draw.labels import cut
+from compiler.draw.labels import MAX_LETTERS
 from compiler.draw.wires import EDGE, Inside, Wire, connect
 from compiler.graph import Graph
 
@@ -94,7 +95,7 @@ class Picture:
         times = f" ×{block.times}" if block.times > 1 else ""
         words = list(block.lines) or [block.title]
         words[0] += times
-        return [cut(line) for line in (*words, figures.shape, figures.counts) if line]
+        return [cut(line, MAX_LETTERS) for line in (*words, figures.shape, figures.counts) if line]
 
     def words(self, block: Block) -> int:
         """How many of the lines are words; the others are figures."""

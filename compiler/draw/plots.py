@@ -18,8 +18,8 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from archspec.wording import approximate, shorten_count
 from compiler.draw.facts import Parts
-from compiler.draw.labels import in_short, write_count
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -115,8 +115,8 @@ def _plot_parts(parts: Parts, first: int) -> Plot | None:
         for i, (name, one, other) in enumerate(zip(names, macs, parameters, strict=True))
     )
     text = (
-        f"Multiply-accumulates ({in_short(sum(macs))}, conv-linear) and parameters ({in_short(sum(parameters))}) "
-        f"{parts.text}."
+        f"Multiply-accumulates ({shorten_count(sum(macs))}, conv-linear) and parameters "
+        f"({shorten_count(sum(parameters))}) {parts.text}."
     )
     columns = (parts.word, "MACs", "parameters")
     return Plot("cost", f"Cost by {parts.word}", text, _write(figure, "cost", marks), columns, rows)
@@ -139,10 +139,10 @@ def _plot_lengths(report: Report) -> Plot | None:
     axes.set_xlabel(f"{what} on the path")
     axes.set_ylabel("percent of the paths")
     rows = tuple(
-        Row((str(length), write_count(count), f"{share:.4f} %"))
+        Row((str(length), approximate(count), f"{share:.4f} %"))
         for (length, count), share in zip(lengths.items(), shares, strict=True)
     )
-    text = f"{write_count(total)} paths from the inputs to the outputs, by the number of {what} they pass through."
+    text = f"{approximate(total)} paths from the inputs to the outputs, by the number of {what} they pass through."
     columns = ("length", "paths", "share")
     return Plot("paths", "Paths by length", text, _write(figure, "paths", {}), columns, rows)
 

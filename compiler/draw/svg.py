@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
+from archspec.wording import cut
 from compiler.draw.blocks import Block
 from compiler.draw.grid import Grid, Run
-from compiler.draw.labels import cut
 from compiler.draw.picture import Picture
 from compiler.draw.theme import (
     COLOURS,

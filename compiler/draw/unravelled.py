@@ -11,8 +11,9 @@ from html import escape
 from typing import Self, TypeAlias
 
 from archspec.errors import ArchspecError
+from archspec.wording import approximate, tell_count
 from compiler.analysis.paths.skeleton import Skeleton, find_skeleton
-from compiler.analysis.paths.unravel import LISTED, choose_names, list_ways, shorten
+from compiler.analysis.paths.unravel import LISTED, choose_names, list_ways
 from compiler.draw.theme import LETTER, RADIUS, TIP, Point, draw_sign, px, round_corners, style_sheet
 from compiler.graph import Graph
 
@@ -112,7 +113,7 @@ def draw_unravelled(graph: Graph) -> str:
     words = []
     for output, core in cores.items():
         figure = figures[core].moved(top + ROW)
-        head = f"{output}: {_count(skeleton.paths[core], 'path')}"
+        head = f"{output}: {tell_count(skeleton.paths[core], 'path')}"
         way_out = Line(((figure.width, figure.y), (figure.width + GAP, figure.y)))
         end = names[core] if core == skeleton.outputs[output] else f"{names[core]} … {output}"
         parts += [Label(0, top + ROW / 2, head, "title"), *figure.parts, way_out]
@@ -125,7 +126,7 @@ def draw_unravelled(graph: Graph) -> str:
 def _check_size(skeleton: Skeleton, cores: Iterable[str]) -> None:
     paths = sum(skeleton.paths[core] for core in cores)
     if paths > LISTED or sum(skeleton.symbols[core] for core in cores) > MOST_SYMBOLS:
-        found = shorten(paths) if paths > LISTED else "too long"
+        found = approximate(paths) if paths > LISTED else "too long"
         raise ArchspecError(
             f"{skeleton.name} unravels to {found} paths; a drawing shows at most {LISTED}: take fewer blocks with "
             "--set, or draw the network as it is"
@@ -211,10 +212,6 @@ def _stack(figures: Sequence[Figure]) -> _Stack:
     ends = tuple((figure.width, figure.y) for figure in placed)
     width = max(figure.width for figure in figures)
     return _Stack(width, top, (ends[0][1] + ends[-1][1]) / 2, ends, tuple(p for figure in placed for p in figure.parts))
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _text(x: float, y: float, text: str, attributes: str = "") -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 import onnx
 
 from archspec.errors import ArchspecError, suggest
+from archspec.wording import cut
 from compiler.onnx_file.metadata import read_sizes
 from compiler.onnx_file.skim import list_metadata
 from compiler.onnx_file.types import name_type
@@ -70,7 +71,7 @@ def read_inputs(path: Path, model: onnx.ModelProto, sizes: Mapping[str, int], *,
 
 def _read_dims(path: Path, item: onnx.ValueInfoProto, sizes: Mapping[str, int]) -> tuple[int | str, ...]:
     """The extents of an input; one that is open has its own name, or that of its axis where it has none or is given."""
-    what = f"{path}: the input '{item.name[:80]}'"
+    what = f"{path}: the input '{cut(item.name, 80)}'"
     if item.type.WhichOneof("value") != "tensor_type" or not item.type.tensor_type.HasField("shape"):
         raise ArchspecError(f"{what} is no tensor whose number of axes is said")
     dims: list[int | str] = []

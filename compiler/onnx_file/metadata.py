@@ -13,8 +13,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from archspec.errors import ArchspecError, ModelError, printable, raising, tell_value
+from archspec.errors import ArchspecError, ModelError, raising, tell_value
 from archspec.strict_json import check_integer, read_json
+from archspec.wording import cut_middle
 from compiler.onnx_file.accepted import Accepted, parse_sizes, print_sizes
 
 T = TypeVar("T")
@@ -198,7 +199,7 @@ def check_metadata(metadata: Any) -> dict[str, str]:
     if not isinstance(metadata, Mapping):
         raise ArchspecError(f"metadata are texts by name, found {tell_value(metadata)}")
     for name, text in metadata.items():
-        shown = printable(repr(name), 80)
+        shown = cut_middle(repr(name), 80)
         for part in (name, text):
             if not isinstance(part, str):
                 raise ArchspecError(f"metadata are texts by name; of {shown} {tell_value(part)} is none")

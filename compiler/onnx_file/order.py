@@ -9,6 +9,7 @@ from pathlib import Path
 import onnx
 
 from archspec.errors import ArchspecError
+from archspec.wording import cut
 from compiler.onnx_source.file.names import name_node
 
 
@@ -50,7 +51,7 @@ def _find_needs(path: Path, node: onnx.NodeProto, makers: dict[str, int], given:
         if name in makers:
             yield makers[name]
         elif name not in given:
-            raise ArchspecError(f"{path}: node {name_node(node)} reads '{name[:80]}', which nothing computes")
+            raise ArchspecError(f"{path}: node {name_node(node)} reads '{cut(name, 80)}', which nothing computes")
     yield from (makers[name] for name in find_captured(node) if name in makers)
 
 
@@ -97,7 +98,9 @@ def _find_makers(path: Path, graph: onnx.GraphProto) -> dict[str, int]:
     for number, node in enumerate(graph.node):
         for name in filter(None, node.output):
             if name in taken:
-                raise ArchspecError(f"{path}: node {name_node(node)} computes '{name[:80]}', which is there already")
+                raise ArchspecError(
+                    f"{path}: node {name_node(node)} computes '{cut(name, 80)}', which is there already"
+                )
             taken.add(name)
             makers[name] = number
     return makers

@@ -21,6 +21,7 @@ from google.protobuf.message import DecodeError, Message  # type: ignore[import-
 from archspec.errors import ArchspecError
 from archspec.file_types import ONNX, advise, find_file_type
 from archspec.files import check_is_file
+from archspec.wording import write_shape
 from compiler.onnx_file.external import is_external
 from compiler.onnx_file.protobuf import DELIMITED, Bytes, Field, MalformedError, delimit, walk_fields
 
@@ -195,6 +196,6 @@ def _skim_tensor(data: Bytes, tensor: Field, path: Path) -> bytes:
     stored = sum(field.end - field.start for field in fields if field.number == RAW)
     due = prod(proto.dims) * WIDTHS.get(proto.data_type, 0)
     if stored and due and stored != due:
-        shape = "×".join(map(str, proto.dims))
+        shape = write_shape(proto.dims)
         raise ArchspecError(f"{path}: the tensor '{proto.name}' of {shape} holds {stored:,} bytes instead of {due:,}")
     return head

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from archspec.arrays import Array
 from archspec.ops import Op, OpError, Shape
+from archspec.wording import cut, write_shape
 from compiler.onnx_file.types import find_types, is_floating
 from compiler.onnx_source.details import Details, read_attribute, read_defaults, tell_value
 from compiler.onnx_source.file.names import name_kind
@@ -316,7 +317,7 @@ class Call:
     def check_shape(self, shape: Sequence[int]) -> Extents:
         """The shape, if something fits into it."""
         if any(not 1 <= extent < 1 << 31 for extent in shape) or len(shape) > 16:
-            text = "×".join(str(extent)[:24] for extent in shape[:17])
+            text = write_shape(cut(str(extent), 24) for extent in shape[:17])
             self.fail(f"would give {text}, which is no shape of a value")
         return tuple(int(extent) for extent in shape)
 
@@ -342,13 +343,13 @@ def resolve_shape(call: Call, shape: Sequence[int], wanted: Sequence[int]) -> Ex
     """The shape that Reshape gives: 0 keeps an extent, and -1 takes what is left."""
     keep = not call.attribute("allowzero", 0)
     if any(extent == 0 and keep and axis >= len(shape) for axis, extent in enumerate(wanted)):
-        call.fail(f"keeps an axis that {'×'.join(map(str, shape))} does not have")
+        call.fail(f"keeps an axis that {write_shape(shape)} does not have")
     found = [shape[axis] if extent == 0 and keep else extent for axis, extent in enumerate(wanted)]
     known = prod(extent for extent in found if extent != -1)
     if found.count(-1) == 1 and known and prod(shape) % known == 0:
         found[found.index(-1)] = prod(shape) // known
     if prod(found) != prod(shape) or min(found, default=1) < 0:
-        call.fail(f"cannot lay out {'×'.join(map(str, shape))} as {'×'.join(map(str, wanted))}")
+        call.fail(f"cannot lay out {write_shape(shape)} as {write_shape(wanted)}")
     return tuple(found)
 
 
@@ -360,6 +361,6 @@ def broadcast(call: Call, shapes: Sequence[Sequence[int]]) -> Extents:
     for extents in zip(*padded, strict=True):
         others = set(extents) - {1}
         if len(others) > 1:
-            call.fail(f"cannot combine the shapes {' and '.join('×'.join(map(str, shape)) for shape in shapes)}")
+            call.fail(f"cannot combine the shapes {' and '.join(write_shape(shape) for shape in shapes)}")
         result.append(others.pop() if others else 1)
     return tuple(result)

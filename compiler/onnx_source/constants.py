@@ -15,6 +15,7 @@ import onnx.helper
 import onnx.numpy_helper
 
 from archspec.arrays import Array
+from archspec.wording import cut, write_shape
 from compiler.onnx_file.types import is_floating, name_type
 from compiler.onnx_source.call import Call, Constant, Stored, broadcast, resolve_shape
 
@@ -31,7 +32,7 @@ def read_tensor(call: Call, tensor: onnx.TensorProto) -> Constant:
     """A stored tensor; its numbers where they are few and lie in the file."""
     shape = tuple(tensor.dims)
     if any(extent < 0 or extent >= 1 << 31 for extent in shape):
-        call.fail(f"the stored tensor '{tensor.name[:80]}' has the shape {'×'.join(map(str, shape))}")
+        call.fail(f"the stored tensor '{cut(tensor.name, 80)}' has the shape {write_shape(shape)}")
     type = name_type(tensor.data_type)
     return Constant(tensor.name, shape, _read_numbers(call, tensor), type, (Stored(tensor.name, shape, type),))
 
@@ -67,7 +68,9 @@ def _read_numbers(call: Call, tensor: onnx.TensorProto) -> Array | None:
     try:
         return np.asarray(onnx.numpy_helper.to_array(tensor))
     except Exception as error:  # whatever onnx and numpy say of numbers that do not fit their shape
-        call.fail(f"the stored tensor '{tensor.name[:80]}' cannot be read: {' '.join(str(error).split())[:200]}")
+        call.fail(
+            f"the stored tensor '{cut(tensor.name, 80)}' cannot be read: {cut(' '.join(str(error).split()), 200)}"
+        )
 
 
 def fold(call: Call) -> list[Constant] | None:
@@ -145,7 +148,7 @@ def _run(call: Call, arrays: Sequence[Array | None]) -> list[Array]:
             warnings.simplefilter("ignore")
             found = FOLDS[call.node.op_type](call, *arrays)
     except (ArithmeticError, AttributeError, IndexError, KeyError, MemoryError, TypeError, ValueError) as error:
-        call.fail(f"cannot be computed: {' '.join(str(error).split())[:200]}")
+        call.fail(f"cannot be computed: {cut(' '.join(str(error).split()), 200)}")
     return found if isinstance(found, list) else [found]
 
 

@@ -13,6 +13,7 @@ import onnx
 
 from archspec.errors import ArchspecError, Place
 from archspec.ops import Op, Shape, Weight
+from archspec.wording import cut
 from compiler.graph import Graph, Node, Source
 from compiler.onnx_file.inputs import read_inputs
 from compiler.onnx_file.metadata import NAME, OPTIMIZED
@@ -22,7 +23,7 @@ from compiler.onnx_file.skim import list_metadata, skim_model
 from compiler.onnx_source.call import Call, Constant, Operand, Unsaid, Value
 from compiler.onnx_source.constants import find_sources, fold, keeps_weights_in_nodes, read_sparse, read_tensor
 from compiler.onnx_source.file.functions import inline_functions
-from compiler.onnx_source.file.names import Names, make_printable, name_kind, name_node
+from compiler.onnx_source.file.names import Names, name_kind, name_node
 from compiler.onnx_source.file.samples import MixedSamplesError, Samples
 from compiler.onnx_source.file.shapes import LostShapeError, ShapeTable
 from compiler.onnx_source.ops.ops import Extents, Input, Rearrange, Unknown
@@ -63,7 +64,7 @@ def read_graph(path: str | Path, *, sizes: Mapping[str, int] | None = None) -> G
             raise ArchspecError(f"{path} has {len(model.graph.node):,} nodes; at most {MAX_NODES:,} are read")
         return mark_blocks(recognize(_read(path, model, sizes or {})))
     except ArchspecError as error:  # names from the file stand in it
-        raise ArchspecError(make_printable(str(error), LONGEST_MESSAGE)) from error
+        raise ArchspecError(cut(str(error), LONGEST_MESSAGE)) from error
 
 
 def _read(path: Path, model: onnx.ModelProto, sizes: Mapping[str, int]) -> Graph:
@@ -116,7 +117,7 @@ class Reader:
         )
 
     def fail(self, message: str, node: onnx.NodeProto) -> NoReturn:
-        raise ArchspecError(f"{self.path}: node {name_node(node)[:160]} ({node.op_type[:80]}): {message}")
+        raise ArchspecError(f"{self.path}: node {cut(name_node(node), 160)} ({cut(node.op_type, 80)}): {message}")
 
     def add(self, call: Call, op: Op, xs: Sequence[Value], shape: Shape, stored: Mapping[str, Constant]) -> str:
         """Enter a node for the one at work; its id. `stored` are its weights by their short names."""
@@ -273,7 +274,7 @@ class Reader:
     def find_shape(self, call: Call, name: str) -> Extents:
         shape = self._shapes.find(call, name)
         if shape is None:
-            where = f"node {name_node(call.node)[:160]} ({call.key[:80]})"
+            where = f"node {cut(name_node(call.node), 160)} ({cut(call.key, 80)})"
             raise LostShapeError(
                 f"nothing says the shape of what {where} gives; it is left out, with all that reads it: {HINT}"
             )
@@ -292,7 +293,7 @@ class Reader:
         for item in self.model.graph.output:
             found = self._operands.get(item.name)
             if item.name not in self._operands and item.name not in self._lost:
-                raise ArchspecError(f"{self.path}: nothing computes the output '{item.name[:80]}'")
+                raise ArchspecError(f"{self.path}: nothing computes the output '{cut(item.name, 80)}'")
             if isinstance(found, Value):
                 outputs[names.claim(item.name)] = self.straighten(found).id if not found.straight else found.id
         if self._lost:  # what was left out may have read other results

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from archspec.extras import extra
+from archspec.wording import cut
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -161,7 +162,7 @@ def _plot_lesions(figure: Figure, results: Sequence[Lesion], metric: str) -> Non
 
 def _label(name: str) -> str:
     """A name without what no picture can show; matplotlib hides a label that starts with an underscore."""
-    shown = "".join(letter if letter.isprintable() else "?" for letter in name[:LONGEST])
+    shown = cut(name, LONGEST)
     return f" {shown}" if shown.startswith("_") else shown
 
 

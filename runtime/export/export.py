@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from archspec.errors import ArchspecError, list_some
+from archspec.errors import ArchspecError
 from archspec.extras import extra
 from archspec.files import renaming, write_whole
 from archspec.log import warn
 from archspec.ops import Op, Vote
+from archspec.wording import list_some
 from compiler.graph import Graph
 from compiler.onnx_file.companions import find_older_data
 from compiler.onnx_file.metadata import PRECISION, tell_epoch

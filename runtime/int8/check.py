@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from archspec.errors import ArchspecError, list_some
+from archspec.errors import ArchspecError
+from archspec.wording import list_some
 from compiler.onnx_target.int8.scheme import TINIEST
 from runtime.int8.data import CalibrationData
 

@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from archspec.errors import ArchspecError, list_some, suggest
+from archspec.errors import ArchspecError, suggest
 from archspec.ops import Input, OpError
+from archspec.wording import list_some
 from compiler.graph import Graph
 from compiler.onnx_file.metadata import DATA, PREPROCESS, read_sizes
 from runtime.data.registry import DATASETS, load_data

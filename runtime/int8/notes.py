@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from archspec.errors import tell_count
+from archspec.wording import tell_count
 from runtime.int8.loss import GAP_DB, POOR_DB, Judged, Loss, OutputLoss
 
 NAMED = 3

@@ -18,6 +18,7 @@ from archspec.errors import ArchspecError
 from archspec.extras import extra
 from archspec.file_types import ARRAY, OTHER_PICTURES, READ_PICTURES, find_file_type
 from archspec.files import check_is_file
+from archspec.wording import cut
 from runtime.pictures.png_stream import MOST_COLOURS, Transparency, has_all_rows, read_transparency
 from runtime.pictures.resample import resize
 
@@ -137,7 +138,7 @@ def parse_ground(text: str) -> Ground:
     if text in GROUNDS:
         return GROUNDS[text]
     if not re.fullmatch("#[0-9a-fA-F]{6}", text):
-        raise ArchspecError(f"a ground is white, black or a colour such as '#204060', found '{text[:40]}'")
+        raise ArchspecError(f"a ground is white, black or a colour such as '#204060', found '{cut(text, 40)}'")
     red, green, blue = bytes.fromhex(text[1:])
     return red, green, blue
 

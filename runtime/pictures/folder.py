@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from archspec.errors import ArchspecError, list_some, tell_count
+from archspec.errors import ArchspecError
 from archspec.file_types import OTHER_PICTURES, READ_PICTURES
 from archspec.replacing import KEY as OWN_KEY
+from archspec.wording import list_some, tell_count
 
 KEY = "key.json"
 """The file that `run --pictures` writes into a folder beside what it draws there."""

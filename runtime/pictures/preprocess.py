@@ -14,6 +14,7 @@ import numpy.typing as npt
 from archspec.errors import ArchspecError
 from archspec.log import warn
 from archspec.strict_json import check_integer, check_keys, check_number, read_json
+from archspec.wording import write_shape
 from runtime.pictures.frame import Frame
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class Preprocess:
         if min(self.std) <= 0:
             raise ArchspecError(f"preprocessing: 'std' must be positive, found {min(self.std)}")
         if self.channels * self.height * self.width > MOST_NUMBERS:
-            extents = "×".join(map(str, self.shape))
+            extents = write_shape(self.shape)
             raise ArchspecError(f"preprocessing: an input of {extents} has more than {MOST_NUMBERS:,} numbers")
         largest = max((1 + abs(mean)) / std for mean, std in zip(self.mean, self.std, strict=True))
         if not largest < float(np.finfo(np.float32).max):

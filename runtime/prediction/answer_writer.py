@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from archspec.errors import ArchspecError, escape_controls, tell_count
+from archspec.errors import ArchspecError
 from archspec.files import write_whole
+from archspec.wording import escape_controls, tell_count
 from runtime.pictures.file import Ground
 from runtime.prediction.overlay import check_folder, remove_drawn, save_answer, save_key
 from runtime.prediction.predict import Answered, RawOutputs

@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from archspec.errors import ArchspecError, InputError, printable
+from archspec.errors import ArchspecError, InputError
 from archspec.extras import extra
 from archspec.files import write_text
 from archspec.replacing import KEY as OWN_KEY
 from archspec.replacing import PNG, check_gives_way
+from archspec.wording import cut_middle
 from runtime.pictures.file import Ground, open_picture
 from runtime.pictures.folder import KEY
 from runtime.pictures.preprocess import Preprocess
@@ -179,7 +180,7 @@ def add_key(picture: Image.Image, named: Sequence[tuple[tuple[int, int, int], st
     """The picture, and beneath it a swatch and a name for each colour, as many as there is room for in a few lines."""
     font = ImageFont.load_default(15)
     draw = ImageDraw.Draw(picture)
-    entries = [(colour, printable(name, 40)) for colour, name in named[:KEY_MOST]]
+    entries = [(colour, cut_middle(name, 40)) for colour, name in named[:KEY_MOST]]
     width = max(picture.width, LEAST_SIDE)
     left, line, places = GAP, 0, []
     for _, name in entries:

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from archspec.arrays import Array
-from archspec.errors import ArchspecError, ModelError, list_some
+from archspec.errors import ArchspecError, ModelError
+from archspec.wording import list_some
 from compiler.onnx_file.metadata import CLASSES, PREPROCESS
 from runtime.pictures.file import Ground
 from runtime.pictures.frame import Frame

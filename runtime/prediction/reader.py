@@ -13,8 +13,9 @@ from typing import Any, TypeVar
 import numpy as np
 
 from archspec.arrays import Array
-from archspec.errors import ArchspecError, InputError, ModelError, printable, raising
+from archspec.errors import ArchspecError, InputError, ModelError, raising
 from archspec.log import warn
+from archspec.wording import cut_middle
 from compiler.onnx_file.metadata import PREPROCESS
 from runtime.pictures.file import Ground
 from runtime.pictures.folder import find_pictures
@@ -39,7 +40,7 @@ class Failure:
     error: ArchspecError
 
     def to_dict(self) -> dict[str, Any]:
-        return {"path": self.path, "error": printable(str(self.error))}
+        return {"path": self.path, "error": cut_middle(str(self.error))}
 
 
 @dataclass(frozen=True, slots=True)

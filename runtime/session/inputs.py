@@ -10,7 +10,8 @@ from typing import Any, NoReturn, TypeAlias
 import numpy as np
 
 from archspec.arrays import Array
-from archspec.errors import InputError, printable, suggest, tell_value
+from archspec.errors import InputError, suggest, tell_value
+from archspec.wording import cut_middle
 from compiler.onnx_file.accepted import Accepted
 from runtime.session.array_file import cast
 from runtime.session.sizes import check_size, check_together
@@ -81,7 +82,7 @@ class InputRules:
         try:
             array = np.asarray(value)
         except Exception as error:  # whatever `__array__` and numpy raise
-            why = printable(str(error)) or type(error).__name__
+            why = cut_middle(str(error)) or type(error).__name__
             wanted = f"the model takes {self.describe(name)}"
             raise InputError(f"input '{name}' is a {kind} that numpy does not read: {why}; {wanted}") from error
         if array.dtype == object:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from math import ceil
 from pathlib import Path, PurePosixPath
 
-from archspec.errors import tell_count
+from archspec.wording import tell_count
 
 INSTRUCTIONS = {"avx2": "avx2", "avx512": "avx512f", "vnni": "avx512_vnni", "avx-vnni": "avx_vnni", "amx": "amx_int8"}
 """The instruction sets that speed up inference, and the system's names of them."""

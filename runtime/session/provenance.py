@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias, TypeVar
 
-from archspec.errors import ModelError, printable
+from archspec.errors import ModelError
 from archspec.extras import extra
 from archspec.files import check_is_file
 from archspec.strict_json import check_keys
+from archspec.wording import cut_middle
 from compiler.onnx_file.metadata import FILES, FINGERPRINT, SEAL
 from runtime.session.model_file import read_state
 
@@ -98,7 +99,7 @@ def _list_plain(path: Path, names: Sequence[str]) -> States:
     pipe is waited for, and a device may have no end."""
     for name in names:
         if os.path.basename(name) != name:
-            raise ModelError(f"{FILES} names {printable(repr(name), 80)}, which is not in its folder")
+            raise ModelError(f"{FILES} names {cut_middle(repr(name), 80)}, which is not in its folder")
         check_is_file(path.parent / name)
     return list_states(path, names)
 

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from archspec.errors import InputError
 from archspec.extras import extra
 from archspec.strict_json import check_integer, check_keys
+from archspec.wording import cut
 from runtime.session.machine import limit_threads
 
 with extra("run"):
@@ -42,7 +43,7 @@ class Knob:
         if isinstance(value, bool | str) and value in words and isinstance(value, bool) == (self.allowed is bool):
             return value
         known = "true or false" if self.allowed is bool else " or ".join(map(str, words))
-        raise InputError(f"{what} must be {known}, found {str(value)[:40]!r}")
+        raise InputError(f"{what} must be {known}, found {cut(repr(str(value)), 42)}")
 
     def translate(self, value: Value) -> Any:
         """The value in ONNX Runtime's terms: its entries and options are texts."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from archspec.errors import ArchspecError
+from archspec.wording import write_shape
 from runtime.pictures.frame import Positions
 
 if TYPE_CHECKING:
@@ -104,4 +105,4 @@ def _find_ratio(image: Sequence[int], output: Sequence[int]) -> int | None:
 
 
 def _times(extents: Sequence[int]) -> str:
-    return "×".join(map(str, extents)) or "no"
+    return write_shape(extents, "no")

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from archspec.arrays import Array
-from archspec.errors import ArchspecError, list_some, printable
+from archspec.errors import ArchspecError
 from archspec.extras import extra
 from archspec.ops import OpError, Vote
+from archspec.wording import cut_middle, list_some
 from compiler.onnx_file.metadata import GRAPH, MEMBERS, NAME, PRECISION, QUESTION, TARGET, WEIGHTS
 from compiler.torch_target.modes import unaffected
 from runtime.verification.bisect import Bisection, bisect
@@ -98,7 +99,9 @@ def _compare_hash(name: str, told: str | None, here: str, other: str) -> Check:
         return Check(name, "passed", f"the file says that it was exported from these: {here[:12]}")
     hint = "; were --set and --size the same?" if name == "network" else ""
     return Check(
-        name, "noted", f"the file was exported from {other}: it names {told[:12]}, and this is {here[:12]}{hint}"
+        name,
+        "noted",
+        f"the file was exported from {other}: it names {told[:12]}, and this is {here[:12]}{hint}",
     )
 
 
@@ -120,7 +123,7 @@ def compare_question(facts: ModelFacts, told: Mapping[str, str]) -> Iterator[Che
 
 
 def _shorten(value: Any) -> str:
-    return printable(json.dumps(value, ensure_ascii=False), 60)
+    return cut_middle(json.dumps(value, ensure_ascii=False), 60)
 
 
 def _choose_cases(original: Original, choice: Choice, ends: Ends) -> list[dict[str, tuple[int, ...]]]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
-from archspec.errors import ArchspecError, tell_count
+from archspec.errors import ArchspecError
+from archspec.wording import tell_count
 from compiler.onnx_file.metadata import CLASSES, EPOCH, PREPROCESS, STRIDE, TASK, read_sizes, tell_epoch
 from runtime.pictures.preprocess import Preprocess
 from runtime.session.sizes import check_size

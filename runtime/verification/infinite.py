@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from archspec.arrays import Array, Arrays
-from archspec.errors import ArchspecError, tell_count
+from archspec.errors import ArchspecError
 from archspec.extras import extra
+from archspec.wording import tell_count
 from compiler.onnx_file.finite import is_finite
 from runtime.verification.checks import UnansweredError
 from runtime.verification.inside import ModelInside

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from archspec.arrays import Array
-from archspec.errors import tell_count
 from archspec.extras import extra
+from archspec.wording import tell_count
 from runtime.session.declared import Extents, find_lies
 from runtime.session.signature import is_fixed
 from runtime.verification.checks import Check

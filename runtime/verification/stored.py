@@ -17,8 +17,8 @@ from typing import TypeAlias
 import numpy as np
 
 from archspec.arrays import Array
-from archspec.errors import tell_count
 from archspec.extras import extra
+from archspec.wording import tell_count
 from compiler.onnx_file.finite import is_finite
 from runtime.verification.checks import Check
 from runtime.verification.facts import ModelFacts

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from archspec.errors import ArchspecError, list_some, suggest
+from archspec.errors import ArchspecError, suggest
 from archspec.spec.zoo import RULES, ZOO, shown
+from archspec.wording import list_some
 from compiler.graph import Graph
 from compiler.mismatch import list_prefixes
 from compiler.passes.cast_weights import cast

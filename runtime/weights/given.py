@@ -10,8 +10,9 @@ from typing import Any, NoReturn
 import numpy as np
 
 from archspec.arrays import Array
-from archspec.errors import ArchspecError, list_some, printable, tell_value
+from archspec.errors import ArchspecError, tell_value
 from archspec.log import warn
+from archspec.wording import cut_middle, list_some
 
 FLOATS = ("float16", "bfloat16", "float32", "float64")
 """The types of weights, by torch's names."""
@@ -48,7 +49,7 @@ def take_weight(value: Any, what: str) -> Array:
     except ArchspecError:
         raise
     except Exception as error:  # whatever objects raise when they are asked for their numbers
-        reason = printable(str(error), 200)
+        reason = cut_middle(str(error), 200)
         raise ArchspecError(f"{what} has no numbers to read, being {tell_value(value)}: {reason}") from error
 
 

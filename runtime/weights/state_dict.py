@@ -15,6 +15,7 @@ from archspec.errors import ArchspecError
 from archspec.extras import extra
 from archspec.file_types import SAFETENSORS, TORCH, advise_unpacking, find_file_type
 from archspec.files import check_is_file
+from archspec.wording import cut
 from runtime.weights.file import Stored, check_finite, open_weights
 from runtime.weights.given import check_plain, take_weight
 
@@ -95,7 +96,7 @@ def _unwrap(loaded: Any, path: Path) -> Mapping[str, Any]:
         raise ArchspecError(f"{path} holds a {found}, not a state dict: a dictionary of tensors by name")
     for name in loaded:
         if not isinstance(name, str) or len(name) > LONGEST_NAME:
-            raise ArchspecError(f"{path} is no state dict: names should be strings, found {str(name)[:60]!r}")
+            raise ArchspecError(f"{path} is no state dict: names should be strings, found {cut(repr(str(name)), 62)}")
     return loaded
 
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from archspec.wording import tell_count
+
 if TYPE_CHECKING:
     from compiler.draw.picture import Picture
 
 
 def count_boxes(picture: Picture) -> str:
     boxes, operations = sum(1 for _ in picture.visible()), len(picture.graph) - len(picture.graph.inputs)
-    return f"{_count(boxes, 'box', 'boxes')} for {_count(operations, 'operation', 'operations')}"
-
-
-def _count(number: int, one: str, many: str) -> str:
-    return f"{number:,} {one if number == 1 else many}"
+    return f"{tell_count(boxes, 'box', 'boxes')} for {tell_count(operations, 'operation', 'operations')}"

@@ -21,6 +21,7 @@ from archspec.cli.options import (
 )
 from archspec.cli.output import tell
 from archspec.cli.pictures.boxes import count_boxes
+from archspec.wording import cut
 
 if TYPE_CHECKING:
     from compiler.draw.picture import Picture
@@ -75,7 +76,7 @@ def _find_format(output: str, given: str) -> str:
     name = given.lower() or Path(output).suffix.lstrip(".").lower()
     if name not in FORMATS:
         wanted = f"{', '.join(FORMATS[:-1])} or {FORMATS[-1]}"
-        found = f", found '{name[:20]}'" if name else ", as the file's ending or by --format"
+        found = f", found '{cut(name, 20)}'" if name else ", as the file's ending or by --format"
         raise typer.BadParameter(f"the format should be {wanted}{found}")
     return name
 

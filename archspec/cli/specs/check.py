@@ -19,7 +19,7 @@ from archspec.cli.options import (
     parse_sizes,
 )
 from archspec.cli.output import print_json, tell
-from archspec.errors import printable, tell_count
+from archspec.wording import cut_middle, tell_count
 
 if TYPE_CHECKING:
     from archspec.errors import Diagnostic
@@ -60,7 +60,7 @@ def _print_mistakes(found: Iterable[tuple[str, Sequence[Diagnostic]]]) -> None:
 
             print_messages(mistakes, console())
         else:
-            tell(f"{printable(spec)}: ok")
+            tell(f"{cut_middle(spec)}: ok")
         total += len(mistakes)
     if total:
         print(f"\n{tell_count(total, 'mistake')}")

@@ -12,6 +12,7 @@ from archspec.cli.options import (
     JsonOption,
 )
 from archspec.cli.output import print_json
+from archspec.wording import cut
 
 if TYPE_CHECKING:
     pass
@@ -34,5 +35,5 @@ def explain(
         return
     if code not in codes:
         near = suggest(code, codes) or "; `archspec explain` lists them"
-        raise ArchspecError(f"there is no code '{code[:60]}'{near}")
+        raise ArchspecError(f"there is no code '{cut(code, 60)}'{near}")
     print_json(codes[code].to_dict()) if as_json else print_code(codes[code])

@@ -8,9 +8,10 @@ from pathlib import Path
 from rich.text import Text
 
 from archspec.cli.output import tell
-from archspec.cli.tables.console import console, exactly
+from archspec.cli.tables.console import console
 from archspec.cli.tables.grid import Grid, words
 from archspec.files import as_argument
+from archspec.wording import write_count
 from compiler.analysis.certainty import show
 from compiler.analysis.compare.conditions import Verdict
 from compiler.analysis.compare.fit import Fit
@@ -30,7 +31,7 @@ def print_verdicts(verdicts: Sequence[Verdict]) -> None:
 
 
 def _found(verdict: Verdict) -> str:
-    texts = (exactly(n.value) if isinstance(n.value, int) else str(n.value) for n in verdict.numbers)
+    texts = (write_count(n.value) if isinstance(n.value, int) else str(n.value) for n in verdict.numbers)
     return ", ".join(show(text, number.mark) for text, number in zip(texts, verdict.numbers, strict=True))
 
 

@@ -1,23 +1,18 @@
-"""What every table shares: where it goes, and how counts and shapes are written."""
+"""What every table shares: where it goes, and how its lines are broken."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Console
 from rich.text import Text
 
-from archspec.cli.output import any_digits
 from archspec.cli.tables.grid import Column, Grid, escape_text, words, wrap
-from archspec.errors import escape_controls
-from archspec.ops import Shape
+from archspec.wording import escape_controls
 from compiler.analysis.unknown import tell_unknown
-from compiler.draw.labels import bytes_in_short, in_short
-
-__all__ = ["bytes_in_short", "console", "exactly", "in_short", "new_table", "print_unknown", "shape_text"]
 
 ENDLESS = 10**6
 """Columns of a file or a pipe: what reads it takes lines, and not what fits on a screen."""
@@ -48,25 +43,11 @@ class _Console(Console):
         return super().render_str("\n".join(map(escape_controls, text.split("\n"))), **how)
 
 
-def exactly(count: int) -> str:
-    """All digits where a line can hold them, else the first ones and how many there are."""
-    with any_digits():
-        digits = f"{count:,}"
-    if len(digits) <= 60:
-        return digits
-    plain = digits.replace(",", "")
-    return f"{plain[:12]}… ({len(plain):,} digits; --json has all)"
-
-
 def print_unknown(kinds: Mapping[str, int], out: Console) -> None:
     """Say which operations a network has that no analysis knows, if any."""
     if kinds:
         told = f"unknown operations: {tell_unknown(kinds)}; their weights, MACs and receptive field are not counted"
         out.print(told, style="yellow")
-
-
-def shape_text(shape: Iterable[int]) -> str:
-    return str(Shape(*shape))
 
 
 def new_table(first: str, *others: str | Column) -> Grid:

@@ -7,8 +7,9 @@ from itertools import groupby
 
 from rich.console import Console
 
-from archspec.cli.tables.console import bytes_in_short, in_short, new_table, shape_text
+from archspec.cli.tables.console import new_table
 from archspec.cli.tables.grid import words
+from archspec.wording import shorten_bytes, shorten_count, write_shape
 from compiler.analysis.certainty import Mark, Marks, find_mark, show
 from compiler.analysis.cost.cost import CONVENTIONS, Cost
 
@@ -22,7 +23,7 @@ def print_cost(cost: Cost, out: Console, marks: Marks) -> None:
     table.add_row("elementwise", elementwise, "operations on single numbers, of which conv-linear has none")
     out.print("\nwhat different tools count", style="bold")
     out.print(table)
-    stages = ((shape_text(stage.space) if stage.space else "no map", 1, stage) for stage in cost.stages)
+    stages = ((write_shape(stage.space) if stage.space else "no map", 1, stage) for stage in cost.stages)
     least, about = marks.get("stages"), marks.get("stages.intensity")
     _print_parts("stages, by the map they end with", stages, cost, out, least, about)
     if cost.blocks:
@@ -30,8 +31,8 @@ def print_cost(cost: Cost, out: Console, marks: Marks) -> None:
         _print_parts(title, _fold(cost), cost, out, least, about)
     intensity = show(f"{cost.intensity():.1f}", find_mark(marks, "operations.intensity"))
     out.print(
-        f"intensity: operations for each byte moved, one sample in fp32; in all {in_short(cost.operations)} / "
-        f"{bytes_in_short(cost.moved())} = {intensity}",
+        f"intensity: operations for each byte moved, one sample in fp32; in all {shorten_count(cost.operations)} / "
+        f"{shorten_bytes(cost.moved())} = {intensity}",
         style="dim",
     )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from decimal import Decimal
 from fractions import Fraction
 from itertools import groupby
 from typing import Literal, TypeAlias
@@ -11,8 +10,9 @@ from typing import Literal, TypeAlias
 from rich.console import Console
 from rich.text import Text
 
-from archspec.cli.tables.console import console, new_table, print_unknown, shape_text
+from archspec.cli.tables.console import console, new_table, print_unknown
 from archspec.cli.tables.grid import Grid, words
+from archspec.wording import approximate, write_count, write_shape
 from compiler.analysis.certainty import Mark, show
 from compiler.analysis.compare.diff import Change, Diff, Figure
 from compiler.analysis.compare.structure import Rewiring
@@ -85,16 +85,11 @@ def _name_figure(figure: Figure) -> str:
 def _numbers(numbers: Sequence[int] | None, mark: Mark | None) -> str:
     if numbers is None:
         return "none"
-    return show(_number(numbers[0]) if len(numbers) == 1 else shape_text(numbers), mark)
-
-
-def _number(number: int, sign: str = ",") -> str:
-    """All digits, or of many the first three."""
-    return f"{number:{sign}}" if abs(number) < 10**15 else f"≈ {Decimal(number):{sign.rstrip(',')}.2e}"
+    return show(write_count(numbers[0]) if len(numbers) == 1 else write_shape(numbers), mark)
 
 
 def _signed(number: int) -> str:
-    return _number(number, "+,")
+    return f"{'+' if number >= 0 else ''}{write_count(number)}"
 
 
 def _ratio(figure: Figure) -> str:
@@ -103,9 +98,9 @@ def _ratio(figure: Figure) -> str:
     if ratio is None:
         return ""
     if ratio >= 1000:
-        return f"{_number(round(ratio))}×"
+        return f"{approximate(round(ratio))}×"
     if 0 < ratio < Fraction(1, 1000):
-        return f"1/{_number(round(1 / ratio))}"
+        return f"1/{approximate(round(1 / ratio))}"
     short = f"{float(ratio):.3g}"
     return f"{short}×" if short != "1" else f"{float(ratio):.6g}×"
 
@@ -205,7 +200,7 @@ def _value(value: object) -> str:
     if isinstance(value, tuple) and any(isinstance(item, tuple) for item in value):
         return ", ".join(" ".join(map(str, item)) for item in value)
     if isinstance(value, tuple) and value:
-        return shape_text(value)
+        return write_shape(value)
     return "none" if value in (None, ()) else str(value).lower() if isinstance(value, bool) else str(value)
 
 

@@ -11,10 +11,11 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from archspec.errors import Diagnostic, Place, escape_controls
+from archspec.errors import Diagnostic, Place
 from archspec.file_types import is_onnx
 from archspec.spec.comments import BREAK
 from archspec.spec.text import MAX_BYTES
+from archspec.wording import escape_controls
 from compiler.analysis.lint import Finding
 
 _WORD = re.compile(r'"(?:[^"\\]|\\.)*"|\'[^\']*\'|[^\s,:\[\]{}"\']+')

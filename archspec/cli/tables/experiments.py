@@ -11,7 +11,7 @@ from rich.console import Console
 from archspec.cli.output import tell
 from archspec.cli.tables.console import console, new_table
 from archspec.cli.tables.grid import words
-from archspec.errors import escape_controls
+from archspec.wording import escape_controls
 
 if TYPE_CHECKING:
     from runtime.experiments.lesion import Lesion

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from archspec.cli.output import tell
-from archspec.cli.tables.console import console, in_short, new_table
-from archspec.errors import tell_count
+from archspec.cli.tables.console import console, new_table
+from archspec.wording import shorten_count, tell_count
 from compiler.analysis.cost.cost import measure_cost
 from compiler.onnx_file.metadata import COMBINE, MEMBERS, PRECISION
 from runtime.verification.agreement import LIMITS
@@ -123,9 +123,8 @@ def print_explanation(export: Export) -> None:
         out.print(f"  {line}")
     macs = sum(node.macs for node in slow)
     if macs:
-        out.print(
-            f"  together {in_short(macs)} of {in_short(measure_cost(export.model.graph).macs['conv-linear'])} MACs"
-        )
+        of = measure_cost(export.model.graph).macs["conv-linear"]
+        out.print(f"  together {shorten_count(macs)} of {shorten_count(of)} MACs")
 
 
 def _fold(notes: Iterable[tuple[str, str]]) -> Iterator[str]:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from archspec.cli.tables.console import exactly
 from archspec.cli.tables.grid import Grid
+from archspec.wording import write_count
 from compiler.analysis.paths.gradient import CARRIED, Effective, PathGradient
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def _choose_rows(predicted: PathGradient, measured: MeasuredPathGradient | None)
 
 def _describe(length: int, predicted: PathGradient, measured: MeasuredPathGradient | None) -> list[str]:
     share = predicted.shares[length] if length < len(predicted.shares) else 0.0
-    row = [str(length), "" if predicted.paths is None else exactly(predicted.paths.get(length, 0)), f"{share:.2%}"]
+    row = [str(length), "" if predicted.paths is None else write_count(predicted.paths.get(length, 0)), f"{share:.2%}"]
     if measured and length < len(measured.norms):
         row += [f"{measured.energies[length]:.2%}", f"{measured.norms[length]:.4g}", f"{measured.shares[length]:+.2%}"]
         row += [f"{measured.sampled[length]:.4g}"] if measured.sampled else []

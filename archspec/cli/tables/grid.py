@@ -12,7 +12,7 @@ from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
-from archspec.errors import escape_controls
+from archspec.wording import escape_controls
 
 GAP = "  "
 LEAST = 16

@@ -9,9 +9,10 @@ from rich.console import Console
 from archspec.cli.tables.console import console, new_table
 from archspec.cli.tables.excerpts import print_messages
 from archspec.cli.tables.grid import words
-from archspec.errors import Diagnostic, printable, tell_count
+from archspec.errors import Diagnostic
 from archspec.file_types import is_onnx
 from archspec.spec.codes import Code
+from archspec.wording import cut_middle, tell_count
 from compiler.analysis.lint import CODES, Finding
 from compiler.analysis.unknown import tell_unknown
 
@@ -30,9 +31,9 @@ def print_findings(
         print_messages(findings, out)
         kinds = tell_unknown(unknown.get(name, {}))
         if kinds:
-            print(f"{printable(name)}: no rule knows of unknown operations: {printable(kinds)}")
+            print(f"{cut_middle(name)}: no rule knows of unknown operations: {cut_middle(kinds)}")
         if not findings:
-            print(f"{printable(name)}: nothing found in the rest" if kinds else f"{printable(name)}: ok")
+            print(f"{cut_middle(name)}: nothing found in the rest" if kinds else f"{cut_middle(name)}: ok")
     if mistakes:
         print(f"\n{tell_count(mistakes, 'mistake')}; `archspec explain CODE` says what is meant")
     if total > mistakes:

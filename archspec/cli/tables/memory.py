@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from archspec.cli.tables.console import bytes_in_short, new_table
+from archspec.cli.tables.console import new_table
 from archspec.cli.tables.grid import Grid, words
+from archspec.wording import shorten_bytes
 from compiler.analysis.certainty import Kind, Marks, explain, find_mark, show
 from compiler.analysis.memory.memory import PRECISIONS, Memory
 
@@ -30,7 +31,7 @@ def print_memory(memory: Memory, out: Console, marks: Marks, largest: tuple[int,
         ("", "training_total", "all of these"),
     ):
         size, mark = told[f"{key}_bytes"], find_mark(marks, f"memory.{key}_bytes")
-        table.add_row(word, show(f"{size:,} B", mark), f"{show(bytes_in_short(size), mark)}, {meaning}")
+        table.add_row(word, show(f"{size:,} B", mark), f"{show(shorten_bytes(size), mark)}, {meaning}")
     out.print(f"\nmemory for {samples} in {memory.precision}", style="bold")
     out.print(table)
     for footnote in explain(memory.marks):

@@ -11,8 +11,8 @@ from rich.text import Text
 
 from archspec.cli.tables.console import console, new_table
 from archspec.cli.tables.grid import words
-from archspec.errors import escape_controls
 from archspec.telemetry import VARIABLE
+from archspec.wording import escape_controls
 
 if TYPE_CHECKING:
     from runtime.doctor import Report as Doctor

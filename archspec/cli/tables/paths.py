@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from archspec.cli.tables.console import exactly, new_table
+from archspec.cli.tables.console import new_table
 from archspec.cli.tables.grid import Column, Grid
+from archspec.wording import write_count
 from compiler.analysis.paths.counting import Level, Paths
 
 
@@ -24,7 +25,7 @@ def _print_lengths(unit: str, level: Level, out: Console, what: str = "") -> Non
     for length, count in lengths.items():
         share = count * 10**6 // level.total / 10**6  # integers first: the counts may be beyond a float
         bar = "█" * max(1, round(count * 10**6 // top * 30 / 10**6)) if count * 60 > top else "▏"
-        table.add_row(str(length), exactly(count), f"{share:.2%}", bar)
+        table.add_row(str(length), write_count(count), f"{share:.2%}", bar)
     out.print(f"\npaths by the number of {unit} they pass through{what}", style="bold")
     out.print(table)
 
@@ -35,6 +36,6 @@ def _print_through(paths: Paths, out: Console) -> None:
     table = new_table("block", "paths", "share")
     total = paths.op.total
     for block, count in paths.through.items():
-        table.add_row(block, exactly(count), f"{count * 10**6 // total / 10**6:.2%}")
+        table.add_row(block, write_count(count), f"{count * 10**6 // total / 10**6:.2%}")
     out.print("\npaths through each block", style="bold")
     out.print(table)

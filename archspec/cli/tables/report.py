@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.text import Text
 
-from archspec.cli.tables.console import bytes_in_short, console, exactly, in_short, print_unknown, shape_text
+from archspec.cli.tables.console import console, print_unknown
 from archspec.cli.tables.grid import Grid, words
-from archspec.errors import escape_controls
+from archspec.wording import escape_controls, shorten_bytes, shorten_count, write_count, write_shape
 from compiler.analysis.certainty import find_mark, show
 from compiler.analysis.cost.cost import CONVENTIONS
 from compiler.analysis.report import Report
@@ -80,9 +80,9 @@ def _print_summary(report: Report, batch: int, out: Console) -> None:
     table = Grid(words(style="bold"), "", words(style="dim"))
     for word, shapes in (("input", report.inputs), ("output", report.outputs)):
         for name, shape in shapes.items():
-            table.add_row(f"{word} {name}", shape_text(shape), "")
+            table.add_row(f"{word} {name}", write_shape(shape), "")
     key = "parameters.trainable"
-    table.add_row("parameters", count(cost.parameters, key), f"trainable, {count(cost.parameters, key, in_short)}")
+    table.add_row("parameters", count(cost.parameters, key), f"trainable, {count(cost.parameters, key, shorten_count)}")
     if report.operands:
         table.add_row(
             "", f"{report.operands:,}", "of them in sums, products and joins: a file does not tell masks from these"
@@ -109,15 +109,15 @@ def _print_summary(report: Report, batch: int, out: Console) -> None:
     table.add_row(
         "activations",
         count(cost.activations, "activations.elements"),
-        f"numbers of all results for one sample; {bytes_in_short(bytes_)} in fp32 for {samples}",
+        f"numbers of all results for one sample; {shorten_bytes(bytes_)} in fp32 for {samples}",
     )
     largest = cost.largest
     table.add_row("largest", f"{largest.shape.elements:,}", f"{largest.shape} at {largest.id}")
     table.add_row(
-        "paths", count(report.paths.op.total, "paths.op.total", exactly), "ways from the inputs to the outputs"
+        "paths", count(report.paths.op.total, "paths.op.total", write_count), "ways from the inputs to the outputs"
     )
     for name, level in (report.paths.op.by_output or {}).items():
-        table.add_row("", count(level.total, "paths.op.by_output", exactly), f"to {name}")
+        table.add_row("", count(level.total, "paths.op.by_output", write_count), f"to {name}")
     sizes = ", ".join(f"{name} = {value}" for name, value in report.sizes.items())
     out.print(Text.assemble((escape_controls(report.name), "bold"), f" at {sizes}" if sizes else ""))
     out.print(table)

@@ -8,9 +8,9 @@ from typing import Any, TypeAlias
 
 from rich.text import Text
 
-from archspec.cli.tables.console import console, new_table, shape_text
+from archspec.cli.tables.console import console, new_table
 from archspec.cli.tables.grid import Grid, words
-from archspec.errors import escape_controls
+from archspec.wording import escape_controls, write_shape
 
 Row: TypeAlias = Mapping[str, Any]
 """What `--json` prints for a file."""
@@ -28,7 +28,7 @@ def print_outputs(rows: Sequence[Row], provider: str, kept: str) -> None:
     for row in rows:
         for name, found in row["outputs"].items():
             figures = ("" if found[key] is None else f"{found[key]:.4g}" for key in ("mean", "min", "max"))
-            table.add_row(row["path"], name, shape_text(found["shape"]), *figures)
+            table.add_row(row["path"], name, write_shape(found["shape"]), *figures)
     _print(table, rows, provider, kept)
 
 
@@ -52,7 +52,7 @@ def _tabulate_labels(rows: Sequence[Row]) -> Grid:
 def _tabulate_maps(rows: Sequence[Row]) -> Grid:
     table = new_table("input", "pixels", words("class"), "share")
     for row in rows:
-        first = (row["path"], shape_text(row["extents"]))
+        first = (row["path"], write_shape(row["extents"]))
         for item in row["shares"]:
             table.add_row(*first, item["class"], f"{item['share']:.2%}")
             first = ("", "")

@@ -10,8 +10,9 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from archspec.cli.tables.console import console, in_short, new_table, print_unknown, shape_text
+from archspec.cli.tables.console import console, new_table, print_unknown
 from archspec.cli.tables.grid import Grid, words
+from archspec.wording import shorten_count, write_shape
 from compiler.analysis.certainty import show
 from compiler.analysis.cost.cost import CONVENTIONS
 from compiler.analysis.outline import Branch
@@ -34,8 +35,8 @@ def print_zoo(rows: Iterable[Mapping[str, Any]], *, descriptions: bool = False) 
         "spec", words("family"), "input", "parameters", "MACs", words("description" if descriptions else "source")
     )
     for row in rows:
-        inputs = ", ".join(shape_text(shape) for shape in row["inputs"].values())
-        counts = in_short(row["parameters"]), in_short(row["macs"])
+        inputs = ", ".join(write_shape(shape) for shape in row["inputs"].values())
+        counts = shorten_count(row["parameters"]), shorten_count(row["macs"])
         last = row["description" if descriptions else "source"]
         table.add_row(row["name"], row["family"], inputs, *counts, last)
     out = console()
@@ -56,7 +57,7 @@ def print_tree(graph: Graph, tree: Branch, depth: int | None = None) -> None:
             label.append(f"  ×{branch.times}", style="magenta")
         mark = least if branch.unknown else None
         counts = [show(f"{count:,}", mark) if count or mark else "" for count in (branch.parameters, branch.macs)]
-        table.add_row(label, shape_text(branch.shape), *counts, style="bold" if branch.children else "")
+        table.add_row(label, write_shape(branch.shape), *counts, style="bold" if branch.children else "")
     table.add_row("total", "", show(f"{tree.parameters:,}", least), show(f"{tree.macs:,}", least), style="bold")
     out = console()
     out.print(table)

@@ -11,8 +11,8 @@ from rich.text import Text
 
 from archspec.cli.tables.console import console, new_table
 from archspec.cli.tables.grid import Grid, words
-from archspec.errors import escape_controls
 from archspec.files import as_argument
+from archspec.wording import escape_controls
 
 if TYPE_CHECKING:
     from runtime.measuring.climb import Trial

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from archspec.cli.tables.console import console, exactly
+from archspec.cli.tables.console import console
 from archspec.cli.tables.grid import Grid, words
+from archspec.wording import tell_count, write_count
 from compiler.analysis.paths.unravel import Unravelling
 
 MOST_LINES = 12
@@ -20,14 +21,14 @@ def print_unravelling(result: Unravelling) -> None:
     out.print("\n".join(definitions))
     for expression in result.expressions:
         out.print(f"\n{expression.value} = {expression.text}")
-        paths = f"{exactly(expression.paths)} {_noun('path', expression.paths)} to {expression.output}"
+        paths = f"{tell_count(expression.paths, 'path')} to {expression.output}"
         if expression.operation_paths != expression.paths:
-            count = exactly(expression.operation_paths)
+            count = write_count(expression.operation_paths)
             paths += f", what branches within a function taken as one; {count} through operations, as analyze counts"
-        out.print(f"{paths}; the last joint has {exactly(expression.terms)} {_noun('term', expression.terms)}")
+        out.print(f"{paths}; the last joint has {tell_count(expression.terms, 'term')}")
     for derivative in result.derivatives:
         out.print(f"\n∂{derivative.value}/∂{derivative.function} = {derivative.text}")
-        out.print(f"{exactly(derivative.terms)} {_noun('term', derivative.terms)}")
+        out.print(tell_count(derivative.terms, "term"))
     _print_functions(result)
 
 
@@ -41,7 +42,3 @@ def _print_functions(result: Unravelling) -> None:
     out = console()
     out.print()
     out.print(table)
-
-
-def _noun(noun: str, count: int) -> str:
-    return noun if count == 1 else f"{noun}s"

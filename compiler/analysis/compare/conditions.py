@@ -15,6 +15,7 @@ from math import inf
 from typing import Any, TypeAlias
 
 from archspec.errors import ArchspecError, suggest
+from archspec.wording import cut
 from compiler.analysis.certainty import Kind, Mark, estimate, find_mark
 from compiler.analysis.report import PARTS, analyze
 from compiler.graph import Graph
@@ -167,7 +168,7 @@ def parse_condition(text: str) -> Condition:
     match = _CONDITION.fullmatch(text) if len(text) <= MAX_LENGTH else None
     if match is None or match["operator"] not in OPERATORS:
         operators = " ".join(OPERATORS)
-        message = f"a condition is KEY {operators} VALUE in quotes, as in \"params <= 25.6M\"; found '{text[:80]}'"
+        message = f"a condition is KEY {operators} VALUE in quotes, as in \"params <= 25.6M\"; found '{cut(text, 80)}'"
         raise ConditionError(message)
     path = expand(match["key"])
     return Condition(text.strip(), path, match["operator"], _read_bound(match["value"], path))
@@ -182,7 +183,7 @@ def _read_bound(text: str, path: str) -> Fraction | str:
     if not re.match(r"[-+.0-9]", text):
         return expand(text)
     if text.endswith("B") and "bytes" not in path.rpartition(".")[2]:
-        raise ConditionError(f"{path} is no number of bytes, so it is not compared with '{text[:60]}'")
+        raise ConditionError(f"{path} is no number of bytes, so it is not compared with '{cut(text, 60)}'")
     return read_number(text)
 
 
@@ -192,13 +193,13 @@ def read_number(text: str) -> Fraction:
     if match is None:
         units = ", ".join(unit for unit in UNITS if unit)
         raise ConditionError(
-            f"'{text[:60]}' is no number: digits, then one of {units} if any, and B for bytes, as in 25.6M or 8GiB"
+            f"'{cut(text, 60)}' is no number: digits, then one of {units} if any, and B for bytes, as in 25.6M or 8GiB"
         )
     number = Fraction(match["whole"].replace(",", "").replace("_", "") + (match["rest"] or ""))
     number = number * Fraction(10) ** int(match["exponent"] or 0)
     if match["power"]:
         if number > 10**6 or number.denominator > 1:
-            raise ConditionError(f"'{text[:60]}': a power is that of a whole number up to a million, as in 2^58")
+            raise ConditionError(f"'{cut(text, 60)}': a power is that of a whole number up to a million, as in 2^58")
         number **= int(match["power"])
     return number * UNITS[match["unit"] or ""] * (-1 if match["sign"] else 1)
 
@@ -305,7 +306,7 @@ def _say_unknown(value: Mapping[str, Any], rest: str, path: str) -> str:
     shown = list(dict.fromkeys(known))[:MOST_KEYS] or ["nothing in it"]
     listing = ", ".join(shown) + (", …" if len(known) > MOST_KEYS else "")
     before = path.removesuffix(rest).rstrip(".")
-    return f"there is no '{word[:60]}' in {before or 'an analysis'}; there is {listing}{suggest(word, known)}"
+    return f"there is no '{cut(word, 60)}' in {before or 'an analysis'}; there is {listing}{suggest(word, known)}"
 
 
 def _list_keys(value: Any, path: str) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 
 from archspec.errors import ArchspecError, suggest
 from archspec.ops.fields import LARGEST
+from archspec.wording import cut
 
 _VARY = re.compile(
     r"(?P<name>[A-Za-z_]\w*)(?:\[(?P<index>[0-9]{1,4})\])?"
@@ -79,7 +80,7 @@ def parse_variation(text: str, params: Mapping[str, Any]) -> Variation:
     match = _VARY.fullmatch(text)
     if match is None:
         message = "what is varied is PARAM, PARAM[INDEX] or either with =LOW..HIGH and :STEP, as in width=64..512:8"
-        raise ArchspecError(f"{message}; found '{text[:80]}'")
+        raise ArchspecError(f"{message}; found '{cut(text, 80)}'")
     name, index = match["name"], None if match["index"] is None else int(match["index"])
     if name not in params:
         listing = f"there is {', '.join(params)}" if params else "it has none"
@@ -88,7 +89,7 @@ def parse_variation(text: str, params: Mapping[str, Any]) -> Variation:
     step = Fraction(match["step"] or 1)
     low, high = (None if match[key] is None else Fraction(match[key]) for key in ("low", "high"))
     if not step or (low is not None and high is not None and low > high):
-        raise ArchspecError(f"'{text[:80]}' has no values: a step is more than 0, and LOW at most HIGH")
+        raise ArchspecError(f"'{cut(text, 80)}' has no values: a step is more than 0, and LOW at most HIGH")
     return Variation(name, index, step if low is None else low, high, step)
 
 

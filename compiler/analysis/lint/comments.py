@@ -10,6 +10,7 @@ from typing import Any
 from archspec.errors import suggest
 from archspec.spec.codes import Code
 from archspec.spec.comments import Comment
+from archspec.wording import cut
 from compiler.analysis.lint.finding import Finding
 
 UNUSED = Code(
@@ -78,4 +79,4 @@ def _report(ignore: Ignore, message: str) -> Finding:
 def _tell_unknown(code: str, codes: Collection[str]) -> str:
     if not code:
         return "this comment names no code, as in `# archspec: ignore[dead-node]`"
-    return f"no rule has the code '{code[:40]}'{suggest(code, codes).removesuffix('?')}"
+    return f"no rule has the code '{cut(code, 40)}'{suggest(code, codes).removesuffix('?')}"

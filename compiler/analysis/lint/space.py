@@ -10,6 +10,7 @@ from typing import TypeAlias
 from archspec.ops import Conv, OpError, Shape, Window
 from archspec.ops.pooling import Pool
 from archspec.ops.values import ONE
+from archspec.wording import write_shape
 from compiler.analysis.field.readings import Reading
 from compiler.analysis.lint.finding import Hit, Rule, at_each_place
 from compiler.analysis.lint.subject import Subject
@@ -106,7 +107,7 @@ def find_misaligned_merges(subject: Subject) -> Iterable[Hit]:
 def _listed(rows: Iterable[Sequence[Fraction]]) -> str:
     """`2 and 4`, or by axis `2×2 and 4×2`."""
     told = dict.fromkeys(
-        "×".join(f"{float(value):g}" for value in (row[:1] if len(set(row)) == 1 else row)) for row in rows
+        write_shape(f"{float(value):g}" for value in (row[:1] if len(set(row)) == 1 else row)) for row in rows
     )
     return " and ".join(told)
 
@@ -118,7 +119,7 @@ def find_unproductive_convs(subject: Subject) -> Iterable[Hit]:
         return
     (id, seen), (extents,) = next(iter(blind.items())), spaces
     first = subject.graph[id]
-    sizes = " on an input of ".join("×".join(map(str, size)) for size in (seen, extents))
+    sizes = " on an input of ".join(write_shape(size) for size in (seen, extents))
     message = f"what this {first.op.kind} reads has, by its narrowest path, a receptive field of {sizes}"
     yield Hit(message, first.source.place, tuple(blind), first.source.calls)
 

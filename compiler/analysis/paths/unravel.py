@@ -10,11 +10,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate, count, groupby, islice, pairwise, takewhile
-from math import log10
 from operator import itemgetter
 from typing import Any
 
 from archspec.errors import ArchspecError, suggest
+from archspec.wording import tell_count, write_count
 from compiler.analysis.paths.counting import count_paths
 from compiler.analysis.paths.skeleton import Skeleton, Value, find_skeleton
 from compiler.graph import Graph
@@ -147,7 +147,7 @@ class Writer:
         shown = [*terms] if complete else self._choose_first(terms)
         parts = [self._say(id, texts, limit) for id in shown]
         rest = total - len(shown)
-        text = self._join(core, [*parts, *([f"… ({_count_more(rest)})"] if rest else [])])
+        text = self._join(core, [*parts, *([f"… ({tell_count(rest, 'more term')})"] if rest else [])])
         ways = tuple(list_ways(self.skeleton, core)) if self._all_paths <= LISTED else None
         return Expression(output, self.names[core], total, paths, operation_paths, text, complete, ways)
 
@@ -164,7 +164,7 @@ class Writer:
         paths = islice(self.skeleton.walk(core, {start}), shown)
         groups = [[self._differentiate(path, full) for path in group] for _, group in groupby(paths, key=itemgetter(0))]
         parts = [terms[0] if len(terms) == 1 else f"({' + '.join(terms)})" for terms in groups]
-        text = " + ".join([*parts, *([] if complete else [f"… ({_count_more(total - shown)})"])]) or "0"
+        text = " + ".join([*parts, *([] if complete else [f"… ({tell_count(total - shown, 'more term')})"])]) or "0"
         return Derivative(self.names[core], function.function, total, text, complete)
 
     def _differentiate(self, path: tuple[str, ...], full: bool) -> str:
@@ -178,7 +178,7 @@ class Writer:
     def _check(self, count: int, what: str, full: bool) -> None:
         if full and count > FULL:
             raise ArchspecError(
-                f"{self.skeleton.name} has {shorten(count)} {what}; at most {FULL:,} are written in full: "
+                f"{self.skeleton.name} has {write_count(count)} {what}; at most {FULL:,} are written in full: "
                 "leave --full out, or take fewer blocks"
             )
 
@@ -295,12 +295,3 @@ def _name_block(skeleton: Skeleton, value: Value, names: Mapping[str, str]) -> s
         value = skeleton.values[value.operands[0]]
     function = skeleton.blocks.get(value.block or "")
     return f"y{function[1:]}" if function and value.kind != "call" else None
-
-
-def _count_more(number: int) -> str:
-    return f"{shorten(number)} more {'term' if number == 1 else 'terms'}"
-
-
-def shorten(number: int) -> str:
-    """All digits of a number, or of a long one how many there are; 10^n to be read as about."""
-    return f"{number:,}" if number < 10**30 else f"about 10^{int(number.bit_length() * log10(2))}"

@@ -13,6 +13,7 @@ from archspec.spec.expressions import Expression, ExpressionError
 from archspec.spec.layers import LayerNode, Node, overlay
 from archspec.spec.load import Spec
 from archspec.spec.nodes import CallNode, Turns
+from archspec.wording import write_shape
 from compiler.draw.labels import SILENT, USUAL
 
 WRAP = 34
@@ -128,7 +129,7 @@ class Labels:
 
     def extent(self, kernel: Any) -> str:
         text = spelled(kernel)
-        return "×".join([bound(kernel)] * self.rank) if self.rank and " " not in text else text
+        return write_shape([bound(kernel)] * self.rank) if self.rank and " " not in text else text
 
     def normalizes(self, node: Node) -> bool:
         """Whether a `norm` does anything where it stands."""

@@ -10,6 +10,7 @@ import onnx
 import onnx.inliner
 
 from archspec.errors import ArchspecError
+from archspec.wording import cut
 from compiler.onnx_file.order import walk_nodes
 
 Key: TypeAlias = tuple[str, str]
@@ -32,7 +33,7 @@ def inline_functions(path: Path, model: onnx.ModelProto, most: int) -> onnx.Mode
         found: onnx.ModelProto = onnx.inliner.inline_local_functions(model)
     except Exception as error:  # whatever its C++ raises
         raise ArchspecError(
-            f"{path}: its functions cannot be put in place: {' '.join(str(error).split())[:200]}"
+            f"{path}: its functions cannot be put in place: {cut(' '.join(str(error).split()), 200)}"
         ) from error
     return found
 
@@ -48,7 +49,7 @@ def _measure(path: Path, start: Key, bodies: Mapping[Key, list[onnx.NodeProto]],
         if here in open_ and not todo:
             sizes[stack.pop()] = sum(sizes.get(key, 1) for key in calls)
         elif here in open_ or open_.intersection(todo):
-            raise ArchspecError(f"{path}: the function {here[1][:80]} calls itself")
+            raise ArchspecError(f"{path}: the function {cut(here[1], 80)} calls itself")
         else:
             open_.add(here)
             stack += todo

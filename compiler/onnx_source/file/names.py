@@ -6,6 +6,8 @@ import re
 
 import onnx
 
+from archspec.wording import cut
+
 SCOPES = "pkg.torch.onnx.name_scopes"
 """Where torch's exporter keeps a node's path of modules, each with its whole name, as `['', 'layer1', 'layer1.0']`."""
 LONGEST = 160
@@ -19,19 +21,14 @@ class Names:
 
     def claim(self, name: str) -> str:
         """The name, with a number where another has it."""
-        readable = make_printable(name, LONGEST).replace(" ", "_") or "_"
+        plain = "".join(c if c.isprintable() and c != " " else "_" for c in name[: LONGEST + 1])
+        readable = cut(plain, LONGEST) or "_"
         candidate = readable
         while candidate in self._taken:
             self._taken[readable] += 1
             candidate = f"{readable}_{self._taken[readable]}"
         self._taken[candidate] = 0
         return candidate
-
-
-def make_printable(text: str, longest: int) -> str:
-    """One line of bounded length, without control characters."""
-    text = text if len(text) <= longest else f"{text[: longest - 1]}…"
-    return text if text.isprintable() else "".join(c if c.isprintable() else "_" for c in text)
 
 
 def name_node(node: onnx.NodeProto) -> str:

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Literal
 from archspec.ops import Conv, ConvTranspose, Positions, Saved, Shape, Span, Weights, Window
 from archspec.ops.values import ONE
 from archspec.ops.window import Fill, run
+from archspec.wording import write_shape
 from compiler.onnx_source.ops.ops import Extents, Foreign, kernel_and_bias
 
 
@@ -220,4 +221,4 @@ def _count_live(windows: Sequence[Window], sizes: Sequence[int], counts: Sequenc
 
 def _across(extents: Extents) -> int | str:
     """The number along all axes, as the language says it, or `1×7`."""
-    return extents[0] if len({*extents}) == 1 else "×".join(map(str, extents))
+    return extents[0] if len({*extents}) == 1 else write_shape(extents)

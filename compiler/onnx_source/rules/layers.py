@@ -8,6 +8,7 @@ from math import prod
 from typing import Any
 
 from archspec.ops import BatchNorm, Conv, GroupNorm, InstanceNorm, LayerNorm, Linear
+from archspec.wording import write_shape
 from compiler.onnx_source.call import Call, Constant, Operand, Unsaid, Value, broadcast, build
 from compiler.onnx_source.file.samples import MixedSamplesError, agree
 from compiler.onnx_source.ops.ops import Elementwise, NormalizeAlong, NormalizeChannels, Product, Rearrange, Rows
@@ -40,7 +41,7 @@ def gemm(call: Call) -> Operand:
     product = _linear(call, x, (inner, out), kernel, None)
     shape = broadcast(call, [product.shape, bias.shape])
     if shape != product.shape:
-        call.fail(f"adds {'×'.join(map(str, bias.shape))} to {'×'.join(map(str, product.shape))}")
+        call.fail(f"adds {write_shape(bias.shape)} to {write_shape(product.shape)}")
     values, stored = [product], {}
     if isinstance(bias, Value):
         values += [call.straighten(bias)]
@@ -108,7 +109,7 @@ def _multiply(call: Call, terms: Sequence[Sequence[Hashable]], gives: Sequence[H
             call.fail(f"names {len(term)} axes of {len(item.shape)}")
         for name, extent in zip(term, item.shape, strict=True):
             if extents.get(name, 0) > 1 and extent not in (1, extents[name]):
-                call.fail(f"multiplies {' and '.join('×'.join(map(str, other.shape)) for other in operands)}")
+                call.fail(f"multiplies {' and '.join(write_shape(other.shape) for other in operands)}")
             extents[name] = max(extents.get(name, 0), extent)
         if isinstance(item, Value) and item.samples:
             if term[item.samples.axis] not in gives:
@@ -166,7 +167,7 @@ def _read_by_channel(call: Call, x: Value, names: Sequence[str]) -> dict[str, Co
     call.keep_samples(x)
     for item in stored.values():
         if item.shape != (x.shape[1],):
-            call.fail(f"has {'×'.join(map(str, item.shape)) or 'one'} stored numbers for {x.shape[1]} channels")
+            call.fail(f"has {write_shape(item.shape, 'one')} stored numbers for {x.shape[1]} channels")
     return stored
 
 

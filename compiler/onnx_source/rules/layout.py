@@ -9,6 +9,7 @@ from typing import Any, get_args
 
 from archspec.ops import Concat, Flatten, GlobalAvgPool, GlobalMaxPool, PadChannels
 from archspec.ops.window import Fill
+from archspec.wording import write_shape
 from compiler.onnx_source.call import Call, Constant, Operand, Unsaid, Value, broadcast, build, resolve_shape
 from compiler.onnx_source.constants import shape_of
 from compiler.onnx_source.details import Details, tell_value
@@ -33,7 +34,7 @@ def squeeze(call: Call) -> Operand:
     shape, axes = call.value().shape, call.given("axes", 1)
     chosen = {call.axis(axis, len(shape)) for axis in axes} if axes else {i for i, n in enumerate(shape) if n == 1}
     if any(shape[axis] != 1 for axis in chosen):
-        call.fail(f"cannot drop axes of {'×'.join(map(str, shape))} that are longer than 1")
+        call.fail(f"cannot drop axes of {write_shape(shape)} that are longer than 1")
     return lay_out(call, [extent for axis, extent in enumerate(shape) if axis not in chosen])
 
 
@@ -91,7 +92,7 @@ def concat(call: Call) -> Operand:
     axis = call.axis(call.attribute("axis", 1), rank)
     whole = [extent for i, extent in enumerate(items[0].shape) if i != axis]
     if any([extent for i, extent in enumerate(item.shape) if i != axis] != whole for item in items):
-        call.fail(f"cannot join {' and '.join('×'.join(map(str, item.shape)) for item in items[:6])}")
+        call.fail(f"cannot join {' and '.join(write_shape(item.shape) for item in items[:6])}")
     one_order = len({value.order for value in values}) == 1
     channels = one_order and values[0].order[axis] == 1 and all(call.is_map(value, least=2) for value in values)
     if channels and len(values) == len(items):
@@ -292,7 +293,7 @@ def _reduce(call: Call, x: Value, chosen: set[int], *, keep: bool) -> Value:
 def space_to_depth(call: Call) -> Operand:
     x, block = call.straighten(call.value()), call.attribute("blocksize", 1)
     if len(x.shape) != 4 or block < 1 or any(extent % block for extent in x.shape[2:]):
-        call.fail(f"blocks of {block} do not fit {'×'.join(map(str, x.shape))}")
+        call.fail(f"blocks of {block} do not fit {write_shape(x.shape)}")
     call.keep_samples(x)
     n, c, h, w = x.shape
     return call.foreign(SpaceToDepth, [x], (n, c * block * block, h // block, w // block), block=block)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from archspec.wording import write_shape
 from compiler.onnx_source.call import Call, Constant, Operand, Unsaid, Value
 from compiler.onnx_source.file.samples import MixedSamplesError, Samples
 from compiler.onnx_source.ops.sequences import Attention, Recurrent
@@ -22,7 +23,7 @@ def recurrent(call: Call) -> list[Operand]:
         weights["bias"] = call.stored(3)
     directions, rows, inner = _read_matrix(call, weights["weight"])
     if len(x.shape) != 3 or inner != x.shape[2] or rows % gates:
-        call.fail(f"{gates} matrices of {rows}×{inner} do not fit {'×'.join(map(str, x.shape))}")
+        call.fail(f"{gates} matrices of {rows}×{inner} do not fit {write_shape(x.shape)}")
     hidden, late = rows // gates, call.attribute("layout", 0) == 1
     steps, batch = (x.shape[1], x.shape[0]) if late else x.shape[:2]
     if x.samples and x.samples.axis != (0 if late else 1):

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from archspec.ops import Upsample
+from archspec.wording import write_shape
 from compiler.onnx_source.call import Call, Operand, Unsaid, Value, build
 from compiler.onnx_source.ops.ops import DepthToSpace
 from compiler.onnx_source.ops.windows import Resample
@@ -97,7 +98,7 @@ def depth_to_space(call: Call) -> Operand:
     """Each position becomes a block of positions, out of its channels."""
     x, block = call.straighten(call.value()), call.attribute("blocksize", 1)
     if len(x.shape) != 4 or block < 1 or x.shape[1] % (block * block):
-        call.fail(f"blocks of {block} do not fit {'×'.join(map(str, x.shape))}")
+        call.fail(f"blocks of {block} do not fit {write_shape(x.shape)}")
     call.keep_samples(x)
     n, c, h, w = x.shape
     shape, details = (n, c // block**2, h * block, w * block), call.tell("mode")

@@ -21,6 +21,7 @@ from archspec.ops import (
     Sigmoid,
     Tanh,
 )
+from archspec.wording import write_shape
 from compiler.onnx_source.call import Call, Constant, Operand, Unsaid, Value, build
 from compiler.onnx_source.ops.ops import Extents
 from compiler.onnx_source.ops.windows import Convolution, Pool, TransposedConvolution
@@ -201,7 +202,7 @@ def _read_kernel(call: Call) -> tuple[Constant, dict[str, Constant]]:
 
 
 def _text(extents: Sequence[int]) -> str:
-    return "×".join(map(str, extents)) or "nothing"
+    return write_shape(extents, "nothing")
 
 
 def fused_conv(call: Call) -> Operand:

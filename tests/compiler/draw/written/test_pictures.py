@@ -14,7 +14,7 @@ from compiler.draw.theme import LETTER
 from compiler.draw.written.figures import Figure, beside, box, fan, stack
 from compiler.draw.written.labels import Subject
 from compiler.draw.written.pictures import draw_subjects
-from docs.zoo_page import PICTURES, picture_files, short
+from docs.zoo_page import PICTURES, picture_files
 
 SVG = "{http://www.w3.org/2000/svg}"
 Box = tuple[float, float, float, float]
@@ -165,10 +165,3 @@ def test_flipping_twice_changes_nothing() -> None:
     figure = stack([box(["one"], "call"), beside(box(["two"], "call"), Figure(), "add")])
     assert figure.flipped().flipped() == figure
     assert figure.flipped() != figure
-
-
-@pytest.mark.parametrize(
-    ("count", "text"), [(65536, "65,536"), (2**58, "2^58"), (7_447_440, "7,447,440"), (10**12 + 5, "1.000… · 10^12")]
-)
-def test_counts_in_short(count: int, text: str) -> None:
-    assert short(count) == text
