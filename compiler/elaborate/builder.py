@@ -47,7 +47,7 @@ class GraphBuilder:
             shape = self._infer(op, tuple([operand.shape for operand in operands]))
         except OpError as error:
             self._refuse_shapes(step, error)
-        source = Source(step.place(), step.calls)
+        source = Source(step.node.place, step.scope.calls)
         return self.keep(Node(id, op, tuple([operand.id for operand in operands]), shape, source, body))
 
     def _infer(self, op: Op, operands: tuple[Shape, ...]) -> Shape:

@@ -99,6 +99,7 @@ class Unroller:
         """Send a value through a body."""
         ordinals: dict[str, int] = {}
         taken = set() if scope.path else set(self.spec.inputs)
+        is_too_deep = scope.depth > MAX_NESTING or len(scope.path) > MAX_PATH
         for node in body:
             name = node.name
             if name is None:
@@ -107,25 +108,20 @@ class Unroller:
             if isinstance(node, ErrorNode):
                 self.incomplete, value = True, None
                 continue
-            self._check_bounds(node, scope)
+            self.reporter.spend(NODE, node.place, scope.calls)
+            step = Step(node, value, name, scope)
+            if is_too_deep:
+                message = f"nodes nest at most {MAX_NESTING} levels deep, with at most {MAX_PATH:,} characters of names"
+                self.reporter.stop("too-deep", message, node.place, scope.calls)
             try:
-                value = self._run_node(Step(node, value, name, scope), taken)
+                if name in taken:
+                    message = f"another node of this body, or an input, is called '{name}'"
+                    self.reporter.fail("duplicate-name", message, step.place("name"), scope.calls)
+                taken.add(name)
+                value = self._find_word(type(node))(self, node, step)
             except SkipNode:
                 self.incomplete, value = True, None
         return value
-
-    def _check_bounds(self, node: Written, scope: Scope) -> None:
-        self.reporter.spend(NODE, node.place, scope.calls)
-        if scope.depth > MAX_NESTING or len(scope.path) > MAX_PATH:
-            message = f"nodes nest at most {MAX_NESTING} levels deep, with at most {MAX_PATH:,} characters of names"
-            self.reporter.stop("too-deep", message, node.place, scope.calls)
-
-    def _run_node(self, step: Step, taken: set[str]) -> Value:
-        if step.name in taken:
-            message = f"another node of this body, or an input, is called '{step.name}'"
-            self.reporter.fail("duplicate-name", message, step.place("name"), step.calls)
-        taken.add(step.name)
-        return self._find_word(type(step.node))(self, step.node, step)
 
     def list_turns(self, step: Step, node: Turns) -> Iterator[Scope]:
         """The scope of each turn of a loop, one after the other."""
