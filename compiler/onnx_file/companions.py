@@ -1,4 +1,4 @@
-"""The weights beside a model that another one replaces: they go with it, unless some model still names them."""
+"""What lies beside a model: the file of its weights, which goes with it when another model takes its place."""
 
 from __future__ import annotations
 
@@ -12,10 +12,15 @@ from archspec.extras import extra
 from archspec.files import is_plain_file, list_folder
 
 with extra("run"):
-    from compiler.onnx_file.digest import is_content, name_data
+    from compiler.onnx_file.digest import abbreviate, is_content
     from compiler.onnx_file.external import find_external, list_data
     from compiler.onnx_file.metadata import CONTENT
     from compiler.onnx_file.skim import mentions, read_metadata, skip_numbers
+
+
+def name_data(model: str, content: str) -> str:
+    """The name of the file with the weights of a model of that file name and content."""
+    return f"{model}.{abbreviate(content)}.data"
 
 
 def find_older_data(older: Path) -> Callable[[], list[Path]]:

@@ -128,11 +128,6 @@ def digest_model(
     return whole.digest().hex()
 
 
-def name_data(model: str, content: str) -> str:
-    """The name of the file with the weights of a model of that file name and content."""
-    return f"{model}.{abbreviate(content)}.data"
-
-
 def abbreviate(content: str) -> str:
     """The first digits of a content, by whatever hash it is."""
     return content.rpartition(":")[2][:DIGITS]

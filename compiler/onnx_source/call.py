@@ -14,10 +14,10 @@ from pydantic import ValidationError
 from archspec.arrays import Array
 from archspec.ops import Op, OpError, Shape
 from archspec.wording import cut, write_shape
-from compiler.onnx_file.types import find_types, is_floating
 from compiler.onnx_source.details import Details, read_attribute, read_defaults, tell_value
 from compiler.onnx_source.file.names import name_kind
 from compiler.onnx_source.file.samples import MixedSamplesError, Samples, agree
+from compiler.onnx_source.file.types import find_types, is_floating
 from compiler.onnx_source.ops.ops import Elementwise, Extents, Foreign, Rearrange
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ import onnx.numpy_helper
 
 from archspec.arrays import Array
 from archspec.wording import cut, write_shape
-from compiler.onnx_file.types import is_floating, name_type
 from compiler.onnx_source.call import Call, Constant, Stored, broadcast, resolve_shape
+from compiler.onnx_source.file.types import is_floating, name_type
 
 MOST_NUMBERS = 1024
 """Numbers of one constant up to which it is computed; a shape has a handful."""

@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 import onnx.helper
 
-from compiler.onnx_file.schemas import find_schema
+from compiler.onnx_source.file.schemas import find_schema
 from compiler.onnx_source.ops.ops import tell_number
 
 Details: TypeAlias = tuple[tuple[str, str], ...]

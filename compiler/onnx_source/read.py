@@ -15,16 +15,17 @@ from archspec.errors import ArchspecError, Place
 from archspec.ops import Op, Shape, Weight
 from archspec.wording import cut
 from compiler.graph import Graph, Node, Source
-from compiler.onnx_file.inputs import read_inputs
 from compiler.onnx_file.metadata import NAME, OPTIMIZED
-from compiler.onnx_file.order import count_reads, find_captured, sort_nodes
-from compiler.onnx_file.schemas import shorten_domains
+from compiler.onnx_file.nodes import count_reads, find_captured
 from compiler.onnx_file.skim import list_metadata, skim_model
 from compiler.onnx_source.call import Call, Constant, Operand, Unsaid, Value
 from compiler.onnx_source.constants import find_sources, fold, keeps_weights_in_nodes, read_sparse, read_tensor
 from compiler.onnx_source.file.functions import inline_functions
+from compiler.onnx_source.file.inputs import read_inputs
 from compiler.onnx_source.file.names import Names, name_kind, name_node
+from compiler.onnx_source.file.order import sort_nodes
 from compiler.onnx_source.file.samples import MixedSamplesError, Samples
+from compiler.onnx_source.file.schemas import shorten_domains
 from compiler.onnx_source.file.shapes import LostShapeError, ShapeTable
 from compiler.onnx_source.ops.ops import Extents, Input, Rearrange, Unknown
 from compiler.onnx_source.rules import RULES

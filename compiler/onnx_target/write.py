@@ -21,7 +21,8 @@ import numpy as np
 import onnx
 
 from archspec.errors import ArchspecError
-from compiler.onnx_file.digest import XXH3, describe, digest_content, name_data
+from compiler.onnx_file.companions import name_data
+from compiler.onnx_file.digest import XXH3, describe, digest_content
 from compiler.onnx_file.metadata import CONTENT
 from compiler.onnx_file.protobuf import delimit, header_of
 from compiler.onnx_target.onnx_model import THREADS, OnnxModel, as_bytes

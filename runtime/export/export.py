@@ -19,9 +19,9 @@ from archspec.ops import Op, Vote
 from archspec.wording import list_some
 from compiler.graph import Graph
 from compiler.onnx_file.companions import find_older_data
+from compiler.onnx_file.extents import list_inputs, list_outputs
 from compiler.onnx_file.metadata import PRECISION, tell_epoch
 from compiler.passes.cast_weights import CastWeights
-from runtime.session.signature import list_inputs, list_outputs
 from runtime.verification.asked import check_asked
 from runtime.verification.cases import proof_cases
 from runtime.weights.given import tell_rounding

@@ -11,13 +11,12 @@ from typing import Any
 from archspec.extras import extra
 from runtime.session.mapped import FOLDER
 from runtime.session.model_file import ModelFile, check_unwritten
-from runtime.session.signature import is_fixed
 
 with extra("run"):
     import onnx
 
+    from compiler.onnx_file.extents import NAMELESS, is_fixed, name_axis
     from compiler.onnx_file.external import gather_data
-    from compiler.onnx_file.inputs import NAMELESS, name_axis
 
 Nameless = dict[tuple[str, int], int]
 """Extents by the input and the axis that has no name."""

@@ -14,7 +14,7 @@ from runtime.session.inputs import Extents
 from runtime.session.signature import read_outputs
 
 with extra("run"):
-    from compiler.onnx_file.inputs import name_axis
+    from compiler.onnx_file.extents import name_axis
 
 DTYPES = {
     "tensor(float)": "float32",

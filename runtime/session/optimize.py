@@ -18,8 +18,9 @@ from runtime.session.settings import new_options
 with extra("run"):
     import onnxruntime as ort
 
+    from compiler.onnx_file.companions import name_data
     from compiler.onnx_file.content import read_content, read_fingerprint
-    from compiler.onnx_file.digest import OTHER_HASH, name_data
+    from compiler.onnx_file.digest import OTHER_HASH
     from compiler.onnx_file.metadata import CONTENT
     from compiler.onnx_file.skim import read_metadata
 

@@ -19,8 +19,9 @@ from runtime.session.provenance import Provenance, list_states, read_provenance
 with extra("run"):
     import onnxruntime as ort
 
+    from compiler.onnx_file.companions import name_data
     from compiler.onnx_file.content import read_fingerprint
-    from compiler.onnx_file.digest import OTHER_HASH, is_content, name_data
+    from compiler.onnx_file.digest import OTHER_HASH, is_content
     from compiler.onnx_file.external import check_external_data, list_data
     from compiler.onnx_file.metadata import CONTENT, OPTIMIZED
     from compiler.onnx_file.skim import read_metadata, skip_numbers

@@ -13,10 +13,8 @@ from compiler.onnx_file.metadata import read_sizes
 from runtime.session.sizes import check_size, check_together, name_sizes
 
 with extra("run"):
-    import onnx
-
-    from compiler.onnx_file.inputs import name_axis
-    from compiler.onnx_file.skim import skim_model
+    from compiler.onnx_file.extents import Extents, list_inputs, list_outputs
+    from compiler.onnx_file.skim import list_metadata, skim_model
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +22,7 @@ class Signature:
     """Inputs by name, with their extents (a name where one is free: its own, or that of its place), and the
     metadata."""
 
-    inputs: dict[str, tuple[int | str, ...]]
+    inputs: dict[str, Extents]
     metadata: dict[str, str]
 
     @property
@@ -38,38 +36,14 @@ class Signature:
 def read_signature(path: str | Path) -> Signature:
     """Raises ArchspecError where the file is no ONNX model."""
     model = skim_model(Path(path))
-    return Signature(list_inputs(model.graph), {item.key: item.value for item in model.metadata_props})
+    return Signature(list_inputs(model.graph), list_metadata(model))
 
 
 @raising(ModelError)
-def read_outputs(path: str | Path) -> dict[str, tuple[int | str, ...] | None]:
+def read_outputs(path: str | Path) -> dict[str, Extents | None]:
     """The extents that a file declares of its outputs; None where it declares none. Raises ArchspecError where it is no
     ONNX model."""
     return list_outputs(skim_model(Path(path)).graph)
-
-
-def list_inputs(graph: onnx.GraphProto) -> dict[str, tuple[int | str, ...]]:
-    """The extents of what has to be fed."""
-    weights = {item.name for item in graph.initializer}
-    return {item.name: _read_extents(item) for item in graph.input if item.name not in weights}
-
-
-def list_outputs(graph: onnx.GraphProto) -> dict[str, tuple[int | str, ...] | None]:
-    """The extents that are declared of outputs; None where none are."""
-    items = graph.output
-    return {item.name: _read_extents(item) if item.type.tensor_type.HasField("shape") else None for item in items}
-
-
-def _read_extents(item: onnx.ValueInfoProto) -> tuple[int | str, ...]:
-    return tuple(
-        dim.dim_value if is_fixed(dim) else name_axis(item.name, axis, dim.dim_param)
-        for axis, dim in enumerate(item.type.tensor_type.shape.dim)
-    )
-
-
-def is_fixed(dim: onnx.TensorShapeProto.Dimension) -> bool:
-    """Whether a file gives an axis one extent. A negative one is none to ONNX Runtime; zero is."""
-    return dim.HasField("dim_value") and dim.dim_value >= 0
 
 
 def check_fixed(path: str | Path, fixed: object) -> dict[str, int]:

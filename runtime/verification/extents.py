@@ -19,7 +19,7 @@ with extra("run"):
     import onnx
     from onnx.shape_inference import infer_shapes
 
-    from compiler.onnx_file.order import find_captured, find_graphs
+    from compiler.onnx_file.nodes import find_captured, find_graphs
 
 Values: TypeAlias = dict[str, onnx.ValueInfoProto]
 Tensors: TypeAlias = dict[str, onnx.TensorProto]

@@ -21,7 +21,7 @@ from runtime.verification.witness import Witness
 with extra("run"):
     from onnx import NodeProto, TensorProto
 
-    from compiler.onnx_file.order import find_captured
+    from compiler.onnx_file.nodes import find_captured
 
 
 NUMBERS = frozenset(

@@ -30,7 +30,7 @@ from runtime.verification.work import count_work
 with extra("run"):
     import onnx
 
-    from compiler.onnx_file.order import find_graphs
+    from compiler.onnx_file.nodes import find_graphs
 
 
 TOGETHER = 64

@@ -29,7 +29,7 @@ with extra("run"):
     from onnx.external_data_helper import uses_external_data
 
     from compiler.onnx_file.external import read_place
-    from compiler.onnx_file.order import count_reads
+    from compiler.onnx_file.nodes import count_reads
     from compiler.onnx_file.skim import WIDTHS, count_bytes
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from archspec.errors import ArchspecError
+from compiler.onnx_file.extents import list_inputs, list_outputs
 from compiler.onnx_file.metadata import tell_epoch
-from runtime.session.signature import list_inputs, list_outputs
 from runtime.verification.asked import ASKED, check_asked
 from runtime.verification.checks import Check
 from runtime.verification.facts import ModelFacts

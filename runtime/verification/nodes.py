@@ -14,7 +14,7 @@ with extra("run"):
     from onnx import TensorProto, numpy_helper
     from onnx.external_data_helper import uses_external_data
 
-    from compiler.onnx_file.order import find_captured, find_graphs, walk_nodes
+    from compiler.onnx_file.nodes import find_captured, find_graphs, walk_nodes
 
 NUMBERS = {"value_float": np.float32, "value_floats": np.float32, "value_int": np.int64, "value_ints": np.int64}
 """The attributes of a Constant that hold its numbers themselves, and their type."""

@@ -7,21 +7,20 @@ from collections.abc import Mapping, Sequence
 from archspec.arrays import Array
 from archspec.extras import extra
 from archspec.wording import tell_count
-from runtime.session.declared import Extents, find_lies
-from runtime.session.signature import is_fixed
+from runtime.session.declared import find_lies
 from runtime.verification.checks import Check
 
 with extra("run"):
     import onnx
+
+    from compiler.onnx_file.extents import list_inputs, list_outputs, read_extents
 
 
 class DeclaredShapes:
     """The shapes that a model declares of its inputs and outputs; `meet` looks at what came in a run, once for each."""
 
     def __init__(self, graph: onnx.GraphProto) -> None:
-        stored = {tensor.name for tensor in graph.initializer}
-        self.inputs = {item.name: read_extents(item) for item in graph.input if item.name not in stored}
-        self.outputs = {item.name: read_extents(item) for item in graph.output}
+        self.inputs, self.outputs = list_inputs(graph), list_outputs(graph)
         self._declared = [(item.name, read_extents(item)) for item in graph.output]  # a name may stand there twice
         self.runs = 0
         self._lies: dict[str, None] = {}
@@ -43,11 +42,3 @@ class DeclaredShapes:
             return Check("shapes", "noted", f"the file declares no shape of its output '{silent[0]}'")
         runs = tell_count(self.runs, "run")
         return Check("shapes", "passed", f"outputs have the shapes that the file declares, in {runs}")
-
-
-def read_extents(item: onnx.ValueInfoProto) -> Extents | None:
-    """The extents that a model declares of an input or output; None where it declares none."""
-    if not item.type.tensor_type.HasField("shape"):
-        return None
-    axes = item.type.tensor_type.shape.dim
-    return tuple(axis.dim_value if is_fixed(axis) else axis.dim_param or None for axis in axes)

@@ -31,7 +31,7 @@ with extra("run"):
     from onnx import TensorProto, numpy_helper
     from onnx.external_data_helper import uses_external_data
 
-    from compiler.onnx_file.order import find_graphs, walk_nodes
+    from compiler.onnx_file.nodes import find_graphs, walk_nodes
 
 FACTORS: Mapping[str, tuple[int, ...]] = {
     **dict.fromkeys(

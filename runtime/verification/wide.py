@@ -23,7 +23,7 @@ with extra("run"):
     from onnx.reference import ReferenceEvaluator
 
     from compiler.onnx_file.digest import find_tensors
-    from compiler.onnx_file.order import walk_nodes
+    from compiler.onnx_file.nodes import walk_nodes
 
 WIDE = dict.fromkeys((*HALVES, TensorProto.FLOAT, TensorProto.DOUBLE), TensorProto.DOUBLE)
 OWN = dict.fromkeys(HALVES, TensorProto.FLOAT)

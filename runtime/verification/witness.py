@@ -26,8 +26,8 @@ with extra("run"):
     from onnx import version_converter
     from onnx.reference import ReferenceEvaluator
 
-    from compiler.onnx_file.inputs import name_axis
-    from compiler.onnx_file.order import find_captured, find_graphs, walk_nodes
+    from compiler.onnx_file.extents import name_axis
+    from compiler.onnx_file.nodes import find_captured, find_graphs, walk_nodes
     from compiler.onnx_source.read import read_graph
 
 REFERENCE, PLAIN = "onnx.reference", "ONNX Runtime without its optimizations"

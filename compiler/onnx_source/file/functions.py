@@ -11,7 +11,7 @@ import onnx.inliner
 
 from archspec.errors import ArchspecError
 from archspec.wording import cut
-from compiler.onnx_file.order import walk_nodes
+from compiler.onnx_file.nodes import walk_nodes
 
 Key: TypeAlias = tuple[str, str]
 """Domain and name."""

@@ -12,9 +12,9 @@ import onnx.shape_inference
 from onnx.helper import make_tensor_type_proto
 from onnx.numpy_helper import from_array
 
-from compiler.onnx_file.inputs import FileInputs
-from compiler.onnx_file.types import find_code
 from compiler.onnx_source.call import Call, Constant
+from compiler.onnx_source.file.inputs import FileInputs
+from compiler.onnx_source.file.types import find_code
 from compiler.onnx_source.ops.ops import Extents
 
 

@@ -22,8 +22,8 @@ from archspec.ops import (
     Softplus,
     Tanh,
 )
-from compiler.onnx_file.types import is_floating
 from compiler.onnx_source.call import Call, Constant, Operand, Unsaid, Value, build
+from compiler.onnx_source.file.types import is_floating
 from compiler.onnx_source.ops.ops import Elementwise, SoftmaxAlong
 from compiler.onnx_source.rules.quantized import cut_off
 from compiler.onnx_source.rules.table import Rule

@@ -7,7 +7,7 @@ from functools import lru_cache
 import onnx
 import onnx.defs
 
-from compiler.onnx_file.order import walk_nodes
+from compiler.onnx_file.nodes import walk_nodes
 
 WRITTEN_OUT = "ai.onnx"
 """ONNX's own domain, which most files leave without a name, as onnx's registry of schemas does."""

@@ -10,18 +10,12 @@ import onnx
 
 from archspec.errors import ArchspecError, suggest
 from archspec.wording import cut
+from compiler.onnx_file.extents import name_axis
 from compiler.onnx_file.metadata import read_sizes
 from compiler.onnx_file.skim import list_metadata
-from compiler.onnx_file.types import name_type
+from compiler.onnx_source.file.types import name_type
 
 LARGEST = (1 << 31) - 1
-NAMELESS = ("", "?")
-"""What exporters call an extent without a name; some give several the same."""
-
-
-def name_axis(value: str, axis: int, own: str | None) -> str:
-    """What an extent that is open is called: its own name, or that of its place, as in `x.2`, where it has none."""
-    return f"{value}.{axis}" if own is None or own in NAMELESS else own
 
 
 @dataclass(frozen=True)

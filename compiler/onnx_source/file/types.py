@@ -7,7 +7,7 @@ from functools import cache
 
 import onnx
 
-from compiler.onnx_file.schemas import find_schema
+from compiler.onnx_source.file.schemas import find_schema
 
 _CODES: dict[int, str] = {code: name.lower() for name, code in onnx.TensorProto.DataType.items()}
 _CODES |= {onnx.TensorProto.FLOAT: "float32", onnx.TensorProto.DOUBLE: "float64"}

@@ -1,0 +1,42 @@
+"""The extents that a model declares of its inputs and outputs, with names for those that it leaves open."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import onnx
+
+Extents: TypeAlias = tuple[int | str, ...]
+"""A number along each axis that is fixed, the name of one that is free."""
+
+NAMELESS = ("", "?")
+"""What exporters call an extent without a name; some give several the same."""
+
+
+def name_axis(value: str, axis: int, own: str | None) -> str:
+    """What an extent that is open is called: its own name, or that of its place, as in `x.2`, where it has none."""
+    return f"{value}.{axis}" if own is None or own in NAMELESS else own
+
+
+def is_fixed(dim: onnx.TensorShapeProto.Dimension) -> bool:
+    """Whether a file gives an axis one extent. A negative one is none to ONNX Runtime; zero is."""
+    return dim.HasField("dim_value") and dim.dim_value >= 0
+
+
+def read_extents(item: onnx.ValueInfoProto) -> Extents | None:
+    """The extents that are declared of a value; None where none are."""
+    if not item.type.tensor_type.HasField("shape"):
+        return None
+    axes = enumerate(item.type.tensor_type.shape.dim)
+    return tuple(dim.dim_value if is_fixed(dim) else name_axis(item.name, axis, dim.dim_param) for axis, dim in axes)
+
+
+def list_inputs(graph: onnx.GraphProto) -> dict[str, Extents]:
+    """The extents of what has to be fed."""
+    stored = {tensor.name for tensor in graph.initializer}
+    return {item.name: read_extents(item) or () for item in graph.input if item.name not in stored}
+
+
+def list_outputs(graph: onnx.GraphProto) -> dict[str, Extents | None]:
+    """The extents that are declared of outputs; None where none are."""
+    return {item.name: read_extents(item) for item in graph.output}
