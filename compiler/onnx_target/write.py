@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from copy import deepcopy
 from dataclasses import replace
 from math import prod
 from pathlib import Path
@@ -21,6 +22,7 @@ import numpy as np
 import onnx
 
 from archspec.errors import ArchspecError
+from compiler.onnx_file.checker import check_model
 from compiler.onnx_file.companions import name_data
 from compiler.onnx_file.digest import XXH3, describe, digest_content
 from compiler.onnx_file.metadata import CONTENT
@@ -47,7 +49,7 @@ def write_model(model: OnnxModel, path: Path) -> None:
     The second file is named after the first and after the model's content: another model never finds it. Give a path
     of `archspec.files.write_whole`, which has both appear whole, the data before the model that names it.
     """
-    _check(model)
+    check_model(model.head, [_declare(name, array) for name, array in model.tensors.items()])
     if _count_weights(model) > SINGLE_FILE:
         path.write_bytes(_write_beside(model, path).SerializeToString(deterministic=True))
         return
@@ -66,14 +68,6 @@ def to_bytes(model: OnnxModel) -> bytes:
     return b"".join(_pieces(replace(model, tensors=computed)))
 
 
-def _check(model: OnnxModel) -> None:
-    """onnx's checker on everything but the weights' bytes: for it they are inputs of their shape and type."""
-    twin = _copy(model.head)
-    for name, array in model.tensors.items():
-        twin.graph.input.append(onnx.helper.make_tensor_value_info(name, _kind(array), array.shape))
-    onnx.checker.check_model(twin)
-
-
 def _pieces(model: OnnxModel) -> Iterator[bytes | memoryview]:
     """The file, piece by piece; the content's hash comes last, when all has gone by."""
     opening, headers = _lay_out(model)
@@ -90,7 +84,7 @@ def _pieces(model: OnnxModel) -> Iterator[bytes | memoryview]:
 def _lay_out(model: OnnxModel) -> tuple[bytes, dict[str, bytes]]:
     """The model's own fields and the beginning of its graph, whose last fields are the weights; and by name what stands
     before the numbers of each."""
-    rest = _copy(model.head)
+    rest = deepcopy(model.head)
     graph = rest.graph.SerializeToString(deterministic=True)
     rest.ClearField("graph")
     headers, size = {}, len(graph)
@@ -107,7 +101,7 @@ def _lay_out(model: OnnxModel) -> tuple[bytes, dict[str, bytes]]:
 def _write_beside(model: OnnxModel, path: Path) -> onnx.ModelProto:
     """Write every larger array to a second file, which is named when its content is known; the model, whose tensors say
     where they lie in it."""
-    whole, described = _copy(model.head), []
+    whole, described = deepcopy(model.head), []
     with path.with_name(f"{path.name}.data").open("wb") as side:
         for name, array in model.tensors.items():
             numbers = as_bytes(array)
@@ -137,7 +131,7 @@ def _store(tensor: onnx.TensorProto, numbers: memoryview, side: BinaryIO) -> onn
 
 def _say_content(model: OnnxModel, described: list[bytes]) -> onnx.StringStringEntryProto:
     """What the metadata say of the content of a model with stored tensors that are `described` so."""
-    return onnx.StringStringEntryProto(key=CONTENT, value=digest_content(_copy(model.head), described))
+    return onnx.StringStringEntryProto(key=CONTENT, value=digest_content(deepcopy(model.head), described))
 
 
 def _describe(name: str, array: Array, numbers: memoryview) -> bytes:
@@ -177,15 +171,4 @@ def _count_weights(model: OnnxModel) -> int:
 
 def _declare(name: str, array: Array) -> onnx.TensorProto:
     """A tensor without its numbers."""
-    return onnx.TensorProto(name=name, dims=array.shape, data_type=_kind(array))
-
-
-def _copy(model: onnx.ModelProto) -> onnx.ModelProto:
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
-    return copy
-
-
-def _kind(array: Array) -> int:
-    """ONNX's number for the array's type."""
-    return int(onnx.helper.np_dtype_to_tensor_dtype(array.dtype))
+    return onnx.TensorProto(name=name, dims=array.shape, data_type=onnx.helper.np_dtype_to_tensor_dtype(array.dtype))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -173,8 +174,7 @@ def _count_all(walk: _Walk, data: CalibrationData, lasts: Mapping[str, float]) -
 
 def run_exposed(model: OnnxModel, values: Sequence[str]) -> Callable[[npt.NDArray[Any]], dict[str, npt.NDArray[Any]]]:
     """A function from images to the named values of a model of one input."""
-    head = onnx.ModelProto()
-    head.CopyFrom(model.head)
+    head = deepcopy(model.head)
     (fed,) = (item.name for item in head.graph.input)
     there = {item.name for item in head.graph.output}
     computed = [name for name in values if name != fed]

@@ -9,6 +9,7 @@ own; for the other, the weights of other files as arrays.
 from __future__ import annotations
 
 import os
+from copy import deepcopy
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -80,8 +81,7 @@ def _read_data(tensor: onnx.TensorProto, folder: Path) -> Any:
 
 def _write_head(model: ModelFile, name: str) -> bytes:
     """The model, whose large weights lie in the file of that name."""
-    head = onnx.ModelProto()
-    head.CopyFrom(model.head)
+    head = deepcopy(model.head)
     for weight in model.weights:
         tensor = head.graph.initializer.add(name=weight.name, data_type=weight.kind, dims=weight.shape)
         tensor.data_location = onnx.TensorProto.EXTERNAL

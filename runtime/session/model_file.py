@@ -15,10 +15,9 @@ from runtime.session.failures import shorten
 
 with extra("run"):
     import onnx
-    import onnx.checker
-    import onnx.helper
 
-    from compiler.onnx_file.external import check_external_data, find_external, list_data
+    from compiler.onnx_file.checker import check_model, lacks_shape
+    from compiler.onnx_file.external import check_external_data, list_data
     from compiler.onnx_file.protobuf import Bytes, Field
     from compiler.onnx_file.skim import count_bytes, read_reduced, split_numbers
 
@@ -65,7 +64,7 @@ def check_model_file(path: str | Path) -> ModelFile:
     external = check_external_data(model, path)
     try:
         _check_shapes(model.graph.input)
-        onnx.checker.check_model(_stand_in(model, weights))
+        check_model(model, (onnx.TensorProto(name=item.name, data_type=item.kind) for item in weights))
     except Exception as error:  # ValidationError, and whatever protobuf adds
         raise ModelError(f"{path} is not a valid ONNX model: {shorten(error)}") from error
     return ModelFile(model, tuple(weights), list_data(external), state)
@@ -103,25 +102,5 @@ def _set_aside(data: Bytes, field: Field, weights: list[Weight]) -> bytes:
 def _check_shapes(inputs: Iterable[onnx.ValueInfoProto]) -> None:
     """onnx's checker would not say which input it is."""
     for value in inputs:
-        if _lacks_shape(value):
+        if lacks_shape(value):
             raise ModelError(f"the input '{value.name}' has no shape, not even an open one")
-
-
-def _lacks_shape(value: onnx.ValueInfoProto) -> bool:
-    return value.type.WhichOneof("value") == "tensor_type" and not value.type.tensor_type.HasField("shape")
-
-
-def _stand_in(model: onnx.ModelProto, weights: Iterable[Weight]) -> onnx.ModelProto:
-    """The model with an empty tensor for each whose numbers are not in it: the checker asks for no others then. And
-    outputs may have any shape, for ONNX and for ONNX Runtime, but not for the checker: here they get one."""
-    twin = onnx.ModelProto()
-    twin.CopyFrom(model)
-    for tensor in find_external(twin):
-        empty = onnx.TensorProto(name=tensor.name, data_type=tensor.data_type, dims=[0])
-        tensor.CopyFrom(empty)
-    for weight in weights:
-        twin.graph.initializer.add(name=weight.name, data_type=weight.kind, dims=[0])
-    for value in twin.graph.output:
-        if _lacks_shape(value):
-            value.type.tensor_type.shape.SetInParent()
-    return twin

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from copy import deepcopy
 from math import prod
 from types import MappingProxyType
 from typing import Any, TypeAlias
@@ -29,8 +30,7 @@ Made: TypeAlias = tuple[onnx.NodeProto, tuple[int, ...]]
 def check_extents(inside: ModelInside, feed: Mapping[str, npt.NDArray[Any]] = MappingProxyType({})) -> None:
     """Raises UnansweredError where a value would have more numbers than are made up of an input: for these inputs, or
     without any for what the file makes by itself, which ONNX Runtime may compute when it loads it."""
-    model = onnx.ModelProto()
-    model.CopyFrom(inside.model)
+    model = deepcopy(inside.model)
     for item in model.graph.input:
         shape = feed[item.name].shape if item.name in feed else ()
         for axis, extent in zip(item.type.tensor_type.shape.dim, shape, strict=False):
@@ -84,7 +84,6 @@ def _infer(model: onnx.ModelProto, graph: onnx.GraphProto, around: Values, store
 
 
 def _call(tensor: onnx.TensorProto, name: str) -> onnx.TensorProto:
-    called = onnx.TensorProto()
-    called.CopyFrom(tensor)
+    called = deepcopy(tensor)
     called.name = name
     return called

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import deepcopy
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
@@ -30,7 +31,7 @@ with extra("run"):
 
     from compiler.onnx_file.external import read_place
     from compiler.onnx_file.nodes import count_reads
-    from compiler.onnx_file.skim import WIDTHS, count_bytes
+    from compiler.onnx_file.skim import count_bytes
 
 
 INLINE = 1024
@@ -64,7 +65,7 @@ class ModelInside:
         for tensor in self.model.graph.initializer:
             if uses_external_data(tensor) and not count_bytes(tensor):
                 _bring_in(tensor, self.path.parent)
-            if uses_external_data(tensor) or (tensor.data_type in WIDTHS and _count_stored(tensor) > INLINE):
+            if uses_external_data(tensor) or (count_bytes(tensor) or 0) > INLINE:
                 self.weights[tensor.name] = _view(tensor, self.path.parent)
                 _empty(tensor)
         self.tensors = {tensor.name: tensor for tensor in self.model.graph.initializer}
@@ -81,7 +82,7 @@ class ModelInside:
         self.quantized = any(QUANTIZED.search(node.op_type) for node in self.model.graph.node)
         # What half precision rounds shows everywhere, and values are float32: see runtime.verification.rounding.
         halves = {name: kind for name, kind in kinds.items() if kind in HALVES}
-        self._runnable = round_nodes(_copy(self.model), halves) if halves else self.model
+        self._runnable = round_nodes(deepcopy(self.model), halves) if halves else self.model
         rounded = " or ".join(name for kind, name in HALVES.items() if kind in halves.values())
         self.twin = f"a twin in float32 whose results are rounded to {rounded}" if halves else None
         self._fed = {item.name: item.type.tensor_type.elem_type for item in self._runnable.graph.input}
@@ -101,7 +102,7 @@ class ModelInside:
 
         Raises ArchspecError where it fails.
         """
-        part = _copy(self._runnable)
+        part = deepcopy(self._runnable)
         graph = part.graph
         del graph.node[max((self._places.get(name, -1) for name in names), default=-1) + 1 :]
         kept = [node for node in graph.node if not given.keys() >= {name for name in node.output if name}]
@@ -190,23 +191,12 @@ def _declare(name: str, array: Array) -> onnx.ValueInfoProto:
     return onnx.helper.make_tensor_value_info(name, kind, [None] * array.ndim)
 
 
-def _copy(model: onnx.ModelProto) -> onnx.ModelProto:
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
-    return copy
-
-
 def _share(array: Array) -> Any:
     """An array as ONNX Runtime takes it, which it does not copy; a type that numpy does not know, by its number."""
     kind = onnx.helper.np_dtype_to_tensor_dtype(array.dtype)
     if array.dtype.kind == "V":
         return ort.OrtValue.ortvalue_from_numpy_with_onnx_type(array.view(np.uint16), kind)
     return ort.OrtValue.ortvalue_from_numpy(array)
-
-
-def _count_stored(tensor: onnx.TensorProto) -> int:
-    """Bytes of a tensor's numbers, wherever they are."""
-    return int(np.prod(tensor.dims, dtype=np.int64)) * _dtype(tensor).itemsize
 
 
 def _dtype(tensor: onnx.TensorProto) -> np.dtype[Any]:

@@ -10,6 +10,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from pathlib import Path
 
 from archspec.extras import extra
@@ -76,8 +77,7 @@ def round_nodes(model: onnx.ModelProto, kinds: Kinds | None = None) -> onnx.Mode
 
 def _widen(node: onnx.NodeProto, widened: dict[str, str], kinds: Kinds) -> list[onnx.NodeProto]:
     """A node that reads and gives fp32, and what rounds its results."""
-    wide = onnx.NodeProto()
-    wide.CopyFrom(node)
+    wide = deepcopy(node)
     wide.input[:] = [widened.get(name, name) for name in node.input]
     wide.output[:] = [name_raw(name) if name in kinds else name for name in node.output]
     halves = [name for name in node.output if name in kinds]

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from copy import deepcopy
 from functools import cached_property
 
 import onnx
-import onnx.checker
 import onnx.defs
 import onnx.shape_inference
 from onnx.helper import make_tensor_type_proto
 from onnx.numpy_helper import from_array
 
+from compiler.onnx_file.checker import check_model
 from compiler.onnx_source.call import Call, Constant
 from compiler.onnx_source.file.inputs import FileInputs
 from compiler.onnx_source.file.types import find_code
@@ -58,8 +59,7 @@ class ShapeTable:
 
     @cached_property
     def _inferred(self) -> dict[str, Extents]:
-        twin = onnx.ModelProto()
-        twin.CopyFrom(self._model)
+        twin = deepcopy(self._model)
         for item in twin.graph.input:
             for dim, extent in zip(
                 item.type.tensor_type.shape.dim, self._inputs.shapes.get(item.name, ()), strict=False
@@ -71,7 +71,7 @@ class ShapeTable:
         twin.graph.output.extend(said)  # the checker refuses outputs without
         try:
             # Inference is not safe from every broken model; nor is it, where it computes numbers, from large ones.
-            onnx.checker.check_model(_without_numbers(twin))
+            _check_without_numbers(twin)
             inferred = onnx.shape_inference.infer_shapes(twin).graph
             return self._read((*inferred.value_info, *inferred.output))
         except Exception:  # whatever its C++ raises: then nothing is inferred
@@ -87,13 +87,9 @@ class ShapeTable:
         return shapes
 
 
-def _without_numbers(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The model with its stored tensors as inputs, since of large ones no numbers were read."""
-    twin = onnx.ModelProto()
-    twin.CopyFrom(model)
-    given = {item.name for item in twin.graph.input}
-    for tensor in twin.graph.initializer:
-        if tensor.name not in given:
-            twin.graph.input.append(onnx.helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims))
-    twin.graph.ClearField("initializer")
-    return twin
+def _check_without_numbers(model: onnx.ModelProto) -> None:
+    """onnx's checker on all but the stored tensors, since of large ones no numbers were read."""
+    bare = deepcopy(model)
+    bare.graph.ClearField("initializer")
+    bare.ir_version = max(model.ir_version, 4)  # from which on stored tensors need not be inputs
+    check_model(bare, model.graph.initializer)

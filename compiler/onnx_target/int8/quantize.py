@@ -7,6 +7,7 @@ and dequantized for whoever reads it.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
@@ -86,8 +87,7 @@ def quantize_model(model: OnnxModel, scheme: Scheme, metadata: Mapping[str, str]
     """
     plan = plan_quantization(model, scheme.recipe, scheme.kept, scheme.floats)
     writer = _Writer(model, scheme, plan)
-    head = onnx.ModelProto()
-    head.CopyFrom(model.head)
+    head = deepcopy(model.head)
     nodes = list(writer.rewrite())
     del head.graph.node[:]
     head.graph.node.extend(nodes)
@@ -191,8 +191,7 @@ class _Writer:
         return {name: stored[name] for node in nodes for name in node.input if name in stored}
 
     def _rewrite_node(self, node: onnx.NodeProto) -> Iterator[onnx.NodeProto]:
-        copy = onnx.NodeProto()
-        copy.CopyFrom(node)
+        copy = deepcopy(node)
         if node.name in self.layers:
             if node.op_type == "BatchNormalization":
                 self._become_convolution(copy)
