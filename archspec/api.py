@@ -46,7 +46,9 @@ if TYPE_CHECKING:
     from runtime.experiments.graded import MeasuredPathGradient
     from runtime.experiments.signal import MeasuredSignal
     from runtime.export.export import Calibration, Export
-    from runtime.training.train import Progress, TrainResult, TrainSettings
+    from runtime.training.loop import TrainResult
+    from runtime.training.metrics import Progress
+    from runtime.training.recipe import Recipe
     from runtime.verification.checks import Verification
 
 load = checked(_load)
@@ -272,7 +274,7 @@ def train(
     spec: Spec,
     data: str,
     folder: str | Path,
-    settings: TrainSettings | None = None,
+    settings: Recipe | None = None,
     *,
     sizes: Mapping[str, int] | None = None,
     on_step: Callable[[Progress], None] = lambda progress: None,
@@ -287,12 +289,11 @@ def train(
     """
     from compiler.onnx_file.metadata import GRAPH, SETTINGS, STRIDE
     from runtime.data.registry import load_data
-    from runtime.tasks.grid import measure_strides
-    from runtime.training.outputs import ONLY
+    from runtime.training.grids import find_grids, find_stride, name_strides
+    from runtime.training.loop import train as run
+    from runtime.training.recipe import Recipe as Settings
     from runtime.training.run import check_vacant
-    from runtime.training.train import TrainSettings as Settings
-    from runtime.training.train import check_module, find_stride, read_state
-    from runtime.training.train import train as run
+    from runtime.training.state import copy_weights
     from runtime.training.writer import RunWriter
 
     check_vacant(folder, force=force)
@@ -306,17 +307,15 @@ def train(
         found = f"{spec.name} takes {in_words(taken)}; the images of {data} are {Shape(*dataset.preprocess.shape)}"
         raise ArchspecError(f"{found}: {_advise_inputs(spec, dataset.preprocess.shape)}")
     module = to_torch(graph, seed=settings.seed)
-    strides = measure_strides(graph)
-    if len(graph.outputs) == 1:  # the module then gives a tensor, which has no name
-        strides = dict(zip((ONLY,), strides.values(), strict=False))
-    stride = find_stride(check_module(module, dataset, strides))
+    strides = name_strides(graph)
+    stride = find_stride(find_grids(module, dataset, strides))
     facts = GRAPH.write(graph.digest()) | SETTINGS.write(settings.to_dict())
     facts |= describe_data(dataset) | (STRIDE.write(stride) if stride else {})
     with RunWriter(Path(folder), to_yaml(spec.to_data()), facts, settings.epochs, force=force) as writer:
         result = run(
-            module, dataset, settings, on_step, lambda epoch: writer.keep(epoch, read_state(module)), strides=strides
+            module, dataset, settings, on_step, lambda epoch: writer.keep(epoch, copy_weights(module)), strides=strides
         )
-        writer.finish(result.state, {key: value for key, value in result.to_dict().items() if key != "history"})
+        writer.finish(result.state, result.measured)
     return result
 
 

@@ -14,7 +14,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from archspec.wording import escape_controls
 
 if TYPE_CHECKING:
-    from runtime.training.train import Progress as Step
+    from runtime.training.metrics import Progress as Step
 
 
 @contextmanager

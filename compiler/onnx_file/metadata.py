@@ -147,7 +147,7 @@ EPOCH = Key("archspec.epoch", _parse_epoch, _print_epoch)
 SPEC_HASH = _Text("archspec.spec")
 """The hash of the spec's text."""
 SETTINGS = _Object("archspec.settings")
-"""How the network was trained: the fields of `runtime.training.train.TrainSettings`."""
+"""How the network was trained: the fields of `runtime.training.recipe.Recipe`."""
 
 # What is written where several networks, or less than one, became a model.
 COMBINE = _Text("archspec.combine")

@@ -18,11 +18,12 @@ from compiler.elaborate.elaborate import elaborate
 from compiler.graph import Graph
 from runtime.data.dataset import Dataset, Split
 from runtime.data.registry import load_data_of
-from runtime.tasks.grid import Grid, measure_strides
+from runtime.tasks.grid import Grid
 from runtime.tasks.task import Task, find_task
-from runtime.training.outputs import ONLY, evaluate_module
+from runtime.training.grids import find_grids, name_strides
+from runtime.training.objective import measure
+from runtime.training.outputs import evaluate_module
 from runtime.training.run import SPEC, WEIGHTS, check_files, check_one_run
-from runtime.training.train import check_module, measure
 from runtime.weights.file import load_weights
 
 with extra("train"):
@@ -55,10 +56,7 @@ class Run:
     @cached_property
     def grids(self) -> dict[str, Grid]:
         """Where each output lies on the images, by the name that the module gives it."""
-        strides = measure_strides(self.graph)
-        if len(self.graph.outputs) == 1:
-            strides = dict(zip((ONLY,), strides.values(), strict=False))
-        return check_module(build_module(self.graph, self.weights), self.data, strides)
+        return find_grids(build_module(self.graph, self.weights), self.data, name_strides(self.graph))
 
     def measure(self, module: nn.Module, split: Split) -> tuple[float, float]:
         """The loss, as training reports it of held-out images, and the task's main score."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,8 @@ from archspec.spec.load import Spec, load
 from archspec.spec.text import to_yaml
 from compiler.onnx_file.metadata import SETTINGS
 from runtime.experiments.trained import Run
+from runtime.training.recipe import Recipe
 from runtime.training.run import SPEC, WEIGHTS
-from runtime.training.train import TrainSettings
 
 
 def write_twin(spec: Spec, folder: str | Path) -> Spec:
@@ -48,9 +49,9 @@ def _unwrap(node: Mapping[str, Any]) -> dict[str, Any]:
     return {"when": {"test": True, "then": drop_shortcuts(residual["body"]), **named}}
 
 
-def read_settings(run: Run) -> TrainSettings:
-    """How a run was trained. Raises ArchspecError where its weights do not say."""
-    try:
-        return TrainSettings(**SETTINGS.read(run.metadata) or {})
-    except (ArchspecError, TypeError, ValueError) as error:
-        raise ArchspecError(f"{run.folder / WEIGHTS} does not say how it was trained ('{SETTINGS}')") from error
+def read_recipe(run: Run) -> Recipe:
+    """The recipe that a run was trained by. Raises ArchspecError where its weights do not say."""
+    with suppress(ArchspecError, TypeError, ValueError):
+        if (written := SETTINGS.read(run.metadata)) is not None:
+            return Recipe(**written)
+    raise ArchspecError(f"{run.folder / WEIGHTS} does not say how it was trained ('{SETTINGS}')")

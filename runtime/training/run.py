@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import json
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from archspec.errors import ArchspecError
-from archspec.files import as_argument, check_is_file, is_plain_file
-from archspec.strict_json import read_json
+from archspec.files import as_argument, is_plain_file
 from compiler.onnx_file.metadata import GRAPH, SPEC_HASH
 
 SPEC = "spec.yaml"
@@ -117,23 +114,3 @@ def claim_folder(name: str) -> Path:
     except OSError as error:
         raise ArchspecError(f"cannot make a folder in {RUNS}/: {error.strerror or error}") from error
     raise AssertionError("there is always a next number")
-
-
-def append_metrics(path: str | Path, values: Mapping[str, Any]) -> None:
-    """Add one JSON object as a line of its own, which can be read at once. Raises ArchspecError where it cannot be
-    written."""
-    try:
-        with open(path, "a", encoding="utf-8", newline="\n") as file:
-            file.write(json.dumps(values, allow_nan=False) + "\n")
-    except OSError as error:
-        raise ArchspecError(f"cannot write {path}: {error.strerror or error}") from error
-
-
-def read_metrics(path: str | Path) -> list[dict[str, Any]]:
-    """The objects of a metrics file, in order; ArchspecError names a line that is none."""
-    check_is_file(path)
-    try:
-        lines = Path(path).read_text(encoding="utf-8").splitlines()
-    except UnicodeDecodeError as error:
-        raise ArchspecError(f"{path} is not UTF-8 text") from error
-    return [read_json(line, f"{path}, line {number}") for number, line in enumerate(lines, 1)]

@@ -14,7 +14,7 @@ HEAVY = ("torch", "onnx", "onnxruntime", "sklearn", "PIL", "safetensors")
 @pytest.mark.parametrize(
     ("missing", "module", "name"),
     [
-        ("torch", "runtime.training.train", "train"),
+        ("torch", "runtime.training.loop", "train"),
         ("torch", "runtime.verification.proof", "train"),
         ("safetensors", "runtime.weights.file", "train"),
         ("onnx", "runtime.session.session", "run"),

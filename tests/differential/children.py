@@ -23,7 +23,7 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 EVENTS = ("open", "shutil.rmtree", *(f"os.{name}" for name in ("rename", "remove", "mkdir", "rmdir", "chmod", "link")))
 """What Python tells of before it does it. What C++ does to files is not among it."""
-MODULES = ("archspec.api", "archspec.cli.main", "runtime.export.export", "runtime.training.train", "sklearn.datasets")
+MODULES = ("archspec.api", "archspec.cli.main", "runtime.export.export", "runtime.training.loop", "sklearn.datasets")
 """What takes long to import."""
 ALONE = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "ORT_DISABLE_TELEMETRY": "1"}
 """A process that forks has no other threads."""

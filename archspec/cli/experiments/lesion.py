@@ -103,12 +103,12 @@ def _find_twin(run: Run, plain: str) -> Run:
     from archspec.errors import ArchspecError
     from archspec.files import as_argument, scratch_folder
     from runtime.experiments.trained import read_run
-    from runtime.experiments.twin import read_settings, write_twin
+    from runtime.experiments.twin import read_recipe, write_twin
     from runtime.training.run import list_trained
 
     if plain != TRAIN:
         return read_run(plain)
-    settings, folder = read_settings(run), run.folder / TWIN
+    settings, folder = read_recipe(run), run.folder / TWIN
     if list_trained(folder):
         use = f"--plain {as_argument(folder)} measures that one; remove the folder to train another"
         raise ArchspecError(f"{folder} holds a run already: {use}")

@@ -56,10 +56,10 @@ def train(
     """Train on a data set; leaves spec.yaml, weights.safetensors and metrics.jsonl in the run's folder."""
     from archspec import api
     from archspec.cli.progress import follow_training
+    from runtime.training.recipe import Recipe
     from runtime.training.run import write_export
-    from runtime.training.train import TrainSettings
 
-    settings = TrainSettings(
+    settings = Recipe(
         epochs=epochs, batch=batch, learning_rate=learning_rate, ramp_drop=ramp_drop, seed=seed, threads=threads
     )
     loaded = api.load(spec, parse_params(set_))

@@ -29,8 +29,9 @@ from runtime.evaluation.evaluate import write_samples
 from runtime.measuring.bench import make_inputs
 from runtime.prediction.predict import compute_outputs, predict
 from runtime.session.session import Session
+from runtime.training.loop import train
 from runtime.training.outputs import evaluate_module
-from runtime.training.train import TrainSettings, train
+from runtime.training.recipe import Recipe
 from runtime.verification.agreement import LIMITS
 from runtime.verification.proof import prove
 from runtime.verification.rounding import open_rounded
@@ -298,7 +299,7 @@ class Trained(NamedTuple):
 def trained() -> Trained:
     graph = elaborate(load("resnet_digits", {"widths": [8, 8, 8]}))
     module, data = to_torch(graph), load_data("digits")
-    train(module, data, TrainSettings(epochs=4, threads=1))
+    train(module, data, Recipe(epochs=4, threads=1))
     return Trained(graph, module, describe_data(data))
 
 

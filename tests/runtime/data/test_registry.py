@@ -40,5 +40,5 @@ def test_weights_find_the_data_that_they_were_trained_on(digits: Dataset) -> Non
 
 
 def test_the_names_of_data_sets_and_the_training_loop_need_no_package_of_data() -> None:
-    code = "import runtime.data.registry, runtime.training.train, sys; print('runtime.training.train' in sys.modules)"
+    code = "import runtime.data.registry, runtime.training.loop, sys; print('runtime.training.loop' in sys.modules)"
     assert run_without(["sklearn", "PIL"], code) == "True\n"

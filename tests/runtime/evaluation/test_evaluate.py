@@ -26,13 +26,14 @@ from runtime.evaluation.evaluate import evaluate_run
 from runtime.prediction.predict import predict
 from runtime.session.session import Session
 from runtime.tasks.class_map import UNANSWERED
+from runtime.training.loop import train
 from runtime.training.outputs import evaluate_module
+from runtime.training.recipe import Recipe
 from runtime.training.run import MODEL, WEIGHTS
-from runtime.training.train import TrainSettings, train
 from runtime.weights.file import load_weights, save_weights
 from tests.support.models import make_linear, save_module
 
-SETTINGS = TrainSettings(epochs=3, threads=1)
+SETTINGS = Recipe(epochs=3, threads=1)
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +132,7 @@ def test_samples_are_the_datas_own_pixels_and_can_be_run(folder: Path, trained: 
 def make_run(folder: Path, spec: str | Path, params: dict[str, Any], data: str) -> nn.Module:
     """A run of one short epoch, and its exported model."""
     loaded = load(spec, params)
-    api_train(loaded, data, folder, TrainSettings(epochs=1, batch=48, threads=1))
+    api_train(loaded, data, folder, Recipe(epochs=1, batch=48, threads=1))
     graph = elaborate(load(folder / "spec.yaml"))
     arrays, metadata = read_weights(folder / WEIGHTS)
     to_onnx(graph, arrays, folder / MODEL, verify=False, metadata=metadata)

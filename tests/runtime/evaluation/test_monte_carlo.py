@@ -22,8 +22,9 @@ from runtime.evaluation.monte_carlo import (
     sample_states,
 )
 from runtime.tasks.grid import Grid
+from runtime.training.loop import train
 from runtime.training.outputs import evaluate_module
-from runtime.training.train import TrainSettings, train
+from runtime.training.recipe import Recipe
 from tests.support.documents import graph_from
 from tests.support.models import make_data
 
@@ -124,7 +125,7 @@ def test_predictions_are_the_mean_over_the_states(data: Dataset) -> None:
 
 def test_the_comparison_is_scikit_learns(data: Dataset) -> None:
     net = make_net(NORMS["batch"])
-    train(net, data, TrainSettings(epochs=1, batch=8, threads=1))
+    train(net, data, Recipe(epochs=1, batch=8, threads=1))
     found = measure_monte_carlo(net, data, Grid((), ()), passes=4, batch=8)
     states = sample_states(net, data, 4, 8, seed=0)
     for accuracy, likelihood, chosen in (

@@ -10,9 +10,9 @@ from archspec.api import elaborate, load, train
 from archspec.spec.load import Spec
 from compiler.graph import Graph
 from runtime.experiments.trained import Run, read_run
-from runtime.training.train import TrainSettings
+from runtime.training.recipe import Recipe
 
-QUICK = TrainSettings(epochs=3, batch=64, threads=1)
+QUICK = Recipe(epochs=3, batch=64, threads=1)
 WIDTHS = [8, 8, 8]
 """Channels of the small residual network; all of one width, so that one body's kernels fit another."""
 

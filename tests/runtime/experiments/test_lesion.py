@@ -16,11 +16,12 @@ from archspec.api import elaborate, load
 from archspec.errors import ArchspecError
 from archspec.ops import Conv, Linear
 from archspec.spec.zoo import zoo_specs
+from compiler.onnx_file.metadata import SETTINGS
 from compiler.passes.remove_bodies import Part, find_bodies
 from runtime.experiments.lesion import list_parts, measure_lesion, try_without
 from runtime.experiments.skipping import EXHAUSTIVE, choose_parts, search_all, search_greedily
 from runtime.experiments.trained import Run, build_module
-from runtime.experiments.twin import SETTINGS, drop_shortcuts, read_settings, write_twin
+from runtime.experiments.twin import drop_shortcuts, read_recipe, write_twin
 from tests.runtime.experiments.networks import QUICK, build
 
 
@@ -108,12 +109,12 @@ def test_a_spec_without_residuals_is_its_own_twin(tmp_path: Path) -> None:
 
 
 def test_the_settings_of_a_run_are_read(run: Run) -> None:
-    assert read_settings(run) == QUICK
+    assert read_recipe(run) == QUICK
     for text in ("", "[]", '{"epochs": "many"}', '{"speed": 1}', "null"):
         with pytest.raises(ArchspecError, match="does not say how it was trained"):
-            read_settings(replace(run, metadata={**run.metadata, SETTINGS: text}))
+            read_recipe(replace(run, metadata={**run.metadata, SETTINGS: text}))
     with pytest.raises(ArchspecError, match="does not say how it was trained"):
-        read_settings(replace(run, metadata={}))
+        read_recipe(replace(run, metadata={}))
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,8 @@ from runtime.int8.quantize import KEY, quantize
 from runtime.int8.thresholds import METHODS
 from runtime.prediction.predict import compute_outputs, predict
 from runtime.session.session import Session
-from runtime.training.train import TrainSettings, train
+from runtime.training.loop import train
+from runtime.training.recipe import Recipe
 from tests.support.documents import graph_from
 from tests.support.lowering import stir
 
@@ -46,7 +47,7 @@ def open_digits(model: OnnxModel) -> CalibrationData:
 @pytest.mark.slow
 def test_digits_lose_at_most_half_a_percent(tmp_path: Path) -> None:
     digits = load_data("digits")
-    result = train(to_torch(elaborate(SPEC, {"H": 8, "W": 8})), digits, TrainSettings(epochs=6))
+    result = train(to_torch(elaborate(SPEC, {"H": 8, "W": 8})), digits, Recipe(epochs=6))
     model = build_digits(result.state)
     write_model(model, tmp_path / "float.onnx")
     before = measure_accuracy(tmp_path / "float.onnx")

@@ -18,13 +18,13 @@ from archspec.api import evaluate, load
 from archspec.api import train as train_into
 from archspec.errors import ArchspecError
 from runtime.experiments.trained import read_run
+from runtime.training.recipe import Recipe
 from runtime.training.run import METRICS, MODEL, SPEC, WEIGHTS
-from runtime.training.train import TrainSettings
 from tests.support.commands import refuse
 
 OLD = load("resnet_digits", {"widths": [4, 4, 4], "depths": [1, 1, 1]})
 NEW = load("resnet_digits", {"widths": [8, 4, 4], "depths": [1, 1, 1]})
-SETTINGS = TrainSettings(epochs=2, batch=400, threads=1)
+SETTINGS = Recipe(epochs=2, batch=400, threads=1)
 WORDS = ["--data", "digits", "--epochs", "1", "--batch", "400", "--threads", "1", "--set", "depths=[1,1,1]"]
 OTHERS = ("notes.txt", "model.onnx", "predictions.png", "samples/0-label-0.png", "samples/17.png", "samples/mine.png")
 """What lies in the folder besides, of the earlier run or of the user's: who could tell."""

@@ -25,13 +25,15 @@ from archspec.cli.main import app
 from archspec.errors import ArchspecError
 from compiler.onnx_file.metadata import EPOCH
 from runtime.data.registry import load_data
-from runtime.training.run import METRICS, SPEC, WEIGHTS, claim_folder, read_metrics
-from runtime.training.train import Progress, TrainSettings, train
+from runtime.training.loop import train
+from runtime.training.metrics import Progress, read_metrics
+from runtime.training.recipe import Recipe
+from runtime.training.run import METRICS, SPEC, WEIGHTS, claim_folder
 from runtime.weights.file import load_weights
 from tests.support.commands import archspec, refuse
 
 NET = load("resnet_digits", {"widths": [4, 4, 4], "depths": [1, 1, 1]})
-SETTINGS = TrainSettings(epochs=3, batch=400, threads=1)
+SETTINGS = Recipe(epochs=3, batch=400, threads=1)
 STEPS = 4
 """Of an epoch: 1,437 images."""
 

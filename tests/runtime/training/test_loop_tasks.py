@@ -14,15 +14,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from archspec.api import elaborate, load, to_torch
-from archspec.errors import ArchspecError
 from runtime.data.dataset import Dataset, Split
 from runtime.data.registry import load_data
 from runtime.tasks.grid import measure_strides
 from runtime.tasks.task import IGNORED, REACH, TASKS
+from runtime.training.loop import train
 from runtime.training.outputs import evaluate_module
-from runtime.training.train import TrainSettings, check_module, train
+from runtime.training.recipe import Recipe
 
-QUICK = TrainSettings(epochs=1, batch=8, threads=1)
+QUICK = Recipe(epochs=1, batch=8, threads=1)
 
 
 @pytest.fixture(scope="module")
@@ -108,13 +108,6 @@ def test_a_valid_u_net_learns_the_centre_of_the_map(maps: Dataset) -> None:
     assert result.test_loss != pytest.approx(losses[1], rel=1e-3)
 
 
-def test_without_strides_a_half_by_accident_is_taken_for_one(maps: Dataset) -> None:
-    """That is what they are for."""
-    module, strides = build("unet", {"classes": 11, "widths": [4]}, 32)
-    found = [check_module(module, maps, given)["output"] for given in (strides, None)]
-    assert [(grid.stride, grid.offsets) for grid in found] == [(1, (8, 8)), (2, (0, 0))]
-
-
 def test_every_output_of_a_nested_u_net_is_supervised(maps: Dataset) -> None:
     data = shorten(maps, 16)
     module, strides = build("unet_plus_plus", {"channels": 1, "classes": 11, "widths": [4, 8, 8]}, 32)
@@ -158,38 +151,3 @@ def test_images_are_not_moved_where_the_answer_is_a_place(maps: Dataset) -> None
     train(module, data, replace(QUICK, shift=3))
     seen = sorted(image.tobytes() for batch in module.seen for image in batch.numpy())
     assert seen == sorted(image.tobytes() for image in data.train.images)
-
-
-@pytest.mark.parametrize(
-    ("name", "params", "message"),
-    [
-        (
-            "unet_same",
-            {"widths": [4]},
-            r"the network gives \(1, 32, 32\) per image; digit_maps has 11 classes, so it must",
-        ),
-        (
-            "unet_plus_plus",
-            {"channels": 1, "widths": [4, 4]},
-            r"gives \(1, 32, 32\) per image; digit_maps has 11 classes",
-        ),
-        (
-            "resnet_digits",
-            {"classes": 11},
-            r"does not fit digit_maps: a class for each pixel needs an output with places",
-        ),
-    ],
-)
-def test_networks_for_another_task_are_refused(
-    maps: Dataset, name: str, params: Mapping[str, Any], message: str
-) -> None:
-    module, _ = build(name, params, 32)
-    with pytest.raises(ArchspecError, match=message):
-        check_module(module, maps)
-
-
-def test_a_hourglass_needs_a_heatmap_for_each_joint(points: Dataset) -> None:
-    module, strides = build("hourglass2", {"features": 8}, 64)
-    message = r"'heatmap0' gives \(16, 16, 16\) per image; digit_points has 3 joints, so it must give \(3, 16, 16\)"
-    with pytest.raises(ArchspecError, match=message):
-        check_module(module, points, strides)

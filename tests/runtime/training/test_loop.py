@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,24 +16,12 @@ from torch import Tensor, nn
 import archspec
 from archspec.errors import ArchspecError
 from runtime.data.dataset import Dataset, Split
+from runtime.training.loop import TrainResult, train
+from runtime.training.metrics import Progress
 from runtime.training.outputs import evaluate_module
-from runtime.training.train import Progress, TrainResult, TrainSettings, learning_rate_at, train
+from runtime.training.recipe import Recipe
 from tests.support.models import make_data
-
-QUICK = TrainSettings(epochs=4, batch=16, learning_rate=0.1, shift=0, threads=1)
-
-
-def make_net(seed: int = 0, classes: int = 3) -> nn.Module:
-    """A convolution with BatchNorm, and dropout to prove that its randomness is repeated too."""
-    torch.manual_seed(seed)
-    return nn.Sequential(
-        nn.Conv2d(1, 8, 3, padding=1),
-        nn.BatchNorm2d(8),
-        nn.ReLU(),
-        nn.Dropout(0.1),
-        nn.Flatten(),
-        nn.Linear(128, classes),
-    )
+from tests.support.training import QUICK, Wrapped, make_net
 
 
 @pytest.fixture(scope="module")
@@ -109,73 +96,6 @@ def test_the_state_is_the_last_one_and_the_test_result_is_its(data: Dataset, res
     assert result.test_loss == pytest.approx(witness.item(), rel=1e-6)
 
 
-def test_evaluation_is_in_evaluation_mode_and_goes_back(data: Dataset) -> None:
-    net = make_net()
-    net.train()
-    net[1].eval()  # frozen by its owner
-    logits = evaluate_module(net, data.test, batch=5)["output"]
-    assert logits.dtype == np.float32
-    assert np.allclose(logits, evaluate_module(net, data.test)["output"], atol=1e-5)
-    assert [part.training for part in net] == [True, False, True, True, True, True]
-
-
-def test_the_learning_rate_rises_and_falls() -> None:
-    settings = TrainSettings(learning_rate=0.2, warmup=0.25)
-    rates = [learning_rate_at(step, 100, settings) for step in range(100)]
-    assert max(rates) == rates[25] == 0.2
-    assert rates[:26] == sorted(rates[:26])
-    assert rates[25:] == sorted(rates[25:], reverse=True)
-    assert 0 < rates[0] < 0.01
-    assert 0 < rates[-1] < 1e-4
-    assert learning_rate_at(0, 10, replace(settings, warmup=0)) == 0.2
-
-
-def test_weight_decay_spares_biases_and_normalization(data: Dataset) -> None:
-    """With no gradient but decay, only kernels and matrices shrink."""
-
-    class Mute(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.matrix, self.bias = nn.Parameter(torch.ones(2, 2)), nn.Parameter(torch.ones(2))
-
-        def forward(self, x: Tensor) -> Tensor:
-            return torch.zeros(len(x), 3) + 0 * self.matrix.sum() + 0 * self.bias.sum()
-
-    state = train(Mute(), data, replace(QUICK, weight_decay=0.1)).state
-    assert torch.all(state["matrix"] < 1)
-    assert torch.all(state["bias"] == 1)
-
-
-class Wrapped(nn.Module):
-    """A linear layer whose output is then spoiled in some way."""
-
-    def __init__(self, spoil: Callable[[Tensor], Any], classes: int = 3) -> None:
-        super().__init__()
-        self.layer, self.spoil = nn.Linear(16, classes), spoil
-
-    def forward(self, x: Tensor) -> Any:
-        return self.spoil(self.layer(x.flatten(1)))
-
-
-@pytest.mark.parametrize(
-    ("module", "message"),
-    [
-        (Wrapped(lambda y: {"a": y, "b": y[:, :2]}), r"the output 'b' gives \(2,\) per image; rows has 3 classes"),
-        (Wrapped(lambda y: {"a": y, "b": [y]}), "the output 'b' is a list, no tensor"),
-        (Wrapped(lambda y: {}), "gives an empty dict"),
-        (Wrapped(lambda y: [y]), "gives a list"),
-        (Wrapped(lambda y: y[:, :, None]), r"an image's label needs one row of numbers, found \(3, 1\) per image"),
-        (Wrapped(lambda y: y, classes=5), r"gives \(5,\) per image; rows has 3 classes, so it must give \(3,\)"),
-        (Wrapped(lambda y: y[:1]), "gives 1 rows for 2 images; it must give one per image"),
-        (nn.Sequential(nn.Flatten(), nn.Linear(17, 3)), r"does not take rows's images of shape \(1, 4, 4\): "),
-        (nn.Flatten(), "no weights to train"),
-    ],
-)
-def test_a_module_that_does_not_fit_is_refused(data: Dataset, module: nn.Module, message: str) -> None:
-    with pytest.raises(ArchspecError, match=message):
-        train(module, data, QUICK)
-
-
 def test_several_outputs_are_all_trained_on_and_the_last_one_counts(data: Dataset) -> None:
     """The loss is the sum of theirs; the witness is torch's own cross-entropy of the two heads."""
 
@@ -201,31 +121,6 @@ def test_several_outputs_are_all_trained_on_and_the_last_one_counts(data: Datase
     assert result.stride is None
 
 
-def test_survival_falls_while_training_where_that_is_wanted(data: Dataset) -> None:
-    class Droppy(nn.Module):
-        """Notes its progress at each step."""
-
-        def __init__(self) -> None:
-            super().__init__()
-            self.layer, self.progress = nn.Linear(16, 3), 1.0
-            self.seen: list[float] = []
-
-        def forward(self, x: Tensor) -> Any:
-            if self.training:
-                self.seen.append(self.progress)
-            return self.layer(x.flatten(1))
-
-    net = Droppy()
-    result = train(net, data, replace(QUICK, epochs=2, ramp_drop=True))
-    assert net.seen == [step / result.steps for step in range(result.steps)]
-    assert net.progress == 1.0
-    plain = Droppy()
-    train(plain, data, replace(QUICK, epochs=1))
-    assert set(plain.seen) == {1.0}
-    with pytest.raises(ArchspecError, match="no stochastic depth and no ShakeDrop whose survival could fall"):
-        train(make_net(), data, replace(QUICK, ramp_drop=True))
-
-
 def test_a_loss_that_is_not_finite_stops_training(data: Dataset) -> None:
     calls = 0
 
@@ -249,19 +144,9 @@ def test_weights_that_are_not_finite_after_the_last_step_are_refused(data: Datas
         train(make_net(), data, replace(QUICK, learning_rate=1e38, warmup=0, epochs=1))
 
 
-@pytest.mark.parametrize(
-    "change",
-    [{"epochs": 0}, {"batch": 0}, {"learning_rate": 0}, {"learning_rate": float("nan")}, {"weight_decay": -1},
-     {"momentum": 1}, {"label_smoothing": -0.1}, {"warmup": 1}, {"shift": -1}, {"seed": -1}],
-)  # fmt: skip
-def test_settings_out_of_range_are_refused(change: dict[str, Any]) -> None:
-    with pytest.raises(ArchspecError, match=f"{next(iter(change))} must be"):
-        TrainSettings(**change)
-
-
 def test_threads_out_of_range_are_refused(data: Dataset) -> None:
     with pytest.raises(ArchspecError, match="threads must be at least 1"):
-        train(make_net(), data, TrainSettings(threads=0))
+        train(make_net(), data, Recipe(threads=0))
 
 
 @pytest.mark.parametrize(

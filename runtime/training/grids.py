@@ -1,0 +1,57 @@
+"""Where the outputs of a module lie on the images of a data set."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from archspec.errors import ArchspecError
+from archspec.extras import extra
+from compiler.graph import Graph
+from runtime.data.dataset import Dataset
+from runtime.tasks.grid import Grid, measure_strides
+from runtime.tasks.task import find_task
+from runtime.training.outputs import ONLY, last_of, run_images
+
+with extra("train"):
+    from torch import nn
+
+
+def name_strides(graph: Graph) -> dict[str, int]:
+    """The strides of a graph's outputs, in pixels, where they are known, by the names that `name_outputs` gives what
+    its module computes: an only output is a tensor, which has no name."""
+    only = len(graph.outputs) == 1
+    return {ONLY if only else name: stride for name, stride in measure_strides(graph).items()}
+
+
+def find_grids(module: nn.Module, data: Dataset, strides: Mapping[str, int] | None = None) -> dict[str, Grid]:
+    """Where each output of the module lies on the data's images, by name.
+
+    Raises ArchspecError unless two of the images give two rows of what the data's task needs, from every output.
+    """
+    if not any(weight.requires_grad for weight in module.parameters()):
+        raise ArchspecError("the network has no weights to train")
+    task, images = find_task(data.task), data.train.images[:2]
+    grids = {}
+    for name, output in run_images(module, images, data).items():
+        shape = tuple(output.shape[1:])
+        where = "the network" if name == ONLY else f"the output '{name}'"
+        if len(output) != len(images):
+            raise ArchspecError(
+                f"{where} gives {len(output)} rows for {len(images)} images; it must give one per image"
+            )
+        try:
+            grids[name] = task.place(data.preprocess.shape, shape, (strides or {}).get(name))
+        except ArchspecError as error:
+            raise ArchspecError(f"{where} does not fit {data.name}: {error}") from error
+        if task.count_channels(shape) != len(data.classes):
+            needed = (len(data.classes), *shape[1:])
+            raise ArchspecError(
+                f"{where} gives {shape} per image; {data.name} has {len(data.classes)} {task.names}, "
+                f"so it must give {needed}"
+            )
+    return grids
+
+
+def find_stride(grids: Mapping[str, Grid]) -> int | None:
+    """How many pixels the positions of the last output are apart; None where it has none."""
+    return last_of(grids).stride if last_of(grids).extents else None

@@ -1,0 +1,64 @@
+"""What the outputs of a network are compared with: its losses and its scores."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import reduce
+from typing import Any
+
+import numpy.typing as npt
+
+from archspec.extras import extra
+from runtime.data.dataset import Dataset, Split
+from runtime.tasks.grid import Grid
+from runtime.tasks.task import Counts, Task, find_task
+from runtime.training.outputs import last_of
+
+with extra("train"):
+    import torch
+    from torch import Tensor
+
+
+class Objective:
+    """What training makes smaller: the sum of the outputs' losses on a data set's training images.
+
+    `grids` say by name where each output lies on the images; the targets lie on `device`.
+    """
+
+    def __init__(self, data: Dataset, grids: Mapping[str, Grid], device: torch.device, label_smoothing: float) -> None:
+        self.task, self.labels, self.grids = find_task(data.task), data.train.labels, grids
+        self.label_smoothing = label_smoothing
+        self.targets = _make_targets(self.task, data.train, grids, device)
+        self.balance = torch.from_numpy(self.task.balance(data.train.labels, len(data.classes))).to(device)
+
+    def compute_loss(self, outputs: Mapping[str, Tensor], chosen: Tensor) -> Tensor:
+        """The loss of the images with the indices `chosen` (N,), from the outputs for them, each (N, ...)."""
+        picked = chosen.to(self.balance.device)
+        losses = [
+            self.task.compute_loss(output, self.targets[name][picked], self.label_smoothing, self.balance)
+            for name, output in outputs.items()
+        ]
+        return reduce(torch.add, losses)
+
+    def count(self, outputs: Mapping[str, Tensor], chosen: Tensor) -> Counts:
+        """The task's counts of right and wrong in the last output for the images with the indices `chosen`."""
+        grid = last_of(self.grids)
+        answers = self.task.decide(last_of(outputs).detach().float().cpu().numpy(), grid)
+        return self.task.count(answers, self.labels[chosen.numpy()], grid)
+
+
+def measure(
+    outputs: Mapping[str, npt.NDArray[Any]], split: Split, task: Task, grids: Mapping[str, Grid]
+) -> tuple[float, dict[str, float]]:
+    """The sum of the outputs' plain losses, without smoothing and balance, and the scores of the last one."""
+    targets = _make_targets(task, split, grids, torch.device("cpu"))
+    losses = [task.compute_loss(torch.from_numpy(outputs[name]), targets[name]) for name in grids]
+    grid = last_of(grids)
+    counts = task.count(task.decide(last_of(outputs), grid), split.labels, grid)
+    return float(sum(loss.item() for loss in losses)), task.score(counts)
+
+
+def _make_targets(task: Task, split: Split, grids: Mapping[str, Grid], device: torch.device) -> dict[str, Tensor]:
+    """What each output is compared with, by its name; outputs that lie alike share theirs."""
+    made = {grid: torch.from_numpy(task.make_targets(split.labels, grid)).to(device) for grid in set(grids.values())}
+    return {name: made[grid] for name, grid in grids.items()}
