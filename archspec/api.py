@@ -292,7 +292,7 @@ def train(
     from runtime.training.grids import find_grids, find_stride, name_strides
     from runtime.training.loop import train as run
     from runtime.training.recipe import Recipe as Settings
-    from runtime.training.run import check_vacant
+    from runtime.training.run_folder import check_vacant
     from runtime.training.state import copy_weights
     from runtime.training.writer import RunWriter
 
@@ -345,7 +345,7 @@ def describe_data(dataset: Dataset) -> dict[str, str]:
 def evaluate(folder: str | Path, *, monte_carlo: int | None = None, mc_batch: int | None = None) -> Evaluation:
     """Compare the two forms of a trained network, torch and ONNX Runtime, on its data set's held-out images; and its
     plain prediction with `monte_carlo` passes of Monte Carlo batch normalization."""
-    from runtime.training.run import MODEL, SPEC, WEIGHTS, check_files
+    from runtime.training.run_folder import MODEL, SPEC, WEIGHTS, check_files
 
     check_files(folder, (SPEC, WEIGHTS, MODEL))
     check_run(Path(folder) / SPEC, Path(folder) / WEIGHTS)

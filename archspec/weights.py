@@ -126,7 +126,7 @@ def check_fit(
 
 def check_run(spec: str | Path, weights: str | Path) -> None:
     """Raises ArchspecError where spec and weights are those of one run's folder, and not of one run."""
-    from runtime.training.run import SPEC, check_one_run
+    from runtime.training.run_folder import SPEC, check_one_run
     from runtime.weights.file import open_weights
 
     beside = Path(weights).with_name(SPEC)
@@ -152,7 +152,7 @@ def _write_conversion(path: str | Path, spec: Spec, sizes: Mapping[str, int]) ->
 
 def _find_spec_beside(path: str | Path, found: Mapping[str, tuple[int, ...]]) -> Path | None:
     """The spec of the run that a file of weights lies in, where they fit it."""
-    from runtime.training.run import SPEC
+    from runtime.training.run_folder import SPEC
 
     beside = Path(path).with_name(SPEC)
     try:

@@ -29,7 +29,7 @@ from runtime.session.session import Session
 from runtime.tasks.grid import Grid
 from runtime.tasks.task import IGNORED, TASKS, find_task
 from runtime.training.outputs import evaluate_module, last_of
-from runtime.training.run import MODEL, PICTURE, SAMPLES, WEIGHTS, check_files, name_sample, write_export
+from runtime.training.run_folder import MODEL, PICTURE, SAMPLES, WEIGHTS, check_files, name_sample, write_export
 from runtime.verification.agreement import compare
 from runtime.weights.file import load_weights
 

@@ -23,7 +23,7 @@ from runtime.tasks.task import Task, find_task
 from runtime.training.grids import find_grids, name_strides
 from runtime.training.objective import measure
 from runtime.training.outputs import evaluate_module
-from runtime.training.run import SPEC, WEIGHTS, check_files, check_one_run
+from runtime.training.run_folder import SPEC, WEIGHTS, check_files, check_one_run
 from runtime.weights.file import load_weights
 
 with extra("train"):

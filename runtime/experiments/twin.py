@@ -14,7 +14,7 @@ from archspec.spec.text import to_yaml
 from compiler.onnx_file.metadata import SETTINGS
 from runtime.experiments.trained import Run
 from runtime.training.recipe import Recipe
-from runtime.training.run import SPEC, WEIGHTS
+from runtime.training.run_folder import SPEC, WEIGHTS
 
 
 def write_twin(spec: Spec, folder: str | Path) -> Spec:

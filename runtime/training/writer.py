@@ -15,7 +15,7 @@ from archspec.files import check_can_write, write_text, write_whole
 from archspec.log import warn
 from compiler.onnx_file.metadata import EPOCH, SPEC_HASH
 from runtime.training.metrics import append_metrics
-from runtime.training.run import MADE, METRICS, SPEC, WEIGHTS, check_vacant, hash_spec, write_export
+from runtime.training.run_folder import MADE, METRICS, SPEC, WEIGHTS, check_vacant, hash_spec, write_export
 from runtime.weights.file import save_weights
 
 if TYPE_CHECKING:

@@ -62,7 +62,7 @@ def lesion(
     from runtime.experiments.lesion import list_parts
     from runtime.experiments.plots import draw_lesions
     from runtime.experiments.trained import check_same_data, read_run
-    from runtime.training.run import TRAINED
+    from runtime.training.run_folder import TRAINED
 
     check_ending(plot, ".svg")
     check_ending(output, ".onnx")
@@ -104,7 +104,7 @@ def _find_twin(run: Run, plain: str) -> Run:
     from archspec.files import as_argument, scratch_folder
     from runtime.experiments.trained import read_run
     from runtime.experiments.twin import read_recipe, write_twin
-    from runtime.training.run import list_trained
+    from runtime.training.run_folder import list_trained
 
     if plain != TRAIN:
         return read_run(plain)

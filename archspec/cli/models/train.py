@@ -57,7 +57,7 @@ def train(
     from archspec import api
     from archspec.cli.progress import follow_training
     from runtime.training.recipe import Recipe
-    from runtime.training.run import write_export
+    from runtime.training.run_folder import write_export
 
     settings = Recipe(
         epochs=epochs, batch=batch, learning_rate=learning_rate, ramp_drop=ramp_drop, seed=seed, threads=threads
@@ -81,7 +81,7 @@ def _find_folder(output: Path | None, name: str) -> Iterator[Path]:
     if output is not None:
         yield output
         return
-    from runtime.training.run import claim_folder
+    from runtime.training.run_folder import claim_folder
 
     folder = claim_folder(name)
     if folder.name != name:

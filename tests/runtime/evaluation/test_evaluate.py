@@ -29,7 +29,7 @@ from runtime.tasks.class_map import UNANSWERED
 from runtime.training.loop import train
 from runtime.training.outputs import evaluate_module
 from runtime.training.recipe import Recipe
-from runtime.training.run import MODEL, WEIGHTS
+from runtime.training.run_folder import MODEL, WEIGHTS
 from runtime.weights.file import load_weights, save_weights
 from tests.support.models import make_linear, save_module
 

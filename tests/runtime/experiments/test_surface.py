@@ -18,7 +18,7 @@ from archspec.errors import ArchspecError
 from runtime.experiments.surface import Surface, draw_direction, measure_filters, measure_surface, walk
 from runtime.experiments.trained import Run, build_module, check_same_data, read_run
 from runtime.training.metrics import read_metrics
-from runtime.training.run import METRICS, WEIGHTS
+from runtime.training.run_folder import METRICS, WEIGHTS
 from runtime.weights.file import load_weights, save_weights
 from tests.runtime.experiments.networks import build
 

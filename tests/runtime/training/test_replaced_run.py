@@ -19,7 +19,7 @@ from archspec.api import train as train_into
 from archspec.errors import ArchspecError
 from runtime.experiments.trained import read_run
 from runtime.training.recipe import Recipe
-from runtime.training.run import METRICS, MODEL, SPEC, WEIGHTS
+from runtime.training.run_folder import METRICS, MODEL, SPEC, WEIGHTS
 from tests.support.commands import refuse
 
 OLD = load("resnet_digits", {"widths": [4, 4, 4], "depths": [1, 1, 1]})

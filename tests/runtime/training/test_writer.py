@@ -28,7 +28,7 @@ from runtime.data.registry import load_data
 from runtime.training.loop import train
 from runtime.training.metrics import Progress, read_metrics
 from runtime.training.recipe import Recipe
-from runtime.training.run import METRICS, SPEC, WEIGHTS, claim_folder
+from runtime.training.run_folder import METRICS, SPEC, WEIGHTS, claim_folder
 from runtime.weights.file import load_weights
 from tests.support.commands import archspec, refuse
 

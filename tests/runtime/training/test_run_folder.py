@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from archspec.errors import ArchspecError
-from runtime.training.run import check_vacant
+from runtime.training.run_folder import check_vacant
 
 
 @pytest.mark.parametrize("name", ["notes", "notes/run", "notes/a/b"])
