@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import ChainMap
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cache
@@ -274,7 +273,7 @@ def _evaluate_arguments(walk: Unroller, node: CallNode, step: Step, block: Block
             value = walk.evaluator.evaluate(step, node.arguments[key], place)
         else:
             place = block.place_of("args", key)
-            seen = step.within(replace(step.scope, names=ChainMap(given, walk.spec.params)))
+            seen = step.within(replace(step.scope, names={**walk.spec.params, **given}))
             value = walk.evaluator.evaluate(seen, argument.default, place)
         given[key] = walk.evaluator.convert(step, key, argument.type, value, place)
     return given

@@ -37,7 +37,7 @@ from archspec.spec import document, expressions, nodes, text, values
 from archspec.spec import load as loading
 from archspec.spec.zoo import zoo_specs
 from compiler.elaborate import elaborate as elaboration
-from compiler.elaborate import unroll
+from compiler.elaborate import unroller
 from compiler.graph import Graph
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -314,8 +314,8 @@ BOUNDS = {
     "absolute value in an expression": expressions.MAX_VALUE,
     "a field, an extent or a size": LARGEST,
     "nodes and turns of loops that a spec expands to (`--max-nodes` raises it)": elaboration.MAX_NODES,
-    "levels of nodes, block calls included": unroll.MAX_NESTING,
-    "characters of a node's whole name": unroll.MAX_PATH,
+    "levels of nodes, block calls included": unroller.MAX_NESTING,
+    "characters of a node's whole name": unroller.MAX_PATH,
     "mistakes reported": errors.MAX_MISTAKES,
 }
 
