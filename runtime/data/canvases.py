@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from runtime.data.dataset import Dataset, Split, measure_preprocess
 from runtime.data.digits import load_digits
-from runtime.tasks.task import IGNORED
+from runtime.tasks.maps import IGNORED
 
 Ink = npt.NDArray[np.float64]
 Lay: TypeAlias = Callable[

@@ -30,7 +30,7 @@ class Split:
 class Dataset:
     """Labelled images in a training part and a held-out part, and how they were normalized.
 
-    `task` is a name in `runtime.tasks.task`; `classes` are the names of its classes, or of its joints.
+    `task` is a name in `runtime.tasks.registry`; `classes` are the names of its classes, or of its joints.
     """
 
     name: str

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -22,12 +21,11 @@ from runtime.data.dataset import Dataset
 from runtime.data.registry import load_data_of
 from runtime.evaluation.monte_carlo import MC_BATCH, MonteCarlo, measure_monte_carlo
 from runtime.measuring.bench import bench
-from runtime.prediction.overlay import mark_joints, paint_map, save_sheet
-from runtime.prediction.picture import draw_predictions, save_picture, to_pixels
+from runtime.prediction.png import save_picture, to_pixels
 from runtime.prediction.predict import compute_outputs
+from runtime.prediction.sheets import save_sheet
 from runtime.session.session import Session
-from runtime.tasks.grid import Grid
-from runtime.tasks.task import IGNORED, TASKS, find_task
+from runtime.tasks.registry import find_task
 from runtime.training.outputs import evaluate_module, last_of
 from runtime.training.run_folder import MODEL, PICTURE, SAMPLES, WEIGHTS, check_files, name_sample, write_export
 from runtime.verification.agreement import compare
@@ -42,7 +40,7 @@ with extra("train"):
 
 
 TIMED_BATCHES = (1, 32)
-SAMPLE_COUNT, DRAWN = 10, 8
+SAMPLE_COUNT = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +122,8 @@ def evaluate_run(
     equal, predictions = task.count_equal(*answers)
     chances = None if monte_carlo is None else measure_monte_carlo(module, data, grid, monte_carlo, mc_batch)
     rows = bench(session, None if session.fixed_batch else TIMED_BATCHES, seconds=seconds)
+    sheet = task.illustrate(answers[1], data.test.labels, data.classes, grid)
+    save_sheet(folder / PICTURE, data.preprocess.restore(data.test.images), sheet, f"{data.name}, held out")
     return Evaluation(
         data=data.name,
         task=task.name,
@@ -139,7 +139,7 @@ def evaluate_run(
         relative_difference=max(relative for _, relative in differences),
         ms_per_image={batch: row.p50_ms / batch for row in rows if (batch := row.batch or session.fixed_batch)},
         file_bytes=(folder / MODEL).stat().st_size,
-        picture=str(DRAW[task.name](folder / PICTURE, data, answers[1], grid)),
+        picture=str(folder / PICTURE),
         samples=tuple(str(path) for path in write_samples(folder / SAMPLES, data)),
         same_weights=same,
         monte_carlo=chances,
@@ -157,11 +157,7 @@ def write_samples(folder: str | Path, data: Dataset) -> list[Path]:
 
 def _name_samples(folder: str | Path, data: Dataset) -> dict[int, Path]:
     """Where samples are written, by their indices."""
-    if data.task == "labels":
-        firsts = [(name, np.flatnonzero(data.test.labels == number)[:1]) for number, name in enumerate(data.classes)]
-        named: dict[int, str | None] = {int(index): name for name, found in firsts for index in found}
-    else:
-        named = dict.fromkeys(range(min(SAMPLE_COUNT, len(data.test))))
+    named = find_task(data.task).choose_samples(data.test.labels, data.classes, SAMPLE_COUNT)
     return {index: Path(folder) / name_sample(index, label) for index, label in named.items()}
 
 
@@ -199,38 +195,3 @@ def _compare_output(session: Session, name: str, expected: Array, found: Array) 
         shapes = [", ".join(map(str, array.shape[1:])) for array in (found, expected)]
         raise ArchspecError(f"{session.path} gives ({shapes[0]}) per image in '{name}', the module ({shapes[1]})")
     return float(np.abs(expected - found).max()), compare(expected, found)
-
-
-def _draw_labels(path: Path, data: Dataset, answers: Array, grid: Grid) -> Path:
-    labels = [data.classes[index] for index in data.test.labels]
-    predictions = [data.classes[index] for index in answers]
-    draw_predictions(
-        data.preprocess.restore(data.test.images), labels, predictions, path, title=f"{data.name}, held out"
-    )
-    return path
-
-
-def _draw_maps(path: Path, data: Dataset, answers: Array, grid: Grid) -> Path:
-    truth = TASKS[data.task].make_targets(data.test.labels, grid)
-    tiles = []
-    for index in range(min(DRAWN, len(data.test))):
-        image = data.preprocess.restore(data.test.images[index])
-        tiles.append((paint_map(image, np.where(truth[index] == IGNORED, 0, truth[index]), grid), f"{index}, true"))
-        tiles.append((paint_map(image, answers[index], grid), f"{index}, predicted"))
-    save_sheet(path, tiles, f"{data.name}, held out", "a colour for each class; true and predicted side by side")
-    return path
-
-
-def _draw_joints(path: Path, data: Dataset, answers: Array, grid: Grid) -> Path:
-    images = data.preprocess.restore(data.test.images[: 2 * DRAWN])
-    tiles = [
-        (mark_joints(image, answers[index], data.test.labels[index]), str(index)) for index, image in enumerate(images)
-    ]
-    names = ", ".join(data.classes)
-    save_sheet(path, tiles, f"{data.name}, held out", f"a colour for each joint ({names}); dots predicted, rings true")
-    return path
-
-
-DRAW: Mapping[str, Callable[[Path, Dataset, Array, Grid], Path]] = MappingProxyType(
-    {"labels": _draw_labels, "maps": _draw_maps, "joints": _draw_joints}
-)

@@ -17,9 +17,9 @@ from archspec.extras import extra
 from compiler.torch_target.modes import device_of, evaluating
 from runtime.data.dataset import Dataset, Split
 from runtime.data.sampling import mix_seed
-from runtime.tasks.answers import softmax
 from runtime.tasks.grid import Grid
-from runtime.tasks.task import IGNORED, find_task
+from runtime.tasks.labels import softmax
+from runtime.tasks.registry import find_task
 from runtime.training.outputs import evaluate_module, last_of, run_images
 
 with extra("train"):
@@ -85,11 +85,12 @@ def measure_monte_carlo(
     """Both ways of prediction on the held-out images; `grid` is that of the last output. Raises ArchspecError for tasks
     without probabilities."""
     task = find_task(data.task)
-    if task.name == "joints":
-        raise ArchspecError("Monte Carlo batch normalization averages probabilities, and heatmaps of joints are none")
+    if not task.has_probabilities:
+        what = f"{task.values} of {task.names}"
+        raise ArchspecError(f"Monte Carlo batch normalization averages probabilities, and {what} are none")
     states = sample_states(module, data, passes, batch, seed)
     truth = task.make_targets(data.test.labels, grid)
-    asked = np.ones(truth.shape, np.bool_) if task.name == "labels" else truth != IGNORED
+    asked = task.find_asked(truth)
 
     def predict(states: Sequence[Mapping[str, Tensor]]) -> list[Floats]:
         return [np.moveaxis(found, 1, -1)[asked] for found in predict_states(module, data.test, states)]

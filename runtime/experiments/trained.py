@@ -19,7 +19,8 @@ from compiler.graph import Graph
 from runtime.data.dataset import Dataset, Split
 from runtime.data.registry import load_data_of
 from runtime.tasks.grid import Grid
-from runtime.tasks.task import Task, find_task
+from runtime.tasks.registry import find_task
+from runtime.tasks.task import Task
 from runtime.training.grids import find_grids, name_strides
 from runtime.training.objective import measure
 from runtime.training.outputs import evaluate_module

@@ -15,7 +15,9 @@ from compiler.onnx_file.metadata import STRIDE, TASK
 from compiler.onnx_target.onnx_model import OnnxModel
 from runtime.int8.data import CalibrationData
 from runtime.tasks.grid import Grid
-from runtime.tasks.task import TASKS, Task, find_task
+from runtime.tasks.labels import Labels
+from runtime.tasks.registry import find_task
+from runtime.tasks.task import Task
 
 Counts = npt.NDArray[np.float64]
 
@@ -120,10 +122,10 @@ def _choose_last(model: OnnxModel, data: CalibrationData, output: tuple[int, ...
     grid = task.place(data.shape, output, STRIDE.read(model.metadata, model.graph.name))
     if data.held_out:
         return TaskMetric(task, grid)
-    return Agreement(task, grid) if task.located else _choose_agreement(output)
+    return Agreement(task, grid) if task.has_picture else _choose_agreement(output)
 
 
 def _choose_agreement(output: tuple[int, ...]) -> Metric | None:
     if output[0] == 1:
         return None
-    return Agreement(TASKS["labels"], NOWHERE) if len(output) == 1 else MapAgreement()
+    return Agreement(Labels(), NOWHERE) if len(output) == 1 else MapAgreement()

@@ -15,7 +15,7 @@ from archspec.errors import ArchspecError
 from archspec.files import write_whole
 from archspec.wording import escape_controls, tell_count
 from runtime.pictures.file import Ground
-from runtime.prediction.overlay import check_folder, remove_drawn, save_answer, save_key
+from runtime.prediction.answer_pictures import check_folder, remove_drawn, save_answer, save_key
 from runtime.prediction.predict import Answered, RawOutputs
 from runtime.prediction.task_spec import TaskSpec
 
@@ -90,7 +90,7 @@ class AnswerWriter:
     def __init__(
         self, spec: TaskSpec, numbers: NumbersFile, pictures: Path | None, ground: Ground | None = None
     ) -> None:
-        if pictures is not None and not spec.task.located:
+        if pictures is not None and not spec.task.has_picture:
             raise ArchspecError("a label has no picture; --pictures draws class maps and joints")
         if pictures is not None:
             check_folder(pictures)

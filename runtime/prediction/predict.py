@@ -23,7 +23,7 @@ from runtime.prediction.reader import Failure, Reader, attempt, list_files, nami
 from runtime.prediction.task_spec import TaskSpec, explain_missing, find_task_spec, read_preprocess
 from runtime.session.array_file import cast
 from runtime.session.session import Session
-from runtime.tasks.answers import ANSWERS, Answer, AnswerInput
+from runtime.tasks.task import Answer, AnswerInput
 
 MOST_AT_ONCE = 1 << 25
 """Numbers of the images that go through a model in one run, 128 MiB; fewer large images than the batch go at once."""
@@ -135,7 +135,7 @@ def answer_files(
     spec = spec or find_task_spec(session)
     if spec is None:
         raise ModelError(explain_missing(session, PREPROCESS if PREPROCESS not in session.metadata else CLASSES))
-    reader = Reader(session, spec.preprocess, spec.task.located and not resize, ground)
+    reader = Reader(session, spec.preprocess, spec.task.has_picture and not resize, ground)
     name, _ = only_input(session)
     if not session.inputs[name]:
         raise ModelError(f"{session.path} takes a single number, and no images")
@@ -251,10 +251,10 @@ def _answer(
         for given in group:
             yield from _answer(session, spec, [given], batch, top)
         return
-    given = _lay_out(session, spec, group, outputs[spec.output], top)
-    for number, answer in enumerate(ANSWERS[spec.task.name](given)):
+    laid = _lay_out(session, spec, group, outputs[spec.output], top)
+    for number, answer in enumerate(spec.task.answer(laid)):
         one = {name: output[number] for name, output in outputs.items()}
-        yield Answered(group[number], one, tuple(given.names), answer)
+        yield Answered(group[number], one, tuple(laid.names), answer)
 
 
 def _tell_failed(failed: Sequence[Unanswered]) -> Failure:

@@ -9,7 +9,8 @@ from archspec.errors import ArchspecError, suggest
 from archspec.log import warn
 from compiler.onnx_file.metadata import CLASSES, PREPROCESS, STRIDE, TASK, Key
 from runtime.pictures.preprocess import Preprocess
-from runtime.tasks.task import Task, find_task
+from runtime.tasks.registry import UNNAMED, find_task
+from runtime.tasks.task import Task
 
 if TYPE_CHECKING:
     from runtime.session.session import Session
@@ -37,7 +38,7 @@ def find_task_spec(session: Session, task: str | None = None, output: str | None
     malformed metadata, and for labels from a model that does not name its classes or does not read pictures.
     """
     named = PREPROCESS in session.metadata and CLASSES in session.metadata
-    word = task or session.metadata.get(TASK) or ("labels" if named else None)
+    word = task or session.metadata.get(TASK) or (UNNAMED if named else None)
     if word is None:
         return None
     found, own = find_task(word), session.metadata.get(TASK, word)
@@ -47,12 +48,11 @@ def find_task_spec(session: Session, task: str | None = None, output: str | None
         known = ", ".join(session.outputs)
         raise ArchspecError(f"{session.path} has no output '{output}'{suggest(output, session.outputs)} (has: {known})")
     last = list(session.outputs)[-1]  # whose stride the metadata say
-    lenient = found.name != "labels"
     return TaskSpec(
         task=found,
         output=output or last,
-        names=None if lenient and CLASSES not in session.metadata else read_classes(session),
-        preprocess=None if lenient and PREPROCESS not in session.metadata else read_preprocess(session),
+        names=read_classes(session) if CLASSES in session.metadata or found.needs_names else None,
+        preprocess=read_preprocess(session) if PREPROCESS in session.metadata or found.needs_names else None,
         stride=STRIDE.read(session.metadata, session.path) if output in (None, last) else None,
     )
 

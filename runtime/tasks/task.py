@@ -1,76 +1,161 @@
-"""What a network is asked: labels of images, maps of classes, or the positions of joints.
+"""The parts of a task: what a network is asked, and all that the program needs to know of its answers.
 
 A task says how the outputs of a network must lie to its images, what it learns from them (the loss), what it answers,
-and how good its answers are. Training, prediction and evaluation know tasks alone, and a new one is a class here.
+how good its answers are, and how they are shown. Training, prediction, evaluation and the tables know no more of it:
+a new task is one file beside this one, and a name in `runtime.tasks.registry`.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from types import MappingProxyType
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from archspec.arrays import Array
-from archspec.errors import ArchspecError, suggest
+from archspec.errors import ArchspecError
+from runtime.pictures.frame import Frame
+from runtime.tasks.drawing import Drawing, Sheet
 from runtime.tasks.grid import Grid, place_output
-from runtime.tasks.heatmaps import draw_heatmaps, find_peaks
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 Counts = npt.NDArray[np.float64]
 
-IGNORED = 255
-"""The class of pixels that are not asked: they have no loss, and no metric counts them."""
 
-REACH = 1 / 16
-"""A joint is found where it is at most this part of the image's longer side away from the true one."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Answer(ABC):
+    """The answer for one image of a file.
+
+    `path` is the file, with the image's number behind it (`digits.npy[3]`) where the file holds several.
+    """
+
+    path: str
+
+    @property
+    @abstractmethod
+    def array(self) -> Array:
+        """The answer in numbers, as `archspec run -o` keeps it."""
+
+    @abstractmethod
+    def to_dict(self) -> dict[str, Any]:
+        """The answer as `archspec run --json` prints it."""
+
+    def draw(self) -> Drawing | None:
+        """The drawing of the answer over its image; None where it has none."""
+        return None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AnswerInput:
+    """An output for N images, (N, C, *extents), where it lies on them, and what is known of both.
+
+    `paths` are the images' files, `frames` the places of their own pixels on the network's input, `names` those of the
+    C channels, `metadata` the model's. `top` is how many of the likeliest classes are wanted.
+    """
+
+    paths: Sequence[str]
+    frames: Sequence[Frame]
+    output: Array
+    grid: Grid
+    names: Sequence[str]
+    metadata: Mapping[str, str]
+    top: int
+
+
+class Column(NamedTuple):
+    """A column in the table of answers; names are wrapped or cut where there is no room, figures never."""
+
+    title: str
+    holds: Literal["figures", "words"] = "figures"
+    style: str = ""
 
 
 class Task(ABC):
-    """One kind of question.
-
-    `metrics` are the names of its figures, the main one first; `asked` is what it answers for. A `channel` of its
-    output, which is what is `needed`, stands for one of `names` and holds one of the numbers that are `given`.
-    `shifted` says that an image may move by some pixels and its answer stays, `located` that the answer is said of
-    places in the picture.
-    """
+    """One kind of question to a network. A class that lacks a part is refused with TypeError when it is made."""
 
     name: ClassVar[str]
+    """The word for the task, on the command line and in files."""
     metrics: ClassVar[tuple[str, ...]]
+    """The names of its scores, the main one first."""
     asked: ClassVar[str]
-    channel: ClassVar[str] = "class"
-    names: ClassVar[str] = "classes"
+    """The plural of what it answers for: images, pixels, joints."""
+    needs: ClassVar[str]
+    """The beginning of a sentence about the output that it needs, which ends with `needed`."""
     needed: ClassVar[str]
-    given: ClassVar[str]
+    """The output that it needs, in words."""
+    values: ClassVar[str] = "numbers"
+    """The plural of what a channel of its output holds."""
+    per: ClassVar[str] = "image"
+    """The singular of what an output has such values for."""
+    outputs: ClassVar[str] = "outputs"
+    """The plural of what its output consists of, as tables name it."""
+    channel: ClassVar[str] = "class"
+    """The singular of what a channel of its output stands for."""
+    names: ClassVar[str] = "classes"
+    """The plural of the same."""
+    columns: ClassVar[tuple[Column, ...]]
+    """The columns in the table of its answers, behind the one that names the files."""
+    has_probabilities: ClassVar[bool]
+    """Whether softmax along the channels of its output gives the probabilities of classes."""
+    has_picture: ClassVar[bool]
+    """Whether its answers are said of places in an image: they are drawn over it, and it is read at its own size."""
     shifted: ClassVar[bool] = False
-    located: ClassVar[bool] = False
+    """Whether an image may move by some pixels and its answer stays."""
+    ranked: ClassVar[bool] = False
+    """Whether an answer names several of the likeliest classes."""
+    needs_names: ClassVar[bool] = False
+    """Whether only models are asked that name their classes and say how pictures become their input."""
+    first_colour: ClassVar[int] = 0
+    """The number of the colour of its first channel; 0 is that of a background."""
+
+    def __init_subclass__(cls) -> None:
+        missing = [name for name in Task.__annotations__ if not hasattr(cls, name)]
+        missing += [name for name in sorted(Task.__abstractmethods__) if getattr(cls, name) is getattr(Task, name)]
+        if missing:
+            raise TypeError(f"the task {cls.__name__} lacks {', '.join(missing)}")
+
+    @property
+    def given(self) -> str:
+        """The plural of what an output gives, as in "numbers per image"."""
+        return f"{self.values} per {self.per}"
 
     @abstractmethod
-    def place(self, image: Sequence[int], output: Sequence[int], stride: int | None = None) -> Grid:
-        """Where an output lies on the image, given the shapes of both without batch, channels first.
-
-        Raises ArchspecError for an output that cannot answer the task.
-        """
-
-    @abstractmethod
-    def answers(self, output: Sequence[int | str]) -> bool:
-        """Whether an output of this shape, without batch, has the axes that the task needs."""
+    def fits(self, output: Sequence[int | str]) -> bool:
+        """Tells whether an output of this shape, without batch, has the axes that the task needs."""
 
     @abstractmethod
     def count_channels(self, output: Sequence[int]) -> int:
-        """How many names the channels of an output of this shape, without batch, have."""
+        """The number of names that the channels of an output of this shape, without batch, have."""
+
+    def place(self, image: Sequence[int], output: Sequence[int], stride: int | None = None) -> Grid:
+        """The grid of an output on an image, given the shapes of both without batch, channels first.
+
+        Raises ArchspecError for an output that cannot answer the task.
+        """
+        self.check_fit(output)
+        return place_output(image[1:], output[1:], stride)
+
+    def check_fit(self, output: Sequence[int]) -> None:
+        """Raises ArchspecError unless an output of this shape, without batch, has the axes that the task needs."""
+        if not self.fits(output):
+            shape = f"({', '.join(map(str, output))}{',' * (len(output) == 1)})"
+            raise ArchspecError(f"{self.needs} {self.needed}, found {shape} per image")
 
     def make_targets(self, labels: Array, grid: Grid) -> Array:
-        """What the outputs are compared with in the loss, from a data set's labels."""
+        """The targets that outputs are compared with in the loss, from a data set's labels, both (N, ...)."""
         return labels
 
+    def find_asked(self, targets: Array) -> npt.NDArray[np.bool_]:
+        """The mask of the targets for which an answer is asked, of their shape."""
+        return np.ones(targets.shape, np.bool_)
+
     def balance(self, labels: Array, classes: int) -> npt.NDArray[np.float32]:
-        """How much each class counts in the loss of training, from the training labels: all alike."""
+        """The weight (classes,) of each class in the loss of training, from the training labels: all alike."""
         return np.ones(classes, np.float32)
 
     @abstractmethod
@@ -81,175 +166,38 @@ class Task(ABC):
 
     @abstractmethod
     def decide(self, output: Array, grid: Grid) -> Array:
-        """The answers of an output, an array with a row for each image."""
+        """The answers of an output, (N, ...), in pixels of the network's input or at the output's positions."""
 
     @abstractmethod
     def count(self, answers: Array, labels: Array, grid: Grid) -> Counts:
-        """Counts of right and wrong; those of several batches are added."""
+        """The counts of right and wrong; those of several batches are added."""
 
     @abstractmethod
     def score(self, counts: Counts) -> dict[str, float]:
         """The metrics by name, from counts."""
 
     def count_equal(self, first: Array, second: Array) -> tuple[int, int]:
-        """How many of two sets of answers are equal, and how many there are."""
+        """The number of equal ones in two sets of answers, and the number of all."""
         return int((first == second).sum()), first.size
 
+    @abstractmethod
+    def answer(self, given: AnswerInput) -> Iterator[Answer]:
+        """The answers for the images of an output in turn, in the images' own pixels."""
 
-class Labels(Task):
-    """One class for each image, from (N, classes)."""
+    @abstractmethod
+    def tabulate(self, row: Mapping[str, Any]) -> Iterator[Sequence[str | None]]:
+        """The lines of a table under `columns` for one answer, as `Answer.to_dict` has it; None says "no answer"."""
 
-    name, metrics, asked, given, shifted = "labels", ("accuracy",), "images", "numbers per image", True
-    needed = "one row of numbers"
+    @abstractmethod
+    def illustrate(self, answers: Array, labels: Array, names: Sequence[str], grid: Grid) -> Sheet:
+        """The sheet of held-out images, in order: what `decide` answered for them, beside a data set's labels."""
 
-    def place(self, image: Sequence[int], output: Sequence[int], stride: int | None = None) -> Grid:
-        if not self.answers(output):
-            raise ArchspecError(f"an image's label needs {self.needed}, found {_show(output)}")
-        return Grid((), ())
-
-    def answers(self, output: Sequence[int | str]) -> bool:
-        return len(output) == 1
-
-    def count_channels(self, output: Sequence[int]) -> int:
-        return output[0]
-
-    def compute_loss(
-        self, output: Tensor, targets: Tensor, smoothing: float = 0.0, balance: Tensor | None = None
-    ) -> Tensor:
-        from torch.nn import functional as F
-
-        return F.cross_entropy(output, targets, label_smoothing=smoothing)
-
-    def decide(self, output: Array, grid: Grid) -> Array:
-        return np.asarray(output.argmax(1))
-
-    def count(self, answers: Array, labels: Array, grid: Grid) -> Counts:
-        return np.array([(answers == labels).sum(), len(labels)], np.float64)
-
-    def score(self, counts: Counts) -> dict[str, float]:
-        return {"accuracy": _divide(counts[0], counts[1])}
+    def choose_samples(self, labels: Array, names: Sequence[str], count: int) -> dict[int, str | None]:
+        """The indices of some images that stand for a data set, each with the name of its class if it has one: the
+        first `count`."""
+        return dict.fromkeys(range(min(count, len(labels))))
 
 
-class Maps(Task):
-    """One class for each pixel, from (N, classes, *extents), or from (N, 1, *extents) for two classes: that one number
-    is the second's logit, against 0 for the first. Pixels of the class IGNORED are not asked."""
-
-    name, metrics, asked, given = "maps", ("mean_iou", "pixel_accuracy"), "pixels", "numbers per pixel"
-    needed = "an output with places"
-    located = True
-
-    def place(self, image: Sequence[int], output: Sequence[int], stride: int | None = None) -> Grid:
-        if not self.answers(output):
-            raise ArchspecError(f"a class for each pixel needs {self.needed}, found {_show(output)}")
-        return place_output(image[1:], output[1:], stride)
-
-    def answers(self, output: Sequence[int | str]) -> bool:
-        return len(output) >= 2
-
-    def count_channels(self, output: Sequence[int]) -> int:
-        return max(2, output[0])
-
-    def balance(self, labels: Array, classes: int) -> npt.NDArray[np.float32]:
-        """1/√frequency, scaled so that the mean pixel counts 1: where most pixels are background, the loss is else
-        nearly blind to the rest. (Ronneberger et al., 2015, weigh the classes' pixels by frequency too.)"""
-        counts = np.bincount(labels[labels != IGNORED].ravel(), minlength=classes)
-        weights = np.divide(1, np.sqrt(counts), out=np.zeros(classes), where=counts > 0)
-        return np.asarray(weights * counts.sum() / (weights @ counts), np.float32)
-
-    def make_targets(self, labels: Array, grid: Grid) -> Array:
-        return np.ascontiguousarray(labels[(slice(None), *grid.cut())])
-
-    def compute_loss(
-        self, output: Tensor, targets: Tensor, smoothing: float = 0.0, balance: Tensor | None = None
-    ) -> Tensor:
-        import torch
-        from torch.nn import functional as F
-
-        both = torch.cat([torch.zeros_like(output), output], 1) if output.shape[1] == 1 else output
-        return F.cross_entropy(both, targets, weight=balance, ignore_index=IGNORED)
-
-    def decide(self, output: Array, grid: Grid) -> Array:
-        return (output[:, 0] > 0).astype(np.int64) if output.shape[1] == 1 else output.argmax(1)
-
-    def count(self, answers: Array, labels: Array, grid: Grid) -> Counts:
-        """Pixels by true class (row) and answer (column); as many classes as a byte has values."""
-        truth = self.make_targets(labels, grid)
-        asked = truth != IGNORED
-        pairs = truth[asked].astype(np.int64) * (IGNORED + 1) + answers[asked]
-        return np.bincount(pairs, minlength=(IGNORED + 1) ** 2).reshape(IGNORED + 1, -1).astype(np.float64)
-
-    def score(self, counts: Counts) -> dict[str, float]:
-        """Mean over classes of intersection over union, of those that are there or are answered; share of pixels."""
-        right = np.diag(counts)
-        union = counts.sum(0) + counts.sum(1) - right
-        ratios = right[union > 0] / union[union > 0]
-        return {
-            "mean_iou": float(ratios.sum() / max(len(ratios), 1)),
-            "pixel_accuracy": _divide(right.sum(), counts.sum()),
-        }
-
-
-class Joints(Task):
-    """A position for each joint, from heatmaps (N, joints, height, width)."""
-
-    name, metrics, asked, given = "joints", ("pck", "mean_distance"), "joints", "heatmaps per image"
-    needed = "a heatmap for each, (joints, height, width)"
-    channel, names, located = "joint", "joints", True
-
-    def place(self, image: Sequence[int], output: Sequence[int], stride: int | None = None) -> Grid:
-        if not self.answers(output):
-            raise ArchspecError(f"joints need {self.needed}, found {_show(output)}")
-        return place_output(image[1:], output[1:], stride)
-
-    def answers(self, output: Sequence[int | str]) -> bool:
-        return len(output) == 3
-
-    def count_channels(self, output: Sequence[int]) -> int:
-        return output[0]
-
-    def make_targets(self, labels: Array, grid: Grid) -> Array:
-        return draw_heatmaps(labels, grid)
-
-    def compute_loss(
-        self, output: Tensor, targets: Tensor, smoothing: float = 0.0, balance: Tensor | None = None
-    ) -> Tensor:
-        """The mean squared error over images, joints and positions (Newell et al., 2016, section 3.4)."""
-        from torch.nn import functional as F
-
-        return F.mse_loss(output, targets)
-
-    def decide(self, output: Array, grid: Grid) -> Array:
-        return find_peaks(output, grid)
-
-    def count(self, answers: Array, labels: Array, grid: Grid) -> Counts:
-        """Joints found, joints that are there, and the sum of the distances in pixels."""
-        distances = np.hypot(*np.moveaxis(answers[..., :2] - labels, -1, 0))
-        there = distances[np.isfinite(distances)]
-        return np.array([(there <= REACH * max(grid.image)).sum(), len(there), there.sum()])
-
-    def score(self, counts: Counts) -> dict[str, float]:
-        return {"pck": _divide(counts[0], counts[1]), "mean_distance": _divide(counts[2], counts[1])}
-
-    def count_equal(self, first: Array, second: Array) -> tuple[int, int]:
-        """Equal positions; the heights of the peaks may differ by rounding."""
-        equal = (first[..., :2] == second[..., :2]).all(-1)
-        return int(equal.sum()), equal.size
-
-
-TASKS: Mapping[str, Task] = MappingProxyType({task.name: task for task in (Labels(), Maps(), Joints())})
-
-
-def find_task(name: str) -> Task:
-    """The task of that name; ArchspecError lists what there is."""
-    if name not in TASKS:
-        raise ArchspecError(f"no task '{name}'{suggest(name, TASKS)} (available: {', '.join(TASKS)})")
-    return TASKS[name]
-
-
-def _divide(part: float, whole: float) -> float:
-    """Zero of nothing: where nothing was asked, nothing was right."""
+def divide(part: float, whole: float) -> float:
+    """The quotient; zero of nothing: where nothing was asked, nothing was right."""
     return float(part / whole) if whole else 0.0
-
-
-def _show(shape: Sequence[int]) -> str:
-    return f"({', '.join(map(str, shape))}{',' * (len(shape) == 1)}) per image"

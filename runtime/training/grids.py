@@ -9,7 +9,7 @@ from archspec.extras import extra
 from compiler.graph import Graph
 from runtime.data.dataset import Dataset
 from runtime.tasks.grid import Grid, measure_strides
-from runtime.tasks.task import find_task
+from runtime.tasks.registry import find_task
 from runtime.training.outputs import ONLY, last_of, run_images
 
 with extra("train"):

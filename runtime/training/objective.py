@@ -11,7 +11,8 @@ import numpy.typing as npt
 from archspec.extras import extra
 from runtime.data.dataset import Dataset, Split
 from runtime.tasks.grid import Grid
-from runtime.tasks.task import Counts, Task, find_task
+from runtime.tasks.registry import find_task
+from runtime.tasks.task import Counts, Task
 from runtime.training.outputs import last_of
 
 with extra("train"):

@@ -10,7 +10,8 @@ from archspec.wording import tell_count
 from compiler.onnx_file.metadata import CLASSES, EPOCH, PREPROCESS, STRIDE, TASK, read_sizes, tell_epoch
 from runtime.pictures.preprocess import Preprocess
 from runtime.session.sizes import check_size
-from runtime.tasks.task import TASKS, Task, find_task
+from runtime.tasks.registry import TASKS, UNNAMED, find_task
+from runtime.tasks.task import Task
 
 Extents: TypeAlias = Sequence[int | str]
 
@@ -76,12 +77,12 @@ def _check_answers(metadata: Mapping[str, str], outputs: Mapping[str, Extents | 
         except ArchspecError as error:
             raise ArchspecError(f"the metadata '{TASK}': {error}") from error
     else:
-        tasks = [TASKS["labels"]] if PREPROCESS in metadata else list(TASKS.values())
+        tasks = [TASKS[UNNAMED]] if PREPROCESS in metadata else list(TASKS.values())
     names = CLASSES.read(metadata, "the model")
     counts = set[int | None]()
     for task in tasks:
         for shape in outputs.values():
-            if shape is not None and not task.answers(shape):
+            if shape is not None and not task.fits(shape):
                 continue
             known = shape is not None and isinstance(shape[0], int)
             counts.add(task.count_channels([int(shape[0])]) if known and shape else None)

@@ -76,8 +76,8 @@ def run(
     _check_task(task)
     session = Session(model, providers=provider or None, threads=threads)
     spec = None if task == RAW else find_task_spec(session, task, output_name)
-    refuse_idle("--top", top, spec is None or spec.task.name != "labels", "models that answer with labels")
-    refuse_idle("--resize", resize or None, spec is None or not spec.task.located, "maps and joints")
+    refuse_idle("--top", top, spec is None or not spec.task.ranked, "models that answer with labels")
+    refuse_idle("--resize", resize or None, spec is None or not spec.task.has_picture, "maps and joints")
     if spec is None:
         _refuse_without_task(task, {"--pictures": pictures, "--output-name": output_name})
     with open_numbers(output) as numbers:
@@ -97,7 +97,7 @@ def run(
     elif answered and spec is None:
         print_outputs(answered, session.provider, kept)
     elif answered and spec is not None:
-        print_answers(spec.task.name, answered, session.provider, kept)
+        print_answers(spec.task, answered, session.provider, kept)
     if len(answered) < len(rows):
         raise typer.Exit(COULD_NOT)
 
@@ -110,7 +110,7 @@ def _refuse_drawing_among(pictures: Path | None, read: Iterable[Path]) -> None:
 
 
 def _check_task(task: str | None) -> None:
-    from runtime.tasks.task import TASKS
+    from runtime.tasks.registry import TASKS
 
     known = (*TASKS, RAW)
     if task is not None and task not in known:

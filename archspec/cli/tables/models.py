@@ -41,14 +41,16 @@ def print_bench(rows: Sequence[Row], session: Session) -> None:
 
 
 def print_evaluation(found: Evaluation, folder: Path) -> None:
+    from runtime.tasks.registry import find_task
+
     table = new_table(f"{found.test_images} held-out images", "torch", "ONNX Runtime")
     for name, score in found.scores_torch.items():
         table.add_row(f"test {name.replace('_', ' ')}", f"{score:.4f}", f"{found.scores_onnx[name]:.4f}")
     equal, all_ = f"{found.equal_predictions:,}", f"{found.predictions:,}"
     table.add_row(
-        "equal predictions", "", f"{equal} of {all_} {found.asked if found.task != 'labels' else ''}".rstrip()
+        "equal predictions", "", f"{equal} of {all_} {found.asked if found.asked != 'images' else ''}".rstrip()
     )
-    what = "logits" if found.task == "labels" else "outputs"
+    what = find_task(found.task).outputs
     table.add_row(f"largest difference of {what}", "", f"{found.largest_difference:.1e}")
     table.add_row(f"  relative to the largest {what[:-1]}", "", f"{found.relative_difference:.1e}")
     for batch, milliseconds in found.ms_per_image.items():

@@ -4,22 +4,30 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from rich.text import Text
 
 from archspec.cli.tables.console import console, new_table
-from archspec.cli.tables.grid import Grid, words
-from archspec.wording import escape_controls, write_shape
+from archspec.cli.tables.grid import Column, Grid, words
+from archspec.wording import write_shape
+
+if TYPE_CHECKING:
+    from runtime.tasks.task import Task
 
 Row: TypeAlias = Mapping[str, Any]
 """What `--json` prints for a file."""
 
 
-def print_answers(task: str, rows: Sequence[Row], provider: str, kept: str) -> None:
+def print_answers(task: Task, rows: Sequence[Row], provider: str, kept: str) -> None:
     """The answers to a task, how the pictures were read, and `kept`, what was written to files."""
-    tables = {"labels": _tabulate_labels, "maps": _tabulate_maps, "joints": _tabulate_joints}
-    _print(tables[task](rows), rows, provider, kept)
+    table = new_table("input", *(Column(*column) for column in task.columns))
+    for row in rows:
+        path = row["path"]
+        for cells in task.tabulate(row):
+            table.add_row(path, *(Text("no answer", style="dim") if cell is None else cell for cell in cells))
+            path = ""
+    _print(table, rows, provider, kept)
 
 
 def print_outputs(rows: Sequence[Row], provider: str, kept: str) -> None:
@@ -38,37 +46,6 @@ def _print(table: Grid, rows: Sequence[Row], provider: str, kept: str) -> None:
     lines = (_tell_readings(rows), f"ran on {provider}" + (f"; {kept}" if kept else ""))
     for line in filter(None, lines):
         out.print(line, style="dim")
-
-
-def _tabulate_labels(rows: Sequence[Row]) -> Grid:
-    table = new_table("input", words("label"), "probability", words("next"))
-    for row in rows:
-        others = ", ".join(f"{one['label']} {one['probability']:.1%}" for one in row["top"][1:])
-        label = Text(escape_controls(row["label"]), style="bold")
-        table.add_row(row["path"], label, f"{row['probability']:.1%}", others)
-    return table
-
-
-def _tabulate_maps(rows: Sequence[Row]) -> Grid:
-    table = new_table("input", "pixels", words("class"), "share")
-    for row in rows:
-        first = (row["path"], write_shape(row["extents"]))
-        for item in row["shares"]:
-            table.add_row(*first, item["class"], f"{item['share']:.2%}")
-            first = ("", "")
-        if row["answered"] < 1:
-            table.add_row(*first, Text("no answer", style="dim"), f"{1 - row['answered']:.2%} of all")
-    return table
-
-
-def _tabulate_joints(rows: Sequence[Row]) -> Grid:
-    table = new_table("input", words("joint"), "x", "y", "score")
-    for row in rows:
-        path = row["path"]
-        for joint in row["joints"]:
-            table.add_row(path, joint["joint"], f"{joint['x']:.2f}", f"{joint['y']:.2f}", f"{joint['score']:.3f}")
-            path = ""
-    return table
 
 
 def _tell_readings(rows: Sequence[Row]) -> str:

@@ -7,7 +7,7 @@ import pytest
 
 from runtime.data.dataset import Dataset, Split
 from runtime.data.registry import load_data
-from runtime.tasks.task import IGNORED
+from runtime.tasks.maps import IGNORED
 
 
 def shades(data: Dataset, part: Split) -> np.ndarray:

@@ -9,8 +9,8 @@ import pytest
 
 from archspec.errors import ArchspecError
 from runtime.pictures.folder import KEY, find_pictures
-from runtime.prediction.overlay import save_key
-from runtime.tasks.task import TASKS
+from runtime.prediction.answer_pictures import save_key
+from runtime.tasks.registry import TASKS
 
 
 def touch(folder: Path, *names: str) -> None:

@@ -17,7 +17,7 @@ from runtime.prediction.predict import Answered, RawOutputs, answer_files, compu
 from runtime.prediction.reader import Failure
 from runtime.prediction.task_spec import find_task_spec
 from runtime.session.session import Session
-from runtime.tasks.answers import Prediction, softmax
+from runtime.tasks.labels import Prediction, softmax
 from tests.support.models import build_linear, build_model, save
 
 PREPROCESS = Preprocess(1, 8, 8, (0.5,), (0.5,))

@@ -19,7 +19,8 @@ from runtime.prediction.answer_writer import AnswerWriter, NumbersFile, open_num
 from runtime.prediction.predict import Answered, answer_files, predict
 from runtime.prediction.task_spec import TaskSpec, find_task_spec
 from runtime.session.session import Session
-from runtime.tasks.answers import ClassMap, Pose
+from runtime.tasks.joints import Pose
+from runtime.tasks.maps import ClassMap
 from tests.support.models import build_model, save
 
 PREPROCESS = Preprocess(3, 8, 8, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))

@@ -17,7 +17,8 @@ from runtime.prediction import reader
 from runtime.prediction.predict import Answered, answer_files, predict
 from runtime.prediction.reader import Failure, Reader, find_fit, list_files
 from runtime.session.session import Session
-from runtime.tasks.answers import ClassMap, Pose
+from runtime.tasks.joints import Pose
+from runtime.tasks.maps import ClassMap
 from tests.support.models import build_double, build_model, save
 
 CLASSES = ("background", "circle", "square")

@@ -10,7 +10,9 @@ from torch.nn import functional as F
 
 from archspec.errors import ArchspecError
 from runtime.tasks.grid import Grid
-from runtime.tasks.task import IGNORED, REACH, TASKS, find_task
+from runtime.tasks.joints import MAX_DISTANCE
+from runtime.tasks.maps import IGNORED
+from runtime.tasks.registry import TASKS, find_task
 
 LABELS, MAPS, JOINTS = (TASKS[name] for name in ("labels", "maps", "joints"))
 GENERATOR = np.random.default_rng(0)
@@ -120,7 +122,7 @@ def test_a_joint_counts_where_it_is_and_near() -> None:
     points = np.array([[[10, 10], [20, 20], [30, 30], [np.nan, np.nan]]])
     answers = np.array([[[10, 10, 1], [24, 20, 1], [30, 34.1, 1], [5, 5, 1.0]]])
     grid = Grid((64, 32), (16, 8), 4)
-    assert REACH * 64 == 4
+    assert MAX_DISTANCE * 64 == 4
     counts = JOINTS.count(answers, points, grid)
     assert counts[:2].tolist() == [2, 3]
     assert JOINTS.score(counts) == {"pck": 2 / 3, "mean_distance": pytest.approx(8.1 / 3)}

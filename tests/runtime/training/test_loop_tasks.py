@@ -17,7 +17,9 @@ from archspec.api import elaborate, load, to_torch
 from runtime.data.dataset import Dataset, Split
 from runtime.data.registry import load_data
 from runtime.tasks.grid import measure_strides
-from runtime.tasks.task import IGNORED, REACH, TASKS
+from runtime.tasks.joints import MAX_DISTANCE
+from runtime.tasks.maps import IGNORED
+from runtime.tasks.registry import TASKS
 from runtime.training.loop import train
 from runtime.training.outputs import evaluate_module
 from runtime.training.recipe import Recipe
@@ -53,7 +55,7 @@ def test_a_stacked_hourglass_finds_joints(points: Dataset) -> None:
     assert strides == {"heatmap0": 4, "heatmap1": 4}
     result = train(module, points, replace(QUICK, epochs=2, learning_rate=1.0), strides=strides)
     places = points.test.labels[:, None] - points.train.labels[None]
-    chance = (np.hypot(places[..., 0], places[..., 1]) <= REACH * 64).mean(0).max()
+    chance = (np.hypot(places[..., 0], places[..., 1]) <= MAX_DISTANCE * 64).mean(0).max()
     assert chance < 0.1
     assert result.test_scores["pck"] > 0.45
     assert result.stride == 4

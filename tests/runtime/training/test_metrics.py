@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from archspec.errors import ArchspecError
-from runtime.tasks.task import find_task
+from runtime.tasks.registry import find_task
 from runtime.training.metrics import Epoch, EpochMeter, append_metrics, read_metrics
 
 

@@ -10,7 +10,8 @@ from torch.nn import functional as F
 from runtime.data.dataset import Dataset
 from runtime.data.registry import load_data
 from runtime.tasks.grid import Grid
-from runtime.tasks.task import IGNORED, find_task
+from runtime.tasks.maps import IGNORED
+from runtime.tasks.registry import find_task
 from runtime.training.objective import Objective, measure
 from tests.support.models import make_data
 

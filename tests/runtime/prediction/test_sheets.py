@@ -9,7 +9,10 @@ import pytest
 from PIL import Image
 
 from archspec.errors import ArchspecError
-from runtime.prediction.picture import WRONG, arrange_images, draw_predictions, to_pixels
+from runtime.prediction.marks import colour_of, draw_marks
+from runtime.prediction.png import to_pixels
+from runtime.prediction.sheets import WRONG, arrange_images, save_sheet
+from runtime.tasks.drawing import LabelSheet, MarkSheet, Points, Tile
 
 LABELS = [str(index % 10) for index in range(100)]
 IMAGES = np.random.default_rng(0).uniform(0, 1, (100, 1, 8, 8))
@@ -34,9 +37,9 @@ def test_few_images_are_all_shown() -> None:
 
 
 def test_red_is_for_wrong_ones_alone(tmp_path: Path) -> None:
-    draw_predictions(IMAGES, LABELS, LABELS, tmp_path / "right.png")
+    save_sheet(tmp_path / "right.png", IMAGES, LabelSheet(LABELS, LABELS), "test")
     assert count_red(tmp_path / "right.png") == 0
-    draw_predictions(IMAGES, LABELS, ["7", *LABELS[1:]], tmp_path / "wrong.png", title="test")
+    save_sheet(tmp_path / "wrong.png", IMAGES, LabelSheet(LABELS, ["7", *LABELS[1:]]), "test")
     assert count_red(tmp_path / "wrong.png") > 1000
     with Image.open(tmp_path / "wrong.png") as picture:
         assert picture.format == "PNG"
@@ -46,7 +49,7 @@ def test_red_is_for_wrong_ones_alone(tmp_path: Path) -> None:
 def test_digits_are_enlarged_without_blur(tmp_path: Path) -> None:
     """Every shade of the tile is one of the image's own."""
     image = np.linspace(0, 1, 64).reshape(1, 1, 8, 8)
-    draw_predictions(image, ["a"], ["a"], tmp_path / "p.png")
+    save_sheet(tmp_path / "p.png", image, LabelSheet(["a"], ["a"]), "test")
     sheet = np.asarray(Image.open(tmp_path / "p.png"))
     tile = sheet[92 : 92 + 88, 36 : 36 + 88, 0]
     assert np.array_equal(tile[5::11, 5::11], to_pixels(image[0]))
@@ -55,15 +58,24 @@ def test_digits_are_enlarged_without_blur(tmp_path: Path) -> None:
 
 def test_long_names_and_colours_fit(tmp_path: Path) -> None:
     names = ["a class with a very long name", "b"]
-    draw_predictions(np.zeros((2, 3, 5, 7)), names, names[::-1], tmp_path / "p.png")
+    save_sheet(tmp_path / "p.png", np.zeros((2, 3, 5, 7)), LabelSheet(names, names[::-1]), "test")
     assert (tmp_path / "p.png").stat().st_size > 1000
 
 
 def test_what_cannot_be_drawn_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ArchspecError, match="cannot draw 100 images, 99 labels, 100 predictions"):
-        draw_predictions(IMAGES, LABELS[1:], LABELS, tmp_path / "p.png")
+        save_sheet(tmp_path / "p.png", IMAGES, LabelSheet(LABELS[1:], LABELS), "test")
     with pytest.raises(ArchspecError, match="cannot draw 0 images"):
-        draw_predictions(IMAGES[:0], [], [], tmp_path / "p.png")
+        save_sheet(tmp_path / "p.png", IMAGES[:0], LabelSheet([], []), "test")
     with pytest.raises(ArchspecError, match="an image of 2 channels"):
-        draw_predictions(np.zeros((1, 2, 3, 3)), ["a"], ["a"], tmp_path / "p.png")
+        save_sheet(tmp_path / "p.png", np.zeros((1, 2, 3, 3)), LabelSheet(["a"], ["a"]), "test")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_sheet_holds_every_picture(tmp_path: Path) -> None:
+    marks = Points(np.array([[2.0, 5.0, 1.0]]))
+    tiles = [Tile(number, marks, str(number)) for number in range(5)]
+    save_sheet(tmp_path / "s.png", np.full((5, 1, 8, 8), 0.5), MarkSheet(tiles, "note"), "title")
+    sheet = np.asarray(Image.open(tmp_path / "s.png"))
+    dots = (sheet == colour_of(1)).all(-1).sum()
+    assert dots == 5 * (np.asarray(draw_marks(np.full((1, 8, 8), 0.5), marks)) == colour_of(1)).all(-1).sum()

@@ -1,4 +1,4 @@
-"""A picture of predictions: what the network saw, what it said, and where it was wrong."""
+"""Sheets of held-out images: what the network saw, what it said, and where it was wrong."""
 
 from __future__ import annotations
 
@@ -7,53 +7,77 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from archspec.errors import ArchspecError
 from archspec.extras import extra
-from archspec.files import write_whole
-from archspec.replacing import PNG, check_gives_way
+from runtime.prediction.marks import draw_marks
+from runtime.prediction.png import FAINT, GAP, INK, LINE, MARGIN, PAPER, save_picture, to_pixels
+from runtime.tasks.drawing import LabelSheet, MarkSheet, Sheet
 
 with extra("run"):
     from PIL import Image, ImageDraw, ImageFont
-    from PIL.PngImagePlugin import PngInfo
 
 Numbers = npt.NDArray[Any]
 
-COLUMNS, LEAST_COLUMNS = 10, 6
-TILE, GAP, CAPTION, MARGIN, HEADER = 88, 14, 28, 36, 92
-ARROW = 22
-PAPER, INK, FAINT, LINE = "#fcfcfb", "#1d2429", "#6d777f", "#dde1e4"
+HEADER = 92
+"""Pixels above the images of a sheet, for its title and a note."""
+
+MAX_LABELLED = 40
+"""The largest number of images on a sheet of labels."""
+
+COLUMNS, FEWEST_COLUMNS = 10, 6
+TILE, CAPTION, ARROW = 88, 28, 22
 RIGHT, WRONG = "#2a6f4d", "#c22a2a"
 
+MARK_COLUMNS, MARK_CAPTION = 4, 26
 
-def draw_predictions(
-    images: Numbers,
-    labels: Sequence[str],
-    predictions: Sequence[str],
-    path: str | Path,
-    count: int = 40,
-    title: str = "",
-) -> None:
-    """Write a PNG of about `count` images, (N, C, H, W) in [0, 1], with the predicted label beneath each.
 
-    All N count for the accuracy in the title line. The wrong ones come first, in red, as `true → predicted`; below them
-    right ones, spread evenly over the classes. Raises ArchspecError where the three differ in length or are empty.
+def save_sheet(path: str | Path, images: Numbers, sheet: Sheet, title: str) -> None:
+    """Write a PNG of some of the images, (N, C, H, W) in [0, 1], with what a task says of them.
+
+    Raises ArchspecError where a sheet of labels is not of as many images, or a file is there that somebody else drew.
     """
+    if isinstance(sheet, LabelSheet):
+        save_picture(path, _draw_labels(images, sheet, title), optimize=True)
+    else:
+        save_picture(path, _draw_tiles(images, sheet, title))
+
+
+def _draw_labels(images: Numbers, sheet: LabelSheet, title: str) -> Image.Image:
+    """All N count for the accuracy in the title line. The wrong ones come first, in red, as `true → predicted`; below
+    them right ones, spread evenly over the classes."""
+    labels, predictions = sheet.true, sheet.predicted
     if not len(images) or not len(images) == len(labels) == len(predictions):
         raise ArchspecError(f"cannot draw {len(images)} images, {len(labels)} labels, {len(predictions)} predictions")
-    rows = arrange_images(labels, predictions, count)
-    width = 2 * MARGIN + max(LEAST_COLUMNS, *map(len, rows)) * (TILE + GAP) - GAP
-    sheet = Image.new("RGB", (width, HEADER + len(rows) * (TILE + CAPTION + GAP) + MARGIN - GAP), PAPER)
-    draw = ImageDraw.Draw(sheet)
-    _draw_header(draw, labels, predictions, title)
+    rows = arrange_images(labels, predictions, MAX_LABELLED)
+    width = 2 * MARGIN + max(FEWEST_COLUMNS, *map(len, rows)) * (TILE + GAP) - GAP
+    picture = Image.new("RGB", (width, HEADER + len(rows) * (TILE + CAPTION + GAP) + MARGIN - GAP), PAPER)
+    draw = ImageDraw.Draw(picture)
+    _draw_score(draw, labels, predictions, title)
     for row, chosen in enumerate(rows):
         for column, index in enumerate(chosen):
             corner = (MARGIN + column * (TILE + GAP), HEADER + row * (TILE + CAPTION + GAP))
-            sheet.paste(_enlarge(images[index]), corner)
+            picture.paste(_enlarge(images[index]), corner)
             _draw_caption(draw, corner, labels[index], predictions[index])
-    save_picture(path, sheet, optimize=True)
+    return picture
+
+
+def _draw_tiles(images: Numbers, sheet: MarkSheet, title: str) -> Image.Image:
+    """Marked images of one size, each with its caption beneath."""
+    tiles = [draw_marks(images[tile.image], tile.marks) for tile in sheet.tiles]
+    side, height = tiles[0].width + GAP, tiles[0].height + MARK_CAPTION + GAP
+    rows = -(-len(tiles) // MARK_COLUMNS)
+    width = 2 * MARGIN + MARK_COLUMNS * side - GAP
+    picture = Image.new("RGB", (width, HEADER + rows * height + MARGIN - GAP), PAPER)
+    draw = ImageDraw.Draw(picture)
+    _draw_header(draw, title, sheet.note)
+    for number, (tile, (_, _, caption)) in enumerate(zip(tiles, sheet.tiles, strict=True)):
+        row, column = divmod(number, MARK_COLUMNS)
+        left, top = MARGIN + column * side, HEADER + row * height
+        picture.paste(tile, (left, top))
+        draw.text((left, top + tile.height + 4), caption, fill=INK, font=ImageFont.load_default(15))
+    return picture
 
 
 def arrange_images(labels: Sequence[str], predictions: Sequence[str], count: int) -> list[list[int]]:
@@ -71,33 +95,20 @@ def arrange_images(labels: Sequence[str], predictions: Sequence[str], count: int
     return [part[start : start + COLUMNS] for part in (wrong, spread) for start in range(0, len(part), COLUMNS)]
 
 
-def save_picture(path: str | Path, picture: Image.Image, *, optimize: bool = False) -> None:
-    """Write a PNG that says who drew it. Raises ArchspecError where a file is there that somebody else drew."""
-    check_gives_way(path, PNG)
-    mark = PngInfo()
-    mark.add_text("Software", "archspec")
-    with write_whole(path) as temporary:
-        picture.save(temporary, format="PNG", optimize=optimize, pnginfo=mark)
-
-
-def to_pixels(image: Numbers) -> npt.NDArray[np.uint8]:
-    """(C, H, W) in [0, 1] to 8-bit pixels, (H, W) for one channel and (H, W, 3) for three."""
-    if len(image) not in (1, 3):
-        raise ArchspecError(f"cannot draw an image of {len(image)} channels")
-    pixels = np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
-    return pixels[0] if len(image) == 1 else np.ascontiguousarray(pixels.transpose(1, 2, 0))
-
-
 def _enlarge(image: Numbers) -> Image.Image:
     """A tile of hard-edged pixels: small digits as they are, not blurred."""
     return Image.fromarray(to_pixels(image)).convert("RGB").resize((TILE, TILE), Image.Resampling.NEAREST)
 
 
-def _draw_header(draw: ImageDraw.ImageDraw, labels: Sequence[str], predictions: Sequence[str], title: str) -> None:
+def _draw_score(draw: ImageDraw.ImageDraw, labels: Sequence[str], predictions: Sequence[str], title: str) -> None:
     wrong = sum(label != found for label, found in zip(labels, predictions, strict=True))
     accuracy = f"{len(labels) - wrong:,} of {len(labels):,} right ({1 - wrong / len(labels):.2%})"
-    draw.text((MARGIN, 26), f"{title}: {accuracy}" if title else accuracy, fill=INK, font=ImageFont.load_default(24))
     note = f"{wrong:,} wrong, in red: the true label and what was predicted" if wrong else "none wrong"
+    _draw_header(draw, f"{title}: {accuracy}" if title else accuracy, note)
+
+
+def _draw_header(draw: ImageDraw.ImageDraw, title: str, note: str) -> None:
+    draw.text((MARGIN, 26), title, fill=INK, font=ImageFont.load_default(24))
     draw.text((MARGIN, 58), note, fill=FAINT, font=ImageFont.load_default(15))
 
 

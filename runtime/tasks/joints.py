@@ -1,0 +1,126 @@
+"""The task of joints: a position for each, from heatmaps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from archspec.arrays import Array
+from runtime.pictures.frame import Frame
+from runtime.tasks.drawing import Drawing, MarkSheet, Points, Tile
+from runtime.tasks.grid import Grid
+from runtime.tasks.heatmaps import draw_heatmaps, find_peaks
+from runtime.tasks.task import Answer, AnswerInput, Column, Counts, Task, divide
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+MAX_DISTANCE = 1 / 16
+"""The largest distance of a joint that is found from the true one, as a share of the image's longer side."""
+
+MAX_DRAWN = 16
+"""The largest number of images on a sheet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Joint:
+    """A position in the image's own pixels, whole at a pixel's centre, and the height of its heatmap there."""
+
+    name: str
+    x: float
+    y: float
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Pose(Answer):
+    """The joints of one image."""
+
+    joints: tuple[Joint, ...]
+
+    @property
+    def array(self) -> Array:
+        """A row for each joint: x, y, score."""
+        return np.array([(joint.x, joint.y, joint.score) for joint in self.joints], np.float64).reshape(-1, 3)
+
+    def to_dict(self) -> dict[str, Any]:
+        joints = [{"joint": item.name, "x": item.x, "y": item.y, "score": item.score} for item in self.joints]
+        return {"path": self.path, "joints": joints}
+
+    def draw(self) -> Drawing:
+        return Drawing(Points(self.array), tuple((number, item.name) for number, item in enumerate(self.joints, 1)))
+
+
+class Joints(Task):
+    """A position for each joint, from heatmaps (N, joints, height, width)."""
+
+    name, metrics, asked, values = "joints", ("pck", "mean_distance"), "joints", "heatmaps"
+    needs, needed = "joints need", "a heatmap for each, (joints, height, width)"
+    channel, names, first_colour = "joint", "joints", 1
+    columns = Column("joint", "words"), Column("x"), Column("y"), Column("score")
+    has_probabilities, has_picture = False, True
+
+    def fits(self, output: Sequence[int | str]) -> bool:
+        return len(output) == 3
+
+    def count_channels(self, output: Sequence[int]) -> int:
+        return output[0]
+
+    def make_targets(self, labels: Array, grid: Grid) -> Array:
+        """Heatmaps (N, joints, height, width) of positions (N, joints, 2)."""
+        return draw_heatmaps(labels, grid)
+
+    def compute_loss(
+        self, output: Tensor, targets: Tensor, smoothing: float = 0.0, balance: Tensor | None = None
+    ) -> Tensor:
+        """The mean squared error over images, joints and positions (Newell et al., 2016, section 3.4)."""
+        from torch.nn import functional as F
+
+        return F.mse_loss(output, targets)
+
+    def decide(self, output: Array, grid: Grid) -> Array:
+        """Rows x, y, height in pixels of the image, (N, joints, 3)."""
+        return find_peaks(output, grid)
+
+    def count(self, answers: Array, labels: Array, grid: Grid) -> Counts:
+        """Joints found, joints that are there, and the sum of the distances in pixels."""
+        distances = np.hypot(*np.moveaxis(answers[..., :2] - labels, -1, 0))
+        there = distances[np.isfinite(distances)]
+        return np.array([(there <= MAX_DISTANCE * max(grid.image)).sum(), len(there), there.sum()])
+
+    def score(self, counts: Counts) -> dict[str, float]:
+        return {"pck": divide(counts[0], counts[1]), "mean_distance": divide(counts[2], counts[1])}
+
+    def count_equal(self, first: Array, second: Array) -> tuple[int, int]:
+        """Equal positions; the heights of the peaks may differ by rounding."""
+        equal = (first[..., :2] == second[..., :2]).all(-1)
+        return int(equal.sum()), equal.size
+
+    def answer(self, given: AnswerInput) -> Iterator[Pose]:
+        for path, frame, output in zip(given.paths, given.frames, given.output, strict=True):
+            shown = output[(slice(None), *_cut_padding(given.grid, frame))]
+            rows = find_peaks(shown[None], given.grid)[0].tolist()
+            joints = [
+                Joint(name, frame.to_own(x, 1), frame.to_own(y, 0), score)
+                for name, (x, y, score) in zip(given.names, rows, strict=True)
+            ]
+            yield Pose(path, tuple(joints))
+
+    def tabulate(self, row: Mapping[str, Any]) -> Iterator[Sequence[str]]:
+        for item in row["joints"]:
+            yield item["joint"], f"{item['x']:.2f}", f"{item['y']:.2f}", f"{item['score']:.3f}"
+
+    def illustrate(self, answers: Array, labels: Array, names: Sequence[str], grid: Grid) -> MarkSheet:
+        both = zip(answers[:MAX_DRAWN], labels[:MAX_DRAWN], strict=True)
+        tiles = [Tile(index, Points(found, true), str(index)) for index, (found, true) in enumerate(both)]
+        return MarkSheet(tiles, f"a colour for each joint ({', '.join(names)}); dots predicted, rings true")
+
+
+def _cut_padding(grid: Grid, frame: Frame) -> Iterator[slice]:
+    """Along each axis the positions whose centres lie on the image, at least one."""
+    for axis, extent in enumerate(grid.extents):
+        last = grid.from_pixel(frame.shown[axis] - 0.5, axis)
+        yield slice(0, max(1, min(extent, int(np.floor(last)) + 1)))

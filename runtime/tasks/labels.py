@@ -1,0 +1,103 @@
+"""The task of labels: one class for each image."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from archspec.arrays import Array
+from compiler.onnx_file.metadata import OUTPUT, SHARES
+from runtime.tasks.drawing import LabelSheet
+from runtime.tasks.grid import Grid
+from runtime.tasks.task import Answer, AnswerInput, Column, Counts, Task, divide
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction(Answer):
+    """The likeliest class of one image, and the likeliest few with their probabilities, in falling order."""
+
+    label: str
+    index: int
+    probability: float
+    top: tuple[tuple[str, float], ...]
+
+    @property
+    def array(self) -> Array:
+        return np.array(self.index)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "path": self.path,
+            "label": self.label,
+            "index": self.index,
+            "probability": self.probability,
+            "top": [{"label": label, "probability": probability} for label, probability in self.top],
+        }
+
+
+class Labels(Task):
+    """One class for each image, from (N, classes)."""
+
+    name, metrics, asked, outputs = "labels", ("accuracy",), "images", "logits"
+    needs, needed = "an image's label needs", "one row of numbers"
+    columns = Column("label", "words", "bold"), Column("probability"), Column("next", "words")
+    has_probabilities, has_picture, shifted, ranked, needs_names = True, False, True, True, True
+
+    def fits(self, output: Sequence[int | str]) -> bool:
+        return len(output) == 1
+
+    def count_channels(self, output: Sequence[int]) -> int:
+        return output[0]
+
+    def place(self, image: Sequence[int], output: Sequence[int], stride: int | None = None) -> Grid:
+        self.check_fit(output)
+        return Grid((), ())
+
+    def compute_loss(
+        self, output: Tensor, targets: Tensor, smoothing: float = 0.0, balance: Tensor | None = None
+    ) -> Tensor:
+        from torch.nn import functional as F
+
+        return F.cross_entropy(output, targets, label_smoothing=smoothing)
+
+    def decide(self, output: Array, grid: Grid) -> Array:
+        return np.asarray(output.argmax(1))
+
+    def count(self, answers: Array, labels: Array, grid: Grid) -> Counts:
+        return np.array([(answers == labels).sum(), len(labels)], np.float64)
+
+    def score(self, counts: Counts) -> dict[str, float]:
+        return {"accuracy": divide(counts[0], counts[1])}
+
+    def answer(self, given: AnswerInput) -> Iterator[Prediction]:
+        logits = given.output.astype(np.float64)
+        shares = logits if OUTPUT.read(given.metadata) == SHARES else softmax(logits)
+        for path, row in zip(given.paths, shares, strict=True):
+            order = np.argsort(-row, kind="stable")[: max(given.top, 1)]
+            ranked = tuple((given.names[index], float(row[index])) for index in order)
+            yield Prediction(path, ranked[0][0], int(order[0]), ranked[0][1], ranked)
+
+    def tabulate(self, row: Mapping[str, Any]) -> Iterator[Sequence[str]]:
+        others = ", ".join(f"{one['label']} {one['probability']:.1%}" for one in row["top"][1:])
+        yield row["label"], f"{row['probability']:.1%}", others
+
+    def illustrate(self, answers: Array, labels: Array, names: Sequence[str], grid: Grid) -> LabelSheet:
+        return LabelSheet([names[index] for index in labels], [names[index] for index in answers])
+
+    def choose_samples(self, labels: Array, names: Sequence[str], count: int) -> dict[int, str | None]:
+        """The first image of each class."""
+        firsts = [(name, np.flatnonzero(labels == number)[:1]) for number, name in enumerate(names)]
+        return {int(index): name for name, found in firsts for index in found}
+
+
+def softmax(logits: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """The probabilities of logits (N, classes, ...); the largest is subtracted first, so that nothing overflows."""
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True))

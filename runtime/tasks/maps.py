@@ -1,0 +1,145 @@
+"""The task of maps: one class for each pixel."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from archspec.arrays import Array
+from archspec.wording import write_shape
+from runtime.tasks.class_map import UNANSWERED, find_classes
+from runtime.tasks.drawing import Areas, Drawing, MarkSheet, Tile
+from runtime.tasks.grid import Grid
+from runtime.tasks.task import Answer, AnswerInput, Column, Counts, Task, divide
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+IGNORED = 255
+"""The class of pixels that are not asked: they have no loss, and no metric counts them."""
+
+MAX_DRAWN = 8
+"""The largest number of images on a sheet, each twice: with the true map and with the predicted one."""
+
+
+class Share(NamedTuple):
+    """A class by its number and name, and the part of what was asked that is of it."""
+
+    number: int
+    name: str
+    share: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ClassMap(Answer):
+    """The class of each of an image's own pixels.
+
+    `classes` has the extents of the image and the classes by their numbers, UNANSWERED where the network gives
+    none. `shares` are, of the pixels that have a class, the share of each class that is there, in falling order;
+    `answered` is the share of those pixels in all.
+    """
+
+    classes: Array
+    shares: tuple[Share, ...]
+    answered: float = 1.0
+
+    @property
+    def array(self) -> Array:
+        return self.classes
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything but the map itself."""
+        shares = [{"index": number, "class": name, "share": share} for number, name, share in self.shares]
+        return {"path": self.path, "extents": list(self.classes.shape), "answered": self.answered, "shares": shares}
+
+    def draw(self) -> Drawing:
+        areas = Areas(self.classes, Grid(self.classes.shape, self.classes.shape))
+        return Drawing(areas, tuple((number, name) for number, name, _ in self.shares))
+
+
+class Maps(Task):
+    """One class for each pixel, from (N, classes, *extents), or from (N, 1, *extents) for two classes: that one number
+    is the second's logit, against 0 for the first. Pixels of the class IGNORED are not asked."""
+
+    name, metrics, asked, per = "maps", ("mean_iou", "pixel_accuracy"), "pixels", "pixel"
+    needs, needed = "a class for each pixel needs", "an output with places"
+    columns = Column("pixels"), Column("class", "words"), Column("share")
+    has_probabilities, has_picture = True, True
+
+    def fits(self, output: Sequence[int | str]) -> bool:
+        return len(output) >= 2
+
+    def count_channels(self, output: Sequence[int]) -> int:
+        return max(2, output[0])
+
+    def make_targets(self, labels: Array, grid: Grid) -> Array:
+        return np.ascontiguousarray(labels[(slice(None), *grid.cut())])
+
+    def find_asked(self, targets: Array) -> npt.NDArray[np.bool_]:
+        return np.asarray(targets != IGNORED)
+
+    def balance(self, labels: Array, classes: int) -> npt.NDArray[np.float32]:
+        """1/√frequency, scaled so that the mean pixel counts 1: where most pixels are background, the loss is else
+        nearly blind to the rest. (Ronneberger et al., 2015, weigh the classes' pixels by frequency too.)"""
+        counts = np.bincount(labels[self.find_asked(labels)].ravel(), minlength=classes)
+        weights = np.divide(1, np.sqrt(counts), out=np.zeros(classes), where=counts > 0)
+        return np.asarray(weights * counts.sum() / (weights @ counts), np.float32)
+
+    def compute_loss(
+        self, output: Tensor, targets: Tensor, smoothing: float = 0.0, balance: Tensor | None = None
+    ) -> Tensor:
+        import torch
+        from torch.nn import functional as F
+
+        both = torch.cat([torch.zeros_like(output), output], 1) if output.shape[1] == 1 else output
+        return F.cross_entropy(both, targets, weight=balance, ignore_index=IGNORED)
+
+    def decide(self, output: Array, grid: Grid) -> Array:
+        """The classes at the output's positions, (N, *extents)."""
+        return (output[:, 0] > 0).astype(np.int64) if output.shape[1] == 1 else output.argmax(1)
+
+    def count(self, answers: Array, labels: Array, grid: Grid) -> Counts:
+        """Pixels by true class (row) and answer (column); as many classes as a byte has values."""
+        truth = self.make_targets(labels, grid)
+        asked = self.find_asked(truth)
+        pairs = truth[asked].astype(np.int64) * (IGNORED + 1) + answers[asked]
+        return np.bincount(pairs, minlength=(IGNORED + 1) ** 2).reshape(IGNORED + 1, -1).astype(np.float64)
+
+    def score(self, counts: Counts) -> dict[str, float]:
+        """Mean over classes of intersection over union, of those that are there or are answered; share of pixels."""
+        right = np.diag(counts)
+        union = counts.sum(0) + counts.sum(1) - right
+        ratios = right[union > 0] / union[union > 0]
+        return {
+            "mean_iou": float(ratios.sum() / max(len(ratios), 1)),
+            "pixel_accuracy": divide(right.sum(), counts.sum()),
+        }
+
+    def answer(self, given: AnswerInput) -> Iterator[ClassMap]:
+        for path, frame, output in zip(given.paths, given.frames, given.output, strict=True):
+            found = find_classes(output, given.grid, frame)
+            asked = found[found != UNANSWERED]
+            shares = np.bincount(asked, minlength=len(given.names)) / max(asked.size, 1)
+            order = [int(index) for index in np.argsort(-shares, kind="stable") if shares[index]]
+            named = tuple(Share(index, given.names[index], float(shares[index])) for index in order)
+            yield ClassMap(path, found, named, asked.size / found.size)
+
+    def tabulate(self, row: Mapping[str, Any]) -> Iterator[Sequence[str | None]]:
+        extents = write_shape(row["extents"])
+        for item in row["shares"]:
+            yield extents, item["class"], f"{item['share']:.2%}"
+            extents = ""
+        if row["answered"] < 1:
+            yield extents, None, f"{1 - row['answered']:.2%} of all"
+
+    def illustrate(self, answers: Array, labels: Array, names: Sequence[str], grid: Grid) -> MarkSheet:
+        truth = self.make_targets(labels[:MAX_DRAWN], grid)
+        tiles = []
+        for index, true in enumerate(truth):
+            tiles.append(Tile(index, Areas(np.where(self.find_asked(true), true, 0), grid), f"{index}, true"))
+            tiles.append(Tile(index, Areas(answers[index], grid), f"{index}, predicted"))
+        return MarkSheet(tiles, "a colour for each class; true and predicted side by side")
