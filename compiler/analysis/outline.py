@@ -10,7 +10,8 @@ from math import prod
 from typing import Any
 
 from archspec.ops import Input, Op
-from compiler.analysis.cost.cost import NodeCost, measure_cost
+from compiler.analysis.cost.cost import measure_cost
+from compiler.analysis.cost.node import NodeCost
 from compiler.graph import Graph, Node
 from compiler.scopes import Scope, name_in_scope, read_scopes
 

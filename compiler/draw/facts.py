@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from archspec.errors import Place
 from archspec.spec.zoo import ZOO
 from archspec.wording import write_shape
-from compiler.analysis.cost.cost import Cost, NodeCost
+from compiler.analysis.cost.cost import Cost
+from compiler.analysis.cost.node import NodeCost
 from compiler.graph import Graph
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from archspec.ops import Shape
 from archspec.wording import shorten_count
-from compiler.analysis.cost.cost import Cost, NodeCost, measure_cost
+from compiler.analysis.cost.cost import Cost, measure_cost
+from compiler.analysis.cost.node import NodeCost
 from compiler.draw.blocks import Block
 from compiler.draw.labels import label_shapes
 from compiler.graph import Graph

@@ -7,15 +7,13 @@ answer differs from ours, and `docs/analysis/cost.md` says where.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 from archspec.ops import NORMALIZATIONS, BatchNorm
 from archspec.ops.normalization import SampleNorm
+from compiler.analysis.cost.node import NodeCost
 
-if TYPE_CHECKING:
-    from compiler.analysis.cost.cost import NodeCost
-
-Rule: TypeAlias = "Callable[[NodeCost], int]"
+Rule: TypeAlias = Callable[[NodeCost], int]
 
 BATCH_NORMS = {op.kind for op in NORMALIZATIONS.values() if issubclass(op, BatchNorm)}
 SAMPLE_NORMS = {op.kind for op in NORMALIZATIONS.values() if issubclass(op, SampleNorm)}

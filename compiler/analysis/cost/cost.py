@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache, cached_property, partial
 from operator import mul
-from typing import Any, NamedTuple
+from typing import Any
 
 from archspec.ops import Input, Shape, Weight
 from archspec.ops.values import ONE
 from compiler.analysis.cost import conventions
+from compiler.analysis.cost.node import NodeCost
 from compiler.graph import Graph, Node
 from compiler.scopes import scopes_around
 
@@ -39,34 +40,6 @@ CONVENTIONS = {  # what a multiply-accumulate is counted for
 
 PRECISIONS = {"fp32": 4, "fp16": 2, "bf16": 2}
 """Bytes of a number."""
-
-
-class NodeCost(NamedTuple):
-    """One operation's cost for one sample; counts of numbers, not bytes."""
-
-    id: str
-    kind: str
-    shape: Shape
-    parameters: int
-    frozen: int
-    buffers: int
-    macs: int
-    bias_adds: int
-    elementwise: int
-    read: int
-    """Numbers in the operands that carry signal; none where the result is a view."""
-    written: int
-    """Numbers in the result; none where it is a view."""
-    block: str | None
-    """The innermost residual or dense body that it belongs to, with the shortcut and the merge."""
-    stage: int
-
-    @property
-    def elements(self) -> int:
-        return self.shape.elements
-
-    def to_dict(self) -> dict[str, Any]:
-        return self._asdict() | {"shape": list(self.shape)}
 
 
 @dataclass(frozen=True)
