@@ -33,7 +33,7 @@ def find_dominators(graph: Graph) -> Mapping[str, str | None]:
     places: dict[str, _Place] = {}
     for node in graph:
         above = root
-        for i, operand in enumerate(node.carriers):
+        for i, operand in enumerate(node.data_inputs):
             above = _meet(above, places[operand]) if i else places[operand]
         places[node.id] = _Place(node.id, above.depth + 1, above, _find_far(above))
     return {id: place.above.id if place.above else None for id, place in places.items()}

@@ -53,9 +53,9 @@ class Node:
     type: str | None = None
 
     @property
-    def carriers(self) -> tuple[str, ...]:
+    def data_inputs(self) -> tuple[str, ...]:
         """The operands that carry signal; the others lend only their extents."""
-        return self.inputs[: self.op.carriers]
+        return self.inputs[: self.op.data_inputs]
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class Graph:
         digraph: nx.MultiDiGraph[str] = nx.MultiDiGraph(name=self.name)
         digraph.add_nodes_from((node.id, {"node": node}) for node in self)
         digraph.add_edges_from(
-            (operand, node.id, position, {"signal": position < len(node.carriers)})
+            (operand, node.id, position, {"signal": position < len(node.data_inputs)})
             for node in self
             for position, operand in enumerate(node.inputs)
         )

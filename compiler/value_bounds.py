@@ -103,7 +103,7 @@ def find_bounds(graph: Graph) -> dict[str, Bounds]:
     """The bounds of every node's values."""
     bounds: dict[str, Bounds] = {}
     for node in graph:
-        bounds[node.id] = bound_node(node, [bounds[operand] for operand in node.carriers])
+        bounds[node.id] = bound_node(node, [bounds[operand] for operand in node.data_inputs])
     return bounds
 
 
@@ -115,8 +115,8 @@ def is_idle(op: Op, x: Bounds) -> bool:
 def bound_node(node: Node, operands: Sequence[Bounds]) -> Bounds:
     """The bounds of a node's values, for operands within these."""
     if isinstance(node.op, Mul):  # a value times itself is a square
-        powers = Counter(node.carriers)
-        found = dict(zip(node.carriers, operands, strict=True))
+        powers = Counter(node.data_inputs)
+        found = dict(zip(node.data_inputs, operands, strict=True))
         product = Bounds(1.0, 1.0)
         for id, count in powers.items():
             product = product.times(found[id].power(count))

@@ -10,16 +10,16 @@ from typing import ClassVar, Literal
 
 from archspec.ops.base import Family, Pointwise
 from archspec.ops.fields import Number
-from archspec.ops.signal.gaussian import Part, Passed, pass_curve, pass_rectifier
+from archspec.ops.signal.gaussian import ChannelMoments, Passed, pass_curve, pass_rectifier
 from archspec.ops.signal.moments import PRODUCT, Chance, Doubts, Gradient, Moments, doubt_dropped
-from archspec.ops.values import Casting, Keeps, Layout, Saved, Shape, Weight, Weights
+from archspec.ops.values import Casting, Layout, Saved, Saves, Shape, Weight, Weights
 
 
 class Activation(Pointwise):
     """It keeps the shape."""
 
     family: ClassVar[Family] = "activation"
-    keeps: ClassVar[Keeps] = "operands"
+    saves: ClassVar[Saves] = "operands"
 
     def elementwise(self, x: Shape) -> int:
         return x.elements
@@ -38,7 +38,7 @@ class Scalar(Activation):
     @abstractmethod
     def derivative(self, x: float) -> float: ...
 
-    def passed(self, x: Part) -> Passed:
+    def passed(self, x: ChannelMoments) -> Passed:
         """What it makes of the moments of a normal value."""
         return pass_curve(self, x)
 
@@ -47,7 +47,7 @@ class Scalar(Activation):
         doubts: Doubts = x.doubts if x.normal else x.doubts | {"shape"}
         return doubts if all(axis.profile is None for axis in x.axes) else doubts | {"border"}
 
-    def apply(self, x: Part, chance: Chance | None) -> Passed:
+    def apply(self, x: ChannelMoments, chance: Chance | None) -> Passed:
         """What it makes of values of which chance sets some to zero."""
         if chance is None:
             return self.passed(x)
@@ -78,7 +78,7 @@ class Rectifier(Scalar):
     def derivative(self, x: float) -> float:
         return 1.0 if x > 0 else self.below
 
-    def passed(self, x: Part) -> Passed:
+    def passed(self, x: ChannelMoments) -> Passed:
         return pass_rectifier(self.below, x)
 
     def doubt(self, x: Moments) -> Doubts:
@@ -91,9 +91,9 @@ class Rectifier(Scalar):
         # The mean goes with the root of what is spread, and so does what two samples have in common at two positions.
         root = prod([axis.root for axis in x.axes]) if _is_centred(x) else 1.0
 
-        def law(part: Part) -> Part:
+        def law(part: ChannelMoments) -> ChannelMoments:
             part = self.apply(part, x.chance).part
-            return part if root == 1 else Part(root * part.mean, part.second, root**2 * part.common)
+            return part if root == 1 else ChannelMoments(root * part.mean, part.second, root**2 * part.common)
 
         rectified = x if self.below == 0 else None
         return x.each(law, doubts=self.doubt(x), normal=False, rectified=rectified)
@@ -113,7 +113,7 @@ class Rectifier(Scalar):
 class Relu(Rectifier):
     """max(0, x)."""
 
-    keeps: ClassVar[Keeps] = "result"
+    saves: ClassVar[Saves] = "result"
 
 
 class Relu6(Scalar):
@@ -153,7 +153,7 @@ class Prelu(Rectifier):
     def casting(self, *xs: Shape) -> Casting:
         return "narrow"
 
-    def saved(self, *xs: Shape, batch: int, needs: tuple[bool, ...]) -> Saved:
+    def saved_for_backward(self, *xs: Shape, batch: int, needs: tuple[bool, ...]) -> Saved:
         return Saved((0,), kernels=xs[0].channels)
 
     @property
@@ -206,7 +206,7 @@ class Sigmoid(Scalar):
     """1 / (1 + exp(-x))."""
 
     bends: ClassVar[tuple[float, ...]] = (-6.0, 0.0, 6.0)
-    keeps: ClassVar[Keeps] = "result"
+    saves: ClassVar[Saves] = "result"
 
     def curve(self, x: float) -> float:
         return _sigmoid(x)
@@ -244,7 +244,7 @@ class Tanh(Scalar):
 
     odd: ClassVar[bool] = True
     bends: ClassVar[tuple[float, ...]] = (-3.0, 0.0, 3.0)
-    keeps: ClassVar[Keeps] = "result"
+    saves: ClassVar[Saves] = "result"
 
     def curve(self, x: float) -> float:
         return tanh(x)
@@ -268,7 +268,7 @@ class Softplus(Scalar):
 class Softmax(Activation):
     """exp(x) over its sum along the channels, at each position."""
 
-    keeps: ClassVar[Keeps] = "result"
+    saves: ClassVar[Saves] = "result"
 
     def lay(self, layouts: Sequence[Layout], *xs: Shape, batch: int) -> Layout:
         return Layout()
@@ -280,7 +280,7 @@ class Softmax(Activation):
         """The mean is one over the number of channels; the rest is for many channels that are normal and alike."""
         n, part = x.channels, x.whole
         second = _share_square(n, part.second - part.mean**2)
-        law = Part(1 / n, second, _share_square(n, part.common - part.mean**2))
+        law = ChannelMoments(1 / n, second, _share_square(n, part.common - part.mean**2))
         return Moments(
             ((n, law),), x.axes, x.doubts | {"product"}, normal=False, hollow=False, narrow=x.narrow, least=x.least
         )

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal, TypeAlias
 from pydantic import BaseModel, ConfigDict
 
 from archspec.ops.signal.moments import Gradient, Moments
-from archspec.ops.values import ONE, Casting, Keeps, Layout, Saved, Shape, Weights
+from archspec.ops.values import ONE, Casting, Layout, Saved, Saves, Shape, Weights
 from archspec.ops.window import Fill, Positions, Span, run
 
 Family: TypeAlias = Literal["kernel", "norm", "activation", "resize", "chance", "merge", "input", "other"]
@@ -32,16 +32,16 @@ class Op(BaseModel, ABC):
     main: ClassVar[str | None] = None
     arity: ClassVar[int | None] = 1
     """How many values it takes; None for any number."""
-    carriers: ClassVar[int | None] = None
+    data_inputs: ClassVar[int | None] = None
     """How many of its first operands carry signal; None for all. The others lend only their extents."""
-    keeps: ClassVar[Keeps] = "nothing"
-    """Which values training keeps for the backward pass, where `saved` has no more to say."""
+    saves: ClassVar[Saves] = "nothing"
+    """Which values training keeps for the backward pass, where `saved_for_backward` says no more."""
     differentiable: ClassVar[bool] = True
     """Whether a gradient passes through it."""
 
     restates: ClassVar[frozenset[str]] = frozenset()
     """Fields that say again what shape the result has."""
-    mixes: ClassVar[bool] = False
+    has_kernel: ClassVar[bool] = False
     """Whether it is a linear map with random weights of its own."""
     sums: ClassVar[bool] = False
     """Whether it is a sum, given or drawn weights apart: its `moments` take `ties`, how its operands hang together."""
@@ -103,7 +103,7 @@ class Op(BaseModel, ABC):
 
     @property
     def sees_all(self) -> bool:
-        """Whether each position of the result depends, beside what it `reads`, on statistics of the whole map."""
+        """Whether each position of the result depends, beside those of `input_span`, on statistics of the whole map."""
         return False
 
     def moments(self, *args: Any, **kwargs: Any) -> Moments | None:
@@ -125,7 +125,7 @@ class Op(BaseModel, ABC):
         weights of the others change nothing, and get no gradient. Empty where it has no kernel."""
         return ()
 
-    def pace(self, axis: int) -> Fraction:
+    def stride_fraction(self, axis: int) -> Fraction:
         """How many positions of an operand lie between two neighbours of the result, along a spatial axis from 0: 2 at
         stride 2, 1/2 where every position is doubled.
 
@@ -135,7 +135,7 @@ class Op(BaseModel, ABC):
         """
         return ONE
 
-    def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
+    def input_span(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
         """For each operand the positions, along a spatial axis from 0, from which those of `span` in the result are
         computed: these and no others, and as if maps had no ends. Of a single position it is one progression.
 
@@ -143,7 +143,7 @@ class Op(BaseModel, ABC):
         """
         return (run(span),) * len(xs)
 
-    def shares(self, *args: Any, **kwargs: Any) -> bool:
+    def is_view(self, *args: Any, **kwargs: Any) -> bool:
         """Whether the result lies in the storage of the first operand: `training` says in which mode."""
         return False
 
@@ -172,11 +172,11 @@ class Op(BaseModel, ABC):
         """Whether what training keeps of it was held against torch."""
         return True
 
-    def saved(self, *xs: Shape, batch: int, needs: tuple[bool, ...]) -> Saved:
+    def saved_for_backward(self, *xs: Shape, batch: int, needs: tuple[bool, ...]) -> Saved:
         """What training keeps, as torch's autograd does; `needs` says which operands want a gradient. Only asked where
         one does, or the operation has weights that do."""
-        operands = tuple(range(len(xs))) if self.keeps == "operands" else ()
-        return Saved(operands, result=self.keeps == "result")
+        operands = tuple(range(len(xs))) if self.saves == "operands" else ()
+        return Saved(operands, result=self.saves == "result")
 
 
 class Layer(Op):
@@ -197,12 +197,12 @@ class Layer(Op):
     def elementwise(self, x: Shape) -> int:
         return 0
 
-    def shares(self, x: Shape, *, training: bool) -> bool:
+    def is_view(self, x: Shape, *, training: bool) -> bool:
         return False
 
 
 class Pointwise(Layer):
-    """Keeps the shape and has no weights, unless it says otherwise."""
+    """Saves the shape and has no weights, unless it says otherwise."""
 
     def infer(self, x: Shape) -> Shape:
         return x

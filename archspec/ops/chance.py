@@ -20,10 +20,10 @@ class Dropout(Pointwise):
 
     rate: Probability = 0.5
 
-    def shares(self, x: Shape, *, training: bool) -> bool:
+    def is_view(self, x: Shape, *, training: bool) -> bool:
         return self.rate == 0 or not training
 
-    def saved(self, *xs: Shape, batch: int, needs: tuple[bool, ...]) -> Saved:
+    def saved_for_backward(self, *xs: Shape, batch: int, needs: tuple[bool, ...]) -> Saved:
         """The mask, which torch on a CPU keeps as numbers, and the factor 0 where nothing is let through."""
         return Saved(values=1 if self.rate == 1 else batch * xs[0].elements if self.rate else 0)
 
@@ -66,10 +66,10 @@ class StochasticDepth(Pointwise):
     def elementwise(self, x: Shape) -> int:
         return 0 if self.rescale else x.elements
 
-    def shares(self, x: Shape, *, training: bool) -> bool:
+    def is_view(self, x: Shape, *, training: bool) -> bool:
         return self.rescale and not training
 
-    def saved(self, *xs: Shape, batch: int, needs: tuple[bool, ...]) -> Saved:
+    def saved_for_backward(self, *xs: Shape, batch: int, needs: tuple[bool, ...]) -> Saved:
         return Saved(values=count_draws(self.draw, batch))
 
     @property
@@ -102,7 +102,7 @@ class ShakeDrop(Pointwise):
     def elementwise(self, x: Shape) -> int:
         return x.elements
 
-    def saved(self, *xs: Shape, batch: int, needs: tuple[bool, ...]) -> Saved:
+    def saved_for_backward(self, *xs: Shape, batch: int, needs: tuple[bool, ...]) -> Saved:
         return Saved(full=count_draws(self.draw, batch))
 
     @property

@@ -23,7 +23,7 @@ class Kernel(Layer):
 
     family: ClassVar[Family] = "kernel"
     main: ClassVar[str | None] = "out"
-    mixes: ClassVar[bool] = True
+    has_kernel: ClassVar[bool] = True
 
     if TYPE_CHECKING:  # each of them declares these among its other fields, in an order of its own
         out: Positive
@@ -35,7 +35,7 @@ class Kernel(Layer):
     def casting(self, *xs: Shape) -> Casting:
         return "narrow"
 
-    def saved(self, *xs: Shape, batch: int, needs: tuple[bool, ...]) -> Saved:
+    def saved_for_backward(self, *xs: Shape, batch: int, needs: tuple[bool, ...]) -> Saved:
         return self._save(xs[0])
 
     def _save(self, x: Shape, *, kernel_needed: bool = True) -> Saved:
@@ -116,11 +116,11 @@ class Conv(Kernel):
         pairs = zip(xs[0].space, self.infer(xs[0]).space, strict=True)
         return tuple(self.window.count_live(size, count) for size, count in pairs)
 
-    def pace(self, axis: int) -> Fraction:
+    def stride_fraction(self, axis: int) -> Fraction:
         return Fraction(self.stride)
 
-    def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
-        return (self.window.reads(span),)
+    def input_span(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
+        return (self.window.input_span(span),)
 
     def lay(self, layouts: Sequence[Layout], *xs: Shape, batch: int) -> Layout:
         return layouts[0].by_format(xs[0])
@@ -197,11 +197,11 @@ class ConvTranspose(Kernel):
         pairs = zip(xs[0].space, self.infer(xs[0]).space, strict=True)
         return tuple(self.window.count_live(size, count) for count, size in pairs)
 
-    def pace(self, axis: int) -> Fraction:
+    def stride_fraction(self, axis: int) -> Fraction:
         return Fraction(1, self.stride)
 
-    def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
-        return (self.window.is_written_by(span),)
+    def input_span(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
+        return (self.window.output_span(span),)
 
     def lay(self, layouts: Sequence[Layout], *xs: Shape, batch: int) -> Layout:
         return layouts[0].by_format(xs[0])
@@ -247,7 +247,7 @@ class Linear(Kernel):
     def bias_adds(self, x: Shape) -> int:
         return self.out if self.bias else 0
 
-    def saved(self, *xs: Shape, batch: int, needs: tuple[bool, ...]) -> Saved:
+    def saved_for_backward(self, *xs: Shape, batch: int, needs: tuple[bool, ...]) -> Saved:
         return self._save(xs[0], kernel_needed=needs[0])
 
     def moments(self, x: Moments) -> Moments:

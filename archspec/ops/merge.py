@@ -9,7 +9,7 @@ from itertools import accumulate
 from typing import ClassVar, TypeAlias
 
 from archspec.ops.base import Family, Op
-from archspec.ops.signal.gaussian import Part
+from archspec.ops.signal.gaussian import ChannelMoments
 from archspec.ops.signal.moments import Gradient, Moments, join_doubts, standard
 from archspec.ops.signal.runs import align
 from archspec.ops.signal.sums import Ties, add_up, concatenate, gather_copies, multiply
@@ -17,7 +17,7 @@ from archspec.ops.values import Draw, Layout, OpError, Saved, Shape, count_draws
 from archspec.ops.window import Positions, Span, run
 
 Gains: TypeAlias = tuple[tuple[int, float], ...]
-"""Runs of channels, and what each is multiplied by."""
+"""ChannelRuns of channels, and what each is multiplied by."""
 
 ONE: Gains = ((1, 1.0),)
 
@@ -53,7 +53,7 @@ class Add(Sum):
     def partials(self, *xs: Shape) -> tuple[int, ...]:
         return (xs[0].elements,) * (len(xs) - 2)
 
-    def shares(self, *xs: Shape, training: bool) -> bool:
+    def is_view(self, *xs: Shape, training: bool) -> bool:
         return len(xs) == 1
 
     def multiple(self, operands: int) -> float:
@@ -89,15 +89,15 @@ class Mul(Merge):
         first = next((layout for layout, x in zip(layouts, xs, strict=True) if x == whole), layouts[0])
         return Layout(first.channels_last)
 
-    def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
+    def input_span(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
         extents = [x.space[axis] for x in xs]
         largest = max(extents)
         return tuple(run(span) if extent == largest else None for extent in extents)
 
-    def shares(self, *xs: Shape, training: bool) -> bool:
+    def is_view(self, *xs: Shape, training: bool) -> bool:
         return len(xs) == 1
 
-    def saved(self, *xs: Shape, batch: int, needs: tuple[bool, ...]) -> Saved:
+    def saved_for_backward(self, *xs: Shape, batch: int, needs: tuple[bool, ...]) -> Saved:
         """Multiplied one after the other, each product with a gradient keeps the other factor: an operand, or what the
         ones before it made."""
         kept, products, before, wanted = set(), [], xs[0], needs[0]
@@ -156,7 +156,7 @@ class Shake(Sum):
     def elementwise(self, *xs: Shape) -> int:
         return len(xs) * xs[0].elements
 
-    def saved(self, *xs: Shape, batch: int, needs: tuple[bool, ...]) -> Saved:
+    def saved_for_backward(self, *xs: Shape, batch: int, needs: tuple[bool, ...]) -> Saved:
         return Saved(full=len(xs) * count_draws(self.draw, batch))
 
     def moments(self, *xs: Moments, ties: Ties | None = None) -> Moments:
@@ -189,7 +189,7 @@ class Vote(Merge):
         """Each operand names one of the channels, all as likely; that they do so independently is an estimate."""
         n, channels = len(xs), xs[0].channels
         pairs = (n - 1) / (n * channels**2)
-        law = Part(1 / channels, 1 / (n * channels) + pairs, 1 / channels**2)
+        law = ChannelMoments(1 / channels, 1 / (n * channels) + pairs, 1 / channels**2)
         return Moments(((channels, law),), xs[0].axes, join_doubts(xs, {"product"}), normal=False, hollow=False)
 
     def gradients(self, gradient: Gradient, *xs: Moments) -> tuple[Gradient, ...]:

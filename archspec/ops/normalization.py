@@ -11,9 +11,9 @@ from typing import ClassVar, Literal, NamedTuple
 
 from archspec.ops.base import Family, Pointwise
 from archspec.ops.fields import Epsilon, Flag, Gain, Number, Positive, Probability, Ratio
-from archspec.ops.signal.gaussian import Part
+from archspec.ops.signal.gaussian import ChannelMoments
 from archspec.ops.signal.moments import DROPPED, NONE, WINDOW, Chance, Doubts, Gradient, Moments, doubt_dropped
-from archspec.ops.signal.runs import Runs, align, group_channels, join
+from archspec.ops.signal.runs import ChannelRuns, align, group_channels, join
 from archspec.ops.values import Layout, OpError, Saved, Shape, Weight, Weights
 
 SCATTERED = 0.25
@@ -55,7 +55,7 @@ class Normalization(Pointwise):
         """How many values a mean is taken over."""
         return prod(self.span(shape))
 
-    def factor(self, x: Part, span: tuple[int, float]) -> float:
+    def factor(self, x: ChannelMoments, span: tuple[int, float]) -> float:
         """What squares are multiplied by; `x` are the moments of the channels that statistics are taken over."""
         return _settle(x, x, *span, self.start if self.affine else 1.0, self.eps).factor
 
@@ -94,7 +94,7 @@ class Normalization(Pointwise):
         narrow, edges = gradient.narrow + x.narrow + 1 / x.least**2, gradient.edges + x.uneven
         return (gradient.by(gains, doubts=doubts, narrow=narrow, edges=edges),)
 
-    def levels(self, x: Moments) -> Runs[Part]:
+    def levels(self, x: Moments) -> ChannelRuns[ChannelMoments]:
         """For each channel the moments of those that its statistics are taken over."""
         channels, _ = self.span(x.shape)
         return x.runs if channels == 1 else group_channels(x.runs, channels)
@@ -120,7 +120,7 @@ class BatchNorm(Normalization):
     def elementwise(self, x: Shape) -> int:
         return 2 * x.elements  # one factor and one term for each channel
 
-    def saved(self, *xs: Shape, batch: int, needs: tuple[bool, ...]) -> Saved:
+    def saved_for_backward(self, *xs: Shape, batch: int, needs: tuple[bool, ...]) -> Saved:
         return Saved((0,), full=2 * xs[0].channels)
 
 
@@ -132,7 +132,7 @@ class GhostBatchNorm(BatchNorm):
 
     size: Positive = 32
 
-    def saved(self, *xs: Shape, batch: int, needs: tuple[bool, ...]) -> Saved:
+    def saved_for_backward(self, *xs: Shape, batch: int, needs: tuple[bool, ...]) -> Saved:
         """A last part of one value for each channel has no variance: it joins the part before, in a copy of both."""
         (x,) = xs
         parts, last = -(-batch // self.size), batch % self.size or self.size
@@ -156,7 +156,7 @@ class BatchRenorm(BatchNorm):
     r_max: Ratio = 3.0
     d_max: Gain = 5.0
 
-    def saved(self, *xs: Shape, batch: int, needs: tuple[bool, ...]) -> Saved:
+    def saved_for_backward(self, *xs: Shape, batch: int, needs: tuple[bool, ...]) -> Saved:
         """Beside mean and deviation r and, with scales, d and the product of the scales and r."""
         return Saved((0,), full=(5 if self.affine else 3) * xs[0].channels)
 
@@ -167,19 +167,19 @@ class BatchRenorm(BatchNorm):
         doubts: Doubts = x.doubts if within else x.doubts | FEW
         return replace(x.mixed(), runs=runs, doubts=doubts, hollow=False, rectified=None)
 
-    def factor(self, x: Part, span: tuple[int, float]) -> float:
+    def factor(self, x: ChannelMoments, span: tuple[int, float]) -> float:
         variance = max(0.0, x.second - x.common) + self.eps
         correction = min(self.r_max, max(1 / self.r_max, sqrt(variance / (1 + self.eps))))
         return super().factor(x, span) * correction**2
 
-    def _renormalize(self, x: Part, span: tuple[int, float]) -> Part:
+    def _renormalize(self, x: ChannelMoments, span: tuple[int, float]) -> ChannelMoments:
         gain = self.start if self.affine else 1.0
         mean = min(self.d_max, max(-self.d_max, x.mean))
         kept = min(self.d_max**2, x.common)  # the square of d
         own = self.factor(x, span) * max(0.0, x.second - x.common)
-        return Part(gain * mean, own + gain**2 * kept, gain**2 * kept)
+        return ChannelMoments(gain * mean, own + gain**2 * kept, gain**2 * kept)
 
-    def _is_within(self, x: Part) -> bool:
+    def _is_within(self, x: ChannelMoments) -> bool:
         """Whether both corrections are far from their bounds."""
         own = x.second - x.common
         return 1.1 / self.r_max**2 < own < self.r_max**2 / 1.1 and 9 * x.common < self.d_max**2
@@ -212,7 +212,7 @@ class SampleNorm(Normalization):
         """Whether each group is a single value: torch is given x - x, whose single position it takes to be in order."""
         return self.count_groups(x) == x.elements
 
-    def saved(self, *xs: Shape, batch: int, needs: tuple[bool, ...]) -> Saved:
+    def saved_for_backward(self, *xs: Shape, batch: int, needs: tuple[bool, ...]) -> Saved:
         """Statistics are as precise as the stored scales, or as the values where there are none."""
         statistics = 2 * batch * self.count_groups(xs[0])
         return Saved((0,), full=statistics) if self.affine else Saved((0,), values=statistics)
@@ -277,7 +277,7 @@ class InstanceNorm(SampleNorm):
         return 1, prod(shape.space)
 
 
-def _given(runs: Runs[Part], chance: Chance | None) -> Runs[Part]:
+def _given(runs: ChannelRuns[ChannelMoments], chance: Chance | None) -> ChannelRuns[ChannelMoments]:
     """The moments of what chance keeps."""
     return tuple([(n, chance.given(part)) for n, part in runs]) if chance else runs
 
@@ -286,20 +286,22 @@ class Settled(NamedTuple):
     """What a normalization makes of some channels: their moments, what it multiplies squares by, and whether eps does
     not matter, so that the result has the second moment that it should, whatever it is of."""
 
-    part: Part
+    part: ChannelMoments
     factor: float
     sharp: bool
 
 
 @lru_cache(maxsize=4096)
-def _settle(x: Part, level: Part, channels: int, values: float, scale: float, eps: float) -> Settled:
-    """Of channels with the moments `x`, where statistics are over so many channels, `level` on average, and so many
-    values of each: E (x - m)² is E x² - 2 E x m + E m², with the mean m that is taken off."""
+def _settle(
+    x: ChannelMoments, level: ChannelMoments, channels: int, values: float, scale: float, eps: float
+) -> Settled:
+    """What becomes of channels with the moments `x`, where statistics are over so many channels, `level` on average,
+    and so many values of each: E (x - m)² is E x² - 2 E x m + E m², with the mean m that is taken off."""
     square, product = _meet_mean(level, level, channels, values)
     met, met_apart = (square, product) if x == level else _meet_mean(x, level, channels, values)
     variance = max(0.0, level.second - square)
     factor = scale**2 / (variance + eps)
-    part = Part(
+    part = ChannelMoments(
         sqrt(factor) * (x.mean - level.mean),
         factor * max(0.0, x.second - 2 * met + square),
         factor * max(0.0, x.common - 2 * met_apart + product),
@@ -307,7 +309,7 @@ def _settle(x: Part, level: Part, channels: int, values: float, scale: float, ep
     return Settled(part, factor, variance > 1e4 * eps or not level.second)
 
 
-def _meet_mean(x: Part, level: Part, channels: int, values: float) -> tuple[float, float]:
+def _meet_mean(x: ChannelMoments, level: ChannelMoments, channels: int, values: float) -> tuple[float, float]:
     """The expected product of a value, and the mean over so many channels with the moments of `level` and so many
     values of each, x among them: of one sample, and of two. Positions are taken to share no more than samples do."""
     product = x.mean * level.mean + (x.common - x.mean**2) / channels

@@ -10,10 +10,10 @@ from typing import ClassVar
 from archspec.ops.base import Family, Layer
 from archspec.ops.fields import Flag, NonNegative, Positive
 from archspec.ops.signal.axis import Axis
-from archspec.ops.signal.gaussian import Part, pass_largest, pass_rectifier
+from archspec.ops.signal.gaussian import ChannelMoments, pass_largest, pass_rectifier
 from archspec.ops.signal.moments import WINDOW, Gradient, Moments, standard
 from archspec.ops.signal.runs import join
-from archspec.ops.values import Casting, Keeps, Layout, OpError, Saved, Shape
+from archspec.ops.values import Casting, Layout, OpError, Saved, Saves, Shape
 from archspec.ops.window import Positions, Span, Window
 
 
@@ -24,7 +24,7 @@ class Pool(Layer):
 
     main: ClassVar[str | None] = "kernel"
     family: ClassVar[Family] = "resize"
-    keeps: ClassVar[Keeps] = "operands"
+    saves: ClassVar[Saves] = "operands"
 
     kernel: Positive = 2
     stride: Positive | None = None
@@ -48,11 +48,11 @@ class Pool(Layer):
     def elementwise(self, x: Shape) -> int:
         return self.infer(x).elements * prod([self.kernel] * x.rank)
 
-    def pace(self, axis: int) -> Fraction:
+    def stride_fraction(self, axis: int) -> Fraction:
         return Fraction(self.window.stride)
 
-    def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
-        return (self.window.reads(span),)
+    def input_span(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
+        return (self.window.input_span(span),)
 
     def casting(self, *xs: Shape) -> Casting:
         return "full" if xs[0].rank == 3 else "widest"
@@ -61,7 +61,7 @@ class Pool(Layer):
 class MaxPool(Pool):
     """The largest value in each window; padding never wins."""
 
-    def saved(self, *xs: Shape, batch: int, needs: tuple[bool, ...]) -> Saved:
+    def saved_for_backward(self, *xs: Shape, batch: int, needs: tuple[bool, ...]) -> Saved:
         return Saved((0,), indices=batch * self.infer(*xs).elements)
 
     def moments(self, x: Moments) -> Moments:
@@ -95,7 +95,7 @@ class AvgPool(Pool):
         square = prod(count**2 * axis.square for count, axis in counts) / area**2
         own = prod(total for total, _ in slid) / area**2
         return x.before_averaging().each(
-            lambda part: Part(
+            lambda part: ChannelMoments(
                 mean * part.mean, square * part.common + own * (part.second - part.common), mean**2 * part.common
             ),
             axes=tuple(axis for _, axis in slid),
@@ -123,7 +123,7 @@ class GlobalPool(Layer):
     def elementwise(self, x: Shape) -> int:
         return x.elements
 
-    def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
+    def input_span(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
         return (None,)
 
     def casting(self, *xs: Shape) -> Casting:
@@ -152,7 +152,7 @@ class GlobalAvgPool(GlobalPool):
 class GlobalMaxPool(GlobalPool):
     """The largest value of each channel over all positions."""
 
-    def saved(self, *xs: Shape, batch: int, needs: tuple[bool, ...]) -> Saved:
+    def saved_for_backward(self, *xs: Shape, batch: int, needs: tuple[bool, ...]) -> Saved:
         return Saved((0,), indices=batch * xs[0].channels)
 
     def moments(self, x: Moments) -> Moments:
@@ -186,4 +186,4 @@ def _send_to_largest(gradient: Gradient, x: Moments, count: float) -> Gradient:
         (n, pass_largest(count, True, part).gain / (pass_rectifier(0.0, part).gain or 1.0))
         for n, part in x.rectified.runs
     ]
-    return sent.lifted(chances)
+    return sent.times_at_rectifier(chances)

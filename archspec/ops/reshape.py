@@ -14,7 +14,7 @@ from typing import ClassVar, Literal
 from archspec.ops.base import Family, Layer, Op
 from archspec.ops.fields import Positive
 from archspec.ops.signal.axis import Axis, place
-from archspec.ops.signal.gaussian import Part
+from archspec.ops.signal.gaussian import ChannelMoments
 from archspec.ops.signal.moments import WINDOW, Gradient, Moments
 from archspec.ops.signal.runs import average, cut, join
 from archspec.ops.values import Layout, OpError, Shape, in_words
@@ -42,10 +42,10 @@ class Upsample(Layer):
     def lay(self, layouts: Sequence[Layout], *xs: Shape, batch: int) -> Layout:
         return layouts[0].by_format(xs[0])
 
-    def pace(self, axis: int) -> Fraction:
+    def stride_fraction(self, axis: int) -> Fraction:
         return Fraction(1, self.scale)
 
-    def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
+    def input_span(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
         """Linearly position i reads the two neighbours of (i + 1/2) / scale - 1/2, or the one that lies there."""
         lo, hi = span
         if self.mode == "nearest":
@@ -85,7 +85,7 @@ class Flatten(Layer):
     def infer(self, x: Shape) -> Shape:
         return Shape(x.elements)
 
-    def shares(self, x: Shape, *, training: bool) -> bool:
+    def is_view(self, x: Shape, *, training: bool) -> bool:
         return True
 
     def lay(self, layouts: Sequence[Layout], *xs: Shape, batch: int) -> Layout:
@@ -129,7 +129,7 @@ class PadChannels(Layer):
         return layout.is_told(x)
 
     def moments(self, x: Moments) -> Moments:
-        zeros = ((self.out - x.channels, Part(0.0, 0.0, 0.0)),) if self.out > x.channels else ()
+        zeros = ((self.out - x.channels, ChannelMoments(0.0, 0.0, 0.0)),) if self.out > x.channels else ()
         return replace(x, runs=x.runs + zeros, rectified=None)
 
     def gradients(self, gradient: Gradient, x: Moments) -> tuple[Gradient, ...]:
@@ -141,13 +141,13 @@ class Centred(Op):
 
     family: ClassVar[Family] = "resize"
     arity: ClassVar[int | None] = None
-    carriers: ClassVar[int | None] = 1
+    data_inputs: ClassVar[int | None] = 1
     odd: ClassVar[bool] = True
 
     @abstractmethod
     def infer(self, *xs: Shape) -> Shape: ...
 
-    def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
+    def input_span(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
         before = (self.infer(*xs).space[axis] - xs[0].space[axis]) // 2
         return (run((span[0] - before, span[1] - before)), *[None] * (len(xs) - 1))
 
@@ -174,7 +174,7 @@ class Crop(Centred):
             raise OpError(f"cannot cut the centre, {cut}, out of {xs[0]}: an odd number of pixels would be left over")
         return cut
 
-    def shares(self, *xs: Shape, training: bool) -> bool:
+    def is_view(self, *xs: Shape, training: bool) -> bool:
         return True
 
     def lay(self, layouts: Sequence[Layout], *xs: Shape, batch: int) -> Layout:

@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from archspec.ops.base import Family, Pointwise
 from archspec.ops.fields import Flag, Number
-from archspec.ops.signal.gaussian import Part
+from archspec.ops.signal.gaussian import ChannelMoments
 from archspec.ops.signal.moments import Gradient, Moments
 from archspec.ops.values import Casting, Saved, Shape, Weight, Weights
 
@@ -32,7 +32,7 @@ class Scale(Pointwise):
     def casting(self, *xs: Shape) -> Casting:
         return _cast_with_learned(self)
 
-    def saved(self, *xs: Shape, batch: int, needs: tuple[bool, ...]) -> Saved:
+    def saved_for_backward(self, *xs: Shape, batch: int, needs: tuple[bool, ...]) -> Saved:
         return Saved((0,) if self.trainable else ())
 
     def multiple(self, operands: int) -> float:
@@ -67,9 +67,9 @@ class Shift(Pointwise):
     def moments(self, x: Moments) -> Moments:
         return x.mixed().each(self._shift, hollow=False) if self.value else x
 
-    def _shift(self, x: Part) -> Part:
+    def _shift(self, x: ChannelMoments) -> ChannelMoments:
         more = self.value * (2 * x.mean + self.value)
-        return Part(x.mean + self.value, x.second + more, x.common + more)
+        return ChannelMoments(x.mean + self.value, x.second + more, x.common + more)
 
     def gradients(self, gradient: Gradient, x: Moments) -> tuple[Gradient, ...]:
         return (gradient,)

@@ -110,7 +110,7 @@ class Saved:
     """Elements of stored weights that the backward pass reads; mixed precision copies them."""
 
 
-Keeps: TypeAlias = Literal["nothing", "operands", "result"]
+Saves: TypeAlias = Literal["nothing", "operands", "result"]
 
 Casting: TypeAlias = Literal["narrow", "full", "widest", "promoted"]
 """How mixed precision computes: with all operands in two bytes (`narrow`) or four (`full`); as wide as the widest of

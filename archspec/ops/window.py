@@ -57,7 +57,7 @@ class Window:
         starts = (tap * self.dilation - self.padding for tap in range(first, last))
         return sum(start % self.stride < size if start < 0 else start < size for start in starts)
 
-    def reads(self, span: Span) -> Positions:
+    def input_span(self, span: Span) -> Positions:
         """The positions under the taps of the windows from the first of `span` to the last."""
         (lo, hi), step = span, self.dilation
         start, end = lo * self.stride - self.padding, hi * self.stride - self.padding
@@ -67,7 +67,7 @@ class Window:
             return (range(start + tap, end + tap + 1) for tap in range(0, self.reach, step))
         return (range(place, place + self.reach, step) for place in range(start, end + 1, self.stride))
 
-    def is_written_by(self, span: Span) -> Positions:
+    def output_span(self, span: Span) -> Positions:
         """The other way round: the windows with a tap in `span`."""
         lo, hi = span[0] + self.padding, span[1] + self.padding
         if self.dilation == 1:

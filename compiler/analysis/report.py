@@ -142,9 +142,9 @@ def _answer(
 
         parts["gradient"] = weigh_paths(answers.signal, paths)
     if "lint" in wanted:
-        from compiler.analysis.lint import Subject, look_over
+        from compiler.analysis.lint import LintContext, look_over
 
-        parts["lint"] = look_over(Subject(answers, spec))
+        parts["lint"] = look_over(LintContext(answers, spec))
     return parts
 
 

@@ -82,7 +82,7 @@ def _list_edges(
     """From box to box, whether signal is carried, and how often one node reads it."""
     for node in graph:
         here = dict(turns.get(node.id, ()))
-        reads = Counter((operand, position < len(node.carriers)) for position, operand in enumerate(node.inputs))
+        reads = Counter((operand, position < len(node.data_inputs)) for position, operand in enumerate(node.inputs))
         for (operand, signal), times in reads.items():
             again = any(here.get(fold, turn) != turn for fold, turn in turns.get(operand, ()))
             if home[operand] != home[node.id] and not again:

@@ -81,7 +81,7 @@ def _walk(graph: Graph) -> Iterator[SlowNode]:
         reason = _find_reason(graph, node, blocked)
         if reason is None:
             blocked.add(node.id)
-        elif isinstance(node.op, Conv | ConvTranspose) or (_is_map(node) and not blocked.isdisjoint(node.carriers)):
+        elif isinstance(node.op, Conv | ConvTranspose) or (_is_map(node) and not blocked.isdisjoint(node.data_inputs)):
             yield SlowNode(node.id, node.op.kind, reason, node.op.macs(*graph.operands(node)))
 
 

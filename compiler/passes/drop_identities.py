@@ -61,7 +61,7 @@ class _Facts:
     def learn(self, node: Node) -> str:
         """Why it changes nothing, if so; the nodes before it are known."""
         why = self._find_reason(node)
-        operands = [self.bounds[operand] for operand in node.carriers]
+        operands = [self.bounds[operand] for operand in node.data_inputs]
         self.bounds[node.id] = operands[0] if why else bound_node(node, operands)
         if self._is_fixed(node):
             self.fixed.add(node.id)

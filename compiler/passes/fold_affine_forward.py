@@ -76,7 +76,7 @@ class _Search:
                 raise Blocked(f"{reader.id} does not see all of its kernel at each position, as a shift needs")
             yield reader, affine
             return
-        behind = move_behind(reader.op, affine, node.shape) if reader.carriers == (node.id,) else None
+        behind = move_behind(reader.op, affine, node.shape) if reader.data_inputs == (node.id,) else None
         if behind is None:
             raise Blocked(f"{reader.id} is no layer that could take it, but {reader.op.kind}")
         self.between.append(reader.id)

@@ -1,7 +1,8 @@
 """Every extent of a graph as a function of its sizes, and what must hold of them for the graph to fit.
 
 The functions come from the operations' own shape rules: an operation is asked for its result at other extents, and says
-by its `pace` how that goes on. Equal functions are one, so that of a network of hundreds of layers a few are left.
+by its `stride_fraction` how that goes on. Equal functions are one, so that of a network of hundreds of layers a few are
+left.
 """
 
 from __future__ import annotations
@@ -177,7 +178,7 @@ class Extents:
         law = self._find_law(op, x, position)
         if law is None:
             return None
-        if law.pace is None and law(1) == law(x[position]) and op.reads(position - 1, (0, 0), x)[0] is None:
+        if law.pace is None and law(1) == law(x[position]) and op.input_span(position - 1, (0, 0), x)[0] is None:
             return self.constant(law(1) or 1)
         key = law.describe()
         operand = extents[position]
@@ -187,7 +188,7 @@ class Extents:
     def _find_law(self, op: Op, x: Shape, position: int) -> Along | None:
         key = id(op), x, position
         if key not in self._laws:
-            paced, still = Along(op, x, position, op.pace(position - 1)), Along(op, x, position, None)
+            paced, still = Along(op, x, position, op.stride_fraction(position - 1)), Along(op, x, position, None)
             self._laws[key] = paced if paced.keeps_pace() else still if still.stays() else None
         return self._laws[key]
 

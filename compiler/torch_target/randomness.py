@@ -39,7 +39,7 @@ class Surviving(nn.Module):
 
 
 class StochasticDepth(Surviving):
-    """Keeps or drops while training, and multiplies by the probability of survival otherwise; with `rescale` it divides
+    """Saves or drops while training, and multiplies by the probability of survival otherwise; with `rescale` it divides
     by that probability while training, and changes nothing otherwise."""
 
     def __init__(self, survival: float, draw: Draw, rescale: bool) -> None:

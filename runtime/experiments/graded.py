@@ -140,7 +140,7 @@ class Step:
 
     def pull_back(self, gradients: Tensor) -> tuple[Tensor | None, ...]:
         """The vector-Jacobian products with each operand that carries signal, of gradients in rows."""
-        carried = self.operands[: len(self.node.carriers)]
+        carried = self.operands[: len(self.node.data_inputs)]
         if not self.result.requires_grad:
             return (None,) * len(carried)
         # a batch of one would take longer than the gradient itself
@@ -170,8 +170,8 @@ def _carry_back(graph: Graph, steps: Sequence[Step], ends: Ends, chosen: Mapping
         arrived[id] = _add(arrived.get(id), gradient[None])
     for step in reversed(steps):
         node = step.node
-        sent = step.pull_back(arrived.pop(node.id)) if node.id in arrived else (None,) * len(node.carriers)
-        for i, (id, part) in enumerate(zip(node.carriers, sent, strict=True)):
+        sent = step.pull_back(arrived.pop(node.id)) if node.id in arrived else (None,) * len(node.data_inputs)
+        for i, (id, part) in enumerate(zip(node.data_inputs, sent, strict=True)):
             if part is not None and chosen.get(node.id, i) == i:
                 rises = enters_body(node, i) and not chosen
                 arrived[id] = _add(arrived.get(id), torch.cat([torch.zeros_like(part[:1]), part]) if rises else part)

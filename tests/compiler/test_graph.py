@@ -85,8 +85,8 @@ def test_digraph_is_the_graph_for_networkx() -> None:
         0: True,
         1: False,
     }
-    assert found[crop].carriers == found[crop].inputs[:1]
-    assert found["add_0.add"].carriers == found["add_0.add"].inputs
+    assert found[crop].data_inputs == found[crop].inputs[:1]
+    assert found["add_0.add"].data_inputs == found["add_0.add"].inputs
     with pytest.raises(nx.NetworkXError):
         digraph.add_node("more")
 

@@ -23,7 +23,7 @@ class Operation:
     shape: Shape
 
     @property
-    def carriers(self) -> tuple[str, ...]:
+    def data_inputs(self) -> tuple[str, ...]:
         """The operands whose values it takes; the others lend only their extents."""
         return self.inputs[:1] if self.kind in ("crop", "pad_space") else self.inputs
 
@@ -67,7 +67,7 @@ class Network:
         ways: dict[str, Counter[int]] = {}
         for operation in self.operations.values():
             found: Counter[int] = Counter() if operation.inputs else Counter({0: 1})
-            for name in operation.carriers:
+            for name in operation.data_inputs:
                 found.update({length + 1: count for length, count in ways[name].items()})
             ways[operation.name] = found
         return sum((ways[name] for name in self.outputs.values()), Counter())

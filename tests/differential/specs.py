@@ -129,8 +129,8 @@ def compare_structure(network: Network, graph: Graph) -> Iterator[Disagreement]:
         fields = node.op.model_dump() if isinstance(node.op, Layer) or node.op.kind == "shake" else {}
         yield from differ("operation", name, operation.kind, node.op.kind)
         yield from differ("fields", name, dict(operation.fields), fields)
-        operands = tuple(idle.get(operand, operand) for operand in node.carriers)
-        yield from differ("operands", name, operation.carriers, operands)
+        operands = tuple(idle.get(operand, operand) for operand in node.data_inputs)
+        yield from differ("operands", name, operation.data_inputs, operands)
         yield from differ("shape", name, operation.shape, tuple(node.shape))
     yield from differ("outputs", "", network.outputs, dict(graph.outputs))
     weights = {name: (weight.shape, weight.trainable) for name, weight in graph.weights.items()}

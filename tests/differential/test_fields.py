@@ -31,7 +31,7 @@ def test_many_fields_are_those_of_gradients(first: int) -> None:
 
 def test_control_the_hull_of_a_dilated_window_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if between the taps of a kernel nothing were left out."""
-    exact = Window.reads
+    exact = Window.input_span
 
     def take_whole(window: Window, span: Span) -> Positions:
         found = [*exact(window, span)]

@@ -14,7 +14,7 @@ def enumerate_paths(graph: Graph) -> Iterator[list[str]]:
         node = graph[id]
         if not node.inputs:
             yield [id]
-        for operand in node.carriers:
+        for operand in node.data_inputs:
             for path in back(operand):
                 yield [*path, id]
 

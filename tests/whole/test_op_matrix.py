@@ -221,7 +221,7 @@ def test_training_reaches_every_parameter(op: Op, shapes: tuple[Shape, ...]) -> 
         assert not result.requires_grad
         return
     result.square().sum().backward()
-    carriers = {name: value for name, value in inputs.items() if name in graph["op"].carriers}
-    for name, leaf in [*module.named_parameters(), *carriers.items()]:
+    data_inputs = {name: value for name, value in inputs.items() if name in graph["op"].data_inputs}
+    for name, leaf in [*module.named_parameters(), *data_inputs.items()]:
         assert leaf.grad is not None, name
         assert torch.isfinite(leaf.grad).all(), name

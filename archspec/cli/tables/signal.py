@@ -26,7 +26,7 @@ BAR = 16
 EIGHTHS = " ▏▎▍▌▋▊▉█"
 PREDICTED = ("mean", "second moment", "gradient's")
 MEASURED = ("mean", "measured", "second moment", "measured", "ratio", "gradient's", "measured", "ratio")
-KERNELS = {op.kind for op in OPS if op.mixes}
+KERNELS = {op.kind for op in OPS if op.has_kernel}
 MERGES = {Add.kind, Concat.kind}
 EXITS = {
     "overflow": "values leave fp16 (65,504, at six standard deviations)",

@@ -21,7 +21,7 @@ ORDERS = 40
 """Hermite coefficients by which the covariance is carried; the rest of a function is put on the next."""
 
 
-class Part(NamedTuple):
+class ChannelMoments(NamedTuple):
     """The values of some channels at one node: their mean, their second moment, and the expected product of the values
     that one channel has for two samples at any two positions: the square of what all of them have in common."""
 
@@ -37,7 +37,7 @@ class Part(NamedTuple):
 class Passed(NamedTuple):
     """The moments behind a function, and `gain`: the expected square of its derivative."""
 
-    part: Part
+    part: ChannelMoments
     gain: float
 
 
@@ -51,7 +51,7 @@ class Curve(Protocol):
 
 
 @lru_cache(maxsize=4096)
-def pass_curve(op: Curve, x: Part) -> Passed:
+def pass_curve(op: Curve, x: ChannelMoments) -> Passed:
     """A function of a normal value, by quadrature.
 
     The covariance becomes Σ aₖ² ρᵏ, of the function's Hermite coefficients aₖ and the correlation ρ (Daniely et al.,
@@ -68,17 +68,17 @@ def pass_curve(op: Curve, x: Part) -> Passed:
     rho = _correlation(x)
     rest = max(0.0, second - float(squares.sum())) * rho**ORDERS
     common = float(squares @ rho ** np.arange(ORDERS)) + rest
-    return Passed(Part(float(weights @ values), second, common), float(weights @ slopes**2))
+    return Passed(ChannelMoments(float(weights @ values), second, common), float(weights @ slopes**2))
 
 
 @lru_cache(maxsize=4096)
-def pass_rectifier(below: float, x: Part) -> Passed:
+def pass_rectifier(below: float, x: ChannelMoments) -> Passed:
     """x above zero and below · x under it, of a normal value, in closed form; the covariance by Cho and Saul's (2009)
     arc-cosine kernel where the mean is zero."""
     first, second, active = _rectify(x.mean, x.deviation)
     mean = first + below * (x.mean - first)
     total = second + below**2 * (x.second - second)
-    return Passed(Part(mean, total, _rectified_common(below, x)), active + below**2 * (1 - active))
+    return Passed(ChannelMoments(mean, total, _rectified_common(below, x)), active + below**2 * (1 - active))
 
 
 def _rectify(mean: float, deviation: float) -> tuple[float, float, float]:
@@ -91,7 +91,7 @@ def _rectify(mean: float, deviation: float) -> tuple[float, float, float]:
     return first, (mean**2 + deviation**2) * active + mean * deviation * density, active
 
 
-def _rectified_common(below: float, x: Part) -> float:
+def _rectified_common(below: float, x: ChannelMoments) -> float:
     if x.mean == 0:
         rho = _correlation(x)
         kernel = x.second / (2 * pi) * (sqrt(1 - rho**2) + rho * (pi - acos(rho)))
@@ -101,19 +101,19 @@ def _rectified_common(below: float, x: Part) -> float:
     def mean_given(shared: float) -> float:
         return below * shared + (1 - below) * _rectify(shared, own)[0]
 
-    shared = Part(x.mean, x.common, 0.0)
+    shared = ChannelMoments(x.mean, x.common, 0.0)
     points, weights = _quadrature(shared, (0.0,))
     inner = (x.mean + shared.deviation * point for point in points)
     return sum(weight * mean_given(value) ** 2 for weight, value in zip(weights, inner, strict=True))
 
 
 @lru_cache(maxsize=256)
-def pass_largest(count: float, rectified: bool, x: Part) -> Passed:
+def pass_largest(count: float, rectified: bool, x: ChannelMoments) -> Passed:
     """The largest of `count` normal values of one unit, independent but for what all its values have in common; with
     `rectified`, of their positive parts. Its gain is the probability that the largest is positive."""
-    shared = Part(x.mean, x.common, 0.0)
+    shared = ChannelMoments(x.mean, x.common, 0.0)
     places, weights = _quadrature(shared, (0.0,)) if shared.deviation else ([0.0], [1.0])
-    points, density = _quadrature(Part(0.0, 1.0, 0.0), (0.0,))
+    points, density = _quadrature(ChannelMoments(0.0, 1.0, 0.0), (0.0,))
     below = [0.5 * erfc(-point / sqrt(2)) for point in points]
     density = _to_shares([weight * share ** (count - 1) for weight, share in zip(density, below, strict=True)])
     own = sqrt(max(0.0, x.second - x.common))
@@ -122,18 +122,18 @@ def pass_largest(count: float, rectified: bool, x: Part) -> Passed:
     rows = [[max(0.0, value) for value in row] for row in rows] if rectified else rows
     means = [_dot(density, row) for row in rows]
     seconds = [_dot(density, [value**2 for value in row]) for row in rows]
-    part = Part(_dot(weights, means), _dot(weights, seconds), _dot(weights, [mean**2 for mean in means]))
+    part = ChannelMoments(_dot(weights, means), _dot(weights, seconds), _dot(weights, [mean**2 for mean in means]))
     return Passed(part, _dot(weights, active))
 
 
-def _correlation(x: Part) -> float:
+def _correlation(x: ChannelMoments) -> float:
     """Of the values that a unit has for two samples."""
     variance = x.second - x.mean**2
     rho = (x.common - x.mean**2) / variance if variance > 0 else 1.0
     return min(1.0, max(0.0, rho))
 
 
-def _quadrature(x: Part, bends: Sequence[float]) -> tuple[list[float], list[float]]:
+def _quadrature(x: ChannelMoments, bends: Sequence[float]) -> tuple[list[float], list[float]]:
     """Standard normal points and their weights, on panels between the bends of a function of x."""
     scale = x.deviation or 1.0
     inner = sorted({min(REACH, max(-REACH, (bend - x.mean) / scale)) for bend in bends})

@@ -7,7 +7,7 @@ from math import prod
 from typing import NamedTuple
 
 from archspec.ops.signal.axis import Axis, blend
-from archspec.ops.signal.gaussian import Part
+from archspec.ops.signal.gaussian import ChannelMoments
 from archspec.ops.signal.moments import Doubts, Flow, Gradient, Moments
 from archspec.ops.signal.runs import average, group_channels, join
 
@@ -35,9 +35,9 @@ def mix(drawn: RandomKernel, x: Moments, slid: Sequence[tuple[float, Axis]], sha
     narrow = 1 / min(out, terms)
     gain, spread = kernel * size, prod([total for total, _ in slid])
 
-    def law(value: Part) -> Part:
+    def law(value: ChannelMoments) -> ChannelMoments:
         second = gain * spread * value.second
-        return Part(0.0, second + bias, gain * shared * value.common + bias)
+        return ChannelMoments(0.0, second + bias, gain * shared * value.common + bias)
 
     alike = group_channels(x.runs, size) if groups > 1 else ((x.channels, x.whole),)
     runs = join([(n // size * (out // groups), law(value)) for n, value in alike])

@@ -12,8 +12,8 @@ from math import inf, prod
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from archspec.ops.signal.axis import Axis
-from archspec.ops.signal.gaussian import Part
-from archspec.ops.signal.runs import Runs, align, average, count_channels, cut, join
+from archspec.ops.signal.gaussian import ChannelMoments
+from archspec.ops.signal.runs import ChannelRuns, align, average, count_channels, cut, join
 from archspec.ops.values import Shape
 
 Doubt: TypeAlias = Literal["border", "coupled", "dropped", "few", "kinds", "narrow", "product", "shape", "window"]
@@ -33,7 +33,7 @@ class Flow(NamedTuple):
     that a ReLU before passes on as much of. The two differ behind a max pooling, which chooses positive values."""
 
     second: float
-    lift: float
+    at_rectifier: float
 
 
 class Chance(NamedTuple):
@@ -44,14 +44,14 @@ class Chance(NamedTuple):
     both: float
     whole: bool
 
-    def given(self, x: Part) -> Part:
+    def given(self, x: ChannelMoments) -> ChannelMoments:
         """The moments of what is kept, of those of all."""
-        return Part(x.mean / self.kept, x.second / self.kept, x.common / self.both)
+        return ChannelMoments(x.mean / self.kept, x.second / self.kept, x.common / self.both)
 
-    def spread(self, x: Part, zero: float = 0.0) -> Part:
+    def spread(self, x: ChannelMoments, zero: float = 0.0) -> ChannelMoments:
         """The reverse, where what is not kept has the value `zero`."""
         one = self.kept - self.both  # only one of two samples is kept
-        return Part(
+        return ChannelMoments(
             self.kept * x.mean + (1 - self.kept) * zero,
             self.kept * x.second + (1 - self.kept) * zero**2,
             self.both * x.common + 2 * one * x.mean * zero + (1 - self.both - 2 * one) * zero**2,
@@ -70,7 +70,7 @@ class Moments:
     values are normally distributed, but for those that chance sets to zero.
     """
 
-    runs: Runs[Part]
+    runs: ChannelRuns[ChannelMoments]
     axes: tuple[Axis, ...] = ()
     doubts: Doubts = NONE
     normal: bool = True
@@ -89,7 +89,7 @@ class Moments:
     uneven: float = 0.0
     """The second moment of what two samples have in common at one position and not at any two, relative to all."""
     channels: int = field(init=False, repr=False, compare=False)
-    whole: Part = field(init=False, repr=False, compare=False)
+    whole: ChannelMoments = field(init=False, repr=False, compare=False)
     """The mean over all channels."""
 
     def __post_init__(self) -> None:
@@ -109,17 +109,17 @@ class Moments:
         """The chance that decides for whole samples."""
         return self.chance if self.chance and self.chance.whole else None
 
-    def each(self, law: Callable[[Part], Part], **changes: Any) -> Moments:
+    def each(self, law: Callable[[ChannelMoments], ChannelMoments], **changes: Any) -> Moments:
         """A law for each kind of channel."""
         return replace(self, runs=join([(n, law(part)) for n, part in self.runs]), **{"rectified": None, **changes})
 
     def times(self, mean: float, second: float, common: float, **changes: Any) -> Moments:
         """Each moment by a factor of its own."""
-        return self.each(lambda x: Part(mean * x.mean + 0.0, second * x.second, common * x.common), **changes)
+        return self.each(lambda x: ChannelMoments(mean * x.mean + 0.0, second * x.second, common * x.common), **changes)
 
     def drop(self, chance: Chance, factor: float) -> Moments:
         """What chance keeps times a factor, and zero for the rest."""
-        mean, second, common = chance.spread(Part(factor, factor**2, factor**2))
+        mean, second, common = chance.spread(ChannelMoments(factor, factor**2, factor**2))
         kept = self.chance.drop(chance) if self.chance else chance
         return self.times(mean, second, common, chance=kept if kept.both else None)
 
@@ -139,7 +139,7 @@ class Gradient:
     """The gradient with respect to one node's values: its second moment by channel, and its spread. Its mean is zero.
     `doubts` and `narrow` are as those of `Moments`."""
 
-    runs: Runs[Flow]
+    runs: ChannelRuns[Flow]
     axes: tuple[Axis, ...] = ()
     doubts: Doubts = NONE
     narrow: float = 0.0
@@ -155,15 +155,17 @@ class Gradient:
         return replace(self, runs=_flow_evenly([(n, gain * flow[0]) for n, flow in self.runs]), **changes)
 
     def by(self, gains: Iterable[tuple[int, float]], *, at_rectifier: bool = False, **changes: Any) -> Gradient:
-        """Each channel times a gain of its own; `at_rectifier`, of what was lifted for it."""
+        """Each channel times a gain of its own; `at_rectifier`, of what it gets there."""
         column = 1 if at_rectifier else 0
         sent = [(n, gain * flow[column]) for n, (flow, gain) in align(self.runs, tuple(gains))]
         return replace(self, runs=_flow_evenly(sent), **changes)
 
-    def lifted(self, factors: Iterable[tuple[int, float]]) -> Gradient:
+    def times_at_rectifier(self, factors: Iterable[tuple[int, float]]) -> Gradient:
         """The same gradient, of which a ReLU passes on more by these factors than of an independent one."""
-        lifts = align(self.runs, tuple(factors))
-        return replace(self, runs=join((n, Flow(flow.second, factor * flow.lift)) for n, (flow, factor) in lifts))
+        rows = align(self.runs, tuple(factors))
+        return replace(
+            self, runs=join((n, Flow(flow.second, factor * flow.at_rectifier)) for n, (flow, factor) in rows)
+        )
 
     def part(self, first: int, count: int) -> Gradient:
         """Of `count` channels from the `first` on."""
@@ -172,7 +174,7 @@ class Gradient:
 
 def standard(shape: Shape) -> Moments:
     """Independent standard normal values."""
-    return Moments(((shape.channels, Part(0.0, 1.0, 0.0)),), tuple(map(Axis, shape.space)))
+    return Moments(((shape.channels, ChannelMoments(0.0, 1.0, 0.0)),), tuple(map(Axis, shape.space)))
 
 
 def unit_gradient(shape: Shape, second: float = 1.0) -> Gradient:
@@ -180,8 +182,8 @@ def unit_gradient(shape: Shape, second: float = 1.0) -> Gradient:
     return Gradient(((shape.channels, Flow(second, second)),), tuple(map(Axis, shape.space)))
 
 
-def _flow_evenly(seconds: Iterable[tuple[int, float]]) -> Runs[Flow]:
-    """Of these second moments, with nothing lifted."""
+def _flow_evenly(seconds: Iterable[tuple[int, float]]) -> ChannelRuns[Flow]:
+    """Flows with these second moments, at a rectifier too."""
     return tuple([(n, Flow(second, second)) for n, (second,) in join([(n, (second,)) for n, second in seconds])])
 
 

@@ -8,7 +8,7 @@ from operator import mul
 from typing import Any, TypeAlias, TypeVar
 
 T = TypeVar("T", bound=tuple[float, ...])
-Runs: TypeAlias = tuple[tuple[int, T], ...]
+ChannelRuns: TypeAlias = tuple[tuple[int, T], ...]
 
 MOST_RUNS = 64
 """Kinds of channels that a value keeps apart; of more, neighbours are averaged."""
@@ -18,7 +18,7 @@ def count_channels(runs: Sequence[tuple[int, Any]]) -> int:
     return sum([count for count, _ in runs])
 
 
-def average(runs: Runs[T]) -> T:
+def average(runs: ChannelRuns[T]) -> T:
     """The mean over all channels, number by number."""
     if len(runs) == 1:
         return runs[0][1]
@@ -28,7 +28,7 @@ def average(runs: Runs[T]) -> T:
     return _like(runs[0][1], [sum(map(mul, weights, column)) for column in columns])
 
 
-def join(runs: Iterable[tuple[int, T]]) -> Runs[T]:
+def join(runs: Iterable[tuple[int, T]]) -> ChannelRuns[T]:
     """Neighbours that are equal become one run; where there are too many runs, neighbours are averaged."""
     joined: list[tuple[int, T]] = []
     last: T | None = None
@@ -44,7 +44,7 @@ def join(runs: Iterable[tuple[int, T]]) -> Runs[T]:
     return tuple(joined)
 
 
-def cut(runs: Runs[T], first: int, count: int) -> Runs[T]:
+def cut(runs: ChannelRuns[T], first: int, count: int) -> ChannelRuns[T]:
     """`count` channels from the `first` on."""
     kept, start = [], 0
     for n, part in runs:
@@ -54,7 +54,7 @@ def cut(runs: Runs[T], first: int, count: int) -> Runs[T]:
     return tuple(kept)
 
 
-def group_channels(runs: Runs[T], size: int) -> Runs[T]:
+def group_channels(runs: ChannelRuns[T], size: int) -> ChannelRuns[T]:
     """Each group of `size` channels as if its channels were alike."""
     if len(runs) == 1:
         return runs
@@ -76,7 +76,7 @@ def group_channels(runs: Runs[T], size: int) -> Runs[T]:
 
 
 def align(*tables: Sequence[tuple[int, Any]]) -> Iterator[tuple[int, tuple[Any, ...]]]:
-    """Runs of channels in which each table has one entry; a table of a single channel holds for all."""
+    """ChannelRuns of channels in which each table has one entry; a table of a single channel holds for all."""
     if len(tables) == 2 and (pairs := _pair(*tables)):
         yield from pairs
         return

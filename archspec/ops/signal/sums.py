@@ -9,7 +9,7 @@ from math import prod
 from typing import NamedTuple, TypeVar
 
 from archspec.ops.signal.axis import Axis, blend
-from archspec.ops.signal.gaussian import Part
+from archspec.ops.signal.gaussian import ChannelMoments
 from archspec.ops.signal.moments import (
     COUPLED,
     DROPPED,
@@ -22,7 +22,7 @@ from archspec.ops.signal.moments import (
     doubt_all,
     join_doubts,
 )
-from archspec.ops.signal.runs import MOST_RUNS, Runs, align, average, join
+from archspec.ops.signal.runs import MOST_RUNS, ChannelRuns, align, average, join
 
 V = TypeVar("V", Moments, Gradient)
 
@@ -76,8 +76,8 @@ def add_up(
     chance = one if len(distinct) == 1 or (ties.related and all(x.sample == one for x in distinct)) else None
     sums = [(sum(row), sum([share**2 for share in row])) for row in shares]
 
-    def add_parts(parts: Sequence[Part]) -> Part:
-        return Part(
+    def add_parts(parts: Sequence[ChannelMoments]) -> ChannelMoments:
+        return ChannelMoments(
             mean * sum([whole * part.mean for (whole, _), part in zip(sums, parts, strict=True)]),
             _quadratic(sums, [(part.mean, part.second) for part in parts], square, cross),
             _quadratic(sums, [(part.mean, part.common) for part in parts], *(shared or (square, cross))),
@@ -132,7 +132,7 @@ def concatenate(operands: Sequence[Moments]) -> Moments:
 def multiply(operands: Sequence[Moments]) -> Moments:
     """The product of independent values."""
     runs = join(
-        (n, Part(*(prod(part[i] for part in parts) for i in range(3))))
+        (n, ChannelMoments(*(prod(part[i] for part in parts) for i in range(3))))
         for n, parts in align(*(operand.runs for operand in operands))
     )
     largest = max(operands, key=lambda operand: operand.positions)
@@ -157,7 +157,7 @@ def gather_copies(gradient: Gradient, x: Moments) -> Gradient:
     copies = prod(axis.size for axis, own in zip(gradient.axes, x.axes, strict=True) if own.size == 1)
     if x.channels < channels:
         flow = average(gradient.runs)
-        gradient = replace(gradient, runs=((1, Flow(channels * flow.second, channels * flow.lift)),))
+        gradient = replace(gradient, runs=((1, Flow(channels * flow.second, channels * flow.at_rectifier)),))
     axes = tuple(own if own.size == 1 else axis for axis, own in zip(gradient.axes, x.axes, strict=True))
     return gradient.times(copies, axes=axes)
 
@@ -179,7 +179,7 @@ def sum_gradients(gradients: Sequence[Gradient], ties: Ties) -> Gradient:
     return Gradient(runs, axes, join_doubts(parts, COUPLED if ties.related else NONE), narrow, edges)
 
 
-def _add_flows(one: Runs[Flow], other: Runs[Flow]) -> Runs[Flow]:
+def _add_flows(one: ChannelRuns[Flow], other: ChannelRuns[Flow]) -> ChannelRuns[Flow]:
     return join([(n, Flow(a[0] + b[0], a[1] + b[1])) for n, (a, b) in align(one, other)])
 
 

@@ -172,7 +172,7 @@ def measure_cost(graph: Graph) -> Cost:
 
 def _measure(node: Node, shapes: tuple[Shape, ...], weights: Collection[Weight]) -> Callable[..., NodeCost]:
     """The costs of all nodes with this operation, operands of these shapes and these weights, wherever they lie."""
-    view = not shapes or node.op.shares(*shapes, training=False)
+    view = not shapes or node.op.is_view(*shapes, training=False)
     return partial(
         NodeCost,
         kind=node.op.kind,
@@ -183,7 +183,7 @@ def _measure(node: Node, shapes: tuple[Shape, ...], weights: Collection[Weight])
         macs=node.op.macs(*shapes),
         bias_adds=node.op.bias_adds(*shapes),
         elementwise=node.op.elementwise(*shapes),
-        read=0 if view else sum(shape.elements for shape in shapes[: node.op.carriers]),
+        read=0 if view else sum(shape.elements for shape in shapes[: node.op.data_inputs]),
         written=0 if view else node.shape.elements,
     )
 
@@ -243,7 +243,7 @@ def _find_strides(graph: Graph) -> dict[str, tuple[Fraction, ...]]:
 def _find_paces(node: Node, shapes: tuple[Shape, ...]) -> tuple[tuple[int, ...], tuple[Fraction, ...]]:
     """Which operands' maps the result has a place in, and its paces by axis; none where all are one."""
     rank = node.shape.rank
-    runs = node.op.reads(0, (0, 0), *shapes) if rank else ()
-    placed = tuple(i for i, (_, run) in enumerate(zip(node.carriers, runs, strict=False)) if run is not None)
-    paces = tuple(node.op.pace(axis) for axis in range(rank))
+    runs = node.op.input_span(0, (0, 0), *shapes) if rank else ()
+    placed = tuple(i for i, (_, run) in enumerate(zip(node.data_inputs, runs, strict=False)) if run is not None)
+    paces = tuple(node.op.stride_fraction(axis) for axis in range(rank))
     return placed, () if all(pace is ONE for pace in paces) else paces

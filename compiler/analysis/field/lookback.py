@@ -76,16 +76,16 @@ class _Walk:
         """Go from a node to its operands."""
         known: dict[tuple[int, int, Runs], Runs] = {}  # axes are often alike
         if node.id in self.loose:
-            self.loose.update(node.carriers)
+            self.loose.update(node.data_inputs)
         for box in self.boxes.pop(node.id):
-            for position, operand in enumerate(node.carriers):
+            for position, operand in enumerate(node.data_inputs):
                 found = self._read(node, position, box, known)
                 if all(found):
                     self._keep(operand, found)
 
     def _read(self, node: Node, position: int, box: Box, known: dict[tuple[int, int, Runs], Runs]) -> Box:
         """What a node's positions in a box read of one operand."""
-        space = self.graph[node.carriers[position]].shape.space
+        space = self.graph[node.data_inputs[position]].shape.space
         readings = self.readings[node.id]
         if readings.passes and space == node.shape.space:
             return box
@@ -105,10 +105,10 @@ class _Walk:
         self.steps += len(runs)
         found = None
         if self.steps <= MAX_STEPS:
-            read = (places for span in runs for places in node.op.reads(axis, span, *shapes)[position] or ())
+            read = (places for span in runs for places in node.op.input_span(axis, span, *shapes)[position] or ())
             found = gather(read, extent, beyond=node.op.beyond)
         if found is None:
-            self.loose.add(node.carriers[position])
+            self.loose.add(node.data_inputs[position])
             return ((0, extent - 1),)
         return found
 
@@ -148,7 +148,7 @@ def _narrow_one(
             continue
         reading = readings[node.id].axes[axis]
         for own in sets.pop(node.id):
-            for number, operand in enumerate(node.carriers):
+            for number, operand in enumerate(node.data_inputs):
                 found = own if reading.passes else _read_endless(node, graph, reading, axis, number, own)
                 if found is None:
                     return None
@@ -165,7 +165,7 @@ def _read_endless(node: Node, graph: Graph, reading: Reading, axis: int, positio
     if reading.turn[0][position] is None:
         return ()
     shapes = graph.operands(node)
-    return gather(places for span in runs for places in node.op.reads(axis, span, *shapes)[position] or ())
+    return gather(places for span in runs for places in node.op.input_span(axis, span, *shapes)[position] or ())
 
 
 def _keep_narrowest(kept: set[Runs], runs: Runs) -> None:

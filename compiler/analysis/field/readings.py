@@ -74,7 +74,7 @@ def _read(node: Node, shapes: tuple[Shape, ...], axis: int) -> Reading:
     """What a node reads of each operand; the whole map where one of the two has no such axis."""
     if axis >= node.shape.rank:
         return Reading(ONE, ((None,) * len(shapes),), passes=False)
-    pace = node.op.pace(axis)
+    pace = node.op.stride_fraction(axis)
     pace = ONE if pace == 1 else pace  # fractions are slow to multiply and compare, and most are this one
     turn = tuple(_read_one(node, shapes, axis, position) for position in range(min(pace.denominator, MAX_TURN)))
     passes = pace is ONE and not node.op.sees_all and all(places == ITSELF for places in turn[0])
@@ -83,6 +83,6 @@ def _read(node: Node, shapes: tuple[Shape, ...], axis: int) -> Reading:
 
 def _read_one(node: Node, shapes: tuple[Shape, ...], axis: int, position: int) -> tuple[range | None, ...]:
     """What one position reads of each operand."""
-    found = node.op.reads(axis, (position, position), *shapes)
+    found = node.op.input_span(axis, (position, position), *shapes)
     pairs = zip(found, shapes, strict=True)
     return tuple(None if places is None or axis >= x.rank else next(iter(places)) for places, x in pairs)

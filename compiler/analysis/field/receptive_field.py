@@ -2,7 +2,7 @@
 
 Along an axis position i of a map sees positions from a first to a last one, and its neighbours' lie `jump` further;
 behind upsampling they do so in turns: position i + n sees what i sees, n · jump further. A few runs thus speak for all
-positions, and one pass in topological order, by what each operation `reads`, finds those of every node (`strands`).
+positions, and one pass in topological order, by each operation's `input_span`, finds those of every node (`strands`).
 Sizes are those of the theory (Araujo, Norris and Sim, Computing receptive fields of convolutional neural networks,
 Distill, 2019): as if the input had no ends, and whatever the weights. What one position really sees, between the ends
 of all maps and with the gaps that dilated kernels leave, is found by a walk back from it (`lookback`).
@@ -225,7 +225,7 @@ def _find_alike(graph: Graph, rank: int, readings: Mapping[str, Readings]) -> se
     alike: set[str] = set()
     for node in graph:
         same = readings[node.id].alike if node.inputs else is_even(node.shape)
-        if same and node.shape.rank in (0, rank) and alike.issuperset(node.carriers):
+        if same and node.shape.rank in (0, rank) and alike.issuperset(node.data_inputs):
             alike.add(node.id)
     return alike
 
@@ -318,7 +318,7 @@ def _find_last_placed(graph: Graph, views: Mapping[str, tuple[View, ...]]) -> di
     order = {id: place for place, id in enumerate(graph.nodes)}
     found: dict[str, str | None] = {}
     for node in graph:
-        before = (last for last in map(found.get, node.carriers) if last)
+        before = (last for last in map(found.get, node.data_inputs) if last)
         placed = node.shape.rank and any(view.strands for view in views[node.id])
         found[node.id] = node.id if placed else max(before, key=order.__getitem__, default=None)
     return found
@@ -329,7 +329,7 @@ def _ancestors(graph: Graph, ids: Iterable[str]) -> set[str]:
     found = set(ids)
     waiting = [*found]
     while waiting:
-        news = set(graph[waiting.pop()].carriers) - found
+        news = set(graph[waiting.pop()].data_inputs) - found
         found |= news
         waiting += news
     return found
@@ -344,7 +344,7 @@ def _sees_all(node: Node, graph: Graph, readings: Mapping[str, Readings]) -> boo
 def _compare_operands(node: Node, views: Mapping[str, tuple[View, ...]]) -> list[Misalignment]:
     """Where the operands of a merge look, if not all at the same places."""
     found = []
-    operands = [operand for operand in node.carriers if any(view.strands for view in views[operand])]
+    operands = [operand for operand in node.data_inputs if any(view.strands for view in views[operand])]
     for input in _inputs_seen(views[node.id]) if len(operands) > 1 else ():
         told = [(operand, _places(views[operand][: node.shape.rank], input)) for operand in operands]
         told = [(operand, places) for operand, places in told if places]

@@ -83,12 +83,12 @@ def look(
     if isinstance(node.op, Input):
         return View({(node.id, Fraction(1)): Strand(((0, 0),), 1)} if axis < node.shape.rank else {})
     reading = readings[node.id].axes[axis]
-    if reading.passes and len(node.carriers) == 1:
-        return views[node.carriers[0]][axis]
+    if reading.passes and len(node.data_inputs) == 1:
+        return views[node.data_inputs[0]][axis]
     strands: dict[StrandKey, Strand] = {}
     fixed: dict[str, Span] = {}
     whole: frozenset[str] = frozenset()
-    for position, operand in enumerate(node.carriers):
+    for position, operand in enumerate(node.data_inputs):
         view, placed = views[operand][axis], reading.turn[0][position] is not None
         whole |= view.whole
         for input, span in view.fixed.items():

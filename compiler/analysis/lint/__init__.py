@@ -16,8 +16,8 @@ from archspec.spec.load import Spec
 from compiler.analysis.answers import Answers
 from compiler.analysis.lint import hardware, kernels, layers, norms, residuals, signals, space, unused
 from compiler.analysis.lint.comments import UNUSED, read_ignores, report_unused, silence
+from compiler.analysis.lint.context import LintContext
 from compiler.analysis.lint.finding import Finding, Hit, Rule
-from compiler.analysis.lint.subject import Subject
 from compiler.graph import Graph
 
 MAX_FINDINGS = 1000
@@ -41,8 +41,8 @@ __all__ = [
     "RULES",
     "Finding",
     "Hit",
+    "LintContext",
     "Rule",
-    "Subject",
     "choose_codes",
     "lint_graph",
     "look_over",
@@ -58,13 +58,13 @@ def lint_graph(
     Without, a place says little: messages begin with the name of a node.
     `select` and `ignore` choose codes: see `choose_codes`. Raises ArchspecError where one of them is no code.
     """
-    return look_over(Subject(Answers(graph), spec), select=select, ignore=ignore)
+    return look_over(LintContext(Answers(graph), spec), select=select, ignore=ignore)
 
 
-def look_over(subject: Subject, *, select: Sequence[str] = (), ignore: Sequence[str] = ()) -> tuple[Finding, ...]:
+def look_over(context: LintContext, *, select: Sequence[str] = (), ignore: Sequence[str] = ()) -> tuple[Finding, ...]:
     """`lint_graph` of a graph of which more may be known already."""
-    codes, spec = choose_codes(select, ignore), subject.spec
-    found = [finding for rule in RULES if rule.code in codes for finding in rule.find(subject)]
+    codes, spec = choose_codes(select, ignore), context.spec
+    found = [finding for rule in RULES if rule.code in codes for finding in rule.find(context)]
     if spec is None:
         found = list(map(_name_node, found))
     else:

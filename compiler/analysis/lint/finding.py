@@ -11,7 +11,7 @@ from archspec.spec.codes import Code
 from compiler.graph import Node
 
 if TYPE_CHECKING:
-    from compiler.analysis.lint.subject import Subject
+    from compiler.analysis.lint.context import LintContext
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +52,13 @@ class Hit:
 class Rule(Code):
     """A code that a function looks for."""
 
-    check: Callable[[Subject], Iterable[Hit]]
+    check: Callable[[LintContext], Iterable[Hit]]
     remedy_of_files: str = ""
     """What to do where the network comes from an ONNX file, in which nobody can write a field; else `remedy`."""
 
-    def find(self, subject: Subject) -> Iterable[Finding]:
-        usual = self.remedy if subject.spec else self.remedy_of_files or self.remedy
-        for hit in self.check(subject):
+    def find(self, context: LintContext) -> Iterable[Finding]:
+        usual = self.remedy if context.spec else self.remedy_of_files or self.remedy
+        for hit in self.check(context):
             yield Finding(self.code, hit.message, hit.remedy or usual, hit.place, hit.nodes, hit.calls)
 
 

@@ -7,8 +7,8 @@ from math import gcd
 from typing import TypeGuard
 
 from archspec.ops import Conv, ConvTranspose, Linear, Op
+from compiler.analysis.lint.context import LintContext
 from compiler.analysis.lint.finding import Hit, Rule, at_each_place
-from compiler.analysis.lint.subject import Subject
 from compiler.graph import Node
 
 BLOCKS = {16: "fp32 on AVX-512", 8: "fp16 on tensor cores"}
@@ -19,26 +19,26 @@ SMALL = 1_000_000
 """Multiply-accumulates below which starting a layer takes longer than computing it."""
 
 
-def find_odd_channels(subject: Subject) -> Iterable[Hit]:
+def find_odd_channels(context: LintContext) -> Iterable[Hit]:
     odd = [
         node
-        for node in subject.graph
+        for node in context.graph
         if isinstance(node.op, Conv | ConvTranspose | Linear)
         and not _is_grouped(node.op)
-        and node.id not in subject.last_kernels
+        and node.id not in context.last_kernels
         and _blocks_missed(node.op, node.shape.channels)
     ]
 
     def tell(group: Sequence[Node]) -> str:
-        first, wasted = group[0], _count_wasted(subject, group)
+        first, wasted = group[0], _count_wasted(context, group)
         missed = _blocks_missed(first.op, first.shape.channels)
-        own = sum(subject.macs[node.id] for node in group)
+        own = sum(context.macs[node.id] for node in group)
         more = (
-            f"rounded up, {_share(wasted, own)} more multiply-accumulates here, {_share(wasted, subject.total)} in all"
+            f"rounded up, {_share(wasted, own)} more multiply-accumulates here, {_share(wasted, context.total)} in all"
         )
         return f"{first.shape.channels} channels fill no blocks {_listed(missed)}: {more}"
 
-    return _keep_costly(subject, at_each_place(odd, tell), _count_wasted)
+    return _keep_costly(context, at_each_place(odd, tell), _count_wasted)
 
 
 def _blocks_missed(op: Op, channels: int) -> list[int]:
@@ -46,67 +46,67 @@ def _blocks_missed(op: Op, channels: int) -> list[int]:
     return [block for block in BLOCKS if channels % block and not (isinstance(op, Linear) and block == 16)]
 
 
-def _count_wasted(subject: Subject, nodes: Iterable[Node]) -> int:
+def _count_wasted(context: LintContext, nodes: Iterable[Node]) -> int:
     """Multiply-accumulates for the channels with which the last block of each node's result is filled up."""
     wasted = 0
     for node in nodes:
         block = max(_blocks_missed(node.op, node.shape.channels))
-        wasted += subject.macs[node.id] * (-node.shape.channels % block) // node.shape.channels
+        wasted += context.macs[node.id] * (-node.shape.channels % block) // node.shape.channels
     return wasted
 
 
-def find_slow_groups(subject: Subject) -> Iterable[Hit]:
-    slow = [node for node in subject.graph if _is_grouped(node.op) and _blocks_missed_by_groups(subject, node)]
+def find_slow_groups(context: LintContext) -> Iterable[Hit]:
+    slow = [node for node in context.graph if _is_grouped(node.op) and _blocks_missed_by_groups(context, node)]
 
     def tell(group: Sequence[Node]) -> str:
         first = group[0]
         assert _is_grouped(first.op)
-        width, share = _width(subject, first), _share(_count_macs(subject, group), subject.total)
+        width, share = _width(context, first), _share(_count_macs(context, group), context.total)
         each = (
             "channels, each by itself,"
-            if _is_depthwise(subject, first)
+            if _is_depthwise(context, first)
             else f"channels in each of {first.op.groups} groups"
         )
-        blocks = _listed(_blocks_missed_by_groups(subject, first))
+        blocks = _listed(_blocks_missed_by_groups(context, first))
         return f"{width} {each} fill no blocks {blocks}: {share} of all multiply-accumulates leave the fast path"
 
-    return _keep_costly(subject, at_each_place(slow, tell), _count_macs)
+    return _keep_costly(context, at_each_place(slow, tell), _count_macs)
 
 
 def _is_grouped(op: Op) -> TypeGuard[Conv | ConvTranspose]:
     return isinstance(op, Conv | ConvTranspose) and op.groups > 1
 
 
-def _is_depthwise(subject: Subject, node: Node) -> bool:
+def _is_depthwise(context: LintContext, node: Node) -> bool:
     """Whether each channel is a group of its own, on both sides."""
     assert _is_grouped(node.op)
-    return subject.operand(node).shape.channels == node.shape.channels == node.op.groups
+    return context.operand(node).shape.channels == node.shape.channels == node.op.groups
 
 
-def _width(subject: Subject, node: Node) -> int:
+def _width(context: LintContext, node: Node) -> int:
     """The channels that are computed together: those of a group, or all where each is a group of its own."""
     assert _is_grouped(node.op)
-    if _is_depthwise(subject, node):
+    if _is_depthwise(context, node):
         return node.shape.channels
-    return gcd(subject.operand(node).shape.channels, node.shape.channels) // node.op.groups
+    return gcd(context.operand(node).shape.channels, node.shape.channels) // node.op.groups
 
 
-def _blocks_missed_by_groups(subject: Subject, node: Node) -> list[int]:
+def _blocks_missed_by_groups(context: LintContext, node: Node) -> list[int]:
     """The blocks that groups do not fill. Depthwise code for AVX-512 takes smaller ones too."""
-    width, depthwise = _width(subject, node), _is_depthwise(subject, node)
+    width, depthwise = _width(context, node), _is_depthwise(context, node)
     return [block for block in BLOCKS if width % block and not (depthwise and block == 16)]
 
 
-def _count_macs(subject: Subject, nodes: Iterable[Node]) -> int:
-    return sum(subject.macs[node.id] for node in nodes)
+def _count_macs(context: LintContext, nodes: Iterable[Node]) -> int:
+    return sum(context.macs[node.id] for node in nodes)
 
 
 def _keep_costly(
-    subject: Subject, hits: Iterable[Hit], count: Callable[[Subject, Iterable[Node]], int]
+    context: LintContext, hits: Iterable[Hit], count: Callable[[LintContext, Iterable[Node]], int]
 ) -> Iterator[Hit]:
     for hit in hits:
-        cost = count(subject, map(subject.graph.__getitem__, hit.nodes))
-        if cost * SHARE >= subject.total and cost >= SMALL:
+        cost = count(context, map(context.graph.__getitem__, hit.nodes))
+        if cost * SHARE >= context.total and cost >= SMALL:
             yield hit
 
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from math import gcd, prod
 
 from archspec.ops import Conv, ConvTranspose, Op, Shape
+from compiler.analysis.lint.context import LintContext
 from compiler.analysis.lint.finding import Hit, Rule, at_each_place
-from compiler.analysis.lint.subject import Subject
 from compiler.graph import Graph, Node
 
 
@@ -22,8 +22,8 @@ def count_idle(op: Op, *xs: Shape) -> int:
     return kernel.numel // taps * (taps - prod(live))
 
 
-def find_idle_taps(subject: Subject) -> Iterable[Hit]:
-    graph = subject.graph
+def find_idle_taps(context: LintContext) -> Iterable[Hit]:
+    graph = context.graph
 
     def tell(group: Sequence[Node]) -> str:
         node, (x, *_) = group[0], graph.operands(group[0])
@@ -70,8 +70,8 @@ def _fits(op: Conv, name: str, value: int, x: Shape) -> bool:
     return smaller.infer(x) == op.infer(x) and not count_idle(smaller, x)
 
 
-def find_uneven_upsampling(subject: Subject) -> Iterable[Hit]:
-    graph = subject.graph
+def find_uneven_upsampling(context: LintContext) -> Iterable[Hit]:
+    graph = context.graph
     uneven = [node for node in graph if isinstance(node.op, ConvTranspose) and _is_uneven(node.op, graph, node)]
 
     def tell(group: Sequence[Node]) -> str:

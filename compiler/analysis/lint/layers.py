@@ -30,8 +30,8 @@ from archspec.ops import (
 )
 from archspec.ops.activation import Activation
 from archspec.ops.pooling import GlobalPool, Pool
+from compiler.analysis.lint.context import LintContext
 from compiler.analysis.lint.finding import Hit, Rule, at_each_place
-from compiler.analysis.lint.subject import Subject
 from compiler.graph import Node
 from compiler.value_bounds import is_idle
 
@@ -42,20 +42,20 @@ _MIX_NOTHING = (
 """What passes on the input's own values, or moves and scales them by channel."""
 
 
-def find_early_relus(subject: Subject) -> Iterable[Hit]:
+def find_early_relus(context: LintContext) -> Iterable[Hit]:
     raw: set[str] = set()
-    for node in subject.graph:
-        if isinstance(node.op, Input) or (isinstance(node.op, _MIX_NOTHING) and raw.issuperset(node.carriers)):
+    for node in context.graph:
+        if isinstance(node.op, Input) or (isinstance(node.op, _MIX_NOTHING) and raw.issuperset(node.data_inputs)):
             raw.add(node.id)
-    early = [node for node in subject.graph if isinstance(node.op, Relu | Relu6) and raw.issuperset(node.carriers)]
+    early = [node for node in context.graph if isinstance(node.op, Relu | Relu6) and raw.issuperset(node.data_inputs)]
     return at_each_place(early, lambda group: f"this {group[0].op.kind} sets what is negative in the input to zero")
 
 
-def find_idle_relus(subject: Subject) -> Iterable[Hit]:
+def find_idle_relus(context: LintContext) -> Iterable[Hit]:
     idle = [
         node
-        for node in subject.graph
-        if isinstance(node.op, Activation) and is_idle(node.op, subject.bounds[node.inputs[0]])
+        for node in context.graph
+        if isinstance(node.op, Activation) and is_idle(node.op, context.bounds[node.inputs[0]])
     ]
 
     def tell(group: Sequence[Node]) -> str:
@@ -65,21 +65,21 @@ def find_idle_relus(subject: Subject) -> Iterable[Hit]:
     return at_each_place(idle, tell)
 
 
-def find_linear_pairs(subject: Subject) -> Iterable[Hit]:
-    second = [node for node in subject.graph if node.inputs and _joins_linear(subject, subject.operand(node), node)]
+def find_linear_pairs(context: LintContext) -> Iterable[Hit]:
+    second = [node for node in context.graph if node.inputs and _joins_linear(context, context.operand(node), node)]
 
     def tell(group: Sequence[Node]) -> str:
-        first = subject.operand(group[0])
+        first = context.operand(group[0])
         return f"this {group[0].op.kind} reads a {first.op.kind} with nothing between them: both are one linear map"
 
     return at_each_place(second, tell)
 
 
-def _joins_linear(subject: Subject, first: Node, second: Node) -> bool:
+def _joins_linear(context: LintContext, first: Node, second: Node) -> bool:
     """Whether one layer could say what these two do; a narrow waist between them would save weights."""
-    if len(subject.readers(first)) != 1 or not _are_one(first.op, second.op):
+    if len(context.readers(first)) != 1 or not _are_one(first.op, second.op):
         return False
-    start = subject.operand(first).shape.channels
+    start = context.operand(first).shape.channels
     return first.shape.channels >= min(start, second.shape.channels)
 
 
@@ -89,19 +89,19 @@ def _are_one(first: Op, second: Op) -> bool:
     return isinstance(first, Linear) and isinstance(second, Linear)
 
 
-def find_softmax_outputs(subject: Subject) -> Iterable[Hit]:
-    ends = [subject.graph[id] for id in subject.graph.outputs.values()] if subject.spec else []
-    computed = [_skip_flatten(subject, node) for node in ends]
+def find_softmax_outputs(context: LintContext) -> Iterable[Hit]:
+    ends = [context.graph[id] for id in context.graph.outputs.values()] if context.spec else []
+    computed = [_skip_flatten(context, node) for node in ends]
     return at_each_place(
         (node for node in computed if isinstance(node.op, Softmax)),
         lambda group: "this softmax ends the network, and training and prediction take their own of what it gives",
     )
 
 
-def _skip_flatten(subject: Subject, node: Node) -> Node:
+def _skip_flatten(context: LintContext, node: Node) -> Node:
     """What computes the numbers of a value, which may only have been put in a row since."""
     while isinstance(node.op, Flatten):
-        node = subject.operand(node)
+        node = context.operand(node)
     return node
 
 

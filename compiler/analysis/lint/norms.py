@@ -23,19 +23,19 @@ from archspec.ops import (
     Upsample,
 )
 from archspec.ops.pooling import GlobalPool
+from compiler.analysis.lint.context import KERNELS, LintContext
 from compiler.analysis.lint.finding import Hit, Rule, at_each_place
-from compiler.analysis.lint.subject import KERNELS, Subject
 from compiler.graph import Graph, Node
 
 
-def find_lost_terms(subject: Subject) -> Iterable[Hit]:
-    graph = subject.graph
-    losing = _find_losing(subject)
+def find_lost_terms(context: LintContext) -> Iterable[Hit]:
+    graph = context.graph
+    losing = _find_losing(context)
     lost = [node for node in graph if _has_terms(node.op) and node.id in losing]
 
     def tell(group: Sequence[Node]) -> str:
         first = group[0]
-        parameters = sum(map(subject.count_parameters if isinstance(first.op, Shift) else _count_terms, group))
+        parameters = sum(map(context.count_parameters if isinstance(first.op, Shift) else _count_terms, group))
         norms = dict.fromkeys(norm.op.kind for norm in _find_norms(graph, first))
         what = "what this shift adds" if isinstance(first.op, Shift) else f"the bias of this {first.op.kind}"
         return f"{what}, {parameters:,} parameters, is lost in the {' and '.join(norms)}"
@@ -52,12 +52,12 @@ def _count_terms(node: Node) -> int:
     return node.shape.channels
 
 
-def _find_losing(subject: Subject) -> set[str]:
+def _find_losing(context: LintContext) -> set[str]:
     """The nodes to whose channels one may add any constants: no output changes."""
-    graph = subject.graph
+    graph = context.graph
     losing: set[str] = set()
     for node in reversed(list(graph)):
-        readers = [graph[reader] for reader in graph.readers[node.id]] if node.id not in subject.ends else []
+        readers = [graph[reader] for reader in graph.readers[node.id]] if node.id not in context.ends else []
         if readers and all(_loses(graph, reader, losing) for reader in readers):
             losing.add(node.id)
     return losing
@@ -92,13 +92,13 @@ def _find_norms(graph: Graph, node: Node) -> Iterator[Node]:
         seen.update(graph.readers[reader.id])
 
 
-def find_repeated_norms(subject: Subject) -> Iterable[Hit]:
+def find_repeated_norms(context: LintContext) -> Iterable[Hit]:
     again = [
         node
-        for node in subject.graph
+        for node in context.graph
         if isinstance(node.op, Normalization)
-        and len(subject.readers(subject.operand(node))) == 1
-        and _undoes(node.op, subject.operand(node).op, node.shape)
+        and len(context.readers(context.operand(node))) == 1
+        and _undoes(node.op, context.operand(node).op, node.shape)
     ]
     return at_each_place(again, lambda group: f"this {group[0].op.kind} undoes the normalization right before it")
 
@@ -117,13 +117,13 @@ def _undoes(second: Op, first: Op, x: Shape) -> bool:
             return False
 
 
-def find_dropout_before_norm(subject: Subject) -> Iterable[Hit]:
+def find_dropout_before_norm(context: LintContext) -> Iterable[Hit]:
     dropouts = [
         node
-        for node in subject.graph
+        for node in context.graph
         if isinstance(node.op, Dropout)
         and node.op.rate > 0
-        and any(isinstance(op, BatchNorm) for op in subject.readers(node))
+        and any(isinstance(op, BatchNorm) for op in context.readers(node))
     ]
 
     def tell(group: Sequence[Node]) -> str:

@@ -8,22 +8,22 @@ from pathlib import Path
 from archspec.ops import Concat, Mul, Normalization
 from archspec.ops.activation import Activation
 from archspec.ops.pooling import Pool
+from compiler.analysis.lint.context import KERNELS, LintContext, ResidualBranches
 from compiler.analysis.lint.finding import Hit, Rule, at_each_place
-from compiler.analysis.lint.subject import KERNELS, Subject, Ways
 from compiler.analysis.paths.counting import find_gates
 from compiler.graph import Node
 from compiler.identities import find_idleness
 
 
-def find_bodies_that_only_add(subject: Subject) -> Iterable[Hit]:
+def find_bodies_that_only_add(context: LintContext) -> Iterable[Hit]:
     blocks = {
         ways.add.id: ways
-        for ways in subject.residuals
-        if _is_block(subject, ways) and subject.bounds[ways.add.inputs[-1]].low >= 0 and not _is_gated(subject, ways)
+        for ways in context.residuals
+        if _is_block(context, ways) and context.bounds[ways.add.inputs[-1]].low >= 0 and not _is_gated(context, ways)
     }
 
     def tell(group: Sequence[Node]) -> str:
-        causes = _find_causes(subject, blocks[group[0].id])
+        causes = _find_causes(context, blocks[group[0].id])
         named = " and ".join(dict.fromkeys(f"the {node.op.kind} {_point_at(node)}" for node in causes))
         behind = f": {named} gives nothing negative, and nothing behind it does" if causes else ""
         return f"the body of this residual can only add{behind}"
@@ -37,103 +37,103 @@ def _point_at(node: Node) -> str:
     return f"at {Path(place.file).name}:{place.line}:{place.column}" if place.line else node.id
 
 
-def _is_block(subject: Subject, ways: Ways) -> bool:
+def _is_block(context: LintContext, ways: ResidualBranches) -> bool:
     """Whether two ways are a residual block: those that a spec writes are. In a file a body has to learn a function of
     its own. Sums of parts that were moved or scaled (rotary embeddings), or of linear branches that are one
     convolution (RepVGG), are none."""
     learns = any(isinstance(node.op, KERNELS) for node in ways.body)
     bends = any(isinstance(node.op, Activation) for node in ways.body)
-    return subject.spec is not None or (learns and bends and not _takes_part(ways))
+    return context.spec is not None or (learns and bends and not _takes_part(ways))
 
 
-def _takes_part(ways: Ways) -> bool:
+def _takes_part(ways: ResidualBranches) -> bool:
     """Whether the shortcut is some of the channels alone: Res2Net adds to one part what the part before it gave."""
     fewer = ways.add.shape.channels < ways.fork.shape.channels
     return fewer and not any(isinstance(node.op, KERNELS) for node in ways.shortcut)
 
 
-def _find_causes(subject: Subject, ways: Ways) -> list[Node]:
+def _find_causes(context: LintContext, ways: ResidualBranches) -> list[Node]:
     """The activations of a body from which its result has that nothing is negative. Of a product that is the value, and
     not its gates."""
     inside = {node.id for node in ways.body}
     pending, causes = [ways.add.inputs[-1]], []
     while pending:
-        node = subject.graph[pending.pop()]
+        node = context.graph[pending.pop()]
         if node.id not in inside:
             continue
         if isinstance(node.op, Activation):
             causes.append(node)
             continue
-        gates = find_gates(subject.graph).get(node.id, frozenset())
-        pending += [operand for i, operand in enumerate(node.carriers) if i not in gates]
+        gates = find_gates(context.graph).get(node.id, frozenset())
+        pending += [operand for i, operand in enumerate(node.data_inputs) if i not in gates]
     return causes
 
 
-def _is_gated(subject: Subject, ways: Ways) -> bool:
+def _is_gated(context: LintContext, ways: ResidualBranches) -> bool:
     """Whether a gate can take away from the shortcut, as in a highway network."""
-    return isinstance(subject.operand(ways.add).op, Mul)
+    return isinstance(context.operand(ways.add).op, Mul)
 
 
-def find_shortcuts_that_change(subject: Subject) -> Iterable[Hit]:
-    changed = [node for ways in subject.residuals if _is_block(subject, ways) for node in _needless_step(subject, ways)]
+def find_shortcuts_that_change(context: LintContext) -> Iterable[Hit]:
+    changed = [node for ways in context.residuals if _is_block(context, ways) for node in _needless_step(context, ways)]
 
     def tell(group: Sequence[Node]) -> str:
-        parameters = sum(map(subject.count_parameters, group))
+        parameters = sum(map(context.count_parameters, group))
         held = f", with {parameters:,} parameters" if parameters else ""
         return f"the shortcut goes through {group[0].op.kind}{held}, though its two ends have one shape"
 
     return at_each_place(changed, tell)
 
 
-def _needless_step(subject: Subject, ways: Ways) -> list[Node]:
+def _needless_step(context: LintContext, ways: ResidualBranches) -> list[Node]:
     """The step that changes a shortcut most, where its ends agree in shape: its kernel, or else its first that is not
     the identity. A gate, which merges two values, is the point of a block that has one."""
-    agree = subject.operand(ways.add).shape == ways.fork.shape
-    if not agree or any(len(node.carriers) > 1 for node in ways.shortcut):
+    agree = context.operand(ways.add).shape == ways.fork.shape
+    if not agree or any(len(node.data_inputs) > 1 for node in ways.shortcut):
         return []
-    changing = [node for node in ways.shortcut if not find_idleness(node.op, *subject.graph.operands(node))]
+    changing = [node for node in ways.shortcut if not find_idleness(node.op, *context.graph.operands(node))]
     kernels = [node for node in changing if isinstance(node.op, KERNELS)]
     return [*kernels, *changing][:1]
 
 
-def find_missing_last_norm(subject: Subject) -> Iterable[Hit]:
+def find_missing_last_norm(context: LintContext) -> Iterable[Hit]:
     seen: set[tuple[str, int]] = set()
-    merges = {merge.id: merge for id in subject.ends for merge in _last_merge(subject, subject.graph[id], seen)}
-    starts = {ways.add.id: ways for ways in subject.residuals}
-    bare = [merge for merge in merges.values() if _starts_with_norm(subject, merge, starts.get(merge.id))]
+    merges = {merge.id: merge for id in context.ends for merge in _last_merge(context, context.graph[id], seen)}
+    starts = {ways.add.id: ways for ways in context.residuals}
+    bare = [merge for merge in merges.values() if _starts_with_norm(context, merge, starts.get(merge.id))]
     return at_each_place(bare, lambda group: "blocks that normalize what they read end here, and nothing normalizes it")
 
 
-def _last_merge(subject: Subject, node: Node, seen: set[tuple[str, int]]) -> Iterator[Node]:
+def _last_merge(context: LintContext, node: Node, seen: set[tuple[str, int]]) -> Iterator[Node]:
     """The block whose result reaches an output through the classifier alone, past no normalization; nothing where that
     way joins one that was `seen`."""
     kernels = 0
-    while node.body is None and len(node.carriers) == 1 and (node.id, kernels) not in seen:
+    while node.body is None and len(node.data_inputs) == 1 and (node.id, kernels) not in seen:
         seen.add((node.id, kernels))
         kernels += isinstance(node.op, KERNELS)
         if kernels > 1 or isinstance(node.op, Normalization):
             return
-        node = subject.operand(node)
+        node = context.operand(node)
     if node.body is not None:
         yield node
 
 
-def _starts_with_norm(subject: Subject, merge: Node, ways: Ways | None) -> bool:
+def _starts_with_norm(context: LintContext, merge: Node, ways: ResidualBranches | None) -> bool:
     """Whether a block's body begins with a normalization and ends without one."""
     if isinstance(merge.op, Concat):
-        body = _chain(subject, subject.graph[merge.inputs[-1]], merge.inputs[0])
+        body = _chain(context, context.graph[merge.inputs[-1]], merge.inputs[0])
     else:
         body = list(ways.body) if ways else []
     steps = [node for node in body if not isinstance(node.op, Pool)]
     return bool(steps) and isinstance(steps[0].op, Normalization) and not isinstance(steps[-1].op, Normalization)
 
 
-def _chain(subject: Subject, node: Node, start: str) -> list[Node]:
+def _chain(context: LintContext, node: Node, start: str) -> list[Node]:
     """The nodes between `start` and a node, where one follows the other."""
     chain = []
-    while node.id != start and len(node.carriers) == 1:
+    while node.id != start and len(node.data_inputs) == 1:
         chain.append(node)
-        node = subject.operand(node)
+        node = context.operand(node)
     return chain[::-1]
 
 

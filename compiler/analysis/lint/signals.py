@@ -6,23 +6,23 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from math import sqrt
 
+from compiler.analysis.lint.context import KERNELS, LintContext
 from compiler.analysis.lint.finding import Hit, Rule
-from compiler.analysis.lint.subject import KERNELS, Subject
 from compiler.analysis.signal.signal import FP16_LARGEST, FP16_SMALLEST, Exit, Signal
 
 
-def find_exit(read: Callable[[Signal], Exit | None], told: str, subject: Subject) -> Iterator[Hit]:
+def find_exit(read: Callable[[Signal], Exit | None], told: str, context: LintContext) -> Iterator[Hit]:
     """The first block in which the signal leaves what fp16 holds."""
-    exit = read(subject.signal) if subject.spec else None
+    exit = read(context.signal) if context.spec else None
     if exit is not None:
         where = f"in {exit.block}" if exit.block else f"at {exit.node}"
         message = f"{told} at initialization, first {where}, with a root mean square of {sqrt(exit.second_moment):.3g}"
-        source = subject.graph[exit.node].source
+        source = context.graph[exit.node].source
         yield Hit(message, source.place, (exit.node,), source.calls)
 
 
-def find_gradient_spread(subject: Subject) -> Iterable[Hit]:
-    gradients = {id: sqrt(second) for id, second in _kernel_gradients(subject)}
+def find_gradient_spread(context: LintContext) -> Iterable[Hit]:
+    gradients = {id: sqrt(second) for id, second in _kernel_gradients(context)}
     if not gradients:
         return
     low, high = min(gradients, key=gradients.__getitem__), max(gradients, key=gradients.__getitem__)
@@ -30,14 +30,14 @@ def find_gradient_spread(subject: Subject) -> Iterable[Hit]:
     if ratio > FP16_LARGEST / FP16_SMALLEST:
         first = next(id for id in gradients if id in (low, high))
         message = f"gradients at initialization are {ratio:.2g} times as large at {high} as at {low}"
-        source = subject.graph[first].source
+        source = context.graph[first].source
         yield Hit(message, source.place, (low, high), source.calls)
 
 
-def _kernel_gradients(subject: Subject) -> Iterator[tuple[str, float]]:
+def _kernel_gradients(context: LintContext) -> Iterator[tuple[str, float]]:
     """The gradient's second moment at each layer with a kernel, where one is known and arrives."""
-    for node in subject.signal.nodes if subject.spec else ():
-        if node.gradient_second_moment and isinstance(subject.graph[node.id].op, KERNELS):
+    for node in context.signal.nodes if context.spec else ():
+        if node.gradient_second_moment and isinstance(context.graph[node.id].op, KERNELS):
             yield node.id, node.gradient_second_moment
 
 

@@ -12,8 +12,8 @@ from archspec.ops.pooling import Pool
 from archspec.ops.values import ONE
 from archspec.wording import write_shape
 from compiler.analysis.field.readings import Reading
+from compiler.analysis.lint.context import LintContext
 from compiler.analysis.lint.finding import Hit, Rule, at_each_place
-from compiler.analysis.lint.subject import Subject
 from compiler.graph import Graph, Node
 
 Sights: TypeAlias = tuple[tuple[Fraction, Fraction], ...]
@@ -25,13 +25,13 @@ FAR = 128
 """How far from its value a size is moved in that search."""
 
 
-def find_lost_pixels(subject: Subject) -> Iterable[Hit]:
-    graph = subject.graph
+def find_lost_pixels(context: LintContext) -> Iterable[Hit]:
+    graph = context.graph
     losing = [node for node in graph if _count_lost(node, graph.operands(node), node.shape)]
     remedy = _tell_whole_sizes(graph) if losing else ""
 
     def tell(group: Sequence[Node]) -> str:
-        x = subject.operand(group[0]).shape
+        x = context.operand(group[0]).shape
         lost = _count_lost(group[0], (x,), group[0].shape)
         pixels = "position" if lost == 1 else f"{lost} positions"
         return f"no window of this {group[0].op.kind} reaches the last {pixels} of an axis of {x}"
@@ -89,8 +89,8 @@ def _keeps_all(graph: Graph, sizes: Mapping[str, int]) -> bool:
     return not any(_count_lost(node, [shapes[id] for id in node.inputs], shapes[node.id]) for node in graph)
 
 
-def find_misaligned_merges(subject: Subject) -> Iterable[Hit]:
-    merges = {merge.node: merge for merge in subject.receptive_field.misaligned if not merge.slight}
+def find_misaligned_merges(context: LintContext) -> Iterable[Hit]:
+    merges = {merge.node: merge for merge in context.receptive_field.misaligned if not merge.slight}
 
     def tell(group: Sequence[Node]) -> str:
         merge = merges[group[0].id]
@@ -101,7 +101,7 @@ def find_misaligned_merges(subject: Subject) -> Iterable[Hit]:
             return f"{told}: neighbours look {_listed(merge.strides)} pixels apart"
         return f"{told}: the centres lie {_listed(merge.offsets[1:])} pixels from those of its first operand"
 
-    return at_each_place((subject.graph[id] for id in merges), tell)
+    return at_each_place((context.graph[id] for id in merges), tell)
 
 
 def _listed(rows: Iterable[Sequence[Fraction]]) -> str:
@@ -112,28 +112,28 @@ def _listed(rows: Iterable[Sequence[Fraction]]) -> str:
     return " and ".join(told)
 
 
-def find_unproductive_convs(subject: Subject) -> Iterable[Hit]:
-    spaces = {node.shape.space for node in subject.graph.inputs.values()}
-    blind = dict(_see_everything(subject, *spaces)) if len(spaces) == 1 else {}
+def find_unproductive_convs(context: LintContext) -> Iterable[Hit]:
+    spaces = {node.shape.space for node in context.graph.inputs.values()}
+    blind = dict(_see_everything(context, *spaces)) if len(spaces) == 1 else {}
     if not blind:
         return
     (id, seen), (extents,) = next(iter(blind.items())), spaces
-    first = subject.graph[id]
+    first = context.graph[id]
     sizes = " on an input of ".join(write_shape(size) for size in (seen, extents))
     message = f"what this {first.op.kind} reads has, by its narrowest path, a receptive field of {sizes}"
     yield Hit(message, first.source.place, tuple(blind), first.source.calls)
 
 
-def _see_everything(subject: Subject, extents: Sequence[int]) -> Iterator[tuple[str, list[int]]]:
+def _see_everything(context: LintContext, extents: Sequence[int]) -> Iterator[tuple[str, list[int]]]:
     """The convolutions whose operand has a receptive field, by its narrowest path, as large as the input; and its size.
     One that has a single tap on its map looks at no neighbour, whatever these have seen."""
-    readings = subject.receptive_field.readings
+    readings = context.receptive_field.readings
     reach: dict[str, Sights] = {}
-    for node in subject.graph:
-        operands = enumerate(node.carriers)
+    for node in context.graph:
+        operands = enumerate(node.data_inputs)
         sights = [_look(readings[node.id].axes, i, reach[operand], extents) for i, operand in operands]
         reach[node.id] = min(sights) if sights else tuple((Fraction(1), Fraction(1)) for _ in extents)
-        if isinstance(node.op, Conv) and prod(node.op.live_taps(*subject.graph.operands(node))) > 1:
+        if isinstance(node.op, Conv) and prod(node.op.live_taps(*context.graph.operands(node))) > 1:
             seen = [int(size) for size, _ in reach[node.inputs[0]]]
             if all(size >= extent for size, extent in zip(seen, extents, strict=True)):
                 yield node.id, seen

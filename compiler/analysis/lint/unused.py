@@ -11,24 +11,24 @@ from archspec.spec.document import Block
 from archspec.spec.expressions import Template
 from archspec.spec.nodes import CallNode, From, Tap, Turns
 from archspec.spec.text import Table, place_in
+from compiler.analysis.lint.context import LintContext
 from compiler.analysis.lint.finding import Hit, Rule, at_each_place
 from compiler.analysis.lint.names import find_unread, free_names, list_bodies, walk
-from compiler.analysis.lint.subject import Subject
 from compiler.graph import Graph, Node
 
 Step: TypeAlias = tuple[str, str, frozenset[str]]
 """What gives a name its value in a block: the key under which it stands, the name, and the names that it reads."""
 
 
-def find_dead_nodes(subject: Subject) -> Iterable[Hit]:
-    graph = subject.graph
-    ends = [node for node in graph if node.id not in subject.live and not graph.readers[node.id]]
+def find_dead_nodes(context: LintContext) -> Iterable[Hit]:
+    graph = context.graph
+    ends = [node for node in graph if node.id not in context.live and not graph.readers[node.id]]
 
     def tell(group: Sequence[Node]) -> str:
         if isinstance(group[0].op, Input):
             return f"nothing reads the input '{group[0].id}'"
-        dead = _lead_to(graph, group, subject.live)
-        parameters = sum(map(subject.count_parameters, dead))
+        dead = _lead_to(graph, group, context.live)
+        parameters = sum(map(context.count_parameters, dead))
         held = f", with {parameters:,} parameters" if parameters else ""
         chain = f"; it ends {len(dead)} operations that lead nowhere else{held}" if len(dead) > 1 else held
         return f"no output depends on this {group[0].op.kind}{chain}"
@@ -47,28 +47,28 @@ def _lead_to(graph: Graph, ends: Sequence[Node], live: frozenset[str]) -> list[N
     return [*found.values()]
 
 
-def find_unused_params(subject: Subject) -> Iterator[Hit]:
-    for spec in subject.specs:
+def find_unused_params(context: LintContext) -> Iterator[Hit]:
+    for spec in context.specs:
         used = free_names([spec.inputs, spec.defaults, spec.network])
-        for block in subject.blocks.values():
+        for block in context.blocks.values():
             used |= _names_from_outside(block)
         for name in spec.params.keys() - used:
             yield Hit(f"nothing uses the param '{name}'", _key(spec.written, "params", name))
 
 
-def find_unused_blocks(subject: Subject) -> Iterator[Hit]:
-    for spec in subject.specs:
+def find_unused_blocks(context: LintContext) -> Iterator[Hit]:
+    for spec in context.specs:
         own = spec.written.get("blocks") or {}
-        for name in own.keys() - subject.blocks.keys():
+        for name in own.keys() - context.blocks.keys():
             yield Hit(f"the network does not call the block '{name}'", _key(spec.written, "blocks", name))
 
 
-def find_unused_names(subject: Subject) -> Iterator[Hit]:
-    for spec in subject.specs:
+def find_unused_names(context: LintContext) -> Iterator[Hit]:
+    for spec in context.specs:
         general = free_names(spec.defaults)
-        for name, block in subject.blocks.items():
+        for name, block in context.blocks.items():
             yield from _unused_in_block(name, block, general)
-        for body in subject.bodies:
+        for body in context.bodies:
             yield from _unused_columns(body, general)
 
 
@@ -122,8 +122,8 @@ def _unused_columns(body: Any, general: frozenset[str]) -> Iterator[Hit]:
             yield Hit(f"nothing in the loop reads '{name}'", node.place_of("each", name, key=True))
 
 
-def find_unused_taps(subject: Subject) -> Iterator[Hit]:
-    for body in subject.bodies:
+def find_unused_taps(context: LintContext) -> Iterator[Hit]:
+    for body in context.bodies:
         nodes = list(walk(body))
         taps = [node for node in nodes if isinstance(node, Tap)]
         read = [node.label for node in nodes if isinstance(node, From)]
@@ -154,12 +154,12 @@ def _find_replacement(label: Template, nodes: Iterable[Any]) -> Tap | None:
     return None
 
 
-def find_unused_defaults(subject: Subject) -> Iterator[Hit]:
-    kinds = {node.op.kind for node in subject.graph}
-    if any(spec.defaults.get("norm", {}).get("kind") == "weight" for spec in subject.specs):
+def find_unused_defaults(context: LintContext) -> Iterator[Hit]:
+    kinds = {node.op.kind for node in context.graph}
+    if any(spec.defaults.get("norm", {}).get("kind") == "weight" for spec in context.specs):
         kinds.add("norm")  # a choice for every layer with a kernel, which needs no node of its own
-    kinds |= {node.word for body in subject.bodies for node in walk(body) if not isinstance(node, CallNode)}
-    for spec in subject.specs:
+    kinds |= {node.word for body in context.bodies for node in walk(body) if not isinstance(node, CallNode)}
+    for spec in context.specs:
         written = spec.written.get("defaults")
         for kind in written if isinstance(written, Table) else ():  # those of a variant are its base's and its own
             if kind not in kinds:

@@ -32,7 +32,7 @@ def find_layouts(graph: Graph, batch: int) -> dict[str, Layout]:
 
 def _lay(node: Node, layouts: tuple[Layout, ...], shapes: tuple[Shape, ...], batch: int) -> Layout:
     """What is its operand, as dropout at inference, lies as that does."""
-    same = node.op.shares(*shapes, training=True) and node.shape == shapes[0]
+    same = node.op.is_view(*shapes, training=True) and node.shape == shapes[0]
     return layouts[0] if same else node.op.lay(layouts, *shapes, batch=batch)
 
 
@@ -41,7 +41,7 @@ def find_storages(graph: Graph, layouts: Mapping[str, Layout], *, training: bool
     copied to be flattened."""
     roots: dict[str, str] = {}
     for node in graph:
-        view = bool(node.inputs) and node.op.shares(*graph.operands(node), training=training)
+        view = bool(node.inputs) and node.op.is_view(*graph.operands(node), training=training)
         copied = view and node.op.straightens(layouts[node.inputs[0]], graph[node.inputs[0]].shape)
         roots[node.id] = roots[node.inputs[0]] if view and not copied else node.id
     return roots
@@ -58,10 +58,12 @@ def count_saved(graph: Graph, layouts: Mapping[str, Layout], batch: int, narrow:
         shapes = graph.operands(node)
         operands = [widths[operand] for operand in node.inputs]
         casting = node.op.casting(*shapes) if node.inputs else "full"
-        width = widths[node.id] = _find_width(casting, operands[: node.op.carriers], narrow)
+        width = widths[node.id] = _find_width(casting, operands[: node.op.data_inputs], narrow)
         if not wants[node.id]:
             continue
-        kept = node.op.saved(*shapes, batch=batch, needs=tuple(wants[operand] for operand in node.carriers))
+        kept = node.op.saved_for_backward(
+            *shapes, batch=batch, needs=tuple(wants[operand] for operand in node.data_inputs)
+        )
         cast = casting in ("narrow", "full")
         copied = {position for position in kept.operands if cast and operands[position] != width}
         copied |= {0} & {*kept.operands} if node.op.straightens(layouts[node.inputs[0]], shapes[0]) else set()
@@ -93,5 +95,5 @@ def _find_wants(graph: Graph) -> Mapping[str, bool]:
     wants: dict[str, bool] = {}
     for node in graph:
         learns = any(weight.trainable for weight in node.op.weights(*graph.operands(node)).values())
-        wants[node.id] = node.op.differentiable and (learns or any(wants[operand] for operand in node.carriers))
+        wants[node.id] = node.op.differentiable and (learns or any(wants[operand] for operand in node.data_inputs))
     return wants

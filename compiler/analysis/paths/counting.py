@@ -91,8 +91,8 @@ def find_gates(graph: Graph) -> dict[str, frozenset[int]]:
     gates = {}
     for node in graph:
         if isinstance(node.op, Mul):
-            found = frozenset(i for i, operand in enumerate(node.carriers) if _is_gate(graph, operand))
-            if 0 < len(found) < len(node.carriers):
+            found = frozenset(i for i, operand in enumerate(node.data_inputs) if _is_gate(graph, operand))
+            if 0 < len(found) < len(node.data_inputs):
                 gates[node.id] = found
     return gates
 
@@ -110,9 +110,9 @@ def _find_steps(graph: Graph, *, blocks: bool, without: Mapping[str, frozenset[i
     steps: dict[str, tuple[tuple[str, int], ...]] = {}
     for node in graph:
         if blocks and node.body is not None:
-            taken = [(operand, enters_body(node, i)) for i, operand in enumerate(node.carriers)]
+            taken = [(operand, enters_body(node, i)) for i, operand in enumerate(node.data_inputs)]
         else:
-            taken = [(operand, 0 if blocks else 1) for operand in node.carriers]
+            taken = [(operand, 0 if blocks else 1) for operand in node.data_inputs]
         if node.id in without:
             taken = [step for i, step in enumerate(taken) if i not in without[node.id]]
         steps[node.id] = tuple(taken)
@@ -262,7 +262,7 @@ def _count_through(graph: Graph) -> tuple[dict[str, int], dict[str, int]]:
     """
     before: dict[str, int] = {}
     for node in graph:
-        counts = [before[operand] for operand in node.carriers] or [1]
+        counts = [before[operand] for operand in node.data_inputs] or [1]
         before[node.id] = counts[0] if len(counts) == 1 else sum(counts)
     after = {**dict.fromkeys(graph.nodes, 0), **Counter(graph.outputs.values())}
     shared: dict[int, int] = {}
@@ -270,7 +270,7 @@ def _count_through(graph: Graph) -> tuple[dict[str, int], dict[str, int]]:
     ops: dict[str, int] = {}
     for node in reversed(list(graph)):
         beyond = after[node.id]
-        for operand in node.carriers:
+        for operand in node.data_inputs:
             after[operand] += beyond
         through = before[node.id] * beyond
         ops[node.id] = shared.setdefault(through, through)

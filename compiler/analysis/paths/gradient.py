@@ -130,8 +130,8 @@ def _carry_back(graph: Graph, gains: Mapping[str, tuple[float, ...] | None]) -> 
         energies = arrived.pop(node.id, None) if node.inputs else None
         if energies is None:
             continue
-        passed = gains[node.id] or (1.0,) * len(node.carriers)
-        for i, (operand, gain) in enumerate(zip(node.carriers, passed, strict=True)):
+        passed = gains[node.id] or (1.0,) * len(node.data_inputs)
+        for i, (operand, gain) in enumerate(zip(node.data_inputs, passed, strict=True)):
             if 0 < gain < inf:
                 _add(arrived, operand, energies.carry(gain, enters_body(node, i)))
     found = [arrived[id] for id in graph.inputs if id in arrived]

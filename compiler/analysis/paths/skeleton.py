@@ -160,7 +160,7 @@ class _Reduction:
         if node.body is not None and fork is not None:
             return self.reduce_block(node, fork)
         if _joins(node):
-            return [Value(node.id, node.op.kind, node.carriers)]
+            return [Value(node.id, node.op.kind, node.data_inputs)]
         return [Value(node.id, "call", self.find_arguments(node), "g")]
 
     def reduce_block(self, node: Node, fork: str) -> list[Value]:
@@ -171,9 +171,9 @@ class _Reduction:
     def find_arguments(self, node: Node) -> tuple[str, ...]:
         """The values that a function ending in this node starts from: one, unless inputs come together in it."""
         while True:
-            before = node.carriers if len(node.carriers) == 1 else (self.dominators[node.id],)
+            before = node.data_inputs if len(node.data_inputs) == 1 else (self.dominators[node.id],)
             if before[0] is None:
-                return node.carriers
+                return node.data_inputs
             node = self.graph[before[0]]
             if node.id in self.ends or _joins(node) or isinstance(node.op, Input):
                 return (node.id,)
@@ -185,13 +185,13 @@ def _find_forks(graph: Graph) -> set[str]:
     readers: Counter[str] = Counter()
     for node in reversed(list(graph)):
         if node.id in wanted:
-            wanted.update(node.carriers)
-            readers.update(node.carriers)
+            wanted.update(node.data_inputs)
+            readers.update(node.data_inputs)
     return {id for id, count in readers.items() if count > 1}
 
 
 def _joins(node: Node) -> bool:
-    return isinstance(node.op, JOINTS) and len(node.carriers) > 1
+    return isinstance(node.op, JOINTS) and len(node.data_inputs) > 1
 
 
 def _name_functions(values: list[Value]) -> list[Value]:

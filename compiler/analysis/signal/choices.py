@@ -20,7 +20,7 @@ from compiler.graph import Graph
 CHOICES: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     "scaling": {word: {"residual": {"scaling": word}} for word in get_args(Scaling)},
     "norm": {word: {"norm": {"kind": word}} for word in ("none", *NORMALIZATIONS, "weight")},
-    "init": {word: {op.kind: {"init": word} for op in OPS if op.mixes} for word in get_args(Init)},
+    "init": {word: {op.kind: {"init": word} for op in OPS if op.has_kernel} for word in get_args(Init)},
 }
 """For each question the defaults that answer it, by the word for the choice."""
 
@@ -105,7 +105,7 @@ def _second_moment(node: NodeSignal) -> float:
 
 def _find_ends(graph: Graph, signal: Signal) -> tuple[NodeSignal, NodeSignal] | None:
     """The results of the first block and of the last one."""
-    results = set(signal.blocks.values()) or {node.id for node in graph if node.op.mixes}
+    results = set(signal.blocks.values()) or {node.id for node in graph if node.op.has_kernel}
     steps = [node for node in signal.nodes if node.id in results]
     return (steps[0], steps[-1]) if steps else None
 

@@ -17,7 +17,7 @@ from math import sqrt
 from typing import Any, NamedTuple, TypeAlias
 
 from archspec.ops import Op
-from archspec.ops.signal.gaussian import Part
+from archspec.ops.signal.gaussian import ChannelMoments
 from archspec.ops.signal.moments import Doubt, Gradient, Moments, standard, unit_gradient
 from archspec.ops.signal.sums import Ties, sum_gradients
 from compiler.analysis.signal.doubts import find_doubts
@@ -114,7 +114,7 @@ class Signal:
         Where the signal is not followed, standard normal values and gradients of one size stand for it.
         """
         gains = ((node, self._measure_gains(node)) for node in self.graph)
-        return {node.id: passed if len(passed) == len(node.carriers) else None for node, passed in gains}
+        return {node.id: passed if len(passed) == len(node.data_inputs) else None for node, passed in gains}
 
     def _measure_gains(self, node: Node) -> tuple[float, ...]:
         """The gains of a node; fewer than it has operands where no law is known."""
@@ -126,7 +126,7 @@ class Signal:
         energy = gradient.second * node.shape.elements
         return tuple(
             part.second * self.graph[id].shape.elements / energy
-            for id, part in zip(node.carriers, sent, strict=True)
+            for id, part in zip(node.data_inputs, sent, strict=True)
             if part
         )
 
@@ -135,7 +135,7 @@ class Signal:
         """The largest number of random linear maps on a way through the network."""
         depths: dict[str, int] = {}
         for node in self.graph:
-            depths[node.id] = node.op.mixes + max([depths[id] for id in node.inputs], default=0)
+            depths[node.id] = node.op.has_kernel + max([depths[id] for id in node.inputs], default=0)
         return max(depths.values())
 
     def __getitem__(self, id: str) -> NodeSignal:
@@ -191,12 +191,12 @@ def _find_result(graph: Graph, node: Node, scope: str) -> str:
 
 class Descent(NamedTuple):
     """Where a value or a gradient comes from, by places in topological order: it is `factor` times the one of `source`,
-    a node, and going back one of its operands. Going forward, `fresh` is the random linear map of which the signs
+    a node, and going back one of its operands. Going forward, `last_kernel_at` is the random linear map whose signs
     decide its signs; going back, the last such map that it came through."""
 
     source: tuple[int, int]
     factor: float = 1.0
-    fresh: int | None = None
+    last_kernel_at: int | None = None
 
 
 def _walk_forward(graph: Graph) -> dict[str, Moments | None]:
@@ -216,12 +216,12 @@ def _walk_forward(graph: Graph) -> dict[str, Moments | None]:
 
 def _descend(op: Op, place: int, parents: Sequence[Descent]) -> Descent:
     """The descent of the result of an operation."""
-    if op.mixes:
-        return Descent((place, 0), fresh=place)
+    if op.has_kernel:
+        return Descent((place, 0), last_kernel_at=place)
     multiple = op.multiple(len(parents)) if parents else None
     if multiple is not None and (len(parents) == 1 or len({parent.source for parent in parents}) == 1):
-        return Descent(parents[0].source, multiple * sum([p.factor for p in parents]), parents[0].fresh)
-    return Descent((place, 0), fresh=parents[0].fresh if parents and op.odd else None)
+        return Descent(parents[0].source, multiple * sum([p.factor for p in parents]), parents[0].last_kernel_at)
+    return Descent((place, 0), last_kernel_at=parents[0].last_kernel_at if parents and op.odd else None)
 
 
 def _tie(parents: Sequence[Descent], is_related: Callable[[Descent, Descent], bool]) -> Ties:
@@ -233,12 +233,14 @@ def _tie(parents: Sequence[Descent], is_related: Callable[[Descent, Descent], bo
 
 def _is_related(a: Descent, b: Descent) -> bool:
     """Whether of two values none has its signs from a random linear map on which the other does not depend."""
-    return not any(late.fresh is not None and late.fresh > early.source[0] for late, early in ((a, b), (b, a)))
+    return not any(
+        late.last_kernel_at is not None and late.last_kernel_at > early.source[0] for late, early in ((a, b), (b, a))
+    )
 
 
 def _meet_again(a: Descent, b: Descent) -> bool:
     """Whether two gradients came through no random linear map of their own."""
-    return a.fresh == b.fresh
+    return a.last_kernel_at == b.last_kernel_at
 
 
 def _walk_back(
@@ -256,7 +258,7 @@ def _walk_back(
         gradient = gradient if gradient and gradient.second <= LARGEST else None
         gradients[node.id] = gradient
         sent[node.id] = _send(node, gradient, [values[id] for id in node.inputs])
-        for i, (id, part) in enumerate(zip(node.carriers, sent[node.id], strict=True)):
+        for i, (id, part) in enumerate(zip(node.data_inputs, sent[node.id], strict=True)):
             arriving[id].append((part, _pass_back(node, (place, i), parent)))
     return gradients, sent
 
@@ -267,11 +269,11 @@ def _gather(
     """The sum of what arrives, and its descent."""
     known = [gradient for gradient, _ in parts if gradient is not None]
     parents = [descent for _, descent in parts]
-    fresh = parents[0].fresh if len({parent.fresh for parent in parents}) == 1 else None
+    last_kernel_at = parents[0].last_kernel_at if len({parent.last_kernel_at for parent in parents}) == 1 else None
     if parents and len({parent.source for parent in parents}) == 1:
-        descent = Descent(parents[0].source, sum([parent.factor for parent in parents]), fresh)
+        descent = Descent(parents[0].source, sum([parent.factor for parent in parents]), last_kernel_at)
     else:
-        descent = Descent((place, -1), fresh=fresh)
+        descent = Descent((place, -1), last_kernel_at=last_kernel_at)
     if len(known) < len(parts):
         return None, descent
     return sum_gradients(known, _tie(parents, _meet_again)) if known else unit_gradient(node.shape, 0.0), descent
@@ -279,24 +281,24 @@ def _gather(
 
 def _pass_back(node: Node, operand: tuple[int, int], parent: Descent) -> Descent:
     """The descent of what a node sends to one of its operands."""
-    if node.op.mixes:
-        return Descent(operand, fresh=operand[0])
+    if node.op.has_kernel:
+        return Descent(operand, last_kernel_at=operand[0])
     multiple = node.op.multiple(len(node.inputs))
     if multiple is None:
-        return Descent(operand, fresh=parent.fresh)
-    return Descent(parent.source, multiple * parent.factor, parent.fresh)
+        return Descent(operand, last_kernel_at=parent.last_kernel_at)
+    return Descent(parent.source, multiple * parent.factor, parent.last_kernel_at)
 
 
 def _send(node: Node, gradient: Gradient | None, operands: Sequence[Moments | None]) -> Sent:
     """What arrives at each operand that carries signal."""
     known = [operand for operand in operands if operand is not None]
     if gradient is None or len(known) < len(operands) or not known:
-        return (None,) * len(node.carriers)
-    return node.op.gradients(gradient, *known) or (None,) * len(node.carriers)
+        return (None,) * len(node.data_inputs)
+    return node.op.gradients(gradient, *known) or (None,) * len(node.data_inputs)
 
 
 def _describe(node: Node, value: Moments | None, gradient: Gradient | None) -> NodeSignal:
-    part: Part | None = value.whole if value else None
+    part: ChannelMoments | None = value.whole if value else None
     return NodeSignal(
         id=node.id,
         kind=node.op.kind,

@@ -9,11 +9,11 @@ from __future__ import annotations
 from ctypes import c_float
 from fractions import Fraction
 from math import prod
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 from archspec.ops import Input as NamedInput
 from archspec.ops import Linear, Op, OpError, Positions, Shape, Span, Weight, Weights
-from archspec.ops.values import ONE
+from archspec.ops.values import ONE, Saves
 from archspec.ops.window import Fill, run
 
 Extents = tuple[int, ...]
@@ -95,14 +95,14 @@ class Unknown(Foreign):
     def elementwise(self, *xs: Shape) -> int:
         return 0
 
-    def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
+    def input_span(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
         return tuple(None for _ in xs)
 
 
 class Elementwise(Foreign):
     """A function of numbers at the same position: erf, div, where; operands are repeated along axes that they lack."""
 
-    keeps: ClassVar[Literal["nothing", "operands", "result"]] = "operands"
+    saves: ClassVar[Saves] = "operands"
     main: ClassVar[str | None] = "of"
 
     function: str
@@ -114,7 +114,7 @@ class Elementwise(Foreign):
         said = ("x" if number is None else tell_number(number) for number in self.numbers)
         return {"of": ", ".join(said)} if any(number is not None for number in self.numbers) else {}
 
-    def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
+    def input_span(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
         own = (len(x) == len(self.gives) and x[axis + 1] == self.gives[axis + 1] for x in xs)
         return tuple(run(span) if has else None for has in own)
 
@@ -128,10 +128,10 @@ class SpaceToDepth(Foreign):
 
     block: int
 
-    def pace(self, axis: int) -> Fraction:
+    def stride_fraction(self, axis: int) -> Fraction:
         return Fraction(self.block)
 
-    def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
+    def input_span(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
         return (run((span[0] * self.block, (span[1] + 1) * self.block - 1)),)
 
 
@@ -144,17 +144,17 @@ class DepthToSpace(Foreign):
 
     block: int
 
-    def pace(self, axis: int) -> Fraction:
+    def stride_fraction(self, axis: int) -> Fraction:
         return Fraction(1, self.block)
 
-    def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
+    def input_span(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
         return (run((span[0] // self.block, span[1] // self.block)),)
 
 
 class Rows(Foreign):
     """A fully connected layer along the last axis, at each position of the others."""
 
-    keeps: ClassVar[Literal["nothing", "operands", "result"]] = "operands"
+    saves: ClassVar[Saves] = "operands"
 
     main: ClassVar[str | None] = "out"
     called: ClassVar[str] = Linear.kind
@@ -178,14 +178,14 @@ class Rows(Foreign):
     def elementwise(self, *xs: Shape) -> int:
         return 0
 
-    def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
+    def input_span(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
         return (run(span) if axis + 1 < len(self.gives) - 1 else None,)
 
 
 class Product(Foreign):
     """The matrix product of two values, or of a value and stored matrices; each number of it sums over `inner`."""
 
-    keeps: ClassVar[Literal["nothing", "operands", "result"]] = "operands"
+    saves: ClassVar[Saves] = "operands"
 
     called: ClassVar[str] = "matmul"
     tells: ClassVar[tuple[str, ...]] = ("inner",)
@@ -198,7 +198,7 @@ class Product(Foreign):
     def elementwise(self, *xs: Shape) -> int:
         return 0
 
-    def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
+    def input_span(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
         return tuple(None for _ in xs)
 
 
@@ -212,7 +212,7 @@ class Along(Foreign):
     def own(self) -> dict[str, Any]:
         return _tell_axes(self.axes, self.gives)
 
-    def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
+    def input_span(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
         in_place = all(len(x) == len(self.gives) for x in xs) and axis + 1 not in self.axes
         return tuple(run(span) if in_place else None for _ in xs)
 
@@ -220,7 +220,7 @@ class Along(Foreign):
 class Reduce(Along):
     """One number for all along some axes: their sum, mean, largest, …"""
 
-    keeps: ClassVar[Literal["nothing", "operands", "result"]] = "operands"
+    saves: ClassVar[Saves] = "operands"
 
     @property
     def own(self) -> dict[str, Any]:
@@ -233,19 +233,19 @@ class Reduce(Along):
 class SoftmaxAlong(Along):
     """exp(x) over its sum along an axis, or the logarithm of that."""
 
-    keeps: ClassVar[Literal["nothing", "operands", "result"]] = "result"
+    saves: ClassVar[Saves] = "result"
 
 
 class NormalizeAlong(Along):
     """Sets mean and variance, or the norm, along some axes."""
 
-    keeps: ClassVar[Literal["nothing", "operands", "result"]] = "operands"
+    saves: ClassVar[Saves] = "operands"
 
 
 class NormalizeChannels(Along):
     """Sets mean and variance over some axes, or takes those that are stored; then scales and shifts each channel."""
 
-    keeps: ClassVar[Literal["nothing", "operands", "result"]] = "operands"
+    saves: ClassVar[Saves] = "operands"
 
     channels: int
     kept: bool
@@ -289,17 +289,17 @@ class Cut(Foreign):
         """How many axes in front are gone, since one position is left of them."""
         return len(self.starts) - len(self.gives)
 
-    def pace(self, axis: int) -> Fraction:
+    def stride_fraction(self, axis: int) -> Fraction:
         return ONE if self._dropped else Fraction(abs(self.steps[axis + 1]))
 
-    def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
+    def input_span(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
         step = self.steps[axis + 1]
         if step < 0 or self._dropped:
             return (None,)
         start = self.starts[axis + 1]
         return ((range(start + span[0] * step, start + span[1] * step + 1, step),),)
 
-    def shares(self, *xs: Shape, training: bool) -> bool:
+    def is_view(self, *xs: Shape, training: bool) -> bool:
         return all(step > 0 for step in self.steps)
 
 
@@ -322,7 +322,7 @@ class PadEdges(Foreign):
     def own(self) -> dict[str, Any]:
         return {"fill": self.fill, "before": ", ".join(map(str, self.begins))}
 
-    def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
+    def input_span(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
         before = self.begins[axis + 1]
         if len(xs[0]) != len(self.gives):  # what had one sample has copies
             return (None,)
@@ -343,10 +343,10 @@ class Rearrange(Foreign):
     def own(self) -> dict[str, Any]:
         return {"axes": ", ".join(map(str, self.perm))} if self.perm else {}
 
-    def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
+    def input_span(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
         return tuple(None for _ in xs)
 
-    def shares(self, *xs: Shape, training: bool) -> bool:
+    def is_view(self, *xs: Shape, training: bool) -> bool:
         return self.function in ("reshape", "transpose")
 
 
@@ -355,7 +355,7 @@ class Sampled(Foreign):
 
     called: ClassVar[str] = "grid_sample"
 
-    def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
+    def input_span(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
         return tuple(None for _ in xs)
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from math import prod
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 from archspec.ops import Positions, Shape, Span, Weight, Weights
+from archspec.ops.values import Saves
 from compiler.onnx_source.ops.ops import Extents, Foreign
 
 ELEMENTWISE = {"lstm": 13, "gru": 11, "rnn": 2}
@@ -16,7 +17,7 @@ class Recurrent(Foreign):
     """A recurrent layer, in one direction or both: for each hidden number and step as many rows of two products as
     there are gates, one with the input of `inner` numbers and one with the `hidden` ones."""
 
-    keeps: ClassVar[Literal["nothing", "operands", "result"]] = "operands"
+    saves: ClassVar[Saves] = "operands"
     main: ClassVar[str | None] = "hidden"
     tells: ClassVar[tuple[str, ...]] = ("hidden",)
 
@@ -44,14 +45,14 @@ class Recurrent(Foreign):
     def elementwise(self, *xs: Shape) -> int:
         return ELEMENTWISE[self.function] * prod(self.gives)
 
-    def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
+    def input_span(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
         return tuple(None for _ in xs)
 
 
 class Attention(Foreign):
     """Each of its rows is a mean of `values` numbers over `keys` rows, weighted by products of `inner` numbers."""
 
-    keeps: ClassVar[Literal["nothing", "operands", "result"]] = "operands"
+    saves: ClassVar[Saves] = "operands"
 
     keys: int
     inner: int
@@ -72,5 +73,5 @@ class Attention(Foreign):
     def elementwise(self, *xs: Shape) -> int:
         return self._scores * (2 + self.masked)  # scaled, masked, and their softmax
 
-    def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
+    def input_span(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
         return tuple(None for _ in xs)

@@ -9,7 +9,7 @@ from math import ceil, floor, prod
 from typing import Any, ClassVar, Literal
 
 from archspec.ops import Conv, ConvTranspose, Positions, Saved, Shape, Span, Weights, Window
-from archspec.ops.values import ONE
+from archspec.ops.values import ONE, Saves
 from archspec.ops.window import Fill, run
 from archspec.wording import write_shape
 from compiler.onnx_source.ops.ops import Extents, Foreign, kernel_and_bias
@@ -51,15 +51,15 @@ class Sliding(Foreign):
         """The window along an axis; none along those of channels and copies."""
         return self.windows[axis - self.first] if axis >= self.first else None
 
-    def pace(self, axis: int) -> Fraction:
+    def stride_fraction(self, axis: int) -> Fraction:
         window = self.window(axis)
         return Fraction(window.stride) if window else ONE
 
-    def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
+    def input_span(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
         window = self.window(axis)
-        return (window.reads(span) if window else self.reads_beside(axis, span),)
+        return (window.input_span(span) if window else self.input_span_beside(axis, span),)
 
-    def reads_beside(self, axis: int, span: Span) -> Positions | None:
+    def input_span_beside(self, axis: int, span: Span) -> Positions | None:
         """What is read along an axis without a window."""
         return run(span)
 
@@ -67,7 +67,7 @@ class Sliding(Foreign):
 class Pool(Sliding):
     """The largest value, the mean or the norm of each window of each channel."""
 
-    keeps: ClassVar[Literal["nothing", "operands", "result"]] = "operands"
+    saves: ClassVar[Saves] = "operands"
 
     function: str
 
@@ -78,14 +78,14 @@ class Pool(Sliding):
     def elementwise(self, *xs: Shape) -> int:
         return prod(self.gives) * prod(self.kernel)
 
-    def saved(self, *xs: Shape, batch: int, needs: tuple[bool, ...]) -> Saved:
+    def saved_for_backward(self, *xs: Shape, batch: int, needs: tuple[bool, ...]) -> Saved:
         return Saved((0,), indices=batch * prod(self.gives) if self.function == "max" else 0)
 
 
 class Convolution(Sliding):
     """Convolution with any window and a stored kernel of the shape `weight`, (out, in / groups, *window)."""
 
-    keeps: ClassVar[Literal["nothing", "operands", "result"]] = "operands"
+    saves: ClassVar[Saves] = "operands"
 
     main: ClassVar[str | None] = "out"
     called: ClassVar[str] = Conv.kind
@@ -100,7 +100,7 @@ class Convolution(Sliding):
     def own(self) -> dict[str, Any]:
         return {"out": self.out, **super().own, **({"groups": self.groups} if self.groups > 1 else {})}
 
-    def reads_beside(self, axis: int, span: Span) -> Positions | None:
+    def input_span_beside(self, axis: int, span: Span) -> Positions | None:
         return None if axis == self.first - 1 else run(span)
 
     def live_taps(self, *xs: Shape) -> tuple[int, ...]:
@@ -125,13 +125,13 @@ class TransposedConvolution(Convolution):
     called: ClassVar[str] = ConvTranspose.kind
     keeps_size: ClassVar[bool] = False
 
-    def pace(self, axis: int) -> Fraction:
+    def stride_fraction(self, axis: int) -> Fraction:
         window = self.window(axis)
         return Fraction(1, window.stride) if window else ONE
 
-    def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
+    def input_span(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
         window = self.window(axis)
-        return (window.is_written_by(span) if window else self.reads_beside(axis, span),)
+        return (window.output_span(span) if window else self.input_span_beside(axis, span),)
 
     def live_taps(self, *xs: Shape) -> tuple[int, ...]:
         return _count_live(self.windows, self.gives, xs[0])
@@ -160,10 +160,10 @@ class Resample(Foreign):
     """With antialiasing how much wider the taps are spread, along each axis."""
     rounding: Literal["floor", "ceil", "round_prefer_floor", "round_prefer_ceil"] = "floor"
 
-    def pace(self, axis: int) -> Fraction:
+    def stride_fraction(self, axis: int) -> Fraction:
         return self._find_step(axis)[0] or ONE
 
-    def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
+    def input_span(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
         step, _ = self._find_step(axis)
         if not step:  # all are copies of the one position
             return (None,)

@@ -127,7 +127,7 @@ class _Ways:
         most: dict[str, int] = {}
         for node in graph:
             gates = self.gates.get(node.id, frozenset())
-            before = (most[operand] for position, operand in enumerate(node.carriers) if position not in gates)
+            before = (most[operand] for position, operand in enumerate(node.data_inputs) if position not in gates)
             most[node.id] = max(before, default=0) + counts(node)
         return most
 

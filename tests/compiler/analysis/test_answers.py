@@ -23,7 +23,9 @@ def test_readings_hold_for_every_position(name: str) -> None:
         for axis in range(node.shape.rank if shapes else 0):
             for position in (0, 1, 2, 7):
                 reading = readings[node.id].axes[axis]
-                for i, (read, x) in enumerate(zip(node.op.reads(axis, (position,) * 2, *shapes), shapes, strict=True)):
+                for i, (read, x) in enumerate(
+                    zip(node.op.input_span(axis, (position,) * 2, *shapes), shapes, strict=True)
+                ):
                     whole = read is None or axis >= x.rank
                     assert (reading.turn[0][i] is None) == whole
                     assert whole or [reading.at(position, i)] == [*(read or ())]

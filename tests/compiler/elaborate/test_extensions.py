@@ -114,10 +114,10 @@ class SpaceToDepth(Layer):
             raise OpError(f"space_to_depth needs even extents, found {x}")
         return Shape(x.channels * 2**x.rank, *(size // 2 for size in x.space))
 
-    def pace(self, axis: int) -> Fraction:
+    def stride_fraction(self, axis: int) -> Fraction:
         return Fraction(2)
 
-    def reads(self, axis: int, span: Span, *xs: Shape) -> tuple[Span | None, ...]:
+    def input_span(self, axis: int, span: Span, *xs: Shape) -> tuple[Span | None, ...]:
         return ((2 * span[0], 2 * span[1] + 1),)
 
 

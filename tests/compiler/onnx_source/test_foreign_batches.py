@@ -74,8 +74,8 @@ def test_operations_on_windows_that_lie_along_the_first_axis(
     assert (cost.buffers > 0) == (kind == "BatchNormalization" and cost.parameters == 0)
     if kind == "Conv":
         assert cost.macs["conv-linear"] == 4 * 6 * 8 * 8 * 3 * 9
-        assert op.reads(0, (0, 0)) == (None,)  # each channel is of all channels
-        assert op.reads(1, (2, 3)) == (run((1, 4)),)
+        assert op.input_span(0, (0, 0)) == (None,)  # each channel is of all channels
+        assert op.input_span(1, (2, 3)) == (run((1, 4)),)
 
 
 @pytest.mark.parametrize("perms", [([0, 1, 3, 2],), ([0, 1, 3, 2], [0, 1, 3, 2]), ([1, 0, 2, 3], [0, 3, 2, 1])])

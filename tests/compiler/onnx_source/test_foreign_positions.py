@@ -42,7 +42,7 @@ def read_positions(model: ModelProto, length: int, path: Path) -> list[Sequence[
         return [[place] for place in range(length)]
     found = []
     for place in range(node.shape.space[-1]):
-        (places,) = node.op.reads(1, (place, place), *graph.operands(node))
+        (places,) = node.op.input_span(1, (place, place), *graph.operands(node))
         if places is None:
             return None
         beyond = "edge" if isinstance(node.op, Upsample) else node.op.beyond

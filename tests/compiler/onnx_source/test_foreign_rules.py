@@ -426,8 +426,10 @@ def build_window(kernel: int, stride: int, begin: int, dilation: int) -> Convolu
 )
 def test_foreign_windows_read_as_the_languages_do(ours: Op, foreign: Op) -> None:
     for span in ((0, 0), (3, 7)):
-        assert [[*(read or ())] for read in ours.reads(0, span)] == [[*(read or ())] for read in foreign.reads(0, span)]
-    assert ours.pace(0) == foreign.pace(0)
+        assert [[*(read or ())] for read in ours.input_span(0, span)] == [
+            [*(read or ())] for read in foreign.input_span(0, span)
+        ]
+    assert ours.stride_fraction(0) == foreign.stride_fraction(0)
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
@@ -445,7 +447,7 @@ def test_resampling_reads_as_upsampling_does(scale: int, mode: str, tmp_path: Pa
     places = {"steps": (step,) * 2, "offsets": ((step - 1) / 2,) * 2, "rounding": "round_prefer_floor"}
     twin = Resample(gives=(1, 4, 5), function=mode, taps=int(mode == "linear"), **places)
     for position in range(3 * scale):
-        assert twin.reads(0, (position, position)) == op.reads(0, (position, position))
+        assert twin.input_span(0, (position, position)) == op.input_span(0, (position, position))
 
 
 def test_what_a_node_is_called_and_where_it_stands(tmp_path: Path) -> None:

@@ -136,7 +136,7 @@ def test_the_same_seed_gives_the_same_weights(points: Dataset) -> None:
 
 def test_images_are_not_moved_where_the_answer_is_a_place(maps: Dataset) -> None:
     class Watching(nn.Module):
-        """Keeps the images that it trains on."""
+        """Saves the images that it trains on."""
 
         def __init__(self) -> None:
             super().__init__()

@@ -198,7 +198,7 @@ def test_what_a_transposed_convolution_reads_by_enumeration(stride: int, dilatio
         places = {i: [i * stride - padding + tap * dilation for tap in range(kernel)] for i in range(-60, 60)}
         readers = [i for i, reached in places.items() if any(span[0] <= place <= span[1] for place in reached)]
         op = ConvTranspose(out=1, kernel=kernel, stride=stride, dilation=dilation, padding=padding)
-        assert enumerated(op.reads(0, span)) == readers
+        assert enumerated(op.input_span(0, span)) == readers
 
 
 @pytest.mark.parametrize("stride", [1, 2, 3, 5])
@@ -208,7 +208,7 @@ def test_what_a_convolution_reads_by_enumeration(stride: int, dilation: int) -> 
         span = (first, first + more)
         places = {i * stride - padding + tap * dilation for i in range(first, span[1] + 1) for tap in range(kernel)}
         op = Conv(out=1, kernel=kernel, stride=stride, dilation=dilation, padding=padding)
-        assert enumerated(op.reads(0, span)) == sorted(places)
+        assert enumerated(op.input_span(0, span)) == sorted(places)
 
 
 def enumerated(found: tuple[Positions | None, ...]) -> list[int]:
@@ -219,9 +219,9 @@ def enumerated(found: tuple[Positions | None, ...]) -> list[int]:
 def test_far_taps_of_a_transposed_convolution_are_found_at_once() -> None:
     """Going through all input positions between them would take minutes."""
     op = ConvTranspose(out=1, kernel=2, stride=2, dilation=10**9 + 1)
-    assert enumerated(op.reads(0, (0, 0))) == [0]
-    assert enumerated(op.reads(0, (1, 1))) == [-(10**9) // 2]
-    assert enumerated(op.reads(0, (0, 1))) == [-(10**9) // 2, 0]
+    assert enumerated(op.input_span(0, (0, 0))) == [0]
+    assert enumerated(op.input_span(0, (1, 1))) == [-(10**9) // 2]
+    assert enumerated(op.input_span(0, (0, 1))) == [-(10**9) // 2, 0]
 
 
 @st.composite

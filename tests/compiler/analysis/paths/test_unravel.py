@@ -279,7 +279,7 @@ def test_every_network_unravels_into_its_paths(name: str) -> None:
     assert json.loads(json.dumps(result.to_dict())) == result.to_dict()
     total = sum(found.paths for found in result.expressions)
     paths = count_paths(graph, by_length=False)
-    forks = any(len(node.carriers) > 1 and node.body is None for node in graph)
+    forks = any(len(node.data_inputs) > 1 and node.body is None for node in graph)
     assert total == paths.block.total if not forks else total <= paths.block.total
     for found in result.expressions:
         assert found.ways is None or len(found.ways) == found.paths
@@ -368,8 +368,8 @@ def count_ways(graph: Graph, output: str) -> int:
     waiting, found = [graph.outputs[output]], 0
     while waiting:
         node = graph[waiting.pop()]
-        waiting += node.carriers
-        found += not node.carriers
+        waiting += node.data_inputs
+        found += not node.data_inputs
     return found
 
 

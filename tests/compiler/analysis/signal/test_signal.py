@@ -184,7 +184,7 @@ def test_each_law_is_torchs(op: Op, shapes: tuple[Shape, ...], shift: float) -> 
     assert not is_close(1.5 * node.second_moment + 1e-6, found["second"], node.estimate)
     for id in graph.inputs:
         gradient = signal[id]
-        if id == "x0" or op.carriers is None:
+        if id == "x0" or op.data_inputs is None:
             assert gradient.gradient_second_moment is not None
             assert is_close(gradient.gradient_second_moment, found[id], gradient.gradient_estimate), id
             assert not is_close(1.5 * gradient.gradient_second_moment + 1e-6, found[id], gradient.gradient_estimate)

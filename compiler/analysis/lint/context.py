@@ -29,7 +29,7 @@ KERNELS = (Conv, ConvTranspose, Linear)
 
 
 @dataclass(frozen=True)
-class Ways:
+class ResidualBranches:
     """The two ways around a residual block, from the `fork` to the sum `add`: the nodes that are on one of them alone,
     each in topological order."""
 
@@ -40,7 +40,7 @@ class Ways:
 
 
 @dataclass(frozen=True)
-class Subject:
+class LintContext:
     """A graph to be looked over, and its spec where it came from one."""
 
     answers: Answers
@@ -79,7 +79,7 @@ class Subject:
         return (*(spec.network for spec in self.specs), *(block.body for block in self.blocks.values()))
 
     @cached_property
-    def residuals(self) -> tuple[Ways, ...]:
+    def residuals(self) -> tuple[ResidualBranches, ...]:
         """The residual blocks of which both ways start from one node."""
         order = {id: i for i, id in enumerate(self.graph.nodes)}
         blocks = (node for node in self.graph if isinstance(node.op, Add) and node.body is not None)
@@ -120,8 +120,8 @@ class Subject:
             if isinstance(node.op, KERNELS):
                 found.add(node.id)
                 continue
-            pending += [operand for operand in node.carriers if operand not in seen]
-            seen.update(node.carriers)
+            pending += [operand for operand in node.data_inputs if operand not in seen]
+            seen.update(node.data_inputs)
         return frozenset(found)
 
     def operand(self, node: Node) -> Node:
@@ -141,7 +141,7 @@ class Subject:
         return sum(weight.numel for weight in self.graph.weights_of(node).values() if weight.trainable)
 
 
-def _find_ways(graph: Graph, order: Mapping[str, int], add: Node) -> Ways | None:
+def _find_ways(graph: Graph, order: Mapping[str, int], add: Node) -> ResidualBranches | None:
     """Walk back from both operands, the latest node first, until one node is left: all ways lead through it."""
     shortcut, body = add.inputs[0], add.inputs[-1]
     sides = {body: 2}
@@ -153,9 +153,9 @@ def _find_ways(graph: Graph, order: Mapping[str, int], add: Node) -> Ways | None
         node = graph[heappop(pending)[1]]
         if not pending:
             fits = sides[node.id] == 3
-            return Ways(add, node, tuple(reversed(alone[1])), tuple(reversed(alone[2]))) if fits else None
+            return ResidualBranches(add, node, tuple(reversed(alone[1])), tuple(reversed(alone[2]))) if fits else None
         alone[sides[node.id]].append(node)
-        for operand in node.carriers:
+        for operand in node.data_inputs:
             if operand not in sides:
                 heappush(pending, (-order[operand], operand))
             sides[operand] = sides.get(operand, 0) | sides[node.id]
