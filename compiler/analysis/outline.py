@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import chain, groupby
+from itertools import chain
 from math import prod
 from typing import Any
 
@@ -14,6 +14,7 @@ from compiler.analysis.cost.cost import measure_cost
 from compiler.analysis.cost.node import NodeCost
 from compiler.graph import Graph, Node
 from compiler.scopes import Scope, name_in_scope, read_scopes
+from compiler.tree import Layer, fold, name_layer
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class Branch:
     """A scope or (without children) a layer; `times` counts the equal neighbours that it stands for."""
 
     name: str
-    label: str
+    layer: Layer | None
     shape: tuple[int, ...]
     parameters: int
     macs: int
@@ -51,7 +52,12 @@ class Branch:
     @cached_property
     def skeleton(self) -> Hashable:
         """Which kinds of operations it has, in which order and how often."""
-        return self.label.partition("(")[0], tuple((child.skeleton, child.times) for child in self.children)
+        return self.word, tuple((child.skeleton, child.times) for child in self.children)
+
+    @property
+    def word(self) -> str:
+        """The word of a layer; a scope has none."""
+        return self.layer.kind if self.layer else ""
 
     @property
     def kind(self) -> str:
@@ -73,11 +79,11 @@ class Branch:
         """Numbers in the results of its layers; inputs are not counted."""
         if self.children:
             return sum(child.activations * child.times for child in self.children)
-        return 0 if self.label == Input.kind else prod(self.shape)
+        return 0 if self.word == Input.kind else prod(self.shape)
 
     def to_dict(self, depth: int | None = None) -> dict[str, Any]:
         """The tree as data, or its first `depth` levels below this one."""
-        row: dict[str, Any] = {"name": self.name, "layer": self.label, "shape": list(self.shape)}
+        row: dict[str, Any] = {"name": self.name, "layer": str(self.layer or ""), "shape": list(self.shape)}
         row |= {"parameters": self.parameters, "macs": self.macs, "times": self.times}
         row |= {"unknown": self.unknown} if self.unknown else {}
         if not self.children or depth == 0:
@@ -88,8 +94,7 @@ class Branch:
 
 def fold_tree(graph: Graph) -> Branch:
     """The tree of a graph; every figure is for one of the equal neighbours, and a scope's are sums."""
-    rows = {row.id: row for row in measure_cost(graph).nodes}
-    return _fold(read_scopes(graph.nodes, graph.name), graph, rows)
+    return fold(read_scopes(graph.nodes, graph.name), _Outline(graph))
 
 
 def list_layers(graph: Graph) -> tuple[Branch, ...]:
@@ -112,12 +117,10 @@ def list_types(node: Node) -> dict[str, Any]:
 def _leaf(id: str, row: NodeCost, graph: Graph) -> Branch:
     node = graph[id]
     op = node.op
-    chosen = ", ".join(f"{key}={fact}" for key, fact in op.chosen.items())
-    label = op.word if isinstance(op, Input) or not chosen else f"{op.word}({chosen})"
     fields = ((key, repr(value)) for key, value in list_fields(op).items())  # as text, since no NaN equals another
     return Branch(
         name=name_in_scope(id),
-        label=label,
+        layer=name_layer(op),
         shape=tuple(row.shape),
         parameters=row.parameters + row.frozen,
         macs=row.macs,
@@ -128,23 +131,38 @@ def _leaf(id: str, row: NodeCost, graph: Graph) -> Branch:
     )
 
 
-def _fold(scope: Scope, graph: Graph, rows: Mapping[str, NodeCost]) -> Branch:
-    branches = [
-        _leaf(item, rows[item], graph) if isinstance(item, str) else _fold(item, graph, rows) for item in scope.items
-    ]
-    runs = (list(run) for _, run in groupby(branches, key=lambda branch: branch.signature))
-    folded = [run[0] if len(run) == 1 else replace(_join(run), times=len(run), copies=tuple(run)) for run in runs]
-    if len(folded) == 1 and folded[0].children and folded[0].times == 1:
-        return replace(folded[0], name=f"{scope.title}.{folded[0].name}")  # a scope of one scope is one line
-    return Branch(
-        name=scope.title,
-        label="",
-        shape=folded[-1].shape,
-        parameters=sum(child.parameters * child.times for child in folded),
-        macs=sum(child.macs * child.times for child in folded),
-        children=tuple(folded),
-        unknown=sum(child.unknown * child.times for child in folded),
-    )
+class _Outline:
+    """The rules of the outline: neighbours are one whose layers and figures are equal, whatever they are called."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.costs = {row.id: row for row in measure_cost(graph).nodes}
+
+    def take(self, id: str) -> Branch:
+        return _leaf(id, self.costs[id], self.graph)
+
+    def group(self, branches: Iterable[Branch]) -> Iterable[Branch]:
+        return branches
+
+    def continues(self, run: Sequence[Branch], branch: Branch) -> bool:
+        return run[0].signature == branch.signature
+
+    def join(self, run: Sequence[Branch]) -> Branch:
+        return replace(_join(run), times=len(run), copies=tuple(run))
+
+    def close(self, scope: Scope, branches: Sequence[Branch]) -> Branch:
+        first = branches[0]
+        if len(branches) == 1 and first.children and first.times == 1:
+            return replace(first, name=f"{scope.title}.{first.name}")  # a scope of one scope is one line
+        return Branch(
+            name=scope.title,
+            layer=None,
+            shape=branches[-1].shape,
+            parameters=sum(child.parameters * child.times for child in branches),
+            macs=sum(child.macs * child.times for child in branches),
+            children=tuple(branches),
+            unknown=sum(child.unknown * child.times for child in branches),
+        )
 
 
 def _join(equal: Sequence[Branch]) -> Branch:

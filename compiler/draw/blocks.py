@@ -11,16 +11,15 @@ their extents, and numbers such as a survival rate, may differ.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
 
-from archspec.ops import Op
 from compiler.draw.labels import label_op
 from compiler.draw.theme import kind_of
-from compiler.graph import Graph
+from compiler.graph import Graph, Node
 from compiler.scopes import Item, Scope, name_in_scope, nodes_of, read_scopes
+from compiler.tree import fold
 
 PARTS = re.compile(r"body|project|shortcut|skip|down|up|merge|bottom|branch\d+|when_\d+")
 """Scopes that name a part of a structure, and nothing of the user's."""
@@ -71,7 +70,7 @@ class Block:
 def fold_blocks(graph: Graph) -> Block:
     """The whole network as one block, its outputs at the end."""
     folder = _Folder(graph)
-    whole = folder.close(_drop_prefix(graph, folder.arrange(read_scopes(graph.nodes, graph.name))))
+    whole = fold(_drop_prefix(graph, folder.arrange(read_scopes(graph.nodes, graph.name))), folder)
     drawn = folder.finish(whole, [dict(zip(whole.turns[0], whole.turns[0], strict=True))])
     outputs = tuple(Block(f"output:{name}", name, ((),), "label", (name,), output=name) for name in graph.outputs)
     return replace(drawn, id=".", title=graph.name, children=drawn.children + outputs)
@@ -87,13 +86,14 @@ def _drop_prefix(graph: Graph, whole: Scope) -> Scope:
 
 
 class _Folder:
-    """Makes blocks of scopes; what it asks of an operation again and again it keeps."""
+    """The rules of pictures, and the scopes that are worth a box; what is asked again and again is kept."""
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
         self.order = {id: number for number, id in enumerate(graph.nodes)}
         self.shown = {*graph.outputs.values()}
-        self.known: dict[Any, Any] = {}
+        self.signatures: dict[tuple[tuple[str, ...], int], Hashable] = {}
+        self.operations: dict[str, Hashable] = {}
 
     # -- scopes ----------------------------------------------------------------------------------------------------
 
@@ -170,20 +170,29 @@ class _Folder:
 
     # -- boxes -----------------------------------------------------------------------------------------------------
 
-    def close(self, scope: Scope) -> Block:
-        """A scope's block, whose own have no words on them yet and know only their own turns."""
+    def take(self, id: str) -> Block:
+        """A node's box, which has no words on it yet and knows only its own turn."""
+        return Block(id, name_in_scope(id), ((id,),))
+
+    def group(self, branches: Iterable[Block]) -> list[Block]:
         boxes: list[Block] = []
-        for item in scope.items:
-            box = self.close(item) if isinstance(item, Scope) else Block(item, name_in_scope(item), ((item,),))
+        for box in branches:
             if boxes and self._belongs(boxes[-1], box):
                 boxes[-1] = replace(boxes[-1], turns=(boxes[-1].turns[0] + box.turns[0],))
             else:
                 boxes.append(box)
-        folded = self._fold(boxes)
-        only = folded[0] if len(folded) == 1 and scope.path else None
-        if only:
-            return replace(only, title=f"{scope.title}.{only.title}".rstrip(".")) if only.children else only
-        return Block(f"{scope.path}.", scope.title, (scope.nodes,), children=tuple(folded))
+        return boxes
+
+    def join(self, run: Sequence[Block]) -> Block:
+        first, turns = run[0], tuple(turn for box in run for turn in box.turns)
+        title = first.title if first.times > 1 else _drop_turn(first.title)
+        return replace(first, title=title, turns=turns, times=len(turns))
+
+    def close(self, scope: Scope, branches: Sequence[Block]) -> Block:
+        if len(branches) > 1 or not scope.path:
+            return Block(f"{scope.path}.", scope.title, (scope.nodes,), children=tuple(branches))
+        (only,) = branches
+        return replace(only, title=f"{scope.title}.{only.title}".rstrip(".")) if only.children else only
 
     def _belongs(self, chain: Block, box: Block) -> bool:
         """Whether a node shares the box of those before it: it alone reads the last of them, and is its normalization
@@ -221,55 +230,42 @@ class _Folder:
 
     # -- equal neighbours ------------------------------------------------------------------------------------------
 
-    def _fold(self, boxes: list[Block]) -> list[Block]:
-        folded: list[Block] = []
-        for box in boxes:
-            if folded and self._continues(folded[-1], box):
-                first = folded[-1]
-                turns = first.turns + box.turns
-                title = first.title if first.times > 1 else _drop_turn(first.title)
-                folded[-1] = replace(first, title=title, turns=turns, times=len(turns))
-            else:
-                folded.append(box)
-        return folded
-
-    def _continues(self, before: Block, box: Block) -> bool:
-        """Whether a box is one more turn of the one before it. An input has a name of its own, and a circle no room to
+    def continues(self, run: Sequence[Block], branch: Block) -> bool:
+        """Whether a box is one more turn of those before it. An input has a name of its own, and a circle no room to
         tell how often."""
-        if not box.children and kind_of(self.graph[box.id].op) in ("label", "merge"):
+        if not branch.children and kind_of(self.graph[branch.id].op) in ("label", "merge"):
             return False
-        if box.times > 1 or self._signature(before) != self._signature(box):
+        if branch.times > 1 or self._sign(run[0]) != self._sign(branch):
             return False
-        last = before.turns[-1]
-        link = self._link(last, box.turns[0])
-        if link is None or not self.shown.isdisjoint(last) or not self._leads_on(last, box.turns[0], link):
+        *_, last = turns = [turn for box in run[-2:] for turn in box.turns][-2:]
+        link = self._link(last, branch.turns[0])
+        if link is None or not self.shown.isdisjoint(last) or not self._leads_on(last, branch.turns[0], link):
             return False
-        return before.times == 1 or link == self._link(before.turns[-2], last)
+        return len(turns) == 1 or link == self._link(*turns)
 
-    def _signature(self, box: Block) -> Any:
+    def _sign(self, box: Block) -> Hashable:
         """What has to be equal: operations, how they are wired, how they are put together."""
-        turn = box.turns[0]
-        if turn and (turn, len(box.children)) in self.known:
-            return self.known[turn, len(box.children)]
-        place = {id: number for number, id in enumerate(turn)}
-        nodes = [self.graph[id] for id in turn]
-        wiring = tuple((self._sign_op(node.op), *(place.get(id) for id in node.inputs)) for node in nodes)
-        found = self.known[turn, len(box.children)] = (wiring, _parts(box))
-        return found
+        key = box.turns[0], len(box.children)
+        if key not in self.signatures:
+            place = {id: number for number, id in enumerate(box.turns[0])}
+            nodes = [self.graph[id] for id in box.turns[0]]
+            wiring = tuple((self._sign_op(node), *(place.get(id) for id in node.inputs)) for node in nodes)
+            self.signatures[key] = wiring, _parts(box)
+        return self.signatures[key]
 
-    def _sign_op(self, op: Op) -> Any:
+    def _sign_op(self, node: Node) -> Hashable:
         """The operation but for its real numbers, which may change from turn to turn."""
-        if id(op) not in self.known:
-            fields = op.model_dump()
+        if node.id not in self.operations:
+            fields = node.op.model_dump()
             kept = tuple((name, str(value)) for name, value in fields.items() if not isinstance(value, float))
-            self.known[id(op)] = (op.kind, kept)
-        return self.known[id(op)]
+            self.operations[node.id] = node.op.kind, kept
+        return self.operations[node.id]
 
-    def _link(self, before: tuple[str, ...], turn: tuple[str, ...]) -> Any:
+    def _link(self, before: tuple[str, ...], turn: tuple[str, ...]) -> tuple[int | str, ...] | None:
         """What each operand from outside is: a place in the turn before, or a node that both read; None where one is
         neither."""
         place, own = {id: number for number, id in enumerate(before)}, set(turn)
-        links: list[Any] = []
+        links: list[int | str] = []
         for one, other in zip(before, turn, strict=True):
             for first, operand in zip(self.graph[one].inputs, self.graph[other].inputs, strict=True):
                 if operand in own:
@@ -286,7 +282,7 @@ class _Folder:
         return readers[0] <= {*turn} if chained else readers[0] == readers[1]
 
 
-def _parts(box: Block) -> Any:
+def _parts(box: Block) -> Hashable:
     return tuple((child.times, len(child.turns[0]), _parts(child)) for child in box.children)
 
 

@@ -18,7 +18,7 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from archspec.wording import approximate, shorten_count
+from archspec.wording import shorten_count, write_count
 from compiler.draw.facts import Parts
 
 if TYPE_CHECKING:
@@ -139,10 +139,10 @@ def _plot_lengths(report: Report) -> Plot | None:
     axes.set_xlabel(f"{what} on the path")
     axes.set_ylabel("percent of the paths")
     rows = tuple(
-        Row((str(length), approximate(count), f"{share:.4f} %"))
+        Row((str(length), write_count(count), f"{share:.4f} %"))
         for (length, count), share in zip(lengths.items(), shares, strict=True)
     )
-    text = f"{approximate(total)} paths from the inputs to the outputs, by the number of {what} they pass through."
+    text = f"{write_count(total)} paths from the inputs to the outputs, by the number of {what} they pass through."
     columns = ("length", "paths", "share")
     return Plot("paths", "Paths by length", text, _write(figure, "paths", {}), columns, rows)
 

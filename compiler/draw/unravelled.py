@@ -11,7 +11,7 @@ from html import escape
 from typing import Self, TypeAlias
 
 from archspec.errors import ArchspecError
-from archspec.wording import approximate, tell_count
+from archspec.wording import tell_count, write_count
 from compiler.analysis.paths.skeleton import Skeleton, find_skeleton
 from compiler.analysis.paths.unravel import LISTED, choose_names, list_ways
 from compiler.draw.theme import LETTER, RADIUS, TIP, Point, draw_sign, px, round_corners, style_sheet
@@ -126,7 +126,7 @@ def draw_unravelled(graph: Graph) -> str:
 def _check_size(skeleton: Skeleton, cores: Iterable[str]) -> None:
     paths = sum(skeleton.paths[core] for core in cores)
     if paths > LISTED or sum(skeleton.symbols[core] for core in cores) > MOST_SYMBOLS:
-        found = approximate(paths) if paths > LISTED else "too long"
+        found = write_count(paths) if paths > LISTED else "too long"
         raise ArchspecError(
             f"{skeleton.name} unravels to {found} paths; a drawing shows at most {LISTED}: take fewer blocks with "
             "--set, or draw the network as it is"

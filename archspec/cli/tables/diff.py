@@ -183,8 +183,8 @@ def _describe(change: Change) -> str:
     branch = change.b or change.a
     words = [f"{name} {_value(a)} → {_value(b)}" for name, (a, b) in change.fields.items()]
     if branch and change.kind != "changed":
-        kind, _, fields = branch.label.partition("(")
-        words = ["" if branch.name.startswith(kind) else kind, fields.rstrip(")")]
+        words = ["" if branch.name.startswith(branch.word) else branch.word]
+        words += [branch.layer.words] if branch.layer else []
         hidden = branch.children and _count_lines(branch) > MOST_LAYERS
         words += [f"{branch.layers:,} layers"] if hidden else []
     times = [side.times for side in (change.a, change.b) if side]

@@ -49,10 +49,9 @@ def print_tree(graph: Graph, tree: Branch, depth: int | None = None) -> None:
     table = Grid(words(graph.name), "output", "parameters", "MACs")
     least = mark_unknown(graph).get("macs")
     for level, branch in _walk(tree, depth):
-        kind, _, fields = branch.label.partition("(")
-        named = branch.name if branch.name.startswith(kind) else f"{branch.name}  {kind}"
+        named = branch.name if branch.name.startswith(branch.word) else f"{branch.name}  {branch.word}"
         label = Text("  " * level + named, style="bold" if branch.children else "")
-        label.append(f"  {fields.rstrip(')')}", style="dim")
+        label.append(f"  {branch.layer.words if branch.layer else ''}", style="dim")
         if branch.times > 1:
             label.append(f"  ×{branch.times}", style="magenta")
         mark = least if branch.unknown else None

@@ -266,7 +266,7 @@ them: a network that is wider throughout keeps its names."""
 
 def _list_keys_of(branch: Branch) -> Item:
     inside = bool(branch.children)
-    kind = branch.label.partition("(")[0]
+    kind = branch.word
     first, last = (
         part.rstrip("0123456789_") for part in (branch.name.partition(".")[0], branch.name.rpartition(".")[2])
     )
@@ -314,7 +314,7 @@ def _flatten(turn: Sequence[int], times: Sequence[int]) -> int:
 
 
 def _describe(branch: Branch) -> dict[str, Any]:
-    row: dict[str, Any] = {"name": branch.name, "layer": branch.label, "shape": list(branch.shape)}
+    row: dict[str, Any] = {"name": branch.name, "layer": str(branch.layer or ""), "shape": list(branch.shape)}
     counts = {what: getattr(branch, what) for what in ("parameters", "macs", "activations")}
     return row | counts | {"times": branch.times}
 

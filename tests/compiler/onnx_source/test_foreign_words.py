@@ -95,7 +95,7 @@ def test_an_operation_is_called_as_frameworks_call_it(
     graph = read_graph(save(model, tmp_path / "m.onnx"))
     found = next(node for node in graph if isinstance(node.op, Foreign))
     assert label_op(found.op, found.op, found.shape.rank) == drawn
-    assert listed in [branch.label for branch in walk(fold_tree(graph))]
+    assert listed in [str(branch.layer) for branch in walk(fold_tree(graph))]
     assert kind_of(found.op) == kind
     operations = list_facts(graph, None)[0].texts
     assert drawn.startswith(operations[list(graph.nodes).index(found.id)])

@@ -63,7 +63,7 @@ def test_resnext_widens_and_groups() -> None:
 
 def test_unet_with_normalization() -> None:
     found = diff("unet", "unet_bn")
-    kinds = {(change.kind, change.b.label) for change in walk(found.changes) if change.kind == "added" and change.b}
+    kinds = {(change.kind, change.b.word) for change in walk(found.changes) if change.kind == "added" and change.b}
     assert kinds == {("added", "batch_norm"), ("added", "pad_space")}
     convolutions = [change.fields for change in walk(found.changes) if "padding" in change.fields]
     assert len(convolutions) == 18

@@ -1,0 +1,69 @@
+"""A graph as a tree of its scopes in which equal neighbours are one, and how its layers are named there.
+
+The outline behind `show` and `diff` and the boxes of a picture are both such a tree. They differ in what a branch holds
+and in when neighbours are equal: an outline asks for equal figures, a picture for equal wiring. So each gives its own
+`Rules`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from archspec.ops import Input, Op
+from compiler.scopes import Scope
+
+Branch = TypeVar("Branch")
+
+
+@dataclass(frozen=True)
+class Layer:
+    """An operation as a spec says it: its word, and the fields that have not their default value."""
+
+    kind: str
+    fields: tuple[tuple[str, Any], ...] = ()
+
+    @property
+    def words(self) -> str:
+        """The fields: `out=16, stride=2`."""
+        return ", ".join(f"{name}={value}" for name, value in self.fields)
+
+    def __str__(self) -> str:
+        return f"{self.kind}({self.words})" if self.fields else self.kind
+
+
+def name_layer(op: Op) -> Layer:
+    """The layer that an operation is; the fields of an input are its shape, which stands beside it."""
+    return Layer(op.word, () if isinstance(op, Input) else tuple(op.chosen.items()))
+
+
+class Rules(Protocol[Branch]):
+    """What a tree consists of, and which neighbours in it are one."""
+
+    def take(self, id: str) -> Branch:
+        """The branch of one node."""
+
+    def continues(self, run: Sequence[Branch], branch: Branch) -> bool:
+        """Whether a branch is one more of the equal neighbours before it."""
+
+    def join(self, run: Sequence[Branch]) -> Branch:
+        """The branch that stands for two or more equal neighbours."""
+
+    def close(self, scope: Scope, branches: Sequence[Branch]) -> Branch:
+        """The branch of a scope."""
+
+    def group(self, branches: Iterable[Branch]) -> Iterable[Branch]:
+        """The branches of a scope, before equal ones are one: perhaps several that belong together as one."""
+
+
+def fold(scope: Scope, rules: Rules[Branch]) -> Branch:
+    """The tree of a scope, from its leaves up."""
+    branches = [rules.take(item) if isinstance(item, str) else fold(item, rules) for item in scope.items]
+    runs: list[list[Branch]] = []
+    for branch in rules.group(branches):
+        if runs and rules.continues(runs[-1], branch):
+            runs[-1].append(branch)
+        else:
+            runs.append([branch])
+    return rules.close(scope, [run[0] if len(run) == 1 else rules.join(run) for run in runs])
