@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
-from archspec.arguments import checked
+from archspec.arguments import checked, take_keywords
 from archspec.errors import ArchspecError, Diagnostic, SpecError, suggest
 from archspec.extras import extra
 from archspec.file_types import is_onnx
@@ -18,7 +18,6 @@ from archspec.spec.load import load as _load
 from archspec.spec.text import to_yaml
 from archspec.spec.zoo import zoo_specs
 from archspec.weights import (
-    check_run,
     combine_weights,
     find_rules,
     match_weights,
@@ -39,17 +38,17 @@ if TYPE_CHECKING:
     from torch.fx import GraphModule
 
     from compiler.analysis.signal.choices import Choice
-    from compiler.onnx_target.options import ExportOptions
     from compiler.torch_target.rules import TorchRule
     from runtime.data.dataset import Dataset
     from runtime.evaluation.evaluate import Evaluation
     from runtime.experiments.graded import MeasuredPathGradient
     from runtime.experiments.signal import MeasuredSignal
-    from runtime.export.export import Calibration, Export
+    from runtime.export.export import Export
+    from runtime.export.plan import ExportKeywords
     from runtime.training.loop import TrainResult
     from runtime.training.metrics import Progress
     from runtime.training.recipe import Recipe
-    from runtime.verification.checks import Verification
+    from runtime.verification.checks import ChoiceKeywords, Verification
 
 load = checked(_load)
 elaborate = checked(_elaborate)
@@ -198,41 +197,32 @@ def to_onnx(
     weights: Mapping[str, Any],
     path: str | Path,
     *,
-    verify: bool = True,
-    options: ExportOptions | None = None,
-    calibration: Calibration | None = None,
-    optimized: bool = False,
-    metadata: Mapping[str, str] | None = None,
-    rules: Mapping[type[Op], Any] | None = None,
-    torch_rules: Mapping[type[Op], Any] | None = None,
-    on_step: Callable[[int, int], None] = lambda done, of: None,
     force: bool = False,
+    **plan: Unpack[ExportKeywords],
 ) -> Export:
-    """Write a model for inference to `path`; with `verify`, only after it has agreed with torch at several sizes.
+    """Write a model for inference to `path`, where it has agreed with torch at several sizes. Gives the proof and what
+    else there is to tell. `weights` are tensors or arrays by name, as in a state dict.
 
-    `weights` are tensors or arrays by name, as in a state dict. `options` choose precision and runtime, `calibration`
-    is what int8 needs, and `optimized` adds ONNX Runtime's own form for this machine. Gives the proof and what else
-    there is to tell. Raises ArchspecError where something does not fit, where the proof fails (no file is left then),
-    or where there is a file at `path` that is no model, unless `force` is to replace it; and MissingExtra.
+    Keywords, each with its default:
+        verify=True: whether the file has to agree with torch before it gets its name.
+        options=None: the type of its numbers and the runtime it is for, `compiler.onnx_target.options.ExportOptions`.
+        calibration=None: what int8 needs, `runtime.export.plan.Calibration`.
+        optimized=False: whether ONNX Runtime's own form for this machine is written beside it.
+        metadata=None: texts by name that the file says of itself.
+        rules=None, torch_rules=None: how operations that are the caller's own become ONNX and torch, by class.
+        on_step=None: hears how many of how many steps of a calibration are done.
+        force=False: whether a file at `path` that is no model is replaced.
+
+    Raises ArchspecError where something does not fit, where the proof fails (no file is left then), or where there is
+    a file at `path` that is no model; and MissingExtra.
     """
     from archspec.replacing import MODEL, check_gives_way
     from runtime.export.export import export
+    from runtime.export.plan import ExportPlan
     from runtime.weights.given import take_weights
 
     check_gives_way(path, MODEL, force=force)
-    return export(
-        graph,
-        take_weights(weights),
-        path,
-        verify=verify,
-        options=options,
-        calibration=calibration,
-        optimized=optimized,
-        metadata=metadata,
-        rules=rules,
-        torch_rules=torch_rules,
-        on_step=on_step,
-    )
+    return export(graph, take_weights(weights), path, take_keywords(ExportPlan, "to_onnx", plan))
 
 
 @checked
@@ -240,14 +230,11 @@ def verify_model(
     path: str | Path,
     original: tuple[Graph, Mapping[str, Any]] | None = None,
     *,
-    batches: Sequence[int] = (),
-    sizes: Mapping[str, int] | None = None,
-    tolerance: float | None = None,
-    seed: int = 0,
     metadata: Mapping[str, str] | None = None,
     rules: Mapping[type[Op], Any] | None = None,
     torch_rules: Mapping[type[Op], Any] | None = None,
     on_check: Callable[[str], None] = lambda check: None,
+    **where: Unpack[ChoiceKeywords],
 ) -> Verification:
     """Prove a model file again: it is sound, runs where it says, and agrees with a second witness; with the `original`
     graph and weights also with torch, or the first node is named whose own result differs. With `metadata`, what these
@@ -255,13 +242,18 @@ def verify_model(
     stride. `rules` and `torch_rules` lower operations that are the caller's own, to ONNX and to torch. `on_check` hears
     the name of each check that may take long before it begins.
 
+    Keywords that say where it runs, each with its default:
+        batches=(), sizes=None: at which batches and sizes; several small sizes and the file's own where neither is.
+        tolerance=None: how far results may be apart, as a part of the largest number; by the file's type where None.
+        seed=0: chooses the inputs.
+
     Raises MissingExtra, and ArchspecError where weights do not fit their graph, or sizes the file.
     """
     from runtime.verification.checks import Choice, Original
     from runtime.verification.verify import verify
     from runtime.weights.given import take_weights
 
-    choice = Choice(tuple(batches), dict(sizes or {}), tolerance, seed)
+    choice = take_keywords(Choice, "verify_model", where)
     if original is None:
         return verify(path, choice=choice, follow=on_check)
     graph, weights = original
@@ -345,6 +337,7 @@ def describe_data(dataset: Dataset) -> dict[str, str]:
 def evaluate(folder: str | Path, *, monte_carlo: int | None = None, mc_batch: int | None = None) -> Evaluation:
     """Compare the two forms of a trained network, torch and ONNX Runtime, on its data set's held-out images; and its
     plain prediction with `monte_carlo` passes of Monte Carlo batch normalization."""
+    from runtime.export.weights import check_run
     from runtime.training.run_folder import MODEL, SPEC, WEIGHTS, check_files
 
     check_files(folder, (SPEC, WEIGHTS, MODEL))

@@ -5,39 +5,63 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import MISSING, fields
 from functools import wraps
 from inspect import Parameter, signature
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
-from archspec.errors import ArchspecError, tell_value
+from archspec.errors import ArchspecError, suggest, tell_value
 from archspec.files import check_name
 from archspec.spec.load import Spec
 from compiler.graph import Graph
 from compiler.onnx_file.metadata import check_metadata
 
+BY_POSITION = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
 def checked(function: Callable[P, T]) -> Callable[P, T]:
-    """The function, with arguments that are what the names of its parameters say, or the default."""
+    """The function, with arguments that are what the names of its parameters say, or the default. Keywords that a
+    function takes without naming them (`**`) are None by default."""
     parameters = signature(function).parameters
-    names = [name for name, parameter in parameters.items() if parameter.kind is not Parameter.KEYWORD_ONLY]
-    takers = {name: TAKERS[name] for name in parameters if name in TAKERS}
+    names = [name for name, parameter in parameters.items() if parameter.kind in BY_POSITION]
+    named = {name: parameter.default for name, parameter in parameters.items()}
+    takes_others = any(parameter.kind is Parameter.VAR_KEYWORD for parameter in parameters.values())
 
     def take(name: str, value: Any) -> Any:
-        if name not in takers or value is parameters[name].default:
+        known = name in TAKERS and (name in named or takes_others)
+        if not known or value is named.get(name):
             return value
-        return takers[name](value, f"{function.__name__}: `{name}`")
+        return TAKERS[name](value, f"{function.__name__}: `{name}`")
 
     @wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> T:
         given: Any = [*map(take, names, args), *args[len(names) :]]
-        named: Any = {name: take(name, value) for name, value in kwargs.items()}
-        return function(*given, **named)
+        keywords: Any = {name: take(name, value) for name, value in kwargs.items()}
+        return function(*given, **keywords)
 
     return call
+
+
+def take_keywords(kind: type[T], function: str, given: Mapping[str, Any]) -> T:
+    """An object of a dataclass, of the keywords that a function was given; a field of which nothing, or None, is said
+    has its default. Raises TypeError, as Python does, where there is no such field, or one without a default is not
+    given."""
+    known: Any = {field.name: field for field in fields(kind)}  # type: ignore[arg-type]
+    for name in given:
+        if name not in known:
+            raise TypeError(f"{function}() got an unexpected keyword argument '{name}'{suggest(name, known)}")
+    said = {name: value for name, value in given.items() if value is not None}
+    missing = [name for name, field in known.items() if name not in said and _has_no_default(field)]
+    if missing:
+        raise TypeError(f"{function}() misses the keyword argument '{missing[0]}'")
+    return kind(**said)
+
+
+def _has_no_default(field: Any) -> bool:
+    return field.default is MISSING and field.default_factory is MISSING
 
 
 def _take_graph(value: Any, what: str) -> Graph:
@@ -101,10 +125,10 @@ def _take_options(value: Any, what: str) -> Any:
 
 
 def _take_calibration(value: Any, what: str) -> Any:
-    from runtime.export.export import Calibration
+    from runtime.export.plan import Calibration
 
     if not isinstance(value, Calibration):
-        raise ArchspecError(f"{what} is runtime.export.export.Calibration(…), found {tell_value(value)}")
+        raise ArchspecError(f"{what} is runtime.export.plan.Calibration(…), found {tell_value(value)}")
     return value
 
 
@@ -122,6 +146,7 @@ TAKERS: Mapping[str, Callable[[Any, str], Any]] = {
     **dict.fromkeys(("path", "source", "folder"), _take_path),
     **dict.fromkeys(("params", "sizes"), _take_mapping),
     "data": _take_text,
+    "batches": lambda value, what: tuple(value),
     "original": _take_original,
     "options": _take_options,
     "calibration": _take_calibration,

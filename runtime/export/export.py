@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from archspec.errors import ArchspecError
 from archspec.extras import extra
 from archspec.files import renaming, write_whole
 from archspec.log import warn
-from archspec.ops import Op, Vote
+from archspec.ops import Vote
 from archspec.wording import list_some
 from compiler.graph import Graph
 from compiler.onnx_file.companions import find_older_data
 from compiler.onnx_file.extents import list_inputs, list_outputs
 from compiler.onnx_file.metadata import PRECISION, tell_epoch
 from compiler.passes.cast_weights import CastWeights
+from runtime.export.plan import Calibration, ExportPlan, Rules
 from runtime.verification.asked import check_asked
 from runtime.verification.cases import proof_cases
 from runtime.weights.given import tell_rounding
@@ -29,34 +30,19 @@ from runtime.weights.given import tell_rounding
 with extra("run"):
     from compiler.onnx_target.model import build_model
     from compiler.onnx_target.onnx_model import OnnxModel
-    from compiler.onnx_target.options import PLAIN, ExportOptions
     from compiler.onnx_target.write import write_model
 
 if TYPE_CHECKING:
     from runtime.int8.data import CalibrationData
     from runtime.int8.quantize import Quantization
-    from runtime.pictures.file import Ground
     from runtime.verification.proof import Proof
 
-MUCH = 0.05
-"""What nobody means int8 to lose of a metric; who writes 0.5 for half a percent says more."""
+PLAN = ExportPlan()
+
+MAX_MEANT_DROP = 0.05
+"""The largest share of a metric that somebody may mean int8 to lose; who writes 0.5 for half a percent says more."""
 
 CAST = CastWeights(np.dtype(np.float16)).name
-Rules = Mapping[type[Op], Any]
-OnStep = Callable[[int, int], None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Calibration:
-    """From what an int8 model learns the ranges of its values (a data set by name, a folder of images, a .npy), by
-    which method, and how much of the task's metric it may lose before layers stay in float (None: any). `ground` is the
-    colour on which transparent pictures lie."""
-
-    data: str | Path
-    method: str = "mse"
-    max_drop: float | None = None
-    reduce_range: bool = False
-    ground: Ground | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,65 +84,64 @@ class Export:
         return {"passes": [step.to_dict() for step in self.model.steps], "slow": [node.to_dict() for node in slow]}
 
 
-def export(
-    graph: Graph,
-    weights: Mapping[str, Any],
-    path: str | Path,
-    *,
-    verify: bool = True,
-    options: ExportOptions | None = None,
-    calibration: Calibration | None = None,
-    optimized: bool = False,
-    metadata: Mapping[str, str] | None = None,
-    rules: Rules | None = None,
-    torch_rules: Rules | None = None,
-    on_step: OnStep = lambda done, of: None,
-) -> Export:
-    """Write a model for inference to `path`; with `verify`, only after it has agreed with torch at several sizes.
+def export(graph: Graph, weights: Mapping[str, Any], path: str | Path, plan: ExportPlan = PLAN) -> Export:
+    """Write a model for inference to `path`, as the plan says.
 
-    `weights` are arrays by name. An int8 model needs a `calibration`, and calls `on_step` with how far its measurement
-    at work has come. Raises ArchspecError where weights, options, calibration data or what the metadata say of answers
-    and pictures do not fit, and where the proof fails: no file is left then.
+    `weights` are arrays by name. Raises ArchspecError where weights, options, calibration data or what the metadata say
+    of answers and pictures do not fit, and where the proof fails: no file is left then.
     """
-    options = options or PLAIN
-    if unfinished := tell_epoch(metadata or {}):
-        warn(unfinished)
-    if (options.precision == "int8") != (calibration is not None):
-        raise ArchspecError("int8 needs calibration data, and calibration data is for int8 alone")
-    if calibration is not None and (calibration.max_drop or 0) > MUCH:
-        points = f"{100 * (calibration.max_drop or 0):g}"
-        warn(f"int8 may lose {points} points of 100 in each metric, by max_drop; half a point is 0.5%, or 0.005")
-    if optimized:
+    _tell_doubts(plan)
+    if plan.optimized:
         from runtime.session.optimize import check_can_optimize, write_optimized  # here, since it needs ONNX Runtime
 
-        check_can_optimize(path, options.precision)
-    proof, quantization = None, None
-    companion: Path | None = None
-
-    def find_useless(older: Path) -> Callable[[], list[Path]]:
-        replaced = [older, *([older.with_name(companion.name)] if companion else [])]
-        asked = [find_older_data(model) for model in replaced]
-        return lambda: [useless for ask in asked for useless in ask()]
+        check_can_optimize(path, plan.options.precision)
+    prove = partial(_prove, graph=graph, weights=weights, rules=plan.torch_rules) if plan.verify else None
+    optimized: list[Path] = []
 
     # First, so that a place that cannot be written is no surprise at the end.
-    with write_whole(path, find_useless) as temporary:
-        model = build_model(graph, weights, metadata=metadata, rules=rules, options=options)
+    with write_whole(path, lambda older: _find_useless(older, optimized)) as temporary:
+        model = build_model(graph, weights, metadata=plan.metadata, rules=plan.rules, options=plan.options)
         check_asked(model.metadata, list_inputs(model.head.graph), list_outputs(model.head.graph))
         _tell_losses(weights, model)
-        if calibration is not None:
-            images = _open_images(model, calibration)  # before the proof, so that images that do not fit cost no time
-            if verify:
-                proof = _prove_float(model, temporary, graph, weights, torch_rules)
-            model, quantization = _quantize(model, images, calibration, options, on_step)
-        write_model(model, temporary)
-        if verify and calibration is None:
-            proof = _prove(temporary, graph, weights, torch_rules)
+        model, proof, quantization = _write_proven(model, temporary, prove, plan)
         beside = sorted(item for item in temporary.parent.iterdir() if item != temporary)
         size = sum(item.stat().st_size for item in (temporary, *beside))
-        companion = write_optimized(temporary) if optimized else None
+        optimized += [write_optimized(temporary)] if plan.optimized else []
     place = Path(os.path.realpath(path)) if os.path.islink(path) else Path(path)
     files = Path(path), *(place.with_name(item.name) for item in beside)
-    return Export(files, size, model, proof, quantization, place.with_name(companion.name) if companion else None)
+    own = next((place.with_name(item.name) for item in optimized), None)
+    return Export(files, size, model, proof, quantization, own)
+
+
+def _tell_doubts(plan: ExportPlan) -> None:
+    """Warn of weights that were not trained to the end, and of a loss by int8 that nobody means."""
+    if unfinished := tell_epoch(plan.metadata):
+        warn(unfinished)
+    drop = plan.calibration.max_drop if plan.calibration else None
+    if drop is not None and drop > MAX_MEANT_DROP:
+        points = f"{100 * drop:g}"
+        warn(f"int8 may lose {points} points of 100 in each metric, by max_drop; half a point is 0.5%, or 0.005")
+
+
+def _find_useless(older: Path, optimized: Sequence[Path]) -> Callable[[], list[Path]]:
+    """The data files that nothing reads once the model, and ONNX Runtime's form of it, are replaced."""
+    replaced = [older, *(older.with_name(item.name) for item in optimized)]
+    asked = [find_older_data(model) for model in replaced]
+    return lambda: [useless for ask in asked for useless in ask()]
+
+
+def _write_proven(
+    model: OnnxModel, path: Path, prove: Callable[[Path], Proof] | None, plan: ExportPlan
+) -> tuple[OnnxModel, Proof | None, Quantization | None]:
+    """Write the model, quantized where the plan has a calibration, with the proof of the float model."""
+    if plan.calibration is None:
+        write_model(model, path)
+        return model, prove(path) if prove else None, None
+    images = _open_images(model, plan.calibration)  # before the proof, so that images that do not fit cost no time
+    proof = _prove_float(model, path, prove) if prove else None
+    quantized, report = _quantize(model, images, plan.calibration, plan)
+    write_model(quantized, path)
+    return quantized, proof, report
 
 
 def _tell_losses(weights: Mapping[str, Any], model: OnnxModel) -> None:
@@ -168,16 +153,16 @@ def _tell_losses(weights: Mapping[str, Any], model: OnnxModel) -> None:
         warn(f"{list_some(small)}{wider}")
 
 
-def _prove_float(model: OnnxModel, path: Path, graph: Graph, weights: Mapping[str, Any], rules: Rules | None) -> Proof:
+def _prove_float(model: OnnxModel, path: Path, prove: Callable[[Path], Proof]) -> Proof:
     """Of an int8 model that is to be in `path` the float one, which is written for that alone."""
     with TemporaryDirectory(dir=path.parent) as folder:  # on the disk that the model is for
         whole = Path(folder, "float.onnx")
         with renaming(path, whole):
             write_model(model, whole)
-            return _prove(whole, graph, weights, rules)
+            return prove(whole)
 
 
-def _prove(path: Path, graph: Graph, weights: Mapping[str, Any], rules: Rules | None) -> Proof:
+def _prove(path: Path, graph: Graph, weights: Mapping[str, Any], rules: Rules) -> Proof:
     with extra("train"):
         from compiler.torch_target.modes import unaffected
         from compiler.torch_target.module import load_weights, to_torch
@@ -201,7 +186,7 @@ def _open_images(model: OnnxModel, calibration: Calibration) -> CalibrationData:
 
 
 def _quantize(
-    model: OnnxModel, images: CalibrationData, calibration: Calibration, options: ExportOptions, on_step: OnStep
+    model: OnnxModel, images: CalibrationData, calibration: Calibration, plan: ExportPlan
 ) -> tuple[OnnxModel, Quantization]:
     from runtime.int8.quantize import quantize
 
@@ -209,9 +194,9 @@ def _quantize(
         model,
         images,
         method=calibration.method,
-        target=options.target,
+        target=plan.options.target,
         max_drop=calibration.max_drop,
         reduce_range=calibration.reduce_range,
-        on_step=on_step,
+        on_step=plan.on_step,
     )
     return quantized.model, quantized.report

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict
 
 from archspec.errors import ArchspecError
 from archspec.ops import Op
@@ -66,6 +66,15 @@ class Choice:
         """How far results may be apart that a file computes in numbers of a kind."""
         limits = LIMITS.get(kind, EXACT)
         return limits if self.tolerance is None else replace(limits, numbers=self.tolerance)
+
+
+class ChoiceKeywords(TypedDict, total=False):
+    """The fields of a Choice as the keywords of a function that takes them one by one; None is the default."""
+
+    batches: Sequence[int]
+    sizes: Mapping[str, int] | None
+    tolerance: float | None
+    seed: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from safetensors.numpy import save
 from archspec.errors import ArchspecError
 from archspec.file_types import GZIP, ONNX, SAFETENSORS, TORCH, find_file_type, is_onnx, tell_file_type
 from archspec.spec.zoo import zoo_specs
-from archspec.weights import read_weights
+from runtime.export.weights import read_weights
 from tests.support.commands import archspec, refuse
 
 

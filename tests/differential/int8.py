@@ -26,7 +26,7 @@ from compiler.onnx_target.int8.scheme import RECIPES, Scheme
 from compiler.onnx_target.model import build_model
 from compiler.onnx_target.options import ExportOptions
 from compiler.onnx_target.write import write_model
-from runtime.export.export import Calibration
+from runtime.export.plan import Calibration
 from runtime.int8.calibrate import measure_ranges
 from runtime.int8.data import open_calibration_data
 from tests.differential.harness import Disagreement, Outcome

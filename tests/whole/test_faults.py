@@ -18,7 +18,7 @@ from archspec.api import elaborate, load, to_onnx, to_torch
 from archspec.errors import ArchspecError
 from compiler.onnx_target import write
 from compiler.onnx_target.options import ExportOptions, Precision
-from runtime.export.export import Calibration
+from runtime.export.plan import Calibration
 from runtime.session.optimize import NOT_ON_CPUS, write_optimized
 from runtime.session.optimized import describe_runtime, find_optimized, place_form
 from runtime.session.session import Session

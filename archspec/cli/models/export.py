@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -24,14 +22,15 @@ from archspec.cli.options import (
     parse_sizes,
     refuse_idle,
     refuse_replacing,
+    refusing,
 )
 from archspec.cli.output import print_json, tell
 from compiler.onnx_target.options import Io, Precision, Target
 
 if TYPE_CHECKING:
-    from archspec.spec.load import Spec
-    from compiler.graph import Graph
-    from runtime.export.export import Calibration, Export
+    from runtime.export.export import Export
+    from runtime.export.members import Members, Network
+    from runtime.export.plan import Calibration
     from runtime.pictures.file import Ground
 
 
@@ -94,15 +93,18 @@ def export(
     from archspec import api
     from archspec.cli.progress import follow_steps
     from compiler.onnx_target.options import ExportOptions
+    from runtime.export.members import Members, MembersError, read_network
 
     loaded = api.load(spec, parse_params(set_))
     path = output or Path(f"{loaded.name}.onnx")
     chosen = _choose_calibration(precision, calibrate, calibration, max_drop, reduce_range, ground)
-    members = Members(weights or [], combine, monte_carlo, data, mc_batch, seed)
-    members.check()
+    with refusing(MembersError):
+        members = Members(
+            files=weights or [], combine=combine, monte_carlo=monte_carlo, data=data, mc_batch=mc_batch, seed=seed
+        )
     refuse_replacing(path, [spec, *members.files, *([calibrate] if calibrate else [])])
     _check_place(path, precision, optimized=optimized, force=force)
-    network = _read_network(spec, loaded, members, parse_sizes(size), max_nodes)
+    network = read_network(loaded, members, parse_sizes(size), max_nodes=max_nodes)
     with follow_steps("calibrating") as on_step:
         done = api.to_onnx(
             network.graph,
@@ -122,53 +124,6 @@ def export(
         _print(done, network, members, path, explain=explain)
 
 
-@dataclass(frozen=True, slots=True)
-class Members:
-    """What the options say of weights: none (fresh ones from `seed`), one file, or several for an ensemble; an ensemble
-    of one network too, by as many `passes` over mini-batches of `data`."""
-
-    files: Sequence[Path]
-    combine: str | None
-    passes: int | None
-    data: str | None
-    batch: int | None
-    seed: int | None
-
-    def __len__(self) -> int:
-        return self.passes or max(1, len(self.files))
-
-    def check(self) -> None:
-        """Refuse options that do not belong together. Raises typer.BadParameter."""
-        files, alone = len(self.files), self.passes is None
-        if not alone and (files > 1 or self.data is None):
-            problem = "samples the statistics of one network" if files > 1 else "needs --data, whose images it reads"
-            raise typer.BadParameter(f"--monte-carlo {problem}")
-        refuse_idle("--data", self.data, alone, "--monte-carlo T")
-        if alone and files > 1 and self.combine is None:
-            raise typer.BadParameter(f"{files} files of weights make an ensemble: say --combine mean or --combine vote")
-        if alone and files < 2 and self.combine is not None:
-            found = "one was given" if files else "none was given"
-            raise typer.BadParameter(f"--combine makes an ensemble of several files of weights, of which {found}")
-        refuse_idle("--mc-batch", self.batch, alone, "--monte-carlo T")
-        refuse_idle("--seed", self.seed, files > 0 and alone, "fresh weights and by --monte-carlo T")
-
-
-@dataclass(frozen=True, slots=True)
-class Network:
-    """A graph with its weights and what these say; `trained` are the sizes that it has since they were trained so."""
-
-    graph: Graph
-    weights: Mapping[str, Any]
-    metadata: dict[str, str]
-    trained: Mapping[str, int]
-
-    @property
-    def accepted(self) -> dict[str, str]:
-        from archspec import api
-
-        return {name: str(rule) for name, rule in api.accepted_sizes(self.graph).items()}
-
-
 def _check_place(path: Path, precision: Precision, *, optimized: bool, force: bool) -> None:
     """Raises ArchspecError where the file cannot be written, or what is to lie beside it."""
     from archspec.replacing import MODEL, check_gives_way
@@ -180,49 +135,18 @@ def _check_place(path: Path, precision: Precision, *, optimized: bool, force: bo
         check_can_optimize(path, precision)
 
 
-def _read_network(spec: str, loaded: Spec, members: Members, sizes: Mapping[str, int], max_nodes: int) -> Network:
-    """The network that is written, with the weights of its files, or fresh ones."""
-    from archspec import api
-    from archspec.weights import check_fit, check_run, find_trained_sizes
-
-    files = members.files
-    for file in files:
-        check_run(spec, file)
-    first, metadata = api.read_weights(files[0]) if files else ({}, {})
-    trained = {name: value for name, value in find_trained_sizes(loaded, metadata).items() if name not in sizes}
-    chosen = {**trained, **sizes}
-    graph = api.elaborate(loaded, chosen, max_nodes=max_nodes)
-    if len(files) > 1:
-        return Network(*api.combine_weights(graph, files, members.combine or ""), trained)
-    if files:
-        check_fit(files[0], first, graph, loaded, chosen)
-    arrays = first if files else dict(api.to_torch(graph, seed=members.seed or 0).state_dict())
-    single = Network(graph, arrays, metadata, trained)
-    return single if members.passes is None else _sample(single, members, members.passes)
-
-
-def _sample(single: Network, members: Members, passes: int) -> Network:
-    from archspec import api
-
-    graph, arrays, facts = api.sample_ensemble(
-        single.graph,
-        single.weights,
-        members.combine or "mean",
-        data=members.data or "",
-        passes=passes,
-        batch=members.batch,
-        seed=members.seed or 0,
-        metadata=single.metadata,
-    )
-    return Network(graph, arrays, single.metadata | facts, single.trained)
-
-
 def _describe(done: Export, network: Network, members: Members) -> dict[str, Any]:
     from compiler.onnx_file.metadata import COMBINE
 
-    row = {**done.to_dict(), "sizes": network.accepted, "trained": bool(members.files)}
+    row = {**done.to_dict(), "sizes": _tell_sizes(network), "trained": bool(members.files)}
     row |= {"members": len(members), "combine": COMBINE.read(network.metadata)}
-    return row | {"sizes_of_training": dict(network.trained)}
+    return row | {"sizes_of_training": dict(network.trained_sizes)}
+
+
+def _tell_sizes(network: Network) -> dict[str, str]:
+    from archspec import api
+
+    return {name: str(rule) for name, rule in api.accepted_sizes(network.graph).items()}
 
 
 def _print(done: Export, network: Network, members: Members, path: Path, *, explain: bool) -> None:
@@ -230,9 +154,9 @@ def _print(done: Export, network: Network, members: Members, path: Path, *, expl
     from archspec.files import as_argument
     from compiler.onnx_file.metadata import PRECISION
 
-    print_export(done, network.accepted, trained=bool(members.files))
-    if network.trained:
-        values = ", ".join(f"{name} = {value}" for name, value in network.trained.items())
+    print_export(done, _tell_sizes(network), trained=bool(members.files))
+    if network.trained_sizes:
+        values = ", ".join(f"{name} = {value}" for name, value in network.trained_sizes.items())
         tell(f"  {values}, as in training; --size chooses others")
     if explain:
         print_explanation(done)
@@ -251,7 +175,7 @@ def _choose_calibration(
     ground: Ground | None,
 ) -> Calibration | None:
     """What the options say of int8, which alone reads them. Raises typer.BadParameter."""
-    from runtime.export.export import Calibration
+    from runtime.export.plan import Calibration
 
     given = {
         "--calibrate": data,

@@ -49,12 +49,13 @@ def verify(
     from archspec import api
     from archspec.cli.progress import show_work
     from archspec.cli.tables.verify import print_verification
-    from archspec.weights import check_fit, list_sizes
 
     refuse_idle("--set", set_ or None, against is None, "--against SPEC WEIGHTS")
     sizes = parse_sizes(size)
     original, told = None, dict[str, str]()
     if against is not None:
+        from runtime.export.weights import check_fit, list_sizes
+
         loaded = api.load(against[0], parse_params(set_))
         chosen = {name: value for name, value in _own_sizes(model, sizes).items() if name in list_sizes(loaded)}
         graph = api.elaborate(loaded, chosen, max_nodes=max_nodes)

@@ -26,7 +26,7 @@ from compiler.onnx_target import write
 from compiler.onnx_target.model import build_model
 from compiler.onnx_target.options import ExportOptions
 from compiler.onnx_target.write import to_bytes, write_model
-from runtime.export.export import Calibration
+from runtime.export.plan import Calibration
 from tests.support.contents import EVERYTHING, GRAPH, SAVES, copy, digest, draw_weights, save
 from tests.support.lowering import Arrays
 from tests.support.models import build_linear

@@ -12,7 +12,7 @@ import archspec
 from archspec.errors import ArchspecError
 from compiler.onnx_file.metadata import EXPORTED, MAX_CHARACTERS, check_metadata, is_exported
 from compiler.onnx_target.options import ExportOptions
-from runtime.export.export import Calibration
+from runtime.export.plan import Calibration
 
 
 @pytest.mark.parametrize(

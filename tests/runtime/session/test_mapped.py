@@ -18,7 +18,7 @@ from onnx import TensorProto, helper
 from archspec.api import elaborate, load, to_onnx, to_torch
 from archspec.errors import ArchspecError
 from compiler.onnx_target.options import ExportOptions
-from runtime.export.export import Calibration
+from runtime.export.plan import Calibration
 from runtime.session import providers
 from runtime.session.mapped import ALIGNMENT, can_map
 from runtime.session.model_file import check_model_file

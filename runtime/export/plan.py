@@ -1,0 +1,69 @@
+"""What an export is asked to do, beside the graph, its weights and the file's place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict
+
+from archspec.errors import ArchspecError
+from archspec.ops import Op
+from compiler.onnx_target.options import PLAIN, ExportOptions
+
+if TYPE_CHECKING:
+    from runtime.pictures.file import Ground
+
+Rules: TypeAlias = Mapping[type[Op], Any]
+OnStep: TypeAlias = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calibration:
+    """From what an int8 model learns the ranges of its values (a data set by name, a folder of images, a .npy), by
+    which method, and how much of the task's metric it may lose before layers stay in float (None: any). `ground` is the
+    colour on which transparent pictures lie."""
+
+    data: str | Path
+    method: str = "mse"
+    max_drop: float | None = None
+    reduce_range: bool = False
+    ground: Ground | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportPlan:
+    """How a file is written. With `verify` it has to agree with torch first; `options` are the type of its numbers and
+    the runtime it is for, and `calibration` is what int8 needs, and int8 alone. `optimized` adds ONNX Runtime's own
+    form for this machine. `metadata` are texts that the file says of itself; `rules` and `torch_rules` lower operations
+    that are the caller's own, to ONNX and to torch. `on_step` hears how many of how many steps of a calibration are
+    done.
+
+    Raises ArchspecError where calibration and precision do not go together.
+    """
+
+    verify: bool = True
+    options: ExportOptions = PLAIN
+    calibration: Calibration | None = None
+    optimized: bool = False
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    rules: Rules = field(default_factory=dict)
+    torch_rules: Rules = field(default_factory=dict)
+    on_step: OnStep = lambda done, of: None
+
+    def __post_init__(self) -> None:
+        if (self.options.precision == "int8") != (self.calibration is not None):
+            raise ArchspecError("int8 needs calibration data, and calibration data is for int8 alone")
+
+
+class ExportKeywords(TypedDict, total=False):
+    """The fields of an ExportPlan as the keywords of a function that takes them one by one; None is the default."""
+
+    verify: bool
+    options: ExportOptions | None
+    calibration: Calibration | None
+    optimized: bool
+    metadata: Mapping[str, str] | None
+    rules: Rules | None
+    torch_rules: Rules | None
+    on_step: OnStep
