@@ -1,4 +1,4 @@
-"""The Python API of weights: what they remember of their training."""
+"""What weights of a file remember of their training, and whose they are."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import pytest
 
 from archspec.api import load
 from archspec.errors import ArchspecError
-from archspec.weights import find_trained_sizes
 from compiler.onnx_file.metadata import PREPROCESS
+from runtime.export.weights import find_trained_sizes
 from runtime.pictures.preprocess import Preprocess
 
 FACTS = {PREPROCESS: Preprocess(1, 96, 128, (0.5,), (0.5,)).to_json()}
