@@ -12,13 +12,14 @@ import pytest
 
 from archspec.api import describe_data, elaborate, load, to_torch
 from archspec.errors import ArchspecError
+from compiler.onnx_file.metadata import INT8
 from compiler.onnx_target.int8.scheme import RECIPES
 from compiler.onnx_target.model import build_model
 from compiler.onnx_target.onnx_model import OnnxModel
 from compiler.onnx_target.write import to_bytes, write_model
 from runtime.data.registry import load_data
 from runtime.int8.data import CalibrationData, open_calibration_data
-from runtime.int8.quantize import KEY, quantize
+from runtime.int8.quantize import quantize
 from runtime.int8.thresholds import METHODS
 from runtime.prediction.predict import compute_outputs, predict
 from runtime.session.session import Session
@@ -78,7 +79,7 @@ def test_metadata_stay_and_have_the_report(tmp_path: Path) -> None:
     quantized = quantize(model, open_digits(model).sample(50))
     assert model.metadata.items() - quantized.model.metadata.items() == {("archspec.precision", "fp32")}
     report = {key: value for key, value in quantized.report.to_dict().items() if key != "errors"}
-    assert json.loads(quantized.model.metadata[KEY]) == json.loads(json.dumps(report))
+    assert json.loads(quantized.model.metadata[INT8]) == json.loads(json.dumps(report))
     assert count_bytes(quantized.model) < 0.35 * count_bytes(model)
     write_model(quantized.model, tmp_path / "small.onnx")
     np.save(tmp_path / "images.npy", load_data("digits").test.images[:3])
@@ -148,7 +149,7 @@ def test_layers_that_lose_most_stay_float(unbalanced: OnnxModel, noise: Calibrat
     assert [item.layer for item in report.errors if item.kept] == [item.layer for item in report.errors][
         : len(report.kept)
     ]
-    assert json.loads(quantized.model.metadata[KEY])["kept"] == list(report.kept)
+    assert json.loads(quantized.model.metadata[INT8])["kept"] == list(report.kept)
 
 
 def test_the_float_model_meets_any_budget(unbalanced: OnnxModel, noise: CalibrationData) -> None:
