@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from compiler.onnx_source.read import Reader
 from compiler.onnx_source.rules import resampling
+from compiler.onnx_source.writer import GraphWriter
 from tests.differential.harness import run_seeds, table
 
 MODULE = "tests.differential.models"
@@ -32,11 +32,11 @@ def test_a_wrong_shape_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_wrong_weights_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """A control: nobody remembers which node holds a tensor already."""
-    hold = Reader._hold
+    hold = GraphWriter._hold
 
-    def forget(self: Reader, *given: object) -> object:
-        self._holders.clear()
+    def forget(self: GraphWriter, *given: object) -> object:
+        self._held.clear()
         return hold(self, *given)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(Reader, "_hold", forget)
+    monkeypatch.setattr(GraphWriter, "_hold", forget)
     assert "parameters" in run_seeds(MODULE, range(60)).found

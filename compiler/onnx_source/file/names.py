@@ -6,29 +6,8 @@ import re
 
 import onnx
 
-from archspec.wording import cut
-
 SCOPES = "pkg.torch.onnx.name_scopes"
 """Where torch's exporter keeps a node's path of modules, each with its whole name, as `['', 'layer1', 'layer1.0']`."""
-LONGEST = 160
-
-
-class Names:
-    """Hands out ids: readable, of bounded length, and none twice."""
-
-    def __init__(self) -> None:
-        self._taken: dict[str, int] = {}
-
-    def claim(self, name: str) -> str:
-        """The name, with a number where another has it."""
-        plain = "".join(c if c.isprintable() and c != " " else "_" for c in name[: LONGEST + 1])
-        readable = cut(plain, LONGEST) or "_"
-        candidate = readable
-        while candidate in self._taken:
-            self._taken[readable] += 1
-            candidate = f"{readable}_{self._taken[readable]}"
-        self._taken[candidate] = 0
-        return candidate
 
 
 def name_node(node: onnx.NodeProto) -> str:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from archspec.ops import Positions, Shape, Span, Weight, Weights
 from archspec.ops.values import Saves
-from compiler.onnx_source.ops.ops import Extents, Foreign
+from compiler.onnx_source.ops.foreign import Extents, Foreign
 
 ELEMENTWISE = {"lstm": 13, "gru": 11, "rnn": 2}
 """Of each hidden number and step: sums of the two products, functions, and what the gates multiply and add."""

@@ -12,7 +12,7 @@ from archspec.ops import Conv, ConvTranspose, Positions, Saved, Shape, Span, Wei
 from archspec.ops.values import ONE, Saves
 from archspec.ops.window import Fill, run
 from archspec.wording import write_shape
-from compiler.onnx_source.ops.ops import Extents, Foreign, kernel_and_bias
+from compiler.onnx_source.ops.foreign import Extents, Foreign, kernel_and_bias
 
 
 class Sliding(Foreign):

@@ -9,10 +9,15 @@ from typing import Any
 
 from archspec.ops import BatchNorm, Conv, GroupNorm, InstanceNorm, LayerNorm, Linear
 from archspec.wording import write_shape
-from compiler.onnx_source.call import Call, Constant, Operand, Unsaid, Value, broadcast, build
-from compiler.onnx_source.file.samples import MixedSamplesError, agree
-from compiler.onnx_source.ops.ops import Elementwise, NormalizeAlong, NormalizeChannels, Product, Rearrange, Rows
+from compiler.onnx_source.call import Call, build
+from compiler.onnx_source.node import broadcast
+from compiler.onnx_source.ops.along import NormalizeAlong, NormalizeChannels
+from compiler.onnx_source.ops.foreign import Elementwise
+from compiler.onnx_source.ops.moves import Rearrange
+from compiler.onnx_source.ops.products import Product, Rows
 from compiler.onnx_source.rules.table import Rule
+from compiler.onnx_source.samples import MixedSamplesError, agree
+from compiler.onnx_source.values import Constant, Operand, UnknownOpError, Value
 
 NORMS = {
     "BatchNormalization": "batch_norm",
@@ -52,7 +57,7 @@ def gemm(call: Call) -> Operand:
 
 def _gemm_of_values(call: Call) -> Operand:
     if len(call.operands) > 2 and call.operand(2) is not None:
-        raise Unsaid
+        raise UnknownOpError
     if any(len(item.shape) != 2 for item in call.operands[:2] if item is not None):
         call.fail("should multiply matrices")
     terms = "ki" if call.attribute("transA", 0) else "ik", "jk" if call.attribute("transB", 0) else "kj"
@@ -84,7 +89,7 @@ def matmul(call: Call) -> Operand:
     if isinstance(a, Value) and isinstance(b, Constant) and len(b.shape) == 2 and len(a.shape) > 1:
         return _linear(call, a, b.shape, b, None)
     if len(a.shape) < 2 or len(b.shape) < 2:
-        raise Unsaid
+        raise UnknownOpError
     outer = tuple(range(max(len(a.shape), len(b.shape)) - 2))
     terms = [(*outer[len(outer) + 2 - len(item.shape) :], *ends) for item, ends in ((a, "ik"), (b, "kj"))]
     return _multiply(call, terms, (*outer, "i", "j"))
@@ -95,7 +100,7 @@ def einsum(call: Call) -> Operand:
     takes, _, gives = call.attribute("equation", "").replace(" ", "").partition("->")
     terms = takes.split(",")
     if len(terms) != 2 or len(call.operands) != 2 or "." in takes or not gives:
-        raise Unsaid
+        raise UnknownOpError
     return _multiply(call, terms, gives)
 
 
@@ -125,8 +130,8 @@ def _multiply(call: Call, terms: Sequence[Sequence[Hashable]], gives: Sequence[H
 
 def batch_norm(call: Call) -> Operand:
     """In training mode, in which it gives statistics too, it is none: what it computes depends on the batch."""
-    if call.attribute("training_mode", 0) or any(call.node.output[1:]):
-        raise Unsaid
+    if call.attribute("training_mode", 0) or any(call.proto.output[1:]):
+        raise UnknownOpError
     x = call.straighten(call.value())
     stored = _read_by_channel(call, x, ("weight", "bias", "running_mean", "running_var"))
     eps = call.attribute("epsilon", 1e-5)
@@ -152,7 +157,7 @@ def group_norm(call: Call) -> Operand:
     x = call.straighten(call.value())
     stored = {name: call.stored(position) for position, name in enumerate(("weight", "bias"), start=1)}
     if len(x.shape) < 2 or stored["weight"].shape != (x.shape[1],):  # before opset 21 a scale for each group
-        raise Unsaid
+        raise UnknownOpError
     if not call.is_map(x):
         return _normalize_channels(call, x, stored, range(1, len(x.shape)))
     op = build(call, GroupNorm, groups=call.attribute("num_groups", 0), eps=call.attribute("epsilon", 1e-5))

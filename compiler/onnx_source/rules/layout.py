@@ -10,12 +10,15 @@ from typing import Any, get_args
 from archspec.ops import Concat, Flatten, GlobalAvgPool, GlobalMaxPool, PadChannels
 from archspec.ops.window import Fill
 from archspec.wording import write_shape
-from compiler.onnx_source.call import Call, Constant, Operand, Unsaid, Value, broadcast, build, resolve_shape
+from compiler.onnx_source.call import Call, build
 from compiler.onnx_source.constants import shape_of
 from compiler.onnx_source.details import Details, tell_value
-from compiler.onnx_source.file.samples import MixedSamplesError, agree, follow_reshape
-from compiler.onnx_source.ops.ops import ConcatAlong, Cut, PadEdges, Rearrange, Reduce, Sampled, SpaceToDepth
+from compiler.onnx_source.node import broadcast, resolve_shape
+from compiler.onnx_source.ops.along import Reduce
+from compiler.onnx_source.ops.moves import ConcatAlong, Cut, PadEdges, Rearrange, Sampled, SpaceToDepth
 from compiler.onnx_source.rules.table import Rule
+from compiler.onnx_source.samples import MixedSamplesError, agree, follow_reshape
+from compiler.onnx_source.values import Constant, Operand, UnknownOpError, Value
 
 
 def reshape(call: Call) -> Operand:
@@ -54,9 +57,9 @@ def lay_out(call: Call, shape: Sequence[int]) -> Value:
     if moved == sorted(moved) and call.is_map(x) and shape == (x.shape[0], prod(x.shape[1:])):
         return call.add(Flatten(), x)  # axes of one position may stand anywhere
     x = call.straighten(x)
-    samples = follow_reshape(x.samples, call.reader.batch, x.shape, shape)
+    samples = follow_reshape(x.samples, call.writer.batch, x.shape, shape)
     again = replace(x, shape=shape, order=tuple(range(len(shape))), samples=samples)
-    same = call.reader.per_sample(again) == call.reader.per_sample(x)  # but for axes of one position in front
+    same = call.writer.per_sample(again) == call.writer.per_sample(x)  # but for axes of one position in front
     return again if same else call.move("reshape", x, shape, samples=samples)
 
 
@@ -72,7 +75,7 @@ def transpose(call: Call) -> Operand:
     if turned.order[:1] == (0,) and call.is_map(x):
         return turned
     x, turned = call.straighten(x), replace(turned, order=tuple(range(len(perm))))
-    order = call.reader.turn(x, turned, tuple(perm))
+    order = call.writer.turn(x, turned, tuple(perm))
     if order and order == tuple(range(len(order))):  # the samples alone have moved
         return replace(turned, id=x.id)
     details = () if order else call.tell("perm")  # an axis of the samples has moved among the others
@@ -106,7 +109,7 @@ def concat(call: Call) -> Operand:
 
 
 def split(call: Call) -> list[Operand]:
-    x, count = call.straighten(call.value()), len(call.node.output)
+    x, count = call.straighten(call.value()), len(call.proto.output)
     axis = call.axis(call.attribute("axis", 0), len(x.shape))
     each = -(-x.shape[axis] // count)
     sizes = call.given("split", 1) or [each] * (count - 1) + [x.shape[axis] - each * (count - 1)]
@@ -139,8 +142,8 @@ def _cut(call: Call, x: Value, taken: Mapping[int, range]) -> Operand:
         return x
     given = [len(positions) for positions in ranges]
     if 0 in given:
-        return Constant(call.node.output[0], tuple(given), None, x.type)
-    kept = [positions for axis, positions in enumerate(ranges) if axis != call.reader.find_dropped(x)]
+        return Constant(call.proto.output[0], tuple(given), None, x.type)
+    kept = [positions for axis, positions in enumerate(ranges) if axis != call.writer.find_dropped(x)]
     if x.samples and ranges[x.samples.axis] != range(x.shape[x.samples.axis]):
         raise MixedSamplesError
     starts, steps = (tuple(getattr(positions, name) for positions in kept) for name in ("start", "step"))
@@ -158,7 +161,7 @@ def select(call: Call) -> list[Operand]:
     details = call.tell() + call.tell_constants()
     stored, function = call.stored_values(), call.kind.lower()
     results: list[Operand] = []
-    for position in range(len(call.node.output)):
+    for position in range(len(call.proto.output)):
         if not call.gives(position):
             results.append(None)
         elif position and isinstance(results[0], Value):
@@ -233,7 +236,7 @@ def pad(call: Call) -> Operand:
         return x
     fill = call.attribute("mode", "constant")
     if fill not in get_args(Fill):
-        raise Unsaid
+        raise UnknownOpError
     filled = fill == "constant" and _is_zero(call.operand(2))
     appended = not any(begins.values()) and ends.get(1, 0) > 0 and sum(map(bool, ends.values())) == 1
     if filled and appended and call.is_map(x, least=2):
@@ -241,7 +244,7 @@ def pad(call: Call) -> Operand:
     if x.samples and shape[x.samples.axis] != x.shape[x.samples.axis]:
         raise MixedSamplesError
     padded = replace(x, shape=call.check_shape(shape))
-    kept = [axis for axis in range(len(shape)) if axis != call.reader.find_dropped(padded)]
+    kept = [axis for axis in range(len(shape)) if axis != call.writer.find_dropped(padded)]
     before = tuple(begins.get(axis, 0) for axis in kept)
     value = None if fill != "constant" else call.attributes.get("value", _read_number(call.operand(2)))
     details = (("value", tell_value(value)),) if value else ()

@@ -22,11 +22,13 @@ from archspec.ops import (
     Softplus,
     Tanh,
 )
-from compiler.onnx_source.call import Call, Constant, Operand, Unsaid, Value, build
+from compiler.onnx_source.call import Call, build
 from compiler.onnx_source.file.types import is_floating
-from compiler.onnx_source.ops.ops import Elementwise, SoftmaxAlong
+from compiler.onnx_source.ops.along import SoftmaxAlong
+from compiler.onnx_source.ops.foreign import Elementwise
 from compiler.onnx_source.rules.quantized import cut_off
 from compiler.onnx_source.rules.table import Rule
+from compiler.onnx_source.values import Constant, Operand, UnknownOpError, Value
 
 
 def plain(op: Layer) -> Rule:
@@ -54,7 +56,7 @@ def dropout(call: Call) -> Operand:
     """Nothing at inference; unknown where the file says that it is training."""
     mode = call.operand(2)
     if isinstance(mode, Constant) and mode.number:
-        raise Unsaid
+        raise UnknownOpError
     return call.value()
 
 
@@ -112,7 +114,7 @@ def _bound(call: Call, name: str, position: int, default: float) -> float:
 def gelu(call: Call) -> Operand:
     tanh = call.attribute("approximate", "none") == "tanh" or call.kind == "FastGelu"
     if call.operand(1) is not None:
-        raise Unsaid
+        raise UnknownOpError
     return call.add(Gelu(approximate="tanh" if tanh else "none"), call.value())
 
 
@@ -124,7 +126,7 @@ def swish(call: Call) -> Operand:
 def softmax(call: Call) -> Operand:
     """Along one axis; before opset 13 along all from that axis on."""
     x = call.value()
-    old = call.reader.opset < 13
+    old = call.file.opset < 13
     axis = call.axis(call.attribute("axis", 1 if old else -1), len(x.shape))
     axes = range(axis, len(x.shape)) if old else range(axis, axis + 1)
     wide = [i for i in axes if x.shape[i] > 1] or [axis]
@@ -140,7 +142,8 @@ def quantize(call: Call) -> Operand:
     x = call.value()
     zero, scale = call.operand(2), call.operand(1)
     x = cut_off(call, x, zero, scale, call.types[0])
-    call.reader.keep_as(x, call.node.input[0], call.types[0])
+    if call.file.read_counts[call.proto.input[0]] == 1:  # nothing reads it in its own type
+        call.writer.set_type(x.id, call.types[0])
     return x
 
 

@@ -28,9 +28,11 @@ from archspec.ops import (
     Upsample,
 )
 from compiler.graph import Node
-from compiler.onnx_source.call import Call, Constant, Operand, Value
-from compiler.onnx_source.ops.ops import Elementwise, Foreign, SoftmaxAlong
+from compiler.onnx_source.call import Call
+from compiler.onnx_source.ops.along import SoftmaxAlong
+from compiler.onnx_source.ops.foreign import Elementwise, Foreign
 from compiler.onnx_source.rules.table import Rule
+from compiler.onnx_source.values import Constant, Operand, Value
 
 MICROSOFT = "com.microsoft:"
 PLACES: Mapping[str, tuple[str, Sequence[int], int | None]] = {
@@ -67,9 +69,8 @@ def read_quantized(rules: Mapping[str, Rule]) -> dict[str, Rule]:
 def _among(kind: str, rule: Rule, places: Sequence[int], scale: int | None) -> Rule:
     def read(call: Call) -> Operand | list[Operand]:
         result_scale, zero = (call.operand(scale), call.operand(scale + 1)) if scale is not None else (None, None)
-        call.quantized = True
-        call.kind, call.operands = kind, [call.operands[place] for place in places if place < len(call.operands)]
-        found = rule(call)
+        operands = [call.operands[place] for place in places if place < len(call.operands)]
+        found = rule(call.counterpart(kind, operands))
         if scale is None or not isinstance(found, Value):
             return found
         return cut_off(call, found, zero, result_scale, call.types[0])
@@ -83,7 +84,7 @@ def cut_off(call: Call, x: Value, zero: Operand, scale: Operand, type: str) -> V
     low = float(zero.number) if isinstance(zero, Constant) and zero.number is not None else 0.0
     if type not in ("uint8", "int8", "uint16", "int16") or low != np.iinfo(type).min:
         return x
-    if not _may_be_negative(call.reader.nodes, x.id, call.reader.negative):
+    if not _may_be_negative(call.writer.nodes, x.id, call.writer.negative):
         return x
     step = scale.number if isinstance(scale, Constant) else None
     six = step is not None and isclose(step * (np.iinfo(type).max - low), 6, rel_tol=1e-5)

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from archspec.wording import write_shape
-from compiler.onnx_source.call import Call, Constant, Operand, Unsaid, Value
-from compiler.onnx_source.file.samples import MixedSamplesError, Samples
+from compiler.onnx_source.call import Call
 from compiler.onnx_source.ops.sequences import Attention, Recurrent
 from compiler.onnx_source.rules.table import Rule
+from compiler.onnx_source.samples import MixedSamplesError, Samples
+from compiler.onnx_source.values import Constant, Operand, UnknownOpError, Value
 
 GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
 """How many products each step takes, by operation."""
@@ -39,7 +40,7 @@ def recurrent(call: Call) -> list[Operand]:
     function = call.kind.lower()
     whole = call.foreign(Recurrent, [x], shape, samples=places[0], stored=weights, function=function, **fields)
     ends = [call.move("last", whole, last, samples=places[1]) if call.gives(i) else None for i in (1, 2)]
-    return [whole, *ends[: len(call.node.output) - 1]]
+    return [whole, *ends[: len(call.proto.output) - 1]]
 
 
 def _read_matrix(call: Call, stored: Constant) -> tuple[int, int, int]:
@@ -54,7 +55,7 @@ def attention(call: Call) -> Operand:
     q, k, v = (call.straighten(call.value(position)) for position in range(3))
     heads = call.attribute("q_num_heads", 0), call.attribute("kv_num_heads", 0)
     if call.operand(4) is not None or call.operand(5) is not None or {len(x.shape) for x in (q, k, v)} - {3, 4}:
-        raise Unsaid  # a cache makes the keys more
+        raise UnknownOpError  # a cache makes the keys more
     inner, values, keys = _read_width(call, q, heads[0]), _read_width(call, v, heads[1]), k.shape[-2]
     shape = (*q.shape[:-1], values if len(q.shape) == 4 else values * heads[0])
     if any(x.samples and x.samples.axis for x in (q, k, v)):

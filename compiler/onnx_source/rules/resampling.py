@@ -10,10 +10,11 @@ import numpy as np
 
 from archspec.ops import Upsample
 from archspec.wording import write_shape
-from compiler.onnx_source.call import Call, Operand, Unsaid, Value, build
-from compiler.onnx_source.ops.ops import DepthToSpace
+from compiler.onnx_source.call import Call, build
+from compiler.onnx_source.ops.moves import DepthToSpace
 from compiler.onnx_source.ops.windows import Resample
 from compiler.onnx_source.rules.table import Rule
+from compiler.onnx_source.values import Operand, UnknownOpError, Value
 
 HALF = ("half_pixel", "pytorch_half_pixel", "half_pixel_symmetric")
 TAPS = {"nearest": 0, "linear": 1, "cubic": 2}
@@ -22,7 +23,7 @@ TAPS = {"nearest": 0, "linear": 1, "cubic": 2}
 def resize(call: Call) -> Operand:
     """By scales, or to sizes."""
     x = call.straighten(call.value())
-    old = call.kind == "Upsample" or call.reader.opset < 11
+    old = call.kind == "Upsample" or call.file.opset < 11
     shape = _resize_shape(call, x, old)
     mode = call.attribute("mode", "nearest")
     where = call.attribute("coordinate_transformation_mode", "asymmetric" if old else "half_pixel")
@@ -31,7 +32,7 @@ def resize(call: Call) -> Operand:
         return x
     mode = "linear" if mode in ("bilinear", "trilinear") else mode
     if shape[:2] != x.shape[:2] or mode not in TAPS or where == "tf_crop_and_resize":
-        raise Unsaid
+        raise UnknownOpError
     call.keep_samples(x)
     scales = {Fraction(new, now) for new, now in zip(shape[2:], x.shape[2:], strict=True)}
     scale = next(iter(scales))

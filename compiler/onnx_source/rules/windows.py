@@ -22,10 +22,11 @@ from archspec.ops import (
     Tanh,
 )
 from archspec.wording import write_shape
-from compiler.onnx_source.call import Call, Constant, Operand, Unsaid, Value, build
-from compiler.onnx_source.ops.ops import Extents
+from compiler.onnx_source.call import Call, build
+from compiler.onnx_source.ops.foreign import Extents
 from compiler.onnx_source.ops.windows import Convolution, Pool, TransposedConvolution
 from compiler.onnx_source.rules.table import Rule
+from compiler.onnx_source.values import Constant, Operand, UnknownOpError, Value
 
 
 @dataclass(frozen=True)
@@ -209,7 +210,7 @@ def fused_conv(call: Call) -> Operand:
     """A convolution with the activation that an optimizer put into it."""
     after = call.attribute("activation", "")
     if call.operand(3) is not None or (after and after not in ACTIVATIONS):
-        raise Unsaid
+        raise UnknownOpError
     found = conv(call)
     assert isinstance(found, Value)
     numbers = call.attribute("activation_params", [0.0][:0])
@@ -218,7 +219,7 @@ def fused_conv(call: Call) -> Operand:
 
 def _read_clip(low: float = -math.inf, high: float = math.inf) -> Layer:
     if low or high not in (6, math.inf):
-        raise Unsaid
+        raise UnknownOpError
     return Relu6() if high == 6 else Relu()
 
 

@@ -27,7 +27,8 @@ from archspec.ops import (
 from compiler.analysis.paths.counting import find_gates
 from compiler.dominators import find_dominators
 from compiler.graph import Graph, Node
-from compiler.onnx_source.ops.ops import Cut, DepthToSpace, PadEdges, Rows
+from compiler.onnx_source.ops.moves import Cut, DepthToSpace, PadEdges
+from compiler.onnx_source.ops.products import Rows
 from compiler.onnx_source.ops.windows import Convolution, Pool, Resample, TransposedConvolution
 
 SHORTCUT: tuple[type[Op], ...] = (

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from archspec.ops import Shape
 from compiler.graph import Graph, Node
-from compiler.onnx_source.ops.ops import DepthToSpace, Foreign, Rearrange, ShuffleChannels, SpaceToDepth
+from compiler.onnx_source.ops.foreign import Foreign
+from compiler.onnx_source.ops.moves import DepthToSpace, Rearrange, ShuffleChannels, SpaceToDepth
 
 MOST_PIECES = 8
 MOST_NUMBERS = 1 << 22

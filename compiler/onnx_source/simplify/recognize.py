@@ -37,7 +37,9 @@ from archspec.ops import (
 )
 from compiler.dominators import find_dominators
 from compiler.graph import Graph, Node
-from compiler.onnx_source.ops.ops import Elementwise, Rearrange, Rows
+from compiler.onnx_source.ops.foreign import Elementwise
+from compiler.onnx_source.ops.moves import Rearrange
+from compiler.onnx_source.ops.products import Rows
 from compiler.onnx_source.ops.windows import Convolution
 from compiler.onnx_source.simplify.moves import join_moves
 

@@ -20,8 +20,8 @@ from compiler.analysis.memory.memory import measure_memory
 from compiler.analysis.unknown import find_unknown
 from compiler.graph import Graph
 from compiler.graph_check import verify
-from compiler.onnx_source.file.samples import MixedSamplesError, Samples, follow_reshape
 from compiler.onnx_source.read import read_graph
+from compiler.onnx_source.samples import MixedSamplesError, Samples, follow_reshape
 from tests.support.foreign_models import count_macs, export_torch, run_shapes
 from tests.support.models import build_model, save
 

@@ -13,7 +13,8 @@ from compiler.analysis.outline import Branch, fold_tree
 from compiler.draw.facts import list_facts
 from compiler.draw.labels import label_op
 from compiler.draw.theme import kind_of
-from compiler.onnx_source.ops.ops import Foreign, Rearrange, ShuffleChannels
+from compiler.onnx_source.ops.foreign import Foreign
+from compiler.onnx_source.ops.moves import Rearrange, ShuffleChannels
 from compiler.onnx_source.read import read_graph
 from tests.compiler.onnx_source.test_foreign_rules import Arrays, floats, node
 from tests.support.models import build_model, save

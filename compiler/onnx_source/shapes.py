@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from copy import deepcopy
 from functools import cached_property
 
@@ -13,10 +13,10 @@ from onnx.helper import make_tensor_type_proto
 from onnx.numpy_helper import from_array
 
 from compiler.onnx_file.checker import check_model
-from compiler.onnx_source.call import Call, Constant
 from compiler.onnx_source.file.inputs import FileInputs
 from compiler.onnx_source.file.types import find_code
-from compiler.onnx_source.ops.ops import Extents
+from compiler.onnx_source.ops.foreign import Extents
+from compiler.onnx_source.values import Constant, Operand
 
 
 class LostShapeError(Exception):
@@ -27,19 +27,19 @@ class ShapeTable:
     """Shapes of results by their names: those that the file declares, else what onnx infers at these inputs, of one
     node from what is known of its operands, or of the whole file."""
 
-    def __init__(self, model: onnx.ModelProto, inputs: FileInputs) -> None:
-        self._model, self._inputs = model, inputs
+    def __init__(self, model: onnx.ModelProto, inputs: FileInputs, opset: int) -> None:
+        self._model, self._inputs, self._opset = model, inputs, opset
 
-    def find(self, call: Call, name: str) -> Extents | None:
-        return self._declared.get(name) or self._infer_node(call).get(name) or self._inferred.get(name)
+    def find(self, node: onnx.NodeProto, operands: Sequence[Operand], name: str) -> Extents | None:
+        """The shape of a result of this name; None where nothing says it."""
+        return self._declared.get(name) or self._infer_node(node, operands).get(name) or self._inferred.get(name)
 
-    def _infer_node(self, call: Call) -> dict[str, Extents]:
+    def _infer_node(self, node: onnx.NodeProto, operands: Sequence[Operand]) -> dict[str, Extents]:
         """What onnx infers of the results of one node, given the shapes of its operands and the numbers of small ones.
 
         Nothing where it holds branches, whose own values are not known here.
         """
-        node = call.node
-        given = {name: item for name, item in zip(node.input, call.operands, strict=False) if item}
+        given = {name: item for name, item in zip(node.input, operands, strict=False) if item}
         types = {name: make_tensor_type_proto(find_code(item.type), item.shape) for name, item in given.items()}
         arrays = {name: item.array for name, item in given.items() if isinstance(item, Constant)}
         data = {name: from_array(array) for name, array in arrays.items() if array is not None}
@@ -47,7 +47,7 @@ class ShapeTable:
             return {}
         opsets, version = list(self._model.opset_import), self._model.ir_version
         try:
-            schema = onnx.defs.get_schema(node.op_type, call.reader.opset, node.domain)
+            schema = onnx.defs.get_schema(node.op_type, self._opset, node.domain)
             found = onnx.shape_inference.infer_node_outputs(schema, node, types, data, None, opsets, version)
         except Exception:  # whatever its C++ raises: then nothing is inferred
             return {}

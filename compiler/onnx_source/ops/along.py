@@ -1,0 +1,76 @@
+"""Operations along whole axes: reductions, softmax, normalizations."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any, ClassVar
+
+from archspec.ops import Positions, Shape, Span, Weight, Weights
+from archspec.ops.values import Saves
+from archspec.ops.window import run
+from compiler.onnx_source.ops.foreign import Extents, Foreign
+
+
+class Along(Foreign):
+    """What works along whole axes, counted from 0 for the channels."""
+
+    function: str
+    axes: Extents
+
+    @property
+    def own(self) -> dict[str, Any]:
+        return _tell_axes(self.axes, self.gives)
+
+    def input_span(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
+        in_place = all(len(x) == len(self.gives) for x in xs) and axis + 1 not in self.axes
+        return tuple(run(span) if in_place else None for _ in xs)
+
+
+class Reduce(Along):
+    """One number for all along some axes: their sum, mean, largest, …"""
+
+    saves: ClassVar[Saves] = "operands"
+
+    @property
+    def own(self) -> dict[str, Any]:
+        return {}
+
+    def elementwise(self, *xs: Shape) -> int:
+        return sum(x.elements for x in xs)
+
+
+class SoftmaxAlong(Along):
+    """exp(x) over its sum along an axis, or the logarithm of that."""
+
+    saves: ClassVar[Saves] = "result"
+
+
+class NormalizeAlong(Along):
+    """Sets mean and variance, or the norm, along some axes."""
+
+    saves: ClassVar[Saves] = "operands"
+
+
+class NormalizeChannels(Along):
+    """Sets mean and variance over some axes, or takes those that are stored; then scales and shifts each channel."""
+
+    saves: ClassVar[Saves] = "operands"
+
+    channels: int
+    kept: bool
+    """Whether the statistics are stored."""
+
+    def weights(self, *xs: Shape) -> Weights:
+        own, kept = Weight((self.channels,), 1.0), Weight((self.channels,), 0.0, trainable=False, buffer=True)
+        statistics = {"running_mean": kept, "running_var": kept} if self.kept else {}
+        return {"weight": own, "bias": own} | statistics
+
+    def elementwise(self, *xs: Shape) -> int:
+        return (2 if self.kept else 7) * prod(self.gives)
+
+
+def _tell_axes(axes: Extents, shape: Extents) -> dict[str, Any]:
+    """Counted from the last, which is the usual one and goes without saying: so they are in the file's counting too,
+    that has the batch in front."""
+    counted = [axis - len(shape) for axis in axes]
+    return {} if counted == [-1] else {"axes": ", ".join(map(str, counted))}

@@ -1,0 +1,156 @@
+"""Operations that move numbers and compute none."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any, ClassVar
+
+from archspec.ops import Positions, Shape, Span
+from archspec.ops.values import ONE
+from archspec.ops.window import Fill, run
+from compiler.onnx_source.ops.along import Along
+from compiler.onnx_source.ops.foreign import Extents, Foreign
+
+
+class SpaceToDepth(Foreign):
+    """Each block of positions becomes one, its numbers channels."""
+
+    moves: ClassVar[bool] = True
+    main: ClassVar[str | None] = "block"
+    tells: ClassVar[tuple[str, ...]] = ("block",)
+
+    block: int
+
+    def stride_fraction(self, axis: int) -> Fraction:
+        return Fraction(self.block)
+
+    def input_span(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
+        return (run((span[0] * self.block, (span[1] + 1) * self.block - 1)),)
+
+
+class DepthToSpace(Foreign):
+    """Each position becomes a block of positions, out of its channels."""
+
+    moves: ClassVar[bool] = True
+    main: ClassVar[str | None] = "block"
+    tells: ClassVar[tuple[str, ...]] = ("block",)
+
+    block: int
+
+    def stride_fraction(self, axis: int) -> Fraction:
+        return Fraction(1, self.block)
+
+    def input_span(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
+        return (run((span[0] // self.block, span[1] // self.block)),)
+
+
+class ConcatAlong(Along):
+    """Values one after the other along an axis that is not that of the channels."""
+
+    moves: ClassVar[bool] = True
+
+    function: str = "concat"
+
+
+class Cut(Foreign):
+    """A part of a value: every `step`-th position from `start` on, along each axis."""
+
+    moves: ClassVar[bool] = True
+    main: ClassVar[str | None] = "positions"
+    called: ClassVar[str] = "slice"
+
+    starts: Extents
+    steps: Extents
+
+    @property
+    def own(self) -> dict[str, Any]:
+        given = (*(1,) * self._dropped, *self.gives)
+        taken = zip(self.starts, given, self.steps, strict=True)
+        return {"positions": ", ".join(_tell_positions(*axis) for axis in taken)}
+
+    @property
+    def _dropped(self) -> int:
+        """How many axes in front are gone, since one position is left of them."""
+        return len(self.starts) - len(self.gives)
+
+    def stride_fraction(self, axis: int) -> Fraction:
+        return ONE if self._dropped else Fraction(abs(self.steps[axis + 1]))
+
+    def input_span(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
+        step = self.steps[axis + 1]
+        if step < 0 or self._dropped:
+            return (None,)
+        start = self.starts[axis + 1]
+        return ((range(start + span[0] * step, start + span[1] * step + 1, step),),)
+
+    def is_view(self, *xs: Shape, training: bool) -> bool:
+        return all(step > 0 for step in self.steps)
+
+
+class PadEdges(Foreign):
+    """Adds positions before and after those along each axis, of a constant or of what lies at the edge."""
+
+    moves: ClassVar[bool] = True
+    main: ClassVar[str | None] = "fill"
+    called: ClassVar[str] = "pad"
+
+    begins: Extents
+    fill: Fill
+    """What is added."""
+
+    @property
+    def beyond(self) -> Fill:
+        return self.fill
+
+    @property
+    def own(self) -> dict[str, Any]:
+        return {"fill": self.fill, "before": ", ".join(map(str, self.begins))}
+
+    def input_span(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
+        before = self.begins[axis + 1]
+        if len(xs[0]) != len(self.gives):  # what had one sample has copies
+            return (None,)
+        return (run((span[0] - before, span[1] - before)),)
+
+
+class Rearrange(Foreign):
+    """The same numbers at other places: reshape, transpose, space to depth, gather, tile."""
+
+    moves: ClassVar[bool] = True
+    main: ClassVar[str | None] = "axes"
+
+    function: str
+    perm: Extents = ()
+    """Of a transposition: which axis of the operand each axis of the result is."""
+
+    @property
+    def own(self) -> dict[str, Any]:
+        return {"axes": ", ".join(map(str, self.perm))} if self.perm else {}
+
+    def input_span(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
+        return tuple(None for _ in xs)
+
+    def is_view(self, *xs: Shape, training: bool) -> bool:
+        return self.function in ("reshape", "transpose")
+
+
+class Sampled(Foreign):
+    """The numbers at places between the positions of a map that another value says."""
+
+    called: ClassVar[str] = "grid_sample"
+
+    def input_span(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
+        return tuple(None for _ in xs)
+
+
+class ShuffleChannels(Foreign):
+    """The channels in another order."""
+
+    moves: ClassVar[bool] = True
+    called: ClassVar[str] = "channel_shuffle"
+
+
+def _tell_positions(start: int, count: int, step: int) -> str:
+    """`0:28`, or `1:57:2`, as numpy does."""
+    end = start + count * step
+    return f"{start}:{end if end >= 0 else ''}" + (f":{step}" if step != 1 else "")

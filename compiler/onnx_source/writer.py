@@ -1,0 +1,116 @@
+"""Collects the graph that a file is read to, as the emitter of the ONNX target does in the other direction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from math import prod
+from pathlib import Path
+
+from archspec.errors import Place
+from archspec.ops import Op, Shape, Weight
+from compiler.graph import Node, Source
+from compiler.onnx_source.names import Names
+from compiler.onnx_source.ops.foreign import Extents
+from compiler.onnx_source.ops.moves import Rearrange
+from compiler.onnx_source.values import Constant, Value
+
+
+class GraphWriter:
+    """What rules write to. `nodes` is the graph so far, in topological order and for one of the `batch` samples that a
+    file fixes."""
+
+    def __init__(self, path: Path, batch: int) -> None:
+        self.batch = batch
+        self.nodes: dict[str, Node] = {}
+        self.negative: dict[str, bool] = {}
+        """Whether a node may give numbers below zero, of those that were asked for."""
+        self._file = str(path)
+        self._names = Names()
+        self._straight: dict[Value, Value] = {}
+        self._held: set[str] = set()
+
+    def place(self, line: int) -> Source:
+        """Where a node of the file stands, counted from 1."""
+        return Source(Place(self._file, line))
+
+    def add(
+        self,
+        name: str,
+        op: Op,
+        xs: Sequence[Value],
+        shape: Shape,
+        *,
+        source: Source,
+        type: str,
+        stored: Mapping[str, Constant] | None = None,
+    ) -> str:
+        """Enter a node; its id, which is its name where no other node has it.
+
+        `stored` are its weights by their short names, None of an input; `type` is that of the numbers in its result.
+        """
+        id = self._names.claim(name)
+        held = None if stored is None else self._hold(stored, op, xs)
+        self.nodes[id] = Node(id, op, tuple(x.id for x in xs), shape, source, stored=held, type=type)
+        return id
+
+    def set_type(self, id: str, type: str) -> None:
+        """Say the type of the numbers in a node's result, where it is another than when the node was entered."""
+        self.nodes[id] = replace(self.nodes[id], type=type)
+
+    def straighten(self, value: Value) -> Value:
+        """The value with the axes of the file: where they are in another order, its transposition, which is one for all
+        readers."""
+        if value.straight:
+            return value
+        if value not in self._straight:
+            straight = replace(value, order=tuple(range(len(value.shape))))
+            gives = self.per_sample(straight)
+            ordered = replace(straight, shape=value.ordered)
+            op = Rearrange(gives=gives, function="transpose", perm=self.turn(ordered, straight, value.order))
+            name, source = f"{value.id}.transpose", self.nodes[value.id].source
+            id = self.add(name, op, [value], Shape(*gives), source=source, type=value.type, stored={})
+            self._straight[value] = replace(straight, id=id)
+        return self._straight[value]
+
+    def per_sample(self, value: Value) -> Extents:
+        """The shape in the graph: of one sample, channels first."""
+        shape, dropped = list(value.ordered or (1,)), self.find_dropped(value)
+        if value.samples:
+            shape[value.order[value.samples.axis]] //= self.batch
+        return tuple(extent for axis, extent in enumerate(shape) if axis != dropped)
+
+    def find_dropped(self, value: Value) -> int | None:
+        """The axis that a value loses in the graph: that of the samples, the first where there is one, if it holds
+        nothing else. Counted in the graph's order."""
+        place = value.order[value.samples.axis] if value.samples else 0
+        alone = len(value.shape) > 1 and value.ordered[place] == (self.batch if value.samples else 1)
+        return place if alone else None
+
+    def turn(self, x: Value, turned: Value, perm: Extents) -> Extents:
+        """The order of the graph's axes in the transposition of one straight value to another; none where an axis is
+        dropped from one of them alone."""
+        before, after = self.find_dropped(x), self.find_dropped(turned)
+        if before is None and after is None:
+            return perm
+        if before is None or after is None or perm[after] != before:
+            return ()
+        return tuple(axis - (axis > before) for axis in perm if axis != before)
+
+    def _hold(self, taken: Mapping[str, Constant], op: Op, xs: Sequence[Value]) -> dict[str, Weight]:
+        """The stored tensors that these constants were computed from, without those that an earlier node holds.
+
+        One of a single number counts where an operation takes it as it is, else it cannot be told from a constant.
+        """
+        held: dict[str, Weight] = {}
+        takes = op.weights(*(self.nodes[x.id].shape for x in xs))
+        for name, item in taken.items():
+            for number, source in enumerate(item.sources):
+                if source.name in self._held or (prod(source.shape) == 1 and source.name != item.name):
+                    continue
+                self._held.add(source.name)
+                weight = takes.get(name, Weight((), 0.0))
+                learned = source.learned and not weight.buffer
+                weight = replace(weight, shape=source.shape, type=source.type, trainable=learned, buffer=not learned)
+                held[f"{name}_{number}" if number else name] = weight
+        return held
