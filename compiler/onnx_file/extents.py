@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TypeAlias
 
 import onnx
 
 Extents: TypeAlias = tuple[int | str, ...]
 """A number along each axis that is fixed, the name of one that is free."""
+
+Declared: TypeAlias = tuple[int | str | None, ...]
+"""The same as a file declares it: None where a free axis has no name."""
 
 NAMELESS = ("", "?")
 """What exporters call an extent without a name; some give several the same."""
@@ -23,20 +27,27 @@ def is_fixed(dim: onnx.TensorShapeProto.Dimension) -> bool:
     return dim.HasField("dim_value") and dim.dim_value >= 0
 
 
-def read_extents(item: onnx.ValueInfoProto) -> Extents | None:
+def read_extents(item: onnx.ValueInfoProto) -> Declared | None:
     """The extents that are declared of a value; None where none are."""
     if not item.type.tensor_type.HasField("shape"):
         return None
-    axes = enumerate(item.type.tensor_type.shape.dim)
-    return tuple(dim.dim_value if is_fixed(dim) else name_axis(item.name, axis, dim.dim_param) for axis, dim in axes)
+    axes = item.type.tensor_type.shape.dim
+    return tuple(axis.dim_value if is_fixed(axis) else axis.dim_param or None for axis in axes)
+
+
+def name_axes(value: str, extents: Iterable[int | str | None]) -> Extents:
+    """The extents of a value with a name for each that is free."""
+    return tuple(it if isinstance(it, int) else name_axis(value, axis, it) for axis, it in enumerate(extents))
 
 
 def list_inputs(graph: onnx.GraphProto) -> dict[str, Extents]:
     """The extents of what has to be fed."""
     stored = {tensor.name for tensor in graph.initializer}
-    return {item.name: read_extents(item) or () for item in graph.input if item.name not in stored}
+    fed = {item.name: read_extents(item) or () for item in graph.input if item.name not in stored}
+    return {name: name_axes(name, extents) for name, extents in fed.items()}
 
 
 def list_outputs(graph: onnx.GraphProto) -> dict[str, Extents | None]:
     """The extents that are declared of outputs; None where none are."""
-    return {item.name: read_extents(item) for item in graph.output}
+    found = {item.name: read_extents(item) for item in graph.output}
+    return {name: None if extents is None else name_axes(name, extents) for name, extents in found.items()}

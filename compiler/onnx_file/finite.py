@@ -24,3 +24,13 @@ def has_nan(array: NDArray[Any]) -> bool:
     """Whether a number of an array of floating-point numbers is NaN."""
     with np.errstate(invalid="ignore"):
         return bool(np.isnan(array).any())
+
+
+def has_finite(array: NDArray[Any]) -> bool:
+    """Whether a number of an array of any type is finite."""
+    return array.dtype.kind not in "fcV" or bool(np.isfinite(array).any())
+
+
+def mark_alike(one: NDArray[Any], other: NDArray[Any]) -> NDArray[np.bool_]:
+    """Where two arrays hold the same: equal numbers, the same infinity, or NaN both."""
+    return np.asarray((one == other) | (np.isnan(one) & np.isnan(other)))

@@ -23,8 +23,8 @@ from compiler.onnx_file.extents import list_inputs, list_outputs
 from compiler.onnx_file.metadata import PRECISION, tell_epoch
 from compiler.passes.cast_weights import CastWeights
 from runtime.export.plan import Calibration, ExportPlan, Rules
-from runtime.verification.asked import check_asked
 from runtime.verification.cases import proof_cases
+from runtime.verification.metadata import check_answers
 from runtime.weights.given import tell_rounding
 
 with extra("run"):
@@ -101,7 +101,7 @@ def export(graph: Graph, weights: Mapping[str, Any], path: str | Path, plan: Exp
     # First, so that a place that cannot be written is no surprise at the end.
     with write_whole(path, lambda older: _find_useless(older, optimized)) as temporary:
         model = build_model(graph, weights, metadata=plan.metadata, rules=plan.rules, options=plan.options)
-        check_asked(model.metadata, list_inputs(model.head.graph), list_outputs(model.head.graph))
+        check_answers(model.metadata, list_inputs(model.head.graph), list_outputs(model.head.graph))
         _tell_losses(weights, model)
         model, proof, quantization = _write_proven(model, temporary, prove, plan)
         beside = sorted(item for item in temporary.parent.iterdir() if item != temporary)

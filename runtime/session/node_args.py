@@ -14,7 +14,7 @@ from runtime.session.inputs import Extents
 from runtime.session.signature import read_outputs
 
 with extra("run"):
-    from compiler.onnx_file.extents import name_axis
+    from compiler.onnx_file.extents import name_axes
 
 DTYPES = {
     "tensor(float)": "float32",
@@ -27,13 +27,7 @@ DTYPES = {
 
 def read_extents(items: Sequence[Any]) -> dict[str, Extents]:
     """Extents by name: a free one has its own name, or that of its place."""
-    return {
-        item.name: tuple(
-            extent if isinstance(extent, int) else name_axis(item.name, axis, extent)
-            for axis, extent in enumerate(item.shape)
-        )
-        for item in items
-    }
+    return {item.name: name_axes(item.name, item.shape) for item in items}
 
 
 def read_output_extents(

@@ -15,7 +15,7 @@ from archspec.ops import OpError, Vote
 from archspec.wording import cut_middle, list_some
 from compiler.onnx_file.metadata import GRAPH, MEMBERS, NAME, PRECISION, QUESTION, TARGET, WEIGHTS
 from compiler.torch_target.modes import unaffected
-from runtime.verification.bisect import Bisection, bisect
+from runtime.verification.bisect import Bisection, Pair, bisect
 from runtime.verification.cases import proof_cases
 from runtime.verification.checks import Check, Choice, Original
 from runtime.verification.ends import Ends, match_ends
@@ -55,14 +55,13 @@ def compare_with_source(
     except ArchspecError as error:
         return [*checks, Check("torch", "failed", str(error))], None
     checks += ends.check()
-    module = _load_module(original)
+    pair = Pair(inside, original.graph, _load_module(original), built, facts.dtype, ends.called, original.rules)
     cases = _choose_cases(original, choice, ends)
-    if facts.dtype != "int8":
-        checks.append(_prove(inside, original, module, cases, choice, ends))
+    if pair.dtype != "int8":
+        checks.append(_prove(pair, cases, choice))
         if checks[-1].status == "passed":
             return [*checks, *_check_details(inside, built)], None
-    feed = _make_feed(inside, facts, cases[0], choice, ends)
-    check, bisection = _search_nodes(inside, facts, original, module, built, feed, ends)
+    check, bisection = _search_nodes(pair, _make_feed(pair, cases[0], choice.seed))
     return [*checks, check], bisection
 
 
@@ -138,20 +137,17 @@ def _choose_cases(original: Original, choice: Choice, ends: Ends) -> list[dict[s
         raise ArchspecError(f"{graph.name} does not take these sizes: {error}") from error
 
 
-def _prove(
-    inside: ModelInside, original: Original, module: nn.Module, cases: Sequence[Shapes], choice: Choice, ends: Ends
-) -> Check:
-    outputs = original.graph.outputs.items()
-    votes = {name for name, id in outputs if isinstance(original.graph[id].op, Vote)}
+def _prove(pair: Pair, cases: Sequence[Shapes], choice: Choice) -> Check:
+    votes = {name for name, id in pair.graph.outputs.items() if isinstance(pair.graph[id].op, Vote)}
     try:
         proof = prove(
-            inside.path,
-            module,
+            pair.inside.path,
+            pair.module,
             cases,
             tolerance=choice.tolerance,
             seed=choice.seed,
             votes=votes,
-            called=ends.called,
+            called=pair.called,
         )
     except ArchspecError as error:
         return Check("torch", "failed", str(error))
@@ -167,14 +163,14 @@ def _check_details(inside: ModelInside, built: OnnxModel) -> Iterator[Check]:
         yield Check("nodes", "noted", f"the outputs do not show it, but {list_some(different)}")
 
 
-def _make_feed(inside: ModelInside, facts: ModelFacts, shapes: Shapes, choice: Choice, ends: Ends) -> dict[str, Array]:
+def _make_feed(pair: Pair, shapes: Shapes, seed: int) -> dict[str, Array]:
     """Standard normal numbers, by the network's names of its inputs."""
-    generator = np.random.default_rng(choice.seed)
+    generator = np.random.default_rng(seed)
     feed = {name: generator.standard_normal(shape).astype(np.float32) for name, shape in shapes.items()}
-    if facts.dtype != "int8":
+    if pair.dtype != "int8":
         return feed
-    ranges = find_ranges(inside)
-    return {name: _reach(array, ranges.get(ends.called.get(name, name))) for name, array in feed.items()}
+    ranges = find_ranges(pair.inside)
+    return {name: _reach(array, ranges.get(pair.called.get(name, name))) for name, array in feed.items()}
 
 
 def _reach(array: Array, range: Range | None) -> Array:
@@ -182,21 +178,11 @@ def _reach(array: Array, range: Range | None) -> Array:
     return array if range is None else range.cut(range.fill(array))
 
 
-def _search_nodes(
-    inside: ModelInside,
-    facts: ModelFacts,
-    original: Original,
-    module: nn.Module,
-    built: OnnxModel,
-    feed: Mapping[str, Array],
-    ends: Ends,
-) -> tuple[Check, Bisection | None]:
+def _search_nodes(pair: Pair, feed: Mapping[str, Array]) -> tuple[Check, Bisection | None]:
     """Compare node by node, which speaks for a file in integers; of any other it says where a difference comes from."""
-    alone = facts.dtype == "int8"
+    alone = pair.dtype == "int8"
     try:
-        bisection = bisect(
-            inside, original.graph, module, built, feed, kind=facts.dtype, called=ends.called, rules=original.rules
-        )
+        bisection = bisect(pair, feed)
     except ArchspecError as error:
         return Check("nodes", "failed" if alone else "noted", str(error)), None
     return _judge(bisection, alone), bisection

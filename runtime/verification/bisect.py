@@ -8,7 +8,7 @@ earlier mistake adds up.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -36,8 +36,8 @@ with extra("run"):
     from compiler.onnx_target.onnx_model import OnnxModel
 
 
-MOST_BYTES = 1 << 29
-"""Of the file's values that are read in one run."""
+MAX_BYTES = 1 << 29
+"""The bytes of the file's values, as float32, up to which they are read in one run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,33 +109,66 @@ class Bisection:
         }
 
 
-def bisect(
-    inside: ModelInside,
-    graph: Graph,
-    module: nn.Module,
-    built: OnnxModel,
-    feed: Mapping[str, Array],
-    *,
-    kind: str,
-    called: Mapping[str, str] = MappingProxyType({}),
-    rules: Mapping[type[Op], TorchRule] | None = None,
-) -> Bisection:
-    """Compare a file with a graph's module, node by node, on these inputs.
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A model file and the network that it is compared with, as the torch module and as it would be exported today.
 
-    `kind` is what the file computes in, of `YARDSTICKS`; `called` says what it calls an input that it calls otherwise.
-    `built` is the model as it would be exported today: its steps say which node of the graph each node of the file
-    stands for, and where one differs, it tells what was expected.
+    The steps of `built` say which node of the graph each node of the file stands for. `dtype` is what the file computes
+    in, of `YARDSTICKS`; `called` says what it calls an input that it calls otherwise; `rules` are those of a caller's
+    own operations.
+    """
+
+    inside: ModelInside
+    graph: Graph
+    module: nn.Module
+    built: OnnxModel
+    dtype: str = "float32"
+    called: Mapping[str, str] = field(default_factory=dict)
+    rules: Mapping[type[Op], TorchRule] | None = None
+
+    def match_nodes(self) -> dict[str, str]:
+        """The nodes of the graph whose value the file has, each with the name of the file's node, in topological order.
+
+        Raises ArchspecError where there are none.
+        """
+        found: dict[str, str] = {}
+        for node in self.built.graph:
+            value = trace_value(self.built.steps, node.id)
+            if value in self.graph.nodes and node.id in self.inside.values:
+                found[str(value)] = node.id
+        if not found:
+            where = f"{self.inside.path} names no node as {self.graph.name} does"
+            raise ArchspecError(f"{where}: it was not exported from it")
+        return {id: found[id] for id in self.graph.nodes if id in found}
+
+    def read(self, names: Mapping[str, str], feed: Mapping[str, Array]) -> Iterator[Array]:
+        """The file's values in the order of `names`, in as many runs as memory asks for."""
+        batch = next((len(array) for array in feed.values()), 1)
+        feed = {self.called.get(name, name): array for name, array in feed.items()}
+        part: list[str] = []
+        size = 0
+        for id, name in names.items():
+            part.append(self.inside.values[name])
+            size += 4 * batch * self.graph[id].shape.elements
+            if size > MAX_BYTES:
+                yield from _read_part(self.inside, part, feed)
+                part, size = [], 0
+        if part:
+            yield from _read_part(self.inside, part, feed)
+
+
+def bisect(pair: Pair, feed: Mapping[str, Array]) -> Bisection:
+    """Compare a file with its network, node by node, on these inputs, float32 by the network's names.
+
     Raises ArchspecError where the file names no node as the graph does.
     """
-    names = _match(graph, built, inside)
-    if not names:
-        raise ArchspecError(f"{inside.path} names no node as {graph.name} does: it was not exported from it")
-    yardstick = YARDSTICKS.get(kind, YARDSTICKS["float32"])
+    names = pair.match_nodes()
+    graph = pair.graph
     values = {name: torch.from_numpy(feed[name]) for name in graph.inputs}
-    search = _Search(graph, names, yardstick, values)
-    file_values = _read(inside, graph, names, {called.get(name, name): array for name, array in feed.items()})
-    with evaluating(module):
-        for node, operands, result in run_nodes(graph, module, values, rules=rules):
+    search = _Search(graph, names, YARDSTICKS.get(pair.dtype, YARDSTICKS["float32"]), values)
+    file_values = pair.read(names, feed)
+    with evaluating(pair.module):
+        for node, operands, result in run_nodes(graph, pair.module, values, rules=pair.rules):
             del operands  # the next node is computed without them
             try:
                 search.meet(node, result, file_values)
@@ -145,9 +178,10 @@ def bisect(
     shapes = {name: array.shape for name, array in feed.items()}
     compared = {*names.values(), *graph.inputs}
     differing = tuple(
-        replace(item, reasons=find_reasons(inside, built, names[item.node.id], compared)) for item in search.differing
+        replace(item, reasons=find_reasons(pair.inside, pair.built, names[item.node.id], compared))
+        for item in search.differing
     )
-    return Bisection(shapes, search.compared, yardstick, differing, search.largest)
+    return Bisection(shapes, search.compared, search.yardstick, differing, search.largest)
 
 
 class _Search:
@@ -199,31 +233,6 @@ class _Search:
             self.blame(node, difference, problem)
         else:
             self.largest = max(self.largest, difference)
-
-
-def _match(graph: Graph, built: OnnxModel, inside: ModelInside) -> dict[str, str]:
-    """The nodes of the graph whose value the file has, each with the name of the file's node, in topological order."""
-    found: dict[str, str] = {}
-    for node in built.graph:
-        value = trace_value(built.steps, node.id)
-        if value in graph.nodes and node.id in inside.values:
-            found[str(value)] = node.id
-    return {id: found[id] for id in graph.nodes if id in found}
-
-
-def _read(inside: ModelInside, graph: Graph, names: Mapping[str, str], feed: Mapping[str, Array]) -> Iterator[Array]:
-    """The file's values in the order of `names`, in as many runs as memory asks for."""
-    batch = next((len(array) for array in feed.values()), 1)
-    part: list[str] = []
-    size = 0
-    for id, name in names.items():
-        part.append(inside.values[name])
-        size += 4 * batch * graph[id].shape.elements
-        if size > MOST_BYTES:
-            yield from _read_part(inside, part, feed)
-            part, size = [], 0
-    if part:
-        yield from _read_part(inside, part, feed)
 
 
 def _read_part(inside: ModelInside, values: Sequence[str], feed: Mapping[str, Array]) -> Iterator[Array]:

@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from archspec.arrays import Array, Arrays
+from archspec.arrays import Arrays
 from archspec.errors import ArchspecError
 from archspec.extras import extra
 from archspec.wording import tell_count
-from compiler.onnx_file.finite import is_finite
+from compiler.onnx_file.finite import has_finite, has_nan, is_finite, mark_alike
 from runtime.verification.checks import UnansweredError
 from runtime.verification.inside import ModelInside
 from runtime.verification.nodes import list_operands, name_node
@@ -62,7 +62,7 @@ def count_infinite(found: Arrays) -> str | None:
 
 def find_empty(found: Arrays) -> frozenset[str]:
     """The outputs that have numbers, and not one that is finite."""
-    return frozenset(name for name, array in found.items() if array.size and not _has_finite(array))
+    return frozenset(name for name, array in found.items() if array.size and not has_finite(array))
 
 
 def find_silent(found: Arrays) -> Arrays:
@@ -225,7 +225,7 @@ def _contrast(mine: Any, wide: Any) -> float | None:
     if isinstance(mine, list):
         return max(_find_contrasts(zip(mine, wide, strict=True)), key=abs, default=None)
     mine, wide = mine.astype(np.float64), wide.astype(np.float64)
-    alike = (mine == wide) | (np.isnan(mine) & np.isnan(wide))
+    alike = mark_alike(mine, wide)
     if np.isinf(wide).any():
         alike |= (np.abs(wide) > LARGEST) & (np.sign(mine) == np.sign(wide))
     lost = wide[~np.isfinite(mine) & ~alike]
@@ -239,8 +239,4 @@ def _is_wild(value: Any) -> bool:
 
 
 def _has_nan(value: Any) -> bool:
-    return any(map(_has_nan, value)) if isinstance(value, list) else bool(np.isnan(value).any())
-
-
-def _has_finite(array: Array) -> bool:
-    return array.dtype.kind not in "fcV" or bool(np.isfinite(array).any())
+    return any(map(_has_nan, value)) if isinstance(value, list) else has_nan(value)

@@ -10,7 +10,7 @@ import numpy as np
 
 from archspec.arrays import Array
 from archspec.errors import ArchspecError
-from compiler.onnx_file.finite import is_finite
+from compiler.onnx_file.finite import is_finite, mark_alike
 from runtime.verification.agreement import Limits, compare, compare_places, compare_votes
 
 Statement: TypeAlias = tuple[str, Mapping[str, Array]]
@@ -63,7 +63,7 @@ def _leave_finite(name: str, expected: Array, found: Array, who: str) -> tuple[A
     if is_finite(expected) and is_finite(found):
         return expected, found
     finite = np.isfinite(found) & np.isfinite(expected)
-    alike = finite | (found == expected) | (np.isnan(found) & np.isnan(expected))
+    alike = finite | mark_alike(found, expected)
     if not alike.all():
         mine, theirs = (array.flat[np.argmin(alike)] for array in (found, expected))
         raise ArchspecError(

@@ -15,6 +15,7 @@ import numpy as np
 from archspec.arrays import Array
 from archspec.errors import ArchspecError
 from archspec.extras import extra
+from compiler.onnx_file.finite import is_finite
 from compiler.torch_target.modes import device_of, evaluating, unaffected
 from runtime.session.session import Session
 from runtime.verification.agreement import LIMITS, Limits, compare, compare_votes
@@ -149,7 +150,7 @@ class _Judge:
         if expected.shape != found.shape:
             raise ArchspecError(f"{where} output '{name}' is {expected.shape} in torch and {found.shape} in ONNX")
         for side, array in (("torch", expected), ("ONNX", found)):
-            if not np.isfinite(array).all():
+            if not is_finite(array):
                 advice = ADVICE.get(self.dtype, "") if side == "ONNX" else ""
                 raise ArchspecError(f"{where} output '{name}' holds infinite numbers or NaN in {side}{advice}")
         voted = name in self.votes

@@ -51,8 +51,6 @@ def check_runs(
     """
     check_values(inside)
     check_extents(inside)
-    nearness = choose_nearness(inside, facts, choice)
-    witness, declared = Witness(inside), DeclaredShapes(inside.model.graph)
     with open_runnable(inside) as path:
         try:
             session = Session(path, providers=("cpu",), settings="default", as_written=True)
@@ -61,41 +59,66 @@ def check_runs(
         except ArchspecError as error:
             yield Check("runs", "failed", str(error))
             return
-        feeds = Feeds(inside, session, choice.seed)
         if path != inside.path:
             yield _tell_twin(inside)
-        yield from check_ranges(feeds.ranges)
-        judge = _Judge(inside, session, witness, nearness, Nearness(choice.limits("int8"), "int8", nearness.votes))
-        sound = True
-        reach: str | None = None
-        empty = frozenset(session.outputs)
-        silent: Arrays | None = None
-        for feed in feeds.choose(witness, choice):
+        yield from _Runs(inside, facts, session, choice).check(follow)
+
+
+class _Runs:
+    """The runs of one session, and what they say together: a `reach` of inputs that had to be taken, the outputs that
+    were `empty` in all, and the channels that were `silent`."""
+
+    def __init__(self, inside: ModelInside, facts: ModelFacts, session: Session, choice: Choice) -> None:
+        self.inside, self.session, self.choice = inside, session, choice
+        self.nearness = choose_nearness(inside, facts, choice)
+        self.feeds, self.witness = Feeds(inside, session, choice.seed), Witness(inside)
+        self.declared = DeclaredShapes(inside.model.graph)
+        coarse = Nearness(choice.limits("int8"), "int8", self.nearness.votes)
+        self.judge = _Judge(inside, session, self.witness, self.nearness, coarse)
+        self.sound = True
+        self.reach: str | None = None
+        self.empty = frozenset(session.outputs)
+        self.silent: Arrays | None = None
+
+    def check(self, follow: Callable[[str], None]) -> Iterator[Check]:
+        """Check each run by itself, then what they say together, then the batch."""
+        yield from check_ranges(self.feeds.ranges)
+        for feed in self.feeds.choose(self.witness, self.choice):
             where = list_shapes({name: array.shape for name, array in feed.items()})
             follow(where)
-            try:
-                check_extents(inside, feed)
-                found = _run(session, feed, feeds.steering)
-                declared.meet(feed, found)
-                verdict = judge.judge(feed, found)
-                reach, empty = verdict.reach or reach, empty & verdict.empty
-                silent = verdict.silent if silent is None else meet_silent(silent, verdict.silent)
-                yield Check(where, verdict.status, verdict.text)
-            except UnansweredError:
-                raise
-            except ArchspecError as error:
-                sound = False
-                yield Check(where, "failed", str(error))
-        if sound and empty:
-            yield Check("compared", "failed", f"no number of the output '{min(empty)}' is finite: nothing is proven")
-        elif sound and silent:
-            yield Check("compared", "noted", _describe_silent(silent))
-        if declared.runs:
-            yield declared.check(feeds.steering)
-            feeds.reach = reach
-            if sound and not empty and not find_random(inside):
-                follow("batch")
-                yield check_batch(inside, session, feeds, declared, nearness, witness, choice)
+            yield self._check_run(where, feed)
+        yield from self._check_compared()
+        if not self.declared.runs:
+            return
+        yield self.declared.check(self.feeds.steering)
+        if self.sound and not self.empty and not find_random(self.inside):
+            follow("batch")
+            self.feeds.reach = self.reach
+            ends = self.feeds, self.declared, self.nearness, self.witness, self.choice
+            yield check_batch(self.inside, self.session, *ends)
+
+    def _check_run(self, where: str, feed: Arrays) -> Check:
+        try:
+            check_extents(self.inside, feed)
+            found = _run(self.session, feed, self.feeds.steering)
+            self.declared.meet(feed, found)
+            verdict = self.judge.judge(feed, found)
+        except UnansweredError:
+            raise
+        except ArchspecError as error:
+            self.sound = False
+            return Check(where, "failed", str(error))
+        self.reach, self.empty = verdict.reach or self.reach, self.empty & verdict.empty
+        self.silent = verdict.silent if self.silent is None else meet_silent(self.silent, verdict.silent)
+        return Check(where, verdict.status, verdict.text)
+
+    def _check_compared(self) -> Iterator[Check]:
+        """Whether anything was compared of each output, and of each channel."""
+        if self.sound and self.empty:
+            text = f"no number of the output '{min(self.empty)}' is finite: nothing is proven"
+            yield Check("compared", "failed", text)
+        elif self.sound and self.silent:
+            yield Check("compared", "noted", _describe_silent(self.silent))
 
 
 def _run(session: Session, feed: Arrays, steering: Sequence[str]) -> dict[str, Array]:

@@ -13,14 +13,16 @@ from runtime.verification.checks import Check
 with extra("run"):
     import onnx
 
-    from compiler.onnx_file.extents import list_inputs, list_outputs, read_extents
+    from compiler.onnx_file.extents import read_extents
 
 
 class DeclaredShapes:
     """The shapes that a model declares of its inputs and outputs; `meet` looks at what came in a run, once for each."""
 
     def __init__(self, graph: onnx.GraphProto) -> None:
-        self.inputs, self.outputs = list_inputs(graph), list_outputs(graph)
+        stored = {tensor.name for tensor in graph.initializer}
+        self.inputs = {item.name: read_extents(item) for item in graph.input if item.name not in stored}
+        self.outputs = {item.name: read_extents(item) for item in graph.output}
         self._declared = [(item.name, read_extents(item)) for item in graph.output]  # a name may stand there twice
         self.runs = 0
         self._lies: dict[str, None] = {}

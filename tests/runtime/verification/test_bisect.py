@@ -18,7 +18,7 @@ from compiler.graph import Graph
 from compiler.onnx_target.model import build_model
 from compiler.onnx_target.options import ExportOptions
 from compiler.onnx_target.write import write_model
-from runtime.verification.bisect import YARDSTICKS, Bisection, bisect
+from runtime.verification.bisect import YARDSTICKS, Bisection, Pair, bisect
 from runtime.verification.inside import ModelInside
 from tests.support.lowering import stir
 from tests.support.rewriting import Drawing
@@ -43,7 +43,7 @@ def bisect_file(
         model = onnx.load(path)
         wrong = change(model)
         onnx.save(model, path)
-    return bisect(ModelInside(path), graph, module, built, draw(graph), kind=kind), wrong
+    return bisect(Pair(ModelInside(path), graph, module, built, kind), draw(graph)), wrong
 
 
 def draw(graph: Graph) -> dict[str, np.ndarray]:
@@ -139,7 +139,7 @@ def test_half_precision_is_rounded_by_node(precision: str, kind: str, tmp_path: 
 
 
 def test_values_are_read_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("runtime.verification.bisect.MOST_BYTES", 1 << 14)
+    monkeypatch.setattr("runtime.verification.bisect.MAX_BYTES", 1 << 14)
     found, wrong = bisect_file("resnet_digits", tmp_path, change_weight)
     assert [item.node.id for item in found.differing] == [wrong]
 
@@ -166,6 +166,6 @@ def test_a_reason_may_stand_before_the_node(tmp_path: Path) -> None:
     model = onnx.load(tmp_path / "m.onnx")
     set_number(model, "n0.bias", 1, 50.0)
     onnx.save(model, tmp_path / "m.onnx")
-    found = bisect(ModelInside(tmp_path / "m.onnx"), graph, module, built, draw(graph), kind="float32")
+    found = bisect(Pair(ModelInside(tmp_path / "m.onnx"), graph, module, built), draw(graph))
     assert [item.node.id for item in found.differing] == ["n2"]
     assert found.differing[0].reasons == ("1 of 4 numbers of n0.bias differ, by at most 50",)

@@ -19,7 +19,7 @@ from runtime.pictures.preprocess import Preprocess
 from runtime.prediction.predict import predict
 from runtime.prediction.task_spec import find_task_spec
 from runtime.session.session import Session
-from runtime.verification.asked import FORM, check_asked
+from runtime.verification.metadata import FORM, check_answers
 from tests.support.documents import graph_from
 
 GRAY = json.dumps({"channels": 1, "height": 8, "width": 8, "mean": [0.5], "std": [0.5]})
@@ -82,17 +82,17 @@ def test_a_picture_has_a_size_that_the_network_takes(tmp_path: Path) -> None:
 
 def test_all_that_is_wrong_is_said_at_once() -> None:
     with pytest.raises(ArchspecError, match=r"no task 'a'.*is not valid JSON.*'3 of 30'"):
-        check_asked({TASK: "a", PREPROCESS: "{", EPOCH: "1"}, {"x": ("N", 1)}, {"y": ("N", 5)})
+        check_answers({TASK: "a", PREPROCESS: "{", EPOCH: "1"}, {"x": ("N", 1)}, {"y": ("N", 5)})
 
 
 def test_what_is_not_known_contradicts_nothing() -> None:
     """Outputs of files of others: of no shape, and of free extents."""
     for shape in (None, ("N", "classes")):
-        check_asked({CLASSES: '["a"]', TASK: "labels"}, {"x": ("N", 3)}, {"y": shape})
+        check_answers({CLASSES: '["a"]', TASK: "labels"}, {"x": ("N", 3)}, {"y": shape})
     with pytest.raises(ArchspecError, match="1 name for 5 channels"):
-        check_asked({CLASSES: '["a"]', TASK: "labels"}, {"x": ("N", 3)}, {"y": ("N", 5)})
-    check_asked({CLASSES: '["a", "b"]', TASK: "maps"}, {"x": ("N", 3, 8, 8)}, {"y": ("N", 1, 8, 8)})
-    check_asked({CLASSES: '["a", "b"]'}, {"x": ("N", 3)}, {"first": ("N", 2), "last": ("N", 7)})
+        check_answers({CLASSES: '["a"]', TASK: "labels"}, {"x": ("N", 3)}, {"y": ("N", 5)})
+    check_answers({CLASSES: '["a", "b"]', TASK: "maps"}, {"x": ("N", 3, 8, 8)}, {"y": ("N", 1, 8, 8)})
+    check_answers({CLASSES: '["a", "b"]'}, {"x": ("N", 3)}, {"first": ("N", 2), "last": ("N", 7)})
 
 
 def test_a_model_of_ones_own_weights_answers_for_pictures(tmp_path: Path) -> None:
