@@ -16,7 +16,7 @@ from compiler.elaborate.unroller import Unroller
 from compiler.elaborate.words import find_word
 from compiler.graph import Graph
 from compiler.graph_check import verify
-from compiler.onnx_file.accepted import Accepted
+from compiler.onnx_file.accepted import AcceptedSize
 from compiler.sizes.accepted_sizes import accepted_sizes, drop_idle_fits, find_nearest, fits
 
 MAX_NODES = 100_000
@@ -140,7 +140,7 @@ def _prefer_whole(graph: Graph) -> Graph:
     return graph.resize(whole) if fits(graph, whole, keep_weights=False) else graph
 
 
-def _hint(name: str, wanted: int, rule: Accepted, near: int) -> str:
+def _hint(name: str, wanted: int, rule: AcceptedSize, near: int) -> str:
     """What one size accepts, and what of that is nearest to the wanted value."""
     also = "" if near in rule else f"; {near} fits too"
     return f"{name} accepts {rule}; nearest: {rule.nearest(wanted)}{also}"

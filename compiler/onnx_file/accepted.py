@@ -10,10 +10,11 @@ from archspec.errors import ArchspecError
 from archspec.strict_json import check_integer, check_keys, read_json
 
 NUMBERS = ("value", "first", "step", "last")
+"""The fields of `AcceptedSize` that a file says as numbers."""
 
 
 @dataclass(frozen=True, slots=True)
-class Accepted:
+class AcceptedSize:
     """The values of one dynamic size, the densest row of them through `value`: first, first + step, … up to `last`, or
     without end.
 
@@ -53,6 +54,17 @@ class Accepted:
             return f"{self.first} and {self.last}"
         return f"{self.first} to {self.last}" if self.step == 1 else f"{self.first} + {self.step}·k up to {self.last}"
 
+    def list_values(self) -> str:
+        """The first values and the last, as in `8, 12, 16, … (written for 8)`."""
+        if not self.dynamic:
+            return f"only {self.value}"
+        few = [size for size in range(self.first, self.first + 3 * self.step, self.step) if size in self]
+        more = ", …" if few[-1] != self.last else ""
+        end = f", {self.last}" if more and self.last else ""
+        kept = " and ".join(f"{name} is {value}" for name, value in self.beside.items())
+        shown = f"{', '.join(map(str, few))}{more}{end} (written for {self.value})"
+        return f"{shown}{f' while {kept}' if kept else ''}"
+
     def nearest(self, size: int) -> int:
         """The accepted value nearest to `size`, the larger of two."""
         if not self.dynamic:
@@ -64,7 +76,7 @@ class Accepted:
         return min((above, below), key=lambda fit: abs(fit - size))
 
     def sample(self, start: int, count: int) -> list[int]:
-        """Up to `count` accepted values in a row, from the first that is at least `start`, or the last ones."""
+        """A row of at most `count` accepted values, from the first that is at least `start`, or the last ones."""
         turns = max(0, -(-(start - self.first) // self.step)) if self.dynamic else 0
         if self.last is not None:
             turns = min(turns, max(0, (self.last - self.first) // self.step + 1 - count))
@@ -80,7 +92,7 @@ class Accepted:
         }
 
 
-def vary_apart(rules: Mapping[str, Accepted]) -> list[str]:
+def vary_apart(rules: Mapping[str, AcceptedSize]) -> list[str]:
     """The dynamic sizes that may take any of their values at once: of those that depend on one another the first."""
     chosen: list[str] = []
     for name, rule in rules.items():
@@ -89,12 +101,12 @@ def vary_apart(rules: Mapping[str, Accepted]) -> list[str]:
     return chosen
 
 
-def print_sizes(rules: Mapping[str, Accepted]) -> str:
-    """Accepted sizes by name as JSON."""
+def print_sizes(rules: Mapping[str, AcceptedSize]) -> str:
+    """AcceptedSize sizes by name as JSON."""
     return json.dumps({name: rule.to_dict() for name, rule in rules.items()}, sort_keys=True)
 
 
-def parse_sizes(text: str, what: str) -> dict[str, Accepted]:
+def parse_sizes(text: str, what: str) -> dict[str, AcceptedSize]:
     """The same of such JSON, which errors call `what`. Raises ArchspecError where it is malformed."""
     found = read_json(text, what)
     names = found if isinstance(found, dict) else ()
@@ -102,7 +114,7 @@ def parse_sizes(text: str, what: str) -> dict[str, Accepted]:
     numbers = {name: _read_numbers(value, f"{what}: {name}") for name, value in written.items()}
     values = {name: row["value"] for name, row in numbers.items()}
     return {
-        name: Accepted(
+        name: AcceptedSize(
             row["value"],
             row.get("first", row["value"]),
             row.get("step", 0),

@@ -16,7 +16,7 @@ from typing import Any, Generic, TypeVar
 from archspec.errors import ArchspecError, ModelError, raising, tell_value
 from archspec.strict_json import check_integer, read_json
 from archspec.wording import cut_middle
-from compiler.onnx_file.accepted import Accepted, parse_sizes, print_sizes
+from compiler.onnx_file.accepted import AcceptedSize, parse_sizes, print_sizes
 
 T = TypeVar("T")
 
@@ -179,7 +179,7 @@ def select(metadata: Mapping[str, str], keys: Iterable[str]) -> dict[str, str]:
     return {str(key): metadata[key] for key in keys if key in metadata}
 
 
-def read_sizes(metadata: Mapping[str, str]) -> dict[str, Accepted]:
+def read_sizes(metadata: Mapping[str, str]) -> dict[str, AcceptedSize]:
     """The accepted sizes by name; none where the metadata say none. Raises ArchspecError where they are malformed."""
     return SIZES.read(metadata) or {}
 

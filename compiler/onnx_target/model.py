@@ -11,7 +11,7 @@ import onnx
 from archspec.errors import ArchspecError
 from archspec.ops import Op
 from compiler.graph import Graph
-from compiler.onnx_file.accepted import Accepted
+from compiler.onnx_file.accepted import AcceptedSize
 from compiler.onnx_file.digest import XXH3
 from compiler.onnx_file.finite import is_finite
 from compiler.onnx_file.metadata import GRAPH, NAME, PRECISION, SIZES, TARGET, WEIGHTS
@@ -87,7 +87,7 @@ def digest_weights(arrays: Arrays) -> str:
 
 
 def _emit(
-    graph: Graph, emit: Emitter, accepted: Mapping[str, Accepted], table: Table[OnnxRule], outside: np.dtype[Any]
+    graph: Graph, emit: Emitter, accepted: Mapping[str, AcceptedSize], table: Table[OnnxRule], outside: np.dtype[Any]
 ) -> onnx.GraphProto:
     """The graph, its inputs and outputs of the type `outside`, which may be another than that of its numbers."""
     emit.shapes = shapes = name_shapes(graph, accepted)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TypeAlias
 
 from compiler.graph import Graph
-from compiler.onnx_file.accepted import Accepted
+from compiler.onnx_file.accepted import AcceptedSize
 from compiler.sizes.extents import Extents
 from compiler.sizes.laws import Size
 from compiler.sizes.line import Line
@@ -15,7 +15,7 @@ NamedShape: TypeAlias = list[int | str]
 """The batch, "batch", and then channels and spatial extents."""
 
 
-def name_shapes(graph: Graph, accepted: Mapping[str, Accepted]) -> dict[str, NamedShape]:
+def name_shapes(graph: Graph, accepted: Mapping[str, AcceptedSize]) -> dict[str, NamedShape]:
     """Every node's shape. An extent that is always one of the sizes has its letter; another that follows them is named
     NODE.AXIS after the first node that has it.
 
@@ -35,7 +35,7 @@ def name_shapes(graph: Graph, accepted: Mapping[str, Accepted]) -> dict[str, Nam
     return named
 
 
-def _describe(extents: Extents, free: Mapping[str, Accepted]) -> list[int | str | tuple[object, ...]]:
+def _describe(extents: Extents, free: Mapping[str, AcceptedSize]) -> list[int | str | tuple[object, ...]]:
     """For each extent its value where that is always the same, the letter where it is a size, and else what it has in
     common with those that are equal: the size that it follows, with its values; of several sizes its own number."""
     lines = {name: Line(extents, name) for name in free}

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from archspec.ops import OpError, Weights
 from archspec.ops.reshape import Centred
 from compiler.graph import Graph, Inferred
-from compiler.onnx_file.accepted import Accepted
+from compiler.onnx_file.accepted import AcceptedSize
 from compiler.sizes.extents import Extents
 from compiler.sizes.line import Line
 
 
-def accepted_sizes(graph: Graph, *, keep_weights: bool = True) -> dict[str, Accepted]:
+def accepted_sizes(graph: Graph, *, keep_weights: bool = True) -> dict[str, AcceptedSize]:
     """For each dynamic size the values that fit the graph, the other sizes as they are.
 
     With `keep_weights` they fit the shapes of its weights too, as they must once these are trained. Sizes whose rules
@@ -38,7 +38,7 @@ def fits(graph: Graph, sizes: Mapping[str, int], *, keep_weights: bool = True, k
     )
 
 
-def find_nearest(graph: Graph, wanted: Mapping[str, int]) -> dict[str, tuple[Accepted, int]]:
+def find_nearest(graph: Graph, wanted: Mapping[str, int]) -> dict[str, tuple[AcceptedSize, int]]:
     """For each size whose wanted value does not fit, with any weights, what it accepts and the value nearest to the
     wanted one; each while the others keep those of the graph."""
     extents = Extents(graph.sizes, graph)

@@ -13,7 +13,7 @@ from itertools import combinations, pairwise, zip_longest
 from math import floor, lcm
 
 from archspec.ops.fields import LARGEST
-from compiler.onnx_file.accepted import Accepted
+from compiler.onnx_file.accepted import AcceptedSize
 from compiler.sizes.extents import Condition, Extents, Same
 from compiler.sizes.laws import Along, Rates, Size, Whole
 
@@ -59,14 +59,14 @@ class Line:
             self._fitting[size] = known
         return known
 
-    def find_row(self, beside: Mapping[str, int]) -> Accepted:
+    def find_row(self, beside: Mapping[str, int]) -> AcceptedSize:
         """The densest row of values that fit, through the own one."""
         if self.horizon is None or self.horizon > self._most or self.period > LARGEST:
             return self._find_tried(beside)
         step = next(filter(self._never_ends, self._steps(self.horizon)), 0)
         if step:
             few = self.period <= self._most
-            return Accepted(self.value, self._descend(step, self.horizon), step, beside=beside, complete=few)
+            return AcceptedSize(self.value, self._descend(step, self.horizon), step, beside=beside, complete=few)
         return self._choose(1, self.horizon + self.period, beside)
 
     def find_nearest(self, size: int, furthest: int) -> int:
@@ -77,7 +77,7 @@ class Line:
                     return near
         return size + furthest if self.fits(size + furthest) else size - furthest
 
-    def list_telling(self, rule: Accepted | None = None) -> list[int] | None:
+    def list_telling(self, rule: AcceptedSize | None = None) -> list[int] | None:
         """Values that fit, of a rule or of all, such that two extents that are equal at these are so at all of them;
         None where these are too many or not known."""
         if self.horizon is None:
@@ -199,7 +199,7 @@ class Line:
     def _fits_below(self, top: int, cycle: int, turns: int) -> bool:
         return self.fits(top - turns * cycle)
 
-    def _find_tried(self, beside: Mapping[str, int]) -> Accepted:
+    def _find_tried(self, beside: Mapping[str, int]) -> AcceptedSize:
         start = max(1, self.value - self._most // 2)
         return self._choose(start, min(self.value + self._most // 2, LARGEST), beside, complete=False)
 
@@ -212,7 +212,7 @@ class Line:
             high += step
         return range(low, high + 1, step)
 
-    def _choose(self, start: int, end: int, beside: Mapping[str, int], *, complete: bool = True) -> Accepted:
+    def _choose(self, start: int, end: int, beside: Mapping[str, int], *, complete: bool = True) -> AcceptedSize:
         """The row through the own value that has the most members that fit, and of these the smallest step."""
         best = range(self.value, self.value + 1)
         for step in range(1, max(end - self.value, self.value - start) + 1):
@@ -221,8 +221,8 @@ class Line:
             row = self._extend(step, start, end)
             best = max(best, row, key=len)
         if len(best) == 1:
-            return Accepted(self.value, self.value, 0, beside=beside, complete=complete)
-        return Accepted(self.value, best[0], best.step, best[-1], beside, complete)
+            return AcceptedSize(self.value, self.value, 0, beside=beside, complete=complete)
+        return AcceptedSize(self.value, best[0], best.step, best[-1], beside, complete)
 
 
 def _keep(number: int, own: int) -> Condition:

@@ -12,7 +12,7 @@ import numpy as np
 from archspec.arrays import Array
 from archspec.errors import InputError, suggest, tell_value
 from archspec.wording import cut_middle
-from compiler.onnx_file.accepted import Accepted
+from compiler.onnx_file.accepted import AcceptedSize
 from runtime.session.array_file import cast
 from runtime.session.sizes import check_size, check_together
 
@@ -32,7 +32,7 @@ class InputRules:
     path: Path
     extents: Mapping[str, Extents]
     dtypes: Mapping[str, np.dtype[Any]]
-    sizes: Mapping[str, Accepted]
+    sizes: Mapping[str, AcceptedSize]
 
     def check(self, given: object, *, some: bool = False) -> dict[str, Array]:
         """Arrays by name, in C order, for inputs by name (with `some`, not all of them), or for one array where the

@@ -1,22 +1,11 @@
-"""The sizes that an exported model accepts, as its metadata `archspec.sizes` says them."""
+"""The sizes that a caller gives, against those that the model accepts."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
 from archspec.errors import InputError
-from compiler.onnx_file.accepted import Accepted
-
-
-def list_values(rule: Accepted) -> str:
-    """`8, 12, 16, … (written for 8)`."""
-    if not rule.dynamic:
-        return f"only {rule.value}"
-    few = [size for size in range(rule.first, rule.first + 3 * rule.step, rule.step) if size in rule]
-    more = ", …" if few[-1] != rule.last else ""
-    end = f", {rule.last}" if more and rule.last else ""
-    kept = " and ".join(f"{name} is {value}" for name, value in rule.beside.items())
-    return f"{', '.join(map(str, few))}{more}{end} (written for {rule.value}){f' while {kept}' if kept else ''}"
+from compiler.onnx_file.accepted import AcceptedSize
 
 
 def name_sizes(given: Mapping[str, int], inputs: Mapping[str, Sequence[int | str]]) -> dict[str, int]:
@@ -33,13 +22,13 @@ def name_sizes(given: Mapping[str, int], inputs: Mapping[str, Sequence[int | str
     return found
 
 
-def check_size(said: str, name: str, extent: int, sizes: Mapping[str, Accepted]) -> None:
+def check_size(said: str, name: str, extent: int, sizes: Mapping[str, AcceptedSize]) -> None:
     """Raises ArchspecError, which begins as `said`, where the model has a size of this name and does not take it."""
     if name in sizes and extent != sizes[name].value and extent not in sizes[name]:
-        raise InputError(f"{said}; the model takes {list_values(sizes[name])}")
+        raise InputError(f"{said}; the model takes {sizes[name].list_values()}")
 
 
-def check_together(extents: Mapping[str, int], sizes: Mapping[str, Accepted]) -> None:
+def check_together(extents: Mapping[str, int], sizes: Mapping[str, AcceptedSize]) -> None:
     """Raises ArchspecError where two sizes that depend on each other differ from those that the model was written
     for."""
     moved = [name for name, extent in extents.items() if name in sizes and extent != sizes[name].value]

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from archspec.extras import extra
-from compiler.onnx_file.accepted import Accepted
+from compiler.onnx_file.accepted import AcceptedSize
 from compiler.onnx_file.metadata import PRECISION, read_sizes
 from runtime.session.signature import Signature, read_signature
 
@@ -57,7 +57,7 @@ def build_profiles(signature: Signature, fixed: Mapping[str, int]) -> dict[str, 
 
 
 def _find_range(
-    extent: int | str, axis: int, fixed: Mapping[str, int], sizes: Mapping[str, Accepted]
+    extent: int | str, axis: int, fixed: Mapping[str, int], sizes: Mapping[str, AcceptedSize]
 ) -> tuple[int, int, int] | None:
     if isinstance(extent, int):
         return extent, extent, extent
@@ -68,7 +68,7 @@ def _find_range(
     return BATCHES if axis == 0 else None
 
 
-def _spread(rule: Accepted) -> tuple[int, int, int]:
+def _spread(rule: AcceptedSize) -> tuple[int, int, int]:
     """The smallest, the usual and the largest value."""
     if not rule.dynamic:
         return rule.value, rule.value, rule.value

@@ -8,7 +8,7 @@ from archspec.errors import ArchspecError
 from archspec.ops import OpError
 from compiler.analysis.cost.cost import measure_cost
 from compiler.graph import Graph
-from compiler.onnx_file.accepted import Accepted, vary_apart
+from compiler.onnx_file.accepted import AcceptedSize, vary_apart
 from compiler.sizes.accepted_sizes import accepted_sizes
 
 PROOF_BUDGET = 8_000_000_000
@@ -51,7 +51,9 @@ def _resize(graph: Graph, sizes: Sizes) -> Graph:
         raise ArchspecError(f"{graph.name} promises to take {found}, and does not: {error}") from error
 
 
-def choose_small(rules: Mapping[str, Accepted], is_cheap: Fits = lambda batch, sizes: False) -> list[tuple[int, Sizes]]:
+def choose_small(
+    rules: Mapping[str, AcceptedSize], is_cheap: Fits = lambda batch, sizes: False
+) -> list[tuple[int, Sizes]]:
     """Batches with values of the sizes that are dynamic; those that are not stay unsaid.
 
     One sample at small sizes, different along each axis; three at the smallest; and where that is cheap, one and two
@@ -68,7 +70,7 @@ def choose_small(rules: Mapping[str, Accepted], is_cheap: Fits = lambda batch, s
     return chosen
 
 
-def _reach(rules: Mapping[str, Accepted], names: Sequence[str], far: Sequence[str]) -> Iterator[dict[str, int]]:
+def _reach(rules: Mapping[str, AcceptedSize], names: Sequence[str], far: Sequence[str]) -> Iterator[dict[str, int]]:
     """Sizes of which those in `far` are at their end, or beyond twice their usual value; then just beyond that."""
     usual = {name: rules[name].value for name in far}
     for wanted in (

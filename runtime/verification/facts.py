@@ -12,7 +12,6 @@ from typing import Any
 from archspec.errors import ArchspecError
 from compiler.onnx_file.metadata import CLASSES, PRECISION, PREFIX, read_sizes
 from compiler.onnx_file.skim import list_metadata
-from runtime.session.sizes import list_values
 from runtime.verification.inside import ModelInside
 
 TYPES: Mapping[str, str] = MappingProxyType({"fp32": "float32", "fp16": "float16", "bf16": "bfloat16", "int8": "int8"})
@@ -53,7 +52,7 @@ class ModelFacts:
     @property
     def sizes(self) -> dict[str, str]:
         """The sizes that it accepts, in words."""
-        return {name: list_values(size) for name, size in read_sizes(self.metadata).items()}
+        return {name: size.list_values() for name, size in read_sizes(self.metadata).items()}
 
     def to_dict(self) -> dict[str, Any]:
         return {

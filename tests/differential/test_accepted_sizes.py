@@ -14,7 +14,7 @@ from archspec.api import elaborate, load
 from archspec.errors import SpecError
 from archspec.spec.load import Spec
 from compiler.graph import Graph
-from compiler.onnx_file.accepted import Accepted, vary_apart
+from compiler.onnx_file.accepted import AcceptedSize, vary_apart
 from compiler.sizes.accepted_sizes import accepted_sizes
 from tests.differential.sized_specs import Maker
 
@@ -72,7 +72,7 @@ def test_rules_say_what_every_size_says(seed: int, tmp_path: Path) -> None:
             check_rule(rule, graph.sizes[name], fitting)
 
 
-def check_rule(rule: Accepted, value: int, fitting: set[int]) -> None:
+def check_rule(rule: AcceptedSize, value: int, fitting: set[int]) -> None:
     """No size is promised that does not fit; "alone" has no other; a row goes on as long as its sizes fit."""
     row = {size for size in range(1, REACH) if size in rule}
     assert row <= fitting
@@ -125,7 +125,7 @@ def find_message(spec: Spec, sizes: Mapping[str, int]) -> str:
 def test_a_false_rule_would_be_found() -> None:
     """The controls of `check_rule`."""
     even = {*range(2, REACH, 2)}
-    check_rule(Accepted(8, 2, 2), 8, even)
-    for wrong in (Accepted(8, 1, 1), Accepted(8, 8, 0), Accepted(8, 4, 2), Accepted(8, 2, 2, 20)):
+    check_rule(AcceptedSize(8, 2, 2), 8, even)
+    for wrong in (AcceptedSize(8, 1, 1), AcceptedSize(8, 8, 0), AcceptedSize(8, 4, 2), AcceptedSize(8, 2, 2, 20)):
         with pytest.raises(AssertionError):
             check_rule(wrong, 8, even)

@@ -52,7 +52,7 @@ def sample_inputs(graph: Graph, batch: int, sizes: Mapping[str, int] | None = No
 
 
 def choose_other_sizes(graph: Graph, turns: int = 1) -> dict[str, int]:
-    """Accepted sizes, so many steps beyond the graph's own, of all that may change at once."""
+    """AcceptedSize sizes, so many steps beyond the graph's own, of all that may change at once."""
     rules = accepted_sizes(graph)
     return {name: rules[name].sample(rules[name].value, 1 + turns)[-1] for name in vary_apart(rules)}
 

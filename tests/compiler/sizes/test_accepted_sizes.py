@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from archspec.spec.load import load
 from compiler.elaborate.elaborate import elaborate
 from compiler.graph import Graph
-from compiler.sizes.accepted_sizes import Accepted, accepted_sizes, fits
+from compiler.onnx_file.accepted import AcceptedSize
+from compiler.sizes.accepted_sizes import accepted_sizes, fits
 from tests.archspec.spec.texts import graph_of
 from tests.support.documents import graph_from
 from tests.support.strategies import MODERATE, Document, specs
@@ -151,19 +152,19 @@ def test_huge_strides_end(network: str, expected: str) -> None:
 
 
 def test_rule() -> None:
-    rule = Accepted(12, 4, 4)
+    rule = AcceptedSize(12, 4, 4)
     assert [size for size in range(20) if size in rule] == [4, 8, 12, 16]
     assert rule.dynamic
     assert [rule.nearest(size) for size in (1, 4, 5, 6, 7, 10, 1001)] == [4, 4, 4, 8, 8, 12, 1000]
     assert rule.to_dict() == {"value": 12, "first": 4, "step": 4}
     assert 4.0 not in rule
     assert "4" not in rule
-    alone = Accepted(7, 7, 0)
+    alone = AcceptedSize(7, 7, 0)
     assert not alone.dynamic
     assert [size for size in range(20) if size in alone] == [7]
     assert alone.nearest(100) == 7
     assert alone.to_dict() == {"value": 7}
-    assert [str(item) for item in (rule, alone, Accepted(3, 2, 1))] == ["4 + 4·k", "7 alone", "any from 2"]
+    assert [str(item) for item in (rule, alone, AcceptedSize(3, 2, 1))] == ["4 + 4·k", "7 alone", "any from 2"]
 
 
 def check(graph: Graph) -> None:

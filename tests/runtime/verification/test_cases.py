@@ -11,7 +11,7 @@ from archspec.api import accepted_sizes, elaborate, load, proof_cases, to_onnx, 
 from archspec.errors import ArchspecError
 from archspec.ops import Relu
 from compiler.graph import Graph
-from compiler.onnx_file.accepted import Accepted
+from compiler.onnx_file.accepted import AcceptedSize
 from compiler.onnx_target import model as onnx_model
 from compiler.onnx_target.emitter import Emitter, Value
 from compiler.onnx_target.rules import OnnxRule
@@ -31,15 +31,18 @@ def always(batch: int, sizes: object) -> bool:
 @pytest.mark.parametrize(
     ("rules", "ends"),
     [
-        ({"H": Accepted(8, 1, 1)}, {"H": {1, 17}}),
-        ({"H": Accepted(32, 1, 1, 40)}, {"H": {1, 40}}),
-        ({"H": Accepted(32, 2, 10, 42)}, {"H": {2, 42}}),
-        ({"H": Accepted(8, 1, 1), "W": Accepted(96, 32, 32)}, {"H": {1, 17}, "W": {32, 224}}),
-        ({"D": Accepted(8, 4, 4), "H": Accepted(8, 8, 8), "W": Accepted(8, 8, 8, 24)}, {"D": {4, 20}, "W": {8, 24}}),
-        ({"H": Accepted(8, 8, 0)}, {}),
+        ({"H": AcceptedSize(8, 1, 1)}, {"H": {1, 17}}),
+        ({"H": AcceptedSize(32, 1, 1, 40)}, {"H": {1, 40}}),
+        ({"H": AcceptedSize(32, 2, 10, 42)}, {"H": {2, 42}}),
+        ({"H": AcceptedSize(8, 1, 1), "W": AcceptedSize(96, 32, 32)}, {"H": {1, 17}, "W": {32, 224}}),
+        (
+            {"D": AcceptedSize(8, 4, 4), "H": AcceptedSize(8, 8, 8), "W": AcceptedSize(8, 8, 8, 24)},
+            {"D": {4, 20}, "W": {8, 24}},
+        ),
+        ({"H": AcceptedSize(8, 8, 0)}, {}),
     ],
 )
-def test_each_size_meets_both_ends(rules: dict[str, Accepted], ends: dict[str, set[int]]) -> None:
+def test_each_size_meets_both_ends(rules: dict[str, AcceptedSize], ends: dict[str, set[int]]) -> None:
     chosen = choose_small(rules, always)
     for name, wanted in ends.items():
         assert wanted <= {sizes[name] for _, sizes in chosen}
@@ -48,19 +51,19 @@ def test_each_size_meets_both_ends(rules: dict[str, Accepted], ends: dict[str, s
 
 
 def test_sizes_vary_apart() -> None:
-    chosen = choose_small(dict.fromkeys("DHW", Accepted(8, 1, 1)), always)
+    chosen = choose_small(dict.fromkeys("DHW", AcceptedSize(8, 1, 1)), always)
     for one, other in ("DH", "HW"):
         sides = {(sizes[one] > 8) - (sizes[other] > 8) for _, sizes in chosen}
         assert sides == {-1, 0, 1}, "each is large where its neighbour is small, and the other way round"
 
 
 def test_sizes_that_depend_on_each_other_do_not_move_together() -> None:
-    rules = {"H": Accepted(8, 1, 1, beside={"W": 8}), "W": Accepted(8, 1, 1, beside={"H": 8})}
+    rules = {"H": AcceptedSize(8, 1, 1, beside={"W": 8}), "W": AcceptedSize(8, 1, 1, beside={"H": 8})}
     assert all(sizes.keys() <= {"H"} for _, sizes in choose_small(rules, always))
 
 
 def test_the_far_end_keeps_to_the_budget() -> None:
-    rule = Accepted(1000, 1, 1, 10_000)
+    rule = AcceptedSize(1000, 1, 1, 10_000)
     assert {"H": 10_000} in [sizes for _, sizes in choose_small({"H": rule}, always)]
     nearer = [sizes for _, sizes in choose_small({"H": rule}, lambda batch, sizes: batch * sizes["H"] < 3000)]
     assert {"H": 1001} in nearer
@@ -90,7 +93,7 @@ def test_a_file_that_breaks_late_is_not_proven(
     monkeypatch.setattr(onnx_model, "RULES", table)
     graph = network(tmp_path, f"inputs: {{x: [2, W]}}\nsizes: {{W: {value}}}\nnetwork: [conv: 2, relu]")
     weights = to_torch(graph).state_dict()
-    assert accepted_sizes(graph)["W"] == Accepted(value, 1, 1)
+    assert accepted_sizes(graph)["W"] == AcceptedSize(value, 1, 1)
     if breaks:
         with pytest.raises(ArchspecError, match=r"is \(., 2, 41\) in torch and \(., 2, 40\) in ONNX"):
             to_onnx(graph, weights, tmp_path / "m.onnx")
@@ -106,10 +109,10 @@ def test_a_promise_that_the_network_does_not_keep_is_found(tmp_path: Path, monke
         "inputs: {x: [2, H], y: [2, 40]}\nsizes: {H: 32}\n"
         "network: [add: {branches: [[], [from: y]], fit: pad}, add: [[], [from: y]]]",
     )
-    assert accepted_sizes(graph)["H"] == Accepted(32, 1, 1, 40)
+    assert accepted_sizes(graph)["H"] == AcceptedSize(32, 1, 1, 40)
     assert max(case["x"][2] for case in proof_cases(graph)) == 40
     assert to_onnx(graph, {}, tmp_path / "m.onnx").proof
-    monkeypatch.setattr("runtime.verification.cases.accepted_sizes", lambda graph: {"H": Accepted(32, 1, 1)})
+    monkeypatch.setattr("runtime.verification.cases.accepted_sizes", lambda graph: {"H": AcceptedSize(32, 1, 1)})
     with pytest.raises(ArchspecError, match=r"promises to take H=65, and does not: add needs equal shapes"):
         to_onnx(graph, {}, tmp_path / "n.onnx")
     assert not (tmp_path / "n.onnx").exists()
