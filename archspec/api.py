@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -11,8 +10,7 @@ from archspec.arguments import checked, take_keywords
 from archspec.errors import ArchspecError, Diagnostic, SpecError, suggest
 from archspec.extras import extra
 from archspec.file_types import is_onnx
-from archspec.ops import Op, Shape, in_words
-from archspec.spec.document import is_size
+from archspec.ops import Op
 from archspec.spec.load import Spec, read_spec
 from archspec.spec.load import load as _load
 from archspec.spec.text import to_yaml
@@ -39,7 +37,6 @@ if TYPE_CHECKING:
 
     from compiler.analysis.signal.choices import Choice
     from compiler.torch_target.rules import TorchRule
-    from runtime.data.dataset import Dataset
     from runtime.evaluation.evaluate import Evaluation
     from runtime.experiments.graded import MeasuredPathGradient
     from runtime.experiments.signal import MeasuredSignal
@@ -266,7 +263,7 @@ def train(
     spec: Spec,
     data: str,
     folder: str | Path,
-    settings: Recipe | None = None,
+    recipe: Recipe | None = None,
     *,
     sizes: Mapping[str, int] | None = None,
     on_step: Callable[[Progress], None] = lambda progress: None,
@@ -279,78 +276,40 @@ def train(
     training early leaves these; a line of the log says so. Raises ArchspecError where the folder holds an earlier run,
     unless `force` is to replace it.
     """
-    from compiler.onnx_file.metadata import GRAPH, SETTINGS, STRIDE
     from runtime.data.registry import load_data
-    from runtime.training.grids import find_grids, find_stride, name_strides
+    from runtime.training.fitting import fit_spec
+    from runtime.training.grids import name_strides
     from runtime.training.loop import train as run
-    from runtime.training.recipe import Recipe as Settings
+    from runtime.training.recipe import Recipe
+    from runtime.training.run import describe_training
     from runtime.training.run_folder import check_vacant
     from runtime.training.state import copy_weights
     from runtime.training.writer import RunWriter
 
     check_vacant(folder, force=force)
-    settings, dataset = settings or Settings(), load_data(data)
-    shape = next(iter(spec.inputs.values()))
-    fitting = {name: extent for name, extent in zip(shape, dataset.preprocess.shape, strict=False) if is_size(name)}
-    spec = replace(spec, sizes={**spec.sizes, **fitting, **(sizes or {})})
-    graph = elaborate(spec)
-    taken = [node.shape for node in graph.inputs.values()]
-    if taken != [dataset.preprocess.shape]:
-        found = f"{spec.name} takes {in_words(taken)}; the images of {data} are {Shape(*dataset.preprocess.shape)}"
-        raise ArchspecError(f"{found}: {_advise_inputs(spec, dataset.preprocess.shape)}")
-    module = to_torch(graph, seed=settings.seed)
-    strides = name_strides(graph)
-    stride = find_stride(find_grids(module, dataset, strides))
-    facts = GRAPH.write(graph.digest()) | SETTINGS.write(settings.to_dict())
-    facts |= describe_data(dataset) | (STRIDE.write(stride) if stride else {})
-    with RunWriter(Path(folder), to_yaml(spec.to_data()), facts, settings.epochs, force=force) as writer:
+    recipe, dataset = recipe or Recipe(), load_data(data)
+    spec, graph = fit_spec(spec, dataset, sizes)
+    module, strides = to_torch(graph, seed=recipe.seed), name_strides(graph)
+    facts = describe_training(graph, module, dataset, recipe)
+    with RunWriter(Path(folder), to_yaml(spec.to_data()), facts, recipe.epochs, force=force) as writer:
         result = run(
-            module, dataset, settings, on_step, lambda epoch: writer.keep(epoch, copy_weights(module)), strides=strides
+            module, dataset, recipe, on_step, lambda epoch: writer.keep(epoch, copy_weights(module)), strides=strides
         )
         writer.finish(result.state, result.measured)
     return result
-
-
-def _advise_inputs(spec: Spec, wanted: Sequence[int]) -> str:
-    """How a spec would take one input of these extents: by other params, where these stand in its input."""
-    extents = next(iter(spec.inputs_written.values()))
-    changes = {entry: extent for entry, extent in zip(extents, wanted, strict=False) if entry in spec.params}
-    variant = replace(spec, params={**spec.params, **changes})
-    try:
-        taken = [node.shape for node in elaborate(variant).inputs.values()]
-    except ArchspecError:
-        taken = []
-    if changes and taken == [tuple(wanted)]:
-        return " ".join(["take", *(f"--set {name}={extent}" for name, extent in changes.items())])
-    return "choose another spec, or change its `inputs`"
-
-
-def describe_data(dataset: Dataset) -> dict[str, str]:
-    """What weights remember of the data they were trained on, and what a model needs to answer for pictures."""
-    from compiler.onnx_file.metadata import CLASSES, DATA, PREPROCESS, TASK
-
-    facts = CLASSES.write(dataset.classes) | PREPROCESS.write(dataset.preprocess.to_json()) | TASK.write(dataset.task)
-    return DATA.write(dataset.name) | facts
 
 
 @checked
 def evaluate(folder: str | Path, *, monte_carlo: int | None = None, mc_batch: int | None = None) -> Evaluation:
     """Compare the two forms of a trained network, torch and ONNX Runtime, on its data set's held-out images; and its
     plain prediction with `monte_carlo` passes of Monte Carlo batch normalization."""
-    from runtime.export.weights import check_run
-    from runtime.training.run_folder import MODEL, SPEC, WEIGHTS, check_files
-
-    check_files(folder, (SPEC, WEIGHTS, MODEL))
-    check_run(Path(folder) / SPEC, Path(folder) / WEIGHTS)
-    with extra("train"):
-        from compiler.torch_target.module import load_weights as fill
     from runtime.evaluation.evaluate import evaluate_run
     from runtime.evaluation.monte_carlo import MC_BATCH
+    from runtime.training.run import Run
+    from runtime.training.run_folder import MODEL
 
-    graph = elaborate(load(Path(folder) / SPEC))
-    module = to_torch(graph)
-    fill(module, graph, read_weights(Path(folder) / WEIGHTS)[0])
-    return evaluate_run(folder, module, monte_carlo=monte_carlo, mc_batch=mc_batch or MC_BATCH)
+    run = Run.open(folder, [MODEL])
+    return evaluate_run(folder, run.build_module(), monte_carlo=monte_carlo, mc_batch=mc_batch or MC_BATCH)
 
 
 __all__ = [

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from archspec.errors import ArchspecError, suggest
-from compiler.onnx_file.metadata import DATA, PREPROCESS
+from compiler.onnx_file.metadata import CLASSES, DATA, PREPROCESS, TASK
 from runtime.data.canvases import load_digit_maps, load_digit_points
 from runtime.data.dataset import Dataset
 from runtime.data.digits import load_digits
@@ -35,3 +35,9 @@ def load_data_of(metadata: Mapping[str, str], path: Path) -> Dataset:
     if Preprocess.from_json(metadata[PREPROCESS]) != data.preprocess:
         raise ArchspecError(f"{path} was trained on other {data.name}: the preprocessing is not the same")
     return data
+
+
+def describe_data(data: Dataset) -> dict[str, str]:
+    """What weights remember of the data they were trained on, and what a model needs to answer for pictures."""
+    facts = CLASSES.write(data.classes) | PREPROCESS.write(data.preprocess.to_json()) | TASK.write(data.task)
+    return DATA.write(data.name) | facts

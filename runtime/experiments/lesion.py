@@ -15,7 +15,7 @@ from compiler.graph import Graph
 from compiler.passes.base import Arrays
 from compiler.passes.remove_bodies import Part, RemoveBodies, Stays, find_parts
 from runtime.data.dataset import Split
-from runtime.experiments.trained import Run, build_module
+from runtime.training.run import Run, build_module
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,9 @@ from typing import Any
 from archspec.errors import ArchspecError
 from compiler.passes.remove_bodies import Part
 from runtime.experiments.lesion import Trial, list_parts, try_without
-from runtime.experiments.trained import Run
 from runtime.measuring.bench import bench
 from runtime.session.session import Session
+from runtime.training.run import Run
 
 IMAGES = 1024
 """Training images that the choice is made on, at most."""

@@ -21,7 +21,7 @@ from archspec.errors import ArchspecError
 from archspec.extras import extra
 from archspec.ops import ConvTranspose
 from compiler.graph import Graph
-from runtime.experiments.trained import Run, build_module
+from runtime.training.run import Run, build_module
 
 with extra("train"):
     import torch

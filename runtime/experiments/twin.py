@@ -12,8 +12,8 @@ from archspec.files import write_text
 from archspec.spec.load import Spec, load
 from archspec.spec.text import to_yaml
 from compiler.onnx_file.metadata import SETTINGS
-from runtime.experiments.trained import Run
 from runtime.training.recipe import Recipe
+from runtime.training.run import Run
 from runtime.training.run_folder import SPEC, WEIGHTS
 
 

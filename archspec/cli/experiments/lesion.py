@@ -22,7 +22,7 @@ from archspec.cli.output import print_json
 
 if TYPE_CHECKING:
     from runtime.experiments.skipping import Choice, Files
-    from runtime.experiments.trained import Run
+    from runtime.training.run import Run
 
 
 TRAIN = "train"
@@ -61,7 +61,7 @@ def lesion(
     from compiler.torch_target.modes import limited_to
     from runtime.experiments.lesion import list_parts
     from runtime.experiments.plots import draw_lesions
-    from runtime.experiments.trained import check_same_data, read_run
+    from runtime.training.run import Run, check_same_data
     from runtime.training.run_folder import TRAINED
 
     check_ending(plot, ".svg")
@@ -73,7 +73,7 @@ def lesion(
     for path, kind in ((output, MODEL), (plot, PICTURE)):
         if path is not None:
             check_output(path, kind, [folder / name for name in TRAINED], force=force)
-    run = read_run(folder)
+    run = Run.open(folder)
     list_parts(run)
     with limited_to(threads):
         others = [] if plain is None else [_find_twin(run, plain)]
@@ -102,12 +102,12 @@ def _find_twin(run: Run, plain: str) -> Run:
     from archspec.cli.progress import follow_training
     from archspec.errors import ArchspecError
     from archspec.files import as_argument, scratch_folder
-    from runtime.experiments.trained import read_run
     from runtime.experiments.twin import read_recipe, write_twin
+    from runtime.training.run import Run
     from runtime.training.run_folder import list_trained
 
     if plain != TRAIN:
-        return read_run(plain)
+        return Run.open(plain)
     settings, folder = read_recipe(run), run.folder / TWIN
     if list_trained(folder):
         use = f"--plain {as_argument(folder)} measures that one; remove the folder to train another"
@@ -116,7 +116,7 @@ def _find_twin(run: Run, plain: str) -> Run:
         spec = write_twin(run.spec, scratch)
     with follow_training() as on_step:
         api.train(spec, run.data.name, folder, settings, on_step=on_step)
-    return read_run(folder)
+    return Run.open(folder)
 
 
 def _cut(run: Run) -> Any:

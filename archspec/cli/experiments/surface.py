@@ -44,13 +44,13 @@ def surface(
     from compiler.torch_target.modes import limited_to
     from runtime.experiments.plots import draw_surfaces
     from runtime.experiments.surface import IMAGES, measure_surface
-    from runtime.experiments.trained import check_same_data, read_run
+    from runtime.training.run import Run, check_same_data
 
     check_ending(output, ".svg")
     check_output(output, PICTURE, [], force=force)
     if held_out and images is not None:
         raise typer.BadParameter("--images is a number of training images, which --held-out does not use")
-    trained = [read_run(folder) for folder in runs]
+    trained = [Run.open(folder) for folder in runs]
     check_same_data(trained)
     results = []
     with limited_to(threads):

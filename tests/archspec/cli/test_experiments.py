@@ -20,10 +20,10 @@ from archspec.cli.main import app
 from archspec.cli.options import parse_share
 from compiler.passes.remove_bodies import RemoveBodies, find_bodies
 from runtime.experiments import skipping
-from runtime.experiments.trained import Run, build_module, read_run
-from tests.runtime.experiments.networks import train_digits
+from runtime.training.run import Run, build_module
 from tests.support.commands import archspec, refuse
 from tests.support.lowering import run_onnx, run_torch
+from tests.support.runs import train_digits
 
 FIGURE = str(Path(__file__).parents[3] / "docs/analysis/figure_11_3.yaml")
 
@@ -94,7 +94,7 @@ def test_lesion_with_its_twin(run: Run, tmp_path: Path) -> None:
 
 
 def test_the_twin_is_trained_as_the_run_was(run: Run) -> None:
-    twin = read_run(run.folder / "plain")
+    twin = Run.open(run.folder / "plain")
     assert json.loads(twin.metadata["archspec.settings"]) == json.loads(run.metadata["archspec.settings"])
     assert twin.data.name == run.data.name
     assert not find_bodies(twin.graph)

@@ -16,7 +16,7 @@ from onnx import TensorProto
 from onnx.reference import ReferenceEvaluator
 from torch import nn
 
-from archspec.api import describe_data, elaborate, load, proof_cases, to_onnx, to_torch
+from archspec.api import elaborate, load, proof_cases, to_onnx, to_torch
 from archspec.errors import ArchspecError
 from archspec.ops import Linear, MaxPool, Op, Scale, Shape, Upsample, Vote
 from compiler.graph import Graph
@@ -24,7 +24,7 @@ from compiler.onnx_target.model import build_model
 from compiler.onnx_target.onnx_model import OnnxModel
 from compiler.onnx_target.options import ExportOptions, Io, Precision
 from compiler.onnx_target.write import to_bytes, write_model
-from runtime.data.registry import load_data
+from runtime.data.registry import describe_data, load_data
 from runtime.evaluation.evaluate import write_samples
 from runtime.measuring.bench import make_inputs
 from runtime.prediction.predict import compute_outputs, predict

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from runtime.experiments.trained import Run
-from tests.runtime.experiments.networks import train_digits
+from runtime.training.run import Run
+from tests.support.runs import train_digits
 
 
 @pytest.fixture(scope="session")

@@ -22,7 +22,7 @@ from compiler.analysis.paths.gradient import predict_path_gradient
 from compiler.graph import Graph
 from runtime.experiments import graded
 from runtime.experiments.graded import measure_path_gradient
-from tests.runtime.experiments.networks import build
+from tests.support.runs import build
 
 BATCH = 4
 

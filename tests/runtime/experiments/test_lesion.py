@@ -20,9 +20,9 @@ from compiler.onnx_file.metadata import SETTINGS
 from compiler.passes.remove_bodies import Part, find_bodies
 from runtime.experiments.lesion import list_parts, measure_lesion, try_without
 from runtime.experiments.skipping import EXHAUSTIVE, choose_parts, search_all, search_greedily
-from runtime.experiments.trained import Run, build_module
 from runtime.experiments.twin import drop_shortcuts, read_recipe, write_twin
-from tests.runtime.experiments.networks import QUICK, build
+from runtime.training.run import Run, build_module
+from tests.support.runs import QUICK, build
 
 
 def score_with_zeros(run: Run, part: Part) -> float:
@@ -221,12 +221,3 @@ def test_the_choice_never_sees_the_held_out_images(run: Run) -> None:
 def test_a_budget_is_a_share(run: Run, budget: float) -> None:
     with pytest.raises(ArchspecError, match="a budget is a share from 0 to below 1"):
         choose_parts(run, budget)
-
-
-def test_training_images_are_drawn_once_each(run: Run) -> None:
-    split = run.draw_training(100, 3)
-    assert len(split) == 100
-    assert len({image.tobytes() for image in split.images}) >= 99  # the digits may hold an image twice
-    assert np.array_equal(run.draw_training(100, 3).labels, split.labels)
-    assert not np.array_equal(run.draw_training(100, 4).labels, split.labels)
-    assert len(run.draw_training(10**9)) == len(run.data.train)

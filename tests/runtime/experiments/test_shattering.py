@@ -22,7 +22,7 @@ from runtime.experiments.shattering import (
     draw_lines,
     measure_shattering,
 )
-from tests.runtime.experiments.networks import build
+from tests.support.runs import build
 
 FIGURE = Path(__file__).parents[3] / "docs/analysis/figure_11_3.yaml"
 TOLERANCE = 1e-6

@@ -16,11 +16,10 @@ from torch.nn import functional as F
 
 from archspec.errors import ArchspecError
 from runtime.experiments.surface import Surface, draw_direction, measure_filters, measure_surface, walk
-from runtime.experiments.trained import Run, build_module, check_same_data, read_run
 from runtime.training.metrics import read_metrics
-from runtime.training.run_folder import METRICS, WEIGHTS
-from runtime.weights.file import load_weights, save_weights
-from tests.runtime.experiments.networks import build
+from runtime.training.run import Run, build_module
+from runtime.training.run_folder import METRICS
+from tests.support.runs import build
 
 
 def test_the_centre_is_the_trained_loss(run: Run) -> None:
@@ -173,25 +172,3 @@ def test_far_away_a_loss_may_be_no_number(run: Run) -> None:
     large = {name: array * np.float32(1e30) if array.ndim > 1 else array for name, array in run.weights.items()}
     with pytest.raises(ArchspecError, match="so it has no surface"):
         measure_surface(replace(run, weights=large), points=3, images=8)
-
-
-def test_runs_that_lack_something(run: Run, tmp_path: Path) -> None:
-    with pytest.raises(ArchspecError, match=r"has no spec\.yaml: run `archspec train` first"):
-        read_run(tmp_path)
-    (tmp_path / "spec.yaml").write_bytes((run.folder / "spec.yaml").read_bytes())
-    with pytest.raises(ArchspecError, match=r"has no weights\.safetensors"):
-        read_run(tmp_path)
-    arrays, metadata = load_weights(run.folder / WEIGHTS)
-    save_weights(tmp_path / WEIGHTS, arrays, {})
-    with pytest.raises(ArchspecError, match=r"does not say 'archspec\.data'"):
-        read_run(tmp_path)
-    save_weights(tmp_path / WEIGHTS, dict(list(arrays.items())[1:]), metadata)
-    with pytest.raises(ArchspecError, match="the weights do not fit resnet_digits"):
-        read_run(tmp_path)
-
-
-def test_runs_on_other_data_do_not_compare(run: Run) -> None:
-    check_same_data([run, run])
-    other = replace(run, data=replace(run.data, name="digit_maps"))
-    with pytest.raises(ArchspecError, match=r"was trained on digit_maps, and .* on digits"):
-        check_same_data([run, other])

@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from archspec.api import describe_data, elaborate, load, to_torch
+from archspec.api import elaborate, load, to_torch
 from archspec.errors import ArchspecError
 from compiler.onnx_file.metadata import INT8
 from compiler.onnx_target.int8.scheme import RECIPES
 from compiler.onnx_target.model import build_model
 from compiler.onnx_target.onnx_model import OnnxModel
 from compiler.onnx_target.write import to_bytes, write_model
-from runtime.data.registry import load_data
+from runtime.data.registry import describe_data, load_data
 from runtime.int8.data import CalibrationData, open_calibration_data
 from runtime.int8.quantize import quantize
 from runtime.int8.thresholds import METHODS

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +11,6 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-import archspec
 from archspec.errors import ArchspecError
 from runtime.data.dataset import Dataset, Split
 from runtime.training.loop import TrainResult, train
@@ -147,26 +144,3 @@ def test_weights_that_are_not_finite_after_the_last_step_are_refused(data: Datas
 def test_threads_out_of_range_are_refused(data: Dataset) -> None:
     with pytest.raises(ArchspecError, match="threads must be at least 1"):
         train(make_net(), data, Recipe(threads=0))
-
-
-@pytest.mark.parametrize(
-    ("head", "advice"),
-    [
-        ("params: {channels: 3}\ninputs: {x: [channels, H, W]}", "take --set channels=1"),
-        ("params: {channels: 3, side: 9}\ninputs: {x: [channels, side, side]}", "take --set channels=1 --set side=8"),
-        ("inputs: {x: [3, H, W]}", "choose another spec, or change its `inputs`"),
-        ("params: {c: 3}\ninputs: {x: [c * 2, H, W]}", "choose another spec, or change its `inputs`"),
-    ],
-)
-def test_the_params_that_fit_the_images_are_named(head: str, advice: str, tmp_path: Path) -> None:
-    layers = "[{conv: 4}, global_avg_pool, flatten, {linear: 10}]"
-    (tmp_path / "net.yaml").write_text(f"archspec: 1\n{head}\nnetwork: {layers}\n", encoding="utf-8")
-    spec = archspec.load(tmp_path / "net.yaml")
-    with pytest.raises(ArchspecError, match=f"the images of digits are 1×8×8: {re.escape(advice)}$"):
-        archspec.train(spec, "digits", tmp_path / "run")
-    assert not (tmp_path / "run").exists()
-    params = {name: int(value) for name, value in re.findall(r"--set (\w+)=(\d+)", advice)}
-    if params:
-        sizes = {} if "side" in params else {"H": 8, "W": 8}
-        fitting = archspec.elaborate(archspec.load(tmp_path / "net.yaml", params), sizes)
-        assert [node.shape for node in fitting.inputs.values()] == [(1, 8, 8)]

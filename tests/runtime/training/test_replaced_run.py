@@ -17,8 +17,8 @@ import pytest
 from archspec.api import evaluate, load
 from archspec.api import train as train_into
 from archspec.errors import ArchspecError
-from runtime.experiments.trained import read_run
 from runtime.training.recipe import Recipe
+from runtime.training.run import Run
 from runtime.training.run_folder import METRICS, MODEL, SPEC, WEIGHTS
 from tests.support.commands import refuse
 
@@ -112,7 +112,7 @@ def refuse_mixed(files: Files, folder: Path) -> None:
         if name in files:
             (folder / name).write_bytes(files[name])
     told = "is of another network than" if SPEC in files else r"has no spec\.yaml"
-    for read in (evaluate, read_run):
+    for read in (evaluate, Run.open):
         with pytest.raises(ArchspecError, match=told):
             read(folder)
     if SPEC in files:
@@ -123,10 +123,10 @@ def test_a_spec_that_says_the_same_in_other_words_is_still_of_its_weights(run: P
     """The control: what was read before is no longer taken only where the network is another."""
     text = (run / SPEC).read_text()
     (run / SPEC).write_text(f"# what I noted\n{text}")
-    read_run(run)
+    Run.open(run)
     (run / SPEC).write_text(text.replace("relu", "silu"))
     with pytest.raises(ArchspecError, match="is of another network than"):  # whose weights have the same shapes
-        read_run(run)
+        Run.open(run)
 
 
 @pytest.mark.parametrize("failing", [SPEC, METRICS, WEIGHTS])
@@ -159,7 +159,7 @@ def test_folders_and_links_in_the_place_of_pictures_hinder_nothing(run: Path, tm
     before = read_files(tmp_path / "photos")
     train_into(NEW, "digits", run, replace(SETTINGS, epochs=1), force=True)
     assert read_files(tmp_path / "photos") == before
-    read_run(run)
+    Run.open(run)
 
 
 SIGNALLED = """
@@ -196,7 +196,7 @@ def test_a_signal_waits_while_a_run_is_replaced(at: str, what: str, code: int, r
     assert stopped.returncode == code, stopped.stderr
     assert "stopped after epoch 1 of 1, whose weights are kept" in stopped.stderr
     assert read_files(run)[WEIGHTS] != before[WEIGHTS]
-    read_run(run)
+    Run.open(run)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
@@ -211,7 +211,7 @@ def test_a_kill_just_before_the_new_weights_leaves_a_run_that_nobody_takes_for_o
     hidden = {path.name for folder in run.glob(".archspec-*") for path in folder.iterdir()}
     assert hidden == {WEIGHTS, f"{SPEC}.older", f"{METRICS}.older"}  # both runs are still there
     train_into(NEW, "digits", run, replace(SETTINGS, epochs=1), force=True)
-    read_run(run)
+    Run.open(run)
 
 
 @pytest.mark.parametrize("name", [SPEC, WEIGHTS, METRICS])

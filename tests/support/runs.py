@@ -9,8 +9,8 @@ from typing import Any
 from archspec.api import elaborate, load, train
 from archspec.spec.load import Spec
 from compiler.graph import Graph
-from runtime.experiments.trained import Run, read_run
 from runtime.training.recipe import Recipe
+from runtime.training.run import Run
 
 QUICK = Recipe(epochs=3, batch=64, threads=1)
 WIDTHS = [8, 8, 8]
@@ -31,4 +31,4 @@ def build(folder: Path, network: list[Any], shape: list[Any], **more: Any) -> Gr
 def train_digits(folder: Path) -> Run:
     """A residual network after some steps on the digits."""
     train(load("resnet_digits", {"widths": WIDTHS}), "digits", folder, QUICK)
-    return read_run(folder)
+    return Run.open(folder)

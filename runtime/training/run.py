@@ -1,8 +1,8 @@
-"""A trained run, taken up again: its network, its weights, and the images that it was trained and tested on."""
+"""A run as one object: the network that training left in a folder, and the images that it was trained and tested on."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,14 +16,16 @@ from archspec.extras import extra
 from archspec.spec.load import Spec, load
 from compiler.elaborate.elaborate import elaborate
 from compiler.graph import Graph
+from compiler.onnx_file.metadata import GRAPH, SETTINGS, STRIDE
 from runtime.data.dataset import Dataset, Split
-from runtime.data.registry import load_data_of
+from runtime.data.registry import describe_data, load_data_of
 from runtime.tasks.grid import Grid
 from runtime.tasks.registry import find_task
 from runtime.tasks.task import Task
-from runtime.training.grids import find_grids, name_strides
+from runtime.training.grids import find_grids, find_stride, name_strides
 from runtime.training.objective import measure
 from runtime.training.outputs import evaluate_module
+from runtime.training.recipe import Recipe
 from runtime.training.run_folder import SPEC, WEIGHTS, check_files, check_one_run
 from runtime.weights.file import load_weights
 
@@ -45,8 +47,22 @@ class Run:
     metadata: Mapping[str, str]
     data: Dataset
 
+    @classmethod
+    def open(cls, folder: str | Path, needed: Iterable[str] = ()) -> Run:
+        """Read a run's folder. Raises ArchspecError where the spec, the weights or a file that is `needed`
+        is missing, and where they do not belong together."""
+        folder = Path(folder)
+        check_files(folder, (SPEC, WEIGHTS, *needed))
+        spec = load(folder / SPEC)
+        graph = elaborate(spec)
+        weights, metadata = load_weights(folder / WEIGHTS)
+        check_one_run(folder / SPEC, graph.digest, folder / WEIGHTS, metadata)
+        graph.check_weights({name: array.shape for name, array in weights.items()})
+        return cls(folder, spec, graph, weights, metadata, load_data_of(metadata, folder / WEIGHTS))
+
     @property
     def task(self) -> Task:
+        """The task of its data."""
         return find_task(self.data.task)
 
     @property
@@ -55,12 +71,22 @@ class Run:
         return self.task.metrics[0]
 
     @cached_property
+    def stride(self) -> int | None:
+        """How many pixels the positions of the last output are apart; None where it has none."""
+        return STRIDE.read(self.metadata, self.folder / WEIGHTS)
+
+    @cached_property
     def grids(self) -> dict[str, Grid]:
         """Where each output lies on the images, by the name that the module gives it."""
-        return find_grids(build_module(self.graph, self.weights), self.data, name_strides(self.graph))
+        return find_grids(self.build_module(), self.data, name_strides(self.graph))
+
+    def build_module(self) -> nn.Module:
+        """The network in torch with its weights."""
+        return build_module(self.graph, self.weights)
 
     def measure(self, module: nn.Module, split: Split) -> tuple[float, float]:
-        """The loss, as training reports it of held-out images, and the task's main score."""
+        """The loss, as training reports it of held-out images, and the task's main score, of a module in the network's
+        place."""
         loss, scores = measure(evaluate_module(module, split), split, self.task, self.grids)
         return loss, scores[self.metric]
 
@@ -71,16 +97,19 @@ class Run:
         return Split(images[chosen], labels[chosen])
 
 
-def read_run(folder: str | Path) -> Run:
-    """Read a run's folder. Raises ArchspecError where a part is missing, or the parts do not belong together."""
-    folder = Path(folder)
-    check_files(folder, (SPEC, WEIGHTS))
-    spec = load(folder / SPEC)
-    graph = elaborate(spec)
-    weights, metadata = load_weights(folder / WEIGHTS)
-    check_one_run(folder / SPEC, graph.digest, folder / WEIGHTS, metadata)
-    graph.check_weights({name: array.shape for name, array in weights.items()})
-    return Run(folder, spec, graph, weights, metadata, load_data_of(metadata, folder / WEIGHTS))
+def describe_training(graph: Graph, module: nn.Module, data: Dataset, recipe: Recipe) -> dict[str, str]:
+    """What the weights of a run say of their training: the network, the recipe, the data, and where the last output
+    lies on the images. Raises ArchspecError where the graph's module does not fit the data."""
+    stride = find_stride(find_grids(module, data, name_strides(graph)))
+    facts = GRAPH.write(graph.digest()) | SETTINGS.write(recipe.to_dict())
+    return facts | describe_data(data) | (STRIDE.write(stride) if stride else {})
+
+
+def build_module(graph: Graph, weights: Mapping[str, Any]) -> nn.Module:
+    """The network in torch with these weights."""
+    module = to_torch(graph)
+    fill(module, graph, {name: np.asarray(array) for name, array in weights.items()})
+    return module
 
 
 def check_same_data(runs: Sequence[Run]) -> None:
@@ -91,10 +120,3 @@ def check_same_data(runs: Sequence[Run]) -> None:
                 f"{run.folder} was trained on {run.data.name}, and {runs[0].folder} on {runs[0].data.name}: "
                 "their figures do not compare"
             )
-
-
-def build_module(graph: Graph, weights: Mapping[str, Any]) -> nn.Module:
-    """The network in torch with these weights."""
-    module = to_torch(graph)
-    fill(module, graph, {name: np.asarray(array) for name, array in weights.items()})
-    return module

@@ -1,0 +1,45 @@
+"""A spec made to take the images of a data set."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from archspec.errors import ArchspecError
+from archspec.ops import Shape, in_words
+from archspec.spec.document import is_size
+from archspec.spec.load import Spec
+from compiler.elaborate.elaborate import elaborate
+from compiler.graph import Graph
+from runtime.data.dataset import Dataset
+
+
+def fit_spec(spec: Spec, data: Dataset, sizes: Mapping[str, int] | None = None) -> tuple[Spec, Graph]:
+    """The spec with the data's images for its dynamic sizes, where `sizes` give no others, and its graph.
+
+    Raises ArchspecError where it does not take one image, and says with which params it would.
+    """
+    wanted = data.preprocess.shape
+    shape = next(iter(spec.inputs.values()))
+    fitting = {name: extent for name, extent in zip(shape, wanted, strict=False) if is_size(name)}
+    fitted = replace(spec, sizes={**spec.sizes, **fitting, **(sizes or {})})
+    graph = elaborate(fitted)
+    taken = [node.shape for node in graph.inputs.values()]
+    if taken != [wanted]:
+        found = f"{spec.name} takes {in_words(taken)}; the images of {data.name} are {Shape(*wanted)}"
+        raise ArchspecError(f"{found}: {_advise(fitted, wanted)}")
+    return fitted, graph
+
+
+def _advise(spec: Spec, wanted: Sequence[int]) -> str:
+    """How a spec would take one input of these extents: by other params, where these stand in its input."""
+    extents = next(iter(spec.inputs_written.values()))
+    changes = {entry: extent for entry, extent in zip(extents, wanted, strict=False) if entry in spec.params}
+    variant = replace(spec, params={**spec.params, **changes})
+    try:
+        taken = [node.shape for node in elaborate(variant).inputs.values()]
+    except ArchspecError:
+        taken = []
+    if changes and taken == [tuple(wanted)]:
+        return " ".join(["take", *(f"--set {name}={extent}" for name, extent in changes.items())])
+    return "choose another spec, or change its `inputs`"
