@@ -127,18 +127,17 @@ def load_sessions(name: str, folder: str, rounds: str) -> dict[str, list[Sample]
 
     from archspec import Session
     from runtime.session.optimize import write_optimized
-    from runtime.session.optimized import leave_as_is
 
-    def load(path: str, prepare: Callable[[Any], None] = lambda options: None) -> Callable[[], object]:
+    def load(path: str, level: Any = ort.GraphOptimizationLevel.ORT_ENABLE_ALL) -> Callable[[], object]:
         options = ort.SessionOptions()
         options.log_severity_level = 3
-        prepare(options)
+        options.graph_optimization_level = level
         return lambda: ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 
     plain, beside = _file(folder, "archspec"), _file(folder, "optimized")
     shutil.copyfile(plain, beside)
     candidates = {item: load(_file(folder, item)) for item in ("archspec", *PEERS)} | {
-        "optimized": load(str(write_optimized(beside)), leave_as_is),
+        "optimized": load(str(write_optimized(beside)), ort.GraphOptimizationLevel.ORT_DISABLE_ALL),
         "Session": lambda: Session(plain, providers=("cpu",)),
         "Session, optimized": lambda: Session(beside, providers=("cpu",)),
     }

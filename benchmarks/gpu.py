@@ -169,11 +169,10 @@ def make_reference(name: str, weights: str, images: str, path: str) -> None:
 
 
 def tune_file(path: str, batch: int | str, device: str, side: int | str, seconds: float | str) -> dict[str, Any]:
-    from compiler.onnx_file.metadata import read_sizes
     from runtime.measuring.tune import tune
-    from runtime.session.signature import read_signature
+    from runtime.session.model_file import ModelFile
 
-    sizes = dict.fromkeys(read_sizes(read_signature(path).metadata), int(side))
+    sizes = dict.fromkeys(ModelFile.open(path).sizes, int(side))
     return tune(path, batch=int(batch), sizes=sizes, provider=device, seconds=float(seconds)).to_dict()
 
 

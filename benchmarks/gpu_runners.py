@@ -59,9 +59,9 @@ def _open_session(path: str, images: Array, providers: Sequence[str], fixed: dic
 
 def _find_axes(path: str, images: Array) -> dict[str, int]:
     """The file's free axes with their extents in these images."""
-    from runtime.session.signature import read_signature
+    from runtime.session.model_file import ModelFile
 
-    (extents,) = read_signature(path).inputs.values()
+    (extents,) = ModelFile.open(path).inputs.values()
     return {axis: size for axis, size in zip(extents, images.shape, strict=True) if isinstance(axis, str)}
 
 

@@ -34,9 +34,9 @@ def open_free(path: str, images: Array, threads: int) -> Call:
 def _open_onnxruntime(path: str, images: Array, threads: int, *, fixed: bool) -> Call:
     import onnxruntime as ort
 
-    from runtime.session.signature import read_signature
+    from runtime.session.model_file import ModelFile
 
-    ((name, extents),) = read_signature(Path(path)).inputs.items()
+    ((name, extents),) = ModelFile.open(path).inputs.items()
     options = ort.SessionOptions()
     options.log_severity_level = 3
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
@@ -52,9 +52,9 @@ def open_session(path: str, images: Array, threads: int) -> Call:
     """archspec's own file as its users run it after `archspec tune`, for this shape alone. The settings that were
     measured say how many threads there are, of all cores."""
     from archspec import Session
-    from runtime.session.signature import read_signature
+    from runtime.session.model_file import ModelFile
 
-    ((name, extents),) = read_signature(path).inputs.items()
+    ((name, extents),) = ModelFile.open(path).inputs.items()
     pairs = zip(extents, images.shape, strict=True)
     fixed = {axis: extent for axis, extent in pairs if isinstance(axis, str)}
     session = Session(path, providers=("cpu",), fixed=fixed)

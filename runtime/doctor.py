@@ -131,10 +131,9 @@ def _ask_nvidia_smi() -> tuple[tuple[str, ...], list[str]]:
 def _try_providers() -> tuple[tuple[str, ...], tuple[Attempt, ...]]:
     """What ONNX Runtime says it has, and what happens when a session is made on each."""
     try:
-        from runtime.session.providers import (  # here, because the doctor must work without onnxruntime
-            SHORT,
-            list_available,
-        )
+        # Here, because the doctor must work without onnxruntime.
+        from runtime.session.providers import list_available
+        from runtime.session.start import SHORT
 
         available = tuple(SHORT.get(name, name) for name in list_available())
     except MissingExtra as error:

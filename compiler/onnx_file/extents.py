@@ -40,9 +40,9 @@ def name_axes(value: str, extents: Iterable[int | str | None]) -> Extents:
     return tuple(it if isinstance(it, int) else name_axis(value, axis, it) for axis, it in enumerate(extents))
 
 
-def list_inputs(graph: onnx.GraphProto) -> dict[str, Extents]:
-    """The extents of what has to be fed."""
-    stored = {tensor.name for tensor in graph.initializer}
+def list_inputs(graph: onnx.GraphProto, elsewhere: Iterable[str] = ()) -> dict[str, Extents]:
+    """The extents of what has to be fed: of inputs that are no stored tensor, in the graph or `elsewhere`."""
+    stored = {tensor.name for tensor in graph.initializer}.union(elsewhere)
     fed = {item.name: read_extents(item) or () for item in graph.input if item.name not in stored}
     return {name: name_axes(name, extents) for name, extents in fed.items()}
 

@@ -20,11 +20,10 @@ from runtime.int8.check import FEW, LEAST_WIDTH, InputExtremes
 from runtime.int8.data import CalibrationData
 from runtime.int8.folds import Sketches, deal
 from runtime.int8.thresholds import BINS, METHODS, Counts, Histogram
-from runtime.session.settings import new_options
+from runtime.session.start import start
 
 with extra("run"):
     import onnx
-    import onnxruntime as ort
 
     from compiler.onnx_target.write import to_bytes
 
@@ -192,7 +191,7 @@ def run_exposed(model: OnnxModel, values: Sequence[str]) -> Callable[[npt.NDArra
 
 def create_cpu_session(model: OnnxModel) -> Any:
     """An onnxruntime.InferenceSession of a model that is in memory."""
-    return ort.InferenceSession(to_bytes(model), new_options(), providers=["CPUExecutionProvider"])
+    return start(to_bytes(model))
 
 
 def choose_batch(graph: Graph, shape: Sequence[int]) -> int:

@@ -18,6 +18,7 @@ from runtime.measuring.bench import choose_batches, find_batch_axes, make_inputs
 from runtime.measuring.climb import FIXED, FREE, Climb, Trial
 from runtime.measuring.worker import Job
 from runtime.session.machine import read_cores
+from runtime.session.model_file import ModelFile
 from runtime.session.session import Session
 from runtime.session.settings import Settings
 from runtime.session.sizes import name_sizes
@@ -103,7 +104,7 @@ def tune(
     if keep:
         check_can_write(tuning_path(path))
     name, told, axes, free, tolerance = _examine(path, batch, sizes or {}, provider, seed)
-    key = identify(path, name)
+    key = identify(ModelFile.open(path), name)
     with scratch_folder() as folder:
         job = Job(str(path), name, Settings(), batch or 1, told, {}, str(folder / "reference.npz"))
         climb = Climb(job, tolerance=tolerance, seconds=seconds, seed=seed, on_step=on_step)

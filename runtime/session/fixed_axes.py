@@ -1,16 +1,17 @@
-"""Free axes without a name at extents that are fixed. ONNX Runtime takes those of named axes as an option; the others
-are written into the model, which it then gets from memory."""
+"""Free axes at extents that are fixed. ONNX Runtime takes those of named axes as an option; those without a name are
+written into the model, which it then gets from memory."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
+from archspec.errors import InputError, tell_value
 from archspec.extras import extra
-from runtime.session.mapped import FOLDER
-from runtime.session.model_file import ModelFile, check_unwritten
+from runtime.session.model_file import ModelFile
+from runtime.session.sizes import check_size, check_together, name_sizes
+from runtime.session.start import FOLDER
 
 with extra("run"):
     import onnx
@@ -22,11 +23,29 @@ Nameless = dict[tuple[str, int], int]
 """Extents by the input and the axis that has no name."""
 
 
-def find_nameless(model: onnx.ModelProto, fixed: Mapping[str, int]) -> Nameless:
+def check_fixed(model: ModelFile, fixed: object) -> dict[str, int]:
+    """`fixed` by the names of axes. Raises InputError unless it gives free axes of the model extents that it
+    accepts."""
+    given = {} if fixed is None else fixed
+    if not isinstance(given, Mapping):
+        raise InputError(f"fixed are extents by the names of axes, found {tell_value(given)}")
+    named: dict[Any, Any] = name_sizes(given, model.inputs)
+    for name, extent in named.items():
+        if not isinstance(name, str) or name not in model.free:
+            known = ", ".join(model.free) or "none"
+            raise InputError(f"{model.path} has no free axis {tell_value(name)} to fix (free: {known})")
+        if type(extent) is not int or extent < 1:
+            raise InputError(f"the axis {name} is fixed at a whole number from 1, found {tell_value(extent)}")
+        check_size(f"{name} is fixed at {extent}", name, extent, model.sizes)
+    check_together(named, model.sizes)
+    return named
+
+
+def find_nameless(model: ModelFile, fixed: Mapping[str, int]) -> Nameless:
     """Those of the extents in `fixed` whose axes have only a place, as in {"x.2": 8}."""
     return {
         (value.name, axis): fixed[place]
-        for value in (model.graph.input if fixed else ())
+        for value in (model.head.graph.input if fixed else ())
         for axis, dim in enumerate(value.type.tensor_type.shape.dim)
         if not is_fixed(dim)
         and dim.dim_param in NAMELESS
@@ -34,18 +53,16 @@ def find_nameless(model: onnx.ModelProto, fixed: Mapping[str, int]) -> Nameless:
     }
 
 
-def fix_nameless(path: str | Path, model: ModelFile, nameless: Nameless, options: Any) -> bytes:
-    """The checked model with these axes fixed, for a session with these options, which learn where its other files are.
+def fix_nameless(model: ModelFile, nameless: Nameless) -> tuple[bytes, dict[str, str]]:
+    """The model with these axes fixed, and the entries that say where its other files are.
 
-    Raises ArchspecError where the file is no longer the one that was checked.
+    Raises ModelError where the file is no longer the one that was opened.
     """
-    fixed = onnx.load(os.fspath(path), load_external_data=False)
-    check_unwritten(path, model.state)
+    fixed = onnx.load(os.fspath(model.path), load_external_data=False)
+    model.check_unwritten()
     inputs = {value.name: value for value in fixed.graph.input}
     for (name, axis), extent in nameless.items():
         inputs[name].type.tensor_type.shape.dim[axis].dim_value = extent
-    folder = gather_data(fixed, Path(path))
-    if folder is not None:
-        options.add_session_config_entry(FOLDER, folder)
+    folder = gather_data(fixed, model.path)
     written: bytes = fixed.SerializeToString()
-    return written
+    return written, {} if folder is None else {FOLDER: folder}

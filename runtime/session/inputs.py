@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn, TypeAlias
+from typing import Any, NoReturn
 
 import numpy as np
 
 from archspec.arrays import Array
 from archspec.errors import InputError, suggest, tell_value
+from archspec.extras import extra
 from archspec.wording import cut_middle
 from compiler.onnx_file.accepted import AcceptedSize
 from runtime.session.array_file import cast
 from runtime.session.sizes import check_size, check_together
 
-Extents: TypeAlias = tuple[int | str, ...]
+with extra("run"):
+    from compiler.onnx_file.extents import Extents
 
 NUMBERS = "biuf"
 """numpy's kinds of arrays that may become one another, on the caller's own word."""

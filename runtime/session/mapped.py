@@ -1,5 +1,5 @@
-"""A session whose weights stay where they lie in the model's one file, mapped, neither parsed nor copied; or whose
-weights are all copied, those of other files too.
+"""A model's weights where they lie in its one file, mapped, neither parsed nor copied; or all of them copied, those of
+other files too.
 
 ONNX Runtime maps weights that a model keeps in a second file, and parses and copies those in the file itself. For the
 one it gets the model without its large weights from memory, and is told that these lie in a second file: the model's
@@ -18,7 +18,8 @@ import numpy as np
 
 from archspec.errors import ModelError
 from archspec.extras import extra
-from runtime.session.model_file import ModelFile, check_unwritten
+from runtime.session.model_file import ModelFile
+from runtime.session.start import FOLDER
 
 with extra("run"):
     import onnx
@@ -30,9 +31,6 @@ with extra("run"):
 ALIGNMENT = 64
 """Bytes of the widest vectors, and where ONNX Runtime's own memory begins."""
 
-FOLDER = "session.model_external_initializers_file_folder_path"
-"""The key of the setting that says where a model from memory has its second files."""
-
 
 def can_map(model: ModelFile) -> bool:
     """Whether all large weights lie in the file, at places from which processors compute.
@@ -43,30 +41,28 @@ def can_map(model: ModelFile) -> bool:
     return os.name != "nt" and aligned and bool(model.weights) and not model.data
 
 
-def create_mapped(path: str | Path, model: ModelFile, options: Any) -> Any:
-    """An onnxruntime.InferenceSession on the CPU.
+def map_weights(model: ModelFile) -> tuple[bytes, dict[str, str]]:
+    """The model, whose large weights lie in a second file, which is its own; and the entries that say where that is.
 
-    The file may be replaced while it is in use, as this program does it, but not cut off: the system ends a process
-    (SIGBUS) that is at work on it then, as it does for a second file. Raises ArchspecError where the file is not the
-    one that was checked.
+    The file may be replaced while a session computes from it, as this program does it, but not cut off: the system ends
+    a process (SIGBUS) that is at work on it then, as it does for a second file.
     """
-    folder, name = os.path.split(os.path.realpath(path))
-    options.add_session_config_entry(FOLDER, folder)
-    session = ort.InferenceSession(
-        _write_head(model, name), options, providers=["CPUExecutionProvider"], enable_fallback=0
-    )
-    check_unwritten(path, model.state)
-    return session
+    folder, name = os.path.split(os.path.realpath(model.path))
+    head = deepcopy(model.head)
+    for weight in model.weights:
+        tensor = head.graph.initializer.add(name=weight.name, data_type=weight.kind, dims=weight.shape)
+        tensor.data_location = onnx.TensorProto.EXTERNAL
+        for key, value in {"location": name, "offset": weight.start, "length": weight.size}.items():
+            tensor.external_data.add(key=key, value=str(value))
+    return head.SerializeToString(), {FOLDER: folder}
 
 
-def copy_data(path: str | Path, model: ModelFile, options: Any) -> tuple[list[Any], tuple[str, ...]]:
-    """Give a session that is to be made the weights that a model has in other files, from memory: what has to live as
-    long as the session, and the names of the files that it maps nevertheless (for weights of subgraphs)."""
+def copy_data(model: ModelFile) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """The stored tensors that a model has in other files, as values (OrtValue) in memory; and the names of the files
+    that ONNX Runtime maps nevertheless (for weights of subgraphs)."""
     stored = [tensor for tensor in model.head.graph.initializer if is_external(tensor) and count_bytes(tensor)]
-    taken = {tensor.name: _read_data(tensor, Path(path).parent) for tensor in stored}
-    if taken:
-        options.add_external_initializers(list(taken), list(taken.values()))
-    return list(taken.values()), list_data(item for item in find_external(model.head) if item.name not in taken)
+    taken = {tensor.name: _read_data(tensor, model.path.parent) for tensor in stored}
+    return taken, list_data(item for item in find_external(model.head) if item.name not in taken)
 
 
 def _read_data(tensor: onnx.TensorProto, folder: Path) -> Any:
@@ -77,15 +73,3 @@ def _read_data(tensor: onnx.TensorProto, folder: Path) -> Any:
     if array.size != count:
         raise ModelError(f"{folder / place['location']} is too short for '{tensor.name}'")
     return ort.OrtValue.ortvalue_from_numpy_with_onnx_type(array.reshape(tensor.dims), tensor.data_type)
-
-
-def _write_head(model: ModelFile, name: str) -> bytes:
-    """The model, whose large weights lie in the file of that name."""
-    head = deepcopy(model.head)
-    for weight in model.weights:
-        tensor = head.graph.initializer.add(name=weight.name, data_type=weight.kind, dims=weight.shape)
-        tensor.data_location = onnx.TensorProto.EXTERNAL
-        for key, value in {"location": name, "offset": weight.start, "length": weight.size}.items():
-            tensor.external_data.add(key=key, value=str(value))
-    written: bytes = head.SerializeToString()
-    return written

@@ -1,27 +1,36 @@
-"""What an ONNX file must be before ONNX Runtime sees it: a checked model that reads nothing outside its own folder."""
+"""A model's file, opened once: what it says of itself, and whether ONNX Runtime may see it."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TypeAlias
 
 from archspec.errors import ModelError, raising
 from archspec.extras import extra
 from archspec.files import check_is_file
+from compiler.onnx_file.accepted import AcceptedSize
+from compiler.onnx_file.metadata import CONTENT, read_sizes
 from runtime.session.failures import shorten
 
 with extra("run"):
     import onnx
 
     from compiler.onnx_file.checker import check_model, lacks_shape
-    from compiler.onnx_file.external import check_external_data, list_data
+    from compiler.onnx_file.extents import Extents, list_inputs, list_outputs
+    from compiler.onnx_file.external import check_external_data, find_external, list_data
     from compiler.onnx_file.protobuf import Bytes, Field
-    from compiler.onnx_file.skim import count_bytes, read_reduced, split_numbers
+    from compiler.onnx_file.skim import count_bytes, list_metadata, read_reduced, split_numbers
 
 State: TypeAlias = tuple[int, int, int, int]
+"""What changes when a file is written or replaced: its disk, its place there, its length, and its time."""
+
+MAX_SAMPLED = 1 << 20
+"""The largest part, in bytes, of a file's beginning and of its end that its fingerprint is made of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,43 +45,101 @@ class Weight:
     size: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ModelFile:
-    """A model as it was checked: `head` has everything in the file but the large `weights`; `data` are the names of
-    other files in its folder that hold tensors; and `state` is what the file's is for as long as nobody writes it."""
+    """A model's file as it was when it was opened: everything that a session has to know of it is in here, and nobody
+    reads the file again for that.
 
+    `head` has everything in the file but the large `weights`; `state` stays what it is for as long as nobody writes the
+    file.
+    """
+
+    path: Path
     head: onnx.ModelProto
     weights: tuple[Weight, ...]
-    data: tuple[str, ...]
     state: State
 
+    @classmethod
+    @raising(ModelError)
+    def open(cls, path: str | Path) -> ModelFile:
+        """The file in `path`, whatever its model may be worth: see `check`. Raises ModelError where it is no ONNX file.
 
-@raising(ModelError)
-def check_model_file(path: str | Path) -> ModelFile:
-    """Raises ArchspecError unless `path` is a sound ONNX file whose external data, if any, lies in its folder.
+        The file is mapped meanwhile, and numbers of large weights are passed over: a file of any size is opened in the
+        time that its nodes take.
+        """
+        path, weights = Path(path), list[Weight]()
+        check_is_file(path)
+        state = read_state(path)
+        head = read_reduced(path, lambda data, field: _set_aside(data, field, weights))
+        return cls(path, head, tuple(weights), state)
 
-    ONNX Runtime itself reads external data through a hard link, cuts names at a NUL, and dies on some models that
-    onnx's checker refuses; so both checks come first. The checker sees all but the numbers of large weights, which are
-    as many bytes as their shape says, and what lies in other files, where it follows no links: a model of any size is
-    checked in the time that its nodes take.
-    """
-    path = Path(path)
-    weights: list[Weight] = []
-    check_is_file(path)
-    state = read_state(path)
-    model = read_reduced(path, lambda data, field: _set_aside(data, field, weights))
-    external = check_external_data(model, path)
-    try:
-        _check_shapes(model.graph.input)
-        check_model(model, (onnx.TensorProto(name=item.name, data_type=item.kind) for item in weights))
-    except Exception as error:  # ValidationError, and whatever protobuf adds
-        raise ModelError(f"{path} is not a valid ONNX model: {shorten(error)}") from error
-    return ModelFile(model, tuple(weights), list_data(external), state)
+    @raising(ModelError)
+    def check(self) -> ModelFile:
+        """This file. Raises ModelError unless it is a sound ONNX model whose external data, if any, lies in its folder.
+
+        ONNX Runtime itself reads external data through a hard link, cuts names at a NUL, and dies on some models that
+        onnx's checker refuses; so both checks come first. The checker sees all but the numbers of large weights, which
+        are as many bytes as their shape says, and what lies in other files, where it follows no links.
+        """
+        check_external_data(self.head, self.path)
+        try:
+            _check_shapes(self.head.graph.input)
+            check_model(self.head, (onnx.TensorProto(name=item.name, data_type=item.kind) for item in self.weights))
+        except Exception as error:  # ValidationError, and whatever protobuf adds
+            raise ModelError(f"{self.path} is not a valid ONNX model: {shorten(error)}") from error
+        return self
+
+    def renew(self) -> ModelFile:
+        """This file; where it was written or replaced since it was opened, what is there now. Raises ModelError."""
+        return self if read_state(self.path) == self.state else ModelFile.open(self.path)
+
+    def check_unwritten(self) -> None:
+        """Raises ModelError where the file is no longer the one that was opened."""
+        check_unwritten(self.path, self.state)
+
+    @cached_property
+    def metadata(self) -> dict[str, str]:
+        """What the file says of itself, by key."""
+        return list_metadata(self.head)
+
+    @cached_property
+    def inputs(self) -> dict[str, Extents]:
+        """The extents of what has to be fed: a name where one is free, its own or that of its place."""
+        return list_inputs(self.head.graph, (weight.name for weight in self.weights))
+
+    @cached_property
+    def outputs(self) -> dict[str, Extents | None]:
+        """The extents that are declared of outputs; None where none are."""
+        return list_outputs(self.head.graph)
+
+    @property
+    def free(self) -> tuple[str, ...]:
+        """The names of the free extents of inputs."""
+        extents = (extent for extents in self.inputs.values() for extent in extents)
+        return tuple(dict.fromkeys(extent for extent in extents if isinstance(extent, str)))
+
+    @cached_property
+    def sizes(self) -> dict[str, AcceptedSize]:
+        """The sizes that the model accepts, by name. Raises ModelError where what it says of them is malformed."""
+        return read_sizes(self.metadata)
+
+    @cached_property
+    def data(self) -> tuple[str, ...]:
+        """The names of other files in its folder that hold tensors."""
+        return list_data(find_external(self.head))
+
+    @cached_property
+    def identity(self) -> str:
+        """What the exporter says that the model is, or of a file of another's, a fingerprint.
+
+        That is SHA-256 of the file's length, beginning and end. Not of all of it, because a session would wait for
+        that, and two files that are taken for one share settings, never numbers.
+        """
+        return self.metadata.get(CONTENT) or _fingerprint(self.path)
 
 
 def read_state(path: str | Path | int) -> State:
-    """What changes when a file (or the open one of a number) is written or replaced: its place on the disk, its length
-    and its time."""
+    """The state of a file, or of the open one of a number. Raises ModelError where there is none."""
     try:
         found = os.stat(path)
     except OSError as error:
@@ -81,9 +148,19 @@ def read_state(path: str | Path | int) -> State:
 
 
 def check_unwritten(path: str | Path, state: State) -> None:
-    """Raises ArchspecError where the file is no longer the one that was in this state."""
+    """Raises ModelError where the file is no longer the one that was in this state."""
     if read_state(path) != state:
         raise ModelError(f"{path} was written while it was read")
+
+
+def _fingerprint(path: Path) -> str:
+    size = path.stat().st_size
+    digest = hashlib.sha256(str(size).encode())
+    with path.open("rb") as file:
+        digest.update(file.read(MAX_SAMPLED))
+        file.seek(max(0, size - MAX_SAMPLED))
+        digest.update(file.read(MAX_SAMPLED))
+    return digest.hexdigest()
 
 
 def _set_aside(data: Bytes, field: Field, weights: list[Weight]) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,10 @@ import numpy as np
 
 from archspec.errors import ModelError
 from archspec.extras import extra
-from runtime.session.inputs import Extents
-from runtime.session.signature import read_outputs
+from runtime.session.model_file import ModelFile
 
 with extra("run"):
-    from compiler.onnx_file.extents import name_axes
+    from compiler.onnx_file.extents import Extents, name_axes
 
 DTYPES = {
     "tensor(float)": "float32",
@@ -25,26 +25,52 @@ DTYPES = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Interface:
+    """What goes into a session and what comes out: extents by name (None for an output of which nobody says how many
+    axes it has), the types of inputs, and the metadata of what was loaded."""
+
+    inputs: dict[str, Extents]
+    outputs: dict[str, Extents | None]
+    dtypes: dict[str, np.dtype[Any]]
+    metadata: dict[str, str]
+
+
+def read_interface(session: Any, model: ModelFile, fixed: Mapping[str, int]) -> Interface:
+    """The interface of an onnxruntime.InferenceSession on a model whose free axes are `fixed`.
+
+    Raises ModelError where a name is no text, a type none of numpy's, or an output no array.
+    """
+    try:
+        taken, given = session.get_inputs(), session.get_outputs()
+        inputs = read_extents(taken)
+        outputs = read_output_extents(given, inputs, model, fixed)
+        check_are_arrays(given, model.path)
+        metadata = dict(session.get_modelmeta().custom_metadata_map)
+        return Interface(inputs, outputs, read_dtypes(taken, model.path), metadata)
+    except UnicodeDecodeError as error:
+        raise ModelError(f"{model.path} holds a name or metadata that is not UTF-8 text") from error
+
+
 def read_extents(items: Sequence[Any]) -> dict[str, Extents]:
     """Extents by name: a free one has its own name, or that of its place."""
     return {item.name: name_axes(item.name, item.shape) for item in items}
 
 
 def read_output_extents(
-    items: Sequence[Any], inputs: Mapping[str, Extents], path: Path, fixed: Mapping[str, int]
+    items: Sequence[Any], inputs: Mapping[str, Extents], model: ModelFile, fixed: Mapping[str, int]
 ) -> dict[str, Extents | None]:
-    """The extents that the file in `path` declares of its outputs, where it has `inputs` and free axes are `fixed`;
-    None where neither it nor ONNX Runtime says how many axes there are.
+    """The extents that a model declares of its outputs, where it has `inputs` and free axes are `fixed`; None where
+    neither its file nor ONNX Runtime says how many axes there are.
 
     ONNX Runtime puts what it infers in the place of names, and tells an output without a shape as a number; so the file
-    is asked where one has no name, and inputs have. Raises ArchspecError where it cannot be read.
+    is asked where one has no name, and inputs have.
     """
     told: dict[str, Extents | None] = dict(read_extents(items))
     free = not all(map(_is_fixed, inputs.values()))
     if not any(extents == () or (free and _is_fixed(extents)) for extents in told.values()):
         return told
-    declared = read_outputs(path)
-    return {name: _fix(declared.get(name, extents), fixed) for name, extents in told.items()}
+    return {name: _fix(model.outputs.get(name, extents), fixed) for name, extents in told.items()}
 
 
 def read_dtypes(items: Sequence[Any], path: Path) -> dict[str, np.dtype[Any]]:

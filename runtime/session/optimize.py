@@ -10,19 +10,16 @@ from archspec.extras import extra
 from archspec.files import check_can_write, write_whole
 from compiler.onnx_file.companions import find_older_data
 from runtime.session.failures import shorten
-from runtime.session.model_file import check_model_file
+from runtime.session.model_file import ModelFile
 from runtime.session.optimized import describe_runtime, place_form
 from runtime.session.provenance import Provenance, list_states, write_provenance
-from runtime.session.settings import new_options
+from runtime.session.start import start
 
 with extra("run"):
-    import onnxruntime as ort
-
     from compiler.onnx_file.companions import name_data
     from compiler.onnx_file.content import read_content, read_fingerprint
     from compiler.onnx_file.digest import OTHER_HASH
     from compiler.onnx_file.metadata import CONTENT
-    from compiler.onnx_file.skim import read_metadata
 
 EXTERNAL_WEIGHTS = "session.optimized_model_external_initializers_file_name"
 
@@ -49,8 +46,9 @@ def write_optimized(path: str | Path) -> Path:
     same. Raises ArchspecError where the model is not what this program exported, where the system does not say
     what its processor can do, and where the file cannot be written.
     """
-    path = Path(path)
-    names = (path.name, *check_model_file(path).data)
+    model = ModelFile.open(path).check()
+    path = model.path
+    names = (path.name, *model.data)
     before = list_states(path, names)
     content = read_content(path)
     if content.said != content.found:
@@ -61,10 +59,10 @@ def write_optimized(path: str | Path) -> Path:
     target = place_form(path, tied)
     with write_whole(target, find_older_data) as temporary:
         _optimize(path, temporary, content.found)
-        data = check_model_file(temporary).data
-        if read_metadata(temporary).get(CONTENT) != content.found:  # which ONNX Runtime does not always notice
+        form = ModelFile.open(temporary).check()
+        if form.metadata.get(CONTENT) != content.found:  # which ONNX Runtime does not always notice
             raise ArchspecError(f"{temporary.name} is incomplete: is the disk full?")
-        write_provenance(temporary, Provenance(tied, content.found, read_fingerprint(path), before), data)
+        write_provenance(temporary, Provenance(tied, content.found, read_fingerprint(path), before), form.data)
         if list_states(path, names) != before:
             raise ModelError(f"{path} was written while it was read")
     return target
@@ -78,11 +76,9 @@ def _describe_runtime() -> str:
 
 
 def _optimize(source: Path, target: Path, content: str) -> None:
-    options = new_options()
+    # Weights in a file of their own are mapped, not parsed and copied: a fifth of the time to load.
+    weights = {EXTERNAL_WEIGHTS: name_data(target.name, content)}
     try:
-        options.optimized_model_filepath = os.fspath(target)  # which must be UTF-8
-        # Weights in a file of their own are mapped, not parsed and copied: a fifth of the time to load.
-        options.add_session_config_entry(EXTERNAL_WEIGHTS, name_data(target.name, content))
-        ort.InferenceSession(os.fspath(source), options, providers=["CPUExecutionProvider"], enable_fallback=0)
+        start(source, attributes={"optimized_model_filepath": os.fspath(target)}, entries=weights)  # in UTF-8
     except Exception as error:  # onnxruntime's exceptions have no common base but this
         raise RuntimeFailure(f"{source}: ONNX Runtime cannot optimize it: {shorten(error)}") from error

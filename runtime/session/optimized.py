@@ -6,14 +6,15 @@ from __future__ import annotations
 import functools
 import os
 import platform
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from archspec.errors import ArchspecError, ModelError
 from archspec.extras import extra
 from archspec.files import list_folder
 from archspec.log import warn
 from runtime.session.machine import read_instructions
+from runtime.session.model_file import ModelFile
 from runtime.session.provenance import Provenance, list_states, read_provenance
 
 with extra("run"):
@@ -22,9 +23,8 @@ with extra("run"):
     from compiler.onnx_file.companions import name_data
     from compiler.onnx_file.content import read_fingerprint
     from compiler.onnx_file.digest import OTHER_HASH, is_content
-    from compiler.onnx_file.external import check_external_data, list_data
     from compiler.onnx_file.metadata import CONTENT, OPTIMIZED
-    from compiler.onnx_file.skim import read_metadata, skip_numbers
+    from compiler.onnx_file.skim import read_metadata
 
 X86 = ("x86_64", "AMD64", "i386", "i686")
 
@@ -33,30 +33,30 @@ class OtherModelError(ModelError):
     """A form that is sound, and was made from another model than the one that is loaded."""
 
 
-def find_optimized(path: str | Path) -> Path | None:
-    """The file that may be loaded instead of `path`, here and now, if there is one. Where one was made from another
-    model than `path` is now, or is itself not what was written, or has left its weights behind, the log says so."""
+def find_optimized(model: ModelFile) -> Path | None:
+    """The file that may be loaded instead of a model's, here and now, if there is one. Where one was made from another
+    model than this is now, or is itself not what was written, or has left its weights behind, the log says so."""
     try:
-        return examine_optimized(path)
+        return examine_optimized(model)
     except ArchspecError as error:
         warn(str(error))
         return None
 
 
-def examine_optimized(path: str | Path, *, trust_times: bool = True) -> Path | None:
+def examine_optimized(model: ModelFile, *, trust_times: bool = True) -> Path | None:
     """The same, but raises ArchspecError where one is there that may not be used. Unless times are trusted, all numbers
     are read.
 
     The form of this name comes first. Where that is none of this model, any form of its folder is taken that is: model
     and form may have been renamed apart from each other. Of a link, the folder of what it leads to counts too.
     """
-    path, tied = Path(path), describe_runtime()
+    tied = describe_runtime()
     if tied is None:
         return None
     problem: ArchspecError | None = None
     for find in (_find_named, _find_renamed, _find_linked):
         try:
-            found = find(path, tied, trust_times)
+            found = find(model, tied, trust_times)
         except ArchspecError as error:
             problem = problem or error
         else:
@@ -85,11 +85,6 @@ def describe_unused(beside: Path, path: Path, error: ArchspecError) -> str:
     return f"{beside} is not used: {error}; export {path.name} again with --optimized, or remove it"
 
 
-def leave_as_is(options: Any) -> None:
-    """Set an onnxruntime.SessionOptions for a model that is optimized already."""
-    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-
-
 @functools.cache
 def describe_runtime() -> str | None:
     """What an optimized file is tied to, as in `ort1.31.1-avx2-avx512-vnni`; None where that cannot be known.
@@ -107,47 +102,48 @@ def place_form(path: Path, tied: str) -> Path:
     return path.with_name(f"{path.stem}.{tied}{path.suffix}")
 
 
-def _check_form(beside: Path, path: Path, tied: str, trust_times: bool) -> None:
+def _check_form(beside: Path, model: ModelFile, tied: str, trust_times: bool) -> None:
     """Raises ArchspecError unless this is the form of the model, as it was written, for this runtime and processor."""
     facts = read_provenance(beside, trust_times=trust_times)
     if facts.tied != tied:
         raise ModelError(f"it was made for {facts.tied}")
     if not is_content(facts.content):
         raise ModelError(f"it {OTHER_HASH}")
-    same = trust_times and _is_as_it_was(path, facts)
-    if not same and read_fingerprint(path) != facts.fingerprint:
-        raise OtherModelError(f"{path.name} is not the model that it was made from")
+    same = trust_times and _is_as_it_was(model, facts)
+    if not same and read_fingerprint(model.path) != facts.fingerprint:
+        raise OtherModelError(f"{model.path.name} is not the model that it was made from")
 
 
-def _find_named(path: Path, tied: str, trust_times: bool) -> Path | None:
+def _find_named(model: ModelFile, tied: str, trust_times: bool) -> Path | None:
     """The form that has the model's name. Raises ArchspecError where it may not be used."""
-    beside = place_form(path, tied)
+    beside = place_form(model.path, tied)
     if not os.path.isfile(beside):  # Path's own raises on names that are too long
         return None
     try:
-        _check_form(beside, path, tied, trust_times)
+        _check_form(beside, model, tied, trust_times)
     except ArchspecError as error:
-        raise ModelError(describe_unused(beside, path, error)) from error
+        raise ModelError(describe_unused(beside, model.path, error)) from error
     return beside
 
 
-def _find_linked(path: Path, tied: str, trust_times: bool) -> Path | None:
+def _find_linked(model: ModelFile, tied: str, trust_times: bool) -> Path | None:
     """A form of what a link leads to."""
-    return examine_optimized(os.path.realpath(path), trust_times=trust_times) if os.path.islink(path) else None
+    if not os.path.islink(model.path):
+        return None
+    return examine_optimized(replace(model, path=Path(os.path.realpath(model.path))), trust_times=trust_times)
 
 
-def _find_renamed(path: Path, tied: str, trust_times: bool) -> Path | None:
+def _find_renamed(model: ModelFile, tied: str, trust_times: bool) -> Path | None:
     """A form of the model whose name is not made of the model's. Raises ArchspecError where only its weights are there,
     or a form that is not what was written.
 
     Names come first: where none in the folder tells of this runtime and processor, no file is read.
     """
+    path, content = model.path, model.metadata.get(CONTENT)
+    if content is None or OPTIMIZED in model.metadata:
+        return None
     names = list_folder(path.parent) or ()
     telling = [beside for beside in names if f".{tied}." in beside.name]
-    facts = _read_facts(path) if telling else {}
-    content = facts.get(CONTENT)
-    if content is None or OPTIMIZED in facts:
-        return None
     weights = [beside for beside in telling if beside.name.endswith(name_data("", content))]
     models = [beside for beside in (names if weights else telling) if beside.suffix == path.suffix]
     forms = [beside for beside in models if _is_form(beside, content, tied)]
@@ -156,7 +152,7 @@ def _find_renamed(path: Path, tied: str, trust_times: bool) -> Path | None:
     spoilt: tuple[Path, ArchspecError] | None = None
     for beside in forms:
         try:
-            _check_form(beside, path, tied, trust_times)
+            _check_form(beside, model, tied, trust_times)
             return beside
         except OtherModelError:  # is none of this one's concern
             continue
@@ -188,11 +184,8 @@ def _read_facts(path: Path) -> dict[str, str]:
         return {}
 
 
-def _is_as_it_was(path: Path, facts: Provenance) -> bool:
+def _is_as_it_was(model: ModelFile, facts: Provenance) -> bool:
     """Whether the files of a model have the length and time that they had, and the model says the same content: another
-    one may have been put in its place with its time. Its own file comes first, and most have no other: their nodes are
-    not read."""
-    if _read_facts(path).get(CONTENT) != facts.content:
-        return False
-    data = list_data(check_external_data(skip_numbers(path), path)) if len(facts.model) > 1 else ()
-    return list_states(path, (path.name, *data)) == facts.model
+    one may have been put in its place with its time."""
+    names = (model.path.name, *model.data)
+    return model.metadata.get(CONTENT) == facts.content and list_states(model.path, names) == facts.model

@@ -11,21 +11,22 @@ from typing import Any, Literal
 import numpy as np
 
 from archspec.arrays import Array
-from archspec.errors import ArchspecError, InputError, ModelError, RuntimeFailure, raising, tell_value
-from archspec.files import check_is_file
+from archspec.errors import ArchspecError, InputError, ModelError, RuntimeFailure, tell_value
 from archspec.log import warn
 from compiler.onnx_file.metadata import read_sizes
 from runtime.session.binding import Binding
 from runtime.session.declared import ShapeWatch
 from runtime.session.failures import telling
-from runtime.session.inputs import Extents, InputRules
-from runtime.session.model_file import read_state
-from runtime.session.node_args import check_are_arrays, read_dtypes, read_extents, read_output_extents
+from runtime.session.fixed_axes import check_fixed
+from runtime.session.inputs import InputRules
+from runtime.session.model_file import ModelFile, read_state
+from runtime.session.node_args import read_dtypes, read_interface
 from runtime.session.process_local import ProcessLocal
-from runtime.session.providers import SHORT, Wish, create_session, read_providers
+from runtime.session.providers import create_session, read_providers
+from runtime.session.request import SessionRequest
 from runtime.session.settings import Settings
-from runtime.session.signature import check_fixed
-from runtime.session.tuned import choose_settings
+from runtime.session.start import CPU, SHORT
+from runtime.session.tuned import SettingsSource
 
 AGAIN = "a copy of a session, and one in a process that was forked off, opens its file again (mapped=False too)"
 
@@ -77,41 +78,32 @@ class Session:
         mapped: bool = True,
     ) -> None:
         self.path = _read_path(path)
-        with raising(ModelError):
-            check_is_file(self.path)
-        self._place = Path(os.path.abspath(self.path))
-        demanded = read_providers(providers)
-        self.fixed = check_fixed(self.path, fixed)
-        _check_flags(as_written=as_written, mapped=mapped)
         self._options: dict[str, Any] = {
-            "providers": demanded,
+            "providers": read_providers(providers),
             "threads": threads,
             "settings": settings,
-            "fixed": self.fixed,
+            "fixed": fixed,
             "as_written": as_written,
             "mapped": mapped,
         }
-        choose = choose_settings(self.path, settings, threads, self.fixed)
-        self._state = read_state(self.path)
-        wish = Wish(lambda provider: choose(provider).settings, self.fixed, as_written, mapped)
-        created = create_session(self.path, demanded, wish)
-        self.loaded = created.loaded
+        _check_flags(as_written=as_written, mapped=mapped)
+        model = ModelFile.open(self.path).check()
+        self.fixed = check_fixed(model, fixed)
+        source = SettingsSource.read(model, settings, threads, self.fixed)
+        self._place, self._state = Path(os.path.abspath(self.path)), model.state
+        self._start(SessionRequest(model, self._options["providers"], source, self.fixed, as_written, mapped))
+
+    def _start(self, request: SessionRequest) -> None:
+        created = create_session(request)
         self.notice, self._surprising = created.notice, created.surprising
-        self._local = ProcessLocal(created.session)
-        self.providers: tuple[str, ...] = tuple(SHORT.get(name, name) for name in self._session.get_providers())
-        chosen = choose(self.provider)
+        self.loaded, chosen = created.loaded.path, created.loaded.chosen
         self.settings, self.settings_source = chosen.settings, chosen.source
+        self.providers: tuple[str, ...] = tuple(SHORT.get(name, name) for name in created.providers)
+        self._local = ProcessLocal(created.loaded.session)
         self._recorded: Binding | None = None
-        try:
-            taken, given = self._session.get_inputs(), self._session.get_outputs()
-            self.inputs: dict[str, Extents] = read_extents(taken)
-            self.outputs = read_output_extents(given, self.inputs, self.path, self.fixed)
-            check_are_arrays(given, self.path)
-            self.dtypes = read_dtypes(taken, self.path)
-            self.metadata: dict[str, str] = dict(self._session.get_modelmeta().custom_metadata_map)
-        except UnicodeDecodeError as error:
-            raise ModelError(f"{self.path} holds a name or metadata that is not UTF-8 text") from error
-        self.sizes = read_sizes(self.metadata)
+        found = read_interface(created.loaded.session, request.model.renew(), request.fixed)
+        self.inputs, self.outputs, self.dtypes = found.inputs, found.outputs, found.dtypes
+        self.metadata, self.sizes = found.metadata, read_sizes(found.metadata)
         self._rules = InputRules(self.path, self.inputs, self.dtypes, self.sizes)
         self._watch = ShapeWatch(self.path, self.inputs, self.outputs)
 
@@ -172,10 +164,12 @@ class Session:
                 "start it by multiprocessing's 'spawn', or open the session there"
             )
         _check_unwritten(self._place, self._state[2:])
-        wish = Wish(lambda provider: self.settings, self.fixed, self._options["as_written"], self._options["mapped"])
-        created = create_session(self._place, read_providers("cpu"), wish)
-        self.loaded = created.loaded
-        return created.session
+        model = ModelFile.open(self._place).check()
+        options, source = self._options, SettingsSource(model, self.settings)
+        request = SessionRequest(model, (CPU,), source, self.fixed, options["as_written"], options["mapped"])
+        loaded = request.load((CPU,))
+        self.loaded = loaded.path
+        return loaded.session
 
     def _replay(self, feed: dict[str, Array]) -> dict[str, Array]:
         """A recorded run reads and writes where it did when it was recorded: one thread at a time."""

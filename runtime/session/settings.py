@@ -12,7 +12,6 @@ from archspec.errors import InputError
 from archspec.extras import extra
 from archspec.strict_json import check_integer, check_keys
 from archspec.wording import cut
-from runtime.session.machine import limit_threads
 
 with extra("run"):
     import onnxruntime as ort
@@ -20,10 +19,8 @@ with extra("run"):
 Place = Literal["attribute", "entry", "cuda"]
 Value = bool | int | str
 
-MOST_THREADS = 1024
-
-SILENT = 4
-"""ONNX Runtime's word for fatal errors alone. Whatever else it would print in red on stderr it raises too."""
+MAX_THREADS = 1024
+"""The most threads of one operation that a setting can ask for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +75,7 @@ class Settings:
     Raises ArchspecError where a value is not allowed.
     """
 
-    threads: int | None = _knob("attribute", "intra_op_num_threads", range(1, MOST_THREADS + 1))
+    threads: int | None = _knob("attribute", "intra_op_num_threads", range(1, MAX_THREADS + 1))
     spinning: bool | None = _knob("entry", "session.intra_op.allow_spinning", bool)
     layout: str | None = _knob("attribute", "graph_optimization_level", _LEVELS)
     arena: bool | None = _knob("attribute", "enable_cpu_mem_arena", bool)
@@ -138,17 +135,6 @@ class Settings:
 KNOBS: Mapping[str, Knob] = MappingProxyType(
     {item.name: item.metadata["knob"] for item in dataclasses.fields(Settings)}
 )
-
-
-def new_options() -> Any:
-    """An onnxruntime.SessionOptions under which nothing is printed that is raised, and no more threads are started than
-    a quota of the processor's time pays for: they would all wait as soon as it is used up."""
-    options = ort.SessionOptions()
-    options.log_severity_level = SILENT
-    threads = limit_threads()
-    if threads is not None:
-        options.intra_op_num_threads = threads
-    return options
 
 
 def _say(name: str, value: Value) -> str:

@@ -8,11 +8,12 @@ from pathlib import Path
 
 from archspec.extras import extra
 from compiler.onnx_file.accepted import AcceptedSize
-from compiler.onnx_file.metadata import PRECISION, read_sizes
-from runtime.session.signature import Signature, read_signature
+from compiler.onnx_file.metadata import PRECISION
+from runtime.session.model_file import ModelFile
 
 with extra("run"):
     from compiler.onnx_file.content import read_fingerprint
+    from compiler.onnx_file.extents import Extents
 
 SWITCHES = {"fp16": "trt_fp16_enable", "bf16": "trt_bf16_enable", "int8": "trt_int8_enable"}
 
@@ -23,28 +24,28 @@ LARGEST = 2
 """An engine takes sizes up to so many times the one that the model was written for."""
 
 
-def choose_tensorrt_options(path: str | Path, fixed: Mapping[str, int]) -> dict[str, str]:
+def choose_tensorrt_options(model: ModelFile, fixed: Mapping[str, int]) -> dict[str, str]:
     """Options of the TensorRT provider for a model, where `fixed` says the extents of free axes that are known.
 
     Engines and timings are kept in the user's cache, a folder for each model, never beside it: an engine is code, and a
     file from elsewhere must not bring its own. It has the weights in it, so that neither what a file says that it is
     does nor a content that another was made to have.
     """
-    signature = read_signature(path)
-    options = build_profiles(signature, fixed)
-    switch = SWITCHES.get(PRECISION.read(signature.metadata) or "")
+    options = build_profiles(model.inputs, model.sizes, fixed)
+    switch = SWITCHES.get(PRECISION.read(model.metadata) or "")
     if switch:
         options[switch] = "1"
-    return options | _use_cache(read_fingerprint(Path(path)))
+    return options | _use_cache(read_fingerprint(model.path))
 
 
-def build_profiles(signature: Signature, fixed: Mapping[str, int]) -> dict[str, str]:
+def build_profiles(
+    inputs: Mapping[str, Extents], sizes: Mapping[str, AcceptedSize], fixed: Mapping[str, int]
+) -> dict[str, str]:
     """The smallest, usual and largest shape of every input that has a free axis, as `name:1x3x224x224,…`; nothing where
     an axis is free and neither `fixed` nor the model's accepted sizes know it, for then TensorRT follows the inputs.
     """
-    sizes = read_sizes(signature.metadata)
     shapes: tuple[list[str], list[str], list[str]] = ([], [], [])
-    for name, extents in signature.inputs.items():
+    for name, extents in inputs.items():
         if all(isinstance(extent, int) for extent in extents):
             continue
         ranges = [_find_range(extent, axis, fixed, sizes) for axis, extent in enumerate(extents)]

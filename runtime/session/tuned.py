@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 from archspec.errors import ArchspecError, InputError, ModelError, raising, tell_value
 from archspec.extras import extra
@@ -19,20 +18,21 @@ from archspec.files import as_argument, check_is_file, write_text
 from archspec.log import warn
 from archspec.strict_json import check_integer, check_keys, check_number, read_json
 from runtime.session.machine import describe_cpu, describe_gpu
-from runtime.session.settings import MOST_THREADS, Settings
+from runtime.session.model_file import ModelFile
+from runtime.session.settings import MAX_THREADS, Settings
 
 with extra("run"):
     import onnxruntime as ort
 
-    from compiler.onnx_file.metadata import CONTENT
-    from compiler.onnx_file.skim import read_metadata
+Given: TypeAlias = Settings | Literal["default"] | None
+"""What a caller says of settings; None: those that were measured."""
 
 SUFFIX = ".tune.json"
 FORMAT = 1
-MOST_BYTES = 1 << 20
-SAMPLED = 1 << 20
-MOST_STRAYS = 16
-"""Files of settings without their model that are read, to see whose they are."""
+MAX_BYTES = 1 << 20
+"""The largest size, in bytes, of a file of settings."""
+MAX_STRAYS = 16
+"""The most files of settings without their model that are read, to see whose they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,73 +93,71 @@ def tuning_path(model: str | Path) -> Path:
     return Path(f"{model}{SUFFIX}")
 
 
-def identify(model: str | Path, provider: str) -> Key:
+def identify(model: ModelFile, provider: str) -> Key:
     """The key of this model here and now. `provider` is "cpu", "cuda" or "tensorrt"."""
     device = describe_cpu() if provider == "cpu" else describe_gpu() or "unknown GPU"
-    return Key(identify_model(model), device, f"onnxruntime {ort.__version__}", provider)
+    return Key(model.identity, device, f"onnxruntime {ort.__version__}", provider)
 
 
-def identify_model(model: str | Path) -> str:
-    """What the exporter says that the model is, or of a file of another's, a fingerprint."""
-    return read_metadata(Path(model)).get(CONTENT) or _fingerprint(Path(model))
+@dataclass(frozen=True, slots=True)
+class SettingsSource:
+    """Where the settings of a session on `model` come from: those `given`; else ("default" apart) the `entries` that
+    were measured for it; else the runtime's own. `threads` is above all of them, and free axes are `fixed`."""
 
+    model: ModelFile
+    given: Given = "default"
+    threads: int | None = None
+    fixed: Mapping[str, int] = field(default_factory=dict)
+    entries: tuple[Entry, ...] = ()
 
-def choose_settings(
-    model: str | Path, given: Settings | Literal["default"] | None, threads: int | None, fixed: Mapping[str, int]
-) -> Callable[[str], Chosen]:
-    """The settings by provider: those given; else ("default" apart) those measured for it, where the file beside the
-    model holds some; else the runtime's own. `threads` is above all of them.
+    @classmethod
+    def read(cls, model: ModelFile, given: Given, threads: int | None, fixed: Mapping[str, int]) -> SettingsSource:
+        """The source with the entries of the file beside the model. Raises InputError where `given` or `threads` is
+        none, and ModelError where that file is malformed."""
+        if threads is not None:
+            with raising(InputError):
+                check_integer(threads, "threads", most=MAX_THREADS)
+        if not (given is None or isinstance(given, Settings)) and str(given) != "default":
+            raise InputError(f"settings are Settings or 'default', found {tell_value(given)}")
+        entries = read_entries(model.path) if given is None else ()
+        if given is None and not entries:
+            _tell_left_behind(model)
+        return cls(model, given, threads, fixed, entries)
 
-    Raises ArchspecError where the file is malformed.
-    """
-    if threads is not None:
-        with raising(InputError):
-            check_integer(threads, "threads", most=MOST_THREADS)
-    if not (given is None or isinstance(given, Settings)) and str(given) != "default":
-        raise InputError(f"settings are Settings or 'default', found {tell_value(given)}")
-    entries = read_entries(model) if given is None else ()
-    if given is None and not entries:
-        _tell_left_behind(Path(model))
-
-    def choose(provider: str) -> Chosen:
-        chosen = (
-            Chosen(given, "given") if isinstance(given, Settings) else _choose_entry(model, entries, provider, fixed)
-        )
-        if threads is None:
+    def choose(self, provider: str) -> Chosen:
+        """The settings on this provider."""
+        chosen = Chosen(self.given, "given") if isinstance(self.given, Settings) else self._choose_entry(provider)
+        if self.threads is None:
             return chosen
-        return dataclasses.replace(chosen, settings=dataclasses.replace(chosen.settings, threads=threads))
+        return replace(chosen, settings=replace(chosen.settings, threads=self.threads))
 
-    return choose
-
-
-def _choose_entry(model: str | Path, entries: tuple[Entry, ...], provider: str, fixed: Mapping[str, int]) -> Chosen:
-    """What was measured at just these fixed sizes, before what was measured at any."""
-    if not entries:
-        return Chosen(Settings(), "default")
-    key = identify(model, provider)
-    fitting = [entry for entry in entries if entry.key == key]
-    exact = [entry for entry in fitting if entry.fixed and entry.sizes == fixed]
-    for entry in exact or [entry for entry in fitting if not entry.fixed]:
-        unfinished = f": {entry.unfinished}" if entry.unfinished else ""
-        return Chosen(entry.settings, f"{tuning_path(model).name}{unfinished}")
-    return Chosen(Settings(), f"default: {tuning_path(model).name} is of another model, device or runtime")
+    def _choose_entry(self, provider: str) -> Chosen:
+        """What was measured at just these fixed sizes, before what was measured at any."""
+        if not self.entries:
+            return Chosen(Settings(), "default")
+        key, file = identify(self.model, provider), tuning_path(self.model.path).name
+        fitting = [entry for entry in self.entries if entry.key == key]
+        exact = [entry for entry in fitting if entry.fixed and entry.sizes == self.fixed]
+        for entry in exact or [entry for entry in fitting if not entry.fixed]:
+            return Chosen(entry.settings, f"{file}: {entry.unfinished}" if entry.unfinished else file)
+        return Chosen(Settings(), f"default: {file} is of another model, device or runtime")
 
 
-def _tell_left_behind(model: Path) -> None:
+def _tell_left_behind(model: ModelFile) -> None:
     """Say in the log where settings that were measured for a model lie beside a name that it no longer has."""
+    path = model.path
     try:
-        names = set(os.listdir(model.parent))
+        names = set(os.listdir(path.parent))
     except OSError:
         return
     strays = sorted(name for name in names if name.endswith(SUFFIX) and name.removesuffix(SUFFIX) not in names)
-    for name in islice(strays, MOST_STRAYS):
+    for name in islice(strays, MAX_STRAYS):
         with suppress(ArchspecError):  # what is wrong with a file that is not used is no matter
-            own = identify_model(model)
-            if any(entry.key.model == own for entry in _read_entries(model.with_name(name))):
+            if any(entry.key.model == model.identity for entry in _read_entries(path.with_name(name))):
                 warn(
-                    f"{model.with_name(name)} has settings that were measured for {model.name} when it had another "
-                    f"name, and is not used: rename it to {tuning_path(model).name}, or run archspec tune "
-                    f"{as_argument(model)}"
+                    f"{path.with_name(name)} has settings that were measured for {path.name} when it had another "
+                    f"name, and is not used: rename it to {tuning_path(path).name}, or run archspec tune "
+                    f"{as_argument(path)}"
                 )
                 return
 
@@ -179,9 +177,9 @@ def read_entries(model: str | Path) -> tuple[Entry, ...]:
 def _read_entries(path: Path) -> tuple[Entry, ...]:
     check_is_file(path)
     with path.open("rb") as file:
-        text = file.read(MOST_BYTES + 1)
-    if len(text) > MOST_BYTES:
-        raise ModelError(f"{path} is larger than {MOST_BYTES:,} bytes")
+        text = file.read(MAX_BYTES + 1)
+    if len(text) > MAX_BYTES:
+        raise ModelError(f"{path} is larger than {MAX_BYTES:,} bytes")
     found = check_keys(read_json(text, str(path)), str(path), ("format", "entries"))
     if check_integer(found["format"], f"{path}: format") != FORMAT:
         raise ModelError(f"{path} has another format than {FORMAT}")
@@ -239,15 +237,3 @@ def _check_text(value: object, what: str) -> str:
     if not isinstance(value, str):
         raise ModelError(f"{what} must be a string")
     return value
-
-
-def _fingerprint(path: Path) -> str:
-    """SHA-256 of a file's length, beginning and end. Not of all of it, because a session would wait for that, and two
-    files that are taken for one share settings, never numbers."""
-    size = path.stat().st_size
-    digest = hashlib.sha256(str(size).encode())
-    with path.open("rb") as file:
-        digest.update(file.read(SAMPLED))
-        file.seek(max(0, size - SAMPLED))
-        digest.update(file.read(SAMPLED))
-    return digest.hexdigest()

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from archspec.errors import ArchspecError
 from archspec.extras import extra
 from runtime.measuring.bench import make_inputs
+from runtime.session.model_file import ModelFile
 from runtime.session.optimized import examine_optimized
 from runtime.session.provenance import read_provenance
 from runtime.session.session import Session
@@ -77,7 +78,7 @@ def check_optimized(
     """
     path = Path(facts.path)
     try:
-        beside = examine_optimized(path, trust_times=False)
+        beside = examine_optimized(ModelFile.open(path), trust_times=False)
     except ArchspecError as error:
         loaded = _find_trusted(path)
         if loaded is None:
@@ -108,7 +109,7 @@ def check_optimized(
 def _find_trusted(path: Path) -> Path | None:
     """The optimized file that a session takes, which trusts times."""
     try:
-        return examine_optimized(path)
+        return examine_optimized(ModelFile.open(path))
     except ArchspecError:
         return None
 

@@ -18,8 +18,8 @@ from archspec.errors import ArchspecError
 from archspec.extras import extra
 from compiler.onnx_file.finite import has_nan, is_finite
 from runtime.session.failures import shorten
-from runtime.session.model_file import check_model_file
-from runtime.session.settings import new_options
+from runtime.session.model_file import ModelFile
+from runtime.session.start import AS_IS, start
 from runtime.verification.nodes import list_tensors
 from runtime.verification.rounding import HALVES, find_kinds, name_raw, open_rounded, round_nodes
 
@@ -37,7 +37,7 @@ with extra("run"):
 INLINE = 1024
 """Bytes up to which a tensor stays in the model: shapes and scales, which ONNX Runtime reads when it loads it."""
 
-FULL_OPERANDS = ("session.qdq_matmulnbits_accuracy_level", "1")
+FULL_OPERANDS = {"session.qdq_matmulnbits_accuracy_level": "1"}
 """Has ONNX Runtime multiply by weights of few bits in float32. By itself it rounds the other operand to eight bits."""
 
 NAMES = {**HALVES, TensorProto.FLOAT: "float32", TensorProto.DOUBLE: "float64"}
@@ -58,7 +58,7 @@ class ModelInside:
     """
 
     def __init__(self, path: str | Path) -> None:
-        self.data = check_model_file(path).data
+        self.data = ModelFile.open(path).check().data
         self.path = Path(path)
         self.model = onnx.load(os.fspath(path), load_external_data=False)
         self.weights: dict[str, Array] = {}
@@ -156,12 +156,9 @@ class ModelInside:
         return self.weights[name] if name in self.weights else numpy_helper.to_array(self.tensors[name])
 
     def _start(self, model: onnx.ModelProto, shared: Sequence[str], optimized: bool) -> Any:
-        options = new_options()
-        options.add_session_config_entry(*FULL_OPERANDS)
-        if not optimized:
-            options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-        options.add_external_initializers(list(shared), [self._shared[name] for name in shared])
-        return ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        values = {name: self._shared[name] for name in shared}
+        written, attributes = model.SerializeToString(), None if optimized else AS_IS
+        return start(written, attributes=attributes, entries=FULL_OPERANDS, shared=values)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import numpy as np
 
 from archspec.arrays import Array, Arrays
 from archspec.errors import ArchspecError
-from runtime.session.providers import NoKernelError
+from runtime.session.request import NoKernelError
 from runtime.session.session import Session
 from runtime.verification.batch import check_batch
 from runtime.verification.cases import list_shapes
@@ -239,7 +239,7 @@ class _Judge:
             _, text = self._hear_all(feed, full, said)
         except ArchspecError:
             raise contradiction from None
-        kept = f"where what meets {weights} is kept in float32 ({'='.join(FULL_OPERANDS)})"
+        kept = f"where what meets {weights} is kept in float32 ({'='.join(*FULL_OPERANDS.items())})"
         return "noted", f"{text} {kept}; by itself ONNX Runtime rounds it to eight bits, and is off by {off:.1e}"
 
     def _hear_all(self, feed: Arrays, found: Arrays, said: Statement) -> tuple[Status, str]:

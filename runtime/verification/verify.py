@@ -9,8 +9,8 @@ from pathlib import Path
 from archspec.errors import ArchspecError
 from archspec.files import as_argument
 from compiler.onnx_file.metadata import OPTIMIZED
+from runtime.session.model_file import ModelFile
 from runtime.session.optimized import find_model
-from runtime.session.signature import read_signature
 from runtime.session.sizes import name_sizes
 from runtime.verification.checks import Check, Choice, Original, UnansweredError, Verification
 from runtime.verification.content import check_content, check_optimized
@@ -41,7 +41,7 @@ def verify(
         facts = read_facts(inside)
     except ArchspecError as error:
         return Verification(None, (Check("file", "failed", str(error)),))
-    choice = replace(choice, sizes=name_sizes(choice.sizes, read_signature(path).inputs))
+    choice = replace(choice, sizes=name_sizes(choice.sizes, ModelFile.open(path).inputs))
     follow("content")
     content = check_content(facts)
     if OPTIMIZED in facts.metadata:

@@ -13,6 +13,7 @@ import pytest
 
 from benchmarks import gpu, gpu_runners
 from benchmarks.gpu import MODES, Cell
+from runtime.session.model_file import ModelFile
 from runtime.session.session import Session
 from runtime.session.settings import Settings
 from runtime.session.tuned import Entry, identify, keep_entries
@@ -47,7 +48,7 @@ def test_a_runner_times_what_computes(linear: Path, tmp_path: Path, runtime: str
 def test_a_tuned_runner_takes_what_was_stored(linear: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[Session] = []
     settings, sizes = Settings(threads=1, spinning=False), {"N": 2}
-    keep_entries(linear, (Entry(identify(linear, "cpu"), sizes, True, settings, 1.0, 2.0),))
+    keep_entries(linear, (Entry(identify(ModelFile.open(linear), "cpu"), sizes, True, settings, 1.0, 2.0),))
     bind = Session.bind
     monkeypatch.setattr(Session, "bind", lambda self, feed: (opened.append(self), bind(self, feed))[1])
     gpu_runners.open_tuned(str(linear), draw(2), "cpu")

@@ -16,7 +16,7 @@ from safetensors import safe_open
 
 from archspec.api import elaborate, load
 from compiler.graph import Graph
-from runtime.session.model_file import check_model_file
+from runtime.session.model_file import ModelFile
 
 PARAMS = {"layers": 9, "width": 8192}
 
@@ -95,7 +95,7 @@ def test_a_network_above_two_gib(folder: Path) -> None:
     assert size < peak - base + base / 2, "the figures are not those of this export"
     assert peak - base < 1.2 * size
 
-    check_model_file(path)
+    ModelFile.open(path).check()
     model = onnx.load(path, load_external_data=False)
     (data,) = folder.glob("large.onnx.*.data")
     assert path.stat().st_size < 100_000

@@ -165,8 +165,7 @@ def test_a_file_that_promises_less_than_fits_is_counted(tmp_path: Path) -> None:
 def test_an_optimized_form_of_another_model_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     written, other = write_sample(tmp_path / "a"), write_sample(tmp_path / "b", replace(WISH, seed=1))
     assert not kinds(check_session(written))
-    monkeypatch.setattr("runtime.session.optimized.find_optimized", lambda path: other.export.optimized)
-    monkeypatch.setattr("runtime.session.providers.find_optimized", lambda path: other.export.optimized)
+    monkeypatch.setattr("runtime.session.request.find_optimized", lambda model: other.export.optimized)
     assert kinds(check_session(written)) == {"session as written"}
 
 

@@ -14,6 +14,7 @@ from archspec.errors import ArchspecError
 from runtime.measuring.climb import FIXED
 from runtime.measuring.tune import list_changes, tune
 from runtime.session.machine import find_gpu_problem
+from runtime.session.model_file import ModelFile
 from runtime.session.session import Session
 from runtime.session.settings import KNOBS, Settings
 from runtime.session.tuned import identify
@@ -95,7 +96,7 @@ def test_tuning_finds_settings_for_this_gpu(model: Path) -> None:
     assert {trial.change for trial in found.trials} | set(found.untried) == set(map(str, list_changes("cuda", 1)))
     assert not [trial for trial in (*found.trials, *found.finals) if trial.verdict in ("failed", "refused")]
     assert FIXED in {trial.change for trial in found.finals}
-    assert found.key == identify(model, "cuda")
+    assert found.key == identify(ModelFile.open(model), "cuda")
     assert Session(model, providers=("cuda",)).settings == found.settings
 
 

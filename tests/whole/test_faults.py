@@ -19,6 +19,7 @@ from archspec.errors import ArchspecError
 from compiler.onnx_target import write
 from compiler.onnx_target.options import ExportOptions, Precision
 from runtime.export.plan import Calibration
+from runtime.session.model_file import ModelFile
 from runtime.session.optimize import NOT_ON_CPUS, write_optimized
 from runtime.session.optimized import describe_runtime, find_optimized, place_form
 from runtime.session.session import Session
@@ -359,6 +360,7 @@ OPTIMIZE = """
 import resource, sys
 from pathlib import Path
 from archspec.errors import ArchspecError
+from runtime.session.model_file import ModelFile
 from runtime.session.optimize import write_optimized
 
 limit = int(sys.argv[2])
@@ -382,9 +384,9 @@ def test_a_full_disk_while_optimizing(limit: int, tmp_path: Path) -> None:
     assert result.stderr.count("\n") == 1, result.stderr
     assert contents(tmp_path) == before
     assert list(tmp_path.iterdir()) == [path]
-    assert find_optimized(path) is None
+    assert find_optimized(ModelFile.open(path)) is None
     assert (
-        find_optimized(path.parent / write_optimized(path).name) is None
+        find_optimized(ModelFile.open(path.parent / write_optimized(path).name)) is None
     )  # which is optimized, and not a model of ours
 
 

@@ -127,9 +127,9 @@ def _refuse_without_task(task: str | None, given: Mapping[str, object]) -> None:
 
 def _list_data(model: Path) -> Iterator[Path]:
     """The files in which the model has numbers, beside its own."""
-    from runtime.session.model_file import check_model_file
+    from runtime.session.model_file import ModelFile
 
-    yield from (model.parent / name for name in check_model_file(model).data)
+    yield from (model.parent / name for name in ModelFile.open(model).check().data)
 
 
 def _collect(

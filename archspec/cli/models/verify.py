@@ -80,12 +80,11 @@ def verify(
 
 def _own_sizes(model: Any, sizes: dict[str, int]) -> dict[str, int]:
     """The sizes that a file was written for; where it does not say, those given here."""
-    from compiler.onnx_file.metadata import read_sizes
-    from runtime.session.signature import read_signature
+    from runtime.session.model_file import ModelFile
     from runtime.session.sizes import name_sizes
 
     with suppress(ArchspecError):  # what is wrong with the file is what the verification says
-        signature = read_signature(model)
-        own = {name: size.value for name, size in read_sizes(signature.metadata).items()}
-        return {**name_sizes(sizes, signature.inputs), **own}
+        file = ModelFile.open(model)
+        own = {name: size.value for name, size in file.sizes.items()}
+        return {**name_sizes(sizes, file.inputs), **own}
     return sizes

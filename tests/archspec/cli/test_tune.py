@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from runtime.session.model_file import ModelFile
 from runtime.session.settings import Settings
 from runtime.session.tuned import Entry, identify, keep_entries, read_entries
 from tests.support.commands import archspec, refuse
@@ -51,7 +52,9 @@ def test_a_dry_run_stores_nothing(model: Path) -> None:
 
 def test_a_fuller_search_stays_unless_it_is_forced_out(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("runtime.measuring.climb.SHARE", 0.0)  # no time to try anything
-    fuller = Entry(identify(model, "cpu"), {"N": 1}, False, Settings(arena=False), 1.0, 2.0, tried=3, changes=8)
+    fuller = Entry(
+        identify(ModelFile.open(model), "cpu"), {"N": 1}, False, Settings(arena=False), 1.0, 2.0, tried=3, changes=8
+    )
     keep_entries(model, (fuller,))
     short = ("tune", model, "--seconds", "1", "--provider", "cpu")
     said = " ".join(archspec(*short).split())

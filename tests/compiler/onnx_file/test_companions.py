@@ -26,7 +26,7 @@ from compiler.onnx_file import companions as older_data
 from compiler.onnx_file import skim
 from compiler.onnx_file.skim import skip_numbers
 from compiler.onnx_target import write
-from runtime.session.model_file import check_model_file
+from runtime.session.model_file import ModelFile
 from runtime.session.optimize import write_optimized
 from runtime.session.optimized import describe_runtime, find_optimized
 from runtime.session.session import Session
@@ -211,7 +211,7 @@ def test_an_optimized_model_takes_its_older_data_along(tmp_path: Path) -> None:
     shutil.copy(beside, kept)
     for seed, there in ((2, 2), (3, 2)):
         export(path, seed, SMALL)
-        assert write_optimized(path) == find_optimized(path) == beside
+        assert write_optimized(path) == find_optimized(ModelFile.open(path)) == beside
         assert first in data_in(tmp_path)
         assert len(data_in(tmp_path)) == there
     kept.unlink()
@@ -286,9 +286,9 @@ def test_of_exports_at_once_one_leaves_its_files(locked: bool, tmp_path: Path, m
     if not locked:  # nor need the form be of the export whose model is the last
         assert len(data_in(tmp_path)) > 2
         return
-    form = find_optimized(path)
+    form = find_optimized(ModelFile.open(path))
     assert form is not None
-    named = {name for model in (path, form) for name in check_model_file(model).data}
+    named = {name for model in (path, form) for name in ModelFile.open(model).check().data}
     assert len(named) == 2
     assert set(os.listdir(tmp_path)) == named | {path.name, form.name}
 

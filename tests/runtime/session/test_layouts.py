@@ -19,7 +19,7 @@ from archspec.api import analyze, elaborate, load, open_network, to_onnx, to_tor
 from archspec.errors import ArchspecError
 from compiler.onnx_target import write
 from runtime.measuring.bench import bench
-from runtime.session.model_file import check_model_file
+from runtime.session.model_file import ModelFile
 from runtime.session.optimize import write_optimized
 from runtime.session.optimized import describe_runtime, find_optimized
 from runtime.session.session import Session
@@ -175,11 +175,11 @@ def test_a_link_to_a_model_whose_data_lie_there_says_what_to_open(tmp_path: Path
 @pytest.mark.parametrize("place", ["file", "hub"])
 def test_a_hard_link_is_refused_wherever_it_lies(place: str, tmp_path: Path) -> None:
     path = hub(tmp_path) if place == "hub" else below(tmp_path)
-    check_model_file(path)
+    ModelFile.open(path).check()
     real = next(file for file in tmp_path.rglob("*") if file.name in ("bb", "w.bin"))
     os.link(real, tmp_path / "another name")
     with pytest.raises(ArchspecError, match="has 2 names"):
-        check_model_file(path)
+        ModelFile.open(path).check()
 
 
 @pytest.mark.parametrize("kind", ["fifo", "device", "folder", "circle"])
@@ -196,7 +196,7 @@ def test_what_is_no_file_is_refused(kind: str, tmp_path: Path) -> None:
     else:
         data.symlink_to("w.bin")
     with pytest.raises(ArchspecError, match=r"is not a file|is a link out of|cannot be read"):
-        check_model_file(path)
+        ModelFile.open(path).check()
 
 
 def move_into_hub(path: Path, root: Path) -> Path:
@@ -226,7 +226,7 @@ def test_the_way_of_a_model_in_a_hub(precision: Any, tmp_path: Path, monkeypatch
     if precision == "fp32" and describe_runtime() is not None:
         x = np.ones((2, *Session(path, as_written=True).inputs["x"][1:]), np.float32)  # type: ignore[arg-type]
         expected = Session(path, providers=["cpu"], as_written=True).run(x)
-        assert find_optimized(path) is None
-        assert write_optimized(path) == find_optimized(path)
+        assert find_optimized(ModelFile.open(path)) is None
+        assert write_optimized(path) == find_optimized(ModelFile.open(path))
         (output,) = expected
         assert np.allclose(Session(path, providers=["cpu"]).run(x)[output], expected[output], atol=1e-5)

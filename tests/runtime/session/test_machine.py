@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from runtime.session import machine, settings
+from runtime.session import machine
 from runtime.session.machine import Cores, read_cores, read_quota
-from runtime.session.settings import Settings, new_options
+from runtime.session.settings import Settings
+from runtime.session.start import start
 from tests.support.models import build_double, save
 
 V1 = "30 1 0:29 {root} {mount} rw,relatime - cgroup cgroup rw,{controllers}"
@@ -89,15 +90,14 @@ def test_threads_are_those_that_the_quota_pays_for(
 ) -> None:
     monkeypatch.setattr(machine, "read_cores", lambda: cores)
     monkeypatch.setattr(machine, "count_physical", lambda: 2)
-    options = new_options()
-    Settings(threads=threads).put_on(options)
-    assert options.intra_op_num_threads == started  # 0: ONNX Runtime's own choice
+    session = start(build_double().SerializeToString(), settings=Settings(threads=threads))
+    assert session.get_session_options().intra_op_num_threads == started  # 0: ONNX Runtime's own choice
 
 
 def test_a_quota_above_the_runtimes_own_threads_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine, "read_cores", lambda: Cores(8, 6.0))
     monkeypatch.setattr(machine, "count_physical", lambda: 4)
-    assert settings.limit_threads() is None
+    assert machine.limit_threads() is None
 
 
 def test_physical_cores_are_counted_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,9 +19,8 @@ from archspec.api import elaborate, load, to_onnx, to_torch
 from archspec.errors import ArchspecError
 from compiler.onnx_target.options import ExportOptions
 from runtime.export.plan import Calibration
-from runtime.session import providers
 from runtime.session.mapped import ALIGNMENT, can_map
-from runtime.session.model_file import check_model_file
+from runtime.session.model_file import ModelFile
 from runtime.session.session import Session
 from tests.support.lowering import sample_inputs, stir
 from tests.support.models import build_model, save
@@ -45,7 +44,7 @@ def save_aligned(value: float, path: Path, **changes: object) -> Path:
     first = build_sum(value, ".", **changes)  # type: ignore[arg-type]
     start = first.SerializeToString().index(first.graph.initializer[0].raw_data)
     save(build_sum(value, "." * (1 - start % ALIGNMENT + ALIGNMENT), **changes), path)  # type: ignore[arg-type]
-    assert can_map(check_model_file(path))
+    assert can_map(ModelFile.open(path).check())
     return path
 
 
@@ -170,7 +169,7 @@ def test_odd_models_answer_as_the_plain_way_does(
         model = build_sum(2, "." * length)
         change(model)
         save(model, path)
-        if can_map(check_model_file(path)):
+        if can_map(ModelFile.open(path).check()):
             break
     try:
         expected = run_plainly(path, {"x": X})
@@ -208,12 +207,14 @@ def test_no_model_gets_the_weights_of_another(
     """Between the check and the load, the file becomes another one."""
     path = save_aligned(2, tmp_path / "m.onnx")
 
-    def check(path: Path) -> object:
-        model = check_model_file(path)
-        happen(path)
+    check = ModelFile.check
+
+    def check_first(model: ModelFile) -> ModelFile:
+        monkeypatch.setattr(ModelFile, "check", check)
+        happen(check(model).path)
         return model
 
-    monkeypatch.setattr(providers, "check_model_file", check)
+    monkeypatch.setattr(ModelFile, "check", check_first)
     if happen is replace:
         session = open_on_cpu(path)
         assert not is_mapped(session)
@@ -236,10 +237,10 @@ def test_links_are_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 MEASURE = """
 import re, sys
 from pathlib import Path
-from runtime.session import providers
+from runtime.session import request
 from runtime.session.session import Session
 if sys.argv[2] == "plain":
-    providers.can_map = lambda model: False
+    request.can_map = lambda model: False
 session = Session(sys.argv[1], providers=["cpu"])
 print(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
 """

@@ -16,7 +16,7 @@ from onnx import TensorProto, helper
 from archspec.api import verify_model
 from archspec.errors import ArchspecError
 from compiler.onnx_file.content import read_content
-from runtime.session.model_file import check_model_file
+from runtime.session.model_file import ModelFile
 from runtime.session.session import Session
 from tests.support.models import build_double, build_model, save
 
@@ -65,7 +65,7 @@ def test_a_place_outside_the_folder_is_refused(folder: Path, location: str) -> N
         (folder / name).write_bytes(DATA.tobytes())
     path = save_external(folder, make_external(location.format(root=folder.parent)))
     with pytest.raises(ArchspecError, match="only a file in the model's own folder is read, or below it"):
-        check_model_file(path)
+        ModelFile.open(path).check()
 
 
 def link_symbolically(folder: Path) -> None:
@@ -97,39 +97,39 @@ def make_pipe(folder: Path) -> None:
 def test_only_a_file_with_one_name_is_read(folder: Path, make: Callable[[Path], None], message: str) -> None:
     make(folder)
     with pytest.raises(ArchspecError, match=message):
-        check_model_file(save_external(folder, make_external("v.bin")))
+        ModelFile.open(save_external(folder, make_external("v.bin"))).check()
 
 
 @pytest.mark.parametrize("extent", [{"length": 17}, {"offset": 4}, {"offset": -1}, {"length": "x"}, {"offset": 10**30}])
 def test_external_data_must_lie_within_its_file(folder: Path, extent: dict[str, object]) -> None:
     with pytest.raises(ArchspecError, match=r"ends at byte|must be whole numbers"):
-        check_model_file(save_external(folder, make_external("w.bin", **extent)))
+        ModelFile.open(save_external(folder, make_external("w.bin", **extent))).check()
 
 
 def test_a_key_that_stands_twice_is_refused(folder: Path) -> None:
     tensor = make_external("w.bin")
     tensor.external_data.add(key="location", value="../secret.bin")
     with pytest.raises(ArchspecError, match="names one key twice"):
-        check_model_file(save_external(folder, tensor))
+        ModelFile.open(save_external(folder, tensor)).check()
 
 
 def test_a_place_that_is_no_text_is_refused(folder: Path) -> None:
     path = save_external(folder, make_external("w.bin"))
     path.write_bytes(path.read_bytes().replace(b"w.bin", b"w\xff\xfe.b"))
     with pytest.raises(ArchspecError, match="a place that is not UTF-8 text"):
-        check_model_file(path)
+        ModelFile.open(path).check()
 
 
 def test_a_place_that_the_tensor_says_it_does_not_use_is_refused(folder: Path) -> None:
     """ONNX Runtime would compute with the tensor's own numbers, and others with those of the file."""
     tensor = make_external("w.bin")
-    check_model_file(save_external(folder, tensor))
+    ModelFile.open(save_external(folder, tensor)).check()
     tensor.data_location = TensorProto.DEFAULT
     tensor.raw_data = np.full(4, 7, np.float32).tobytes()
     path = save_external(folder, tensor)
     taken = ort.InferenceSession(path, providers=["CPUExecutionProvider"]).run(None, {"x": 0 * DATA})[0]
     assert taken.tolist() == [7] * 4
-    for read in (check_model_file, read_content):
+    for read in (lambda path: ModelFile.open(path).check(), read_content):
         with pytest.raises(ArchspecError, match="says that it holds its numbers itself"):
             read(path)
 
@@ -159,7 +159,7 @@ def hide_in_function(tensor: TensorProto) -> onnx.ModelProto:
 @pytest.mark.parametrize("hide", [hide_in_attribute, hide_in_branch, hide_in_function])
 def test_external_data_is_found_wherever_it_hides(folder: Path, hide: Callable[[TensorProto], onnx.ModelProto]) -> None:
     with pytest.raises(ArchspecError, match="only a file in the model's own folder"):
-        check_model_file(save(hide(make_external("../secret.bin")), folder / "m.onnx"))
+        ModelFile.open(save(hide(make_external("../secret.bin")), folder / "m.onnx")).check()
 
 
 @pytest.mark.parametrize(
@@ -183,7 +183,7 @@ def test_a_model_that_is_cut_off_is_not_told_to_be_one(tmp_path: Path) -> None:
     path = save(build_double(), tmp_path / "m.onnx")
     path.write_bytes(path.read_bytes()[:-3])
     with pytest.raises(ArchspecError, match="is not an ONNX file, or it is cut off"):
-        check_model_file(path)
+        ModelFile.open(path).check()
 
 
 def test_places_that_are_no_files_are_refused(tmp_path: Path) -> None:
@@ -248,7 +248,7 @@ def make_large(**fields: object) -> TensorProto:
 def test_large_weights_are_passed_over_only_in_the_check(tmp_path: Path, tensor: TensorProto) -> None:
     path = save(build_large(tensor), tmp_path / "m.onnx")
     onnx.checker.check_model(path)
-    check_model_file(path)
+    ModelFile.open(path).check()
 
 
 @pytest.mark.parametrize(
@@ -287,30 +287,30 @@ def test_names_of_large_weights_are_checked(tmp_path: Path) -> None:
     with pytest.raises(onnx.checker.ValidationError, match="not unique"):
         onnx.checker.check_model(model)
     with pytest.raises(ArchspecError, match="not unique"):
-        check_model_file(save(model, tmp_path / "m.onnx"))
+        ModelFile.open(save(model, tmp_path / "m.onnx")).check()
 
 
 def test_the_structure_around_large_weights_is_checked(tmp_path: Path) -> None:
     model = build_large(make_large())
     model.graph.node[0].input[0] = "nothing"
     with pytest.raises(ArchspecError, match=r"not a valid ONNX model: .*nothing"):
-        check_model_file(save(model, tmp_path / "m.onnx"))
+        ModelFile.open(save(model, tmp_path / "m.onnx")).check()
 
 
 def test_old_files_list_their_weights_as_inputs(tmp_path: Path) -> None:
     model = build_large(make_large())
     model.ir_version = 3
     with pytest.raises(ArchspecError, match="not a valid ONNX model"):
-        check_model_file(save(model, tmp_path / "m.onnx"))
+        ModelFile.open(save(model, tmp_path / "m.onnx")).check()
     model.graph.input.append(helper.make_tensor_value_info("w", TensorProto.FLOAT, [4096]))
-    check_model_file(save(model, tmp_path / "m.onnx"))
+    ModelFile.open(save(model, tmp_path / "m.onnx")).check()
 
 
 def test_the_check_does_not_read_large_weights(tmp_path: Path) -> None:
     path = save(build_large(make_large(dims=[1 << 23], raw_data=bytes(1 << 25))), tmp_path / "m.onnx")
     tracemalloc.start()
     try:
-        check_model_file(path)
+        ModelFile.open(path).check()
         assert tracemalloc.get_traced_memory()[1] < 1 << 20
     finally:
         tracemalloc.stop()
@@ -330,7 +330,7 @@ def test_an_output_may_have_any_shape(tmp_path: Path) -> None:
     path = save(build_open(), tmp_path / "m.onnx")
     with pytest.raises(onnx.checker.ValidationError, match="Field 'shape'"):
         onnx.checker.check_model(path)
-    check_model_file(path)
+    ModelFile.open(path).check()
     old = build_open()
     old.ir_version = 3
     assert Session(save(old, tmp_path / "old.onnx"), providers=["cpu"]).outputs.keys() == {"y"}
@@ -368,4 +368,4 @@ def test_an_input_without_a_shape_is_named(tmp_path: Path) -> None:
     model = build_open()
     model.graph.input[0].type.tensor_type.ClearField("shape")
     with pytest.raises(ArchspecError, match=r"m\.onnx is not a valid ONNX model: the input 'x' has no shape"):
-        check_model_file(save(model, tmp_path / "m.onnx"))
+        ModelFile.open(save(model, tmp_path / "m.onnx")).check()

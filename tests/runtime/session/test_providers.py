@@ -11,10 +11,12 @@ import numpy as np
 import pytest
 
 from compiler.onnx_file.content import read_content
-from runtime.session import machine, providers
+from runtime.session import machine
+from runtime.session.model_file import ModelFile
+from runtime.session.request import SessionRequest
 from runtime.session.settings import Settings
-from runtime.session.signature import Signature, read_signature
 from runtime.session.tensorrt import build_profiles, choose_tensorrt_options
+from runtime.session.tuned import SettingsSource
 from tests.support.models import build_double, build_linear, save
 from tests.support.twins import build_twins
 
@@ -28,34 +30,31 @@ def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return save(build_double(metadata=METADATA), tmp_path / "m.onnx")
 
 
-def test_a_signature_is_read_without_a_session(model: Path) -> None:
-    signature = read_signature(model)
-    assert signature == Signature({"x": ("N", 3, "H", "W")}, METADATA)
-    assert signature.free == ("N", "H", "W")
-
-
 def test_cuda_computes_fp32_as_it_was_proven(model: Path) -> None:
-    options = providers._choose_options("CUDAExecutionProvider", model, Settings(), {})
+    file = ModelFile.open(model)
+    request = SessionRequest(file, None, SettingsSource(file), {})
+    options = request.choose_options("CUDAExecutionProvider", Settings())
     assert options == {"cudnn_conv_algo_search": "HEURISTIC", "use_tf32": "0"}
     chosen = Settings(tf32=True, conv_search="exhaustive", nhwc=True, arena_growth="exact", threads=3)
-    assert providers._choose_options("CUDAExecutionProvider", model, chosen, {}) == {
+    assert request.choose_options("CUDAExecutionProvider", chosen) == {
         "cudnn_conv_algo_search": "EXHAUSTIVE",
         "use_tf32": "1",
         "prefer_nhwc": "1",
         "arena_extend_strategy": "kSameAsRequested",
     }
-    assert providers._choose_options("CPUExecutionProvider", model, chosen, {}) == {}
+    assert request.choose_options("CPUExecutionProvider", chosen) == {}
 
 
 def test_tensorrt_builds_for_the_sizes_that_the_model_accepts(model: Path) -> None:
     """The largest height, 224 + 14 · 16, fits the rule first + k · step as the smallest does."""
-    assert build_profiles(read_signature(model), {}) == {
+    file = ModelFile.open(model)
+    assert build_profiles(file.inputs, file.sizes, {}) == {
         "trt_profile_min_shapes": "x:1x3x188x7",
         "trt_profile_opt_shapes": "x:8x3x224x7",
         "trt_profile_max_shapes": "x:128x3x448x7",
     }
     fixed = {"N": 4, "H": 204}
-    assert set(build_profiles(read_signature(model), fixed).values()) == {"x:4x3x204x7"}
+    assert set(build_profiles(file.inputs, file.sizes, fixed).values()) == {"x:4x3x204x7"}
 
 
 @pytest.mark.parametrize(
@@ -68,11 +67,11 @@ def test_tensorrt_builds_for_the_sizes_that_the_model_accepts(model: Path) -> No
     ],
 )
 def test_profiles_name_every_input_with_a_free_axis(inputs: Any, expected: Any) -> None:
-    assert set(build_profiles(Signature(inputs, {}), {}).values()) == set(expected)
+    assert set(build_profiles(inputs, {}, {}).values()) == set(expected)
 
 
 def test_engines_lie_in_the_users_cache_and_nowhere_else(model: Path, tmp_path: Path) -> None:
-    options = choose_tensorrt_options(model, {})
+    options = choose_tensorrt_options(ModelFile.open(model), {})
     folder = Path(options["trt_engine_cache_path"])
     assert folder.parent == tmp_path / "cache" / "archspec" / "tensorrt"
     assert folder.is_dir()
@@ -88,7 +87,7 @@ def test_no_model_gets_the_engine_of_another(model: Path, tmp_path: Path) -> Non
         weight = np.ones((3, 4096), np.float32)
         weight[1, 2000] = number
         path = save(build_linear(weight, np.zeros(3, np.float32), ("N", 1, 64, 64), METADATA), tmp_path / "n.onnx")
-        folders.add(choose_tensorrt_options(path, {})["trt_engine_cache_path"])
+        folders.add(choose_tensorrt_options(ModelFile.open(path), {})["trt_engine_cache_path"])
     assert len(folders) == 2
 
 
@@ -98,13 +97,13 @@ def test_models_made_to_have_one_content_have_engines_of_their_own(model: Path, 
         for number, twin in enumerate(build_twins())
     ]
     assert read_content(paths[0]) == read_content(paths[1])
-    first, second = (choose_tensorrt_options(path, {})["trt_engine_cache_path"] for path in paths)
+    first, second = (choose_tensorrt_options(ModelFile.open(path), {})["trt_engine_cache_path"] for path in paths)
     assert first != second
 
 
 def test_without_a_place_for_engines_none_are_kept(model: Path, tmp_path: Path) -> None:
     (tmp_path / "cache").write_text("in the way", encoding="utf-8")
-    assert not [name for name in choose_tensorrt_options(model, {}) if "cache" in name]
+    assert not [name for name in choose_tensorrt_options(ModelFile.open(model), {}) if "cache" in name]
 
 
 class Driver:

@@ -15,6 +15,7 @@ from onnx import TensorProto, helper
 from archspec.errors import ArchspecError
 from runtime.session import providers
 from runtime.session import session as session_module
+from runtime.session.request import SessionRequest
 from runtime.session.session import Session
 from runtime.session.settings import Settings
 from tests.support.models import build_double, build_model, save
@@ -287,8 +288,8 @@ def test_a_gpu_that_silently_falls_back_is_said_aloud(
     double: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     pretend(monkeypatch, [CUDA, CPU], None)
-    create = providers._create
-    monkeypatch.setattr(providers, "_create", lambda path, options, names: create(path, options, [CPU]))
+    load = SessionRequest.load
+    monkeypatch.setattr(SessionRequest, "load", lambda request, names: load(request, [CPU]))
     monkeypatch.setattr(providers, "preload_libraries", lambda: ("libcublas.so.13",))
     session = Session(double)
     assert session._surprising

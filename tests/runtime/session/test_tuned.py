@@ -12,6 +12,7 @@ import pytest
 
 from archspec.errors import ArchspecError
 from runtime.session import machine
+from runtime.session.model_file import ModelFile
 from runtime.session.session import Session
 from runtime.session.settings import Settings
 from runtime.session.tuned import Entry, Key, identify, keep_entries, read_entries, tuning_path
@@ -37,7 +38,7 @@ def open_on_cpu(path: Path, **options: Any) -> Session:
 def test_a_session_takes_what_was_measured(model: Path) -> None:
     before = open_on_cpu(model)
     assert (before.settings, before.settings_source) == (Settings(), "default")
-    keep_entries(model, (entry_of(identify(model, "cpu"), Settings(threads=1, spinning=False)),))
+    keep_entries(model, (entry_of(identify(ModelFile.open(model), "cpu"), Settings(threads=1, spinning=False)),))
     session = open_on_cpu(model)
     assert (session.settings, session.settings_source) == (Settings(threads=1, spinning=False), "m.onnx.tune.json")
     assert session._session.get_session_options().intra_op_num_threads == 1
@@ -49,14 +50,14 @@ def test_a_session_takes_what_was_measured(model: Path) -> None:
 
 @pytest.mark.parametrize("change", [{"model": "another"}, {"device": "a toaster"}, {"runtime": "onnxruntime 0.1"}])
 def test_what_was_measured_elsewhere_is_left_alone(model: Path, change: dict[str, str]) -> None:
-    keep_entries(model, (entry_of(replace(identify(model, "cpu"), **change), Settings(threads=1)),))
+    keep_entries(model, (entry_of(replace(identify(ModelFile.open(model), "cpu"), **change), Settings(threads=1)),))
     session = open_on_cpu(model)
     assert session.settings == Settings()
     assert session.settings_source == "default: m.onnx.tune.json is of another model, device or runtime"
 
 
 def test_another_device_adds_an_entry_and_the_same_one_replaces_its_own(model: Path) -> None:
-    here = identify(model, "cpu")
+    here = identify(ModelFile.open(model), "cpu")
     elsewhere = entry_of(replace(here, device="a toaster"), Settings(threads=3))
     keep_entries(model, (elsewhere,))
     keep_entries(model, (entry_of(here, Settings(threads=1)),))
@@ -79,7 +80,7 @@ def test_another_device_adds_an_entry_and_the_same_one_replaces_its_own(model: P
 def test_a_fuller_search_is_not_replaced_by_a_lesser_one(
     model: Path, before: tuple[Any, Any], later: tuple[int, int], stays: bool
 ) -> None:
-    key = identify(model, "cpu")
+    key = identify(ModelFile.open(model), "cpu")
     old = replace(entry_of(key, Settings(threads=1)), tried=before[0], changes=before[1])
     new = replace(entry_of(key, Settings()), tried=later[0], changes=later[1])
     other = replace(entry_of(replace(key, device="a toaster"), Settings(threads=3)), tried=8, changes=8)
@@ -91,7 +92,7 @@ def test_a_fuller_search_is_not_replaced_by_a_lesser_one(
 
 
 def test_what_was_not_tried_is_said(model: Path) -> None:
-    key = identify(model, "cpu")
+    key = identify(ModelFile.open(model), "cpu")
     for counts, source in (((1, 8), "m.onnx.tune.json: 1 of 8 changes tried"), ((8, 8), "m.onnx.tune.json")):
         entry = replace(entry_of(key, Settings()), tried=counts[0], changes=counts[1])
         keep_entries(model, (entry,), force=True)
@@ -99,7 +100,7 @@ def test_what_was_not_tried_is_said(model: Path) -> None:
 
 
 def test_settings_that_a_renamed_model_left_behind_are_told(model: Path, caplog: pytest.LogCaptureFixture) -> None:
-    keep_entries(model, (entry_of(identify(model, "cpu"), Settings(threads=1)),))
+    keep_entries(model, (entry_of(identify(ModelFile.open(model), "cpu"), Settings(threads=1)),))
     (model.parent / "other.onnx.tune.json").write_text("[", encoding="utf-8")  # nobody's, and no matter
     assert open_on_cpu(model).settings == Settings(threads=1)
     assert not caplog.messages
@@ -123,7 +124,7 @@ def test_settings_that_a_renamed_model_left_behind_are_told(model: Path, caplog:
 
 
 def test_settings_for_fixed_sizes_are_for_those_alone(model: Path) -> None:
-    key = identify(model, "cpu")
+    key = identify(ModelFile.open(model), "cpu")
     free, fixed = entry_of(key, Settings(threads=1)), entry_of(key, Settings(arena=False), fixed=True)
     keep_entries(model, (free, fixed))
     assert open_on_cpu(model).settings == free.settings
@@ -136,9 +137,9 @@ def test_the_exporters_word_for_a_model_is_its_identity(tmp_path: Path) -> None:
         save(build_double(metadata={"archspec.content": word, "n": str(n)}), tmp_path / f"{n}.onnx")
         for n, word in enumerate(("one", "one", "two"))
     ]
-    assert [identify(path, "cpu").model for path in paths] == ["one", "one", "two"]
+    assert [identify(ModelFile.open(path), "cpu").model for path in paths] == ["one", "one", "two"]
     plain = [save(build_double((n, 3)), tmp_path / f"plain{n}.onnx") for n in (1, 2)]
-    assert identify(plain[0], "cpu") != identify(plain[1], "cpu")
+    assert identify(ModelFile.open(plain[0]), "cpu") != identify(ModelFile.open(plain[1]), "cpu")
 
 
 ENTRY = {
@@ -235,7 +236,7 @@ def test_sizes_that_cannot_be_fixed_are_refused(model: Path, fixed: dict[str, An
 
 
 def test_an_entry_of_the_free_machine_does_not_hold_under_a_quota(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    key = identify(model, "cpu")
+    key = identify(ModelFile.open(model), "cpu")
     keep_entries(model, (entry_of(key, Settings(threads=1)),))
     assert open_on_cpu(model).settings == Settings(threads=1)
     monkeypatch.setattr(machine, "read_quota", lambda: 0.5)

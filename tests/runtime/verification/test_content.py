@@ -18,6 +18,7 @@ from compiler.onnx_file.content import Content, read_fingerprint
 from compiler.onnx_file.metadata import CONTENT
 from compiler.onnx_file.skim import read_metadata
 from runtime.session import optimize
+from runtime.session.model_file import ModelFile
 from runtime.session.optimize import write_optimized
 from runtime.session.optimized import describe_runtime, find_optimized
 from runtime.verification.checks import Check
@@ -64,7 +65,7 @@ def test_a_form_of_such_a_file_is_passed_over_aloud(
     renamed: bool, path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     write_optimized(path)
-    assert find_optimized(path) is not None  # the control
+    assert find_optimized(ModelFile.open(path)) is not None  # the control
     assert not caplog.messages
     older = read_fingerprint(path)
     say(path, older)
@@ -75,7 +76,7 @@ def test_a_form_of_such_a_file_is_passed_over_aloud(
         judge(form)
     if renamed:
         path, form = (file.rename(file.with_name(file.name.replace("m.", "n.", 1))) for file in (path, form))
-    assert find_optimized(path) is None
+    assert find_optimized(ModelFile.open(path)) is None
     (said,) = caplog.messages
     assert said.endswith(
         f"{form.name} is not used: it {OTHER}; export {path.name} again with --optimized, or remove it"

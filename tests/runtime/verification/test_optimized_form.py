@@ -11,6 +11,7 @@ from onnx import helper
 
 from archspec.api import verify_model
 from archspec.errors import ArchspecError
+from runtime.session.model_file import ModelFile
 from runtime.session.optimize import write_optimized
 from runtime.session.optimized import find_optimized
 from runtime.session.provenance import read_provenance, write_provenance
@@ -77,12 +78,12 @@ def test_times_are_not_trusted(tmp_path: Path) -> None:
     content[-1] ^= 1
     data.write_bytes(content)
     os.utime(data, ns=(found.st_atime_ns, found.st_mtime_ns))
-    assert find_optimized(path) == beside
+    assert find_optimized(ModelFile.open(path)) == beside
     wrong = verify_model(path)
     assert (statuses(wrong)["optimized"], wrong.passed) == ("failed", False)
     assert f"a session here loads {beside.name} instead" in text_of(wrong, "optimized")
     assert "its data are not what was written" in text_of(wrong, "optimized")
     data.touch()
-    assert find_optimized(path) is None
+    assert find_optimized(ModelFile.open(path)) is None
     unused = verify_model(path)
     assert (statuses(unused)["optimized"], unused.passed) == ("noted", True)

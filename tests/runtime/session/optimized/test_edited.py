@@ -15,6 +15,7 @@ from archspec.errors import ArchspecError
 from compiler.onnx_file.content import read_content
 from compiler.onnx_file.metadata import CONTENT, OPTIMIZED
 from compiler.onnx_file.skim import read_metadata
+from runtime.session.model_file import ModelFile
 from runtime.session.optimize import write_optimized
 from runtime.session.optimized import describe_runtime, examine_optimized, find_optimized
 from runtime.session.provenance import FILES, FINGERPRINT, SEAL, read_provenance, write_provenance
@@ -109,7 +110,7 @@ def test_a_spoilt_file_is_passed_over(
     model: Path, spoil: Callable[[Path], None], caplog: pytest.LogCaptureFixture
 ) -> None:
     expected, _ = run(model)
-    beside = find_optimized(model)
+    beside = find_optimized(ModelFile.open(model))
     assert beside is not None
     assert not caplog.messages
     spoil(beside)
@@ -122,16 +123,16 @@ def test_a_spoilt_file_is_passed_over(
 
 
 def test_data_of_another_length_are_not_read(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    beside = find_optimized(model)
+    beside = find_optimized(ModelFile.open(model))
     assert beside is not None
     data = next(model.parent.glob("*.data"))
     monkeypatch.setattr("runtime.session.provenance._list_hashes", lambda path, names: pytest.fail("was read"))
     data.write_bytes(data.read_bytes() + b"0")
     with pytest.raises(ArchspecError, match="its data are not what was written"):
-        examine_optimized(model)
+        examine_optimized(ModelFile.open(model))
     data.write_bytes(data.read_bytes()[:-1])  # the control: only the time is another
     with pytest.raises(pytest.fail.Exception, match="was read"):
-        examine_optimized(model)
+        examine_optimized(ModelFile.open(model))
 
 
 def edit_one_bit(path: Path) -> None:
@@ -203,7 +204,7 @@ def test_a_model_that_was_made_to_have_its_content_gets_its_own_answers(
     content, image = read_content(path), {"image": np.eye(64, dtype=np.float32)[:3].reshape(3, 1, 8, 8)}
     before = Session(path, providers=["cpu"]).run(image)["logits"]
     os.utime(path)
-    assert find_optimized(path) is not None  # the control: another time alone
+    assert find_optimized(ModelFile.open(path)) is not None  # the control: another time alone
     save(models[1], path)
     assert read_content(path) == content
     found = Session(path, providers=["cpu"]).run(image)["logits"]

@@ -18,6 +18,7 @@ from compiler.onnx_file.skim import read_metadata
 from compiler.onnx_source.read import read_graph
 from compiler.onnx_target import write
 from runtime.session import optimized
+from runtime.session.model_file import ModelFile
 from runtime.session.optimize import write_optimized
 from runtime.session.optimized import describe_runtime, find_optimized
 from runtime.session.provenance import FILES, FINGERPRINT, SEAL
@@ -39,7 +40,7 @@ def test_the_optimized_file_gives_the_models_own_answers(model: Path, tmp_path: 
 
 
 def test_it_is_the_runtimes_own_optimized_form(model: Path) -> None:
-    beside = find_optimized(model)
+    beside = find_optimized(ModelFile.open(model))
     assert beside is not None
     assert beside.name == f"m.{describe_runtime()}.onnx"
     assert f"ort{onnxruntime.__version__}" in beside.name
@@ -54,7 +55,7 @@ def test_it_is_the_runtimes_own_optimized_form(model: Path) -> None:
 
 def test_it_is_no_network_to_analyse(model: Path) -> None:
     with pytest.raises(ArchspecError, match="give the file that it was made from"):
-        read_graph(find_optimized(model) or model)
+        read_graph(find_optimized(ModelFile.open(model)) or model)
     assert read_graph(model).name == GRAPH.name
 
 
@@ -68,7 +69,7 @@ def test_inputs_and_sizes_are_those_of_the_model(model: Path, tmp_path: Path) ->
 def test_a_new_export_is_not_answered_from_an_older_file(model: Path) -> None:
     before, _ = run(model)
     export(model.parent, seed=1)
-    assert find_optimized(model) is None
+    assert find_optimized(ModelFile.open(model)) is None
     after, quick = run(model)
     assert not quick
     assert np.abs(before["output"] - after["output"]).max() > 1e-2
@@ -87,11 +88,11 @@ def test_another_runtime_or_processor_does_not_take_it(model: Path, what: str, m
         monkeypatch.setattr(optimized, "read_instructions", lambda: ("avx2",))
     describe_runtime.cache_clear()
     try:
-        assert find_optimized(model) is None
+        assert find_optimized(ModelFile.open(model)) is None
         assert not run(model)[1]
         beside = next(path for path in model.parent.glob("m.ort*.onnx"))
         shutil.copy(beside, model.parent / f"m.{describe_runtime()}.onnx")  # nor under another name
-        assert find_optimized(model) is None
+        assert find_optimized(ModelFile.open(model)) is None
     finally:
         describe_runtime.cache_clear()
 
@@ -101,7 +102,7 @@ def test_a_processor_that_is_not_known_has_none(model: Path, monkeypatch: pytest
     monkeypatch.setattr(optimized.platform, "machine", lambda: "x86_64")
     describe_runtime.cache_clear()
     try:
-        assert find_optimized(model) is None
+        assert find_optimized(ModelFile.open(model)) is None
         with pytest.raises(ArchspecError, match="does not say which instructions"):
             write_optimized(model)
     finally:
@@ -111,10 +112,10 @@ def test_a_processor_that_is_not_known_has_none(model: Path, monkeypatch: pytest
 def test_numbers_are_read_where_times_differ_alone(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
     monkeypatch.setattr(optimized, "read_fingerprint", lambda path: asked.append(path) or read_fingerprint(path))
-    assert find_optimized(model) is not None
+    assert find_optimized(ModelFile.open(model)) is not None
     assert asked == []
     os.utime(model)
-    assert find_optimized(model) is not None
+    assert find_optimized(ModelFile.open(model)) is not None
     assert asked == [model]
 
 
@@ -153,15 +154,15 @@ def test_no_file_is_read_where_no_name_tells_of_a_form(tmp_path: Path, monkeypat
     path = export(tmp_path)
     shutil.copy(path, tmp_path / "other.onnx")
     monkeypatch.setattr(optimized, "read_metadata", None)
-    assert find_optimized(path) is None
+    assert find_optimized(ModelFile.open(path)) is None
     (tmp_path / f"other.{describe_runtime()}.onnx").write_bytes(b"")
     with pytest.raises(TypeError):
-        find_optimized(path)
+        find_optimized(ModelFile.open(path))
 
 
 def test_a_model_of_anothers_is_refused(tmp_path: Path) -> None:
     path = save(build_double(), tmp_path / "m.onnx")
-    assert find_optimized(path) is None
+    assert find_optimized(ModelFile.open(path)) is None
     with pytest.raises(ArchspecError, match=f"does not say what its content is .{CONTENT}.: export it again"):
         write_optimized(path)
     assert list(tmp_path.iterdir()) == [path]
