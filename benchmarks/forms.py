@@ -149,7 +149,8 @@ def build_models(name: str, graph: Any, weights: Mapping[str, Any]) -> tuple[byt
 
     graph, arrays, _ = run_passes(EXACT, graph, weights)
     after, others = REWRITES[name](graph, arrays)
-    return to_bytes(build_model(graph, arrays)), to_bytes(build_model(after, others, rules=RULES))
+    rules: Any = RULES
+    return to_bytes(build_model(graph, arrays)), to_bytes(build_model(after, others, rules=rules))
 
 
 def check_equal(found: Sequence[Any], expected: Sequence[Any]) -> None:

@@ -106,7 +106,7 @@ def _open_torch(source: str, images: Array, device: str, prepare: Callable[[Any,
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     torch.backends.cudnn.benchmark = True
     kind = {"fp32": torch.float32, "fp16": torch.float16}[precision]
-    place = {"device": device, "dtype": kind, "memory_format": torch.channels_last}
+    place: dict[str, Any] = {"device": device, "dtype": kind, "memory_format": torch.channels_last}
     module = load_module(name, Path(weights), int(side)).to(**place)
     host = torch.from_numpy(images).to(kind)
     resident = host.to(**place)

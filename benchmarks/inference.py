@@ -230,8 +230,7 @@ def _measure_cell(
     for name, worker in workers.items():
         if CANDIDATES[name].runtime == "session":
             say(f"{cell.network} × {cell.batch}: tune {name}")
-            asked = sources[name], cell.batch, cell.side, settings.tuning
-            cell.settings = CHILDREN.run("tune_file", *asked)
+            cell.settings = CHILDREN.run("tune_file", sources[name], cell.batch, cell.side, settings.tuning)
         say(f"{cell.network} × {cell.batch}: open {name}")
         try:
             asked = sources[name], str(images), settings.threads, str(_outputs(folder, name))
@@ -305,7 +304,7 @@ def measure(
 
 def judge(contest: Contest, cells: Sequence[Cell]) -> dict[str, Any]:
     """A contest's ratios: of each cell, its peer's name and the spread over the rounds; their geometric mean."""
-    found = []
+    found: list[dict[str, Any]] = []
     for cell in cells:
         peer = cell.fastest(contest.peers)
         if peer is not None and contest.ours in cell.calls:

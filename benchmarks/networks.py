@@ -72,8 +72,9 @@ def prepare_weights(name: str, path: Path, side: int | None = None) -> None:
         for part in module.modules():
             if isinstance(part, torch.nn.modules.batchnorm._BatchNorm):
                 part.weight.uniform_(0.5, 1.5)
-            if getattr(part, "bias", None) is not None:
-                part.bias.normal_(0, 0.1)
+            bias = getattr(part, "bias", None)
+            if bias is not None:
+                bias.normal_(0, 0.1)
         for _ in range(3):
             module(make_images(graph, 4))
     save_file(module.state_dict(), path)
@@ -101,7 +102,7 @@ def export(name: str, exporter: str, weights: Path, path: Path, side: int | None
         peers.slim(path, path)
 
 
-def _export_archspec(name: str, target: str, weights: Path, path: Path) -> None:
+def _export_archspec(name: str, target: Any, weights: Path, path: Path) -> None:
     from safetensors.numpy import load_file
 
     from compiler.onnx_target.model import build_model

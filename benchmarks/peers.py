@@ -128,7 +128,7 @@ class UNet(nn.Module):
         self.pool = nn.MaxPool2d(2)
         self.down = nn.ModuleList(map(DoubleConv, (channels, *widths), widths))
         self.bottom = DoubleConv(widths[-1], 2 * widths[-1])
-        self.up = nn.ModuleList()
+        self.up: Any = nn.ModuleList()
         for width in reversed(widths):
             convs = nn.ConvTranspose2d(2 * width, width, 2, 2), DoubleConv(2 * width, width)
             self.up.append(nn.ModuleList(convs))

@@ -96,6 +96,7 @@ def serve(handlers: Mapping[str, Callable[..., Any]]) -> None:
     os.dup2(2, 1)
     for line in sys.stdin:
         request, *arguments = json.loads(line)
+        answer: tuple[Any, str | None]
         try:
             answer = handlers[request](*arguments), None
         except Exception as error:  # whatever a runtime raises is its answer

@@ -13,6 +13,7 @@ import pytest
 
 from benchmarks import gpu, gpu_runners
 from benchmarks.gpu import MODES, Cell
+from benchmarks.measuring import run_benchmark
 from runtime.session.model_file import ModelFile
 from runtime.session.session import Session
 from runtime.session.settings import Settings
@@ -50,7 +51,12 @@ def test_a_tuned_runner_takes_what_was_stored(linear: Path, monkeypatch: pytest.
     settings, sizes = Settings(threads=1, spinning=False), {"N": 2}
     keep_entries(linear, (Entry(identify(ModelFile.open(linear), "cpu"), sizes, True, settings, 1.0, 2.0),))
     bind = Session.bind
-    monkeypatch.setattr(Session, "bind", lambda self, feed: (opened.append(self), bind(self, feed))[1])
+
+    def keep(session: Session, feed: Any) -> Any:
+        opened.append(session)
+        return bind(session, feed)
+
+    monkeypatch.setattr(Session, "bind", keep)
     gpu_runners.open_tuned(str(linear), draw(2), "cpu")
     gpu_runners.open_default(str(linear), draw(2), "cpu")
     assert [session.settings for session in opened] == [settings, Settings()]
@@ -112,7 +118,7 @@ def test_results_stay_where_there_is_no_gpu(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr("runtime.session.machine.find_gpu_problem", lambda: "no GPU was found: it is a test")
     monkeypatch.setattr(sys, "argv", ["gpu.py", "--output", str(tmp_path)])
     with pytest.raises(SystemExit) as stopped:
-        gpu.run_benchmark("gpu", "", gpu.TASKS, gpu.measure, gpu.render, gpu.PACKAGES, add_options=gpu.add_options)
+        run_benchmark("gpu", "", gpu.TASKS, gpu.measure, gpu.render, gpu.PACKAGES, add_options=gpu.add_options)
     assert stopped.value.code == 0
     assert list(tmp_path.iterdir()) == []
 

@@ -1,6 +1,9 @@
 """The benchmark of inference: its judgements on figures made up here, and all of it once on a small network."""
 
+from __future__ import annotations
+
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +13,7 @@ from benchmarks.inference import CANDIDATES, CONTESTS, Cell, Contest, Settings, 
 from benchmarks.networks import remember
 
 
-def made_up(network, batch, **latencies):
+def made_up(network: str, batch: int, **latencies: float) -> Cell:
     """A cell of two rounds of two calls each; the second round takes twice as long for everybody."""
     names = {name.replace("_", " "): taken for name, taken in latencies.items()}
     calls = {name: [[taken, taken], [2 * taken, 2 * taken]] for name, taken in names.items()}
@@ -21,7 +24,7 @@ CELLS = [made_up("one", 1, archspec=2.0, dynamo=3.0, torchscript=1.0), made_up("
 FILES = Contest("archspec", "other files", ("dynamo", "torchscript"), each=0.98)
 
 
-def test_a_contest_is_with_the_fastest_peer_round_by_round():
+def test_a_contest_is_with_the_fastest_peer_round_by_round() -> None:
     found = judge(FILES, CELLS)
     assert [(item["peer"], item["ratio"]["rounds"]) for item in found["cells"]] == [
         ("torchscript", [0.5, 0.5]),
@@ -30,16 +33,16 @@ def test_a_contest_is_with_the_fastest_peer_round_by_round():
     assert found["geometric_mean"] == pytest.approx(2**0.5)
 
 
-def test_a_contest_without_one_side_is_empty():
+def test_a_contest_without_one_side_is_empty() -> None:
     assert judge(Contest("archspec", "nobody", ("OpenVINO of dynamo",)), CELLS)["cells"] == []
 
 
-def test_contests_are_between_candidates():
+def test_contests_are_between_candidates() -> None:
     for contest in CONTESTS:
         assert {contest.ours, *contest.peers} <= set(CANDIDATES)
 
 
-def test_the_page_marks_losses_and_says_what_could_not_run():
+def test_the_page_marks_losses_and_says_what_could_not_run() -> None:
     cells = [*CELLS, made_up("three", 1, archspec=1.0)]
     cells[2].failed["torch.compile"] = "no compiler"
     report = {
@@ -58,10 +61,10 @@ def test_the_page_marks_losses_and_says_what_could_not_run():
     assert "| three | 1 | **1500** | – | – |" in text
 
 
-def test_a_file_is_made_once_for_the_same_facts(tmp_path):
-    made = []
+def test_a_file_is_made_once_for_the_same_facts(tmp_path: Path) -> None:
+    made: list[Path] = []
 
-    def make(path):
+    def make(path: Path) -> None:
         made.append(path)
         path.write_bytes(b"weights")
 
@@ -75,7 +78,7 @@ def test_a_file_is_made_once_for_the_same_facts(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="stopping a process needs POSIX signals")
-def test_a_small_network_from_end_to_end():
+def test_a_small_network_from_end_to_end() -> None:
     chosen = ("archspec", "archspec for cpu", "torchscript", "torch eager", "OpenVINO of archspec")
     settings = Settings(candidates=chosen, rounds=2, seconds=0.01, tuning=1, threads=1, clock="cpu", cache=None)
     (cell,) = measure_network("resnet20", 16, [2], settings)
@@ -85,7 +88,7 @@ def test_a_small_network_from_end_to_end():
     assert all(np.isfinite(cell.latency(name)) for name in chosen)
 
 
-def test_all_candidates_have_a_runtime():
+def test_all_candidates_have_a_runtime() -> None:
     from benchmarks.runners import RUNTIMES
 
     assert {candidate.runtime for candidate in inference.CANDIDATES.values()} <= set(RUNTIMES)

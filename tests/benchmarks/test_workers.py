@@ -1,8 +1,11 @@
 """Workers: they answer, sleep in between, and say what they died of."""
 
+from __future__ import annotations
+
 import itertools
 import os
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -32,7 +35,7 @@ serve({"double": lambda number: 2 * number, "spin": spin, "fail": lambda: 1 / 0,
 
 
 @pytest.fixture
-def worker(tmp_path, monkeypatch):
+def worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Worker]:
     (tmp_path / "child_of_a_test.py").write_text(CHILD, encoding="utf-8")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     started = Worker("child_of_a_test", "a name")
@@ -40,29 +43,29 @@ def worker(tmp_path, monkeypatch):
     started.close()
 
 
-def cpu_ticks(pid):
+def cpu_ticks(pid: int) -> int:
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return int(fields[11]) + int(fields[12])
 
 
-def test_answers_one_by_one(worker):
+def test_answers_one_by_one(worker: Worker) -> None:
     assert [worker.ask("double", number) for number in (1, 21)] == [2, 42]
 
 
-def test_what_went_wrong(worker):
+def test_what_went_wrong(worker: Worker) -> None:
     with pytest.raises(WorkerError, match=r"^a name: ZeroDivisionError: division by zero$"):
         worker.ask("fail")
     assert worker.ask("double", 3) == 6
 
 
-def test_what_it_died_of(worker):
+def test_what_it_died_of(worker: Worker) -> None:
     for _ in range(2):
         with pytest.raises(WorkerError, match=r"(?s)^a name ended: .*out of memory$"):
             worker.ask("die")
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads a process's CPU time from /proc")
-def test_threads_that_spin_are_stopped_with_it(worker):
+def test_threads_that_spin_are_stopped_with_it(worker: Worker) -> None:
     assert worker.ask("spin") == "spinning"
     time.sleep(0.05)
     before = cpu_ticks(worker.pid)
@@ -72,15 +75,15 @@ def test_threads_that_spin_are_stopped_with_it(worker):
     assert cpu_ticks(worker.pid) > before
 
 
-def clock_of(*durations):
+def clock_of(*durations: float) -> Callable[[], float]:
     """A clock that moves by these, call by call."""
     moments = itertools.chain.from_iterable((0, duration) for duration in durations)
     return lambda: next(moments)
 
 
-def test_first_calls_are_dropped():
+def test_first_calls_are_dropped() -> None:
     assert time_calls(lambda: None, 0.1, clock_of(0.04, 0.03, 0.06, 0.07)) == [0.06, 0.07]
 
 
-def test_a_long_call_is_not_dropped():
+def test_a_long_call_is_not_dropped() -> None:
     assert time_calls(lambda: None, 0.5, clock_of(0.6)) == [0.6]

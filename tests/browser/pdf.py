@@ -71,7 +71,8 @@ def _read_shapes(text: bytes) -> Iterator[Shape]:
             a, b, c, d, e, f = numbers
             matrix = np.array([[a, b, 0], [c, d, 0], [e, f, 1]]) @ matrix
         elif word == b"rg":
-            colour = tuple(round(255 * number) for number in numbers)
+            red, green, blue = (round(255 * number) for number in numbers)
+            colour = red, green, blue
         elif word == b"re":
             x, y, width, height = numbers
             path += [(x, y), (x + width, y + height)]

@@ -127,8 +127,8 @@ def run(order: Order) -> None:
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
     with open(os.devnull, "r+b") as nothing, open(order.messages, "wb") as said:
-        for number, file in enumerate((nothing, nothing, said)):
-            os.dup2(file.fileno(), number)
+        for descriptor, file in enumerate((nothing, nothing, said)):
+            os.dup2(file.fileno(), descriptor)
     from archspec.cli.main import main
 
     os.chdir(order.folder)

@@ -97,9 +97,9 @@ def _value(node: ast.expr, names: Mapping[str, Any]) -> Any:
             return _value(body if _value(test, names) else other, names)
         case ast.Compare(left=left, ops=ops, comparators=rights):
             before = _value(left, names)
-            for op, right in zip(ops, rights, strict=True):
+            for sign, right in zip(ops, rights, strict=True):
                 after = _value(right, names)
-                if not _COMPARE[type(op)](before, after):
+                if not _COMPARE[type(sign)](before, after):
                     return False
                 before = after
             return True

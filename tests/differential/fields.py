@@ -7,7 +7,7 @@ where no tap meets a value.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from random import Random
@@ -156,7 +156,7 @@ def compute(graph: Graph, inputs: dict[str, Tensor], id: str) -> Tensor:
     for node in graph:
         if node.id not in values:
             values[node.id] = apply(node.op, [values[operand] for operand in node.inputs])
-            assert values[node.id].shape[1:] == node.shape, node
+            assert tuple(values[node.id].shape[1:]) == node.shape, node
         if node.id == id:
             break
     return values[id]
@@ -174,7 +174,7 @@ def apply(op: Op, xs: list[Tensor]) -> Tensor:
             # Its own padding is cut off here, since torch refuses some that leave something.
             whole = CONV_TRANSPOSE[rank](x, weight, None, op.stride, 0, 0, 1, op.dilation)
             whole = F.pad(whole, (0, op.output_padding) * rank) + 0.3
-            return whole[(..., *[slice(p, extent - p) for extent in whole.shape[2:]])]
+            return cut(whole, [(p, extent - p) for extent in whole.shape[2:]])
         case AvgPool():
             return AVG_POOL[rank](x, op.kernel, op.window.stride, op.padding)
         case GlobalAvgPool():
@@ -187,7 +187,7 @@ def apply(op: Op, xs: list[Tensor]) -> Tensor:
             return x * x.mean(tuple(range(1, x.dim())), keepdim=True)
         case Crop():
             ends = [(a, min(y.shape[i + 2] for y in xs)) for i, a in enumerate(x.shape[2:])]
-            return x[(..., *[slice((a - size) // 2, (a - size) // 2 + size) for a, size in ends])]
+            return cut(x, [((a - size) // 2, (a - size) // 2 + size) for a, size in ends])
         case PadSpace():
             missing = [max(y.shape[i + 2] for y in xs) - a for i, a in enumerate(x.shape[2:])]
             return F.pad(x, [n for m in reversed(missing) for n in (m // 2, m - m // 2)], value=0.3)
@@ -198,6 +198,13 @@ def apply(op: Op, xs: list[Tensor]) -> Tensor:
         case Concat():
             return torch.cat(xs, 1)
     raise AssertionError(op)
+
+
+def cut(x: Tensor, ends: Iterable[tuple[int, int]]) -> Tensor:
+    """What lies between two positions along each of the last axes."""
+    for axis, (start, stop) in enumerate(ends, 2):
+        x = x.narrow(axis, start, stop - start)
+    return x
 
 
 def kernel(rows: int, columns: int, extent: int, rank: int) -> Tensor:
@@ -215,7 +222,8 @@ def depend(graph: Graph, id: str, position: tuple[int, ...]) -> dict[str, Tensor
     value = compute(graph, inputs, id)
     if not value.requires_grad:
         return {}
-    slopes = torch.autograd.grad(value[(0, slice(None), *position)].sum(), [*inputs.values()], allow_unused=True)
+    result = cut(value, [(at, at + 1) for at in position]).sum()
+    slopes: tuple[Any, ...] = torch.autograd.grad(result, [*inputs.values()], allow_unused=True)
     return {name: slope[0].abs().amax(0) != 0 for name, slope in zip(inputs, slopes, strict=True) if slope is not None}
 
 

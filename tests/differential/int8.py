@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
@@ -65,7 +65,8 @@ class Case:
     def draw(self, shape: tuple[int, ...], turn: int = 0) -> Array:
         """Images of a shape; another turn draws others alike."""
         random = np.random.default_rng([self.seed, turn])
-        return DATA[self.data](random, (self.count, *shape))
+        make: Callable[..., Array] = DATA[self.data]
+        return make(random, (self.count, *shape))
 
 
 def _sprinkle(random: np.random.Generator, shape: tuple[int, ...]) -> Array:
@@ -114,7 +115,7 @@ class Writer:
     def write(self) -> dict[str, Any]:
         rows = self.random.random() < 0.2
         inputs = [self.random.randint(1, 6)] if rows else [self.random.randint(1, 3), "H", "W"]
-        body = [self.linear()] if rows else [self.conv()]
+        body: list[Any] = [self.linear()] if rows else [self.conv()]
         for _ in range(self.random.randint(1, 5)):
             body += self.dense() if rows else self.step()
         if not rows and self.random.random() < 0.4:
@@ -148,7 +149,8 @@ class Writer:
     def step(self) -> list[Any]:
         match self.random.randrange(7):
             case 0:
-                branches = [[self.conv(), *self.random.choice([[self.scale()], ["sigmoid"], []])] for _ in range(2)]
+                ends: list[list[Any]] = [[self.scale()], ["sigmoid"], []]
+                branches = [[self.conv(), *self.random.choice(ends)] for _ in range(2)]
                 return [{"concat": branches}, *self.output()]
             case 1:
                 return [{"conv": {"out": "in_channels", "kernel": 3, "groups": "in_channels"}}]
@@ -289,6 +291,7 @@ def compare_figures(item: Mapping[str, Any], before: Array, after: Array, notes:
     if not _are_close(said, found["worst"]):
         yield Disagreement("worst channel", f"{name}: said {said}, found {found['worst']}")
     answer = found["r2"] if item["metric"] == "r2" else found["agreement"]
+    assert answer is not None
     off = abs(answer - item["after"])
     if off > max(SAME_ANSWERS, 0.1 * abs(1 - answer) if item["metric"] == "r2" else 0):
         yield Disagreement(item["metric"], f"{name}: said {item['after']}, found {answer}")

@@ -47,7 +47,7 @@ def check_literals(data: Any) -> None:
     """What is written as a number or a truth value must fit its field, also where the network never comes."""
     parts = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
     for key, part in parts:
-        given = part if isinstance(part, dict) else {layers.MAIN.get(key): part}
+        given = part if isinstance(part, dict) else {layers.MAIN.get(str(key)): part}
         known = NORM_FIELDS if key == "norm" else layers.FIELDS.get(str(key), {})
         for name, declared in known.items():
             if name in given and not isinstance(given[name], str):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from tests.differential.layers import Shape
@@ -330,10 +331,10 @@ class BodyWriter(Writer):
                 continue
             value = names[key]
             plain: dict[str, Callable[[], Any]] = {
-                "int": lambda value=value: self.whole(value, scope),
-                "float": lambda value=value: self.real(value, scope),
-                "bool": lambda value=value: self.flag(value, scope),
-                "list": lambda value=value: self.listed(value, scope),
+                "int": partial(self.whole, value, scope),
+                "float": partial(self.real, value, scope),
+                "bool": partial(self.flag, value, scope),
+                "list": partial(self.listed, value, scope),
             }
             written[key] = plain[kind]()
         return written

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +94,7 @@ def test_a_bound_decides_what_it_can(sign: str) -> None:
     from compiler.analysis.certainty import at_least
     from compiler.analysis.compare.conditions import Condition, Number, Verdict
 
-    compare = {
+    compare: Callable[[int, int], bool] = {
         "<=": lambda a, b: a <= b,
         "<": lambda a, b: a < b,
         "==": lambda a, b: a == b,
@@ -106,6 +107,6 @@ def test_a_bound_decides_what_it_can(sign: str) -> None:
             answers = {compare(number, bound) for number in range(least, 100)}
             expected = answers.pop() if len(answers) == 1 else None
             number = Number(least, "macs", at_least("something is unknown"))
-            verdict = Verdict(Condition("", "macs", sign, 0), (number,), (Number(bound),))
+            verdict = Verdict(Condition("", "macs", sign, Fraction(0)), (number,), (Number(bound),))
             assert verdict.holds is expected, (least, bound)
             assert (verdict.undecided is None) == (expected is not None)

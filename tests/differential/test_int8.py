@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from runtime.int8 import quantize
@@ -27,7 +29,7 @@ def test_nothing_disagrees_over_many() -> None:
 
 def test_a_flattering_report_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """A control: the noise is halved."""
-    honest = Difference.ratio.fget
+    honest: Any = vars(Difference)["ratio"].fget
     assert honest is not None
     monkeypatch.setattr(Difference, "ratio", property(lambda self: honest(self) / 2))
     assert "signal to noise" in run_seeds(MODULE, range(20)).found

@@ -4,14 +4,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import pytest
 
+from archspec.ops.signal.moments import Doubt
 from compiler.analysis.signal.doubts import DOUBTS, find_doubts, how_far
 from compiler.analysis.signal.signal import predict_signal
 from compiler.graph import Graph
-from docs.estimates import ROWS, SEEDS, Number, compare, draw_random, render, shrink_zoo, summarize
+from docs.estimates import SEEDS, Number, compare, draw_random, render, shrink_zoo, summarize
 from tests.support.documents import graph_from
+from tests.zoo.rows import ROWS
 
 LAW = 1.4
 """The factor within which a number without a mark is, in any network."""
@@ -26,7 +29,9 @@ def leave(numbers: Sequence[Number], times: float = 1.0) -> list[Number]:
 
 
 def allow(number: Number) -> float:
-    found = [how_far(doubt, number.of, number.depth) for doubt in number.doubts or (None,)]
+    found = [
+        how_far(doubt, number.of, number.depth) for doubt in cast(tuple[Doubt | None, ...], number.doubts or (None,))
+    ]
     return 1.02 * max([row.worst for row in found if row] or [LAW])
 
 

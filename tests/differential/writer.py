@@ -168,7 +168,7 @@ class Writer:
         if self.chance(6):
             fields["name"] = self.fresh("part")
         main = layers.MAIN.get(kind)
-        if list(fields) == [main] and fields[main] is not None and self.chance(80):
+        if main and list(fields) == [main] and fields[main] is not None and self.chance(80):
             return {kind: fields[main]}
         return {kind: fields} if fields else self.one(kind, kind, {kind: {}})
 
@@ -194,7 +194,7 @@ class Writer:
         usual = self.document.get("defaults", {}).get("norm", {}).get("kind")
         if kind == "weight" and usual != "weight":
             kind = "none"
-        known = layers.FIELDS[KINDS_OF_NORM[kind]] if KINDS_OF_NORM[kind] else layers.FIELDS["instance_norm"]
+        known = layers.FIELDS[KINDS_OF_NORM[kind] or "instance_norm"]
         fields: dict[str, Any] = {"kind": kind}
         for name in known:
             if self.chance(25) or (name == "groups"):

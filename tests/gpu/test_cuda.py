@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -60,8 +60,10 @@ def check_equal(found: dict[str, Any], expected: dict[str, Any], tolerance: floa
 def test_every_setting_loads_and_changes_no_numbers(model: Path, name: str) -> None:
     allowed = KNOBS[name].allowed
     expected = Session(model, providers=("cpu",)).run(draw(0))
-    for value in (False, True) if allowed is bool else sorted(allowed):  # type: ignore[arg-type]
-        session = Session(model, providers=("cuda",), settings=Settings(**{name: value}), fixed=SHAPE)
+    for value in (False, True) if allowed is bool else sorted(allowed):
+        session = Session(
+            model, providers=("cuda",), settings=Settings(**cast(dict[str, Any], {name: value})), fixed=SHAPE
+        )
         assert session.provider == "cuda"
         check_equal(session.run(draw(0)), expected)
         check_equal(session.run(draw(0)), expected)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import onnx
@@ -97,9 +97,11 @@ def _write(
     model = build(graph, {key: value.numpy() for key, value in module.state_dict().items()})
     write_model(model, folder / f"{name}.onnx")
     kinds = {item.name: item.type.tensor_type.elem_type for item in model.head.graph.input}
-    typed = {key: array.astype(onnx.helper.tensor_dtype_to_np_dtype(kinds[key])) for key, array in feed.items()}
+    typed: dict[str, Any] = {
+        key: array.astype(onnx.helper.tensor_dtype_to_np_dtype(kinds[key])) for key, array in feed.items()
+    }
     np.savez(folder / f"{name}.in.npz", **typed)
-    np.savez(folder / f"{name}.torch.npz", **run_torch(graph, module, feed))
+    np.savez(folder / f"{name}.torch.npz", **cast(dict[str, Any], run_torch(graph, module, feed)))
 
 
 def _build_half(graph: Graph, weights: Mapping[str, Any]) -> OnnxModel:

@@ -4,6 +4,8 @@
 or what went wrong to OUT/NAME.error. Written for every Python since 3.8.
 """
 
+from __future__ import annotations
+
 import sys
 from pathlib import Path
 
@@ -11,7 +13,7 @@ import numpy as np
 import onnxruntime
 
 
-def run(model, inputs, result):
+def run(model: Path, inputs: Path, result: Path) -> None:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     options.intra_op_num_threads = 2
@@ -22,7 +24,7 @@ def run(model, inputs, result):
     np.savez(result, **dict(zip(names, found)))  # noqa: B905  (Python 3.8)
 
 
-def main(folder, out):
+def main(folder: Path, out: Path) -> None:
     for model in sorted(folder.glob("*.onnx")):
         try:
             run(model, folder / (model.stem + ".in.npz"), out / (model.stem + ".npz"))

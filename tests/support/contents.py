@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -23,6 +24,11 @@ def draw_weights() -> Arrays:
     return {name: value.numpy() for name, value in stir(to_torch(GRAPH)).state_dict().items()}
 
 
+WORDS: Any = [b"a", b"b"]
+TURNS: Any = [1 + 2j]
+"""What onnx takes and its types do not say."""
+
+
 def build_everything() -> onnx.ModelProto:
     """A model with a tensor wherever one can be: stored and in attributes, subgraphs and functions; of every type, as
     bytes and one by one."""
@@ -32,10 +38,10 @@ def build_everything() -> onnx.ModelProto:
         values = np.array([0, 1, 1, 0, 1]).astype(dtype)
         stored.append(numpy_helper.from_array(values, f"raw_{kind}"))
         stored.append(helper.make_tensor(f"listed_{kind}", kind, [5], values.tolist()))
-    stored.append(helper.make_tensor("words", TensorProto.STRING, [2], [b"a", b"b"]))
+    stored.append(helper.make_tensor("words", TensorProto.STRING, [2], WORDS))
     stored.append(helper.make_tensor("empty", TensorProto.FLOAT, [0, 3], []))
     stored.append(helper.make_tensor("half", TensorProto.INT4, [3], [1, 2, 3]))
-    stored.append(helper.make_tensor("turns", TensorProto.COMPLEX64, [1], [1 + 2j]))
+    stored.append(helper.make_tensor("turns", TensorProto.COMPLEX64, [1], TURNS))
     inner = numpy_helper.from_array(np.ones(4, np.float32), "inner")
     branch = helper.make_graph(
         [helper.make_node("Identity", ["inner"], ["z"])],

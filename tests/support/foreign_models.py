@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from math import prod
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -54,7 +55,7 @@ def run_shapes(path: Path, sizes: Mapping[str, int] | None = None) -> dict[str, 
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.log_severity_level = 4
     session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    feeds = {}
+    feeds: dict[str, Any] = {}
     for item in session.get_inputs():
         extents = [extent if isinstance(extent, int) else (sizes or {}).get(extent, 1) for extent in item.shape]
         feeds[item.name] = np.ones(extents, TYPES[item.type])

@@ -71,9 +71,8 @@ def make_linear(seed: int = 0, classes: int = 10) -> nn.Sequential:
 
 def save_module(module: nn.Sequential, path: Path, metadata: Mapping[str, str] | None = None, **changes: Any) -> Path:
     """The ONNX file of `make_linear`'s module; `changes` replace its weight or bias."""
-    arrays = {"weight": module[1].weight, "bias": module[1].bias}
-    arrays = {name: value.detach().numpy() for name, value in arrays.items()} | changes
-    return save(build_linear(**arrays, metadata=metadata), path)
+    arrays: dict[str, Any] = {name: value.detach().numpy() for name, value in module[1].named_parameters()}
+    return save(build_linear(**arrays | changes, metadata=metadata), path)
 
 
 def make_data(train: int = 64, test: int = 32, classes: int = 3, side: int = 4) -> Dataset:

@@ -14,7 +14,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from tests.differential.documents import Document, write_document
+from tests.differential.documents import write_document
+from tests.differential.reading import Document
 
 __all__ = ["MODERATE", "Document", "as_json", "specs"]
 

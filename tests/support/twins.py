@@ -22,4 +22,5 @@ def build_twins(shape: tuple[int, ...] = (8, 64)) -> tuple[Arrays, Arrays]:
     first[[0, 16]] = np.array(KEYS, np.uint32).view(np.float32)
     second = first.copy()
     second[[1, 17]] = first[[17, 1]]
-    return tuple({"weight": one.reshape(shape), "bias": np.zeros(shape[0], np.float32)} for one in (first, second))
+    bias = np.zeros(shape[0], np.float32)
+    return {"weight": first.reshape(shape), "bias": bias}, {"weight": second.reshape(shape), "bias": bias}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import onnx
@@ -38,7 +39,7 @@ def run_reference(path: Path, cases: list[Arrays]) -> list[Arrays]:
     names = [output.name for output in model.graph.output]
     with np.errstate(all="ignore"):
         evaluator = ReferenceEvaluator(model)
-        return [dict(zip(names, evaluator.run(names, case), strict=True)) for case in cases]
+        return [dict(zip(names, cast(list[Any], evaluator.run(names, case)), strict=True)) for case in cases]
 
 
 def run_openvino(path: Path, cases: list[Arrays]) -> list[Arrays]:

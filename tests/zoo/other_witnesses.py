@@ -57,12 +57,12 @@ class UNet(nn.Module):
     ) -> None:
         super().__init__()
         self.rank = rank
-        self.encoders = nn.ModuleList()
+        self.encoders: Any = nn.ModuleList()
         for middle, out in levels:
             self.encoders.append(two_convs(channels, middle, out, rank, pad, norm))
             channels = out
         self.bottom = two_convs(channels, *bottom, rank, pad, norm)
-        self.decoders = nn.ModuleList()
+        self.decoders: Any = nn.ModuleList()
         channels = bottom[1]
         for i, (middle, out) in enumerate(decoders):
             upper: nn.Module = nn.Upsample(scale_factor=2, mode="bilinear", align_corners=False)
@@ -108,7 +108,7 @@ def unet3d(channels: int, classes: int, widths: Sequence[int]) -> UNet:
 class VStage(nn.Module):
     def __init__(self, ins: int, width: int, count: int) -> None:
         super().__init__()
-        self.convs = nn.ModuleList()
+        self.convs: Any = nn.ModuleList()
         for i in range(count):
             conv = nn.Conv3d(ins if i == 0 else width, width, 5, padding=2)
             self.convs.append(nn.ModuleList([conv, nn.PReLU(width)]))
@@ -126,14 +126,14 @@ class VNet(nn.Module):
 
     def __init__(self, widths: Sequence[int], counts: Sequence[int] = (1, 2, 3, 3), classes: int = 2) -> None:
         super().__init__()
-        self.left = nn.ModuleList()
+        self.left: Any = nn.ModuleList()
         ins = 1
         for width, count in zip(widths, counts, strict=True):
             down = nn.Sequential(nn.Conv3d(width, 2 * width, 2, 2), nn.PReLU(2 * width))
             self.left.append(nn.ModuleList([VStage(ins, width, count), down]))
             ins = 2 * width
         self.bottom = VStage(ins, ins, 3)
-        self.right = nn.ModuleList()
+        self.right: Any = nn.ModuleList()
         for width, count in zip(reversed(widths), reversed(counts), strict=True):
             up = nn.Sequential(nn.ConvTranspose3d(ins, width, 2, 2), nn.PReLU(width))
             ins = 2 * width
@@ -158,8 +158,8 @@ class NestedUNet(nn.Module):
         super().__init__()
         self.widths, self.deep, last = widths, deep, len(widths) - 1
         pairs = pairwise([3, *widths])
-        self.backbone = nn.ModuleList(two_convs(ins, out, out, 2, 1, False) for ins, out in pairs)
-        self.columns = nn.ModuleList()
+        self.backbone: Any = nn.ModuleList(two_convs(ins, out, out, 2, 1, False) for ins, out in pairs)
+        self.columns: Any = nn.ModuleList()
         for j in range(1, last + 1):
             column = nn.ModuleDict()
             for i in range(last + 1 - j):
@@ -203,9 +203,9 @@ class Unit(nn.Module):
 class Hourglass(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.levels = nn.ModuleList(nn.ModuleList([Unit(width, width), Unit(width, width)]) for _ in range(4))
+        self.levels: Any = nn.ModuleList(nn.ModuleList([Unit(width, width), Unit(width, width)]) for _ in range(4))
         self.bottom = Unit(width, width)
-        self.ups = nn.ModuleList(Unit(width, width) for _ in range(4))
+        self.ups: Any = nn.ModuleList(Unit(width, width) for _ in range(4))
 
     def forward(self, x: Tensor) -> Tensor:
         skips = []
@@ -225,7 +225,7 @@ class StackedHourglass(nn.Module):
         super().__init__()
         stem = [nn.Conv2d(3, 64, 7, 2, 3), nn.BatchNorm2d(64), nn.ReLU(), Unit(64, 128), nn.MaxPool2d(2)]
         self.stem = nn.Sequential(*stem, Unit(128, 128), Unit(128, width))
-        self.stacks = nn.ModuleList()
+        self.stacks: Any = nn.ModuleList()
         for i in range(stacks):
             after = nn.Sequential(nn.Conv2d(width, width, 1), nn.BatchNorm2d(width), nn.ReLU())
             parts = [Hourglass(width), after, nn.Conv2d(width, joints, 1)]
@@ -249,7 +249,7 @@ class CifarDenseNet(nn.Module):
         super().__init__()
         width = 2 * growth if bc else 16
         self.stem = nn.Conv2d(3, width, 3, padding=1, bias=False)
-        self.stages = nn.ModuleList()
+        self.stages: Any = nn.ModuleList()
         for stage in range(3):
             block = nn.ModuleList()
             for _ in range(layers):
@@ -282,7 +282,7 @@ class FigureOf11x9(nn.Module):
 
     def __init__(self, layers: int = 2) -> None:
         super().__init__()
-        self.convs = nn.ModuleList(nn.Conv2d(3 + 32 * i, 32, 3, padding=1) for i in range(layers))
+        self.convs: Any = nn.ModuleList(nn.Conv2d(3 + 32 * i, 32, 3, padding=1) for i in range(layers))
 
     def forward(self, x: Tensor) -> Tensor:
         values = [x]

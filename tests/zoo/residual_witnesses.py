@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -157,7 +158,7 @@ class PreActivated(nn.Module):
     def __init__(self, widths: Sequence[int], kernels: Sequence[int], stride: int, split: bool, drop: float) -> None:
         super().__init__()
         self.split, self.drop = split, drop
-        self.steps = nn.ModuleList()
+        self.steps: Any = nn.ModuleList()
         for i, (ins, out) in enumerate(pairwise(widths)):
             kernel = conv(ins, out, kernels[i], stride if i == kernels.index(3) else 1)
             self.steps.append(nn.ModuleList([nn.BatchNorm2d(ins), kernel]))
@@ -359,7 +360,8 @@ class Ordered(nn.Module):
 
 def ordered(count: int, order: str) -> nn.Sequential:
     units = [Ordered(*row, order, i == 0) for i, row in enumerate(stages((16, 32, 64), [count] * 3))]
-    end = {"d": [nn.ReLU()], "e": [nn.BatchNorm2d(64), nn.ReLU()]}.get(order, [])
+    ends: dict[str, list[nn.Module]] = {"d": [nn.ReLU()], "e": [nn.BatchNorm2d(64), nn.ReLU()]}
+    end = ends.get(order, [])
     return nn.Sequential(*conv_norm(3, 16), nn.ReLU(), *units, *end, *classifier(64, 10))
 
 

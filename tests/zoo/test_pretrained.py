@@ -20,8 +20,8 @@ from archspec.spec.text import read_file
 from archspec.spec.zoo import RULES, ZOO, zoo_specs
 from compiler.torch_target.module import load_weights
 from runtime.weights.convert import Conversion, convert
+from runtime.weights.file import Stored
 from runtime.weights.name_rules import NameRules, RuleFile
-from runtime.weights.state_dict import Stored
 from tests.support.lowering import TOLERANCE, difference, export, run_onnx, run_torch, sample_inputs
 from tests.support.torchvision_models import build_on_meta, import_torchvision_models
 

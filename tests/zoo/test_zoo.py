@@ -145,7 +145,7 @@ def test_accepted_sizes(name: str) -> None:
 @pytest.mark.parametrize(("name", "axis"), [(name, axis) for name in NAMES for axis in ROWS[name].sizes])
 def test_accepted_sizes_are_those_that_fit(name: str, axis: str) -> None:
     graph = at_home(name)
-    also = ALSO_FIT.get(zoo_specs()[name].parent.name, lambda size: False)
+    also: Callable[[int], bool] = ALSO_FIT.get(zoo_specs()[name].parent.name, lambda size: False)
     home, rule = graph.sizes[axis], accepted_sizes(graph)[axis]
     reach = 200 if len(graph) < 1000 else 24
     window = {*range(1, reach), *range(max(1, home - reach // 5), home + reach // 5 + 1)}
