@@ -9,22 +9,10 @@ from html import escape
 
 from archspec.wording import cut
 from compiler.draw.blocks import Block
+from compiler.draw.frame import MARGIN, Line, Mark, write_frame, write_rect, write_text
 from compiler.draw.grid import Grid, Run
 from compiler.draw.picture import Picture
-from compiler.draw.theme import (
-    COLOURS,
-    LEGEND,
-    LINE,
-    RADIUS,
-    TIP,
-    Point,
-    draw_sign,
-    px,
-    round_corners,
-    spread,
-    style_sheet,
-    text_width,
-)
+from compiler.draw.theme import COLOURS, LEGEND, LINE, RADIUS, Point, px, spread, text_width
 from compiler.draw.wires import EDGE, Wire
 
 GAP = 20
@@ -36,8 +24,6 @@ PAD = 16
 HEAD = 26
 PORT = 10
 """Between the places where several wires come in."""
-MARGIN = 20
-"""Around the whole."""
 
 LIGHT = """\
 .scope { fill: #f6f8fa; stroke: #8c959f }
@@ -72,20 +58,8 @@ def write_svg(picture: Picture) -> str:
     width = max(placed.width, legend.width) + 2 * MARGIN
     height = placed.height + legend.height + 2 * MARGIN
     x = (width - placed.width) / 2
-    return "\n".join(
-        [
-            f'<svg xmlns="http://www.w3.org/2000/svg" width="{px(width)}" height="{px(height)}" '
-            f'viewBox="0 0 {px(width)} {px(height)}" role="img" aria-labelledby="title desc">',
-            f'<title id="title">{escape(cut(picture.title, 200))}</title>',
-            f'<desc id="desc">{escape(picture.description)}</desc>',
-            f"<style>\n{style_sheet(LIGHT, DARK)}</style>",
-            TIP,
-            f'<rect class="ground" width="{px(width)}" height="{px(height)}" rx="8"/>',
-            *legend.draw(MARGIN, MARGIN),
-            *_Pen(picture).draw_inside(placed, x, MARGIN + legend.height),
-            "</svg>\n",
-        ]
-    )
+    elements = [*legend.draw(MARGIN, MARGIN), *_Pen(picture).draw_inside(placed, x, MARGIN + legend.height)]
+    return write_frame((width, height), elements, cut(picture.title, 200), picture.description, (LIGHT, DARK))
 
 
 class _Layout:
@@ -214,10 +188,9 @@ class _Pen:
     def draw_inside(self, placed: _Placed, x: float, y: float) -> Iterator[str]:
         for points, wire in placed.ways:
             moved = [(x + a, y + b) for a, b in points]
-            kind = "line" if wire.signal else "line sizes"
-            tip = "" if wire.target == EDGE else ' marker-end="url(#tip)"'
+            kind = "way" if wire.signal else "sizes"
             for beside in spread(wire.times):
-                yield f'<path class="{kind}" d="{round_corners(_shift(moved, beside))}"{tip}/>'
+                yield from Line(_shift(moved, beside), wire.target != EDGE, kind).write()
         for a, b, child in placed.children:
             yield from self.draw(child, x + a, y + b)
 
@@ -226,9 +199,9 @@ class _Pen:
         said = escape(self.picture.describe(block))
         yield f'<g tabindex="0" role="img" aria-label="{said}"><title>{said}</title>'
         if block.kind == "merge":
-            yield from self._draw_merge(block, x + RADIUS, y + RADIUS)
+            yield from Mark(x + RADIUS, y + RADIUS, block.lines[0], title=False).write()
         elif placed.children:
-            yield _frame(placed, x, y, "scope")
+            yield write_rect(x, y, placed.width, placed.height, "scope")
             yield f'<text x="{px(x + 12)}" y="{px(y + 17)}">{self._head(block)}</text>'
         else:
             yield from self._draw_box(placed, x, y)
@@ -241,40 +214,22 @@ class _Pen:
         more = f'<tspan class="more" dx="10">{escape(counts)}</tspan>' if counts else ""
         return f'<tspan class="title">{escape(self.picture.head(block))}</tspan>{more}'
 
-    def _draw_merge(self, block: Block, x: float, y: float) -> Iterator[str]:
-        yield f'<circle class="mark" cx="{px(x)}" cy="{px(y)}" r="{RADIUS}"/>'
-        for path in draw_sign(x, y, block.lines[0]):
-            yield f'<path class="sign" d="{path}"/>'
-
     def _draw_box(self, placed: _Placed, x: float, y: float) -> Iterator[str]:
         block = placed.block
         for shift in (6, 3) if block.times > 1 else ():  # as a pile of sheets
-            yield _frame(placed, x + shift, y + shift, "turn")
-        yield _frame(placed, x, y, block.kind)
+            yield write_rect(x + shift, y + shift, placed.width, placed.height, "turn")
+        yield write_rect(x, y, placed.width, placed.height, block.kind)
         for i, line in enumerate(self.picture.lines(block)):
             kind = "more" if i >= self.picture.words(block) else "title" if block.children else ""
-            yield _text(x + placed.width / 2, y + 17 + LINE * i, line, kind)
+            yield write_text(x + placed.width / 2, y + 13 + LINE * i, line, kind, "middle")
 
 
-def _shift(points: Sequence[Point], by: float) -> list[Point]:
+def _shift(points: Sequence[Point], by: float) -> tuple[Point, ...]:
     """A way beside another, that starts and ends at the same edges."""
     (x, y), *inner, (last_x, last_y) = points
     sideways = last_y == points[-2][1]
     end = (last_x, last_y - by) if sideways else (last_x + by, last_y)
-    return [(x + by, y), *((a + by, b - by) for a, b in inner), end]
-
-
-def _frame(placed: _Placed, x: float, y: float, kind: str) -> str:
-    rounding = placed.height / 2 if kind == "label" else 6
-    return (
-        f'<rect class="{"" if kind in ("scope", "turn") else "box "}{kind}" x="{px(x)}" y="{px(y)}" '
-        f'width="{px(placed.width)}" height="{px(placed.height)}" rx="{px(min(rounding, 14))}"/>'
-    )
-
-
-def _text(x: float, y: float, text: str, kind: str = "") -> str:
-    said = f' class="{kind}"' if kind else ""
-    return f'<text{said} x="{px(x)}" y="{px(y)}" text-anchor="middle">{escape(text)}</text>'
+    return ((x + by, y), *((a + by, b - by) for a, b in inner), end)
 
 
 class _Legend:
@@ -288,8 +243,8 @@ class _Legend:
         self.height = 56
 
     def draw(self, x: float, y: float) -> Iterator[str]:
-        yield f'<text class="title" x="{px(x)}" y="{px(y + 10)}">{escape(self.head)}</text>'
+        yield write_text(x, y + 6, self.head, "title")
         for kind, text in self.entries:
             yield f'<rect class="box {kind}" x="{px(x)}" y="{px(y + 22)}" width="14" height="12" rx="3"/>'
-            yield f'<text class="note" x="{px(x + 19)}" y="{px(y + 32)}">{escape(text)}</text>'
+            yield write_text(x + 19, y + 28, text, "note")
             x += text_width(text) + 34

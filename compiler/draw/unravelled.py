@@ -6,20 +6,19 @@ A box stands for one use of a function, and has its colour wherever it occurs; v
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from html import escape
-from typing import Self, TypeAlias
+from dataclasses import dataclass
 
 from archspec.errors import ArchspecError
 from archspec.wording import tell_count, write_count
 from compiler.analysis.paths.skeleton import Skeleton, find_skeleton
 from compiler.analysis.paths.unravel import LISTED, choose_names, list_ways
-from compiler.draw.theme import LETTER, RADIUS, TIP, Point, draw_sign, px, round_corners, style_sheet
+from compiler.draw.frame import Box, Line, Mark, Note, Part, shift, write_drawing
+from compiler.draw.theme import LETTER, RADIUS, Point
 from compiler.graph import Graph
 
 MOST_SYMBOLS = 1200
 """Boxes and starts of lines in one drawing."""
-ROW, GAP, BOX, MARGIN = 30, 26, 46, 20
+ROW, GAP, BOX = 30, 26, 46
 
 FILLS = (
     ("#d6e6fb", "#1f4068"),
@@ -35,60 +34,6 @@ FILLS = (
 
 
 @dataclass(frozen=True)
-class Line:
-    points: tuple[Point, ...]
-    arrow: bool = True
-
-    def moved(self, dy: float) -> Line:
-        return Line(tuple((x, y + dy) for x, y in self.points), self.arrow)
-
-    def write(self) -> str:
-        tip = ' marker-end="url(#tip)"' if self.arrow else ""
-        return f'<path class="line" d="{round_corners(self.points)}"{tip}/>'
-
-
-@dataclass(frozen=True)
-class Placed:
-    x: float
-    y: float
-
-    def moved(self, dy: float) -> Self:
-        return replace(self, y=self.y + dy)
-
-
-@dataclass(frozen=True)
-class Box(Placed):
-    name: str
-
-    def write(self) -> str:
-        kind = f"fill{(int(self.name[1:]) - 1) % len(FILLS)}" if self.name[0] == "f" else "call"
-        rect = f'<rect class="box {kind}" x="{px(self.x)}" y="{px(self.y - 11)}" width="{BOX}" height="22" rx="5"/>'
-        return rect + _text(self.x + BOX / 2, self.y, self.name, ' text-anchor="middle"')
-
-
-@dataclass(frozen=True)
-class Circle(Placed):
-    kind: str
-
-    def write(self) -> str:
-        title = f"<title>{self.kind}</title>"
-        circle = f'<circle class="mark" cx="{px(self.x)}" cy="{px(self.y)}" r="{RADIUS}">{title}</circle>'
-        return circle + "".join(f'<path class="sign" d="{d}"/>' for d in draw_sign(self.x, self.y, self.kind))
-
-
-@dataclass(frozen=True)
-class Label(Placed):
-    text: str
-    kind: str = ""
-
-    def write(self) -> str:
-        return _text(self.x, self.y, self.text, f' class="{self.kind}"' if self.kind else "")
-
-
-Part: TypeAlias = Line | Box | Circle | Label
-
-
-@dataclass(frozen=True)
 class Figure:
     """Parts that end at (width, y), where their value goes on."""
 
@@ -98,7 +43,7 @@ class Figure:
     parts: tuple[Part, ...]
 
     def moved(self, dy: float) -> Figure:
-        return Figure(self.width, self.height, self.y + dy, tuple(part.moved(dy) for part in self.parts))
+        return Figure(self.width, self.height, self.y + dy, shift(self.parts, 0, dy))
 
 
 def draw_unravelled(graph: Graph) -> str:
@@ -116,11 +61,12 @@ def draw_unravelled(graph: Graph) -> str:
         head = f"{output}: {tell_count(skeleton.paths[core], 'path')}"
         way_out = Line(((figure.width, figure.y), (figure.width + GAP, figure.y)))
         end = names[core] if core == skeleton.outputs[output] else f"{names[core]} … {output}"
-        parts += [Label(0, top + ROW / 2, head, "title"), *figure.parts, way_out]
-        parts.append(Label(figure.width + GAP + 6, figure.y, end))
+        parts += [Note(0, top + ROW / 2, (head,), kind="title"), *figure.parts, way_out]
+        parts.append(Note(figure.width + GAP + 6, figure.y, (end,), kind=""))
         top, width = top + figure.height + 2 * ROW, max(width, figure.width + 2 * GAP + LETTER * len(end))
         words.append(f"{head}: {'; '.join(' '.join(way) or 'straight on' for way in list_ways(skeleton, core))}.")
-    return _write(width, top - ROW, parts, f"{graph.name}, unravelled", " ".join(words))
+    rules = ["".join(f".fill{i} {{ fill: {pair[side]} }}\n" for i, pair in enumerate(FILLS)) for side in (0, 1)]
+    return write_drawing((width, top - ROW), parts, f"{graph.name}, unravelled", " ".join(words), rules)
 
 
 def _check_size(skeleton: Skeleton, cores: Iterable[str]) -> None:
@@ -144,7 +90,7 @@ def _draw_values(skeleton: Skeleton, names: dict[str, str], cores: Iterable[str]
     figures: dict[str, Figure] = {}
     for id, value in skeleton.values.items():
         if id in needed and (id in skeleton.starts or not value.operands):
-            figures[id] = Figure(LETTER * len(names[id]) + 5, ROW, ROW / 2, (Label(0, ROW / 2, names[id]),))
+            figures[id] = Figure(LETTER * len(names[id]) + 5, ROW, ROW / 2, (Note(0, ROW / 2, (names[id],), kind=""),))
         elif id in needed and value.kind == "call":
             figures[id] = _apply(value.function, [figures[operand] for operand in value.operands])
         elif id in needed:
@@ -169,7 +115,12 @@ def _apply(name: str, figures: Sequence[Figure]) -> Figure:
     before = _stack(figures)
     x = before.width + GAP
     lines = [Line(((width, y), (x - GAP / 2, y), (x - GAP / 2, before.y), (x, before.y))) for width, y in before.ends]
-    return Figure(x + BOX, before.height, before.y, (*before.parts, *lines, Box(x, before.y, name)))
+    return Figure(x + BOX, before.height, before.y, (*before.parts, *lines, _draw_call(x, before.y, name)))
+
+
+def _draw_call(x: float, y: float, name: str) -> Box:
+    kind = f"fill{(int(name[1:]) - 1) % len(FILLS)}" if name[0] == "f" else "call"
+    return Box(x, y - 11, BOX, 22, (name,), kind)
 
 
 def _join(kind: str, figures: Sequence[Figure]) -> Figure:
@@ -177,7 +128,7 @@ def _join(kind: str, figures: Sequence[Figure]) -> Figure:
     x = before.width + GAP + RADIUS
     ways = [_lead(end, (x, before.y)) for end in before.ends]
     lines = [Line(way, _is_pointed(way)) for way in ways]
-    return Figure(x + RADIUS, before.height, before.y, (*before.parts, *lines, Circle(x, before.y, kind)))
+    return Figure(x + RADIUS, before.height, before.y, (*before.parts, *lines, Mark(x, before.y, kind)))
 
 
 def _lead(start: Point, centre: Point) -> tuple[Point, ...]:
@@ -212,26 +163,3 @@ def _stack(figures: Sequence[Figure]) -> _Stack:
     ends = tuple((figure.width, figure.y) for figure in placed)
     width = max(figure.width for figure in figures)
     return _Stack(width, top, (ends[0][1] + ends[-1][1]) / 2, ends, tuple(p for figure in placed for p in figure.parts))
-
-
-def _text(x: float, y: float, text: str, attributes: str = "") -> str:
-    return f'<text x="{px(x)}" y="{px(y + 4)}"{attributes}>{escape(text)}</text>'
-
-
-def _write(width: float, height: float, parts: Sequence[Part], title: str, words: str) -> str:
-    width, height = width + 2 * MARGIN, height + 2 * MARGIN
-    rules = ["".join(f".fill{i} {{ fill: {pair[side]} }}\n" for i, pair in enumerate(FILLS)) for side in (0, 1)]
-    drawn = sorted(parts, key=lambda part: not isinstance(part, Line))  # lines lie under boxes
-    return "\n".join(
-        [
-            f'<svg xmlns="http://www.w3.org/2000/svg" width="{px(width)}" height="{px(height)}" '
-            f'viewBox="{-MARGIN} {-MARGIN} {px(width)} {px(height)}" role="img" aria-labelledby="title desc">',
-            f'<title id="title">{escape(title)}</title>',
-            f'<desc id="desc">{escape(words)}</desc>',
-            f"<style>\n{style_sheet(*rules)}</style>",
-            TIP,
-            f'<rect class="ground" x="{-MARGIN}" y="{-MARGIN}" width="{px(width)}" height="{px(height)}" rx="8"/>',
-            *(part.write() for part in drawn),
-            "</svg>\n",
-        ]
-    )

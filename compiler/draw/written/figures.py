@@ -1,4 +1,4 @@
-"""Drawings of bodies: parts at places, how they are put together, and their SVG.
+"""Drawings of bodies: figures, and how they are put together.
 
 A figure flows downward from `entry`, an x on its upper edge, to `leave`, an x on its lower one. Figures are values:
 each function makes a larger one of smaller ones. Lengths are in pixels of the SVG.
@@ -6,71 +6,15 @@ each function makes a larger one of smaller ones. Lengths are in pixels of the S
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeAlias
 
+from compiler.draw.frame import Box, Line, Mark, Note, Part, shift
 from compiler.draw.theme import LINE, RADIUS, Point, text_width
 
 GAP = 20
 FORK = 7
 """How far below the upper edge a way parts."""
-
-
-@dataclass(frozen=True)
-class Box:
-    x: float
-    y: float
-    width: float
-    height: float
-    lines: tuple[str, ...]
-    kind: str
-
-    def moved(self, place: Callable[[Point], Point]) -> Box:
-        (x, y), (_, y2) = place((self.x, self.y)), place((self.x, self.y + self.height))
-        return replace(self, x=x, y=min(y, y2))
-
-
-@dataclass(frozen=True)
-class Line:
-    points: tuple[Point, ...]
-    arrow: bool = True
-    kind: str = "way"
-
-    def moved(self, place: Callable[[Point], Point]) -> Line:
-        return replace(self, points=tuple(map(place, self.points)))
-
-
-@dataclass(frozen=True)
-class Mark:
-    """Where values are merged: `add`, `concat`, `mul` or `shake`."""
-
-    x: float
-    y: float
-    symbol: str
-
-    def moved(self, place: Callable[[Point], Point]) -> Mark:
-        x, y = place((self.x, self.y))
-        return replace(self, x=x, y=y)
-
-
-@dataclass(frozen=True)
-class Note:
-    """Lines of text, the block of them centred on `y`."""
-
-    x: float
-    y: float
-    lines: tuple[str, ...]
-    anchor: str = "start"
-    kind: str = "note"
-    """`note`, or `title`."""
-
-    def moved(self, place: Callable[[Point], Point]) -> Note:
-        x, y = place((self.x, self.y))
-        return replace(self, x=x, y=y)
-
-
-Part: TypeAlias = Box | Line | Mark | Note
 
 
 @dataclass(frozen=True)
@@ -90,7 +34,7 @@ class Figure:
         return not self.parts
 
     def at(self, dx: float, dy: float) -> tuple[Part, ...]:
-        return tuple(part.moved(lambda point: (point[0] + dx, point[1] + dy)) for part in self.parts)
+        return shift(self.parts, dx, dy)
 
     def flipped(self) -> Figure:
         """The same, flowing upward: what was at the top is at the bottom."""

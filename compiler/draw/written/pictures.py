@@ -24,13 +24,11 @@ from archspec.spec.nodes import (
     Turns,
     When,
 )
+from compiler.draw.frame import Line, Note, Part, write_drawing
 from compiler.draw.theme import KINDS, text_width
 from compiler.draw.written.figures import (
     GAP,
     Figure,
-    Line,
-    Note,
-    Part,
     around,
     beside,
     box,
@@ -41,7 +39,6 @@ from compiler.draw.written.figures import (
     stack,
 )
 from compiler.draw.written.labels import Labels, Subject, bound, spelled, wrap
-from compiler.draw.written.svg import draw
 from compiler.draw.written.valley import Level, valley
 
 WIDEST = 1100
@@ -58,8 +55,8 @@ def draw_subjects(subjects: Sequence[Subject], title: str) -> str:
         parts += figure.at(x, y)
         width, height = max(width, x + figure.width), max(height, figure.height)
         x += figure.width + 3 * GAP
-    whole = Figure(width, y + height, parts=tuple(parts))
-    return draw(whole, title, " ".join(f"{_head(s)}: {_Words(s).body(_body_of(s))}." for s in subjects))
+    description = " ".join(f"{_head(s)}: {_Words(s).body(_body_of(s))}." for s in subjects)
+    return write_drawing((width, y + height), parts, title, description)
 
 
 def _head(subject: Subject) -> str:

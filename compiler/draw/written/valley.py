@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from compiler.draw.frame import Line, Mark, Note, Part
 from compiler.draw.theme import LETTER, RADIUS, text_width
-from compiler.draw.written.figures import GAP, Figure, Line, Mark, Note, Part, row
+from compiler.draw.written.figures import GAP, Figure, row
 
 ACROSS = 28
 """The least room between a column and what stands between the columns."""
