@@ -8,8 +8,8 @@ from archspec.ops import Input, Merge, Op, Shape
 from archspec.wording import write_shape
 
 SILENT = {
-    *("name", "bias", "init", "eps", "momentum", "affine", "start", "gain", "mode", "slope", "alpha", "trainable"),
-    *("draw", "rescale", "per", "over", "tracked"),
+    *("bias", "init", "eps", "momentum", "affine", "start", "gain", "mode", "slope", "alpha", "trainable"),
+    *("draw", "rescale", "per", "over"),
 }
 """Fields that a label leaves out."""
 

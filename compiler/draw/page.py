@@ -15,8 +15,8 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from archspec.errors import ArchspecError
-from archspec.wording import approximate, cut, shorten_bytes, shorten_count, write_shape
-from compiler.analysis.certainty import find_mark, show
+from archspec.wording import approximate, cut, shorten_bytes, shorten_count, write_count, write_shape
+from compiler.analysis.certainty import Mark, find_mark, show
 from compiler.analysis.unknown import find_unknown, mark_unknown, tell_unknown
 from compiler.draw.facts import Parts, list_facts, split_cost, tell_place
 from compiler.draw.nested import Nested
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 
 
 MAX_BOXES = 30_000
-"""A page has all boxes, whatever is open."""
+"""The largest number of boxes of a page, which has all of them, whatever is open."""
 MAX_CARDS = 5
-"""In one row at the head of a page; all rows have about as many."""
+"""The largest number of cards in one row at the head of a page; all rows have about as many."""
 
 
 def write_page(picture: Picture, report: Report | None = None, *, description: str = "", origin: str = "") -> str:
@@ -123,27 +123,30 @@ def _list_headlines(picture: Picture, report: Report | None) -> Iterator[tuple[s
     yield "operations", f"{len(picture.graph) - len(picture.graph.inputs):,}", cut(counted, 120)
     if not report:
         return
-    paths = report.paths.op.total
-    yield "paths", approximate(paths), f"{paths:,}" if 10**15 <= paths < 10**40 else "from the inputs to the outputs"
-    data = report.to_dict()
-    field, memory = data.get("receptive_field") or {}, data.get("memory") or {}
-    if field.get("size"):
-        stride = write_shape(field.get("stride", ()))
-        yield (
-            "receptive field",
-            show(write_shape(field["size"]), find_mark(report.marks, "receptive_field.size")),
-            f"stride {stride}, of the last map; not followed further",
-        )
-    for key, name in (("inference_peak_bytes", "inference peak"), ("training_saved_bytes", "saved for training")):
-        if memory.get(key):
-            mark = find_mark(report.marks, f"memory.{key}")
-            yield name, show(shorten_bytes(memory[key]), mark), show(f"{memory[key]:,} bytes", mark)
+    little, whole_count = approximate(report.paths.op.total), write_count(report.paths.op.total)
+    yield "paths", little, whole_count if whole_count != little else "from the inputs to the outputs"
+    yield from _list_answers(report)
+
+
+def _list_answers(report: Report) -> Iterator[tuple[str, str, str]]:
+    """The headlines of what was asked for."""
+    seen = report.receptive_field.first if report.receptive_field else None
+    if seen and seen.field.size:
+        stride = write_shape(f"{float(step):g}" for step in seen.field.stride)
+        size = show(write_shape(seen.field.size), find_mark(report.marks, "receptive_field.size"))
+        yield "receptive field", size, f"stride {stride}, of the last map; not followed further"
+    if report.memory:
+        peak, saved = report.memory.inference.peak.bytes, report.memory.training.saved
+        yield from _tell_bytes("inference peak", peak, find_mark(report.marks, "memory.inference_peak_bytes"))
+        yield from _tell_bytes("saved for training", saved, find_mark(report.marks, "memory.training_saved_bytes"))
     if report.lint is not None:
-        yield (
-            "lint",
-            show(f"{len(report.lint):,}", find_mark(report.marks, "lint.count")),
-            "finding" if len(report.lint) == 1 else "findings",
-        )
+        count = show(f"{len(report.lint):,}", find_mark(report.marks, "lint.count"))
+        yield "lint", count, "finding" if len(report.lint) == 1 else "findings"
+
+
+def _tell_bytes(name: str, size: int, mark: Mark | None) -> Iterator[tuple[str, str, str]]:
+    if size:
+        yield name, show(shorten_bytes(size), mark), show(f"{size:,} bytes", mark)
 
 
 # -- the graph -------------------------------------------------------------------------------------------------------

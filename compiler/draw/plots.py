@@ -6,20 +6,18 @@ number, so that the page can link it. The same data give the same bytes.
 
 from __future__ import annotations
 
-import io
 import re
-import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
-import matplotlib as mpl
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from archspec.wording import shorten_count, write_count
 from compiler.draw.facts import Parts
+from compiler.draw.plotting import looking, save
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,28 +29,19 @@ ROLES = {"#0000f1": "one", "#0000f2": "two", "#0000f3": "text", "#0000f4": "grou
 """Colours that matplotlib draws with, and the classes that they become."""
 ONE, TWO, TEXT, GROUND, FAINT = ROLES
 LOOK: Any = {
-    "svg.fonttype": "none",
-    "svg.hashsalt": "archspec",
     "font.size": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
     "axes.grid": True,
     "axes.axisbelow": True,
     "grid.linewidth": 0.6,
     "lines.linewidth": 1.4,
     "figure.facecolor": GROUND,
     "axes.facecolor": GROUND,
-    "axes.edgecolor": TEXT,
-    "axes.labelcolor": TEXT,
-    "text.color": TEXT,
-    "xtick.color": TEXT,
-    "ytick.color": TEXT,
     "grid.color": FAINT,
-    "legend.frameon": False,
 }
 MAX_POINTS = 300
-"""Points of a curve that can be chosen; the line goes through all."""
+"""The largest number of points of a curve that can be chosen; the line goes through all."""
 MAX_BARS = 400
+"""The largest number of lengths of paths that have a bar each; more are one area."""
 
 SVG = "http://www.w3.org/2000/svg"
 XLINK = "{http://www.w3.org/1999/xlink}href"
@@ -81,8 +70,7 @@ class Plot:
 
 def draw_plots(graph: Graph, report: Report, parts: Parts, first: int) -> list[Plot]:
     """A plot for each answer that the report has; `parts` are counted on from `first`, as blocks are."""
-    with mpl.rc_context(LOOK), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing")  # the page's reader has other fonts
+    with looking(LOOK, TEXT):
         plots = [_plot_parts(parts, first), _plot_lengths(report)]
         plots += [_plot_signal(graph, report), _plot_memory(graph, report), _plot_fields(graph, report)]
     return [plot for plot in plots if plot is not None]
@@ -272,9 +260,7 @@ def _write(
 ) -> str:
     """The figure's SVG for a page. `marks` are attributes for what has a gid; `points` are the nodes of the marks of
     the curves by their gid."""
-    buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
-    root = ElementTree.fromstring(buffer.getvalue())
+    root = ElementTree.fromstring(save(figure))
     for name in ("width", "height"):
         root.attrib.pop(name, None)
     for outer in list(root.iter()):

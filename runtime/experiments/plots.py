@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import io
-import re
-import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
-from html import escape
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from archspec.extras import extra
 from archspec.wording import cut
+from compiler.draw.plotting import INK, draw_file
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -23,32 +19,12 @@ if TYPE_CHECKING:
     from runtime.experiments.shattering import Shattering
     from runtime.experiments.surface import Surface
 
-INK = "#1c2128"
-"""Of text and lines; in the file it is `currentColor`, which the style below chooses by the ground."""
-DARK_INK = "#e6edf3"
-
 HUES = ("#2f81f7", "#d1711c", "#2da44e", "#a05ae0", "#d63a5a", "#7d8590")
 DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (5, 1.5, 1, 1.5)))
 MARKERS = ("o", "s", "^", "D")
 
-SETTINGS: dict[Any, Any] = {
-    "svg.fonttype": "none",
-    "svg.hashsalt": "archspec",
-    "text.parse_math": False,
-    "font.family": "sans-serif",
-    "font.size": 10,
-    "axes.titlesize": 10,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "legend.frameon": False,
-    **dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), INK),
-}
-
-UNSAID = ("Creator", "Format", "Type")
-"""What matplotlib would say of a file, and nobody asks for."""
-
-LONGEST = 60
-"""Letters of a name."""
+MAX_LETTERS = 60
+"""The largest number of letters of a name in a picture."""
 
 WIDEST, LEVELS, SHOWN = 4, 17, 0.9
 """Surfaces in a row; contour lines over all of them; the share of all losses that they tell apart."""
@@ -65,7 +41,7 @@ def draw_shattering(results: Sequence[Shattering]) -> str:
         "How alike the gradients of a fresh network's output are at two inputs, by the distance between these; mean "
         f"and standard deviation over fresh networks. The correlation falls to one half: {told}."
     )
-    return render((7, 4), "Shattered gradients", description, lambda figure: _plot_shattering(figure, results))
+    return draw_file((7, 4), "Shattered gradients", description, lambda figure: _plot_shattering(figure, results))
 
 
 def _plot_shattering(figure: Figure, results: Sequence[Shattering]) -> None:
@@ -95,7 +71,7 @@ def draw_surfaces(results: Sequence[Surface]) -> str:
     rows, columns = -(-len(results) // WIDEST), min(len(results), WIDEST)
     size = (2.9 * columns + 1.4, 3.2 * rows + 0.7)
     plot = partial(_plot_surfaces, results=results, rows=rows, columns=columns)
-    return render(size, "Loss surfaces", description, plot)
+    return draw_file(size, "Loss surfaces", description, plot)
 
 
 def _plot_surfaces(figure: Figure, results: Sequence[Surface], rows: int, columns: int) -> None:
@@ -141,7 +117,7 @@ def draw_lesions(results: Sequence[Lesion]) -> str:
         f"The {metric} of trained networks from which one part was left out. {told}. Lines across: the whole network; "
         "hollow marks: blocks whose shortcut changes the shape."
     )
-    return render((7, 4), "Lesion study", description, lambda figure: _plot_lesions(figure, results, metric))
+    return draw_file((7, 4), "Lesion study", description, lambda figure: _plot_lesions(figure, results, metric))
 
 
 def _plot_lesions(figure: Figure, results: Sequence[Lesion], metric: str) -> None:
@@ -162,35 +138,9 @@ def _plot_lesions(figure: Figure, results: Sequence[Lesion], metric: str) -> Non
 
 def _label(name: str) -> str:
     """A name without what no picture can show; matplotlib hides a label that starts with an underscore."""
-    shown = cut(name, LONGEST)
+    shown = cut(name, MAX_LETTERS)
     return f" {shown}" if shown.startswith("_") else shown
 
 
 def _pick(choices: Sequence[Any], number: int) -> Any:
     return choices[number % len(choices)]
-
-
-def render(size: tuple[float, float], title: str, description: str, plot: Callable[[Figure], None]) -> str:
-    """An SVG file's text; `size` is in inches of 72 pixels, `plot` draws on the figure. Raises MissingExtra."""
-    with extra("pictures"):
-        from matplotlib import rc_context
-        from matplotlib.figure import Figure as New
-    data = io.StringIO()
-    with rc_context(SETTINGS), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # of names; whoever looks has other fonts
-        figure = New(figsize=size, layout="constrained")
-        plot(figure)
-        figure.suptitle(title, fontsize=12, fontweight="bold")
-        figure.savefig(data, format="svg", transparent=True, metadata=dict.fromkeys(("Date", *UNSAID)))
-    return _finish(data.getvalue(), title, description)
-
-
-def _finish(svg: str, title: str, description: str) -> str:
-    """With names for readers of the screen, and ink that follows the ground."""
-    opening, body = re.match(r".*?(<svg[^>]*)>(.*)", svg, re.DOTALL).groups()  # type: ignore[union-attr]
-    style = f".measured {{ color: {INK} }} @media (prefers-color-scheme: dark) {{ .measured {{ color: {DARK_INK} }} }}"
-    return (
-        f'{opening} class="measured" role="img" aria-labelledby="title desc">\n'
-        f'<title id="title">{escape(title)}</title>\n<desc id="desc">{escape(description)}</desc>\n'
-        f"<style>{style}</style>{body.replace(INK, 'currentColor')}"
-    )

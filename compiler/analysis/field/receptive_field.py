@@ -140,6 +140,11 @@ class ReceptiveField:
         return {name: {seen.field.input: seen for seen in fields} for name, fields in self.outputs.items()}
 
     @property
+    def first(self) -> OutputField | None:
+        """What stands for the network: the first output's field, if one has any."""
+        return next((fields[0] for fields in self.outputs.values() if fields), None)
+
+    @property
     def marks(self) -> dict[str, Mark]:
         seen = [(name, one) for name, fields in self.outputs.items() for one in fields]
         first = dict(seen[0][1].marks) if seen else {}
@@ -148,8 +153,7 @@ class ReceptiveField:
 
     def to_dict(self) -> dict[str, Any]:
         """The first output's field in front, if there is one, then all by output and input."""
-        first = next((fields[0].to_dict() for fields in self.outputs.values() if fields), None)
-        return (first or {"size": [], "stride": []}) | {
+        return (self.first.to_dict() if self.first else {"size": [], "stride": []}) | {
             "by_output": {
                 name: {input: seen.to_dict() for input, seen in fields.items()}
                 for name, fields in self.by_output.items()

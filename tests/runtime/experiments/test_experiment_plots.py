@@ -10,8 +10,9 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
+from compiler.draw.plotting import INK
 from runtime.experiments.lesion import Lesion, Removal
-from runtime.experiments.plots import INK, LEVELS, choose_levels, draw_lesions, draw_shattering, draw_surfaces
+from runtime.experiments.plots import LEVELS, choose_levels, draw_lesions, draw_shattering, draw_surfaces
 from runtime.experiments.shattering import Shattering
 from runtime.experiments.surface import Surface
 
@@ -62,7 +63,7 @@ def test_any_name_can_be_drawn(draw: Callable[[Any], str], result: Any, name: st
     svg = draw([replace(result, name=name)])
     assert "<script>" not in svg
     shown = "".join(texts(svg))
-    assert name[:20].replace("\x01", "?") in shown
+    assert name[:20].replace("\x01", "\\x01") in shown
     assert len(shown) < 1000
 
 
