@@ -22,8 +22,8 @@ from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 import xxhash
-from google.protobuf.descriptor import Descriptor  # type: ignore[import-untyped]
-from google.protobuf.message import Message  # type: ignore[import-untyped]
+from google.protobuf.descriptor import Descriptor
+from google.protobuf.message import Message
 
 from compiler.onnx_file.metadata import CONTENT
 

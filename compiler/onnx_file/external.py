@@ -9,7 +9,7 @@ from functools import cache, partial
 from pathlib import Path
 
 import onnx
-from google.protobuf.message import Message  # type: ignore[import-untyped]
+from google.protobuf.message import Message
 
 from archspec.errors import ArchspecError
 from compiler.onnx_file.digest import find_tensors

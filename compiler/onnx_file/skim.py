@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TypeAlias
 
 import onnx
-from google.protobuf.descriptor import FieldDescriptor  # type: ignore[import-untyped]
-from google.protobuf.message import DecodeError, Message  # type: ignore[import-untyped]
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.message import DecodeError, Message
 
 from archspec.errors import ArchspecError
 from archspec.file_types import ONNX, advise, find_file_type
