@@ -216,7 +216,7 @@ def to_onnx(
     from archspec.replacing import MODEL, check_gives_way
     from runtime.export.export import export
     from runtime.export.plan import ExportPlan
-    from runtime.weights.given import take_weights
+    from runtime.weights.arrays import take_weights
 
     check_gives_way(path, MODEL, force=force)
     return export(graph, take_weights(weights), path, take_keywords(ExportPlan, "to_onnx", plan))
@@ -248,7 +248,7 @@ def verify_model(
     """
     from runtime.verification.checks import Choice, Original
     from runtime.verification.verify import verify
-    from runtime.weights.given import take_weights
+    from runtime.weights.arrays import take_weights
 
     choice = take_keywords(Choice, "verify_model", where)
     if original is None:

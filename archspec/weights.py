@@ -56,7 +56,7 @@ def write_converted(path: str | Path, graph: Graph, conversion: Conversion) -> N
     """Write the weights of a conversion in which everything matched. Raises ArchspecError, and leaves no file, where
     something did not, or a number is not finite."""
     from compiler.onnx_file.metadata import GRAPH
-    from runtime.weights.file import save_weights
+    from runtime.weights.safetensors_file import save_weights
 
     save_weights(path, conversion.read(), {**conversion.facts, **GRAPH.write(graph.digest())})
 
@@ -95,7 +95,7 @@ def sample_ensemble(
     """
     from runtime.export.ensemble import Sampling
     from runtime.export.ensemble import sample_ensemble as sample
-    from runtime.weights.given import take_weights
+    from runtime.weights.arrays import take_weights
 
     chosen = take_keywords(Sampling, "sample_ensemble", sampling)
     return sample(graph, take_weights(weights), how, chosen, metadata or {})

@@ -7,11 +7,11 @@ from collections.abc import Collection, Mapping
 from archspec.errors import suggest
 from archspec.wording import list_some
 
-LISTED = 5
-"""Names that a message shows."""
+MAX_LISTED = 5
+"""The most names that a message shows."""
 
-MOST_WRAPPERS = 8
-"""Modules around a network, each of which puts its name before those of all weights."""
+MAX_WRAPPERS = 8
+"""The most modules around a network, each of which puts its name before those of all weights."""
 
 Extents = Mapping[str, tuple[int, ...]]
 """Shapes by the names of weights."""
@@ -23,7 +23,7 @@ def list_mismatches(expected: Extents, found: Extents) -> str:
     problems = [f"{name} is missing" for name in absent]
     problems += [f"{name} is of no layer{suggest(name, absent)}" for name in found if name not in expected]
     problems += [f"{name} should be {shape}, found {found[name]}" for name, shape in _differing(expected, found)]
-    return list_some(problems, LISTED)
+    return list_some(problems, MAX_LISTED)
 
 
 def list_prefixes(names: Collection[str]) -> list[str]:
@@ -33,7 +33,7 @@ def list_prefixes(names: Collection[str]) -> list[str]:
     ['', 'module.', 'module.net.']
     """
     prefixes, first = [""], next(iter(names), "")
-    for part in first.split(".")[:-1][:MOST_WRAPPERS]:
+    for part in first.split(".")[:-1][:MAX_WRAPPERS]:
         prefix = f"{prefixes[-1]}{part}."
         if not all(name.startswith(prefix) and name != prefix for name in names):
             break

@@ -60,7 +60,7 @@ def to_torch(graph: Graph, *, seed: int = 0, rules: Mapping[type[Op], TorchRule]
     return module
 
 
-def load_weights(module: nn.Module, graph: Graph, weights: Mapping[str, Any]) -> None:
+def assign_weights(module: nn.Module, graph: Graph, weights: Mapping[str, Any]) -> None:
     """Copy weights by name into a module; every tensor must be there, with its shape. Raises ArchspecError."""
     graph.check_weights({name: tuple(value.shape) for name, value in weights.items()})
     state = {

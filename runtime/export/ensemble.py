@@ -70,7 +70,7 @@ def sample_ensemble(
     Raises ArchspecError where the network has no batch normalization, does not take the images, or by its weights'
     `metadata` was trained on others.
     """
-    from compiler.torch_target.module import load_weights, to_torch
+    from compiler.torch_target.module import assign_weights, to_torch
     from runtime.data.registry import load_data
     from runtime.evaluation.monte_carlo import MC_BATCH, sample_states
     from runtime.pictures.preprocess import Preprocess
@@ -82,7 +82,7 @@ def sample_ensemble(
         raise ArchspecError(f"{problem}: its preprocessing differs")
     ensemble = combine(graph, sampling.passes, how)
     module = to_torch(graph)
-    load_weights(module, graph, weights)
+    assign_weights(module, graph, weights)
     batch = sampling.batch or MC_BATCH
     states = sample_states(module, dataset, sampling.passes, batch, sampling.seed)
     chosen = {"batch": batch, "data": sampling.data, "seed": sampling.seed}

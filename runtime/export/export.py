@@ -25,7 +25,7 @@ from compiler.passes.cast_weights import CastWeights
 from runtime.export.plan import Calibration, ExportPlan, Rules
 from runtime.verification.cases import proof_cases
 from runtime.verification.metadata import check_answers
-from runtime.weights.given import tell_rounding
+from runtime.weights.arrays import tell_rounding
 
 with extra("run"):
     from compiler.onnx_target.model import build_model
@@ -165,12 +165,12 @@ def _prove_float(model: OnnxModel, path: Path, prove: Callable[[Path], Proof]) -
 def _prove(path: Path, graph: Graph, weights: Mapping[str, Any], rules: Rules) -> Proof:
     with extra("train"):
         from compiler.torch_target.modes import unaffected
-        from compiler.torch_target.module import load_weights, to_torch
+        from compiler.torch_target.module import assign_weights, to_torch
         from runtime.verification.proof import prove
 
     with unaffected():
         module = to_torch(graph, rules=rules)
-        load_weights(module, graph, weights)
+        assign_weights(module, graph, weights)
     votes = {name for name, id in graph.outputs.items() if isinstance(graph[id].op, Vote)}
     return prove(path, module, proof_cases(graph), votes=votes)
 

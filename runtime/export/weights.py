@@ -22,7 +22,7 @@ from compiler.mismatch import advise_mismatch, list_mismatches
 from compiler.onnx_file.metadata import CARRIED, PREPROCESS, select
 from runtime.pictures.preprocess import Preprocess
 from runtime.training.run_folder import SPEC, check_one_run
-from runtime.weights.file import load_weights, open_weights, read_all
+from runtime.weights.safetensors_file import load_weights, open_weights, read_all
 from runtime.weights.state_dict import read_state_dict
 
 

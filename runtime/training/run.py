@@ -27,13 +27,12 @@ from runtime.training.objective import measure
 from runtime.training.outputs import evaluate_module
 from runtime.training.recipe import Recipe
 from runtime.training.run_folder import SPEC, WEIGHTS, check_files, check_one_run
-from runtime.weights.file import load_weights
+from runtime.weights.safetensors_file import load_weights
 
 with extra("train"):
     from torch import nn
 
-    from compiler.torch_target.module import load_weights as fill
-    from compiler.torch_target.module import to_torch
+    from compiler.torch_target.module import assign_weights, to_torch
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +107,7 @@ def describe_training(graph: Graph, module: nn.Module, data: Dataset, recipe: Re
 def build_module(graph: Graph, weights: Mapping[str, Any]) -> nn.Module:
     """The network in torch with these weights."""
     module = to_torch(graph)
-    fill(module, graph, {name: np.asarray(array) for name, array in weights.items()})
+    assign_weights(module, graph, {name: np.asarray(array) for name, array in weights.items()})
     return module
 
 

@@ -16,7 +16,7 @@ from archspec.log import warn
 from compiler.onnx_file.metadata import EPOCH, SPEC_HASH
 from runtime.training.metrics import append_metrics
 from runtime.training.run_folder import MADE, METRICS, SPEC, WEIGHTS, check_vacant, hash_spec, write_export
-from runtime.weights.file import save_weights
+from runtime.weights.safetensors_file import save_weights
 
 if TYPE_CHECKING:
     from runtime.training.metrics import Epoch

@@ -28,7 +28,7 @@ from runtime.verification.reasons import compare_attributes, compare_stored
 with extra("train"):
     from torch import nn
 
-    from compiler.torch_target.module import load_weights, to_torch
+    from compiler.torch_target.module import assign_weights, to_torch
 
 with extra("run"):
     from compiler.onnx_target.model import build_model
@@ -73,7 +73,7 @@ def _refuse_ensembles(inside: ModelInside, facts: ModelFacts) -> None:
 
 def _load_module(original: Original) -> nn.Module:
     module = to_torch(original.graph, rules=original.rules)
-    load_weights(module, original.graph, original.weights)
+    assign_weights(module, original.graph, original.weights)
     return module
 
 

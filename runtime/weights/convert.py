@@ -16,9 +16,9 @@ from archspec.wording import list_some
 from compiler.graph import Graph
 from compiler.mismatch import list_prefixes
 from compiler.passes.cast_weights import cast
-from runtime.weights.file import Stored
-from runtime.weights.given import is_counter, tell_rounding
+from runtime.weights.arrays import is_counter, tell_rounding
 from runtime.weights.name_rules import NameRules
+from runtime.weights.safetensors_file import StoredTensor
 
 AUTO = "auto"
 OWN = "archspec"
@@ -26,8 +26,8 @@ OWN = "archspec"
 
 FLOAT32 = np.dtype(np.float32)
 
-LISTED = 5
-"""How many names of one kind a message shows."""
+MAX_LISTED = 5
+"""The most names of one kind that a message shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Pair:
 
     @property
     def fits(self) -> bool:
-        """Whether the extents agree. Extents of 1 say nothing: a linear layer is a 1×1 convolution."""
+        """Tell whether the extents agree. Extents of 1 say nothing: a linear layer is a 1×1 convolution."""
         if self.found is None:
             return False
         if self.reshape:
@@ -64,7 +64,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class Conversion:
-    """How a state dict fits a graph by the rules of one file, and what did not match on both sides."""
+    """The match of a state dict with a graph by the rules of one file, and what did not match on both sides."""
 
     network: str
     sources: tuple[str, ...]
@@ -72,7 +72,7 @@ class Conversion:
     pairs: tuple[Pair, ...]
     unused: tuple[str, ...]
     ignored: tuple[str, ...]
-    state: Mapping[str, Stored] = field(repr=False)
+    state: Mapping[str, StoredTensor] = field(repr=False)
     facts: Mapping[str, str] = field(default_factory=dict)
     """What the file says of itself."""
     tried: tuple[str, ...] = ()
@@ -149,7 +149,7 @@ class OwnNames:
 
 
 def convert(
-    state: Mapping[str, Stored],
+    state: Mapping[str, StoredTensor],
     graph: Graph,
     rules: Sequence[NameRules],
     source: str = AUTO,
@@ -184,7 +184,7 @@ def convert(
 
 
 def _match(
-    state: Mapping[str, Stored], graph: Graph, rules: NameRules | OwnNames, facts: Mapping[str, str]
+    state: Mapping[str, StoredTensor], graph: Graph, rules: NameRules | OwnNames, facts: Mapping[str, str]
 ) -> Conversion:
     pairs = []
     readers: dict[str, str] = {}
@@ -205,4 +205,4 @@ def _match(
 
 
 def _list(what: str, items: Sequence[Any]) -> str:
-    return f"{what}: {list_some(items, LISTED, ', ')}" if items else ""
+    return f"{what}: {list_some(items, MAX_LISTED, ', ')}" if items else ""

@@ -32,16 +32,16 @@ from archspec.spec.messages import report_invalid
 from archspec.spec.text import Table, place_in, read_file
 from archspec.spec.zoo import find_rule_files, shown
 
-LONGEST = 200
-"""Characters of a pattern or a template."""
+MAX_LENGTH = 200
+"""The most characters of a pattern, a template or a word of the rules, and the most entries of a list."""
 
-DEEP = 2
-"""How often `**` may stand in a pattern: each more multiplies the ways in which a name can be matched."""
+MAX_WILDCARDS = 2
+"""The most `**` in a pattern: each more multiplies the ways in which a name can be matched."""
 
 
 @dataclass(frozen=True)
 class Pattern:
-    """What the name of a weight or of a layer looks like.
+    """A pattern of the names of weights or of layers.
 
     >>> Pattern.parse("repeat_0.i{s}.**.conv_{n}").match("repeat_0.i2.block_0.body.conv_1")
     {'s': 2, 'n': 1}
@@ -53,11 +53,11 @@ class Pattern:
     @classmethod
     def parse(cls, text: Any) -> Pattern:
         """Raises PydanticCustomError."""
-        if not isinstance(text, str) or not 0 < len(text) <= LONGEST:
-            raise _bad(f"should be a pattern of 1 to {LONGEST} characters")
+        if not isinstance(text, str) or not 0 < len(text) <= MAX_LENGTH:
+            raise _bad(f"should be a pattern of 1 to {MAX_LENGTH} characters")
         parts = text.split(".")
-        if parts.count("**") > DEEP or parts[-1] == "**":
-            raise _bad(f"should have `**` at most {DEEP} times, and not at its end")
+        if parts.count("**") > MAX_WILDCARDS or parts[-1] == "**":
+            raise _bad(f"should have `**` at most {MAX_WILDCARDS} times, and not at its end")
         seen: set[str] = set()
         pieces = [r"(?:[^.]+\.)*" if part == "**" else cls._read_part(part, text, seen) + r"\." for part in parts]
         return cls(text, re.compile("".join(pieces).removesuffix(r"\.")))
@@ -100,8 +100,8 @@ class Template:
     @classmethod
     def parse(cls, text: Any) -> Template:
         """Raises PydanticCustomError."""
-        if not isinstance(text, str) or not 0 < len(text) <= LONGEST:
-            raise _bad(f"should be a name of 1 to {LONGEST} characters, with expressions in braces")
+        if not isinstance(text, str) or not 0 < len(text) <= MAX_LENGTH:
+            raise _bad(f"should be a name of 1 to {MAX_LENGTH} characters, with expressions in braces")
         pieces = re.split(r"\{([^{}]*)\}", text)
         if any(re.search(r"[^\w.-]", literal) for literal in pieces[::2]):
             raise _bad(f"'{text}' is no name: letters, digits, _, -, dots and {{expressions}}")
@@ -127,7 +127,7 @@ def _bad(text: str) -> PydanticCustomError:
 
 def _read_value(value: Any) -> Any:
     """A number, an expression, or a list of such."""
-    if isinstance(value, list) and len(value) <= LONGEST:
+    if isinstance(value, list) and len(value) <= MAX_LENGTH:
         return [_read_value(item) for item in value]
     if isinstance(value, bool | int | float):
         return value
@@ -145,7 +145,7 @@ def _read_variable(value: Any) -> str:
     return value
 
 
-_Word: TypeAlias = Annotated[str, Field(pattern=r"^\w[\w.-]*$", max_length=LONGEST)]
+_Word: TypeAlias = Annotated[str, Field(pattern=r"^\w[\w.-]*$", max_length=MAX_LENGTH)]
 
 
 class Target(BaseModel):

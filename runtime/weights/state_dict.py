@@ -16,8 +16,8 @@ from archspec.extras import extra
 from archspec.file_types import SAFETENSORS, TORCH, advise_unpacking, find_file_type
 from archspec.files import check_is_file
 from archspec.wording import cut
-from runtime.weights.file import Stored, check_finite, open_weights
-from runtime.weights.given import check_plain, take_weight
+from runtime.weights.arrays import check_plain, take_weight
+from runtime.weights.safetensors_file import StoredTensor, check_finite, open_weights
 
 if TYPE_CHECKING:
     import torch
@@ -25,11 +25,15 @@ if TYPE_CHECKING:
 WRAPPERS = ("state_dict", "model_state_dict", "model")
 """The keys under which checkpoints hold the state dict, beside the optimizer's and others."""
 
-LONGEST_NAME = 1000
+MAX_NAME = 1000
+"""The most characters of a tensor's name."""
+
+MAX_WRAPPING = 2
+"""The most dictionaries around a state dict that are opened, one inside the other."""
 
 
-def read_state_dict(path: str | Path) -> tuple[dict[str, Stored], dict[str, str]]:
-    """What a state dict holds, by name, and what its file says of it: of a safetensors file, or of one that
+def read_state_dict(path: str | Path) -> tuple[dict[str, StoredTensor], dict[str, str]]:
+    """Open a state dict: its tensors by name, and what its file says of it, of a safetensors file, or of one that
     `torch.save` wrote (.pth, .pt, .bin), which says nothing.
 
     Of the latter nothing but tensors is taken (`weights_only`): no code in it is run. A dictionary around the state
@@ -48,7 +52,7 @@ def read_state_dict(path: str | Path) -> tuple[dict[str, Stored], dict[str, str]
     return stored, facts
 
 
-def _read_saved(path: Path) -> dict[str, Stored]:
+def _read_saved(path: Path) -> dict[str, StoredTensor]:
     with extra("train"):
         import torch
 
@@ -87,20 +91,20 @@ def _check_zip(path: Path) -> None:
 
 
 def _unwrap(loaded: Any, path: Path) -> Mapping[str, Any]:
-    """The state dict itself. A checkpoint holds it under a key; at most two such dictionaries are opened."""
-    for _ in WRAPPERS[:2]:
+    """The state dict itself. A checkpoint holds it under a key."""
+    for _ in range(MAX_WRAPPING):
         inner = next((loaded[key] for key in WRAPPERS if isinstance(loaded, dict) and key in loaded), None)
         loaded = inner if isinstance(inner, dict) else loaded
     if not isinstance(loaded, dict):
         found = type(loaded).__name__
         raise ArchspecError(f"{path} holds a {found}, not a state dict: a dictionary of tensors by name")
     for name in loaded:
-        if not isinstance(name, str) or len(name) > LONGEST_NAME:
+        if not isinstance(name, str) or len(name) > MAX_NAME:
             raise ArchspecError(f"{path} is no state dict: names should be strings, found {cut(repr(str(name)), 62)}")
     return loaded
 
 
-def _describe_tensor(value: Any, what: str) -> Stored:
+def _describe_tensor(value: Any, what: str) -> StoredTensor:
     import torch
 
     if type(value) not in (torch.Tensor, torch.nn.Parameter):
@@ -112,7 +116,7 @@ def _describe_tensor(value: Any, what: str) -> Stored:
     held = value.untyped_storage().nbytes() // value.element_size()
     if value.numel() > held:
         raise ArchspecError(f"{what} claims {value.numel():,} numbers, of which {held:,} are stored")
-    return Stored(tuple(value.shape), str(value.dtype).removeprefix("torch."), partial(_read_tensor, value, what))
+    return StoredTensor(tuple(value.shape), str(value.dtype).removeprefix("torch."), partial(_read_tensor, value, what))
 
 
 def _read_tensor(tensor: torch.Tensor, what: str) -> Array:

@@ -16,7 +16,7 @@ HEAVY = ("torch", "onnx", "onnxruntime", "sklearn", "PIL", "safetensors")
     [
         ("torch", "runtime.training.loop", "train"),
         ("torch", "runtime.verification.proof", "train"),
-        ("safetensors", "runtime.weights.file", "train"),
+        ("safetensors", "runtime.weights.safetensors_file", "train"),
         ("onnx", "runtime.session.session", "run"),
         ("onnxruntime", "runtime.session.session", "run"),
         ("onnxruntime", "runtime.evaluation.evaluate", "run"),

@@ -24,7 +24,7 @@ from runtime.prediction.predict import predict
 from runtime.session.session import Session
 from runtime.verification.agreement import MOST_FLIPS, compare_votes
 from runtime.verification.proof import prove
-from runtime.weights.file import save_weights
+from runtime.weights.safetensors_file import save_weights
 from tests.support.documents import graph_from
 from tests.support.lowering import TOLERANCE, difference, export, run_onnx, run_torch, sample_inputs, stir
 

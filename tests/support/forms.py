@@ -13,7 +13,7 @@ from compiler.graph import Graph
 from compiler.onnx_target.model import build_model
 from compiler.onnx_target.write import to_bytes
 from compiler.passes.base import Pass, run_passes
-from compiler.torch_target.module import load_weights
+from compiler.torch_target.module import assign_weights
 from tests.support.lowering import Arrays, difference, run_torch, sample_inputs
 from tests.support.rewriting import stirred
 
@@ -26,7 +26,7 @@ def compare_form(
     `damage` may spoil the arrays in between, for a control that must fail.
     """
     module, weights = to_torch(graph), stirred(graph)
-    load_weights(module, graph, weights)
+    assign_weights(module, graph, weights)
     after, arrays, _ = run_passes(passes, graph, weights)
     computed = {name: np.array(array) for name, array in arrays.items()}
     if damage:

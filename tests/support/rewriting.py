@@ -11,7 +11,7 @@ from archspec.errors import Place
 from archspec.ops import Input, Op, Shape
 from compiler.graph import Graph, Node, Source
 from compiler.passes.base import Arrays, Pass, Step, run_passes, trace_value
-from compiler.torch_target.module import load_weights
+from compiler.torch_target.module import assign_weights
 from tests.support.lowering import difference, run_torch, sample_inputs, stir
 
 FOLDED_TOLERANCE = 1e-5
@@ -62,8 +62,8 @@ def stirred(graph: Graph, seed: int = 0) -> Arrays:
 def measure(before: Graph, weights: Arrays, after: Graph, others: Arrays, **sizes: int) -> float:
     """How far the results of one graph with its weights are from those of another."""
     one, other = to_torch(before), to_torch(after)
-    load_weights(one, before, weights)
-    load_weights(other, after, others)
+    assign_weights(one, before, weights)
+    assign_weights(other, after, others)
     inputs = sample_inputs(before, 3, sizes)
     return difference(run_torch(before, one, inputs), run_torch(after, other, inputs))
 

@@ -23,7 +23,7 @@ from runtime.session.model_file import ModelFile
 from runtime.session.optimize import NOT_ON_CPUS, write_optimized
 from runtime.session.optimized import describe_runtime, find_optimized, place_form
 from runtime.session.session import Session
-from runtime.weights.file import save_weights
+from runtime.weights.safetensors_file import save_weights
 from tests.support.commands import archspec, refuse
 from tests.support.lowering import Arrays, sample_inputs, stir
 

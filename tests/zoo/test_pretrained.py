@@ -18,10 +18,10 @@ from torch import nn
 from archspec.api import elaborate, find_rules, load, match_weights, read_weights, to_torch, write_converted
 from archspec.spec.text import read_file
 from archspec.spec.zoo import RULES, ZOO, zoo_specs
-from compiler.torch_target.module import load_weights
+from compiler.torch_target.module import assign_weights
 from runtime.weights.convert import Conversion, convert
-from runtime.weights.file import Stored
 from runtime.weights.name_rules import NameRules, RuleFile
+from runtime.weights.safetensors_file import StoredTensor
 from tests.support.lowering import TOLERANCE, difference, export, run_onnx, run_torch, sample_inputs
 from tests.support.torchvision_models import build_on_meta, import_torchvision_models
 
@@ -90,10 +90,10 @@ def never_read() -> Any:
     raise AssertionError("a match reads no numbers")
 
 
-def names_of(name: str) -> dict[str, Stored]:
+def names_of(name: str) -> dict[str, StoredTensor]:
     """What torchvision's model has, without numbers."""
     state = build_on_meta(name).state_dict()
-    return {key: Stored(tuple(tensor.shape), "float32", never_read) for key, tensor in state.items()}
+    return {key: StoredTensor(tuple(tensor.shape), "float32", never_read) for key, tensor in state.items()}
 
 
 def swap_two_kernels(arrays: dict[str, Any]) -> dict[str, Any]:
@@ -120,11 +120,11 @@ def test_torchvision_computes_the_same(name: str, tmp_path: Path) -> None:
     with torch.no_grad():
         expected = {"output": theirs(torch.from_numpy(inputs["image"])).numpy()}
     module = to_torch(graph)
-    load_weights(module, graph, arrays)
+    assign_weights(module, graph, arrays)
     assert difference(expected, run_torch(graph, module, inputs)) <= TOLERANCE
     assert difference(expected, run_onnx(export(graph, arrays, tmp_path), inputs)) <= TOLERANCE
 
-    load_weights(module, graph, swap_two_kernels(arrays))
+    assign_weights(module, graph, swap_two_kernels(arrays))
     assert difference(expected, run_torch(graph, module, inputs)) > 10 * TOLERANCE
 
 
@@ -137,13 +137,13 @@ def test_every_name_of_torchvision_is_met(name: str) -> None:
     assert "torchvision" in conversion.sources
 
 
-def translate_all(name: str, rules: NameRules) -> dict[str, Stored]:
+def translate_all(name: str, rules: NameRules) -> dict[str, StoredTensor]:
     """A state dict of the names that the rules expect."""
-    state: dict[str, Stored] = {}
+    state: dict[str, StoredTensor] = {}
     for ours, weight in elaborate(load(name)).weights.items():
         translated = rules.translate(ours)
         assert translated is not None, ours
-        state[translated[0]] = Stored(weight.shape, "F32", never_read)
+        state[translated[0]] = StoredTensor(weight.shape, "F32", never_read)
     return state
 
 

@@ -13,7 +13,7 @@ from archspec.api import elaborate, load, to_onnx, to_torch
 from archspec.cli.pictures.draw import FORMATS
 from archspec.errors import ArchspecError
 from archspec.replacing import DRAWN as KINDS
-from runtime.weights.file import save_weights
+from runtime.weights.safetensors_file import save_weights
 from tests.support.commands import archspec, refuse
 
 EXPORT = ("export", "residual_mlp", "--set", "blocks=1", "--no-verify")

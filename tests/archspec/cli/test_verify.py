@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from archspec.api import elaborate, load, to_onnx, to_torch
 from archspec.cli.main import app
 from compiler.onnx_file.metadata import CONTENT
-from runtime.weights.file import save_weights
+from runtime.weights.safetensors_file import save_weights
 from tests.support.commands import archspec, refuse
 from tests.support.models import build_double, save
 

@@ -22,7 +22,7 @@ from archspec.cli.ending import COULD_NOT
 from archspec.cli.main import app
 from runtime.data.registry import describe_data, load_data
 from runtime.evaluation.monte_carlo import sample_states
-from runtime.weights.file import save_weights
+from runtime.weights.safetensors_file import save_weights
 from tests.support.lowering import TOLERANCE, difference, run_onnx, stir
 from tests.support.torchvision_models import import_torchvision_models
 

@@ -26,7 +26,7 @@ from compiler.onnx_target.model import build_model
 from compiler.onnx_target.options import ExportOptions
 from compiler.onnx_target.write import to_bytes
 from runtime.session.session import Session
-from runtime.weights.file import load_weights, save_weights
+from runtime.weights.safetensors_file import load_weights, save_weights
 from tests.support.lowering import Arrays, graph_of, sample_inputs, stir
 
 GRAPH = elaborate(load("resnet_digits"))

@@ -17,7 +17,7 @@ from archspec.spec.zoo import zoo_specs
 from compiler.graph import Graph
 from compiler.passes.base import Arrays
 from compiler.passes.remove_bodies import Part, RemoveBodies, find_bodies, find_layers, find_parts
-from compiler.torch_target.module import load_weights
+from compiler.torch_target.module import assign_weights
 from tests.support.lowering import difference, run_onnx, run_torch, sample_inputs, stir
 from tests.zoo.rows import ROWS
 
@@ -85,7 +85,7 @@ def test_without_a_body_it_is_the_network_with_zeros_there(name: str) -> None:
     for part in spread(list(find_bodies(graph).values()), 3):
         after, weights = RemoveBodies((part,))(graph, arrays_of(module))
         other = to_torch(after)
-        load_weights(other, after, weights)
+        assign_weights(other, after, weights)
         found = run_torch(after, other, inputs)
         assert difference(silence(graph, module, inputs, [part]), found) <= TOLERANCE, part
         assert difference(run_torch(graph, module, inputs), found) > 10 * TOLERANCE, "the control: the whole network"
@@ -98,7 +98,7 @@ def test_another_body_would_show() -> None:
     first, second, *_ = find_bodies(graph).values()
     after, weights = RemoveBodies((first,))(graph, arrays_of(module))
     other = to_torch(after)
-    load_weights(other, after, weights)
+    assign_weights(other, after, weights)
     assert difference(silence(graph, module, inputs, [second]), run_torch(after, other, inputs)) > 1000 * TOLERANCE
 
 
@@ -230,6 +230,6 @@ def test_a_layer_of_a_network_becomes_its_input(tmp_path: Path) -> None:
     module, inputs = stir(to_torch(graph)), sample_inputs(graph, 3)
     after, weights = RemoveBodies((find_layers(graph)["linear_1"],))(graph, arrays_of(module))
     other, expected = to_torch(after), to_torch(shorter)
-    load_weights(other, after, weights)
-    load_weights(expected, shorter, weights)
+    assign_weights(other, after, weights)
+    assign_weights(expected, shorter, weights)
     assert difference(run_torch(shorter, expected, inputs), run_torch(after, other, inputs)) == 0

@@ -15,7 +15,7 @@ from archspec.api import elaborate, load, to_torch
 from archspec.errors import ArchspecError
 from archspec.ops import Conv, ConvTranspose, Dropout, Linear, Scale, Shape, Shift, StochasticDepth, Vote
 from archspec.spec.reserved import MODULE_NAMES
-from compiler.torch_target.module import load_weights
+from compiler.torch_target.module import assign_weights
 from tests.support.documents import graph_from
 from tests.support.lowering import TOLERANCE, compare, export, graph_of, run_onnx, run_torch
 
@@ -159,7 +159,7 @@ def test_weights_that_do_not_fit_are_named() -> None:
     module = to_torch(graph)
     weights = {"op.weight": torch.zeros(3, 5), "extra": torch.zeros(1)}
     with pytest.raises(ArchspecError, match=r"op.bias is missing; extra is of no layer; op.weight should be \(3, 4\)"):
-        load_weights(module, graph, weights)
+        assign_weights(module, graph, weights)
 
 
 def test_a_learned_scale_starts_at_its_value() -> None:

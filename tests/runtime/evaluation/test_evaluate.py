@@ -30,7 +30,7 @@ from runtime.training.loop import train
 from runtime.training.outputs import evaluate_module
 from runtime.training.recipe import Recipe
 from runtime.training.run_folder import MODEL, WEIGHTS
-from runtime.weights.file import load_weights, save_weights
+from runtime.weights.safetensors_file import load_weights, save_weights
 from tests.support.models import make_linear, save_module
 
 SETTINGS = Recipe(epochs=3, threads=1)

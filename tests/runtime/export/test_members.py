@@ -11,7 +11,7 @@ import pytest
 import archspec
 from archspec.errors import ArchspecError
 from runtime.export.members import Members, MembersError, read_network
-from runtime.weights.file import save_weights
+from runtime.weights.safetensors_file import save_weights
 
 SPEC = archspec.load("residual_mlp", params={"blocks": 1})
 FILES = [Path("a.safetensors"), Path("b.safetensors")]

@@ -15,7 +15,7 @@ from runtime.data.registry import describe_data, load_data
 from runtime.training.metrics import read_metrics
 from runtime.training.run import Run, build_module, check_same_data, describe_training
 from runtime.training.run_folder import METRICS, MODEL, WEIGHTS
-from runtime.weights.file import load_weights, save_weights
+from runtime.weights.safetensors_file import load_weights, save_weights
 from tests.support.runs import QUICK, train_digits
 
 

@@ -29,7 +29,7 @@ from runtime.training.loop import train
 from runtime.training.metrics import Progress, read_metrics
 from runtime.training.recipe import Recipe
 from runtime.training.run_folder import METRICS, SPEC, WEIGHTS, claim_folder
-from runtime.weights.file import load_weights
+from runtime.weights.safetensors_file import load_weights
 from tests.support.commands import archspec, refuse
 
 NET = load("resnet_digits", {"widths": [4, 4, 4], "depths": [1, 1, 1]})

@@ -19,8 +19,8 @@ from archspec.api import elaborate, find_rules, load, match_weights, read_weight
 from archspec.errors import ArchspecError, SpecError
 from compiler.graph import Graph
 from runtime.weights.convert import Conversion
-from runtime.weights.file import save_weights
 from runtime.weights.name_rules import Pattern, Template
+from runtime.weights.safetensors_file import save_weights
 from runtime.weights.state_dict import read_state_dict
 
 SPEC = """\

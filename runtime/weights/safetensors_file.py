@@ -23,7 +23,7 @@ from archspec.file_types import SAFETENSORS, advise_unpacking, find_file_type
 from archspec.files import check_is_file, write_whole
 from archspec.strict_json import read_json
 from compiler.onnx_file.finite import is_finite
-from runtime.weights.given import is_counter, refuse_type
+from runtime.weights.arrays import is_counter, refuse_type
 
 with extra("train"):
     from safetensors import SafetensorError, safe_open
@@ -36,7 +36,7 @@ TYPES = {"F16": "<f2", BFLOAT16: "<u2", "F32": "<f4", "F64": "<f8"}
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class StoredTensor:
     """One tensor in a file: its shape, its type in the file's words, and how to read it, with ArchspecError where it
     holds no weights, or some that are not finite."""
 
@@ -60,7 +60,7 @@ def save_weights(path: str | Path, state: Mapping[str, Any], metadata: Mapping[s
 
 
 def load_weights(path: str | Path) -> tuple[dict[str, Array], dict[str, str]]:
-    """The arrays by name, in the file's order of names, and the header's strings.
+    """Read the arrays of a file by name, in its order of names, and the header's strings.
 
     The arrays are views of the mapped file: their pages are read when they are used, and take no memory that the system
     could not have back. What is written to them stays in this process. Numbers keep their type, but bfloat16 becomes
@@ -74,14 +74,17 @@ def load_weights(path: str | Path) -> tuple[dict[str, Array], dict[str, str]]:
     return read_all(stored), metadata
 
 
-def read_all(stored: Mapping[str, Stored]) -> dict[str, Array]:
-    """The arrays, but for counters of batches."""
+def read_all(stored: Mapping[str, StoredTensor]) -> dict[str, Array]:
+    """Read all arrays, but for counters of batches."""
     return {name: item.read() for name, item in stored.items() if not is_counter(name)}
 
 
-def open_weights(path: str | Path) -> tuple[dict[str, Stored], dict[str, str]]:
-    """What a file holds, by name, in its order, and the header's strings. Reading a tensor gives a view of the mapped
-    file, as `load_weights` says. Raises ArchspecError where the file is missing, cut off or of another kind."""
+def open_weights(path: str | Path) -> tuple[dict[str, StoredTensor], dict[str, str]]:
+    """Open a file: its tensors by name, in its order, and the header's strings.
+
+    Reading a tensor gives a view of the mapped file, as `load_weights` says. Raises ArchspecError where the file is
+    missing, cut off or of another kind.
+    """
     check_is_file(path)
     try:
         with safe_open(str(path), framework="numpy") as file:  # which holds the header against the file
@@ -98,7 +101,7 @@ def open_weights(path: str | Path) -> tuple[dict[str, Stored], dict[str, str]]:
 
 
 def check_finite(what: str, array: Array) -> Array:
-    """The array. Raises ArchspecError where it holds infinite numbers or NaN."""
+    """Return the array. Raises ArchspecError where it holds infinite numbers or NaN."""
     if not is_finite(array):
         raise ArchspecError(f"{what} holds infinite numbers or NaN")
     return array
@@ -111,8 +114,8 @@ def _tell_problem(path: str | Path, error: Exception) -> str:
     return f"is {found}, not a safetensors file of weights{advise_unpacking(found, path)}"
 
 
-def _describe(what: str, data: mmap.mmap, start: int, entry: Mapping[str, Any]) -> Stored:
-    return Stored(tuple(entry["shape"]), entry["dtype"], partial(_view, what, data, start, entry))
+def _describe(what: str, data: mmap.mmap, start: int, entry: Mapping[str, Any]) -> StoredTensor:
+    return StoredTensor(tuple(entry["shape"]), entry["dtype"], partial(_view, what, data, start, entry))
 
 
 def _view(what: str, data: mmap.mmap, start: int, entry: Mapping[str, Any]) -> Array:

@@ -22,9 +22,10 @@ COUNTER = "num_batches_tracked"
 
 
 def take_weights(weights: Mapping[str, Any]) -> dict[str, Array]:
-    """Tensors or arrays by name, as in a state dict, as arrays of this machine's byte order. Those of float16, float32
-    and float64 keep their type, without a copy where they lie in memory; bfloat16 becomes float32, which is exact.
-    Counters of batches are left out, since nothing reads them.
+    """Take tensors or arrays by name, as in a state dict, as arrays of this machine's byte order.
+
+    Those of float16, float32 and float64 keep their type, without a copy where they lie in memory; bfloat16 becomes
+    float32, which is exact. Counters of batches are left out, since nothing reads them.
 
     Raises ArchspecError where it is no such mapping, and where a weight has another type, or no numbers.
     """
@@ -40,7 +41,7 @@ def take_weights(weights: Mapping[str, Any]) -> dict[str, Array]:
 
 
 def take_weight(value: Any, what: str) -> Array:
-    """One of them. Raises ArchspecError where it holds no weights."""
+    """Take one tensor or array, called `what` in messages. Raises ArchspecError where it holds no weights."""
     torch = sys.modules.get("torch")  # who gives a tensor has imported it
     try:
         if torch is not None and isinstance(value, torch.Tensor):
@@ -54,7 +55,7 @@ def take_weight(value: Any, what: str) -> Array:
 
 
 def is_counter(name: str) -> bool:
-    """Whether a state dict counts batches under this name, rather than to hold a weight."""
+    """Tell whether a state dict counts batches under this name, rather than to hold a weight."""
     return name.rpartition(".")[2] == COUNTER
 
 

@@ -17,7 +17,7 @@ from safetensors.numpy import load_file
 from safetensors.torch import save_file
 
 from archspec.errors import ArchspecError
-from runtime.weights.file import load_weights, save_weights
+from runtime.weights.safetensors_file import load_weights, save_weights
 
 STATE = {"b.weight": torch.randn(3, 4).t(), "a": np.arange(5, dtype=np.float64), "scalar": torch.tensor(2.5)}
 METADATA = {"archspec.classes": '["ä", "b"]', "note": "x" * 1000}
