@@ -27,11 +27,11 @@ from archspec.ops import LAYERS
 from archspec.ops.fields import LARGEST
 from archspec.spec.expressions import Expression, ExpressionError
 from archspec.spec.layers import Node, adapter_of, annotation_of, layer_node, overlay
+from archspec.spec.marked import Table, place_in
 from archspec.spec.messages import report_invalid
 from archspec.spec.nodes import STRUCTURE, Body
 from archspec.spec.reading import ARGUMENT_TYPES, Argument, Reading, reading_of
 from archspec.spec.suggestions import suggest_field, suggest_kind
-from archspec.spec.text import Table, place_in
 from archspec.spec.values import MAX_ITEMS, MAX_NAMES, Numeric, Variable, read_number
 
 

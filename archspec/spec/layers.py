@@ -22,7 +22,7 @@ from pydantic_core import PydanticCustomError
 from archspec.errors import NOWHERE, Place
 from archspec.ops import LAYERS, NORMALIZATIONS, Op
 from archspec.spec.expressions import MAX_LENGTH
-from archspec.spec.text import Table, place_in
+from archspec.spec.marked import Table, place_in
 from archspec.spec.values import parse_expression, read_node_name
 
 USUAL_NORM = "batch"

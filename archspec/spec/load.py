@@ -15,11 +15,12 @@ from archspec.errors import Diagnostic, Mistakes, Place, SpecError, suggest
 from archspec.spec.comments import Comment
 from archspec.spec.document import Block, Document, is_size, merge_defaults, read_param, read_signature
 from archspec.spec.layers import Node
+from archspec.spec.marked import Items, Marked, Table, place_in
 from archspec.spec.messages import report_invalid
 from archspec.spec.nodes import CallNode
 from archspec.spec.reading import Reading
 from archspec.spec.suggestions import suggest_field
-from archspec.spec.text import Items, Marked, Table, place_in, read_bytes, read_file
+from archspec.spec.text import read_bytes, read_file
 from archspec.spec.zoo import find_import, find_spec, real_path, shown
 
 MAX_FILES = 64

@@ -9,8 +9,8 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from archspec.errors import Diagnostic, Place
+from archspec.spec.marked import place_in
 from archspec.spec.suggestions import suggest_field
-from archspec.spec.text import place_in
 from archspec.wording import cut
 
 

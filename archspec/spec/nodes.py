@@ -25,10 +25,10 @@ from archspec.errors import Place, suggest
 from archspec.ops import LAYERS
 from archspec.ops.values import Draw
 from archspec.spec.layers import ErrorNode, Node, NormNode, layer_node
+from archspec.spec.marked import Table, place_in
 from archspec.spec.messages import report_invalid
 from archspec.spec.reading import Reading, reading_of
 from archspec.spec.suggestions import suggest_node
-from archspec.spec.text import Table, place_in
 from archspec.spec.values import (
     MAX_NAMES,
     Label,

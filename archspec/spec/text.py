@@ -9,22 +9,27 @@ import re
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NoReturn
 
 import yaml
 
 from archspec.errors import Diagnostic, Place, SpecError
 from archspec.file_types import HEAD, ONNX, advise, tell_file_type
-from archspec.spec.comments import BREAK, Comment, find_comments
+from archspec.spec.comments import BREAK, find_comments
+from archspec.spec.marked import Items, Marked, Table
 
 MAX_BYTES = 1 << 20
-SHORT = 1 << 16
-"""Bytes of a document that is remembered when it has been parsed."""
+"""The largest document, in bytes."""
+MAX_REMEMBERED = 1 << 16
+"""The largest document, in bytes, that is remembered when it has been parsed."""
 MAX_DEPTH = 64
+"""The deepest nesting of a document, in levels."""
 MAX_ALIASES = 32
+"""The largest number of aliases in a document."""
 MAX_NODES = 100_000
+"""The largest number of mappings, sequences and scalars in a document, aliases written out."""
 MAX_NUMBER = 64
-"""Characters of a number."""
+"""The longest number, in characters."""
 
 _PARSER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -41,55 +46,6 @@ _WORDS: dict[str, bool | None] = {
     **dict.fromkeys(("true", "True", "TRUE"), True),
     **dict.fromkeys(("false", "False", "FALSE"), False),
 }
-
-
-class Table(dict[str, Any]):
-    """A mapping that knows where it, its keys and its values stand."""
-
-    def __init__(self, at: Place) -> None:
-        super().__init__()
-        self.at = at
-        self.keys_at: dict[str, Place] = {}
-        self.values_at: dict[str, Place] = {}
-
-    def copy_with(self, **values: Any) -> Table:
-        """A copy with other values of some keys; an empty one is left out."""
-        copy = Table(self.at)
-        copy.update(self | {key: value for key, value in values.items() if value})
-        copy.keys_at, copy.values_at = self.keys_at, self.values_at
-        return copy
-
-
-class Items(list[Any]):
-    """A sequence that knows where it and its items stand."""
-
-    def __init__(self, at: Place) -> None:
-        super().__init__()
-        self.at = at
-        self.items_at: list[Place] = []
-
-
-class Marked(NamedTuple):
-    """A document's data, the mistakes beside which it could still be read, and the comments that speak to this
-    program."""
-
-    data: Any
-    mistakes: tuple[Diagnostic, ...]
-    comments: tuple[Comment, ...] = ()
-
-
-def place_in(data: Any, path: tuple[Any, ...], start: Place, *, key: bool = False) -> Place:
-    """The place of the value (or with `key`, of its key) at the end of `path`, or of the deepest part that exists."""
-    place = start
-    for depth, step in enumerate(path):
-        if isinstance(data, Table) and step in data.values_at:
-            place = (data.keys_at if key and depth == len(path) - 1 else data.values_at)[step]
-        elif isinstance(data, Items) and isinstance(step, int) and step < len(data.items_at):
-            place = data.items_at[step]
-        else:
-            break
-        data = data[step]
-    return place
 
 
 def read_file(path: Path, name: str) -> Marked:
@@ -119,7 +75,7 @@ def read_bytes(raw: bytes, name: str) -> Marked:
     """
     if len(raw) > MAX_BYTES:
         _refuse("too-large", f"a spec has at most {MAX_BYTES:,} bytes", Place(name))
-    return _remember(raw, name) if len(raw) <= SHORT else _parse(raw, name)
+    return _remember(raw, name) if len(raw) <= MAX_REMEMBERED else _parse(raw, name)
 
 
 @lru_cache(maxsize=64)

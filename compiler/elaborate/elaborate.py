@@ -10,7 +10,7 @@ from archspec.ops import Layer
 from archspec.ops.fields import LARGEST
 from archspec.spec.document import is_size
 from archspec.spec.load import Spec
-from archspec.spec.text import place_in
+from archspec.spec.marked import place_in
 from compiler.elaborate.reporter import NODE
 from compiler.elaborate.unroller import Unroller
 from compiler.elaborate.words import find_word

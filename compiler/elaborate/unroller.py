@@ -14,8 +14,8 @@ from archspec.spec.expressions import lookup_of
 from archspec.spec.layers import ErrorNode
 from archspec.spec.layers import Node as Written
 from archspec.spec.load import Spec
+from archspec.spec.marked import place_in
 from archspec.spec.nodes import Turns
-from archspec.spec.text import place_in
 from compiler.elaborate.builder import GraphBuilder
 from compiler.elaborate.evaluator import Evaluator, is_whole, tell
 from compiler.elaborate.reporter import NODE, Reporter, SkipNode

@@ -123,7 +123,7 @@ def _measure_once(
     for row, (_, _, value) in zip(rows, run_nodes(graph, module, values, rules=rules), strict=True):
         row[:3] = _take_moments(value.detach())
         if value.requires_grad:
-            value.register_hook(_recorder(row))  # type: ignore[no-untyped-call]
+            value.register_hook(_recorder(row))
     ends = [values[id] for id in graph.outputs.values() if values[id].requires_grad]
     if ends:
         torch.autograd.backward(ends, [torch.randn_like(end) for end in ends])

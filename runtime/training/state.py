@@ -35,7 +35,7 @@ class TrainState:
     def update(self, loss: Tensor, learning_rate: float) -> None:
         """Take one step of the optimizer down the gradient of a loss."""
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
         self.optimizer.step()

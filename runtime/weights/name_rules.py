@@ -28,8 +28,9 @@ from pydantic_core import PydanticCustomError
 
 from archspec.errors import Diagnostic, Mistakes, Place, SpecError
 from archspec.spec.expressions import Expression, ExpressionError, is_name, lookup_of
+from archspec.spec.marked import Table, place_in
 from archspec.spec.messages import report_invalid
-from archspec.spec.text import Table, place_in, read_file
+from archspec.spec.text import read_file
 from archspec.spec.zoo import find_rule_files, shown
 
 MAX_LENGTH = 200

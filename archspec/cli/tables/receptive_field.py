@@ -10,7 +10,8 @@ from rich.console import Console
 from archspec.cli.tables.console import new_table
 from archspec.cli.tables.grid import words
 from compiler.analysis.certainty import explain, show
-from compiler.analysis.field.receptive_field import OutputField, ReceptiveField
+from compiler.analysis.field.fields import OutputField
+from compiler.analysis.field.receptive_field import ReceptiveField
 
 SHOWN = 8
 """Rows of a list that are printed."""

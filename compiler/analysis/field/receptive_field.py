@@ -13,11 +13,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
-from math import lcm, prod
+from math import lcm
 from typing import Any
 
 from archspec.ops import Input, Span
 from compiler.analysis.certainty import Mark, at_least, at_most, estimate, nest
+from compiler.analysis.field.fields import Field, Misalignment, OutputField
 from compiler.analysis.field.lookback import Sight, look_back, narrow_back
 from compiler.analysis.field.readings import Readings, find_readings, is_even
 from compiler.analysis.field.strands import NOTHING, View, find_hull, is_bounded, look
@@ -30,88 +31,6 @@ GIVEN_UP = at_least("some ways to the input repeat too late, or reach too far, t
 TAKEN_WHOLE = at_most("what is seen through some whole maps was taken to be the whole input")
 TAKEN_FULL = at_most("what is seen is too ragged to be followed: gaps were taken as seen")
 UNKNOWN = at_most("an unknown operation was taken to see everything")
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """The receptive field of one node on one input; an entry for each spatial axis."""
-
-    node: str
-    input: str
-    size: tuple[int, ...]
-    """Input positions from the first to the last that one position sees: the most, where positions differ. What is seen
-    through a whole map (gates behind global pooling, statistics of a map) counts as far as the input has it."""
-    local: tuple[int, ...]
-    """The same without what is seen only through a whole map."""
-    stride: tuple[Fraction, ...]
-    """How far apart neighbours look."""
-    centre: tuple[Fraction, ...]
-    """The input position at the middle of what position 0 sees."""
-
-    def to_dict(self) -> dict[str, Any]:
-        numbers = {name: [*map(_to_number, getattr(self, name))] for name in ("size", "stride", "centre", "local")}
-        return numbers | {"node": self.node, "input": self.input}
-
-
-@dataclass(frozen=True, slots=True)
-class OutputField:
-    """The field of the last node before an output whose positions still have a place in the input."""
-
-    field: Field
-    clipped: tuple[Span, ...] | None
-    """Along each axis the first and the last input position that the middle position of the map really sees: what
-    padding and borders cut off is not among them, what is seen through a whole map is. Empty where it sees nothing,
-    None where it was not looked for: a large network has too many outputs."""
-    seen: int | None
-    """How many input positions it really sees: dilated kernels leave gaps. None as above."""
-    narrowest: tuple[int | None, ...]
-    """The size by the path that sees least. None where it was not found: too many ways differ, or as above."""
-    marks: Mapping[str, Mark]
-    """Which of these are bounds."""
-
-    @property
-    def has_gaps(self) -> bool:
-        """Whether some positions between the first and the last are not seen."""
-        return bool(self.clipped) and self.seen != prod(hi - lo + 1 for lo, hi in self.clipped or ())
-
-    def to_dict(self) -> dict[str, Any]:
-        clipped = None if self.clipped is None else [list(span) for span in self.clipped]
-        return {
-            **self.field.to_dict(),
-            "clipped": clipped,
-            "seen": self.seen,
-            "narrowest": list(self.narrowest),
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class Misalignment:
-    """A merge whose operands do not look at the same places: their strides differ, or their centres."""
-
-    node: str
-    input: str
-    operands: tuple[str, ...]
-    strides: tuple[tuple[Fraction, ...], ...]
-    centres: tuple[tuple[Fraction, ...], ...]
-
-    @property
-    def offsets(self) -> tuple[tuple[Fraction, ...], ...]:
-        """How far, in input positions, each operand's centres lie beyond the first one's."""
-        first = self.centres[0]
-        return tuple(tuple(own - other for own, other in zip(centre, first, strict=True)) for centre in self.centres)
-
-    @property
-    def slight(self) -> bool:
-        """Whether neighbours lie equally far apart, and the centres by less than they do: position i of all operands
-        still stands for the same cell of the input, as behind doubling by repetition."""
-        first = self.strides[0]
-        near = all(abs(gap) < step for offset in self.offsets for gap, step in zip(offset, first, strict=True))
-        return near and len(set(self.strides)) == 1
-
-    def to_dict(self) -> dict[str, Any]:
-        rows = {"strides": self.strides, "offsets": self.offsets}
-        told = {name: [[*map(_to_number, row)] for row in value] for name, value in rows.items()}
-        return {"node": self.node, "input": self.input, "operands": list(self.operands), **told}
 
 
 @dataclass(frozen=True)
@@ -365,7 +284,3 @@ def _places(views: tuple[View, ...], input: str) -> tuple[tuple[Fraction, Fracti
         for view in views
     ]
     return tuple(look for look in looks if look) if all(looks) else ()
-
-
-def _to_number(value: Fraction | int) -> int | float:
-    return int(value) if value == int(value) else float(value)

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from archspec.errors import Diagnostic, SpecError
 from archspec.spec.load import Spec, load, read_spec
-from archspec.spec.text import Marked, read_bytes, to_yaml
+from archspec.spec.marked import Marked
+from archspec.spec.text import read_bytes, to_yaml
 from compiler.elaborate.elaborate import elaborate
 from compiler.graph_check import verify
 from tests.support.damage import JUNK, broken

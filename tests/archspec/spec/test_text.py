@@ -10,18 +10,8 @@ from typing import Any
 import pytest
 
 from archspec.errors import Diagnostic, Place, SpecError
-from archspec.spec.text import (
-    MAX_ALIASES,
-    MAX_BYTES,
-    MAX_DEPTH,
-    MAX_NODES,
-    Items,
-    Table,
-    place_in,
-    read_bytes,
-    read_file,
-    to_yaml,
-)
+from archspec.spec.marked import Items, Table, place_in
+from archspec.spec.text import MAX_ALIASES, MAX_BYTES, MAX_DEPTH, MAX_NODES, read_bytes, read_file, to_yaml
 from tests.archspec.spec.texts import graph_of, unmarked
 
 SCALARS: list[tuple[str, Any]] = [

@@ -35,7 +35,8 @@ from archspec.ops import (
 from archspec.ops.activation import Activation
 from archspec.spec.zoo import zoo_specs
 from compiler.analysis.field import lookback, positions, readings, receptive_field
-from compiler.analysis.field.receptive_field import OutputField, ReceptiveField, measure_receptive_field
+from compiler.analysis.field.fields import OutputField
+from compiler.analysis.field.receptive_field import ReceptiveField, measure_receptive_field
 from compiler.graph import Graph, Node
 from tests.support.documents import graph_from
 from tests.support.lowering import graph_of
