@@ -25,12 +25,12 @@ from archspec.wording import write_shape
 from compiler.onnx_file.external import is_external
 from compiler.onnx_file.protobuf import DELIMITED, Bytes, Field, MalformedError, delimit, walk_fields
 
-SMALL = 2048
-"""Bytes up to which a stored tensor is read: shapes, scales, thresholds."""
-MOST_FIELDS = 2_000_000
-"""Parts of a model and of its graph. A network of 100,000 nodes has about half a million."""
-MOST_BYTES = (1 << 31) - 1
-"""Where protobuf ends."""
+MAX_INLINE = 2048
+"""The most bytes of a stored tensor that is read: shapes, scales, thresholds."""
+MAX_FIELDS = 2_000_000
+"""The most parts of a model and of its graph together. A network of 100,000 nodes has about half a million."""
+MAX_BYTES = (1 << 31) - 1
+"""The most bytes of a message of protobuf."""
 
 GRAPH = onnx.ModelProto.GRAPH_FIELD_NUMBER
 METADATA = onnx.ModelProto.METADATA_PROPS_FIELD_NUMBER
@@ -105,7 +105,7 @@ def mentions(path: Path, names: Collection[bytes]) -> set[bytes]:
     Raises OSError where the file cannot be read, and ArchspecError where it has too many parts to tell.
     """
     with path.open("rb") as file:
-        if not 0 < os.fstat(file.fileno()).st_size <= MOST_BYTES:
+        if not 0 < os.fstat(file.fileno()).st_size <= MAX_BYTES:
             return set()
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             try:
@@ -121,7 +121,7 @@ def _read(path: Path, choose: Callable[[Bytes], bytes]) -> onnx.ModelProto:
         size = path.stat().st_size
         if not size:
             raise ArchspecError(f"{path} is empty")
-        if size > MOST_BYTES:
+        if size > MAX_BYTES:
             raise ArchspecError(f"{path} has {size:,} bytes; an ONNX file ends at 2 GiB, with its weights beside it")
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             model: onnx.ModelProto = onnx.ModelProto.FromString(choose(data))
@@ -167,18 +167,18 @@ def _reduce(data: Bytes, reduce: Reduce, path: Path) -> bytes:
     spent = 0
     for field in walk_fields(data, 0, len(data)):
         spent += 1
-        if spent > MOST_FIELDS:
-            raise ArchspecError(f"{path} is too large: it has more than {MOST_FIELDS:,} parts")
+        if spent > MAX_FIELDS:
+            raise ArchspecError(f"{path} is too large: it has more than {MAX_FIELDS:,} parts")
         if field.number != GRAPH or field.wire != DELIMITED:
             pieces.append(data[field.key : field.end])
             continue
         parts = []
         for part in walk_fields(data, field.start, field.end):
             spent += 1
-            large = part.number == INITIALIZER and part.wire == DELIMITED and part.end - part.start > SMALL
+            large = part.number == INITIALIZER and part.wire == DELIMITED and part.end - part.start > MAX_INLINE
             parts.append(reduce(data, part) if large else data[part.key : part.end])
-            if spent > MOST_FIELDS:
-                raise ArchspecError(f"{path} is too large: its graph has more than {MOST_FIELDS:,} parts")
+            if spent > MAX_FIELDS:
+                raise ArchspecError(f"{path} is too large: its graph has more than {MAX_FIELDS:,} parts")
         pieces.append(delimit(GRAPH, b"".join(parts)))
     return b"".join(pieces)
 

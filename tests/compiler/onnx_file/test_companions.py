@@ -182,7 +182,7 @@ def test_in_doubt_data_stay(why: str, tmp_path: Path, monkeypatch: pytest.Monkey
     if why == "unreadable":
         monkeypatch.setattr(older_data, "mentions", refuse_to_read)
     elif why == "too many parts":
-        monkeypatch.setattr(skim, "MOST_FIELDS", 999)
+        monkeypatch.setattr(skim, "MAX_FIELDS", 999)
     else:
         monkeypatch.setattr(files, "MOST_LISTED", 0)
     export(tmp_path / "m.onnx", 2)

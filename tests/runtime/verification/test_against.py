@@ -18,9 +18,9 @@ from compiler.onnx_target.options import ExportOptions
 from runtime.verification.against import compare_question
 from runtime.verification.facts import read_facts
 from runtime.verification.inside import ModelInside
-from tests.runtime.verification.exports import export, make, spoil, statuses, text_of
 from tests.support.lowering import graph_of, stir
 from tests.support.models import build_double, save
+from tests.support.verification import export, make, spoil, statuses, text_of
 
 
 def test_an_export_agrees_with_its_original(tmp_path: Path) -> None:

@@ -17,10 +17,10 @@ from archspec.ops import Mean, Shape, Vote
 from compiler.onnx_target.model import build_model
 from compiler.onnx_target.options import ExportOptions
 from runtime.verification.witness import find_votes
-from tests.runtime.verification.exports import export, make, runs, spoil, statuses, text_of
 from tests.support.lowering import graph_of
 from tests.support.models import build_double, save
 from tests.support.models import build_model as build_file
+from tests.support.verification import export, make, runs, spoil, statuses, text_of
 
 
 def test_an_export_is_verified_by_itself(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from runtime.session.model_file import ModelFile
 from runtime.session.optimize import write_optimized
 from runtime.session.optimized import find_optimized
 from runtime.session.provenance import read_provenance, write_provenance
-from tests.runtime.verification.exports import export, make, spoil, statuses, text_of
+from tests.support.verification import export, make, spoil, statuses, text_of
 
 
 def test_what_was_optimized_beside_a_file_is_verified_too(tmp_path: Path) -> None:

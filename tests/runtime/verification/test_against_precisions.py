@@ -18,8 +18,8 @@ from compiler.onnx_target.options import ExportOptions
 from compiler.onnx_target.write import write_model
 from runtime.verification import witness
 from runtime.verification.inside import ModelInside
-from tests.runtime.verification.exports import export, make, runs, statuses, text_of
 from tests.support.models import convert_to_half
+from tests.support.verification import export, make, runs, statuses, text_of
 
 
 @pytest.mark.parametrize("precision", ["fp16", "bf16"])
