@@ -126,7 +126,7 @@ def load_sessions(name: str, folder: str, rounds: str) -> dict[str, list[Sample]
     import onnxruntime as ort
 
     from archspec import Session
-    from runtime.session.optimize import write_optimized
+    from runtime.session.form_writer import write_optimized
 
     def load(path: str, level: Any = ort.GraphOptimizationLevel.ORT_ENABLE_ALL) -> Callable[[], object]:
         options = ort.SessionOptions()

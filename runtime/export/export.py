@@ -92,7 +92,7 @@ def export(graph: Graph, weights: Mapping[str, Any], path: str | Path, plan: Exp
     """
     _tell_doubts(plan)
     if plan.optimized:
-        from runtime.session.optimize import check_can_optimize, write_optimized  # here, since it needs ONNX Runtime
+        from runtime.session.form_writer import check_can_optimize, write_optimized  # here, since it needs ONNX Runtime
 
         check_can_optimize(path, plan.options.precision)
     prove = partial(_prove, graph=graph, weights=weights, rules=plan.torch_rules) if plan.verify else None

@@ -7,23 +7,17 @@ import random
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import prod
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from archspec.errors import InputError, suggest
+from archspec.errors import InputError
+from runtime.session.inputs import choose_batches, make_inputs
 from runtime.session.session import Session
-from runtime.session.sizes import name_sizes
-from runtime.verification.cases import list_shapes
 
 WARMUPS = 3
 LEAST_RUNS = 5
-BATCHES = (1, 8, 32)
-
-MOST_NUMBERS = 1 << 29
-"""Of an input that is made up. A file may ask for any size, and a machine has so much memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,80 +67,6 @@ def bench(
         for batch in order.sample(chosen, len(chosen)):
             times[batch] += _time_turn(session, feeds[batch], seconds / rounds)
     return [_summarize(batch, values) for batch, values in times.items()]
-
-
-def find_batch_axes(session: Session) -> set[str]:
-    """The names of the axes along which samples lie: the free first axes of the inputs, but for those that are sizes of
-    one sample by the model's own word."""
-    firsts = {extents[0] for extents in session.inputs.values() if extents}
-    return {first for first in firsts if isinstance(first, str) and first not in session.sizes}
-
-
-def make_inputs(session: Session, batch: int, sizes: Mapping[str, int], seed: int = 0) -> dict[str, npt.NDArray[Any]]:
-    """Standard normal inputs (zeros for integer types) of that batch and those sizes. Raises ArchspecError where the
-    model does not take them, or they are too large to be made up."""
-    generator = np.random.default_rng(seed)
-    return {
-        name: (generator.standard_normal(shape) * _spread(session, name)).astype(session.dtypes[name])
-        for name, shape in choose_shapes(session, batch, sizes).items()
-    }
-
-
-def choose_shapes(session: Session, batch: int, sizes: Mapping[str, int]) -> dict[str, tuple[int, ...]]:
-    """The shapes of these. Raises ArchspecError as `make_inputs` does."""
-    sizes, batches = name_sizes(sizes, session.inputs), find_batch_axes(session)
-    names = (extent for extents in session.inputs.values() for extent in extents if isinstance(extent, str))
-    free = [name for name in dict.fromkeys(names) if name not in batches]
-    known = {**dict.fromkeys(batches, batch), **sizes}
-    for name in sizes:
-        if name not in free:
-            advice = ": it is the batch" if name in batches else suggest(name, free)
-            raise InputError(
-                f"{session.path} has no free size '{name}'{advice} (free sizes: {', '.join(free) or 'none'}; inputs: "
-                f"{session.describe_inputs()})"
-            )
-    shapes = {}
-    for name, extents in session.inputs.items():
-        shape = tuple(_choose_extent(session, name, extent, known) for extent in extents)
-        if prod(shape) > MOST_NUMBERS:
-            raise InputError(
-                f"{session.path}: the input {list_shapes({name: shape})} would have {prod(shape):,} numbers, "
-                f"and at most {MOST_NUMBERS:,} are made up: choose a smaller batch or size"
-            )
-        shapes[name] = shape
-    return shapes
-
-
-def choose_batches(session: Session, given: Sequence[int] | None) -> list[int] | list[None]:
-    """Those given, or BATCHES, in order; one None for a model that has no batch.
-
-    Raises ArchspecError where one is given to such a model, unless it is the fixed first extent.
-    """
-    if find_batch_axes(session):
-        return sorted(set(given or BATCHES))
-    if given and set(given) != {session.fixed_batch}:
-        raise InputError(
-            f"{session.path} has no free first axis for a batch of {given[0]} (inputs: {session.describe_inputs()})"
-        )
-    return [None]
-
-
-def _spread(session: Session, name: str) -> float:
-    """Integer inputs get zeros: any other number might be an index out of range."""
-    return 1.0 if session.dtypes[name].kind == "f" else 0.0
-
-
-def _choose_extent(session: Session, name: str, extent: int | str, sizes: Mapping[str, int]) -> int:
-    if isinstance(extent, int):
-        return extent
-    if extent in sizes:
-        return sizes[extent]
-    if extent in session.sizes:
-        return session.sizes[extent].value
-    raise InputError(
-        f"{session.path}: the size {extent} of the input {session.describe_input(name)} is free: "
-        f"give it with --size {extent}=…"
-    )
 
 
 def _time_turn(session: Session, feed: Mapping[str, npt.NDArray[Any]], seconds: float) -> list[float]:

@@ -14,15 +14,15 @@ import numpy as np
 
 from archspec.errors import InputError
 from archspec.files import check_can_write, scratch_folder
-from runtime.measuring.bench import choose_batches, find_batch_axes, make_inputs
 from runtime.measuring.climb import FIXED, FREE, Climb, Trial
 from runtime.measuring.worker import Job
+from runtime.session.inputs import choose_batches, find_batch_axes, make_inputs
 from runtime.session.machine import read_cores
 from runtime.session.model_file import ModelFile
 from runtime.session.session import Session
 from runtime.session.settings import Settings
 from runtime.session.sizes import name_sizes
-from runtime.session.tuned import Entry, Key, identify, keep_entries, read_entries, tuning_path
+from runtime.session.tuning_file import Entry, Key, identify, keep_entries, read_entries, tuning_path
 
 SECONDS = 60.0
 

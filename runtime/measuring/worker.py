@@ -177,7 +177,7 @@ def _answer_all(lines: IO[str], answers: IO[str]) -> None:
 
 
 def _open(job: Job) -> tuple[Any, Any, float]:
-    from runtime.measuring.bench import make_inputs
+    from runtime.session.inputs import make_inputs
     from runtime.session.session import Session
 
     start = time.perf_counter()

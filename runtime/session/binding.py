@@ -12,7 +12,7 @@ from archspec.arrays import Array
 from archspec.errors import ArchspecError, InputError
 from archspec.extras import extra
 from runtime.session.failures import telling
-from runtime.session.inputs import InputRules
+from runtime.session.input_rules import InputRules
 
 with extra("run"):
     import onnxruntime as ort

@@ -12,15 +12,15 @@ from typing import Any
 from archspec.errors import ArchspecError, RuntimeFailure
 from archspec.log import warn
 from runtime.session.failures import shorten
+from runtime.session.file_watch import Watch, WatchedSession
 from runtime.session.fixed_axes import find_nameless, fix_nameless
-from runtime.session.mapped import can_map, copy_data, map_weights
+from runtime.session.mapped_weights import can_map, copy_data, map_weights
 from runtime.session.model_file import ModelFile
-from runtime.session.optimized import describe_unused, find_optimized
+from runtime.session.optimized_form import describe_unused, find_optimized
 from runtime.session.settings import Settings
 from runtime.session.start import AS_IS, CPU, CUDA, SHORT, TENSORRT, start
 from runtime.session.tensorrt import choose_tensorrt_options
-from runtime.session.tuned import Chosen, SettingsSource
-from runtime.session.watch import Watch, WatchedSession
+from runtime.session.tuning_file import Chosen, SettingsSource
 
 CUDA_DEFAULTS = {"cudnn_conv_algo_search": "HEURISTIC", "use_tf32": "0"}
 """Where the settings say nothing: DEFAULT takes a slow convolution, EXHAUSTIVE seconds per new shape; and TF32, which

@@ -15,18 +15,18 @@ from archspec.errors import ArchspecError, InputError, ModelError, RuntimeFailur
 from archspec.log import warn
 from compiler.onnx_file.metadata import read_sizes
 from runtime.session.binding import Binding
-from runtime.session.declared import ShapeWatch
 from runtime.session.failures import telling
 from runtime.session.fixed_axes import check_fixed
-from runtime.session.inputs import InputRules
+from runtime.session.input_rules import InputRules
+from runtime.session.interface import read_dtypes, read_interface
 from runtime.session.model_file import ModelFile, read_state
-from runtime.session.node_args import read_dtypes, read_interface
 from runtime.session.process_local import ProcessLocal
 from runtime.session.providers import create_session, read_providers
 from runtime.session.request import SessionRequest
 from runtime.session.settings import Settings
+from runtime.session.shape_watch import ShapeWatch
 from runtime.session.start import CPU, SHORT
-from runtime.session.tuned import SettingsSource
+from runtime.session.tuning_file import SettingsSource
 
 AGAIN = "a copy of a session, and one in a process that was forked off, opens its file again (mapped=False too)"
 

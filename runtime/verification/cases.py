@@ -85,8 +85,3 @@ def _count_work(graph: Graph) -> int:
     """Multiply-accumulates, or what is as much where few numbers are multiplied and many are written."""
     cost = measure_cost(graph)
     return int(max(cost.macs["conv-linear"], WRITTEN * sum(node.written for node in cost.nodes)))
-
-
-def list_shapes(shapes: Mapping[str, Sequence[int]]) -> str:
-    """`image 1 × 3 × 224 × 224`."""
-    return ", ".join(f"{name} {' × '.join(map(str, shape))}" for name, shape in shapes.items())

@@ -11,9 +11,9 @@ import numpy.typing as npt
 
 from archspec.errors import ArchspecError
 from archspec.extras import extra
-from runtime.measuring.bench import make_inputs
+from runtime.session.inputs import make_inputs
 from runtime.session.model_file import ModelFile
-from runtime.session.optimized import examine_optimized
+from runtime.session.optimized_form import examine_optimized
 from runtime.session.provenance import read_provenance
 from runtime.session.session import Session
 from runtime.verification.cases import choose_small

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from archspec.errors import ArchspecError
 from compiler.graph import Graph
-from runtime.session.declared import Extents, tell_extents
+from runtime.session.shape_watch import Extents, tell_extents
 from runtime.verification.checks import Check
 from runtime.verification.inside import ModelInside
 from runtime.verification.shapes import DeclaredShapes

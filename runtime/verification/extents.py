@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import numpy.typing as npt
 
 from archspec.extras import extra
-from runtime.measuring.bench import MOST_NUMBERS
+from runtime.session.inputs import MAX_NUMBERS
 from runtime.verification.checks import UnansweredError
 from runtime.verification.inside import ModelInside
 from runtime.verification.nodes import name_node, read_constant
@@ -37,11 +37,11 @@ def check_extents(inside: ModelInside, feed: Mapping[str, npt.NDArray[Any]] = Ma
             axis.dim_value = extent
     for node, shape in _list_made(model, model.graph, {}, {}):
         count = prod(shape)
-        if count > MOST_NUMBERS:
+        if count > MAX_NUMBERS:
             extents = " × ".join(map(str, shape))
             raise UnansweredError(
                 f"{inside.path}: {name_node(node)} would make {count:,} numbers ({extents}), and verify runs no file "
-                f"that makes more than {MOST_NUMBERS:,} of one value: choose smaller sizes, if it takes such"
+                f"that makes more than {MAX_NUMBERS:,} of one value: choose smaller sizes, if it takes such"
             )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from archspec.arrays import Array
 from archspec.extras import extra
-from runtime.measuring.bench import choose_batches, choose_shapes, make_inputs
+from runtime.session.inputs import choose_batches, choose_shapes, make_inputs
 from runtime.session.session import Session
 from runtime.verification.cases import PROOF_BUDGET, choose_small
 from runtime.verification.checks import Choice, UnansweredError

@@ -17,9 +17,9 @@ from archspec.errors import ArchspecError
 from archspec.extras import extra
 from compiler.onnx_file.finite import is_finite
 from compiler.torch_target.modes import device_of, evaluating, unaffected
+from runtime.session.inputs import list_shapes
 from runtime.session.session import Session
 from runtime.verification.agreement import LIMITS, Limits, compare, compare_votes
-from runtime.verification.cases import list_shapes
 from runtime.verification.rounding import open_rounded
 
 with extra("train"):

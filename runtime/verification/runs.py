@@ -10,10 +10,10 @@ import numpy as np
 
 from archspec.arrays import Array, Arrays
 from archspec.errors import ArchspecError
+from runtime.session.inputs import list_shapes
 from runtime.session.request import NoKernelError
 from runtime.session.session import Session
 from runtime.verification.batch import check_batch
-from runtime.verification.cases import list_shapes
 from runtime.verification.checks import Check, Choice, Status, UnansweredError
 from runtime.verification.extents import check_extents
 from runtime.verification.facts import ModelFacts

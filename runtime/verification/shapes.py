@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from archspec.arrays import Array
 from archspec.extras import extra
 from archspec.wording import tell_count
-from runtime.session.declared import find_lies
+from runtime.session.shape_watch import find_lies
 from runtime.verification.checks import Check
 
 with extra("run"):

@@ -10,7 +10,7 @@ from archspec.errors import ArchspecError
 from archspec.files import as_argument
 from compiler.onnx_file.metadata import OPTIMIZED
 from runtime.session.model_file import ModelFile
-from runtime.session.optimized import find_model
+from runtime.session.optimized_form import find_model
 from runtime.session.sizes import name_sizes
 from runtime.verification.checks import Check, Choice, Original, UnansweredError, Verification
 from runtime.verification.content import check_content, check_optimized

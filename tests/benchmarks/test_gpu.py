@@ -17,7 +17,7 @@ from benchmarks.measuring import run_benchmark
 from runtime.session.model_file import ModelFile
 from runtime.session.session import Session
 from runtime.session.settings import Settings
-from runtime.session.tuned import Entry, identify, keep_entries
+from runtime.session.tuning_file import Entry, identify, keep_entries
 from tests.support.models import build_linear, save
 
 ROOT = Path(__file__).parents[2]

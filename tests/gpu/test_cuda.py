@@ -17,7 +17,7 @@ from runtime.session.machine import find_gpu_problem
 from runtime.session.model_file import ModelFile
 from runtime.session.session import Session
 from runtime.session.settings import KNOBS, Settings
-from runtime.session.tuned import identify
+from runtime.session.tuning_file import identify
 
 SHAPE = {"batch": 2, "H": 32, "W": 32}
 

@@ -19,9 +19,9 @@ from archspec.errors import ArchspecError
 from compiler.onnx_target import write
 from compiler.onnx_target.options import ExportOptions, Precision
 from runtime.export.plan import Calibration
+from runtime.session.form_writer import NOT_ON_CPUS, write_optimized
 from runtime.session.model_file import ModelFile
-from runtime.session.optimize import NOT_ON_CPUS, write_optimized
-from runtime.session.optimized import describe_runtime, find_optimized, place_form
+from runtime.session.optimized_form import describe_runtime, find_optimized, place_form
 from runtime.session.session import Session
 from runtime.weights.safetensors_file import save_weights
 from tests.support.commands import archspec, refuse
@@ -344,7 +344,7 @@ def test_a_form_that_cannot_be_written_is_said_before_any_work(tmp_path: Path, m
         refuse("File name too long", *words, tmp_path / name)
     place_form(tmp_path / "m.onnx", str(describe_runtime())).mkdir()
     refuse("names a folder", *words, tmp_path / "m.onnx")
-    monkeypatch.setattr("runtime.session.optimize.describe_runtime", lambda: None)
+    monkeypatch.setattr("runtime.session.form_writer.describe_runtime", lambda: None)
     refuse("does not say which instructions its processor has", *words, tmp_path / "n.onnx")
     assert len(list(tmp_path.iterdir())) == 1
 
@@ -361,7 +361,7 @@ import resource, sys
 from pathlib import Path
 from archspec.errors import ArchspecError
 from runtime.session.model_file import ModelFile
-from runtime.session.optimize import write_optimized
+from runtime.session.form_writer import write_optimized
 
 limit = int(sys.argv[2])
 resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))

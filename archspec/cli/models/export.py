@@ -130,7 +130,7 @@ def _check_place(path: Path, precision: Precision, *, optimized: bool, force: bo
 
     check_gives_way(path, MODEL, force=force)
     if optimized:
-        from runtime.session.optimize import check_can_optimize
+        from runtime.session.form_writer import check_can_optimize
 
         check_can_optimize(path, precision)
 

@@ -13,7 +13,7 @@ import pytest
 
 from runtime.session.model_file import ModelFile
 from runtime.session.settings import Settings
-from runtime.session.tuned import Entry, identify, keep_entries, read_entries
+from runtime.session.tuning_file import Entry, identify, keep_entries, read_entries
 from tests.support.commands import archspec, refuse
 from tests.support.models import build_linear, save
 

@@ -26,9 +26,9 @@ from compiler.onnx_file import companions as older_data
 from compiler.onnx_file import skim
 from compiler.onnx_file.skim import skip_numbers
 from compiler.onnx_target import write
+from runtime.session.form_writer import write_optimized
 from runtime.session.model_file import ModelFile
-from runtime.session.optimize import write_optimized
-from runtime.session.optimized import describe_runtime, find_optimized
+from runtime.session.optimized_form import describe_runtime, find_optimized
 from runtime.session.session import Session
 from tests.support.lowering import Arrays, graph_of
 

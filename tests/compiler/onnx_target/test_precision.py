@@ -26,8 +26,8 @@ from compiler.onnx_target.options import ExportOptions, Io, Precision
 from compiler.onnx_target.write import to_bytes, write_model
 from runtime.data.registry import describe_data, load_data
 from runtime.evaluation.evaluate import write_samples
-from runtime.measuring.bench import make_inputs
 from runtime.prediction.predict import compute_outputs, predict
+from runtime.session.inputs import make_inputs
 from runtime.session.session import Session
 from runtime.training.loop import train
 from runtime.training.outputs import evaluate_module

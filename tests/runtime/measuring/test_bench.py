@@ -12,7 +12,8 @@ from onnx import TensorProto, helper
 
 from archspec.api import open_network
 from archspec.errors import ArchspecError
-from runtime.measuring.bench import LEAST_RUNS, WARMUPS, bench, make_inputs
+from runtime.measuring.bench import LEAST_RUNS, WARMUPS, bench
+from runtime.session.inputs import make_inputs
 from runtime.session.session import Session
 from tests.support.models import build_double, build_model, save
 

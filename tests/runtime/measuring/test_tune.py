@@ -17,7 +17,7 @@ from runtime.measuring.tune import list_changes, tune
 from runtime.measuring.worker import Candidate, Job, measure_difference
 from runtime.session.session import Session
 from runtime.session.settings import Settings
-from runtime.session.tuned import read_entries
+from runtime.session.tuning_file import read_entries
 from tests.support.models import build_double, build_linear, save
 
 JOB = Job("m.onnx", "cpu", Settings(), 1, {}, {}, "reference.npz")

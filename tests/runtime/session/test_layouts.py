@@ -19,9 +19,9 @@ from archspec.api import analyze, elaborate, load, open_network, to_onnx, to_tor
 from archspec.errors import ArchspecError
 from compiler.onnx_target import write
 from runtime.measuring.bench import bench
+from runtime.session.form_writer import write_optimized
 from runtime.session.model_file import ModelFile
-from runtime.session.optimize import write_optimized
-from runtime.session.optimized import describe_runtime, find_optimized
+from runtime.session.optimized_form import describe_runtime, find_optimized
 from runtime.session.session import Session
 from tests.support.commands import archspec
 from tests.support.models import build_model, save

@@ -16,7 +16,7 @@ from runtime.session.model_file import ModelFile
 from runtime.session.request import SessionRequest
 from runtime.session.settings import Settings
 from runtime.session.tensorrt import build_profiles, choose_tensorrt_options
-from runtime.session.tuned import SettingsSource
+from runtime.session.tuning_file import SettingsSource
 from tests.support.models import build_double, build_linear, save
 from tests.support.twins import build_twins
 

@@ -17,10 +17,10 @@ from archspec.errors import ArchspecError
 from compiler.onnx_file.content import Content, read_fingerprint
 from compiler.onnx_file.metadata import CONTENT
 from compiler.onnx_file.skim import read_metadata
-from runtime.session import optimize
+from runtime.session import form_writer
+from runtime.session.form_writer import write_optimized
 from runtime.session.model_file import ModelFile
-from runtime.session.optimize import write_optimized
-from runtime.session.optimized import describe_runtime, find_optimized
+from runtime.session.optimized_form import describe_runtime, find_optimized
 from runtime.verification.checks import Check
 from tests.support.lowering import stir
 
@@ -69,7 +69,7 @@ def test_a_form_of_such_a_file_is_passed_over_aloud(
     assert not caplog.messages
     older = read_fingerprint(path)
     say(path, older)
-    monkeypatch.setattr(optimize, "read_content", lambda path: Content(older, older))
+    monkeypatch.setattr(form_writer, "read_content", lambda path: Content(older, older))
     form = write_optimized(path)
     assert read_metadata(form)[CONTENT] == older
     with pytest.raises(ArchspecError, match=f"optimized form as it was written, which no session loads: it {OTHER}"):

@@ -11,9 +11,9 @@ from onnx import helper
 
 from archspec.api import verify_model
 from archspec.errors import ArchspecError
+from runtime.session.form_writer import write_optimized
 from runtime.session.model_file import ModelFile
-from runtime.session.optimize import write_optimized
-from runtime.session.optimized import find_optimized
+from runtime.session.optimized_form import find_optimized
 from runtime.session.provenance import read_provenance, write_provenance
 from tests.support.verification import export, make, spoil, statuses, text_of
 

@@ -57,7 +57,7 @@ def test_a_value_that_is_too_large_for_these_inputs(tmp_path: Path, monkeypatch:
     nodes = [make_node("Transpose", ["x"], ["t"]), make_node("MatMul", ["t", "x"], ["y"], name="table")]
     path = save(build_model(nodes, {"x": [1, "n"]}, {"y": [7, 7]}), tmp_path / "m.onnx")  # which is a lie
     inside = ModelInside(path)
-    monkeypatch.setattr(extents, "MOST_NUMBERS", 100)
+    monkeypatch.setattr(extents, "MAX_NUMBERS", 100)
     check_extents(inside)
     for size in (10, 11):
         feed = {"x": np.ones((1, size), np.float32)}

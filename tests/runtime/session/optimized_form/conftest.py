@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from runtime.session.optimize import write_optimized
-from tests.runtime.session.optimized.exports import export
+from runtime.session.form_writer import write_optimized
+from tests.runtime.session.optimized_form.exports import export
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ import onnxruntime
 import pytest
 
 from archspec.api import elaborate, load, to_onnx, to_torch
-from runtime.session.optimized import describe_runtime
+from runtime.session.optimized_form import describe_runtime
 from runtime.session.session import Session
 from tests.support.lowering import Arrays, sample_inputs, stir
 

@@ -15,7 +15,7 @@ from runtime.session import machine
 from runtime.session.model_file import ModelFile
 from runtime.session.session import Session
 from runtime.session.settings import Settings
-from runtime.session.tuned import Entry, Key, identify, keep_entries, read_entries, tuning_path
+from runtime.session.tuning_file import Entry, Key, identify, keep_entries, read_entries, tuning_path
 from tests.support.models import build_double, save
 
 SIZES = {"archspec.sizes": json.dumps({"H": {"value": 8, "first": 8, "step": 4}, "W": {"value": 5}})}

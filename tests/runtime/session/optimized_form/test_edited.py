@@ -15,12 +15,12 @@ from archspec.errors import ArchspecError
 from compiler.onnx_file.content import read_content
 from compiler.onnx_file.metadata import CONTENT, OPTIMIZED
 from compiler.onnx_file.skim import read_metadata
+from runtime.session.form_writer import write_optimized
 from runtime.session.model_file import ModelFile
-from runtime.session.optimize import write_optimized
-from runtime.session.optimized import describe_runtime, examine_optimized, find_optimized
+from runtime.session.optimized_form import describe_runtime, examine_optimized, find_optimized
 from runtime.session.provenance import FILES, FINGERPRINT, SEAL, read_provenance, write_provenance
 from runtime.session.session import Session
-from tests.runtime.session.optimized.exports import FEED, cut_off, edit_numbers, export, needs_instructions, run
+from tests.runtime.session.optimized_form.exports import FEED, cut_off, edit_numbers, export, needs_instructions, run
 from tests.support.contents import digest
 from tests.support.models import build_linear, convert_to_half, save
 from tests.support.twins import build_twins

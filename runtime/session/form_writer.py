@@ -11,7 +11,7 @@ from archspec.files import check_can_write, write_whole
 from compiler.onnx_file.companions import find_older_data
 from runtime.session.failures import shorten
 from runtime.session.model_file import ModelFile
-from runtime.session.optimized import describe_runtime, place_form
+from runtime.session.optimized_form import describe_runtime, place_form
 from runtime.session.provenance import Provenance, list_states, write_provenance
 from runtime.session.start import start
 

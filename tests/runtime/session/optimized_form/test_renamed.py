@@ -15,10 +15,10 @@ import pytest
 from archspec import files
 from compiler.onnx_file.metadata import OPTIMIZED
 from compiler.onnx_file.skim import read_metadata
-from runtime.session.optimize import write_optimized
-from runtime.session.optimized import describe_runtime
+from runtime.session.form_writer import write_optimized
+from runtime.session.optimized_form import describe_runtime
 from runtime.session.session import Session
-from tests.runtime.session.optimized.exports import cut_off, edit_numbers, export, needs_instructions, run
+from tests.runtime.session.optimized_form.exports import cut_off, edit_numbers, export, needs_instructions, run
 
 pytestmark = needs_instructions
 

@@ -17,14 +17,14 @@ from compiler.onnx_file.metadata import CONTENT, OPTIMIZED
 from compiler.onnx_file.skim import read_metadata
 from compiler.onnx_source.read import read_graph
 from compiler.onnx_target import write
-from runtime.session import optimized
+from runtime.session import optimized_form
+from runtime.session.form_writer import write_optimized
 from runtime.session.model_file import ModelFile
-from runtime.session.optimize import write_optimized
-from runtime.session.optimized import describe_runtime, find_optimized
+from runtime.session.optimized_form import describe_runtime, find_optimized
 from runtime.session.provenance import FILES, FINGERPRINT, SEAL
 from runtime.session.session import Session
 from runtime.session.settings import Settings
-from tests.runtime.session.optimized.exports import FEED, GRAPH, export, needs_instructions, run
+from tests.runtime.session.optimized_form.exports import FEED, GRAPH, export, needs_instructions, run
 from tests.support.models import build_double, save
 
 pytestmark = needs_instructions
@@ -83,9 +83,9 @@ def test_a_new_export_is_not_answered_from_an_older_file(model: Path) -> None:
 @pytest.mark.parametrize("what", ["version", "instructions"])
 def test_another_runtime_or_processor_does_not_take_it(model: Path, what: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if what == "version":
-        monkeypatch.setattr(optimized.ort, "__version__", "0.0.1")
+        monkeypatch.setattr(optimized_form.ort, "__version__", "0.0.1")
     else:
-        monkeypatch.setattr(optimized, "read_instructions", lambda: ("avx2",))
+        monkeypatch.setattr(optimized_form, "read_instructions", lambda: ("avx2",))
     describe_runtime.cache_clear()
     try:
         assert find_optimized(ModelFile.open(model)) is None
@@ -98,8 +98,8 @@ def test_another_runtime_or_processor_does_not_take_it(model: Path, what: str, m
 
 
 def test_a_processor_that_is_not_known_has_none(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(optimized, "read_instructions", lambda: ())
-    monkeypatch.setattr(optimized.platform, "machine", lambda: "x86_64")
+    monkeypatch.setattr(optimized_form, "read_instructions", lambda: ())
+    monkeypatch.setattr(optimized_form.platform, "machine", lambda: "x86_64")
     describe_runtime.cache_clear()
     try:
         assert find_optimized(ModelFile.open(model)) is None
@@ -111,7 +111,7 @@ def test_a_processor_that_is_not_known_has_none(model: Path, monkeypatch: pytest
 
 def test_numbers_are_read_where_times_differ_alone(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
-    monkeypatch.setattr(optimized, "read_fingerprint", lambda path: asked.append(path) or read_fingerprint(path))
+    monkeypatch.setattr(optimized_form, "read_fingerprint", lambda path: asked.append(path) or read_fingerprint(path))
     assert find_optimized(ModelFile.open(model)) is not None
     assert asked == []
     os.utime(model)
@@ -153,7 +153,7 @@ def test_a_name_that_leaves_no_room_gets_none(model: Path) -> None:
 def test_no_file_is_read_where_no_name_tells_of_a_form(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = export(tmp_path)
     shutil.copy(path, tmp_path / "other.onnx")
-    monkeypatch.setattr(optimized, "read_metadata", None)
+    monkeypatch.setattr(optimized_form, "read_metadata", None)
     assert find_optimized(ModelFile.open(path)) is None
     (tmp_path / f"other.{describe_runtime()}.onnx").write_bytes(b"")
     with pytest.raises(TypeError):

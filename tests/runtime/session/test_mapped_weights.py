@@ -19,7 +19,7 @@ from archspec.api import elaborate, load, to_onnx, to_torch
 from archspec.errors import ArchspecError
 from compiler.onnx_target.options import ExportOptions
 from runtime.export.plan import Calibration
-from runtime.session.mapped import ALIGNMENT, can_map
+from runtime.session.mapped_weights import ALIGNMENT, can_map
 from runtime.session.model_file import ModelFile
 from runtime.session.session import Session
 from tests.support.lowering import sample_inputs, stir

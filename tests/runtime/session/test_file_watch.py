@@ -16,8 +16,8 @@ import pytest
 from onnx import numpy_helper
 
 from archspec.errors import ArchspecError
+from runtime.session.file_watch import Watch, WatchedSession
 from runtime.session.session import Session
-from runtime.session.watch import Watch, WatchedSession
 from tests.runtime.session.test_mapped import X, save_aligned
 from tests.support.models import build_linear, save
 
