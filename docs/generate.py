@@ -1,5 +1,6 @@
 """Writes what is derived: what the documentation says of every layer, docs/ops.md, the editors' schema,
-archspec/schema.json, and the page of the zoo with its pictures, docs/zoo.md and docs/zoo/.
+archspec/schema.json, the page of the bounds, docs/limits.md, and that of the zoo with its pictures, docs/zoo.md and
+docs/zoo/.
 
 `python docs/generate.py` writes the files, a test compares them.
 """
@@ -24,7 +25,7 @@ from archspec.ops.base import Pointwise  # noqa: E402
 from archspec.ops.fields import LARGEST  # noqa: E402
 from archspec.spec.schema import json_schema  # noqa: E402
 from archspec.wording import write_shape  # noqa: E402
-from docs import zoo_page  # noqa: E402
+from docs import limits, zoo_page  # noqa: E402
 
 EXAMPLE_SHAPES = (Shape(32, 8, 8), Shape(32))
 EXAMPLE_OUT = 64
@@ -90,6 +91,7 @@ def write_schema() -> str:
 FILES: dict[Path, Callable[[], str]] = {
     ROOT / "docs" / "ops.md": write_ops,
     ROOT / "archspec" / "schema.json": write_schema,
+    ROOT / "docs" / "limits.md": limits.write_limits,
     ROOT / "docs" / "zoo.md": zoo_page.write_page,
     **{path: partial(zoo_page.draw_family, family) for path, family in zoo_page.picture_files().items()},
 }

@@ -15,7 +15,9 @@ from typing import Any, TypeAlias
 from archspec.errors import suggest
 
 MAX_LENGTH = 200
+"""The largest number of characters of an expression."""
 MAX_DEPTH = 32
+"""The largest number of levels on which operations of an expression nest."""
 MAX_VALUE = 10**18
 """Beyond this, nothing is a size; and products of products must not grow without bound."""
 

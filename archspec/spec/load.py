@@ -24,6 +24,7 @@ from archspec.spec.text import read_bytes, read_file
 from archspec.spec.zoo import find_import, find_spec, real_path, shown
 
 MAX_FILES = 64
+"""The largest number of files that one spec is made of, itself among them."""
 LIBRARY_KEYS = {"archspec", "name", "description", "source", "defaults", "import", "blocks"}
 
 

@@ -27,11 +27,11 @@ PARTS = re.compile(r"body|project|shortcut|skip|down|up|merge|bottom|branch\d+|w
 TURN = re.compile(r"(\w*[^\W\d_])?\d+(\.|$)")
 """How the scope of a loop's turn is called: `i0`, `stage2`, elsewhere `0`; a block has a line before its number."""
 
-SMALL = 16
-"""Nodes up to which a scope goes up in its parent."""
+MAX_LIFTED = 16
+"""The largest number of nodes of a scope that goes up in its parent."""
 
-MANY = 64
-"""Scopes on one cycle from which on all are taken apart, unasked which of them make it."""
+MAX_CYCLE = 64
+"""The largest number of scopes on one cycle of which it is asked which make it; of more, all are taken apart."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ class _Folder:
         """With what is in its only scope, where there is little else, in the place of that."""
         scopes = [item for item in scope.items if isinstance(item, Scope)]
         alone = len(scope.items) == 1
-        if len(scopes) != 1 or not (alone or len(scopes[0].nodes) <= SMALL):
+        if len(scopes) != 1 or not (alone or len(scopes[0].nodes) <= MAX_LIFTED):
             return scope
         title = f"{scope.title}.{scopes[0].title}" if alone else scope.title
         place = scope.items.index(scopes[0])
@@ -150,7 +150,7 @@ class _Folder:
         )
         cycles = [found for found in nx.strongly_connected_components(quotient) if len(found) > 1]
         cyclic = {place for found in cycles for place in found if isinstance(items[place], Scope)}
-        if len(cyclic) > MANY:
+        if len(cyclic) > MAX_CYCLE:
             return cyclic
         inside = sorted(owner, key=self.order.__getitem__)
         return {place for place in cyclic if self._is_entered_again(items[place], inside)} or cyclic

@@ -61,12 +61,13 @@ class Parts:
     def parts_evenly(self) -> bool:
         """Whether they are few, and none of them is nearly the whole."""
         macs = [cost.macs["conv-linear"] for _, cost in self.costs]
-        return 1 < len(macs) <= MOST_PARTS and max(macs) <= MOST_OF_IT * sum(macs)
+        return 1 < len(macs) <= MAX_PARTS and max(macs) <= MAX_SHARE * sum(macs)
 
 
-MOST_PARTS = 24
-MOST_OF_IT = 0.95
-"""The share of a part from which on it says nothing of what is in it."""
+MAX_PARTS = 24
+"""The largest number of parts of a network that are compared."""
+MAX_SHARE = 0.95
+"""The largest share of a network that a part has; a larger one says nothing of what is in it."""
 
 
 def split_cost(graph: Graph, cost: Cost) -> Parts:

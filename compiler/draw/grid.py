@@ -17,9 +17,11 @@ from compiler.draw.blocks import Block
 from compiler.draw.wires import EDGE, Inside, Wire
 
 MAX_BOXES = 3_000
+"""The largest number of boxes in one block of a picture."""
 MAX_WIRES = 20_000
+"""The largest number of wires in one block of a picture."""
 MAX_LANES = 40
-"""Columns of a block from which on lanes are shared."""
+"""The largest number of columns of a block whose wires have a lane each; in wider ones lanes are shared."""
 
 
 @dataclass(frozen=True, slots=True)

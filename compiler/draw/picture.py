@@ -21,7 +21,7 @@ from compiler.graph import Graph
 DEPTH = 2
 """Levels of blocks that are open unless said otherwise."""
 MAX_VISIBLE = 6_000
-"""Boxes of one picture."""
+"""The largest number of boxes that are seen in one picture."""
 
 
 @dataclass(frozen=True)

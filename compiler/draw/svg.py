@@ -16,14 +16,17 @@ from compiler.draw.theme import COLOURS, LEGEND, LINE, RADIUS, Point, px, spread
 from compiler.draw.wires import EDGE, Wire
 
 GAP = 20
-"""Between rows that no wire runs between, and between columns."""
+"""The room between columns, and between rows that no wire runs between."""
 TRACK = 8
+"""The height that a wire takes between rows."""
 LANE = 14
 """The width of a column in which only wires lie."""
 PAD = 16
+"""The room inside an open block, at both sides."""
 HEAD = 26
+"""The height of an open block's title."""
 PORT = 10
-"""Between the places where several wires come in."""
+"""The distance of the places where several wires come in."""
 
 LIGHT = """\
 .scope { fill: #f6f8fa; stroke: #8c959f }

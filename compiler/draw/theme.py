@@ -10,12 +10,14 @@ from unicodedata import east_asian_width
 from archspec.ops import OPS, Input, Merge, Op
 
 LETTER = 7.25
-"""Width of a letter: 0.6 of the size, as fixed-width fonts have it."""
+"""The width of a letter: 0.6 of the size, as fixed-width fonts have it."""
 TEXT_SIZE = 12
 LINE = 16
+"""The height of a line of text."""
 RADIUS = 9
-"""Of the circle where values are merged."""
+"""The radius of the circle where values are merged."""
 CORNER = 7
+"""The radius of the corners of a line."""
 
 Point: TypeAlias = tuple[float, float]
 

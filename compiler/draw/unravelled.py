@@ -16,8 +16,8 @@ from compiler.draw.frame import Box, Line, Mark, Note, Part, shift, write_drawin
 from compiler.draw.theme import LETTER, RADIUS, Point
 from compiler.graph import Graph
 
-MOST_SYMBOLS = 1200
-"""Boxes and starts of lines in one drawing."""
+MAX_SYMBOLS = 1200
+"""The largest number of boxes and starts of lines in one drawing."""
 ROW, GAP, BOX = 30, 26, 46
 
 FILLS = (
@@ -71,7 +71,7 @@ def draw_unravelled(graph: Graph) -> str:
 
 def _check_size(skeleton: Skeleton, cores: Iterable[str]) -> None:
     paths = sum(skeleton.paths[core] for core in cores)
-    if paths > LISTED or sum(skeleton.symbols[core] for core in cores) > MOST_SYMBOLS:
+    if paths > LISTED or sum(skeleton.symbols[core] for core in cores) > MAX_SYMBOLS:
         found = write_count(paths) if paths > LISTED else "too long"
         raise ArchspecError(
             f"{skeleton.name} unravels to {found} paths; a drawing shows at most {LISTED}: take fewer blocks with "

@@ -26,8 +26,12 @@ MARKERS = ("o", "s", "^", "D")
 MAX_LETTERS = 60
 """The largest number of letters of a name in a picture."""
 
-WIDEST, LEVELS, SHOWN = 4, 17, 0.9
-"""Surfaces in a row; contour lines over all of them; the share of all losses that they tell apart."""
+MAX_IN_ROW = 4
+"""The largest number of surfaces in a row."""
+LEVELS = 17
+"""The number of contour lines over all surfaces."""
+SHOWN = 0.9
+"""The share of all losses that the contour lines tell apart."""
 
 LOWEST = 1e-9
 """Losses below this part of the highest shown one, down to zero, are of one colour."""
@@ -68,7 +72,7 @@ def draw_surfaces(results: Sequence[Surface]) -> str:
         "The loss around trained networks along two random directions whose filters have the norms of the networks' "
         f"own; equal colours are equal losses. {told}."
     )
-    rows, columns = -(-len(results) // WIDEST), min(len(results), WIDEST)
+    rows, columns = -(-len(results) // MAX_IN_ROW), min(len(results), MAX_IN_ROW)
     size = (2.9 * columns + 1.4, 3.2 * rows + 0.7)
     plot = partial(_plot_surfaces, results=results, rows=rows, columns=columns)
     return draw_file(size, "Loss surfaces", description, plot)

@@ -34,8 +34,10 @@ GOLDEN = 0.618034
 MAX_CLASSES = 256
 """The largest number of classes in a map that is drawn: a palette has as many colours."""
 
-MAX_NAMES, MAX_NAME = 40, 40
-"""The largest number of names in the key beneath a picture, and of letters in one."""
+MAX_NAMES = 40
+"""The largest number of names in the key beneath a picture."""
+MAX_NAME = 40
+"""The largest number of letters of a name in the key."""
 
 KEY_LINE, KEY_SWATCH = 24, 14
 

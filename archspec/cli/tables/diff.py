@@ -38,9 +38,10 @@ STYLES = {"same": "dim", "resized": "dim", "changed": "yellow", "removed": "red"
 
 NOT_COMPARED = "values of the weights are not compared"
 
-MOST_LAYERS = 12
-"""Layers of a scope on one side alone that are listed."""
-MOST_NOTES = 10
+MAX_LAYERS = 12
+"""The largest number of lines of a scope on one side alone that are listed."""
+MAX_NOTES = 10
+"""The largest number of notes of one kind that are printed."""
 
 Line: TypeAlias = tuple[Text, Sequence[Change]]
 """What is printed, and the changes that it stands for."""
@@ -153,7 +154,7 @@ def _expand(change: Change, depth: int) -> Iterator[Line]:
     yield _line(change.kind, depth, title, _describe(inner)), [change]
     if change.kind in {"removed", "added"}:
         branch = change.a or change.b
-        if branch and branch.children and _count_lines(branch) <= MOST_LAYERS:
+        if branch and branch.children and _count_lines(branch) <= MAX_LAYERS:
             yield from _list_layers(branch, change.kind, depth + 1)
     elif any(child.kind != "same" for child in inner.children):
         yield from _lines(inner.children, depth + 1)
@@ -185,7 +186,7 @@ def _describe(change: Change) -> str:
     if branch and change.kind != "changed":
         words = ["" if branch.name.startswith(branch.word) else branch.word]
         words += [branch.layer.words] if branch.layer else []
-        hidden = branch.children and _count_lines(branch) > MOST_LAYERS
+        hidden = branch.children and _count_lines(branch) > MAX_LAYERS
         words += [f"{branch.layers:,} layers"] if hidden else []
     times = [side.times for side in (change.a, change.b) if side]
     if len(set(times)) > 1:
@@ -244,7 +245,7 @@ def _tell_reads(item: Rewiring) -> str:
 
 
 def _print_some(notes: Sequence[str], out: Console) -> None:
-    for note in notes[:MOST_NOTES]:
+    for note in notes[:MAX_NOTES]:
         out.print(note, style="yellow")
-    if len(notes) > MOST_NOTES:
-        out.print(f"… and {len(notes) - MOST_NOTES:,} more; --json has all", style="dim")
+    if len(notes) > MAX_NOTES:
+        out.print(f"… and {len(notes) - MAX_NOTES:,} more; --json has all", style="dim")

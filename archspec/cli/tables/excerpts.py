@@ -20,8 +20,8 @@ from compiler.analysis.lint import Finding
 
 _WORD = re.compile(r'"(?:[^"\\]|\\.)*"|\'[^\']*\'|[^\s,:\[\]{}"\']+')
 _TAB = " " * 4
-LONGEST = 120
-"""Columns of a line that is shown, however wide the terminal or the pipe: a file may be one line."""
+MAX_COLUMNS = 120
+"""The largest number of columns of a line that are shown, however wide the terminal is: a file may be one line."""
 
 
 def print_messages(items: Iterable[Diagnostic | Finding], out: Console) -> None:
@@ -32,7 +32,7 @@ def print_messages(items: Iterable[Diagnostic | Finding], out: Console) -> None:
         level, bracket, rest = escape_controls(message).partition("]")
         colour = "bold red" if isinstance(item, Diagnostic) else "bold yellow"
         text = Text.assemble((escape_controls(place), "bold"), ": ", (level + bracket, colour), rest)
-        _add_line(text, item.place, min(out.width, LONGEST), colour)
+        _add_line(text, item.place, min(out.width, MAX_COLUMNS), colour)
         for call in calls:
             text.append(f"\n{escape_controls(call)}", "dim")
         out.print(text, soft_wrap=True)

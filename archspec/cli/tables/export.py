@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from runtime.int8.quantize import Quantization
     from runtime.verification.proof import Proof
 
-SHOWN = 3
-"""Names that are printed where many have the same fate; --json has all."""
+MAX_NAMES = 3
+"""The largest number of names that are printed where many have the same fate; --json has all."""
 
 ID = re.compile(r"\b(?:\w+\.)+([a-z_]*[a-z])(?:_\d+)?\b|\b([a-z_]*[a-z])_\d+\b")
 """A node's id, and its last part without its number."""
@@ -138,8 +138,8 @@ def _fold(notes: Iterable[tuple[str, str]]) -> Iterator[str]:
         spans = zip(*(map(int, NUMBER.findall(text)) for text, _ in found), strict=True)
         said = kind.replace("*", "{}").format(*(_span(min(span), max(span)) for span in spans))
         names = list(dict.fromkeys(name for _, name in found))
-        more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-        yield f"{len(found)} × {said}: {', '.join(names[:SHOWN])}{more}"
+        more = f" and {len(names) - MAX_NAMES} more" if len(names) > MAX_NAMES else ""
+        yield f"{len(found)} × {said}: {', '.join(names[:MAX_NAMES])}{more}"
 
 
 def _span(least: int, most: int) -> str:

@@ -10,8 +10,8 @@ from archspec.wording import shorten_bytes
 from compiler.analysis.certainty import Kind, Marks, explain, find_mark, show
 from compiler.analysis.memory.memory import PRECISIONS, Memory
 
-SHOWN = 8
-"""Values at the peak that are listed."""
+MAX_VALUES = 8
+"""The largest number of values at the peak that are listed."""
 
 
 def print_memory(memory: Memory, out: Console, marks: Marks, largest: tuple[int, int] | None = None) -> None:
@@ -48,9 +48,9 @@ def print_memory(memory: Memory, out: Console, marks: Marks, largest: tuple[int,
 def _print_peak(memory: Memory, out: Console) -> None:
     table = new_table("values at the peak", "bytes")
     largest = sorted(memory.inference.at_peak.items(), key=lambda item: -item[1])
-    for name, size in largest[:SHOWN]:
+    for name, size in largest[:MAX_VALUES]:
         table.add_row(name, f"{size:,}")
-    if len(largest) > SHOWN:
-        table.add_row(f"and {len(largest) - SHOWN} more", f"{sum(size for _, size in largest[SHOWN:]):,}")
+    if len(largest) > MAX_VALUES:
+        table.add_row(f"and {len(largest) - MAX_VALUES} more", f"{sum(size for _, size in largest[MAX_VALUES:]):,}")
     out.print()
     out.print(table)

@@ -13,8 +13,8 @@ from compiler.analysis.certainty import explain, show
 from compiler.analysis.field.fields import OutputField
 from compiler.analysis.field.receptive_field import ReceptiveField
 
-SHOWN = 8
-"""Rows of a list that are printed."""
+MAX_ROWS = 8
+"""The largest number of rows of a list that are printed."""
 
 
 def print_receptive_field(found: ReceptiveField, out: Console) -> None:
@@ -28,7 +28,7 @@ def print_receptive_field(found: ReceptiveField, out: Console) -> None:
     _print_list("field given up: it repeats too late, or reaches too far", found.unmeasured, out)
     if found.misaligned:
         table = new_table("misaligned merge", "operands' offsets", "strides")
-        for merge in found.misaligned[:SHOWN]:
+        for merge in found.misaligned[:MAX_ROWS]:
             table.add_row(merge.node, *(", ".join(map(_across, rows)) for rows in (merge.offsets, merge.strides)))
         out.print(table)
         _print_rest(len(found.misaligned), out)
@@ -70,12 +70,12 @@ def _across(values: Iterable[Fraction | int | str]) -> str:
 def _print_list(title: str, names: tuple[str, ...], out: Console) -> None:
     if names:
         table = new_table(title)
-        for name in names[:SHOWN]:
+        for name in names[:MAX_ROWS]:
             table.add_row(name)
         out.print(table)
         _print_rest(len(names), out)
 
 
 def _print_rest(count: int, out: Console) -> None:
-    if count > SHOWN:
-        out.print(f"and {count - SHOWN} more; --json has all", style="dim")
+    if count > MAX_ROWS:
+        out.print(f"and {count - MAX_ROWS} more; --json has all", style="dim")

@@ -7,17 +7,17 @@ from archspec.cli.tables.grid import Grid, words
 from archspec.wording import tell_count, write_count
 from compiler.analysis.paths.unravel import Unravelling
 
-MOST_LINES = 12
-"""Definitions up to which all are printed; of more, the first and the last."""
+MAX_LINES = 12
+"""The largest number of definitions that are all printed; of more, the first and the last are."""
 
 
 def print_unravelling(result: Unravelling) -> None:
     out = console()
     out.print(result.name, style="bold")
     definitions = [f"{name} = {text}" for name, text in result.definitions.items()]
-    if len(definitions) > MOST_LINES:
-        left_out = len(definitions) - MOST_LINES
-        definitions[MOST_LINES - 3 : -3] = [f"… {left_out} more; --json has all"]
+    if len(definitions) > MAX_LINES:
+        left_out = len(definitions) - MAX_LINES
+        definitions[MAX_LINES - 3 : -3] = [f"… {left_out} more; --json has all"]
     out.print("\n".join(definitions))
     for expression in result.expressions:
         out.print(f"\n{expression.value} = {expression.text}")
@@ -35,8 +35,8 @@ def print_unravelling(result: Unravelling) -> None:
 def _print_functions(result: Unravelling) -> None:
     table = Grid(words("function"), words("its last operation", "cyan"))
     rows = [(name, call.id) for name, call in result.functions.items()]
-    if len(rows) > MOST_LINES:
-        rows[MOST_LINES - 3 : -3] = [("…", f"{len(rows) - MOST_LINES} more; --json has all")]
+    if len(rows) > MAX_LINES:
+        rows[MAX_LINES - 3 : -3] = [("…", f"{len(rows) - MAX_LINES} more; --json has all")]
     for row in rows:
         table.add_row(*row)
     out = console()

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from runtime.verification.facts import ModelFacts
 
 MARKS = {"passed": ("ok", "green"), "noted": ("note", "yellow"), "failed": ("FAILED", "bold red")}
-MOST_CLASSES = 5
+MAX_CLASSES = 5
+"""The largest number of names of classes that are printed."""
 HASH = 12
 """Digits of a hash that are printed; --json has all."""
 
@@ -58,8 +59,8 @@ def _describe(facts: ModelFacts) -> Iterator[tuple[str, str]]:
     for name, rule in facts.sizes.items():
         yield f"size {name}", rule
     if facts.classes:
-        more = ", …" if len(facts.classes) > MOST_CLASSES else ""
-        yield "classes", f"{len(facts.classes)}: {', '.join(facts.classes[:MOST_CLASSES])}{more}"
+        more = ", …" if len(facts.classes) > MAX_CLASSES else ""
+        yield "classes", f"{len(facts.classes)}: {', '.join(facts.classes[:MAX_CLASSES])}{more}"
     for key in (TASK, DATA, EPOCH, COMBINE, MEMBERS):
         if key in told:
             yield key.word, told[key]

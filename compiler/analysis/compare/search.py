@@ -25,6 +25,7 @@ FEW = 64
 """Networks that are all tried, without a candidate first."""
 
 MAX_TRIES = 2_000
+"""The largest number of networks that one search tries."""
 MAX_NODES = 500_000
 """Nodes of all networks that one search builds: some twenty seconds."""
 

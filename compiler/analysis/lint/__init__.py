@@ -21,6 +21,7 @@ from compiler.analysis.lint.finding import Finding, Hit, Rule
 from compiler.graph import Graph
 
 MAX_FINDINGS = 1000
+"""The largest number of findings that are listed for one network."""
 
 RULES: tuple[Rule, ...] = (
     *layers.RULES,

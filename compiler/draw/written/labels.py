@@ -16,8 +16,8 @@ from archspec.spec.nodes import CallNode, Turns
 from archspec.wording import write_shape
 from compiler.draw.labels import SILENT, USUAL
 
-WRAP = 34
-"""Letters of a label's line."""
+MAX_LINE = 34
+"""The largest number of letters in a label's line that can be broken."""
 
 
 @dataclass(frozen=True)
@@ -178,7 +178,7 @@ def bound(value: Any) -> str:
     return f"({text})" if " " in text else text
 
 
-def wrap(text: str, width: int = WRAP, at: str = " ") -> list[str]:
+def wrap(text: str, width: int = MAX_LINE, at: str = " ") -> list[str]:
     """Lines of at most this many letters where breaks behind `at` make that possible."""
     lines = [""]
     for word in text.split(at):

@@ -41,8 +41,8 @@ from compiler.draw.written.figures import (
 from compiler.draw.written.labels import Labels, Subject, bound, spelled, wrap
 from compiler.draw.written.valley import Level, valley
 
-WIDEST = 1100
-"""Drawings that would be wider side by side go below each other."""
+MAX_WIDTH = 1100
+"""The largest width, in pixels, of drawings side by side; wider ones go below each other."""
 
 
 def draw_subjects(subjects: Sequence[Subject], title: str) -> str:
@@ -50,7 +50,7 @@ def draw_subjects(subjects: Sequence[Subject], title: str) -> str:
     parts: list[Part] = []
     x = y = height = width = 0.0
     for figure in map(_with_head, subjects):
-        if x and x + figure.width > WIDEST:
+        if x and x + figure.width > MAX_WIDTH:
             x, y, height = 0.0, y + height + 2 * GAP, 0.0
         parts += figure.at(x, y)
         width, height = max(width, x + figure.width), max(height, figure.height)

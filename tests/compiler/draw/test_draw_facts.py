@@ -9,7 +9,7 @@ from archspec.errors import NOWHERE, Place
 from archspec.ops import AvgPool, Conv, Input, Op, Shape, Upsample
 from archspec.spec.zoo import ZOO
 from compiler.analysis.cost.cost import measure_cost
-from compiler.draw.facts import MOST_PARTS, split_cost, tell_place
+from compiler.draw.facts import MAX_PARTS, split_cost, tell_place
 from compiler.graph import Graph, Node, Source
 
 HERE = Source(Place("here"))
@@ -29,7 +29,7 @@ def test_the_parts_are_the_whole(name: str) -> None:
     parts = split_cost(graph, cost)
     for count in (lambda part: part.macs["conv-linear"], lambda part: part.parameters):
         assert sum(count(part) for _, part in parts.costs) == count(cost)
-    assert len(parts.costs) <= MOST_PARTS
+    assert len(parts.costs) <= MAX_PARTS
     assert parts.word == ("operation" if name == "residual_mlp" else "stage")
 
 
@@ -44,7 +44,7 @@ def test_many_stages_are_parted_by_their_maps() -> None:
         steps.append((f"high{turn}", conv, Shape(4, 32, 32)))
     graph = chain(*steps)
     cost = measure_cost(graph)
-    assert len(cost.stages) > MOST_PARTS
+    assert len(cost.stages) > MAX_PARTS
     parts = split_cost(graph, cost)
     assert parts.word == "map"
     assert sorted(name for name, _ in parts.costs) == ["16×16", "32×32"]
