@@ -16,6 +16,7 @@ from archspec.ops.activation import (
     Tanh,
 )
 from archspec.ops.base import Layer, Op
+from archspec.ops.bounds import Bounds
 from archspec.ops.chance import Dropout, ShakeDrop, StochasticDepth
 from archspec.ops.linear import Conv, ConvTranspose, Kernel, Linear
 from archspec.ops.merge import Add, Concat, Input, Mean, Merge, Mul, Shake, Sum, Vote
@@ -59,6 +60,7 @@ __all__ = [
     "AvgPool",
     "BatchNorm",
     "BatchRenorm",
+    "Bounds",
     "Concat",
     "Conv",
     "ConvTranspose",

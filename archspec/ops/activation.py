@@ -2,70 +2,35 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
-from math import erf, exp, expm1, log1p, pi, prod, sqrt, tanh
+from math import erf, exp, expm1, inf, isfinite, log1p, pi, prod, sqrt, tanh
 from typing import ClassVar, Literal
 
-from archspec.ops.base import Family, Pointwise
+from archspec.ops.base import Gating
+from archspec.ops.bounds import POSITIVE, SHARE, UNKNOWN, Bounds
 from archspec.ops.fields import Number
-from archspec.ops.signal.gaussian import ChannelMoments, Passed, pass_curve, pass_rectifier
-from archspec.ops.signal.moments import PRODUCT, Chance, Doubts, Gradient, Moments, doubt_dropped
+from archspec.ops.scalar import Activation, Scalar
+from archspec.ops.signal.gaussian import ChannelMoments, Passed, pass_rectifier
+from archspec.ops.signal.moments import PRODUCT, Doubts, Gradient, Moments, doubt_dropped
 from archspec.ops.values import Casting, Layout, Saved, Saves, Shape, Weight, Weights
-
-
-class Activation(Pointwise):
-    """It keeps the shape."""
-
-    family: ClassVar[Family] = "activation"
-    saves: ClassVar[Saves] = "operands"
-
-    def elementwise(self, x: Shape) -> int:
-        return x.elements
-
-
-class Scalar(Activation):
-    """A function of each value."""
-
-    bends: ClassVar[tuple[float, ...]] = (0.0,)
-    """Points between which it is smooth on the scale of their distances."""
-
-    @abstractmethod
-    def curve(self, x: float) -> float:
-        """The function of one number."""
-
-    @abstractmethod
-    def derivative(self, x: float) -> float: ...
-
-    def passed(self, x: ChannelMoments) -> Passed:
-        """What it makes of the moments of a normal value."""
-        return pass_curve(self, x)
-
-    def doubt(self, x: Moments) -> Doubts:
-        """Why the law is not exact for these values."""
-        doubts: Doubts = x.doubts if x.normal else x.doubts | {"shape"}
-        return doubts if all(axis.profile is None for axis in x.axes) else doubts | {"border"}
-
-    def apply(self, x: ChannelMoments, chance: Chance | None) -> Passed:
-        """What it makes of values of which chance sets some to zero."""
-        if chance is None:
-            return self.passed(x)
-        (part, gain), zero = self.passed(chance.given(x)), self.curve(0.0)
-        gain = chance.kept * gain + (1 - chance.kept) * self.derivative(0.0) ** 2
-        return Passed(chance.spread(part, zero), gain)
-
-    def moments(self, x: Moments) -> Moments:
-        chance = x.chance if self.curve(0.0) == 0 else None
-        return x.each(lambda part: self.apply(part, x.chance).part, doubts=self.doubt(x), normal=False, chance=chance)
-
-    def gradients(self, gradient: Gradient, x: Moments) -> tuple[Gradient, ...]:
-        gains = [(count, self.apply(part, x.chance).gain) for count, part in x.runs]
-        return (gradient.by(gains, doubts=gradient.doubts | self.doubt(x) | doubt_dropped(x)),)
 
 
 class Rectifier(Scalar):
     """Straight on both sides of zero."""
+
+    identity_on: ClassVar[Bounds | None] = POSITIVE
+
+    def commutes(self, *, flips: bool, adds: bool) -> bool:
+        return not flips and not adds
+
+    def bound(self, x: Bounds) -> Bounds:
+        if x.low >= 0:
+            return x
+        if self.below < 0:
+            return POSITIVE
+        low = (self.curve(x.low) if isfinite(x.low) else -inf) if self.below else 0.0
+        return Bounds(low, max(0.0, x.high))
 
     @property
     def below(self) -> float:
@@ -116,9 +81,19 @@ class Relu(Rectifier):
     saves: ClassVar[Saves] = "result"
 
 
+class Swish(Scalar):
+    """It falls to a least number a little below zero, then rises; at zero it is zero, and above it positive."""
+
+    def bound(self, x: Bounds) -> Bounds:
+        return self.image if x.low < 0 else Bounds(0.0, x.high)
+
+
 class Relu6(Scalar):
     """min(max(0, x), 6)."""
 
+    image: ClassVar[Bounds] = Bounds(0.0, 6.0)
+    rises: ClassVar[bool] = True
+    identity_on: ClassVar[Bounds | None] = Bounds(0.0, 6.0)
     bends: ClassVar[tuple[float, ...]] = (0.0, 6.0)
 
     def curve(self, x: float) -> float:
@@ -156,6 +131,9 @@ class Prelu(Rectifier):
     def saved_for_backward(self, *xs: Shape, batch: int, needs: tuple[bool, ...]) -> Saved:
         return Saved((0,), kernels=xs[0].channels)
 
+    def bound(self, x: Bounds) -> Bounds:
+        return x if x.low >= 0 else UNKNOWN  # its slopes are learned
+
     @property
     def below(self) -> float:
         return self.start
@@ -166,7 +144,16 @@ class Elu(Scalar):
 
     main: ClassVar[str | None] = "alpha"
 
+    identity_on: ClassVar[Bounds | None] = POSITIVE
+
     alpha: Number = 1.0
+
+    def bound(self, x: Bounds) -> Bounds:
+        if x.low >= 0:
+            return x
+        if self.alpha < 0:
+            return POSITIVE
+        return Bounds(self.curve(x.low) if isfinite(x.low) else -self.alpha, max(0.0, x.high))
 
     def curve(self, x: float) -> float:
         return x if x > 0 else self.alpha * expm1(x)
@@ -175,9 +162,10 @@ class Elu(Scalar):
         return 1.0 if x > 0 else self.alpha * exp(x)
 
 
-class Gelu(Scalar):
+class Gelu(Swish):
     """x Φ(x), exactly or by the tanh formula (Hendrycks and Gimpel, 2016)."""
 
+    image: ClassVar[Bounds] = Bounds(-0.18, inf)
     bends: ClassVar[tuple[float, ...]] = (-3.0, 0.0, 3.0)
 
     approximate: Literal["none", "tanh"] = "none"
@@ -189,9 +177,10 @@ class Gelu(Scalar):
         return _normal_below(x) + x * exp(-(x**2) / 2) / sqrt(2 * pi)
 
 
-class Silu(Scalar):
+class Silu(Swish):
     """x sigmoid(x)."""
 
+    image: ClassVar[Bounds] = Bounds(-0.28, inf)
     bends: ClassVar[tuple[float, ...]] = (-6.0, 0.0, 6.0)
 
     def curve(self, x: float) -> float:
@@ -205,6 +194,9 @@ class Silu(Scalar):
 class Sigmoid(Scalar):
     """1 / (1 + exp(-x))."""
 
+    gating: ClassVar[Gating] = "gate"
+    image: ClassVar[Bounds] = SHARE
+    rises: ClassVar[bool] = True
     bends: ClassVar[tuple[float, ...]] = (-6.0, 0.0, 6.0)
     saves: ClassVar[Saves] = "result"
 
@@ -218,6 +210,9 @@ class Sigmoid(Scalar):
 class HardSigmoid(Scalar):
     """min(max(0, x + 3), 6) / 6."""
 
+    gating: ClassVar[Gating] = "gate"
+    image: ClassVar[Bounds] = SHARE
+    rises: ClassVar[bool] = True
     bends: ClassVar[tuple[float, ...]] = (-3.0, 3.0)
 
     def curve(self, x: float) -> float:
@@ -227,9 +222,10 @@ class HardSigmoid(Scalar):
         return (-3 < x < 3) / 6
 
 
-class HardSwish(Scalar):
+class HardSwish(Swish):
     """x hard_sigmoid(x)."""
 
+    image: ClassVar[Bounds] = Bounds(-0.376, inf)
     bends: ClassVar[tuple[float, ...]] = (-3.0, 3.0)
 
     def curve(self, x: float) -> float:
@@ -242,6 +238,8 @@ class HardSwish(Scalar):
 class Tanh(Scalar):
     """tanh(x)."""
 
+    image: ClassVar[Bounds] = Bounds(-1.0, 1.0)
+    rises: ClassVar[bool] = True
     odd: ClassVar[bool] = True
     bends: ClassVar[tuple[float, ...]] = (-3.0, 0.0, 3.0)
     saves: ClassVar[Saves] = "result"
@@ -256,6 +254,8 @@ class Tanh(Scalar):
 class Softplus(Scalar):
     """log(1 + exp(x))."""
 
+    image: ClassVar[Bounds] = POSITIVE
+    rises: ClassVar[bool] = True
     bends: ClassVar[tuple[float, ...]] = (-6.0, 0.0, 6.0)
 
     def curve(self, x: float) -> float:
@@ -268,7 +268,11 @@ class Softplus(Scalar):
 class Softmax(Activation):
     """exp(x) over its sum along the channels, at each position."""
 
+    gating: ClassVar[Gating] = "gate"
     saves: ClassVar[Saves] = "result"
+
+    def bound(self, x: Bounds) -> Bounds:
+        return SHARE
 
     def lay(self, layouts: Sequence[Layout], *xs: Shape, batch: int) -> Layout:
         return Layout()

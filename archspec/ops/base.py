@@ -10,12 +10,16 @@ from typing import Any, ClassVar, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict
 
+from archspec.ops.bounds import UNKNOWN, Bounds
 from archspec.ops.signal.moments import Gradient, Moments
 from archspec.ops.values import ONE, Casting, Layout, Saved, Saves, Shape, Weights
 from archspec.ops.window import Fill, Positions, Span, run
 
 Family: TypeAlias = Literal["kernel", "norm", "activation", "resize", "chance", "merge", "input", "other"]
 """What pictures colour and the documentation groups an operation by."""
+
+Gating: TypeAlias = Literal["gate", "passes", "none"]
+"""Whether an operation gives the shares that a gate multiplies by, or may stand between a gate and its product."""
 
 
 class Op(BaseModel, ABC):
@@ -43,6 +47,13 @@ class Op(BaseModel, ABC):
     """Fields that say again what shape the result has."""
     has_kernel: ClassVar[bool] = False
     """Whether it is a linear map with random weights of its own."""
+    gating: ClassVar[Gating] = "none"
+    joins: ClassVar[bool] = False
+    """Whether its operands stay terms or parts of the result: a sum with given or drawn weights, or a concatenation."""
+    fixes_extents: ClassVar[bool] = False
+    """Whether its result has the same extents whatever the extents of its operand."""
+    identity_on: ClassVar[Bounds | None] = None
+    """Between which numbers it gives every number back as it is, whatever its weights."""
     sums: ClassVar[bool] = False
     """Whether it is a sum, given or drawn weights apart: its `moments` take `ties`, how its operands hang together."""
     odd: ClassVar[bool] = False
@@ -95,6 +106,35 @@ class Op(BaseModel, ABC):
     def unknown(self) -> str | None:
         """What it is called where nothing but its shape is known of it; None for every operation of the language."""
         return None
+
+    @property
+    def keeps_zeros(self) -> bool:
+        """Whether channels of zeros are channels of zeros in the result, each at its place, beside whatever others."""
+        return False
+
+    @property
+    def passes_terms(self) -> bool:
+        """Whether a constant that is added to a channel of an operand is a constant in the result's channels too."""
+        return False
+
+    def commutes(self, *, flips: bool, adds: bool) -> bool:
+        """Whether op(a x + b) = a op(x) + b for all numbers a and b, one of each for a channel; `flips` says that some
+        a may be negative, `adds` that some b may be other than zero."""
+        return False
+
+    def bound(self, *args: Any, **kwargs: Any) -> Bounds:
+        """The numbers between which the result lies for operands within these bounds, whatever the learned weights, at
+        training and at inference."""
+        return UNKNOWN
+
+    def changes_nothing(self, *xs: Shape) -> str:
+        """Why it gives its only operand as it is at these shapes, at training and at inference; nothing where it does
+        not, or depends on its weights."""
+        return ""
+
+    def at_inference(self) -> Op:
+        """The operation that computes the same at inference, without chance and without the statistics of a batch."""
+        return self
 
     @property
     def beyond(self) -> Fill:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import ClassVar
 
-from archspec.ops.base import Family, Pointwise
+from archspec.ops.base import Family, Op, Pointwise
+from archspec.ops.bounds import ZERO, Bounds
 from archspec.ops.fields import Flag, Probability
+from archspec.ops.scaling import Scale
 from archspec.ops.signal.moments import Chance, Gradient, Moments
 from archspec.ops.values import Draw, Saved, Shape, count_draws
 
@@ -19,6 +21,16 @@ class Dropout(Pointwise):
     odd: ClassVar[bool] = True
 
     rate: Probability = 0.5
+
+    def bound(self, x: Bounds) -> Bounds:
+        kept = 1 - self.rate
+        return x.hull(ZERO, x.scaled(1 / kept) if kept else ZERO)
+
+    def changes_nothing(self, *xs: Shape) -> str:
+        return "it drops nothing" if self.rate == 0 else ""
+
+    def at_inference(self) -> Op:
+        return Scale()
 
     def is_view(self, x: Shape, *, training: bool) -> bool:
         return self.rate == 0 or not training
@@ -57,6 +69,15 @@ class StochasticDepth(Pointwise):
     survival: Probability = 0.8
     draw: Draw = "sample"
     rescale: Flag = False
+
+    def bound(self, x: Bounds) -> Bounds:
+        return x.hull(ZERO, x.scaled(1 / self.survival if self.rescale and self.survival else 1.0))
+
+    def changes_nothing(self, *xs: Shape) -> str:
+        return "it drops nothing" if self.survival == 1 else ""
+
+    def at_inference(self) -> Op:
+        return Scale(value=self.expected)
 
     @property
     def expected(self) -> float:
@@ -98,6 +119,15 @@ class ShakeDrop(Pointwise):
 
     survival: Probability = 0.5
     draw: Draw = "sample"
+
+    def bound(self, x: Bounds) -> Bounds:
+        return x.times(Bounds(-1.0, 1.0))
+
+    def changes_nothing(self, *xs: Shape) -> str:
+        return "it drops nothing" if self.survival == 1 else ""
+
+    def at_inference(self) -> Op:
+        return Scale(value=self.survival)
 
     def elementwise(self, x: Shape) -> int:
         return x.elements

@@ -32,6 +32,11 @@ class Kernel(Layer):
         gain: Gain
         weight_norm: Flag
 
+    @property
+    def sums_all_taps(self) -> bool:
+        """Whether every number of the result is a sum over all taps of the kernel, of which none meets the padding."""
+        return True
+
     def casting(self, *xs: Shape) -> Casting:
         return "narrow"
 
@@ -87,6 +92,10 @@ class Conv(Kernel):
     def window(self) -> Window:
         pad = self.dilation * (self.kernel - 1) // 2 if self.padding == "same" else self.padding
         return Window(self.kernel, self.stride, pad, self.dilation)
+
+    @property
+    def sums_all_taps(self) -> bool:
+        return self.window.padding == 0
 
     def infer(self, x: Shape) -> Shape:
         if not 1 <= x.rank <= 3:
@@ -165,6 +174,10 @@ class ConvTranspose(Kernel):
     def window(self) -> Window:
         return Window(self.kernel, self.stride, self.padding, self.dilation)
 
+    @property
+    def sums_all_taps(self) -> bool:
+        return self.kernel == 1 and self.stride == 1 and self.padding == 0 and self.output_padding == 0
+
     def infer(self, x: Shape) -> Shape:
         if not 1 <= x.rank <= 3:
             raise OpError(f"conv_transpose needs one to three spatial axes, found the shape {x}")
@@ -223,6 +236,8 @@ class ConvTranspose(Kernel):
 
 class Linear(Kernel):
     """Fully connected layer: (in) -> (out)."""
+
+    fixes_extents: ClassVar[bool] = True
 
     out: Positive
     bias: Flag = True

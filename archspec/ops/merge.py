@@ -9,6 +9,7 @@ from itertools import accumulate
 from typing import ClassVar, TypeAlias
 
 from archspec.ops.base import Family, Op
+from archspec.ops.bounds import SHARE, Bounds
 from archspec.ops.signal.gaussian import ChannelMoments
 from archspec.ops.signal.moments import Gradient, Moments, join_doubts, standard
 from archspec.ops.signal.runs import align
@@ -35,7 +36,12 @@ class Merge(Op):
 class Sum(Merge):
     """A sum with weights of values of one shape."""
 
+    joins: ClassVar[bool] = True
     sums: ClassVar[bool] = True
+
+    def bound(self, *xs: Bounds) -> Bounds:
+        """The bounds of a mean, with whatever weights."""
+        return xs[0].hull(*xs[1:])
 
     def infer(self, *xs: Shape) -> Shape:
         return _one_shape(self, xs)
@@ -46,6 +52,12 @@ class Sum(Merge):
 
 class Add(Sum):
     """The sum of values of one shape."""
+
+    def bound(self, *xs: Bounds) -> Bounds:
+        return Bounds(sum(x.low for x in xs), sum(x.high for x in xs))
+
+    def changes_nothing(self, *xs: Shape) -> str:
+        return _tell_single(xs)
 
     def elementwise(self, *xs: Shape) -> int:
         return (len(xs) - 1) * xs[0].elements
@@ -68,6 +80,15 @@ class Add(Sum):
 
 class Mul(Merge):
     """The product; an operand with extent 1 along an axis is repeated there, so a gate may be C×1×1 or 1×H×W."""
+
+    def bound(self, *xs: Bounds) -> Bounds:
+        product = Bounds(1.0, 1.0)
+        for x in xs:
+            product = product.times(x)
+        return product
+
+    def changes_nothing(self, *xs: Shape) -> str:
+        return _tell_single(xs)
 
     def infer(self, *xs: Shape) -> Shape:
         same_axes = len({x.rank for x in xs}) == 1
@@ -127,6 +148,9 @@ class Mul(Merge):
 class Mean(Sum):
     """The mean of values of one shape."""
 
+    def changes_nothing(self, *xs: Shape) -> str:
+        return _tell_single(xs)
+
     def elementwise(self, *xs: Shape) -> int:
         return len(xs) * xs[0].elements
 
@@ -153,6 +177,9 @@ class Shake(Sum):
 
     draw: Draw = "sample"
 
+    def at_inference(self) -> Op:
+        return Mean()
+
     def elementwise(self, *xs: Shape) -> int:
         return len(xs) * xs[0].elements
 
@@ -175,6 +202,9 @@ class Vote(Merge):
     """For each position the share of the operands in which a channel is the largest (the first of equal ones)."""
 
     differentiable = False
+
+    def bound(self, *xs: Bounds) -> Bounds:
+        return SHARE
 
     def infer(self, *xs: Shape) -> Shape:
         return _one_shape(self, xs)
@@ -199,6 +229,22 @@ class Vote(Merge):
 class Concat(Merge):
     """The channels of all operands, in order."""
 
+    joins: ClassVar[bool] = True
+
+    @property
+    def keeps_zeros(self) -> bool:
+        return True
+
+    @property
+    def passes_terms(self) -> bool:
+        return True
+
+    def bound(self, *xs: Bounds) -> Bounds:
+        return xs[0].hull(*xs[1:])
+
+    def changes_nothing(self, *xs: Shape) -> str:
+        return _tell_single(xs)
+
     def infer(self, *xs: Shape) -> Shape:
         if len({x.space for x in xs}) > 1:
             raise OpError(f"concat needs equal spatial sizes, found {in_words(xs)}{_hint_at_mul(x.space for x in xs)}")
@@ -216,6 +262,10 @@ class Concat(Merge):
     def gradients(self, gradient: Gradient, *xs: Moments) -> tuple[Gradient, ...]:
         starts = accumulate((x.channels for x in xs), initial=0)
         return tuple(gradient.part(start, x.channels) for start, x in zip(starts, xs, strict=False))
+
+
+def _tell_single(xs: tuple[Shape, ...]) -> str:
+    return "it has one operand" if len(xs) == 1 else ""
 
 
 def _hint_at_mul(shapes: Iterable[Sequence[int]]) -> str:

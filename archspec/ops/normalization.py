@@ -110,6 +110,11 @@ class BatchNorm(Normalization):
 
     momentum: Probability = 0.1
 
+    def at_inference(self) -> BatchNorm:
+        if type(self) is BatchNorm:
+            return self
+        return BatchNorm(**{name: getattr(self, name) for name in BatchNorm.model_fields})
+
     def weights(self, x: Shape) -> Weights:
         statistics = {"running_mean": 0.0, "running_var": 1.0}
         running = {

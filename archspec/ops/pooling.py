@@ -8,6 +8,7 @@ from math import prod
 from typing import ClassVar
 
 from archspec.ops.base import Family, Layer
+from archspec.ops.bounds import ZERO, Bounds
 from archspec.ops.fields import Flag, NonNegative, Positive
 from archspec.ops.signal.axis import Axis
 from archspec.ops.signal.gaussian import ChannelMoments, pass_largest, pass_rectifier
@@ -35,6 +36,20 @@ class Pool(Layer):
     def window(self) -> Window:
         return Window(self.kernel, self.stride or self.kernel, self.padding)
 
+    @property
+    def keeps_zeros(self) -> bool:
+        return True
+
+    @property
+    def passes_terms(self) -> bool:
+        return self.padding == 0
+
+    def bound(self, x: Bounds) -> Bounds:
+        return x
+
+    def changes_nothing(self, *xs: Shape) -> str:
+        return "its window is a single position" if self.window == Window(1, 1, 0) else ""
+
     def infer(self, x: Shape) -> Shape:
         if not 1 <= x.rank <= 3:
             raise OpError(f"{self.kind} needs one to three spatial axes, found the shape {x}")
@@ -61,6 +76,10 @@ class Pool(Layer):
 class MaxPool(Pool):
     """The largest value in each window; padding never wins."""
 
+    def commutes(self, *, flips: bool, adds: bool) -> bool:
+        """A maximum keeps the order where no factor is negative."""
+        return not flips
+
     def saved_for_backward(self, *xs: Shape, batch: int, needs: tuple[bool, ...]) -> Saved:
         return Saved((0,), indices=batch * self.infer(*xs).elements)
 
@@ -78,14 +97,21 @@ class MaxPool(Pool):
 class AvgPool(Pool):
     """The mean of each window; zeros of the padding count as values."""
 
+    odd: ClassVar[bool] = True
+
+    def commutes(self, *, flips: bool, adds: bool) -> bool:
+        """With `ceil`, a last window divides by what of the padding it has."""
+        return not adds or (self.padding == 0 and not self.ceil)
+
+    def bound(self, x: Bounds) -> Bounds:
+        return x.hull(ZERO) if self.window.padding else x
+
     def is_measured(self, *xs: Shape) -> bool:
         """Small volumes are averaged along one axis after the other."""
         return xs[0].rank < 3 or min(xs[0].space) >= self.kernel
 
     def lay(self, layouts: Sequence[Layout], *xs: Shape, batch: int) -> Layout:
         return Layout() if xs[0].rank == 3 else super().lay(layouts, *xs, batch=batch)
-
-    odd: ClassVar[bool] = True
 
     def moments(self, x: Moments) -> Moments:
         """What samples have in common is in every term; of the rest each term has its own."""
@@ -113,7 +139,19 @@ class AvgPool(Pool):
 class GlobalPool(Layer):
     """One value for each channel; the spatial axes stay, with extent 1."""
 
+    fixes_extents: ClassVar[bool] = True
     family: ClassVar[Family] = "resize"
+
+    @property
+    def keeps_zeros(self) -> bool:
+        return True
+
+    @property
+    def passes_terms(self) -> bool:
+        return True
+
+    def bound(self, x: Bounds) -> Bounds:
+        return x
 
     def infer(self, x: Shape) -> Shape:
         if x.rank < 1:
@@ -135,6 +173,9 @@ class GlobalAvgPool(GlobalPool):
 
     odd: ClassVar[bool] = True
 
+    def commutes(self, *, flips: bool, adds: bool) -> bool:
+        return True
+
     def moments(self, x: Moments) -> Moments:
         """What samples have in common is in every term, the rest in none but its own."""
         n = x.positions
@@ -151,6 +192,9 @@ class GlobalAvgPool(GlobalPool):
 
 class GlobalMaxPool(GlobalPool):
     """The largest value of each channel over all positions."""
+
+    def commutes(self, *, flips: bool, adds: bool) -> bool:
+        return not flips
 
     def saved_for_backward(self, *xs: Shape, batch: int, needs: tuple[bool, ...]) -> Saved:
         return Saved((0,), indices=batch * xs[0].channels)

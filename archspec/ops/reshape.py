@@ -11,7 +11,8 @@ from itertools import accumulate
 from math import prod
 from typing import ClassVar, Literal
 
-from archspec.ops.base import Family, Layer, Op
+from archspec.ops.base import Family, Gating, Layer, Op
+from archspec.ops.bounds import ZERO, Bounds
 from archspec.ops.fields import Positive
 from archspec.ops.signal.axis import Axis, place
 from archspec.ops.signal.gaussian import ChannelMoments
@@ -28,8 +29,27 @@ class Upsample(Layer):
     main: ClassVar[str | None] = "scale"
     odd: ClassVar[bool] = True
 
+    gating: ClassVar[Gating] = "passes"
+
     scale: Positive = 2
     mode: Literal["nearest", "linear"] = "nearest"
+
+    @property
+    def keeps_zeros(self) -> bool:
+        return True
+
+    @property
+    def passes_terms(self) -> bool:
+        return True
+
+    def commutes(self, *, flips: bool, adds: bool) -> bool:
+        return True
+
+    def bound(self, x: Bounds) -> Bounds:
+        return x
+
+    def changes_nothing(self, *xs: Shape) -> str:
+        return "it enlarges by one" if self.scale == 1 else ""
 
     def infer(self, x: Shape) -> Shape:
         if not 1 <= x.rank <= 3:
@@ -82,6 +102,20 @@ class Flatten(Layer):
     family: ClassVar[Family] = "resize"
     odd: ClassVar[bool] = True
 
+    @property
+    def keeps_zeros(self) -> bool:
+        return True
+
+    @property
+    def passes_terms(self) -> bool:
+        return True
+
+    def bound(self, x: Bounds) -> Bounds:
+        return x
+
+    def changes_nothing(self, *xs: Shape) -> str:
+        return "its operand is a vector" if xs[0].rank == 0 else ""
+
     def infer(self, x: Shape) -> Shape:
         return Shape(x.elements)
 
@@ -117,6 +151,12 @@ class PadChannels(Layer):
 
     out: Positive
 
+    def bound(self, x: Bounds) -> Bounds:
+        return x.hull(ZERO)
+
+    def changes_nothing(self, *xs: Shape) -> str:
+        return "its operand has as many channels" if self.out == xs[0].channels else ""
+
     def infer(self, x: Shape) -> Shape:
         if self.out < x.channels:
             raise OpError(f"cannot pad {x.channels} channels to {self.out}", "out")
@@ -144,6 +184,10 @@ class Centred(Op):
     data_inputs: ClassVar[int | None] = 1
     odd: ClassVar[bool] = True
 
+    @property
+    def keeps_zeros(self) -> bool:
+        return True
+
     @abstractmethod
     def infer(self, *xs: Shape) -> Shape: ...
 
@@ -164,6 +208,16 @@ class Centred(Op):
 
 class Crop(Centred):
     """Cuts the centre out of its first operand: along each axis the smallest extent among all operands."""
+
+    @property
+    def passes_terms(self) -> bool:
+        return True
+
+    def commutes(self, *, flips: bool, adds: bool) -> bool:
+        return True
+
+    def bound(self, *xs: Bounds) -> Bounds:
+        return xs[0]
 
     def infer(self, *xs: Shape) -> Shape:
         if len({x.rank for x in xs}) > 1:
@@ -188,6 +242,12 @@ class Crop(Centred):
 class PadSpace(Centred):
     """Pads its first operand with zeros to the largest extents among all operands, as equally on both sides as can be;
     an odd position goes to the end."""
+
+    def commutes(self, *, flips: bool, adds: bool) -> bool:
+        return not adds
+
+    def bound(self, *xs: Bounds) -> Bounds:
+        return xs[0].hull(ZERO)
 
     def lay(self, layouts: Sequence[Layout], *xs: Shape, batch: int) -> Layout:
         return layouts[0].by_format(xs[0])

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from archspec.ops.base import Family, Pointwise
+from archspec.ops.base import Family, Gating, Pointwise
+from archspec.ops.bounds import UNKNOWN, Bounds
 from archspec.ops.fields import Flag, Number
 from archspec.ops.signal.gaussian import ChannelMoments
 from archspec.ops.signal.moments import Gradient, Moments
@@ -16,12 +17,27 @@ class Scale(Pointwise):
     `per: channel` (layer scale)."""
 
     family: ClassVar[Family] = "chance"
+    gating: ClassVar[Gating] = "passes"
     main: ClassVar[str | None] = "value"
     odd: ClassVar[bool] = True
 
     value: Number = 1.0
     trainable: Flag = False
     per: Literal["value", "channel"] = "value"
+
+    @property
+    def passes_terms(self) -> bool:
+        return True
+
+    @property
+    def keeps_zeros(self) -> bool:
+        return True
+
+    def bound(self, x: Bounds) -> Bounds:
+        return UNKNOWN if self.trainable else x.scaled(self.value)
+
+    def changes_nothing(self, *xs: Shape) -> str:
+        return "" if self.trainable or self.value != 1 else "it multiplies by one or adds zero"
 
     def weights(self, x: Shape) -> Weights:
         return {"factor": Weight(_extents(self, x), self.value)} if self.trainable else {}
@@ -49,11 +65,22 @@ class Shift(Pointwise):
     """x + value; what is added is learned where `trainable` is true, one number or `per: channel`."""
 
     family: ClassVar[Family] = "chance"
+    gating: ClassVar[Gating] = "passes"
     main: ClassVar[str | None] = "value"
 
     value: Number = 0.0
     trainable: Flag = False
     per: Literal["value", "channel"] = "value"
+
+    @property
+    def passes_terms(self) -> bool:
+        return True
+
+    def bound(self, x: Bounds) -> Bounds:
+        return UNKNOWN if self.trainable else Bounds(x.low + self.value, x.high + self.value)
+
+    def changes_nothing(self, *xs: Shape) -> str:
+        return "" if self.trainable or self.value != 0 else "it multiplies by one or adds zero"
 
     def weights(self, x: Shape) -> Weights:
         return {"term": Weight(_extents(self, x), self.value)} if self.trainable else {}

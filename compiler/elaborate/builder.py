@@ -8,15 +8,13 @@ from typing import Any, NoReturn
 
 from archspec import ops
 from archspec.ops import Op, OpError, Shape
-from archspec.ops.activation import Activation
 from archspec.ops.fields import LARGEST
 from compiler.elaborate.evaluator import Evaluator
 from compiler.elaborate.scope import Scope, Step, Value
 from compiler.graph import Node, Source
 from compiler.scopes import scopes_around
 
-MERGES: dict[str, type[Op]] = {op.kind: op for op in (ops.Add, ops.Concat, ops.Mul, ops.Shake)}
-KERNELS = ops.Conv | ops.ConvTranspose | ops.Linear
+MERGES: dict[str, type[Op]] = {op.kind: op for op in ops.OPS if issubclass(op, ops.Merge)}
 PAIR = 4
 """The cost, in parts of a node of the budget, of fitting one operand to another."""
 
@@ -95,11 +93,11 @@ class GraphBuilder:
     def apply_layer(self, step: Step, op: Op) -> Value:
         """Put in a layer; in a body that starts as FixUp says, with a learned bias before kernels and activations."""
         fixup = step.scope.fixup
-        if fixup is None or not isinstance(op, KERNELS | Activation):
+        if fixup is None or not (op.has_kernel or op.family == "activation"):
             return self.apply(step, op, [step.value], step.id)
         value = self.apply(step, ops.Shift(trainable=True), [step.value], f"{step.id}_bias")
         result = self.apply(step, op, [value], step.id)
-        if isinstance(op, KERNELS) and result is not None:
+        if op.has_kernel and result is not None:
             fixup.append(result.id)
         return result
 

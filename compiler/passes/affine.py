@@ -10,24 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archspec.errors import ArchspecError
-from archspec.ops import (
-    AvgPool,
-    BatchNorm,
-    Crop,
-    Flatten,
-    GlobalAvgPool,
-    GlobalMaxPool,
-    LeakyRelu,
-    MaxPool,
-    Op,
-    PadSpace,
-    Prelu,
-    Relu,
-    Scale,
-    Shape,
-    Shift,
-    Upsample,
-)
+from archspec.ops import BatchNorm, Flatten, Op, Scale, Shape, Shift
 from compiler.graph import Node
 from compiler.passes.base import Arrays
 
@@ -120,18 +103,4 @@ def move_before(op: Op, affine: Affine, x: Shape) -> Affine | None:
 
 
 def _commutes(op: Op, affine: Affine) -> bool:
-    """Whether op(a x + b) = a op(x) + b: a mean keeps both, a maximum the order where a ≥ 0, and zeros stay zeros where
-    b = 0."""
-    match op:
-        case GlobalAvgPool() | Upsample() | Crop():
-            return True
-        case AvgPool():  # with `ceil`, a last window divides by what of the padding it has
-            return affine.scales or (op.padding == 0 and not op.ceil)
-        case MaxPool() | GlobalMaxPool():
-            return not (affine.factor < 0).any()
-        case Relu() | LeakyRelu() | Prelu():
-            return affine.scales and not (affine.factor < 0).any()
-        case PadSpace():
-            return affine.scales
-        case _:
-            return False
+    return op.commutes(flips=bool((affine.factor < 0).any()), adds=not affine.scales)

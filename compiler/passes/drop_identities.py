@@ -4,25 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from archspec.ops import (
-    Crop,
-    GlobalAvgPool,
-    GlobalMaxPool,
-    Input,
-    Linear,
-    PadChannels,
-    PadSpace,
-    Scale,
-    Shift,
-)
-from archspec.ops.activation import Activation
-from archspec.ops.pooling import GlobalPool
+from archspec.ops import Bounds, Crop, GlobalAvgPool, GlobalMaxPool, Input, PadChannels, PadSpace, Scale, Shift
+from archspec.ops.scalar import Activation
 from compiler.graph import Graph, Node
-from compiler.identities import find_idleness
 from compiler.passes.affine import read_affine
 from compiler.passes.base import Arrays, Journal, Pass
 from compiler.sizes.accepted_sizes import find_idle
-from compiler.value_bounds import Bounds, bound_node, is_idle
+from compiler.value_bounds import bound_node, is_idle
 
 
 @dataclass(frozen=True)
@@ -70,7 +58,7 @@ class _Facts:
     def _is_fixed(self, node: Node) -> bool:
         if isinstance(node.op, Input):
             return all(isinstance(entry, int) for entry in node.op.dims)
-        return isinstance(node.op, Linear | GlobalPool) or self.fixed.issuperset(node.inputs)
+        return node.op.fixes_extents or self.fixed.issuperset(node.inputs)
 
     def _find_reason(self, node: Node) -> str:
         op, operand = node.op, next(iter(node.inputs), "")
@@ -85,4 +73,4 @@ class _Facts:
             case Activation():
                 return "it changes none of its operand's numbers" if is_idle(op, self.bounds[operand]) else ""
             case _:
-                return find_idleness(op, *self.graph.operands(node))
+                return op.changes_nothing(*self.graph.operands(node))

@@ -9,26 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from archspec.ops import (
-    AvgPool,
-    BatchNorm,
-    Concat,
-    Conv,
-    Flatten,
-    GlobalAvgPool,
-    GlobalMaxPool,
-    LeakyRelu,
-    Linear,
-    MaxPool,
-    Relu,
-    Shape,
-)
+from archspec.ops import BatchNorm, Concat, Conv, Flatten, Linear, Shape
+from archspec.ops.pooling import Pool
 from compiler.graph import Graph, Node
 from compiler.passes.base import Array, Arrays, Journal, LazyArray, Pass
-
-POOLS = MaxPool | AvgPool
-CARRIERS = POOLS | GlobalAvgPool | GlobalMaxPool | Relu | LeakyRelu | BatchNorm | Flatten | Concat
-"""What passes channels of zeros on as channels of zeros, a normalization with a term of zero for them."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +48,7 @@ def _find_narrow(graph: Graph, block: int) -> frozenset[str]:
     feeding: set[str] = set()
     for node in reversed(list(graph)):
         readers = [graph[id] for id in graph.readers[node.id]]
-        if any(reader.id in dense or (isinstance(reader.op, POOLS) and reader.id in feeding) for reader in readers):
+        if any(reader.id in dense or (isinstance(reader.op, Pool) and reader.id in feeding) for reader in readers):
             feeding.add(node.id)
     found = [node for node in graph if node.id in feeding and _can_fill(node) and node.shape.channels % block]
     return frozenset(node.id for node in found) if any(node.shape.channels < block for node in found) else frozenset()
@@ -82,13 +66,19 @@ def _can_fill(node: Node) -> bool:
     return isinstance(node.op, Conv) and node.op.groups == 1 and not node.op.weight_norm and node.shape.rank == 2
 
 
+def _carries(graph: Graph, node: Node) -> bool:
+    """Whether an operation passes channels of zeros on as channels of zeros; a batch normalization gets no term there,
+    and no other operation weights for them."""
+    return isinstance(node.op, BatchNorm) or (node.op.keeps_zeros and not graph.weights_of(node))
+
+
 def _find_blocker(graph: Graph, narrow: frozenset[str]) -> str | None:
     """The first node that would meet filled channels and cannot, or an output that would have them."""
     filled = set(narrow)
     for node in graph:
         if filled.isdisjoint(node.inputs):
             continue
-        if isinstance(node.op, CARRIERS):
+        if _carries(graph, node):
             filled.add(node.id)
         elif not ((isinstance(node.op, Linear) and not node.op.weight_norm) or _can_fill(node)):
             return node.id
@@ -151,7 +141,7 @@ class _Writer:
                 for name in self.graph.weights_of(node):
                     self._spread(name, [given[0]], 1.0 if name.endswith("running_var") else 0.0)
                 self._append(node, given[0])
-            case op if isinstance(op, CARRIERS) and given[0].fill:
+            case _ if _carries(self.graph, node) and given[0].fill:
                 self._append(node, given[0])
             case _:
                 self._append(node, _lay_out(node.shape.channels))

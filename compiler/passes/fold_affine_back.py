@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from archspec.ops import Add, Concat
+from archspec.ops import Add, Concat, Kernel
 from compiler.graph import Graph, Node
 from compiler.passes.affine import REACH, Affine, Blocked, is_affine, move_before, read_affine
 from compiler.passes.base import Array, Arrays, Journal, Pass
-from compiler.passes.kernel import is_kernel, take_behind
+from compiler.passes.kernel import take_behind
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class _Search:
             raise Blocked(f"no layer within {REACH} nodes before it")
         if id in self.renamed:
             yield from self._look(self.renamed[id], affine)
-        elif is_kernel(node.op):
+        elif isinstance(node.op, Kernel):
             if node.op.weight_norm:
                 raise Blocked(f"{id} stores a direction and lengths, and no kernel")
             yield id, affine
@@ -114,7 +114,7 @@ def _rewrite(
             for name in graph.weights_of(node):
                 del arrays[name]
         elif node.id in taken:
-            assert is_kernel(node.op)
+            assert isinstance(node.op, Kernel)
             nodes.append(take_behind(node, node.op, taken[node.id], arrays))
         else:
             nodes.append(node)

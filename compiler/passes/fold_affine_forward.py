@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from archspec.ops import Kernel
 from compiler.graph import Graph, Node
 from compiler.passes.affine import REACH, Affine, Blocked, is_affine, move_behind, read_affine
 from compiler.passes.base import Array, Arrays, Journal, Pass
-from compiler.passes.kernel import is_kernel, take_before, takes_before
+from compiler.passes.kernel import take_before, takes_before
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class FoldAffineForward(Pass):
                 continue
             for layer, affine in found:
                 layer = nodes[layer.id]  # which may have taken another one
-                assert is_kernel(layer.op)
+                assert isinstance(layer.op, Kernel)
                 nodes[layer.id] = take_before(layer, layer.op, affine, arrays)
             for name in graph.weights_of(node):
                 del arrays[name]
@@ -69,7 +70,7 @@ class _Search:
             yield from self._look(reader, affine, node)
 
     def _look(self, reader: Node, affine: Affine, node: Node) -> Iterator[tuple[Node, Affine]]:
-        if is_kernel(reader.op):
+        if isinstance(reader.op, Kernel):
             if reader.op.weight_norm:
                 raise Blocked(f"{reader.id} stores a direction and lengths, and no kernel")
             if not takes_before(reader.op, affine):

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archspec.errors import ArchspecError
-from archspec.ops import Conv, ConvTranspose, Linear
+from archspec.ops import ConvTranspose, Kernel
 from compiler.graph import Graph, Node
 from compiler.passes.base import Array, Arrays, Journal, LazyArray, Pass
 
@@ -26,7 +26,7 @@ class FoldWeightNorm(Pass):
         arrays = dict(weights)
         nodes: list[Node] = []
         for node in graph:
-            if isinstance(node.op, Conv | ConvTranspose | Linear) and node.op.weight_norm:
+            if isinstance(node.op, Kernel) and node.op.weight_norm:
                 _fold(node.id, node.op, arrays)
                 journal.did(node.id, "its direction and lengths became a kernel")
                 node = replace(node, op=node.op.model_copy(update={"weight_norm": False}))
@@ -34,7 +34,7 @@ class FoldWeightNorm(Pass):
         return (graph.with_nodes(nodes), arrays) if journal.done else (graph, weights)
 
 
-def _fold(id: str, op: Conv | ConvTranspose | Linear, arrays: dict[str, Array]) -> None:
+def _fold(id: str, op: Kernel, arrays: dict[str, Array]) -> None:
     """Replace a layer's direction by its kernel, and remove the lengths."""
     name = f"{id}.weight"
     direction, length = arrays[name], np.asarray(arrays.pop(f"{id}.length"), np.float64)

@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, TypeAlias, TypeGuard
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from archspec.errors import ArchspecError
-from archspec.ops import Conv, ConvTranspose, Linear, Op
+from archspec.ops import Conv, ConvTranspose, Kernel
 from compiler.graph import Node
 from compiler.passes.affine import Affine, Numbers
 from compiler.passes.base import Array, Arrays, LazyArray
-
-Kernel: TypeAlias = Conv | ConvTranspose | Linear
-
-
-def is_kernel(op: Op) -> TypeGuard[Kernel]:
-    return isinstance(op, Conv | ConvTranspose | Linear)
 
 
 def takes_before(op: Kernel, affine: Affine) -> bool:
@@ -27,14 +21,7 @@ def takes_before(op: Kernel, affine: Affine) -> bool:
     The factors always; of the terms only their sum over all taps, so each result must see all of them: not where zeros
     pad the operand, nor where a transposed convolution reaches a result with some of its taps.
     """
-    match op:
-        case Conv():
-            return affine.scales or op.window.padding == 0
-        case ConvTranspose():
-            single = op.kernel == 1 and op.stride == 1 and op.padding == 0 and op.output_padding == 0
-            return affine.scales or single
-        case Linear():
-            return True
+    return affine.scales or op.sums_all_taps
 
 
 def take_behind(node: Node, op: Kernel, affine: Affine, arrays: dict[str, Array]) -> Node:

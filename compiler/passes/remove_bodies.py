@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
-from archspec.ops import Concat, Conv, ConvTranspose, Linear, PadChannels
+from archspec.ops import Concat, PadChannels
 from compiler.graph import Graph, Node
 from compiler.passes.base import Arrays, Journal, Pass
 from compiler.passes.drop_unused import find_used
@@ -61,7 +61,7 @@ def find_layers(graph: Graph) -> dict[str, Part]:
     that follow it alone, as far as the shape stays; by the name of the layer with the kernel."""
     parts = {}
     for node in graph:
-        if isinstance(node.op, Conv | ConvTranspose | Linear):
+        if node.op.has_kernel:
             shape = graph[node.inputs[0]].shape
             fitting = [follower.id for follower in _follow(graph, node) if follower.shape == shape]
             if fitting:
@@ -79,7 +79,7 @@ def _follow(graph: Graph, node: Node) -> Iterator[Node]:
     yield node
     while len(graph.readers[node.id]) == 1 and node.id not in graph.outputs.values():
         node = graph[graph.readers[node.id][0]]
-        if len(node.inputs) > 1 or isinstance(node.op, Conv | ConvTranspose | Linear):
+        if len(node.inputs) > 1 or node.op.has_kernel:
             return
         yield node
 

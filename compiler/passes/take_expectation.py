@@ -4,18 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from archspec.ops import (
-    BatchNorm,
-    BatchRenorm,
-    Dropout,
-    GhostBatchNorm,
-    Mean,
-    Op,
-    Scale,
-    Shake,
-    ShakeDrop,
-    StochasticDepth,
-)
 from compiler.graph import Graph, Node
 from compiler.passes.base import Arrays, Journal, Pass
 
@@ -32,25 +20,8 @@ class TakeExpectation(Pass):
     def apply(self, graph: Graph, weights: Arrays, journal: Journal) -> tuple[Graph, Arrays]:
         nodes: dict[str, Node] = {}
         for node in graph:
-            op = _expected(node.op)
+            op = node.op.at_inference()
             if op is not node.op:
                 nodes[node.id] = replace(node, op=op)
                 journal.did(node.id, f"is {op.kind} at inference")
         return (graph.with_nodes(nodes.get(node.id, node) for node in graph), weights) if nodes else (graph, weights)
-
-
-def _expected(op: Op) -> Op:
-    """The operation as it is at inference."""
-    match op:
-        case Dropout():
-            return Scale()
-        case StochasticDepth():
-            return Scale(value=op.expected)
-        case ShakeDrop():
-            return Scale(value=op.survival)
-        case Shake():
-            return Mean()
-        case GhostBatchNorm() | BatchRenorm():
-            return BatchNorm(**{name: getattr(op, name) for name in BatchNorm.model_fields})
-        case _:
-            return op

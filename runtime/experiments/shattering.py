@@ -26,7 +26,7 @@ import numpy.typing as npt
 
 from archspec.errors import ArchspecError
 from archspec.extras import extra
-from archspec.ops import Conv, ConvTranspose, Linear, in_words
+from archspec.ops import Kernel, in_words
 from compiler.graph import Graph
 from compiler.torch_target.modes import evaluating
 from runtime.evaluation.monte_carlo import measuring
@@ -133,7 +133,7 @@ def build_network(graph: Graph, seed: int) -> nn.Module:
     module = to_torch(graph, seed=seed).double().eval()
     state = module.state_dict()
     for node in graph:
-        if isinstance(node.op, Conv | ConvTranspose | Linear) and node.op.bias:
+        if isinstance(node.op, Kernel) and node.op.bias:
             fan_in = graph.weights[f"{node.id}.weight"].fan_in
             state[f"{node.id}.bias"].normal_(0, fan_in**-0.5, generator=generator_for(seed, f"{node.id}.drawn_bias"))
     layers = {name: part for name, part in module.named_modules() if isinstance(part, _BatchNorm)}

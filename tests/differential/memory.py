@@ -11,7 +11,7 @@ import torch
 
 from archspec.api import to_torch
 from archspec.ops import GroupNorm, InstanceNorm, LayerNorm, Normalization, Op, Softmax
-from archspec.ops.activation import Activation
+from archspec.ops.scalar import Activation
 from compiler.analysis.memory.memory import measure_memory
 from compiler.graph import Graph, Node
 from tests.differential.documents import write_spec

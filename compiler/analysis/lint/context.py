@@ -8,13 +8,7 @@ from functools import cached_property
 from heapq import heapify, heappop, heappush
 from typing import Any
 
-from archspec.ops import (
-    Add,
-    Conv,
-    ConvTranspose,
-    Linear,
-    Op,
-)
+from archspec.ops import Add, Bounds, Op
 from archspec.spec.document import Block
 from archspec.spec.load import Spec
 from compiler.analysis.answers import Answers
@@ -22,10 +16,7 @@ from compiler.analysis.field.receptive_field import ReceptiveField
 from compiler.analysis.lint.names import reach_blocks
 from compiler.analysis.signal.signal import Signal
 from compiler.graph import Graph, Node
-from compiler.value_bounds import Bounds, find_bounds
-
-KERNELS = (Conv, ConvTranspose, Linear)
-"""What mixes channels by weights that are learned."""
+from compiler.value_bounds import find_bounds
 
 
 @dataclass(frozen=True)
@@ -117,7 +108,7 @@ class LintContext:
         found = set()
         while pending:
             node = self.graph[pending.pop()]
-            if isinstance(node.op, KERNELS):
+            if node.op.has_kernel:
                 found.add(node.id)
                 continue
             pending += [operand for operand in node.data_inputs if operand not in seen]

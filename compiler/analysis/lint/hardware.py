@@ -23,7 +23,7 @@ def find_odd_channels(context: LintContext) -> Iterable[Hit]:
     odd = [
         node
         for node in context.graph
-        if isinstance(node.op, Conv | ConvTranspose | Linear)
+        if node.op.has_kernel
         and not _is_grouped(node.op)
         and node.id not in context.last_kernels
         and _blocks_missed(node.op, node.shape.channels)

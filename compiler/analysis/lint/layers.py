@@ -4,51 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from archspec.ops import (
-    Add,
-    Concat,
-    Conv,
-    Crop,
-    Dropout,
-    Flatten,
-    Input,
-    Linear,
-    Mean,
-    Normalization,
-    Op,
-    PadChannels,
-    PadSpace,
-    Relu,
-    Relu6,
-    Scale,
-    Shake,
-    ShakeDrop,
-    Shift,
-    Softmax,
-    StochasticDepth,
-    Upsample,
-)
-from archspec.ops.activation import Activation
-from archspec.ops.pooling import GlobalPool, Pool
+from archspec.ops import Conv, Flatten, Input, Linear, Op, Relu, Relu6, Softmax
+from archspec.ops.scalar import Activation
 from compiler.analysis.lint.context import LintContext
 from compiler.analysis.lint.finding import Hit, Rule, at_each_place
 from compiler.graph import Node
 from compiler.value_bounds import is_idle
 
-_MIX_NOTHING = (
-    *(Normalization, Pool, GlobalPool, Upsample, Flatten, PadChannels, PadSpace, Crop),
-    *(Dropout, StochasticDepth, ShakeDrop, Scale, Shift, Add, Concat, Mean, Shake),
-)
-"""What passes on the input's own values, or moves and scales them by channel."""
-
 
 def find_early_relus(context: LintContext) -> Iterable[Hit]:
     raw: set[str] = set()
     for node in context.graph:
-        if isinstance(node.op, Input) or (isinstance(node.op, _MIX_NOTHING) and raw.issuperset(node.data_inputs)):
+        if isinstance(node.op, Input) or (_moves(node.op) and raw.issuperset(node.data_inputs)):
             raw.add(node.id)
     early = [node for node in context.graph if isinstance(node.op, Relu | Relu6) and raw.issuperset(node.data_inputs)]
     return at_each_place(early, lambda group: f"this {group[0].op.kind} sets what is negative in the input to zero")
+
+
+def _moves(op: Op) -> bool:
+    """Whether an operation passes on the input's own values, or moves and scales them by channel."""
+    return op.family in ("norm", "resize", "chance") or op.joins
 
 
 def find_idle_relus(context: LintContext) -> Iterable[Hit]:

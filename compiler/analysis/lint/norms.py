@@ -4,26 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from archspec.ops import (
-    AvgPool,
-    BatchNorm,
-    Concat,
-    Crop,
-    Dropout,
-    Flatten,
-    GroupNorm,
-    InstanceNorm,
-    LayerNorm,
-    MaxPool,
-    Normalization,
-    Op,
-    Scale,
-    Shape,
-    Shift,
-    Upsample,
-)
-from archspec.ops.pooling import GlobalPool
-from compiler.analysis.lint.context import KERNELS, LintContext
+from archspec.ops import BatchNorm, Dropout, GroupNorm, InstanceNorm, Kernel, LayerNorm, Normalization, Op, Shape, Shift
+from compiler.analysis.lint.context import LintContext
 from compiler.analysis.lint.finding import Hit, Rule, at_each_place
 from compiler.graph import Graph, Node
 
@@ -45,7 +27,7 @@ def find_lost_terms(context: LintContext) -> Iterable[Hit]:
 
 def _has_terms(op: Op) -> bool:
     """Whether an operation adds learned numbers, one for each channel or one for all."""
-    return (isinstance(op, KERNELS) and op.bias) or (isinstance(op, Shift) and op.trainable)
+    return (isinstance(op, Kernel) and op.bias) or (isinstance(op, Shift) and op.trainable)
 
 
 def _count_terms(node: Node) -> int:
@@ -64,20 +46,13 @@ def _find_losing(context: LintContext) -> set[str]:
 
 
 def _loses(graph: Graph, reader: Node, losing: set[str]) -> bool:
-    return subtracts_means(reader.op, graph[reader.inputs[0]].shape) or (_passes(reader.op) and reader.id in losing)
+    return subtracts_means(reader.op, graph[reader.inputs[0]].shape) or (reader.op.passes_terms and reader.id in losing)
 
 
 def subtracts_means(op: Op, x: Shape) -> bool:
     """Whether a normalization subtracts from each channel a mean of its own."""
     alone = (isinstance(op, GroupNorm) and op.groups == x.channels) or (isinstance(op, LayerNorm) and x.channels == 1)
     return isinstance(op, BatchNorm | InstanceNorm) or alone
-
-
-def _passes(op: Op) -> bool:
-    """Whether a constant that is added to a channel is a constant in the result's channels too."""
-    if isinstance(op, AvgPool | MaxPool):
-        return op.window.padding == 0
-    return isinstance(op, Scale | Shift | GlobalPool | Upsample | Concat | Crop | Flatten)
 
 
 def _find_norms(graph: Graph, node: Node) -> Iterator[Node]:

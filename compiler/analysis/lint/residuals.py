@@ -6,13 +6,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from archspec.ops import Concat, Mul, Normalization
-from archspec.ops.activation import Activation
 from archspec.ops.pooling import Pool
-from compiler.analysis.lint.context import KERNELS, LintContext, ResidualBranches
+from archspec.ops.scalar import Activation
+from compiler.analysis.lint.context import LintContext, ResidualBranches
 from compiler.analysis.lint.finding import Hit, Rule, at_each_place
 from compiler.analysis.paths.counting import find_gates
 from compiler.graph import Node
-from compiler.identities import find_idleness
 
 
 def find_bodies_that_only_add(context: LintContext) -> Iterable[Hit]:
@@ -41,7 +40,7 @@ def _is_block(context: LintContext, ways: ResidualBranches) -> bool:
     """Whether two ways are a residual block: those that a spec writes are. In a file a body has to learn a function of
     its own. Sums of parts that were moved or scaled (rotary embeddings), or of linear branches that are one
     convolution (RepVGG), are none."""
-    learns = any(isinstance(node.op, KERNELS) for node in ways.body)
+    learns = any(node.op.has_kernel for node in ways.body)
     bends = any(isinstance(node.op, Activation) for node in ways.body)
     return context.spec is not None or (learns and bends and not _takes_part(ways))
 
@@ -49,7 +48,7 @@ def _is_block(context: LintContext, ways: ResidualBranches) -> bool:
 def _takes_part(ways: ResidualBranches) -> bool:
     """Whether the shortcut is some of the channels alone: Res2Net adds to one part what the part before it gave."""
     fewer = ways.add.shape.channels < ways.fork.shape.channels
-    return fewer and not any(isinstance(node.op, KERNELS) for node in ways.shortcut)
+    return fewer and not any(node.op.has_kernel for node in ways.shortcut)
 
 
 def _find_causes(context: LintContext, ways: ResidualBranches) -> list[Node]:
@@ -91,8 +90,8 @@ def _needless_step(context: LintContext, ways: ResidualBranches) -> list[Node]:
     agree = context.operand(ways.add).shape == ways.fork.shape
     if not agree or any(len(node.data_inputs) > 1 for node in ways.shortcut):
         return []
-    changing = [node for node in ways.shortcut if not find_idleness(node.op, *context.graph.operands(node))]
-    kernels = [node for node in changing if isinstance(node.op, KERNELS)]
+    changing = [node for node in ways.shortcut if not node.op.changes_nothing(*context.graph.operands(node))]
+    kernels = [node for node in changing if node.op.has_kernel]
     return [*kernels, *changing][:1]
 
 
@@ -110,7 +109,7 @@ def _last_merge(context: LintContext, node: Node, seen: set[tuple[str, int]]) ->
     kernels = 0
     while node.body is None and len(node.data_inputs) == 1 and (node.id, kernels) not in seen:
         seen.add((node.id, kernels))
-        kernels += isinstance(node.op, KERNELS)
+        kernels += node.op.has_kernel
         if kernels > 1 or isinstance(node.op, Normalization):
             return
         node = context.operand(node)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from math import sqrt
 
-from compiler.analysis.lint.context import KERNELS, LintContext
+from compiler.analysis.lint.context import LintContext
 from compiler.analysis.lint.finding import Hit, Rule
 from compiler.analysis.signal.signal import FP16_LARGEST, FP16_SMALLEST, Exit, Signal
 
@@ -37,7 +37,7 @@ def find_gradient_spread(context: LintContext) -> Iterable[Hit]:
 def _kernel_gradients(context: LintContext) -> Iterator[tuple[str, float]]:
     """The gradient's second moment at each layer with a kernel, where one is known and arrives."""
     for node in context.signal.nodes if context.spec else ():
-        if node.gradient_second_moment and isinstance(context.graph[node.id].op, KERNELS):
+        if node.gradient_second_moment and context.graph[node.id].op.has_kernel:
             yield node.id, node.gradient_second_moment
 
 

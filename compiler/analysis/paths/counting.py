@@ -16,7 +16,7 @@ from functools import cached_property
 from typing import Any, TypeAlias
 
 from archspec.errors import ArchspecError
-from archspec.ops import HardSigmoid, Mul, Op, Scale, Shift, Sigmoid, Softmax, Upsample
+from archspec.ops import Mul
 from compiler.analysis.paths.polynomials import Polynomial, multiply, unpack
 from compiler.graph import Graph, Node
 
@@ -24,10 +24,6 @@ EASY = 1 << 26
 """Bits of all counts by length up to which counting them takes moments; beyond, it is done only when asked for."""
 MOST = 64 * EASY
 """Beyond, it is refused: minutes, and a gigabyte."""
-
-GATES: tuple[type[Op], ...] = (Sigmoid, HardSigmoid, Softmax)
-PASSING: tuple[type[Op], ...] = (Scale, Shift, Upsample)
-"""What a gate may pass on its way to the product, and stay one."""
 
 Steps: TypeAlias = Mapping[str, tuple[tuple[str, int], ...]]
 """For each node its operands that paths follow, each with what the step from there adds to the length."""
@@ -99,9 +95,9 @@ def find_gates(graph: Graph) -> dict[str, frozenset[int]]:
 
 def _is_gate(graph: Graph, id: str) -> bool:
     node = graph[id]
-    while isinstance(node.op, PASSING):
+    while node.op.gating == "passes":
         node = graph[node.inputs[0]]
-    return isinstance(node.op, GATES)
+    return node.op.gating == "gate"
 
 
 def _find_steps(graph: Graph, *, blocks: bool, without: Mapping[str, frozenset[int]] | None = None) -> Steps:

@@ -12,11 +12,9 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from archspec.ops import Add, Concat, Input, Mean, Op, Shake
+from archspec.ops import Input
 from compiler.dominators import find_dominators
 from compiler.graph import Graph, Node
-
-JOINTS: tuple[type[Op], ...] = (Add, Mean, Shake, Concat)
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +189,7 @@ def _find_forks(graph: Graph) -> set[str]:
 
 
 def _joins(node: Node) -> bool:
-    return isinstance(node.op, JOINTS) and len(node.data_inputs) > 1
+    return node.op.joins and len(node.data_inputs) > 1
 
 
 def _name_functions(values: list[Value]) -> list[Value]:

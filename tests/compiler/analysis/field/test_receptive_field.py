@@ -32,7 +32,7 @@ from archspec.ops import (
     Upsample,
     Vote,
 )
-from archspec.ops.activation import Activation
+from archspec.ops.scalar import Activation
 from archspec.spec.zoo import zoo_specs
 from compiler.analysis.field import lookback, positions, readings, receptive_field
 from compiler.analysis.field.fields import OutputField
