@@ -27,9 +27,9 @@ class DepthConvTranspose(ConvTranspose):
 
 
 def emit_depth(op: DepthConvTranspose, emit: Emitter, x: Value) -> Value:
-    kernel = np.asarray(emit.weights[f"{emit.node.id}.weight"])
+    kernel = np.asarray(emit.array("weight"))
     rows = kernel.transpose(1, 2, 3, 0).reshape(-1, kernel.shape[0], 1, 1)
-    bias = np.repeat(np.asarray(emit.weights[f"{emit.node.id}.bias"]), op.kernel**2)
+    bias = np.repeat(np.asarray(emit.array("bias")), op.kernel**2)
     deep = emit.op("Conv", [x, emit.constant("rows", rows), emit.constant("terms", bias)], kernel_shape=[1, 1])
     return emit.op("DepthToSpace", [deep], blocksize=op.kernel, mode="CRD")
 

@@ -11,6 +11,7 @@ import onnx
 from numpy.typing import DTypeLike
 
 from archspec.errors import ArchspecError
+from archspec.ops import Shape
 from compiler.graph import Graph, Node
 from compiler.onnx_target.formats import FLOAT32
 from compiler.onnx_target.shapes import NamedShape
@@ -44,34 +45,17 @@ class OnnxNode:
         )
 
 
-class Emitter:
-    """What the rules write to. `node` is the graph's node at work, `shapes` are those of all nodes, `float_type` is the
-    type of the model's numbers."""
+class ModelEmitter:
+    """Collects the nodes and the stored tensors of a model. `graph` is the network that it is of, `shapes` are those of
+    its nodes' results, `float_type` is the type of the model's numbers."""
 
-    node: Node
-    shapes: Mapping[str, NamedShape]
-
-    def __init__(self, graph: Graph, weights: Arrays, float_type: np.dtype[Any] = FLOAT32) -> None:
-        self.graph = graph
-        self.weights = weights
-        self.float_type = float_type
+    def __init__(
+        self, graph: Graph, weights: Arrays, shapes: Mapping[str, NamedShape], float_type: np.dtype[Any] = FLOAT32
+    ) -> None:
+        self.graph, self.weights, self.shapes, self.float_type = graph, weights, shapes, float_type
         self.nodes: list[OnnxNode] = []
         self.tensors: dict[str, Array] = {}
         self._stored: dict[str, Value] = {}
-        self._parts = 0
-
-    def begin(self, node: Node) -> None:
-        self.node, self._parts = node, 0
-
-    def op(self, kind: str, inputs: Sequence[Value | None], **attributes: Any) -> Value:
-        """One ONNX node; its result. The last one of a rule gets the id of the graph's node, see `finish`."""
-        name = f"{self.node.id}.{kind}_{self._parts}"
-        self._parts += 1
-        return self.append(kind, name, inputs, Value(name), **attributes)
-
-    def cast(self, value: Value, dtype: np.dtype[Any]) -> Value:
-        """The value in another type."""
-        return self.op("Cast", [value], to=onnx.helper.np_dtype_to_tensor_dtype(dtype))
 
     def append(self, kind: str, name: str, inputs: Sequence[Value | None], output: Value, **attributes: Any) -> Value:
         """One ONNX node of that name, which computes `output`."""
@@ -79,20 +63,68 @@ class Emitter:
         self.nodes.append(output.producer)
         return output
 
+    def store(self, name: str, array: Array) -> Value:
+        """A stored tensor, the same one for all that ask for its name."""
+        if name not in self._stored:
+            self.tensors[name] = array
+            self._stored[name] = Value(name)
+        return self._stored[name]
+
+
+class Emitter:
+    """What the rule of one `node` of the graph writes to."""
+
+    def __init__(self, model: ModelEmitter, node: Node) -> None:
+        self.model, self.node = model, node
+        self._parts = 0
+
+    @property
+    def float_type(self) -> np.dtype[Any]:
+        """The type of the model's numbers."""
+        return self.model.float_type
+
+    @property
+    def before(self) -> Shape:
+        """The shape of the first operand at the sizes of the graph."""
+        return self.model.graph[self.node.inputs[0]].shape
+
+    @property
+    def named(self) -> NamedShape:
+        """The same at all sizes: (batch, channels, *extents), each a number or the name of one that follows them."""
+        return self.model.shapes[self.node.inputs[0]]
+
+    def op(self, kind: str, inputs: Sequence[Value | None], **attributes: Any) -> Value:
+        """One ONNX node; its result. The last one of a rule gets the id of the graph's node, see `finish`."""
+        name = f"{self.node.id}.{kind}_{self._parts}"
+        self._parts += 1
+        return self.model.append(kind, name, inputs, Value(name), **attributes)
+
+    def cast(self, value: Value, dtype: np.dtype[Any]) -> Value:
+        """The value in another type."""
+        return self.op("Cast", [value], to=onnx.helper.np_dtype_to_tensor_dtype(dtype))
+
     def finish(self, result: Value) -> Value:
         """Name the node's result, and the ONNX node that gives it, as the graph does."""
         # An output's name is the user's to choose, and may be some node's id.
-        result.name = f"{self.node.id}.value" if self.node.id in self.graph.outputs else self.node.id
+        result.name = f"{self.node.id}.value" if self.node.id in self.model.graph.outputs else self.node.id
         if result.producer is not None:
             result.producer.name = self.node.id
         return result
 
+    def array(self, name: str) -> Array:
+        """The numbers of a stored tensor of the node, by its short name."""
+        return self.model.weights[f"{self.node.id}.{name}"]
+
     def weight(self, name: str) -> Value:
-        """A stored tensor of the node at work, by its short name."""
-        return self._store(f"{self.node.id}.{name}", self.weights[f"{self.node.id}.{name}"])
+        """A stored tensor of the node, by its short name."""
+        return self.model.store(f"{self.node.id}.{name}", self.array(name))
+
+    def weight_by_channel(self, name: str) -> Value:
+        """A stored number for each channel, as (C, 1, …): laid out here, once, and not by a node of the model."""
+        return self.constant(name, np.asarray(self.array(name)).reshape(-1, *[1] * self.before.rank))
 
     def constant(self, name: str, value: Any, dtype: DTypeLike | None = None) -> Value:
-        """A constant of the node at work, of the model's float type unless another is given.
+        """A constant of the node, of the model's float type unless another is given.
 
         Raises ArchspecError where a number is too large for it, or so small that it would be zero.
         """
@@ -101,13 +133,7 @@ class Emitter:
         if np.count_nonzero(rounded) < np.count_nonzero(given):
             smallest = np.abs(given[given != 0]).min()
             raise ArchspecError(f"{stored} is {smallest:.3g}, which is zero in {rounded.dtype}: export in bf16 or fp32")
-        return self._store(stored, rounded)
-
-    def _store(self, name: str, array: Array) -> Value:
-        if name not in self._stored:
-            self.tensors[name] = array
-            self._stored[name] = Value(name)
-        return self._stored[name]
+        return self.model.store(stored, rounded)
 
 
 def _write_attribute(name: str, value: int | float | str | Sequence[int]) -> onnx.AttributeProto:

@@ -10,17 +10,13 @@ from typing import Any
 import numpy as np
 import onnx
 
-from compiler.onnx_target.options import Precision
+from compiler.onnx_target.options import FloatPrecision
 
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """The type of weights and activations, the operator set, and the version of the file format that goes with it.
+    """The type of weights and activations, the operator set, and the version of the file format that goes with it."""
 
-    `name` is what a model of this format says of its precision.
-    """
-
-    name: Precision
     dtype: np.dtype[Any]
     opset: int
     ir_version: int
@@ -29,14 +25,12 @@ class Format:
 FLOAT32, FLOAT16 = np.dtype(np.float32), np.dtype(np.float16)
 BFLOAT16 = np.dtype(onnx.helper.tensor_dtype_to_np_dtype(onnx.TensorProto.BFLOAT16))
 
-FORMATS: Mapping[Precision, Format] = MappingProxyType(
+FORMATS: Mapping[FloatPrecision, Format] = MappingProxyType(
     {
         # What ONNX Runtime has run well since 1.16; with opset 22 and up some versions lose fused convolutions.
-        "fp32": Format("fp32", FLOAT32, 17, 8),
-        "fp16": Format("fp16", FLOAT16, 17, 8),
+        "fp32": Format(FLOAT32, 17, 8),
+        "fp16": Format(FLOAT16, 17, 8),
         # Before opset 22 convolution, pooling and instance normalization do not have the type.
-        "bf16": Format("bf16", BFLOAT16, 22, 10),
-        # The float model that is then calibrated and quantized.
-        "int8": Format("fp32", FLOAT32, 17, 8),
+        "bf16": Format(BFLOAT16, 22, 10),
     }
 )

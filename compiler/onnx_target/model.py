@@ -11,11 +11,10 @@ import onnx
 from archspec.errors import ArchspecError
 from archspec.ops import Op
 from compiler.graph import Graph
-from compiler.onnx_file.accepted import AcceptedSize
 from compiler.onnx_file.digest import XXH3
 from compiler.onnx_file.finite import is_finite
 from compiler.onnx_file.metadata import GRAPH, NAME, PRECISION, SIZES, TARGET, WEIGHTS
-from compiler.onnx_target.emitter import Emitter, Value
+from compiler.onnx_target.emitter import Emitter, ModelEmitter, Value
 from compiler.onnx_target.formats import FLOAT32, FORMATS
 from compiler.onnx_target.onnx_model import OnnxModel, as_bytes
 from compiler.onnx_target.options import PLAIN, ExportOptions
@@ -44,13 +43,13 @@ def build_model(
     """
     graph.check_weights({name: np.shape(value) for name, value in weights.items()})
     given = {name: _round(np.asarray(value), f"the weight '{name}'") for name, value in weights.items()}
-    form = FORMATS[options.precision]
+    form = FORMATS[options.float_precision]
     outside = form.dtype if options.io == "same" else FLOAT32
     casts = () if form.dtype == FLOAT32 else (CastWeights(form.dtype),)
     accepted = accepted_sizes(graph)
     network, arrays, steps = run_passes((*choose_passes(options), *casts), graph, given)
-    emit = Emitter(network, arrays, form.dtype)
-    written = _emit(network, emit, accepted, RULES.extended(rules or {}), outside)
+    model = ModelEmitter(network, arrays, name_shapes(network, accepted), form.dtype)
+    written = _emit(model, RULES.extended(rules or {}), outside)
     head = onnx.helper.make_model(
         written,
         ir_version=form.ir_version,
@@ -62,12 +61,12 @@ def build_model(
         **GRAPH.write(graph.digest()),
         **WEIGHTS.write(digest_weights(given)),
         **SIZES.write(accepted),
-        **PRECISION.write(form.name),
+        **PRECISION.write(options.float_precision),
         **TARGET.write(options.target),
         **(metadata or {}),
     }
     onnx.helper.set_model_props(head, dict(sorted(facts.items())))
-    return OnnxModel(head, emit.tensors, network, steps)
+    return OnnxModel(head, model.tensors, network, steps)
 
 
 def _round(array: np.ndarray[Any, Any], what: str) -> np.ndarray[Any, Any]:
@@ -86,44 +85,42 @@ def digest_weights(arrays: Arrays) -> str:
     return whole.digest().hex()
 
 
-def _emit(
-    graph: Graph, emit: Emitter, accepted: Mapping[str, AcceptedSize], table: Table[OnnxRule], outside: np.dtype[Any]
-) -> onnx.GraphProto:
+def _emit(model: ModelEmitter, table: Table[OnnxRule], outside: np.dtype[Any]) -> onnx.GraphProto:
     """The graph, its inputs and outputs of the type `outside`, which may be another than that of its numbers."""
-    emit.shapes = shapes = name_shapes(graph, accepted)
+    graph, shapes = model.graph, model.shapes
     values: dict[str, Value] = {}
     for node in graph:
-        emit.begin(node)
+        emit = Emitter(model, node)
         if node.id in graph.inputs:
             fed = Value(node.id)
-            values[node.id] = fed if outside == emit.float_type else emit.cast(fed, emit.float_type)
+            values[node.id] = fed if outside == model.float_type else emit.cast(fed, model.float_type)
         else:
             operands = [values[operand] for operand in node.inputs]
             values[node.id] = emit.finish(table[type(node.op)](node.op, emit, *operands))
     given: set[Value] = set()
     for name, id in graph.outputs.items():
-        given.add(_name_output(name, values[id], given, outside, emit))
+        given.add(_name_output(name, values[id], given, outside, model))
     inputs = [_describe_value(name, outside, shapes[name]) for name in graph.inputs]
     outputs = [_describe_value(name, outside, shapes[id]) for name, id in graph.outputs.items()]
     outer = {*graph.inputs, *graph.outputs}
     inner = {value.name: shapes[id] for id, value in values.items() if value.name not in outer}
     return onnx.helper.make_graph(
-        [node.to_proto() for node in emit.nodes],
+        [node.to_proto() for node in model.nodes],
         graph.name,
         inputs,
         outputs,
-        value_info=[_describe_value(name, emit.float_type, shape) for name, shape in inner.items()],
+        value_info=[_describe_value(name, model.float_type, shape) for name, shape in inner.items()],
     )
 
 
-def _name_output(name: str, value: Value, given: set[Value], outside: np.dtype[Any], emit: Emitter) -> Value:
+def _name_output(name: str, value: Value, given: set[Value], outside: np.dtype[Any], model: ModelEmitter) -> Value:
     """Give an output its own name: to the value itself, or to a copy where that is an input or another output, or of
     another type."""
-    if outside != emit.float_type:
+    if outside != model.float_type:
         kind = onnx.helper.np_dtype_to_tensor_dtype(outside)
-        return emit.append("Cast", f"{name}.output", [value], Value(name), to=kind)
+        return model.append("Cast", f"{name}.output", [value], Value(name), to=kind)
     if value.producer is None or value in given:
-        return emit.append("Identity", f"{name}.output", [value], Value(name))
+        return model.append("Identity", f"{name}.output", [value], Value(name))
     value.name = name
     return value
 

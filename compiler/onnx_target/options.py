@@ -7,7 +7,8 @@ from typing import Literal, get_args, get_type_hints
 
 from archspec.errors import ArchspecError, suggest
 
-Precision = Literal["fp32", "fp16", "bf16", "int8"]
+FloatPrecision = Literal["fp32", "fp16", "bf16"]
+Precision = Literal[FloatPrecision, "int8"]
 Io = Literal["same", "fp32"]
 Target = Literal["any", "cpu", "tensorrt"]
 
@@ -23,6 +24,11 @@ class ExportOptions:
     precision: Precision = "fp32"
     io: Io = "same"
     target: Target = "any"
+
+    @property
+    def float_precision(self) -> FloatPrecision:
+        """The precision of the model in floating-point numbers: that for integers is then calibrated and quantized."""
+        return "fp32" if self.precision == "int8" else self.precision
 
     def __post_init__(self) -> None:
         kinds = get_type_hints(type(self))

@@ -1,0 +1,74 @@
+"""What gives a value other extents, or moves its numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from archspec.ops import Concat, Crop, Flatten, PadChannels, PadSpace, Upsample
+from compiler.onnx_target.emitter import Emitter, Value
+from compiler.onnx_target.rules.table import plain, rule
+
+
+@rule(Upsample)
+def upsample(op: Upsample, emit: Emitter, x: Value) -> Value:
+    scales = emit.constant("scales", [1, 1, *[op.scale] * emit.before.rank], np.float32)
+    if op.mode == "nearest":  # with ONNX's own defaults it leaves the blocked layout
+        options = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+    else:
+        options = {"mode": "linear", "coordinate_transformation_mode": "half_pixel"}
+    return emit.op("Resize", [x, None, scales], **options)
+
+
+@rule(PadChannels)
+def pad_channels(op: PadChannels, emit: Emitter, x: Value) -> Value:
+    rank = emit.before.rank
+    if isinstance(emit.named[1], int):
+        ends = [0, op.out - emit.before.channels, *[0] * rank]
+        return emit.op("Pad", [x, emit.constant("pads", [0] * (rank + 2) + ends, np.int64)])
+    missing = emit.op("Sub", [emit.constant("out", [op.out], np.int64), count_channels(emit, x)])
+    # Pad takes what is negative, and cuts: so as many zeros are counted, and of fewer than none no runtime makes any.
+    missing = emit.op("Shape", [emit.op("ConstantOfShape", [missing])])
+    return emit.op("Pad", [x, emit.op("Concat", [emit.constant("none", [0, 0, 0], np.int64), missing], axis=0)])
+
+
+def count_channels(emit: Emitter, x: Value) -> Value:
+    """Of a vector whose length follows the sizes."""
+    first, last = emit.constant("first", [1], np.int64), emit.constant("last", [2], np.int64)
+    return emit.op("Slice", [emit.op("Shape", [x]), first, last])
+
+
+@rule(Crop)
+def crop(op: Crop, emit: Emitter, *values: Value) -> Value:
+    """Start and end are computed from the operands' extents, so that they hold at every size."""
+    whole, *others = _spaces(emit, values)
+    part = emit.op("Min", [whole, *others])
+    start = emit.op("Div", [emit.op("Sub", [whole, part]), emit.constant("two", [2], np.int64)])
+    axes = emit.constant("axes", range(2, emit.before.rank + 2), np.int64)
+    return emit.op("Slice", [values[0], start, emit.op("Add", [start, part]), axes])
+
+
+@rule(PadSpace)
+def pad_space(op: PadSpace, emit: Emitter, *values: Value) -> Value:
+    """Both ends are computed from the operands' extents, so that they hold at every size."""
+    part, *others = _spaces(emit, values)
+    missing = emit.op("Sub", [emit.op("Max", [part, *others]), part])
+    before = emit.op("Div", [missing, emit.constant("two", [2], np.int64)])
+    none = emit.constant("none", [0, 0], np.int64)
+    ends = emit.op("Concat", [none, before, none, emit.op("Sub", [missing, before])], axis=0)
+    return emit.op("Pad", [values[0], ends])
+
+
+def _spaces(emit: Emitter, values: Sequence[Value]) -> list[Value]:
+    """The spatial extents of each value."""
+    first, last = emit.constant("first", [2], np.int64), emit.constant("last", [emit.before.rank + 2], np.int64)
+    return [emit.op("Slice", [emit.op("Shape", [value]), first, last]) for value in values]
+
+
+@rule(Concat)
+def concat(op: Concat, emit: Emitter, *values: Value) -> Value:
+    return emit.op("Concat", values, axis=1)
+
+
+rule(Flatten)(plain("Flatten"))

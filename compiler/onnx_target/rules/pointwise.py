@@ -1,0 +1,100 @@
+"""Functions of one value, position by position."""
+
+from __future__ import annotations
+
+import math
+
+from archspec.ops import (
+    Elu,
+    Gelu,
+    HardSigmoid,
+    HardSwish,
+    LeakyRelu,
+    Prelu,
+    Relu,
+    Relu6,
+    Scale,
+    Shift,
+    Sigmoid,
+    Silu,
+    Softmax,
+    Softplus,
+    Tanh,
+)
+from compiler.onnx_target.emitter import Emitter, Value
+from compiler.onnx_target.rules.table import plain, rule
+
+for _op, _kind in (
+    (Relu, "Relu"),
+    (Sigmoid, "Sigmoid"),
+    (HardSwish, "HardSwish"),
+    (Tanh, "Tanh"),
+    (Softplus, "Softplus"),
+):
+    rule(_op)(plain(_kind))
+
+
+@rule(Relu6)
+def relu6(op: Relu6, emit: Emitter, x: Value) -> Value:
+    return emit.op("Clip", [x, emit.constant("low", 0.0), emit.constant("high", 6.0)])
+
+
+@rule(LeakyRelu)
+def leaky_relu(op: LeakyRelu, emit: Emitter, x: Value) -> Value:
+    return emit.op("LeakyRelu", [x], alpha=op.slope)
+
+
+@rule(Prelu)
+def prelu(op: Prelu, emit: Emitter, x: Value) -> Value:
+    return emit.op("PRelu", [x, emit.weight_by_channel("weight")])
+
+
+@rule(Elu)
+def elu(op: Elu, emit: Emitter, x: Value) -> Value:
+    return emit.op("Elu", [x], alpha=op.alpha)
+
+
+@rule(Gelu)
+def gelu(op: Gelu, emit: Emitter, x: Value) -> Value:
+    """0.5 x (1 + erf(x / √2)), or 0.5 x (1 + tanh(√(2/π) (x + 0.044715 x³))): the patterns that ONNX Runtime fuses."""
+    if op.approximate == "none":
+        inner = emit.op("Erf", [emit.op("Div", [x, emit.constant("root", math.sqrt(2))])])
+    else:
+        cube = emit.op("Mul", [emit.op("Pow", [x, emit.constant("three", 3.0)]), emit.constant("cubic", 0.044715)])
+        inner = emit.op(
+            "Tanh", [emit.op("Mul", [emit.op("Add", [x, cube]), emit.constant("root", math.sqrt(2 / math.pi))])]
+        )
+    gate = emit.op("Add", [inner, emit.constant("one", 1.0)])
+    return emit.op("Mul", [emit.op("Mul", [x, gate]), emit.constant("half", 0.5)])
+
+
+@rule(Silu)
+def silu(op: Silu, emit: Emitter, x: Value) -> Value:
+    return emit.op("Mul", [x, emit.op("Sigmoid", [x])])
+
+
+@rule(HardSigmoid)
+def hard_sigmoid(op: HardSigmoid, emit: Emitter, x: Value) -> Value:
+    return emit.op("HardSigmoid", [x], alpha=1 / 6, beta=0.5)
+
+
+@rule(Softmax)
+def softmax(op: Softmax, emit: Emitter, x: Value) -> Value:
+    return emit.op("Softmax", [x], axis=1)
+
+
+@rule(Scale)
+def scale(op: Scale, emit: Emitter, x: Value) -> Value:
+    return emit.op("Mul", [x, _learned("factor", op, emit)])
+
+
+@rule(Shift)
+def shift(op: Shift, emit: Emitter, x: Value) -> Value:
+    return emit.op("Add", [x, _learned("term", op, emit)])
+
+
+def _learned(name: str, op: Scale | Shift, emit: Emitter) -> Value:
+    """What a scale multiplies by or a shift adds: a constant, a stored number, or one for each channel."""
+    if not op.trainable:
+        return emit.constant(name, op.value)
+    return emit.weight_by_channel(name) if op.per == "channel" else emit.weight(name)

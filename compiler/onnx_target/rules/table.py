@@ -1,0 +1,20 @@
+"""What a rule is, and the table that all rules are in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+from compiler.onnx_target.emitter import Value
+from compiler.rule_table import Table
+
+OnnxRule: TypeAlias = Callable[..., Value]
+"""From an operation, its emitter and its operands to its result."""
+
+RULES: Table[OnnxRule] = Table("onnx")
+rule = RULES.rule
+
+
+def plain(kind: str) -> OnnxRule:
+    """A rule for an operation that ONNX has, without attributes."""
+    return lambda op, emit, x: emit.op(kind, [x])
