@@ -300,16 +300,24 @@ def train(
 
 
 @checked
-def evaluate(folder: str | Path, *, monte_carlo: int | None = None, mc_batch: int | None = None) -> Evaluation:
+def evaluate(
+    folder: str | Path,
+    *,
+    monte_carlo: int | None = None,
+    mc_batch: int | None = None,
+    providers: Sequence[str] | None = None,
+    threads: int | None = None,
+) -> Evaluation:
     """Compare the two forms of a trained network, torch and ONNX Runtime, on its data set's held-out images; and its
-    plain prediction with `monte_carlo` passes of Monte Carlo batch normalization."""
-    from runtime.evaluation.evaluate import evaluate_run
+    plain prediction with `monte_carlo` passes of Monte Carlo batch normalization. `providers` and `threads` are ONNX
+    Runtime's."""
+    from runtime.evaluation.evaluate import EvaluationSettings, evaluate_run
     from runtime.evaluation.monte_carlo import MC_BATCH
     from runtime.training.run import Run
     from runtime.training.run_folder import MODEL
 
-    run = Run.open(folder, [MODEL])
-    return evaluate_run(folder, run.build_module(), monte_carlo=monte_carlo, mc_batch=mc_batch or MC_BATCH)
+    settings = EvaluationSettings(providers, threads, monte_carlo=monte_carlo, mc_batch=mc_batch or MC_BATCH)
+    return evaluate_run(Run.open(folder, [MODEL]), settings)
 
 
 __all__ = [

@@ -15,21 +15,21 @@ from archspec.errors import ArchspecError
 from archspec.extras import extra
 from archspec.log import warn
 from archspec.replacing import PNG, check_gives_way
-from compiler.onnx_file.metadata import MEMBERS, STRIDE, tell_epoch
+from compiler.onnx_file.metadata import MEMBERS, tell_epoch
 from compiler.onnx_file.metadata import WEIGHTS as WEIGHTS_HASH
 from runtime.data.dataset import Dataset
-from runtime.data.registry import load_data_of
 from runtime.evaluation.monte_carlo import MC_BATCH, MonteCarlo, measure_monte_carlo
 from runtime.measuring.bench import bench
 from runtime.prediction.png import save_picture, to_pixels
 from runtime.prediction.predict import compute_outputs
 from runtime.prediction.sheets import save_sheet
 from runtime.session.session import Session
+from runtime.tasks.grid import Grid
 from runtime.tasks.registry import find_task
 from runtime.training.outputs import evaluate_module, last_of
-from runtime.training.run_folder import MODEL, PICTURE, SAMPLES, WEIGHTS, check_files, name_sample, write_export
+from runtime.training.run import Run
+from runtime.training.run_folder import MODEL, PICTURE, SAMPLES, WEIGHTS, name_sample, write_export
 from runtime.verification.agreement import compare
-from runtime.weights.safetensors_file import load_weights
 
 with extra("run"):
     from compiler.onnx_target.model import digest_weights
@@ -40,7 +40,9 @@ with extra("train"):
 
 
 TIMED_BATCHES = (1, 32)
-SAMPLE_COUNT = 10
+
+MAX_SAMPLES = 10
+"""The largest number of samples of a data set whose images have no class."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,100 +86,134 @@ class Evaluation:
         return row
 
 
-def evaluate_run(
-    folder: str | Path,
-    module: nn.Module,
-    *,
-    providers: Sequence[str] | None = None,
-    threads: int | None = None,
-    seconds: float = 1.0,
-    monte_carlo: int | None = None,
-    mc_batch: int = MC_BATCH,
-) -> Evaluation:
-    """Compare a run's module with its model.onnx, draw predictions.png, and write a few samples as PNG.
+@dataclass(frozen=True, slots=True)
+class EvaluationSettings:
+    """The choices of an evaluation.
 
-    `module` is the run's network with the run's weights in it; `seconds` is spent on timing each batch; `monte_carlo`
-    is a number of passes with batch statistics of `mc_batch` training images, also measured where it is given. Raises
-    ArchspecError where a file is missing, or file, weights, module and data do not belong together.
+    The run's file runs on the first of the `providers` that works, with so many `threads`, as a Session takes them;
+    `seconds` are spent on timing each batch. `monte_carlo` is a number of passes with the batch statistics of
+    `mc_batch` training images each; None measures none.
     """
-    folder = Path(folder)
-    check_files(folder, (WEIGHTS, MODEL))
-    arrays, metadata = load_weights(folder / WEIGHTS)
-    _check_weights(module, arrays)
-    data = load_data_of(metadata, folder / WEIGHTS)
-    task = find_task(data.task)
-    for path in (folder / PICTURE, *_name_samples(folder / SAMPLES, data).values()):
+
+    providers: Sequence[str] | None = None
+    threads: int | None = None
+    seconds: float = 1.0
+    monte_carlo: int | None = None
+    mc_batch: int = MC_BATCH
+
+
+def evaluate_run(run: Run, settings: EvaluationSettings | None = None) -> Evaluation:
+    """Compare a run's network in torch with its model.onnx, draw predictions.png, and write a few samples as PNG.
+
+    Raises ArchspecError where the model is missing or answers something else than the network, and where a picture
+    would take the place of one that somebody else drew.
+    """
+    settings, data = settings or EvaluationSettings(), run.data
+    samples = _name_samples(run.folder / SAMPLES, data)
+    for path in (run.folder / PICTURE, *samples.values()):
         check_gives_way(path, PNG)
-    session = Session(folder / MODEL, providers=providers, threads=threads)
-    same = _compare_weights(session.metadata, arrays)
-    if same is False:
-        warn(f"{folder / MODEL} is of other weights than {folder / WEIGHTS}; export it again: {write_export(folder)}")
-    if unfinished := tell_epoch(metadata):
-        warn(f"{folder / WEIGHTS}: {unfinished}")
-    expected = evaluate_module(module, data.test)
-    found = _rename(compute_outputs(session, data.test.images), expected)
-    differences = [_compare_output(session, name, expected[name], found[name]) for name in expected]
-    grid = task.place(data.preprocess.shape, last_of(expected).shape[1:], STRIDE.read(metadata, folder / WEIGHTS))
-    answers = [task.decide(last_of(outputs), grid) for outputs in (expected, found)]
-    equal, predictions = task.count_equal(*answers)
-    chances = None if monte_carlo is None else measure_monte_carlo(module, data, grid, monte_carlo, mc_batch)
-    rows = bench(session, None if session.fixed_batch else TIMED_BATCHES, seconds=seconds)
-    sheet = task.illustrate(answers[1], data.test.labels, data.classes, grid)
-    save_sheet(folder / PICTURE, data.preprocess.restore(data.test.images), sheet, f"{data.name}, held out")
+    session = Session(run.folder / MODEL, providers=settings.providers, threads=settings.threads)
+    same_weights = _compare_weights(run, session)
+    module = run.build_module()
+    found = _compare_answers(run, module, session)
+    chances = _measure_chances(run, module, found.grid, settings)
+    times = _time_batches(session, settings.seconds)
+    sheet = run.task.illustrate(found.answers, data.test.labels, data.classes, found.grid)
+    save_sheet(run.folder / PICTURE, data.preprocess.restore(data.test.images), sheet, f"{data.name}, held out")
+    _save_samples(samples, data)
     return Evaluation(
         data=data.name,
-        task=task.name,
+        task=run.task.name,
         provider=session.provider,
         notice=session.notice,
         test_images=len(data.test),
-        scores_torch=task.score(task.count(answers[0], data.test.labels, grid)),
-        scores_onnx=task.score(task.count(answers[1], data.test.labels, grid)),
-        asked=task.asked,
-        predictions=predictions,
-        equal_predictions=equal,
-        largest_difference=max(absolute for absolute, _ in differences),
-        relative_difference=max(relative for _, relative in differences),
-        ms_per_image={batch: row.p50_ms / batch for row in rows if (batch := row.batch or session.fixed_batch)},
-        file_bytes=(folder / MODEL).stat().st_size,
-        picture=str(folder / PICTURE),
-        samples=tuple(str(path) for path in write_samples(folder / SAMPLES, data)),
-        same_weights=same,
+        scores_torch=found.scores_torch,
+        scores_onnx=found.scores_onnx,
+        asked=run.task.asked,
+        predictions=found.predictions,
+        equal_predictions=found.equal,
+        largest_difference=max(absolute for absolute, _ in found.differences),
+        relative_difference=max(relative for _, relative in found.differences),
+        ms_per_image=times,
+        file_bytes=(run.folder / MODEL).stat().st_size,
+        picture=str(run.folder / PICTURE),
+        samples=tuple(map(str, samples.values())),
+        same_weights=same_weights,
         monte_carlo=chances,
     )
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class _Comparison:
+    """The answers of the file (N, ...) in the last output, which lies on the images by `grid`; how many of them are
+    those of the network in torch, the scores of both, and the `differences` of each output as `_compare_output` has
+    them."""
+
+    answers: Array
+    grid: Grid
+    predictions: int
+    equal: int
+    scores_torch: dict[str, float]
+    scores_onnx: dict[str, float]
+    differences: list[tuple[float, float]]
+
+
+def _compare_answers(run: Run, module: nn.Module, session: Session) -> _Comparison:
+    task, test = run.task, run.data.test
+    expected = evaluate_module(module, test)
+    found = _rename(compute_outputs(session, test.images), expected)
+    differences = [_compare_output(session, name, expected[name], found[name]) for name in expected]
+    grid = task.place(run.data.preprocess.shape, last_of(expected).shape[1:], run.stride)
+    before, after = (task.decide(last_of(outputs), grid) for outputs in (expected, found))
+    equal, predictions = task.count_equal(before, after)
+    scores = [task.score(task.count(answers, test.labels, grid)) for answers in (before, after)]
+    return _Comparison(after, grid, predictions, equal, scores[0], scores[1], differences)
+
+
+def _measure_chances(run: Run, module: nn.Module, grid: Grid, settings: EvaluationSettings) -> MonteCarlo | None:
+    if settings.monte_carlo is None:
+        return None
+    return measure_monte_carlo(module, run.data, grid, settings.monte_carlo, settings.mc_batch)
+
+
+def _time_batches(session: Session, seconds: float) -> dict[int, float]:
+    """Milliseconds per image by batch: by those of TIMED_BATCHES, or by the only one that the file takes."""
+    rows = bench(session, None if session.fixed_batch else TIMED_BATCHES, seconds=seconds)
+    return {batch: row.p50_ms / batch for row in rows if (batch := row.batch or session.fixed_batch)}
+
+
 def write_samples(folder: str | Path, data: Dataset) -> list[Path]:
-    """A few held-out images as 8-bit PNGs, to try `archspec run` on: of each class the first, or where no image has a
-    class the first of all. Raises ArchspecError where a file is there that somebody else drew."""
+    """Write a few held-out images as 8-bit PNGs, to try `archspec run` on, and give their paths: of each class the
+    first, or where no image has a class the first of all. Raises ArchspecError where a file is there that somebody else
+    drew."""
     paths = _name_samples(folder, data)
+    _save_samples(paths, data)
+    return list(paths.values())
+
+
+def _save_samples(paths: Mapping[int, Path], data: Dataset) -> None:
     for index, path in paths.items():
         save_picture(path, Image.fromarray(to_pixels(data.preprocess.restore(data.test.images[index]))))
-    return list(paths.values())
 
 
 def _name_samples(folder: str | Path, data: Dataset) -> dict[int, Path]:
     """Where samples are written, by their indices."""
-    named = find_task(data.task).choose_samples(data.test.labels, data.classes, SAMPLE_COUNT)
+    named = find_task(data.task).choose_samples(data.test.labels, data.classes, MAX_SAMPLES)
     return {index: Path(folder) / name_sample(index, label) for index, label in named.items()}
 
 
-def _check_weights(module: nn.Module, arrays: dict[str, Array]) -> None:
-    """The module must hold the file's weights: else the comparison would be between two networks."""
-    state = module.state_dict()
-    missing = [name for name, _ in module.named_parameters() if name not in arrays]
-    if missing:
-        raise ArchspecError(f"{WEIGHTS} has no '{missing[0]}', which the module has")
-    for name, array in arrays.items():
-        if name in state and not np.array_equal(state[name].detach().cpu().numpy(), array):
-            raise ArchspecError(f"the module's '{name}' is not that of {WEIGHTS}; load the weights into it first")
-
-
-def _compare_weights(metadata: Mapping[str, str], arrays: Mapping[str, Array]) -> bool | None:
-    """Whether a model says that it was made from these weights."""
-    said = WEIGHTS_HASH.read(metadata)
-    if said is None or MEMBERS in metadata:
-        return None
-    return said == digest_weights({name: np.asarray(array, np.float32) for name, array in arrays.items()})
+def _compare_weights(run: Run, session: Session) -> bool | None:
+    """Whether a model says that it was made from the run's weights; None of an ensemble, and where it does not say.
+    What is wrong with either is told."""
+    said, same = WEIGHTS_HASH.read(session.metadata), None
+    if said is not None and MEMBERS not in session.metadata:
+        same = said == digest_weights({name: np.asarray(array, np.float32) for name, array in run.weights.items()})
+    weights = run.folder / WEIGHTS
+    if same is False:
+        warn(f"{session.path} is of other weights than {weights}; export it again: {write_export(run.folder)}")
+    if unfinished := tell_epoch(run.metadata):
+        warn(f"{weights}: {unfinished}")
+    return same
 
 
 def _rename(found: dict[str, Array], expected: Mapping[str, Array]) -> dict[str, Array]:

@@ -32,7 +32,11 @@ Floats = npt.NDArray[np.float64]
 MC_BATCH = 32
 """Images in a mini-batch where nothing is said: as many as the default of training."""
 
+SEED = 0
+"""The seed of the mini-batches on which both ways of prediction are compared."""
+
 TINY = float(np.finfo(np.float64).tiny)
+"""The probability that zero counts as, so that its logarithm is finite."""
 
 
 def sample_states(module: nn.Module, dataset: Dataset, passes: int, batch: int, seed: int) -> list[dict[str, Tensor]]:
@@ -79,16 +83,14 @@ class MonteCarlo:
     entropy: float
 
 
-def measure_monte_carlo(
-    module: nn.Module, data: Dataset, grid: Grid, passes: int, batch: int, seed: int = 0
-) -> MonteCarlo:
+def measure_monte_carlo(module: nn.Module, data: Dataset, grid: Grid, passes: int, batch: int) -> MonteCarlo:
     """Both ways of prediction on the held-out images; `grid` is that of the last output. Raises ArchspecError for tasks
     without probabilities."""
     task = find_task(data.task)
     if not task.has_probabilities:
         what = f"{task.values} of {task.names}"
         raise ArchspecError(f"Monte Carlo batch normalization averages probabilities, and {what} are none")
-    states = sample_states(module, data, passes, batch, seed)
+    states = sample_states(module, data, passes, batch, SEED)
     truth = task.make_targets(data.test.labels, grid)
     asked = task.find_asked(truth)
 
@@ -101,7 +103,7 @@ def measure_monte_carlo(
     return MonteCarlo(
         passes=passes,
         batch=batch,
-        seed=seed,
+        seed=SEED,
         accuracy_plain=float((plain.argmax(1) == truth[asked]).mean()),
         accuracy=float((chosen == truth[asked]).mean()),
         log_likelihood_plain=_mean_log(plain, truth[asked]),
@@ -160,7 +162,7 @@ def find_layers(module: nn.Module) -> dict[str, _BatchNorm]:
 
 
 def draw_batch(images: int, batch: int, seed: int, number: int) -> npt.NDArray[np.int64]:
-    """Which of the training images the mini-batch of that number holds: `batch` different ones."""
+    """The indices (batch,) of the training images in the mini-batch of that number, all different."""
     if not 2 <= batch <= images:
         raise ArchspecError(f"a mini-batch for statistics has 2 to {images} images, found {batch}")
     return np.random.default_rng(mix_seed(seed, number)).choice(images, batch, replace=False)

@@ -57,7 +57,8 @@ class Stacked(nn.Module):
         self.last = nn.Linear(16, 3)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.last(self.second(torch.relu(self.conv(self.first(x)))).flatten(1))
+        found: Tensor = self.last(self.second(torch.relu(self.conv(self.first(x)))).flatten(1))
+        return found
 
 
 def test_a_state_gives_its_mini_batch_what_training_mode_gives(data: Dataset) -> None:
@@ -82,7 +83,7 @@ def test_every_kind_of_batch_normalization_takes_the_same_statistics(data: Datas
     (state,) = sample_states(net, data, 1, 24, seed=0)
     images = torch.from_numpy(data.train.images[draw_batch(64, 24, 0, 0)])
     with torch.no_grad():
-        first = net.conv_0(images)
+        first = net.get_submodule("conv_0")(images)
     assert torch.allclose(state["norm_0.running_mean"], first.mean((0, 2, 3)), atol=1e-5)
     assert torch.allclose(state["norm_0.running_var"], first.var((0, 2, 3), correction=0), atol=1e-5)
     witness = sample_states(make_net(NORMS["batch"]), data, 1, 24, seed=0)[0]
@@ -183,7 +184,7 @@ def test_networks_that_have_no_batch_statistics_are_refused(data: Dataset) -> No
 def test_statistics_that_are_not_finite_are_refused(data: Dataset) -> None:
     net = make_net(NORMS["batch"])
     with torch.no_grad():
-        net.conv_0.weight.fill_(float("inf"))
+        net.get_parameter("conv_0.weight").fill_(float("inf"))
     with pytest.raises(ArchspecError, match=r"'norm_0\.running_(mean|var)' holds infinite numbers or NaN"):
         sample_states(net, data, 1, 8, seed=0)
-    assert bool(torch.isfinite(net.norm_0.running_mean).all())
+    assert bool(torch.isfinite(net.get_buffer("norm_0.running_mean")).all())
