@@ -11,6 +11,7 @@ from archspec.ops import Shape
 from compiler.analysis.answers import Answers
 from compiler.analysis.certainty import Mark, Marks, find_mark, nest
 from compiler.analysis.cost.cost import Cost
+from compiler.analysis.memory.setup import TrainingSetup
 from compiler.analysis.paths.counting import Paths, count_paths
 from compiler.analysis.types import Types, count_operands, count_types
 from compiler.analysis.unknown import find_unknown, mark_unknown
@@ -106,7 +107,7 @@ def analyze(
         near = suggest(part, PARTS) or f"; there are {', '.join(PARTS)}"
         raise ArchspecError(f"there is no analysis '{part}'{near}")
     answers, paths = Answers(graph), count_paths(graph, by_length=by_length)
-    training = {"batch": batch, "precision": precision, "optimizer": optimizer}
+    setup = TrainingSetup(batch, precision, optimizer)
     return Report(
         name=graph.name,
         sizes=graph.sizes,
@@ -120,12 +121,12 @@ def analyze(
         operands=count_operands(graph),
         notes=graph.notes,
         batch=batch,
-        **_answer(answers, paths, spec, wanted, training),
+        **_answer(answers, paths, spec, wanted, setup),
     )
 
 
 def _answer(
-    answers: Answers, paths: Paths, spec: Spec | None, wanted: Collection[str], training: Mapping[str, Any]
+    answers: Answers, paths: Paths, spec: Spec | None, wanted: Collection[str], setup: TrainingSetup
 ) -> dict[str, Any]:
     """The parts that are wanted; each is imported by itself, since most callers want none."""
     parts: dict[str, Any] = {}
@@ -134,7 +135,7 @@ def _answer(
     if "memory" in wanted:
         from compiler.analysis.memory.memory import measure_memory
 
-        parts["memory"] = measure_memory(answers.graph, **training)
+        parts["memory"] = measure_memory(answers.graph, **setup._asdict())
     if "variance" in wanted:
         parts["variance"] = answers.signal
     if "gradient" in wanted:

@@ -43,13 +43,14 @@ def assert_(
     """
     from archspec.cli.tables.compare import print_verdicts
     from compiler.analysis.compare.conditions import ConditionError, check_conditions, parse_condition
+    from compiler.analysis.memory.setup import TrainingSetup
     from compiler.analysis.unknown import find_unknown
 
     with refusing(ConditionError):
         parsed = [parse_condition(text) for text in conditions]
     graph, loaded = open_network(spec, set_, size, max_nodes)
     with refusing(ConditionError):
-        verdicts = check_conditions(graph, parsed, spec=loaded, batch=batch, precision=precision, optimizer=optimizer)
+        verdicts = check_conditions(graph, parsed, loaded, TrainingSetup(batch, precision, optimizer))
     answers = {verdict.holds for verdict in verdicts}
     holds = False if False in answers else None if None in answers else True
     if as_json:

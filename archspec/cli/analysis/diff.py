@@ -40,10 +40,11 @@ def diff(
     """Show what changed between two networks: layers, how they are joined, and the numbers."""
     from archspec.cli.tables.diff import print_diff
     from compiler.analysis.compare.diff import diff_graphs
+    from compiler.analysis.memory.setup import TrainingSetup
 
     first = build_graph(a, [*set_, *set_a], [*size, *size_a], max_nodes)
     second = build_graph(b, [*set_, *set_b], [*size, *size_b], max_nodes)
-    found = diff_graphs(first, second, batch=batch, precision=precision, optimizer=optimizer)
+    found = diff_graphs(first, second, TrainingSetup(batch, precision, optimizer))
     print_json(found.to_dict()) if as_json else print_diff(found)
     if exit_code and not found.equal:
         raise typer.Exit(FINDINGS)

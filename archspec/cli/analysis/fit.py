@@ -64,6 +64,7 @@ def fit(
     from compiler.analysis.compare.conditions import ConditionError, expand, parse_condition
     from compiler.analysis.compare.fit import fit as search
     from compiler.analysis.compare.variation import parse_variation
+    from compiler.analysis.memory.setup import TrainingSetup
 
     with refusing(ConditionError):
         budgets = [parse_condition(text) for text in budget]
@@ -80,9 +81,7 @@ def fit(
             budgets,
             maximize=expand(maximize) if maximize else None,
             on_try=on_try,
-            batch=batch,
-            precision=precision,
-            optimizer=optimizer,
+            setup=TrainingSetup(batch, precision, optimizer),
         )
     chosen = {**given, **found.best.params} if found.best else {}
     options = map(shlex.quote, [*_as_options("--set", chosen), *_as_options("--size", sizes)])

@@ -15,8 +15,10 @@ from math import inf
 from typing import Any, TypeAlias
 
 from archspec.errors import ArchspecError, suggest
+from archspec.spec.load import Spec
 from archspec.wording import cut
 from compiler.analysis.certainty import Kind, Mark, estimate, find_mark
+from compiler.analysis.memory.setup import USUAL, TrainingSetup
 from compiler.analysis.report import PARTS, analyze
 from compiler.graph import Graph
 
@@ -204,23 +206,30 @@ def read_number(text: str) -> Fraction:
     return number * UNITS[match["unit"] or ""] * (-1 if match["sign"] else 1)
 
 
-def answer(graph: Graph, paths: Iterable[str], **settings: Any) -> dict[str, Any]:
-    """What `analyze --all --json` prints of a graph, as far as these paths lead there. `settings` are those of
-    `analyze`."""
+def answer(
+    graph: Graph, paths: Iterable[str], spec: Spec | None = None, setup: TrainingSetup = USUAL
+) -> dict[str, Any]:
+    """What `analyze --all --json` prints of a graph that was made of `spec`, as far as these paths lead there."""
     asked = list(paths)
     first = {re.split(r"[.\[]", path, maxsplit=1)[0].removesuffix("_summary") for path in asked}
     lengths = any(map(_COUNTED.match, asked))
-    report = analyze(graph, wanted=[part for part in PARTS if part in first], by_length=lengths, **settings)
+    wanted = [part for part in PARTS if part in first]
+    report = analyze(graph, spec, wanted=wanted, by_length=lengths, **setup._asdict())
     return report.to_dict(nodes="nodes" in first) | {MARKS: report.marks}
 
 
-def check_conditions(graph: Graph, conditions: Sequence[Condition], **settings: Any) -> tuple[Verdict, ...]:
+def check_conditions(
+    graph: Graph,
+    conditions: Sequence[Condition],
+    spec: Spec | None = None,
+    setup: TrainingSetup = USUAL,
+) -> tuple[Verdict, ...]:
     """Hold a graph against conditions; only the analyses that they need are computed.
 
-    `settings` are those of `analyze` (spec, batch, precision, optimizer). Raises ConditionError for a key that leads to
-    no number.
+    `spec` is what the graph was made of, and the `setup` is that of the memory. Raises ConditionError for a key that
+    leads to no number.
     """
-    data = answer(graph, (path for condition in conditions for path in condition.paths), **settings)
+    data = answer(graph, (path for condition in conditions for path in condition.paths), spec, setup)
     return tuple(judge(condition, data) for condition in conditions)
 
 

@@ -19,6 +19,7 @@ from compiler.analysis.certainty import Mark
 from compiler.analysis.compare.alignment import Item, match
 from compiler.analysis.compare.conditions import ConditionError, answer, find_numbers
 from compiler.analysis.compare.structure import Rewiring, compare_nodes, compare_outputs, find_rewired, find_same
+from compiler.analysis.memory.setup import USUAL, TrainingSetup
 from compiler.analysis.outline import Branch, fold_tree, list_layers
 from compiler.analysis.unknown import find_unknown
 from compiler.graph import Graph
@@ -148,9 +149,9 @@ class Diff:
         }
 
 
-def diff_graphs(a: Graph, b: Graph, **settings: Any) -> Diff:
-    """Compare two networks. `settings` are those of `analyze` (batch, precision, optimizer), for the memory."""
-    figures = _compare_figures(a, b, settings)
+def diff_graphs(a: Graph, b: Graph, setup: TrainingSetup = USUAL) -> Diff:
+    """Compare two networks; the `setup` is that of the memory."""
+    figures = _compare_figures(a, b, setup)
     partners = find_same(a, b)
     if partners is None:
         changes = _Comparison(a, b).align(fold_tree(a).children, fold_tree(b).children)
@@ -170,8 +171,8 @@ def _list_same(a: Graph, b: Graph, partners: Mapping[str, str]) -> tuple[Change,
     return tuple(Change("same", layer, layers[partners[layer.name]], {}) for layer in list_layers(a))
 
 
-def _compare_figures(a: Graph, b: Graph, settings: Mapping[str, Any]) -> tuple[Figure, ...]:
-    data = [answer(graph, FIGURES, **settings) for graph in (a, b)]
+def _compare_figures(a: Graph, b: Graph, setup: TrainingSetup) -> tuple[Figure, ...]:
+    data = [answer(graph, FIGURES, setup=setup) for graph in (a, b)]
     figures = [_find_figure(key, data) for key in _list_keys(data)]
     return tuple(figure for figure in figures if figure.a or figure.b)
 

@@ -10,6 +10,7 @@ from archspec.errors import ArchspecError
 from compiler.analysis.compare.conditions import Condition, ConditionError
 from compiler.analysis.compare.search import Build, Search, Trial
 from compiler.analysis.compare.variation import Variation
+from compiler.analysis.memory.setup import USUAL, TrainingSetup
 
 
 @dataclass(frozen=True)
@@ -53,18 +54,18 @@ def fit(
     *,
     maximize: str | None = None,
     on_try: Callable[[Mapping[str, Any]], None] = lambda values: None,
-    **settings: Any,
+    setup: TrainingSetup = USUAL,
 ) -> Fit:
     """Search the largest network within budgets, each of which is an upper bound.
 
     `params` are the spec's own. The largest is the one with the most of `maximize`, the path of a number; unless given,
     of the only param, or of two params the one with the most of the first budget's number. `on_try` is told the params
-    of each network before it is built; `settings` are those of `analyze` (batch, precision, optimizer). Raises
+    of each network before it is built; the `setup` is that of the memory. Raises
     ArchspecError where the search is too wide, or no network can be built.
     """
     _check_question(variations, budgets)
     compared = maximize or (budgets[0].path if len(variations) > 1 else None)
-    search = Search(build, params, tuple(variations), tuple(budgets), compared, on_try, settings)
+    search = Search(build, params, tuple(variations), tuple(budgets), compared, on_try, setup)
     search.run()
     best, complete = search.find_best(), search.is_complete()
     proven = complete or search.is_at_end()

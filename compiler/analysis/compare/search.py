@@ -18,6 +18,7 @@ from typing import Any, TypeAlias
 from archspec.errors import ArchspecError, SpecError
 from compiler.analysis.compare.conditions import Condition, Figure, Verdict, answer, find_numbers, judge
 from compiler.analysis.compare.variation import Variation
+from compiler.analysis.memory.setup import TrainingSetup
 from compiler.elaborate.elaborate import MAX_NODES as TOO_MANY
 from compiler.graph import Graph
 
@@ -76,7 +77,7 @@ class Search:
     budgets: tuple[Condition, ...]
     compared: str | None
     on_try: Callable[[Mapping[str, Any]], None]
-    settings: Mapping[str, Any]
+    setup: TrainingSetup
     tried: dict[Place, Trial | None] = field(default_factory=dict)
     too_large: set[Place] = field(default_factory=set)
     nodes: int = 0
@@ -179,7 +180,7 @@ class Search:
             return None
         self.nodes += len(graph)
         paths = [*(budget.path for budget in self.budgets), *([self.compared] if self.compared else [])]
-        data = answer(graph, paths, **self.settings)
+        data = answer(graph, paths, setup=self.setup)
         size = sum(number.value for number in find_numbers(data, self.compared)) if self.compared else place[0]
         return Trial(chosen, tuple(judge(budget, data) for budget in self.budgets), size)
 

@@ -33,7 +33,14 @@ COMPILER = {
         *("elaborate.residuals", "elaborate.scope", "elaborate.unroller", "elaborate.words"),
         *("sizes", "sizes.accepted_sizes", "sizes.extents", "sizes.laws", "sizes.line", "sizes.shapes_by_size"),
         *("analysis.answers", "analysis.certainty", "analysis.cost", "analysis.cost.conventions", "analysis.cost.cost"),
-        *("analysis.memory", "analysis.memory.memory", "analysis.memory.saved", "analysis.paths", "analysis.report"),
+        *(
+            "analysis.memory",
+            "analysis.memory.memory",
+            "analysis.memory.saved",
+            "analysis.memory.setup",
+            "analysis.paths",
+            "analysis.report",
+        ),
         *("analysis.types", "analysis.unknown"),
     )
 }

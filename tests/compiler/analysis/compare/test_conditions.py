@@ -26,13 +26,15 @@ from compiler.analysis.compare.conditions import (
     find_numbers,
     parse_condition,
 )
+from compiler.analysis.memory.setup import TrainingSetup
 from compiler.analysis.report import analyze
 from compiler.graph import Graph
 
 
 def check(name: str, *texts: str, **settings: Any) -> list[bool]:
     parsed = [parse_condition(text) for text in texts]
-    return [verdict.holds for verdict in check_conditions(elaborate(load(name)), parsed, **settings)]
+    setup = TrainingSetup(**settings)
+    return [verdict.holds for verdict in check_conditions(elaborate(load(name)), parsed, setup=setup)]
 
 
 def test_published_figures_of_resnet50() -> None:
@@ -172,9 +174,9 @@ def test_numbers_are_compared_with_numbers() -> None:
 def test_only_what_is_asked_for_is_computed(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
 
-    def record(graph: Graph, **settings: Any) -> Any:
+    def record(graph: Graph, spec: Any, **settings: Any) -> Any:
         asked.append((list(settings["wanted"]), settings["by_length"]))
-        return analyze(graph, **settings)
+        return analyze(graph, spec, **settings)
 
     monkeypatch.setattr(conditions, "analyze", record)
     assert check("resnet18", "params > 0", "paths > 0") == [True, True]

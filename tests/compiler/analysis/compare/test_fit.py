@@ -17,6 +17,7 @@ from compiler.analysis.compare.conditions import ConditionError, parse_condition
 from compiler.analysis.compare.fit import Fit, fit
 from compiler.analysis.compare.variation import parse_variation
 from compiler.analysis.cost.cost import measure_cost
+from compiler.analysis.memory.setup import TrainingSetup
 from compiler.graph import Graph, Node, Source
 
 
@@ -122,8 +123,8 @@ def test_networks_beyond_the_best_are_no_values_without_one() -> None:
 
 
 def test_memory_is_a_budget() -> None:
-    found = search("resnet_digits", ["widths:8"], ["saved <= 64MiB"], batch=64)
-    more = search("resnet_digits", ["widths:8"], ["saved <= 64MiB"], batch=128)
+    found = search("resnet_digits", ["widths:8"], ["saved <= 64MiB"], setup=TrainingSetup(64))
+    more = search("resnet_digits", ["widths:8"], ["saved <= 64MiB"], setup=TrainingSetup(128))
     assert found.best
     assert more.best
     assert more.best.params["widths"][0] < found.best.params["widths"][0]

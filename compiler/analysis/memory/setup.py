@@ -1,0 +1,17 @@
+"""What the memory of a network is asked for."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class TrainingSetup(NamedTuple):
+    """A batch, the types of its values, and whose state the optimizer keeps: see `measure_memory`."""
+
+    batch: int = 1
+    precision: str | None = None
+    optimizer: str = "momentum"
+
+
+USUAL = TrainingSetup()
+"""The setup where none is given."""
