@@ -17,7 +17,7 @@ SEVERAL = ("archspec.ops", "archspec.spec", "compiler.analysis.paths")
 COMMAND_LINE = {
     *("archspec.cli", "archspec.cli.commands", "archspec.cli.ending", "archspec.cli.examples", "archspec.cli.main"),
     *("archspec.cli.completion", "archspec.cli.options", "archspec.cli.output", "archspec.errors", "archspec.files"),
-    *("archspec.last_resort", "archspec.signals", "archspec.telemetry"),
+    *("archspec.last_resort", "archspec.signals", "archspec.telemetry", "archspec.wording"),
 }
 ANALYZE = {"archspec.cli.analysis", "archspec.cli.analysis.analyze"}
 NOT_FOR_A_VERSION = {"archspec.cli.completion", "archspec.cli.options", "archspec.files"}
@@ -33,14 +33,8 @@ COMPILER = {
         *("elaborate.residuals", "elaborate.scope", "elaborate.unroller", "elaborate.words"),
         *("sizes", "sizes.accepted_sizes", "sizes.extents", "sizes.laws", "sizes.line", "sizes.shapes_by_size"),
         *("analysis.answers", "analysis.certainty", "analysis.cost", "analysis.cost.conventions", "analysis.cost.cost"),
-        *(
-            "analysis.memory",
-            "analysis.memory.memory",
-            "analysis.memory.saved",
-            "analysis.memory.setup",
-            "analysis.paths",
-            "analysis.report",
-        ),
+        *("analysis.cost.node", "analysis.memory", "analysis.memory.memory", "analysis.memory.saved"),
+        *("analysis.memory.setup", "analysis.paths", "analysis.report"),
         *("analysis.types", "analysis.unknown"),
     )
 }
@@ -92,7 +86,7 @@ def test_help_loads_commands_and_nothing_that_they_need() -> None:
     loaded, packages = list_modules("--help")
     assert {name for name in loaded if not name.startswith("archspec.cli.")} == {
         *("archspec.cli", "archspec.errors", "archspec.files"),
-        *("archspec.last_resort", "archspec.signals", "archspec.telemetry"),
+        *("archspec.last_resort", "archspec.signals", "archspec.telemetry", "archspec.wording"),
         *("compiler.onnx_target", "compiler.onnx_target.options"),
     }
     assert packages == HELP
