@@ -22,8 +22,7 @@ from archspec.api import elaborate, load, to_onnx
 from archspec.files import write_text, write_whole
 from archspec.ops import Linear, Shape
 from compiler.graph import Graph
-from compiler.onnx_file import companions as older_data
-from compiler.onnx_file import skim
+from compiler.onnx_file import companions, skim
 from compiler.onnx_file.skim import skip_numbers
 from compiler.onnx_target import write
 from runtime.session.form_writer import write_optimized
@@ -79,8 +78,13 @@ def test_the_nodes_of_what_is_replaced_are_read_where_there_are_data(
     single: int, read: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Reading them takes time and memory: DenseNet-121 has 8 MiB of pages with a header on them."""
-    asked = []
-    monkeypatch.setattr(older_data, "skip_numbers", lambda path: asked.append(path) or skip_numbers(path))
+    asked: list[Path] = []
+
+    def skip(path: Path) -> onnx.ModelProto:
+        asked.append(path)
+        return skip_numbers(path)
+
+    monkeypatch.setattr(companions, "skip_numbers", skip)
     export(tmp_path / "m.onnx", 1, single)
     assert not asked
     export(tmp_path / "m.onnx", 2, SMALL)
@@ -180,7 +184,7 @@ def test_in_doubt_data_stay(why: str, tmp_path: Path, monkeypatch: pytest.Monkey
     (data,) = data_in(tmp_path)
     (tmp_path / "secret").write_bytes(b"\x08\x01" * 1_000)  # fields of protobuf, which say nothing
     if why == "unreadable":
-        monkeypatch.setattr(older_data, "mentions", refuse_to_read)
+        monkeypatch.setattr(companions, "mentions", refuse_to_read)
     elif why == "too many parts":
         monkeypatch.setattr(skim, "MAX_FIELDS", 999)
     else:
@@ -264,7 +268,7 @@ def test_of_exports_at_once_one_leaves_its_files(locked: bool, tmp_path: Path, m
     path, all_here = tmp_path / "m.onnx", threading.Barrier(3)
 
     def look_together(older: Path) -> Callable[[], list[Path]]:
-        list_useless = older_data.find_older_data(older)
+        list_useless = companions.find_older_data(older)
         if older == path:
             with suppress(threading.BrokenBarrierError):
                 all_here.wait(0.5 if locked else 30)

@@ -108,7 +108,10 @@ def test_it_is_no_signature(tmp_path: Path) -> None:
     first, second = build_twins()
     control = {**first, "weight": first["weight"].copy()}
     control["weight"][0, [2, 18]] = first["weight"][0, [18, 2]]
-    paths = [save(build_linear(**one), tmp_path / f"{n}.onnx") for n, one in enumerate((first, second, control))]
+    paths = [
+        save(build_linear(one["weight"], one["bias"]), tmp_path / f"{n}.onnx")
+        for n, one in enumerate((first, second, control))
+    ]
     contents = [read_content(path).found for path in paths]
     assert contents[0] == contents[1] != contents[2]
     assert not np.array_equal(first["weight"], second["weight"])

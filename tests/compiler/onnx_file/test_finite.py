@@ -17,7 +17,7 @@ SIZE = 3 * BLOCK + 5
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("place", [0, BLOCK - 1, BLOCK, SIZE - 1])
 def test_one_number_is_found(kind: type, value: float, place: int) -> None:
-    array = np.ones(SIZE, kind)
+    array: np.ndarray = np.ones(SIZE, kind)
     assert is_finite(array)
     array[place] = value
     assert not is_finite(array)

@@ -54,7 +54,7 @@ def test_all_that_exports_say_is_known_to_be_theirs(tmp_path: Path) -> None:
     state = archspec.to_torch(graph).state_dict()
     int8 = {"options": ExportOptions(precision="int8"), "calibration": Calibration(data="digits")}
     for name, choices in (("plain", {"optimized": True}), ("int8", int8)):
-        archspec.to_onnx(graph, state, tmp_path / f"{name}.onnx", verify=False, **choices)  # type: ignore[arg-type]
+        archspec.to_onnx(graph, state, tmp_path / f"{name}.onnx", verify=False, **choices)
     files = list(tmp_path.glob("*.onnx"))
     assert len(files) == 3
     keys = {item.key for path in files for item in onnx.load(path, load_external_data=False).metadata_props}

@@ -14,7 +14,7 @@ from compiler.graph import Graph
 from compiler.onnx_file.accepted import AcceptedSize
 from compiler.onnx_target import model as onnx_model
 from compiler.onnx_target.emitter import Emitter, Value
-from compiler.onnx_target.rules import OnnxRule
+from compiler.onnx_target.rules import RULES, OnnxRule
 from compiler.rule_table import Table
 from runtime.verification.cases import PROOF_BUDGET, WRITTEN, choose_small
 
@@ -89,7 +89,7 @@ def test_a_file_that_breaks_late_is_not_proven(
 ) -> None:
     """41 is beyond twice of 20, and 37 not."""
     table: Table[OnnxRule] = Table("onnx")
-    table._rules.update(onnx_model.RULES._rules | {Relu: cut})
+    table._rules.update(RULES._rules | {Relu: cut})
     monkeypatch.setattr(onnx_model, "RULES", table)
     graph = network(tmp_path, f"inputs: {{x: [2, W]}}\nsizes: {{W: {value}}}\nnetwork: [conv: 2, relu]")
     weights = to_torch(graph).state_dict()

@@ -55,7 +55,7 @@ def branch(kind: str) -> onnx.GraphProto:
 
 SCALE = make_node("Mul", ["x", "k"], ["a"])
 MASKED = make_node("Add", ["x", "mask"], ["y"], name="add")
-LOWEST = make_node("Constant", [], ["low"], value=numpy_helper.from_array(np.float32(-INF), "low"))
+LOWEST = make_node("Constant", [], ["low"], value=numpy_helper.from_array(np.array(-INF, np.float32), "low"))
 CHOICE = [
     make_node("ReduceSum", ["x"], ["sum"], keepdims=0),
     make_node("Less", ["sum", "k"], ["less"]),
@@ -304,7 +304,7 @@ def test_what_is_wrong_in_its_own_type_says_nothing_in_double_precision(
 ) -> None:
     """onnx.reference does not run a loop without a condition, and gives what goes into it: 0 for the logarithm of 0."""
     bare = save(tmp_path, loop(""))
-    skipped = ReferenceEvaluator(onnx.load(bare)).run(None, {"x": np.full((1, 30), -1, np.float32)})[0]
+    (skipped,) = ReferenceEvaluator(onnx.load(bare)).run(None, {"x": np.full((1, 30), -1, np.float32)})
     assert np.array_equal(np.asarray(skipped), np.zeros((1, 30)))  # else the fault is gone, and its row goes too
     with pytest.raises(UnansweredError, match="wrong on loops without a condition"):
         verify_model(bare)
@@ -335,7 +335,7 @@ def test_a_shape_that_only_double_precision_has_gives_no_verdict(
 def test_values_that_no_array_holds_give_no_verdict(tmp_path: Path) -> None:
     """Numbers of eight bits have infinities, but are no type of numpy's."""
 
-    def cast(kind: int, **options: int) -> Path:
+    def cast(kind: int, **options: Any) -> Path:
         nodes = [RELU, make_node("Log", ["a"], ["b"]), make_node("Cast", ["b"], ["c"], to=kind, **options)]
         return save(tmp_path, [*nodes, make_node("Cast", ["c"], ["y"], to=FLOAT)], opset=19)
 

@@ -24,7 +24,7 @@ from tests.support.documents import graph_from
 
 GRAY = json.dumps({"channels": 1, "height": 8, "width": 8, "mean": [0.5], "std": [0.5]})
 NAMES = json.dumps([f"c{number}" for number in range(5)])
-SOUND = {TASK: "labels", CLASSES: NAMES, PREPROCESS: GRAY}
+SOUND: dict[str, str] = {TASK: "labels", CLASSES: NAMES, PREPROCESS: GRAY}
 
 
 def build(channels: int = 1, height: int | str = "H") -> Graph:

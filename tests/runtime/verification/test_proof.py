@@ -38,7 +38,7 @@ def test_equal_networks_are_proven(tmp_path: Path) -> None:
 @pytest.mark.parametrize("place", [(0, 0), (9, 63), (4, 20)])
 def test_one_wrong_weight_fails(tmp_path: Path, place: tuple[int, int]) -> None:
     module = make_linear()
-    wrong = module[1].weight.detach().numpy().copy()
+    wrong = get_linear(module).weight.detach().numpy().copy()
     wrong[place] += 0.01
     path = save_module(module, tmp_path / "m.onnx", weight=wrong)
     with pytest.raises(
@@ -48,6 +48,12 @@ def test_one_wrong_weight_fails(tmp_path: Path, place: tuple[int, int]) -> None:
     with pytest.raises(ArchspecError, match=r"allowed$"):  # nothing here is rounding's fault
         prove(path, module, CASES)
     assert prove(path, module, CASES, tolerance=0.1).worst > 1e-4
+
+
+def get_linear(module: nn.Sequential) -> nn.Linear:
+    linear = module[1]
+    assert isinstance(linear, nn.Linear)
+    return linear
 
 
 class Magnified(nn.Module):
@@ -109,7 +115,7 @@ class Votes(nn.Module):
 @pytest.mark.parametrize(("big", "magnifies"), [(1e6, True), (1.0, False)])
 def test_votes_that_rounding_decides_are_called_so(big: float, magnifies: bool, tmp_path: Path) -> None:
     nodes = [helper.make_node("Greater", ["x", "zero"], ["b"]), helper.make_node("Cast", ["b"], ["y"], to=1)]
-    shape = ["N", 2, "W"]
+    shape: list[int | str | None] = ["N", 2, "W"]
     zero = np.zeros((), np.float32) if magnifies else np.ones((), np.float32)
     path = save(build_model(nodes, {"x": shape}, {"y": shape}, {"zero": zero}), tmp_path / "m.onnx")
     with pytest.raises(ArchspecError, match="of its positions") as caught:
@@ -128,7 +134,7 @@ def test_numbers_that_are_not_finite_fail(tmp_path: Path) -> None:
     with pytest.raises(ArchspecError, match="holds infinite numbers or NaN in ONNX"):
         prove(path, module, CASES)
     with torch.no_grad():
-        module[1].bias.fill_(float("inf"))
+        get_linear(module).bias.fill_(float("inf"))
     with pytest.raises(ArchspecError, match="holds infinite numbers or NaN in torch"):
         prove(path, module, CASES)
 

@@ -22,8 +22,8 @@ def build(kind: int, *nodes: onnx.NodeProto, **stored: np.ndarray) -> onnx.Model
     """Nodes from `x` to `y`, (N, 64), with these weights, all of one type."""
     dtype = helper.tensor_dtype_to_np_dtype(kind)
     weights = [numpy_helper.from_array(value.astype(dtype), name) for name, value in stored.items()]
-    ends = [[helper.make_tensor_value_info(name, kind, ["N", 64])] for name in ("x", "y")]
-    graph = helper.make_graph(list(nodes), "half", *ends, weights)
+    x, y = (helper.make_tensor_value_info(name, kind, ["N", 64]) for name in ("x", "y"))
+    graph = helper.make_graph(list(nodes), "half", [x], [y], weights)
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 22)], ir_version=10)
 
 

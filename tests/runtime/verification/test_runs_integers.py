@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -95,7 +96,7 @@ FLOAT, INT4, UINT4, INT8 = TensorProto.FLOAT, TensorProto.INT4, TensorProto.UINT
 BLOCKS, COLUMNS = {"axis": 0, "block_size": 16}, {"axis": 1}
 
 
-def save_small_weights(folder: Path, kind: int, layout: dict[str, int], shape: tuple[int, ...], op: str) -> Path:
+def save_small_weights(folder: Path, kind: int, layout: dict[str, Any], shape: tuple[int, ...], op: str) -> Path:
     """y = x · d, where d are the numbers w times their scales, of a shape."""
     random = np.random.default_rng(0)
     low = 0 if kind == UINT4 else -8
@@ -128,7 +129,7 @@ def save_small_weights(folder: Path, kind: int, layout: dict[str, int], shape: t
     ids=["int4", "uint4", "by column", "one scale", "int8"],
 )
 def test_weights_of_few_bits_are_right_though_the_runtime_rounds(
-    kind: int, layout: dict[str, int], shape: tuple[int, ...], op: str, tmp_path: Path
+    kind: int, layout: dict[str, Any], shape: tuple[int, ...], op: str, tmp_path: Path
 ) -> None:
     path = save_small_weights(tmp_path, kind, layout, shape, op)
     options = ort.SessionOptions()

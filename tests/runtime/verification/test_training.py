@@ -16,7 +16,7 @@ from tests.support.verification import FLOAT, make_node, row, save
 SCALES = {"s": np.ones(3, np.float32), "b": np.zeros(3, np.float32), "v": np.ones(3, np.float32)}
 
 
-NORM = {"inputs": ["x", "s", "b", "b", "v"], "name": "bn"}
+NORM: dict[str, Any] = {"inputs": ["x", "s", "b", "b", "v"], "name": "bn"}
 
 
 SHARE, YES, NO = np.array(0.5, np.float32), np.array(True), np.array(False)

@@ -166,7 +166,8 @@ def test_small_tensors_and_scalars_are_no_matter(tmp_path: Path) -> None:
 
 
 def test_tensors_of_unusual_types_are_left_where_they_are(tmp_path: Path) -> None:
-    texts = helper.make_tensor("texts", onnx.TensorProto.STRING, [400], [b"text"] * 400)
+    words: list[Any] = [b"text"] * 400
+    texts = helper.make_tensor("texts", onnx.TensorProto.STRING, [400], words)
     model = build_file([helper.make_node("Relu", ["x"], ["y"])], {"x": ("N", 3)}, {"y": ("N", 3)})
     model.graph.initializer.append(texts)
     assert verify_model(save(model, tmp_path / "m.onnx")).passed

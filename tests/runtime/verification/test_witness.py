@@ -35,7 +35,7 @@ STATISTICS = [
     tensor("mean", 0.3, 0.4, 0.5),
     tensor("variance", 2, 3, 4),
 ]
-POOL = {"kernel_shape": [3, 3], "strides": [3, 3], "ceil_mode": 1}
+POOL: dict[str, Any] = {"kernel_shape": [3, 3], "strides": [3, 3], "ceil_mode": 1}
 
 
 def save(
@@ -67,7 +67,7 @@ def test_what_the_reference_gets_wrong_is_asked_of_another(
     path = save(tmp_path / "m.onnx", [node], opset, STATISTICS if node is NORM else ())
     feed = {"x": np.random.default_rng(0).standard_normal(SHAPE).astype(np.float32)}
     found = ort.InferenceSession(path, providers=["CPUExecutionProvider"]).run(None, feed)[0]
-    wrong = ReferenceEvaluator(onnx.load(path)).run(None, feed)[0]
+    (wrong,) = ReferenceEvaluator(onnx.load(path)).run(None, feed)
     assert np.abs(np.asarray(wrong) - np.asarray(found)).max() > 1e-2  # else the fault is gone, and its row goes too
     verification = verify_model(path)
     assert verification.passed, verification.checks
@@ -149,7 +149,7 @@ def test_a_witness_that_gives_no_array_is_doubted(tmp_path: Path) -> None:
     """onnx.reference has a sequence of one where an optional is taken out again."""
     nodes = [helper.make_node("Optional", ["x"], ["o"]), helper.make_node("OptionalGetElement", ["o"], ["y"])]
     path = save(tmp_path / "m.onnx", nodes, 18)
-    said = ReferenceEvaluator(onnx.load(path)).run(None, {"x": np.zeros(SHAPE, np.float32)})[0]
+    (said,) = ReferenceEvaluator(onnx.load(path)).run(None, {"x": np.zeros(SHAPE, np.float32)})
     assert isinstance(said, list)  # else the fault is gone
     verification = verify_model(path)
     assert verification.passed

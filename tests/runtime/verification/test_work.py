@@ -15,6 +15,8 @@ from onnx import TensorProto, helper, numpy_helper
 from torch.utils.flop_counter import FlopCounterMode
 
 from archspec.api import verify_model
+from archspec.arrays import Array
+from runtime.measuring.bench import make_inputs
 from runtime.verification import feeds
 from runtime.verification.checks import UnansweredError
 from runtime.verification.inside import ModelInside
@@ -108,8 +110,12 @@ def test_inputs_are_made_once_for_each_run_and_runs_are_announced(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made: list[int] = []
-    make = feeds.make_inputs
-    monkeypatch.setattr(feeds, "make_inputs", lambda *given: made.append(1) or make(*given))
+
+    def make(*given: Any) -> dict[str, Array]:
+        made.append(1)
+        return make_inputs(*given)
+
+    monkeypatch.setattr(feeds, "make_inputs", make)
     path = save(tmp_path, [make_node("Relu", ["x"], ["y"])], {}, (1, 30))
     heard: list[str] = []
     assert verify_model(path, on_check=heard.append).passed
