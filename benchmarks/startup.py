@@ -1,4 +1,4 @@
-"""What a short command imports: the modules, and what each of them costs.
+"""What a short command imports: the modules, and what each of them costs; and a session, against onnx and ONNX Runtime.
 
     python benchmarks/startup.py [--rounds N] [--quick] [--output DIR]
 
@@ -35,6 +35,11 @@ COMMANDS: Mapping[str, tuple[str, ...]] = {
     "check": ("check", "resnet50"),
     "analyze": ("analyze", "resnet50", "--json"),
 }
+SESSIONS: Mapping[str, str] = {
+    "session": "import runtime.session.session",
+    "bare": "import onnx, onnxruntime",
+}
+"""What loads a session, and what it cannot do without."""
 PACKAGES = ("pydantic", "rich", "torch", "typer")
 OURS = ("archspec", "compiler", "runtime")
 SHOWN = 15
@@ -60,7 +65,12 @@ def measure(rounds: int, quick: bool) -> tuple[dict[str, Any], list[Row]]:
     say("whole processes")
     candidates = {name: cold("-m", "archspec", *words) for name, words in COMMANDS.items()}
     samples = interleave({**candidates, "torch": cold("-c", "import torch")}, rounds)
+    say("sessions")
+    ours, bare = interleave({name: cold("-c", code) for name, code in SESSIONS.items()}, rounds).values()
     rows = [
+        Row("`import runtime.session.session`", "`import onnx, onnxruntime`", ours, bare, wanted=1.2, share=True),
+    ]
+    rows += [
         Row(f"`archspec {' '.join(words)}`", "`import torch`", samples[name], samples["torch"], wanted=0.3, share=True)
         for name, words in COMMANDS.items()
     ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -196,10 +195,14 @@ class Session:
             _tell_once(self.notice)
 
 
-@functools.cache
+_TOLD: dict[str, object] = {}
+
+
 def _tell_once(notice: str) -> None:
-    """Once in a process."""
-    warn(notice)
+    """Once in a process, by the first of its threads."""
+    own = object()
+    if _TOLD.setdefault(notice, own) is own:
+        warn(notice)
 
 
 def _open_again(path: Path, options: Mapping[str, Any], written: tuple[int, int]) -> Session:

@@ -4,40 +4,42 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TypeAlias
+from threading import Lock
 
 from archspec.arrays import Array
+from archspec.extras import extra
 from archspec.files import as_argument
 from archspec.log import warn
 
-Extents: TypeAlias = tuple[int | str | None, ...]
-"""Extents as a model declares them: a name where an extent is free, None where not even that."""
+with extra("run"):
+    from compiler.onnx_file.extents import Declared
 
 
 class ShapeWatch:
     """Says once in the log where outputs of the model in `path` have not the shapes that it declares: nobody knows what
     is whose answer then."""
 
-    def __init__(self, path: Path, inputs: Mapping[str, Extents | None], outputs: Mapping[str, Extents | None]) -> None:
+    def __init__(
+        self, path: Path, inputs: Mapping[str, Declared | None], outputs: Mapping[str, Declared | None]
+    ) -> None:
         self.path, self.inputs, self.outputs = path, inputs, outputs
-        self._told = False
+        self._untold = Lock()  # for whichever thread takes it, once
         self._last: list[tuple[int, ...]] = []
 
     def look_at(self, feed: Mapping[str, Array], found: Mapping[str, Array]) -> None:
         """Look at what came in a run; of runs of one size at the first alone."""
         shapes = [array.shape for array in feed.values()]
-        if self._told or shapes == self._last:
+        if self._untold.locked() or shapes == self._last:
             return
         self._last = shapes
         lie = next(find_lies(self.inputs, self.outputs.items(), feed, found), None)
-        if lie:
-            self._told = True
+        if lie and self._untold.acquire(blocking=False):
             warn(f"{self.path}: {lie}: see archspec verify {as_argument(self.path)}")
 
 
 def find_lies(
-    inputs: Mapping[str, Extents | None],
-    outputs: Iterable[tuple[str, Extents | None]],
+    inputs: Mapping[str, Declared | None],
+    outputs: Iterable[tuple[str, Declared | None]],
     feed: Mapping[str, Array],
     found: Mapping[str, Array],
 ) -> Iterator[str]:
@@ -58,14 +60,14 @@ def find_lies(
             yield f"the output '{name}' is {shape}, declared as {tell_extents(extents)}{where}"
 
 
-def tell_extents(extents: Extents | None) -> str:
+def tell_extents(extents: Declared | None) -> str:
     """`(N, 3, H, ?)`."""
     if extents is None:
         return "of no declared shape"
     return f"({', '.join('?' if extent is None else str(extent) for extent in extents)}{',' * (len(extents) == 1)})"
 
 
-def _agrees(shape: tuple[int, ...], extents: Extents, bound: dict[str, tuple[int, str]], output: str) -> bool:
+def _agrees(shape: tuple[int, ...], extents: Declared, bound: dict[str, tuple[int, str]], output: str) -> bool:
     """Whether each extent is what is declared; a name that is new is bound to what it is here."""
     if len(shape) != len(extents):
         return False

@@ -138,3 +138,13 @@ class _Hush:
 
 
 _HUSH = _Hush()
+
+
+def _leave_locks_behind() -> None:
+    """Called in a child that was forked off: a thread that stayed behind may hold the parent's."""
+    global _HUSH, _PRELOADING
+    _HUSH, _PRELOADING = _Hush(), threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_locks_behind)

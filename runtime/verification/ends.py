@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 from archspec.errors import ArchspecError
 from compiler.graph import Graph
-from runtime.session.shape_watch import Extents, tell_extents
+from compiler.onnx_file.extents import Declared
+from runtime.session.shape_watch import tell_extents
 from runtime.verification.checks import Check
 from runtime.verification.inside import ModelInside
 from runtime.verification.shapes import DeclaredShapes
 
-Declared = Mapping[str, Extents | None]
+Shapes = Mapping[str, Declared | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,7 @@ class Ends:
     input, by the network's names."""
 
     called: Mapping[str, str]
-    inputs: Declared
+    inputs: Shapes
 
     @property
     def batch(self) -> int | None:
@@ -43,14 +44,14 @@ class Ends:
 def match_ends(inside: ModelInside, graph: Graph) -> Ends:
     """By name; a single input, or a single output, also under another one. Raises ArchspecError where they differ."""
     declared = DeclaredShapes(inside.model.graph)
-    expected: Declared = {name: ("N", *node.shape) for name, node in graph.inputs.items()}
-    gives: Declared = {name: ("N", *graph[id].shape) for name, id in graph.outputs.items()}
+    expected: Shapes = {name: ("N", *node.shape) for name, node in graph.inputs.items()}
+    gives: Shapes = {name: ("N", *graph[id].shape) for name, id in graph.outputs.items()}
     inputs = _match("takes", declared.inputs, expected, inside, graph)
     outputs = _match("gives", declared.outputs, gives, inside, graph)
     return Ends({**inputs, **outputs}, {name: declared.inputs[there] for name, there in inputs.items()})
 
 
-def _match(verb: str, found: Declared, expected: Declared, inside: ModelInside, graph: Graph) -> dict[str, str]:
+def _match(verb: str, found: Shapes, expected: Shapes, inside: ModelInside, graph: Graph) -> dict[str, str]:
     """What the file calls each of the network's. Raises ArchspecError where these are not the same ones."""
     alike = (
         dict(zip(expected, found, strict=True))
@@ -68,7 +69,7 @@ def _match(verb: str, found: Declared, expected: Declared, inside: ModelInside, 
     return alike
 
 
-def _find_problems(found: Declared, expected: Declared, alike: Mapping[str, str]) -> Iterator[str]:
+def _find_problems(found: Shapes, expected: Shapes, alike: Mapping[str, str]) -> Iterator[str]:
     for name in expected:
         if alike[name] not in found:
             yield f"the file has no {name}"
@@ -85,7 +86,7 @@ def _find_problems(found: Declared, expected: Declared, alike: Mapping[str, str]
             yield f"{name} has {theirs[1]} channels in the file and {ours[1]} in the network"
 
 
-def _fits(shape: tuple[int, ...], extents: Extents | None) -> bool:
+def _fits(shape: tuple[int, ...], extents: Declared | None) -> bool:
     return extents is None or all(
         not isinstance(there, int) or there == extent for extent, there in zip(shape, extents, strict=True)
     )

@@ -270,7 +270,7 @@ def test_a_gpu_that_is_not_used_is_said_once_and_with_an_answer(
     notice: str,
 ) -> None:
     pretend(monkeypatch, available, problem)
-    session_module._tell_once.cache_clear()
+    session_module._TOLD.clear()
     session = Session(double)
     assert session.provider == "cpu"
     assert notice in (session.notice or "")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import numpy as np
@@ -11,6 +14,7 @@ from numpy.typing import NDArray
 from onnx import helper
 
 from runtime.session.session import Session
+from runtime.session.shape_watch import ShapeWatch, find_lies
 from tests.support.models import build_model, save
 
 MEAN = [
@@ -54,3 +58,19 @@ def test_shapes_that_lie_are_told_once(
         witness = -given if nodes is not MEAN else np.full((1, 1), count)
         assert np.array_equal(found["y"], witness)
     assert [said in line for line in caplog.messages] == [True] if said else not caplog.messages
+
+
+def test_of_many_threads_one_says_it(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """All of them find the shape that was not declared before one of them has said so."""
+    found, together = find_lies, Barrier(4)
+
+    def find_together(*given: Any) -> Iterator[str]:
+        together.wait(10)
+        return found(*given)
+
+    monkeypatch.setattr("runtime.session.shape_watch.find_lies", find_together)
+    watch = ShapeWatch(Path("m.onnx"), {"x": (1,)}, {"y": (1,)})
+    shapes = [{"x": np.zeros(count)} for count in range(1, 5)]  # of one shape only the first run is looked at
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda feed: watch.look_at(feed, {"y": np.zeros(7)}), shapes))
+    assert len(caplog.records) == 1
