@@ -21,7 +21,7 @@ MAX_NUMBERS = 1024
 """The largest number of numbers of a constant that is computed; a shape has a handful."""
 
 Fold: TypeAlias = Callable[..., Any]
-"""From a node and the arrays of its operands to the array of its result, or a list of several."""
+"""A function from a node and the arrays of its operands to the array of its result, or to a list of several."""
 
 
 def compute(node: FileNode, arrays: Sequence[Array | None]) -> list[Array]:

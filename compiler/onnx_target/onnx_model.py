@@ -12,8 +12,8 @@ import onnx
 from compiler.graph import Graph
 from compiler.passes.base import Array, Step
 
-THREADS = 2
-"""That compute weights at once; more of them wait for the memory."""
+MAX_WEIGHT_THREADS = 2
+"""The largest number of threads that compute weights at once; more of them wait for the memory."""
 
 
 @dataclass(frozen=True, eq=False)

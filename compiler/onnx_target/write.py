@@ -27,17 +27,18 @@ from compiler.onnx_file.companions import name_data
 from compiler.onnx_file.digest import XXH3, describe, digest_content
 from compiler.onnx_file.metadata import CONTENT
 from compiler.onnx_file.protobuf import delimit, header_of
-from compiler.onnx_target.onnx_model import THREADS, OnnxModel, as_bytes
+from compiler.onnx_target.onnx_model import MAX_WEIGHT_THREADS, OnnxModel, as_bytes
 from compiler.passes.base import Array
 
-SINGLE_FILE = 1_800_000_000
-"""Bytes of weights up to which a model is one file; protobuf ends at 2 GiB."""
+MAX_FILE_BYTES = 1_800_000_000
+"""The largest number of bytes of weights in one file, without a second one beside it; protobuf ends at 2 GiB."""
 
 ALIGNMENT = 1 << 16
-"""Where arrays of a second file begin: as Windows maps files, and a multiple of every system's pages."""
+"""Arrays of a second file begin at multiples of it: as Windows maps files, and a multiple of every system's pages."""
 
-INLINE = 1 << 10
-"""Bytes up to which a tensor stays in the model itself: runtimes look for shapes and scales only there."""
+MAX_INLINE_BYTES = 1 << 10
+"""The largest number of bytes of a tensor that stays in the model itself: runtimes look for shapes and scales only
+there."""
 
 CACHE_LINE = 64
 """A multiple of the bytes of the widest vectors: where the numbers of larger tensors begin in one file."""
@@ -50,7 +51,7 @@ def write_model(model: OnnxModel, path: Path) -> None:
     of `archspec.files.write_whole`, which has both appear whole, the data before the model that names it.
     """
     check_model(model.head, [_declare(name, array) for name, array in model.tensors.items()])
-    if _count_weights(model) > SINGLE_FILE:
+    if _count_weights(model) > MAX_FILE_BYTES:
         path.write_bytes(_write_beside(model, path).SerializeToString(deterministic=True))
         return
     with path.open("wb") as file:
@@ -61,9 +62,11 @@ def write_model(model: OnnxModel, path: Path) -> None:
 def to_bytes(model: OnnxModel) -> bytes:
     """The model as one file's bytes, in memory. Raises ArchspecError where its weights are too large for that."""
     size = _count_weights(model)
-    if size > SINGLE_FILE:
-        raise ArchspecError(f"the model has {size:,} bytes of weights, at most {SINGLE_FILE:,} fit: write it to a file")
-    with ThreadPoolExecutor(THREADS) as pool:
+    if size > MAX_FILE_BYTES:
+        raise ArchspecError(
+            f"the model has {size:,} bytes of weights, at most {MAX_FILE_BYTES:,} fit: write it to a file"
+        )
+    with ThreadPoolExecutor(MAX_WEIGHT_THREADS) as pool:
         computed = dict(zip(model.tensors, pool.map(np.asarray, model.tensors.values()), strict=True))
     return b"".join(_pieces(replace(model, tensors=computed)))
 
@@ -118,7 +121,7 @@ def _write_beside(model: OnnxModel, path: Path) -> onnx.ModelProto:
 
 def _store(tensor: onnx.TensorProto, numbers: memoryview, side: BinaryIO) -> onnx.TensorProto:
     """The tensor with its numbers; where they are many, these go to the second file, and it says where."""
-    if len(numbers) <= INLINE:
+    if len(numbers) <= MAX_INLINE_BYTES:
         tensor.raw_data = bytes(numbers)
         return tensor
     side.write(bytes(-side.tell() % ALIGNMENT))
@@ -150,7 +153,7 @@ def _tensor_header(name: str, array: Array, start: int) -> bytes:
         inner = facts + text + raw
         return header_of(onnx.GraphProto.INITIALIZER_FIELD_NUMBER, len(inner) + size) + inner
 
-    return build(b"") if size <= INLINE else _align(build, onnx.TensorProto.DOC_STRING_FIELD_NUMBER, start)
+    return build(b"") if size <= MAX_INLINE_BYTES else _align(build, onnx.TensorProto.DOC_STRING_FIELD_NUMBER, start)
 
 
 def _align(build: Callable[[bytes], bytes], number: int, start: int) -> bytes:

@@ -17,8 +17,8 @@ from compiler.torch_target.initialize import initialize
 from compiler.torch_target.rules import RULES, TorchRule
 
 MAX_PARAMETERS = 1 << 33
-"""32 GiB in fp32; a spec that asks for more is more likely wrong than wanted."""
-
+"""The largest number of weights that a module is built with, 32 GiB in fp32; a spec that asks for more is more likely
+wrong than wanted."""
 
 TAKEN = frozenset(("self", "torch", "device", "inf", "nan", "NoneType", "fx_pytree", "pytree"))
 """What generated code calls by name: an input of that name gets an underscore as an argument of `forward`."""

@@ -13,8 +13,8 @@ import numpy.typing as npt
 from archspec.errors import ArchspecError, suggest
 from archspec.extras import extra
 from compiler.graph import Graph
-from compiler.onnx_target.int8.pieces import find_pieces
-from compiler.onnx_target.int8.scheme import TINIEST, Range, Recipe
+from compiler.onnx_target.int8.channel_segments import find_segments
+from compiler.onnx_target.int8.scheme import MIN_SCALE, Range, Recipe
 from compiler.onnx_target.onnx_model import OnnxModel
 from runtime.int8.check import FEW, LEAST_WIDTH, InputExtremes
 from runtime.int8.data import CalibrationData
@@ -113,7 +113,7 @@ def measure_ranges(
     find_threshold = METHODS[method]
     passes, batch = (1 if find_threshold is None else 2), choose_batch(model.graph, data.shape)
     walk = _Walk(run_exposed(model, values), batch, passes * len(data), on_step)
-    reach, seen, sketches = _Reach(values, find_pieces(model)), InputExtremes(data), Sketches(data.shape)
+    reach, seen, sketches = _Reach(values, find_segments(model)), InputExtremes(data), Sketches(data.shape)
     for images, found in walk.run_all(data):
         reach.add(found, data.name)
         seen.add(images)
@@ -265,7 +265,7 @@ def _join(first: Range, second: Range) -> Range:
 
 def _count_magnitudes(array: npt.NDArray[Any], largest: float) -> Counts:
     """The numbers that are not zero, by magnitude."""
-    if largest < TINIEST:  # no scale is as small
+    if largest < MIN_SCALE:  # no scale is as small
         return np.zeros(BINS, np.int64)
     places = np.abs(array, dtype=np.float32).ravel()
     places *= np.float32(BINS / largest)

@@ -9,13 +9,13 @@ import numpy.typing as npt
 
 from archspec.errors import ArchspecError
 from archspec.wording import list_some
-from compiler.onnx_target.int8.scheme import TINIEST
+from compiler.onnx_target.int8.scheme import MIN_SCALE
 from runtime.int8.data import CalibrationData
 
 FEW = 8
 """Images below which there are no folds, and a value's numbers are few anyway."""
 
-LEAST_WIDTH = 255 * TINIEST
+LEAST_WIDTH = 255 * MIN_SCALE
 """Numbers that are all nearer to each other cannot be told apart by eight bits of any scale."""
 
 TINY, HUGE = 1e-6, 1e6

@@ -13,7 +13,7 @@ from types import MappingProxyType
 import numpy as np
 import numpy.typing as npt
 
-from compiler.onnx_target.int8.scheme import Range, Recipe, choose_step
+from compiler.onnx_target.int8.scheme import Range, Recipe, choose_quant_params
 
 Counts = npt.NDArray[np.int64]
 
@@ -43,7 +43,7 @@ class Histogram:
     def measure_step(self, end: int) -> float:
         """How many bins two neighbouring integers are apart, where magnitudes are cut behind so many bins."""
         low, high = (float(np.clip(number / self.last * BINS, -end, end)) for number in self.whole)
-        return float(choose_step(self.recipe, (low, high)).scale)
+        return float(choose_quant_params(self.recipe, (low, high)).scale)
 
 
 def find_percentile(histogram: Histogram) -> float:

@@ -13,7 +13,7 @@ from runtime.verification.checks import Check
 from runtime.verification.inside import ModelInside
 
 with extra("run"):
-    from compiler.onnx_target.int8.scheme import TINIEST
+    from compiler.onnx_target.int8.scheme import MIN_SCALE
 
 
 FEW = 8
@@ -31,7 +31,7 @@ class Range:
     @property
     def empty(self) -> bool:
         """Whether it is a single number: a scale of nothing, or the smallest that is written for one."""
-        return not (np.isfinite(self.step) and self.step > TINIEST)
+        return not (np.isfinite(self.step) and self.step > MIN_SCALE)
 
     def cut(self, array: Array) -> Array:
         """The numbers, at most as far as the range goes: what no calibration had is no fault of a node."""

@@ -117,7 +117,7 @@ def splitting(wish: Wish) -> Iterator[None]:
     if not wish.two_files:
         yield
         return
-    with patch.object(write, "SINGLE_FILE", FEW), patch.object(write, "INLINE", SMALL):
+    with patch.object(write, "MAX_FILE_BYTES", FEW), patch.object(write, "MAX_INLINE_BYTES", SMALL):
         yield
 
 

@@ -40,7 +40,7 @@ RULES = {
     "weight_rules": 1,
     "rules": [{"specs": ["tiny"], "sources": ["timm"], "names": {name: f"their.{name}" for name in LAYERS}}],
 }
-TWO_FILES = "from compiler.onnx_target import write; write.SINGLE_FILE = 1000"
+TWO_FILES = "from compiler.onnx_target import write; write.MAX_FILE_BYTES = 1000"
 """For this network that is few."""
 FIRST, SECOND, THIRD, KEPT = 1, 2, 3, 4
 """Seeds: of what stands there, of what takes its place, of what comes between, and of what nobody is to touch."""

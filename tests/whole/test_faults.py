@@ -42,7 +42,7 @@ from runtime.verification import proof
 from runtime.int8 import calibrate
 
 place, turn, what, single, *sys.argv[1:] = sys.argv[1:]
-write.SINGLE_FILE = int(single)
+write.MAX_FILE_BYTES = int(single)
 
 def fail():
     if what == "full":
@@ -84,7 +84,7 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(params=[1 << 30, SMALL], ids=["one file", "two files"])
 def single(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
-    monkeypatch.setattr(write, "SINGLE_FILE", request.param)
+    monkeypatch.setattr(write, "MAX_FILE_BYTES", request.param)
     return int(request.param)
 
 

@@ -7,7 +7,8 @@ import re
 import onnx
 
 SCOPES = "pkg.torch.onnx.name_scopes"
-"""Where torch's exporter keeps a node's path of modules, each with its whole name, as `['', 'layer1', 'layer1.0']`."""
+"""The metadata in which torch's exporter keeps a node's path of modules, each with its whole name, as
+`['', 'layer1', 'layer1.0']`."""
 
 
 def name_node(node: onnx.NodeProto) -> str:

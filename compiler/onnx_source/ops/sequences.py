@@ -10,7 +10,8 @@ from archspec.ops.values import Saves
 from compiler.onnx_source.ops.foreign import Extents, Foreign
 
 ELEMENTWISE = {"lstm": 13, "gru": 11, "rnn": 2}
-"""Of each hidden number and step: sums of the two products, functions, and what the gates multiply and add."""
+"""How many operations each hidden number and step take: sums of the two products, functions, and what the gates
+multiply and add."""
 
 
 class Recurrent(Foreign):

@@ -17,4 +17,4 @@ _PLAIN: Mapping[str, Rule] = {
 }
 
 RULES: Mapping[str, Rule] = {**_PLAIN, **read_quantized(_PLAIN)}
-"""By the operation's name, with its domain where that is not ONNX's own."""
+"""The rule of each operation by its name, with its domain where that is not ONNX's own."""

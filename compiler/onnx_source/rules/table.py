@@ -9,5 +9,5 @@ from compiler.onnx_source.call import Call
 from compiler.onnx_source.values import Operand
 
 Rule: TypeAlias = Callable[[Call], "Operand | list[Operand]"]
-"""From a node at work, at least one of whose operands is computed, to its result or results. It raises UnknownOpError
-where no operation says what the node does, and ArchspecError where the file is wrong."""
+"""A function from a node at work, at least one of whose operands is computed, to its result or results. It raises
+UnknownOpError where no operation says what the node does, and ArchspecError where the file is wrong."""

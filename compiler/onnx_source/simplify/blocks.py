@@ -40,7 +40,8 @@ SHORTCUT: tuple[type[Op], ...] = (
 ENLARGING: tuple[type[Op], ...] = (Upsample, Resample, DepthToSpace, ConvTranspose, TransposedConvolution)
 """What no block holds: a skip around it is that of an encoder and decoder."""
 
-MOST_STEPS = 100
+MAX_STEPS = 100
+"""The largest number of nodes of a body that are gone back through to find its first one."""
 
 
 def mark_blocks(graph: Graph) -> Graph:
@@ -150,7 +151,7 @@ def _find_block(ways: _Ways, node: Node) -> Node | None:
 def _name_body(graph: Graph, fork: str, merge: Node) -> str:
     """The innermost scope around the whole body: that of the merge, if it stands there too."""
     first = last = graph[merge.inputs[-1]]
-    for _ in range(MOST_STEPS):
+    for _ in range(MAX_STEPS):
         if first.inputs[0] == fork:
             break
         first = graph[first.inputs[0]]

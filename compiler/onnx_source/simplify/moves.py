@@ -13,9 +13,11 @@ from compiler.graph import Graph, Node
 from compiler.onnx_source.ops.foreign import Foreign
 from compiler.onnx_source.ops.moves import DepthToSpace, Rearrange, ShuffleChannels, SpaceToDepth
 
-MOST_PIECES = 8
-MOST_NUMBERS = 1 << 22
-"""Numbers that are moved in all to see where they go; what comes later stays in pieces."""
+MAX_PIECES = 8
+"""The largest number of reshapes and transpositions that are put together to one operation."""
+
+MAX_NUMBERS = 1 << 22
+"""The largest number of numbers that are moved in all to see where they go; what comes later stays in pieces."""
 
 
 def join_moves(graph: Graph) -> Graph:
@@ -32,7 +34,7 @@ def join_moves(graph: Graph) -> Graph:
         for length in range(len(chain), 1, -1):
             last = chain[length - 1]
             block = _compare(x, last.shape)
-            if not block or spent + x.elements > MOST_NUMBERS:
+            if not block or spent + x.elements > MAX_NUMBERS:
                 continue
             spent += x.elements
             places = _move(x, chain[:length])
@@ -53,7 +55,7 @@ def _follow(graph: Graph, first: Node) -> list[Node]:
     """The chain that starts here, each piece the only reader of the one before."""
     chain: list[Node] = []
     node = first
-    while _is_piece(node) and len(chain) < MOST_PIECES:
+    while _is_piece(node) and len(chain) < MAX_PIECES:
         chain.append(node)
         readers = graph.readers[node.id]
         if len(readers) != 1 or node.id in graph.outputs.values():

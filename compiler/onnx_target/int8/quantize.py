@@ -17,7 +17,7 @@ import onnx
 from numpy.typing import NDArray
 
 from compiler.onnx_file.metadata import PRECISION
-from compiler.onnx_target.int8.scheme import Recipe, Scheme, Step, quantize_layer
+from compiler.onnx_target.int8.scheme import QuantParams, Recipe, Scheme, quantize_layer
 from compiler.onnx_target.onnx_model import OnnxModel
 from compiler.passes.base import Array
 
@@ -73,9 +73,11 @@ def plan_quantization(
         values -= floats
     else:
         for node in wiring.nodes:
-            if wiring.follows(node, values) and floats.isdisjoint((*wiring.operands(node), wiring.settle(node))):
-                values |= {*wiring.operands(node), wiring.settle(node)}
-                if node.op_type in SHAPES and wiring.settle(node) == node.output[0]:
+            if wiring.follows(node, values) and floats.isdisjoint(
+                (*wiring.operands(node), wiring.quantized_output(node))
+            ):
+                values |= {*wiring.operands(node), wiring.quantized_output(node)}
+                if node.op_type in SHAPES and wiring.quantized_output(node) == node.output[0]:
                     same[node.output[0]] = same.get(node.input[0], node.input[0])
     return Plan(tuple(layers), tuple(value for value in wiring.values if value in values), same)
 
@@ -119,9 +121,9 @@ class _Wiring:
 
     def ends(self, node: onnx.NodeProto, recipe: Recipe) -> tuple[str, ...]:
         """The values whose integers a layer computes with."""
-        return (node.input[0], *([self.settle(node)] if recipe == "u8s8" and node.op_type != "Gemm" else ()))
+        return (node.input[0], *([self.quantized_output(node)] if recipe == "u8s8" and node.op_type != "Gemm" else ()))
 
-    def settle(self, node: onnx.NodeProto) -> str:
+    def quantized_output(self, node: onnx.NodeProto) -> str:
         """The value that an operation's integers are of: its own, or what a ReLU makes of it that alone reads it.
 
         Such a ReLU costs nothing: the integers end where it cuts.
@@ -141,7 +143,7 @@ class _Wiring:
             return False
         if node.op_type == "Resize" and _attribute(node, "mode") != b"nearest":
             return False
-        between = self.settle(node) in values and not values.isdisjoint(operands)
+        between = self.quantized_output(node) in values and not values.isdisjoint(operands)
         return values.issuperset(operands) or (node.op_type in MERGES and between)
 
     def operands(self, node: onnx.NodeProto) -> list[str]:
@@ -173,14 +175,16 @@ class _Writer:
     def __init__(self, model: OnnxModel, scheme: Scheme, plan: Plan) -> None:
         self.model, self.scheme, self.wiring = model, scheme, _Wiring(model)
         self.layers = frozenset(plan.layers)
-        self.steps: dict[str, Step] = {value: scheme.step(plan.same.get(value, value)) for value in plan.values}
+        self.params: dict[str, QuantParams] = {
+            value: scheme.quant_params(plan.same.get(value, value)) for value in plan.values
+        }
         self.outputs = frozenset(value.name for value in model.head.graph.output)
         self.tensors: dict[str, Array] = {}
 
     def rewrite(self) -> Iterator[onnx.NodeProto]:
         graph = self.model.head.graph
         for value in graph.input:
-            if value.name in self.steps:
+            if value.name in self.params:
                 yield from self._round_value(value.name, value.name)
         for node in graph.node:
             yield from self._rewrite_node(node)
@@ -200,7 +204,7 @@ class _Writer:
         if node.op_type in ROUNDED_BY_RUNTIME and node.name not in self.layers:
             yield from self._shield(node, copy)
         result = node.output[0]
-        if result not in self.steps:
+        if result not in self.params:
             yield copy
             return
         copy.output[0] = f"{result}.float" if result in self.outputs else result
@@ -210,10 +214,10 @@ class _Writer:
     def _shield(self, node: onnx.NodeProto, copy: onnx.NodeProto) -> Iterator[onnx.NodeProto]:
         """Keep ONNX Runtime from rounding a float layer's weights: with a clip behind its dequantized input, which
         changes no number, it sees no integers there."""
-        if node.input[0] in self.steps and self.wiring.settle(node) in self.steps:
+        if node.input[0] in self.params and self.wiring.quantized_output(node) in self.params:
             ends = (
                 self._store(f"{node.name}.{name}", end)
-                for name, end in zip(("lowest", "highest"), self.steps[node.input[0]].ends, strict=True)
+                for name, end in zip(("lowest", "highest"), self.params[node.input[0]].ends, strict=True)
             )
             shielded = f"{node.name}.shielded"
             yield onnx.helper.make_node("Clip", [copy.input[0], *ends], [shielded], name=shielded)
@@ -221,11 +225,11 @@ class _Writer:
 
     def _read(self, value: str) -> str:
         """The name under which a value is read: an output of the model is itself what was dequantized."""
-        return f"{value}.rounded" if value in self.steps and value not in self.outputs else value
+        return f"{value}.rounded" if value in self.params and value not in self.outputs else value
 
     def _round_value(self, source: str, value: str) -> Iterator[onnx.NodeProto]:
-        step = self.steps[value]
-        parts = [self._store(f"{value}.scale", step.scale), self._store(f"{value}.zero_point", step.zero_point)]
+        params = self.params[value]
+        parts = [self._store(f"{value}.scale", params.scale), self._store(f"{value}.zero_point", params.zero_point)]
         integers = f"{value}.integers"
         yield onnx.helper.make_node("QuantizeLinear", [source, *parts], [integers], name=f"{value}.quantize")
         yield self._dequantize(value, [integers, *parts], self._read(value))
@@ -253,7 +257,7 @@ class _Writer:
         weight, *biases = node.input[1:]
         array = np.asarray(self._find(weight))
         bias = np.asarray(self._find(biases[0])) if biases else None
-        layer = quantize_layer(array, bias, self.steps[node.input[0]].scale, self.scheme.weight_limit)
+        layer = quantize_layer(array, bias, self.params[node.input[0]].scale, self.scheme.weight_limit)
         yield self._store_rounded(weight, layer.weight, layer.scale)
         node.input[1] = f"{weight}.rounded"
         # Left in float, it is rounded so by ONNX Runtime's CPU provider itself, and must fit all the same.

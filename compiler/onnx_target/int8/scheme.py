@@ -15,11 +15,11 @@ from compiler.onnx_target.options import Target
 Recipe: TypeAlias = Literal["u8s8", "s8s8"]
 Range: TypeAlias = tuple[float, float]
 
-TINIEST = 2.0**-60
+MIN_SCALE = 2.0**-60
 """The smallest scale: products of two of them are still normal numbers in float32."""
 
-MOST_BIAS = 2.0**30
-"""A bias is at most this many steps, so that what a convolution adds to it still fits 32 bits."""
+MAX_BIAS_STEPS = 2.0**30
+"""The largest integer of a bias, so that what a convolution adds to it still fits 32 bits."""
 
 
 @dataclass(frozen=True)
@@ -46,14 +46,14 @@ class Scheme:
         """The largest integer of a weight; the smallest is its negative."""
         return 63 if self.reduce_range else 127
 
-    def step(self, value: str) -> Step:
+    def quant_params(self, value: str) -> QuantParams:
         """The integers of an activation."""
-        return choose_step(self.recipe, self.ranges[value])
+        return choose_quant_params(self.recipe, self.ranges[value])
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """number = (integer - zero_point) · scale."""
+class QuantParams:
+    """What says which integers stand for which numbers: number = (integer - zero_point) · scale."""
 
     scale: np.float32
     zero_point: np.uint8 | np.int8
@@ -72,17 +72,17 @@ class Step:
         return rounded
 
 
-def choose_step(recipe: Recipe, range_: Range) -> Step:
+def choose_quant_params(recipe: Recipe, range_: Range) -> QuantParams:
     """The integers of an activation of that range. Zero is one of them: padding adds zeros, and ReLU makes them."""
     low, high = min(range_[0], 0.0), max(range_[1], 0.0)
     if recipe == "s8s8":
-        return Step(_scale(max(-low, high) / 127), np.int8(0))
+        return QuantParams(_scale(max(-low, high) / 127), np.int8(0))
     scale = _scale((high - low) / 255)
-    return Step(scale, np.uint8(np.clip(np.rint(-low / scale), 0, 255)))
+    return QuantParams(scale, np.uint8(np.clip(np.rint(-low / scale), 0, 255)))
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Layer8:
+class QuantizedLayer:
     """The stored arrays of a layer in integers: weight (out, …) in int8 with a scale for each output channel, and its
     bias in int32, whose scales are those of the weight times its input's."""
 
@@ -92,7 +92,9 @@ class Layer8:
     bias_scale: NDArray[np.float32] | None
 
 
-def quantize_layer(weight: NDArray[Any], bias: NDArray[Any] | None, input_scale: np.float32, limit: int) -> Layer8:
+def quantize_layer(
+    weight: NDArray[Any], bias: NDArray[Any] | None, input_scale: np.float32, limit: int
+) -> QuantizedLayer:
     """Round a layer's weight, and its bias where it is given, for an input of that scale.
 
     A channel's scale maps its largest weight to `limit`; where the channel is so small that its bias would overflow,
@@ -101,19 +103,21 @@ def quantize_layer(weight: NDArray[Any], bias: NDArray[Any] | None, input_scale:
     rows = weight.reshape(weight.shape[0], -1)
     scale = np.maximum(rows.max(axis=1), -rows.min(axis=1)).astype(np.float64) / limit
     if bias is not None:
-        scale = np.maximum(scale, np.abs(bias.astype(np.float64)) / (float(input_scale) * MOST_BIAS))
-    scale = np.maximum(scale, TINIEST).astype(np.float32)
+        scale = np.maximum(scale, np.abs(bias.astype(np.float64)) / (float(input_scale) * MAX_BIAS_STEPS))
+    scale = np.maximum(scale, MIN_SCALE).astype(np.float32)
     steps = np.divide(rows, scale[:, None], dtype=np.float64)
     np.clip(np.rint(steps, out=steps), -limit, limit, out=steps)
     rounded = steps.astype(np.int8).reshape(weight.shape)
     if bias is None:
-        return Layer8(rounded, scale, None, None)
+        return QuantizedLayer(rounded, scale, None, None)
     bias_scale = scale * input_scale
-    return Layer8(rounded, scale, np.rint(np.asarray(bias, np.float64) / bias_scale).astype(np.int32), bias_scale)
+    return QuantizedLayer(
+        rounded, scale, np.rint(np.asarray(bias, np.float64) / bias_scale).astype(np.int32), bias_scale
+    )
 
 
 def _scale(width: float) -> np.float32:
-    return np.float32(max(width, TINIEST))
+    return np.float32(max(width, MIN_SCALE))
 
 
 RECIPES: Mapping[Target, Recipe] = MappingProxyType({"any": "u8s8", "cpu": "u8s8", "tensorrt": "s8s8"})

@@ -9,7 +9,7 @@ from compiler.onnx_target.emitter import Value
 from compiler.rule_table import Table
 
 OnnxRule: TypeAlias = Callable[..., Value]
-"""From an operation, its emitter and its operands to its result."""
+"""A function from an operation, its emitter and its operands to its result."""
 
 RULES: Table[OnnxRule] = Table("onnx")
 rule = RULES.rule

@@ -46,7 +46,7 @@ def fill(graph: Graph, seed: int) -> Arrays:
 
 def export(path: Path, seed: int, single: int = LARGE) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(write, "SINGLE_FILE", single)
+        patch.setattr(write, "MAX_FILE_BYTES", single)
         to_onnx(WIDE, fill(WIDE, seed), path, verify=False)
 
 
@@ -277,7 +277,7 @@ def test_of_exports_at_once_one_leaves_its_files(locked: bool, tmp_path: Path, m
     def export_at_once(seed: int) -> None:
         to_onnx(WIDE, fill(WIDE, seed), path, verify=False, optimized=True)
 
-    monkeypatch.setattr(write, "SINGLE_FILE", LARGE)
+    monkeypatch.setattr(write, "MAX_FILE_BYTES", LARGE)
     export_at_once(0)
     monkeypatch.setattr("runtime.export.export.find_older_data", look_together)
     if not locked:
@@ -327,7 +327,7 @@ def test_models_of_two_files_keep_their_weights_at_full_size(folder: Path) -> No
 
     export_large(0)
     (data,) = folder.glob("*.data")
-    assert data.stat().st_size > write.SINGLE_FILE
+    assert data.stat().st_size > write.MAX_FILE_BYTES
     expected = run(path)
     shutil.copy(path, folder / "copied.onnx")
     path.rename(folder / "renamed.onnx")

@@ -51,14 +51,14 @@ def read(path: Path) -> Content:
 @pytest.mark.parametrize(
     ("precision", "most"),
     [
-        *((precision, write.SINGLE_FILE) for precision in ("fp32", "fp16", "bf16", "int8")),
+        *((precision, write.MAX_FILE_BYTES) for precision in ("fp32", "fp16", "bf16", "int8")),
         *((precision, 10_000) for precision in ("fp32", "fp16", "bf16")),
     ],
 )
 def test_an_exported_file_says_its_content(
     precision: str, most: int, weights: Arrays, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(write, "SINGLE_FILE", most)
+    monkeypatch.setattr(write, "MAX_FILE_BYTES", most)
     np.save(tmp_path / "images.npy", np.random.default_rng(0).standard_normal((8, 1, 8, 8)).astype(np.float32))
     to_onnx(
         GRAPH,
@@ -76,7 +76,7 @@ def test_it_does_not_depend_on_where_the_weights_lie(
 ) -> None:
     model = build_model(GRAPH, weights)
     write_model(model, tmp_path / "one.onnx")
-    monkeypatch.setattr(write, "SINGLE_FILE", 10_000)
+    monkeypatch.setattr(write, "MAX_FILE_BYTES", 10_000)
     write_model(model, tmp_path / "two.onnx")
     (data,) = tmp_path.glob("two.onnx.*.data")
     one, two = read(tmp_path / "one.onnx"), read(tmp_path / "two.onnx")

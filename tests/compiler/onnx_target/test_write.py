@@ -41,7 +41,7 @@ def weights() -> Arrays:
 @pytest.fixture
 def beside(monkeypatch: pytest.MonkeyPatch) -> None:
     """From 10,000 bytes up, weights lie beside the model."""
-    monkeypatch.setattr(write, "SINGLE_FILE", 10_000)
+    monkeypatch.setattr(write, "MAX_FILE_BYTES", 10_000)
 
 
 def fill(graph_seed: int) -> Arrays:
@@ -62,7 +62,7 @@ def test_a_model_in_memory_is_the_file(tmp_path: Path, weights: Arrays) -> None:
 def test_numbers_of_larger_tensors_begin_at_cache_lines(weights: Arrays, precision: str) -> None:
     whole = to_bytes(build_model(GRAPH, weights, options=ExportOptions(precision=precision)))  # type: ignore[arg-type]
     model = onnx.ModelProto.FromString(whole)
-    large = [tensor for tensor in model.graph.initializer if len(tensor.raw_data) > write.INLINE]
+    large = [tensor for tensor in model.graph.initializer if len(tensor.raw_data) > write.MAX_INLINE_BYTES]
     assert large
     assert {whole.index(tensor.raw_data) % 64 for tensor in large} == {0}
     assert {text.strip() for text in (model.doc_string, *(tensor.doc_string for tensor in large))} == {""}
@@ -97,7 +97,7 @@ def test_two_files_are_read_by_others(tmp_path: Path, weights: Arrays) -> None:
     model = onnx.load(path, load_external_data=False)
     for tensor in model.graph.initializer:
         facts = {entry.key: entry.value for entry in tensor.external_data}
-        assert bool(facts) == (np.prod(tensor.dims) * 4 > write.INLINE)
+        assert bool(facts) == (np.prod(tensor.dims) * 4 > write.MAX_INLINE_BYTES)
         assert int(facts.get("offset", 0)) % 65536 == 0
     load_external_data_for_model(model, str(tmp_path))
     expected = {name: np.asarray(array) for name, array in build_model(GRAPH, weights).tensors.items()}

@@ -215,7 +215,7 @@ def test_the_way_of_a_model_in_a_hub(precision: Any, tmp_path: Path, monkeypatch
     """verify, with its second witness; and the form that is optimized for this processor."""
     from compiler.onnx_target.options import ExportOptions
 
-    monkeypatch.setattr(write, "SINGLE_FILE", 1000)
+    monkeypatch.setattr(write, "MAX_FILE_BYTES", 1000)
     graph = elaborate(load("residual_mlp", {"blocks": 1}))
     options = ExportOptions(precision=precision)
     to_onnx(graph, to_torch(graph).state_dict(), tmp_path / "made" / "m.onnx", verify=False, options=options)

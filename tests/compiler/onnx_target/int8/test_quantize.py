@@ -337,7 +337,7 @@ RANGES = st.floats(-1e6, 1e6, width=32)
 @settings(deadline=None)
 @given(RANGES, RANGES, st.sampled_from(["u8s8", "s8s8"]))
 def test_steps_hold_zero_and_the_range(low: float, high: float, recipe: Recipe) -> None:
-    step = Scheme(recipe, {"x": (min(low, high), max(low, high))}).step("x")
+    step = Scheme(recipe, {"x": (min(low, high), max(low, high))}).quant_params("x")
     numbers = np.linspace(min(low, high), max(low, high), 100, dtype=np.float32)
     back = (step.round(numbers).astype(np.float32) - np.float32(step.zero_point)) * step.scale
     assert step.round(np.zeros(1)) == step.zero_point

@@ -120,7 +120,7 @@ def test_numbers_are_read_where_times_differ_alone(model: Path, monkeypatch: pyt
 
 
 def test_a_model_of_two_files_has_one_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(write, "SINGLE_FILE", 10_000)
+    monkeypatch.setattr(write, "MAX_FILE_BYTES", 10_000)
     path = export(tmp_path / "two")
     write_optimized(path)
     assert run(path)[1]

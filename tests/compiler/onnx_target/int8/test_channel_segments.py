@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from archspec.api import to_torch
-from compiler.onnx_target.int8.pieces import find_pieces
+from compiler.onnx_target.int8.channel_segments import find_segments
 from compiler.onnx_target.model import build_model
 from tests.support.documents import graph_from
 
@@ -21,7 +21,7 @@ BODY = [
 def test_pieces_go_on_until_a_layer_mixes_them() -> None:
     graph = graph_from({"archspec": 1, "inputs": {"x": [3, 8, 8]}, "network": BODY})
     model = build_model(graph, {name: value.numpy() for name, value in to_torch(graph).state_dict().items()})
-    found = find_pieces(model)
+    found = find_segments(model)
     kinds = {node.output[0]: node.op_type for node in model.head.graph.node}
     assert {kinds[name] for name in kinds.keys() - found.keys()} == {"Conv", "Gemm"}
     inner = {bounds for name, bounds in found.items() if kinds[name] == "Sigmoid"}

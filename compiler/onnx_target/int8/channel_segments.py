@@ -8,7 +8,7 @@ import onnx
 
 from compiler.onnx_target.onnx_model import OnnxModel
 
-KEEPERS = frozenset(
+CHANNELWISE = frozenset(
     {
         *("Relu", "LeakyRelu", "PRelu", "Clip", "Sigmoid", "HardSigmoid", "HardSwish", "Tanh", "Elu", "Identity"),
         *("MaxPool", "AveragePool", "GlobalMaxPool", "GlobalAveragePool", "Resize", "Pad", "Flatten"),
@@ -18,10 +18,10 @@ KEEPERS = frozenset(
 """What computes each channel from the channels of that place in its operands."""
 
 
-def find_pieces(model: OnnxModel) -> dict[str, tuple[int, ...]]:
-    """By value, at which channel each of its pieces begins, and behind them how many channels there are.
+def find_segments(model: OnnxModel) -> dict[str, tuple[int, ...]]:
+    """The channel at which each segment of a value begins, by its name, and behind them how many channels there are.
 
-    Pieces are a concatenation's operands, and the same channels behind it until a layer mixes them.
+    Segments are a concatenation's operands, and the same channels behind it until a layer mixes them.
     """
     graph = model.head.graph
     channels = {item.name: _count_channels(item) for item in (*graph.input, *graph.value_info, *graph.output)}
@@ -34,7 +34,7 @@ def find_pieces(model: OnnxModel) -> dict[str, tuple[int, ...]]:
                 bounds |= {first + bound for bound in found.get(name, (channels[name],))}
                 first += channels[name]
             found[result] = tuple(sorted(bounds))
-        elif node.op_type in KEEPERS or _keeps_channels_apart(node, channels):
+        elif node.op_type in CHANNELWISE or _keeps_channels_apart(node, channels):
             bounds = {bound for name in node.input for bound in found.get(name, ())}
             if bounds:
                 found[result] = tuple(sorted(bounds))
