@@ -11,7 +11,7 @@ from archspec.api import analyze, elaborate, load
 from compiler.draw.page import write_page
 from compiler.draw.picture import draw_graph
 from compiler.graph import Graph
-from tests.compiler.draw.drawings import hostile_graph
+from tests.support.drawings import hostile_graph
 
 pytest.importorskip("matplotlib", reason="the extra `pictures` is not installed")
 

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import re
-from itertools import combinations, pairwise
+from itertools import combinations
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
-from archspec.spec.load import load
 from compiler.draw.theme import LETTER
-from compiler.draw.written.figures import Figure, beside, box, fan, stack
-from compiler.draw.written.labels import Subject
-from compiler.draw.written.pictures import draw_subjects
 from docs.zoo_page import PICTURES, picture_files
+from tests.support.drawings import draw_body
 
 SVG = "{http://www.w3.org/2000/svg}"
 Box = tuple[float, float, float, float]
@@ -50,14 +47,6 @@ def texts_in(picture: ElementTree.Element) -> list[tuple[str, Box]]:
         x, y = number(text, "x") - shift, number(text, "y")
         found.append((text.text or "", (x, y - 10, x + width, y + 2)))
     return found
-
-
-def draw(body: str, tmp_path: Path, head: str = "") -> list[str]:
-    """The labels of a network's picture, in their order."""
-    file = tmp_path / "net.yaml"
-    file.write_text(f"archspec: 1\n{head}\ninputs: {{x: [16, 32, 32]}}\nnetwork: {body}\n", encoding="utf-8")
-    picture = ElementTree.fromstring(draw_subjects([Subject(load(file))], "a picture"))
-    return [text for text, _ in texts_in(picture)]
 
 
 def test_each_family_has_one_picture() -> None:
@@ -97,71 +86,7 @@ def test_overlapping_boxes_are_seen() -> None:
     assert not overlap((0, 0, 10, 10), (10, 0, 20, 10))
 
 
-def test_labels_are_the_words_of_the_spec(tmp_path: Path) -> None:
-    body = "[conv: {out: 2 * width, stride: step}, norm, relu, max_pool: 2, scale: 0.5, linear: width]"
-    labels = draw(body.replace(", linear: width", ""), tmp_path, "params: {width: 8, step: 2}")
-    assert labels == ["net", "conv 3×3, 2 * width, /step", "norm", "relu", "max_pool 2×2", "× 0.5"]
-
-
-def test_defaults_are_told(tmp_path: Path) -> None:
-    head = "defaults: {conv: {kernel: 5, groups: 2}, norm: {kind: group, groups: 4}}"
-    assert draw("[conv: 8, norm]", tmp_path, head) == ["net", "conv 5×5, 8, groups = 2", "norm (group)"]
-    assert draw("[conv: 8, norm]", tmp_path, "defaults: {norm: {kind: none}}") == ["net", "conv 3×3, 8"]
-
-
 @pytest.mark.parametrize(("deep", "label"), [(True, "relu"), (False, "gelu")])
 def test_what_the_params_decide_is_decided(deep: bool, label: str, tmp_path: Path) -> None:
     body = "[when: {test: deep, then: [relu], else: [gelu]}]"
-    assert draw(body, tmp_path, f"params: {{deep: {str(deep).lower()}}}") == ["net", label]
-
-
-def test_loops_say_how_often_they_run(tmp_path: Path) -> None:
-    assert draw("[repeat: {n: 2 * 3, body: [relu]}]", tmp_path) == ["net", "× (2 * 3)", "relu"]
-    assert draw("[repeat: {n: 0, body: [relu]}, gelu]", tmp_path) == ["net", "gelu"]
-    body = "[repeat: {each: {width: [4, 8]}, as: k, body: [when: {test: k > 0, then: [relu]}, conv: width]}]"
-    assert set(draw(body, tmp_path)) == {"net", "relu", "if k > 0", "conv 3×3, width", "× for each", "width: [4, 8]"}
-
-
-def test_levels_are_drawn_one_by_one(tmp_path: Path) -> None:
-    body = "[encoder_decoder: {each: {w: [4, 8]}, encoder: [conv: w], down: [max_pool: 2], up: [upsample: 2]}]"
-    labels = draw(body, tmp_path)
-    assert labels.count("conv 3×3, w") == labels.count("max_pool 2×2") == labels.count("upsample ×2") == 2
-    assert {"w = 4", "w = 8"} <= set(labels)
-
-
-@pytest.mark.parametrize(
-    ("fields", "labels"),
-    [
-        ("scale: 0.5", {"× 0.5"}),
-        ("scaling: skip_init", {"× learned, from 0"}),
-        ("scaling: sqrt_half", {"× 1/√2"}),
-        ("survival: 0.5, decay: linear", {"stochastic_depth 0.5, linear decay"}),
-        ("survival: 0.5, drop: shake", {"shake_drop 0.5"}),
-    ],
-)
-def test_factors_of_a_residual_are_told(fields: str, labels: set[str], tmp_path: Path) -> None:
-    assert set(draw(f"[residual: {{body: [conv: 16], {fields}}}]", tmp_path)) == {"net", "conv 3×3, 16", *labels}
-
-
-def test_a_sequence_keeps_one_axis() -> None:
-    narrow, wide = box(["a"], "call"), box(["a much wider one"], "call")
-    whole = stack([narrow, wide, narrow])
-    centres = [part.x + part.width / 2 for part in whole.parts if hasattr(part, "lines")]
-    assert centres == [whole.entry] * 3
-    tops = [part.y for part in whole.parts if hasattr(part, "lines")]
-    assert all(one < other for one, other in pairwise(tops))
-
-
-def test_ways_stand_side_by_side() -> None:
-    one = box(["way"], "call")
-    for figure in (fan([one, one, one], "add"), beside(one, one, "mul")):
-        boxes = [(p.x, p.y, p.x + p.width, p.y + p.height) for p in figure.parts if hasattr(p, "height")]
-        assert not any(overlap(*pair) for pair in combinations(boxes, 2))
-        assert max(box[2] for box in boxes) <= figure.width
-    assert stack([Figure(), one, Figure()]).parts == one.parts
-
-
-def test_flipping_twice_changes_nothing() -> None:
-    figure = stack([box(["one"], "call"), beside(box(["two"], "call"), Figure(), "add")])
-    assert figure.flipped().flipped() == figure
-    assert figure.flipped() != figure
+    assert draw_body(body, tmp_path, f"params: {{deep: {str(deep).lower()}}}") == ["net", label]

@@ -1,4 +1,4 @@
-"""What is read several times has as many wires, in every format; and what scopes are called that are drawn."""
+"""What leads from box to box: the graph's edges; what is read several times has as many wires, in every format."""
 
 from __future__ import annotations
 
@@ -7,18 +7,48 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import networkx as nx
 import pytest
 
-from archspec.api import analyze, elaborate, load
-from archspec.errors import Place
-from archspec.ops import Input, Relu, Shape
+from archspec.api import analyze
 from compiler.draw.blocks import Block
 from compiler.draw.dot import write_dot
 from compiler.draw.mermaid import write_mermaid
 from compiler.draw.nested import Nested
-from compiler.draw.picture import Picture, draw_graph
+from compiler.draw.picture import Picture
 from compiler.draw.svg import write_svg
-from compiler.graph import Graph, Node, Source
+from tests.support.drawings import EVERYTHING, draw, picture_of
+
+UNFOLDED = ("se_net", "resnext29_16x64d", "resnet_digits")
+
+
+def owner_of(picture: Picture) -> dict[str, str]:
+    """For each node the box that is seen of it."""
+    owner: dict[str, str] = {}
+    for block in picture.visible():
+        if not picture.is_open(block):
+            owner |= dict.fromkeys(block.nodes, block.id)
+    return owner
+
+
+@pytest.mark.parametrize("depth", [0, 1, EVERYTHING])
+@pytest.mark.parametrize("name", UNFOLDED)
+def test_wires_are_the_graph_s_edges(name: str, depth: int) -> None:
+    """Where little is folded: networkx's own edges between nodes of different boxes, and no others."""
+    picture = picture_of(name, depth)
+    folded = {id for block in picture.visible() if block.times > 1 for id in block.nodes}
+    owner = owner_of(picture)
+    edges = {
+        (owner[u], owner[v])
+        for u, v in nx.DiGraph(picture.graph.digraph).edges
+        if owner[u] != owner[v] and not ({u, v} <= folded)
+    }
+    wires = {(wire.source, wire.target) for wire in picture.links()}
+    assert edges <= wires
+    assert {wire for wire in wires if not wire[1].startswith("output:")} >= edges
+    reached = nx.transitive_closure(nx.DiGraph([(owner[u], owner[v]) for u, v in picture.graph.digraph.edges()]))
+    assert all(reached.has_edge(u, v) for u, v in wires if not v.startswith("output:"))
+
 
 TWICE = """
 archspec: 1
@@ -29,13 +59,8 @@ network:
   - add: [[], []]
   - residual: {body: [relu, {add: [[], [], [conv: 4]]}]}
 """
+
 ONCE = TWICE.replace("[[], []]", "[[], [relu]]").replace("[[], [], [conv: 4]]", "[[], [conv: 4]]")
-
-
-def draw(text: str, folder: Path, depth: int = 9) -> Picture:
-    file = folder / "net.yaml"
-    file.write_text(text, encoding="utf-8")
-    return draw_graph(elaborate(load(file)), depth=depth)
 
 
 @pytest.mark.parametrize(("text", "paths"), [(TWICE, 8), (ONCE, 6)], ids=["twice", "once"])
@@ -74,36 +99,3 @@ def test_a_wire_to_a_closed_block_is_one(tmp_path: Path) -> None:
     """However often what enters is read in it."""
     arrows = re.findall(r"n\d+ -> n\d+", write_dot(draw(TWICE, tmp_path, depth=0)))
     assert len(arrows) - len(set(arrows)) == 1  # into the sum outside
-
-
-def graph_of(*edges: tuple[str, str]) -> Graph:
-    """A chain of activations with these ids and operands, after an input x."""
-    nodes = [Node("x", Input(dims=(4,)), (), Shape(4), Source(Place("here")))]
-    nodes += [Node(id, Relu(), (operand,), Shape(4), Source(Place("here"))) for id, operand in edges]
-    return Graph("chain", {node.id: node for node in nodes}, {"y": nodes[-1].id})
-
-
-def test_a_prefix_of_all_names_is_no_block() -> None:
-    one = draw_graph(graph_of(("p2o.a.one", "x"), ("p2o.a.two", "p2o.a.one"), ("p2o.b.one", "p2o.a.two")))
-    assert "p2o" not in {block.title for _, block in one.whole.walk()}
-    edges = [("a.one", "x"), *((f"a.{n}", "a.one") for n in range(20)), ("b.one", "a.1"), ("b.two", "b.one")]
-    several = draw_graph(graph_of(*edges))
-    assert "a" in {block.title for _, block in several.whole.walk()}
-
-
-def test_a_first_stage_that_is_folded_keeps_its_name(tmp_path: Path) -> None:
-    """Its turns are not those of the loop around it."""
-    text = """
-archspec: 1
-name: stages
-inputs: {x: [4, 8, 8]}
-network:
-  - repeat:
-      n: 3
-      body:
-        - repeat: {n: 2, body: [residual: {body: [conv: 4, relu]}]}
-        - residual: {body: [conv: {out: 4, dilation: i + 1}, relu]}
-"""
-    picture = draw(text, tmp_path)
-    stages = [block.title for block in picture.whole.children if block.children]
-    assert [title.split(".")[0] for title in stages] == ["i0", "i1", "i2"]

@@ -5,67 +5,19 @@ from __future__ import annotations
 import json
 import re
 from base64 import b64encode
-from dataclasses import replace
 from hashlib import sha256
-from html.parser import HTMLParser
-from importlib.util import find_spec
 from itertools import product
 
 import pytest
 
-from archspec.api import analyze, elaborate, load
-from compiler.analysis.report import PARTS, Report
-from compiler.draw.page import write_page
-from compiler.draw.picture import draw_graph
+from archspec.api import elaborate, load
 from compiler.draw.theme import COLOURS
 from compiler.graph import Graph
-from tests.compiler.draw.drawings import hostile_graph, vector_graph
-
-needs_matplotlib = pytest.mark.skipif(find_spec("matplotlib") is None, reason="needs the extra `pictures`")
-VOID = {"meta", "input", "br", "img", "link", "wbr"}
-
-
-class Reader(HTMLParser):
-    """Elements in their order, their nesting checked; what stands in each script, style and title."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.elements: list[tuple[str, dict[str, str]]] = []
-        self.raw: list[tuple[str, dict[str, str], str]] = []
-        self.feed(text)
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, {name: value or "" for name, value in attrs}))
-        if tag not in VOID:
-            self.open.append(tag)
-        if tag in ("script", "style", "title"):
-            self.raw.append((tag, self.elements[-1][1], ""))
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, {name: value or "" for name, value in attrs}))
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if self.open and self.open[-1] in ("script", "style", "title"):
-            tag, attrs, text = self.raw[-1]
-            self.raw[-1] = (tag, attrs, text + data)
-
-
-def report_on(graph: Graph) -> Report:
-    return analyze(graph, wanted=("receptive_field", "memory", "variance", "lint"))
-
-
-def page_of(graph: Graph, report: Report | None = None) -> str:
-    return write_page(draw_graph(graph), report)
-
-
-def read(text: str) -> Reader:
-    return Reader(text)
+from tests.support.drawings import (
+    hostile_graph,
+    vector_graph,
+)
+from tests.support.pages import needs_matplotlib, page_of, read, report_on
 
 
 @needs_matplotlib
@@ -124,41 +76,6 @@ def test_ids_are_unique_and_led_to() -> None:
 
 
 @needs_matplotlib
-def test_bars_points_and_rows_lead_to_nodes_and_blocks() -> None:
-    graph = elaborate(load("resnet50"))
-    reader = read(page_of(graph, report_on(graph)))
-    data = json.loads(reader.raw[2][2])
-    nodes = [int(attrs["data-n"]) for _, attrs in reader.elements if "data-n" in attrs]
-    blocks = [int(attrs["data-b"]) for tag, attrs in reader.elements if "data-b" in attrs and tag == "g"]
-    assert set(nodes) == set(range(len(graph)))
-    stages = ["stage 112×112", "stage 56×56", "stage 28×28", "stage 14×14", "stage 7×7", "stage 1×1"]
-    assert [data["blocks"][block]["title"] for block in blocks] == 2 * stages
-    assert sorted(node for block in set(blocks) for node in data["blocks"][block]["nodes"]) == [*range(len(graph))]
-    assert all(node in data["blocks"][data["home"][node]]["nodes"] for node in range(len(graph)))
-
-
-@needs_matplotlib
-@pytest.mark.parametrize("missing", [name for name in PARTS if name != "gradient"])
-def test_a_part_that_is_not_there_is_left_out(missing: str) -> None:
-    graph = elaborate(load("resnet_digits"))
-    whole = report_on(graph)
-    text = page_of(graph, replace(whole, **{missing: None}))
-    heads = {
-        "receptive_field": "Receptive field",
-        "memory": "Memory over time",
-        "variance": "Signal at initialization",
-        "lint": "Lint",
-    }
-    assert {head for head in heads.values() if f">{head}</h2>" in text} == {*heads.values()} - {heads[missing]}
-
-
-@needs_matplotlib
-def test_the_same_report_gives_the_same_bytes() -> None:
-    graph = elaborate(load("resnet_digits"))
-    assert page_of(graph, report_on(graph)) == page_of(graph, report_on(graph))
-
-
-@needs_matplotlib
 @pytest.mark.parametrize(
     ("name", "limit"), [("resnet50", 1_000_000), pytest.param("preresnet1001", 5_000_000, marks=pytest.mark.slow)]
 )
@@ -167,21 +84,12 @@ def test_pages_stay_small(name: str, limit: int) -> None:
     assert len(page_of(graph, report_on(graph)).encode()) < limit
 
 
-@needs_matplotlib
-def test_counts_beyond_a_float_are_drawn() -> None:
-    graph = elaborate(load("residual_mlp", {"blocks": 1100}))
-    assert "2^1100 paths" in page_of(graph, analyze(graph, by_length=True))
-
-
 def test_the_page_of_a_drawing_has_the_graph_alone() -> None:
     reader = read(page_of(elaborate(load("se_net"))))
     tags = [tag for tag, _ in reader.elements]
     assert "figure" not in tags
     assert {"header", "main", "section", "aside", "form"} <= set(tags)
     assert all(attrs.get("aria-label") for tag, attrs in reader.elements if tag == "summary")
-
-
-# -- contrast (WCAG 2.1, 1.4.3: 4.5 for text) ------------------------------------------------------------------------
 
 
 def luminance(colour: str) -> float:
