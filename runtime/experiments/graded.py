@@ -1,9 +1,7 @@
-"""The gradient of a fresh network by path length, exactly: gradients go back through the network with a grade, the
-number of residual or dense bodies that they came through.
+"""The gradient of a fresh network by path length, exactly, by the graded backward pass.
 
-Through a block with the Jacobians S of its shortcut and J of its body, G_l^(k) = Sᵀ G_(l+1)^(k) + Jᵀ G_(l+1)^(k-1); in
-any graph what goes to the operand that is a body's result rises one grade. The grades add up to the gradient. Veit et
-al. (2016) sample paths of each length instead and multiply by their number, which ignores that paths cancel out.
+Veit et al. (2016) sample paths of each length instead and multiply by their number, which ignores that paths cancel
+out.
 """
 
 from __future__ import annotations
@@ -13,15 +11,16 @@ from dataclasses import dataclass
 from functools import cached_property
 from math import comb
 from random import Random
-from typing import Any, TypeAlias
+from typing import Any
 
 from archspec.errors import ArchspecError
 from archspec.extras import extra
 from archspec.ops import Op
 from compiler.analysis.cost.cost import measure_cost
-from compiler.analysis.paths.counting import count_paths, enters_body
+from compiler.analysis.paths.counting import count_paths
 from compiler.analysis.paths.gradient import Effective, find_effective
 from compiler.graph import Graph, Node
+from runtime.experiments.backward import Ends, NodeStep, carry_back, run_forward
 
 with extra("train"):
     import torch
@@ -30,13 +29,9 @@ with extra("train"):
     from compiler.torch_target.initialize import generator_for
     from compiler.torch_target.module import to_torch
     from compiler.torch_target.rules import TorchRule
-    from compiler.torch_target.running import run_nodes
 
-MOST_BYTES = 4 << 30
-"""Of activations and graded gradients, in float64."""
-
-Ends: TypeAlias = Sequence[tuple[str, Tensor]]
-"""The gradients with respect to the results of nodes."""
+MAX_BYTES = 4 << 30
+"""The largest total size, in bytes, of activations and graded gradients (float64)."""
 
 
 @dataclass(frozen=True)
@@ -99,9 +94,11 @@ def measure_path_gradient(
     blocks = _find_chain(graph, paths.ungated.by_length or {}) if samples else []
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        steps = _run(graph, seed, batch, rules or {})
+        module = to_torch(graph, seed=seed, rules=rules).double().train().requires_grad_(False)
+        inputs = {id: _draw(seed, f"input {id}", batch, node) for id, node in graph.inputs.items()}
+        steps = run_forward(graph, module, inputs, rules)
     ends = [(id, _draw(seed, f"gradient of {name}", batch, graph[id])) for name, id in graph.outputs.items()]
-    parts = _carry_back(graph, steps, ends)
+    parts = carry_back(graph, steps, ends)
     whole = parts.sum(0)
     if not whole.any():
         raise ArchspecError(f"no gradient of {graph.name} reaches its inputs")
@@ -119,78 +116,15 @@ def _check_memory(graph: Graph, batch: int) -> None:
     cost = measure_cost(graph)
     grades = 1 + sum(node.body is not None for node in graph)
     needed = 8 * batch * (2 * cost.activations + 2 * grades * cost.largest.shape.elements)
-    if needed > MOST_BYTES:
+    if needed > MAX_BYTES:
         raise ArchspecError(
             f"measuring {graph.name} by path length at batch {batch} takes about {needed >> 30} GiB, and at most "
-            f"{MOST_BYTES >> 30} are used: choose smaller inputs, or in Python a smaller batch"
+            f"{MAX_BYTES >> 30} are used: choose smaller inputs, or in Python a smaller batch"
         )
 
 
 def _draw(seed: int, purpose: str, batch: int, node: Node) -> Tensor:
     return torch.randn(batch, *node.shape, generator=generator_for(seed, purpose), dtype=torch.float64)
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One node that ran by itself: its operands cut off from what they came from, and its result."""
-
-    node: Node
-    operands: tuple[Tensor, ...]
-    result: Tensor
-
-    def pull_back(self, gradients: Tensor) -> tuple[Tensor | None, ...]:
-        """The vector-Jacobian products with each operand that carries signal, of gradients in rows."""
-        carried = self.operands[: len(self.node.data_inputs)]
-        if not self.result.requires_grad:
-            return (None,) * len(carried)
-        # a batch of one would take longer than the gradient itself
-        rules = {"retain_graph": True, "allow_unused": True}
-        if len(gradients) > 1:
-            return torch.autograd.grad(self.result, carried, gradients, is_grads_batched=True, **rules)
-        parts: tuple[Tensor | None, ...] = torch.autograd.grad(self.result, carried, gradients[0], **rules)
-        return tuple(None if part is None else part[None] for part in parts)
-
-
-def _run(graph: Graph, seed: int, batch: int, rules: Mapping[type[Op], TorchRule]) -> list[Step]:
-    module = to_torch(graph, seed=seed, rules=rules).double().train().requires_grad_(False)
-    values = {id: _draw(seed, f"input {id}", batch, node) for id, node in graph.inputs.items()}
-    steps = []
-    for node, operands, result in run_nodes(graph, module, values, detached=True, rules=rules):
-        if operands:
-            steps.append(Step(node, operands, result))
-    return steps
-
-
-def _carry_back(graph: Graph, steps: Sequence[Step], ends: Ends, chosen: Mapping[str, int] | None = None) -> Tensor:
-    """The gradient with respect to all inputs, (grades, numbers of all inputs). With `chosen`, at those nodes it takes
-    the operand at that position only, and all is of one grade."""
-    chosen = chosen or {}
-    arrived: dict[str, Tensor] = {}
-    for id, gradient in ends:
-        arrived[id] = _add(arrived.get(id), gradient[None])
-    for step in reversed(steps):
-        node = step.node
-        sent = step.pull_back(arrived.pop(node.id)) if node.id in arrived else (None,) * len(node.data_inputs)
-        for i, (id, part) in enumerate(zip(node.data_inputs, sent, strict=True)):
-            if part is not None and chosen.get(node.id, i) == i:
-                rises = enters_body(node, i) and not chosen
-                arrived[id] = _add(arrived.get(id), torch.cat([torch.zeros_like(part[:1]), part]) if rises else part)
-    none = torch.zeros(1, len(ends[0][1]), dtype=torch.float64)
-    rows = [arrived[id].flatten(1) if id in arrived else none for id in graph.inputs]
-    grades = max(map(len, rows))
-    return torch.cat([_pad(row, grades) for row in rows], dim=1)
-
-
-def _add(a: Tensor | None, b: Tensor) -> Tensor:
-    if a is None:
-        return b
-    grades = max(len(a), len(b))
-    return _pad(a, grades) + _pad(b, grades)
-
-
-def _pad(gradients: Tensor, grades: int) -> Tensor:
-    """With rows of zeros for the grades that are missing."""
-    return torch.cat([gradients, gradients.new_zeros(grades - len(gradients), *gradients.shape[1:])])
 
 
 def _find_chain(graph: Graph, lengths: Mapping[int, int]) -> list[str]:
@@ -206,7 +140,7 @@ def _find_chain(graph: Graph, lengths: Mapping[int, int]) -> list[str]:
 
 
 def _sample(
-    graph: Graph, steps: Sequence[Step], ends: Ends, blocks: Sequence[str], samples: int, seed: int
+    graph: Graph, steps: Sequence[NodeStep], ends: Ends, blocks: Sequence[str], samples: int, seed: int
 ) -> tuple[float, ...]:
     """For each length the mean norm of the gradient along one path, times the number of paths."""
     random, means = Random(seed), []
@@ -214,7 +148,7 @@ def _sample(
         norms = []
         for _ in range(samples):
             bodies = set(random.sample(blocks, length))
-            gradient = _carry_back(graph, steps, ends, {id: int(id in bodies) for id in blocks})
+            gradient = carry_back(graph, steps, ends, {id: int(id in bodies) for id in blocks})
             norms.append(float(gradient.norm()))
         means.append(comb(len(blocks), length) * sum(norms) / samples)
     return tuple(means)

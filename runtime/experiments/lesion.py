@@ -45,7 +45,7 @@ class Lesion:
 
 
 @dataclass(frozen=True, eq=False)
-class Trial:
+class PrunedNetwork:
     """The network without some parts, and its score on some images."""
 
     parts: tuple[Part, ...]
@@ -55,10 +55,12 @@ class Trial:
 
     @property
     def macs(self) -> int:
+        """Its multiply-accumulates for one image, by the convention conv-linear."""
         return measure_cost(self.graph).macs["conv-linear"]
 
     @property
     def parameters(self) -> int:
+        """The number of its trainable parameters."""
         return measure_cost(self.graph).parameters
 
 
@@ -76,7 +78,7 @@ def measure_lesion(run: Run, *, on_part: Callable[[int, int], None] = lambda don
 
 
 def list_parts(run: Run) -> list[Part]:
-    """What can be left out of a run's network. Raises ArchspecError where nothing can."""
+    """List what can be left out of a run's network. Raises ArchspecError where nothing can."""
     parts = list(find_parts(run.graph).values())
     if not parts:
         raise ArchspecError(
@@ -86,7 +88,7 @@ def list_parts(run: Run) -> list[Part]:
     return parts
 
 
-def try_without(run: Run, parts: Sequence[Part], split: Split) -> Trial:
-    """The network without these parts, and its score on a split."""
+def try_without(run: Run, parts: Sequence[Part], split: Split) -> PrunedNetwork:
+    """Leave these parts out of a run's network, and measure what remains on a split."""
     graph, weights = RemoveBodies(tuple(parts))(run.graph, run.weights)
-    return Trial(tuple(parts), graph, weights, run.measure(build_module(graph, weights), split)[1])
+    return PrunedNetwork(tuple(parts), graph, weights, run.measure(build_module(graph, weights), split)[1])

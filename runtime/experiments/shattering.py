@@ -46,23 +46,31 @@ POINTS, SPAN, SEEDS = 257, 4.0, 20
 """The figure's line: x from -2 to 2."""
 
 LINES = 8
-"""Lines through the input space of each network that has more than one input."""
+"""The number of lines through the input space of each network that has more than one input."""
 
-ROWS = 1024
-"""Inputs that go through the network at a time."""
+MAX_ROWS = 1024
+"""The most inputs that go through the network at a time."""
 
 NORMAL_INPUTS = 256
-"""Standard normal inputs whose statistics batch normalization takes."""
+"""The number of standard normal inputs whose statistics batch normalization takes."""
 
-MOST_POINTS, MOST_SEEDS = 10_001, 1000
-MOST_NUMBERS = 1 << 27
-"""In all inputs of a network's lines; its gradients are as many again. 1 GiB in float64."""
+MAX_POINTS = 10_001
+"""The most points of a line."""
+
+MAX_SPAN = 1e6
+"""The longest line, in root mean squares of an input."""
+
+MAX_SEEDS = 1000
+"""The most fresh networks."""
+
+MAX_NUMBERS = 1 << 27
+"""The most numbers in all inputs of a network's lines (float64: 1 GiB); its gradients are as many again."""
 
 
 @dataclass(frozen=True, eq=False)
 class Shattering:
-    """Of fresh networks of one spec: mean and standard deviation over the seeds of the gradient's correlation at each
-    distance. `dead` of the networks had no gradient anywhere on their lines, and count in neither."""
+    """The gradient's correlation at each distance, its mean and standard deviation over fresh networks of one spec, a
+    network for each seed. `dead` of them had no gradient anywhere on their lines, and count in neither."""
 
     name: str
     inputs: int
@@ -111,7 +119,7 @@ def measure_shattering(
     size = count_inputs(graph)
     _check_settings(points, span, seeds)
     lines = LINES if size > 1 else 1
-    if lines * points * size > MOST_NUMBERS:
+    if lines * points * size > MAX_NUMBERS:
         raise ArchspecError(
             f"{lines} lines of {points:,} points with {size:,} numbers each are too many; choose fewer points"
         )
@@ -157,7 +165,7 @@ def draw_lines(size: int, lines: int, points: int, span: float, seed: int) -> Te
 def compute_gradients(module: nn.Module, inputs: Tensor, seed: int = 0) -> Floats:
     """∂y/∂x at each input, (lines, points, size); y sums the network's numbers with weights from N(0, 1)."""
     found = []
-    for rows in torch.split(inputs.flatten(0, 1), ROWS):
+    for rows in torch.split(inputs.flatten(0, 1), MAX_ROWS):
         rows = rows.clone().requires_grad_(True)
         values = torch.cat([output.flatten(1) for output in name_outputs(module(rows)).values()], 1)
         count = values.shape[1]
@@ -197,9 +205,9 @@ def count_inputs(graph: Graph) -> int:
 
 
 def _check_settings(points: int, span: float, seeds: int) -> None:
-    if not 3 <= points <= MOST_POINTS:
-        raise ArchspecError(f"a line has 3 to {MOST_POINTS:,} points, found {points}")
-    if not 0 < span <= 1e6:
+    if not 3 <= points <= MAX_POINTS:
+        raise ArchspecError(f"a line has 3 to {MAX_POINTS:,} points, found {points}")
+    if not 0 < span <= MAX_SPAN:
         raise ArchspecError(f"the range of a line is above 0 and at most 1,000,000, found {span:g}")
-    if not 1 <= seeds <= MOST_SEEDS:
-        raise ArchspecError(f"1 to {MOST_SEEDS:,} seeds, found {seeds}")
+    if not 1 <= seeds <= MAX_SEEDS:
+        raise ArchspecError(f"1 to {MAX_SEEDS:,} seeds, found {seeds}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from math import isfinite
 from typing import Any
 
@@ -29,13 +30,16 @@ with extra("train"):
 
 MOMENTS = ("mean", "second_moment", "common", "gradient_second_moment")
 REPEATS = 3
-LEAST, MOST = 2, 256
-"""Samples in a batch; batch normalization needs two."""
-MEMORY = 1 << 30
-"""Bytes of values in a batch that is chosen here; the backward pass keeps as much again."""
-MOST_MEMORY = 1 << 33
-WORK = 200_000_000_000
-"""Multiply-accumulates of all forward passes for which a batch is chosen, about ten seconds of a few cores."""
+MIN_BATCH = 2
+"""The fewest samples in a batch: batch normalization needs two."""
+MAX_BATCH = 256
+"""The most samples in a batch that is chosen here."""
+MAX_CHOSEN_BYTES = 1 << 30
+"""The most bytes of values (float32) in a batch that is chosen here; the backward pass keeps as much again."""
+MAX_BYTES = 1 << 33
+"""The most bytes of values (float32) in any batch."""
+MAX_MACS = 200_000_000_000
+"""The most multiply-accumulates of all forward passes for which a batch is chosen, about ten seconds of a few cores."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +69,11 @@ class MeasuredSignal:
     seed: int
 
     def __getitem__(self, id: str) -> MeasuredNode:
-        return next(node for node in self.nodes if node.id == id)
+        return self._by_id[id]
+
+    @cached_property
+    def _by_id(self) -> dict[str, MeasuredNode]:
+        return {node.id: node for node in self.nodes}
 
     def to_dict(self) -> dict[str, Any]:
         facts = {"batch": self.batch, "repeats": self.repeats, "seed": self.seed}
@@ -105,10 +113,10 @@ def _choose_batch(graph: Graph, batch: int | None, repeats: int) -> int:
     cost = measure_cost(graph)
     size = 4 * sum(node.shape.elements for node in graph)
     work = repeats * max(1, cost.macs["conv-linear"])
-    chosen = batch or max(LEAST, min(MOST, MEMORY // size, WORK // work))
-    if chosen < LEAST:
-        raise ArchspecError(f"a batch has at least {LEAST} samples to measure the signal, found {chosen}")
-    if chosen * size > MOST_MEMORY:
+    chosen = batch or max(MIN_BATCH, min(MAX_BATCH, MAX_CHOSEN_BYTES // size, MAX_MACS // work))
+    if chosen < MIN_BATCH:
+        raise ArchspecError(f"a batch has at least {MIN_BATCH} samples to measure the signal, found {chosen}")
+    if chosen * size > MAX_BYTES:
         found = f"{graph.name} has {size / 1e9:.1f} GB of values for one sample"
         raise ArchspecError(f"{found}, too much for a batch of {chosen}; choose smaller sizes, as in --size H=64")
     return chosen

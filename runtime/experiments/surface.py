@@ -21,7 +21,7 @@ from archspec.errors import ArchspecError
 from archspec.extras import extra
 from archspec.ops import ConvTranspose
 from compiler.graph import Graph
-from runtime.training.run import Run, build_module
+from runtime.training.run import Run
 
 with extra("train"):
     import torch
@@ -32,7 +32,12 @@ with extra("train"):
 Floats = npt.NDArray[np.float64]
 
 POINTS, SPAN, IMAGES = 25, 1.0, 512
-MOST_POINTS = 201
+
+MAX_POINTS = 201
+"""The most points of a side of the grid."""
+
+MAX_SPAN = 1000
+"""The largest distance from the trained weights, in their own norms."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +73,7 @@ class Surface:
 
     @property
     def minima(self) -> int:
-        """How many points of the grid, but at its edge, have a smaller loss than each of their eight neighbours."""
+        """The number of points, but at the grid's edge, with a smaller loss than each of their eight neighbours."""
         inner = self.losses[1:-1, 1:-1]
         count = len(self.steps)
         around = [
@@ -77,7 +82,7 @@ class Surface:
         return int(np.logical_and.reduce([inner < other for other in around]).sum())
 
     def to_dict(self) -> dict[str, Any]:
-        """What is no finite number is null."""
+        """Give the surface as plain values; losses that are not finite are null."""
         row: dict[str, Any] = {key: getattr(self, key) for key in ("name", "data", "part", "images", "seed")}
         row |= {"centre": self.centre, "minima": self.minima, "steps": self.steps.tolist()}
         return row | {"losses": [[x if np.isfinite(x) else None for x in line] for line in self.losses.tolist()]}
@@ -100,7 +105,7 @@ def measure_surface(
     """
     _check_settings(points, span, images)
     split = run.data.test if held_out else run.draw_training(images, seed)
-    module = build_module(run.graph, run.weights)
+    module = run.build_module()
     directions = [draw_direction(run.graph, run.weights, seed, number) for number in (0, 1)]
     steps = np.linspace(-span, span, points)
     steps[points // 2] = 0.0
@@ -181,9 +186,9 @@ def _moving(module: nn.Module, directions: list[dict[str, Tensor]]) -> Iterator[
 
 
 def _check_settings(points: int, span: float, images: int) -> None:
-    if not (3 <= points <= MOST_POINTS and points % 2):
-        raise ArchspecError(f"a side of the grid has an odd number of points from 3 to {MOST_POINTS}, found {points}")
-    if not 0 < span <= 1000:
+    if not (3 <= points <= MAX_POINTS and points % 2):
+        raise ArchspecError(f"a side of the grid has an odd number of points from 3 to {MAX_POINTS}, found {points}")
+    if not 0 < span <= MAX_SPAN:
         raise ArchspecError(f"the span is above 0 and at most 1,000 times the weights, found {span:g}")
     if images < 1:
         raise ArchspecError(f"a loss needs at least 1 image, found {images}")

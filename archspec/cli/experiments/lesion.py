@@ -21,7 +21,7 @@ from archspec.cli.options import (
 from archspec.cli.output import print_json
 
 if TYPE_CHECKING:
-    from runtime.experiments.skipping import Choice, Files
+    from runtime.experiments.pruning import FileComparison, PruningChoice
     from runtime.training.run import Run
 
 
@@ -127,21 +127,21 @@ def _cut(run: Run) -> Any:
         return measure_lesion(run, on_part=on_part)
 
 
-def _choose(run: Run, share: float) -> Choice:
+def _choose(run: Run, share: float) -> PruningChoice:
     from archspec.cli.progress import follow_steps
-    from runtime.experiments.skipping import choose_parts
+    from runtime.experiments.pruning import choose_parts
 
     with follow_steps("choosing parts") as on_trial:
         return choose_parts(run, share, on_trial=on_trial)
 
 
-def _export(run: Run, choice: Choice, path: Path, threads: int | None, *, force: bool) -> Files:
+def _export(run: Run, choice: PruningChoice, path: Path, threads: int | None, *, force: bool) -> FileComparison:
     """Write the smaller network, proven, and hold it against the whole one. Raises ArchspecError where no part goes."""
     from archspec import api
     from archspec.errors import ArchspecError
     from archspec.files import scratch_folder
     from compiler.onnx_file.metadata import CARRIED, LEFT_OUT, select
-    from runtime.experiments.skipping import compare_files
+    from runtime.experiments.pruning import compare_files
 
     if not choice.parts:
         raise ArchspecError(

@@ -15,8 +15,8 @@ from archspec.wording import escape_controls
 
 if TYPE_CHECKING:
     from runtime.experiments.lesion import Lesion
+    from runtime.experiments.pruning import FileComparison, PruningChoice
     from runtime.experiments.shattering import Shattering
-    from runtime.experiments.skipping import Choice, Files
     from runtime.experiments.surface import Surface
 
 STEPS = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1)
@@ -73,7 +73,7 @@ def print_lesions(results: Sequence[Lesion], picture: Path | None) -> None:
     _say_where(out, picture)
 
 
-def print_choice(choice: Choice) -> None:
+def print_choice(choice: PruningChoice) -> None:
     out = console()
     metric = choice.metric.replace("_", " ")
     out.print(
@@ -96,7 +96,7 @@ def print_choice(choice: Choice) -> None:
     _note(out, f"chosen on training images: {choice.search}, {choice.tried:,} networks tried")
 
 
-def print_files(files: Files, path: Path) -> None:
+def print_files(files: FileComparison, path: Path) -> None:
     out = console()
     table = new_table(escape_controls(f"wrote {path}"), "whole", "smaller", "ratio")
     ratio = files.bytes_after / files.bytes_before

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -19,7 +17,6 @@ from archspec.cli.experiments.shattering import split_variant
 from archspec.cli.main import app
 from archspec.cli.options import parse_share
 from compiler.passes.remove_bodies import RemoveBodies, find_bodies
-from runtime.experiments import skipping
 from runtime.training.run import Run, build_module
 from tests.support.commands import archspec, refuse
 from tests.support.lowering import run_onnx, run_torch
@@ -100,13 +97,9 @@ def test_the_twin_is_trained_as_the_run_was(run: Run) -> None:
     assert not find_bodies(twin.graph)
 
 
-def quickly(bench: Callable[..., Any], session: Any, batches: Any, *, seconds: float) -> Any:
-    return bench(session, batches, seconds=seconds / 20)
-
-
 def test_blocks_to_skip_become_a_smaller_file(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The file gives what torch gives without these bodies, and says of itself what the whole model would, and more."""
-    monkeypatch.setattr("runtime.experiments.skipping.bench", partial(quickly, skipping.bench))
+    monkeypatch.setattr("runtime.experiments.pruning.TIMED_SECONDS", 0.05)
     model = tmp_path / "small.onnx"
     found = archspec("lesion", run.folder, "--budget", "20%", "-o", model, "--json", "--threads", "1")
     choice, files = found["choice"], found["files"]

@@ -1,26 +1,22 @@
-"""The graded backward pass: against torch's own gradient, and against sums over paths taken one by one."""
+"""The gradient by path length: as predicted, as sampled, and as its table and its JSON have it."""
 
 from __future__ import annotations
 
 import io
 import json
 from collections.abc import Iterator
-from itertools import combinations
-from math import comb
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from rich.console import Console
-from torch import Tensor
 
-from archspec.api import elaborate, load, to_torch
+from archspec.api import elaborate, load
 from archspec.cli.tables.gradient import print_gradient
 from archspec.errors import ArchspecError
 from compiler.analysis.paths.gradient import predict_path_gradient
 from compiler.graph import Graph
-from runtime.experiments import graded
 from runtime.experiments.graded import measure_path_gradient
 from tests.support.runs import build
 
@@ -38,130 +34,6 @@ def one_thread() -> Iterator[None]:
 
 def chain(folder: Path, blocks: int, body: list[Any]) -> Graph:
     return build(folder, [{"repeat": {"n": blocks, "body": [{"residual": {"body": body}}]}}], [6])
-
-
-def grade(graph: Graph, seed: int = 0) -> Tensor:
-    """The graded gradients themselves, (grades, numbers of all inputs)."""
-    torch.manual_seed(seed)
-    steps = graded._run(graph, seed, BATCH, {})
-    return graded._carry_back(graph, steps, gradients_at_outputs(graph, seed))
-
-
-def gradients_at_outputs(graph: Graph, seed: int = 0) -> list[tuple[str, Tensor]]:
-    return [(id, graded._draw(seed, f"gradient of {name}", BATCH, graph[id])) for name, id in graph.outputs.items()]
-
-
-def true_gradient(graph: Graph, seed: int = 0) -> Tensor:
-    """torch's, through the whole module at once."""
-    module = to_torch(graph, seed=seed).double().train()
-    inputs = [graded._draw(seed, f"input {id}", BATCH, node).requires_grad_() for id, node in graph.inputs.items()]
-    torch.manual_seed(seed)
-    result = module(*inputs)
-    values = list(result.values()) if isinstance(result, dict) else [result]
-    ends = [gradient for _, gradient in gradients_at_outputs(graph, seed)]
-    return torch.cat([part.flatten() for part in torch.autograd.grad(values, inputs, ends)])
-
-
-NETWORKS: list[tuple[str, list[Any], list[int], dict[str, Any]]] = [
-    ("chain", [{"repeat": {"n": 5, "body": [{"residual": {"body": ["relu", {"linear": 6}]}}]}}], [6], {}),
-    (
-        "cnn with normalization",
-        [
-            {"conv": 4},
-            {
-                "repeat": {
-                    "each": {"width": [4, 6]},
-                    "body": [
-                        {
-                            "residual": {
-                                "body": [
-                                    "batch_norm",
-                                    "relu",
-                                    {"conv": {"out": "width", "stride": 2}},
-                                    {"max_pool": 2},
-                                ],
-                                "project": [{"conv": {"out": "width", "kernel": 1, "stride": 4}}],
-                            }
-                        }
-                    ],
-                }
-            },
-            "global_avg_pool",
-            "flatten",
-            {"linear": 3},
-        ],
-        [3, 16, 16],
-        {},
-    ),
-    ("dense block", [{"dense": {"n": 4, "body": ["batch_norm", "relu", {"conv": 2}]}}], [3, 6, 6], {}),
-    (
-        "two outputs",
-        [
-            {"residual": {"body": ["tanh", {"linear": 6}]}},
-            {"output": "early"},
-            {"residual": {"body": ["tanh", {"linear": 6}]}},
-            {"linear": 2},
-            {"output": "late"},
-        ],
-        [6],
-        {},
-    ),
-    (
-        "gates and blocks in blocks",
-        [
-            {
-                "residual": {
-                    "body": [
-                        {"mul": [[], [{"linear": 6}, "sigmoid"]]},
-                        {"residual": {"body": ["tanh", {"linear": 6}]}},
-                        {"add": [[], [], ["relu"]]},
-                    ]
-                }
-            }
-        ],
-        [6],
-        {},
-    ),
-    (
-        "shake and dropout",
-        [{"residual": {"body": [{"shake": [["relu", {"conv": 2}], ["tanh", {"conv": 2}]]}, {"dropout": 0.3}]}}],
-        [2, 5, 5],
-        {},
-    ),
-]
-
-
-@pytest.mark.parametrize(("name", "network", "shape", "more"), NETWORKS, ids=[row[0] for row in NETWORKS])
-def test_grades_add_up_to_the_gradient(
-    tmp_path: Path, name: str, network: list[Any], shape: list[int], more: dict[str, Any]
-) -> None:
-    graph = build(tmp_path, network, shape, **more)
-    parts, whole = grade(graph), true_gradient(graph)
-    assert torch.allclose(parts.sum(0), whole, rtol=1e-10, atol=1e-12)
-    assert len(parts) > 1
-    for part in parts:  # without any one grade it is another gradient
-        assert not torch.allclose(parts.sum(0) - part, whole, rtol=1e-10, atol=1e-12) or not part.any()
-
-
-@pytest.mark.parametrize("name", ["unet_plus_plus", "highway10", "se_net", "densenet_figure_11_9", "hourglass1"])
-def test_grades_add_up_in_networks_of_the_zoo(name: str) -> None:
-    sizes = {"unet_plus_plus": 32, "se_net": 8, "hourglass1": 64}
-    graph = elaborate(load(name), dict.fromkeys(("H", "W"), sizes[name]) if name in sizes else {})
-    assert torch.allclose(grade(graph).sum(0), true_gradient(graph), rtol=1e-9, atol=1e-11)
-
-
-def test_each_grade_is_the_sum_over_its_paths(tmp_path: Path) -> None:
-    """All C(4, k) paths of a chain of four, one by one, as products of Jacobians."""
-    graph = chain(tmp_path, 4, ["tanh", {"linear": 6}])
-    steps = graded._run(graph, 0, BATCH, {})
-    blocks = [node.id for node in graph if node.body]
-    ends = gradients_at_outputs(graph)
-    parts = grade(graph)
-    for length in range(5):
-        taken = [{id: int(id in bodies) for id in blocks} for bodies in combinations(blocks, length)]
-        paths = [graded._carry_back(graph, steps, ends, choice).sum(0) for choice in taken]
-        assert len(paths) == comb(4, length)
-        assert torch.allclose(torch.stack(paths).sum(0), parts[length], rtol=1e-10, atol=1e-12)
 
 
 def test_signed_shares_sum_to_one(tmp_path: Path) -> None:

@@ -10,26 +10,31 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations, permutations
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from archspec.errors import ArchspecError
 from compiler.passes.remove_bodies import Part
-from runtime.experiments.lesion import Trial, list_parts, try_without
+from runtime.data.dataset import Split
+from runtime.experiments.lesion import PrunedNetwork, list_parts, try_without
 from runtime.measuring.bench import bench
 from runtime.session.session import Session
 from runtime.training.run import Run
 
-IMAGES = 1024
-"""Training images that the choice is made on, at most."""
+MAX_IMAGES = 1024
+"""The most training images that a choice is made on."""
 
-EXHAUSTIVE = 8
-"""Up to so many parts, every set of them is a candidate; beyond, parts are taken one by one."""
+MAX_EXHAUSTIVE = 8
+"""The most parts of which every set is tried; of more, parts are taken out one by one."""
 
-BATCHES = (1, 32)
+TIMED_BATCHES, TIMED_SECONDS = (1, 32), 1.0
+"""The batches whose runs are timed, and the seconds spent on each batch of each model."""
+
+Attempt: TypeAlias = Callable[[Sequence[Part]], PrunedNetwork]
+"""A function that leaves parts out."""
 
 
 @dataclass(frozen=True, eq=False)
-class Choice:
+class PruningChoice:
     """The parts to leave out, chosen by the score on `chosen_on` training images; scores, parameters and MACs
     (conv-linear) of the whole network (`before`) and of the rest (`after`), both on the held-out images too."""
 
@@ -40,8 +45,8 @@ class Choice:
     search: str
     tried: int
     chosen_on: int
-    before: Trial
-    after: Trial
+    before: PrunedNetwork
+    after: PrunedNetwork
     held_out_before: float
     held_out_after: float
 
@@ -66,42 +71,31 @@ def choose_parts(
     run: Run,
     budget: float,
     *,
-    images: int = IMAGES,
-    seed: int = 0,
+    images: int = MAX_IMAGES,
     on_trial: Callable[[int, int], None] = lambda done, most: None,
-) -> Choice:
+) -> PruningChoice:
     """The largest set of parts without which the score falls by at most `budget` (0.01: from 0.99 to 0.98).
 
     The score is the task's main one, on `images` random training images. Of sets of one size the one that saves most
-    MACs is taken, then the one with the best score. With up to EXHAUSTIVE parts every set is tried, from the largest
-    down; with more, the part that costs least is taken out, then the next, while the budget lasts. Where not even one
-    part can go, `parts` is empty. Raises ArchspecError for a budget that is no share, and where there are no parts.
+    MACs is taken, then the one with the best score. With up to MAX_EXHAUSTIVE parts every set is tried, from the
+    largest down; with more, the part that costs least is taken out, then the next, while the budget lasts. Where not
+    even one part can go, `parts` is empty. Raises ArchspecError for a budget that is no share, and where there are no
+    parts.
     """
     if not 0 <= budget < 1:
         raise ArchspecError(f"a budget is a share from 0 to below 1, as in 0.01 or 1%, found {budget:g}")
-    parts = list_parts(run)
-    split = run.draw_training(images, seed)
-    every = len(parts) <= EXHAUSTIVE
-    most = 2 ** len(parts) if every else len(parts) * (len(parts) + 1) // 2 + 1
-    tried = 0
-
-    def attempt(left_out: Sequence[Part]) -> Trial:
-        nonlocal tried
-        trial = try_without(run, left_out, split)
-        tried += 1
-        on_trial(tried, most)
-        return trial
-
+    parts, split = list_parts(run), run.draw_training(images)
+    search = ALL_SETS if len(parts) <= MAX_EXHAUSTIVE else ONE_BY_ONE
+    attempt = _Attempts(run, split, search.bound(len(parts)), on_trial)
     before = attempt(())
-    search = search_all if every else search_greedily
-    after = search(parts, attempt, before.score - budget) or before
-    return Choice(
+    after = search.find(parts, attempt, before.score - budget) or before
+    return PruningChoice(
         budget=budget,
         metric=run.metric,
         parts=tuple(sorted(after.parts, key=parts.index)),
         of=len(parts),
-        search="all sets" if every else "one by one",
-        tried=tried,
+        search=search.name,
+        tried=attempt.count,
         chosen_on=len(split),
         before=before,
         after=after,
@@ -110,7 +104,24 @@ def choose_parts(
     )
 
 
-def search_all(parts: Sequence[Part], attempt: Callable[[Sequence[Part]], Trial], floor: float) -> Trial | None:
+@dataclass(slots=True)
+class _Attempts:
+    """Leaves parts out of a run's network, and counts how often; `most` is told beside the count."""
+
+    run: Run
+    split: Split
+    most: int
+    on_trial: Callable[[int, int], None]
+    count: int = 0
+
+    def __call__(self, left_out: Sequence[Part]) -> PrunedNetwork:
+        trial = try_without(self.run, left_out, self.split)
+        self.count += 1
+        self.on_trial(self.count, self.most)
+        return trial
+
+
+def search_all(parts: Sequence[Part], attempt: Attempt, floor: float) -> PrunedNetwork | None:
     """The best of the largest sets whose score is at least `floor`; None where there is none."""
     for size in range(len(parts), 0, -1):
         trials = map(attempt, _without_nests(combinations(parts, size)))
@@ -120,7 +131,7 @@ def search_all(parts: Sequence[Part], attempt: Callable[[Sequence[Part]], Trial]
     return None
 
 
-def search_greedily(parts: Sequence[Part], attempt: Callable[[Sequence[Part]], Trial], floor: float) -> Trial | None:
+def search_greedily(parts: Sequence[Part], attempt: Attempt, floor: float) -> PrunedNetwork | None:
     """Part by part, each time the one without which the score is best (of equal ones, the one with most MACs)."""
     best = None
     while True:
@@ -140,7 +151,21 @@ def _without_nests(sets: Iterable[tuple[Part, ...]]) -> Iterator[tuple[Part, ...
 
 
 @dataclass(frozen=True, slots=True)
-class Files:
+class Search:
+    """A way to look for the parts that can go, by its name; `bound` is the most attempts for a number of parts, the
+    whole network's among them."""
+
+    name: str
+    find: Callable[[Sequence[Part], Attempt, float], PrunedNetwork | None]
+    bound: Callable[[int], int]
+
+
+ALL_SETS = Search("all sets", search_all, lambda parts: 2**parts)
+ONE_BY_ONE = Search("one by one", search_greedily, lambda parts: parts * (parts + 1) // 2 + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class FileComparison:
     """Two exported models: their sizes in bytes, and the second's median time of a run over the first's, by batch."""
 
     bytes_before: int
@@ -154,8 +179,8 @@ class Files:
         }
 
 
-def compare_files(before: Path, after: Path, *, seconds: float = 1.0, threads: int | None = None) -> Files:
-    """Hold two models against each other in ONNX Runtime, `seconds` for each batch of each."""
-    rows = [bench(Session(path, threads=threads), BATCHES, seconds=seconds) for path in (before, after)]
+def compare_files(before: Path, after: Path, *, threads: int | None = None) -> FileComparison:
+    """Hold two models against each other in ONNX Runtime."""
+    rows = [bench(Session(path, threads=threads), TIMED_BATCHES, seconds=TIMED_SECONDS) for path in (before, after)]
     ratios = {old.batch: new.p50_ms / old.p50_ms for old, new in zip(*rows, strict=True) if old.batch}
-    return Files(before.stat().st_size, after.stat().st_size, ratios)
+    return FileComparison(before.stat().st_size, after.stat().st_size, ratios)
