@@ -27,7 +27,7 @@ from compiler.onnx_file.protobuf import Bytes, Field
 from compiler.onnx_file.skim import count_bytes, list_metadata, read_reduced, split_numbers
 
 CHUNK = 1 << 20
-"""Bytes of another file that are read at a time."""
+"""The number of bytes of another file that are read at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Content:
 
     @property
     def comparable(self) -> bool:
-        """Whether it says it by the hash that was computed."""
+        """Whether the file says its content by the hash that was computed."""
         return self.said is not None and is_content(self.said)
 
 

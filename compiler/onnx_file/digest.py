@@ -28,12 +28,13 @@ from google.protobuf.message import Message
 from compiler.onnx_file.metadata import CONTENT
 
 FORM = re.compile(r"xxh3:[0-9a-f]{32}")
-"""What a content is written as. Another hash, or another canonical form, has to have another name."""
+"""The form of a content. Another hash, or another canonical form, has to have another name."""
 
 OTHER_HASH = "says its content by a hash that this version does not compute"
+"""The end of a sentence on a file of which nobody can tell whether it was changed."""
 
 DIGITS = 12
-"""Of a content, in names of files and in texts."""
+"""The number of digits of a content that stand in names of files and in texts."""
 
 FIELDS: Mapping[int, tuple[str, str]] = MappingProxyType(
     {
@@ -52,8 +53,8 @@ FIELDS: Mapping[int, tuple[str, str]] = MappingProxyType(
         16: ("int32_data", "<u2"),
     }
 )
-"""By ONNX's number for a type: the field that may hold its numbers one by one, and what they are as bytes. Numbers of
-other types count in the form in which they are stored."""
+"""The field that may hold the numbers of a type one by one, and what they are as bytes, by ONNX's number for it.
+Numbers of other types count in the form in which they are stored."""
 
 WIDEST: Mapping[str, str] = MappingProxyType({"int32_data": "i4", "uint64_data": "u8"})
 """The type of a field that holds numbers of narrower types too."""
@@ -105,7 +106,7 @@ def describe(tensor: Message, digest: bytes | None) -> bytes:
 
 
 def digest_content(model: Message, described: Iterable[bytes] = (), digest: Digest = digest_stored) -> str:
-    """What a model says of its content: `xxh3:` and the digits of `digest_model`."""
+    """Compute what a model says of its content: `xxh3:` and the digits of `digest_model`."""
     return f"xxh3:{digest_model(model, XXH3, described, digest)}"
 
 
@@ -134,7 +135,7 @@ def abbreviate(content: str) -> str:
 
 
 def is_content(text: str) -> bool:
-    """Whether a file says its content by the hash that is computed here."""
+    """Whether a text is a content by the hash that is computed here."""
     return FORM.fullmatch(text) is not None
 
 

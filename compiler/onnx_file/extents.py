@@ -14,11 +14,11 @@ Declared: TypeAlias = tuple[int | str | None, ...]
 """The same as a file declares it: None where a free axis has no name."""
 
 NAMELESS = ("", "?")
-"""What exporters call an extent without a name; some give several the same."""
+"""The names that exporters give an extent without one; some give several the same."""
 
 
 def name_axis(value: str, axis: int, own: str | None) -> str:
-    """What an extent that is open is called: its own name, or that of its place, as in `x.2`, where it has none."""
+    """Name an extent that is open: by its own name, or by its place, as in `x.2`, where it has none."""
     return f"{value}.{axis}" if own is None or own in NAMELESS else own
 
 

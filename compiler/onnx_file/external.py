@@ -51,7 +51,7 @@ def list_data(external: Iterable[onnx.TensorProto]) -> tuple[str, ...]:
 
 
 def read_place(tensor: onnx.TensorProto) -> dict[str, str]:
-    """What a tensor says of the place where it lies, by key: `location`, and perhaps `offset` and `length`."""
+    """Read what a tensor says of the place where it lies, by key: `location`, and perhaps `offset` and `length`."""
     return {entry.key: entry.value for entry in tensor.external_data}
 
 

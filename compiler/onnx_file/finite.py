@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 BLOCK = 1 << 16
-"""Numbers looked at together; what they need stays in the cache."""
+"""The amount of numbers that are looked at together; what they need stays in the cache."""
 
 
 def is_finite(array: NDArray[Any]) -> bool:
@@ -32,5 +32,5 @@ def has_finite(array: NDArray[Any]) -> bool:
 
 
 def mark_alike(one: NDArray[Any], other: NDArray[Any]) -> NDArray[np.bool_]:
-    """Where two arrays hold the same: equal numbers, the same infinity, or NaN both."""
+    """Mark the places at which two arrays hold the same: equal numbers, the same infinity, or NaN both."""
     return np.asarray((one == other) | (np.isnan(one) & np.isnan(other)))

@@ -21,7 +21,7 @@ from compiler.onnx_file.accepted import AcceptedSize, parse_sizes, print_sizes
 T = TypeVar("T")
 
 PREFIX = "archspec."
-"""How every key of ours begins."""
+"""The beginning of every key of ours."""
 
 MAX_NUMBER = 1 << 15
 """The largest stride, in pixels, and the most members of an ensemble that a file can say."""
@@ -175,7 +175,7 @@ EXPORTED = (NAME, GRAPH, WEIGHTS, SIZES, PRECISION, TARGET, CONTENT, INT8, OPTIM
 
 
 def select(metadata: Mapping[str, str], keys: Iterable[str]) -> dict[str, str]:
-    """What the metadata say under these keys."""
+    """The part of the metadata under these keys."""
     return {str(key): metadata[key] for key in keys if key in metadata}
 
 

@@ -37,7 +37,7 @@ def walk_nodes(nodes: Iterable[onnx.NodeProto]) -> Iterator[onnx.NodeProto]:
 
 
 def count_reads(graph: onnx.GraphProto) -> Counter[str]:
-    """How often each name is read, by nodes and by the outside."""
+    """Count how often each name is read, by nodes and by the outside."""
     counts = Counter(item.name for item in graph.output)
     for node in graph.node:
         counts.update((*node.input, *find_captured(node)))

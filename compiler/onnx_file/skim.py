@@ -26,11 +26,12 @@ from compiler.onnx_file.external import is_external
 from compiler.onnx_file.protobuf import DELIMITED, Bytes, Field, MalformedError, delimit, walk_fields
 
 MAX_INLINE = 2048
-"""The most bytes of a stored tensor that is read: shapes, scales, thresholds."""
+"""The largest size, in bytes, of a stored tensor that is read: of shapes, scales, thresholds."""
 MAX_FIELDS = 2_000_000
-"""The most parts of a model and of its graph together. A network of 100,000 nodes has about half a million."""
+"""The largest number of parts of a model and of its graph together. A network of 100,000 nodes has about half a
+million."""
 MAX_BYTES = (1 << 31) - 1
-"""The most bytes of a message of protobuf."""
+"""The largest size, in bytes, of a message of protobuf."""
 
 GRAPH = onnx.ModelProto.GRAPH_FIELD_NUMBER
 METADATA = onnx.ModelProto.METADATA_PROPS_FIELD_NUMBER
@@ -72,13 +73,14 @@ def read_reduced(path: Path, reduce: Reduce) -> onnx.ModelProto:
 
 
 def read_metadata(path: Path) -> dict[str, str]:
-    """What a model file says of itself, by key; nothing else of it is read. Raises ArchspecError where it is none."""
+    """Read what a model file says of itself, by key; nothing else of it is read. Raises ArchspecError where it is
+    none."""
     model = _read(path, _choose_metadata)
     return list_metadata(model)
 
 
 def list_metadata(model: onnx.ModelProto) -> dict[str, str]:
-    """What a model says of itself, by key."""
+    """The metadata of a model, by key."""
     return {entry.key: entry.value for entry in model.metadata_props}
 
 
@@ -100,7 +102,7 @@ def split_numbers(data: Bytes, tensor: Field) -> tuple[onnx.TensorProto, Field] 
 
 
 def mentions(path: Path, names: Collection[bytes]) -> set[bytes]:
-    """Which of these names stand in the model in a file, wherever that is; in what is no model none does.
+    """Find which of these names stand in the model in a file, wherever that is; in what is no model none does.
 
     Raises OSError where the file cannot be read, and ArchspecError where it has too many parts to tell.
     """

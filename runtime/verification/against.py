@@ -105,7 +105,7 @@ def _compare_hash(name: str, told: str | None, here: str, other: str) -> Check:
 
 
 def compare_question(facts: ModelFacts, told: Mapping[str, str]) -> Iterator[Check]:
-    """What the file is asked, against what its weights were trained for: other names are other answers."""
+    """Compare what the file is asked with what its weights were trained for: other names are other answers."""
     known, said = (
         {key.word: parse_metadata(texts[key]) for key in QUESTION if key in texts} for texts in (told, facts.metadata)
     )

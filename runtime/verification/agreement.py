@@ -11,9 +11,10 @@ import numpy as np
 from archspec.arrays import Array
 
 TINY = 1e-12
+"""The denominator of a relative difference where every expected number is zero."""
 
-MOST_FLIPS = 1e-3
-"""The share of positions in which votes may differ: where two channels are nearly equal, rounding decides."""
+MAX_FLIPS = 1e-3
+"""The largest share of positions in which votes may differ: where two channels are nearly equal, rounding decides."""
 
 SAME_SHARE = 5e-3
 """Shares of votes that differ by less are the same, rounded to a type of at least eight binary digits; one vote of two
@@ -22,7 +23,8 @@ hundred is as much."""
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How far a file may be from torch: of its largest number, and in the share of positions in which votes differ."""
+    """The largest differences of a file from torch: as a part of its largest number, and as the share of positions in
+    which votes differ."""
 
     numbers: float
     flips: float
@@ -30,17 +32,17 @@ class Limits:
 
 LIMITS: Mapping[str, Limits] = MappingProxyType(
     {
-        "float64": Limits(1e-8, MOST_FLIPS),
-        "float32": Limits(1e-4, MOST_FLIPS),
-        "float16": Limits(2e-2, 10 * MOST_FLIPS),
-        "bfloat16": Limits(1e-1, 100 * MOST_FLIPS),
-        "int8": Limits(2e-1, 100 * MOST_FLIPS),
+        "float64": Limits(1e-8, MAX_FLIPS),
+        "float32": Limits(1e-4, MAX_FLIPS),
+        "float16": Limits(2e-2, 10 * MAX_FLIPS),
+        "bfloat16": Limits(1e-1, 100 * MAX_FLIPS),
+        "int8": Limits(2e-1, 100 * MAX_FLIPS),
     }
 )
-"""By the type that a file computes in, see docs/export/precision.md for what was measured."""
+"""The limits by the type that a file computes in; docs/export/precision.md has what was measured."""
 
 EXACT = Limits(0.0, 0.0)
-"""Of whole numbers, truth values and text."""
+"""The limits of whole numbers, truth values and text."""
 
 
 def compare(torch_output: Array, onnx_output: Array) -> float:

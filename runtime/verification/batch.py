@@ -10,7 +10,7 @@ import numpy as np
 from archspec.arrays import Array, Arrays
 from archspec.errors import ArchspecError
 from runtime.session.session import Session
-from runtime.verification.cases import PROOF_BUDGET, choose_small
+from runtime.verification.cases import MAX_PROOF_MACS, choose_small
 from runtime.verification.checks import Check, Choice
 from runtime.verification.feeds import Feeds
 from runtime.verification.inside import ModelInside
@@ -20,10 +20,10 @@ from runtime.verification.shapes import DeclaredShapes
 from runtime.verification.witness import Witness
 
 SAMPLES = 3
-"""In a batch: one at each end, and one that has neighbours on both sides."""
+"""The samples of a batch: one at each end, and one that has neighbours on both sides."""
 
 BATCH = re.compile("batch", re.IGNORECASE)
-"""What an axis of samples is called without a doubt; any other first axis may be a time, channels, or (N) points."""
+"""The name of an axis of samples without a doubt; any other first axis may be a time, channels, or (N) points."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ def check_batch(
         return Check("batch", "noted", f"not looked at: {axis}")
     sizes = choice.sizes or choose_small(session.sizes)[0][1]
     feed = feeds.make(SAMPLES, sizes)
-    if witness.count_macs(feed) > PROOF_BUDGET:
+    if witness.count_macs(feed) > MAX_PROOF_MACS:
         return Check("batch", "noted", "not looked at: it takes too long at these sizes; give smaller ones with --size")
     try:
         if isinstance(axis.extent, int):

@@ -21,7 +21,7 @@ from archspec.ops import Op, Vote
 from compiler.graph import Graph, Node
 from compiler.passes.base import trace_value
 from compiler.torch_target.modes import evaluating
-from runtime.verification.agreement import MOST_FLIPS, compare, compare_power, compare_votes
+from runtime.verification.agreement import MAX_FLIPS, compare, compare_power, compare_votes
 from runtime.verification.inside import ModelInside
 from runtime.verification.reasons import find_reasons
 
@@ -37,12 +37,12 @@ with extra("run"):
 
 
 MAX_BYTES = 1 << 29
-"""The bytes of the file's values, as float32, up to which they are read in one run."""
+"""The largest total size, in bytes, of the file's values (float32) that are read in one run."""
 
 
 @dataclass(frozen=True, slots=True)
 class Yardstick:
-    """How a node's own difference is measured, how large it may be, and of what it is a part."""
+    """A measure of a node's own difference, the largest one allowed, and of what it is a part."""
 
     measure: Callable[[Array, Array], float]
     limit: float
@@ -57,8 +57,9 @@ YARDSTICKS: Mapping[str, Yardstick] = MappingProxyType(
         "int8": Yardstick(compare_power, 2e-1, "its root mean square"),
     }
 )
-"""By what a file computes in; the limits are some ten times what was measured, see docs/export/verify.md."""
-VOTES = Yardstick(compare_votes, MOST_FLIPS, "its positions")
+"""The yardsticks by the type that a file computes in; the limits are some ten times what docs/export/verify.md has
+measured."""
+VOTES = Yardstick(compare_votes, MAX_FLIPS, "its positions")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +87,8 @@ class NodeDifference:
 
 @dataclass(frozen=True, slots=True)
 class Bisection:
-    """What was compared node by node, for inputs of these shapes: how many values, how differences were measured,
-    every node that differs by itself, in topological order, and the largest difference of the others."""
+    """A comparison node by node, for inputs of these shapes: how many values, how differences were measured, every
+    node that differs by itself, in topological order, and the largest difference of the others."""
 
     inputs: Mapping[str, tuple[int, ...]]
     compared: int

@@ -11,13 +11,14 @@ from compiler.graph import Graph
 from compiler.onnx_file.accepted import AcceptedSize, vary_apart
 from compiler.sizes.accepted_sizes import accepted_sizes
 
-PROOF_BUDGET = 8_000_000_000
-"""Multiply-accumulates of one comparison, about: a few seconds on two cores."""
+MAX_PROOF_MACS = 8_000_000_000
+"""The most multiply-accumulates of one comparison, about: a few seconds on two cores."""
 
 WRITTEN = 32
-"""Multiply-accumulates for which a number counts that is written: a proof must not make too many of those either."""
+"""The multiply-accumulates for which a number counts that is written: a proof must not make too many of those
+either."""
 
-SMALL = 64
+SMALL_SIZE = 64
 """A small size, where a network takes such."""
 
 Sizes = Mapping[str, int]
@@ -31,7 +32,7 @@ def proof_cases(graph: Graph) -> list[dict[str, tuple[int, ...]]]:
     promised; batches of one, two and three. Raises ArchspecError where the network does not keep what it promises."""
 
     def is_cheap(batch: int, sizes: Sizes) -> bool:
-        return batch * _count_work(_resize(graph, sizes)) <= PROOF_BUDGET
+        return batch * _count_work(_resize(graph, sizes)) <= MAX_PROOF_MACS
 
     chosen = list(choose_small(accepted_sizes(graph), is_cheap))
     chosen += [(batch, {}) for batch in (2, 1) if is_cheap(batch, {})][:1]
@@ -61,7 +62,9 @@ def choose_small(
     from its neighbours. Where a rule has no end, the far end is beyond twice the usual value.
     """
     names = vary_apart(rules)
-    small = {name: rules[name].sample(min(SMALL, rules[name].value), turn + 2)[-2] for turn, name in enumerate(names)}
+    small = {
+        name: rules[name].sample(min(SMALL_SIZE, rules[name].value), turn + 2)[-2] for turn, name in enumerate(names)
+    }
     chosen: list[tuple[int, Sizes]] = [(1, small), (3, {name: rules[name].first for name in names})]
     for batch, turn in ((1, 1), (2, 0)):
         far = names[turn::2]

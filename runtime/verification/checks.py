@@ -36,8 +36,9 @@ class Check:
 
 @dataclass(frozen=True)
 class Original:
-    """What a file is held against: a network, its weights as arrays by name, the torch and ONNX rules of operations
-    that are a caller's own, and what the weights say of their training, as an export has it in its metadata."""
+    """The source that a file is compared with: a network, its weights as arrays by name, the torch and ONNX rules of
+    operations that are a caller's own, and what the weights say of their training, as an export has it in its
+    metadata."""
 
     graph: Graph
     weights: Mapping[str, Any]
@@ -48,8 +49,8 @@ class Original:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Where a file runs (nothing: at several small sizes and at its own), and how far results may be apart, as a part
-    of the largest number (None: by the file's type)."""
+    """The batches and sizes at which a file runs (none: several small ones and its own), and how far results may be
+    apart, as a part of the largest number (None: by the file's type)."""
 
     batches: tuple[int, ...] = ()
     sizes: Mapping[str, int] = field(default_factory=dict)
@@ -63,7 +64,7 @@ class Choice:
         return [(batch, self.sizes) for batch in batches]
 
     def limits(self, kind: str) -> Limits:
-        """How far results may be apart that a file computes in numbers of a kind."""
+        """The limits of results that a file computes in numbers of a kind, with the chosen tolerance."""
         limits = LIMITS.get(kind, EXACT)
         return limits if self.tolerance is None else replace(limits, numbers=self.tolerance)
 
@@ -79,8 +80,8 @@ class ChoiceKeywords(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """What a file is (None where it cannot be read), what was checked, and where it was compared with torch node by
-    node, how that went."""
+    """The outcome: what a file is (None where it cannot be read), what was checked, and the comparison with torch node
+    by node, where there was one."""
 
     facts: ModelFacts | None
     checks: tuple[Check, ...]
@@ -88,6 +89,7 @@ class Verification:
 
     @property
     def passed(self) -> bool:
+        """Whether no check failed."""
         return all(check.status != "failed" for check in self.checks)
 
     def to_dict(self) -> dict[str, Any]:

@@ -72,7 +72,8 @@ def _describe_change(facts: ModelFacts, found: str, said: str) -> str:
 def check_optimized(
     facts: ModelFacts, choice: Choice, compare: Callable[[Outputs, tuple[str, Outputs]], str]
 ) -> Iterator[Check]:
-    """Where an optimized file lies beside a model: that it was made from this one, and gives what this one gives.
+    """Check, where an optimized file lies beside a model, that it was made from this one, and gives what this one
+    gives.
 
     `compare` says how near outputs are to those of somebody by name, or raises ArchspecError.
     """

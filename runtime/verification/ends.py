@@ -42,7 +42,8 @@ class Ends:
 
 
 def match_ends(inside: ModelInside, graph: Graph) -> Ends:
-    """By name; a single input, or a single output, also under another one. Raises ArchspecError where they differ."""
+    """Match inputs and outputs by name; a single input, or a single output, also under another one. Raises
+    ArchspecError where they differ."""
     declared = DeclaredShapes(inside.model.graph)
     expected: Shapes = {name: ("N", *node.shape) for name, node in graph.inputs.items()}
     gives: Shapes = {name: ("N", *graph[id].shape) for name, id in graph.outputs.items()}

@@ -37,7 +37,8 @@ class ModelFacts:
 
     @property
     def precision(self) -> str:
-        """What the export was asked for, where the file computes in that; else the type that it does compute in."""
+        """The precision that the export was asked for, where the file computes in that; else the type that it does
+        compute in."""
         told = PRECISION.read(self.metadata) or ""
         return told if TYPES.get(told) == self.dtype else self.dtype
 
@@ -91,7 +92,7 @@ def read_facts(inside: ModelInside) -> ModelFacts:
 
 
 def parse_metadata(text: str) -> Any:
-    """What a text of the metadata says: JSON as its value, other text as it is."""
+    """Parse a text of the metadata: JSON is its value, other text stays as it is."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError):

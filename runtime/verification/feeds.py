@@ -11,7 +11,7 @@ from archspec.arrays import Array
 from archspec.extras import extra
 from runtime.session.inputs import choose_batches, choose_shapes, make_inputs
 from runtime.session.session import Session
-from runtime.verification.cases import PROOF_BUDGET, choose_small
+from runtime.verification.cases import MAX_PROOF_MACS, choose_small
 from runtime.verification.checks import Choice, UnansweredError
 from runtime.verification.inside import ModelInside
 from runtime.verification.nodes import read_attribute
@@ -31,12 +31,13 @@ NUMBERS = frozenset(
 """The types of which inputs can be made up."""
 
 MOVING = frozenset({"Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Identity", "Slice", "Concat", "Expand"})
-"""Operations whose first operand stays what it is."""
+"""The operations whose first operand stays what it is."""
 
 COUNTING = frozenset({"Add", "Sub", "Mul", "Equal", "Greater", "Less", "GreaterOrEqual", "LessOrEqual", "Where", "Not"})
-"""Operations that take whole numbers of any size, and truth values."""
+"""The operations that take whole numbers of any size, and truth values."""
 
 EIGHT_BITS = ("QLinear", "Dequantize", "ConvInteger", "MatMulInteger")
+"""The beginnings of the kinds of operations that take numbers of eight bits."""
 
 
 class Feeds:
@@ -79,7 +80,7 @@ class Feeds:
             choose_batches(self.session, choice.batches)
 
         def is_cheap(batch: int, sizes: Mapping[str, int]) -> bool:
-            return witness.count_macs(self._outline(batch, sizes)) <= PROOF_BUDGET
+            return witness.count_macs(self._outline(batch, sizes)) <= MAX_PROOF_MACS
 
         seen: set[tuple[tuple[int, ...], ...]] = set()
         for batch, sizes in choice.cases or [*choose_small(self.session.sizes, is_cheap), (1, {})]:
@@ -103,7 +104,8 @@ def _lift(array: Array) -> Array:
 
 
 REACHES: Mapping[str, Callable[[Array], Array]] = {"between 0 and 1": _compress, "from 1 on": _lift}
-"""Where logarithms and powers have values too, and inverse hyperbolic functions: what becomes of normal numbers."""
+"""The reaches in which logarithms, powers and inverse hyperbolic functions have values too, and what becomes of normal
+numbers there."""
 
 
 def move_into(reach: str, feed: Mapping[str, Array]) -> dict[str, Array]:

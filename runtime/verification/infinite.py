@@ -33,11 +33,11 @@ with extra("run"):
     from compiler.onnx_file.nodes import find_graphs
 
 
-TOGETHER = 64
-"""Values that are read in one run, and so are in memory at the same time."""
+MAX_VALUES = 64
+"""The largest number of values that are read in one run, and so are in memory at the same time."""
 
-HALF = float(np.finfo(np.float16).max)
-LARGEST = float(np.finfo(np.float32).max)
+LARGEST_FLOAT16 = float(np.finfo(np.float16).max)
+LARGEST_FLOAT32 = float(np.finfo(np.float32).max)
 """The largest numbers of float16, and of float32, which is about that of bfloat16."""
 
 
@@ -66,7 +66,7 @@ def find_empty(found: Arrays) -> frozenset[str]:
 
 
 def find_silent(found: Arrays) -> Arrays:
-    """Which channels, along axis 1, of outputs have not one finite number, where any has none."""
+    """Find the channels, along axis 1, of which no number is finite, in the outputs that have such."""
     silent = {
         name: np.asarray(~np.isfinite(array).any(axis=(0, *range(2, array.ndim))))
         for name, array in found.items()
@@ -97,7 +97,7 @@ def explain_infinite(inside: ModelInside, feed: Arrays) -> Infinite:
             return Infinite(f"where {name_node(origin)} makes NaN of stored numbers, whatever the input is", True)
         lost = _find_lost(inside, origin, feed)
         if lost is not None:
-            end = HALF if inside.dtype == "float16" else LARGEST
+            end = LARGEST_FLOAT16 if inside.dtype == "float16" else LARGEST_FLOAT32
             why = f", and {inside.dtype} ends at {end:.6g}" if abs(lost) > end else ""
             return Infinite(f"where {name_node(origin)} has {lost:.3g} in double precision{why}", True)
         causes.append(f"{name_node(origin)} gives such in double precision too")
@@ -139,8 +139,8 @@ class _Walk:
         stored = [name for name in self.inside.tensors if name in needed and name not in self._makers]
         wild = {name for name in stored if not is_finite(self.inside.take(name))}
         values = [name for name in self._makers if name in needed]
-        for start in range(0, len(values), TOGETHER):
-            read = _read(self.inside, values[start : start + TOGETHER], self.feed)
+        for start in range(0, len(values), MAX_VALUES):
+            read = _read(self.inside, values[start : start + MAX_VALUES], self.feed)
             wild |= {name for name, value in read.items() if _is_wild(value)}
             self.undefined |= {name for name in wild & read.keys() if _has_nan(read[name])}
         return wild
@@ -227,7 +227,7 @@ def _contrast(mine: Any, wide: Any) -> float | None:
     mine, wide = mine.astype(np.float64), wide.astype(np.float64)
     alike = mark_alike(mine, wide)
     if np.isinf(wide).any():
-        alike |= (np.abs(wide) > LARGEST) & (np.sign(mine) == np.sign(wide))
+        alike |= (np.abs(wide) > LARGEST_FLOAT32) & (np.sign(mine) == np.sign(wide))
     lost = wide[~np.isfinite(mine) & ~alike]
     return float(lost[np.argmax(np.abs(np.nan_to_num(lost)))]) if lost.size else None
 

@@ -34,11 +34,13 @@ with extra("run"):
     from compiler.onnx_file.skim import count_bytes
 
 
-INLINE = 1024
-"""Bytes up to which a tensor stays in the model: shapes and scales, which ONNX Runtime reads when it loads it."""
+MAX_INLINE = 1024
+"""The largest size, in bytes, of a tensor that stays in the model: of shapes and scales, which ONNX Runtime reads when
+it loads the model."""
 
 FULL_OPERANDS = {"session.qdq_matmulnbits_accuracy_level": "1"}
-"""Has ONNX Runtime multiply by weights of few bits in float32. By itself it rounds the other operand to eight bits."""
+"""The entry that has ONNX Runtime multiply by weights of few bits in float32. By itself it rounds the other operand to
+eight bits."""
 
 NAMES = {**HALVES, TensorProto.FLOAT: "float32", TensorProto.DOUBLE: "float64"}
 
@@ -65,7 +67,7 @@ class ModelInside:
         for tensor in self.model.graph.initializer:
             if uses_external_data(tensor) and not count_bytes(tensor):
                 _bring_in(tensor, self.path.parent)
-            if uses_external_data(tensor) or (count_bytes(tensor) or 0) > INLINE:
+            if uses_external_data(tensor) or (count_bytes(tensor) or 0) > MAX_INLINE:
                 self.weights[tensor.name] = _view(tensor, self.path.parent)
                 _empty(tensor)
         self.tensors = {tensor.name: tensor for tensor in self.model.graph.initializer}
@@ -97,8 +99,8 @@ class ModelInside:
         optimized: bool = True,
         given: Mapping[str, Array] = MappingProxyType({}),
     ) -> dict[str, Array]:
-        """Values by name, on ONNX Runtime's CPU provider; nodes behind the last are not run. Inputs of half precision
-        may be float32. Nodes of which all results are `given` are not run either.
+        """Read values by name, on ONNX Runtime's CPU provider; nodes behind the last are not run. Inputs of half
+        precision may be float32. Nodes of which all results are `given` are not run either.
 
         Raises ArchspecError where it fails.
         """
@@ -130,7 +132,8 @@ class ModelInside:
         return name in self._places
 
     def name_unrounded(self, name: str) -> str:
-        """What `read` calls a value of half precision before it is rounded to that; any other by its own name."""
+        """The name by which `read` knows a value of half precision before it is rounded to that; of any other its
+        own."""
         raw = name_raw(name)
         return raw if raw in self._places else name
 

@@ -19,18 +19,18 @@ from runtime.verification.inside import ModelInside
 
 Extents: TypeAlias = Sequence[int | str]
 
-HELD = (TASK, CLASSES, PREPROCESS, STRIDE, EPOCH)
-"""The keys that are held against the network."""
+COMPARED = (TASK, CLASSES, PREPROCESS, STRIDE, EPOCH)
+"""The keys that are compared with the network."""
 
 FORM = '{"channels": 3, "height": 224, "width": 224, "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}'
-"""How pictures become an input, as an example."""
+"""An example of how pictures become an input."""
 
 
 def check_metadata(inside: ModelInside, facts: ModelFacts) -> Iterator[Check]:
     """That task, names, preprocessing and stride fit the file's inputs and outputs, or what does not; nothing of a file
     that says none of these. Weights of a training that was stopped are noted."""
     said = facts.metadata
-    told = [key.word for key in HELD if key in said]
+    told = [key.word for key in COMPARED if key in said]
     if not told:
         return
     graph = inside.model.graph

@@ -19,18 +19,19 @@ Statement: TypeAlias = tuple[str, Mapping[str, Array]]
 
 @dataclass(frozen=True, slots=True)
 class Nearness:
-    """How near outputs have to be. `votes` are those that count votes, `dtype` is what the file computes in."""
+    """The limits of how far outputs may be apart. `votes` are those that count votes, `dtype` is what the file computes
+    in."""
 
     limits: Limits
     dtype: str
     votes: Collection[str] = ()
 
     def compare(self, found: Mapping[str, Array], said: Statement) -> str:
-        """How near a witness's outputs are, in words. Raises ArchspecError where they are not."""
+        """Say how near a witness's outputs are. Raises ArchspecError where they are not."""
         return f"{said[0]} agrees to {self.measure(found, said):.1e}"
 
     def measure(self, found: Mapping[str, Array], said: Statement) -> float:
-        """How far a witness's outputs are from those found, where both are finite, at most.
+        """The largest difference of a witness's outputs from those found, where both are finite.
 
         Raises ArchspecError where that is too far, or other numbers are infinite or NaN.
         """

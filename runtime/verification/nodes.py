@@ -45,7 +45,7 @@ def read_attribute(node: onnx.NodeProto, name: str, default: Any = None) -> Any:
 
 
 def list_operands(node: onnx.NodeProto) -> list[str]:
-    """What a node reads, in its branches and loops too; names that are these' own are among them."""
+    """The names that a node reads, in its branches and loops too; names that are these' own are among them."""
     return [name for name in dict.fromkeys((*node.input, *find_captured(node))) if name]
 
 
@@ -56,7 +56,8 @@ def name_node(node: onnx.NodeProto) -> str:
 
 
 def read_constant(node: onnx.NodeProto) -> Iterator[tuple[str, TensorProto]]:
-    """What a Constant gives, by name; nothing of any other node, nor where its numbers lie in another file."""
+    """The tensors that a Constant gives, by name; nothing of any other node, nor where its numbers lie in another
+    file."""
     for item in node.attribute if node.op_type == "Constant" else ():
         if item.ref_attr_name:  # which is the caller's of a function
             continue

@@ -34,7 +34,7 @@ ROUNDINGS = 10
 """How many times what torch's own rounding does a difference may be, to be laid to rounding: sums are in another order,
 and layers folded."""
 NEIGHBOURS = 8
-"""Inputs at which rounding is looked at: at a single one it may happen to cancel."""
+"""The number of inputs at which rounding is looked at: at a single one it may happen to cancel."""
 
 ON_CPU = ("float32", "float16")
 """The types for which ONNX Runtime's CPU provider has kernels, or casts to one for which it has."""
@@ -63,7 +63,8 @@ class ProofCase:
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """What was compared, and that every difference is at most `tolerance`; `dtype` is what the file computes in."""
+    """The cases that were compared, of which every difference is at most `tolerance`; `dtype` is what the file computes
+    in."""
 
     tolerance: float
     cases: tuple[ProofCase, ...]
@@ -124,7 +125,7 @@ class _Judge:
 
     @property
     def outputs(self) -> tuple[str, ...]:
-        """As the module calls them."""
+        """The names of the outputs, as the module calls them."""
         own = {there: name for name, there in self.called.items()}
         return tuple(own.get(name, name) for name in self.sessions[0].outputs)
 

@@ -16,8 +16,8 @@ with extra("run"):
     from compiler.onnx_target.int8.scheme import MIN_SCALE
 
 
-FEW = 8
-"""Steps that standard normal numbers have to reach, or other inputs are made."""
+MIN_STEPS = 8
+"""The smallest number of steps over which normal numbers have to spread; else other inputs are made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +40,11 @@ class Range:
     def shows(self, array: Array) -> bool:
         """Whether numbers fall on several of its steps, and not nearly all beyond its ends."""
         inner = array[(array > self.low) & (array < self.high)]
-        return not self.empty and inner.size >= array.size / FEW and np.ptp(inner) >= FEW * self.step
+        return not self.empty and inner.size >= array.size / MIN_STEPS and np.ptp(inner) >= MIN_STEPS * self.step
 
     def fill(self, array: Array) -> Array:
         """The numbers, where they show what the file does; else others, as many over all of the range."""
-        if self.empty or self.shows(array) or array.size < FEW:
+        if self.empty or self.shows(array) or array.size < MIN_STEPS:
             return array
         shares = np.random.default_rng(0).permutation(array.size).reshape(array.shape) / (array.size - 1)
         return (self.low + shares * (self.high - self.low)).astype(array.dtype)

@@ -19,8 +19,8 @@ with extra("run"):
 
 
 def find_reasons(inside: ModelInside, built: OnnxModel, name: str, compared: Collection[str]) -> tuple[str, ...]:
-    """How operator, attributes and stored tensors of a node of the file differ from those of `built`, in words; and of
-    the nodes before it whose own values are not among those `compared`."""
+    """Tell how operator, attributes and stored tensors of a node of the file differ from those of `built`, in words;
+    and of the nodes before it whose own values are not among those `compared`."""
     unseen = {name}
     for node in reversed(list(built.graph)):
         if node.id in unseen:
@@ -30,7 +30,7 @@ def find_reasons(inside: ModelInside, built: OnnxModel, name: str, compared: Col
 
 
 def compare_attributes(inside: ModelInside, built: OnnxModel) -> list[str]:
-    """Which attributes of the file's nodes have another value than in `built`, in words; of nodes of the same name and
+    """Tell which attributes of the file's nodes have another value than in `built`; of nodes of the same name and
     operation alone, and of attributes that both have, since others may be left to their defaults."""
     pairs = ((inside.nodes.get(expected.name), expected) for expected in built.head.graph.node)
     return [
@@ -42,7 +42,7 @@ def compare_attributes(inside: ModelInside, built: OnnxModel) -> list[str]:
 
 
 def compare_stored(inside: ModelInside, built: OnnxModel) -> list[str]:
-    """How the numbers of the file's stored tensors differ from those of the same name in `built`, in words."""
+    """Tell how the numbers of the file's stored tensors differ from those of the same name in `built`."""
     return [
         difference
         for name, expected in built.tensors.items()

@@ -93,7 +93,7 @@ def _cast(value: str, result: str, kind: int) -> onnx.NodeProto:
 
 
 def name_raw(name: str) -> str:
-    """What the twin calls a value before it is rounded."""
+    """The twin's name of a value before it is rounded."""
     return f"{name}|raw"
 
 

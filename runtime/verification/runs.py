@@ -36,7 +36,7 @@ from runtime.verification.witness import REFERENCE, Witness, find_votes
 
 
 def choose_nearness(inside: ModelInside, facts: ModelFacts, choice: Choice) -> Nearness:
-    """How near the outputs of a file have to be to another's."""
+    """Choose how near the outputs of a file have to be to another's."""
     return Nearness(choice.limits(facts.dtype), facts.dtype, find_votes(inside.model))
 
 
@@ -175,8 +175,8 @@ class _Judge:
     coarse: Nearness
 
     def judge(self, feed: Arrays, found: Arrays) -> _Verdict:
-        """Whether outputs are finite, and what a witness says of them. Where they are not, inputs of another reach are
-        looked at, and if there are none for which they are, why.
+        """Judge whether outputs are finite, and what a witness says of them. Where they are not, inputs of another
+        reach are looked at, and if there are none for which they are, why.
 
         Raises ArchspecError where they are lost to the file's type, or no witness agrees; UnansweredError where it
         cannot be told.

@@ -32,7 +32,7 @@ class DeclaredShapes:
         self._lies |= dict.fromkeys(find_lies(self.inputs, self._declared, feed, found))
 
     def check(self, steering: Sequence[str]) -> Check:
-        """What all runs together said. Inputs that may steer shapes, and are made up, excuse what is found."""
+        """Check what all runs together said. Inputs that may steer shapes, and are made up, excuse what is found."""
         if self._lies:
             first, *others = self._lies
             more = f"; and in {tell_count(len(others), 'other way')}" if others else ""

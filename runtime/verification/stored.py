@@ -68,10 +68,10 @@ MOVES = frozenset(
 """Operations that give the numbers of their first operand, Concat of all: in other places, types or signs."""
 
 FILLS = frozenset({"Pad", "Trilu"})
-"""Such that add zeros."""
+"""The operations that add zeros."""
 
-MOST_ORIGINS = 16
-"""Tensors that are remembered of one value, which may be put together of any number."""
+MAX_ORIGINS = 16
+"""The largest number of tensors that are remembered of one value, which may be put together of any number."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,7 +86,8 @@ class Stored:
 
 
 Origin: TypeAlias = Stored | int
-"""Where numbers come from: a stored tensor, or the operand of that number of the function that is looked at."""
+"""The place that numbers come from: a stored tensor, or the operand of that number of the function that is looked
+at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +115,8 @@ class _Summary:
 
 
 def check_stored(inside: ModelInside, facts: ModelFacts) -> Check:
-    """Whether the stored numbers are finite; where they are infinite, whether anything multiplies by them; and whether
-    every variance has a root."""
+    """Check whether the stored numbers are finite; where they are infinite, whether anything multiplies by them; and
+    whether every variance has a root."""
     count = f"{facts.stored:,} stored tensors of {facts.numbers:,} numbers"
     name, kind = inside.find_infinite() or (None, None)
     if kind == "NaN":
@@ -170,7 +171,7 @@ class _Tracer:
         self._summaries: dict[tuple[str, str, str], _Summary] = {}
 
     def trace(self) -> Factors:
-        """What the model multiplies by; its functions are looked at once, however often they are called."""
+        """Find what the model multiplies by; its functions are looked at once, however often they are called."""
         found: Factors = {}
         for function in _sort_functions(self.inside.model):
             known: Known = ChainMap({name: _Value((place,), False) for place, name in enumerate(function.input)})
@@ -252,8 +253,8 @@ def _is_never_zero(value: _Value) -> bool:
 
 def _merge(values: list[_Value]) -> _Value:
     origins = dict.fromkeys(origin for value in values for origin in value.origins)
-    whole = 0 < len(origins) <= MOST_ORIGINS and all(value.whole for value in values)
-    return _Value(tuple(origins)[:MOST_ORIGINS], whole)
+    whole = 0 < len(origins) <= MAX_ORIGINS and all(value.whole for value in values)
+    return _Value(tuple(origins)[:MAX_ORIGINS], whole)
 
 
 def _learn(known: Known, node: onnx.NodeProto, values: list[_Value]) -> None:

@@ -23,17 +23,17 @@ with extra("run"):
     import onnx
 
 
-MOST_CHOICES = 32
-"""Nodes that choose, of which each takes a run."""
+MAX_CHOICES = 32
+"""The largest number of nodes that choose, of which each takes a run."""
 
 
 def compare_choices(inside: ModelInside, feed: Arrays, found: Arrays, nearness: Nearness) -> str:
-    """How near ONNX Runtime without its optimizations is where it takes what the file takes of equal scores, in words.
+    """Say how near ONNX Runtime without its optimizations is where it takes what the file takes of equal scores.
 
     Raises ArchspecError where the file does not choose, or the runs differ in more than that.
     """
     choosers = [node for node in inside.model.graph.node if _chooses(node)]
-    if not 0 < len(choosers) <= MOST_CHOICES:
+    if not 0 < len(choosers) <= MAX_CHOICES:
         raise ArchspecError(f"{inside.path} does not choose by scores, or too often")
     results = [name for node in choosers for name in node.output if name]
     mine = inside.read([*results, *inside.outputs], feed)

@@ -16,7 +16,7 @@ TRAINING = "ai.onnx.preview.training"
 """ONNX's domain of gradients and optimizers."""
 
 MODE = 2
-"""Which operand of Dropout says whether it is training."""
+"""The operand of Dropout that says whether it is training."""
 
 FIRST_MODE = 14
 """The opset from which on an attribute of BatchNormalization says so; before, it trains where it gives statistics."""

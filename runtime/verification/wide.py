@@ -15,7 +15,7 @@ from archspec.extras import extra
 from runtime.session.failures import shorten
 from runtime.verification.agreement import LIMITS, compare
 from runtime.verification.rounding import HALVES
-from runtime.verification.witness import MOST_MACS, find_fault
+from runtime.verification.witness import MAX_MACS, find_fault
 
 with extra("run"):
     import onnx
@@ -39,10 +39,10 @@ def compute_wide(
     Raises ArchspecError where the reference implementation has not the operation, or computes it wrongly, or takes too
     long for that much work.
     """
-    if work > MOST_MACS:
+    if work > MAX_MACS:
         raise ArchspecError(
             f"it is too large, with the work of {work:,} multiply-accumulates where onnx.reference is asked for "
-            f"{MOST_MACS:,} at most: choose smaller sizes, if it takes such"
+            f"{MAX_MACS:,} at most: choose smaller sizes, if it takes such"
         )
     kinds = {} if node.op_type == "Cast" else OWN  # which rounds where nothing else does
     own = _evaluate(_isolate(model, node, operands, kinds), _convert_all(operands, kinds))

@@ -37,17 +37,17 @@ SAME_TWIN = "the same twin without ONNX Runtime's optimizations"
 FROM_19, CONVERTED = ("QuantizeLinear", "DequantizeLinear"), 21
 """What the reference implementation has from opset 19 on, and the opset to which onnx converts such a file for it."""
 
-MOST_MACS = 2_000_000_000
-"""Multiply-accumulates that the reference implementation does in a few seconds."""
-MOST_BYTES = 1 << 29
-"""Of weights, which it holds a second time."""
+MAX_MACS = 2_000_000_000
+"""The most multiply-accumulates for which the reference implementation is asked: it does them in a few seconds."""
+MAX_BYTES = 1 << 29
+"""The largest total size, in bytes, of weights for which it is asked: it holds them a second time."""
 
 FIRST_RIGHT: Mapping[str, int] = {"BatchNormalization": 14, "Softmax": 13, "LogSoftmax": 13, "Hardmax": 13}
 """The opset from which on the reference implementation computes an operation as ONNX defines it. Before, it normalizes
 with the statistics of the batch, and along the last axis alone."""
 
 KEEP_VOTES = frozenset({"Cast", "Sum", "Mul", "Identity"})
-"""What makes shares of votes."""
+"""The operations that leave votes what they are, or make shares of them."""
 
 
 class Witness:
@@ -56,7 +56,7 @@ class Witness:
     def __init__(self, inside: ModelInside) -> None:
         self.inside = inside
         stored = sum(array.nbytes for array in inside.weights.values())
-        if stored > MOST_BYTES:
+        if stored > MAX_BYTES:
             self.doubts: str | None = f"its weights are {stored:,} bytes"
         elif inside.dtype == "bfloat16":
             self.doubts = "it computes in bfloat16"
@@ -65,7 +65,7 @@ class Witness:
 
     def run(self, feed: Mapping[str, Array]) -> Statement:
         """The name of the witness and its outputs. Raises ArchspecError where it fails."""
-        if self.doubts is None and self.count_work(feed) <= MOST_MACS:
+        if self.doubts is None and self.count_work(feed) <= MAX_MACS:
             try:
                 with np.errstate(all="ignore"):
                     found = self._reference.run(self.inside.outputs, dict(feed))
@@ -94,7 +94,7 @@ class Witness:
         does not run without optimizations that is not known, and left out."""
         macs = self.count_macs(feed)
         makers = {node.output[0]: node for node in self.inside.model.graph.node if node.op_type in LOOPS}
-        if macs > MOST_MACS or not makers:
+        if macs > MAX_MACS or not makers:
             return macs
         try:
             read = self.inside.read(list(makers), feed, optimized=False)
@@ -149,7 +149,7 @@ class Witness:
 
 
 def find_fault(model: onnx.ModelProto) -> str | None:
-    """What in a file onnx's reference implementation computes otherwise than ONNX defines it, if something: measured
+    """Find what onnx's reference implementation computes otherwise than ONNX defines it, if a file has such: measured
     with onnx 1.23, see docs/export/runtimes.md."""
     opset = next((item.version for item in model.opset_import if item.domain in ("", "ai.onnx")), 1)
     for node in list_nodes(model):

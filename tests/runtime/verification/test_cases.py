@@ -16,7 +16,7 @@ from compiler.onnx_target import model as onnx_model
 from compiler.onnx_target.emitter import Emitter, Value
 from compiler.onnx_target.rules import RULES, OnnxRule
 from compiler.rule_table import Table
-from runtime.verification.cases import PROOF_BUDGET, WRITTEN, choose_small
+from runtime.verification.cases import MAX_PROOF_MACS, WRITTEN, choose_small
 
 
 def network(folder: Path, text: str) -> Graph:
@@ -74,7 +74,7 @@ def test_the_far_end_keeps_to_the_budget() -> None:
 def test_work_is_counted_where_nothing_is_multiplied(tmp_path: Path) -> None:
     graph = network(tmp_path, "inputs: {x: [4, W]}\nsizes: {W: 1000000000}\nnetwork: [relu]")
     extents = [case["x"][2] for case in proof_cases(graph)]
-    assert max(extents) * 4 * WRITTEN <= PROOF_BUDGET
+    assert max(extents) * 4 * WRITTEN <= MAX_PROOF_MACS
 
 
 def cut(op: Relu, emit: Emitter, x: Value) -> Value:

@@ -216,7 +216,7 @@ def test_causes_are_found_beyond_one_run(tmp_path: Path, monkeypatch: pytest.Mon
     nodes = [make_node("Log", ["x"], ["v0"], name="log")]
     nodes += [make_node("Identity", [f"v{i}"], [f"v{i + 1}"]) for i in range(9)]
     nodes += [make_node("Sqrt", ["x"], ["root"], name="root"), make_node("Add", ["v9", "root"], ["y"])]
-    monkeypatch.setattr("runtime.verification.infinite.TOGETHER", 3)
+    monkeypatch.setattr("runtime.verification.infinite.MAX_VALUES", 3)
     inside = ModelInside(save(tmp_path, nodes))
     why = explain_infinite(inside, {"x": -np.ones((1, 30), np.float32)})
     assert not why.lost

@@ -144,7 +144,7 @@ def test_a_verification_says_so(factor: float, status: str, tmp_path: Path, monk
     path = choose(tmp_path, factor)
     inside = ModelInside(path)
     read = answer(inside, {"y", "places", "best"})
-    monkeypatch.setattr("runtime.verification.witness.MOST_MACS", -1)
+    monkeypatch.setattr("runtime.verification.witness.MAX_MACS", -1)
     monkeypatch.setattr(ModelInside, "read", lambda self, *given, **options: read(*given, **options))
     found = verify_model(path)
     row = next(check for check in found.checks if check.name.startswith("x "))

@@ -51,14 +51,14 @@ def test_chosen_sizes_and_batches_are_what_runs(tmp_path: Path) -> None:
 
 
 def test_a_large_network_has_another_witness(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("runtime.verification.witness.MOST_MACS", 1000)
+    monkeypatch.setattr("runtime.verification.witness.MAX_MACS", 1000)
     found = verify_model(export(tmp_path, *make()))
     assert found.passed
     assert "ONNX Runtime without its optimizations agrees" in runs(found)[0].text
 
 
 def test_a_network_that_is_never_cheap_runs_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("runtime.verification.feeds.PROOF_BUDGET", 10)
+    monkeypatch.setattr("runtime.verification.feeds.MAX_PROOF_MACS", 10)
     found = verify_model(export(tmp_path, *make("residual_mlp")))
     assert [check.name for check in found.checks] == [
         *("file", "content", "numbers", "inference", "x 1 × 100", "shapes", "batch")

@@ -98,7 +98,7 @@ def test_what_is_too_large_for_double_precision_has_no_verdict(
     found = verify_model(path)  # the control
     assert not found.passed
     assert any("in double precision, and float32 ends at" in check.text for check in found.checks)
-    monkeypatch.setattr("runtime.verification.wide.MOST_MACS", 1000)
+    monkeypatch.setattr("runtime.verification.wide.MAX_MACS", 1000)
     told = (
         "cannot be computed in double precision: it is too large, with the work of .* where onnx.reference is asked for"
     )
