@@ -26,6 +26,9 @@ with extra("run"):
     from compiler.onnx_file.metadata import CONTENT, OPTIMIZED
     from compiler.onnx_file.skim import read_metadata
 
+PREFIX = "ort"
+"""How what a form is tied to begins, and so what stands in its name behind the model's."""
+
 X86 = ("x86_64", "AMD64", "i386", "i686")
 
 
@@ -93,8 +96,8 @@ def describe_runtime() -> str | None:
     """
     instructions = read_instructions()
     if platform.machine() in X86:
-        return "-".join([f"ort{ort.__version__}", *instructions]) if instructions else None
-    return f"ort{ort.__version__}-{platform.machine().lower()}"
+        return "-".join([f"{PREFIX}{ort.__version__}", *instructions]) if instructions else None
+    return f"{PREFIX}{ort.__version__}-{platform.machine().lower()}"
 
 
 def place_form(path: Path, tied: str) -> Path:
@@ -167,7 +170,7 @@ def _find_renamed(model: ModelFile, tied: str, trust_times: bool) -> Path | None
 
 
 def _is_named_after(beside: Path, path: Path) -> bool:
-    return beside.name.startswith(f"{path.stem}.ort") and beside.suffix == path.suffix
+    return beside.name.startswith(f"{path.stem}.{PREFIX}") and beside.suffix == path.suffix
 
 
 def _is_form(path: Path, content: str, tied: str) -> bool:

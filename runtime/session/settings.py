@@ -24,7 +24,7 @@ MAX_THREADS = 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Knob:
+class SettingSpec:
     """Where ONNX Runtime takes a setting (an attribute of SessionOptions, an entry of its configuration, an option of
     the CUDA provider), its name there, and what it may be: true or false, a whole number, or words with values."""
 
@@ -50,8 +50,8 @@ class Knob:
         return str(int(found)) if isinstance(found, bool | int) else str(found)
 
 
-def _knob(place: Place, key: str, allowed: type[bool] | range | Mapping[str, Any]) -> Any:
-    return field(default=None, metadata={"knob": Knob(place, key, allowed)})
+def _setting(place: Place, key: str, allowed: type[bool] | range | Mapping[str, Any]) -> Any:
+    return field(default=None, metadata={"spec": SettingSpec(place, key, allowed)})
 
 
 _LEVELS = MappingProxyType(
@@ -75,30 +75,30 @@ class Settings:
     Raises ArchspecError where a value is not allowed.
     """
 
-    threads: int | None = _knob("attribute", "intra_op_num_threads", range(1, MAX_THREADS + 1))
-    spinning: bool | None = _knob("entry", "session.intra_op.allow_spinning", bool)
-    layout: str | None = _knob("attribute", "graph_optimization_level", _LEVELS)
-    arena: bool | None = _knob("attribute", "enable_cpu_mem_arena", bool)
-    memory_pattern: bool | None = _knob("attribute", "enable_mem_pattern", bool)
-    block_base: int | None = _knob("entry", "session.dynamic_block_base", range(1, 1025))
-    flush_denormals: bool | None = _knob("entry", "session.set_denormal_as_zero", bool)
-    conv_search: str | None = _knob("cuda", "cudnn_conv_algo_search", _SEARCHES)
-    nhwc: bool | None = _knob("cuda", "prefer_nhwc", bool)
-    conv_bias: bool | None = _knob("cuda", "fuse_conv_bias", bool)
-    conv_workspace: bool | None = _knob("cuda", "cudnn_conv_use_max_workspace", bool)
-    arena_growth: str | None = _knob("cuda", "arena_extend_strategy", _GROWTHS)
-    tf32: bool | None = _knob("cuda", "use_tf32", bool)
-    cuda_graph: bool | None = _knob("cuda", "enable_cuda_graph", bool)
+    threads: int | None = _setting("attribute", "intra_op_num_threads", range(1, MAX_THREADS + 1))
+    spinning: bool | None = _setting("entry", "session.intra_op.allow_spinning", bool)
+    layout: str | None = _setting("attribute", "graph_optimization_level", _LEVELS)
+    arena: bool | None = _setting("attribute", "enable_cpu_mem_arena", bool)
+    memory_pattern: bool | None = _setting("attribute", "enable_mem_pattern", bool)
+    block_base: int | None = _setting("entry", "session.dynamic_block_base", range(1, 1025))
+    flush_denormals: bool | None = _setting("entry", "session.set_denormal_as_zero", bool)
+    conv_search: str | None = _setting("cuda", "cudnn_conv_algo_search", _SEARCHES)
+    nhwc: bool | None = _setting("cuda", "prefer_nhwc", bool)
+    conv_bias: bool | None = _setting("cuda", "fuse_conv_bias", bool)
+    conv_workspace: bool | None = _setting("cuda", "cudnn_conv_use_max_workspace", bool)
+    arena_growth: str | None = _setting("cuda", "arena_extend_strategy", _GROWTHS)
+    tf32: bool | None = _setting("cuda", "use_tf32", bool)
+    cuda_graph: bool | None = _setting("cuda", "enable_cuda_graph", bool)
 
     def __post_init__(self) -> None:
         for name, value in self.to_dict().items():
-            KNOBS[name].check(value, f"the setting '{name}'")
+            SETTING_SPECS[name].check(value, f"the setting '{name}'")
 
     @classmethod
     def from_dict(cls, found: object, what: str = "a settings object") -> Settings:
         """Settings as `to_dict` gives them, or anything else that was in a file: ArchspecError then."""
-        items = check_keys(found, what, (), KNOBS).items()
-        checked: dict[str, Any] = {name: KNOBS[name].check(value, f"{what}: {name}") for name, value in items}
+        items = check_keys(found, what, (), SETTING_SPECS).items()
+        checked: dict[str, Any] = {name: SETTING_SPECS[name].check(value, f"{what}: {name}") for name, value in items}
         return cls(**checked)
 
     def to_dict(self) -> dict[str, Value]:
@@ -120,20 +120,20 @@ class Settings:
         if self.threads is not None:
             options.inter_op_num_threads = 1
         for name, value in self.to_dict().items():
-            knob = KNOBS[name]
-            if knob.place == "attribute":
-                setattr(options, knob.key, knob.translate(value))
-            elif knob.place == "entry":
-                options.add_session_config_entry(knob.key, knob.translate(value))
+            spec = SETTING_SPECS[name]
+            if spec.place == "attribute":
+                setattr(options, spec.key, spec.translate(value))
+            elif spec.place == "entry":
+                options.add_session_config_entry(spec.key, spec.translate(value))
 
     def cuda_options(self) -> dict[str, str]:
         """The options of the CUDA provider."""
-        chosen = ((KNOBS[name], value) for name, value in self.to_dict().items())
-        return {knob.key: knob.translate(value) for knob, value in chosen if knob.place == "cuda"}
+        chosen = ((SETTING_SPECS[name], value) for name, value in self.to_dict().items())
+        return {spec.key: spec.translate(value) for spec, value in chosen if spec.place == "cuda"}
 
 
-KNOBS: Mapping[str, Knob] = MappingProxyType(
-    {item.name: item.metadata["knob"] for item in dataclasses.fields(Settings)}
+SETTING_SPECS: Mapping[str, SettingSpec] = MappingProxyType(
+    {item.name: item.metadata["spec"] for item in dataclasses.fields(Settings)}
 )
 
 

@@ -16,7 +16,7 @@ from runtime.measuring.tune import list_changes, tune
 from runtime.session.machine import find_gpu_problem
 from runtime.session.model_file import ModelFile
 from runtime.session.session import Session
-from runtime.session.settings import KNOBS, Settings
+from runtime.session.settings import SETTING_SPECS, Settings
 from runtime.session.tuning_file import identify
 
 SHAPE = {"batch": 2, "H": 32, "W": 32}
@@ -56,9 +56,11 @@ def check_equal(found: dict[str, Any], expected: dict[str, Any], tolerance: floa
         assert np.abs(found[name] - array).max() <= tolerance * np.abs(array).max()
 
 
-@pytest.mark.parametrize("name", [name for name, knob in KNOBS.items() if knob.place == "cuda" and name != "tf32"])
+@pytest.mark.parametrize(
+    "name", [name for name, spec in SETTING_SPECS.items() if spec.place == "cuda" and name != "tf32"]
+)
 def test_every_setting_loads_and_changes_no_numbers(model: Path, name: str) -> None:
-    allowed = KNOBS[name].allowed
+    allowed = SETTING_SPECS[name].allowed
     expected = Session(model, providers=("cpu",)).run(draw(0))
     for value in (False, True) if allowed is bool else sorted(allowed):
         session = Session(

@@ -13,17 +13,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archspec.errors import ArchspecError
-from runtime.session.settings import KNOBS, Settings
+from runtime.session.settings import SETTING_SPECS, Settings
 
 
 def values_of(name: str) -> st.SearchStrategy[Any]:
-    allowed = KNOBS[name].allowed
+    allowed = SETTING_SPECS[name].allowed
     if isinstance(allowed, range):
         return st.integers(allowed.start, allowed.stop - 1)
     return st.booleans() if allowed is bool else st.sampled_from(sorted(allowed))
 
 
-SETTINGS = st.fixed_dictionaries({}, optional={name: values_of(name) for name in KNOBS}).map(
+SETTINGS = st.fixed_dictionaries({}, optional={name: values_of(name) for name in SETTING_SPECS}).map(
     lambda chosen: Settings(**chosen)
 )
 
@@ -45,19 +45,19 @@ def test_onnx_runtime_has_what_was_asked_for(settings: Settings) -> None:
     options = ort.SessionOptions()
     settings.put_on(options)
     for name, value in settings.to_dict().items():
-        knob = KNOBS[name]
-        if knob.place == "attribute":
-            assert getattr(options, knob.key) == knob.translate(value)
-        elif knob.place == "entry":
-            assert options.get_session_config_entry(knob.key) == str(int(value))
+        spec = SETTING_SPECS[name]
+        if spec.place == "attribute":
+            assert getattr(options, spec.key) == spec.translate(value)
+        elif spec.place == "entry":
+            assert options.get_session_config_entry(spec.key) == str(int(value))
         else:
-            assert settings.cuda_options()[knob.key] == knob.translate(value)
+            assert settings.cuda_options()[spec.key] == spec.translate(value)
 
 
 def test_nothing_asked_for_changes_nothing() -> None:
     options, untouched = ort.SessionOptions(), ort.SessionOptions()
     Settings().put_on(options)
-    keys = [knob.key for knob in KNOBS.values() if knob.place == "attribute"]
+    keys = [spec.key for spec in SETTING_SPECS.values() if spec.place == "attribute"]
     assert [getattr(options, key) for key in keys] == [getattr(untouched, key) for key in keys]
     assert Settings().cuda_options() == {}
 
@@ -100,12 +100,14 @@ def test_the_cuda_provider_knows_the_names() -> None:
     found = list(Path(ort.__file__).parent.glob("capi/*providers_cuda*"))
     if not found:
         pytest.skip("this onnxruntime has no CUDA provider")
-    names = {knob.key for knob in KNOBS.values() if knob.place == "cuda"}
-    words = {word for knob in KNOBS.values() if knob.key == "arena_extend_strategy" for word in knob.allowed.values()}
+    names = {spec.key for spec in SETTING_SPECS.values() if spec.place == "cuda"}
+    words = {
+        word for spec in SETTING_SPECS.values() if spec.key == "arena_extend_strategy" for word in spec.allowed.values()
+    }
     with found[0].open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as library:
         assert [name for name in sorted(names | words) if library.find(name.encode()) < 0] == []
         assert library.find(b"no_such_option_of_cuda") < 0
 
 
 def test_every_setting_has_a_knob() -> None:
-    assert set(KNOBS) == {item.name for item in dataclasses.fields(Settings)}
+    assert set(SETTING_SPECS) == {item.name for item in dataclasses.fields(Settings)}
