@@ -184,7 +184,7 @@ TASKS: dict[str, Callable[..., Any]] = {
 def quantize(name: str, weights: Path, images: Path, device: str, path: Path) -> None:
     """The int8 file, as a user makes it: symmetric for TensorRT, or for the CPU, calibrated on images of that size."""
     target = "tensorrt" if device == "cuda" else "cpu"
-    words = ("--precision", "int8", "--for", target, "--calibrate", str(images), "--no-verify", "-o", str(path))
+    words = ("--precision", "int8", "--for", target, "--data", str(images), "--no-verify", "-o", str(path))
     run_cold("-m", "archspec", "export", name, "--weights", str(weights), *words)
 
 

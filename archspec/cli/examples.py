@@ -22,7 +22,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "train": ("train resnet_digits --data digits --epochs 10 -o runs/digits",),
     "export": (
         "export my_net.yaml --weights weights.safetensors -o model.onnx",
-        "export my_net.yaml --weights weights.safetensors --precision int8 --calibrate images/",
+        "export my_net.yaml --weights weights.safetensors --precision int8 --data images/",
     ),
     "verify": ("verify model.onnx", "verify model.onnx --against my_net.yaml weights.safetensors"),
     "evaluate": ("evaluate runs/digits",),
@@ -33,7 +33,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "weights convert": ("weights convert resnet18.pth --to resnet18 -o resnet18.safetensors",),
     "shattering": ("shattering mlp:layers=24 residual_mlp -o shattering.svg",),
     "surface": ("surface runs/digits runs/digits/plain -o surface.svg",),
-    "lesion": ("lesion runs/digits --plain train --budget 1%",),
+    "lesion": ("lesion runs/digits --plain train --max-drop 1%",),
 }
 
 

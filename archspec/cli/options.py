@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
@@ -22,8 +22,51 @@ if TYPE_CHECKING:
 MAX_NODES = 100_000
 """As `compiler.elaborate.elaborate` has it, which help texts should not have to import; a test compares them."""
 
+MAX_BATCH = 2**31 - 1
+"""The most samples in a batch."""
+
 MC_BATCH = 32
 """As `runtime.evaluation.monte_carlo` has it, which help texts should not have to import; a test compares them."""
+
+MEANINGS: Mapping[str, str] = {
+    "--batch": "Samples in a batch",
+    "--data": "The images that it learns from",
+    "--depth": "Levels of blocks that are shown",
+    "--force": "Replace what is there, also where it would stay otherwise",
+    "--max-drop": "How far a score may fall, as in 0.5% or 0.005",
+    "--monte-carlo": "Predict by the batch statistics of T training mini-batches",
+    "--output": "Where to write",
+    "--points": "Points along each axis",
+    "--precision": "The type of weights and activations",
+    "--provider": "Demand tensorrt, cuda or cpu",
+    "--seconds": "How long to measure",
+    "--seed": "Chooses what is drawn at random",
+    "--span": "How far the points reach",
+    "--weights": "Files of weights: safetensors, or .pth",
+}
+"""What an option means in every command that has it; what it is there stands in brackets behind."""
+
+
+def shared_option(name: str, *others: str, note: str = "", **how: Any) -> Any:
+    """An option that several commands declare, each with a note of its own: a default, what it may be."""
+    return typer.Option(name, *others, help=f"{MEANINGS[name]}{f' ({note})' if note else ''}.", **how)
+
+
+def names_file(example: str) -> Callable[[str], Path]:
+    """How an option is read that names a file to write, one like `example`. Raises ArchspecError where it names a
+    folder; a Path would not know the last slash."""
+
+    def read(text: str) -> Path:
+        check_file_name(text, example)
+        return Path(text)
+
+    return read
+
+
+def output_option(metavar: str, example: str, note: str) -> Any:
+    """The option by which a command is given the file that it writes, one like `example`."""
+    return shared_option("--output", "-o", metavar=metavar, parser=names_file(example), note=note)
+
 
 SpecArgument: TypeAlias = Annotated[
     str, typer.Argument(metavar="SPEC", help="A file, or a name in the zoo.", autocompletion=complete_spec)
@@ -44,11 +87,11 @@ MaxNodesOption: TypeAlias = Annotated[
     int, typer.Option("--max-nodes", min=1, help="How many nodes a spec may expand to.")
 ]
 BatchOption: TypeAlias = Annotated[
-    int, typer.Option("--batch", min=1, max=2**31 - 1, metavar="N", help="Samples in a batch, for the memory.")
+    int, shared_option("--batch", min=1, max=MAX_BATCH, metavar="N", note="whose memory is counted")
 ]
 PrecisionOption: TypeAlias = Annotated[
     Literal["fp32", "fp16", "bf16"] | None,
-    typer.Option("--precision", help="Numbers that the memory holds (default: a file's own, else fp32)."),
+    shared_option("--precision", note="default: a file's own, else fp32"),
 ]
 OptimizerOption: TypeAlias = Annotated[
     Literal["sgd", "momentum", "adam"], typer.Option("--optimizer", help="Whose state the memory of training holds.")
@@ -58,14 +101,15 @@ ThreadsOption: TypeAlias = Annotated[
 ]
 ProviderOption: TypeAlias = Annotated[
     list[str],
-    typer.Option("--provider", metavar="NAME", help="Demand tensorrt, cuda or cpu (default: the best that works)."),
+    shared_option("--provider", metavar="NAME", note="may be repeated; default: the best that works"),
 ]
 McBatchOption: TypeAlias = Annotated[
     int | None,
     typer.Option("--mc-batch", metavar="N", min=2, help=f"Images in such a mini-batch (default: {MC_BATCH})."),
 ]
 ModelArgument: TypeAlias = Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="A model file.")]
-ForceOption: TypeAlias = Annotated[bool, typer.Option("--force", help="Replace a file that is there.")]
+ForceOption: TypeAlias = Annotated[bool, shared_option("--force")]
+SeedOption: TypeAlias = Annotated[int, shared_option("--seed", min=0, metavar="N")]
 JsonOption: TypeAlias = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
@@ -114,25 +158,7 @@ def _parse_pairs(given: Iterable[str], option: str, parse: Callable[[str, str], 
     return pairs
 
 
-def names_file(example: str) -> Callable[[str], Path]:
-    """How an option is read that names a file to write, one like `example`. Raises ArchspecError where it names a
-    folder; a Path would not know the last slash."""
-
-    def read(text: str) -> Path:
-        check_file_name(text, example)
-        return Path(text)
-
-    return read
-
-
-def output_option(metavar: str, example: str, help_: str) -> Any:
-    """The option by which a command is given the file that it writes, one like `example`."""
-    return typer.Option("--output", "-o", metavar=metavar, parser=names_file(example), help=help_)
-
-
-PictureOption: TypeAlias = Annotated[
-    Path | None, output_option("FILE.svg", "result.svg", "Draw the result into a file.")
-]
+PictureOption: TypeAlias = Annotated[Path | None, output_option("FILE.svg", "result.svg", "a picture of the result")]
 
 
 def check_ending(path: str | Path | None, ending: str) -> None:
@@ -141,18 +167,20 @@ def check_ending(path: str | Path | None, ending: str) -> None:
         raise typer.BadParameter(f"what is written is {ending[1:].upper()}: name it FILE{ending}, found '{path}'")
 
 
-def refuse_replacing(output: Path | None, read: Iterable[str | Path]) -> None:
+def refuse_replacing(output: Path | None, read: Iterable[str | Path], option: str = "--output") -> None:
     """Refuse to write in the place of what is read: of a folder, its pictures."""
     for source in list_files(read) if output is not None and os.path.exists(output) else ():
         if os.path.exists(source) and os.path.samefile(output or "", source):
-            raise typer.BadParameter(f"--output would replace {source}, which is read: give it another name")
+            raise typer.BadParameter(f"{option} would replace {source}, which is read: give it another name")
 
 
-def check_output(output: Path | None, kind: Kind, read: Iterable[str | Path], *, force: bool = False) -> None:
+def check_output(
+    output: Path | None, kind: Kind, read: Iterable[str | Path], *, force: bool = False, option: str = "--output"
+) -> None:
     """Refuse to write this kind of file in the place of what is read, and unless that is forced, of what is not of the
     kind; and refuse --force where nothing is written."""
     refuse_idle("--force", force or None, output is None, "the option that names a file")
-    refuse_replacing(output, read)
+    refuse_replacing(output, read, option)
     if output is not None:
         from archspec.replacing import check_gives_way
 
@@ -189,6 +217,25 @@ def refusing(kind: type[ArchspecError], option: str = "") -> Iterator[None]:
         yield
     except kind as error:
         raise typer.BadParameter(f"{option}: {error}" if option else str(error)) from None
+
+
+@contextmanager
+def on_threads(threads: int | None, *, torch: bool = True) -> Iterator[None]:
+    """For a while: operations of torch, where it computes, and of the sessions of ONNX Runtime that are opened, take at
+    most so many threads; None leaves them alone. Raises ArchspecError, and MissingExtra without torch."""
+    if threads is None:
+        yield
+        return
+    from runtime.session.machine import limiting_threads
+
+    with limiting_threads(threads):
+        if not torch:
+            yield
+            return
+        from compiler.torch_target.modes import limited_to
+
+        with limited_to(threads):
+            yield
 
 
 def refuse_idle(option: str, value: object, idle: bool, reader: str) -> None:

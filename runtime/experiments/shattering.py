@@ -105,10 +105,11 @@ def measure_shattering(
     points: int = POINTS,
     span: float = SPAN,
     seeds: int = SEEDS,
+    seed: int = 0,
     on_seed: Callable[[int, int], None] = lambda done, of: None,
 ) -> Shattering:
-    """Measure it on `seeds` fresh networks in float64, at `points` equally spaced inputs of lines of length `span`, for
-    distances up to half of it.
+    """Measure it on `seeds` fresh networks in float64, of `seed` and the numbers after it, at `points` equally spaced
+    inputs of lines of length `span`, for distances up to half of it.
 
     The networks start as the spec says, but for biases, drawn from N(0, 1/fan-in) as in the figure: the output of a
     ReLU network whose biases are all zero has but one kink along x(t) = t. Batch normalization has the statistics of
@@ -124,11 +125,11 @@ def measure_shattering(
             f"{lines} lines of {points:,} points with {size:,} numbers each are too many; choose fewer points"
         )
     curves = []
-    for seed in range(seeds):
-        module = build_network(graph, seed)
-        inputs = draw_lines(size, lines, points, span, seed)
-        curves.append(correlate(compute_gradients(module, inputs, seed)))
-        on_seed(seed + 1, seeds)
+    for number in range(seed, seed + seeds):
+        module = build_network(graph, number)
+        inputs = draw_lines(size, lines, points, span, number)
+        curves.append(correlate(compute_gradients(module, inputs, number)))
+        on_seed(number - seed + 1, seeds)
     alive = np.array([curve for curve in curves if curve is not None])
     if not len(alive):
         raise ArchspecError(f"no gradient of {graph.name} reaches its input in any of {seeds} fresh networks")

@@ -22,7 +22,7 @@ from compiler.onnx_file.companions import find_older_data
 from compiler.onnx_file.extents import list_inputs, list_outputs
 from compiler.onnx_file.metadata import PRECISION, tell_epoch
 from compiler.passes.cast_weights import CastWeights
-from runtime.export.plan import Calibration, ExportPlan, Rules
+from runtime.export.plan import Calibration, ExportPlan, Rules, tell_large_drop
 from runtime.verification.cases import proof_cases
 from runtime.verification.metadata import check_answers
 from runtime.weights.arrays import tell_rounding
@@ -38,9 +38,6 @@ if TYPE_CHECKING:
     from runtime.verification.proof import Proof
 
 PLAN = ExportPlan()
-
-MAX_MEANT_DROP = 0.05
-"""The largest share of a metric that somebody may mean int8 to lose; who writes 0.5 for half a percent says more."""
 
 CAST = CastWeights(np.dtype(np.float16)).name
 
@@ -118,9 +115,8 @@ def _tell_doubts(plan: ExportPlan) -> None:
     if unfinished := tell_epoch(plan.metadata):
         warn(unfinished)
     drop = plan.calibration.max_drop if plan.calibration else None
-    if drop is not None and drop > MAX_MEANT_DROP:
-        points = f"{100 * drop:g}"
-        warn(f"int8 may lose {points} points of 100 in each metric, by max_drop; half a point is 0.5%, or 0.005")
+    if drop is not None:
+        tell_large_drop("int8", drop)
 
 
 def _find_useless(older: Path, optimized: Sequence[Path]) -> Callable[[], list[Path]]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict
 
 from archspec.errors import ArchspecError
+from archspec.log import warn
 from archspec.ops import Op
 from compiler.onnx_target.options import PLAIN, ExportOptions
 
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
 
 Rules: TypeAlias = Mapping[type[Op], Any]
 OnStep: TypeAlias = Callable[[int, int], None]
+
+
+MAX_MEANT_DROP = 0.05
+"""The largest share of a metric that somebody may mean int8 to lose; who writes 0.5 for half a percent says more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,3 +72,10 @@ class ExportKeywords(TypedDict, total=False):
     rules: Rules | None
     torch_rules: Rules | None
     on_step: OnStep
+
+
+def tell_large_drop(what: str, drop: float) -> None:
+    """Warn where `what` may lose a larger share of a metric than anybody means."""
+    if drop > MAX_MEANT_DROP:
+        points = f"{100 * drop:g}"
+        warn(f"{what} may lose {points} points of 100 in each metric, by max_drop; half a point is 0.5%, or 0.005")

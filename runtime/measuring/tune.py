@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -80,7 +80,7 @@ def tune(
     *,
     batch: int | None = None,
     sizes: Mapping[str, int] | None = None,
-    provider: str | None = None,
+    provider: Sequence[str] | str | None = None,
     seconds: float = SECONDS,
     allow_tf32: bool = False,
     keep: bool = True,
@@ -163,11 +163,11 @@ def _is_busy() -> bool:
 
 
 def _examine(
-    path: str | Path, batch: int | None, sizes: Mapping[str, int], provider: str | None, seed: int
+    path: str | Path, batch: int | None, sizes: Mapping[str, int], provider: Sequence[str] | str | None, seed: int
 ) -> tuple[str, dict[str, int], dict[str, int], bool, float]:
     """The provider that the model gets, the sizes by name, the extents of all free axes in these inputs, whether one is
     a batch, and the tolerance of its numbers. Raises ArchspecError where it does not take these."""
-    session = Session(path, providers=None if provider is None else (provider,), settings="default")
+    session = Session(path, providers=provider, settings="default")
     if batch is not None:
         choose_batches(session, (batch,))
     feed = make_inputs(session, batch or 1, sizes, seed)

@@ -8,6 +8,8 @@ import os
 import platform
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path, PurePosixPath
@@ -62,9 +64,25 @@ def read_cores() -> Cores:
     return Cores(usable, None if quota is None or quota >= usable else quota)
 
 
+_THREADS: ContextVar[int | None] = ContextVar("threads", default=None)
+
+
+@contextmanager
+def limiting_threads(threads: int | None) -> Iterator[None]:
+    """For a while: sessions that are opened take so many threads for one operation, unless their settings say another
+    number; None changes nothing."""
+    before = _THREADS.set(_THREADS.get() if threads is None else threads)
+    try:
+        yield
+    finally:
+        _THREADS.reset(before)
+
+
 def limit_threads() -> int | None:
-    """The threads that a quota pays for, where they are fewer than ONNX Runtime's own choice, which is one for each
-    core; None where it may choose."""
+    """The threads of one operation: those that `limiting_threads` says, else those that a quota pays for, where they
+    are fewer than ONNX Runtime's own choice, which is one for each core; None where it may choose."""
+    if (chosen := _THREADS.get()) is not None:
+        return chosen
     cores = read_cores()
     return cores.paid if cores.quota is not None and cores.paid < count_physical() else None
 

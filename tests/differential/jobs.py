@@ -80,7 +80,7 @@ JOBS = {
         Job("export", EXPORT, "m.onnx"),
         Job("export two files", f"{EXPORT} --no-verify", "m.onnx", TWO_FILES),
         Job("export optimized", f"{EXPORT} --no-verify --optimized", "m.onnx"),
-        Job("export int8", f"{EXPORT} --precision int8 --calibrate work/images.npy", "m.onnx"),
+        Job("export int8", f"{EXPORT} --precision int8 --data work/images.npy", "m.onnx"),
         Job("convert", CONVERT, "w.safetensors"),
         Job("run", "run work/m.onnx work/images{seed}.npy --provider cpu -o work/answers.npz", "answers.npz"),
         Job("fit", "fit work/tiny.yaml --vary width --budget params<={seed}0k -o work/big.yaml --force", "big.yaml"),

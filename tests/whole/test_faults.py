@@ -119,7 +119,7 @@ def test_an_interrupted_calibration_leaves_nothing(
     scratch.mkdir()
     monkeypatch.setenv("TMPDIR", str(scratch))
     words = ["export", SPEC, "--weights", str(stored), "-o", str(folder / "m.onnx")]
-    words += ["--precision", "int8", "--calibrate", str(images)]
+    words += ["--precision", "int8", "--data", str(images)]
     command = [sys.executable, "-c", CHILD, place, "0", "SIGTERM", str(1 << 30), *words]
     result = subprocess.run(command, capture_output=True, text=True)
     assert (result.returncode, result.stderr) == (143, "ended by SIGTERM\n")
@@ -134,7 +134,7 @@ def test_a_calibration_needs_no_room_among_temporary_files(stored: Path, tmp_pat
     command = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(tiny)]
     if shutil.which("mount") is None or subprocess.run(command, capture_output=True).returncode:
         pytest.skip("no disk can be mounted here")
-    words = ["export", SPEC, "--weights", str(stored), "--precision", "int8", "--calibrate", str(images), "-o"]
+    words = ["export", SPEC, "--weights", str(stored), "--precision", "int8", "--data", str(images), "-o"]
     try:
         for target, code in ((tmp_path / "m.onnx", 0), (tiny / "m.onnx", 2)):
             command = [sys.executable, "-m", "archspec", *words, str(target)]
@@ -412,5 +412,5 @@ def test_a_place_that_cannot_be_written_is_said_before_a_calibration(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("runtime.export.export._quantize", None)
-    words = ("--precision", "int8", "--calibrate", "digits", "--no-verify", "-o", tmp_path)
+    words = ("--precision", "int8", "--data", "digits", "--no-verify", "-o", tmp_path)
     refuse("names a folder", "export", SPEC, *words)

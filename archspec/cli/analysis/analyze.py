@@ -15,10 +15,14 @@ from archspec.cli.options import (
     NetworkArgument,
     OptimizerOption,
     PrecisionOption,
+    SeedOption,
     SetOption,
     SizeOption,
+    ThreadsOption,
+    on_threads,
     open_network,
     parse_sizes,
+    refuse_idle,
     refusing,
 )
 from archspec.cli.output import print_json
@@ -70,7 +74,8 @@ def analyze(
     batch: BatchOption = 1,
     precision: PrecisionOption = None,
     optimizer: OptimizerOption = "momentum",
-    seed: Annotated[int, typer.Option(min=0, help="Of what is measured.")] = 0,
+    seed: SeedOption = 0,
+    threads: ThreadsOption = None,
     max_nodes: MaxNodesOption = MAX_NODES,
     as_json: JsonOption = False,
 ) -> None:
@@ -89,6 +94,7 @@ def analyze(
         raise typer.BadParameter("--variance and --gradient are of specs: a model does not say how its weights started")
     wanted = {part for part, wish in asked.items() if wish or everything}
     wanted |= {part for part, wish in starts.items() if wish or (everything and not model)}
+    refuse_idle("--threads", threads, not measure, "--measure")
     _check_usage(wanted, fits=fits, measure=measure, sampled=sampled, across=across, every=every)
     paths, cost = paths or everything, cost or everything
     budget = _read_bytes(fits) if fits is not None else None
@@ -102,7 +108,8 @@ def analyze(
         precision=precision,
         optimizer=optimizer,
     )
-    measured = _measure(graph, wanted, seed, sampled) if measure else {}
+    with on_threads(threads):
+        measured = _measure(graph, wanted, seed, sampled) if measure else {}
     largest = None
     if budget is not None:
         largest = Budget(budget, api.largest_batch(graph, budget, precision=precision, optimizer=optimizer))

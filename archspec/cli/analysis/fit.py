@@ -27,6 +27,7 @@ from archspec.cli.options import (
     parse_sizes,
     refuse_idle,
     refusing,
+    shared_option,
 )
 from archspec.cli.output import print_json
 
@@ -44,10 +45,8 @@ def fit(
         str | None,
         typer.Option(metavar="KEY", help="What makes one network larger (default: the param; of two, the budget)."),
     ] = None,
-    output: Annotated[
-        Path | None, output_option("VARIANT.yaml", "variant.yaml", "Write the result as a variant.")
-    ] = None,
-    force: Annotated[bool, typer.Option("--force", help="With -o: replace a file that is there.")] = False,
+    output: Annotated[Path | None, output_option("VARIANT.yaml", "variant.yaml", "the result, as a variant")] = None,
+    force: Annotated[bool, shared_option("--force", note="a file that is there")] = False,
     set_: SetOption = [],
     size: SizeOption = [],
     batch: BatchOption = 1,

@@ -32,7 +32,7 @@ def unravel(
         typer.Option(metavar="BLOCK", help="Also the derivative with respect to a function (f1) or a body, by its id."),
     ] = None,
     full: Annotated[bool, typer.Option("--full", help="All terms, up to 1,024 paths.")] = False,
-    output: Annotated[Path | None, output_option("FILE.svg", "paths.svg", "Draw the paths there.")] = None,
+    output: Annotated[Path | None, output_option("FILE.svg", "paths.svg", "a picture of the paths")] = None,
     max_nodes: MaxNodesOption = MAX_NODES,
     force: ForceOption = False,
     as_json: JsonOption = False,

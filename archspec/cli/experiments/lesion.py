@@ -9,14 +9,18 @@ import typer
 
 from archspec.cli.experiments.picture import draw_results
 from archspec.cli.options import (
+    ForceOption,
     JsonOption,
+    PictureOption,
+    SeedOption,
     ThreadsOption,
     check_ending,
     check_output,
     names_file,
-    output_option,
+    on_threads,
     parse_share,
     refuse_idle,
+    shared_option,
 )
 from archspec.cli.output import print_json
 
@@ -40,60 +44,63 @@ def lesion(
         str | None,
         typer.Option(metavar="RUN|train", help="A network without shortcuts beside it; `train` trains the twin first."),
     ] = None,
-    budget: Annotated[
+    max_drop: Annotated[
         str | None,
-        typer.Option(metavar="SHARE", help="Leave out parts for good: 1% lets a score fall from 0.99 to 0.98."),
+        shared_option("--max-drop", metavar="SHARE", note="parts are left out for good up to there"),
     ] = None,
-    output: Annotated[
-        Path | None, output_option("MODEL.onnx", "model.onnx", "Export the network without them.")
-    ] = None,
-    plot: Annotated[
+    model: Annotated[
         Path | None,
-        typer.Option(metavar="FILE.svg", parser=names_file("lesion.svg"), help="Draw the score without each part."),
+        typer.Option(
+            "--model", metavar="MODEL.onnx", parser=names_file("model.onnx"), help="Export the network without them."
+        ),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace what is no model or picture, too.")] = False,
+    seed: SeedOption = 0,
+    output: PictureOption = None,
+    force: ForceOption = False,
     threads: ThreadsOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Measure what a trained network loses with each residual block; leave out as many as a budget allows."""
+    """Measure what a trained network loses with each residual block; leave out as many as --max-drop allows."""
     from archspec.cli.tables.experiments import print_choice, print_files, print_lesions
     from archspec.replacing import MODEL, PICTURE
-    from compiler.torch_target.modes import limited_to
     from runtime.experiments.lesion import list_parts
     from runtime.experiments.plots import draw_lesions
+    from runtime.export.plan import tell_large_drop
     from runtime.training.run import Run, check_same_data
     from runtime.training.run_folder import TRAINED
 
-    check_ending(plot, ".svg")
-    check_ending(output, ".onnx")
-    if output is not None and budget is None:
-        raise typer.BadParameter("--output is the network without the parts that a --budget leaves out: give one")
-    share = None if budget is None else parse_share(budget, "--budget")
-    refuse_idle("--force", force or None, output is plot is None, "--output and --plot")
-    for path, kind in ((output, MODEL), (plot, PICTURE)):
+    check_ending(output, ".svg")
+    check_ending(model, ".onnx")
+    if model is not None and max_drop is None:
+        raise typer.BadParameter("--model is the network without the parts that --max-drop leaves out: give one")
+    share = None if max_drop is None else parse_share(max_drop, "--max-drop")
+    if share is not None:
+        tell_large_drop("the network without parts", share)
+    refuse_idle("--force", force or None, output is model is None, "--output and --model")
+    for word, path, kind in (("--model", model, MODEL), ("--output", output, PICTURE)):
         if path is not None:
-            check_output(path, kind, [folder / name for name in TRAINED], force=force)
+            check_output(path, kind, [folder / name for name in TRAINED], force=force, option=word)
     run = Run.open(folder)
     list_parts(run)
-    with limited_to(threads):
+    with on_threads(threads):
         others = [] if plain is None else [_find_twin(run, plain)]
         check_same_data([run, *others])
         lesions = [_cut(one) for one in (run, *others)]
-        choice = None if share is None else _choose(run, share)
-    files = _export(run, choice, output, threads, force=force) if choice and output else None
-    draw_results(plot, draw_lesions, lesions)
+        choice = None if share is None else _choose(run, share, seed)
+    files = _export(run, choice, model, threads, force=force) if choice and model else None
+    draw_results(output, draw_lesions, lesions)
     if as_json:
         rows: dict[str, Any] = {"lesion": lesions[0].to_dict()}
         rows |= {"plain": lesions[1].to_dict()} if others else {}
         rows |= {"choice": choice.to_dict()} if choice else {}
-        rows |= {"files": files.to_dict() | {"file": str(output)}} if files else {}
+        rows |= {"files": files.to_dict() | {"file": str(model)}} if files else {}
         print_json(rows)
         return
-    print_lesions(lesions, plot)
+    print_lesions(lesions, output)
     if choice:
         print_choice(choice)
-    if files and output:
-        print_files(files, output)
+    if files and model:
+        print_files(files, model)
 
 
 def _find_twin(run: Run, plain: str) -> Run:
@@ -127,12 +134,12 @@ def _cut(run: Run) -> Any:
         return measure_lesion(run, on_part=on_part)
 
 
-def _choose(run: Run, share: float) -> PruningChoice:
+def _choose(run: Run, share: float, seed: int) -> PruningChoice:
     from archspec.cli.progress import follow_steps
     from runtime.experiments.pruning import choose_parts
 
     with follow_steps("choosing parts") as on_trial:
-        return choose_parts(run, share, on_trial=on_trial)
+        return choose_parts(run, share, seed=seed, on_trial=on_trial)
 
 
 def _export(run: Run, choice: PruningChoice, path: Path, threads: int | None, *, force: bool) -> FileComparison:
@@ -146,7 +153,7 @@ def _export(run: Run, choice: PruningChoice, path: Path, threads: int | None, *,
     if not choice.parts:
         raise ArchspecError(
             f"no part of {run.graph.name} can be left out within {choice.budget:.3g} of its {choice.metric} on "
-            "training images; give a larger --budget"
+            "training images; give a larger --max-drop"
         )
     facts = select(run.metadata, CARRIED)
     left_out = LEFT_OUT.write(tuple(part.name for part in choice.parts))

@@ -16,12 +16,15 @@ from archspec.cli.options import (
     JsonOption,
     MaxNodesOption,
     PictureOption,
+    SeedOption,
     SetOption,
     SizeOption,
     ThreadsOption,
     build_graph,
     check_ending,
     check_output,
+    on_threads,
+    shared_option,
 )
 from archspec.cli.output import print_json
 
@@ -36,9 +39,10 @@ def shattering(
     ],
     set_: SetOption = [],
     size: SizeOption = [],
-    points: Annotated[int, typer.Option(min=3, help="Inputs along a line.")] = 257,
-    range_: Annotated[float, typer.Option("--range", metavar="R", help="A line's length, root mean square.")] = 4.0,
+    points: Annotated[int, shared_option("--points", min=3, metavar="N", note="of inputs")] = 257,
+    span: Annotated[float, shared_option("--span", metavar="R", note="a line's length, root mean square")] = 4.0,
     seeds: Annotated[int, typer.Option(min=1, help="Fresh networks of each spec.")] = 20,
+    seed: SeedOption = 0,
     output: PictureOption = None,
     force: ForceOption = False,
     max_nodes: MaxNodesOption = MAX_NODES,
@@ -52,7 +56,6 @@ def shattering(
     from archspec.cli.progress import follow_steps
     from archspec.cli.tables.experiments import print_shattering
     from archspec.replacing import PICTURE
-    from compiler.torch_target.modes import limited_to
     from runtime.experiments.plots import draw_shattering
     from runtime.experiments.shattering import count_inputs, measure_shattering
 
@@ -64,10 +67,10 @@ def shattering(
         graphs.append((build_graph(spec, [*set_, *own], size, max_nodes), label))
         count_inputs(graphs[-1][0])
     results = []
-    with limited_to(threads):
+    with on_threads(threads):
         for graph, label in graphs:
             with follow_steps(label) as on_seed:
-                found = measure_shattering(graph, points=points, span=range_, seeds=seeds, on_seed=on_seed)
+                found = measure_shattering(graph, points=points, span=span, seeds=seeds, seed=seed, on_seed=on_seed)
             results.append(replace(found, name=label))
     draw_results(output, draw_shattering, results)
     print_json([found.to_dict() for found in results]) if as_json else print_shattering(results, output)

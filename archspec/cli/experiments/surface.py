@@ -13,9 +13,12 @@ from archspec.cli.options import (
     ForceOption,
     JsonOption,
     PictureOption,
+    SeedOption,
     ThreadsOption,
     check_ending,
     check_output,
+    on_threads,
+    shared_option,
 )
 from archspec.cli.output import print_json
 
@@ -25,13 +28,13 @@ if TYPE_CHECKING:
 
 def surface(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN", help="Folders that `archspec train` left.")],
-    points: Annotated[int, typer.Option(min=3, help="Points along a side of the grid, an odd number.")] = 25,
-    span: Annotated[float, typer.Option(help="How far the grid reaches: 1 moves a filter by its own norm.")] = 1.0,
+    points: Annotated[int, shared_option("--points", min=3, metavar="N", note="of weights; an odd number")] = 25,
+    span: Annotated[float, shared_option("--span", metavar="R", note="1 moves a filter by its own norm")] = 1.0,
     images: Annotated[
         int | None, typer.Option(min=1, help="Random training images that the loss is over (default: 512).")
     ] = None,
     held_out: Annotated[bool, typer.Option("--held-out", help="The loss on all held-out images instead.")] = False,
-    seed: Annotated[int, typer.Option(min=0, help="Of the directions and the images.")] = 0,
+    seed: SeedOption = 0,
     output: PictureOption = None,
     force: ForceOption = False,
     threads: ThreadsOption = None,
@@ -41,7 +44,6 @@ def surface(
     from archspec.cli.progress import follow_steps
     from archspec.cli.tables.experiments import print_surfaces
     from archspec.replacing import PICTURE
-    from compiler.torch_target.modes import limited_to
     from runtime.experiments.plots import draw_surfaces
     from runtime.experiments.surface import IMAGES, measure_surface
     from runtime.training.run import Run, check_same_data
@@ -53,7 +55,7 @@ def surface(
     trained = [Run.open(folder) for folder in runs]
     check_same_data(trained)
     results = []
-    with limited_to(threads):
+    with on_threads(threads):
         for run in trained:
             with follow_steps(str(run.folder)) as on_point:
                 found = measure_surface(

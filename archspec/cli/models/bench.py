@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
-
 from archspec.cli.options import (
+    MAX_BATCH,
     JsonOption,
     ModelArgument,
     ProviderOption,
     SizeOption,
     ThreadsOption,
     parse_sizes,
+    shared_option,
 )
 from archspec.cli.output import print_json
 
@@ -20,10 +20,11 @@ from archspec.cli.output import print_json
 def bench(
     model: ModelArgument,
     batch: Annotated[
-        list[int], typer.Option("--batch", min=1, help="Batch to time; may be repeated (default: 1, 8 and 32).")
+        list[int],
+        shared_option("--batch", min=1, max=MAX_BATCH, metavar="N", note="may be repeated; default: 1, 8, 32"),
     ] = [],
     size: SizeOption = [],
-    seconds: Annotated[float, typer.Option(min=0.1, help="How long each batch is timed.")] = 2.0,
+    seconds: Annotated[float, shared_option("--seconds", min=0.1, metavar="S", note="each batch")] = 2.0,
     provider: ProviderOption = [],
     threads: ThreadsOption = None,
     as_json: JsonOption = False,

@@ -11,7 +11,11 @@ from archspec.cli.ending import FINDINGS
 from archspec.cli.options import (
     JsonOption,
     McBatchOption,
+    ProviderOption,
+    ThreadsOption,
+    on_threads,
     refuse_idle,
+    shared_option,
 )
 from archspec.cli.output import print_json
 
@@ -20,9 +24,11 @@ def evaluate(
     folder: Annotated[Path, typer.Argument(metavar="RUN", help="A folder with spec.yaml, weights and model.onnx.")],
     monte_carlo: Annotated[
         int | None,
-        typer.Option(metavar="T", min=1, help="Also predict with the batch statistics of T training mini-batches."),
+        shared_option("--monte-carlo", metavar="T", min=1, note="beside the plain prediction"),
     ] = None,
     mc_batch: McBatchOption = None,
+    provider: ProviderOption = [],
+    threads: ThreadsOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Compare torch and ONNX Runtime on the held-out images; leaves a picture of predictions and a few samples.
@@ -34,8 +40,10 @@ def evaluate(
     from archspec.cli.tables.models import print_evaluation
 
     refuse_idle("--mc-batch", mc_batch, monte_carlo is None, "--monte-carlo T")
-    with show_work(f"evaluating {folder}"):
-        evaluation = api.evaluate(folder, monte_carlo=monte_carlo, mc_batch=mc_batch)
+    with show_work(f"evaluating {folder}"), on_threads(threads):
+        evaluation = api.evaluate(
+            folder, monte_carlo=monte_carlo, mc_batch=mc_batch, providers=provider or None, threads=threads
+        )
     print_json(evaluation.to_dict()) if as_json else print_evaluation(evaluation, folder)
     if evaluation.same_weights is False:
         raise typer.Exit(FINDINGS)

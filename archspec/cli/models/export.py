@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from archspec.cli.completion import complete_data
 from archspec.cli.options import (
     MAX_NODES,
     GroundOption,
@@ -16,6 +17,8 @@ from archspec.cli.options import (
     SetOption,
     SizeOption,
     SpecArgument,
+    ThreadsOption,
+    on_threads,
     output_option,
     parse_params,
     parse_share,
@@ -23,6 +26,7 @@ from archspec.cli.options import (
     refuse_idle,
     refuse_replacing,
     refusing,
+    shared_option,
 )
 from archspec.cli.output import print_json, tell
 from compiler.onnx_target.options import Io, Precision, Target
@@ -38,41 +42,45 @@ def export(
     spec: SpecArgument,
     weights: Annotated[
         list[Path] | None,
-        typer.Option(
-            "--weights", metavar="FILE...", help="safetensors or .pth; several with --combine (default: fresh)."
-        ),
+        shared_option("--weights", metavar="FILE...", note="several with --combine; default: fresh ones"),
     ] = None,
-    output: Annotated[Path | None, output_option("MODEL.onnx", "model.onnx", "The file (default: NAME.onnx).")] = None,
+    output: Annotated[Path | None, output_option("MODEL.onnx", "model.onnx", "the model; default: NAME.onnx")] = None,
     combine: Annotated[
         str | None, typer.Option(metavar="HOW", help="An ensemble of the files: the outputs' mean, or a vote.")
     ] = None,
     monte_carlo: Annotated[
         int | None,
-        typer.Option(metavar="T", min=2, help="An ensemble by the batch statistics of T mini-batches of --data."),
+        shared_option("--monte-carlo", metavar="T", min=2, note="an ensemble of T members"),
     ] = None,
-    data: Annotated[str | None, typer.Option("--data", metavar="NAME", help="The data set for --monte-carlo.")] = None,
+    data: Annotated[
+        str | None,
+        shared_option(
+            "--data",
+            metavar="NAME|DIR|FILE.npy",
+            autocompletion=complete_data,
+            note="int8 its ranges, from any of these; --monte-carlo its statistics, from a data set by name",
+        ),
+    ] = None,
     mc_batch: McBatchOption = None,
     set_: SetOption = [],
     size: SizeOption = [],
     seed: Annotated[
-        int | None, typer.Option(min=0, help="Of fresh weights, and of --monte-carlo (default: 0).")
+        int | None,
+        shared_option("--seed", min=0, metavar="N", note="fresh weights, --monte-carlo; default: 0"),
     ] = None,
-    precision: Annotated[Precision, typer.Option(help="The type of weights and activations.")] = "fp32",
+    precision: Annotated[Precision, shared_option("--precision")] = "fp32",
     io: Annotated[Io, typer.Option(help="The type of inputs and outputs: the precision's own, or fp32.")] = "same",
     target: Annotated[
         Target,
         typer.Option("--for", help="The runtime: cpu takes forms that are faster there, tensorrt its int8 recipe."),
     ] = "any",
-    calibrate: Annotated[
-        str | None, typer.Option(metavar="DIR|FILE.npy|NAME", help="Images from which int8 learns its ranges.")
-    ] = None,
     calibration: Annotated[
         Literal["mse", "minmax", "entropy", "percentile"] | None,
         typer.Option(help="How int8 chooses a range (default: mse, the least squared error of the numbers)."),
     ] = None,
     max_drop: Annotated[
         str | None,
-        typer.Option(metavar="SHARE", help="Keep layers in float until int8 loses at most this: 0.5%, or 0.005."),
+        shared_option("--max-drop", metavar="SHARE", note="layers stay in float until int8 loses no more"),
     ] = None,
     reduce_range: Annotated[
         bool, typer.Option("--reduce-range", help="int8 weights of seven bits, for CPUs without VNNI.")
@@ -84,8 +92,9 @@ def export(
     explain: Annotated[
         bool, typer.Option("--explain", help="List what each pass did and why, and what stays off the fast path.")
     ] = False,
+    threads: ThreadsOption = None,
     max_nodes: MaxNodesOption = MAX_NODES,
-    force: Annotated[bool, typer.Option("--force", help="Replace a file that is no ONNX model, too.")] = False,
+    force: Annotated[bool, shared_option("--force", note="a file that is no ONNX model")] = False,
     verify: Annotated[bool, typer.Option("--verify/--no-verify", help="Prove the file against torch first.")] = True,
     as_json: JsonOption = False,
 ) -> None:
@@ -97,15 +106,21 @@ def export(
 
     loaded = api.load(spec, parse_params(set_))
     path = output or Path(f"{loaded.name}.onnx")
-    chosen = _choose_calibration(precision, calibrate, calibration, max_drop, reduce_range, ground)
+    refuse_idle("--data", data, precision != "int8" and monte_carlo is None, "--precision int8 and by --monte-carlo T")
+    chosen = _choose_calibration(precision, data, calibration, max_drop, reduce_range, ground)
     with refusing(MembersError):
         members = Members(
-            files=weights or [], combine=combine, monte_carlo=monte_carlo, data=data, mc_batch=mc_batch, seed=seed
+            files=weights or [],
+            combine=combine,
+            monte_carlo=monte_carlo,
+            data=data if monte_carlo else None,
+            mc_batch=mc_batch,
+            seed=seed,
         )
-    refuse_replacing(path, [spec, *members.files, *([calibrate] if calibrate else [])])
+    refuse_replacing(path, [spec, *members.files, *([data] if data else [])])
     _check_place(path, precision, optimized=optimized, force=force)
     network = read_network(loaded, members, parse_sizes(size), max_nodes=max_nodes)
-    with follow_steps("calibrating") as on_step:
+    with follow_steps("calibrating") as on_step, on_threads(threads):
         done = api.to_onnx(
             network.graph,
             network.weights,
@@ -178,7 +193,6 @@ def _choose_calibration(
     from runtime.export.plan import Calibration
 
     given = {
-        "--calibrate": data,
         "--calibration": method,
         "--max-drop": max_drop,
         "--reduce-range": reduce_range,
@@ -189,8 +203,6 @@ def _choose_calibration(
     if precision != "int8":
         return None
     if not data:
-        raise typer.BadParameter(
-            "int8 learns its ranges from images: --calibrate DIR, FILE.npy or the NAME of a data set"
-        )
+        raise typer.BadParameter("int8 learns its ranges from images: --data DIR, FILE.npy or the NAME of a data set")
     drop = None if max_drop is None else parse_share(max_drop, "--max-drop")
     return Calibration(data=data, method=method or "mse", max_drop=drop, reduce_range=reduce_range, ground=ground)

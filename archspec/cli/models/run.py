@@ -37,9 +37,7 @@ def run(
     inputs: Annotated[
         list[Path], typer.Argument(metavar="INPUT", help="PNG, JPEG or .npy files, or folders of pictures.")
     ],
-    output: Annotated[
-        Path | None, output_option("FILE.npz", "outputs.npz", "Keep the raw outputs, and the answers.")
-    ] = None,
+    output: Annotated[Path | None, output_option("FILE.npz", "outputs.npz", "the raw outputs, and the answers")] = None,
     task: Annotated[
         str | None,
         typer.Option(metavar="TASK", help="labels, maps (classes by pixel), joints or raw (default: the model's own)."),

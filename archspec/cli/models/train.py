@@ -11,7 +11,9 @@ import typer
 
 from archspec.cli.completion import complete_data
 from archspec.cli.options import (
+    MAX_BATCH,
     JsonOption,
+    SeedOption,
     SetOption,
     SizeOption,
     SpecArgument,
@@ -19,6 +21,7 @@ from archspec.cli.options import (
     parse_params,
     parse_sizes,
     refuse_idle,
+    shared_option,
 )
 from archspec.cli.output import print_json, tell
 
@@ -27,21 +30,18 @@ def train(
     spec: SpecArgument,
     data: Annotated[
         str,
-        typer.Option(
-            "--data",
-            metavar="NAME",
-            autocompletion=complete_data,
-            help="The data set: digits, digit_maps or digit_points.",
+        shared_option(
+            "--data", metavar="NAME", autocompletion=complete_data, note="a name: digits, digit_maps or digit_points"
         ),
     ],
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="RUN", help="Folder (default: runs/NAME, or NAME-2, …).")
+        Path | None, shared_option("--output", "-o", metavar="RUN", note="a folder; default: runs/NAME, or NAME-2, …")
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace a run that is in the folder.")] = False,
+    force: Annotated[bool, shared_option("--force", note="a run that is in the folder")] = False,
     set_: SetOption = [],
     size: SizeOption = [],
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the training images.")] = 30,
-    batch: Annotated[int, typer.Option(min=1, help="Images in a step.")] = 32,
+    batch: Annotated[int, shared_option("--batch", min=1, max=MAX_BATCH, metavar="N", note="of a step")] = 32,
     learning_rate: Annotated[
         float, typer.Option("--learning-rate", "--lr", help="The highest, after the warm-up.")
     ] = 0.05,
@@ -49,7 +49,7 @@ def train(
         bool,
         typer.Option("--ramp-drop", help="Let survival in stochastic depth and ShakeDrop fall from 1 to its value."),
     ] = False,
-    seed: Annotated[int, typer.Option(min=0, help="Of the weights, the order and the augmentation.")] = 0,
+    seed: SeedOption = 0,
     threads: ThreadsOption = None,
     as_json: JsonOption = False,
 ) -> None:

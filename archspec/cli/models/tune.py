@@ -6,7 +6,16 @@ from typing import Annotated
 
 import typer
 
-from archspec.cli.options import JsonOption, ModelArgument, SizeOption, parse_sizes, refuse_idle
+from archspec.cli.options import (
+    MAX_BATCH,
+    JsonOption,
+    ModelArgument,
+    ProviderOption,
+    SizeOption,
+    parse_sizes,
+    refuse_idle,
+    shared_option,
+)
 from archspec.cli.output import print_json
 
 
@@ -14,22 +23,16 @@ def tune(
     model: ModelArgument,
     batch: Annotated[
         int | None,
-        typer.Option(
-            "--batch", min=1, max=2**31 - 1, metavar="N", help="Batch to tune for (default: 1, where it is free)."
-        ),
+        shared_option("--batch", min=1, max=MAX_BATCH, metavar="N", note="default: 1, where it is free"),
     ] = None,
     size: SizeOption = [],
-    seconds: Annotated[float, typer.Option(min=1, help="How long to try, about.")] = 60.0,
-    provider: Annotated[
-        str | None, typer.Option("--provider", help="Tune tensorrt, cuda or cpu (default: the best that works).")
-    ] = None,
+    seconds: Annotated[float, shared_option("--seconds", min=1, metavar="S", note="in all, about")] = 60.0,
+    provider: ProviderOption = [],
     allow_tf32: Annotated[
         bool, typer.Option("--allow-tf32", help="Try TF32 on a GPU too, which gives up digits of fp32.")
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Measure, and store nothing.")] = False,
-    force: Annotated[
-        bool, typer.Option("--force", help="Replace what a search found that tried more changes.")
-    ] = False,
+    force: Annotated[bool, shared_option("--force", note="what a search found that tried more changes")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Find the settings under which a model runs fastest here, and store them beside it, where every session finds
@@ -47,7 +50,7 @@ def tune(
             model,
             batch=batch,
             sizes=parse_sizes(size),
-            provider=provider,
+            provider=provider or None,
             seconds=seconds,
             allow_tf32=allow_tf32,
             keep=not dry_run,

@@ -9,15 +9,20 @@ import typer
 
 from archspec.cli.ending import COULD_NOT, FINDINGS
 from archspec.cli.options import (
+    MAX_BATCH,
     MAX_NODES,
     JsonOption,
     MaxNodesOption,
     ModelArgument,
+    SeedOption,
     SetOption,
     SizeOption,
+    ThreadsOption,
+    on_threads,
     parse_params,
     parse_sizes,
     refuse_idle,
+    shared_option,
 )
 from archspec.cli.output import print_json
 from archspec.errors import ArchspecError
@@ -32,13 +37,15 @@ def verify(
     set_: SetOption = [],
     size: SizeOption = [],
     batch: Annotated[
-        list[int], typer.Option("--batch", min=1, metavar="N", help="Samples in a batch; may be repeated.")
+        list[int],
+        shared_option("--batch", min=1, max=MAX_BATCH, metavar="N", note="may be repeated; default: several"),
     ] = [],
     tolerance: Annotated[
         float | None,
         typer.Option(min=0, help="How far off, of the largest number (default: 1e-4 in fp32, by the file's type)."),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the inputs.")] = 0,
+    seed: SeedOption = 0,
+    threads: ThreadsOption = None,
     max_nodes: MaxNodesOption = MAX_NODES,
     as_json: JsonOption = False,
 ) -> None:
@@ -62,7 +69,7 @@ def verify(
         weights, told = api.read_weights(against[1])
         check_fit(against[1], weights, graph, loaded, chosen)
         original = graph, weights
-    with show_work(f"verifying {model}") as follow:
+    with show_work(f"verifying {model}") as follow, on_threads(threads, torch=against is not None):
         found = api.verify_model(
             model,
             original,

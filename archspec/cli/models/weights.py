@@ -43,7 +43,7 @@ def group() -> None:
 def convert(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A state dict: safetensors, or .pth, .pt, .bin.")],
     to: Annotated[str, typer.Option("--to", metavar="SPEC", help="A file, or a name in the zoo.")],
-    output: Annotated[Path, output_option("W.safetensors", "weights.safetensors", "The file to write.")],
+    output: Annotated[Path, output_option("W.safetensors", "weights.safetensors", "the weights")],
     source: Annotated[
         str,
         typer.Option("--from", metavar="NAME", help="Whose names: torchvision, timm, archspec (its own) or auto."),

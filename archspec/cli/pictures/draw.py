@@ -18,6 +18,7 @@ from archspec.cli.options import (
     build_graph,
     check_output,
     names_file,
+    shared_option,
 )
 from archspec.cli.output import tell
 from archspec.cli.pictures.boxes import count_boxes
@@ -38,15 +39,13 @@ def draw(
     spec: NetworkArgument,
     output: Annotated[
         str,
-        typer.Option(
-            "--output", "-o", metavar="FILE", parser=_read_target, help="The file to write; - for the standard output."
-        ),
+        shared_option("--output", "-o", metavar="FILE", parser=_read_target, note="a file; - for the standard output"),
     ],
     format_: Annotated[
         str,
         typer.Option("--format", metavar="FORMAT", help="svg, html, mmd, dot or json (default: the file's ending)."),
     ] = "",
-    depth: Annotated[int | None, typer.Option(min=0, help="Levels of blocks that are open (default: 2).")] = None,
+    depth: Annotated[int | None, shared_option("--depth", min=0, metavar="N", note="default: 2")] = None,
     open_: Annotated[
         list[str], typer.Option("--open", metavar="PATTERN", help="Open these blocks too, as in --open '*.i2.*'.")
     ] = [],

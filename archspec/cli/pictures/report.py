@@ -7,8 +7,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from archspec import __version__
 from archspec.cli.options import (
     MAX_NODES,
@@ -24,6 +22,7 @@ from archspec.cli.options import (
     check_output,
     open_network,
     output_option,
+    shared_option,
 )
 from archspec.cli.output import any_digits, tell
 from archspec.cli.pictures.boxes import count_boxes
@@ -34,8 +33,8 @@ if TYPE_CHECKING:
 
 def report(
     spec: NetworkArgument,
-    output: Annotated[Path, output_option("FILE.html", "report.html", "The page to write.")],
-    depth: Annotated[int | None, typer.Option(min=0, help="Levels of blocks that are open (default: 2).")] = None,
+    output: Annotated[Path, output_option("FILE.html", "report.html", "the page")],
+    depth: Annotated[int | None, shared_option("--depth", min=0, metavar="N", note="default: 2")] = None,
     batch: BatchOption = 1,
     precision: PrecisionOption = None,
     optimizer: OptimizerOption = "momentum",

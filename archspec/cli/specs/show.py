@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from archspec.cli.options import (
     MAX_NODES,
     JsonOption,
@@ -14,6 +12,7 @@ from archspec.cli.options import (
     SetOption,
     SizeOption,
     build_graph,
+    shared_option,
 )
 from archspec.cli.output import print_json
 
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 
 def show(
     spec: NetworkArgument,
-    depth: Annotated[int | None, typer.Option(min=1, help="Levels of the tree that are shown (default: all).")] = None,
+    depth: Annotated[int | None, shared_option("--depth", min=1, metavar="N", note="default: all")] = None,
     set_: SetOption = [],
     size: SizeOption = [],
     max_nodes: MaxNodesOption = MAX_NODES,

@@ -49,7 +49,7 @@ def test_a_half_precision_file_answers_for_pictures(run: Path, tmp_path: Path) -
 
 def test_int8_learns_ranges_from_a_data_set_and_says_what_it_lost(run: Path, tmp_path: Path) -> None:
     model = tmp_path / "int8.onnx"
-    words = ("--precision", "int8", "--calibrate", "digits", "--max-drop", "0.5%", "-o", model)
+    words = ("--precision", "int8", "--data", "digits", "--max-drop", "0.5%", "-o", model)
     found = archspec(*trained(run), *words, "--json")
     quantization = found["quantization"]
     assert quantization["loss"]["outputs"][-1]["metric"] == "accuracy"
@@ -64,7 +64,7 @@ def test_int8_learns_ranges_from_a_data_set_and_says_what_it_lost(run: Path, tmp
 
 def test_symmetric_int8_for_tensorrt(run: Path, tmp_path: Path) -> None:
     model = tmp_path / "int8.onnx"
-    archspec(*trained(run), "--precision", "int8", "--calibrate", "digits", "--for", "tensorrt", "-o", model)
+    archspec(*trained(run), "--precision", "int8", "--data", "digits", "--for", "tensorrt", "-o", model)
     kinds = {item.data_type for item in onnx.load(model).graph.initializer if item.name.endswith("zero_point")}
     assert onnx.TensorProto.UINT8 not in kinds
 
@@ -91,14 +91,14 @@ def test_an_optimized_file_lies_beside(tmp_path: Path) -> None:
     ("words", "message"),
     [
         (("--precision", "int8"), "int8 learns its ranges from images"),
-        (("--precision", "int8", "--calibrate", ""), "int8 learns its ranges from images"),
-        (("--calibrate", "digits"), "--calibrate is read by --precision int8 alone"),
+        (("--precision", "int8", "--data", ""), "int8 learns its ranges from images"),
+        (("--data", "digits"), "--data is read by --precision int8 and by --monte-carlo T alone"),
         (("--max-drop", "0.5%"), "--max-drop is read by --precision int8 alone"),
         (("--reduce-range",), "--reduce-range is read by --precision int8 alone"),
         (("--ground", "white"), "--ground is read by --precision int8 alone"),
-        (("--precision", "int8", "--calibrate", "digits", "--ground", "pink"), "a ground is white, black"),
-        (("--precision", "int8", "--calibrate", "digits", "--max-drop", "two"), "--max-drop is a share below 1"),
-        (("--precision", "int8", "--calibrate", "nowhere"), "nowhere"),
+        (("--precision", "int8", "--data", "digits", "--ground", "pink"), "a ground is white, black"),
+        (("--precision", "int8", "--data", "digits", "--max-drop", "two"), "--max-drop is a share below 1"),
+        (("--precision", "int8", "--data", "nowhere"), "nowhere"),
         (("--precision", "fp8"), "fp8"),
         (("--for", "gpu"), "gpu"),
     ],
@@ -124,7 +124,7 @@ def test_what_is_printed_says_what_it_is_of(run: Path, tmp_path: Path) -> None:
 def test_a_bound_that_bounds_nothing_is_told(
     share: str, told: str | None, run: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    words = ("--precision", "int8", "--calibrate", "digits", "--max-drop", share, "--no-verify")
+    words = ("--precision", "int8", "--data", "digits", "--max-drop", share, "--no-verify")
     text = archspec(*trained(run), *words, "-o", tmp_path / "int8.onnx")
     warning = f"int8 may lose {told} points of 100 in each metric, by max_drop; half a point is 0.5%, or 0.005"
     assert [said for said in caplog.messages if "points" in said] == ([warning] if told else [])

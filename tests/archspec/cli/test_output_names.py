@@ -28,8 +28,8 @@ COMMANDS = {
     ("run", "--output"): ("run nothing nothing", "outputs.npz"),
     ("shattering", "--output"): ("shattering nothing", "result.svg"),
     ("surface", "--output"): ("surface nothing", "result.svg"),
-    ("lesion", "--output"): ("lesion nothing --budget 1%", "model.onnx"),
-    ("lesion", "--plot"): ("lesion nothing", "lesion.svg"),
+    ("lesion", "--model"): ("lesion nothing --max-drop 1%", "model.onnx"),
+    ("lesion", "--output"): ("lesion nothing", "result.svg"),
     ("init", ""): ("init", "network.yaml"),
 }
 """By command and option, of networks that are not there: whoever looks for them says so."""
@@ -57,7 +57,7 @@ def test_a_name_of_a_folder_is_refused_before_any_work(
 def list_outputs(name: str) -> set[tuple[str, str]]:
     command: Any = find_command(name.split())[0]
     words = {word for param in command.params for word in param.opts}
-    return {(name, word) for word in words & {"--output", "--plot", "--pictures"}}
+    return {(name, word) for word in words & {"--output", "--model", "--pictures"}}
 
 
 def test_every_option_that_names_a_file_is_among_them() -> None:

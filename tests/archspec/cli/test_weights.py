@@ -149,7 +149,7 @@ def test_statistics_of_batches_make_an_ensemble(members: list[Path]) -> None:
         (("--weights=a.safetensors", "b.safetensors"), 2, "unexpected extra argument"),
         (("--monte-carlo", "3"), 2, "needs --data"),
         (("--monte-carlo", "1", "--data", "digits"), 2, "--monte-carlo"),
-        (("--data", "digits"), 2, "--data is read by --monte-carlo T alone"),
+        (("--data", "digits"), 2, "--data is read by --precision int8 and by --monte-carlo T alone"),
         (("--mc-batch", "8"), 2, "--mc-batch is read by --monte-carlo T alone"),
         (("--weights", "a.safetensors", "--seed", "0"), 2, "--seed is read by fresh weights and by --monte-carlo T"),
         (
@@ -271,7 +271,7 @@ def test_sizes_are_those_of_training(members: list[Path]) -> None:
     assert (sizes["H"]["value"], sizes["W"]["value"]) == (8, 8)
     assert "as in training" not in archspec(*words, "--no-verify", "--size", "H=16")
     assert "as in training" not in archspec("export", spec, "-o", "m.onnx", "--no-verify")
-    int8 = archspec(*words, "--precision", "int8", "--calibrate", "digits")
+    int8 = archspec(*words, "--precision", "int8", "--data", "digits")
     assert "accuracy on 360 images held out: " in int8
 
 
