@@ -72,19 +72,20 @@ def choose_parts(
     budget: float,
     *,
     images: int = MAX_IMAGES,
+    seed: int = 0,
     on_trial: Callable[[int, int], None] = lambda done, most: None,
 ) -> PruningChoice:
     """The largest set of parts without which the score falls by at most `budget` (0.01: from 0.99 to 0.98).
 
-    The score is the task's main one, on `images` random training images. Of sets of one size the one that saves most
-    MACs is taken, then the one with the best score. With up to MAX_EXHAUSTIVE parts every set is tried, from the
-    largest down; with more, the part that costs least is taken out, then the next, while the budget lasts. Where not
-    even one part can go, `parts` is empty. Raises ArchspecError for a budget that is no share, and where there are no
-    parts.
+    The score is the task's main one, on `images` training images, which `seed` chooses. Of sets of one size the one
+    that saves most MACs is taken, then the one with the best score. With up to MAX_EXHAUSTIVE parts every set is tried,
+    from the largest down; with more, the part that costs least is taken out, then the next, while the budget lasts.
+    Where not even one part can go, `parts` is empty. Raises ArchspecError for a budget that is no share, and where
+    there are no parts.
     """
     if not 0 <= budget < 1:
         raise ArchspecError(f"a budget is a share from 0 to below 1, as in 0.01 or 1%, found {budget:g}")
-    parts, split = list_parts(run), run.draw_training(images)
+    parts, split = list_parts(run), run.draw_training(images, seed)
     search = ALL_SETS if len(parts) <= MAX_EXHAUSTIVE else ONE_BY_ONE
     attempt = _Attempts(run, split, search.bound(len(parts)), on_trial)
     before = attempt(())
