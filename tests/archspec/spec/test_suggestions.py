@@ -9,6 +9,7 @@ import onnx
 import pytest
 import torch
 import torch.nn.functional as F
+from pydantic import BaseModel
 from torch import Tensor, nn
 
 from archspec.ops import LAYERS
@@ -219,7 +220,7 @@ def test_what_is_no_field_is_explained() -> None:
 
 
 def test_the_fields_of_the_table_are_fields() -> None:
-    models = [Document, *map(layer_node, LAYERS), *STRUCTURE.values()]
+    models: list[type[BaseModel]] = [Document, *map(layer_node, LAYERS), *STRUCTURE.values()]
     known = {info.alias or name for model in models for name, info in model.model_fields.items()}
     assert {saying.written for sayings in field_sayings().values() for saying in sayings if saying.written} <= known
 

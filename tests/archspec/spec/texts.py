@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from archspec.errors import Diagnostic, SpecError
+from archspec.ops import Op
 from archspec.spec.load import Spec, load, read_spec
 from compiler.elaborate.elaborate import elaborate
 from compiler.graph import Graph
@@ -91,3 +92,16 @@ def check(folder: Path, files: Mapping[str, str], code: str, message: str) -> No
     assert mistake.code == code, mistake
     assert message in mistake.message
     assert [(mistake.place.file, mistake.place.line, mistake.place.column)] == marks, mistake
+
+
+BLOCKS = "network: [repeat: {n: 4, body: [residual: {body: [conv: 4, norm, relu, conv: 4, norm]}]}]\n"
+
+
+def ops_of(graph: Graph) -> dict[str, Op]:
+    """The operations of a graph by id, without its inputs."""
+    return {node.id: node.op for node in graph if node.inputs}
+
+
+def build_ops(defaults: str, network: str = "network: [conv: 4, norm, relu]\n") -> dict[str, Op]:
+    """The operations of a network with these `defaults`, written as in a spec."""
+    return ops_of(graph_of(f"{HEAD}defaults: {defaults}\n{network}"))

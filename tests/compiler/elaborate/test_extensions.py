@@ -15,10 +15,11 @@ from torch import nn
 
 from archspec.api import accepted_sizes, analyze, measure_path_gradient, measure_signal, to_onnx, to_torch, verify_model
 from archspec.errors import ArchspecError, SpecError
-from archspec.ops import Layer, OpError
-from archspec.ops.base import Pointwise, Span
+from archspec.ops import Layer, Op, OpError, Span
+from archspec.ops.base import Pointwise
 from archspec.ops.fields import Flag, Number
 from archspec.ops.values import Shape, Weight, Weights
+from archspec.ops.window import Positions
 from compiler.onnx_target.emitter import Emitter, Value
 from tests.support.documents import graph_from
 from tests.support.lowering import TOLERANCE, difference, run_onnx, run_torch, sample_inputs, stir
@@ -98,7 +99,7 @@ def test_the_start_is_measured_with_the_callers_rules() -> None:
         {"archspec": 1, "inputs": {"x": [40]}, "network": [{"ext": {"use": "power", "exponent": 3}}]},
         extensions={"power": Power},
     )
-    rules = {Power: PowerModule}
+    rules: dict[type[Op], Any] = {Power: PowerModule}
     assert measure_signal(graph, rules=rules).nodes[-1].second_moment == pytest.approx(15, rel=0.1)
     assert measure_path_gradient(graph, rules=rules).energies == (1.0,)
     for measure in (measure_signal, measure_path_gradient):
@@ -117,8 +118,8 @@ class SpaceToDepth(Layer):
     def stride_fraction(self, axis: int) -> Fraction:
         return Fraction(2)
 
-    def input_span(self, axis: int, span: Span, *xs: Shape) -> tuple[Span | None, ...]:
-        return ((2 * span[0], 2 * span[1] + 1),)
+    def input_span(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
+        return ((range(2 * span[0], 2 * span[1] + 2),),)
 
 
 class Tokens(Layer):

@@ -1,0 +1,101 @@
+"""Merges and what fits their operands to each other, and which names nodes may have."""
+
+from __future__ import annotations
+
+import pytest
+
+from archspec.api import accepted_sizes
+from tests.archspec.spec.texts import HEAD, codes, graph_of, mistakes_of, unmarked
+from tests.support.listing import listed
+
+
+def test_crop_cuts_the_larger_to_the_smallest() -> None:
+    network = (
+        "[add: {branches: [[conv: {out: 4, padding: 0}], [], [conv: {out: 4, kernel: 5, padding: 0}]], fit: crop}]"
+    )
+    assert listed(network)[2:] == [
+        "add_0.crop0 = crop(add_0.branch0.conv_0, x, add_0.branch2.conv_0) 4×4×4",
+        "add_0.crop1 = crop(x, add_0.branch0.conv_0, add_0.branch2.conv_0) 4×4×4",
+        "add_0.add = add(add_0.crop0, add_0.crop1, add_0.branch2.conv_0) 4×4×4",
+    ]
+
+
+def test_crop_where_each_axis_is_smallest_elsewhere() -> None:
+    head = "archspec: 1\ninputs: {a: [2, 8, 4], b: [3, 4, 8]}\n"
+    assert listed("[concat: {branches: [[], [from: b]], fit: crop}]", head) == [
+        "concat_0.crop0 = crop(a, b) 2×4×4",
+        "concat_0.crop1 = crop(b, a) 3×4×4",
+        "concat_0.concat = concat(concat_0.crop0, concat_0.crop1) 5×4×4",
+    ]
+
+
+def test_crop_of_equal_extents_does_nothing() -> None:
+    assert listed("[add: {branches: [[], [relu]], fit: crop}]")[-1] == "add_0.add = add(x, add_0.branch1.relu_0) 4×8×8"
+
+
+def test_what_fixup_adds_may_not_have_the_name_of_another_node() -> None:
+    body = "network: [residual: {scaling: fixup, body: [▸conv: {out: 4}, relu: {name: conv_1_bias}, ▸conv: 4]}]\n"
+    text, [_, place] = unmarked(HEAD + body)
+    (mistake,) = mistakes_of(text)
+    assert (mistake.code, mistake.place.line, mistake.place.column) == ("duplicate-name", *place)
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        "residual: {scaling: fixup, body: [repeat: {name: conv_0_bias, n: 1, body: [relu]}, conv: 4]}",
+        "residual: {scaling: fixup, body: [conv: 4, repeat: {name: conv_0_bias, n: 1, body: [relu]}]}",
+        "add: {n: 2, as: pad, fit: pad, body: [conv: {out: 4, padding: pad}]}",
+        "concat: {n: 2, as: crop, fit: crop, body: [conv: {out: 4, padding: 2 * crop}]}",
+    ],
+)
+def test_what_is_added_may_not_have_the_name_of_what_holds_others(network: str) -> None:
+    """Of two things of one name, torch would keep the later."""
+    assert codes(mistakes_of(f"{HEAD}network: [{network}]\n")) == ["duplicate-name"]
+
+
+@pytest.mark.parametrize("size", [7, 8, 9, 10])
+def test_padding_fits_operands_of_any_sizes(size: int) -> None:
+    text = f"archspec: 1\ninputs: {{x: [2, {size}]}}\n"
+    network = "network: [concat: {branches: [[], [max_pool: 2, upsample: 2], [conv: {out: 1, padding: 2}]], fit: pad}]"
+    graph = graph_of(f"{text}{network}\n")
+    assert graph[graph.outputs["output"]].shape == (5, size + 2)
+    assert [node.id for node in graph if node.op.kind == "pad_space"] == ["concat_0.pad0", "concat_0.pad1"]
+
+
+@pytest.mark.parametrize("word", ["add", "concat"])
+def test_padding_of_a_value_to_itself_is_none(word: str) -> None:
+    graph = graph_of(f"{HEAD}network: [{word}: {{branches: [[], [], []], fit: pad}}]\n")
+    assert [node.inputs for node in graph][1:] == [("x", "x", "x")]
+
+
+def test_many_paddings_to_each_other_take_of_the_budget() -> None:
+    assert codes(mistakes_of(HEAD + "network: [add: {n: 700, body: [relu], fit: pad}]\n")) == ["too-many-nodes"]
+
+
+OTHER_SIZES = [
+    ("{x: [2, H], y: [2, K]}", {"H": 8, "K": 8}, {"H": 11, "K": 5}),
+    ("{x: [2, L], y: [2, 20]}", {"L": 8}, {"L": 31}),
+    ("{x: [2, L], y: [2, 20]}", {"L": 31}, {"L": 8}),
+]
+
+
+@pytest.mark.parametrize(("inputs", "sizes", "others"), OTHER_SIZES)
+def test_operands_that_grow_apart_are_padded_at_every_size(
+    inputs: str, sizes: dict[str, int], others: dict[str, int]
+) -> None:
+    text = f"archspec: 1\ninputs: {inputs}\nnetwork: [add: {{branches: [[], [from: y]], fit: pad}}]\n"
+    graph = graph_of(text, sizes=sizes)
+    assert {str(rule) for rule in accepted_sizes(graph).values()} == {"any from 1"}
+    resized = graph.resize(others)
+    assert resized[resized.outputs["output"]].shape == (2, max([*others.values(), *([20] if "L" in others else [])]))
+    assert resized.digest() == graph_of(text, sizes=others).digest()
+
+
+@pytest.mark.parametrize("size", [8, 9])
+def test_paddings_do_not_depend_on_the_size_at_hand(size: int) -> None:
+    """At 8 nothing is missing, but at 9 it is: the padding is there at both, and the model takes every size."""
+    text = f"archspec: 1\ninputs: {{x: [2, L]}}\nsizes: {{L: {size}}}\n"
+    graph = graph_of(text + "network: [add: {branches: [[], [max_pool: 2, upsample: 2]], fit: pad}]\n")
+    assert [node.id for node in graph if node.op.kind == "pad_space"] == ["add_0.pad1"]
+    assert str(accepted_sizes(graph)["L"]) == "any from 2"
