@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from pydantic import ValidationError
 
@@ -162,3 +162,8 @@ def build(call: Call, kind: type[Built], **fields: Any) -> Built:
     except ValidationError as error:
         detail = error.errors()[0]
         call.fail(f"{detail['loc'][0]}: {detail['msg']}")
+
+
+Rule: TypeAlias = Callable[[Call], "Operand | list[Operand]"]
+"""A function from a node at work, at least one of whose operands is computed, to its result or results. It raises
+UnknownOpError where no operation says what the node does, and ArchspecError where the file is wrong."""

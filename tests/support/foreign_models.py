@@ -18,7 +18,13 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from compiler.graph import Graph
-from tests.support.models import build_model
+from compiler.graph_check import verify
+from compiler.onnx_source.read import read_graph
+from tests.support.models import build_model, save
+
+Node = onnx.NodeProto
+Arrays = Mapping[str, Any]
+"""Stored tensors by name, as arrays or what numpy makes one of."""
 
 TYPES = {"tensor(float)": np.float32, "tensor(int64)": np.int64, "tensor(bool)": np.bool_}
 
@@ -109,3 +115,41 @@ def build_small() -> onnx.ModelProto:
         "scales": np.array([1, 1, 2, 2], np.float32),
     }
     return build_model(nodes, {"x": ["n", 3, 8, 8]}, {"y": ["n", 5]}, arrays)
+
+
+def node(kind: str, inputs: str, outputs: str = "y", **attributes: Any) -> Node:
+    """Operands and results by names with spaces between; `-` is one that is left out."""
+    names = ["" if name == "-" else name for name in inputs.split()]
+    return helper.make_node(kind, names, outputs.split(), **attributes)
+
+
+def floats(*shape: int) -> np.ndarray[Any, Any]:
+    return np.random.default_rng(0).random(shape).astype(np.float32)
+
+
+def build_nodes(nodes: Sequence[Node], shape: Sequence[int | str], arrays: Arrays, opset: int = 18) -> onnx.ModelProto:
+    """A model from x to y, which says nothing of the shape of y."""
+    model = build_model(nodes, {"x": shape}, {"y": None}, {name: np.asarray(array) for name, array in arrays.items()})
+    model.graph.output[0].type.tensor_type.ClearField("shape")
+    model.opset_import[0].version = opset
+    return model
+
+
+def read_nodes(
+    nodes: Sequence[Node], shape: Sequence[int | str], arrays: Arrays, folder: Path, opset: int = 17
+) -> Graph:
+    """The graph of a model from x to y, its sizes held against ONNX Runtime's."""
+    path = save(build_nodes(nodes, shape, arrays, opset), folder / "m.onnx")
+    graph = verify(read_graph(path))
+    check_elements(graph, path)
+    return graph
+
+
+def check_node(operation: Node, arrays: Arrays, kind: str, folder: Path) -> None:
+    """Hold one node on a map against the operation that it should be, and its sizes against ONNX Runtime's."""
+    nodes = [operation]
+    if operation.op_type == "SpaceToDepth":  # its extents have to be multiples
+        nodes = [node("MaxPool", "x", "h", kernel_shape=[1, 1], pads=[0] * 4), node("SpaceToDepth", "h", blocksize=3)]
+    graph = read_nodes(nodes, (1, 4, 9, 12), arrays, folder)
+    assert [item.op.kind for item in graph][-1] == kind
+    assert len(graph) == 1 + len(nodes)

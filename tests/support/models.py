@@ -19,8 +19,8 @@ from runtime.pictures.preprocess import Preprocess
 def build_model(
     nodes: Sequence[onnx.NodeProto],
     inputs: Mapping[str, Sequence[int | str | None]],
-    outputs: Mapping[str, Sequence[int | str | None]],
-    weights: Mapping[str, np.ndarray] | None = None,
+    outputs: Mapping[str, Sequence[int | str | None] | None],
+    weights: Mapping[str, np.ndarray[Any, Any]] | None = None,
     metadata: Mapping[str, str] | None = None,
     kind: int = TensorProto.FLOAT,
 ) -> onnx.ModelProto:

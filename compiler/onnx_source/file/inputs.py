@@ -51,8 +51,7 @@ def read_inputs(path: Path, model: onnx.ModelProto, sizes: Mapping[str, int], *,
         if name not in free:
             known = f"; it leaves open {', '.join(free)}" if free else "; it leaves none open"
             raise ArchspecError(f"{path} has no size '{name}'{suggest(name, free) or known}")
-    written = {name: rule.value for name, rule in read_sizes(list_metadata(model)).items()}
-    values = {**written, **sizes, **dict.fromkeys(batches, batch)}
+    values = {**_read_written(model), **sizes, **dict.fromkeys(batches, batch)}
     missing = [name for name in free if name not in values]
     if missing:
         options = " ".join(f"--size {name}=224" for name in missing[:4])
@@ -62,6 +61,14 @@ def read_inputs(path: Path, model: onnx.ModelProto, sizes: Mapping[str, int], *,
     }
     types = {item.name: name_type(item.type.tensor_type.elem_type) for item in model.graph.input}
     return FileInputs(batch, shapes, declared, types, {name: values[name] for name in names})
+
+
+def _read_written(model: onnx.ModelProto) -> dict[str, int]:
+    """The sizes for which an exported spec was written; none where the file says them in another form."""
+    try:
+        return {name: rule.value for name, rule in read_sizes(list_metadata(model)).items()}
+    except ArchspecError:
+        return {}
 
 
 def _read_dims(path: Path, item: onnx.ValueInfoProto, sizes: Mapping[str, int]) -> tuple[int | str, ...]:

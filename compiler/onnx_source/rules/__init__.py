@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
+from compiler.onnx_source.call import Rule
 from compiler.onnx_source.rules import combine, layers, layout, pointwise, recurrent, resampling, windows
 from compiler.onnx_source.rules.quantized import read_quantized
-from compiler.onnx_source.rules.table import Rule
 
 _PLAIN: Mapping[str, Rule] = {
     **windows.RULES,

@@ -7,9 +7,8 @@ from collections.abc import Mapping
 
 from archspec.ops import Add, Mean, Merge, Mul, Scale, Shift
 from archspec.ops.fields import LARGEST_REAL
-from compiler.onnx_source.call import Call, build
+from compiler.onnx_source.call import Call, Rule, build
 from compiler.onnx_source.node import broadcast
-from compiler.onnx_source.rules.table import Rule
 from compiler.onnx_source.values import Constant, Operand, Value
 
 MERGES: Mapping[str, Merge] = {"Add": Add(), "Sum": Add(), "Mean": Mean(), "Mul": Mul()}

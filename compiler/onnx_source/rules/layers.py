@@ -9,13 +9,12 @@ from typing import Any
 
 from archspec.ops import BatchNorm, Conv, GroupNorm, InstanceNorm, LayerNorm, Linear
 from archspec.wording import write_shape
-from compiler.onnx_source.call import Call, build
+from compiler.onnx_source.call import Call, Rule, build
 from compiler.onnx_source.node import broadcast
 from compiler.onnx_source.ops.along import NormalizeAlong, NormalizeChannels
 from compiler.onnx_source.ops.foreign import Elementwise
 from compiler.onnx_source.ops.moves import Rearrange
 from compiler.onnx_source.ops.products import Product, Rows
-from compiler.onnx_source.rules.table import Rule
 from compiler.onnx_source.samples import MixedSamplesError, agree
 from compiler.onnx_source.values import Constant, Operand, UnknownOpError, Value
 

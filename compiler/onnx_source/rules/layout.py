@@ -10,13 +10,12 @@ from typing import Any, get_args
 from archspec.ops import Concat, Flatten, GlobalAvgPool, GlobalMaxPool, PadChannels
 from archspec.ops.window import Fill
 from archspec.wording import write_shape
-from compiler.onnx_source.call import Call, build
+from compiler.onnx_source.call import Call, Rule, build
 from compiler.onnx_source.constants import shape_of
 from compiler.onnx_source.details import Details, tell_value
 from compiler.onnx_source.node import broadcast, resolve_shape
 from compiler.onnx_source.ops.along import Reduce
 from compiler.onnx_source.ops.moves import ConcatAlong, Cut, PadEdges, Rearrange, Sampled, SpaceToDepth
-from compiler.onnx_source.rules.table import Rule
 from compiler.onnx_source.samples import MixedSamplesError, agree, follow_reshape
 from compiler.onnx_source.values import Constant, Operand, UnknownOpError, Value
 

@@ -22,12 +22,11 @@ from archspec.ops import (
     Softplus,
     Tanh,
 )
-from compiler.onnx_source.call import Call, build
+from compiler.onnx_source.call import Call, Rule, build
 from compiler.onnx_source.file.types import is_floating
 from compiler.onnx_source.ops.along import SoftmaxAlong
 from compiler.onnx_source.ops.foreign import Elementwise
 from compiler.onnx_source.rules.quantized import cut_off
-from compiler.onnx_source.rules.table import Rule
 from compiler.onnx_source.values import Constant, Operand, UnknownOpError, Value
 
 

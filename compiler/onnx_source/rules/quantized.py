@@ -28,10 +28,9 @@ from archspec.ops import (
     Upsample,
 )
 from compiler.graph import Node
-from compiler.onnx_source.call import Call
+from compiler.onnx_source.call import Call, Rule
 from compiler.onnx_source.ops.along import SoftmaxAlong
 from compiler.onnx_source.ops.foreign import Elementwise, Foreign
-from compiler.onnx_source.rules.table import Rule
 from compiler.onnx_source.values import Constant, Operand, Value
 
 MICROSOFT = "com.microsoft:"

@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from archspec.wording import write_shape
-from compiler.onnx_source.call import Call
+from compiler.onnx_source.call import Call, Rule
 from compiler.onnx_source.ops.sequences import Attention, Recurrent
-from compiler.onnx_source.rules.table import Rule
 from compiler.onnx_source.samples import MixedSamplesError, Samples
 from compiler.onnx_source.values import Constant, Operand, UnknownOpError, Value
 

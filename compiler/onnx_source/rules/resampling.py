@@ -10,10 +10,9 @@ import numpy as np
 
 from archspec.ops import Upsample
 from archspec.wording import write_shape
-from compiler.onnx_source.call import Call, build
+from compiler.onnx_source.call import Call, Rule, build
 from compiler.onnx_source.ops.moves import DepthToSpace
 from compiler.onnx_source.ops.windows import Resample
-from compiler.onnx_source.rules.table import Rule
 from compiler.onnx_source.values import Operand, UnknownOpError, Value
 
 HALF = ("half_pixel", "pytorch_half_pixel", "half_pixel_symmetric")

@@ -22,10 +22,9 @@ from archspec.ops import (
     Tanh,
 )
 from archspec.wording import write_shape
-from compiler.onnx_source.call import Call, build
+from compiler.onnx_source.call import Call, Rule, build
 from compiler.onnx_source.ops.foreign import Extents
 from compiler.onnx_source.ops.windows import Convolution, Pool, TransposedConvolution
-from compiler.onnx_source.rules.table import Rule
 from compiler.onnx_source.values import Constant, Operand, UnknownOpError, Value
 
 

@@ -1,5 +1,9 @@
 """Names of extents in a model: equal where the extents always are, so that ONNX Runtime knows what it may fuse."""
 
+from __future__ import annotations
+
+from pathlib import Path
+
 import numpy as np
 import onnx
 import onnxruntime
@@ -12,6 +16,7 @@ from compiler.graph import Graph, Node, Source
 from compiler.onnx_target.model import build_model
 from compiler.onnx_target.shapes import name_shapes
 from compiler.onnx_target.write import to_bytes
+from compiler.passes.base import Arrays
 from compiler.sizes.accepted_sizes import accepted_sizes
 from tests.support.documents import graph_from
 
@@ -19,24 +24,24 @@ SPECS = ("resnet20", "hourglass1", "unet", "unet_any", "densenet_40_12")
 
 
 @pytest.mark.parametrize("name", SPECS)
-def test_a_name_is_one_extent_at_every_accepted_size(name):
+def test_a_name_is_one_extent_at_every_accepted_size(name: str) -> None:
     graph = elaborate(load(name))
     accepted = accepted_sizes(graph)
     shapes = name_shapes(graph, accepted)
     random = np.random.default_rng(0)
-    seen = {}
+    seen: dict[object, int] = {}
     for _ in range(20):
         turns = {letter: int(random.integers(0, 40)) for letter in accepted}
         sizes = {letter: rule.first + turns[letter] * rule.step for letter, rule in accepted.items()}
-        bound = dict(sizes)
+        bound: dict[object, int] = dict(sizes)
         for id, shape in graph.infer(sizes).items():
             for said, extent in zip(shapes[id][1:], shape, strict=True):
                 assert bound.setdefault(said, extent) == extent if isinstance(said, str) else said == extent
-        seen |= bound
+        seen.update(bound)
     assert set(accepted) <= set(seen)
 
 
-def test_extents_that_are_not_always_equal_have_other_names():
+def test_extents_that_are_not_always_equal_have_other_names() -> None:
     """224 → 112 by both layers, but 225 → 113 and 112."""
     op, source = Conv(out=1, kernel=3, stride=2, padding=1), Source(Place("test.yaml"))
     image = Node("image", Input(dims=(1, "H", 8)), (), Shape(1, 224, 8), source)
@@ -50,7 +55,7 @@ def test_extents_that_are_not_always_equal_have_other_names():
     assert shapes["down"] == ["batch", 1, "down.1", 4]
 
 
-def test_what_grows_apart_is_neither_size():
+def test_what_grows_apart_is_neither_size() -> None:
     """36 of 24 and 36 positions; but with 48 of the one it is 48."""
     merge = {"add": {"branches": [["upsample"], [{"from": "b"}, "upsample"]], "fit": "pad"}}
     body = [merge, {"residual": {"body": [{"conv": 2}]}}]
@@ -66,7 +71,7 @@ def test_what_grows_apart_is_neither_size():
         assert found.shape == (1, 2, 2 * max(height, width))
 
 
-def test_a_step_that_only_what_is_left_out_asked_for():
+def test_a_step_that_only_what_is_left_out_asked_for() -> None:
     """The convolution leads nowhere, but its stride allows every other size; and nothing else can be cropped to 8."""
     crop = {"add": {"branches": [[], [{"from": "b"}]], "fit": "crop"}}
     body = [{"tap": "image"}, {"conv": {"out": 2, "stride": 2}}, {"from": "image"}, crop]
@@ -75,11 +80,11 @@ def test_a_step_that_only_what_is_left_out_asked_for():
     assert "Add" in {node.op_type for node in build_model(graph, make_weights(graph)).head.graph.node}
 
 
-def make_weights(graph):
+def make_weights(graph: Graph) -> Arrays:
     return {name: np.full(weight.shape, 0.01, np.float32) for name, weight in graph.weights.items()}
 
 
-def test_residual_additions_are_fused_behind_a_grouped_convolution(tmp_path):
+def test_residual_additions_are_fused_behind_a_grouped_convolution(tmp_path: Path) -> None:
     """The blocked layout ends at a convolution with four channels in a group; with dynamic sizes only the names tell
     ONNX Runtime that what is added has one shape. Without them the additions stay: the control."""
     graph = elaborate(load("resnext50_32x4d", {"classes": 10}), {"H": 64, "W": 64})
@@ -89,7 +94,7 @@ def test_residual_additions_are_fused_behind_a_grouped_convolution(tmp_path):
     assert count(model, "Add", tmp_path) > 0
 
 
-def count(model, kind, folder):
+def count(model: onnx.ModelProto, kind: str, folder: Path) -> int:
     """Nodes of that kind in what ONNX Runtime makes of a model."""
     options = onnxruntime.SessionOptions()
     options.optimized_model_filepath = str(folder / "optimized.onnx")

@@ -141,7 +141,11 @@ def test_other_weights_never_take_the_place_of_a_models_data(tmp_path: Path) -> 
 
 def test_zero_dimensional_and_empty_tensors_are_written() -> None:
     model = build_model(graph_of(Conv(out=2, bias=False), Shape(1, 4, 4)), {"op.weight": np.ones((2, 1, 3, 3))})
-    extra = {"scalar": np.array(2.5, np.float32), "none": np.empty((0, 3), np.int64), "turned": np.ones((2, 3)).T}
+    extra: dict[str, np.ndarray[Any, Any]] = {
+        "scalar": np.array(2.5, np.float32),
+        "none": np.empty((0, 3), np.int64),
+        "turned": np.ones((2, 3)).T,
+    }
     whole = onnx.ModelProto.FromString(to_bytes(type(model)(model.head, {**model.tensors, **extra}, model.graph)))
     stored = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in whole.graph.initializer}
     for name, array in extra.items():

@@ -72,7 +72,7 @@ def test_one_more_layer_changes_no_other_layers_start() -> None:
     ],
 )
 def test_initialization_has_its_spread(init: str, expected: float) -> None:
-    conv = Conv(out=128, init=init)  # type: ignore[arg-type]
+    conv = Conv(out=128, init=init)
     weights = to_torch(graph_of(conv, Shape(64, 8, 8))).state_dict()
     assert float(weights["op.weight"].std()) == pytest.approx(expected, rel=0.02)
     bias = float(weights["op.bias"].abs().max())
@@ -82,8 +82,7 @@ def test_initialization_has_its_spread(init: str, expected: float) -> None:
 @pytest.mark.parametrize("init", ["he", "he_fan_out", "glorot", "torch"])
 def test_gain_multiplies_the_first_kernel_alone(init: str) -> None:
     usual, small = (
-        to_torch(graph_of(Conv(out=8, init=init, gain=gain), Shape(4, 8, 8))).state_dict()  # type: ignore[arg-type]
-        for gain in (1.0, 0.25)
+        to_torch(graph_of(Conv(out=8, init=init, gain=gain), Shape(4, 8, 8))).state_dict() for gain in (1.0, 0.25)
     )
     torch.testing.assert_close(small["op.weight"], 0.25 * usual["op.weight"])
     assert torch.equal(small["op.bias"], usual["op.bias"])

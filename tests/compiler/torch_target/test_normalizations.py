@@ -25,6 +25,7 @@ from archspec.ops import (
     Op,
     Shape,
 )
+from compiler.torch_target.normalization import WeightNormalized
 from tests.support.documents import graph_from
 from tests.support.lowering import TOLERANCE, compare, graph_of, stir
 
@@ -41,7 +42,9 @@ def pair(op: BatchNorm, shape: Shape) -> tuple[fx.GraphModule, nn.BatchNorm1d | 
     witness = NORMS[len(shape)](shape.channels, op.eps, op.momentum, op.affine, track_running_stats=True)
     state = {name.removeprefix("op."): value for name, value in module.state_dict().items()}
     witness.load_state_dict(state | {"num_batches_tracked": torch.tensor(0)})
-    return module.train(), witness.train()
+    module.train()
+    witness.train()
+    return module, witness
 
 
 def statistics(module: nn.Module) -> list[Tensor]:
@@ -234,7 +237,9 @@ def kernels_at_start(init: Init, gain: float) -> Iterator[tuple[Tensor, float]]:
         (Linear(out=64, init=init, gain=gain), Shape(256)),
     ):
         graph = graph_of(op.model_copy(update={"weight_norm": True}), shape)
-        yield to_torch(graph).get_submodule("op").kernel, op.weights(shape)["weight"].deviation
+        layer = to_torch(graph).get_submodule("op")
+        assert isinstance(layer, WeightNormalized)
+        yield layer.kernel, op.weights(shape)["weight"].deviation
 
 
 @pytest.mark.parametrize("init", ["he", "he_fan_out", "glorot", "torch"])

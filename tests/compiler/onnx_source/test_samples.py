@@ -161,7 +161,8 @@ def test_a_sequence_that_stands_first_is_read_whole(tmp_path: Path) -> None:
             self.attention = nn.MultiheadAttention(8, 4)
 
         def forward(self, x: Tensor) -> Tensor:
-            return self.attention(x, x, x, need_weights=False)[0]  # type: ignore[no-any-return]
+            result: Tensor = self.attention(x, x, x, need_weights=False)[0]
+            return result
 
     module = Sequence()
     graph = read_graph(export_torch(module, (4, 2, 8), tmp_path / "m.onnx"))
@@ -207,6 +208,7 @@ def follow_numbers(chance: np.random.Generator) -> bool:
             except MixedSamplesError:  # an axis that cuts the samples in two
                 return False
             owner, shape = owner.reshape(joined), joined
+        assert samples is not None
         places = np.arange(shape[samples.axis]) // samples.apart % count
         wide = places.reshape([-1 if axis == samples.axis else 1 for axis in range(len(shape))])
         assert (owner == wide).all()

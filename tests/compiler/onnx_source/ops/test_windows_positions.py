@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 from onnx import ModelProto, TensorProto, helper, numpy_helper, save
@@ -25,7 +27,7 @@ def depend(model: ModelProto, length: int) -> list[set[int]]:
     return [{i for i in range(length) if abs(results[i][place]) > 1e-6} for place in range(len(results[0]))]
 
 
-def build(node: object, length: int, size: int, stored: dict[str, np.ndarray]) -> ModelProto:
+def build(node: onnx.NodeProto, length: int, size: int, stored: dict[str, np.ndarray]) -> ModelProto:
     tensors = [numpy_helper.from_array(value, name) for name, value in stored.items()]
     inputs = [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 1, 1, length])]
     outputs = [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 1, 1, size])]
@@ -39,8 +41,8 @@ def read_positions(model: ModelProto, length: int, path: Path) -> list[Sequence[
     graph = read_graph(path)
     node = graph[graph.outputs["y"]]
     if not node.inputs:
-        return [[place] for place in range(length)]
-    found = []
+        return [range(place, place + 1) for place in range(length)]
+    found: list[Sequence[int]] = []
     for place in range(node.shape.space[-1]):
         (places,) = node.op.input_span(1, (place, place), *graph.operands(node))
         if places is None:
@@ -64,7 +66,12 @@ def test_a_resize_reads_what_its_result_depends_on(
     mode: str, where: str, rounds: str, alias: int, tmp_path: Path
 ) -> None:
     """Each position that the result depends on is read; the first and the last that are read count, in linear modes."""
-    fields = {"mode": mode, "coordinate_transformation_mode": where, "nearest_mode": rounds, "antialias": alias}
+    fields: dict[str, Any] = {
+        "mode": mode,
+        "coordinate_transformation_mode": where,
+        "nearest_mode": rounds,
+        "antialias": alias,
+    }
     for length, size in [(4, 8), (4, 6), (5, 7), (8, 4), (9, 4), (12, 5), (7, 3), (6, 6), (5, 1)]:
         node = helper.make_node("Resize", ["x", "", "", "s"], ["y"], **fields)
         model = build(node, length, size, {"s": np.array([1, 1, 1, size], np.int64)})

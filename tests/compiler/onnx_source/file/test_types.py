@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import onnx
 import pytest
+from numpy.typing import DTypeLike
 from onnx import TensorProto, helper, numpy_helper, save
 
 from archspec.errors import ArchspecError
@@ -13,12 +17,12 @@ from compiler.analysis.memory.memory import largest_batch, measure_memory
 from compiler.graph import Graph
 from compiler.onnx_source.read import read_graph
 
-X = ["batch", 4, 6, 6]
+X: list[int | str] = ["batch", 4, 6, 6]
 
 
-def read(nodes: list[object], stored: dict[str, np.ndarray], kind: int, folder: Path) -> Graph:
+def read(nodes: Sequence[onnx.NodeProto], stored: Mapping[str, Any], kind: int, folder: Path) -> Graph:
     outputs = [helper.make_tensor_value_info("y", kind, ["batch", 4, 6, 6])]
-    tensors = [numpy_helper.from_array(value, name) for name, value in stored.items()]
+    tensors = [numpy_helper.from_array(np.asarray(value), name) for name, value in stored.items()]
     graph = helper.make_graph(nodes, "g", [helper.make_tensor_value_info("x", kind, X)], outputs, tensors)
     path = folder / "m.onnx"
     save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)]), path)
@@ -28,9 +32,9 @@ def read(nodes: list[object], stored: dict[str, np.ndarray], kind: int, folder: 
 @pytest.mark.parametrize(
     ("kind", "type", "width"), [(TensorProto.FLOAT16, np.float16, 2), (TensorProto.FLOAT, np.float32, 4)]
 )
-def test_values_and_weights_have_the_files_types(kind: int, type: type, width: int, tmp_path: Path) -> None:
+def test_values_and_weights_have_the_files_types(kind: int, type: DTypeLike, width: int, tmp_path: Path) -> None:
     nodes = [helper.make_node("Conv", ["x", "w"], ["c"], pads=[1] * 4), helper.make_node("Relu", ["c"], ["y"])]
-    weights = {"w": np.ones((4, 4, 3, 3), type)}
+    weights: dict[str, np.ndarray[Any, Any]] = {"w": np.ones((4, 4, 3, 3), type)}
     graph = read(nodes, weights, kind, tmp_path)
     found = measure_memory(graph, batch=3)
     assert found.inference.weights == sum(array.nbytes for array in weights.values())

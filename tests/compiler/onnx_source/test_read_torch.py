@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from archspec.api import elaborate, load
-from archspec.ops import BatchNorm, Conv, Gelu, HardSwish, LayerNorm, Silu
+from archspec.ops import BatchNorm, Conv, LayerNorm
 from compiler.analysis.cost.cost import measure_cost
 from compiler.analysis.field.receptive_field import measure_receptive_field
 from compiler.analysis.paths.counting import count_paths
@@ -96,28 +96,6 @@ def test_counts_are_torchs(name: str, tmp_path: Path) -> None:
     assert cost.parameters == sum(value.numel() for value in module.parameters())
     assert cost.macs["conv-linear"] == count_macs(module, (1, 3, 16, 16))
     assert check_elements(graph, path) > 4
-
-
-def test_activations_and_norms_are_put_together_again(tmp_path: Path) -> None:
-    graph = read_graph(export_torch(Gates(), (1, 3, 16, 16), tmp_path / "m.onnx"))
-    kinds = [node.op.kind for node in graph]
-    assert [kind for kind in kinds if kind in ("silu", "hard_swish", "gelu", "group_norm")] == [
-        *("silu", "hard_swish", "group_norm", "gelu", "gelu")
-    ]
-    assert [node.op.approximate for node in graph if isinstance(node.op, Gelu)] == ["none", "tanh"]
-    assert not {"elementwise", "rearrange", "scale", "shift"} & {*kinds}
-
-
-@pytest.mark.parametrize("function", [F.mish, lambda x: x * torch.sigmoid(1.01 * x), lambda x: x * torch.erf(x)])
-def test_another_function_is_not_taken_for_an_activation(function: object, tmp_path: Path) -> None:
-    """The control of the above: near, and not the same."""
-
-    class Module(nn.Module):
-        def forward(self, x: Tensor) -> Tensor:
-            return function(x)  # type: ignore[operator, no-any-return]
-
-    graph = read_graph(export_torch(Module(), (1, 3, 4, 4), tmp_path / "m.onnx"))
-    assert not any(isinstance(node.op, Gelu | Silu | HardSwish) for node in graph)
 
 
 def test_tokens_keep_their_channels_first(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from compiler.draw.theme import kind_of
 from compiler.onnx_source.ops.foreign import Foreign
 from compiler.onnx_source.ops.moves import Rearrange, ShuffleChannels
 from compiler.onnx_source.read import read_graph
-from tests.compiler.onnx_source.test_foreign_rules import Arrays, floats, node
+from tests.support.foreign_models import Arrays, floats, node
 from tests.support.models import build_model, save
 
 MAP = (1, 4, 9, 12)
