@@ -29,7 +29,12 @@ from compiler.torch_target.normalization import WeightNormalized
 from tests.support.documents import graph_from
 from tests.support.lowering import TOLERANCE, compare, graph_of, stir
 
-NORMS = {1: nn.BatchNorm1d, 2: nn.BatchNorm1d, 3: nn.BatchNorm2d, 4: nn.BatchNorm3d}
+NORMS: dict[int, type[nn.BatchNorm1d] | type[nn.BatchNorm2d] | type[nn.BatchNorm3d]] = {
+    1: nn.BatchNorm1d,
+    2: nn.BatchNorm1d,
+    3: nn.BatchNorm2d,
+    4: nn.BatchNorm3d,
+}
 """torch's own batch normalization by the number of axes of a sample."""
 
 SHAPES = [Shape(6), Shape(6, 5), Shape(6, 4, 5), Shape(6, 2, 3, 4)]
