@@ -174,7 +174,7 @@ def _prove(path: Path, graph: Graph, weights: Mapping[str, Any], rules: Rules) -
 def _open_images(model: OnnxModel, calibration: Calibration) -> CalibrationData:
     """Raises ArchspecError where the network does not take the images, or they ask what it does not answer."""
     from runtime.int8.data import open_calibration_data
-    from runtime.int8.metrics import choose_metrics
+    from runtime.int8.output_metrics import choose_metrics
 
     images = open_calibration_data(calibration.data, model.graph, model.metadata, calibration.ground)
     choose_metrics(model, images)

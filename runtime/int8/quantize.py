@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from archspec.errors import ArchspecError
 from compiler.onnx_file.metadata import INT8
-from compiler.onnx_target.int8.quantize import plan_quantization, quantize_model
+from compiler.onnx_target.int8.quantize import Plan, plan_quantization, quantize_model
 from compiler.onnx_target.int8.scheme import RECIPES, Scheme
 from compiler.onnx_target.onnx_model import OnnxModel
 from compiler.onnx_target.options import Target
-from runtime.int8.calibrate import OnStep, Ranges, measure_ranges
+from runtime.int8.calibrate import OnStep, measure_ranges
 from runtime.int8.data import CalibrationData
-from runtime.int8.loss import LEAST_DB, Judge, Loss
-from runtime.int8.metrics import choose_metrics
-from runtime.int8.notes import describe_floats, describe_gaps, describe_images, describe_loss
+from runtime.int8.judge import Judge
+from runtime.int8.output_metrics import choose_metrics
+from runtime.int8.quantization_loss import LEAST_DB, Loss
+from runtime.int8.ranges import Measured, Ranges
+from runtime.int8.report_notes import describe_floats, describe_gaps, describe_images, describe_loss
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,53 +108,78 @@ def quantize(
     ArchspecError where the model has no layer to quantize, the data is not what the model takes, or, without
     `max_drop`, an output would be nothing like the float model's.
     """
-    if max_drop is not None and not 0 <= max_drop <= 1:
-        raise ArchspecError(f"the drop of a metric lies between 0 and 1, found {max_drop:g}")
     recipe = RECIPES[target]
     plan = plan_quantization(model, recipe)
-    if not plan.layers:
-        raise ArchspecError(f"{model.graph.name} has no convolution and no linear layer to quantize")
+    _check(model, plan, max_drop)
     metrics = choose_metrics(model, data)
     measured = measure_ranges(model, plan.values, data, method, recipe, on_step)
     judge = Judge(model, data, measured, metrics)
     floats = measured.find_floats()
     wanted = plan_quantization(model, recipe, floats=frozenset(floats)).layers
-    draft = _choose_ranges(
-        model, Scheme(recipe, {}, floats=frozenset(floats), reduce_range=reduce_range), judge, method
-    )
-    loss, errors = judge.measure_loss(draft.build), list[LayerError]()
-    uncertain = any(output.is_uncertain for output in loss.outputs)
-    missed = not loss.meets(1.0 if max_drop is None else max_drop)
-    own = judge.measure_own(draft.build) if uncertain and missed else None
-    gaps = () if own is None else tuple(describe_gaps(loss, own))
-    if max_drop is not None and not loss.meets(max_drop):
-        errors = _rank_layers(draft, judge, wanted, on_step)
-        draft, loss = _keep_fewest(draft, judge, [item.layer for item in errors], max_drop)
-    else:
-        _refuse_lost(model, loss, own)
-    kept = draft.scheme.kept
+    scheme = Scheme(recipe, {}, floats=frozenset(floats), reduce_range=reduce_range)
+    found = _search(_choose_ranges(model, scheme, judge, method), judge, wanted, max_drop, on_step)
+    kept = found.draft.scheme.kept
     int8 = set(wanted) - kept
     report = Quantization(
         recipe=recipe,
         method=method,
-        cut=draft.cut,
+        cut=found.draft.cut,
         data=data.name,
         images=len(data),
         different=measured.different,
         layers=len(int8),
         kept=tuple(name for name in plan.layers if name not in int8),
-        loss=loss,
-        own=own,
-        errors=tuple(replace(item, kept=item.layer in kept) for item in errors),
-        notes=(
-            *measured.notes,
-            *describe_images(len(data), measured.different, loss.judged),
-            *describe_floats(floats),
-            *gaps,
-            *describe_loss(loss),
-        ),
+        loss=found.loss,
+        own=found.own,
+        errors=tuple(replace(item, kept=item.layer in kept) for item in found.errors),
+        notes=tuple(_describe(data, measured, floats, found)),
     )
-    return Quantized(draft.build(measured.ranges, report.to_metadata()), report)
+    return Quantized(found.draft.build(measured.ranges, report.to_metadata()), report)
+
+
+def _check(model: OnnxModel, plan: Plan, max_drop: float | None) -> None:
+    if max_drop is not None and not 0 <= max_drop <= 1:
+        raise ArchspecError(f"the drop of a metric lies between 0 and 1, found {max_drop:g}")
+    if not plan.layers:
+        raise ArchspecError(f"{model.graph.name} has no convolution and no linear layer to quantize")
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class _Found:
+    """The draft with the fewest layers in float, and its loss. `own` is what all layers in int8 lose by their own
+    ranges, where that was measured, and `gaps` say how much less that is; `errors` are each layer's, where they were
+    ranked."""
+
+    draft: Draft
+    loss: Loss
+    own: Loss | None
+    gaps: Sequence[str]
+    errors: Sequence[LayerError] = ()
+
+
+def _search(draft: Draft, judge: Judge, layers: Sequence[str], max_drop: float | None, on_step: OnStep) -> _Found:
+    """All layers in int8 where that loses no more than `max_drop`, else the fewest of the worst in float. Raises
+    ArchspecError where, without a bound, an output is lost."""
+    loss = judge.measure_loss(draft.build)
+    missed = not loss.meets(1.0 if max_drop is None else max_drop)
+    uncertain = any(output.is_uncertain for output in loss.outputs)
+    own = judge.measure_own(draft.build) if uncertain and missed else None
+    gaps = () if own is None else tuple(describe_gaps(loss, own))
+    if max_drop is None or not missed:
+        _refuse_lost(draft.model, loss, own)
+        return _Found(draft, loss, own, gaps)
+    errors = _rank_layers(draft, judge, layers, on_step)
+    fewest, less = _keep_fewest(draft, judge, [item.layer for item in errors], max_drop)
+    return _Found(fewest, less, own, gaps, errors)
+
+
+def _describe(data: CalibrationData, measured: Measured, floats: Mapping[str, str], found: _Found) -> Iterator[str]:
+    """The notes of the report."""
+    yield from measured.notes
+    yield from describe_images(len(data), measured.different, found.loss.judged)
+    yield from describe_floats(floats)
+    yield from found.gaps
+    yield from describe_loss(found.loss)
 
 
 def _choose_ranges(model: OnnxModel, scheme: Scheme, judge: Judge, method: str) -> Draft:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from runtime.int8 import quantize
-from runtime.int8.difference import Difference
+from runtime.int8.sqnr import ErrorSums
 from tests.differential.harness import run_seeds, table
 
 MODULE = "tests.differential.int8"
@@ -29,9 +29,9 @@ def test_nothing_disagrees_over_many() -> None:
 
 def test_a_flattering_report_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """A control: the noise is halved."""
-    honest: Any = vars(Difference)["ratio"].fget
+    honest: Any = vars(ErrorSums)["ratio"].fget
     assert honest is not None
-    monkeypatch.setattr(Difference, "ratio", property(lambda self: honest(self) / 2))
+    monkeypatch.setattr(ErrorSums, "ratio", property(lambda self: honest(self) / 2))
     assert "signal to noise" in run_seeds(MODULE, range(20)).found
 
 

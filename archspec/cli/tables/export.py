@@ -15,7 +15,7 @@ from runtime.verification.agreement import LIMITS
 
 if TYPE_CHECKING:
     from runtime.export.export import Export
-    from runtime.int8.loss import Loss, OutputLoss
+    from runtime.int8.quantization_loss import Loss, OutputLoss
     from runtime.int8.quantize import Quantization
     from runtime.verification.proof import Proof
 

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from onnx.reference import ReferenceEvaluator
 from PIL import Image
 
-import runtime.int8.calibrate
 import runtime.int8.data
+import runtime.int8.running
 from archspec.api import to_torch
 from archspec.errors import ArchspecError
 from compiler.onnx_file.metadata import DATA, PREPROCESS
@@ -22,9 +22,10 @@ from compiler.onnx_target.model import build_model
 from compiler.onnx_target.onnx_model import OnnxModel
 from compiler.onnx_target.write import to_bytes
 from runtime.data.registry import load_data
-from runtime.int8.calibrate import choose_batch, measure_ranges
+from runtime.int8.calibrate import measure_ranges
+from runtime.int8.clipping import BINS, METHODS
 from runtime.int8.data import open_calibration_data
-from runtime.int8.thresholds import BINS, METHODS
+from runtime.int8.running import choose_batch
 from runtime.pictures.preprocess import Preprocess
 from tests.support.documents import graph_from
 from tests.support.lowering import stir
@@ -107,7 +108,7 @@ def test_percentile_is_the_quantile_of_magnitudes(model: OnnxModel, images: Path
 def test_batches_change_nothing(model: OnnxModel, images: Path, method: str, monkeypatch: pytest.MonkeyPatch) -> None:
     steps: list[tuple[int, int]] = []
     whole = measure(model, images, method)
-    monkeypatch.setattr(runtime.int8.calibrate, "BUDGET", 7 * 4 * sum(node.shape.elements for node in model.graph))
+    monkeypatch.setattr(runtime.int8.running, "MAX_BYTES", 7 * 4 * sum(node.shape.elements for node in model.graph))
     assert choose_batch(model.graph, (1, 8, 8)) == 7
     assert choose_batch(model.graph, (1, 16, 16)) == 1
     parts = measure(model, images, method, on_step=lambda done, of: steps.append((done, of)))

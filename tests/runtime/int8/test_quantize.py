@@ -18,9 +18,9 @@ from compiler.onnx_target.model import build_model
 from compiler.onnx_target.onnx_model import OnnxModel
 from compiler.onnx_target.write import to_bytes, write_model
 from runtime.data.registry import describe_data, load_data
+from runtime.int8.clipping import METHODS
 from runtime.int8.data import CalibrationData, open_calibration_data
 from runtime.int8.quantize import quantize
-from runtime.int8.thresholds import METHODS
 from runtime.prediction.predict import compute_outputs, predict
 from runtime.session.session import Session
 from runtime.training.loop import train

@@ -22,7 +22,7 @@ from compiler.onnx_target.int8.scheme import Range, Recipe, Scheme, quantize_lay
 from compiler.onnx_target.model import build_model
 from compiler.onnx_target.onnx_model import OnnxModel
 from compiler.onnx_target.write import to_bytes, write_model
-from runtime.int8.calibrate import run_exposed
+from runtime.int8.running import run_exposed
 from tests.support.documents import graph_from
 from tests.support.lowering import stir
 from tests.support.strategies import MODERATE, specs

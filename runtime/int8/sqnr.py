@@ -19,7 +19,7 @@ BEYOND = 1e30
 """What an infinite number or NaN differs by."""
 
 
-class Difference:
+class ErrorSums:
     """Sums over each channel of (N, C, ...): of the float model's numbers, moved by about their mean, of their squares
     as they are and moved, and of the squares of what the other model's numbers differ by. `each` has the squares of
     both over each image, (images, 2), batch by batch."""

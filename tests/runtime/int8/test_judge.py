@@ -18,11 +18,11 @@ from archspec.errors import ArchspecError
 from compiler.onnx_target.model import build_model
 from compiler.onnx_target.onnx_model import OnnxModel
 from compiler.onnx_target.write import to_bytes
+from runtime.int8.clipping import METHODS
 from runtime.int8.data import open_calibration_data
-from runtime.int8.difference import Difference
 from runtime.int8.folds import Sketches, deal
 from runtime.int8.quantize import Quantized, quantize
-from runtime.int8.thresholds import METHODS
+from runtime.int8.sqnr import ErrorSums
 from tests.support.documents import graph_from
 from tests.support.lowering import stir
 
@@ -147,7 +147,7 @@ def test_the_mean_of_a_channel_is_no_signal() -> None:
     before = np.random.default_rng(0).standard_normal((50, 2, 4)).astype(np.float32) + 1000
     after = before.copy()
     after[:, 1] = 1000
-    difference = Difference()
+    difference = ErrorSums()
     for part in (slice(0, 7), slice(7, 50)):
         difference.add(before[part], after[part])
     assert difference.find_worst() == (1, pytest.approx(0, abs=0.1))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from archspec.wording import tell_count
-from runtime.int8.loss import GAP_DB, POOR_DB, Judged, Loss, OutputLoss
+from runtime.int8.quantization_loss import GAP_DB, POOR_DB, Judged, Loss, OutputLoss
 
 NAMED = 3
 """How many values have a note each."""

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from scipy.stats import entropy  # type: ignore[import-untyped]
 
 from compiler.onnx_target.int8.scheme import Recipe
-from runtime.int8.calibrate import _count_magnitudes
-from runtime.int8.thresholds import (
+from runtime.int8.calibrate import count_magnitudes
+from runtime.int8.clipping import (
     BINS,
     LEVELS,
     METHODS,
@@ -28,7 +28,7 @@ def histogram(counts: NDArray[np.int64], recipe: Recipe = "s8s8") -> Histogram:
 
 def count(numbers: NDArray[Any], recipe: Recipe = "s8s8") -> Histogram:
     low, high = float(numbers.min()), float(numbers.max())
-    return Histogram(_count_magnitudes(numbers, max(-low, high)), (low, high), max(-low, high), recipe)
+    return Histogram(count_magnitudes(numbers, max(-low, high)), (low, high), max(-low, high), recipe)
 
 
 def test_methods_on_known_histograms() -> None:
