@@ -13,7 +13,7 @@ from random import Random
 from typing import Any, Literal
 
 from archspec.errors import ArchspecError
-from runtime.measuring.worker import Candidate, Job
+from runtime.measuring.candidate import Candidate, Job
 from runtime.session.settings import Settings
 
 LEAST_GAIN = 1.02

@@ -14,8 +14,8 @@ import numpy as np
 
 from archspec.errors import InputError
 from archspec.files import check_can_write, scratch_folder
+from runtime.measuring.candidate import Job
 from runtime.measuring.climb import FIXED, FREE, Climb, Trial
-from runtime.measuring.worker import Job
 from runtime.session.inputs import choose_batches, find_batch_axes, make_inputs
 from runtime.session.machine import read_cores
 from runtime.session.model_file import ModelFile

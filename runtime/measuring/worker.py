@@ -1,8 +1,7 @@
-"""One way to run a model, in a process of its own that sleeps while it is not measured.
+"""A child process that answers requests, and sleeps as a whole (SIGSTOP) while it is not asked.
 
-Several sessions in one process take each other's cores: threads that wait for work go on spinning, and whoever runs
-next is slower for it. So a candidate is a child, stopped as a whole between its turns where the system can do that.
-It speaks JSON, a line each way: `python -m runtime.measuring.worker` is told what to open, and then how long to run.
+Several models in one process take each other's cores: threads that wait for work go on spinning, and whoever runs next
+is slower for it. Parent and child speak JSON, a line each way.
 """
 
 from __future__ import annotations
@@ -17,109 +16,93 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
-from math import inf, isfinite
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-import numpy as np
-
-from archspec.arrays import Array
 from archspec.errors import ArchspecError, RuntimeFailure
-from archspec.files import blaming_scratch
-from runtime.session.settings import Settings
-from runtime.verification.agreement import compare
-
-PAUSE = 0.05
-"""Seconds of rest before a turn, in which the threads of the one before fall asleep."""
-
-PATIENCE = 900.0
-"""Seconds until a child that does not answer is given up. TensorRT builds an engine for minutes."""
-
-WARM = 0.03
-"""Seconds of runs at the beginning of a turn that are not counted; at least one run."""
-
-LONG = 0.5
-"""Seconds of a run from which what went before does not matter."""
 
 PR_SET_PDEATHSIG = 1
 """Of prctl(2): the signal that this process gets when its parent ends."""
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
-    """What to run: the settings, on inputs of this batch and these sizes; `fixed` are the axes known beforehand.
-    `reference` is a file of outputs to compare with, written by the first candidate."""
-
-    model: str
-    provider: str
-    settings: Settings
-    batch: int
-    sizes: Mapping[str, int]
-    fixed: Mapping[str, int]
-    reference: str
+class WorkerError(RuntimeFailure):
+    """A child could not do what it was asked, or has ended."""
 
 
-class Candidate:
-    """A child that has opened a model. `difference` is the largest of its outputs' from the reference's, relative to
-    the largest number there; `opened` the seconds until its first result. To be closed.
-
-    Raises ArchspecError with the reason where the child cannot run the model.
+class Worker:
+    """A child that answers requests one by one: a Python module that calls `serve`. It rests for `pause` seconds before
+    it is woken, in which the threads of another fall asleep, and is given up when an answer takes longer than
+    `patience` seconds. To be closed.
     """
 
-    def __init__(self, job: Job) -> None:
+    def __init__(
+        self,
+        module: str,
+        *arguments: str,
+        pause: float,
+        patience: float = threading.TIMEOUT_MAX,
+        environment: Mapping[str, str] | None = None,
+        folder: Path | None = None,
+    ) -> None:
+        self._pause, self._patience = pause, patience
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115  (`close` closes it)
-        places = os.pathsep.join(place or os.getcwd() for place in sys.path)
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "runtime.measuring.worker"],
-            env=os.environ | {"PYTHONPATH": places},
+            [sys.executable, "-m", module, *arguments],
+            cwd=folder,
+            env=os.environ | dict(environment or {}),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
             text=True,
         )
-        try:
-            found = self._ask(_to_json(job))
-        except BaseException:
-            self.close()
-            raise
-        self.settings = job.settings
-        self.difference: float = found["difference"]
-        self.opened: float = found["opened"]
+        self._asleep = False
 
-    def time(self, seconds: float) -> list[float]:
-        """Seconds of each run, one after the other for about that long, the first of them dropped."""
-        time.sleep(PAUSE)
-        self._signal("SIGCONT")
-        times: list[float] = self._ask({"seconds": seconds})["times"]
-        return times
+    @property
+    def pid(self) -> int:
+        """The child's process."""
+        return self._process.pid
+
+    def ask(self, request: str, *arguments: object) -> Any:
+        """The answer to one request. Raises WorkerError with what the child says where it fails, or what it said last
+        where it has ended."""
+        self._wake()
+        line = self._exchange(json.dumps([request, *arguments]))
+        if not line:
+            raise WorkerError(f"the process that measures ended: {self._last_words()}")
+        self._signal("SIGSTOP")
+        self._asleep = True
+        answer, error = json.loads(line)
+        if error is not None:
+            raise WorkerError(error)
+        return answer
 
     def close(self) -> None:
+        """End the child."""
         if self._errors.closed:
             return
         self._process.kill()
         self._process.communicate()
         self._errors.close()
 
-    def _ask(self, request: object) -> Any:
+    def _exchange(self, request: str) -> str:
         assert self._process.stdin
         assert self._process.stdout
-        alarm = threading.Timer(PATIENCE, self._process.kill)
+        alarm = threading.Timer(self._patience, self._process.kill)
+        alarm.daemon = True
         alarm.start()
         try:
-            with contextlib.suppress(BrokenPipeError):  # the child has died, and says why below
-                print(json.dumps(request), file=self._process.stdin, flush=True)
-            line = self._process.stdout.readline()
+            with contextlib.suppress(BrokenPipeError):  # the child has died, and says why in `_last_words`
+                print(request, file=self._process.stdin, flush=True)
+            return self._process.stdout.readline()
         finally:
             alarm.cancel()
-        if not line:
-            raise RuntimeFailure(f"the process that measures ended: {self._last_words()}")
-        answer = json.loads(line)
-        if "error" in answer:
-            raise RuntimeFailure(answer["error"])
-        self._signal("SIGSTOP")
-        return answer
+
+    def _wake(self) -> None:
+        if self._asleep:
+            time.sleep(self._pause)
+            self._signal("SIGCONT")
+            self._asleep = False
 
     def _signal(self, name: str) -> None:
         if hasattr(signal, name):
@@ -132,79 +115,51 @@ class Candidate:
         return lines[-1] if lines else f"exit status {self._process.returncode}"
 
 
-def time_runs(run: Any, seconds: float) -> list[float]:
-    """Seconds of each call for about that long, at least one, after warm-up."""
-    times = [_time(run)]
-    if times[0] < LONG:
-        warm, times = times[0], []
-        while warm < WARM:
-            warm += _time(run)
-    while not times or sum(times) < seconds:
-        times.append(_time(run))
-    return times
+def serve(handlers: Mapping[str, Callable[..., Any]]) -> None:
+    """The child: answer requests from the standard input until it ends. What a library prints is no answer, and goes to
+    the standard error."""
+    _end_with_parent()
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    for line in sys.stdin:
+        request, *arguments = json.loads(line)
+        answer: tuple[Any, str | None]
+        try:
+            answer = handlers[request](*arguments), None
+        except ArchspecError as error:
+            answer = None, str(error)
+        except Exception as error:  # whatever a runtime raises is its answer
+            answer = None, f"{type(error).__name__}: {error}"
+        print(json.dumps(answer), file=answers, flush=True)
 
 
-def measure_difference(found: Mapping[str, Array], reference: Mapping[str, Array]) -> float:
-    """The largest difference of an output, relative to the reference's largest number; infinite where one is none."""
-    differences = [compare(expected, found[name]) for name, expected in reference.items()]
-    return max(difference if isfinite(difference) else inf for difference in differences)
+def time_calls(
+    call: Callable[[], object],
+    seconds: float,
+    clock: Callable[[], float] = time.perf_counter,
+    *,
+    warm_up: float,
+    settled: float,
+) -> list[float]:
+    """Seconds of each call, made one after the other for about that long, at least one. Calls of the first `warm_up`
+    seconds, one at least, are dropped, unless one takes `settled` seconds or more: what went before does not matter
+    then."""
+    first = _time_call(call, clock)
+    warm, taken = (first, list[float]()) if first < settled else (warm_up, [first])
+    while warm < warm_up:
+        warm += _time_call(call, clock)
+    while not taken or sum(taken) < seconds:
+        taken.append(_time_call(call, clock))
+    return taken
 
 
-def _time(run: Any) -> float:
-    start = time.perf_counter()
-    run()
-    return time.perf_counter() - start
-
-
-def _to_json(job: Job) -> dict[str, Any]:
-    fields = {name: getattr(job, name) for name in Job.__dataclass_fields__}
-    return fields | {"settings": job.settings.to_dict(), "sizes": dict(job.sizes), "fixed": dict(job.fixed)}
-
-
-def _answer_all(lines: IO[str], answers: IO[str]) -> None:
-    """The child: open what the first line says, then run as long as each of the others says."""
-    fields = json.loads(next(lines))
-    try:
-        session, feed, opened = _open(Job(**fields | {"settings": Settings.from_dict(fields["settings"])}))
-        difference = _compare(session.run(feed), Path(fields["reference"]))
-        answer: dict[str, Any] = {"opened": opened, "difference": difference}
-    except ArchspecError as error:
-        answer = {"error": str(error)}
-    print(json.dumps(answer), file=answers, flush=True)
-    for line in lines:
-        times = time_runs(lambda: session.run(feed), json.loads(line)["seconds"])
-        print(json.dumps({"times": times}), file=answers, flush=True)
-
-
-def _open(job: Job) -> tuple[Any, Any, float]:
-    from runtime.session.inputs import make_inputs
-    from runtime.session.session import Session
-
-    start = time.perf_counter()
-    session = Session(job.model, providers=(job.provider,), settings=job.settings, fixed=job.fixed)
-    free = {name: extent for name, extent in job.sizes.items() if name not in job.fixed}
-    feed = make_inputs(session, job.batch, free)
-    session.run(feed)
-    return session, feed, time.perf_counter() - start
-
-
-def _compare(found: Mapping[str, Any], path: Path) -> float:
-    if not path.exists():
-        with blaming_scratch():
-            np.savez(path, **found)
-        return 0.0
-    with np.load(path) as reference:
-        return measure_difference(found, reference)
+def _time_call(call: Callable[[], object], clock: Callable[[], float]) -> float:
+    start = clock()
+    call()
+    return clock() - start
 
 
 def _end_with_parent() -> None:
     """A child that is stopped would outlive a parent that was killed. Linux alone can say so."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
-if __name__ == "__main__":
-    _end_with_parent()
-    own = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # what a library prints is no answer
-    _answer_all(sys.stdin, own)
