@@ -16,17 +16,23 @@ Ink = npt.NDArray[np.float64]
 Lay: TypeAlias = Callable[
     [Ink, npt.NDArray[np.int64], int, np.random.Generator], tuple[npt.NDArray[np.float64], npt.NDArray[Any]]
 ]
-"""From digits (N, 8, 8) with values in [0, 1], their classes, a count and a source of chance to that many canvases
-(count, C, H, W) and their labels."""
+"""A function that lays digits (N, 8, 8), with values in [0, 1], and their classes (N,) on a number of canvases
+(count, C, H, W) by a source of chance, and gives these and their labels."""
 
 MAP_SIDE, MAP_DIGITS = 32, (3, 5)
+"""The side of a canvas for maps, in pixels, and the fewest and most digits on it."""
+
 POINT_SIDE, POINT_SCALE, JOINTS = 64, 2, 3
+"""The side of a canvas for joints, in pixels, how many pixels wide one of a digit becomes, and the digits on it."""
+
 SURE_INK = 0.25
-"""From this much ink on, a pixel is the digit's; with less, but some, nobody knows."""
+"""The least ink, of 1, with which a pixel is the digit's; with less, but some, nobody knows."""
 
 DARKEST_TINT = 0.5
+"""The least of a colour's channels, of 1."""
 
 TRAIN_CANVASES, TEST_CANVASES = 480, 120
+"""The numbers of canvases in the two parts."""
 
 
 def load_digit_maps() -> Dataset:
@@ -59,8 +65,8 @@ def _lay_out(name: str, task: str, classes: tuple[str, ...], lay: Lay) -> Datase
 def lay_maps(
     ink: Ink, labels: npt.NDArray[np.int64], count: int, generator: np.random.Generator
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
-    """Gray canvases with a few digits each, and the class of each pixel: 0 the background, 1 to 10 the digits 0 to 9,
-    IGNORED the faint pixels at the edge of a stroke."""
+    """Lay a few digits on each of `count` gray canvases (count, 1, H, W), with the class of each pixel (count, H, W): 0
+    the background, 1 to 10 the digits 0 to 9, IGNORED the faint pixels at the edge of a stroke."""
     canvases = np.zeros((count, 1, MAP_SIDE, MAP_SIDE))
     maps = np.zeros((count, MAP_SIDE, MAP_SIDE), np.int64)
     for number in range(count):
@@ -75,8 +81,8 @@ def lay_maps(
 def lay_points(
     ink: Ink, labels: npt.NDArray[np.int64], count: int, generator: np.random.Generator
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float32]]:
-    """Colour canvases with one digit of each of the first classes, each in a colour of its own, and the centres of mass
-    of their ink, (count, JOINTS, 2), x before y."""
+    """Lay one digit of each of the first classes, in a colour of its own, on each of `count` colour canvases
+    (count, 3, H, W), with the centres of mass of their ink, (count, JOINTS, 2), x before y."""
     canvases = np.zeros((count, 3, POINT_SIDE, POINT_SIDE))
     points = np.zeros((count, JOINTS, 2), np.float32)
     large = ink.repeat(POINT_SCALE, 1).repeat(POINT_SCALE, 2)

@@ -42,7 +42,8 @@ class Dataset:
 
 
 def measure_preprocess(values: npt.NDArray[np.float64]) -> Preprocess:
-    """Mean and std of the training images alone, to six digits, so that every machine writes the same ones."""
+    """Take the mean and the standard deviation of each channel of images (N, C, H, W), to six digits, so that every
+    machine writes the same ones."""
     _, channels, height, width = values.shape
     mean, std = values.mean(axis=(0, 2, 3)), values.std(axis=(0, 2, 3))
     return Preprocess(

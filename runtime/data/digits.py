@@ -7,8 +7,8 @@ import numpy as np
 from archspec.extras import extra
 from runtime.data.dataset import Dataset, Split, measure_preprocess
 
-SPLIT_SEED = 0
-TEST_FRACTION = 0.2
+SPLIT_SEED, TEST_FRACTION = 0, 0.2
+"""How the digits are split: the seed, and the part that is held out."""
 
 
 def load_digits() -> Dataset:

@@ -19,15 +19,15 @@ DATASETS: Mapping[str, Callable[[], Dataset]] = MappingProxyType(
 
 
 def load_data(name: str) -> Dataset:
-    """The data set of that name; ArchspecError lists what is available where there is none."""
+    """Load the data set of that name; ArchspecError lists what is available where there is none."""
     if name not in DATASETS:
         raise ArchspecError(f"no data set '{name}'{suggest(name, DATASETS)} (available: {', '.join(DATASETS)})")
     return DATASETS[name]()
 
 
 def load_data_of(metadata: Mapping[str, str], path: Path) -> Dataset:
-    """The data set that weights were trained on, by the metadata of their file. Raises ArchspecError where it does not
-    say, or says that the images were prepared otherwise."""
+    """Load the data set that weights were trained on, by the metadata of their file. Raises ArchspecError where it does
+    not say, or says that the images were prepared otherwise."""
     for key in (DATA, PREPROCESS):
         if key not in metadata:
             raise ArchspecError(f"{path} does not say '{key}': `archspec train` did not write it")
@@ -38,6 +38,7 @@ def load_data_of(metadata: Mapping[str, str], path: Path) -> Dataset:
 
 
 def describe_data(data: Dataset) -> dict[str, str]:
-    """What weights remember of the data they were trained on, and what a model needs to answer for pictures."""
+    """Write down the data that weights are trained on, and what a model needs to answer for pictures, as their
+    metadata."""
     facts = CLASSES.write(data.classes) | PREPROCESS.write(data.preprocess.to_json()) | TASK.write(data.task)
     return DATA.write(data.name) | facts

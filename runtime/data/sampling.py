@@ -17,7 +17,7 @@ with extra("train"):
 
 
 def mix_seed(*numbers: int) -> int:
-    """One seed from several numbers, such that neighbours have nothing in common (numpy's SeedSequence).
+    """Make one seed from several numbers, such that neighbours have nothing in common (numpy's SeedSequence).
 
     Their count goes in too: numpy takes (1, 2) and (1, 2, 0) for the same.
     """
@@ -25,12 +25,12 @@ def mix_seed(*numbers: int) -> int:
 
 
 def count_steps(samples: int, batch: int) -> int:
-    """Steps in an epoch: ceil(samples / batch)."""
+    """Count the steps of an epoch: ceil(samples / batch)."""
     return -(-samples // batch)
 
 
 def iterate_batches(samples: int, batch: int, seed: int, epoch: int) -> Iterator[Tensor]:
-    """Indices of every sample once, in the epoch's order, in batches whose sizes differ by at most one.
+    """Yield the indices (N,) of every sample once, in the epoch's order, in batches whose sizes differ by at most one.
 
     Equal batches, so that no short last one makes a noisy step, or one of a single image that BatchNorm refuses.
     """
@@ -39,7 +39,7 @@ def iterate_batches(samples: int, batch: int, seed: int, epoch: int) -> Iterator
 
 
 def shift_images(images: Tensor, most: int, blank: Sequence[float], seed: int) -> Tensor:
-    """(N, C, H, W), each image moved by up to `most` pixels along both axes; `blank` (C values) fills what appears."""
+    """Move each image of (N, C, H, W) by up to `most` pixels along both axes; `blank` (C values) fills what appears."""
     if not most:
         return images
     count, channels, height, width = images.shape

@@ -75,7 +75,7 @@ def choose_parts(
     seed: int = 0,
     on_trial: Callable[[int, int], None] = lambda done, most: None,
 ) -> PruningChoice:
-    """The largest set of parts without which the score falls by at most `budget` (0.01: from 0.99 to 0.98).
+    """Choose the largest set of parts without which the score falls by at most `budget` (0.01: from 0.99 to 0.98).
 
     The score is the task's main one, on `images` training images, which `seed` chooses. Of sets of one size the one
     that saves most MACs is taken, then the one with the best score. With up to MAX_EXHAUSTIVE parts every set is tried,

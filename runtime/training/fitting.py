@@ -15,7 +15,7 @@ from runtime.data.dataset import Dataset
 
 
 def fit_spec(spec: Spec, data: Dataset, sizes: Mapping[str, int] | None = None) -> tuple[Spec, Graph]:
-    """The spec with the data's images for its dynamic sizes, where `sizes` give no others, and its graph.
+    """Give a spec the extents of the data's images for its dynamic sizes, where `sizes` say no others, with its graph.
 
     Raises ArchspecError where it does not take one image, and says with which params it would.
     """

@@ -17,14 +17,14 @@ with extra("train"):
 
 
 def name_strides(graph: Graph) -> dict[str, int]:
-    """The strides of a graph's outputs, in pixels, where they are known, by the names that `name_outputs` gives what
-    its module computes: an only output is a tensor, which has no name."""
+    """Measure the strides of a graph's outputs, in pixels, where they have one, by the names that `name_outputs` gives
+    what its module computes: an only output is a tensor, which has no name."""
     only = len(graph.outputs) == 1
     return {ONLY if only else name: stride for name, stride in measure_strides(graph).items()}
 
 
 def find_grids(module: nn.Module, data: Dataset, strides: Mapping[str, int] | None = None) -> dict[str, Grid]:
-    """Where each output of the module lies on the data's images, by name.
+    """Find where each output of the module, by its name, lies on the data's images.
 
     Raises ArchspecError unless two of the images give two rows of what the data's task needs, from every output.
     """
@@ -53,5 +53,5 @@ def find_grids(module: nn.Module, data: Dataset, strides: Mapping[str, int] | No
 
 
 def find_stride(grids: Mapping[str, Grid]) -> int | None:
-    """How many pixels the positions of the last output are apart; None where it has none."""
+    """Find how many pixels the positions of the last output are apart; None where it has none."""
     return last_of(grids).stride if last_of(grids).extents else None

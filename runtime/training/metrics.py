@@ -109,7 +109,7 @@ def append_metrics(path: str | Path, values: Mapping[str, Any]) -> None:
 
 
 def read_metrics(path: str | Path) -> list[dict[str, Any]]:
-    """The objects of a metrics file, in order; ArchspecError names a line that is none."""
+    """Read the objects of a metrics file, in order; ArchspecError names a line that is none."""
     check_is_file(path)
     try:
         lines = Path(path).read_text(encoding="utf-8").splitlines()

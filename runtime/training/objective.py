@@ -21,7 +21,7 @@ with extra("train"):
 
 
 class Objective:
-    """What training makes smaller: the sum of the outputs' losses on a data set's training images.
+    """The sum of the outputs' losses on a data set's training images, which training makes smaller.
 
     `grids` say by name where each output lies on the images; the targets lie on `device`.
     """
@@ -33,7 +33,7 @@ class Objective:
         self.balance = torch.from_numpy(self.task.balance(data.train.labels, len(data.classes))).to(device)
 
     def compute_loss(self, outputs: Mapping[str, Tensor], chosen: Tensor) -> Tensor:
-        """The loss of the images with the indices `chosen` (N,), from the outputs for them, each (N, ...)."""
+        """Compute the loss of the images with the indices `chosen` (N,), from the outputs for them, each (N, ...)."""
         picked = chosen.to(self.balance.device)
         losses = [
             self.task.compute_loss(output, self.targets[name][picked], self.label_smoothing, self.balance)
@@ -42,7 +42,8 @@ class Objective:
         return reduce(torch.add, losses)
 
     def count(self, outputs: Mapping[str, Tensor], chosen: Tensor) -> Counts:
-        """The task's counts of right and wrong in the last output for the images with the indices `chosen`."""
+        """Count what is right and wrong in the last output, as the task does, for the images with the indices
+        `chosen`."""
         grid = last_of(self.grids)
         answers = self.task.decide(last_of(outputs).detach().float().cpu().numpy(), grid)
         return self.task.count(answers, self.labels[chosen.numpy()], grid)
@@ -51,7 +52,7 @@ class Objective:
 def measure(
     outputs: Mapping[str, npt.NDArray[Any]], split: Split, task: Task, grids: Mapping[str, Grid]
 ) -> tuple[float, dict[str, float]]:
-    """The sum of the outputs' plain losses, without smoothing and balance, and the scores of the last one."""
+    """Measure the sum of the outputs' plain losses, without smoothing and balance, and the scores of the last one."""
     targets = _make_targets(task, split, grids, torch.device("cpu"))
     losses = [task.compute_loss(torch.from_numpy(outputs[name]), targets[name]) for name in grids]
     grid = last_of(grids)

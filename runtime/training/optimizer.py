@@ -11,7 +11,7 @@ with extra("train"):
 
 
 def build_optimizer(module: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    """SGD over the module's trainable weights, with weight decay on kernels and matrices alone: on biases and
+    """Build SGD over the module's trainable weights, with weight decay on kernels and matrices alone: on biases and
     normalization it only hurts."""
     weights = [weight for weight in module.parameters() if weight.requires_grad]
     groups = [

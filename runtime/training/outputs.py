@@ -20,13 +20,14 @@ with extra("train"):
 T = TypeVar("T")
 
 ONLY = "output"
-"""How the output of a module is called that gives a tensor."""
+"""The name of the output of a module that gives a tensor."""
 
 EVALUATION_BATCH = 256
+"""The number of images that are evaluated at a time."""
 
 
 def name_outputs(found: Any) -> dict[str, Tensor]:
-    """A tensor, or a dict of tensors by name, as the latter. Raises ArchspecError for anything else."""
+    """Give a tensor, or a dict of tensors by name, as the latter. Raises ArchspecError for anything else."""
     outputs = {ONLY: found} if isinstance(found, Tensor) else found
     if not isinstance(outputs, dict) or not outputs:
         kind = "an empty dict" if isinstance(outputs, dict) else f"a {type(outputs).__name__}"
@@ -38,7 +39,7 @@ def name_outputs(found: Any) -> dict[str, Tensor]:
 
 
 def run_images(module: nn.Module, images: npt.NDArray[np.float32], data: Dataset) -> dict[str, Tensor]:
-    """The outputs for some images, in evaluation mode and without gradients.
+    """Compute the outputs for images (N, C, H, W), in evaluation mode and without gradients.
 
     Raises ArchspecError where it does not take images of that shape.
     """
@@ -53,8 +54,8 @@ def run_images(module: nn.Module, images: npt.NDArray[np.float32], data: Dataset
 
 
 def evaluate_module(module: nn.Module, split: Split, batch: int = EVALUATION_BATCH) -> dict[str, npt.NDArray[Any]]:
-    """The module's outputs for all images of a split, by name, (N, ...) in float32 on the CPU, in evaluation mode; the
-    module's own mode is left as it was."""
+    """Compute the module's outputs for all images of a split, by name, (N, ...) in float32 on the CPU, in evaluation
+    mode; the module's own mode is left as it was."""
     device = device_of(module)
     parts: dict[str, list[Tensor]] = {}
     with evaluating(module):
@@ -65,5 +66,5 @@ def evaluate_module(module: nn.Module, split: Split, batch: int = EVALUATION_BAT
 
 
 def last_of(outputs: Mapping[str, T]) -> T:
-    """What counts of several outputs: the last one. Behind it stands the most of the network."""
+    """Pick the output that counts: the last one, behind which stands the most of the network."""
     return outputs[list(outputs)[-1]]

@@ -12,7 +12,7 @@ from archspec.errors import ArchspecError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """How to train; the defaults are chosen by cross-validation within the training digits, and suit small networks.
+    """A way to train. The defaults are chosen by cross-validation within the training digits, and suit small networks.
 
     `learning_rate` is the highest one, reached after the fraction `warmup` of all steps; `shift` is the largest move of
     an image in pixels; it and `label_smoothing` are for labels alone, which do not move with their image. With

@@ -37,7 +37,7 @@ with extra("train"):
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """What `archspec train` left in `folder`. `metadata` is that of the weights."""
+    """A network that `archspec train` left in `folder`. `metadata` is that of the weights."""
 
     folder: Path
     spec: Spec
@@ -71,41 +71,42 @@ class Run:
 
     @cached_property
     def stride(self) -> int | None:
-        """How many pixels the positions of the last output are apart; None where it has none."""
+        """The distance of the last output's positions, in pixels; None where it has none."""
         return STRIDE.read(self.metadata, self.folder / WEIGHTS)
 
     @cached_property
     def grids(self) -> dict[str, Grid]:
-        """Where each output lies on the images, by the name that the module gives it."""
+        """The place of each output on the images, by the name that the module gives it."""
         return find_grids(self.build_module(), self.data, name_strides(self.graph))
 
     def build_module(self) -> nn.Module:
-        """The network in torch with its weights."""
+        """Build the network in torch with its weights."""
         return build_module(self.graph, self.weights)
 
     def measure(self, module: nn.Module, split: Split) -> tuple[float, float]:
-        """The loss, as training reports it of held-out images, and the task's main score, of a module in the network's
-        place."""
+        """Measure the loss, as training reports it of held-out images, and the task's main score, of a module in the
+        network's place."""
         loss, scores = measure(evaluate_module(module, split), split, self.task, self.grids)
         return loss, scores[self.metric]
 
     def draw_training(self, count: int, seed: int = 0) -> Split:
-        """`count` of the training images at random, or all of them where there are fewer."""
+        """Draw `count` of the training images at random, or all of them where there are fewer."""
         images, labels = self.data.train.images, self.data.train.labels
         chosen = np.random.default_rng(seed).permutation(len(labels))[:count]
         return Split(images[chosen], labels[chosen])
 
 
 def describe_training(graph: Graph, module: nn.Module, data: Dataset, recipe: Recipe) -> dict[str, str]:
-    """What the weights of a run say of their training: the network, the recipe, the data, and where the last output
-    lies on the images. Raises ArchspecError where the graph's module does not fit the data."""
+    """Write down the network, the recipe, the data and the stride of the last output, as the metadata of the weights.
+
+    Raises ArchspecError where the graph's module does not fit the data."""
     stride = find_stride(find_grids(module, data, name_strides(graph)))
     facts = GRAPH.write(graph.digest()) | SETTINGS.write(recipe.to_dict())
     return facts | describe_data(data) | (STRIDE.write(stride) if stride else {})
 
 
 def build_module(graph: Graph, weights: Mapping[str, Any]) -> nn.Module:
-    """The network in torch with these weights."""
+    """Build a network in torch with these weights."""
     module = to_torch(graph)
     assign_weights(module, graph, {name: np.asarray(array) for name, array in weights.items()})
     return module

@@ -22,13 +22,13 @@ PICTURE = "predictions.png"
 SAMPLES = "samples"
 
 TRAINED = (SPEC, WEIGHTS, METRICS)
-"""What training leaves."""
+"""The files that training leaves."""
 
 MADE = (MODEL, PICTURE, SAMPLES)
-"""What other commands make of that."""
+"""The files that other commands make of those."""
 
 RUNS = Path("runs")
-"""Where runs lie whose folder nobody chose."""
+"""The folder of runs whose own nobody chose."""
 
 MAKERS = {SPEC: "archspec train", WEIGHTS: "archspec train", MODEL: "archspec export"}
 
@@ -48,7 +48,7 @@ def check_files(folder: str | Path, names: Iterable[str]) -> None:
 
 
 def hash_spec(text: str) -> str:
-    """By what weights know the spec that they were trained with, under SPEC_HASH."""
+    """Hash a spec's text: weights know the spec that they were trained with by this, under SPEC_HASH."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -65,20 +65,20 @@ def check_one_run(spec: str | Path, digest: Callable[[], str], weights: str | Pa
 
 
 def name_sample(index: int, label: str | None) -> str:
-    """What the image of a data set that has this index is called among a run's samples: `17-label-NAME.png`, or
-    `17.png` of an image without a class."""
+    """Name the file of a data set's image among a run's samples, by its index and the name of its class:
+    `17-label-NAME.png`, or `17.png` of an image without a class."""
     suffix = "" if label is None else f"-label-{re.sub(r'[^A-Za-z0-9]+', '_', label)}"
     return f"{index}{suffix}.png"
 
 
 def write_export(folder: Path) -> str:
-    """The command that makes a run's model."""
+    """Write the command that makes a run's model."""
     spec, weights, model = (as_argument(folder / name) for name in (SPEC, WEIGHTS, MODEL))
     return f"archspec export {spec} --weights {weights} -o {model}"
 
 
 def list_trained(folder: str | Path) -> list[str]:
-    """The names of the files in a folder that training left there, or would replace."""
+    """List the names of the files in a folder that training left there, or would replace."""
     return [name for name in TRAINED if os.path.lexists(Path(folder) / name)]
 
 

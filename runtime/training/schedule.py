@@ -7,8 +7,8 @@ import math
 
 
 def learning_rate_at(step: int, steps: int, peak: float, warmup: float) -> float:
-    """The rate of a step, counted from 0: a straight line up to `peak` over the fraction `warmup` of all `steps`, then
-    half a cosine down to nearly nothing."""
+    """Give the learning rate of a step, counted from 0: a straight line up to `peak` over the fraction `warmup` of all
+    `steps`, then half a cosine down to nearly nothing."""
     warm = warmup * steps
     if step < warm:
         return peak * (step + 1) / (warm + 1)

@@ -59,7 +59,7 @@ class TrainState:
 
 
 def copy_weights(module: nn.Module) -> dict[str, Tensor]:
-    """The weights as they are now, by name, on the CPU. Raises ArchspecError where one is not finite."""
+    """Copy the weights as they are now, by name, to the CPU. Raises ArchspecError where one is not finite."""
     weights = {name: value.detach().cpu().clone() for name, value in module.state_dict().items()}
     for name, value in weights.items():
         if value.is_floating_point() and not bool(torch.isfinite(value).all()):

@@ -35,7 +35,8 @@ def test_shapes_and_names(maps: Dataset, points: Dataset) -> None:
     assert (points.task, points.classes) == ("joints", ("zero", "one", "two"))
     assert maps.train.images.shape == (480, 1, 32, 32)
     assert maps.test.labels.shape == (120, 32, 32)
-    assert (maps.test.labels.dtype, maps.test.images.dtype) == (np.int64, np.float32)
+    assert maps.test.labels.dtype == np.int64
+    assert maps.test.images.dtype == np.float32
     assert points.train.images.shape == (480, 3, 64, 64)
     assert points.test.labels.shape == (120, 3, 2)
     assert set(np.unique(maps.test.labels)) == {*range(11), IGNORED}

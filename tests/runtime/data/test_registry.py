@@ -29,7 +29,7 @@ def test_a_data_set_has_the_name_it_is_found_under() -> None:
 
 
 def test_weights_find_the_data_that_they_were_trained_on(digits: Dataset) -> None:
-    facts = {DATA: "digits", PREPROCESS: digits.preprocess.to_json()}
+    facts: dict[str, str] = {DATA: "digits", PREPROCESS: digits.preprocess.to_json()}
     assert load_data_of(facts, Path("w")).name == "digits"
     for key in facts:
         with pytest.raises(ArchspecError, match=f"w does not say '{key}': `archspec train` did not write it"):

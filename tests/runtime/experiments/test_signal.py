@@ -180,7 +180,7 @@ def test_what_leaves_fp32_is_null_in_json() -> None:
 
 
 @pytest.mark.parametrize(("options", "words"), [({"batch": 1}, "at least 2"), ({"repeats": 0}, "at least 1")])
-def test_too_little_is_refused(options: dict[str, int], words: str) -> None:
+def test_too_little_is_refused(options: dict[str, Any], words: str) -> None:
     with pytest.raises(ArchspecError, match=words):
         measure_signal(elaborate(load("residual_mlp")), **options)
 

@@ -133,7 +133,8 @@ def test_a_spec_that_says_the_same_in_other_words_is_still_of_its_weights(run: P
 def test_a_disk_that_refuses_one_of_the_files_leaves_the_earlier_run(
     failing: str, run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before, refused = read_files(run), []
+    before = read_files(run)
+    refused: list[Path] = []
 
     def refuse_one(source: Path, target: Path) -> None:
         if Path(target) == run / failing and not refused:

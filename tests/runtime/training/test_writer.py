@@ -18,7 +18,6 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from archspec import files
 from archspec.api import elaborate, load, to_torch
 from archspec.api import train as train_into
 from archspec.cli.main import app
@@ -160,7 +159,7 @@ def test_what_is_kept_is_told_of_the_weights_that_lie_there(
             signal.raise_signal(signal.SIGINT)
 
     replace_file = os.replace
-    monkeypatch.setattr(files.os, "replace", interrupt)
+    monkeypatch.setattr(os, "replace", interrupt)
     with pytest.raises(KeyboardInterrupt):
         train_into(NET, "digits", tmp_path / "run", SETTINGS)
     (message,) = caplog.messages
@@ -281,7 +280,7 @@ main()
 )
 def test_a_process_that_is_stopped(what: str, code: int, epochs: list[Weights], tmp_path: Path) -> None:
     words = ["--set", "widths=[4,4,4]", "--set", "depths=[1,1,1]", "--epochs", "3", "--batch", "400", "--threads", "1"]
-    command = ["train", "resnet_digits", "--data", "digits", "-o", tmp_path / "run", *words]
+    command = ["train", "resnet_digits", "--data", "digits", "-o", str(tmp_path / "run"), *words]
     result = subprocess.run(
         [sys.executable, "-c", CHILD, what, str(2 * STEPS + 2), *command], capture_output=True, text=True
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections import OrderedDict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ def graph(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 STATE = {"linear_0.weight": torch.tensor([[1.5, -2.0], [0.1, 3e-5], [0.0, 700.0]]), "linear_0.bias": torch.ones(3)}
 
-TAKEN = {
+TAKEN: dict[str, Callable[[torch.Tensor], Any]] = {
     "parameter": lambda value: torch.nn.Parameter(value.clone()),
     "float16": lambda value: value.half(),
     "bfloat16": lambda value: value.bfloat16(),
@@ -81,10 +82,14 @@ def make_quantized(value: torch.Tensor) -> torch.Tensor:
         return torch.quantize_per_tensor(value, 0.1, 0, torch.qint8)
 
 
+def cast(kind: torch.dtype) -> Callable[[torch.Tensor], Any]:
+    return lambda value: value.to(kind)
+
+
 QUANTIZED = "quantized checkpoints hold such, and without their scales they are other numbers"
-REFUSED = {
+REFUSED: dict[str, tuple[Callable[[torch.Tensor], Any], str]] = {
     **{
-        f"torch {kind}": (lambda value, kind=kind: value.to(kind), f"is of type {word}, .*{QUANTIZED}")
+        f"torch {kind}": (cast(kind), f"is of type {word}, .*{QUANTIZED}")
         for kind, word in (
             (torch.int8, "int8"),
             (torch.uint8, "uint8"),

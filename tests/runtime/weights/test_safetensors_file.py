@@ -7,6 +7,7 @@ import json
 import math
 import struct
 import tracemalloc
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from safetensors import safe_open
 from safetensors.numpy import load_file
 from safetensors.torch import save_file
 
+from archspec.arrays import Array
 from archspec.errors import ArchspecError
 from runtime.weights.safetensors_file import load_weights, save_weights
 
@@ -49,7 +51,7 @@ def test_equal_weights_give_equal_bytes(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_weights_that_are_not_finite_are_neither_written_nor_read(tmp_path: Path, value: float) -> None:
-    bad = {"fine": np.zeros(3), "bad": np.array([0, value], np.float16)}
+    bad: dict[str, Array] = {"fine": np.zeros(3), "bad": np.array([0, value], np.float16)}
     with pytest.raises(ArchspecError, match="the weight 'bad' holds infinite numbers or NaN"):
         save_weights(tmp_path / "w", bad, {})
     assert not list(tmp_path.iterdir())
@@ -118,7 +120,7 @@ def test_places_that_are_no_files_are_refused(tmp_path: Path) -> None:
         save_weights(tmp_path, STATE, {})
 
 
-def write_by_hand(path: Path, entries: dict[str, object], body: bytes, padding: str = "") -> None:
+def write_by_hand(path: Path, entries: Mapping[str, object], body: bytes, padding: str = "") -> None:
     header = json.dumps(entries).encode() + padding.encode()
     path.write_bytes(struct.pack("<Q", len(header)) + header + body)
 
@@ -225,6 +227,6 @@ def test_counters_of_batches_are_left_out(tmp_path: Path) -> None:
     ],
 )
 def test_a_header_that_lies_is_refused(tmp_path: Path, entry: object) -> None:
-    write_by_hand(tmp_path / "w", {"a": entry}, bytes(4))  # type: ignore[dict-item]
+    write_by_hand(tmp_path / "w", {"a": entry}, bytes(4))
     with pytest.raises(ArchspecError, match="is not a safetensors file"):
         load_weights(tmp_path / "w")

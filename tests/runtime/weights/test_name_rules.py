@@ -1,0 +1,102 @@
+"""Rules of names: patterns, templates, and mistakes with their places."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from archspec.api import find_rules, load
+from archspec.errors import SpecError
+from runtime.weights.name_rules import Pattern, Template
+from tests.support.conversion import RULES, match, their_state
+
+
+def test_a_variant_takes_the_rules_of_its_base(folder: Path) -> None:
+    (folder / "mine.yaml").write_text("archspec: 1\nextends: resnet18\nparams: {classes: 3}\n", encoding="utf-8")
+    (rules,) = find_rules("mine.yaml", load("mine.yaml").params)
+    assert rules.translate("repeat_0.i2.basic_block_0.residual_0.body.conv_1.weight") == (
+        "layer3.0.conv2.weight",
+        False,
+    )
+    (folder / "loop.yaml").write_text("archspec: 1\nextends: loop\n", encoding="utf-8")
+    assert find_rules("loop.yaml", {}) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "place", "message"),
+    [
+        ("weight_rules: 1", "weight_rules: 2", "1:15", "should be 1"),
+        ("sources:", "source:", "4:5", "unknown field 'rules.0.source'"),
+        ("linear_0.weight: head", "linear_0.weight: [head]", "9:24", "names.linear_0.weight"),
+        ("linear_0.weight: head", 'linear_0.weight: "{1 +}"', "9:24", "'1 +' is not an expression"),
+        ("linear_0.weight: head", "linear_0.weight: a/b", "9:24", "'a/b' is no name"),
+        ("linear_0.weight: head", "linear_0.weight: {name: head, shape: 3}", "9:37", "unknown field"),
+        ("linear_0.weight: head", "lin/ear_0.weight: head", "9:7", "'lin/ear_0.weight' should be made of names"),
+        ("linear_0.weight: head", "linear_0.{k}.{k}: head", "9:7", "should be a name that stands there once"),
+        ("linear_0.weight: head", "linear_0.{k + 1}: head", "9:7", "should be a name that stands there once"),
+        ("linear_0.weight: head", "linear_0.**: head", "9:7", "not at its end"),
+        ("linear_0.weight: head", "a.**.b.**.c.**.d: head", "9:7", "at most 2 times"),
+        ("linear_0.weight: head", "a..b: head", "9:7", "has an empty part"),
+        ("width: [len(widths), 9]", "width: [len(depths), 9]", "5:18", "unknown name 'depths'"),
+        ("width: [len(widths), 9]", "len: 3", "5:11", "should be a name that an expression can use"),
+        ("width[0]}.fc", "width[2]}.fc", "7:29", "index 2 in a list of 2"),
+        ("width[0]}.fc", "widht[0]}.fc", "7:29", "unknown name 'widht'; did you mean 'width'?"),
+        ("width[0]}.fc", "k - 99}.fc", "7:29", "should be a whole number from 0"),
+        ("width[0]}.fc", "k / 2 + 0.3}.fc", "7:29", "should be a whole number from 0"),
+        ("    names:\n", "    names: []\n    more:\n", "6:12", "names"),
+        ("rules:\n", "rules: 3\nrest:\n", "2:8", "rules"),
+    ],
+)
+def test_mistakes_in_rules_are_told_with_their_place(
+    folder: Path, old: str, new: str, place: str, message: str
+) -> None:
+    assert old in RULES
+    (folder / "net.weights.yaml").write_text(RULES.replace(old, new, 1), encoding="utf-8")
+    with pytest.raises(SpecError) as error:
+        match(their_state())
+    assert f"net.weights.yaml:{place}: " in str(error.value)
+    assert message in str(error.value)
+
+
+@pytest.mark.parametrize("text", ["- 1\n", "3\n"])
+def test_rules_are_a_mapping(folder: Path, text: str) -> None:
+    (folder / "net.weights.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(SpecError, match="rules are a mapping"):
+        find_rules("net.yaml", {})
+
+
+def test_a_key_that_stands_twice_is_refused(folder: Path) -> None:
+    (folder / "net.weights.yaml").write_text(RULES + "weight_rules: 1\n", encoding="utf-8")
+    with pytest.raises(SpecError, match="duplicate-key"):
+        find_rules("net.yaml", {})
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name", "numbers"),
+    [
+        ("a.i{k}.b", "a.i12.b", {"k": 12}),
+        ("a.i{k}.b", "a.i12.b.c", None),
+        ("a.i{k}.b", "a.i.b", None),
+        ("a.*.b", "a.x_0.b", {}),
+        ("a.*.b", "a.x.y.b", None),
+        ("a.*_0.b", "a.x_0.b", {}),
+        ("a.**.b", "a.b", {}),
+        ("a.**.b", "a.x.y.b", {}),
+        ("**.b", "b", {}),
+        ("a.**.i{k}.**.b", "a.x.i3.y.z.b", {"k": 3}),
+        ("a+b", None, None),
+    ],
+)
+def test_patterns(pattern: str, name: str | None, numbers: dict[str, int] | None) -> None:
+    if name is None:
+        with pytest.raises(ValueError, match="should be made of names"):
+            Pattern.parse(pattern)
+    else:
+        assert Pattern.parse(pattern).match(name) == numbers
+
+
+def test_templates() -> None:
+    assert Template.parse("a{k + 1}.b-{2 * k}").write({"k": 3}) == "a4.b-6"
+    assert re.fullmatch(r"[a-z]+", Template.parse("plain").write())
