@@ -169,11 +169,11 @@ def make_reference(name: str, weights: str, images: str, path: str) -> None:
 
 
 def tune_file(path: str, batch: int | str, device: str, side: int | str, seconds: float | str) -> dict[str, Any]:
-    from runtime.measuring.tune import tune
+    from runtime.measuring.tune import TuneRequest, tune
     from runtime.session.model_file import ModelFile
 
     sizes = dict.fromkeys(ModelFile.open(path).sizes, int(side))
-    return tune(path, batch=int(batch), sizes=sizes, provider=device, seconds=float(seconds)).to_dict()
+    return tune(TuneRequest(path, batch=int(batch), sizes=sizes, provider=device, seconds=float(seconds))).to_dict()
 
 
 TASKS: dict[str, Callable[..., Any]] = {

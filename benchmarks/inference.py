@@ -165,10 +165,11 @@ def make_file(name: str, side: str, exporter: str, weights: str, path: str) -> N
 
 def tune_file(path: str, batch: str, side: str, seconds: str) -> dict[str, Any]:
     """Settings for this file at this shape, kept beside it as `archspec tune` does."""
-    from runtime.measuring.tune import tune
+    from runtime.measuring.tune import TuneRequest, tune
 
     sizes = dict.fromkeys(("H", "W"), int(side))
-    return tune(path, batch=int(batch), sizes=sizes, provider="cpu", seconds=float(seconds)).settings.to_dict()
+    request = TuneRequest(path, batch=int(batch), sizes=sizes, provider="cpu", seconds=float(seconds))
+    return tune(request).settings.to_dict()
 
 
 TASKS: dict[str, Callable[..., Any]] = {task.__name__: task for task in (make_weights, make_file, tune_file)}

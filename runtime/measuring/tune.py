@@ -6,9 +6,9 @@ import dataclasses
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -75,61 +75,64 @@ class Tuning:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class TuneRequest:
+    """What is to be found: the settings of the model in `path`, on inputs of this batch (1, where it is free) and these
+    sizes, on a provider, in about so many seconds; TF32 is not tried unless it is allowed.
+
+    Raises InputError where a number is not positive.
+    """
+
+    path: str | Path
+    batch: int | None = None
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    provider: Sequence[str] | str | None = None
+    seconds: float = SECONDS
+    allow_tf32: bool = False
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.seconds <= 0 or (self.batch is not None and self.batch < 1):
+            raise InputError("batch and seconds must be positive")
+
+
+OnStep: TypeAlias = Callable[[int, int], None]
+"""Is told how many steps of a search are done, and of how many."""
+
+
 def tune(
-    path: str | Path,
-    *,
-    batch: int | None = None,
-    sizes: Mapping[str, int] | None = None,
-    provider: Sequence[str] | str | None = None,
-    seconds: float = SECONDS,
-    allow_tf32: bool = False,
-    keep: bool = True,
-    force: bool = False,
-    seed: int = 0,
-    on_step: Callable[[int, int], None] = lambda done, of: None,
+    request: TuneRequest, *, keep: bool = True, force: bool = False, on_step: OnStep = lambda done, of: None
 ) -> Tuning:
-    """Try settings on inputs of this batch (1, where it is free) and these sizes, in about so many seconds, and with
-    `keep` store the best beside the model, where `Session` finds them. What a search found that tried more changes is
-    replaced by `force` alone.
+    """Try settings, and with `keep` store the best beside the model, where `Session` finds them. What a search found
+    that tried more changes is replaced by `force` alone.
 
     Settings are changed one after the other, each measured in a process of its own in turns with the best before it.
     In the end the best must be faster than the default settings (`climb.is_faster`), else those stay. What changes the
-    outputs beyond rounding is refused, and TF32 is not tried unless it is allowed. The last comparison takes place even
-    where the time is over. Raises ArchspecError where the model does not run, or its result cannot be stored.
+    outputs beyond rounding is refused. The last comparison takes place even where the time is over. Raises
+    ArchspecError where the model does not run, or its result cannot be stored.
     """
-    if seconds <= 0 or (batch is not None and batch < 1):
-        raise InputError("batch and seconds must be positive")
-    start, busy = time.perf_counter(), _is_busy()
+    start, busy, path = time.perf_counter(), _is_busy(), request.path
     read_entries(path)  # a file that cannot be added to is no surprise at the end, nor a place that cannot be written
     if keep:
         check_can_write(tuning_path(path))
-    name, told, axes, free, tolerance = _examine(path, batch, sizes or {}, provider, seed)
-    key = identify(ModelFile.open(path), name)
-    with scratch_folder() as folder:
-        job = Job(str(path), name, Settings(), batch or 1, told, {}, str(folder / "reference.npz"))
-        climb = Climb(job, tolerance=tolerance, seconds=seconds, seed=seed, on_step=on_step)
-        with climb:
-            climb.climb(list_changes(name, read_cores().paid, allow_tf32=allow_tf32))
-            more = NEEDS_FIXED_SIZES.get(name, Settings())
-            milliseconds, finals = climb.decide(axes, more)
-    tried = len(climb.trials)
-    counts = tried, tried + len(climb.untried)
-    entries = _list_entries(key, axes, climb.best, more, milliseconds, finals, counts)
-    stayed = keep_entries(path, entries, force=force) if keep else ()
+    workload = _examine(request)
+    found = _search(request, workload, on_step)
+    key = identify(ModelFile.open(path), workload.provider)
+    entries = _list_entries(key, workload.axes, found)
     return Tuning(
         tuning_path(path),
         key,
-        job.batch if free else None,
-        axes,
+        (request.batch or 1) if workload.has_batch else None,
+        workload.axes,
         entries[0].settings,
-        milliseconds,
-        tuple(climb.trials),
-        tuple(finals),
-        tuple(climb.untried),
+        found.default_milliseconds,
+        found.trials,
+        found.finals,
+        found.untried,
         entries,
         time.perf_counter() - start,
         busy,
-        stayed,
+        keep_entries(path, entries, force=force) if keep else (),
     )
 
 
@@ -162,44 +165,66 @@ def _is_busy() -> bool:
     return hasattr(os, "getloadavg") and os.getloadavg()[0] > BUSY * read_cores().usable
 
 
-def _examine(
-    path: str | Path, batch: int | None, sizes: Mapping[str, int], provider: Sequence[str] | str | None, seed: int
-) -> tuple[str, dict[str, int], dict[str, int], bool, float]:
-    """The provider that the model gets, the sizes by name, the extents of all free axes in these inputs, whether one is
-    a batch, and the tolerance of its numbers. Raises ArchspecError where it does not take these."""
-    session = Session(path, providers=provider, settings="default")
-    if batch is not None:
-        choose_batches(session, (batch,))
-    feed = make_inputs(session, batch or 1, sizes, seed)
+@dataclass(frozen=True, slots=True)
+class _Workload:
+    """What is run: on which provider, at which sizes by name, with which extents of all free axes; whether one of these
+    is a batch; and how far outputs may be off."""
+
+    provider: str
+    sizes: dict[str, int]
+    axes: dict[str, int]
+    has_batch: bool
+    tolerance: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """The `best` settings of a search, those with the sizes fixed, and how it came to them."""
+
+    best: Settings
+    best_fixed: Settings
+    default_milliseconds: float
+    trials: tuple[Trial, ...]
+    finals: tuple[Trial, ...]
+    untried: tuple[str, ...]
+
+
+def _examine(request: TuneRequest) -> _Workload:
+    """Raises ArchspecError where the model does not take these inputs."""
+    session = Session(request.path, providers=request.provider, settings="default")
+    if request.batch is not None:
+        choose_batches(session, (request.batch,))
+    feed = make_inputs(session, request.batch or 1, request.sizes, request.seed)
     pairs = [pair for name, array in feed.items() for pair in zip(session.inputs[name], array.shape, strict=True)]
     axes = {axis: extent for axis, extent in pairs if isinstance(axis, str)}
     types = {np.dtype(array.dtype).name for array in session.run(feed).values()}
     tolerance = max(TOLERANCE.get(name, TOLERANCE["float32"]) for name in types)
-    return session.provider, name_sizes(sizes, session.inputs), axes, bool(find_batch_axes(session)), tolerance
+    sizes = name_sizes(request.sizes, session.inputs)
+    return _Workload(session.provider, sizes, axes, bool(find_batch_axes(session)), tolerance)
 
 
-def _list_entries(
-    key: Key,
-    axes: Mapping[str, int],
-    best: Settings,
-    more: Settings,
-    default_milliseconds: float,
-    finals: list[Trial],
-    counts: tuple[int, int],
-) -> tuple[Entry, ...]:
+def _search(request: TuneRequest, workload: _Workload, on_step: OnStep) -> _Found:
+    changes = list_changes(workload.provider, read_cores().paid, allow_tf32=request.allow_tf32)
+    more = NEEDS_FIXED_SIZES.get(workload.provider, Settings())
+    with scratch_folder() as folder:
+        reference = str(folder / "reference.npz")
+        job = Job(str(request.path), workload.provider, Settings(), request.batch or 1, workload.sizes, {}, reference)
+        tolerance, seconds, seed = workload.tolerance, request.seconds, request.seed
+        with Climb(job, tolerance=tolerance, seconds=seconds, seed=seed, on_step=on_step) as climb:
+            climb.climb(changes)
+            milliseconds, finals = climb.decide(workload.axes, more)
+    best = climb.best
+    return _Found(best, best.changed_by(more), milliseconds, tuple(climb.trials), tuple(finals), tuple(climb.untried))
+
+
+def _list_entries(key: Key, axes: Mapping[str, int], found: _Found) -> tuple[Entry, ...]:
     """What holds at any size, which is the default where nothing beat it; and, where it gains, with the sizes fixed."""
-    taken = {trial.change: trial.milliseconds for trial in finals if trial.verdict == "taken"}
-    found = [(FREE, best)] if FREE in taken else [("", Settings())]
-    found += [(FIXED, best.changed_by(more))] if FIXED in taken else []
+    taken = {trial.change: trial.milliseconds for trial in found.finals if trial.verdict == "taken"}
+    chosen = [(FREE, found.best)] if FREE in taken else [("", Settings())]
+    chosen += [(FIXED, found.best_fixed)] if FIXED in taken else []
+    default, tried = found.default_milliseconds, len(found.trials)
+    counts = tried, tried + len(found.untried)
     return tuple(
-        Entry(
-            key,
-            dict(axes),
-            what == FIXED,
-            settings,
-            taken.get(what) or default_milliseconds,
-            default_milliseconds,
-            *counts,
-        )
-        for what, settings in found
+        Entry(key, dict(axes), what == FIXED, settings, taken.get(what) or default, default, *counts)
+        for what, settings in chosen
     )

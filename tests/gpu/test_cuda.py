@@ -12,7 +12,7 @@ import archspec
 from archspec.api import to_torch
 from archspec.errors import ArchspecError
 from runtime.measuring.climb import FIXED
-from runtime.measuring.tune import list_changes, tune
+from runtime.measuring.tune import TuneRequest, list_changes, tune
 from runtime.session.machine import find_gpu_problem
 from runtime.session.model_file import ModelFile
 from runtime.session.session import Session
@@ -96,7 +96,7 @@ def test_a_binding_stays_on_the_device(model: Path) -> None:
 
 @pytest.mark.slow
 def test_tuning_finds_settings_for_this_gpu(model: Path) -> None:
-    found = tune(model, batch=2, provider="cuda", seconds=60)
+    found = tune(TuneRequest(model, batch=2, provider="cuda", seconds=60))
     assert {trial.change for trial in found.trials} | set(found.untried) == set(map(str, list_changes("cuda", 1)))
     assert not [trial for trial in (*found.trials, *found.finals) if trial.verdict in ("failed", "refused")]
     assert FIXED in {trial.change for trial in found.finals}

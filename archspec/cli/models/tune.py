@@ -42,21 +42,13 @@ def tune(
     """
     from archspec.cli.progress import follow_steps
     from archspec.cli.tables.tune import print_tuning
+    from runtime.measuring.tune import TuneRequest
     from runtime.measuring.tune import tune as measure
 
     refuse_idle("--force", force or None, dry_run, "tuning that stores what it finds")
     with follow_steps("tuning") as follow:
-        found = measure(
-            model,
-            batch=batch,
-            sizes=parse_sizes(size),
-            provider=provider or None,
-            seconds=seconds,
-            allow_tf32=allow_tf32,
-            keep=not dry_run,
-            force=force,
-            on_step=follow,
-        )
+        request = TuneRequest(model, batch, parse_sizes(size), provider or None, seconds, allow_tf32)
+        found = measure(request, keep=not dry_run, force=force, on_step=follow)
     stored = not dry_run
     if as_json:
         print_json({**found.to_dict(), "stored": stored and len(found.stayed) < len(found.entries)})

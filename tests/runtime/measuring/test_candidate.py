@@ -5,14 +5,12 @@ from __future__ import annotations
 import os
 import signal
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from archspec.errors import ArchspecError
 from runtime.measuring.candidate import Candidate, Job, measure_difference
-from runtime.measuring.tune import tune
 from runtime.session.settings import Settings
 from tests.support.models import build_double, build_linear, save
 
@@ -59,9 +57,3 @@ def test_differences_are_relative_and_numbers() -> None:
     assert measure_difference({"y": a, "z": a + np.float16(1)}, {"y": a, "z": a}) == 0.25
     assert measure_difference({"y": a * np.nan}, {"y": a}) == float("inf")
     assert measure_difference({"y": np.zeros(0)}, {"y": np.zeros(0)}) == 0
-
-
-@pytest.mark.parametrize("options", [{"batch": 0}, {"seconds": 0}])
-def test_nonsense_is_refused(linear: Path, options: dict[str, Any]) -> None:
-    with pytest.raises(ArchspecError, match="must be positive"):
-        tune(linear, **options)
