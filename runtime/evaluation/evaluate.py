@@ -29,7 +29,7 @@ from runtime.tasks.registry import find_task
 from runtime.training.outputs import evaluate_module, last_of
 from runtime.training.run import Run
 from runtime.training.run_folder import MODEL, PICTURE, SAMPLES, WEIGHTS, name_sample, write_export
-from runtime.verification.agreement import compare
+from runtime.verification.differences import compare
 
 with extra("run"):
     from compiler.onnx_target.model import digest_weights

@@ -18,7 +18,7 @@ from archspec.arrays import Array
 from archspec.files import blaming_scratch
 from runtime.measuring.worker import Worker, serve, time_calls
 from runtime.session.settings import Settings
-from runtime.verification.agreement import compare
+from runtime.verification.differences import compare
 
 PAUSE = 0.05
 """Seconds of rest before a turn, in which the threads of the one before fall asleep."""

@@ -21,7 +21,7 @@ from archspec.ops import Op, Vote
 from compiler.graph import Graph, Node
 from compiler.passes.base import trace_value
 from compiler.torch_target.modes import evaluating
-from runtime.verification.agreement import MAX_FLIPS, compare, compare_power, compare_votes
+from runtime.verification.differences import MAX_FLIPS, compare, compare_power, compare_votes
 from runtime.verification.inside import ModelInside
 from runtime.verification.reasons import find_reasons
 

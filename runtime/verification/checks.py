@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict
 from archspec.errors import ArchspecError
 from archspec.ops import Op
 from compiler.graph import Graph
-from runtime.verification.agreement import EXACT, LIMITS, Limits
+from runtime.verification.differences import EXACT, LIMITS, Limits
 from runtime.verification.facts import ModelFacts
 
 if TYPE_CHECKING:

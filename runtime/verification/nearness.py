@@ -11,7 +11,7 @@ import numpy as np
 from archspec.arrays import Array
 from archspec.errors import ArchspecError
 from compiler.onnx_file.finite import is_finite, mark_alike
-from runtime.verification.agreement import Limits, compare, compare_places, compare_votes
+from runtime.verification.differences import Limits, compare, compare_places, compare_votes
 
 Statement: TypeAlias = tuple[str, Mapping[str, Array]]
 """A witness's name and the outputs that it computes."""

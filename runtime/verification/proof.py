@@ -19,7 +19,7 @@ from compiler.onnx_file.finite import is_finite
 from compiler.torch_target.modes import device_of, evaluating, unaffected
 from runtime.session.inputs import list_shapes
 from runtime.session.session import Session
-from runtime.verification.agreement import LIMITS, Limits, compare, compare_votes
+from runtime.verification.differences import LIMITS, Limits, compare, compare_votes
 from runtime.verification.rounding import open_rounded
 
 with extra("train"):

@@ -13,7 +13,7 @@ import numpy as np
 from archspec.errors import ArchspecError
 from archspec.extras import extra
 from runtime.session.failures import shorten
-from runtime.verification.agreement import LIMITS, compare
+from runtime.verification.differences import LIMITS, compare
 from runtime.verification.rounding import HALVES
 from runtime.verification.witness import MAX_MACS, find_fault
 

@@ -22,7 +22,7 @@ from compiler.onnx_file.metadata import CLASSES, PREPROCESS
 from runtime.pictures.preprocess import Preprocess
 from runtime.prediction.predict import predict
 from runtime.session.session import Session
-from runtime.verification.agreement import MOST_FLIPS, compare_votes
+from runtime.verification.differences import MOST_FLIPS, compare_votes
 from runtime.verification.proof import prove
 from runtime.weights.safetensors_file import save_weights
 from tests.support.documents import graph_from

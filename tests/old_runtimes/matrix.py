@@ -25,7 +25,7 @@ from compiler.onnx_target.model import build_model
 from compiler.onnx_target.onnx_model import OnnxModel
 from compiler.onnx_target.options import ExportOptions
 from compiler.onnx_target.write import write_model
-from runtime.verification.agreement import LIMITS, compare, compare_power
+from runtime.verification.differences import LIMITS, compare, compare_power
 from runtime.verification.inside import ModelInside
 from tests.old_runtimes.environments import CURRENT, RUNTIMES, find_python
 from tests.support.lowering import TOLERANCE, Arrays, graph_of, run_torch, sample_inputs, stir

@@ -11,7 +11,7 @@ from archspec.cli.tables.console import console, new_table
 from archspec.wording import shorten_count, tell_count
 from compiler.analysis.cost.cost import measure_cost
 from compiler.onnx_file.metadata import COMBINE, MEMBERS, PRECISION
-from runtime.verification.agreement import LIMITS
+from runtime.verification.differences import LIMITS
 
 if TYPE_CHECKING:
     from runtime.export.export import Export

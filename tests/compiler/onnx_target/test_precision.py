@@ -32,7 +32,7 @@ from runtime.session.session import Session
 from runtime.training.loop import train
 from runtime.training.outputs import evaluate_module
 from runtime.training.recipe import Recipe
-from runtime.verification.agreement import LIMITS
+from runtime.verification.differences import LIMITS
 from runtime.verification.proof import prove
 from runtime.verification.rounding import open_rounded
 from tests.support.lowering import Arrays, difference, graph_of, run_onnx, run_torch, sample_inputs, stir

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from runtime.verification.agreement import EXACT, LIMITS
 from runtime.verification.checks import Check, Choice, Status, Verification
+from runtime.verification.differences import EXACT, LIMITS
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 
 from archspec.arrays import Array
 from archspec.errors import ArchspecError
-from runtime.verification.agreement import LIMITS
+from runtime.verification.differences import LIMITS
 from runtime.verification.nearness import Nearness
 
 NEAR = Nearness(LIMITS["float32"], "float32")

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from archspec.api import to_onnx, to_torch
 from archspec.errors import ArchspecError
 from compiler.onnx_target.options import ExportOptions
-from runtime.verification.agreement import compare
+from runtime.verification.differences import compare
 from runtime.verification.proof import prove
 from tests.support.documents import graph_from
 from tests.support.lowering import stir

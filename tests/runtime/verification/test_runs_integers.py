@@ -15,8 +15,8 @@ from onnxruntime.quantization import CalibrationDataReader, QuantFormat, quantiz
 
 from archspec.api import elaborate, load, to_onnx, to_torch, verify_model
 from archspec.arrays import Array
-from runtime.verification.agreement import compare
 from runtime.verification.checks import Verification
+from runtime.verification.differences import compare
 from runtime.verification.inside import FULL_OPERANDS, ModelInside
 from runtime.verification.witness import Witness
 from tests.support.lowering import stir

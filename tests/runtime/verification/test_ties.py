@@ -13,7 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 from archspec.api import verify_model
 from archspec.arrays import Array
 from archspec.errors import ArchspecError
-from runtime.verification.agreement import LIMITS
+from runtime.verification.differences import LIMITS
 from runtime.verification.inside import ModelInside
 from runtime.verification.nearness import Nearness
 from runtime.verification.ties import compare_choices

@@ -1,4 +1,4 @@
-"""How near results are to each other, and how near is near enough."""
+"""Measures of how far results differ, and how far they may."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from runtime.verification.agreement import (
+from runtime.verification.differences import (
     LIMITS,
     compare,
     compare_places,
