@@ -46,6 +46,7 @@ UNKNOWN = Bounds()
 ZERO = Bounds(0.0, 0.0)
 SHARE = Bounds(0.0, 1.0)
 POSITIVE = Bounds(0.0, inf)
+NEGATIVE = Bounds(-inf, 0.0)
 
 
 def _multiply(a: float, b: float) -> float:

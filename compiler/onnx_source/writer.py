@@ -8,7 +8,7 @@ from math import prod
 from pathlib import Path
 
 from archspec.errors import Place
-from archspec.ops import Op, Shape, Weight
+from archspec.ops import Bounds, Op, Shape, Weight
 from compiler.graph import Node, Source
 from compiler.onnx_source.names import Names
 from compiler.onnx_source.ops.foreign import Extents
@@ -23,8 +23,8 @@ class GraphWriter:
     def __init__(self, path: Path, batch: int) -> None:
         self.batch = batch
         self.nodes: dict[str, Node] = {}
-        self.negative: dict[str, bool] = {}
-        """Whether a node may give numbers below zero, of those that were asked for."""
+        self.bounds: dict[str, Bounds] = {}
+        """Between which numbers the results lie that were asked for."""
         self._file = str(path)
         self._names = Names()
         self._straight: dict[Value, Value] = {}

@@ -9,7 +9,7 @@ the runtime cannot prove it for dynamic sizes, a product may leave the layout to
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -45,13 +45,6 @@ ALIGNED = 4
 """What the copies into and out of the layout want channels to be a multiple of."""
 
 RANK = 2
-
-POOLS = MaxPool | AvgPool | GlobalAvgPool | GlobalMaxPool
-FOLLOWERS = Relu | Sigmoid | HardSigmoid | HardSwish | Tanh | Silu | Gelu | BatchNorm | Upsample
-"""What stays in the layout of its operand."""
-
-PARTS = Relu6 | LeakyRelu
-"""What has a blocked form only as a part of the convolution before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,31 +86,46 @@ def _find_reason(graph: Graph, node: Node, blocked: set[str]) -> str | None:
     """Why a node's result is in plain layout; None where it is blocked."""
     if node.shape.rank != RANK:
         return f"its result has {node.shape.rank} spatial axes, and only maps of {RANK} are blocked"
-    match node.op:
-        case Conv() as op:
-            return _check_conv(op, graph[node.inputs[0]].shape.channels)
-        case AxisConv():
-            return _check_input(graph[node.inputs[0]].shape.channels)
-        case AvgPool() as op if op.ceil:
-            return "avg_pool with ceil has no blocked form"
-        case op if isinstance(op, POOLS):
-            return _check_block(node)
-        case Gelu() as op if op.approximate == "tanh":
-            return "gelu by tanh has no blocked form"
-        case op if isinstance(op, FOLLOWERS):
-            return _find_plain(node, blocked)
-        case op if isinstance(op, PARTS):
-            return _find_plain(node, blocked) or _check_part(graph, node)
-        case Add() | Mul():
-            return _find_plain(node, blocked) or _find_smaller(graph, node)
-        case Concat():
-            narrow = (reason for operand in node.inputs if (reason := _check_block(graph[operand])))
-            return next(narrow, None) or _find_plain(node, blocked)
-        case op:
-            return _tell_unknown(op)
+    check = BLOCKED.get(type(node.op))
+    return check(graph, node, blocked) if check else _tell_unknown(node.op)
 
 
-def _check_conv(op: Conv, channels: int) -> str | None:
+def _check_conv(graph: Graph, node: Node, blocked: set[str]) -> str | None:
+    channels = graph[node.inputs[0]].shape.channels
+    return _check_groups(node.op, channels) if isinstance(node.op, Conv) else _check_input(channels)
+
+
+def _check_pool(graph: Graph, node: Node, blocked: set[str]) -> str | None:
+    if isinstance(node.op, AvgPool) and node.op.ceil:
+        return "avg_pool with ceil has no blocked form"
+    return _check_block(node)
+
+
+def _check_follower(graph: Graph, node: Node, blocked: set[str]) -> str | None:
+    """What stays in the layout of its operand."""
+    if isinstance(node.op, Gelu) and node.op.approximate == "tanh":
+        return "gelu by tanh has no blocked form"
+    return _find_plain(node, blocked)
+
+
+def _check_part(graph: Graph, node: Node, blocked: set[str]) -> str | None:
+    """What has a blocked form only as a part of the convolution before it."""
+    before = graph[node.inputs[0]]
+    fused = isinstance(before.op, Conv) and graph.readers[before.id] == (node.id,)
+    alone = None if fused else f"{node.op.kind} has a blocked form only as the single reader of a convolution"
+    return _find_plain(node, blocked) or alone
+
+
+def _check_product(graph: Graph, node: Node, blocked: set[str]) -> str | None:
+    return _find_plain(node, blocked) or _find_smaller(graph, node)
+
+
+def _check_concat(graph: Graph, node: Node, blocked: set[str]) -> str | None:
+    narrow = (reason for operand in node.inputs if (reason := _check_block(graph[operand])))
+    return next(narrow, None) or _find_plain(node, blocked)
+
+
+def _check_groups(op: Conv, channels: int) -> str | None:
     if op.groups == 1:
         return _check_input(channels)
     width, out = channels // op.groups, op.out // op.groups
@@ -146,12 +154,6 @@ def _find_plain(node: Node, blocked: set[str]) -> str | None:
     return next((f"{operand} is in plain layout" for operand in node.inputs if operand not in blocked), None)
 
 
-def _check_part(graph: Graph, node: Node) -> str | None:
-    before = graph[node.inputs[0]]
-    fused = isinstance(before.op, Conv) and graph.readers[before.id] == (node.id,)
-    return None if fused else f"{node.op.kind} has a blocked form only as the single reader of a convolution"
-
-
 def _find_smaller(graph: Graph, node: Node) -> str | None:
     """An operand with one position, which is repeated at all of the others'."""
     small = (operand for operand in node.inputs if graph[operand].shape != node.shape)
@@ -160,3 +162,14 @@ def _find_smaller(graph: Graph, node: Node) -> str | None:
 
 def _tell_unknown(op: Op) -> str:
     return f"{op.kind} has no blocked form"
+
+
+BLOCKED: Mapping[type[Op], Callable[[Graph, Node, set[str]], str | None]] = {
+    **dict.fromkeys((Conv, AxisConv), _check_conv),
+    **dict.fromkeys((MaxPool, AvgPool, GlobalAvgPool, GlobalMaxPool), _check_pool),
+    **dict.fromkeys((Relu, Sigmoid, HardSigmoid, HardSwish, Tanh, Silu, Gelu, BatchNorm, Upsample), _check_follower),
+    **dict.fromkeys((Relu6, LeakyRelu), _check_part),
+    **dict.fromkeys((Add, Mul), _check_product),
+    Concat: _check_concat,
+}
+"""The operations that ONNX Runtime has a blocked form of, and when a node of each is in it."""

@@ -25,7 +25,12 @@ MOST_TABLES = 8
 WITHOUT_A_TEST_OF_THEIR_NAME: dict[str, str] = {}
 """Product files without a test at the mirrored path, and what tests them instead."""
 
-TABLES_OF_OPERATIONS: dict[str, str] = {}
+TABLES_OF_OPERATIONS: dict[str, str] = {
+    "compiler/onnx_source/rules/windows.py:ACTIVATIONS": "ONNX Runtime's words for activations in a convolution",
+    "compiler/onnx_source/simplify/blocks.py:SHORTCUT": "what exporters write on shortcuts, as found in their files",
+    "compiler/onnx_target/fast_path.py:BLOCKED": "a fact of one version of ONNX Runtime, and of no operation",
+    "compiler/passes/merge_pads.py:MERGES": "the rules of the pass itself, one for each pair that it merges",
+}
 """Tables of operations' classes outside `archspec/ops`, `path:NAME`, and why each is no trait."""
 
 

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from archspec.cli.tables.console import new_table
 from archspec.cli.tables.grid import Column, words
-from archspec.ops import OPS, Add, Concat
+from archspec.ops import OPS
 from archspec.ops.signal.moments import Doubt
 from compiler.analysis.signal.choices import Choice
 from compiler.analysis.signal.doubts import explain, how_far, name_depth
@@ -27,7 +27,7 @@ EIGHTHS = " ▏▎▍▌▋▊▉█"
 PREDICTED = ("mean", "second moment", "gradient's")
 MEASURED = ("mean", "measured", "second moment", "measured", "ratio", "gradient's", "measured", "ratio")
 KERNELS = {op.kind for op in OPS if op.has_kernel}
-MERGES = {Add.kind, Concat.kind}
+JOINTS = {op.kind for op in OPS if op.joins}
 EXITS = {
     "overflow": "values leave fp16 (65,504, at six standard deviations)",
     "underflow": "values vanish in fp16 (root mean square below 2⁻²⁴)",
@@ -96,7 +96,7 @@ def _print_doubts(doubts: Mapping[str, Collection[Doubt]], layers: int, out: Con
 
 def _choose_rows(signal: Signal) -> list[NodeSignal]:
     """The ends, and between them blocks and other merges, or layers where there are none."""
-    merges = {node.id for node in signal.nodes if node.kind in MERGES and _scope(node.id) not in signal.blocks}
+    merges = {node.id for node in signal.nodes if node.kind in JOINTS and _scope(node.id) not in signal.blocks}
     wanted = merges | set(signal.blocks.values()) or {node.id for node in signal.nodes if node.kind in KERNELS}
     last = len(signal.nodes) - 1
     return [node for i, node in enumerate(signal.nodes) if node.id in wanted or node.kind == "input" or i == last]

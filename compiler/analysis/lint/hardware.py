@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from math import gcd
 from typing import TypeGuard
 
-from archspec.ops import Conv, ConvTranspose, Linear, Op
+from archspec.ops import Conv, ConvTranspose, Kernel, Linear, Op
 from compiler.analysis.lint.context import LintContext
 from compiler.analysis.lint.finding import Hit, Rule, at_each_place
 from compiler.graph import Node
@@ -23,7 +23,7 @@ def find_odd_channels(context: LintContext) -> Iterable[Hit]:
     odd = [
         node
         for node in context.graph
-        if node.op.has_kernel
+        if isinstance(node.op, Kernel)
         and not _is_grouped(node.op)
         and node.id not in context.last_kernels
         and _blocks_missed(node.op, node.shape.channels)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from math import prod
 from typing import Any, ClassVar
 
-from archspec.ops import Positions, Shape, Span, Weight, Weights
+from archspec.ops import Bounds, Positions, Shape, Span, Weight, Weights
+from archspec.ops.bounds import NEGATIVE, SHARE
 from archspec.ops.values import Saves
 from archspec.ops.window import run
 from compiler.onnx_source.ops.foreign import Extents, Foreign
@@ -43,6 +44,9 @@ class SoftmaxAlong(Along):
     """exp(x) over its sum along an axis, or the logarithm of that."""
 
     saves: ClassVar[Saves] = "result"
+
+    def bound(self, *xs: Bounds) -> Bounds:
+        return SHARE if self.function == "softmax" else NEGATIVE
 
 
 class NormalizeAlong(Along):

@@ -6,11 +6,12 @@ operand is a weight of it.
 
 from __future__ import annotations
 
-from math import prod
+from math import inf, prod
 from typing import Any, ClassVar
 
+from archspec.ops import Bounds, Op, OpError, Positions, Shape, Span, Weight, Weights
 from archspec.ops import Input as NamedInput
-from archspec.ops import Op, OpError, Positions, Shape, Span, Weight, Weights
+from archspec.ops.bounds import POSITIVE, UNKNOWN
 from archspec.ops.values import Saves
 from archspec.ops.window import run
 from compiler.onnx_source.details import Details, tell_number
@@ -72,6 +73,10 @@ class Foreign(Op):
     def elementwise(self, *xs: Shape) -> int:
         return 0 if self.moves else prod(self.gives)
 
+    def bound(self, *xs: Bounds) -> Bounds:
+        """Numbers that are only moved stay between their bounds, where no stored ones come among them."""
+        return xs[0].hull(*xs[1:]) if self.moves and xs and not self.stores else UNKNOWN
+
     def is_measured(self, *xs: Shape) -> bool:
         return False
 
@@ -112,6 +117,12 @@ class Elementwise(Foreign):
     def own(self) -> dict[str, Any]:
         said = ("x" if number is None else tell_number(number) for number in self.numbers)
         return {"of": ", ".join(said)} if any(number is not None for number in self.numbers) else {}
+
+    def bound(self, *xs: Bounds) -> Bounds:
+        if self.function == "clip" and len(self.numbers) == 3:
+            low, high = self.numbers[1:]
+            return Bounds(-inf if low is None else low, inf if high is None else high)
+        return POSITIVE if self.function in ("abs", "exp", "sqrt") else UNKNOWN
 
     def input_span(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
         own = (len(x) == len(self.gives) and x[axis + 1] == self.gives[axis + 1] for x in xs)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any, ClassVar
 
-from archspec.ops import Positions, Shape, Span
+from archspec.ops import Bounds, Positions, Shape, Span
+from archspec.ops.bounds import UNKNOWN, ZERO
 from archspec.ops.values import ONE
 from archspec.ops.window import Fill, run
 from compiler.onnx_source.ops.along import Along
@@ -101,6 +102,12 @@ class PadEdges(Foreign):
     @property
     def beyond(self) -> Fill:
         return self.fill
+
+    def bound(self, *xs: Bounds) -> Bounds:
+        """Zeros are added, unless `details` say another constant."""
+        if self.fill != "constant":
+            return super().bound(*xs)
+        return UNKNOWN if self.details else super().bound(*xs).hull(ZERO)
 
     @property
     def own(self) -> dict[str, Any]:

@@ -15,6 +15,7 @@ class Rows(Foreign):
     """A fully connected layer along the last axis, at each position of the others."""
 
     saves: ClassVar[Saves] = "operands"
+    has_kernel: ClassVar[bool] = True
 
     main: ClassVar[str | None] = "out"
     called: ClassVar[str] = Linear.kind

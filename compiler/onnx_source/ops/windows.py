@@ -86,6 +86,7 @@ class Convolution(Sliding):
     """Convolution with any window and a stored kernel of the shape `weight`, (out, in / groups, *window)."""
 
     saves: ClassVar[Saves] = "operands"
+    has_kernel: ClassVar[bool] = True
 
     main: ClassVar[str | None] = "out"
     called: ClassVar[str] = Conv.kind

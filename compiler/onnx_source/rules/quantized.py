@@ -7,31 +7,12 @@ from math import isclose
 
 import numpy as np
 
-from archspec.ops import Add as Sum
-from archspec.ops import AvgPool as Average
-from archspec.ops import (
-    Concat,
-    Flatten,
-    GlobalAvgPool,
-    GlobalMaxPool,
-    HardSigmoid,
-    Input,
-    Layer,
-    MaxPool,
-    Mean,
-    Mul,
-    Op,
-    Relu,
-    Relu6,
-    Sigmoid,
-    Softmax,
-    Upsample,
-)
+from archspec.ops import Bounds, Input, Layer, Relu, Relu6
+from archspec.ops.bounds import POSITIVE
 from compiler.graph import Node
 from compiler.onnx_source.call import Call, Rule
-from compiler.onnx_source.ops.along import SoftmaxAlong
-from compiler.onnx_source.ops.foreign import Elementwise, Foreign
 from compiler.onnx_source.values import Constant, Operand, Value
+from compiler.value_bounds import bound_node
 
 MICROSOFT = "com.microsoft:"
 PLACES: Mapping[str, tuple[str, Sequence[int], int | None]] = {
@@ -51,13 +32,6 @@ PLACES: Mapping[str, tuple[str, Sequence[int], int | None]] = {
 }
 """The counterpart of each, where its operands stand, and where the scale and then the zero point of a result that may
 be cut off at zero."""
-
-NEVER_NEGATIVE: tuple[type[Op], ...] = (Relu, Relu6, Sigmoid, HardSigmoid, Softmax)
-"""What gives no number below zero, whatever it takes."""
-SIGN_KEEPING: tuple[type[Op], ...] = (
-    *(Concat, Flatten, GlobalAvgPool, GlobalMaxPool, MaxPool, Mean, Mul, Upsample, Sum, Average),
-)
-"""What gives none for operands without any."""
 
 
 def read_quantized(rules: Mapping[str, Rule]) -> dict[str, Rule]:
@@ -83,7 +57,7 @@ def cut_off(call: Call, x: Value, zero: Operand, scale: Operand, type: str) -> V
     low = float(zero.number) if isinstance(zero, Constant) and zero.number is not None else 0.0
     if type not in ("uint8", "int8", "uint16", "int16") or low != np.iinfo(type).min:
         return x
-    if not _may_be_negative(call.writer.nodes, x.id, call.writer.negative):
+    if _find_bounds(call.writer.nodes, x.id, call.writer.bounds).low >= 0:
         return x
     step = scale.number if isinstance(scale, Constant) else None
     six = step is not None and isclose(step * (np.iinfo(type).max - low), 6, rel_tol=1e-5)
@@ -91,26 +65,16 @@ def cut_off(call: Call, x: Value, zero: Operand, scale: Operand, type: str) -> V
     return call.add(op, x)
 
 
-def _is_positive_function(op: Op) -> bool:
-    if isinstance(op, Elementwise) and op.function == "clip" and op.numbers:
-        return (op.numbers[1] or 0.0) >= 0
-    return isinstance(op, Elementwise | SoftmaxAlong) and op.function in ("softmax", "abs", "exp", "sqrt")
-
-
-def _may_be_negative(nodes: Mapping[str, Node], id: str, known: dict[str, bool]) -> bool:
-    """Whether a result may hold numbers below zero; one that only moves numbers of an input is taken as it is."""
+def _find_bounds(nodes: Mapping[str, Node], id: str, known: dict[str, Bounds]) -> Bounds:
+    """The bounds of a result; an input is taken as it is, so as if it were never negative."""
     todo = [id]
     while todo:
-        here = todo[-1]
-        node = nodes[here]
-        follows = isinstance(node.op, SIGN_KEEPING) or (isinstance(node.op, Foreign) and node.op.moves)
-        unsaid = [operand for operand in node.inputs if operand not in known] if follows else []
+        node = nodes[todo[-1]]
+        unsaid = [operand for operand in node.data_inputs if operand not in known]
         if unsaid:
             todo += unsaid
             continue
-        known[todo.pop()] = (
-            any(known[operand] for operand in node.inputs)
-            if follows
-            else not isinstance(node.op, (*NEVER_NEGATIVE, Input)) and not _is_positive_function(node.op)
-        )
+        todo.pop()
+        operands = [known[operand] for operand in node.data_inputs]
+        known[node.id] = POSITIVE if isinstance(node.op, Input) else bound_node(node, operands)
     return known[id]

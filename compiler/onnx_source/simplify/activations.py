@@ -11,23 +11,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from archspec.ops import (
-    Add,
-    Gelu,
-    HardSigmoid,
-    HardSwish,
-    Layer,
-    Mul,
-    Op,
-    Relu,
-    Relu6,
-    Scale,
-    Shift,
-    Sigmoid,
-    Silu,
-    Softplus,
-    Tanh,
-)
+from archspec.ops import OPS, Add, Gelu, Layer, Mul, Scale, Shape, Shift
+from archspec.ops.scalar import Scalar
 from compiler.dominators import find_dominators
 from compiler.graph import Graph, Node
 from compiler.onnx_source.ops.foreign import Elementwise
@@ -44,15 +29,6 @@ MAX_TRIES = 100_000
 
 
 _erf = np.vectorize(math.erf, otypes=[np.float64])
-_SIMPLE: Mapping[type[Op], Callable[[Numbers], Numbers]] = {
-    Relu: lambda x: np.maximum(x, 0),
-    Relu6: lambda x: np.clip(x, 0, 6),
-    Sigmoid: lambda x: 1 / (1 + np.exp(-x)),
-    HardSigmoid: lambda x: np.clip(x + 3, 0, 6) / 6,
-    HardSwish: lambda x: x * np.clip(x + 3, 0, 6) / 6,
-    Tanh: np.tanh,
-    Softplus: lambda x: np.log1p(np.exp(x)),
-}
 _FOREIGN: Mapping[str, Callable[..., Numbers]] = {
     "erf": _erf,
     "exp": np.exp,
@@ -71,10 +47,17 @@ _FOREIGN: Mapping[str, Callable[..., Numbers]] = {
     "clip": np.clip,
 }
 
+
+def _draw(op: Scalar, x: Numbers) -> Numbers:
+    """The function of each number."""
+    found: Numbers = np.vectorize(op.curve, otypes=[np.float64])(x)
+    return found
+
+
+CURVED = tuple(op() for op in OPS if issubclass(op, Scalar) and not op().weights(Shape(1)))
+"""The activations that say at once what they give: without weights, and with the usual fields."""
 KNOWN: tuple[tuple[Layer, Numbers], ...] = (
-    *((op(), function(POINTS)) for op, function in _SIMPLE.items() if issubclass(op, Layer)),
-    (Silu(), POINTS / (1 + np.exp(-POINTS))),
-    (Gelu(), POINTS * (1 + _erf(POINTS / math.sqrt(2))) / 2),
+    *((op, _draw(op, POINTS)) for op in CURVED),
     (
         Gelu(approximate="tanh"),
         POINTS * (1 + np.tanh(math.sqrt(2 / math.pi) * (POINTS + 0.044715 * POINTS**3))) / 2,
@@ -129,7 +112,8 @@ def _collect(graph: Graph, last: Node, start: str) -> dict[str, Node] | None:
         if id == start or id in found:
             continue
         node = graph[id]
-        if not (_can_end(node) or type(node.op) in _SIMPLE) or node.shape != last.shape or len(found) >= MAX_PIECES:
+        fits = _can_end(node) or (isinstance(node.op, Scalar) and not node.op.weights(node.shape))
+        if not fits or node.shape != last.shape or len(found) >= MAX_PIECES:
             return None
         found[id] = node
         todo += node.inputs
@@ -174,5 +158,7 @@ def _compute(node: Node, pieces: Mapping[str, Node], values: dict[str, Numbers])
             given = [next(rest) if number is None else np.float64(number) for number in numbers]
             rule = _FOREIGN.get(function)
             return rule(*given) if rule and given else None
-        case op:
-            return _SIMPLE[type(op)](xs[0])
+        case Scalar() as op:
+            return _draw(op, xs[0])
+        case _:
+            return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from archspec.ops import Conv, ConvTranspose, Linear, Shift
+from archspec.ops import Kernel, Shift
 from compiler.graph import Graph, Node
 from compiler.onnx_source.ops.foreign import Elementwise
 from compiler.onnx_source.ops.products import Rows
@@ -25,7 +25,7 @@ def join_biases(graph: Graph) -> Graph:
     return graph.with_nodes((joined.get(node.id, node) for node in graph if node.id not in renamed), renamed)
 
 
-WITH_BIAS = (Conv, ConvTranspose, Linear, Rows, Convolution)
+WITH_BIAS = Kernel | Rows | Convolution
 
 
 def _is_bias(layer: Node, after: Node) -> bool:

@@ -12,7 +12,6 @@ from archspec.ops import (
     AvgPool,
     Concat,
     Conv,
-    ConvTranspose,
     Dropout,
     GlobalAvgPool,
     Linear,
@@ -22,23 +21,19 @@ from archspec.ops import (
     Op,
     PadChannels,
     Scale,
-    Upsample,
 )
 from compiler.analysis.paths.counting import find_gates
 from compiler.dominators import find_dominators
 from compiler.graph import Graph, Node
-from compiler.onnx_source.ops.moves import Cut, DepthToSpace, PadEdges
+from compiler.onnx_source.ops.moves import Cut, PadEdges
 from compiler.onnx_source.ops.products import Rows
-from compiler.onnx_source.ops.windows import Convolution, Pool, Resample, TransposedConvolution
+from compiler.onnx_source.ops.windows import Convolution, Pool
 
 SHORTCUT: tuple[type[Op], ...] = (
     *(Conv, Convolution, Linear, Rows, Normalization, Scale, Dropout, Concat),
     *(AvgPool, MaxPool, Pool, GlobalAvgPool, PadChannels, PadEdges, Cut),
 )
 """What a shortcut may pass and stay one: projections, norms, pooling and padding, but no activation."""
-
-ENLARGING: tuple[type[Op], ...] = (Upsample, Resample, DepthToSpace, ConvTranspose, TransposedConvolution)
-"""What no block holds: a skip around it is that of an encoder and decoder."""
 
 MAX_STEPS = 100
 """The largest number of nodes of a body that are gone back through to find its first one."""
@@ -114,7 +109,7 @@ class _Ways:
         self.length = self._count_most(graph, lambda node: True)
         self.layers = self._count_most(graph, lambda node: bool(node.op.macs(*graph.operands(node))))
         self.bent = self._count_most(graph, lambda node: not (isinstance(node.op, SHORTCUT) or node.id in self.gates))
-        self.enlarged = self._count_most(graph, lambda node: isinstance(node.op, ENLARGING))
+        self.enlarged = self._count_most(graph, _enlarges)
 
     def rank(self, id: str) -> tuple[int, int]:
         """What is compared: first the layers with weights, then all operations."""
@@ -132,6 +127,12 @@ class _Ways:
             before = (most[operand] for position, operand in enumerate(node.data_inputs) if position not in gates)
             most[node.id] = max(before, default=0) + counts(node)
         return most
+
+
+def _enlarges(node: Node) -> bool:
+    """Whether positions of the result lie closer than those of the operand: no block holds such a node, and a skip
+    around it is that of an encoder and decoder."""
+    return any(node.op.stride_fraction(axis) < 1 for axis in range(node.shape.rank))
 
 
 def _find_block(ways: _Ways, node: Node) -> Node | None:
