@@ -39,7 +39,7 @@ def name_layer(op: Op) -> Layer:
 
 
 class Rules(Protocol[Branch]):
-    """What a tree consists of, and which neighbours in it are one."""
+    """The rules of one kind of tree: of what it consists, and which neighbours in it are one."""
 
     def take(self, id: str) -> Branch:
         """The branch of one node."""

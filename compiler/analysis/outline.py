@@ -41,17 +41,17 @@ class Branch:
 
     @cached_property
     def signature(self) -> Hashable:
-        """What has to be equal for two neighbours to be folded: all but names."""
+        """All that has to be equal for two neighbours to be folded: everything but names."""
         return self.kind, self.figures, self.form, self.kept, tuple(child.signature for child in self.children)
 
     @cached_property
     def form(self) -> Hashable:
-        """What it does with any input: its operations, without names and figures."""
+        """Its operations, without names and figures: they say what it does with any input."""
         return self.carried, tuple((child.form, child.times) for child in self.children)
 
     @cached_property
     def skeleton(self) -> Hashable:
-        """Which kinds of operations it has, in which order and how often."""
+        """The kinds of its operations, in their order and number."""
         return self.word, tuple((child.skeleton, child.times) for child in self.children)
 
     @property
@@ -61,7 +61,7 @@ class Branch:
 
     @property
     def kind(self) -> str:
-        """What it is called, without numbers."""
+        """Its name without numbers."""
         return self.name.partition(".")[0].rstrip("0123456789_")
 
     @property
@@ -71,7 +71,7 @@ class Branch:
 
     @cached_property
     def layers(self) -> int:
-        """How many layers it holds."""
+        """The number of layers in it."""
         return sum(child.layers * child.times for child in self.children) or 1
 
     @cached_property
@@ -108,8 +108,8 @@ def list_fields(op: Op) -> dict[str, Any]:
 
 
 def list_types(node: Node) -> dict[str, Any]:
-    """What a node says beside its operation: in which types a file has its numbers and stored tensors, None of a spec,
-    and whether it ends a residual or dense block."""
+    """All that a node says beside its operation: in which types a file has its numbers and stored tensors (None of a
+    spec), and whether it ends a residual or dense block."""
     stored = None if node.stored is None else tuple((name, weight.type) for name, weight in node.stored.items())
     return {"type": node.type, "stored": stored, "block": node.body is not None}
 

@@ -71,8 +71,8 @@ MAX_SHARE = 0.95
 
 
 def split_cost(graph: Graph, cost: Cost) -> Parts:
-    """By stage; where there are too many, as gates that leave the map may make them, by map; and where one of those is
-    nearly all, as the sequence of a transformer is, by operation."""
+    """The parts by stage; where there are too many, as gates that leave the map may make them, by map; and where one of
+    those is nearly all, as the sequence of a transformer is, by operation."""
     stages = tuple((_name_space(stage.space), stage) for stage in cost.stages)
     by_stage = Parts("stage", stages, "by stage, from one stride to the next; a stage is called after its last map")
     maps = _join((_name_space(stage.space), stage) for stage in cost.stages)

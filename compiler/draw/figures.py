@@ -15,7 +15,7 @@ from compiler.graph import Graph
 
 @dataclass(frozen=True)
 class Figures:
-    """Of one box: the shapes of its first and its last turn's result, and the sums over all nodes it stands for."""
+    """The figures of a box: the shapes of its first and last turn's result, and sums over all that it stands for."""
 
     first: Shape
     last: Shape

@@ -54,11 +54,11 @@ class Grid:
         return len(self.tracks) - 1
 
     def last_column(self, run: Run) -> int:
-        """In which column a wire comes to its target."""
+        """The column in which a wire comes to its target."""
         return run.lane if run.lane is not None else self.columns.get(run.wire.source, 0)
 
     def first_column(self, run: Run) -> int:
-        """In which column a wire leaves its source."""
+        """The column in which a wire leaves its source."""
         return run.lane if run.lane is not None else self.columns.get(run.wire.target, 0)
 
 

@@ -36,12 +36,12 @@ class Picture:
 
     @cached_property
     def inside(self) -> Mapping[str, Inside]:
-        """What leads from box to box inside each block, by its id."""
+        """The wires from box to box inside each block, by its id."""
         return connect(self.graph, self.whole)
 
     @cached_property
     def grids(self) -> dict[str, Grid]:
-        """Where the boxes lie inside each block, by its id."""
+        """The places of the boxes inside each block, by its id."""
         return plan_grids(self.whole, self.inside)
 
     @cached_property
@@ -86,11 +86,11 @@ class Picture:
         return self.measured.of(block)
 
     def head(self, block: Block) -> str:
-        """What stands at the top of a block, before its figures."""
+        """The text at the top of a block, before its figures."""
         return cut(block.title, 60) + (f" ×{block.times}" if block.times > 1 else "")
 
     def lines(self, block: Block) -> list[str]:
-        """What stands on a closed block or an operation's box."""
+        """The lines of text on a closed block or an operation's box."""
         figures = self.figures(block)
         times = f" ×{block.times}" if block.times > 1 else ""
         words = list(block.lines) or [block.title]
@@ -98,7 +98,7 @@ class Picture:
         return [cut(line, MAX_LETTERS) for line in (*words, figures.shape, figures.counts) if line]
 
     def words(self, block: Block) -> int:
-        """How many of the lines are words; the others are figures."""
+        """The number of lines that are words; the others are figures."""
         return len(block.lines) or 1
 
     def describe(self, block: Block) -> str:
@@ -157,11 +157,11 @@ class Picture:
     # -- places of wires -------------------------------------------------------------------------------------------
 
     def entry(self, block: Block, net: str) -> float:
-        """Where a net comes in, in steps from the middle of the block's upper edge."""
+        """The place where a net comes in, in steps from the middle of the block's upper edge."""
         return _from_middle(self.inside[block.id].entries, net) if block.children else 0
 
     def exit(self, block: Block, net: str) -> float:
-        """Where a net leaves, in steps from the middle of the block's lower edge."""
+        """The place where a net leaves, in steps from the middle of the block's lower edge."""
         return _from_middle(self.inside[block.id].exits, net) if block.children else 0
 
 

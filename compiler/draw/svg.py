@@ -88,7 +88,7 @@ class _Layout:
         return _Placed(block, width, LINE * len(lines) + 10)
 
     def open(self, block: Block) -> _Placed:
-        """What is inside a block, without its frame."""
+        """The inside of a block, without its frame."""
         grid = self.picture.grids[block.id]
         boxes = {child.id: self.place(child) for child in block.children}
         widths = [LANE if column in grid.lanes else 0.0 for column in range(grid.width)]

@@ -84,7 +84,7 @@ def style_sheet(light: str = "", dark: str = "") -> str:
 
 
 def kind_of(op: Op) -> str:
-    """How an operation is filled; `merge` is a circle, `label` an input."""
+    """The kind by which an operation is filled; `merge` is a circle, `label` an input."""
     if isinstance(op, Input):
         return "label"
     if isinstance(op, Merge):
@@ -105,7 +105,7 @@ def round_corners(points: Sequence[Point]) -> str:
 
 
 def spread(times: int) -> list[float]:
-    """How far from the middle the lines lie of a value that one node reads several times: all within a merge."""
+    """The distances from the middle of the lines of a value that one node reads several times: all within a merge."""
     apart = min(6.0, 14 / max(1, times - 1))
     return [(number - (times - 1) / 2) * apart for number in range(times)]
 

@@ -15,8 +15,8 @@ EDGE = ""
 
 @dataclass(frozen=True, slots=True)
 class Wire:
-    """From a child to a child, by their ids, or EDGE. `net` is the box whose result it carries; without `signal` only
-    the extents of that are read. `times` says how often one node reads it, as the sum x + x does twice."""
+    """A way from a child to a child, by their ids, or EDGE. `net` is the box whose result it carries; without `signal`
+    only the extents of that are read. `times` says how often one node reads it, as the sum x + x does twice."""
 
     source: str
     target: str
@@ -41,7 +41,7 @@ class Inside:
 
 
 def connect(graph: Graph, whole: Block) -> Mapping[str, Inside]:
-    """For each block that has children, by its id, what leads from box to box in it.
+    """The wires from box to box in each block that has children, by its id.
 
     What leads from one turn of a folded block to the next is left out: that it says ×N means it.
     """

@@ -19,8 +19,10 @@ ENDLESS = 10**6
 
 
 def console(*, stderr: bool = False) -> Console:
-    """What it prints stands there as it is: names from files are no markup. Lines are as long as the terminal or the
-    environment (COLUMNS) says, else as long as they are; no word is broken."""
+    """A console whose text stands there as it is: names from files are no markup.
+
+    Lines are as long as the terminal or the environment (COLUMNS) says, else as long as they are; no word is broken.
+    """
     given = (sys.stderr if stderr else sys.stdout).isatty() or "COLUMNS" in os.environ
     width = None if given else ENDLESS
     return _Console(highlight=False, markup=False, emoji=False, width=width, stderr=stderr)

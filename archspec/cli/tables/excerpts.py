@@ -51,8 +51,8 @@ def _add_line(text: Text, place: Place, width: int, colour: str) -> None:
 
 
 def cut_out(line: str, column: int, width: int) -> tuple[str, int, int]:
-    """What at most `width` columns of a terminal show of a line around a column, counted in characters from one; and at
-    which of them the word there starts, and how many it takes. Nothing in it moves a cursor or changes a colour."""
+    """The part of a line around a column, counted in characters from one, that `width` columns of a terminal show; and
+    at which of them the word there starts, and how many it takes. Nothing in it moves a cursor or changes a colour."""
     start, near = column - 1, 2 * width  # a line may be as long as a file
     word = _WORD.match(line, start, start + near)
     end = word.end() if word else column

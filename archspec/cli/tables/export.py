@@ -99,7 +99,7 @@ def _tell_loss(output: OutputLoss, loss: Loss) -> str:
 
 
 def print_explanation(export: Export) -> None:
-    """What each pass did and had to leave, and the nodes off the fast path; alike ones together."""
+    """Print what each pass did and had to leave, and the nodes off the fast path; alike ones together."""
     from compiler.onnx_target.fast_path import find_slow_nodes
 
     out = console()

@@ -25,8 +25,8 @@ Cell: TypeAlias = str | Text
 
 @dataclass(frozen=True)
 class Column:
-    """What it holds decides what happens where there is no room: figures stay whole; words are wrapped, and one that is
-    longer than the column is cut in its middle; a bar is left out."""
+    """A column. What it holds decides what happens where there is no room: figures stay whole; words are wrapped, and
+    one that is longer than the column is cut in its middle; a bar is left out."""
 
     title: str
     holds: Literal["figures", "words", "bar"] = "figures"

@@ -61,7 +61,7 @@ def print_signal(signal: Signal, measured: MeasuredSignal | None, out: Console, 
 
 
 def print_choices(what: str, choices: Sequence[Choice], out: Console) -> None:
-    """What each choice does to the whole network."""
+    """Print what each choice does to the whole network."""
     columns = ("second moment at the end", "largest", "gradient, first block / last", "fp16 overflows")
     table = new_table(what, *columns, words())
     for choice in choices:

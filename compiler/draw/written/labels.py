@@ -22,7 +22,7 @@ MAX_LINE = 34
 
 @dataclass(frozen=True)
 class Subject:
-    """What one drawing shows: a block of a spec by name, or its network.
+    """The subject of one drawing: a block of a spec by name, or its network.
 
     `values` are arguments to assume, numbers or the bodies that are handed in; calls of the blocks in `open` are drawn
     as what they are made of.
@@ -34,7 +34,7 @@ class Subject:
     open: tuple[str, ...] = ()
 
 
-class Scope:
+class KnownValues:
     """The values that are known while a picture is drawn; those of arguments and turns mostly are not. Of names in
     `booleans` at least that much is known."""
 
@@ -63,9 +63,9 @@ class Scope:
         except ExpressionError:
             return None
 
-    def within(self, lets: Mapping[str, Any], unknown: Sequence[str]) -> Scope:
+    def within(self, lets: Mapping[str, Any], unknown: Sequence[str]) -> KnownValues:
         hidden = {*unknown, *lets}
-        inner = Scope({name: value for name, value in self.values.items() if name not in hidden})
+        inner = KnownValues({name: value for name, value in self.values.items() if name not in hidden})
         inner.booleans = self.booleans - hidden
         for name, expression in lets.items():
             value = inner.of(expression)
@@ -76,8 +76,8 @@ class Scope:
         return inner
 
 
-def lookup_of(subject: Subject) -> Scope:
-    scope = Scope(subject.spec.params)
+def lookup_of(subject: Subject) -> KnownValues:
+    scope = KnownValues(subject.spec.params)
     if subject.block is None:
         return scope
     block = subject.spec.blocks[subject.block]
@@ -87,7 +87,7 @@ def lookup_of(subject: Subject) -> Scope:
 
 
 class Labels:
-    """What is written on boxes."""
+    """The words on boxes."""
 
     def __init__(self, subject: Subject) -> None:
         spec = subject.spec
@@ -119,7 +119,7 @@ class Labels:
         return ", ".join(words)
 
     def what(self, node: LayerNode, fields: Mapping[str, Any]) -> str:
-        """What stands directly behind a layer's word."""
+        """The text directly behind a layer's word."""
         if fields.get("kernel") is not None:
             return self.extent(fields["kernel"])
         if node.word == "upsample":

@@ -254,7 +254,7 @@ class _Drawing(Labels):
         return valley(self.body(before), levels, bottom, self.body(after))
 
     def levels(self, node: EncoderDecoder) -> list[tuple[str, dict[str, Any]]]:
-        """What each level is called, and the values of the loop's names there."""
+        """The name of each level, and the values of the loop's names there."""
         lists = {name: self.scope.of(values) for name, values in (node.each or {}).items()}
         count = self.scope.of(node.n) if node.n is not None else len(next(iter(lists.values())) or ())
         if not isinstance(count, int) or not count or None in lists.values():
@@ -269,7 +269,7 @@ class _Drawing(Labels):
 
 
 def factors(fields: Mapping[str, Any]) -> tuple[list[str], list[str]]:
-    """What a residual does to its body's result, and what to the sum."""
+    """The words for what a residual does to its body's result, and to the sum."""
     before = [f"× {spelled(fields['scale'])}"] if fields.get("scale") is not None else []
     scaling = {"skip_init": "× learned, from 0", "stable": "× 1/√residuals", "fixup": "fixup: × learned, + learned"}
     before += [scaling[fields["scaling"]]] if fields.get("scaling") in scaling else []

@@ -57,7 +57,12 @@ def test_of_a_long_line_the_part_around_the_word_is_shown() -> None:
 def test_a_line_as_long_as_a_file_is_only_read_around_the_word(monkeypatch: pytest.MonkeyPatch) -> None:
     """A document of one line may have a hundred mistakes."""
     spelled: list[int] = []
-    monkeypatch.setattr(excerpts, "_spell", lambda text: spelled.append(len(text)) or text)
+
+    def spell(text: str) -> str:
+        spelled.append(len(text))
+        return text
+
+    monkeypatch.setattr(excerpts, "_spell", spell)
     line = "a" * 1_000_000 + " wrong " + "b" * 1_000_000
     shown, start, length = cut_out(line, line.index("wrong") + 1, 60)
     assert shown[start : start + length] == "wrong"
