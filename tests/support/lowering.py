@@ -17,6 +17,9 @@ from archspec.errors import Place
 from archspec.ops import Input, Op, Shape
 from compiler.graph import Graph, Node, Source
 from compiler.onnx_file.accepted import vary_apart
+from compiler.onnx_target.emitter import Emitter, ModelEmitter, Value
+from compiler.onnx_target.rules import RULES
+from compiler.onnx_target.shapes import name_shapes
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -100,3 +103,13 @@ def compare(
     path = export(graph, module.state_dict(), folder)
     cases = [sample_inputs(graph, batch, chosen) for batch in batches for chosen in sizes]
     return max(difference(run_torch(graph, module, case), run_onnx(path, case)) for case in cases)
+
+
+def list_kinds(op: Op, *shapes: Shape) -> list[str]:
+    """The kinds of the ONNX nodes that an operation is written with, in order, without passes."""
+    graph = graph_of(op, *shapes)
+    weights = {name: np.ones(weight.shape, np.float32) for name, weight in graph.weights.items()}
+    model = ModelEmitter(graph, weights, name_shapes(graph, accepted_sizes(graph)))
+    operands = [Value(name) for name in graph.inputs]
+    RULES[type(op)](op, Emitter(model, graph["op"]), *operands)
+    return [node.kind for node in model.nodes]

@@ -14,7 +14,7 @@ import torch
 
 from archspec.api import elaborate, load, proof_cases, to_onnx, to_torch
 from archspec.errors import ArchspecError
-from archspec.ops import AvgPool, BatchNorm, Conv, MaxPool, Op, Shape
+from archspec.ops import BatchNorm, Conv, Shape
 from compiler.onnx_target import model as onnx_model
 from compiler.onnx_target.pipeline import EXACT
 from compiler.onnx_target.rules import RULES
@@ -167,24 +167,3 @@ def test_the_streamed_file_is_a_whole_model(digits: Path) -> None:
     assert stored.keys() == folded.keys()
     for name, array in folded.items():
         np.testing.assert_array_equal(stored[name], np.asarray(array))
-
-
-@pytest.mark.parametrize("op", [MaxPool(kernel=2, padding=1, ceil=True), AvgPool(kernel=2, padding=1, ceil=True)])
-def test_a_last_window_in_the_padding_is_not_inferred(op: Op, tmp_path: Path) -> None:
-    graph = graph_of(op, Shape(2, 5, 5))
-    onnx.shape_inference.infer_shapes(onnx.load(export(graph, {}, tmp_path)), strict_mode=True, data_prop=True)
-    assert compare(graph, tmp_path) < TOLERANCE
-
-
-@pytest.mark.parametrize("kind", ["max_pool", "avg_pool"])
-@pytest.mark.parametrize(("kernel", "stride"), [(1, 2), (2, 3)])
-@pytest.mark.parametrize("fixed", [4, 5])
-def test_pools_that_round_up_beside_a_fixed_axis_load(
-    kind: str, kernel: int, stride: int, fixed: int, tmp_path: Path
-) -> None:
-    """Before a merge, for whose operands onnx infers a window less."""
-    pool = {kind: {"kernel": kernel, "stride": stride, "ceil": True}}
-    network = [pool, {"mul": [[], [{"conv": 1}, {"conv": 1}]]}]
-    document = {"archspec": 1, "inputs": {"x": [1, fixed, "W"]}, "sizes": {"W": 4}, "network": network}
-    graph = graph_from(document)
-    assert to_onnx(graph, stir(to_torch(graph)).state_dict(), tmp_path / "m.onnx").proof

@@ -99,23 +99,6 @@ def test_a_wrong_weight_is_beyond_the_tolerance(options: ExportOptions, tmp_path
     assert difference(run_torch(graph, module, inputs), found) > TOLERANCE[options.precision]
 
 
-@pytest.mark.parametrize(("precision", "opset", "ir_version"), [("fp32", 17, 8), ("fp16", 17, 8), ("bf16", 22, 10)])
-def test_the_versions_of_onnx_have_the_type(precision: Precision, opset: int, ir_version: int) -> None:
-    graph = elaborate(load("resnet_digits"))
-    model = build(graph, to_torch(graph).state_dict(), ExportOptions(precision=precision))
-    assert (model.head.opset_import[0].version, model.head.ir_version) == (opset, ir_version)
-    assert model.metadata["archspec.precision"] == precision
-    types = [value.type.tensor_type.elem_type for value in (*model.head.graph.input, *model.head.graph.output)]
-    assert types == [KINDS[precision]] * 2
-
-
-def test_an_older_opset_does_not_have_bfloat16() -> None:
-    """Why bf16 is not written in opset 17 as the others are."""
-    schema = onnx.defs.get_schema("Conv", 17)
-    assert "tensor(bfloat16)" not in schema.type_constraints[0].allowed_type_strs
-    assert "tensor(bfloat16)" in onnx.defs.get_schema("Conv", 22).type_constraints[0].allowed_type_strs
-
-
 @HALVES
 def test_inputs_and_outputs_may_stay_float32(options: ExportOptions, tmp_path: Path) -> None:
     graph = elaborate(load("resnet_digits"))
@@ -229,15 +212,6 @@ def test_weights_whose_squares_overflow_are_written(factor: float) -> None:
     assert build(graph, weights, BF16).steps[-1].left == ()
 
 
-def test_a_constant_that_would_be_zero_is_refused() -> None:
-    graph = graph_of(Scale(value=1e-9), Shape(3))
-    with pytest.raises(ArchspecError, match=r"op\.factor is 1e-09, which is zero in float16: export in bf16 or fp32"):
-        build(graph, {}, FP16)
-    for options in (BF16, ExportOptions()):
-        assert build(graph, {}, options).tensors["op.factor"]
-    assert not build(graph_of(Scale(value=0.0), Shape(3)), {}, FP16).tensors["op.factor"]
-
-
 def chain(folder: Path, network: str) -> Graph:
     path = folder / "chain.yaml"
     path.write_text(f"archspec: 1\ninputs: {{x: [8, 4, 4]}}\nnetwork: {network}\n", encoding="utf-8")
@@ -339,19 +313,6 @@ def test_a_file_of_half_precision_answers_for_pictures(trained: Trained, io: Io,
 
 def arrays(module: nn.Module) -> dict[str, np.ndarray]:
     return {name: tensor.numpy() for name, tensor in module.state_dict().items()}
-
-
-@pytest.mark.parametrize(
-    ("wrong", "message"),
-    [
-        ({"precision": "fp61"}, "precision is one of fp32, fp16, bf16, int8, not 'fp61'; did you mean 'fp16'"),
-        ({"io": "float"}, "io is one of same, fp32, not 'float'"),
-        ({"target": "gpu"}, "target is one of any, cpu, tensorrt, not 'gpu'"),
-    ],
-)
-def test_an_unknown_choice_is_refused(wrong: dict[str, Any], message: str) -> None:
-    with pytest.raises(ArchspecError, match=message):
-        ExportOptions(**wrong)
 
 
 def test_a_processor_without_bfloat16_says_so(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ def test_a_name_is_one_extent_at_every_accepted_size(name: str) -> None:
     for _ in range(20):
         turns = {letter: int(random.integers(0, 40)) for letter in accepted}
         sizes = {letter: rule.first + turns[letter] * rule.step for letter, rule in accepted.items()}
-        bound: dict[object, int] = {**sizes}
+        bound: dict[object, int] = {name: size for name, size in sizes.items()}  # noqa: C416
         for id, shape in graph.infer(sizes).items():
             for said, extent in zip(shapes[id][1:], shape, strict=True):
                 assert bound.setdefault(said, extent) == extent if isinstance(said, str) else said == extent
