@@ -9,8 +9,8 @@ import pytest
 
 from archspec.cli.tables.experiments import print_files, print_lesions, print_shattering, print_surfaces
 from runtime.experiments.lesion import Lesion, Removal
+from runtime.experiments.pruning import FileComparison
 from runtime.experiments.shattering import Shattering
-from runtime.experiments.skipping import Files
 from runtime.experiments.surface import Surface
 from tests.support.tables import read_rows
 
@@ -52,7 +52,7 @@ def test_what_a_lesion_costs(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_two_files_side_by_side(capsys: pytest.CaptureFixture[str]) -> None:
-    print_files(Files(1_000, 750, {1: 0.5}), Path("small.onnx"))
+    print_files(FileComparison(1_000, 750, {1: 0.5}), Path("small.onnx"))
     rows = read_rows(capsys)
     assert rows[0][0] == "wrote small.onnx"
     assert rows[1] == ["bytes", "1,000", "750", "0.750"]
