@@ -16,7 +16,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from archspec.api import verify_model
 from archspec.arrays import Array
-from runtime.measuring.bench import make_inputs
+from runtime.session.inputs import make_inputs
 from runtime.verification import feeds
 from runtime.verification.checks import UnansweredError
 from runtime.verification.inside import ModelInside
