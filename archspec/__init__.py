@@ -19,26 +19,19 @@ if TYPE_CHECKING:
         accepted_sizes,
         analyze,
         check,
-        combine_weights,
         compare_choices,
         elaborate,
         evaluate,
-        find_rules,
         largest_batch,
-        list_zoo,
         load,
-        match_weights,
         measure_path_gradient,
         measure_signal,
         open_network,
         proof_cases,
-        read_weights,
-        sample_ensemble,
         to_onnx,
         to_torch,
         train,
         verify_model,
-        write_converted,
     )
     from archspec.errors import (
         ArchspecError,
@@ -49,6 +42,15 @@ if TYPE_CHECKING:
         RuntimeFailure,
         SpecError,
     )
+    from archspec.weights import (
+        combine_weights,
+        find_rules,
+        match_weights,
+        read_weights,
+        sample_ensemble,
+        write_converted,
+    )
+    from archspec.zoo import list_zoo
     from runtime.session.session import Session
 
 __version__ = "0.1.0"
@@ -90,7 +92,9 @@ __all__ = [
 
 _ERRORS = ("ArchspecError", "Diagnostic", "InputError", "MissingExtra", "ModelError", "RuntimeFailure", "SpecError")
 _HOMES = dict.fromkeys(_ERRORS, "archspec.errors")
-_HOMES["Session"] = "runtime.session.session"
+_WEIGHTS = ("combine_weights", "find_rules", "match_weights", "read_weights", "sample_ensemble", "write_converted")
+_HOMES |= dict.fromkeys(_WEIGHTS, "archspec.weights")
+_HOMES |= {"Session": "runtime.session.session", "list_zoo": "archspec.zoo"}
 
 
 def _refuse_shadowed() -> None:

@@ -7,22 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 from archspec.arguments import checked, take_keywords
-from archspec.errors import ArchspecError, Diagnostic, SpecError, suggest
+from archspec.errors import ArchspecError, Diagnostic, SpecError
 from archspec.extras import extra
 from archspec.file_types import is_onnx
 from archspec.ops import Op
 from archspec.spec.load import Spec, read_spec
 from archspec.spec.load import load as _load
 from archspec.spec.text import to_yaml
-from archspec.spec.zoo import zoo_specs
-from archspec.weights import (
-    combine_weights,
-    find_rules,
-    match_weights,
-    read_weights,
-    sample_ensemble,
-    write_converted,
-)
 from compiler.analysis.memory.memory import largest_batch as _largest_batch
 from compiler.analysis.report import Report
 from compiler.analysis.report import analyze as _analyze
@@ -63,7 +54,13 @@ def check(
     *,
     max_nodes: int = MAX_NODES,
 ) -> tuple[Diagnostic, ...]:
-    """Every mistake in a spec, in the order of their places; empty where it is sound."""
+    """Every mistake in a spec, in the order of their places; empty where it is sound.
+
+    >>> archspec.check("residual_mlp")
+    ()
+    >>> [mistake.message for mistake in archspec.check("residual_mlp", params={"widht": 8})]
+    ["the spec has no `widht` in params; did you mean 'width'?"]
+    """
     try:
         elaborate(read_spec(source, params), sizes, max_nodes=max_nodes)
     except SpecError as error:
@@ -83,6 +80,10 @@ def open_network(
     """The graph of a spec (a file or a zoo name), with the spec, or that of an ONNX file, whoever wrote it.
 
     Raises SpecError and ArchspecError, and MissingExtra where onnx is not there to read its files.
+
+    >>> graph, spec = archspec.open_network("residual_mlp")
+    >>> len(graph), spec.name
+    (15, 'residual_mlp')
     """
     if not is_onnx(source):
         spec = load(source, params)
@@ -97,7 +98,12 @@ def open_network(
 @checked
 def measure_signal(graph: Graph, *, seed: int = 0, rules: Mapping[type[Op], TorchRule] | None = None) -> MeasuredSignal:
     """Run the real initialization in torch: mean and second moment of the values and gradients of every node. `rules`
-    are those of a caller's own operations, as `to_torch` takes them."""
+    are those of a caller's own operations, as `to_torch` takes them.
+
+    >>> graph = archspec.elaborate(archspec.load("residual_mlp", params={"blocks": 1, "width": 8}))
+    >>> archspec.measure_signal(graph)["linear_0"].second_moment > 1
+    True
+    """
     with extra("train"):
         from runtime.experiments.signal import measure_signal as measure
 
@@ -113,7 +119,12 @@ def measure_path_gradient(
     rules: Mapping[type[Op], TorchRule] | None = None,
 ) -> MeasuredPathGradient:
     """Run the real initialization in torch: the gradient by the lengths of the paths that carry it, exactly, and by
-    `samples` random paths of each length as well. `rules` are those of a caller's own operations."""
+    `samples` random paths of each length as well. `rules` are those of a caller's own operations.
+
+    >>> graph = archspec.elaborate(archspec.load("residual_mlp", params={"blocks": 1, "width": 8}))
+    >>> len(archspec.measure_path_gradient(graph).shares)
+    2
+    """
     with extra("train"):
         from runtime.experiments.graded import measure_path_gradient as measure
 
@@ -124,55 +135,14 @@ def measure_path_gradient(
 def compare_choices(
     spec: Spec, what: str, sizes: Mapping[str, int] | None = None, *, max_nodes: int = MAX_NODES
 ) -> tuple[Choice, ...]:
-    """What each `scaling`, `norm` or `init` as the default of a whole network does to its signal."""
+    """What each `scaling`, `norm` or `init` as the default of a whole network does to its signal.
+
+    >>> [choice.word for choice in archspec.compare_choices(archspec.load("residual_mlp"), "init")][:2]
+    ['he', 'he_fan_out']
+    """
     from compiler.analysis.signal.choices import compare_choices as compare
 
     return compare(spec, what, sizes, max_nodes=max_nodes)
-
-
-def list_zoo(
-    words: Sequence[str] = (), on_spec: Callable[[str, int, int], None] = lambda name, number, count: None
-) -> list[dict[str, Any]]:
-    """A row for each spec of the zoo: name, family, source, description, file, inputs, sizes, parameters, MACs
-    (conv-linear) and, by output, paths.
-
-    With `words`, only the specs that have one of them in their name, or whose family has that name. Calls `on_spec`
-    before each with its name, its number from 1 and how many there are. Raises ArchspecError where a word fits none.
-    """
-    files = sorted(zoo_specs().values(), key=lambda path: (path.parent.name, path.stem))
-    chosen = [path for path in files if not words or any(_is_meant(path, word) for word in words)]
-    for word in words:
-        if not any(_is_meant(path, word) for path in files):
-            near = suggest(word, [*zoo_specs(), *(path.parent.name for path in files)])
-            raise ArchspecError(f"no name and no family in the zoo fits '{word}'{near or '; try `archspec list`'}")
-    rows = []
-    for number, path in enumerate(chosen, start=1):
-        on_spec(path.stem, number, len(chosen))
-        rows.append(_describe_spec(path))
-    return rows
-
-
-def _is_meant(path: Path, word: str) -> bool:
-    return word.lower() in path.stem or word.lower() == path.parent.name
-
-
-def _describe_spec(path: Path) -> dict[str, Any]:
-    spec = load(path)
-    report = analyze(elaborate(spec), by_length=False)
-    paths = report.paths.op
-    by_output = {name: level.total for name, level in (paths.by_output or {}).items()}
-    return {
-        "name": spec.name,
-        "family": path.parent.name,
-        "source": spec.source,
-        "description": spec.description,
-        "file": spec.file,
-        "inputs": {key: list(shape) for key, shape in report.inputs.items()},
-        "sizes": dict(report.sizes),
-        "parameters": report.cost.parameters,
-        "macs": report.cost.macs["conv-linear"],
-        "paths": by_output or dict.fromkeys(report.outputs, paths.total),
-    }
 
 
 @checked
@@ -181,6 +151,11 @@ def to_torch(graph: Graph, *, seed: int = 0, rules: Mapping[type[Op], Any] | Non
 
     One output gives a tensor, several a dict by name. `rules` lower a caller's own operations. Raises MissingExtra
     without torch.
+
+    >>> graph = archspec.elaborate(archspec.load("residual_mlp", params={"blocks": 1, "width": 8}))
+    >>> module = archspec.to_torch(graph, seed=0)
+    >>> sum(parameter.numel() for parameter in module.parameters())
+    889
     """
     with extra("train"):
         from compiler.torch_target.module import to_torch as lower
@@ -212,6 +187,11 @@ def to_onnx(
 
     Raises ArchspecError where something does not fit, where the proof fails (no file is left then), or where there is
     a file at `path` that is no model; and MissingExtra.
+
+    >>> graph = archspec.elaborate(archspec.load("residual_mlp", params={"blocks": 1, "width": 8}))
+    >>> export = archspec.to_onnx(graph, archspec.to_torch(graph).state_dict(), "model.onnx")
+    >>> export.proof.worst <= export.proof.tolerance
+    True
     """
     from archspec.replacing import MODEL, check_gives_way
     from runtime.export.export import export
@@ -245,6 +225,12 @@ def verify_model(
         seed=0: chooses the inputs.
 
     Raises MissingExtra, and ArchspecError where weights do not fit their graph, or sizes the file.
+
+    >>> graph = archspec.elaborate(archspec.load("residual_mlp", params={"blocks": 1, "width": 8}))
+    >>> weights = archspec.to_torch(graph).state_dict()
+    >>> _ = archspec.to_onnx(graph, weights, "model.onnx", verify=False)
+    >>> archspec.verify_model("model.onnx", (graph, weights), batches=[2]).passed
+    True
     """
     from runtime.verification.checks import Choice, Original
     from runtime.verification.verify import verify
@@ -275,6 +261,12 @@ def train(
     From the end of the first epoch on the folder has the weights of the last finished one, so that whatever ends the
     training early leaves these; a line of the log says so. Raises ArchspecError where the folder holds an earlier run,
     unless `force` is to replace it.
+
+    >>> from runtime.training.recipe import Recipe
+    >>> spec = archspec.load("resnet_digits", params={"depths": [1, 1, 1], "widths": [2, 2, 2]})
+    >>> result = archspec.train(spec, "digits", "run", Recipe(epochs=1, batch=500))
+    >>> result.test_images, list(result.test_scores)
+    (360, ['accuracy'])
     """
     from runtime.data.registry import load_data
     from runtime.training.fitting import fit_spec
@@ -310,7 +302,17 @@ def evaluate(
 ) -> Evaluation:
     """Compare the two forms of a trained network, torch and ONNX Runtime, on its data set's held-out images; and its
     plain prediction with `monte_carlo` passes of Monte Carlo batch normalization. `providers` and `threads` are ONNX
-    Runtime's."""
+    Runtime's.
+
+    >>> from runtime.training.recipe import Recipe
+    >>> spec = archspec.load("resnet_digits", params={"depths": [1, 1, 1], "widths": [2, 2, 2]})
+    >>> _ = archspec.train(spec, "digits", "run", Recipe(epochs=1, batch=500))
+    >>> weights, facts = archspec.read_weights("run/weights.safetensors")
+    >>> _ = archspec.to_onnx(archspec.elaborate(spec), weights, "run/model.onnx", metadata=facts, verify=False)
+    >>> evaluation = archspec.evaluate("run")
+    >>> evaluation.equal_predictions == evaluation.predictions
+    True
+    """
     from runtime.evaluation.evaluate import EvaluationSettings, evaluate_run
     from runtime.evaluation.monte_carlo import MC_BATCH
     from runtime.training.run import Run
@@ -326,24 +328,17 @@ __all__ = [
     "accepted_sizes",
     "analyze",
     "check",
-    "combine_weights",
     "compare_choices",
     "elaborate",
     "evaluate",
-    "find_rules",
     "largest_batch",
-    "list_zoo",
     "load",
-    "match_weights",
     "measure_path_gradient",
     "measure_signal",
     "open_network",
     "proof_cases",
-    "read_weights",
-    "sample_ensemble",
     "to_onnx",
     "to_torch",
     "train",
     "verify_model",
-    "write_converted",
 ]

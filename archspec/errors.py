@@ -46,7 +46,12 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
-    """One mistake: a stable code, what is wrong, where, and the block calls that led there, innermost first."""
+    """One mistake: a stable code, what is wrong, where, and the block calls that led there, innermost first.
+
+    >>> (mistake,) = archspec.check("resnet_digits", params={"depth": [1]})
+    >>> mistake.code, mistake.message
+    ('unknown-param', "the spec has no `depth` in params; did you mean 'depths'?")
+    """
 
     code: str
     message: str
@@ -77,7 +82,14 @@ def tell_calls(calls: Sequence[Call]) -> str:
 
 
 class ArchspecError(Exception):
-    """Anything that the user can put right; its text is a complete message, and a command prints it and exits 2."""
+    """Anything that the user can put right; its text is a complete message, and a command prints it and exits 2.
+
+    >>> try:
+    ...     archspec.to_onnx(archspec.load("residual_mlp"), {}, "model.onnx")
+    ... except archspec.ArchspecError as error:
+    ...     print(error)
+    to_onnx: `graph` is a graph, found a value of type Spec; archspec.elaborate(spec) makes one of it
+    """
 
     code = "failed"
 
@@ -89,7 +101,6 @@ class ArchspecError(Exception):
 class InputError(ArchspecError):
     """What the caller gave is not what is taken: an array's type, shape, name or size, an option, or a file of data.
 
-    >>> import archspec
     >>> try:
     ...     archspec.Session(b"model.onnx")
     ... except archspec.InputError as error:
@@ -101,7 +112,6 @@ class InputError(ArchspecError):
 class ModelError(ArchspecError):
     """A model's file, or one that belongs to it, is missing, malformed, or not what it says it is.
 
-    >>> import archspec
     >>> try:
     ...     archspec.Session("missing.onnx")
     ... except archspec.ModelError as error:
@@ -139,7 +149,14 @@ def raising(kind: type[ArchspecError]) -> Iterator[None]:
 
 
 class SpecError(ArchspecError):
-    """One or more mistakes in a spec, in the order of their places."""
+    """One or more mistakes in a spec, in the order of their places.
+
+    >>> try:
+    ...     archspec.load("residual_mlb")
+    ... except archspec.SpecError as error:
+    ...     print(error)
+    residual_mlb: error[unknown-spec]: there is no file and no zoo spec of this name; did you mean 'residual_mlp'?
+    """
 
     def __init__(self, diagnostics: Iterable[Diagnostic]) -> None:
         # The same mistake met twice (a block called twice) is one mistake.
@@ -165,7 +182,11 @@ class Mistakes(list[Diagnostic]):
 
 
 class MissingExtra(ArchspecError, ImportError):  # noqa: N818  (it names what is missing)
-    """A part of the program that is installed by an extra which is not there."""
+    """A part of the program that is installed by an extra which is not there.
+
+    >>> print(archspec.MissingExtra("torch", "train"))
+    torch is not installed; run: pip install 'archspec-compiler[train]'
+    """
 
     code = "missing-extra"
 

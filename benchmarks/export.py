@@ -192,7 +192,7 @@ def _count_bytes(path: Path) -> int:
 
 
 def _load_arrays(folder: str) -> Mapping[str, Any]:
-    from archspec.api import read_weights
+    from archspec.weights import read_weights
 
     return read_weights(_weights(folder))[0]
 

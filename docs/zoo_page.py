@@ -8,10 +8,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from archspec.api import list_zoo, load
+from archspec.api import load
 from archspec.ops import Shape
 from archspec.spec.zoo import ZOO, zoo_specs
 from archspec.wording import approximate
+from archspec.zoo import list_zoo
 from compiler.draw.written.labels import Subject
 from compiler.draw.written.pictures import draw_subjects
 

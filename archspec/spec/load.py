@@ -30,7 +30,11 @@ LIBRARY_KEYS = {"archspec", "name", "description", "source", "defaults", "import
 
 @dataclass(frozen=True)
 class Spec:
-    """A network as written, in one piece: what a caller may still change has been set, and every block is here."""
+    """A network as written, in one piece: what a caller may still change has been set, and every block is here.
+
+    >>> archspec.load("residual_mlp").inputs["x"]
+    (100,)
+    """
 
     name: str
     description: str
@@ -74,7 +78,11 @@ def read_spec(source: str | Path, params: Mapping[str, Any] | None = None) -> Sp
 
 
 def load(source: str | Path, params: Mapping[str, Any] | None = None) -> Spec:
-    """Like `read_spec`, but raises SpecError with every mistake that was found."""
+    """Like `read_spec`, but raises SpecError with every mistake that was found.
+
+    >>> archspec.load("residual_mlp", params={"blocks": 2}).params["blocks"]
+    2
+    """
     spec = read_spec(source, params)
     if spec.mistakes:
         raise SpecError(spec.mistakes)

@@ -31,7 +31,12 @@ PARTS = ("receptive_field", "memory", "variance", "gradient", "lint")
 
 @dataclass(frozen=True)
 class Report:
-    """The analysis of a network at given sizes. Of `PARTS` those are None that were not asked for."""
+    """The analysis of a network at given sizes. Of `PARTS` those are None that were not asked for.
+
+    >>> report = archspec.analyze(archspec.elaborate(archspec.load("residual_mlp")))
+    >>> report.to_dict()["parameters"]
+    {'trainable': 50601, 'frozen': 0, 'buffers': 0}
+    """
 
     name: str
     sizes: Mapping[str, int]
@@ -102,6 +107,11 @@ def analyze(
 
     `spec` is what the graph was made of, whose comments `lint` reads. `by_length`: see `count_paths`; `batch`,
     `precision` and `optimizer`: see `measure_memory`. Raises ArchspecError for a part that there is not.
+
+    >>> graph = archspec.elaborate(archspec.load("residual_mlp", params={"blocks": 1, "width": 8}))
+    >>> report = archspec.analyze(graph, wanted=["memory"])
+    >>> report.cost.parameters, report.paths.op.total
+    (889, 2)
     """
     for part in sorted({*wanted} - {*PARTS}):
         near = suggest(part, PARTS) or f"; there are {', '.join(PARTS)}"

@@ -38,6 +38,10 @@ def elaborate(
 
     `max_nodes` bounds the nodes and loop turns that the spec may expand to; `extensions` are the operations that `ext`
     nodes may use, by name. Raises SpecError with every independent mistake, those of reading the spec included.
+
+    >>> graph = archspec.elaborate(archspec.load("resnet_digits"), sizes={"H": 16})
+    >>> print(graph["image"].shape, graph["linear_0"].shape)
+    1×16×8 10
     """
     chosen, mistakes = _choose_sizes(spec, sizes or {})
     if not mistakes:

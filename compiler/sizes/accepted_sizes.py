@@ -17,6 +17,10 @@ def accepted_sizes(graph: Graph, *, keep_weights: bool = True) -> dict[str, Acce
 
     With `keep_weights` they fit the shapes of its weights too, as they must once these are trained. Sizes whose rules
     do not name each other may take any of their values at once.
+
+    >>> graph = archspec.elaborate(archspec.load("resnet_digits"))
+    >>> {name: str(size) for name, size in archspec.accepted_sizes(graph).items()}
+    {'H': 'any from 1', 'W': 'any from 1'}
     """
     extents = Extents(graph.sizes, graph)
     bonds = _find_bonds(extents, keep_weights=keep_weights)

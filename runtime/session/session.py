@@ -63,6 +63,15 @@ class Session:
 
     Raises ArchspecError where the file is missing, malformed, or reads data outside its folder, and where what was
     measured for it is malformed.
+
+    >>> graph = archspec.elaborate(archspec.load("residual_mlp", params={"blocks": 1, "width": 8}))
+    >>> _ = archspec.to_onnx(graph, archspec.to_torch(graph).state_dict(), "model.onnx")
+    >>> session = archspec.Session("model.onnx", providers=["cpu"])
+    >>> session.inputs, session.outputs
+    ({'x': ('batch', 100)}, {'output': ('batch', 1)})
+    >>> import numpy as np
+    >>> session.run(np.zeros((2, 100), np.float32))["output"].shape
+    (2, 1)
     """
 
     def __init__(

@@ -29,7 +29,11 @@ Fits = Callable[[int, Sizes], bool]
 def proof_cases(graph: Graph) -> list[dict[str, tuple[int, ...]]]:
     """Input shapes, batch included, at which an export is compared: the usual size where that is cheap, and where sizes
     are dynamic the smallest ones, small ones that are different along each axis, and those at the far end of what is
-    promised; batches of one, two and three. Raises ArchspecError where the network does not keep what it promises."""
+    promised; batches of one, two and three. Raises ArchspecError where the network does not keep what it promises.
+
+    >>> archspec.proof_cases(archspec.elaborate(archspec.load("residual_mlp")))
+    [{'x': (1, 100)}, {'x': (3, 100)}, {'x': (2, 100)}]
+    """
 
     def is_cheap(batch: int, sizes: Sizes) -> bool:
         return batch * _count_work(_resize(graph, sizes)) <= MAX_PROOF_MACS

@@ -12,8 +12,9 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from archspec.api import combine_weights, elaborate, load, proof_cases, to_onnx, to_torch
+from archspec.api import elaborate, load, proof_cases, to_onnx, to_torch
 from archspec.errors import ArchspecError
+from archspec.weights import combine_weights
 from compiler import ensemble
 from compiler.ensemble import combine, member_weights
 from compiler.graph import Graph

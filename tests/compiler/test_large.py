@@ -23,7 +23,8 @@ PARAMS = {"layers": 9, "width": 8192}
 MEASURE = """
 import json, re, sys
 from pathlib import Path
-from archspec.api import elaborate, load, read_weights, to_onnx, to_torch
+from archspec.api import elaborate, load, to_onnx, to_torch
+from archspec.weights import read_weights
 
 def export(spec, params, weights, path):
     arrays, facts = read_weights(weights) if weights else (to_small(spec), {})

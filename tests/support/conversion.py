@@ -6,7 +6,8 @@ from typing import Any
 
 import torch
 
-from archspec.api import elaborate, find_rules, load, match_weights
+from archspec.api import elaborate, load
+from archspec.weights import find_rules, match_weights
 from compiler.graph import Graph
 from runtime.weights.convert import Conversion
 

@@ -15,9 +15,10 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from archspec.api import elaborate, find_rules, load, match_weights, read_weights, to_torch, write_converted
+from archspec.api import elaborate, load, to_torch
 from archspec.spec.text import read_file
 from archspec.spec.zoo import RULES, ZOO, zoo_specs
+from archspec.weights import find_rules, match_weights, read_weights, write_converted
 from compiler.torch_target.module import assign_weights
 from runtime.weights.convert import Conversion, convert
 from runtime.weights.name_rules import NameRules, RuleFile

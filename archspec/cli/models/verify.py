@@ -61,12 +61,12 @@ def verify(
     sizes = parse_sizes(size)
     original, told = None, dict[str, str]()
     if against is not None:
-        from runtime.export.weights import check_fit, list_sizes
+        from runtime.export.weights import check_fit, list_sizes, read_weights
 
         loaded = api.load(against[0], parse_params(set_))
         chosen = {name: value for name, value in _own_sizes(model, sizes).items() if name in list_sizes(loaded)}
         graph = api.elaborate(loaded, chosen, max_nodes=max_nodes)
-        weights, told = api.read_weights(against[1])
+        weights, told = read_weights(against[1])
         check_fit(against[1], weights, graph, loaded, chosen)
         original = graph, weights
     with show_work(f"verifying {model}") as follow, on_threads(threads, torch=against is not None):

@@ -64,6 +64,7 @@ def convert(
     from archspec.cli.progress import show_work
     from archspec.file_types import check_says_its_kind
     from archspec.files import as_argument, check_absent
+    from archspec.weights import find_rules, match_weights, write_converted
 
     refuse_replacing(output, [file, to])
     check_says_its_kind(output, "weights", ".safetensors")
@@ -71,9 +72,9 @@ def convert(
     spec = api.load(to, parse_params(set_))
     graph = api.elaborate(spec, parse_sizes(size), max_nodes=max_nodes)
     with show_work(f"converting {file}"):
-        conversion = api.match_weights(file, graph, api.find_rules(to, spec.params), source)
+        conversion = match_weights(file, graph, find_rules(to, spec.params), source)
         if conversion.is_whole or not as_json:
-            api.write_converted(output, graph, conversion)
+            write_converted(output, graph, conversion)
     if not conversion.is_whole:
         print_json({"file": None, **conversion.to_dict()})
         raise typer.Exit(COULD_NOT)

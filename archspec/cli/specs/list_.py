@@ -23,9 +23,9 @@ def list_(
     as_json: JsonOption = False,
 ) -> None:
     """Show the zoo, or what of it fits one of the words."""
-    from archspec import api
     from archspec.cli.tables.specs import follow_zoo, print_zoo
+    from archspec.zoo import list_zoo
 
     with follow_zoo() as on_spec:
-        rows = api.list_zoo(words or (), on_spec)
+        rows = list_zoo(words or (), on_spec)
     print_json(rows) if as_json else print_zoo(rows, descriptions=descriptions)

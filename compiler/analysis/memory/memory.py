@@ -125,7 +125,12 @@ def measure_memory(
 
 
 def largest_batch(graph: Graph, budget: int, *, precision: str | None = None, optimizer: str = "momentum") -> int:
-    """The largest batch whose training holds at most `budget` bytes; 0 where none does."""
+    """The largest batch whose training holds at most `budget` bytes; 0 where none does.
+
+    >>> graph = archspec.elaborate(archspec.load("residual_mlp", params={"blocks": 1, "width": 8}))
+    >>> archspec.largest_batch(graph, 1 << 20)
+    2236
+    """
 
     def fits(batch: int) -> bool:
         return _train(graph, find_layouts(graph, batch), batch, precision, optimizer).total <= budget

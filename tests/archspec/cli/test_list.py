@@ -7,10 +7,10 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from archspec.api import list_zoo
 from archspec.cli.main import app
 from archspec.errors import ArchspecError
 from archspec.spec.zoo import zoo_specs
+from archspec.zoo import list_zoo
 
 
 def names(*words: str) -> set[str]:

@@ -22,7 +22,7 @@ COMMAND_LINE = {
 ANALYZE = {"archspec.cli.analysis", "archspec.cli.analysis.analyze"}
 NOT_FOR_A_VERSION = {"archspec.cli.completion", "archspec.cli.options", "archspec.files"}
 COMPILER = {
-    *("archspec.api", "archspec.arguments", "archspec.file_types", "archspec.ops", "archspec.spec", "archspec.weights"),
+    *("archspec.api", "archspec.arguments", "archspec.file_types", "archspec.ops", "archspec.spec"),
     *("runtime.verification", "runtime.verification.cases", "archspec.extras", "archspec.strict_json"),
     *("compiler.onnx_file.metadata", "compiler.analysis"),
 } | {

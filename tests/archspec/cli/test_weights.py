@@ -16,10 +16,11 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from archspec.api import elaborate, load, read_weights, to_torch
+from archspec.api import elaborate, load, to_torch
 from archspec.cli.commands import repeat_options
 from archspec.cli.ending import COULD_NOT
 from archspec.cli.main import app
+from archspec.weights import read_weights
 from runtime.data.registry import describe_data, load_data
 from runtime.evaluation.monte_carlo import sample_states
 from runtime.weights.safetensors_file import save_weights

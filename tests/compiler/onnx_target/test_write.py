@@ -156,7 +156,8 @@ def test_zero_dimensional_and_empty_tensors_are_written() -> None:
 
 EXPORT = """
 import hashlib, sys
-from archspec.api import elaborate, load, read_weights, to_onnx
+from archspec.api import elaborate, load, to_onnx
+from archspec.weights import read_weights
 arrays, facts = read_weights(sys.argv[1])
 to_onnx(elaborate(load("resnet_digits")), arrays, sys.argv[2], verify=False, metadata=facts)
 """

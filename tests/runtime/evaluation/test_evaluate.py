@@ -13,12 +13,13 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from archspec.api import elaborate, load, read_weights, to_onnx, to_torch, train
+from archspec.api import elaborate, load, to_onnx, to_torch, train
 from archspec.api import evaluate as archspec_evaluate
 from archspec.arrays import Array
 from archspec.cli.ending import FINDINGS
 from archspec.cli.main import app
 from archspec.errors import ArchspecError
+from archspec.weights import read_weights
 from compiler.onnx_file.metadata import DATA, PREPROCESS
 from runtime.data.registry import load_data
 from runtime.evaluation.evaluate import Evaluation, EvaluationSettings, evaluate_run

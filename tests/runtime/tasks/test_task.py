@@ -15,11 +15,12 @@ from typer.testing import CliRunner
 
 import runtime.data.registry as data_registry
 import runtime.tasks.registry as task_registry
-from archspec.api import elaborate, evaluate, load, read_weights, to_onnx, train
+from archspec.api import elaborate, evaluate, load, to_onnx, train
 from archspec.arrays import Array
 from archspec.cli.main import app
 from archspec.cli.tables.models import print_evaluation
 from archspec.errors import ArchspecError
+from archspec.weights import read_weights
 from runtime.data.dataset import Dataset, Split
 from runtime.data.registry import load_data
 from runtime.tasks.drawing import LabelSheet

@@ -10,8 +10,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from archspec.api import elaborate, find_rules, load, match_weights, read_weights, to_torch, write_converted
+from archspec.api import elaborate, load, to_torch
 from archspec.errors import ArchspecError
+from archspec.weights import find_rules, match_weights, read_weights, write_converted
 from runtime.weights.safetensors_file import save_weights
 from tests.support.conversion import RULES, SPEC, build, match, their_forward, their_state
 

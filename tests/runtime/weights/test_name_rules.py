@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from archspec.api import find_rules, load
+from archspec.api import load
 from archspec.errors import SpecError
+from archspec.weights import find_rules
 from runtime.weights.name_rules import Pattern, Template
 from tests.support.conversion import RULES, match, their_state
 

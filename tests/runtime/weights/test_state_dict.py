@@ -13,8 +13,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from archspec.api import find_rules, load, match_weights
+from archspec.api import load
 from archspec.errors import ArchspecError
+from archspec.weights import find_rules, match_weights
 from runtime.weights.state_dict import read_state_dict
 from tests.support.conversion import build, match, their_state
 
