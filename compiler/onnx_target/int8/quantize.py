@@ -17,7 +17,7 @@ import onnx
 from numpy.typing import NDArray
 
 from compiler.onnx_file.metadata import PRECISION
-from compiler.onnx_target.int8.scheme import QuantParams, Recipe, Scheme, quantize_layer
+from compiler.onnx_target.int8.scheme import Recipe, Scheme, quantize_layer
 from compiler.onnx_target.onnx_model import OnnxModel
 from compiler.passes.base import Array
 
@@ -73,11 +73,10 @@ def plan_quantization(
         values -= floats
     else:
         for node in wiring.nodes:
-            if wiring.follows(node, values) and floats.isdisjoint(
-                (*wiring.operands(node), wiring.quantized_output(node))
-            ):
-                values |= {*wiring.operands(node), wiring.quantized_output(node)}
-                if node.op_type in SHAPES and wiring.quantized_output(node) == node.output[0]:
+            operands, output = wiring.operands(node), wiring.quantized_output(node)
+            if wiring.follows(node, values) and floats.isdisjoint((*operands, output)):
+                values |= {*operands, output}
+                if node.op_type in SHAPES and output == node.output[0]:
                     same[node.output[0]] = same.get(node.input[0], node.input[0])
     return Plan(tuple(layers), tuple(value for value in wiring.values if value in values), same)
 
@@ -175,9 +174,7 @@ class _Writer:
     def __init__(self, model: OnnxModel, scheme: Scheme, plan: Plan) -> None:
         self.model, self.scheme, self.wiring = model, scheme, _Wiring(model)
         self.layers = frozenset(plan.layers)
-        self.params: dict[str, QuantParams] = {
-            value: scheme.quant_params(plan.same.get(value, value)) for value in plan.values
-        }
+        self.params = {value: scheme.quant_params(plan.same.get(value, value)) for value in plan.values}
         self.outputs = frozenset(value.name for value in model.head.graph.output)
         self.tensors: dict[str, Array] = {}
 
