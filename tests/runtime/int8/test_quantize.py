@@ -158,30 +158,6 @@ def test_the_float_model_meets_any_budget(unbalanced: OnnxModel, noise: Calibrat
     assert (report.layers == 0) == (report.loss.last.sqnr_db is None)
 
 
-@pytest.mark.parametrize("task", ["digit_maps", "digit_points"])
-def test_other_tasks_are_judged_by_their_own_metric(task: str) -> None:
-    dataset = load_data(task)
-    channels, classes = dataset.preprocess.channels, len(dataset.classes)
-    body = [{"conv": {"out": 8, "kernel": 3}}, "relu", {"conv": {"out": classes, "kernel": 1}}]
-    graph = graph_from({"archspec": 1, "inputs": {"image": [channels, *dataset.preprocess.shape[1:]]}, "network": body})
-    weights = {name: value.numpy() for name, value in stir(to_torch(graph)).state_dict().items()}
-    model = build_model(graph, weights, metadata=describe_data(dataset))
-    data = open_calibration_data(task, graph, model.metadata)
-    report = quantize(model, data.sample(10)).report
-    loss = report.loss.last
-    assert (loss.metric, report.loss.images) == ({"digit_maps": "mean_iou", "digit_points": "pck"}[task], 120)
-    assert loss.sqnr_db is not None
-    assert loss.sqnr_db > 20
-
-
-def test_a_data_set_that_asks_something_else() -> None:
-    body = ["flatten", {"linear": 7}]
-    graph = graph_from({"archspec": 1, "inputs": {"image": [1, 8, 8]}, "network": body})
-    model = build_model(graph, {name: value.numpy() for name, value in to_torch(graph).state_dict().items()})
-    with pytest.raises(ArchspecError, match="gives 7 numbers per image; digits has 10 classes"):
-        quantize(model, open_digits(model).sample(10))
-
-
 @pytest.mark.parametrize("drop", [-0.1, 1.5, float("nan")])
 def test_drops_that_are_none(unbalanced: OnnxModel, noise: CalibrationData, drop: float) -> None:
     with pytest.raises(ArchspecError, match="between 0 and 1"):

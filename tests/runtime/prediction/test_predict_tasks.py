@@ -5,47 +5,16 @@ from __future__ import annotations
 import json
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from onnx import helper
-from PIL import Image
 
 from archspec.errors import ArchspecError
-from compiler.onnx_file.metadata import STRIDE
-from runtime.pictures.preprocess import Preprocess
-from runtime.prediction.answer_writer import AnswerWriter, NumbersFile, open_numbers
+from runtime.prediction.answer_writer import AnswerWriter, NumbersFile
 from runtime.prediction.predict import Answered, answer_files, predict
-from runtime.prediction.task_spec import TaskSpec, find_task_spec
-from runtime.session.session import Session
 from runtime.tasks.joints import Pose
 from runtime.tasks.maps import ClassMap
-from tests.support.models import build_model, save
-
-PREPROCESS = Preprocess(3, 8, 8, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
-FACTS = {"archspec.preprocess": PREPROCESS.to_json(), "archspec.classes": json.dumps(["left", "middle", "right"])}
-
-
-def open_model(folder: Path, metadata: dict[str, str], stride: int = 1, channels: int = 3, **shape: Any) -> Session:
-    """A network that gives its input, or every `stride`-th pixel of it, as `small`, and behind that its negative."""
-    size = shape.get("size", ("H", "W"))
-    window = {"kernel_shape": [1] * len(size), "strides": [stride] * len(size)}
-    nodes = [helper.make_node("MaxPool", ["x"], ["small"], **window), helper.make_node("Neg", ["small"], ["negative"])]
-    free = ["N", channels, *(f"{axis}2" for axis in "DHW"[-len(size) :])]
-    model = build_model(nodes, {"x": ["N", channels, *size]}, {"negative": free, "small": free}, metadata=metadata)
-    return Session(save(model, folder / "m.onnx"), providers=["cpu"])
-
-
-def ask(session: Session, *words: str | None) -> TaskSpec:
-    spec = find_task_spec(session, *words)
-    assert spec is not None
-    return spec
-
-
-def write_colours(path: Path, pixels: np.ndarray) -> Path:
-    Image.fromarray(pixels.astype(np.uint8)).save(path)
-    return path
+from tests.support.task_models import FACTS, ask, open_model, write_colours
 
 
 def test_a_map_is_the_largest_of_each_pixel(tmp_path: Path) -> None:
@@ -103,24 +72,6 @@ def test_a_stride_comes_from_the_extents_or_from_the_metadata(tmp_path: Path) ->
         predict(session, [tmp_path / "x.npy"], ask(session, "joints"))
 
 
-def test_the_stride_in_the_metadata_is_that_of_the_last_output(tmp_path: Path) -> None:
-    """The other output's positions, here of half the extents, are placed by those."""
-    nodes = [
-        helper.make_node("MaxPool", ["x"], ["half"], kernel_shape=[2, 2], strides=[2, 2]),
-        helper.make_node("Neg", ["x"], ["whole"]),
-    ]
-    shapes = {"half": ["N", 3, "h", "w"], "whole": ["N", 3, "H", "W"]}
-    model = build_model(nodes, {"x": ["N", 3, "H", "W"]}, shapes, metadata={"archspec.stride": "1"})
-    session = Session(save(model, tmp_path / "m.onnx"), providers=["cpu"])
-    assert ask(session, "joints").stride == ask(session, "joints", "whole").stride == 1
-    array = np.zeros((3, 8, 8), np.float32)
-    array[:, 2:4, 6:8] = 1
-    np.save(tmp_path / "x.npy", array)
-    (found,) = predict(session, [tmp_path / "x.npy"], ask(session, "joints", "half"))
-    assert isinstance(found, Pose)
-    assert {(joint.x, joint.y) for joint in found.joints} == {(6.5, 2.5)}
-
-
 def test_without_preprocessing_arrays_of_any_size_are_taken(tmp_path: Path) -> None:
     """Files of several sizes, one after the other; volumes too."""
     session = open_model(tmp_path, {})
@@ -139,49 +90,6 @@ def test_without_preprocessing_arrays_of_any_size_are_taken(tmp_path: Path) -> N
     assert np.array_equal(cube.array, np.load(tmp_path / "v.npy").argmax(0))
 
 
-def test_what_is_kept(tmp_path: Path) -> None:
-    session = open_model(tmp_path, FACTS | {"archspec.task": "maps"})
-    pixels = np.random.default_rng(0).integers(0, 255, (8, 8, 3))
-    paths = [write_colours(tmp_path / f"{name}.png", pixels) for name in "ab"]
-    with open_numbers(tmp_path / "kept.npz") as numbers:
-        writer = AnswerWriter(ask(session), numbers, tmp_path / "pictures")
-        for answered in answer_files(session, paths):
-            assert isinstance(answered, Answered)
-            writer(answered)
-    assert str(writer) == f"wrote {tmp_path}/kept.npz and pictures of 2 in {tmp_path}/pictures/"
-    assert sorted(path.name for path in (tmp_path / "pictures").iterdir()) == [
-        "0-a.map.png",
-        "0-a.png",
-        "1-b.map.png",
-        "1-b.png",
-        "key.json",
-    ]
-    with np.load(tmp_path / "kept.npz") as kept, Image.open(tmp_path / "pictures" / "0-a.map.png") as drawn:
-        names = [f"{i}.{name}" for i in range(2) for name in ("answer", "negative", "small")]
-        assert sorted(kept) == sorted([*names, "files"])
-        assert kept["files"].tolist() == list(map(str, paths))
-        assert kept["0.small"].dtype == np.float32
-        assert np.array_equal(kept["0.answer"], pixels.argmax(-1))
-        assert np.array_equal(np.asarray(drawn), pixels.argmax(-1))
-        assert np.allclose(kept["0.small"], pixels.transpose(2, 0, 1) / 255)
-
-
-def test_a_folder_of_pictures_is_drawn_anew(tmp_path: Path) -> None:
-    session = open_model(tmp_path, FACTS | {"archspec.task": "maps"})
-    pixels = np.random.default_rng(0).integers(0, 255, (8, 8, 3))
-    paths = [write_colours(tmp_path / f"{name}.png", pixels) for name in "abc"]
-    for chosen in (paths, paths[:1]):
-        writer = AnswerWriter(ask(session), NumbersFile(None, ExitStack()), tmp_path / "out")
-        for answered in answer_files(session, chosen):
-            assert isinstance(answered, Answered)
-            writer(answered)
-    assert str(writer) == f"wrote pictures of 1 in {tmp_path}/out/, in place of 6 older ones"
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["0-a.map.png", "0-a.png", "key.json"]
-    Image.new("L", (2, 2)).save(tmp_path / "out" / "1-mine.png")
-    with pytest.raises(ArchspecError, match=r"1-mine\.png is there already"):
-        AnswerWriter(ask(session), NumbersFile(None, ExitStack()), tmp_path / "out")
-
-
 def test_answers_come_one_by_one(tmp_path: Path) -> None:
     session = open_model(tmp_path, {})
     np.save(tmp_path / "b.npy", np.random.default_rng(0).standard_normal((5, 3, 6, 5)).astype(np.float32))
@@ -190,30 +98,6 @@ def test_answers_come_one_by_one(tmp_path: Path) -> None:
     assert isinstance(first, Answered)
     assert first.input.image.shape == first.outputs["small"].shape == (3, 6, 5)
     assert len(list(answers)) == 5
-
-
-@pytest.mark.parametrize(
-    ("metadata", "words", "message"),
-    [
-        (
-            {"archspec.task": "heatmaps"},
-            (),
-            r"no task 'heatmaps'; did you mean 'maps'\? \(available: labels",
-        ),
-        ({}, ("poses",), r"no task 'poses' \(available"),
-        ({}, ("labels",), "does not say the names of its classes.*export it with weights that"),
-        ({}, ("maps", "big"), r"has no output 'big' \(has: negative, small\)"),
-        ({"archspec.task": "maps", "archspec.stride": "two"}, (), "metadata 'archspec.stride' of .* is not valid JSON"),
-        ({"archspec.task": "maps", "archspec.stride": "0"}, (), "must be between 1 and 32768, found 0"),
-        ({"archspec.task": "maps", "archspec.stride": "1.5"}, (), "must be an integer"),
-        ({"archspec.task": "maps", "archspec.classes": "[]"}, (), "must be a list of names"),
-    ],
-)
-def test_questions_that_cannot_be_asked(
-    tmp_path: Path, metadata: dict[str, str], words: tuple[str, ...], message: str
-) -> None:
-    with pytest.raises(ArchspecError, match=message):
-        find_task_spec(open_model(tmp_path, metadata), *words)
 
 
 def test_files_that_do_not_fit_are_named(tmp_path: Path) -> None:
@@ -239,8 +123,3 @@ def test_files_that_do_not_fit_are_named(tmp_path: Path) -> None:
         predict(flat, [tmp_path / "x.npy"], ask(flat, "joints"))
     with pytest.raises(ArchspecError, match="a label has no picture"):
         AnswerWriter(ask(open_model(tmp_path, FACTS)), NumbersFile(None, ExitStack()), tmp_path)
-
-
-def test_no_stride_is_none() -> None:
-    assert STRIDE.read({}, "x") is None
-    assert STRIDE.read({"archspec.stride": "4"}, "x") == 4
