@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -150,3 +152,28 @@ def test_a_real_quota_bounds_the_threads(group: Path, tmp_path: Path) -> None:
         pytest.skip("one core has one thread in any case")
     assert ask(group) == f"{usable} cores, of which a quota allows 0.5: 0"
     assert not ask().endswith(": 0")
+
+
+class Driver:
+    """A driver of one GPU, as far as it is asked."""
+
+    def cuInit(self, flags: int) -> int:  # noqa: N802
+        return 0
+
+    def cuDeviceGet(self, device: Any, number: int) -> int:  # noqa: N802
+        return 0
+
+    def cuDeviceGetName(self, name: Any, length: int, device: Any) -> int:  # noqa: N802
+        ctypes.memmove(name, b"NVIDIA Something\0", 17)
+        return 0
+
+    def cuDriverGetVersion(self, version: Any) -> int:  # noqa: N802
+        version._obj.value = 13020
+        return 0
+
+
+def test_a_gpu_is_named_with_its_driver(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "_load_driver", Driver)
+    assert machine.describe_gpu() == "NVIDIA Something, driver for CUDA 13.2"
+    monkeypatch.setattr(machine, "_load_driver", lambda: None)
+    assert machine.describe_gpu() is None

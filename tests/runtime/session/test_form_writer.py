@@ -24,8 +24,8 @@ from runtime.session.optimized_form import describe_runtime, find_optimized
 from runtime.session.provenance import FILES, FINGERPRINT, SEAL
 from runtime.session.session import Session
 from runtime.session.settings import Settings
-from tests.runtime.session.optimized_form.exports import FEED, GRAPH, export, needs_instructions, run
 from tests.support.models import build_double, save
+from tests.support.optimized_exports import FEED, GRAPH, export, needs_instructions, run
 
 pytestmark = needs_instructions
 

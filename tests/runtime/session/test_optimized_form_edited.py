@@ -20,9 +20,9 @@ from runtime.session.model_file import ModelFile
 from runtime.session.optimized_form import describe_runtime, examine_optimized, find_optimized
 from runtime.session.provenance import FILES, FINGERPRINT, SEAL, read_provenance, write_provenance
 from runtime.session.session import Session
-from tests.runtime.session.optimized_form.exports import FEED, cut_off, edit_numbers, export, needs_instructions, run
 from tests.support.contents import digest
 from tests.support.models import build_linear, convert_to_half, save
+from tests.support.optimized_exports import FEED, cut_off, edit_numbers, export, needs_instructions, run
 from tests.support.twins import build_twins
 
 pytestmark = needs_instructions

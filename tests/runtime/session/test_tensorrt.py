@@ -1,8 +1,7 @@
-"""What the GPU's providers are told, seen without a GPU."""
+"""What TensorRT is told of a model, and where it keeps what it built."""
 
 from __future__ import annotations
 
-import ctypes
 import json
 from pathlib import Path
 from typing import Any
@@ -11,12 +10,8 @@ import numpy as np
 import pytest
 
 from compiler.onnx_file.content import read_content
-from runtime.session import machine
 from runtime.session.model_file import ModelFile
-from runtime.session.request import SessionRequest
-from runtime.session.settings import Settings
 from runtime.session.tensorrt import build_profiles, choose_tensorrt_options
-from runtime.session.tuning_file import SettingsSource
 from tests.support.models import build_double, build_linear, save
 from tests.support.twins import build_twins
 
@@ -28,21 +23,6 @@ METADATA = {"archspec.sizes": json.dumps(SIZES), "archspec.precision": "int8", "
 def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return save(build_double(metadata=METADATA), tmp_path / "m.onnx")
-
-
-def test_cuda_computes_fp32_as_it_was_proven(model: Path) -> None:
-    file = ModelFile.open(model)
-    request = SessionRequest(file, None, SettingsSource(file), {})
-    options = request.choose_options("CUDAExecutionProvider", Settings())
-    assert options == {"cudnn_conv_algo_search": "HEURISTIC", "use_tf32": "0"}
-    chosen = Settings(tf32=True, conv_search="exhaustive", nhwc=True, arena_growth="exact", threads=3)
-    assert request.choose_options("CUDAExecutionProvider", chosen) == {
-        "cudnn_conv_algo_search": "EXHAUSTIVE",
-        "use_tf32": "1",
-        "prefer_nhwc": "1",
-        "arena_extend_strategy": "kSameAsRequested",
-    }
-    assert request.choose_options("CPUExecutionProvider", chosen) == {}
 
 
 def test_tensorrt_builds_for_the_sizes_that_the_model_accepts(model: Path) -> None:
@@ -104,28 +84,3 @@ def test_models_made_to_have_one_content_have_engines_of_their_own(model: Path, 
 def test_without_a_place_for_engines_none_are_kept(model: Path, tmp_path: Path) -> None:
     (tmp_path / "cache").write_text("in the way", encoding="utf-8")
     assert not [name for name in choose_tensorrt_options(ModelFile.open(model), {}) if "cache" in name]
-
-
-class Driver:
-    """A driver of one GPU, as far as it is asked."""
-
-    def cuInit(self, flags: int) -> int:  # noqa: N802
-        return 0
-
-    def cuDeviceGet(self, device: Any, number: int) -> int:  # noqa: N802
-        return 0
-
-    def cuDeviceGetName(self, name: Any, length: int, device: Any) -> int:  # noqa: N802
-        ctypes.memmove(name, b"NVIDIA Something\0", 17)
-        return 0
-
-    def cuDriverGetVersion(self, version: Any) -> int:  # noqa: N802
-        version._obj.value = 13020
-        return 0
-
-
-def test_a_gpu_is_named_with_its_driver(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machine, "_load_driver", Driver)
-    assert machine.describe_gpu() == "NVIDIA Something, driver for CUDA 13.2"
-    monkeypatch.setattr(machine, "_load_driver", lambda: None)
-    assert machine.describe_gpu() is None

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from runtime.session.form_writer import write_optimized
-from tests.runtime.session.optimized_form.exports import export
+from tests.support.optimized_exports import export
 
 
 @pytest.fixture(scope="session")

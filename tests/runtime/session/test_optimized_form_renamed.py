@@ -18,7 +18,7 @@ from compiler.onnx_file.skim import read_metadata
 from runtime.session.form_writer import write_optimized
 from runtime.session.optimized_form import describe_runtime
 from runtime.session.session import Session
-from tests.runtime.session.optimized_form.exports import cut_off, edit_numbers, export, needs_instructions, run
+from tests.support.optimized_exports import cut_off, edit_numbers, export, needs_instructions, run
 
 pytestmark = needs_instructions
 
