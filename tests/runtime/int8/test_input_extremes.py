@@ -48,7 +48,7 @@ def prepared() -> OnnxModel:
 
 
 def gray() -> OnnxModel:
-    metadata = {PREPROCESS: Preprocess(1, 8, 8, (0.5,), (0.25,)).to_json()}
+    metadata = PREPROCESS.write(Preprocess(1, 8, 8, (0.5,), (0.25,)).to_json())
     return build(metadata, {**NETWORK, "inputs": {"x": [1, "H", "W"]}})
 
 
@@ -76,7 +76,7 @@ def test_numbers_that_have_no_scale_are_refused(size: float, known: bool, tmp_pa
     model, images = prepared() if known else build(), pictures() - 0.5
     with pytest.raises(ArchspecError, match=r"reaches from .*, too little for any scale: no range can be learned"):
         calibrate(model, save(tmp_path / "tiny.npy", size * images))
-    assert calibrate(build(), save(tmp_path / "small.npy", 1e-14 * images))
+    assert calibrate(build(), save(tmp_path / "small.npy", 1e-14 * images)).layers
 
 
 @pytest.mark.parametrize(("size", "refused"), [(1e-10, True), (1e-5, True), (1e-4, False), (1e-2, False)])

@@ -213,7 +213,8 @@ def test_gray_of_colours_is_their_luma(tmp_path: Path) -> None:
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "I;16"])
 @pytest.mark.parametrize("channels", [1, 3])
 def test_white_is_white_however_it_is_stored(tmp_path: Path, mode: str, channels: int) -> None:
-    Image.new(mode, (9, 9), {"1": 1, "I;16": 65535, "LA": (255, 255)}.get(mode, "white")).save(tmp_path / "a.png")
+    whites: dict[str, float | tuple[float, ...]] = {"1": 1, "I;16": 65535, "LA": (255, 255)}
+    Image.new(mode, (9, 9), whites.get(mode, "white")).save(tmp_path / "a.png")
     assert np.allclose(open_picture(tmp_path / "a.png").paint(channels, (4, 6)), 1, atol=1e-6)
 
 

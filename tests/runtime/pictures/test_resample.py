@@ -7,13 +7,14 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from archspec.arrays import Array
 from runtime.pictures.resample import find_taps, resize
 
 
 @pytest.mark.parametrize("size", [(4, 6), (5, 30), (40, 7), (33, 61), (16, 18)])
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
 def test_resizing_is_torchs(size: tuple[int, int], dtype: type) -> None:
-    values = (np.random.default_rng(0).random((16, 18, 3)) * 250).astype(dtype)
+    values: Array = (np.random.default_rng(0).random((16, 18, 3)) * 250).astype(dtype)
     found = resize(values, size)
     image = torch.from_numpy(values.astype(np.float64)).permute(2, 0, 1)[None]
     smooth = F.interpolate(image, size, mode="bilinear", antialias=True)[0].permute(1, 2, 0).numpy()

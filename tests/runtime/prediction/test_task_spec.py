@@ -24,7 +24,7 @@ def test_the_stride_in_the_metadata_is_that_of_the_last_output(tmp_path: Path) -
         helper.make_node("MaxPool", ["x"], ["half"], kernel_shape=[2, 2], strides=[2, 2]),
         helper.make_node("Neg", ["x"], ["whole"]),
     ]
-    shapes = {"half": ["N", 3, "h", "w"], "whole": ["N", 3, "H", "W"]}
+    shapes: dict[str, list[int | str | None]] = {"half": ["N", 3, "h", "w"], "whole": ["N", 3, "H", "W"]}
     model = build_model(nodes, {"x": ["N", 3, "H", "W"]}, shapes, metadata={"archspec.stride": "1"})
     session = Session(save(model, tmp_path / "m.onnx"), providers=["cpu"])
     assert ask(session, "joints").stride == ask(session, "joints", "whole").stride == 1
