@@ -30,7 +30,7 @@ TOLERANCE = {"float16": 1e-2, "float32": 1e-4}
 """How far outputs of that type may be from those under default settings, relative to the largest number."""
 
 NEEDS_FIXED_SIZES = {"cuda": Settings(cuda_graph=True)}
-"""By provider, settings that are tried where the sizes are fixed."""
+"""Settings that are tried where the sizes are fixed, by provider."""
 
 BUSY = 0.5
 """Processes that want a core, for each of them, from which a machine is busy."""

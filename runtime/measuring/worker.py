@@ -23,7 +23,7 @@ from typing import Any
 from archspec.errors import ArchspecError, RuntimeFailure
 
 PR_SET_PDEATHSIG = 1
-"""Of prctl(2): the signal that this process gets when its parent ends."""
+"""The option of prctl(2) that says which signal this process gets when its parent ends."""
 
 
 class WorkerError(RuntimeFailure):

@@ -23,8 +23,8 @@ from runtime.session.tensorrt import choose_tensorrt_options
 from runtime.session.tuning_file import Chosen, SettingsSource
 
 CUDA_DEFAULTS = {"cudnn_conv_algo_search": "HEURISTIC", "use_tf32": "0"}
-"""Where the settings say nothing: DEFAULT takes a slow convolution, EXHAUSTIVE seconds per new shape; and TF32, which
-ONNX Runtime turns on by itself, gives other numbers than those that were proven."""
+"""The options of CUDA where the settings say nothing: DEFAULT takes a slow convolution, EXHAUSTIVE seconds per shape;
+and TF32, which ONNX Runtime turns on by itself, gives other numbers than those that were proven."""
 
 NO_KERNEL = "; its CPU provider has no kernel for that in this type, as it has none in bfloat16: GPUs may run it"
 
