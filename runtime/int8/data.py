@@ -26,8 +26,9 @@ Floats = npt.NDArray[np.float32]
 
 WANTED = "give a folder of pictures, a .npy or the name of a data set"
 
-MOST_IMAGES = 1000
-"""Of a larger set so many are taken, spread evenly over it: ranges do not change much beyond a few hundred."""
+MAX_IMAGES = 1000
+"""The largest number of images of a calibration, spread evenly over a larger set: ranges change little beyond a few
+hundred."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,11 +64,11 @@ class CalibrationData:
         return len(self.numbers)
 
     def sample(self, count: int) -> CalibrationData:
-        """Up to `count` of them, spread evenly."""
+        """The data with up to `count` of the images, spread evenly."""
         return self.take(_spread(len(self), count))
 
     def take(self, places: Sequence[int]) -> CalibrationData:
-        """Those of some places."""
+        """The data with the images of some places."""
         return replace(self, numbers=tuple(self.numbers[place] for place in places))
 
     def batches(self, size: int) -> Iterator[Floats]:
@@ -112,7 +113,7 @@ def _open_dataset(name: str, metadata: Mapping[str, str]) -> CalibrationData:
     return CalibrationData(
         name=name,
         shape=images.shape[1:],
-        numbers=_spread(len(images), MOST_IMAGES),
+        numbers=_spread(len(images), MAX_IMAGES),
         read=lambda numbers: images[list(numbers)],
         held_out=HeldOut(dataset.test.images, dataset.test.labels, dataset.task, len(dataset.classes)),
     )
@@ -134,7 +135,7 @@ def _open_folder(folder: Path, metadata: Mapping[str, str], ground: Ground | Non
         except ArchspecError as error:
             raise ArchspecError(_tell_broken(folder, paths, preprocess, ground)) from error
 
-    numbers = _spread(len(paths), MOST_IMAGES)
+    numbers = _spread(len(paths), MAX_IMAGES)
     return CalibrationData(str(folder), preprocess.shape, numbers, read, notes=found.notes)
 
 
@@ -156,7 +157,7 @@ def _open_array(path: Path, graph: Graph) -> CalibrationData:
         images = images[None]  # one image, as `run` takes it
     if images.ndim < 2 or not images.size:
         raise ArchspecError(f"{path} has shape {images.shape}; calibration data is (N, C, ...), and not empty")
-    numbers = _spread(len(images), MOST_IMAGES)
+    numbers = _spread(len(images), MAX_IMAGES)
     return CalibrationData(str(path), images.shape[1:], numbers, lambda taken: read_numbers(images[list(taken)], path))
 
 

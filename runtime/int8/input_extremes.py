@@ -13,7 +13,7 @@ from compiler.onnx_target.int8.scheme import MIN_SCALE
 from runtime.int8.data import CalibrationData
 
 ENOUGH_FOR_FOLDS = 8
-"""Of fewer images there are no folds, and a value's numbers are few anyway."""
+"""The number of images from which on there are folds: of fewer a value's numbers are few anyway."""
 
 LEAST_WIDTH = 255 * MIN_SCALE
 """Numbers that are all nearer to each other cannot be told apart by eight bits of any scale."""

@@ -7,12 +7,11 @@ from collections.abc import Iterator, Mapping
 from archspec.wording import tell_count
 from runtime.int8.quantization_loss import GAP_DB, POOR_DB, Judged, Loss, OutputLoss
 
-NAMED = 3
-"""How many values have a note each."""
-
+MAX_NAMED = 3
+"""The largest number of values that have a note each."""
 
 ENOUGH = 16
-"""Of fewer different images a fold has three at most, and its figure hangs on single ones."""
+"""The number of different images from which on a fold has more than three: of fewer its figure hangs on single ones."""
 
 
 def describe_images(images: int, different: int, judged: Judged) -> Iterator[str]:
@@ -29,10 +28,10 @@ def describe_images(images: int, different: int, judged: Judged) -> Iterator[str
 
 def describe_floats(floats: Mapping[str, str]) -> Iterator[str]:
     """Which values stay float, and why."""
-    for name, reason in list(floats.items())[:NAMED]:
+    for name, reason in list(floats.items())[:MAX_NAMED]:
         yield f"{name} stays float, with the layers that read it: it {reason}"
-    if len(floats) > NAMED:
-        yield f"and so do {len(floats) - NAMED} more values"
+    if len(floats) > MAX_NAMED:
+        yield f"and so do {len(floats) - MAX_NAMED} more values"
 
 
 def describe_gaps(loss: Loss, own: Loss) -> Iterator[str]:

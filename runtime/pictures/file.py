@@ -19,7 +19,7 @@ from archspec.extras import extra
 from archspec.file_types import ARRAY, OTHER_PICTURES, READ_PICTURES, find_file_type
 from archspec.files import check_is_file
 from archspec.wording import cut
-from runtime.pictures.png_stream import MOST_COLOURS, Transparency, has_all_rows, read_transparency
+from runtime.pictures.png_stream import MAX_COLOURS, Transparency, has_all_rows, read_transparency
 from runtime.pictures.resample import resize
 
 with extra("run"):
@@ -30,8 +30,8 @@ Ground = tuple[int, int, int]
 
 FORMATS = tuple(kind.name for kind in READ_PICTURES)
 
-MOST_PIXELS = 1 << 26
-"""Pictures of more pixels (8,192 by 8,192) are refused before they are decoded: a small file can hold a huge one."""
+MAX_PIXELS = 1 << 26
+"""The largest number of pixels of a picture (8,192 by 8,192) that is decoded: a small file can hold a huge one."""
 
 FAINT = 1 / 16
 """A 16-bit picture that uses a smaller part of its range is nearly black, and was hardly meant to be."""
@@ -55,13 +55,13 @@ TURNS: Mapping[object, tuple[slice, slice, bool]] = MappingProxyType(
         8: (slice(None), slice(None, None, -1), True),
     }
 )
-"""By its value, in which order rows and columns are read, and whether they change places after that."""
+"""The order in which rows and columns are read, and whether they change places after that, by the tag's value."""
 
 DEEP = {"RGB;16B": ("RGB;16B", "RGB;16L"), "RGBA;16B": ("RGBA;16B", "RGBA;16L")}
 """Pillow keeps one byte of each two: read as little-endian numbers, it keeps the other one."""
 
 MODES = {"1": "L", "L": "L", "LA": "LA", "RGBA": "RGBA"}
-"""By Pillow's mode of a picture of eight bits, the one that it is read in; all others in RGB."""
+"""The mode in which a picture of eight bits is read, by Pillow's mode of its file; all others are read in RGB."""
 
 DEEP_GRAY = "LA;16B"
 """Its four bytes are as many as a pixel of RGBA has."""
@@ -171,8 +171,8 @@ def _decode(path: str | Path) -> Picture:
 def _load(path: str | Path, raw: str | None = None) -> tuple[Image.Image, str]:
     """A picture, and how its pixels are stored in the file; `raw` reads them as if they were stored so."""
     with Image.open(path, formats=FORMATS) as picture:
-        if picture.width * picture.height > MOST_PIXELS:
-            raise ArchspecError(f"{path} is too large a picture: more than {MOST_PIXELS:,} pixels")
+        if picture.width * picture.height > MAX_PIXELS:
+            raise ArchspecError(f"{path} is too large a picture: more than {MAX_PIXELS:,} pixels")
         stored = picture.tile[0][3] if picture.tile else ""
         if raw is not None:
             picture.tile = [(*picture.tile[0][:3], raw)]  # type: ignore[list-item]  # older versions have no class for it
@@ -188,7 +188,7 @@ def _load(path: str | Path, raw: str | None = None) -> tuple[Image.Image, str]:
 def _find_alpha(clear: Transparency, bands: Array, entries: Array | None, whole: int) -> Array | None:
     """The alpha of a picture that has no channel of it, by its colours or by its `entries` of a palette."""
     if entries is not None:
-        return np.frombuffer(clear.alphas.ljust(MOST_COLOURS, b"\xff"), np.uint8)[entries]
+        return np.frombuffer(clear.alphas.ljust(MAX_COLOURS, b"\xff"), np.uint8)[entries]
     return None if clear.key is None else np.where((bands == clear.key).all(-1), 0, whole)
 
 

@@ -17,10 +17,10 @@ KEY = "key.json"
 """The file that `run --pictures` writes into a folder beside what it draws there."""
 
 ENDINGS = frozenset(ending for kind in READ_PICTURES for ending in kind.endings)
-"""How the names of pictures end."""
+"""The ends of the names of pictures that are read."""
 
 OTHERS = {ending: kind.name for kind in OTHER_PICTURES for ending in kind.endings}
-"""By the end of its name, of which kind a picture is that is not read."""
+"""The kinds of pictures that are not read, by the ends of their names."""
 
 
 @dataclass(frozen=True, slots=True)

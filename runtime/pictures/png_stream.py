@@ -17,16 +17,16 @@ GRAY, COLOURS, PALETTE = 0, 2, 3
 """The colour types that have no alpha channel."""
 
 BANDS = {GRAY: 1, COLOURS: 3, PALETTE: 1, 4: 2, 6: 4}
-"""By the colour type."""
+"""The number of channels, by the colour type."""
 
 PASSES = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1))
-"""Of an interlaced picture: first row and column, and the steps to the next."""
+"""The passes of an interlaced picture: the first row and column of each, and the steps to the next."""
 
-AT_ONCE = 1 << 20
-"""Bytes that are read, or unpacked, at a time."""
+MAX_CHUNK = 1 << 20
+"""The largest number of bytes that are read, or unpacked, at a time."""
 
-MOST_COLOURS = 256
-"""Of a palette."""
+MAX_COLOURS = 256
+"""The largest number of colours in a palette."""
 
 
 class Header(NamedTuple):
@@ -63,7 +63,7 @@ def has_all_rows(path: str | Path) -> bool:
         due = _read_header(file, path).bytes
         stream = zlib.decompressobj()
         for packed in _read_data(file):
-            while due > 0 and (lines := stream.decompress(packed, AT_ONCE)):
+            while due > 0 and (lines := stream.decompress(packed, MAX_CHUNK)):
                 due -= len(lines)
                 packed = stream.unconsumed_tail
         return due <= 0
@@ -94,7 +94,7 @@ def _find_transparency(file: BinaryIO) -> bytes | None:
         if kind == b"IDAT":
             return None
         if kind == b"tRNS":
-            return file.read(min(size, MOST_COLOURS))
+            return file.read(min(size, MAX_COLOURS))
     return None
 
 
@@ -109,7 +109,7 @@ def _read_header(file: BinaryIO, path: str | Path) -> Header:
 
 def _read_data(file: BinaryIO) -> Iterator[bytes]:
     for kind, size in _list_chunks(file):
-        while kind == b"IDAT" and size and (piece := file.read(min(size, AT_ONCE))):
+        while kind == b"IDAT" and size and (piece := file.read(min(size, MAX_CHUNK))):
             yield piece
             size -= len(piece)
 

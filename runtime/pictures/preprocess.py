@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 Floats = npt.NDArray[np.float32]
 Extents = tuple[int, int]
 
-MOST_EXTENT = 1 << 15
-"""Pixels of a picture's side, and of what is measured along it."""
+MAX_EXTENT = 1 << 15
+"""The largest number of pixels along a side of a picture, and of what is measured along it."""
 
-MOST_NUMBERS = 1 << 26
-"""Numbers of an input, 256 MiB. A file may say any extents, and their product is what takes memory."""
+MAX_NUMBERS = 1 << 26
+"""The largest number of values in an input, 256 MiB: a file may say any extents, and their product takes memory."""
 
 CHANNELS = (1, 3)
 
@@ -48,7 +48,7 @@ class Preprocess:
 
     def __post_init__(self) -> None:
         for name in ("channels", "height", "width"):
-            check_integer(getattr(self, name), f"preprocessing: '{name}'", most=MOST_EXTENT)
+            check_integer(getattr(self, name), f"preprocessing: '{name}'", most=MAX_EXTENT)
         for name in ("mean", "std"):
             values = getattr(self, name)
             if len(values) != self.channels:
@@ -56,9 +56,9 @@ class Preprocess:
             object.__setattr__(self, name, tuple(check_number(item, f"preprocessing: '{name}'") for item in values))
         if min(self.std) <= 0:
             raise ArchspecError(f"preprocessing: 'std' must be positive, found {min(self.std)}")
-        if self.channels * self.height * self.width > MOST_NUMBERS:
+        if self.channels * self.height * self.width > MAX_NUMBERS:
             extents = write_shape(self.shape)
-            raise ArchspecError(f"preprocessing: an input of {extents} has more than {MOST_NUMBERS:,} numbers")
+            raise ArchspecError(f"preprocessing: an input of {extents} has more than {MAX_NUMBERS:,} numbers")
         largest = max((1 + abs(mean)) / std for mean, std in zip(self.mean, self.std, strict=True))
         if not largest < float(np.finfo(np.float32).max):
             raise ArchspecError("preprocessing: 'mean' and 'std' make numbers that float32 cannot hold")

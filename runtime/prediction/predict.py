@@ -25,11 +25,11 @@ from runtime.session.array_file import cast
 from runtime.session.session import Session
 from runtime.tasks.task import Answer, AnswerInput
 
-MOST_AT_ONCE = 1 << 25
-"""Numbers of the images that go through a model in one run, 128 MiB; fewer large images than the batch go at once."""
+MAX_AT_ONCE = 1 << 25
+"""The largest number of values in the images of one run, 128 MiB; of large images fewer than the batch go at once."""
 
-MOST_PADDED = 1 << 28
-"""Numbers of a batch that is filled up for a model that takes no smaller one."""
+MAX_PADDED = 1 << 28
+"""The largest number of values in a batch that is filled up for a model that takes no smaller one."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -228,7 +228,7 @@ def _summarize(array: Array) -> dict[str, Any]:
 def _fill(session: Session, images: Array) -> Array:
     """As many images as the file takes at once, the last one repeated."""
     missing = (session.fixed_batch or 0) - len(images)
-    if missing * prod(images.shape[1:]) > MOST_PADDED:
+    if missing * prod(images.shape[1:]) > MAX_PADDED:
         raise ArchspecError(
             f"{session.path} takes batches of {session.fixed_batch} alone, which are too large to fill up"
         )
@@ -304,7 +304,7 @@ def _load(reader: Reader, paths: Iterable[str | Path]) -> Iterator[InputImage | 
 def _group(images: Iterator[InputImage | Failure], size: int) -> Iterator[Failure | list[InputImage]]:
     """At most `size` neighbours of one shape at a time, and as many as fit into one run."""
     for shape, alike in groupby(images, key=lambda item: None if isinstance(item, Failure) else item.image.shape):
-        most = max(1, min(size, MOST_AT_ONCE // max(1, prod(shape or ()))))
+        most = max(1, min(size, MAX_AT_ONCE // max(1, prod(shape or ()))))
         while group := list(islice(alike, most)):
             failed = [item for item in group if isinstance(item, Failure)]
             yield from failed

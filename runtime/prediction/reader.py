@@ -27,9 +27,9 @@ from runtime.session.sizes import check_together
 
 Loaded = TypeVar("Loaded")
 
-MOST_OWN_PIXELS = 1 << 24
-"""Pixels of a picture that is answered at its own size (4,096 by 4,096): what a network keeps of each pixel may be 100
-times what the pixel takes itself."""
+MAX_OWN_PIXELS = 1 << 24
+"""The largest number of pixels of a picture that is answered at its own size (4,096 by 4,096): what a network keeps of
+each may be 100 times what the pixel takes itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +103,12 @@ class Reader:
         if not self.own_size:
             return None
         fitting = find_fit(self.session, name, own)
-        if fitting and fitting[0] * fitting[1] > MOST_OWN_PIXELS:
+        if fitting and fitting[0] * fitting[1] > MAX_OWN_PIXELS:
             assert self.preprocess is not None
             trained = f"{self.preprocess.height}×{self.preprocess.width}"
             raise InputError(
                 f"{path}, {own[0]}×{own[1]} pixels, would be read at {fitting[0]}×{fitting[1]}, more than "
-                f"{MOST_OWN_PIXELS:,}: give --resize, which makes it {trained}"
+                f"{MAX_OWN_PIXELS:,}: give --resize, which makes it {trained}"
             )
         return fitting
 

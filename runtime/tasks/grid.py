@@ -13,8 +13,8 @@ from runtime.pictures.frame import Positions
 if TYPE_CHECKING:
     from compiler.graph import Graph
 
-MANY_STEPS = 2**6 * 3**3
-"""Any usual stride divides it, so that over so many steps an output grows without rounding."""
+DIVISIBLE_STEPS = 2**6 * 3**3
+"""A number of steps that any usual stride divides, so that over so many an output grows without rounding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ def measure_strides(graph: Graph) -> dict[str, int]:
     for name, rule in accepted_sizes(graph).items():
         if not rule.dynamic:
             continue
-        first, *_, last = rule.sample(rule.first, MANY_STEPS + 1)
+        first, *_, last = rule.sample(rule.first, DIVISIBLE_STEPS + 1)
         growth = last - first
         small, large = (graph.infer({name: size}) for size in (first, last))
         for output, id in graph.outputs.items():

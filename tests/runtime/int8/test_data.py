@@ -65,7 +65,7 @@ def test_pictures_are_prepared_as_the_model_says(model: OnnxModel, tmp_path: Pat
 
 
 def test_large_sets_are_sampled_evenly(model: OnnxModel, images: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runtime.int8.data, "MOST_IMAGES", 4)
+    monkeypatch.setattr(runtime.int8.data, "MAX_IMAGES", 4)
     data = open_calibration_data(images, model.graph, model.metadata)
     assert data.numbers == (0, 25, 50, 75)
     (found,) = data.batches(10)

@@ -174,7 +174,7 @@ def test_the_least_size_that_fits(
 
 
 def test_a_huge_picture_is_refused_at_its_own_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reader, "MOST_OWN_PIXELS", 100 * 100)
+    monkeypatch.setattr(reader, "MAX_OWN_PIXELS", 100 * 100)
     draw(tmp_path / "a.png", 101, 100)
     session = open_colours(tmp_path, {"H": ANY, "W": ANY})
     with pytest.raises(
