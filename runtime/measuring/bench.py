@@ -17,7 +17,7 @@ from runtime.session.inputs import choose_batches, make_inputs
 from runtime.session.session import Session
 
 WARMUPS = 3
-LEAST_RUNS = 5
+MIN_RUNS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ def _time_turn(session: Session, feed: Mapping[str, npt.NDArray[Any]], seconds: 
         session.run(feed)
     times: list[float] = []
     end = time.perf_counter() + seconds
-    while len(times) < LEAST_RUNS or time.perf_counter() < end:
+    while len(times) < MIN_RUNS or time.perf_counter() < end:
         start = time.perf_counter()
         session.run(feed)
         times.append(time.perf_counter() - start)

@@ -16,19 +16,24 @@ from archspec.errors import ArchspecError
 from runtime.measuring.candidate import Candidate, Job
 from runtime.session.settings import Settings
 
-LEAST_GAIN = 1.02
+MIN_GAIN = 1.02
 """The ratio of the times from which a setting is worth keeping."""
 
 CHANCE = 0.05
 """How likely chance alone may give as few slower rounds as were seen (a sign test)."""
 
-ROUNDS, MOST_ROUNDS = 5, 15
-"""Rounds of each trial, the fewest that CHANCE lets decide; and the most of the last comparison."""
+ROUNDS = 5
+"""The rounds of each trial: the fewest that CHANCE lets decide."""
+
+MAX_ROUNDS = 15
+"""The most rounds of the last comparison."""
 
 FREE, FIXED = "these settings", "the same, sizes fixed"
 """What the last comparison is of."""
 
-LONGEST_TURN = 0.5
+MAX_TURN = 0.5
+"""The longest turn of a candidate, in seconds."""
+
 SHARE = 0.6
 """The part of the time in which changes are tried one by one; in the rest the result is compared with the default."""
 
@@ -52,11 +57,11 @@ class Trial:
 
 
 def is_faster(ratios: Sequence[float]) -> bool:
-    """Whether ratios of times are a gain: LEAST_GAIN in the median, and so few rounds not above one that chance would
+    """Whether ratios of times are a gain: MIN_GAIN in the median, and so few rounds not above one that chance would
     give them less often than CHANCE."""
     slower = sum(ratio <= 1 for ratio in ratios)
     by_chance = sum(comb(len(ratios), count) for count in range(slower + 1)) / 2 ** len(ratios)
-    return statistics.median(ratios) >= LEAST_GAIN and by_chance <= CHANCE
+    return statistics.median(ratios) >= MIN_GAIN and by_chance <= CHANCE
 
 
 class Climb:
@@ -95,7 +100,7 @@ class Climb:
         """Try each change, and keep those that make the best settings so far faster, while there is time."""
         until = self._begun + SHARE * self._seconds
         room = (until - time.perf_counter()) / (2 * ROUNDS * max(1, len(changes)))
-        turn = min(LONGEST_TURN, room / 2)  # the other half of the room goes into processes that start
+        turn = min(MAX_TURN, room / 2)  # the other half of the room goes into processes that start
         longest = 0.0
         for number, change in enumerate(changes):
             self._on_step(number, len(changes) + 1)
@@ -118,8 +123,8 @@ class Climb:
                 finals.append(Trial(FIXED, "failed", why=str(error)))
         candidates = [self._default, *(candidate for _, candidate in rivals)]
         left = self._seconds - (time.perf_counter() - self._begun)
-        turn = min(LONGEST_TURN, max(0.0, left / len(candidates) / MOST_ROUNDS - 2 * self._run))
-        rounds = int(min(MOST_ROUNDS, max(ROUNDS, left / len(candidates) / max(turn, 2 * self._run))))
+        turn = min(MAX_TURN, max(0.0, left / len(candidates) / MAX_ROUNDS - 2 * self._run))
+        rounds = int(min(MAX_ROUNDS, max(ROUNDS, left / len(candidates) / max(turn, 2 * self._run))))
         self._on_step(1, 2)
         times = self._measure(candidates, rounds, turn)
         judged = [

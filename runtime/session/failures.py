@@ -9,8 +9,8 @@ from pathlib import Path
 
 from archspec.errors import ArchspecError, RuntimeFailure
 
-LONGEST_REASON = 500
-"""Characters; a message has room for it beside the file's name."""
+MAX_REASON = 500
+"""The most characters of a reason: a message has room for it beside the file's name."""
 
 _CODE = re.compile(r"\[ONNXRuntimeError\] : \d+ : \w+ : ")
 _LEAD = re.compile(r"^(Load model from .*? failed: ?|Error in execution: |Exception during initialization: )+")
@@ -32,13 +32,13 @@ def telling(path: str | Path) -> Iterator[None]:
 
 
 def shorten(error: BaseException) -> str:
-    """The reason that an error of onnx or ONNX Runtime gives, as one line of at most LONGEST_REASON characters."""
+    """The reason that an error of onnx or ONNX Runtime gives, as one line of at most MAX_REASON characters."""
     text = _LEAD.sub("", _CODE.sub("", " ".join(str(error).split())))
     while place := _PLACE.search(text):
         has_path = bool(re.search(r"[\\/]", place[1]))
         end = _skip_signature(text, place.end()) if has_path else _skip_word(text, place.end())
         text = text[: place.start()] + text[end:]
-    return text if len(text) <= LONGEST_REASON else text[: LONGEST_REASON - 1] + "…"
+    return text if len(text) <= MAX_REASON else text[: MAX_REASON - 1] + "…"
 
 
 def _skip_word(text: str, start: int) -> int:

@@ -20,8 +20,8 @@ SWITCHES = {"fp16": "trt_fp16_enable", "bf16": "trt_bf16_enable", "int8": "trt_i
 BATCHES = (1, 8, 128)
 """The least, the usual and the largest batch of an engine whose batch is free."""
 
-LARGEST = 2
-"""An engine takes sizes up to so many times the one that the model was written for."""
+MAX_SCALE = 2
+"""The most times that a size of an engine may be the one that the model was written for."""
 
 
 def choose_tensorrt_options(model: ModelFile, fixed: Mapping[str, int]) -> dict[str, str]:
@@ -73,7 +73,7 @@ def _spread(rule: AcceptedSize) -> tuple[int, int, int]:
     """The smallest, the usual and the largest value."""
     if not rule.dynamic:
         return rule.value, rule.value, rule.value
-    largest = rule.value + (LARGEST - 1) * rule.value // rule.step * rule.step
+    largest = rule.value + (MAX_SCALE - 1) * rule.value // rule.step * rule.step
     return rule.first, rule.value, min(largest, rule.last or largest)
 
 

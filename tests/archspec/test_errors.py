@@ -15,8 +15,9 @@ from archspec import errors
 from archspec.errors import ArchspecError, InputError, ModelError, RuntimeFailure, raising
 
 
-def test_the_examples_are_true() -> None:
-    found = doctest.testmod(errors, optionflags=doctest.ELLIPSIS)
+def test_the_examples_are_true(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    found = doctest.testmod(errors, extraglobs={"archspec": archspec}, optionflags=doctest.ELLIPSIS)
     assert found.attempted > 3
     assert not found.failed
 

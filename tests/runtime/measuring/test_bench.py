@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from archspec.errors import ArchspecError
-from runtime.measuring.bench import LEAST_RUNS, WARMUPS, bench
+from runtime.measuring.bench import MIN_RUNS, WARMUPS, bench
 from runtime.session.session import Session
 from tests.support.models import build_double, save
 
@@ -27,9 +27,9 @@ def test_every_batch_is_timed_in_every_round(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(session, "run", lambda feed: (seen.append(feed["x"].shape), run(feed))[1])
     rows = bench(session, (8, 1, 2, 1), seconds=1e-9, rounds=4)
     assert [row.batch for row in rows] == [1, 2, 8]
-    assert [row.runs for row in rows] == [4 * LEAST_RUNS] * 3
+    assert [row.runs for row in rows] == [4 * MIN_RUNS] * 3
     assert {shape[1:] for shape in seen} == {(3, 8, 5)}
-    turns = [shape[0] for shape in seen[:: LEAST_RUNS + WARMUPS]]
+    turns = [shape[0] for shape in seen[:: MIN_RUNS + WARMUPS]]
     assert all(sorted(turns[start : start + 3]) == [1, 2, 8] for start in range(0, 12, 3))
     assert len({tuple(turns[start : start + 3]) for start in range(0, 12, 3)}) > 1
 

@@ -13,7 +13,7 @@ import pytest
 from onnx import helper
 
 from archspec.errors import ArchspecError
-from runtime.session.failures import LONGEST_REASON, shorten, telling
+from runtime.session.failures import MAX_REASON, shorten, telling
 from runtime.session.session import Session
 from tests.support.models import build_double, build_model, save
 
@@ -139,5 +139,5 @@ def test_what_is_taken_away_is_no_more_than_the_place(text: str, reason: str) ->
 
 def test_a_reason_is_bounded() -> None:
     said = shorten(RuntimeError("x" * 10_000))
-    assert len(said) == LONGEST_REASON
+    assert len(said) == MAX_REASON
     assert said.endswith("…")
