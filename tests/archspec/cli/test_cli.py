@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
 from typer.main import get_command
 from typer.testing import CliRunner
 
@@ -185,20 +184,6 @@ def test_init_writes_a_spec_that_is_sound(tmp_path: Path) -> None:
     assert "--force" in archspec("init", spec, expect=2)
     assert spec.read_text(encoding="utf-8") == before
     archspec("init", spec, "--force")
-
-
-def test_every_spec_of_the_zoo_fits_the_schema() -> None:
-    import jsonschema
-
-    from archspec.spec.schema import json_schema
-
-    schema = json_schema()
-    jsonschema.Draft202012Validator.check_schema(schema)
-    validator = jsonschema.Draft202012Validator(schema)
-    for path in zoo_specs().values():
-        assert list(validator.iter_errors(yaml.safe_load(path.read_text(encoding="utf-8")))) == []
-    wrong = {"archspec": 1, "inputs": {"x": [3]}, "network": [{"conv": {"out": 3, "kernal": 3}}]}
-    assert list(validator.iter_errors(wrong))
 
 
 def test_list_has_the_whole_zoo() -> None:

@@ -18,6 +18,20 @@ from compiler.graph import Graph
 MARK = "▸"
 HEAD = "archspec: 1\ninputs: {x: [4, 8, 8]}\n"
 VECTOR = "archspec: 1\ninputs: {x: [4]}\n"
+BASE = """\
+archspec: 1
+name: base
+description: The base.
+params: {a: 4, wide: true, list: [1, 2]}
+inputs: {x: [4, H, W]}
+sizes: {H: 8}
+defaults: {conv: {bias: false, kernel: 5}, dropout: {rate: 0.1}}
+network:
+  - conv: a
+  - when: {test: wide, then: [conv: 2 * a]}
+  - repeat: {each: {k: list}, body: [conv: k]}
+  - dropout
+"""
 LIBRARY = "archspec: 1\nblocks:\n  unit: {args: {width: int}, body: [conv: width, relu]}\n"
 
 
