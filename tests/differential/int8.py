@@ -137,6 +137,10 @@ class Writer:
     def scale(self) -> dict[str, Any]:
         return {"scale": self.random.choice([1e-3, 0.1, 10.0, 640.0])}
 
+    def end(self) -> list[Any]:
+        ends: list[list[Any]] = [[self.scale()], ["sigmoid"], []]
+        return self.random.choice(ends)
+
     def output(self) -> list[Any]:
         if self.random.random() > 0.15:
             return []
@@ -149,8 +153,7 @@ class Writer:
     def step(self) -> list[Any]:
         match self.random.randrange(7):
             case 0:
-                ends: list[list[Any]] = [[self.scale()], ["sigmoid"], []]
-                branches = [[self.conv(), *self.random.choice(ends)] for _ in range(2)]
+                branches = [[self.conv(), *self.end()] for _ in range(2)]
                 return [{"concat": branches}, *self.output()]
             case 1:
                 return [{"conv": {"out": "in_channels", "kernel": 3, "groups": "in_channels"}}]
