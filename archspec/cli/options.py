@@ -132,7 +132,7 @@ GroundOption: TypeAlias = Annotated[
 
 def parse_params(given: Iterable[str]) -> dict[str, Any]:
     """`name=value` pairs, each value as the language would read it."""
-    from archspec.spec.load import parse_value
+    from archspec.spec.params import parse_value
 
     return _parse_pairs(given, "--set", lambda name, text: parse_value(text, f"--set {name}"))
 

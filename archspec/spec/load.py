@@ -11,16 +11,17 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
 
-from archspec.errors import Diagnostic, Mistakes, Place, SpecError, suggest
+from archspec.errors import Diagnostic, Mistakes, Place, SpecError
 from archspec.spec.comments import Comment
 from archspec.spec.document import Block, Document, is_size, merge_defaults, read_param, read_signature
 from archspec.spec.layers import Node
 from archspec.spec.marked import Items, Marked, Table, place_in
 from archspec.spec.messages import report_invalid
 from archspec.spec.nodes import CallNode
+from archspec.spec.params import explain_mismatch
 from archspec.spec.reading import Reading
 from archspec.spec.suggestions import suggest_field
-from archspec.spec.text import read_bytes, read_file
+from archspec.spec.text import read_file
 from archspec.spec.zoo import find_import, find_spec, real_path, shown
 
 MAX_FILES = 64
@@ -87,14 +88,6 @@ def load(source: str | Path, params: Mapping[str, Any] | None = None) -> Spec:
     if spec.mistakes:
         raise SpecError(spec.mistakes)
     return spec
-
-
-def parse_value(text: str, origin: str) -> Any:
-    """The value in `--set name=TEXT`, read as the language would. Raises SpecError."""
-    try:
-        return read_bytes(text.encode("utf-8", "surrogateescape"), origin).data
-    except SpecError as error:  # a word of the command line has no lines
-        raise SpecError(replace(item, place=Place(origin)) for item in error.diagnostics) from None
 
 
 @dataclass
@@ -174,7 +167,7 @@ class _Reader:
         """What a variant sets, as far as it can replace something of its base."""
         fitting: dict[str, Any] = {}
         for name, value in own.items():
-            problem = _misfit(name, value, base, key)
+            problem = explain_mismatch(name, value, base, key)
             if problem is None:
                 fitting[name] = value
                 continue
@@ -321,7 +314,7 @@ def _set_params(spec: Spec, given: Mapping[str, Any]) -> Spec:
         place = Place(f"param {name}")
         try:
             value = read_param(value)
-            problem = _misfit(name, value, spec.params, "params")
+            problem = explain_mismatch(name, value, spec.params, "params")
         except PydanticCustomError as error:
             problem = f"`{name}` {error.message()}"
         if problem:
@@ -329,22 +322,6 @@ def _set_params(spec: Spec, given: Mapping[str, Any]) -> Spec:
         else:
             params[name] = value
     return replace(spec, params=MappingProxyType(params), mistakes=tuple(mistakes))
-
-
-def _misfit(name: str, value: Any, base: Mapping[str, Any], key: str) -> str | None:
-    """Why a value cannot replace the one of that name, if it cannot."""
-    if name not in base:
-        listing = f"; there is {', '.join(base)}" if base else "; it has none"
-        return f"the spec has no `{name}` in {key}{suggest(name, base) or listing}"
-    if _sort(value) != _sort(base[name]):
-        return f"`{name}` should be {_sort(base[name])}, found {_sort(value)}"
-    return None
-
-
-def _sort(value: Any) -> str:
-    if isinstance(value, bool):
-        return "a boolean"
-    return "a list" if isinstance(value, list) else "a number"
 
 
 def _plain(value: Any) -> Any:

@@ -20,8 +20,8 @@ def list_names() -> list[str]:
 
 def find(name: str) -> bool:
     """Whether there is a module, or something in one, of a name; `Op` and `Graph` are those that everybody means."""
-    full = name.replace("Op.", "ops.Op.") if name.startswith("Op.") else name
-    full = full.replace("Graph.", "graph.Graph.") if name.startswith("Graph.") else full
+    full = re.sub(r"^Op\b", "ops.Op", name)
+    full = re.sub(r"^Graph\b", "graph.Graph", full)
     return any(_is_there(f"{home}{full}") for home in HOMES)
 
 

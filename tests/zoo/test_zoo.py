@@ -12,7 +12,8 @@ from jsonschema import Draft202012Validator
 
 from archspec.errors import SpecError
 from archspec.ops import OpError
-from archspec.spec.load import load, parse_value
+from archspec.spec.load import load
+from archspec.spec.params import parse_value
 from archspec.spec.text import read_file
 from archspec.spec.zoo import ZOO, zoo_specs
 from compiler.elaborate.elaborate import elaborate
