@@ -23,8 +23,8 @@ from compiler.onnx_file.extents import list_inputs, list_outputs
 from compiler.onnx_file.metadata import PRECISION, tell_epoch
 from compiler.passes.cast_weights import CastWeights
 from runtime.export.plan import Calibration, ExportPlan, Rules, tell_large_drop
+from runtime.verification.answers import check_answers
 from runtime.verification.cases import proof_cases
-from runtime.verification.metadata import check_answers
 from runtime.weights.arrays import tell_rounding
 
 with extra("run"):

@@ -1,4 +1,4 @@
-"""A child process that answers requests, and sleeps as a whole (SIGSTOP) while it is not asked.
+"""A child process that answers what it is asked, and sleeps as a whole (SIGSTOP) while it is not asked.
 
 Several models in one process take each other's cores: threads that wait for work go on spinning, and whoever runs next
 is slower for it. Parent and child speak JSON, a line each way.
@@ -31,9 +31,10 @@ class WorkerError(RuntimeFailure):
 
 
 class Worker:
-    """A child that answers requests one by one: a Python module that calls `serve`. It rests for `pause` seconds before
-    it is woken, in which the threads of another fall asleep, and is given up when an answer takes longer than
-    `patience` seconds. To be closed.
+    """A child that answers what it is asked, one by one: a Python module that calls `serve`.
+
+    It rests for `pause` seconds before it is woken, in which the threads of another fall asleep, and is given up when
+    an answer takes longer than `patience` seconds. To be closed.
     """
 
     def __init__(
@@ -116,8 +117,8 @@ class Worker:
 
 
 def serve(handlers: Mapping[str, Callable[..., Any]]) -> None:
-    """The child: answer requests from the standard input until it ends. What a library prints is no answer, and goes to
-    the standard error."""
+    """The child: answer what comes from the standard input until it ends. What a library prints is no answer, and goes
+    to the standard error."""
     _end_with_parent()
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)

@@ -23,7 +23,7 @@ from compiler.onnx_file.metadata import CLASSES, PREPROCESS
 from runtime.pictures.preprocess import Preprocess
 from runtime.prediction.predict import predict
 from runtime.session.session import Session
-from runtime.verification.differences import MOST_FLIPS, compare_votes
+from runtime.verification.differences import MAX_FLIPS, compare_votes
 from runtime.verification.proof import prove
 from runtime.weights.safetensors_file import save_weights
 from tests.support.documents import graph_from
@@ -128,7 +128,7 @@ def test_votes_are_proven_by_the_share_of_positions(tmp_path: Path) -> None:
     path = tmp_path / "vote.onnx"
     proof = to_onnx(combined, member_weights(members), path).proof
     assert proof is not None
-    assert proof.worst <= MOST_FLIPS
+    assert proof.worst <= MAX_FLIPS
     module = to_torch(combined)
     wrong = member_weights([members[0], members[0]])
     module.load_state_dict({name: torch.from_numpy(array) for name, array in wrong.items()})

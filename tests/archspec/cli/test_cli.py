@@ -207,7 +207,7 @@ def test_analyze_json_has_the_promised_rows() -> None:
 
 def test_analyze_prints_numbers_of_any_length() -> None:
     output = archspec("analyze", "residual_mlp", "--set", "blocks=20000", "--max-nodes", "200000")
-    assert "6,021 digits" in output
+    assert "2^20000" in output
     report = json.loads(archspec("analyze", "residual_mlp", "--set", "blocks=1001", "--json"), parse_int=str)
     assert report["paths"]["block"]["total"] == str(2**1001)
 
@@ -307,7 +307,7 @@ def test_tables_keep_to_the_columns_that_are_given(monkeypatch: pytest.MonkeyPat
 def test_a_full_disk_is_said_without_a_traceback() -> None:
     code = """
 import errno
-from archspec import cli
+from archspec.cli import main as cli
 def fail():
     print("what is buffered")
     raise OSError(errno.ENOSPC, "No space left on device")
