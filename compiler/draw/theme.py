@@ -89,7 +89,7 @@ def kind_of(op: Op) -> str:
         return "label"
     if isinstance(op, Merge):
         return "merge"
-    return KINDS.get(op.word, "call")
+    return op.family if op.family in COLOURS else KINDS.get(op.word, "call")
 
 
 def round_corners(points: Sequence[Point]) -> str:

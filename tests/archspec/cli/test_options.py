@@ -19,7 +19,7 @@ from archspec.cli.options import MEANINGS, on_threads, parse_params, parse_share
 from archspec.errors import ArchspecError
 from compiler.elaborate.elaborate import MAX_NODES
 from runtime.evaluation.monte_carlo import MC_BATCH
-from tests.archspec.cli.test_help import NAMES, find_command
+from tests.archspec.cli.test_commands import NAMES, find_command
 
 FROZEN = Path(__file__).with_name("options.txt")
 
