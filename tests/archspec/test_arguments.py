@@ -164,6 +164,6 @@ def test_a_checked_function_is_called_as_it_is_written() -> None:
     assert join(path="a", sizes=None) == ("a", 3, None)
     assert join.__doc__ == "Its words."
     with pytest.raises(TypeError, match="positional argument"):
-        join("a", 4, 5)  # type: ignore[call-arg, misc]
+        join("a", 4, 5)  # type: ignore[call-arg]
     with pytest.raises(ArchspecError, match="join: `path` is the name of a file, found 3"):
         join(3)  # type: ignore[arg-type]

@@ -189,7 +189,7 @@ def test_companions_are_there_at_every_moment(tmp_path: Path, monkeypatch: pytes
 
     write("old")
     replace_file = os.replace
-    monkeypatch.setattr(files.os, "replace", watch)
+    monkeypatch.setattr(os, "replace", watch)
     write("new")
     assert seen == [{"m": "old", "m.data": "old"}, {"m": "old", "m.data": "new"}]
 

@@ -146,6 +146,6 @@ with write_whole(sys.argv[1]):
 
 @pytest.mark.parametrize(("what", "code"), [("SIGTERM", 143), ("SIGHUP", 129)])
 def test_a_signal_while_the_temporary_folder_is_made(what: str, code: int, tmp_path: Path) -> None:
-    command = [sys.executable, "-c", WHILE_IT_IS_MADE, tmp_path / "m", what]
+    command: list[str | Path] = [sys.executable, "-c", WHILE_IT_IS_MADE, tmp_path / "m", what]
     assert subprocess.run(command, capture_output=True).returncode == code
     assert list(tmp_path.iterdir()) == []

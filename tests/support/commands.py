@@ -1,8 +1,10 @@
-"""Commands in this process: what they print, and what they refuse."""
+"""Commands, in this process and in their own: what they print, and what they refuse."""
 
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -24,4 +26,32 @@ def refuse(message: str, *words: str | Path) -> None:
     result = CliRunner().invoke(app, [str(word) for word in words], env=wide)
     assert result.exit_code
     said = str(result.exception) if isinstance(result.exception, ArchspecError) else result.output
-    assert message in " ".join(said.replace("│", " ").split()), said
+    assert message in words_of(said), said
+
+
+def run(*words: str | Path, expect: int = 0) -> str:
+    """What a command prints that ends with this exit code."""
+    result = CliRunner().invoke(app, [str(word) for word in words])
+    assert result.exit_code == expect, result.output
+    return result.output
+
+
+def fail(*words: str | Path) -> str:
+    """What the command says of a mistake that `archspec.cli.main` prints before it exits 2."""
+    result = CliRunner().invoke(app, [str(word) for word in words])
+    assert isinstance(result.exception, ArchspecError), result.output
+    return str(result.exception)
+
+
+def words_of(text: str) -> str:
+    """The words without the frame that typer draws around wrong usage."""
+    return " ".join(text.replace("│", " ").split())
+
+
+def run_process(*words: str | Path, expect: int = 0, cwd: Path | None = None) -> str:
+    """The whole output of a command in a process of its own."""
+    command = [sys.executable, "-m", "archspec", *map(str, words)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd)
+    assert done.returncode == expect, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    return done.stdout + done.stderr

@@ -41,7 +41,7 @@ OTHERS = {
 
 def build(metadata: dict[str, str], size: int | str = 8) -> onnx.ModelProto:
     image, weight, middle, output = (f"{EVIL}{name}" for name in ("image", "weight", "middle", "output"))
-    shape = [f"{EVIL}N", 3, size, size]
+    shape: list[str | int | None] = [f"{EVIL}N", 3, size, size]
     graph = helper.make_graph(
         [
             helper.make_node("Conv", [image, weight], [middle], name=f"{EVIL}conv", doc_string=EVIL),
@@ -61,7 +61,8 @@ def build(metadata: dict[str, str], size: int | str = 8) -> onnx.ModelProto:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("hostile")
-    for name, changes in ({"good": {}} | OTHERS).items():
+    every: dict[str, dict[str, str]] = {"good": {}} | OTHERS
+    for name, changes in every.items():
         (made / f"{name}.onnx").write_bytes(build(FACTS | changes).SerializeToString())
     (made / "open.onnx").write_bytes(build(FACTS, f"{EVIL}H").SerializeToString())
     unknown = build(FACTS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -86,12 +87,13 @@ def test_nor_does_python_take_a_folder(tmp_path: Path) -> None:
         with pytest.raises(ArchspecError, match="names a folder; give a file in it, as in ") as caught:
             to_onnx(graph, weights, name, verify=False)
         assert str(caught.value).endswith(advice)
-        for write in (
+        writers: tuple[Callable[[str | Path], object], ...] = (
             lambda path: save_weights(path, {"w": np.ones(2)}, {}),
             lambda path: write_text(path, "text"),
             lambda path: check_absent(path, force=False),
             lambda path: check_absent(path, force=True),
-        ):
+        )
+        for write in writers:
             with pytest.raises(ArchspecError, match=r"names a folder; give a file in it, as in .*NAME"):
                 write(name)
     assert list(tmp_path.iterdir()) == []

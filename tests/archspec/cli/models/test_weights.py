@@ -121,8 +121,7 @@ def test_statistics_of_batches_make_an_ensemble(members: list[Path]) -> None:
     assert Path("one.onnx").read_bytes() == Path("two.onnx").read_bytes()
 
     data = load_data("digits")
-    module = to_torch(elaborate(load("resnet_digits", TINY)))
-    module = stir(module, 0)
+    module = stir(to_torch(elaborate(load("resnet_digits", TINY))), 0)
     images = data.test.images[:20].astype(np.float32)
 
     def mean_of(seed: int) -> np.ndarray[Any, Any]:

@@ -8,8 +8,7 @@ from xml.etree import ElementTree
 
 import pytest
 import typer
-from click.testing import Result
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from archspec import __version__
 from archspec.api import load

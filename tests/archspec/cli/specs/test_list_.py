@@ -11,6 +11,7 @@ from archspec.cli.main import app
 from archspec.errors import ArchspecError
 from archspec.spec.zoo import zoo_specs
 from archspec.zoo import list_zoo
+from tests.support.commands import run_process
 
 
 def names(*words: str) -> set[str]:
@@ -62,3 +63,10 @@ def test_descriptions_are_shown_instead_of_sources() -> None:
 
 def test_json_has_what_the_words_choose() -> None:
     assert [row["name"] for row in json.loads(run("vgg16", "--json"))] == ["vgg16", "vgg16_bn"]
+
+
+def test_list_has_the_whole_zoo() -> None:
+    rows = json.loads(run_process("list", "--json"))
+    assert {row["name"] for row in rows} == set(zoo_specs())
+    assert {row["parameters"] for row in rows if row["name"] == "resnet50"} == {25557032}
+    assert "25.6 M" in run_process("list")
