@@ -97,7 +97,7 @@ class GraphBuilder:
             return self.apply(step, op, [step.value], step.id)
         value = self.apply(step, ops.Shift(trainable=True), [step.value], f"{step.id}_bias")
         result = self.apply(step, op, [value], step.id)
-        if op.has_kernel and result is not None:
+        if isinstance(op, ops.Kernel) and result is not None:
             fixup.append(result.id)
         return result
 

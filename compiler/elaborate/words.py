@@ -93,7 +93,7 @@ def extension(walk: Unroller, node: Ext, step: Step) -> Value:
         for mistake in found:
             walk.reporter.report(mistake.code, mistake.message, mistake.place, step.calls)
         raise SkipNode from None
-    return walk.builder.apply(step, walk.evaluator.build_op(step, op, given), [step.value], step.id)
+    return walk.builder.apply_layer(step, walk.evaluator.build_op(step, op, given))
 
 
 @_word(Residual)
