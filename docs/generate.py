@@ -22,7 +22,7 @@ if __name__ == "__main__":
 
 from archspec.ops import LAYERS, OPS, Layer, Op, Shape, Weight  # noqa: E402  (found by the line above)
 from archspec.ops.base import Pointwise  # noqa: E402
-from archspec.ops.fields import LARGEST  # noqa: E402
+from archspec.ops.fields import MAX_WHOLE  # noqa: E402
 from archspec.spec.schema import json_schema  # noqa: E402
 from archspec.wording import write_shape  # noqa: E402
 from docs import limits, zoo_page  # noqa: E402
@@ -186,7 +186,7 @@ def _takes(schema: dict[str, Any]) -> str:
     bounds = [f"from {schema['minimum']:g}"] if "minimum" in schema else []
     above = schema.get("exclusiveMinimum", schema.get("gt"))  # pydantic leaves `gt` as it is behind a validator
     bounds += [f"above {above:g}"] if above is not None else []
-    bounds += [f"to {schema['maximum']:g}"] if schema.get("maximum", LARGEST) != LARGEST else []
+    bounds += [f"to {schema['maximum']:g}"] if schema.get("maximum", MAX_WHOLE) != MAX_WHOLE else []
     return " ".join([noun, *bounds])
 
 

@@ -7,9 +7,9 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BeforeValidator, Field
 
-LARGEST = 2**31 - 1
+MAX_WHOLE = 2**31 - 1
 """The largest whole number that a field takes."""
-LARGEST_REAL = 3.4e38
+MAX_REAL = 3.4e38
 """The largest magnitude of a real number that a field takes: about what single precision holds."""
 
 
@@ -25,13 +25,13 @@ def _exact_int(value: Any) -> Any:
 def _exact_float(value: Any) -> Any:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError("should be a number")
-    if LARGEST_REAL < abs(value) < inf:  # infinity is refused by the field
-        raise ValueError(f"should be a number of at most {LARGEST_REAL:g}, found {value}")
+    if MAX_REAL < abs(value) < inf:  # infinity is refused by the field
+        raise ValueError(f"should be a number of at most {MAX_REAL:g}, found {value}")
     return float(value)
 
 
-_Size = Annotated[int, Field(ge=1, le=LARGEST)]
-_Count = Annotated[int, Field(ge=0, le=LARGEST)]
+_Size = Annotated[int, Field(ge=1, le=MAX_WHOLE)]
+_Count = Annotated[int, Field(ge=0, le=MAX_WHOLE)]
 _Real = Annotated[float, Field(allow_inf_nan=False)]
 _Share = Annotated[float, Field(ge=0, le=1)]
 _Gain = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -50,7 +50,7 @@ Probability: TypeAlias = Annotated[_Share, BeforeValidator(_exact_float, json_sc
 def _exact_padding(value: Any) -> Any:
     if value == "same":
         return value
-    if not 0 <= _exact_int(value) <= LARGEST:  # said here, since a union would say it once for each alternative
+    if not 0 <= _exact_int(value) <= MAX_WHOLE:  # said here, since a union would say it once for each alternative
         raise ValueError(f"should be `same` or a whole number from 0, found {value}")
     return int(value)
 

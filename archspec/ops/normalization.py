@@ -16,11 +16,11 @@ from archspec.ops.signal.moments import DROPPED, NONE, WINDOW, Chance, Doubts, G
 from archspec.ops.signal.runs import ChannelRuns, align, group_channels, join
 from archspec.ops.values import Layout, OpError, Saved, Shape, Weight, Weights
 
-SCATTERED = 0.25
-"""The sum of 1 / width over all layers from which on the values of one sample are no longer normal."""
+MAX_DRAWN = 0.25
+"""The largest sum of 1 / width over all layers up to which the values of one sample are taken as normal."""
 FEW: Doubts = frozenset({"few"})
-MANY = 32
-"""Values from which on normal ones stay normal: two become 1 and -1, of so many is |x| 2% too large."""
+MIN_COUNTED = 32
+"""The number of values in a mean from which on normal ones stay normal: of so many |x| is 2% too large."""
 
 
 class Normalization(Pointwise):
@@ -67,13 +67,13 @@ class Normalization(Pointwise):
         levels = _given(self.levels(x), chance)
         pairs = ((n, (part, part)) for n, part in x.runs) if levels is x.runs else align(_given(x.runs, chance), levels)
         settled = [(n, _settle(part, level, *span, scale, self.eps)) for n, (part, level) in pairs]
-        scattered = self.by_sample and x.drawn > SCATTERED
+        scattered = self.by_sample and x.drawn > MAX_DRAWN
         kept = DROPPED | WINDOW if self.by_sample and span[0] == 1 else DROPPED
         return Moments(
             join([(n, chance.spread(found.part) if chance else found.part) for n, found in settled]),
             x.axes,
             x.doubts & kept if all(found.sharp for _, found in settled) else x.doubts,
-            normal=x.normal and chance == x.chance and self.counted(x.shape) >= MANY and not scattered,
+            normal=x.normal and chance == x.chance and self.counted(x.shape) >= MIN_COUNTED and not scattered,
             chance=chance,
             hollow=False,
             least=x.least,

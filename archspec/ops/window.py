@@ -21,7 +21,7 @@ end."""
 
 
 MAX_TAPS = 1 << 16
-"""Taps up to which each is looked at by itself."""
+"""The largest number of taps of a window of which each is looked at by itself."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from pydantic_core import PydanticCustomError
 
 from archspec.errors import Place
 from archspec.ops import LAYERS
-from archspec.ops.fields import LARGEST
+from archspec.ops.fields import MAX_WHOLE
 from archspec.spec.expressions import Expression, ExpressionError
 from archspec.spec.layers import Node, adapter_of, annotation_of, layer_node, overlay
 from archspec.spec.marked import Table, place_in
@@ -54,12 +54,12 @@ def read_param(value: Any) -> Any:
                 problem = "should hold values, found a list with '{text}', which is not computed here"
                 raise PydanticCustomError("bad-param", f"{problem}: params have no expressions", {"text": item[:40]})
         return [read_param(item) for item in value]
-    if isinstance(value, bool | int | float) and abs(value) <= LARGEST:
+    if isinstance(value, bool | int | float) and abs(value) <= MAX_WHOLE:
         return value
     raise PydanticCustomError(
         "bad-param",
         "should be a number up to {largest}, a boolean or a list of up to {most} such",
-        {"largest": f"{LARGEST:,}", "most": f"{MAX_ITEMS:,}"},
+        {"largest": f"{MAX_WHOLE:,}", "most": f"{MAX_ITEMS:,}"},
     )
 
 
@@ -80,7 +80,7 @@ def _read_size_name(value: Any) -> Any:
 
 
 def _read_size(value: Any) -> Any:
-    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= LARGEST:
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_WHOLE:
         raise PydanticCustomError("bad-size", "should be a whole number from 1")
     return value
 

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 from archspec import ops
 from archspec.ops import Op, OpError, Shape
-from archspec.ops.fields import LARGEST
+from archspec.ops.fields import MAX_WHOLE
 from compiler.elaborate.evaluator import Evaluator
 from compiler.elaborate.scope import Scope, Step, Value
 from compiler.graph import Node, Source
@@ -53,7 +53,7 @@ class GraphBuilder:
         key = id(op), operands
         if key not in self._inferred:
             shape: Shape = op.infer(*operands)
-            if max(shape) > LARGEST:
+            if max(shape) > MAX_WHOLE:
                 raise OpError(f"an extent of {max(shape):,} is larger than any value may be")
             self._inferred[key] = op, shape
         return self._inferred[key][1]

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from archspec.errors import Diagnostic, Place, SpecError, tell_value
 from archspec.ops import Layer
-from archspec.ops.fields import LARGEST
+from archspec.ops.fields import MAX_WHOLE
 from archspec.spec.document import is_size
 from archspec.spec.load import Spec
 from archspec.spec.marked import place_in
@@ -85,7 +85,7 @@ def _choose_sizes(spec: Spec, given: Mapping[str, int]) -> tuple[dict[str, int],
         if name not in needed:
             listing = f"; there is {', '.join(needed)}" if needed else "; it has none"
             mistakes.append(Diagnostic("unknown-size", f"the inputs have no dynamic size '{name}'{listing}", place))
-        elif type(value) is not int or not 1 <= value <= LARGEST:
+        elif type(value) is not int or not 1 <= value <= MAX_WHOLE:
             message = f"a size should be a whole number from 1, found {tell_value(value)}"
             mistakes.append(Diagnostic("bad-size", message, place))
     wanted = {**spec.sizes, **given}

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 from archspec.errors import Call, SpecError, suggest
 from archspec.ops import Input, Layer
-from archspec.ops.fields import LARGEST
+from archspec.ops.fields import MAX_WHOLE
 from archspec.spec.document import is_size
 from archspec.spec.expressions import lookup_of
 from archspec.spec.layers import ErrorNode
@@ -90,7 +90,7 @@ class Unroller:
             return str(entry)
         place = place_in(self.spec.written, ("inputs", name, i), self.spec.written.at)
         value = self.evaluator.compute(entry, lookup_of(self.spec.params), place)
-        if not is_whole(value) or not 1 <= value <= LARGEST:
+        if not is_whole(value) or not 1 <= value <= MAX_WHOLE:
             message = f"an extent of the input '{name}' should be a whole number from 1, found {tell(value)}"
             self.reporter.fail("bad-shape", message, place)
         return int(value)

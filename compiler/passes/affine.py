@@ -16,8 +16,8 @@ from compiler.passes.base import Arrays
 
 Numbers: TypeAlias = NDArray[np.float64]
 
-REACH = 64
-"""How many nodes a search for such layers looks at, so that the time of a pass grows as the graph does."""
+MAX_SEARCHED = 64
+"""The largest number of nodes that a search for such layers looks at: the time of a pass grows as the graph."""
 
 
 class Blocked(Exception):  # noqa: N818  (it ends a search, and is no mistake)

@@ -13,8 +13,8 @@ from archspec.errors import ArchspecError
 from compiler.graph import Graph
 from compiler.passes.base import Array, Arrays, Journal, LazyArray, Pass
 
-MOST_LOSS = 2**-8
-"""Of a tensor's norm: what the eight binary digits of bf16 lose at most, where its range is wide enough."""
+MAX_LOSS = 2**-8
+"""The largest share of a tensor's norm that a cast may lose: what the eight binary digits of bf16 lose at most."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def _tell_loss(name: str, array: NDArray[Any], dtype: np.dtype[Any], journal: Jo
     rounded = cast(array, dtype, name)
     norm = _measure(array)
     loss = _measure(array - rounded.astype(array.dtype)) / norm if norm else 0.0
-    if loss > MOST_LOSS:
+    if loss > MAX_LOSS:
         zeros = int(np.count_nonzero(array) - np.count_nonzero(rounded))
         node, _, short = name.rpartition(".")
         journal.leave(node, f"{short} is below the range of {dtype}: {loss:.1%} of it is lost, {zeros:,} became zero")

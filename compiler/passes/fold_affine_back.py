@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from archspec.ops import Add, Concat, Kernel
 from compiler.graph import Graph, Node
-from compiler.passes.affine import REACH, Affine, Blocked, is_affine, move_before, read_affine
+from compiler.passes.affine import MAX_SEARCHED, Affine, Blocked, is_affine, move_before, read_affine
 from compiler.passes.base import Array, Arrays, Journal, Pass
 from compiler.passes.kernel import take_behind
 
@@ -73,8 +73,8 @@ class _Search:
             raise Blocked(f"{id} is an output")
         if len(self.graph.readers[id]) > 1:
             raise Blocked(f"{id} is read elsewhere too")
-        if len(self.seen) > REACH:
-            raise Blocked(f"no layer within {REACH} nodes before it")
+        if len(self.seen) > MAX_SEARCHED:
+            raise Blocked(f"no layer within {MAX_SEARCHED} nodes before it")
         if id in self.renamed:
             yield from self._look(self.renamed[id], affine)
         elif isinstance(node.op, Kernel):

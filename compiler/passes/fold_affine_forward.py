@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from archspec.ops import Kernel
 from compiler.graph import Graph, Node
-from compiler.passes.affine import REACH, Affine, Blocked, is_affine, move_behind, read_affine
+from compiler.passes.affine import MAX_SEARCHED, Affine, Blocked, is_affine, move_behind, read_affine
 from compiler.passes.base import Array, Arrays, Journal, Pass
 from compiler.passes.kernel import take_before, takes_before
 
@@ -64,8 +64,8 @@ class _Search:
         readers = [self.graph[id] for id in self.graph.readers[node.id]]
         if not readers:
             raise Blocked(f"nothing reads {node.id}")
-        if len(self.between) + len(readers) > REACH:
-            raise Blocked(f"more than {REACH} nodes read it")
+        if len(self.between) + len(readers) > MAX_SEARCHED:
+            raise Blocked(f"more than {MAX_SEARCHED} nodes read it")
         for reader in readers:
             yield from self._look(reader, affine, node)
 

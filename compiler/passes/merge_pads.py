@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from archspec.ops import Conv, Crop, Op, PadChannels, PadSpace
 from compiler.graph import Graph, Node
-from compiler.passes.affine import REACH
+from compiler.passes.affine import MAX_SEARCHED
 from compiler.passes.base import Arrays, Journal, Pass
 
 
@@ -75,8 +75,8 @@ def _pad_in_convolution(graph: Graph, first: Node, node: Node) -> Node | str:
 def _join_operands(first: Node, node: Node) -> Node | str:
     """The second operation on what the first one read, at extents that the operands of both lend."""
     operands = (first.inputs[0], *dict.fromkeys(first.inputs[1:] + node.inputs[1:]))
-    if len(operands) > REACH:
-        return f"it would read more than {REACH} values"
+    if len(operands) > MAX_SEARCHED:
+        return f"it would read more than {MAX_SEARCHED} values"
     return replace(node, inputs=operands)
 
 

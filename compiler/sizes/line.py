@@ -12,7 +12,7 @@ from functools import cached_property, partial
 from itertools import combinations, pairwise, zip_longest
 from math import floor, lcm
 
-from archspec.ops.fields import LARGEST
+from archspec.ops.fields import MAX_WHOLE
 from compiler.onnx_file.accepted import AcceptedSize
 from compiler.sizes.extents import Condition, Extents, Same
 from compiler.sizes.laws import Along, Rates, Size, Whole
@@ -61,7 +61,7 @@ class Line:
 
     def find_row(self, beside: Mapping[str, int]) -> AcceptedSize:
         """The densest row of values that fit, through the own one."""
-        if self.horizon is None or self.horizon > self._most or self.period > LARGEST:
+        if self.horizon is None or self.horizon > self._most or self.period > MAX_WHOLE:
             return self._find_tried(beside)
         step = next(filter(self._never_ends, self._steps(self.horizon)), 0)
         if step:
@@ -201,7 +201,7 @@ class Line:
 
     def _find_tried(self, beside: Mapping[str, int]) -> AcceptedSize:
         start = max(1, self.value - self._most // 2)
-        return self._choose(start, min(self.value + self._most // 2, LARGEST), beside, complete=False)
+        return self._choose(start, min(self.value + self._most // 2, MAX_WHOLE), beside, complete=False)
 
     def _extend(self, step: int, start: int, end: int) -> range:
         """The values that fit around the own one, in both directions until one does not."""

@@ -32,7 +32,7 @@ from archspec import errors
 from archspec.api import accepted_sizes, check, elaborate, load
 from archspec.cli.main import app
 from archspec.ops import LAYERS
-from archspec.ops.fields import LARGEST
+from archspec.ops.fields import MAX_WHOLE
 from archspec.spec import document, expressions, nodes, text, values
 from archspec.spec import load as loading
 from archspec.spec.zoo import zoo_specs
@@ -312,7 +312,7 @@ BOUNDS = {
     "characters of an expression": expressions.MAX_LENGTH,
     "levels of an expression": expressions.MAX_DEPTH,
     "absolute value in an expression": expressions.MAX_VALUE,
-    "a field, an extent or a size": LARGEST,
+    "a field, an extent or a size": MAX_WHOLE,
     "nodes and turns of loops that a spec expands to (`--max-nodes` raises it)": elaboration.MAX_NODES,
     "levels of nodes, block calls included": unroller.MAX_NESTING,
     "characters of a node's whole name": unroller.MAX_PATH,

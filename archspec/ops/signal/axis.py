@@ -14,8 +14,8 @@ from math import sqrt
 
 from archspec.ops.window import Window
 
-LONGEST = 1024
-"""Positions from which on borders are left out of account: they are a thousandth of the axis."""
+MAX_AXIS = 1024
+"""The largest number of positions of an axis whose borders are accounted for: beyond, they are a thousandth of it."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Axis:
 
     def cut(self, start: int, size: int) -> tuple[float, Axis]:
         """`size` positions from `start` on, of which those outside are zero."""
-        if max(self.size, size) > LONGEST:
+        if max(self.size, size) > MAX_AXIS:
             return min(1.0, self.size / size), Axis(size, exact=False)
         before, values = max(0, -start), self.values[max(0, start) : max(0, start + size)]
         return even_out((*(0.0,) * before, *values, *(0.0,) * (size - before - len(values))), self.exact)
@@ -86,7 +86,7 @@ class Axis:
 
     def repeat(self, times: int) -> Axis:
         """Each position `times` times."""
-        if self.profile is None or self.size * times > LONGEST:
+        if self.profile is None or self.size * times > MAX_AXIS:
             return Axis(self.size * times, exact=self.exact and self.profile is None)
         return Axis(self.size * times, tuple(value for value in self.profile for _ in range(times)), self.exact)
 
@@ -123,7 +123,7 @@ def share_sent(axis: Axis, window: Window, size: int) -> float:
 
 
 def _is_long(axis: Axis, window: Window, size: int) -> bool:
-    return max(axis.size, size, window.reach + 2 * window.padding) > LONGEST
+    return max(axis.size, size, window.reach + 2 * window.padding) > MAX_AXIS
 
 
 def _find_inside(window: Window, windows: int, seen: int) -> Iterator[tuple[int, int, int]]:
@@ -164,7 +164,7 @@ def blend(weights: tuple[float, ...], axes: tuple[Axis, ...]) -> Axis:
     if all(axis == kept[0] for axis in kept):
         return kept[0]
     size, total = kept[0].size, sum(weights)
-    if size > LONGEST:
+    if size > MAX_AXIS:
         return Axis(size, exact=False)
     columns: Iterable[tuple[float, ...]] = zip(*[axis.values for axis in axes], strict=True)
     mixed = tuple([sum(map(float.__mul__, weights, column)) / total for column in columns])

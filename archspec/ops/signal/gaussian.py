@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 REACH = 9.0
 """Standard deviations beyond which a normal value is left out: 1e-19 of its weight."""
 POINTS = 48
-"""Of the quadrature, on each panel."""
+"""The number of points of the quadrature on each panel."""
 ORDERS = 40
-"""Hermite coefficients by which the covariance is carried; the rest of a function is put on the next."""
+"""The number of Hermite coefficients by which the covariance is carried; the rest of a function is put on the next."""
 
 
 class ChannelMoments(NamedTuple):

@@ -10,8 +10,8 @@ from typing import Any, TypeAlias, TypeVar
 T = TypeVar("T", bound=tuple[float, ...])
 ChannelRuns: TypeAlias = tuple[tuple[int, T], ...]
 
-MOST_RUNS = 64
-"""Kinds of channels that a value keeps apart; of more, neighbours are averaged."""
+MAX_RUNS = 64
+"""The largest number of kinds of channels that a value keeps apart; of more, neighbours are averaged."""
 
 
 def count_channels(runs: Sequence[tuple[int, Any]]) -> int:
@@ -38,7 +38,7 @@ def join(runs: Iterable[tuple[int, T]]) -> ChannelRuns[T]:
         else:
             joined.append(run)
             last = run[1]
-    while len(joined) > MOST_RUNS:
+    while len(joined) > MAX_RUNS:
         pairs = [tuple(joined[i : i + 2]) for i in range(0, len(joined), 2)]
         joined = [(sum(count for count, _ in pair), average(pair)) for pair in pairs]
     return tuple(joined)

@@ -22,7 +22,7 @@ from archspec.ops.signal.moments import (
     doubt_all,
     join_doubts,
 )
-from archspec.ops.signal.runs import MOST_RUNS, ChannelRuns, align, average, join
+from archspec.ops.signal.runs import MAX_RUNS, ChannelRuns, align, average, join
 
 V = TypeVar("V", Moments, Gradient)
 
@@ -115,7 +115,7 @@ def weigh_narrow(terms: Sequence[tuple[float, float]]) -> float:
 
 def concatenate(operands: Sequence[Moments]) -> Moments:
     """The channels of all, in order."""
-    few = sum([len(operand.runs) for operand in operands]) <= MOST_RUNS
+    few = sum([len(operand.runs) for operand in operands]) <= MAX_RUNS
     return Moments(
         join([run for operand in operands for run in operand.runs]),
         _blend_axes(operands, lambda place: operands[place].channels * operands[place].whole.second),

@@ -10,7 +10,7 @@ from math import floor
 from typing import Any
 
 from archspec.errors import ArchspecError, suggest
-from archspec.ops.fields import LARGEST
+from archspec.ops.fields import MAX_WHOLE
 from archspec.wording import cut
 
 _VARY = re.compile(
@@ -35,7 +35,7 @@ class Variation:
     @property
     def count(self) -> int:
         """How many values there are."""
-        return floor(((LARGEST if self.high is None else self.high) - self.low) / self.step) + 1
+        return floor(((MAX_WHOLE if self.high is None else self.high) - self.low) / self.step) + 1
 
     def exact(self, position: int) -> Fraction:
         return self.low + position * self.step

@@ -15,7 +15,7 @@ BLOCKS = {16: "fp32 on AVX-512", 8: "fp16 on tensor cores"}
 """Channels that are computed together, and where."""
 SHARE = 100
 """A part of the network's multiply-accumulates below which a layer is not worth a word: 1 / SHARE."""
-SMALL = 1_000_000
+MIN_MACS = 1_000_000
 """Multiply-accumulates below which starting a layer takes longer than computing it."""
 
 
@@ -106,7 +106,7 @@ def _keep_costly(
 ) -> Iterator[Hit]:
     for hit in hits:
         cost = count(context, map(context.graph.__getitem__, hit.nodes))
-        if cost * SHARE >= context.total and cost >= SMALL:
+        if cost * SHARE >= context.total and cost >= MIN_MACS:
             yield hit
 
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 
 from archspec.ops import Add, Mean, Merge, Mul, Scale, Shift
-from archspec.ops.fields import LARGEST_REAL
+from archspec.ops.fields import MAX_REAL
 from compiler.onnx_source.call import Call, Rule, build
 from compiler.onnx_source.node import broadcast
 from compiler.onnx_source.values import Constant, Operand, Value
@@ -86,7 +86,7 @@ def _shift(call: Call, x: Value, value: float) -> Value:
 
 def _bounded(value: float) -> float:
     """What stands for infinity in a mask may round to more than single precision holds."""
-    return max(-LARGEST_REAL, min(LARGEST_REAL, value))
+    return max(-MAX_REAL, min(MAX_REAL, value))
 
 
 def _is_by_channel(call: Call, x: Value, stored: Constant) -> bool:

@@ -25,7 +25,6 @@ from archspec.ops import (
     Input,
     MaxPool,
     Op,
-    Positions,
     Scale,
     Shape,
     Span,
@@ -189,40 +188,6 @@ def test_transposed_convolutions_with_gaps(kernel: int, stride: int, dilation: i
     for place, seen in zip(places, look(graph, "op", [[place] for place in places]), strict=True):
         lo, hi = view.at("x0", place)
         assert seen.get("x0") == ([(lo, hi)] if lo <= hi else None)
-
-
-@pytest.mark.parametrize("stride", [1, 2, 3, 5])
-@pytest.mark.parametrize("dilation", [1, 2, 3, 7])
-def test_what_a_transposed_convolution_reads_by_enumeration(stride: int, dilation: int) -> None:
-    for kernel, padding, first, more in product((1, 2, 5), (0, 3), (-4, 0, 1, 6), (0, 1, 9)):
-        span = (first, first + more)
-        places = {i: [i * stride - padding + tap * dilation for tap in range(kernel)] for i in range(-60, 60)}
-        readers = [i for i, reached in places.items() if any(span[0] <= place <= span[1] for place in reached)]
-        op = ConvTranspose(out=1, kernel=kernel, stride=stride, dilation=dilation, padding=padding)
-        assert enumerated(op.input_span(0, span)) == readers
-
-
-@pytest.mark.parametrize("stride", [1, 2, 3, 5])
-@pytest.mark.parametrize("dilation", [1, 2, 3, 7])
-def test_what_a_convolution_reads_by_enumeration(stride: int, dilation: int) -> None:
-    for kernel, padding, first, more in product((1, 2, 5), (0, 3), (-4, 0, 1, 6), (0, 1, 9)):
-        span = (first, first + more)
-        places = {i * stride - padding + tap * dilation for i in range(first, span[1] + 1) for tap in range(kernel)}
-        op = Conv(out=1, kernel=kernel, stride=stride, dilation=dilation, padding=padding)
-        assert enumerated(op.input_span(0, span)) == sorted(places)
-
-
-def enumerated(found: tuple[Positions | None, ...]) -> list[int]:
-    ((*progressions,),) = filter(None, found)
-    return sorted({place for places in progressions for place in places})
-
-
-def test_far_taps_of_a_transposed_convolution_are_found_at_once() -> None:
-    """Going through all input positions between them would take minutes."""
-    op = ConvTranspose(out=1, kernel=2, stride=2, dilation=10**9 + 1)
-    assert enumerated(op.input_span(0, (0, 0))) == [0]
-    assert enumerated(op.input_span(0, (1, 1))) == [-(10**9) // 2]
-    assert enumerated(op.input_span(0, (0, 1))) == [-(10**9) // 2, 0]
 
 
 @st.composite

@@ -1,0 +1,69 @@
+"""Sliding windows: what they read and write by enumeration, and how many there are by torch."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import pytest
+import torch
+from torch.nn import functional
+
+from archspec.ops import Conv, ConvTranspose, Window
+from archspec.ops.window import Positions, run
+
+
+@pytest.mark.parametrize("stride", [1, 2, 3, 5])
+@pytest.mark.parametrize("dilation", [1, 2, 3, 7])
+def test_what_a_transposed_convolution_reads_by_enumeration(stride: int, dilation: int) -> None:
+    for kernel, padding, first, more in product((1, 2, 5), (0, 3), (-4, 0, 1, 6), (0, 1, 9)):
+        span = (first, first + more)
+        places = {i: [i * stride - padding + tap * dilation for tap in range(kernel)] for i in range(-60, 60)}
+        readers = [i for i, reached in places.items() if any(span[0] <= place <= span[1] for place in reached)]
+        op = ConvTranspose(out=1, kernel=kernel, stride=stride, dilation=dilation, padding=padding)
+        assert enumerated(op.input_span(0, span)) == readers
+
+
+@pytest.mark.parametrize("stride", [1, 2, 3, 5])
+@pytest.mark.parametrize("dilation", [1, 2, 3, 7])
+def test_what_a_convolution_reads_by_enumeration(stride: int, dilation: int) -> None:
+    for kernel, padding, first, more in product((1, 2, 5), (0, 3), (-4, 0, 1, 6), (0, 1, 9)):
+        span = (first, first + more)
+        places = {i * stride - padding + tap * dilation for i in range(first, span[1] + 1) for tap in range(kernel)}
+        op = Conv(out=1, kernel=kernel, stride=stride, dilation=dilation, padding=padding)
+        assert enumerated(op.input_span(0, span)) == sorted(places)
+
+
+def enumerated(found: tuple[Positions | None, ...]) -> list[int]:
+    ((*progressions,),) = filter(None, found)
+    return sorted({place for places in progressions for place in places})
+
+
+def test_far_taps_of_a_transposed_convolution_are_found_at_once() -> None:
+    """Going through all input positions between them would take minutes."""
+    op = ConvTranspose(out=1, kernel=2, stride=2, dilation=10**9 + 1)
+    assert enumerated(op.input_span(0, (0, 0))) == [0]
+    assert enumerated(op.input_span(0, (1, 1))) == [-(10**9) // 2]
+    assert enumerated(op.input_span(0, (0, 1))) == [-(10**9) // 2, 0]
+
+
+@pytest.mark.parametrize("ceil", [False, True])
+def test_windows_are_as_many_as_torchs(ceil: bool) -> None:
+    for kernel, stride, padding, size in product((1, 2, 3, 5), (1, 2, 3), (0, 1), (5, 6, 9)):
+        if 2 * padding <= kernel:
+            pooled = functional.max_pool1d(torch.zeros(1, 1, size), kernel, stride, padding, ceil_mode=ceil)
+            assert Window(kernel, stride, padding).slide(size, ceil=ceil) == pooled.shape[-1]
+
+
+def test_live_taps_are_those_with_a_gradient() -> None:
+    for kernel, stride, padding, dilation, size in product((2, 3, 5), (1, 2, 4), (0, 2, 4), (1, 3), (1, 3, 6)):
+        window = Window(kernel, stride, padding, dilation)
+        count = window.slide(size)
+        if count > 0:
+            weight = torch.zeros(1, 1, kernel, requires_grad=True)
+            functional.conv1d(torch.ones(1, 1, size), weight, None, stride, padding, dilation).sum().backward()
+            assert weight.grad is not None
+            assert window.count_live(size, count) == int((weight.grad != 0).sum()), window
+
+
+def test_a_run_has_both_its_ends() -> None:
+    assert [list(places) for places in run((2, 4))] == [[2, 3, 4]]
