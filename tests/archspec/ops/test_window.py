@@ -55,7 +55,7 @@ def test_windows_are_as_many_as_torchs(ceil: bool) -> None:
 
 
 def test_live_taps_are_those_with_a_gradient() -> None:
-    for kernel, stride, padding, dilation, size in product((2, 3, 5), (1, 2, 4), (0, 2, 4), (1, 3), (1, 3, 6)):
+    for kernel, stride, padding, dilation, size in product((2, 5), (1, 3), (0, 4), (1, 3), (1, 3, 6)):
         window = Window(kernel, stride, padding, dilation)
         count = window.slide(size)
         if count > 0:
