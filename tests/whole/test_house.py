@@ -30,8 +30,6 @@ TESTED_TOGETHER: dict[str, str] = {
     "archspec/cli/models": "tests/archspec/cli/test_cli.py, test_main.py",
     "archspec/cli/pictures": "test_draw.py beside",
     "archspec/cli/specs": "tests/archspec/cli/specs/test_lint.py and tests/docs",
-    "archspec/ops": "tests/whole/test_op_matrix.py and test_traits.py, which walk every operation",
-    "archspec/ops/signal": "tests/compiler/analysis/signal",
     "compiler": "test_graph.py beside",
     "compiler/analysis": "test_report.py beside",
     "compiler/analysis/compare": "test_fit.py and test_diff.py beside",
