@@ -33,7 +33,7 @@ from archspec.ops import (
     Upsample,
 )
 from compiler.graph import Graph
-from compiler.passes.affine import REACH
+from compiler.passes.affine import MAX_SEARCHED
 from compiler.passes.base import Arrays, LazyArray
 from compiler.passes.fold_affine_back import FoldAffineBack
 from tests.support.rewriting import FOLDED_TOLERANCE, Drawing, apply, chain, kinds, run, stirred
@@ -226,9 +226,11 @@ def test_folding_is_done_in_float64_and_when_it_is_asked_for() -> None:
 
 def test_a_search_ends() -> None:
     """Beyond some nodes a layer is not looked for, or a chain of n scales would take n² steps."""
-    after, step, _ = run(FoldAffineBack(), chain(Shape(4, 6), Conv(out=4), *[Relu()] * (REACH + 1), Scale(value=0.5)))
+    after, step, _ = run(
+        FoldAffineBack(), chain(Shape(4, 6), Conv(out=4), *[Relu()] * (MAX_SEARCHED + 1), Scale(value=0.5))
+    )
     assert kinds(after)[-1] == "scale"
-    assert step.left[0].text == f"no layer within {REACH} nodes before it"
+    assert step.left[0].text == f"no layer within {MAX_SEARCHED} nodes before it"
 
 
 @pytest.mark.parametrize(
