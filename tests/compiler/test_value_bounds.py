@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import torch
 
-from archspec.ops import HardSwish, Op, Relu, Relu6, Silu
+from archspec.ops import Bounds, HardSwish, Op, Relu, Relu6, Silu
 from compiler.torch_target.module import to_torch
-from compiler.value_bounds import Bounds, find_bounds, is_idle
+from compiler.value_bounds import find_bounds, is_idle
 from tests.support.documents import graph_from
 from tests.support.lowering import stir
 

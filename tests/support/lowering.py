@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import onnxruntime
@@ -22,6 +22,7 @@ from compiler.onnx_target.rules import RULES
 from compiler.onnx_target.shapes import name_shapes
 
 Arrays = dict[str, NDArray[Any]]
+M = TypeVar("M", bound=nn.Module)
 
 TOLERANCE = 1e-4
 """Relative to the largest value of the reference, for fp32 with sums in another order."""
@@ -36,7 +37,7 @@ def graph_of(op: Op, *shapes: Shape) -> Graph:
     return Graph("one_op", {node.id: node for node in nodes}, {"y": "op"})
 
 
-def stir(module: nn.Module, seed: int = 0) -> nn.Module:
+def stir(module: M, seed: int = 0) -> M:
     """Move every parameter and statistic off its special first value, so that leaving one out shows. A kernel keeps its
     scale: a deep network must not overflow."""
     random = torch.Generator().manual_seed(seed)

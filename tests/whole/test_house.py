@@ -35,11 +35,9 @@ TESTED_TOGETHER: dict[str, str] = {
     "compiler/analysis/compare": "test_fit.py and test_diff.py beside",
     "compiler/analysis/cost": "test_cost.py beside",
     "compiler/analysis/field": "test_receptive_field.py and test_positions.py beside",
-    "compiler/analysis/lint": "test_lint_*.py beside",
     "compiler/analysis/memory": "test_memory.py beside",
     "compiler/analysis/paths": "test_counting.py and test_unravel.py beside",
     "compiler/analysis/signal": "test_signal.py beside",
-    "compiler/passes": "test_fold_affine_*.py and tests/compiler/onnx_target/test_precision.py",
     "compiler/sizes": "test_accepted_sizes.py beside",
     "runtime/export": "test_plan.py beside, and tests/archspec/cli/models/test_export.py",
 }

@@ -81,7 +81,7 @@ def test_a_whole_network_of_them_is_its_input() -> None:
 
 
 @pytest.mark.parametrize("op", [Scale(trainable=True, per="channel"), Shift(trainable=True)], ids=str)
-def test_what_learned_nothing_goes_with_its_weights(op: Op) -> None:
+def test_what_learned_nothing_goes_with_its_weights(op: Scale | Shift) -> None:
     graph = chain(MAP, Tanh(), op)
     (name,) = graph.weights
     start = np.full(graph.weights[name].shape, op.value, np.float32)

@@ -242,7 +242,7 @@ def test_a_search_ends() -> None:
 )
 def test_weights_that_cannot_be_folded_are_refused(name: str, value: float, message: str) -> None:
     graph = chain(Shape(4, 7), Conv(out=4), BatchNorm())
-    weights = stirred(graph)
+    weights = dict(stirred(graph))
     weights[name] = np.full_like(weights[name], value)
     weights["n0.weight"] = 100 * np.asarray(weights["n0.weight"])
     weights["n0.bias"] = 0 * np.asarray(weights["n0.bias"])

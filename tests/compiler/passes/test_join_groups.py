@@ -28,7 +28,7 @@ def grouped(width: int, groups: int, **conv: Any) -> Graph:
 @pytest.mark.parametrize("conv", [{}, {"bias": False, "stride": 2}])
 def test_joins_to_blocks(width: int, groups: int, left: int, conv: dict[str, Any]) -> None:
     after, found = compare_form(grouped(width, groups, **conv), [JoinGroups()])
-    assert after["conv_0"].op.groups == left
+    assert after["conv_0"].op.facts["groups"] == left
     assert found < TOLERANCE
 
 

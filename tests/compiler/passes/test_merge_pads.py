@@ -84,7 +84,9 @@ def in_front(kernel: int, conv: Conv) -> Drawing:
 def test_a_convolution_pads_itself(kernel: int, conv: Conv) -> None:
     after, _, worst = run(MergePads(), in_front(kernel, conv).graph())
     assert kinds(after) == ["avg_pool", "conv"]
-    assert after["n2"].op.window.padding == conv.window.padding + kernel // 2
+    merged = after["n2"].op
+    assert isinstance(merged, Conv)
+    assert merged.window.padding == conv.window.padding + kernel // 2
     assert worst < FOLDED_TOLERANCE
 
 

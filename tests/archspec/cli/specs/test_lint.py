@@ -18,7 +18,7 @@ from archspec.errors import ArchspecError
 from archspec.spec.codes import FAILURES, MISTAKES
 from compiler.analysis.lint import CODES
 from tests.archspec.spec.texts import graph_of, write
-from tests.compiler.analysis.lint.texts import IMAGE, lint_text
+from tests.support.lint_texts import IMAGE, lint_text
 
 app = typer.Typer()
 app.command()(lint)

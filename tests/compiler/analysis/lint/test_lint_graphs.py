@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
 from archspec.api import elaborate, load
 from archspec.errors import ArchspecError
 from compiler.analysis.lint import CODES, RULES, Finding, choose_codes, lint_graph
-from tests.compiler.analysis.lint.texts import IMAGE, build, lint_text
+from tests.support.lint_texts import IMAGE, build, lint_text
 
 REPEATED = "  - repeat: {n: 16, body: [conv: {out: 8, kernel: 1}, norm, gelu]}\n"
 TWICE = IMAGE + "  - conv: 8\n  - batch_norm\n  - relu\n  - relu\n" + REPEATED
@@ -57,7 +58,7 @@ def test_a_finding_as_data() -> None:
         ({"select": ["bias", "idle"], "ignore": ["idle-relu"]}, ["bias-before-norm", "bias-before-norm"]),
     ],
 )
-def test_codes_are_chosen(options: dict[str, list[str]], codes: list[str]) -> None:
+def test_codes_are_chosen(options: dict[str, Any], codes: list[str]) -> None:
     assert [finding.code for finding in lint_text(TWICE, **options)] == codes
 
 
@@ -84,23 +85,6 @@ def test_a_variant_is_looked_over_with_its_base() -> None:
     (finding,) = lint_text("archspec: 1\nextends: base\nparams: {depth: 3}\n", {"base.yaml": base})
     assert (finding.code, finding.place.line, finding.place.column) == ("unused-param", 2, 20)
     assert finding.place.file.endswith("base.yaml")
-
-
-def test_names_reach_as_far_as_the_language_lets_them() -> None:
-    """Params by block arguments' defaults, by `defaults`, by handed bodies; an argument may hide a param."""
-    text = """archspec: 1
-params: {a: 8, b: 3, c: 1, hidden: 2, d: 2}
-defaults: {conv: {kernel: b}}
-blocks:
-  outer: {args: {inner: block, width: int = a}, body: [inner, conv: width]}
-  other: {args: {hidden: int}, body: [conv: hidden]}
-inputs: {x: [4, 8, 8]}
-network:
-  - outer: {inner: [conv: {out: 8, stride: c}]}
-  - repeat: {n: d, body: [other: {hidden: 8 + i}]}
-"""
-    (finding,) = lint_text(text, select=["unused"])
-    assert finding.message == "nothing uses the param 'hidden'"
 
 
 def test_many_taps_are_no_work() -> None:

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from compiler.analysis.lint import CODES
-from tests.compiler.analysis.lint.texts import lint_text
+from tests.support.lint_texts import lint_text
 
 PAGE = (Path(__file__).resolve().parents[4] / "docs" / "analysis" / "lint.md").read_text(encoding="utf-8")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from compiler.analysis.lint import MAX_FINDINGS, Finding
-from tests.compiler.analysis.lint.texts import IMAGE, lint_text
+from tests.support.lint_texts import IMAGE, lint_text
 
 BIASED = "  - conv: 8\n  - batch_norm\n"
 

@@ -15,8 +15,41 @@ from compiler.analysis.lint import lint_graph
 from compiler.analysis.lint.kernels import count_idle, count_writers
 from compiler.graph import Graph
 from tests.support.documents import graph_from
+from tests.support.lint_texts import IMAGE, swap
 from tests.support.lowering import graph_of
 
+CASES = [
+    swap(
+        "idle-taps",
+        IMAGE + "  - global_avg_pool\n  - ▸conv: {out: 8}\n  - gelu\n  - conv: {out: 8, kernel: 1}\n",
+        "{out: 8}",
+        "{out: 8, kernel: 1}",
+        "256 of the 288 weights of this conv never meet a value of 4×1×1: only padding",
+    ),
+    swap(
+        "idle-taps",
+        IMAGE + "  - ▸conv: {out: 8, dilation: 8}\n",
+        "dilation: 8",
+        "dilation: 7",
+        "256 of the 288 weights",
+        "with a large dilation",
+    ),
+    swap(
+        "uneven-upsampling",
+        IMAGE + "  - ▸conv_transpose: {out: 8, kernel: 3}\n",
+        "kernel: 3",
+        "kernel: 4",
+        "are sums of 1 and of 2 taps in turns",
+    ),
+    swap(
+        "uneven-upsampling",
+        IMAGE + "  - ▸conv_transpose: {out: 8, kernel: 2, stride: 3}\n",
+        "kernel: 2",
+        "kernel: 3",
+        "the others hold the bias alone",
+        "with holes",
+    ),
+]
 DEEPLAB: list[Any] = [
     {"conv": {"out": 8, "stride": 4}},
     "relu",
@@ -77,8 +110,8 @@ def test_rates_as_in_deeplab_on_a_small_map() -> None:
 def test_the_same_kernel_of_one_tap_computes_the_same() -> None:
     wide, narrow = (graph_of(Conv(out=4, kernel=kernel, dilation=8), Shape(3, 6, 6)) for kernel in (3, 1))
     one, other = to_torch(wide).eval(), to_torch(narrow).eval()
-    other.op.weight.data = one.op.weight.data[..., 1:2, 1:2]
-    other.op.bias.data = one.op.bias.data
+    given = one.state_dict()
+    other.load_state_dict({"op.weight": given["op.weight"][..., 1:2, 1:2], "op.bias": given["op.bias"]})
     x = torch.rand(2, 3, 6, 6)
     assert torch.allclose(one(x), other(x), atol=1e-6)
 

@@ -29,6 +29,8 @@ class LinearBranches(nn.Module):
 
 
 class Rotary(nn.Module):
+    turn: Tensor
+
     """Rotary embedding: what was turned is added to what was scaled, and neither learns anything."""
 
     def __init__(self) -> None:
