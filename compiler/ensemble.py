@@ -21,7 +21,7 @@ WAYS: dict[str, Op] = {"mean": Mean(), "vote": Vote()}
 assert set(WAYS) == set(get_args(How))
 
 MAX_NODES = 500_000
-"""Nodes of all members together; beyond it, no ensemble is meant."""
+"""The largest number of nodes of all members together; with more, no ensemble is meant."""
 
 
 def combine(graph: Graph, count: int, how: str) -> Graph:

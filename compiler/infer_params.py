@@ -13,17 +13,17 @@ from archspec.spec.load import Spec
 from compiler.elaborate.elaborate import elaborate
 from compiler.mismatch import Extents
 
-MOST_TRIALS = 24
-"""Networks that are compiled for one message, in 13 ms each for ResNet-18."""
-MOST_NODES = 20_000
-"""Nodes up to which a network is compiled for a trial."""
+MAX_TRIALS = 24
+"""The largest number of networks that are compiled for one message, in 13 ms each for ResNet-18."""
+MAX_NODES = 20_000
+"""The largest number of nodes of a network that is compiled for a trial."""
 
 
 def infer_params(spec: Spec, expected: Extents, found: Extents, sizes: Mapping[str, int]) -> dict[str, Any] | None:
     """The params that give weights of the shapes in `found`, where those of the spec give the `expected`; None where a
     few trials find none. Each value that they have is taken for the extent that stands in its place."""
     for number, changed in enumerate(_list_candidates(spec.params, expected, found)):
-        if number >= MOST_TRIALS:
+        if number >= MAX_TRIALS:
             break
         if _shapes(spec, changed, sizes) == found:
             return changed
@@ -81,7 +81,7 @@ def _shapes(spec: Spec, changed: Mapping[str, Any], sizes: Mapping[str, int]) ->
     """The shapes of the weights under other params; None where the spec does not compile with them."""
     variant = replace(spec, params=MappingProxyType({**spec.params, **changed}))
     try:
-        graph = elaborate(variant, sizes, max_nodes=MOST_NODES)
+        graph = elaborate(variant, sizes, max_nodes=MAX_NODES)
     except ArchspecError:
         return None
     return {name: weight.shape for name, weight in graph.weights.items()}

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TypeAlias
 
-DEEPEST = 100
-"""Levels of scopes; names of nodes from elsewhere may have any number of points."""
+MAX_DEPTH = 100
+"""The largest number of levels of scopes; names of nodes from elsewhere may have any number of points."""
 
 
 @dataclass
@@ -69,4 +69,4 @@ def scopes_around(id: str) -> Iterator[str]:
 
 
 def _find_scope(id: str) -> str:
-    return ".".join(id.split(".", DEEPEST)[:-1])
+    return ".".join(id.split(".", MAX_DEPTH)[:-1])

@@ -19,7 +19,7 @@ MAX_LENGTH = 200
 MAX_DEPTH = 32
 """The largest number of levels on which operations of an expression nest."""
 MAX_VALUE = 10**18
-"""Beyond this, nothing is a size; and products of products must not grow without bound."""
+"""The largest magnitude of a value. Nothing beyond is a size, and products of products must not grow without bound."""
 
 Value: TypeAlias = int | float | bool | list[Any]
 Lookup: TypeAlias = Callable[[str], Value]

@@ -11,8 +11,8 @@ from itertools import islice
 
 from archspec.spec.foreign import field_sayings, node_sayings
 
-LONGEST = 40
-"""Characters of a word that may be a slip of another."""
+MAX_WORD = 40
+"""The largest number of characters of a word that may be a slip of another."""
 
 
 def suggest_node(word: str, known: Iterable[str]) -> str:
@@ -43,7 +43,7 @@ def suggest_kind(word: str, known: Iterable[str]) -> str:
 def suggest_field(word: str, known: Iterable[str]) -> str:
     """What to write instead of an unknown field, as the end of a message."""
     own = _by_spelling(known)
-    spelled = spell(word[:LONGEST])
+    spelled = spell(word[:MAX_WORD])
     if spelled in own:
         return f"; did you mean '{own[spelled]}'?"
     sayings = field_sayings().get(spelled, ())
@@ -60,7 +60,7 @@ def _join(said: str, mark: str, note: str) -> str:
 
 def suggest_slip(word: str, known: Iterable[str]) -> str:
     """The known words of which a word may be a slip: a key or two are wrong, depending on its length."""
-    if len(word) > LONGEST:
+    if len(word) > MAX_WORD:
         return ""
     word, small = spell(word), _by_spelling(known)
     near = get_close_matches(word, small, n=5, cutoff=0.6)
@@ -94,7 +94,7 @@ def _by_spelling(known: Iterable[str]) -> dict[str, str]:
 
 def _spell_name(word: str) -> tuple[str, str]:
     """The spelling of `nn.Conv2d(3, 16, 3)`, and the one without the number of dimensions."""
-    name = spell(word.partition("(")[0].rpartition(".")[2][:LONGEST])
+    name = spell(word.partition("(")[0].rpartition(".")[2][:MAX_WORD])
     return name, re.sub("[123]d", "", name)
 
 

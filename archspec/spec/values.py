@@ -12,9 +12,9 @@ from archspec.spec.expressions import MAX_LENGTH, Expression, ExpressionError, T
 from archspec.spec.reserved import MODULE_NAMES
 
 MAX_NAMES = 256
-"""Names of one kind that one scope holds."""
+"""The largest number of names of one kind that one scope holds."""
 MAX_ITEMS = 1000
-"""Entries of a list."""
+"""The largest number of entries of a list."""
 
 RESERVED = frozenset({"in_channels", "out_channels"})
 """Names that the language itself gives a value."""

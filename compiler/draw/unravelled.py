@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from archspec.errors import ArchspecError
 from archspec.wording import tell_count, write_count
 from compiler.analysis.paths.skeleton import Skeleton, find_skeleton
-from compiler.analysis.paths.unravel import LISTED, choose_names, list_ways
+from compiler.analysis.paths.unravel import MAX_LISTED_PATHS, choose_names, list_ways
 from compiler.draw.frame import Box, Line, Mark, Note, Part, shift, write_drawing
 from compiler.draw.theme import LETTER, RADIUS, Point
 from compiler.graph import Graph
@@ -71,11 +71,11 @@ def draw_unravelled(graph: Graph) -> str:
 
 def _check_size(skeleton: Skeleton, cores: Iterable[str]) -> None:
     paths = sum(skeleton.paths[core] for core in cores)
-    if paths > LISTED or sum(skeleton.symbols[core] for core in cores) > MAX_SYMBOLS:
-        found = write_count(paths) if paths > LISTED else "too long"
+    if paths > MAX_LISTED_PATHS or sum(skeleton.symbols[core] for core in cores) > MAX_SYMBOLS:
+        found = write_count(paths) if paths > MAX_LISTED_PATHS else "too long"
         raise ArchspecError(
-            f"{skeleton.name} unravels to {found} paths; a drawing shows at most {LISTED}: take fewer blocks with "
-            "--set, or draw the network as it is"
+            f"{skeleton.name} unravels to {found} paths; a drawing shows at most {MAX_LISTED_PATHS}: take fewer blocks "
+            "with --set, or draw the network as it is"
         )
 
 

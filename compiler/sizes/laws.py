@@ -11,8 +11,8 @@ from typing import TypeAlias
 
 from archspec.ops import Op, OpError, Shape
 
-MOST_REMAINDERS = 64
-"""The longest pace of which every remainder is looked at, to find that two operations have one function."""
+MAX_REMAINDERS = 64
+"""The longest period, in positions, of which every remainder is looked at to find operations of one function."""
 
 Rates: TypeAlias = frozenset[Fraction]
 """How many positions an extent may grow for each of a size: several, where it is a largest or smallest of extents."""
@@ -107,12 +107,12 @@ class Along(Law):
     @property
     def refuses(self) -> bool:
         remainders = self.pace.numerator if self.pace else 1
-        return remainders > MOST_REMAINDERS or any(self(extent) is None for extent in range(1, remainders + 1))
+        return remainders > MAX_REMAINDERS or any(self(extent) is None for extent in range(1, remainders + 1))
 
     def describe(self) -> object:
         """What it has in common with those that have the same results."""
         own = self.x[self.position]
-        if self.pace is None or self.pace.numerator > MOST_REMAINDERS:
+        if self.pace is None or self.pace.numerator > MAX_REMAINDERS:
             return id(self.op), self.x, self.position
         step, more = self.pace.numerator, self.pace.denominator
         start = -(-own // step) * step
@@ -134,7 +134,7 @@ class Along(Law):
         if at_own is None or not self.pace:
             return False
         step, more = self.pace.numerator, self.pace.denominator
-        for i in range(min(step, MOST_REMAINDERS)):
+        for i in range(min(step, MAX_REMAINDERS)):
             now, *later = (self.infer(own + i + turn * step) for turn in range(3))
             for turn, shape in enumerate(later, start=1):
                 if (shape is None) != (now is None):

@@ -18,10 +18,11 @@ from compiler.sizes.extents import Condition, Extents, Same
 from compiler.sizes.laws import Along, Rates, Size, Whole
 
 MAX_EFFORT = 1_000_000
-"""Extents to compute for one size. Where it takes more to know of all values, the rule says which were tried."""
+"""The largest number of extents that are computed for one size. Where it takes more to know of all values, the rule
+says which were tried."""
 
-MOST_RATES = 16
-"""Ways in which one extent may grow, beyond which nothing is said of it."""
+MAX_RATES = 16
+"""The largest number of rates at which one extent may grow; of more, nothing is said of it."""
 
 STILL: Rates = frozenset({Fraction(0)})
 
@@ -125,7 +126,7 @@ class Line:
         starts: dict[int, int] = {}
         for i, extent in self._moving.items():
             start = max((starts.get(operand, 1) for operand in extent.operands), default=1)
-            if isinstance(extent.law, Whole) or len(self._rates[i]) > MOST_RATES:
+            if isinstance(extent.law, Whole) or len(self._rates[i]) > MAX_RATES:
                 return None
             if isinstance(extent.law, Along) and extent.law.pace is None:
                 start = max(start, self.value)

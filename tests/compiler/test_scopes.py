@@ -6,7 +6,7 @@ from archspec.errors import Place
 from archspec.ops import Add, Conv, Input, Relu, Shape
 from compiler.analysis.cost.cost import measure_cost
 from compiler.graph import Graph, Node, Source
-from compiler.scopes import DEEPEST, Scope, name_in_scope, read_scopes, scopes_around
+from compiler.scopes import MAX_DEPTH, Scope, name_in_scope, read_scopes, scopes_around
 
 
 def describe(scope: Scope) -> list[object]:
@@ -41,8 +41,8 @@ def test_a_tree_is_as_deep_as_its_bound() -> None:
     scope, depth = read_scopes([id]), 0
     while not isinstance(scope.items[0], str):
         scope, depth = scope.items[0], depth + 1
-    assert depth == DEEPEST
-    assert name_in_scope(id) == ".".join("x" * (5000 - DEEPEST))
+    assert depth == MAX_DEPTH
+    assert name_in_scope(id) == ".".join("x" * (5000 - MAX_DEPTH))
 
 
 def test_what_is_called_after_a_merge_is_not_in_its_block() -> None:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-LARGEST = 1 << 23
-"""Pairs of items that are held against each other; beyond, only what is alike from both ends counts."""
+MAX_PAIRS = 1 << 23
+"""The largest number of pairs of items that are compared; of more, only what is alike from both ends counts."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ def match(a: Sequence[Item], b: Sequence[Item], scores: Sequence[int]) -> list[t
     start = _count_equal(a, b, 0)
     end = _count_equal(a[start:][::-1], b[start:][::-1], 0)
     rest = a[start : len(a) - end], b[start : len(b) - end]
-    middle = _match_ends(*rest) if len(rest[0]) * len(rest[1]) > LARGEST else _match_middle(*rest, scores)
+    middle = _match_ends(*rest) if len(rest[0]) * len(rest[1]) > MAX_PAIRS else _match_middle(*rest, scores)
     tail = ((len(a) - i, len(b) - i) for i in range(end, 0, -1))
     return [*((i, i) for i in range(start)), *((start + i, start + j) for i, j in middle), *tail]
 

@@ -44,9 +44,9 @@ UNITS = {"": 1} | {"k": 10**3, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 UNITS |= {f"{unit}i": 1024**power for power, unit in enumerate("KMGT", start=1)}
 
 MAX_LENGTH = 400
-"""Characters of a condition."""
-MOST_KEYS = 24
-"""How many keys a message lists."""
+"""The largest number of characters of a condition."""
+MAX_KEYS = 24
+"""The largest number of keys that a message lists."""
 
 MARKS = "marks"
 """Where an analysis says which of its numbers are not exact."""
@@ -312,8 +312,8 @@ def _say_unknown(value: Mapping[str, Any], rest: str, path: str) -> str:
     if rest == path and word in ALIASES:
         return f"'{word}' stands for {ALIASES[word]} and nothing in it: write {ALIASES[word].partition('.')[0]}.…"
     known = [*value] if rest != path else [*ALIASES, *value, *PARTS]
-    shown = list(dict.fromkeys(known))[:MOST_KEYS] or ["nothing in it"]
-    listing = ", ".join(shown) + (", …" if len(known) > MOST_KEYS else "")
+    shown = list(dict.fromkeys(known))[:MAX_KEYS] or ["nothing in it"]
+    listing = ", ".join(shown) + (", …" if len(known) > MAX_KEYS else "")
     before = path.removesuffix(rest).rstrip(".")
     return f"there is no '{cut(word, 60)}' in {before or 'an analysis'}; there is {listing}{suggest(word, known)}"
 

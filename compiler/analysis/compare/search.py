@@ -19,22 +19,22 @@ from archspec.errors import ArchspecError, SpecError
 from compiler.analysis.compare.conditions import Condition, Figure, Verdict, answer, find_numbers, judge
 from compiler.analysis.compare.variation import Variation
 from compiler.analysis.memory.setup import TrainingSetup
-from compiler.elaborate.elaborate import MAX_NODES as TOO_MANY
+from compiler.elaborate.elaborate import MAX_NODES
 from compiler.graph import Graph
 
-FEW = 64
-"""Networks that are all tried, without a candidate first."""
+MAX_EXHAUSTIVE = 64
+"""The largest number of networks that are all tried, without a candidate first."""
 
 MAX_TRIES = 2_000
 """The largest number of networks that one search tries."""
-MAX_NODES = 500_000
-"""Nodes of all networks that one search builds: some twenty seconds."""
+MAX_BUILT_NODES = 500_000
+"""The largest number of nodes of all networks together that one search builds: some twenty seconds."""
 
-OPEN_TRIES = 500
-"""Values above the candidate that are tried of a range without an end."""
+MAX_OPEN_TRIES = 500
+"""The largest number of values above the candidate that are tried of a range without an end."""
 
-NEIGHBOURS = 32
-"""Values in a row that are tried for a network close by, before one farther off will do."""
+MAX_GAP = 32
+"""The largest number of values in a row, none with a network, that are passed over in search of a network close by."""
 
 Build: TypeAlias = Callable[[Mapping[str, Any]], Graph]
 """The network for these values of params. Raises SpecError where there is none."""
@@ -86,7 +86,7 @@ class Search:
 
     def run(self) -> None:
         """Try what is needed. Raises ArchspecError where that is too much, or gives no network."""
-        if self._count_places() > FEW:
+        if self._count_places() > MAX_EXHAUSTIVE:
             self._try_own()
             self._walk_border()
             self._try_end()
@@ -114,7 +114,7 @@ class Search:
     def find_next(self, place: Place) -> Iterator[Trial]:
         """For each param the network with its next larger value."""
         for axis, variation in enumerate(self.variations):
-            near = range(place[axis] + 1, min(variation.count, place[axis] + 1 + NEIGHBOURS))
+            near = range(place[axis] + 1, min(variation.count, place[axis] + 1 + MAX_GAP))
             found = (self._look_at(_move(place, axis, position)) for position in near)
             trial = next(filter(None, found), None)
             if trial:
@@ -157,7 +157,7 @@ class Search:
         return self.tried[place]
 
     def _is_spent(self) -> bool:
-        return len(self.tried) >= MAX_TRIES or self.nodes >= MAX_NODES
+        return len(self.tried) >= MAX_TRIES or self.nodes >= MAX_BUILT_NODES
 
     def _tell_unfinished(self) -> ArchspecError:
         ranges = " ".join(f"--vary {variation}=LOW..HIGH" for variation in self.variations)
@@ -176,7 +176,7 @@ class Search:
             self.error = self.error or error
             if any(item.code == "too-many-nodes" for item in error.diagnostics):
                 self.too_large.add(place)
-                self.nodes += TOO_MANY
+                self.nodes += MAX_NODES
             return None
         self.nodes += len(graph)
         paths = [*(budget.path for budget in self.budgets), *([self.compared] if self.compared else [])]
@@ -210,8 +210,8 @@ class Search:
         if variation.high is not None:
             return variation.count
         if best is None:
-            return min(variation.count, FEW if self.grows() else OPEN_TRIES)
-        return min(variation.count, variation.locate(2 * variation.exact(best[0])) + 1, start + OPEN_TRIES)
+            return min(variation.count, MAX_EXHAUSTIVE if self.grows() else MAX_OPEN_TRIES)
+        return min(variation.count, variation.locate(2 * variation.exact(best[0])) + 1, start + MAX_OPEN_TRIES)
 
     def _try_rest(self) -> None:
         """Try all other values: where they are not too many, or the numbers are seen to fall."""
@@ -248,7 +248,7 @@ class Search:
             start = (first, 0)[: axis + 1]
             last = self._find_last(start, axis, stop)
             missing = missing + 1 if last is None and not self._any_built(start, axis) else 0
-            if missing == NEIGHBOURS or (last is None and not missing):
+            if missing == MAX_GAP or (last is None and not missing):
                 return
             stop = stop if last is None else last + 1
 
@@ -272,7 +272,7 @@ class Search:
         low, high = self._leap(start, axis, low, stop)
         while high - low > 1:
             middle = (low + high) // 2
-            first = max(low + 1, middle - NEIGHBOURS + 1)
+            first = max(low + 1, middle - MAX_GAP + 1)
             position = self._next_built(start, axis, middle, high)
             position = self._next_built(start, axis, first, middle) if position is None else position
             if position is None:
@@ -301,7 +301,7 @@ class Search:
     def _next_built(self, start: Place, axis: int, first: int, stop: int) -> int | None:
         """The first position along an axis from `first` on at which there is a network, if one is near; else the
         nearest that is known."""
-        for position in range(first, min(stop, first + NEIGHBOURS)):
+        for position in range(first, min(stop, first + MAX_GAP)):
             place = _move(start, axis, position)
             if self.attempt(place):
                 return position

@@ -22,11 +22,11 @@ from compiler.analysis.field.readings import Reading, Readings
 from compiler.graph import Graph, Node
 
 MAX_WAYS = 64
-"""Sets of one node's positions, none within another, up to which they are kept apart."""
+"""The largest number of sets of one node's positions, none within another, that are kept apart."""
 MAX_PHASES = 64
-"""Positions from each of which the narrowest path is looked for, behind upsampling."""
+"""The largest number of positions, behind upsampling, from each of which the narrowest path is looked for."""
 MAX_STEPS = 1 << 18
-"""Runs that are followed through an operation, in one walk, before gaps are taken as read."""
+"""The largest number of runs that one walk follows through operations; after these, gaps are taken as read."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,9 +17,9 @@ Box: TypeAlias = tuple[Runs, ...]
 """Positions of a map: all that lie in a set along each of its axes."""
 
 MAX_RUNS = 1 << 12
-"""Runs up to which a set is followed."""
+"""The largest number of runs of a set that is followed."""
 MAX_CELLS = 1 << 18
-"""Parts of a map that lie in the same boxes, up to which they are counted one by one."""
+"""The largest number of parts of a map that lie in the same boxes and are counted one by one."""
 
 
 def gather(found: Positions, extent: int | None = None, *, beyond: Fill = "constant") -> Runs | None:

@@ -11,7 +11,7 @@ from compiler.graph import Graph, Node
 
 ITSELF = range(1)
 MAX_TURN = 256
-"""Positions after which what is read has to repeat; behind upsampling by 32 it does so after 32."""
+"""The largest number of positions after which what is read has to repeat: behind upsampling by 32 it is 32."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,8 @@ from compiler.analysis.field.strands import NOTHING, View, find_hull, is_bounded
 from compiler.graph import Graph, Node
 
 MAX_WALKED = 1 << 20
-"""Nodes that are passed on walks back, about: one from each output, and one for each map that is seen whole."""
+"""The largest number of nodes, about, that are passed on walks back: one from each output, and one for each map that is
+seen whole."""
 
 GIVEN_UP = at_least("some ways to the input repeat too late, or reach too far, to be followed")
 TAKEN_WHOLE = at_most("what is seen through some whole maps was taken to be the whole input")

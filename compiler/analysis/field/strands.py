@@ -14,9 +14,9 @@ from compiler.analysis.field.readings import MAX_TURN, Reading, Readings
 from compiler.graph import Graph, Node
 
 MAX_STRANDS = 8
-"""Inputs and jumps that meet in one node."""
+"""The largest number of strands, by input and jump, that meet in one node."""
 MAX_REACH = 1 << 62
-"""Positions up to which a field is followed."""
+"""The largest extent of a field that is followed, in input positions."""
 NOTHING: Span = (MAX_REACH, -MAX_REACH)
 
 StrandKey: TypeAlias = tuple[str, Fraction]

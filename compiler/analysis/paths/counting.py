@@ -20,10 +20,10 @@ from archspec.ops import Mul
 from compiler.analysis.paths.polynomials import Polynomial, multiply, unpack
 from compiler.graph import Graph, Node
 
-EASY = 1 << 26
-"""Bits of all counts by length up to which counting them takes moments; beyond, it is done only when asked for."""
-MOST = 64 * EASY
-"""Beyond, it is refused: minutes, and a gigabyte."""
+MAX_UNASKED_BITS = 1 << 26
+"""The largest size, in bits, of all counts by length that are counted without being asked for: it takes moments."""
+MAX_BITS = 64 * MAX_UNASKED_BITS
+"""The largest size, in bits, of all counts by length that are counted at all: more take minutes and a gigabyte."""
 
 Steps: TypeAlias = Mapping[str, tuple[tuple[str, int], ...]]
 """For each node its operands that paths follow, each with what the step from there adds to the length."""
@@ -124,10 +124,10 @@ def _count_level(graph: Graph, steps: Steps, wanted: bool | None) -> Level:
     segments = list(_cut(graph, steps))
     totals = _count_outputs(graph, segments)
     work = _estimate_work(segments, totals)
-    if wanted and work > MOST:
+    if wanted and work > MAX_BITS:
         size = f"{sum(totals.values()).bit_length():,} binary digits"
         raise ArchspecError(f"{graph.name} has too many paths to count them by length: their number has {size}")
-    counted = wanted or (wanted is None and work <= EASY)
+    counted = wanted or (wanted is None and work <= MAX_UNASKED_BITS)
     lengths = _count_lengths(graph, segments) if counted else {}
     by_output = {name: Level(total, lengths.get(name)) for name, total in totals.items()}
     summed = _add_up(lengths.values()) if counted else None

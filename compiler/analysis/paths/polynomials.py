@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
-FEW = 16
+MAX_TERMS = 16
+"""The largest number of terms, besides the first, of a polynomial whose powers are computed a coefficient at a time."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Polynomial:
         those before it (Euler; Knuth, The Art of Computer Programming 2, section 4.7)."""
         first, *rest = self.coefficients
         terms = [(i, count) for i, count in enumerate(rest, start=1) if count]
-        if n == 1 or len(terms) > FEW:
+        if n == 1 or len(terms) > MAX_TERMS:
             width = _width(sum(self.coefficients) ** n)
             power = list(unpack(pack(self.coefficients, width) ** n, width))
         else:

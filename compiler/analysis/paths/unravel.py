@@ -19,16 +19,17 @@ from compiler.analysis.paths.counting import count_paths
 from compiler.analysis.paths.skeleton import Skeleton, Value, find_skeleton
 from compiler.graph import Graph
 
-SHORT = 16
-"""Paths up to which an expression is written out without being asked to: those of four residual blocks."""
-FULL = 1024
-"""Paths up to which it is when asked to: those of ten."""
-LISTED = 128
-"""Paths to all outputs up to which each is named."""
-SYMBOLS = 8
-"""As many functions and values as that for each path may be written out."""
-MANY = 8
-"""Factors up to which a derivative's term is written out without being asked to."""
+MAX_UNASKED_PATHS = 16
+"""The largest number of paths of an expression that is written out without being asked to: those of four residual
+blocks."""
+MAX_PATHS = 1024
+"""The largest number of paths of an expression that is written out at all: those of ten residual blocks."""
+MAX_LISTED_PATHS = 128
+"""The largest number of paths to all outputs that are each named."""
+MAX_SYMBOLS_PER_PATH = 8
+"""The largest number of functions and values, for each path that may be written out."""
+MAX_FACTORS = 8
+"""The largest number of factors of a derivative's term that is written out without being asked to."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class Expression:
     text: str
     complete: bool
     ways: tuple[tuple[str, ...], ...] | None
-    """Each path as the functions on it, in the order of the way; None where all outputs have more than `LISTED`."""
+    """Each path as the functions on it, in order; None where all outputs have more than `MAX_LISTED_PATHS`."""
 
     def to_dict(self) -> dict[str, Any]:
         ways = None if self.ways is None else [list(way) for way in self.ways]
@@ -137,7 +138,7 @@ class Writer:
 
     def express(self, output: str, core: str, full: bool, operation_paths: int) -> Expression:
         """An output unravelled: all terms of its last joint where they are few or asked for, else the first ones."""
-        paths, limit = self.skeleton.paths[core], FULL if full else SHORT
+        paths, limit = self.skeleton.paths[core], MAX_PATHS if full else MAX_UNASKED_PATHS
         self._check(paths, f"paths to {output}", full)
         complete = self._fits(core, limit)
         if full and not complete:
@@ -148,7 +149,7 @@ class Writer:
         parts = [self._say(id, texts, limit) for id in shown]
         rest = total - len(shown)
         text = self._join(core, [*parts, *([f"… ({tell_count(rest, 'more term')})"] if rest else [])])
-        ways = tuple(list_ways(self.skeleton, core)) if self._all_paths <= LISTED else None
+        ways = tuple(list_ways(self.skeleton, core)) if self._all_paths <= MAX_LISTED_PATHS else None
         return Expression(output, self.names[core], total, paths, operation_paths, text, complete, ways)
 
     def derive(self, core: str, function: Value, full: bool) -> Derivative:
@@ -159,8 +160,8 @@ class Writer:
         start = function.id
         total = self.skeleton.count_ways({start})[core]
         self._check(total, f"paths from {function.function}", full)
-        complete = full or total <= SHORT
-        shown = total if complete else SHORT // 2
+        complete = full or total <= MAX_UNASKED_PATHS
+        shown = total if complete else MAX_UNASKED_PATHS // 2
         paths = islice(self.skeleton.walk(core, {start}), shown)
         groups = [[self._differentiate(path, full) for path in group] for _, group in groupby(paths, key=itemgetter(0))]
         parts = [terms[0] if len(terms) == 1 else f"({' + '.join(terms)})" for terms in groups]
@@ -171,14 +172,14 @@ class Writer:
         """∂f3/∂f2 ∂f2/∂f1, from the ids of f3, f2 and f1; of many factors, unless in full, the first and the last."""
         names = [self.values[id].function for id in path]
         factors = [f"∂{after}/∂{before}" for after, before in pairwise(names)]
-        if len(factors) > MANY and not full:
-            factors[MANY // 2 : 1 - MANY // 2] = ["…"]
+        if len(factors) > MAX_FACTORS and not full:
+            factors[MAX_FACTORS // 2 : 1 - MAX_FACTORS // 2] = ["…"]
         return " ".join(factors) or "I"
 
     def _check(self, count: int, what: str, full: bool) -> None:
-        if full and count > FULL:
+        if full and count > MAX_PATHS:
             raise ArchspecError(
-                f"{self.skeleton.name} has {write_count(count)} {what}; at most {FULL:,} are written in full: "
+                f"{self.skeleton.name} has {write_count(count)} {what}; at most {MAX_PATHS:,} are written in full: "
                 "leave --full out, or take fewer blocks"
             )
 
@@ -186,7 +187,7 @@ class Writer:
         return id not in self.skeleton.starts and self.values[id].kind != "input" and self._fits(id, limit)
 
     def _fits(self, id: str, limit: int) -> bool:
-        return self.skeleton.paths[id] <= limit and self.skeleton.symbols[id] <= SYMBOLS * limit
+        return self.skeleton.paths[id] <= limit and self.skeleton.symbols[id] <= MAX_SYMBOLS_PER_PATH * limit
 
     def _say(self, id: str, texts: Mapping[str, str], limit: int) -> str:
         """A term: a call is written even where it has a name, a long joint is named."""
@@ -254,9 +255,9 @@ class Writer:
 
     def _choose_first(self, found: Iterator[str]) -> list[str]:
         """As many terms as have few paths, or four."""
-        terms = [*islice(found, SHORT)]
+        terms = [*islice(found, MAX_UNASKED_PATHS)]
         paths = accumulate(self.skeleton.paths[id] for id in terms)
-        few = sum(1 for _ in takewhile(lambda count: count <= SHORT, paths))
+        few = sum(1 for _ in takewhile(lambda count: count <= MAX_UNASKED_PATHS, paths))
         return terms[: max(few, 4)]
 
 
@@ -280,7 +281,7 @@ def choose_names(skeleton: Skeleton) -> dict[str, str]:
     for id, value in skeleton.values.items():
         inner = sum(1 if operand in names else lengths[operand] for operand in value.operands)
         lengths[id] = inner + (value.kind == "call")
-        if id not in names and (skeleton.uses[id] > 1 or id in ends or lengths[id] > 2 * SHORT):
+        if id not in names and (skeleton.uses[id] > 1 or id in ends or lengths[id] > 2 * MAX_UNASKED_PATHS):
             name = _name_block(skeleton, value, names)
             if name is None or name in taken:
                 name = ends.get(id) or next(word for word in others if word not in taken)

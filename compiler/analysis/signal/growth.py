@@ -13,8 +13,8 @@ from archspec.ops.signal.moments import Doubt
 
 STEADY = 0.01
 """Growth of a block, relative to the size, below which there is none to speak of."""
-SMALLEST = 1e-100
-"""Second moments below follow no law: relative errors of one would leave what a float holds."""
+MIN_SECOND_MOMENT = 1e-100
+"""The smallest second moment that a law is fitted to: relative errors of smaller ones leave what a float holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ def fit_growth(results: Iterable[tuple[Shape, str, float | None, Iterable[Doubt]
     doubts about it)."""
     fitted = []
     for _, run in groupby(results, key=lambda result: result[0]):
-        known = [(id, second, doubts) for _, id, second, doubts in run if second and second >= SMALLEST]
+        known = [(id, second, doubts) for _, id, second, doubts in run if second and second >= MIN_SECOND_MOMENT]
         if len(known) > 2:
             law, rate, error = _fit([second for _, second, _ in known])
             doubts = tuple(sorted({doubt for *_, found in known for doubt in found}))

@@ -24,17 +24,19 @@ from compiler.analysis.signal.doubts import find_doubts
 from compiler.analysis.signal.growth import Growth, fit_growth
 from compiler.graph import Graph, Node
 
-LARGEST = 1e100
-"""Second moments beyond are not followed: no format of numbers for networks holds a root of them."""
+MAX_SECOND_MOMENT = 1e100
+"""The largest second moment that is followed: no format of numbers for networks holds a root of a larger one."""
 FP16_LARGEST = 65_504.0
+"""The largest number of fp16."""
 FP16_SMALLEST = 2.0**-24
-"""The smallest number above zero, a subnormal one."""
+"""The smallest number of fp16 above zero, a subnormal one."""
 Sent: TypeAlias = tuple[Gradient | None, ...]
 
-MOST_TIED = 64
-"""Terms of a sum of which each two are looked at; of more it is taken that some hang together."""
+MAX_TIED = 64
+"""The largest number of terms of a sum of which each two are looked at; of more it is taken that some hang together."""
 DEVIATIONS = 6
-"""How far from the mean values are looked for: of a normal value one in 500 million is further."""
+"""The distance from the mean, in standard deviations, up to which values are looked for: of a normal value one in
+500 million is further."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +141,11 @@ class Signal:
         return max(depths.values())
 
     def __getitem__(self, id: str) -> NodeSignal:
-        return next(node for node in self.nodes if node.id == id)
+        return self._by_id[id]
+
+    @cached_property
+    def _by_id(self) -> Mapping[str, NodeSignal]:
+        return {node.id: node for node in self.nodes}
 
     def to_dict(self) -> list[dict[str, Any]]:
         return [node.to_dict() for node in self.nodes]
@@ -209,7 +215,7 @@ def _walk_forward(graph: Graph) -> dict[str, Moments | None]:
         if op.sums:
             more["ties"] = _tie(parents, _is_related)
         result = op.moments(*operands, **more) if len(operands) == len(parents) else None
-        values[node.id] = result if result and result.whole.second <= LARGEST else None  # which no NaN is
+        values[node.id] = result if result and result.whole.second <= MAX_SECOND_MOMENT else None  # which no NaN is
         descents[node.id] = _descend(op, place, parents)
     return values
 
@@ -226,7 +232,7 @@ def _descend(op: Op, place: int, parents: Sequence[Descent]) -> Descent:
 
 def _tie(parents: Sequence[Descent], is_related: Callable[[Descent, Descent], bool]) -> Ties:
     distinct = {parent.source: parent for parent in parents}.values()
-    few = len(distinct) <= MOST_TIED
+    few = len(distinct) <= MAX_TIED
     related = not few or any(is_related(a, b) for a, b in combinations(distinct, 2))
     return Ties(tuple([p.source for p in parents]), tuple([p.factor for p in parents]), related)
 
@@ -255,7 +261,7 @@ def _walk_back(
     for place, node in reversed(list(enumerate(graph))):
         parts = arriving.pop(node.id)
         gradient, parent = parts[0] if len(parts) == 1 else _gather(node, place, parts)
-        gradient = gradient if gradient and gradient.second <= LARGEST else None
+        gradient = gradient if gradient and gradient.second <= MAX_SECOND_MOMENT else None
         gradients[node.id] = gradient
         sent[node.id] = _send(node, gradient, [values[id] for id in node.inputs])
         for i, (id, part) in enumerate(zip(node.data_inputs, sent[node.id], strict=True)):

@@ -70,5 +70,5 @@ def test_what_is_more_alike_goes_first() -> None:
 def test_sequences_beyond_the_bound_are_matched_at_their_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     a, b = ([Item((key, key)) for key in side] for side in ("xaby", "xbcy"))
     assert match(a, b, SCORES) == [(0, 0), (2, 1), (3, 3)]
-    monkeypatch.setattr(alignment, "LARGEST", 3)
+    monkeypatch.setattr(alignment, "MAX_PAIRS", 3)
     assert match(a, b, SCORES) == [(0, 0), (3, 3)]

@@ -217,9 +217,9 @@ def test_short_words_stand_in_the_documentation() -> None:
 
 def test_numbers_in_the_documentation() -> None:
     page = (Path(__file__).parents[4] / "docs" / "analysis" / "compare.md").read_text(encoding="utf-8")
-    assert f"Up to {search.FEW} networks" in page
-    assert f"bounded by {search.MAX_TRIES:,} networks and {search.MAX_NODES:,} nodes" in page
-    assert f"twice the candidate, at most {search.OPEN_TRIES} " in page
+    assert f"Up to {search.MAX_EXHAUSTIVE} networks" in page
+    assert f"bounded by {search.MAX_TRIES:,} networks and {search.MAX_BUILT_NODES:,} nodes" in page
+    assert f"twice the candidate, at most {search.MAX_OPEN_TRIES} " in page
 
 
 def test_estimates_of_the_signal_are_marked(tmp_path: Path) -> None:

@@ -225,7 +225,7 @@ def test_a_search_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_networks_are_bounded_in_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MAX_NODES", 20_000)
+    monkeypatch.setattr(module, "MAX_BUILT_NODES", 20_000)
     with pytest.raises(ArchspecError, match="narrow it"):
         search("residual_mlp", ["blocks"], ["params <= 5T"])
 

@@ -256,14 +256,14 @@ def test_a_graph_that_cannot_be_cut_is_counted_too() -> None:
 
 def test_many_are_counted_by_length_only_when_asked_for_and_too_many_never(monkeypatch: pytest.MonkeyPatch) -> None:
     graph = elaborate(load("residual_mlp", {"blocks": 60}))
-    monkeypatch.setattr("compiler.analysis.paths.counting.EASY", 5_000)
+    monkeypatch.setattr("compiler.analysis.paths.counting.MAX_UNASKED_BITS", 5_000)
     left_out = count_paths(graph)
     assert left_out.op.by_length is None
     assert left_out.through_ops is None
     assert left_out.op.total == 2**60
     assert count_paths(graph, by_length=False).block.by_length is None
     assert count_paths(graph, by_length=True).block.by_length is not None
-    monkeypatch.setattr("compiler.analysis.paths.counting.MOST", 5_000)
+    monkeypatch.setattr("compiler.analysis.paths.counting.MAX_BITS", 5_000)
     with pytest.raises(ArchspecError, match="too many paths to count them by length: their number has 61 binary"):
         count_paths(graph, by_length=True)
 
