@@ -1,4 +1,4 @@
-"""Paths one by one, the witness of counts."""
+"""Paths one by one, and products term by term: the witnesses of counts."""
 
 from __future__ import annotations
 
@@ -20,3 +20,12 @@ def enumerate_paths(graph: Graph) -> Iterator[list[str]]:
 
     for id in graph.outputs.values():
         yield from back(id)
+
+
+def convolve(a: list[int], b: list[int]) -> list[int]:
+    """The coefficients of the product of two polynomials."""
+    product = [0] * (len(a) + len(b) - 1)
+    for i, x in enumerate(a):
+        for j, y in enumerate(b):
+            product[i + j] += x * y
+    return product

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
-from archspec.api import to_torch
+from archspec.api import elaborate, load, to_torch
 from archspec.ops import Add, Mean, Mul
 from compiler.analysis.memory.memory import measure_memory
 from compiler.graph import Graph, Node
@@ -70,3 +70,10 @@ def compare_timelines(graph: Graph, batch: int) -> Iterator[tuple[str, int, int]
         steps = [next(held) for _ in range(count_steps(graph, graph[moment.node]))]
         if steps:
             yield moment.node, moment.bytes, max(steps)
+
+
+def shrink(name: str) -> Graph:
+    """A network of the zoo, at the smaller sizes that it takes."""
+    graph = elaborate(load(name))
+    wanted = {size: 64 for size, value in graph.sizes.items() if value >= 128}
+    return graph.resize(wanted)

@@ -10,25 +10,7 @@ import compiler.analysis.field.receptive_field as receptive_field
 import compiler.analysis.signal.signal as signal
 from archspec.api import elaborate, load
 from archspec.ops.signal.gaussian import POINTS, _legendre
-from compiler.analysis.field.readings import find_readings
 from compiler.analysis.report import PARTS, analyze
-
-
-@pytest.mark.parametrize("name", ["resnet18", "densenet121", "unet", "unet_bilinear", "hourglass1", "vnet", "se_net"])
-def test_readings_hold_for_every_position(name: str) -> None:
-    graph = elaborate(load(name))
-    readings = find_readings(graph)
-    for node in graph:
-        shapes = graph.operands(node)
-        for axis in range(node.shape.rank if shapes else 0):
-            for position in (0, 1, 2, 7):
-                reading = readings[node.id].axes[axis]
-                for i, (read, x) in enumerate(
-                    zip(node.op.input_span(axis, (position,) * 2, *shapes), shapes, strict=True)
-                ):
-                    whole = read is None or axis >= x.rank
-                    assert (reading.turn[0][i] is None) == whole
-                    assert whole or [reading.at(position, i)] == [*(read or ())]
 
 
 def test_the_quadrature_is_gauss_s() -> None:

@@ -9,17 +9,14 @@ from typing import Any
 
 import networkx as nx
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from archspec.api import elaborate, load
 from archspec.errors import ArchspecError
 from archspec.spec.zoo import zoo_specs
 from compiler.analysis.paths.counting import count_paths, find_gates
-from compiler.analysis.paths.polynomials import Polynomial, multiply
 from compiler.graph import Graph
 from tests.support.documents import graph_from
-from tests.support.enumeration import enumerate_paths
+from tests.support.enumeration import convolve, enumerate_paths
 
 
 def network(body: list[Any], shape: list[int], **more: Any) -> Graph:
@@ -30,34 +27,6 @@ def fractal(columns: int) -> list[Any]:
     """FractalNet's rule: f_1 = conv; f_(C+1) = join of a convolution and f_C after f_C (Larsson et al., 2017)."""
     inner = fractal(columns - 1) if columns > 1 else []
     return [{"add": [[{"conv": 2}], [*inner, *inner]]}] if columns > 1 else [{"conv": 2}]
-
-
-def convolve(a: list[int], b: list[int]) -> list[int]:
-    product = [0] * (len(a) + len(b) - 1)
-    for i, x in enumerate(a):
-        for j, y in enumerate(b):
-            product[i + j] += x * y
-    return product
-
-
-coefficients = st.lists(st.integers(0, 10**30), max_size=6).map(lambda middle: (1, *middle, 2))
-
-
-@given(coefficients, coefficients, st.integers(1, 9))
-def test_polynomials_multiply_as_by_hand(a: tuple[int, ...], b: tuple[int, ...], n: int) -> None:
-    assert list((Polynomial(2, a) * Polynomial(3, b)).coefficients) == convolve(list(a), list(b))
-    power = [1]
-    for _ in range(n):
-        power = convolve(power, list(a))
-    assert Polynomial(1, a) ** n == Polynomial(n, tuple(power))
-
-
-def test_powers_of_many_terms_are_those_of_few() -> None:
-    """Beyond sixteen terms powers are taken otherwise: (1 + z)^40 squared is (1 + z)^80."""
-    many = Polynomial(0, (1, 1)) ** 40
-    assert many**2 == Polynomial(0, tuple(comb(80, k) for k in range(81)))
-    assert multiply([many, many, Polynomial(3)]) == Polynomial(3, (many**2).coefficients)
-    assert multiply([]) == Polynomial()
 
 
 @pytest.mark.parametrize("blocks", [3, 4, 5, 54, 1001])

@@ -7,7 +7,6 @@ import re
 from pathlib import Path
 from typing import Any
 
-import networkx as nx
 import pytest
 import torch
 import typer
@@ -22,7 +21,6 @@ from archspec.spec.zoo import zoo_specs
 from compiler.analysis.paths.counting import count_paths
 from compiler.analysis.paths.skeleton import find_skeleton
 from compiler.analysis.paths.unravel import unravel
-from compiler.dominators import find_dominators
 from compiler.draw.unravelled import draw_unravelled
 from compiler.graph import Graph
 from compiler.torch_target.rules import RULES
@@ -237,24 +235,6 @@ def test_derivative_terms_add_up_to_the_derivative() -> None:
     end = find_skeleton(graph).core("output")
     assert torch.allclose(total, jacobian(end, functions["f1"], direct=False), rtol=1e-9)
     assert not torch.allclose(total - product, jacobian(end, functions["f1"], direct=False), rtol=1e-9)
-
-
-@pytest.mark.parametrize("name", ["unet_plus_plus", "hourglass1", "shortcut_exclusive_gate", "densenet121", "se_net"])
-def test_dominators_are_those_of_networkx(name: str) -> None:
-    graph = elaborate(load(name))
-    (start,) = graph.inputs
-    known = nx.immediate_dominators(graph.digraph, start)
-    assert {id: above for id, above in find_dominators(graph).items() if id != start} == {
-        id: above for id, above in known.items() if id != start
-    }
-
-
-def test_inputs_come_together_nowhere() -> None:
-    document = {"archspec": 1, "inputs": {"a": [4], "b": [4]}, "network": [{"add": [[], [{"from": "b"}]]}, "relu"]}
-    graph = graph_from(document)
-    assert set(find_dominators(graph).values()) == {None, "add_0.add"}
-    (found,) = unravel(graph).expressions
-    assert found.text == "a + b"
 
 
 def test_terms_that_double_are_counted() -> None:

@@ -67,7 +67,6 @@ from archspec.ops import (
     Vote,
 )
 from archspec.spec.zoo import zoo_specs
-from compiler.analysis.signal.growth import fit_growth
 from compiler.analysis.signal.signal import Signal, predict_signal
 from compiler.graph import Graph, Node, Source
 from tests.support.documents import graph_from
@@ -389,19 +388,6 @@ def test_borders_are_exact_in_a_chain_of_convolutions() -> None:
     node = predict_signal(graph).nodes[-1]
     assert node.second_moment == pytest.approx(sum(values) / 10)
     assert node.doubts == ("narrow",)
-
-
-def test_growth_says_which_law_lies_nearer() -> None:
-    shape = Shape(1)
-    (linear,) = fit_growth([(shape, str(i), 3.0 + 2 * i, ["few"] * (i == 4)) for i in range(9)])
-    (exponential,) = fit_growth([(shape, str(i), 3.0 * 1.1**i, ()) for i in range(9)])
-    assert (linear.law, linear.rate) == ("linear", pytest.approx(2))
-    assert (exponential.law, exponential.rate) == ("exponential", pytest.approx(1.1))
-    assert (linear.doubts, exponential.doubts) == (("few",), ())  # of any of the second moments
-    assert fit_growth([(shape, "a", 1.0, ()), (shape, "b", None, ()), (Shape(2), "c", 0.0, ())]) == ()
-    seconds = [1e100] * 3 + [5e-324] + [1e100] * 3
-    (steady,) = fit_growth([(shape, str(i), second, ()) for i, second in enumerate(seconds)])
-    assert (steady.blocks, math.isfinite(steady.error)) == (6, True)  # what no format holds is left out
 
 
 @pytest.mark.parametrize(
