@@ -15,11 +15,10 @@ from numpy.typing import NDArray
 from archspec.api import elaborate, load, proof_cases, to_onnx, to_torch
 from archspec.errors import ArchspecError
 from archspec.weights import combine_weights
-from compiler import ensemble
 from compiler.ensemble import combine, member_weights
 from compiler.graph import Graph
 from compiler.graph_check import verify
-from compiler.onnx_file.metadata import CLASSES, PREPROCESS
+from compiler.onnx_file.metadata import CLASSES, OUTPUT, PREPROCESS, SHARES
 from runtime.pictures.preprocess import Preprocess
 from runtime.prediction.predict import predict
 from runtime.session.session import Session
@@ -46,7 +45,7 @@ SEGMENTER = {
         {"conv": {"out": 3, "kernel": 1}},
     ],
 }
-FACTS = {
+FACTS: dict[str, str] = {
     CLASSES: json.dumps(["a", "b", "c", "d", "e"]),
     PREPROCESS: Preprocess(1, 8, 8, (0.5,), (0.25,)).to_json(),
 }
@@ -191,7 +190,7 @@ def test_files_become_one_file_that_answers_with_labels(tmp_path: Path) -> None:
         properties = {p.key: p.value for p in onnx.load(tmp_path / f"{how}.onnx").metadata_props}
         assert properties["archspec.combine"] == how
         assert properties["archspec.members"] == "3"
-        assert properties.get(ensemble.OUTPUT) == (ensemble.SHARES if how == "vote" else None)
+        assert properties.get(OUTPUT) == (SHARES if how == "vote" else None)
         assert properties[CLASSES] == FACTS[CLASSES]
         image = np.random.default_rng(0).standard_normal((1, 8, 8)).astype(np.float32)
         np.save(tmp_path / "x.npy", image)

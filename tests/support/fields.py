@@ -70,6 +70,6 @@ def look(graph: Graph, id: str, positions: Iterable[Sequence[int]]) -> Iterator[
         places = {
             name: slope[0].abs().amax(0).nonzero()
             for name, slope in zip(inputs, slopes, strict=True)
-            if slope is not None and slope.any()
+            if slope is not None and bool(slope.any())
         }
         yield {name: [(int(axis.min()), int(axis.max())) for axis in found.T] for name, found in places.items()}

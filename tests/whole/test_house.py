@@ -30,13 +30,6 @@ TESTED_TOGETHER: dict[str, str] = {
     "archspec/cli/models": "tests/archspec/cli/test_cli.py, test_main.py",
     "archspec/cli/pictures": "test_draw.py beside",
     "archspec/cli/specs": "tests/archspec/cli/specs/test_lint.py and tests/docs",
-    "compiler": "test_graph.py beside",
-    "compiler/analysis": "test_report.py beside",
-    "compiler/analysis/cost": "test_cost.py beside",
-    "compiler/analysis/memory": "test_memory.py beside",
-    "compiler/analysis/paths": "test_counting.py and test_unravel.py beside",
-    "compiler/analysis/signal": "test_signal.py beside",
-    "compiler/sizes": "test_accepted_sizes.py beside",
     "runtime/export": "test_plan.py beside, and tests/archspec/cli/models/test_export.py",
 }
 """Folders with files that have no test at the mirrored path, and what tests these."""

@@ -48,9 +48,9 @@ def test_equal_items_of_equal_weight_are_matched_best(data: st.DataObject) -> No
     """The ends are taken as they are, which costs nothing where equal items weigh the same."""
     weights = {letter: data.draw(st.integers(1, 5)) for letter in "abc"}
     letters = st.tuples(st.sampled_from("abc"), st.integers(0, 1))
-    sides = [[Item((x, x[0]), weights[x[0]]) for x in data.draw(st.lists(letters, max_size=6))] for _ in range(2)]
-    pairs = match(*sides, SCORES)
-    assert sum(weigh(sides[0][i], sides[1][j]) for i, j in pairs) == find_heaviest(*sides)
+    a, b = ([Item((x, x[0]), weights[x[0]]) for x in data.draw(st.lists(letters, max_size=6))] for _ in range(2))
+    pairs = match(a, b, SCORES)
+    assert sum(weigh(a[i], b[j]) for i, j in pairs) == find_heaviest(a, b)
 
 
 def test_a_control_is_heavier_than_the_longest() -> None:

@@ -31,7 +31,7 @@ from compiler.analysis.report import analyze
 from compiler.graph import Graph
 
 
-def check(name: str, *texts: str, **settings: Any) -> list[bool]:
+def check(name: str, *texts: str, **settings: Any) -> list[bool | None]:
     parsed = [parse_condition(text) for text in texts]
     setup = TrainingSetup(**settings)
     return [verdict.holds for verdict in check_conditions(elaborate(load(name)), parsed, setup=setup)]

@@ -29,7 +29,7 @@ def walk(changes: tuple[Change, ...]) -> Iterator[Change]:
 def summary(found: Diff) -> set[tuple[str, str]]:
     """What differs in layers, by the name in the second network or else the first."""
     layers = (change for change in walk(found.changes) if not change.children and change.kind != "same")
-    return {(change.kind, (change.b or change.a).name) for change in layers if change.b or change.a}
+    return {(change.kind, branch.name) for change in layers if (branch := change.b or change.a)}
 
 
 def test_resnet101_has_more_blocks_in_one_stage() -> None:

@@ -17,8 +17,8 @@ def test_a_merge_that_looks_at_different_places_is_named() -> None:
     pool: Any = {"avg_pool": 2}
     body = [{"conv": {"out": 2, "stride": 2}}]
     (merge,) = measure_signal([{"residual": {"body": body, "shortcut": [pool]}}]).misaligned
-    assert merge.offsets == ((0,), (Fraction(-1, 2),))
-    assert merge.strides == ((2,), (2,))
+    assert merge.offsets == ((Fraction(0),), (Fraction(-1, 2),))
+    assert merge.strides == ((Fraction(2),), (Fraction(2),))
     even = [{"conv": {"out": 2, "kernel": 2, "stride": 2, "padding": 0}}]
     assert measure_signal([{"residual": {"body": even, "shortcut": [pool]}}]).misaligned == ()
 

@@ -7,6 +7,7 @@ from random import Random
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from archspec.ops.window import Fill
 from compiler.analysis.field import positions
@@ -46,13 +47,19 @@ def test_boxes_are_sets_of_places(seed: int) -> None:
         assert cover(boxes[0], boxes[-1]) == (places[0] >= places[-1])
 
 
+def pad(values: NDArray[np.int64], fill: Fill) -> NDArray[np.int64]:
+    if fill == "constant":
+        return np.pad(values, 20, mode=fill, constant_values=-1)
+    return np.pad(values, 20, mode=fill)
+
+
 @pytest.mark.parametrize(
     "places", [range(-3, 4), range(2, 9), range(-5, 12, 3), range(-9, -2), range(7, 9), range(3, 3), range(-7, 20, 9)]
 )
 @pytest.mark.parametrize("fill", ["constant", "edge", "reflect", "wrap"])
 def test_what_lies_beyond_the_ends_is_what_numpy_pads_with(places: range, fill: Fill) -> None:
     for extent in (1, 2, 5, 6):
-        padded = np.pad(np.arange(extent), 20, mode=fill, **({"constant_values": -1} if fill == "constant" else {}))
+        padded = pad(np.arange(extent), fill)
         expected = {int(padded[place + 20]) for place in places} - {-1}
         assert listed(gather([places], extent, beyond=fill)) == sorted(expected)
     assert listed(gather([places])) == list(places)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from fractions import Fraction
 from typing import Any
 
 import pytest
@@ -39,7 +40,7 @@ def measure(name: str, **params: Any) -> OutputField:
 def test_published_sizes(name: str, size: int) -> None:
     field = measure(name).field
     assert field.size == field.local == (size, size)
-    assert field.stride == (32, 32)
+    assert field.stride == (Fraction(32), Fraction(32))
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -28,7 +29,7 @@ def training(op: Op, *shapes: Shape) -> fx.GraphModule:
     return to_torch(graph_of(op, *shapes)).train()
 
 
-def factors(module: torch.nn.Module, *values: Tensor) -> tuple[Tensor, list[Tensor]]:
+def factors(module: Callable[..., Tensor], *values: Tensor) -> tuple[Tensor, list[Tensor]]:
     """The result, and what each value's gradient is multiplied by."""
     leaves = [value.clone().requires_grad_() for value in values]
     result = module(*leaves)

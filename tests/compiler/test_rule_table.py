@@ -1,0 +1,53 @@
+"""Tables of rules by operation: one rule each, and a name for what has none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from archspec.errors import ArchspecError
+from archspec.ops import Elu, Relu, Tanh
+from compiler.rule_table import Table
+
+
+def make_table() -> Table[Callable[[], str]]:
+    table: Table[Callable[[], str]] = Table("paper")
+
+    @table.rule(Relu, Elu)
+    def bend() -> str:
+        return "bend"
+
+    return table
+
+
+def test_a_rule_is_entered_for_each_operation() -> None:
+    table = make_table()
+    assert [*table] == [Relu, Elu]
+    assert table[Elu]() == "bend"
+    assert Relu in table
+    assert Tanh not in table
+
+
+def test_a_second_rule_is_refused() -> None:
+    with pytest.raises(ValueError, match="paper has two rules for relu"):
+        make_table().rule(Relu)(lambda: "again")
+
+
+def test_an_operation_without_a_rule_is_named() -> None:
+    with pytest.raises(ArchspecError, match="paper has no rule for tanh; give one in `rules`"):
+        make_table()[Tanh]
+
+
+def test_an_exact_type_is_asked_for() -> None:
+    class Leaky(Relu):
+        """An operation that derives from one with a rule, and has none."""
+
+    assert Leaky not in make_table()
+
+
+def test_rules_of_a_caller_are_in_a_copy() -> None:
+    table = make_table()
+    longer = table.extended({Tanh: lambda: "squash"})
+    assert (longer[Tanh](), longer[Relu]()) == ("squash", "bend")
+    assert Tanh not in table
