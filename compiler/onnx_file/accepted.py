@@ -102,7 +102,7 @@ def vary_apart(rules: Mapping[str, AcceptedSize]) -> list[str]:
 
 
 def print_sizes(rules: Mapping[str, AcceptedSize]) -> str:
-    """AcceptedSize sizes by name as JSON."""
+    """The accepted sizes by name, as JSON."""
     return json.dumps({name: rule.to_dict() for name, rule in rules.items()}, sort_keys=True)
 
 

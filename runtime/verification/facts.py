@@ -10,9 +10,12 @@ from types import MappingProxyType
 from typing import Any
 
 from archspec.errors import ArchspecError
+from archspec.extras import extra
 from compiler.onnx_file.metadata import CLASSES, PRECISION, PREFIX, read_sizes
-from compiler.onnx_file.skim import list_metadata
 from runtime.verification.inside import ModelInside
+
+with extra("run"):
+    from compiler.onnx_file.skim import list_metadata
 
 TYPES: Mapping[str, str] = MappingProxyType({"fp32": "float32", "fp16": "float16", "bf16": "bfloat16", "int8": "int8"})
 """What a file of each precision computes in."""

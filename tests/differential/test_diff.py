@@ -15,7 +15,7 @@ from archspec.ops import OPS, Input, Op, OpError, Relu, Sigmoid
 from archspec.spec.zoo import zoo_specs
 from compiler.analysis.compare.diff import Change, Diff, diff_graphs
 from compiler.graph import Graph, Node
-from tests.compiler.analysis.compare.test_diff import are_isomorphic
+from tests.compiler.analysis.compare.test_structure import are_isomorphic
 from tests.differential.graphs import make_graph
 from tests.support.lowering import graph_of
 from tests.whole.test_op_matrix import EXAMPLES
