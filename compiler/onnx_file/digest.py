@@ -15,17 +15,16 @@ form decides.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import cache
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 import xxhash
-from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 
 from compiler.onnx_file.metadata import CONTENT
+from compiler.onnx_file.tensors import find_tensors
 
 FORM = re.compile(r"xxh3:[0-9a-f]{32}")
 """The form of a content. Another hash, or another canonical form, has to have another name."""
@@ -137,31 +136,6 @@ def abbreviate(content: str) -> str:
 def is_content(text: str) -> bool:
     """Whether a text is a content by the hash that is computed here."""
     return FORM.fullmatch(text) is not None
-
-
-def find_tensors(message: Message) -> Iterator[Message]:
-    """Every tensor of a model, wherever it hides: stored, in attributes, subgraphs, functions."""
-    for field, value in message.ListFields():
-        if field.message_type is None or not _may_hold_tensors(field.message_type):
-            continue
-        for item in [value] if isinstance(value, Message) else value:
-            if _is_tensor(item.DESCRIPTOR):
-                yield item
-            else:
-                yield from find_tensors(item)
-
-
-@cache
-def _may_hold_tensors(kind: Descriptor, seen: frozenset[str] = frozenset()) -> bool:
-    """Whether a message of this kind, or one inside it, may be a tensor."""
-    if _is_tensor(kind):
-        return True
-    inner = {field.message_type for field in kind.fields if field.message_type is not None}
-    return any(_may_hold_tensors(item, seen | {kind.name}) for item in inner if item.name not in seen | {kind.name})
-
-
-def _is_tensor(kind: Descriptor) -> bool:
-    return bool(kind.name == "TensorProto")
 
 
 def _clear_blanks(message: Message) -> None:

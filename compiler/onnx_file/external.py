@@ -12,7 +12,7 @@ import onnx
 from google.protobuf.message import Message
 
 from archspec.errors import ArchspecError
-from compiler.onnx_file.digest import find_tensors
+from compiler.onnx_file.tensors import find_tensors
 
 
 def check_external_data(model: Message, path: Path) -> list[onnx.TensorProto]:

@@ -22,8 +22,8 @@ with extra("run"):
     from onnx import TensorProto, helper, numpy_helper
     from onnx.reference import ReferenceEvaluator
 
-    from compiler.onnx_file.digest import find_tensors
     from compiler.onnx_file.nodes import walk_nodes
+    from compiler.onnx_file.tensors import find_tensors
 
 WIDE = dict.fromkeys((*HALVES, TensorProto.FLOAT, TensorProto.DOUBLE), TensorProto.DOUBLE)
 OWN = dict.fromkeys(HALVES, TensorProto.FLOAT)
