@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from difflib import get_close_matches
 from itertools import islice
 from typing import NamedTuple
 
@@ -196,6 +195,8 @@ class MissingExtra(ArchspecError, ImportError):  # noqa: N818  (it names what is
 
 def suggest(word: str, known: Iterable[str]) -> str:
     """`; did you mean 'max_pool'?` where a known word is near, else nothing."""
+    from difflib import get_close_matches  # only mistakes need it
+
     small = {each.lower(): each for each in islice(known, 500)}
     near = get_close_matches(word[:100].lower(), small, n=1, cutoff=0.6)
     return f"; did you mean '{small[near[0]]}'?" if near else ""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import logging
-
 from archspec.wording import escape_controls
 
 
 def warn(text: str) -> None:
     """Log a warning as one line; names from files may hold anything."""
+    import logging  # few programs are ever warned
+
     logging.getLogger("archspec").warning("%s", escape_controls(text))

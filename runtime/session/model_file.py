@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -154,6 +153,8 @@ def check_unwritten(path: str | Path, state: State) -> None:
 
 
 def _fingerprint(path: Path) -> str:
+    import hashlib  # it loads OpenSSL, and few sessions hash anything
+
     size = path.stat().st_size
     digest = hashlib.sha256(str(size).encode())
     with path.open("rb") as file:

@@ -15,14 +15,10 @@ from archspec.files import list_folder
 from archspec.log import warn
 from runtime.session.machine import read_instructions
 from runtime.session.model_file import ModelFile
-from runtime.session.provenance import Provenance, list_states, read_provenance
 
 with extra("run"):
     import onnxruntime as ort
 
-    from compiler.onnx_file.companions import name_data
-    from compiler.onnx_file.content import read_fingerprint
-    from compiler.onnx_file.digest import OTHER_HASH, is_content
     from compiler.onnx_file.metadata import CONTENT, OPTIMIZED
     from compiler.onnx_file.skim import read_metadata
 
@@ -107,12 +103,22 @@ def place_form(path: Path, tied: str) -> Path:
 
 def _check_form(beside: Path, model: ModelFile, tied: str, trust_times: bool) -> None:
     """Raises ArchspecError unless this is the form of the model, as it was written, for this runtime and processor."""
+    from compiler.onnx_file.content import read_fingerprint  # hashes are loaded where there is a form
+    from compiler.onnx_file.digest import OTHER_HASH, is_content
+    from runtime.session.provenance import list_states, read_provenance
+
     facts = read_provenance(beside, trust_times=trust_times)
     if facts.tied != tied:
         raise ModelError(f"it was made for {facts.tied}")
     if not is_content(facts.content):
         raise ModelError(f"it {OTHER_HASH}")
-    same = trust_times and _is_as_it_was(model, facts)
+    # Files have the length and time that they had; one that was put in the place of another with its time says other
+    # content.
+    same = (
+        trust_times
+        and model.metadata.get(CONTENT) == facts.content
+        and list_states(model.path, (model.path.name, *model.data)) == facts.model
+    )
     if not same and read_fingerprint(model.path) != facts.fingerprint:
         raise OtherModelError(f"{model.path.name} is not the model that it was made from")
 
@@ -147,6 +153,11 @@ def _find_renamed(model: ModelFile, tied: str, trust_times: bool) -> Path | None
         return None
     names = list_folder(path.parent) or ()
     telling = [beside for beside in names if f".{tied}." in beside.name]
+    if not telling:
+        return None
+    from compiler.onnx_file.companions import name_data
+    from compiler.onnx_file.digest import OTHER_HASH, is_content
+
     weights = [beside for beside in telling if beside.name.endswith(name_data("", content))]
     models = [beside for beside in (names if weights else telling) if beside.suffix == path.suffix]
     forms = [beside for beside in models if _is_form(beside, content, tied)]
@@ -185,10 +196,3 @@ def _read_facts(path: Path) -> dict[str, str]:
         return read_metadata(path)
     except ArchspecError:
         return {}
-
-
-def _is_as_it_was(model: ModelFile, facts: Provenance) -> bool:
-    """Whether the files of a model have the length and time that they had, and the model says the same content: another
-    one may have been put in its place with its time."""
-    names = (model.path.name, *model.data)
-    return model.metadata.get(CONTENT) == facts.content and list_states(model.path, names) == facts.model

@@ -19,7 +19,6 @@ from runtime.session.model_file import ModelFile
 from runtime.session.optimized_form import describe_unused, find_optimized
 from runtime.session.settings import Settings
 from runtime.session.start import AS_IS, CPU, CUDA, SHORT, TENSORRT, start
-from runtime.session.tensorrt import choose_tensorrt_options
 from runtime.session.tuning_file import Chosen, SettingsSource
 
 CUDA_DEFAULTS = {"cudnn_conv_algo_search": "HEURISTIC", "use_tf32": "0"}
@@ -103,7 +102,11 @@ class SessionRequest:
         """The options of a provider under these settings."""
         if name == CUDA:
             return CUDA_DEFAULTS | settings.cuda_options()
-        return choose_tensorrt_options(self.model, self.fixed) if name == TENSORRT else {}
+        if name != TENSORRT:
+            return {}
+        from runtime.session.tensorrt import choose_tensorrt_options  # which hashes the model
+
+        return choose_tensorrt_options(self.model, self.fixed)
 
     @contextlib.contextmanager
     def _explaining(self, names: Sequence[str]) -> Iterator[None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import shutil
 from pathlib import Path
 
@@ -12,8 +13,9 @@ import onnxruntime
 import pytest
 
 from archspec.errors import ArchspecError
+from compiler.onnx_file import content
 from compiler.onnx_file.content import read_fingerprint
-from compiler.onnx_file.metadata import CONTENT, OPTIMIZED
+from compiler.onnx_file.metadata import CONTENT, FILES, FINGERPRINT, OPTIMIZED, SEAL
 from compiler.onnx_file.skim import read_metadata
 from compiler.onnx_source.read import read_graph
 from compiler.onnx_target import write
@@ -21,7 +23,6 @@ from runtime.session import optimized_form
 from runtime.session.form_writer import write_optimized
 from runtime.session.model_file import ModelFile
 from runtime.session.optimized_form import describe_runtime, find_optimized
-from runtime.session.provenance import FILES, FINGERPRINT, SEAL
 from runtime.session.session import Session
 from runtime.session.settings import Settings
 from tests.support.models import build_double, save
@@ -83,7 +84,7 @@ def test_a_new_export_is_not_answered_from_an_older_file(model: Path) -> None:
 @pytest.mark.parametrize("what", ["version", "instructions"])
 def test_another_runtime_or_processor_does_not_take_it(model: Path, what: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if what == "version":
-        monkeypatch.setattr(optimized_form.ort, "__version__", "0.0.1")
+        monkeypatch.setattr(onnxruntime, "__version__", "0.0.1")
     else:
         monkeypatch.setattr(optimized_form, "read_instructions", lambda: ("avx2",))
     describe_runtime.cache_clear()
@@ -99,7 +100,7 @@ def test_another_runtime_or_processor_does_not_take_it(model: Path, what: str, m
 
 def test_a_processor_that_is_not_known_has_none(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(optimized_form, "read_instructions", lambda: ())
-    monkeypatch.setattr(optimized_form.platform, "machine", lambda: "x86_64")
+    monkeypatch.setattr(platform, "machine", lambda: "x86_64")
     describe_runtime.cache_clear()
     try:
         assert find_optimized(ModelFile.open(model)) is None
@@ -110,8 +111,13 @@ def test_a_processor_that_is_not_known_has_none(model: Path, monkeypatch: pytest
 
 
 def test_numbers_are_read_where_times_differ_alone(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = []
-    monkeypatch.setattr(optimized_form, "read_fingerprint", lambda path: asked.append(path) or read_fingerprint(path))
+    asked: list[Path] = []
+
+    def watch(path: Path) -> str:
+        asked.append(path)
+        return read_fingerprint(path)
+
+    monkeypatch.setattr(content, "read_fingerprint", watch)
     assert find_optimized(ModelFile.open(model)) is not None
     assert asked == []
     os.utime(model)

@@ -7,6 +7,9 @@ import sys
 
 HEAVY = ("torch", "pydantic", "networkx", "rich", "typer", "yaml", "scipy", "PIL", "archspec.ops", "archspec.spec")
 
+RARE = ("logging", "hashlib", "difflib", "xxhash", "runtime.session.provenance", "runtime.session.tensorrt")
+"""What some sessions need, and is loaded by these: warnings, hashes of optimized forms, words that are near."""
+
 
 def list_modules(code: str) -> set[str]:
     """The modules that a fresh process has loaded after this."""
@@ -25,6 +28,13 @@ def test_a_session_loads_no_compiler_and_no_torch() -> None:
     loaded = list_modules("from runtime.session import Session")
     assert {"onnx", "onnxruntime", "runtime.session.session"} <= loaded
     assert list_unwanted(loaded) == set()
+
+
+def test_a_session_loads_what_it_rarely_needs_when_it_needs_it() -> None:
+    """Beside what onnx and ONNX Runtime load themselves."""
+    theirs = list_modules("import onnx, onnxruntime")
+    assert not (list_modules("from runtime.session import Session") - theirs) & set(RARE)
+    assert set(RARE) <= list_modules(f"import {', '.join(RARE)}")
 
 
 def test_what_is_unwanted_would_be_found() -> None:
