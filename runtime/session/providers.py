@@ -63,10 +63,8 @@ def _create_best(request: SessionRequest) -> Created:
     available = list_available()
     gpu = [name for name in ORDER.values() if name in available and name != CPU]
     missing = find_gpu_problem()
-    if not gpu or missing:
-        return Created(request.load([CPU]), _explain_cpu(gpu, missing), surprising=missing is None)
     failures = []
-    for first in range(len(gpu)):
+    for first in range(0 if missing else len(gpu)):
         try:
             created = Created(request.load([*gpu[first:], CPU]))
         except ArchspecError as error:
@@ -74,16 +72,17 @@ def _create_best(request: SessionRequest) -> Created:
             continue
         if created.providers[0] != CPU:
             return created
-    libraries = preload_libraries()
-    reason = f"could not load {', '.join(libraries)}" if libraries else "; ".join(failures) or "it gave no reason"
-    return Created(request.load([CPU]), _explain_cpu(gpu, reason), surprising=True)
+    return Created(request.load([CPU]), _explain_cpu(gpu, missing, failures), surprising=missing is None)
 
 
-def _explain_cpu(gpu: Sequence[str], reason: str | None) -> str:
+def _explain_cpu(gpu: Sequence[str], missing: str | None, failures: Sequence[str]) -> str:
     if gpu:
+        libraries = () if missing else preload_libraries()
+        unloaded = f"could not load {', '.join(libraries)}" if libraries else None
+        reason = missing or unloaded or "; ".join(failures) or "it gave no reason"
         return f"{_display(gpu[-1])} provider is installed but could not be used ({reason}); running on CPU"
-    if reason:
-        return f"{reason}; running on CPU"
+    if missing:
+        return f"{missing}; running on CPU"
     return "a GPU is here, but this onnxruntime has no CUDA provider (install onnxruntime-gpu instead); running on CPU"
 
 
