@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from archspec.arrays import Array
 from archspec.errors import ArchspecError
 from runtime.measuring.bench import MIN_RUNS, WARMUPS, bench
 from runtime.session.session import Session
@@ -24,7 +25,12 @@ def test_every_batch_is_timed_in_every_round(tmp_path: Path, monkeypatch: pytest
     session = open_double(tmp_path)
     seen: list[tuple[int, ...]] = []
     run = session.run
-    monkeypatch.setattr(session, "run", lambda feed: (seen.append(feed["x"].shape), run(feed))[1])
+
+    def watch(feed: dict[str, Array]) -> dict[str, Array]:
+        seen.append(feed["x"].shape)
+        return run(feed)
+
+    monkeypatch.setattr(session, "run", watch)
     rows = bench(session, (8, 1, 2, 1), seconds=1e-9, rounds=4)
     assert [row.batch for row in rows] == [1, 2, 8]
     assert [row.runs for row in rows] == [4 * MIN_RUNS] * 3

@@ -15,6 +15,7 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
+from archspec.arrays import Array
 from archspec.errors import ArchspecError
 from runtime.session.file_watch import Watch, WatchedSession
 from runtime.session.session import Session
@@ -191,12 +192,12 @@ def test_a_file_that_is_cut_off_between_two_runs_ends_no_process(
 @pytest.mark.parametrize("dtype", [np.float16, np.float64, np.int64, np.uint8])
 def test_copies_are_of_any_type(dtype: type, tmp_path: Path) -> None:
     """Of rows that are looked up, and converted then."""
-    table = np.arange(200 * 64).reshape(200, 64).astype(dtype)
+    table: Array = np.arange(200 * 64).reshape(200, 64).astype(dtype)
     model = build_linear(np.eye(64, dtype=np.float32), np.zeros(64, np.float32))
     model.graph.initializer.append(numpy_helper.from_array(table, "table"))
     model.graph.initializer.append(numpy_helper.from_array(np.array([3, 150]), "rows"))
-    for kind, names, output in (("Gather", ["table", "rows"], "found"), ("Cast", ["found"], "wide")):
-        model.graph.node.append(onnx.helper.make_node(kind, names, [output], **({"to": 1} if kind == "Cast" else {})))
+    model.graph.node.append(onnx.helper.make_node("Gather", ["table", "rows"], ["found"]))
+    model.graph.node.append(onnx.helper.make_node("Cast", ["found"], ["wide"], to=1))
     model.graph.output.append(onnx.helper.make_tensor_value_info("wide", 1, [2, 64]))
     onnx.save(model, tmp_path / "m.onnx", save_as_external_data=True, location="d", size_threshold=1024)
     session = start(tmp_path / "m.onnx", mapped=False)

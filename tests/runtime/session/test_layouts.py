@@ -224,7 +224,8 @@ def test_the_way_of_a_model_in_a_hub(precision: Any, tmp_path: Path, monkeypatch
     found = archspec("verify", path, "--json")
     assert found["passed"] == plain["passed"] is True
     if precision == "fp32" and describe_runtime() is not None:
-        x = np.ones((2, *Session(path, as_written=True).inputs["x"][1:]), np.float32)  # type: ignore[arg-type]
+        shape: Any = Session(path, as_written=True).inputs["x"][1:]
+        x = np.ones((2, *shape), np.float32)
         expected = Session(path, providers=["cpu"], as_written=True).run(x)
         assert find_optimized(ModelFile.open(path)) is None
         assert write_optimized(path) == find_optimized(ModelFile.open(path))

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -29,10 +30,10 @@ CHANNELS = 1024
 X = np.arange(CHANNELS, dtype=np.float32)
 
 
-def build_sum(value: float, note: str = "", channels: int = CHANNELS, **fields: object) -> onnx.ModelProto:
+def build_sum(value: float, note: str = "", channels: int = CHANNELS, **fields: Any) -> onnx.ModelProto:
     """x + w, where w is the same number everywhere."""
     data = np.full(channels, value, np.float32).tobytes()
-    usual = {"name": "w", "data_type": TensorProto.FLOAT, "dims": [channels], "raw_data": data}
+    usual: dict[str, Any] = {"name": "w", "data_type": TensorProto.FLOAT, "dims": [channels], "raw_data": data}
     model = build_model([helper.make_node("Add", ["x", "w"], ["y"])], {"x": [channels]}, {"y": [channels]})
     model.graph.initializer.append(TensorProto(**usual | fields))
     model.producer_name = note
@@ -237,6 +238,7 @@ def test_links_are_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 MEASURE = """
 import re, sys
 from pathlib import Path
+from typing import Any
 from runtime.session import request
 from runtime.session.session import Session
 if sys.argv[2] == "plain":

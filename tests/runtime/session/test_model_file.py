@@ -6,6 +6,7 @@ import os
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -231,8 +232,8 @@ def build_large(tensor: TensorProto) -> onnx.ModelProto:
     return model
 
 
-def make_large(**fields: object) -> TensorProto:
-    usual = {"name": "w", "data_type": TensorProto.FLOAT, "dims": [4096], "raw_data": LARGE.tobytes()}
+def make_large(**fields: Any) -> TensorProto:
+    usual: dict[str, Any] = {"name": "w", "data_type": TensorProto.FLOAT, "dims": [4096], "raw_data": LARGE.tobytes()}
     return TensorProto(**usual | fields)
 
 
@@ -351,7 +352,7 @@ def test_a_session_runs_it_and_invents_no_shape(tmp_path: Path) -> None:
     ("kind", "attributes", "extents"), [("Relu", {}, ("N", 4)), ("ReduceMax", {"keepdims": 0}, None)]
 )
 def test_what_onnx_runtime_infers_is_known(
-    kind: str, attributes: dict[str, int], extents: object, tmp_path: Path
+    kind: str, attributes: dict[str, Any], extents: object, tmp_path: Path
 ) -> None:
     """A number has no axes, which is how ONNX Runtime says that it does not know them, too; unless the file says it."""
     model = build_model([helper.make_node(kind, ["x"], ["y"], **attributes)], {"x": ("N", 4)}, {"y": ()})

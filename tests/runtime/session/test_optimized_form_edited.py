@@ -13,12 +13,12 @@ import pytest
 
 from archspec.errors import ArchspecError
 from compiler.onnx_file.content import read_content
-from compiler.onnx_file.metadata import CONTENT, OPTIMIZED
+from compiler.onnx_file.metadata import CONTENT, FILES, FINGERPRINT, OPTIMIZED, SEAL
 from compiler.onnx_file.skim import read_metadata
 from runtime.session.form_writer import write_optimized
 from runtime.session.model_file import ModelFile
 from runtime.session.optimized_form import describe_runtime, examine_optimized, find_optimized
-from runtime.session.provenance import FILES, FINGERPRINT, SEAL, read_provenance, write_provenance
+from runtime.session.provenance import read_provenance, write_provenance
 from runtime.session.session import Session
 from tests.support.contents import digest
 from tests.support.models import build_linear, convert_to_half, save
@@ -196,7 +196,7 @@ def test_a_model_that_was_made_to_have_its_content_gets_its_own_answers(
     """Of the same length, metadata and content, but not of its numbers."""
     models = []
     for twin in build_twins():
-        model = build_linear(*twin.values(), metadata={"archspec.name": "twin"})
+        model = build_linear(twin["weight"], twin["bias"], metadata={"archspec.name": "twin"})
         model.metadata_props.add(key=CONTENT, value=digest(model))
         models.append(model)
     path = save(models[0], tmp_path / "m.onnx")

@@ -34,7 +34,7 @@ def write_convolutions(path: Path, channels: int = 16) -> Path:
         helper.make_node("Conv", ["x", "v"], ["h"], pads=[1] * 4),
         helper.make_node("Conv", ["h", "w"], ["y"], pads=[1] * 4),
     ]
-    shape = ["N", channels, 32, 32]
+    shape: list[int | str] = ["N", channels, 32, 32]
     return save(build_model(nodes, {"x": shape}, {"y": shape}, weights), path)
 
 

@@ -83,7 +83,7 @@ def test_unnamed_axes_are_free_and_fixed_ones_are_not(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("row", "column"), [(0, 0), (0, 1), (1, 0), (1, 1)])
 def test_max_pools_pass_over_nan_unless_it_is_the_last(tmp_path: Path, op: str, row: int, column: int) -> None:
     """What docs/export/sessions.md says of ONNX Runtime, so that it is said no longer than it is true."""
-    shape = {} if op.startswith("Global") else {"kernel_shape": [2, 2]}
+    shape: dict[str, Any] = {} if op.startswith("Global") else {"kernel_shape": [2, 2]}
     model = build_model([helper.make_node(op, ["x"], ["y"], **shape)], {"x": [1, 1, 2, 2]}, {"y": [1, 1, 1, 1]})
     image = np.arange(4, dtype=np.float32).reshape(1, 1, 2, 2)
     image[0, 0, row, column] = np.nan

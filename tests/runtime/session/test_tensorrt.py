@@ -73,7 +73,7 @@ def test_no_model_gets_the_engine_of_another(model: Path, tmp_path: Path) -> Non
 
 def test_models_made_to_have_one_content_have_engines_of_their_own(model: Path, tmp_path: Path) -> None:
     paths = [
-        save(build_linear(*twin.values(), ("N", 1, 8, 8), METADATA), tmp_path / f"{number}.onnx")
+        save(build_linear(twin["weight"], twin["bias"], metadata=METADATA), tmp_path / f"{number}.onnx")
         for number, twin in enumerate(build_twins())
     ]
     assert read_content(paths[0]) == read_content(paths[1])
