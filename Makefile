@@ -38,7 +38,7 @@ format: $(INSTALLED) ## let ruff put the code in order
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-docs: $(INSTALLED) ## write what is generated: docs/ops.md, docs/zoo.md with its pictures, the JSON Schema
+docs: $(INSTALLED) ## write what is generated: docs/ops.md, docs/limits.md, docs/zoo.md with its pictures, the JSON Schema
 	$(BIN)/python docs/generate.py
 
 bench: $(INSTALLED) ## measure against peers, in one run

@@ -29,8 +29,8 @@ except ImportError:  # Windows
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """What a disk that is full, or a user's share of it, says."""
 
-MOST_LISTED = 10_000
-"""Names in a folder up to which all are looked at."""
+MAX_LISTED = 10_000
+"""The largest number of names in a folder of which all are looked at."""
 
 
 def check_name(path: str | Path) -> None:
@@ -74,13 +74,13 @@ def is_plain_file(path: str | Path) -> bool:
 
 
 def list_folder(folder: Path) -> list[Path] | None:
-    """What is in a folder, by name; None where it cannot be listed, or has more than MOST_LISTED names."""
+    """What is in a folder, by name; None where it cannot be listed, or has more than MAX_LISTED names."""
     try:
         with os.scandir(folder) as entries:
-            names = [entry.name for entry in islice(entries, MOST_LISTED + 1)]
+            names = [entry.name for entry in islice(entries, MAX_LISTED + 1)]
     except OSError:
         return None
-    return [folder / name for name in sorted(names)] if len(names) <= MOST_LISTED else None
+    return [folder / name for name in sorted(names)] if len(names) <= MAX_LISTED else None
 
 
 Outlived: TypeAlias = Callable[[Path], Callable[[], Iterable[Path]]]

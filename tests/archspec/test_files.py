@@ -315,7 +315,7 @@ def test_links_are_no_plain_files(tmp_path: Path) -> None:
 def test_a_folder_is_listed_by_name_unless_it_is_too_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in "bca":
         (tmp_path / name).touch()
-    monkeypatch.setattr(files, "MOST_LISTED", 3)
+    monkeypatch.setattr(files, "MAX_LISTED", 3)
     assert list_folder(tmp_path) == [tmp_path / name for name in "abc"]
     (tmp_path / "d").mkdir()
     assert list_folder(tmp_path) is None

@@ -7,6 +7,7 @@ from random import Random
 
 import pytest
 
+from archspec.ops import LAYERS
 from tests.differential.documents import write_spec
 from tests.differential.harness import run_seeds, table
 from tests.differential.layers import FIELDS
@@ -49,6 +50,7 @@ def test_every_word_of_the_language_is_written() -> None:
         spec = write_spec(Random(seed))
         words.update(words_of(spec))
         kinds.update({operation.kind for operation in spec.interpret().operations.values()})
+    assert {*FIELDS} == {*LAYERS}
     for listed in (FIELDS, STRUCTURE_FIELDS, STRUCTURE_WORDS):
         assert not {word for word in listed if not words[word]}
         assert not {f"{word}.{field}" for word in listed for field in listed[word] if not words[f"{word}.{field}"]}

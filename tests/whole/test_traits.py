@@ -108,6 +108,16 @@ def test_a_rectifier_commutes_with_positive_factors_alone(flips: bool, adds: boo
 
 
 @walk
+def test_is_odd_as_it_says(op: Op, shapes: tuple[Shape, ...]) -> None:
+    """At initialization and without chance; of functions of one number also that the others are not odd."""
+    if not (op.odd or isinstance(op, Scalar)):
+        return
+    module, xs = to_torch(graph_of(op, *shapes)).eval(), draw(-2.0, 2.0, *shapes)
+    turned = compute(module, [-x for x in xs])
+    assert torch.allclose(turned, -compute(module, xs), atol=TOLERANCE) == op.odd
+
+
+@walk
 def test_channels_of_zeros_stay_where_they_are(op: Op, shapes: tuple[Shape, ...]) -> None:
     if not op.keeps_zeros:
         return

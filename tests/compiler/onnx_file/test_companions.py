@@ -188,7 +188,7 @@ def test_in_doubt_data_stay(why: str, tmp_path: Path, monkeypatch: pytest.Monkey
     elif why == "too many parts":
         monkeypatch.setattr(skim, "MAX_FIELDS", 999)
     else:
-        monkeypatch.setattr(files, "MOST_LISTED", 0)
+        monkeypatch.setattr(files, "MAX_LISTED", 0)
     export(tmp_path / "m.onnx", 2)
     assert data in data_in(tmp_path)
     monkeypatch.undo()

@@ -228,7 +228,7 @@ def test_who_never_asked_for_a_form_is_told_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     if handle is take_from_a_full_folder:
-        monkeypatch.setattr(files, "MOST_LISTED", 2)
+        monkeypatch.setattr(files, "MAX_LISTED", 2)
     assert run(model)[1]
     path = handle(model.parent)
     assert not run(path)[1]
