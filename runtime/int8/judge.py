@@ -7,6 +7,8 @@ from functools import cache
 from itertools import chain
 
 from archspec.arrays import Array
+from archspec.errors import ArchspecError
+from compiler.onnx_file.finite import is_finite
 from compiler.onnx_file.metadata import CLASSES
 from compiler.onnx_target.onnx_model import OnnxModel
 from runtime.int8.data import CalibrationData
@@ -32,7 +34,7 @@ class Judge:
     ) -> None:
         self.data, self.held_out, self.measured, self.metrics = data, data.held_out, measured, metrics
         self.batch = choose_batch(model.graph, data.shape)
-        self.run, self.kept = run_model(model), _Kept()
+        self.run, self.kept = _refuse_infinite(run_model(model), data.name), _Kept()
         self.classes = CLASSES.read(model.metadata, model.graph.name) or ()
 
     def measure_loss(self, build: Build) -> Loss:
@@ -140,6 +142,22 @@ class Judge:
     def _find_class(self, output: str, channel: int, channels: int) -> str | None:
         named = output == list(self.metrics)[-1] and len(self.classes) == channels
         return self.classes[channel] if named else None
+
+
+def _refuse_infinite(run: Callable[[Array], Outputs], source: str) -> Callable[[Array], Outputs]:
+    """The same model, that raises ArchspecError where an output is not finite: nothing can be said of what it loses."""
+
+    def run_finite(images: Array) -> Outputs:
+        found = run(images)
+        for name, array in found.items():
+            if not is_finite(array):
+                raise ArchspecError(
+                    f"on the calibration data {source} the output '{name}' of the float model holds infinite numbers "
+                    "or NaN"
+                )
+        return found
+
+    return run_finite
 
 
 class _Kept:

@@ -281,3 +281,13 @@ def test_a_scene_is_not_judged_by_itself(tmp_path: Path, monkeypatch: pytest.Mon
         assert any("200 images, of which about 8 are different: others may reach beyond" in note for note in notes)
     monkeypatch.setattr(Sketches, "group", lambda sketches: list(range(200)))
     assert find_flattery(images)[0] > 20  # the control
+
+
+def test_outputs_that_are_not_finite_are_refused(tmp_path: Path) -> None:
+    """An output that no layer reads as integers has no range: it is seen where models are compared."""
+    ways = {"concat": [[{"conv": {"out": 8}}, {"scale": 1e4}], [{"conv": {"out": 4}}, "sigmoid"]]}
+    model = build([{"conv": {"out": 2}}, ways, {"output": "joined"}, "relu", {"conv": {"out": 1}}], [1, 6, 6])
+    images = np.random.default_rng(0).standard_normal((8, 1, 6, 6))
+    calibrate(model, images, tmp_path, target="tensorrt")
+    with pytest.raises(ArchspecError, match=r"'joined' .*holds infinite numbers or NaN"):
+        calibrate(model, images * 1e36, tmp_path, target="tensorrt")
