@@ -14,29 +14,8 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
-from archspec.ops import (
-    Add,
-    AvgPool,
-    BatchNorm,
-    Concat,
-    Conv,
-    ConvTranspose,
-    Gelu,
-    GlobalAvgPool,
-    GlobalMaxPool,
-    HardSigmoid,
-    HardSwish,
-    LeakyRelu,
-    MaxPool,
-    Mul,
-    Op,
-    Relu,
-    Relu6,
-    Sigmoid,
-    Silu,
-    Tanh,
-    Upsample,
-)
+from archspec import ops
+from archspec.ops import Op
 from compiler.graph import Graph, Node
 from compiler.passes.split_kernels import AxisConv
 
@@ -74,7 +53,9 @@ def _walk(graph: Graph) -> Iterator[SlowNode]:
         reason = _find_reason(graph, node, blocked)
         if reason is None:
             blocked.add(node.id)
-        elif isinstance(node.op, Conv | ConvTranspose) or (_is_map(node) and not blocked.isdisjoint(node.data_inputs)):
+        elif isinstance(node.op, ops.Conv | ops.ConvTranspose) or (
+            _is_map(node) and not blocked.isdisjoint(node.data_inputs)
+        ):
             yield SlowNode(node.id, node.op.kind, reason, node.op.macs(*graph.operands(node)))
 
 
@@ -92,18 +73,18 @@ def _find_reason(graph: Graph, node: Node, blocked: set[str]) -> str | None:
 
 def _check_conv(graph: Graph, node: Node, blocked: set[str]) -> str | None:
     channels = graph[node.inputs[0]].shape.channels
-    return _check_groups(node.op, channels) if isinstance(node.op, Conv) else _check_input(channels)
+    return _check_groups(node.op, channels) if isinstance(node.op, ops.Conv) else _check_input(channels)
 
 
 def _check_pool(graph: Graph, node: Node, blocked: set[str]) -> str | None:
-    if isinstance(node.op, AvgPool) and node.op.ceil:
+    if isinstance(node.op, ops.AvgPool) and node.op.ceil:
         return "avg_pool with ceil has no blocked form"
     return _check_block(node)
 
 
 def _check_follower(graph: Graph, node: Node, blocked: set[str]) -> str | None:
     """What stays in the layout of its operand."""
-    if isinstance(node.op, Gelu) and node.op.approximate == "tanh":
+    if isinstance(node.op, ops.Gelu) and node.op.approximate == "tanh":
         return "gelu by tanh has no blocked form"
     return _find_plain(node, blocked)
 
@@ -111,7 +92,7 @@ def _check_follower(graph: Graph, node: Node, blocked: set[str]) -> str | None:
 def _check_part(graph: Graph, node: Node, blocked: set[str]) -> str | None:
     """What has a blocked form only as a part of the convolution before it."""
     before = graph[node.inputs[0]]
-    fused = isinstance(before.op, Conv) and graph.readers[before.id] == (node.id,)
+    fused = isinstance(before.op, ops.Conv) and graph.readers[before.id] == (node.id,)
     alone = None if fused else f"{node.op.kind} has a blocked form only as the single reader of a convolution"
     return _find_plain(node, blocked) or alone
 
@@ -125,7 +106,7 @@ def _check_concat(graph: Graph, node: Node, blocked: set[str]) -> str | None:
     return next(narrow, None) or _find_plain(node, blocked)
 
 
-def _check_groups(op: Conv, channels: int) -> str | None:
+def _check_groups(op: ops.Conv, channels: int) -> str | None:
     if op.groups == 1:
         return _check_input(channels)
     width, out = channels // op.groups, op.out // op.groups
@@ -165,11 +146,12 @@ def _tell_unknown(op: Op) -> str:
 
 
 BLOCKED: Mapping[type[Op], Callable[[Graph, Node, set[str]], str | None]] = {
-    **dict.fromkeys((Conv, AxisConv), _check_conv),
-    **dict.fromkeys((MaxPool, AvgPool, GlobalAvgPool, GlobalMaxPool), _check_pool),
-    **dict.fromkeys((Relu, Sigmoid, HardSigmoid, HardSwish, Tanh, Silu, Gelu, BatchNorm, Upsample), _check_follower),
-    **dict.fromkeys((Relu6, LeakyRelu), _check_part),
-    **dict.fromkeys((Add, Mul), _check_product),
-    Concat: _check_concat,
+    **dict.fromkeys((ops.Conv, AxisConv), _check_conv),
+    **dict.fromkeys((ops.MaxPool, ops.AvgPool, ops.GlobalAvgPool, ops.GlobalMaxPool), _check_pool),
+    **dict.fromkeys((ops.Relu, ops.Sigmoid, ops.HardSigmoid, ops.HardSwish, ops.Tanh), _check_follower),
+    **dict.fromkeys((ops.Silu, ops.Gelu, ops.BatchNorm, ops.Upsample), _check_follower),
+    **dict.fromkeys((ops.Relu6, ops.LeakyRelu), _check_part),
+    **dict.fromkeys((ops.Add, ops.Mul), _check_product),
+    ops.Concat: _check_concat,
 }
 """The operations that ONNX Runtime has a blocked form of, and when a node of each is in it."""

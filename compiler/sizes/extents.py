@@ -12,20 +12,8 @@ from dataclasses import dataclass
 from functools import singledispatch
 from math import prod
 
-from archspec.ops import (
-    Concat,
-    Crop,
-    Flatten,
-    GroupNorm,
-    Input,
-    Layer,
-    Linear,
-    Mul,
-    Op,
-    PadChannels,
-    PadSpace,
-    Shape,
-)
+from archspec import ops
+from archspec.ops import Layer, Op, Shape
 from archspec.ops.base import Pointwise
 from compiler.graph import Node
 from compiler.sizes.laws import Along, Constant, Extreme, Law, Product, Size, Total, Whole, replace_extent
@@ -229,7 +217,7 @@ def _follow(op: Op, to: Extents, node: Node, *operands: tuple[int, ...]) -> Iter
 
 
 @_follow.register
-def _follow_input(op: Input, to: Extents, node: Node) -> Iterable[int]:
+def _follow_input(op: ops.Input, to: Extents, node: Node) -> Iterable[int]:
     return [to.put(Size(entry), (), entry) if isinstance(entry, str) else to.constant(entry) for entry in op.dims]
 
 
@@ -249,35 +237,35 @@ def _follow_layer(op: Layer, to: Extents, node: Node, x: tuple[int, ...]) -> Ite
 
 
 @_follow.register
-def _follow_flatten(op: Flatten, to: Extents, node: Node, x: tuple[int, ...]) -> Iterable[int]:
+def _follow_flatten(op: ops.Flatten, to: Extents, node: Node, x: tuple[int, ...]) -> Iterable[int]:
     return [to.gather(Product, x)]
 
 
 @_follow.register
-def _follow_linear(op: Linear, to: Extents, node: Node, x: tuple[int, ...]) -> Iterable[int]:
+def _follow_linear(op: ops.Linear, to: Extents, node: Node, x: tuple[int, ...]) -> Iterable[int]:
     return [to.constant(op.out)]
 
 
 @_follow.register
-def _follow_pad_channels(op: PadChannels, to: Extents, node: Node, x: tuple[int, ...]) -> Iterable[int]:
+def _follow_pad_channels(op: ops.PadChannels, to: Extents, node: Node, x: tuple[int, ...]) -> Iterable[int]:
     to.demand(Condition(AtMost(op.out), x[:1], compares=True, constants=(op.out,)))
     return [to.constant(op.out), *x[1:]]
 
 
 @_follow.register
-def _follow_group_norm(op: GroupNorm, to: Extents, node: Node, x: tuple[int, ...]) -> Iterable[int]:
+def _follow_group_norm(op: ops.GroupNorm, to: Extents, node: Node, x: tuple[int, ...]) -> Iterable[int]:
     to.demand(Condition(Same(0, op.groups), x[:1], modulus=op.groups))
     return x
 
 
 @_follow.register
-def _follow_concat(op: Concat, to: Extents, node: Node, *xs: tuple[int, ...]) -> Iterable[int]:
+def _follow_concat(op: ops.Concat, to: Extents, node: Node, *xs: tuple[int, ...]) -> Iterable[int]:
     channels, *space = zip(*xs, strict=True)
     return [to.gather(Total, channels), *map(to.equal, space)]
 
 
 @_follow.register
-def _follow_mul(op: Mul, to: Extents, node: Node, *xs: tuple[int, ...]) -> Iterable[int]:
+def _follow_mul(op: ops.Mul, to: Extents, node: Node, *xs: tuple[int, ...]) -> Iterable[int]:
     one = to.constant(1)
     for extents in zip(*xs, strict=True):
         factors = sorted({*extents} - {one}) or [one]
@@ -287,7 +275,7 @@ def _follow_mul(op: Mul, to: Extents, node: Node, *xs: tuple[int, ...]) -> Itera
 
 
 @_follow.register
-def _follow_crop(op: Crop, to: Extents, node: Node, *xs: tuple[int, ...]) -> Iterable[int]:
+def _follow_crop(op: ops.Crop, to: Extents, node: Node, *xs: tuple[int, ...]) -> Iterable[int]:
     yield xs[0][0]
     for extents in [*zip(*xs, strict=True)][1:]:
         cut = to.extreme(min, extents)
@@ -308,5 +296,5 @@ def _demand_parity(to: Extents, whole: int, cut: int) -> None:
 
 
 @_follow.register
-def _follow_pad_space(op: PadSpace, to: Extents, node: Node, *xs: tuple[int, ...]) -> Iterable[int]:
+def _follow_pad_space(op: ops.PadSpace, to: Extents, node: Node, *xs: tuple[int, ...]) -> Iterable[int]:
     return [xs[0][0], *(to.extreme(max, extents) for extents in [*zip(*xs, strict=True)][1:])]

@@ -14,51 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from archspec.ops import (
-    Add,
-    AvgPool,
-    BatchNorm,
-    BatchRenorm,
-    Concat,
-    Conv,
-    ConvTranspose,
-    Crop,
-    Dropout,
-    Elu,
-    Flatten,
-    Gelu,
-    GhostBatchNorm,
-    GlobalAvgPool,
-    GlobalMaxPool,
-    GroupNorm,
-    HardSigmoid,
-    HardSwish,
-    InstanceNorm,
-    LayerNorm,
-    LeakyRelu,
-    Linear,
-    MaxPool,
-    Mean,
-    Mul,
-    PadChannels,
-    PadSpace,
-    Prelu,
-    Relu,
-    Relu6,
-    Scale,
-    Shake,
-    ShakeDrop,
-    Shape,
-    Shift,
-    Sigmoid,
-    Silu,
-    Softmax,
-    Softplus,
-    StochasticDepth,
-    Tanh,
-    Upsample,
-    Vote,
-)
+from archspec import ops
+from archspec.ops import Shape
 from compiler.rule_table import Table
 from compiler.torch_target import modules, normalization, randomness
 
@@ -77,8 +34,8 @@ GLOBAL_MAX_POOL = (nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d, nn.AdaptiveMaxPoo
 LINEAR_MODE = ("linear", "bilinear", "trilinear")
 
 
-@rule(Conv)
-def conv(op: Conv, x: Shape) -> nn.Module:
+@rule(ops.Conv)
+def conv(op: ops.Conv, x: Shape) -> nn.Module:
     w = op.window
     if op.weight_norm:
         fields = {"stride": w.stride, "padding": w.padding, "dilation": w.dilation, "groups": op.groups}
@@ -87,8 +44,8 @@ def conv(op: Conv, x: Shape) -> nn.Module:
     return make(x.channels, op.out, w.kernel, w.stride, w.padding, w.dilation, op.groups, op.bias)
 
 
-@rule(ConvTranspose)
-def conv_transpose(op: ConvTranspose, x: Shape) -> nn.Module:
+@rule(ops.ConvTranspose)
+def conv_transpose(op: ops.ConvTranspose, x: Shape) -> nn.Module:
     if op.weight_norm:
         names = ("stride", "padding", "output_padding", "dilation", "groups")
         fields = {name: getattr(op, name) for name in names}
@@ -98,103 +55,105 @@ def conv_transpose(op: ConvTranspose, x: Shape) -> nn.Module:
     return make(x.channels, op.out, *sizes, op.groups, op.bias, op.dilation)
 
 
-@rule(Linear)
-def linear(op: Linear, x: Shape) -> nn.Module:
+@rule(ops.Linear)
+def linear(op: ops.Linear, x: Shape) -> nn.Module:
     if op.weight_norm:
         return _weight_normalized(op, x, F.linear)
     return nn.Linear(x.channels, op.out, op.bias)
 
 
-def _weight_normalized(op: Conv | ConvTranspose | Linear, x: Shape, apply: Callable[..., Tensor]) -> nn.Module:
+def _weight_normalized(
+    op: ops.Conv | ops.ConvTranspose | ops.Linear, x: Shape, apply: Callable[..., Tensor]
+) -> nn.Module:
     kernel = op.weights(x)["weight"].shape
     layout = (op.out, 1, 1, prod(kernel[1:]))
-    if isinstance(op, ConvTranspose):  # its kernel has the inputs of all groups first, then the outputs of one
+    if isinstance(op, ops.ConvTranspose):  # its kernel has the inputs of all groups first, then the outputs of one
         layout = (op.groups, kernel[0] // op.groups, kernel[1], prod(kernel[2:]))
     return normalization.WeightNormalized(apply, kernel, layout, op.bias)
 
 
-@rule(BatchNorm)
-def batch_norm(op: BatchNorm, x: Shape) -> nn.Module:
+@rule(ops.BatchNorm)
+def batch_norm(op: ops.BatchNorm, x: Shape) -> nn.Module:
     return normalization.BatchNorm(x.channels, op.eps, op.momentum, op.affine)
 
 
-@rule(GhostBatchNorm)
-def ghost_batch_norm(op: GhostBatchNorm, x: Shape) -> nn.Module:
+@rule(ops.GhostBatchNorm)
+def ghost_batch_norm(op: ops.GhostBatchNorm, x: Shape) -> nn.Module:
     return normalization.GhostBatchNorm(x.channels, op.eps, op.momentum, op.affine, op.size)
 
 
-@rule(BatchRenorm)
-def batch_renorm(op: BatchRenorm, x: Shape) -> nn.Module:
+@rule(ops.BatchRenorm)
+def batch_renorm(op: ops.BatchRenorm, x: Shape) -> nn.Module:
     return normalization.BatchRenorm(x.channels, op.eps, op.momentum, op.affine, op.r_max, op.d_max)
 
 
-@rule(LayerNorm)
-def layer_norm(op: LayerNorm, x: Shape) -> nn.Module:
+@rule(ops.LayerNorm)
+def layer_norm(op: ops.LayerNorm, x: Shape) -> nn.Module:
     if op.over == "channels":
         return normalization.ChannelNorm(x.channels, op.eps, op.affine)
     return normalization.group_norm(1, x.channels, op.eps, op.affine)
 
 
-@rule(GroupNorm)
-def group_norm(op: GroupNorm, x: Shape) -> nn.Module:
+@rule(ops.GroupNorm)
+def group_norm(op: ops.GroupNorm, x: Shape) -> nn.Module:
     return normalization.group_norm(op.groups, x.channels, op.eps, op.affine)
 
 
-@rule(InstanceNorm)
-def instance_norm(op: InstanceNorm, x: Shape) -> nn.Module:
+@rule(ops.InstanceNorm)
+def instance_norm(op: ops.InstanceNorm, x: Shape) -> nn.Module:
     return normalization.group_norm(x.channels, x.channels, op.eps, op.affine)
 
 
-@rule(LeakyRelu)
-def leaky_relu(op: LeakyRelu, x: Shape) -> nn.Module:
+@rule(ops.LeakyRelu)
+def leaky_relu(op: ops.LeakyRelu, x: Shape) -> nn.Module:
     return nn.LeakyReLU(op.slope)
 
 
-@rule(Prelu)
-def prelu(op: Prelu, x: Shape) -> nn.Module:
+@rule(ops.Prelu)
+def prelu(op: ops.Prelu, x: Shape) -> nn.Module:
     return nn.PReLU(x.channels, op.start)
 
 
-@rule(Elu)
-def elu(op: Elu, x: Shape) -> nn.Module:
+@rule(ops.Elu)
+def elu(op: ops.Elu, x: Shape) -> nn.Module:
     return nn.ELU(op.alpha)
 
 
-@rule(Gelu)
-def gelu(op: Gelu, x: Shape) -> nn.Module:
+@rule(ops.Gelu)
+def gelu(op: ops.Gelu, x: Shape) -> nn.Module:
     return nn.GELU(op.approximate)
 
 
-@rule(Softmax)
-def softmax(op: Softmax, x: Shape) -> nn.Module:
+@rule(ops.Softmax)
+def softmax(op: ops.Softmax, x: Shape) -> nn.Module:
     return nn.Softmax(dim=1)
 
 
 for _op, _module in (
-    (Relu, nn.ReLU),
-    (Relu6, nn.ReLU6),
-    (Silu, nn.SiLU),
-    (Sigmoid, nn.Sigmoid),
-    (HardSigmoid, nn.Hardsigmoid),
-    (HardSwish, nn.Hardswish),
-    (Tanh, nn.Tanh),
-    (Softplus, nn.Softplus),
-    (Flatten, nn.Flatten),
-    (Crop, modules.CentreCrop),
-    (PadSpace, modules.CentrePad),
-    (Vote, modules.Vote),
+    (ops.Relu, nn.ReLU),
+    (ops.Relu6, nn.ReLU6),
+    (ops.Silu, nn.SiLU),
+    (ops.Sigmoid, nn.Sigmoid),
+    (ops.HardSigmoid, nn.Hardsigmoid),
+    (ops.HardSwish, nn.Hardswish),
+    (ops.Tanh, nn.Tanh),
+    (ops.Softplus, nn.Softplus),
+    (ops.Flatten, nn.Flatten),
+    (ops.Crop, modules.CentreCrop),
+    (ops.PadSpace, modules.CentrePad),
+    (ops.Vote, modules.Vote),
 ):
     rule(_op)(lambda op, *shapes, _module=_module: _module())
 
 
-@rule(MaxPool)
-def max_pool(op: MaxPool, x: Shape) -> nn.Module:
+@rule(ops.MaxPool)
+def max_pool(op: ops.MaxPool, x: Shape) -> nn.Module:
     w = op.window
     return MAX_POOL[x.rank - 1](w.kernel, w.stride, w.padding, ceil_mode=op.ceil)
 
 
-@rule(AvgPool)
-def avg_pool(op: AvgPool, x: Shape) -> nn.Module:
+@rule(ops.AvgPool)
+def avg_pool(op: ops.AvgPool, x: Shape) -> nn.Module:
     w = op.window
     pool = AVG_POOL[x.rank - 1]
     if x.rank == 3 and (w.padding or op.ceil):  # then a map may be smaller than the kernel
@@ -202,73 +161,73 @@ def avg_pool(op: AvgPool, x: Shape) -> nn.Module:
     return pool(w.kernel, w.stride, w.padding, ceil_mode=op.ceil)
 
 
-@rule(GlobalAvgPool)
-def global_avg_pool(op: GlobalAvgPool, x: Shape) -> nn.Module:
+@rule(ops.GlobalAvgPool)
+def global_avg_pool(op: ops.GlobalAvgPool, x: Shape) -> nn.Module:
     return GLOBAL_AVG_POOL[x.rank - 1](1)
 
 
-@rule(GlobalMaxPool)
-def global_max_pool(op: GlobalMaxPool, x: Shape) -> nn.Module:
+@rule(ops.GlobalMaxPool)
+def global_max_pool(op: ops.GlobalMaxPool, x: Shape) -> nn.Module:
     return GLOBAL_MAX_POOL[x.rank - 1](1)
 
 
-@rule(Upsample)
-def upsample(op: Upsample, x: Shape) -> nn.Module:
+@rule(ops.Upsample)
+def upsample(op: ops.Upsample, x: Shape) -> nn.Module:
     if op.mode == "nearest":
         return nn.Upsample(scale_factor=float(op.scale), mode="nearest")
     return nn.Upsample(scale_factor=float(op.scale), mode=LINEAR_MODE[x.rank - 1], align_corners=False)
 
 
-@rule(PadChannels)
-def pad_channels(op: PadChannels, x: Shape) -> nn.Module:
+@rule(ops.PadChannels)
+def pad_channels(op: ops.PadChannels, x: Shape) -> nn.Module:
     return modules.PadChannels(op.out)
 
 
-@rule(Scale)
-def scale(op: Scale, x: Shape) -> nn.Module:
+@rule(ops.Scale)
+def scale(op: ops.Scale, x: Shape) -> nn.Module:
     return modules.LearnedScale(op.weights(x)["factor"].shape) if op.trainable else modules.Scale(op.value)
 
 
-@rule(Shift)
-def shift(op: Shift, x: Shape) -> nn.Module:
+@rule(ops.Shift)
+def shift(op: ops.Shift, x: Shape) -> nn.Module:
     return modules.LearnedShift(op.weights(x)["term"].shape) if op.trainable else modules.Shift(op.value)
 
 
-@rule(Dropout)
-def dropout(op: Dropout, x: Shape) -> nn.Module:
+@rule(ops.Dropout)
+def dropout(op: ops.Dropout, x: Shape) -> nn.Module:
     return nn.Dropout(op.rate)
 
 
-@rule(StochasticDepth)
-def stochastic_depth(op: StochasticDepth, x: Shape) -> nn.Module:
+@rule(ops.StochasticDepth)
+def stochastic_depth(op: ops.StochasticDepth, x: Shape) -> nn.Module:
     return randomness.StochasticDepth(op.survival, op.draw, op.rescale)
 
 
-@rule(ShakeDrop)
-def shake_drop(op: ShakeDrop, x: Shape) -> nn.Module:
+@rule(ops.ShakeDrop)
+def shake_drop(op: ops.ShakeDrop, x: Shape) -> nn.Module:
     return randomness.ShakeDrop(op.survival, op.draw)
 
 
-@rule(Shake)
-def shake(op: Shake, *shapes: Shape) -> nn.Module:
+@rule(ops.Shake)
+def shake(op: ops.Shake, *shapes: Shape) -> nn.Module:
     return randomness.Shake(op.draw)
 
 
-@rule(Add)
-def add(op: Add, *shapes: Shape) -> Callable[..., Tensor]:
+@rule(ops.Add)
+def add(op: ops.Add, *shapes: Shape) -> Callable[..., Tensor]:
     return lambda *values: reduce(lambda a, b: a + b, values)
 
 
-@rule(Mean)
-def mean(op: Mean, *shapes: Shape) -> Callable[..., Tensor]:
+@rule(ops.Mean)
+def mean(op: ops.Mean, *shapes: Shape) -> Callable[..., Tensor]:
     return lambda *values: reduce(lambda a, b: a + b, values) / len(values)
 
 
-@rule(Mul)
-def mul(op: Mul, *shapes: Shape) -> Callable[..., Tensor]:
+@rule(ops.Mul)
+def mul(op: ops.Mul, *shapes: Shape) -> Callable[..., Tensor]:
     return lambda *values: reduce(lambda a, b: a * b, values)
 
 
-@rule(Concat)
-def concat(op: Concat, *shapes: Shape) -> Callable[..., Any]:
+@rule(ops.Concat)
+def concat(op: ops.Concat, *shapes: Shape) -> Callable[..., Any]:
     return lambda *values: torch.cat(values, dim=1)

@@ -8,56 +8,9 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from archspec import ops
 from archspec.api import to_torch
-from archspec.ops import (
-    LAYERS,
-    OPS,
-    Add,
-    AvgPool,
-    BatchNorm,
-    BatchRenorm,
-    Concat,
-    Conv,
-    ConvTranspose,
-    Crop,
-    Dropout,
-    Elu,
-    Flatten,
-    Gelu,
-    GhostBatchNorm,
-    GlobalAvgPool,
-    GlobalMaxPool,
-    GroupNorm,
-    HardSigmoid,
-    HardSwish,
-    Input,
-    InstanceNorm,
-    LayerNorm,
-    LeakyRelu,
-    Linear,
-    MaxPool,
-    Mean,
-    Mul,
-    Op,
-    PadChannels,
-    PadSpace,
-    Prelu,
-    Relu,
-    Relu6,
-    Scale,
-    Shake,
-    ShakeDrop,
-    Shape,
-    Shift,
-    Sigmoid,
-    Silu,
-    Softmax,
-    Softplus,
-    StochasticDepth,
-    Tanh,
-    Upsample,
-    Vote,
-)
+from archspec.ops import Op, Shape
 from archspec.spec.schema import json_schema
 from compiler.analysis.cost.cost import measure_cost
 from compiler.torch_target.rules import RULES as TORCH_RULES
@@ -72,91 +25,95 @@ def each(op: Op, shapes: tuple[Shape, ...]) -> list[tuple[Op, tuple[Shape, ...]]
     return [(op, (shape,)) for shape in shapes]
 
 
-POINTWISE = (Relu, Relu6, Gelu, Silu, Sigmoid, HardSigmoid, HardSwish, Tanh, Softplus, Softmax, Elu, LeakyRelu, Prelu)
+POINTWISE = (
+    *(ops.Relu, ops.Relu6, ops.Gelu, ops.Silu, ops.Sigmoid, ops.HardSigmoid),
+    *(ops.HardSwish, ops.Tanh, ops.Softplus, ops.Softmax, ops.Elu, ops.LeakyRelu),
+    *(ops.Prelu,),
+)
 
 EXAMPLES: list[tuple[Op, tuple[Shape, ...]]] = [
-    *each(Conv(out=6), SPATIAL),
-    *each(Conv(out=12, kernel=5, stride=2, bias=False, groups=4), SPATIAL),
-    *each(Conv(out=6, kernel=2, stride=3, padding=1), SPATIAL),
-    *each(Conv(out=6, kernel=2, dilation=2), SPATIAL),
-    *each(Conv(out=8, dilation=2, groups=8, init="torch"), SPATIAL),
-    *each(Conv(out=4, kernel=1, init="glorot"), SPATIAL),
-    *each(ConvTranspose(out=6), SPATIAL),
-    *each(ConvTranspose(out=6, kernel=3, stride=2, padding=1, output_padding=1, groups=2, bias=False), SPATIAL),
-    *each(ConvTranspose(out=6, kernel=3, stride=1, dilation=2), SPATIAL),
-    *each(Linear(out=5), (VECTOR,)),
-    *each(Linear(out=5, bias=False, init="torch"), (VECTOR,)),
-    *each(Conv(out=6, groups=2, stride=2, weight_norm=True), SPATIAL),
-    *each(Conv(out=6, init="zeros", bias=False, weight_norm=True), SPATIAL),
-    *each(ConvTranspose(out=6, weight_norm=True), SPATIAL),
-    *each(ConvTranspose(out=6, kernel=3, padding=1, output_padding=1, groups=2, weight_norm=True), SPATIAL),
-    *each(Linear(out=5, weight_norm=True), (VECTOR,)),
-    *each(Linear(out=5, bias=False, gain=0, weight_norm=True), (VECTOR,)),
-    *each(BatchNorm(), EVERY),
-    *each(BatchNorm(affine=False, eps=1e-3), EVERY),
-    *each(GhostBatchNorm(size=3), EVERY),
-    *each(GhostBatchNorm(size=2, affine=False), EVERY),
-    *each(BatchRenorm(), EVERY),
-    *each(BatchRenorm(affine=False, r_max=1.5, d_max=0.5), EVERY),
-    *each(LayerNorm(), EVERY),
-    *each(LayerNorm(over="channels"), EVERY),
-    *each(LayerNorm(over="channels", affine=False), EVERY),
-    *each(GroupNorm(groups=4), EVERY),
-    *each(GroupNorm(groups=2, affine=False), EVERY),
-    *each(InstanceNorm(), SPATIAL),
-    *each(InstanceNorm(affine=True), SPATIAL),
+    *each(ops.Conv(out=6), SPATIAL),
+    *each(ops.Conv(out=12, kernel=5, stride=2, bias=False, groups=4), SPATIAL),
+    *each(ops.Conv(out=6, kernel=2, stride=3, padding=1), SPATIAL),
+    *each(ops.Conv(out=6, kernel=2, dilation=2), SPATIAL),
+    *each(ops.Conv(out=8, dilation=2, groups=8, init="torch"), SPATIAL),
+    *each(ops.Conv(out=4, kernel=1, init="glorot"), SPATIAL),
+    *each(ops.ConvTranspose(out=6), SPATIAL),
+    *each(ops.ConvTranspose(out=6, kernel=3, stride=2, padding=1, output_padding=1, groups=2, bias=False), SPATIAL),
+    *each(ops.ConvTranspose(out=6, kernel=3, stride=1, dilation=2), SPATIAL),
+    *each(ops.Linear(out=5), (VECTOR,)),
+    *each(ops.Linear(out=5, bias=False, init="torch"), (VECTOR,)),
+    *each(ops.Conv(out=6, groups=2, stride=2, weight_norm=True), SPATIAL),
+    *each(ops.Conv(out=6, init="zeros", bias=False, weight_norm=True), SPATIAL),
+    *each(ops.ConvTranspose(out=6, weight_norm=True), SPATIAL),
+    *each(ops.ConvTranspose(out=6, kernel=3, padding=1, output_padding=1, groups=2, weight_norm=True), SPATIAL),
+    *each(ops.Linear(out=5, weight_norm=True), (VECTOR,)),
+    *each(ops.Linear(out=5, bias=False, gain=0, weight_norm=True), (VECTOR,)),
+    *each(ops.BatchNorm(), EVERY),
+    *each(ops.BatchNorm(affine=False, eps=1e-3), EVERY),
+    *each(ops.GhostBatchNorm(size=3), EVERY),
+    *each(ops.GhostBatchNorm(size=2, affine=False), EVERY),
+    *each(ops.BatchRenorm(), EVERY),
+    *each(ops.BatchRenorm(affine=False, r_max=1.5, d_max=0.5), EVERY),
+    *each(ops.LayerNorm(), EVERY),
+    *each(ops.LayerNorm(over="channels"), EVERY),
+    *each(ops.LayerNorm(over="channels", affine=False), EVERY),
+    *each(ops.GroupNorm(groups=4), EVERY),
+    *each(ops.GroupNorm(groups=2, affine=False), EVERY),
+    *each(ops.InstanceNorm(), SPATIAL),
+    *each(ops.InstanceNorm(affine=True), SPATIAL),
     *[example for op in POINTWISE for example in each(op(), EVERY)],
-    *each(Gelu(approximate="tanh"), EVERY),
-    *each(MaxPool(), SPATIAL),
-    *each(MaxPool(kernel=3, stride=2, padding=1), SPATIAL),
-    *each(MaxPool(kernel=3, stride=2, ceil=True), SPATIAL),
-    *each(MaxPool(kernel=2, stride=2, padding=1, ceil=True), SPATIAL),
-    *each(AvgPool(), SPATIAL),
-    *each(AvgPool(kernel=3, stride=2, padding=1), SPATIAL),
-    *each(AvgPool(kernel=1, stride=2), SPATIAL),
-    *each(AvgPool(kernel=3, stride=2, ceil=True), SPATIAL),
-    *each(AvgPool(kernel=3, stride=2, padding=1, ceil=True), SPATIAL),
-    *each(GlobalAvgPool(), SPATIAL),
-    *each(GlobalMaxPool(), SPATIAL),
-    *each(Upsample(), SPATIAL),
-    *each(Upsample(scale=3, mode="linear"), SPATIAL),
-    *each(Flatten(), EVERY),
-    *each(PadChannels(out=11), EVERY),
-    *each(Scale(value=0.25), EVERY),
-    *each(Scale(value=0.5, trainable=True), EVERY),
-    *each(Scale(value=1e-2, trainable=True, per="channel"), EVERY),
-    *each(Shift(value=0.25), EVERY),
-    *each(Shift(trainable=True), EVERY),
-    *each(Shift(value=-2, trainable=True, per="channel"), EVERY),
-    *each(Dropout(rate=0.3), EVERY),
-    *each(StochasticDepth(survival=0.7), EVERY),
-    *each(StochasticDepth(survival=0.7, draw="batch"), EVERY),
-    *each(StochasticDepth(survival=0.7, rescale=True), EVERY),
-    *each(StochasticDepth(survival=0), EVERY),
-    *each(StochasticDepth(survival=0, rescale=True), EVERY),
-    *each(ShakeDrop(), EVERY),
-    *each(ShakeDrop(survival=0.9, draw="batch"), EVERY),
-    *[(Add(), (shape, shape)) for shape in EVERY],
-    (Add(), (IMAGE, IMAGE, IMAGE)),
-    *[(Mul(), (shape, shape)) for shape in EVERY],
-    (Mul(), (IMAGE, Shape(8, 1, 1))),
-    (Mul(), (Shape(1, 10, 13), IMAGE, IMAGE)),
-    *[(Concat(), (shape, Shape(3, *shape.space))) for shape in EVERY],
-    (Concat(), (IMAGE, IMAGE, IMAGE)),
-    *[(Mean(), (shape, shape)) for shape in EVERY],
-    (Mean(), (IMAGE, IMAGE, IMAGE)),
-    *[(Shake(), (shape, shape)) for shape in EVERY],
-    (Shake(draw="batch"), (IMAGE, IMAGE, IMAGE)),
-    *[(Vote(), (shape, shape)) for shape in EVERY],
-    (Vote(), (IMAGE, IMAGE, IMAGE)),
-    (Crop(), (SIGNAL, Shape(2, 9))),
-    (Crop(), (IMAGE, Shape(2, 4, 13))),
-    (Crop(), (IMAGE, Shape(2, 4, 15), Shape(2, 12, 7))),
-    (Crop(), (VOLUME, Shape(2, 4, 3, 5))),
-    (PadSpace(), (SIGNAL, Shape(2, 16))),
-    (PadSpace(), (IMAGE, Shape(2, 13, 13))),
-    (PadSpace(), (IMAGE, Shape(2, 4, 18), Shape(2, 12, 7))),
-    (PadSpace(), (VOLUME, Shape(2, 4, 10, 12))),
+    *each(ops.Gelu(approximate="tanh"), EVERY),
+    *each(ops.MaxPool(), SPATIAL),
+    *each(ops.MaxPool(kernel=3, stride=2, padding=1), SPATIAL),
+    *each(ops.MaxPool(kernel=3, stride=2, ceil=True), SPATIAL),
+    *each(ops.MaxPool(kernel=2, stride=2, padding=1, ceil=True), SPATIAL),
+    *each(ops.AvgPool(), SPATIAL),
+    *each(ops.AvgPool(kernel=3, stride=2, padding=1), SPATIAL),
+    *each(ops.AvgPool(kernel=1, stride=2), SPATIAL),
+    *each(ops.AvgPool(kernel=3, stride=2, ceil=True), SPATIAL),
+    *each(ops.AvgPool(kernel=3, stride=2, padding=1, ceil=True), SPATIAL),
+    *each(ops.GlobalAvgPool(), SPATIAL),
+    *each(ops.GlobalMaxPool(), SPATIAL),
+    *each(ops.Upsample(), SPATIAL),
+    *each(ops.Upsample(scale=3, mode="linear"), SPATIAL),
+    *each(ops.Flatten(), EVERY),
+    *each(ops.PadChannels(out=11), EVERY),
+    *each(ops.Scale(value=0.25), EVERY),
+    *each(ops.Scale(value=0.5, trainable=True), EVERY),
+    *each(ops.Scale(value=1e-2, trainable=True, per="channel"), EVERY),
+    *each(ops.Shift(value=0.25), EVERY),
+    *each(ops.Shift(trainable=True), EVERY),
+    *each(ops.Shift(value=-2, trainable=True, per="channel"), EVERY),
+    *each(ops.Dropout(rate=0.3), EVERY),
+    *each(ops.StochasticDepth(survival=0.7), EVERY),
+    *each(ops.StochasticDepth(survival=0.7, draw="batch"), EVERY),
+    *each(ops.StochasticDepth(survival=0.7, rescale=True), EVERY),
+    *each(ops.StochasticDepth(survival=0), EVERY),
+    *each(ops.StochasticDepth(survival=0, rescale=True), EVERY),
+    *each(ops.ShakeDrop(), EVERY),
+    *each(ops.ShakeDrop(survival=0.9, draw="batch"), EVERY),
+    *[(ops.Add(), (shape, shape)) for shape in EVERY],
+    (ops.Add(), (IMAGE, IMAGE, IMAGE)),
+    *[(ops.Mul(), (shape, shape)) for shape in EVERY],
+    (ops.Mul(), (IMAGE, Shape(8, 1, 1))),
+    (ops.Mul(), (Shape(1, 10, 13), IMAGE, IMAGE)),
+    *[(ops.Concat(), (shape, Shape(3, *shape.space))) for shape in EVERY],
+    (ops.Concat(), (IMAGE, IMAGE, IMAGE)),
+    *[(ops.Mean(), (shape, shape)) for shape in EVERY],
+    (ops.Mean(), (IMAGE, IMAGE, IMAGE)),
+    *[(ops.Shake(), (shape, shape)) for shape in EVERY],
+    (ops.Shake(draw="batch"), (IMAGE, IMAGE, IMAGE)),
+    *[(ops.Vote(), (shape, shape)) for shape in EVERY],
+    (ops.Vote(), (IMAGE, IMAGE, IMAGE)),
+    (ops.Crop(), (SIGNAL, Shape(2, 9))),
+    (ops.Crop(), (IMAGE, Shape(2, 4, 13))),
+    (ops.Crop(), (IMAGE, Shape(2, 4, 15), Shape(2, 12, 7))),
+    (ops.Crop(), (VOLUME, Shape(2, 4, 3, 5))),
+    (ops.PadSpace(), (SIGNAL, Shape(2, 16))),
+    (ops.PadSpace(), (IMAGE, Shape(2, 13, 13))),
+    (ops.PadSpace(), (IMAGE, Shape(2, 4, 18), Shape(2, 12, 7))),
+    (ops.PadSpace(), (VOLUME, Shape(2, 4, 10, 12))),
 ]
 
 walk = pytest.mark.parametrize(
@@ -167,16 +124,16 @@ walk = pytest.mark.parametrize(
 
 
 def test_every_op_has_an_example() -> None:
-    assert {type(op) for op, _ in EXAMPLES} | {Input} == set(OPS)
+    assert {type(op) for op, _ in EXAMPLES} | {ops.Input} == set(ops.OPS)
 
 
 def test_every_op_has_a_torch_rule() -> None:
-    assert set(TORCH_RULES) | {Input} == set(OPS)
+    assert set(TORCH_RULES) | {ops.Input} == set(ops.OPS)
 
 
 def test_every_layer_is_a_word_of_the_schema() -> None:
     words = json_schema()["$defs"]["node"]["anyOf"][1]["properties"]
-    assert set(LAYERS) <= set(words)
+    assert set(ops.LAYERS) <= set(words)
 
 
 @walk
@@ -217,7 +174,7 @@ def test_training_reaches_every_parameter(op: Op, shapes: tuple[Shape, ...]) -> 
     module = stir(to_torch(graph)).train()
     inputs = {name: torch.from_numpy(value).requires_grad_() for name, value in sample_inputs(graph, 4).items()}
     result = module(*inputs.values())
-    if isinstance(op, Vote):  # who is the largest has no gradient
+    if isinstance(op, ops.Vote):  # who is the largest has no gradient
         assert not result.requires_grad
         return
     result.square().sum().backward()

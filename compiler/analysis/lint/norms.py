@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from archspec.ops import BatchNorm, Dropout, GroupNorm, InstanceNorm, Kernel, LayerNorm, Normalization, Op, Shape, Shift
+from archspec import ops
+from archspec.ops import Op, Shape
 from compiler.analysis.lint.context import LintContext
 from compiler.analysis.lint.finding import Hit, Rule, at_each_place
 from compiler.graph import Graph, Node
@@ -17,9 +18,9 @@ def find_lost_terms(context: LintContext) -> Iterable[Hit]:
 
     def tell(group: Sequence[Node]) -> str:
         first = group[0]
-        parameters = sum(map(context.count_parameters if isinstance(first.op, Shift) else _count_terms, group))
+        parameters = sum(map(context.count_parameters if isinstance(first.op, ops.Shift) else _count_terms, group))
         norms = dict.fromkeys(norm.op.kind for norm in _find_norms(graph, first))
-        what = "what this shift adds" if isinstance(first.op, Shift) else f"the bias of this {first.op.kind}"
+        what = "what this shift adds" if isinstance(first.op, ops.Shift) else f"the bias of this {first.op.kind}"
         return f"{what}, {parameters:,} parameters, is lost in the {' and '.join(norms)}"
 
     return at_each_place(lost, tell)
@@ -27,7 +28,7 @@ def find_lost_terms(context: LintContext) -> Iterable[Hit]:
 
 def _has_terms(op: Op) -> bool:
     """Whether an operation adds learned numbers, one for each channel or one for all."""
-    return (isinstance(op, Kernel) and op.bias) or (isinstance(op, Shift) and op.trainable)
+    return (isinstance(op, ops.Kernel) and op.bias) or (isinstance(op, ops.Shift) and op.trainable)
 
 
 def _count_terms(node: Node) -> int:
@@ -51,8 +52,9 @@ def _loses(graph: Graph, reader: Node, losing: set[str]) -> bool:
 
 def subtracts_means(op: Op, x: Shape) -> bool:
     """Whether a normalization subtracts from each channel a mean of its own."""
-    alone = (isinstance(op, GroupNorm) and op.groups == x.channels) or (isinstance(op, LayerNorm) and x.channels == 1)
-    return isinstance(op, BatchNorm | InstanceNorm) or alone
+    one_each = isinstance(op, ops.GroupNorm) and op.groups == x.channels
+    of_one = isinstance(op, ops.LayerNorm) and x.channels == 1
+    return isinstance(op, ops.BatchNorm | ops.InstanceNorm) or one_each or of_one
 
 
 def _find_norms(graph: Graph, node: Node) -> Iterator[Node]:
@@ -60,7 +62,7 @@ def _find_norms(graph: Graph, node: Node) -> Iterator[Node]:
     pending, seen = list(graph.readers[node.id]), set(graph.readers[node.id])
     while pending:
         reader = graph[pending.pop(0)]
-        if isinstance(reader.op, Normalization):
+        if isinstance(reader.op, ops.Normalization):
             yield reader
             continue
         pending += [id for id in graph.readers[reader.id] if id not in seen]
@@ -71,7 +73,7 @@ def find_repeated_norms(context: LintContext) -> Iterable[Hit]:
     again = [
         node
         for node in context.graph
-        if isinstance(node.op, Normalization)
+        if isinstance(node.op, ops.Normalization)
         and len(context.readers(context.operand(node))) == 1
         and _undoes(node.op, context.operand(node).op, node.shape)
     ]
@@ -84,9 +86,9 @@ def _undoes(second: Op, first: Op, x: Shape) -> bool:
     if subtracts_means(second, x) and subtracts_means(first, x):
         return True
     match first, second:
-        case (LayerNorm(affine=False, over=before), LayerNorm(over=after)):
+        case (ops.LayerNorm(affine=False, over=before), ops.LayerNorm(over=after)):
             return before == after
-        case (GroupNorm(affine=False, groups=before), GroupNorm(groups=after)):
+        case (ops.GroupNorm(affine=False, groups=before), ops.GroupNorm(groups=after)):
             return before == after
         case _:
             return False
@@ -96,13 +98,13 @@ def find_dropout_before_norm(context: LintContext) -> Iterable[Hit]:
     dropouts = [
         node
         for node in context.graph
-        if isinstance(node.op, Dropout)
+        if isinstance(node.op, ops.Dropout)
         and node.op.rate > 0
-        and any(isinstance(op, BatchNorm) for op in context.readers(node))
+        and any(isinstance(op, ops.BatchNorm) for op in context.readers(node))
     ]
 
     def tell(group: Sequence[Node]) -> str:
-        rate = group[0].op.rate if isinstance(group[0].op, Dropout) else 0
+        rate = group[0].op.rate if isinstance(group[0].op, ops.Dropout) else 0
         return f"batch normalization right behind this dropout learns variances up to 1 / {1 - rate:g} too large"
 
     return at_each_place(dropouts, tell)

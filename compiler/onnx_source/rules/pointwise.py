@@ -6,22 +6,8 @@ import math
 from collections.abc import Mapping
 from dataclasses import replace
 
-from archspec.ops import (
-    Elu,
-    Gelu,
-    HardSigmoid,
-    HardSwish,
-    Layer,
-    LeakyRelu,
-    Prelu,
-    Relu,
-    Relu6,
-    Sigmoid,
-    Silu,
-    Softmax,
-    Softplus,
-    Tanh,
-)
+from archspec import ops
+from archspec.ops import Layer
 from compiler.onnx_source.call import Call, Rule, build
 from compiler.onnx_source.file.types import is_floating
 from compiler.onnx_source.ops.along import SoftmaxAlong
@@ -68,11 +54,11 @@ def cast(call: Call) -> Operand:
 
 
 def leaky_relu(call: Call) -> Operand:
-    return call.add(build(call, LeakyRelu, slope=call.attribute("alpha", 0.01)), call.value())
+    return call.add(build(call, ops.LeakyRelu, slope=call.attribute("alpha", 0.01)), call.value())
 
 
 def elu(call: Call) -> Operand:
-    return call.add(build(call, Elu, alpha=call.attribute("alpha", 1.0)), call.value())
+    return call.add(build(call, ops.Elu, alpha=call.attribute("alpha", 1.0)), call.value())
 
 
 def prelu(call: Call) -> Operand:
@@ -83,22 +69,22 @@ def prelu(call: Call) -> Operand:
     channels = x.shape[channel] if x.shape else 0
     if not call.is_map(x, least=2) or slope.shape != (channels, *[1] * behind):
         return elementwise(call)
-    return call.add(Prelu(), x, weight=slope)
+    return call.add(ops.Prelu(), x, weight=slope)
 
 
 def hard_sigmoid(call: Call) -> Operand:
     call.require_operands(1, 1)
     usual = math.isclose(call.attribute("alpha", 0.2), 1 / 6, rel_tol=1e-6) and call.attribute("beta", 0.5) == 0.5
-    return call.add(HardSigmoid(), call.value()) if usual else elementwise(call)
+    return call.add(ops.HardSigmoid(), call.value()) if usual else elementwise(call)
 
 
 def clip(call: Call) -> Operand:
     low, high = _bound(call, "min", 1, -math.inf), _bound(call, "max", 2, math.inf)
     if low == 0 and high == 6:
-        return call.add(Relu6(), call.value())
+        return call.add(ops.Relu6(), call.value())
     x = call.value()
     if low == 0 and high >= 3.4e38:
-        return call.add(Relu(), x)
+        return call.add(ops.Relu(), x)
     return call.elementwise([x], x.shape, order=x.order, numbers=(None, low, high))
 
 
@@ -114,12 +100,12 @@ def gelu(call: Call) -> Operand:
     tanh = call.attribute("approximate", "none") == "tanh" or call.kind == "FastGelu"
     if call.operand(1) is not None:
         raise UnknownOpError
-    return call.add(Gelu(approximate="tanh" if tanh else "none"), call.value())
+    return call.add(ops.Gelu(approximate="tanh" if tanh else "none"), call.value())
 
 
 def swish(call: Call) -> Operand:
     call.require_operands(1, 1)
-    return call.add(Silu(), call.value()) if call.attribute("alpha", 1.0) == 1 else elementwise(call)
+    return call.add(ops.Silu(), call.value()) if call.attribute("alpha", 1.0) == 1 else elementwise(call)
 
 
 def softmax(call: Call) -> Operand:
@@ -130,7 +116,7 @@ def softmax(call: Call) -> Operand:
     axes = range(axis, len(x.shape)) if old else range(axis, axis + 1)
     wide = [i for i in axes if x.shape[i] > 1] or [axis]
     if call.kind == "Softmax" and [x.order[i] for i in wide] == [1] and call.is_map(x, least=2):
-        return call.add(Softmax(), x)
+        return call.add(ops.Softmax(), x)
     x = call.straighten(x)
     function = "softmax" if call.kind == "Softmax" else "log_softmax"
     return call.foreign(SoftmaxAlong, [x], x.shape, function=function, axes=call.places(x, wide))
@@ -165,11 +151,11 @@ RULES: Mapping[str, Rule] = {
     "Dropout": dropout,
     **dict.fromkeys(("Cast", "CastLike"), cast),
     "QuantizeLinear": quantize,
-    "Relu": plain(Relu()),
-    "Sigmoid": plain(Sigmoid()),
-    "Tanh": plain(Tanh()),
-    "Softplus": plain(Softplus()),
-    "HardSwish": plain(HardSwish()),
+    "Relu": plain(ops.Relu()),
+    "Sigmoid": plain(ops.Sigmoid()),
+    "Tanh": plain(ops.Tanh()),
+    "Softplus": plain(ops.Softplus()),
+    "HardSwish": plain(ops.HardSwish()),
     "LeakyRelu": leaky_relu,
     "Elu": elu,
     "PRelu": prelu,

@@ -7,20 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from archspec.ops import (
-    AvgPool,
-    Conv,
-    ConvTranspose,
-    GlobalAvgPool,
-    GlobalMaxPool,
-    Layer,
-    LeakyRelu,
-    MaxPool,
-    Relu,
-    Relu6,
-    Sigmoid,
-    Tanh,
-)
+from archspec import ops
+from archspec.ops import Layer
 from archspec.wording import write_shape
 from compiler.onnx_source.call import Call, Rule, build
 from compiler.onnx_source.ops.foreign import Extents
@@ -62,7 +50,7 @@ def conv(call: Call) -> Operand:
     windows = _read_windows(call, kernel.shape[2:], space)
     fields: dict[str, Any] = {"out": kernel.shape[0], "groups": groups, "bias": "bias" in stored}
     if windows.same_everywhere and call.is_map(x) and windows.begins[0] >= 0:
-        return call.add(build(call, Conv, **fields, **_single(windows)), x, **stored)
+        return call.add(build(call, ops.Conv, **fields, **_single(windows)), x, **stored)
     shape = (x.shape[0], kernel.shape[0], *_slide(windows, space))
     return call.foreign(Convolution, [x], shape, stored=stored, weight=kernel.shape, **fields, **windows.fields())
 
@@ -78,7 +66,7 @@ def conv_transpose(call: Call) -> Operand:
     plain = len({*extra}) == 1 and extra[0] < max(windows.strides[0], windows.dilations[0]) and windows.begins[0] >= 0
     if windows.same_everywhere and plain and call.is_map(x):
         single = {**_single(windows), "output_padding": extra[0]}
-        return call.add(build(call, ConvTranspose, **fields, **single), x, **stored)
+        return call.add(build(call, ops.ConvTranspose, **fields, **single), x, **stored)
     shape = (x.shape[0], fields["out"], *_grow(windows, space, extra))
     kind = TransposedConvolution
     return call.foreign(kind, [x], shape, stored=stored, weight=kernel.shape, **fields, **windows.fields())
@@ -93,7 +81,7 @@ def pool(function: str) -> Rule:
         call.keep_samples(x)
         windows, ceil = _read_windows(call, kernel, x.shape[2:]), call.attribute("ceil_mode", 0) == 1
         counted = call.attribute("count_include_pad", 0) == 1 or not any((*windows.begins, *windows.ends))
-        kind = {"max": MaxPool, "average": AvgPool if counted else None}.get(function)
+        kind = {"max": ops.MaxPool, "average": ops.AvgPool if counted else None}.get(function)
         half = 0 <= 2 * windows.begins[0] <= kernel[0]
         if kind and windows.same_everywhere and windows.dilations[0] == 1 and half and call.is_map(x):
             single = {name: number for name, number in _single(windows).items() if name != "dilation"}
@@ -106,7 +94,7 @@ def pool(function: str) -> Rule:
     return rule
 
 
-def pool_globally(op: GlobalAvgPool | GlobalMaxPool) -> Rule:
+def pool_globally(op: ops.GlobalAvgPool | ops.GlobalMaxPool) -> Rule:
     def rule(call: Call) -> Operand:
         x = call.straighten(call.value())
         if call.is_map(x):
@@ -115,7 +103,7 @@ def pool_globally(op: GlobalAvgPool | GlobalMaxPool) -> Rule:
         space = x.shape[2:]
         ones = (1,) * len(space)
         windows = Windows(space, ones, ones, (0,) * len(space), (0,) * len(space))
-        function = "max" if isinstance(op, GlobalMaxPool) else "average"
+        function = "max" if isinstance(op, ops.GlobalMaxPool) else "average"
         return call.foreign(Pool, [x], (*x.shape[:2], *ones), function=function, **windows.fields())
 
     return rule
@@ -219,14 +207,14 @@ def fused_conv(call: Call) -> Operand:
 def _read_clip(low: float = -math.inf, high: float = math.inf) -> Layer:
     if low or high not in (6, math.inf):
         raise UnknownOpError
-    return Relu6() if high == 6 else Relu()
+    return ops.Relu6() if high == 6 else ops.Relu()
 
 
 ACTIVATIONS: Mapping[str, Callable[..., Layer]] = {
-    "Relu": Relu,
-    "Sigmoid": Sigmoid,
-    "Tanh": Tanh,
-    "LeakyRelu": lambda slope=0.01: LeakyRelu(slope=slope),
+    "Relu": ops.Relu,
+    "Sigmoid": ops.Sigmoid,
+    "Tanh": ops.Tanh,
+    "LeakyRelu": lambda slope=0.01: ops.LeakyRelu(slope=slope),
     "Clip": _read_clip,
 }
 
@@ -237,6 +225,6 @@ RULES: Mapping[str, Rule] = {
     "MaxPool": pool("max"),
     "AveragePool": pool("average"),
     "LpPool": pool("norm"),
-    "GlobalAveragePool": pool_globally(GlobalAvgPool()),
-    "GlobalMaxPool": pool_globally(GlobalMaxPool()),
+    "GlobalAveragePool": pool_globally(ops.GlobalAvgPool()),
+    "GlobalMaxPool": pool_globally(ops.GlobalMaxPool()),
 }

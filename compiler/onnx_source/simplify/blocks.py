@@ -7,21 +7,8 @@ from dataclasses import replace
 from itertools import takewhile
 from math import isclose
 
-from archspec.ops import (
-    Add,
-    AvgPool,
-    Concat,
-    Conv,
-    Dropout,
-    GlobalAvgPool,
-    Linear,
-    MaxPool,
-    Mean,
-    Normalization,
-    Op,
-    PadChannels,
-    Scale,
-)
+from archspec import ops
+from archspec.ops import Op
 from compiler.analysis.paths.counting import find_gates
 from compiler.dominators import find_dominators
 from compiler.graph import Graph, Node
@@ -30,8 +17,8 @@ from compiler.onnx_source.ops.products import Rows
 from compiler.onnx_source.ops.windows import Convolution, Pool
 
 SHORTCUT: tuple[type[Op], ...] = (
-    *(Conv, Convolution, Linear, Rows, Normalization, Scale, Dropout, Concat),
-    *(AvgPool, MaxPool, Pool, GlobalAvgPool, PadChannels, PadEdges, Cut),
+    *(ops.Conv, Convolution, ops.Linear, Rows, ops.Normalization, ops.Scale, ops.Dropout, ops.Concat),
+    *(ops.AvgPool, ops.MaxPool, Pool, ops.GlobalAvgPool, ops.PadChannels, PadEdges, Cut),
 )
 """What a shortcut may pass and stay one: projections, norms, pooling and padding, but no activation."""
 
@@ -67,11 +54,11 @@ def join_means(graph: Graph) -> Graph:
     joined: dict[str, Node] = {}
     renamed: dict[str, str] = {}
     for node in graph:
-        total = graph[node.inputs[0]] if isinstance(node.op, Scale) else node
-        if isinstance(node.op, Scale) and isinstance(total.op, Add) and total.body is None:
+        total = graph[node.inputs[0]] if isinstance(node.op, ops.Scale) else node
+        if isinstance(node.op, ops.Scale) and isinstance(total.op, ops.Add) and total.body is None:
             alone = graph.readers[total.id] == (node.id,) and total.id not in graph.outputs.values()
             if alone and not node.op.trainable and isclose(node.op.value, 1 / len(total.inputs), rel_tol=1e-6):
-                joined[node.id] = replace(node, op=Mean(), inputs=total.inputs)
+                joined[node.id] = replace(node, op=ops.Mean(), inputs=total.inputs)
                 renamed[total.id] = node.id
     return graph.with_nodes(joined.get(node.id, node) for node in graph if node.id not in renamed)
 
@@ -85,7 +72,7 @@ def share_concats(graph: Graph) -> Graph:
     ends: dict[int, str] = {}
     nodes = []
     for node in graph:
-        if isinstance(node.op, Concat):
+        if isinstance(node.op, ops.Concat):
             here, inputs = 0, node.inputs
             for position, operand in enumerate(node.inputs, start=1):
                 here = branches.setdefault((here, operand), len(branches) + 1)
@@ -138,12 +125,12 @@ def _enlarges(node: Node) -> bool:
 def _find_block(ways: _Ways, node: Node) -> Node | None:
     """The merge of a block, its body as the last operand."""
     fork = ways.dominators[node.id]
-    if fork is None or len(node.inputs) != 2 or not isinstance(node.op, Add | Concat):
+    if fork is None or len(node.inputs) != 2 or not isinstance(node.op, ops.Add | ops.Concat):
         return None
     shortcut, body = node.inputs
-    if isinstance(node.op, Add):
+    if isinstance(node.op, ops.Add):
         shortcut, body = sorted(node.inputs, key=ways.rank)
-    skips = shortcut == fork if isinstance(node.op, Concat) else ways.is_shortcut(fork, shortcut)
+    skips = shortcut == fork if isinstance(node.op, ops.Concat) else ways.is_shortcut(fork, shortcut)
     if not skips or ways.rank(shortcut) == ways.rank(body) or ways.enlarged[body] > ways.enlarged[fork]:
         return None
     return replace(node, inputs=(shortcut, body))

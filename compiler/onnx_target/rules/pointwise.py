@@ -4,58 +4,42 @@ from __future__ import annotations
 
 import math
 
-from archspec.ops import (
-    Elu,
-    Gelu,
-    HardSigmoid,
-    HardSwish,
-    LeakyRelu,
-    Prelu,
-    Relu,
-    Relu6,
-    Scale,
-    Shift,
-    Sigmoid,
-    Silu,
-    Softmax,
-    Softplus,
-    Tanh,
-)
+from archspec import ops
 from compiler.onnx_target.emitter import Emitter, Value
 from compiler.onnx_target.rules.table import plain, rule
 
 for _op, _kind in (
-    (Relu, "Relu"),
-    (Sigmoid, "Sigmoid"),
-    (HardSwish, "HardSwish"),
-    (Tanh, "Tanh"),
-    (Softplus, "Softplus"),
+    (ops.Relu, "Relu"),
+    (ops.Sigmoid, "Sigmoid"),
+    (ops.HardSwish, "HardSwish"),
+    (ops.Tanh, "Tanh"),
+    (ops.Softplus, "Softplus"),
 ):
     rule(_op)(plain(_kind))
 
 
-@rule(Relu6)
-def relu6(op: Relu6, emit: Emitter, x: Value) -> Value:
+@rule(ops.Relu6)
+def relu6(op: ops.Relu6, emit: Emitter, x: Value) -> Value:
     return emit.op("Clip", [x, emit.constant("low", 0.0), emit.constant("high", 6.0)])
 
 
-@rule(LeakyRelu)
-def leaky_relu(op: LeakyRelu, emit: Emitter, x: Value) -> Value:
+@rule(ops.LeakyRelu)
+def leaky_relu(op: ops.LeakyRelu, emit: Emitter, x: Value) -> Value:
     return emit.op("LeakyRelu", [x], alpha=op.slope)
 
 
-@rule(Prelu)
-def prelu(op: Prelu, emit: Emitter, x: Value) -> Value:
+@rule(ops.Prelu)
+def prelu(op: ops.Prelu, emit: Emitter, x: Value) -> Value:
     return emit.op("PRelu", [x, emit.weight_by_channel("weight")])
 
 
-@rule(Elu)
-def elu(op: Elu, emit: Emitter, x: Value) -> Value:
+@rule(ops.Elu)
+def elu(op: ops.Elu, emit: Emitter, x: Value) -> Value:
     return emit.op("Elu", [x], alpha=op.alpha)
 
 
-@rule(Gelu)
-def gelu(op: Gelu, emit: Emitter, x: Value) -> Value:
+@rule(ops.Gelu)
+def gelu(op: ops.Gelu, emit: Emitter, x: Value) -> Value:
     """0.5 x (1 + erf(x / √2)), or 0.5 x (1 + tanh(√(2/π) (x + 0.044715 x³))): the patterns that ONNX Runtime fuses."""
     if op.approximate == "none":
         inner = emit.op("Erf", [emit.op("Div", [x, emit.constant("root", math.sqrt(2))])])
@@ -68,32 +52,32 @@ def gelu(op: Gelu, emit: Emitter, x: Value) -> Value:
     return emit.op("Mul", [emit.op("Mul", [x, gate]), emit.constant("half", 0.5)])
 
 
-@rule(Silu)
-def silu(op: Silu, emit: Emitter, x: Value) -> Value:
+@rule(ops.Silu)
+def silu(op: ops.Silu, emit: Emitter, x: Value) -> Value:
     return emit.op("Mul", [x, emit.op("Sigmoid", [x])])
 
 
-@rule(HardSigmoid)
-def hard_sigmoid(op: HardSigmoid, emit: Emitter, x: Value) -> Value:
+@rule(ops.HardSigmoid)
+def hard_sigmoid(op: ops.HardSigmoid, emit: Emitter, x: Value) -> Value:
     return emit.op("HardSigmoid", [x], alpha=1 / 6, beta=0.5)
 
 
-@rule(Softmax)
-def softmax(op: Softmax, emit: Emitter, x: Value) -> Value:
+@rule(ops.Softmax)
+def softmax(op: ops.Softmax, emit: Emitter, x: Value) -> Value:
     return emit.op("Softmax", [x], axis=1)
 
 
-@rule(Scale)
-def scale(op: Scale, emit: Emitter, x: Value) -> Value:
+@rule(ops.Scale)
+def scale(op: ops.Scale, emit: Emitter, x: Value) -> Value:
     return emit.op("Mul", [x, _learned("factor", op, emit)])
 
 
-@rule(Shift)
-def shift(op: Shift, emit: Emitter, x: Value) -> Value:
+@rule(ops.Shift)
+def shift(op: ops.Shift, emit: Emitter, x: Value) -> Value:
     return emit.op("Add", [x, _learned("term", op, emit)])
 
 
-def _learned(name: str, op: Scale | Shift, emit: Emitter) -> Value:
+def _learned(name: str, op: ops.Scale | ops.Shift, emit: Emitter) -> Value:
     """What a scale multiplies by or a shift adds: a constant, a stored number, or one for each channel."""
     if not op.trainable:
         return emit.constant(name, op.value)
