@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 import pytest
 import torch
 from numpy.typing import NDArray
 
 from archspec.api import elaborate, load, proof_cases, to_onnx, to_torch
 from archspec.errors import ArchspecError
-from archspec.weights import combine_weights
 from compiler.ensemble import combine, member_weights
 from compiler.graph import Graph
 from compiler.graph_check import verify
-from compiler.onnx_file.metadata import CLASSES, OUTPUT, PREPROCESS, SHARES
-from runtime.pictures.preprocess import Preprocess
-from runtime.prediction.predict import predict
-from runtime.session.session import Session
 from runtime.verification.differences import MAX_FLIPS, compare_votes
 from runtime.verification.proof import prove
-from runtime.weights.safetensors_file import save_weights
 from tests.support.documents import graph_from
-from tests.support.lowering import TOLERANCE, difference, export, run_onnx, run_torch, sample_inputs, stir
+from tests.support.lowering import TOLERANCE, difference, export, run_onnx, run_torch, sample_inputs, stir_members
 
 Arrays = dict[str, NDArray[Any]]
 CLASSIFIER = {
@@ -45,20 +37,10 @@ SEGMENTER = {
         {"conv": {"out": 3, "kernel": 1}},
     ],
 }
-FACTS: dict[str, str] = {
-    CLASSES: json.dumps(["a", "b", "c", "d", "e"]),
-    PREPROCESS: Preprocess(1, 8, 8, (0.5,), (0.25,)).to_json(),
-}
 
 
 def build(document: Any = CLASSIFIER) -> Graph:
     return graph_from(document)
-
-
-def weights_of(graph: Graph, count: int) -> list[Arrays]:
-    """Weights of several members, each stirred from its own seed."""
-    states = [stir(to_torch(graph, seed=seed), seed).state_dict() for seed in range(count)]
-    return [{name: tensor.numpy() for name, tensor in state.items()} for state in states]
 
 
 def outputs_of(graph: Graph, member: Arrays, inputs: Arrays, folder: Path) -> Arrays:
@@ -77,7 +59,7 @@ def count_votes(outputs: list[NDArray[Any]]) -> NDArray[np.float32]:
 @pytest.mark.parametrize("document", [CLASSIFIER, SEGMENTER], ids=["classifier", "segmenter"])
 def test_torch_and_onnx_combine_as_numpy_does(how: str, document: Any, tmp_path: Path) -> None:
     graph = build(document)
-    members = weights_of(graph, 3)
+    members = stir_members(graph, 3)
     inputs = sample_inputs(graph, 4)
     own = [outputs_of(graph, member, inputs, tmp_path) for member in members]
     expected = {}
@@ -111,7 +93,7 @@ def test_members_share_the_inputs_and_keep_their_parts() -> None:
 def test_the_export_proves_itself_and_repeats(tmp_path: Path) -> None:
     """At several sizes and batches; and the same members give the same bytes."""
     graph = build(SEGMENTER)
-    weights = member_weights(weights_of(graph, 2))
+    weights = member_weights(stir_members(graph, 2))
     for name in ("first.onnx", "second.onnx"):
         proof = to_onnx(combine(graph, 2, "mean"), weights, tmp_path / name).proof
         assert proof is not None
@@ -122,7 +104,7 @@ def test_the_export_proves_itself_and_repeats(tmp_path: Path) -> None:
 def test_votes_are_proven_by_the_share_of_positions(tmp_path: Path) -> None:
     """Rounding decides between two channels that are nearly equal, but not in one position of a thousand."""
     graph = build(SEGMENTER)
-    members = weights_of(graph, 2)
+    members = stir_members(graph, 2)
     combined = combine(graph, 2, "vote")
     path = tmp_path / "vote.onnx"
     proof = to_onnx(combined, member_weights(members), path).proof
@@ -170,65 +152,6 @@ def test_a_vote_needs_channels() -> None:
     with pytest.raises(ArchspecError, match="'output' of spec has one; combine by mean"):
         combine(graph, 2, "vote")
     assert combine(graph, 2, "mean")
-
-
-def write_members(graph: Graph, folder: Path, count: int, **facts: str) -> list[Path]:
-    paths = [folder / f"w{number}.safetensors" for number in range(count)]
-    for path, member in zip(paths, weights_of(graph, count), strict=True):
-        save_weights(path, member, {**FACTS, **facts})
-    return paths
-
-
-def test_files_become_one_file_that_answers_with_labels(tmp_path: Path) -> None:
-    """With a vote the probabilities are the members' shares, which no softmax may blur."""
-    graph = build({**CLASSIFIER, "inputs": {"image": [1, 8, 8]}})
-    paths = write_members(graph, tmp_path, 3)
-    found = {}
-    for how in ("mean", "vote"):
-        combined, weights, metadata = combine_weights(graph, paths, how)
-        to_onnx(combined, weights, tmp_path / f"{how}.onnx", metadata=metadata)
-        properties = {p.key: p.value for p in onnx.load(tmp_path / f"{how}.onnx").metadata_props}
-        assert properties["archspec.combine"] == how
-        assert properties["archspec.members"] == "3"
-        assert properties.get(OUTPUT) == (SHARES if how == "vote" else None)
-        assert properties[CLASSES] == FACTS[CLASSES]
-        image = np.random.default_rng(0).standard_normal((1, 8, 8)).astype(np.float32)
-        np.save(tmp_path / "x.npy", image)
-        session = Session(tmp_path / f"{how}.onnx", providers=("cpu",))
-        (found[how],) = predict(session, [tmp_path / "x.npy"], top=5)
-    thirds = [probability * 3 for _, probability in found["vote"].top]
-    np.testing.assert_allclose(thirds, np.round(thirds), atol=1e-6)
-    assert sum(thirds) == pytest.approx(3)
-    assert sum(probability for _, probability in found["mean"].top) == pytest.approx(1)
-    assert all(0 < probability < 1 for _, probability in found["mean"].top)
-
-
-def test_files_that_do_not_belong_together_are_refused(tmp_path: Path) -> None:
-    graph = build()
-    good, other = write_members(graph, tmp_path, 2)
-    stored = weights_of(graph, 1)[0]
-    save_weights(other, stored, {**FACTS, CLASSES: json.dumps(["x", "y", "z", "u", "v"])})
-    with pytest.raises(ArchspecError, match=r"w1\.safetensors and .*w0\.safetensors differ in archspec\.classes: "):
-        combine_weights(graph, [good, other], "mean")
-    save_weights(other, stored, {})
-    with pytest.raises(ArchspecError, match=r"differ in archspec\.classes and archspec\.preprocess"):
-        combine_weights(graph, [good, other], "mean")
-    save_weights(other, {**stored, "linear_0.bias": np.zeros(7, np.float32)}, FACTS)
-    with pytest.raises(ArchspecError, match=r"w1\.safetensors: .*linear_0\.bias should be \(5,\), found \(7,\)"):
-        combine_weights(graph, [good, other], "mean")
-    with pytest.raises(ArchspecError, match=r"nowhere\.safetensors does not exist"):
-        combine_weights(graph, [good, tmp_path / "nowhere.safetensors"], "mean")
-
-
-def test_a_member_that_is_not_finite_is_refused(tmp_path: Path) -> None:
-    from safetensors.numpy import save_file
-
-    graph = build()
-    good = write_members(graph, tmp_path, 1)[0]
-    bad = {**weights_of(graph, 1)[0], "linear_0.bias": np.full(5, np.nan, np.float32)}
-    save_file(bad, tmp_path / "bad.safetensors", FACTS)
-    with pytest.raises(ArchspecError, match=r"bad\.safetensors: the weight 'linear_0\.bias' holds infinite"):
-        combine_weights(graph, [good, tmp_path / "bad.safetensors"], "mean")
 
 
 def test_a_network_of_the_zoo() -> None:

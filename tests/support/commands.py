@@ -8,10 +8,23 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from archspec.cli.main import app
 from archspec.errors import ArchspecError
+
+GROUP: Any = get_command(app)
+NAMES = sorted([*(set(GROUP.commands) - {"weights"}), "weights convert"])
+"""The words of every command."""
+
+
+def find_command(words: list[str]) -> tuple[Any, list[str]]:
+    """The command that these words name, and the words behind its name."""
+    command = GROUP
+    while hasattr(command, "commands"):
+        command, words = command.commands[words[0]], words[1:]
+    return command, words
 
 
 def archspec(*words: str | Path) -> Any:

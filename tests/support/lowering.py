@@ -49,6 +49,12 @@ def stir(module: M, seed: int = 0) -> M:
     return module
 
 
+def stir_members(graph: Graph, count: int) -> list[Arrays]:
+    """The weights of several networks of one graph, each stirred from a seed of its own."""
+    states = [stir(to_torch(graph, seed=seed), seed).state_dict() for seed in range(count)]
+    return [{name: tensor.numpy() for name, tensor in state.items()} for state in states]
+
+
 def sample_inputs(graph: Graph, batch: int, sizes: Mapping[str, int] | None = None, seed: int = 0) -> Arrays:
     random = np.random.default_rng(seed)
     shapes = graph.infer(sizes or {})

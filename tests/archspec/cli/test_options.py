@@ -19,14 +19,14 @@ from archspec.cli.options import MEANINGS, on_threads, parse_params, parse_share
 from archspec.errors import ArchspecError
 from compiler.elaborate.elaborate import MAX_NODES
 from runtime.evaluation.monte_carlo import MC_BATCH
-from tests.archspec.cli.test_commands import NAMES, find_command
+from tests.support.commands import NAMES, find_command
 
 FROZEN = Path(__file__).with_name("options.txt")
 
 
 def list_options() -> Iterator[tuple[str, Any]]:
     """Each command with each of its options."""
-    for name in sorted(NAMES):
+    for name in NAMES:
         for param in find_command(name.split())[0].params:
             if param.param_type_name == "option" and "--help" not in param.opts:
                 yield name, param

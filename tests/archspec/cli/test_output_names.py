@@ -16,8 +16,7 @@ from archspec.cli.main import app
 from archspec.errors import ArchspecError
 from archspec.files import check_absent, check_file_name, write_text
 from runtime.weights.safetensors_file import save_weights
-from tests.archspec.cli.test_commands import NAMES, find_command
-from tests.support.commands import archspec, refuse
+from tests.support.commands import NAMES, archspec, find_command, refuse
 
 COMMANDS = {
     ("export", "--output"): ("export nothing", "model.onnx"),

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+from archspec.api import elaborate, load
 from archspec.cli.tables.unravel import MAX_LINES, print_unravelling
 from compiler.analysis.paths.unravel import unravel
 from compiler.graph import Graph
@@ -37,3 +40,32 @@ def test_of_many_definitions_the_first_and_the_last_are_printed(
     assert (f"… {blocks - MAX_LINES} more; --json has all" in text) == (blocks > MAX_LINES)
     assert text.count(" = y") + text.count("y1 = x") >= MAX_LINES - 1
     assert f"{2**blocks:,} paths to output" in text
+
+
+def fork(branches: list[Any]) -> Graph:
+    return graph_from({"archspec": 1, "inputs": {"x": [4]}, "network": [{"add": branches}, "relu"]})
+
+
+def count_ways(graph: Graph, output: str) -> int:
+    """The witness: every way back from an output, one by one."""
+    waiting, found = [graph.outputs[output]], 0
+    while waiting:
+        node = graph[waiting.pop()]
+        waiting += node.data_inputs
+        found += not node.data_inputs
+    return found
+
+
+@pytest.mark.parametrize("name", ["se_net", "residual_mlp", "fork"])
+def test_both_counts_of_paths_are_said(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A function is one way, whatever branches within it; operation by operation there are more."""
+    branches = [[], [{"add": [["relu"], ["tanh"], []]}, {"linear": 4}], ["sigmoid"]]
+    graph = fork(branches) if name == "fork" else elaborate(load(name))
+    result = unravel(graph)
+    print_unravelling(result)
+    said = capsys.readouterr().out
+    for expression in result.expressions:
+        assert expression.operation_paths == count_ways(graph, expression.output)
+        both = f"{expression.operation_paths} through operations, as analyze counts"
+        assert (both in said) == (expression.paths != expression.operation_paths)
+    assert ("through operations" in said) == (name == "se_net")

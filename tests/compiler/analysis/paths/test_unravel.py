@@ -4,24 +4,18 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-import typer
 from torch import Tensor, nn
-from typer.testing import CliRunner
 
 from archspec.api import elaborate, load, to_torch
-from archspec.cli.analysis.unravel import unravel as unravel_command
-from archspec.cli.tables.unravel import print_unravelling
 from archspec.errors import ArchspecError
 from archspec.spec.zoo import zoo_specs
 from compiler.analysis.paths.counting import count_paths
 from compiler.analysis.paths.skeleton import find_skeleton
 from compiler.analysis.paths.unravel import unravel
-from compiler.draw.unravelled import draw_unravelled
 from compiler.graph import Graph
 from compiler.torch_target.rules import RULES
 from tests.support.documents import graph_from
@@ -268,59 +262,3 @@ def test_an_unknown_function_is_named_with_those_there_are() -> None:
         unravel(chain(2), derivative="f9")
     with pytest.raises(ArchspecError, match=r"did you mean 'repeat_0.i1.residual_0'"):
         unravel(chain(2), derivative="repeat_0.i1.residual")
-
-
-@pytest.fixture
-def command() -> typer.Typer:
-    app = typer.Typer()
-    app.command()(unravel_command)
-    return app
-
-
-def test_the_command_writes_equations_and_a_drawing(command: typer.Typer, tmp_path: Path) -> None:
-    drawing = tmp_path / "paths.svg"
-    result = CliRunner().invoke(command, ["residual_mlp", "--derivative", "f3", "-o", str(drawing)])
-    assert result.exit_code == 0, result.output
-    assert "y4 = x0 + f1[x0] + f2[x0 + f1[x0]]" in result.output
-    assert "∂y4/∂f3 = I + ∂f4/∂f3" in result.output
-    assert "16 paths to output; the last joint has 5 terms" in result.output
-    assert drawing.read_text(encoding="utf-8") == draw_unravelled(elaborate(load("residual_mlp")))
-
-
-def test_the_command_in_json(command: typer.Typer) -> None:
-    result = CliRunner().invoke(command, ["residual_mlp", "--set", "blocks=1001", "--derivative", "f1", "--json"])
-    (found,) = json.loads(result.stdout)["expressions"]
-    assert found["paths"] == 2**1001
-    assert json.loads(result.stdout)["derivatives"][0]["terms"] == 2**1000
-
-
-def test_nothing_is_drawn_where_it_would_be_too_large(command: typer.Typer, tmp_path: Path) -> None:
-    drawing = tmp_path / "paths.svg"
-    result = CliRunner().invoke(command, ["residual_mlp", "--set", "blocks=54", "-o", str(drawing)])
-    assert isinstance(result.exception, ArchspecError)
-    assert not drawing.exists()
-
-
-def count_ways(graph: Graph, output: str) -> int:
-    """The witness: every way back from an output, one by one."""
-    waiting, found = [graph.outputs[output]], 0
-    while waiting:
-        node = graph[waiting.pop()]
-        waiting += node.data_inputs
-        found += not node.data_inputs
-    return found
-
-
-@pytest.mark.parametrize("name", ["se_net", "residual_mlp", "fork"])
-def test_both_counts_of_paths_are_said(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """A function is one way, whatever branches within it; operation by operation there are more."""
-    branches = [[], [{"add": [["relu"], ["tanh"], []]}, {"linear": 4}], ["sigmoid"]]
-    graph = fork(branches) if name == "fork" else elaborate(load(name))
-    result = unravel(graph)
-    print_unravelling(result)
-    said = capsys.readouterr().out
-    for expression in result.expressions:
-        assert expression.operation_paths == count_ways(graph, expression.output)
-        both = f"{expression.operation_paths} through operations, as analyze counts"
-        assert (both in said) == (expression.paths != expression.operation_paths)
-    assert ("through operations" in said) == (name == "se_net")

@@ -131,19 +131,6 @@ def test_force_without_a_file_is_idle() -> None:
     refuse("--force is read by", "unravel", "residual_mlp", "--force")
 
 
-def test_a_schema_of_ones_own_stays_beside_a_new_spec(tmp_path: Path) -> None:
-    archspec("init", tmp_path / "a.yaml")
-    schema = tmp_path / "archspec.schema.json"
-    made = schema.read_bytes()
-    archspec("init", tmp_path / "b.yaml")  # the same one stays
-    schema.write_text("mine")
-    refuse(f"{schema} is there already, and does not hold a schema of this version", "init", tmp_path / "c.yaml")
-    assert schema.read_text() == "mine"
-    assert not (tmp_path / "c.yaml").exists()
-    archspec("init", tmp_path / "c.yaml", "--force")
-    assert schema.read_bytes() == made
-
-
 @pytest.mark.parametrize("name", ["m.onnx", "empty"])
 def test_what_was_made_for_a_model_is_replaced(name: str, tmp_path: Path) -> None:
     """As by mktemp; and a damaged model, as its name says."""
