@@ -86,8 +86,7 @@ def _digest_tensor(folder: Path, tensor: onnx.TensorProto, algorithm: Algorithm)
     if not is_external(tensor):
         return digest_stored(tensor, algorithm)
     place = read_place(tensor)
-    due = int(place.get("length", "0")) or count_bytes(tensor)  # it need not say how many
-    return _digest_bytes(folder / place["location"], int(place.get("offset", "0")), due, algorithm(b""))
+    return _digest_bytes(folder / place.location, place.offset, place.length or count_bytes(tensor), algorithm(b""))
 
 
 def _digest_bytes(path: Path, start: int, due: int | None, digest: Hash) -> bytes:

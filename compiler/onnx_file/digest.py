@@ -2,9 +2,10 @@
 
 One model can be laid out in many ways: the fields of a protobuf message come in any order, numbers lie in the file or
 beside it, as bytes or one by one. So what is hashed is a canonical form. Each tensor holds, instead of its numbers, the
-hash of their bytes in ONNX's order; stored tensors have no order; texts for people to read that are blank are left
-out, since writers fill up with them. All else is serialized field by field, in the order of their numbers. The hash
-that the file says stands among the metadata, and is the one entry that does not count.
+hash of their bytes in ONNX's order (numbers of rare types count in the form in which they are stored); stored tensors
+have no order; texts for people to read that are blank are left out, since writers fill up with them. All else is
+serialized field by field, in the order of their numbers. The hash that the file says stands among the metadata, and is
+the one entry that does not count.
 
 What a file says is XXH3 of 128 bits (https://xxhash.com), which takes no longer than reading the numbers, and says so:
 `xxh3:5b768a…`. It finds what happens by accident, and is no signature: whoever writes a file can write its hash, and
@@ -24,7 +25,7 @@ import xxhash
 from google.protobuf.message import Message
 
 from compiler.onnx_file.metadata import CONTENT
-from compiler.onnx_file.tensors import find_tensors
+from compiler.onnx_file.tensors import FORMS, find_tensors
 
 FORM = re.compile(r"xxh3:[0-9a-f]{32}")
 """The form of a content. Another hash, or another canonical form, has to have another name."""
@@ -34,26 +35,6 @@ OTHER_HASH = "says its content by a hash that this version does not compute"
 
 DIGITS = 12
 """The number of digits of a content that stand in names of files and in texts."""
-
-FIELDS: Mapping[int, tuple[str, str]] = MappingProxyType(
-    {
-        1: ("float_data", "<f4"),
-        2: ("int32_data", "u1"),
-        3: ("int32_data", "i1"),
-        4: ("int32_data", "<u2"),
-        5: ("int32_data", "<i2"),
-        6: ("int32_data", "<i4"),
-        7: ("int64_data", "<i8"),
-        9: ("int32_data", "u1"),
-        10: ("int32_data", "<u2"),
-        11: ("double_data", "<f8"),
-        12: ("uint64_data", "<u4"),
-        13: ("uint64_data", "<u8"),
-        16: ("int32_data", "<u2"),
-    }
-)
-"""The field that may hold the numbers of a type one by one, and what they are as bytes, by ONNX's number for it.
-Numbers of other types count in the form in which they are stored."""
 
 WIDEST: Mapping[str, str] = MappingProxyType({"int32_data": "i4", "uint64_data": "u8"})
 """The type of a field that holds numbers of narrower types too."""
@@ -83,9 +64,9 @@ def digest_stored(tensor: Message, algorithm: Algorithm) -> bytes | None:
     """The hash of numbers that a tensor holds itself; None where they are not all of its type."""
     if tensor.HasField("raw_data"):
         return algorithm(tensor.raw_data).digest()
-    if tensor.data_type not in FIELDS:
+    if tensor.data_type not in FORMS:
         return None
-    field, form = FIELDS[tensor.data_type]
+    field, form = FORMS[tensor.data_type]
     values = np.array(getattr(tensor, field), WIDEST.get(field, form))
     narrow = values.astype(form, copy=False)
     if narrow is not values and (narrow != values).any():  # which readers cut in ways of their own
@@ -96,7 +77,7 @@ def digest_stored(tensor: Message, algorithm: Algorithm) -> bytes | None:
 def describe(tensor: Message, digest: bytes | None) -> bytes:
     """The canonical form of a tensor, which is put in it, with this digest of its numbers."""
     if digest is not None:
-        listed = () if tensor.HasField("raw_data") else FIELDS.get(tensor.data_type, ())[:1]
+        listed = () if tensor.HasField("raw_data") else FORMS.get(tensor.data_type, ())[:1]
         for field in ("data_location", "external_data", *listed):
             tensor.ClearField(field)
         tensor.raw_data = digest

@@ -7,12 +7,22 @@ import stat
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache, partial
 from pathlib import Path
+from typing import NamedTuple
 
 import onnx
 from google.protobuf.message import Message
 
 from archspec.errors import ArchspecError
 from compiler.onnx_file.tensors import find_tensors
+
+
+class Place(NamedTuple):
+    """Where a tensor's bytes lie: the name of a file, the first of them, and how many; 0 where the tensor does not say
+    that, and they are as many as its shape and type take."""
+
+    location: str
+    offset: int
+    length: int
 
 
 def check_external_data(model: Message, path: Path) -> list[onnx.TensorProto]:
@@ -50,9 +60,18 @@ def list_data(external: Iterable[onnx.TensorProto]) -> tuple[str, ...]:
     return tuple(sorted({str(entry.value) for entry in _list_locations(external)}))
 
 
-def read_place(tensor: onnx.TensorProto) -> dict[str, str]:
-    """Read what a tensor says of the place where it lies, by key: `location`, and perhaps `offset` and `length`."""
-    return {entry.key: entry.value for entry in tensor.external_data}
+def read_place(tensor: onnx.TensorProto) -> Place:
+    """Read what a tensor says of the place where it lies. Raises ArchspecError, with the end of a sentence on these
+    data, where not all readers would find it there."""
+    entries = {entry.key: entry.value for entry in tensor.external_data}
+    if not all(isinstance(text, str) for text in (*entries, *entries.values())):  # protobuf gives bytes
+        raise ArchspecError("lies at a place that is not UTF-8 text")
+    if len(entries) != len(tensor.external_data):
+        raise ArchspecError("names one key twice")
+    offset, length = (entries.get(key, "0") for key in ("offset", "length"))
+    if not all(text.isascii() and text.isdigit() and len(text) < 20 for text in (offset, length)):
+        raise ArchspecError(f"has the offset {offset!r} and length {length!r}; both must be whole numbers")
+    return Place(entries.get("location", ""), int(offset), int(length))
 
 
 def is_external(tensor: onnx.TensorProto) -> bool:
@@ -68,19 +87,19 @@ def _check_tensor(tensor: onnx.TensorProto, model: Path, examine: Callable[[str]
     what = f"{model}: the external data of '{tensor.name}'"
     if tensor.data_location != onnx.TensorProto.EXTERNAL:  # runtimes take those that it holds, or refuse it
         raise ArchspecError(f"{what} have a place, and it says that it holds its numbers itself")
-    entries = read_place(tensor)
-    if not all(isinstance(text, str) for text in (*entries, *entries.values())):  # protobuf gives bytes
-        raise ArchspecError(f"{what} lies at a place that is not UTF-8 text")
-    if len(entries) != len(tensor.external_data):  # which different readers would read differently
-        raise ArchspecError(f"{what} names one key twice")
-    name = entries.get("location", "")
-    if not _is_inside(name):
-        raise ArchspecError(f"{what} lies at {name!r}; only a file in the model's own folder is read, or below it")
     try:
-        size = examine(name)
+        place = read_place(tensor)
+    except ArchspecError as error:
+        raise ArchspecError(f"{what} {error}") from None
+    if not _is_inside(place.location):
+        here = "only a file in the model's own folder is read, or below it"
+        raise ArchspecError(f"{what} lies at {place.location!r}; {here}")
+    try:
+        size = examine(place.location)
     except ArchspecError as error:
         raise ArchspecError(f"{what}, {error}") from None
-    _check_extent(entries, size, what)
+    if place.offset + place.length > size:
+        raise ArchspecError(f"{what} ends at byte {place.offset + place.length:,} of a file of {size:,} bytes")
 
 
 def _is_inside(name: str) -> bool:
@@ -118,11 +137,3 @@ def _advise(model: Path, name: str) -> str:
     if model.is_symlink() and os.path.isfile(os.path.join(os.path.dirname(real), name)):
         return f"; {model} is a link, and its data lie beside {real}: open that, or link them here too"
     return ""
-
-
-def _check_extent(entries: dict[str, str], size: int, what: str) -> None:
-    offset, length = (entries.get(key, "0") for key in ("offset", "length"))
-    if not all(text.isascii() and text.isdigit() and len(text) < 20 for text in (offset, length)):
-        raise ArchspecError(f"{what} has the offset {offset!r} and length {length!r}; both must be whole numbers")
-    if int(offset) + int(length) > size:
-        raise ArchspecError(f"{what} ends at byte {int(offset) + int(length):,} of a file of {size:,} bytes")

@@ -14,6 +14,7 @@ from math import prod
 from pathlib import Path
 from typing import TypeAlias
 
+import numpy as np
 import onnx
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import DecodeError, Message
@@ -24,6 +25,7 @@ from archspec.files import check_is_file
 from archspec.wording import write_shape
 from compiler.onnx_file.external import is_external
 from compiler.onnx_file.protobuf import DELIMITED, Bytes, Field, MalformedError, delimit, walk_fields
+from compiler.onnx_file.tensors import FORMS
 
 MAX_INLINE = 2048
 """The largest size, in bytes, of a stored tensor that is read: of shapes, scales, thresholds."""
@@ -41,15 +43,6 @@ NUMBERS = {
     getattr(onnx.TensorProto, f"{name}_FIELD_NUMBER")
     for name in ("RAW_DATA", "FLOAT_DATA", "INT32_DATA", "INT64_DATA", "DOUBLE_DATA", "UINT64_DATA", "STRING_DATA")
 }
-WIDTHS = {
-    onnx.TensorProto.FLOAT: 4,
-    onnx.TensorProto.DOUBLE: 8,
-    onnx.TensorProto.FLOAT16: 2,
-    onnx.TensorProto.BFLOAT16: 2,
-    onnx.TensorProto.BOOL: 1,
-    **{getattr(onnx.TensorProto, f"{sign}INT{bits}"): bits // 8 for sign in ("", "U") for bits in (8, 16, 32, 64)},
-}
-"""Bytes of one number."""
 
 Reduce: TypeAlias = Callable[[Bytes, Field], bytes]
 """What stands in a graph for a large stored tensor, given the file and where in it the tensor lies."""
@@ -139,9 +132,9 @@ def _read(path: Path, choose: Callable[[Bytes], bytes]) -> onnx.ModelProto:
 
 def count_bytes(tensor: onnx.TensorProto) -> int | None:
     """The bytes that a tensor of this shape and type has; None where its shape is none, or its type unusual."""
-    if tensor.data_type not in WIDTHS or any(extent < 0 for extent in tensor.dims):
+    if tensor.data_type not in FORMS or any(extent < 0 for extent in tensor.dims):
         return None
-    return WIDTHS[tensor.data_type] * prod(map(int, tensor.dims))
+    return np.dtype(FORMS[tensor.data_type][1]).itemsize * prod(map(int, tensor.dims))
 
 
 def _check_text(message: Message, path: Path) -> None:
@@ -196,8 +189,8 @@ def _skim_tensor(data: Bytes, tensor: Field, path: Path) -> bytes:
     head = b"".join(data[field.key : field.end] for field in fields if field.number not in NUMBERS)
     proto = onnx.TensorProto.FromString(head)
     stored = sum(field.end - field.start for field in fields if field.number == RAW)
-    due = prod(proto.dims) * WIDTHS.get(proto.data_type, 0)
-    if stored and due and stored != due:
+    due = count_bytes(proto)
+    if stored and due is not None and stored != due:
         shape = write_shape(proto.dims)
         raise ArchspecError(f"{path}: the tensor '{proto.name}' of {shape} holds {stored:,} bytes instead of {due:,}")
     return head

@@ -1,12 +1,33 @@
-"""Where the tensors of an ONNX model are: stored, in attributes, in subgraphs and functions."""
+"""Where an ONNX model's tensors are (stored, in attributes, in subgraphs and functions), and how they hold numbers."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
+from types import MappingProxyType
 
 from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
+
+FORMS: Mapping[int, tuple[str, str]] = MappingProxyType(
+    {
+        1: ("float_data", "<f4"),
+        2: ("int32_data", "u1"),
+        3: ("int32_data", "i1"),
+        4: ("int32_data", "<u2"),
+        5: ("int32_data", "<i2"),
+        6: ("int32_data", "<i4"),
+        7: ("int64_data", "<i8"),
+        9: ("int32_data", "u1"),  # bool
+        10: ("int32_data", "<u2"),  # float16
+        11: ("double_data", "<f8"),
+        12: ("uint64_data", "<u4"),
+        13: ("uint64_data", "<u8"),
+        16: ("int32_data", "<u2"),  # bfloat16
+    }
+)
+"""The field that may hold the numbers of a type one by one, and what they are as bytes, by ONNX's number for it. Types
+of less than a byte, of texts and of rarer numbers are none of these."""
 
 
 def find_tensors(message: Message) -> Iterator[Message]:

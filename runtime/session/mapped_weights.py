@@ -26,7 +26,8 @@ with extra("run"):
     import onnxruntime as ort
 
     from compiler.onnx_file.external import find_external, is_external, list_data, read_place
-    from compiler.onnx_file.skim import WIDTHS, count_bytes
+    from compiler.onnx_file.skim import count_bytes
+    from compiler.onnx_file.tensors import FORMS
 
 ALIGNMENT = 64
 """Bytes of the widest vectors, and where ONNX Runtime's own memory begins."""
@@ -68,8 +69,8 @@ def copy_data(model: ModelFile) -> tuple[dict[str, Any], tuple[str, ...]]:
 def _read_data(tensor: onnx.TensorProto, folder: Path) -> Any:
     """A tensor's numbers as an OrtValue, from the other file that was checked to hold them."""
     place = read_place(tensor)
-    count, width = prod(tensor.dims), WIDTHS[tensor.data_type]
-    array = np.fromfile(folder / place["location"], f"u{width}", count, offset=int(place.get("offset", "0")))
+    count, (_, form) = prod(tensor.dims), FORMS[tensor.data_type]
+    array = np.fromfile(folder / place.location, form, count, offset=place.offset)
     if array.size != count:
-        raise ModelError(f"{folder / place['location']} is too short for '{tensor.name}'")
+        raise ModelError(f"{folder / place.location} is too short for '{tensor.name}'")
     return ort.OrtValue.ortvalue_from_numpy_with_onnx_type(array.reshape(tensor.dims), tensor.data_type)

@@ -27,9 +27,8 @@ with extra("run"):
     import onnx
     import onnxruntime as ort
     from onnx import TensorProto, numpy_helper
-    from onnx.external_data_helper import uses_external_data
 
-    from compiler.onnx_file.external import read_place
+    from compiler.onnx_file.external import is_external, read_place
     from compiler.onnx_file.nodes import count_reads
     from compiler.onnx_file.skim import count_bytes
 
@@ -65,9 +64,9 @@ class ModelInside:
         self.model = onnx.load(os.fspath(path), load_external_data=False)
         self.weights: dict[str, Array] = {}
         for tensor in self.model.graph.initializer:
-            if uses_external_data(tensor) and not count_bytes(tensor):
+            if is_external(tensor) and not count_bytes(tensor):
                 _bring_in(tensor, self.path.parent)
-            if uses_external_data(tensor) or (count_bytes(tensor) or 0) > MAX_INLINE:
+            if is_external(tensor) or (count_bytes(tensor) or 0) > MAX_INLINE:
                 self.weights[tensor.name] = _view(tensor, self.path.parent)
                 _empty(tensor)
         self.tensors = {tensor.name: tensor for tensor in self.model.graph.initializer}
@@ -206,12 +205,12 @@ def _dtype(tensor: onnx.TensorProto) -> np.dtype[Any]:
 def _view(tensor: onnx.TensorProto, folder: Path) -> Array:
     """A tensor's numbers, without a copy where they are stored as bytes."""
     dtype, shape = _dtype(tensor), tuple(tensor.dims)
-    if uses_external_data(tensor):  # in a plain file of the folder: checked
+    if is_external(tensor):  # in a plain file of the folder: checked
         place = read_place(tensor)
         try:
-            array: Array = np.memmap(folder / place["location"], dtype, "r", int(place.get("offset", "0")), shape)
+            array: Array = np.memmap(folder / place.location, dtype, "r", place.offset, shape)
         except ValueError as error:  # it need not say how long it is
-            raise ArchspecError(f"{folder / place['location']} is too short for '{tensor.name}'") from error
+            raise ArchspecError(f"{folder / place.location} is too short for '{tensor.name}'") from error
         return array
     if tensor.HasField("raw_data"):
         return np.frombuffer(tensor.raw_data, dtype).reshape(shape)
@@ -222,10 +221,9 @@ def _view(tensor: onnx.TensorProto, folder: Path) -> Array:
 def _bring_in(tensor: onnx.TensorProto, folder: Path) -> None:
     """Have the model hold what no array can be mapped of: numbers of types that numpy lacks, or none at all."""
     place = read_place(tensor)
-    with (folder / place["location"]).open("rb") as file:
-        file.seek(int(place.get("offset", "0")))
-        due = int(place["length"]) if "length" in place else -1
-        tensor.raw_data = b"" if count_bytes(tensor) == 0 else file.read(due)
+    with (folder / place.location).open("rb") as file:
+        file.seek(place.offset)
+        tensor.raw_data = b"" if count_bytes(tensor) == 0 else file.read(place.length or -1)
     tensor.ClearField("data_location")
     del tensor.external_data[:]
 

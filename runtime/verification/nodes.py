@@ -12,8 +12,8 @@ from archspec.extras import extra
 with extra("run"):
     import onnx
     from onnx import TensorProto, numpy_helper
-    from onnx.external_data_helper import uses_external_data
 
+    from compiler.onnx_file.external import is_external
     from compiler.onnx_file.nodes import find_captured, find_graphs, walk_nodes
 
 NUMBERS = {"value_float": np.float32, "value_floats": np.float32, "value_int": np.int64, "value_ints": np.int64}
@@ -35,7 +35,7 @@ def list_tensors(model: onnx.ModelProto) -> Iterator[tuple[str, TensorProto]]:
         yield from read_constant(node)
         for graph in find_graphs(node):
             for tensor in graph.initializer:
-                if not uses_external_data(tensor):
+                if not is_external(tensor):
                     yield f"{node.name or node.op_type}.{tensor.name}", tensor
 
 
@@ -61,7 +61,7 @@ def read_constant(node: onnx.NodeProto) -> Iterator[tuple[str, TensorProto]]:
     for item in node.attribute if node.op_type == "Constant" else ():
         if item.ref_attr_name:  # which is the caller's of a function
             continue
-        if item.name == "value" and not uses_external_data(item.t):
+        if item.name == "value" and not is_external(item.t):
             yield node.output[0], item.t
         elif item.name == "sparse_value":
             yield node.output[0], item.sparse_tensor.values

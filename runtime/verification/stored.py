@@ -29,8 +29,8 @@ from runtime.verification.rounding import HALVES
 with extra("run"):
     import onnx
     from onnx import TensorProto, numpy_helper
-    from onnx.external_data_helper import uses_external_data
 
+    from compiler.onnx_file.external import is_external
     from compiler.onnx_file.nodes import find_graphs, walk_nodes
 
 FACTORS: Mapping[str, tuple[int, ...]] = {
@@ -211,7 +211,7 @@ class _Tracer:
         given = zip(graph.input, operands, strict=False)  # at first: they may be others at a later turn
         within = known.new_child({item.name: _Value(value.origins, False) for item, value in given})
         for tensor in graph.initializer:
-            if not uses_external_data(tensor):
+            if not is_external(tensor):
                 stored = Stored(f"{node.name or node.op_type}.{tensor.name}", numpy_helper.to_array(tensor))
                 within[tensor.name] = _Value((stored,), True)
         yield from self._trace_nodes(graph.node, within)

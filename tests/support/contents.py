@@ -11,8 +11,9 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from archspec.api import elaborate, load, to_torch
-from compiler.onnx_file.digest import FIELDS, digest_content
+from compiler.onnx_file.digest import digest_content
 from compiler.onnx_file.metadata import CONTENT
+from compiler.onnx_file.tensors import FORMS
 from tests.support.lowering import Arrays, stir
 
 GRAPH = elaborate(load("resnet_digits", {"widths": [4, 8, 8]}))
@@ -33,7 +34,7 @@ def build_everything() -> onnx.ModelProto:
     """A model with a tensor wherever one can be: stored and in attributes, subgraphs and functions; of every type, as
     bytes and one by one."""
     stored = [numpy_helper.from_array(np.arange(LARGE, dtype=np.float32), "large")]
-    for kind in FIELDS:
+    for kind in FORMS:
         dtype = helper.tensor_dtype_to_np_dtype(kind)
         values = np.array([0, 1, 1, 0, 1]).astype(dtype)
         stored.append(numpy_helper.from_array(values, f"raw_{kind}"))

@@ -41,7 +41,7 @@ def test_places_are_those_that_onnx_wrote(path: Path) -> None:
     assert [tensor.name for tensor in external] == ["weight", "bias"]
     assert list_data(external) == ("m.data",)
     place = read_place(external[0])
-    stored = (path.parent / place["location"]).read_bytes()[int(place["offset"]) :][: int(place["length"])]
+    stored = (path.parent / place.location).read_bytes()[place.offset :][: place.length]
     assert stored == WEIGHT.tobytes()
     assert list(find_external(onnx.load(path))) == []  # the control: they are in the model then
     assert not is_external(TensorProto(name="w"))
@@ -66,5 +66,5 @@ def test_a_model_elsewhere_finds_its_data(path: Path, tmp_path: Path) -> None:
     model = load(path)
     folder = gather_data(model, link)
     assert folder == os.path.realpath(path.parent)
-    assert {read_place(tensor)["location"] for tensor in find_external(model)} == {"m.data"}
+    assert {read_place(tensor).location for tensor in find_external(model)} == {"m.data"}
     assert gather_data(onnx.load(path), path) is None
