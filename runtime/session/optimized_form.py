@@ -50,20 +50,7 @@ def examine_optimized(model: ModelFile, *, trust_times: bool = True) -> Path | N
     and form may have been renamed apart from each other. Of a link, the folder of what it leads to counts too.
     """
     tied = describe_runtime()
-    if tied is None:
-        return None
-    problem: ArchspecError | None = None
-    for find in (_find_named, _find_renamed, _find_linked):
-        try:
-            found = find(model, tied, trust_times)
-        except ArchspecError as error:
-            problem = problem or error
-        else:
-            if found is not None:
-                return found
-    if problem is not None:
-        raise problem
-    return None
+    return _find_form(model, tied, trust_times) if tied else None
 
 
 def find_model(form: Path) -> Path | None:
@@ -123,6 +110,21 @@ def _check_form(beside: Path, model: ModelFile, tied: str, trust_times: bool) ->
         raise OtherModelError(f"{model.path.name} is not the model that it was made from")
 
 
+def _find_form(model: ModelFile, tied: str, trust_times: bool) -> Path | None:
+    problem: ArchspecError | None = None
+    for find in (_find_named, _find_renamed, _find_linked):
+        try:
+            found = find(model, tied, trust_times)
+        except ArchspecError as error:
+            problem = problem or error
+        else:
+            if found is not None:
+                return found
+    if problem is not None:
+        raise problem
+    return None
+
+
 def _find_named(model: ModelFile, tied: str, trust_times: bool) -> Path | None:
     """The form that has the model's name. Raises ArchspecError where it may not be used."""
     beside = place_form(model.path, tied)
@@ -139,7 +141,7 @@ def _find_linked(model: ModelFile, tied: str, trust_times: bool) -> Path | None:
     """A form of what a link leads to."""
     if not os.path.islink(model.path):
         return None
-    return examine_optimized(replace(model, path=Path(os.path.realpath(model.path))), trust_times=trust_times)
+    return _find_form(replace(model, path=Path(os.path.realpath(model.path))), tied, trust_times)
 
 
 def _find_renamed(model: ModelFile, tied: str, trust_times: bool) -> Path | None:
