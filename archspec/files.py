@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 from types import ModuleType
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from archspec.errors import ArchspecError
 from archspec.last_resort import passing
@@ -31,6 +31,27 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 MAX_LISTED = 10_000
 """The largest number of names in a folder of which all are looked at."""
+
+
+class FileState(NamedTuple):
+    """What changes when a file is written or replaced: its disk, its place there, its length in bytes, and its time in
+    nanoseconds."""
+
+    disk: int
+    place: int
+    size: int
+    time: int
+
+    @classmethod
+    def read(cls, path: str | Path | int) -> FileState:
+        """The state of a file, or of the open one of a number. Raises OSError where there is none."""
+        found = os.stat(path)
+        return cls(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
+
+    @property
+    def written(self) -> tuple[int, int]:
+        """The length and time, which a copy that keeps times has too."""
+        return self.size, self.time
 
 
 def check_name(path: str | Path) -> None:

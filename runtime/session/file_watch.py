@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from archspec.errors import ModelError
-from runtime.session.model_file import State, check_unwritten, read_state
+from archspec.files import FileState
+from runtime.session.model_file import check_unwritten, read_state
 
 PAUSE = 1e-3
 """Seconds between two runs from which on the files are looked at before the second, too."""
@@ -25,7 +26,7 @@ class Watch:
 
     def __init__(self, paths: Iterable[Path]) -> None:
         """Raises ArchspecError where one cannot be opened."""
-        self._files: list[tuple[Path, int, State]] = []
+        self._files: list[tuple[Path, int, FileState]] = []
         self._looked = 0.0
         opened: list[int] = []
         weakref.finalize(self, _close, opened)

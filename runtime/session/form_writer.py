@@ -8,18 +8,17 @@ from pathlib import Path
 from archspec.errors import ArchspecError, InputError, ModelError, RuntimeFailure
 from archspec.extras import extra
 from archspec.files import check_can_write, write_whole
-from compiler.onnx_file.companions import find_older_data
+from compiler.onnx_file.companions import find_older_data, name_data
+from compiler.onnx_file.metadata import CONTENT
 from runtime.session.failures import shorten
-from runtime.session.model_file import ModelFile
+from runtime.session.model_file import ModelFile, check_unwritten, read_state
 from runtime.session.optimized_form import describe_runtime, place_form
-from runtime.session.provenance import Provenance, list_states, write_provenance
+from runtime.session.provenance import Provenance, write_provenance
 from runtime.session.start import start
 
 with extra("run"):
-    from compiler.onnx_file.companions import name_data
     from compiler.onnx_file.content import read_content, read_fingerprint
     from compiler.onnx_file.digest import OTHER_HASH
-    from compiler.onnx_file.metadata import CONTENT
 
 EXTERNAL_WEIGHTS = "session.optimized_model_external_initializers_file_name"
 
@@ -48,8 +47,7 @@ def write_optimized(path: str | Path) -> Path:
     """
     model = ModelFile.open(path).check()
     path = model.path
-    names = (path.name, *model.data)
-    before = list_states(path, names)
+    before = {file: read_state(file) for file in (path, *(path.parent / name for name in model.data))}
     content = read_content(path)
     if content.said != content.found:
         other = "is not what was exported" if content.comparable else OTHER_HASH
@@ -62,9 +60,10 @@ def write_optimized(path: str | Path) -> Path:
         form = ModelFile.open(temporary).check()
         if form.metadata.get(CONTENT) != content.found:  # which ONNX Runtime does not always notice
             raise ArchspecError(f"{temporary.name} is incomplete: is the disk full?")
-        write_provenance(temporary, Provenance(tied, content.found, read_fingerprint(path), before), form.data)
-        if list_states(path, names) != before:
-            raise ModelError(f"{path} was written while it was read")
+        written = tuple(state.written for state in before.values())
+        write_provenance(temporary, Provenance(tied, content.found, read_fingerprint(path), written), form.data)
+        for file, state in before.items():
+            check_unwritten(file, state)
     return target
 
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TypeAlias
 
 from archspec.errors import ModelError, raising
 from archspec.extras import extra
-from archspec.files import check_is_file
+from archspec.files import FileState, check_is_file
 from compiler.onnx_file.accepted import AcceptedSize
 from compiler.onnx_file.metadata import CONTENT, read_sizes
 from runtime.session.failures import shorten
@@ -25,11 +23,8 @@ with extra("run"):
     from compiler.onnx_file.protobuf import Bytes, Field
     from compiler.onnx_file.skim import count_bytes, list_metadata, read_reduced, split_numbers
 
-State: TypeAlias = tuple[int, int, int, int]
-"""What changes when a file is written or replaced: its disk, its place there, its length, and its time."""
-
 MAX_SAMPLED = 1 << 20
-"""The largest part, in bytes, of a file's beginning and of its end that its fingerprint is made of."""
+"""The largest part, in bytes, of a file's beginning and of its end that its identity is made of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +51,7 @@ class ModelFile:
     path: Path
     head: onnx.ModelProto
     weights: tuple[Weight, ...]
-    state: State
+    state: FileState
 
     @classmethod
     @raising(ModelError)
@@ -129,30 +124,29 @@ class ModelFile:
 
     @cached_property
     def identity(self) -> str:
-        """What the exporter says that the model is, or of a file of another's, a fingerprint.
+        """What the exporter says that the model is, or of a file of another's, a hash of its ends.
 
         That is SHA-256 of the file's length, beginning and end. Not of all of it, because a session would wait for
         that, and two files that are taken for one share settings, never numbers.
         """
-        return self.metadata.get(CONTENT) or _fingerprint(self.path)
+        return self.metadata.get(CONTENT) or _hash_ends(self.path)
 
 
-def read_state(path: str | Path | int) -> State:
+def read_state(path: str | Path | int) -> FileState:
     """The state of a file, or of the open one of a number. Raises ModelError where there is none."""
     try:
-        found = os.stat(path)
+        return FileState.read(path)
     except OSError as error:
         raise ModelError(f"cannot read {path}: {error.strerror or error}") from error
-    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
-def check_unwritten(path: str | Path, state: State) -> None:
+def check_unwritten(path: str | Path, state: FileState) -> None:
     """Raises ModelError where the file is no longer the one that was in this state."""
     if read_state(path) != state:
         raise ModelError(f"{path} was written while it was read")
 
 
-def _fingerprint(path: Path) -> str:
+def _hash_ends(path: Path) -> str:
     import hashlib  # it loads OpenSSL, and few sessions hash anything
 
     size = path.stat().st_size

@@ -19,13 +19,12 @@ from archspec.extras import extra
 from archspec.files import check_is_file
 from archspec.strict_json import check_keys
 from archspec.wording import cut_middle
-from compiler.onnx_file.metadata import FILES, FINGERPRINT, SEAL
+from compiler.onnx_file.metadata import CONTENT, FILES, FINGERPRINT, OPTIMIZED, SEAL
 from runtime.session.model_file import read_state
 
 with extra("run"):
     import onnx
 
-    from compiler.onnx_file.metadata import CONTENT, OPTIMIZED
     from compiler.onnx_file.protobuf import delimit
     from compiler.onnx_file.skim import METADATA, read_metadata
 
@@ -91,7 +90,7 @@ def read_provenance(path: Path, *, trust_times: bool = True) -> Provenance:
 
 def list_states(path: Path, names: Iterable[str]) -> States:
     """The states of files beside `path`. Raises ArchspecError where one is not there."""
-    return tuple(read_state(os.path.join(path.parent, name))[2:] for name in names)
+    return tuple(read_state(os.path.join(path.parent, name)).written for name in names)
 
 
 def _list_plain(path: Path, names: Sequence[str]) -> States:

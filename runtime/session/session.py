@@ -158,7 +158,7 @@ class Session:
         return str(self._rules)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _open_again, (self._place, self._options, self._state[2:])
+        return _open_again, (self._place, self._options, self._state.written)
 
     @property
     def _session(self) -> Any:
@@ -171,7 +171,7 @@ class Session:
                 f"{self.path}: a process that was forked off cannot use the GPU of the one that it comes from: "
                 "start it by multiprocessing's 'spawn', or open the session there"
             )
-        _check_unwritten(self._place, self._state[2:])
+        _check_unwritten(self._place, self._state.written)
         model = ModelFile.open(self._place).check()
         options, source = self._options, SettingsSource(model, self.settings)
         request = SessionRequest(model, (CPU,), source, self.fixed, options["as_written"], options["mapped"])
@@ -223,7 +223,7 @@ def _open_again(path: Path, options: Mapping[str, Any], written: tuple[int, int]
 def _check_unwritten(path: Path, written: tuple[int, int]) -> None:
     """Raises ArchspecError where the file that is opened again has another length or time than it had, or is gone."""
     try:
-        found = read_state(path)[2:]
+        found = read_state(path).written
     except ArchspecError as error:
         raise ModelError(f"{error}; {AGAIN}: have it there, or open a session on another file here") from error
     if found != written:

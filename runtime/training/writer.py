@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from archspec.errors import ArchspecError
-from archspec.files import check_can_write, write_text, write_whole
+from archspec.files import FileState, check_can_write, write_text, write_whole
 from archspec.log import warn
 from compiler.onnx_file.metadata import EPOCH, SPEC_HASH
 from runtime.training.metrics import append_metrics
@@ -37,18 +37,18 @@ class RunWriter:
         self.folder, self.spec, self.epochs, self.force = folder, spec, epochs, force
         self.facts = {**facts, **SPEC_HASH.write(hash_spec(spec))}
         self._written: os.stat_result | None = None  # the weights
-        self._epochs: dict[tuple[int, ...], int] = {}  # after which one weights are, by their file's number
+        self._epochs: dict[FileState, int] = {}  # after which one weights are, by their file
         self._held = ExitStack()
         check_vacant(folder, force=force)
         self._made = not folder.exists()
-        self._earlier = _find_number(folder / WEIGHTS)
+        self._earlier = _find_state(folder / WEIGHTS)
         check_can_write(folder / WEIGHTS)
 
     @property
     def kept(self) -> int:
         """After which epoch the weights are that lie in the folder; 0 where they are not of this training."""
-        number = _find_number(self.folder / WEIGHTS)
-        return self._epochs.get(number, 0) if number else 0
+        state = _find_state(self.folder / WEIGHTS)
+        return self._epochs.get(state, 0) if state else 0
 
     def keep(self, epoch: Epoch, state: Mapping[str, Any]) -> None:
         """The weights after this epoch, and its line of the metrics."""
@@ -61,25 +61,21 @@ class RunWriter:
     def _write(self, epoch: int, state: Mapping[str, Any], facts: Mapping[str, str], line: Mapping[str, Any]) -> None:
         first = self._written is None
         with ExitStack() as held:
-            with write_whole(self.folder / WEIGHTS, self._take_over if first else self._check_own) as temporary:
+            with write_whole(self.folder / WEIGHTS, self._check_own) as temporary:
                 save_weights(temporary, state, facts)
                 if first:
                     write_text(temporary.with_name(SPEC), self.spec)
                     append_metrics(temporary.with_name(METRICS), line)
                 written = temporary.stat()
-                self._epochs[_number(temporary)] = epoch  # from when it has its name, a signal may end all this
+                self._epochs[FileState.read(temporary)] = epoch  # from when it has its name, a signal may end all this
                 if os.name == "posix":  # held open, so that no other file gets its number; Windows numbers anew
                     held.enter_context(temporary.open("rb"))
             self._held.close()
             self._written, self._held = written, held.pop_all()
         if first:
             self._tell_older()
-        if not first:
+        else:
             append_metrics(self.folder / METRICS, line)
-
-    def _take_over(self, older: Path) -> Callable[[], list[Path]]:
-        check_vacant(self.folder, force=self.force)  # another training may have been here first
-        return list
 
     def _tell_older(self) -> None:
         """What was made of an earlier run stays: who knows whether somebody made it by hand, or needs it still."""
@@ -87,14 +83,16 @@ class RunWriter:
             warn(f"{self.folder} has {' and '.join(older)} from before this run: export and evaluate make new ones")
 
     def _check_own(self, older: Path) -> Callable[[], list[Path]]:
-        """Raises ArchspecError where the weights are another training's: no folder holds parts of two."""
-        if self._written and older.exists() and not os.path.samestat(older.stat(), self._written):
+        """Raises ArchspecError where another training has been here meanwhile: no folder holds parts of two."""
+        if self._written is None:
+            check_vacant(self.folder, force=self.force)
+        elif older.exists() and not os.path.samestat(older.stat(), self._written):
             raise ArchspecError(f"{older} was replaced meanwhile, by another training: choose another folder (-o)")
         return list
 
     def _describe(self) -> str:
         if not self.kept:
-            earlier = self._earlier and self._earlier == _find_number(self.folder / WEIGHTS)
+            earlier = self._earlier and self._earlier == _find_state(self.folder / WEIGHTS)
             still = f", and the earlier run in {self.folder} is as it was" if earlier else ""
             return f"stopped before the first epoch was finished: nothing of it is kept{still}"
         use = write_export(self.folder)
@@ -116,15 +114,9 @@ class RunWriter:
                 self.folder.rmdir()
 
 
-def _find_number(path: Path) -> tuple[int, ...] | None:
-    """What tells a file from all others; None where there is none."""
+def _find_state(path: Path) -> FileState | None:
+    """The state of a file, which tells it from those that get its place when it is gone; None where there is none."""
     try:
-        return _number(path)
+        return FileState.read(path)
     except OSError:
         return None
-
-
-def _number(path: Path) -> tuple[int, ...]:
-    """What tells a file from all others, also from those that get its number when it is gone. Raises OSError."""
-    state = path.stat()
-    return state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns

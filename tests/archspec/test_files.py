@@ -16,6 +16,7 @@ import pytest
 from archspec import files
 from archspec.errors import ArchspecError
 from archspec.files import (
+    FileState,
     check_can_write,
     is_plain_file,
     list_folder,
@@ -320,3 +321,17 @@ def test_a_folder_is_listed_by_name_unless_it_is_too_full(tmp_path: Path, monkey
     (tmp_path / "d").mkdir()
     assert list_folder(tmp_path) is None
     assert list_folder(tmp_path / "nothing") is None
+
+
+def test_the_state_tells_a_file_from_another_that_was_written_at_the_same_time(tmp_path: Path) -> None:
+    one, other = tmp_path / "one", tmp_path / "other"
+    for path in (one, other):
+        path.write_bytes(b"same")
+        os.utime(path, ns=(7, 7))
+    before = FileState.read(one)
+    assert before == FileState.read(one) != FileState.read(other)
+    assert before.written == FileState.read(other).written == (4, 7)
+    os.replace(other, one)
+    assert FileState.read(one) != before
+    one.write_bytes(b"longer")
+    assert FileState.read(one).written != before.written
