@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from archspec.api import to_torch
 from archspec.ops import AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool, Op, Scale, Span
@@ -66,7 +67,9 @@ def look(graph: Graph, id: str, positions: Iterable[Sequence[int]]) -> Iterator[
     weights = torch.rand(len(result), generator=random, dtype=torch.float64)
     for position in positions:
         value = (result[(slice(None), *position)] * weights).sum()
-        slopes = torch.autograd.grad(value, list(inputs.values()), retain_graph=True, allow_unused=True)
+        slopes: Sequence[Tensor | None] = torch.autograd.grad(
+            value, list(inputs.values()), retain_graph=True, allow_unused=True
+        )
         places = {
             name: slope[0].abs().amax(0).nonzero()
             for name, slope in zip(inputs, slopes, strict=True)

@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ import compiler.analysis.signal.signal as signal
 from archspec.api import elaborate, load
 from archspec.ops.signal.gaussian import POINTS, _legendre
 from compiler.analysis.report import PARTS, analyze
+from compiler.graph import Graph
 
 
 def test_the_quadrature_is_gauss_s() -> None:
@@ -19,11 +22,20 @@ def test_the_quadrature_is_gauss_s() -> None:
     np.testing.assert_allclose([weight for _, weight in _legendre()], weights, rtol=0, atol=1e-14)
 
 
+def count_calls(function: Callable[[Graph], Any], calls: list[str]) -> Callable[[Graph], Any]:
+    """The function, which adds its name to `calls` whenever it is called."""
+
+    def counted(graph: Graph) -> Any:
+        calls.append(function.__name__)
+        return function(graph)
+
+    return counted
+
+
 def test_each_walk_is_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    calls = []
+    calls: list[str] = []
     for module, name in ((signal, "predict_signal"), (receptive_field, "measure_receptive_field")):
-        function = getattr(module, name)
-        monkeypatch.setattr(module, name, lambda graph, f=function, n=name: (calls.append(n), f(graph))[1])
+        monkeypatch.setattr(module, name, count_calls(getattr(module, name), calls))
     spec = load("resnet20")
     analyze(elaborate(spec), spec, wanted=PARTS)
     assert sorted(calls) == ["measure_receptive_field", "predict_signal"]

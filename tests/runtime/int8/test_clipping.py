@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from scipy.stats import entropy  # type: ignore[import-untyped]
+from scipy.stats import entropy
 
 from compiler.onnx_target.int8.scheme import Recipe
 from runtime.int8.calibrate import count_magnitudes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -104,11 +105,12 @@ def test_every_spec_of_the_zoo_is_measured(name: str) -> None:
 def test_optimizers_keep_what_torchs_keep(optimizer: str, states: int) -> None:
     graph = elaborate(load("se_net"))
     module = to_torch(graph)
-    made = {
+    kinds: dict[str, Callable[[], torch.optim.Optimizer]] = {
         "sgd": lambda: torch.optim.SGD(module.parameters(), 0.1),
         "momentum": lambda: torch.optim.SGD(module.parameters(), 0.1, momentum=0.9),
         "adam": lambda: torch.optim.Adam(module.parameters()),
-    }[optimizer]()
+    }
+    made = kinds[optimizer]()
     module(*draw_inputs(graph, 2)).sum().backward()
     made.step()
     kept = [value for state in made.state.values() for value in state.values() if isinstance(value, Tensor)]
