@@ -313,13 +313,15 @@ def evaluate(
     >>> evaluation.equal_predictions == evaluation.predictions
     True
     """
+    from runtime.training.run_folder import MODEL, SPEC, WEIGHTS, check_files
+
+    check_files(folder, (SPEC, WEIGHTS, MODEL))  # what is missing is said before what is needed to read it
     from runtime.evaluation.evaluate import EvaluationSettings, evaluate_run
     from runtime.evaluation.monte_carlo import MC_BATCH
     from runtime.training.run import Run
-    from runtime.training.run_folder import MODEL
 
     settings = EvaluationSettings(providers, threads, monte_carlo=monte_carlo, mc_batch=mc_batch or MC_BATCH)
-    return evaluate_run(Run.open(folder, [MODEL]), settings)
+    return evaluate_run(Run.open(folder), settings)
 
 
 __all__ = [

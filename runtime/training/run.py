@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -47,11 +47,11 @@ class Run:
     data: Dataset
 
     @classmethod
-    def open(cls, folder: str | Path, needed: Iterable[str] = ()) -> Run:
-        """Read a run's folder. Raises ArchspecError where the spec, the weights or a file that is `needed`
-        is missing, and where they do not belong together."""
+    def open(cls, folder: str | Path) -> Run:
+        """Read a run's folder. Raises ArchspecError where the spec or the weights are missing, or do not belong
+        together."""
         folder = Path(folder)
-        check_files(folder, (SPEC, WEIGHTS, *needed))
+        check_files(folder, (SPEC, WEIGHTS))
         spec = load(folder / SPEC)
         graph = elaborate(spec)
         weights, metadata = load_weights(folder / WEIGHTS)

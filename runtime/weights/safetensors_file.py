@@ -25,10 +25,6 @@ from archspec.strict_json import read_json
 from compiler.onnx_file.finite import is_finite
 from runtime.weights.arrays import is_counter, refuse_type
 
-with extra("train"):
-    from safetensors import SafetensorError, safe_open
-    from safetensors.numpy import save
-
 METADATA = "__metadata__"
 BFLOAT16 = "BF16"
 TYPES = {"F16": "<f2", BFLOAT16: "<u2", "F32": "<f4", "F64": "<f8"}
@@ -48,8 +44,11 @@ class StoredTensor:
 def save_weights(path: str | Path, state: Mapping[str, Any], metadata: Mapping[str, str]) -> None:
     """Write arrays or CPU tensors by name, and strings by name into the header; the file appears whole or not at all.
 
-    Raises ArchspecError where a weight is not finite, or the file cannot be written.
+    Raises ArchspecError where a weight is not finite, or the file cannot be written; MissingExtra without safetensors.
     """
+    with extra("train"):
+        from safetensors.numpy import save
+
     arrays = {name: np.asarray(value, order="C") for name, value in state.items()}
     for name, array in arrays.items():
         check_finite(f"{path}: the weight '{name}'", array)
@@ -83,9 +82,12 @@ def open_weights(path: str | Path) -> tuple[dict[str, StoredTensor], dict[str, s
     """Open a file: its tensors by name, in its order, and the header's strings.
 
     Reading a tensor gives a view of the mapped file, as `load_weights` says. Raises ArchspecError where the file is
-    missing, cut off or of another kind.
+    missing, cut off or of another kind; MissingExtra without safetensors.
     """
     check_is_file(path)
+    with extra("train"):
+        from safetensors import SafetensorError, safe_open
+
     try:
         with safe_open(str(path), framework="numpy") as file:  # which holds the header against the file
             metadata = dict(sorted((file.metadata() or {}).items()))

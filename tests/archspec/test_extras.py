@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from archspec.errors import MissingExtra
@@ -16,7 +18,6 @@ HEAVY = ("torch", "onnx", "onnxruntime", "sklearn", "PIL", "safetensors")
     [
         ("torch", "runtime.training.loop", "train"),
         ("torch", "runtime.verification.proof", "train"),
-        ("safetensors", "runtime.weights.safetensors_file", "train"),
         ("onnx", "runtime.session.session", "run"),
         ("onnxruntime", "runtime.session.session", "run"),
         ("onnxruntime", "runtime.evaluation.evaluate", "run"),
@@ -32,6 +33,40 @@ except MissingExtra as error:
     print(error)
 """
     assert run_without([missing], code) == f"{missing} is not installed; run: pip install 'archspec-compiler[{name}]'\n"
+
+
+ARCHSPEC = """
+from archspec.cli.main import main
+sys.argv = ["archspec", *{words!r}]
+sys.stderr = sys.stdout
+try:
+    main()
+except SystemExit as ended:
+    print(ended.code)
+"""
+
+
+def test_fresh_weights_are_exported_without_what_reads_files_of_them(tmp_path: Path) -> None:
+    """The control: weights of a file need it."""
+    model, weights = tmp_path / "me.onnx", tmp_path / "w.safetensors"
+    export = ["export", "residual_mlp", "--no-verify", "-o", str(model)]
+    assert run_without(["safetensors"], ARCHSPEC.format(words=export)).endswith("\n0\n")
+    assert model.stat().st_size > 0
+    weights.write_bytes(b"\x02\0\0\0\0\0\0\0{}")
+    told = run_without(["safetensors"], ARCHSPEC.format(words=[*export, "--weights", str(weights)]))
+    assert told == "error: safetensors is not installed; run: pip install 'archspec-compiler[train]'\n2\n"
+
+
+@pytest.mark.parametrize("missing", ["torch", "onnx", "onnxruntime", "PIL"])
+def test_a_run_that_lacks_its_model_says_so_before_what_evaluating_it_needs(missing: str, tmp_path: Path) -> None:
+    """The control: with a model there, the package is asked for."""
+    for name in ("spec.yaml", "weights.safetensors"):
+        (tmp_path / name).touch()
+    evaluate = ARCHSPEC.format(words=["evaluate", str(tmp_path)])
+    told = f"error: {tmp_path} has no model.onnx: run `archspec export` first\n2\n"
+    assert run_without([missing], evaluate) == told
+    (tmp_path / "model.onnx").touch()
+    assert run_without([missing], evaluate).startswith(f"error: {missing} is not installed")
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ LINEAR = {"archspec": 1, "name": "linear", "inputs": {"image": [1, 8, 8]}, "netw
 
 
 def evaluate(folder: Path, **choices: Any) -> Evaluation:
-    return evaluate_run(Run.open(folder, [MODEL]), replace(QUICK, **choices))
+    return evaluate_run(Run.open(folder), replace(QUICK, **choices))
 
 
 @pytest.fixture(scope="module")
@@ -235,7 +235,7 @@ def test_a_missing_file_names_the_command_that_makes_it(folder: Path, name: str,
     (folder / name).unlink()
     (folder / "metrics.jsonl").unlink()
     with pytest.raises(ArchspecError, match=f"has no {name}: run `{command}` first"):
-        evaluate(folder)
+        archspec_evaluate(folder)
 
 
 def test_weights_of_another_origin_are_refused(folder: Path) -> None:

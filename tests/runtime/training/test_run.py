@@ -14,7 +14,7 @@ from compiler.onnx_file.metadata import GRAPH, SETTINGS
 from runtime.data.registry import describe_data, load_data
 from runtime.training.metrics import read_metrics
 from runtime.training.run import Run, build_module, check_same_data, describe_training
-from runtime.training.run_folder import METRICS, MODEL, WEIGHTS
+from runtime.training.run_folder import METRICS, WEIGHTS
 from runtime.weights.safetensors_file import load_weights, save_weights
 from tests.support.runs import QUICK, train_digits
 
@@ -56,11 +56,6 @@ def test_a_module_has_the_weights_that_it_is_given(run: Run) -> None:
     state = build_module(run.graph, moved).state_dict()
     assert set(state) == set(moved)
     assert all(np.array_equal(state[name], moved[name]) for name in moved)
-
-
-def test_a_file_that_is_needed_too(run: Run) -> None:
-    with pytest.raises(ArchspecError, match=r"has no model\.onnx: run `archspec export` first"):
-        Run.open(run.folder, [MODEL])
 
 
 def test_runs_that_lack_something(run: Run, tmp_path: Path) -> None:
