@@ -16,24 +16,22 @@ import argparse
 import importlib.util
 import re
 import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
-from statistics import geometric_mean, median
 from typing import Any
 
 import numpy as np
 
+from benchmarks.gpu_cells import CANDIDATES, MODES, PRECISIONS, Candidate, Cell
+from benchmarks.gpu_page import average_ratios, render
 from benchmarks.measuring import (
     SEED,
     Tasks,
-    digits,
     run_benchmark,
     run_cold,
     say,
-    spread,
-    tell_machine,
 )
 from benchmarks.networks import NETWORKS, export, prepare_weights
 from benchmarks.workers import Worker, WorkerError
@@ -41,33 +39,7 @@ from benchmarks.workers import Worker, WorkerError
 PACKAGES = ("numpy", "onnx", "onnxruntime", "onnxruntime-gpu", "tensorrt", "torch", "torch-tensorrt", "triton")
 CHILDREN = Tasks("benchmarks.gpu")
 BATCHES = (1, 8, 32, 128)
-PRECISIONS = ("fp32", "fp16", "int8")
-MODES = {"resident": "images on the device", "whole": "from memory to memory"}
 CALIBRATION = 64
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A runtime of `gpu_runners.py`; whether it runs our file, the module, or the file of torch's exporter; and the
-    precisions that it has."""
-
-    runtime: str
-    source: str
-    precisions: Sequence[str] = ("fp32", "fp16")
-
-
-CANDIDATES: Mapping[str, Candidate] = {
-    "CUDA": Candidate("default", "archspec"),
-    "CUDA, tuned": Candidate("tuned", "archspec"),
-    "TensorRT": Candidate("tensorrt", "archspec", PRECISIONS),
-    "CUDA of dynamo": Candidate("default", "dynamo", ("fp32",)),
-    "torch eager": Candidate("eager", "module"),
-    "torch.compile": Candidate("compile", "module"),
-    "Torch-TensorRT": Candidate("torch-tensorrt", "module"),
-}
-OURS = ("CUDA", "CUDA, tuned", "TensorRT")
-PEERS = tuple(name for name in CANDIDATES if name not in OURS)
-REFERENCE = "torch eager"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,62 +52,6 @@ class Plan:
     seconds: float
     tune: float
     device: str
-
-
-@dataclass
-class Cell:
-    """What one network took at one batch in one precision: per candidate, mode and round the seconds of each call."""
-
-    network: str
-    batch: int
-    precision: str
-    opened: dict[str, float] = field(default_factory=dict)
-    apart: dict[str, float] = field(default_factory=dict)
-    agreeing: dict[str, float] = field(default_factory=dict)
-    failed: dict[str, str] = field(default_factory=dict)
-    calls: dict[str, dict[str, list[list[float]]]] = field(default_factory=dict)
-
-    @property
-    def title(self) -> list[str]:
-        return [self.network, str(self.batch), self.precision]
-
-    def medians(self, name: str, mode: str) -> list[float]:
-        return [median(calls) for calls in self.calls[name][mode]]
-
-    def latency(self, name: str, mode: str) -> float:
-        return median(self.medians(name, mode))
-
-    def fastest(self, names: Iterable[str], mode: str) -> str | None:
-        known = (name for name in names if name in self.calls)
-        return min(known, key=lambda name: self.latency(name, mode), default=None)
-
-    def compare(self, mode: str) -> dict[str, Any] | None:
-        """The fastest peer's time / that of our fastest, of each round; None where one side is missing."""
-        ours, peer = self.fastest(OURS, mode), self.fastest(PEERS, mode)
-        if ours is None or peer is None:
-            return None
-        pairs = zip(self.medians(ours, mode), self.medians(peer, mode), strict=True)
-        return {"ours": ours, "peer": peer, "ratio": spread([theirs / own for own, theirs in pairs])}
-
-    def to_dict(self) -> dict[str, Any]:
-        return {
-            "network": self.network,
-            "batch": self.batch,
-            "precision": self.precision,
-            "side": NETWORKS[self.network],
-            "could_not_run": self.failed,
-            "candidates": {name: self._describe(name) for name in self.calls},
-            "against_the_fastest_peer": {mode: self.compare(mode) for mode in MODES},
-        }
-
-    def _describe(self, name: str) -> dict[str, Any]:
-        return {
-            **{mode: spread(self.medians(name, mode)) for mode in MODES},
-            "images_per_second": self.batch / self.latency(name, "resident"),
-            "seconds_to_first_result": self.opened[name],
-            "relative_difference_from_fp32": self.apart.get(name),
-            "predictions_as_in_fp32": self.agreeing.get(name),
-        }
 
 
 # ---- what each candidate opens ---------------------------------------------------------------------------------------
@@ -332,7 +248,7 @@ def measure(
         "seconds": plan.seconds,
         "device": _describe_device(plan.device),
         "missing": missing,
-        "geometric_means": {mode: _average(cells, mode) for mode in MODES},
+        "geometric_means": {mode: average_ratios(cells, mode) for mode in MODES},
         "cells": [cell.to_dict() for cell in cells],
     }
     return report, cells
@@ -344,76 +260,7 @@ def _describe_device(device: str) -> str:
     return (describe_gpu() if device == "cuda" else None) or "no GPU: a run of this program's own code, on the CPU"
 
 
-def _average(cells: Sequence[Cell], mode: str) -> dict[str, float]:
-    """By precision, the geometric mean of the fastest peer's time / our fastest's."""
-    ratios: dict[str, list[float]] = {}
-    for cell in cells:
-        if compared := cell.compare(mode):
-            ratios.setdefault(cell.precision, []).append(compared["ratio"]["median"])
-    return {precision: geometric_mean(found) for precision, found in ratios.items()}
-
-
 # ---- the report ------------------------------------------------------------------------------------------------------
-
-
-def render(report: Mapping[str, Any], cells: Sequence[Cell]) -> str:
-    names = [name for name in CANDIDATES if any(name in cell.calls for cell in cells)]
-    head = ["network", "batch", "precision"]
-    lines = [
-        "# Inference on a GPU",
-        "",
-        f"{report['device']}. Median of {report['rounds']} rounds, each the median of the calls of about "
-        f"{report['seconds']:g} s; milliseconds per call. TF32 is off.",
-    ]
-    for mode, title in MODES.items():
-        lines += ["", f"## {title.capitalize()}", ""]
-        lines += _table([*head, *names, "fastest peer / our fastest"], (_row(cell, names, mode) for cell in cells))
-        means = ", ".join(f"{precision} {mean:.2f}" for precision, mean in report["geometric_means"][mode].items())
-        lines += ["", f"Geometric mean of the ratios: {means or 'none'}."]
-    lines += ["", "## Numbers and start", "", ACCURACY, ""]
-    lines += _table([*head, *names], (_details(cell, names) for cell in cells))
-    lines += ["", "## What could not run", "", *_list_failures(report, cells), "", tell_machine(report)]
-    return "\n".join(lines) + "\n"
-
-
-ACCURACY = (
-    "Largest difference from torch in fp32 on the CPU, relative to the largest number · share of equal predictions · "
-    "seconds from opening to the first result, with compilation."
-)
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    return [f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *rows)]
-
-
-def _row(cell: Cell, names: Sequence[str], mode: str) -> list[str]:
-    shown = {name: digits(1e3 * cell.latency(name, mode)) for name in cell.calls}
-    best = cell.fastest(names, mode)
-    if best is not None:
-        shown[best] = f"**{shown[best]}**"
-    return [*cell.title, *(shown.get(name, "–") for name in names), _tell_ratio(cell.compare(mode))]
-
-
-def _tell_ratio(compared: Mapping[str, Any] | None) -> str:
-    if compared is None:
-        return "–"
-    ratio = compared["ratio"]
-    spread_ = f"{ratio['median']:.2f} ({ratio['min']:.2f}–{ratio['max']:.2f})"
-    return f"{spread_} {compared['peer']} / {compared['ours']}"
-
-
-def _details(cell: Cell, names: Sequence[str]) -> list[str]:
-    shown = {
-        name: f"{cell.apart[name]:.0e} · {cell.agreeing[name]:.1%} · {digits(cell.opened[name])}" for name in cell.calls
-    }
-    return [*cell.title, *(shown.get(name, "–") for name in names)]
-
-
-def _list_failures(report: Mapping[str, Any], cells: Sequence[Cell]) -> list[str]:
-    said = dict.fromkeys(
-        f"- {cell.network}, {cell.precision}, {name}: {why}" for cell in cells for name, why in cell.failed.items()
-    )
-    return [*(f"- {line}" for line in report["missing"]), *said] or ["Everything ran."]
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

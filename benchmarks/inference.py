@@ -5,7 +5,8 @@
                                    [--cache DIR] [--output DIR]
 
 Each candidate has a process of its own that sleeps while another is measured (`workers.py`); in each round every
-candidate has one turn, in a random order. Who the candidates are is said in CANDIDATES, what they run in `networks.py`.
+candidate has one turn, in a random order. Who the candidates are is said in `inference_cells.py`, what they run in
+`networks.py`, what is made of the figures in `inference_page.py`.
 """
 
 from __future__ import annotations
@@ -14,77 +15,28 @@ import argparse
 import os
 import re
 import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
-from statistics import geometric_mean, median
 from typing import Any
 
 import numpy as np
 
+from benchmarks.inference_cells import CANDIDATES, CONTESTS, Cell
+from benchmarks.inference_page import judge, render
 from benchmarks.measuring import (
     SEED,
     Tasks,
     digits,
     run_benchmark,
     say,
-    spread,
-    tell_machine,
 )
 from benchmarks.networks import ARCHSPEC, BATCHES, NETWORKS, build_graph, export, prepare_weights, remember
 from benchmarks.workers import CLOCKS, Worker, WorkerError
 
 PACKAGES = ("numpy", "onnx", "onnxruntime", "onnxruntime-gpu", "onnxscript", "onnxslim", "openvino", "torch")
 CHILDREN = Tasks("benchmarks.inference")
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A runtime of `runners.py`, and the exporter of the file that it runs, or None for the torch module."""
-
-    runtime: str
-    exporter: str | None = None
-
-
-CANDIDATES: Mapping[str, Candidate] = {
-    "archspec": Candidate("onnxruntime", "archspec"),
-    "archspec for cpu": Candidate("onnxruntime", "archspec for cpu"),
-    "archspec, free sizes": Candidate("onnxruntime free", "archspec"),
-    "archspec tuned": Candidate("session", "archspec for cpu"),
-    "dynamo": Candidate("onnxruntime", "dynamo"),
-    "dynamo, slim": Candidate("onnxruntime", "dynamo, slim"),
-    "torchscript": Candidate("onnxruntime", "torchscript"),
-    "torchscript, slim": Candidate("onnxruntime", "torchscript, slim"),
-    "torch eager": Candidate("eager"),
-    "torch.compile": Candidate("compile"),
-    "torch.compile, frozen": Candidate("compile frozen"),
-    "OpenVINO of archspec": Candidate("openvino", "archspec"),
-    "OpenVINO of dynamo": Candidate("openvino", "dynamo"),
-}
-OTHER_FILES = ("dynamo", "dynamo, slim", "torchscript", "torchscript, slim")
-COMPILED = ("torch.compile", "torch.compile, frozen")
-OPENVINO = ("OpenVINO of archspec", "OpenVINO of dynamo")
-
-
-@dataclass(frozen=True)
-class Contest:
-    """One of ours against the fastest of some peers, in every cell that has both: the least ratio peer / ours wanted of
-    each cell, or of the geometric mean."""
-
-    ours: str
-    title: str
-    peers: Sequence[str]
-    each: float | None = None
-    mean: float | None = None
-
-
-CONTESTS = (
-    Contest("archspec", "the fastest other file", OTHER_FILES, each=0.98),
-    Contest("archspec for cpu", "the fastest other file", OTHER_FILES, each=0.98),
-    Contest("archspec tuned", "OpenVINO", OPENVINO, mean=1.0),
-    Contest("archspec tuned", "torch.compile", COMPILED, mean=1.3),
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,58 +50,6 @@ class Settings:
     threads: int
     clock: str
     cache: Path | None
-
-
-@dataclass
-class Cell:
-    """What one network took at one batch: per candidate and round the seconds of each call."""
-
-    network: str
-    side: int
-    batch: int
-    opened: dict[str, float] = field(default_factory=dict)
-    apart: dict[str, float] = field(default_factory=dict)
-    failed: dict[str, str] = field(default_factory=dict)
-    settings: dict[str, Any] = field(default_factory=dict)
-    calls: dict[str, list[list[float]]] = field(default_factory=dict)
-
-    def medians(self, name: str) -> list[float]:
-        return [median(calls) for calls in self.calls[name]]
-
-    def latency(self, name: str) -> float:
-        return median(self.medians(name))
-
-    def fastest(self, names: Iterable[str]) -> str | None:
-        """Of these candidates, as far as they ran."""
-        return min((name for name in names if name in self.calls), key=self.latency, default=None)
-
-    def ratios(self, ours: str, peer: str) -> list[float]:
-        """peer / ours, of each round."""
-        return [theirs / own for own, theirs in zip(self.medians(ours), self.medians(peer), strict=True)]
-
-    def to_dict(self) -> dict[str, Any]:
-        return {
-            "network": self.network,
-            "batch": self.batch,
-            "side": self.side,
-            "failed": self.failed,
-            "tuned_settings": self.settings,
-            "candidates": {name: self._describe(name) for name in self.calls},
-        }
-
-    def _describe(self, name: str) -> dict[str, Any]:
-        latency = self.latency(name)
-        return {
-            "latency": spread(self.medians(name)) | {"p99": self.tail(name)},
-            "calls": sum(map(len, self.calls[name])),
-            "throughput": self.batch / latency,
-            "seconds_to_first_result": self.opened[name],
-            "relative_difference": self.apart.get(name),
-        }
-
-    def tail(self, name: str) -> float:
-        """The 99th percentile of all calls; of fewer than a hundred nearly the slowest."""
-        return float(np.percentile([taken for calls in self.calls[name] for taken in calls], 99))
 
 
 # ---- measuring -------------------------------------------------------------------------------------------------------
@@ -301,116 +201,6 @@ def measure(
 
 
 # ---- the report ------------------------------------------------------------------------------------------------------
-
-
-def judge(contest: Contest, cells: Sequence[Cell]) -> dict[str, Any]:
-    """A contest's ratios: of each cell, its peer's name and the spread over the rounds; their geometric mean."""
-    found: list[dict[str, Any]] = []
-    for cell in cells:
-        peer = cell.fastest(contest.peers)
-        if peer is not None and contest.ours in cell.calls:
-            ratio = spread(cell.ratios(contest.ours, peer))
-            found.append({"network": cell.network, "batch": cell.batch, "peer": peer, "ratio": ratio})
-    medians = [item["ratio"]["median"] for item in found]
-    return {
-        "ours": contest.ours,
-        "against": contest.title,
-        "cells": found,
-        "geometric_mean": geometric_mean(medians) if medians else None,
-        "wanted": {"each": contest.each, "geometric_mean": contest.mean},
-    }
-
-
-CLOCK_NAMES = {"wall": "clock on the wall", "cpu": "process's CPU time"}
-
-
-def render(report: Mapping[str, Any], cells: Sequence[Cell]) -> str:
-    names = [name for name in CANDIDATES if any(name in cell.calls for cell in cells)]
-    lines = [
-        "# Inference on the CPU, float32",
-        "",
-        f"Milliseconds per call by the {CLOCK_NAMES[report['clock']]}, from memory to memory, {report['threads']} "
-        f"threads: median of {report['rounds']} rounds, each the median of the calls of about {report['seconds']:g} s.",
-        "",
-        *_table(["network", "batch", *names], [_latencies(cell, names) for cell in cells]),
-        "",
-        "## Ratios",
-        "",
-        "Peer's time / archspec's, taken within each round: median (min–max). Above 1 archspec is faster.",
-        "",
-        *_render_contests(report["contests"]),
-        "",
-        "## Throughput, tail and start",
-        "",
-        "Images per second · 99th percentile of all calls in ms · seconds from opening to the first result, with "
-        "compilation.",
-        "",
-        *_table(["network", "batch", *names], [_details(cell, names) for cell in cells]),
-        "",
-        f"Largest difference from torch's result, relative: {digits_of_difference(cells)}.",
-        *_render_failures(cells),
-        "",
-        tell_machine(report),
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    return [f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *rows)]
-
-
-def _latencies(cell: Cell, names: Sequence[str]) -> list[str]:
-    best = cell.fastest(names)
-    shown = {name: digits(1e3 * cell.latency(name)) for name in cell.calls}
-    if best is not None:
-        shown[best] = f"**{shown[best]}**"
-    return [cell.network, str(cell.batch), *(shown.get(name, "–") for name in names)]
-
-
-def _details(cell: Cell, names: Sequence[str]) -> list[str]:
-    shown = {}
-    for name in cell.calls:
-        found = cell.batch / cell.latency(name), 1e3 * cell.tail(name), cell.opened[name]
-        shown[name] = " · ".join(map(digits, found))
-    return [cell.network, str(cell.batch), *(shown.get(name, "–") for name in names)]
-
-
-def _render_contests(contests: Sequence[Mapping[str, Any]]) -> list[str]:
-    """A row for each cell, a column for each contest; below them the means and what was wanted."""
-    held = [contest for contest in contests if contest["cells"]]
-    keys = dict.fromkeys((item["network"], item["batch"]) for contest in held for item in contest["cells"])
-    rows = [[network, str(batch), *(_judged(contest, network, batch) for contest in held)] for network, batch in keys]
-    means = [f"{contest['geometric_mean']:.2f}" for contest in held]
-    wanted = [_wanted(contest["wanted"]) for contest in held]
-    head = ["network", "batch", *(f"{contest['ours']} against {contest['against']}" for contest in held)]
-    return _table(head, [*rows, ["geometric mean", "", *means], ["wanted", "", *wanted]])
-
-
-def _judged(contest: Mapping[str, Any], network: str, batch: int) -> str:
-    for item in contest["cells"]:
-        if (item["network"], item["batch"]) == (network, batch):
-            ratio, each = item["ratio"], contest["wanted"]["each"]
-            shown = f"{ratio['median']:.2f} ({ratio['min']:.2f}–{ratio['max']:.2f}) {item['peer']}"
-            return f"**{shown}**" if each is not None and ratio["median"] < each else shown
-    return "–"
-
-
-def _wanted(wanted: Mapping[str, float | None]) -> str:
-    return f"each ≥ {wanted['each']:g}" if wanted["each"] is not None else f"mean ≥ {wanted['geometric_mean']:g}"
-
-
-def digits_of_difference(cells: Sequence[Cell]) -> str:
-    """`archspec 1.2e-06, …`, the largest of all cells."""
-    worst: dict[str, float] = {}
-    for cell in cells:
-        for name, apart in cell.apart.items():
-            worst[name] = max(worst.get(name, 0.0), apart)
-    return ", ".join(f"{name} {value:.0e}" for name, value in worst.items())
-
-
-def _render_failures(cells: Sequence[Cell]) -> list[str]:
-    said = dict.fromkeys(f"- {cell.network}, {name}: {why}" for cell in cells for name, why in cell.failed.items())
-    return ["", "Could not run:", "", *said] if said else []
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from benchmarks import gpu, gpu_runners
-from benchmarks.gpu import MODES, Cell
+from benchmarks.gpu_cells import MODES, Cell
+from benchmarks.gpu_page import average_ratios, render
 from benchmarks.measuring import run_benchmark
 from runtime.session.model_file import ModelFile
 from runtime.session.session import Session
@@ -102,9 +103,9 @@ def test_the_report_says_what_could_not_run() -> None:
         "missing": ["tensorrt is not installed: no figures of TensorRT"],
         "machine": {"cpu": "a", "cores": 2, "os": "b", "python": "3", "packages": {}},
         "load_average": {"before": 0.0, "after": 0.0},
-        "geometric_means": {mode: gpu._average([make_cell()], mode) for mode in MODES},
+        "geometric_means": {mode: average_ratios([make_cell()], mode) for mode in MODES},
     }
-    text = gpu.render(report, [make_cell(), Cell("unet", 1, "int8")])
+    text = render(report, [make_cell(), Cell("unet", 1, "int8")])
     assert (
         "| resnet50 | 8 | fp32 | 2.00 | **1.00** | 4.00 | 1.50 | 1.50 (1.50–1.50) torch.compile / CUDA, tuned |" in text
     )
@@ -118,7 +119,7 @@ def test_results_stay_where_there_is_no_gpu(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr("runtime.session.machine.find_gpu_problem", lambda: "no GPU was found: it is a test")
     monkeypatch.setattr(sys, "argv", ["gpu.py", "--output", str(tmp_path)])
     with pytest.raises(SystemExit) as stopped:
-        run_benchmark("gpu", "", gpu.TASKS, gpu.measure, gpu.render, gpu.PACKAGES, add_options=gpu.add_options)
+        run_benchmark("gpu", "", gpu.TASKS, gpu.measure, render, gpu.PACKAGES, add_options=gpu.add_options)
     assert stopped.value.code == 0
     assert list(tmp_path.iterdir()) == []
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import inference
-from benchmarks.inference import CANDIDATES, CONTESTS, Cell, Contest, Settings, judge, measure_network, render
+from benchmarks.inference import Settings, measure_network
+from benchmarks.inference_cells import CANDIDATES, CONTESTS, Cell, Contest
+from benchmarks.inference_page import judge, render
 from benchmarks.networks import remember
 
 
@@ -91,4 +92,4 @@ def test_a_small_network_from_end_to_end() -> None:
 def test_all_candidates_have_a_runtime() -> None:
     from benchmarks.runners import RUNTIMES
 
-    assert {candidate.runtime for candidate in inference.CANDIDATES.values()} <= set(RUNTIMES)
+    assert {candidate.runtime for candidate in CANDIDATES.values()} <= set(RUNTIMES)
