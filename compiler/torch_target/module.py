@@ -60,6 +60,15 @@ def to_torch(graph: Graph, *, seed: int = 0, rules: Mapping[type[Op], TorchRule]
     return module
 
 
+def build_module(
+    graph: Graph, weights: Mapping[str, Any], *, rules: Mapping[type[Op], TorchRule] | None = None
+) -> fx.GraphModule:
+    """The module of `to_torch` with these weights, by name. Raises ArchspecError where they are not the graph's."""
+    module = to_torch(graph, rules=rules)
+    assign_weights(module, graph, weights)
+    return module
+
+
 def assign_weights(module: nn.Module, graph: Graph, weights: Mapping[str, Any]) -> None:
     """Copy weights by name into a module; every tensor must be there, with its shape. Raises ArchspecError."""
     graph.check_weights({name: tuple(value.shape) for name, value in weights.items()})

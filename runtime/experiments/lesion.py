@@ -14,8 +14,9 @@ from compiler.analysis.cost.cost import measure_cost
 from compiler.graph import Graph
 from compiler.passes.base import Arrays
 from compiler.passes.remove_bodies import Part, RemoveBodies, Stays, find_parts
+from compiler.torch_target.module import build_module
 from runtime.data.dataset import Split
-from runtime.training.run import Run, build_module
+from runtime.training.run import Run
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,7 +70,7 @@ def sample_ensemble(
     Raises ArchspecError where the network has no batch normalization, does not take the images, or by its weights'
     `metadata` was trained on others.
     """
-    from compiler.torch_target.module import assign_weights, to_torch
+    from compiler.torch_target.module import build_module
     from runtime.data.registry import load_data
     from runtime.evaluation.monte_carlo import MC_BATCH, sample_states
     from runtime.pictures.preprocess import Preprocess
@@ -81,9 +81,7 @@ def sample_ensemble(
         problem = f"the weights were trained on other images than those of {sampling.data}{own}"
         raise ArchspecError(f"{problem}: its preprocessing differs")
     ensemble = combine(graph, sampling.passes, how)
-    module = to_torch(graph)
-    assign_weights(module, graph, weights)
     batch = sampling.batch or MC_BATCH
-    states = sample_states(module, dataset, sampling.passes, batch, sampling.seed)
+    states = sample_states(build_module(graph, weights), dataset, sampling.passes, batch, sampling.seed)
     chosen = {"batch": batch, "data": sampling.data, "seed": sampling.seed}
     return ensemble, member_weights(states), describe_ensemble(how, sampling.passes) | MONTE_CARLO.write(chosen)

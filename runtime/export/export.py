@@ -161,12 +161,11 @@ def _prove_float(model: OnnxModel, path: Path, prove: Callable[[Path], Proof]) -
 def _prove(path: Path, graph: Graph, weights: Mapping[str, Any], rules: Rules) -> Proof:
     with extra("train"):
         from compiler.torch_target.modes import unaffected
-        from compiler.torch_target.module import assign_weights, to_torch
+        from compiler.torch_target.module import build_module
         from runtime.verification.proof import prove
 
     with unaffected():
-        module = to_torch(graph, rules=rules)
-        assign_weights(module, graph, weights)
+        module = build_module(graph, weights, rules=rules)
     votes = {name for name, id in graph.outputs.items() if isinstance(graph[id].op, Vote)}
     return prove(path, module, proof_cases(graph), votes=votes)
 

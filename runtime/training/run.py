@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -32,7 +31,7 @@ from runtime.weights.safetensors_file import load_weights
 with extra("train"):
     from torch import nn
 
-    from compiler.torch_target.module import assign_weights, to_torch
+    from compiler.torch_target.module import build_module
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,13 +102,6 @@ def describe_training(graph: Graph, module: nn.Module, data: Dataset, recipe: Re
     stride = find_stride(find_grids(module, data, name_strides(graph)))
     facts = GRAPH.write(graph.digest()) | SETTINGS.write(recipe.to_dict())
     return facts | describe_data(data) | (STRIDE.write(stride) if stride else {})
-
-
-def build_module(graph: Graph, weights: Mapping[str, Any]) -> nn.Module:
-    """Build a network in torch with these weights."""
-    module = to_torch(graph)
-    assign_weights(module, graph, {name: np.asarray(array) for name, array in weights.items()})
-    return module
 
 
 def check_same_data(runs: Sequence[Run]) -> None:

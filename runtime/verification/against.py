@@ -26,9 +26,7 @@ from runtime.verification.ranges import Range, find_ranges
 from runtime.verification.reasons import compare_attributes, compare_stored
 
 with extra("train"):
-    from torch import nn
-
-    from compiler.torch_target.module import assign_weights, to_torch
+    from compiler.torch_target.module import build_module
 
 with extra("run"):
     from compiler.onnx_target.model import build_model
@@ -55,7 +53,8 @@ def compare_with_source(
     except ArchspecError as error:
         return [*checks, Check("torch", "failed", str(error))], None
     checks += ends.check()
-    pair = Pair(inside, original.graph, _load_module(original), built, facts.dtype, ends.called, original.rules)
+    module = build_module(original.graph, original.weights, rules=original.rules)
+    pair = Pair(inside, original.graph, module, built, facts.dtype, ends.called, original.rules)
     cases = _choose_cases(original, choice, ends)
     if pair.dtype != "int8":
         checks.append(_prove(pair, cases, choice))
@@ -69,12 +68,6 @@ def _refuse_ensembles(inside: ModelInside, facts: ModelFacts) -> None:
     if members := MEMBERS.read(facts.metadata):
         many = f"{inside.path} is an ensemble of {members} members"
         raise ArchspecError(f"{many}: one network's weights cannot be held against it")
-
-
-def _load_module(original: Original) -> nn.Module:
-    module = to_torch(original.graph, rules=original.rules)
-    assign_weights(module, original.graph, original.weights)
-    return module
 
 
 def _read_options(facts: ModelFacts) -> ExportOptions:

@@ -8,12 +8,11 @@ import numpy as np
 import onnxruntime
 import torch
 
-from archspec.api import to_torch
 from compiler.graph import Graph
 from compiler.onnx_target.model import build_model
 from compiler.onnx_target.write import to_bytes
 from compiler.passes.base import Pass, run_passes
-from compiler.torch_target.module import assign_weights
+from compiler.torch_target.module import build_module
 from tests.support.lowering import Arrays, difference, run_torch, sample_inputs
 from tests.support.rewriting import stirred
 
@@ -25,8 +24,8 @@ def compare_form(
 
     `damage` may spoil the arrays in between, for a control that must fail.
     """
-    module, weights = to_torch(graph), stirred(graph)
-    assign_weights(module, graph, weights)
+    weights = stirred(graph)
+    module = build_module(graph, weights)
     after, arrays, _ = run_passes(passes, graph, weights)
     computed = {name: np.array(array) for name, array in arrays.items()}
     if damage:

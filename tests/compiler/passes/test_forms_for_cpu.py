@@ -7,12 +7,12 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 
-from archspec.api import elaborate, load, to_torch
+from archspec.api import elaborate, load
 from compiler.onnx_target.model import build_model
 from compiler.onnx_target.options import ExportOptions
 from compiler.onnx_target.write import to_bytes
 from compiler.passes.base import trace_value
-from compiler.torch_target.module import assign_weights
+from compiler.torch_target.module import build_module
 from tests.support.forms import run_model
 from tests.support.lowering import TOLERANCE, Arrays, difference, run_torch, sample_inputs
 from tests.support.rewriting import stirred
@@ -29,8 +29,8 @@ NETWORKS: list[tuple[str, Mapping[str, int | bool], str]] = [
 @pytest.mark.parametrize(("name", "params", "form"), NETWORKS, ids=[name for name, *_ in NETWORKS])
 def test_networks_compute_the_same(name: str, params: Mapping[str, int | bool], form: str) -> None:
     graph = elaborate(load(name, params))
-    module, weights = to_torch(graph), stirred(graph)
-    assign_weights(module, graph, weights)
+    weights = stirred(graph)
+    module = build_module(graph, weights)
     model = build_model(graph, weights, options=FOR_CPU)
     assert next(step for step in model.steps if step.name == form).done
     for batch, sizes in ((1, {"H": 32, "W": 32}), (2, {"H": 16, "W": 24})):

@@ -10,8 +10,9 @@ import torch
 
 from archspec.errors import ArchspecError
 from compiler.passes.remove_bodies import Part, find_bodies
+from compiler.torch_target.module import build_module
 from runtime.experiments.lesion import list_parts, measure_lesion
-from runtime.training.run import Run, build_module
+from runtime.training.run import Run
 from tests.support.runs import build
 
 

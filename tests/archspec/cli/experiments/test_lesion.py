@@ -11,7 +11,8 @@ import onnx
 import pytest
 
 from compiler.passes.remove_bodies import RemoveBodies, find_bodies
-from runtime.training.run import Run, build_module
+from compiler.torch_target.module import build_module
+from runtime.training.run import Run
 from tests.support.commands import archspec
 from tests.support.lowering import run_onnx, run_torch
 
