@@ -71,9 +71,9 @@ def cut(text: str, width: int) -> str:
 
 def cut_middle(text: str, width: int = MAX_MESSAGE) -> str:
     """As `cut`, but the middle is what is left out: the end of a message says what to do."""
-    if len(text) > width:
-        text = f"{text[: width // 2]} … {text[-width // 2 :]}"
-    return escape_controls(text)
+    text = escape_controls(text if len(text) <= 2 * width else text[:width] + text[-width:])
+    half = (width - 3) // 2
+    return text if len(text) <= width else f"{text[:half]} … {text[-half:]}"
 
 
 def escape_controls(text: str) -> str:

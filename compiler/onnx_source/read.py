@@ -11,7 +11,7 @@ import onnx
 
 from archspec.errors import ArchspecError
 from archspec.ops import Op, Shape
-from archspec.wording import cut
+from archspec.wording import cut, cut_middle
 from compiler.graph import Graph
 from compiler.onnx_file.metadata import NAME, OPTIMIZED
 from compiler.onnx_file.nodes import find_captured
@@ -40,6 +40,9 @@ MAX_NODES = 100_000
 
 MAX_MESSAGE_LETTERS = 1000
 """The largest number of letters in a message about a file, whose own names stand in it."""
+
+MAX_KIND_LETTERS = 120
+"""The largest number of letters of an operation's name that no rule knows."""
 
 LAYOUT_DOMAIN = "com.microsoft.nchwc"
 """Operations of ONNX Runtime on channels in blocks as long as a processor's registers."""
@@ -70,7 +73,7 @@ def read_graph(path: str | Path, *, sizes: Mapping[str, int] | None = None) -> G
             raise ArchspecError(f"{path} has {len(model.graph.node):,} nodes; at most {MAX_NODES:,} are read")
         return mark_blocks(recognize(_read(path, model, sizes or {})))
     except ArchspecError as error:  # names from the file stand in it
-        raise ArchspecError(cut(str(error), MAX_MESSAGE_LETTERS)) from error
+        raise ArchspecError(cut_middle(str(error), MAX_MESSAGE_LETTERS)) from error
 
 
 def _read(path: Path, model: onnx.ModelProto, sizes: Mapping[str, int]) -> Graph:
@@ -163,7 +166,7 @@ class Reader:
 
     def _leave(self, node: onnx.NodeProto) -> None:
         """Go on without a node, and without all that reads its results."""
-        self._unread[name_kind(node)[:120]] += 1
+        self._unread[cut(name_kind(node), MAX_KIND_LETTERS)] += 1
         self._lost.update(filter(None, node.output))
 
     def _keep(self, call: Call, results: Sequence[Operand], values: Sequence[Value]) -> None:
@@ -209,7 +212,7 @@ def _add_unknown(call: Call, position: int, first: Operand, values: Sequence[Val
     if isinstance(first, Value):
         return call.move("result", first, shape)
     xs, details = list(map(call.straighten, values)), call.tell() + call.tell_constants()
-    return call.foreign(Unknown, xs, shape, name=call.key[:120], details=details)
+    return call.foreign(Unknown, xs, shape, name=cut(call.key, MAX_KIND_LETTERS), details=details)
 
 
 def _leave_unread(node: FileNode) -> list[Operand]:

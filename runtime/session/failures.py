@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from archspec.errors import ArchspecError, RuntimeFailure
+from archspec.wording import cut
 
 MAX_REASON = 500
 """The most characters of a reason: a message has room for it beside the file's name."""
@@ -38,7 +39,7 @@ def shorten(error: BaseException) -> str:
         has_path = bool(re.search(r"[\\/]", place[1]))
         end = _skip_signature(text, place.end()) if has_path else _skip_word(text, place.end())
         text = text[: place.start()] + text[end:]
-    return text if len(text) <= MAX_REASON else text[: MAX_REASON - 1] + "…"
+    return cut(text, MAX_REASON)
 
 
 def _skip_word(text: str, start: int) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
 from archspec.errors import ArchspecError
-from archspec.wording import tell_count
+from archspec.wording import tell_count, write_shape
 from compiler.onnx_file.metadata import CLASSES, EPOCH, PREPROCESS, STRIDE, TASK, read_sizes, tell_epoch
 from runtime.pictures.preprocess import Preprocess
 from runtime.session.sizes import check_size
@@ -54,7 +54,7 @@ def _check_preprocess(metadata: Mapping[str, str], inputs: Mapping[str, Extents]
     if len(inputs) != 1:
         raise ArchspecError(f"{what} say how a picture becomes the input, and the network has {len(inputs)}")
     (name, taken), *_ = inputs.items()
-    misfit = f"{what} make pictures {_show(wanted)}, and '{name}' takes {_show(taken)}"
+    misfit = f"{what} make pictures {write_shape(wanted)}, and '{name}' takes {write_shape(taken, 'a single number')}"
     if len(taken) != len(wanted):
         raise ArchspecError(misfit)
     sizes = read_sizes(metadata)
@@ -84,13 +84,11 @@ def _check_task(metadata: Mapping[str, str], outputs: Mapping[str, Extents | Non
             known = shape is not None and isinstance(shape[0], int)
             counts.add(task.count_channels([int(shape[0])]) if known and shape else None)
     if not counts:
-        shown = ", ".join(f"'{name}' {_show(shape)}" for name, shape in outputs.items() if shape is not None)
+        shown = ", ".join(
+            f"'{name}' {write_shape(shape, 'a single number')}" for name, shape in outputs.items() if shape is not None
+        )
         said = f"the metadata '{TASK}' say" if TASK in metadata else f"without '{TASK}' the task is"
         raise ArchspecError(f"{said} {tasks[0].name}, and no output is {tasks[0].needed}: {shown}")
     if names is not None and None not in counts and len(names) not in counts:
         channels = " or ".join(str(count) for count in sorted(filter(None, counts)))
         raise ArchspecError(f"the metadata '{CLASSES}' have {tell_count(len(names), 'name')} for {channels} channels")
-
-
-def _show(shape: Extents) -> str:
-    return " × ".join(map(str, shape)) or "a single number"

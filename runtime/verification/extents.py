@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 import numpy.typing as npt
 
 from archspec.extras import extra
+from archspec.wording import write_shape
 from runtime.session.inputs import MAX_NUMBERS
 from runtime.verification.checks import UnansweredError
 from runtime.verification.inside import ModelInside
@@ -38,7 +39,7 @@ def check_extents(inside: ModelInside, feed: Mapping[str, npt.NDArray[Any]] = Ma
     for node, shape in _list_made(model, model.graph, {}, {}):
         count = prod(shape)
         if count > MAX_NUMBERS:
-            extents = " × ".join(map(str, shape))
+            extents = write_shape(shape)
             raise UnansweredError(
                 f"{inside.path}: {name_node(node)} would make {count:,} numbers ({extents}), and verify runs no file "
                 f"that makes more than {MAX_NUMBERS:,} of one value: choose smaller sizes, if it takes such"

@@ -91,5 +91,6 @@ def test_a_cut_text_has_a_sign_and_is_not_too_long(text: str, width: int) -> Non
 
 
 def test_of_a_message_the_end_stays() -> None:
-    assert cut_middle(f"{'a' * 50}, want b", 20) == "aaaaaaaaaa … aa, want b"
+    assert cut_middle(f"{'a' * 50}, want b", 20) == "aaaaaaaa … , want b"
+    assert len(cut_middle("\x1b" * 50, 20)) <= 20
     assert cut_middle("line\x1b[31m\n") == "line\\x1b[31m\\n"

@@ -63,7 +63,7 @@ def _list_rows(output: OutputField) -> Iterator[tuple[str, str, str, str]]:
 
 
 def _across(values: Iterable[Fraction | int | str]) -> str:
-    """The entries of all axes: `427 × 427`."""
+    """The entries of all axes: `427 × 427`. Some are ranges or fractions, which no shape has."""
     return " × ".join(map(str, values))
 
 

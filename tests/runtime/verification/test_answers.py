@@ -50,7 +50,7 @@ def write(path: Path, metadata: dict[str, str], graph: Graph | None = None) -> P
         ({TASK: "joints"}, "say joints, and no output is a heatmap for each"),
         ({PREPROCESS: '{"mean": [0.5]}'}, f"preprocessing lacks the key 'channels'; the form is {FORM}"),
         ({PREPROCESS: GRAY.replace(": 1,", ": 3,")}, "'mean' needs 3 values, found 1"),
-        ({PREPROCESS: FORM}, "make pictures 3 × 224 × 224, and 'x' takes 1 × H × 8"),
+        ({PREPROCESS: FORM}, "make pictures 3×224×224, and 'x' takes 1×H×8"),
         ({STRIDE: "two"}, "is not valid JSON"),
         ({EPOCH: "soon"}, "must be as in '3 of 30', found 'soon'"),
     ],
@@ -76,7 +76,7 @@ def test_what_contradicts_the_network_is_refused_and_fails(
 
 def test_a_picture_has_a_size_that_the_network_takes(tmp_path: Path) -> None:
     write(tmp_path / "m.onnx", SOUND, build(height=8))
-    with pytest.raises(ArchspecError, match="make pictures 1 × 8 × 8, and 'x' takes 1 × 16 × 8"):
+    with pytest.raises(ArchspecError, match="make pictures 1×8×8, and 'x' takes 1×16×8"):
         write(tmp_path / "m.onnx", SOUND, build(height=16))
 
 
