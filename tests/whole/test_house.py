@@ -23,21 +23,7 @@ MOST_ROOMS = 16
 MOST_TABLES = 8
 
 WITHOUT_A_TEST_OF_THEIR_NAME: dict[str, tuple[str, ...]] = {
-    "archspec/api.py": ("tests/archspec/test_arguments.py", "tests/archspec/test_examples.py"),
     "archspec/arrays.py": ("tests/runtime/tasks/test_task.py",),
-    "archspec/cli/codes.py": ("tests/archspec/cli/specs/test_lint.py",),
-    "archspec/cli/experiments/picture.py": ("tests/archspec/cli/experiments/test_surface.py",),
-    "archspec/cli/models/bench.py": ("tests/archspec/cli/test_main.py",),
-    "archspec/cli/models/evaluate.py": ("tests/archspec/cli/test_main.py",),
-    "archspec/cli/pictures/boxes.py": ("tests/archspec/cli/pictures/test_draw.py",),
-    "archspec/cli/specs/schema.py": ("tests/archspec/cli/test_cli.py",),
-    "archspec/log.py": ("tests/archspec/cli/test_hostile_names.py",),
-    "archspec/strict_json.py": (
-        "tests/compiler/onnx_file/test_accepted.py",
-        "tests/runtime/pictures/test_preprocess.py",
-    ),
-    "archspec/weights.py": ("tests/archspec/cli/models/test_weights.py",),
-    "runtime/export/export.py": ("tests/archspec/cli/models/test_export.py",),
 }
 """Files that have no test at the mirrored path, and the files that test each."""
 

@@ -1,0 +1,21 @@
+"""The command schema: what it prints is a JSON Schema that takes specs, and is the one that is published."""
+
+from __future__ import annotations
+
+import json
+
+from jsonschema import Draft202012Validator
+
+from archspec.spec.schema import json_schema
+from tests.support.commands import archspec
+
+
+def test_the_schema_is_printed_whole() -> None:
+    text = archspec("schema")
+    printed = json.loads(text)
+    assert printed == json_schema()
+    assert text.isascii() is json.dumps(printed, ensure_ascii=False).isascii(), "letters stand as themselves"
+    Draft202012Validator.check_schema(printed)
+    validator = Draft202012Validator(printed)
+    assert validator.is_valid({"archspec": 1, "inputs": {"x": [3]}, "network": ["relu"]})
+    assert not validator.is_valid({"archspec": 1, "inputs": {"x": [3]}, "network": [{"relu": {"no": 1}}]})
