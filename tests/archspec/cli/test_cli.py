@@ -64,20 +64,6 @@ def test_help_keeps_what_stands_in_brackets() -> None:
     assert "y = x + f1[x] + f2[x + f1[x]] + …" in run_process("unravel", "--help")
 
 
-def test_the_bound_is_elaborations() -> None:
-    from archspec.cli import options
-    from compiler.elaborate.elaborate import MAX_NODES
-
-    assert options.MAX_NODES == MAX_NODES
-
-
-def test_size_of_a_mini_batch_is_the_runtimes() -> None:
-    from archspec.cli import options
-    from runtime.evaluation.monte_carlo import MC_BATCH
-
-    assert options.MC_BATCH == MC_BATCH
-
-
 def test_the_whole_way_by_hand(tmp_path: Path) -> None:
     """train, export, evaluate, run, bench; two epochs are enough to see that each step feeds the next."""
     run = tmp_path / "run"
