@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterable
 from typing import Any, NoReturn
 
+from archspec.bounds import MAX_WHOLE
 from archspec.errors import ArchspecError, suggest
 
 
@@ -34,7 +35,7 @@ def check_keys(value: object, what: str, required: Iterable[str], optional: Iter
     return value
 
 
-def check_integer(value: object, what: str, least: int = 1, most: int = 1 << 31) -> int:
+def check_integer(value: object, what: str, least: int = 1, most: int = MAX_WHOLE) -> int:
     """`value` as an integer within bounds (true and false are none), else ArchspecError."""
     if not isinstance(value, int) or isinstance(value, bool):
         raise ArchspecError(f"{what} must be an integer, found {_kind(value)}")

@@ -20,9 +20,9 @@ ROOT = Path(__file__).resolve().parents[1]
 if __name__ == "__main__":
     sys.path.insert(0, str(ROOT))
 
+from archspec.bounds import MAX_WHOLE  # noqa: E402
 from archspec.ops import LAYERS, OPS, Layer, Op, Shape, Weight  # noqa: E402  (found by the line above)
 from archspec.ops.base import Pointwise  # noqa: E402
-from archspec.ops.fields import MAX_WHOLE  # noqa: E402
 from archspec.spec.schema import json_schema  # noqa: E402
 from archspec.wording import write_shape  # noqa: E402
 from docs import limits, zoo_page  # noqa: E402

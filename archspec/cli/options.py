@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 import typer
 
+from archspec.bounds import MAX_WHOLE
 from archspec.cli.completion import complete_spec
 from archspec.errors import ArchspecError
 from archspec.files import check_file_name
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
 
 MAX_NODES = 100_000
 """As `compiler.elaborate.elaborate` has it, which help texts should not have to import; a test compares them."""
-
-MAX_BATCH = 2**31 - 1
-"""The most samples in a batch."""
 
 MC_BATCH = 32
 """As `runtime.evaluation.monte_carlo` has it, which help texts should not have to import; a test compares them."""
@@ -87,7 +85,7 @@ MaxNodesOption: TypeAlias = Annotated[
     int, typer.Option("--max-nodes", min=1, help="How many nodes a spec may expand to.")
 ]
 BatchOption: TypeAlias = Annotated[
-    int, shared_option("--batch", min=1, max=MAX_BATCH, metavar="N", note="whose memory is counted")
+    int, shared_option("--batch", min=1, max=MAX_WHOLE, metavar="N", note="whose memory is counted")
 ]
 PrecisionOption: TypeAlias = Annotated[
     Literal["fp32", "fp16", "bf16"] | None,
@@ -141,7 +139,7 @@ def parse_sizes(given: Iterable[str]) -> dict[str, int]:
     """`H=224` pairs."""
 
     def parse(name: str, text: str) -> int:
-        if not text.isascii() or not text.isdigit() or not 1 <= int(text[:12]) < 2**31:
+        if not text.isascii() or not text.isdigit() or not 1 <= int(text[:12]) <= MAX_WHOLE:
             raise typer.BadParameter(f"--size {name} needs a whole number from 1, found '{cut(text, 40)}'")
         return int(text)
 

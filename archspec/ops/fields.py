@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BeforeValidator, Field
 
-MAX_WHOLE = 2**31 - 1
-"""The largest whole number that a field takes."""
+from archspec.bounds import MAX_WHOLE
+
 MAX_REAL = 3.4e38
 """The largest magnitude of a real number that a field takes: about what single precision holds."""
 

@@ -22,9 +22,9 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from archspec.bounds import MAX_WHOLE
 from archspec.errors import Place
 from archspec.ops import LAYERS
-from archspec.ops.fields import MAX_WHOLE
 from archspec.spec.expressions import Expression, ExpressionError
 from archspec.spec.layers import Node, adapter_of, annotation_of, layer_node, overlay
 from archspec.spec.marked import Table, place_in

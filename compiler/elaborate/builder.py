@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 from archspec import ops
 from archspec.ops import Op, OpError, Shape
-from archspec.ops.fields import MAX_WHOLE
+from archspec.strict_json import MAX_WHOLE
 from compiler.elaborate.evaluator import Evaluator
 from compiler.elaborate.scope import Scope, Step, Value
 from compiler.graph import Node, Source

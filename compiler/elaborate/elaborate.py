@@ -7,10 +7,10 @@ from dataclasses import replace
 
 from archspec.errors import Diagnostic, Place, SpecError, tell_value
 from archspec.ops import Layer
-from archspec.ops.fields import MAX_WHOLE
 from archspec.spec.document import is_size
 from archspec.spec.load import Spec
 from archspec.spec.marked import place_in
+from archspec.strict_json import MAX_WHOLE
 from compiler.elaborate.reporter import NODE
 from compiler.elaborate.unroller import Unroller
 from compiler.elaborate.words import find_word

@@ -8,7 +8,6 @@ from typing import Any, TypeAlias
 
 from archspec.errors import Call, SpecError, suggest
 from archspec.ops import Input, Layer
-from archspec.ops.fields import MAX_WHOLE
 from archspec.spec.document import is_size
 from archspec.spec.expressions import lookup_of
 from archspec.spec.layers import ErrorNode
@@ -16,6 +15,7 @@ from archspec.spec.layers import Node as Written
 from archspec.spec.load import Spec
 from archspec.spec.marked import place_in
 from archspec.spec.nodes import Turns
+from archspec.strict_json import MAX_WHOLE
 from compiler.elaborate.builder import GraphBuilder
 from compiler.elaborate.evaluator import Evaluator, is_whole, tell
 from compiler.elaborate.reporter import NODE, Reporter, SkipNode

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from pydantic import ValidationError
 
+from archspec.bounds import MAX_WHOLE
 from archspec.ops import Op, OpError, Shape
 from archspec.wording import cut, write_shape
 from compiler.graph import Source
@@ -133,7 +134,7 @@ class Call(FileNode):
 
     def check_shape(self, shape: Sequence[int]) -> Extents:
         """The shape, if something fits into it."""
-        if any(not 1 <= extent < 1 << 31 for extent in shape) or len(shape) > 16:
+        if any(not 1 <= extent <= MAX_WHOLE for extent in shape) or len(shape) > 16:
             text = write_shape(cut(str(extent), 24) for extent in shape[:17])
             self.fail(f"would give {text}, which is no shape of a value")
         return tuple(int(extent) for extent in shape)

@@ -11,6 +11,7 @@ import onnx
 import onnx.numpy_helper
 
 from archspec.arrays import Array
+from archspec.bounds import MAX_WHOLE
 from archspec.wording import cut, write_shape
 from compiler.onnx_source.file.types import name_type
 from compiler.onnx_source.folding import FOLDS, MAX_NUMBERS, compute
@@ -24,7 +25,7 @@ COUNTS = {"int32", "int64", "uint32", "uint64", "bool", "string"}
 def read_tensor(node: FileNode, tensor: onnx.TensorProto) -> Constant:
     """A stored tensor; its numbers where they are few and lie in the file."""
     shape = tuple(tensor.dims)
-    if any(extent < 0 or extent >= 1 << 31 for extent in shape):
+    if any(not 0 <= extent <= MAX_WHOLE for extent in shape):
         node.fail(f"the stored tensor '{cut(tensor.name, 80)}' has the shape {write_shape(shape)}")
     type = name_type(tensor.data_type)
     return Constant(tensor.name, shape, _read_numbers(node, tensor), type, (Stored(tensor.name, shape, type),))

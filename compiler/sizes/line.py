@@ -12,7 +12,7 @@ from functools import cached_property, partial
 from itertools import combinations, pairwise, zip_longest
 from math import floor, lcm
 
-from archspec.ops.fields import MAX_WHOLE
+from archspec.bounds import MAX_WHOLE
 from compiler.onnx_file.accepted import AcceptedSize
 from compiler.sizes.extents import Condition, Extents, Same
 from compiler.sizes.laws import Along, Rates, Size, Whole

@@ -32,10 +32,10 @@ from archspec import errors
 from archspec.api import accepted_sizes, check, elaborate, load
 from archspec.cli.main import app
 from archspec.ops import LAYERS
-from archspec.ops.fields import MAX_WHOLE
 from archspec.spec import document, expressions, nodes, text, values
 from archspec.spec import load as loading
 from archspec.spec.zoo import zoo_specs
+from archspec.strict_json import MAX_WHOLE
 from compiler.elaborate import elaborate as elaboration
 from compiler.elaborate import unroller
 from compiler.graph import Graph

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated
 
+from archspec.bounds import MAX_WHOLE
 from archspec.cli.options import (
-    MAX_BATCH,
     JsonOption,
     ModelArgument,
     ProviderOption,
@@ -21,7 +21,7 @@ def bench(
     model: ModelArgument,
     batch: Annotated[
         list[int],
-        shared_option("--batch", min=1, max=MAX_BATCH, metavar="N", note="may be repeated; default: 1, 8, 32"),
+        shared_option("--batch", min=1, max=MAX_WHOLE, metavar="N", note="may be repeated; default: 1, 8, 32"),
     ] = [],
     size: SizeOption = [],
     seconds: Annotated[float, shared_option("--seconds", min=0.1, metavar="S", note="each batch")] = 2.0,

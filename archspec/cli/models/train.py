@@ -9,9 +9,9 @@ from typing import Annotated
 
 import typer
 
+from archspec.bounds import MAX_WHOLE
 from archspec.cli.completion import complete_data
 from archspec.cli.options import (
-    MAX_BATCH,
     JsonOption,
     SeedOption,
     SetOption,
@@ -41,7 +41,7 @@ def train(
     set_: SetOption = [],
     size: SizeOption = [],
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the training images.")] = 30,
-    batch: Annotated[int, shared_option("--batch", min=1, max=MAX_BATCH, metavar="N", note="of a step")] = 32,
+    batch: Annotated[int, shared_option("--batch", min=1, max=MAX_WHOLE, metavar="N", note="of a step")] = 32,
     learning_rate: Annotated[
         float, typer.Option("--learning-rate", "--lr", help="The highest, after the warm-up.")
     ] = 0.05,

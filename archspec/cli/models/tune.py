@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
+from archspec.bounds import MAX_WHOLE
 from archspec.cli.options import (
-    MAX_BATCH,
     JsonOption,
     ModelArgument,
     ProviderOption,
@@ -23,7 +23,7 @@ def tune(
     model: ModelArgument,
     batch: Annotated[
         int | None,
-        shared_option("--batch", min=1, max=MAX_BATCH, metavar="N", note="default: 1, where it is free"),
+        shared_option("--batch", min=1, max=MAX_WHOLE, metavar="N", note="default: 1, where it is free"),
     ] = None,
     size: SizeOption = [],
     seconds: Annotated[float, shared_option("--seconds", min=1, metavar="S", note="in all, about")] = 60.0,

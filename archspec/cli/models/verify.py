@@ -7,9 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
+from archspec.bounds import MAX_WHOLE
 from archspec.cli.ending import COULD_NOT, FINDINGS
 from archspec.cli.options import (
-    MAX_BATCH,
     MAX_NODES,
     JsonOption,
     MaxNodesOption,
@@ -38,7 +38,7 @@ def verify(
     size: SizeOption = [],
     batch: Annotated[
         list[int],
-        shared_option("--batch", min=1, max=MAX_BATCH, metavar="N", note="may be repeated; default: several"),
+        shared_option("--batch", min=1, max=MAX_WHOLE, metavar="N", note="may be repeated; default: several"),
     ] = [],
     tolerance: Annotated[
         float | None,

@@ -9,8 +9,8 @@ from fractions import Fraction
 from math import floor
 from typing import Any
 
+from archspec.bounds import MAX_WHOLE
 from archspec.errors import ArchspecError, suggest
-from archspec.ops.fields import MAX_WHOLE
 from archspec.wording import cut
 
 _VARY = re.compile(

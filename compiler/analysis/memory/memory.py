@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from archspec.bounds import MAX_WHOLE
 from archspec.errors import ArchspecError
 from archspec.ops.values import Layout
 from compiler.analysis.certainty import Mark, estimate
@@ -138,7 +139,7 @@ def largest_batch(graph: Graph, budget: int, *, precision: str | None = None, op
     if not fits(1):
         return 0
     high = 2
-    while high < 1 << 31 and fits(high):
+    while high <= MAX_WHOLE and fits(high):
         high *= 2
     low = high // 2
     while high - low > 1:

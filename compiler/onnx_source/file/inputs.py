@@ -8,15 +8,13 @@ from pathlib import Path
 
 import onnx
 
+from archspec.bounds import MAX_WHOLE
 from archspec.errors import ArchspecError, suggest
 from archspec.wording import cut
 from compiler.onnx_file.extents import name_axis
 from compiler.onnx_file.metadata import read_sizes
 from compiler.onnx_file.skim import list_metadata
 from compiler.onnx_source.file.types import name_type
-
-MAX_EXTENT = (1 << 31) - 1
-"""The largest extent of an input along one axis."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +79,7 @@ def _read_dims(path: Path, item: onnx.ValueInfoProto, sizes: Mapping[str, int]) 
         place = f"{item.name}.{axis}"
         if not dim.HasField("dim_value"):
             dims.append(place if place in sizes else name_axis(item.name, axis, dim.dim_param))
-        elif 1 <= dim.dim_value <= MAX_EXTENT:
+        elif 1 <= dim.dim_value <= MAX_WHOLE:
             dims.append(dim.dim_value)
         elif axis == 0 and dim.dim_value in (0, -1):  # so some exporters leave the batch open
             dims.append(place)

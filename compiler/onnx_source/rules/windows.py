@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from archspec import ops
+from archspec.bounds import MAX_WHOLE
 from archspec.ops import Layer
 from archspec.wording import write_shape
 from compiler.onnx_source.call import Call, Rule, build
@@ -115,7 +116,7 @@ def _read_windows(call: Call, kernel: Sequence[int], space: Sequence[int]) -> Wi
     strides, dilations = (_read(call, name, rank, 1, least=1) for name in ("strides", "dilations"))
     if (written and tuple(written) != tuple(kernel)) or len(space) != rank or min(kernel) < 1:
         call.fail(f"a window of {_text(written or kernel)} does not fit {_text(kernel)} over {_text(space)}")
-    pads = _read(call, "pads", 2 * rank, 0, least=-(1 << 31))
+    pads = _read(call, "pads", 2 * rank, 0, least=-MAX_WHOLE)
     windows = Windows(tuple(kernel), strides, dilations, pads[:rank], pads[rank:])
     auto = call.attribute("auto_pad", "NOTSET")
     if auto in ("SAME_UPPER", "SAME_LOWER"):
@@ -143,7 +144,7 @@ def _read_transposed(call: Call, kernel: Sequence[int], space: Sequence[int]) ->
 
 def _read(call: Call, name: str, count: int, default: int, least: int) -> Extents:
     found = call.ints(name) or [default] * count
-    if len(found) != count or min(found) < least or max(found) >= 1 << 31:
+    if len(found) != count or min(found) < least or max(found) > MAX_WHOLE:
         call.fail(f"{name} should be {count} numbers from {least}, found {_text(found[:12])}")
     return tuple(found)
 

@@ -17,10 +17,10 @@ SEVERAL = ("archspec.ops", "archspec.spec", "compiler.analysis.paths")
 COMMAND_LINE = {
     *("archspec.cli", "archspec.cli.commands", "archspec.cli.ending", "archspec.cli.examples", "archspec.cli.main"),
     *("archspec.cli.completion", "archspec.cli.options", "archspec.cli.output", "archspec.errors", "archspec.files"),
-    *("archspec.last_resort", "archspec.signals", "archspec.telemetry", "archspec.wording"),
+    *("archspec.bounds", "archspec.last_resort", "archspec.signals", "archspec.telemetry", "archspec.wording"),
 }
 ANALYZE = {"archspec.cli.analysis", "archspec.cli.analysis.analyze"}
-NOT_FOR_A_VERSION = {"archspec.cli.completion", "archspec.cli.options", "archspec.files"}
+NOT_FOR_A_VERSION = {"archspec.bounds", "archspec.cli.completion", "archspec.cli.options", "archspec.files"}
 COMPILER = {
     *("archspec.api", "archspec.arguments", "archspec.file_types", "archspec.ops", "archspec.spec"),
     *("runtime.verification", "runtime.verification.cases", "archspec.extras", "archspec.strict_json"),
@@ -85,7 +85,7 @@ def test_a_command_loads_these_modules_and_no_others(words: tuple[str, ...], our
 def test_help_loads_commands_and_nothing_that_they_need() -> None:
     loaded, packages = list_modules("--help")
     assert {name for name in loaded if not name.startswith("archspec.cli.")} == {
-        *("archspec.cli", "archspec.errors", "archspec.files"),
+        *("archspec.cli", "archspec.bounds", "archspec.errors", "archspec.files"),
         *("archspec.last_resort", "archspec.signals", "archspec.telemetry", "archspec.wording"),
         *("compiler.onnx_target", "compiler.onnx_target.options"),
     }

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from archspec.ops.fields import MAX_REAL, MAX_WHOLE, Flag, NonNegative, Number, Padding, Positive, Probability, Ratio
+from archspec.bounds import MAX_WHOLE
+from archspec.ops.fields import MAX_REAL, Flag, NonNegative, Number, Padding, Positive, Probability, Ratio
 
 TAKEN: list[tuple[Any, Any, Any]] = [
     (Positive, 2.0, 2),
