@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from itertools import takewhile
 from typing import Any, NoReturn
 
 from archspec import ops
+from archspec.bounds import MAX_WHOLE
 from archspec.ops import Op, OpError, Shape
-from archspec.strict_json import MAX_WHOLE
-from compiler.elaborate.evaluator import Evaluator
+from compiler.elaborate.reporter import Reporter
 from compiler.elaborate.scope import Scope, Step, Value
 from compiler.graph import Node, Source
 from compiler.scopes import scopes_around
@@ -22,9 +23,10 @@ PAIR = 4
 class GraphBuilder:
     """The nodes so far, and how one more gets there."""
 
-    def __init__(self, evaluator: Evaluator) -> None:
-        self.evaluator = evaluator
-        self.reporter = evaluator.reporter
+    def __init__(self, reporter: Reporter, settings: Callable[[str, Scope], Mapping[str, Any]]) -> None:
+        """`settings` gives what the defaults say of a word in a scope."""
+        self.reporter = reporter
+        self.settings = settings
         self.nodes: dict[str, Node] = {}
         self._scopes: set[str] = set()
         """The paths above the nodes: what torch makes modules of that hold others."""
@@ -62,7 +64,7 @@ class GraphBuilder:
         """Report shapes that an operation does not take. Raises SkipNode."""
         field = error.field
         own = field is None or field in step.node.model_fields_set
-        inherited = not own and field in self.evaluator.settings(step.node.word, step.scope)
+        inherited = not own and field in self.settings(step.node.word, step.scope)
         message = f"{error}, from `defaults`" if inherited else f"{error}"
         self.reporter.fail("shape-mismatch", message, step.place(field) if field else step.place(), step.calls)
 

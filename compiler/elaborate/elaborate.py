@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
+from archspec.bounds import MAX_WHOLE
 from archspec.errors import Diagnostic, Place, SpecError, tell_value
 from archspec.ops import Layer
 from archspec.spec.document import is_size
 from archspec.spec.load import Spec
 from archspec.spec.marked import place_in
-from archspec.strict_json import MAX_WHOLE
 from compiler.elaborate.reporter import NODE
+from compiler.elaborate.scope import Scope
 from compiler.elaborate.unroller import Unroller
-from compiler.elaborate.words import find_word
+from compiler.elaborate.words import run_body
 from compiler.graph import Graph
 from compiler.graph_check import verify
 from compiler.onnx_file.accepted import AcceptedSize
@@ -45,11 +46,11 @@ def elaborate(
     """
     chosen, mistakes = _choose_sizes(spec, sizes or {})
     if not mistakes:
-        walk = Unroller(spec, chosen, max_nodes, extensions or {}, find_word)
-        graph = walk.build()
+        walk = Unroller(spec, chosen, max_nodes, extensions or {})
+        graph = _build(walk)
         if graph is not None and walk.residuals.wants_total:
-            walk = Unroller(spec, chosen, max_nodes, extensions or {}, find_word, walk.residuals.met)
-            graph = walk.build()
+            walk = Unroller(spec, chosen, max_nodes, extensions or {}, walk.residuals.met)
+            graph = _build(walk)
         mistakes = walk.reporter.mistakes
         if graph is not None and not mistakes and not spec.mistakes:
             return verify(drop_idle_fits(graph))
@@ -57,6 +58,21 @@ def elaborate(
             mistakes = _with_fitting_sizes(spec, chosen, mistakes, extensions or {})
         mistakes = _doubt_inputs(spec, mistakes)
     raise SpecError([*spec.mistakes, *mistakes])
+
+
+def _build(walk: Unroller) -> Graph | None:
+    """The graph of a walk, or None where there are mistakes."""
+    try:
+        inputs = walk.put_inputs()
+        last = run_body(walk, walk.spec.network, next(iter(inputs.values())), Scope(walk.spec.params, inputs))
+    except SpecError as stop:  # a bound was reached: nothing after it means anything
+        walk.reporter.mistakes = [*walk.reporter.mistakes, *stop.diagnostics]
+        return None
+    if not walk.outputs and last is not None:
+        walk.outputs["output"] = last.id
+    if walk.reporter.mistakes or not walk.outputs:
+        return None
+    return Graph(walk.spec.name, walk.builder.nodes, walk.outputs, dict(walk.sizes))
 
 
 def _doubt_inputs(spec: Spec, mistakes: list[Diagnostic]) -> list[Diagnostic]:
@@ -111,8 +127,8 @@ def _with_fitting_sizes(
     for candidate in _list_near(sizes):
         if tried > MAX_TRIED_NODES:
             break
-        walk = Unroller(spec, candidate, MAX_NODES, extensions, find_word)
-        graph = walk.build()
+        walk = Unroller(spec, candidate, MAX_NODES, extensions)
+        graph = _build(walk)
         tried += walk.reporter.spent // NODE
         if graph is None or walk.reporter.mistakes:
             continue
@@ -120,7 +136,7 @@ def _with_fitting_sizes(
         closest = {**sizes, **{name: near for name, (_, near) in found.items()}}
         # An image of a single position is nobody's wish, though it may be all that fits.
         useful = found and not all(rule.value == 1 and not rule.dynamic for rule, _ in found.values())
-        if not useful or Unroller(spec, closest, MAX_NODES, extensions, find_word).build() is None:
+        if not useful or _build(Unroller(spec, closest, MAX_NODES, extensions)) is None:
             break
         hints = ", ".join(_hint(name, sizes[name], *fitting) for name, fitting in found.items())
         return [replace(mistake, message=f"{mistake.message} ({hints})") for mistake in mistakes]

@@ -7,6 +7,7 @@ from math import sqrt
 
 from archspec.ops import Scale, ShakeDrop, Shift, StochasticDepth
 from compiler.elaborate.builder import GraphBuilder
+from compiler.elaborate.evaluator import Evaluator
 from compiler.elaborate.scope import Scope, Step, Value
 
 
@@ -15,6 +16,7 @@ class Residuals:
     """The residual blocks of a walk: those met so far, and the number of all where a walk before has counted them."""
 
     builder: GraphBuilder
+    evaluator: Evaluator
     total: int | None
     met: int = 0
     wants_total: bool = False
@@ -43,13 +45,12 @@ class Residuals:
 
     def drop(self, step: Step, result: Value, ordinal: int, inside: Scope) -> Value:
         """Leave out a body by chance: stochastic depth (Huang et al., 2016) or ShakeDrop (Yamada et al., 2019)."""
-        evaluator = self.builder.evaluator
-        survival, drop = evaluator.setting(step, "survival"), evaluator.setting(step, "drop")
+        survival, drop = self.evaluator.setting(step, "survival"), self.evaluator.setting(step, "drop")
         if survival is None:
             return result
         given = {"survival": survival} | ({"draw": drop} if drop in ("sample", "batch") else {})
-        op = evaluator.build_op(step, ShakeDrop if drop == "shake" else StochasticDepth, given)
-        if evaluator.setting(step, "decay") == "linear":
+        op = self.evaluator.build_op(step, ShakeDrop if drop == "shake" else StochasticDepth, given)
+        if self.evaluator.setting(step, "decay") == "linear":
             assert isinstance(op, ShakeDrop | StochasticDepth)
             lost = ordinal / self._count() * (1 - op.survival)
             op = op.model_copy(update={"survival": 1 - lost})

@@ -1,41 +1,31 @@
-"""The walk through a spec: bodies are unrolled into nodes, each with its shape. What a word of the language does on its
-turn stands in `words.py`."""
+"""What a walk through a spec knows: the graph so far, who reads and reports, and which taps and outputs it has met.
+
+How it goes from word to word stands in `words.py`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, TypeAlias
+from collections.abc import Iterator, Mapping
+from typing import Any
 
-from archspec.errors import Call, SpecError, suggest
+from archspec.bounds import MAX_WHOLE
+from archspec.errors import Call, suggest
 from archspec.ops import Input, Layer
 from archspec.spec.document import is_size
 from archspec.spec.expressions import lookup_of
-from archspec.spec.layers import ErrorNode
-from archspec.spec.layers import Node as Written
 from archspec.spec.load import Spec
 from archspec.spec.marked import place_in
 from archspec.spec.nodes import Turns
-from archspec.strict_json import MAX_WHOLE
 from compiler.elaborate.builder import GraphBuilder
 from compiler.elaborate.evaluator import Evaluator, is_whole, tell
 from compiler.elaborate.reporter import NODE, Reporter, SkipNode
 from compiler.elaborate.residuals import Residuals
 from compiler.elaborate.scope import Scope, Step, Value
-from compiler.graph import Graph, Node, Source
+from compiler.graph import Node, Source
 from compiler.sizes.shapes_by_size import ShapesBySize
-
-MAX_NESTING = 100
-"""The largest depth of nodes inside nodes, in levels."""
-MAX_PATH = 1000
-"""The longest id of a node, in characters: its path."""
-
-Word: TypeAlias = "Callable[[Unroller, Any, Step], Value]"
-"""What a word of the language does on its turn: given the walk, the node in its own type, and the step, it puts nodes
-into the graph, and gives the value that goes on."""
 
 
 class Unroller:
-    """One walk through a spec."""
+    """The state of one walk through a spec."""
 
     def __init__(
         self,
@@ -43,7 +33,6 @@ class Unroller:
         sizes: Mapping[str, int],
         max_nodes: int,
         extensions: Mapping[str, type[Layer]],
-        find_word: Callable[[type[Written]], Word],
         residuals: int | None = None,
     ) -> None:
         self.spec = spec
@@ -51,31 +40,19 @@ class Unroller:
         self.extensions = extensions
         self.reporter = Reporter(max_nodes)
         self.evaluator = Evaluator(spec.defaults, self.reporter)
-        self.builder = GraphBuilder(self.evaluator)
-        self.residuals = Residuals(self.builder, residuals)
+        self.builder = GraphBuilder(self.reporter, self.evaluator.settings)
+        self.residuals = Residuals(self.builder, self.evaluator, residuals)
         self.taps = TapRecord()
         self.outputs: dict[str, str] = {}
         self.output_names: set[str] = set()
         """The names of outputs, also of those that have no value because of a mistake."""
         self.incomplete = False
         """Whether some node was left out because of a mistake, so that a missing tap need not be one."""
-        self._find_word = find_word
         self._shapes = ShapesBySize(sizes)
 
-    def build(self) -> Graph | None:
-        """The graph, or None where there are mistakes."""
-        try:
-            inputs = {name: self._put_input(name, entries) for name, entries in self.spec.inputs.items()}
-            first = next(iter(inputs.values()))
-            last = self.run_body(self.spec.network, first, Scope(self.spec.params, dict(inputs)))
-        except SpecError as stop:  # a bound was reached: nothing after it means anything
-            self.reporter.mistakes = [*self.reporter.mistakes, *stop.diagnostics]
-            return None
-        if not self.outputs and last is not None:
-            self.outputs["output"] = last.id
-        if self.reporter.mistakes or not self.outputs:
-            return None
-        return Graph(self.spec.name, self.builder.nodes, self.outputs, dict(self.sizes))
+    def put_inputs(self) -> dict[str, Value]:
+        """Put in the inputs, by name; None for one whose shape is a mistake."""
+        return {name: self._put_input(name, entries) for name, entries in self.spec.inputs.items()}
 
     def _put_input(self, name: str, entries: tuple[Any, ...]) -> Value:
         place = place_in(self.spec.written, ("inputs", name), self.spec.written.at, key=True)
@@ -94,34 +71,6 @@ class Unroller:
             message = f"an extent of the input '{name}' should be a whole number from 1, found {tell(value)}"
             self.reporter.fail("bad-shape", message, place)
         return int(value)
-
-    def run_body(self, body: tuple[Any, ...], value: Value, scope: Scope) -> Value:
-        """Send a value through a body."""
-        ordinals: dict[str, int] = {}
-        taken = set() if scope.path else set(self.spec.inputs)
-        is_too_deep = scope.depth > MAX_NESTING or len(scope.path) > MAX_PATH
-        for node in body:
-            name = node.name
-            if name is None:
-                ordinals[node.called] = ordinal = ordinals.get(node.called, -1) + 1
-                name = f"{node.called}_{ordinal}"
-            if isinstance(node, ErrorNode):
-                self.incomplete, value = True, None
-                continue
-            self.reporter.spend(NODE, node.place, scope.calls)
-            step = Step(node, value, name, scope)
-            if is_too_deep:
-                message = f"nodes nest at most {MAX_NESTING} levels deep, with at most {MAX_PATH:,} characters of names"
-                self.reporter.stop("too-deep", message, node.place, scope.calls)
-            try:
-                if name in taken:
-                    message = f"another node of this body, or an input, is called '{name}'"
-                    self.reporter.fail("duplicate-name", message, step.place("name"), scope.calls)
-                taken.add(name)
-                value = self._find_word(type(node))(self, node, step)
-            except SkipNode:
-                self.incomplete, value = True, None
-        return value
 
     def list_turns(self, step: Step, node: Turns) -> Iterator[Scope]:
         """The scope of each turn of a loop, one after the other."""

@@ -1,4 +1,5 @@
-"""What each word of the language does on its turn: layers, loops, branches, residuals, taps, and calls of blocks."""
+"""How bodies are unrolled into nodes, and what each word of the language does on its turn: layers, loops, branches,
+residuals, taps, and calls of blocks."""
 
 from __future__ import annotations
 
@@ -6,14 +7,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cache
 from math import sqrt
-from typing import Any
+from typing import Any, TypeAlias
 
 from pydantic import ValidationError
 
 from archspec.errors import Call, Diagnostic
 from archspec.ops import NORMALIZATIONS, Add, Concat, Normalization, Scale
 from archspec.spec.document import Block
-from archspec.spec.layers import USUAL_NORM, LayerNode, NormChoice, node_of, overlay
+from archspec.spec.layers import USUAL_NORM, ErrorNode, LayerNode, NormChoice, node_of, overlay
 from archspec.spec.layers import Node as Written
 from archspec.spec.messages import report_invalid
 from archspec.spec.nodes import (
@@ -32,15 +33,53 @@ from archspec.spec.nodes import (
 from archspec.spec.suggestions import suggest_field
 from compiler.elaborate.builder import MERGES
 from compiler.elaborate.evaluator import tell
-from compiler.elaborate.reporter import SkipNode
+from compiler.elaborate.reporter import NODE, SkipNode
 from compiler.elaborate.scope import Closure, Scope, Step, Value
-from compiler.elaborate.unroller import Unroller, Word
+from compiler.elaborate.unroller import Unroller
+
+MAX_NESTING = 100
+"""The largest depth of nodes inside nodes, in levels."""
+MAX_PATH = 1000
+"""The longest id of a node, in characters: its path."""
+
+Word: TypeAlias = Callable[[Unroller, Any, Step], Value]
+"""What a word of the language does on its turn: given the walk, the node in its own type, and the step, it puts nodes
+into the graph, and gives the value that goes on."""
 
 _WORDS: dict[type[Written], Word] = {}
 
 
+def run_body(walk: Unroller, body: tuple[Written, ...], value: Value, scope: Scope) -> Value:
+    """Send a value through a body."""
+    ordinals: dict[str, int] = {}
+    taken = set() if scope.path else set(walk.spec.inputs)
+    is_too_deep = scope.depth > MAX_NESTING or len(scope.path) > MAX_PATH
+    for node in body:
+        name = node.name
+        if name is None:
+            ordinals[node.called] = ordinal = ordinals.get(node.called, -1) + 1
+            name = f"{node.called}_{ordinal}"
+        if isinstance(node, ErrorNode):
+            walk.incomplete, value = True, None
+            continue
+        walk.reporter.spend(NODE, node.place, scope.calls)
+        step = Step(node, value, name, scope)
+        if is_too_deep:
+            message = f"nodes nest at most {MAX_NESTING} levels deep, with at most {MAX_PATH:,} characters of names"
+            walk.reporter.stop("too-deep", message, node.place, scope.calls)
+        try:
+            if name in taken:
+                message = f"another node of this body, or an input, is called '{name}'"
+                walk.reporter.fail("duplicate-name", message, step.place("name"), scope.calls)
+            taken.add(name)
+            value = _find_word(type(node))(walk, node, step)
+        except SkipNode:
+            walk.incomplete, value = True, None
+    return value
+
+
 @cache
-def find_word(kind: type[Written]) -> Word:
+def _find_word(kind: type[Written]) -> Word:
     """What nodes of a kind, or of what it derives from, do on their turn."""
     return next(_WORDS[base] for base in kind.__mro__ if base in _WORDS)
 
@@ -103,7 +142,7 @@ def residual(walk: Unroller, node: Residual, step: Step) -> Value:
     ordinal, apply, inside = walk.residuals.met, walk.builder.apply, step.enter()
     scaling = walk.evaluator.setting(step, "scaling")
     fixup: list[str] | None = [] if scaling == "fixup" else None
-    result = walk.run_body(node.body, step.value, replace(inside.enter("body"), fixup=fixup))
+    result = run_body(walk, node.body, step.value, replace(inside.enter("body"), fixup=fixup))
     result = walk.residuals.scale(step, result, scaling, fixup or [], inside)
     scale = walk.evaluator.setting(step, "scale")
     if scale is not None:
@@ -125,7 +164,7 @@ def _find_shortcut(walk: Unroller, node: Residual, step: Step, result: Value) ->
         if body is not None and (word == "shortcut" or not walk.are_one_shape(step.value, result)):
             kind = "its shortcut" if word == "shortcut" else "its projection"
             scope = step.enter().enter(word, out_channels=result.shape.channels)
-            projected = walk.run_body(body, step.value, scope)
+            projected = run_body(walk, body, step.value, scope)
             if projected is None:
                 return None
             shortcut = projected
@@ -141,7 +180,7 @@ def repeat(walk: Unroller, node: Repeat, step: Step) -> Value:
     """A body, turn after turn."""
     value = step.value
     for turn in walk.list_turns(step, node):
-        value = walk.run_body(node.body, value, turn)
+        value = run_body(walk, node.body, value, turn)
     return value
 
 
@@ -150,7 +189,7 @@ def dense(walk: Unroller, node: Dense, step: Step) -> Value:
     """A body, turn after turn, whose result is concatenated with what it was given (Huang et al., 2017)."""
     value = step.value
     for turn in walk.list_turns(step, node):
-        result = walk.run_body(node.body, value, turn.enter("body"))
+        result = run_body(walk, node.body, value, turn.enter("body"))
         value = walk.builder.apply(step, Concat(), [value, result], turn.join("concat"), turn.path)
     return value
 
@@ -168,7 +207,7 @@ def branches(walk: Unroller, node: Branching, step: Step) -> Value:
             walk.reporter.fail("bad-value", message, step.place(), step.calls)
     if node.word == "mul":  # the factors of a value are gates, which FixUp leaves alone: at zero they would be open
         bodies[1:] = [(replace(turn, fixup=None), branch) for turn, branch in bodies[1:]]
-    values = [walk.run_body(branch, step.value, turn) for turn, branch in bodies]
+    values = [run_body(walk, branch, step.value, turn) for turn, branch in bodies]
     merge = MERGES[node.word]
     op = merge(**{key: walk.evaluator.setting(step, key) for key in merge.model_fields})
     return walk.builder.merge(step, op, values, walk.evaluator.setting(step, "fit"), inside)
@@ -181,15 +220,15 @@ def encoder_decoder(walk: Unroller, node: EncoderDecoder, step: Step) -> Value:
     turns = list(walk.list_turns(step, node))
     skips = []
     for turn in turns:
-        value = walk.run_body(node.encoder, value, turn.enter("encoder"))
-        skips.append(walk.run_body(node.skip, value, turn.enter("skip")))
-        value = walk.run_body(node.down, value, turn.enter("down"))
-    value = walk.run_body(node.bottom, value, inside.enter("bottom"))
+        value = run_body(walk, node.encoder, value, turn.enter("encoder"))
+        skips.append(run_body(walk, node.skip, value, turn.enter("skip")))
+        value = run_body(walk, node.down, value, turn.enter("down"))
+    value = run_body(walk, node.bottom, value, inside.enter("bottom"))
     for turn, skip in zip(reversed(turns), reversed(skips), strict=True):
-        value = walk.run_body(node.up, value, turn.enter("up"))
+        value = run_body(walk, node.up, value, turn.enter("up"))
         op, fit = MERGES[walk.evaluator.setting(step, "merge")](), walk.evaluator.setting(step, "fit")
         value = walk.builder.merge(step, op, [skip, value], fit, turn.enter("merge"))
-        value = walk.run_body(node.decoder, value, turn.enter("decoder"))
+        value = run_body(walk, node.decoder, value, turn.enter("decoder"))
     return value
 
 
@@ -200,7 +239,7 @@ def when(walk: Unroller, node: When, step: Step) -> Value:
     if isinstance(test, list):
         message = "`test` of when should be true or false, found a list"
         walk.reporter.fail("bad-value", message, step.place("test"), step.calls)
-    return walk.run_body(node.then if test else node.else_, step.value, step.enter())
+    return run_body(walk, node.then if test else node.else_, step.value, step.enter())
 
 
 @_word(Tap)
@@ -245,7 +284,7 @@ def call(walk: Unroller, node: CallNode, step: Step) -> Value:
     if node.block in scope.bodies:
         closure = scope.bodies[node.block]
         here = replace(closure.scope, path=step.id, depth=scope.depth + 1, fixup=scope.fixup)
-        return walk.run_body(closure.body, step.value, here)
+        return run_body(walk, closure.body, step.value, here)
     block = walk.spec.blocks[node.block]
     given = _evaluate_arguments(walk, node, step, block)
     bodies = {
@@ -259,7 +298,7 @@ def call(walk: Unroller, node: CallNode, step: Step) -> Value:
     inside = Scope(names, {}, bodies, step.id, calls, scope.depth + 1, block.defaults, scope.fixup)
     for key, expression in block.let.items():
         names[key] = walk.evaluator.evaluate(step.within(inside), expression, block.place_of("let", key))
-    return walk.run_body(block.body, step.value, inside)
+    return run_body(walk, block.body, step.value, inside)
 
 
 def _evaluate_arguments(walk: Unroller, node: CallNode, step: Step, block: Block) -> Mapping[str, Any]:

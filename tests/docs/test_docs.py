@@ -30,14 +30,14 @@ from typer.testing import CliRunner
 
 from archspec import errors
 from archspec.api import accepted_sizes, check, elaborate, load
+from archspec.bounds import MAX_WHOLE
 from archspec.cli.main import app
 from archspec.ops import LAYERS
 from archspec.spec import document, expressions, nodes, text, values
 from archspec.spec import load as loading
 from archspec.spec.zoo import zoo_specs
-from archspec.strict_json import MAX_WHOLE
 from compiler.elaborate import elaborate as elaboration
-from compiler.elaborate import unroller
+from compiler.elaborate import words
 from compiler.graph import Graph
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -314,8 +314,8 @@ BOUNDS = {
     "absolute value in an expression": expressions.MAX_VALUE,
     "a field, an extent or a size": MAX_WHOLE,
     "nodes and turns of loops that a spec expands to (`--max-nodes` raises it)": elaboration.MAX_NODES,
-    "levels of nodes, block calls included": unroller.MAX_NESTING,
-    "characters of a node's whole name": unroller.MAX_PATH,
+    "levels of nodes, block calls included": words.MAX_NESTING,
+    "characters of a node's whole name": words.MAX_PATH,
     "mistakes reported": errors.MAX_MISTAKES,
 }
 
