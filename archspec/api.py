@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 from archspec.arguments import checked, take_keywords
-from archspec.errors import ArchspecError, Diagnostic, SpecError
+from archspec.errors import Diagnostic, InputError, SpecError
 from archspec.extras import extra
 from archspec.file_types import is_onnx
 from archspec.ops import Op
@@ -79,7 +79,7 @@ def open_network(
 ) -> tuple[Graph, Spec | None]:
     """The graph of a spec (a file or a zoo name), with the spec, or that of an ONNX file, whoever wrote it.
 
-    Raises SpecError and ArchspecError, and MissingExtra where onnx is not there to read its files.
+    Raises SpecError, ModelError and InputError, and MissingExtra where onnx is not there to read its files.
 
     >>> graph, spec = archspec.open_network("residual_mlp")
     >>> len(graph), spec.name
@@ -89,7 +89,7 @@ def open_network(
         spec = load(source, params)
         return elaborate(spec, sizes, max_nodes=max_nodes), spec
     if params:
-        raise ArchspecError(f"{source} is an ONNX file: params are those of specs")
+        raise InputError(f"{source} is an ONNX file: params are those of specs")
     with extra("run"):
         from compiler.onnx_source.read import read_graph
     return read_graph(source, sizes=sizes), None

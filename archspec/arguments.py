@@ -1,5 +1,5 @@
 """What the functions of the Python API are given, by the names of their parameters: each is what its name says, or
-ArchspecError says what it is instead, before anything is done."""
+InputError says what it is instead, before anything is done."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from inspect import Parameter, signature
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
-from archspec.errors import ArchspecError, suggest, tell_value
+from archspec.errors import ArchspecError, InputError, suggest, tell_value
 from archspec.files import check_name
 from archspec.spec.load import Spec
 from compiler.graph import Graph
@@ -65,7 +65,7 @@ def _has_no_default(field: Any) -> bool:
 
 
 def _take_graph(value: Any, what: str) -> Graph:
-    """Raises ArchspecError where it is none, with what makes one of it."""
+    """Raises InputError where it is none, with what makes one of it."""
     if isinstance(value, Graph):
         return value
     advice = ""
@@ -73,14 +73,14 @@ def _take_graph(value: Any, what: str) -> Graph:
         advice = "; archspec.elaborate(spec) makes one of it"
     elif isinstance(value, str | Path):
         advice = "; archspec.elaborate(archspec.load(…)) makes one of a file, or of a name in the zoo"
-    raise ArchspecError(f"{what} is a graph, found {tell_value(value)}{advice}")
+    raise InputError(f"{what} is a graph, found {tell_value(value)}{advice}")
 
 
 def _take_spec(value: Any, what: str) -> Spec:
     if isinstance(value, Spec):
         return value
     advice = "; archspec.load(…) reads a file, or a name in the zoo" if isinstance(value, str | Path) else ""
-    raise ArchspecError(f"{what} is a spec, found {tell_value(value)}{advice}")
+    raise InputError(f"{what} is a spec, found {tell_value(value)}{advice}")
 
 
 def _take_path(value: Any, what: str) -> Any:
@@ -89,30 +89,30 @@ def _take_path(value: Any, what: str) -> Any:
     except TypeError:
         name = None
     if not isinstance(name, str):
-        raise ArchspecError(f"{what} is the name of a file, found {tell_value(value)}")
+        raise InputError(f"{what} is the name of a file, found {tell_value(value)}")
     try:
         check_name(name)
     except ArchspecError as error:
-        raise ArchspecError(f"{what}: {error}") from error
+        raise InputError(f"{what}: {error}") from error
     return value
 
 
 def _take_mapping(value: Any, what: str) -> Any:
     """Values by name, with numpy's numbers as Python's."""
     if not isinstance(value, Mapping) or not all(isinstance(name, str) for name in value):
-        raise ArchspecError(f"{what} are values by name, found {tell_value(value)}")
+        raise InputError(f"{what} are values by name, found {tell_value(value)}")
     return {name: item.item() if _is_scalar(item) else item for name, item in value.items()}
 
 
 def _take_text(value: Any, what: str) -> str:
     if not isinstance(value, str):
-        raise ArchspecError(f"{what} is a name, found {tell_value(value)}")
+        raise InputError(f"{what} is a name, found {tell_value(value)}")
     return value
 
 
 def _take_original(value: Any, what: str) -> tuple[Graph, Any]:
     if not isinstance(value, tuple) or len(value) != 2:
-        raise ArchspecError(f"{what} is a graph and its weights, found {tell_value(value)}")
+        raise InputError(f"{what} is a graph and its weights, found {tell_value(value)}")
     return _take_graph(value[0], f"the first of {what}"), value[1]
 
 
@@ -120,7 +120,7 @@ def _take_options(value: Any, what: str) -> Any:
     from compiler.onnx_target.options import ExportOptions
 
     if not isinstance(value, ExportOptions):
-        raise ArchspecError(f"{what} are compiler.onnx_target.options.ExportOptions(…), found {tell_value(value)}")
+        raise InputError(f"{what} are compiler.onnx_target.options.ExportOptions(…), found {tell_value(value)}")
     return value
 
 
@@ -128,7 +128,7 @@ def _take_calibration(value: Any, what: str) -> Any:
     from runtime.export.plan import Calibration
 
     if not isinstance(value, Calibration):
-        raise ArchspecError(f"{what} is runtime.export.plan.Calibration(…), found {tell_value(value)}")
+        raise InputError(f"{what} is runtime.export.plan.Calibration(…), found {tell_value(value)}")
     return value
 
 
@@ -136,7 +136,7 @@ def _take_conversion(value: Any, what: str) -> Any:
     from runtime.weights.convert import Conversion
 
     if not isinstance(value, Conversion):
-        raise ArchspecError(f"{what} is what archspec.match_weights(…) found, not {tell_value(value)}")
+        raise InputError(f"{what} is what archspec.match_weights(…) found, not {tell_value(value)}")
     return value
 
 
@@ -153,7 +153,7 @@ TAKERS: Mapping[str, Callable[[Any, str], Any]] = {
     "conversion": _take_conversion,
     "metadata": lambda value, what: check_metadata(value),
 }
-"""How an argument is taken, by the name of its parameter: as it should be, or with ArchspecError."""
+"""How an argument is taken, by the name of its parameter: as it should be, or with InputError."""
 
 
 def _is_scalar(value: Any) -> bool:

@@ -10,7 +10,7 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeAlias
 
-from archspec.errors import ArchspecError, Call, Place
+from archspec.errors import Call, InputError, Place
 from archspec.ops import Input, Op, Shape, Weight
 from compiler.mismatch import advise_mismatch, list_mismatches
 
@@ -132,12 +132,12 @@ class Graph:
         return {id: tuple(ids) for id, ids in readers.items()}
 
     def check_weights(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
-        """Hold the names and shapes of stored weights against the graph's own. Raises ArchspecError."""
+        """Hold the names and shapes of stored weights against the graph's own. Raises InputError."""
         expected = {name: weight.shape for name, weight in self.weights.items()}
         found = {name: tuple(shape) for name, shape in shapes.items()}
         if found != expected:
             problems = list_mismatches(expected, found)
-            raise ArchspecError(f"the weights do not fit {self.name}: {problems}{advise_mismatch(expected, found)}")
+            raise InputError(f"the weights do not fit {self.name}: {problems}{advise_mismatch(expected, found)}")
 
     def infer(self, sizes: Mapping[str, int], known: Inferred | None = None) -> dict[str, Shape]:
         """Every node's shape at other sizes. Raises OpError where one does not fit.

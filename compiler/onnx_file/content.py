@@ -10,7 +10,7 @@ from pathlib import Path
 
 import onnx
 
-from archspec.errors import ArchspecError
+from archspec.errors import ArchspecError, ModelError, raising
 from compiler.onnx_file.digest import (
     XXH3,
     Algorithm,
@@ -43,20 +43,22 @@ class Content:
         return self.said is not None and is_content(self.said)
 
 
+@raising(ModelError)
 def read_content(path: Path) -> Content:
     """The content of an ONNX file, of which every number is read, those in other files too.
 
-    Raises ArchspecError where it is no ONNX file, or has numbers in a place that is not plainly beside it.
+    Raises ModelError where it is no ONNX file, or has numbers in a place that is not plainly beside it.
     """
     model, described = _read_described(path, XXH3)
     said = CONTENT.read(list_metadata(model))
     return Content(digest_content(model, described, partial(_digest_tensor, path.parent)), said)
 
 
+@raising(ModelError)
 def read_fingerprint(path: Path) -> str:
     """SHA-256 of the same: where a file that was made to have another's content must not be taken for it.
 
-    Raises ArchspecError as `read_content` does.
+    Raises ModelError as `read_content` does.
     """
     model, described = _read_described(path, hashlib.sha256)
     return digest_model(model, hashlib.sha256, described, partial(_digest_tensor, path.parent))

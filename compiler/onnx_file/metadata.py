@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from archspec.errors import ArchspecError, ModelError, raising, tell_value
+from archspec.errors import ArchspecError, InputError, ModelError, raising, tell_value
 from archspec.strict_json import check_integer, read_json
 from archspec.wording import cut_middle
 from compiler.onnx_file.accepted import AcceptedSize, parse_sizes, print_sizes
@@ -193,8 +193,9 @@ def tell_epoch(metadata: Mapping[str, str]) -> str | None:
     return None if stopped is None else f"weights after epoch {_print_epoch(stopped)}: training was stopped"
 
 
+@raising(InputError)
 def check_metadata(metadata: Any) -> dict[str, str]:
-    """The metadata that a caller gives. Raises ArchspecError where they are not texts by name that a file can hold, or
+    """The metadata that a caller gives. Raises InputError where they are not texts by name that a file can hold, or
     would say what the export itself says."""
     if not isinstance(metadata, Mapping):
         raise ArchspecError(f"metadata are texts by name, found {tell_value(metadata)}")

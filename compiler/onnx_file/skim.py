@@ -19,7 +19,7 @@ import onnx
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import DecodeError, Message
 
-from archspec.errors import ArchspecError
+from archspec.errors import ArchspecError, ModelError, raising
 from archspec.file_types import ONNX, advise, find_file_type
 from archspec.files import check_is_file
 from archspec.wording import write_shape
@@ -48,8 +48,9 @@ Reduce: TypeAlias = Callable[[Bytes, Field], bytes]
 """What stands in a graph for a large stored tensor, given the file and where in it the tensor lies."""
 
 
+@raising(ModelError)
 def skim_model(path: Path) -> onnx.ModelProto:
-    """The model in a file, without the numbers of its large weights. Raises ArchspecError where it is none."""
+    """The model in a file, without the numbers of its large weights. Raises ModelError where it is none."""
     model = read_reduced(path, lambda data, field: delimit(INITIALIZER, _skim_tensor(data, field, path)))
     if not model.HasField("graph") or not (model.graph.node or model.graph.input):
         raise ArchspecError(f"{path} is not an ONNX file: it holds no graph")
@@ -60,13 +61,13 @@ def skim_model(path: Path) -> onnx.ModelProto:
 def read_reduced(path: Path, reduce: Reduce) -> onnx.ModelProto:
     """The model in a file, in which `reduce` takes the place of each stored tensor above a few kilobytes.
 
-    The file is mapped: what `reduce` passes over is never read. Raises ArchspecError where it is no ONNX file.
+    The file is mapped: what `reduce` passes over is never read. Raises ModelError where it is no ONNX file.
     """
     return _read(path, lambda data: _reduce(data, reduce, path))
 
 
 def read_metadata(path: Path) -> dict[str, str]:
-    """Read what a model file says of itself, by key; nothing else of it is read. Raises ArchspecError where it is
+    """Read what a model file says of itself, by key; nothing else of it is read. Raises ModelError where it is
     none."""
     model = _read(path, _choose_metadata)
     return list_metadata(model)
@@ -79,7 +80,7 @@ def list_metadata(model: onnx.ModelProto) -> dict[str, str]:
 
 def skip_numbers(path: Path) -> onnx.ModelProto:
     """The model in a file without the numbers of its large weights, whatever else is wrong with it. Raises
-    ArchspecError where it is none."""
+    ModelError where it is none."""
     return read_reduced(path, _keep_head)
 
 
@@ -110,6 +111,7 @@ def mentions(path: Path, names: Collection[bytes]) -> set[bytes]:
     return {name for name in names if name in head}
 
 
+@raising(ModelError)
 def _read(path: Path, choose: Callable[[Bytes], bytes]) -> onnx.ModelProto:
     check_is_file(path)
     try:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import onnx
 
-from archspec.errors import ArchspecError
+from archspec.errors import ArchspecError, InputError, ModelError, raising
 from archspec.ops import Op, Shape
 from archspec.wording import cut, cut_middle
 from compiler.graph import Graph
@@ -55,25 +55,31 @@ def read_graph(path: str | Path, *, sizes: Mapping[str, int] | None = None) -> G
     changes no number; residual and dense blocks are found by their structure (`mark_blocks`). The first axis of an
     input is the batch where the file leaves it open, or fixes it and keeps its positions apart: the graph's `notes` say
     which. `sizes` give other open extents by their names, where the file does not say for which it was written. Raises
-    ArchspecError where the file is no sound model, or a size is missing.
+    ModelError where the file is no sound model, and InputError where a size is missing, or is none of the file's.
     """
     path = Path(path)
     try:
-        model = skim_model(path)
-        shorten_domains(model)
-        if OPTIMIZED in list_metadata(model):
-            raise ArchspecError(f"{path} was optimized for one processor: give the file that it was made from")
-        if any(item.domain == LAYOUT_DOMAIN for item in model.graph.node):
-            raise ArchspecError(
-                f"{path} was optimized by ONNX Runtime for one processor, in whose blocks its channels lie: give the"
-                " file that it was made from, or optimize that one to the level 'extended' at most"
-            )
-        model = inline_functions(path, model, MAX_NODES)
-        if len(model.graph.node) > MAX_NODES:
-            raise ArchspecError(f"{path} has {len(model.graph.node):,} nodes; at most {MAX_NODES:,} are read")
-        return mark_blocks(recognize(_read(path, model, sizes or {})))
-    except ArchspecError as error:  # names from the file stand in it
-        raise ArchspecError(cut_middle(str(error), MAX_MESSAGE_LETTERS)) from error
+        with raising(ModelError):
+            return mark_blocks(recognize(_read(path, _load(path), sizes or {})))
+    except (ModelError, InputError) as error:  # names from the file stand in it
+        raise type(error)(cut_middle(str(error), MAX_MESSAGE_LETTERS)) from error
+
+
+def _load(path: Path) -> onnx.ModelProto:
+    """The model of a file that can be followed, its functions put in place."""
+    model = skim_model(path)
+    shorten_domains(model)
+    if OPTIMIZED in list_metadata(model):
+        raise ArchspecError(f"{path} was optimized for one processor: give the file that it was made from")
+    if any(item.domain == LAYOUT_DOMAIN for item in model.graph.node):
+        raise ArchspecError(
+            f"{path} was optimized by ONNX Runtime for one processor, in whose blocks its channels lie: give the"
+            " file that it was made from, or optimize that one to the level 'extended' at most"
+        )
+    model = inline_functions(path, model, MAX_NODES)
+    if len(model.graph.node) > MAX_NODES:
+        raise ArchspecError(f"{path} has {len(model.graph.node):,} nodes; at most {MAX_NODES:,} are read")
+    return model
 
 
 def _read(path: Path, model: onnx.ModelProto, sizes: Mapping[str, int]) -> Graph:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from archspec.errors import ArchspecError, suggest
+from archspec.errors import ArchspecError, InputError, suggest
 from compiler.onnx_file.metadata import CLASSES, DATA, PREPROCESS, TASK
 from runtime.data.canvases import load_digit_maps, load_digit_points
 from runtime.data.dataset import Dataset
@@ -19,9 +19,9 @@ DATASETS: Mapping[str, Callable[[], Dataset]] = MappingProxyType(
 
 
 def load_data(name: str) -> Dataset:
-    """Load the data set of that name; ArchspecError lists what is available where there is none."""
+    """Load the data set of that name; InputError lists what is available where there is none."""
     if name not in DATASETS:
-        raise ArchspecError(f"no data set '{name}'{suggest(name, DATASETS)} (available: {', '.join(DATASETS)})")
+        raise InputError(f"no data set '{name}'{suggest(name, DATASETS)} (available: {', '.join(DATASETS)})")
     return DATASETS[name]()
 
 

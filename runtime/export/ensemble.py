@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypedDict
 
-from archspec.errors import ArchspecError
+from archspec.errors import ArchspecError, InputError
 from archspec.log import warn
 from compiler.ensemble import combine, describe_ensemble, member_weights
 from compiler.graph import Graph
@@ -49,7 +49,7 @@ def combine_weights(
         try:
             graph.check_weights({name: array.shape for name, array in arrays.items()})
         except ArchspecError as error:
-            raise ArchspecError(f"{path}: {error}") from error
+            raise InputError(f"{path}: {error}") from error
         if unfinished := tell_epoch(found):
             warn(f"{path}: {unfinished}")
         asked = select(found, QUESTION)

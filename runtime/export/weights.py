@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from archspec.errors import ArchspecError
+from archspec.errors import ArchspecError, InputError
 from archspec.file_types import SAFETENSORS, TORCH, find_file_type
 from archspec.files import as_argument
 from archspec.spec.document import is_size
@@ -58,7 +58,7 @@ def list_sizes(spec: Spec) -> set[str]:
 def check_fit(
     path: str | Path, weights: Mapping[str, Any], graph: Graph, spec: Spec, sizes: Mapping[str, int] | None = None
 ) -> None:
-    """Raises ArchspecError where the weights of a file do not fit a graph, with the params of its spec that they would
+    """Raises InputError where the weights of a file do not fit a graph, with the params of its spec that they would
     fit, or the spec of the run that they lie in, where either is found."""
     expected = {name: weight.shape for name, weight in graph.weights.items()}
     found = {name: tuple(array.shape) for name, array in weights.items()}
@@ -71,7 +71,7 @@ def check_fit(
     else:
         convert = _write_conversion(path, spec, sizes or {})
         advice = f"; they fit {beside}, which lies beside them" if beside else advise_mismatch(expected, found, convert)
-    raise ArchspecError(f"{path}: the weights do not fit {graph.name}: {list_mismatches(expected, found)}{advice}")
+    raise InputError(f"{path}: the weights do not fit {graph.name}: {list_mismatches(expected, found)}{advice}")
 
 
 def check_run(spec: str | Path, weights: str | Path) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal
 
-from archspec.errors import InputError
+from archspec.errors import InputError, raising
 from archspec.extras import extra
 from archspec.strict_json import check_integer, check_keys
 from archspec.wording import cut
@@ -32,8 +32,9 @@ class SettingSpec:
     key: str
     allowed: type[bool] | range | Mapping[str, Any]
 
+    @raising(InputError)
     def check(self, value: object, what: str) -> Value:
-        """`value` where it is allowed, else ArchspecError."""
+        """`value` where it is allowed, else InputError."""
         if isinstance(self.allowed, range):
             return check_integer(value, what, self.allowed.start, self.allowed.stop - 1)
         words = {True: True, False: False} if self.allowed is bool else self.allowed
@@ -72,7 +73,7 @@ class Settings:
     `conv_workspace` (channels last, bias fused, all the workspace wanted); `arena_growth`; `tf32`, which gives up
     digits of fp32; `cuda_graph`, which replays one recorded run and needs every size fixed.
 
-    Raises ArchspecError where a value is not allowed.
+    Raises InputError where a value is not allowed.
     """
 
     threads: int | None = _setting("attribute", "intra_op_num_threads", range(1, MAX_THREADS + 1))

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from archspec.errors import ArchspecError
+from archspec.errors import ArchspecError, InputError, raising
 from archspec.files import as_argument, is_plain_file
 from compiler.onnx_file.metadata import GRAPH, SPEC_HASH
 
@@ -33,8 +33,9 @@ RUNS = Path("runs")
 MAKERS = {SPEC: "archspec train", WEIGHTS: "archspec train", MODEL: "archspec export"}
 
 
+@raising(InputError)
 def check_files(folder: str | Path, names: Iterable[str]) -> None:
-    """Raises ArchspecError where there is no such folder, or one of a run's files is missing, and says which command
+    """Raises InputError where there is no such folder, or one of a run's files is missing, and says which command
     makes it. A run without weights is unfinished."""
     if not os.path.isdir(folder):
         if os.path.isfile(folder):

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from archspec.arrays import Array
-from archspec.errors import ArchspecError, tell_value
+from archspec.errors import ArchspecError, InputError, raising, tell_value
 from archspec.log import warn
 from archspec.wording import cut_middle, list_some
 
@@ -21,13 +21,14 @@ COUNTER = "num_batches_tracked"
 """What torch's own normalizations hold beside their weights; evaluation does not read it."""
 
 
+@raising(InputError)
 def take_weights(weights: Mapping[str, Any]) -> dict[str, Array]:
     """Take tensors or arrays by name, as in a state dict, as arrays of this machine's byte order.
 
     Those of float16, float32 and float64 keep their type, without a copy where they lie in memory; bfloat16 becomes
     float32, which is exact. Counters of batches are left out, since nothing reads them.
 
-    Raises ArchspecError where it is no such mapping, and where a weight has another type, or no numbers.
+    Raises InputError where it is no such mapping, and where a weight has another type, or no numbers.
     """
     if not isinstance(weights, Mapping):
         raise ArchspecError(f"weights are tensors or arrays by name, found {_tell_instead(weights)}")

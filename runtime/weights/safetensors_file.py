@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from archspec.arrays import Array
-from archspec.errors import ArchspecError
+from archspec.errors import ArchspecError, ModelError, raising
 from archspec.extras import extra
 from archspec.file_types import SAFETENSORS, advise_unpacking, find_file_type
 from archspec.files import check_is_file, write_whole
@@ -33,7 +33,7 @@ TYPES = {"F16": "<f2", BFLOAT16: "<u2", "F32": "<f4", "F64": "<f8"}
 
 @dataclass(frozen=True, slots=True)
 class StoredTensor:
-    """One tensor in a file: its shape, its type in the file's words, and how to read it, with ArchspecError where it
+    """One tensor in a file: its shape, its type in the file's words, and how to read it, with ModelError where it
     holds no weights, or some that are not finite."""
 
     shape: tuple[int, ...]
@@ -66,7 +66,7 @@ def load_weights(path: str | Path) -> tuple[dict[str, Array], dict[str, str]]:
     float32; counters of batches are left out. The file may be replaced while it is in use, as this program does it, but
     not cut off: the system then ends the process (SIGBUS).
 
-    Raises ArchspecError where the file is missing, cut off, of another kind, or holds numbers of another type, infinite
+    Raises ModelError where the file is missing, cut off, of another kind, or holds numbers of another type, infinite
     numbers or NaN.
     """
     stored, metadata = open_weights(path)
@@ -78,10 +78,11 @@ def read_all(stored: Mapping[str, StoredTensor]) -> dict[str, Array]:
     return {name: item.read() for name, item in stored.items() if not is_counter(name)}
 
 
+@raising(ModelError)
 def open_weights(path: str | Path) -> tuple[dict[str, StoredTensor], dict[str, str]]:
     """Open a file: its tensors by name, in its order, and the header's strings.
 
-    Reading a tensor gives a view of the mapped file, as `load_weights` says. Raises ArchspecError where the file is
+    Reading a tensor gives a view of the mapped file, as `load_weights` says. Raises ModelError where the file is
     missing, cut off or of another kind; MissingExtra without safetensors.
     """
     check_is_file(path)
@@ -120,6 +121,7 @@ def _describe(what: str, data: mmap.mmap, start: int, entry: Mapping[str, Any]) 
     return StoredTensor(tuple(entry["shape"]), entry["dtype"], partial(_view, what, data, start, entry))
 
 
+@raising(ModelError)
 def _view(what: str, data: mmap.mmap, start: int, entry: Mapping[str, Any]) -> Array:
     """A tensor where it lies; a copy only where its bytes begin at no multiple of their number's size."""
     stored, shape, (first, last) = entry["dtype"], entry["shape"], entry["data_offsets"]

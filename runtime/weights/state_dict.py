@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archspec.arrays import Array
-from archspec.errors import ArchspecError
+from archspec.errors import ArchspecError, ModelError, raising
 from archspec.extras import extra
 from archspec.file_types import SAFETENSORS, TORCH, advise_unpacking, find_file_type
 from archspec.files import check_is_file
@@ -32,12 +32,13 @@ MAX_WRAPPING = 2
 """The most dictionaries around a state dict that are opened, one inside the other."""
 
 
+@raising(ModelError)
 def read_state_dict(path: str | Path) -> tuple[dict[str, StoredTensor], dict[str, str]]:
     """Open a state dict: its tensors by name, and what its file says of it, of a safetensors file, or of one that
     `torch.save` wrote (.pth, .pt, .bin), which says nothing.
 
     Of the latter nothing but tensors is taken (`weights_only`): no code in it is run. A dictionary around the state
-    dict is taken away. Raises ArchspecError where the file is missing, cut off or of another kind, or where a tensor
+    dict is taken away. Raises ModelError where the file is missing, cut off or of another kind, or where a tensor
     claims more numbers than are stored; MissingExtra where torch is needed.
     """
     path = Path(path)
@@ -119,5 +120,6 @@ def _describe_tensor(value: Any, what: str) -> StoredTensor:
     return StoredTensor(tuple(value.shape), str(value.dtype).removeprefix("torch."), partial(_read_tensor, value, what))
 
 
+@raising(ModelError)
 def _read_tensor(tensor: torch.Tensor, what: str) -> Array:
     return check_finite(what, take_weight(tensor, what))

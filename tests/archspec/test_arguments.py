@@ -13,7 +13,7 @@ import torch
 
 import archspec
 from archspec.arguments import checked
-from archspec.errors import ArchspecError
+from archspec.errors import ArchspecError, InputError
 
 TINY = """\
 archspec: 1
@@ -137,11 +137,11 @@ def answer_of(call: Callable[[], Any]) -> str | None:
 def test_what_to_give_instead_is_said() -> None:
     spec = archspec.load("tiny.yaml")
     for call in (archspec.to_torch, archspec.analyze, archspec.accepted_sizes):
-        with pytest.raises(ArchspecError, match=rf"{call.__name__}: `graph` is a graph, .*archspec\.elaborate\(spec\)"):
+        with pytest.raises(InputError, match=rf"{call.__name__}: `graph` is a graph, .*archspec\.elaborate\(spec\)"):
             call(spec)  # type: ignore[arg-type]
-    with pytest.raises(ArchspecError, match=r"archspec\.elaborate\(archspec\.load"):
+    with pytest.raises(InputError, match=r"archspec\.elaborate\(archspec\.load"):
         archspec.to_torch("tiny.yaml")  # type: ignore[arg-type]
-    with pytest.raises(ArchspecError, match=r"`spec` is a spec, found 'tiny\.yaml'; archspec\.load"):
+    with pytest.raises(InputError, match=r"`spec` is a spec, found 'tiny\.yaml'; archspec\.load"):
         archspec.elaborate("tiny.yaml")  # type: ignore[arg-type]
 
 
@@ -165,5 +165,5 @@ def test_a_checked_function_is_called_as_it_is_written() -> None:
     assert join.__doc__ == "Its words."
     with pytest.raises(TypeError, match="positional argument"):
         join("a", 4, 5)  # type: ignore[call-arg]
-    with pytest.raises(ArchspecError, match="join: `path` is the name of a file, found 3"):
+    with pytest.raises(InputError, match="join: `path` is the name of a file, found 3"):
         join(3)  # type: ignore[arg-type]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import doctest
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -13,6 +15,7 @@ from onnx import TensorProto, helper
 import archspec
 from archspec import errors
 from archspec.errors import ArchspecError, InputError, ModelError, RuntimeFailure, raising
+from runtime.session.settings import Settings
 
 
 def test_the_examples_are_true(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -30,6 +33,54 @@ def test_raising_gives_a_kind_to_what_has_none() -> None:
         raise ModelError("of a kind already")
     with pytest.raises(KeyError), raising(InputError):
         raise KeyError("not ours")
+
+
+@pytest.mark.parametrize("threads", [0, 2000, True, "2"])
+def test_settings_that_are_none_are_input(threads: Any) -> None:
+    with pytest.raises(InputError, match="the setting 'threads' must be"):
+        Settings(threads=threads)
+
+
+def test_arguments_that_do_not_fit_are_input(tmp_path: Path) -> None:
+    graph = archspec.elaborate(archspec.load("residual_mlp", params={"blocks": 1, "width": 8}))
+    state = archspec.to_torch(graph).state_dict()
+    given: Any = 3
+    calls: list[tuple[str, Callable[[], object]]] = [
+        ("load: `source`", lambda: archspec.load(given)),
+        ("analyze: `graph`", lambda: archspec.analyze(given)),
+        ("to_onnx: `path`", lambda: archspec.to_onnx(graph, state, given)),
+        ("metadata are texts", lambda: archspec.to_onnx(graph, state, tmp_path / "m.onnx", metadata=given)),
+        ("weights are tensors", lambda: archspec.to_onnx(graph, given, tmp_path / "m.onnx")),
+        ("do not fit residual_mlp", lambda: archspec.to_onnx(graph, {}, tmp_path / "m.onnx", verify=False)),
+        ("absent does not exist", lambda: archspec.evaluate("absent")),
+        ("no data set 'digit'", lambda: archspec.train(archspec.load("resnet_digits"), "digit", tmp_path / "run")),
+    ]
+    for words, call in calls:
+        with pytest.raises(InputError, match=words):
+            call()
+
+
+def test_a_file_of_a_model_that_is_none_is_at_fault_and_a_size_that_is_missing_is_not(model: Path) -> None:
+    whole = model.read_bytes()
+    assert len(archspec.open_network(model)[0]) > 0  # the control
+    with pytest.raises(InputError, match="has no size 'Q'"):
+        archspec.open_network(model, sizes={"Q": 1})
+    with pytest.raises(InputError, match="params are those of specs"):
+        archspec.open_network(model, {"width": 1})
+    broken = onnx.load(model)
+    broken.graph.node[0].input[1] = "nothing"
+    for data, words in (
+        (whole[: len(whole) // 2], "is not an ONNX file, or it is cut off"),
+        (b"", "is empty"),
+        (broken.SerializeToString(), "reads 'nothing', which nothing computes"),
+    ):
+        model.write_bytes(data)
+        with pytest.raises(ModelError, match=words):
+            archspec.open_network(model)
+    weights = model.with_name("w.safetensors")
+    weights.write_bytes(b"\x09\0\0\0\0\0\0\0{}")
+    with pytest.raises(ModelError, match="is not a safetensors file"):
+        archspec.read_weights(weights)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from pathlib import Path
 import onnx
 
 from archspec.bounds import MAX_WHOLE
-from archspec.errors import ArchspecError, suggest
+from archspec.errors import ArchspecError, InputError, suggest
 from archspec.wording import cut
 from compiler.onnx_file.extents import name_axis
 from compiler.onnx_file.metadata import read_sizes
@@ -36,7 +36,7 @@ class FileInputs:
 
 def read_inputs(path: Path, model: onnx.ModelProto, sizes: Mapping[str, int], *, whole: bool) -> FileInputs:
     """The inputs at the given sizes, else at those that the file says itself; `whole` where no axis holds samples.
-    Raises ArchspecError where a size is missing, or is none of the file's."""
+    Raises InputError where a size is missing, or is none of the file's."""
     stored = {tensor.name for tensor in model.graph.initializer}
     declared = {item.name: _read_dims(path, item, sizes) for item in model.graph.input if item.name not in stored}
     if not declared:
@@ -48,12 +48,12 @@ def read_inputs(path: Path, model: onnx.ModelProto, sizes: Mapping[str, int], *,
     for name in sizes:
         if name not in free:
             known = f"; it leaves open {', '.join(free)}" if free else "; it leaves none open"
-            raise ArchspecError(f"{path} has no size '{name}'{suggest(name, free) or known}")
+            raise InputError(f"{path} has no size '{name}'{suggest(name, free) or known}")
     values = {**_read_written(model), **sizes, **dict.fromkeys(batches, batch)}
     missing = [name for name in free if name not in values]
     if missing:
         options = " ".join(f"--size {name}=224" for name in missing[:4])
-        raise ArchspecError(f"{path} leaves open {', '.join(missing[:20])}: say which, as in {options}")
+        raise InputError(f"{path} leaves open {', '.join(missing[:20])}: say which, as in {options}")
     shapes = {
         name: tuple(values[dim] if isinstance(dim, str) else dim for dim in dims) for name, dims in declared.items()
     }
