@@ -230,14 +230,8 @@ class Concat(Merge):
     """The channels of all operands, in order."""
 
     joins: ClassVar[bool] = True
-
-    @property
-    def keeps_zeros(self) -> bool:
-        return True
-
-    @property
-    def passes_terms(self) -> bool:
-        return True
+    keeps_zeros: ClassVar[bool] = True
+    passes_terms: ClassVar[bool] = True
 
     def bound(self, *xs: Bounds) -> Bounds:
         return xs[0].hull(*xs[1:])

@@ -26,6 +26,7 @@ class Pool(Layer):
     main: ClassVar[str | None] = "kernel"
     family: ClassVar[Family] = "resize"
     saves: ClassVar[Saves] = "operands"
+    keeps_zeros: ClassVar[bool] = True
 
     kernel: Positive = 2
     stride: Positive | None = None
@@ -35,10 +36,6 @@ class Pool(Layer):
     @property
     def window(self) -> Window:
         return Window(self.kernel, self.stride or self.kernel, self.padding)
-
-    @property
-    def keeps_zeros(self) -> bool:
-        return True
 
     @property
     def passes_terms(self) -> bool:
@@ -141,14 +138,8 @@ class GlobalPool(Layer):
 
     fixes_extents: ClassVar[bool] = True
     family: ClassVar[Family] = "resize"
-
-    @property
-    def keeps_zeros(self) -> bool:
-        return True
-
-    @property
-    def passes_terms(self) -> bool:
-        return True
+    keeps_zeros: ClassVar[bool] = True
+    passes_terms: ClassVar[bool] = True
 
     def bound(self, x: Bounds) -> Bounds:
         return x

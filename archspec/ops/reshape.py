@@ -30,17 +30,11 @@ class Upsample(Layer):
     odd: ClassVar[bool] = True
 
     gating: ClassVar[Gating] = "passes"
+    keeps_zeros: ClassVar[bool] = True
+    passes_terms: ClassVar[bool] = True
 
     scale: Positive = 2
     mode: Literal["nearest", "linear"] = "nearest"
-
-    @property
-    def keeps_zeros(self) -> bool:
-        return True
-
-    @property
-    def passes_terms(self) -> bool:
-        return True
 
     def commutes(self, *, flips: bool, adds: bool) -> bool:
         return True
@@ -101,14 +95,8 @@ class Flatten(Layer):
 
     family: ClassVar[Family] = "resize"
     odd: ClassVar[bool] = True
-
-    @property
-    def keeps_zeros(self) -> bool:
-        return True
-
-    @property
-    def passes_terms(self) -> bool:
-        return True
+    keeps_zeros: ClassVar[bool] = True
+    passes_terms: ClassVar[bool] = True
 
     def bound(self, x: Bounds) -> Bounds:
         return x
@@ -183,10 +171,7 @@ class Centred(Op):
     arity: ClassVar[int | None] = None
     data_inputs: ClassVar[int | None] = 1
     odd: ClassVar[bool] = True
-
-    @property
-    def keeps_zeros(self) -> bool:
-        return True
+    keeps_zeros: ClassVar[bool] = True
 
     @abstractmethod
     def infer(self, *xs: Shape) -> Shape: ...
@@ -209,9 +194,7 @@ class Centred(Op):
 class Crop(Centred):
     """Cuts the centre out of its first operand: along each axis the smallest extent among all operands."""
 
-    @property
-    def passes_terms(self) -> bool:
-        return True
+    passes_terms: ClassVar[bool] = True
 
     def commutes(self, *, flips: bool, adds: bool) -> bool:
         return True

@@ -20,18 +20,12 @@ class Scale(Pointwise):
     gating: ClassVar[Gating] = "passes"
     main: ClassVar[str | None] = "value"
     odd: ClassVar[bool] = True
+    keeps_zeros: ClassVar[bool] = True
+    passes_terms: ClassVar[bool] = True
 
     value: Number = 1.0
     trainable: Flag = False
     per: Literal["value", "channel"] = "value"
-
-    @property
-    def passes_terms(self) -> bool:
-        return True
-
-    @property
-    def keeps_zeros(self) -> bool:
-        return True
 
     def bound(self, x: Bounds) -> Bounds:
         return UNKNOWN if self.trainable else x.scaled(self.value)
@@ -67,14 +61,11 @@ class Shift(Pointwise):
     family: ClassVar[Family] = "chance"
     gating: ClassVar[Gating] = "passes"
     main: ClassVar[str | None] = "value"
+    passes_terms: ClassVar[bool] = True
 
     value: Number = 0.0
     trainable: Flag = False
     per: Literal["value", "channel"] = "value"
-
-    @property
-    def passes_terms(self) -> bool:
-        return True
 
     def bound(self, x: Bounds) -> Bounds:
         return UNKNOWN if self.trainable else Bounds(x.low + self.value, x.high + self.value)
