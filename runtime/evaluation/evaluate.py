@@ -182,15 +182,6 @@ def _time_batches(session: Session, seconds: float) -> dict[int, float]:
     return {batch: row.p50_ms / batch for row in rows if (batch := row.batch or session.fixed_batch)}
 
 
-def write_samples(folder: str | Path, data: Dataset) -> list[Path]:
-    """Write a few held-out images as 8-bit PNGs, to try `archspec run` on, and give their paths: of each class the
-    first, or where no image has a class the first of all. Raises ArchspecError where a file is there that somebody else
-    drew."""
-    paths = _name_samples(folder, data)
-    _save_samples(paths, data)
-    return list(paths.values())
-
-
 def _save_samples(paths: Mapping[int, Path], data: Dataset) -> None:
     for index, path in paths.items():
         save_picture(path, Image.fromarray(to_pixels(data.preprocess.restore(data.test.images[index]))))

@@ -12,8 +12,6 @@ from typing import Any
 import numpy as np
 
 from archspec.errors import ArchspecError
-from archspec.files import check_is_file
-from archspec.strict_json import read_json
 from runtime.tasks.task import Counts, Task
 
 
@@ -106,13 +104,3 @@ def append_metrics(path: str | Path, values: Mapping[str, Any]) -> None:
             file.write(json.dumps(values, allow_nan=False) + "\n")
     except OSError as error:
         raise ArchspecError(f"cannot write {path}: {error.strerror or error}") from error
-
-
-def read_metrics(path: str | Path) -> list[dict[str, Any]]:
-    """Read the objects of a metrics file, in order; ArchspecError names a line that is none."""
-    check_is_file(path)
-    try:
-        lines = Path(path).read_text(encoding="utf-8").splitlines()
-    except UnicodeDecodeError as error:
-        raise ArchspecError(f"{path} is not UTF-8 text") from error
-    return [read_json(line, f"{path}, line {number}") for number, line in enumerate(lines, 1)]

@@ -14,6 +14,7 @@ import pytest
 import torch
 from onnx import TensorProto
 from onnx.reference import ReferenceEvaluator
+from PIL import Image
 from torch import nn
 
 from archspec.api import elaborate, load, proof_cases, to_onnx, to_torch
@@ -25,7 +26,7 @@ from compiler.onnx_target.onnx_model import OnnxModel
 from compiler.onnx_target.options import ExportOptions, Io, Precision
 from compiler.onnx_target.write import to_bytes, write_model
 from runtime.data.registry import describe_data, load_data
-from runtime.evaluation.evaluate import write_samples
+from runtime.prediction.png import to_pixels
 from runtime.prediction.predict import compute_outputs, predict
 from runtime.session.inputs import make_inputs
 from runtime.session.session import Session
@@ -301,7 +302,10 @@ def test_a_file_of_half_precision_answers_for_pictures(trained: Trained, io: Io,
     whole, half = tmp_path / "whole.onnx", tmp_path / "half.onnx"
     write_model(build_model(graph, arrays(module), metadata=metadata), whole)
     write_model(build_model(graph, arrays(module), metadata=metadata, options=replace(FP16, io=io)), half)
-    pictures = write_samples(tmp_path, load_data("digits"))
+    data = load_data("digits")
+    pictures = [tmp_path / f"{number}.png" for number in range(10)]
+    for number, picture in enumerate(pictures):
+        Image.fromarray(to_pixels(data.preprocess.restore(data.test.images[number]))).save(picture)
     sessions = [Session(path, providers=["cpu"]) for path in (whole, half)]
     answers = [[answer.to_dict() for answer in predict(session, pictures, top=1)] for session in sessions]
     labels = [[answer["label"] for answer in side] for side in answers]

@@ -17,9 +17,9 @@ from torch.nn import functional as F
 from archspec.errors import ArchspecError
 from compiler.torch_target.module import build_module
 from runtime.experiments.surface import Surface, draw_direction, measure_filters, measure_surface, walk
-from runtime.training.metrics import read_metrics
 from runtime.training.run import Run
 from runtime.training.run_folder import METRICS
+from tests.support.metrics import read_metrics
 from tests.support.runs import build
 
 

@@ -9,7 +9,8 @@ import pytest
 
 from archspec.errors import ArchspecError
 from runtime.tasks.registry import find_task
-from runtime.training.metrics import Epoch, EpochMeter, append_metrics, read_metrics
+from runtime.training.metrics import Epoch, EpochMeter, append_metrics
+from tests.support.metrics import read_metrics
 
 
 def test_metrics_can_be_read_while_they_come(tmp_path: Path) -> None:
@@ -20,10 +21,8 @@ def test_metrics_can_be_read_while_they_come(tmp_path: Path) -> None:
     assert read_metrics(path) == [{"epoch": 1, "loss": 0.5}, {"test_accuracy": 1.0}]
 
 
-def test_broken_metrics_are_refused_by_line(tmp_path: Path) -> None:
-    (tmp_path / "m").write_text('{"epoch": 1}\n{"epoch":')
-    with pytest.raises(ArchspecError, match="m, line 2 is not valid JSON"):
-        read_metrics(tmp_path / "m")
+def test_metrics_that_cannot_be_written_are_an_error(tmp_path: Path) -> None:
+    (tmp_path / "m").write_text("a file")
     with pytest.raises(ArchspecError, match="cannot write"):
         append_metrics(tmp_path / "m" / "below a file", {})
 

@@ -13,10 +13,10 @@ from archspec.errors import ArchspecError
 from compiler.onnx_file.metadata import GRAPH, SETTINGS
 from compiler.torch_target.module import build_module
 from runtime.data.registry import describe_data, load_data
-from runtime.training.metrics import read_metrics
 from runtime.training.run import Run, check_same_data, describe_training
 from runtime.training.run_folder import METRICS, WEIGHTS
 from runtime.weights.safetensors_file import load_weights, save_weights
+from tests.support.metrics import read_metrics
 from tests.support.runs import QUICK, train_digits
 
 

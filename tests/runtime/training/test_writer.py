@@ -25,11 +25,12 @@ from archspec.errors import ArchspecError
 from compiler.onnx_file.metadata import EPOCH
 from runtime.data.registry import load_data
 from runtime.training.loop import train
-from runtime.training.metrics import Progress, read_metrics
+from runtime.training.metrics import Progress
 from runtime.training.recipe import Recipe
 from runtime.training.run_folder import METRICS, SPEC, WEIGHTS, claim_folder
 from runtime.weights.safetensors_file import load_weights
 from tests.support.commands import archspec, refuse
+from tests.support.metrics import read_metrics
 
 NET = load("resnet_digits", {"widths": [4, 4, 4], "depths": [1, 1, 1]})
 SETTINGS = Recipe(epochs=3, batch=400, threads=1)
