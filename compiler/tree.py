@@ -18,7 +18,7 @@ Branch = TypeVar("Branch")
 
 
 @dataclass(frozen=True)
-class Layer:
+class LayerName:
     """An operation as a spec says it: its word, and the fields that have not their default value."""
 
     kind: str
@@ -33,9 +33,9 @@ class Layer:
         return f"{self.kind}({self.words})" if self.fields else self.kind
 
 
-def name_layer(op: Op) -> Layer:
+def name_layer(op: Op) -> LayerName:
     """The layer that an operation is; the fields of an input are its shape, which stands beside it."""
-    return Layer(op.word, () if isinstance(op, Input) else tuple(op.chosen.items()))
+    return LayerName(op.word, () if isinstance(op, Input) else tuple(op.chosen.items()))
 
 
 class Rules(Protocol[Branch]):

@@ -14,7 +14,7 @@ from compiler.analysis.cost.cost import measure_cost
 from compiler.analysis.cost.node import NodeCost
 from compiler.graph import Graph, Node
 from compiler.scopes import Scope, name_in_scope, read_scopes
-from compiler.tree import Layer, fold, name_layer
+from compiler.tree import LayerName, fold, name_layer
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Branch:
     """A scope or (without children) a layer; `times` counts the equal neighbours that it stands for."""
 
     name: str
-    layer: Layer | None
+    layer: LayerName | None
     shape: tuple[int, ...]
     parameters: int
     macs: int

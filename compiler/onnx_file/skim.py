@@ -35,10 +35,10 @@ million."""
 MAX_BYTES = (1 << 31) - 1
 """The largest size, in bytes, of a message of protobuf."""
 
-GRAPH = onnx.ModelProto.GRAPH_FIELD_NUMBER
-METADATA = onnx.ModelProto.METADATA_PROPS_FIELD_NUMBER
-INITIALIZER = onnx.GraphProto.INITIALIZER_FIELD_NUMBER
-RAW = onnx.TensorProto.RAW_DATA_FIELD_NUMBER
+GRAPH_FIELD = onnx.ModelProto.GRAPH_FIELD_NUMBER
+METADATA_FIELD = onnx.ModelProto.METADATA_PROPS_FIELD_NUMBER
+INITIALIZER_FIELD = onnx.GraphProto.INITIALIZER_FIELD_NUMBER
+RAW_FIELD = onnx.TensorProto.RAW_DATA_FIELD_NUMBER
 NUMBERS = {
     getattr(onnx.TensorProto, f"{name}_FIELD_NUMBER")
     for name in ("RAW_DATA", "FLOAT_DATA", "INT32_DATA", "INT64_DATA", "DOUBLE_DATA", "UINT64_DATA", "STRING_DATA")
@@ -51,7 +51,7 @@ Reduce: TypeAlias = Callable[[Bytes, Field], bytes]
 @raising(ModelError)
 def skim_model(path: Path) -> onnx.ModelProto:
     """The model in a file, without the numbers of its large weights. Raises ModelError where it is none."""
-    model = read_reduced(path, lambda data, field: delimit(INITIALIZER, _skim_tensor(data, field, path)))
+    model = read_reduced(path, lambda data, field: delimit(INITIALIZER_FIELD, _skim_tensor(data, field, path)))
     if not model.HasField("graph") or not (model.graph.node or model.graph.input):
         raise ArchspecError(f"{path} is not an ONNX file: it holds no graph")
     _check_text(model, path)
@@ -89,9 +89,11 @@ def split_numbers(data: Bytes, tensor: Field) -> tuple[onnx.TensorProto, Field] 
     them lie elsewhere."""
     fields = list(walk_fields(data, tensor.start, tensor.end))
     numbers = [field for field in fields if field.number in NUMBERS]
-    if [(field.number, field.wire) for field in numbers] != [(RAW, DELIMITED)]:
+    if [(field.number, field.wire) for field in numbers] != [(RAW_FIELD, DELIMITED)]:
         return None
-    head = onnx.TensorProto.FromString(b"".join(data[field.key : field.end] for field in fields if field.number != RAW))
+    head = onnx.TensorProto.FromString(
+        b"".join(data[field.key : field.end] for field in fields if field.number != RAW_FIELD)
+    )
     return None if is_external(head) else (head, numbers[0])
 
 
@@ -155,7 +157,7 @@ def _check_text(message: Message, path: Path) -> None:
 
 def _choose_metadata(data: Bytes) -> bytes:
     return b"".join(
-        data[field.key : field.end] for field in walk_fields(data, 0, len(data)) if field.number == METADATA
+        data[field.key : field.end] for field in walk_fields(data, 0, len(data)) if field.number == METADATA_FIELD
     )
 
 
@@ -166,23 +168,23 @@ def _reduce(data: Bytes, reduce: Reduce, path: Path) -> bytes:
         spent += 1
         if spent > MAX_FIELDS:
             raise ArchspecError(f"{path} is too large: it has more than {MAX_FIELDS:,} parts")
-        if field.number != GRAPH or field.wire != DELIMITED:
+        if field.number != GRAPH_FIELD or field.wire != DELIMITED:
             pieces.append(data[field.key : field.end])
             continue
         parts = []
         for part in walk_fields(data, field.start, field.end):
             spent += 1
-            large = part.number == INITIALIZER and part.wire == DELIMITED and part.end - part.start > MAX_INLINE
+            large = part.number == INITIALIZER_FIELD and part.wire == DELIMITED and part.end - part.start > MAX_INLINE
             parts.append(reduce(data, part) if large else data[part.key : part.end])
             if spent > MAX_FIELDS:
                 raise ArchspecError(f"{path} is too large: its graph has more than {MAX_FIELDS:,} parts")
-        pieces.append(delimit(GRAPH, b"".join(parts)))
+        pieces.append(delimit(GRAPH_FIELD, b"".join(parts)))
     return b"".join(pieces)
 
 
 def _keep_head(data: Bytes, tensor: Field) -> bytes:
     fields = [field for field in walk_fields(data, tensor.start, tensor.end) if field.number not in NUMBERS]
-    return delimit(INITIALIZER, b"".join(data[field.key : field.end] for field in fields))
+    return delimit(INITIALIZER_FIELD, b"".join(data[field.key : field.end] for field in fields))
 
 
 def _skim_tensor(data: Bytes, tensor: Field, path: Path) -> bytes:
@@ -190,7 +192,7 @@ def _skim_tensor(data: Bytes, tensor: Field, path: Path) -> bytes:
     fields = list(walk_fields(data, tensor.start, tensor.end))
     head = b"".join(data[field.key : field.end] for field in fields if field.number not in NUMBERS)
     proto = onnx.TensorProto.FromString(head)
-    stored = sum(field.end - field.start for field in fields if field.number == RAW)
+    stored = sum(field.end - field.start for field in fields if field.number == RAW_FIELD)
     due = count_bytes(proto)
     if stored and due is not None and stored != due:
         shape = write_shape(proto.dims)

@@ -43,7 +43,7 @@ def read_interface(session: Any, model: ModelFile, fixed: Mapping[str, int]) -> 
     """
     try:
         taken, given = session.get_inputs(), session.get_outputs()
-        inputs = read_extents(taken)
+        inputs = list_extents(taken)
         outputs = read_output_extents(given, inputs, model, fixed)
         check_are_arrays(given, model.path)
         metadata = dict(session.get_modelmeta().custom_metadata_map)
@@ -52,7 +52,7 @@ def read_interface(session: Any, model: ModelFile, fixed: Mapping[str, int]) -> 
         raise ModelError(f"{model.path} holds a name or metadata that is not UTF-8 text") from error
 
 
-def read_extents(items: Sequence[Any]) -> dict[str, Extents]:
+def list_extents(items: Sequence[Any]) -> dict[str, Extents]:
     """Extents by name: a free one has its own name, or that of its place."""
     return {item.name: name_axes(item.name, item.shape) for item in items}
 
@@ -66,7 +66,7 @@ def read_output_extents(
     ONNX Runtime puts what it infers in the place of names, and tells an output without a shape as a number; so the file
     is asked where one has no name, and inputs have.
     """
-    told: dict[str, Extents | None] = dict(read_extents(items))
+    told: dict[str, Extents | None] = dict(list_extents(items))
     free = not all(map(_is_fixed, inputs.values()))
     if not any(extents == () or (free and _is_fixed(extents)) for extents in told.values()):
         return told

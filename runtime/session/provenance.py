@@ -26,7 +26,7 @@ with extra("run"):
     import onnx
 
     from compiler.onnx_file.protobuf import delimit
-    from compiler.onnx_file.skim import METADATA, read_metadata
+    from compiler.onnx_file.skim import METADATA_FIELD, read_metadata
 
 T = TypeVar("T")
 
@@ -117,7 +117,7 @@ def _list_hashes(path: Path, names: Iterable[str]) -> tuple[str, ...]:
 
 def _add(key: str, value: str) -> bytes:
     entry = onnx.StringStringEntryProto(key=key, value=value)
-    return delimit(METADATA, entry.SerializeToString(deterministic=True))
+    return delimit(METADATA_FIELD, entry.SerializeToString(deterministic=True))
 
 
 def _seal(body: bytes) -> bytes:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from archspec.ops import Conv, Input, Op, Relu
 from compiler.scopes import Scope, read_scopes
-from compiler.tree import Layer, fold, name_layer
+from compiler.tree import LayerName, fold, name_layer
 
 
 @dataclass(frozen=True)
@@ -65,17 +65,17 @@ def test_every_neighbour_is_in_one_run(letters: list[str]) -> None:
 @pytest.mark.parametrize(
     ("op", "layer", "text"),
     [
-        (Relu(), Layer("relu"), "relu"),
-        (Conv(out=16), Layer("conv", (("out", 16),)), "conv(out=16)"),
-        (Conv(out=16, kernel=5), Layer("conv", (("out", 16), ("kernel", 5))), "conv(out=16, kernel=5)"),
-        (Input(dims=(3, 8, 8)), Layer("input"), "input"),
+        (Relu(), LayerName("relu"), "relu"),
+        (Conv(out=16), LayerName("conv", (("out", 16),)), "conv(out=16)"),
+        (Conv(out=16, kernel=5), LayerName("conv", (("out", 16), ("kernel", 5))), "conv(out=16, kernel=5)"),
+        (Input(dims=(3, 8, 8)), LayerName("input"), "input"),
     ],
     ids=str,
 )
-def test_a_layer_is_named_by_what_is_not_usual_of_it(op: Op, layer: Layer, text: str) -> None:
+def test_a_layer_is_named_by_what_is_not_usual_of_it(op: Op, layer: LayerName, text: str) -> None:
     assert name_layer(op) == layer
     assert str(layer) == text
 
 
 def test_values_keep_their_parentheses() -> None:
-    assert Layer("mean", (("axes", (2, 3)),)).words == "axes=(2, 3)"
+    assert LayerName("mean", (("axes", (2, 3)),)).words == "axes=(2, 3)"
