@@ -9,7 +9,6 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import get_args
 
 import numpy as np
 import pytest
@@ -17,11 +16,6 @@ import pytest
 from archspec.api import elaborate, load, to_onnx, to_torch
 from archspec.errors import ArchspecError
 from compiler.onnx_target import write
-from compiler.onnx_target.options import ExportOptions, Precision
-from runtime.export.plan import Calibration
-from runtime.session.form_writer import NOT_ON_CPUS, write_optimized
-from runtime.session.model_file import ModelFile
-from runtime.session.optimized_form import describe_runtime, find_optimized, place_form
 from runtime.session.session import Session
 from runtime.weights.safetensors_file import save_weights
 from tests.support.commands import archspec, refuse
@@ -306,88 +300,11 @@ def test_an_interrupt_while_a_command_goes_shows_no_traceback() -> None:
     assert result.stdout.startswith("archspec ")
 
 
-needs_instructions = pytest.mark.skipif(describe_runtime() is None, reason="the processor's instructions are unknown")
-
-
-@needs_instructions
-@pytest.mark.parametrize("precision", get_args(Precision))
-def test_what_cannot_be_optimized_is_refused_before_any_work(
-    precision: Precision, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The witness is ONNX Runtime, of a file in that precision."""
-    path, images = tmp_path / "m.onnx", tmp_path / "images.npy"
-    np.save(images, np.random.default_rng(0).random((64, *GRAPH["image"].shape), np.float32))
-    calibration = Calibration(data=images) if precision == "int8" else None
-    options = ExportOptions(precision=precision)
-    to_onnx(GRAPH, weights_of(1), path, verify=False, options=options, calibration=calibration)
-    before, refused = contents(tmp_path), precision in NOT_ON_CPUS
-    if not refused:
-        write_optimized(path)
-        return
-    with pytest.raises(ArchspecError, match=f"{path}: ONNX Runtime cannot optimize it"):
-        write_optimized(path)
-    monkeypatch.setattr("runtime.export.export.build_model", None)
-    message = "--optimized is a form for this CPU, on which ONNX Runtime computes nothing in bf16: leave it out"
-    with pytest.raises(ArchspecError, match=message):
-        to_onnx(GRAPH, weights_of(1), path, verify=False, optimized=True, options=options)
-    refuse(message, "export", SPEC, "--weights", tmp_path / "none", "--precision", precision, "--optimized", "-o", path)
-    assert contents(tmp_path) == before
-
-
-@needs_instructions
-def test_a_form_that_cannot_be_written_is_said_before_any_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("runtime.export.export.build_model", None)
-    words = ("export", SPEC, "--weights", tmp_path / "none", "--optimized", "-o")
-    for name in ("m" * 200 + ".onnx", "m" * 240 + ".onnx"):
-        with pytest.raises(ArchspecError, match="File name too long"):
-            to_onnx(GRAPH, {}, tmp_path / name, optimized=True)
-        refuse("File name too long", *words, tmp_path / name)
-    place_form(tmp_path / "m.onnx", str(describe_runtime())).mkdir()
-    refuse("names a folder", *words, tmp_path / "m.onnx")
-    monkeypatch.setattr("runtime.session.form_writer.describe_runtime", lambda: None)
-    refuse("does not say which instructions its processor has", *words, tmp_path / "n.onnx")
-    assert len(list(tmp_path.iterdir())) == 1
-
-
 def test_a_report_outlives_the_file(tmp_path: Path) -> None:
     done = to_onnx(GRAPH, weights_of(0), tmp_path / "m.onnx", verify=False)
     written = done.path.stat().st_size
     done.path.rename(tmp_path / "other.onnx")
     assert done.to_dict()["bytes"] == written
-
-
-OPTIMIZE = """
-import resource, sys
-from pathlib import Path
-from archspec.errors import ArchspecError
-from runtime.session.model_file import ModelFile
-from runtime.session.form_writer import write_optimized
-
-limit = int(sys.argv[2])
-resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-try:
-    write_optimized(sys.argv[1])
-except ArchspecError as error:
-    sys.exit(f"error: {error}")
-"""
-
-
-@pytest.mark.skipif(describe_runtime() is None, reason="the processor's instructions are unknown")
-@pytest.mark.parametrize("limit", [1, 5_000, 100_000])
-def test_a_full_disk_while_optimizing(limit: int, tmp_path: Path) -> None:
-    path = tmp_path / "m.onnx"
-    to_onnx(GRAPH, weights_of(0), path, verify=False)
-    before = contents(tmp_path)
-    result = subprocess.run([sys.executable, "-c", OPTIMIZE, str(path), str(limit)], capture_output=True, text=True)
-    assert result.returncode == 1
-    assert result.stderr.startswith("error: ")
-    assert result.stderr.count("\n") == 1, result.stderr
-    assert contents(tmp_path) == before
-    assert list(tmp_path.iterdir()) == [path]
-    assert find_optimized(ModelFile.open(path)) is None
-    assert (
-        find_optimized(ModelFile.open(path.parent / write_optimized(path).name)) is None
-    )  # which is optimized, and not a model of ours
 
 
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:

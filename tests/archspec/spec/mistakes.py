@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import pytest
-
 from tests.archspec.spec.texts import HEAD, VECTOR
 
 BODY = HEAD + "network:\n"
@@ -348,87 +346,4 @@ network:
         ("duplicate-key", "'inputs'"),
         ("duplicate-key", "'out'"),
     ),
-]
-
-LIKELY = [
-    bad("valid", BODY + "  - conv: {out: 8, padding: ▸valid}\n", ("unknown-name", "takes `same` or a whole number")),
-    bad("yes", BODY + "  - conv: {out: 8, bias: ▸yes}\n", ("unknown-name", "the field takes true or false")),
-    bad("dense layer", BODY + "  - ▸dense: 12\n", ("wrong-type", "a fully connected layer is `linear: 12`")),
-    bad("dense body", BODY + "  - ▸dense: [relu]\n", ("wrong-type", "as in `dense: {n: 2, body: [...]}`")),
-    bad("residual body", BODY + "  - ▸residual: [relu]\n", ("wrong-type", "as in `residual: {body: [...]}`")),
-    bad("fields", BODY + "  - ▸batch_norm: 3\n", ("wrong-type", "named fields: affine, start, eps, momentum")),
-    bad("int", BODY + "  - conv: ▸int(in_channels / 3)\n", ("bad-expression", "; say `in_channels // 3`")),
-    bad("floor", BODY + "  - conv: ▸floor(in_channels)\n", ("bad-expression", "; `a // b` divides and rounds down")),
-    bad("ceil", BODY + "  - conv: ▸ceil((1 + 2) / 3)\n", ("bad-expression", "; say `-(-(1 + 2) // 3)`")),
-    bad("square", BODY + "  - conv: ▸in_channels ** 2\n", ("bad-expression", "; say `in_channels * in_channels`")),
-    bad("list", BODY + "  - conv: ▸'[8, 16][0]'\n", ("bad-expression", "; a list is a param, used by its name")),
-    bad(
-        "no extent",
-        "archspec: 1\ninputs: {x: ▸[3, null, null]}\nnetwork: []\n",
-        ("bad-shape", "an entry without a value"),
-    ),
-    bad(
-        "channels last",
-        "archspec: 1\ninputs: {x: [96, 64, 3]}\nnetwork: [max_pool: 2, max_pool: ▸2]\n",
-        ("shape-mismatch", "should the channels of 'x' come first, as in [3, 96, 64]?"),
-    ),
-    bad(
-        "channels first",
-        "archspec: 1\ninputs: {x: [3, 96, 3]}\nnetwork: [max_pool: 2, max_pool: ▸2]\n",
-        ("shape-mismatch", "3×48×1"),
-    ),
-    bad("tab", BODY + "▸\t- relu\n", ("syntax", "; a tab does not indent in YAML: use spaces")),
-    bad(
-        "comma in braces",
-        BODY + "  - conv: {out: ▸min(64, 32), stride: 2}\n",
-        ("syntax", "a comma ends 'min(64' here: quote"),
-    ),
-    bad(
-        "comma before []",
-        BODY + "  - conv: {out: ▸min(64, w[0]), stride: 2}\n",
-        ("syntax", "quote an expression that holds one"),
-    ),
-    bad("comma in brackets", BODY + "  - repeat: {each: {w: [▸max(8, 4), 3]}, body: []}\n", ("syntax", "quote")),
-    bad(
-        "expression in params",
-        HEAD + "params: {base: 48, widths: ▸[base, 2 * base]}\nnetwork: []\n",
-        ("bad-param", "found a list with 'base', which is not computed here: params have no expressions"),
-    ),
-    bad("linear on a map", BODY + "  - ▸linear: 10\n", ("shape-mismatch", "or say `conv: {out: 10, kernel: 1}`")),
-    bad(
-        "defaults of an extension",
-        HEAD + "defaults: {▸shuffle2: {r: 2}}\nnetwork: []\n",
-        ("unknown-node", "an `ext` takes its fields where"),
-    ),
-    bad(
-        "defaults by another name",
-        HEAD + "defaults: {▸Conv2d: {}}\nnetwork: []\n",
-        ("unknown-node", "here it is `conv`"),
-    ),
-    bad("layer by another name", BODY + "  - ▸Swish\n", ("unknown-node", "unknown node 'Swish'; here it is `silu`")),
-    bad("field by another name", BODY + "  - conv: {▸filters: 3, out: 4}\n", ("unknown-field", "here it is `out`")),
-    bad("key by another name", HEAD + "network: []\n▸layers: []\n", ("unknown-field", "here it is `network`")),
-    bad(
-        "tap in a block",
-        HEAD + "blocks: {b: {body: [tap: t]}}\nnetwork:\n  - b\n  - from: ▸t\n",
-        ("unknown-tap", "it is set inside b(), and what a block taps is known in the block alone"),
-    ),
-    bad(
-        "tap of the caller",
-        HEAD + "blocks: {b: {body: [from: ▸t]}}\nnetwork:\n  - tap: t\n  - b\n",
-        ("unknown-tap", "it is set outside, and a block sees no taps of its caller"),
-    ),
-]
-
-EVERY = [
-    pytest.param(item, id=f"{group}: {item.name}")
-    for group, items in {
-        "document": DOCUMENTS,
-        "node": NODES,
-        "structure": STRUCTURE,
-        "block": BLOCKS,
-        "several": SEVERAL,
-        "likely": LIKELY,
-    }.items()
-    for item in items
 ]

@@ -8,8 +8,22 @@ from pathlib import Path
 import pytest
 
 from archspec.errors import MAX_MISTAKES, Diagnostic, Mistakes, Place, SpecError, suggest
-from tests.archspec.spec.mistakes import EVERY, Bad
+from tests.archspec.spec.likely_mistakes import LIKELY
+from tests.archspec.spec.mistakes import BLOCKS, DOCUMENTS, NODES, SEVERAL, STRUCTURE, Bad
 from tests.archspec.spec.texts import HEAD, graph_of, mistakes_in, mistakes_of, places, unmarked, write
+
+EVERY = [
+    pytest.param(item, id=f"{group}: {item.name}")
+    for group, items in {
+        "document": DOCUMENTS,
+        "node": NODES,
+        "structure": STRUCTURE,
+        "block": BLOCKS,
+        "several": SEVERAL,
+        "likely": LIKELY,
+    }.items()
+    for item in items
+]
 
 
 @pytest.mark.parametrize("item", EVERY)
