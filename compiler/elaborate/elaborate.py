@@ -13,7 +13,7 @@ from archspec.spec.load import Spec
 from archspec.spec.marked import place_in
 from compiler.elaborate.reporter import NODE
 from compiler.elaborate.scope import Scope
-from compiler.elaborate.unroller import Unroller
+from compiler.elaborate.walk import Walk
 from compiler.elaborate.words import run_body
 from compiler.graph import Graph
 from compiler.graph_check import verify
@@ -46,10 +46,10 @@ def elaborate(
     """
     chosen, mistakes = _choose_sizes(spec, sizes or {})
     if not mistakes:
-        walk = Unroller(spec, chosen, max_nodes, extensions or {})
+        walk = Walk(spec, chosen, max_nodes, extensions or {})
         graph = _build(walk)
         if graph is not None and walk.residuals.wants_total:
-            walk = Unroller(spec, chosen, max_nodes, extensions or {}, walk.residuals.met)
+            walk = Walk(spec, chosen, max_nodes, extensions or {}, walk.residuals.met)
             graph = _build(walk)
         mistakes = walk.reporter.mistakes
         if graph is not None and not mistakes and not spec.mistakes:
@@ -60,7 +60,7 @@ def elaborate(
     raise SpecError([*spec.mistakes, *mistakes])
 
 
-def _build(walk: Unroller) -> Graph | None:
+def _build(walk: Walk) -> Graph | None:
     """The graph of a walk, or None where there are mistakes."""
     try:
         inputs = walk.put_inputs()
@@ -127,7 +127,7 @@ def _with_fitting_sizes(
     for candidate in _list_near(sizes):
         if tried > MAX_TRIED_NODES:
             break
-        walk = Unroller(spec, candidate, MAX_NODES, extensions)
+        walk = Walk(spec, candidate, MAX_NODES, extensions)
         graph = _build(walk)
         tried += walk.reporter.spent // NODE
         if graph is None or walk.reporter.mistakes:
@@ -136,7 +136,7 @@ def _with_fitting_sizes(
         closest = {**sizes, **{name: near for name, (_, near) in found.items()}}
         # An image of a single position is nobody's wish, though it may be all that fits.
         useful = found and not all(rule.value == 1 and not rule.dynamic for rule, _ in found.values())
-        if not useful or _build(Unroller(spec, closest, MAX_NODES, extensions)) is None:
+        if not useful or _build(Walk(spec, closest, MAX_NODES, extensions)) is None:
             break
         hints = ", ".join(_hint(name, sizes[name], *fitting) for name, fitting in found.items())
         return [replace(mistake, message=f"{mistake.message} ({hints})") for mistake in mistakes]

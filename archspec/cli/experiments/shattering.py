@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -27,9 +27,6 @@ from archspec.cli.options import (
     shared_option,
 )
 from archspec.cli.output import print_json
-
-if TYPE_CHECKING:
-    pass
 
 
 def shattering(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -21,9 +21,6 @@ from archspec.cli.options import (
     shared_option,
 )
 from archspec.cli.output import print_json
-
-if TYPE_CHECKING:
-    pass
 
 
 def surface(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from archspec import __version__
 from archspec.cli.options import (
@@ -26,9 +26,6 @@ from archspec.cli.options import (
 )
 from archspec.cli.output import any_digits, tell
 from archspec.cli.pictures.boxes import count_boxes
-
-if TYPE_CHECKING:
-    pass
 
 
 def report(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -13,9 +13,6 @@ from archspec.cli.options import (
 )
 from archspec.cli.output import print_json
 from archspec.wording import cut
-
-if TYPE_CHECKING:
-    pass
 
 
 def explain(

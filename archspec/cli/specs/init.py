@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -12,9 +12,6 @@ from archspec.cli.options import (
     names_file,
 )
 from archspec.cli.output import tell
-
-if TYPE_CHECKING:
-    pass
 
 
 def init(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -20,9 +20,6 @@ from archspec.cli.options import (
     refusing,
 )
 from archspec.cli.output import print_json
-
-if TYPE_CHECKING:
-    pass
 
 
 def lint(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -10,9 +10,6 @@ from archspec.cli.options import (
     JsonOption,
 )
 from archspec.cli.output import print_json
-
-if TYPE_CHECKING:
-    pass
 
 
 def list_(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from archspec.cli.options import (
     MAX_NODES,
@@ -15,9 +15,6 @@ from archspec.cli.options import (
     shared_option,
 )
 from archspec.cli.output import print_json
-
-if TYPE_CHECKING:
-    pass
 
 
 def show(

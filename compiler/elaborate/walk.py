@@ -24,7 +24,7 @@ from compiler.graph import Node, Source
 from compiler.sizes.shapes_by_size import ShapesBySize
 
 
-class Unroller:
+class Walk:
     """The state of one walk through a spec."""
 
     def __init__(
