@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
-from archspec.arguments import checked, take_keywords
+from archspec.arguments import checked, take_keywords, takes_fields_of
 from archspec.errors import Diagnostic, InputError, SpecError
 from archspec.extras import extra
 from archspec.file_types import is_onnx
@@ -163,6 +163,7 @@ def to_torch(graph: Graph, *, seed: int = 0, rules: Mapping[type[Op], Any] | Non
     return lower(graph, seed=seed, rules=rules)
 
 
+@takes_fields_of("runtime.export.plan.ExportPlan")
 @checked
 def to_onnx(
     graph: Graph,
@@ -202,6 +203,7 @@ def to_onnx(
     return export(graph, take_weights(weights), path, take_keywords(ExportPlan, "to_onnx", plan))
 
 
+@takes_fields_of("runtime.verification.checks.Choice")
 @checked
 def verify_model(
     path: str | Path,

@@ -4,9 +4,10 @@ InputError says what it is instead, before anything is done."""
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, fields
 from functools import wraps
+from importlib import import_module
 from inspect import Parameter, signature
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -18,6 +19,7 @@ from compiler.graph import Graph
 from compiler.onnx_file.metadata import check_metadata
 
 BY_POSITION = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
+BY_NAME = (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY)
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -45,19 +47,43 @@ def checked(function: Callable[P, T]) -> Callable[P, T]:
     return call
 
 
+def takes_fields_of(place: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """A decorator for a function whose other keywords (`**`) are the fields of the dataclass in this place. The
+    function raises TypeError for a keyword that is none, and names it before what is missing, as Python does."""
+
+    def decorate(function: Callable[P, T]) -> Callable[P, T]:
+        own = [name for name, parameter in signature(function).parameters.items() if parameter.kind in BY_NAME]
+
+        @wraps(function)
+        def call(*args: P.args, **kwargs: P.kwargs) -> T:
+            others = [name for name in kwargs if name not in own]
+            known = [*own, *(field.name for field in fields(_find_class(place)))] if others else []
+            for name in others:
+                if name not in known:
+                    problem = f"got an unexpected keyword argument '{name}'{suggest(name, known)}"
+                    raise TypeError(f"{function.__name__}() {problem}")
+            return function(*args, **kwargs)
+
+        return call
+
+    return decorate
+
+
 def take_keywords(kind: type[T], function: str, given: Mapping[str, Any]) -> T:
-    """An object of a dataclass, of the keywords that a function was given; a field of which nothing, or None, is said
-    has its default. Raises TypeError, as Python does, where there is no such field, or one without a default is not
-    given."""
+    """An object of a dataclass, of the keywords that a function was given, which are fields of it; a field of which
+    nothing, or None, is said has its default. Raises TypeError where one without a default is not given."""
     known: Any = {field.name: field for field in fields(kind)}  # type: ignore[arg-type]
-    for name in given:
-        if name not in known:
-            raise TypeError(f"{function}() got an unexpected keyword argument '{name}'{suggest(name, known)}")
     said = {name: value for name, value in given.items() if value is not None}
     missing = [name for name, field in known.items() if name not in said and _has_no_default(field)]
     if missing:
         raise TypeError(f"{function}() misses the keyword argument '{missing[0]}'")
     return kind(**said)
+
+
+def _find_class(place: str) -> Any:
+    """The class in a place, `module.class`."""
+    module, _, name = place.rpartition(".")
+    return getattr(import_module(module), name)
 
 
 def _has_no_default(field: Any) -> bool:
@@ -116,20 +142,33 @@ def _take_original(value: Any, what: str) -> tuple[Graph, Any]:
     return _take_graph(value[0], f"the first of {what}"), value[1]
 
 
-def _take_options(value: Any, what: str) -> Any:
-    from compiler.onnx_target.options import ExportOptions
+def _take_made_by(place: str, verb: str = "is") -> Callable[[Any, str], Any]:
+    """How an object of the class in this place is taken, which is imported when an object is given."""
 
-    if not isinstance(value, ExportOptions):
-        raise InputError(f"{what} are compiler.onnx_target.options.ExportOptions(…), found {tell_value(value)}")
-    return value
+    def take(value: Any, what: str) -> Any:
+        if not isinstance(value, _find_class(place)):
+            raise InputError(f"{what} {verb} {place}(…), found {tell_value(value)}")
+        return value
+
+    return take
 
 
-def _take_calibration(value: Any, what: str) -> Any:
-    from runtime.export.plan import Calibration
+def _take_seed(value: Any, what: str) -> int:
+    return _take_whole(value, what, 0)
 
-    if not isinstance(value, Calibration):
-        raise InputError(f"{what} is runtime.export.plan.Calibration(…), found {tell_value(value)}")
-    return value
+
+def _take_batches(value: Any, what: str) -> tuple[int, ...]:
+    if isinstance(value, str | bytes) or not isinstance(value, Iterable):
+        raise InputError(f"{what} are several whole numbers, found {tell_value(value)}")
+    return tuple(_take_whole(batch, f"{what}: each", 1) for batch in value)
+
+
+def _take_whole(value: Any, what: str, least: int) -> int:
+    """A whole number, numpy's too, from `least` on."""
+    number = value.item() if _is_scalar(value) else value
+    if not isinstance(number, int) or isinstance(number, bool) or number < least:
+        raise InputError(f"{what} is a whole number from {least} on, found {tell_value(number)}")
+    return number
 
 
 def _take_conversion(value: Any, what: str) -> Any:
@@ -146,10 +185,12 @@ TAKERS: Mapping[str, Callable[[Any, str], Any]] = {
     **dict.fromkeys(("path", "source", "folder"), _take_path),
     **dict.fromkeys(("params", "sizes"), _take_mapping),
     "data": _take_text,
-    "batches": lambda value, what: tuple(value),
+    "batches": _take_batches,
+    "seed": _take_seed,
     "original": _take_original,
-    "options": _take_options,
-    "calibration": _take_calibration,
+    "options": _take_made_by("compiler.onnx_target.options.ExportOptions", "are"),
+    "calibration": _take_made_by("runtime.export.plan.Calibration"),
+    "recipe": _take_made_by("runtime.training.recipe.Recipe"),
     "conversion": _take_conversion,
     "metadata": lambda value, what: check_metadata(value),
 }

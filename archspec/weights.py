@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
-from archspec.arguments import checked, take_keywords
+from archspec.arguments import checked, take_keywords, takes_fields_of
 from compiler.graph import Graph
 
 if TYPE_CHECKING:
@@ -109,6 +109,7 @@ def combine_weights(
     return combine(graph, files, how)
 
 
+@takes_fields_of("runtime.export.ensemble.Sampling")
 @checked
 def sample_ensemble(
     graph: Graph,

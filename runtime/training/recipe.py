@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from dataclasses import dataclass
 from typing import Any
 
-from archspec.errors import ArchspecError
+from archspec.errors import ArchspecError, InputError, raising, tell_value
+from archspec.strict_json import check_number
+
+POSITIVE = ("epochs", "batch", "threads", "learning_rate")
+"""The numbers of a recipe that cannot be 0."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,6 +21,8 @@ class Recipe:
     an image in pixels; it and `label_smoothing` are for labels alone, which do not move with their image. With
     `ramp_drop` the probability of survival of stochastic depth and ShakeDrop falls in a straight line from 1 to the
     network's own (RandomDrop). `threads` bounds torch's (None: its default), and equal weights need an equal number.
+
+    Raises InputError where a value is of another type, or out of its range.
     """
 
     epochs: int = 30
@@ -32,15 +37,25 @@ class Recipe:
     seed: int = 0
     threads: int | None = None
 
+    @raising(InputError)
     def __post_init__(self) -> None:
-        positive = ("epochs", "batch", "learning_rate")
-        for name in (*positive, "weight_decay", "shift", "seed"):
-            value = getattr(self, name)
-            if not math.isfinite(value) or value < 0 or (name in positive and not value):
-                raise ArchspecError(f"{name} must be {'positive' if name in positive else 'at least 0'}, found {value}")
+        if not isinstance(self.ramp_drop, bool):
+            raise ArchspecError(f"ramp_drop must be True or False, found {tell_value(self.ramp_drop)}")
+        given = self.to_dict()
+        for name in ("epochs", "batch", "shift", "seed", *(() if self.threads is None else ("threads",))):
+            if not isinstance(given[name], int) or isinstance(given[name], bool):
+                raise ArchspecError(f"{name} must be a whole number, found {tell_value(given[name])}")
+            _check_least(name, given[name])
+        for name in ("learning_rate", "weight_decay"):
+            _check_least(name, check_number(given[name], name))
         for name in ("momentum", "label_smoothing", "warmup"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ArchspecError(f"{name} must be at least 0 and below 1, found {getattr(self, name)}")
+            if not 0 <= check_number(given[name], name) < 1:
+                raise ArchspecError(f"{name} must be at least 0 and below 1, found {given[name]}")
 
     def to_dict(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
+
+
+def _check_least(name: str, value: float) -> None:
+    if value < 0 or (name in POSITIVE and not value):
+        raise ArchspecError(f"{name} must be {'positive' if name in POSITIVE else 'at least 0'}, found {value}")

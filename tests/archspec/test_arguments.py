@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -143,6 +145,46 @@ def test_what_to_give_instead_is_said() -> None:
         archspec.to_torch("tiny.yaml")  # type: ignore[arg-type]
     with pytest.raises(InputError, match=r"`spec` is a spec, found 'tiny\.yaml'; archspec\.load"):
         archspec.elaborate("tiny.yaml")  # type: ignore[arg-type]
+
+
+def test_numbers_and_recipes_are_taken_or_refused_in_words() -> None:
+    spec = archspec.load("tiny.yaml")
+    graph = archspec.elaborate(spec)
+    odd: Any = [3, [0], [True], [2.5], "12", -1, True, "x"]
+    calls: list[tuple[str, Callable[[], object]]] = [
+        ("verify_model: `batches` are several whole numbers, found 3", partial(verify, batches=odd[0])),
+        ("verify_model: `batches`: each is a whole number from 1 on, found 0", partial(verify, batches=odd[1])),
+        ("`batches`: each is a whole number from 1 on, found True", partial(verify, batches=odd[2])),
+        ("`batches`: each is a whole number from 1 on, found 2.5", partial(verify, batches=odd[3])),
+        ("`batches` are several whole numbers, found '12'", partial(verify, batches=odd[4])),
+        ("verify_model: `seed` is a whole number from 0 on, found -1", partial(verify, seed=odd[5])),
+        ("to_torch: `seed` is a whole number from 0 on, found True", lambda: archspec.to_torch(graph, seed=odd[6])),
+        ("measure_signal: `seed` is a whole number", lambda: archspec.measure_signal(graph, seed=odd[7])),
+        ("`recipe` is runtime.training.recipe.Recipe", lambda: archspec.train(spec, "digits", "run", recipe=odd[0])),
+    ]
+    for words, call in calls:
+        with pytest.raises(InputError, match=re.escape(words)):
+            call()
+    assert archspec.to_torch(graph, seed=np.int64(3)) is not None  # type: ignore[arg-type]
+
+
+def verify(**keywords: Any) -> object:
+    return archspec.verify_model("m.onnx", **keywords)
+
+
+def test_an_unknown_keyword_is_named_before_what_is_missing() -> None:
+    """As Python does it; the controls are functions that have all their keywords in their signatures."""
+    calls: list[Any] = [archspec.verify_model, archspec.sample_ensemble, archspec.to_onnx]
+    for call in (*calls, archspec.analyze, archspec.train):
+        with pytest.raises(TypeError, match=rf"{call.__name__}\(\) got an unexpected keyword argument 'zzz'"):
+            call(zzz=1)
+    with pytest.raises(TypeError, match="got an unexpected keyword argument 'batch'; did you mean 'batches'"):
+        calls[0]("m.onnx", batch=1)
+    for call in calls:
+        with pytest.raises(TypeError, match=r"missing .* required positional argument"):
+            call(metadata={})
+    with pytest.raises(TypeError, match=r"sample_ensemble\(\) misses the keyword argument 'data'"):
+        calls[1](archspec.elaborate(archspec.load("tiny.yaml")), {}, "mean", passes=2)
 
 
 def test_numpys_numbers_are_pythons() -> None:

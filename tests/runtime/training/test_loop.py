@@ -16,7 +16,6 @@ from runtime.data.dataset import Dataset, Split
 from runtime.training.loop import TrainResult, train
 from runtime.training.metrics import Progress
 from runtime.training.outputs import evaluate_module
-from runtime.training.recipe import Recipe
 from tests.support.models import make_data
 from tests.support.training import QUICK, Wrapped, make_net
 
@@ -139,8 +138,3 @@ def test_a_step_of_one_image_that_batch_normalization_refuses_is_explained() -> 
 def test_weights_that_are_not_finite_after_the_last_step_are_refused(data: Dataset) -> None:
     with pytest.raises(ArchspecError, match=r"(the loss became (nan|inf)|no longer finite).*\(--lr"):
         train(make_net(), data, replace(QUICK, learning_rate=1e38, warmup=0, epochs=1))
-
-
-def test_threads_out_of_range_are_refused(data: Dataset) -> None:
-    with pytest.raises(ArchspecError, match="threads must be at least 1"):
-        train(make_net(), data, Recipe(threads=0))
