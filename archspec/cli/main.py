@@ -59,8 +59,8 @@ def start(
 def main() -> None:
     """Run a command and exit with its code; a mistake of the user's is printed, and nothing has been found then."""
     gc.set_threshold(YOUNG_OBJECTS, 20, 50)
-    guard_output()
     try:
+        guard_output()
         with unwind_on_signals(), end_unheard(ENDED):
             try:
                 app()

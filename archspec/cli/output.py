@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from archspec.errors import ArchspecError
 from archspec.wording import escape_controls
 
 
@@ -62,10 +63,15 @@ class Pipe(io.FileIO):
 
 
 def guard_output() -> None:
-    """Make what the process prints outlive its reader, and print names of files that are no text."""
-    for name in ("stdout", "stderr"):
+    """Make what the process prints outlive its reader, and print names of files that are no text. Raises ArchspecError
+    where stdout is closed: the answer has no place to go, and the next file that is opened would be taken for it."""
+    for name in ("stderr", "stdout"):
         stream = getattr(sys, name)
-        if stream is getattr(sys, f"__{name}__") and isinstance(stream, io.TextIOWrapper):
+        if stream is None and name == "stdout":
+            raise ArchspecError("stdout is closed, where the answer goes; `> /dev/null` drops it")
+        if stream is None:
+            sys.stderr = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8")
+        elif stream is getattr(sys, f"__{name}__") and isinstance(stream, io.TextIOWrapper):
             buffer = io.BufferedWriter(Pipe(stream.fileno(), "w", closefd=False))
             guarded = io.TextIOWrapper(
                 buffer, stream.encoding, "backslashreplace", line_buffering=name == "stderr" or stream.isatty()

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import typer
 
+from archspec.bounds import MAX_WHOLE
 from archspec.cli import options
 from archspec.cli.options import MEANINGS, on_threads, parse_params, parse_share, parse_sizes, refusing
 from archspec.errors import ArchspecError
@@ -49,6 +50,12 @@ def read_meaning(param: Any) -> str:
 
 def test_options_are_frozen() -> None:
     assert write_options().splitlines() == FROZEN.read_text(encoding="utf-8").splitlines()
+
+
+def test_a_batch_has_one_bound_in_all_commands_which_the_parser_tells() -> None:
+    bounds = {name: (param.min, param.max) for name, param in list_options() if "--batch" in param.opts}
+    assert set(bounds) >= {"analyze", "bench", "report", "train", "tune", "verify"}
+    assert set(bounds.values()) == {(1, MAX_WHOLE)}
 
 
 def test_one_name_has_one_meaning() -> None:
