@@ -11,6 +11,7 @@ from onnx import numpy_helper
 from typer.testing import CliRunner
 
 from archspec.api import elaborate, load, to_onnx, to_torch
+from archspec.bounds import MAX_WHOLE
 from archspec.cli.main import app
 from compiler.onnx_file.metadata import CONTENT
 from runtime.weights.safetensors_file import save_weights
@@ -148,7 +149,7 @@ def test_json_takes_what_a_file_says_as_text_where_it_is_nested_too_deeply(folde
 
 
 def test_no_size_that_a_file_names_takes_all_memory(folder: Path, tmp_path: Path) -> None:
-    for size in ({"value": 2**31}, {"value": 2**30, "first": 2**30, "step": 1}):
+    for size in ({"value": MAX_WHOLE}, {"value": 2**30, "first": 2**30, "step": 1}):
         model = describe(folder, tmp_path / "m.onnx", sizes=json.dumps({"H": size, "W": size}))
         for command in ("verify", "bench", "tune"):
             refuse("choose a smaller batch or size", command, model)
