@@ -11,6 +11,7 @@ import pytest
 from onnx import helper
 from PIL import Image, ImageDraw
 
+from archspec.bounds import MAX_WHOLE
 from archspec.errors import ArchspecError
 from runtime.pictures.preprocess import Preprocess
 from runtime.prediction import reader
@@ -183,8 +184,8 @@ def test_a_huge_picture_is_refused_at_its_own_size(tmp_path: Path, monkeypatch: 
         predict(session, [tmp_path / "a.png"])
     assert predict(session, [tmp_path / "a.png"], resize=True)
     draw(tmp_path / "a.png", 96, 96)
-    hostile = open_colours(tmp_path, {"H": {"value": 2**31, "first": 2**31, "step": 1}, "W": ANY})
-    with pytest.raises(ArchspecError, match="would be read at 2147483648×96"):
+    hostile = open_colours(tmp_path, {"H": {"value": MAX_WHOLE, "first": MAX_WHOLE, "step": 1}, "W": ANY})
+    with pytest.raises(ArchspecError, match="would be read at 2147483647×96"):
         predict(hostile, [tmp_path / "a.png"])
 
 
