@@ -73,9 +73,7 @@ class Joints(Task):
         """Heatmaps (N, joints, height, width) of positions (N, joints, 2)."""
         return draw_heatmaps(labels, grid)
 
-    def compute_loss(
-        self, output: Tensor, targets: Tensor, smoothing: float = 0.0, balance: Tensor | None = None
-    ) -> Tensor:
+    def compute_loss(self, output: Tensor, targets: Tensor) -> Tensor:
         """The mean squared error over images, joints and positions (Newell et al., 2016, section 3.4)."""
         from torch.nn import functional as F
 

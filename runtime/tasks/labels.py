@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from archspec.arrays import Array
 from compiler.onnx_file.metadata import OUTPUT, SHARES
 from runtime.tasks.drawing import LabelSheet
 from runtime.tasks.grid import Grid
-from runtime.tasks.task import Answer, AnswerInput, Column, Counts, Task, divide
+from runtime.tasks.task import Answer, AnswerInput, Column, Counts, Loss, Task, divide
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -60,12 +61,13 @@ class Labels(Task):
         self.check_fit(output)
         return Grid((), ())
 
-    def compute_loss(
-        self, output: Tensor, targets: Tensor, smoothing: float = 0.0, balance: Tensor | None = None
-    ) -> Tensor:
+    def compute_loss(self, output: Tensor, targets: Tensor, smoothing: float = 0.0) -> Tensor:
         from torch.nn import functional as F
 
         return F.cross_entropy(output, targets, label_smoothing=smoothing)
+
+    def make_training_loss(self, labels: Array, classes: int, smoothing: float) -> Loss:
+        return partial(self.compute_loss, smoothing=smoothing)
 
     def decide(self, output: Array, grid: Grid) -> Array:
         return np.asarray(output.argmax(1))

@@ -14,7 +14,7 @@ from archspec.wording import write_shape
 from runtime.tasks.class_map import UNANSWERED, find_classes
 from runtime.tasks.drawing import Areas, Drawing, MarkSheet, Tile
 from runtime.tasks.grid import Grid
-from runtime.tasks.task import Answer, AnswerInput, Column, Counts, Task, divide
+from runtime.tasks.task import Answer, AnswerInput, Column, Counts, Loss, Task, divide
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -83,20 +83,25 @@ class Maps(Task):
         return np.asarray(targets != IGNORED)
 
     def balance(self, labels: Array, classes: int) -> npt.NDArray[np.float32]:
-        """1/√frequency, scaled so that the mean pixel counts 1: where most pixels are background, the loss is else
-        nearly blind to the rest. (Ronneberger et al., 2015, weigh the classes' pixels by frequency too.)"""
+        """The weight (classes,) of each class in the loss of training: 1/√frequency in the training labels, scaled so
+        that the mean pixel counts 1. Where most pixels are background, the loss is else nearly blind to the rest.
+        (Ronneberger et al., 2015, weigh the classes' pixels by frequency too.)"""
         counts = np.bincount(labels[self.find_asked(labels)].ravel(), minlength=classes)
         weights = np.divide(1, np.sqrt(counts), out=np.zeros(classes), where=counts > 0)
         return np.asarray(weights * counts.sum() / (weights @ counts), np.float32)
 
-    def compute_loss(
-        self, output: Tensor, targets: Tensor, smoothing: float = 0.0, balance: Tensor | None = None
-    ) -> Tensor:
+    def compute_loss(self, output: Tensor, targets: Tensor, weight: Tensor | None = None) -> Tensor:
         import torch
         from torch.nn import functional as F
 
         both = torch.cat([torch.zeros_like(output), output], 1) if output.shape[1] == 1 else output
-        return F.cross_entropy(both, targets, weight=balance, ignore_index=IGNORED)
+        return F.cross_entropy(both, targets, weight=weight, ignore_index=IGNORED)
+
+    def make_training_loss(self, labels: Array, classes: int, smoothing: float) -> Loss:
+        import torch
+
+        weight = torch.from_numpy(self.balance(labels, classes))
+        return lambda output, targets: self.compute_loss(output, targets, weight.to(output.device))
 
     def decide(self, output: Array, grid: Grid) -> Array:
         """The classes at the output's positions, (N, *extents)."""

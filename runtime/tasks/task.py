@@ -8,9 +8,9 @@ a new task is one file beside this one, and a name in `runtime.tasks.registry`.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Counts = npt.NDArray[np.float64]
+
+Loss: TypeAlias = "Callable[[Tensor, Tensor], Tensor]"
+"""A function of an output and its targets, both (N, ...), which gives a scalar."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -154,15 +157,14 @@ class Task(ABC):
         """The mask of the targets for which an answer is asked, of their shape."""
         return np.ones(targets.shape, np.bool_)
 
-    def balance(self, labels: Array, classes: int) -> npt.NDArray[np.float32]:
-        """The weight (classes,) of each class in the loss of training, from the training labels: all alike."""
-        return np.ones(classes, np.float32)
-
     @abstractmethod
-    def compute_loss(
-        self, output: Tensor, targets: Tensor, smoothing: float = 0.0, balance: Tensor | None = None
-    ) -> Tensor:
-        """The loss of one output; `smoothing` is that of labels, `balance` the weights of the classes, if any."""
+    def compute_loss(self, output: Tensor, targets: Tensor) -> Tensor:
+        """Compute the mean loss of one output (N, C, *extents), as it is reported of held-out images."""
+
+    def make_training_loss(self, labels: Array, classes: int, smoothing: float) -> Loss:
+        """Make the loss that training lessens: `compute_loss`, unless the task weighs its classes by the training
+        labels or smooths these."""
+        return self.compute_loss
 
     @abstractmethod
     def decide(self, output: Array, grid: Grid) -> Array:

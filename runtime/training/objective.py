@@ -28,17 +28,13 @@ class Objective:
 
     def __init__(self, data: Dataset, grids: Mapping[str, Grid], device: torch.device, label_smoothing: float) -> None:
         self.task, self.labels, self.grids = find_task(data.task), data.train.labels, grids
-        self.label_smoothing = label_smoothing
-        self.targets = _make_targets(self.task, data.train, grids, device)
-        self.balance = torch.from_numpy(self.task.balance(data.train.labels, len(data.classes))).to(device)
+        self.loss = self.task.make_training_loss(data.train.labels, len(data.classes), label_smoothing)
+        self.targets, self.device = _make_targets(self.task, data.train, grids, device), device
 
     def compute_loss(self, outputs: Mapping[str, Tensor], chosen: Tensor) -> Tensor:
         """Compute the loss of the images with the indices `chosen` (N,), from the outputs for them, each (N, ...)."""
-        picked = chosen.to(self.balance.device)
-        losses = [
-            self.task.compute_loss(output, self.targets[name][picked], self.label_smoothing, self.balance)
-            for name, output in outputs.items()
-        ]
+        picked = chosen.to(self.device)
+        losses = [self.loss(output, self.targets[name][picked]) for name, output in outputs.items()]
         return reduce(torch.add, losses)
 
     def count(self, outputs: Mapping[str, Tensor], chosen: Tensor) -> Counts:

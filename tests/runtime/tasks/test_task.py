@@ -64,9 +64,7 @@ class Amounts(Task):
         self.check_fit(output)
         return Grid((), ())
 
-    def compute_loss(
-        self, output: Tensor, targets: Tensor, smoothing: float = 0.0, balance: Tensor | None = None
-    ) -> Tensor:
+    def compute_loss(self, output: Tensor, targets: Tensor) -> Tensor:
         return torch.nn.functional.mse_loss(output[:, 0], targets)
 
     def decide(self, output: Array, grid: Grid) -> Array:
