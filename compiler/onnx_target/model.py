@@ -9,10 +9,10 @@ import numpy as np
 import onnx
 
 from archspec.errors import ArchspecError
+from archspec.finite import is_finite
 from archspec.ops import Op
 from compiler.graph import Graph
 from compiler.onnx_file.digest import XXH3
-from compiler.onnx_file.finite import is_finite
 from compiler.onnx_file.metadata import GRAPH, NAME, PRECISION, SIZES, TARGET, WEIGHTS
 from compiler.onnx_target.emitter import Emitter, ModelEmitter, Value
 from compiler.onnx_target.formats import FLOAT32, FORMATS

@@ -8,7 +8,7 @@ from itertools import chain
 
 from archspec.arrays import Array
 from archspec.errors import ArchspecError
-from compiler.onnx_file.finite import is_finite
+from archspec.finite import is_finite
 from compiler.onnx_file.metadata import CLASSES
 from compiler.onnx_target.onnx_model import OnnxModel
 from runtime.int8.data import CalibrationData

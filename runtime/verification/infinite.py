@@ -16,8 +16,8 @@ import numpy as np
 from archspec.arrays import Arrays
 from archspec.errors import ArchspecError
 from archspec.extras import extra
+from archspec.finite import has_finite, has_nan, is_finite, mark_alike
 from archspec.wording import tell_count
-from compiler.onnx_file.finite import has_finite, has_nan, is_finite, mark_alike
 from runtime.verification.checks import UnansweredError
 from runtime.verification.inside import ModelInside
 from runtime.verification.nodes import list_operands, name_node

@@ -16,7 +16,7 @@ import numpy as np
 from archspec.arrays import Array
 from archspec.errors import ArchspecError
 from archspec.extras import extra
-from compiler.onnx_file.finite import has_nan, is_finite
+from archspec.finite import has_nan, is_finite
 from runtime.session.failures import shorten
 from runtime.session.model_file import ModelFile
 from runtime.session.start import AS_IS, start

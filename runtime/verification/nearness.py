@@ -10,7 +10,7 @@ import numpy as np
 
 from archspec.arrays import Array
 from archspec.errors import ArchspecError
-from compiler.onnx_file.finite import is_finite, mark_alike
+from archspec.finite import is_finite, mark_alike
 from runtime.verification.differences import Limits, compare, compare_places, compare_votes
 
 Statement: TypeAlias = tuple[str, Mapping[str, Array]]

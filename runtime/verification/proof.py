@@ -15,7 +15,7 @@ import numpy as np
 from archspec.arrays import Array
 from archspec.errors import ArchspecError
 from archspec.extras import extra
-from compiler.onnx_file.finite import is_finite
+from archspec.finite import is_finite
 from compiler.torch_target.modes import device_of, evaluating, unaffected
 from runtime.session.inputs import list_shapes
 from runtime.session.session import Session

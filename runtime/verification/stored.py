@@ -18,8 +18,8 @@ import numpy as np
 
 from archspec.arrays import Array
 from archspec.extras import extra
+from archspec.finite import is_finite
 from archspec.wording import tell_count
-from compiler.onnx_file.finite import is_finite
 from runtime.verification.checks import Check
 from runtime.verification.facts import ModelFacts
 from runtime.verification.inside import ModelInside

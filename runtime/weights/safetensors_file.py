@@ -21,8 +21,8 @@ from archspec.errors import ArchspecError, ModelError, raising
 from archspec.extras import extra
 from archspec.file_types import SAFETENSORS, advise_unpacking, find_file_type
 from archspec.files import check_is_file, write_whole
+from archspec.finite import is_finite
 from archspec.strict_json import read_json
-from compiler.onnx_file.finite import is_finite
 from runtime.weights.arrays import is_counter, refuse_type
 
 METADATA = "__metadata__"

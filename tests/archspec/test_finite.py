@@ -8,7 +8,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from compiler.onnx_file.finite import BLOCK, has_nan, is_finite
+from archspec.finite import BLOCK, has_nan, is_finite
 
 SIZE = 3 * BLOCK + 5
 
