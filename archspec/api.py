@@ -21,7 +21,7 @@ from compiler.elaborate.elaborate import MAX_NODES
 from compiler.elaborate.elaborate import elaborate as _elaborate
 from compiler.graph import Graph
 from compiler.sizes.accepted_sizes import accepted_sizes as _accepted_sizes
-from runtime.verification.cases import proof_cases as _proof_cases
+from runtime.verification.proof.proof_cases import proof_cases as _proof_cases
 
 if TYPE_CHECKING:
     from torch.fx import GraphModule
@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     from runtime.training.loop import TrainResult
     from runtime.training.metrics import Progress
     from runtime.training.recipe import Recipe
-    from runtime.verification.checks import ChoiceKeywords, Verification
+    from runtime.verification.options import ChoiceKeywords
+    from runtime.verification.report import Verification
 
 load = checked(_load)
 elaborate = checked(_elaborate)
@@ -203,7 +204,7 @@ def to_onnx(
     return export(graph, take_weights(weights), path, take_keywords(ExportPlan, "to_onnx", plan))
 
 
-@takes_fields_of("runtime.verification.checks.Choice")
+@takes_fields_of("runtime.verification.options.Choice")
 @checked
 def verify_model(
     path: str | Path,
@@ -234,7 +235,7 @@ def verify_model(
     >>> archspec.verify_model("model.onnx", (graph, weights), batches=[2]).passed
     True
     """
-    from runtime.verification.checks import Choice, Original
+    from runtime.verification.options import Choice, Original
     from runtime.verification.verify import verify
     from runtime.weights.arrays import take_weights
 

@@ -23,8 +23,8 @@ from compiler.onnx_file.extents import list_inputs, list_outputs
 from compiler.onnx_file.metadata import PRECISION, tell_epoch
 from compiler.passes.cast_weights import CastWeights
 from runtime.export.plan import Calibration, ExportPlan, Rules, tell_large_drop
-from runtime.verification.answers import check_answers
-from runtime.verification.cases import proof_cases
+from runtime.verification.proof.proof_cases import proof_cases
+from runtime.verification.static.metadata_fit import check_answers
 from runtime.weights.arrays import tell_rounding
 
 with extra("run"):
@@ -35,7 +35,7 @@ with extra("run"):
 if TYPE_CHECKING:
     from runtime.int8.data import CalibrationData
     from runtime.int8.quantize import Quantization
-    from runtime.verification.proof import Proof
+    from runtime.verification.proof.proof import Proof
 
 PLAN = ExportPlan()
 
@@ -162,7 +162,7 @@ def _prove(path: Path, graph: Graph, weights: Mapping[str, Any], rules: Rules) -
     with extra("train"):
         from compiler.torch_target.modes import unaffected
         from compiler.torch_target.module import build_module
-        from runtime.verification.proof import prove
+        from runtime.verification.proof.proof import prove
 
     with unaffected():
         module = build_module(graph, weights, rules=rules)

@@ -12,14 +12,17 @@ from compiler.onnx_file.metadata import OPTIMIZED
 from runtime.session.model_file import ModelFile
 from runtime.session.optimized_form import find_model
 from runtime.session.sizes import name_sizes
-from runtime.verification.checks import Check, Choice, Original, UnansweredError, Verification
-from runtime.verification.content import check_content, check_optimized
-from runtime.verification.facts import ModelFacts, read_facts
-from runtime.verification.inside import ModelInside
-from runtime.verification.metadata import check_metadata
-from runtime.verification.runs import check_runs, choose_nearness
-from runtime.verification.stored import check_stored
-from runtime.verification.training import check_training
+from runtime.verification.checks import Check, UnansweredError
+from runtime.verification.model.model_facts import ModelFacts, read_facts
+from runtime.verification.model.model_inside import ModelInside
+from runtime.verification.options import Choice, Original
+from runtime.verification.report import Verification
+from runtime.verification.runs.optimized_form import check_optimized
+from runtime.verification.runs.runs import check_runs, choose_nearness
+from runtime.verification.static.content import check_content
+from runtime.verification.static.metadata_row import check_metadata
+from runtime.verification.static.stored_numbers import check_stored
+from runtime.verification.static.training_mode import check_training
 
 EVERYTHING = Choice()
 
@@ -64,7 +67,7 @@ def verify(
         return Verification(facts, (*checks, Check("runs", "noted", f"not told: {error}")))  # it is bad all the same
     if original is None:
         return Verification(facts, tuple(checks))
-    from runtime.verification.against import compare_with_source  # which needs torch
+    from runtime.verification.source.comparison import compare_with_source  # which needs torch
 
     follow("torch")
     more, bisection = compare_with_source(inside, facts, original, choice)

@@ -17,7 +17,7 @@ HEAVY = ("torch", "onnx", "onnxruntime", "sklearn", "PIL", "safetensors")
     ("missing", "module", "name"),
     [
         ("torch", "runtime.training.loop", "train"),
-        ("torch", "runtime.verification.proof", "train"),
+        ("torch", "runtime.verification.proof.proof", "train"),
         ("onnx", "runtime.session.session", "run"),
         ("onnxruntime", "runtime.session.session", "run"),
         ("onnxruntime", "runtime.evaluation.evaluate", "run"),

@@ -16,7 +16,7 @@ from compiler.ensemble import combine, member_weights
 from compiler.graph import Graph
 from compiler.graph_check import verify
 from runtime.verification.differences import MAX_FLIPS, compare_votes
-from runtime.verification.proof import prove
+from runtime.verification.proof.proof import prove
 from tests.support.documents import graph_from
 from tests.support.lowering import TOLERANCE, difference, export, run_onnx, run_torch, sample_inputs, stir_members
 

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from archspec.arrays import Array
 from runtime.export.export import Export
-from runtime.verification.rounding import open_rounded
+from runtime.verification.model.half_rounding import open_rounded
 from tests.differential.documents import Spec
 from tests.differential.network import Network
 from tests.differential.results import run

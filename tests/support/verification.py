@@ -13,7 +13,8 @@ from torch import nn
 
 from archspec.api import elaborate, load, to_onnx, to_torch
 from compiler.graph import Graph
-from runtime.verification.checks import Check, Verification
+from runtime.verification.checks import Check
+from runtime.verification.report import Verification
 from tests.support.lowering import stir
 
 Extents = Sequence[int | str | None]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from runtime.export.export import Export
     from runtime.int8.quantization_loss import Loss, OutputLoss
     from runtime.int8.quantize import Quantization
-    from runtime.verification.proof import Proof
+    from runtime.verification.proof.proof import Proof
 
 MAX_NAMES = 3
 """The largest number of names that are printed where many have the same fate; --json has all."""

@@ -12,9 +12,9 @@ from archspec.cli.tables.grid import Grid, words
 from compiler.onnx_file.metadata import COMBINE, DATA, EPOCH, GRAPH, MEMBERS, NAME, TASK, WEIGHTS
 
 if TYPE_CHECKING:
-    from runtime.verification.bisect import Bisection, NodeDifference
-    from runtime.verification.checks import Verification
-    from runtime.verification.facts import ModelFacts
+    from runtime.verification.model.model_facts import ModelFacts
+    from runtime.verification.report import Verification
+    from runtime.verification.source.bisection import Bisection, NodeDifference
 
 MARKS = {"passed": ("ok", "green"), "noted": ("note", "yellow"), "failed": ("FAILED", "bold red")}
 MAX_CLASSES = 5

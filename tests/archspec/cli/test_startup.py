@@ -23,8 +23,8 @@ ANALYZE = {"archspec.cli.analysis", "archspec.cli.analysis.analyze"}
 NOT_FOR_A_VERSION = {"archspec.bounds", "archspec.cli.completion", "archspec.cli.options", "archspec.files"}
 COMPILER = {
     *("archspec.api", "archspec.arguments", "archspec.file_types", "archspec.ops", "archspec.spec"),
-    *("runtime.verification", "runtime.verification.cases", "archspec.extras", "archspec.strict_json"),
-    *("compiler.onnx_file.metadata", "compiler.analysis"),
+    *("runtime.verification", "runtime.verification.proof", "runtime.verification.proof.proof_cases"),
+    *("archspec.extras", "archspec.strict_json", "compiler.onnx_file.metadata", "compiler.analysis"),
 } | {
     f"compiler.{name}"
     for name in (

@@ -34,8 +34,8 @@ from runtime.training.loop import train
 from runtime.training.outputs import evaluate_module
 from runtime.training.recipe import Recipe
 from runtime.verification.differences import LIMITS
-from runtime.verification.proof import prove
-from runtime.verification.rounding import open_rounded
+from runtime.verification.model.half_rounding import open_rounded
+from runtime.verification.proof.proof import prove
 from tests.support.lowering import Arrays, difference, graph_of, run_onnx, run_torch, sample_inputs, stir
 from tests.whole.test_op_matrix import walk
 

@@ -13,7 +13,7 @@ from archspec.errors import ArchspecError
 from compiler.onnx_target.options import ExportOptions
 from runtime.export.ensemble import Sampling, SamplingKeywords
 from runtime.export.plan import Calibration, ExportKeywords, ExportPlan
-from runtime.verification.checks import Choice, ChoiceKeywords
+from runtime.verification.options import Choice, ChoiceKeywords
 
 INT8 = ExportOptions(precision="int8")
 

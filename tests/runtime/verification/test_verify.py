@@ -16,7 +16,7 @@ from archspec.errors import ArchspecError
 from archspec.ops import Mean, Shape, Vote
 from compiler.onnx_target.model import build_model
 from compiler.onnx_target.options import ExportOptions
-from runtime.verification.witness import find_votes
+from runtime.verification.witness.witness import find_votes
 from tests.support.lowering import graph_of
 from tests.support.models import build_double, save
 from tests.support.models import build_model as build_file
@@ -51,14 +51,14 @@ def test_chosen_sizes_and_batches_are_what_runs(tmp_path: Path) -> None:
 
 
 def test_a_large_network_has_another_witness(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("runtime.verification.witness.MAX_MACS", 1000)
+    monkeypatch.setattr("runtime.verification.witness.witness.MAX_MACS", 1000)
     found = verify_model(export(tmp_path, *make()))
     assert found.passed
     assert "ONNX Runtime without its optimizations agrees" in runs(found)[0].text
 
 
 def test_a_network_that_is_never_cheap_runs_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("runtime.verification.feeds.MAX_PROOF_MACS", 10)
+    monkeypatch.setattr("runtime.verification.runs.feeds.MAX_PROOF_MACS", 10)
     found = verify_model(export(tmp_path, *make("residual_mlp")))
     assert [check.name for check in found.checks] == [
         *("file", "content", "numbers", "inference", "x 1 × 100", "shapes", "batch")
@@ -142,7 +142,7 @@ def test_a_witness_that_differs_fails_the_file(tmp_path: Path, monkeypatch: pyte
         return "a liar", {"y": 2 * feed["x"] + np.float32(1)}
 
     path = save(build_double(), tmp_path / "m.onnx")
-    monkeypatch.setattr("runtime.verification.witness.Witness.run", add_one)
+    monkeypatch.setattr("runtime.verification.witness.witness.Witness.run", add_one)
     found = verify_model(path, sizes={"H": 5, "W": 6})
     assert not found.passed
     assert "differs from a liar by" in runs(found)[0].text

@@ -1,0 +1,1 @@
+"""An opened model file: its values, nodes and facts."""

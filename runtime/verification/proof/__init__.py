@@ -1,0 +1,1 @@
+"""Proofs that an exported file computes what its torch module computes."""

@@ -1,0 +1,1 @@
+"""Runs of a model file, and what they say of its numbers, shapes and batch."""

@@ -1,0 +1,1 @@
+"""What a file says and stores, looked at without a run."""
