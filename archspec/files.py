@@ -10,6 +10,7 @@ import stat
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from itertools import islice
 from pathlib import Path
 from types import ModuleType
@@ -28,6 +29,9 @@ except ImportError:  # Windows
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """What a disk that is full, or a user's share of it, says."""
+
+_ALONE_IN: ContextVar[frozenset[Path]] = ContextVar("_ALONE_IN", default=frozenset())
+"""The folders that this thread has locked."""
 
 MAX_LISTED = 10_000
 """The largest number of names in a folder of which all are looked at."""
@@ -164,6 +168,17 @@ def write_text(path: str | Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8", newline="\n")
 
 
+@contextmanager
+def updating(path: str | Path) -> Iterator[None]:
+    """Have nobody else of this program write the file between its reading and its writing here, where the system can
+    lock its folder. Raises ArchspecError where that cannot be read."""
+    try:
+        with _alone_in(_find_target(path).parent):
+            yield
+    except OSError as error:
+        raise ArchspecError(f"cannot write {path}: {error.strerror or error}") from error
+
+
 def as_argument(path: str | Path) -> str:
     """A path as a word of a command in a POSIX shell, which no program takes for an option, and no terminal for more
     than a name."""
@@ -291,16 +306,19 @@ def _temporary_folder(parent: Path) -> Iterator[Path]:
 
 @contextmanager
 def _alone_in(folder: Path) -> Iterator[None]:
-    """Other processes of this program wait before they put files into this folder, where the system can lock one."""
-    if fcntl is None:
+    """Other processes and threads of this program wait before they put files into this folder, where the system can
+    lock one; whoever is alone in it already waits for nobody."""
+    if fcntl is None or folder in _ALONE_IN.get():
         yield
         return
     handle = os.open(folder, os.O_RDONLY)
+    before = _ALONE_IN.set(_ALONE_IN.get() | {folder})
     try:
         with suppress(OSError):  # a file system without locks
             fcntl.flock(handle, fcntl.LOCK_EX)
         yield
     finally:
+        _ALONE_IN.reset(before)
         os.close(handle)
 
 

@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeAlias
 
 from archspec.errors import ArchspecError, InputError, ModelError, raising, tell_value
 from archspec.extras import extra
-from archspec.files import as_argument, check_is_file, write_text
+from archspec.files import as_argument, check_is_file, updating, write_text
 from archspec.log import warn
 from archspec.strict_json import check_integer, check_keys, check_number, read_json
 from runtime.session.machine import describe_cpu, describe_gpu
@@ -192,13 +192,14 @@ def keep_entries(model: str | Path, entries: tuple[Entry, ...], *, force: bool =
     """Write entries to the file beside the model, in the place of those of the same key, unless these are of a fuller
     search, which `force` replaces too; the others stay. Returns the fuller ones that stayed."""
     later = {entry.place: entry for entry in entries}
-    there = read_entries(model)
-    fuller = [entry for entry in there if entry.place in later and not entry.gives_way_to(later[entry.place])]
-    stayed = () if force else tuple(fuller)
-    places = {entry.place for entry in stayed}
-    kept = [entry for entry in there if entry in stayed or entry.place not in later]
-    rows = [entry.to_dict() for entry in (*kept, *(entry for entry in entries if entry.place not in places))]
-    write_text(tuning_path(model), json.dumps({"format": FORMAT, "entries": rows}, indent=2) + "\n")
+    with updating(tuning_path(model)):
+        there = read_entries(model)
+        fuller = [entry for entry in there if entry.place in later and not entry.gives_way_to(later[entry.place])]
+        stayed = () if force else tuple(fuller)
+        places = {entry.place for entry in stayed}
+        kept = [entry for entry in there if entry in stayed or entry.place not in later]
+        rows = [entry.to_dict() for entry in (*kept, *(entry for entry in entries if entry.place not in places))]
+        write_text(tuning_path(model), json.dumps({"format": FORMAT, "entries": rows}, indent=2) + "\n")
     return stayed
 
 

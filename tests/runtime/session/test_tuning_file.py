@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +15,7 @@ import numpy as np
 import pytest
 
 from archspec.errors import ArchspecError
-from runtime.session import machine
+from runtime.session import machine, tuning_file
 from runtime.session.model_file import ModelFile
 from runtime.session.session import Session
 from runtime.session.settings import Settings
@@ -64,6 +68,29 @@ def test_another_device_adds_an_entry_and_the_same_one_replaces_its_own(model: P
     keep_entries(model, (entry_of(here, Settings(threads=2), sizes={"N": 8, "H": 8, "W": 5}),))
     assert [entry.settings.threads for entry in read_entries(model)] == [3, 2]
     assert read_entries(model)[0] == elsewhere
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="folders cannot be locked there")
+@pytest.mark.parametrize("alone", [True, False])
+def test_two_searches_at_the_same_time_lose_no_entry(model: Path, monkeypatch: pytest.MonkeyPatch, alone: bool) -> None:
+    """The control is that one is lost where nobody waits for the other: both have read before either writes."""
+    here = identify(ModelFile.open(model), "cpu")
+    found = [entry_of(replace(here, device=name), Settings(threads=1)) for name in ("a toaster", "a kettle")]
+    both_have_read = threading.Barrier(2)
+
+    def read_together(model: Path) -> tuple[Entry, ...]:
+        there = read_entries(model)
+        with suppress(threading.BrokenBarrierError):  # one of them waits to read
+            both_have_read.wait(timeout=1)
+        return there
+
+    monkeypatch.setattr(tuning_file, "read_entries", read_together)
+    if not alone:
+        monkeypatch.setattr(tuning_file, "updating", lambda path: nullcontext())
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda entry: keep_entries(model, (entry,)), found))
+    kept = {entry.key.device for entry in read_entries(model)}
+    assert (kept == {"a toaster", "a kettle"}) == alone
 
 
 @pytest.mark.parametrize(
