@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from runtime.experiments.signal import MeasuredSignal
     from runtime.export.export import Export
     from runtime.export.plan import ExportKeywords
+    from runtime.training.fitting import FittingKeywords
     from runtime.training.loop import TrainResult
     from runtime.training.metrics import Progress
     from runtime.training.recipe import Recipe
@@ -247,6 +248,7 @@ def verify_model(
     return verify(path, held, choice, on_check)
 
 
+@takes_fields_of("runtime.training.fitting.Fitting")
 @checked
 def train(
     spec: Spec,
@@ -254,12 +256,13 @@ def train(
     folder: str | Path,
     recipe: Recipe | None = None,
     *,
-    sizes: Mapping[str, int] | None = None,
     on_step: Callable[[Progress], None] = lambda progress: None,
     force: bool = False,
+    **fitting: Unpack[FittingKeywords],
 ) -> TrainResult:
     """Train a spec on a data set by name. Leaves in `folder` the spec in one piece, the metrics as they come, and the
-    weights with class names and preprocessing. Dynamic sizes are those of the data's images unless given.
+    weights with class names and preprocessing. Dynamic sizes are the extents of the images but for those in `sizes`; the
+    spec may expand to `max_nodes` nodes (100,000).
 
     From the end of the first epoch on the folder has the weights of the last finished one, so that whatever ends the
     training early leaves these; a line of the log says so. Raises ArchspecError where the folder holds an earlier run,
@@ -272,7 +275,7 @@ def train(
     (360, ['accuracy'])
     """
     from runtime.data.registry import load_data
-    from runtime.training.fitting import fit_spec
+    from runtime.training.fitting import Fitting, fit_spec
     from runtime.training.grids import name_strides
     from runtime.training.loop import train as run
     from runtime.training.recipe import Recipe
@@ -283,7 +286,7 @@ def train(
 
     check_vacant(folder, force=force)
     recipe, dataset = recipe or Recipe(), load_data(data)
-    spec, graph = fit_spec(spec, dataset, sizes)
+    spec, graph = fit_spec(spec, dataset, take_keywords(Fitting, "train", fitting))
     module, strides = to_torch(graph, seed=recipe.seed), name_strides(graph)
     facts = describe_training(graph, module, dataset, recipe)
     with RunWriter(Path(folder), to_yaml(spec.to_data()), facts, recipe.epochs, force=force) as writer:
@@ -302,10 +305,11 @@ def evaluate(
     mc_batch: int | None = None,
     providers: Sequence[str] | None = None,
     threads: int | None = None,
+    max_nodes: int = MAX_NODES,
 ) -> Evaluation:
     """Compare the two forms of a trained network, torch and ONNX Runtime, on its data set's held-out images; and its
     plain prediction with `monte_carlo` passes of Monte Carlo batch normalization. `providers` and `threads` are ONNX
-    Runtime's.
+    Runtime's; the run's spec may expand to `max_nodes` nodes.
 
     >>> from runtime.training.recipe import Recipe
     >>> spec = archspec.load("resnet_digits", params={"depths": [1, 1, 1], "widths": [2, 2, 2]})
@@ -324,7 +328,7 @@ def evaluate(
     from runtime.training.run import Run
 
     settings = EvaluationSettings(providers, threads, monte_carlo=monte_carlo, mc_batch=mc_batch or MC_BATCH)
-    return evaluate_run(Run.open(folder), settings)
+    return evaluate_run(Run.open(folder, max_nodes=max_nodes), settings)
 
 
 __all__ = [

@@ -157,6 +157,10 @@ def _take_seed(value: Any, what: str) -> int:
     return _take_whole(value, what, 0)
 
 
+def _take_count(value: Any, what: str) -> int:
+    return _take_whole(value, what, 1)
+
+
 def _take_batches(value: Any, what: str) -> tuple[int, ...]:
     if isinstance(value, str | bytes) or not isinstance(value, Iterable):
         raise InputError(f"{what} are several whole numbers, found {tell_value(value)}")
@@ -187,6 +191,7 @@ TAKERS: Mapping[str, Callable[[Any, str], Any]] = {
     "data": _take_text,
     "batches": _take_batches,
     "seed": _take_seed,
+    "max_nodes": _take_count,
     "original": _take_original,
     "options": _take_made_by("compiler.onnx_target.options.ExportOptions", "are"),
     "calibration": _take_made_by("runtime.export.plan.Calibration"),

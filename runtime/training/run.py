@@ -13,7 +13,7 @@ from archspec.arrays import Array
 from archspec.errors import ArchspecError
 from archspec.extras import extra
 from archspec.spec.load import Spec, load
-from compiler.elaborate.elaborate import elaborate
+from compiler.elaborate.elaborate import MAX_NODES, elaborate
 from compiler.graph import Graph
 from compiler.onnx_file.metadata import GRAPH, SETTINGS, STRIDE
 from runtime.data.dataset import Dataset, Split
@@ -46,13 +46,13 @@ class Run:
     data: Dataset
 
     @classmethod
-    def open(cls, folder: str | Path) -> Run:
-        """Read a run's folder. Raises ArchspecError where the spec or the weights are missing, or do not belong
-        together."""
+    def open(cls, folder: str | Path, *, max_nodes: int = MAX_NODES) -> Run:
+        """Read a run's folder; its spec may expand to `max_nodes` nodes. Raises ArchspecError where the spec or the
+        weights are missing, or do not belong together."""
         folder = Path(folder)
         check_files(folder, (SPEC, WEIGHTS))
         spec = load(folder / SPEC)
-        graph = elaborate(spec)
+        graph = elaborate(spec, max_nodes=max_nodes)
         weights, metadata = load_weights(folder / WEIGHTS)
         check_one_run(folder / SPEC, graph.digest, folder / WEIGHTS, metadata)
         graph.check_weights({name: array.shape for name, array in weights.items()})

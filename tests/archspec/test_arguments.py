@@ -160,6 +160,8 @@ def test_numbers_and_recipes_are_taken_or_refused_in_words() -> None:
         ("verify_model: `seed` is a whole number from 0 on, found -1", partial(verify, seed=odd[5])),
         ("to_torch: `seed` is a whole number from 0 on, found True", lambda: archspec.to_torch(graph, seed=odd[6])),
         ("measure_signal: `seed` is a whole number", lambda: archspec.measure_signal(graph, seed=odd[7])),
+        ("elaborate: `max_nodes` is a whole number from 1", lambda: archspec.elaborate(spec, max_nodes=odd[7])),
+        ("train: `max_nodes` is a whole number from 1 on, found -1", partial(train, spec, "run", max_nodes=odd[5])),
         ("`recipe` is runtime.training.recipe.Recipe", lambda: archspec.train(spec, "digits", "run", recipe=odd[0])),
     ]
     for words, call in calls:
@@ -170,6 +172,10 @@ def test_numbers_and_recipes_are_taken_or_refused_in_words() -> None:
 
 def verify(**keywords: Any) -> object:
     return archspec.verify_model("m.onnx", **keywords)
+
+
+def train(spec: Any, folder: str, **keywords: Any) -> object:
+    return archspec.train(spec, "digits", folder, **keywords)
 
 
 def test_an_unknown_keyword_is_named_before_what_is_missing() -> None:

@@ -9,8 +9,10 @@ import typer
 
 from archspec.cli.experiments.picture import draw_results
 from archspec.cli.options import (
+    MAX_NODES,
     ForceOption,
     JsonOption,
+    MaxNodesOption,
     PictureOption,
     SeedOption,
     ThreadsOption,
@@ -58,6 +60,7 @@ def lesion(
     output: PictureOption = None,
     force: ForceOption = False,
     threads: ThreadsOption = None,
+    max_nodes: MaxNodesOption = MAX_NODES,
     as_json: JsonOption = False,
 ) -> None:
     """Measure what a trained network loses with each residual block; leave out as many as --max-drop allows."""
@@ -80,10 +83,10 @@ def lesion(
     for word, path, kind in (("--model", model, MODEL), ("--output", output, PICTURE)):
         if path is not None:
             check_output(path, kind, [folder / name for name in TRAINED], force=force, option=word)
-    run = Run.open(folder)
+    run = Run.open(folder, max_nodes=max_nodes)
     list_parts(run)
     with on_threads(threads):
-        others = [] if plain is None else [_find_twin(run, plain)]
+        others = [] if plain is None else [_find_twin(run, plain, max_nodes)]
         check_same_data([run, *others])
         lesions = [_cut(one) for one in (run, *others)]
         choice = None if share is None else _choose(run, share, seed)
@@ -103,7 +106,7 @@ def lesion(
         print_files(files, model)
 
 
-def _find_twin(run: Run, plain: str) -> Run:
+def _find_twin(run: Run, plain: str, max_nodes: int) -> Run:
     """The run beside it: a folder, or the twin that is trained now, as the run was."""
     from archspec import api
     from archspec.cli.progress import follow_training
@@ -114,7 +117,7 @@ def _find_twin(run: Run, plain: str) -> Run:
     from runtime.training.run_folder import list_trained
 
     if plain != TRAIN:
-        return Run.open(plain)
+        return Run.open(plain, max_nodes=max_nodes)
     settings, folder = read_recipe(run), run.folder / TWIN
     if list_trained(folder):
         use = f"--plain {as_argument(folder)} measures that one; remove the folder to train another"
@@ -122,8 +125,8 @@ def _find_twin(run: Run, plain: str) -> Run:
     with scratch_folder() as scratch:
         spec = write_twin(run.spec, scratch)
     with follow_training() as on_step:
-        api.train(spec, run.data.name, folder, settings, on_step=on_step)
-    return Run.open(folder)
+        api.train(spec, run.data.name, folder, settings, on_step=on_step, max_nodes=max_nodes)
+    return Run.open(folder, max_nodes=max_nodes)
 
 
 def _cut(run: Run) -> Any:

@@ -10,8 +10,10 @@ import typer
 
 from archspec.cli.experiments.picture import draw_results
 from archspec.cli.options import (
+    MAX_NODES,
     ForceOption,
     JsonOption,
+    MaxNodesOption,
     PictureOption,
     SeedOption,
     ThreadsOption,
@@ -35,6 +37,7 @@ def surface(
     output: PictureOption = None,
     force: ForceOption = False,
     threads: ThreadsOption = None,
+    max_nodes: MaxNodesOption = MAX_NODES,
     as_json: JsonOption = False,
 ) -> None:
     """Measure the loss around trained networks along two random directions, normalized by filter."""
@@ -49,7 +52,7 @@ def surface(
     check_output(output, PICTURE, [], force=force)
     if held_out and images is not None:
         raise typer.BadParameter("--images is a number of training images, which --held-out does not use")
-    trained = [Run.open(folder) for folder in runs]
+    trained = [Run.open(folder, max_nodes=max_nodes) for folder in runs]
     check_same_data(trained)
     results = []
     with on_threads(threads):

@@ -9,7 +9,9 @@ import typer
 
 from archspec.cli.ending import FINDINGS
 from archspec.cli.options import (
+    MAX_NODES,
     JsonOption,
+    MaxNodesOption,
     McBatchOption,
     ProviderOption,
     ThreadsOption,
@@ -29,6 +31,7 @@ def evaluate(
     mc_batch: McBatchOption = None,
     provider: ProviderOption = [],
     threads: ThreadsOption = None,
+    max_nodes: MaxNodesOption = MAX_NODES,
     as_json: JsonOption = False,
 ) -> None:
     """Compare torch and ONNX Runtime on the held-out images; leaves a picture of predictions and a few samples.
@@ -42,7 +45,12 @@ def evaluate(
     refuse_idle("--mc-batch", mc_batch, monte_carlo is None, "--monte-carlo T")
     with show_work(f"evaluating {folder}"), on_threads(threads):
         evaluation = api.evaluate(
-            folder, monte_carlo=monte_carlo, mc_batch=mc_batch, providers=provider or None, threads=threads
+            folder,
+            monte_carlo=monte_carlo,
+            mc_batch=mc_batch,
+            providers=provider or None,
+            threads=threads,
+            max_nodes=max_nodes,
         )
     print_json(evaluation.to_dict()) if as_json else print_evaluation(evaluation, folder)
     if evaluation.same_weights is False:

@@ -12,7 +12,9 @@ import typer
 from archspec.bounds import MAX_WHOLE
 from archspec.cli.completion import complete_data
 from archspec.cli.options import (
+    MAX_NODES,
     JsonOption,
+    MaxNodesOption,
     SeedOption,
     SetOption,
     SizeOption,
@@ -51,6 +53,7 @@ def train(
     ] = False,
     seed: SeedOption = 0,
     threads: ThreadsOption = None,
+    max_nodes: MaxNodesOption = MAX_NODES,
     as_json: JsonOption = False,
 ) -> None:
     """Train on a data set; leaves spec.yaml, weights.safetensors and metrics.jsonl in the run's folder."""
@@ -65,14 +68,23 @@ def train(
     loaded = api.load(spec, parse_params(set_))
     refuse_idle("--force", force or None, output is None, "-o RUN")
     with _find_folder(output, loaded.name) as folder, follow_training() as on_step:
-        result = api.train(loaded, data, folder, settings, sizes=parse_sizes(size), on_step=on_step, force=force)
+        result = api.train(
+            loaded,
+            data,
+            folder,
+            settings,
+            on_step=on_step,
+            force=force,
+            sizes=parse_sizes(size),
+            max_nodes=max_nodes,
+        )
     if as_json:
         print_json({**result.to_dict(), "folder": str(folder)})
         return
     scores = ", ".join(f"test {name.replace('_', ' ')} {score:.4f}" for name, score in result.test_scores.items())
     tell(f"{scores} on {result.test_images} held-out images; {result.seconds:.0f} s")
     tell(f"wrote {folder}/: spec.yaml, weights.safetensors, metrics.jsonl")
-    tell(f"next: {write_export(folder)}")
+    tell(f"next: {write_export(folder)}{f' --max-nodes {max_nodes}' if max_nodes > MAX_NODES else ''}")
 
 
 @contextmanager

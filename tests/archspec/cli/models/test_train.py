@@ -142,3 +142,24 @@ def test_labels_keep_their_numbers_too(tmp_path: Path) -> None:
     weights = run / "weights.safetensors"
     archspec("export", run / "spec.yaml", "--weights", weights, "--monte-carlo", "2", "--data", "digits", "-o", members)
     assert archspec("run", members, sample, "--json")[0]["label"] in "0123456789"
+
+
+def test_a_spec_of_more_nodes_is_taken_by_whoever_is_told_how_many(tmp_path: Path) -> None:
+    """Turns of a loop that leave nothing count too; the same commands without the option are the control."""
+    idle = {"repeat": {"n": 100_001, "body": [{"when": {"test": False, "then": ["relu"]}}]}}
+    layers = [idle, {"residual": {"body": [{"conv": 1}]}}, "global_avg_pool", "flatten", {"linear": 10}]
+    spec = write_spec(tmp_path / "long.json", {"archspec": 1, "inputs": {"image": [1, 8, 8]}, "network": layers})
+    run, more = tmp_path / "run", ("--max-nodes", "400000")
+    model, weights = run / "model.onnx", run / "weights.safetensors"
+    commands: list[tuple[str | Path, ...]] = [
+        ("train", spec, "--data", "digits", "--epochs", "1", "--batch", "500", "-o", run),
+        ("export", run / "spec.yaml", "--weights", weights, "-o", model, "--no-verify"),
+        ("evaluate", run),
+        ("surface", run, "--points", "3", "--images", "8"),
+        ("lesion", run, "--plain", "train"),
+        ("lesion", run, "--plain", run / "plain"),
+    ]
+    for words in commands:
+        refuse("expands to more than 100,000 nodes; --max-nodes raises the bound", *words)
+        said = archspec(*words, *more)
+        assert words[0] != "train" or said.rstrip().endswith(f"-o {model} --max-nodes 400000")
