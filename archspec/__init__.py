@@ -14,8 +14,6 @@ from archspec.telemetry import turn_off
 
 if TYPE_CHECKING:
     from archspec.api import (
-        Report,
-        Spec,
         accepted_sizes,
         analyze,
         check,
@@ -42,6 +40,7 @@ if TYPE_CHECKING:
         RuntimeFailure,
         SpecError,
     )
+    from archspec.spec.load import Spec
     from archspec.weights import (
         combine_weights,
         find_rules,
@@ -51,6 +50,7 @@ if TYPE_CHECKING:
         write_converted,
     )
     from archspec.zoo import list_zoo
+    from compiler.analysis.report import Report
     from runtime.session.session import Session
 
 __version__ = "0.1.0"
@@ -95,6 +95,7 @@ _HOMES = dict.fromkeys(_ERRORS, "archspec.errors")
 _WEIGHTS = ("combine_weights", "find_rules", "match_weights", "read_weights", "sample_ensemble", "write_converted")
 _HOMES |= dict.fromkeys(_WEIGHTS, "archspec.weights")
 _HOMES |= {"Session": "runtime.session.session", "list_zoo": "archspec.zoo"}
+_HOMES |= {"Report": "compiler.analysis.report", "Spec": "archspec.spec.load"}
 
 
 def _refuse_shadowed() -> None:

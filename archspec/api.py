@@ -15,7 +15,6 @@ from archspec.spec.load import Spec, read_spec
 from archspec.spec.load import load as _load
 from archspec.spec.text import to_yaml
 from compiler.analysis.memory.memory import largest_batch as _largest_batch
-from compiler.analysis.report import Report
 from compiler.analysis.report import analyze as _analyze
 from compiler.elaborate.elaborate import MAX_NODES
 from compiler.elaborate.elaborate import elaborate as _elaborate
@@ -261,8 +260,8 @@ def train(
     **fitting: Unpack[FittingKeywords],
 ) -> TrainResult:
     """Train a spec on a data set by name. Leaves in `folder` the spec in one piece, the metrics as they come, and the
-    weights with class names and preprocessing. Dynamic sizes are the extents of the images but for those in `sizes`; the
-    spec may expand to `max_nodes` nodes (100,000).
+    weights with class names and preprocessing. Dynamic sizes are the extents of the images but for those in `sizes`;
+    the spec may expand to `max_nodes` nodes (100,000).
 
     From the end of the first epoch on the folder has the weights of the last finished one, so that whatever ends the
     training early leaves these; a line of the log says so. Raises ArchspecError where the folder holds an earlier run,
@@ -332,8 +331,6 @@ def evaluate(
 
 
 __all__ = [
-    "Report",
-    "Spec",
     "accepted_sizes",
     "analyze",
     "check",
