@@ -11,7 +11,7 @@ import numpy as np
 
 from archspec.ops import Add, Concat, Conv, ConvTranspose
 from compiler.graph import Graph, Node
-from compiler.onnx_target.emitter import Emitter, Value
+from compiler.onnx_target.emitter import Emitter, OnnxValue
 from compiler.onnx_target.rules import OnnxRule
 from compiler.passes.base import Array, Arrays
 from compiler.passes.fill_channels import FillChannels
@@ -26,7 +26,7 @@ class DepthConvTranspose(ConvTranspose):
     """A transposed convolution whose kernel is its stride: a 1×1 convolution, whose channels become positions."""
 
 
-def emit_depth(op: DepthConvTranspose, emit: Emitter, x: Value) -> Value:
+def emit_depth(op: DepthConvTranspose, emit: Emitter, x: OnnxValue) -> OnnxValue:
     kernel = np.asarray(emit.array("weight"))
     rows = kernel.transpose(1, 2, 3, 0).reshape(-1, kernel.shape[0], 1, 1)
     bias = np.repeat(np.asarray(emit.array("bias")), op.kernel**2)

@@ -23,7 +23,7 @@ from compiler.onnx_file.digest import (
 )
 from compiler.onnx_file.external import check_external_data, is_external, read_place
 from compiler.onnx_file.metadata import CONTENT
-from compiler.onnx_file.protobuf import Bytes, Field
+from compiler.onnx_file.protobuf import Bytes, WireField
 from compiler.onnx_file.skim import count_bytes, list_metadata, read_reduced, split_numbers
 
 CHUNK = 1 << 20
@@ -72,7 +72,7 @@ def _read_described(path: Path, algorithm: Algorithm) -> tuple[onnx.ModelProto, 
     return model, described
 
 
-def _set_aside(data: Bytes, field: Field, described: list[bytes], algorithm: Algorithm) -> bytes:
+def _set_aside(data: Bytes, field: WireField, described: list[bytes], algorithm: Algorithm) -> bytes:
     """Nothing, for a stored tensor whose numbers are bytes in the file, which goes to `described`; any other stays."""
     split = split_numbers(data, field)
     if split is None:

@@ -7,10 +7,10 @@ from typing import TypeAlias
 
 import onnx
 
-Extents: TypeAlias = tuple[int | str, ...]
+NamedExtents: TypeAlias = tuple[int | str, ...]
 """A number along each axis that is fixed, the name of one that is free."""
 
-Declared: TypeAlias = tuple[int | str | None, ...]
+DeclaredExtents: TypeAlias = tuple[int | str | None, ...]
 """The same as a file declares it: None where a free axis has no name."""
 
 NAMELESS = ("", "?")
@@ -27,7 +27,7 @@ def is_fixed(dim: onnx.TensorShapeProto.Dimension) -> bool:
     return dim.HasField("dim_value") and dim.dim_value >= 0
 
 
-def read_extents(item: onnx.ValueInfoProto) -> Declared | None:
+def read_extents(item: onnx.ValueInfoProto) -> DeclaredExtents | None:
     """The extents that are declared of a value; None where none are."""
     if not item.type.tensor_type.HasField("shape"):
         return None
@@ -35,19 +35,19 @@ def read_extents(item: onnx.ValueInfoProto) -> Declared | None:
     return tuple(axis.dim_value if is_fixed(axis) else axis.dim_param or None for axis in axes)
 
 
-def name_axes(value: str, extents: Iterable[int | str | None]) -> Extents:
+def name_axes(value: str, extents: Iterable[int | str | None]) -> NamedExtents:
     """The extents of a value with a name for each that is free."""
     return tuple(it if isinstance(it, int) else name_axis(value, axis, it) for axis, it in enumerate(extents))
 
 
-def list_inputs(graph: onnx.GraphProto, elsewhere: Iterable[str] = ()) -> dict[str, Extents]:
+def list_inputs(graph: onnx.GraphProto, elsewhere: Iterable[str] = ()) -> dict[str, NamedExtents]:
     """The extents of what has to be fed: of inputs that are no stored tensor, in the graph or `elsewhere`."""
     stored = {tensor.name for tensor in graph.initializer}.union(elsewhere)
     fed = {item.name: read_extents(item) or () for item in graph.input if item.name not in stored}
     return {name: name_axes(name, extents) for name, extents in fed.items()}
 
 
-def list_outputs(graph: onnx.GraphProto) -> dict[str, Extents | None]:
+def list_outputs(graph: onnx.GraphProto) -> dict[str, NamedExtents | None]:
     """The extents that are declared of outputs; None where none are."""
     found = {item.name: read_extents(item) for item in graph.output}
     return {name: None if extents is None else name_axes(name, extents) for name, extents in found.items()}

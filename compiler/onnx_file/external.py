@@ -16,7 +16,7 @@ from archspec.errors import ArchspecError
 from compiler.onnx_file.tensors import find_tensors
 
 
-class Place(NamedTuple):
+class ExternalDataInfo(NamedTuple):
     """Where a tensor's bytes lie: the name of a file, the first of them, and how many; 0 where the tensor does not say
     that, and they are as many as its shape and type take."""
 
@@ -60,7 +60,7 @@ def list_data(external: Iterable[onnx.TensorProto]) -> tuple[str, ...]:
     return tuple(sorted({str(entry.value) for entry in _list_locations(external)}))
 
 
-def read_place(tensor: onnx.TensorProto) -> Place:
+def read_place(tensor: onnx.TensorProto) -> ExternalDataInfo:
     """Read what a tensor says of the place where it lies. Raises ArchspecError, with the end of a sentence on these
     data, where not all readers would find it there."""
     entries = {entry.key: entry.value for entry in tensor.external_data}
@@ -71,7 +71,7 @@ def read_place(tensor: onnx.TensorProto) -> Place:
     offset, length = (entries.get(key, "0") for key in ("offset", "length"))
     if not all(text.isascii() and text.isdigit() and len(text) < 20 for text in (offset, length)):
         raise ArchspecError(f"has the offset {offset!r} and length {length!r}; both must be whole numbers")
-    return Place(entries.get("location", ""), int(offset), int(length))
+    return ExternalDataInfo(entries.get("location", ""), int(offset), int(length))
 
 
 def is_external(tensor: onnx.TensorProto) -> bool:

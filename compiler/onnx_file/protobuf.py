@@ -19,7 +19,7 @@ Bytes: TypeAlias = bytes | mmap.mmap
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
+class WireField:
     """One field of a message: its number, where its key starts, and where its content starts and ends."""
 
     number: int
@@ -33,7 +33,7 @@ class MalformedError(ValueError):
     """Bytes that are no protobuf message."""
 
 
-def walk_fields(data: Bytes, start: int, end: int) -> Iterator[Field]:
+def walk_fields(data: Bytes, start: int, end: int) -> Iterator[WireField]:
     """The fields of a message that lies from `start` to `end`. Raises MalformedError where it is none."""
     while start < end:
         key = start
@@ -50,7 +50,7 @@ def walk_fields(data: Bytes, start: int, end: int) -> Iterator[Field]:
             raise MalformedError
         if stop > end:
             raise MalformedError
-        yield Field(tag >> 3, wire, key, start, stop)
+        yield WireField(tag >> 3, wire, key, start, stop)
         start = stop
 
 

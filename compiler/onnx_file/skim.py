@@ -24,7 +24,7 @@ from archspec.file_types import ONNX, advise, find_file_type
 from archspec.files import check_is_file
 from archspec.wording import write_shape
 from compiler.onnx_file.external import is_external
-from compiler.onnx_file.protobuf import DELIMITED, Bytes, Field, MalformedError, delimit, walk_fields
+from compiler.onnx_file.protobuf import DELIMITED, Bytes, MalformedError, WireField, delimit, walk_fields
 from compiler.onnx_file.tensors import FORMS
 
 MAX_INLINE = 2048
@@ -44,7 +44,7 @@ NUMBERS = {
     for name in ("RAW_DATA", "FLOAT_DATA", "INT32_DATA", "INT64_DATA", "DOUBLE_DATA", "UINT64_DATA", "STRING_DATA")
 }
 
-Reduce: TypeAlias = Callable[[Bytes, Field], bytes]
+ReplaceTensor: TypeAlias = Callable[[Bytes, WireField], bytes]
 """What stands in a graph for a large stored tensor, given the file and where in it the tensor lies."""
 
 
@@ -58,7 +58,7 @@ def skim_model(path: Path) -> onnx.ModelProto:
     return model
 
 
-def read_reduced(path: Path, reduce: Reduce) -> onnx.ModelProto:
+def read_reduced(path: Path, reduce: ReplaceTensor) -> onnx.ModelProto:
     """The model in a file, in which `reduce` takes the place of each stored tensor above a few kilobytes.
 
     The file is mapped: what `reduce` passes over is never read. Raises ModelError where it is no ONNX file.
@@ -84,7 +84,7 @@ def skip_numbers(path: Path) -> onnx.ModelProto:
     return read_reduced(path, _keep_head)
 
 
-def split_numbers(data: Bytes, tensor: Field) -> tuple[onnx.TensorProto, Field] | None:
+def split_numbers(data: Bytes, tensor: WireField) -> tuple[onnx.TensorProto, WireField] | None:
     """A stored tensor without its numbers, and where these lie; None where they are not bytes of the file, or some of
     them lie elsewhere."""
     fields = list(walk_fields(data, tensor.start, tensor.end))
@@ -161,7 +161,7 @@ def _choose_metadata(data: Bytes) -> bytes:
     )
 
 
-def _reduce(data: Bytes, reduce: Reduce, path: Path) -> bytes:
+def _reduce(data: Bytes, reduce: ReplaceTensor, path: Path) -> bytes:
     pieces = []
     spent = 0
     for field in walk_fields(data, 0, len(data)):
@@ -182,12 +182,12 @@ def _reduce(data: Bytes, reduce: Reduce, path: Path) -> bytes:
     return b"".join(pieces)
 
 
-def _keep_head(data: Bytes, tensor: Field) -> bytes:
+def _keep_head(data: Bytes, tensor: WireField) -> bytes:
     fields = [field for field in walk_fields(data, tensor.start, tensor.end) if field.number not in NUMBERS]
     return delimit(INITIALIZER_FIELD, b"".join(data[field.key : field.end] for field in fields))
 
 
-def _skim_tensor(data: Bytes, tensor: Field, path: Path) -> bytes:
+def _skim_tensor(data: Bytes, tensor: WireField, path: Path) -> bytes:
     """A stored tensor without its numbers; its bytes must be as many as its shape says."""
     fields = list(walk_fields(data, tensor.start, tensor.end))
     head = b"".join(data[field.key : field.end] for field in fields if field.number not in NUMBERS)

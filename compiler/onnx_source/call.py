@@ -14,10 +14,10 @@ from archspec.wording import cut, write_shape
 from compiler.graph import Source
 from compiler.onnx_source.file.names import name_node
 from compiler.onnx_source.node import FileNode
-from compiler.onnx_source.ops.foreign import Elementwise, Extents, Foreign
+from compiler.onnx_source.ops.foreign import Dims, Elementwise, Foreign
 from compiler.onnx_source.ops.moves import Rearrange
 from compiler.onnx_source.samples import MixedSamplesError, Samples, agree
-from compiler.onnx_source.values import Constant, Operand, Value
+from compiler.onnx_source.values import Constant, FileValue, Operand
 from compiler.onnx_source.writer import GraphWriter
 
 Built = TypeVar("Built", bound=Op)
@@ -39,22 +39,22 @@ class Call(FileNode):
         """The same node, as one of the kind that computes with real numbers on these of its operands."""
         return replace(self, kind=kind, operands=operands, quantized=True)
 
-    def is_map(self, value: Value, least: int = 3) -> bool:
+    def is_map(self, value: FileValue, least: int = 3) -> bool:
         """Whether it is a batch of maps, channels first, as the language has them; or from two axes on of vectors."""
         if not least <= len(value.shape) <= 5:
             return False
         batch = self.writer.batch if value.samples else 1
         return value.ordered[0] == batch and (value.samples is None or value.order[value.samples.axis] == 0)
 
-    def comes_from(self, value: Value, kind: type[Op]) -> bool:
+    def comes_from(self, value: FileValue, kind: type[Op]) -> bool:
         """Whether an operation of this kind computes the value."""
         return isinstance(self.writer.nodes[value.id].op, kind)
 
-    def straighten(self, value: Value) -> Value:
+    def straighten(self, value: FileValue) -> FileValue:
         """The value with the axes of the file, transposed for that where they are in another order."""
         return self.writer.straighten(value)
 
-    def add(self, op: Op, *xs: Value, **stored: Constant | None) -> Value:
+    def add(self, op: Op, *xs: FileValue, **stored: Constant | None) -> FileValue:
         """The result of an operation of the language; `stored` are its weights by their short names."""
         shape = self._infer(op, xs)
         taken = {name: item for name, item in stored.items() if item is not None}
@@ -66,27 +66,27 @@ class Call(FileNode):
             ordered = (x.ordered[0], *shape)
         else:
             straight = tuple(range(len(shape) + 1))
-            return Value(id, (x.ordered[0], *shape), straight, x.type, Samples(0) if x.samples else None)
+            return FileValue(id, (x.ordered[0], *shape), straight, x.type, Samples(0) if x.samples else None)
         return replace(x, id=id, shape=tuple(ordered[axis] for axis in x.order))
 
     def foreign(
         self,
         kind: type[Foreign],
-        xs: Sequence[Value],
+        xs: Sequence[FileValue],
         shape: Sequence[int],
         *,
-        order: Extents | None = None,
+        order: Dims | None = None,
         stored: Mapping[str, Constant] | None = None,
         samples: Samples | None = None,
         **fields: Any,
-    ) -> Value:
+    ) -> FileValue:
         """The result of a foreign operation, of this shape in the file; `stored` are its weights, those that are no
         field of its own by the names `value_0`, `value_1`, … Where `samples` does not say it, they lie where those of
         the operands do, counted from the last axis."""
         samples = samples or self.align(xs, len(shape))
         if samples and (samples.axis < 0 or shape[samples.axis] % (samples.apart * self.writer.batch)):
             raise MixedSamplesError
-        result = Value("", self.check_shape(shape), order or tuple(range(len(shape))), samples=samples)
+        result = FileValue("", self.check_shape(shape), order or tuple(range(len(shape))), samples=samples)
         gives = self.writer.per_sample(result)
         stores = tuple(item.shape for name, item in (stored or {}).items() if name.startswith("value_"))
         op = kind(gives=gives, stores=stores, **fields)
@@ -94,12 +94,12 @@ class Call(FileNode):
 
     def elementwise(
         self,
-        xs: Sequence[Value],
+        xs: Sequence[FileValue],
         shape: Sequence[int],
         *,
-        order: Extents | None = None,
+        order: Dims | None = None,
         numbers: tuple[float | None, ...] | None = None,
-    ) -> Value:
+    ) -> FileValue:
         """The result of the function that the node is called after, position by position."""
         given = self.numbers() if numbers is None else numbers
         told = tuple(item for item in self.tell() if item[0] not in SAID_ELSEWHERE)
@@ -108,38 +108,38 @@ class Call(FileNode):
         return self.foreign(Elementwise, xs, shape, order=order, stored=self.stored_values(), **fields)
 
     def move(
-        self, function: str, x: Value, shape: Sequence[int], *, samples: Samples | None = None, **fields: Any
-    ) -> Value:
+        self, function: str, x: FileValue, shape: Sequence[int], *, samples: Samples | None = None, **fields: Any
+    ) -> FileValue:
         """The numbers of a value at other places."""
         return self.foreign(Rearrange, [x], shape, function=function, samples=samples, **fields)
 
-    def align(self, xs: Iterable[Value], rank: int) -> Samples | None:
+    def align(self, xs: Iterable[FileValue], rank: int) -> Samples | None:
         """Where the samples lie in a result of so many axes, which are those of the operands from the last one on."""
         return agree(replace(x.samples, axis=rank - len(x.shape) + x.samples.axis) for x in xs if x.samples)
 
-    def place(self, x: Value, axis: int) -> int:
+    def place(self, x: FileValue, axis: int) -> int:
         """An axis of a straight value in the graph, counted from 0 for the channels; -1 for that of the one sample."""
         if x.samples and x.samples.axis == axis:
             raise MixedSamplesError
         dropped = self.writer.find_dropped(x)
         return axis - (dropped is not None and axis >= dropped)
 
-    def places(self, x: Value, axes: Iterable[int]) -> Extents:
+    def places(self, x: FileValue, axes: Iterable[int]) -> Dims:
         return tuple(sorted(self.place(x, axis) for axis in axes))
 
-    def keep_samples(self, x: Value) -> None:
+    def keep_samples(self, x: FileValue) -> None:
         """Raise where the samples do not lie along the first axis, as operations on maps take them."""
         if x.samples and x.order[x.samples.axis] != 0:
             raise MixedSamplesError
 
-    def check_shape(self, shape: Sequence[int]) -> Extents:
+    def check_shape(self, shape: Sequence[int]) -> Dims:
         """The shape, if something fits into it."""
         if any(not 1 <= extent <= MAX_WHOLE for extent in shape) or len(shape) > 16:
             text = write_shape(cut(str(extent), 24) for extent in shape[:17])
             self.fail(f"would give {text}, which is no shape of a value")
         return tuple(int(extent) for extent in shape)
 
-    def _enter(self, op: Op, xs: Sequence[Value], shape: Shape, stored: Mapping[str, Constant]) -> str:
+    def _enter(self, op: Op, xs: Sequence[FileValue], shape: Shape, stored: Mapping[str, Constant]) -> str:
         """A node of the graph for this one of the file, whose name the first of several has; its id."""
         name = name_node(self.proto)
         name = f"{name}.{op.kind}" if self.entered else name
@@ -147,7 +147,7 @@ class Call(FileNode):
         self.entered.append(id)
         return id
 
-    def _infer(self, op: Op, xs: Sequence[Value]) -> Shape:
+    def _infer(self, op: Op, xs: Sequence[FileValue]) -> Shape:
         try:
             shape: Shape = op.infer(*(self.writer.nodes[x.id].shape for x in xs))
         except OpError as error:
@@ -165,6 +165,6 @@ def build(call: Call, kind: type[Built], **fields: Any) -> Built:
         call.fail(f"{detail['loc'][0]}: {detail['msg']}")
 
 
-Rule: TypeAlias = Callable[[Call], "Operand | list[Operand]"]
+NodeRule: TypeAlias = Callable[[Call], "Operand | list[Operand]"]
 """A function from a node at work, at least one of whose operands is computed, to its result or results. It raises
 UnknownOpError where no operation says what the node does, and ArchspecError where the file is wrong."""

@@ -20,7 +20,7 @@ from compiler.onnx_source.node import FileNode
 MAX_NUMBERS = 1024
 """The largest number of numbers of a constant that is computed; a shape has a handful."""
 
-Fold: TypeAlias = Callable[..., Any]
+FoldRule: TypeAlias = Callable[..., Any]
 """A function from a node and the arrays of its operands to the array of its result, or to a list of several."""
 
 
@@ -126,7 +126,7 @@ def _div(node: FileNode, x: Array, y: Array) -> Array:
     return np.asarray(np.sign(x) * np.sign(y) * (np.abs(x) // np.abs(y))).astype(x.dtype)
 
 
-def _reduce(function: Callable[..., Any]) -> Fold:
+def _reduce(function: Callable[..., Any]) -> FoldRule:
     def run(node: FileNode, x: Array, axes: Array | None = None) -> Array:
         chosen = tuple(_axes(node, axes)) or None
         result = function(x, axis=chosen, keepdims=bool(node.attribute("keepdims", 1)))
@@ -135,20 +135,20 @@ def _reduce(function: Callable[..., Any]) -> Fold:
     return run
 
 
-def _plain(function: Callable[..., Any]) -> Fold:
+def _plain(function: Callable[..., Any]) -> FoldRule:
     return lambda node, *xs: np.asarray(function(*xs))
 
 
-def _all(function: Callable[..., Any]) -> Fold:
+def _all(function: Callable[..., Any]) -> FoldRule:
     """A function of two, of any number."""
     return lambda node, *xs: np.asarray(reduce(function, xs))
 
 
-def _same_type(function: Callable[..., Any]) -> Fold:
+def _same_type(function: Callable[..., Any]) -> FoldRule:
     return lambda node, x, *xs: np.asarray(function(x, *xs)).astype(x.dtype)
 
 
-FOLDS: Mapping[str, Fold] = {
+FOLDS: Mapping[str, FoldRule] = {
     "Identity": _plain(np.array),
     "Cast": _cast,
     "Reshape": _reshape,

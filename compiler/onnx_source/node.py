@@ -16,10 +16,10 @@ from compiler.onnx_source.attributes import read_attribute, read_defaults
 from compiler.onnx_source.details import Details, tell_value
 from compiler.onnx_source.file.names import name_kind, name_node
 from compiler.onnx_source.file.types import find_types
-from compiler.onnx_source.ops.foreign import Extents
+from compiler.onnx_source.ops.foreign import Dims
 from compiler.onnx_source.shapes import LostShapeError
 from compiler.onnx_source.source_file import SourceFile
-from compiler.onnx_source.values import Constant, Operand, UnknownOpError, Value
+from compiler.onnx_source.values import Constant, FileValue, Operand, UnknownOpError
 
 Attribute = TypeVar("Attribute")
 
@@ -78,7 +78,7 @@ class FileNode:
         names = self.proto.output
         return position < len(names) and names[position] in self.file.read_counts
 
-    def find_shape(self, position: int) -> Extents:
+    def find_shape(self, position: int) -> Dims:
         """The shape of a result that no rule says. Raises LostShapeError."""
         shape = self.file.shapes.find(self.proto, self.operands, self.proto.output[position])
         if shape is None:
@@ -114,10 +114,10 @@ class FileNode:
     def operand(self, position: int) -> Operand:
         return self.operands[position] if position < len(self.operands) else None
 
-    def value(self, position: int = 0) -> Value:
+    def value(self, position: int = 0) -> FileValue:
         """An operand that is computed from the inputs."""
         found = self.operand(position)
-        if not isinstance(found, Value):
+        if not isinstance(found, FileValue):
             raise UnknownOpError
         return found
 
@@ -138,7 +138,9 @@ class FileNode:
         """The operands as single numbers; None for values. Nothing where one is neither."""
         given = [item for item in self.operands if item is not None]
         found = tuple(item.number if isinstance(item, Constant) else None for item in given)
-        known = all(isinstance(item, Value) or number is not None for item, number in zip(given, found, strict=True))
+        known = all(
+            isinstance(item, FileValue) or number is not None for item, number in zip(given, found, strict=True)
+        )
         return found if known else ()
 
     def array(self, position: int) -> Array | None:
@@ -167,7 +169,7 @@ class FileNode:
         return axis % rank
 
 
-def resolve_shape(node: FileNode, shape: Sequence[int], wanted: Sequence[int]) -> Extents:
+def resolve_shape(node: FileNode, shape: Sequence[int], wanted: Sequence[int]) -> Dims:
     """The shape that Reshape gives: 0 keeps an extent, and -1 takes what is left."""
     keep = not node.attribute("allowzero", 0)
     if any(extent == 0 and keep and axis >= len(shape) for axis, extent in enumerate(wanted)):
@@ -181,7 +183,7 @@ def resolve_shape(node: FileNode, shape: Sequence[int], wanted: Sequence[int]) -
     return tuple(found)
 
 
-def broadcast(node: FileNode, shapes: Sequence[Sequence[int]]) -> Extents:
+def broadcast(node: FileNode, shapes: Sequence[Sequence[int]]) -> Dims:
     """The shape of numbers combined position by position, where extents of one are repeated."""
     rank = max(map(len, shapes))
     padded = [(*[1] * (rank - len(shape)), *shape) for shape in shapes]

@@ -32,7 +32,7 @@ from compiler.onnx_source.shapes import LostShapeError
 from compiler.onnx_source.simplify.blocks import mark_blocks
 from compiler.onnx_source.simplify.recognize import recognize
 from compiler.onnx_source.source_file import SourceFile
-from compiler.onnx_source.values import Constant, Operand, UnknownOpError, Value
+from compiler.onnx_source.values import Constant, FileValue, Operand, UnknownOpError
 from compiler.onnx_source.writer import GraphWriter
 
 MAX_NODES = 100_000
@@ -84,7 +84,7 @@ def _load(path: Path) -> onnx.ModelProto:
 
 def _read(path: Path, model: onnx.ModelProto, sizes: Mapping[str, int]) -> Graph:
     """The graph for one sample of a fixed batch, where the file keeps its samples apart; else for all together."""
-    reader = Reader(path, model, sizes)
+    reader = GraphReader(path, model, sizes)
     inputs = reader.file.inputs
     names = " and ".join(name for name, shape in inputs.shapes.items() if shape[:1] == (inputs.batch,))
     try:
@@ -92,11 +92,11 @@ def _read(path: Path, model: onnx.ModelProto, sizes: Mapping[str, int]) -> Graph
         graph = reader.read()
     except MixedSamplesError:
         note = f"the {inputs.batch} positions of the first axis of {names} are mixed; numbers are for all of them"
-        graph = Reader(path, model, sizes, whole=True).read()
+        graph = GraphReader(path, model, sizes, whole=True).read()
     return replace(graph, notes=(note, *graph.notes)) if inputs.batch > 1 else graph
 
 
-class Reader:
+class GraphReader:
     """Reads the nodes of one model, one after the other."""
 
     def __init__(self, path: Path, model: onnx.ModelProto, sizes: Mapping[str, int], *, whole: bool = False) -> None:
@@ -135,7 +135,7 @@ class Reader:
             if name in turned and len(shape) in (4, 5):  # read as channels first, and by nothing else
                 order = (0, *range(2, len(shape)), 1)
             samples = Samples(0) if inputs.batch > 1 and shape[:1] == (inputs.batch,) else None
-            value = Value("", shape, order, inputs.types[name], samples)
+            value = FileValue("", shape, order, inputs.types[name], samples)
             at = self.writer.per_sample(value)
             dims = tuple(dim for _, dim in sorted(zip(order, inputs.dims[name], strict=True), key=lambda x: x[0]))
             kept: tuple[int | str, ...] = dims[1:] if len(at) == len(dims) - 1 else at
@@ -151,14 +151,14 @@ class Reader:
         operands = [self._operands[name] for name in node.input]
         call = Call.read(self.file, node, operands, writer=self.writer, source=self.writer.place(line))
         captured = [self._operands.get(name) for name in reads[len(node.input) :]]
-        values = [item for item in (*operands, *captured) if isinstance(item, Value)]
+        values = [item for item in (*operands, *captured) if isinstance(item, FileValue)]
         try:
             self._keep(call, self._compute(call, values), values)
         except LostShapeError as error:
             self._notes += [] if self._unread else [str(error)]
             self._leave(node)
 
-    def _compute(self, call: Call, values: Sequence[Value]) -> Sequence[Operand]:
+    def _compute(self, call: Call, values: Sequence[FileValue]) -> Sequence[Operand]:
         """The results that the rules say; none where no rule knows the operation."""
         if not values:
             return fold(call) or _leave_unread(call)
@@ -175,7 +175,7 @@ class Reader:
         self._unread[cut(name_kind(node), MAX_KIND_LETTERS)] += 1
         self._lost.update(filter(None, node.output))
 
-    def _keep(self, call: Call, results: Sequence[Operand], values: Sequence[Value]) -> None:
+    def _keep(self, call: Call, results: Sequence[Operand], values: Sequence[FileValue]) -> None:
         """Enter the results by their names; what no rule gives is unknown."""
         names = call.proto.output
         for position, name in enumerate(names):
@@ -187,7 +187,7 @@ class Reader:
 
     def _set_type(self, call: Call, found: Operand, type: str) -> Operand:
         """A result whose numbers have this type, as those of the node have that was entered for it."""
-        if not isinstance(found, Value):
+        if not isinstance(found, FileValue):
             return found
         if found.id in call.entered:
             self.writer.set_type(found.id, type)
@@ -200,7 +200,7 @@ class Reader:
             found = self._operands.get(item.name)
             if item.name not in self._operands and item.name not in self._lost:
                 raise ArchspecError(f"{path}: nothing computes the output '{cut(item.name, 80)}'")
-            if isinstance(found, Value):
+            if isinstance(found, FileValue):
                 outputs[names.claim(item.name)] = self.writer.straighten(found).id
         if self._lost:  # what was left out may have read other results
             read = {operand for node in nodes.values() for operand in node.inputs}
@@ -212,10 +212,10 @@ class Reader:
         return outputs
 
 
-def _add_unknown(call: Call, position: int, first: Operand, values: Sequence[Value]) -> Value:
+def _add_unknown(call: Call, position: int, first: Operand, values: Sequence[FileValue]) -> FileValue:
     """A result of an unknown operation; its second one is found beside its first."""
     shape = call.find_shape(position)
-    if isinstance(first, Value):
+    if isinstance(first, FileValue):
         return call.move("result", first, shape)
     xs, details = list(map(call.straighten, values)), call.tell() + call.tell_constants()
     return call.foreign(Unknown, xs, shape, name=cut(call.key, MAX_KIND_LETTERS), details=details)

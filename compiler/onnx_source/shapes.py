@@ -15,7 +15,7 @@ from onnx.numpy_helper import from_array
 from compiler.onnx_file.checker import check_model
 from compiler.onnx_source.file.inputs import FileInputs
 from compiler.onnx_source.file.types import find_code
-from compiler.onnx_source.ops.foreign import Extents
+from compiler.onnx_source.ops.foreign import Dims
 from compiler.onnx_source.values import Constant, Operand
 
 
@@ -30,11 +30,11 @@ class ShapeTable:
     def __init__(self, model: onnx.ModelProto, inputs: FileInputs, opset: int) -> None:
         self._model, self._inputs, self._opset = model, inputs, opset
 
-    def find(self, node: onnx.NodeProto, operands: Sequence[Operand], name: str) -> Extents | None:
+    def find(self, node: onnx.NodeProto, operands: Sequence[Operand], name: str) -> Dims | None:
         """The shape of a result of this name; None where nothing says it."""
         return self._declared.get(name) or self._infer_node(node, operands).get(name) or self._inferred.get(name)
 
-    def _infer_node(self, node: onnx.NodeProto, operands: Sequence[Operand]) -> dict[str, Extents]:
+    def _infer_node(self, node: onnx.NodeProto, operands: Sequence[Operand]) -> dict[str, Dims]:
         """What onnx infers of the results of one node, given the shapes of its operands and the numbers of small ones.
 
         Nothing where it holds branches, whose own values are not known here.
@@ -54,11 +54,11 @@ class ShapeTable:
         return self._read([onnx.ValueInfoProto(name=name, type=type) for name, type in found.items()])
 
     @cached_property
-    def _declared(self) -> dict[str, Extents]:
+    def _declared(self) -> dict[str, Dims]:
         return self._read((*self._model.graph.value_info, *self._model.graph.output))
 
     @cached_property
-    def _inferred(self) -> dict[str, Extents]:
+    def _inferred(self) -> dict[str, Dims]:
         twin = deepcopy(self._model)
         for item in twin.graph.input:
             for dim, extent in zip(
@@ -77,7 +77,7 @@ class ShapeTable:
         except Exception:  # whatever its C++ raises: then nothing is inferred
             return {}
 
-    def _read(self, items: Iterable[onnx.ValueInfoProto]) -> dict[str, Extents]:
+    def _read(self, items: Iterable[onnx.ValueInfoProto]) -> dict[str, Dims]:
         shapes = {}
         for item in items:
             if item.type.WhichOneof("value") == "tensor_type" and item.type.tensor_type.HasField("shape"):

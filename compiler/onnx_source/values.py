@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from archspec.arrays import Array
 from compiler.onnx_source.file.types import is_floating
-from compiler.onnx_source.ops.foreign import Extents
+from compiler.onnx_source.ops.foreign import Dims
 from compiler.onnx_source.samples import Samples
 
 
@@ -16,7 +16,7 @@ class UnknownOpError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Value:
+class FileValue:
     """What a node of the graph computes: `shape` as in the file, where axis i is axis `order[i]` of the graph's value.
 
     So a transposition changes the order and is no node: the graph keeps channels first. `samples` is where those of a
@@ -24,8 +24,8 @@ class Value:
     """
 
     id: str
-    shape: Extents
-    order: Extents
+    shape: Dims
+    order: Dims
     type: str = "float32"
     samples: Samples | None = None
 
@@ -34,17 +34,17 @@ class Value:
         return self.order == tuple(range(len(self.order)))
 
     @property
-    def ordered(self) -> Extents:
+    def ordered(self) -> Dims:
         """The shape with the graph's order of axes."""
         return tuple(extent for _, extent in sorted(zip(self.order, self.shape, strict=True)))
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class StoredTensor:
     """A tensor that lies in the file; `learned` where it may have been trained."""
 
     name: str
-    shape: Extents
+    shape: Dims
     type: str
     learned: bool = True
 
@@ -57,10 +57,10 @@ class Constant:
     """
 
     name: str
-    shape: Extents
+    shape: Dims
     array: Array | None = None
     type: str = "float32"
-    sources: tuple[Stored, ...] = ()
+    sources: tuple[StoredTensor, ...] = ()
 
     @property
     def floating(self) -> bool:
@@ -73,5 +73,5 @@ class Constant:
         return float(self.array.reshape(-1)[0]) if self.array is not None and self.array.size == 1 else None
 
 
-Operand: TypeAlias = Value | Constant | None
+Operand: TypeAlias = FileValue | Constant | None
 """What a node reads; None where it leaves an operand out."""

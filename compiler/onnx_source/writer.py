@@ -11,9 +11,9 @@ from archspec.errors import Place
 from archspec.ops import Bounds, Op, Shape, Weight
 from compiler.graph import Node, Source
 from compiler.onnx_source.names import Names
-from compiler.onnx_source.ops.foreign import Extents
+from compiler.onnx_source.ops.foreign import Dims
 from compiler.onnx_source.ops.moves import Rearrange
-from compiler.onnx_source.values import Constant, Value
+from compiler.onnx_source.values import Constant, FileValue
 
 
 class GraphWriter:
@@ -27,7 +27,7 @@ class GraphWriter:
         """Between which numbers the results lie that were asked for."""
         self._file = str(path)
         self._names = Names()
-        self._straight: dict[Value, Value] = {}
+        self._straight: dict[FileValue, FileValue] = {}
         self._held: set[str] = set()
 
     def place(self, line: int) -> Source:
@@ -38,7 +38,7 @@ class GraphWriter:
         self,
         name: str,
         op: Op,
-        xs: Sequence[Value],
+        xs: Sequence[FileValue],
         shape: Shape,
         *,
         source: Source,
@@ -58,7 +58,7 @@ class GraphWriter:
         """Say the type of the numbers in a node's result, where it is another than when the node was entered."""
         self.nodes[id] = replace(self.nodes[id], type=type)
 
-    def straighten(self, value: Value) -> Value:
+    def straighten(self, value: FileValue) -> FileValue:
         """The value with the axes of the file: where they are in another order, its transposition, which is one for all
         readers."""
         if value.straight:
@@ -73,21 +73,21 @@ class GraphWriter:
             self._straight[value] = replace(straight, id=id)
         return self._straight[value]
 
-    def per_sample(self, value: Value) -> Extents:
+    def per_sample(self, value: FileValue) -> Dims:
         """The shape in the graph: of one sample, channels first."""
         shape, dropped = list(value.ordered or (1,)), self.find_dropped(value)
         if value.samples:
             shape[value.order[value.samples.axis]] //= self.batch
         return tuple(extent for axis, extent in enumerate(shape) if axis != dropped)
 
-    def find_dropped(self, value: Value) -> int | None:
+    def find_dropped(self, value: FileValue) -> int | None:
         """The axis that a value loses in the graph: that of the samples, the first where there is one, if it holds
         nothing else. Counted in the graph's order."""
         place = value.order[value.samples.axis] if value.samples else 0
         alone = len(value.shape) > 1 and value.ordered[place] == (self.batch if value.samples else 1)
         return place if alone else None
 
-    def turn(self, x: Value, turned: Value, perm: Extents) -> Extents:
+    def turn(self, x: FileValue, turned: FileValue, perm: Dims) -> Dims:
         """The order of the graph's axes in the transposition of one straight value to another; none where an axis is
         dropped from one of them alone."""
         before, after = self.find_dropped(x), self.find_dropped(turned)
@@ -97,7 +97,7 @@ class GraphWriter:
             return ()
         return tuple(axis - (axis > before) for axis in perm if axis != before)
 
-    def _hold(self, taken: Mapping[str, Constant], op: Op, xs: Sequence[Value]) -> dict[str, Weight]:
+    def _hold(self, taken: Mapping[str, Constant], op: Op, xs: Sequence[FileValue]) -> dict[str, Weight]:
         """The stored tensors that these constants were computed from, without those that an earlier node holds.
 
         One of a single number counts where an operation takes it as it is, else it cannot be told from a constant.

@@ -20,7 +20,7 @@ from compiler.passes.cast_weights import cast
 
 
 @dataclass(eq=False, slots=True)
-class Value:
+class OnnxValue:
     """A value of the ONNX graph: an input, a stored tensor, or what a node computes. Its name may still change."""
 
     name: str
@@ -33,8 +33,8 @@ class OnnxNode:
 
     kind: str
     name: str
-    inputs: list[Value | None]
-    output: Value
+    inputs: list[OnnxValue | None]
+    output: OnnxValue
     attributes: dict[str, Any]
 
     def to_proto(self) -> onnx.NodeProto:
@@ -55,19 +55,21 @@ class ModelEmitter:
         self.graph, self.weights, self.shapes, self.float_type = graph, weights, shapes, float_type
         self.nodes: list[OnnxNode] = []
         self.tensors: dict[str, Array] = {}
-        self._stored: dict[str, Value] = {}
+        self._stored: dict[str, OnnxValue] = {}
 
-    def append(self, kind: str, name: str, inputs: Sequence[Value | None], output: Value, **attributes: Any) -> Value:
+    def append(
+        self, kind: str, name: str, inputs: Sequence[OnnxValue | None], output: OnnxValue, **attributes: Any
+    ) -> OnnxValue:
         """One ONNX node of that name, which computes `output`."""
         output.producer = OnnxNode(kind, name, list(inputs), output, attributes)
         self.nodes.append(output.producer)
         return output
 
-    def store(self, name: str, array: Array) -> Value:
+    def store(self, name: str, array: Array) -> OnnxValue:
         """A stored tensor, the same one for all that ask for its name."""
         if name not in self._stored:
             self.tensors[name] = array
-            self._stored[name] = Value(name)
+            self._stored[name] = OnnxValue(name)
         return self._stored[name]
 
 
@@ -93,17 +95,17 @@ class Emitter:
         """The same at all sizes: (batch, channels, *extents), each a number or the name of one that follows them."""
         return self.model.shapes[self.node.inputs[0]]
 
-    def op(self, kind: str, inputs: Sequence[Value | None], **attributes: Any) -> Value:
+    def op(self, kind: str, inputs: Sequence[OnnxValue | None], **attributes: Any) -> OnnxValue:
         """One ONNX node; its result. The last one of a rule gets the id of the graph's node, see `finish`."""
         name = f"{self.node.id}.{kind}_{self._parts}"
         self._parts += 1
-        return self.model.append(kind, name, inputs, Value(name), **attributes)
+        return self.model.append(kind, name, inputs, OnnxValue(name), **attributes)
 
-    def cast(self, value: Value, dtype: np.dtype[Any]) -> Value:
+    def cast(self, value: OnnxValue, dtype: np.dtype[Any]) -> OnnxValue:
         """The value in another type."""
         return self.op("Cast", [value], to=onnx.helper.np_dtype_to_tensor_dtype(dtype))
 
-    def finish(self, result: Value) -> Value:
+    def finish(self, result: OnnxValue) -> OnnxValue:
         """Name the node's result, and the ONNX node that gives it, as the graph does."""
         # An output's name is the user's to choose, and may be some node's id.
         result.name = f"{self.node.id}.value" if self.node.id in self.model.graph.outputs else self.node.id
@@ -115,15 +117,15 @@ class Emitter:
         """The numbers of a stored tensor of the node, by its short name."""
         return self.model.weights[f"{self.node.id}.{name}"]
 
-    def weight(self, name: str) -> Value:
+    def weight(self, name: str) -> OnnxValue:
         """A stored tensor of the node, by its short name."""
         return self.model.store(f"{self.node.id}.{name}", self.array(name))
 
-    def weight_by_channel(self, name: str) -> Value:
+    def weight_by_channel(self, name: str) -> OnnxValue:
         """A stored number for each channel, as (C, 1, …): laid out here, once, and not by a node of the model."""
         return self.constant(name, np.asarray(self.array(name)).reshape(-1, *[1] * self.before.rank))
 
-    def constant(self, name: str, value: Any, dtype: DTypeLike | None = None) -> Value:
+    def constant(self, name: str, value: Any, dtype: DTypeLike | None = None) -> OnnxValue:
         """A constant of the node, of the model's float type unless another is given.
 
         Raises ArchspecError where a number is too large for it, or so small that it would be zero.

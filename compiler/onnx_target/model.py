@@ -14,7 +14,7 @@ from archspec.ops import Op
 from compiler.graph import Graph
 from compiler.onnx_file.digest import XXH3
 from compiler.onnx_file.metadata import GRAPH, NAME, PRECISION, SIZES, TARGET, WEIGHTS
-from compiler.onnx_target.emitter import Emitter, ModelEmitter, Value
+from compiler.onnx_target.emitter import Emitter, ModelEmitter, OnnxValue
 from compiler.onnx_target.formats import FLOAT32, FORMATS
 from compiler.onnx_target.onnx_model import OnnxModel, as_bytes
 from compiler.onnx_target.options import PLAIN, ExportOptions
@@ -88,16 +88,16 @@ def digest_weights(arrays: Arrays) -> str:
 def _emit(model: ModelEmitter, table: Table[OnnxRule], outside: np.dtype[Any]) -> onnx.GraphProto:
     """The graph, its inputs and outputs of the type `outside`, which may be another than that of its numbers."""
     graph, shapes = model.graph, model.shapes
-    values: dict[str, Value] = {}
+    values: dict[str, OnnxValue] = {}
     for node in graph:
         emit = Emitter(model, node)
         if node.id in graph.inputs:
-            fed = Value(node.id)
+            fed = OnnxValue(node.id)
             values[node.id] = fed if outside == model.float_type else emit.cast(fed, model.float_type)
         else:
             operands = [values[operand] for operand in node.inputs]
             values[node.id] = emit.finish(table[type(node.op)](node.op, emit, *operands))
-    given: set[Value] = set()
+    given: set[OnnxValue] = set()
     for name, id in graph.outputs.items():
         given.add(_name_output(name, values[id], given, outside, model))
     inputs = [_describe_value(name, outside, shapes[name]) for name in graph.inputs]
@@ -113,14 +113,16 @@ def _emit(model: ModelEmitter, table: Table[OnnxRule], outside: np.dtype[Any]) -
     )
 
 
-def _name_output(name: str, value: Value, given: set[Value], outside: np.dtype[Any], model: ModelEmitter) -> Value:
+def _name_output(
+    name: str, value: OnnxValue, given: set[OnnxValue], outside: np.dtype[Any], model: ModelEmitter
+) -> OnnxValue:
     """Give an output its own name: to the value itself, or to a copy where that is an input or another output, or of
     another type."""
     if outside != model.float_type:
         kind = onnx.helper.np_dtype_to_tensor_dtype(outside)
-        return model.append("Cast", f"{name}.output", [value], Value(name), to=kind)
+        return model.append("Cast", f"{name}.output", [value], OnnxValue(name), to=kind)
     if value.producer is None or value in given:
-        return model.append("Identity", f"{name}.output", [value], Value(name))
+        return model.append("Identity", f"{name}.output", [value], OnnxValue(name))
     value.name = name
     return value
 

@@ -22,7 +22,7 @@ from compiler.onnx_file.companions import find_older_data
 from compiler.onnx_file.extents import list_inputs, list_outputs
 from compiler.onnx_file.metadata import PRECISION, tell_epoch
 from compiler.passes.cast_weights import CastWeights
-from runtime.export.plan import Calibration, ExportPlan, Rules, tell_large_drop
+from runtime.export.plan import Calibration, ExportPlan, LoweringRules, tell_large_drop
 from runtime.verification.proof.proof_cases import proof_cases
 from runtime.verification.static.metadata_fit import check_answers
 from runtime.weights.arrays import tell_rounding
@@ -158,7 +158,7 @@ def _prove_float(model: OnnxModel, path: Path, prove: Callable[[Path], Proof]) -
             return prove(whole)
 
 
-def _prove(path: Path, graph: Graph, weights: Mapping[str, Any], rules: Rules) -> Proof:
+def _prove(path: Path, graph: Graph, weights: Mapping[str, Any], rules: LoweringRules) -> Proof:
     with extra("train"):
         from compiler.torch_target.modes import unaffected
         from compiler.torch_target.module import build_module

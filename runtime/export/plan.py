@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict
@@ -13,11 +13,11 @@ from archspec.ops import Op
 from compiler.onnx_target.options import PLAIN, ExportOptions
 
 if TYPE_CHECKING:
+    from runtime.int8.calibrate import OnStep
     from runtime.pictures.file import Ground
 
-Rules: TypeAlias = Mapping[type[Op], Any]
-OnStep: TypeAlias = Callable[[int, int], None]
-
+LoweringRules: TypeAlias = Mapping[type[Op], Any]
+"""What lowers operations to a target, by their classes."""
 
 MAX_MEANT_DROP = 0.05
 """The largest share of a metric that somebody may mean int8 to lose; who writes 0.5 for half a percent says more."""
@@ -52,8 +52,8 @@ class ExportPlan:
     calibration: Calibration | None = None
     optimized: bool = False
     metadata: Mapping[str, str] = field(default_factory=dict)
-    rules: Rules = field(default_factory=dict)
-    torch_rules: Rules = field(default_factory=dict)
+    rules: LoweringRules = field(default_factory=dict)
+    torch_rules: LoweringRules = field(default_factory=dict)
     on_step: OnStep = lambda done, of: None
 
     def __post_init__(self) -> None:
@@ -69,8 +69,8 @@ class ExportKeywords(TypedDict, total=False):
     calibration: Calibration | None
     optimized: bool
     metadata: Mapping[str, str] | None
-    rules: Rules | None
-    torch_rules: Rules | None
+    rules: LoweringRules | None
+    torch_rules: LoweringRules | None
     on_step: OnStep
 
 

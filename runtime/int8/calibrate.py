@@ -4,26 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 
 from archspec.arrays import Array
 from archspec.errors import ArchspecError, suggest
 from compiler.onnx_target.int8.channel_segments import find_segments
-from compiler.onnx_target.int8.scheme import MIN_SCALE, Range, Recipe
+from compiler.onnx_target.int8.scheme import MIN_SCALE, Int8Recipe, ValueRange
 from compiler.onnx_target.onnx_model import OnnxModel
 from runtime.int8.clipping import BINS, METHODS, Counts, Histogram
 from runtime.int8.data import CalibrationData
 from runtime.int8.folds import Sketches, deal
 from runtime.int8.input_extremes import ENOUGH_FOR_FOLDS, InputExtremes
-from runtime.int8.ranges import Fold, Measured, Ranges, ValueExtremes
+from runtime.int8.ranges import Fold, MeasuredRanges, Ranges, ValueExtremes
 from runtime.int8.running import Outputs, choose_batch, run_exposed
 
 FOLDS = 4
 """The parts of the images that are judged by the ranges of the others. With fewer these ranges are those of markedly
 fewer images than all."""
 
-OnStep = Callable[[int, int], None]
+OnStep: TypeAlias = Callable[[int, int], None]
+"""A function that hears how many steps of how many are done."""
 
 
 def measure_ranges(
@@ -31,9 +33,9 @@ def measure_ranges(
     values: Sequence[str],
     data: CalibrationData,
     method: str = "mse",
-    recipe: Recipe = "u8s8",
+    recipe: Int8Recipe = "u8s8",
     on_step: OnStep = lambda done, of: None,
-) -> Measured:
+) -> MeasuredRanges:
     """The ranges of values, by a method of `METHODS`: `minmax` keeps every number, the others cut magnitudes at a
     threshold, by a histogram that a second pass makes.
 
@@ -70,7 +72,7 @@ def measure_ranges(
     folds = tuple(
         Fold(data.take(part), join(rest) if rest else ranges) for part, rest in zip(parts, others, strict=True)
     )
-    return Measured(ranges, folds, len(set(groups)), extremes.pieces, notes)
+    return MeasuredRanges(ranges, folds, len(set(groups)), extremes.pieces, notes)
 
 
 @dataclass(eq=False, slots=True)
@@ -96,7 +98,7 @@ class _Histograms:
     them."""
 
     def __init__(
-        self, find_threshold: Callable[[Histogram], float] | None, recipe: Recipe, largest: Mapping[str, float]
+        self, find_threshold: Callable[[Histogram], float] | None, recipe: Int8Recipe, largest: Mapping[str, float]
     ) -> None:
         self.find_threshold, self.recipe, self.largest = find_threshold, recipe, largest
         self.parts: list[dict[str, Counts]] = []
@@ -109,7 +111,7 @@ class _Histograms:
                 counts[name] += count_magnitudes(array, self.largest[name])
         self.parts.append(counts)
 
-    def find_thresholds(self, numbers: Sequence[int], whole: Mapping[str, Range]) -> dict[str, float]:
+    def find_thresholds(self, numbers: Sequence[int], whole: Mapping[str, ValueRange]) -> dict[str, float]:
         """The magnitude at which each value is cut on some parts together, where it has these whole ranges."""
         if self.find_threshold is None:
             return dict.fromkeys(whole, np.inf)
@@ -134,5 +136,5 @@ def count_magnitudes(array: Array, largest: float) -> Counts:
     return counts
 
 
-def _cut(whole: Range, threshold: float) -> Range:
+def _cut(whole: ValueRange, threshold: float) -> ValueRange:
     return max(min(whole[0], 0.0), -threshold), min(max(whole[1], 0.0), threshold)

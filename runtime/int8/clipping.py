@@ -13,7 +13,7 @@ from types import MappingProxyType
 import numpy as np
 import numpy.typing as npt
 
-from compiler.onnx_target.int8.scheme import Range, Recipe, choose_quant_params
+from compiler.onnx_target.int8.scheme import Int8Recipe, ValueRange, choose_quant_params
 
 Counts = npt.NDArray[np.int64]
 
@@ -36,9 +36,9 @@ class Histogram:
     to the highest of these numbers; for which recipe."""
 
     counts: Counts
-    whole: Range
+    whole: ValueRange
     last: float
-    recipe: Recipe
+    recipe: Int8Recipe
 
     def measure_step(self, end: int) -> float:
         """How many bins two neighbouring integers are apart, where magnitudes are cut behind so many bins."""

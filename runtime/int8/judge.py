@@ -14,7 +14,7 @@ from compiler.onnx_target.onnx_model import OnnxModel
 from runtime.int8.data import CalibrationData
 from runtime.int8.output_metrics import Counts, Metric
 from runtime.int8.quantization_loss import ChannelLoss, Judged, Loss, OutputLoss
-from runtime.int8.ranges import Fold, Measured, Ranges
+from runtime.int8.ranges import Fold, MeasuredRanges, Ranges
 from runtime.int8.running import MAX_BYTES, Outputs, choose_batch, run_model
 from runtime.int8.sqnr import ErrorSums
 
@@ -30,7 +30,7 @@ class Judge:
     the calibration, with the ranges of the others. `metrics` are those of the outputs, by name."""
 
     def __init__(
-        self, model: OnnxModel, data: CalibrationData, measured: Measured, metrics: Mapping[str, Metric | None]
+        self, model: OnnxModel, data: CalibrationData, measured: MeasuredRanges, metrics: Mapping[str, Metric | None]
     ) -> None:
         self.data, self.held_out, self.measured, self.metrics = data, data.held_out, measured, metrics
         self.batch = choose_batch(model.graph, data.shape)

@@ -9,7 +9,7 @@ from typing import Any
 
 from archspec.errors import ArchspecError
 from compiler.onnx_file.metadata import INT8
-from compiler.onnx_target.int8.quantize import Plan, plan_quantization, quantize_model
+from compiler.onnx_target.int8.quantize import QuantizationPlan, plan_quantization, quantize_model
 from compiler.onnx_target.int8.scheme import RECIPES, Scheme
 from compiler.onnx_target.onnx_model import OnnxModel
 from compiler.onnx_target.options import Target
@@ -18,7 +18,7 @@ from runtime.int8.data import CalibrationData
 from runtime.int8.judge import Judge
 from runtime.int8.output_metrics import choose_metrics
 from runtime.int8.quantization_loss import LEAST_DB, Loss
-from runtime.int8.ranges import Measured, Ranges
+from runtime.int8.ranges import MeasuredRanges, Ranges
 from runtime.int8.report_notes import describe_floats, describe_gaps, describe_images, describe_loss
 
 
@@ -137,7 +137,7 @@ def quantize(
     return Quantized(found.draft.build(measured.ranges, report.to_metadata()), report)
 
 
-def _check(model: OnnxModel, plan: Plan, max_drop: float | None) -> None:
+def _check(model: OnnxModel, plan: QuantizationPlan, max_drop: float | None) -> None:
     if max_drop is not None and not 0 <= max_drop <= 1:
         raise ArchspecError(f"the drop of a metric lies between 0 and 1, found {max_drop:g}")
     if not plan.layers:
@@ -173,7 +173,9 @@ def _search(draft: Draft, judge: Judge, layers: Sequence[str], max_drop: float |
     return _Found(fewest, less, own, gaps, errors)
 
 
-def _describe(data: CalibrationData, measured: Measured, floats: Mapping[str, str], found: _Found) -> Iterator[str]:
+def _describe(
+    data: CalibrationData, measured: MeasuredRanges, floats: Mapping[str, str], found: _Found
+) -> Iterator[str]:
     """The notes of the report."""
     yield from measured.notes
     yield from describe_images(len(data), measured.different, found.loss.judged)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from archspec.errors import ArchspecError
-from compiler.onnx_target.int8.scheme import Range
+from compiler.onnx_target.int8.scheme import ValueRange
 from runtime.int8.data import CalibrationData
 from runtime.int8.input_extremes import LEAST_WIDTH
 
@@ -21,7 +21,7 @@ MAX_UNEVENNESS = 32
 """The largest ratio of the widths of two pieces of a value that share a scale: at this one the smaller has three of the
 eight bits left. In the zoo's networks, with weights around their initialization, it is 13 at most."""
 
-NOWHERE: Range = (np.inf, -np.inf)
+NOWHERE: ValueRange = (np.inf, -np.inf)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -29,8 +29,8 @@ class Ranges:
     """How far values reach, by name: `whole` from the lowest to the highest number, `cut` with zero in it and without
     what a method does not give a place."""
 
-    whole: Mapping[str, Range]
-    cut: Mapping[str, Range]
+    whole: Mapping[str, ValueRange]
+    cut: Mapping[str, ValueRange]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -42,7 +42,7 @@ class Fold:
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Measured:
+class MeasuredRanges:
     """The ranges of all images, and for each fold of them those of the others. `pieces` are the whole ranges of the
     channels of one origin, where a value has channels of several. `different` images are no near copies of one before.
     `notes` say what is odd about the data."""
@@ -50,7 +50,7 @@ class Measured:
     ranges: Ranges
     folds: tuple[Fold, ...]
     different: int
-    pieces: Mapping[str, Sequence[Range]]
+    pieces: Mapping[str, Sequence[ValueRange]]
     notes: tuple[str, ...]
 
     def find_floats(self) -> dict[str, str]:
@@ -96,7 +96,7 @@ class ValueExtremes:
             self.lows[name].append(lows)
             self.highs[name].append(highs)
 
-    def join(self, places: Sequence[int]) -> dict[str, Range]:
+    def join(self, places: Sequence[int]) -> dict[str, ValueRange]:
         """The extremes on the images of some places together."""
         taken = list(places)
         return {
@@ -118,7 +118,7 @@ class ValueExtremes:
             yield f"other images may leave the range of {few[0][1]}, {few_numbers}: calibrate on more images"
 
 
-def _measure_pieces(array: npt.NDArray[Any], bounds: Sequence[int]) -> list[Range]:
+def _measure_pieces(array: npt.NDArray[Any], bounds: Sequence[int]) -> list[ValueRange]:
     """The ranges of pieces of (N, C, ...); flattened, a channel is as many as it had positions."""
     places = array.reshape(len(array), bounds[-1], -1)
     starts = bounds[:-1]
@@ -127,11 +127,11 @@ def _measure_pieces(array: npt.NDArray[Any], bounds: Sequence[int]) -> list[Rang
     return list(zip(lows.tolist(), highs.tolist(), strict=True))
 
 
-def _measure_width(range_: Range) -> float:
+def _measure_width(range_: ValueRange) -> float:
     """How far a range reaches with zero in it."""
     return max(range_[1], 0.0) - min(range_[0], 0.0)
 
 
-def _join(first: Range, second: Range) -> Range:
+def _join(first: ValueRange, second: ValueRange) -> ValueRange:
     """NaN where either has one."""
     return float(np.minimum(first[0], second[0])), float(np.maximum(first[1], second[1]))

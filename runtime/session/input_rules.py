@@ -18,7 +18,7 @@ from runtime.session.array_file import cast
 from runtime.session.sizes import check_size, check_together
 
 with extra("run"):
-    from compiler.onnx_file.extents import Extents
+    from compiler.onnx_file.extents import NamedExtents
 
 NUMBERS = "biuf"
 """numpy's kinds of arrays that may become one another, on the caller's own word."""
@@ -32,7 +32,7 @@ class InputRules:
     """The inputs of the model in `path`: extents, where a free one has a name; types; and the sizes it accepts."""
 
     path: Path
-    extents: Mapping[str, Extents]
+    extents: Mapping[str, NamedExtents]
     dtypes: Mapping[str, np.dtype[Any]]
     sizes: Mapping[str, AcceptedSize]
 

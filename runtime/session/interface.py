@@ -14,7 +14,7 @@ from archspec.extras import extra
 from runtime.session.model_file import ModelFile
 
 with extra("run"):
-    from compiler.onnx_file.extents import Extents, name_axes
+    from compiler.onnx_file.extents import NamedExtents, name_axes
 
 DTYPES = {
     "tensor(float)": "float32",
@@ -30,8 +30,8 @@ class Interface:
     """What goes into a session and what comes out: extents by name (None for an output of which nobody says how many
     axes it has), the types of inputs, and the metadata of what was loaded."""
 
-    inputs: dict[str, Extents]
-    outputs: dict[str, Extents | None]
+    inputs: dict[str, NamedExtents]
+    outputs: dict[str, NamedExtents | None]
     dtypes: dict[str, np.dtype[Any]]
     metadata: dict[str, str]
 
@@ -52,21 +52,21 @@ def read_interface(session: Any, model: ModelFile, fixed: Mapping[str, int]) -> 
         raise ModelError(f"{model.path} holds a name or metadata that is not UTF-8 text") from error
 
 
-def list_extents(items: Sequence[Any]) -> dict[str, Extents]:
+def list_extents(items: Sequence[Any]) -> dict[str, NamedExtents]:
     """Extents by name: a free one has its own name, or that of its place."""
     return {item.name: name_axes(item.name, item.shape) for item in items}
 
 
 def read_output_extents(
-    items: Sequence[Any], inputs: Mapping[str, Extents], model: ModelFile, fixed: Mapping[str, int]
-) -> dict[str, Extents | None]:
+    items: Sequence[Any], inputs: Mapping[str, NamedExtents], model: ModelFile, fixed: Mapping[str, int]
+) -> dict[str, NamedExtents | None]:
     """The extents that a model declares of its outputs, where it has `inputs` and free axes are `fixed`; None where
     neither its file nor ONNX Runtime says how many axes there are.
 
     ONNX Runtime puts what it infers in the place of names, and tells an output without a shape as a number; so the file
     is asked where one has no name, and inputs have.
     """
-    told: dict[str, Extents | None] = dict(list_extents(items))
+    told: dict[str, NamedExtents | None] = dict(list_extents(items))
     free = not all(map(_is_fixed, inputs.values()))
     if not any(extents == () or (free and _is_fixed(extents)) for extents in told.values()):
         return told
@@ -85,11 +85,11 @@ def check_are_arrays(items: Sequence[Any], path: Path) -> None:
             raise ModelError(f"{path} gives a {item.type} in '{item.name}', which is no array")
 
 
-def _is_fixed(extents: Extents | None) -> bool:
+def _is_fixed(extents: NamedExtents | None) -> bool:
     return all(isinstance(extent, int) for extent in extents or ())
 
 
-def _fix(extents: Extents | None, fixed: Mapping[str, int]) -> Extents | None:
+def _fix(extents: NamedExtents | None, fixed: Mapping[str, int]) -> NamedExtents | None:
     return None if extents is None else tuple(fixed.get(str(extent), extent) for extent in extents)
 
 

@@ -18,9 +18,9 @@ with extra("run"):
     import onnx
 
     from compiler.onnx_file.checker import check_model, lacks_shape
-    from compiler.onnx_file.extents import Extents, list_inputs, list_outputs
+    from compiler.onnx_file.extents import NamedExtents, list_inputs, list_outputs
     from compiler.onnx_file.external import check_external_data, find_external, list_data
-    from compiler.onnx_file.protobuf import Bytes, Field
+    from compiler.onnx_file.protobuf import Bytes, WireField
     from compiler.onnx_file.skim import count_bytes, list_metadata, read_reduced, split_numbers
 
 MAX_SAMPLED = 1 << 20
@@ -97,12 +97,12 @@ class ModelFile:
         return list_metadata(self.head)
 
     @cached_property
-    def inputs(self) -> dict[str, Extents]:
+    def inputs(self) -> dict[str, NamedExtents]:
         """The extents of what has to be fed: a name where one is free, its own or that of its place."""
         return list_inputs(self.head.graph, (weight.name for weight in self.weights))
 
     @cached_property
-    def outputs(self) -> dict[str, Extents | None]:
+    def outputs(self) -> dict[str, NamedExtents | None]:
         """The extents that are declared of outputs; None where none are."""
         return list_outputs(self.head.graph)
 
@@ -158,7 +158,7 @@ def _hash_ends(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _set_aside(data: Bytes, field: Field, weights: list[Weight]) -> bytes:
+def _set_aside(data: Bytes, field: WireField, weights: list[Weight]) -> bytes:
     """Nothing, for a stored tensor that holds the bytes that are due, once, and nothing else; what it is goes to
     `weights`. Any other stays as it is."""
     split = split_numbers(data, field)

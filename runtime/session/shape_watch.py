@@ -12,7 +12,7 @@ from archspec.files import as_argument
 from archspec.log import warn
 
 with extra("run"):
-    from compiler.onnx_file.extents import Declared
+    from compiler.onnx_file.extents import DeclaredExtents
 
 
 class ShapeWatch:
@@ -20,7 +20,7 @@ class ShapeWatch:
     is whose answer then."""
 
     def __init__(
-        self, path: Path, inputs: Mapping[str, Declared | None], outputs: Mapping[str, Declared | None]
+        self, path: Path, inputs: Mapping[str, DeclaredExtents | None], outputs: Mapping[str, DeclaredExtents | None]
     ) -> None:
         self.path, self.inputs, self.outputs = path, inputs, outputs
         self._untold = Lock()  # for whichever thread takes it, once
@@ -38,8 +38,8 @@ class ShapeWatch:
 
 
 def find_lies(
-    inputs: Mapping[str, Declared | None],
-    outputs: Iterable[tuple[str, Declared | None]],
+    inputs: Mapping[str, DeclaredExtents | None],
+    outputs: Iterable[tuple[str, DeclaredExtents | None]],
     feed: Mapping[str, Array],
     found: Mapping[str, Array],
 ) -> Iterator[str]:
@@ -60,14 +60,14 @@ def find_lies(
             yield f"the output '{name}' is {shape}, declared as {tell_extents(extents)}{where}"
 
 
-def tell_extents(extents: Declared | None) -> str:
+def tell_extents(extents: DeclaredExtents | None) -> str:
     """`(N, 3, H, ?)`."""
     if extents is None:
         return "of no declared shape"
     return f"({', '.join('?' if extent is None else str(extent) for extent in extents)}{',' * (len(extents) == 1)})"
 
 
-def _agrees(shape: tuple[int, ...], extents: Declared, bound: dict[str, tuple[int, str]], output: str) -> bool:
+def _agrees(shape: tuple[int, ...], extents: DeclaredExtents, bound: dict[str, tuple[int, str]], output: str) -> bool:
     """Whether each extent is what is declared; a name that is new is bound to what it is here."""
     if len(shape) != len(extents):
         return False

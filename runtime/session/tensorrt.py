@@ -13,7 +13,7 @@ from runtime.session.model_file import ModelFile
 
 with extra("run"):
     from compiler.onnx_file.content import read_fingerprint
-    from compiler.onnx_file.extents import Extents
+    from compiler.onnx_file.extents import NamedExtents
 
 SWITCHES = {"fp16": "trt_fp16_enable", "bf16": "trt_bf16_enable", "int8": "trt_int8_enable"}
 
@@ -39,7 +39,7 @@ def choose_tensorrt_options(model: ModelFile, fixed: Mapping[str, int]) -> dict[
 
 
 def build_profiles(
-    inputs: Mapping[str, Extents], sizes: Mapping[str, AcceptedSize], fixed: Mapping[str, int]
+    inputs: Mapping[str, NamedExtents], sizes: Mapping[str, AcceptedSize], fixed: Mapping[str, int]
 ) -> dict[str, str]:
     """The smallest, usual and largest shape of every input that has a free axis, as `name:1x3x224x224,…`; nothing where
     an axis is free and neither `fixed` nor the model's accepted sizes know it, for then TensorRT follows the inputs.

@@ -17,7 +17,7 @@ from archspec.errors import Place
 from archspec.ops import Input, Op, Shape
 from compiler.graph import Graph, Node, Source
 from compiler.onnx_file.accepted import vary_apart
-from compiler.onnx_target.emitter import Emitter, ModelEmitter, Value
+from compiler.onnx_target.emitter import Emitter, ModelEmitter, OnnxValue
 from compiler.onnx_target.rules import RULES
 from compiler.onnx_target.shapes import name_shapes
 
@@ -117,6 +117,6 @@ def list_kinds(op: Op, *shapes: Shape) -> list[str]:
     graph = graph_of(op, *shapes)
     weights = {name: np.ones(weight.shape, np.float32) for name, weight in graph.weights.items()}
     model = ModelEmitter(graph, weights, name_shapes(graph, accepted_sizes(graph)))
-    operands = [Value(name) for name in graph.inputs]
+    operands = [OnnxValue(name) for name in graph.inputs]
     RULES[type(op)](op, Emitter(model, graph["op"]), *operands)
     return [node.kind for node in model.nodes]

@@ -13,7 +13,7 @@ from archspec.errors import ArchspecError
 from archspec.wording import cut
 from compiler.onnx_file.nodes import walk_nodes
 
-Key: TypeAlias = tuple[str, str]
+FunctionKey: TypeAlias = tuple[str, str]
 """Domain and name."""
 
 
@@ -23,7 +23,7 @@ def inline_functions(path: Path, model: onnx.ModelProto, most: int) -> onnx.Mode
     bodies = {(item.domain, item.name): list(item.node) for item in model.functions}
     if not bodies or not any(_key(node) in bodies for node in walk_nodes(model.graph.node)):
         return model
-    sizes: dict[Key, int] = {}
+    sizes: dict[FunctionKey, int] = {}
     for key in bodies:
         _measure(path, key, bodies, sizes)
     total = sum(sizes.get(_key(node), 1) for node in walk_nodes(model.graph.node))
@@ -38,10 +38,12 @@ def inline_functions(path: Path, model: onnx.ModelProto, most: int) -> onnx.Mode
     return found
 
 
-def _measure(path: Path, start: Key, bodies: Mapping[Key, list[onnx.NodeProto]], sizes: dict[Key, int]) -> None:
+def _measure(
+    path: Path, start: FunctionKey, bodies: Mapping[FunctionKey, list[onnx.NodeProto]], sizes: dict[FunctionKey, int]
+) -> None:
     """Enter how many nodes a function is, with those of the functions that it calls."""
     stack = [start]
-    open_: set[Key] = set()
+    open_: set[FunctionKey] = set()
     while stack:
         here = stack[-1]
         calls = [_key(node) for node in walk_nodes(bodies[here])]
@@ -57,5 +59,5 @@ def _measure(path: Path, start: Key, bodies: Mapping[Key, list[onnx.NodeProto]],
                 sizes[stack.pop()] = sum(sizes.get(key, 1) for key in calls)
 
 
-def _key(node: onnx.NodeProto) -> Key:
+def _key(node: onnx.NodeProto) -> FunctionKey:
     return node.domain, node.op_type

@@ -9,14 +9,14 @@ from archspec.ops import Bounds, Positions, Shape, Span, Weight, Weights
 from archspec.ops.bounds import NEGATIVE, SHARE
 from archspec.ops.values import Saves
 from archspec.ops.window import run
-from compiler.onnx_source.ops.foreign import Extents, Foreign
+from compiler.onnx_source.ops.foreign import Dims, Foreign
 
 
 class Along(Foreign):
     """What works along whole axes, counted from 0 for the channels."""
 
     function: str
-    axes: Extents
+    axes: Dims
 
     @property
     def own(self) -> dict[str, Any]:
@@ -73,7 +73,7 @@ class NormalizeChannels(Along):
         return (2 if self.kept else 7) * prod(self.gives)
 
 
-def _tell_axes(axes: Extents, shape: Extents) -> dict[str, Any]:
+def _tell_axes(axes: Dims, shape: Dims) -> dict[str, Any]:
     """Counted from the last, which is the usual one and goes without saying: so they are in the file's counting too,
     that has the batch in front."""
     counted = [axis - len(shape) for axis in axes]

@@ -16,7 +16,7 @@ from archspec.ops.values import Saves
 from archspec.ops.window import run
 from compiler.onnx_source.details import Details, tell_number
 
-Extents = tuple[int, ...]
+Dims = tuple[int, ...]
 
 
 class Input(NamedInput):
@@ -24,7 +24,7 @@ class Input(NamedInput):
 
     restates: ClassVar[frozenset[str]] = frozenset({"at"})
 
-    at: Extents
+    at: Dims
 
     def infer(self, **sizes: int) -> Shape:
         shape = super().infer(**sizes)
@@ -45,8 +45,8 @@ class Foreign(Op):
     tells: ClassVar[tuple[str, ...]] = ()
     """The fields that are its facts."""
 
-    gives: Extents
-    stores: tuple[Extents, ...] = ()
+    gives: Dims
+    stores: tuple[Dims, ...] = ()
     details: Details = ()
     """What the file says of it that is in no field of its own: attributes that have not their usual value, and what
     stands for constants."""
@@ -129,7 +129,7 @@ class Elementwise(Foreign):
         return tuple(run(span) if has else None for has in own)
 
 
-def kernel_and_bias(shape: Extents, out: int, bias: bool) -> Weights:
+def kernel_and_bias(shape: Dims, out: int, bias: bool) -> Weights:
     """The stored tensors of a layer: a kernel of this shape, and its bias."""
     kernel = {"weight": Weight(shape, "he", fan_in=prod(shape[1:]), fan_out=out)}
     return kernel | ({"bias": Weight((out,), 0.0)} if bias else {})

@@ -10,7 +10,7 @@ from archspec.ops.bounds import UNKNOWN, ZERO
 from archspec.ops.values import ONE
 from archspec.ops.window import Fill, run
 from compiler.onnx_source.ops.along import Along
-from compiler.onnx_source.ops.foreign import Extents, Foreign
+from compiler.onnx_source.ops.foreign import Dims, Foreign
 
 
 class SpaceToDepth(Foreign):
@@ -60,8 +60,8 @@ class Cut(Foreign):
     main: ClassVar[str | None] = "positions"
     called: ClassVar[str] = "slice"
 
-    starts: Extents
-    steps: Extents
+    starts: Dims
+    steps: Dims
 
     @property
     def own(self) -> dict[str, Any]:
@@ -95,7 +95,7 @@ class PadEdges(Foreign):
     main: ClassVar[str | None] = "fill"
     called: ClassVar[str] = "pad"
 
-    begins: Extents
+    begins: Dims
     fill: Fill
     """What is added."""
 
@@ -127,7 +127,7 @@ class Rearrange(Foreign):
     main: ClassVar[str | None] = "axes"
 
     function: str
-    perm: Extents = ()
+    perm: Dims = ()
     """Of a transposition: which axis of the operand each axis of the result is."""
 
     @property

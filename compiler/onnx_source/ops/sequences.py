@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from archspec.ops import Positions, Shape, Span, Weight, Weights
 from archspec.ops.values import Saves
-from compiler.onnx_source.ops.foreign import Extents, Foreign
+from compiler.onnx_source.ops.foreign import Dims, Foreign
 
 ELEMENTWISE = {"lstm": 13, "gru": 11, "rnn": 2}
 """How many operations each hidden number and step take: sums of the two products, functions, and what the gates
@@ -27,7 +27,7 @@ class Recurrent(Foreign):
     hidden: int
     gates: int
     bias: bool
-    sizes: tuple[tuple[str, Extents], ...]
+    sizes: tuple[tuple[str, Dims], ...]
     """The shapes of its stored tensors, by their short names."""
 
     @property

@@ -12,7 +12,7 @@ from archspec.ops import Conv, ConvTranspose, Positions, Saved, Shape, Span, Wei
 from archspec.ops.values import ONE, Saves
 from archspec.ops.window import Fill, run
 from archspec.wording import write_shape
-from compiler.onnx_source.ops.foreign import Extents, Foreign, kernel_and_bias
+from compiler.onnx_source.ops.foreign import Dims, Foreign, kernel_and_bias
 
 
 class Sliding(Foreign):
@@ -24,10 +24,10 @@ class Sliding(Foreign):
     keeps_size: ClassVar[bool] = False
     """Whether the padding that goes without saying is the one that keeps the extents; else it is none."""
 
-    kernel: Extents
-    strides: Extents
-    begins: Extents
-    dilations: Extents
+    kernel: Dims
+    strides: Dims
+    begins: Dims
+    dilations: Dims
 
     @property
     def own(self) -> dict[str, Any]:
@@ -92,7 +92,7 @@ class Convolution(Sliding):
     called: ClassVar[str] = Conv.kind
     keeps_size: ClassVar[bool] = True
 
-    weight: Extents
+    weight: Dims
     out: int
     groups: int = 1
     bias: bool
@@ -220,6 +220,6 @@ def _count_live(windows: Sequence[Window], sizes: Sequence[int], counts: Sequenc
     return tuple(window.count_live(size, count) for window, size, count in pairs)
 
 
-def _across(extents: Extents) -> int | str:
+def _across(extents: Dims) -> int | str:
     """The number along all axes, as the language says it, or `1×7`."""
     return extents[0] if len({*extents}) == 1 else write_shape(extents)

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 
-from compiler.onnx_source.call import Rule
+from compiler.onnx_source.call import NodeRule
 from compiler.onnx_source.rules import combine, layers, layout, pointwise, recurrent, resampling, windows
 from compiler.onnx_source.rules.quantized import read_quantized
 
-_PLAIN: Mapping[str, Rule] = {
+_PLAIN: Mapping[str, NodeRule] = {
     **windows.RULES,
     **layers.RULES,
     **pointwise.RULES,
@@ -16,5 +16,5 @@ _PLAIN: Mapping[str, Rule] = {
     **recurrent.RULES,
 }
 
-RULES: Mapping[str, Rule] = {**_PLAIN, **read_quantized(_PLAIN)}
+RULES: Mapping[str, NodeRule] = {**_PLAIN, **read_quantized(_PLAIN)}
 """The rule of each operation by its name, with its domain where that is not ONNX's own."""

@@ -9,14 +9,14 @@ from typing import Any
 
 from archspec.ops import BatchNorm, Conv, GroupNorm, InstanceNorm, LayerNorm, Linear
 from archspec.wording import write_shape
-from compiler.onnx_source.call import Call, Rule, build
+from compiler.onnx_source.call import Call, NodeRule, build
 from compiler.onnx_source.node import broadcast
 from compiler.onnx_source.ops.along import NormalizeAlong, NormalizeChannels
 from compiler.onnx_source.ops.foreign import Elementwise
 from compiler.onnx_source.ops.moves import Rearrange
 from compiler.onnx_source.ops.products import Product, Rows
 from compiler.onnx_source.samples import MixedSamplesError, agree
-from compiler.onnx_source.values import Constant, Operand, UnknownOpError, Value
+from compiler.onnx_source.values import Constant, FileValue, Operand, UnknownOpError
 
 NORMS = {
     "BatchNormalization": "batch_norm",
@@ -32,7 +32,7 @@ NORMS = {
 
 def gemm(call: Call) -> Operand:
     """alpha · A · B + beta · C, with A or B transposed: a linear layer where B is stored."""
-    if isinstance(call.operand(1), Value) or call.attribute("transA", 0):
+    if isinstance(call.operand(1), FileValue) or call.attribute("transA", 0):
         return _gemm_of_values(call)
     x, kernel, bias = call.straighten(call.value()), call.stored(1), call.operand(2)
     if len(kernel.shape) != 2 or len(x.shape) != 2:
@@ -47,7 +47,7 @@ def gemm(call: Call) -> Operand:
     if shape != product.shape:
         call.fail(f"adds {write_shape(bias.shape)} to {write_shape(product.shape)}")
     values, stored = [product], {}
-    if isinstance(bias, Value):
+    if isinstance(bias, FileValue):
         values += [call.straighten(bias)]
     else:
         stored = {"value_0": bias}
@@ -63,7 +63,7 @@ def _gemm_of_values(call: Call) -> Operand:
     return _multiply(call, terms, "ij")
 
 
-def _linear(call: Call, x: Value, kernel: Sequence[int], weight: Constant, bias: Constant | None) -> Value:
+def _linear(call: Call, x: FileValue, kernel: Sequence[int], weight: Constant, bias: Constant | None) -> FileValue:
     """A linear layer along the last axis of x, with a kernel (in, out)."""
     inner, out = kernel
     if call.is_map(x, least=2) and len(x.shape) == 2:
@@ -85,7 +85,7 @@ def matmul(call: Call) -> Operand:
     inner, other = a.shape[-1], b.shape[-2] if len(b.shape) > 1 else b.shape[0]
     if inner != other:
         call.fail(f"multiplies {inner} columns by {other} rows")
-    if isinstance(a, Value) and isinstance(b, Constant) and len(b.shape) == 2 and len(a.shape) > 1:
+    if isinstance(a, FileValue) and isinstance(b, Constant) and len(b.shape) == 2 and len(a.shape) > 1:
         return _linear(call, a, b.shape, b, None)
     if len(a.shape) < 2 or len(b.shape) < 2:
         raise UnknownOpError
@@ -103,7 +103,7 @@ def einsum(call: Call) -> Operand:
     return _multiply(call, terms, gives)
 
 
-def _multiply(call: Call, terms: Sequence[Sequence[Hashable]], gives: Sequence[Hashable]) -> Value:
+def _multiply(call: Call, terms: Sequence[Sequence[Hashable]], gives: Sequence[Hashable]) -> FileValue:
     """The product of two operands whose axes have these names, summed over those that the result lacks."""
     operands = [item for item in call.operands[:2] if item is not None]
     extents: dict[Hashable, int] = dict.fromkeys(gives, 0)
@@ -115,12 +115,12 @@ def _multiply(call: Call, terms: Sequence[Sequence[Hashable]], gives: Sequence[H
             if extents.get(name, 0) > 1 and extent not in (1, extents[name]):
                 call.fail(f"multiplies {' and '.join(write_shape(other.shape) for other in operands)}")
             extents[name] = max(extents.get(name, 0), extent)
-        if isinstance(item, Value) and item.samples:
+        if isinstance(item, FileValue) and item.samples:
             if term[item.samples.axis] not in gives:
                 raise MixedSamplesError
             places.append(replace(item.samples, axis=list(gives).index(term[item.samples.axis])))
     inner = prod(extent for name, extent in extents.items() if name not in gives)
-    values = [call.straighten(item) for item in operands if isinstance(item, Value)]
+    values = [call.straighten(item) for item in operands if isinstance(item, FileValue)]
     shape = [extents[name] for name in gives]
     stored = call.stored_values()
     fields: dict[str, Any] = {"inner": inner, "details": call.tell("equation", "alpha", "transA", "transB")}
@@ -163,7 +163,7 @@ def group_norm(call: Call) -> Operand:
     return call.add(op, x, **stored)
 
 
-def _read_by_channel(call: Call, x: Value, names: Sequence[str]) -> dict[str, Constant]:
+def _read_by_channel(call: Call, x: FileValue, names: Sequence[str]) -> dict[str, Constant]:
     """Stored operands of one number for each channel, which are those of the second axis."""
     stored = {name: call.stored(position) for position, name in enumerate(names, start=1)}
     if len(x.shape) < 2:
@@ -175,7 +175,7 @@ def _read_by_channel(call: Call, x: Value, names: Sequence[str]) -> dict[str, Co
     return stored
 
 
-def _normalize_channels(call: Call, x: Value, stored: Mapping[str, Constant], axes: Iterable[int]) -> Value:
+def _normalize_channels(call: Call, x: FileValue, stored: Mapping[str, Constant], axes: Iterable[int]) -> FileValue:
     """A norm on a value whose first axis is not the batch alone; statistics are taken over these axes."""
     call.keep_samples(x)
     places, kept = call.places(x, axes), "running_mean" in stored
@@ -194,7 +194,7 @@ def layer_norm(call: Call) -> Operand:
     return normalize(call, range(first, len(x.shape)))
 
 
-def normalize(call: Call, axes: Sequence[int]) -> Value:
+def normalize(call: Call, axes: Sequence[int]) -> FileValue:
     x = call.straighten(call.value())
     function, places, stored = NORMS[call.kind], call.places(x, axes), call.stored_values()
     fields: dict[str, Any] = {"function": function, "axes": places, "details": call.tell()}
@@ -209,7 +209,7 @@ def _is_all(stored: Constant, number: float) -> bool:
     return stored.array is not None and bool((stored.array == number).all())
 
 
-RULES: Mapping[str, Rule] = {
+RULES: Mapping[str, NodeRule] = {
     "Gemm": gemm,
     "MatMul": matmul,
     "Einsum": einsum,

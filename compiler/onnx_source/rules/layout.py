@@ -10,14 +10,14 @@ from typing import Any, get_args
 from archspec.ops import Concat, Flatten, GlobalAvgPool, GlobalMaxPool, PadChannels
 from archspec.ops.window import Fill
 from archspec.wording import write_shape
-from compiler.onnx_source.call import Call, Rule, build
+from compiler.onnx_source.call import Call, NodeRule, build
 from compiler.onnx_source.constants import shape_of
 from compiler.onnx_source.details import Details, tell_value
 from compiler.onnx_source.node import broadcast, resolve_shape
 from compiler.onnx_source.ops.along import Reduce
 from compiler.onnx_source.ops.moves import ConcatAlong, Cut, PadEdges, Rearrange, Sampled, SpaceToDepth
 from compiler.onnx_source.samples import MixedSamplesError, agree, follow_reshape
-from compiler.onnx_source.values import Constant, Operand, UnknownOpError, Value
+from compiler.onnx_source.values import Constant, FileValue, Operand, UnknownOpError
 
 
 def reshape(call: Call) -> Operand:
@@ -47,7 +47,7 @@ def unsqueeze(call: Call) -> Operand:
     return lay_out(call, [1 if axis in new else next(rest, 1) for axis in range(len(shape) + len(new))])
 
 
-def lay_out(call: Call, shape: Sequence[int]) -> Value:
+def lay_out(call: Call, shape: Sequence[int]) -> FileValue:
     """The same numbers in the same order, in another shape."""
     x, shape = call.value(), call.check_shape(shape)
     if shape == x.shape:
@@ -87,7 +87,7 @@ def shape(call: Call) -> Operand:
 
 def concat(call: Call) -> Operand:
     items = [item for item in call.operands if item is not None and 0 not in item.shape]
-    values = [item for item in items if isinstance(item, Value)]
+    values = [item for item in items if isinstance(item, FileValue)]
     if len(items) == 1:
         return items[0]
     rank = len(items[0].shape)
@@ -102,7 +102,7 @@ def concat(call: Call) -> Operand:
     values = list(map(call.straighten, values))
     joined = list(items[0].shape)
     joined[axis] = sum(item.shape[axis] for item in items)
-    result = Value("", tuple(joined), tuple(range(rank)), samples=call.align(values, rank))
+    result = FileValue("", tuple(joined), tuple(range(rank)), samples=call.align(values, rank))
     places = call.places(result, [axis])
     return call.foreign(ConcatAlong, values, joined, axes=places, stored=call.stored_values())
 
@@ -134,7 +134,7 @@ def slice_(call: Call) -> Operand:
     return _cut(call, x, taken)
 
 
-def _cut(call: Call, x: Value, taken: Mapping[int, range]) -> Operand:
+def _cut(call: Call, x: FileValue, taken: Mapping[int, range]) -> Operand:
     """The positions that are taken along each axis, all where none are said; nothing depends on a part without any."""
     ranges = [taken.get(axis, range(extent)) for axis, extent in enumerate(x.shape)]
     if all(positions == range(extent) for positions, extent in zip(ranges, x.shape, strict=True)):
@@ -151,7 +151,7 @@ def _cut(call: Call, x: Value, taken: Mapping[int, range]) -> Operand:
 
 def select(call: Call) -> list[Operand]:
     """Numbers that are chosen by positions or by their size; the shapes of the results are those that onnx infers."""
-    values = [call.straighten(item) for item in call.operands if isinstance(item, Value)]
+    values = [call.straighten(item) for item in call.operands if isinstance(item, FileValue)]
     if any(x.samples for x in values) and call.kind not in ALONG:
         raise MixedSamplesError
     if call.kind in ALONG:
@@ -163,7 +163,7 @@ def select(call: Call) -> list[Operand]:
     for position in range(len(call.proto.output)):
         if not call.gives(position):
             results.append(None)
-        elif position and isinstance(results[0], Value):
+        elif position and isinstance(results[0], FileValue):
             results.append(call.move("result", results[0], call.find_shape(position)))
         else:
             shape = call.find_shape(position)
@@ -177,7 +177,7 @@ def sample(call: Call) -> Operand:
     x, places = call.operand(0), call.operand(1)
     if x is None or places is None:
         call.fail("should have a map and places")
-    values = [call.straighten(item) for item in (x, places) if isinstance(item, Value)]
+    values = [call.straighten(item) for item in (x, places) if isinstance(item, FileValue)]
     for value in values:
         call.keep_samples(value)
     shape = (*x.shape[:2], *places.shape[1:-1])
@@ -193,14 +193,14 @@ def gather(call: Call) -> Operand:
         call.fail("should have a value and positions")
     axis = call.axis(call.attribute("axis", 0), len(data.shape))
     shape = (*data.shape[:axis], *indices.shape, *data.shape[axis + 1 :])
-    values = [call.straighten(item) for item in (data, indices) if isinstance(item, Value)]
+    values = [call.straighten(item) for item in (data, indices) if isinstance(item, FileValue)]
     places = []
-    if isinstance(data, Value) and data.samples:
+    if isinstance(data, FileValue) and data.samples:
         if data.samples.axis == axis:
             raise MixedSamplesError
         behind = len(indices.shape) - 1 if data.samples.axis > axis else 0
         places.append(replace(data.samples, axis=data.samples.axis + behind))
-    if isinstance(indices, Value) and indices.samples:
+    if isinstance(indices, FileValue) and indices.samples:
         places.append(replace(indices.samples, axis=indices.samples.axis + axis))
     stored = call.stored_values()
     details = (("axis", str(axis)), *call.tell_constants())
@@ -273,7 +273,7 @@ def arg_reduce(call: Call) -> Operand:
     return _reduce(call, x, {axis}, keep=call.attribute("keepdims", 1) == 1)
 
 
-def _reduce(call: Call, x: Value, chosen: set[int], *, keep: bool) -> Value:
+def _reduce(call: Call, x: FileValue, chosen: set[int], *, keep: bool) -> FileValue:
     op = {"ReduceMean": GlobalAvgPool(), "ReduceMax": GlobalMaxPool()}.get(call.kind)
     if op and call.is_map(x) and {x.order[axis] for axis in chosen} == set(range(2, len(x.shape))):
         pooled = call.add(op, x)
@@ -306,7 +306,7 @@ ALONG = ("TopK", "GatherElements", "ScatterElements")
 
 REDUCTIONS = "ReduceMean ReduceMax ReduceMin ReduceSum ReduceProd ReduceL1 ReduceL2 ReduceLogSumExp ReduceSumSquare"
 
-RULES: Mapping[str, Rule] = {
+RULES: Mapping[str, NodeRule] = {
     **dict.fromkeys(REDUCTIONS.split(), reduce),
     **dict.fromkeys(("ArgMax", "ArgMin"), arg_reduce),
     "Reshape": reshape,

@@ -8,15 +8,15 @@ from dataclasses import replace
 
 from archspec import ops
 from archspec.ops import Layer
-from compiler.onnx_source.call import Call, Rule, build
+from compiler.onnx_source.call import Call, NodeRule, build
 from compiler.onnx_source.file.types import is_floating
 from compiler.onnx_source.ops.along import SoftmaxAlong
 from compiler.onnx_source.ops.foreign import Elementwise
 from compiler.onnx_source.rules.quantized import cut_off
-from compiler.onnx_source.values import Constant, Operand, UnknownOpError, Value
+from compiler.onnx_source.values import Constant, FileValue, Operand, UnknownOpError
 
 
-def plain(op: Layer) -> Rule:
+def plain(op: Layer) -> NodeRule:
     """An operation of the language without attributes."""
     return lambda call: call.add(op, call.value())
 
@@ -136,7 +136,7 @@ def quantize_dynamically(call: Call) -> Operand | list[Operand]:
     """The value in eight bits; its scale and its zero point."""
     x = call.value()
     shared = replace(x, samples=None)
-    span: Value = call.foreign(Elementwise, [shared], (), function="range")
+    span: FileValue = call.foreign(Elementwise, [shared], (), function="range")
     return [x, span, span]
 
 
@@ -145,7 +145,7 @@ NAMES = (
     " Reciprocal Round Selu Shrink Sign Sin Sinh Softsign Sqrt Tan ThresholdedRelu"
 )
 
-RULES: Mapping[str, Rule] = {
+RULES: Mapping[str, NodeRule] = {
     **dict.fromkeys(NAMES.split(), function),
     **dict.fromkeys(("Identity", "DequantizeLinear"), unchanged),
     "Dropout": dropout,

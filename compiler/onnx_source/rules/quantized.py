@@ -10,8 +10,8 @@ import numpy as np
 from archspec.ops import Bounds, Input, Layer, Relu, Relu6
 from archspec.ops.bounds import POSITIVE
 from compiler.graph import Node
-from compiler.onnx_source.call import Call, Rule
-from compiler.onnx_source.values import Constant, Operand, Value
+from compiler.onnx_source.call import Call, NodeRule
+from compiler.onnx_source.values import Constant, FileValue, Operand
 from compiler.value_bounds import bound_node
 
 MICROSOFT = "com.microsoft:"
@@ -34,24 +34,24 @@ PLACES: Mapping[str, tuple[str, Sequence[int], int | None]] = {
 be cut off at zero."""
 
 
-def read_quantized(rules: Mapping[str, Rule]) -> dict[str, Rule]:
+def read_quantized(rules: Mapping[str, NodeRule]) -> dict[str, NodeRule]:
     """Rules for quantized operations, by those of their counterparts."""
     return {name: _among(kind, rules[kind], places, scale) for name, (kind, places, scale) in PLACES.items()}
 
 
-def _among(kind: str, rule: Rule, places: Sequence[int], scale: int | None) -> Rule:
+def _among(kind: str, rule: NodeRule, places: Sequence[int], scale: int | None) -> NodeRule:
     def read(call: Call) -> Operand | list[Operand]:
         result_scale, zero = (call.operand(scale), call.operand(scale + 1)) if scale is not None else (None, None)
         operands = [call.operands[place] for place in places if place < len(call.operands)]
         found = rule(call.counterpart(kind, operands))
-        if scale is None or not isinstance(found, Value):
+        if scale is None or not isinstance(found, FileValue):
             return found
         return cut_off(call, found, zero, result_scale, call.types[0])
 
     return read
 
 
-def cut_off(call: Call, x: Value, zero: Operand, scale: Operand, type: str) -> Value:
+def cut_off(call: Call, x: FileValue, zero: Operand, scale: Operand, type: str) -> FileValue:
     """The value that is left when numbers of this type, the lowest of which stands for zero, hold it: a ReLU of it,
     where it may be negative and a layer computed it; ReLU6 where the highest stands for six."""
     low = float(zero.number) if isinstance(zero, Constant) and zero.number is not None else 0.0

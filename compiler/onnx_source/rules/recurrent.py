@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from archspec.wording import write_shape
-from compiler.onnx_source.call import Call, Rule
+from compiler.onnx_source.call import Call, NodeRule
 from compiler.onnx_source.ops.sequences import Attention, Recurrent
 from compiler.onnx_source.samples import MixedSamplesError, Samples
-from compiler.onnx_source.values import Constant, Operand, UnknownOpError, Value
+from compiler.onnx_source.values import Constant, FileValue, Operand, UnknownOpError
 
 GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
 """How many products each step takes, by operation."""
@@ -61,11 +61,11 @@ def attention(call: Call) -> Operand:
         raise MixedSamplesError
     fields: dict[str, Any] = {"keys": keys, "inner": inner, "values": values, "masked": call.operand(3) is not None}
     details = call.tell("is_causal", "scale", "softcap")
-    others = [call.straighten(item) for item in call.operands[3:4] if isinstance(item, Value)]
+    others = [call.straighten(item) for item in call.operands[3:4] if isinstance(item, FileValue)]
     return call.foreign(Attention, [q, k, v, *others], shape, samples=q.samples, details=details, **fields)
 
 
-def _read_width(call: Call, x: Value, heads: int) -> int:
+def _read_width(call: Call, x: FileValue, heads: int) -> int:
     """The numbers in each row of one head."""
     if len(x.shape) == 4:
         return x.shape[3]
@@ -74,4 +74,4 @@ def _read_width(call: Call, x: Value, heads: int) -> int:
     return x.shape[2] // heads
 
 
-RULES: Mapping[str, Rule] = {**dict.fromkeys(GATES, recurrent), "Attention": attention}
+RULES: Mapping[str, NodeRule] = {**dict.fromkeys(GATES, recurrent), "Attention": attention}

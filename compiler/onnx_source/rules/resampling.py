@@ -10,10 +10,10 @@ import numpy as np
 
 from archspec.ops import Upsample
 from archspec.wording import write_shape
-from compiler.onnx_source.call import Call, Rule, build
+from compiler.onnx_source.call import Call, NodeRule, build
 from compiler.onnx_source.ops.moves import DepthToSpace
 from compiler.onnx_source.ops.windows import Resample
-from compiler.onnx_source.values import Operand, UnknownOpError, Value
+from compiler.onnx_source.values import FileValue, Operand, UnknownOpError
 
 HALF = ("half_pixel", "pytorch_half_pixel", "half_pixel_symmetric")
 TAPS = {"nearest": 0, "linear": 1, "cubic": 2}
@@ -43,7 +43,7 @@ def resize(call: Call) -> Operand:
     return _resample(call, x, shape, mode, where, rounding)
 
 
-def _resize_shape(call: Call, x: Value, old: bool) -> tuple[int, ...]:
+def _resize_shape(call: Call, x: FileValue, old: bool) -> tuple[int, ...]:
     """The extents of the result; along an axis that is not named they stay."""
     rank = len(x.shape)
     axes = [call.axis(axis, rank) for axis in call.ints("axes")] or list(range(rank))
@@ -72,7 +72,7 @@ def _keep_ratio(call: Call, old: Sequence[int], sizes: Sequence[int]) -> Sequenc
     return [int(np.floor(scale * np.float32(now) + np.float32(0.5))) for now in old]
 
 
-def _resample(call: Call, x: Value, shape: Sequence[int], mode: str, where: str, rounding: str) -> Value:
+def _resample(call: Call, x: FileValue, shape: Sequence[int], mode: str, where: str, rounding: str) -> FileValue:
     pairs, antialias = list(zip(shape[2:], x.shape[2:], strict=True)), call.attribute("antialias", 0)
     steps = [Fraction(now, new) for new, now in pairs]
     offsets = [Fraction(0)] * len(steps)
@@ -105,4 +105,4 @@ def depth_to_space(call: Call) -> Operand:
     return call.foreign(DepthToSpace, [x], shape, block=block, details=details)
 
 
-RULES: Mapping[str, Rule] = {"Resize": resize, "Upsample": resize, "DepthToSpace": depth_to_space}
+RULES: Mapping[str, NodeRule] = {"Resize": resize, "Upsample": resize, "DepthToSpace": depth_to_space}

@@ -11,24 +11,24 @@ from archspec import ops
 from archspec.bounds import MAX_WHOLE
 from archspec.ops import Layer
 from archspec.wording import write_shape
-from compiler.onnx_source.call import Call, Rule, build
-from compiler.onnx_source.ops.foreign import Extents
+from compiler.onnx_source.call import Call, NodeRule, build
+from compiler.onnx_source.ops.foreign import Dims
 from compiler.onnx_source.ops.windows import Convolution, Pool, TransposedConvolution
-from compiler.onnx_source.values import Constant, Operand, UnknownOpError, Value
+from compiler.onnx_source.values import Constant, FileValue, Operand, UnknownOpError
 
 
 @dataclass(frozen=True)
 class Windows:
     """A window along each axis, and what is padded there."""
 
-    kernel: Extents
-    strides: Extents
-    dilations: Extents
-    begins: Extents
-    ends: Extents
+    kernel: Dims
+    strides: Dims
+    dilations: Dims
+    begins: Dims
+    ends: Dims
 
     @property
-    def reach(self) -> Extents:
+    def reach(self) -> Dims:
         return tuple(d * (k - 1) + 1 for d, k in zip(self.dilations, self.kernel, strict=True))
 
     @property
@@ -73,7 +73,7 @@ def conv_transpose(call: Call) -> Operand:
     return call.foreign(kind, [x], shape, stored=stored, weight=kernel.shape, **fields, **windows.fields())
 
 
-def pool(function: str) -> Rule:
+def pool(function: str) -> NodeRule:
     def rule(call: Call) -> Operand:
         x = call.straighten(call.value())
         kernel = tuple(call.ints("kernel_shape"))
@@ -95,7 +95,7 @@ def pool(function: str) -> Rule:
     return rule
 
 
-def pool_globally(op: ops.GlobalAvgPool | ops.GlobalMaxPool) -> Rule:
+def pool_globally(op: ops.GlobalAvgPool | ops.GlobalMaxPool) -> NodeRule:
     def rule(call: Call) -> Operand:
         x = call.straighten(call.value())
         if call.is_map(x):
@@ -128,7 +128,7 @@ def _read_windows(call: Call, kernel: Sequence[int], space: Sequence[int]) -> Wi
     return _pad(windows, [0] * rank) if auto == "VALID" else windows
 
 
-def _read_transposed(call: Call, kernel: Sequence[int], space: Sequence[int]) -> tuple[Windows, Extents]:
+def _read_transposed(call: Call, kernel: Sequence[int], space: Sequence[int]) -> tuple[Windows, Dims]:
     """The windows of a transposed convolution, and what is added after the end."""
     windows = _read_windows(call, kernel, space)
     extra = _read(call, "output_padding", len(kernel), 0, least=0)
@@ -142,7 +142,7 @@ def _read_transposed(call: Call, kernel: Sequence[int], space: Sequence[int]) ->
     return _pad(windows, missing, more_first=auto != "SAME_UPPER"), extra
 
 
-def _read(call: Call, name: str, count: int, default: int, least: int) -> Extents:
+def _read(call: Call, name: str, count: int, default: int, least: int) -> Dims:
     found = call.ints(name) or [default] * count
     if len(found) != count or min(found) < least or max(found) > MAX_WHOLE:
         call.fail(f"{name} should be {count} numbers from {least}, found {_text(found[:12])}")
@@ -156,7 +156,7 @@ def _pad(windows: Windows, missing: Sequence[int], *, more_first: bool = False) 
     return Windows(windows.kernel, windows.strides, windows.dilations, begins, ends)
 
 
-def _slide(windows: Windows, space: Sequence[int], *, ceil: bool = False) -> Extents:
+def _slide(windows: Windows, space: Sequence[int], *, ceil: bool = False) -> Dims:
     """Positions along each axis; with `ceil` a last window may hang over the end, but not start in the padding."""
     counts = []
     for size, stride, reach, begin, end in zip(
@@ -168,7 +168,7 @@ def _slide(windows: Windows, space: Sequence[int], *, ceil: bool = False) -> Ext
     return tuple(counts)
 
 
-def _grow(windows: Windows, space: Sequence[int], extra: Sequence[int]) -> Extents:
+def _grow(windows: Windows, space: Sequence[int], extra: Sequence[int]) -> Dims:
     """Positions along each axis behind a transposed convolution."""
     rows = zip(space, windows.strides, windows.reach, extra, windows.begins, windows.ends, strict=True)
     return tuple((size - 1) * stride + reach + more - begin - end for size, stride, reach, more, begin, end in rows)
@@ -200,7 +200,7 @@ def fused_conv(call: Call) -> Operand:
     if call.operand(3) is not None or (after and after not in ACTIVATIONS):
         raise UnknownOpError
     found = conv(call)
-    assert isinstance(found, Value)
+    assert isinstance(found, FileValue)
     numbers = call.attribute("activation_params", [0.0][:0])
     return call.add(ACTIVATIONS[after](*numbers), found) if after else found
 
@@ -219,7 +219,7 @@ ACTIVATIONS: Mapping[str, Callable[..., Layer]] = {
     "Clip": _read_clip,
 }
 
-RULES: Mapping[str, Rule] = {
+RULES: Mapping[str, NodeRule] = {
     "Conv": conv,
     "com.microsoft:FusedConv": fused_conv,
     "ConvTranspose": conv_transpose,

@@ -6,18 +6,15 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import reduce
-from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
+from archspec.arrays import Array
 from archspec.ops import OPS, Add, Gelu, Layer, Mul, Scale, Shape, Shift
 from archspec.ops.scalar import Scalar
 from compiler.dominators import find_dominators
 from compiler.graph import Graph, Node
 from compiler.onnx_source.ops.foreign import Elementwise
-
-Numbers: TypeAlias = NDArray[np.float64]
 
 POINTS = np.linspace(-8, 8, 65)
 """The points where functions are compared: none of those below agree at all of them."""
@@ -29,7 +26,7 @@ MAX_TRIES = 100_000
 
 
 _erf = np.vectorize(math.erf, otypes=[np.float64])
-_FOREIGN: Mapping[str, Callable[..., Numbers]] = {
+_FOREIGN: Mapping[str, Callable[..., Array]] = {
     "erf": _erf,
     "exp": np.exp,
     "log": np.log,
@@ -48,15 +45,15 @@ _FOREIGN: Mapping[str, Callable[..., Numbers]] = {
 }
 
 
-def _draw(op: Scalar, x: Numbers) -> Numbers:
+def _draw(op: Scalar, x: Array) -> Array:
     """The function of each number."""
-    found: Numbers = np.vectorize(op.curve, otypes=[np.float64])(x)
+    found: Array = np.vectorize(op.curve, otypes=[np.float64])(x)
     return found
 
 
 CURVED = tuple(op() for op in OPS if issubclass(op, Scalar) and not op().weights(Shape(1)))
 """The activations that say at once what they give: without weights, and with the usual fields."""
-KNOWN: tuple[tuple[Layer, Numbers], ...] = (
+KNOWN: tuple[tuple[Layer, Array], ...] = (
     *((op, _draw(op, POINTS)) for op in CURVED),
     (
         Gelu(approximate="tanh"),
@@ -135,7 +132,7 @@ def _identify(graph: Graph, start: str, pieces: Mapping[str, Node], last: Node) 
     return next((op for (op, _), fits in zip(KNOWN, same, strict=True) if fits), None)
 
 
-def _compute(node: Node, pieces: Mapping[str, Node], values: dict[str, Numbers]) -> Numbers | None:
+def _compute(node: Node, pieces: Mapping[str, Node], values: dict[str, Array]) -> Array | None:
     """What a piece gives at `POINTS`, its operands first."""
     for operand in node.inputs:
         if operand not in values:

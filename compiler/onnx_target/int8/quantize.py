@@ -17,11 +17,11 @@ import onnx
 from numpy.typing import NDArray
 
 from compiler.onnx_file.metadata import PRECISION
-from compiler.onnx_target.int8.scheme import Recipe, Scheme, quantize_layer
+from compiler.onnx_target.int8.scheme import Int8Recipe, Scheme, quantize_layer
 from compiler.onnx_target.onnx_model import OnnxModel
 from compiler.passes.base import Array
 
-LAYERS: Mapping[Recipe, frozenset[str]] = MappingProxyType(
+LAYERS: Mapping[Int8Recipe, frozenset[str]] = MappingProxyType(
     {"u8s8": frozenset({"Conv", "Gemm", "BatchNormalization"}), "s8s8": frozenset({"Conv", "Gemm"})}
 )
 """What multiplies by weights. A transposed convolution has no kernel in integers on CPUs, and stays float; a BatchNorm
@@ -40,7 +40,7 @@ FOLLOWERS = SHAPES | MERGES | {"AveragePool", "GlobalAveragePool", "Sigmoid", "L
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class QuantizationPlan:
     """`layers` are computed in integers; `values` are quantized where they are made; of these, the ones in `same` have
     the scale of another."""
 
@@ -50,8 +50,8 @@ class Plan:
 
 
 def plan_quantization(
-    model: OnnxModel, recipe: Recipe, kept: frozenset[str] = frozenset(), floats: frozenset[str] = frozenset()
-) -> Plan:
+    model: OnnxModel, recipe: Int8Recipe, kept: frozenset[str] = frozenset(), floats: frozenset[str] = frozenset()
+) -> QuantizationPlan:
     """Which layers of a float model, by id, and which of its values become integers; the layers of `kept` do not, and
     neither do the values of `floats`, with whoever computes in their integers.
 
@@ -78,7 +78,7 @@ def plan_quantization(
                 values |= {*operands, output}
                 if node.op_type in SHAPES and output == node.output[0]:
                     same[node.output[0]] = same.get(node.input[0], node.input[0])
-    return Plan(tuple(layers), tuple(value for value in wiring.values if value in values), same)
+    return QuantizationPlan(tuple(layers), tuple(value for value in wiring.values if value in values), same)
 
 
 def quantize_model(model: OnnxModel, scheme: Scheme, metadata: Mapping[str, str] | None = None) -> OnnxModel:
@@ -113,12 +113,12 @@ class _Wiring:
                 if name in self.readers:
                     self.readers[name].append(node)
 
-    def is_layer(self, node: onnx.NodeProto, recipe: Recipe) -> bool:
+    def is_layer(self, node: onnx.NodeProto, recipe: Int8Recipe) -> bool:
         """Whether an operation is a layer that could be computed in integers: its weights are stored."""
         stored = node.op_type in LAYERS[recipe] and all(name in self.tensors for name in node.input[1:])
         return stored and (node.op_type != "BatchNormalization" or self.graph[node.name].shape.rank > 0)
 
-    def ends(self, node: onnx.NodeProto, recipe: Recipe) -> tuple[str, ...]:
+    def ends(self, node: onnx.NodeProto, recipe: Int8Recipe) -> tuple[str, ...]:
         """The values whose integers a layer computes with."""
         return (node.input[0], *([self.quantized_output(node)] if recipe == "u8s8" and node.op_type != "Gemm" else ()))
 
@@ -171,7 +171,7 @@ def _residual_operands(node: onnx.NodeProto, wiring: _Wiring, layers: Collection
 class _Writer:
     """Writes a model's nodes anew, with those between integers and floats, and collects what they store."""
 
-    def __init__(self, model: OnnxModel, scheme: Scheme, plan: Plan) -> None:
+    def __init__(self, model: OnnxModel, scheme: Scheme, plan: QuantizationPlan) -> None:
         self.model, self.scheme, self.wiring = model, scheme, _Wiring(model)
         self.layers = frozenset(plan.layers)
         self.params = {value: scheme.quant_params(plan.same.get(value, value)) for value in plan.values}

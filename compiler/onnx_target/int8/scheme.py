@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from compiler.onnx_target.options import Target
 
-Recipe: TypeAlias = Literal["u8s8", "s8s8"]
-Range: TypeAlias = tuple[float, float]
+Int8Recipe: TypeAlias = Literal["u8s8", "s8s8"]
+ValueRange: TypeAlias = tuple[float, float]
 
 MIN_SCALE = 2.0**-60
 """The smallest scale: products of two of them are still normal numbers in float32."""
@@ -35,8 +35,8 @@ class Scheme:
     eight would overflow.
     """
 
-    recipe: Recipe
-    ranges: Mapping[str, Range]
+    recipe: Int8Recipe
+    ranges: Mapping[str, ValueRange]
     kept: frozenset[str] = frozenset()
     floats: frozenset[str] = frozenset()
     reduce_range: bool = False
@@ -72,7 +72,7 @@ class QuantParams:
         return rounded
 
 
-def choose_quant_params(recipe: Recipe, range_: Range) -> QuantParams:
+def choose_quant_params(recipe: Int8Recipe, range_: ValueRange) -> QuantParams:
     """The integers of an activation of that range. Zero is one of them: padding adds zeros, and ReLU makes them."""
     low, high = min(range_[0], 0.0), max(range_[1], 0.0)
     if recipe == "s8s8":
@@ -120,5 +120,5 @@ def _scale(width: float) -> np.float32:
     return np.float32(max(width, MIN_SCALE))
 
 
-RECIPES: Mapping[Target, Recipe] = MappingProxyType({"any": "u8s8", "cpu": "u8s8", "tensorrt": "s8s8"})
+RECIPES: Mapping[Target, Int8Recipe] = MappingProxyType({"any": "u8s8", "cpu": "u8s8", "tensorrt": "s8s8"})
 """The recipe of each target that an export can be for."""

@@ -7,26 +7,26 @@ from functools import reduce
 import numpy as np
 
 from archspec.ops import Add, Mean, Mul, Vote
-from compiler.onnx_target.emitter import Emitter, Value
+from compiler.onnx_target.emitter import Emitter, OnnxValue
 from compiler.onnx_target.rules.layout import count_channels
 from compiler.onnx_target.rules.table import rule
 
 
 @rule(Add)
-def add(op: Add, emit: Emitter, *values: Value) -> Value:
+def add(op: Add, emit: Emitter, *values: OnnxValue) -> OnnxValue:
     """Two by two, since ONNX Runtime fuses Add into the convolution before it, and Sum into none."""
     return reduce(lambda total, value: emit.op("Add", [total, value]), values)
 
 
 @rule(Mean)
-def mean(op: Mean, emit: Emitter, *values: Value) -> Value:
+def mean(op: Mean, emit: Emitter, *values: OnnxValue) -> OnnxValue:
     """The sum times 1/n, since ONNX Runtime's kernel of Mean is for single precision alone."""
     total = emit.op("Sum", values)
     return emit.op("Mul", [total, emit.constant("share", 1 / len(values))])
 
 
 @rule(Vote)
-def vote(op: Vote, emit: Emitter, *values: Value) -> Value:
+def vote(op: Vote, emit: Emitter, *values: OnnxValue) -> OnnxValue:
     """Counted in whole numbers, which every type holds exactly; and not by OneHot, which has not every type."""
     channels = _number_channels(emit, values[0])
     winners = [emit.op("ArgMax", [value], axis=1, keepdims=1) for value in values]
@@ -34,7 +34,7 @@ def vote(op: Vote, emit: Emitter, *values: Value) -> Value:
     return emit.op("Mul", [emit.op("Sum", counts), emit.constant("share", 1 / len(values))])
 
 
-def _number_channels(emit: Emitter, x: Value) -> Value:
+def _number_channels(emit: Emitter, x: OnnxValue) -> OnnxValue:
     """0, 1, …, laid out as channels."""
     if isinstance(emit.named[1], int):
         numbers = np.arange(emit.before.channels).reshape(-1, *[1] * emit.before.rank)
@@ -44,5 +44,5 @@ def _number_channels(emit: Emitter, x: Value) -> Value:
 
 
 @rule(Mul)
-def mul(op: Mul, emit: Emitter, *values: Value) -> Value:
+def mul(op: Mul, emit: Emitter, *values: OnnxValue) -> OnnxValue:
     return reduce(lambda product, value: emit.op("Mul", [product, value]), values)

@@ -5,16 +5,16 @@ from __future__ import annotations
 import numpy as np
 
 from archspec.ops import BatchNorm, GroupNorm, InstanceNorm, LayerNorm, Linear
-from compiler.onnx_target.emitter import Emitter, Value
+from compiler.onnx_target.emitter import Emitter, OnnxValue
 from compiler.onnx_target.rules.table import rule
 
 
 @rule(Linear)
-def linear(op: Linear, emit: Emitter, x: Value) -> Value:
+def linear(op: Linear, emit: Emitter, x: OnnxValue) -> OnnxValue:
     return emit.op("Gemm", [x, emit.weight("weight"), *([emit.weight("bias")] if op.bias else [])], transB=1)
 
 
-def _affine(op: BatchNorm | InstanceNorm | LayerNorm, emit: Emitter) -> tuple[Value, Value]:
+def _affine(op: BatchNorm | InstanceNorm | LayerNorm, emit: Emitter) -> tuple[OnnxValue, OnnxValue]:
     """Scale and shift of each channel, ones and zeros where there are none."""
     if op.affine:
         return emit.weight("weight"), emit.weight("bias")
@@ -23,23 +23,23 @@ def _affine(op: BatchNorm | InstanceNorm | LayerNorm, emit: Emitter) -> tuple[Va
 
 
 @rule(BatchNorm)
-def batch_norm(op: BatchNorm, emit: Emitter, x: Value) -> Value:
+def batch_norm(op: BatchNorm, emit: Emitter, x: OnnxValue) -> OnnxValue:
     statistics = emit.weight("running_mean"), emit.weight("running_var")
     return emit.op("BatchNormalization", [x, *_affine(op, emit), *statistics], epsilon=op.eps)
 
 
 @rule(InstanceNorm)
-def instance_norm(op: InstanceNorm, emit: Emitter, x: Value) -> Value:
+def instance_norm(op: InstanceNorm, emit: Emitter, x: OnnxValue) -> OnnxValue:
     return emit.op("InstanceNormalization", [x, *_affine(op, emit)], epsilon=op.eps)
 
 
 @rule(GroupNorm)
-def group_norm(op: GroupNorm, emit: Emitter, x: Value) -> Value:
+def group_norm(op: GroupNorm, emit: Emitter, x: OnnxValue) -> OnnxValue:
     return _normalize_groups(op.groups, op, emit, x)
 
 
 @rule(LayerNorm)
-def layer_norm(op: LayerNorm, emit: Emitter, x: Value) -> Value:
+def layer_norm(op: LayerNorm, emit: Emitter, x: OnnxValue) -> OnnxValue:
     rank = emit.before.rank
     if op.over == "sample" or (rank == 0 and not op.affine):  # whose ones and zeros would fix the length of a vector
         return _normalize_groups(1, op, emit, x)
@@ -48,7 +48,7 @@ def layer_norm(op: LayerNorm, emit: Emitter, x: Value) -> Value:
     return emit.op("Transpose", [normal], perm=[0, rank + 1, *range(1, rank + 1)]) if rank else normal
 
 
-def _normalize_groups(groups: int, op: GroupNorm | LayerNorm, emit: Emitter, x: Value) -> Value:
+def _normalize_groups(groups: int, op: GroupNorm | LayerNorm, emit: Emitter, x: OnnxValue) -> OnnxValue:
     """Opset 17 has no group normalization: instance normalization of the groups, laid out as channels."""
     ones, zeros = emit.constant("ones", np.ones(groups)), emit.constant("zeros", np.zeros(groups))
     rows = emit.op("Reshape", [x, emit.constant("rows", [0, groups, -1], np.int64)])

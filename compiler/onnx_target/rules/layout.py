@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from archspec.ops import Concat, Crop, Flatten, PadChannels, PadSpace, Upsample
-from compiler.onnx_target.emitter import Emitter, Value
+from compiler.onnx_target.emitter import Emitter, OnnxValue
 from compiler.onnx_target.rules.table import plain, rule
 
 
 @rule(Upsample)
-def upsample(op: Upsample, emit: Emitter, x: Value) -> Value:
+def upsample(op: Upsample, emit: Emitter, x: OnnxValue) -> OnnxValue:
     scales = emit.constant("scales", [1, 1, *[op.scale] * emit.before.rank], np.float32)
     if op.mode == "nearest":  # with ONNX's own defaults it leaves the blocked layout
         options = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
@@ -22,7 +22,7 @@ def upsample(op: Upsample, emit: Emitter, x: Value) -> Value:
 
 
 @rule(PadChannels)
-def pad_channels(op: PadChannels, emit: Emitter, x: Value) -> Value:
+def pad_channels(op: PadChannels, emit: Emitter, x: OnnxValue) -> OnnxValue:
     rank = emit.before.rank
     if isinstance(emit.named[1], int):
         ends = [0, op.out - emit.before.channels, *[0] * rank]
@@ -33,14 +33,14 @@ def pad_channels(op: PadChannels, emit: Emitter, x: Value) -> Value:
     return emit.op("Pad", [x, emit.op("Concat", [emit.constant("none", [0, 0, 0], np.int64), missing], axis=0)])
 
 
-def count_channels(emit: Emitter, x: Value) -> Value:
+def count_channels(emit: Emitter, x: OnnxValue) -> OnnxValue:
     """Of a vector whose length follows the sizes."""
     first, last = emit.constant("first", [1], np.int64), emit.constant("last", [2], np.int64)
     return emit.op("Slice", [emit.op("Shape", [x]), first, last])
 
 
 @rule(Crop)
-def crop(op: Crop, emit: Emitter, *values: Value) -> Value:
+def crop(op: Crop, emit: Emitter, *values: OnnxValue) -> OnnxValue:
     """Start and end are computed from the operands' extents, so that they hold at every size."""
     whole, *others = _spaces(emit, values)
     part = emit.op("Min", [whole, *others])
@@ -50,7 +50,7 @@ def crop(op: Crop, emit: Emitter, *values: Value) -> Value:
 
 
 @rule(PadSpace)
-def pad_space(op: PadSpace, emit: Emitter, *values: Value) -> Value:
+def pad_space(op: PadSpace, emit: Emitter, *values: OnnxValue) -> OnnxValue:
     """Both ends are computed from the operands' extents, so that they hold at every size."""
     part, *others = _spaces(emit, values)
     missing = emit.op("Sub", [emit.op("Max", [part, *others]), part])
@@ -60,14 +60,14 @@ def pad_space(op: PadSpace, emit: Emitter, *values: Value) -> Value:
     return emit.op("Pad", [values[0], ends])
 
 
-def _spaces(emit: Emitter, values: Sequence[Value]) -> list[Value]:
+def _spaces(emit: Emitter, values: Sequence[OnnxValue]) -> list[OnnxValue]:
     """The spatial extents of each value."""
     first, last = emit.constant("first", [2], np.int64), emit.constant("last", [emit.before.rank + 2], np.int64)
     return [emit.op("Slice", [emit.op("Shape", [value]), first, last]) for value in values]
 
 
 @rule(Concat)
-def concat(op: Concat, emit: Emitter, *values: Value) -> Value:
+def concat(op: Concat, emit: Emitter, *values: OnnxValue) -> OnnxValue:
     return emit.op("Concat", values, axis=1)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from archspec import ops
-from compiler.onnx_target.emitter import Emitter, Value
+from compiler.onnx_target.emitter import Emitter, OnnxValue
 from compiler.onnx_target.rules.table import plain, rule
 
 for _op, _kind in (
@@ -19,27 +19,27 @@ for _op, _kind in (
 
 
 @rule(ops.Relu6)
-def relu6(op: ops.Relu6, emit: Emitter, x: Value) -> Value:
+def relu6(op: ops.Relu6, emit: Emitter, x: OnnxValue) -> OnnxValue:
     return emit.op("Clip", [x, emit.constant("low", 0.0), emit.constant("high", 6.0)])
 
 
 @rule(ops.LeakyRelu)
-def leaky_relu(op: ops.LeakyRelu, emit: Emitter, x: Value) -> Value:
+def leaky_relu(op: ops.LeakyRelu, emit: Emitter, x: OnnxValue) -> OnnxValue:
     return emit.op("LeakyRelu", [x], alpha=op.slope)
 
 
 @rule(ops.Prelu)
-def prelu(op: ops.Prelu, emit: Emitter, x: Value) -> Value:
+def prelu(op: ops.Prelu, emit: Emitter, x: OnnxValue) -> OnnxValue:
     return emit.op("PRelu", [x, emit.weight_by_channel("weight")])
 
 
 @rule(ops.Elu)
-def elu(op: ops.Elu, emit: Emitter, x: Value) -> Value:
+def elu(op: ops.Elu, emit: Emitter, x: OnnxValue) -> OnnxValue:
     return emit.op("Elu", [x], alpha=op.alpha)
 
 
 @rule(ops.Gelu)
-def gelu(op: ops.Gelu, emit: Emitter, x: Value) -> Value:
+def gelu(op: ops.Gelu, emit: Emitter, x: OnnxValue) -> OnnxValue:
     """0.5 x (1 + erf(x / √2)), or 0.5 x (1 + tanh(√(2/π) (x + 0.044715 x³))): the patterns that ONNX Runtime fuses."""
     if op.approximate == "none":
         inner = emit.op("Erf", [emit.op("Div", [x, emit.constant("root", math.sqrt(2))])])
@@ -53,31 +53,31 @@ def gelu(op: ops.Gelu, emit: Emitter, x: Value) -> Value:
 
 
 @rule(ops.Silu)
-def silu(op: ops.Silu, emit: Emitter, x: Value) -> Value:
+def silu(op: ops.Silu, emit: Emitter, x: OnnxValue) -> OnnxValue:
     return emit.op("Mul", [x, emit.op("Sigmoid", [x])])
 
 
 @rule(ops.HardSigmoid)
-def hard_sigmoid(op: ops.HardSigmoid, emit: Emitter, x: Value) -> Value:
+def hard_sigmoid(op: ops.HardSigmoid, emit: Emitter, x: OnnxValue) -> OnnxValue:
     return emit.op("HardSigmoid", [x], alpha=1 / 6, beta=0.5)
 
 
 @rule(ops.Softmax)
-def softmax(op: ops.Softmax, emit: Emitter, x: Value) -> Value:
+def softmax(op: ops.Softmax, emit: Emitter, x: OnnxValue) -> OnnxValue:
     return emit.op("Softmax", [x], axis=1)
 
 
 @rule(ops.Scale)
-def scale(op: ops.Scale, emit: Emitter, x: Value) -> Value:
+def scale(op: ops.Scale, emit: Emitter, x: OnnxValue) -> OnnxValue:
     return emit.op("Mul", [x, _learned("factor", op, emit)])
 
 
 @rule(ops.Shift)
-def shift(op: ops.Shift, emit: Emitter, x: Value) -> Value:
+def shift(op: ops.Shift, emit: Emitter, x: OnnxValue) -> OnnxValue:
     return emit.op("Add", [x, _learned("term", op, emit)])
 
 
-def _learned(name: str, op: ops.Scale | ops.Shift, emit: Emitter) -> Value:
+def _learned(name: str, op: ops.Scale | ops.Shift, emit: Emitter) -> OnnxValue:
     """What a scale multiplies by or a shift adds: a constant, a stored number, or one for each channel."""
     if not op.trainable:
         return emit.constant(name, op.value)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias
 
-from compiler.onnx_target.emitter import Value
+from compiler.onnx_target.emitter import OnnxValue
 from compiler.rule_table import Table
 
-OnnxRule: TypeAlias = Callable[..., Value]
+OnnxRule: TypeAlias = Callable[..., OnnxValue]
 """A function from an operation, its emitter and its operands to its result."""
 
 RULES: Table[OnnxRule] = Table("onnx")

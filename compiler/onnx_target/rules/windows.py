@@ -8,13 +8,13 @@ import numpy as np
 
 from archspec.ops import AvgPool, Conv, ConvTranspose, GlobalAvgPool, GlobalMaxPool, MaxPool
 from archspec.ops.window import Window
-from compiler.onnx_target.emitter import Emitter, Value
+from compiler.onnx_target.emitter import Emitter, OnnxValue
 from compiler.onnx_target.rules.table import plain, rule
 from compiler.passes.split_kernels import AxisConv
 
 
 @rule(Conv)
-def conv(op: Conv, emit: Emitter, x: Value) -> Value:
+def conv(op: Conv, emit: Emitter, x: OnnxValue) -> OnnxValue:
     window, rank = op.window, emit.before.rank
     return emit.op(
         "Conv",
@@ -28,7 +28,7 @@ def conv(op: Conv, emit: Emitter, x: Value) -> Value:
 
 
 @rule(AxisConv)
-def axis_conv(op: AxisConv, emit: Emitter, x: Value) -> Value:
+def axis_conv(op: AxisConv, emit: Emitter, x: OnnxValue) -> OnnxValue:
     taps = op.taps(emit.before.rank)
     return emit.op(
         "Conv",
@@ -39,7 +39,7 @@ def axis_conv(op: AxisConv, emit: Emitter, x: Value) -> Value:
 
 
 @rule(ConvTranspose)
-def conv_transpose(op: ConvTranspose, emit: Emitter, x: Value) -> Value:
+def conv_transpose(op: ConvTranspose, emit: Emitter, x: OnnxValue) -> OnnxValue:
     """ONNX Runtime takes an output padding below the stride alone. A larger one is below the dilation: a tap of zeros
     at the end of the kernel reaches beyond it, and a padding cuts off what is too much."""
     rank = emit.before.rank
@@ -57,7 +57,7 @@ def conv_transpose(op: ConvTranspose, emit: Emitter, x: Value) -> Value:
     )
 
 
-def _append_taps(taps: int, emit: Emitter) -> Value:
+def _append_taps(taps: int, emit: Emitter) -> OnnxValue:
     """A kernel with so many zeros more along each axis."""
     if not taps:
         return emit.weight("weight")
@@ -65,7 +65,7 @@ def _append_taps(taps: int, emit: Emitter) -> Value:
     return emit.constant("kernel", np.pad(stored, [(0, 0), (0, 0), *[(0, taps)] * (stored.ndim - 2)]))
 
 
-def _pool(kind: str, op: MaxPool | AvgPool, emit: Emitter, x: Value, **options: int) -> Value:
+def _pool(kind: str, op: MaxPool | AvgPool, emit: Emitter, x: OnnxValue, **options: int) -> OnnxValue:
     """Before opset 19 ONNX infers a last window that begins in the padding, which no runtime computes. Axes of fixed
     extent along which there would be one need no `ceil_mode`; where others do, each have a node."""
     w, space = op.window, emit.node.shape.space
@@ -80,7 +80,7 @@ def _pool(kind: str, op: MaxPool | AvgPool, emit: Emitter, x: Value, **options: 
     return _pool_axes(kind, w, [not axis for axis in early], emit, x, ceil_mode=1, **options)
 
 
-def _pool_axes(kind: str, w: Window, axes: Sequence[bool], emit: Emitter, x: Value, **options: int) -> Value:
+def _pool_axes(kind: str, w: Window, axes: Sequence[bool], emit: Emitter, x: OnnxValue, **options: int) -> OnnxValue:
     """Pooling along some of the axes."""
     return emit.op(
         kind,
@@ -93,12 +93,12 @@ def _pool_axes(kind: str, w: Window, axes: Sequence[bool], emit: Emitter, x: Val
 
 
 @rule(MaxPool)
-def max_pool(op: MaxPool, emit: Emitter, x: Value) -> Value:
+def max_pool(op: MaxPool, emit: Emitter, x: OnnxValue) -> OnnxValue:
     return _pool("MaxPool", op, emit, x)
 
 
 @rule(AvgPool)
-def avg_pool(op: AvgPool, emit: Emitter, x: Value) -> Value:
+def avg_pool(op: AvgPool, emit: Emitter, x: OnnxValue) -> OnnxValue:
     # Without a padding it says nothing; but ONNX Runtime 1.16 to 1.24 then divides by positions that `ceil` adds.
     return _pool("AveragePool", op, emit, x, count_include_pad=int(op.padding > 0))
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 from archspec.errors import ArchspecError
 from compiler.graph import Graph
-from compiler.onnx_file.extents import Declared
+from compiler.onnx_file.extents import DeclaredExtents
 from runtime.session.shape_watch import tell_extents
 from runtime.verification.checks import Check
 from runtime.verification.model.model_inside import ModelInside
 from runtime.verification.runs.declared_shapes import DeclaredShapes
 
-Shapes = Mapping[str, Declared | None]
+Shapes = Mapping[str, DeclaredExtents | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ def _find_problems(found: Shapes, expected: Shapes, alike: Mapping[str, str]) ->
             yield f"{name} has {theirs[1]} channels in the file and {ours[1]} in the network"
 
 
-def _fits(shape: tuple[int, ...], extents: Declared | None) -> bool:
+def _fits(shape: tuple[int, ...], extents: DeclaredExtents | None) -> bool:
     return extents is None or all(
         not isinstance(there, int) or there == extent for extent, there in zip(shape, extents, strict=True)
     )

@@ -20,7 +20,7 @@ from archspec.ops.base import Pointwise
 from archspec.ops.fields import Flag, Number
 from archspec.ops.values import Shape, Weight, Weights
 from archspec.ops.window import Positions
-from compiler.onnx_target.emitter import Emitter, Value
+from compiler.onnx_target.emitter import Emitter, OnnxValue
 from tests.support.documents import graph_from
 from tests.support.lowering import TOLERANCE, difference, run_onnx, run_torch, sample_inputs, stir
 
@@ -54,7 +54,7 @@ class PowerModule(nn.Module):
         return self.weight * x**self.exponent
 
 
-def to_power(op: Power, emit: Emitter, x: Value) -> Value:
+def to_power(op: Power, emit: Emitter, x: OnnxValue) -> OnnxValue:
     return emit.op("Mul", [emit.weight("weight"), emit.op("Pow", [x, emit.constant("exponent", op.exponent)])])
 
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from compiler.onnx_source.values import Constant, Value
+from compiler.onnx_source.values import Constant, FileValue
 
 
 def test_the_shape_in_the_graphs_order_is_the_transposition() -> None:
     array = np.empty((2, 5, 7, 3))
-    value = Value("x", array.shape, (0, 2, 3, 1))  # channels last in the file
+    value = FileValue("x", array.shape, (0, 2, 3, 1))  # channels last in the file
     assert value.ordered == array.transpose(np.argsort(value.order)).shape == (2, 3, 5, 7)
     assert not value.straight
-    assert Value("x", (2, 3), (0, 1)).straight
+    assert FileValue("x", (2, 3), (0, 1)).straight
 
 
 def test_only_what_holds_one_known_number_has_it() -> None:

@@ -12,7 +12,7 @@ from archspec.errors import ArchspecError
 from archspec.ops.base import Pointwise
 from compiler.graph import Graph
 from compiler.onnx_file.metadata import EPOCH
-from compiler.onnx_target.emitter import Emitter, Value
+from compiler.onnx_target.emitter import Emitter, OnnxValue
 from compiler.onnx_target.options import ExportOptions
 from runtime.export.export import export
 from runtime.export.plan import ExportPlan
@@ -26,7 +26,7 @@ class Bend(Pointwise):
     """tanh(x), as a caller's own operation."""
 
 
-def bend_in_onnx(op: Bend, emit: Emitter, x: Value) -> Value:
+def bend_in_onnx(op: Bend, emit: Emitter, x: OnnxValue) -> OnnxValue:
     return emit.op("Tanh", [x])
 
 

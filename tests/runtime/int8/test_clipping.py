@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.stats import entropy
 
-from compiler.onnx_target.int8.scheme import Recipe
+from compiler.onnx_target.int8.scheme import Int8Recipe
 from runtime.int8.calibrate import count_magnitudes
 from runtime.int8.clipping import (
     BINS,
@@ -22,11 +22,11 @@ from runtime.int8.clipping import (
 )
 
 
-def histogram(counts: NDArray[np.int64], recipe: Recipe = "s8s8") -> Histogram:
+def histogram(counts: NDArray[np.int64], recipe: Int8Recipe = "s8s8") -> Histogram:
     return Histogram(counts, (-1.0, 1.0), 1.0, recipe)
 
 
-def count(numbers: NDArray[Any], recipe: Recipe = "s8s8") -> Histogram:
+def count(numbers: NDArray[Any], recipe: Int8Recipe = "s8s8") -> Histogram:
     low, high = float(numbers.min()), float(numbers.max())
     return Histogram(count_magnitudes(numbers, max(-low, high)), (low, high), max(-low, high), recipe)
 
@@ -98,7 +98,7 @@ NUMBERS = {
 
 @pytest.mark.parametrize("recipe", ["u8s8", "s8s8"])
 @pytest.mark.parametrize("kind", NUMBERS)
-def test_least_error_is_that_of_rounded_numbers(kind: str, recipe: Recipe) -> None:
+def test_least_error_is_that_of_rounded_numbers(kind: str, recipe: Int8Recipe) -> None:
     """Against rounding the numbers themselves, at many thresholds."""
     numbers = NUMBERS[kind](np.random.default_rng(0)).astype(np.float32)
     largest = float(np.abs(numbers).max())

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from archspec.errors import ArchspecError
-from runtime.int8.ranges import MAX_UNEVENNESS, Measured, Ranges, ValueExtremes
+from runtime.int8.ranges import MAX_UNEVENNESS, MeasuredRanges, Ranges, ValueExtremes
 
 VALUES = np.random.default_rng(0).standard_normal((10, 5, 3))
 
@@ -29,10 +29,10 @@ def test_extremes_are_those_of_the_chosen_images() -> None:
 @pytest.mark.parametrize(("ratio", "floats"), [(MAX_UNEVENNESS, []), (MAX_UNEVENNESS + 1, ["x"])])
 def test_pieces_that_one_scale_cannot_serve_stay_float(ratio: int, floats: list[str]) -> None:
     ranges = Ranges({"x": (0.0, float(ratio)), "y": (0.0, 1.0)}, {})
-    measured = Measured(ranges, (), 10, {"x": [(0.0, 1.0), (0.0, float(ratio))]}, ())
+    measured = MeasuredRanges(ranges, (), 10, {"x": [(0.0, 1.0), (0.0, float(ratio))]}, ())
     assert list(measured.find_floats()) == floats
 
 
 def test_one_number_everywhere_stays_float() -> None:
-    measured = Measured(Ranges({"x": (2.0, 2.0)}, {}), (), 10, {}, ())
+    measured = MeasuredRanges(Ranges({"x": (2.0, 2.0)}, {}), (), 10, {}, ())
     assert measured.find_floats() == {"x": "is 2 everywhere on the calibration data"}

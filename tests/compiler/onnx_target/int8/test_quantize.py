@@ -18,7 +18,7 @@ from onnx.reference import ReferenceEvaluator
 from archspec.api import elaborate, load, to_torch
 from compiler.graph import Graph
 from compiler.onnx_target.int8.quantize import plan_quantization, quantize_model
-from compiler.onnx_target.int8.scheme import Range, Recipe, Scheme
+from compiler.onnx_target.int8.scheme import Int8Recipe, Scheme, ValueRange
 from compiler.onnx_target.model import build_model
 from compiler.onnx_target.onnx_model import OnnxModel
 from compiler.onnx_target.write import to_bytes, write_model
@@ -88,12 +88,12 @@ def sample(model: OnnxModel, count: int = 4, seed: int = 0) -> NDArray[np.float3
     return np.random.default_rng(seed).standard_normal((count, *node.shape)).astype(np.float32)
 
 
-def measure(model: OnnxModel, images: NDArray[np.float32], recipe: Recipe = "u8s8") -> dict[str, Range]:
+def measure(model: OnnxModel, images: NDArray[np.float32], recipe: Int8Recipe = "u8s8") -> dict[str, ValueRange]:
     values = plan_quantization(model, recipe).values
     return {name: (float(a.min()), float(a.max())) for name, a in run_exposed(model, values)(images).items()}
 
 
-def quantize(model: OnnxModel, images: NDArray[np.float32], recipe: Recipe = "u8s8", **options: Any) -> OnnxModel:
+def quantize(model: OnnxModel, images: NDArray[np.float32], recipe: Int8Recipe = "u8s8", **options: Any) -> OnnxModel:
     return quantize_model(model, Scheme(recipe, measure(model, images, recipe), **options))
 
 
@@ -133,7 +133,7 @@ EIGHT_BITS = 0.05
 
 @pytest.mark.parametrize("text", [RESIDUAL, PRE_ACTIVATION, OTHERS])
 @pytest.mark.parametrize("recipe", ["u8s8", "s8s8"])
-def test_little_is_lost(text: str, recipe: Recipe, tmp_path: Path) -> None:
+def test_little_is_lost(text: str, recipe: Int8Recipe, tmp_path: Path) -> None:
     model = build(text, tmp_path)
     images = sample(model)
     expected = run(model, images)
@@ -146,7 +146,7 @@ def test_little_is_lost(text: str, recipe: Recipe, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("recipe", ["u8s8", "s8s8"])
-def test_a_channel_of_zeros_keeps_its_bias(recipe: Recipe, tmp_path: Path) -> None:
+def test_a_channel_of_zeros_keeps_its_bias(recipe: Int8Recipe, tmp_path: Path) -> None:
     """ONNX Runtime rounds a float bias to steps of the channel's scale, and must not run out of integers."""
     path = tmp_path / "net.yaml"
     path.write_text("archspec: 1\ninputs: {x: [3, 8, 8]}\nnetwork: [conv: 4, conv: 4, relu]\n")

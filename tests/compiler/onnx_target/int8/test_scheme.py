@@ -6,14 +6,14 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from compiler.onnx_target.int8.scheme import Recipe, Scheme, quantize_layer
+from compiler.onnx_target.int8.scheme import Int8Recipe, Scheme, quantize_layer
 
 RANGES = st.floats(-1e6, 1e6, width=32)
 
 
 @settings(deadline=None)
 @given(RANGES, RANGES, st.sampled_from(["u8s8", "s8s8"]))
-def test_steps_hold_zero_and_the_range(low: float, high: float, recipe: Recipe) -> None:
+def test_steps_hold_zero_and_the_range(low: float, high: float, recipe: Int8Recipe) -> None:
     step = Scheme(recipe, {"x": (min(low, high), max(low, high))}).quant_params("x")
     numbers = np.linspace(min(low, high), max(low, high), 100, dtype=np.float32)
     back = (step.round(numbers).astype(np.float32) - np.float32(step.zero_point)) * step.scale

@@ -13,7 +13,7 @@ from archspec.ops import Relu
 from compiler.graph import Graph
 from compiler.onnx_file.accepted import AcceptedSize
 from compiler.onnx_target import model as onnx_model
-from compiler.onnx_target.emitter import Emitter, Value
+from compiler.onnx_target.emitter import Emitter, OnnxValue
 from compiler.onnx_target.rules import RULES, OnnxRule
 from compiler.rule_table import Table
 from runtime.verification.proof.proof_cases import MAX_PROOF_MACS, WRITTEN, choose_small
@@ -77,7 +77,7 @@ def test_work_is_counted_where_nothing_is_multiplied(tmp_path: Path) -> None:
     assert max(extents) * 4 * WRITTEN <= MAX_PROOF_MACS
 
 
-def cut(op: Relu, emit: Emitter, x: Value) -> Value:
+def cut(op: Relu, emit: Emitter, x: OnnxValue) -> OnnxValue:
     """A relu that is right up to 40 positions."""
     limits = [emit.constant(name, [value], np.int64) for name, value in (("starts", 0), ("ends", 40), ("axes", 2))]
     return emit.op("Relu", [emit.op("Slice", [x, *limits])])
