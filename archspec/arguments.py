@@ -191,7 +191,7 @@ TAKERS: Mapping[str, Callable[[Any, str], Any]] = {
     "data": _take_text,
     "batches": _take_batches,
     "seed": _take_seed,
-    "max_nodes": _take_count,
+    **dict.fromkeys(("max_nodes", "passes", "batch", "monte_carlo", "mc_batch"), _take_count),
     "original": _take_original,
     "options": _take_made_by("compiler.onnx_target.options.ExportOptions", "are"),
     "calibration": _take_made_by("runtime.export.plan.Calibration"),

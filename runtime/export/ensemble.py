@@ -81,7 +81,7 @@ def sample_ensemble(
         problem = f"the weights were trained on other images than those of {sampling.data}{own}"
         raise ArchspecError(f"{problem}: its preprocessing differs")
     ensemble = combine(graph, sampling.passes, how)
-    batch = sampling.batch or MC_BATCH
+    batch = MC_BATCH if sampling.batch is None else sampling.batch
     states = sample_states(build_module(graph, weights), dataset, sampling.passes, batch, sampling.seed)
     chosen = {"batch": batch, "data": sampling.data, "seed": sampling.seed}
     return ensemble, member_weights(states), describe_ensemble(how, sampling.passes) | MONTE_CARLO.write(chosen)

@@ -162,6 +162,11 @@ def test_numbers_and_recipes_are_taken_or_refused_in_words() -> None:
         ("measure_signal: `seed` is a whole number", lambda: archspec.measure_signal(graph, seed=odd[7])),
         ("elaborate: `max_nodes` is a whole number from 1", lambda: archspec.elaborate(spec, max_nodes=odd[7])),
         ("train: `max_nodes` is a whole number from 1 on, found -1", partial(train, spec, "run", max_nodes=odd[5])),
+        ("sample_ensemble: `passes` is a whole number from 1 on, found 2.5", partial(sample, graph, passes=2.5)),
+        ("sample_ensemble: `passes` is a whole number from 1 on, found '12'", partial(sample, graph, passes=odd[4])),
+        ("sample_ensemble: `batch` is a whole number from 1 on, found 0", partial(sample, graph, passes=2, batch=0)),
+        ("evaluate: `monte_carlo` is a whole number", partial(archspec.evaluate, "run", monte_carlo=odd[6])),
+        ("evaluate: `mc_batch` is a whole number from 1 on, found 0", partial(archspec.evaluate, "run", mc_batch=0)),
         ("`recipe` is runtime.training.recipe.Recipe", lambda: archspec.train(spec, "digits", "run", recipe=odd[0])),
     ]
     for words, call in calls:
@@ -172,6 +177,10 @@ def test_numbers_and_recipes_are_taken_or_refused_in_words() -> None:
 
 def verify(**keywords: Any) -> object:
     return archspec.verify_model("m.onnx", **keywords)
+
+
+def sample(graph: Any, **keywords: Any) -> object:
+    return archspec.sample_ensemble(graph, {}, "mean", data="digits", **keywords)
 
 
 def train(spec: Any, folder: str, **keywords: Any) -> object:
