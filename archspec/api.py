@@ -25,7 +25,7 @@ from runtime.verification.proof.proof_cases import proof_cases as _proof_cases
 if TYPE_CHECKING:
     from torch.fx import GraphModule
 
-    from compiler.analysis.signal.choices import Choice
+    from compiler.analysis.signal.choices import ChoiceEffect
     from compiler.torch_target.rules import TorchRule
     from runtime.evaluation.evaluate import Evaluation
     from runtime.experiments.graded import MeasuredPathGradient
@@ -135,7 +135,7 @@ def measure_path_gradient(
 @checked
 def compare_choices(
     spec: Spec, what: str, sizes: Mapping[str, int] | None = None, *, max_nodes: int = MAX_NODES
-) -> tuple[Choice, ...]:
+) -> tuple[ChoiceEffect, ...]:
     """What each `scaling`, `norm` or `init` as the default of a whole network does to its signal.
 
     >>> [choice.word for choice in archspec.compare_choices(archspec.load("residual_mlp"), "init")][:2]

@@ -13,13 +13,13 @@ from archspec.ops import Add, Concat, Conv, ConvTranspose
 from compiler.graph import Graph, Node
 from compiler.onnx_target.emitter import Emitter, OnnxValue
 from compiler.onnx_target.rules import OnnxRule
-from compiler.passes.base import Array, Arrays
+from compiler.passes.base import WeightArray, WeightArrays
 from compiler.passes.fill_channels import FillChannels
 from compiler.passes.join_groups import JoinGroups
 from compiler.passes.pad_by_kernel import PadByKernel
 from compiler.passes.split_kernels import SplitKernels
 
-Rewrite: TypeAlias = Callable[[Graph, Arrays], tuple[Graph, Arrays]]
+Rewrite: TypeAlias = Callable[[Graph, WeightArrays], tuple[Graph, WeightArrays]]
 
 
 class DepthConvTranspose(ConvTranspose):
@@ -37,7 +37,7 @@ def emit_depth(op: DepthConvTranspose, emit: Emitter, x: OnnxValue) -> OnnxValue
 RULES: Mapping[type[ConvTranspose], OnnxRule] = MappingProxyType({DepthConvTranspose: emit_depth})
 
 
-def use_depth(graph: Graph, weights: Arrays) -> tuple[Graph, Arrays]:
+def use_depth(graph: Graph, weights: WeightArrays) -> tuple[Graph, WeightArrays]:
     """Every transposed convolution with a stride as large as its kernel, in that form."""
 
     def write(node: Node) -> Node:
@@ -48,9 +48,9 @@ def use_depth(graph: Graph, weights: Arrays) -> tuple[Graph, Arrays]:
     return graph.with_nodes(map(write, graph)), weights
 
 
-def sum_pieces(graph: Graph, weights: Arrays) -> tuple[Graph, Arrays]:
+def sum_pieces(graph: Graph, weights: WeightArrays) -> tuple[Graph, WeightArrays]:
     """A convolution of a concatenation of two as the sum of two convolutions, so that neither piece is copied."""
-    arrays: dict[str, Array] = dict(weights)
+    arrays: dict[str, WeightArray] = dict(weights)
     nodes: dict[str, Node] = {}
     for node in graph:
         joined = graph[node.inputs[0]] if node.inputs else node
@@ -62,7 +62,7 @@ def sum_pieces(graph: Graph, weights: Arrays) -> tuple[Graph, Arrays]:
     return graph.with_nodes(nodes.values()), arrays
 
 
-def _sum(graph: Graph, node: Node, op: Conv, joined: Node, arrays: dict[str, Array]) -> list[Node]:
+def _sum(graph: Graph, node: Node, op: Conv, joined: Node, arrays: dict[str, WeightArray]) -> list[Node]:
     first, second = joined.inputs
     kernel = np.asarray(arrays.pop(f"{node.id}.weight"))
     split = graph[first].shape.channels

@@ -23,7 +23,7 @@ Inferred: TypeAlias = dict[tuple[int, tuple[Shape, ...]], Shape]
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class NodeSource:
     """Where a node comes from: its place in the spec, and the block calls around it, innermost first."""
 
     place: Place
@@ -47,7 +47,7 @@ class Node:
     op: Op
     inputs: tuple[str, ...]
     shape: Shape
-    source: Source
+    source: NodeSource
     body: str | None = None
     stored: Mapping[str, Weight] | None = None
     type: str | None = None

@@ -11,7 +11,7 @@ from typing import Any
 from archspec.errors import ArchspecError
 from archspec.spec.load import Spec
 from compiler.elaborate.elaborate import elaborate
-from compiler.mismatch import Extents
+from compiler.mismatch import WeightShapes
 
 MAX_TRIALS = 24
 """The largest number of networks that are compiled for one message, in 13 ms each for ResNet-18."""
@@ -19,7 +19,9 @@ MAX_NODES = 20_000
 """The largest number of nodes of a network that is compiled for a trial."""
 
 
-def infer_params(spec: Spec, expected: Extents, found: Extents, sizes: Mapping[str, int]) -> dict[str, Any] | None:
+def infer_params(
+    spec: Spec, expected: WeightShapes, found: WeightShapes, sizes: Mapping[str, int]
+) -> dict[str, Any] | None:
     """The params that give weights of the shapes in `found`, where those of the spec give the `expected`; None where a
     few trials find none. Each value that they have is taken for the extent that stands in its place."""
     for number, changed in enumerate(_list_candidates(spec.params, expected, found)):
@@ -30,7 +32,9 @@ def infer_params(spec: Spec, expected: Extents, found: Extents, sizes: Mapping[s
     return _find_depth(spec, expected, found, sizes)
 
 
-def _list_candidates(params: Mapping[str, Any], expected: Extents, found: Extents) -> Iterator[dict[str, Any]]:
+def _list_candidates(
+    params: Mapping[str, Any], expected: WeightShapes, found: WeightShapes
+) -> Iterator[dict[str, Any]]:
     """All values that stand for an extent at once, then one param at a time, also as a factor of the extent."""
     pairs = Counter(
         (before, after)
@@ -63,7 +67,9 @@ def _replace(value: Any, extents: Mapping[int, int]) -> Any:
     return extents.get(value, value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-def _find_depth(spec: Spec, expected: Extents, found: Extents, sizes: Mapping[str, int]) -> dict[str, Any] | None:
+def _find_depth(
+    spec: Spec, expected: WeightShapes, found: WeightShapes, sizes: Mapping[str, int]
+) -> dict[str, Any] | None:
     """A param of which each step brings as many more weights as it takes to come to those that were found."""
     missing = len(found) - len(expected)
     for name, value in spec.params.items() if missing else ():
@@ -77,7 +83,7 @@ def _find_depth(spec: Spec, expected: Extents, found: Extents, sizes: Mapping[st
     return None
 
 
-def _shapes(spec: Spec, changed: Mapping[str, Any], sizes: Mapping[str, int]) -> Extents | None:
+def _shapes(spec: Spec, changed: Mapping[str, Any], sizes: Mapping[str, int]) -> WeightShapes | None:
     """The shapes of the weights under other params; None where the spec does not compile with them."""
     variant = replace(spec, params=MappingProxyType({**spec.params, **changed}))
     try:

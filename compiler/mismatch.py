@@ -13,11 +13,11 @@ MAX_LISTED = 5
 MAX_WRAPPERS = 8
 """The most modules around a network, each of which puts its name before those of all weights."""
 
-Extents = Mapping[str, tuple[int, ...]]
+WeightShapes = Mapping[str, tuple[int, ...]]
 """Shapes by the names of weights."""
 
 
-def list_mismatches(expected: Extents, found: Extents) -> str:
+def list_mismatches(expected: WeightShapes, found: WeightShapes) -> str:
     """The names and shapes that differ, a few of them in words; empty where all fit."""
     absent = [name for name in expected if name not in found]
     problems = [f"{name} is missing" for name in absent]
@@ -41,7 +41,7 @@ def list_prefixes(names: Collection[str]) -> list[str]:
     return prefixes
 
 
-def advise_mismatch(expected: Extents, found: Extents, convert: str = "archspec weights convert") -> str:
+def advise_mismatch(expected: WeightShapes, found: WeightShapes, convert: str = "archspec weights convert") -> str:
     """What to do about it, as far as the names and shapes tell; `convert` is the command that gives names of others
     those of the network."""
     for prefix in list_prefixes(found)[1:]:
@@ -54,5 +54,5 @@ def advise_mismatch(expected: Extents, found: Extents, convert: str = "archspec 
     return ""
 
 
-def _differing(expected: Extents, found: Extents) -> list[tuple[str, tuple[int, ...]]]:
+def _differing(expected: WeightShapes, found: WeightShapes) -> list[tuple[str, tuple[int, ...]]]:
     return [(name, shape) for name, shape in expected.items() if name in found and found[name] != shape]

@@ -11,7 +11,7 @@ from archspec.ops import Op
 Rule = TypeVar("Rule", bound=Callable[..., object])
 
 
-class Table(Generic[Rule]):
+class RuleTable(Generic[Rule]):
     """Rules by operation. It refuses a second rule for one operation, and names the operation that has none."""
 
     def __init__(self, target: str) -> None:
@@ -30,9 +30,9 @@ class Table(Generic[Rule]):
 
         return enter
 
-    def extended(self, rules: Mapping[type[Op], Rule]) -> Table[Rule]:
+    def extended(self, rules: Mapping[type[Op], Rule]) -> RuleTable[Rule]:
         """A copy with the rules of a caller's own operations."""
-        table: Table[Rule] = Table(self.target)
+        table: RuleTable[Rule] = RuleTable(self.target)
         table._rules = dict(self._rules)
         for op, rule in rules.items():
             table.rule(op)(rule)

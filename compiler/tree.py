@@ -2,7 +2,7 @@
 
 The outline behind `show` and `diff` and the boxes of a picture are both such a tree. They differ in what a branch holds
 and in when neighbours are equal: an outline asks for equal figures, a picture for equal wiring. So each gives its own
-`Rules`.
+`TreeRules`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from archspec.ops import Input, Op
-from compiler.scopes import Scope
+from compiler.scope_tree import ScopeTree
 
 Branch = TypeVar("Branch")
 
@@ -38,7 +38,7 @@ def name_layer(op: Op) -> LayerName:
     return LayerName(op.word, () if isinstance(op, Input) else tuple(op.chosen.items()))
 
 
-class Rules(Protocol[Branch]):
+class TreeRules(Protocol[Branch]):
     """The rules of one kind of tree: of what it consists, and which neighbours in it are one."""
 
     def take(self, id: str) -> Branch:
@@ -50,14 +50,14 @@ class Rules(Protocol[Branch]):
     def join(self, run: Sequence[Branch]) -> Branch:
         """The branch that stands for two or more equal neighbours."""
 
-    def close(self, scope: Scope, branches: Sequence[Branch]) -> Branch:
+    def close(self, scope: ScopeTree, branches: Sequence[Branch]) -> Branch:
         """The branch of a scope."""
 
     def group(self, branches: Iterable[Branch]) -> Iterable[Branch]:
         """The branches of a scope, before equal ones are one: perhaps several that belong together as one."""
 
 
-def fold(scope: Scope, rules: Rules[Branch]) -> Branch:
+def fold(scope: ScopeTree, rules: TreeRules[Branch]) -> Branch:
     """The tree of a scope, from its leaves up."""
     branches = [rules.take(item) if isinstance(item, str) else fold(item, rules) for item in scope.items]
     runs: list[list[Branch]] = []

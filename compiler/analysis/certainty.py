@@ -16,7 +16,7 @@ from typing import TypeAlias
 _INDEX = re.compile(r"\[-?\d+\]")
 
 
-class Kind(StrEnum):
+class MarkKind(StrEnum):
     """What a number is that is not exact."""
 
     AT_LEAST = "at least"
@@ -26,14 +26,14 @@ class Kind(StrEnum):
     @property
     def sign(self) -> str:
         """What stands before the number in a table."""
-        return {Kind.AT_LEAST: "≥ ", Kind.AT_MOST: "≤ ", Kind.ESTIMATE: "~"}[self]
+        return {MarkKind.AT_LEAST: "≥ ", MarkKind.AT_MOST: "≤ ", MarkKind.ESTIMATE: "~"}[self]
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
     """That a number is a bound or an estimate, and `why`: a clause for a footnote."""
 
-    kind: Kind
+    kind: MarkKind
     why: str
 
     def to_dict(self) -> dict[str, str]:
@@ -45,17 +45,17 @@ Marks: TypeAlias = Mapping[str, Mark]
 
 def at_least(why: str) -> Mark:
     """The number is a lower bound."""
-    return Mark(Kind.AT_LEAST, why)
+    return Mark(MarkKind.AT_LEAST, why)
 
 
 def at_most(why: str) -> Mark:
     """The number is an upper bound."""
-    return Mark(Kind.AT_MOST, why)
+    return Mark(MarkKind.AT_MOST, why)
 
 
 def estimate(why: str) -> Mark:
     """The number may be off either way."""
-    return Mark(Kind.ESTIMATE, why)
+    return Mark(MarkKind.ESTIMATE, why)
 
 
 def find_mark(marks: Marks, key: str) -> Mark | None:

@@ -13,7 +13,7 @@ from archspec.ops import Input, Op
 from compiler.analysis.cost.cost import measure_cost
 from compiler.analysis.cost.node import NodeCost
 from compiler.graph import Graph, Node
-from compiler.scopes import Scope, name_in_scope, read_scopes
+from compiler.scope_tree import ScopeTree, name_in_scope, read_scopes
 from compiler.tree import LayerName, fold, name_layer
 
 
@@ -150,7 +150,7 @@ class _Outline:
     def join(self, run: Sequence[Branch]) -> Branch:
         return replace(_join(run), times=len(run), copies=tuple(run))
 
-    def close(self, scope: Scope, branches: Sequence[Branch]) -> Branch:
+    def close(self, scope: ScopeTree, branches: Sequence[Branch]) -> Branch:
         first = branches[0]
         if len(branches) == 1 and first.children and first.times == 1:
             return replace(first, name=f"{scope.title}.{first.name}")  # a scope of one scope is one line

@@ -18,7 +18,7 @@ from functools import cached_property
 from compiler.draw.labels import label_op
 from compiler.draw.theme import kind_of
 from compiler.graph import Graph, Node
-from compiler.scopes import Item, Scope, name_in_scope, nodes_of, read_scopes
+from compiler.scope_tree import ScopeItem, ScopeTree, name_in_scope, nodes_of, read_scopes
 from compiler.tree import fold
 
 PARTS = re.compile(r"body|project|shortcut|skip|down|up|merge|bottom|branch\d+|when_\d+")
@@ -35,7 +35,7 @@ MAX_CYCLE = 64
 
 
 @dataclass(frozen=True)
-class Block:
+class PictureBlock:
     """A box: a scope, or without `children` an operation with what shares its box. `id` is its scope, with a point at
     the end, or its first node.
 
@@ -50,7 +50,7 @@ class Block:
     """How it is filled (see `theme.COLOURS`), or `merge`."""
     lines: tuple[str, ...] = ()
     """Its operations in words."""
-    children: tuple[Block, ...] = ()
+    children: tuple[PictureBlock, ...] = ()
     times: int = 1
     output: str | None = None
     """The name of the network's output that it stands for; it has no nodes then."""
@@ -60,29 +60,31 @@ class Block:
         """The ids of the nodes of all turns."""
         return tuple(id for turn in self.turns for id in turn)
 
-    def walk(self, depth: int = 0) -> Iterator[tuple[int, Block]]:
+    def walk(self, depth: int = 0) -> Iterator[tuple[int, PictureBlock]]:
         """Every block below, each before its own, with its depth from zero."""
         for child in self.children:
             yield depth, child
             yield from child.walk(depth + 1)
 
 
-def fold_blocks(graph: Graph) -> Block:
+def fold_blocks(graph: Graph) -> PictureBlock:
     """The whole network as one block, its outputs at the end."""
     folder = _Folder(graph)
     whole = fold(_drop_prefix(graph, folder.arrange(read_scopes(graph.nodes, graph.name))), folder)
     drawn = folder.finish(whole, [dict(zip(whole.turns[0], whole.turns[0], strict=True))])
-    outputs = tuple(Block(f"output:{name}", name, ((),), "label", (name,), output=name) for name in graph.outputs)
+    outputs = tuple(
+        PictureBlock(f"output:{name}", name, ((),), "label", (name,), output=name) for name in graph.outputs
+    )
     return replace(drawn, id=".", title=graph.name, children=drawn.children + outputs)
 
 
-def _drop_prefix(graph: Graph, whole: Scope) -> Scope:
+def _drop_prefix(graph: Graph, whole: ScopeTree) -> ScopeTree:
     """Without a scope around everything but the inputs, which tells nothing apart."""
-    scopes = [item for item in whole.items if isinstance(item, Scope)]
+    scopes = [item for item in whole.items if isinstance(item, ScopeTree)]
     others = [item for item in whole.items if isinstance(item, str)]
     if len(scopes) != 1 or any(graph[id].inputs for id in others):
         return whole
-    return Scope(whole.path, whole.title, [*others, *scopes[0].items])
+    return ScopeTree(whole.path, whole.title, [*others, *scopes[0].items])
 
 
 class _Folder:
@@ -97,43 +99,43 @@ class _Folder:
 
     # -- scopes ----------------------------------------------------------------------------------------------------
 
-    def arrange(self, scope: Scope) -> Scope:
+    def arrange(self, scope: ScopeTree) -> ScopeTree:
         """The same scope of those scopes that are worth a box, in the order in which the way leads through them."""
-        items: list[Item] = []
+        items: list[ScopeItem] = []
         for item in scope.items:
             inner = item if isinstance(item, str) else self.arrange(item)
-            is_part = isinstance(inner, Scope) and PARTS.fullmatch(inner.title)
-            items += inner.items if isinstance(inner, Scope) and is_part else [inner]
+            is_part = isinstance(inner, ScopeTree) and PARTS.fullmatch(inner.title)
+            items += inner.items if isinstance(inner, ScopeTree) and is_part else [inner]
         items = [item if isinstance(item, str) else self._lift(item) for item in self._take_apart(items)]
-        return Scope(scope.path, scope.title, items)
+        return ScopeTree(scope.path, scope.title, items)
 
-    def _lift(self, scope: Scope) -> Scope:
+    def _lift(self, scope: ScopeTree) -> ScopeTree:
         """With what is in its only scope, where there is little else, in the place of that."""
-        scopes = [item for item in scope.items if isinstance(item, Scope)]
+        scopes = [item for item in scope.items if isinstance(item, ScopeTree)]
         alone = len(scope.items) == 1
         if len(scopes) != 1 or not (alone or len(scopes[0].nodes) <= MAX_LIFTED):
             return scope
         title = f"{scope.title}.{scopes[0].title}" if alone else scope.title
         place = scope.items.index(scopes[0])
-        return Scope(scope.path, title, [*scope.items[:place], *scopes[0].items, *scope.items[place + 1 :]])
+        return ScopeTree(scope.path, title, [*scope.items[:place], *scopes[0].items, *scope.items[place + 1 :]])
 
-    def _take_apart(self, items: list[Item]) -> list[Item]:
+    def _take_apart(self, items: list[ScopeItem]) -> list[ScopeItem]:
         """Without the scopes that are on a cycle of their kind; the rest sorted by their first node."""
         while cyclic := self._find_cyclic(items):
             items = [
                 part
                 for place, item in enumerate(items)
-                for part in (self._name_parts(item) if isinstance(item, Scope) and place in cyclic else [item])
+                for part in (self._name_parts(item) if isinstance(item, ScopeTree) and place in cyclic else [item])
             ]
         return sorted(items, key=lambda item: self.order[nodes_of(item)[0]])
 
-    def _name_parts(self, scope: Scope) -> list[Item]:
+    def _name_parts(self, scope: ScopeTree) -> list[ScopeItem]:
         for item in scope.items:
-            if isinstance(item, Scope):
+            if isinstance(item, ScopeTree):
                 item.title = f"{scope.title}.{item.title}"
         return scope.items
 
-    def _find_cyclic(self, items: list[Item]) -> set[int]:
+    def _find_cyclic(self, items: list[ScopeItem]) -> set[int]:
         """The places of items on a cycle that value leaves and enters again, or where there is none of
         these, of all."""
         if all(isinstance(item, str) for item in items):
@@ -149,13 +151,13 @@ class _Folder:
             if owner.get(operand, place) != place
         )
         cycles = [found for found in nx.strongly_connected_components(quotient) if len(found) > 1]
-        cyclic = {place for found in cycles for place in found if isinstance(items[place], Scope)}
+        cyclic = {place for found in cycles for place in found if isinstance(items[place], ScopeTree)}
         if len(cyclic) > MAX_CYCLE:
             return cyclic
         inside = sorted(owner, key=self.order.__getitem__)
         return {place for place in cyclic if self._is_entered_again(items[place], inside)} or cyclic
 
-    def _is_entered_again(self, item: Item, inside: list[str]) -> bool:
+    def _is_entered_again(self, item: ScopeItem, inside: list[str]) -> bool:
         """Whether a way leads out of an item, through others of these nodes, and back into it."""
         own: set[str] = set(nodes_of(item))
         after: set[str] = set()
@@ -170,12 +172,12 @@ class _Folder:
 
     # -- boxes -----------------------------------------------------------------------------------------------------
 
-    def take(self, id: str) -> Block:
+    def take(self, id: str) -> PictureBlock:
         """A node's box, which has no words on it yet and knows only its own turn."""
-        return Block(id, name_in_scope(id), ((id,),))
+        return PictureBlock(id, name_in_scope(id), ((id,),))
 
-    def group(self, branches: Iterable[Block]) -> list[Block]:
-        boxes: list[Block] = []
+    def group(self, branches: Iterable[PictureBlock]) -> list[PictureBlock]:
+        boxes: list[PictureBlock] = []
         for box in branches:
             if boxes and self._belongs(boxes[-1], box):
                 boxes[-1] = replace(boxes[-1], turns=(boxes[-1].turns[0] + box.turns[0],))
@@ -183,18 +185,18 @@ class _Folder:
                 boxes.append(box)
         return boxes
 
-    def join(self, run: Sequence[Block]) -> Block:
+    def join(self, run: Sequence[PictureBlock]) -> PictureBlock:
         first, turns = run[0], tuple(turn for box in run for turn in box.turns)
         title = first.title if first.times > 1 else _drop_turn(first.title)
         return replace(first, title=title, turns=turns, times=len(turns))
 
-    def close(self, scope: Scope, branches: Sequence[Block]) -> Block:
+    def close(self, scope: ScopeTree, branches: Sequence[PictureBlock]) -> PictureBlock:
         if len(branches) > 1 or not scope.path:
-            return Block(f"{scope.path}.", scope.title, (scope.nodes,), children=tuple(branches))
+            return PictureBlock(f"{scope.path}.", scope.title, (scope.nodes,), children=tuple(branches))
         (only,) = branches
         return replace(only, title=f"{scope.title}.{only.title}".rstrip(".")) if only.children else only
 
-    def _belongs(self, chain: Block, box: Block) -> bool:
+    def _belongs(self, chain: PictureBlock, box: PictureBlock) -> bool:
         """Whether a node shares the box of those before it: it alone reads the last of them, and is its normalization
         or activation; or they are normalization and activation, and it is what they prepare for."""
         if chain.children or box.children or chain.times > 1 or len(box.nodes) > 1:
@@ -207,7 +209,7 @@ class _Folder:
             return kinds[0] == "kernel" or set(kinds) <= soft
         return kind == "kernel" and set(kinds) <= soft
 
-    def finish(self, block: Block, others: list[dict[str, str]]) -> Block:
+    def finish(self, block: PictureBlock, others: list[dict[str, str]]) -> PictureBlock:
         """The block with its words, and with its nodes in all turns of the blocks around it: `others` leads from the
         first turn to each of them."""
         turns = tuple(tuple(other[id] for id in turn) for other in others for turn in block.turns)
@@ -218,7 +220,7 @@ class _Folder:
         title = block.title or f"{block.id.rstrip('.').rpartition('.')[2]} …"
         return replace(block, title=title, turns=turns, children=children)
 
-    def _label(self, box: Block) -> Block:
+    def _label(self, box: PictureBlock) -> PictureBlock:
         pairs = [
             (self.graph[one], self.graph[other].op) for one, other in zip(box.turns[0], box.turns[-1], strict=True)
         ]
@@ -230,7 +232,7 @@ class _Folder:
 
     # -- equal neighbours ------------------------------------------------------------------------------------------
 
-    def continues(self, run: Sequence[Block], branch: Block) -> bool:
+    def continues(self, run: Sequence[PictureBlock], branch: PictureBlock) -> bool:
         """Whether a box is one more turn of those before it. An input has a name of its own, and a circle no room to
         tell how often."""
         if not branch.children and kind_of(self.graph[branch.id].op) in ("label", "merge"):
@@ -243,7 +245,7 @@ class _Folder:
             return False
         return len(turns) == 1 or link == self._link(*turns)
 
-    def _sign(self, box: Block) -> Hashable:
+    def _sign(self, box: PictureBlock) -> Hashable:
         """What has to be equal: operations, how they are wired, how they are put together."""
         key = box.turns[0], len(box.children)
         if key not in self.signatures:
@@ -282,7 +284,7 @@ class _Folder:
         return readers[0] <= {*turn} if chained else readers[0] == readers[1]
 
 
-def _parts(box: Block) -> Hashable:
+def _parts(box: PictureBlock) -> Hashable:
     return tuple((child.times, len(child.turns[0]), _parts(child)) for child in box.children)
 
 

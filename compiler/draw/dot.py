@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from compiler.draw.blocks import Block
-from compiler.draw.picture import Picture
+from compiler.draw.blocks import PictureBlock
+from compiler.draw.picture import GraphPicture
 from compiler.draw.theme import COLOURS, SIGNS
 
 HEAD = """\
@@ -14,7 +14,7 @@ HEAD = """\
   edge [color="#57606a", arrowsize=0.7]"""
 
 
-def write_dot(picture: Picture) -> str:
+def write_dot(picture: GraphPicture) -> str:
     """The whole text of the file, of one directed graph."""
     names = {block.id: f"n{number}" for number, block in enumerate(picture.visible())}
     lines = [f"digraph {_quote(picture.title)} {{", HEAD, f"  label={_quote(f'{picture.title} · {picture.summary}')}"]
@@ -26,7 +26,7 @@ def write_dot(picture: Picture) -> str:
     return "\n".join([*lines, "}\n"])
 
 
-def _write_block(picture: Picture, block: Block, names: dict[str, str], indent: str) -> Iterator[str]:
+def _write_block(picture: GraphPicture, block: PictureBlock, names: dict[str, str], indent: str) -> Iterator[str]:
     tip = f"tooltip={_quote(picture.describe(block))}"
     if picture.is_open(block):
         head = "  ".join(filter(None, (picture.head(block), picture.figures(block).counts)))

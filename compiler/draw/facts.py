@@ -19,18 +19,18 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Column:
+class FactColumn:
     """A fact's name, and its text for each node in the graph's order, empty where there is none."""
 
     title: str
     texts: tuple[str, ...]
 
 
-def list_facts(graph: Graph, report: Report | None) -> list[Column]:
+def list_facts(graph: Graph, report: Report | None) -> list[FactColumn]:
     """The columns, without those that a report does not answer."""
     columns = [
-        Column("operation", tuple(node.op.word for node in graph)),
-        Column("shape", tuple(str(node.shape) for node in graph)),
+        FactColumn("operation", tuple(node.op.word for node in graph)),
+        FactColumn("shape", tuple(str(node.shape) for node in graph)),
     ]
     if report:
         columns += _list_paths(graph, report)
@@ -38,7 +38,7 @@ def list_facts(graph: Graph, report: Report | None) -> list[Column]:
         columns += _list_fields(graph, report)
         columns += _list_memory(graph, report)
     places = (node.source.place for node in graph)
-    return [*columns, Column("in the spec", tuple(map(tell_place, places)))]
+    return [*columns, FactColumn("in the spec", tuple(map(tell_place, places)))]
 
 
 def tell_place(place: Place) -> str:
@@ -95,44 +95,44 @@ def _join(parts: Iterable[tuple[str, Cost]]) -> tuple[tuple[str, Cost], ...]:
     return tuple((name, Cost(tuple(found))) for name, found in nodes.items())
 
 
-def _list_paths(graph: Graph, report: Report) -> list[Column]:
+def _list_paths(graph: Graph, report: Report) -> list[FactColumn]:
     through, total = report.paths.through_ops, report.paths.op.total
     if through is None:
         return []
     shares = (through.get(id, 0) * 10**6 // total / 10**4 for id in graph.nodes)  # integers first: beyond a float
-    return [Column("paths through it", tuple(f"{share:.2f} %" for share in shares))]
+    return [FactColumn("paths through it", tuple(f"{share:.2f} %" for share in shares))]
 
 
-def _list_signal(graph: Graph, report: Report) -> list[Column]:
+def _list_signal(graph: Graph, report: Report) -> list[FactColumn]:
     if report.variance is None:
         return []
     rows = {row.id: row for row in report.variance.nodes}
     found = [rows.get(id) for id in graph.nodes]
     return [
-        Column("mean", tuple(_number(row.mean if row else None) for row in found)),
-        Column("second moment", tuple(_number(row.second_moment if row else None) for row in found)),
-        Column(
+        FactColumn("mean", tuple(_number(row.mean if row else None) for row in found)),
+        FactColumn("second moment", tuple(_number(row.second_moment if row else None) for row in found)),
+        FactColumn(
             "gradient's second moment", tuple(_number(row.gradient_second_moment if row else None) for row in found)
         ),
     ]
 
 
-def _list_fields(graph: Graph, report: Report) -> list[Column]:
+def _list_fields(graph: Graph, report: Report) -> list[FactColumn]:
     field = report.receptive_field
     if field is None:
         return []
     sizes = (max(field.of(id), key=lambda seen: max(seen.size, default=0), default=None) for id in graph.nodes)
-    return [Column("receptive field", tuple(write_shape(seen.size) if seen else "" for seen in sizes))]
+    return [FactColumn("receptive field", tuple(write_shape(seen.size) if seen else "" for seen in sizes))]
 
 
-def _list_memory(graph: Graph, report: Report) -> list[Column]:
+def _list_memory(graph: Graph, report: Report) -> list[FactColumn]:
     if report.memory is None:
         return []
     saved = report.memory.training.by_node
     live = {moment.node: moment.bytes for moment in report.memory.inference.timeline}
     return [
-        Column("live at inference", tuple(f"{live[id]:,} bytes" if id in live else "" for id in graph.nodes)),
-        Column("saved for training", tuple(f"{saved[id]:,} bytes" if saved.get(id) else "" for id in graph.nodes)),
+        FactColumn("live at inference", tuple(f"{live[id]:,} bytes" if id in live else "" for id in graph.nodes)),
+        FactColumn("saved for training", tuple(f"{saved[id]:,} bytes" if saved.get(id) else "" for id in graph.nodes)),
     ]
 
 

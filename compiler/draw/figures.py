@@ -8,7 +8,7 @@ from archspec.ops import Shape
 from archspec.wording import shorten_count
 from compiler.analysis.cost.cost import Cost, measure_cost
 from compiler.analysis.cost.node import NodeCost
-from compiler.draw.blocks import Block
+from compiler.draw.blocks import PictureBlock
 from compiler.draw.labels import label_shapes
 from compiler.graph import Graph
 
@@ -33,14 +33,14 @@ class Figures:
         return " · ".join(f"{shorten_count(count)} {what}" for count, what in pairs if count)
 
 
-class Measured:
+class GraphFigures:
     """The figures of the boxes of one graph."""
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
         self.costs: dict[str, NodeCost] = {row.id: row for row in measure_cost(graph).nodes}
 
-    def of(self, block: Block) -> Figures:
+    def of(self, block: PictureBlock) -> Figures:
         if block.output is not None:
             shape = self.graph[self.graph.outputs[block.output]].shape
             return Figures(shape, shape, 0, 0)
@@ -48,6 +48,6 @@ class Measured:
         first, last = self.graph[block.turns[0][-1]], self.graph[block.turns[-1][-1]]
         return Figures(first.shape, last.shape, cost.parameters + cost.frozen, cost.macs["conv-linear"])
 
-    def cost_of(self, block: Block) -> Cost:
+    def cost_of(self, block: PictureBlock) -> Cost:
         """The cost of all nodes that a box stands for."""
         return Cost(tuple(self.costs[id] for id in block.nodes))

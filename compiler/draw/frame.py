@@ -44,7 +44,7 @@ class Box:
 
 
 @dataclass(frozen=True)
-class Line:
+class Polyline:
     """A line along points, with an arrow at its end or none."""
 
     points: tuple[Point, ...]
@@ -52,7 +52,7 @@ class Line:
     kind: str = "way"
     """See `LINES`."""
 
-    def moved(self, place: Callable[[Point], Point]) -> Line:
+    def moved(self, place: Callable[[Point], Point]) -> Polyline:
         return replace(self, points=tuple(map(place, self.points)))
 
     def write(self) -> Iterator[str]:
@@ -61,7 +61,7 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Mark:
+class MergeSign:
     """The circle where values are merged, by its centre: `add`, `concat`, `mul` or `shake`."""
 
     x: float
@@ -70,7 +70,7 @@ class Mark:
     title: bool = True
     """Whether it says by itself what it is; otherwise what is around it does."""
 
-    def moved(self, place: Callable[[Point], Point]) -> Mark:
+    def moved(self, place: Callable[[Point], Point]) -> MergeSign:
         x, y = place((self.x, self.y))
         return replace(self, x=x, y=y)
 
@@ -81,7 +81,7 @@ class Mark:
 
 
 @dataclass(frozen=True)
-class Note:
+class Caption:
     """Lines of text, the block of them centred on `y`."""
 
     x: float
@@ -91,7 +91,7 @@ class Note:
     kind: str = "note"
     """`note`, `title`, or nothing."""
 
-    def moved(self, place: Callable[[Point], Point]) -> Note:
+    def moved(self, place: Callable[[Point], Point]) -> Caption:
         x, y = place((self.x, self.y))
         return replace(self, x=x, y=y)
 
@@ -101,19 +101,21 @@ class Note:
             yield write_text(self.x, first + LINE * i, line, self.kind, self.anchor)
 
 
-Part: TypeAlias = Box | Line | Mark | Note
+Primitive: TypeAlias = Box | Polyline | MergeSign | Caption
 
 
-def shift(parts: Iterable[Part], dx: float, dy: float) -> tuple[Part, ...]:
+def shift(parts: Iterable[Primitive], dx: float, dy: float) -> tuple[Primitive, ...]:
     """The parts at another place."""
     return tuple(part.moved(lambda point: (point[0] + dx, point[1] + dy)) for part in parts)
 
 
 def write_drawing(
-    size: Point, parts: Iterable[Part], title: str, description: str, rules: Sequence[str] = ("", "")
+    size: Point, parts: Iterable[Primitive], title: str, description: str, rules: Sequence[str] = ("", "")
 ) -> str:
     """The whole text of a file with these parts, which lie from (0, 0) to `size`, and a margin around them."""
-    ordered = sorted(shift(parts, MARGIN, MARGIN), key=lambda part: isinstance(part, Box | Mark))  # lines lie below
+    ordered = sorted(
+        shift(parts, MARGIN, MARGIN), key=lambda part: isinstance(part, Box | MergeSign)
+    )  # lines lie below
     written = (line for part in ordered for line in part.write())
     return write_frame((size[0] + 2 * MARGIN, size[1] + 2 * MARGIN), written, title, description, rules)
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from graphlib import TopologicalSorter
 
 from archspec.errors import ArchspecError
-from compiler.draw.blocks import Block
+from compiler.draw.blocks import PictureBlock
 from compiler.draw.wires import EDGE, Inside, Wire
 
 MAX_BOXES = 3_000
@@ -25,7 +25,7 @@ MAX_LANES = 40
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class WireRoute:
     """A wire's way: from its source down to the gap below that, on the track `leave` to the column `lane`, down to the
     gap above its target, and on the track `arrive` to it. Without a lane, which only longer wires have, it leaves on
     the track on which it arrives. With `side` it ends beside its target, a merge, instead of above."""
@@ -38,31 +38,31 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Grid:
+class BlockGrid:
     """Row and column of each child; the columns in which nothing but wires lies; above each row, and below the last,
-    the number of tracks; and the runs of all wires."""
+    the number of tracks; and the routes of all wires."""
 
     rows: Mapping[str, int]
     columns: Mapping[str, int]
     lanes: frozenset[int]
     width: int
     tracks: tuple[int, ...]
-    runs: tuple[Run, ...]
+    routes: tuple[WireRoute, ...]
 
     @property
     def height(self) -> int:
         return len(self.tracks) - 1
 
-    def last_column(self, run: Run) -> int:
+    def last_column(self, route: WireRoute) -> int:
         """The column in which a wire comes to its target."""
-        return run.lane if run.lane is not None else self.columns.get(run.wire.source, 0)
+        return route.lane if route.lane is not None else self.columns.get(route.wire.source, 0)
 
-    def first_column(self, run: Run) -> int:
+    def first_column(self, route: WireRoute) -> int:
         """The column in which a wire leaves its source."""
-        return run.lane if run.lane is not None else self.columns.get(run.wire.target, 0)
+        return route.lane if route.lane is not None else self.columns.get(route.wire.target, 0)
 
 
-def plan_grids(whole: Block, inside: Mapping[str, Inside]) -> dict[str, Grid]:
+def plan_grids(whole: PictureBlock, inside: Mapping[str, Inside]) -> dict[str, BlockGrid]:
     """Lay out every block, from the outside in: in which order nets come into one and leave it follows where they run
     outside."""
     grids = {}
@@ -72,10 +72,10 @@ def plan_grids(whole: Block, inside: Mapping[str, Inside]) -> dict[str, Grid]:
     return grids
 
 
-def _sort_nets(block: Block, inside: Mapping[str, Inside], grid: Grid) -> None:
+def _sort_nets(block: PictureBlock, inside: Mapping[str, Inside], grid: BlockGrid) -> None:
     """Give the nets of its children's edges the order in which they come and go in a block."""
-    come = {(run.wire.target, run.wire.net): grid.last_column(run) for run in grid.runs}
-    go = {(run.wire.source, run.wire.net): grid.first_column(run) for run in grid.runs}
+    come = {(route.wire.target, route.wire.net): grid.last_column(route) for route in grid.routes}
+    go = {(route.wire.source, route.wire.net): grid.first_column(route) for route in grid.routes}
     for child in block.children:
         if child.children:
             edges = inside[child.id]
@@ -85,7 +85,7 @@ def _sort_nets(block: Block, inside: Mapping[str, Inside], grid: Grid) -> None:
             edges.exits = {net: None for _, _, net in sorted(exits)}
 
 
-def _plan_grid(block: Block, inside: Inside) -> Grid:
+def _plan_grid(block: PictureBlock, inside: Inside) -> BlockGrid:
     """Lay out a block's children. Raises ArchspecError where there are too many for a picture."""
     if len(block.children) > MAX_BOXES or len(inside.wires) > MAX_WIRES:
         raise ArchspecError(
@@ -98,7 +98,7 @@ def _plan_grid(block: Block, inside: Inside) -> Grid:
 
 
 class _Planner:
-    def __init__(self, block: Block, inside: Inside) -> None:
+    def __init__(self, block: PictureBlock, inside: Inside) -> None:
         self.children = block.children
         self.merges = {child.id for child in block.children if child.kind == "merge"}
         self.wires = tuple(inside.wires.values())
@@ -183,7 +183,7 @@ class _Planner:
 
     # -- wires -----------------------------------------------------------------------------------------------------
 
-    def run_wires(self) -> Grid:
+    def run_wires(self) -> BlockGrid:
         spans = sorted(
             self.wires, key=lambda wire: self._row_of(wire.target, self.last) - self._row_of(wire.source, -1)
         )
@@ -200,8 +200,8 @@ class _Planner:
                 above = self._row_of(wire.target, self.last)
                 tracks.add(above, wire.net, source if lane is None else lane, target, width)
         found = tracks.assign()
-        runs = tuple(
-            Run(
+        routes = tuple(
+            WireRoute(
                 wire,
                 lanes[wire],
                 found.get((self._row_of(wire.source, -1) + 1, wire.net), 0),
@@ -214,7 +214,7 @@ class _Planner:
         for (gap, _), track in found.items():
             counts[gap] = max(counts[gap], track + 1)
         only_wires = frozenset(range(width)) - {*self.columns.values()}
-        return Grid(self.rows, self.columns, only_wires, width, tuple(counts), runs)
+        return BlockGrid(self.rows, self.columns, only_wires, width, tuple(counts), routes)
 
     def _sort_columns(self, lanes: Mapping[Wire, int | None]) -> dict[Wire, int | None]:
         """Put the columns in which less lies nearer to the first, so that wires lie in each other and do not cross."""

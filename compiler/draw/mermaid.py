@@ -5,15 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from compiler.draw.blocks import Block
-from compiler.draw.picture import Picture
+from compiler.draw.blocks import PictureBlock
+from compiler.draw.picture import GraphPicture
 from compiler.draw.theme import COLOURS, SIGNS
 
 PLAIN = re.compile(r"[A-Za-z0-9 .,_×…·/=+()\-⊕⊗∥∿]")
 """Letters that stand for themselves in a label."""
 
 
-def write_mermaid(picture: Picture) -> str:
+def write_mermaid(picture: GraphPicture) -> str:
     """The whole text of the file."""
     names = {block.id: f"n{number}" for number, block in enumerate(picture.visible())}
     lines = [f"%% {_escape(picture.title)} · {picture.summary}", "flowchart TD"]
@@ -29,7 +29,7 @@ def write_mermaid(picture: Picture) -> str:
     return "\n".join([*lines, ""])
 
 
-def _write_block(picture: Picture, block: Block, names: dict[str, str], indent: str) -> Iterator[str]:
+def _write_block(picture: GraphPicture, block: PictureBlock, names: dict[str, str], indent: str) -> Iterator[str]:
     name = names[block.id]
     if picture.is_open(block):
         head = " · ".join(filter(None, (picture.head(block), picture.figures(block).counts)))

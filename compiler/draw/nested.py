@@ -9,9 +9,9 @@ from html import escape
 from typing import Any
 
 from archspec.wording import cut
-from compiler.draw.blocks import Block
-from compiler.draw.grid import Grid, Run
-from compiler.draw.picture import Picture
+from compiler.draw.blocks import PictureBlock
+from compiler.draw.grid import BlockGrid, WireRoute
+from compiler.draw.picture import GraphPicture
 from compiler.draw.theme import RADIUS, draw_sign, spread
 from compiler.draw.wires import EDGE
 
@@ -21,7 +21,7 @@ class Nested:
     """The markup of a picture's blocks, the rules of style that it needs, and what its script has to know: `numbers` is
     each block's place in the page, `wires` by that number what runs inside it."""
 
-    picture: Picture
+    picture: GraphPicture
     numbers: dict[str, int] = field(default_factory=dict)
     wires: dict[int, dict[str, Any]] = field(default_factory=dict)
     templates: dict[str, str] = field(default_factory=dict)
@@ -45,7 +45,7 @@ class Nested:
         ]
         return "\n".join(rules)
 
-    def _write_body(self, block: Block) -> Iterator[str]:
+    def _write_body(self, block: PictureBlock) -> Iterator[str]:
         grid, number = self.picture.grids[block.id], self.numbers[block.id]
         self.extents["t"] = max(self.extents["t"], *grid.tracks)
         columns = " ".join("14px" if column in grid.lanes else "auto" for column in range(grid.width))
@@ -61,7 +61,7 @@ class Nested:
         yield "</div>"
         self.wires[number] = {
             "height": grid.height,
-            "runs": [self._list_run(block, run, grid) for run in grid.runs],
+            "runs": [self._list_route(block, route, grid) for route in grid.routes],
         }
 
     def _at(self, row: int, column: int) -> str:
@@ -69,7 +69,7 @@ class Nested:
         self.extents["c"] = max(self.extents["c"], column)
         return f"r{row} c{column}"
 
-    def _write_block(self, block: Block, place: str) -> Iterator[str]:
+    def _write_block(self, block: PictureBlock, place: str) -> Iterator[str]:
         number = self.numbers[block.id]
         said = escape(self.picture.describe(block))
         if block.children:
@@ -94,17 +94,17 @@ class Nested:
             yield f'<button type="button" class="leaf {block.kind}{pile} {place}" id="b{number}" data-b="{number}" '
             yield f'aria-label="{said}">{shown}</button>'
 
-    def _write_head(self, block: Block) -> str:
+    def _write_head(self, block: PictureBlock) -> str:
         figures = self.picture.figures(block)
         times = f" <b>×{block.times}</b>" if block.times > 1 else ""
         more = " · ".join(filter(None, (figures.shape, figures.counts)))
         return f'<strong>{escape(cut(block.title, 60))}</strong>{times} <span class="more">{escape(more)}</span>'
 
-    def _list_run(self, block: Block, run: Run, grid: Grid) -> list[Any]:
+    def _list_route(self, block: PictureBlock, route: WireRoute, grid: BlockGrid) -> list[Any]:
         """A wire for the script: source and target (-1: the edge), lane (-1: none), tracks, whether it ends at a side
         and whether it carries signal, how far from the middle it starts and ends, and how far beside that each of its
         lines runs."""
-        wire = run.wire
+        wire = route.wire
         by_id = {child.id: child for child in block.children}
         source = block if wire.source == EDGE else by_id[wire.source]
         target = block if wire.target == EDGE else by_id[wire.target]
@@ -113,10 +113,10 @@ class Nested:
         return [
             -1 if source is block else self.numbers[source.id],
             -1 if target is block else self.numbers[target.id],
-            -1 if run.lane is None else run.lane,
-            run.leave,
-            run.arrive,
-            int(run.side),
+            -1 if route.lane is None else route.lane,
+            route.leave,
+            route.arrive,
+            int(route.side),
             int(wire.signal),
             start,
             end,

@@ -20,13 +20,13 @@ from compiler.analysis.certainty import Mark, find_mark, show
 from compiler.analysis.unknown import find_unknown, mark_unknown, tell_unknown
 from compiler.draw.facts import Parts, list_facts, split_cost, tell_place
 from compiler.draw.nested import Nested
-from compiler.draw.picture import Picture
+from compiler.draw.picture import GraphPicture
 from compiler.draw.theme import COLOURS, LEGEND
 
 if TYPE_CHECKING:
     from compiler.analysis.cost.cost import Cost
     from compiler.analysis.report import Report
-    from compiler.draw.blocks import Block
+    from compiler.draw.blocks import PictureBlock
     from compiler.draw.plots import Plot
 
 
@@ -36,7 +36,7 @@ MAX_CARDS = 5
 """The largest number of cards in one row at the head of a page; all rows have about as many."""
 
 
-def write_page(picture: Picture, report: Report | None = None, *, description: str = "", origin: str = "") -> str:
+def write_page(picture: GraphPicture, report: Report | None = None, *, description: str = "", origin: str = "") -> str:
     """The whole text of the page; with a report it has plots, which need matplotlib. `description` says what network it
     is, and `origin` how the page was made.
 
@@ -96,7 +96,7 @@ def _colour_kinds() -> str:
 # -- numbers of the whole --------------------------------------------------------------------------------------------
 
 
-def _write_header(picture: Picture, report: Report | None, description: str, origin: str) -> Iterator[str]:
+def _write_header(picture: GraphPicture, report: Report | None, description: str, origin: str) -> Iterator[str]:
     sizes = ", ".join(f"{name} = {value}" for name, value in picture.graph.sizes.items())
     shapes = [f"{name} {node.shape}" for name, node in picture.graph.inputs.items()]
     shapes += [f"{name} {picture.graph[id].shape}" for name, id in picture.graph.outputs.items()]
@@ -113,7 +113,7 @@ def _write_header(picture: Picture, report: Report | None, description: str, ori
     yield "</header>"
 
 
-def _list_headlines(picture: Picture, report: Report | None) -> Iterator[tuple[str, str, str]]:
+def _list_headlines(picture: GraphPicture, report: Report | None) -> Iterator[tuple[str, str, str]]:
     whole = picture.figures(picture.whole)
     unknown = find_unknown(picture.graph)
     least = mark_unknown(picture.graph).get("macs")
@@ -152,7 +152,7 @@ def _tell_bytes(name: str, size: int, mark: Mark | None) -> Iterator[tuple[str, 
 # -- the graph -------------------------------------------------------------------------------------------------------
 
 
-def _write_graph(picture: Picture, graph: str) -> Iterator[str]:
+def _write_graph(picture: GraphPicture, graph: str) -> Iterator[str]:
     used = {block.kind for _, block in picture.whole.walk()}
     legend = "".join(
         f'<li><i class="{kind}"></i>{escape(text)}</li>'
@@ -175,7 +175,7 @@ def _write_graph(picture: Picture, graph: str) -> Iterator[str]:
 stands for.</p></aside></div></section>"""
 
 
-def _write_data(picture: Picture, report: Report | None, parts: Parts | None, nested: Nested) -> str:
+def _write_data(picture: GraphPicture, report: Report | None, parts: Parts | None, nested: Nested) -> str:
     """What the script knows; `<` is spelled out, so that nothing ends the element."""
     order = {id: number for number, id in enumerate(picture.graph.nodes)}
     home = [0] * len(order)
@@ -194,7 +194,7 @@ def _write_data(picture: Picture, report: Report | None, parts: Parts | None, ne
     return json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
 
 
-def _describe_block(picture: Picture, block: Block, order: Mapping[str, int]) -> dict[str, Any]:
+def _describe_block(picture: GraphPicture, block: PictureBlock, order: Mapping[str, int]) -> dict[str, Any]:
     shape = [["result", picture.figures(block).shape]] if block is not picture.whole else []
     facts = shape + _list_costs(picture.measured.cost_of(block))
     nodes = sorted(order[id] for id in block.nodes)
@@ -216,7 +216,7 @@ def _list_costs(cost: Cost) -> list[list[str]]:
 # -- plots and lists -------------------------------------------------------------------------------------------------
 
 
-def _draw_plots(picture: Picture, report: Report, parts: Parts, nested: Nested) -> list[Plot]:
+def _draw_plots(picture: GraphPicture, report: Report, parts: Parts, nested: Nested) -> list[Plot]:
     from compiler.draw.plots import draw_plots
 
     return draw_plots(picture.graph, report, parts, len(nested.numbers))
@@ -249,7 +249,7 @@ def _write_table(plot: Plot) -> Iterator[str]:
     yield "</tbody></table></div></details>"
 
 
-def _write_lint(picture: Picture, report: Report | None) -> Iterator[str]:
+def _write_lint(picture: GraphPicture, report: Report | None) -> Iterator[str]:
     if report is None or report.lint is None:
         return
     order = {id: number for number, id in enumerate(picture.graph.nodes)}

@@ -11,9 +11,9 @@ from typing import Any
 from archspec.errors import ArchspecError
 from archspec.wording import cut
 from compiler.analysis.unknown import find_unknown
-from compiler.draw.blocks import Block, fold_blocks
-from compiler.draw.figures import Figures, Measured
-from compiler.draw.grid import Grid, plan_grids
+from compiler.draw.blocks import PictureBlock, fold_blocks
+from compiler.draw.figures import Figures, GraphFigures
+from compiler.draw.grid import BlockGrid, plan_grids
 from compiler.draw.labels import MAX_LETTERS
 from compiler.draw.wires import EDGE, Inside, Wire, connect
 from compiler.graph import Graph
@@ -25,12 +25,12 @@ MAX_VISIBLE = 6_000
 
 
 @dataclass(frozen=True)
-class Picture:
+class GraphPicture:
     """A graph's blocks, and those of them that are open: all that stand less than `depth` deep, and those whose name or
     path one of `opened` fits, with the ones around them."""
 
     graph: Graph
-    whole: Block
+    whole: PictureBlock
     depth: int = DEPTH
     opened: frozenset[str] = frozenset()
 
@@ -40,23 +40,23 @@ class Picture:
         return connect(self.graph, self.whole)
 
     @cached_property
-    def grids(self) -> dict[str, Grid]:
+    def grids(self) -> dict[str, BlockGrid]:
         """The places of the boxes inside each block, by its id."""
         return plan_grids(self.whole, self.inside)
 
     @cached_property
-    def measured(self) -> Measured:
-        return Measured(self.graph)
+    def measured(self) -> GraphFigures:
+        return GraphFigures(self.graph)
 
     @cached_property
     def _open(self) -> frozenset[str]:
         near = {block.id for depth, block in self.whole.walk() if block.children and depth < self.depth}
         return frozenset(near | self.opened)
 
-    def is_open(self, block: Block) -> bool:
+    def is_open(self, block: PictureBlock) -> bool:
         return block.id in self._open
 
-    def visible(self, block: Block | None = None) -> Iterator[Block]:
+    def visible(self, block: PictureBlock | None = None) -> Iterator[PictureBlock]:
         """The boxes that are seen, each before those in it."""
         for child in (block or self.whole).children:
             yield child
@@ -82,14 +82,14 @@ class Picture:
         more = len(self.whole.children) - len(parts)
         return "; ".join(parts) + (f"; and {more} more" if more > 0 else "")
 
-    def figures(self, block: Block) -> Figures:
+    def figures(self, block: PictureBlock) -> Figures:
         return self.measured.of(block)
 
-    def head(self, block: Block) -> str:
+    def head(self, block: PictureBlock) -> str:
         """The text at the top of a block, before its figures."""
         return cut(block.title, 60) + (f" ×{block.times}" if block.times > 1 else "")
 
-    def lines(self, block: Block) -> list[str]:
+    def lines(self, block: PictureBlock) -> list[str]:
         """The lines of text on a closed block or an operation's box."""
         figures = self.figures(block)
         times = f" ×{block.times}" if block.times > 1 else ""
@@ -97,11 +97,11 @@ class Picture:
         words[0] += times
         return [cut(line, MAX_LETTERS) for line in (*words, figures.shape, figures.counts) if line]
 
-    def words(self, block: Block) -> int:
+    def words(self, block: PictureBlock) -> int:
         """The number of lines that are words; the others are figures."""
         return len(block.lines) or 1
 
-    def describe(self, block: Block) -> str:
+    def describe(self, block: PictureBlock) -> str:
         """A box in one line."""
         figures = self.figures(block)
         what = ", ".join(block.lines) if block.lines else f"block {block.title}"
@@ -137,7 +137,7 @@ class Picture:
         """The blocks with their figures, and the wires inside each, whatever is open."""
         return {"name": self.graph.name, "sizes": dict(self.graph.sizes), **self._describe_block(self.whole)}
 
-    def _describe_block(self, block: Block) -> dict[str, Any]:
+    def _describe_block(self, block: PictureBlock) -> dict[str, Any]:
         figures = self.figures(block) if block is not self.whole else None
         row: dict[str, Any] = {"id": block.id, "title": block.title, "kind": block.kind, "times": block.times}
         if figures:
@@ -156,23 +156,23 @@ class Picture:
 
     # -- places of wires -------------------------------------------------------------------------------------------
 
-    def entry(self, block: Block, net: str) -> float:
+    def entry(self, block: PictureBlock, net: str) -> float:
         """The place where a net comes in, in steps from the middle of the block's upper edge."""
         return _from_middle(self.inside[block.id].entries, net) if block.children else 0
 
-    def exit(self, block: Block, net: str) -> float:
+    def exit(self, block: PictureBlock, net: str) -> float:
         """The place where a net leaves, in steps from the middle of the block's lower edge."""
         return _from_middle(self.inside[block.id].exits, net) if block.children else 0
 
 
-def draw_graph(graph: Graph, *, depth: int | None = None, patterns: Collection[str] = ()) -> Picture:
+def draw_graph(graph: Graph, *, depth: int | None = None, patterns: Collection[str] = ()) -> GraphPicture:
     """The picture of a graph with `depth` levels of blocks open, and the blocks whose title or path one of `patterns`
     fits, such as `*.i2.*` or `bottleneck*`, with those around them.
 
     Raises ArchspecError where a pattern fits none, or there is too much to draw.
     """
     whole = fold_blocks(graph)
-    picture = Picture(graph, whole, DEPTH if depth is None else depth, _find_opened(whole, patterns))
+    picture = GraphPicture(graph, whole, DEPTH if depth is None else depth, _find_opened(whole, patterns))
     count = sum(1 for _ in picture.visible())
     if count > MAX_VISIBLE:
         raise ArchspecError(
@@ -182,7 +182,7 @@ def draw_graph(graph: Graph, *, depth: int | None = None, patterns: Collection[s
     return picture
 
 
-def _find_opened(whole: Block, patterns: Collection[str]) -> frozenset[str]:
+def _find_opened(whole: PictureBlock, patterns: Collection[str]) -> frozenset[str]:
     around = dict(_find_around(whole, ()))
     opened: set[str] = set()
     for pattern in patterns:
@@ -197,7 +197,9 @@ def _find_opened(whole: Block, patterns: Collection[str]) -> frozenset[str]:
     return frozenset(opened)
 
 
-def _find_around(block: Block, around: tuple[str, ...]) -> Iterator[tuple[str, tuple[Block, tuple[str, ...]]]]:
+def _find_around(
+    block: PictureBlock, around: tuple[str, ...]
+) -> Iterator[tuple[str, tuple[PictureBlock, tuple[str, ...]]]]:
     """Each block by its id, with the ids of those around it and its own."""
     for child in block.children:
         if child.children:
@@ -206,7 +208,7 @@ def _find_around(block: Block, around: tuple[str, ...]) -> Iterator[tuple[str, t
             yield from _find_around(child, way)
 
 
-def _name_some(whole: Block) -> str:
+def _name_some(whole: PictureBlock) -> str:
     titles = dict.fromkeys(block.title for _, block in whole.walk() if block.children)
     return ", ".join(f"'{title}'" for title in list(titles)[:5]) or "none: it has no blocks"
 

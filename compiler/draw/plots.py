@@ -48,7 +48,7 @@ XLINK = "{http://www.w3.org/1999/xlink}href"
 
 
 @dataclass(frozen=True)
-class Row:
+class PlotRow:
     """A line of the table below a plot; `node` or `block` is the number of what it is about."""
 
     cells: tuple[str, ...]
@@ -65,7 +65,7 @@ class Plot:
     text: str
     svg: str
     columns: tuple[str, ...]
-    rows: tuple[Row, ...]
+    rows: tuple[PlotRow, ...]
 
 
 def draw_plots(graph: Graph, report: Report, parts: Parts, first: int) -> list[Plot]:
@@ -99,7 +99,7 @@ def _plot_parts(parts: Parts, first: int) -> Plot | None:
     axes.grid(axis="y", visible=False)
     _explain(axes, (ONE, "MACs"), (TWO, "parameters"))
     rows = tuple(
-        Row((name, f"{one:,}", f"{other:,}"), block=first + i)
+        PlotRow((name, f"{one:,}", f"{other:,}"), block=first + i)
         for i, (name, one, other) in enumerate(zip(names, macs, parameters, strict=True))
     )
     text = (
@@ -127,7 +127,7 @@ def _plot_lengths(report: Report) -> Plot | None:
     axes.set_xlabel(f"{what} on the path")
     axes.set_ylabel("percent of the paths")
     rows = tuple(
-        Row((str(length), write_count(count), f"{share:.4f} %"))
+        PlotRow((str(length), write_count(count), f"{share:.4f} %"))
         for (length, count), share in zip(lengths.items(), shares, strict=True)
     )
     text = f"{write_count(total)} paths from the inputs to the outputs, by the number of {what} they pass through."
@@ -154,7 +154,9 @@ def _plot_signal(graph: Graph, report: Report) -> Plot | None:
     _explain(axes, (ONE, "values"), (TWO, "gradient"))
     shown = {number for numbers in points.values() for number in numbers}
     table = tuple(
-        Row((row.id, _short(row.mean), _short(row.second_moment), _short(row.gradient_second_moment)), place[row.id])
+        PlotRow(
+            (row.id, _short(row.mean), _short(row.second_moment), _short(row.gradient_second_moment)), place[row.id]
+        )
         for row in rows
         if place[row.id] in shown
     )
@@ -177,7 +179,7 @@ def _plot_memory(graph: Graph, report: Report) -> Plot | None:
     axes.set_ylim(bottom=0)
     kept = dict(steps)
     names = list(graph.nodes)
-    rows = tuple(Row((names[number], f"{kept[number]:,}"), number) for number in shown)
+    rows = tuple(PlotRow((names[number], f"{kept[number]:,}"), number) for number in shown)
     batch = "one sample" if report.memory.batch == 1 else f"{report.memory.batch} samples"
     precision = report.memory.precision
     text = f"Bytes of the values that live while each node is computed at inference, for {batch}, {precision}."
@@ -201,7 +203,7 @@ def _plot_fields(graph: Graph, report: Report) -> Plot | None:
     axes.set_xlabel("node, in the order of computation")
     axes.set_ylabel("input positions along an axis")
     names, known = list(graph.nodes), dict(sizes)
-    rows = tuple(Row((names[number], f"{known[number]:,.0f}"), number) for number in shown)
+    rows = tuple(PlotRow((names[number], f"{known[number]:,.0f}"), number) for number in shown)
     text = "How many input positions along an axis one position of a node's result sees, as if the input had no ends."
     svg = _write(figure, "field", {}, {"size": shown})
     return Plot("field", "Receptive field", text, svg, ("node", "size"), rows)

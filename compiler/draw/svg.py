@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from html import escape
 
 from archspec.wording import cut
-from compiler.draw.blocks import Block
-from compiler.draw.frame import MARGIN, Line, Mark, write_frame, write_rect, write_text
-from compiler.draw.grid import Grid, Run
-from compiler.draw.picture import Picture
+from compiler.draw.blocks import PictureBlock
+from compiler.draw.frame import MARGIN, MergeSign, Polyline, write_frame, write_rect, write_text
+from compiler.draw.grid import BlockGrid, WireRoute
+from compiler.draw.picture import GraphPicture
 from compiler.draw.theme import COLOURS, LEGEND, LINE, RADIUS, Point, px, spread, text_width
 from compiler.draw.wires import EDGE, Wire
 
@@ -47,14 +47,14 @@ DARK = """\
 class _Placed:
     """A box with its size, and where in it its children and its wires lie."""
 
-    block: Block
+    block: PictureBlock
     width: float
     height: float
     children: tuple[tuple[float, float, _Placed], ...] = ()
     ways: tuple[tuple[tuple[Point, ...], Wire], ...] = ()
 
 
-def write_svg(picture: Picture) -> str:
+def write_svg(picture: GraphPicture) -> str:
     """The whole text of the file: the picture with those blocks open that it says, and a legend."""
     placed = _Layout(picture).open(picture.whole)
     legend = _Legend(picture)
@@ -68,10 +68,10 @@ def write_svg(picture: Picture) -> str:
 class _Layout:
     """Sizes and places, from the inside out."""
 
-    def __init__(self, picture: Picture) -> None:
+    def __init__(self, picture: GraphPicture) -> None:
         self.picture = picture
 
-    def place(self, block: Block) -> _Placed:
+    def place(self, block: PictureBlock) -> _Placed:
         if self.picture.is_open(block):
             inner = self.open(block)
             counts = self.picture.figures(block).counts
@@ -87,7 +87,7 @@ class _Layout:
         width = max(44.0, max(map(text_width, lines)) + 18)
         return _Placed(block, width, LINE * len(lines) + 10)
 
-    def open(self, block: Block) -> _Placed:
+    def open(self, block: PictureBlock) -> _Placed:
         """The inside of a block, without its frame."""
         grid = self.picture.grids[block.id]
         boxes = {child.id: self.place(child) for child in block.children}
@@ -100,12 +100,12 @@ class _Layout:
         tops, height = _tops(heights, grid.tracks)
         places = {id: (axes[grid.columns[id]] - box.width / 2, tops[grid.rows[id]]) for id, box in boxes.items()}
         router = _Router(self.picture, grid, boxes, places, axes, [*tops, height], (width, height), block)
-        ways = tuple((router.way(run), run.wire) for run in grid.runs)
+        ways = tuple((router.way(route), route.wire) for route in grid.routes)
         children = tuple((*places[id], box) for id, box in boxes.items())
         return _Placed(block, width, height, children, ways)
 
 
-def _centres(widths: Sequence[float], grid: Grid) -> tuple[list[float], float]:
+def _centres(widths: Sequence[float], grid: BlockGrid) -> tuple[list[float], float]:
     """The middle of each column, and the width of all."""
     centres, x = [], 0.0
     for column, width in enumerate(widths):
@@ -134,26 +134,26 @@ def _gap(tracks: int) -> float:
 class _Router:
     """The points of wires inside one block."""
 
-    picture: Picture
-    grid: Grid
+    picture: GraphPicture
+    grid: BlockGrid
     boxes: Mapping[str, _Placed]
     places: Mapping[str, Point]
     axes: Sequence[float]
     tops: Sequence[float]
     size: Point
-    block: Block
+    block: PictureBlock
 
-    def way(self, run: Run) -> tuple[Point, ...]:
-        start, end = self._start(run), self._end(run)
+    def way(self, route: WireRoute) -> tuple[Point, ...]:
+        start, end = self._start(route), self._end(route)
         points = [start]
         x = start[0]
-        if run.lane is not None:
-            y = self._track(self._row(run.wire.source) + 1, run.leave)
-            x = self.axes[run.lane]
+        if route.lane is not None:
+            y = self._track(self._row(route.wire.source) + 1, route.leave)
+            x = self.axes[route.lane]
             points += [(start[0], y), (x, y)] if abs(x - start[0]) > 1 else []
-        if run.side:
+        if route.side:
             return (*points, (x, end[1]), (end[0] + (RADIUS if x > end[0] else -RADIUS), end[1]))
-        y = self._track(self.grid.rows.get(run.wire.target, self.grid.height), run.arrive)
+        y = self._track(self.grid.rows.get(route.wire.target, self.grid.height), route.arrive)
         points += [(x, y), (end[0], y)] if abs(x - end[0]) > 1 else [(end[0], points[-1][1])]
         return (*points, end)
 
@@ -164,28 +164,28 @@ class _Router:
         """The height of a track in the gap above a row."""
         return self.tops[gap] - 13 - TRACK * track
 
-    def _start(self, run: Run) -> Point:
-        if run.wire.source == EDGE:
-            return self.size[0] / 2 + self.picture.entry(self.block, run.wire.net) * PORT, 0
-        x, y = self.places[run.wire.source]
-        box = self.boxes[run.wire.source]
-        return x + box.width / 2 + self.picture.exit(box.block, run.wire.net) * PORT, y + box.height
+    def _start(self, route: WireRoute) -> Point:
+        if route.wire.source == EDGE:
+            return self.size[0] / 2 + self.picture.entry(self.block, route.wire.net) * PORT, 0
+        x, y = self.places[route.wire.source]
+        box = self.boxes[route.wire.source]
+        return x + box.width / 2 + self.picture.exit(box.block, route.wire.net) * PORT, y + box.height
 
-    def _end(self, run: Run) -> Point:
-        if run.wire.target == EDGE:
-            return self.size[0] / 2 + self.picture.exit(self.block, run.wire.net) * PORT, self.size[1]
-        x, y = self.places[run.wire.target]
-        box = self.boxes[run.wire.target]
+    def _end(self, route: WireRoute) -> Point:
+        if route.wire.target == EDGE:
+            return self.size[0] / 2 + self.picture.exit(self.block, route.wire.net) * PORT, self.size[1]
+        x, y = self.places[route.wire.target]
+        box = self.boxes[route.wire.target]
         middle = x + box.width / 2
-        if run.side:
+        if route.side:
             return middle, y + box.height / 2
-        return middle + self.picture.entry(box.block, run.wire.net) * PORT, y
+        return middle + self.picture.entry(box.block, route.wire.net) * PORT, y
 
 
 class _Pen:
     """Writes placed boxes."""
 
-    def __init__(self, picture: Picture) -> None:
+    def __init__(self, picture: GraphPicture) -> None:
         self.picture = picture
 
     def draw_inside(self, placed: _Placed, x: float, y: float) -> Iterator[str]:
@@ -193,7 +193,7 @@ class _Pen:
             moved = [(x + a, y + b) for a, b in points]
             kind = "way" if wire.signal else "sizes"
             for beside in spread(wire.times):
-                yield from Line(_shift(moved, beside), wire.target != EDGE, kind).write()
+                yield from Polyline(_shift(moved, beside), wire.target != EDGE, kind).write()
         for a, b, child in placed.children:
             yield from self.draw(child, x + a, y + b)
 
@@ -202,7 +202,7 @@ class _Pen:
         said = escape(self.picture.describe(block))
         yield f'<g tabindex="0" role="img" aria-label="{said}"><title>{said}</title>'
         if block.kind == "merge":
-            yield from Mark(x + RADIUS, y + RADIUS, block.lines[0], title=False).write()
+            yield from MergeSign(x + RADIUS, y + RADIUS, block.lines[0], title=False).write()
         elif placed.children:
             yield write_rect(x, y, placed.width, placed.height, "scope")
             yield f'<text x="{px(x + 12)}" y="{px(y + 17)}">{self._head(block)}</text>'
@@ -212,7 +212,7 @@ class _Pen:
         if placed.children:
             yield from self.draw_inside(placed, x, y)
 
-    def _head(self, block: Block) -> str:
+    def _head(self, block: PictureBlock) -> str:
         counts = self.picture.figures(block).counts
         more = f'<tspan class="more" dx="10">{escape(counts)}</tspan>' if counts else ""
         return f'<tspan class="title">{escape(self.picture.head(block))}</tspan>{more}'
@@ -238,7 +238,7 @@ def _shift(points: Sequence[Point], by: float) -> tuple[Point, ...]:
 class _Legend:
     """The title, and what each colour in the picture means."""
 
-    def __init__(self, picture: Picture) -> None:
+    def __init__(self, picture: GraphPicture) -> None:
         used = {block.kind for block in picture.visible()}
         self.entries = [(kind, LEGEND[kind]) for kind in COLOURS if kind in used and kind != "label"]
         self.head = cut(f"{picture.title} · {picture.summary}", 100)

@@ -12,7 +12,7 @@ from archspec.errors import ArchspecError
 from archspec.wording import tell_count, write_count
 from compiler.analysis.paths.skeleton import Skeleton, find_skeleton
 from compiler.analysis.paths.unravel import MAX_LISTED_PATHS, choose_names, list_ways
-from compiler.draw.frame import Box, Line, Mark, Note, Part, shift, write_drawing
+from compiler.draw.frame import Box, Caption, MergeSign, Polyline, Primitive, shift, write_drawing
 from compiler.draw.theme import LETTER, RADIUS, Point
 from compiler.graph import Graph
 
@@ -34,16 +34,16 @@ FILLS = (
 
 
 @dataclass(frozen=True)
-class Figure:
+class Subtree:
     """Parts that end at (width, y), where their value goes on."""
 
     width: float
     height: float
     y: float
-    parts: tuple[Part, ...]
+    parts: tuple[Primitive, ...]
 
-    def moved(self, dy: float) -> Figure:
-        return Figure(self.width, self.height, self.y + dy, shift(self.parts, 0, dy))
+    def moved(self, dy: float) -> Subtree:
+        return Subtree(self.width, self.height, self.y + dy, shift(self.parts, 0, dy))
 
 
 def draw_unravelled(graph: Graph) -> str:
@@ -54,15 +54,15 @@ def draw_unravelled(graph: Graph) -> str:
     names = choose_names(skeleton)
     figures = _draw_values(skeleton, names, cores.values())
     top, width = 0.0, 0.0
-    parts: list[Part] = []
+    parts: list[Primitive] = []
     words = []
     for output, core in cores.items():
         figure = figures[core].moved(top + ROW)
         head = f"{output}: {tell_count(skeleton.paths[core], 'path')}"
-        way_out = Line(((figure.width, figure.y), (figure.width + GAP, figure.y)))
+        way_out = Polyline(((figure.width, figure.y), (figure.width + GAP, figure.y)))
         end = names[core] if core == skeleton.outputs[output] else f"{names[core]} … {output}"
-        parts += [Note(0, top + ROW / 2, (head,), kind="title"), *figure.parts, way_out]
-        parts.append(Note(figure.width + GAP + 6, figure.y, (end,), kind=""))
+        parts += [Caption(0, top + ROW / 2, (head,), kind="title"), *figure.parts, way_out]
+        parts.append(Caption(figure.width + GAP + 6, figure.y, (end,), kind=""))
         top, width = top + figure.height + 2 * ROW, max(width, figure.width + 2 * GAP + LETTER * len(end))
         words.append(f"{head}: {'; '.join(' '.join(way) or 'straight on' for way in list_ways(skeleton, core))}.")
     rules = ["".join(f".fill{i} {{ fill: {pair[side]} }}\n" for i, pair in enumerate(FILLS)) for side in (0, 1)]
@@ -79,7 +79,7 @@ def _check_size(skeleton: Skeleton, cores: Iterable[str]) -> None:
         )
 
 
-def _draw_values(skeleton: Skeleton, names: dict[str, str], cores: Iterable[str]) -> dict[str, Figure]:
+def _draw_values(skeleton: Skeleton, names: dict[str, str], cores: Iterable[str]) -> dict[str, Subtree]:
     """The figures of what the cores need, from the starts on."""
     needed, waiting = set(), list(cores)
     while waiting:
@@ -87,10 +87,12 @@ def _draw_values(skeleton: Skeleton, names: dict[str, str], cores: Iterable[str]
         if id not in needed:
             needed.add(id)
             waiting += () if id in skeleton.starts else skeleton.values[id].operands
-    figures: dict[str, Figure] = {}
+    figures: dict[str, Subtree] = {}
     for id, value in skeleton.values.items():
         if id in needed and (id in skeleton.starts or not value.operands):
-            figures[id] = Figure(LETTER * len(names[id]) + 5, ROW, ROW / 2, (Note(0, ROW / 2, (names[id],), kind=""),))
+            figures[id] = Subtree(
+                LETTER * len(names[id]) + 5, ROW, ROW / 2, (Caption(0, ROW / 2, (names[id],), kind=""),)
+            )
         elif id in needed and value.kind == "call":
             figures[id] = _apply(value.function, [figures[operand] for operand in value.operands])
         elif id in needed:
@@ -111,11 +113,13 @@ def _flatten(skeleton: Skeleton, id: str) -> list[str]:
     return joined
 
 
-def _apply(name: str, figures: Sequence[Figure]) -> Figure:
+def _apply(name: str, figures: Sequence[Subtree]) -> Subtree:
     before = _stack(figures)
     x = before.width + GAP
-    lines = [Line(((width, y), (x - GAP / 2, y), (x - GAP / 2, before.y), (x, before.y))) for width, y in before.ends]
-    return Figure(x + BOX, before.height, before.y, (*before.parts, *lines, _draw_call(x, before.y, name)))
+    lines = [
+        Polyline(((width, y), (x - GAP / 2, y), (x - GAP / 2, before.y), (x, before.y))) for width, y in before.ends
+    ]
+    return Subtree(x + BOX, before.height, before.y, (*before.parts, *lines, _draw_call(x, before.y, name)))
 
 
 def _draw_call(x: float, y: float, name: str) -> Box:
@@ -123,12 +127,12 @@ def _draw_call(x: float, y: float, name: str) -> Box:
     return Box(x, y - 11, BOX, 22, (name,), kind)
 
 
-def _join(kind: str, figures: Sequence[Figure]) -> Figure:
+def _join(kind: str, figures: Sequence[Subtree]) -> Subtree:
     before = _stack(figures)
     x = before.width + GAP + RADIUS
     ways = [_lead(end, (x, before.y)) for end in before.ends]
-    lines = [Line(way, _is_pointed(way)) for way in ways]
-    return Figure(x + RADIUS, before.height, before.y, (*before.parts, *lines, Mark(x, before.y, kind)))
+    lines = [Polyline(way, _is_pointed(way)) for way in ways]
+    return Subtree(x + RADIUS, before.height, before.y, (*before.parts, *lines, MergeSign(x, before.y, kind)))
 
 
 def _lead(start: Point, centre: Point) -> tuple[Point, ...]:
@@ -151,10 +155,10 @@ class _Stack:
     height: float
     y: float
     ends: tuple[Point, ...]
-    parts: tuple[Part, ...]
+    parts: tuple[Primitive, ...]
 
 
-def _stack(figures: Sequence[Figure]) -> _Stack:
+def _stack(figures: Sequence[Subtree]) -> _Stack:
     """Figures below each other; `y` is in the middle of where the first and the last end."""
     top, placed = 0.0, []
     for figure in figures:

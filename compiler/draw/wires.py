@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from compiler.draw.blocks import Block
+from compiler.draw.blocks import PictureBlock
 from compiler.graph import Graph
 
 EDGE = ""
@@ -40,7 +40,7 @@ class Inside:
         self.wires[key] = replace(wire, signal=before.signal or wire.signal, times=max(before.times, wire.times))
 
 
-def connect(graph: Graph, whole: Block) -> Mapping[str, Inside]:
+def connect(graph: Graph, whole: PictureBlock) -> Mapping[str, Inside]:
     """The wires from box to box in each block that has children, by its id.
 
     What leads from one turn of a folded block to the next is left out: that it says ×N means it.
@@ -53,7 +53,7 @@ def connect(graph: Graph, whole: Block) -> Mapping[str, Inside]:
     return inside
 
 
-def _find_ways(block: Block, way: tuple[str, ...]) -> Iterator[tuple[str, tuple[str, ...]]]:
+def _find_ways(block: PictureBlock, way: tuple[str, ...]) -> Iterator[tuple[str, tuple[str, ...]]]:
     """For each operation's box the ids of the blocks around it, from the outside, and its own."""
     for child in block.children:
         if child.children:
@@ -62,7 +62,7 @@ def _find_ways(block: Block, way: tuple[str, ...]) -> Iterator[tuple[str, tuple[
             yield child.id, (*way, child.id)
 
 
-def _find_homes(whole: Block) -> tuple[dict[str, str], dict[str, list[tuple[str, int]]]]:
+def _find_homes(whole: PictureBlock) -> tuple[dict[str, str], dict[str, list[tuple[str, int]]]]:
     """For each node its box, and in which turn of each folded block it is."""
     home: dict[str, str] = {}
     turns: dict[str, list[tuple[str, int]]] = {}
@@ -77,7 +77,7 @@ def _find_homes(whole: Block) -> tuple[dict[str, str], dict[str, list[tuple[str,
 
 
 def _list_edges(
-    graph: Graph, whole: Block, home: Mapping[str, str], turns: Mapping[str, list[tuple[str, int]]]
+    graph: Graph, whole: PictureBlock, home: Mapping[str, str], turns: Mapping[str, list[tuple[str, int]]]
 ) -> Iterator[tuple[str, str, bool, int]]:
     """From box to box, whether signal is carried, and how often one node reads it."""
     for node in graph:

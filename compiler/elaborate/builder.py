@@ -11,9 +11,9 @@ from archspec import ops
 from archspec.bounds import MAX_WHOLE
 from archspec.ops import Op, OpError, Shape
 from compiler.elaborate.reporter import Reporter
-from compiler.elaborate.scope import Scope, Step, Value
-from compiler.graph import Node, Source
-from compiler.scopes import scopes_around
+from compiler.elaborate.scope import MaybeNode, Scope, Step
+from compiler.graph import Node, NodeSource
+from compiler.scope_tree import scopes_around
 
 MERGES: dict[str, type[Op]] = {op.kind: op for op in ops.OPS if issubclass(op, ops.Merge)}
 PAIR = 4
@@ -33,7 +33,7 @@ class GraphBuilder:
         self._inferred: dict[tuple[int, tuple[Shape, ...]], tuple[Op, Shape]] = {}
         """Results by the operation, which is kept so that its id stays its own, and the shapes of its operands."""
 
-    def apply(self, step: Step, op: Op, values: list[Value], id: str, body: str | None = None) -> Value:
+    def apply(self, step: Step, op: Op, values: list[MaybeNode], id: str, body: str | None = None) -> MaybeNode:
         """Put in an operation on these values; None where one of them is. `body` is the scope of the residual or dense
         body that the operation merges."""
         operands = [value for value in values if value is not None]
@@ -47,7 +47,7 @@ class GraphBuilder:
             shape = self._infer(op, tuple([operand.shape for operand in operands]))
         except OpError as error:
             self._refuse_shapes(step, error)
-        source = Source(step.node.place, step.scope.calls)
+        source = NodeSource(step.node.place, step.scope.calls)
         return self.keep(Node(id, op, tuple([operand.id for operand in operands]), shape, source, body))
 
     def _infer(self, op: Op, operands: tuple[Shape, ...]) -> Shape:
@@ -92,7 +92,7 @@ class GraphBuilder:
             return []
         return list(takewhile(lambda scope: scope not in self._scopes, scopes_around(id)))
 
-    def apply_layer(self, step: Step, op: Op) -> Value:
+    def apply_layer(self, step: Step, op: Op) -> MaybeNode:
         """Put in a layer; in a body that starts as FixUp says, with a learned bias before kernels and activations."""
         fixup = step.scope.fixup
         if fixup is None or not (op.has_kernel or op.family == "activation"):
@@ -103,7 +103,7 @@ class GraphBuilder:
             fixup.append(result.id)
         return result
 
-    def merge(self, step: Step, op: Op, values: list[Value], fit: str, inside: Scope) -> Value:
+    def merge(self, step: Step, op: Op, values: list[MaybeNode], fit: str, inside: Scope) -> MaybeNode:
         """Put in a merge, and before it what brings its operands to one spatial size."""
         operands = [value for value in values if value is not None]
         if len(operands) < len(values):

@@ -14,7 +14,7 @@ from archspec.spec.expressions import Expression, ExpressionError, Lookup, Templ
 from archspec.spec.layers import describe_values, overlay
 from archspec.spec.messages import code_of, describe_problem
 from compiler.elaborate.reporter import Calls, Reporter, SkipNode
-from compiler.elaborate.scope import Scope, Step, Value
+from compiler.elaborate.scope import MaybeNode, Scope, Step
 
 
 class Evaluator:
@@ -130,7 +130,7 @@ class Evaluator:
         message = f"`{key}` of {step.node.called} should be of type {kind}, found {tell(value)}"
         self.reporter.fail("wrong-type", message, place, step.calls)
 
-    def _look_in(self, scope: Scope, value: Value) -> Lookup:
+    def _look_in(self, scope: Scope, value: MaybeNode) -> Lookup:
         if value is not None:
             return lookup_of({"in_channels": value.shape.channels}, scope.names)
         known = lookup_of(scope.names, {"in_channels": 0})

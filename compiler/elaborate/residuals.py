@@ -8,7 +8,7 @@ from math import sqrt
 from archspec.ops import Scale, ShakeDrop, Shift, StochasticDepth
 from compiler.elaborate.builder import GraphBuilder
 from compiler.elaborate.evaluator import Evaluator
-from compiler.elaborate.scope import Scope, Step, Value
+from compiler.elaborate.scope import MaybeNode, Scope, Step
 
 
 @dataclass
@@ -22,7 +22,7 @@ class Residuals:
     wants_total: bool = False
     """Whether something depends on the number of all, which only a walk before this one can know."""
 
-    def scale(self, step: Step, result: Value, scaling: str, kernels: list[str], inside: Scope) -> Value:
+    def scale(self, step: Step, result: MaybeNode, scaling: str, kernels: list[str], inside: Scope) -> MaybeNode:
         """Scale the result of a body as SkipInit (De and Smith, 2020), Stable ResNet (Hayou et al., 2021) or FixUp
         (Zhang et al., 2019) say; `kernels` are the ids of its layers with a kernel."""
         apply = self.builder.apply
@@ -43,7 +43,7 @@ class Residuals:
         for id in kernels[-1:]:
             self.builder.change(id, init="zeros")
 
-    def drop(self, step: Step, result: Value, ordinal: int, inside: Scope) -> Value:
+    def drop(self, step: Step, result: MaybeNode, ordinal: int, inside: Scope) -> MaybeNode:
         """Leave out a body by chance: stochastic depth (Huang et al., 2016) or ShakeDrop (Yamada et al., 2019)."""
         survival, drop = self.evaluator.setting(step, "survival"), self.evaluator.setting(step, "drop")
         if survival is None:

@@ -10,7 +10,7 @@ from archspec.errors import Call, Place
 from archspec.spec.layers import Node as Written
 from compiler.graph import Node
 
-Value: TypeAlias = Node | None
+MaybeNode: TypeAlias = Node | None
 """What flows between nodes; None after a mistake, so that one mistake is not reported as many."""
 
 
@@ -27,7 +27,7 @@ class Scope:
     """What the nodes of one body see."""
 
     names: Mapping[str, Any]
-    taps: dict[str, Value]
+    taps: dict[str, MaybeNode]
     bodies: Mapping[str, Closure] = field(default_factory=dict)
     path: str = ""
     calls: tuple[Call, ...] = ()
@@ -54,7 +54,7 @@ class Step(NamedTuple):
     """One node of a body on its turn: what is written, the value that reaches it, its name, and what it sees."""
 
     node: Written
-    value: Value
+    value: MaybeNode
     name: str
     scope: Scope
 

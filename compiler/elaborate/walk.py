@@ -19,8 +19,8 @@ from compiler.elaborate.builder import GraphBuilder
 from compiler.elaborate.evaluator import Evaluator, is_whole, tell
 from compiler.elaborate.reporter import NODE, Reporter, SkipNode
 from compiler.elaborate.residuals import Residuals
-from compiler.elaborate.scope import Scope, Step, Value
-from compiler.graph import Node, Source
+from compiler.elaborate.scope import MaybeNode, Scope, Step
+from compiler.graph import Node, NodeSource
 from compiler.sizes.shapes_by_size import ShapesBySize
 
 
@@ -50,15 +50,15 @@ class Walk:
         """Whether some node was left out because of a mistake, so that a missing tap need not be one."""
         self._shapes = ShapesBySize(sizes)
 
-    def put_inputs(self) -> dict[str, Value]:
+    def put_inputs(self) -> dict[str, MaybeNode]:
         """Put in the inputs, by name; None for one whose shape is a mistake."""
         return {name: self._put_input(name, entries) for name, entries in self.spec.inputs.items()}
 
-    def _put_input(self, name: str, entries: tuple[Any, ...]) -> Value:
+    def _put_input(self, name: str, entries: tuple[Any, ...]) -> MaybeNode:
         place = place_in(self.spec.written, ("inputs", name), self.spec.written.at, key=True)
         try:
             op = Input(dims=tuple(self._read_extent(name, i, entry) for i, entry in enumerate(entries)))
-            return self.builder.keep(Node(name, op, (), op.infer(**self.sizes), Source(place)))
+            return self.builder.keep(Node(name, op, (), op.infer(**self.sizes), NodeSource(place)))
         except SkipNode:
             return None
 

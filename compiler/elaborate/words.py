@@ -34,7 +34,7 @@ from archspec.spec.suggestions import suggest_field
 from compiler.elaborate.builder import MERGES
 from compiler.elaborate.evaluator import tell
 from compiler.elaborate.reporter import NODE, SkipNode
-from compiler.elaborate.scope import Closure, Scope, Step, Value
+from compiler.elaborate.scope import Closure, MaybeNode, Scope, Step
 from compiler.elaborate.walk import Walk
 
 MAX_NESTING = 100
@@ -42,14 +42,14 @@ MAX_NESTING = 100
 MAX_PATH = 1000
 """The longest id of a node, in characters: its path."""
 
-Word: TypeAlias = Callable[[Walk, Any, Step], Value]
+Word: TypeAlias = Callable[[Walk, Any, Step], MaybeNode]
 """What a word of the language does on its turn: given the walk, the node in its own type, and the step, it puts nodes
 into the graph, and gives the value that goes on."""
 
 _WORDS: dict[type[Written], Word] = {}
 
 
-def run_body(walk: Walk, body: tuple[Written, ...], value: Value, scope: Scope) -> Value:
+def run_body(walk: Walk, body: tuple[Written, ...], value: MaybeNode, scope: Scope) -> MaybeNode:
     """Send a value through a body."""
     ordinals: dict[str, int] = {}
     taken = set() if scope.path else set(walk.spec.inputs)
@@ -93,13 +93,13 @@ def _word(kind: type[Written]) -> Callable[[Word], Word]:
 
 
 @_word(LayerNode)
-def layer(walk: Walk, node: LayerNode, step: Step) -> Value:
+def layer(walk: Walk, node: LayerNode, step: Step) -> MaybeNode:
     """A primitive operation."""
     return walk.builder.apply_layer(step, walk.evaluator.build_op(step, node.op, node.given))
 
 
 @_word(NormChoice)
-def norm(walk: Walk, node: NormChoice, step: Step) -> Value:
+def norm(walk: Walk, node: NormChoice, step: Step) -> MaybeNode:
     """The network's normalization: of the kind that `defaults` choose, or that is given here, or none."""
     fields = overlay(walk.evaluator.settings(node.word, step.scope), node.given)
     kind = fields.pop("kind", USUAL_NORM)
@@ -116,7 +116,7 @@ def norm(walk: Walk, node: NormChoice, step: Step) -> Value:
 
 
 @_word(Ext)
-def extension(walk: Walk, node: Ext, step: Step) -> Value:
+def extension(walk: Walk, node: Ext, step: Step) -> MaybeNode:
     """An operation of the caller's own, which he allowed by name."""
     if node.use not in walk.extensions:
         allowed = f"; allowed are {', '.join(walk.extensions)}" if walk.extensions else ""
@@ -136,7 +136,7 @@ def extension(walk: Walk, node: Ext, step: Step) -> Value:
 
 
 @_word(Residual)
-def residual(walk: Walk, node: Residual, step: Step) -> Value:
+def residual(walk: Walk, node: Residual, step: Step) -> MaybeNode:
     """A body, and beside it a shortcut to which its result is added (He et al., 2016)."""
     walk.residuals.met += 1
     ordinal, apply, inside = walk.residuals.met, walk.builder.apply, step.enter()
@@ -155,7 +155,7 @@ def residual(walk: Walk, node: Residual, step: Step) -> Value:
     return total
 
 
-def _find_shortcut(walk: Walk, node: Residual, step: Step, result: Value) -> Value:
+def _find_shortcut(walk: Walk, node: Residual, step: Step, result: MaybeNode) -> MaybeNode:
     """What a residual adds to the result of its body: its input, or what `shortcut` or `project` make of that."""
     if step.value is None or result is None:
         return None
@@ -176,7 +176,7 @@ def _find_shortcut(walk: Walk, node: Residual, step: Step, result: Value) -> Val
 
 
 @_word(Repeat)
-def repeat(walk: Walk, node: Repeat, step: Step) -> Value:
+def repeat(walk: Walk, node: Repeat, step: Step) -> MaybeNode:
     """A body, turn after turn."""
     value = step.value
     for turn in walk.list_turns(step, node):
@@ -185,7 +185,7 @@ def repeat(walk: Walk, node: Repeat, step: Step) -> Value:
 
 
 @_word(Dense)
-def dense(walk: Walk, node: Dense, step: Step) -> Value:
+def dense(walk: Walk, node: Dense, step: Step) -> MaybeNode:
     """A body, turn after turn, whose result is concatenated with what it was given (Huang et al., 2017)."""
     value = step.value
     for turn in walk.list_turns(step, node):
@@ -195,7 +195,7 @@ def dense(walk: Walk, node: Dense, step: Step) -> Value:
 
 
 @_word(Branching)
-def branches(walk: Walk, node: Branching, step: Step) -> Value:
+def branches(walk: Walk, node: Branching, step: Step) -> MaybeNode:
     """Branches of one value, merged."""
     inside = step.enter()
     if node.branches is not None:
@@ -214,7 +214,7 @@ def branches(walk: Walk, node: Branching, step: Step) -> Value:
 
 
 @_word(EncoderDecoder)
-def encoder_decoder(walk: Walk, node: EncoderDecoder, step: Step) -> Value:
+def encoder_decoder(walk: Walk, node: EncoderDecoder, step: Step) -> MaybeNode:
     """A way down and a way up, level by level, with a skip across each (Ronneberger et al., 2015)."""
     value, inside = step.value, step.enter()
     turns = list(walk.list_turns(step, node))
@@ -233,7 +233,7 @@ def encoder_decoder(walk: Walk, node: EncoderDecoder, step: Step) -> Value:
 
 
 @_word(When)
-def when(walk: Walk, node: When, step: Step) -> Value:
+def when(walk: Walk, node: When, step: Step) -> MaybeNode:
     """One of two bodies, by a test."""
     test = walk.evaluator.evaluate(step, node.test, step.place("test"))
     if isinstance(test, list):
@@ -243,7 +243,7 @@ def when(walk: Walk, node: When, step: Step) -> Value:
 
 
 @_word(Tap)
-def tap(walk: Walk, node: Tap, step: Step) -> Value:
+def tap(walk: Walk, node: Tap, step: Step) -> MaybeNode:
     """A name for the value that goes by."""
     label = walk.evaluator.fill_label(step, node.label)
     step.scope.taps[label] = step.value
@@ -252,7 +252,7 @@ def tap(walk: Walk, node: Tap, step: Step) -> Value:
 
 
 @_word(From)
-def take_from(walk: Walk, node: From, step: Step) -> Value:
+def take_from(walk: Walk, node: From, step: Step) -> MaybeNode:
     """The value that a tap has named."""
     label = walk.evaluator.fill_label(step, node.label)
     if label not in step.scope.taps:
@@ -264,7 +264,7 @@ def take_from(walk: Walk, node: From, step: Step) -> Value:
 
 
 @_word(Output)
-def output(walk: Walk, node: Output, step: Step) -> Value:
+def output(walk: Walk, node: Output, step: Step) -> MaybeNode:
     """A result of the network."""
     label = walk.evaluator.fill_label(step, node.label)
     if label in walk.output_names or label in walk.spec.inputs:
@@ -278,7 +278,7 @@ def output(walk: Walk, node: Output, step: Step) -> Value:
 
 
 @_word(CallNode)
-def call(walk: Walk, node: CallNode, step: Step) -> Value:
+def call(walk: Walk, node: CallNode, step: Step) -> MaybeNode:
     """A block with its arguments, or a body that was handed to the block around."""
     scope = step.scope
     if node.block in scope.bodies:

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from archspec.bounds import MAX_WHOLE
 from archspec.ops import Op, OpError, Shape
 from archspec.wording import cut, write_shape
-from compiler.graph import Source
+from compiler.graph import NodeSource
 from compiler.onnx_source.file.names import name_node
 from compiler.onnx_source.node import FileNode
 from compiler.onnx_source.ops.foreign import Dims, Elementwise, Foreign
@@ -31,7 +31,7 @@ class Call(FileNode):
     """A node of the file whose results go to `writer`, as nodes that come from `source`."""
 
     writer: GraphWriter
-    source: Source
+    source: NodeSource
     entered: list[str] = field(default_factory=list)
     """The ids of the nodes of the graph that it has become so far."""
 

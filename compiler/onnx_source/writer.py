@@ -9,7 +9,7 @@ from pathlib import Path
 
 from archspec.errors import Place
 from archspec.ops import Bounds, Op, Shape, Weight
-from compiler.graph import Node, Source
+from compiler.graph import Node, NodeSource
 from compiler.onnx_source.names import Names
 from compiler.onnx_source.ops.foreign import Dims
 from compiler.onnx_source.ops.moves import Rearrange
@@ -30,9 +30,9 @@ class GraphWriter:
         self._straight: dict[FileValue, FileValue] = {}
         self._held: set[str] = set()
 
-    def place(self, line: int) -> Source:
+    def place(self, line: int) -> NodeSource:
         """Where a node of the file stands, counted from 1."""
-        return Source(Place(self._file, line))
+        return NodeSource(Place(self._file, line))
 
     def add(
         self,
@@ -41,7 +41,7 @@ class GraphWriter:
         xs: Sequence[FileValue],
         shape: Shape,
         *,
-        source: Source,
+        source: NodeSource,
         type: str,
         stored: Mapping[str, Constant] | None = None,
     ) -> str:

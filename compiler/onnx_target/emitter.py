@@ -15,7 +15,7 @@ from archspec.ops import Shape
 from compiler.graph import Graph, Node
 from compiler.onnx_target.formats import FLOAT32
 from compiler.onnx_target.shapes import NamedShape
-from compiler.passes.base import Array, Arrays
+from compiler.passes.base import WeightArray, WeightArrays
 from compiler.passes.cast_weights import cast
 
 
@@ -50,11 +50,11 @@ class ModelEmitter:
     its nodes' results, `float_type` is the type of the model's numbers."""
 
     def __init__(
-        self, graph: Graph, weights: Arrays, shapes: Mapping[str, NamedShape], float_type: np.dtype[Any] = FLOAT32
+        self, graph: Graph, weights: WeightArrays, shapes: Mapping[str, NamedShape], float_type: np.dtype[Any] = FLOAT32
     ) -> None:
         self.graph, self.weights, self.shapes, self.float_type = graph, weights, shapes, float_type
         self.nodes: list[OnnxNode] = []
-        self.tensors: dict[str, Array] = {}
+        self.tensors: dict[str, WeightArray] = {}
         self._stored: dict[str, OnnxValue] = {}
 
     def append(
@@ -65,7 +65,7 @@ class ModelEmitter:
         self.nodes.append(output.producer)
         return output
 
-    def store(self, name: str, array: Array) -> OnnxValue:
+    def store(self, name: str, array: WeightArray) -> OnnxValue:
         """A stored tensor, the same one for all that ask for its name."""
         if name not in self._stored:
             self.tensors[name] = array
@@ -113,7 +113,7 @@ class Emitter:
             result.producer.name = self.node.id
         return result
 
-    def array(self, name: str) -> Array:
+    def array(self, name: str) -> WeightArray:
         """The numbers of a stored tensor of the node, by its short name."""
         return self.model.weights[f"{self.node.id}.{name}"]
 

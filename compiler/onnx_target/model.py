@@ -21,15 +21,15 @@ from compiler.onnx_target.options import PLAIN, ExportOptions
 from compiler.onnx_target.pipeline import choose_passes
 from compiler.onnx_target.rules import RULES, OnnxRule
 from compiler.onnx_target.shapes import NamedShape, name_shapes
-from compiler.passes.base import Arrays, run_passes
+from compiler.passes.base import WeightArrays, run_passes
 from compiler.passes.cast_weights import CastWeights, cast
-from compiler.rule_table import Table
+from compiler.rule_table import RuleTable
 from compiler.sizes.accepted_sizes import accepted_sizes
 
 
 def build_model(
     graph: Graph,
-    weights: Arrays,
+    weights: WeightArrays,
     *,
     metadata: Mapping[str, str] | None = None,
     rules: Mapping[type[Op], OnnxRule] | None = None,
@@ -77,7 +77,7 @@ def _round(array: np.ndarray[Any, Any], what: str) -> np.ndarray[Any, Any]:
     return array if array.dtype == FLOAT32 else cast(array, FLOAT32, what)
 
 
-def digest_weights(arrays: Arrays) -> str:
+def digest_weights(arrays: WeightArrays) -> str:
     """XXH3 of the weights: of names, shapes, and the XXH3 of the numbers of each."""
     whole = XXH3(b"")
     for name in sorted(arrays):
@@ -85,7 +85,7 @@ def digest_weights(arrays: Arrays) -> str:
     return whole.digest().hex()
 
 
-def _emit(model: ModelEmitter, table: Table[OnnxRule], outside: np.dtype[Any]) -> onnx.GraphProto:
+def _emit(model: ModelEmitter, table: RuleTable[OnnxRule], outside: np.dtype[Any]) -> onnx.GraphProto:
     """The graph, its inputs and outputs of the type `outside`, which may be another than that of its numbers."""
     graph, shapes = model.graph, model.shapes
     values: dict[str, OnnxValue] = {}

@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 
 from compiler.graph import Graph
-from compiler.passes.base import Array, Step
+from compiler.passes.base import AppliedPass, WeightArray
 
 MAX_WEIGHT_THREADS = 2
 """The largest number of threads that compute weights at once; more of them wait for the memory."""
@@ -24,16 +24,16 @@ class OnnxModel:
     """
 
     head: onnx.ModelProto
-    tensors: Mapping[str, Array]
+    tensors: Mapping[str, WeightArray]
     graph: Graph
-    steps: tuple[Step, ...] = ()
+    steps: tuple[AppliedPass, ...] = ()
 
     @property
     def metadata(self) -> Mapping[str, str]:
         return MappingProxyType({item.key: item.value for item in self.head.metadata_props})
 
 
-def as_bytes(array: Array) -> memoryview:
+def as_bytes(array: WeightArray) -> memoryview:
     """The numbers in the order and form in which files hold them; without a copy where they are so already."""
     values = np.ascontiguousarray(array)
     return values.astype(values.dtype.newbyteorder("<"), copy=False).reshape(-1).view(np.uint8).data

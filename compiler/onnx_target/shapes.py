@@ -7,9 +7,9 @@ from typing import TypeAlias
 
 from compiler.graph import Graph
 from compiler.onnx_file.accepted import AcceptedSize
-from compiler.sizes.extents import Extents
-from compiler.sizes.laws import Size
-from compiler.sizes.line import Line
+from compiler.sizes.extents import GraphExtents
+from compiler.sizes.laws import SizeLaw
+from compiler.sizes.size_values import SizeValues
 
 NamedShape: TypeAlias = list[int | str]
 """The batch, "batch", and then channels and spatial extents."""
@@ -23,7 +23,7 @@ def name_shapes(graph: Graph, accepted: Mapping[str, AcceptedSize]) -> dict[str,
     are so at all accepted sizes: one function of them, or of one size and equal at all values that tell functions
     apart; where too many of these must be looked at, each function has a name of its own.
     """
-    extents = Extents(graph.sizes, graph)
+    extents = GraphExtents(graph.sizes, graph)
     found = _describe(extents, {name: rule for name, rule in accepted.items() if rule.dynamic})
     names: dict[object, str] = {}
     named: dict[str, NamedShape] = {}
@@ -35,19 +35,19 @@ def name_shapes(graph: Graph, accepted: Mapping[str, AcceptedSize]) -> dict[str,
     return named
 
 
-def _describe(extents: Extents, free: Mapping[str, AcceptedSize]) -> list[int | str | tuple[object, ...]]:
+def _describe(extents: GraphExtents, free: Mapping[str, AcceptedSize]) -> list[int | str | tuple[object, ...]]:
     """For each extent its value where that is always the same, the letter where it is a size, and else what it has in
     common with those that are equal: the size that it follows, with its values; of several sizes its own number."""
-    lines = {name: Line(extents, name) for name in free}
-    telling = {name: line.list_telling(free[name]) for name, line in lines.items()}
-    rows = {name: [row for row in map(lines[name].compute, sizes or ()) if row] for name, sizes in telling.items()}
+    values = {name: SizeValues(extents, name) for name in free}
+    telling = {name: one.list_telling(free[name]) for name, one in values.items()}
+    rows = {name: [row for row in map(values[name].compute, sizes or ()) if row] for name, sizes in telling.items()}
 
     def describe(number: int) -> int | str | tuple[object, ...]:
         extent = extents.all[number]
         letters = [name for name in free if name in extent.letters]
         if not letters:
             return extent.own
-        if isinstance(extent.law, Size):
+        if isinstance(extent.law, SizeLaw):
             return extent.law.name
         if len(letters) > 1 or not rows[letters[0]]:
             return (number,)

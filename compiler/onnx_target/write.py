@@ -28,7 +28,7 @@ from compiler.onnx_file.digest import XXH3, describe, digest_content
 from compiler.onnx_file.metadata import CONTENT
 from compiler.onnx_file.protobuf import delimit, header_of
 from compiler.onnx_target.onnx_model import MAX_WEIGHT_THREADS, OnnxModel, as_bytes
-from compiler.passes.base import Array
+from compiler.passes.base import WeightArray
 
 MAX_FILE_BYTES = 1_800_000_000
 """The largest number of bytes of weights in one file, without a second one beside it; protobuf ends at 2 GiB."""
@@ -137,12 +137,12 @@ def _say_content(model: OnnxModel, described: list[bytes]) -> onnx.StringStringE
     return onnx.StringStringEntryProto(key=CONTENT, value=digest_content(deepcopy(model.head), described))
 
 
-def _describe(name: str, array: Array, numbers: memoryview) -> bytes:
+def _describe(name: str, array: WeightArray, numbers: memoryview) -> bytes:
     """The canonical form of a stored tensor, by which it counts in the content."""
     return describe(_declare(name, array), XXH3(numbers).digest())
 
 
-def _tensor_header(name: str, array: Array, start: int) -> bytes:
+def _tensor_header(name: str, array: WeightArray, start: int) -> bytes:
     """An initializer up to its bytes, which come last: `raw_data` in the little-endian order that ONNX asks for. It
     begins at `start` of the graph."""
     facts: bytes = _declare(name, array).SerializeToString(deterministic=True)
@@ -164,7 +164,7 @@ def _align(build: Callable[[bytes], bytes], number: int, start: int) -> bytes:
     return build(delimit(number, b" " * blanks))
 
 
-def count_bytes(array: Array) -> int:
+def count_bytes(array: WeightArray) -> int:
     return prod(array.shape) * array.dtype.itemsize
 
 
@@ -172,6 +172,6 @@ def _count_weights(model: OnnxModel) -> int:
     return sum(map(count_bytes, model.tensors.values()))
 
 
-def _declare(name: str, array: Array) -> onnx.TensorProto:
+def _declare(name: str, array: WeightArray) -> onnx.TensorProto:
     """A tensor without its numbers."""
     return onnx.TensorProto(name=name, dims=array.shape, data_type=onnx.helper.np_dtype_to_tensor_dtype(array.dtype))

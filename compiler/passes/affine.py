@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from archspec.errors import ArchspecError
 from archspec.ops import BatchNorm, Flatten, Op, Scale, Shape, Shift
 from compiler.graph import Node
-from compiler.passes.base import Arrays
+from compiler.passes.base import WeightArrays
 
-Numbers: TypeAlias = NDArray[np.float64]
+ChannelVector: TypeAlias = NDArray[np.float64]
 
 MAX_SEARCHED = 64
 """The largest number of nodes that a search for such layers looks at: the time of a pass grows as the graph."""
@@ -28,8 +28,8 @@ class Blocked(Exception):  # noqa: N818  (it ends a search, and is no mistake)
 class Affine:
     """factor · x + term, one of each for a channel: two arrays (C,)."""
 
-    factor: Numbers
-    term: Numbers
+    factor: ChannelVector
+    term: ChannelVector
 
     def then(self, other: Affine) -> Affine:
         """`other` of what this one gives."""
@@ -53,7 +53,7 @@ class Affine:
         return self.scales and bool((self.factor == 1).all())
 
 
-def is_uniform(numbers: Numbers) -> bool:
+def is_uniform(numbers: ChannelVector) -> bool:
     return bool((numbers == numbers[0]).all())
 
 
@@ -61,14 +61,14 @@ def is_affine(op: Op) -> TypeGuard[BatchNorm | Scale | Shift]:
     return isinstance(op, BatchNorm | Scale | Shift)
 
 
-def read_affine(node: Node, weights: Arrays) -> Affine:
+def read_affine(node: Node, weights: WeightArrays) -> Affine:
     """The function that a batch normalization, a scale or a shift computes at inference.
 
     γ (x - μ) / √(σ² + eps) + β is of this form with a = γ / √(σ² + eps) and b = β - a μ. Raises ArchspecError where a
     variance and eps together are not above zero.
     """
 
-    def stored(name: str) -> Numbers:
+    def stored(name: str) -> ChannelVector:
         return np.asarray(weights[f"{node.id}.{name}"], np.float64)
 
     op, channels = node.op, node.shape.channels

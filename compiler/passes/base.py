@@ -30,8 +30,8 @@ class LazyArray:
         return np.asarray(self.compute(), dtype)
 
 
-Array: TypeAlias = NDArray[Any] | LazyArray
-Arrays: TypeAlias = Mapping[str, Array]
+WeightArray: TypeAlias = NDArray[Any] | LazyArray
+WeightArrays: TypeAlias = Mapping[str, WeightArray]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class Journal:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class AppliedPass:
     """One pass as it ran: its name, its rule (the first sentence of its docstring) and its journal."""
 
     name: str
@@ -90,9 +90,9 @@ class Pass(ABC):
     """A pass is called; it verifies the graph and its weights before and after `apply`."""
 
     @abstractmethod
-    def apply(self, graph: Graph, weights: Arrays, journal: Journal) -> tuple[Graph, Arrays]: ...
+    def apply(self, graph: Graph, weights: WeightArrays, journal: Journal) -> tuple[Graph, WeightArrays]: ...
 
-    def __call__(self, graph: Graph, weights: Arrays) -> tuple[Graph, Arrays]:
+    def __call__(self, graph: Graph, weights: WeightArrays) -> tuple[Graph, WeightArrays]:
         return run_passes([self], graph, weights)[:2]
 
     @property
@@ -106,7 +106,9 @@ class Pass(ABC):
         return " ".join(cleandoc(type(self).__doc__ or "").split("\n\n")[0].split())
 
 
-def run_passes(passes: Iterable[Pass], graph: Graph, weights: Arrays) -> tuple[Graph, Arrays, tuple[Step, ...]]:
+def run_passes(
+    passes: Iterable[Pass], graph: Graph, weights: WeightArrays
+) -> tuple[Graph, WeightArrays, tuple[AppliedPass, ...]]:
     """Run passes one after the other; the graph and its weights are verified before the first and after each that
     changed them."""
     steps = []
@@ -118,11 +120,11 @@ def run_passes(passes: Iterable[Pass], graph: Graph, weights: Arrays) -> tuple[G
             _check(after, arrays)
         graph, weights = after, arrays
         values = MappingProxyType(journal.values)
-        steps.append(Step(one.name, one.rule, tuple(journal.done), tuple(journal.left), values))
+        steps.append(AppliedPass(one.name, one.rule, tuple(journal.done), tuple(journal.left), values))
     return graph, weights, tuple(steps)
 
 
-def trace_value(steps: Iterable[Step], node: str) -> str | None:
+def trace_value(steps: Iterable[AppliedPass], node: str) -> str | None:
     """The node, before all steps, whose value `node` gives after them; None where none gave it."""
     for step in reversed(tuple(steps)):
         node = step.values.get(node, node)
@@ -131,5 +133,5 @@ def trace_value(steps: Iterable[Step], node: str) -> str | None:
     return node
 
 
-def _check(graph: Graph, weights: Arrays) -> None:
+def _check(graph: Graph, weights: WeightArrays) -> None:
     verify(graph).check_weights({name: value.shape for name, value in weights.items()})

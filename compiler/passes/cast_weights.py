@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from archspec.errors import ArchspecError
 from compiler.graph import Graph
-from compiler.passes.base import Array, Arrays, Journal, LazyArray, Pass
+from compiler.passes.base import Journal, LazyArray, Pass, WeightArray, WeightArrays
 
 MAX_LOSS = 2**-8
 """The largest share of a tensor's norm that a cast may lose: what the eight binary digits of bf16 lose at most."""
@@ -27,7 +27,7 @@ class CastWeights(Pass):
 
     dtype: np.dtype[Any]
 
-    def apply(self, graph: Graph, weights: Arrays, journal: Journal) -> tuple[Graph, Arrays]:
+    def apply(self, graph: Graph, weights: WeightArrays, journal: Journal) -> tuple[Graph, WeightArrays]:
         arrays = {}
         for name, array in weights.items():
             _tell_loss(name, np.asarray(array), self.dtype, journal)
@@ -47,7 +47,7 @@ def cast(values: NDArray[Any], dtype: np.dtype[Any], name: str) -> NDArray[Any]:
     return rounded
 
 
-def _compute(array: Array, dtype: np.dtype[Any], name: str) -> NDArray[Any]:
+def _compute(array: WeightArray, dtype: np.dtype[Any], name: str) -> NDArray[Any]:
     return cast(np.asarray(array), dtype, name)
 
 

@@ -8,7 +8,7 @@ from archspec.ops import Bounds, Crop, GlobalAvgPool, GlobalMaxPool, Input, PadC
 from archspec.ops.scalar import Activation
 from compiler.graph import Graph, Node
 from compiler.passes.affine import read_affine
-from compiler.passes.base import Arrays, Journal, Pass
+from compiler.passes.base import Journal, Pass, WeightArrays
 from compiler.sizes.accepted_sizes import find_idle
 from compiler.value_bounds import bound_node, is_idle
 
@@ -22,7 +22,7 @@ class DropIdentities(Pass):
     vector.
     """
 
-    def apply(self, graph: Graph, weights: Arrays, journal: Journal) -> tuple[Graph, Arrays]:
+    def apply(self, graph: Graph, weights: WeightArrays, journal: Journal) -> tuple[Graph, WeightArrays]:
         facts = _Facts(graph, weights)
         renamed: dict[str, str] = {}
         for node in graph:
@@ -40,7 +40,7 @@ class DropIdentities(Pass):
 class _Facts:
     """What is known of values: between which numbers they lie, and which have the same extents at all sizes."""
 
-    def __init__(self, graph: Graph, weights: Arrays) -> None:
+    def __init__(self, graph: Graph, weights: WeightArrays) -> None:
         self.graph, self.weights = graph, weights
         self.fixed: set[str] = set()
         self.bounds: dict[str, Bounds] = {}

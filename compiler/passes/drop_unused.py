@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from compiler.graph import Graph
-from compiler.passes.base import Arrays, Journal, Pass
+from compiler.passes.base import Journal, Pass, WeightArrays
 
 
 @dataclass(frozen=True)
 class DropUnused(Pass):
     """A node that leads to no output is left out, with its weights; inputs stay."""
 
-    def apply(self, graph: Graph, weights: Arrays, journal: Journal) -> tuple[Graph, Arrays]:
+    def apply(self, graph: Graph, weights: WeightArrays, journal: Journal) -> tuple[Graph, WeightArrays]:
         used = find_used(graph)
         unused = [node for node in graph if node.id not in used]
         for node in unused:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from archspec.ops import BatchNorm, Concat, Conv, Flatten, Linear, Shape
 from archspec.ops.pooling import Pool
 from compiler.graph import Graph, Node
-from compiler.passes.base import Array, Arrays, Journal, LazyArray, Pass
+from compiler.passes.base import Journal, LazyArray, Pass, WeightArray, WeightArrays
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class FillChannels(Pass):
 
     block: int = 16
 
-    def apply(self, graph: Graph, weights: Arrays, journal: Journal) -> tuple[Graph, Arrays]:
+    def apply(self, graph: Graph, weights: WeightArrays, journal: Journal) -> tuple[Graph, WeightArrays]:
         narrow = _find_narrow(graph, self.block)
         blocker = _find_blocker(graph, narrow)
         if blocker is not None:
@@ -119,7 +119,7 @@ class _Writer:
     a value without filled channels, or none, and then pieces that are not packed yet."""
 
     graph: Graph
-    arrays: dict[str, Array]
+    arrays: dict[str, WeightArray]
     narrow: frozenset[str]
     block: int
     journal: Journal

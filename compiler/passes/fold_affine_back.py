@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from archspec.ops import Add, Concat, Kernel
 from compiler.graph import Graph, Node
 from compiler.passes.affine import MAX_SEARCHED, Affine, Blocked, is_affine, move_before, read_affine
-from compiler.passes.base import Array, Arrays, Journal, Pass
+from compiler.passes.base import Journal, Pass, WeightArray, WeightArrays
 from compiler.passes.kernel import take_behind
 
 
@@ -23,7 +23,7 @@ class FoldAffineBack(Pass):
     stored in the weights' own type.
     """
 
-    def apply(self, graph: Graph, weights: Arrays, journal: Journal) -> tuple[Graph, Arrays]:
+    def apply(self, graph: Graph, weights: WeightArrays, journal: Journal) -> tuple[Graph, WeightArrays]:
         taken: dict[str, Affine] = {}
         renamed: dict[str, str] = {}
         search = _Search(graph, renamed)
@@ -105,9 +105,9 @@ class _Search:
 
 
 def _rewrite(
-    graph: Graph, weights: Arrays, taken: Mapping[str, Affine], renamed: Mapping[str, str]
-) -> tuple[Graph, Arrays]:
-    arrays: dict[str, Array] = dict(weights)
+    graph: Graph, weights: WeightArrays, taken: Mapping[str, Affine], renamed: Mapping[str, str]
+) -> tuple[Graph, WeightArrays]:
+    arrays: dict[str, WeightArray] = dict(weights)
     nodes = []
     for node in graph:
         if node.id in renamed:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from archspec.ops import Kernel
 from compiler.graph import Graph, Node
 from compiler.passes.affine import MAX_SEARCHED, Affine, Blocked, is_affine, move_behind, read_affine
-from compiler.passes.base import Array, Arrays, Journal, Pass
+from compiler.passes.base import Journal, Pass, WeightArray, WeightArrays
 from compiler.passes.kernel import take_before, takes_before
 
 
@@ -22,8 +22,8 @@ class FoldAffineForward(Pass):
     must be able to take it, and no value on the way is an output. Computed in float64, stored in the weights' own type.
     """
 
-    def apply(self, graph: Graph, weights: Arrays, journal: Journal) -> tuple[Graph, Arrays]:
-        arrays: dict[str, Array] = dict(weights)
+    def apply(self, graph: Graph, weights: WeightArrays, journal: Journal) -> tuple[Graph, WeightArrays]:
+        arrays: dict[str, WeightArray] = dict(weights)
         nodes = dict(graph.nodes)
         renamed: dict[str, str] = {}
         for node in graph:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from archspec.errors import ArchspecError
 from archspec.ops import ConvTranspose, Kernel
 from compiler.graph import Graph, Node
-from compiler.passes.base import Array, Arrays, Journal, LazyArray, Pass
+from compiler.passes.base import Journal, LazyArray, Pass, WeightArray, WeightArrays
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class FoldWeightNorm(Pass):
     ArchspecError, when the kernel is computed, where it is zero.
     """
 
-    def apply(self, graph: Graph, weights: Arrays, journal: Journal) -> tuple[Graph, Arrays]:
+    def apply(self, graph: Graph, weights: WeightArrays, journal: Journal) -> tuple[Graph, WeightArrays]:
         arrays = dict(weights)
         nodes: list[Node] = []
         for node in graph:
@@ -34,7 +34,7 @@ class FoldWeightNorm(Pass):
         return (graph.with_nodes(nodes), arrays) if journal.done else (graph, weights)
 
 
-def _fold(id: str, op: Kernel, arrays: dict[str, Array]) -> None:
+def _fold(id: str, op: Kernel, arrays: dict[str, WeightArray]) -> None:
     """Replace a layer's direction by its kernel, and remove the lengths."""
     name = f"{id}.weight"
     direction, length = arrays[name], np.asarray(arrays.pop(f"{id}.length"), np.float64)

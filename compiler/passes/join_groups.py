@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from archspec.ops import Conv
 from compiler.graph import Graph, Node
-from compiler.passes.base import Array, Arrays, Journal, LazyArray, Pass
+from compiler.passes.base import Journal, LazyArray, Pass, WeightArray, WeightArrays
 
 NARROWEST = 4
 """Channels of a group from which joining was measured to pay: with two, as much time goes to zeros as is won."""
@@ -28,8 +28,8 @@ class JoinGroups(Pass):
 
     block: int = 16
 
-    def apply(self, graph: Graph, weights: Arrays, journal: Journal) -> tuple[Graph, Arrays]:
-        arrays: dict[str, Array] = dict(weights)
+    def apply(self, graph: Graph, weights: WeightArrays, journal: Journal) -> tuple[Graph, WeightArrays]:
+        arrays: dict[str, WeightArray] = dict(weights)
         joined: dict[str, Node] = {}
         for node in graph:
             if not isinstance(node.op, Conv) or node.op.groups == 1 or node.shape.rank != 2 or node.op.weight_norm:
@@ -50,7 +50,7 @@ class JoinGroups(Pass):
         return (graph.with_nodes(joined.get(node.id, node) for node in graph), arrays) if joined else (graph, weights)
 
 
-def _join(kernel: Array, width: int, times: int) -> LazyArray:
+def _join(kernel: WeightArray, width: int, times: int) -> LazyArray:
     """(out, width, *k) → (out, times width, *k): the kernels of group g stand in place g mod `times`."""
 
     def compute() -> NDArray[Any]:

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from archspec.errors import ArchspecError
 from archspec.ops import Conv, ConvTranspose, Kernel
 from compiler.graph import Node
-from compiler.passes.affine import Affine, Numbers
-from compiler.passes.base import Array, Arrays, LazyArray
+from compiler.passes.affine import Affine, ChannelVector
+from compiler.passes.base import LazyArray, WeightArray, WeightArrays
 
 
 def takes_before(op: Kernel, affine: Affine) -> bool:
@@ -24,14 +24,14 @@ def takes_before(op: Kernel, affine: Affine) -> bool:
     return affine.scales or op.sums_all_taps
 
 
-def take_behind(node: Node, op: Kernel, affine: Affine, arrays: dict[str, Array]) -> Node:
+def take_behind(node: Node, op: Kernel, affine: Affine, arrays: dict[str, WeightArray]) -> Node:
     """The layer that computes `affine` of its result: w a, and b a + term."""
     kernel, bias = arrays[f"{node.id}.weight"], _read_bias(node, op, arrays)
     along = _along_outputs(affine.factor, op, kernel.shape)
     return _store(node, op, kernel, along, bias * affine.factor + affine.term, arrays)
 
 
-def take_before(node: Node, op: Kernel, affine: Affine, arrays: dict[str, Array]) -> Node:
+def take_before(node: Node, op: Kernel, affine: Affine, arrays: dict[str, WeightArray]) -> Node:
     """The layer that computes its result from `affine` of its operand: w a, and b + Σ w · term."""
     kernel, bias = arrays[f"{node.id}.weight"], _read_bias(node, op, arrays)
     if not affine.scales:
@@ -40,11 +40,18 @@ def take_before(node: Node, op: Kernel, affine: Affine, arrays: dict[str, Array]
     return _store(node, op, kernel, _along_inputs(affine.factor, op, kernel.shape), bias, arrays)
 
 
-def _read_bias(node: Node, op: Kernel, arrays: Arrays) -> Numbers:
+def _read_bias(node: Node, op: Kernel, arrays: WeightArrays) -> ChannelVector:
     return np.asarray(arrays[f"{node.id}.bias"], np.float64) if op.bias else np.zeros(op.out)
 
 
-def _store(node: Node, op: Kernel, kernel: Array, factor: Numbers, bias: Numbers, arrays: dict[str, Array]) -> Node:
+def _store(
+    node: Node,
+    op: Kernel,
+    kernel: WeightArray,
+    factor: ChannelVector,
+    bias: ChannelVector,
+    arrays: dict[str, WeightArray],
+) -> Node:
     name = f"{node.id}.weight"
 
     def compute() -> NDArray[Any]:
@@ -57,7 +64,7 @@ def _store(node: Node, op: Kernel, kernel: Array, factor: Numbers, bias: Numbers
     return node if op.bias else replace(node, op=op.model_copy(update={"bias": True}))
 
 
-def _scale(values: NDArray[Any], factor: Numbers, name: str) -> NDArray[Any]:
+def _scale(values: NDArray[Any], factor: ChannelVector, name: str) -> NDArray[Any]:
     """The nearest numbers, of the type of `values`, to their products in float64, which are never all in memory."""
     scaled = np.empty_like(values)
     try:
@@ -68,7 +75,7 @@ def _scale(values: NDArray[Any], factor: Numbers, name: str) -> NDArray[Any]:
         return round_to(values.dtype, values * factor, name)
 
 
-def round_to(dtype: np.dtype[Any], values: Numbers, name: str) -> NDArray[Any]:
+def round_to(dtype: np.dtype[Any], values: ChannelVector, name: str) -> NDArray[Any]:
     """The nearest numbers of a type. Raises ArchspecError where one is too large for it."""
     try:
         with np.errstate(over="raise"):
@@ -80,7 +87,7 @@ def round_to(dtype: np.dtype[Any], values: Numbers, name: str) -> NDArray[Any]:
         ) from None
 
 
-def _along_outputs(factor: Numbers, op: Kernel, shape: tuple[int, ...]) -> Numbers:
+def _along_outputs(factor: ChannelVector, op: Kernel, shape: tuple[int, ...]) -> ChannelVector:
     """A number for each output channel, laid out as the kernel: (out, in, *k), or transposed (in, out / groups, *k)."""
     ones = (1,) * (len(shape) - 2)
     if not isinstance(op, ConvTranspose):
@@ -89,7 +96,7 @@ def _along_outputs(factor: Numbers, op: Kernel, shape: tuple[int, ...]) -> Numbe
     return np.repeat(by_group, shape[0] // op.groups, axis=1).reshape(shape[0], -1, *ones)
 
 
-def _along_inputs(factor: Numbers, op: Kernel, shape: tuple[int, ...]) -> Numbers:
+def _along_inputs(factor: ChannelVector, op: Kernel, shape: tuple[int, ...]) -> ChannelVector:
     """A number for each input channel, laid out as the kernel: (out, in / groups, *k), or transposed (in, out, *k)."""
     ones = (1,) * (len(shape) - 2)
     if isinstance(op, ConvTranspose):
@@ -99,9 +106,9 @@ def _along_inputs(factor: Numbers, op: Kernel, shape: tuple[int, ...]) -> Number
     return np.repeat(by_group, shape[0] // groups, axis=1).reshape(shape[0], -1, *ones)
 
 
-def _sum_inputs(terms: Numbers, op: Kernel) -> Numbers:
+def _sum_inputs(terms: ChannelVector, op: Kernel) -> ChannelVector:
     """Sums over input channels and taps, one for each output channel; of a transposed kernel with a single tap."""
     if isinstance(op, ConvTranspose):
         terms = terms.reshape(op.groups, terms.shape[0] // op.groups, -1).transpose(0, 2, 1)
-    sums: Numbers = terms.reshape(op.out, -1).sum(1)
+    sums: ChannelVector = terms.reshape(op.out, -1).sum(1)
     return sums

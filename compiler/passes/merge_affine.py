@@ -10,8 +10,8 @@ import numpy as np
 
 from archspec.ops import BatchNorm, Op, Scale, Shift
 from compiler.graph import Graph, Node
-from compiler.passes.affine import Affine, Numbers, is_affine, is_uniform, read_affine
-from compiler.passes.base import Array, Arrays, Journal, Pass
+from compiler.passes.affine import Affine, ChannelVector, is_affine, is_uniform, read_affine
+from compiler.passes.base import Journal, Pass, WeightArray, WeightArrays
 from compiler.passes.kernel import round_to
 
 
@@ -29,8 +29,8 @@ class MergeAffine(Pass):
     the weights' own type.
     """
 
-    def apply(self, graph: Graph, weights: Arrays, journal: Journal) -> tuple[Graph, Arrays]:
-        arrays: dict[str, Array] = dict(weights)
+    def apply(self, graph: Graph, weights: WeightArrays, journal: Journal) -> tuple[Graph, WeightArrays]:
+        arrays: dict[str, WeightArray] = dict(weights)
         merged: dict[str, Node] = {}
         renamed: dict[str, str] = {}
         for row in _find_rows(graph):
@@ -64,7 +64,7 @@ def _find_rows(graph: Graph) -> list[list[Node]]:
     return [row for row in rows.values() if len(row) > 1]
 
 
-def _compose(row: list[Node], weights: Arrays) -> Affine:
+def _compose(row: list[Node], weights: WeightArrays) -> Affine:
     affine = read_affine(row[0], weights)
     for node in row[1:]:
         affine = affine.then(read_affine(node, weights))
@@ -77,7 +77,7 @@ def _is_pair_of_numbers(row: list[Node], affine: Affine) -> bool:
     return affine.uniform and not alone and not any(isinstance(node.op, BatchNorm) for node in row)
 
 
-def _merge(graph: Graph, row: list[Node], affine: Affine, arrays: dict[str, Array]) -> Node:
+def _merge(graph: Graph, row: list[Node], affine: Affine, arrays: dict[str, WeightArray]) -> Node:
     """The node that computes the whole row; its arrays take the place of the row's."""
     kept = next((node for node in row if isinstance(node.op, BatchNorm)), row[-1])
     old = [arrays.pop(name) for node in row for name in graph.weights_of(node)]
@@ -87,7 +87,7 @@ def _merge(graph: Graph, row: list[Node], affine: Affine, arrays: dict[str, Arra
     return replace(kept, op=op, inputs=row[0].inputs)
 
 
-def _express(affine: Affine, dtype: np.dtype[Any]) -> tuple[Op, Mapping[str, Numbers]]:
+def _express(affine: Affine, dtype: np.dtype[Any]) -> tuple[Op, Mapping[str, ChannelVector]]:
     """The cheapest operation that computes it, and its stored tensors."""
     if affine.scales:
         return _one_part(Scale, "factor", affine.factor, dtype)
@@ -99,8 +99,8 @@ def _express(affine: Affine, dtype: np.dtype[Any]) -> tuple[Op, Mapping[str, Num
 
 
 def _one_part(
-    kind: type[Scale | Shift], name: str, numbers: Numbers, dtype: np.dtype[Any]
-) -> tuple[Op, Mapping[str, Numbers]]:
+    kind: type[Scale | Shift], name: str, numbers: ChannelVector, dtype: np.dtype[Any]
+) -> tuple[Op, Mapping[str, ChannelVector]]:
     if is_uniform(numbers):
         return kind(value=float(round_to(dtype, numbers[:1], name)[0])), {}
     return kind(trainable=True, per="channel"), {name: numbers}

@@ -10,7 +10,7 @@ import numpy as np
 
 from archspec.ops import Op
 from compiler.graph import Graph, Node
-from compiler.passes.base import Arrays, Journal, Pass
+from compiler.passes.base import Journal, Pass, WeightArrays
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class MergeDuplicates(Pass):
     Weights are the same where they are equal to the bit. Operations that draw at random are the same at inference.
     """
 
-    def apply(self, graph: Graph, weights: Arrays, journal: Journal) -> tuple[Graph, Arrays]:
+    def apply(self, graph: Graph, weights: WeightArrays, journal: Journal) -> tuple[Graph, WeightArrays]:
         search = _Search(graph, weights)
         renamed: dict[str, str] = {}
         for node in graph:
@@ -46,7 +46,7 @@ class _Search:
     """For the first of equal nodes. Weights are looked at where all else is the same."""
 
     graph: Graph
-    weights: Arrays
+    weights: WeightArrays
     firsts: dict[_Key, Node] = field(default_factory=dict)
     same: dict[tuple[_Key, bytes], Node] = field(default_factory=dict)
     texts: dict[int, str] = field(default_factory=dict)

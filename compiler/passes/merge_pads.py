@@ -10,7 +10,7 @@ from typing import TypeAlias
 from archspec.ops import Conv, Crop, Op, PadChannels, PadSpace
 from compiler.graph import Graph, Node
 from compiler.passes.affine import MAX_SEARCHED
-from compiler.passes.base import Arrays, Journal, Pass
+from compiler.passes.base import Journal, Pass, WeightArrays
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class MergePads(Pass):
     are the same at every size.
     """
 
-    def apply(self, graph: Graph, weights: Arrays, journal: Journal) -> tuple[Graph, Arrays]:
+    def apply(self, graph: Graph, weights: WeightArrays, journal: Journal) -> tuple[Graph, WeightArrays]:
         outputs = set(graph.outputs.values())
         nodes = dict(graph.nodes)
         for id in graph.nodes:
@@ -84,10 +84,10 @@ def _added(before: Node, after: Node) -> tuple[int, ...]:
     return tuple(new - old for old, new in zip(before.shape.space, after.shape.space, strict=True))
 
 
-Merge: TypeAlias = Callable[[Graph, Node, Node], Node | str]
+PairMerge: TypeAlias = Callable[[Graph, Node, Node], Node | str]
 """The node that does what two in a row did, or why there is none."""
 
-MERGES: Mapping[tuple[type[Op], type[Op]], Merge] = MappingProxyType(
+MERGES: Mapping[tuple[type[Op], type[Op]], PairMerge] = MappingProxyType(
     {
         (PadChannels, PadChannels): _merge_channels,
         (Crop, Crop): _merge_crops,

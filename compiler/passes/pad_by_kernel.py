@@ -8,7 +8,7 @@ import numpy as np
 
 from archspec.ops import Conv, PadChannels
 from compiler.graph import Graph, Node
-from compiler.passes.base import Array, Arrays, Journal, Pass
+from compiler.passes.base import Journal, Pass, WeightArray, WeightArrays
 
 
 @dataclass(frozen=True)
@@ -19,8 +19,8 @@ class PadByKernel(Pass):
     there: behind one padded shortcut no addition is fused with its convolution any more.
     """
 
-    def apply(self, graph: Graph, weights: Arrays, journal: Journal) -> tuple[Graph, Arrays]:
-        kernels: dict[str, Array] = {}
+    def apply(self, graph: Graph, weights: WeightArrays, journal: Journal) -> tuple[Graph, WeightArrays]:
+        kernels: dict[str, WeightArray] = {}
         written: dict[str, Node] = {}
         dtype = next((array.dtype for array in weights.values()), np.dtype(np.float32))
         for node in graph:

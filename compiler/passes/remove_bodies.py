@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 
 from archspec.ops import Concat, PadChannels
 from compiler.graph import Graph, Node
-from compiler.passes.base import Arrays, Journal, Pass
+from compiler.passes.base import Journal, Pass, WeightArrays
 from compiler.passes.drop_unused import find_used
 
 Stays: TypeAlias = Literal["identity", "shortcut", "zeros", "input"]
@@ -17,7 +17,7 @@ a layer its input."""
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class RemovablePart:
     """What can be left out of a network: the value `result` is then that of the node `source`."""
 
     name: str
@@ -35,9 +35,9 @@ class RemoveBodies(Pass):
     `find_layers`, of the same graph.
     """
 
-    parts: tuple[Part, ...]
+    parts: tuple[RemovablePart, ...]
 
-    def apply(self, graph: Graph, weights: Arrays, journal: Journal) -> tuple[Graph, Arrays]:
+    def apply(self, graph: Graph, weights: WeightArrays, journal: Journal) -> tuple[Graph, WeightArrays]:
         padded = {part.result: _pad(graph[part.result], part) for part in self.parts if part.stays == "zeros"}
         renamed = {part.result: part.source for part in self.parts if part.result not in padded}
         nodes = (padded.get(node.id, node) for node in graph if node.id not in renamed)
@@ -45,18 +45,18 @@ class RemoveBodies(Pass):
         return shorter, {name: weights[name] for name in shorter.weights}
 
 
-def find_bodies(graph: Graph) -> dict[str, Part]:
+def find_bodies(graph: Graph) -> dict[str, RemovablePart]:
     """The residual and dense bodies of a graph by name, in order; a body inside another one is a part of its own."""
     parts = {}
     for node in graph:
         if node.body is not None:
             inside = node.inputs[0].startswith(f"{node.body}.")
             stays: Stays = "zeros" if isinstance(node.op, Concat) else "shortcut" if inside else "identity"
-            parts[node.body] = Part(node.body, node.id, node.inputs[0], stays)
+            parts[node.body] = RemovablePart(node.body, node.id, node.inputs[0], stays)
     return parts
 
 
-def find_layers(graph: Graph) -> dict[str, Part]:
+def find_layers(graph: Graph) -> dict[str, RemovablePart]:
     """The layers with a kernel that keep the shape of their input, each with the normalization, activation and so on
     that follow it alone, as far as the shape stays; by the name of the layer with the kernel."""
     parts = {}
@@ -65,11 +65,11 @@ def find_layers(graph: Graph) -> dict[str, Part]:
             shape = graph[node.inputs[0]].shape
             fitting = [follower.id for follower in _follow(graph, node) if follower.shape == shape]
             if fitting:
-                parts[node.id] = Part(node.id, fitting[-1], node.inputs[0], "input")
+                parts[node.id] = RemovablePart(node.id, fitting[-1], node.inputs[0], "input")
     return parts
 
 
-def find_parts(graph: Graph) -> dict[str, Part]:
+def find_parts(graph: Graph) -> dict[str, RemovablePart]:
     """The bodies; of a network without any, the layers."""
     return find_bodies(graph) or find_layers(graph)
 
@@ -84,7 +84,7 @@ def _follow(graph: Graph, node: Node) -> Iterator[Node]:
         yield node
 
 
-def _pad(merge: Node, part: Part) -> Node:
+def _pad(merge: Node, part: RemovablePart) -> Node:
     """Zeros in place of a dense body's channels, so that all that follow keep their places."""
     return replace(merge, op=PadChannels(out=merge.shape.channels), inputs=(part.source,), body=None)
 

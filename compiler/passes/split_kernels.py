@@ -13,7 +13,7 @@ from archspec.ops.base import Layer
 from archspec.ops.fields import Flag, NonNegative, Positive
 from archspec.ops.values import Shape, Weight, Weights
 from compiler.graph import Graph, Node
-from compiler.passes.base import Array, Arrays, Journal, LazyArray, Pass
+from compiler.passes.base import Journal, LazyArray, Pass, WeightArray, WeightArrays
 
 TAPS = 3
 ALIGNED = 4
@@ -57,8 +57,8 @@ class SplitKernels(Pass):
     largest_out: int = 16
     least_in: int = 96
 
-    def apply(self, graph: Graph, weights: Arrays, journal: Journal) -> tuple[Graph, Arrays]:
-        arrays: dict[str, Array] = dict(weights)
+    def apply(self, graph: Graph, weights: WeightArrays, journal: Journal) -> tuple[Graph, WeightArrays]:
+        arrays: dict[str, WeightArray] = dict(weights)
         nodes: list[Node] = []
         for node in graph:
             nodes += _split(node, node.op, arrays, journal) if self._is_narrow(graph, node) else [node]
@@ -74,7 +74,7 @@ class SplitKernels(Pass):
         return square and blocked and op.out <= self.largest_out and channels >= self.least_in
 
 
-def _split(node: Node, op: Any, arrays: dict[str, Array], journal: Journal) -> list[Node]:
+def _split(node: Node, op: Any, arrays: dict[str, WeightArray], journal: Journal) -> list[Node]:
     stacked = Shape(TAPS * op.out, *node.shape.space)
     rows = Node(f"{node.id}.rows", AxisConv(out=stacked.channels, axis=1), node.inputs, stacked, node.source)
     kernel = arrays[f"{node.id}.weight"]
@@ -85,7 +85,7 @@ def _split(node: Node, op: Any, arrays: dict[str, Array], journal: Journal) -> l
     return [rows, replace(node, op=AxisConv(out=op.out, axis=0, bias=op.bias), inputs=(rows.id,))]
 
 
-def _stack_rows(kernel: Array) -> LazyArray:
+def _stack_rows(kernel: WeightArray) -> LazyArray:
     """(out, in, rows, columns) → (rows · out, in, 1, columns)."""
 
     def compute() -> NDArray[Any]:

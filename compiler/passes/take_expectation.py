@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from compiler.graph import Graph, Node
-from compiler.passes.base import Arrays, Journal, Pass
+from compiler.passes.base import Journal, Pass, WeightArrays
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class TakeExpectation(Pass):
     renormalization are batch normalization, with the same weights.
     """
 
-    def apply(self, graph: Graph, weights: Arrays, journal: Journal) -> tuple[Graph, Arrays]:
+    def apply(self, graph: Graph, weights: WeightArrays, journal: Journal) -> tuple[Graph, WeightArrays]:
         nodes: dict[str, Node] = {}
         for node in graph:
             op = node.op.at_inference()

@@ -8,8 +8,8 @@ from archspec.ops import OpError, Weights
 from archspec.ops.reshape import Centred
 from compiler.graph import Graph, Inferred
 from compiler.onnx_file.accepted import AcceptedSize
-from compiler.sizes.extents import Extents
-from compiler.sizes.line import Line
+from compiler.sizes.extents import GraphExtents
+from compiler.sizes.size_values import SizeValues
 
 
 def accepted_sizes(graph: Graph, *, keep_weights: bool = True) -> dict[str, AcceptedSize]:
@@ -22,9 +22,9 @@ def accepted_sizes(graph: Graph, *, keep_weights: bool = True) -> dict[str, Acce
     >>> {name: str(size) for name, size in archspec.accepted_sizes(graph).items()}
     {'H': 'any from 1', 'W': 'any from 1'}
     """
-    extents = Extents(graph.sizes, graph)
+    extents = GraphExtents(graph.sizes, graph)
     bonds = _find_bonds(extents, keep_weights=keep_weights)
-    return {name: Line(extents, name, keep_weights=keep_weights).find_row(bonds[name]) for name in graph.sizes}
+    return {name: SizeValues(extents, name, keep_weights=keep_weights).find_row(bonds[name]) for name in graph.sizes}
 
 
 def fits(graph: Graph, sizes: Mapping[str, int], *, keep_weights: bool = True, known: Inferred | None = None) -> bool:
@@ -45,14 +45,14 @@ def fits(graph: Graph, sizes: Mapping[str, int], *, keep_weights: bool = True, k
 def find_nearest(graph: Graph, wanted: Mapping[str, int]) -> dict[str, tuple[AcceptedSize, int]]:
     """For each size whose wanted value does not fit, with any weights, what it accepts and the value nearest to the
     wanted one; each while the others keep those of the graph."""
-    extents = Extents(graph.sizes, graph)
+    extents = GraphExtents(graph.sizes, graph)
     bonds = _find_bonds(extents, keep_weights=False)
     found = {}
     for name, size in wanted.items():
-        line = Line(extents, name)
-        if not line.fits(size):
-            rule = line.find_row(bonds[name])
-            found[name] = rule, line.find_nearest(size, abs(rule.nearest(size) - size))
+        values = SizeValues(extents, name)
+        if not values.fits(size):
+            rule = values.find_row(bonds[name])
+            found[name] = rule, values.find_nearest(size, abs(rule.nearest(size) - size))
     return found
 
 
@@ -68,13 +68,13 @@ def find_idle(graph: Graph) -> set[str]:
     idle = {node.id for node in graph if isinstance(node.op, Centred) and node.shape == graph.operands(node)[0]}
     if not idle or not graph.sizes:
         return idle
-    extents = Extents(graph.sizes, graph)
+    extents = GraphExtents(graph.sizes, graph)
     pairs = {id: [*zip(extents.of[graph[id].inputs[0]], extents.of[id], strict=True)] for id in idle}
     equal = find_equal(extents, {pair for found in pairs.values() for pair in found})
     return {id for id, found in pairs.items() if equal.issuperset(found)}
 
 
-def find_equal(extents: Extents, pairs: set[tuple[int, int]]) -> set[tuple[int, int]]:
+def find_equal(extents: GraphExtents, pairs: set[tuple[int, int]]) -> set[tuple[int, int]]:
     """The pairs of extents that are equal at all sizes that fit. Where they follow several sizes, or too many values
     would have to be looked at, that is known only of those that are one function."""
     equal = {(one, other) for one, other in pairs if one == other}
@@ -82,13 +82,13 @@ def find_equal(extents: Extents, pairs: set[tuple[int, int]]) -> set[tuple[int, 
     for name in extents.sizes:
         single = {pair for pair, found in letters.items() if found == {name}}
         if single:
-            line = Line(extents, name)
-            rows = [row for row in map(line.compute, line.list_telling() or ()) if row]
+            values = SizeValues(extents, name)
+            rows = [row for row in map(values.compute, values.list_telling() or ()) if row]
             equal |= {(one, other) for one, other in single if rows and all(row[one] == row[other] for row in rows)}
     return equal
 
 
-def _find_bonds(extents: Extents, *, keep_weights: bool) -> dict[str, dict[str, int]]:
+def _find_bonds(extents: GraphExtents, *, keep_weights: bool) -> dict[str, dict[str, int]]:
     """For each size those that it depends on, with their values: through what compares or refuses extents that follow
     both, perhaps by way of others."""
     tied = [extents.letters(condition.operands) for condition in extents.conditions]

@@ -16,7 +16,17 @@ from archspec import ops
 from archspec.ops import Layer, Op, Shape
 from archspec.ops.base import Pointwise
 from compiler.graph import Node
-from compiler.sizes.laws import Along, Constant, Extreme, Law, Product, Size, Total, Whole, replace_extent
+from compiler.sizes.laws import (
+    ConstantLaw,
+    ExtremeLaw,
+    Law,
+    LayerLaw,
+    ProductLaw,
+    ShapeLaw,
+    SizeLaw,
+    SumLaw,
+    replace_extent,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +41,7 @@ class Extent:
 
 
 @dataclass(frozen=True, slots=True)
-class Condition:
+class ExtentCondition:
     """What must hold of some extents. It may compare them with each other and with `constants`, or divide them by
     `modulus`."""
 
@@ -73,18 +83,18 @@ class AtMost:
         return extent <= self.limit
 
 
-class Extents:
+class GraphExtents:
     """The extents of a graph's nodes, as far as they were added; `of` has the numbers of each node's."""
 
     def __init__(self, sizes: Mapping[str, int], nodes: Iterable[Node] = ()) -> None:
         self.sizes = sizes
         self.all: list[Extent] = []
         self.of: dict[str, tuple[int, ...]] = {}
-        self.conditions: dict[Condition, None] = {}
+        self.conditions: dict[ExtentCondition, None] = {}
         self.kept: dict[int, None] = {}
         """Extents that the shape of some weight depends on."""
         self._numbers: dict[object, int] = {}
-        self._laws: dict[object, Along | None] = {}
+        self._laws: dict[object, LayerLaw | None] = {}
         self._followed: dict[tuple[int, tuple[tuple[int, ...], ...]], tuple[int, ...]] = {}
         self._alive: list[Op] = []
         """The operations by whose ids something is kept, so that these stay theirs."""
@@ -116,7 +126,7 @@ class Extents:
         return Shape(*(self.all[i].own for i in extents))
 
     def constant(self, value: int) -> int:
-        return self.put(Constant(value), (), Constant(value))
+        return self.put(ConstantLaw(value), (), ConstantLaw(value))
 
     def put(self, law: Law, operands: tuple[int, ...], key: object) -> int:
         """The number of the extent with this law; `key` has in common those that are the same."""
@@ -124,7 +134,7 @@ class Extents:
         if known is not None:
             return known
         letters = self.letters(operands)
-        if isinstance(law, Size):
+        if isinstance(law, SizeLaw):
             own: int | None = self.sizes[law.name]
             letters = frozenset({law.name})
         else:
@@ -134,7 +144,7 @@ class Extents:
         self.all.append(Extent(law, operands, letters, own))
         return number
 
-    def demand(self, condition: Condition) -> None:
+    def demand(self, condition: ExtentCondition) -> None:
         if self.vary(condition.operands):
             self.conditions[condition] = None
 
@@ -142,21 +152,21 @@ class Extents:
         distinct = tuple(sorted(set(operands)))
         if not self.vary(distinct):
             return self.constant(choose(self.all[i].own for i in distinct))
-        return distinct[0] if len(distinct) == 1 else self.put(Extreme(choose), distinct, choose)
+        return distinct[0] if len(distinct) == 1 else self.put(ExtremeLaw(choose), distinct, choose)
 
     def equal(self, operands: Iterable[int]) -> int:
         """One of several extents that must be equal: a fixed one where there is one."""
         distinct = sorted(set(operands), key=lambda i: (bool(self.all[i].letters), i))
         if len(distinct) > 1:
-            self.demand(Condition(_are_equal, tuple(distinct), compares=True))
+            self.demand(ExtentCondition(_are_equal, tuple(distinct), compares=True))
         return distinct[0]
 
-    def gather(self, law: Callable[[int], Product | Total], operands: Sequence[int]) -> int:
+    def gather(self, law: Callable[[int], ProductLaw | SumLaw], operands: Sequence[int]) -> int:
         """A product or a sum of which the fixed operands are one number."""
         moving = tuple(sorted(i for i in operands if self.all[i].letters))
         fixed = [self.all[i].own for i in operands if not self.all[i].letters]
-        start = prod(fixed) if law is Product else sum(fixed)
-        if len(moving) == 1 and start == (law is Product):
+        start = prod(fixed) if law is ProductLaw else sum(fixed)
+        if len(moving) == 1 and start == (law is ProductLaw):
             return moving[0]
         return self.put(law(start), moving, law(start)) if moving else self.constant(start)
 
@@ -173,10 +183,10 @@ class Extents:
         unchanged = law.pace == 1 and law(x[position]) == x[position] and not law.refuses
         return operand if unchanged else self.put(law, (operand,), key)
 
-    def _find_law(self, op: Op, x: Shape, position: int) -> Along | None:
+    def _find_law(self, op: Op, x: Shape, position: int) -> LayerLaw | None:
         key = id(op), x, position
         if key not in self._laws:
-            paced, still = Along(op, x, position, op.stride_fraction(position - 1)), Along(op, x, position, None)
+            paced, still = LayerLaw(op, x, position, op.stride_fraction(position - 1)), LayerLaw(op, x, position, None)
             self._laws[key] = paced if paced.keeps_pace() else still if still.stays() else None
         return self._laws[key]
 
@@ -197,13 +207,13 @@ class Extents:
             same = {name: weight.shape for name, weight in own.items()} == {
                 name: weight.shape for name, weight in other.items()
             }
-            self._laws[key] = None if same else Along(op, x, position, None)
+            self._laws[key] = None if same else LayerLaw(op, x, position, None)
         return self._laws[key] is not None
 
     def _keep(self, number: int) -> None:
         """A product or sum stays the same where all its operands do."""
         extent = self.all[number]
-        if isinstance(extent.law, Product | Total) and len(extent.operands) > 1:
+        if isinstance(extent.law, ProductLaw | SumLaw) and len(extent.operands) > 1:
             for operand in extent.operands:
                 self._keep(operand)
         else:
@@ -211,18 +221,18 @@ class Extents:
 
 
 @singledispatch
-def _follow(op: Op, to: Extents, node: Node, *operands: tuple[int, ...]) -> Iterable[int]:
+def _follow(op: Op, to: GraphExtents, node: Node, *operands: tuple[int, ...]) -> Iterable[int]:
     """The extents of an operation's result. What has no rule here takes values of one shape, and gives that shape."""
     return [to.equal(extents) for extents in zip(*operands, strict=True)]
 
 
 @_follow.register
-def _follow_input(op: ops.Input, to: Extents, node: Node) -> Iterable[int]:
-    return [to.put(Size(entry), (), entry) if isinstance(entry, str) else to.constant(entry) for entry in op.dims]
+def _follow_input(op: ops.Input, to: GraphExtents, node: Node) -> Iterable[int]:
+    return [to.put(SizeLaw(entry), (), entry) if isinstance(entry, str) else to.constant(entry) for entry in op.dims]
 
 
 @_follow.register
-def _follow_layer(op: Layer, to: Extents, node: Node, x: tuple[int, ...]) -> Iterable[int]:
+def _follow_layer(op: Layer, to: GraphExtents, node: Node, x: tuple[int, ...]) -> Iterable[int]:
     if type(op).infer is Pointwise.infer:
         return x
     found: list[int | None] = [None]
@@ -232,50 +242,50 @@ def _follow_layer(op: Layer, to: Extents, node: Node, x: tuple[int, ...]) -> Ite
             fixed = not to.vary(x[position : position + 1])
             found.append(to.constant(node.shape[position]) if fixed else to.step(op, x, position))
     if None in found:
-        return [to.put(Whole(op, i), x, (id(op), i)) for i in range(len(node.shape))]
+        return [to.put(ShapeLaw(op, i), x, (id(op), i)) for i in range(len(node.shape))]
     return [number for number in found if number is not None]
 
 
 @_follow.register
-def _follow_flatten(op: ops.Flatten, to: Extents, node: Node, x: tuple[int, ...]) -> Iterable[int]:
-    return [to.gather(Product, x)]
+def _follow_flatten(op: ops.Flatten, to: GraphExtents, node: Node, x: tuple[int, ...]) -> Iterable[int]:
+    return [to.gather(ProductLaw, x)]
 
 
 @_follow.register
-def _follow_linear(op: ops.Linear, to: Extents, node: Node, x: tuple[int, ...]) -> Iterable[int]:
+def _follow_linear(op: ops.Linear, to: GraphExtents, node: Node, x: tuple[int, ...]) -> Iterable[int]:
     return [to.constant(op.out)]
 
 
 @_follow.register
-def _follow_pad_channels(op: ops.PadChannels, to: Extents, node: Node, x: tuple[int, ...]) -> Iterable[int]:
-    to.demand(Condition(AtMost(op.out), x[:1], compares=True, constants=(op.out,)))
+def _follow_pad_channels(op: ops.PadChannels, to: GraphExtents, node: Node, x: tuple[int, ...]) -> Iterable[int]:
+    to.demand(ExtentCondition(AtMost(op.out), x[:1], compares=True, constants=(op.out,)))
     return [to.constant(op.out), *x[1:]]
 
 
 @_follow.register
-def _follow_group_norm(op: ops.GroupNorm, to: Extents, node: Node, x: tuple[int, ...]) -> Iterable[int]:
-    to.demand(Condition(Same(0, op.groups), x[:1], modulus=op.groups))
+def _follow_group_norm(op: ops.GroupNorm, to: GraphExtents, node: Node, x: tuple[int, ...]) -> Iterable[int]:
+    to.demand(ExtentCondition(Same(0, op.groups), x[:1], modulus=op.groups))
     return x
 
 
 @_follow.register
-def _follow_concat(op: ops.Concat, to: Extents, node: Node, *xs: tuple[int, ...]) -> Iterable[int]:
+def _follow_concat(op: ops.Concat, to: GraphExtents, node: Node, *xs: tuple[int, ...]) -> Iterable[int]:
     channels, *space = zip(*xs, strict=True)
-    return [to.gather(Total, channels), *map(to.equal, space)]
+    return [to.gather(SumLaw, channels), *map(to.equal, space)]
 
 
 @_follow.register
-def _follow_mul(op: ops.Mul, to: Extents, node: Node, *xs: tuple[int, ...]) -> Iterable[int]:
+def _follow_mul(op: ops.Mul, to: GraphExtents, node: Node, *xs: tuple[int, ...]) -> Iterable[int]:
     one = to.constant(1)
     for extents in zip(*xs, strict=True):
         factors = sorted({*extents} - {one}) or [one]
         if len(factors) > 1:
-            to.demand(Condition(_can_be_repeated, tuple(factors), compares=True, constants=(1,)))
+            to.demand(ExtentCondition(_can_be_repeated, tuple(factors), compares=True, constants=(1,)))
         yield to.extreme(max, factors)
 
 
 @_follow.register
-def _follow_crop(op: ops.Crop, to: Extents, node: Node, *xs: tuple[int, ...]) -> Iterable[int]:
+def _follow_crop(op: ops.Crop, to: GraphExtents, node: Node, *xs: tuple[int, ...]) -> Iterable[int]:
     yield xs[0][0]
     for extents in [*zip(*xs, strict=True)][1:]:
         cut = to.extreme(min, extents)
@@ -284,17 +294,17 @@ def _follow_crop(op: ops.Crop, to: Extents, node: Node, *xs: tuple[int, ...]) ->
         yield cut
 
 
-def _demand_parity(to: Extents, whole: int, cut: int) -> None:
+def _demand_parity(to: GraphExtents, whole: int, cut: int) -> None:
     """That what is cut off is even. Where that depends on several sizes, each is held to its remainder by itself."""
     parts = (whole, *to.all[cut].operands)
     letters = [to.all[part].letters for part in parts]
     if len(to.letters(parts)) > 1 and all(len(part) <= 1 for part in letters):
         for part in parts:
-            to.demand(Condition(Same(to.all[part].own % 2, 2), (part,), modulus=2))
+            to.demand(ExtentCondition(Same(to.all[part].own % 2, 2), (part,), modulus=2))
     else:
-        to.demand(Condition(_differ_evenly, (whole, cut), modulus=2))
+        to.demand(ExtentCondition(_differ_evenly, (whole, cut), modulus=2))
 
 
 @_follow.register
-def _follow_pad_space(op: ops.PadSpace, to: Extents, node: Node, *xs: tuple[int, ...]) -> Iterable[int]:
+def _follow_pad_space(op: ops.PadSpace, to: GraphExtents, node: Node, *xs: tuple[int, ...]) -> Iterable[int]:
     return [xs[0][0], *(to.extreme(max, extents) for extents in [*zip(*xs, strict=True)][1:])]

@@ -46,7 +46,7 @@ class Law(ABC):
 
 
 @dataclass(frozen=True, slots=True)
-class Constant(Law):
+class ConstantLaw(Law):
     value: int
 
     def __call__(self, *extents: int) -> int:
@@ -57,7 +57,7 @@ class Constant(Law):
 
 
 @dataclass(frozen=True, slots=True)
-class Size(Law):
+class SizeLaw(Law):
     """A dynamic size itself: it follows from its value."""
 
     name: str
@@ -74,7 +74,7 @@ class Size(Law):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Along(Law):
+class LayerLaw(Law):
     """What a layer makes of one extent, by its shape rule at another extent of a shape that fits."""
 
     op: Op
@@ -154,7 +154,7 @@ def replace_extent(shape: Shape, position: int, extent: int) -> Shape:
 
 
 @dataclass(frozen=True, slots=True)
-class Extreme(Law):
+class ExtremeLaw(Law):
     """The smallest or the largest of several."""
 
     choose: Callable[[Iterable[int]], int]
@@ -168,7 +168,7 @@ class Extreme(Law):
 
 
 @dataclass(frozen=True, slots=True)
-class Product(Law):
+class ProductLaw(Law):
     """The length of a vector that was laid out of a map."""
 
     factor: int
@@ -185,7 +185,7 @@ class Product(Law):
 
 
 @dataclass(frozen=True, slots=True)
-class Total(Law):
+class SumLaw(Law):
     """The length of several vectors, one behind the other."""
 
     more: int
@@ -198,7 +198,7 @@ class Total(Law):
 
 
 @dataclass(frozen=True, slots=True)
-class Whole(Law):
+class ShapeLaw(Law):
     """An extent that may depend on the whole shape; nothing is known of it but what the layer says of each."""
 
     op: Op

@@ -10,14 +10,14 @@ from archspec.ops.base import Pointwise
 from archspec.ops.pooling import Pool
 from compiler.graph import Node
 from compiler.sizes.accepted_sizes import find_equal
-from compiler.sizes.extents import Extents
+from compiler.sizes.extents import GraphExtents
 
 
 class ShapesBySize:
     """The shapes of nodes as functions of the sizes, as far as somebody asked."""
 
     def __init__(self, sizes: Mapping[str, int]) -> None:
-        self._extents = Extents(sizes)
+        self._extents = GraphExtents(sizes)
 
     def are_one(self, nodes: dict[str, Node], one: Node, other: Node) -> bool:
         """Whether two of the nodes so far have equal shapes at every size that fits."""

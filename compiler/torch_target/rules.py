@@ -16,11 +16,11 @@ from torch.nn import functional as F
 
 from archspec import ops
 from archspec.ops import Shape
-from compiler.rule_table import Table
+from compiler.rule_table import RuleTable
 from compiler.torch_target import modules, normalization, randomness
 
 TorchRule: TypeAlias = Callable[..., nn.Module | Callable[..., Tensor]]
-RULES: Table[TorchRule] = Table("torch")
+RULES: RuleTable[TorchRule] = RuleTable("torch")
 rule = RULES.rule
 
 CONV = (nn.Conv1d, nn.Conv2d, nn.Conv3d)

@@ -12,8 +12,8 @@ from typing import Any
 from archspec.errors import ArchspecError
 from compiler.analysis.cost.cost import measure_cost
 from compiler.graph import Graph
-from compiler.passes.base import Arrays
-from compiler.passes.remove_bodies import Part, RemoveBodies, Stays, find_parts
+from compiler.passes.base import WeightArrays
+from compiler.passes.remove_bodies import RemovablePart, RemoveBodies, Stays, find_parts
 from compiler.torch_target.module import build_module
 from runtime.data.dataset import Split
 from runtime.training.run import Run
@@ -49,9 +49,9 @@ class Lesion:
 class PrunedNetwork:
     """The network without some parts, and its score on some images."""
 
-    parts: tuple[Part, ...]
+    parts: tuple[RemovablePart, ...]
     graph: Graph
-    weights: Arrays
+    weights: WeightArrays
     score: float
 
     @property
@@ -78,7 +78,7 @@ def measure_lesion(run: Run, *, on_part: Callable[[int, int], None] = lambda don
     return Lesion(run.graph.name, run.data.name, run.metric, len(run.data.test), whole.score, tuple(removals))
 
 
-def list_parts(run: Run) -> list[Part]:
+def list_parts(run: Run) -> list[RemovablePart]:
     """List what can be left out of a run's network. Raises ArchspecError where nothing can."""
     parts = list(find_parts(run.graph).values())
     if not parts:
@@ -89,7 +89,7 @@ def list_parts(run: Run) -> list[Part]:
     return parts
 
 
-def try_without(run: Run, parts: Sequence[Part], split: Split) -> PrunedNetwork:
+def try_without(run: Run, parts: Sequence[RemovablePart], split: Split) -> PrunedNetwork:
     """Leave these parts out of a run's network, and measure what remains on a split."""
     graph, weights = RemoveBodies(tuple(parts))(run.graph, run.weights)
     return PrunedNetwork(tuple(parts), graph, weights, run.measure(build_module(graph, weights), split)[1])

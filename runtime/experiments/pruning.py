@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from archspec.errors import ArchspecError
-from compiler.passes.remove_bodies import Part
+from compiler.passes.remove_bodies import RemovablePart
 from runtime.data.dataset import Split
 from runtime.experiments.lesion import PrunedNetwork, list_parts, try_without
 from runtime.measuring.bench import bench
@@ -29,7 +29,7 @@ MAX_EXHAUSTIVE = 8
 TIMED_BATCHES, TIMED_SECONDS = (1, 32), 1.0
 """The batches whose runs are timed, and the seconds spent on each batch of each model."""
 
-Attempt: TypeAlias = Callable[[Sequence[Part]], PrunedNetwork]
+Attempt: TypeAlias = Callable[[Sequence[RemovablePart]], PrunedNetwork]
 """A function that leaves parts out."""
 
 
@@ -40,7 +40,7 @@ class PruningChoice:
 
     budget: float
     metric: str
-    parts: tuple[Part, ...]
+    parts: tuple[RemovablePart, ...]
     of: int
     search: str
     tried: int
@@ -115,14 +115,14 @@ class _Attempts:
     on_trial: Callable[[int, int], None]
     count: int = 0
 
-    def __call__(self, left_out: Sequence[Part]) -> PrunedNetwork:
+    def __call__(self, left_out: Sequence[RemovablePart]) -> PrunedNetwork:
         trial = try_without(self.run, left_out, self.split)
         self.count += 1
         self.on_trial(self.count, self.most)
         return trial
 
 
-def search_all(parts: Sequence[Part], attempt: Attempt, floor: float) -> PrunedNetwork | None:
+def search_all(parts: Sequence[RemovablePart], attempt: Attempt, floor: float) -> PrunedNetwork | None:
     """The best of the largest sets whose score is at least `floor`; None where there is none."""
     for size in range(len(parts), 0, -1):
         trials = map(attempt, _without_nests(combinations(parts, size)))
@@ -132,7 +132,7 @@ def search_all(parts: Sequence[Part], attempt: Attempt, floor: float) -> PrunedN
     return None
 
 
-def search_greedily(parts: Sequence[Part], attempt: Attempt, floor: float) -> PrunedNetwork | None:
+def search_greedily(parts: Sequence[RemovablePart], attempt: Attempt, floor: float) -> PrunedNetwork | None:
     """Part by part, each time the one without which the score is best (of equal ones, the one with most MACs)."""
     best = None
     while True:
@@ -144,7 +144,7 @@ def search_greedily(parts: Sequence[Part], attempt: Attempt, floor: float) -> Pr
         best = max(trials, key=lambda trial: (trial.score, -trial.macs))
 
 
-def _without_nests(sets: Iterable[tuple[Part, ...]]) -> Iterator[tuple[Part, ...]]:
+def _without_nests(sets: Iterable[tuple[RemovablePart, ...]]) -> Iterator[tuple[RemovablePart, ...]]:
     """The sets in which no part lies inside another one, with which it would go anyway."""
     for chosen in sets:
         if not any(inner.name.startswith(f"{outer.name}.") for inner, outer in permutations(chosen, 2)):
@@ -157,7 +157,7 @@ class Search:
     whole network's among them."""
 
     name: str
-    find: Callable[[Sequence[Part], Attempt, float], PrunedNetwork | None]
+    find: Callable[[Sequence[RemovablePart], Attempt, float], PrunedNetwork | None]
     bound: Callable[[int], int]
 
 

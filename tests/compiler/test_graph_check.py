@@ -10,10 +10,10 @@ from archspec.errors import Place
 from archspec.ops import Add, Input, Op, Relu, Shape
 from archspec.spec.load import load
 from compiler.elaborate.elaborate import elaborate
-from compiler.graph import Graph, Node, Source
+from compiler.graph import Graph, Node, NodeSource
 from compiler.graph_check import GraphError, verify
 
-SOURCE = Source(Place("here"))
+SOURCE = NodeSource(Place("here"))
 
 
 def node(id: str, op: Op, *inputs: str, shape: tuple[int, ...] = (4,), body: str | None = None) -> Node:

@@ -10,10 +10,10 @@ import pytest
 from archspec.spec.load import load
 from compiler.elaborate.elaborate import elaborate
 from compiler.infer_params import infer_params
-from compiler.mismatch import Extents
+from compiler.mismatch import WeightShapes
 
 
-def shapes(source: str | Path, params: dict[str, Any]) -> Extents:
+def shapes(source: str | Path, params: dict[str, Any]) -> WeightShapes:
     return {name: weight.shape for name, weight in elaborate(load(source, params)).weights.items()}
 
 

@@ -8,11 +8,11 @@ import pytest
 
 from archspec.errors import ArchspecError
 from archspec.ops import Elu, Relu, Tanh
-from compiler.rule_table import Table
+from compiler.rule_table import RuleTable
 
 
-def make_table() -> Table[Callable[[], str]]:
-    table: Table[Callable[[], str]] = Table("paper")
+def make_table() -> RuleTable[Callable[[], str]]:
+    table: RuleTable[Callable[[], str]] = RuleTable("paper")
 
     @table.rule(Relu, Elu)
     def bend() -> str:

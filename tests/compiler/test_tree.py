@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archspec.ops import Conv, Input, Op, Relu
-from compiler.scopes import Scope, read_scopes
+from compiler.scope_tree import ScopeTree, read_scopes
 from compiler.tree import LayerName, fold, name_layer
 
 
@@ -35,7 +35,7 @@ class Text:
     def join(self, run: Sequence[str]) -> str:
         return f"{len(run)}*{run[0]}"
 
-    def close(self, scope: Scope, branches: Sequence[str]) -> str:
+    def close(self, scope: ScopeTree, branches: Sequence[str]) -> str:
         return f"{scope.title.rstrip('0123456789')}({' '.join(branches)})"
 
 

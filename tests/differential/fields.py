@@ -37,7 +37,7 @@ from archspec.ops import (
 )
 from compiler.analysis.field.receptive_field import measure_receptive_field
 from compiler.analysis.field.strands import MAX_REACH
-from compiler.graph import Graph, Node, Source
+from compiler.graph import Graph, Node, NodeSource
 from tests.differential.harness import Disagreement, Outcome
 
 EXTENTS = {1: (1, 40), 2: (1, 14)}
@@ -64,7 +64,7 @@ def write_network(random: Random) -> Graph:
     return Graph("random", writer.nodes, {"y": next(reversed(writer.nodes))})
 
 
-SOURCE = Source(Place("random"))
+SOURCE = NodeSource(Place("random"))
 
 
 @dataclass

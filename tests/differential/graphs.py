@@ -6,12 +6,12 @@ from random import Random
 
 from archspec.errors import Place
 from archspec.ops import Add, Conv, Input, Op, Relu, Shape
-from compiler.graph import Graph, Node, Source
+from compiler.graph import Graph, Node, NodeSource
 
 PARTS = ("a", "b", "conv", "conv_1", "relu", "")
 """What ids are made of: few words, so that many are the beginning of another, and one that is empty."""
 
-SOURCE = Source(Place("random"))
+SOURCE = NodeSource(Place("random"))
 
 
 def make_graph(random: Random, most: int = 24) -> Graph:

@@ -92,7 +92,7 @@ def test_lengths_that_no_path_has_are_none() -> None:
 def test_a_bound_decides_what_it_can(sign: str) -> None:
     """The witness: every number that a lower bound leaves possible."""
     from compiler.analysis.certainty import at_least
-    from compiler.analysis.compare.conditions import Condition, Number, Verdict
+    from compiler.analysis.compare.conditions import Condition, MarkedNumber, Verdict
 
     compare: Callable[[int, int], bool] = {
         "<=": lambda a, b: a <= b,
@@ -106,7 +106,7 @@ def test_a_bound_decides_what_it_can(sign: str) -> None:
         for bound in range(5):
             answers = {compare(number, bound) for number in range(least, 100)}
             expected = answers.pop() if len(answers) == 1 else None
-            number = Number(least, "macs", at_least("something is unknown"))
-            verdict = Verdict(Condition("", "macs", sign, Fraction(0)), (number,), (Number(bound),))
+            number = MarkedNumber(least, "macs", at_least("something is unknown"))
+            verdict = Verdict(Condition("", "macs", sign, Fraction(0)), (number,), (MarkedNumber(bound),))
             assert verdict.holds is expected, (least, bound)
             assert (verdict.undecided is None) == (expected is not None)

@@ -13,9 +13,9 @@ from archspec.api import elaborate, load
 from archspec.errors import Diagnostic, Place, SpecError
 from archspec.ops import Input, Linear, Shape
 from compiler.analysis.compare.conditions import parse_condition
-from compiler.analysis.compare.fit import Fit, fit
+from compiler.analysis.compare.fit import FitResult, fit
 from compiler.analysis.compare.variation import parse_variation
-from compiler.graph import Graph, Node, Source
+from compiler.graph import Graph, Node, NodeSource
 
 FEW = range(30)
 MANY = range(30, 4000)
@@ -26,7 +26,7 @@ Family = Mapping[tuple[int, ...], int]
 
 def build(out: int) -> Graph:
     """A network with so many parameters."""
-    source = Source(Place("random"))
+    source = NodeSource(Place("random"))
     x = Node("x", Input(dims=(1,)), (), Shape(1), source)
     linear = Node("linear", Linear(out=out, bias=False), ("x",), Shape(out), source)
     return Graph("line", {"x": x, "linear": linear}, {"y": "linear"})
@@ -45,7 +45,7 @@ def make_family(random: Random, counts: tuple[int, ...]) -> Family:
     return family or {tuple(counts): 7}
 
 
-def search(family: Family, counts: tuple[int, ...], budget: int, *, closed: bool) -> Fit:
+def search(family: Family, counts: tuple[int, ...], budget: int, *, closed: bool) -> FitResult:
     names = ("a", "b")[: len(counts)]
 
     def build_or_refuse(values: Mapping[str, Any]) -> Graph:

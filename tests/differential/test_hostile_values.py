@@ -38,7 +38,7 @@ from archspec.ops import (
     Upsample,
 )
 from archspec.ops.base import Pointwise
-from compiler.graph import Graph, Node, Source
+from compiler.graph import Graph, Node, NodeSource
 from tests.archspec.spec.texts import graph_of as spec_graph
 from tests.support.lowering import TOLERANCE, compare, graph_of
 
@@ -101,7 +101,7 @@ def draw_cases(kind: type[Layer], count: int, seed: int) -> Iterator[Case]:
 def with_free_axes(op: Layer, shape: Shape, free: list[bool]) -> Graph:
     """The operation behind an input whose axes are free, some of them, and before a merge of equal shapes."""
     entries = [f"{letter}" if one else size for letter, one, size in zip("DHW", free, shape.space, strict=False)]
-    source = Source(Place("test.yaml"))
+    source = NodeSource(Place("test.yaml"))
     sizes = {entry: size for entry, size in zip(entries, shape.space, strict=True) if isinstance(entry, str)}
     result = op.infer(shape)
     nodes = [

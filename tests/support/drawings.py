@@ -9,11 +9,11 @@ from archspec.api import elaborate, load
 from archspec.errors import Place
 from archspec.ops import Add, BatchNorm, Input, Linear, Relu, Shape
 from archspec.spec.load import load as load_spec
-from compiler.draw.blocks import Block
-from compiler.draw.picture import Picture, draw_graph
+from compiler.draw.blocks import PictureBlock
+from compiler.draw.picture import GraphPicture, draw_graph
 from compiler.draw.written.labels import Subject
 from compiler.draw.written.pictures import draw_subjects
-from compiler.graph import Graph, Node, Source
+from compiler.graph import Graph, Node, NodeSource
 
 SVG = "{http://www.w3.org/2000/svg}"
 NETS = ("residual_mlp", "se_net", "resnet50", "densenet121", "unet", "unet_plus_plus", "hourglass2", "highway", "vgg16")
@@ -28,7 +28,7 @@ HOSTILE = (
 
 def hostile_graph() -> Graph:
     """An input, two layers in a block, a merge; markup, quotes, escapes and control characters in every name."""
-    source = Source(Place(HOSTILE))
+    source = NodeSource(Place(HOSTILE))
     nodes = [
         Node(HOSTILE, Input(dims=(4, 8, 8)), (), Shape(4, 8, 8), source),
         Node(f"{HOSTILE}b.{HOSTILE}.n", BatchNorm(), (HOSTILE,), Shape(4, 8, 8), source),
@@ -40,7 +40,7 @@ def hostile_graph() -> Graph:
 
 def vector_graph() -> Graph:
     """Hostile names at a network with costs: two linear layers."""
-    source = Source(Place(HOSTILE))
+    source = NodeSource(Place(HOSTILE))
     nodes = [
         Node("x", Input(dims=(4,)), (), Shape(4), source),
         Node(f"{HOSTILE}1", Linear(out=8), ("x",), Shape(8), source),
@@ -49,12 +49,12 @@ def vector_graph() -> Graph:
     return Graph(HOSTILE, {node.id: node for node in nodes}, {HOSTILE: nodes[-1].id})
 
 
-def picture_of(name: str, depth: int | None = None) -> Picture:
+def picture_of(name: str, depth: int | None = None) -> GraphPicture:
     """The picture of a network of the zoo."""
     return draw_graph(elaborate(load(name)), depth=depth)
 
 
-def draw(text: str, folder: Path, depth: int = 9) -> Picture:
+def draw(text: str, folder: Path, depth: int = 9) -> GraphPicture:
     """The picture of a spec's text."""
     file = folder / "net.yaml"
     file.write_text(text, encoding="utf-8")
@@ -75,14 +75,14 @@ def graphs() -> list[Graph]:
     return [*(elaborate(load(name)) for name in names), hostile_graph()]
 
 
-def leaves(block: Block) -> list[Block]:
+def leaves(block: PictureBlock) -> list[PictureBlock]:
     """The boxes of operations."""
     return [child for _, child in block.walk() if not child.children]
 
 
 def chain(count: int, *, skips: bool = False) -> Graph:
     """A graph without scopes, of other operations by turns, so that nothing is folded."""
-    source = Source(Place("somewhere"))
+    source = NodeSource(Place("somewhere"))
     nodes = [Node("x", Input(dims=(4,)), (), Shape(4), source)]
     for i in range(count):
         op, inputs = (Add(), (nodes[-1].id, nodes[i // 2].id)) if skips or i % 2 else (Relu(), (nodes[-1].id,))

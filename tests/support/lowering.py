@@ -15,7 +15,7 @@ from torch import nn
 from archspec.api import accepted_sizes, to_onnx, to_torch
 from archspec.errors import Place
 from archspec.ops import Input, Op, Shape
-from compiler.graph import Graph, Node, Source
+from compiler.graph import Graph, Node, NodeSource
 from compiler.onnx_file.accepted import vary_apart
 from compiler.onnx_target.emitter import Emitter, ModelEmitter, OnnxValue
 from compiler.onnx_target.rules import RULES
@@ -30,7 +30,7 @@ TOLERANCE = 1e-4
 
 def graph_of(op: Op, *shapes: Shape) -> Graph:
     """A graph of one operation, on inputs of these shapes."""
-    source = Source(Place("test.yaml"))
+    source = NodeSource(Place("test.yaml"))
     names = [f"x{i}" for i in range(len(shapes))]
     nodes = [Node(name, Input(dims=tuple(shape)), (), shape, source) for name, shape in zip(names, shapes, strict=True)]
     nodes.append(Node("op", op, tuple(names), op.infer(*shapes), source))

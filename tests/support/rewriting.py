@@ -9,22 +9,22 @@ from typing import TypeAlias
 from archspec.api import to_torch
 from archspec.errors import Place
 from archspec.ops import Input, Op, Shape
-from compiler.graph import Graph, Node, Source
-from compiler.passes.base import Arrays, Pass, Step, run_passes, trace_value
+from compiler.graph import Graph, Node, NodeSource
+from compiler.passes.base import AppliedPass, Pass, WeightArrays, run_passes, trace_value
 from compiler.torch_target.module import assign_weights
 from tests.support.lowering import difference, run_torch, sample_inputs, stir
 
 FOLDED_TOLERANCE = 1e-5
 """Relative to the largest value, in single precision, of a few layers whose numbers were rounded anew."""
 
-Rewrite: TypeAlias = Callable[[Graph, Arrays], tuple[Graph, Arrays]]
+Rewrite: TypeAlias = Callable[[Graph, WeightArrays], tuple[Graph, WeightArrays]]
 
 
 class Drawing:
     """A graph, node by node: `x` is the input, and each operation gets the next of the names n0, n1, …"""
 
     def __init__(self, shape: Shape, dims: tuple[int | str, ...] | None = None, **sizes: int) -> None:
-        self.source = Source(Place("test.yaml"))
+        self.source = NodeSource(Place("test.yaml"))
         self.nodes = {"x": Node("x", Input(dims=dims or tuple(shape)), (), shape, self.source)}
         self.sizes = sizes
 
@@ -54,12 +54,12 @@ def kinds(graph: Graph) -> list[str]:
     return [node.op.kind for node in graph if node.inputs]
 
 
-def stirred(graph: Graph, seed: int = 0) -> Arrays:
+def stirred(graph: Graph, seed: int = 0) -> WeightArrays:
     """Weights that show every mistake."""
     return {name: value.numpy().copy() for name, value in stir(to_torch(graph), seed).state_dict().items()}
 
 
-def measure(before: Graph, weights: Arrays, after: Graph, others: Arrays, **sizes: int) -> float:
+def measure(before: Graph, weights: WeightArrays, after: Graph, others: WeightArrays, **sizes: int) -> float:
     """How far the results of one graph with its weights are from those of another."""
     one, other = to_torch(before), to_torch(after)
     assign_weights(one, before, weights)
@@ -75,7 +75,7 @@ def apply(step: Rewrite, graph: Graph, seed: int = 0) -> tuple[Graph, float]:
     return after, measure(graph, weights, after, others)
 
 
-def run(one: Pass, graph: Graph) -> tuple[Graph, Step, float]:
+def run(one: Pass, graph: Graph) -> tuple[Graph, AppliedPass, float]:
     """The graph behind the pass, what its journal says, and how far results, and values by the journal, are off."""
     weights = stirred(graph)
     after, others, (step,) = run_passes([one], graph, weights)
@@ -83,7 +83,9 @@ def run(one: Pass, graph: Graph) -> tuple[Graph, Step, float]:
     return after, step, worst
 
 
-def measure_values(before: Graph, weights: Arrays, after: Graph, others: Arrays, steps: tuple[Step, ...]) -> float:
+def measure_values(
+    before: Graph, weights: WeightArrays, after: Graph, others: WeightArrays, steps: tuple[AppliedPass, ...]
+) -> float:
     """How far the nodes behind the passes are from the values that they give, as the journals say."""
     given = {node.id: value for node in after if (value := trace_value(steps, node.id)) is not None}
     return measure(replace(before, outputs=given), weights, replace(after, outputs={id: id for id in given}), others)

@@ -25,7 +25,7 @@ from archspec.cli.pictures.boxes import count_boxes
 from archspec.wording import cut
 
 if TYPE_CHECKING:
-    from compiler.draw.picture import Picture
+    from compiler.draw.picture import GraphPicture
 
 
 FORMATS = ("svg", "html", "mmd", "dot", "json")
@@ -80,7 +80,7 @@ def _find_format(output: str, given: str) -> str:
     return name
 
 
-def _choose_writer(name: str) -> Callable[[Picture], str]:
+def _choose_writer(name: str) -> Callable[[GraphPicture], str]:
     from compiler.draw.dot import write_dot
     from compiler.draw.mermaid import write_mermaid
     from compiler.draw.page import write_page
@@ -96,7 +96,7 @@ def _choose_writer(name: str) -> Callable[[Picture], str]:
     return writers[name]
 
 
-def _write_json(picture: Picture) -> str:
+def _write_json(picture: GraphPicture) -> str:
     import json
 
     return json.dumps(picture.to_dict(), indent=2, ensure_ascii=False) + "\n"

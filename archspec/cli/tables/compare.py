@@ -14,8 +14,8 @@ from archspec.files import as_argument
 from archspec.wording import write_count
 from compiler.analysis.certainty import show
 from compiler.analysis.compare.conditions import Verdict
-from compiler.analysis.compare.fit import Fit
-from compiler.analysis.compare.search import Trial
+from compiler.analysis.compare.fit import FitResult
+from compiler.analysis.compare.search import TriedNetwork
 
 WORDS = {True: Text("ok", "green"), False: Text("failed", "bold red"), None: Text("open", "bold yellow")}
 """A condition that holds, one that does not, and one that bounds do not decide."""
@@ -35,7 +35,7 @@ def _found(verdict: Verdict) -> str:
     return ", ".join(show(text, number.mark) for text, number in zip(texts, verdict.numbers, strict=True))
 
 
-def print_fit(fit: Fit, command: str, written: Path | None) -> None:
+def print_fit(fit: FitResult, command: str, written: Path | None) -> None:
     """`command` analyses the result; `written` is the variant, if one was asked for."""
     out = console()
     trials = [*([fit.best] if fit.best else []), *fit.beyond]
@@ -57,7 +57,7 @@ def print_fit(fit: Fit, command: str, written: Path | None) -> None:
     out.print(f"next: {f'archspec analyze {as_argument(written)}' if written else command}")
 
 
-def _cells(trial: Trial) -> list[str | Text]:
+def _cells(trial: TriedNetwork) -> list[str | Text]:
     values = [Text(str(value)) for value in trial.params.values()]
     return [
         *values,
@@ -65,14 +65,14 @@ def _cells(trial: Trial) -> list[str | Text]:
     ]
 
 
-def _tell_search(fit: Fit) -> str:
+def _tell_search(fit: FitResult) -> str:
     above = "above it" if fit.best else "there is"
     how = "all there are" if fit.complete else f"among them every value {above}" if fit.proven else "found by halving"
     text = f"{fit.tries:,} networks tried, {how}"
     return text + (f"; values without a network: {fit.unfit:,}, such as {fit.example}" if fit.unfit else "")
 
 
-def _tell_doubt(fit: Fit) -> str:
+def _tell_doubt(fit: FitResult) -> str:
     """What was not tried, and why it may be taken not to fit all the same."""
     larger = "larger" if fit.best else "other"
     tried = f"every {larger} value up to {fit.climbed:,} was tried; " if fit.climbed is not None else ""

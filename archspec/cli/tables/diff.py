@@ -14,7 +14,7 @@ from archspec.cli.tables.console import console, new_table, print_unknown
 from archspec.cli.tables.grid import Grid, words
 from archspec.wording import approximate, write_count, write_shape
 from compiler.analysis.certainty import Mark, show
-from compiler.analysis.compare.diff import Change, Diff, Figure
+from compiler.analysis.compare.diff import Change, ComparedFigure, Diff
 from compiler.analysis.compare.structure import Rewiring
 from compiler.analysis.outline import Branch
 from compiler.analysis.unknown import find_unknown
@@ -77,7 +77,7 @@ def _print_figures(diff: Diff, out: Console) -> None:
         out.print(f"equal: {', '.join(equal)}", style="dim")
 
 
-def _name_figure(figure: Figure) -> str:
+def _name_figure(figure: ComparedFigure) -> str:
     """In words; of one receptive field among several, which: `receptive field output.image`."""
     of = figure.key.removeprefix("receptive_field.by_output.").removesuffix(".size")
     return WORDS.get(figure.key) or f"receptive field {of}"
@@ -93,7 +93,7 @@ def _signed(number: int) -> str:
     return f"{'+' if number >= 0 else ''}{write_count(number)}"
 
 
-def _ratio(figure: Figure) -> str:
+def _ratio(figure: ComparedFigure) -> str:
     """Counted in fractions: the numbers may be beyond a float."""
     ratio = figure.ratio
     if ratio is None:

@@ -7,7 +7,7 @@ from rich.console import Console
 from archspec.cli.tables.console import new_table
 from archspec.cli.tables.grid import Grid, words
 from archspec.wording import shorten_bytes
-from compiler.analysis.certainty import Kind, Marks, explain, find_mark, show
+from compiler.analysis.certainty import MarkKind, Marks, explain, find_mark, show
 from compiler.analysis.memory.memory import PRECISIONS, Memory
 
 MAX_VALUES = 8
@@ -39,7 +39,7 @@ def print_memory(memory: Memory, out: Console, marks: Marks, largest: tuple[int,
     if largest:
         budget, batch = largest
         total = find_mark(marks, "memory.training_total_bytes")
-        about = "" if total is None else "at most " if total.kind is Kind.AT_LEAST else "about "
+        about = "" if total is None else "at most " if total.kind is MarkKind.AT_LEAST else "about "
         says = f"{about}{batch:,} is the largest batch" if batch else "not even one sample"
         out.print(f"training: {says} within {budget:,} B ({memory.precision}, {memory.optimizer})", style="bold")
     _print_peak(memory, out)

@@ -7,7 +7,7 @@ from rich.console import Console
 from archspec.cli.tables.console import new_table
 from archspec.cli.tables.grid import Column, Grid
 from archspec.wording import write_count
-from compiler.analysis.paths.counting import Level, Paths
+from compiler.analysis.paths.counting import PathCounts, Paths
 
 
 def print_paths(paths: Paths, out: Console) -> None:
@@ -18,7 +18,7 @@ def print_paths(paths: Paths, out: Console) -> None:
     _print_through(paths, out)
 
 
-def _print_lengths(unit: str, level: Level, out: Console, what: str = "") -> None:
+def _print_lengths(unit: str, level: PathCounts, out: Console, what: str = "") -> None:
     lengths = level.by_length or {}
     table = Grid("length", "paths", "share", Column("", "bar", "cyan"))
     top = max(lengths.values(), default=1)

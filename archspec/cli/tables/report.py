@@ -16,7 +16,7 @@ from compiler.analysis.cost.cost import CONVENTIONS
 from compiler.analysis.report import Report
 
 if TYPE_CHECKING:
-    from compiler.analysis.signal.choices import Choice
+    from compiler.analysis.signal.choices import ChoiceEffect
 
 OWN_CONVENTIONS = ("conv-linear", "conv-linear-bias", "flops")
 """What is always shown; --cost shows what other tools count, too."""
@@ -30,7 +30,7 @@ def print_report(
     cost: bool = False,
     largest: tuple[int, int] | None = None,
     measured: Mapping[str, Any] | None = None,
-    across: tuple[str, Sequence[Choice]] | None = None,
+    across: tuple[str, Sequence[ChoiceEffect]] | None = None,
     every: bool = False,
 ) -> None:
     """Everything that was asked for, one after the other; `largest` is a number of bytes with the batch that fits, and

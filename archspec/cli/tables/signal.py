@@ -13,7 +13,7 @@ from archspec.cli.tables.console import new_table
 from archspec.cli.tables.grid import Column, words
 from archspec.ops import OPS
 from archspec.ops.signal.moments import Doubt
-from compiler.analysis.signal.choices import Choice
+from compiler.analysis.signal.choices import ChoiceEffect
 from compiler.analysis.signal.doubts import explain, how_far, name_depth
 from compiler.analysis.signal.growth import Growth
 from compiler.analysis.signal.signal import Exit, NodeSignal, Signal
@@ -60,7 +60,7 @@ def print_signal(signal: Signal, measured: MeasuredSignal | None, out: Console, 
     _print_doubts({"values": values, "gradients": gradients}, signal.layers, out)
 
 
-def print_choices(what: str, choices: Sequence[Choice], out: Console) -> None:
+def print_choices(what: str, choices: Sequence[ChoiceEffect], out: Console) -> None:
     """Print what each choice does to the whole network."""
     columns = ("second moment at the end", "largest", "gradient, first block / last", "fp16 overflows")
     table = new_table(what, *columns, words())

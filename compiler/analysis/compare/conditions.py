@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 from archspec.errors import ArchspecError, suggest
 from archspec.spec.load import Spec
 from archspec.wording import cut
-from compiler.analysis.certainty import Kind, Mark, estimate, find_mark
+from compiler.analysis.certainty import Mark, MarkKind, estimate, find_mark
 from compiler.analysis.memory.setup import USUAL, TrainingSetup
 from compiler.analysis.report import PARTS, analyze
 from compiler.graph import Graph
@@ -62,7 +62,7 @@ _SIGNAL = re.compile(r"variance\[(?P<index>-?[0-9]{1,9})\]\.(?P<gradient>gradien
 _COUNTED = re.compile(r"paths\..*by_length|paths\.op\.through|gradient\..*paths")
 """Keys of what takes paths counted by their length."""
 
-Figure: TypeAlias = "int | float | Fraction"
+Quantity: TypeAlias = "int | float | Fraction"
 
 
 class ConditionError(ArchspecError):
@@ -85,21 +85,21 @@ class Condition:
 
 
 @dataclass(frozen=True, slots=True)
-class Number:
+class MarkedNumber:
     """A number of an analysis, or of a condition; `mark` says that it is a bound or an estimate."""
 
-    value: Figure
+    value: Quantity
     path: str = ""
     mark: Mark | None = None
     loose: bool = False
     """Whether it is an estimate that says nothing: that of a network with unknown operations."""
 
     @property
-    def span(self) -> tuple[Figure, Figure]:
+    def span(self) -> tuple[Quantity, Quantity]:
         """Between which numbers it lies. An estimate is taken as it is."""
         kind = self.mark.kind if self.mark else None
-        low = -inf if kind is Kind.AT_MOST or self.loose else self.value
-        return low, inf if kind is Kind.AT_LEAST or self.loose else self.value
+        low = -inf if kind is MarkKind.AT_MOST or self.loose else self.value
+        return low, inf if kind is MarkKind.AT_LEAST or self.loose else self.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +107,11 @@ class Verdict:
     """A condition with what was found: a number, or the numbers of a list, each of which has to fulfil it."""
 
     condition: Condition
-    numbers: tuple[Number, ...]
-    bounds: tuple[Number, ...]
+    numbers: tuple[MarkedNumber, ...]
+    bounds: tuple[MarkedNumber, ...]
 
     @property
-    def found(self) -> tuple[Figure, ...]:
+    def found(self) -> tuple[Quantity, ...]:
         return tuple(number.value for number in self.numbers)
 
     @property
@@ -132,7 +132,7 @@ class Verdict:
         return f"'{self.condition.text}' cannot be decided: {number.path} {said} ({number.mark.why})"
 
     @property
-    def _pairs(self) -> Iterator[tuple[Number, Number]]:
+    def _pairs(self) -> Iterator[tuple[MarkedNumber, MarkedNumber]]:
         return zip(self.numbers, self.bounds, strict=True)
 
     def to_dict(self) -> dict[str, Any]:
@@ -148,7 +148,7 @@ class Verdict:
         }
 
 
-def _compare(number: Number, bound: Number, sign: str) -> bool | None:
+def _compare(number: MarkedNumber, bound: MarkedNumber, sign: str) -> bool | None:
     """Whether it holds wherever the two lie; None where that depends."""
     (low, high), (least, most) = number.span, bound.span
     match sign:
@@ -236,7 +236,9 @@ def check_conditions(
 def judge(condition: Condition, data: Mapping[str, Any]) -> Verdict:
     """Hold one condition against an analysis. A list stands for each of its numbers."""
     found = find_numbers(data, condition.path)
-    bound = find_numbers(data, condition.bound) if isinstance(condition.bound, str) else (Number(condition.bound),)
+    bound = (
+        find_numbers(data, condition.bound) if isinstance(condition.bound, str) else (MarkedNumber(condition.bound),)
+    )
     if len(bound) == 1:
         bound *= len(found)
     if len(bound) != len(found):
@@ -246,7 +248,7 @@ def judge(condition: Condition, data: Mapping[str, Any]) -> Verdict:
     return Verdict(condition, found, bound)
 
 
-def find_numbers(data: Mapping[str, Any], path: str) -> tuple[Number, ...]:
+def find_numbers(data: Mapping[str, Any], path: str) -> tuple[MarkedNumber, ...]:
     """The number at a path, or the numbers of the lists there. Raises ConditionError."""
     ends = [(at, value) for at, value in _follow(data, path, "", path)]
     numbers = [(at, number) for at, value in ends for number in (value if isinstance(value, list) else [value])]
@@ -257,10 +259,10 @@ def find_numbers(data: Mapping[str, Any], path: str) -> tuple[Number, ...]:
     return tuple(_mark(data, at, number) for at, number in numbers)
 
 
-def _mark(data: Mapping[str, Any], path: str, value: Figure) -> Number:
+def _mark(data: Mapping[str, Any], path: str, value: Quantity) -> MarkedNumber:
     mark = find_mark(data.get(MARKS, {}), path) or _find_mark_of_row(data, path)
-    loose = mark is not None and mark.kind is Kind.ESTIMATE and bool(data.get("unknown"))
-    return Number(value, path, mark, loose)
+    loose = mark is not None and mark.kind is MarkKind.ESTIMATE and bool(data.get("unknown"))
+    return MarkedNumber(value, path, mark, loose)
 
 
 def _find_mark_of_row(data: Mapping[str, Any], path: str) -> Mark | None:
@@ -332,12 +334,12 @@ def _describe(value: Any) -> str:
     return f"the text '{value}'" if isinstance(value, str) else f"the number {value}"
 
 
-def _as_data(numbers: tuple[Figure, ...]) -> Any:
+def _as_data(numbers: tuple[Quantity, ...]) -> Any:
     plain = [_as_json_number(number) for number in numbers]
     return plain[0] if len(plain) == 1 else plain
 
 
-def _as_json_number(number: Figure) -> int | float:
+def _as_json_number(number: Quantity) -> int | float:
     if not isinstance(number, Fraction):
         return number
     return int(number) if number.denominator == 1 else float(number)

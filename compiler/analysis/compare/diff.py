@@ -38,11 +38,11 @@ FIGURES = (
 )
 """The numbers that are compared, by their keys in `analyze --json`. Of several receptive fields each is one."""
 
-Kind: TypeAlias = Literal["same", "resized", "changed", "removed", "added"]
+ChangeKind: TypeAlias = Literal["same", "resized", "changed", "removed", "added"]
 
 
 @dataclass(frozen=True)
-class Figure:
+class ComparedFigure:
     """One number of both networks, or one for each spatial axis; None where a network has none."""
 
     key: str
@@ -82,7 +82,7 @@ class Change:
     `resized` is a layer with the same fields whose input has changed, or a scope in which no more has happened.
     """
 
-    kind: Kind
+    kind: ChangeKind
     a: Branch | None
     b: Branch | None
     fields: Mapping[str, tuple[Any, Any]]
@@ -110,7 +110,7 @@ class Diff:
 
     a: Graph
     b: Graph
-    figures: tuple[Figure, ...]
+    figures: tuple[ComparedFigure, ...]
     changes: tuple[Change, ...]
     partners: Mapping[str, str]
     rewired: tuple[Rewiring, ...] = ()
@@ -171,7 +171,7 @@ def _list_same(a: Graph, b: Graph, partners: Mapping[str, str]) -> tuple[Change,
     return tuple(Change("same", layer, layers[partners[layer.name]], {}) for layer in list_layers(a))
 
 
-def _compare_figures(a: Graph, b: Graph, setup: TrainingSetup) -> tuple[Figure, ...]:
+def _compare_figures(a: Graph, b: Graph, setup: TrainingSetup) -> tuple[ComparedFigure, ...]:
     data = [answer(graph, FIGURES, setup=setup) for graph in (a, b)]
     figures = [_find_figure(key, data) for key in _list_keys(data)]
     return tuple(figure for figure in figures if figure.a or figure.b)
@@ -188,9 +188,9 @@ def _list_keys(data: Sequence[Mapping[str, Any]]) -> Iterator[str]:
             yield key
 
 
-def _find_figure(key: str, data: Sequence[Mapping[str, Any]]) -> Figure:
+def _find_figure(key: str, data: Sequence[Mapping[str, Any]]) -> ComparedFigure:
     found = [_find(one, key) for one in data]
-    return Figure(key, found[0][0], found[1][0], (found[0][1], found[1][1]))
+    return ComparedFigure(key, found[0][0], found[1][0], (found[0][1], found[1][1]))
 
 
 def _find(data: Mapping[str, Any], key: str) -> tuple[tuple[int, ...] | None, Mark | None]:

@@ -8,13 +8,13 @@ from typing import Any
 
 from archspec.errors import ArchspecError
 from compiler.analysis.compare.conditions import Condition, ConditionError
-from compiler.analysis.compare.search import Build, Search, Trial
+from compiler.analysis.compare.search import Build, FamilySearch, TriedNetwork
 from compiler.analysis.compare.variation import Variation
 from compiler.analysis.memory.setup import USUAL, TrainingSetup
 
 
 @dataclass(frozen=True)
-class Fit:
+class FitResult:
     """The largest network, None where none fits; and for each param the one with its next larger value.
 
     `unfit` counts the values that were tried and give no network, and `example` is why one of them does not.
@@ -23,8 +23,8 @@ class Fit:
     the value up to which all above the largest network's were tried.
     """
 
-    best: Trial | None
-    beyond: tuple[Trial, ...]
+    best: TriedNetwork | None
+    beyond: tuple[TriedNetwork, ...]
     tries: int
     unfit: int
     example: str | None
@@ -55,7 +55,7 @@ def fit(
     maximize: str | None = None,
     on_try: Callable[[Mapping[str, Any]], None] = lambda values: None,
     setup: TrainingSetup = USUAL,
-) -> Fit:
+) -> FitResult:
     """Search the largest network within budgets, each of which is an upper bound.
 
     `params` are the spec's own. The largest is the one with the most of `maximize`, the path of a number; unless given,
@@ -65,13 +65,13 @@ def fit(
     """
     _check_question(variations, budgets)
     compared = maximize or (budgets[0].path if len(variations) > 1 else None)
-    search = Search(build, params, tuple(variations), tuple(budgets), compared, on_try, setup)
+    search = FamilySearch(build, params, tuple(variations), tuple(budgets), compared, on_try, setup)
     search.run()
     best, complete = search.find_best(), search.is_complete()
     proven = complete or search.is_at_end()
     beyond = tuple(search.find_next(best)) if best else (search.built[min(search.built)],)
     built = search.built  # with the networks beyond, which may not have been tried before
-    return Fit(
+    return FitResult(
         best=None if best is None else built[best],
         beyond=beyond,
         tries=len(search.tried),

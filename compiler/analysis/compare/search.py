@@ -16,7 +16,7 @@ from math import prod
 from typing import Any, TypeAlias
 
 from archspec.errors import ArchspecError, SpecError
-from compiler.analysis.compare.conditions import Condition, Figure, Verdict, answer, find_numbers, judge
+from compiler.analysis.compare.conditions import Condition, Quantity, Verdict, answer, find_numbers, judge
 from compiler.analysis.compare.variation import Variation
 from compiler.analysis.memory.setup import TrainingSetup
 from compiler.elaborate.elaborate import MAX_NODES
@@ -39,21 +39,21 @@ MAX_GAP = 32
 Build: TypeAlias = Callable[[Mapping[str, Any]], Graph]
 """The network for these values of params. Raises SpecError where there is none."""
 
-Place: TypeAlias = tuple[int, ...]
+GridPoint: TypeAlias = tuple[int, ...]
 """A position among the values of each variation."""
 
 
 @dataclass(frozen=True)
-class Trial:
+class TriedNetwork:
     """One network of the family: the params that make it, and how it stands to the budgets. `size` is the number by
     which networks are compared."""
 
     params: Mapping[str, Any]
     verdicts: tuple[Verdict, ...]
-    size: Figure
+    size: Quantity
 
     @property
-    def numbers(self) -> tuple[Figure, ...]:
+    def numbers(self) -> tuple[Quantity, ...]:
         """All that may grow with the params."""
         return (self.size, *(number for verdict in self.verdicts for number in verdict.found))
 
@@ -67,7 +67,7 @@ class Trial:
 
 
 @dataclass
-class Search:
+class FamilySearch:
     """What was tried so far. `compared` is the path of the number by which networks are compared; None for the value of
     the only param. `climbed` is the position before which all values above the largest network's were tried."""
 
@@ -78,8 +78,8 @@ class Search:
     compared: str | None
     on_try: Callable[[Mapping[str, Any]], None]
     setup: TrainingSetup
-    tried: dict[Place, Trial | None] = field(default_factory=dict)
-    too_large: set[Place] = field(default_factory=set)
+    tried: dict[GridPoint, TriedNetwork | None] = field(default_factory=dict)
+    too_large: set[GridPoint] = field(default_factory=set)
     nodes: int = 0
     error: SpecError | None = None
     climbed: int = 0
@@ -102,16 +102,16 @@ class Search:
     # -- what was found --
 
     @property
-    def built(self) -> dict[Place, Trial]:
+    def built(self) -> dict[GridPoint, TriedNetwork]:
         """The networks that there are."""
         return {place: trial for place, trial in self.tried.items() if trial}
 
-    def find_best(self) -> Place | None:
+    def find_best(self) -> GridPoint | None:
         """The largest network that fits."""
         fitting = {place: trial.size for place, trial in self.built.items() if trial.fits}
         return max(fitting, key=lambda place: (fitting[place], place), default=None)
 
-    def find_next(self, place: Place) -> Iterator[Trial]:
+    def find_next(self, place: GridPoint) -> Iterator[TriedNetwork]:
         """For each param the network with its next larger value."""
         for axis, variation in enumerate(self.variations):
             near = range(place[axis] + 1, min(variation.count, place[axis] + 1 + MAX_GAP))
@@ -145,13 +145,13 @@ class Search:
 
     # -- one network --
 
-    def attempt(self, place: Place) -> Trial | None:
+    def attempt(self, place: GridPoint) -> TriedNetwork | None:
         """The network at a place, None where there is none. Raises ArchspecError beyond the bounds of a search."""
         if place not in self.tried and self._is_spent():
             raise self._tell_unfinished()
         return self._look_at(place)
 
-    def _look_at(self, place: Place) -> Trial | None:
+    def _look_at(self, place: GridPoint) -> TriedNetwork | None:
         if place not in self.tried:
             self.tried[place] = self._measure(place)
         return self.tried[place]
@@ -164,7 +164,7 @@ class Search:
         message = f"after {len(self.tried):,} networks the search has not come to its end; narrow it"
         return ArchspecError(f"{message} ({ranges}), or take larger steps, as in {self.variations[0]}:8")
 
-    def _measure(self, place: Place) -> Trial | None:
+    def _measure(self, place: GridPoint) -> TriedNetwork | None:
         chosen = {
             variation.name: variation.choose(position, self.params)
             for variation, position in zip(self.variations, place, strict=True)
@@ -182,9 +182,9 @@ class Search:
         paths = [*(budget.path for budget in self.budgets), *([self.compared] if self.compared else [])]
         data = answer(graph, paths, setup=self.setup)
         size = sum(number.value for number in find_numbers(data, self.compared)) if self.compared else place[0]
-        return Trial(chosen, tuple(judge(budget, data) for budget in self.budgets), size)
+        return TriedNetwork(chosen, tuple(judge(budget, data) for budget in self.budgets), size)
 
-    def _fits(self, place: Place) -> bool:
+    def _fits(self, place: GridPoint) -> bool:
         trial = self.attempt(place)
         return trial is not None and trial.fits
 
@@ -235,7 +235,7 @@ class Search:
         while (place := self._scale_own(scale)) and self._fits(place):
             scale *= 2
 
-    def _scale_own(self, scale: Fraction) -> Place | None:
+    def _scale_own(self, scale: Fraction) -> GridPoint | None:
         """The place of the spec's own values times a number, if they are among those that are varied."""
         pairs = [(variation, scale * variation.find_own(self.params)) for variation in self.variations]
         return tuple(variation.locate(value) for variation, value in pairs) if all(v.has(x) for v, x in pairs) else None
@@ -257,10 +257,10 @@ class Search:
         if len(self.variations) == 1 and self.variations[0].high is not None:
             self.attempt((self.variations[0].count - 1,))
 
-    def _any_built(self, start: Place, axis: int) -> bool:
+    def _any_built(self, start: GridPoint, axis: int) -> bool:
         return any(place[:axis] == start[:axis] for place in self.built)
 
-    def _find_last(self, start: Place, axis: int, stop: int) -> int | None:
+    def _find_last(self, start: GridPoint, axis: int, stop: int) -> int | None:
         """The last position that fits along an axis, taken that all before it do and none behind; None where the first
         does not."""
         low = self._next_built(start, axis, 0, stop)
@@ -283,12 +283,12 @@ class Search:
                 high = position
         return low
 
-    def _sample(self, start: Place, axis: int, low: int, stop: int) -> None:
+    def _sample(self, start: GridPoint, axis: int, low: int, stop: int) -> None:
         """Try some larger values where the smallest does not fit: the numbers may fall."""
         for step in (1, 2, 4, 8, 16, 32):
             self._next_built(start, axis, low + step, stop)
 
-    def _leap(self, start: Place, axis: int, low: int, stop: int) -> tuple[int, int]:
+    def _leap(self, start: GridPoint, axis: int, low: int, stop: int) -> tuple[int, int]:
         """In steps that double: a position that fits, and one behind it from which on none is taken to."""
         step = 1
         while low + step < stop:
@@ -298,7 +298,7 @@ class Search:
             low, step = position, 2 * step
         return low, stop
 
-    def _next_built(self, start: Place, axis: int, first: int, stop: int) -> int | None:
+    def _next_built(self, start: GridPoint, axis: int, first: int, stop: int) -> int | None:
         """The first position along an axis from `first` on at which there is a network, if one is near; else the
         nearest that is known."""
         for position in range(first, min(stop, first + MAX_GAP)):
@@ -311,10 +311,10 @@ class Search:
         return min((place[axis] for place in line if first <= place[axis] < stop), default=None)
 
 
-def _move(place: Place, axis: int, position: int) -> Place:
+def _move(place: GridPoint, axis: int, position: int) -> GridPoint:
     return (*place[:axis], position, *place[axis + 1 :])
 
 
-def _is_within(first: Sequence[Figure], second: Sequence[Figure]) -> bool:
+def _is_within(first: Sequence[Quantity], second: Sequence[Quantity]) -> bool:
     """Whether no entry is larger than its counterpart."""
     return all(a <= b for a, b in zip(first, second, strict=True))

@@ -10,7 +10,7 @@ from archspec.ops import Input, Window
 from compiler.analysis.outline import list_fields, list_types
 from compiler.graph import Graph, Node
 
-Ends = Mapping[str, str]
+OutputPairs = Mapping[str, str]
 """The outputs of one network, and those of another that stand for them."""
 
 
@@ -72,7 +72,7 @@ def find_same(a: Graph, b: Graph) -> dict[str, str] | None:
     return {id: pairing.partners[id] for id in a.nodes} if led and pairing.pair_rest() else None
 
 
-def pair_names(a: Graph, b: Graph) -> Ends:
+def pair_names(a: Graph, b: Graph) -> OutputPairs:
     """Outputs by their names, those that have no namesake in order."""
     alone = [[name for name in one.outputs if name not in other.outputs] for one, other in ((a, b), (b, a))]
     return {name: name for name in a.outputs if name in b.outputs} | dict(zip(*alone, strict=False))

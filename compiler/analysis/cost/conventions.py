@@ -13,7 +13,7 @@ from archspec.ops import NORMALIZATIONS, BatchNorm
 from archspec.ops.normalization import SampleNorm
 from compiler.analysis.cost.node import NodeCost
 
-Rule: TypeAlias = Callable[[NodeCost], int]
+CountingRule: TypeAlias = Callable[[NodeCost], int]
 
 BATCH_NORMS = {op.kind for op in NORMALIZATIONS.values() if issubclass(op, BatchNorm)}
 SAMPLE_NORMS = {op.kind for op in NORMALIZATIONS.values() if issubclass(op, SampleNorm)}

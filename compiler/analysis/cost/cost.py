@@ -14,9 +14,9 @@ from archspec.ops.values import ONE
 from compiler.analysis.cost import conventions
 from compiler.analysis.cost.node import NodeCost
 from compiler.graph import Graph, Node
-from compiler.scopes import scopes_around
+from compiler.scope_tree import scopes_around
 
-RULES: Mapping[str, conventions.Rule] = {
+RULES: Mapping[str, conventions.CountingRule] = {
     "conv-linear": conventions.count_macs,
     "conv-linear-bias": conventions.count_macs_and_biases,
     "flops": conventions.count_flops,

@@ -13,7 +13,7 @@ from compiler.analysis.certainty import Mark
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
+class NodeField:
     """The receptive field of one node on one input; an entry for each spatial axis."""
 
     node: str
@@ -37,7 +37,7 @@ class Field:
 class OutputField:
     """The field of the last node before an output whose positions still have a place in the input."""
 
-    field: Field
+    field: NodeField
     clipped: tuple[Span, ...] | None
     """Along each axis the first and the last input position that the middle position of the map really sees: what
     padding and borders cut off is not among them, what is seen through a whole map is. Empty where it sees nothing,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from archspec.ops import Input, Span
 from compiler.analysis.field.positions import (
-    Box,
+    MapBox,
     Runs,
     count_in_box,
     count_positions,
@@ -18,7 +18,7 @@ from compiler.analysis.field.positions import (
     holds,
     unite_boxes,
 )
-from compiler.analysis.field.readings import Reading, Readings
+from compiler.analysis.field.readings import AxisReading, Readings
 from compiler.graph import Graph, Node
 
 MAX_WAYS = 64
@@ -34,7 +34,7 @@ class Sight:
     """What is seen of an input's map: all positions that lie in one of the boxes. It is `exact` unless it grew too
     ragged to be followed; then these are the most that can be seen."""
 
-    boxes: tuple[Box, ...]
+    boxes: tuple[MapBox, ...]
     exact: bool
 
     @property
@@ -47,7 +47,7 @@ class Sight:
         return (count_in_box(unite_boxes(self.boxes)), False) if found is None else (found, self.exact)
 
 
-def look_back(graph: Graph, readings: Mapping[str, Readings], id: str, start: Box) -> dict[str, Sight]:
+def look_back(graph: Graph, readings: Mapping[str, Readings], id: str, start: MapBox) -> dict[str, Sight]:
     """By input what the positions of a node in `start` really see of it; inputs of which they see nothing are left
     out."""
     walk = _Walk(graph, readings)
@@ -66,7 +66,7 @@ def look_back(graph: Graph, readings: Mapping[str, Readings], id: str, start: Bo
 class _Walk:
     graph: Graph
     readings: Mapping[str, Readings]
-    boxes: dict[str, list[Box]] = field(default_factory=dict)
+    boxes: dict[str, list[MapBox]] = field(default_factory=dict)
     """Of each node that is yet to be passed the positions that are seen, by the widest boxes."""
     loose: set[str] = field(default_factory=set)
     """The nodes of which more may stand there than is seen."""
@@ -83,7 +83,7 @@ class _Walk:
                 if all(found):
                     self._keep(operand, found)
 
-    def _read(self, node: Node, position: int, box: Box, known: dict[tuple[int, int, Runs], Runs]) -> Box:
+    def _read(self, node: Node, position: int, box: MapBox, known: dict[tuple[int, int, Runs], Runs]) -> MapBox:
         """What a node's positions in a box read of one operand."""
         space = self.graph[node.data_inputs[position]].shape.space
         readings = self.readings[node.id]
@@ -112,7 +112,7 @@ class _Walk:
             return ((0, extent - 1),)
         return found
 
-    def _keep(self, operand: str, box: Box) -> None:
+    def _keep(self, operand: str, box: MapBox) -> None:
         """Add a box unless it lies in one that is kept; drop those that lie in it."""
         kept = self.boxes.setdefault(operand, [])
         if any(cover(other, box) for other in kept):
@@ -160,7 +160,7 @@ def _narrow_one(
     return min((runs[-1][1] - runs[0][0] + 1 for runs in sets.get(input, ())), default=0)
 
 
-def _read_endless(node: Node, graph: Graph, reading: Reading, axis: int, position: int, runs: Runs) -> Runs | None:
+def _read_endless(node: Node, graph: Graph, reading: AxisReading, axis: int, position: int, runs: Runs) -> Runs | None:
     """What is read of one operand, nothing where that is the whole map; None where it is too ragged."""
     if reading.turn[0][position] is None:
         return ()

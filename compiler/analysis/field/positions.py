@@ -13,7 +13,7 @@ from archspec.ops.window import Fill
 
 Runs: TypeAlias = tuple[Span, ...]
 """Positions along one axis, as runs in order, of which no two touch."""
-Box: TypeAlias = tuple[Runs, ...]
+MapBox: TypeAlias = tuple[Runs, ...]
 """Positions of a map: all that lie in a set along each of its axes."""
 
 MAX_RUNS = 1 << 12
@@ -91,23 +91,23 @@ def holds(outer: Runs, inner: Runs) -> bool:
     return True
 
 
-def cover(outer: Box, inner: Box) -> bool:
+def cover(outer: MapBox, inner: MapBox) -> bool:
     """Whether one set of a map's positions has all of the other."""
     return all(map(holds, outer, inner))
 
 
-def find_hull(boxes: Sequence[Box]) -> tuple[Span, ...]:
+def find_hull(boxes: Sequence[MapBox]) -> tuple[Span, ...]:
     """Along each axis the first and the last position that lies in any of the boxes."""
     axes = zip(*boxes, strict=True)
     return tuple((min(runs[0][0] for runs in axis), max(runs[-1][1] for runs in axis)) for axis in axes)
 
 
-def unite_boxes(boxes: Sequence[Box]) -> Box:
+def unite_boxes(boxes: Sequence[MapBox]) -> MapBox:
     """The smallest box that has the positions of all of them."""
     return tuple(unite(span for runs in axis for span in runs) for axis in zip(*boxes, strict=True))
 
 
-def count_positions(boxes: Sequence[Box]) -> int | None:
+def count_positions(boxes: Sequence[MapBox]) -> int | None:
     """How many positions of a map lie in any of the boxes; None where these overlap in too many ways."""
     if len(boxes) == 1:
         return count_in_box(boxes[0])
@@ -123,7 +123,7 @@ def count_positions(boxes: Sequence[Box]) -> int | None:
     return total
 
 
-def count_in_box(box: Box) -> int:
+def count_in_box(box: MapBox) -> int:
     return prod(sum(hi - lo + 1 for lo, hi in runs) for runs in box)
 
 

@@ -15,7 +15,7 @@ MAX_TURN = 256
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class AxisReading:
     """What an operation reads along one axis. Position i + `pace.denominator` reads what i reads, `pace.numerator`
     further, so that the first positions, a `turn`, speak for all; of a turn beyond `MAX_TURN` only so many are kept."""
 
@@ -38,7 +38,7 @@ class Readings:
     """An operation's readings along all axes of the network's maps. They are `alike` where the extents of its operands
     and its result agree too."""
 
-    axes: tuple[Reading, ...]
+    axes: tuple[AxisReading, ...]
     alike: bool
     passes: bool
     """Whether each position sees every operand in its own place, and nothing else, along all axes."""
@@ -70,15 +70,15 @@ def is_even(shape: Shape) -> bool:
     return len(set(shape.space)) < 2
 
 
-def _read(node: Node, shapes: tuple[Shape, ...], axis: int) -> Reading:
+def _read(node: Node, shapes: tuple[Shape, ...], axis: int) -> AxisReading:
     """What a node reads of each operand; the whole map where one of the two has no such axis."""
     if axis >= node.shape.rank:
-        return Reading(ONE, ((None,) * len(shapes),), passes=False)
+        return AxisReading(ONE, ((None,) * len(shapes),), passes=False)
     pace = node.op.stride_fraction(axis)
     pace = ONE if pace == 1 else pace  # fractions are slow to multiply and compare, and most are this one
     turn = tuple(_read_one(node, shapes, axis, position) for position in range(min(pace.denominator, MAX_TURN)))
     passes = pace is ONE and not node.op.sees_all and all(places == ITSELF for places in turn[0])
-    return Reading(pace, turn, passes)
+    return AxisReading(pace, turn, passes)
 
 
 def _read_one(node: Node, shapes: tuple[Shape, ...], axis: int, position: int) -> tuple[range | None, ...]:

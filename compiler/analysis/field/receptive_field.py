@@ -18,7 +18,7 @@ from typing import Any
 
 from archspec.ops import Input, Span
 from compiler.analysis.certainty import Mark, at_least, at_most, estimate, nest
-from compiler.analysis.field.fields import Field, Misalignment, OutputField
+from compiler.analysis.field.fields import Misalignment, NodeField, OutputField
 from compiler.analysis.field.lookback import Sight, look_back, narrow_back
 from compiler.analysis.field.readings import Readings, find_readings, is_even
 from compiler.analysis.field.strands import NOTHING, View, find_hull, is_bounded, look
@@ -50,7 +50,7 @@ class ReceptiveField:
     """What each node sees, by axis."""
     readings: Mapping[str, Readings] = field(repr=False, compare=False)
 
-    def of(self, id: str) -> tuple[Field, ...]:
+    def of(self, id: str) -> tuple[NodeField, ...]:
         """The fields of a node, one for each input that its positions have a place in."""
         return tuple(_measure(self.graph[id], self.views[id], input) for input in _inputs_seen(self.views[id]))
 
@@ -159,11 +159,11 @@ def _inputs_seen(views: tuple[View, ...]) -> list[str]:
     return list(dict.fromkeys(input for view in views for input, _ in view.strands))
 
 
-def _measure(node: Node, views: tuple[View, ...], input: str) -> Field:
+def _measure(node: Node, views: tuple[View, ...], input: str) -> NodeField:
     """A node's field on one input."""
     axes = [_measure_axis(size, view, input) for size, view in zip(node.shape.space, views, strict=False)]
     sizes, local, strides, centres = zip(*axes, strict=True)
-    return Field(node.id, input, sizes, local, strides, centres)
+    return NodeField(node.id, input, sizes, local, strides, centres)
 
 
 def _measure_axis(extent: int, view: View, input: str) -> tuple[int, int, Fraction, Fraction]:

@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from archspec.ops import Input, Span
 from archspec.ops.values import ONE
-from compiler.analysis.field.readings import MAX_TURN, Reading, Readings
+from compiler.analysis.field.readings import MAX_TURN, AxisReading, Readings
 from compiler.graph import Graph, Node
 
 MAX_STRANDS = 8
@@ -112,7 +112,7 @@ def is_bounded(view: View) -> bool:
     return len(view.strands) <= MAX_STRANDS and reach < MAX_REACH
 
 
-def _add_strands(strands: dict[StrandKey, Strand], reading: Reading, position: int, view: View) -> None:
+def _add_strands(strands: dict[StrandKey, Strand], reading: AxisReading, position: int, view: View) -> None:
     """Add what a node sees through the operand at `position`."""
     for (input, jump), strand in view.strands.items():
         key = (input, jump if reading.pace is ONE else jump * reading.pace)
@@ -120,7 +120,7 @@ def _add_strands(strands: dict[StrandKey, Strand], reading: Reading, position: i
         strands[key] = _unite(strands[key], found) if key in strands else found
 
 
-def _see_through(reading: Reading, position: int, strand: Strand) -> Strand:
+def _see_through(reading: AxisReading, position: int, strand: Strand) -> Strand:
     """A strand as it is seen through the operand at `position`."""
     pace = reading.pace
     turn = _turn(strand, pace)

@@ -17,13 +17,13 @@ from compiler.analysis.answers import Answers
 from compiler.analysis.lint import hardware, kernels, layers, norms, residuals, signals, space, unused
 from compiler.analysis.lint.comments import UNUSED, read_ignores, report_unused, silence
 from compiler.analysis.lint.context import LintContext
-from compiler.analysis.lint.finding import Finding, Hit, Rule
+from compiler.analysis.lint.finding import Finding, Hit, LintRule
 from compiler.graph import Graph
 
 MAX_FINDINGS = 1000
 """The largest number of findings that are listed for one network."""
 
-RULES: tuple[Rule, ...] = (
+RULES: tuple[LintRule, ...] = (
     *layers.RULES,
     *norms.RULES,
     *residuals.RULES,
@@ -43,7 +43,7 @@ __all__ = [
     "Finding",
     "Hit",
     "LintContext",
-    "Rule",
+    "LintRule",
     "choose_codes",
     "lint_graph",
     "look_over",

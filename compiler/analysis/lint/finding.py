@@ -49,7 +49,7 @@ class Hit:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rule(Code):
+class LintRule(Code):
     """A code that a function looks for."""
 
     check: Callable[[LintContext], Iterable[Hit]]

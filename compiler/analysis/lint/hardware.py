@@ -8,7 +8,7 @@ from typing import TypeGuard
 
 from archspec.ops import Conv, ConvTranspose, Kernel, Linear, Op
 from compiler.analysis.lint.context import LintContext
-from compiler.analysis.lint.finding import Hit, Rule, at_each_place
+from compiler.analysis.lint.finding import Hit, LintRule, at_each_place
 from compiler.graph import Node
 
 BLOCKS = {16: "fp32 on AVX-512", 8: "fp16 on tensor cores"}
@@ -119,7 +119,7 @@ def _share(part: int, whole: int) -> str:
 
 
 RULES = (
-    Rule(
+    LintRule(
         "channels-off-multiple",
         "a layer's channels are no multiple of what the hardware computes together",
         "take a multiple of 16, or of 8 where the network runs in fp16 on a GPU alone",
@@ -130,7 +130,7 @@ RULES = (
         "network, or less than a million.",
         check=find_odd_channels,
     ),
-    Rule(
+    LintRule(
         "slow-groups",
         "a grouped convolution has groups of a width that has no fast path",
         "take fewer and wider groups, or a depthwise convolution and one of 1×1",

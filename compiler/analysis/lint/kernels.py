@@ -7,7 +7,7 @@ from math import gcd, prod
 
 from archspec.ops import Conv, ConvTranspose, Op, Shape
 from compiler.analysis.lint.context import LintContext
-from compiler.analysis.lint.finding import Hit, Rule, at_each_place
+from compiler.analysis.lint.finding import Hit, LintRule, at_each_place
 from compiler.graph import Graph, Node
 
 
@@ -106,7 +106,7 @@ def _tell_multiple(op: Op) -> str:
 
 
 RULES = (
-    Rule(
+    LintRule(
         "idle-taps",
         "weights of a kernel never meet a value",
         "take a smaller kernel or dilation, or a larger map",
@@ -117,7 +117,7 @@ RULES = (
         "2017, figure 4). They are counted exactly, at the sizes of the network.",
         check=find_idle_taps,
     ),
-    Rule(
+    LintRule(
         "uneven-upsampling",
         "a transposed convolution reaches some positions more often than others",
         "give it a kernel that is a multiple of the stride",

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from archspec.ops import Conv, Flatten, Input, Linear, Op, Relu, Relu6, Softmax
 from archspec.ops.scalar import Activation
 from compiler.analysis.lint.context import LintContext
-from compiler.analysis.lint.finding import Hit, Rule, at_each_place
+from compiler.analysis.lint.finding import Hit, LintRule, at_each_place
 from compiler.graph import Node
 from compiler.value_bounds import is_idle
 
@@ -81,7 +81,7 @@ def _skip_flatten(context: LintContext, node: Node) -> Node:
 
 
 RULES = (
-    Rule(
+    LintRule(
         "relu-first",
         "a ReLU stands before any linear layer",
         "put a linear layer or convolution before it",
@@ -90,7 +90,7 @@ RULES = (
         "section 11.2).",
         check=find_early_relus,
     ),
-    Rule(
+    LintRule(
         "idle-relu",
         "an activation changes nothing, since what it reads is never negative",
         "remove it, or move it behind a linear layer",
@@ -99,7 +99,7 @@ RULES = (
         "ReLU6 is the identity up to six.",
         check=find_idle_relus,
     ),
-    Rule(
+    LintRule(
         "linear-after-linear",
         "two linear layers have nothing between them",
         "put an activation between them, or leave one out",
@@ -108,7 +108,7 @@ RULES = (
         "convolutions of which none is 1×1, or one is grouped.",
         check=find_linear_pairs,
     ),
-    Rule(
+    LintRule(
         "softmax-output",
         "a softmax ends the network",
         "leave the softmax out, and let outputs be logits",

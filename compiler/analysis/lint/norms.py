@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from archspec import ops
 from archspec.ops import Op, Shape
 from compiler.analysis.lint.context import LintContext
-from compiler.analysis.lint.finding import Hit, Rule, at_each_place
+from compiler.analysis.lint.finding import Hit, LintRule, at_each_place
 from compiler.graph import Graph, Node
 
 
@@ -111,7 +111,7 @@ def find_dropout_before_norm(context: LintContext) -> Iterable[Hit]:
 
 
 RULES = (
-    Rule(
+    LintRule(
         "bias-before-norm",
         "a bias is lost in the normalization behind it",
         "give it `bias: false`, here or in `defaults`",
@@ -124,7 +124,7 @@ RULES = (
         check=find_lost_terms,
         remedy_of_files="export the network without it",
     ),
-    Rule(
+    LintRule(
         "repeated-norm",
         "a normalization stands right behind another that it undoes",
         "remove one of them",
@@ -133,7 +133,7 @@ RULES = (
         "without scale and shift of its own, find means of zero and variances of one.",
         check=find_repeated_norms,
     ),
-    Rule(
+    LintRule(
         "dropout-before-norm",
         "dropout stands right before a batch normalization",
         "move the dropout behind the normalization and its activation",

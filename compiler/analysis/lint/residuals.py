@@ -9,7 +9,7 @@ from archspec.ops import Concat, Mul, Normalization
 from archspec.ops.pooling import Pool
 from archspec.ops.scalar import Activation
 from compiler.analysis.lint.context import LintContext, ResidualBranches
-from compiler.analysis.lint.finding import Hit, Rule, at_each_place
+from compiler.analysis.lint.finding import Hit, LintRule, at_each_place
 from compiler.analysis.paths.counting import find_gates
 from compiler.graph import Node
 
@@ -137,7 +137,7 @@ def _chain(context: LintContext, node: Node, start: str) -> list[Node]:
 
 
 RULES = (
-    Rule(
+    LintRule(
         "residual-only-adds",
         "the body of a residual ends in an activation that is never negative",
         "end the body with its linear layer or normalization, and start it with the activation",
@@ -146,7 +146,7 @@ RULES = (
         "addition ResNet-110 errs on 7.84 % of CIFAR-10 instead of 6.61 %.",
         check=find_bodies_that_only_add,
     ),
-    Rule(
+    LintRule(
         "shortcut-not-identity",
         "a shortcut is not the identity though its ends have one shape",
         "leave the shortcut out, or make it `project`, which is used only where the shapes differ",
@@ -155,7 +155,7 @@ RULES = (
         "dropout in ResNet-110, and each was worse than the identity. Gates that merge two values are not reported.",
         check=find_shortcuts_that_change,
     ),
-    Rule(
+    LintRule(
         "missing-last-norm",
         "a pre-activation network has no normalization behind its last block",
         "put `norm` and the activation behind the last block",

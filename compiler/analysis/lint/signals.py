@@ -7,7 +7,7 @@ from functools import partial
 from math import sqrt
 
 from compiler.analysis.lint.context import LintContext
-from compiler.analysis.lint.finding import Hit, Rule
+from compiler.analysis.lint.finding import Hit, LintRule
 from compiler.analysis.signal.signal import FP16_LARGEST, FP16_SMALLEST, Exit, Signal
 
 
@@ -50,21 +50,21 @@ _RANGE = (
 )
 
 RULES = (
-    Rule(
+    LintRule(
         "signal-overflow",
         "values grow with depth beyond what fp16 holds",
         "normalize, scale the sums (`residual: {scaling: …}` in `defaults`), or draw smaller weights (`gain`)",
         _RANGE,
         check=partial(find_exit, lambda signal: signal.overflow, "values leave the range of fp16"),
     ),
-    Rule(
+    LintRule(
         "signal-vanishes",
         "values shrink with depth below what fp16 holds",
         "normalize, or draw weights with `init: he`",
         _RANGE,
         check=partial(find_exit, lambda signal: signal.underflow, "values vanish below what fp16 holds"),
     ),
-    Rule(
+    LintRule(
         "gradient-spread",
         "gradients of the layers differ by more than fp16 holds",
         "give residual blocks an identity shortcut, normalize, or scale the sums",

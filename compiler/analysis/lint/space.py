@@ -11,9 +11,9 @@ from archspec.ops import Conv, OpError, Shape, Window
 from archspec.ops.pooling import Pool
 from archspec.ops.values import ONE
 from archspec.wording import write_shape
-from compiler.analysis.field.readings import Reading
+from compiler.analysis.field.readings import AxisReading
 from compiler.analysis.lint.context import LintContext
-from compiler.analysis.lint.finding import Hit, Rule, at_each_place
+from compiler.analysis.lint.finding import Hit, LintRule, at_each_place
 from compiler.graph import Graph, Node
 
 Sights: TypeAlias = tuple[tuple[Fraction, Fraction], ...]
@@ -139,7 +139,7 @@ def _see_everything(context: LintContext, extents: Sequence[int]) -> Iterator[tu
                 yield node.id, seen
 
 
-def _look(axes: Sequence[Reading], position: int, seen: Sights, extents: Sequence[int]) -> Sights:
+def _look(axes: Sequence[AxisReading], position: int, seen: Sights, extents: Sequence[int]) -> Sights:
     """What a position sees through one operand."""
     if all(reading.passes for reading in axes):
         return seen
@@ -153,7 +153,7 @@ def _look(axes: Sequence[Reading], position: int, seen: Sights, extents: Sequenc
 
 
 RULES = (
-    Rule(
+    LintRule(
         "lost-pixels",
         "a stride leaves out pixels of a map",
         "choose a size that fits, a padding, or `ceil: true` of a pooling",
@@ -163,7 +163,7 @@ RULES = (
         "have a common factor, its taps meet the same positions again and again, and never those between them.",
         check=find_lost_pixels,
     ),
-    Rule(
+    LintRule(
         "misaligned-merge",
         "a merge joins values that look at different places",
         "give both ways the same strides, and kernels and paddings with one centre",
@@ -174,7 +174,7 @@ RULES = (
         "repetition, as decoders do, moves them by half a position.",
         check=find_misaligned_merges,
     ),
-    Rule(
+    LintRule(
         "unproductive-conv",
         "a convolution reads what has seen the whole input",
         "take a larger input, fewer strides before it, or fewer layers",

@@ -12,11 +12,11 @@ from archspec.spec.expressions import Template
 from archspec.spec.marked import Table, place_in
 from archspec.spec.nodes import CallNode, From, Tap, Turns
 from compiler.analysis.lint.context import LintContext
-from compiler.analysis.lint.finding import Hit, Rule, at_each_place
+from compiler.analysis.lint.finding import Hit, LintRule, at_each_place
 from compiler.analysis.lint.names import find_unread, free_names, list_bodies, walk
 from compiler.graph import Graph, Node
 
-Step: TypeAlias = tuple[str, str, frozenset[str]]
+Definition: TypeAlias = tuple[str, str, frozenset[str]]
 """What gives a name its value in a block: the key under which it stands, the name, and the names that it reads."""
 
 
@@ -72,7 +72,7 @@ def find_unused_names(context: LintContext) -> Iterator[Hit]:
             yield from _unused_columns(body, general)
 
 
-def _list_steps(block: Block) -> list[Step]:
+def _list_steps(block: Block) -> list[Definition]:
     """What gives a block's names their values, in order; a later one takes the place of an earlier one of its name."""
     arguments = [("args", name, free_names(argument.default)) for name, argument in block.args.items()]
     return arguments + [("let", name, free_names(expression)) for name, expression in block.let.items()]
@@ -102,7 +102,7 @@ def _unused_in_block(name: str, block: Block, general: frozenset[str]) -> Iterat
             yield Hit(f"the block '{name}' does not use its {kind} '{own}'", _key(block.written, key, own))
 
 
-def _is_read(own: str, later: Iterable[Step], inside: frozenset[str]) -> bool:
+def _is_read(own: str, later: Iterable[Definition], inside: frozenset[str]) -> bool:
     """Whether a value is read by one of the next, up to the one that takes its name, or by the body behind all."""
     for _, name, read in later:
         if own in read:
@@ -171,7 +171,7 @@ def _key(written: Table, *path: str) -> Place:
 
 
 RULES = (
-    Rule(
+    LintRule(
         "dead-node",
         "no output depends on a node or an input",
         "remove it, or use its result: by `output`, or by `tap` and `from`",
@@ -179,7 +179,7 @@ RULES = (
         "`from` passes over, or that was meant to be an `output`. One finding stands for each end of such a chain.",
         check=find_dead_nodes,
     ),
-    Rule(
+    LintRule(
         "unused-param",
         "nothing depends on a param",
         "remove it, or use it",
@@ -187,14 +187,14 @@ RULES = (
         "it.",
         check=find_unused_params,
     ),
-    Rule(
+    LintRule(
         "unused-block",
         "the network does not call a block of the spec",
         "remove it, or move it to a library",
         "Neither the network nor a block that it reaches calls it. Blocks of imported libraries are not reported.",
         check=find_unused_blocks,
     ),
-    Rule(
+    LintRule(
         "unused-name",
         "nothing reads an argument, a `let` or a list of a loop",
         "remove it, or use it",
@@ -202,14 +202,14 @@ RULES = (
         "field. The lists of a loop also say how many turns it has, for which one of them is enough.",
         check=find_unused_names,
     ),
-    Rule(
+    LintRule(
         "unused-tap",
         "no `from` reads a tap",
         "remove it, or read it with `from`",
         "A tap is known in the block, or the network, that sets it, and no `from` there can mean it.",
         check=find_unused_taps,
     ),
-    Rule(
+    LintRule(
         "unused-default",
         "the network has no node of a kind that `defaults` sets",
         "remove it",

@@ -30,12 +30,12 @@ Steps: TypeAlias = Mapping[str, tuple[tuple[str, int], ...]]
 
 
 @dataclass(frozen=True)
-class Level:
+class PathCounts:
     """Counts at one level. `by_length` is None where it was not counted."""
 
     total: int
     by_length: Mapping[int, int] | None
-    by_output: Mapping[str, Level] | None = None
+    by_output: Mapping[str, PathCounts] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         lengths = None if self.by_length is None else {str(length): count for length, count in self.by_length.items()}
@@ -49,9 +49,9 @@ class Level:
 class Paths:
     """Paths from the inputs to the outputs; with several outputs the counts are sums."""
 
-    op: Level
-    block: Level
-    ungated: Level
+    op: PathCounts
+    block: PathCounts
+    ungated: PathCounts
     """As `block`, without the paths through gates (`find_gates`)."""
     through: Mapping[str, int]
     """How many paths pass through each residual or dense body; without it, so many fewer are left."""
@@ -120,7 +120,7 @@ def enters_body(node: Node, position: int) -> int:
     return int(node.body is not None and position == len(node.inputs) - 1)
 
 
-def _count_level(graph: Graph, steps: Steps, wanted: bool | None) -> Level:
+def _count_level(graph: Graph, steps: Steps, wanted: bool | None) -> PathCounts:
     segments = list(_cut(graph, steps))
     totals = _count_outputs(graph, segments)
     work = _estimate_work(segments, totals)
@@ -129,13 +129,13 @@ def _count_level(graph: Graph, steps: Steps, wanted: bool | None) -> Level:
         raise ArchspecError(f"{graph.name} has too many paths to count them by length: their number has {size}")
     counted = wanted or (wanted is None and work <= MAX_UNASKED_BITS)
     lengths = _count_lengths(graph, segments) if counted else {}
-    by_output = {name: Level(total, lengths.get(name)) for name, total in totals.items()}
+    by_output = {name: PathCounts(total, lengths.get(name)) for name, total in totals.items()}
     summed = _add_up(lengths.values()) if counted else None
-    return Level(sum(totals.values()), summed, by_output if len(totals) > 1 else None)
+    return PathCounts(sum(totals.values()), summed, by_output if len(totals) > 1 else None)
 
 
 @dataclass(frozen=True)
-class Part:
+class Section:
     """How the nodes between two cuts depend on each other: for each the places of its operands, and what the step from
     there adds to the length. Place 0 has the node before the cut, which all paths meet in; inputs have no operands."""
 
@@ -189,7 +189,7 @@ class Part:
         return [Polynomial(packed[place][1], unpack(packed[place][0], self.width)) for place in places]
 
 
-Segment: TypeAlias = tuple[dict[str, int], Part]
+Segment: TypeAlias = tuple[dict[str, int], Section]
 """The places of the nodes between two cuts, and how they depend on each other."""
 
 
@@ -202,7 +202,7 @@ def _cut(graph: Graph, steps: Steps) -> Iterator[Segment]:
     """Cut a graph after each node that all paths from before it to beyond it meet in. Equal blocks are one part."""
     unread = Counter(operand for taken in steps.values() for operand, _ in taken)
     awaited = {id for id in graph.inputs if unread[id]}  # results that are still to be read, and inputs
-    parts: dict[tuple[Any, ...], Part] = {}
+    parts: dict[tuple[Any, ...], Section] = {}
     places: dict[str, int] = {}
     part: list[tuple[tuple[int, int], ...]] = []
     for id, taken in steps.items():
@@ -215,10 +215,10 @@ def _cut(graph: Graph, steps: Steps) -> Iterator[Segment]:
         if unread[id]:
             awaited.add(id)
         if len(awaited) == 1 and id in awaited:
-            yield places, parts.setdefault(key := tuple(part), Part(key))
+            yield places, parts.setdefault(key := tuple(part), Section(key))
             places, part = {id: 0}, []
     if part:
-        yield places, Part(tuple(part))
+        yield places, Section(tuple(part))
 
 
 def _count_outputs(graph: Graph, segments: Iterable[Segment]) -> dict[str, int]:

@@ -18,7 +18,7 @@ from compiler.graph import Graph, Node
 
 
 @dataclass(frozen=True, slots=True)
-class Value:
+class SkeletonValue:
     """A value of the skeleton, `id` its node in the graph. kind: `input`, `call` or a joint's (`add`, `concat`, …).
 
     A call has the name of its function; `operands` are ids of values. `block` is the body that a call stands for, or
@@ -37,7 +37,7 @@ class Skeleton:
     """Values in topological order; `outputs` as in the graph."""
 
     name: str
-    values: Mapping[str, Value]
+    values: Mapping[str, SkeletonValue]
     outputs: Mapping[str, str]
 
     @cached_property
@@ -106,7 +106,7 @@ class Skeleton:
                 open_.append(source for operand in self.values[id].operands for source in self.find_sources(operand))
 
     @cached_property
-    def functions(self) -> dict[str, Value]:
+    def functions(self) -> dict[str, SkeletonValue]:
         """The calls by their function's name."""
         return {value.function: value for value in self.values.values() if value.kind == "call"}
 
@@ -138,7 +138,7 @@ class _Reduction:
 
     def __init__(self, graph: Graph) -> None:
         self.graph, self.dominators = graph, find_dominators(graph)
-        self.values: dict[str, Value] = {}
+        self.values: dict[str, SkeletonValue] = {}
         self.ends = _find_forks(graph) | set(graph.outputs.values())
 
     def follow(self, id: str) -> None:
@@ -150,21 +150,21 @@ class _Reduction:
                     self.values.setdefault(value.id, value)
                     waiting += value.operands
 
-    def reduce(self, node: Node) -> list[Value]:
+    def reduce(self, node: Node) -> list[SkeletonValue]:
         """The value of a node, and those that come with it."""
         fork = self.dominators[node.id]
         if isinstance(node.op, Input):
-            return [Value(node.id, "input")]
+            return [SkeletonValue(node.id, "input")]
         if node.body is not None and fork is not None:
             return self.reduce_block(node, fork)
         if _joins(node):
-            return [Value(node.id, node.op.kind, node.data_inputs)]
-        return [Value(node.id, "call", self.find_arguments(node), "g")]
+            return [SkeletonValue(node.id, node.op.kind, node.data_inputs)]
+        return [SkeletonValue(node.id, "call", self.find_arguments(node), "g")]
 
-    def reduce_block(self, node: Node, fork: str) -> list[Value]:
+    def reduce_block(self, node: Node, fork: str) -> list[SkeletonValue]:
         shortcut, body = node.inputs
-        calls = [Value(id, "call", (fork,), name, node.body) for id, name in ((shortcut, "p"), (body, "f"))]
-        return [Value(node.id, node.op.kind, node.inputs, block=node.body), *(c for c in calls if c.id != fork)]
+        calls = [SkeletonValue(id, "call", (fork,), name, node.body) for id, name in ((shortcut, "p"), (body, "f"))]
+        return [SkeletonValue(node.id, node.op.kind, node.inputs, block=node.body), *(c for c in calls if c.id != fork)]
 
     def find_arguments(self, node: Node) -> tuple[str, ...]:
         """The values that a function ending in this node starts from: one, unless inputs come together in it."""
@@ -192,7 +192,7 @@ def _joins(node: Node) -> bool:
     return node.op.joins and len(node.data_inputs) > 1
 
 
-def _name_functions(values: list[Value]) -> list[Value]:
+def _name_functions(values: list[SkeletonValue]) -> list[SkeletonValue]:
     """Number the functions: f and p by their block, g in their own order; f for all where there are no blocks."""
     blocks = {value.block: i for i, value in enumerate((v for v in values if v.function == "f"), start=1)}
     numbered, others = [], 0

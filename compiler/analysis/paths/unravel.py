@@ -16,7 +16,7 @@ from typing import Any
 from archspec.errors import ArchspecError, suggest
 from archspec.wording import tell_count, write_count
 from compiler.analysis.paths.counting import count_paths
-from compiler.analysis.paths.skeleton import Skeleton, Value, find_skeleton
+from compiler.analysis.paths.skeleton import Skeleton, SkeletonValue, find_skeleton
 from compiler.graph import Graph
 
 MAX_UNASKED_PATHS = 16
@@ -33,7 +33,7 @@ MAX_FACTORS = 8
 
 
 @dataclass(frozen=True)
-class Expression:
+class OutputExpression:
     """One output unravelled. `value` is the last joint before it, which the text is of.
 
     terms: what the joint adds up or concatenates; paths: the ways to it through functions, each an occurrence of the
@@ -75,9 +75,9 @@ class Unravelling:
     """A network as shared definitions, and its outputs unravelled."""
 
     name: str
-    functions: Mapping[str, Value]
+    functions: Mapping[str, SkeletonValue]
     definitions: Mapping[str, str]
-    expressions: tuple[Expression, ...]
+    expressions: tuple[OutputExpression, ...]
     derivatives: tuple[Derivative, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
@@ -111,7 +111,7 @@ def unravel(graph: Graph, *, full: bool = False, derivative: str | None = None) 
     return Unravelling(graph.name, skeleton.functions, writer.definitions, expressions, derivatives)
 
 
-def _find_function(skeleton: Skeleton, word: str) -> Value:
+def _find_function(skeleton: Skeleton, word: str) -> SkeletonValue:
     name = skeleton.blocks.get(word, word)
     if name in skeleton.functions:
         return skeleton.functions[name]
@@ -136,7 +136,7 @@ class Writer:
         texts = self._write(set(self.values) - self.names.keys())
         return {self.names[id]: texts[id] for id in self.names if self.values[id].kind != "input"}
 
-    def express(self, output: str, core: str, full: bool, operation_paths: int) -> Expression:
+    def express(self, output: str, core: str, full: bool, operation_paths: int) -> OutputExpression:
         """An output unravelled: all terms of its last joint where they are few or asked for, else the first ones."""
         paths, limit = self.skeleton.paths[core], MAX_PATHS if full else MAX_UNASKED_PATHS
         self._check(paths, f"paths to {output}", full)
@@ -150,9 +150,9 @@ class Writer:
         rest = total - len(shown)
         text = self._join(core, [*parts, *([f"… ({tell_count(rest, 'more term')})"] if rest else [])])
         ways = tuple(list_ways(self.skeleton, core)) if self._all_paths <= MAX_LISTED_PATHS else None
-        return Expression(output, self.names[core], total, paths, operation_paths, text, complete, ways)
+        return OutputExpression(output, self.names[core], total, paths, operation_paths, text, complete, ways)
 
-    def derive(self, core: str, function: Value, full: bool) -> Derivative:
+    def derive(self, core: str, function: SkeletonValue, full: bool) -> Derivative:
         """The derivative of a value with respect to a function's result, its terms grouped by the last function.
 
         Behind a concatenation a term fills the channels of its function, and is zero in the others.
@@ -290,7 +290,7 @@ def choose_names(skeleton: Skeleton) -> dict[str, str]:
     return names
 
 
-def _name_block(skeleton: Skeleton, value: Value, names: Mapping[str, str]) -> str | None:
+def _name_block(skeleton: Skeleton, value: SkeletonValue, names: Mapping[str, str]) -> str | None:
     """The name of a block's result, or of a function of it alone."""
     while value.kind == "call" and len(value.operands) == 1 and value.operands[0] not in names:
         value = skeleton.values[value.operands[0]]

@@ -26,7 +26,7 @@ CHOICES: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class ChoiceEffect:
     """What one choice does.
 
     `final` is the second moment at the first output, `largest` the largest one anywhere. `gradient` is the second
@@ -56,7 +56,7 @@ class Choice:
 
 def compare_choices(
     spec: Spec, what: str, sizes: Mapping[str, int] | None = None, *, max_nodes: int = MAX_NODES
-) -> tuple[Choice, ...]:
+) -> tuple[ChoiceEffect, ...]:
     """Predict the signal of a spec with each `scaling`, each `norm` or each `init` as the default of all its nodes.
 
     What a node says itself stays. Raises ArchspecError where nothing depends on the choice, and SpecError where the
@@ -71,7 +71,7 @@ def compare_choices(
         try:
             graph = elaborate(chosen, sizes, max_nodes=max_nodes)
         except SpecError as error:
-            rows.append(Choice(word, problem=error.diagnostics[0].message))
+            rows.append(ChoiceEffect(word, problem=error.diagnostics[0].message))
             continue
         digests.add(graph.digest())
         rows.append(_describe(word, graph, predict_signal(graph)))
@@ -80,12 +80,12 @@ def compare_choices(
     return tuple(rows)
 
 
-def _describe(word: str, graph: Graph, signal: Signal) -> Choice:
+def _describe(word: str, graph: Graph, signal: Signal) -> ChoiceEffect:
     known = [node for node in signal.nodes if node.second_moment is not None]
     final = signal[next(iter(graph.outputs.values()))]
     largest = max(known, key=_second_moment) if len(known) == len(signal.nodes) else None
     ends = _find_ends(graph, signal)
-    return Choice(
+    return ChoiceEffect(
         word,
         final=final.second_moment,
         largest=largest.second_moment if largest else None,

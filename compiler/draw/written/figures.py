@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from compiler.draw.frame import Box, Line, Mark, Note, Part, shift
+from compiler.draw.frame import Box, Caption, MergeSign, Polyline, Primitive, shift
 from compiler.draw.theme import LINE, RADIUS, Point, text_width
 
 GAP = 20
@@ -23,7 +23,7 @@ class Figure:
     height: float = 0
     entry: float = 0
     leave: float = 0
-    parts: tuple[Part, ...] = ()
+    parts: tuple[Primitive, ...] = ()
     fed: bool = True
     """Whether the value before it comes in; not so where it starts from a remembered value."""
     pointed: bool = True
@@ -33,7 +33,7 @@ class Figure:
     def empty(self) -> bool:
         return not self.parts
 
-    def at(self, dx: float, dy: float) -> tuple[Part, ...]:
+    def at(self, dx: float, dy: float) -> tuple[Primitive, ...]:
         return shift(self.parts, dx, dy)
 
     def flipped(self) -> Figure:
@@ -53,12 +53,12 @@ def stack(figures: Iterable[Figure]) -> Figure:
     figures = [figure for figure in figures if not figure.empty]
     if not figures:
         return Figure()
-    parts: list[Part] = []
+    parts: list[Primitive] = []
     axis = y = 0.0
     left = right = 0.0
     for i, figure in enumerate(figures):
         if i and figure.fed:
-            parts.append(Line(((axis, y), (axis, y + GAP)), figure.pointed))
+            parts.append(Polyline(((axis, y), (axis, y + GAP)), figure.pointed))
         y += GAP if i else 0
         x = axis - figure.entry
         parts += figure.at(x, y)
@@ -76,20 +76,20 @@ def beside(main: Figure, side: Figure, symbol: str) -> Figure:
     x_side = max(main.width, main.leave + RADIUS) + GAP
     x = x_side + side.entry
     dy = top + (height - side.height) / 2
-    parts: list[Part] = []
+    parts: list[Primitive] = []
     if main.empty:
-        parts.append(Line(((main.entry, 0), (main.entry, y_mark - RADIUS))))
+        parts.append(Polyline(((main.entry, 0), (main.entry, y_mark - RADIUS))))
     else:
-        parts += [Line(((main.entry, 0), (main.entry, top)), main.pointed), *main.at(0, top)]
-        parts.append(Line(((main.leave, top + main.height), (main.leave, y_mark - RADIUS))))
+        parts += [Polyline(((main.entry, 0), (main.entry, top)), main.pointed), *main.at(0, top)]
+        parts.append(Polyline(((main.leave, top + main.height), (main.leave, y_mark - RADIUS))))
     end = ((x_side + side.leave, y_mark), (main.leave + RADIUS, y_mark))
     if side.empty:
-        parts.append(Line(((main.entry, FORK), (x, FORK), *end)))
+        parts.append(Polyline(((main.entry, FORK), (x, FORK), *end)))
     else:
         if side.fed:
-            parts.append(Line(((main.entry, FORK), (x, FORK), (x, dy)), side.pointed))
-        parts += [*side.at(x_side, dy), Line(((x_side + side.leave, dy + side.height), *end))]
-    parts.append(Mark(main.leave, y_mark, symbol))
+            parts.append(Polyline(((main.entry, FORK), (x, FORK), (x, dy)), side.pointed))
+        parts += [*side.at(x_side, dy), Polyline(((x_side + side.leave, dy + side.height), *end))]
+    parts.append(MergeSign(main.leave, y_mark, symbol))
     whole = Figure(x_side + side.width, y_mark + RADIUS, main.entry, main.leave, tuple(parts), pointed=False)
     return whole if main.entry >= RADIUS else inset(whole, RADIUS)
 
@@ -110,7 +110,7 @@ def many(way: Figure, symbol: str) -> Figure:
     if way.width > 300:
         return fan([way], symbol)
     both = fan([way, way], symbol, gap=4 * GAP)
-    dots = Note(both.width / 2, FORK + GAP + max(way.height, GAP) / 2, ("· · ·",), "middle")
+    dots = Caption(both.width / 2, FORK + GAP + max(way.height, GAP) / 2, ("· · ·",), "middle")
     return replace(both, parts=(*both.parts, dots))
 
 
@@ -128,17 +128,17 @@ def fan(ways: Sequence[Figure], symbol: str | None, *, kind: str = "way", gap: f
     leaves = [x + (way.leave or RADIUS) for x, way in zip(places, ways, strict=True)]
     start, axis = _middle(entries), _middle(leaves)
     y_join = top + height + GAP + (RADIUS if symbol else 0)
-    parts: list[Part] = []
+    parts: list[Primitive] = []
     for way, x, entry, leave in zip(ways, places, entries, leaves, strict=True):
         dy = top + (height - way.height) / 2
         if way.fed:
             points = ((start, 0), (start, FORK), (entry, FORK), (entry, dy if way.parts else top))
-            parts.append(Line(points, way.pointed and not way.empty, kind))
+            parts.append(Polyline(points, way.pointed and not way.empty, kind))
         parts += way.at(x, dy)
         parts.append(
-            Line(_join(leave, dy + way.height if way.parts else top, axis, y_join, symbol), bool(symbol), kind)
+            Polyline(_join(leave, dy + way.height if way.parts else top, axis, y_join, symbol), bool(symbol), kind)
         )
-    parts += [Mark(axis, y_join, symbol)] if symbol else []
+    parts += [MergeSign(axis, y_join, symbol)] if symbol else []
     return Figure(width, y_join + (RADIUS if symbol else 0), start, axis, tuple(parts), any(w.fed for w in ways), False)
 
 
@@ -165,12 +165,12 @@ def bracket(figure: Figure, lines: Sequence[str]) -> Figure:
     top, bottom = dy - 2, dy + figure.height + 2
     parts = [
         *figure.at(0, dy),
-        Line(((x - 5, top), (x, top), (x, bottom), (x - 5, bottom)), False, "bracket"),
-        Note(x + 8, height / 2, tuple(lines)),
+        Polyline(((x - 5, top), (x, top), (x, bottom), (x - 5, bottom)), False, "bracket"),
+        Caption(x + 8, height / 2, tuple(lines)),
     ]
     if dy:  # the way on to the lower edge, beyond the figure
-        parts.append(Line(((figure.entry, 0), (figure.entry, dy)), figure.pointed))
-        parts.append(Line(((figure.leave, dy + figure.height), (figure.leave, height)), False))
+        parts.append(Polyline(((figure.entry, 0), (figure.entry, dy)), figure.pointed))
+        parts.append(Polyline(((figure.leave, dy + figure.height), (figure.leave, height)), False))
     width = x + 10 + max(map(text_width, lines))
     return replace(figure, width=width, height=height, parts=tuple(parts), pointed=figure.pointed and not dy)
 
@@ -178,11 +178,11 @@ def bracket(figure: Figure, lines: Sequence[str]) -> Figure:
 def row(figures: Sequence[Figure]) -> Figure:
     """Plain boxes from left to right; `entry` and `leave` are not used, the middle line is."""
     height = max(figure.height for figure in figures)
-    parts: list[Part] = []
+    parts: list[Primitive] = []
     x = 0.0
     for i, figure in enumerate(figures):
         if i:
-            parts.append(Line(((x, height / 2), (x + GAP, height / 2))))
+            parts.append(Polyline(((x, height / 2), (x + GAP, height / 2))))
         x += GAP if i else 0
         parts += figure.at(x, (height - figure.height) / 2)
         x += figure.width
@@ -194,6 +194,6 @@ def around(valley: Figure) -> Figure:
     x = valley.width + GAP
     edge = ((valley.leave, GAP), (valley.leave, FORK), (x, FORK), (x, GAP + valley.height + FORK))
     end = ((valley.entry, GAP + valley.height + FORK), (valley.entry, GAP + valley.height + GAP))
-    lines = (Line((*edge, *end), False), Line(((valley.entry, 0), (valley.entry, GAP)), valley.pointed))
+    lines = (Polyline((*edge, *end), False), Polyline(((valley.entry, 0), (valley.entry, GAP)), valley.pointed))
     parts = (*valley.at(0, GAP), *lines)
     return Figure(x + 2, valley.height + 2 * GAP, valley.entry, valley.entry, parts, pointed=False)

@@ -86,7 +86,7 @@ def lookup_of(subject: Subject) -> KnownValues:
     return inner.within(block.let, ())
 
 
-class Labels:
+class BoxLabels:
     """The words on boxes."""
 
     def __init__(self, subject: Subject) -> None:

@@ -24,7 +24,7 @@ from archspec.spec.nodes import (
     Turns,
     When,
 )
-from compiler.draw.frame import Line, Note, Part, write_drawing
+from compiler.draw.frame import Caption, Polyline, Primitive, write_drawing
 from compiler.draw.theme import KINDS, text_width
 from compiler.draw.written.figures import (
     GAP,
@@ -38,7 +38,7 @@ from compiler.draw.written.figures import (
     many,
     stack,
 )
-from compiler.draw.written.labels import Labels, Subject, bound, spelled, wrap
+from compiler.draw.written.labels import BoxLabels, Subject, bound, spelled, wrap
 from compiler.draw.written.valley import Level, valley
 
 MAX_WIDTH = 1100
@@ -47,7 +47,7 @@ MAX_WIDTH = 1100
 
 def draw_subjects(subjects: Sequence[Subject], title: str) -> str:
     """One SVG of several drawings side by side, each with its head."""
-    parts: list[Part] = []
+    parts: list[Primitive] = []
     x = y = height = width = 0.0
     for figure in map(_with_head, subjects):
         if x and x + figure.width > MAX_WIDTH:
@@ -76,24 +76,24 @@ def _with_head(subject: Subject) -> Figure:
     body = _body_of(subject)
     inner, at_top = drawing.whole(body)
     top = 34 + GAP
-    ends = [Line(((inner.entry, 34), (inner.entry, top)), inner.pointed)]
+    ends = [Polyline(((inner.entry, 34), (inner.entry, top)), inner.pointed)]
     if at_top:
-        ends.append(Line(((inner.leave, top), (inner.leave, 34))))
+        ends.append(Polyline(((inner.leave, top), (inner.leave, 34))))
         bottom = 0.0
     else:
-        ends.append(Line(((inner.leave, top + inner.height), (inner.leave, top + inner.height + GAP))))
+        ends.append(Polyline(((inner.leave, top + inner.height), (inner.leave, top + inner.height + GAP))))
         bottom = GAP
     head = _head(subject)
     under = f"of {subject.spec.name}" if subject.block else ""
     width = max(inner.width, text_width(head), text_width(under))
     dx = (width - inner.width) / 2
-    notes = [Note(width / 2, 6, (head,), "middle", "title")]
-    notes += [Note(width / 2, 22, (under,), "middle")] if under else []
+    notes = [Caption(width / 2, 6, (head,), "middle", "title")]
+    notes += [Caption(width / 2, 22, (under,), "middle")] if under else []
     moved = inset(Figure(inner.width, 0, parts=(*inner.at(0, top), *ends)), dx).parts
     return Figure(width, top + inner.height + bottom, parts=(*notes, *moved))
 
 
-class _Drawing(Labels):
+class _Drawing(BoxLabels):
     """Figures of nodes."""
 
     def __init__(self, subject: Subject) -> None:

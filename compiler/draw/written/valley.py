@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from compiler.draw.frame import Line, Mark, Note, Part
+from compiler.draw.frame import Caption, MergeSign, Polyline, Primitive
 from compiler.draw.theme import LETTER, RADIUS, text_width
 from compiler.draw.written.figures import GAP, Figure, row
 
@@ -32,7 +32,7 @@ class _Column:
 
     x: float
     up: bool
-    parts: list[Part]
+    parts: list[Primitive]
     y: float = 0.0
 
     def put(self, figure: Figure, y: float) -> None:
@@ -47,7 +47,7 @@ class _Column:
     def link(self, y: float, arrow: bool = True) -> None:
         ends = ((self.x, self.y), (self.x, y))
         if y > self.y:
-            self.parts.append(Line(ends[::-1], self.y > 0) if self.up else Line(ends, arrow))
+            self.parts.append(Polyline(ends[::-1], self.y > 0) if self.up else Polyline(ends, arrow))
         self.y = y
 
 
@@ -63,7 +63,7 @@ def valley(before: Figure, levels: Sequence[Level], bottom: Sequence[Figure], af
     inner = max([figure.width - figure.entry for figure in lefts] + [0])
     x_right = x_left + inner + room + max([figure.entry for figure in rights] + [RADIUS])
     left, right = _Column(x_left, False, []), _Column(x_right, True, [])
-    parts: list[Part] = []
+    parts: list[Primitive] = []
     y = max(before.height, after.height)
     left.put(before, y - before.height)
     right.put(after, y - after.height)
@@ -74,7 +74,7 @@ def valley(before: Figure, levels: Sequence[Level], bottom: Sequence[Figure], af
     return Figure(width, y, x_left, x_right, (*parts, *left.parts, *right.parts), pointed=not lefts[0].empty)
 
 
-def _draw_level(level: Level, left: _Column, right: _Column, parts: list[Part], y: float) -> float:
+def _draw_level(level: Level, left: _Column, right: _Column, parts: list[Primitive], y: float) -> float:
     """Draw a level below `y`; gives its lower edge."""
     height = max(level.encoder.height, level.decoder.height)
     left.put(level.encoder, y + height - level.encoder.height)
@@ -83,13 +83,13 @@ def _draw_level(level: Level, left: _Column, right: _Column, parts: list[Part], 
         beside_figure = level.encoder if not level.encoder.empty else level.down
         x = left.x - max(beside_figure.entry, RADIUS) - LETTER
         y_name = y + height - level.encoder.height / 2 if not level.encoder.empty else y + height
-        parts.append(Note(x, y_name, (level.name,), "end"))
+        parts.append(Caption(x, y_name, (level.name,), "end"))
     skip = row(level.skip) if level.skip else Figure()
     reach = max(RADIUS, skip.height / 2)
     y += height + GAP + reach
     left.link(y, False)
     right.link(y - RADIUS)
-    parts.append(Mark(right.x, y, level.symbol))
+    parts.append(MergeSign(right.x, y, level.symbol))
     right.y = y + RADIUS
     _cross(skip, left.x, right.x - RADIUS, y, parts)
     y += reach + GAP
@@ -98,36 +98,36 @@ def _draw_level(level: Level, left: _Column, right: _Column, parts: list[Part], 
     return max(y + level.down.height, y + level.up.height)
 
 
-def _cross(figure: Figure, start: float, end: float, y: float, parts: list[Part]) -> None:
+def _cross(figure: Figure, start: float, end: float, y: float, parts: list[Primitive]) -> None:
     """A line from left to right with boxes in its middle."""
     if figure.empty:
-        parts.append(Line(((start, y), (end, y))))
+        parts.append(Polyline(((start, y), (end, y))))
         return
     x = (start + end - figure.width) / 2
-    parts.append(Line(((start, y), (x, y))))
+    parts.append(Polyline(((start, y), (x, y))))
     parts += figure.at(x, y - figure.height / 2)
-    parts.append(Line(((x + figure.width, y), (end, y))))
+    parts.append(Polyline(((x + figure.width, y), (end, y))))
 
 
-def _draw_bottom(bottom: Sequence[Figure], left: _Column, right: _Column, parts: list[Part], y: float) -> float:
+def _draw_bottom(bottom: Sequence[Figure], left: _Column, right: _Column, parts: list[Primitive], y: float) -> float:
     if len(bottom) == 1 and len(bottom[0].parts) > 1:
         return _draw_tall_bottom(bottom[0], left, right, parts, y)
     figure = row(bottom) if bottom else Figure()
     middle = y + figure.height / 2
     if figure.empty:
-        parts.append(Line(((left.x, left.y), (left.x, middle), (right.x, middle), (right.x, right.y))))
+        parts.append(Polyline(((left.x, left.y), (left.x, middle), (right.x, middle), (right.x, right.y))))
         return middle + 2
     x = (left.x + right.x - figure.width) / 2
-    parts.append(Line(((left.x, left.y), (left.x, middle), (x, middle))))
+    parts.append(Polyline(((left.x, left.y), (left.x, middle), (x, middle))))
     parts += figure.at(x, y)
-    parts.append(Line(((x + figure.width, middle), (right.x, middle), (right.x, right.y))))
+    parts.append(Polyline(((x + figure.width, middle), (right.x, middle), (right.x, right.y))))
     return y + figure.height
 
 
-def _draw_tall_bottom(figure: Figure, left: _Column, right: _Column, parts: list[Part], y: float) -> float:
+def _draw_tall_bottom(figure: Figure, left: _Column, right: _Column, parts: list[Primitive], y: float) -> float:
     x = (left.x + right.x - figure.width) / 2
     entry, leave, end = x + figure.entry, x + figure.leave, y + GAP + figure.height + GAP
-    parts.append(Line(((left.x, left.y), (left.x, y), (entry, y), (entry, y + GAP)), figure.pointed))
+    parts.append(Polyline(((left.x, left.y), (left.x, y), (entry, y), (entry, y + GAP)), figure.pointed))
     parts += figure.at(x, y + GAP)
-    parts.append(Line(((leave, end - GAP), (leave, end), (right.x, end), (right.x, right.y))))
+    parts.append(Polyline(((leave, end - GAP), (leave, end), (right.x, end), (right.x, right.y))))
     return end + 2

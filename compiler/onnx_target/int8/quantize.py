@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from compiler.onnx_file.metadata import PRECISION
 from compiler.onnx_target.int8.scheme import Int8Recipe, Scheme, quantize_layer
 from compiler.onnx_target.onnx_model import OnnxModel
-from compiler.passes.base import Array
+from compiler.passes.base import WeightArray
 
 LAYERS: Mapping[Int8Recipe, frozenset[str]] = MappingProxyType(
     {"u8s8": frozenset({"Conv", "Gemm", "BatchNormalization"}), "s8s8": frozenset({"Conv", "Gemm"})}
@@ -176,7 +176,7 @@ class _Writer:
         self.layers = frozenset(plan.layers)
         self.params = {value: scheme.quant_params(plan.same.get(value, value)) for value in plan.values}
         self.outputs = frozenset(value.name for value in model.head.graph.output)
-        self.tensors: dict[str, Array] = {}
+        self.tensors: dict[str, WeightArray] = {}
 
     def rewrite(self) -> Iterator[onnx.NodeProto]:
         graph = self.model.head.graph
@@ -186,7 +186,7 @@ class _Writer:
         for node in graph.node:
             yield from self._rewrite_node(node)
 
-    def list_tensors(self, nodes: Sequence[onnx.NodeProto]) -> dict[str, Array]:
+    def list_tensors(self, nodes: Sequence[onnx.NodeProto]) -> dict[str, WeightArray]:
         """The stored tensors that the nodes read, in the order in which they do."""
         stored = {**self.model.tensors, **self.tensors}
         return {name: stored[name] for node in nodes for name in node.input if name in stored}
@@ -262,7 +262,7 @@ class _Writer:
             yield self._store_rounded(biases[0], layer.bias, layer.bias_scale)
             node.input[2] = f"{biases[0]}.rounded"
 
-    def _find(self, name: str) -> Array:
+    def _find(self, name: str) -> WeightArray:
         return self.tensors[name] if name in self.tensors else self.model.tensors[name]
 
     def _store_rounded(self, name: str, integers: NDArray[Any], scale: NDArray[np.float32]) -> onnx.NodeProto:

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from compiler.onnx_target.emitter import OnnxValue
-from compiler.rule_table import Table
+from compiler.rule_table import RuleTable
 
 OnnxRule: TypeAlias = Callable[..., OnnxValue]
 """A function from an operation, its emitter and its operands to its result."""
 
-RULES: Table[OnnxRule] = Table("onnx")
+RULES: RuleTable[OnnxRule] = RuleTable("onnx")
 rule = RULES.rule
 
 

@@ -28,10 +28,10 @@ COMPILER = {
 } | {
     f"compiler.{name}"
     for name in (
-        *("graph", "graph_check", "mismatch", "scopes", "onnx_file", "onnx_file.accepted"),
+        *("graph", "graph_check", "mismatch", "scope_tree", "onnx_file", "onnx_file.accepted"),
         *("elaborate", "elaborate.builder", "elaborate.elaborate", "elaborate.evaluator", "elaborate.reporter"),
         *("elaborate.residuals", "elaborate.scope", "elaborate.walk", "elaborate.words"),
-        *("sizes", "sizes.accepted_sizes", "sizes.extents", "sizes.laws", "sizes.line", "sizes.shapes_by_size"),
+        *("sizes", "sizes.accepted_sizes", "sizes.extents", "sizes.laws", "sizes.size_values", "sizes.shapes_by_size"),
         *("analysis.answers", "analysis.certainty", "analysis.cost", "analysis.cost.conventions", "analysis.cost.cost"),
         *("analysis.cost.node", "analysis.memory", "analysis.memory.memory", "analysis.memory.saved"),
         *("analysis.memory.setup", "analysis.paths", "analysis.report"),

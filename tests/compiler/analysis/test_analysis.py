@@ -16,7 +16,7 @@ from archspec.ops import Add, Input, Relu, Shape
 from archspec.spec.zoo import zoo_specs
 from compiler.analysis.cost.cost import CONVENTIONS
 from compiler.analysis.paths.counting import count_paths
-from compiler.graph import Graph, Node, Source
+from compiler.graph import Graph, Node, NodeSource
 from tests.support.enumeration import enumerate_paths
 
 
@@ -85,7 +85,7 @@ def test_outputs_are_counted_apart_and_together() -> None:
 
 
 def test_the_same_value_twice_is_two_paths() -> None:
-    source = Source(Place("test.yaml"))
+    source = NodeSource(Place("test.yaml"))
     x = Node("x", Input(dims=(3,)), (), Shape(3), source)
     twice = Node("twice", Add(), ("x", "x"), Shape(3), source)
     relu = Node("relu", Relu(), ("twice",), Shape(3), source)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from archspec.ops import Relu, Shape
-from compiler.analysis.certainty import Kind
+from compiler.analysis.certainty import MarkKind
 from compiler.analysis.unknown import OWN, SUMS, UNREAD, find_unknown, mark_unknown, tell_unknown
 from tests.support.lowering import graph_of
 
@@ -35,7 +35,7 @@ def test_operations_are_counted_by_kind_and_with_those_that_could_not_be_read() 
 
 def test_sums_are_the_least_there_is_and_fields_may_be_off_either_way() -> None:
     marks = mark_unknown(STRANGE)
-    assert {marks[key].kind for key in (*SUMS, *(f"nodes.{key}" for key in OWN))} == {Kind.AT_LEAST}
-    assert marks["receptive_field"].kind == marks["operations.intensity"].kind == Kind.ESTIMATE
+    assert {marks[key].kind for key in (*SUMS, *(f"nodes.{key}" for key in OWN))} == {MarkKind.AT_LEAST}
+    assert marks["receptive_field"].kind == marks["operations.intensity"].kind == MarkKind.ESTIMATE
     assert not marks.keys() & {*UNREAD}
     assert mark_unknown(replace(KNOWN, unread={"If": 1})).keys() - marks.keys() == {*UNREAD}

@@ -11,14 +11,14 @@ from archspec.api import elaborate, load
 from archspec.errors import Place
 from archspec.ops import Input, Relu, Shape
 from archspec.spec.zoo import zoo_specs
-from compiler.draw.blocks import Block, fold_blocks
+from compiler.draw.blocks import PictureBlock, fold_blocks
 from compiler.draw.picture import draw_graph
 from compiler.draw.svg import write_svg
-from compiler.graph import Graph, Node, Source
+from compiler.graph import Graph, Node, NodeSource
 from tests.support.drawings import NETS, draw, leaves, picture_of
 
 
-def titles(block: Block) -> dict[str, int]:
+def titles(block: PictureBlock) -> dict[str, int]:
     """The folded blocks, and how many neighbours each stands for."""
     return {f"{child.id}{child.title}": child.times for _, child in block.walk() if child.times > 1 and child.children}
 
@@ -75,7 +75,7 @@ def test_numbers_that_change_from_turn_to_turn_are_told() -> None:
 
 
 def test_names_with_thousands_of_points_are_no_deep_tree() -> None:
-    source = Source(Place("somewhere"))
+    source = NodeSource(Place("somewhere"))
     nodes = [Node("x", Input(dims=(4,)), (), Shape(4), source)]
     nodes += [Node("a." * 5000 + str(i), Relu(), (nodes[-1].id,), Shape(4), source) for i in range(1)]
     nodes += [Node(name, Relu(), (nodes[-1].id,), Shape(4), source) for name in ("..", "b", "b.c")]
@@ -85,8 +85,8 @@ def test_names_with_thousands_of_points_are_no_deep_tree() -> None:
 
 def graph_of(*edges: tuple[str, str]) -> Graph:
     """A chain of activations with these ids and operands, after an input x."""
-    nodes = [Node("x", Input(dims=(4,)), (), Shape(4), Source(Place("here")))]
-    nodes += [Node(id, Relu(), (operand,), Shape(4), Source(Place("here"))) for id, operand in edges]
+    nodes = [Node("x", Input(dims=(4,)), (), Shape(4), NodeSource(Place("here")))]
+    nodes += [Node(id, Relu(), (operand,), Shape(4), NodeSource(Place("here"))) for id, operand in edges]
     return Graph("chain", {node.id: node for node in nodes}, {"y": nodes[-1].id})
 
 

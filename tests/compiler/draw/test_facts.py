@@ -10,9 +10,9 @@ from archspec.ops import AvgPool, Conv, Input, Op, Shape, Upsample
 from archspec.spec.zoo import ZOO
 from compiler.analysis.cost.cost import measure_cost
 from compiler.draw.facts import MAX_PARTS, split_cost, tell_place
-from compiler.graph import Graph, Node, Source
+from compiler.graph import Graph, Node, NodeSource
 
-HERE = Source(Place("here"))
+HERE = NodeSource(Place("here"))
 
 
 def chain(*steps: tuple[str, Op, Shape]) -> Graph:

@@ -6,14 +6,25 @@ from xml.etree import ElementTree
 
 import pytest
 
-from compiler.draw.frame import MARGIN, Box, Line, Mark, Note, Part, shift, write_drawing, write_frame, write_text
+from compiler.draw.frame import (
+    MARGIN,
+    Box,
+    Caption,
+    MergeSign,
+    Polyline,
+    Primitive,
+    shift,
+    write_drawing,
+    write_frame,
+    write_text,
+)
 
 SVG = "{http://www.w3.org/2000/svg}"
-PARTS: tuple[Part, ...] = (
+PARTS: tuple[Primitive, ...] = (
     Box(0, 0, 60, 26, ("conv", "more"), "call"),
-    Line(((30, 26), (30, 60)), kind="choice"),
-    Mark(30, 69, "add"),
-    Note(45, 69, ("a < b", "& more"), "middle", "title"),
+    Polyline(((30, 26), (30, 60)), kind="choice"),
+    MergeSign(30, 69, "add"),
+    Caption(45, 69, ("a < b", "& more"), "middle", "title"),
 )
 
 
@@ -35,7 +46,7 @@ def test_lines_lie_below_boxes_and_marks() -> None:
 
 
 @pytest.mark.parametrize("part", PARTS, ids=lambda part: type(part).__name__)
-def test_moving_there_and_back_changes_nothing(part: Part) -> None:
+def test_moving_there_and_back_changes_nothing(part: Primitive) -> None:
     (moved,) = shift([part], 3, -5)
     assert moved != part
     assert shift([moved], -3, 5) == (part,)

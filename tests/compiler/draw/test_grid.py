@@ -21,8 +21,8 @@ def test_the_way_leads_down(name: str) -> None:
     picture = picture_of(name)
     for block_id, grid in picture.grids.items():
         assert len({(grid.rows[id], grid.columns[id]) for id in grid.rows}) == len(grid.rows), block_id
-        for run in grid.runs:
-            assert grid.rows.get(run.wire.source, -1) < grid.rows.get(run.wire.target, grid.height)
+        for route in grid.routes:
+            assert grid.rows.get(route.wire.source, -1) < grid.rows.get(route.wire.target, grid.height)
 
 
 def test_a_graph_that_is_too_large_is_refused() -> None:

@@ -12,7 +12,7 @@ from archspec.errors import ArchspecError
 from compiler.draw.dot import write_dot
 from compiler.draw.mermaid import write_mermaid
 from compiler.draw.page import write_page
-from compiler.draw.picture import Picture, draw_graph
+from compiler.draw.picture import GraphPicture, draw_graph
 from compiler.draw.svg import write_svg
 from tests.support.drawings import HOSTILE, hostile_graph, picture_of
 
@@ -20,7 +20,7 @@ WRITERS = (write_svg, write_page, write_mermaid, write_dot)
 
 
 @pytest.mark.parametrize("write", WRITERS, ids=lambda write: write.__name__)
-def test_hostile_names_stay_text(write: Callable[[Picture], str]) -> None:
+def test_hostile_names_stay_text(write: Callable[[GraphPicture], str]) -> None:
     text = write(draw_graph(hostile_graph(), depth=9))
     if write is not write_dot:  # where `<` is a letter in quotes like any other
         assert "<script>window" not in text
@@ -31,7 +31,7 @@ def test_hostile_names_stay_text(write: Callable[[Picture], str]) -> None:
 
 
 @pytest.mark.parametrize("write", WRITERS, ids=lambda write: write.__name__)
-def test_the_same_graph_gives_the_same_bytes(write: Callable[[Picture], str]) -> None:
+def test_the_same_graph_gives_the_same_bytes(write: Callable[[GraphPicture], str]) -> None:
     assert write(picture_of("unet")) == write(picture_of("unet"))
     assert write(picture_of("unet")) != write(picture_of("unet_same"))
 

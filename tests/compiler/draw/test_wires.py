@@ -11,18 +11,18 @@ import networkx as nx
 import pytest
 
 from archspec.api import analyze
-from compiler.draw.blocks import Block
+from compiler.draw.blocks import PictureBlock
 from compiler.draw.dot import write_dot
 from compiler.draw.mermaid import write_mermaid
 from compiler.draw.nested import Nested
-from compiler.draw.picture import Picture
+from compiler.draw.picture import GraphPicture
 from compiler.draw.svg import write_svg
 from tests.support.drawings import EVERYTHING, draw, picture_of
 
 UNFOLDED = ("se_net", "resnext29_16x64d", "resnet_digits")
 
 
-def owner_of(picture: Picture) -> dict[str, str]:
+def owner_of(picture: GraphPicture) -> dict[str, str]:
     """For each node the box that is seen of it."""
     owner: dict[str, str] = {}
     for block in picture.visible():
@@ -87,7 +87,7 @@ def test_there_is_a_wire_for_each_operand(text: str, paths: int, tmp_path: Path)
     assert (max(shown) > 1) == twice
 
 
-def picture_boxes(picture: Picture) -> list[Block]:
+def picture_boxes(picture: GraphPicture) -> list[PictureBlock]:
     return [block for block in picture.visible() if not picture.is_open(block)]
 
 

@@ -12,11 +12,11 @@ import pytest
 from archspec import elaborate, load
 from archspec.errors import Place
 from archspec.ops import Conv, Input, MaxPool, Shape
-from compiler.graph import Graph, Node, Source
+from compiler.graph import Graph, Node, NodeSource
 from compiler.onnx_target.model import build_model
 from compiler.onnx_target.shapes import name_shapes
 from compiler.onnx_target.write import to_bytes
-from compiler.passes.base import Arrays
+from compiler.passes.base import WeightArrays
 from compiler.sizes.accepted_sizes import accepted_sizes
 from tests.support.documents import graph_from
 
@@ -43,7 +43,7 @@ def test_a_name_is_one_extent_at_every_accepted_size(name: str) -> None:
 
 def test_extents_that_are_not_always_equal_have_other_names() -> None:
     """224 → 112 by both layers, but 225 → 113 and 112."""
-    op, source = Conv(out=1, kernel=3, stride=2, padding=1), Source(Place("test.yaml"))
+    op, source = Conv(out=1, kernel=3, stride=2, padding=1), NodeSource(Place("test.yaml"))
     image = Node("image", Input(dims=(1, "H", 8)), (), Shape(1, 224, 8), source)
     nodes = {"image": image}
     for name, layer in {"up": op, "down": MaxPool(kernel=2, stride=2), "same": op}.items():
@@ -80,7 +80,7 @@ def test_a_step_that_only_what_is_left_out_asked_for() -> None:
     assert "Add" in {node.op_type for node in build_model(graph, make_weights(graph)).head.graph.node}
 
 
-def make_weights(graph: Graph) -> Arrays:
+def make_weights(graph: Graph) -> WeightArrays:
     return {name: np.full(weight.shape, 0.01, np.float32) for name, weight in graph.weights.items()}
 
 

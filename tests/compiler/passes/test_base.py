@@ -13,7 +13,7 @@ from archspec.ops import BatchNorm, Conv, Relu, Shape
 from compiler.graph import Graph
 from compiler.graph_check import GraphError, verify
 from compiler.passes import base
-from compiler.passes.base import Arrays, Journal, Pass, run_passes, trace_value
+from compiler.passes.base import Journal, Pass, WeightArrays, run_passes, trace_value
 from compiler.passes.fold_affine_back import FoldAffineBack
 from compiler.passes.take_expectation import TakeExpectation
 from tests.support.lowering import stir
@@ -21,12 +21,12 @@ from tests.support.rewriting import chain, stirred
 
 
 class Careless(Pass):
-    def apply(self, graph: Graph, weights: Arrays, journal: Journal) -> tuple[Graph, Arrays]:
+    def apply(self, graph: Graph, weights: WeightArrays, journal: Journal) -> tuple[Graph, WeightArrays]:
         return graph.with_nodes(node for node in graph if node.id != "n0"), weights
 
 
 class Forgetful(Pass):
-    def apply(self, graph: Graph, weights: Arrays, journal: Journal) -> tuple[Graph, Arrays]:
+    def apply(self, graph: Graph, weights: WeightArrays, journal: Journal) -> tuple[Graph, WeightArrays]:
         return graph, {}
 
 
@@ -48,7 +48,7 @@ def test_a_boundary_is_verified_once(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[Graph] = []
     check = base._check
 
-    def see(graph: Graph, weights: Arrays) -> None:
+    def see(graph: Graph, weights: WeightArrays) -> None:
         seen.append(graph)
         check(graph, weights)
 

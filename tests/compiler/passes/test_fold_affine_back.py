@@ -34,7 +34,7 @@ from archspec.ops import (
 )
 from compiler.graph import Graph
 from compiler.passes.affine import MAX_SEARCHED
-from compiler.passes.base import Arrays, LazyArray
+from compiler.passes.base import LazyArray, WeightArrays
 from compiler.passes.fold_affine_back import FoldAffineBack
 from tests.support.rewriting import FOLDED_TOLERANCE, Drawing, apply, chain, kinds, run, stirred
 
@@ -75,7 +75,7 @@ def test_a_wrong_fold_would_show() -> None:
     """The control: the same comparison with an epsilon that is added twice."""
     graph = chain(Shape(4, 7), Conv(out=6), BatchNorm(eps=0.1))
 
-    def fold_twice(graph: Graph, weights: Arrays) -> tuple[Graph, Arrays]:
+    def fold_twice(graph: Graph, weights: WeightArrays) -> tuple[Graph, WeightArrays]:
         return FoldAffineBack()(graph, {**weights, "n1.running_var": np.asarray(weights["n1.running_var"]) + 0.1})
 
     assert apply(fold_twice, graph)[1] > 100 * FOLDED_TOLERANCE

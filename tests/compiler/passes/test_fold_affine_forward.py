@@ -24,7 +24,7 @@ from archspec.ops import (
     Upsample,
 )
 from compiler.graph import Graph
-from compiler.passes.base import Arrays, run_passes
+from compiler.passes.base import WeightArrays, run_passes
 from compiler.passes.fold_affine_back import FoldAffineBack
 from compiler.passes.fold_affine_forward import FoldAffineForward
 from tests.support.rewriting import FOLDED_TOLERANCE, Drawing, apply, chain, kinds, run
@@ -145,7 +145,7 @@ def test_stays_where_it_is_an_output() -> None:
 def test_a_layer_takes_one_from_each_side() -> None:
     """A convolution that took the normalization behind it takes the scale before it."""
 
-    def both(graph: Graph, weights: Arrays) -> tuple[Graph, Arrays]:
+    def both(graph: Graph, weights: WeightArrays) -> tuple[Graph, WeightArrays]:
         return run_passes([FoldAffineBack(), FoldAffineForward()], graph, weights)[:2]
 
     graph = chain(Shape(4, 6), Relu(), Shift(value=0.5), Conv(out=3, padding=0, bias=False), BatchNorm())

@@ -9,7 +9,7 @@ from archspec.errors import ArchspecError
 from archspec.ops import BatchNorm, Conv, ConvTranspose, Linear, Op, Relu, Shape
 from compiler.graph import Graph
 from compiler.onnx_target.pipeline import EXACT
-from compiler.passes.base import Arrays, LazyArray, run_passes
+from compiler.passes.base import LazyArray, WeightArrays, run_passes
 from compiler.passes.fold_weight_norm import FoldWeightNorm
 from tests.support.rewriting import FOLDED_TOLERANCE, apply, chain, kinds, stirred
 
@@ -34,7 +34,7 @@ def test_folds_weight_norm(op: Op, shape: Shape) -> None:
 
 @pytest.mark.parametrize(("op", "shape"), LAYERS)
 def test_folds_weight_norm_and_then_batch_norm(op: Op, shape: Shape) -> None:
-    def run_all(graph: Graph, weights: Arrays) -> tuple[Graph, Arrays]:
+    def run_all(graph: Graph, weights: WeightArrays) -> tuple[Graph, WeightArrays]:
         return run_passes(EXACT, graph, weights)[:2]
 
     after, worst = apply(run_all, chain(shape, op, BatchNorm(), Relu()))
@@ -59,7 +59,7 @@ def test_lengths_at_the_wrong_outputs_would_show() -> None:
     """The control: the same comparison with the lengths in another order."""
     graph = chain(Shape(4, 5, 5), ConvTranspose(out=6, groups=2, weight_norm=True))
 
-    def fold_mixed(graph: Graph, weights: Arrays) -> tuple[Graph, Arrays]:
+    def fold_mixed(graph: Graph, weights: WeightArrays) -> tuple[Graph, WeightArrays]:
         return FoldWeightNorm()(graph, {**weights, "n0.length": np.asarray(weights["n0.length"])[::-1]})
 
     assert apply(fold_mixed, graph)[1] > 100 * FOLDED_TOLERANCE

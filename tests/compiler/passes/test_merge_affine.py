@@ -13,7 +13,7 @@ import pytest
 from archspec.errors import ArchspecError
 from archspec.ops import Add, BatchNorm, Conv, GhostBatchNorm, Op, Relu, Scale, Shape, Shift, Sigmoid
 from compiler.graph import Graph
-from compiler.passes.base import Arrays
+from compiler.passes.base import WeightArrays
 from compiler.passes.merge_affine import MergeAffine
 from tests.support.lowering import export
 from tests.support.rewriting import FOLDED_TOLERANCE, Drawing, apply, chain, kinds, run, stirred
@@ -46,7 +46,7 @@ def test_another_order_would_show() -> None:
     """The control: the same operations, composed the other way round."""
     one, other = chain(Shape(4), Shift(value=0.5), LEARNED_SCALE), chain(Shape(4), LEARNED_SCALE, Shift(value=0.5))
 
-    def merge_other(graph: Graph, weights: Arrays) -> tuple[Graph, Arrays]:
+    def merge_other(graph: Graph, weights: WeightArrays) -> tuple[Graph, WeightArrays]:
         return MergeAffine()(other, {"n0.factor": weights["n1.factor"]})
 
     assert apply(merge_other, one)[1] > 1000 * FOLDED_TOLERANCE

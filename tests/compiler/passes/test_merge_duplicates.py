@@ -7,7 +7,7 @@ import pytest
 
 from archspec.ops import Add, BatchNorm, Concat, Conv, Input, Relu, Scale, Shape, Sigmoid
 from compiler.graph import Graph, Node
-from compiler.passes.base import Arrays, run_passes
+from compiler.passes.base import WeightArrays, run_passes
 from compiler.passes.merge_duplicates import MergeDuplicates
 from tests.support.rewriting import Drawing, kinds, measure, measure_values, run, stirred
 
@@ -20,7 +20,7 @@ def twice() -> Drawing:
     return drawing
 
 
-def equal_weights(graph: Graph) -> Arrays:
+def equal_weights(graph: Graph) -> WeightArrays:
     weights = stirred(graph)
     return {name: weights[name.replace("n2.", "n0.")] for name in weights}
 

@@ -15,8 +15,8 @@ from archspec.api import elaborate, load, to_onnx, to_torch
 from archspec.ops import PadChannels
 from archspec.spec.zoo import zoo_specs
 from compiler.graph import Graph
-from compiler.passes.base import Arrays
-from compiler.passes.remove_bodies import Part, RemoveBodies, find_bodies, find_layers, find_parts
+from compiler.passes.base import WeightArrays
+from compiler.passes.remove_bodies import RemovablePart, RemoveBodies, find_bodies, find_layers, find_parts
 from compiler.torch_target.module import assign_weights
 from tests.support.lowering import difference, run_onnx, run_torch, sample_inputs, stir
 from tests.zoo.rows import ROWS
@@ -39,7 +39,7 @@ class Zeroed(fx.Interpreter):
         return torch.zeros_like(found) if node in self.silenced else found
 
 
-def silence(graph: Graph, module: fx.GraphModule, inputs: dict[str, Any], parts: list[Part]) -> dict[str, Any]:
+def silence(graph: Graph, module: fx.GraphModule, inputs: dict[str, Any], parts: list[RemovablePart]) -> dict[str, Any]:
     """What the whole network gives where the bodies of these parts give zeros."""
     bodies = {graph[part.result].inputs[-1] for part in parts}
     with torch.no_grad():
@@ -48,7 +48,7 @@ def silence(graph: Graph, module: fx.GraphModule, inputs: dict[str, Any], parts:
     return {name: value.numpy() for name, value in named.items()}
 
 
-def arrays_of(module: fx.GraphModule) -> Arrays:
+def arrays_of(module: fx.GraphModule) -> WeightArrays:
     return {name: value.numpy() for name, value in module.state_dict().items()}
 
 
@@ -63,7 +63,7 @@ def build(folder: Path, network: list[Any], shape: list[int]) -> Graph:
     return elaborate(load(folder / "net.json"))
 
 
-def spread(parts: list[Part], count: int) -> list[Part]:
+def spread(parts: list[RemovablePart], count: int) -> list[RemovablePart]:
     """The first, the last, and some between."""
     places = np.linspace(0, len(parts) - 1, min(count, len(parts))).round().astype(int)
     return [parts[place] for place in places]
@@ -115,7 +115,7 @@ def test_what_is_left_runs_in_onnx_runtime(name: str, tmp_path: Path) -> None:
     assert difference(run_torch(graph, module, inputs), expected) > 1e-3, "the control: the whole network"
 
 
-def zeros(graph: Graph) -> Arrays:
+def zeros(graph: Graph) -> WeightArrays:
     """Weights that take no memory."""
     return {name: np.broadcast_to(np.float32(0), weight.shape) for name, weight in graph.weights.items()}
 

@@ -9,14 +9,14 @@ import pytest
 import torch
 
 from archspec.errors import ArchspecError
-from compiler.passes.remove_bodies import Part, find_bodies
+from compiler.passes.remove_bodies import RemovablePart, find_bodies
 from compiler.torch_target.module import build_module
 from runtime.experiments.lesion import list_parts, measure_lesion
 from runtime.training.run import Run
 from tests.support.runs import build
 
 
-def score_with_zeros(run: Run, part: Part) -> float:
+def score_with_zeros(run: Run, part: RemovablePart) -> float:
     """The accuracy on held-out images of the whole network in torch, in which a body's last layer gives zeros."""
     module = build_module(run.graph, run.weights).eval()
     last = module.get_submodule(run.graph[part.result].inputs[-1])

@@ -13,7 +13,7 @@ import pytest
 
 from archspec.api import to_onnx
 from archspec.errors import ArchspecError
-from compiler.passes.remove_bodies import Part, find_bodies
+from compiler.passes.remove_bodies import RemovablePart, find_bodies
 from runtime.experiments.lesion import measure_lesion, try_without
 from runtime.experiments.pruning import (
     ALL_SETS,
@@ -31,15 +31,17 @@ from runtime.training.run import Run
 class Toy:
     """A trial whose score and MACs are made up."""
 
-    parts: tuple[Part, ...]
+    parts: tuple[RemovablePart, ...]
     score: float
     macs: int
 
 
-def attempts(costs: dict[str, float], saved: dict[str, int], tried: list[Any]) -> Callable[[Sequence[Part]], Any]:
+def attempts(
+    costs: dict[str, float], saved: dict[str, int], tried: list[Any]
+) -> Callable[[Sequence[RemovablePart]], Any]:
     """Costs add up; without both `a` and `b` the network is lost."""
 
-    def attempt(parts: Sequence[Part]) -> Any:
+    def attempt(parts: Sequence[RemovablePart]) -> Any:
         names = {part.name for part in parts}
         tried.append(names)
         lost = sum(costs[name] for name in names) + (0.5 if {"a", "b"} <= names else 0)
@@ -50,7 +52,7 @@ def attempts(costs: dict[str, float], saved: dict[str, int], tried: list[Any]) -
 
 COSTS = {"a": 0.01, "b": 0.01, "c": 0.02, "d": 0.03, "e": 0.2}
 SAVED = {"a": 1, "b": 5, "c": 1, "d": 1, "e": 50}
-PARTS = [Part(name, name, "x", "identity") for name in COSTS]
+PARTS = [RemovablePart(name, name, "x", "identity") for name in COSTS]
 
 
 @pytest.mark.parametrize("floor", [1.0, 0.99, 0.97, 0.95, 0.94, 0.7, 0.3, 0.0])
@@ -74,7 +76,7 @@ def test_the_greedy_search_takes_what_costs_least_and_stops_in_time() -> None:
 
 
 def test_a_part_inside_another_is_not_counted_twice() -> None:
-    parts = [Part(name, name, "x", "identity") for name in ("r.body.s", "r", "r2")]
+    parts = [RemovablePart(name, name, "x", "identity") for name in ("r.body.s", "r", "r2")]
     tried: list[Any] = []
     zero = dict.fromkeys(("r.body.s", "r", "r2"), 0)
     found: Any = search_all(parts, attempts(dict(zero), {**zero, "r": 9}, tried), 0.5)

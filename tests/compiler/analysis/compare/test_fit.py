@@ -12,13 +12,13 @@ import pytest
 from archspec.api import elaborate, load
 from archspec.errors import ArchspecError
 from compiler.analysis.compare.conditions import ConditionError, parse_condition
-from compiler.analysis.compare.fit import Fit, fit
+from compiler.analysis.compare.fit import FitResult, fit
 from compiler.analysis.compare.variation import parse_variation
 from compiler.analysis.cost.cost import measure_cost
 from compiler.analysis.memory.setup import TrainingSetup
 
 
-def search(name: str, vary: list[str], budgets: list[str], **settings: Any) -> Fit:
+def search(name: str, vary: list[str], budgets: list[str], **settings: Any) -> FitResult:
     params = load(name).params
     variations = [parse_variation(text, params) for text in vary]
     conditions = [parse_condition(text) for text in budgets]

@@ -14,12 +14,12 @@ from compiler.analysis.compare import search as module
 from compiler.analysis.compare.conditions import parse_condition
 from compiler.analysis.compare.fit import fit
 from compiler.analysis.compare.variation import parse_variation
-from compiler.graph import Graph, Node, Source
+from compiler.graph import Graph, Node, NodeSource
 
 
 def line_of(out: int) -> Graph:
     """A network with `out` parameters."""
-    source = Source(Place("test.yaml"))
+    source = NodeSource(Place("test.yaml"))
     x = Node("x", Input(dims=(1,)), (), Shape(1), source)
     linear = Node("linear", Linear(out=out, bias=False), ("x",), Shape(out), source)
     return Graph("line", {"x": x, "linear": linear}, {"y": "linear"})

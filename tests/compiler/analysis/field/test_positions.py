@@ -11,7 +11,17 @@ from numpy.typing import NDArray
 
 from archspec.ops.window import Fill
 from compiler.analysis.field import positions
-from compiler.analysis.field.positions import Box, Runs, count_positions, cover, find_hull, fold, gather, holds, unite
+from compiler.analysis.field.positions import (
+    MapBox,
+    Runs,
+    count_positions,
+    cover,
+    find_hull,
+    fold,
+    gather,
+    holds,
+    unite,
+)
 
 
 def listed(runs: Runs | None) -> list[int]:
@@ -39,7 +49,7 @@ def test_runs_are_sets(seed: int) -> None:
 def test_boxes_are_sets_of_places(seed: int) -> None:
     random = Random(seed)
     for rank, count in product((1, 2, 3), (1, 2, 4)):
-        boxes: list[Box] = [tuple(draw_runs(random) for _ in range(rank)) for _ in range(count)]
+        boxes: list[MapBox] = [tuple(draw_runs(random) for _ in range(rank)) for _ in range(count)]
         places = [set(product(*map(listed, box))) for box in boxes]
         seen = set().union(*places)
         assert count_positions(boxes) == len(seen)

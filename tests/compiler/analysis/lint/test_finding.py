@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from compiler.analysis.lint import CODES, RULES, lint_graph
-from compiler.graph import Source
+from compiler.graph import NodeSource
 from tests.archspec.spec.texts import unmarked
 from tests.compiler.analysis.lint import test_hardware as hardware
 from tests.compiler.analysis.lint import test_kernels as kernels
@@ -78,7 +78,7 @@ def test_a_rule_looks_at_a_graph_without_a_spec(case: Case) -> None:
 def test_places_that_do_not_tell_nodes_apart_give_one_finding() -> None:
     graph, _ = build(IMAGE + "  - conv: 8\n  - batch_norm\n  - relu\n  - conv: 8\n  - batch_norm\n")
     place = graph["x"].source.place
-    flat = replace(graph, nodes={id: replace(node, source=Source(place)) for id, node in graph.nodes.items()})
+    flat = replace(graph, nodes={id: replace(node, source=NodeSource(place)) for id, node in graph.nodes.items()})
     (finding,) = lint_graph(flat)
     assert finding.nodes == ("conv_0", "conv_1")
 

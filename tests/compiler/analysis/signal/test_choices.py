@@ -10,10 +10,10 @@ import pytest
 from archspec.api import load
 from archspec.errors import ArchspecError
 from archspec.ops import NORMALIZATIONS
-from compiler.analysis.signal.choices import CHOICES, Choice, compare_choices
+from compiler.analysis.signal.choices import CHOICES, ChoiceEffect, compare_choices
 
 
-def by_word(name: str, what: str, **params: int) -> dict[str, Choice]:
+def by_word(name: str, what: str, **params: int) -> dict[str, ChoiceEffect]:
     return {choice.word: choice for choice in compare_choices(load(name, params), what)}
 
 

@@ -59,7 +59,7 @@ from archspec.ops import (
     Vote,
 )
 from compiler.analysis.signal.signal import predict_signal
-from compiler.graph import Graph, Node, Source
+from compiler.graph import Graph, Node, NodeSource
 
 VECTOR, SIGNAL, IMAGE = Shape(256), Shape(64, 40), Shape(64, 8, 10)
 
@@ -134,7 +134,7 @@ CASES: list[tuple[Op, tuple[Shape, ...]]] = [
 
 def graph_on(op: Op, shapes: Sequence[Shape], shift: float) -> Graph:
     """An operation on standard normal inputs with a constant added."""
-    source = Source(Place("test.yaml"))
+    source = NodeSource(Place("test.yaml"))
     nodes = []
     for i, shape in enumerate(shapes):
         nodes.append(Node(f"x{i}", Input(dims=tuple(shape)), (), shape, source))

@@ -16,7 +16,7 @@ from archspec.api import to_torch
 from archspec.errors import Place
 from archspec.ops import ConvTranspose, Input, Shape
 from archspec.ops.values import OpError
-from compiler.graph import Graph, Node, Source
+from compiler.graph import Graph, Node, NodeSource
 from compiler.onnx_target.model import build_model
 from tests.support.lowering import (
     TOLERANCE,
@@ -57,7 +57,7 @@ def draw(rank: int, count: int) -> Iterator[tuple[ConvTranspose, Shape]]:
 
 def with_free_sizes(op: ConvTranspose, shape: Shape) -> Graph:
     letters = "DHW"[: shape.rank]
-    source = Source(Place("test.yaml"))
+    source = NodeSource(Place("test.yaml"))
     x = Node("x", Input(dims=(shape.channels, *letters)), (), shape, source)
     nodes = {"x": x, "op": Node("op", op, ("x",), op.infer(shape), source)}
     return Graph("free", nodes, {"y": "op"}, dict(zip(letters, shape.space, strict=True)))

@@ -15,7 +15,7 @@ from compiler.onnx_file.accepted import AcceptedSize
 from compiler.onnx_target import model as onnx_model
 from compiler.onnx_target.emitter import Emitter, OnnxValue
 from compiler.onnx_target.rules import RULES, OnnxRule
-from compiler.rule_table import Table
+from compiler.rule_table import RuleTable
 from runtime.verification.proof.proof_cases import MAX_PROOF_MACS, WRITTEN, choose_small
 
 
@@ -88,7 +88,7 @@ def test_a_file_that_breaks_late_is_not_proven(
     value: int, breaks: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """41 is beyond twice of 20, and 37 not."""
-    table: Table[OnnxRule] = Table("onnx")
+    table: RuleTable[OnnxRule] = RuleTable("onnx")
     table._rules.update(RULES._rules | {Relu: cut})
     monkeypatch.setattr(onnx_model, "RULES", table)
     graph = network(tmp_path, f"inputs: {{x: [2, W]}}\nsizes: {{W: {value}}}\nnetwork: [conv: 2, relu]")

@@ -17,13 +17,13 @@ MAX_DEPTH = 100
 
 
 @dataclass
-class Scope:
+class ScopeTree:
     """A scope by its path, "" for the whole; `items` are the scopes and the ids of the nodes that stand directly in it,
     in the order in which they begin."""
 
     path: str
     title: str
-    items: list[Item] = field(default_factory=list)
+    items: list[ScopeItem] = field(default_factory=list)
 
     @cached_property
     def nodes(self) -> tuple[str, ...]:
@@ -31,22 +31,22 @@ class Scope:
         return tuple(id for item in self.items for id in nodes_of(item))
 
 
-Item: TypeAlias = "Scope | str"
+ScopeItem: TypeAlias = "ScopeTree | str"
 
 
-def nodes_of(item: Item) -> tuple[str, ...]:
+def nodes_of(item: ScopeItem) -> tuple[str, ...]:
     """The ids of the nodes that an item of a scope stands for."""
     return (item,) if isinstance(item, str) else item.nodes
 
 
-def read_scopes(ids: Iterable[str], title: str = "") -> Scope:
+def read_scopes(ids: Iterable[str], title: str = "") -> ScopeTree:
     """The tree that ids spell; each id stands in it once."""
-    scopes = {"": Scope("", title)}
+    scopes = {"": ScopeTree("", title)}
 
-    def enter(path: str) -> Scope:
+    def enter(path: str) -> ScopeTree:
         if path not in scopes:
             outer, _, name = path.rpartition(".")
-            scopes[path] = Scope(path, name)
+            scopes[path] = ScopeTree(path, name)
             enter(outer).items.append(scopes[path])
         return scopes[path]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from compiler.sizes import line as module
-from compiler.sizes.extents import Extents
-from compiler.sizes.line import Line
+from compiler.sizes import size_values as module
+from compiler.sizes.extents import GraphExtents
+from compiler.sizes.size_values import SizeValues
 from tests.archspec.spec.texts import graph_of
 
 LONG = "archspec: 1\ninputs: {x: [2, L]}\nsizes: {L: 24}\nnetwork: "
@@ -14,36 +14,36 @@ LEVELS = "[encoder_decoder: {n: 2, down: [max_pool: 2], up: [upsample: 2], merge
 """They fit every multiple of four."""
 
 
-def draw_line(network: str) -> Line:
+def values_of(network: str) -> SizeValues:
     graph = graph_of(f"{LONG}{network}\n")
-    return Line(Extents(graph.sizes, graph), "L", keep_weights=True)
+    return SizeValues(GraphExtents(graph.sizes, graph), "L", keep_weights=True)
 
 
 @pytest.mark.parametrize("network", [LEVELS, "[conv: {out: 2, stride: 3}, conv: {out: 2, kernel: 4, padding: 0}]"])
 def test_extents_at_every_value_are_those_of_the_shape_rules(network: str) -> None:
     graph = graph_of(f"{LONG}{network}\n")
-    extents = Extents(graph.sizes, graph)
-    line = Line(extents, "L")
-    fitting = [size for size in range(1, 60) if line.fits(size)]
+    extents = GraphExtents(graph.sizes, graph)
+    values = SizeValues(extents, "L")
+    fitting = [size for size in range(1, 60) if values.fits(size)]
     assert 24 in fitting
     assert 1 not in fitting
     for size in fitting:
-        row = line.compute(size) or []
+        row = values.compute(size) or []
         found = {id: tuple(row[i] for i in numbers) for id, numbers in extents.of.items()}
         assert found == {id: tuple(shape) for id, shape in graph.infer({"L": size}).items()}
 
 
 def test_what_fits_repeats_with_the_period_from_the_horizon_on() -> None:
-    line = draw_line(LEVELS)
-    assert line.period % 4 == 0
-    assert line.horizon is not None
-    for size in range(line.horizon, line.horizon + 40):
-        assert line.fits(size) == line.fits(size + line.period) == (size % 4 == 0)
+    values = values_of(LEVELS)
+    assert values.period % 4 == 0
+    assert values.horizon is not None
+    for size in range(values.horizon, values.horizon + 40):
+        assert values.fits(size) == values.fits(size + values.period) == (size % 4 == 0)
 
 
 @pytest.mark.parametrize(("size", "nearest"), [(25, 24), (26, 28), (27, 28), (28, 28), (1, 4)])
 def test_the_nearest_that_fits_is_the_larger_of_two(size: int, nearest: int) -> None:
-    assert draw_line(LEVELS).find_nearest(size, 20) == nearest
+    assert values_of(LEVELS).find_nearest(size, 20) == nearest
 
 
 @pytest.mark.parametrize(
@@ -58,13 +58,13 @@ def test_the_nearest_that_fits_is_the_larger_of_two(size: int, nearest: int) -> 
     ],
 )
 def test_huge_strides_end(network: str, expected: str) -> None:
-    assert str(draw_line(network).find_row({})) == expected
+    assert str(values_of(network).find_row({})) == expected
 
 
 def test_with_little_effort_a_row_says_what_was_tried(monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = draw_line(LEVELS).find_row({})
+    whole = values_of(LEVELS).find_row({})
     assert (str(whole), whole.complete) == ("4 + 4·k", True)
     monkeypatch.setattr(module, "MAX_EFFORT", 20)
-    tried = draw_line(LEVELS).find_row({})
+    tried = values_of(LEVELS).find_row({})
     assert not tried.complete
     assert 24 in tried

@@ -5,11 +5,11 @@ from __future__ import annotations
 from archspec.errors import Place
 from archspec.ops import Add, Conv, Input, Relu, Shape
 from compiler.analysis.cost.cost import measure_cost
-from compiler.graph import Graph, Node, Source
-from compiler.scopes import MAX_DEPTH, Scope, name_in_scope, read_scopes, scopes_around
+from compiler.graph import Graph, Node, NodeSource
+from compiler.scope_tree import MAX_DEPTH, ScopeTree, name_in_scope, read_scopes, scopes_around
 
 
-def describe(scope: Scope) -> list[object]:
+def describe(scope: ScopeTree) -> list[object]:
     return [item if isinstance(item, str) else {item.path: describe(item)} for item in scope.items]
 
 
@@ -48,7 +48,7 @@ def test_a_tree_is_as_deep_as_its_bound() -> None:
 def test_what_is_called_after_a_merge_is_not_in_its_block() -> None:
     """A block of a file that has no scope is called as its merge; what one node of the file becomes is called after it,
     too."""
-    source, shape = Source(Place("test")), Shape(2, 4, 4)
+    source, shape = NodeSource(Place("test")), Shape(2, 4, 4)
     nodes = [
         Node("x", Input(dims=(2, 4, 4)), (), shape, source),
         Node("body.conv", Conv(out=2), ("x",), shape, source),

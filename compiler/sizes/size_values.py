@@ -14,8 +14,8 @@ from math import floor, lcm
 
 from archspec.bounds import MAX_WHOLE
 from compiler.onnx_file.accepted import AcceptedSize
-from compiler.sizes.extents import Condition, Extents, Same
-from compiler.sizes.laws import Along, Rates, Size, Whole
+from compiler.sizes.extents import ExtentCondition, GraphExtents, Same
+from compiler.sizes.laws import LayerLaw, Rates, ShapeLaw, SizeLaw
 
 MAX_EFFORT = 1_000_000
 """The largest number of extents that are computed for one size. Where it takes more to know of all values, the rule
@@ -27,10 +27,10 @@ MAX_RATES = 16
 STILL: Rates = frozenset({Fraction(0)})
 
 
-class Line:
+class SizeValues:
     """The values of one size, and what follows from them."""
 
-    def __init__(self, extents: Extents, name: str, *, keep_weights: bool = False) -> None:
+    def __init__(self, extents: GraphExtents, name: str, *, keep_weights: bool = False) -> None:
         self.value = extents.sizes[name]
         self._own = [extent.own for extent in extents.all]
         self._moving = {i: extent for i, extent in enumerate(extents.all) if name in extent.letters}
@@ -44,7 +44,9 @@ class Line:
         """All extents at this value; None where there is no such shape."""
         row = self._own.copy()
         for i, extent in self._moving.items():
-            found = size if isinstance(extent.law, Size) else extent.law(*[row[operand] for operand in extent.operands])
+            found = (
+                size if isinstance(extent.law, SizeLaw) else extent.law(*[row[operand] for operand in extent.operands])
+            )
             if found is None:
                 return None
             row[i] = found
@@ -126,9 +128,9 @@ class Line:
         starts: dict[int, int] = {}
         for i, extent in self._moving.items():
             start = max((starts.get(operand, 1) for operand in extent.operands), default=1)
-            if isinstance(extent.law, Whole) or len(self._rates[i]) > MAX_RATES:
+            if isinstance(extent.law, ShapeLaw) or len(self._rates[i]) > MAX_RATES:
                 return None
-            if isinstance(extent.law, Along) and extent.law.pace is None:
+            if isinstance(extent.law, LayerLaw) and extent.law.pace is None:
                 start = max(start, self.value)
             if extent.law.compares:
                 found = self._find_crossing(extent.operands, (), start)
@@ -226,8 +228,8 @@ class Line:
         return AcceptedSize(self.value, best[0], best.step, best[-1], beside, complete)
 
 
-def _keep(number: int, own: int) -> Condition:
-    return Condition(Same(own), (number,), compares=True, constants=(own,))
+def _keep(number: int, own: int) -> ExtentCondition:
+    return ExtentCondition(Same(own), (number,), compares=True, constants=(own,))
 
 
 def _settle(differences: Sequence[int]) -> int | None:
