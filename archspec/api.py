@@ -187,8 +187,7 @@ def to_onnx(
         on_step=None: hears how many of how many steps of a calibration are done.
         force=False: whether a file at `path` that is no model is replaced.
 
-    Raises ArchspecError where something does not fit, where the proof fails (no file is left then), or where there is
-    a file at `path` that is no model; and MissingExtra.
+    Raises ArchspecError where something does not fit, or the proof fails (no file is left then); and MissingExtra.
 
     >>> graph = archspec.elaborate(archspec.load("residual_mlp", params={"blocks": 1, "width": 8}))
     >>> export = archspec.to_onnx(graph, archspec.to_torch(graph).state_dict(), "model.onnx")
@@ -226,6 +225,7 @@ def verify_model(
         batches=(), sizes=None: at which batches and sizes; several small sizes and the file's own where neither is.
         tolerance=None: how far results may be apart, as a part of the largest number; by the file's type where None.
         seed=0: chooses the inputs.
+        providers=("cpu",): demands, as a Session takes them; witnesses run on CPUs.
 
     Raises MissingExtra, and ArchspecError where weights do not fit their graph, or sizes the file.
 

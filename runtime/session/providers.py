@@ -17,6 +17,10 @@ with extra("run"):
 ORDER = {short: name for name, short in SHORT.items()}
 
 
+class MissingProviderError(RuntimeFailure):
+    """A provider that was demanded, and that this machine or this onnxruntime does not have."""
+
+
 @dataclass(frozen=True, slots=True)
 class Created:
     """A session; and, where it is not on the processor that it should be on, why (`notice`). `surprising` is that on a
@@ -49,7 +53,7 @@ def create_session(request: SessionRequest) -> Created:
     """A session on the providers that are demanded, all of them; where none is, on TensorRT, CUDA and CPU in that
     order, of those that work.
 
-    Raises RuntimeFailure where a demanded one is missing or the model does not load.
+    Raises MissingProviderError where a demanded one is missing, and RuntimeFailure where the model does not load.
     """
     return _create_best(request) if request.providers is None else _create_demanded(request, request.providers)
 
@@ -91,11 +95,11 @@ def _create_demanded(request: SessionRequest, names: Sequence[str]) -> Created:
     for name in names:
         if name not in available:
             known = ", ".join(SHORT.get(item, item) for item in available)
-            raise RuntimeFailure(f"{_display(name)} was asked for, but this onnxruntime has only: {known}")
+            raise MissingProviderError(f"{_display(name)} was asked for, but this onnxruntime has only: {known}")
     nvidia = [name for name in names if name in NVIDIA]
     missing = find_gpu_problem() if nvidia else None
     if missing:
-        raise RuntimeFailure(f"{_display(nvidia[0])} was asked for, but {missing}")
+        raise MissingProviderError(f"{_display(nvidia[0])} was asked for, but {missing}")
     created = Created(request.load(names))
     got_names = created.providers
     for name in names:
@@ -103,7 +107,7 @@ def _create_demanded(request: SessionRequest, names: Sequence[str]) -> Created:
             libraries = preload_libraries() if nvidia else ()
             reason = f" (could not load {', '.join(libraries)})" if libraries else ""
             got = ", ".join(map(_display, got_names))
-            raise RuntimeFailure(f"{_display(name)} was asked for, but the session runs on {got}{reason}")
+            raise MissingProviderError(f"{_display(name)} was asked for, but the session runs on {got}{reason}")
     return created
 
 

@@ -26,13 +26,14 @@ class Original:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The batches and sizes at which a file runs (none: several small ones and its own), and how far results may be
-    apart, as a part of the largest number (None: by the file's type)."""
+    """The batches and sizes at which a file runs (none: several small ones and its own), how far results may be apart,
+    as a part of the largest number (None: by the file's type), and the providers that it has to run on, all of them."""
 
     batches: tuple[int, ...] = ()
     sizes: Mapping[str, int] = field(default_factory=dict)
     tolerance: float | None = None
     seed: int = 0
+    providers: Sequence[str] | str = ("cpu",)
 
     @property
     def cases(self) -> list[tuple[int, Mapping[str, int]]]:
@@ -46,6 +47,9 @@ class Choice:
         return limits if self.tolerance is None else replace(limits, numbers=self.tolerance)
 
 
+EVERYTHING = Choice()
+
+
 class ChoiceKeywords(TypedDict, total=False):
     """The fields of a Choice as the keywords of a function that takes them one by one; None is the default."""
 
@@ -53,3 +57,4 @@ class ChoiceKeywords(TypedDict, total=False):
     sizes: Mapping[str, int] | None
     tolerance: float | None
     seed: int
+    providers: Sequence[str] | str | None

@@ -15,7 +15,7 @@ from runtime.session.sizes import name_sizes
 from runtime.verification.checks import Check, UnansweredError
 from runtime.verification.model.model_facts import ModelFacts, read_facts
 from runtime.verification.model.model_inside import ModelInside
-from runtime.verification.options import Choice, Original
+from runtime.verification.options import EVERYTHING, Choice, Original
 from runtime.verification.report import Verification
 from runtime.verification.runs.optimized_form import check_optimized
 from runtime.verification.runs.runs import check_runs, choose_nearness
@@ -24,8 +24,6 @@ from runtime.verification.static.metadata_row import check_metadata
 from runtime.verification.static.stored_numbers import check_stored
 from runtime.verification.static.training_mode import check_training
 
-EVERYTHING = Choice()
-
 
 def verify(
     path: str | Path,
@@ -33,8 +31,8 @@ def verify(
     choice: Choice = EVERYTHING,
     follow: Callable[[str], None] = lambda check: None,
 ) -> Verification:
-    """Check a model file on ONNX Runtime's CPU provider, by itself and, where it is given, against its original.
-    `follow` hears the name of each check that may take long before it begins.
+    """Check a model file in ONNX Runtime, by itself and, where it is given, against its original; what it is held
+    against stays on CPUs. `follow` hears the name of each check that may take long before it begins.
 
     Raises MissingExtra, and ArchspecError where a choice does not fit the file, or the original's weights its network;
     UnansweredError for the optimized form of a model, which is verified with that.

@@ -47,6 +47,16 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+def test_a_file_is_verified_where_it_is_to_run(model: Path, tmp_path: Path) -> None:
+    """Within the limits of the CPU; one weight that is another is the control."""
+    graph = archspec.elaborate(archspec.load("resnet20"))
+    weights = to_torch(graph, seed=0).state_dict()
+    assert archspec.verify_model(model, (graph, weights), batches=[2], providers=["cuda"]).passed
+    name = next(name for name in weights if name.endswith("weight"))
+    other = weights | {name: weights[name] + 0.5}
+    assert not archspec.verify_model(model, (graph, other), batches=[2], providers=["cuda"]).passed
+
+
 def draw(seed: int) -> Any:
     return np.random.default_rng(seed).standard_normal((2, 3, 32, 32)).astype(np.float32)
 

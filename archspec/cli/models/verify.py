@@ -45,6 +45,12 @@ def verify(
         typer.Option(min=0, help="How far off, of the largest number (default: 1e-4 in fp32, by the file's type)."),
     ] = None,
     seed: SeedOption = 0,
+    provider: Annotated[
+        list[str],
+        shared_option(
+            "--provider", metavar="NAME", note="may be repeated; default: cpu, whose numbers are the same everywhere"
+        ),
+    ] = [],
     threads: ThreadsOption = None,
     max_nodes: MaxNodesOption = MAX_NODES,
     as_json: JsonOption = False,
@@ -77,6 +83,7 @@ def verify(
             sizes=sizes,
             tolerance=tolerance,
             seed=seed,
+            providers=provider or None,
             metadata=told,
             on_check=follow,
         )

@@ -19,8 +19,9 @@ from archspec.finite import is_finite
 from compiler.torch_target.modes import device_of, evaluating, unaffected
 from runtime.session.inputs import list_shapes
 from runtime.session.session import Session
-from runtime.verification.differences import LIMITS, Limits, compare, compare_votes
+from runtime.verification.differences import Limits, compare, compare_votes
 from runtime.verification.model.half_rounding import open_rounded
+from runtime.verification.options import EVERYTHING, Choice
 
 with extra("train"):
     import torch
@@ -82,19 +83,19 @@ def prove(
     onnx_path: str | Path,
     module: nn.Module,
     cases: Sequence[Shapes],
+    choice: Choice = EVERYTHING,
     *,
-    tolerance: float | None = None,
-    seed: int = 0,
     votes: Collection[str] = (),
     called: Mapping[str, str] = MappingProxyType({}),
 ) -> Proof:
-    """Run torch and ONNX Runtime's CPU provider on the same standard normal inputs, once per case, and compare.
+    """Run torch and ONNX Runtime on the same standard normal inputs, once per case, and compare.
 
     A case gives the shape of every input by name, batch included; the module, of float32, takes its inputs in that
-    order. `votes` are the outputs (N, C, *S) that count how often each channel was the largest; `called` says what the
-    file calls an input or output that it calls otherwise. A file of half
-    precision also runs with every node's result rounded, as GPUs round (bfloat16 runs so alone: this provider has no
-    kernels for it), and is compared with what torch computes in float32. `tolerance` follows the file's type.
+    order. `choice` gives tolerance, seed and providers (the CPU's, where it says nothing). `votes` are the
+    outputs (N, C, *S) that count how often each channel was the largest; `called` says what the file calls an input
+    or output that it calls otherwise. A file of half precision also runs with every node's result rounded, as GPUs
+    round (bfloat16 runs so alone: the CPU provider has no kernels for it), and is compared with what torch computes in
+    float32.
 
     Raises ArchspecError, naming output, case and difference, where a shape differs, a number is not finite, or
     max |torch - onnx| exceeds tolerance · max |torch|; or where votes differ in too many positions.
@@ -104,10 +105,10 @@ def prove(
     with unaffected(), open_rounded(onnx_path) as rounded:
         dtype, twin = rounded or ("float32", None)
         files = [*([onnx_path] if dtype in ON_CPU else []), *([twin] if twin else [])]
-        sessions = [Session(path, providers=("cpu",), settings="default", as_written=True) for path in files]
-        limits = Limits(LIMITS[dtype].numbers if tolerance is None else tolerance, LIMITS[dtype].flips)
+        sessions = [Session(path, providers=choice.providers, settings="default", as_written=True) for path in files]
+        limits = choice.limits(dtype)
         judge = _Judge(module, sessions, limits, frozenset(votes), dtype, called)
-        generator = np.random.default_rng(seed)
+        generator = np.random.default_rng(choice.seed)
         proven = tuple(judge.prove_case(shapes, generator) for shapes in cases)
     return Proof(limits.numbers, proven, dtype)
 

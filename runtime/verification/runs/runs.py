@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from archspec.arrays import Array, Arrays
-from archspec.errors import ArchspecError
+from archspec.errors import ArchspecError, InputError
 from runtime.session.inputs import list_shapes
+from runtime.session.providers import MissingProviderError
 from runtime.session.request import NoKernelError
 from runtime.session.session import Session
 from runtime.verification.checks import Check, Status, UnansweredError
@@ -54,7 +55,9 @@ def check_runs(
     check_extents(inside)
     with open_runnable(inside) as path:
         try:
-            session = Session(path, providers=("cpu",), settings="default", as_written=True)
+            session = Session(path, providers=choice.providers, settings="default", as_written=True)
+        except (InputError, MissingProviderError):
+            raise
         except NoKernelError as error:
             raise UnansweredError(f"{error}; the file is sound to onnx's checker, and was not run") from error
         except ArchspecError as error:

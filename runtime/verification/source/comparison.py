@@ -134,15 +134,7 @@ def _choose_cases(original: Original, choice: Choice, ends: Ends) -> list[dict[s
 def _prove(pair: Pair, cases: Sequence[Shapes], choice: Choice) -> Check:
     votes = {name for name, id in pair.graph.outputs.items() if isinstance(pair.graph[id].op, Vote)}
     try:
-        proof = prove(
-            pair.inside.path,
-            pair.module,
-            cases,
-            tolerance=choice.tolerance,
-            seed=choice.seed,
-            votes=votes,
-            called=pair.called,
-        )
+        proof = prove(pair.inside.path, pair.module, cases, choice, votes=votes, called=pair.called)
     except ArchspecError as error:
         return Check("torch", "failed", str(error))
     return Check(

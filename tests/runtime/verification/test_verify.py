@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,15 @@ import pytest
 from onnx import helper
 
 from archspec.api import verify_model
-from archspec.errors import ArchspecError
+from archspec.errors import ArchspecError, InputError, RuntimeFailure
 from archspec.ops import Mean, Shape, Vote
 from compiler.onnx_target.model import build_model
 from compiler.onnx_target.options import ExportOptions
+from runtime.session import providers
+from runtime.session.session import Session
+from runtime.session.start import CPU
+from runtime.verification.proof import proof as proof_module
+from runtime.verification.runs import runs as runs_module
 from runtime.verification.witness.witness import find_votes
 from tests.support.lowering import graph_of
 from tests.support.models import build_double, save
@@ -171,3 +177,33 @@ def test_tensors_of_unusual_types_are_left_where_they_are(tmp_path: Path) -> Non
     model = build_file([helper.make_node("Relu", ["x"], ["y"])], {"x": ("N", 3)}, {"y": ("N", 3)})
     model.graph.initializer.append(texts)
     assert verify_model(save(model, tmp_path / "m.onnx")).passed
+
+
+def test_a_file_runs_on_the_providers_that_are_chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its own runs and those that are held against torch; the witnesses stay where they are."""
+    asked: list[object] = []
+
+    class Recorded(Session):
+        def __init__(self, path: Path, *, providers: Sequence[str], **more: Any) -> None:
+            asked.append(providers)
+            super().__init__(path, providers="cpu", **more)
+
+    for user in (runs_module, proof_module):
+        monkeypatch.setattr(user, "Session", Recorded)
+    graph, module = make()
+    path, weights = export(tmp_path, graph, module), module.state_dict()
+    assert verify_model(path, (graph, weights), batches=[2], providers=["cuda"]).passed
+    assert asked == [["cuda"], ["cuda"]]
+    asked.clear()
+    assert verify_model(path, (graph, weights), batches=[2]).passed
+    assert asked == [("cpu",), ("cpu",)]
+
+
+def test_a_provider_that_is_not_there_is_no_fault_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(providers, "list_available", lambda: [CPU])
+    path = export(tmp_path, *make())
+    with pytest.raises(RuntimeFailure, match="CUDA was asked for, but this onnxruntime has only: cpu"):
+        verify_model(path, providers=["cuda"])
+    with pytest.raises(InputError, match="no provider 'cudda'; did you mean 'cuda'"):
+        verify_model(path, providers="cudda")
+    assert verify_model(path, batches=[2], providers=["CPUExecutionProvider"]).passed

@@ -65,6 +65,14 @@ def test_a_sound_file_is_verified(folder: Path) -> None:
     assert said.rstrip().endswith("\nverified")
 
 
+def test_a_provider_is_a_demand(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert archspec("verify", folder / "m.onnx", "--provider", "cpu").rstrip().endswith("\nverified")
+    monkeypatch.setattr("runtime.session.providers.list_available", lambda: ["CPUExecutionProvider"])
+    words = ("verify", folder / "m.onnx", "--provider", "cuda")
+    refuse("CUDA was asked for, but this onnxruntime has only: cpu", *words)
+    refuse("no provider 'cudda'; did you mean 'cuda'", "verify", folder / "m.onnx", "--provider", "cudda")
+
+
 def test_its_own_network_and_weights_agree(folder: Path) -> None:
     """Also the sizes that it was exported for, without being told."""
     said = " ".join(archspec("verify", folder / "m.onnx", *against(folder)).split())
