@@ -15,6 +15,7 @@ from archspec.bounds import MAX_WHOLE
 from archspec.cli.completion import complete_spec
 from archspec.errors import ArchspecError
 from archspec.files import check_file_name
+from archspec.precision import FloatPrecision
 from archspec.wording import cut
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ BatchOption: TypeAlias = Annotated[
     int, shared_option("--batch", min=1, max=MAX_WHOLE, metavar="N", note="whose memory is counted")
 ]
 PrecisionOption: TypeAlias = Annotated[
-    Literal["fp32", "fp16", "bf16"] | None,
+    FloatPrecision | None,
     shared_option("--precision", note="default: a file's own, else fp32"),
 ]
 OptimizerOption: TypeAlias = Annotated[

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from archspec.errors import ArchspecError, suggest
 from archspec.ops import Shape
+from archspec.precision import FloatPrecision
 from compiler.analysis.answers import Answers
 from compiler.analysis.certainty import Mark, Marks, find_mark, nest
 from compiler.analysis.cost.cost import Cost
@@ -100,7 +101,7 @@ def analyze(
     wanted: Collection[str] = (),
     by_length: bool | None = None,
     batch: int = 1,
-    precision: str | None = None,
+    precision: FloatPrecision | None = None,
     optimizer: str = "momentum",
 ) -> Report:
     """Answer what is asked of every network, and of `PARTS` what is `wanted`.

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import onnx
 
-from compiler.onnx_target.options import FloatPrecision
+from archspec.precision import FloatPrecision
 
 
 @dataclass(frozen=True, slots=True)

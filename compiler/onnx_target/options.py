@@ -6,8 +6,8 @@ from dataclasses import dataclass, fields
 from typing import Literal, get_args, get_type_hints
 
 from archspec.errors import ArchspecError, suggest
+from archspec.precision import FloatPrecision
 
-FloatPrecision = Literal["fp32", "fp16", "bf16"]
 Precision = Literal[FloatPrecision, "int8"]
 Io = Literal["same", "fp32"]
 Target = Literal["any", "cpu", "tensorrt"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from random import Random
 
@@ -12,6 +12,7 @@ import torch
 from archspec.api import to_torch
 from archspec.ops import GroupNorm, InstanceNorm, LayerNorm, Normalization, Op, Softmax
 from archspec.ops.scalar import Activation
+from archspec.precision import FloatPrecision
 from compiler.analysis.memory.memory import measure_memory
 from compiler.graph import Graph, Node
 from tests.differential.documents import write_spec
@@ -20,7 +21,7 @@ from tests.differential.specs import compile_spec
 from tests.support.memory_witness import compare_timelines, draw_inputs, saved_bytes
 
 BATCH = 2
-TYPES = {None: None, "bf16": torch.bfloat16, "fp16": torch.float16}
+TYPES: Mapping[FloatPrecision | None, torch.dtype | None] = {None: None, "bf16": torch.bfloat16, "fp16": torch.float16}
 OTHERS: list[Op] = [
     *[LayerNorm(over="channels")] * 2,
     *[LayerNorm(), InstanceNorm(), GroupNorm(groups=1), Softmax()],

@@ -6,9 +6,10 @@ from rich.console import Console
 
 from archspec.cli.tables.console import new_table
 from archspec.cli.tables.grid import Grid, words
+from archspec.precision import BYTES
 from archspec.wording import shorten_bytes
 from compiler.analysis.certainty import MarkKind, Marks, explain, find_mark, show
-from compiler.analysis.memory.memory import PRECISIONS, Memory
+from compiler.analysis.memory.memory import Memory
 
 MAX_VALUES = 8
 """The largest number of values at the peak that are listed."""
@@ -18,7 +19,7 @@ def print_memory(memory: Memory, out: Console, marks: Marks, largest: tuple[int,
     """`marks` are those of the report, `largest` a number of bytes with the largest batch whose training they hold."""
     samples = "one sample" if memory.batch == 1 else f"{memory.batch} samples"
     table = Grid(words(style="bold"), "", words(style="dim"))
-    peak, numbers = memory.inference.peak.node, "" if memory.precision in PRECISIONS else ", in fp32"
+    peak, numbers = memory.inference.peak.node, "" if memory.precision in BYTES else ", in fp32"
     told = memory.to_dict()
     for word, key, meaning in (
         ("inference", "inference_peak", f"values at the peak, while {peak} runs"),

@@ -11,6 +11,7 @@ from typing import Any
 
 from archspec.ops import Input, Shape, Weight
 from archspec.ops.values import ONE
+from archspec.precision import BYTES, FloatPrecision
 from compiler.analysis.cost import conventions
 from compiler.analysis.cost.node import NodeCost
 from compiler.graph import Graph, Node
@@ -37,9 +38,6 @@ CONVENTIONS = {  # what a multiply-accumulate is counted for
     "ptflops-aten": "the same as conv-linear-bias",
     "thop": "conv-linear; for each number four in norms, one in means",
 }
-
-PRECISIONS = {"fp32": 4, "fp16": 2, "bf16": 2}
-"""Bytes of a number."""
 
 
 @dataclass(frozen=True)
@@ -109,14 +107,14 @@ class Cost:
         """The extents of the last map."""
         return next((node.shape.space for node in reversed(self.nodes) if node.shape.rank), ())
 
-    def moved(self, *, batch: int = 1, precision: str = "fp32") -> int:
+    def moved(self, *, batch: int = 1, precision: FloatPrecision = "fp32") -> int:
         """Bytes between memory and processor if each operation reads its operands and weights once, writes its result
         once, and keeps nothing for the next: for a whole batch, the weights once."""
         stored = self.parameters + self.frozen + self.buffers
         values = sum(node.read + node.written for node in self.nodes)
-        return PRECISIONS[precision] * (stored + batch * values)
+        return BYTES[precision] * (stored + batch * values)
 
-    def intensity(self, *, batch: int = 1, precision: str = "fp32") -> float:
+    def intensity(self, *, batch: int = 1, precision: FloatPrecision = "fp32") -> float:
         """Arithmetic intensity: `operations` for each byte that is `moved`."""
         moved = self.moved(batch=batch, precision=precision)
         return batch * self.operations / moved if moved else 0.0

@@ -20,9 +20,9 @@ Sights: TypeAlias = tuple[tuple[Fraction, Fraction], ...]
 """By axis how much of the input a position sees, and how far apart neighbours look."""
 
 MAX_SHAPES = 50_000
-"""Shapes to infer in the search for sizes of which no pixel is lost."""
-FAR = 128
-"""How far from its value a size is moved in that search."""
+"""The largest number of shapes that are inferred in search of sizes at which no pixel is lost."""
+MAX_DISTANCE = 128
+"""The largest distance from its value, in positions, to which a size is moved in that search."""
 
 
 def find_lost_pixels(context: LintContext) -> Iterable[Hit]:
@@ -73,7 +73,7 @@ def _count_uncovered(window: Window, size: int, count: int) -> int:
 
 def _tell_whole_sizes(graph: Graph) -> str:
     """The nearest sizes of which nothing is lost, where there are some."""
-    tries = min(FAR, MAX_SHAPES // (2 * len(graph)))
+    tries = min(MAX_DISTANCE, MAX_SHAPES // (2 * len(graph)))
     for more in (sign * distance for distance in range(1, tries + 1) for sign in (1, -1)):
         sizes = {name: value + more for name, value in graph.sizes.items()}
         if sizes and min(sizes.values()) > 0 and _keeps_all(graph, sizes):

@@ -14,12 +14,11 @@ from typing import Any
 from archspec.bounds import MAX_WHOLE
 from archspec.errors import ArchspecError
 from archspec.ops.values import Layout
+from archspec.precision import BYTES, FloatPrecision
 from compiler.analysis.certainty import Mark, estimate
 from compiler.analysis.memory.saved import FULL, count_saved, find_layouts, find_storages
 from compiler.graph import Graph, Node
 
-PRECISIONS = {"fp32": 4, "fp16": 2, "bf16": 2}
-"""Bytes of a value."""
 OPTIMIZERS = {"sgd": 0, "momentum": 1, "adam": 2}
 """Numbers that an optimizer keeps for each trainable parameter."""
 COUNTING = ("adam",)
@@ -109,7 +108,7 @@ class Memory:
 
 
 def measure_memory(
-    graph: Graph, *, batch: int = 1, precision: str | None = None, optimizer: str = "momentum"
+    graph: Graph, *, batch: int = 1, precision: FloatPrecision | None = None, optimizer: str = "momentum"
 ) -> Memory:
     """The memory that a batch takes at inference and in training.
 
@@ -125,7 +124,9 @@ def measure_memory(
     return Memory(batch, precision or _name_types(graph), optimizer, inference, training, _mark(graph, layouts))
 
 
-def largest_batch(graph: Graph, budget: int, *, precision: str | None = None, optimizer: str = "momentum") -> int:
+def largest_batch(
+    graph: Graph, budget: int, *, precision: FloatPrecision | None = None, optimizer: str = "momentum"
+) -> int:
     """The largest batch whose training holds at most `budget` bytes; 0 where none does.
 
     >>> graph = archspec.elaborate(archspec.load("residual_mlp", params={"blocks": 1, "width": 8}))
@@ -148,7 +149,7 @@ def largest_batch(graph: Graph, budget: int, *, precision: str | None = None, op
     return low
 
 
-def _require(word: str, what: str, known: Mapping[str, int]) -> None:
+def _require(word: str, what: str, known: Collection[str]) -> None:
     if word not in known:
         raise ArchspecError(f"{what} should be one of {', '.join(known)}, found '{word}'")
 
@@ -170,10 +171,10 @@ def _name_types(graph: Graph) -> str:
     return ", ".join(types) if types.keys() - {"float32"} else "fp32"
 
 
-def _count_bytes(count: int, type: str | None, precision: str | None) -> int:
+def _count_bytes(count: int, type: str | None, precision: FloatPrecision | None) -> int:
     """What so many numbers take: by the precision that is asked for, else by their own type."""
     if precision or not type:
-        return count * PRECISIONS[precision or "fp32"]
+        return count * BYTES[precision or "fp32"]
     bits = re.search(r"\d+", "8" if type == "bool" else type)
     return -(-count * int(bits[0] if bits else 8 * FULL) // 8)
 
@@ -181,7 +182,7 @@ def _count_bytes(count: int, type: str | None, precision: str | None) -> int:
 # Inference
 
 
-def _sweep(graph: Graph, layouts: Mapping[str, Layout], batch: int, precision: str | None) -> Inference:
+def _sweep(graph: Graph, layouts: Mapping[str, Layout], batch: int, precision: FloatPrecision | None) -> Inference:
     """Follow every value from its operation to its last reader."""
     roots = find_storages(graph, layouts, training=False)
     dying = _group_by_end(graph, roots)
@@ -238,13 +239,15 @@ def _group_by_end(graph: Graph, roots: Mapping[str, str]) -> dict[str, list[str]
 # Training
 
 
-def _train(graph: Graph, layouts: Mapping[str, Layout], batch: int, precision: str | None, optimizer: str) -> Training:
-    _require(precision or "fp32", "precision", PRECISIONS)
+def _train(
+    graph: Graph, layouts: Mapping[str, Layout], batch: int, precision: FloatPrecision | None, optimizer: str
+) -> Training:
+    _require(precision or "fp32", "precision", BYTES)
     _require(optimizer, "optimizer", OPTIMIZERS)
     learned = [weight.numel for weight in graph.weights.values() if weight.trainable]
     buffers = sum(weight.numel for weight in graph.weights.values() if weight.buffer)
     stored = sum(weight.numel for weight in graph.weights.values()) - buffers
-    by_node = count_saved(graph, layouts, batch, PRECISIONS[precision or "fp32"])
+    by_node = count_saved(graph, layouts, batch, BYTES[precision or "fp32"])
     return Training(
         parameters=FULL * stored,
         gradients=FULL * sum(learned),

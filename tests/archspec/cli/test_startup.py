@@ -17,10 +17,13 @@ SEVERAL = ("archspec.ops", "archspec.spec", "compiler.analysis.paths")
 COMMAND_LINE = {
     *("archspec.cli", "archspec.cli.commands", "archspec.cli.ending", "archspec.cli.examples", "archspec.cli.main"),
     *("archspec.cli.completion", "archspec.cli.options", "archspec.cli.output", "archspec.errors", "archspec.files"),
-    *("archspec.bounds", "archspec.last_resort", "archspec.signals", "archspec.telemetry", "archspec.wording"),
+    *("archspec.bounds", "archspec.last_resort", "archspec.precision", "archspec.signals", "archspec.telemetry"),
+    "archspec.wording",
 }
 ANALYZE = {"archspec.cli.analysis", "archspec.cli.analysis.analyze"}
-NOT_FOR_A_VERSION = {"archspec.bounds", "archspec.cli.completion", "archspec.cli.options", "archspec.files"}
+NOT_FOR_A_VERSION = {
+    *("archspec.bounds", "archspec.cli.completion", "archspec.cli.options", "archspec.files", "archspec.precision"),
+}
 COMPILER = {
     *("archspec.api", "archspec.arguments", "archspec.file_types", "archspec.ops", "archspec.spec"),
     *("runtime.verification", "runtime.verification.proof", "runtime.verification.proof.proof_cases"),

@@ -14,6 +14,7 @@ from torch import Tensor
 from archspec.api import elaborate, load, to_torch
 from archspec.errors import ArchspecError
 from archspec.ops import Mean, Mul, Shape, Vote
+from archspec.precision import FloatPrecision
 from archspec.spec.zoo import zoo_specs
 from compiler.analysis.memory.memory import largest_batch, measure_memory
 from tests.support.documents import graph_from
@@ -120,7 +121,7 @@ def test_optimizers_keep_what_torchs_keep(optimizer: str, states: int) -> None:
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_largest_batch_fits_and_the_next_does_not(precision: str) -> None:
+def test_largest_batch_fits_and_the_next_does_not(precision: FloatPrecision) -> None:
     graph = elaborate(load("resnet18"))
     batch = largest_batch(graph, 8 << 30, precision=precision)
     assert measure_memory(graph, batch=batch, precision=precision).training.total <= 8 << 30

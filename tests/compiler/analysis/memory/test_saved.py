@@ -11,6 +11,7 @@ from hypothesis import given, settings
 
 from archspec.api import to_torch
 from archspec.ops import Conv, Crop, Dropout, Flatten, GhostBatchNorm, Linear, Op, Shape, Shift
+from archspec.precision import FloatPrecision
 from compiler.analysis.memory.memory import measure_memory
 from compiler.analysis.memory.saved import find_layouts, find_storages
 from compiler.graph import Graph, Node
@@ -92,7 +93,7 @@ HALVES = {"bf16": torch.bfloat16, "fp16": torch.float16}
         *((name, "fp16") for name in ("residual_mlp", "se_net")),  # torch is slow in it
     ],
 )
-def test_mixed_precision_keeps_what_autocast_keeps(name: str, precision: str) -> None:
+def test_mixed_precision_keeps_what_autocast_keeps(name: str, precision: FloatPrecision) -> None:
     graph = shrink(name)
     module, inputs = to_torch(graph), draw_inputs(graph, 2)
     found = measure_memory(graph, batch=2, precision=precision).training.saved
@@ -137,7 +138,7 @@ NORM: Any = {"layer_norm": {"over": "channels"}}
 )
 @pytest.mark.parametrize("space", [[16], [6, 8]], ids=len)
 def test_copies_of_what_lies_in_another_order_or_precision(
-    network: list[Any], space: list[int], precision: str | None
+    network: list[Any], space: list[int], precision: FloatPrecision | None
 ) -> None:
     graph = graph_from({"archspec": 1, "inputs": {"x": [8, *space]}, "network": network})
     kept = saved_bytes(to_torch(graph), draw_inputs(graph, 2), HALVES.get(precision or ""))

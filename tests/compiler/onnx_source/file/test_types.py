@@ -80,4 +80,4 @@ def test_what_training_keeps_of_foreign_operations_is_an_estimate(tmp_path: Path
 def test_mistakes_are_named_for_budgets_too(tmp_path: Path) -> None:
     graph = read([helper.make_node("Relu", ["x"], ["y"])], {}, TensorProto.FLOAT, tmp_path)
     with pytest.raises(ArchspecError, match="precision should be one of fp32, fp16, bf16, found 'int8'"):
-        largest_batch(graph, 1 << 20, precision="int8")
+        largest_batch(graph, 1 << 20, precision="int8")  # type: ignore[arg-type]
