@@ -83,6 +83,9 @@ def tell_calls(calls: Sequence[Call]) -> str:
 class ArchspecError(Exception):
     """Anything that the user can put right; its text is a complete message, and a command prints it and exits 2.
 
+    It is raised as such by what reads a value that a caller may have given or a file may say, for whoever knows which
+    of them it was (`raising`); and where nothing given is at fault, but two computations that should agree do not.
+
     >>> try:
     ...     archspec.to_onnx(archspec.load("residual_mlp"), {}, "model.onnx")
     ... except archspec.ArchspecError as error:
@@ -98,7 +101,8 @@ class ArchspecError(Exception):
 
 
 class InputError(ArchspecError):
-    """What the caller gave is not what is taken: an array's type, shape, name or size, an option, or a file of data.
+    """What the caller gave is not what is taken: an array's type, shape, name or size, an option, a file of data, a
+    network that does not go with these, or a place where nothing can be written.
 
     >>> try:
     ...     archspec.Session(b"model.onnx")

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-from archspec.errors import ArchspecError
+from archspec.errors import InputError
 
 HEAD = 512
 """Bytes that are looked at."""
@@ -119,11 +119,11 @@ def is_onnx(path: str | Path) -> bool:
 
 
 def check_says_its_kind(path: str | Path, what: str, ending: str) -> None:
-    """Raises ArchspecError where the name of a file to write says that it is something else. Another ending, or none,
+    """Raises InputError where the name of a file to write says that it is something else. Another ending, or none,
     says nothing."""
     found = Path(path).suffix.lower()
     if found in ENDINGS and found != ending:
-        raise ArchspecError(
+        raise InputError(
             f"{path} is to hold {what}, and {found} says something else: name it {Path(path).stem}{ending}"
         )
 

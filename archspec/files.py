@@ -16,7 +16,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple, TypeAlias
 
-from archspec.errors import ArchspecError
+from archspec.errors import ArchspecError, InputError, raising
 from archspec.last_resort import passing
 from archspec.signals import holding_signals, unwind_on_signals
 from archspec.wording import cut_middle
@@ -68,8 +68,9 @@ def check_name(path: str | Path) -> None:
         raise ArchspecError(f"a file name cannot hold half a character: {shown}") from error
 
 
+@raising(InputError)
 def check_file_name(path: str | Path, example: str = "NAME") -> None:
-    """Raises ArchspecError where no file can be written under this name: it ends as those of folders do, or a folder is
+    """Raises InputError where no file can be written under this name: it ends as those of folders do, or a folder is
     there. The message says what to give instead, `example` in that folder."""
     check_name(path)
     text = os.fspath(path)
@@ -113,10 +114,10 @@ Outlived: TypeAlias = Callable[[Path], Callable[[], Iterable[Path]]]
 
 
 def check_absent(path: str | Path, *, force: bool) -> None:
-    """Raises ArchspecError where a file is there that is not to be replaced unasked, and where a folder is."""
+    """Raises InputError where a file is there that is not to be replaced unasked, and where a folder is."""
     check_file_name(path)
     if os.path.lexists(path) and not force:
-        raise ArchspecError(f"{path} is there already; --force replaces it")
+        raise InputError(f"{path} is there already; --force replaces it")
 
 
 @contextmanager
@@ -130,7 +131,7 @@ def write_whole(path: str | Path, outlived: Outlived = lambda older: lambda: ())
     one and its companions, and its owner and group where that is permitted; a new file's are those of any other new
     file. Further names of a replaced file (hard links) keep its older content.
 
-    Raises ArchspecError where `path` names a folder, where the folder around it cannot be made or written (missing
+    Raises InputError where `path` names a folder, where the folder around it cannot be made or written (missing
     rights, a full disk), and where the file that is there is write-protected.
     """
     check_file_name(path)
@@ -153,11 +154,11 @@ def write_whole(path: str | Path, outlived: Outlived = lambda older: lambda: ())
                         item.unlink(missing_ok=True)
             _sync(target.parent)
     except OSError as error:
-        raise ArchspecError(f"cannot write {path}: {error.strerror or error}") from error
+        raise InputError(f"cannot write {path}: {error.strerror or error}") from error
 
 
 def check_can_write(path: str | Path) -> None:
-    """Raises ArchspecError where `write_whole` would, before there is anything to write; what is there stays."""
+    """Raises InputError where `write_whole` would, before there is anything to write; what is there stays."""
     with write_whole(path):
         pass
 

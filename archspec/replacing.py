@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from archspec.errors import ArchspecError
+from archspec.errors import InputError
 from archspec.file_types import ONNX, ZIP, check_says_its_kind, find_file_type, is_onnx
 from archspec.files import check_file_name
 
@@ -27,12 +27,12 @@ class Kind(NamedTuple):
 
 
 def check_gives_way(path: str | Path, kind: Kind, *, force: bool = False) -> None:
-    """Raises ArchspecError where a folder is there, where the name says that it is something else, and where a file is
+    """Raises InputError where a folder is there, where the name says that it is something else, and where a file is
     there that is neither of the kind nor empty and is not to be replaced by force."""
     check_file_name(path, kind.example)
     check_says_its_kind(path, kind.what, Path(kind.example).suffix)
     if os.path.isfile(path) and os.path.getsize(path) and not force and not kind.is_one(Path(path)):
-        raise ArchspecError(f"{path} is there already, and does not hold {kind.what}{kind.advice}")
+        raise InputError(f"{path} is there already, and does not hold {kind.what}{kind.advice}")
 
 
 def _begins(pattern: bytes) -> Callable[[Path], bool]:

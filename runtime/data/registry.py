@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from archspec.errors import ArchspecError, InputError, suggest
+from archspec.errors import InputError, ModelError, suggest
 from compiler.onnx_file.metadata import CLASSES, DATA, PREPROCESS, TASK
 from runtime.data.canvases import load_digit_maps, load_digit_points
 from runtime.data.dataset import Dataset
@@ -26,14 +26,14 @@ def load_data(name: str) -> Dataset:
 
 
 def load_data_of(metadata: Mapping[str, str], path: Path) -> Dataset:
-    """Load the data set that weights were trained on, by the metadata of their file. Raises ArchspecError where it does
+    """Load the data set that weights were trained on, by the metadata of their file. Raises ModelError where it does
     not say, or says that the images were prepared otherwise."""
     for key in (DATA, PREPROCESS):
         if key not in metadata:
-            raise ArchspecError(f"{path} does not say '{key}': `archspec train` did not write it")
+            raise ModelError(f"{path} does not say '{key}': `archspec train` did not write it")
     data = load_data(metadata[DATA])
     if Preprocess.from_json(metadata[PREPROCESS]) != data.preprocess:
-        raise ArchspecError(f"{path} was trained on other {data.name}: the preprocessing is not the same")
+        raise ModelError(f"{path} was trained on other {data.name}: the preprocessing is not the same")
     return data
 
 

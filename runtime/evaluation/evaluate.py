@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from archspec.arrays import Array
-from archspec.errors import ArchspecError
+from archspec.errors import ModelError
 from archspec.extras import extra
 from archspec.log import warn
 from archspec.replacing import PNG, check_gives_way
@@ -212,7 +212,7 @@ def _rename(found: dict[str, Array], expected: Mapping[str, Array]) -> dict[str,
     if len(found) == len(expected) == 1:
         return dict(zip(expected, found.values(), strict=True))
     if found.keys() != expected.keys():
-        raise ArchspecError(f"{MODEL} gives {', '.join(found)}; the module {', '.join(expected)}")
+        raise ModelError(f"{MODEL} gives {', '.join(found)}; the module {', '.join(expected)}")
     return found
 
 
@@ -220,5 +220,5 @@ def _compare_output(session: Session, name: str, expected: Array, found: Array) 
     """The largest difference, and that relative to the largest expected number."""
     if expected.shape != found.shape:
         shapes = [", ".join(map(str, array.shape[1:])) for array in (found, expected)]
-        raise ArchspecError(f"{session.path} gives ({shapes[0]}) per image in '{name}', the module ({shapes[1]})")
+        raise ModelError(f"{session.path} gives ({shapes[0]}) per image in '{name}', the module ({shapes[1]})")
     return float(np.abs(expected - found).max()), compare(expected, found)

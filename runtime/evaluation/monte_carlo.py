@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from archspec.errors import ArchspecError
+from archspec.errors import InputError
 from archspec.extras import extra
 from compiler.torch_target.modes import device_of, evaluating
 from runtime.data.dataset import Dataset, Split
@@ -48,11 +48,11 @@ def sample_states(module: nn.Module, dataset: Dataset, passes: int, batch: int, 
     batch renormalization take the statistics of the whole mini-batch as well. The states share their parameters and lie
     on the CPU; the module stays as it was.
 
-    Raises ArchspecError where the network has no batch normalization, or does not take the images.
+    Raises InputError where the network has no batch normalization, or does not take the images.
     """
     layers = find_layers(module)
     if passes < 1:
-        raise ArchspecError(f"Monte Carlo batch normalization needs at least 1 pass, found {passes}")
+        raise InputError(f"Monte Carlo batch normalization needs at least 1 pass, found {passes}")
     shared = {name: value.detach().cpu().clone() for name, value in module.state_dict().items()}
     states = []
     with evaluating(module), _restoring(layers), measuring(layers):
@@ -84,12 +84,12 @@ class MonteCarlo:
 
 
 def measure_monte_carlo(module: nn.Module, data: Dataset, grid: Grid, passes: int, batch: int) -> MonteCarlo:
-    """Both ways of prediction on the held-out images; `grid` is that of the last output. Raises ArchspecError for tasks
+    """Both ways of prediction on the held-out images; `grid` is that of the last output. Raises InputError for tasks
     without probabilities."""
     task = find_task(data.task)
     if not task.has_probabilities:
         what = f"{task.values} of {task.names}"
-        raise ArchspecError(f"Monte Carlo batch normalization averages probabilities, and {what} are none")
+        raise InputError(f"Monte Carlo batch normalization averages probabilities, and {what} are none")
     states = sample_states(module, data, passes, batch, SEED)
     truth = task.make_targets(data.test.labels, grid)
     asked = task.find_asked(truth)
@@ -147,14 +147,14 @@ def _mean_log(rows: Floats, truth: npt.NDArray[np.int64]) -> float:
 
 
 def find_layers(module: nn.Module) -> dict[str, _BatchNorm]:
-    """The module's batch normalizations by name; ArchspecError where there is none."""
+    """The module's batch normalizations by name; InputError where there is none."""
     layers = {
         name: part
         for name, part in module.named_modules()
         if isinstance(part, _BatchNorm) and part.running_mean is not None
     }
     if not layers:
-        raise ArchspecError(
+        raise InputError(
             "the network has no batch normalization, whose statistics Monte Carlo batch normalization draws; "
             "choose another one in the spec, as in `defaults: {norm: {kind: batch}}`"
         )
@@ -164,7 +164,7 @@ def find_layers(module: nn.Module) -> dict[str, _BatchNorm]:
 def draw_batch(images: int, batch: int, seed: int, number: int) -> npt.NDArray[np.int64]:
     """The indices (batch,) of the training images in the mini-batch of that number, all different."""
     if not 2 <= batch <= images:
-        raise ArchspecError(f"a mini-batch for statistics has 2 to {images} images, found {batch}")
+        raise InputError(f"a mini-batch for statistics has 2 to {images} images, found {batch}")
     return np.random.default_rng(mix_seed(seed, number)).choice(images, batch, replace=False)
 
 
@@ -207,7 +207,7 @@ def _read_statistics(layers: Mapping[str, _BatchNorm]) -> dict[str, Tensor]:
         for key, buffer in _statistics(layer).items():
             found[_join(name, key)] = buffer.detach().cpu().clone()
             if not bool(torch.isfinite(buffer).all()):
-                raise ArchspecError(f"'{_join(name, key)}' holds infinite numbers or NaN")
+                raise InputError(f"'{_join(name, key)}' holds infinite numbers or NaN")
     return found
 
 

@@ -13,7 +13,7 @@ from math import comb
 from random import Random
 from typing import Any
 
-from archspec.errors import ArchspecError
+from archspec.errors import InputError
 from archspec.extras import extra
 from archspec.ops import Op
 from compiler.analysis.cost.cost import measure_cost
@@ -86,7 +86,7 @@ def measure_path_gradient(
     and standard normal gradients at its outputs.
 
     With `samples` also so many random paths of each length, as Veit et al. (2016) do; that is for chains of blocks.
-    `rules` are those of a caller's own operations. Raises ArchspecError where memory would not do, where no gradient
+    `rules` are those of a caller's own operations. Raises InputError where memory would not do, where no gradient
     reaches the inputs, or where paths are to be sampled of a network that is no chain.
     """
     _check_memory(graph, batch)
@@ -101,7 +101,7 @@ def measure_path_gradient(
     parts = carry_back(graph, steps, ends)
     whole = parts.sum(0)
     if not whole.any():
-        raise ArchspecError(f"no gradient of {graph.name} reaches its inputs")
+        raise InputError(f"no gradient of {graph.name} reaches its inputs")
     return MeasuredPathGradient(
         norms=tuple(parts.norm(dim=1).tolist()),
         shares=tuple((parts @ whole / (whole @ whole)).tolist()),
@@ -117,7 +117,7 @@ def _check_memory(graph: Graph, batch: int) -> None:
     grades = 1 + sum(node.body is not None for node in graph)
     needed = 8 * batch * (2 * cost.activations + 2 * grades * cost.largest.shape.elements)
     if needed > MAX_BYTES:
-        raise ArchspecError(
+        raise InputError(
             f"measuring {graph.name} by path length at batch {batch} takes about {needed >> 30} GiB, and at most "
             f"{MAX_BYTES >> 30} are used: choose smaller inputs, or in Python a smaller batch"
         )
@@ -128,11 +128,11 @@ def _draw(seed: int, purpose: str, batch: int, node: Node) -> Tensor:
 
 
 def _find_chain(graph: Graph, lengths: Mapping[int, int]) -> list[str]:
-    """The nodes that join the blocks of a chain. Raises ArchspecError where the network is none."""
+    """The nodes that join the blocks of a chain. Raises InputError where the network is none."""
     blocks = [node.id for node in graph if node.body is not None]
     n = len(blocks)
     if len(graph.outputs) > 1 or dict(lengths) != {length: comb(n, length) for length in range(n + 1)}:
-        raise ArchspecError(
+        raise InputError(
             f"paths are sampled of networks that are a chain of blocks, and {graph.name} is not; "
             "leave the samples out: the gradient by path length is exact without them"
         )

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from archspec.errors import ArchspecError
+from archspec.errors import InputError
 from compiler.analysis.cost.cost import measure_cost
 from compiler.graph import Graph
 from compiler.passes.base import WeightArrays
@@ -66,7 +66,7 @@ class PrunedNetwork:
 
 
 def measure_lesion(run: Run, *, on_part: Callable[[int, int], None] = lambda done, of: None) -> Lesion:
-    """Leave out each part alone. Raises ArchspecError where there is none that could be."""
+    """Leave out each part alone. Raises InputError where there is none that could be."""
     parts = list_parts(run)
     whole = try_without(run, (), run.data.test)
     removals = []
@@ -79,10 +79,10 @@ def measure_lesion(run: Run, *, on_part: Callable[[int, int], None] = lambda don
 
 
 def list_parts(run: Run) -> list[RemovablePart]:
-    """List what can be left out of a run's network. Raises ArchspecError where nothing can."""
+    """List what can be left out of a run's network. Raises InputError where nothing can."""
     parts = list(find_parts(run.graph).values())
     if not parts:
-        raise ArchspecError(
+        raise InputError(
             f"{run.graph.name} has no residual or dense bodies, and no layer that keeps the shape of its input: "
             "nothing can be left out of it"
         )

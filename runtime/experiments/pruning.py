@@ -12,7 +12,7 @@ from itertools import combinations, permutations
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from archspec.errors import ArchspecError
+from archspec.errors import InputError
 from compiler.passes.remove_bodies import RemovablePart
 from runtime.data.dataset import Split
 from runtime.experiments.lesion import PrunedNetwork, list_parts, try_without
@@ -80,11 +80,11 @@ def choose_parts(
     The score is the task's main one, on `images` training images, which `seed` chooses. Of sets of one size the one
     that saves most MACs is taken, then the one with the best score. With up to MAX_EXHAUSTIVE parts every set is tried,
     from the largest down; with more, the part that costs least is taken out, then the next, while the budget lasts.
-    Where not even one part can go, `parts` is empty. Raises ArchspecError for a budget that is no share, and where
+    Where not even one part can go, `parts` is empty. Raises InputError for a budget that is no share, and where
     there are no parts.
     """
     if not 0 <= budget < 1:
-        raise ArchspecError(f"a budget is a share from 0 to below 1, as in 0.01 or 1%, found {budget:g}")
+        raise InputError(f"a budget is a share from 0 to below 1, as in 0.01 or 1%, found {budget:g}")
     parts, split = list_parts(run), run.draw_training(images, seed)
     search = ALL_SETS if len(parts) <= MAX_EXHAUSTIVE else ONE_BY_ONE
     attempt = _Attempts(run, split, search.bound(len(parts)), on_trial)

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from archspec.errors import ArchspecError
+from archspec.errors import InputError
 from archspec.extras import extra
 from archspec.ops import Kernel, in_words
 from compiler.graph import Graph
@@ -115,13 +115,13 @@ def measure_shattering(
     ReLU network whose biases are all zero has but one kink along x(t) = t. Batch normalization has the statistics of
     standard normal inputs; dropout and its like their expected form.
 
-    Raises ArchspecError where the network does not take one vector, or no network has a gradient.
+    Raises InputError where the network does not take one vector, or no network has a gradient.
     """
     size = count_inputs(graph)
     _check_settings(points, span, seeds)
     lines = LINES if size > 1 else 1
     if lines * points * size > MAX_NUMBERS:
-        raise ArchspecError(
+        raise InputError(
             f"{lines} lines of {points:,} points with {size:,} numbers each are too many; choose fewer points"
         )
     curves = []
@@ -132,7 +132,7 @@ def measure_shattering(
         on_seed(number - seed + 1, seeds)
     alive = np.array([curve for curve in curves if curve is not None])
     if not len(alive):
-        raise ArchspecError(f"no gradient of {graph.name} reaches its input in any of {seeds} fresh networks")
+        raise InputError(f"no gradient of {graph.name} reaches its input in any of {seeds} fresh networks")
     distances = span / (points - 1) * np.arange(alive.shape[1], dtype=np.float64)
     return Shattering(graph.name, size, lines, seeds, seeds - len(alive), distances, alive.mean(0), alive.std(0))
 
@@ -175,7 +175,7 @@ def compute_gradients(module: nn.Module, inputs: Tensor, seed: int = 0) -> Float
         found.append(torch.autograd.grad(total, rows)[0])
     gradients: Floats = torch.cat(found).reshape(inputs.shape).numpy()
     if not np.isfinite(gradients).all():
-        raise ArchspecError("the gradient is not finite: the network's numbers leave what float64 holds")
+        raise InputError("the gradient is not finite: the network's numbers leave what float64 holds")
     return gradients
 
 
@@ -195,10 +195,10 @@ def correlate(gradients: Floats) -> Floats | None:
 
 
 def count_inputs(graph: Graph) -> int:
-    """The number of inputs of a network that takes one vector. Raises ArchspecError for another."""
+    """The number of inputs of a network that takes one vector. Raises InputError for another."""
     shapes = [node.shape for node in graph.inputs.values()]
     if len(shapes) != 1 or shapes[0].rank:
-        raise ArchspecError(
+        raise InputError(
             f"{graph.name} takes {in_words(shapes)}; a line through the inputs needs one vector, as in "
             "`inputs: {x: [100]}`"
         )
@@ -207,8 +207,8 @@ def count_inputs(graph: Graph) -> int:
 
 def _check_settings(points: int, span: float, seeds: int) -> None:
     if not 3 <= points <= MAX_POINTS:
-        raise ArchspecError(f"a line has 3 to {MAX_POINTS:,} points, found {points}")
+        raise InputError(f"a line has 3 to {MAX_POINTS:,} points, found {points}")
     if not 0 < span <= MAX_SPAN:
-        raise ArchspecError(f"the range of a line is above 0 and at most 1,000,000, found {span:g}")
+        raise InputError(f"the range of a line is above 0 and at most 1,000,000, found {span:g}")
     if not 1 <= seeds <= MAX_SEEDS:
-        raise ArchspecError(f"1 to {MAX_SEEDS:,} seeds, found {seeds}")
+        raise InputError(f"1 to {MAX_SEEDS:,} seeds, found {seeds}")

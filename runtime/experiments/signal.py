@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from archspec.errors import ArchspecError
+from archspec.errors import InputError
 from archspec.extras import extra
 from archspec.ops import Op
 from compiler.analysis.cost.cost import measure_cost
@@ -91,10 +91,10 @@ def measure_signal(
     """Measure the signal of a network at initialization, over `repeats` draws of all weights with a batch each.
 
     `batch` is chosen by memory and work unless given; `rules` are those of a caller's own operations. Raises
-    ArchspecError where it is too small or too large, and MissingExtra without torch.
+    InputError where it is too small or too large, and MissingExtra without torch.
     """
     if repeats < 1:
-        raise ArchspecError(f"repeats must be at least 1, found {repeats}")
+        raise InputError(f"repeats must be at least 1, found {repeats}")
     batch = _choose_batch(graph, batch, repeats)
     module = to_torch(graph, rules=rules).train()
     draws = []
@@ -115,10 +115,10 @@ def _choose_batch(graph: Graph, batch: int | None, repeats: int) -> int:
     work = repeats * max(1, cost.macs["conv-linear"])
     chosen = batch or max(MIN_BATCH, min(MAX_BATCH, MAX_CHOSEN_BYTES // size, MAX_MACS // work))
     if chosen < MIN_BATCH:
-        raise ArchspecError(f"a batch has at least {MIN_BATCH} samples to measure the signal, found {chosen}")
+        raise InputError(f"a batch has at least {MIN_BATCH} samples to measure the signal, found {chosen}")
     if chosen * size > MAX_BYTES:
         found = f"{graph.name} has {size / 1e9:.1f} GB of values for one sample"
-        raise ArchspecError(f"{found}, too much for a batch of {chosen}; choose smaller sizes, as in --size H=64")
+        raise InputError(f"{found}, too much for a batch of {chosen}; choose smaller sizes, as in --size H=64")
     return chosen
 
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from archspec.errors import ArchspecError
+from archspec.errors import InputError
 from archspec.extras import extra
 from archspec.ops import ConvTranspose
 from compiler.graph import Graph
@@ -101,7 +101,7 @@ def measure_surface(
     """Measure the loss on a grid of `points` by `points` from -`span` to `span`, with the centre on the grid.
 
     On `images` random training images, as the surface that training walked on, or on all held-out images. Raises
-    ArchspecError where the settings make no sense, the network has no kernels, or the centre has no finite loss.
+    InputError where the settings make no sense, the network has no kernels, or the centre has no finite loss.
     """
     _check_settings(points, span, images)
     split = run.data.test if held_out else run.draw_training(images, seed)
@@ -118,14 +118,14 @@ def measure_surface(
     part = "test" if held_out else "train"
     surface = Surface(run.graph.name, run.data.name, part, len(split), seed, steps, losses)
     if not np.isfinite(surface.centre):
-        raise ArchspecError(f"{run.folder}: the loss of the trained network is {surface.centre}, so it has no surface")
+        raise InputError(f"{run.folder}: the loss of the trained network is {surface.centre}, so it has no surface")
     return surface
 
 
 def draw_direction(graph: Graph, weights: Mapping[str, Any], seed: int, number: int) -> dict[str, Tensor]:
     """A random direction by the names of the weights that it moves; each filter has the norm of the network's own.
 
-    Raises ArchspecError where the network has neither kernels nor matrices.
+    Raises InputError where the network has neither kernels nor matrices.
     """
     direction = {}
     for node in graph:
@@ -136,7 +136,7 @@ def draw_direction(graph: Graph, weights: Mapping[str, Any], seed: int, number: 
                 own = torch.from_numpy(np.array(weights[name]))
                 direction[name] = drawn * measure_filters(own, groups) / measure_filters(drawn, groups)
     if not direction:
-        raise ArchspecError(f"{graph.name} has neither kernels nor matrices, which the directions move")
+        raise InputError(f"{graph.name} has neither kernels nor matrices, which the directions move")
     return direction
 
 
@@ -187,8 +187,8 @@ def _moving(module: nn.Module, directions: list[dict[str, Tensor]]) -> Iterator[
 
 def _check_settings(points: int, span: float, images: int) -> None:
     if not (3 <= points <= MAX_POINTS and points % 2):
-        raise ArchspecError(f"a side of the grid has an odd number of points from 3 to {MAX_POINTS}, found {points}")
+        raise InputError(f"a side of the grid has an odd number of points from 3 to {MAX_POINTS}, found {points}")
     if not 0 < span <= MAX_SPAN:
-        raise ArchspecError(f"the span is above 0 and at most 1,000 times the weights, found {span:g}")
+        raise InputError(f"the span is above 0 and at most 1,000 times the weights, found {span:g}")
     if images < 1:
-        raise ArchspecError(f"a loss needs at least 1 image, found {images}")
+        raise InputError(f"a loss needs at least 1 image, found {images}")

@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from archspec.errors import ArchspecError
+from archspec.errors import ArchspecError, InputError, ModelError
 from archspec.files import write_text
 from archspec.spec.load import Spec, load
 from archspec.spec.text import to_yaml
@@ -20,12 +20,12 @@ from runtime.training.run_folder import SPEC, WEIGHTS
 def write_twin(spec: Spec, folder: str | Path) -> Spec:
     """Write the plain twin of a spec into a folder, as `spec.yaml`, and read it.
 
-    Raises ArchspecError where the spec has no `residual`, or what is left of it is no network.
+    Raises InputError where the spec has no `residual`, or what is left of it is no network.
     """
     data = spec.to_data()
     plain = drop_shortcuts(data)
     if plain == data:
-        raise ArchspecError(f"{spec.name} has no `residual` whose shortcut could be left out: it is its own plain twin")
+        raise InputError(f"{spec.name} has no `residual` whose shortcut could be left out: it is its own plain twin")
     plain |= {"name": f"{spec.name}_plain", "description": f"{spec.name} without its shortcuts."}
     write_text(Path(folder) / SPEC, to_yaml(plain))
     return load(Path(folder) / SPEC)
@@ -50,8 +50,8 @@ def _unwrap(node: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def read_recipe(run: Run) -> Recipe:
-    """The recipe that a run was trained by. Raises ArchspecError where its weights do not say."""
+    """The recipe that a run was trained by. Raises ModelError where its weights do not say."""
     with suppress(ArchspecError, TypeError, ValueError):
         if (written := SETTINGS.read(run.metadata)) is not None:
             return Recipe(**written)
-    raise ArchspecError(f"{run.folder / WEIGHTS} does not say how it was trained ('{SETTINGS}')")
+    raise ModelError(f"{run.folder / WEIGHTS} does not say how it was trained ('{SETTINGS}')")

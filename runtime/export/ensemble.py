@@ -40,7 +40,7 @@ def combine_weights(
 ) -> tuple[Graph, dict[str, Any], dict[str, str]]:
     """The ensemble of a graph with the weights of several files: its graph, its weights and its metadata.
 
-    Raises ArchspecError where a file does not fit the graph, or the files disagree on class names or preprocessing.
+    Raises InputError where a file does not fit the graph, or the files disagree on class names or preprocessing.
     """
     members, facts = [], None
     ensemble = combine(graph, len(files), how)
@@ -56,7 +56,7 @@ def combine_weights(
         facts = asked if facts is None else facts
         if asked != facts:
             names = " and ".join(key for key in sorted(facts | asked) if facts.get(key) != asked.get(key))
-            raise ArchspecError(f"{path} and {files[0]} differ in {names}: members of an ensemble answer one question")
+            raise InputError(f"{path} and {files[0]} differ in {names}: members of an ensemble answer one question")
         members.append(arrays)
     return ensemble, member_weights(members), {**(facts or {}), **describe_ensemble(how, len(files))}
 
@@ -67,7 +67,7 @@ def sample_ensemble(
     """The ensemble of one network (`weights` are arrays by name), whose members have the statistics of one mini-batch
     each: its graph, its weights and its metadata.
 
-    Raises ArchspecError where the network has no batch normalization, does not take the images, or by its weights'
+    Raises InputError where the network has no batch normalization, does not take the images, or by its weights'
     `metadata` was trained on others.
     """
     from compiler.torch_target.module import build_module
@@ -79,7 +79,7 @@ def sample_ensemble(
     if told is not None and Preprocess.from_json(told) != dataset.preprocess:
         own = f", but on those of {metadata[DATA]}" if DATA in metadata else ""
         problem = f"the weights were trained on other images than those of {sampling.data}{own}"
-        raise ArchspecError(f"{problem}: its preprocessing differs")
+        raise InputError(f"{problem}: its preprocessing differs")
     ensemble = combine(graph, sampling.passes, how)
     batch = MC_BATCH if sampling.batch is None else sampling.batch
     states = sample_states(build_module(graph, weights), dataset, sampling.passes, batch, sampling.seed)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict
 
-from archspec.errors import ArchspecError
+from archspec.errors import InputError
 from archspec.log import warn
 from archspec.ops import Op
 from compiler.onnx_target.options import PLAIN, ExportOptions
@@ -44,7 +44,7 @@ class ExportPlan:
     that are the caller's own, to ONNX and to torch. `on_step` hears how many of how many steps of a calibration are
     done.
 
-    Raises ArchspecError where calibration and precision do not go together.
+    Raises InputError where calibration and precision do not go together.
     """
 
     verify: bool = True
@@ -58,7 +58,7 @@ class ExportPlan:
 
     def __post_init__(self) -> None:
         if (self.options.precision == "int8") != (self.calibration is not None):
-            raise ArchspecError("int8 needs calibration data, and calibration data is for int8 alone")
+            raise InputError("int8 needs calibration data, and calibration data is for int8 alone")
 
 
 class ExportKeywords(TypedDict, total=False):

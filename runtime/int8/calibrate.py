@@ -9,7 +9,7 @@ from typing import TypeAlias
 import numpy as np
 
 from archspec.arrays import Array
-from archspec.errors import ArchspecError, suggest
+from archspec.errors import InputError, suggest
 from compiler.onnx_target.int8.channel_segments import find_segments
 from compiler.onnx_target.int8.scheme import MIN_SCALE, Int8Recipe, ValueRange
 from compiler.onnx_target.onnx_model import OnnxModel
@@ -39,11 +39,11 @@ def measure_ranges(
     """The ranges of values, by a method of `METHODS`: `minmax` keeps every number, the others cut magnitudes at a
     threshold, by a histogram that a second pass makes.
 
-    The values of a few images at a time lie in memory. Raises ArchspecError for an unknown method, where an image or a
+    The values of a few images at a time lie in memory. Raises InputError for an unknown method, where an image or a
     value is not finite, and where the images cannot be those that the network is for.
     """
     if method not in METHODS:
-        raise ArchspecError(f"no calibration '{method}'{suggest(method, METHODS)} (available: {', '.join(METHODS)})")
+        raise InputError(f"no calibration '{method}'{suggest(method, METHODS)} (available: {', '.join(METHODS)})")
     find_threshold = METHODS[method]
     passes = 1 if find_threshold is None else 2
     walk = _Walk(run_exposed(model, values), choose_batch(model.graph, data.shape), passes * len(data), on_step)

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from archspec.errors import ArchspecError, suggest
+from archspec.errors import ArchspecError, InputError, suggest
 from archspec.ops import Input, OpError
 from archspec.wording import list_some
 from compiler.graph import Graph
@@ -72,7 +72,7 @@ class CalibrationData:
         return replace(self, numbers=tuple(self.numbers[place] for place in places))
 
     def batches(self, size: int) -> Iterator[Floats]:
-        """The images, (N, C, *extents) with N up to `size`. Raises ArchspecError where one cannot be read."""
+        """The images, (N, C, *extents) with N up to `size`. Raises InputError where one cannot be read."""
         for start in range(0, len(self), size):
             yield self.read(self.numbers[start : start + size])
 
@@ -84,18 +84,18 @@ def open_calibration_data(
     preprocessed numbers, or (C, *extents) of one image, for a network and the metadata of its model. Transparent
     pictures lie on `ground`.
 
-    Raises ArchspecError where there are none, they do not fit the network, or its metadata does not say how pictures
+    Raises InputError where there are none, they do not fit the network, or its metadata does not say how pictures
     become its input.
     """
     path = Path(where)
     if ground is not None and not os.path.isdir(path):
-        raise ArchspecError(f"{where} is no folder of pictures, and a ground is read for these alone")
+        raise InputError(f"{where} is no folder of pictures, and a ground is read for these alone")
     if os.path.isdir(path):  # of a name that is too long, Path.is_dir raises
         data = _open_folder(path, metadata, ground)
     elif path.suffix.lower() == ".npy":
         data = _open_array(path, graph)
     elif os.path.exists(path) or len(path.parts) > 1:
-        raise ArchspecError(f"{path} is no calibration data: {WANTED}")
+        raise InputError(f"{path} is no calibration data: {WANTED}")
     else:
         data = _open_dataset(str(where), metadata)
     return replace(data, sizes=_find_sizes(data, graph, metadata), bounds=_find_bounds(data, metadata))
@@ -104,11 +104,11 @@ def open_calibration_data(
 def _open_dataset(name: str, metadata: Mapping[str, str]) -> CalibrationData:
     if name not in DATASETS:
         there = f"no folder and no data set is called '{name}'{suggest(name, DATASETS)}"
-        raise ArchspecError(f"{there}: {WANTED} ({', '.join(DATASETS)})")
+        raise InputError(f"{there}: {WANTED} ({', '.join(DATASETS)})")
     dataset = load_data(name)
     if PREPROCESS in metadata and Preprocess.from_json(metadata[PREPROCESS]) != dataset.preprocess:
         own = f" of {metadata[DATA]}" if DATA in metadata else ""
-        raise ArchspecError(f"the model was trained on images{own} that were not prepared as those of {name}")
+        raise InputError(f"the model was trained on images{own} that were not prepared as those of {name}")
     images = dataset.train.images
     return CalibrationData(
         name=name,
@@ -121,7 +121,7 @@ def _open_dataset(name: str, metadata: Mapping[str, str]) -> CalibrationData:
 
 def _open_folder(folder: Path, metadata: Mapping[str, str], ground: Ground | None) -> CalibrationData:
     if PREPROCESS not in metadata:
-        raise ArchspecError(
+        raise InputError(
             f"the weights do not say how pictures become the network's input ('{PREPROCESS}'), so those of {folder} "
             "cannot be read: give a .npy of preprocessed numbers"
         )
@@ -133,7 +133,7 @@ def _open_folder(folder: Path, metadata: Mapping[str, str], ground: Ground | Non
         try:
             return np.stack([load_image(paths[number], preprocess, ground) for number in numbers])
         except ArchspecError as error:
-            raise ArchspecError(_tell_broken(folder, paths, preprocess, ground)) from error
+            raise InputError(_tell_broken(folder, paths, preprocess, ground)) from error
 
     numbers = _spread(len(paths), MAX_IMAGES)
     return CalibrationData(str(folder), preprocess.shape, numbers, read, notes=found.notes)
@@ -156,7 +156,7 @@ def _open_array(path: Path, graph: Graph) -> CalibrationData:
     if len(graph.inputs) == 1 and images.ndim == 1 + next(iter(graph.inputs.values())).shape.rank:
         images = images[None]  # one image, as `run` takes it
     if images.ndim < 2 or not images.size:
-        raise ArchspecError(f"{path} has shape {images.shape}; calibration data is (N, C, ...), and not empty")
+        raise InputError(f"{path} has shape {images.shape}; calibration data is (N, C, ...), and not empty")
     numbers = _spread(len(images), MAX_IMAGES)
     return CalibrationData(str(path), images.shape[1:], numbers, lambda taken: read_numbers(images[list(taken)], path))
 
@@ -174,23 +174,23 @@ def _find_bounds(data: CalibrationData, metadata: Mapping[str, str]) -> tuple[Fl
 
 
 def _find_sizes(data: CalibrationData, graph: Graph, metadata: Mapping[str, str]) -> dict[str, int]:
-    """The sizes of the network on the images. Raises ArchspecError unless it takes images of that shape."""
+    """The sizes of the network on the images. Raises InputError unless it takes images of that shape."""
     if len(graph.inputs) != 1:
-        raise ArchspecError(f"{graph.name} has several inputs ({', '.join(graph.inputs)}); calibration data feeds one")
+        raise InputError(f"{graph.name} has several inputs ({', '.join(graph.inputs)}); calibration data feeds one")
     op = next(iter(graph.inputs.values())).op
     assert isinstance(op, Input)
     misfit, sizes, bound = _tell_misfit(data, graph, op), read_sizes(metadata), dict[str, int]()
     if len(data.shape) != len(op.dims):
-        raise ArchspecError(f"{misfit}: {len(data.shape)} axes, not {len(op.dims)}")
+        raise InputError(f"{misfit}: {len(data.shape)} axes, not {len(op.dims)}")
     for axis, (extent, wanted) in enumerate(zip(data.shape, op.dims, strict=True)):
         if extent != (wanted if isinstance(wanted, int) else bound.setdefault(wanted, extent)):
-            raise ArchspecError(f"{misfit}: axis {axis} is {extent}")
+            raise InputError(f"{misfit}: axis {axis} is {extent}")
     try:
         for name, extent in bound.items():
             check_size(f"{misfit}: {name} is {extent}", name, extent, sizes)
         check_together(bound, sizes)
     except ArchspecError as error:
-        raise ArchspecError(f"{error}{_advise_sizes(graph, bound)}") from error
+        raise InputError(f"{error}{_advise_sizes(graph, bound)}") from error
     return bound
 
 

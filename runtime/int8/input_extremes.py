@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from archspec.errors import ArchspecError
+from archspec.errors import InputError
 from archspec.wording import list_some
 from compiler.onnx_target.int8.scheme import MIN_SCALE
 from runtime.int8.data import CalibrationData
@@ -59,7 +59,7 @@ class InputExtremes:
     def judge(self) -> tuple[str, ...]:
         """What is odd about the images, in words.
 
-        Raises ArchspecError where there is nothing to learn from them, since all numbers are the same or next to
+        Raises InputError where there is nothing to learn from them, since all numbers are the same or next to
         nothing, or where, given how pictures are prepared for the network, none can have such numbers.
         """
         name, lows, highs = self.data.name, self.lows, self.highs
@@ -84,11 +84,11 @@ class InputExtremes:
         name, remedy = self.data.name, "no range can be learned from it; give images as the network will see them"
         low, high = float(lows.min()), float(highs.max())
         if low == high:
-            raise ArchspecError(f"every number of the calibration data {name} is {low:g}: {remedy}")
+            raise InputError(f"every number of the calibration data {name} is {low:g}: {remedy}")
         if (lows == highs).all() and self.places_low[0].size > 1:
-            raise ArchspecError(f"the calibration data {name} has one number in each channel: {remedy}")
+            raise InputError(f"the calibration data {name} has one number in each channel: {remedy}")
         if high - low < LEAST_WIDTH:
-            raise ArchspecError(
+            raise InputError(
                 f"the calibration data {name} reaches from {low:g} to {high:g}, too little for any scale: {remedy}"
             )
 
@@ -110,9 +110,9 @@ class InputExtremes:
         )
         remedy = "subtract the mean from pixels between 0 and 1 and divide by the standard deviation, or give pictures"
         if beyond[worst] > 1:
-            raise ArchspecError(f"{self.data.name} was not prepared for the network: its {found}; {possible}; {remedy}")
+            raise InputError(f"{self.data.name} was not prepared for the network: its {found}; {possible}; {remedy}")
         if covered[most] < FINEST / 2:
-            raise ArchspecError(
+            raise InputError(
                 f"{self.data.name} was not prepared for the network: its numbers are at most "
                 f"{(highs - lows)[most]:.4g} apart, less than two shades of a picture; {remedy}"
             )

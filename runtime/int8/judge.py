@@ -7,7 +7,7 @@ from functools import cache
 from itertools import chain
 
 from archspec.arrays import Array
-from archspec.errors import ArchspecError
+from archspec.errors import InputError
 from archspec.finite import is_finite
 from compiler.onnx_file.metadata import CLASSES
 from compiler.onnx_target.onnx_model import OnnxModel
@@ -145,13 +145,13 @@ class Judge:
 
 
 def _refuse_infinite(run: Callable[[Array], Outputs], source: str) -> Callable[[Array], Outputs]:
-    """The same model, that raises ArchspecError where an output is not finite: nothing can be said of what it loses."""
+    """The same model, that raises InputError where an output is not finite: nothing can be said of what it loses."""
 
     def run_finite(images: Array) -> Outputs:
         found = run(images)
         for name, array in found.items():
             if not is_finite(array):
-                raise ArchspecError(
+                raise InputError(
                     f"on the calibration data {source} the output '{name}' of the float model holds infinite numbers "
                     "or NaN"
                 )

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from archspec.arrays import Array
-from archspec.errors import ArchspecError
+from archspec.errors import InputError, raising
 from compiler.onnx_file.metadata import STRIDE, TASK
 from compiler.onnx_target.onnx_model import OnnxModel
 from runtime.int8.data import CalibrationData
@@ -97,11 +97,12 @@ class MapAgreement(Metric):
         return 1.0, float((both[union > 0] / union[union > 0]).mean())
 
 
+@raising(InputError)
 def choose_metrics(model: OnnxModel, data: CalibrationData) -> Mapping[str, Metric | None]:
     """By output: the task's own metric for the last, where the data has labels, and else whether the answers agree;
     None where a channel stands alone, whose answer is its number.
 
-    Raises ArchspecError where the last output cannot answer the task, or not the data's.
+    Raises InputError where the last output cannot answer the task, or not the data's.
     """
     shapes = model.graph.infer(data.sizes)
     *others, (last, id) = model.graph.outputs.items()
@@ -118,7 +119,7 @@ def _choose_last(model: OnnxModel, data: CalibrationData, output: tuple[int, ...
     task = find_task(name)
     if data.held_out and task.count_channels(output) != data.held_out.names:
         found, asked = f"{task.count_channels(output)} {task.given}", f"{data.held_out.names} {task.names}"
-        raise ArchspecError(f"{model.graph.name} gives {found}; {data.name} has {asked}")
+        raise InputError(f"{model.graph.name} gives {found}; {data.name} has {asked}")
     grid = task.place(data.shape, output, STRIDE.read(model.metadata, model.graph.name))
     if data.held_out:
         return TaskMetric(task, grid)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from archspec.errors import ArchspecError
+from archspec.errors import InputError
 from compiler.onnx_file.metadata import INT8
 from compiler.onnx_target.int8.quantize import QuantizationPlan, plan_quantization, quantize_model
 from compiler.onnx_target.int8.scheme import RECIPES, Scheme
@@ -105,7 +105,7 @@ def quantize(
     With `max_drop` (0.005: half a percentage point of a metric), and where the whole network in int8 loses more in some
     output or a channel has less than 10 dB of signal to noise, the layers are ranked by the error that each causes
     alone, and the fewest of the worst stay float. Calls `on_step` with how far the measurement at work has come. Raises
-    ArchspecError where the model has no layer to quantize, the data is not what the model takes, or, without
+    InputError where the model has no layer to quantize, the data is not what the model takes, or, without
     `max_drop`, an output would be nothing like the float model's.
     """
     recipe = RECIPES[target]
@@ -139,9 +139,9 @@ def quantize(
 
 def _check(model: OnnxModel, plan: QuantizationPlan, max_drop: float | None) -> None:
     if max_drop is not None and not 0 <= max_drop <= 1:
-        raise ArchspecError(f"the drop of a metric lies between 0 and 1, found {max_drop:g}")
+        raise InputError(f"the drop of a metric lies between 0 and 1, found {max_drop:g}")
     if not plan.layers:
-        raise ArchspecError(f"{model.graph.name} has no convolution and no linear layer to quantize")
+        raise InputError(f"{model.graph.name} has no convolution and no linear layer to quantize")
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -159,7 +159,7 @@ class _Found:
 
 def _search(draft: Draft, judge: Judge, layers: Sequence[str], max_drop: float | None, on_step: OnStep) -> _Found:
     """All layers in int8 where that loses no more than `max_drop`, else the fewest of the worst in float. Raises
-    ArchspecError where, without a bound, an output is lost."""
+    InputError where, without a bound, an output is lost."""
     loss = judge.measure_loss(draft.build)
     missed = not loss.meets(1.0 if max_drop is None else max_drop)
     uncertain = any(output.is_uncertain for output in loss.outputs)
@@ -194,11 +194,11 @@ def _choose_ranges(model: OnnxModel, scheme: Scheme, judge: Judge, method: str) 
 
 
 def _refuse_lost(model: OnnxModel, loss: Loss, own: Loss | None) -> None:
-    """Raises ArchspecError where an output is lost, also by the ranges of all images, if that was measured: then in all
+    """Raises InputError where an output is lost, also by the ranges of all images, if that was measured: then in all
     or on half of the images."""
     for output, same in zip(loss.outputs, (own or loss).outputs, strict=True):
         if output.is_lost and (same.is_lost or same.is_lost_on_half):
-            raise ArchspecError(
+            raise InputError(
                 f"in int8 {model.graph.name} answers nothing like the float model: its output '{output.output}' has "
                 f"{output.sqnr_db:.1f} dB of signal to noise on {loss.images} images, less than {LEAST_DB:g}; "
                 "--max-drop 1% keeps layers in float until it has, or calibrate on other images"

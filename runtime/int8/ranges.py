@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from archspec.errors import ArchspecError
+from archspec.errors import InputError
 from compiler.onnx_target.int8.scheme import ValueRange
 from runtime.int8.data import CalibrationData
 from runtime.int8.input_extremes import LEAST_WIDTH
@@ -82,14 +82,12 @@ class ValueExtremes:
         self.pieces = {name: [NOWHERE] * (len(ends) - 1) for name, ends in self.bounds.items()}
 
     def add(self, found: Mapping[str, npt.NDArray[Any]], source: str) -> None:
-        """The values on some images. Raises ArchspecError where a number is not finite."""
+        """The values on some images. Raises InputError where a number is not finite."""
         for name, array in found.items():
             rows = array.reshape(len(array), -1)
             lows, highs = rows.min(axis=1), rows.max(axis=1)
             if not (np.isfinite(lows) & np.isfinite(highs)).all():
-                raise ArchspecError(
-                    f"on the calibration data {source} the value '{name}' holds infinite numbers or NaN"
-                )
+                raise InputError(f"on the calibration data {source} the value '{name}' holds infinite numbers or NaN")
             if name in self.pieces:
                 self.pieces[name] = list(map(_join, self.pieces[name], _measure_pieces(array, self.bounds[name])))
             self.numbers[name] += array.size

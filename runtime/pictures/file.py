@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from archspec.arrays import Array
-from archspec.errors import ArchspecError
+from archspec.errors import ArchspecError, InputError, raising
 from archspec.extras import extra
 from archspec.file_types import ARRAY, OTHER_PICTURES, READ_PICTURES, find_file_type
 from archspec.files import check_is_file
@@ -93,7 +93,7 @@ class Picture:
         """Values in [0, 1], (channels, height, width), of one channel or three; resized (bilinear, antialiased) where
         `size` is another. What is transparent lies on `ground`.
 
-        Raises ArchspecError where something is transparent and there is no ground.
+        Raises InputError where something is transparent and there is no ground.
         """
         bands = self.bands if self.alpha is None else self._cover(self.alpha, ground)
         values = resize(bands, size) / np.float32(self.whole)
@@ -105,7 +105,7 @@ class Picture:
     def _cover(self, alpha: Array, ground: Ground | None) -> Floats:
         """The bands on their ground, mixed as browsers do: in the values that are stored."""
         if ground is None:
-            raise ArchspecError(
+            raise InputError(
                 f"{self.path} is transparent in places, and shows another picture on each ground: "
                 "say which, as in --ground white or --ground black or --ground '#204060'"
             )
@@ -114,8 +114,9 @@ class Picture:
         return np.asarray(share * self.bands + (1 - share) * (beneath * np.float32(self.whole / 255)), np.float32)
 
 
+@raising(InputError)
 def open_picture(path: str | Path) -> Picture:
-    """Decode a PNG or JPEG. Raises ArchspecError, naming the file, where it is missing, broken, too large or none."""
+    """Decode a PNG or JPEG. Raises InputError, naming the file, where it is missing, broken, too large or none."""
     check_is_file(path)
     try:
         with warnings.catch_warnings():
@@ -124,21 +125,21 @@ def open_picture(path: str | Path) -> Picture:
     except ArchspecError:
         raise
     except Image.DecompressionBombError as error:
-        raise ArchspecError(f"{path} is too large a picture") from error
+        raise InputError(f"{path} is too large a picture") from error
     except UnidentifiedImageError as error:
-        raise ArchspecError(f"{path} is {_tell_kind(path)}") from error
+        raise InputError(f"{path} is {_tell_kind(path)}") from error
     except MemoryError as error:
-        raise ArchspecError(f"{path} is too large a picture for the memory that there is") from error
+        raise InputError(f"{path} is too large a picture for the memory that there is") from error
     except Exception as error:  # a broken file leads Pillow's decoders into OSError, SyntaxError, struct.error, ...
-        raise ArchspecError(f"{path} is a broken picture: {error}") from error
+        raise InputError(f"{path} is a broken picture: {error}") from error
 
 
 def parse_ground(text: str) -> Ground:
-    """`white`, `black` or `#rrggbb`. Raises ArchspecError."""
+    """`white`, `black` or `#rrggbb`. Raises InputError."""
     if text in GROUNDS:
         return GROUNDS[text]
     if not re.fullmatch("#[0-9a-fA-F]{6}", text):
-        raise ArchspecError(f"a ground is white, black or a colour such as '#204060', found '{cut(text, 40)}'")
+        raise InputError(f"a ground is white, black or a colour such as '#204060', found '{cut(text, 40)}'")
     red, green, blue = bytes.fromhex(text[1:])
     return red, green, blue
 
@@ -172,7 +173,7 @@ def _load(path: str | Path, raw: str | None = None) -> tuple[Image.Image, str]:
     """A picture, and how its pixels are stored in the file; `raw` reads them as if they were stored so."""
     with Image.open(path, formats=FORMATS) as picture:
         if picture.width * picture.height > MAX_PIXELS:
-            raise ArchspecError(f"{path} is too large a picture: more than {MAX_PIXELS:,} pixels")
+            raise InputError(f"{path} is too large a picture: more than {MAX_PIXELS:,} pixels")
         stored = picture.tile[0][3] if picture.tile else ""
         if raw is not None:
             picture.tile = [(*picture.tile[0][:3], raw)]  # type: ignore[list-item]  # older versions have no class for it
@@ -181,7 +182,7 @@ def _load(path: str | Path, raw: str | None = None) -> tuple[Image.Image, str]:
         width, height = picture.size
         black = picture.format == "PNG" and not np.asarray(picture.crop((0, height - 1, width, height))).any()
         if (black or picture.info.get("interlace")) and not has_all_rows(path):
-            raise ArchspecError(f"{path} is a broken picture: it has fewer rows than it says")
+            raise InputError(f"{path} is a broken picture: it has fewer rows than it says")
         return picture, stored if isinstance(stored, str) else ""
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from archspec.errors import ArchspecError
+from archspec.errors import InputError
 from archspec.file_types import OTHER_PICTURES, READ_PICTURES
 from archspec.replacing import KEY as OWN_KEY
 from archspec.wording import list_some, tell_count
@@ -35,7 +35,7 @@ def find_pictures(folder: str | Path) -> PictureFolder:
     """The PNG and JPEG files of a folder and of those in it. Passed over is what is hidden, what lies behind links to
     folders, and what `run` drew into a folder in it; of what it drew into the folder itself is told.
 
-    Raises ArchspecError where there are none, or the folder cannot be read.
+    Raises InputError where there are none, or the folder cannot be read.
     """
     paths, others, drawn, failed = list[Path](), Counter[str](), list[str](), list[OSError]()
     for inner, names in _walk(folder, failed):
@@ -47,10 +47,10 @@ def find_pictures(folder: str | Path) -> PictureFolder:
         paths += [path for path in files if path.suffix.lower() in ENDINGS]
         others.update(OTHERS[path.suffix.lower()] for path in files if path.suffix.lower() in OTHERS)
     if failed and failed[0].filename == str(folder):
-        raise ArchspecError(f"cannot read {folder}: {failed[0].strerror}")
+        raise InputError(f"cannot read {folder}: {failed[0].strerror}")
     notes = tuple(_tell_passed_over(folder, others, drawn, failed))
     if not paths:
-        raise ArchspecError("; ".join((f"{folder} holds no pictures: expected PNG or JPEG files", *notes)))
+        raise InputError("; ".join((f"{folder} holds no pictures: expected PNG or JPEG files", *notes)))
     return PictureFolder(tuple(sorted(paths)), notes)
 
 

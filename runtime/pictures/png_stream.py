@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from archspec.errors import ArchspecError
+from archspec.errors import InputError
 
 SIGNATURE, CHUNK = 8, 8
 """Bytes at the beginning of the file, and of each chunk."""
@@ -73,7 +73,7 @@ def read_transparency(path: str | Path) -> Transparency:
     """What a PNG's chunk tRNS says, as browsers read it: the first counts, and none behind the pixels or beside an
     alpha channel; of a colour the bits that the picture has.
 
-    Raises ArchspecError where the chunk is of no colour.
+    Raises InputError where the chunk is of no colour.
     """
     with open(path, "rb") as file:
         header = _read_header(file, path)
@@ -84,7 +84,7 @@ def read_transparency(path: str | Path) -> Transparency:
         return Transparency(alphas=body)
     bands, most = BANDS[header.colour], (1 << header.depth) - 1
     if len(body) != 2 * bands:
-        raise ArchspecError(f"{path} is a broken picture: its transparent colour (tRNS) is none")
+        raise InputError(f"{path} is a broken picture: its transparent colour (tRNS) is none")
     stretched = max(1, 255 // most)  # Pillow makes eight bits of fewer
     return Transparency(tuple((sample & most) * stretched for sample in struct.unpack(f">{bands}H", body)))
 
@@ -102,7 +102,7 @@ def _read_header(file: BinaryIO, path: str | Path) -> Header:
     file.seek(SIGNATURE)
     _, kind, *fields = struct.unpack(">I4sIIBBBBB", file.read(CHUNK + 13))
     if kind != b"IHDR":
-        raise ArchspecError(f"{path} is a broken picture: a PNG begins with its header")
+        raise InputError(f"{path} is a broken picture: a PNG begins with its header")
     width, height, depth, colour, _, _, interlaced = fields
     return Header(width, height, depth, colour, bool(interlaced))
 

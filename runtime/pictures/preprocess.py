@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from archspec.errors import ArchspecError
+from archspec.errors import ArchspecError, InputError, ModelError, raising
 from archspec.log import warn
 from archspec.strict_json import check_integer, check_keys, check_number, read_json
 from archspec.wording import write_shape
@@ -88,8 +88,10 @@ class Preprocess:
         return json.dumps(asdict(self))
 
     @classmethod
+    @raising(ModelError)
     def from_json(cls, text: str) -> Preprocess:
-        """Raises ArchspecError for anything but the five keys with finite values of the right kind and number."""
+        """Read a file's metadata. Raises ModelError for anything but the five keys with finite values of the right kind
+        and number."""
         found = check_keys(read_json(text, "preprocessing"), "preprocessing", [field.name for field in fields(cls)])
         for name in ("mean", "std"):
             if not isinstance(found[name], list):
@@ -127,7 +129,7 @@ def load_image(path: str | Path, preprocess: Preprocess, ground: Ground | None =
     """A PNG or JPEG as the network reads it: (C, H, W) in float32, resized (bilinear, antialiased) and normalized;
     what is transparent lies on `ground`.
 
-    Raises ArchspecError, naming the file, where it is missing, broken, too large, transparent without a ground, or no
+    Raises InputError, naming the file, where it is missing, broken, too large, transparent without a ground, or no
     picture.
     """
     return read_picture(path, preprocess, ground=ground)[0]
@@ -147,7 +149,7 @@ def read_picture(
     from runtime.pictures.file import open_picture  # here, since it needs Pillow, and who exports does not
 
     if preprocess.channels not in CHANNELS:
-        raise ArchspecError(f"the network takes {preprocess.channels} channels: give it .npy files, not pictures")
+        raise InputError(f"the network takes {preprocess.channels} channels: give it .npy files, not pictures")
     picture = open_picture(path)
     fitting = fit(picture.size)
     shown = picture.size if fitting else (preprocess.height, preprocess.width)

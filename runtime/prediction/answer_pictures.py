@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from archspec.errors import ArchspecError, InputError
+from archspec.errors import InputError
 from archspec.extras import extra
 from archspec.files import write_text
 from archspec.replacing import KEY as OWN_KEY
@@ -39,24 +39,24 @@ NUMBERED = re.compile(r"[0-9]+-.*\.png", re.DOTALL)
 
 
 def check_folder(folder: Path) -> None:
-    """Raises ArchspecError unless pictures can be written there without taking the place of what others wrote: into a
+    """Raises InputError unless pictures can be written there without taking the place of what others wrote: into a
     folder that is not there yet, is empty, or has the pictures of an earlier run."""
     names = _list_visible(folder)
     if names and not OWN_KEY.is_one(folder / KEY):
-        raise ArchspecError(f"{folder} holds other files: name a new folder for the pictures, or an empty one")
+        raise InputError(f"{folder} holds other files: name a new folder for the pictures, or an empty one")
     for name in filter(NUMBERED.fullmatch, names):
         check_gives_way(folder / name, PNG)
 
 
 def remove_drawn(folder: Path) -> int:
     """Remove the pictures that an earlier run drew into a folder, which another key does not explain, and no others.
-    Gives their number. Raises ArchspecError."""
+    Gives their number. Raises InputError."""
     drawn = [folder / name for name in filter(NUMBERED.fullmatch, _list_visible(folder)) if PNG.is_one(folder / name)]
     try:
         for path in drawn:
             path.unlink(missing_ok=True)
     except OSError as error:
-        raise ArchspecError(f"cannot remove {path}: {error.strerror}") from error
+        raise InputError(f"cannot remove {path}: {error.strerror}") from error
     return len(drawn)
 
 
@@ -76,7 +76,7 @@ def _list_visible(folder: Path) -> list[str]:
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise ArchspecError(f"cannot write pictures into {folder}: {error.strerror}") from error
+        raise InputError(f"cannot write pictures into {folder}: {error.strerror}") from error
 
 
 def save_answer(
@@ -86,12 +86,12 @@ def save_answer(
     `NAME.map.png` as well, of the image's own size, in which a pixel's value is the number of its class. Gives the
     files.
 
-    Of a .npy without preprocessing nobody knows what is white, and the image is stretched. Raises ArchspecError for
+    Of a .npy without preprocessing nobody knows what is white, and the image is stretched. Raises InputError for
     labels, which have no picture, for volumes, and for images of other than one or three channels.
     """
     path, drawing = Path(folder) / f"{name}.png", answered.answer.draw()
     if drawing is None:
-        raise ArchspecError("a label has no picture; pictures are drawn of maps and joints")
+        raise InputError("a label has no picture; pictures are drawn of maps and joints")
     image = _show(answered, preprocess, ground)
     save_picture(path, add_key(draw_marks(image, drawing.marks), drawing.legend))
     if not isinstance(drawing.marks, Areas):
@@ -104,7 +104,7 @@ def save_map(path: str | Path, classes: Numbers) -> None:
     """Write a class map (height, width) as a PNG with a palette: the value of a pixel is the number of its class, or
     NO_ANSWER.
 
-    Raises ArchspecError for volumes, and for more classes than a palette has colours.
+    Raises InputError for volumes, and for more classes than a palette has colours.
     """
     check_map(classes)
     height, width = classes.shape

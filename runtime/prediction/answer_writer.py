@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from archspec.errors import ArchspecError
+from archspec.errors import InputError
 from archspec.files import write_whole
 from archspec.wording import escape_controls, tell_count
 from runtime.pictures.file import Ground
@@ -84,14 +84,14 @@ class AnswerWriter:
     score, in the image's own pixels. Draws it into the folder `pictures` at once, as `NUMBER-NAME.png`; those
     that an earlier run drew there are removed when the first is drawn.
 
-    Raises ArchspecError where pictures are wanted of a task that has none, or in a folder of other files.
+    Raises InputError where pictures are wanted of a task that has none, or in a folder of other files.
     """
 
     def __init__(
         self, spec: TaskSpec, numbers: NumbersFile, pictures: Path | None, ground: Ground | None = None
     ) -> None:
         if pictures is not None and not spec.task.has_picture:
-            raise ArchspecError("a label has no picture; --pictures draws class maps and joints")
+            raise InputError("a label has no picture; --pictures draws class maps and joints")
         if pictures is not None:
             check_folder(pictures)
         self.spec, self.pictures, self.ground = spec, pictures, ground

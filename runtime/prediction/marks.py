@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from archspec.errors import ArchspecError
+from archspec.errors import InputError
 from archspec.extras import extra
 from archspec.wording import cut_middle
 from runtime.prediction.png import GAP, INK, LINE, PAPER, to_pixels
@@ -53,7 +53,7 @@ def colour_of(number: int) -> tuple[int, int, int]:
 def draw_marks(image: Numbers, marks: Marks) -> Image.Image:
     """The image (C, H, W) in [0, 1], enlarged, with the marks over it.
 
-    Raises ArchspecError for volumes, for more classes than a palette has colours, and for other than one or three
+    Raises InputError for volumes, for more classes than a palette has colours, and for other than one or three
     channels.
     """
     return _paint_areas(image, marks) if isinstance(marks, Areas) else _mark_points(image, marks)
@@ -111,11 +111,11 @@ def add_key(picture: Image.Image, legend: Sequence[tuple[int, str]]) -> Image.Im
 
 
 def check_map(classes: Numbers) -> None:
-    """Raises ArchspecError unless a map of classes can be drawn: it has two axes, and a palette has enough colours."""
+    """Raises InputError unless a map of classes can be drawn: it has two axes, and a palette has enough colours."""
     if classes.ndim != 2:
-        raise ArchspecError(f"a class map with {classes.ndim} axes, {classes.shape}, cannot be drawn; only two can")
+        raise InputError(f"a class map with {classes.ndim} axes, {classes.shape}, cannot be drawn; only two can")
     if classes.max(initial=0) + (classes == UNANSWERED).any() >= MAX_CLASSES:
-        raise ArchspecError(f"a class map with more than {MAX_CLASSES} classes cannot be drawn")
+        raise InputError(f"a class map with more than {MAX_CLASSES} classes cannot be drawn")
 
 
 def _as_colours(image: Numbers) -> npt.NDArray[np.uint8]:

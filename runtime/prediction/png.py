@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from archspec.errors import ArchspecError
+from archspec.errors import InputError
 from archspec.extras import extra
 from archspec.files import write_whole
 from archspec.replacing import PNG, check_gives_way
@@ -24,13 +24,13 @@ GAP, MARGIN = 14, 36
 def to_pixels(image: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
     """(C, H, W) in [0, 1] to 8-bit pixels, (H, W) for one channel and (H, W, 3) for three."""
     if len(image) not in (1, 3):
-        raise ArchspecError(f"cannot draw an image of {len(image)} channels")
+        raise InputError(f"cannot draw an image of {len(image)} channels")
     pixels = np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
     return pixels[0] if len(image) == 1 else np.ascontiguousarray(pixels.transpose(1, 2, 0))
 
 
 def save_picture(path: str | Path, picture: Image.Image, *, optimize: bool = False) -> None:
-    """Write a PNG that says who drew it. Raises ArchspecError where a file is there that somebody else drew."""
+    """Write a PNG that says who drew it. Raises InputError where a file is there that somebody else drew."""
     check_gives_way(path, PNG)
     mark = PngInfo()
     mark.add_text("Software", "archspec")

@@ -130,7 +130,7 @@ def answer_files(
 
     Without a `spec`, the model's own. `top` is how many of the likeliest labels are given; transparent pictures lie
     on `ground`. Maps and joints are in each picture's own pixels, and it is read at its own size where the model takes
-    that, or a larger one, unless `resize` says otherwise. Raises ArchspecError where the model cannot answer.
+    that, or a larger one, unless `resize` says otherwise. Raises ModelError where the model cannot answer.
     """
     spec = spec or find_task_spec(session)
     if spec is None:
@@ -166,7 +166,7 @@ def run_arrays(
     """Run each .npy file, as it is or with a batch axis put before it, and give the outputs by name; and each picture,
     where the model says how pictures become its input. For a file that cannot be read or run, say why.
 
-    Raises ArchspecError where the model takes several inputs, or says of pictures what makes no sense.
+    Raises ModelError where the model takes several inputs, or says of pictures what makes no sense.
     """
     name, _ = only_input(session)
     reader = Reader(session, read_preprocess(session) if PREPROCESS in session.metadata else None, ground=ground)
@@ -187,8 +187,8 @@ def compute_outputs(session: Session, images: Array, batch: int = 32) -> dict[st
     """For images (N, C, *extents) all outputs by name, (N, ...) in float64, in runs of `batch`, or of the only batch
     that the file takes.
 
-    Raises ArchspecError where the model has more than one input, does not take such numbers, or gives something else
-    than finite rows.
+    Raises ModelError where the model has more than one input, or gives something else than finite rows, and InputError
+    where it does not take such numbers.
     """
     return {name: rows.astype(np.float64) for name, rows in run_images(session, images, batch).items()}
 
@@ -229,9 +229,7 @@ def _fill(session: Session, images: Array) -> Array:
     """As many images as the file takes at once, the last one repeated."""
     missing = (session.fixed_batch or 0) - len(images)
     if missing * prod(images.shape[1:]) > MAX_PADDED:
-        raise ArchspecError(
-            f"{session.path} takes batches of {session.fixed_batch} alone, which are too large to fill up"
-        )
+        raise ModelError(f"{session.path} takes batches of {session.fixed_batch} alone, which are too large to fill up")
     return np.concatenate([images, np.repeat(images[-1:], missing, axis=0)]) if missing else images
 
 
@@ -266,16 +264,16 @@ def _tell_failed(failed: Sequence[Unanswered]) -> Failure:
         numbers = list_some([item.input.number for item in failed], separator=", ")
         where = f"no answer for {len(failed):,} of its {source.images:,} images ({numbers}): "
     reasons = list_some(list(dict.fromkeys(str(item.error) for item in failed)), most=1)
-    return Failure(source.path, ArchspecError(f"{source.path}: {where}{reasons}"))
+    return Failure(source.path, type(failed[0].error)(f"{source.path}: {where}{reasons}"))
 
 
 def _lay_out(session: Session, spec: TaskSpec, group: Sequence[InputImage], output: Array, top: int) -> AnswerInput:
-    """An output with what its answer needs. Raises ArchspecError where it does not fit the task or the names."""
+    """An output with what its answer needs. Raises ModelError where it does not fit the task or the names."""
     shape = output.shape[1:]
     try:
         grid = spec.task.place(group[0].image.shape, shape, spec.stride)
     except ArchspecError as error:
-        raise ArchspecError(f"{session.path}, output '{spec.output}': {error}; --task names another task") from error
+        raise ModelError(f"{session.path}, output '{spec.output}': {error}; --task names another task") from error
     task, channels = spec.task, spec.task.count_channels(shape)
     names = spec.names or tuple(f"{task.channel} {number}" for number in range(channels))
     if channels != len(names):

@@ -57,7 +57,8 @@ class Reader:
     def read(self, path: str | Path) -> tuple[Array, Reading | None]:
         """A file's images in the model's own type, (N, C, *extents), and how it was read if it is a picture.
 
-        Raises ArchspecError, naming the file, where it is unreadable or the model takes none of its kind.
+        Raises InputError, naming the file, where it is unreadable or of another shape, and ModelError where the model
+        does not say how pictures become its input.
         """
         name, dtype = only_input(self.session)
         if Path(path).suffix.lower() == ".npy":
@@ -140,7 +141,7 @@ def find_fit(session: Session, name: str, own: Extents) -> Extents | None:
 
 
 def only_input(session: Session) -> tuple[str, np.dtype[Any]]:
-    """The name and the type of a model's input. Raises ArchspecError where there are several."""
+    """The name and the type of a model's input. Raises ModelError where there are several."""
     if len(session.inputs) != 1:
         raise ModelError(f"{session.path} takes several inputs ({', '.join(session.inputs)}); files feed only one")
     name = next(iter(session.inputs))

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy.typing as npt
 
-from archspec.errors import ArchspecError
+from archspec.errors import InputError
 from archspec.extras import extra
 from runtime.prediction.marks import draw_marks
 from runtime.prediction.png import FAINT, GAP, INK, LINE, MARGIN, PAPER, save_picture, to_pixels
@@ -36,7 +36,7 @@ MARK_COLUMNS, MARK_CAPTION = 4, 26
 def save_sheet(path: str | Path, images: Numbers, sheet: Sheet, title: str) -> None:
     """Write a PNG of some of the images, (N, C, H, W) in [0, 1], with what a task says of them.
 
-    Raises ArchspecError where a sheet of labels is not of as many images, or a file is there that somebody else drew.
+    Raises InputError where a sheet of labels is not of as many images, or a file is there that somebody else drew.
     """
     if isinstance(sheet, LabelSheet):
         save_picture(path, _draw_labels(images, sheet, title), optimize=True)
@@ -49,7 +49,7 @@ def _draw_labels(images: Numbers, sheet: LabelSheet, title: str) -> Image.Image:
     them right ones, spread evenly over the classes."""
     labels, predictions = sheet.true, sheet.predicted
     if not len(images) or not len(images) == len(labels) == len(predictions):
-        raise ArchspecError(f"cannot draw {len(images)} images, {len(labels)} labels, {len(predictions)} predictions")
+        raise InputError(f"cannot draw {len(images)} images, {len(labels)} labels, {len(predictions)} predictions")
     rows = arrange_images(labels, predictions, MAX_LABELLED)
     width = 2 * MARGIN + max(FEWEST_COLUMNS, *map(len, rows)) * (TILE + GAP) - GAP
     picture = Image.new("RGB", (width, HEADER + len(rows) * (TILE + CAPTION + GAP) + MARGIN - GAP), PAPER)

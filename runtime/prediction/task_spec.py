@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from archspec.errors import ArchspecError, suggest
+from archspec.errors import InputError, ModelError, raising, suggest
 from archspec.log import warn
 from compiler.onnx_file.metadata import CLASSES, PREPROCESS, STRIDE, TASK, Key
 from runtime.pictures.preprocess import Preprocess
@@ -34,19 +34,22 @@ class TaskSpec:
 def find_task_spec(session: Session, task: str | None = None, output: str | None = None) -> TaskSpec | None:
     """What a model is asked, by its metadata; `task` and `output` come before those.
 
-    None where nothing says what its task is: only its numbers can be had. Raises ArchspecError for unknown names, for
-    malformed metadata, and for labels from a model that does not name its classes or does not read pictures.
+    None where nothing says what its task is: only its numbers can be had. Raises InputError for unknown names, and
+    ModelError for malformed metadata, and for labels from a model that does not name its classes or does not read
+    pictures.
     """
     named = PREPROCESS in session.metadata and CLASSES in session.metadata
     word = task or session.metadata.get(TASK) or (UNNAMED if named else None)
     if word is None:
         return None
-    found, own = find_task(word), session.metadata.get(TASK, word)
+    with raising(InputError if task else ModelError):
+        found = find_task(word)
+    own = session.metadata.get(TASK, word)
     if own != word:
         warn(f"{session.path} says that its task is {own}, and is asked for {word}")
     if output is not None and output not in session.outputs:
         known = ", ".join(session.outputs)
-        raise ArchspecError(f"{session.path} has no output '{output}'{suggest(output, session.outputs)} (has: {known})")
+        raise InputError(f"{session.path} has no output '{output}'{suggest(output, session.outputs)} (has: {known})")
     last = list(session.outputs)[-1]  # whose stride the metadata say
     return TaskSpec(
         task=found,
@@ -58,7 +61,7 @@ def find_task_spec(session: Session, task: str | None = None, output: str | None
 
 
 def read_preprocess(session: Session) -> Preprocess:
-    """How the model's input is made from a picture; ArchspecError says how to get a model that tells."""
+    """How the model's input is made from a picture; ModelError says how to get a model that tells."""
     return Preprocess.from_json(_read(session, PREPROCESS))
 
 
@@ -70,7 +73,7 @@ def read_classes(session: Session) -> tuple[str, ...]:
 def _read(session: Session, key: Key[T]) -> T:
     found = key.read(session.metadata, session.path)
     if found is None:
-        raise ArchspecError(explain_missing(session, key))
+        raise ModelError(explain_missing(session, key))
     return found
 
 

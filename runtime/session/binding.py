@@ -114,15 +114,15 @@ class Binding:
             self._unsure.remove(name)
 
     def fetch(self) -> dict[str, Array]:
-        """Outputs by name, in memory of their own. Raises ArchspecError where the last run gave none, with why, and
+        """Outputs by name, in memory of their own. Raises InputError where the last run gave none, with why, and
         where inputs were updated since."""
         self._stay()
         if self._missing:
-            raise ArchspecError(f"there is nothing to fetch: {self._missing}")
+            raise InputError(f"there is nothing to fetch: {self._missing}")
         return {name: np.array(value.numpy()) for name, value in zip(self._outputs, self._results, strict=True)}
 
     def __reduce__(self) -> NoReturn:
-        raise ArchspecError("a binding is memory of this process: pass the session on, and bind there")
+        raise InputError("a binding is memory of this process: pass the session on, and bind there")
 
     def _bind_outputs(self, places: Mapping[str, Any]) -> None:
         """The next run writes into these, and finds a place for the rest."""
@@ -136,8 +136,8 @@ class Binding:
     def _check_inputs(self) -> None:
         if self._unsure:
             names = ", ".join(f"'{name}'" for name in sorted(self._unsure))
-            raise ArchspecError(f"{self._rules.path}: an update of {names} failed: update it again")
+            raise InputError(f"{self._rules.path}: an update of {names} failed: update it again")
 
     def _stay(self) -> None:
         if os.getpid() != self._process:
-            raise ArchspecError("the binding was made before this process was forked off: bind again here")
+            raise InputError("the binding was made before this process was forked off: bind again here")

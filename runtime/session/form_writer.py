@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from archspec.errors import ArchspecError, InputError, ModelError, RuntimeFailure
+from archspec.errors import InputError, ModelError, RuntimeFailure
 from archspec.extras import extra
 from archspec.files import check_can_write, write_whole
 from compiler.onnx_file.companions import find_older_data, name_data
@@ -59,7 +59,7 @@ def write_optimized(path: str | Path) -> Path:
         _optimize(path, temporary, content.found)
         form = ModelFile.open(temporary).check()
         if form.metadata.get(CONTENT) != content.found:  # which ONNX Runtime does not always notice
-            raise ArchspecError(f"{temporary.name} is incomplete: is the disk full?")
+            raise InputError(f"{temporary.name} is incomplete: is the disk full?")
         written = tuple(state.written for state in before.values())
         write_provenance(temporary, Provenance(tied, content.found, read_fingerprint(path), written), form.data)
         for file, state in before.items():
@@ -70,7 +70,7 @@ def write_optimized(path: str | Path) -> Path:
 def _describe_runtime() -> str:
     tied = describe_runtime()
     if tied is None:
-        raise ArchspecError("this system does not say which instructions its processor has: nothing to optimize for")
+        raise RuntimeFailure("this system does not say which instructions its processor has: nothing to optimize for")
     return tied
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from archspec.errors import ArchspecError
+from archspec.errors import InputError
 from archspec.extras import extra
 
 with extra("train"):
@@ -13,12 +13,12 @@ with extra("train"):
 
 class DropRamp:
     """Moves the progress of a module's stochastic depth and ShakeDrop from 0 to 1 over the steps, where that is wanted;
-    a context manager, behind which it is 1. Raises ArchspecError where it is wanted and there is neither."""
+    a context manager, behind which it is 1. Raises InputError where it is wanted and there is neither."""
 
     def __init__(self, module: nn.Module, wanted: bool) -> None:
         self.parts: list[Any] = [part for part in module.modules() if hasattr(part, "progress")] if wanted else []
         if wanted and not self.parts:
-            raise ArchspecError("the network has no stochastic depth and no ShakeDrop whose survival could fall slowly")
+            raise InputError("the network has no stochastic depth and no ShakeDrop whose survival could fall slowly")
 
     def move(self, progress: float) -> None:
         """Set how far training is, from 0 to 1."""

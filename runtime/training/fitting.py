@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypedDict
 
-from archspec.errors import ArchspecError
+from archspec.errors import ArchspecError, InputError
 from archspec.ops import Shape, in_words
 from archspec.spec.document import is_size
 from archspec.spec.load import Spec
@@ -37,7 +37,7 @@ def fit_spec(spec: Spec, data: Dataset, fitting: Fitting = IMAGES_DECIDE) -> tup
     """Give a spec the extents of the data's images for its dynamic sizes, where `fitting` says no others, with its
     graph.
 
-    Raises ArchspecError where it does not take one image, and says with which params it would.
+    Raises InputError where it does not take one image, and says with which params it would.
     """
     wanted = data.preprocess.shape
     shape = next(iter(spec.inputs.values()))
@@ -47,7 +47,7 @@ def fit_spec(spec: Spec, data: Dataset, fitting: Fitting = IMAGES_DECIDE) -> tup
     taken = [node.shape for node in graph.inputs.values()]
     if taken != [wanted]:
         found = f"{spec.name} takes {in_words(taken)}; the images of {data.name} are {Shape(*wanted)}"
-        raise ArchspecError(f"{found}: {_advise(fitted, wanted, fitting.max_nodes)}")
+        raise InputError(f"{found}: {_advise(fitted, wanted, fitting.max_nodes)}")
     return fitted, graph
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from archspec.errors import ArchspecError
+from archspec.errors import ArchspecError, InputError, raising
 from archspec.extras import extra
 from compiler.graph import Graph
 from runtime.data.dataset import Dataset
@@ -23,29 +23,28 @@ def name_strides(graph: Graph) -> dict[str, int]:
     return {ONLY if only else name: stride for name, stride in measure_strides(graph).items()}
 
 
+@raising(InputError)
 def find_grids(module: nn.Module, data: Dataset, strides: Mapping[str, int] | None = None) -> dict[str, Grid]:
     """Find where each output of the module, by its name, lies on the data's images.
 
-    Raises ArchspecError unless two of the images give two rows of what the data's task needs, from every output.
+    Raises InputError unless two of the images give two rows of what the data's task needs, from every output.
     """
     if not any(weight.requires_grad for weight in module.parameters()):
-        raise ArchspecError("the network has no weights to train")
+        raise InputError("the network has no weights to train")
     task, images = find_task(data.task), data.train.images[:2]
     grids = {}
     for name, output in run_images(module, images, data).items():
         shape = tuple(output.shape[1:])
         where = "the network" if name == ONLY else f"the output '{name}'"
         if len(output) != len(images):
-            raise ArchspecError(
-                f"{where} gives {len(output)} rows for {len(images)} images; it must give one per image"
-            )
+            raise InputError(f"{where} gives {len(output)} rows for {len(images)} images; it must give one per image")
         try:
             grids[name] = task.place(data.preprocess.shape, shape, (strides or {}).get(name))
         except ArchspecError as error:
-            raise ArchspecError(f"{where} does not fit {data.name}: {error}") from error
+            raise InputError(f"{where} does not fit {data.name}: {error}") from error
         if task.count_channels(shape) != len(data.classes):
             needed = (len(data.classes), *shape[1:])
-            raise ArchspecError(
+            raise InputError(
                 f"{where} gives {shape} per image; {data.name} has {len(data.classes)} {task.names}, "
                 f"so it must give {needed}"
             )

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from archspec.errors import ArchspecError
+from archspec.errors import InputError
 from archspec.extras import extra
 from compiler.torch_target.modes import device_of, limited_to
 from runtime.data.dataset import Dataset
@@ -78,7 +78,7 @@ def train(
     A module with several outputs learns on each of them: the loss is their sum. `strides` are those of the outputs by
     name, where they are known; otherwise `place_output` finds them.
 
-    Raises ArchspecError where the module does not fit the data, or the loss stops being finite. On the CPU, the same
+    Raises InputError where the module does not fit the data, or the loss stops being finite. On the CPU, the same
     module, recipe and number of threads give the same weights, bit for bit.
     """
     recipe = recipe or Recipe()
@@ -141,7 +141,7 @@ class Loop:
     def take_step(self, chosen: Tensor) -> tuple[float, Counts]:
         """Take one step of the optimizer, on the images with the indices `chosen` (N,).
 
-        Gives their mean loss, and the task's counts of right and wrong. Raises ArchspecError where the loss is not
+        Gives their mean loss, and the task's counts of right and wrong. Raises InputError where the loss is not
         finite; the weights are then as they were.
         """
         state, recipe = self.state, self.recipe
@@ -152,7 +152,7 @@ class Loop:
         loss = self.objective.compute_loss(outputs, chosen)
         value = float(loss.item())
         if not math.isfinite(value):
-            raise ArchspecError(
+            raise InputError(
                 f"the loss became {value} at step {state.step + 1} of {self.steps} (epoch {state.epoch + 1}); "
                 f"try a learning rate below {recipe.learning_rate:g} (--lr; in Python also a longer `warmup`)"
             )
@@ -167,7 +167,7 @@ class Loop:
         try:
             return name_outputs(self.state.module(images))
         except ValueError as error:  # batch normalization of one value per channel, which evaluation does not mind
-            raise ArchspecError(
+            raise InputError(
                 f"the network cannot train on a step of {len(images)} of {len(self.images)} images "
                 f"(batch {self.recipe.batch}): {error}; try a larger batch"
             ) from error

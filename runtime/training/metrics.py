@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from archspec.errors import ArchspecError
+from archspec.errors import InputError
 from runtime.tasks.task import Counts, Task
 
 
@@ -97,10 +97,10 @@ class EpochMeter:
 
 
 def append_metrics(path: str | Path, values: Mapping[str, Any]) -> None:
-    """Add one JSON object as a line of its own, which can be read at once. Raises ArchspecError where it cannot be
+    """Add one JSON object as a line of its own, which can be read at once. Raises InputError where it cannot be
     written."""
     try:
         with open(path, "a", encoding="utf-8", newline="\n") as file:
             file.write(json.dumps(values, allow_nan=False) + "\n")
     except OSError as error:
-        raise ArchspecError(f"cannot write {path}: {error.strerror or error}") from error
+        raise InputError(f"cannot write {path}: {error.strerror or error}") from error

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from archspec.errors import ArchspecError
+from archspec.errors import InputError
 from archspec.extras import extra
 from compiler.torch_target.modes import device_of, evaluating
 from runtime.data.dataset import Dataset, Split
@@ -27,27 +27,27 @@ EVALUATION_BATCH = 256
 
 
 def name_outputs(found: Any) -> dict[str, Tensor]:
-    """Give a tensor, or a dict of tensors by name, as the latter. Raises ArchspecError for anything else."""
+    """Give a tensor, or a dict of tensors by name, as the latter. Raises InputError for anything else."""
     outputs = {ONLY: found} if isinstance(found, Tensor) else found
     if not isinstance(outputs, dict) or not outputs:
         kind = "an empty dict" if isinstance(outputs, dict) else f"a {type(outputs).__name__}"
-        raise ArchspecError(f"training needs a network that gives a tensor, or tensors by name; this one gives {kind}")
+        raise InputError(f"training needs a network that gives a tensor, or tensors by name; this one gives {kind}")
     for name, output in outputs.items():
         if not isinstance(output, Tensor):
-            raise ArchspecError(f"the output '{name}' is a {type(output).__name__}, no tensor")
+            raise InputError(f"the output '{name}' is a {type(output).__name__}, no tensor")
     return outputs
 
 
 def run_images(module: nn.Module, images: npt.NDArray[np.float32], data: Dataset) -> dict[str, Tensor]:
     """Compute the outputs for images (N, C, H, W), in evaluation mode and without gradients.
 
-    Raises ArchspecError where it does not take images of that shape.
+    Raises InputError where it does not take images of that shape.
     """
     try:
         with evaluating(module):
             found = module(torch.from_numpy(images).to(device_of(module)))
     except (RuntimeError, ValueError, TypeError) as error:
-        raise ArchspecError(
+        raise InputError(
             f"the network does not take {data.name}'s images of shape {data.preprocess.shape}: {error}"
         ) from error
     return name_outputs(found)

@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
-from archspec.errors import ArchspecError, InputError, raising, tell_value
+from archspec.errors import InputError, raising, tell_value
 from archspec.strict_json import check_number
 
 POSITIVE = ("epochs", "batch", "threads", "learning_rate")
@@ -40,17 +40,17 @@ class Recipe:
     @raising(InputError)
     def __post_init__(self) -> None:
         if not isinstance(self.ramp_drop, bool):
-            raise ArchspecError(f"ramp_drop must be True or False, found {tell_value(self.ramp_drop)}")
+            raise InputError(f"ramp_drop must be True or False, found {tell_value(self.ramp_drop)}")
         given = self.to_dict()
         for name in ("epochs", "batch", "shift", "seed", *(() if self.threads is None else ("threads",))):
             if not isinstance(given[name], int) or isinstance(given[name], bool):
-                raise ArchspecError(f"{name} must be a whole number, found {tell_value(given[name])}")
+                raise InputError(f"{name} must be a whole number, found {tell_value(given[name])}")
             _check_least(name, given[name])
         for name in ("learning_rate", "weight_decay"):
             _check_least(name, check_number(given[name], name))
         for name in ("momentum", "label_smoothing", "warmup"):
             if not 0 <= check_number(given[name], name) < 1:
-                raise ArchspecError(f"{name} must be at least 0 and below 1, found {given[name]}")
+                raise InputError(f"{name} must be at least 0 and below 1, found {given[name]}")
 
     def to_dict(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
@@ -58,4 +58,4 @@ class Recipe:
 
 def _check_least(name: str, value: float) -> None:
     if value < 0 or (name in POSITIVE and not value):
-        raise ArchspecError(f"{name} must be {'positive' if name in POSITIVE else 'at least 0'}, found {value}")
+        raise InputError(f"{name} must be {'positive' if name in POSITIVE else 'at least 0'}, found {value}")

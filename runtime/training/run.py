@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from archspec.arrays import Array
-from archspec.errors import ArchspecError
+from archspec.errors import InputError
 from archspec.extras import extra
 from archspec.spec.load import Spec, load
 from compiler.elaborate.elaborate import MAX_NODES, elaborate
@@ -47,8 +47,8 @@ class Run:
 
     @classmethod
     def open(cls, folder: str | Path, *, max_nodes: int = MAX_NODES) -> Run:
-        """Read a run's folder; its spec may expand to `max_nodes` nodes. Raises ArchspecError where the spec or the
-        weights are missing, or do not belong together."""
+        """Read a run's folder; its spec may expand to `max_nodes` nodes. Raises InputError where the spec or the
+        weights are missing, and ModelError where they do not belong together."""
         folder = Path(folder)
         check_files(folder, (SPEC, WEIGHTS))
         spec = load(folder / SPEC)
@@ -98,17 +98,17 @@ class Run:
 def describe_training(graph: Graph, module: nn.Module, data: Dataset, recipe: Recipe) -> dict[str, str]:
     """Write down the network, the recipe, the data and the stride of the last output, as the metadata of the weights.
 
-    Raises ArchspecError where the graph's module does not fit the data."""
+    Raises InputError where the graph's module does not fit the data."""
     stride = find_stride(find_grids(module, data, name_strides(graph)))
     facts = GRAPH.write(graph.digest()) | SETTINGS.write(recipe.to_dict())
     return facts | describe_data(data) | (STRIDE.write(stride) if stride else {})
 
 
 def check_same_data(runs: Sequence[Run]) -> None:
-    """Raises ArchspecError unless the runs were trained on one data set, so that their figures compare."""
+    """Raises InputError unless the runs were trained on one data set, so that their figures compare."""
     for run in runs[1:]:
         if run.data.name != runs[0].data.name:
-            raise ArchspecError(
+            raise InputError(
                 f"{run.folder} was trained on {run.data.name}, and {runs[0].folder} on {runs[0].data.name}: "
                 "their figures do not compare"
             )

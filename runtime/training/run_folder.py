@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from archspec.errors import ArchspecError, InputError, raising
+from archspec.errors import InputError, ModelError
 from archspec.files import as_argument, is_plain_file
 from compiler.onnx_file.metadata import GRAPH, SPEC_HASH
 
@@ -33,19 +33,18 @@ RUNS = Path("runs")
 MAKERS = {SPEC: "archspec train", WEIGHTS: "archspec train", MODEL: "archspec export"}
 
 
-@raising(InputError)
 def check_files(folder: str | Path, names: Iterable[str]) -> None:
     """Raises InputError where there is no such folder, or one of a run's files is missing, and says which command
     makes it. A run without weights is unfinished."""
     if not os.path.isdir(folder):
         if os.path.isfile(folder):
-            raise ArchspecError(f"{folder} is a file: give the folder of the run, {Path(folder).parent}")
-        raise ArchspecError(f"{folder} does not exist: give the folder of a run, as `archspec train -o` names it")
+            raise InputError(f"{folder} is a file: give the folder of the run, {Path(folder).parent}")
+        raise InputError(f"{folder} does not exist: give the folder of a run, as `archspec train -o` names it")
     for name in names:
         if not os.path.isfile(Path(folder) / name):  # of a name that is too long, Path.is_file raises
             unfinished = name == WEIGHTS and os.path.lexists(Path(folder) / METRICS)
             advice = "its training was not finished: train again, with --force" if unfinished else ""
-            raise ArchspecError(f"{folder} has no {name}: {advice or f'run `{MAKERS[name]}` first'}")
+            raise InputError(f"{folder} has no {name}: {advice or f'run `{MAKERS[name]}` first'}")
 
 
 def hash_spec(text: str) -> str:
@@ -54,12 +53,12 @@ def hash_spec(text: str) -> str:
 
 
 def check_one_run(spec: str | Path, digest: Callable[[], str], weights: str | Path, facts: Mapping[str, str]) -> None:
-    """Raises ArchspecError where a run's weights, by their metadata, are of another spec, and of another network than
+    """Raises ModelError where a run's weights, by their metadata, are of another spec, and of another network than
     that whose graph has the `digest`: a spec may be edited, and an older one read, as long as it says the same."""
     known = facts.get(SPEC_HASH)
     if known in (None, hash_spec(Path(spec).read_text(encoding="utf-8"))) or facts.get(GRAPH) == digest():
         return
-    raise ArchspecError(
+    raise ModelError(
         f"{weights} is of another network than {spec}: that was changed, or a training was killed while it replaced "
         "the run; train again, with --force"
     )
@@ -84,26 +83,26 @@ def list_trained(folder: str | Path) -> list[str]:
 
 
 def check_vacant(folder: str | Path, *, force: bool = False) -> None:
-    """Raises ArchspecError where a folder holds what training left there, unless that is to be replaced and lies in the
+    """Raises InputError where a folder holds what training left there, unless that is to be replaced and lies in the
     folder itself, and where a file stands in the place of it or of a folder around it."""
     above = (place for place in (Path(folder), *Path(folder).parents) if os.path.lexists(place))
     nearest = next(above, Path())
     if not os.path.isdir(nearest):
-        raise ArchspecError(f"{nearest} is not a folder, and a run leaves several files: choose another name (-o)")
+        raise InputError(f"{nearest} is not a folder, and a run leaves several files: choose another name (-o)")
     there = list_trained(folder)
     if there and not force:
         what = f"{folder} holds an earlier run ({', '.join(there)}), which is not replaced unasked"
-        raise ArchspecError(f"{what}: choose another folder (-o), or replace it (--force, in Python force=True)")
+        raise InputError(f"{what}: choose another folder (-o), or replace it (--force, in Python force=True)")
     odd = [path for path in (Path(folder) / name for name in there) if not is_plain_file(path)]
     if odd:
         problem = f"{odd[0]} is a link or no file, and a run's files are replaced as one"
-        raise ArchspecError(f"{problem}: choose another folder (-o), or remove it")
+        raise InputError(f"{problem}: choose another folder (-o), or remove it")
 
 
 def claim_folder(name: str) -> Path:
     """Make the first of `runs/NAME`, `runs/NAME-2`, `runs/NAME-3`, … that is not there: nobody else gets it then.
 
-    Raises ArchspecError where it cannot be made.
+    Raises InputError where it cannot be made.
     """
     try:
         RUNS.mkdir(exist_ok=True)
@@ -113,5 +112,5 @@ def claim_folder(name: str) -> Path:
                 folder.mkdir()
                 return folder
     except OSError as error:
-        raise ArchspecError(f"cannot make a folder in {RUNS}/: {error.strerror or error}") from error
+        raise InputError(f"cannot make a folder in {RUNS}/: {error.strerror or error}") from error
     raise AssertionError("there is always a next number")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from archspec.errors import ArchspecError
+from archspec.errors import InputError
 from archspec.extras import extra
 
 with extra("train"):
@@ -59,9 +59,9 @@ class TrainState:
 
 
 def copy_weights(module: nn.Module) -> dict[str, Tensor]:
-    """Copy the weights as they are now, by name, to the CPU. Raises ArchspecError where one is not finite."""
+    """Copy the weights as they are now, by name, to the CPU. Raises InputError where one is not finite."""
     weights = {name: value.detach().cpu().clone() for name, value in module.state_dict().items()}
     for name, value in weights.items():
         if value.is_floating_point() and not bool(torch.isfinite(value).all()):
-            raise ArchspecError(f"'{name}' is no longer finite after training; try a smaller learning rate (--lr)")
+            raise InputError(f"'{name}' is no longer finite after training; try a smaller learning rate (--lr)")
     return weights

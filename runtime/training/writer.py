@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from archspec.errors import ArchspecError
+from archspec.errors import InputError
 from archspec.files import FileState, check_can_write, write_text, write_whole
 from archspec.log import warn
 from compiler.onnx_file.metadata import EPOCH, SPEC_HASH
@@ -29,7 +29,7 @@ class RunWriter:
     Nothing is written before the first epoch is over, and then only where no earlier run lies, unless it is to be
     replaced (`force`): spec, weights and metrics take the places of the earlier ones as one, and nothing else is
     touched. Weights remember their spec, so that readers tell where a kill came between two of the three. Where the
-    training ends early, one line of the log says what is kept. Raises ArchspecError at once where the folder holds a
+    training ends early, one line of the log says what is kept. Raises InputError at once where the folder holds a
     run already, or cannot be written, and later where another training has come between.
     """
 
@@ -83,11 +83,11 @@ class RunWriter:
             warn(f"{self.folder} has {' and '.join(older)} from before this run: export and evaluate make new ones")
 
     def _check_own(self, older: Path) -> Callable[[], list[Path]]:
-        """Raises ArchspecError where another training has been here meanwhile: no folder holds parts of two."""
+        """Raises InputError where another training has been here meanwhile: no folder holds parts of two."""
         if self._written is None:
             check_vacant(self.folder, force=self.force)
         elif older.exists() and not os.path.samestat(older.stat(), self._written):
-            raise ArchspecError(f"{older} was replaced meanwhile, by another training: choose another folder (-o)")
+            raise InputError(f"{older} was replaced meanwhile, by another training: choose another folder (-o)")
         return list
 
     def _describe(self) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from archspec.errors import ArchspecError, suggest
+from archspec.errors import InputError, ModelError, raising, suggest
 from archspec.spec.zoo import RULES, ZOO, shown
 from archspec.wording import list_some
 from compiler.graph import Graph
@@ -97,7 +97,7 @@ class Conversion:
         return not (self.missing or self.misshapen or self.unused)
 
     def check(self) -> None:
-        """Raises ArchspecError with what did not match, unless each weight has its tensor and each tensor its use."""
+        """Raises InputError with what did not match, unless each weight has its tensor and each tensor its use."""
         if self.is_whole:
             return
         parts = [
@@ -110,11 +110,12 @@ class Conversion:
         if len(self.tried) > len(self.sources):
             names += f", the nearest of those that were tried ({', '.join(self.tried)})"
         advice = f"; other names need rules beside the spec, SPEC{RULES}" if self.missing and self.unused else ""
-        raise ArchspecError(f"the state dict does not fit {self.network} by {names}: {problems}{advice}")
+        raise InputError(f"the state dict does not fit {self.network} by {names}: {problems}{advice}")
 
+    @raising(ModelError)
     def read(self) -> dict[str, npt.NDArray[np.float32]]:
-        """The arrays by our names, in float32. Raises ArchspecError where something did not match, or a number is not
-        finite, or beyond float32."""
+        """The arrays by our names, in float32. Raises InputError where something did not match, and ModelError where a
+        number is not finite, or beyond float32."""
         self.check()
         read = {pair.theirs: self.state[pair.theirs].read() for pair in self.pairs if pair.theirs}
         tell_rounding(read)
@@ -159,7 +160,7 @@ def convert(
     names; where the same rules hold for several sources, they all are named. What stands before every name, as wrappers
     put it there, is taken away where more fits without.
 
-    Nothing is read yet. Raises ArchspecError where no rules are of that source, or there are none and the names are not
+    Nothing is read yet. Raises InputError where no rules are of that source, or there are none and the names are not
     ours.
     """
     every: list[NameRules | OwnNames] = [OwnNames(), *rules]
@@ -167,7 +168,7 @@ def convert(
     chosen = [entry for entry in every if source in (AUTO, *entry.sources)]
     if not chosen:
         listing = ", ".join(dict.fromkeys(known))
-        raise ArchspecError(
+        raise InputError(
             f"there are no rules for names of '{source}'{suggest(source, known)}; {graph.name} has: {listing}"
         )
     forms = [{name.removeprefix(prefix): stored for name, stored in state.items()} for prefix in list_prefixes(state)]
@@ -175,7 +176,7 @@ def convert(
     best = max(trials, key=lambda trial: (len(trial.fitting), trial.is_whole, -len(trial.missing)))
     best = replace(best, tried=tuple(dict.fromkeys(name for entry in chosen for name in entry.sources)))
     if not rules and not any(pair.found for pair in best.pairs):
-        raise ArchspecError(
+        raise InputError(
             f"the names in the file are not those of {graph.name}, and no rules say how its weights are called "
             f"elsewhere: write them to SPEC{RULES} beside the spec, as {shown(ZOO / 'resnet' / 'resnet')}{RULES} has "
             "them for ResNets"
@@ -195,7 +196,7 @@ def _match(
             continue
         theirs, reshape = translated
         if theirs in readers:
-            raise ArchspecError(f"{rules.file}: {readers[theirs]} and {ours} would both be read from {theirs}")
+            raise InputError(f"{rules.file}: {readers[theirs]} and {ours} would both be read from {theirs}")
         readers[theirs] = ours
         stored = state.get(theirs)
         pairs.append(Pair(ours, weight.shape, theirs, stored.shape if stored else None, reshape))

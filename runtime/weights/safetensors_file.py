@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from archspec.arrays import Array
-from archspec.errors import ArchspecError, ModelError, raising
+from archspec.errors import ArchspecError, InputError, ModelError, raising
 from archspec.extras import extra
 from archspec.file_types import SAFETENSORS, advise_unpacking, find_file_type
 from archspec.files import check_is_file, write_whole
@@ -41,10 +41,11 @@ class StoredTensor:
     read: Callable[[], Array]
 
 
+@raising(InputError)
 def save_weights(path: str | Path, state: Mapping[str, Any], metadata: Mapping[str, str]) -> None:
     """Write arrays or CPU tensors by name, and strings by name into the header; the file appears whole or not at all.
 
-    Raises ArchspecError where a weight is not finite, or the file cannot be written; MissingExtra without safetensors.
+    Raises InputError where a weight is not finite, or the file cannot be written; MissingExtra without safetensors.
     """
     with extra("train"):
         from safetensors.numpy import save
@@ -96,7 +97,7 @@ def open_weights(path: str | Path) -> tuple[dict[str, StoredTensor], dict[str, s
         with Path(path).open("rb") as opened:
             data = mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_COPY)
     except (SafetensorError, OSError, TypeError, ValueError) as error:
-        raise ArchspecError(f"{path} {_tell_problem(path, error)}") from error
+        raise ModelError(f"{path} {_tell_problem(path, error)}") from error
     start = 8 + int.from_bytes(data[:8], "little")
     # safetensors checks all but this: a name that stands twice, of which different readers take another one
     header = read_json(data[8:start], f"the header of {path}")
@@ -135,7 +136,7 @@ def _view(what: str, data: mmap.mmap, start: int, entry: Mapping[str, Any]) -> A
     try:
         shaped = array.reshape(shape)
     except ValueError as error:  # too many axes; or one that is too long, beside an empty one
-        raise ArchspecError(f"{what} has a shape that no array has: {error}") from error
+        raise ModelError(f"{what} has a shape that no array has: {error}") from error
     return check_finite(what, np.require(shaped, requirements="A"))
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archspec.arrays import Array
-from archspec.errors import ArchspecError, ModelError, raising
+from archspec.errors import ModelError, raising
 from archspec.extras import extra
 from archspec.file_types import SAFETENSORS, TORCH, advise_unpacking, find_file_type
 from archspec.files import check_is_file
@@ -46,10 +46,10 @@ def read_state_dict(path: str | Path) -> tuple[dict[str, StoredTensor], dict[str
     kind = find_file_type(path)
     if kind not in (TORCH, SAFETENSORS):
         found = f"is {kind}" if kind else "is no state dict, in safetensors or by torch.save"
-        raise ArchspecError(f"{path} {found}{advise_unpacking(kind, path)}")
+        raise ModelError(f"{path} {found}{advise_unpacking(kind, path)}")
     stored, facts = open_weights(path) if kind == SAFETENSORS else (_read_saved(path), {})
     if not stored:
-        raise ArchspecError(f"{path} holds no tensors")
+        raise ModelError(f"{path} holds no tensors")
     return stored, facts
 
 
@@ -66,7 +66,7 @@ def _read_saved(path: Path) -> dict[str, StoredTensor]:
             warnings.simplefilter("ignore")
             loaded = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # unpickling anybody's bytes raises nearly anything
-        raise ArchspecError(f"{path} is no state dict, in safetensors or by torch.save: {_explain(error)}") from error
+        raise ModelError(f"{path} is no state dict, in safetensors or by torch.save: {_explain(error)}") from error
     state = _unwrap(loaded, path)
     return {name: _describe_tensor(value, f"{path}: the weight '{name}'") for name, value in state.items()}
 
@@ -85,10 +85,10 @@ def _check_zip(path: Path) -> None:
         with zipfile.ZipFile(path) as archive:
             records = archive.infolist()
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
-        raise ArchspecError(f"{path} is not a file of torch.save, or it is cut off: {error}") from error
+        raise ModelError(f"{path} is not a file of torch.save, or it is cut off: {error}") from error
     size = sum(record.file_size for record in records)
     if any(record.compress_type for record in records) or size > path.stat().st_size:
-        raise ArchspecError(f"{path} unpacks to {size:,} bytes, more than it has; torch.save does not compress")
+        raise ModelError(f"{path} unpacks to {size:,} bytes, more than it has; torch.save does not compress")
 
 
 def _unwrap(loaded: Any, path: Path) -> Mapping[str, Any]:
@@ -98,10 +98,10 @@ def _unwrap(loaded: Any, path: Path) -> Mapping[str, Any]:
         loaded = inner if isinstance(inner, dict) else loaded
     if not isinstance(loaded, dict):
         found = type(loaded).__name__
-        raise ArchspecError(f"{path} holds a {found}, not a state dict: a dictionary of tensors by name")
+        raise ModelError(f"{path} holds a {found}, not a state dict: a dictionary of tensors by name")
     for name in loaded:
         if not isinstance(name, str) or len(name) > MAX_NAME:
-            raise ArchspecError(f"{path} is no state dict: names should be strings, found {cut(repr(str(name)), 62)}")
+            raise ModelError(f"{path} is no state dict: names should be strings, found {cut(repr(str(name)), 62)}")
     return loaded
 
 
@@ -110,13 +110,13 @@ def _describe_tensor(value: Any, what: str) -> StoredTensor:
 
     if type(value) not in (torch.Tensor, torch.nn.Parameter):
         kinds = ", ".join(WRAPPERS)
-        raise ArchspecError(
+        raise ModelError(
             f"{what} is a {type(value).__name__}, not a tensor; a state dict inside a checkpoint is found under {kinds}"
         )
     check_plain(value, what)
     held = value.untyped_storage().nbytes() // value.element_size()
     if value.numel() > held:
-        raise ArchspecError(f"{what} claims {value.numel():,} numbers, of which {held:,} are stored")
+        raise ModelError(f"{what} claims {value.numel():,} numbers, of which {held:,} are stored")
     return StoredTensor(tuple(value.shape), str(value.dtype).removeprefix("torch."), partial(_read_tensor, value, what))
 
 

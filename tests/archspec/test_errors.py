@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,21 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper
+from torch import nn
 
 import archspec
 from archspec import errors
 from archspec.errors import ArchspecError, InputError, ModelError, RuntimeFailure, raising
+from archspec.files import check_absent, write_text
+from runtime.data.registry import describe_data, load_data, load_data_of
+from runtime.pictures.file import open_picture
+from runtime.pictures.folder import find_pictures
 from runtime.session.settings import Settings
+from runtime.training.fitting import fit_spec
+from runtime.training.loop import train
+from runtime.training.metrics import append_metrics
+from runtime.training.recipe import Recipe
+from runtime.weights.safetensors_file import save_weights
 
 
 def test_the_examples_are_true(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -58,6 +69,43 @@ def test_arguments_that_do_not_fit_are_input(tmp_path: Path) -> None:
     for words, call in calls:
         with pytest.raises(InputError, match=words):
             call()
+
+
+def test_what_cannot_be_written_and_what_does_not_go_together_is_input(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    (tmp_path / "picture.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    (tmp_path / "folder").mkdir()
+    digits, linear = load_data("digits"), nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
+    calls: list[tuple[str, Callable[[], object]]] = [
+        ("cannot write .*file/a.txt", lambda: write_text(tmp_path / "file" / "a.txt", "")),
+        ("cannot write .*file/metrics", lambda: append_metrics(tmp_path / "file" / "metrics.jsonl", {})),
+        ("'w' holds infinite", lambda: save_weights(tmp_path / "w", {"w": np.array([np.inf], np.float32)}, {})),
+        ("is there already", lambda: check_absent(tmp_path / "file", force=False)),
+        ("resnet20 takes 3×", lambda: fit_spec(archspec.load("resnet20"), digits)),
+        ("gives .5,. per image", lambda: train(nn.Sequential(nn.Flatten(), nn.Linear(64, 5)), digits)),
+        ("does not fit digits: an image's label needs", lambda: train(nn.Conv2d(1, 5, 3), digits)),
+        ("does not take digits's images", lambda: train(nn.Linear(5, 5), digits)),
+        ("the loss became", lambda: train(linear, digits, Recipe(learning_rate=1e30))),
+        ("is a broken picture", lambda: open_picture(tmp_path / "picture.png")),
+        ("absent.png does not exist", lambda: open_picture(tmp_path / "absent.png")),
+        ("holds no pictures", lambda: find_pictures(tmp_path / "folder")),
+    ]
+    for words, call in calls:
+        with pytest.raises(InputError, match=words):
+            call()
+
+
+def test_weights_that_say_what_cannot_be_are_at_fault(tmp_path: Path) -> None:
+    digits = load_data("digits")
+    facts = describe_data(digits)
+    assert load_data_of(facts, tmp_path).name == "digits"  # the control
+    for change, words in (
+        ({}, "does not say 'archspec.data'"),
+        (facts | {"archspec.preprocess": "{"}, "preprocessing is not valid JSON"),
+        (facts | {"archspec.preprocess": replace(digits.preprocess, std=(1.0,)).to_json()}, "trained on other digits"),
+    ):
+        with pytest.raises(ModelError, match=words):
+            load_data_of(change, tmp_path)
 
 
 def test_a_file_of_a_model_that_is_none_is_at_fault_and_a_size_that_is_missing_is_not(model: Path) -> None:
