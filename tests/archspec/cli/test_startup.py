@@ -89,7 +89,7 @@ def test_help_loads_commands_and_nothing_that_they_need() -> None:
     loaded, packages = list_modules("--help")
     assert {name for name in loaded if not name.startswith("archspec.cli.")} == {
         *("archspec.cli", "archspec.bounds", "archspec.errors", "archspec.files"),
-        *("archspec.last_resort", "archspec.signals", "archspec.telemetry", "archspec.wording"),
+        *("archspec.last_resort", "archspec.precision", "archspec.signals", "archspec.telemetry", "archspec.wording"),
         *("compiler.onnx_target", "compiler.onnx_target.options"),
     }
     assert packages == HELP
