@@ -24,7 +24,7 @@ from runtime.prediction.png import save_picture, to_pixels
 from runtime.prediction.predict import compute_outputs
 from runtime.prediction.sheets import save_sheet
 from runtime.session.session import Session
-from runtime.tasks.grid import Grid
+from runtime.tasks.grid import OutputGrid
 from runtime.tasks.registry import find_task
 from runtime.training.outputs import evaluate_module, last_of
 from runtime.training.run import Run
@@ -150,7 +150,7 @@ class _Comparison:
     them."""
 
     answers: Array
-    grid: Grid
+    grid: OutputGrid
     predictions: int
     equal: int
     scores_torch: dict[str, float]
@@ -170,7 +170,7 @@ def _compare_answers(run: Run, module: nn.Module, session: Session) -> _Comparis
     return _Comparison(after, grid, predictions, equal, scores[0], scores[1], differences)
 
 
-def _measure_chances(run: Run, module: nn.Module, grid: Grid, settings: EvaluationSettings) -> MonteCarlo | None:
+def _measure_chances(run: Run, module: nn.Module, grid: OutputGrid, settings: EvaluationSettings) -> MonteCarlo | None:
     if settings.monte_carlo is None:
         return None
     return measure_monte_carlo(module, run.data, grid, settings.monte_carlo, settings.mc_batch)

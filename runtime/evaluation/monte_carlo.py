@@ -17,7 +17,7 @@ from archspec.extras import extra
 from compiler.torch_target.modes import device_of, evaluating
 from runtime.data.dataset import Dataset, Split
 from runtime.data.sampling import mix_seed
-from runtime.tasks.grid import Grid
+from runtime.tasks.grid import OutputGrid
 from runtime.tasks.labels import softmax
 from runtime.tasks.registry import find_task
 from runtime.training.outputs import evaluate_module, last_of, run_images
@@ -83,7 +83,7 @@ class MonteCarlo:
     entropy: float
 
 
-def measure_monte_carlo(module: nn.Module, data: Dataset, grid: Grid, passes: int, batch: int) -> MonteCarlo:
+def measure_monte_carlo(module: nn.Module, data: Dataset, grid: OutputGrid, passes: int, batch: int) -> MonteCarlo:
     """Both ways of prediction on the held-out images; `grid` is that of the last output. Raises InputError for tasks
     without probabilities."""
     task = find_task(data.task)

@@ -23,7 +23,7 @@ with extra("train"):
     from compiler.torch_target.rules import TorchRule
     from compiler.torch_target.running import run_nodes
 
-Ends: TypeAlias = Sequence[tuple[str, Tensor]]
+EndGradients: TypeAlias = Sequence[tuple[str, Tensor]]
 """The gradients (N, C, *S) with respect to the results of nodes, by the nodes' ids."""
 
 
@@ -57,7 +57,9 @@ def run_forward(
     return [NodeStep(node, operands, result) for node, operands, result in ran if operands]
 
 
-def carry_back(graph: Graph, steps: Sequence[NodeStep], ends: Ends, chosen: Mapping[str, int] | None = None) -> Tensor:
+def carry_back(
+    graph: Graph, steps: Sequence[NodeStep], ends: EndGradients, chosen: Mapping[str, int] | None = None
+) -> Tensor:
     """Carry the gradients at the `ends`, each (N, C, *S), back to the inputs: (grades, numbers of all inputs).
 
     With `chosen`, at those nodes it takes the operand at that position only, and all is of one grade.

@@ -20,7 +20,7 @@ from compiler.analysis.cost.cost import measure_cost
 from compiler.analysis.paths.counting import count_paths
 from compiler.analysis.paths.gradient import Effective, find_effective
 from compiler.graph import Graph, Node
-from runtime.experiments.backward import Ends, NodeStep, carry_back, run_forward
+from runtime.experiments.backward import EndGradients, NodeStep, carry_back, run_forward
 
 with extra("train"):
     import torch
@@ -140,7 +140,7 @@ def _find_chain(graph: Graph, lengths: Mapping[int, int]) -> list[str]:
 
 
 def _sample(
-    graph: Graph, steps: Sequence[NodeStep], ends: Ends, blocks: Sequence[str], samples: int, seed: int
+    graph: Graph, steps: Sequence[NodeStep], ends: EndGradients, blocks: Sequence[str], samples: int, seed: int
 ) -> tuple[float, ...]:
     """For each length the mean norm of the gradient along one path, times the number of paths."""
     random, means = Random(seed), []

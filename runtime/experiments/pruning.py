@@ -29,7 +29,7 @@ MAX_EXHAUSTIVE = 8
 TIMED_BATCHES, TIMED_SECONDS = (1, 32), 1.0
 """The batches whose runs are timed, and the seconds spent on each batch of each model."""
 
-Attempt: TypeAlias = Callable[[Sequence[RemovablePart]], PrunedNetwork]
+Prune: TypeAlias = Callable[[Sequence[RemovablePart]], PrunedNetwork]
 """A function that leaves parts out."""
 
 
@@ -122,7 +122,7 @@ class _Attempts:
         return trial
 
 
-def search_all(parts: Sequence[RemovablePart], attempt: Attempt, floor: float) -> PrunedNetwork | None:
+def search_all(parts: Sequence[RemovablePart], attempt: Prune, floor: float) -> PrunedNetwork | None:
     """The best of the largest sets whose score is at least `floor`; None where there is none."""
     for size in range(len(parts), 0, -1):
         trials = map(attempt, _without_nests(combinations(parts, size)))
@@ -132,7 +132,7 @@ def search_all(parts: Sequence[RemovablePart], attempt: Attempt, floor: float) -
     return None
 
 
-def search_greedily(parts: Sequence[RemovablePart], attempt: Attempt, floor: float) -> PrunedNetwork | None:
+def search_greedily(parts: Sequence[RemovablePart], attempt: Prune, floor: float) -> PrunedNetwork | None:
     """Part by part, each time the one without which the score is best (of equal ones, the one with most MACs)."""
     best = None
     while True:
@@ -157,7 +157,7 @@ class Search:
     whole network's among them."""
 
     name: str
-    find: Callable[[Sequence[RemovablePart], Attempt, float], PrunedNetwork | None]
+    find: Callable[[Sequence[RemovablePart], Prune, float], PrunedNetwork | None]
     bound: Callable[[int], int]
 
 

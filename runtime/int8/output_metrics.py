@@ -14,14 +14,14 @@ from archspec.errors import InputError, raising
 from compiler.onnx_file.metadata import STRIDE, TASK
 from compiler.onnx_target.onnx_model import OnnxModel
 from runtime.int8.data import CalibrationData
-from runtime.tasks.grid import Grid
+from runtime.tasks.grid import OutputGrid
 from runtime.tasks.labels import Labels
 from runtime.tasks.registry import find_task
 from runtime.tasks.task import Task
 
 Counts = npt.NDArray[np.float64]
 
-NOWHERE = Grid((), ())
+NOWHERE = OutputGrid((), ())
 """The place of answers that are only compared with each other."""
 
 
@@ -46,7 +46,7 @@ class TaskMetric(Metric):
     """The metric of a task, on images with labels."""
 
     task: Task
-    grid: Grid
+    grid: OutputGrid
 
     @property
     def name(self) -> str:
@@ -68,7 +68,7 @@ class Agreement(Metric):
     """The share of answers (images, joints) that are equal to the float model's."""
 
     task: Task
-    grid: Grid
+    grid: OutputGrid
 
     name = "agreement"
 

@@ -9,7 +9,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-Positions = TypeVar("Positions", float, npt.NDArray[np.float64])
+Coordinates = TypeVar("Coordinates", float, npt.NDArray[np.float64])
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +34,10 @@ class Frame:
     def padded(self) -> bool:
         return self.shown != self.image
 
-    def to_own(self, pixel: Positions, axis: int) -> Positions:
+    def to_own(self, pixel: Coordinates, axis: int) -> Coordinates:
         """The coordinate in the image's own pixels of one in the input's."""
         return (pixel + 0.5) * self.own[axis] / self.shown[axis] - 0.5
 
-    def from_own(self, pixel: Positions, axis: int) -> Positions:
+    def from_own(self, pixel: Coordinates, axis: int) -> Coordinates:
         """The inverse of `to_own`."""
         return (pixel + 0.5) * self.shown[axis] / self.own[axis] - 0.5

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from runtime.pictures.file import Ground
 
 Floats = npt.NDArray[np.float32]
-Extents = tuple[int, int]
+PictureSize = tuple[int, int]
 
 MAX_EXTENT = 1 << 15
 """The largest number of pixels along a side of a picture, and of what is measured along it."""
@@ -103,7 +103,7 @@ class Preprocess:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class PictureReading:
     """How a picture became a network's input: where its own pixels lie on that, the largest value of a 16-bit picture
     that is nearly black, and the ground on which something transparent was laid."""
 
@@ -138,9 +138,9 @@ def load_image(path: str | Path, preprocess: Preprocess, ground: Ground | None =
 def read_picture(
     path: str | Path,
     preprocess: Preprocess,
-    fit: Callable[[Extents], Extents | None] = lambda own: None,
+    fit: Callable[[PictureSize], PictureSize | None] = lambda own: None,
     ground: Ground | None = None,
-) -> tuple[Floats, Reading]:
+) -> tuple[Floats, PictureReading]:
     """A picture as `load_image` gives it, and how it was read.
 
     `fit` gives the extents, no smaller than a picture's own, at which the network takes it as it is: what they have
@@ -157,7 +157,7 @@ def read_picture(
     image = preprocess.normalize(picture.paint(preprocess.channels, shown, ground))
     behind = [(0, extent - shown) for extent, shown in zip(frame.image, frame.shown, strict=True)]
     padded = np.pad(image, [(0, 0), *behind], mode="edge") if frame.padded else image
-    return padded, Reading(frame, picture.faint, ground if picture.alpha is not None else None)
+    return padded, PictureReading(frame, picture.faint, ground if picture.alpha is not None else None)
 
 
 class FaintNote:
@@ -166,7 +166,7 @@ class FaintNote:
     def __init__(self) -> None:
         self._told = False
 
-    def __call__(self, path: str | Path, reading: Reading) -> None:
+    def __call__(self, path: str | Path, reading: PictureReading) -> None:
         if reading.faint is None or self._told:
             return
         self._told = True

@@ -15,7 +15,7 @@ from archspec.extras import extra
 from archspec.wording import cut_middle
 from runtime.prediction.png import GAP, INK, LINE, PAPER, to_pixels
 from runtime.tasks.class_map import UNANSWERED
-from runtime.tasks.drawing import Areas, Marks, Points
+from runtime.tasks.drawing import Areas, ImageMarks, Points
 
 with extra("run"):
     from PIL import Image, ImageDraw, ImageFont
@@ -50,7 +50,7 @@ def colour_of(number: int) -> tuple[int, int, int]:
     return round(255 * red), round(255 * green), round(255 * blue)
 
 
-def draw_marks(image: Numbers, marks: Marks) -> Image.Image:
+def draw_marks(image: Numbers, marks: ImageMarks) -> Image.Image:
     """The image (C, H, W) in [0, 1], enlarged, with the marks over it.
 
     Raises InputError for volumes, for more classes than a palette has colours, and for other than one or three

@@ -18,7 +18,7 @@ from archspec.wording import list_some
 from compiler.onnx_file.metadata import CLASSES, PREPROCESS
 from runtime.pictures.file import Ground
 from runtime.pictures.frame import Frame
-from runtime.pictures.preprocess import FaintNote, Reading
+from runtime.pictures.preprocess import FaintNote, PictureReading
 from runtime.prediction.reader import Failure, Reader, attempt, list_files, naming, only_input
 from runtime.prediction.task_spec import TaskSpec, explain_missing, find_task_spec, read_preprocess
 from runtime.session.array_file import cast
@@ -49,7 +49,7 @@ class InputImage:
     number: int
     image: Array
     frame: Frame
-    reading: Reading | None = None
+    reading: PictureReading | None = None
 
     @property
     def path(self) -> str:
@@ -84,7 +84,7 @@ class RawOutputs:
 
     path: str
     arrays: dict[str, Array]
-    reading: Reading | None = None
+    reading: PictureReading | None = None
 
     def to_dict(self) -> dict[str, Any]:
         outputs = {name: array.tolist() for name, array in self.arrays.items()}
@@ -215,7 +215,7 @@ def run_images(session: Session, images: Array, batch: int = 32) -> dict[str, Ar
     return found
 
 
-def _describe(reading: Reading | None) -> dict[str, Any]:
+def _describe(reading: PictureReading | None) -> dict[str, Any]:
     return reading.to_dict() if reading else {}
 
 

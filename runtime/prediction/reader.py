@@ -19,13 +19,13 @@ from archspec.wording import cut_middle
 from compiler.onnx_file.metadata import PREPROCESS
 from runtime.pictures.file import Ground
 from runtime.pictures.folder import find_pictures
-from runtime.pictures.preprocess import Extents, Preprocess, Reading, read_picture
+from runtime.pictures.preprocess import PictureReading, PictureSize, Preprocess, read_picture
 from runtime.prediction.task_spec import explain_missing
 from runtime.session.array_file import cast, load_array
 from runtime.session.session import Session
 from runtime.session.sizes import check_together
 
-Loaded = TypeVar("Loaded")
+T = TypeVar("T")
 
 MAX_OWN_PIXELS = 1 << 24
 """The largest number of pixels of a picture that is answered at its own size (4,096 by 4,096): what a network keeps of
@@ -54,7 +54,7 @@ class Reader:
     ground: Ground | None = None
 
     @raising(InputError)
-    def read(self, path: str | Path) -> tuple[Array, Reading | None]:
+    def read(self, path: str | Path) -> tuple[Array, PictureReading | None]:
         """A file's images in the model's own type, (N, C, *extents), and how it was read if it is a picture.
 
         Raises InputError, naming the file, where it is unreadable or of another shape, and ModelError where the model
@@ -99,7 +99,7 @@ class Reader:
                 "divided by the standard deviation?"
             )
 
-    def _fit(self, path: str | Path, name: str, own: Extents) -> Extents | None:
+    def _fit(self, path: str | Path, name: str, own: PictureSize) -> PictureSize | None:
         """The least extents from a picture's own on that the model takes; None where there are none."""
         if not self.own_size:
             return None
@@ -114,7 +114,7 @@ class Reader:
         return fitting
 
 
-def find_fit(session: Session, name: str, own: Extents) -> Extents | None:
+def find_fit(session: Session, name: str, own: PictureSize) -> PictureSize | None:
     """The least height and width, each from a picture's own on, that an input takes; None where it takes no such, or
     the picture would have to grow along an axis that is fixed."""
     axes = session.inputs[name][2:]
@@ -163,7 +163,7 @@ def list_files(paths: Iterable[str | Path]) -> Iterator[Path | Failure]:
         yield from found.paths
 
 
-def attempt(path: str | Path, act: Callable[[], Loaded]) -> Loaded | Failure:
+def attempt(path: str | Path, act: Callable[[], T]) -> T | Failure:
     """What `act` gives, or why it gives nothing for this file."""
     try:
         return act()

@@ -10,13 +10,13 @@ import numpy.typing as npt
 from archspec.arrays import Array
 from runtime.pictures.frame import Frame
 from runtime.pictures.resample import find_taps, resample
-from runtime.tasks.grid import Grid
+from runtime.tasks.grid import OutputGrid
 
 UNANSWERED = -1
 """The class of pixels to which no position of the output reaches."""
 
 
-def find_classes(output: Array, grid: Grid, frame: Frame) -> Array:
+def find_classes(output: Array, grid: OutputGrid, frame: Frame) -> Array:
     """The class of each of an image's own pixels, in integers, from (classes, *extents) or (1, *extents).
 
     A class's numbers are resampled (linear along each axis, antialiased where pixels are farther apart than positions),
@@ -36,7 +36,7 @@ def find_classes(output: Array, grid: Grid, frame: Frame) -> Array:
     return found
 
 
-def _place_pixels(grid: Grid, frame: Frame, axis: int) -> npt.NDArray[np.float64]:
+def _place_pixels(grid: OutputGrid, frame: Frame, axis: int) -> npt.NDArray[np.float64]:
     """For the pixels along an axis, the coordinates in the output's positions, rounded to what float64 is sure of."""
     own = np.arange(frame.own[axis], dtype=np.float64)
     return np.asarray(grid.from_pixel(frame.from_own(own, axis), axis).round(9))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
 from archspec.arrays import Array
-from runtime.tasks.grid import Grid
+from runtime.tasks.grid import OutputGrid
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -16,7 +16,7 @@ class Areas:
     0 leaves the image as it is."""
 
     classes: Array
-    grid: Grid
+    grid: OutputGrid
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -28,14 +28,14 @@ class Points:
     true: Array | None = None
 
 
-Marks: TypeAlias = Areas | Points
+ImageMarks: TypeAlias = Areas | Points
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Drawing:
     """Marks over the image of one answer, and the names of what they mark, each with the number of its colour."""
 
-    marks: Marks
+    marks: ImageMarks
     legend: tuple[tuple[int, str], ...]
 
 
@@ -51,7 +51,7 @@ class Tile(NamedTuple):
     """The image of that number with marks over it, and a caption beneath."""
 
     image: int
-    marks: Marks
+    marks: ImageMarks
     caption: str
 
 

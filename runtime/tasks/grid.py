@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from archspec.errors import ArchspecError
 from archspec.wording import write_shape
-from runtime.pictures.frame import Positions
+from runtime.pictures.frame import Coordinates
 
 if TYPE_CHECKING:
     from compiler.graph import Graph
@@ -18,7 +18,7 @@ DIVISIBLE_STEPS = 2**6 * 3**3
 
 
 @dataclass(frozen=True, slots=True)
-class Grid:
+class OutputGrid:
     """Along each axis an output's position i stands for the pixels offset + i·stride to offset + i·stride + stride - 1.
 
     `image` and `extents` are those of the image and of the output, without batch and channels. What the positions leave
@@ -45,16 +45,16 @@ class Grid:
             for start, extent in zip(starts, self.extents, strict=True)
         )
 
-    def to_pixel(self, position: Positions, axis: int) -> Positions:
+    def to_pixel(self, position: Coordinates, axis: int) -> Coordinates:
         """The pixel coordinate of an output's position; a position's centre is that of its pixels."""
         return self.offsets[axis] + (position + 0.5) * self.stride - 0.5
 
-    def from_pixel(self, pixel: Positions, axis: int) -> Positions:
+    def from_pixel(self, pixel: Coordinates, axis: int) -> Coordinates:
         """The inverse of `to_pixel`."""
         return (pixel - self.offsets[axis] + 0.5) / self.stride - 0.5
 
 
-def place_output(image: Sequence[int], output: Sequence[int], stride: int | None = None) -> Grid:
+def place_output(image: Sequence[int], output: Sequence[int], stride: int | None = None) -> OutputGrid:
     """The grid of an output on an image, both given by their spatial extents.
 
     Without a stride: a whole ratio of the extents, the same along each axis, is one; an output that is smaller in
@@ -71,7 +71,7 @@ def place_output(image: Sequence[int], output: Sequence[int], stride: int | None
         raise ArchspecError(
             f"an output of {_times(output)} positions, {stride} pixels apart, is larger than the image, {_times(image)}"
         )
-    return Grid(tuple(image), tuple(output), stride)
+    return OutputGrid(tuple(image), tuple(output), stride)
 
 
 def measure_strides(graph: Graph) -> dict[str, int]:

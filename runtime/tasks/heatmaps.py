@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from runtime.tasks.grid import Grid
+from runtime.tasks.grid import OutputGrid
 
 SIGMA = 1.0
 """Deviation of a drawn peak, in positions of the heatmap (Newell et al., 2016, section 3.4: 1 pixel)."""
 
 
-def draw_heatmaps(points: npt.NDArray[Any], grid: Grid) -> npt.NDArray[np.float32]:
+def draw_heatmaps(points: npt.NDArray[Any], grid: OutputGrid) -> npt.NDArray[np.float32]:
     """Peaks of height 1 at points (N, J, 2), x and y in pixels of the image: (N, J, height, width).
 
     exp(-d² / (2 SIGMA²)), with d the distance in positions of the heatmap from the point itself, not rounded. A joint
@@ -27,7 +27,7 @@ def draw_heatmaps(points: npt.NDArray[Any], grid: Grid) -> npt.NDArray[np.float3
     return np.nan_to_num(peaks).astype(np.float32)
 
 
-def find_peaks(heatmaps: npt.NDArray[Any], grid: Grid) -> npt.NDArray[np.float64]:
+def find_peaks(heatmaps: npt.NDArray[Any], grid: OutputGrid) -> npt.NDArray[np.float64]:
     """The highest position of each heatmap, (N, J, height, width) to (N, J, 3): x and y in pixels of the image, height.
 
     As Newell et al. (2016) do, it is moved by a quarter of a position towards the higher of the two neighbours along

@@ -11,9 +11,9 @@ import numpy as np
 from archspec.arrays import Array
 from runtime.pictures.frame import Frame
 from runtime.tasks.drawing import Drawing, MarkSheet, Points, Tile
-from runtime.tasks.grid import Grid
+from runtime.tasks.grid import OutputGrid
 from runtime.tasks.heatmaps import draw_heatmaps, find_peaks
-from runtime.tasks.task import Answer, AnswerInput, Column, Counts, Task, divide
+from runtime.tasks.task import Answer, AnswerColumn, AnswerInput, ScoreCounts, Task, divide
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -60,7 +60,7 @@ class Joints(Task):
     name, metrics, asked, values = "joints", ("pck", "mean_distance"), "joints", "heatmaps"
     needs, needed = "joints need", "a heatmap for each, (joints, height, width)"
     channel, names, first_colour = "joint", "joints", 1
-    columns = Column("joint", "words"), Column("x"), Column("y"), Column("score")
+    columns = AnswerColumn("joint", "words"), AnswerColumn("x"), AnswerColumn("y"), AnswerColumn("score")
     has_probabilities, has_picture = False, True
 
     def fits(self, output: Sequence[int | str]) -> bool:
@@ -69,7 +69,7 @@ class Joints(Task):
     def count_channels(self, output: Sequence[int]) -> int:
         return output[0]
 
-    def make_targets(self, labels: Array, grid: Grid) -> Array:
+    def make_targets(self, labels: Array, grid: OutputGrid) -> Array:
         """Heatmaps (N, joints, height, width) of positions (N, joints, 2)."""
         return draw_heatmaps(labels, grid)
 
@@ -79,17 +79,17 @@ class Joints(Task):
 
         return F.mse_loss(output, targets)
 
-    def decide(self, output: Array, grid: Grid) -> Array:
+    def decide(self, output: Array, grid: OutputGrid) -> Array:
         """Rows x, y, height in pixels of the image, (N, joints, 3)."""
         return find_peaks(output, grid)
 
-    def count(self, answers: Array, labels: Array, grid: Grid) -> Counts:
+    def count(self, answers: Array, labels: Array, grid: OutputGrid) -> ScoreCounts:
         """Joints found, joints that are there, and the sum of the distances in pixels."""
         distances = np.hypot(*np.moveaxis(answers[..., :2] - labels, -1, 0))
         there = distances[np.isfinite(distances)]
         return np.array([(there <= MAX_DISTANCE * max(grid.image)).sum(), len(there), there.sum()])
 
-    def score(self, counts: Counts) -> dict[str, float]:
+    def score(self, counts: ScoreCounts) -> dict[str, float]:
         return {"pck": divide(counts[0], counts[1]), "mean_distance": divide(counts[2], counts[1])}
 
     def count_equal(self, first: Array, second: Array) -> tuple[int, int]:
@@ -111,13 +111,13 @@ class Joints(Task):
         for item in row["joints"]:
             yield item["joint"], f"{item['x']:.2f}", f"{item['y']:.2f}", f"{item['score']:.3f}"
 
-    def illustrate(self, answers: Array, labels: Array, names: Sequence[str], grid: Grid) -> MarkSheet:
+    def illustrate(self, answers: Array, labels: Array, names: Sequence[str], grid: OutputGrid) -> MarkSheet:
         both = zip(answers[:MAX_DRAWN], labels[:MAX_DRAWN], strict=True)
         tiles = [Tile(index, Points(found, true), str(index)) for index, (found, true) in enumerate(both)]
         return MarkSheet(tiles, f"a colour for each joint ({', '.join(names)}); dots predicted, rings true")
 
 
-def _cut_padding(grid: Grid, frame: Frame) -> Iterator[slice]:
+def _cut_padding(grid: OutputGrid, frame: Frame) -> Iterator[slice]:
     """Along each axis the positions whose centres lie on the image, at least one."""
     for axis, extent in enumerate(grid.extents):
         last = grid.from_pixel(frame.shown[axis] - 0.5, axis)

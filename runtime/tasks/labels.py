@@ -13,8 +13,8 @@ import numpy.typing as npt
 from archspec.arrays import Array
 from compiler.onnx_file.metadata import OUTPUT, SHARES
 from runtime.tasks.drawing import LabelSheet
-from runtime.tasks.grid import Grid
-from runtime.tasks.task import Answer, AnswerInput, Column, Counts, Loss, Task, divide
+from runtime.tasks.grid import OutputGrid
+from runtime.tasks.task import Answer, AnswerColumn, AnswerInput, Loss, ScoreCounts, Task, divide
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -48,7 +48,7 @@ class Labels(Task):
 
     name, metrics, asked, outputs = "labels", ("accuracy",), "images", "logits"
     needs, needed = "an image's label needs", "one row of numbers"
-    columns = Column("label", "words", "bold"), Column("probability"), Column("next", "words")
+    columns = AnswerColumn("label", "words", "bold"), AnswerColumn("probability"), AnswerColumn("next", "words")
     has_probabilities, has_picture, shifted, ranked, needs_names = True, False, True, True, True
 
     def fits(self, output: Sequence[int | str]) -> bool:
@@ -57,9 +57,9 @@ class Labels(Task):
     def count_channels(self, output: Sequence[int]) -> int:
         return output[0]
 
-    def place(self, image: Sequence[int], output: Sequence[int], stride: int | None = None) -> Grid:
+    def place(self, image: Sequence[int], output: Sequence[int], stride: int | None = None) -> OutputGrid:
         self.check_fit(output)
-        return Grid((), ())
+        return OutputGrid((), ())
 
     def compute_loss(self, output: Tensor, targets: Tensor, smoothing: float = 0.0) -> Tensor:
         from torch.nn import functional as F
@@ -69,13 +69,13 @@ class Labels(Task):
     def make_training_loss(self, labels: Array, classes: int, smoothing: float) -> Loss:
         return partial(self.compute_loss, smoothing=smoothing)
 
-    def decide(self, output: Array, grid: Grid) -> Array:
+    def decide(self, output: Array, grid: OutputGrid) -> Array:
         return np.asarray(output.argmax(1))
 
-    def count(self, answers: Array, labels: Array, grid: Grid) -> Counts:
+    def count(self, answers: Array, labels: Array, grid: OutputGrid) -> ScoreCounts:
         return np.array([(answers == labels).sum(), len(labels)], np.float64)
 
-    def score(self, counts: Counts) -> dict[str, float]:
+    def score(self, counts: ScoreCounts) -> dict[str, float]:
         return {"accuracy": divide(counts[0], counts[1])}
 
     def answer(self, given: AnswerInput) -> Iterator[Prediction]:
@@ -90,7 +90,7 @@ class Labels(Task):
         others = ", ".join(f"{one['label']} {one['probability']:.1%}" for one in row["top"][1:])
         yield row["label"], f"{row['probability']:.1%}", others
 
-    def illustrate(self, answers: Array, labels: Array, names: Sequence[str], grid: Grid) -> LabelSheet:
+    def illustrate(self, answers: Array, labels: Array, names: Sequence[str], grid: OutputGrid) -> LabelSheet:
         return LabelSheet([names[index] for index in labels], [names[index] for index in answers])
 
     def choose_samples(self, labels: Array, names: Sequence[str], count: int) -> dict[int, str | None]:

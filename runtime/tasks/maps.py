@@ -13,8 +13,8 @@ from archspec.arrays import Array
 from archspec.wording import write_shape
 from runtime.tasks.class_map import UNANSWERED, find_classes
 from runtime.tasks.drawing import Areas, Drawing, MarkSheet, Tile
-from runtime.tasks.grid import Grid
-from runtime.tasks.task import Answer, AnswerInput, Column, Counts, Loss, Task, divide
+from runtime.tasks.grid import OutputGrid
+from runtime.tasks.task import Answer, AnswerColumn, AnswerInput, Loss, ScoreCounts, Task, divide
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -57,7 +57,7 @@ class ClassMap(Answer):
         return {"path": self.path, "extents": list(self.classes.shape), "answered": self.answered, "shares": shares}
 
     def draw(self) -> Drawing:
-        areas = Areas(self.classes, Grid(self.classes.shape, self.classes.shape))
+        areas = Areas(self.classes, OutputGrid(self.classes.shape, self.classes.shape))
         return Drawing(areas, tuple((number, name) for number, name, _ in self.shares))
 
 
@@ -67,7 +67,7 @@ class Maps(Task):
 
     name, metrics, asked, per = "maps", ("mean_iou", "pixel_accuracy"), "pixels", "pixel"
     needs, needed = "a class for each pixel needs", "an output with places"
-    columns = Column("pixels"), Column("class", "words"), Column("share")
+    columns = AnswerColumn("pixels"), AnswerColumn("class", "words"), AnswerColumn("share")
     has_probabilities, has_picture = True, True
 
     def fits(self, output: Sequence[int | str]) -> bool:
@@ -76,7 +76,7 @@ class Maps(Task):
     def count_channels(self, output: Sequence[int]) -> int:
         return max(2, output[0])
 
-    def make_targets(self, labels: Array, grid: Grid) -> Array:
+    def make_targets(self, labels: Array, grid: OutputGrid) -> Array:
         return np.ascontiguousarray(labels[(slice(None), *grid.cut())])
 
     def find_asked(self, targets: Array) -> npt.NDArray[np.bool_]:
@@ -103,18 +103,18 @@ class Maps(Task):
         weight = torch.from_numpy(self.balance(labels, classes))
         return lambda output, targets: self.compute_loss(output, targets, weight.to(output.device))
 
-    def decide(self, output: Array, grid: Grid) -> Array:
+    def decide(self, output: Array, grid: OutputGrid) -> Array:
         """The classes at the output's positions, (N, *extents)."""
         return (output[:, 0] > 0).astype(np.int64) if output.shape[1] == 1 else output.argmax(1)
 
-    def count(self, answers: Array, labels: Array, grid: Grid) -> Counts:
+    def count(self, answers: Array, labels: Array, grid: OutputGrid) -> ScoreCounts:
         """Pixels by true class (row) and answer (column); as many classes as a byte has values."""
         truth = self.make_targets(labels, grid)
         asked = self.find_asked(truth)
         pairs = truth[asked].astype(np.int64) * (IGNORED + 1) + answers[asked]
         return np.bincount(pairs, minlength=(IGNORED + 1) ** 2).reshape(IGNORED + 1, -1).astype(np.float64)
 
-    def score(self, counts: Counts) -> dict[str, float]:
+    def score(self, counts: ScoreCounts) -> dict[str, float]:
         """Mean over classes of intersection over union, of those that are there or are answered; share of pixels."""
         right = np.diag(counts)
         union = counts.sum(0) + counts.sum(1) - right
@@ -141,7 +141,7 @@ class Maps(Task):
         if row["answered"] < 1:
             yield extents, None, f"{1 - row['answered']:.2%} of all"
 
-    def illustrate(self, answers: Array, labels: Array, names: Sequence[str], grid: Grid) -> MarkSheet:
+    def illustrate(self, answers: Array, labels: Array, names: Sequence[str], grid: OutputGrid) -> MarkSheet:
         truth = self.make_targets(labels[:MAX_DRAWN], grid)
         tiles = []
         for index, true in enumerate(truth):

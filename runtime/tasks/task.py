@@ -19,12 +19,12 @@ from archspec.arrays import Array
 from archspec.errors import ArchspecError
 from runtime.pictures.frame import Frame
 from runtime.tasks.drawing import Drawing, Sheet
-from runtime.tasks.grid import Grid, place_output
+from runtime.tasks.grid import OutputGrid, place_output
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-Counts = npt.NDArray[np.float64]
+ScoreCounts = npt.NDArray[np.float64]
 
 Loss: TypeAlias = "Callable[[Tensor, Tensor], Tensor]"
 """A function of an output and its targets, both (N, ...), which gives a scalar."""
@@ -64,13 +64,13 @@ class AnswerInput:
     paths: Sequence[str]
     frames: Sequence[Frame]
     output: Array
-    grid: Grid
+    grid: OutputGrid
     names: Sequence[str]
     metadata: Mapping[str, str]
     top: int
 
 
-class Column(NamedTuple):
+class AnswerColumn(NamedTuple):
     """A column in the table of answers; names are wrapped or cut where there is no room, figures never."""
 
     title: str
@@ -101,7 +101,7 @@ class Task(ABC):
     """The singular of what a channel of its output stands for."""
     names: ClassVar[str] = "classes"
     """The plural of the same."""
-    columns: ClassVar[tuple[Column, ...]]
+    columns: ClassVar[tuple[AnswerColumn, ...]]
     """The columns in the table of its answers, behind the one that names the files."""
     has_probabilities: ClassVar[bool]
     """Whether softmax along the channels of its output gives the probabilities of classes."""
@@ -135,7 +135,7 @@ class Task(ABC):
     def count_channels(self, output: Sequence[int]) -> int:
         """The number of names that the channels of an output of this shape, without batch, have."""
 
-    def place(self, image: Sequence[int], output: Sequence[int], stride: int | None = None) -> Grid:
+    def place(self, image: Sequence[int], output: Sequence[int], stride: int | None = None) -> OutputGrid:
         """The grid of an output on an image, given the shapes of both without batch, channels first.
 
         Raises ArchspecError for an output that cannot answer the task.
@@ -149,7 +149,7 @@ class Task(ABC):
             shape = f"({', '.join(map(str, output))}{',' * (len(output) == 1)})"
             raise ArchspecError(f"{self.needs} {self.needed}, found {shape} per image")
 
-    def make_targets(self, labels: Array, grid: Grid) -> Array:
+    def make_targets(self, labels: Array, grid: OutputGrid) -> Array:
         """The targets that outputs are compared with in the loss, from a data set's labels, both (N, ...)."""
         return labels
 
@@ -167,15 +167,15 @@ class Task(ABC):
         return self.compute_loss
 
     @abstractmethod
-    def decide(self, output: Array, grid: Grid) -> Array:
+    def decide(self, output: Array, grid: OutputGrid) -> Array:
         """The answers of an output, (N, ...), in pixels of the network's input or at the output's positions."""
 
     @abstractmethod
-    def count(self, answers: Array, labels: Array, grid: Grid) -> Counts:
+    def count(self, answers: Array, labels: Array, grid: OutputGrid) -> ScoreCounts:
         """The counts of right and wrong; those of several batches are added."""
 
     @abstractmethod
-    def score(self, counts: Counts) -> dict[str, float]:
+    def score(self, counts: ScoreCounts) -> dict[str, float]:
         """The metrics by name, from counts."""
 
     def count_equal(self, first: Array, second: Array) -> tuple[int, int]:
@@ -191,7 +191,7 @@ class Task(ABC):
         """The lines of a table under `columns` for one answer, as `Answer.to_dict` has it; None says "no answer"."""
 
     @abstractmethod
-    def illustrate(self, answers: Array, labels: Array, names: Sequence[str], grid: Grid) -> Sheet:
+    def illustrate(self, answers: Array, labels: Array, names: Sequence[str], grid: OutputGrid) -> Sheet:
         """The sheet of held-out images, in order: what `decide` answered for them, beside a data set's labels."""
 
     def choose_samples(self, labels: Array, names: Sequence[str], count: int) -> dict[int, str | None]:

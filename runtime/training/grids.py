@@ -8,7 +8,7 @@ from archspec.errors import ArchspecError, InputError, raising
 from archspec.extras import extra
 from compiler.graph import Graph
 from runtime.data.dataset import Dataset
-from runtime.tasks.grid import Grid, measure_strides
+from runtime.tasks.grid import OutputGrid, measure_strides
 from runtime.tasks.registry import find_task
 from runtime.training.outputs import ONLY, last_of, run_images
 
@@ -24,7 +24,7 @@ def name_strides(graph: Graph) -> dict[str, int]:
 
 
 @raising(InputError)
-def find_grids(module: nn.Module, data: Dataset, strides: Mapping[str, int] | None = None) -> dict[str, Grid]:
+def find_grids(module: nn.Module, data: Dataset, strides: Mapping[str, int] | None = None) -> dict[str, OutputGrid]:
     """Find where each output of the module, by its name, lies on the data's images.
 
     Raises InputError unless two of the images give two rows of what the data's task needs, from every output.
@@ -51,6 +51,6 @@ def find_grids(module: nn.Module, data: Dataset, strides: Mapping[str, int] | No
     return grids
 
 
-def find_stride(grids: Mapping[str, Grid]) -> int | None:
+def find_stride(grids: Mapping[str, OutputGrid]) -> int | None:
     """Find how many pixels the positions of the last output are apart; None where it has none."""
     return last_of(grids).stride if last_of(grids).extents else None

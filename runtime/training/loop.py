@@ -15,7 +15,7 @@ from archspec.extras import extra
 from compiler.torch_target.modes import device_of, limited_to
 from runtime.data.dataset import Dataset
 from runtime.data.sampling import count_steps, iterate_batches, mix_seed, shift_images
-from runtime.tasks.task import Counts
+from runtime.tasks.task import ScoreCounts
 from runtime.training.drop_ramp import DropRamp
 from runtime.training.grids import find_grids, find_stride
 from runtime.training.metrics import Epoch, EpochMeter, Progress
@@ -89,7 +89,7 @@ def train(
         with DropRamp(module, recipe.ramp_drop) as ramp:
             state = TrainState(module, build_optimizer(module, recipe))
             objective = Objective(data, grids, device, recipe.label_smoothing)
-            loop = Loop(state, data, objective, recipe, ramp, on_step)
+            loop = TrainingLoop(state, data, objective, recipe, ramp, on_step)
             history = []
             while state.epoch < recipe.epochs:
                 history.append(loop.train_epoch())
@@ -100,7 +100,7 @@ def train(
     return TrainResult(weights, tuple(history), *took, len(data.test), loss, scores, find_stride(grids))
 
 
-class Loop:
+class TrainingLoop:
     """Takes the steps of a training from wherever its state is; `on_step` hears of each.
 
     Which images a step sees, how they are varied, and what the module draws is a function of (seed, epoch, step).
@@ -138,7 +138,7 @@ class Loop:
         means = meter.loss, meter.metric, meter.score, state.learning_rate
         return Epoch(state.epoch, *means, meter.seconds, meter.samples_per_second)
 
-    def take_step(self, chosen: Tensor) -> tuple[float, Counts]:
+    def take_step(self, chosen: Tensor) -> tuple[float, ScoreCounts]:
         """Take one step of the optimizer, on the images with the indices `chosen` (N,).
 
         Gives their mean loss, and the task's counts of right and wrong. Raises InputError where the loss is not

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from archspec.errors import InputError
-from runtime.tasks.task import Counts, Task
+from runtime.tasks.task import ScoreCounts, Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +61,10 @@ class EpochMeter:
     task: Task
     images: int = 0
     total_loss: float = 0.0
-    counts: Counts = field(default_factory=lambda: np.zeros(()))
+    counts: ScoreCounts = field(default_factory=lambda: np.zeros(()))
     start: float = field(default_factory=time.perf_counter)
 
-    def add(self, images: int, loss: float, counts: Counts) -> None:
+    def add(self, images: int, loss: float, counts: ScoreCounts) -> None:
         """Add a step: the mean loss of its images, and the task's counts of right and wrong."""
         self.images += images
         self.total_loss += loss * images

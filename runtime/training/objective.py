@@ -10,9 +10,9 @@ import numpy.typing as npt
 
 from archspec.extras import extra
 from runtime.data.dataset import Dataset, Split
-from runtime.tasks.grid import Grid
+from runtime.tasks.grid import OutputGrid
 from runtime.tasks.registry import find_task
-from runtime.tasks.task import Counts, Task
+from runtime.tasks.task import ScoreCounts, Task
 from runtime.training.outputs import last_of
 
 with extra("train"):
@@ -26,7 +26,9 @@ class Objective:
     `grids` say by name where each output lies on the images; the targets lie on `device`.
     """
 
-    def __init__(self, data: Dataset, grids: Mapping[str, Grid], device: torch.device, label_smoothing: float) -> None:
+    def __init__(
+        self, data: Dataset, grids: Mapping[str, OutputGrid], device: torch.device, label_smoothing: float
+    ) -> None:
         self.task, self.labels, self.grids = find_task(data.task), data.train.labels, grids
         self.loss = self.task.make_training_loss(data.train.labels, len(data.classes), label_smoothing)
         self.targets, self.device = _make_targets(self.task, data.train, grids, device), device
@@ -37,7 +39,7 @@ class Objective:
         losses = [self.loss(output, self.targets[name][picked]) for name, output in outputs.items()]
         return reduce(torch.add, losses)
 
-    def count(self, outputs: Mapping[str, Tensor], chosen: Tensor) -> Counts:
+    def count(self, outputs: Mapping[str, Tensor], chosen: Tensor) -> ScoreCounts:
         """Count what is right and wrong in the last output, as the task does, for the images with the indices
         `chosen`."""
         grid = last_of(self.grids)
@@ -46,7 +48,7 @@ class Objective:
 
 
 def measure(
-    outputs: Mapping[str, npt.NDArray[Any]], split: Split, task: Task, grids: Mapping[str, Grid]
+    outputs: Mapping[str, npt.NDArray[Any]], split: Split, task: Task, grids: Mapping[str, OutputGrid]
 ) -> tuple[float, dict[str, float]]:
     """Measure the sum of the outputs' plain losses, without smoothing and balance, and the scores of the last one."""
     targets = _make_targets(task, split, grids, torch.device("cpu"))
@@ -56,7 +58,7 @@ def measure(
     return float(sum(loss.item() for loss in losses)), task.score(counts)
 
 
-def _make_targets(task: Task, split: Split, grids: Mapping[str, Grid], device: torch.device) -> dict[str, Tensor]:
+def _make_targets(task: Task, split: Split, grids: Mapping[str, OutputGrid], device: torch.device) -> dict[str, Tensor]:
     """What each output is compared with, by its name; outputs that lie alike share theirs."""
     made = {grid: torch.from_numpy(task.make_targets(split.labels, grid)).to(device) for grid in set(grids.values())}
     return {name: made[grid] for name, grid in grids.items()}

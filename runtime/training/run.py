@@ -18,7 +18,7 @@ from compiler.graph import Graph
 from compiler.onnx_file.metadata import GRAPH, SETTINGS, STRIDE
 from runtime.data.dataset import Dataset, Split
 from runtime.data.registry import describe_data, load_data_of
-from runtime.tasks.grid import Grid
+from runtime.tasks.grid import OutputGrid
 from runtime.tasks.registry import find_task
 from runtime.tasks.task import Task
 from runtime.training.grids import find_grids, find_stride, name_strides
@@ -74,7 +74,7 @@ class Run:
         return STRIDE.read(self.metadata, self.folder / WEIGHTS)
 
     @cached_property
-    def grids(self) -> dict[str, Grid]:
+    def grids(self) -> dict[str, OutputGrid]:
         """The place of each output on the images, by the name that the module gives it."""
         return find_grids(self.build_module(), self.data, name_strides(self.graph))
 

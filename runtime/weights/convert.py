@@ -31,7 +31,7 @@ MAX_LISTED = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class WeightMatch:
     """A weight of ours, with the extents it should have, and the tensor of theirs that it is read from.
 
     `theirs` is None where no rule speaks of it, `found` where there is no such tensor.
@@ -69,7 +69,7 @@ class Conversion:
     network: str
     sources: tuple[str, ...]
     rules: str
-    pairs: tuple[Pair, ...]
+    pairs: tuple[WeightMatch, ...]
     unused: tuple[str, ...]
     ignored: tuple[str, ...]
     state: Mapping[str, StoredTensor] = field(repr=False)
@@ -79,16 +79,16 @@ class Conversion:
     """All sources whose names were tried."""
 
     @property
-    def fitting(self) -> tuple[Pair, ...]:
+    def fitting(self) -> tuple[WeightMatch, ...]:
         return tuple(pair for pair in self.pairs if pair.fits)
 
     @property
-    def missing(self) -> tuple[Pair, ...]:
+    def missing(self) -> tuple[WeightMatch, ...]:
         """Weights of ours for which there is no tensor."""
         return tuple(pair for pair in self.pairs if pair.found is None)
 
     @property
-    def misshapen(self) -> tuple[Pair, ...]:
+    def misshapen(self) -> tuple[WeightMatch, ...]:
         """Weights of ours whose tensor has other extents."""
         return tuple(pair for pair in self.pairs if pair.found is not None and not pair.fits)
 
@@ -192,14 +192,14 @@ def _match(
     for ours, weight in graph.weights.items():
         translated = rules.translate(ours)
         if translated is None:
-            pairs.append(Pair(ours, weight.shape, None))
+            pairs.append(WeightMatch(ours, weight.shape, None))
             continue
         theirs, reshape = translated
         if theirs in readers:
             raise InputError(f"{rules.file}: {readers[theirs]} and {ours} would both be read from {theirs}")
         readers[theirs] = ours
         stored = state.get(theirs)
-        pairs.append(Pair(ours, weight.shape, theirs, stored.shape if stored else None, reshape))
+        pairs.append(WeightMatch(ours, weight.shape, theirs, stored.shape if stored else None, reshape))
     ignored = tuple(filter(is_counter, state))
     unused = tuple(name for name in state if name not in readers and not is_counter(name))
     return Conversion(graph.name, rules.sources, rules.file, tuple(pairs), unused, ignored, state, facts)

@@ -41,7 +41,7 @@ MAX_WILDCARDS = 2
 
 
 @dataclass(frozen=True)
-class Pattern:
+class NamePattern:
     """A pattern of the names of weights or of layers.
 
     >>> Pattern.parse("repeat_0.i{s}.**.conv_{n}").match("repeat_0.i2.block_0.body.conv_1")
@@ -52,7 +52,7 @@ class Pattern:
     regex: re.Pattern[str]
 
     @classmethod
-    def parse(cls, text: Any) -> Pattern:
+    def parse(cls, text: Any) -> NamePattern:
         """Raises PydanticCustomError."""
         if not isinstance(text, str) or not 0 < len(text) <= MAX_LENGTH:
             raise _bad(f"should be a pattern of 1 to {MAX_LENGTH} characters")
@@ -88,7 +88,7 @@ class Pattern:
 
 
 @dataclass(frozen=True)
-class Template:
+class NameTemplate:
     """A name with expressions in braces.
 
     >>> Template.parse("layer{s + 1}.{b}.bn1").write(dict(s=0, b=3))
@@ -99,7 +99,7 @@ class Template:
     parts: tuple[str | Expression, ...]
 
     @classmethod
-    def parse(cls, text: Any) -> Template:
+    def parse(cls, text: Any) -> NameTemplate:
         """Raises PydanticCustomError."""
         if not isinstance(text, str) or not 0 < len(text) <= MAX_LENGTH:
             raise _bad(f"should be a name of 1 to {MAX_LENGTH} characters, with expressions in braces")
@@ -149,12 +149,12 @@ def _read_variable(value: Any) -> str:
 _Word: TypeAlias = Annotated[str, Field(pattern=r"^\w[\w.-]*$", max_length=MAX_LENGTH)]
 
 
-class Target(BaseModel):
+class SourceName(BaseModel):
     """A name of theirs, and whether its tensor may have other extents."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
-    name: Annotated[Template, PlainValidator(Template.parse)]
+    name: Annotated[NameTemplate, PlainValidator(NameTemplate.parse)]
     reshape: Annotated[bool, Field(strict=True)] = False
 
 
@@ -169,8 +169,8 @@ class RuleSet(BaseModel):
         default_factory=dict
     )
     names: dict[
-        Annotated[Pattern, PlainValidator(Pattern.parse)],
-        Annotated[Target, BeforeValidator(lambda value: {"name": value} if isinstance(value, str) else value)],
+        Annotated[NamePattern, PlainValidator(NamePattern.parse)],
+        Annotated[SourceName, BeforeValidator(lambda value: {"name": value} if isinstance(value, str) else value)],
     ] = Field(min_length=1)
 
 
@@ -191,7 +191,7 @@ class NameRules:
     sources: tuple[str, ...]
     params: Mapping[str, Any]
     let: Mapping[str, Any]
-    rules: tuple[tuple[Pattern, Target, Place], ...]
+    rules: tuple[tuple[NamePattern, SourceName, Place], ...]
 
     def translate(self, name: str) -> tuple[str, bool] | None:
         """Theirs for a name of ours, and whether its tensor may have other extents; None where no rule fits.

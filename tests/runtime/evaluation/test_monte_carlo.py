@@ -21,7 +21,7 @@ from runtime.evaluation.monte_carlo import (
     predict_states,
     sample_states,
 )
-from runtime.tasks.grid import Grid
+from runtime.tasks.grid import OutputGrid
 from runtime.training.loop import train
 from runtime.training.outputs import evaluate_module
 from runtime.training.recipe import Recipe
@@ -127,7 +127,7 @@ def test_predictions_are_the_mean_over_the_states(data: Dataset) -> None:
 def test_the_comparison_is_scikit_learns(data: Dataset) -> None:
     net = make_net(NORMS["batch"])
     train(net, data, Recipe(epochs=1, batch=8, threads=1))
-    found = measure_monte_carlo(net, data, Grid((), ()), passes=4, batch=8)
+    found = measure_monte_carlo(net, data, OutputGrid((), ()), passes=4, batch=8)
     states = sample_states(net, data, 4, 8, seed=0)
     for accuracy, likelihood, chosen in (
         (found.accuracy_plain, found.log_likelihood_plain, [net.state_dict()]),
@@ -150,7 +150,7 @@ def test_maps_are_compared_by_pixel_without_those_that_are_not_asked(data: Datas
     maps = np.random.default_rng(0).integers(0, 2, (32, 4, 4))
     maps[:, 0] = 255
     test = replace(data.test, labels=maps)
-    found = measure_monte_carlo(net, replace(data, task="maps", test=test), Grid((4, 4), (4, 4)), 2, 8)
+    found = measure_monte_carlo(net, replace(data, task="maps", test=test), OutputGrid((4, 4), (4, 4)), 2, 8)
     logits = evaluate_module(net, test)["output"][:, 0]
     asked = maps != 255
     assert found.accuracy_plain == ((logits > 0) == maps)[asked].mean()
@@ -178,7 +178,7 @@ def test_networks_that_have_no_batch_statistics_are_refused(data: Dataset) -> No
     with pytest.raises(ArchspecError, match=r"does not take rows's images of shape \(1, 4, 4\)"):
         sample_states(nn.Sequential(nn.BatchNorm2d(3)), data, 1, 8, seed=0)
     with pytest.raises(ArchspecError, match="averages probabilities, and heatmaps of joints are none"):
-        measure_monte_carlo(make_net(NORMS["batch"]), replace(data, task="joints"), Grid((), ()), 1, 8)
+        measure_monte_carlo(make_net(NORMS["batch"]), replace(data, task="joints"), OutputGrid((), ()), 1, 8)
 
 
 def test_statistics_that_are_not_finite_are_refused(data: Dataset) -> None:

@@ -8,7 +8,7 @@ from PIL import Image
 
 from runtime.prediction.marks import add_key, colour_of, draw_marks
 from runtime.tasks.drawing import Areas, Points
-from runtime.tasks.grid import Grid
+from runtime.tasks.grid import OutputGrid
 
 GRAY = np.full((1, 8, 8), 0.5)
 
@@ -22,7 +22,7 @@ def test_colours_differ() -> None:
 
 def test_a_map_is_painted_over_its_own_pixels() -> None:
     """The map of a valid network: 2×2 positions of 2 pixels, in the middle of 8×8; class 0 is not painted."""
-    picture = np.asarray(draw_marks(GRAY, Areas(np.array([[1, 0], [0, 2]]), Grid((8, 8), (2, 2), 2))))
+    picture = np.asarray(draw_marks(GRAY, Areas(np.array([[1, 0], [0, 2]]), OutputGrid((8, 8), (2, 2), 2))))
     assert picture.shape == (256, 256, 3)
     small = picture[16::32, 16::32]
     plain = np.full(3, 128)
@@ -39,7 +39,7 @@ def test_a_map_that_reaches_beyond_its_image_is_cut(side: int, extent: int, stri
     """Padded strides: three positions of 3 pixels on 7, one pixel over on each side; two of 4 on 5, two before."""
     classes = np.arange(1, extent**2 + 1).reshape(extent, extent)
     picture = np.asarray(
-        draw_marks(np.zeros((1, side, side)), Areas(classes, Grid((side, side), (extent, extent), stride)))
+        draw_marks(np.zeros((1, side, side)), Areas(classes, OutputGrid((side, side), (extent, extent), stride)))
     )
     scale = picture.shape[0] // side
     assert picture.shape == (side * scale, side * scale, 3)

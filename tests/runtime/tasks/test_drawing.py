@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from runtime.tasks.drawing import Areas, LabelSheet, MarkSheet, Points
-from runtime.tasks.grid import Grid
+from runtime.tasks.grid import OutputGrid
 from runtime.tasks.joints import Joint, Joints, Pose
 from runtime.tasks.labels import Labels, Prediction
 from runtime.tasks.maps import IGNORED, ClassMap, Maps, Share
@@ -16,7 +16,7 @@ def test_answers_are_drawn_in_their_own_pixels() -> None:
     drawing = ClassMap("a.png", classes, (Share(2, "cat", 0.5), Share(0, "ground", 0.25))).draw()
     assert isinstance(drawing.marks, Areas)
     assert np.array_equal(drawing.marks.classes, classes)
-    assert drawing.marks.grid == Grid((2, 2), (2, 2))
+    assert drawing.marks.grid == OutputGrid((2, 2), (2, 2))
     assert drawing.legend == ((2, "cat"), (0, "ground"))
     pose = Pose("a.png", (Joint("head", 3.0, 4.0, 0.9), Joint("hand", 5.0, 6.0, 0.8))).draw()
     assert isinstance(pose.marks, Points)
@@ -26,7 +26,7 @@ def test_answers_are_drawn_in_their_own_pixels() -> None:
 
 
 def test_labels_are_named_on_their_sheet() -> None:
-    sheet = Labels().illustrate(np.array([0, 1]), np.array([1, 1]), ("cat", "dog"), Grid((), ()))
+    sheet = Labels().illustrate(np.array([0, 1]), np.array([1, 1]), ("cat", "dog"), OutputGrid((), ()))
     assert isinstance(sheet, LabelSheet)
     assert (sheet.true, sheet.predicted) == (["dog", "dog"], ["cat", "dog"])
 
@@ -35,7 +35,7 @@ def test_maps_stand_beside_the_true_ones() -> None:
     """Pixels that are not asked have no colour: 255 is no class. Only the first images are shown."""
     truth = np.full((20, 4, 4), 3)
     truth[:, 0, 0] = IGNORED
-    grid = Grid((4, 4), (4, 4))
+    grid = OutputGrid((4, 4), (4, 4))
     sheet = Maps().illustrate(np.full((20, 4, 4), 2), truth, ("a", "b", "c", "d"), grid)
     assert isinstance(sheet, MarkSheet)
     assert [(tile.image, tile.caption) for tile in sheet.tiles[:2]] == [(0, "0, true"), (0, "0, predicted")]
@@ -49,7 +49,7 @@ def test_maps_stand_beside_the_true_ones() -> None:
 
 def test_joints_lie_beside_the_true_ones() -> None:
     found, true = np.zeros((20, 2, 3)), np.ones((20, 2, 2))
-    sheet = Joints().illustrate(found, true, ("head", "hand"), Grid((4, 4), (4, 4)))
+    sheet = Joints().illustrate(found, true, ("head", "hand"), OutputGrid((4, 4), (4, 4)))
     assert isinstance(sheet, MarkSheet)
     assert sheet.note == "a colour for each joint (head, hand); dots predicted, rings true"
     assert [tile.image for tile in sheet.tiles] == list(range(16))

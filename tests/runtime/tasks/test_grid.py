@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from archspec.api import elaborate, load
 from archspec.errors import ArchspecError
-from runtime.tasks.grid import Grid, measure_strides, place_output
+from runtime.tasks.grid import OutputGrid, measure_strides, place_output
 from tests.support.documents import graph_from
 
 
@@ -85,7 +85,7 @@ def test_a_padded_strides_positions_are_on_the_image(pixels: int, stride: int) -
 
 
 def test_there_and_back() -> None:
-    grid = Grid((65, 70), (16, 16), 4)
+    grid = OutputGrid((65, 70), (16, 16), 4)
     assert grid.offsets == (0, 3)
     for axis in (0, 1):
         assert grid.from_pixel(grid.to_pixel(7.25, axis), axis) == 7.25

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from runtime.tasks.grid import Grid
+from runtime.tasks.grid import OutputGrid
 from runtime.tasks.heatmaps import draw_heatmaps, find_peaks
 
-GRID = Grid((32, 64), (8, 16), 4)
+GRID = OutputGrid((32, 64), (8, 16), 4)
 
 
 def test_a_heatmap_is_a_gaussian_of_one_position() -> None:
@@ -53,8 +53,8 @@ def test_joints_come_back_within_a_quarter_of_a_position() -> None:
 )
 def test_peaks_by_hand(values: list[list[float]], x: float, y: float) -> None:
     heatmap = np.array(values, np.float32)[None, None]
-    assert find_peaks(heatmap, Grid((3, 3), (3, 3)))[0, 0, :2].tolist() == [x, y]
+    assert find_peaks(heatmap, OutputGrid((3, 3), (3, 3)))[0, 0, :2].tolist() == [x, y]
 
 
 def test_peaks_of_a_single_position() -> None:
-    assert find_peaks(np.ones((1, 1, 1, 1)), Grid((4, 4), (1, 1), 4)).tolist() == [[[1.5, 1.5, 1.0]]]
+    assert find_peaks(np.ones((1, 1, 1, 1)), OutputGrid((4, 4), (1, 1), 4)).tolist() == [[[1.5, 1.5, 1.0]]]

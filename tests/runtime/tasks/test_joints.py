@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from runtime.tasks.grid import Grid
+from runtime.tasks.grid import OutputGrid
 from runtime.tasks.joints import MAX_DISTANCE, Joints
 
 JOINTS = Joints()
@@ -32,7 +32,7 @@ def test_a_joint_counts_where_it_is_and_near() -> None:
     """One sixteenth of 64 pixels is 4; by hand: 0, 4, 4.1 pixels off, and one that is not there."""
     points = np.array([[[10, 10], [20, 20], [30, 30], [np.nan, np.nan]]])
     answers = np.array([[[10, 10, 1], [24, 20, 1], [30, 34.1, 1], [5, 5, 1.0]]])
-    grid = Grid((64, 32), (16, 8), 4)
+    grid = OutputGrid((64, 32), (16, 8), 4)
     assert MAX_DISTANCE * 64 == 4
     counts = JOINTS.count(answers, points, grid)
     assert counts[:2].tolist() == [2, 3]

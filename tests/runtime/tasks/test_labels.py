@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from compiler.onnx_file.metadata import OUTPUT, SHARES
 from runtime.pictures.frame import Frame
-from runtime.tasks.grid import Grid
+from runtime.tasks.grid import OutputGrid
 from runtime.tasks.labels import Labels, softmax
 from runtime.tasks.task import AnswerInput
 
@@ -43,13 +43,13 @@ def test_the_likeliest_are_ranked() -> None:
     logits = np.array([[0.1, 2.0, -1.0], [3.0, 3.0, 0.0]], np.float32)
     witness = torch.softmax(torch.from_numpy(logits).double(), 1).numpy()
     frames = [Frame.whole((8, 8))] * 2
-    given = AnswerInput(("a", "b"), frames, logits, Grid((), ()), ("x", "y", "z"), {}, 2)
+    given = AnswerInput(("a", "b"), frames, logits, OutputGrid((), ()), ("x", "y", "z"), {}, 2)
     first, second = LABELS.answer(given)
     assert (first.path, first.label, first.index, first.array.tolist()) == ("a", "y", 1, 1)
     assert [name for name, _ in first.top] == ["y", "x"]
     assert np.allclose([share for _, share in first.top], witness[0, [1, 0]], rtol=1e-12)
     assert (second.label, [name for name, _ in second.top]) == ("x", ["x", "y"])  # of equal ones the first
-    shares = AnswerInput(("a",), frames[:1], witness[:1], Grid((), ()), ("x", "y", "z"), {OUTPUT: SHARES}, 1)
+    shares = AnswerInput(("a",), frames[:1], witness[:1], OutputGrid((), ()), ("x", "y", "z"), {OUTPUT: SHARES}, 1)
     (kept,) = LABELS.answer(shares)
     assert kept.probability == witness[0, 1]  # a softmax of shares would be nearer to a third
 

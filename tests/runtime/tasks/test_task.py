@@ -24,8 +24,8 @@ from archspec.weights import read_weights
 from runtime.data.dataset import Dataset, Split
 from runtime.data.registry import load_data
 from runtime.tasks.drawing import LabelSheet
-from runtime.tasks.grid import Grid
-from runtime.tasks.task import Answer, AnswerInput, Column, Counts, Task, divide
+from runtime.tasks.grid import OutputGrid
+from runtime.tasks.task import Answer, AnswerColumn, AnswerInput, ScoreCounts, Task, divide
 from runtime.training.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class Amounts(Task):
 
     name, metrics, asked = "amounts", ("rmse",), "images"
     needs, needed = "an amount needs", "a single number"
-    columns = (Column("ink"),)
+    columns = (AnswerColumn("ink"),)
     has_probabilities, has_picture = False, False
 
     def fits(self, output: Sequence[int | str]) -> bool:
@@ -60,20 +60,20 @@ class Amounts(Task):
     def count_channels(self, output: Sequence[int]) -> int:
         return 1
 
-    def place(self, image: Sequence[int], output: Sequence[int], stride: int | None = None) -> Grid:
+    def place(self, image: Sequence[int], output: Sequence[int], stride: int | None = None) -> OutputGrid:
         self.check_fit(output)
-        return Grid((), ())
+        return OutputGrid((), ())
 
     def compute_loss(self, output: Tensor, targets: Tensor) -> Tensor:
         return torch.nn.functional.mse_loss(output[:, 0], targets)
 
-    def decide(self, output: Array, grid: Grid) -> Array:
+    def decide(self, output: Array, grid: OutputGrid) -> Array:
         return output[:, 0]
 
-    def count(self, answers: Array, labels: Array, grid: Grid) -> Counts:
+    def count(self, answers: Array, labels: Array, grid: OutputGrid) -> ScoreCounts:
         return np.array([np.square(answers - labels).sum(), len(labels)], np.float64)
 
-    def score(self, counts: Counts) -> dict[str, float]:
+    def score(self, counts: ScoreCounts) -> dict[str, float]:
         return {"rmse": divide(counts[0], counts[1]) ** 0.5}
 
     def count_equal(self, first: Array, second: Array) -> tuple[int, int]:
@@ -86,7 +86,7 @@ class Amounts(Task):
     def tabulate(self, row: Mapping[str, Any]) -> Iterator[Sequence[str]]:
         yield (f"{row['amount']:.3f} of ink",)
 
-    def illustrate(self, answers: Array, labels: Array, names: Sequence[str], grid: Grid) -> LabelSheet:
+    def illustrate(self, answers: Array, labels: Array, names: Sequence[str], grid: OutputGrid) -> LabelSheet:
         return LabelSheet([f"{label:.2f}" for label in labels], [f"{answer:.2f}" for answer in answers])
 
 

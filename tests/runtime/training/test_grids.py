@@ -13,7 +13,7 @@ from archspec.api import elaborate, load, to_torch
 from archspec.errors import ArchspecError
 from runtime.data.dataset import Dataset
 from runtime.data.registry import load_data
-from runtime.tasks.grid import Grid, measure_strides
+from runtime.tasks.grid import OutputGrid, measure_strides
 from runtime.training.grids import find_grids, find_stride, name_strides
 from runtime.training.outputs import name_outputs
 from tests.support.documents import graph_from
@@ -115,6 +115,6 @@ def test_strides_have_the_names_of_what_the_module_gives() -> None:
 
 
 def test_the_stride_is_that_of_the_last_output() -> None:
-    grids = {"a": Grid((8, 8), (8, 8)), "b": Grid((8, 8), (4, 4), 2)}
+    grids = {"a": OutputGrid((8, 8), (8, 8)), "b": OutputGrid((8, 8), (4, 4), 2)}
     assert find_stride(grids) == 2
-    assert find_stride({"a": Grid((), ())}) is None
+    assert find_stride({"a": OutputGrid((), ())}) is None

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from runtime.data.dataset import Dataset
 from runtime.data.registry import load_data
-from runtime.tasks.grid import Grid
+from runtime.tasks.grid import OutputGrid
 from runtime.tasks.maps import IGNORED
 from runtime.tasks.registry import find_task
 from runtime.training.objective import Objective, measure
@@ -25,7 +25,7 @@ def maps() -> Dataset:
 
 def test_the_loss_of_chosen_images_is_torchs_with_smoothing() -> None:
     data = make_data()
-    objective = Objective(data, {"a": Grid((), ()), "b": Grid((), ())}, CPU, 0.2)
+    objective = Objective(data, {"a": OutputGrid((), ()), "b": OutputGrid((), ())}, CPU, 0.2)
     chosen = torch.tensor([5, 0, 9])
     logits = torch.randn(3, 3, generator=torch.Generator().manual_seed(0))
     targets = torch.from_numpy(data.train.labels)[chosen]
@@ -38,7 +38,7 @@ def test_the_loss_of_chosen_images_is_torchs_with_smoothing() -> None:
 
 def test_the_last_output_is_counted() -> None:
     data = make_data()
-    objective = Objective(data, {"a": Grid((), ()), "b": Grid((), ())}, CPU, 0.0)
+    objective = Objective(data, {"a": OutputGrid((), ()), "b": OutputGrid((), ())}, CPU, 0.0)
     chosen = torch.tensor([4, 2])
     right = F.one_hot(torch.from_numpy(data.train.labels)[chosen], 3).float()
     assert objective.count({"a": -right, "b": right}, chosen).tolist() == [2, 2]
@@ -46,7 +46,7 @@ def test_the_last_output_is_counted() -> None:
 
 
 def test_training_weighs_the_classes_and_the_report_does_not(maps: Dataset) -> None:
-    grid = Grid((32, 32), (32, 32))
+    grid = OutputGrid((32, 32), (32, 32))
     objective = Objective(maps, {"output": grid}, CPU, 0.0)
     logits = torch.randn(4, 11, 32, 32, generator=torch.Generator().manual_seed(0))
     part = maps.train.labels[:4]

@@ -13,7 +13,7 @@ from archspec.errors import ArchspecError
 from compiler.torch_target.modes import limited_to
 from runtime.training.drop_ramp import DropRamp
 from runtime.training.grids import find_grids
-from runtime.training.loop import Loop, train
+from runtime.training.loop import TrainingLoop, train
 from runtime.training.metrics import Progress
 from runtime.training.objective import Objective
 from runtime.training.optimizer import build_optimizer
@@ -31,14 +31,14 @@ def one_thread() -> Iterator[None]:
         yield
 
 
-def start(seed: int = 0) -> Loop:
+def start(seed: int = 0) -> TrainingLoop:
     module = make_net(seed)
     objective = Objective(DATA, find_grids(module, DATA), torch.device("cpu"), QUICK.label_smoothing)
     state = TrainState(module, build_optimizer(module, QUICK))
-    return Loop(state, DATA, objective, QUICK, DropRamp(module, False), lambda progress: None)
+    return TrainingLoop(state, DATA, objective, QUICK, DropRamp(module, False), lambda progress: None)
 
 
-def finish(loop: Loop) -> dict[str, Tensor]:
+def finish(loop: TrainingLoop) -> dict[str, Tensor]:
     while loop.state.epoch < QUICK.epochs:
         loop.train_epoch()
     return copy_weights(loop.state.module)

@@ -10,7 +10,7 @@ import pytest
 from archspec.api import load
 from archspec.errors import SpecError
 from archspec.weights import find_rules
-from runtime.weights.name_rules import Pattern, Template
+from runtime.weights.name_rules import NamePattern, NameTemplate
 from tests.support.conversion import RULES, match, their_state
 
 
@@ -93,11 +93,11 @@ def test_a_key_that_stands_twice_is_refused(folder: Path) -> None:
 def test_patterns(pattern: str, name: str | None, numbers: dict[str, int] | None) -> None:
     if name is None:
         with pytest.raises(ValueError, match="should be made of names"):
-            Pattern.parse(pattern)
+            NamePattern.parse(pattern)
     else:
-        assert Pattern.parse(pattern).match(name) == numbers
+        assert NamePattern.parse(pattern).match(name) == numbers
 
 
 def test_templates() -> None:
-    assert Template.parse("a{k + 1}.b-{2 * k}").write({"k": 3}) == "a4.b-6"
-    assert re.fullmatch(r"[a-z]+", Template.parse("plain").write())
+    assert NameTemplate.parse("a{k + 1}.b-{2 * k}").write({"k": 3}) == "a4.b-6"
+    assert re.fullmatch(r"[a-z]+", NameTemplate.parse("plain").write())
