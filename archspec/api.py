@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from runtime.training.loop import TrainResult
     from runtime.training.metrics import Progress
     from runtime.training.recipe import Recipe
-    from runtime.verification.options import ChoiceKeywords
+    from runtime.verification.options import VerifyKeywords
     from runtime.verification.report import Verification
 
 load = checked(_load)
@@ -203,7 +203,7 @@ def to_onnx(
     return export(graph, take_weights(weights), path, take_keywords(ExportPlan, "to_onnx", plan))
 
 
-@takes_fields_of("runtime.verification.options.Choice")
+@takes_fields_of("runtime.verification.options.VerifyOptions")
 @checked
 def verify_model(
     path: str | Path,
@@ -213,7 +213,7 @@ def verify_model(
     rules: Mapping[type[Op], Any] | None = None,
     torch_rules: Mapping[type[Op], Any] | None = None,
     on_check: Callable[[str], None] = lambda check: None,
-    **where: Unpack[ChoiceKeywords],
+    **where: Unpack[VerifyKeywords],
 ) -> Verification:
     """Prove a model file again: it is sound, runs where it says, and agrees with a second witness; with the `original`
     graph and weights also with torch, or the first node is named whose own result differs. With `metadata`, what these
@@ -235,16 +235,16 @@ def verify_model(
     >>> archspec.verify_model("model.onnx", (graph, weights), batches=[2]).passed
     True
     """
-    from runtime.verification.options import Choice, Original
+    from runtime.verification.options import Original, VerifyOptions
     from runtime.verification.verify import verify
     from runtime.weights.arrays import take_weights
 
-    choice = take_keywords(Choice, "verify_model", where)
+    options = take_keywords(VerifyOptions, "verify_model", where)
     if original is None:
-        return verify(path, choice=choice, follow=on_check)
+        return verify(path, options=options, follow=on_check)
     graph, weights = original
     held = Original(graph, take_weights(weights), torch_rules or {}, rules or {}, metadata or {})
-    return verify(path, held, choice, on_check)
+    return verify(path, held, options, on_check)
 
 
 @takes_fields_of("runtime.training.fitting.Fitting")

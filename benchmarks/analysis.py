@@ -20,7 +20,7 @@ from typing import Any
 from benchmarks.measuring import (
     HEADER,
     SEED,
-    Row,
+    Comparison,
     Sample,
     Tasks,
     cold,
@@ -196,7 +196,7 @@ ALONE_HEADER = """\
 # ---- sections --------------------------------------------------------------------------------------------------------
 
 
-def measure_network(name: str, rounds: int) -> tuple[list[Row], list[Alone]]:
+def measure_network(name: str, rounds: int) -> tuple[list[Comparison], list[Alone]]:
     """(a) for one network."""
     say(f"{name}: in one process")
     warm = CHILDREN.run("analyze_warm", name, rounds)
@@ -218,21 +218,27 @@ def measure_network(name: str, rounds: int) -> tuple[list[Row], list[Alone]]:
 
 def _compare_network(
     title: str, warm: Mapping[str, Sequence[Sample]], samples: Mapping[str, Sequence[Sample]]
-) -> list[Row]:
+) -> list[Comparison]:
     both, ours, theirs = "torchinfo and fvcore", samples["archspec"], samples["peers"]
     added, peers = (peak_above(samples[name], samples[f"{name} before"]) for name in ("archspec", "peers"))
     nothing = f"{title}, warm, from nothing: load, elaborate"
     counted, built = f"{both} of a module built before", f"build the module, {both}"
     process = "cold process: `archspec analyze --all --json`"
     return [
-        Row(f"{title}, warm, of a graph: cost and paths", counted, warm["counts"], warm["peers"]),
-        Row(f"{title}, warm, of a graph: whole analysis", counted, warm["whole"], warm["peers"], wanted=10),
-        Row(f"{nothing}, cost and paths", built, warm["counts from nothing"], warm["peers from nothing"]),
-        Row(f"{nothing}, whole analysis", built, warm["whole from nothing"], warm["peers from nothing"], wanted=10),
-        Row(f"{title}, cold process: `archspec analyze --json`", f"module in torch, {both}", samples["counts"], theirs),
-        Row(f"{title}, {process}", f"module in torch, {both}", ours, theirs, wanted=10),
-        Row(f"{title}, peak memory of that process", f"module in torch, {both}", ours, theirs, "peak", 0.1, True),
-        Row(f"{title}, peak memory above `check`", "above building the module", added, peers, "peak", 0.1, True),
+        Comparison(f"{title}, warm, of a graph: cost and paths", counted, warm["counts"], warm["peers"]),
+        Comparison(f"{title}, warm, of a graph: whole analysis", counted, warm["whole"], warm["peers"], wanted=10),
+        Comparison(f"{nothing}, cost and paths", built, warm["counts from nothing"], warm["peers from nothing"]),
+        Comparison(
+            f"{nothing}, whole analysis", built, warm["whole from nothing"], warm["peers from nothing"], wanted=10
+        ),
+        Comparison(
+            f"{title}, cold process: `archspec analyze --json`", f"module in torch, {both}", samples["counts"], theirs
+        ),
+        Comparison(f"{title}, {process}", f"module in torch, {both}", ours, theirs, wanted=10),
+        Comparison(
+            f"{title}, peak memory of that process", f"module in torch, {both}", ours, theirs, "peak", 0.1, True
+        ),
+        Comparison(f"{title}, peak memory above `check`", "above building the module", added, peers, "peak", 0.1, True),
     ]
 
 
@@ -260,7 +266,7 @@ def measure_foreign(rounds: int, folder: Path) -> list[Alone]:
 # ---- the report ------------------------------------------------------------------------------------------------------
 
 
-def render(report: Mapping[str, Any], found: tuple[Sequence[Row], Sequence[Alone]]) -> str:
+def render(report: Mapping[str, Any], found: tuple[Sequence[Comparison], Sequence[Alone]]) -> str:
     rows, alone = found
     lines = [
         "# Analysis",
@@ -279,7 +285,7 @@ def render(report: Mapping[str, Any], found: tuple[Sequence[Row], Sequence[Alone
     return "\n".join(lines) + "\n"
 
 
-def measure(rounds: int, quick: bool) -> tuple[dict[str, Any], tuple[list[Row], list[Alone]]]:
+def measure(rounds: int, quick: bool) -> tuple[dict[str, Any], tuple[list[Comparison], list[Alone]]]:
     rows, alone = [], measure_chain(rounds)
     for name in NETWORKS[: 1 if quick else None]:
         compared, single = measure_network(name, rounds)

@@ -7,10 +7,11 @@ from typing import Any
 
 from benchmarks.measuring import Sample, timed
 
-Run = Callable[[], Any]
+ModelCall = Callable[[], Any]
+"""Runs a model once."""
 
 
-def open_model(data: bytes, inputs: Mapping[str, Any], threads: int = 0) -> Run:
+def open_model(data: bytes, inputs: Mapping[str, Any], threads: int = 0) -> ModelCall:
     """One call of a model on these inputs, on the CPU; no threads named are as many as there are cores."""
     import onnxruntime
 
@@ -21,12 +22,12 @@ def open_model(data: bytes, inputs: Mapping[str, Any], threads: int = 0) -> Run:
     return lambda: session.run(None, inputs)
 
 
-def count_calls(run: Run, seconds: float, key: str) -> int:
+def count_calls(run: ModelCall, seconds: float, key: str) -> int:
     """How many calls take about that long, by one of a sample's clocks."""
     return max(1, round(seconds / timed(run)[key]))
 
 
-def sample_calls(run: Run, calls: int) -> Callable[[], Sample]:
+def sample_calls(run: ModelCall, calls: int) -> Callable[[], Sample]:
     """The time of one of so many calls, after one that is not counted."""
 
     def measure() -> Sample:

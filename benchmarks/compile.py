@@ -13,7 +13,7 @@ from typing import Any
 
 from benchmarks.measuring import (
     HEADER,
-    Row,
+    Comparison,
     Sample,
     Tasks,
     cold,
@@ -76,7 +76,7 @@ def _measuring(measure: Callable[[int], Sample], blocks: int) -> Callable[[], Sa
 # ---- sections --------------------------------------------------------------------------------------------------------
 
 
-def measure_cold_start(rounds: int) -> list[Row]:
+def measure_cold_start(rounds: int) -> list[Comparison]:
     """(a) and (d): what the command line takes until it has answered."""
     say("cold processes: analyze and --help")
     samples = interleave(
@@ -91,28 +91,28 @@ def measure_cold_start(rounds: int) -> list[Row]:
     what, ours = "(a) cold process: `archspec analyze resnet50 --json`", samples["analyze"]
     shown, imported = samples["help"], samples["import"]
     return [
-        Row(what, "ResNet-50 in torch, torchinfo", ours, samples["torchinfo"], wanted=6),
-        Row("(d) cold process: `archspec --help`", "`import torch`", shown, imported, wanted=0.3, share=True),
+        Comparison(what, "ResNet-50 in torch, torchinfo", ours, samples["torchinfo"], wanted=6),
+        Comparison("(d) cold process: `archspec --help`", "`import torch`", shown, imported, wanted=0.3, share=True),
     ]
 
 
-def measure_analysis(rounds: int) -> list[Row]:
+def measure_analysis(rounds: int) -> list[Comparison]:
     say("in one process: analysis of resnet50")
     samples = CHILDREN.run("analyze_warm", 4 * rounds)
     what, ours = "(b) warm: load, elaborate and analyze resnet50", samples["archspec"]
     return [
-        Row(what, "torchinfo of a module built before", ours, samples["summary"], wanted=6),
-        Row(what, "build the module, torchinfo", ours, samples["build"], wanted=6),
-        Row(what, "torchinfo of a module built before, on torch's meta device", ours, samples["meta"]),
+        Comparison(what, "torchinfo of a module built before", ours, samples["summary"], wanted=6),
+        Comparison(what, "build the module, torchinfo", ours, samples["build"], wanted=6),
+        Comparison(what, "torchinfo of a module built before, on torch's meta device", ours, samples["meta"]),
     ]
 
 
-def measure_chains(lengths: Sequence[int], rounds: int) -> list[Row]:
+def measure_chains(lengths: Sequence[int], rounds: int) -> list[Comparison]:
     say("residual chains")
     samples = CHILDREN.run("analyze_chains", rounds, *lengths)
     first, *longer = lengths
     return [
-        Row(
+        Comparison(
             f"(c) chain of {length:,} blocks: build, cost, number of paths; time per block",
             f"archspec, {first:,} blocks",
             samples[str(length)],
@@ -127,7 +127,7 @@ def measure_chains(lengths: Sequence[int], rounds: int) -> list[Row]:
 # ---- the report ------------------------------------------------------------------------------------------------------
 
 
-def render(report: Mapping[str, Any], rows: Sequence[Row]) -> str:
+def render(report: Mapping[str, Any], rows: Sequence[Comparison]) -> str:
     met = count_met(row.met for row in rows)
     lines = [
         "# Building and analysis",
@@ -143,7 +143,7 @@ def render(report: Mapping[str, Any], rows: Sequence[Row]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def measure(rounds: int, quick: bool) -> tuple[dict[str, Any], list[Row]]:
+def measure(rounds: int, quick: bool) -> tuple[dict[str, Any], list[Comparison]]:
     rows = [*measure_cold_start(rounds), *measure_analysis(rounds)]
     rows += measure_chains(CHAINS[: 2 if quick else None], rounds)
     rows.sort(key=lambda row: row.what[:3])

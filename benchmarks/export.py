@@ -18,7 +18,7 @@ from typing import Any
 from benchmarks.measuring import (
     HEADER,
     SEED,
-    Row,
+    Comparison,
     Sample,
     Tasks,
     count_met,
@@ -250,7 +250,7 @@ def _compare(path: str, images: Any, truth: Any) -> float:
 # ---- sections --------------------------------------------------------------------------------------------------------
 
 
-def measure_network(name: str, rounds: int) -> tuple[list[Row], dict[str, Any]]:
+def measure_network(name: str, rounds: int) -> tuple[list[Comparison], dict[str, Any]]:
     with tempfile.TemporaryDirectory() as folder:
         say(f"{name}: weights")
         CHILDREN.run("prepare", name, folder)
@@ -271,30 +271,34 @@ def measure_network(name: str, rounds: int) -> tuple[list[Row], dict[str, Any]]:
     return [*_warm_rows(name, warm), *_cold_rows(name, samples), *_load_rows(name, loads)], facts
 
 
-def _warm_rows(name: str, warm: Mapping[str, Sequence[Sample]]) -> list[Row]:
+def _warm_rows(name: str, warm: Mapping[str, Sequence[Sample]]) -> list[Comparison]:
     rows = [
-        Row(f"{name}, warm: `to_onnx`", peer, warm["archspec"], warm[peer], wanted=20 if peer == "dynamo" else None)
+        Comparison(
+            f"{name}, warm: `to_onnx`", peer, warm["archspec"], warm[peer], wanted=20 if peer == "dynamo" else None
+        )
         for peer in PEERS
     ]
-    return [*rows, Row(f"{name}, warm, in memory", "dynamo, to a file", warm["in memory"], warm["dynamo"])]
+    return [*rows, Comparison(f"{name}, warm, in memory", "dynamo, to a file", warm["in memory"], warm["dynamo"])]
 
 
-def _cold_rows(name: str, samples: Mapping[str, Sequence[Sample]]) -> list[Row]:
+def _cold_rows(name: str, samples: Mapping[str, Sequence[Sample]]) -> list[Comparison]:
     ours, theirs = samples["archspec"], samples["dynamo"]
     added, peers = (peak_above(samples[item], samples[f"{before} before"]) for item, before in PAIRS)
     rows = [
-        Row(f"{name}, cold process: weights file to ONNX file", peer, ours, samples[peer], wanted=limit)
+        Comparison(f"{name}, cold process: weights file to ONNX file", peer, ours, samples[peer], wanted=limit)
         for peer, limit in zip(PEERS, (10, None, None, None), strict=True)
     ]
     rows += [
-        Row(f"{name}, peak memory: weights file to ONNX file", peer, ours, samples[peer], "peak", limit, True)
+        Comparison(f"{name}, peak memory: weights file to ONNX file", peer, ours, samples[peer], "peak", limit, True)
         for peer, limit in zip(PEERS, (0.5, None, None, None), strict=True)
     ]
     return [
         *rows,
-        Row(f"{name}, first call of a process: `to_onnx`", "dynamo", ours, theirs, key="call"),
-        Row(f"{name}, peak memory: torch module to ONNX file", "dynamo", samples["module"], theirs, "peak", share=True),
-        Row(f"{name}, peak memory above that of loading alone", "dynamo", added, peers, "peak", share=True),
+        Comparison(f"{name}, first call of a process: `to_onnx`", "dynamo", ours, theirs, key="call"),
+        Comparison(
+            f"{name}, peak memory: torch module to ONNX file", "dynamo", samples["module"], theirs, "peak", share=True
+        ),
+        Comparison(f"{name}, peak memory above that of loading alone", "dynamo", added, peers, "peak", share=True),
     ]
 
 
@@ -302,23 +306,23 @@ PAIRS = (("archspec", "archspec"), ("dynamo", "torch"))
 """Whose memory is compared with that of which process before it."""
 
 
-def _load_rows(name: str, loads: Mapping[str, Sequence[Sample]]) -> list[Row]:
+def _load_rows(name: str, loads: Mapping[str, Sequence[Sample]]) -> list[Comparison]:
     ours = loads["archspec"]
     rows = [
-        Row(f"{name}, load: ONNX Runtime's session", peer, ours, loads[peer], "wall", limit, True)
+        Comparison(f"{name}, load: ONNX Runtime's session", peer, ours, loads[peer], "wall", limit, True)
         for peer, limit in zip(PEERS, (1, None, None, None), strict=True)
     ]
     return [
         *rows,
-        Row(f"{name}, load: `Session`", "dynamo, ONNX Runtime's", loads["Session"], loads["dynamo"], share=True),
+        Comparison(f"{name}, load: `Session`", "dynamo, ONNX Runtime's", loads["Session"], loads["dynamo"], share=True),
     ]
 
 
 # ---- the report ------------------------------------------------------------------------------------------------------
 
 
-def measure(rounds: int, quick: bool, *, networks: Sequence[str] | None) -> tuple[dict[str, Any], list[Row]]:
-    rows: list[Row] = []
+def measure(rounds: int, quick: bool, *, networks: Sequence[str] | None) -> tuple[dict[str, Any], list[Comparison]]:
+    rows: list[Comparison] = []
     files = {}
     for name in networks or list(NETWORKS)[: 1 if quick else None]:
         found, files[name] = measure_network(name, rounds)
@@ -330,7 +334,7 @@ def measure(rounds: int, quick: bool, *, networks: Sequence[str] | None) -> tupl
     return report, rows
 
 
-def render(report: Mapping[str, Any], rows: Sequence[Row]) -> str:
+def render(report: Mapping[str, Any], rows: Sequence[Comparison]) -> str:
     lines = [
         "# Export to ONNX",
         "",

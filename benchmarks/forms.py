@@ -20,7 +20,7 @@ from benchmarks.calls import count_calls, open_model, sample_calls
 from benchmarks.measuring import (
     HEADER,
     SEED,
-    Row,
+    Comparison,
     Sample,
     Tasks,
     count_met,
@@ -165,7 +165,7 @@ TASKS = {"measure_form": measure_form}
 # ---- the rows --------------------------------------------------------------------------------------------------------
 
 
-def measure_forms(rounds: int, quick: bool) -> list[Row]:
+def measure_forms(rounds: int, quick: bool) -> list[Comparison]:
     rows = []
     for index, form in enumerate(FORMS):
         if quick and form.long:
@@ -174,11 +174,13 @@ def measure_forms(rounds: int, quick: bool) -> list[Row]:
         for batch in BATCHES[: 1 if form.long else None]:
             samples = CHILDREN.run("measure_form", index, batch, rounds)
             what, wanted = f"{form.title}, batch {batch}", WANTED if form.kept else None
-            rows.append(Row(what, "without it", samples["form"], samples["plain"], key="wall_cpu", wanted=wanted))
+            rows.append(
+                Comparison(what, "without it", samples["form"], samples["plain"], key="wall_cpu", wanted=wanted)
+            )
     return rows
 
 
-def render(report: Mapping[str, Any], rows: Sequence[Row]) -> str:
+def render(report: Mapping[str, Any], rows: Sequence[Comparison]) -> str:
     taken, left = ([row for row in rows if (row.wanted is None) is without] for without in (False, True))
     lines = [
         "# Forms for ONNX Runtime's CPU provider",
@@ -202,7 +204,7 @@ def render(report: Mapping[str, Any], rows: Sequence[Row]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def measure(rounds: int, quick: bool) -> tuple[dict[str, Any], list[Row]]:
+def measure(rounds: int, quick: bool) -> tuple[dict[str, Any], list[Comparison]]:
     rows = measure_forms(rounds, quick)
     return {"rows": [row.to_dict() for row in rows]}, rows
 

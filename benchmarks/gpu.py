@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.gpu_cells import CANDIDATES, MODES, PRECISIONS, Candidate, Cell
+from benchmarks.gpu_cells import CANDIDATES, MODES, PRECISIONS, GpuCandidate, GpuCell
 from benchmarks.gpu_page import average_ratios, render
 from benchmarks.measuring import (
     SEED,
@@ -43,7 +43,7 @@ CALIBRATION = 64
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class GpuPlan:
     """How every cell of a run is measured. `seconds` are those of a turn, `tune` those of `archspec tune`."""
 
     rounds: int
@@ -107,7 +107,7 @@ def quantize(name: str, weights: Path, images: Path, device: str, path: Path) ->
 class Sources:
     """The files of one network, each made when it is first wanted."""
 
-    def __init__(self, name: str, folder: Path, plan: Plan) -> None:
+    def __init__(self, name: str, folder: Path, plan: GpuPlan) -> None:
         self._name, self._folder, self._plan = name, folder, plan
         self._made: dict[str, Path] = {}
         self.weights = self._make("weights.safetensors", lambda path: CHILDREN.run("make_weights", name, path))
@@ -119,7 +119,7 @@ class Sources:
         args = (self._name, self.weights, self.images(batch))
         return self._make(f"reference{batch}.npz", lambda path: CHILDREN.run("make_reference", *args, path))
 
-    def open(self, candidate: Candidate, batch: int, precision: str) -> str:
+    def open(self, candidate: GpuCandidate, batch: int, precision: str) -> str:
         """What the candidate's runtime is given."""
         if candidate.source == "module":
             return f"{self._name}:{NETWORKS[self._name]}:{precision}:{self.weights}"
@@ -153,17 +153,17 @@ def draw_images(name: str, batch: int) -> Any:
 # ---- measuring -------------------------------------------------------------------------------------------------------
 
 
-def measure_network(name: str, batches: Sequence[int], plan: Plan) -> list[Cell]:
+def measure_network(name: str, batches: Sequence[int], plan: GpuPlan) -> list[GpuCell]:
     with tempfile.TemporaryDirectory() as folder:
         say(f"{name}: weights")
         sources = Sources(name, Path(folder), plan)
-        cells = [Cell(name, batch, precision) for precision in plan.precisions for batch in batches]
+        cells = [GpuCell(name, batch, precision) for precision in plan.precisions for batch in batches]
         for cell in cells:
             measure_cell(cell, sources, Path(folder), plan)
         return cells
 
 
-def measure_cell(cell: Cell, sources: Sources, folder: Path, plan: Plan) -> None:
+def measure_cell(cell: GpuCell, sources: Sources, folder: Path, plan: GpuPlan) -> None:
     """Fresh processes for each cell, so that none keeps the device's memory for a batch that is over."""
     workers: dict[str, Worker] = {}
     try:
@@ -183,7 +183,7 @@ def measure_cell(cell: Cell, sources: Sources, folder: Path, plan: Plan) -> None
             worker.close()
 
 
-def _open(name: str, cell: Cell, workers: dict[str, Worker], sources: Sources, folder: Path, device: str) -> None:
+def _open(name: str, cell: GpuCell, workers: dict[str, Worker], sources: Sources, folder: Path, device: str) -> None:
     say(f"{' '.join(cell.title)}: open {name}")
     candidate = CANDIDATES[name]
     try:
@@ -201,7 +201,7 @@ def _outputs(folder: Path, name: str) -> Path:
     return folder / f"{re.sub(r'[^a-z]+', '_', name.lower())}.npz"
 
 
-def _compare(cell: Cell, reference: Path, folder: Path) -> None:
+def _compare(cell: GpuCell, reference: Path, folder: Path) -> None:
     """How far each candidate is from torch in fp32 on the CPU: the largest difference, relative to the largest number,
     and the share of positions whose largest channel is the same."""
     truth = _load(reference)
@@ -234,14 +234,14 @@ def list_missing(device: str) -> list[str]:
 
 def measure(
     rounds: int, quick: bool, *, networks: Sequence[str] | None, batches: Sequence[int] | None, **how: Any
-) -> tuple[dict[str, Any], list[Cell]]:
-    plan = Plan(rounds=rounds, **how)
+) -> tuple[dict[str, Any], list[GpuCell]]:
+    plan = GpuPlan(rounds=rounds, **how)
     missing = list_missing(plan.device)
     for line in missing:
         say(line)
     if plan.device == "cuda" and any("no GPU" in line for line in missing):
         raise SystemExit(0)  # what was measured elsewhere is not replaced by an empty table
-    cells: list[Cell] = []
+    cells: list[GpuCell] = []
     for name in networks or list(NETWORKS)[: 1 if quick else None]:
         cells += measure_network(name, batches or BATCHES[: 1 if quick else None], plan)
     report = {

@@ -18,7 +18,7 @@ MODES = {"resident": "images on the device", "whole": "from memory to memory"}
 
 
 @dataclass(frozen=True)
-class Candidate:
+class GpuCandidate:
     """A runtime of `gpu_runners.py`; whether it runs our file, the module, or the file of torch's exporter; and the
     precisions that it has."""
 
@@ -27,14 +27,14 @@ class Candidate:
     precisions: Sequence[str] = ("fp32", "fp16")
 
 
-CANDIDATES: Mapping[str, Candidate] = {
-    "CUDA": Candidate("default", "archspec"),
-    "CUDA, tuned": Candidate("tuned", "archspec"),
-    "TensorRT": Candidate("tensorrt", "archspec", PRECISIONS),
-    "CUDA of dynamo": Candidate("default", "dynamo", ("fp32",)),
-    "torch eager": Candidate("eager", "module"),
-    "torch.compile": Candidate("compile", "module"),
-    "Torch-TensorRT": Candidate("torch-tensorrt", "module"),
+CANDIDATES: Mapping[str, GpuCandidate] = {
+    "CUDA": GpuCandidate("default", "archspec"),
+    "CUDA, tuned": GpuCandidate("tuned", "archspec"),
+    "TensorRT": GpuCandidate("tensorrt", "archspec", PRECISIONS),
+    "CUDA of dynamo": GpuCandidate("default", "dynamo", ("fp32",)),
+    "torch eager": GpuCandidate("eager", "module"),
+    "torch.compile": GpuCandidate("compile", "module"),
+    "Torch-TensorRT": GpuCandidate("torch-tensorrt", "module"),
 }
 
 
@@ -48,7 +48,7 @@ REFERENCE = "torch eager"
 
 
 @dataclass
-class Cell:
+class GpuCell:
     """What one network took at one batch in one precision: per candidate, mode and round the seconds of each call."""
 
     network: str

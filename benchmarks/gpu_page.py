@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from statistics import geometric_mean
 from typing import Any
 
-from benchmarks.gpu_cells import CANDIDATES, MODES, Cell
+from benchmarks.gpu_cells import CANDIDATES, MODES, GpuCell
 from benchmarks.measuring import (
     digits,
     tell_machine,
@@ -18,7 +18,7 @@ ACCURACY = (
 )
 
 
-def average_ratios(cells: Sequence[Cell], mode: str) -> dict[str, float]:
+def average_ratios(cells: Sequence[GpuCell], mode: str) -> dict[str, float]:
     """By precision, the geometric mean of the fastest peer's time / our fastest's."""
     ratios: dict[str, list[float]] = {}
     for cell in cells:
@@ -27,7 +27,7 @@ def average_ratios(cells: Sequence[Cell], mode: str) -> dict[str, float]:
     return {precision: geometric_mean(found) for precision, found in ratios.items()}
 
 
-def render(report: Mapping[str, Any], cells: Sequence[Cell]) -> str:
+def render(report: Mapping[str, Any], cells: Sequence[GpuCell]) -> str:
     names = [name for name in CANDIDATES if any(name in cell.calls for cell in cells)]
     head = ["network", "batch", "precision"]
     lines = [
@@ -51,7 +51,7 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     return [f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *rows)]
 
 
-def _row(cell: Cell, names: Sequence[str], mode: str) -> list[str]:
+def _row(cell: GpuCell, names: Sequence[str], mode: str) -> list[str]:
     shown = {name: digits(1e3 * cell.latency(name, mode)) for name in cell.calls}
     best = cell.fastest(names, mode)
     if best is not None:
@@ -67,14 +67,14 @@ def _tell_ratio(compared: Mapping[str, Any] | None) -> str:
     return f"{spread_} {compared['peer']} / {compared['ours']}"
 
 
-def _details(cell: Cell, names: Sequence[str]) -> list[str]:
+def _details(cell: GpuCell, names: Sequence[str]) -> list[str]:
     shown = {
         name: f"{cell.apart[name]:.0e} · {cell.agreeing[name]:.1%} · {digits(cell.opened[name])}" for name in cell.calls
     }
     return [*cell.title, *(shown.get(name, "–") for name in names)]
 
 
-def _list_failures(report: Mapping[str, Any], cells: Sequence[Cell]) -> list[str]:
+def _list_failures(report: Mapping[str, Any], cells: Sequence[GpuCell]) -> list[str]:
     said = dict.fromkeys(
         f"- {cell.network}, {cell.precision}, {name}: {why}" for cell in cells for name, why in cell.failed.items()
     )

@@ -145,7 +145,7 @@ RUNTIMES: dict[str, Callable[[str, Array, str], Opened]] = {
 }
 
 
-class Runner:
+class GpuRunner:
     """What a worker does for its driver: open a network, then time calls."""
 
     def __init__(self, runtime: str) -> None:
@@ -170,5 +170,5 @@ class Runner:
 
 if __name__ == "__main__":
     _, _, chosen = sys.argv
-    runner = Runner(chosen)
+    runner = GpuRunner(chosen)
     serve({"open": runner.open, "time": runner.time})

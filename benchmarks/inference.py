@@ -40,7 +40,7 @@ CHILDREN = Tasks("benchmarks.inference")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
+class InferencePlan:
     """How every candidate of a run is measured: `seconds` are those of a turn, `tuning` those of `archspec tune`."""
 
     candidates: Sequence[str]
@@ -64,7 +64,7 @@ def make_file(name: str, side: str, exporter: str, weights: str, path: str) -> N
 
 
 def tune_file(path: str, batch: str, side: str, seconds: str) -> dict[str, Any]:
-    """Settings for this file at this shape, kept beside it as `archspec tune` does."""
+    """InferencePlan for this file at this shape, kept beside it as `archspec tune` does."""
     from runtime.measuring.tune import TuneRequest, tune
 
     sizes = dict.fromkeys(("H", "W"), int(side))
@@ -75,7 +75,7 @@ def tune_file(path: str, batch: str, side: str, seconds: str) -> dict[str, Any]:
 TASKS: dict[str, Callable[..., Any]] = {task.__name__: task for task in (make_weights, make_file, tune_file)}
 
 
-def measure_network(name: str, side: int, batches: Sequence[int], settings: Settings) -> list[Cell]:
+def measure_network(name: str, side: int, batches: Sequence[int], settings: InferencePlan) -> list[Cell]:
     with tempfile.TemporaryDirectory() as folder:
         sources, missing = _make_sources(name, side, Path(folder), settings)
         workers = {
@@ -97,7 +97,7 @@ def _keep_apart(folder: str, candidate: str) -> dict[str, str]:
     return {"TORCHINDUCTOR_CACHE_DIR": os.path.join(folder, _as_name(candidate))}
 
 
-def _make_sources(name: str, side: int, folder: Path, settings: Settings) -> tuple[dict[str, str], dict[str, str]]:
+def _make_sources(name: str, side: int, folder: Path, settings: InferencePlan) -> tuple[dict[str, str], dict[str, str]]:
     """What each candidate opens, a file or a module's name and weights; and why a candidate has nothing to open."""
     weights = folder / "weights.safetensors"
     remember(weights, settings.cache, lambda path: CHILDREN.run("make_weights", name, side, path), name, side)
@@ -124,7 +124,7 @@ def _make(name: str, side: int, exporter: str, weights: Path) -> Callable[[Path]
 
 
 def _measure_cell(
-    cell: Cell, workers: Mapping[str, Worker], sources: Mapping[str, str], folder: Path, settings: Settings
+    cell: Cell, workers: Mapping[str, Worker], sources: Mapping[str, str], folder: Path, settings: InferencePlan
 ) -> None:
     images = folder / f"images{cell.batch}.npy"
     np.save(images, _make_images(cell))
@@ -185,7 +185,7 @@ def _last_line(error: BaseException) -> str:
 def measure(
     rounds: int, quick: bool, *, networks: Sequence[str] | None, batches: Sequence[int] | None, **how: Any
 ) -> tuple[dict[str, Any], list[Cell]]:
-    settings = Settings(rounds=rounds, **how)
+    settings = InferencePlan(rounds=rounds, **how)
     cells: list[Cell] = []
     for name in networks or list(NETWORKS)[: 2 if quick else None]:
         cells += measure_network(name, NETWORKS[name], batches or BATCHES[: 1 if quick else None], settings)

@@ -16,7 +16,7 @@ from typing import Any
 from benchmarks.calls import count_calls, open_model, sample_calls
 from benchmarks.measuring import (
     HEADER,
-    Row,
+    Comparison,
     Tasks,
     count_met,
     interleave,
@@ -70,14 +70,16 @@ def measure_network(name: str, rounds: str) -> dict[str, Any]:
 TASKS = {"measure_network": measure_network}
 
 
-def measure(rounds: int, quick: bool) -> tuple[dict[str, Any], list[Row]]:
+def measure(rounds: int, quick: bool) -> tuple[dict[str, Any], list[Comparison]]:
     rows, losses = [], {}
     for name, wanted in list(NETWORKS.items())[: 1 if quick else None]:
         say(name)
         found = CHILDREN.run("measure_network", name, rounds)
         losses[name] = {key: found[key] for key in ("bytes", "sqnr_db")}
         for batch, samples in found["samples"].items():
-            rows.append(Row(f"{name}, batch {batch}", "float32", samples["int8"], samples["float"], wanted=wanted))
+            rows.append(
+                Comparison(f"{name}, batch {batch}", "float32", samples["int8"], samples["float"], wanted=wanted)
+            )
     report = {
         "networks": losses,
         "rows": [row.to_dict() for row in rows],
@@ -85,7 +87,7 @@ def measure(rounds: int, quick: bool) -> tuple[dict[str, Any], list[Row]]:
     return report, rows
 
 
-def render(report: Mapping[str, Any], rows: Sequence[Row]) -> str:
+def render(report: Mapping[str, Any], rows: Sequence[Comparison]) -> str:
     lost = (
         f"{name} {found['sqnr_db']:.0f} dB, {found['bytes']['int8'] / found['bytes']['float']:.3f} of the bytes"
         for name, found in report["networks"].items()

@@ -112,7 +112,7 @@ def timing(work: Callable[[], object]) -> Callable[[], Sample]:
 
 
 @dataclass(frozen=True)
-class Row:
+class Comparison:
     """One comparison, round by round. The ratio says how many times less archspec takes, or with `share` which part of
     the peer's; `wanted` is its least or largest value."""
 

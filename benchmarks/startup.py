@@ -20,7 +20,7 @@ from benchmarks.measuring import (
     ENVIRONMENT,
     HEADER,
     ROOT,
-    Row,
+    Comparison,
     cold,
     count_met,
     digits,
@@ -57,7 +57,7 @@ def count_imports(*words: str) -> Times:
     return {name: int(microseconds) / 1000 for microseconds, name in found}
 
 
-def measure(rounds: int, quick: bool) -> tuple[dict[str, Any], list[Row]]:
+def measure(rounds: int, quick: bool) -> tuple[dict[str, Any], list[Comparison]]:
     say("imports")
     for words in COMMANDS.values():
         count_imports(*words)
@@ -68,10 +68,14 @@ def measure(rounds: int, quick: bool) -> tuple[dict[str, Any], list[Row]]:
     say("sessions")
     ours, bare = interleave({name: cold("-c", code) for name, code in SESSIONS.items()}, rounds).values()
     rows = [
-        Row("`import runtime.session.session`", "`import onnx, onnxruntime`", ours, bare, wanted=1.2, share=True),
+        Comparison(
+            "`import runtime.session.session`", "`import onnx, onnxruntime`", ours, bare, wanted=1.2, share=True
+        ),
     ]
     rows += [
-        Row(f"`archspec {' '.join(words)}`", "`import torch`", samples[name], samples["torch"], wanted=0.3, share=True)
+        Comparison(
+            f"`archspec {' '.join(words)}`", "`import torch`", samples[name], samples["torch"], wanted=0.3, share=True
+        )
         for name, words in COMMANDS.items()
     ]
     medians = {name: _take_medians(counted) for name, counted in imports.items()}
@@ -82,7 +86,7 @@ def _take_medians(counted: Sequence[Times]) -> Times:
     return {module: median(times.get(module, 0.0) for times in counted) for module in counted[0]}
 
 
-def render(report: Mapping[str, Any], rows: Sequence[Row]) -> str:
+def render(report: Mapping[str, Any], rows: Sequence[Comparison]) -> str:
     imports: Mapping[str, Times] = report["imports"]
     parts = [
         "# What short commands import",

@@ -40,7 +40,7 @@ PATIENCE = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
+class ProviderAttempt:
     """Whether a session on a tiny model ran on a provider and computed rightly; if not, why not."""
 
     provider: str
@@ -49,7 +49,7 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class Diagnosis:
     """Versions by distribution (None: not installed), what ONNX Runtime offers and what of it works, and what to do.
 
     `gpus` has nvidia-smi's lines (name, driver, memory); `cpu` the instructions that matter to inference, where the
@@ -63,7 +63,7 @@ class Report:
     versions: dict[str, str | None]
     runtimes: dict[str, str]
     available: tuple[str, ...]
-    attempts: tuple[Attempt, ...]
+    attempts: tuple[ProviderAttempt, ...]
     gpus: tuple[str, ...]
     cpu: tuple[str, ...]
     cores: str
@@ -75,7 +75,7 @@ class Report:
         return dataclasses.asdict(self)
 
 
-def examine() -> Report:
+def examine() -> Diagnosis:
     """Look at packages, processors and providers; needs neither torch nor onnx nor onnxruntime, and never raises."""
     versions = {name: _find_version(name) for name in PACKAGES}
     runtimes = {name: version for name in RUNTIMES if (version := _find_version(name))}
@@ -89,7 +89,7 @@ def examine() -> Report:
         *(_advise_attempts(attempts, gpus) if runtimes and versions["onnx"] else ()),
     ]
     silencer = find_silencer()
-    return Report(
+    return Diagnosis(
         python=f"{platform.python_version()} ({sys.executable})",
         platform=platform.platform(),
         versions=versions,
@@ -128,7 +128,7 @@ def _ask_nvidia_smi() -> tuple[tuple[str, ...], list[str]]:
     return tuple(line.strip() for line in answer.stdout.splitlines() if line.strip()), []
 
 
-def _try_providers() -> tuple[tuple[str, ...], tuple[Attempt, ...]]:
+def _try_providers() -> tuple[tuple[str, ...], tuple[ProviderAttempt, ...]]:
     """What ONNX Runtime says it has, and what happens when a session is made on each."""
     try:
         # Here, because the doctor must work without onnxruntime.
@@ -137,15 +137,15 @@ def _try_providers() -> tuple[tuple[str, ...], tuple[Attempt, ...]]:
 
         available = tuple(SHORT.get(name, name) for name in list_available())
     except MissingExtra as error:
-        return (), tuple(Attempt(name, False, str(error)) for name in TRIED)
+        return (), tuple(ProviderAttempt(name, False, str(error)) for name in TRIED)
     except Exception as error:  # an installation can be broken in any way, and this is where one asks what is wrong
-        return (), tuple(Attempt(name, False, f"onnxruntime cannot be imported: {error}") for name in TRIED)
+        return (), tuple(ProviderAttempt(name, False, f"onnxruntime cannot be imported: {error}") for name in TRIED)
     with scratch_folder() as folder:
         model = folder / "tiny.onnx"
         return available, tuple(_try_provider(name, model) for name in TRIED)
 
 
-def _try_provider(name: str, path: Path) -> Attempt:
+def _try_provider(name: str, path: Path) -> ProviderAttempt:
     """A 1×1 convolution by 2, which every provider has, on numbers that show whether it was computed."""
     import numpy as np
 
@@ -156,11 +156,11 @@ def _try_provider(name: str, path: Path) -> Attempt:
         image = np.arange(16, dtype=np.float32).reshape(1, 1, 4, 4)
         (found,) = Session(path, providers=(name,)).run(image).values()
     except ArchspecError as error:
-        return Attempt(name, False, str(error).removeprefix(f"{path}: "))
+        return ProviderAttempt(name, False, str(error).removeprefix(f"{path}: "))
     except Exception as error:  # as above
-        return Attempt(name, False, f"{type(error).__name__}: {error}")
+        return ProviderAttempt(name, False, f"{type(error).__name__}: {error}")
     right = found.shape == image.shape and bool(np.allclose(found, 2 * image, rtol=1e-2))
-    return Attempt(name, right, "" if right else "it gave wrong numbers")
+    return ProviderAttempt(name, right, "" if right else "it gave wrong numbers")
 
 
 def _build_tiny_model() -> bytes:
@@ -208,7 +208,7 @@ def _advise_runtimes(runtimes: Mapping[str, str], available: tuple[str, ...], gp
     return []
 
 
-def _advise_attempts(attempts: tuple[Attempt, ...], gpus: tuple[str, ...]) -> list[str]:
+def _advise_attempts(attempts: tuple[ProviderAttempt, ...], gpus: tuple[str, ...]) -> list[str]:
     """The CPU always, the GPU where there is one; without a GPU one line says so."""
     failed = {attempt.provider: attempt.reason for attempt in attempts if not attempt.works}
     if "cpu" in failed:

@@ -21,7 +21,7 @@ MIN_RUNS = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class BatchTiming:
     """Percentiles and mean of a run's time in milliseconds, images per second over all runs, and how many runs.
 
     `batch` and `images_per_second` are None for a model that does not say how many samples a run is of: one without a
@@ -48,7 +48,7 @@ def bench(
     seconds: float = 2.0,
     rounds: int = 5,
     seed: int = 0,
-) -> list[Row]:
+) -> list[BatchTiming]:
     """Time `session.run` on random inputs, with the copies to and from the device that a caller pays too.
 
     Each batch (BATCHES unless they are given) gets `seconds` in all, in `rounds` turns taken in random order; the first
@@ -82,8 +82,8 @@ def _time_turn(session: Session, feed: Mapping[str, npt.NDArray[Any]], seconds: 
     return times
 
 
-def _summarize(batch: int | None, seconds: Sequence[float]) -> Row:
+def _summarize(batch: int | None, seconds: Sequence[float]) -> BatchTiming:
     p50, p90, p99 = (float(value) * 1e3 for value in np.percentile(seconds, (50, 90, 99)))
     total = float(np.sum(seconds))
     images = None if batch is None else batch * len(seconds) / total
-    return Row(batch, p50, p90, p99, total / len(seconds) * 1e3, images, len(seconds))
+    return BatchTiming(batch, p50, p90, p99, total / len(seconds) * 1e3, images, len(seconds))

@@ -19,11 +19,12 @@ from runtime.session.settings import Settings
 MIN_GAIN = 1.02
 """The ratio of the times from which a setting is worth keeping."""
 
-CHANCE = 0.05
-"""How likely chance alone may give as few slower rounds as were seen (a sign test)."""
+SIGNIFICANCE = 0.05
+"""The significance level of the sign test over a trial's rounds: the largest probability that chance alone gives as few
+slower ones as were seen."""
 
 ROUNDS = 5
-"""The rounds of each trial: the fewest that CHANCE lets decide."""
+"""The rounds of each trial: the fewest that SIGNIFICANCE lets decide."""
 
 MAX_ROUNDS = 15
 """The most rounds of the last comparison."""
@@ -39,7 +40,7 @@ SHARE = 0.6
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
+class SettingsTrial:
     """One comparison: `milliseconds` of a run, and how many times as fast as what it was compared with (`ratio`: the
     median of the rounds; `low` and `high`: the least and the largest). `verdict` is "taken" or "no faster", or, with
     `why`, "refused" or "failed", which has no figures."""
@@ -58,10 +59,10 @@ class Trial:
 
 def is_faster(ratios: Sequence[float]) -> bool:
     """Whether ratios of times are a gain: MIN_GAIN in the median, and so few rounds not above one that chance would
-    give them less often than CHANCE."""
+    give them less often than SIGNIFICANCE."""
     slower = sum(ratio <= 1 for ratio in ratios)
-    by_chance = sum(comb(len(ratios), count) for count in range(slower + 1)) / 2 ** len(ratios)
-    return statistics.median(ratios) >= MIN_GAIN and by_chance <= CHANCE
+    p_value = sum(comb(len(ratios), count) for count in range(slower + 1)) / 2 ** len(ratios)
+    return statistics.median(ratios) >= MIN_GAIN and p_value <= SIGNIFICANCE
 
 
 class Climb:
@@ -73,7 +74,7 @@ class Climb:
     def __init__(
         self, job: Job, *, tolerance: float, seconds: float, seed: int, on_step: Callable[[int, int], None]
     ) -> None:
-        self.trials: list[Trial] = []
+        self.trials: list[SettingsTrial] = []
         self.untried: list[str] = []
         self._job, self._tolerance = job, tolerance
         self._begun = time.perf_counter()
@@ -111,7 +112,7 @@ class Climb:
             self._try(change, turn)
             longest = max(longest, time.perf_counter() - before)
 
-    def decide(self, fixed: Mapping[str, int], more: Settings) -> tuple[float, list[Trial]]:
+    def decide(self, fixed: Mapping[str, int], more: Settings) -> tuple[float, list[SettingsTrial]]:
         """Milliseconds of a run under default settings; and of the best against them, then of the best with axes
         `fixed`, if any are, and `more` settings that want that."""
         finals = []
@@ -120,7 +121,7 @@ class Climb:
             try:
                 rivals.append((FIXED, self._open(self.best.changed_by(more), fixed)))
             except ArchspecError as error:
-                finals.append(Trial(FIXED, "failed", why=str(error)))
+                finals.append(SettingsTrial(FIXED, "failed", why=str(error)))
         candidates = [self._default, *(candidate for _, candidate in rivals)]
         left = self._seconds - (time.perf_counter() - self._begun)
         turn = min(MAX_TURN, max(0.0, left / len(candidates) / MAX_ROUNDS - 2 * self._run))
@@ -137,7 +138,7 @@ class Climb:
         try:
             candidate = self._open(self.best.changed_by(change))
         except ArchspecError as error:
-            self.trials.append(Trial(str(change), "failed", why=str(error)))
+            self.trials.append(SettingsTrial(str(change), "failed", why=str(error)))
             return
         before, own = self._measure([self._best, candidate], ROUNDS, turn)
         trial = self._judge(str(change), candidate, before, own)
@@ -160,9 +161,9 @@ class Climb:
                 times[place].append(statistics.median(candidates[place].time(turn)))
         return times
 
-    def _judge(self, what: str, candidate: Candidate, before: Sequence[float], own: Sequence[float]) -> Trial:
+    def _judge(self, what: str, candidate: Candidate, before: Sequence[float], own: Sequence[float]) -> SettingsTrial:
         ratios = [old / new for old, new in zip(before, own, strict=True)]
         figures = (statistics.median(own) * 1e3, statistics.median(ratios), min(ratios), max(ratios))
         if not candidate.difference <= self._tolerance:
-            return Trial(what, "refused", *figures, why=f"its outputs differ by {candidate.difference:.1e}")
-        return Trial(what, "taken" if is_faster(ratios) else "no faster", *figures)
+            return SettingsTrial(what, "refused", *figures, why=f"its outputs differ by {candidate.difference:.1e}")
+        return SettingsTrial(what, "taken" if is_faster(ratios) else "no faster", *figures)

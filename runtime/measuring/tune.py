@@ -15,7 +15,7 @@ import numpy as np
 from archspec.errors import InputError
 from archspec.files import check_can_write, scratch_folder
 from runtime.measuring.candidate import Job
-from runtime.measuring.climb import FIXED, FREE, Climb, Trial
+from runtime.measuring.climb import FIXED, FREE, Climb, SettingsTrial
 from runtime.session.inputs import choose_batches, find_batch_axes, make_inputs
 from runtime.session.machine import read_cores
 from runtime.session.model_file import ModelFile
@@ -53,8 +53,8 @@ class Tuning:
     sizes: dict[str, int]
     settings: Settings
     default_milliseconds: float
-    trials: tuple[Trial, ...]
-    finals: tuple[Trial, ...]
+    trials: tuple[SettingsTrial, ...]
+    finals: tuple[SettingsTrial, ...]
     untried: tuple[str, ...]
     entries: tuple[Entry, ...]
     seconds: float
@@ -178,14 +178,14 @@ class _Workload:
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
+class _SearchResult:
     """The `best` settings of a search, those with the sizes fixed, and how it came to them."""
 
     best: Settings
     best_fixed: Settings
     default_milliseconds: float
-    trials: tuple[Trial, ...]
-    finals: tuple[Trial, ...]
+    trials: tuple[SettingsTrial, ...]
+    finals: tuple[SettingsTrial, ...]
     untried: tuple[str, ...]
 
 
@@ -203,7 +203,7 @@ def _examine(request: TuneRequest) -> _Workload:
     return _Workload(session.provider, sizes, axes, bool(find_batch_axes(session)), tolerance)
 
 
-def _search(request: TuneRequest, workload: _Workload, on_step: OnStep) -> _Found:
+def _search(request: TuneRequest, workload: _Workload, on_step: OnStep) -> _SearchResult:
     changes = list_changes(workload.provider, read_cores().paid, allow_tf32=request.allow_tf32)
     more = NEEDS_FIXED_SIZES.get(workload.provider, Settings())
     with scratch_folder() as folder:
@@ -214,10 +214,12 @@ def _search(request: TuneRequest, workload: _Workload, on_step: OnStep) -> _Foun
             climb.climb(changes)
             milliseconds, finals = climb.decide(workload.axes, more)
     best = climb.best
-    return _Found(best, best.changed_by(more), milliseconds, tuple(climb.trials), tuple(finals), tuple(climb.untried))
+    return _SearchResult(
+        best, best.changed_by(more), milliseconds, tuple(climb.trials), tuple(finals), tuple(climb.untried)
+    )
 
 
-def _list_entries(key: Key, axes: Mapping[str, int], found: _Found) -> tuple[Entry, ...]:
+def _list_entries(key: Key, axes: Mapping[str, int], found: _SearchResult) -> tuple[Entry, ...]:
     """What holds at any size, which is the default where nothing beat it; and, where it gains, with the sizes fixed."""
     taken = {trial.change: trial.milliseconds for trial in found.finals if trial.verdict == "taken"}
     chosen = [(FREE, found.best)] if FREE in taken else [("", Settings())]

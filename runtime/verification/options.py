@@ -25,7 +25,7 @@ class Original:
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class VerifyOptions:
     """The batches and sizes at which a file runs (none: several small ones and its own), how far results may be apart,
     as a part of the largest number (None: by the file's type), and the providers that it has to run on, all of them."""
 
@@ -47,11 +47,11 @@ class Choice:
         return limits if self.tolerance is None else replace(limits, numbers=self.tolerance)
 
 
-EVERYTHING = Choice()
+DEFAULTS = VerifyOptions()
 
 
-class ChoiceKeywords(TypedDict, total=False):
-    """The fields of a Choice as the keywords of a function that takes them one by one; None is the default."""
+class VerifyKeywords(TypedDict, total=False):
+    """The fields of VerifyOptions as the keywords of a function that takes them one by one; None is the default."""
 
     batches: Sequence[int]
     sizes: Mapping[str, int] | None

@@ -15,10 +15,10 @@ from runtime.session.sizes import name_sizes
 from runtime.verification.checks import Check, UnansweredError
 from runtime.verification.model.model_facts import ModelFacts, read_facts
 from runtime.verification.model.model_inside import ModelInside
-from runtime.verification.options import EVERYTHING, Choice, Original
+from runtime.verification.options import DEFAULTS, Original, VerifyOptions
 from runtime.verification.report import Verification
 from runtime.verification.runs.optimized_form import check_optimized
-from runtime.verification.runs.runs import check_runs, choose_nearness
+from runtime.verification.runs.runs import check_runs, make_comparator
 from runtime.verification.static.content import check_content
 from runtime.verification.static.metadata_row import check_metadata
 from runtime.verification.static.stored_numbers import check_stored
@@ -28,13 +28,13 @@ from runtime.verification.static.training_mode import check_training
 def verify(
     path: str | Path,
     original: Original | None = None,
-    choice: Choice = EVERYTHING,
+    options: VerifyOptions = DEFAULTS,
     follow: Callable[[str], None] = lambda check: None,
 ) -> Verification:
     """Check a model file in ONNX Runtime, by itself and, where it is given, against its original; what it is held
     against stays on CPUs. `follow` hears the name of each check that may take long before it begins.
 
-    Raises MissingExtra, and ArchspecError where a choice does not fit the file, or the original's weights its network;
+    Raises MissingExtra, and ArchspecError where the options do not fit the file, or the original's weights its network;
     UnansweredError for the optimized form of a model, which is verified with that.
     """
     try:
@@ -42,7 +42,7 @@ def verify(
         facts = read_facts(inside)
     except ArchspecError as error:
         return Verification(None, (Check("file", "failed", str(error)),))
-    choice = replace(choice, sizes=name_sizes(choice.sizes, ModelFile.open(path).inputs))
+    options = replace(options, sizes=name_sizes(options.sizes, ModelFile.open(path).inputs))
     follow("content")
     content = check_content(facts)
     if OPTIMIZED in facts.metadata:
@@ -57,8 +57,8 @@ def verify(
         *check_metadata(inside, facts),
     ]
     try:
-        checks += check_runs(inside, facts, choice, follow)
-        checks += check_optimized(facts, choice, choose_nearness(inside, facts, choice).compare)
+        checks += check_runs(inside, facts, options, follow)
+        checks += check_optimized(facts, options, make_comparator(inside, facts, options).compare)
     except UnansweredError as error:
         if all(check.status != "failed" for check in checks):
             raise
@@ -68,7 +68,7 @@ def verify(
     from runtime.verification.source.comparison import compare_with_source  # which needs torch
 
     follow("torch")
-    more, bisection = compare_with_source(inside, facts, original, choice)
+    more, bisection = compare_with_source(inside, facts, original, options)
     return Verification(facts, (*checks, *more), bisection)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from benchmarks import gpu, gpu_runners
-from benchmarks.gpu_cells import MODES, Cell
+from benchmarks.gpu_cells import MODES, GpuCell
 from benchmarks.gpu_page import average_ratios, render
 from benchmarks.measuring import run_benchmark
 from runtime.session.model_file import ModelFile
@@ -37,7 +37,7 @@ def draw(batch: int) -> Any:
 @pytest.mark.parametrize("runtime", ["default", "tuned"])
 def test_a_runner_times_what_computes(linear: Path, tmp_path: Path, runtime: str) -> None:
     np.save(tmp_path / "images.npy", draw(3))
-    runner = gpu_runners.Runner(runtime)
+    runner = gpu_runners.GpuRunner(runtime)
     taken = runner.open(str(linear), str(tmp_path / "images.npy"), "cpu", str(tmp_path / "outputs.npz"))
     with np.load(tmp_path / "outputs.npz") as found:
         expected = Session(linear, providers=("cpu",)).run(draw(3))["logits"]
@@ -77,8 +77,8 @@ def test_what_a_runtime_cannot_do_is_said(runtime: str, source: str, message: st
         gpu_runners.RUNTIMES[runtime](source, draw(1), "cpu")
 
 
-def make_cell() -> Cell:
-    cell = Cell("resnet50", 8, "fp32", failed={"TensorRT": "there is none"})
+def make_cell() -> GpuCell:
+    cell = GpuCell("resnet50", 8, "fp32", failed={"TensorRT": "there is none"})
     times = {"CUDA": 0.002, "CUDA, tuned": 0.001, "torch eager": 0.004, "torch.compile": 0.0015}
     for name, seconds in times.items():
         cell.calls[name] = {"resident": [[seconds] * 3] * 5, "whole": [[2 * seconds] * 3] * 5}
@@ -92,7 +92,7 @@ def test_a_row_compares_our_fastest_with_the_fastest_peer() -> None:
     assert (compared["ours"], compared["peer"]) == ("CUDA, tuned", "torch.compile")
     assert compared["ratio"]["median"] == pytest.approx(1.5)
     assert make_cell().to_dict()["candidates"]["CUDA"]["images_per_second"] == pytest.approx(4000)
-    assert Cell("resnet50", 8, "fp32").compare("resident") is None
+    assert GpuCell("resnet50", 8, "fp32").compare("resident") is None
 
 
 def test_the_report_says_what_could_not_run() -> None:
@@ -105,7 +105,7 @@ def test_the_report_says_what_could_not_run() -> None:
         "load_average": {"before": 0.0, "after": 0.0},
         "geometric_means": {mode: average_ratios([make_cell()], mode) for mode in MODES},
     }
-    text = render(report, [make_cell(), Cell("unet", 1, "int8")])
+    text = render(report, [make_cell(), GpuCell("unet", 1, "int8")])
     assert (
         "| resnet50 | 8 | fp32 | 2.00 | **1.00** | 4.00 | 1.50 | 1.50 (1.50–1.50) torch.compile / CUDA, tuned |" in text
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.inference import Settings, measure_network
+from benchmarks.inference import InferencePlan, measure_network
 from benchmarks.inference_cells import CANDIDATES, CONTESTS, Cell, Contest
 from benchmarks.inference_page import judge, render
 from benchmarks.networks import remember
@@ -81,7 +81,7 @@ def test_a_file_is_made_once_for_the_same_facts(tmp_path: Path) -> None:
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="stopping a process needs POSIX signals")
 def test_a_small_network_from_end_to_end() -> None:
     chosen = ("archspec", "archspec for cpu", "torchscript", "torch eager", "OpenVINO of archspec")
-    settings = Settings(candidates=chosen, rounds=2, seconds=0.01, tuning=1, threads=1, clock="cpu", cache=None)
+    settings = InferencePlan(candidates=chosen, rounds=2, seconds=0.01, tuning=1, threads=1, clock="cpu", cache=None)
     (cell,) = measure_network("resnet20", 16, [2], settings)
     assert not cell.failed
     assert {name: len(rounds) for name, rounds in cell.calls.items()} == dict.fromkeys(chosen, 2)

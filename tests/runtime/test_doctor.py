@@ -10,7 +10,7 @@ import pytest
 
 from archspec.telemetry import BUILD_SERVERS, VARIABLE
 from runtime import doctor
-from runtime.doctor import Attempt, examine
+from runtime.doctor import ProviderAttempt, examine
 from runtime.session.machine import Cores, read_instructions
 from tests.support.without import run_without
 
@@ -20,7 +20,7 @@ def test_a_healthy_machine() -> None:
     assert report.versions["numpy"] == __import__("numpy").__version__
     assert report.versions["onnx"] == __import__("onnx").__version__
     assert [item.provider for item in report.attempts] == ["tensorrt", "cuda", "cpu"]
-    assert report.attempts[-1] == Attempt("cpu", True)
+    assert report.attempts[-1] == ProviderAttempt("cpu", True)
     assert "cpu" in report.available
     assert all(item.works or item.reason for item in report.attempts)
     assert all("\n" not in line for line in report.advice)
@@ -93,7 +93,7 @@ def test_each_failure_has_its_advice(
     monkeypatch: pytest.MonkeyPatch, problem: str | None, failed: dict[str, str], expected: str | None
 ) -> None:
     monkeypatch.setattr(doctor, "find_gpu_problem", lambda: problem)
-    attempts = tuple(Attempt(name, name not in failed, failed.get(name, "")) for name in doctor.TRIED)
+    attempts = tuple(ProviderAttempt(name, name not in failed, failed.get(name, "")) for name in doctor.TRIED)
     lines = doctor._advise_attempts(attempts, ("a GPU",))
     assert len(lines) == (expected is not None)
     assert not expected or lines[0].startswith(expected)

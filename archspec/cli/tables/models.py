@@ -15,14 +15,14 @@ from archspec.telemetry import VARIABLE
 from archspec.wording import escape_controls
 
 if TYPE_CHECKING:
-    from runtime.doctor import Report as Doctor
+    from runtime.doctor import Diagnosis
     from runtime.evaluation.evaluate import Evaluation
     from runtime.evaluation.monte_carlo import MonteCarlo
-    from runtime.measuring.bench import Row
+    from runtime.measuring.bench import BatchTiming
     from runtime.session.session import Session
 
 
-def print_bench(rows: Sequence[Row], session: Session) -> None:
+def print_bench(rows: Sequence[BatchTiming], session: Session) -> None:
     table = new_table("batch", "p50 ms", "p90 ms", "p99 ms", "mean ms", "images/s", "runs")
     for row in rows:
         times = (f"{value:.3f}" for value in (row.p50_ms, row.p90_ms, row.p99_ms, row.mean_ms))
@@ -82,7 +82,7 @@ def _explain_telemetry(silencer: str | None) -> str:
     return f", which tells nothing where {silencer} is set"
 
 
-def print_doctor(report: Doctor) -> None:
+def print_doctor(report: Diagnosis) -> None:
     out = console()
     table = new_table("", words("version"))
     rows = {"python": report.python, "platform": report.platform, **report.versions, **report.runtimes}

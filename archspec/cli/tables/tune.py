@@ -15,7 +15,7 @@ from archspec.files import as_argument
 from archspec.wording import escape_controls
 
 if TYPE_CHECKING:
-    from runtime.measuring.climb import Trial
+    from runtime.measuring.climb import SettingsTrial
     from runtime.measuring.tune import Tuning
 
 STYLES = {"taken": "green", "no faster": "dim", "refused": "yellow", "failed": "yellow"}
@@ -58,7 +58,7 @@ def print_tuning(found: Tuning, model: Path, *, stored: bool) -> None:
         out.print(f"next: archspec bench {as_argument(model)}")
 
 
-def _tabulate(first: str, ratio: str, trials: Iterable[Trial]) -> Grid:
+def _tabulate(first: str, ratio: str, trials: Iterable[SettingsTrial]) -> Grid:
     table = new_table(first, "ms", ratio, words("verdict"))
     for trial in trials:
         verdict = Text(trial.verdict, style=STYLES[trial.verdict])

@@ -136,7 +136,7 @@ class ModelInside:
         raw = name_raw(name)
         return raw if raw in self._places else name
 
-    def find_infinite(self) -> tuple[str, Literal["infinite", "NaN"]] | None:
+    def find_nonfinite(self) -> tuple[str, Literal["infinite", "NaN"]] | None:
         """A stored tensor that holds infinite numbers or NaN, and which; the first with NaN if there is one."""
         wrong = [name for name in self.tensors if not is_finite(self.take(name))]
         undefined = next((name for name in wrong if has_nan(self.take(name))), None)

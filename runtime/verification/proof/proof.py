@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -21,13 +21,14 @@ from runtime.session.inputs import list_shapes
 from runtime.session.session import Session
 from runtime.verification.differences import Limits, compare, compare_votes
 from runtime.verification.model.half_rounding import open_rounded
-from runtime.verification.options import EVERYTHING, Choice
+from runtime.verification.options import DEFAULTS, VerifyOptions
 
 with extra("train"):
     import torch
     from torch import Tensor, nn
 
-Shapes = Mapping[str, tuple[int, ...]]
+Shapes: TypeAlias = Mapping[str, tuple[int, ...]]
+"""The shapes of inputs, batch included, by name."""
 
 ADVICE = {"float16": ": float16 ends at 65,504, and below at 6e-8; bf16 has the range of fp32"}
 
@@ -83,19 +84,19 @@ def prove(
     onnx_path: str | Path,
     module: nn.Module,
     cases: Sequence[Shapes],
-    choice: Choice = EVERYTHING,
+    options: VerifyOptions = DEFAULTS,
     *,
     votes: Collection[str] = (),
-    called: Mapping[str, str] = MappingProxyType({}),
+    names_in_file: Mapping[str, str] = MappingProxyType({}),
 ) -> Proof:
     """Run torch and ONNX Runtime on the same standard normal inputs, once per case, and compare.
 
     A case gives the shape of every input by name, batch included; the module, of float32, takes its inputs in that
-    order. `choice` gives tolerance, seed and providers (the CPU's, where it says nothing). `votes` are the
-    outputs (N, C, *S) that count how often each channel was the largest; `called` says what the file calls an input
-    or output that it calls otherwise. A file of half precision also runs with every node's result rounded, as GPUs
-    round (bfloat16 runs so alone: the CPU provider has no kernels for it), and is compared with what torch computes in
-    float32.
+    order. `options` give tolerance, seed and providers (the CPU's, where they say nothing). `votes` are the
+    outputs (N, C, *S) that count how often each channel was the largest; `names_in_file` has the file's name of an
+    input or output that it calls otherwise. A file of half precision also runs with every node's result rounded, as
+    GPUs round (bfloat16 runs so alone: the CPU provider has no kernels for it), and is compared with what torch
+    computes in float32.
 
     Raises ArchspecError, naming output, case and difference, where a shape differs, a number is not finite, or
     max |torch - onnx| exceeds tolerance · max |torch|; or where votes differ in too many positions.
@@ -105,16 +106,16 @@ def prove(
     with unaffected(), open_rounded(onnx_path) as rounded:
         dtype, twin = rounded or ("float32", None)
         files = [*([onnx_path] if dtype in ON_CPU else []), *([twin] if twin else [])]
-        sessions = [Session(path, providers=choice.providers, settings="default", as_written=True) for path in files]
-        limits = choice.limits(dtype)
-        judge = _Judge(module, sessions, limits, frozenset(votes), dtype, called)
-        generator = np.random.default_rng(choice.seed)
-        proven = tuple(judge.prove_case(shapes, generator) for shapes in cases)
+        sessions = [Session(path, providers=options.providers, settings="default", as_written=True) for path in files]
+        limits = options.limits(dtype)
+        prover = _Prover(module, sessions, limits, frozenset(votes), dtype, names_in_file)
+        generator = np.random.default_rng(options.seed)
+        proven = tuple(prover.prove_case(shapes, generator) for shapes in cases)
     return Proof(limits.numbers, proven, dtype)
 
 
 @dataclass(frozen=True, slots=True)
-class _Judge:
+class _Prover:
     """One module, and the sessions that must agree with it."""
 
     module: nn.Module
@@ -122,17 +123,17 @@ class _Judge:
     limits: Limits
     votes: frozenset[str]
     dtype: str
-    called: Mapping[str, str]
+    names_in_file: Mapping[str, str]
 
     @property
     def outputs(self) -> tuple[str, ...]:
         """The names of the outputs, as the module calls them."""
-        own = {there: name for name, there in self.called.items()}
+        own = {there: name for name, there in self.names_in_file.items()}
         return tuple(own.get(name, name) for name in self.sessions[0].outputs)
 
     def run_session(self, session: Session, feed: Mapping[str, Array]) -> dict[str, Array]:
         """Its outputs, as the module calls them."""
-        fed = {self.called.get(name, name): array for name, array in feed.items()}
+        fed = {self.names_in_file.get(name, name): array for name, array in feed.items()}
         found = session.run({name: array.astype(session.dtypes[name]) for name, array in fed.items()})
         return dict(zip(self.outputs, found.values(), strict=True))
 

@@ -13,11 +13,11 @@ from runtime.session.session import Session
 from runtime.verification.checks import Check
 from runtime.verification.model.model_inside import ModelInside
 from runtime.verification.model.nodes import list_nodes, name_node
-from runtime.verification.options import Choice
+from runtime.verification.options import VerifyOptions
 from runtime.verification.proof.proof_cases import MAX_PROOF_MACS, choose_small
 from runtime.verification.runs.declared_shapes import DeclaredShapes
 from runtime.verification.runs.feeds import Feeds
-from runtime.verification.witness.nearness import Nearness
+from runtime.verification.witness.comparator import Comparator
 from runtime.verification.witness.witness import Witness
 
 SAMPLES = 3
@@ -62,23 +62,23 @@ def check_batch(
     session: Session,
     feeds: Feeds,
     declared: DeclaredShapes,
-    nearness: Nearness,
+    comparator: Comparator,
     witness: Witness,
-    choice: Choice,
+    options: VerifyOptions,
 ) -> Check:
     """Several different samples in one batch, and each alone; of a file with a fixed batch, one in two batches."""
     axis = find_batch(declared)
     if isinstance(axis, str):
         return Check("batch", "noted", f"not looked at: {axis}")
-    sizes = choice.sizes or choose_small(session.sizes)[0][1]
+    sizes = options.sizes or choose_small(session.sizes)[0][1]
     feed = feeds.make(SAMPLES, sizes)
     if witness.count_macs(feed) > MAX_PROOF_MACS:
         return Check("batch", "noted", "not looked at: it takes too long at these sizes; give smaller ones with --size")
     try:
         if isinstance(axis.extent, int):
-            text = _compare_companions(session, axis, feed, feeds.make(SAMPLES, sizes, turn=1), nearness)
+            text = _compare_companions(session, axis, feed, feeds.make(SAMPLES, sizes, turn=1), comparator)
         else:
-            text = _compare_alone(session, axis, feed, nearness)
+            text = _compare_alone(session, axis, feed, comparator)
     except ArchspecError as error:
         rounding = _find_dynamic(inside)
         if isinstance(axis.extent, str) and BATCH.search(axis.extent) and not rounding:
@@ -91,7 +91,7 @@ def check_batch(
     return Check("batch", "passed", text)
 
 
-def _compare_alone(session: Session, axis: BatchAxis, feed: Arrays, nearness: Nearness) -> str:
+def _compare_alone(session: Session, axis: BatchAxis, feed: Arrays, comparator: Comparator) -> str:
     """Raises ArchspecError where a sample has another answer alone."""
     together = session.run(dict(feed))
     found: dict[str, list[Array]] = {name: [] for name in axis.outputs}
@@ -101,18 +101,18 @@ def _compare_alone(session: Session, axis: BatchAxis, feed: Arrays, nearness: Ne
             if name in found:
                 found[name].append(answers)
     joined = {name: np.concatenate(answers) for name, answers in found.items()}
-    said = nearness.compare(joined, ("the batch", {name: together[name] for name in found}))
+    said = comparator.compare(joined, ("the batch", {name: together[name] for name in found}))
     return f"{SAMPLES} samples have the same answers alone: {said}"
 
 
-def _compare_companions(session: Session, axis: BatchAxis, feed: Arrays, other: Arrays, nearness: Nearness) -> str:
+def _compare_companions(session: Session, axis: BatchAxis, feed: Arrays, other: Arrays, comparator: Comparator) -> str:
     """Raises ArchspecError where the first sample has another answer beside others."""
     mixed = {
         name: np.concatenate((array[:1], other[name][1:])) if name in axis.inputs else array
         for name, array in feed.items()
     }
     firsts = [{name: session.run(dict(arrays))[name][:1] for name in axis.outputs} for arrays in (feed, mixed)]
-    said = nearness.compare(firsts[0], ("the same beside others", firsts[1]))
+    said = comparator.compare(firsts[0], ("the same beside others", firsts[1]))
     return f"the first of {axis.extent} samples has the same answer beside others: {said}"
 
 

@@ -14,7 +14,7 @@ from runtime.session.session import Session
 from runtime.verification.checks import UnansweredError
 from runtime.verification.model.model_inside import ModelInside
 from runtime.verification.model.nodes import read_attribute
-from runtime.verification.options import Choice
+from runtime.verification.options import VerifyOptions
 from runtime.verification.proof.proof_cases import MAX_PROOF_MACS, choose_small
 from runtime.verification.runs.input_ranges import find_ranges
 from runtime.verification.witness.witness import Witness
@@ -72,21 +72,21 @@ class Feeds:
         feed = {name: self.ranges[name].fill(array) if name in self.ranges else array for name, array in feed.items()}
         return move_into(self.reach, feed) if self.reach else feed
 
-    def choose(self, witness: Witness, choice: Choice) -> Iterator[dict[str, Array]]:
+    def choose(self, witness: Witness, options: VerifyOptions) -> Iterator[dict[str, Array]]:
         """Inputs of each chosen batch and size, no shape twice; its own size where that is cheap, or all it takes.
 
         Raises ArchspecError where the file does not take such a batch, or has no such size.
         """
-        if choice.batches:
-            choose_batches(self.session, choice.batches)
+        if options.batches:
+            choose_batches(self.session, options.batches)
 
         def is_cheap(batch: int, sizes: Mapping[str, int]) -> bool:
             return witness.count_macs(self._outline(batch, sizes)) <= MAX_PROOF_MACS
 
         seen: set[tuple[tuple[int, ...], ...]] = set()
-        for batch, sizes in choice.cases or [*choose_small(self.session.sizes, is_cheap), (1, {})]:
+        for batch, sizes in options.cases or [*choose_small(self.session.sizes, is_cheap), (1, {})]:
             shapes = tuple(choose_shapes(self.session, batch, sizes).values())
-            if shapes not in seen and (choice.cases or sizes or not seen or is_cheap(batch, sizes)):
+            if shapes not in seen and (options.cases or sizes or not seen or is_cheap(batch, sizes)):
                 seen.add(shapes)
                 yield self.make(batch, sizes)
 

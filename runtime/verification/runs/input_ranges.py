@@ -21,7 +21,7 @@ MIN_STEPS = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Range:
+class InputRange:
     """The range in which an input is rounded to integers, which are `step` apart."""
 
     low: float
@@ -53,7 +53,7 @@ class Range:
         return f"{self.low:.4g} to {self.high:.4g} in steps of {self.step:.3g}"
 
 
-def find_ranges(inside: ModelInside) -> dict[str, Range]:
+def find_ranges(inside: ModelInside) -> dict[str, InputRange]:
     """The ranges of inputs that are rounded where they are read, by name."""
     names = {item.name for item in inside.inputs}
     return {
@@ -64,7 +64,7 @@ def find_ranges(inside: ModelInside) -> dict[str, Range]:
     }
 
 
-def check_ranges(ranges: Mapping[str, Range]) -> Iterator[Check]:
+def check_ranges(ranges: Mapping[str, InputRange]) -> Iterator[Check]:
     """A check of files that round their inputs: that anything is left of these."""
     empty = next((name for name, found in ranges.items() if found.empty), None)
     told = ", ".join(f"{name} {found}" for name, found in ranges.items())
@@ -80,7 +80,7 @@ def check_ranges(ranges: Mapping[str, Range]) -> Iterator[Check]:
         yield Check("ranges", "passed", f"inputs are rounded: {told}")
 
 
-def _read_range(inside: ModelInside, operands: list[str]) -> Iterator[Range]:
+def _read_range(inside: ModelInside, operands: list[str]) -> Iterator[InputRange]:
     """That of a scale and a zero point, where both are stored; of several scales, what all together reach over."""
     scale, zero = (inside.find(name) for name in operands[:2])
     if scale is None or (operands[1] and zero is None):
@@ -90,4 +90,4 @@ def _read_range(inside: ModelInside, operands: list[str]) -> Iterator[Range]:
         return
     limits, scale = np.iinfo(zero.dtype), scale.astype(np.float64)
     ends = [(end - zero.astype(np.float64)) * scale for end in (limits.min, limits.max)]
-    yield Range(float(ends[0].min()), float(ends[1].max()), float(scale.max()))
+    yield InputRange(float(ends[0].min()), float(ends[1].max()), float(scale.max()))

@@ -42,7 +42,7 @@ LARGEST_FLOAT32 = float(np.finfo(np.float32).max)
 
 
 @dataclass(frozen=True, slots=True)
-class Infinite:
+class NonfiniteCause:
     """Why numbers of outputs are not finite, in words; `lost` where they should be: double precision has numbers there,
     or no input has."""
 
@@ -50,7 +50,7 @@ class Infinite:
     lost: bool
 
 
-def count_infinite(found: Arrays) -> str | None:
+def tell_nonfinite(found: Arrays) -> str | None:
     """`3 of 10 numbers of the output 'y' are infinite`, of the first output that is not finite; None if all are."""
     name = next((name for name, array in found.items() if not is_finite(array)), None)
     if name is None:
@@ -81,32 +81,32 @@ def meet_silent(one: Arrays, other: Arrays) -> Arrays:
     return {name: channels for name, channels in both.items() if channels.any()}
 
 
-def explain_infinite(inside: ModelInside, feed: Arrays) -> Infinite:
+def explain_nonfinite(inside: ModelInside, feed: Arrays) -> NonfiniteCause:
     """Why outputs of a file are not finite for these inputs: whether what makes such numbers of finite ones does so in
     double precision too.
 
     Raises UnansweredError where that cannot be told, and ArchspecError where the file fails.
     """
     causes: list[str] = []
-    walk, fixed = _Walk(inside, feed), find_fixed(inside)
+    walk, fixed = _OriginSearch(inside, feed), find_fixed(inside)
     for origin in walk.find_origins():
         if isinstance(origin, str):
             causes.append(f"'{origin}' holds such")
             continue
         if walk.undefined.intersection(origin.output) and fixed.issuperset(_list_rooted(origin)):
-            return Infinite(f"where {name_node(origin)} makes NaN of stored numbers, whatever the input is", True)
+            return NonfiniteCause(f"where {name_node(origin)} makes NaN of stored numbers, whatever the input is", True)
         lost = _find_lost(inside, origin, feed)
         if lost is not None:
             end = LARGEST_FLOAT16 if inside.dtype == "float16" else LARGEST_FLOAT32
             why = f", and {inside.dtype} ends at {end:.6g}" if abs(lost) > end else ""
-            return Infinite(f"where {name_node(origin)} has {lost:.3g} in double precision{why}", True)
+            return NonfiniteCause(f"where {name_node(origin)} has {lost:.3g} in double precision{why}", True)
         causes.append(f"{name_node(origin)} gives such in double precision too")
     first, *others = causes or ["no node makes them of finite numbers"]
     more = f", and {tell_count(len(others), 'other')} alike" if others else ""
-    return Infinite(f"by definition: {first}{more}", False)
+    return NonfiniteCause(f"by definition: {first}{more}", False)
 
 
-class _Walk:
+class _OriginSearch:
     """The way from the outputs of a file back to where numbers come from that are not finite; `undefined` are values
     that were met and hold NaN."""
 
@@ -117,8 +117,8 @@ class _Walk:
 
     def find_origins(self) -> Iterator[onnx.NodeProto | str]:
         """The nodes whose operands are finite and whose results are not, and the stored tensors that are not."""
-        wild = self._find_wild()
-        seen = {name for name in self.inside.outputs if name in wild}
+        nonfinite = self._find_nonfinite()
+        seen = {name for name in self.inside.outputs if name in nonfinite}
         todo, told = list(seen), set[int]()
         while todo:
             name = todo.pop()
@@ -126,24 +126,24 @@ class _Walk:
             if node is None:
                 yield name
                 continue
-            before = [operand for operand in list_operands(node) if operand in wild]
+            before = [operand for operand in list_operands(node) if operand in nonfinite]
             todo += [operand for operand in before if operand not in seen]
             seen.update(before)
             if not before and id(node) not in told:
                 told.add(id(node))
                 yield node
 
-    def _find_wild(self) -> set[str]:
+    def _find_nonfinite(self) -> set[str]:
         """What is not finite of the values and stored tensors that the outputs are computed from."""
         needed = self._list_needed()
         stored = [name for name in self.inside.tensors if name in needed and name not in self._makers]
-        wild = {name for name in stored if not is_finite(self.inside.take(name))}
+        nonfinite = {name for name in stored if not is_finite(self.inside.take(name))}
         values = [name for name in self._makers if name in needed]
         for start in range(0, len(values), MAX_VALUES):
             read = _read(self.inside, values[start : start + MAX_VALUES], self.feed)
-            wild |= {name for name, value in read.items() if _is_wild(value)}
-            self.undefined |= {name for name in wild & read.keys() if _has_nan(read[name])}
-        return wild
+            nonfinite |= {name for name, value in read.items() if _is_nonfinite(value)}
+            self.undefined |= {name for name in nonfinite & read.keys() if _has_nan(read[name])}
+        return nonfinite
 
     def _list_needed(self) -> set[str]:
         todo = list(self.inside.outputs)
@@ -191,8 +191,8 @@ def _find_lost(inside: ModelInside, node: onnx.NodeProto, feed: Arrays) -> float
         try:
             operands |= {name: read[name] for name in values}
             work = _count_work(inside, node, operands, [read[name] for name in results], feed)
-            wild = {name: read[before] for name, before in results.items() if _is_wild(read[before])}
-            wide = compute_wide(inside.model, node, operands, wild, work)
+            nonfinite = {name: read[before] for name, before in results.items() if _is_nonfinite(read[before])}
+            wide = compute_wide(inside.model, node, operands, nonfinite, work)
         except ArchspecError as error:
             who = f"{inside.path}: {name_node(node)} makes numbers that are not finite of finite ones"
             raise UnansweredError(f"{who}, and cannot be computed in double precision: {error}") from error
@@ -220,7 +220,7 @@ def _contrast(mine: Any, wide: Any) -> float | None:
     Where `wide` is infinite itself, no type is wide enough for what was computed: then it is alike to lie between the
     largest number of float32 and that of a wider type.
     """
-    if not _is_wild(mine):
+    if not _is_nonfinite(mine):
         return None
     if isinstance(mine, list):
         return max(_find_contrasts(zip(mine, wide, strict=True)), key=abs, default=None)
@@ -232,10 +232,12 @@ def _contrast(mine: Any, wide: Any) -> float | None:
     return float(lost[np.argmax(np.abs(np.nan_to_num(lost)))]) if lost.size else None
 
 
-def _is_wild(value: Any) -> bool:
+def _is_nonfinite(value: Any) -> bool:
     """Whether a value, an array or a sequence of them, has numbers that are not finite; of a map that is not known, and
     an optional may be nothing."""
-    return any(map(_is_wild, value)) if isinstance(value, list) else hasattr(value, "dtype") and not is_finite(value)
+    return (
+        any(map(_is_nonfinite, value)) if isinstance(value, list) else hasattr(value, "dtype") and not is_finite(value)
+    )
 
 
 def _has_nan(value: Any) -> bool:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
-import numpy.typing as npt
-
+from archspec.arrays import Arrays
 from archspec.errors import ArchspecError
 from runtime.session.inputs import make_inputs
 from runtime.session.model_file import ModelFile
@@ -15,19 +13,18 @@ from runtime.session.optimized_form import examine_optimized
 from runtime.session.session import Session
 from runtime.verification.checks import Check
 from runtime.verification.model.model_facts import ModelFacts
-from runtime.verification.options import Choice
+from runtime.verification.options import VerifyOptions
 from runtime.verification.proof.proof_cases import choose_small
-
-Outputs = Mapping[str, npt.NDArray[Any]]
+from runtime.verification.witness.comparator import WitnessOutputs
 
 
 def check_optimized(
-    facts: ModelFacts, choice: Choice, compare: Callable[[Outputs, tuple[str, Outputs]], str]
+    facts: ModelFacts, options: VerifyOptions, compare: Callable[[Arrays, WitnessOutputs], str]
 ) -> Iterator[Check]:
     """Check, where an optimized file lies beside a model, that it was made from this one, and gives what this one
     gives.
 
-    `compare` says how near outputs are to those of somebody by name, or raises ArchspecError.
+    `compare` says how near outputs are to those of a witness, or raises ArchspecError.
     """
     path = Path(facts.path)
     try:
@@ -50,8 +47,8 @@ def check_optimized(
     where = f"{beside.name}, which a session here loads instead"
     try:
         quick = Session(path, providers=("cpu",), settings="default")
-        batch, sizes = (choice.cases or choose_small(plain.sizes))[0]
-        feed = make_inputs(plain, batch, sizes, choice.seed)
+        batch, sizes = (options.cases or choose_small(plain.sizes))[0]
+        feed = make_inputs(plain, batch, sizes, options.seed)
         text = compare(quick.run(feed), (path.name, plain.run(feed)))
     except ArchspecError as error:
         yield Check("optimized", "failed", f"{where}: {error}")

@@ -18,32 +18,32 @@ from runtime.verification.checks import Check, Status, UnansweredError
 from runtime.verification.model.model_facts import ModelFacts
 from runtime.verification.model.model_inside import FULL_OPERANDS, ModelInside, open_runnable
 from runtime.verification.model.nodes import list_nodes, name_node
-from runtime.verification.options import Choice
+from runtime.verification.options import VerifyOptions
 from runtime.verification.runs.batch_independence import check_batch
 from runtime.verification.runs.declared_shapes import DeclaredShapes
 from runtime.verification.runs.feeds import REACHES, Feeds, check_values, move_into
 from runtime.verification.runs.input_ranges import check_ranges
 from runtime.verification.runs.nonfinite import (
-    count_infinite,
-    explain_infinite,
+    explain_nonfinite,
     find_empty,
     find_silent,
     meet_silent,
+    tell_nonfinite,
 )
 from runtime.verification.runs.score_ties import compare_choices
 from runtime.verification.runs.value_sizes import check_extents
 from runtime.verification.static.training_mode import find_random
-from runtime.verification.witness.nearness import Nearness, Statement
+from runtime.verification.witness.comparator import Comparator, WitnessOutputs
 from runtime.verification.witness.witness import REFERENCE, Witness, find_votes
 
 
-def choose_nearness(inside: ModelInside, facts: ModelFacts, choice: Choice) -> Nearness:
+def make_comparator(inside: ModelInside, facts: ModelFacts, options: VerifyOptions) -> Comparator:
     """Choose how near the outputs of a file have to be to another's."""
-    return Nearness(choice.limits(facts.dtype), facts.dtype, find_votes(inside.model))
+    return Comparator(options.limits(facts.dtype), facts.dtype, find_votes(inside.model))
 
 
 def check_runs(
-    inside: ModelInside, facts: ModelFacts, choice: Choice, follow: Callable[[str], None]
+    inside: ModelInside, facts: ModelFacts, options: VerifyOptions, follow: Callable[[str], None]
 ) -> Iterator[Check]:
     """A check for each size, and what all of them say together of declared shapes and of the batch; `follow` hears
     which comes next.
@@ -55,7 +55,7 @@ def check_runs(
     check_extents(inside)
     with open_runnable(inside) as path:
         try:
-            session = Session(path, providers=choice.providers, settings="default", as_written=True)
+            session = Session(path, providers=options.providers, settings="default", as_written=True)
         except (InputError, MissingProviderError):
             raise
         except NoKernelError as error:
@@ -65,20 +65,20 @@ def check_runs(
             return
         if path != inside.path:
             yield _tell_twin(inside)
-        yield from _Runs(inside, facts, session, choice).check(follow)
+        yield from _Runs(inside, facts, session, options).check(follow)
 
 
 class _Runs:
     """The runs of one session, and what they say together: a `reach` of inputs that had to be taken, the outputs that
     were `empty` in all, and the channels that were `silent`."""
 
-    def __init__(self, inside: ModelInside, facts: ModelFacts, session: Session, choice: Choice) -> None:
-        self.inside, self.session, self.choice = inside, session, choice
-        self.nearness = choose_nearness(inside, facts, choice)
-        self.feeds, self.witness = Feeds(inside, session, choice.seed), Witness(inside)
+    def __init__(self, inside: ModelInside, facts: ModelFacts, session: Session, options: VerifyOptions) -> None:
+        self.inside, self.session, self.options = inside, session, options
+        self.comparator = make_comparator(inside, facts, options)
+        self.feeds, self.witness = Feeds(inside, session, options.seed), Witness(inside)
         self.declared = DeclaredShapes(inside.model.graph)
-        coarse = Nearness(choice.limits("int8"), "int8", self.nearness.votes)
-        self.judge = _Judge(inside, session, self.witness, self.nearness, coarse)
+        coarse = Comparator(options.limits("int8"), "int8", self.comparator.votes)
+        self.judge = _Judge(inside, session, self.witness, self.comparator, coarse)
         self.sound = True
         self.reach: str | None = None
         self.empty = frozenset(session.outputs)
@@ -87,7 +87,7 @@ class _Runs:
     def check(self, follow: Callable[[str], None]) -> Iterator[Check]:
         """Check each run by itself, then what they say together, then the batch."""
         yield from check_ranges(self.feeds.ranges)
-        for feed in self.feeds.choose(self.witness, self.choice):
+        for feed in self.feeds.choose(self.witness, self.options):
             where = list_shapes({name: array.shape for name, array in feed.items()})
             follow(where)
             yield self._check_run(where, feed)
@@ -98,7 +98,7 @@ class _Runs:
         if self.sound and not self.empty and not find_random(self.inside):
             follow("batch")
             self.feeds.reach = self.reach
-            ends = self.feeds, self.declared, self.nearness, self.witness, self.choice
+            ends = self.feeds, self.declared, self.comparator, self.witness, self.options
             yield check_batch(self.inside, self.session, *ends)
 
     def _check_run(self, where: str, feed: Arrays) -> Check:
@@ -175,8 +175,8 @@ class _Judge:
     inside: ModelInside
     session: Session
     witness: Witness
-    nearness: Nearness
-    coarse: Nearness
+    comparator: Comparator
+    coarse: Comparator
 
     def judge(self, feed: Arrays, found: Arrays) -> _Verdict:
         """Judge whether outputs are finite, and what a witness says of them. Where they are not, inputs of another
@@ -185,7 +185,7 @@ class _Judge:
         Raises ArchspecError where they are lost to the file's type, or no witness agrees; UnansweredError where it
         cannot be told.
         """
-        count = count_infinite(found)
+        count = tell_nonfinite(found)
         if count is None:
             status, text = self._hear(feed, found)
             where = "" if self.session.path == self.inside.path else f" on {self.inside.twin}"
@@ -195,7 +195,7 @@ class _Judge:
         for reach in REACHES:
             other = move_into(reach, feed)
             runs[reach] = other, self.session.run(other)
-            if count_infinite(runs[reach][1]) is None:
+            if tell_nonfinite(runs[reach][1]) is None:
                 _, text = self._hear(*runs[reach])
                 return _Verdict("noted", f"finite for inputs {reach}; for standard normal ones {told}; {text}", reach)
         return self._judge_rest(runs, told)
@@ -205,7 +205,7 @@ class _Judge:
         reach = min(runs, key=lambda reach: len(find_empty(runs[reach][1])))
         feed, found = runs[reach]
         if reach is not None:
-            told = self._explain(f"for inputs {reach} {count_infinite(found)}", feed)
+            told = self._explain(f"for inputs {reach} {tell_nonfinite(found)}", feed)
         _, text = self._hear(feed, found)
         empty = find_empty(found)
         rest = f"nothing of '{min(empty)}' could be compared" if empty else f"else {text}"
@@ -215,7 +215,7 @@ class _Judge:
     def _explain(self, count: str, feed: Arrays) -> str:
         """How many numbers are not finite for these inputs, and why. Raises ArchspecError where they are lost to the
         file's type."""
-        why = explain_infinite(self.inside, feed)
+        why = explain_nonfinite(self.inside, feed)
         told = f"{count} {why.reason}"
         if why.lost:
             raise ArchspecError(told)
@@ -246,7 +246,7 @@ class _Judge:
         kept = f"where what meets {weights} is kept in float32 ({'='.join(*FULL_OPERANDS.items())})"
         return "noted", f"{text} {kept}; by itself ONNX Runtime rounds it to eight bits, and is off by {off:.1e}"
 
-    def _hear_all(self, feed: Arrays, found: Arrays, said: Statement) -> tuple[Status, str]:
+    def _hear_all(self, feed: Arrays, found: Arrays, said: WitnessOutputs) -> tuple[Status, str]:
         """What a witness says of outputs. Where it contradicts, another is heard before the file is called wrong, and
         then whether they take others of equal scores. A witness that stands alone is noted: it may be wrong itself, or
         both ways of ONNX Runtime are.
@@ -254,17 +254,17 @@ class _Judge:
         Raises ArchspecError where no witness agrees.
         """
         try:
-            return "passed", self.nearness.compare(found, said)
+            return "passed", self.comparator.compare(found, said)
         except ArchspecError as error:
             contradiction = error
         if said[0] == REFERENCE:
             try:
-                agreed = self.nearness.compare(found, self.witness.run_plain(feed))
+                agreed = self.comparator.compare(found, self.witness.run_plain(feed))
                 return "noted", f"{agreed}; {REFERENCE} stands alone: {contradiction}"
             except ArchspecError:
                 pass
         try:
-            return "noted", compare_choices(self.inside, feed, found, self.nearness)
+            return "noted", compare_choices(self.inside, feed, found, self.comparator)
         except ArchspecError:
             raise contradiction from None
 

@@ -17,7 +17,7 @@ from archspec.errors import ArchspecError
 from archspec.extras import extra
 from runtime.verification.model.model_inside import ModelInside
 from runtime.verification.model.nodes import name_node, read_attribute
-from runtime.verification.witness.nearness import Nearness
+from runtime.verification.witness.comparator import Comparator
 
 with extra("run"):
     import onnx
@@ -27,7 +27,7 @@ MAX_CHOICES = 32
 """The largest number of nodes that choose, of which each takes a run."""
 
 
-def compare_choices(inside: ModelInside, feed: Arrays, found: Arrays, nearness: Nearness) -> str:
+def compare_choices(inside: ModelInside, feed: Arrays, found: Arrays, comparator: Comparator) -> str:
     """Say how near ONNX Runtime without its optimizations is where it takes what the file takes of equal scores.
 
     Raises ArchspecError where the file does not choose, or the runs differ in more than that.
@@ -37,7 +37,7 @@ def compare_choices(inside: ModelInside, feed: Arrays, found: Arrays, nearness: 
         raise ArchspecError(f"{inside.path} does not choose by scores, or too often")
     results = [name for node in choosers for name in node.output if name]
     mine = inside.read([*results, *inside.outputs], feed)
-    nearness.compare(found, ("itself", {name: mine[name] for name in inside.outputs}))
+    comparator.compare(found, ("itself", {name: mine[name] for name in inside.outputs}))
     given: dict[str, Array] = {}
     changed: str | None = None
     for node in choosers:
@@ -46,7 +46,7 @@ def compare_choices(inside: ModelInside, feed: Arrays, found: Arrays, nearness: 
         names = [name for name in node.output if name]
         theirs = inside.read([*names, *operands], feed, optimized=False, given=given)
         scores = [SCORES[node.op_type](node, theirs | known, taken) for taken in (mine, theirs)]
-        nearness.compare({name_node(node): scores[0]}, ("the witness", {name_node(node): scores[1]}))
+        comparator.compare({name_node(node): scores[0]}, ("the witness", {name_node(node): scores[1]}))
         if changed is None and any(not np.array_equal(mine[name], theirs[name]) for name in names):
             changed = name_node(node)
         given |= {name: mine[name] for name in names}
@@ -54,7 +54,7 @@ def compare_choices(inside: ModelInside, feed: Arrays, found: Arrays, nearness: 
         raise ArchspecError(f"{inside.path}: both take the same of equal scores")
     outputs = [name for name in inside.outputs if name not in given]
     theirs = inside.read(outputs, feed, optimized=False, given=given) if outputs else {}
-    said = nearness.compare({name: mine[name] for name in outputs}, ("it", theirs))
+    said = comparator.compare({name: mine[name] for name in outputs}, ("it", theirs))
     return f"rows change places among equal scores of {changed}, {said} when it takes the same"
 
 

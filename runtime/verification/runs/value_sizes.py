@@ -46,10 +46,10 @@ def check_extents(inside: ModelInside, feed: Mapping[str, npt.NDArray[Any]] = Ma
             )
 
 
-def _list_made(model: onnx.ModelProto, graph: onnx.GraphProto, around: Values, stored: Tensors) -> Iterator[Made]:
+def _list_made(model: onnx.ModelProto, graph: onnx.GraphProto, outer: Values, stored: Tensors) -> Iterator[Made]:
     """The nodes of a graph, and of the branches and bodies that they hold, with the shape of each result that onnx
-    infers; `around` and `stored` are what the graph may read from where it stands."""
-    found = _infer(model, graph, around, stored)
+    infers; `outer` and `stored` are what the graph may read from where it stands."""
+    found = _infer(model, graph, outer, stored)
     shapes = {item.name: item for item in (*found.input, *found.value_info, *found.output)}
     tensors = stored | {tensor.name: tensor for tensor in found.initializer}
     for node in graph.node:
@@ -58,13 +58,13 @@ def _list_made(model: onnx.ModelProto, graph: onnx.GraphProto, around: Values, s
             yield node, tuple(axis.dim_value for axis in shapes[name].type.tensor_type.shape.dim)
         if inner := find_graphs(node):
             read = set(find_captured(node))
-            values = {name: item for name, item in (*around.items(), *shapes.items()) if name in read}
+            values = {name: item for name, item in (*outer.items(), *shapes.items()) if name in read}
             numbers = {name: tensor for name, tensor in tensors.items() if name in read}
             for body in inner:
                 yield from _list_made(model, body, values, numbers)
 
 
-def _infer(model: onnx.ModelProto, graph: onnx.GraphProto, around: Values, stored: Tensors) -> onnx.GraphProto:
+def _infer(model: onnx.ModelProto, graph: onnx.GraphProto, outer: Values, stored: Tensors) -> onnx.GraphProto:
     """A graph by itself with the shapes of its values, whatever it declares of them, which may be a lie; without any
     where onnx cannot follow it."""
     alone = onnx.ModelProto(ir_version=model.ir_version, opset_import=model.opset_import, functions=model.functions)
@@ -77,7 +77,7 @@ def _infer(model: onnx.ModelProto, graph: onnx.GraphProto, around: Values, store
         name for node in graph.node for name in node.output
     }
     alone.graph.initializer.extend(stored[name] for name in stored.keys() - own)
-    alone.graph.input.extend(around[name] for name in around.keys() - stored.keys() - own)
+    alone.graph.input.extend(outer[name] for name in outer.keys() - stored.keys() - own)
     try:
         return infer_shapes(alone, data_prop=True).graph
     except Exception:  # of whatever kind onnx raises

@@ -41,7 +41,7 @@ MAX_BYTES = 1 << 29
 
 
 @dataclass(frozen=True, slots=True)
-class Yardstick:
+class Metric:
     """A measure of a node's own difference, the largest one allowed, and of what it is a part."""
 
     measure: Callable[[Array, Array], float]
@@ -49,17 +49,17 @@ class Yardstick:
     of: str
 
 
-YARDSTICKS: Mapping[str, Yardstick] = MappingProxyType(
+METRICS: Mapping[str, Metric] = MappingProxyType(
     {
-        "float32": Yardstick(compare, 2e-5, "its largest value"),
-        "float16": Yardstick(compare, 5e-3, "its largest value"),
-        "bfloat16": Yardstick(compare, 4e-2, "its largest value"),
-        "int8": Yardstick(compare_power, 2e-1, "its root mean square"),
+        "float32": Metric(compare, 2e-5, "its largest value"),
+        "float16": Metric(compare, 5e-3, "its largest value"),
+        "bfloat16": Metric(compare, 4e-2, "its largest value"),
+        "int8": Metric(compare_power, 2e-1, "its root mean square"),
     }
 )
-"""The yardsticks by the type that a file computes in; the limits are some ten times what docs/export/verify.md has
+"""The metrics by the type that a file computes in; the limits are some ten times what docs/export/verify.md has
 measured."""
-VOTES = Yardstick(compare_votes, MAX_FLIPS, "its positions")
+VOTES = Metric(compare_votes, MAX_FLIPS, "its positions")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ class Bisection:
 
     inputs: Mapping[str, tuple[int, ...]]
     compared: int
-    yardstick: Yardstick
+    metric: Metric
     differing: tuple[NodeDifference, ...]
     largest: float
 
@@ -103,19 +103,19 @@ class Bisection:
     def to_dict(self) -> dict[str, Any]:
         facts = {"inputs": {name: list(shape) for name, shape in self.inputs.items()}, "compared": self.compared}
         return facts | {
-            "limit": self.yardstick.limit,
-            "of": self.yardstick.of,
+            "limit": self.metric.limit,
+            "of": self.metric.of,
             "differing": [item.to_dict() for item in self.differing],
             "largest_of_the_others": self.largest,
         }
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class FileAndModule:
     """A model file and the network that it is compared with, as the torch module and as it would be exported today.
 
     The steps of `built` say which node of the graph each node of the file stands for. `dtype` is what the file computes
-    in, of `YARDSTICKS`; `called` says what it calls an input that it calls otherwise; `rules` are those of a caller's
+    in, of `METRICS`; `names_in_file` has its name of an input that it calls otherwise; `rules` are those of a caller's
     own operations.
     """
 
@@ -124,7 +124,7 @@ class Pair:
     module: nn.Module
     built: OnnxModel
     dtype: str = "float32"
-    called: Mapping[str, str] = field(default_factory=dict)
+    names_in_file: Mapping[str, str] = field(default_factory=dict)
     rules: Mapping[type[Op], TorchRule] | None = None
 
     def match_nodes(self) -> dict[str, str]:
@@ -145,7 +145,7 @@ class Pair:
     def read(self, names: Mapping[str, str], feed: Mapping[str, Array]) -> Iterator[Array]:
         """The file's values in the order of `names`, in as many runs as memory asks for."""
         batch = next((len(array) for array in feed.values()), 1)
-        feed = {self.called.get(name, name): array for name, array in feed.items()}
+        feed = {self.names_in_file.get(name, name): array for name, array in feed.items()}
         part: list[str] = []
         size = 0
         for id, name in names.items():
@@ -158,7 +158,7 @@ class Pair:
             yield from _read_part(self.inside, part, feed)
 
 
-def bisect(pair: Pair, feed: Mapping[str, Array]) -> Bisection:
+def bisect(pair: FileAndModule, feed: Mapping[str, Array]) -> Bisection:
     """Compare a file with its network, node by node, on these inputs, float32 by the network's names.
 
     Raises ArchspecError where the file names no node as the graph does.
@@ -166,7 +166,7 @@ def bisect(pair: Pair, feed: Mapping[str, Array]) -> Bisection:
     names = pair.match_nodes()
     graph = pair.graph
     values = {name: torch.from_numpy(feed[name]) for name in graph.inputs}
-    search = _Search(graph, names, YARDSTICKS.get(pair.dtype, YARDSTICKS["float32"]), values)
+    search = _NodeSearch(graph, names, METRICS.get(pair.dtype, METRICS["float32"]), values)
     file_values = pair.read(names, feed)
     with evaluating(pair.module):
         for node, operands, result in run_nodes(graph, pair.module, values, rules=pair.rules):
@@ -182,16 +182,16 @@ def bisect(pair: Pair, feed: Mapping[str, Array]) -> Bisection:
         replace(item, reasons=find_reasons(pair.inside, pair.built, names[item.node.id], compared))
         for item in search.differing
     )
-    return Bisection(shapes, search.compared, search.yardstick, differing, search.largest)
+    return Bisection(shapes, search.compared, search.metric, differing, search.largest)
 
 
-class _Search:
+class _NodeSearch:
     """The way through the graph: values that are still needed, and what was found."""
 
     def __init__(
-        self, graph: Graph, names: Mapping[str, str], yardstick: Yardstick, values: MutableMapping[str, Tensor]
+        self, graph: Graph, names: Mapping[str, str], metric: Metric, values: MutableMapping[str, Tensor]
     ) -> None:
-        self.graph, self.names, self.yardstick, self.values = graph, names, yardstick, values
+        self.graph, self.names, self.metric, self.values = graph, names, metric, values
         self.differing: list[NodeDifference] = []
         self.compared, self.largest = 0, 0.0
         self._waiting = {id: len(readers) for id, readers in graph.readers.items()}
@@ -225,12 +225,12 @@ class _Search:
         self.differing.append(NodeDifference(node, computes, weights, difference, problem))
 
     def _compare(self, node: Node, expected: Array, found: Array) -> None:
-        yardstick = VOTES if isinstance(node.op, Vote) else self.yardstick
-        difference = yardstick.measure(expected, found)
+        metric = VOTES if isinstance(node.op, Vote) else self.metric
+        difference = metric.measure(expected, found)
         if not np.isfinite(difference):
             self.blame(node, None, "holds infinite numbers or NaN, though its operands agree")
-        elif difference > yardstick.limit:
-            problem = f"differs by {difference:.3g} of {yardstick.of}, though its operands agree"
+        elif difference > metric.limit:
+            problem = f"differs by {difference:.3g} of {metric.of}, though its operands agree"
             self.blame(node, difference, problem)
         else:
             self.largest = max(self.largest, difference)

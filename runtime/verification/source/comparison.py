@@ -18,12 +18,12 @@ from compiler.torch_target.modes import unaffected
 from runtime.verification.checks import Check
 from runtime.verification.model.model_facts import ModelFacts, parse_metadata
 from runtime.verification.model.model_inside import ModelInside
-from runtime.verification.options import Choice, Original
-from runtime.verification.proof.proof import prove
+from runtime.verification.options import Original, VerifyOptions
+from runtime.verification.proof.proof import Shapes, prove
 from runtime.verification.proof.proof_cases import proof_cases
-from runtime.verification.runs.input_ranges import Range, find_ranges
-from runtime.verification.source.bisection import Bisection, Pair, bisect
-from runtime.verification.source.interface_match import Ends, match_ends
+from runtime.verification.runs.input_ranges import InputRange, find_ranges
+from runtime.verification.source.bisection import Bisection, FileAndModule, bisect
+from runtime.verification.source.interface_match import InterfaceMatch, match_interface
 from runtime.verification.source.model_diff import compare_attributes, compare_stored
 
 with extra("train"):
@@ -34,12 +34,10 @@ with extra("run"):
     from compiler.onnx_target.onnx_model import OnnxModel
     from compiler.onnx_target.options import ExportOptions
 
-Shapes = Mapping[str, tuple[int, ...]]
-
 
 @unaffected()
 def compare_with_source(
-    inside: ModelInside, facts: ModelFacts, original: Original, choice: Choice
+    inside: ModelInside, facts: ModelFacts, original: Original, options: VerifyOptions
 ) -> tuple[list[Check], Bisection | None]:
     """Compare hashes, then with torch; where that differs, node by node. A file in integers is compared node by node
     alone: its rounding is meant, and adds up.
@@ -50,18 +48,18 @@ def compare_with_source(
     built = build_model(original.graph, original.weights, options=_read_options(facts), rules=original.onnx_rules)
     checks = [*_compare_hashes(facts, built), *compare_question(facts, original.metadata)]
     try:
-        ends = match_ends(inside, original.graph)
+        match = match_interface(inside, original.graph)
     except ArchspecError as error:
         return [*checks, Check("torch", "failed", str(error))], None
-    checks += ends.check()
+    checks += match.check()
     module = build_module(original.graph, original.weights, rules=original.rules)
-    pair = Pair(inside, original.graph, module, built, facts.dtype, ends.called, original.rules)
-    cases = _choose_cases(original, choice, ends)
+    pair = FileAndModule(inside, original.graph, module, built, facts.dtype, match.names_in_file, original.rules)
+    cases = _choose_cases(original, options, match)
     if pair.dtype != "int8":
-        checks.append(_prove(pair, cases, choice))
+        checks.append(_prove(pair, cases, options))
         if checks[-1].status == "passed":
             return [*checks, *_check_details(inside, built)], None
-    check, bisection = _search_nodes(pair, _make_feed(pair, cases[0], choice.seed))
+    check, bisection = _search_nodes(pair, _make_feed(pair, cases[0], options.seed))
     return [*checks, check], bisection
 
 
@@ -119,22 +117,24 @@ def _shorten(value: Any) -> str:
     return cut_middle(json.dumps(value, ensure_ascii=False), 60)
 
 
-def _choose_cases(original: Original, choice: Choice, ends: Ends) -> list[dict[str, tuple[int, ...]]]:
+def _choose_cases(
+    original: Original, options: VerifyOptions, match: InterfaceMatch
+) -> list[dict[str, tuple[int, ...]]]:
     """Where both are run: at the inputs of an export's proof, as far as the file takes them."""
     graph = original.graph
-    if not choice.cases:
-        own = {name: (ends.batch or 1, *node.shape) for name, node in graph.inputs.items()}
-        return [case for case in proof_cases(graph) if ends.take(case)] or [own]
+    if not options.cases:
+        own = {name: (match.batch or 1, *node.shape) for name, node in graph.inputs.items()}
+        return [case for case in proof_cases(graph) if match.take(case)] or [own]
     try:
-        return [{name: (batch, *graph.infer(sizes)[name]) for name in graph.inputs} for batch, sizes in choice.cases]
+        return [{name: (batch, *graph.infer(sizes)[name]) for name in graph.inputs} for batch, sizes in options.cases]
     except OpError as error:
         raise ArchspecError(f"{graph.name} does not take these sizes: {error}") from error
 
 
-def _prove(pair: Pair, cases: Sequence[Shapes], choice: Choice) -> Check:
+def _prove(pair: FileAndModule, cases: Sequence[Shapes], options: VerifyOptions) -> Check:
     votes = {name for name, id in pair.graph.outputs.items() if isinstance(pair.graph[id].op, Vote)}
     try:
-        proof = prove(pair.inside.path, pair.module, cases, choice, votes=votes, called=pair.called)
+        proof = prove(pair.inside.path, pair.module, cases, options, votes=votes, names_in_file=pair.names_in_file)
     except ArchspecError as error:
         return Check("torch", "failed", str(error))
     return Check(
@@ -149,22 +149,22 @@ def _check_details(inside: ModelInside, built: OnnxModel) -> Iterator[Check]:
         yield Check("nodes", "noted", f"the outputs do not show it, but {list_some(different)}")
 
 
-def _make_feed(pair: Pair, shapes: Shapes, seed: int) -> dict[str, Array]:
+def _make_feed(pair: FileAndModule, shapes: Shapes, seed: int) -> dict[str, Array]:
     """Standard normal numbers, by the network's names of its inputs."""
     generator = np.random.default_rng(seed)
     feed = {name: generator.standard_normal(shape).astype(np.float32) for name, shape in shapes.items()}
     if pair.dtype != "int8":
         return feed
     ranges = find_ranges(pair.inside)
-    return {name: _reach(array, ranges.get(pair.called.get(name, name))) for name, array in feed.items()}
+    return {name: _reach(array, ranges.get(pair.names_in_file.get(name, name))) for name, array in feed.items()}
 
 
-def _reach(array: Array, range: Range | None) -> Array:
+def _reach(array: Array, range: InputRange | None) -> Array:
     """An input that ends where the file's integers do, and reaches over them where else hardly any is left."""
     return array if range is None else range.cut(range.fill(array))
 
 
-def _search_nodes(pair: Pair, feed: Mapping[str, Array]) -> tuple[Check, Bisection | None]:
+def _search_nodes(pair: FileAndModule, feed: Mapping[str, Array]) -> tuple[Check, Bisection | None]:
     """Compare node by node, which speaks for a file in integers; of any other it says where a difference comes from."""
     alone = pair.dtype == "int8"
     try:
@@ -176,7 +176,7 @@ def _search_nodes(pair: Pair, feed: Mapping[str, Array]) -> tuple[Check, Bisecti
 
 def _judge(bisection: Bisection, alone: bool) -> Check:
     """What the comparison of nodes says. It speaks for the file where nothing else was compared."""
-    count, most = bisection.compared, f"at most {bisection.largest:.1e} of {bisection.yardstick.of}"
+    count, most = bisection.compared, f"at most {bisection.largest:.1e} of {bisection.metric.of}"
     if bisection.first is None:
         if alone:
             return Check("nodes", "passed", f"each of {count} nodes by itself is off by {most}, rounding included")

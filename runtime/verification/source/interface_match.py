@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from archspec.errors import ArchspecError
 from compiler.graph import Graph
@@ -13,16 +14,17 @@ from runtime.verification.checks import Check
 from runtime.verification.model.model_inside import ModelInside
 from runtime.verification.runs.declared_shapes import DeclaredShapes
 
-Shapes = Mapping[str, DeclaredExtents | None]
+DeclaredByName: TypeAlias = Mapping[str, DeclaredExtents | None]
+"""The extents that are declared of inputs or outputs, by name; None where none are."""
 
 
 @dataclass(frozen=True, slots=True)
-class Ends:
-    """`called` says what the file calls each input and output of the network, `inputs` what the file declares of each
-    input, by the network's names."""
+class InterfaceMatch:
+    """How a network's inputs and outputs stand in a file: `names_in_file` is the file's name of each, `inputs`
+    has the extents that the file declares of each input, both by the network's names."""
 
-    called: Mapping[str, str]
-    inputs: Shapes
+    names_in_file: Mapping[str, str]
+    inputs: DeclaredByName
 
     @property
     def batch(self) -> int | None:
@@ -36,23 +38,25 @@ class Ends:
 
     def check(self) -> list[Check]:
         """That names differ, where they do."""
-        differing = [f"{there} for {name}" for name, there in self.called.items() if name != there]
+        differing = [f"{there} for {name}" for name, there in self.names_in_file.items() if name != there]
         text = f"the file's only ones are taken, under other names: {', '.join(differing)}"
         return [Check("names", "noted", text)] if differing else []
 
 
-def match_ends(inside: ModelInside, graph: Graph) -> Ends:
+def match_interface(inside: ModelInside, graph: Graph) -> InterfaceMatch:
     """Match inputs and outputs by name; a single input, or a single output, also under another one. Raises
     ArchspecError where they differ."""
     declared = DeclaredShapes(inside.model.graph)
-    expected: Shapes = {name: ("N", *node.shape) for name, node in graph.inputs.items()}
-    gives: Shapes = {name: ("N", *graph[id].shape) for name, id in graph.outputs.items()}
+    expected: DeclaredByName = {name: ("N", *node.shape) for name, node in graph.inputs.items()}
+    gives: DeclaredByName = {name: ("N", *graph[id].shape) for name, id in graph.outputs.items()}
     inputs = _match("takes", declared.inputs, expected, inside, graph)
     outputs = _match("gives", declared.outputs, gives, inside, graph)
-    return Ends({**inputs, **outputs}, {name: declared.inputs[there] for name, there in inputs.items()})
+    return InterfaceMatch({**inputs, **outputs}, {name: declared.inputs[there] for name, there in inputs.items()})
 
 
-def _match(verb: str, found: Shapes, expected: Shapes, inside: ModelInside, graph: Graph) -> dict[str, str]:
+def _match(
+    verb: str, found: DeclaredByName, expected: DeclaredByName, inside: ModelInside, graph: Graph
+) -> dict[str, str]:
     """What the file calls each of the network's. Raises ArchspecError where these are not the same ones."""
     alike = (
         dict(zip(expected, found, strict=True))
@@ -70,7 +74,7 @@ def _match(verb: str, found: Shapes, expected: Shapes, inside: ModelInside, grap
     return alike
 
 
-def _find_problems(found: Shapes, expected: Shapes, alike: Mapping[str, str]) -> Iterator[str]:
+def _find_problems(found: DeclaredByName, expected: DeclaredByName, alike: Mapping[str, str]) -> Iterator[str]:
     for name in expected:
         if alike[name] not in found:
             yield f"the file has no {name}"

@@ -13,15 +13,14 @@ from runtime.session.sizes import check_size
 from runtime.tasks.registry import TASKS, UNNAMED, find_task
 from runtime.tasks.task import Task
 
-Extents: TypeAlias = Sequence[int | str]
+Axes: TypeAlias = Sequence[int | str]
+"""The extents of a value, or the names of those that are free."""
 
 FORM = '{"channels": 3, "height": 224, "width": 224, "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}'
 """An example of how pictures become an input."""
 
 
-def check_answers(
-    metadata: Mapping[str, str], inputs: Mapping[str, Extents], outputs: Mapping[str, Extents | None]
-) -> None:
+def check_answers(metadata: Mapping[str, str], inputs: Mapping[str, Axes], outputs: Mapping[str, Axes | None]) -> None:
     """Raises ArchspecError where what a model says of its answers and of pictures is malformed, or contradicts its
     inputs and outputs: extents by name, with the batch; names are free ones, None is not known."""
     given = {name: None if shape is None else shape[1:] for name, shape in outputs.items()}
@@ -45,7 +44,7 @@ def _find_problem(check: Callable[[], object]) -> str | None:
     return None
 
 
-def _check_preprocess(metadata: Mapping[str, str], inputs: Mapping[str, Extents]) -> None:
+def _check_preprocess(metadata: Mapping[str, str], inputs: Mapping[str, Axes]) -> None:
     what = f"the metadata '{PREPROCESS}'"
     try:
         wanted = Preprocess.from_json(metadata[PREPROCESS]).shape
@@ -65,7 +64,7 @@ def _check_preprocess(metadata: Mapping[str, str], inputs: Mapping[str, Extents]
             check_size(misfit, axis, extent, sizes)
 
 
-def _check_task(metadata: Mapping[str, str], outputs: Mapping[str, Extents | None]) -> None:
+def _check_task(metadata: Mapping[str, str], outputs: Mapping[str, Axes | None]) -> None:
     """That some output answers the task, which is that of labels where none is named and any output that is not
     known does, and has as many channels as there are names."""
     if TASK in metadata:

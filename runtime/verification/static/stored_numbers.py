@@ -75,17 +75,17 @@ MAX_ORIGINS = 16
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Stored:
+class StoredArray:
     """A stored tensor; of ConstantOfShape, what it fills with."""
 
     name: str
     array: Array
 
-    def count_infinite(self) -> int:
+    def count_nonfinite(self) -> int:
         return int(np.isinf(self.array).sum())
 
 
-Origin: TypeAlias = Stored | int
+Origin: TypeAlias = StoredArray | int
 """The place that numbers come from: a stored tensor, or the operand of that number of the function that is looked
 at."""
 
@@ -118,7 +118,7 @@ def check_stored(inside: ModelInside, facts: ModelFacts) -> Check:
     """Check whether the stored numbers are finite; where they are infinite, whether anything multiplies by them; and
     whether every variance has a root."""
     count = f"{facts.stored:,} stored tensors of {facts.numbers:,} numbers"
-    name, kind = inside.find_infinite() or (None, None)
+    name, kind = inside.find_nonfinite() or (None, None)
     if kind == "NaN":
         return Check("numbers", "failed", f"{name} holds NaN")
     multiplied = _find_multiplied(inside)
@@ -132,11 +132,11 @@ def check_stored(inside: ModelInside, facts: ModelFacts) -> Check:
     return Check("numbers", "passed", f"{count}, all finite")
 
 
-def _describe_multiplied(found: Mapping[Stored, str]) -> str:
+def _describe_multiplied(found: Mapping[StoredArray, str]) -> str:
     (tensor, node), *others = found.items()
     more = f"; {tell_count(len(others), 'other tensor')} alike" if others else ""
     return (
-        f"{tensor.count_infinite():,} of {tensor.array.size:,} numbers of '{tensor.name}' are infinite, and {node} "
+        f"{tensor.count_nonfinite():,} of {tensor.array.size:,} numbers of '{tensor.name}' are infinite, and {node} "
         f"multiplies by them: with zero that is NaN, and no mask is multiplied by{more}"
     )
 
@@ -155,11 +155,13 @@ def _find_rootless(inside: ModelInside) -> Iterator[str]:
                 )
 
 
-def _find_multiplied(inside: ModelInside) -> dict[Stored, str]:
+def _find_multiplied(inside: ModelInside) -> dict[StoredArray, str]:
     """The infinite stored tensors that a node multiplies by, and the first such node of each."""
     factors = _Tracer(inside).trace()
     return {
-        origin: node for origin, node in factors.items() if isinstance(origin, Stored) and not is_finite(origin.array)
+        origin: node
+        for origin, node in factors.items()
+        if isinstance(origin, StoredArray) and not is_finite(origin.array)
     }
 
 
@@ -180,7 +182,7 @@ class _Tracer:
             self._summaries[function.domain, function.name, function.overload] = _Summary(outputs, factors)
             found |= factors
         graph = self.inside.model.graph
-        stored = [Stored(tensor.name, self.inside.take(tensor.name)) for tensor in graph.initializer]
+        stored = [StoredArray(tensor.name, self.inside.take(tensor.name)) for tensor in graph.initializer]
         known = ChainMap({item.name: _Value((item,), True) for item in stored})
         return found | _collect(self._trace_nodes(graph.node, known))
 
@@ -212,7 +214,7 @@ class _Tracer:
         within = known.new_child({item.name: _Value(value.origins, False) for item, value in given})
         for tensor in graph.initializer:
             if not is_external(tensor):
-                stored = Stored(f"{node.name or node.op_type}.{tensor.name}", numpy_helper.to_array(tensor))
+                stored = StoredArray(f"{node.name or node.op_type}.{tensor.name}", numpy_helper.to_array(tensor))
                 within[tensor.name] = _Value((stored,), True)
         yield from self._trace_nodes(graph.node, within)
         first = 1 if node.op_type == "Loop" else 0  # the condition, which it keeps to itself
@@ -235,9 +237,9 @@ def _list_scaled(node: onnx.NodeProto, operands: list[_Value]) -> list[_Value]:
 
 def _follow(node: onnx.NodeProto, operands: list[_Value]) -> _Value:
     """What a node gives that only moves stored numbers; nothing of any other."""
-    constants = [Stored(name, numpy_helper.to_array(tensor)) for name, tensor in read_constant(node)]
+    constants = [StoredArray(name, numpy_helper.to_array(tensor)) for name, tensor in read_constant(node)]
     if node.op_type == "ConstantOfShape" and (fill := read_attribute(node, "value")) is not None:
-        constants.append(Stored(node.output[0], numpy_helper.to_array(fill)))
+        constants.append(StoredArray(node.output[0], numpy_helper.to_array(fill)))
     if constants:
         return _Value((constants[0],), True)
     kept = node.op_type != "Cast" or read_attribute(node, "to") in (*HALVES, TensorProto.FLOAT, TensorProto.DOUBLE)
@@ -248,7 +250,7 @@ def _follow(node: onnx.NodeProto, operands: list[_Value]) -> _Value:
 
 def _is_never_zero(value: _Value) -> bool:
     """Whether a value holds stored numbers alone, and no zero among them: a sign or a scale."""
-    return value.whole and all(isinstance(origin, Stored) and origin.array.all() for origin in value.origins)
+    return value.whole and all(isinstance(origin, StoredArray) and origin.array.all() for origin in value.origins)
 
 
 def _merge(values: list[_Value]) -> _Value:
@@ -268,7 +270,7 @@ def _bind(value: _Value, operands: list[_Value]) -> _Value:
 
 
 def _bind_origin(origin: Origin, operands: list[_Value]) -> _Value:
-    if isinstance(origin, Stored):
+    if isinstance(origin, StoredArray):
         return _Value((origin,), True)
     return operands[origin] if origin < len(operands) else NOTHING
 

@@ -18,7 +18,7 @@ from compiler.analysis.cost.cost import measure_cost
 from compiler.graph import Graph
 from runtime.verification.model.model_inside import ModelInside
 from runtime.verification.model.nodes import list_nodes, read_constant
-from runtime.verification.witness.nearness import Statement
+from runtime.verification.witness.comparator import WitnessOutputs
 from runtime.verification.witness.node_work import LOOPS, count_loops
 
 with extra("run"):
@@ -63,7 +63,7 @@ class Witness:
         else:
             self.doubts = find_fault(inside.model)
 
-    def run(self, feed: Mapping[str, Array]) -> Statement:
+    def run(self, feed: Mapping[str, Array]) -> WitnessOutputs:
         """The name of the witness and its outputs. Raises ArchspecError where it fails."""
         if self.doubts is None and self.count_work(feed) <= MAX_MACS:
             try:
@@ -81,7 +81,7 @@ class Witness:
                 self.doubts = f"onnx.reference gives no array for '{odd}'"
         return self.run_plain(feed)
 
-    def run_plain(self, feed: Mapping[str, Array]) -> Statement:
+    def run_plain(self, feed: Mapping[str, Array]) -> WitnessOutputs:
         """The same of ONNX Runtime without its optimizations."""
         notes = [note for note in (self.inside.twin and f"on {self.inside.twin}", self.doubts) if note]
         who = f"{PLAIN} ({'; '.join(notes)})" if notes else PLAIN

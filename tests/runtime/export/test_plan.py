@@ -13,15 +13,15 @@ from archspec.errors import ArchspecError
 from compiler.onnx_target.options import ExportOptions
 from runtime.export.ensemble import Sampling, SamplingKeywords
 from runtime.export.plan import Calibration, ExportKeywords, ExportPlan
-from runtime.verification.options import Choice, ChoiceKeywords
+from runtime.verification.options import VerifyKeywords, VerifyOptions
 
 INT8 = ExportOptions(precision="int8")
 
-PAIRS = [(ExportPlan, ExportKeywords), (Sampling, SamplingKeywords), (Choice, ChoiceKeywords)]
+PAIRS = [(ExportPlan, ExportKeywords), (Sampling, SamplingKeywords), (VerifyOptions, VerifyKeywords)]
 FUNCTIONS = [
     (archspec.to_onnx, ExportKeywords),
     (archspec.sample_ensemble, SamplingKeywords),
-    (archspec.verify_model, ChoiceKeywords),
+    (archspec.verify_model, VerifyKeywords),
 ]
 
 

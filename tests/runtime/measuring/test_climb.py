@@ -11,7 +11,7 @@ import pytest
 from archspec.errors import ArchspecError
 from runtime.measuring import climb
 from runtime.measuring.candidate import Job
-from runtime.measuring.climb import FIXED, FREE, Climb, Trial, is_faster
+from runtime.measuring.climb import FIXED, FREE, Climb, SettingsTrial, is_faster
 from runtime.measuring.tune import list_changes
 from runtime.session.settings import Settings
 
@@ -74,7 +74,7 @@ def test_what_is_faster_is_taken_and_the_rest_is_said(pretended: list[Pretended]
         ("flush denormals", "failed"),
     ]
     assert found.trials[3].why == "its outputs differ by 1.0e-01"
-    assert found.trials[4] == Trial("flush denormals", "failed", why="no such thing here")
+    assert found.trials[4] == SettingsTrial("flush denormals", "failed", why="no such thing here")
     assert found.trials[1].ratio == pytest.approx(2)
     assert found.best == Settings(spinning=False)
     assert milliseconds == pytest.approx(10)

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from archspec.cli.tables.models import print_bench, print_doctor, print_evaluation
-from runtime.doctor import Attempt, Report
+from runtime.doctor import Diagnosis, ProviderAttempt
 from runtime.evaluation.evaluate import Evaluation
 from runtime.evaluation.monte_carlo import MonteCarlo
-from runtime.measuring.bench import Row
+from runtime.measuring.bench import BatchTiming
 from tests.support.tables import read_rows
 
 SESSION: Any = SimpleNamespace(
@@ -21,7 +21,9 @@ SESSION: Any = SimpleNamespace(
 
 
 def test_times_are_a_row_for_each_batch(capsys: pytest.CaptureFixture[str]) -> None:
-    print_bench([Row(1, 1.0, 2.0, 3.0, 1.5, 666.6, 1_000), Row(8, 4.0, 5.0, 6.0, 4.5, 1777.7, 500)], SESSION)
+    print_bench(
+        [BatchTiming(1, 1.0, 2.0, 3.0, 1.5, 666.6, 1_000), BatchTiming(8, 4.0, 5.0, 6.0, 4.5, 1777.7, 500)], SESSION
+    )
     rows = read_rows(capsys)
     assert rows[1] == ["1", "1.000", "2.000", "3.000", "1.500", "667", "1,000"]
     assert rows[2][0] == "8"
@@ -30,7 +32,7 @@ def test_times_are_a_row_for_each_batch(capsys: pytest.CaptureFixture[str]) -> N
 
 
 def test_without_a_free_axis_samples_are_not_counted(capsys: pytest.CaptureFixture[str]) -> None:
-    print_bench([Row(None, 1.0, 2.0, 3.0, 1.5, None, 10)], SESSION)
+    print_bench([BatchTiming(None, 1.0, 2.0, 3.0, 1.5, None, 10)], SESSION)
     text = capsys.readouterr().out
     assert "no input has a free first axis, so samples are not counted: x (1, 3)" in text
     assert "images/s is of all runs" not in text
@@ -68,9 +70,9 @@ def test_monte_carlo_has_a_table_of_its_own(capsys: pytest.CaptureFixture[str]) 
 def test_the_doctor_says_what_is_there_and_what_to_do(
     silencer: str | None, says: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    attempts = (Attempt("cpu", True), Attempt("cuda", False, "no driver"))
+    attempts = (ProviderAttempt("cpu", True), ProviderAttempt("cuda", False, "no driver"))
     versions: dict[str, str | None] = {"torch": "2.13", "matplotlib": None}
-    report = Report(
+    report = Diagnosis(
         python="3.11",
         platform="linux",
         versions=versions,

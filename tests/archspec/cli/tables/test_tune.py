@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from archspec.cli.tables.tune import print_tuning
-from runtime.measuring.climb import Trial
+from runtime.measuring.climb import SettingsTrial
 from runtime.measuring.tune import Tuning
 from runtime.session.settings import Settings
 from runtime.session.tuning_file import Entry, Key
@@ -17,9 +17,9 @@ from tests.support.tables import read_rows
 KEY = Key("hash", "a processor", "1.27", "cpu")
 ENTRY = Entry(KEY, {"N": 3}, False, Settings(threads=2), 1.0, 2.0, tried=8, changes=8)
 TRIALS = (
-    Trial("threads 2", "taken", 1.0, 2.0, 1.8, 2.2),
-    Trial("arena off", "no faster", 1.1, 0.9, 0.8, 1.0),
-    Trial("layout plain", "refused", why="its outputs differ by \x1b"),
+    SettingsTrial("threads 2", "taken", 1.0, 2.0, 1.8, 2.2),
+    SettingsTrial("arena off", "no faster", 1.1, 0.9, 0.8, 1.0),
+    SettingsTrial("layout plain", "refused", why="its outputs differ by \x1b"),
 )
 FOUND = Tuning(
     *(Path("m.tune.json"), KEY, 3, {"N": 3}, Settings(threads=2), 2.0, TRIALS, TRIALS[:1], ("tf32",), (ENTRY,)),

@@ -14,7 +14,7 @@ from archspec.errors import ArchspecError
 from compiler.onnx_file.skim import list_metadata
 from runtime.verification.model.model_facts import parse_metadata, read_facts
 from runtime.verification.model.model_inside import ModelInside
-from runtime.verification.options import Choice
+from runtime.verification.options import VerifyOptions
 from tests.support.verification import export, make, make_node, save
 
 
@@ -29,7 +29,7 @@ def test_the_precision_is_that_of_the_numbers(kind: int, dtype: str, limit: floa
     assert found.passed
     assert found.facts is not None
     assert (found.facts.precision, found.facts.dtype) == (dtype, dtype)
-    assert Choice().limits(dtype).numbers == limit
+    assert VerifyOptions().limits(dtype).numbers == limit
 
 
 def test_facts_of_a_file_are_onnxs(tmp_path: Path) -> None:

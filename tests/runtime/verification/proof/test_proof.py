@@ -15,7 +15,7 @@ from archspec.api import to_onnx, to_torch
 from archspec.errors import ArchspecError
 from compiler.onnx_target.options import ExportOptions
 from runtime.verification.differences import compare
-from runtime.verification.options import Choice
+from runtime.verification.options import VerifyOptions
 from runtime.verification.proof.proof import prove
 from tests.support.documents import graph_from
 from tests.support.lowering import stir
@@ -48,7 +48,7 @@ def test_one_wrong_weight_fails(tmp_path: Path, place: tuple[int, int]) -> None:
         prove(path, module, CASES)
     with pytest.raises(ArchspecError, match=r"allowed$"):  # nothing here is rounding's fault
         prove(path, module, CASES)
-    assert prove(path, module, CASES, Choice(tolerance=0.1)).worst > 1e-4
+    assert prove(path, module, CASES, VerifyOptions(tolerance=0.1)).worst > 1e-4
 
 
 def get_linear(module: nn.Sequential) -> nn.Linear:
@@ -85,7 +85,7 @@ def test_rounding_is_looked_at_nearby_too(tmp_path: Path) -> None:
     module = stir(to_torch(graph))
     to_onnx(graph, module.state_dict(), tmp_path / "m.onnx", verify=False)
     with pytest.raises(ArchspecError, match=r"'side_2' .*torch in float32 is itself off by up to .*magnifies rounding"):
-        prove(tmp_path / "m.onnx", module, [{"x": (1, 6, 4, 8)}], Choice(tolerance=2e-6))
+        prove(tmp_path / "m.onnx", module, [{"x": (1, 6, 4, 8)}], VerifyOptions(tolerance=2e-6))
 
 
 def test_half_precision_magnifies_rounding_too(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from archspec.api import verify_model
-from runtime.verification.runs.input_ranges import Range
+from runtime.verification.runs.input_ranges import InputRange
 from tests.support.verification import make_node, row, save
 
 EIGHT = [make_node("QuantizeLinear", ["x", "s", "z"], ["q"]), make_node("DequantizeLinear", ["q", "s", "z"], ["y"])]
@@ -39,12 +39,12 @@ def test_something_is_left_of_inputs_that_are_rounded(
 
 def test_numbers_are_made_over_the_range_where_hardly_any_fall_into_it() -> None:
     normal = np.random.default_rng(1).standard_normal(1000).astype(np.float32)
-    usual, wide = Range(-2.56, 2.54, 0.02), Range(0, 255, 1)
+    usual, wide = InputRange(-2.56, 2.54, 0.02), InputRange(0, 255, 1)
     assert usual.shows(normal)
     assert usual.fill(normal) is normal
     assert not wide.shows(normal)
     made = wide.fill(normal)
     assert (made.shape, made.dtype, made.min(), made.max()) == (normal.shape, normal.dtype, 0, 255)
     assert (usual.cut(5 * normal).min(), usual.cut(5 * normal).max()) == (np.float32(-2.56), np.float32(2.54))
-    assert Range(0, 0, 0).empty
+    assert InputRange(0, 0, 0).empty
     assert not wide.empty

@@ -20,7 +20,7 @@ from compiler.onnx_file.metadata import CONTENT
 from runtime.verification.checks import Check, UnansweredError
 from runtime.verification.model.model_inside import ModelInside
 from runtime.verification.report import Verification
-from runtime.verification.runs.nonfinite import count_infinite, explain_infinite, find_empty, find_silent, meet_silent
+from runtime.verification.runs.nonfinite import explain_nonfinite, find_empty, find_silent, meet_silent, tell_nonfinite
 from runtime.verification.witness import double_precision
 from runtime.verification.witness.witness import Witness
 
@@ -166,7 +166,7 @@ def test_sequences_are_followed(tmp_path: Path) -> None:
     model = onnx.load(path)
     model.graph.initializer.append(numpy_helper.from_array(np.array(1), "place"))
     onnx.save(model, path)
-    why = explain_infinite(ModelInside(path), {"x": -np.ones((1, 30), np.float32)})
+    why = explain_nonfinite(ModelInside(path), {"x": -np.ones((1, 30), np.float32)})
     assert why.reason == "by definition: log (Log) gives such in double precision too"
 
 
@@ -219,18 +219,18 @@ def test_causes_are_found_beyond_one_run(tmp_path: Path, monkeypatch: pytest.Mon
     nodes += [make_node("Sqrt", ["x"], ["root"], name="root"), make_node("Add", ["v9", "root"], ["y"])]
     monkeypatch.setattr("runtime.verification.runs.nonfinite.MAX_VALUES", 3)
     inside = ModelInside(save(tmp_path, nodes))
-    why = explain_infinite(inside, {"x": -np.ones((1, 30), np.float32)})
+    why = explain_nonfinite(inside, {"x": -np.ones((1, 30), np.float32)})
     assert not why.lost
     assert why.reason.endswith("gives such in double precision too, and 1 other alike")
-    assert "no node makes them" in explain_infinite(inside, {"x": np.ones((1, 30), np.float32)}).reason
+    assert "no node makes them" in explain_nonfinite(inside, {"x": np.ones((1, 30), np.float32)}).reason
 
 
 def test_what_is_not_finite_is_counted() -> None:
     fine, wild = np.ones((2, 2), np.float32), np.array([1, INF, np.nan, -INF])
-    assert count_infinite({"a": fine, "b": np.array([1, 2])}) is None
-    assert count_infinite({"a": fine, "b": wild}) == "3 of 4 numbers of the output 'b' are infinite or NaN"
+    assert tell_nonfinite({"a": fine, "b": np.array([1, 2])}) is None
+    assert tell_nonfinite({"a": fine, "b": wild}) == "3 of 4 numbers of the output 'b' are infinite or NaN"
     assert (
-        count_infinite({"b": wild.astype(ml_dtypes.bfloat16)}) == "3 of 4 numbers of the output 'b' are infinite or NaN"
+        tell_nonfinite({"b": wild.astype(ml_dtypes.bfloat16)}) == "3 of 4 numbers of the output 'b' are infinite or NaN"
     )
     assert not find_empty({"a": fine, "b": wild, "c": np.zeros(0), "d": np.zeros(3, int)})
     assert find_empty({"a": fine, "b": wild[1:]}) == {"b"}

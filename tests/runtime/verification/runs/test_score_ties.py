@@ -16,10 +16,10 @@ from archspec.errors import ArchspecError
 from runtime.verification.differences import LIMITS
 from runtime.verification.model.model_inside import ModelInside
 from runtime.verification.runs.score_ties import compare_choices
-from runtime.verification.witness.nearness import Nearness
+from runtime.verification.witness.comparator import Comparator
 
 FLOAT, INT64 = TensorProto.FLOAT, TensorProto.INT64
-NEARNESS = Nearness(LIMITS["float32"], "float32")
+NEAR = Comparator(LIMITS["float32"], "float32")
 
 
 def save(folder: Path, nodes: list[onnx.NodeProto], weights: dict[str, Array], outputs: dict[str, int]) -> Path:
@@ -72,13 +72,13 @@ def test_rows_change_places_among_equal_scores_alone(
     found = inside.read(["y", "places"], feed)
     monkeypatch.setattr(inside, "read", answer(inside, {"y", "places", "best"}))
     with pytest.raises(ArchspecError):
-        NEARNESS.compare(found, ("another", inside.read(["y", "places"], feed, optimized=False)))
+        NEAR.compare(found, ("another", inside.read(["y", "places"], feed, optimized=False)))
     if tied:
-        said = compare_choices(inside, feed, found, NEARNESS)
+        said = compare_choices(inside, feed, found, NEAR)
         assert said.startswith("rows change places among equal scores of top (TopK)")
     else:
         with pytest.raises(ArchspecError, match=r"top \(TopK\)"):
-            compare_choices(inside, feed, found, NEARNESS)
+            compare_choices(inside, feed, found, NEAR)
 
 
 def test_what_follows_a_choice_has_to_agree(tmp_path: Path) -> None:
@@ -86,16 +86,16 @@ def test_what_follows_a_choice_has_to_agree(tmp_path: Path) -> None:
     feed = {"x": np.random.default_rng(0).standard_normal((2, 8)).astype(np.float32)}
     found = inside.read(["y", "places"], feed)
     with pytest.raises(ArchspecError, match="differs from itself"):
-        compare_choices(inside, feed, found | {"y": found["y"] + 1}, NEARNESS)
+        compare_choices(inside, feed, found | {"y": found["y"] + 1}, NEAR)
     with pytest.raises(ArchspecError, match="both take the same of equal scores"):
-        compare_choices(inside, feed, found, NEARNESS)
+        compare_choices(inside, feed, found, NEAR)
 
 
 def test_a_file_that_does_not_choose_has_no_ties(tmp_path: Path) -> None:
     inside = ModelInside(save(tmp_path, [helper.make_node("Relu", ["x"], ["y"])], {}, {"y": FLOAT}))
     feed = {"x": np.ones((1, 8), np.float32)}
     with pytest.raises(ArchspecError, match="does not choose by scores"):
-        compare_choices(inside, feed, inside.read(["y"], feed), NEARNESS)
+        compare_choices(inside, feed, inside.read(["y"], feed), NEAR)
 
 
 def boxes(folder: Path, scores: list[float]) -> Path:
@@ -133,10 +133,10 @@ def test_boxes_of_equal_scores_change_places(
 
     monkeypatch.setattr(inside, "read", read)
     if tied:
-        assert "equal scores of nms" in compare_choices(inside, feed, found, NEARNESS)
+        assert "equal scores of nms" in compare_choices(inside, feed, found, NEAR)
     else:
         with pytest.raises(ArchspecError, match="nms"):
-            compare_choices(inside, feed, found, NEARNESS)
+            compare_choices(inside, feed, found, NEAR)
 
 
 @pytest.mark.parametrize(("factor", "status"), [(0.0, "noted"), (1.0, "failed")])

@@ -19,7 +19,7 @@ from compiler.onnx_target.model import build_model
 from compiler.onnx_target.options import ExportOptions
 from compiler.onnx_target.write import write_model
 from runtime.verification.model.model_inside import ModelInside
-from runtime.verification.source.bisection import YARDSTICKS, Bisection, Pair, bisect
+from runtime.verification.source.bisection import METRICS, Bisection, FileAndModule, bisect
 from tests.support.lowering import stir
 from tests.support.rewriting import Drawing
 
@@ -43,7 +43,7 @@ def bisect_file(
         model = onnx.load(path)
         wrong = change(model)
         onnx.save(model, path)
-    return bisect(Pair(ModelInside(path), graph, module, built, kind), draw(graph)), wrong
+    return bisect(FileAndModule(ModelInside(path), graph, module, built, kind), draw(graph)), wrong
 
 
 def draw(graph: Graph) -> dict[str, np.ndarray]:
@@ -126,14 +126,14 @@ def test_no_node_of_an_export_differs_by_itself(spec: str, tmp_path: Path) -> No
     found, _ = bisect_file(spec, tmp_path)
     assert found.differing == ()
     assert found.compared > len(ModelInside(tmp_path / "m.onnx").nodes) / 2
-    assert found.largest < YARDSTICKS["float32"].limit / 4
+    assert found.largest < METRICS["float32"].limit / 4
 
 
 @pytest.mark.parametrize(("precision", "kind"), [("fp16", "float16"), ("bf16", "bfloat16")])
 def test_half_precision_is_rounded_by_node(precision: str, kind: str, tmp_path: Path) -> None:
     found, _ = bisect_file("resnet_digits", tmp_path, None, precision, kind)
     assert found.differing == ()
-    assert YARDSTICKS["float32"].limit < found.largest < YARDSTICKS[kind].limit / 4
+    assert METRICS["float32"].limit < found.largest < METRICS[kind].limit / 4
     found, wrong = bisect_file("resnet_digits", tmp_path, change_operator, precision, kind)
     assert [item.node.id for item in found.differing] == [wrong]
 
@@ -166,6 +166,6 @@ def test_a_reason_may_stand_before_the_node(tmp_path: Path) -> None:
     model = onnx.load(tmp_path / "m.onnx")
     set_number(model, "n0.bias", 1, 50.0)
     onnx.save(model, tmp_path / "m.onnx")
-    found = bisect(Pair(ModelInside(tmp_path / "m.onnx"), graph, module, built), draw(graph))
+    found = bisect(FileAndModule(ModelInside(tmp_path / "m.onnx"), graph, module, built), draw(graph))
     assert [item.node.id for item in found.differing] == ["n2"]
     assert found.differing[0].reasons == ("1 of 4 numbers of n0.bias differ, by at most 50",)

@@ -8,14 +8,14 @@ import pytest
 from archspec.arrays import Array
 from archspec.errors import ArchspecError
 from runtime.verification.differences import LIMITS
-from runtime.verification.witness.nearness import Nearness
+from runtime.verification.witness.comparator import Comparator
 
-NEAR = Nearness(LIMITS["float32"], "float32")
+NEAR = Comparator(LIMITS["float32"], "float32")
 INF, NAN = np.inf, np.nan
 
 
-def measure(found: Array, expected: Array, nearness: Nearness = NEAR) -> float:
-    return nearness.measure({"y": found}, ("a witness", {"y": expected}))
+def measure(found: Array, expected: Array, comparator: Comparator = NEAR) -> float:
+    return comparator.measure({"y": found}, ("a witness", {"y": expected}))
 
 
 def test_the_largest_difference_counts() -> None:
@@ -60,7 +60,7 @@ def test_whole_numbers_are_counted_and_rounded_ones_measured() -> None:
     assert measure(whole, whole) == 0
     with pytest.raises(ArchspecError, match="of its positions"):
         measure(whole, other)
-    steps = Nearness(LIMITS["int8"], "int8")
+    steps = Comparator(LIMITS["int8"], "int8")
     bytes = np.arange(100, dtype=np.uint8)
     assert measure(bytes, bytes + np.uint8(1), steps) == pytest.approx(1 / 100)  # one step of eight bits
     with pytest.raises(ArchspecError, match="of its largest value"):
@@ -72,7 +72,7 @@ def test_votes_are_compared_by_position() -> None:
     shares[:, 0] = 1
     other = shares.copy()
     other[0, :, 0, 0] = 0.5
-    votes = Nearness(LIMITS["float32"], "float32", votes=["y"])
+    votes = Comparator(LIMITS["float32"], "float32", votes=["y"])
     assert measure(other, shares, votes) == 1 / 1600
     with pytest.raises(ArchspecError, match="of its largest value"):
         measure(other, shares)

@@ -13,12 +13,12 @@ from archspec.errors import ArchspecError
 from archspec.finite import is_finite, mark_alike
 from runtime.verification.differences import Limits, compare, compare_places, compare_votes
 
-Statement: TypeAlias = tuple[str, Mapping[str, Array]]
+WitnessOutputs: TypeAlias = tuple[str, Mapping[str, Array]]
 """A witness's name and the outputs that it computes."""
 
 
 @dataclass(frozen=True, slots=True)
-class Nearness:
+class Comparator:
     """The limits of how far outputs may be apart. `votes` are those that count votes, `dtype` is what the file computes
     in."""
 
@@ -26,11 +26,11 @@ class Nearness:
     dtype: str
     votes: Collection[str] = ()
 
-    def compare(self, found: Mapping[str, Array], said: Statement) -> str:
+    def compare(self, found: Mapping[str, Array], said: WitnessOutputs) -> str:
         """Say how near a witness's outputs are. Raises ArchspecError where they are not."""
         return f"{said[0]} agrees to {self.measure(found, said):.1e}"
 
-    def measure(self, found: Mapping[str, Array], said: Statement) -> float:
+    def measure(self, found: Mapping[str, Array], said: WitnessOutputs) -> float:
         """The largest difference of a witness's outputs from those found, where both are finite.
 
         Raises ArchspecError where that is too far, or other numbers are infinite or NaN.
