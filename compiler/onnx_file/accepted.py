@@ -1,4 +1,8 @@
-"""The values of a dynamic size that fit, as they are printed, and as a file says them."""
+"""The values of a dynamic size that fit, as they are printed, and as a file says them.
+
+They are what the metadata key `SIZES` says: elaboration finds them, and a session, which knows no network, reads them
+from the file. So the class stands with the format that both share.
+"""
 
 from __future__ import annotations
 
@@ -55,7 +59,7 @@ class AcceptedSize:
         return f"{self.first} to {self.last}" if self.step == 1 else f"{self.first} + {self.step}·k up to {self.last}"
 
     def list_values(self) -> str:
-        """The first values and the last, as in `8, 12, 16, … (written for 8)`."""
+        """The first values and the last as text: `8, 12, 16, … (written for 8)`."""
         if not self.dynamic:
             return f"only {self.value}"
         few = [size for size in range(self.first, self.first + 3 * self.step, self.step) if size in self]
@@ -76,7 +80,7 @@ class AcceptedSize:
         return min((above, below), key=lambda fit: abs(fit - size))
 
     def sample(self, start: int, count: int) -> list[int]:
-        """A row of at most `count` accepted values, from the first that is at least `start`, or the last ones."""
+        """A row of at most `count` accepted values, from the first that is at least `start` on, or the last `count`."""
         turns = max(0, -(-(start - self.first) // self.step)) if self.dynamic else 0
         if self.last is not None:
             turns = min(turns, max(0, (self.last - self.first) // self.step + 1 - count))
@@ -93,7 +97,8 @@ class AcceptedSize:
 
 
 def vary_apart(rules: Mapping[str, AcceptedSize]) -> list[str]:
-    """The dynamic sizes that may take any of their values at once: of those that depend on one another the first."""
+    """The names of the dynamic sizes that may take any of their values at once: of those that depend on one another
+    the first."""
     chosen: list[str] = []
     for name, rule in rules.items():
         if rule.dynamic and not any(other in rule.beside for other in chosen):
@@ -102,12 +107,13 @@ def vary_apart(rules: Mapping[str, AcceptedSize]) -> list[str]:
 
 
 def print_sizes(rules: Mapping[str, AcceptedSize]) -> str:
-    """The accepted sizes by name, as JSON."""
+    """Write the accepted sizes by name as JSON."""
     return json.dumps({name: rule.to_dict() for name, rule in rules.items()}, sort_keys=True)
 
 
 def parse_sizes(text: str, what: str) -> dict[str, AcceptedSize]:
-    """The same of such JSON, which errors call `what`. Raises ArchspecError where it is malformed."""
+    """Read the accepted sizes by name from such JSON, which errors call `what`. Raises ArchspecError where it is
+    malformed."""
     found = read_json(text, what)
     names = found if isinstance(found, dict) else ()
     written = check_keys(found, what, names)

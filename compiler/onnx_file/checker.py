@@ -28,7 +28,7 @@ def check_model(model: onnx.ModelProto, apart: Iterable[onnx.TensorProto] = ()) 
 
 
 def lacks_shape(value: onnx.ValueInfoProto) -> bool:
-    """Whether not even open extents are declared of a tensor."""
+    """True if a tensor is declared without a shape, even an open one."""
     return value.type.WhichOneof("value") == "tensor_type" and not value.type.tensor_type.HasField("shape")
 
 

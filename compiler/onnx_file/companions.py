@@ -24,12 +24,13 @@ def name_data(model: str, content: str) -> str:
 
 
 def find_older_data(older: Path) -> Callable[[], list[Path]]:
-    """Asked before the model in `older` is replaced, this gives what to ask once it is: for the files of weights that
-    this program wrote for the older one, and that no file of its folder names then, neither what has taken its place
-    nor any other model, whatever its name is. So who renamed or copied it meanwhile keeps its weights.
+    """Look at the model in `older` before it is replaced; the function that comes back is called afterwards. It lists
+    the files of weights that this program wrote for the older model, and that no file of its folder names by then,
+    neither what has taken its place nor any other model, whatever its name is. So who renamed or copied it meanwhile
+    keeps its weights.
 
-    In doubt a file is not among them: where a neighbour cannot be read, or there are too many. Beside what is no model
-    of this program there is none.
+    In doubt a file is not listed: where a neighbour cannot be read, or there are too many. Beside what is no model of
+    this program there is none.
     """
     names = _list_data(older)
     return lambda: _list_unused(older.parent, names)

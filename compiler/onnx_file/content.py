@@ -39,13 +39,13 @@ class Content:
 
     @property
     def comparable(self) -> bool:
-        """Whether the file says its content by the hash that was computed."""
+        """True if the file says its content by the hash that was computed."""
         return self.said is not None and is_content(self.said)
 
 
 @raising(ModelError)
 def read_content(path: Path) -> Content:
-    """The content of an ONNX file, of which every number is read, those in other files too.
+    """Compute the content of an ONNX file; every number is read, those in other files too.
 
     Raises ModelError where it is no ONNX file, or has numbers in a place that is not plainly beside it.
     """
@@ -56,7 +56,8 @@ def read_content(path: Path) -> Content:
 
 @raising(ModelError)
 def read_fingerprint(path: Path) -> str:
-    """SHA-256 of the same: where a file that was made to have another's content must not be taken for it.
+    """Compute SHA-256 over the same canonical form, for where a file that was made to have another's content must not
+    be taken for that.
 
     Raises ModelError as `read_content` does.
     """

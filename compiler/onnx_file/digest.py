@@ -54,14 +54,14 @@ Algorithm: TypeAlias = Callable[[bytes | memoryview], Hash]
 """A hash that begins with these bytes."""
 
 XXH3: Algorithm = xxhash.xxh3_128
-"""What files say."""
+"""The hash that files say of themselves."""
 
 Digest: TypeAlias = Callable[[Message, Algorithm], bytes | None]
 """The hash of a tensor's numbers, the little end first; None where the tensor is to count as it stands."""
 
 
 def digest_stored(tensor: Message, algorithm: Algorithm) -> bytes | None:
-    """The hash of numbers that a tensor holds itself; None where they are not all of its type."""
+    """Compute the hash of numbers that a tensor holds itself; None where they are not all of its type."""
     if tensor.HasField("raw_data"):
         return algorithm(tensor.raw_data).digest()
     if tensor.data_type not in FORMS:
@@ -75,7 +75,7 @@ def digest_stored(tensor: Message, algorithm: Algorithm) -> bytes | None:
 
 
 def describe(tensor: Message, digest: bytes | None) -> bytes:
-    """The canonical form of a tensor, which is put in it, with this digest of its numbers."""
+    """Put a tensor in canonical form, with this digest of its numbers, and serialize it."""
     if digest is not None:
         listed = () if tensor.HasField("raw_data") else FORMS.get(tensor.data_type, ())[:1]
         for field in ("data_location", "external_data", *listed):
@@ -93,8 +93,8 @@ def digest_content(model: Message, described: Iterable[bytes] = (), digest: Dige
 def digest_model(
     model: Message, algorithm: Algorithm, described: Iterable[bytes] = (), digest: Digest = digest_stored
 ) -> str:
-    """The hash of a model, in hexadecimal digits. The model is put in canonical form; `described` are stored tensors
-    that were taken from it."""
+    """Compute the hash of a model, in hexadecimal digits. The model is put in canonical form; `described` are stored
+    tensors that were taken from it."""
     for tensor in find_tensors(model):
         describe(tensor, digest(tensor, algorithm))
     kept = [entry for entry in model.metadata_props if entry.key != CONTENT]
@@ -115,7 +115,7 @@ def abbreviate(content: str) -> str:
 
 
 def is_content(text: str) -> bool:
-    """Whether a text is a content by the hash that is computed here."""
+    """True if a text is a content by the hash that is computed here."""
     return FORM.fullmatch(text) is not None
 
 

@@ -17,8 +17,8 @@ from compiler.onnx_file.tensors import find_tensors
 
 
 class ExternalDataInfo(NamedTuple):
-    """Where a tensor's bytes lie: the name of a file, the first of them, and how many; 0 where the tensor does not say
-    that, and they are as many as its shape and type take."""
+    """The place of a tensor's bytes: the name of a file, the first byte, and their number; 0 where the tensor does not
+    say that, and they are as many as its shape and type take."""
 
     location: str
     offset: int
@@ -26,7 +26,8 @@ class ExternalDataInfo(NamedTuple):
 
 
 def check_external_data(model: Message, path: Path) -> list[onnx.TensorProto]:
-    """The tensors of the model in `path` that lie elsewhere. Raises ArchspecError unless that is in the model's folder.
+    """Find the tensors of the model in `path` that lie elsewhere. Raises ArchspecError unless that is in the model's
+    folder.
 
     A tensor's place begins at the folder in which the model's name stands. By its real path, links followed, the file
     must lie in that folder, or where the model's name is a link in that of the model itself: the caches of model hubs
@@ -40,13 +41,13 @@ def check_external_data(model: Message, path: Path) -> list[onnx.TensorProto]:
 
 
 def find_external(message: Message) -> Iterator[onnx.TensorProto]:
-    """Every tensor, wherever it hides (subgraphs, attributes, functions), that names a place outside the file."""
+    """Find every tensor, wherever it hides (subgraphs, attributes, functions), that names a place outside the file."""
     return filter(is_external, find_tensors(message))
 
 
 def gather_data(model: Message, path: Path) -> str | None:
-    """The real folder from which the model in `path`, as another file or from memory, finds what it has in others; and
-    the model says so afterwards. None where it has all in itself."""
+    """Rewrite the places of a model's external data to be relative to one real folder, and return it: from there the
+    model in `path` finds them as another file, too, or from memory. None where it has all in itself."""
     entries = list(_list_locations(find_external(model)))
     real = [os.path.realpath(path.parent / entry.value) for entry in entries]
     folder = os.path.commonpath([os.path.dirname(place) for place in real]) if real else None
@@ -56,7 +57,7 @@ def gather_data(model: Message, path: Path) -> str | None:
 
 
 def list_data(external: Iterable[onnx.TensorProto]) -> tuple[str, ...]:
-    """The names of the files in which these tensors lie, as text: protobuf gives what is none as bytes."""
+    """List the names of the files in which these tensors lie, as text: protobuf gives what is none as bytes."""
     return tuple(sorted({str(entry.value) for entry in _list_locations(external)}))
 
 
@@ -75,7 +76,7 @@ def read_place(tensor: onnx.TensorProto) -> ExternalDataInfo:
 
 
 def is_external(tensor: onnx.TensorProto) -> bool:
-    """Whether a tensor names a place outside the file."""
+    """True if a tensor names a place outside the file."""
     return bool(tensor.external_data) or tensor.data_location == onnx.TensorProto.EXTERNAL
 
 

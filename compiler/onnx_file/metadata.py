@@ -24,10 +24,11 @@ PREFIX = "archspec."
 """The beginning of every key of ours."""
 
 MAX_NUMBER = 1 << 15
-"""The largest stride, in pixels, and the most members of an ensemble that a file can say."""
+"""The largest stride, in pixels, and the largest number of members of an ensemble that a file can say."""
 
 MAX_CHARACTERS = 1 << 24
-"""The most characters of all texts together that a caller may add: they are read whole whenever a model is opened."""
+"""The largest number of characters of all texts together that a caller may add: they are read whole whenever a model is
+opened."""
 
 
 class Key(str, Generic[T]):
@@ -42,8 +43,8 @@ class Key(str, Generic[T]):
         return key
 
     def read(self, metadata: Mapping[str, str], where: str | Path = "") -> T | None:
-        """The value in the metadata of the file `where`; None where they do not say it. Raises ModelError where it is
-        malformed."""
+        """Read the value from the metadata of the file `where`; None where they do not say it. Raises ModelError where
+        it is malformed."""
         if self not in metadata:
             return None
         with raising(ModelError):
@@ -55,7 +56,7 @@ class Key(str, Generic[T]):
         return self.removeprefix(PREFIX)
 
     def write(self, value: T) -> dict[str, str]:
-        """The metadata that say this value."""
+        """Make the metadata that say this value."""
         return {str(self): self._print(value)}
 
     def __reduce__(self) -> tuple[type[str], tuple[str]]:
@@ -111,13 +112,13 @@ WEIGHTS = _Text("archspec.weights")
 SIZES = Key("archspec.sizes", parse_sizes, print_sizes)
 """The values that each dynamic size accepts."""
 PRECISION = _Text("archspec.precision")
-"""What it was exported in: fp32, fp16, bf16 or int8."""
+"""The precision that the file was exported in: fp32, fp16, bf16 or int8."""
 TARGET = _Text("archspec.target")
 """The runtime and processor that its operations were chosen for."""
 CONTENT = _Text("archspec.content")
 """The hash of all that stands in the file (compiler/onnx_file/digest.py)."""
 INT8 = Key("archspec.int8", _parse_object, partial(json.dumps, sort_keys=True))
-"""How the network was quantized, and what that cost."""
+"""The report of the quantization: how the network was quantized, and what that cost."""
 
 # What a session writes into the optimized form of a model (runtime/session/provenance.py).
 OPTIMIZED = _Text("archspec.optimized")
@@ -135,57 +136,58 @@ TASK = _Text("archspec.task")
 CLASSES = _Names("archspec.classes")
 """The names of its channels, in order."""
 PREPROCESS = _Text("archspec.preprocess")
-"""How pictures become the input, as JSON of `runtime.pictures.preprocess.Preprocess`."""
+"""The way in which pictures become the input, as JSON of `runtime.pictures.preprocess.Preprocess`."""
 STRIDE = _Number("archspec.stride")
-"""How many pixels the positions of the answering output are apart."""
+"""The distance of the positions of the answering output, in pixels of the input."""
 DATA = _Text("archspec.data")
 """The name of the data set."""
 EPOCH = Key("archspec.epoch", _parse_epoch, _print_epoch)
-"""After which epoch of how many the weights are, where training was stopped."""
+"""The epoch after which training was stopped, and of how many it was to be."""
 
 # What training writes with the weights alone (archspec.api, runtime/training).
 SPEC_HASH = _Text("archspec.spec")
 """The hash of the spec's text."""
 SETTINGS = _Object("archspec.settings")
-"""How the network was trained: the fields of `runtime.training.recipe.Recipe`."""
+"""The recipe that the network was trained by: the fields of `runtime.training.recipe.Recipe`."""
 
 # What is written where several networks, or less than one, became a model.
 COMBINE = _Text("archspec.combine")
-"""How the answers of an ensemble's members become one: mean or vote."""
+"""The way in which the answers of an ensemble's members become one: mean or vote."""
 MEMBERS = _Number("archspec.members")
-"""How many members an ensemble has."""
+"""The number of members of an ensemble."""
 OUTPUT = _Text("archspec.output")
-"""What the outputs are where they are no logits: `shares`, which no softmax must follow."""
+"""The kind of the outputs where they are no logits: `shares`, which no softmax must follow."""
 MONTE_CARLO = _Object("archspec.monte_carlo")
 """The data set, batch and seed that the members' statistics come from."""
 LEFT_OUT = _Names("archspec.left_out")
 """The parts that were left out."""
 
 SHARES = "shares"
-"""What OUTPUT says of outputs that are shares of votes."""
+"""The value of OUTPUT for outputs that are shares of votes."""
 
 QUESTION: tuple[Key[Any], ...] = (CLASSES, PREPROCESS, TASK, STRIDE)
-"""What a model is asked: the names of what it answers, how it reads a picture, its task, the stride of its answer."""
+"""The keys of what a model is asked: the names of its answers, how it reads a picture, its task, its stride."""
 
 CARRIED: tuple[Key[Any], ...] = (*QUESTION, DATA, EPOCH)
-"""What a model takes over from its weights."""
+"""The keys that a model takes over from its weights."""
 
 EXPORTED = (NAME, GRAPH, WEIGHTS, SIZES, PRECISION, TARGET, CONTENT, INT8, OPTIMIZED)
-"""What the export alone says of a file; more of it may follow behind a dot."""
+"""The keys that the export alone writes; more of each may follow behind a dot."""
 
 
 def select(metadata: Mapping[str, str], keys: Iterable[str]) -> dict[str, str]:
-    """The part of the metadata under these keys."""
+    """Select the part of the metadata under these keys."""
     return {str(key): metadata[key] for key in keys if key in metadata}
 
 
 def read_sizes(metadata: Mapping[str, str]) -> dict[str, AcceptedSize]:
-    """The accepted sizes by name; none where the metadata say none. Raises ArchspecError where they are malformed."""
+    """Read the accepted sizes by name; none where the metadata say none. Raises ArchspecError where they are
+    malformed."""
     return SIZES.read(metadata) or {}
 
 
 def tell_epoch(metadata: Mapping[str, str]) -> str | None:
-    """That training was stopped before these weights, or those of a model, were finished; None where it was not.
+    """Tell that training was stopped before these weights, or those of a model, were finished; None where it was not.
 
     Raises ArchspecError where the metadata are malformed.
     """
@@ -195,8 +197,8 @@ def tell_epoch(metadata: Mapping[str, str]) -> str | None:
 
 @raising(InputError)
 def check_metadata(metadata: Any) -> dict[str, str]:
-    """The metadata that a caller gives. Raises InputError where they are not texts by name that a file can hold, or
-    would say what the export itself says."""
+    """Check the metadata that a caller gives, and return them. Raises InputError where they are not texts by name that
+    a file can hold, or would say what the export itself says."""
     if not isinstance(metadata, Mapping):
         raise ArchspecError(f"metadata are texts by name, found {tell_value(metadata)}")
     for name, text in metadata.items():
@@ -215,7 +217,7 @@ def check_metadata(metadata: Any) -> dict[str, str]:
 
 
 def is_exported(name: str) -> bool:
-    """Whether the export itself writes metadata of this name."""
+    """True if the export itself writes metadata of this name."""
     return any(name == key or name.startswith(f"{key}.") for key in EXPORTED)
 
 

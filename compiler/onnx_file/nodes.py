@@ -9,7 +9,7 @@ import onnx
 
 
 def find_captured(node: onnx.NodeProto) -> list[str]:
-    """Names that the branches and loops of a node read from around it, and others that are their own."""
+    """Find the names that the branches and loops of a node read from around it, and others that are their own."""
     names: dict[str, None] = {}
     todo = find_graphs(node)
     while todo:
@@ -22,13 +22,13 @@ def find_captured(node: onnx.NodeProto) -> list[str]:
 
 
 def find_graphs(node: onnx.NodeProto) -> list[onnx.GraphProto]:
-    """The branches and bodies that a node holds."""
+    """Find the branches and bodies that a node holds."""
     held = [item for item in node.attribute if item.type in (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS)]
     return [graph for item in held for graph in (item.g, *item.graphs)]
 
 
 def walk_nodes(nodes: Iterable[onnx.NodeProto]) -> Iterator[onnx.NodeProto]:
-    """Nodes, and those of the branches and bodies that they hold."""
+    """Yield nodes, and those of the branches and bodies that they hold."""
     todo = list(nodes)
     while todo:
         node = todo.pop()

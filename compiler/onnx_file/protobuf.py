@@ -30,11 +30,11 @@ class WireField:
 
 
 class MalformedError(ValueError):
-    """Bytes that are no protobuf message."""
+    """Some bytes are no protobuf message."""
 
 
 def walk_fields(data: Bytes, start: int, end: int) -> Iterator[WireField]:
-    """The fields of a message that lies from `start` to `end`. Raises MalformedError where it is none."""
+    """Yield the fields of a message that lies from `start` to `end`. Raises MalformedError where it is none."""
     while start < end:
         key = start
         tag, start = _read_varint(data, start, end)
@@ -55,12 +55,12 @@ def walk_fields(data: Bytes, start: int, end: int) -> Iterator[WireField]:
 
 
 def delimit(number: int, content: bytes) -> bytes:
-    """A field that holds these bytes."""
+    """Write a field that holds these bytes."""
     return header_of(number, len(content)) + content
 
 
 def header_of(number: int, size: int) -> bytes:
-    """The key and the length of a field whose content of `size` bytes follows."""
+    """Write the key and the length of a field whose content of `size` bytes follows."""
     return _write_varint(number << 3 | DELIMITED) + _write_varint(size)
 
 

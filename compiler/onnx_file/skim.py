@@ -30,7 +30,7 @@ from compiler.onnx_file.tensors import FORMS
 MAX_INLINE = 2048
 """The largest size, in bytes, of a stored tensor that is read: of shapes, scales, thresholds."""
 MAX_FIELDS = 2_000_000
-"""The largest number of parts of a model and of its graph together. A network of 100,000 nodes has about half a
+"""The largest number of fields of a model and of its graph together. A network of 100,000 nodes has about half a
 million."""
 MAX_BYTES = (1 << 31) - 1
 """The largest size, in bytes, of a message of protobuf."""
@@ -45,12 +45,12 @@ NUMBERS = {
 }
 
 ReplaceTensor: TypeAlias = Callable[[Bytes, WireField], bytes]
-"""What stands in a graph for a large stored tensor, given the file and where in it the tensor lies."""
+"""A function from a file and the field of a large stored tensor in it to what stands in the graph instead."""
 
 
 @raising(ModelError)
 def skim_model(path: Path) -> onnx.ModelProto:
-    """The model in a file, without the numbers of its large weights. Raises ModelError where it is none."""
+    """Read the model in a file, without the numbers of its large weights. Raises ModelError where it is none."""
     model = read_reduced(path, lambda data, field: delimit(INITIALIZER_FIELD, _skim_tensor(data, field, path)))
     if not model.HasField("graph") or not (model.graph.node or model.graph.input):
         raise ArchspecError(f"{path} is not an ONNX file: it holds no graph")
@@ -59,7 +59,8 @@ def skim_model(path: Path) -> onnx.ModelProto:
 
 
 def read_reduced(path: Path, reduce: ReplaceTensor) -> onnx.ModelProto:
-    """The model in a file, in which `reduce` takes the place of each stored tensor above a few kilobytes.
+    """Read the model in a file, in which the result of `reduce` takes the place of each stored tensor above a few
+    kilobytes.
 
     The file is mapped: what `reduce` passes over is never read. Raises ModelError where it is no ONNX file.
     """
@@ -74,19 +75,19 @@ def read_metadata(path: Path) -> dict[str, str]:
 
 
 def list_metadata(model: onnx.ModelProto) -> dict[str, str]:
-    """The metadata of a model, by key."""
+    """List the metadata of a model, by key."""
     return {entry.key: entry.value for entry in model.metadata_props}
 
 
 def skip_numbers(path: Path) -> onnx.ModelProto:
-    """The model in a file without the numbers of its large weights, whatever else is wrong with it. Raises
+    """Read the model in a file without the numbers of its large weights, whatever else is wrong with it. Raises
     ModelError where it is none."""
     return read_reduced(path, _keep_head)
 
 
 def split_numbers(data: Bytes, tensor: WireField) -> tuple[onnx.TensorProto, WireField] | None:
-    """A stored tensor without its numbers, and where these lie; None where they are not bytes of the file, or some of
-    them lie elsewhere."""
+    """Split a stored tensor into all but its numbers, and the place of these; None where they are not bytes of the
+    file, or some of them lie elsewhere."""
     fields = list(walk_fields(data, tensor.start, tensor.end))
     numbers = [field for field in fields if field.number in NUMBERS]
     if [(field.number, field.wire) for field in numbers] != [(RAW_FIELD, DELIMITED)]:
@@ -135,7 +136,7 @@ def _read(path: Path, choose: Callable[[Bytes], bytes]) -> onnx.ModelProto:
 
 
 def count_bytes(tensor: onnx.TensorProto) -> int | None:
-    """The bytes that a tensor of this shape and type has; None where its shape is none, or its type unusual."""
+    """Count the bytes that a tensor of this shape and type has; None where its shape is none, or its type unusual."""
     if tensor.data_type not in FORMS or any(extent < 0 for extent in tensor.dims):
         return None
     return np.dtype(FORMS[tensor.data_type][1]).itemsize * prod(map(int, tensor.dims))

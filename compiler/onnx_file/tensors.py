@@ -26,12 +26,12 @@ FORMS: Mapping[int, tuple[str, str]] = MappingProxyType(
         16: ("int32_data", "<u2"),  # bfloat16
     }
 )
-"""The field that may hold the numbers of a type one by one, and what they are as bytes, by ONNX's number for it. Types
+"""The field that may hold the numbers of a type one by one, and their type as bytes, by ONNX's number for it. Types
 of less than a byte, of texts and of rarer numbers are none of these."""
 
 
 def find_tensors(message: Message) -> Iterator[Message]:
-    """Every tensor of a model, wherever it hides: stored, in attributes, subgraphs, functions."""
+    """Find every tensor of a model, wherever it hides: stored, in attributes, subgraphs, functions."""
     for field, value in message.ListFields():
         if field.message_type is None or not _may_hold_tensors(field.message_type):
             continue

@@ -14,14 +14,14 @@ from compiler.onnx_source.file.schemas import find_schema
 
 
 def read_attribute(item: onnx.AttributeProto) -> Any:
-    """The value of an attribute. A number in single precision is the shortest decimal that is stored so: 0.1, as it was
-    written, and not 0.10000000149011612."""
+    """Read the value of an attribute. A number in single precision is the shortest decimal that is stored so: 0.1, as
+    it was written, and not 0.10000000149011612."""
     value = onnx.helper.get_attribute_value(item)
     return float(str(np.float32(value))) if item.type == onnx.AttributeProto.FLOAT else value
 
 
 def read_defaults(node: onnx.NodeProto, opset: int) -> Mapping[str, Any]:
-    """The values that the attributes of an operation have where a file leaves them out."""
+    """Read the values that the attributes of an operation have where a file leaves them out."""
     return _read_defaults(node.op_type, node.domain, opset)
 
 

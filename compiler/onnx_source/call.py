@@ -23,7 +23,7 @@ from compiler.onnx_source.writer import GraphWriter
 Built = TypeVar("Built", bound=Op)
 
 SAID_ELSEWHERE = {"min", "max", "axis", "broadcast", "consumed_inputs"}
-"""Attributes of older versions that in functions of numbers shapes or operands say."""
+"""The attributes of older versions whose values shapes or operands say in functions of numbers."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,26 +36,27 @@ class Call(FileNode):
     """The ids of the nodes of the graph that it has become so far."""
 
     def counterpart(self, kind: str, operands: Sequence[Operand]) -> Call:
-        """The same node, as one of the kind that computes with real numbers on these of its operands."""
+        """Make the same node as one of the kind that computes with real numbers on these of its operands."""
         return replace(self, kind=kind, operands=operands, quantized=True)
 
     def is_map(self, value: FileValue, least: int = 3) -> bool:
-        """Whether it is a batch of maps, channels first, as the language has them; or from two axes on of vectors."""
+        """True if a value is a batch of maps, channels first, as the language has them; or from two axes on of
+        vectors."""
         if not least <= len(value.shape) <= 5:
             return False
         batch = self.writer.batch if value.samples else 1
         return value.ordered[0] == batch and (value.samples is None or value.order[value.samples.axis] == 0)
 
     def comes_from(self, value: FileValue, kind: type[Op]) -> bool:
-        """Whether an operation of this kind computes the value."""
+        """True if an operation of this kind computes the value."""
         return isinstance(self.writer.nodes[value.id].op, kind)
 
     def straighten(self, value: FileValue) -> FileValue:
-        """The value with the axes of the file, transposed for that where they are in another order."""
+        """Give the value the axes of the file; it is transposed for that where they are in another order."""
         return self.writer.straighten(value)
 
     def add(self, op: Op, *xs: FileValue, **stored: Constant | None) -> FileValue:
-        """The result of an operation of the language; `stored` are its weights by their short names."""
+        """Add an operation of the language, and return its result; `stored` are its weights by their short names."""
         shape = self._infer(op, xs)
         taken = {name: item for name, item in stored.items() if item is not None}
         id = self._enter(op, xs, shape, taken)
@@ -80,9 +81,9 @@ class Call(FileNode):
         samples: Samples | None = None,
         **fields: Any,
     ) -> FileValue:
-        """The result of a foreign operation, of this shape in the file; `stored` are its weights, those that are no
-        field of its own by the names `value_0`, `value_1`, … Where `samples` does not say it, they lie where those of
-        the operands do, counted from the last axis."""
+        """Add a foreign operation, and return its result, of this shape in the file; `stored` are its weights, those
+        that are no field of its own by the names `value_0`, `value_1`, … Where `samples` does not say it, they lie
+        where those of the operands do, counted from the last axis."""
         samples = samples or self.align(xs, len(shape))
         if samples and (samples.axis < 0 or shape[samples.axis] % (samples.apart * self.writer.batch)):
             raise MixedSamplesError
@@ -100,7 +101,7 @@ class Call(FileNode):
         order: Dims | None = None,
         numbers: tuple[float | None, ...] | None = None,
     ) -> FileValue:
-        """The result of the function that the node is called after, position by position."""
+        """Add the function that the node is called after, position by position."""
         given = self.numbers() if numbers is None else numbers
         told = tuple(item for item in self.tell() if item[0] not in SAID_ELSEWHERE)
         details = told + (() if given else self.tell_constants())
@@ -110,15 +111,17 @@ class Call(FileNode):
     def move(
         self, function: str, x: FileValue, shape: Sequence[int], *, samples: Samples | None = None, **fields: Any
     ) -> FileValue:
-        """The numbers of a value at other places."""
+        """Add an operation that puts the numbers of a value at other places."""
         return self.foreign(Rearrange, [x], shape, function=function, samples=samples, **fields)
 
     def align(self, xs: Iterable[FileValue], rank: int) -> Samples | None:
-        """Where the samples lie in a result of so many axes, which are those of the operands from the last one on."""
+        """Find where the samples lie in a result of so many axes, which are those of the operands from the last one
+        on."""
         return agree(replace(x.samples, axis=rank - len(x.shape) + x.samples.axis) for x in xs if x.samples)
 
     def place(self, x: FileValue, axis: int) -> int:
-        """An axis of a straight value in the graph, counted from 0 for the channels; -1 for that of the one sample."""
+        """Find an axis of a straight value in the graph, counted from 0 for the channels; -1 for that of the one
+        sample."""
         if x.samples and x.samples.axis == axis:
             raise MixedSamplesError
         dropped = self.writer.find_dropped(x)
@@ -128,12 +131,13 @@ class Call(FileNode):
         return tuple(sorted(self.place(x, axis) for axis in axes))
 
     def keep_samples(self, x: FileValue) -> None:
-        """Raise where the samples do not lie along the first axis, as operations on maps take them."""
+        """Raise MixedSamplesError where the samples do not lie along the first axis, as operations on maps take
+        them."""
         if x.samples and x.order[x.samples.axis] != 0:
             raise MixedSamplesError
 
     def check_shape(self, shape: Sequence[int]) -> Dims:
-        """The shape, if something fits into it."""
+        """Return the shape, if something fits into it."""
         if any(not 1 <= extent <= MAX_WHOLE for extent in shape) or len(shape) > 16:
             text = write_shape(cut(str(extent), 24) for extent in shape[:17])
             self.fail(f"would give {text}, which is no shape of a value")
@@ -157,7 +161,7 @@ class Call(FileNode):
 
 
 def build(call: Call, kind: type[Built], **fields: Any) -> Built:
-    """An operation of the language with these fields; what does not fit them is a mistake of the file."""
+    """Build an operation of the language with these fields; what does not fit them is a mistake of the file."""
     try:
         return kind(**fields)
     except ValidationError as error:

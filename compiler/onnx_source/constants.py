@@ -23,7 +23,7 @@ COUNTS = {"int32", "int64", "uint32", "uint64", "bool", "string"}
 
 
 def read_tensor(node: FileNode, tensor: onnx.TensorProto) -> Constant:
-    """A stored tensor; its numbers where they are few and lie in the file."""
+    """Read a stored tensor; its numbers where they are few and lie in the file."""
     shape = tuple(tensor.dims)
     if any(not 0 <= extent <= MAX_WHOLE for extent in shape):
         node.fail(f"the stored tensor '{cut(tensor.name, 80)}' has the shape {write_shape(shape)}")
@@ -32,14 +32,14 @@ def read_tensor(node: FileNode, tensor: onnx.TensorProto) -> Constant:
 
 
 def read_sparse(sparse: onnx.SparseTensorProto) -> Constant:
-    """A stored tensor of which the file holds the numbers that are not zero."""
+    """Read a stored tensor of which the file holds the numbers that are not zero."""
     name, type = sparse.values.name, name_type(sparse.values.data_type)
     return Constant(name, tuple(sparse.dims), None, type, (StoredTensor(name, tuple(sparse.values.dims), type),))
 
 
 def find_sources(node: FileNode) -> tuple[StoredTensor, ...]:
-    """The stored tensors that a node's constant operands were computed from: those of numbers that were trained, or
-    stand for such."""
+    """Find the stored tensors that a node's constant operands were computed from: those of numbers that were trained,
+    or stand for such."""
     dequantizes = node.kind == "DequantizeLinear"
     operands = node.operands[:1] if dequantizes or node.kind == "QuantizeLinear" else node.operands
     found = [item for item in operands if isinstance(item, Constant) and (dequantizes or item.type not in COUNTS)]
@@ -61,7 +61,7 @@ def _read_numbers(node: FileNode, tensor: onnx.TensorProto) -> Array | None:
 
 
 def fold(node: FileNode) -> list[Constant] | None:
-    """The results of a node that reads constants alone; None where they cannot be said from its operands."""
+    """Compute the results of a node that reads constants alone; None where they cannot be said from its operands."""
     kind = node.kind
     if kind == "Constant":
         return [_read_constant(node)]
@@ -144,7 +144,7 @@ ELEMENTWISE = {
     *("Add", "Sub", "Mul", "Div", "Pow", "Mod", "Where", "Min", "Max", "And", "Or", "Not", "Neg", "Sqrt"),
     *("Equal", "Less", "Greater", "LessOrEqual", "GreaterOrEqual"),
 }
-"""Their result has the shape that their operands have together."""
+"""The operations whose result has the shape that their operands have together."""
 
 SHAPES: Mapping[str, Callable[[FileNode, Sequence[Constant]], tuple[int, ...]]] = {
     **dict.fromkeys(ELEMENTWISE, lambda node, items: broadcast(node, [item.shape for item in items])),
@@ -154,17 +154,17 @@ SHAPES: Mapping[str, Callable[[FileNode, Sequence[Constant]], tuple[int, ...]]] 
 """The shape of what is computed from many numbers, or from numbers that were not read."""
 
 SAME_NUMBERS = {"Identity", "Cast", "Reshape", "Unsqueeze", "Squeeze", "Transpose"}
-"""Their result holds the numbers of their operand."""
+"""The operations whose result holds the numbers of their operand."""
 
 LAYOUTS = {"Reshape", "Unsqueeze", "Squeeze", "Transpose", "Expand", "Slice", "Split"}
-"""Their result is a form, or parts, of their operand."""
+"""The operations whose result is a form, or parts, of their operand."""
 
 KEEPS = {"Identity", "Cast", "DequantizeLinear", "QuantizeLinear", "ScatterND", "ScatterElements"}
-"""Their result has the shape of their operand, and stands for it."""
+"""The operations whose result has the shape of their operand, and stands for it."""
 
 
 def shape_of(node: FileNode, shape: Sequence[int]) -> Constant:
-    """The extents of a value, as the operation Shape gives them, or their product."""
+    """Give the extents of a value, as the operation Shape gives them, or their product."""
     array = np.asarray(shape[node.attribute("start", 0) : node.attribute("end", len(shape))], np.int64)
     if node.kind == "Size":
         array = np.asarray(prod(shape), np.int64)

@@ -9,14 +9,14 @@ from typing import Any, TypeAlias
 import numpy as np
 
 Details: TypeAlias = tuple[tuple[str, str], ...]
-"""Names, each with the text of its value."""
+"""The details of an operation: names, each with the text of its value."""
 
 MAX_DETAIL_LETTERS = 40
 """The largest number of letters of a text that stands as it is; of a longer one its hash does."""
 
 
 def tell_value(value: Any) -> str:
-    """An attribute or an array as text; what is long as the beginning of its SHA-256."""
+    """Write an attribute or an array as text; what is long as the beginning of its SHA-256."""
     if isinstance(value, float):
         return tell_number(value)
     if isinstance(value, bytes):
@@ -32,6 +32,7 @@ def tell_value(value: Any) -> str:
 
 
 def tell_number(number: float) -> str:
-    """Six digits, or as many more as tell it from every other number in single precision; else all that it has."""
+    """Write six digits, or as many more as tell it from every other number in single precision; else all that it
+    has."""
     texts = (f"{number:.{digits}g}" for digits in range(6, 10))
     return next((text for text in texts if c_float(float(text)).value == number), repr(number))

@@ -25,7 +25,7 @@ FoldRule: TypeAlias = Callable[..., Any]
 
 
 def compute(node: FileNode, arrays: Sequence[Array | None]) -> list[Array]:
-    """The results of a node of `FOLDS` on these operands."""
+    """Compute the results of a node of `FOLDS` on these operands."""
     try:
         with np.errstate(all="ignore"), warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -9,13 +9,13 @@ MAX_ID_LETTERS = 160
 
 
 class Names:
-    """Hands out ids: readable, of bounded length, and none twice."""
+    """A set of ids that are handed out: readable, of bounded length, and none twice."""
 
     def __init__(self) -> None:
         self._taken: dict[str, int] = {}
 
     def claim(self, name: str) -> str:
-        """The name, with a number where another has it."""
+        """Claim the name, with a number where another has it."""
         plain = "".join(c if c.isprintable() and c != " " else "_" for c in name[: MAX_ID_LETTERS + 1])
         readable = cut(plain, MAX_ID_LETTERS) or "_"
         candidate = readable

@@ -42,14 +42,14 @@ class FileNode:
 
     @classmethod
     def read(cls, file: SourceFile, node: onnx.NodeProto, operands: Sequence[Operand], **more: Any) -> Self:
-        """The node as the file writes it."""
+        """Read the node as the file writes it."""
         types = find_types(node, file.opset, [item.type if item else "" for item in operands])
         attributes = {item.name: read_attribute(item) for item in node.attribute if not item.ref_attr_name}
         return cls(file, node, operands, node.op_type, types, attributes, **more)
 
     @property
     def key(self) -> str:
-        """What rules go by: the operation's name, with its domain where that is not ONNX's own."""
+        """The key of the node's rule: the operation's name, with its domain where that is not ONNX's own."""
         return name_kind(self.proto)
 
     def fail(self, message: str) -> NoReturn:
@@ -58,7 +58,7 @@ class FileNode:
         raise ArchspecError(f"{self.file.path}: node {where}: {message}")
 
     def attribute(self, name: str, default: Attribute) -> Attribute:
-        """An attribute of the type that its default has."""
+        """Read an attribute of the type that its default has."""
         found = self.attributes.get(name, default)
         if isinstance(found, bytes) and isinstance(default, str):
             found = found.decode("utf-8", "replace")
@@ -67,19 +67,19 @@ class FileNode:
         return found
 
     def ints(self, name: str) -> list[int]:
-        """A list of whole numbers; empty where it is not given."""
+        """Read an attribute of whole numbers; empty where it is not given."""
         found = self.attributes.get(name, [])
         if not isinstance(found, list) or not all(isinstance(item, int) for item in found):
             self.fail(f"the attribute {name} should be a list of whole numbers")
         return found
 
     def gives(self, position: int) -> bool:
-        """Whether something reads this result."""
+        """True if something reads this result."""
         names = self.proto.output
         return position < len(names) and names[position] in self.file.read_counts
 
     def find_shape(self, position: int) -> Dims:
-        """The shape of a result that no rule says. Raises LostShapeError."""
+        """Find the shape of a result that no rule says. Raises LostShapeError where nothing says it."""
         shape = self.file.shapes.find(self.proto, self.operands, self.proto.output[position])
         if shape is None:
             where = f"node {cut(name_node(self.proto), 160)} ({cut(self.key, 80)})"
@@ -89,7 +89,7 @@ class FileNode:
         return shape
 
     def tell(self, *names: str) -> Details:
-        """The attributes of these names, or all, that have not their usual value, as text."""
+        """Tell the attributes of these names, or all, that have not their usual value, as text."""
         usual = read_defaults(self.proto, self.file.opset)
         told = []
         for name, value in sorted(self.attributes.items()):
@@ -98,7 +98,7 @@ class FileNode:
         return tuple(told)
 
     def tell_constants(self) -> Details:
-        """What stands for its constant operands of whole numbers and conditions, which say what is done."""
+        """Tell what stands for its constant operands of whole numbers and conditions, which say what is done."""
         items = [item for item in self.operands if isinstance(item, Constant) and not item.floating]
         told = [
             (f"constant_{i}", tell_value(item.array if item.array is not None else item.shape))
@@ -115,14 +115,14 @@ class FileNode:
         return self.operands[position] if position < len(self.operands) else None
 
     def value(self, position: int = 0) -> FileValue:
-        """An operand that is computed from the inputs."""
+        """Return an operand that is computed from the inputs."""
         found = self.operand(position)
         if not isinstance(found, FileValue):
             raise UnknownOpError
         return found
 
     def stored(self, position: int) -> Constant:
-        """An operand that is not."""
+        """Return an operand that is not computed from the inputs."""
         found = self.operand(position)
         if not isinstance(found, Constant):
             raise UnknownOpError
@@ -135,7 +135,7 @@ class FileNode:
         return {f"value_{i}": item for i, item in enumerate(item for item in found if prod(item.shape) > 1)}
 
     def numbers(self) -> tuple[float | None, ...]:
-        """The operands as single numbers; None for values. Nothing where one is neither."""
+        """The operands as single numbers; None for values. It is empty where one is neither."""
         given = [item for item in self.operands if item is not None]
         found = tuple(item.number if isinstance(item, Constant) else None for item in given)
         known = all(
@@ -144,7 +144,7 @@ class FileNode:
         return found if known else ()
 
     def array(self, position: int) -> Array | None:
-        """The numbers of a constant operand; None where it is left out."""
+        """Return the numbers of a constant operand; None where it is left out."""
         found = self.operand(position)
         if found is None:
             return None
@@ -153,7 +153,7 @@ class FileNode:
         return found.array
 
     def given(self, name: str, position: int) -> list[int] | None:
-        """Whole numbers that older versions of an operation take as an attribute, and newer ones as an operand."""
+        """Read whole numbers that older versions of an operation take as an attribute, and newer ones as an operand."""
         if name in self.attributes:
             found = self.attributes[name]
             return [found] if isinstance(found, int) else self.ints(name)
@@ -163,14 +163,14 @@ class FileNode:
         return None if array is None else [int(item) for item in array.reshape(-1)]
 
     def axis(self, axis: int, rank: int) -> int:
-        """An axis counted from the front."""
+        """Count an axis from the front."""
         if not -rank <= axis < rank:
             self.fail(f"has no axis {axis} among {rank}")
         return axis % rank
 
 
 def resolve_shape(node: FileNode, shape: Sequence[int], wanted: Sequence[int]) -> Dims:
-    """The shape that Reshape gives: 0 keeps an extent, and -1 takes what is left."""
+    """Resolve the shape that Reshape gives: 0 keeps an extent, and -1 takes what is left."""
     keep = not node.attribute("allowzero", 0)
     if any(extent == 0 and keep and axis >= len(shape) for axis, extent in enumerate(wanted)):
         node.fail(f"keeps an axis that {write_shape(shape)} does not have")
@@ -184,7 +184,7 @@ def resolve_shape(node: FileNode, shape: Sequence[int], wanted: Sequence[int]) -
 
 
 def broadcast(node: FileNode, shapes: Sequence[Sequence[int]]) -> Dims:
-    """The shape of numbers combined position by position, where extents of one are repeated."""
+    """Broadcast the shapes of numbers combined position by position, where extents of one are repeated."""
     rank = max(map(len, shapes))
     padded = [(*[1] * (rank - len(shape)), *shape) for shape in shapes]
     result = []

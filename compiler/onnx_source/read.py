@@ -45,11 +45,11 @@ MAX_KIND_LETTERS = 120
 """The largest number of letters of an operation's name that no rule knows."""
 
 LAYOUT_DOMAIN = "com.microsoft.nchwc"
-"""Operations of ONNX Runtime on channels in blocks as long as a processor's registers."""
+"""The domain of operations of ONNX Runtime on channels in blocks as long as a processor's registers."""
 
 
 def read_graph(path: str | Path, *, sizes: Mapping[str, int] | None = None) -> Graph:
-    """The network in an ONNX file of vision operations, for one sample. The numbers of its weights are not read.
+    """Read the network in an ONNX file of vision operations, for one sample. The numbers of its weights are not read.
 
     It has the operations of the language wherever these say exactly what the file does, and is simplified where that
     changes no number; residual and dense blocks are found by their structure (`mark_blocks`). The first axis of an
@@ -97,7 +97,7 @@ def _read(path: Path, model: onnx.ModelProto, sizes: Mapping[str, int]) -> Graph
 
 
 class GraphReader:
-    """Reads the nodes of one model, one after the other."""
+    """A reader of the nodes of one model, one after the other."""
 
     def __init__(self, path: Path, model: onnx.ModelProto, sizes: Mapping[str, int], *, whole: bool = False) -> None:
         self.file = SourceFile(path, model, read_inputs(path, model, sizes, whole=whole))

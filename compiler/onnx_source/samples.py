@@ -1,4 +1,4 @@
-"""Where the samples of a batch that a file fixes lie in its values.
+"""The places of the samples of a batch that a file fixes, in its values.
 
 They stay apart through every operation, and may change their place: attention brings them behind the heads, or makes
 one axis of both. So each value says which of its axes holds them, and how far apart they lie along it.
@@ -17,14 +17,14 @@ class MixedSamplesError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Samples:
-    """The samples lie along an axis of the file's value, `apart` positions from each to the next."""
+    """The place of samples that lie along an axis of the file's value, `apart` positions from each to the next."""
 
     axis: int
     apart: int = 1
 
 
 def follow_reshape(samples: Samples | None, count: int, old: Sequence[int], new: Sequence[int]) -> Samples | None:
-    """Where the samples lie when the same numbers are laid out in another shape."""
+    """Find where the samples lie when the same numbers are laid out in another shape."""
     if samples is None:
         return None
     apart = samples.apart * prod(old[samples.axis + 1 :])
@@ -38,7 +38,7 @@ def follow_reshape(samples: Samples | None, count: int, old: Sequence[int], new:
 
 
 def agree(places: Iterable[Samples | None]) -> Samples | None:
-    """The one place that all values with samples say."""
+    """Find the one place that all values with samples say."""
     found = {place for place in places if place}
     if len(found) > 1:
         raise MixedSamplesError

@@ -24,14 +24,14 @@ class LostShapeError(Exception):
 
 
 class ShapeTable:
-    """Shapes of results by their names: those that the file declares, else what onnx infers at these inputs, of one
-    node from what is known of its operands, or of the whole file."""
+    """A table of the shapes of results by their names: those that the file declares, else what onnx infers at these
+    inputs, of one node from what is known of its operands, or of the whole file."""
 
     def __init__(self, model: onnx.ModelProto, inputs: FileInputs, opset: int) -> None:
         self._model, self._inputs, self._opset = model, inputs, opset
 
     def find(self, node: onnx.NodeProto, operands: Sequence[Operand], name: str) -> Dims | None:
-        """The shape of a result of this name; None where nothing says it."""
+        """Find the shape of a result of this name; None where nothing says it."""
         return self._declared.get(name) or self._infer_node(node, operands).get(name) or self._inferred.get(name)
 
     def _infer_node(self, node: onnx.NodeProto, operands: Sequence[Operand]) -> dict[str, Dims]:

@@ -31,7 +31,7 @@ class SourceFile:
 
     @cached_property
     def read_counts(self) -> Counter[str]:
-        """How often each value is read by its name, as an output too."""
+        """The number of reads of each value by its name, as an output too."""
         return count_reads(self.model.graph)
 
     @cached_property
@@ -41,7 +41,7 @@ class SourceFile:
 
     @cached_property
     def keeps_weights_in_nodes(self) -> bool:
-        """Whether the file has no stored tensors of more than one trainable number but those in nodes, as some
+        """True if the file has no stored tensors of more than one trainable number but those in nodes, as some
         converters write all weights; else the tensors in nodes are the exporter's constants."""
         graph = self.model.graph
         tensors = (*graph.initializer, *(sparse.values for sparse in graph.sparse_initializer))

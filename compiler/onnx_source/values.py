@@ -17,7 +17,8 @@ class UnknownOpError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class FileValue:
-    """What a node of the graph computes: `shape` as in the file, where axis i is axis `order[i]` of the graph's value.
+    """A value that a node of the graph computes: `shape` as in the file, where axis i is axis `order[i]` of the graph's
+    value.
 
     So a transposition changes the order and is no node: the graph keeps channels first. `samples` is where those of a
     fixed batch lie; None where there is one sample, or all share the value.
@@ -51,7 +52,7 @@ class StoredTensor:
 
 @dataclass(frozen=True, slots=True)
 class Constant:
-    """What depends on no input. Two of the same `name` hold the same numbers; those of large ones are not read.
+    """A value that depends on no input. Two of the same `name` hold the same numbers; those of large ones are not read.
 
     `sources` are the stored tensors that it was computed from, itself if it is one.
     """
@@ -64,7 +65,7 @@ class Constant:
 
     @property
     def floating(self) -> bool:
-        """Whether it holds numbers of the kind that is trained."""
+        """True if it holds numbers of the kind that is trained."""
         return is_floating(self.type)
 
     @property
@@ -74,4 +75,4 @@ class Constant:
 
 
 Operand: TypeAlias = FileValue | Constant | None
-"""What a node reads; None where it leaves an operand out."""
+"""A value that a node reads; None where it leaves an operand out."""

@@ -17,8 +17,8 @@ from compiler.onnx_source.values import Constant, FileValue
 
 
 class GraphWriter:
-    """What rules write to. `nodes` is the graph so far, in topological order and for one of the `batch` samples that a
-    file fixes."""
+    """The writer that rules write to. `nodes` is the graph so far, in topological order and for one of the `batch`
+    samples that a file fixes."""
 
     def __init__(self, path: Path, batch: int) -> None:
         self.batch = batch
@@ -31,7 +31,7 @@ class GraphWriter:
         self._held: set[str] = set()
 
     def place(self, line: int) -> NodeSource:
-        """Where a node of the file stands, counted from 1."""
+        """Return the place in the file of its node of this number, counted from 1."""
         return NodeSource(Place(self._file, line))
 
     def add(
@@ -45,7 +45,7 @@ class GraphWriter:
         type: str,
         stored: Mapping[str, Constant] | None = None,
     ) -> str:
-        """Enter a node; its id, which is its name where no other node has it.
+        """Enter a node, and return its id, which is its name where no other node has it.
 
         `stored` are its weights by their short names, None of an input; `type` is that of the numbers in its result.
         """
@@ -59,7 +59,7 @@ class GraphWriter:
         self.nodes[id] = replace(self.nodes[id], type=type)
 
     def straighten(self, value: FileValue) -> FileValue:
-        """The value with the axes of the file: where they are in another order, its transposition, which is one for all
+        """Give the value the axes of the file: where they are in another order, its transposition, which is one for all
         readers."""
         if value.straight:
             return value
@@ -74,22 +74,22 @@ class GraphWriter:
         return self._straight[value]
 
     def per_sample(self, value: FileValue) -> Dims:
-        """The shape in the graph: of one sample, channels first."""
+        """Return the shape in the graph: of one sample, channels first."""
         shape, dropped = list(value.ordered or (1,)), self.find_dropped(value)
         if value.samples:
             shape[value.order[value.samples.axis]] //= self.batch
         return tuple(extent for axis, extent in enumerate(shape) if axis != dropped)
 
     def find_dropped(self, value: FileValue) -> int | None:
-        """The axis that a value loses in the graph: that of the samples, the first where there is one, if it holds
+        """Find the axis that a value loses in the graph: that of the samples, the first where there is one, if it holds
         nothing else. Counted in the graph's order."""
         place = value.order[value.samples.axis] if value.samples else 0
         alone = len(value.shape) > 1 and value.ordered[place] == (self.batch if value.samples else 1)
         return place if alone else None
 
     def turn(self, x: FileValue, turned: FileValue, perm: Dims) -> Dims:
-        """The order of the graph's axes in the transposition of one straight value to another; none where an axis is
-        dropped from one of them alone."""
+        """Find the order of the graph's axes in the transposition of one straight value to another; none where an axis
+        is dropped from one of them alone."""
         before, after = self.find_dropped(x), self.find_dropped(turned)
         if before is None and after is None:
             return perm

@@ -60,13 +60,13 @@ class ModelEmitter:
     def append(
         self, kind: str, name: str, inputs: Sequence[OnnxValue | None], output: OnnxValue, **attributes: Any
     ) -> OnnxValue:
-        """One ONNX node of that name, which computes `output`."""
+        """Append one ONNX node of that name, which computes `output`."""
         output.producer = OnnxNode(kind, name, list(inputs), output, attributes)
         self.nodes.append(output.producer)
         return output
 
     def store(self, name: str, array: WeightArray) -> OnnxValue:
-        """A stored tensor, the same one for all that ask for its name."""
+        """Store a tensor; it is the same one for all that ask for its name."""
         if name not in self._stored:
             self.tensors[name] = array
             self._stored[name] = OnnxValue(name)
@@ -74,7 +74,7 @@ class ModelEmitter:
 
 
 class Emitter:
-    """What the rule of one `node` of the graph writes to."""
+    """The emitter that the rule of one `node` of the graph writes to."""
 
     def __init__(self, model: ModelEmitter, node: Node) -> None:
         self.model, self.node = model, node
@@ -92,17 +92,19 @@ class Emitter:
 
     @property
     def named(self) -> NamedShape:
-        """The same at all sizes: (batch, channels, *extents), each a number or the name of one that follows them."""
+        """The shape of the first operand at all sizes: (batch, channels, *extents), each a number or the name of one
+        that follows them."""
         return self.model.shapes[self.node.inputs[0]]
 
     def op(self, kind: str, inputs: Sequence[OnnxValue | None], **attributes: Any) -> OnnxValue:
-        """One ONNX node; its result. The last one of a rule gets the id of the graph's node, see `finish`."""
+        """Add one ONNX node, and return its result. The last one of a rule gets the id of the graph's node, see
+        `finish`."""
         name = f"{self.node.id}.{kind}_{self._parts}"
         self._parts += 1
         return self.model.append(kind, name, inputs, OnnxValue(name), **attributes)
 
     def cast(self, value: OnnxValue, dtype: np.dtype[Any]) -> OnnxValue:
-        """The value in another type."""
+        """Cast a value to another type."""
         return self.op("Cast", [value], to=onnx.helper.np_dtype_to_tensor_dtype(dtype))
 
     def finish(self, result: OnnxValue) -> OnnxValue:

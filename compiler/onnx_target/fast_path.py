@@ -21,7 +21,7 @@ from compiler.passes.split_kernels import AxisConv
 
 BLOCK = 16
 ALIGNED = 4
-"""What the copies into and out of the layout want channels to be a multiple of."""
+"""The number that the copies into and out of the layout want channels to be a multiple of."""
 
 RANK = 2
 
@@ -40,7 +40,7 @@ class SlowNode:
 
 
 def find_slow_nodes(graph: Graph) -> list[SlowNode]:
-    """The nodes of a graph, as it is written after all passes, that leave the blocked layout, in order.
+    """Find the nodes of a graph, as it is written after all passes, that leave the blocked layout, in order.
 
     These are the convolutions that have no blocked form, and whatever else reads a blocked map and gives a plain one.
     """

@@ -35,7 +35,7 @@ def build_model(
     rules: Mapping[type[Op], OnnxRule] | None = None,
     options: ExportOptions = PLAIN,
 ) -> OnnxModel:
-    """The ONNX model of a graph with these weights, for inference.
+    """Build the ONNX model of a graph with these weights, for inference.
 
     The batch is dynamic, and so is every named size of which other values fit the weights. The same graph and weights
     give the same model to the byte. Raises ArchspecError where the weights do not fit, are not finite, or are infinite
@@ -78,7 +78,7 @@ def _round(array: np.ndarray[Any, Any], what: str) -> np.ndarray[Any, Any]:
 
 
 def digest_weights(arrays: WeightArrays) -> str:
-    """XXH3 of the weights: of names, shapes, and the XXH3 of the numbers of each."""
+    """Compute XXH3 of the weights: of names, shapes, and the XXH3 of the numbers of each."""
     whole = XXH3(b"")
     for name in sorted(arrays):
         whole.update(f"{name}{arrays[name].shape}".encode() + XXH3(as_bytes(arrays[name])).digest())

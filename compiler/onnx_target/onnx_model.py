@@ -18,7 +18,8 @@ MAX_WEIGHT_THREADS = 2
 
 @dataclass(frozen=True, eq=False)
 class OnnxModel:
-    """`head` has everything but the stored tensors; these, some of them still to be computed, are in `tensors` by name.
+    """A model in memory: `head` has everything but the stored tensors; these, some of them still to be computed, are in
+    `tensors` by name.
 
     `graph` is the network as it was written, after `steps`.
     """
@@ -34,6 +35,6 @@ class OnnxModel:
 
 
 def as_bytes(array: WeightArray) -> memoryview:
-    """The numbers in the order and form in which files hold them; without a copy where they are so already."""
+    """Give the numbers in the order and form in which files hold them; without a copy where they are so already."""
     values = np.ascontiguousarray(array)
     return values.astype(values.dtype.newbyteorder("<"), copy=False).reshape(-1).view(np.uint8).data

@@ -15,8 +15,9 @@ Target = Literal["any", "cpu", "tensorrt"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportOptions:
-    """`precision` is the type of weights and activations; `io` that of inputs and outputs, "same" or always float32;
-    `target` the runtime whose fast forms are taken, "any" for forms that are good on all of them.
+    """The choices of an export: `precision` is the type of weights and activations; `io` that of inputs and outputs,
+    "same" or always float32; `target` the runtime whose fast forms are taken, "any" for forms that are good on all of
+    them.
 
     Raises ArchspecError where a value is not one of those.
     """

@@ -1,4 +1,4 @@
-"""Which passes an export runs, and in which order, for each runtime it may be for."""
+"""The passes that an export runs, in order, for each runtime it may be for."""
 
 from __future__ import annotations
 
@@ -40,9 +40,10 @@ FOR_CPU: tuple[Pass, ...] = (
     FillChannels(),  # leaves layers of 12 channels with 16
     SplitKernels(),
 )
-"""And the forms that a measurement supports on ONNX Runtime's CPU provider, in single precision."""
+"""The passes for ONNX Runtime's CPU provider in single precision, with forms that a measurement supports there."""
 
 
 def choose_passes(options: ExportOptions) -> tuple[Pass, ...]:
-    """The passes for a runtime. Integers have other kernels, without blocks of channels: no form was measured there."""
+    """Choose the passes for a runtime. Integers have other kernels, without blocks of channels: no form was measured
+    there."""
     return FOR_CPU if (options.target, options.precision) == ("cpu", "fp32") else EXACT

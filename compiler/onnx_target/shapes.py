@@ -12,12 +12,12 @@ from compiler.sizes.laws import SizeLaw
 from compiler.sizes.size_values import SizeValues
 
 NamedShape: TypeAlias = list[int | str]
-"""The batch, "batch", and then channels and spatial extents."""
+"""The shape of a value: the batch, "batch", and then channels and spatial extents, as numbers or names."""
 
 
 def name_shapes(graph: Graph, accepted: Mapping[str, AcceptedSize]) -> dict[str, NamedShape]:
-    """Every node's shape. An extent that is always one of the sizes has its letter; another that follows them is named
-    NODE.AXIS after the first node that has it.
+    """Name every node's shape. An extent that is always one of the sizes has its letter; another that follows them is
+    named NODE.AXIS after the first node that has it.
 
     A runtime fuses a residual addition, and shares memory, where names are equal. So they are equal only where extents
     are so at all accepted sizes: one function of them, or of one size and equal at all values that tell functions

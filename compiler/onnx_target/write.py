@@ -34,14 +34,16 @@ MAX_FILE_BYTES = 1_800_000_000
 """The largest number of bytes of weights in one file, without a second one beside it; protobuf ends at 2 GiB."""
 
 ALIGNMENT = 1 << 16
-"""Arrays of a second file begin at multiples of it: as Windows maps files, and a multiple of every system's pages."""
+"""The number of bytes whose multiples arrays of a second file begin at: as Windows maps files, and a multiple of every
+system's pages."""
 
 MAX_INLINE_BYTES = 1 << 10
 """The largest number of bytes of a tensor that stays in the model itself: runtimes look for shapes and scales only
 there."""
 
 CACHE_LINE = 64
-"""A multiple of the bytes of the widest vectors: where the numbers of larger tensors begin in one file."""
+"""The number of bytes whose multiples the numbers of larger tensors in one file begin at; the widest vectors are a part
+of it."""
 
 
 def write_model(model: OnnxModel, path: Path) -> None:
@@ -60,7 +62,8 @@ def write_model(model: OnnxModel, path: Path) -> None:
 
 
 def to_bytes(model: OnnxModel) -> bytes:
-    """The model as one file's bytes, in memory. Raises ArchspecError where its weights are too large for that."""
+    """Serialize the model as one file's bytes, in memory. Raises ArchspecError where its weights are too large for
+    that."""
     size = _count_weights(model)
     if size > MAX_FILE_BYTES:
         raise ArchspecError(

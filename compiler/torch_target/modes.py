@@ -1,4 +1,4 @@
-"""For a while: a module in evaluation mode, torch on a number of threads, or as it starts; afterwards as it was."""
+"""Contexts: a module in evaluation mode, torch on a number of threads, or as it starts; afterwards as it was."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ with extra("train"):
 
 @contextmanager
 def evaluating(module: nn.Module) -> Iterator[None]:
-    """Evaluation mode and no gradients; every submodule then returns to its own mode, frozen ones to theirs."""
+    """Enter evaluation mode without gradients; every submodule then returns to its own mode, frozen ones to theirs."""
     modes = {part: part.training for part in module.modules()}
     module.eval()
     try:
@@ -28,8 +28,8 @@ def evaluating(module: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def unaffected() -> Iterator[None]:
-    """torch as it starts, whatever a caller set: float32 in full precision, on the CPU, neither autocast nor inference
-    mode."""
+    """Put torch as it starts, whatever a caller set: float32 in full precision, on the CPU, neither autocast nor
+    inference mode."""
     dtype, precision = torch.get_default_dtype(), torch.get_float32_matmul_precision()
     torch.set_default_dtype(torch.float32)
     torch.set_float32_matmul_precision("highest")
@@ -43,7 +43,7 @@ def unaffected() -> Iterator[None]:
 
 @contextmanager
 def limited_to(threads: int | None) -> Iterator[None]:
-    """At most that many threads in one operation of torch; None leaves them alone."""
+    """Limit torch to that many threads in one operation; None leaves them alone."""
     if threads is None:
         yield
         return
@@ -58,5 +58,5 @@ def limited_to(threads: int | None) -> Iterator[None]:
 
 
 def device_of(module: nn.Module) -> torch.device:
-    """Where the module's first weight lies; the CPU where it has none."""
+    """Find the device of the module's first weight; the CPU where it has none."""
     return next((weight.device for weight in module.parameters()), torch.device("cpu"))

@@ -21,11 +21,11 @@ MAX_PARAMETERS = 1 << 33
 wrong than wanted."""
 
 TAKEN = frozenset(("self", "torch", "device", "inf", "nan", "NoneType", "fx_pytree", "pytree"))
-"""What generated code calls by name: an input of that name gets an underscore as an argument of `forward`."""
+"""The names that generated code uses: an input of that name gets an underscore as an argument of `forward`."""
 
 
 def to_torch(graph: Graph, *, seed: int = 0, rules: Mapping[type[Op], TorchRule] | None = None) -> fx.GraphModule:
-    """A module whose state dict has the names of `graph.weights`, initialized from `seed`.
+    """Build a module whose state dict has the names of `graph.weights`, initialized from `seed`.
 
     It takes the inputs in order, each (N, C, *S), and gives a tensor, or with several outputs a dict by name. `rules`
     are those of a caller's own operations. torch's global random state is neither used nor changed. The module is on
@@ -63,7 +63,8 @@ def to_torch(graph: Graph, *, seed: int = 0, rules: Mapping[type[Op], TorchRule]
 def build_module(
     graph: Graph, weights: Mapping[str, Any], *, rules: Mapping[type[Op], TorchRule] | None = None
 ) -> fx.GraphModule:
-    """The module of `to_torch` with these weights, by name. Raises ArchspecError where they are not the graph's."""
+    """Build the module of `to_torch` with these weights, by name. Raises ArchspecError where they are not the
+    graph's."""
     module = to_torch(graph, rules=rules)
     assign_weights(module, graph, weights)
     return module

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 
 class Scale(nn.Module):
-    """A constant times x."""
+    """Multiplies x by a constant."""
 
     def __init__(self, value: float) -> None:
         super().__init__()
@@ -22,7 +22,7 @@ class Scale(nn.Module):
 
 
 class LearnedScale(nn.Module):
-    """A learned factor times x: one number, or one for each channel."""
+    """Multiplies x by a learned factor: one number, or one for each channel."""
 
     def __init__(self, extents: tuple[int, ...]) -> None:
         super().__init__()
@@ -33,7 +33,7 @@ class LearnedScale(nn.Module):
 
 
 class Shift(nn.Module):
-    """x and a constant."""
+    """Adds a constant to x."""
 
     def __init__(self, value: float) -> None:
         super().__init__()
@@ -47,7 +47,7 @@ class Shift(nn.Module):
 
 
 class LearnedShift(nn.Module):
-    """x and a learned term: one number, or one for each channel."""
+    """Adds a learned term to x: one number, or one for each channel."""
 
     def __init__(self, extents: tuple[int, ...]) -> None:
         super().__init__()
@@ -79,8 +79,8 @@ class PadChannels(nn.Module):
 
 
 class AvgPool3d(nn.AvgPool3d):
-    """torch's, also of maps that are smaller than the kernel before they are padded, which torch's own refuses in three
-    dimensions alone: there the means are taken along the axes one after the other."""
+    """torch's average pooling, also of maps that are smaller than the kernel before they are padded, which torch's own
+    refuses in three dimensions alone: there the means are taken along the axes one after the other."""
 
     kernel_size: int
     stride: int
@@ -120,7 +120,7 @@ class CentrePad(nn.Module):
 
 
 class Vote(nn.Module):
-    """At each position the share of the operands in which a channel is the largest, the first of equal ones. Without
+    """The share of the operands in which a channel is the largest at each position, the first of equal ones; it has no
     gradient."""
 
     def forward(self, *values: Tensor) -> Tensor:

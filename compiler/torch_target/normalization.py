@@ -45,7 +45,7 @@ class GhostBatchNorm(BatchNorm):
         return torch.cat([*map(super().forward, self.parts(x))])
 
     def parts(self, x: Tensor) -> list[Tensor]:
-        """The ghost batches, views of x."""
+        """Split x into the ghost batches, which are views of it."""
         *parts, last = torch.split(x, self.size)
         if parts and last.numel() == self.num_features:  # one value for each channel has no variance
             last = torch.cat([parts.pop(), last])
@@ -77,7 +77,7 @@ class BatchRenorm(BatchNorm):
 
     @torch.no_grad()
     def correct(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """r and d of each channel."""
+        """Compute r and d of each channel."""
         variance, mean = torch.var_mean(x.to(self.running_mean.dtype), [0, *range(2, x.dim())], correction=0)
         deviation = torch.sqrt(self.running_var + self.eps)
         r = torch.sqrt(variance + self.eps) / deviation
@@ -89,8 +89,9 @@ class BatchRenorm(BatchNorm):
 
 
 class GroupNorm(nn.GroupNorm):
-    """torch's, also of groups of a single value: it is its own mean, so exactly the bias is left. torch leaves what is
-    rounded off it, and refuses a batch of one. With a group for each channel it is instance normalization."""
+    """torch's group normalization, also of groups of a single value: it is its own mean, so exactly the bias is left.
+    torch leaves what is rounded off it, and refuses a batch of one. With a group for each channel it is instance
+    normalization."""
 
     def forward(self, x: Tensor) -> Tensor:
         if x.shape[1:].numel() == self.num_groups:
@@ -99,7 +100,8 @@ class GroupNorm(nn.GroupNorm):
 
 
 def group_norm(groups: int, channels: int, eps: float, affine: bool) -> nn.GroupNorm:
-    """torch's own where a group has several channels, and so more than one value at every size: other tools know it."""
+    """Make torch's own module where a group has several channels, and so more than one value at every size: other tools
+    know it."""
     kind = nn.GroupNorm if channels > groups else GroupNorm
     return kind(groups, channels, eps, affine)
 

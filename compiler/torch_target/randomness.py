@@ -15,7 +15,7 @@ from archspec.ops.values import Draw
 
 
 class Surviving(nn.Module):
-    """What keeps a value with a probability while training.
+    """A module that keeps a value with a probability while training.
 
     `progress` goes from 0, where everything survives, to 1, where `survival` holds; a trainer may move it during
     training (RandomDrop). It is no part of the state dict.
@@ -31,7 +31,7 @@ class Surviving(nn.Module):
         return 1 - self.progress * (1 - self.survival)
 
     def draw_survivors(self, x: Tensor) -> Tensor:
-        """True where a sample of x is kept, or for the whole batch; it broadcasts with x."""
+        """Draw True where a sample of x is kept, or for the whole batch; it broadcasts with x."""
         return torch.rand(drawn_extents(x, self.draw), device=x.device) < self.keeping
 
     def extra_repr(self) -> str:
@@ -84,7 +84,8 @@ class Shake(nn.Module):
         return combine(self.draw_weights(values), self.draw_weights(values), *values)
 
     def draw_weights(self, values: tuple[Tensor, ...]) -> Tensor:
-        """Uniform on the simplex, as exponential draws over their sum are: (operands, samples or 1, 1, …)."""
+        """Draw weights uniformly on the simplex, as exponential draws over their sum are: (operands, samples or 1, 1,
+        …)."""
         extents = (len(values), *drawn_extents(values[0], self.draw))
         shares = -torch.log1p(-torch.rand(extents, device=values[0].device))
         return shares / shares.sum(0)
@@ -94,7 +95,7 @@ class Shake(nn.Module):
 
 
 def drawn_extents(x: Tensor, draw: Draw) -> tuple[int, ...]:
-    """Extents of what is drawn for each sample of x, or once for its batch, broadcasting with x."""
+    """Give the extents of what is drawn for each sample of x, or once for its batch, broadcasting with x."""
     return (x.shape[0] if draw == "sample" else 1, *[1] * (x.dim() - 1))
 
 

@@ -38,7 +38,7 @@ class SamplingKeywords(TypedDict, total=False):
 def combine_weights(
     graph: Graph, files: Sequence[str | Path], how: str
 ) -> tuple[Graph, dict[str, Any], dict[str, str]]:
-    """The ensemble of a graph with the weights of several files: its graph, its weights and its metadata.
+    """Make the ensemble of a graph with the weights of several files: its graph, its weights and its metadata.
 
     Raises InputError where a file does not fit the graph, or the files disagree on class names or preprocessing.
     """
@@ -64,8 +64,8 @@ def combine_weights(
 def sample_ensemble(
     graph: Graph, weights: Mapping[str, Any], how: str, sampling: Sampling, metadata: Mapping[str, str]
 ) -> tuple[Graph, dict[str, Any], dict[str, str]]:
-    """The ensemble of one network (`weights` are arrays by name), whose members have the statistics of one mini-batch
-    each: its graph, its weights and its metadata.
+    """Make the ensemble of one network (`weights` are arrays by name), whose members have the statistics of one
+    mini-batch each: its graph, its weights and its metadata.
 
     Raises InputError where the network has no batch normalization, does not take the images, or by its weights'
     `metadata` was trained on others.

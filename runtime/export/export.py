@@ -74,7 +74,7 @@ class Export:
         }
 
     def explain(self) -> dict[str, Any]:
-        """What each pass did and why, and what stays off the fast path of ONNX Runtime's CPU provider."""
+        """Tell what each pass did and why, and what stays off the fast path of ONNX Runtime's CPU provider."""
         from compiler.onnx_target.fast_path import find_slow_nodes
 
         slow = find_slow_nodes(self.model.graph)

@@ -1,4 +1,4 @@
-"""Which weights a network is exported with: fresh ones, those of a file, or those of the members of an ensemble."""
+"""The weights that a network is exported with: fresh ones, those of a file, or those of the members of an ensemble."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from runtime.export.weights import check_fit, check_run, find_trained_sizes, rea
 
 
 class MembersError(ArchspecError):
-    """Wishes for an ensemble that do not go together. The message has the words of the command line."""
+    """The members that are asked for do not go together. The message has the words of the command line."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Members:
-    """What is wished of weights: none (fresh ones from `seed`), one file, or several, whose outputs `combine` says how
-    to combine; or an ensemble of one network too, by as many passes as `monte_carlo` says over mini-batches of
+    """The weights that are asked for: none (fresh ones from `seed`), one file, or several, whose outputs `combine` says
+    how to combine; or an ensemble of one network too, by as many passes as `monte_carlo` says over mini-batches of
     `mc_batch` images of `data`. Raises MembersError where these do not go together."""
 
     files: Sequence[Path] = ()
@@ -75,8 +75,8 @@ class Network:
 def read_network(
     spec: Spec, members: Members, sizes: Mapping[str, int] | None = None, *, max_nodes: int = MAX_NODES
 ) -> Network:
-    """The network of a spec that is to be exported, with the weights of its members. Sizes that are not given are those
-    of training, by what the weights say of it, else the spec's own.
+    """Read the network of a spec that is to be exported, with the weights of its members. Sizes that are not given are
+    those of training, by what the weights say of it, else the spec's own.
 
     Raises ArchspecError where weights do not fit the spec, or one another.
     """

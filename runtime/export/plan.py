@@ -25,8 +25,8 @@ MAX_MEANT_DROP = 0.05
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calibration:
-    """From what an int8 model learns the ranges of its values (a data set by name, a folder of images, a .npy), by
-    which method, and how much of the task's metric it may lose before layers stay in float (None: any). `ground` is the
+    """The images from which an int8 model learns the ranges of its values (a data set by name, a folder, a .npy), the
+    method, and how much of the task's metric it may lose before layers stay in float (None: any). `ground` is the
     colour on which transparent pictures lie."""
 
     data: str | Path
@@ -38,11 +38,11 @@ class Calibration:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportPlan:
-    """How a file is written. With `verify` it has to agree with torch first; `options` are the type of its numbers and
-    the runtime it is for, and `calibration` is what int8 needs, and int8 alone. `optimized` adds ONNX Runtime's own
-    form for this machine. `metadata` are texts that the file says of itself; `rules` and `torch_rules` lower operations
-    that are the caller's own, to ONNX and to torch. `on_step` hears how many of how many steps of a calibration are
-    done.
+    """The way in which a file is written. With `verify` it has to agree with torch first; `options` are the type of its
+    numbers and the runtime it is for, and `calibration` is what int8 needs, and int8 alone. `optimized` adds ONNX
+    Runtime's own form for this machine. `metadata` are texts that the file says of itself; `rules` and `torch_rules`
+    lower operations that are the caller's own, to ONNX and to torch. `on_step` hears how many of how many steps of a
+    calibration are done.
 
     Raises InputError where calibration and precision do not go together.
     """

@@ -1,4 +1,4 @@
-"""Whether the weights of a file are those of a spec, and what to do where they are not."""
+"""The check that the weights of a file are those of a spec, and what to do where they are not."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ from runtime.weights.state_dict import read_state_dict
 
 
 def read_weights(path: str | Path) -> tuple[dict[str, Any], dict[str, str]]:
-    """The arrays of a file of weights by name, and what it says of their training, for an exported model to take over:
-    its task, names, preprocessing, stride and data set, and after which epoch it was stopped, if it was. The file is
-    safetensors, or a state dict that `torch.save` wrote, which says nothing of its training. Raises ArchspecError, and
-    MissingExtra where torch is needed."""
+    """Read the arrays of a file of weights by name, and what it says of their training, for an exported model to take
+    over: its task, names, preprocessing, stride and data set, and after which epoch it was stopped, if it was. The file
+    is safetensors, or a state dict that `torch.save` wrote, which says nothing of its training. Raises ArchspecError,
+    and MissingExtra where torch is needed."""
     if find_file_type(path) == TORCH:
         return read_all(read_state_dict(path)[0]), {}
     arrays, facts = load_weights(path)
@@ -38,8 +38,8 @@ def read_weights(path: str | Path) -> tuple[dict[str, Any], dict[str, str]]:
 
 
 def find_trained_sizes(spec: Spec, facts: Mapping[str, str]) -> dict[str, int]:
-    """The values that a spec's dynamic sizes had in training, by what its weights say of it, where these are others
-    than the spec's own."""
+    """Find the values that a spec's dynamic sizes had in training, by what its weights say of it, where these are
+    others than the spec's own."""
     shapes = list(spec.inputs.values())
     trained = Preprocess.from_json(facts[PREPROCESS]).shape if PREPROCESS in facts else ()
     if len(shapes) != 1 or len(shapes[0]) != len(trained):
@@ -51,15 +51,15 @@ def find_trained_sizes(spec: Spec, facts: Mapping[str, str]) -> dict[str, int]:
 
 
 def list_sizes(spec: Spec) -> set[str]:
-    """The names of a spec's dynamic sizes: of those with a value, and of those of its inputs that want one."""
+    """List the names of a spec's dynamic sizes: of those with a value, and of those of its inputs that want one."""
     return {*spec.sizes, *(extent for shape in spec.inputs.values() for extent in shape if is_size(extent))}
 
 
 def check_fit(
     path: str | Path, weights: Mapping[str, Any], graph: Graph, spec: Spec, sizes: Mapping[str, int] | None = None
 ) -> None:
-    """Raises InputError where the weights of a file do not fit a graph, with the params of its spec that they would
-    fit, or the spec of the run that they lie in, where either is found."""
+    """Check the weights of a file against a graph. Raises InputError where they do not fit, with the params of
+    its spec that they would fit, or the spec of the run that they lie in, where either is found."""
     expected = {name: weight.shape for name, weight in graph.weights.items()}
     found = {name: tuple(array.shape) for name, array in weights.items()}
     if found == expected:
@@ -75,7 +75,8 @@ def check_fit(
 
 
 def check_run(spec: str | Path, weights: str | Path) -> None:
-    """Raises ArchspecError where spec and weights are those of one run's folder, and not of one run."""
+    """Check that spec and weights are of one run. Raises ArchspecError where they are those of one run's folder, and
+    not of one run."""
     beside = Path(weights).with_name(SPEC)
     together = os.path.isfile(beside) and os.path.exists(spec) and os.path.samefile(spec, beside)
     if together and find_file_type(weights) == SAFETENSORS:

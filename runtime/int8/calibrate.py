@@ -16,13 +16,13 @@ from compiler.onnx_target.onnx_model import OnnxModel
 from runtime.int8.clipping import BINS, METHODS, Counts, Histogram
 from runtime.int8.data import CalibrationData
 from runtime.int8.folds import Sketches, deal
-from runtime.int8.input_extremes import ENOUGH_FOR_FOLDS, InputExtremes
+from runtime.int8.input_extremes import MIN_IMAGES_FOR_FOLDS, InputExtremes
 from runtime.int8.ranges import Fold, MeasuredRanges, Ranges, ValueExtremes
 from runtime.int8.running import Outputs, choose_batch, run_exposed
 
 FOLDS = 4
-"""The parts of the images that are judged by the ranges of the others. With fewer these ranges are those of markedly
-fewer images than all."""
+"""The number of parts of the images that are judged by the ranges of the others. With fewer these ranges are those of
+markedly fewer images than all."""
 
 OnStep: TypeAlias = Callable[[int, int], None]
 """A function that hears how many steps of how many are done."""
@@ -36,8 +36,8 @@ def measure_ranges(
     recipe: Int8Recipe = "u8s8",
     on_step: OnStep = lambda done, of: None,
 ) -> MeasuredRanges:
-    """The ranges of values, by a method of `METHODS`: `minmax` keeps every number, the others cut magnitudes at a
-    threshold, by a histogram that a second pass makes.
+    """Measure the ranges of values, by a method of `METHODS`: `minmax` keeps every number, the others cut magnitudes at
+    a threshold, by a histogram that a second pass makes.
 
     The values of a few images at a time lie in memory. Raises InputError for an unknown method, where an image or a
     value is not finite, and where the images cannot be those that the network is for.
@@ -52,7 +52,7 @@ def measure_ranges(
         extremes.add(found, data.name)
         inputs.add(images)
         sketches.add(images)
-    enough = len(data) >= ENOUGH_FOR_FOLDS
+    enough = len(data) >= MIN_IMAGES_FOR_FOLDS
     notes = (*inputs.judge(), *(extremes.tell_few() if enough else ()))
     groups = sketches.group()
     parts = deal(groups, FOLDS if enough else 1)
@@ -86,7 +86,7 @@ class _Walk:
     done: int = 0
 
     def run_all(self, data: CalibrationData) -> Iterator[tuple[Array, Outputs]]:
-        """Images, and the model's values on them, by name."""
+        """Yield images, and the model's values on them, by name."""
         for images in data.batches(self.batch):
             yield images, self.run(images)
             self.done += len(images)
@@ -112,7 +112,7 @@ class _Histograms:
         self.parts.append(counts)
 
     def find_thresholds(self, numbers: Sequence[int], whole: Mapping[str, ValueRange]) -> dict[str, float]:
-        """The magnitude at which each value is cut on some parts together, where it has these whole ranges."""
+        """Find the magnitude at which each value is cut on some parts together, where it has these whole ranges."""
         if self.find_threshold is None:
             return dict.fromkeys(whole, np.inf)
         thresholds = {}
@@ -124,7 +124,7 @@ class _Histograms:
 
 
 def count_magnitudes(array: Array, largest: float) -> Counts:
-    """The counts (BINS,) of the numbers that are not zero, by magnitude up to the largest."""
+    """Count the numbers that are not zero, (BINS,), by magnitude up to the largest."""
     if largest < MIN_SCALE:  # no scale is as small
         return np.zeros(BINS, np.int64)
     places = np.abs(array, dtype=np.float32).ravel()

@@ -1,4 +1,4 @@
-"""Where to cut a value's numbers, so that the integers that are left stand closer together.
+"""The threshold at which a value's numbers are cut, so that the integers that are left stand closer together.
 
 Zeros do not count anywhere here: they are exact at any threshold.
 """
@@ -18,7 +18,7 @@ from compiler.onnx_target.int8.scheme import Int8Recipe, ValueRange, choose_quan
 Counts = npt.NDArray[np.int64]
 
 BINS, LEVELS = 2048, 128
-"""Bins of a histogram of magnitudes, and how many of them eight bits with a sign tell apart."""
+"""The number of bins of a histogram of magnitudes, and the number of magnitudes that eight bits with a sign have."""
 
 KEPT = 0.9999
 """The share of a value's numbers that the method `percentile` gives a place."""
@@ -32,7 +32,7 @@ NEVER = 1e-9
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Histogram:
-    """How many of a value's numbers that are not zero have which magnitude, in BINS from 0 to `last`; from the lowest
+    """The number of a value's numbers, but for zeros, of each magnitude, in BINS from 0 to `last`; from the lowest
     to the highest of these numbers; for which recipe."""
 
     counts: Counts
@@ -41,20 +41,20 @@ class Histogram:
     recipe: Int8Recipe
 
     def measure_step(self, end: int) -> float:
-        """How many bins two neighbouring integers are apart, where magnitudes are cut behind so many bins."""
+        """Measure how many bins two neighbouring integers are apart, where magnitudes are cut behind so many bins."""
         low, high = (float(np.clip(number / self.last * BINS, -end, end)) for number in self.whole)
         return float(choose_quant_params(self.recipe, (low, high)).scale)
 
 
 def find_percentile(histogram: Histogram) -> float:
-    """The share of the last magnitude below which 99.99 % of the numbers lie, in whole bins; 1 for none."""
+    """Find the share of the last magnitude below which 99.99 % of the numbers lie, in whole bins; 1 for none."""
     below = np.cumsum(histogram.counts)
     return float(np.searchsorted(below, KEPT * below[-1]) + 1) / BINS if below[-1] else 1.0
 
 
 def find_least_error(histogram: Histogram) -> float:
-    """The share of the last magnitude to cut at so that rounding what lies below, and cutting what lies beyond, have
-    the least sum of squared errors."""
+    """Find the share of the last magnitude to cut at so that rounding what lies below, and cutting what lies beyond,
+    have the least sum of squared errors."""
     if not histogram.counts.any():
         return 1.0
     sums = _list_errors(tuple(map(histogram.measure_step, ENDS.tolist()))) @ histogram.counts.astype(np.float64)
@@ -76,7 +76,7 @@ def _list_errors(steps: tuple[float, ...]) -> npt.NDArray[np.float64]:
 
 
 def find_least_entropy(histogram: Histogram) -> float:
-    """The share of the last magnitude to cut at: of every sixteenth bin the one with the least divergence between
+    """Find the share of the last magnitude to cut at: of every sixteenth bin the one with the least divergence between
     the numbers, those beyond at the end, and what 128 levels make of them; 1 for too few numbers."""
     counts = histogram.counts.copy()
     if counts[1:].sum() < BINS:  # in fewer numbers than bins there is no distribution to see
@@ -104,4 +104,4 @@ def _diverge(counts: Counts, end: int) -> float:
 METHODS: Mapping[str, Callable[[Histogram], float] | None] = MappingProxyType(
     {"mse": find_least_error, "minmax": None, "entropy": find_least_entropy, "percentile": find_percentile}
 )
-"""How ranges are found: the share of the last magnitude to cut at. The first is the default."""
+"""The ways to find ranges, each a function to the share of the last magnitude to cut at. The first is the default."""

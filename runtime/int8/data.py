@@ -34,7 +34,7 @@ hundred."""
 @dataclass(frozen=True, eq=False)
 class HeldOut:
     """Images that gave no ranges, (N, C, *extents), and the labels and the task by which their answers are judged;
-    `names` is how many classes or joints there are."""
+    `names` is the number of classes or joints."""
 
     images: Floats
     labels: npt.NDArray[np.generic]
@@ -64,15 +64,15 @@ class CalibrationData:
         return len(self.numbers)
 
     def sample(self, count: int) -> CalibrationData:
-        """The data with up to `count` of the images, spread evenly."""
+        """Choose up to `count` of the images, spread evenly."""
         return self.take(_spread(len(self), count))
 
     def take(self, places: Sequence[int]) -> CalibrationData:
-        """The data with the images of some places."""
+        """Choose the images of some places."""
         return replace(self, numbers=tuple(self.numbers[place] for place in places))
 
     def batches(self, size: int) -> Iterator[Floats]:
-        """The images, (N, C, *extents) with N up to `size`. Raises InputError where one cannot be read."""
+        """Yield the images, (N, C, *extents) with N up to `size`. Raises InputError where one cannot be read."""
         for start in range(0, len(self), size):
             yield self.read(self.numbers[start : start + size])
 
@@ -80,7 +80,7 @@ class CalibrationData:
 def open_calibration_data(
     where: str | Path, graph: Graph, metadata: Mapping[str, str], ground: Ground | None = None
 ) -> CalibrationData:
-    """The images of a data set by name, of a folder of PNG and JPEG files, or of a .npy (N, C, *extents) of
+    """Open the images of a data set by name, of a folder of PNG and JPEG files, or of a .npy (N, C, *extents) of
     preprocessed numbers, or (C, *extents) of one image, for a network and the metadata of its model. Transparent
     pictures lie on `ground`.
 

@@ -8,18 +8,20 @@ import numpy as np
 import numpy.typing as npt
 
 SKETCHED = 1024
-"""Numbers that stand for those of an image; distances between images stay about the same."""
+"""The number of sums that stand for an image; distances between images stay about the same."""
 
 NEAR = 0.03
-"""Near copies are this part of their squares' sum apart at most, squared: |a - b|² / (|a|² + |b|²), about the mean of
-the image in the middle. Of unlike images it is 1; of the 1,000 digits of 8×8 pixels 36 are as near to one before."""
+"""The largest squared distance of near copies, as a part of the sum of their squares: |a - b|² / (|a|² + |b|²), about
+the mean of the image in the middle. Of unlike images it is 1; of the 1,000 digits of 8×8 pixels 36 are as near to one
+before."""
 
 NEAR_NEIGHBOURS = 0.1
 """Images that follow each other are near copies at this part of what the middle one of all pairs has, too: those of a
 moving scene, each of which is further from what was a little before."""
 
-TELLING = 16
-"""Images of fewer numbers come near by chance, and are copies only if they are equal."""
+MIN_SKETCHED = 16
+"""The smallest number of numbers of an image with near copies: smaller ones come near by chance, and are copies only
+if they are equal."""
 
 EQUAL = 1e-12
 
@@ -41,15 +43,15 @@ class Sketches:
         self.means.append(images.reshape(len(images), -1).mean(axis=1, dtype=np.float64))
 
     def group(self) -> list[int]:
-        """For each image the number of the first one that it is a copy of: its own, or that of the nearest before it
-        where that is near."""
+        """Find for each image the number of the first one that it is a copy of: its own, or that of the nearest before
+        it where that is near."""
         rows = np.concatenate(self.rows)
         rows -= np.median(np.concatenate(self.means)) * self._sketch(np.ones((1, self.size), np.float32))
         squares = np.square(rows).sum(axis=1)
         both = squares[:, None] + squares
         apart = (both - 2 * rows @ rows.T) / np.maximum(both, np.finfo(np.float64).tiny)
-        beyond = apart - (NEAR if self.size >= TELLING else EQUAL)
-        if self.size >= TELLING:
+        beyond = apart - (NEAR if self.size >= MIN_SKETCHED else EQUAL)
+        if self.size >= MIN_SKETCHED:
             after, before = np.arange(1, len(rows)), np.arange(len(rows) - 1)
             near = apart[after, before] <= NEAR_NEIGHBOURS * np.median(apart)
             beyond[after[near], before[near]] = -1
@@ -65,8 +67,8 @@ class Sketches:
 
 
 def deal(groups: Sequence[int], parts: int) -> list[list[int]]:
-    """The places of images in up to so many parts of about one size, a group in one part, in an order by chance that is
-    the same each time."""
+    """Deal the places of images into up to so many parts of about one size, a group in one part, in an order by chance
+    that is the same each time."""
     members: dict[int, list[int]] = {group: [] for group in np.random.default_rng(0).permutation(np.unique(groups))}
     for place, group in enumerate(groups):
         members[group].append(place)

@@ -1,4 +1,4 @@
-"""Whether images can be those that a network is for, as far as their numbers say."""
+"""The check that images can be those that a network is for, as far as their numbers say."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from archspec.wording import list_some
 from compiler.onnx_target.int8.scheme import MIN_SCALE
 from runtime.int8.data import CalibrationData
 
-ENOUGH_FOR_FOLDS = 8
-"""The number of images from which on there are folds: of fewer a value's numbers are few anyway."""
+MIN_IMAGES_FOR_FOLDS = 8
+"""The smallest number of images that are dealt into folds: of fewer a value's numbers are few anyway."""
 
-LEAST_WIDTH = 255 * MIN_SCALE
-"""Numbers that are all nearer to each other cannot be told apart by eight bits of any scale."""
+MIN_WIDTH = 255 * MIN_SCALE
+"""The smallest width of a range: numbers that are all nearer to each other no scale of eight bits tells apart."""
 
 TINY, HUGE = 1e-6, 1e6
 """No usual preparation of pictures, sounds or measurements leaves numbers that are all smaller, or larger ones."""
 
-FINEST = 1 / 65535
-"""The least step between two pixels of a picture, as a part of what it can hold."""
+MIN_PIXEL_STEP = 1 / 65535
+"""The smallest step between two pixels of a picture, as a part of what it can hold."""
 
 BESIDE = 0.01
 """The part of a picture's possible range by which rounding may make numbers leave it."""
@@ -57,7 +57,7 @@ class InputExtremes:
         return np.asarray(self.places_high.reshape(len(self.places_high), -1).max(axis=1))
 
     def judge(self) -> tuple[str, ...]:
-        """What is odd about the images, in words.
+        """Say what is odd about the images.
 
         Raises InputError where there is nothing to learn from them, since all numbers are the same or next to
         nothing, or where, given how pictures are prepared for the network, none can have such numbers.
@@ -73,7 +73,7 @@ class InputExtremes:
         low, high = float(lows.min()), float(highs.max())
         if not TINY <= max(-low, high) <= HUGE:
             notes.append(f"the calibration data reaches from {low:g} to {high:g}: is it prepared as for training?")
-        elif self.whole and low >= 0 and 1 < high < 1 / FINEST + 1:
+        elif self.whole and low >= 0 and 1 < high < 1 / MIN_PIXEL_STEP + 1:
             notes.append(
                 f"the calibration data are whole numbers from {low:g} to {high:g}, as pixels that nobody prepared: are "
                 "they such as in training?"
@@ -87,7 +87,7 @@ class InputExtremes:
             raise InputError(f"every number of the calibration data {name} is {low:g}: {remedy}")
         if (lows == highs).all() and self.places_low[0].size > 1:
             raise InputError(f"the calibration data {name} has one number in each channel: {remedy}")
-        if high - low < LEAST_WIDTH:
+        if high - low < MIN_WIDTH:
             raise InputError(
                 f"the calibration data {name} reaches from {low:g} to {high:g}, too little for any scale: {remedy}"
             )
@@ -111,7 +111,7 @@ class InputExtremes:
         remedy = "subtract the mean from pixels between 0 and 1 and divide by the standard deviation, or give pictures"
         if beyond[worst] > 1:
             raise InputError(f"{self.data.name} was not prepared for the network: its {found}; {possible}; {remedy}")
-        if covered[most] < FINEST / 2:
+        if covered[most] < MIN_PIXEL_STEP / 2:
             raise InputError(
                 f"{self.data.name} was not prepared for the network: its numbers are at most "
                 f"{(highs - lows)[most]:.4g} apart, less than two shades of a picture; {remedy}"

@@ -19,15 +19,15 @@ from runtime.int8.running import MAX_BYTES, Outputs, choose_batch, run_model
 from runtime.int8.sqnr import ErrorSums
 
 Build = Callable[[Ranges], OnnxModel]
-"""Makes the int8 model with ranges."""
+"""A function that makes the int8 model with ranges."""
 
 MAX_COMPARED = 32
 """The largest number of images of each fold on which models that differ in one layer, or in ranges, are compared."""
 
 
 class Judge:
-    """Runs models beside the float model, on held-out images where there are labels, and else on each fold of those of
-    the calibration, with the ranges of the others. `metrics` are those of the outputs, by name."""
+    """A judge that runs models beside the float model, on held-out images where there are labels, and else on each fold
+    of those of the calibration, with the ranges of the others. `metrics` are those of the outputs, by name."""
 
     def __init__(
         self, model: OnnxModel, data: CalibrationData, measured: MeasuredRanges, metrics: Mapping[str, Metric | None]
@@ -38,7 +38,7 @@ class Judge:
         self.classes = CLASSES.read(model.metadata, model.graph.name) or ()
 
     def measure_loss(self, build: Build) -> Loss:
-        """On images that gave no ranges, as far as there are any."""
+        """Measure the loss on images that gave no ranges, as far as there are any."""
         if self.held_out is not None:
             return self._measure(self._answer_held_out(build), "held out")
         folds = self.measured.folds
@@ -48,7 +48,7 @@ class Judge:
         return self._measure(answers, "by ranges of others", [len(fold.data) for fold in folds])
 
     def measure_own(self, build: Build) -> Loss:
-        """On the images that gave the ranges, of the model with the ranges of all."""
+        """Measure the loss of the model with the ranges of all images, on the images that gave them."""
         return self._measure(self._answer_fold(build, Fold(self.data, self.measured.ranges)), "by their own ranges")
 
     def _measure(
@@ -74,7 +74,8 @@ class Judge:
         )
 
     def compare(self, builds: Sequence[Build]) -> list[float]:
-        """√(Σ (float - other)² / Σ float²) of the output in which it is largest, on a few images of each fold."""
+        """Measure √(Σ (float - other)² / Σ float²) of the output in which it is largest, on a few images of each
+        fold."""
         errors = []
         for build in builds:
             parts = (self._answer(build, fold, fold.data.sample(MAX_COMPARED)) for fold in self.measured.folds)
@@ -82,7 +83,7 @@ class Judge:
         return errors
 
     def measure_error(self, build: Build) -> float:
-        """The same on a few of all images, by the ranges of all."""
+        """Measure that error on a few of all images, by the ranges of all."""
         run, data = run_model(build(self.measured.ranges)), self.data.sample(MAX_COMPARED)
         return self._sum_error((before, run(images)) for images, before in self._run_float(data))
 

@@ -38,7 +38,7 @@ class Metric(ABC):
 
     @abstractmethod
     def score(self, counts: Counts) -> tuple[float, float]:
-        """The metric of the float model and of the other."""
+        """Compute the metric of the float model and of the other."""
 
 
 @dataclass(frozen=True)
@@ -81,8 +81,8 @@ class Agreement(Metric):
 
 
 class MapAgreement(Metric):
-    """How far the classes' places are the float model's: intersection over union, the mean over classes. A background
-    that is everywhere counts as one of them."""
+    """The agreement of the classes' places with the float model's: intersection over union, the mean over classes. A
+    background that is everywhere counts as one of them."""
 
     name = "agreement"
 
@@ -99,8 +99,8 @@ class MapAgreement(Metric):
 
 @raising(InputError)
 def choose_metrics(model: OnnxModel, data: CalibrationData) -> Mapping[str, Metric | None]:
-    """By output: the task's own metric for the last, where the data has labels, and else whether the answers agree;
-    None where a channel stands alone, whose answer is its number.
+    """Choose a metric by output: the task's own for the last, where the data has labels, and else whether the answers
+    agree; None where a channel stands alone, whose answer is its number.
 
     Raises InputError where the last output cannot answer the task, or not the data's.
     """

@@ -8,18 +8,18 @@ from math import inf
 from typing import Any, Literal
 
 Judged = Literal["held out", "by ranges of others", "by their own ranges"]
-"""Which images a loss is of: those that have labels and gave no ranges; those of the calibration, each fold of them by
-the ranges of the other folds; or all of them by the ranges of all, where they are few."""
+"""The images that a loss is of: those that have labels and gave no ranges; those of the calibration, each fold of them
+by the ranges of the other folds; or all of them by the ranges of all, where they are few."""
 
-POOR_DB = 10.0
-"""A channel with less signal to noise is told of: a tenth of its variance is noise."""
+MIN_CHANNEL_DB = 10.0
+"""The smallest signal-to-noise ratio of a channel, in dB, that is not told: a tenth of its variance is noise."""
 
 GAP_DB = 6.0
-"""One bit. By so much folds differ, or what images lose by the ranges of others and by their own, where the others did
-not show what they are like."""
+"""The largest difference, in dB, between folds, or between what images lose by the ranges of others and by their own,
+where the others showed what they are like: one bit."""
 
-LEAST_DB = 3.0
-"""An output with less signal to noise answers nothing like the float model's: half of it is noise."""
+MIN_DB = 3.0
+"""The smallest signal-to-noise ratio of an output, in dB, that answers like the float model: half of it is noise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class ChannelLoss:
 
 @dataclass(frozen=True, slots=True)
 class OutputLoss:
-    """What int8 loses in one output: a metric before and after, and the signal-to-noise ratio in dB over all channels,
+    """The loss of int8 in one output: a metric before and after, and the signal-to-noise ratio in dB over all channels,
     10 log10(Σ float² / Σ (float - int8)²), None where both are equal.
 
     The metric is the task's own on images with labels. Without labels it is `agreement`, how far the answers
@@ -71,26 +71,26 @@ class OutputLoss:
 
     @property
     def least_db(self) -> float:
-        """Of the worst channel, where one differs."""
+        """The signal-to-noise ratio of the worst channel in dB; that of all channels where none is worst."""
         return self.total_db if self.worst is None else self.worst.sqnr_db
 
     @property
     def is_uncertain(self) -> bool:
-        """Whether it may hang on images that the ranges of others did not foresee: little is left, or folds differ."""
+        """True if it may hang on images that the ranges of others did not foresee: little is left, or folds differ."""
         parts = [found for found in self.parts_db if found is not None]
-        return bool(parts) and (self.total_db < POOR_DB or max(parts) - min(parts) > GAP_DB)
+        return bool(parts) and (self.total_db < MIN_CHANNEL_DB or max(parts) - min(parts) > GAP_DB)
 
     @property
     def is_poor(self) -> bool:
-        return self.worst is not None and self.worst.sqnr_db < POOR_DB
+        return self.worst is not None and self.worst.sqnr_db < MIN_CHANNEL_DB
 
     @property
     def is_lost(self) -> bool:
-        return self.sqnr_db is not None and self.sqnr_db < LEAST_DB
+        return self.sqnr_db is not None and self.sqnr_db < MIN_DB
 
     @property
     def is_lost_on_half(self) -> bool:
-        return self.middle_db is not None and self.middle_db < LEAST_DB
+        return self.middle_db is not None and self.middle_db < MIN_DB
 
     def to_dict(self) -> dict[str, Any]:
         return {**dataclasses.asdict(self), "drop": self.drop, "relative_error": self.relative_error}
@@ -98,7 +98,7 @@ class OutputLoss:
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """What int8 loses on so many `images`, in each output."""
+    """The loss of int8 on so many `images`, in each output."""
 
     images: int
     judged: Judged
@@ -115,7 +115,7 @@ class Loss:
         return max(output.drop for output in self.outputs)
 
     def meets(self, max_drop: float) -> bool:
-        """Whether no output's metric drops by more, and none is poor."""
+        """True if no output's metric drops by more than `max_drop`, and none is poor."""
         return self.drop <= max_drop and not any(output.is_poor or output.is_lost for output in self.outputs)
 
     def to_dict(self) -> dict[str, Any]:

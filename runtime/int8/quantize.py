@@ -17,7 +17,7 @@ from runtime.int8.calibrate import OnStep, measure_ranges
 from runtime.int8.data import CalibrationData
 from runtime.int8.judge import Judge
 from runtime.int8.output_metrics import choose_metrics
-from runtime.int8.quantization_loss import LEAST_DB, Loss
+from runtime.int8.quantization_loss import MIN_DB, Loss
 from runtime.int8.ranges import MeasuredRanges, Ranges
 from runtime.int8.report_notes import describe_floats, describe_gaps, describe_images, describe_loss
 
@@ -34,7 +34,7 @@ class LayerError:
 
 @dataclass(frozen=True, slots=True)
 class Quantization:
-    """How a model was quantized and what it lost.
+    """The report of how a model was quantized and what it lost.
 
     `cut` says whether the ranges are cut as the method has it: where that loses more than whole ranges, they are whole.
     So many `layers` are int8, those of `kept` float. `images` is how many gave the ranges; `different` of them are no
@@ -60,14 +60,14 @@ class Quantization:
         return {**dataclasses.asdict(self), "loss": self.loss.to_dict(), "own": self.own and self.own.to_dict()}
 
     def to_metadata(self) -> dict[str, str]:
-        """What the model says of it: all but the layers' errors."""
+        """Make what the model's metadata say of it: all but the layers' errors."""
         return INT8.write({key: value for key, value in self.to_dict().items() if key != "errors"})
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Draft:
-    """How a float model is quantized, but for the ranges, of which `cut` says whether they are those of the method or
-    the whole ones."""
+    """The way in which a float model is quantized, but for the ranges, of which `cut` says whether they are those of
+    the method or the whole ones."""
 
     model: OnnxModel
     scheme: Scheme
@@ -78,7 +78,7 @@ class Draft:
         return quantize_model(self.model, replace(self.scheme, ranges=chosen), metadata)
 
     def keep(self, layers: Iterable[str]) -> Draft:
-        """The same with layers that stay float."""
+        """Make the same draft with layers that stay float."""
         return replace(self, scheme=replace(self.scheme, kept=frozenset(layers)))
 
 
@@ -100,7 +100,7 @@ def quantize(
     reduce_range: bool = False,
     on_step: OnStep = lambda done, of: None,
 ) -> Quantized:
-    """The int8 model of a float one, with the ranges that `data` shows.
+    """Make the int8 model of a float one, with the ranges that `data` shows.
 
     With `max_drop` (0.005: half a percentage point of a metric), and where the whole network in int8 loses more in some
     output or a channel has less than 10 dB of signal to noise, the layers are ranked by the error that each causes
@@ -200,7 +200,7 @@ def _refuse_lost(model: OnnxModel, loss: Loss, own: Loss | None) -> None:
         if output.is_lost and (same.is_lost or same.is_lost_on_half):
             raise InputError(
                 f"in int8 {model.graph.name} answers nothing like the float model: its output '{output.output}' has "
-                f"{output.sqnr_db:.1f} dB of signal to noise on {loss.images} images, less than {LEAST_DB:g}; "
+                f"{output.sqnr_db:.1f} dB of signal to noise on {loss.images} images, less than {MIN_DB:g}; "
                 "--max-drop 1% keeps layers in float until it has, or calibrate on other images"
             )
 

@@ -12,10 +12,10 @@ import numpy.typing as npt
 from archspec.errors import InputError
 from compiler.onnx_target.int8.scheme import ValueRange
 from runtime.int8.data import CalibrationData
-from runtime.int8.input_extremes import LEAST_WIDTH
+from runtime.int8.input_extremes import MIN_WIDTH
 
-ENOUGH_NUMBERS = 1000
-"""The next of as many numbers is beyond their range with a chance of two in a thousand."""
+MIN_NUMBERS = 1000
+"""The smallest number of numbers that show a range: the next is beyond it with a chance of two in a thousand."""
 
 MAX_UNEVENNESS = 32
 """The largest ratio of the widths of two pieces of a value that share a scale: at this one the smaller has three of the
@@ -26,7 +26,7 @@ NOWHERE: ValueRange = (np.inf, -np.inf)
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Ranges:
-    """How far values reach, by name: `whole` from the lowest to the highest number, `cut` with zero in it and without
+    """The ranges of values by name: `whole` from the lowest to the highest number, `cut` with zero in it and without
     what a method does not give a place."""
 
     whole: Mapping[str, ValueRange]
@@ -54,14 +54,14 @@ class MeasuredRanges:
     notes: tuple[str, ...]
 
     def find_floats(self) -> dict[str, str]:
-        """The values that no scale serves, and why: other images need integers where all numbers were the same, and the
-        smaller of two pieces would get none of those of the larger."""
+        """Find the values that no scale serves, and why: other images need integers where all numbers were the same,
+        and the smaller of two pieces would get none of those of the larger."""
         found = {}
         for name, whole in self.ranges.whole.items():
             if whole[0] == whole[1]:
                 found[name] = f"is {whole[0]:g} everywhere on the calibration data"
                 continue
-            if whole[1] - whole[0] < LEAST_WIDTH:
+            if whole[1] - whole[0] < MIN_WIDTH:
                 found[name] = f"reaches from {whole[0]:g} to {whole[1]:g}, too little for any scale"
                 continue
             widths = [width for width in map(_measure_width, self.pieces.get(name, ())) if width > 0]
@@ -82,7 +82,7 @@ class ValueExtremes:
         self.pieces = {name: [NOWHERE] * (len(ends) - 1) for name, ends in self.bounds.items()}
 
     def add(self, found: Mapping[str, npt.NDArray[Any]], source: str) -> None:
-        """The values on some images. Raises InputError where a number is not finite."""
+        """Take the values on some images into account. Raises InputError where a number is not finite."""
         for name, array in found.items():
             rows = array.reshape(len(array), -1)
             lows, highs = rows.min(axis=1), rows.max(axis=1)
@@ -95,7 +95,7 @@ class ValueExtremes:
             self.highs[name].append(highs)
 
     def join(self, places: Sequence[int]) -> dict[str, ValueRange]:
-        """The extremes on the images of some places together."""
+        """Join the extremes on the images of some places."""
         taken = list(places)
         return {
             name: (float(np.concatenate(lows)[taken].min()), float(np.concatenate(self.highs[name])[taken].max()))
@@ -103,13 +103,13 @@ class ValueExtremes:
         }
 
     def find_largest(self) -> dict[str, float]:
-        """The largest magnitude of each value, on all images."""
+        """Find the largest magnitude of each value, on all images."""
         everywhere = range(len(np.concatenate(next(iter(self.lows.values())))))
         return {name: max(-low, high) for name, (low, high) in self.join(everywhere).items()}
 
     def tell_few(self) -> Iterator[str]:
-        """What is said of values of few numbers."""
-        few = sorted((count, name) for name, count in self.numbers.items() if count < ENOUGH_NUMBERS)
+        """Tell which values have few numbers."""
+        few = sorted((count, name) for name, count in self.numbers.items() if count < MIN_NUMBERS)
         if few:
             more = f" (so may {len(few) - 1} more)" if len(few) > 1 else ""
             few_numbers = f"that of {few[0][0]:,} numbers{more}"

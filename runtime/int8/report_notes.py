@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from archspec.wording import tell_count
-from runtime.int8.quantization_loss import GAP_DB, POOR_DB, Judged, Loss, OutputLoss
+from runtime.int8.quantization_loss import GAP_DB, MIN_CHANNEL_DB, Judged, Loss, OutputLoss
 
 MAX_NAMED = 3
 """The largest number of values that have a note each."""
 
-ENOUGH = 16
-"""The number of different images from which on a fold has more than three: of fewer its figure hangs on single ones."""
+MIN_DIFFERENT = 16
+"""The smallest number of different images with more than three in a fold: of fewer its figure hangs on single ones."""
 
 
 def describe_images(images: int, different: int, judged: Judged) -> Iterator[str]:
-    """Whether the images are too few, or too much alike, to stand for others."""
-    if different < ENOUGH:
+    """Tell whether the images are too few, or too much alike, to stand for others."""
+    if different < MIN_DIFFERENT:
         few = tell_count(images, "image")
         if different < images:
             few += ", all nearly the same" if different == 1 else f", of which about {different} are different"
@@ -27,7 +27,7 @@ def describe_images(images: int, different: int, judged: Judged) -> Iterator[str
 
 
 def describe_floats(floats: Mapping[str, str]) -> Iterator[str]:
-    """Which values stay float, and why."""
+    """Tell which values stay float, and why."""
     for name, reason in list(floats.items())[:MAX_NAMED]:
         yield f"{name} stays float, with the layers that read it: it {reason}"
     if len(floats) > MAX_NAMED:
@@ -35,7 +35,7 @@ def describe_floats(floats: Mapping[str, str]) -> Iterator[str]:
 
 
 def describe_gaps(loss: Loss, own: Loss) -> Iterator[str]:
-    """In which outputs the images lose much more by the ranges of others than by their own."""
+    """Tell in which outputs the images lose much more by the ranges of others than by their own."""
     for output, same in zip(loss.outputs, own.outputs, strict=True):
         gaps = same.total_db - output.total_db, same.least_db - output.least_db
         if any(gap > GAP_DB for gap in gaps):
@@ -47,7 +47,7 @@ def describe_gaps(loss: Loss, own: Loss) -> Iterator[str]:
 
 
 def describe_loss(loss: Loss) -> Iterator[str]:
-    """Which outputs are poor, or tell nothing."""
+    """Tell which outputs are poor, or show nothing."""
     for output in loss.outputs:
         if not output.varies and loss.images > 1:
             yield (
@@ -65,5 +65,5 @@ def _describe_poor(output: OutputLoss) -> str:
         name = f" ({output.worst.name})" if output.worst.name else ""
         where = f"channel {output.worst.channel}{name} of {where}"
     how = "answers no better than its mean would" if output.worst.sqnr_db <= 0 else "is poor"
-    found = f"{output.worst.sqnr_db:.1f} dB of signal to noise, less than {POOR_DB:g}"
+    found = f"{output.worst.sqnr_db:.1f} dB of signal to noise, less than {MIN_CHANNEL_DB:g}"
     return f"{where} {how}: {found}; --max-drop SHARE keeps layers in float until it has that"

@@ -30,12 +30,13 @@ MAX_BATCH = 64
 
 
 def run_model(model: OnnxModel) -> Callable[[Array], Outputs]:
-    """A function from images (N, C, *extents) to the outputs of a model of one input, by name."""
+    """Make a function from images (N, C, *extents) to the outputs of a model of one input, by name."""
     return _start(model, [item.name for item in model.head.graph.output])
 
 
 def run_exposed(model: OnnxModel, values: Sequence[str]) -> Callable[[Array], Outputs]:
-    """A function from images (N, C, *extents) to the named values of a model of one input; the input may be one."""
+    """Make a function from images (N, C, *extents) to the named values of a model of one input; the input may be
+    one."""
     head = deepcopy(model.head)
     fed, there = head.graph.input[0].name, {item.name for item in head.graph.output}
     computed = [name for name in values if name != fed]
@@ -61,7 +62,8 @@ def _start(model: OnnxModel, values: Sequence[str]) -> Callable[[Array], dict[st
 
 
 def choose_batch(graph: Graph, shape: Sequence[int]) -> int:
-    """The number of images (C, *extents) of this shape that run at once, so that all their values fit in MAX_BYTES."""
+    """Choose the number of images (C, *extents) of this shape that run at once, so that all their values fit in
+    MAX_BYTES."""
     (node,) = graph.inputs.values()
     growth = np.prod(shape) / node.shape.elements
     per_image = 4 * sum(other.shape.elements for other in graph) * growth

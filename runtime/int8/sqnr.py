@@ -16,7 +16,7 @@ STILL = 1e-12
 """A channel whose variance is at most this part of its power does not vary: rounding in single precision makes more."""
 
 BEYOND = 1e30
-"""What an infinite number or NaN differs by."""
+"""The difference that counts for an infinite number or NaN."""
 
 
 class ErrorSums:
@@ -34,7 +34,7 @@ class ErrorSums:
         self.each: list[Sums] = []
 
     def add(self, before: Array, after: Array) -> None:
-        """Both models' numbers on the same images."""
+        """Take both models' numbers on the same images into account."""
         first, second = (_by_channel(array) for array in (before, after))
         if self.shift is None:
             self.shift = first.mean(axis=1)
@@ -79,14 +79,14 @@ class ErrorSums:
         return _in_db(self.ratio)
 
     def rate_parts(self, sizes: Sequence[int]) -> tuple[float | None, ...]:
-        """The same of the first so many images, of the next, and so on."""
+        """List the ratio in dB of the first so many images, of the next, and so on."""
         ends = np.cumsum([0, *sizes])
         each = np.concatenate(self.each)
         sums = (each[start:end].sum(axis=0) for start, end in pairwise(ends.tolist()))
         return tuple(_in_db(_find_ratio(*found.tolist())) for found in sums)
 
     def rate_middle(self) -> float | None:
-        """The same of the image that half of the others are not worse than."""
+        """Find the ratio in dB of the image that half of the others are not worse than."""
         ratios = sorted(_find_ratio(*found) for found in np.concatenate(self.each).tolist())
         return _in_db(ratios[len(ratios) // 2])
 
@@ -97,7 +97,8 @@ class ErrorSums:
         return 1 - noise / signal if signal else float(noise == 0)
 
     def find_worst(self) -> tuple[int, float] | None:
-        """The channel with the least signal to noise, and that in dB; None where no channel differs that has any."""
+        """Find the channel with the least signal to noise, and that in dB; None where no channel differs that has
+        any."""
         there = (self.noise > 0) & (self.signal > 0)
         if not there.any():
             return None

@@ -14,12 +14,12 @@ from archspec.wording import cut
 from compiler.onnx_file.nodes import walk_nodes
 
 FunctionKey: TypeAlias = tuple[str, str]
-"""Domain and name."""
+"""The domain and the name of a function."""
 
 
 def inline_functions(path: Path, model: onnx.ModelProto, most: int) -> onnx.ModelProto:
-    """The model without calls of functions that it defines. Raises ArchspecError where they call themselves, or would
-    make more than `most` nodes, as a few that call each other twice do."""
+    """Put functions that the model defines in place of their calls. Raises ArchspecError where they call themselves, or
+    would make more than `most` nodes, as a few that call each other twice do."""
     bodies = {(item.domain, item.name): list(item.node) for item in model.functions}
     if not bodies or not any(_key(node) in bodies for node in walk_nodes(model.graph.node)):
         return model

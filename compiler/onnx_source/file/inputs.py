@@ -29,13 +29,13 @@ class FileInputs:
     """The value of each extent that the file leaves open, the batch included."""
 
     def resolve(self, shape: onnx.TensorShapeProto) -> tuple[int, ...] | None:
-        """A shape that the file declares, where it says or leaves open nothing but these."""
+        """Resolve a shape that the file declares, where it says or leaves open nothing but these."""
         extents = [self.sizes.get(dim.dim_param, 0) if dim.dim_param else dim.dim_value for dim in shape.dim]
         return tuple(extents) if all(extent >= 1 for extent in extents) else None
 
 
 def read_inputs(path: Path, model: onnx.ModelProto, sizes: Mapping[str, int], *, whole: bool) -> FileInputs:
-    """The inputs at the given sizes, else at those that the file says itself; `whole` where no axis holds samples.
+    """Read the inputs at the given sizes, else at those that the file says itself; `whole` where no axis holds samples.
     Raises InputError where a size is missing, or is none of the file's."""
     stored = {tensor.name for tensor in model.graph.initializer}
     declared = {item.name: _read_dims(path, item, sizes) for item in model.graph.input if item.name not in stored}

@@ -12,7 +12,7 @@ SCOPES = "pkg.torch.onnx.name_scopes"
 
 
 def name_node(node: onnx.NodeProto) -> str:
-    """What a node is called: by its scopes, its name, or its first result."""
+    """Name a node by its scopes, its own name, or its first result."""
     written = next((item.value for item in node.metadata_props if item.key == SCOPES), "")
     scopes = re.findall(r"'([^']*)'", written)
     if len(scopes) > 1 and scopes[-2]:
@@ -21,7 +21,7 @@ def name_node(node: onnx.NodeProto) -> str:
 
 
 def name_kind(node: onnx.NodeProto) -> str:
-    """What a node does: `Conv`, `com.microsoft:Gelu`."""
+    """Name the operation of a node: `Conv`, `com.microsoft:Gelu`."""
     return f"{node.domain}:{node.op_type}" if node.domain else node.op_type
 
 

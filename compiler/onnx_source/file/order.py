@@ -14,7 +14,7 @@ from compiler.onnx_source.file.names import name_node
 
 
 def sort_nodes(path: Path, graph: onnx.GraphProto) -> list[tuple[int, onnx.NodeProto]]:
-    """The nodes in topological order, which is the file's own where that is one, each with its number in the file.
+    """Sort the nodes in topological order, which is the file's own where that is one, each with its number in the file.
 
     Raises ArchspecError where a name is computed twice or never, or nodes read each other in a circle.
     """

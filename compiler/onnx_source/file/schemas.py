@@ -24,7 +24,7 @@ def shorten_domains(model: onnx.ModelProto) -> None:
 
 @lru_cache(maxsize=1024)
 def find_schema(kind: str, domain: str, opset: int) -> onnx.defs.OpSchema | None:
-    """The schema of an operation at an opset; None where onnx has none."""
+    """Find the schema of an operation at an opset; None where onnx has none."""
     try:
         return onnx.defs.get_schema(kind, max_inclusive_version=opset, domain=domain)
     except onnx.defs.SchemaError:

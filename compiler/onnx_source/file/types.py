@@ -14,27 +14,27 @@ _CODES |= {onnx.TensorProto.FLOAT: "float32", onnx.TensorProto.DOUBLE: "float64"
 _WORDS = {"float": "float32", "double": "float64"}
 """What a schema's types are called, where that is another word."""
 SAID_BY = {"Cast": "to", "QuantizeLinear": "output_dtype", "DequantizeLinear": "output_dtype"}
-"""The attribute that says the type of a result."""
+"""The attribute that says the type of a result, by operation."""
 
 
 def name_type(code: int) -> str:
-    """A type by its number in a file."""
+    """Name a type by its number in a file."""
     return _CODES.get(code, "undefined")
 
 
 def find_code(type: str) -> int:
-    """The number of a type in a file."""
+    """Find the number of a type in a file."""
     return next((code for code, word in _CODES.items() if word == type), onnx.TensorProto.UNDEFINED)
 
 
 def is_floating(type: str) -> bool:
-    """Whether such numbers are trained."""
+    """True if numbers of this type are trained."""
     return type.startswith(("float", "bfloat"))
 
 
 def find_types(node: onnx.NodeProto, opset: int, given: Sequence[str]) -> list[str]:
-    """The type of each result of a node whose operands have the types `given`, by the schema of its operation; where
-    there is none, that of its first operand."""
+    """Find the type of each result of a node whose operands have the types `given`, by the schema of its operation;
+    where there is none, that of its first operand."""
     first = next(filter(None, given), "float32")
     key = SAID_BY.get(node.op_type)
     said = next((item.i for item in node.attribute if item.name == key and item.i), 0)

@@ -13,7 +13,7 @@ from compiler.onnx_source.ops.foreign import Dims, Foreign
 
 
 class Along(Foreign):
-    """What works along whole axes, counted from 0 for the channels."""
+    """An operation along whole axes, counted from 0 for the channels."""
 
     function: str
     axes: Dims
@@ -28,7 +28,7 @@ class Along(Foreign):
 
 
 class Reduce(Along):
-    """One number for all along some axes: their sum, mean, largest, …"""
+    """The reduction of all numbers along some axes to one: their sum, mean, largest, …"""
 
     saves: ClassVar[Saves] = "operands"
 
@@ -41,7 +41,7 @@ class Reduce(Along):
 
 
 class SoftmaxAlong(Along):
-    """exp(x) over its sum along an axis, or the logarithm of that."""
+    """Softmax, exp(x) over its sum along an axis, or its logarithm."""
 
     saves: ClassVar[Saves] = "result"
 
@@ -62,7 +62,7 @@ class NormalizeChannels(Along):
 
     channels: int
     kept: bool
-    """Whether the statistics are stored."""
+    """True if the statistics are stored."""
 
     def weights(self, *xs: Shape) -> Weights:
         own, kept = Weight((self.channels,), 1.0), Weight((self.channels,), 0.0, trainable=False, buffer=True)

@@ -39,16 +39,16 @@ class Foreign(Op):
     arity: ClassVar[int | None] = None
     restates: ClassVar[frozenset[str]] = frozenset({"gives"})
     moves: ClassVar[bool] = False
-    """Whether it only moves numbers, and computes none."""
+    """True if it only moves numbers, and computes none."""
     called: ClassVar[str] = ""
-    """Its word, where that is neither its `function` nor its kind."""
+    """The word of the operation, where that is neither its `function` nor its kind."""
     tells: ClassVar[tuple[str, ...]] = ()
     """The fields that are its facts."""
 
     gives: Dims
     stores: tuple[Dims, ...] = ()
     details: Details = ()
-    """What the file says of it that is in no field of its own: attributes that have not their usual value, and what
+    """The facts in the file that are in no field of its own: attributes that have not their usual value, and what
     stands for constants."""
 
     @property
@@ -111,7 +111,7 @@ class Elementwise(Foreign):
 
     function: str
     numbers: tuple[float | None, ...] = ()
-    """Its operands in order: the number, where it is one that the file says; None for a value."""
+    """The operands in order: the number, where it is one that the file says; None for a value."""
 
     @property
     def own(self) -> dict[str, Any]:
@@ -130,6 +130,6 @@ class Elementwise(Foreign):
 
 
 def kernel_and_bias(shape: Dims, out: int, bias: bool) -> Weights:
-    """The stored tensors of a layer: a kernel of this shape, and its bias."""
+    """Describe the stored tensors of a layer: a kernel of this shape, and its bias."""
     kernel = {"weight": Weight(shape, "he", fan_in=prod(shape[1:]), fan_out=out)}
     return kernel | ({"bias": Weight((out,), 0.0)} if bias else {})

@@ -14,7 +14,7 @@ from compiler.onnx_source.ops.foreign import Dims, Foreign
 
 
 class SpaceToDepth(Foreign):
-    """Each block of positions becomes one, its numbers channels."""
+    """Makes each block of positions one, and its numbers channels."""
 
     moves: ClassVar[bool] = True
     main: ClassVar[str | None] = "block"
@@ -30,7 +30,7 @@ class SpaceToDepth(Foreign):
 
 
 class DepthToSpace(Foreign):
-    """Each position becomes a block of positions, out of its channels."""
+    """Makes each position a block of positions, out of its channels."""
 
     moves: ClassVar[bool] = True
     main: ClassVar[str | None] = "block"
@@ -46,7 +46,7 @@ class DepthToSpace(Foreign):
 
 
 class ConcatAlong(Along):
-    """Values one after the other along an axis that is not that of the channels."""
+    """Joins values one after the other along an axis that is not that of the channels."""
 
     moves: ClassVar[bool] = True
 
@@ -97,7 +97,7 @@ class PadEdges(Foreign):
 
     begins: Dims
     fill: Fill
-    """What is added."""
+    """The kind of numbers that are added."""
 
     @property
     def beyond(self) -> Fill:
@@ -128,7 +128,7 @@ class Rearrange(Foreign):
 
     function: str
     perm: Dims = ()
-    """Of a transposition: which axis of the operand each axis of the result is."""
+    """The axis of the operand that each axis of the result is, in a transposition."""
 
     @property
     def own(self) -> dict[str, Any]:

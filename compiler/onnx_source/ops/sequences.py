@@ -10,8 +10,8 @@ from archspec.ops.values import Saves
 from compiler.onnx_source.ops.foreign import Dims, Foreign
 
 ELEMENTWISE = {"lstm": 13, "gru": 11, "rnn": 2}
-"""How many operations each hidden number and step take: sums of the two products, functions, and what the gates
-multiply and add."""
+"""The number of operations that each hidden number and step take: sums of the two products, functions, and what the
+gates multiply and add."""
 
 
 class Recurrent(Foreign):
@@ -51,7 +51,8 @@ class Recurrent(Foreign):
 
 
 class Attention(Foreign):
-    """Each of its rows is a mean of `values` numbers over `keys` rows, weighted by products of `inner` numbers."""
+    """Attention in one piece: each row is a mean of `values` numbers over `keys` rows, weighted by products of `inner`
+    numbers."""
 
     saves: ClassVar[Saves] = "operands"
 

@@ -22,7 +22,7 @@ class Sliding(Foreign):
     """
 
     keeps_size: ClassVar[bool] = False
-    """Whether the padding that goes without saying is the one that keeps the extents; else it is none."""
+    """True if the padding that goes without saying is the one that keeps the extents; else it is none."""
 
     kernel: Dims
     strides: Dims
@@ -39,7 +39,7 @@ class Sliding(Foreign):
 
     @property
     def windows(self) -> list[Window]:
-        """One for each of the last axes, with the padding before it."""
+        """The windows, one for each of the last axes, with the padding before it."""
         return [Window(*each) for each in zip(self.kernel, self.strides, self.begins, self.dilations, strict=True)]
 
     @property
@@ -48,7 +48,7 @@ class Sliding(Foreign):
         return len(self.gives) - 1 - len(self.kernel)
 
     def window(self, axis: int) -> Window | None:
-        """The window along an axis; none along those of channels and copies."""
+        """Return the window along an axis; none along those of channels and copies."""
         return self.windows[axis - self.first] if axis >= self.first else None
 
     def stride_fraction(self, axis: int) -> Fraction:
@@ -60,7 +60,7 @@ class Sliding(Foreign):
         return (window.input_span(span) if window else self.input_span_beside(axis, span),)
 
     def input_span_beside(self, axis: int, span: Span) -> Positions | None:
-        """What is read along an axis without a window."""
+        """Give the positions that are read along an axis without a window."""
         return run(span)
 
 
@@ -156,9 +156,9 @@ class Resample(Foreign):
     steps: tuple[Fraction, ...]
     offsets: tuple[Fraction, ...]
     taps: int = 1
-    """How many positions on each side; 0 for the nearest alone."""
+    """The number of positions on each side; 0 for the nearest alone."""
     spreads: tuple[Fraction, ...] = ()
-    """With antialiasing how much wider the taps are spread, along each axis."""
+    """The factor by which antialiasing spreads the taps, along each axis."""
     rounding: Literal["floor", "ceil", "round_prefer_floor", "round_prefer_ceil"] = "floor"
 
     def stride_fraction(self, axis: int) -> Fraction:

@@ -1,4 +1,4 @@
-"""What each operation of ONNX is in the graph."""
+"""The rules by which each operation of ONNX becomes part of the graph."""
 
 from collections.abc import Mapping
 

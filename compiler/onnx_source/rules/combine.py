@@ -15,7 +15,7 @@ MERGES: Mapping[str, Merge] = {"Add": Add(), "Sum": Add(), "Mean": Mean(), "Mul"
 
 
 def combine(call: Call) -> Operand:
-    """The language's word where it says the same, else a foreign function of all operands."""
+    """Add the language's word where it says the same, else a foreign function of all operands."""
     call.require_operands(1 if call.kind in ANY_NUMBER else 2, len(call.operands) if call.kind in ANY_NUMBER else 2)
     values = [item for item in call.operands if isinstance(item, FileValue)]
     constants = [item for item in call.operands if isinstance(item, Constant)]

@@ -27,11 +27,11 @@ NORMS = {
     "LRN": "local_response_norm",
     "LpNormalization": "normalize",
 }
-"""What torch calls them."""
+"""The norms by p, as torch calls them."""
 
 
 def gemm(call: Call) -> Operand:
-    """alpha · A · B + beta · C, with A or B transposed: a linear layer where B is stored."""
+    """Gemm is alpha · A · B + beta · C, with A or B transposed: a linear layer where B is stored."""
     if isinstance(call.operand(1), FileValue) or call.attribute("transA", 0):
         return _gemm_of_values(call)
     x, kernel, bias = call.straighten(call.value()), call.stored(1), call.operand(2)
@@ -95,7 +95,7 @@ def matmul(call: Call) -> Operand:
 
 
 def einsum(call: Call) -> Operand:
-    """A product of two values, summed over the letters that the result lacks."""
+    """Add a product of two values, summed over the letters that the result lacks."""
     takes, _, gives = call.attribute("equation", "").replace(" ", "").partition("->")
     terms = takes.split(",")
     if len(terms) != 2 or len(call.operands) != 2 or "." in takes or not gives:
@@ -128,7 +128,8 @@ def _multiply(call: Call, terms: Sequence[Sequence[Hashable]], gives: Sequence[H
 
 
 def batch_norm(call: Call) -> Operand:
-    """In training mode, in which it gives statistics too, it is none: what it computes depends on the batch."""
+    """Batch normalization in training mode, in which it gives statistics too, is none: its result depends on the
+    batch."""
     if call.attribute("training_mode", 0) or any(call.proto.output[1:]):
         raise UnknownOpError
     x = call.straighten(call.value())
@@ -185,7 +186,7 @@ def _normalize_channels(call: Call, x: FileValue, stored: Mapping[str, Constant]
 
 
 def layer_norm(call: Call) -> Operand:
-    """Over the axes from `axis` on, with a scale and perhaps a bias."""
+    """Layer normalization is over the axes from `axis` on, with a scale and perhaps a bias."""
     x, weight, bias = call.value(), call.operand(1), call.operand(2)
     first = call.axis(call.attribute("axis", -1), len(x.shape))
     if first == len(x.shape) - 1 and x.order[first] == 1 and call.is_map(x, least=2) and weight and bias:

@@ -1,4 +1,4 @@
-"""What moves numbers, or joins and reduces them along axes."""
+"""Operations that move numbers, or join and reduce them along axes."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def unsqueeze(call: Call) -> Operand:
 
 
 def lay_out(call: Call, shape: Sequence[int]) -> FileValue:
-    """The same numbers in the same order, in another shape."""
+    """Lay out the same numbers in the same order, in another shape."""
     x, shape = call.value(), call.check_shape(shape)
     if shape == x.shape:
         return x
@@ -63,7 +63,7 @@ def lay_out(call: Call, shape: Sequence[int]) -> FileValue:
 
 
 def transpose(call: Call) -> Operand:
-    """Another order of axes, which is no operation where the batch stays first."""
+    """Put the axes in another order, which is no operation where the batch stays first."""
     x = call.value()
     perm = call.ints("perm") or list(reversed(range(len(x.shape))))
     if sorted(perm) != list(range(len(x.shape))):
@@ -150,7 +150,7 @@ def _cut(call: Call, x: FileValue, taken: Mapping[int, range]) -> Operand:
 
 
 def select(call: Call) -> list[Operand]:
-    """Numbers that are chosen by positions or by their size; the shapes of the results are those that onnx infers."""
+    """Select numbers by positions or by their size; the shapes of the results are those that onnx infers."""
     values = [call.straighten(item) for item in call.operands if isinstance(item, FileValue)]
     if any(x.samples for x in values) and call.kind not in ALONG:
         raise MixedSamplesError
@@ -173,7 +173,7 @@ def select(call: Call) -> list[Operand]:
 
 
 def sample(call: Call) -> Operand:
-    """The numbers of a map at given places between its positions."""
+    """Sample the numbers of a map at given places between its positions."""
     x, places = call.operand(0), call.operand(1)
     if x is None or places is None:
         call.fail("should have a map and places")
@@ -187,7 +187,7 @@ def sample(call: Call) -> Operand:
 
 
 def gather(call: Call) -> Operand:
-    """Chosen positions along an axis; of a stored table it is an embedding."""
+    """Gather chosen positions along an axis; of a stored table it is an embedding."""
     data, indices = call.operand(0), call.operand(1)
     if data is None or indices is None:
         call.fail("should have a value and positions")
@@ -302,7 +302,7 @@ def space_to_depth(call: Call) -> Operand:
 
 
 ALONG = ("TopK", "GatherElements", "ScatterElements")
-"""What chooses along one axis."""
+"""The operations that choose along one axis."""
 
 REDUCTIONS = "ReduceMean ReduceMax ReduceMin ReduceSum ReduceProd ReduceL1 ReduceL2 ReduceLogSumExp ReduceSumSquare"
 

@@ -17,12 +17,12 @@ from compiler.onnx_source.values import Constant, FileValue, Operand, UnknownOpE
 
 
 def plain(op: Layer) -> NodeRule:
-    """An operation of the language without attributes."""
+    """Make the rule of an operation of the language without attributes."""
     return lambda call: call.add(op, call.value())
 
 
 def function(call: Call) -> Operand:
-    """A function that the language has no word for, of one operand."""
+    """Add a function of one operand that the language has no word for."""
     call.require_operands(1, 1)
     return elementwise(call)
 
@@ -33,12 +33,12 @@ def elementwise(call: Call) -> Operand:
 
 
 def unchanged(call: Call) -> Operand:
-    """What changes nothing at inference, or only the precision of numbers."""
+    """Pass the operand on: nothing changes at inference, or only the precision of numbers."""
     return call.value()
 
 
 def dropout(call: Call) -> Operand:
-    """Nothing at inference; unknown where the file says that it is training."""
+    """Dropout is nothing at inference; unknown where the file says that it is training."""
     mode = call.operand(2)
     if isinstance(mode, Constant) and mode.number:
         raise UnknownOpError
@@ -62,7 +62,7 @@ def elu(call: Call) -> Operand:
 
 
 def prelu(call: Call) -> Operand:
-    """With a slope for each channel."""
+    """PReLU has a stored slope for each channel."""
     x, slope = call.value(), call.stored(1)
     channel = x.order.index(1) if len(x.order) > 1 else 0
     behind = len(x.shape) - channel - 1  # axes of the file behind that of the channels
@@ -109,7 +109,7 @@ def swish(call: Call) -> Operand:
 
 
 def softmax(call: Call) -> Operand:
-    """Along one axis; before opset 13 along all from that axis on."""
+    """Softmax is along one axis; before opset 13 along all from that axis on."""
     x = call.value()
     old = call.file.opset < 13
     axis = call.axis(call.attribute("axis", 1 if old else -1), len(x.shape))
@@ -123,7 +123,8 @@ def softmax(call: Call) -> Operand:
 
 
 def quantize(call: Call) -> Operand:
-    """The value in few bits, whose lowest number cuts it off: at zero where an exporter left out a ReLU for that."""
+    """Give the value in few bits, whose lowest number cuts it off: at zero where an exporter left out a ReLU for
+    that."""
     x = call.value()
     zero, scale = call.operand(2), call.operand(1)
     x = cut_off(call, x, zero, scale, call.types[0])
@@ -133,7 +134,7 @@ def quantize(call: Call) -> Operand:
 
 
 def quantize_dynamically(call: Call) -> Operand | list[Operand]:
-    """The value in eight bits; its scale and its zero point."""
+    """Give the value in eight bits, its scale and its zero point."""
     x = call.value()
     shared = replace(x, samples=None)
     span: FileValue = call.foreign(Elementwise, [shared], (), function="range")

@@ -1,4 +1,4 @@
-"""Operations on numbers of few bits: what their counterparts on real numbers are, without scales and zero points."""
+"""Operations on numbers of few bits become their counterparts on real numbers, without scales and zero points."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ be cut off at zero."""
 
 
 def read_quantized(rules: Mapping[str, NodeRule]) -> dict[str, NodeRule]:
-    """Rules for quantized operations, by those of their counterparts."""
+    """Make the rules for quantized operations, by those of their counterparts."""
     return {name: _among(kind, rules[kind], places, scale) for name, (kind, places, scale) in PLACES.items()}
 
 
@@ -52,8 +52,8 @@ def _among(kind: str, rule: NodeRule, places: Sequence[int], scale: int | None) 
 
 
 def cut_off(call: Call, x: FileValue, zero: Operand, scale: Operand, type: str) -> FileValue:
-    """The value that is left when numbers of this type, the lowest of which stands for zero, hold it: a ReLU of it,
-    where it may be negative and a layer computed it; ReLU6 where the highest stands for six."""
+    """Give the value that is left when numbers of this type, the lowest of which stands for zero, hold it: a ReLU of
+    it, where it may be negative and a layer computed it; ReLU6 where the highest stands for six."""
     low = float(zero.number) if isinstance(zero, Constant) and zero.number is not None else 0.0
     if type not in ("uint8", "int8", "uint16", "int16") or low != np.iinfo(type).min:
         return x

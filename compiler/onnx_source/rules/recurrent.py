@@ -1,4 +1,4 @@
-"""What goes through a sequence step by step, and attention over it."""
+"""Layers that go through a sequence step by step, and attention over it."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from compiler.onnx_source.samples import MixedSamplesError, Samples
 from compiler.onnx_source.values import Constant, FileValue, Operand, UnknownOpError
 
 GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
-"""How many products each step takes, by operation."""
+"""The number of products that each step takes, by operation."""
 
 
 def recurrent(call: Call) -> list[Operand]:
-    """A layer along the first axis of a sequence (the second, with `layout`): all its results, and the last ones."""
+    """Add a layer along the first axis of a sequence (the second, with `layout`): all its results, and the last
+    ones."""
     x, gates = call.straighten(call.value()), GATES[call.kind]
     weights = {"weight": call.stored(1), "recurrent": call.stored(2)}
     if isinstance(call.operand(3), Constant):
@@ -50,7 +51,7 @@ def _read_matrix(call: Call, stored: Constant) -> tuple[int, int, int]:
 
 
 def attention(call: Call) -> Operand:
-    """softmax(Q Kᵀ) V for each head; the heads are an axis of their own, or lie in the last."""
+    """Attention is softmax(Q Kᵀ) V for each head; the heads are an axis of their own, or lie in the last."""
     q, k, v = (call.straighten(call.value(position)) for position in range(3))
     heads = call.attribute("q_num_heads", 0), call.attribute("kv_num_heads", 0)
     if call.operand(4) is not None or call.operand(5) is not None or {len(x.shape) for x in (q, k, v)} - {3, 4}:

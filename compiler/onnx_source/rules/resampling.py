@@ -1,4 +1,4 @@
-"""What gives maps another number of positions: upsampling, resizing, depth to space."""
+"""Operations that give maps another number of positions: upsampling, resizing, depth to space."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TAPS = {"nearest": 0, "linear": 1, "cubic": 2}
 
 
 def resize(call: Call) -> Operand:
-    """By scales, or to sizes."""
+    """Resize by scales, or to sizes."""
     x = call.straighten(call.value())
     old = call.kind == "Upsample" or call.file.opset < 11
     shape = _resize_shape(call, x, old)
@@ -95,7 +95,7 @@ def _resample(call: Call, x: FileValue, shape: Sequence[int], mode: str, where: 
 
 
 def depth_to_space(call: Call) -> Operand:
-    """Each position becomes a block of positions, out of its channels."""
+    """Make each position a block of positions, out of its channels."""
     x, block = call.straighten(call.value()), call.attribute("blocksize", 1)
     if len(x.shape) != 4 or block < 1 or x.shape[1] % (block * block):
         call.fail(f"blocks of {block} do not fit {write_shape(x.shape)}")

@@ -19,7 +19,7 @@ from compiler.onnx_source.values import Constant, FileValue, Operand, UnknownOpE
 
 @dataclass(frozen=True)
 class Windows:
-    """A window along each axis, and what is padded there."""
+    """The windows along all axes, and what is padded there."""
 
     kernel: Dims
     strides: Dims
@@ -33,12 +33,12 @@ class Windows:
 
     @property
     def same_everywhere(self) -> bool:
-        """Whether it is one window along all axes, with one padding on both sides."""
+        """True if it is one window along all axes, with one padding on both sides."""
         pairs = zip(self.kernel, self.strides, self.dilations, self.begins, self.ends, strict=True)
         return len({*pairs}) == 1 and self.begins == self.ends
 
     def fields(self) -> dict[str, Any]:
-        """Those of a foreign operation."""
+        """The fields of a foreign operation with these windows."""
         return {name: getattr(self, name) for name in ("kernel", "strides", "begins", "dilations")}
 
 
@@ -195,7 +195,7 @@ def _text(extents: Sequence[int]) -> str:
 
 
 def fused_conv(call: Call) -> Operand:
-    """A convolution with the activation that an optimizer put into it."""
+    """Add a convolution and the activation that an optimizer put into it."""
     after = call.attribute("activation", "")
     if call.operand(3) is not None or (after and after not in ACTIVATIONS):
         raise UnknownOpError

@@ -1,1 +1,1 @@
-"""What exporters write in pieces, put together again."""
+"""Passes that put together again what exporters write in pieces."""

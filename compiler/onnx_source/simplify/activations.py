@@ -65,7 +65,8 @@ CURVES = np.array([known for _, known in KNOWN])
 
 
 def join_activations(graph: Graph) -> Graph:
-    """One activation where a few operations on one value compute the same: they are compared by their values."""
+    """Join a few operations on one value to the activation that computes the same: they are compared by their
+    values."""
     dominators = find_dominators(graph)
     outputs = set(graph.outputs.values())
     joined: dict[str, Node] = {}

@@ -13,7 +13,7 @@ from compiler.onnx_source.simplify.pieces import is_by_channel, only_reader, tak
 
 
 def join_biases(graph: Graph) -> Graph:
-    """Stored numbers, added to what a layer without bias gives, are its bias."""
+    """Make stored numbers that are added to what a layer without bias gives its bias."""
     joined: dict[str, Node] = {}
     renamed: dict[str, str] = {}
     for node in graph:

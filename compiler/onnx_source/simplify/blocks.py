@@ -20,14 +20,14 @@ SHORTCUT: tuple[type[Op], ...] = (
     *(ops.Conv, Convolution, ops.Linear, Rows, ops.Normalization, ops.Scale, ops.Dropout, ops.Concat),
     *(ops.AvgPool, ops.MaxPool, Pool, ops.GlobalAvgPool, ops.PadChannels, PadEdges, Cut),
 )
-"""What a shortcut may pass and stay one: projections, norms, pooling and padding, but no activation."""
+"""The operations that a shortcut may pass and stay one: projections, norms, pooling and padding, but no activation."""
 
 MAX_STEPS = 100
 """The largest number of nodes of a body that are gone back through to find its first one."""
 
 
 def mark_blocks(graph: Graph) -> Graph:
-    """The graph with the `body` of each residual sum and dense concatenation, as a spec would say it.
+    """Mark the `body` of each residual sum and dense concatenation, as a spec would say it.
 
     Of a sum of two, the ways from their last common point are compared, gates left out: one without activations, or
     with one and at most one layer, is the shortcut, if the other has more layers, or is longer; that is the body, and
@@ -50,7 +50,7 @@ def mark_blocks(graph: Graph) -> Graph:
 
 
 def join_means(graph: Graph) -> Graph:
-    """The sum of n values that are no block, times 1/n, is their mean."""
+    """Make the sum of n values that are no block, times 1/n, their mean."""
     joined: dict[str, Node] = {}
     renamed: dict[str, str] = {}
     for node in graph:
@@ -64,7 +64,7 @@ def join_means(graph: Graph) -> Graph:
 
 
 def share_concats(graph: Graph) -> Graph:
-    """A concatenation that begins with the operands of an earlier one reads that one instead: [[a, b], c].
+    """Share concatenations: one that begins with the operands of an earlier one reads that one instead: [[a, b], c].
 
     So a dense block that joins all its results anew for each layer reads like one that appends them one by one.
     """
@@ -99,11 +99,11 @@ class _Ways:
         self.enlarged = self._count_most(graph, _enlarges)
 
     def rank(self, id: str) -> tuple[int, int]:
-        """What is compared: first the layers with weights, then all operations."""
+        """Count what is compared: first the layers with weights, then all operations."""
         return self.layers[id], self.length[id]
 
     def is_shortcut(self, fork: str, id: str) -> bool:
-        """Whether the way from `fork` holds no activation; or one, and at most one layer."""
+        """True if the way from `fork` holds no activation; or one, and at most one layer."""
         bent, layers = self.bent[id] - self.bent[fork], self.layers[id] - self.layers[fork]
         return bent == 0 or (bent == 1 and layers <= 1)
 

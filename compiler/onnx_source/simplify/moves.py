@@ -21,8 +21,8 @@ MAX_NUMBERS = 1 << 22
 
 
 def join_moves(graph: Graph) -> Graph:
-    """One operation, or none, where a chain of reshapes and transpositions leaves positions where they were, or makes
-    blocks of them channels, or channels blocks: found by where the numbers go."""
+    """Make one operation, or none, where a chain of reshapes and transpositions leaves positions where they were, or
+    makes blocks of them channels, or channels blocks: found by where the numbers go."""
     joined: dict[str, Node] = {}
     renamed: dict[str, str] = {}
     gone: set[str] = set()

@@ -11,8 +11,8 @@ from compiler.onnx_source.simplify.pieces import is_by_channel, only_reader, tak
 
 
 def join_group_norms(graph: Graph) -> Graph:
-    """Instance normalization of groups laid out as channels, and back, is group normalization; with one group, layer
-    normalization. A scale and a shift for each channel that follow are its own."""
+    """Join instance normalization of groups laid out as channels, and back: it is group normalization; with one group,
+    layer normalization. A scale and a shift for each channel that follow are its own."""
     joined: dict[str, Node] = {}
     renamed: dict[str, str] = {}
     for node in graph:

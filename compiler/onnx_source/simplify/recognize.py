@@ -1,4 +1,4 @@
-"""What exporters write in pieces, put together again: activations, norms, biases, shuffles."""
+"""The order of passes that put together again what exporters write in pieces: activations, norms, biases, shuffles."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ from compiler.onnx_source.simplify.norms import join_group_norms
 
 
 def recognize(graph: Graph) -> Graph:
-    """The same network with its activations, group norms, biases and shuffles in one piece each."""
+    """Make each of the network's activations, group norms, biases and shuffles one piece."""
     return join_moves(join_biases(join_group_norms(join_activations(graph))))

@@ -15,11 +15,12 @@ CHANNELWISE = frozenset(
         *("BatchNormalization", "Add", "Mul"),
     }
 )
-"""What computes each channel from the channels of that place in its operands."""
+"""The ONNX operations that compute each channel from the channels of that place in its operands."""
 
 
 def find_segments(model: OnnxModel) -> dict[str, tuple[int, ...]]:
-    """The channel at which each segment of a value begins, by its name, and behind them how many channels there are.
+    """Find the channel at which each segment of a value begins, by its name, and behind them how many channels there
+    are.
 
     Segments are a concatenation's operands, and the same channels behind it until a layer mixes them.
     """

@@ -24,25 +24,27 @@ from compiler.passes.base import WeightArray
 LAYERS: Mapping[Int8Recipe, frozenset[str]] = MappingProxyType(
     {"u8s8": frozenset({"Conv", "Gemm", "BatchNormalization"}), "s8s8": frozenset({"Conv", "Gemm"})}
 )
-"""What multiplies by weights. A transposed convolution has no kernel in integers on CPUs, and stays float; a BatchNorm
-that no layer could take has none either, and becomes a convolution of each channel alone with one weight."""
+"""The operations that multiply by weights. A transposed convolution has no kernel in integers on CPUs, and stays float;
+a BatchNorm that no layer could take has none either, and becomes a convolution of each channel alone with one
+weight."""
 
 ROUNDED_BY_RUNTIME = frozenset({"Conv", "ConvTranspose", "Gemm"})
-"""What ONNX Runtime (seen in 1.31) rounds by a rule of its own where it stands in float between two integers."""
+"""The operations that ONNX Runtime (seen in 1.31) rounds by a rule of its own where they stand in float between two
+integers."""
 
 SHAPES = frozenset({"MaxPool", "Resize", "Flatten", "Reshape"})
-"""What only moves numbers: its result has its input's scale."""
+"""The operations that only move numbers: their result has their input's scale."""
 
 MERGES = frozenset({"Add", "Mul", "Concat"})
 
 FOLLOWERS = SHAPES | MERGES | {"AveragePool", "GlobalAveragePool", "Sigmoid", "LeakyRelu"}
-"""What has a kernel in integers on CPUs, and takes it where its operands are integers anyway."""
+"""The operations that have a kernel in integers on CPUs, and take it where their operands are integers anyway."""
 
 
 @dataclass(frozen=True, slots=True)
 class QuantizationPlan:
-    """`layers` are computed in integers; `values` are quantized where they are made; of these, the ones in `same` have
-    the scale of another."""
+    """A plan of what becomes integers: `layers` are computed in them; `values` are quantized where they are made; of
+    these, the ones in `same` have the scale of another."""
 
     layers: tuple[str, ...]
     values: tuple[str, ...]
@@ -52,7 +54,7 @@ class QuantizationPlan:
 def plan_quantization(
     model: OnnxModel, recipe: Int8Recipe, kept: frozenset[str] = frozenset(), floats: frozenset[str] = frozenset()
 ) -> QuantizationPlan:
-    """Which layers of a float model, by id, and which of its values become integers; the layers of `kept` do not, and
+    """Choose the layers of a float model, by id, and its values that become integers; the layers of `kept` do not, and
     neither do the values of `floats`, with whoever computes in their integers.
 
     `u8s8`: inputs and results of layers, and what lies between these in operations that have integer kernels.
@@ -82,7 +84,7 @@ def plan_quantization(
 
 
 def quantize_model(model: OnnxModel, scheme: Scheme, metadata: Mapping[str, str] | None = None) -> OnnxModel:
-    """The float model with its layers and values in integers, and its metadata with that of the argument.
+    """Put the layers and values of a float model in integers, and its metadata with that of the argument.
 
     The same model and scheme give the same bytes.
     """
@@ -114,7 +116,7 @@ class _Wiring:
                     self.readers[name].append(node)
 
     def is_layer(self, node: onnx.NodeProto, recipe: Int8Recipe) -> bool:
-        """Whether an operation is a layer that could be computed in integers: its weights are stored."""
+        """True if an operation is a layer that could be computed in integers: its weights are stored."""
         stored = node.op_type in LAYERS[recipe] and all(name in self.tensors for name in node.input[1:])
         return stored and (node.op_type != "BatchNormalization" or self.graph[node.name].shape.rank > 0)
 
@@ -134,7 +136,7 @@ class _Wiring:
         return value
 
     def follows(self, node: onnx.NodeProto, values: set[str]) -> bool:
-        """Whether an operation takes integers: all its operands are, or, of what merges several, some and the result.
+        """True if an operation takes integers: all its operands are, or, of what merges several, some and the result.
         What it gives to the world outside stays float."""
         operands = self.operands(node)
         stored = any(name and name not in self.readers for name in node.input)

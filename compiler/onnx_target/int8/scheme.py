@@ -1,4 +1,4 @@
-"""How numbers become integers of eight bits: the recipes, and the arithmetic of scales and zero points."""
+"""Numbers as integers of eight bits: the recipes, and the arithmetic of scales and zero points."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MAX_BIAS_STEPS = 2.0**30
 
 @dataclass(frozen=True)
 class Scheme:
-    """Which integers stand for which numbers, and which layers keep theirs.
+    """A scheme of which integers stand for which numbers, and which layers keep theirs.
 
     `u8s8` is for CPUs: activations are unsigned with a zero point, weights signed, biases 32-bit integers. `s8s8` is
     for TensorRT: everything signed with zero point 0, biases float. Weights have a scale for each output channel.
@@ -47,13 +47,14 @@ class Scheme:
         return 63 if self.reduce_range else 127
 
     def quant_params(self, value: str) -> QuantParams:
-        """The integers of an activation."""
+        """Find the scale and zero point of an activation."""
         return choose_quant_params(self.recipe, self.ranges[value])
 
 
 @dataclass(frozen=True, slots=True)
 class QuantParams:
-    """What says which integers stand for which numbers: number = (integer - zero_point) · scale."""
+    """The scale and zero point that say which integers stand for which numbers: number = (integer - zero_point) ·
+    scale."""
 
     scale: np.float32
     zero_point: np.uint8 | np.int8
@@ -65,7 +66,7 @@ class QuantParams:
         return np.float32(limits.min - zero) * self.scale, np.float32(limits.max - zero) * self.scale
 
     def round(self, numbers: NDArray[Any]) -> NDArray[Any]:
-        """As QuantizeLinear does: halves to even, and what is beyond the ends at the ends."""
+        """Round as QuantizeLinear does: halves to even, and what is beyond the ends at the ends."""
         limits = np.iinfo(self.zero_point.dtype)
         steps = np.rint(np.asarray(numbers, np.float32) / self.scale) + np.float32(self.zero_point)
         rounded: NDArray[Any] = np.clip(steps, limits.min, limits.max).astype(self.zero_point.dtype)
@@ -73,7 +74,8 @@ class QuantParams:
 
 
 def choose_quant_params(recipe: Int8Recipe, range_: ValueRange) -> QuantParams:
-    """The integers of an activation of that range. Zero is one of them: padding adds zeros, and ReLU makes them."""
+    """Choose the scale and zero point of an activation of that range. Zero has an integer: padding adds zeros, and ReLU
+    makes them."""
     low, high = min(range_[0], 0.0), max(range_[1], 0.0)
     if recipe == "s8s8":
         return QuantParams(_scale(max(-low, high) / 127), np.int8(0))

@@ -14,7 +14,7 @@ from compiler.onnx_target.rules.table import rule
 
 @rule(Add)
 def add(op: Add, emit: Emitter, *values: OnnxValue) -> OnnxValue:
-    """Two by two, since ONNX Runtime fuses Add into the convolution before it, and Sum into none."""
+    """Add two by two, since ONNX Runtime fuses Add into the convolution before it, and Sum into none."""
     return reduce(lambda total, value: emit.op("Add", [total, value]), values)
 
 
@@ -27,7 +27,8 @@ def mean(op: Mean, emit: Emitter, *values: OnnxValue) -> OnnxValue:
 
 @rule(Vote)
 def vote(op: Vote, emit: Emitter, *values: OnnxValue) -> OnnxValue:
-    """Counted in whole numbers, which every type holds exactly; and not by OneHot, which has not every type."""
+    """Votes are counted in whole numbers, which every type holds exactly; and not by OneHot, which has not every
+    type."""
     channels = _number_channels(emit, values[0])
     winners = [emit.op("ArgMax", [value], axis=1, keepdims=1) for value in values]
     counts = [emit.cast(emit.op("Equal", [winner, channels]), emit.float_type) for winner in winners]

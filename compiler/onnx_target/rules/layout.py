@@ -1,4 +1,4 @@
-"""What gives a value other extents, or moves its numbers."""
+"""Operations that give a value other extents, or move its numbers."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def pad_channels(op: PadChannels, emit: Emitter, x: OnnxValue) -> OnnxValue:
 
 
 def count_channels(emit: Emitter, x: OnnxValue) -> OnnxValue:
-    """Of a vector whose length follows the sizes."""
+    """Count the channels of a vector whose length follows the sizes."""
     first, last = emit.constant("first", [1], np.int64), emit.constant("last", [2], np.int64)
     return emit.op("Slice", [emit.op("Shape", [x]), first, last])
 

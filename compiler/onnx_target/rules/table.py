@@ -16,5 +16,5 @@ rule = RULES.rule
 
 
 def plain(kind: str) -> OnnxRule:
-    """A rule for an operation that ONNX has, without attributes."""
+    """Make a rule for an operation that ONNX has, without attributes."""
     return lambda op, emit, x: emit.op(kind, [x])

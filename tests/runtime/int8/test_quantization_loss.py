@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from runtime.int8.quantization_loss import LEAST_DB, POOR_DB, ChannelLoss, Loss, OutputLoss
+from runtime.int8.quantization_loss import MIN_CHANNEL_DB, MIN_DB, ChannelLoss, Loss, OutputLoss
 
 FINE = OutputLoss("out", 3, "accuracy", 0.9, 0.88, 40.0, ChannelLoss(1, None, 30.0), True, (), None)
 
@@ -22,14 +22,14 @@ def test_a_drop_within_the_budget_is_met_unless_a_channel_is_poor() -> None:
     assert loss.drop == pytest.approx(0.02)
     assert loss.meets(0.03)
     assert not loss.meets(0.01)
-    poor = replace(FINE, worst=ChannelLoss(1, None, POOR_DB - 0.1))
+    poor = replace(FINE, worst=ChannelLoss(1, None, MIN_CHANNEL_DB - 0.1))
     assert not Loss(10, "held out", (FINE, poor)).meets(0.03)
 
 
 def test_less_than_half_signal_is_lost() -> None:
-    assert replace(FINE, sqnr_db=LEAST_DB - 0.1).is_lost
-    assert not replace(FINE, sqnr_db=LEAST_DB).is_lost
-    assert replace(FINE, middle_db=LEAST_DB - 0.1).is_lost_on_half
+    assert replace(FINE, sqnr_db=MIN_DB - 0.1).is_lost
+    assert not replace(FINE, sqnr_db=MIN_DB).is_lost
+    assert replace(FINE, middle_db=MIN_DB - 0.1).is_lost_on_half
 
 
 def test_folds_that_differ_are_uncertain() -> None:
