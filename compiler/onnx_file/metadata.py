@@ -31,13 +31,13 @@ MAX_CHARACTERS = 1 << 24
 opened."""
 
 
-class Key(str, Generic[T]):
+class MetadataKey(str, Generic[T]):
     """A key of the metadata, which knows how its value is written as text. It is a text itself: `KEY in metadata`."""
 
     _parse: Callable[[str, str], T]
     _print: Callable[[T], str]
 
-    def __new__(cls, name: str, parse: Callable[[str, str], T], print: Callable[[T], str]) -> Key[T]:
+    def __new__(cls, name: str, parse: Callable[[str, str], T], print: Callable[[T], str]) -> MetadataKey[T]:
         key = super().__new__(cls, name)
         key._parse, key._print = parse, print
         return key
@@ -97,10 +97,10 @@ def _print_epoch(value: tuple[int, int]) -> str:
     return "{} of {}".format(*value)
 
 
-_Text = partial(Key[str], parse=_keep, print=_keep)
-_Number = partial(Key[int], parse=_parse_number, print=str)
-_Names = partial(Key[tuple[str, ...]], parse=_parse_names, print=json.dumps)
-_Object = partial(Key[dict[str, Any]], parse=_parse_object, print=json.dumps)
+_Text = partial(MetadataKey[str], parse=_keep, print=_keep)
+_Number = partial(MetadataKey[int], parse=_parse_number, print=str)
+_Names = partial(MetadataKey[tuple[str, ...]], parse=_parse_names, print=json.dumps)
+_Object = partial(MetadataKey[dict[str, Any]], parse=_parse_object, print=json.dumps)
 
 # What an export writes (compiler/onnx_target, runtime/int8).
 NAME = _Text("archspec.name")
@@ -109,7 +109,7 @@ GRAPH = _Text("archspec.graph")
 """The hash of the network that the file was made from; weights say it of the network that was trained."""
 WEIGHTS = _Text("archspec.weights")
 """The hash of the weights that the file was made from."""
-SIZES = Key("archspec.sizes", parse_sizes, print_sizes)
+SIZES = MetadataKey("archspec.sizes", parse_sizes, print_sizes)
 """The values that each dynamic size accepts."""
 PRECISION = _Text("archspec.precision")
 """The precision that the file was exported in: fp32, fp16, bf16 or int8."""
@@ -117,7 +117,7 @@ TARGET = _Text("archspec.target")
 """The runtime and processor that its operations were chosen for."""
 CONTENT = _Text("archspec.content")
 """The hash of all that stands in the file (compiler/onnx_file/digest.py)."""
-INT8 = Key("archspec.int8", _parse_object, partial(json.dumps, sort_keys=True))
+INT8 = MetadataKey("archspec.int8", _parse_object, partial(json.dumps, sort_keys=True))
 """The report of the quantization: how the network was quantized, and what that cost."""
 
 # What a session writes into the optimized form of a model (runtime/session/provenance.py).
@@ -141,7 +141,7 @@ STRIDE = _Number("archspec.stride")
 """The distance of the positions of the answering output, in pixels of the input."""
 DATA = _Text("archspec.data")
 """The name of the data set."""
-EPOCH = Key("archspec.epoch", _parse_epoch, _print_epoch)
+EPOCH = MetadataKey("archspec.epoch", _parse_epoch, _print_epoch)
 """The epoch after which training was stopped, and of how many it was to be."""
 
 # What training writes with the weights alone (archspec.api, runtime/training).
@@ -165,10 +165,10 @@ LEFT_OUT = _Names("archspec.left_out")
 SHARES = "shares"
 """The value of OUTPUT for outputs that are shares of votes."""
 
-QUESTION: tuple[Key[Any], ...] = (CLASSES, PREPROCESS, TASK, STRIDE)
+QUESTION: tuple[MetadataKey[Any], ...] = (CLASSES, PREPROCESS, TASK, STRIDE)
 """The keys of what a model is asked: the names of its answers, how it reads a picture, its task, its stride."""
 
-CARRIED: tuple[Key[Any], ...] = (*QUESTION, DATA, EPOCH)
+CARRIED: tuple[MetadataKey[Any], ...] = (*QUESTION, DATA, EPOCH)
 """The keys that a model takes over from its weights."""
 
 EXPORTED = (NAME, GRAPH, WEIGHTS, SIZES, PRECISION, TARGET, CONTENT, INT8, OPTIMIZED)

@@ -27,7 +27,7 @@ SAID_ELSEWHERE = {"min", "max", "axis", "broadcast", "consumed_inputs"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Call(FileNode):
+class NodeCall(FileNode):
     """A node of the file whose results go to `writer`, as nodes that come from `source`."""
 
     writer: GraphWriter
@@ -35,7 +35,7 @@ class Call(FileNode):
     entered: list[str] = field(default_factory=list)
     """The ids of the nodes of the graph that it has become so far."""
 
-    def counterpart(self, kind: str, operands: Sequence[Operand]) -> Call:
+    def counterpart(self, kind: str, operands: Sequence[Operand]) -> NodeCall:
         """Make the same node as one of the kind that computes with real numbers on these of its operands."""
         return replace(self, kind=kind, operands=operands, quantized=True)
 
@@ -160,7 +160,7 @@ class Call(FileNode):
         return shape
 
 
-def build(call: Call, kind: type[Built], **fields: Any) -> Built:
+def build(call: NodeCall, kind: type[Built], **fields: Any) -> Built:
     """Build an operation of the language with these fields; what does not fit them is a mistake of the file."""
     try:
         return kind(**fields)
@@ -169,6 +169,6 @@ def build(call: Call, kind: type[Built], **fields: Any) -> Built:
         call.fail(f"{detail['loc'][0]}: {detail['msg']}")
 
 
-NodeRule: TypeAlias = Callable[[Call], "Operand | list[Operand]"]
+NodeRule: TypeAlias = Callable[[NodeCall], "Operand | list[Operand]"]
 """A function from a node at work, at least one of whose operands is computed, to its result or results. It raises
 UnknownOpError where no operation says what the node does, and ArchspecError where the file is wrong."""

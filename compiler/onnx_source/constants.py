@@ -16,7 +16,7 @@ from archspec.wording import cut, write_shape
 from compiler.onnx_source.file.types import name_type
 from compiler.onnx_source.folding import FOLDS, MAX_NUMBERS, compute
 from compiler.onnx_source.node import FileNode, broadcast, resolve_shape
-from compiler.onnx_source.values import Constant, StoredTensor
+from compiler.onnx_source.values import Constant, ConstantSource
 
 COUNTS = {"int32", "int64", "uint32", "uint64", "bool", "string"}
 """The types of numbers that stand for no others: positions, extents, conditions."""
@@ -28,16 +28,16 @@ def read_tensor(node: FileNode, tensor: onnx.TensorProto) -> Constant:
     if any(not 0 <= extent <= MAX_WHOLE for extent in shape):
         node.fail(f"the stored tensor '{cut(tensor.name, 80)}' has the shape {write_shape(shape)}")
     type = name_type(tensor.data_type)
-    return Constant(tensor.name, shape, _read_numbers(node, tensor), type, (StoredTensor(tensor.name, shape, type),))
+    return Constant(tensor.name, shape, _read_numbers(node, tensor), type, (ConstantSource(tensor.name, shape, type),))
 
 
 def read_sparse(sparse: onnx.SparseTensorProto) -> Constant:
     """Read a stored tensor of which the file holds the numbers that are not zero."""
     name, type = sparse.values.name, name_type(sparse.values.data_type)
-    return Constant(name, tuple(sparse.dims), None, type, (StoredTensor(name, tuple(sparse.values.dims), type),))
+    return Constant(name, tuple(sparse.dims), None, type, (ConstantSource(name, tuple(sparse.values.dims), type),))
 
 
-def find_sources(node: FileNode) -> tuple[StoredTensor, ...]:
+def find_sources(node: FileNode) -> tuple[ConstantSource, ...]:
     """Find the stored tensors that a node's constant operands were computed from: those of numbers that were trained,
     or stand for such."""
     dequantizes = node.kind == "DequantizeLinear"
@@ -107,12 +107,12 @@ def _read_constant(node: FileNode) -> Constant:
     for key, value in node.attributes.items():
         if key == "value" and isinstance(value, onnx.TensorProto):
             found = read_tensor(node, value)
-            source = StoredTensor(name, found.shape, found.type, node.file.keeps_weights_in_nodes)
+            source = ConstantSource(name, found.shape, found.type, node.file.keeps_weights_in_nodes)
             return replace(found, name=name, sources=(source,))
         if key.startswith("value_") and isinstance(value, int | float | list):
             type = "float32" if "float" in key else "int64"
             array = np.asarray(value, type)
-            source = StoredTensor(name, array.shape, type, node.file.keeps_weights_in_nodes)
+            source = ConstantSource(name, array.shape, type, node.file.keeps_weights_in_nodes)
             return Constant(name, array.shape, array, type, (source,))
     node.fail("is a constant without a number")
 

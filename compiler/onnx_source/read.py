@@ -16,7 +16,7 @@ from compiler.graph import Graph
 from compiler.onnx_file.metadata import NAME, OPTIMIZED
 from compiler.onnx_file.nodes import find_captured
 from compiler.onnx_file.skim import list_metadata, skim_model
-from compiler.onnx_source.call import Call
+from compiler.onnx_source.call import NodeCall
 from compiler.onnx_source.constants import find_sources, fold, read_sparse, read_tensor
 from compiler.onnx_source.file.functions import inline_functions
 from compiler.onnx_source.file.inputs import read_inputs
@@ -149,7 +149,7 @@ class GraphReader:
             self._leave(node)
             return
         operands = [self._operands[name] for name in node.input]
-        call = Call.read(self.file, node, operands, writer=self.writer, source=self.writer.place(line))
+        call = NodeCall.read(self.file, node, operands, writer=self.writer, source=self.writer.place(line))
         captured = [self._operands.get(name) for name in reads[len(node.input) :]]
         values = [item for item in (*operands, *captured) if isinstance(item, FileValue)]
         try:
@@ -158,7 +158,7 @@ class GraphReader:
             self._notes += [] if self._unread else [str(error)]
             self._leave(node)
 
-    def _compute(self, call: Call, values: Sequence[FileValue]) -> Sequence[Operand]:
+    def _compute(self, call: NodeCall, values: Sequence[FileValue]) -> Sequence[Operand]:
         """The results that the rules say; none where no rule knows the operation."""
         if not values:
             return fold(call) or _leave_unread(call)
@@ -175,7 +175,7 @@ class GraphReader:
         self._unread[cut(name_kind(node), MAX_KIND_LETTERS)] += 1
         self._lost.update(filter(None, node.output))
 
-    def _keep(self, call: Call, results: Sequence[Operand], values: Sequence[FileValue]) -> None:
+    def _keep(self, call: NodeCall, results: Sequence[Operand], values: Sequence[FileValue]) -> None:
         """Enter the results by their names; what no rule gives is unknown."""
         names = call.proto.output
         for position, name in enumerate(names):
@@ -185,7 +185,7 @@ class GraphReader:
                 first = self._operands.get(names[0]) if position and not results else None
                 self._operands[name] = _add_unknown(call, position, first, values)
 
-    def _set_type(self, call: Call, found: Operand, type: str) -> Operand:
+    def _set_type(self, call: NodeCall, found: Operand, type: str) -> Operand:
         """A result whose numbers have this type, as those of the node have that was entered for it."""
         if not isinstance(found, FileValue):
             return found
@@ -212,7 +212,7 @@ class GraphReader:
         return outputs
 
 
-def _add_unknown(call: Call, position: int, first: Operand, values: Sequence[FileValue]) -> FileValue:
+def _add_unknown(call: NodeCall, position: int, first: Operand, values: Sequence[FileValue]) -> FileValue:
     """A result of an unknown operation; its second one is found beside its first."""
     shape = call.find_shape(position)
     if isinstance(first, FileValue):

@@ -41,7 +41,7 @@ class FileValue:
 
 
 @dataclass(frozen=True, slots=True)
-class StoredTensor:
+class ConstantSource:
     """A tensor that lies in the file; `learned` where it may have been trained."""
 
     name: str
@@ -61,7 +61,7 @@ class Constant:
     shape: Dims
     array: Array | None = None
     type: str = "float32"
-    sources: tuple[StoredTensor, ...] = ()
+    sources: tuple[ConstantSource, ...] = ()
 
     @property
     def floating(self) -> bool:

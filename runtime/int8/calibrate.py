@@ -13,7 +13,7 @@ from archspec.errors import InputError, suggest
 from compiler.onnx_target.int8.channel_segments import find_segments
 from compiler.onnx_target.int8.scheme import MIN_SCALE, Int8Recipe, ValueRange
 from compiler.onnx_target.onnx_model import OnnxModel
-from runtime.int8.clipping import BINS, METHODS, Counts, Histogram
+from runtime.int8.clipping import BINS, METHODS, BinCounts, Histogram
 from runtime.int8.data import CalibrationData
 from runtime.int8.folds import Sketches, deal
 from runtime.int8.input_extremes import MIN_IMAGES_FOR_FOLDS, InputExtremes
@@ -101,7 +101,7 @@ class _Histograms:
         self, find_threshold: Callable[[Histogram], float] | None, recipe: Int8Recipe, largest: Mapping[str, float]
     ) -> None:
         self.find_threshold, self.recipe, self.largest = find_threshold, recipe, largest
-        self.parts: list[dict[str, Counts]] = []
+        self.parts: list[dict[str, BinCounts]] = []
 
     def add_part(self, walk: _Walk, data: CalibrationData) -> None:
         """Run the images of the next part."""
@@ -123,7 +123,7 @@ class _Histograms:
         return thresholds
 
 
-def count_magnitudes(array: Array, largest: float) -> Counts:
+def count_magnitudes(array: Array, largest: float) -> BinCounts:
     """Count the numbers that are not zero, (BINS,), by magnitude up to the largest."""
     if largest < MIN_SCALE:  # no scale is as small
         return np.zeros(BINS, np.int64)

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from compiler.onnx_target.int8.scheme import Int8Recipe, ValueRange, choose_quant_params
 
-Counts = npt.NDArray[np.int64]
+BinCounts = npt.NDArray[np.int64]
 
 BINS, LEVELS = 2048, 128
 """The number of bins of a histogram of magnitudes, and the number of magnitudes that eight bits with a sign have."""
@@ -35,7 +35,7 @@ class Histogram:
     """The number of a value's numbers, but for zeros, of each magnitude, in BINS from 0 to `last`; from the lowest
     to the highest of these numbers; for which recipe."""
 
-    counts: Counts
+    counts: BinCounts
     whole: ValueRange
     last: float
     recipe: Int8Recipe
@@ -86,7 +86,7 @@ def find_least_entropy(histogram: Histogram) -> float:
     return min(ends, key=lambda end: _diverge(counts, end)) / BINS
 
 
-def _diverge(counts: Counts, end: int) -> float:
+def _diverge(counts: BinCounts, end: int) -> float:
     """The Kullback-Leibler divergence of the first `end` bins from their rounding to the levels."""
     inside = counts[:end].astype(np.float64)
     there = inside > 0

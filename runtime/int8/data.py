@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from archspec.arrays import Array
 from archspec.errors import ArchspecError, InputError, suggest
 from archspec.ops import Input, OpError
 from archspec.wording import list_some
@@ -21,8 +22,6 @@ from runtime.pictures.folder import find_pictures
 from runtime.pictures.preprocess import Preprocess, load_image
 from runtime.session.array_file import map_array, read_numbers
 from runtime.session.sizes import check_size, check_together
-
-Floats = npt.NDArray[np.float32]
 
 WANTED = "give a folder of pictures, a .npy or the name of a data set"
 
@@ -36,7 +35,7 @@ class HeldOut:
     """Images that gave no ranges, (N, C, *extents), and the labels and the task by which their answers are judged;
     `names` is the number of classes or joints."""
 
-    images: Floats
+    images: Array
     labels: npt.NDArray[np.generic]
     task: str
     names: int
@@ -54,9 +53,9 @@ class CalibrationData:
     name: str
     shape: tuple[int, ...]
     numbers: tuple[int, ...]
-    read: Callable[[Sequence[int]], Floats]
+    read: Callable[[Sequence[int]], Array]
     held_out: HeldOut | None = None
-    bounds: tuple[Floats, Floats] | None = None
+    bounds: tuple[Array, Array] | None = None
     sizes: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
@@ -71,7 +70,7 @@ class CalibrationData:
         """Choose the images of some places."""
         return replace(self, numbers=tuple(self.numbers[place] for place in places))
 
-    def batches(self, size: int) -> Iterator[Floats]:
+    def batches(self, size: int) -> Iterator[Array]:
         """Yield the images, (N, C, *extents) with N up to `size`. Raises InputError where one cannot be read."""
         for start in range(0, len(self), size):
             yield self.read(self.numbers[start : start + size])
@@ -129,7 +128,7 @@ def _open_folder(folder: Path, metadata: Mapping[str, str], ground: Ground | Non
     found = find_pictures(folder)
     paths = found.paths
 
-    def read(numbers: Sequence[int]) -> Floats:
+    def read(numbers: Sequence[int]) -> Array:
         try:
             return np.stack([load_image(paths[number], preprocess, ground) for number in numbers])
         except ArchspecError as error:
@@ -166,7 +165,7 @@ def _spread(count: int, most: int) -> tuple[int, ...]:
     return tuple(number * count // taken for number in range(taken))
 
 
-def _find_bounds(data: CalibrationData, metadata: Mapping[str, str]) -> tuple[Floats, Floats] | None:
+def _find_bounds(data: CalibrationData, metadata: Mapping[str, str]) -> tuple[Array, Array] | None:
     if PREPROCESS not in metadata:
         return None
     preprocess = Preprocess.from_json(metadata[PREPROCESS])

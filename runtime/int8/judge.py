@@ -12,13 +12,13 @@ from archspec.finite import is_finite
 from compiler.onnx_file.metadata import CLASSES
 from compiler.onnx_target.onnx_model import OnnxModel
 from runtime.int8.data import CalibrationData
-from runtime.int8.output_metrics import Counts, Metric
-from runtime.int8.quantization_loss import ChannelLoss, Judged, Loss, OutputLoss
+from runtime.int8.output_metrics import AnswerCounts, OutputMetric
+from runtime.int8.quantization_loss import ChannelLoss, Judged, OutputLoss, QuantizationLoss
 from runtime.int8.ranges import Fold, MeasuredRanges, Ranges
 from runtime.int8.running import MAX_BYTES, Outputs, choose_batch, run_model
 from runtime.int8.sqnr import ErrorSums
 
-Build = Callable[[Ranges], OnnxModel]
+BuildQuantized = Callable[[Ranges], OnnxModel]
 """A function that makes the int8 model with ranges."""
 
 MAX_COMPARED = 32
@@ -30,14 +30,18 @@ class Judge:
     of those of the calibration, with the ranges of the others. `metrics` are those of the outputs, by name."""
 
     def __init__(
-        self, model: OnnxModel, data: CalibrationData, measured: MeasuredRanges, metrics: Mapping[str, Metric | None]
+        self,
+        model: OnnxModel,
+        data: CalibrationData,
+        measured: MeasuredRanges,
+        metrics: Mapping[str, OutputMetric | None],
     ) -> None:
         self.data, self.held_out, self.measured, self.metrics = data, data.held_out, measured, metrics
         self.batch = choose_batch(model.graph, data.shape)
         self.run, self.kept = _refuse_infinite(run_model(model), data.name), _Kept()
         self.classes = CLASSES.read(model.metadata, model.graph.name) or ()
 
-    def measure_loss(self, build: Build) -> Loss:
+    def measure_loss(self, build: BuildQuantized) -> QuantizationLoss:
         """Measure the loss on images that gave no ranges, as far as there are any."""
         if self.held_out is not None:
             return self._measure(self._answer_held_out(build), "held out")
@@ -47,16 +51,16 @@ class Judge:
             return self._measure(answers, "by their own ranges")
         return self._measure(answers, "by ranges of others", [len(fold.data) for fold in folds])
 
-    def measure_own(self, build: Build) -> Loss:
+    def measure_own(self, build: BuildQuantized) -> QuantizationLoss:
         """Measure the loss of the model with the ranges of all images, on the images that gave them."""
         return self._measure(self._answer_fold(build, Fold(self.data, self.measured.ranges)), "by their own ranges")
 
     def _measure(
         self, answers: Iterable[tuple[Outputs, Outputs, Array | None]], judged: Judged, parts: Sequence[int] = ()
-    ) -> Loss:
+    ) -> QuantizationLoss:
         seen = 0
         differences = {name: ErrorSums() for name in self.metrics}
-        counts: dict[str, Counts] = {}
+        counts: dict[str, AnswerCounts] = {}
         for before, after, labels in answers:
             seen += len(before[next(iter(before))])
             for name, metric in self.metrics.items():
@@ -64,7 +68,7 @@ class Judge:
                 if metric is not None:
                     counted = metric.count(before[name], after[name], labels)
                     counts[name] = counts[name] + counted if name in counts else counted
-        return Loss(
+        return QuantizationLoss(
             seen,
             judged,
             tuple(
@@ -73,7 +77,7 @@ class Judge:
             ),
         )
 
-    def compare(self, builds: Sequence[Build]) -> list[float]:
+    def compare(self, builds: Sequence[BuildQuantized]) -> list[float]:
         """Measure √(Σ (float - other)² / Σ float²) of the output in which it is largest, on a few images of each
         fold."""
         errors = []
@@ -82,7 +86,7 @@ class Judge:
             errors.append(self._sum_error(chain.from_iterable(parts)))
         return errors
 
-    def measure_error(self, build: Build) -> float:
+    def measure_error(self, build: BuildQuantized) -> float:
         """Measure that error on a few of all images, by the ranges of all."""
         run, data = run_model(build(self.measured.ranges)), self.data.sample(MAX_COMPARED)
         return self._sum_error((before, run(images)) for images, before in self._run_float(data))
@@ -94,7 +98,7 @@ class Judge:
                 difference.add(before[name], after[name])
         return max(difference.ratio for difference in differences.values())
 
-    def _answer_held_out(self, build: Build) -> Iterator[tuple[Outputs, Outputs, Array]]:
+    def _answer_held_out(self, build: BuildQuantized) -> Iterator[tuple[Outputs, Outputs, Array]]:
         """The outputs of the float model and of the other, and the labels, batch by batch."""
         assert self.held_out is not None
         run = run_model(build(self.measured.ranges))
@@ -104,10 +108,10 @@ class Judge:
             before = self.kept.compute(("held out", start), self.run, images)
             yield before, run(images), self.held_out.labels[part]
 
-    def _answer_fold(self, build: Build, fold: Fold) -> Iterator[tuple[Outputs, Outputs, None]]:
+    def _answer_fold(self, build: BuildQuantized, fold: Fold) -> Iterator[tuple[Outputs, Outputs, None]]:
         return ((before, after, None) for before, after in self._answer(build, fold, fold.data))
 
-    def _answer(self, build: Build, fold: Fold, data: CalibrationData) -> Iterator[tuple[Outputs, Outputs]]:
+    def _answer(self, build: BuildQuantized, fold: Fold, data: CalibrationData) -> Iterator[tuple[Outputs, Outputs]]:
         """For images of a fold, the float model's outputs and the other's, which is not made where all are kept."""
         make = cache(lambda: run_model(build(fold.ranges)))
         for number, (images, before) in enumerate(self._run_float(data)):
@@ -119,7 +123,12 @@ class Judge:
             yield images, self.kept.compute((data.numbers, number), self.run, images)
 
     def _describe(
-        self, name: str, metric: Metric | None, difference: ErrorSums, counts: Counts | None, parts: Sequence[int]
+        self,
+        name: str,
+        metric: OutputMetric | None,
+        difference: ErrorSums,
+        counts: AnswerCounts | None,
+        parts: Sequence[int],
     ) -> OutputLoss:
         if metric is None:
             measured, (before, after) = "r2", (1.0, difference.r2)

@@ -19,13 +19,13 @@ from runtime.tasks.labels import Labels
 from runtime.tasks.registry import find_task
 from runtime.tasks.task import Task
 
-Counts = npt.NDArray[np.float64]
+AnswerCounts = npt.NDArray[np.float64]
 
 NOWHERE = OutputGrid((), ())
 """The place of answers that are only compared with each other."""
 
 
-class Metric(ABC):
+class OutputMetric(ABC):
     """A metric of an output, of the float model and of another: counts of several batches are added."""
 
     @property
@@ -33,16 +33,16 @@ class Metric(ABC):
     def name(self) -> str: ...
 
     @abstractmethod
-    def count(self, before: Array, after: Array, labels: Array | None) -> Counts:
+    def count(self, before: Array, after: Array, labels: Array | None) -> AnswerCounts:
         """The counts of a batch of the float model's output, (N, C, *extents), and of the other's."""
 
     @abstractmethod
-    def score(self, counts: Counts) -> tuple[float, float]:
+    def score(self, counts: AnswerCounts) -> tuple[float, float]:
         """Compute the metric of the float model and of the other."""
 
 
 @dataclass(frozen=True)
-class TaskMetric(Metric):
+class TaskMetric(OutputMetric):
     """The metric of a task, on images with labels."""
 
     task: Task
@@ -52,19 +52,19 @@ class TaskMetric(Metric):
     def name(self) -> str:
         return self.task.metrics[0]
 
-    def count(self, before: Array, after: Array, labels: Array | None) -> Counts:
+    def count(self, before: Array, after: Array, labels: Array | None) -> AnswerCounts:
         assert labels is not None
         return np.stack(
             [self.task.count(self.task.decide(output, self.grid), labels, self.grid) for output in (before, after)]
         )
 
-    def score(self, counts: Counts) -> tuple[float, float]:
+    def score(self, counts: AnswerCounts) -> tuple[float, float]:
         before, after = (self.task.score(counts[place])[self.name] for place in (0, 1))
         return before, after
 
 
 @dataclass(frozen=True)
-class Agreement(Metric):
+class Agreement(OutputMetric):
     """The share of answers (images, joints) that are equal to the float model's."""
 
     task: Task
@@ -72,33 +72,33 @@ class Agreement(Metric):
 
     name = "agreement"
 
-    def count(self, before: Array, after: Array, labels: Array | None) -> Counts:
+    def count(self, before: Array, after: Array, labels: Array | None) -> AnswerCounts:
         answers = (self.task.decide(output, self.grid) for output in (before, after))
         return np.array(self.task.count_equal(*answers), np.float64)
 
-    def score(self, counts: Counts) -> tuple[float, float]:
+    def score(self, counts: AnswerCounts) -> tuple[float, float]:
         return 1.0, float(counts[0] / counts[1])
 
 
-class MapAgreement(Metric):
+class MapAgreement(OutputMetric):
     """The agreement of the classes' places with the float model's: intersection over union, the mean over classes. A
     background that is everywhere counts as one of them."""
 
     name = "agreement"
 
-    def count(self, before: Array, after: Array, labels: Array | None) -> Counts:
+    def count(self, before: Array, after: Array, labels: Array | None) -> AnswerCounts:
         first, second = before.argmax(1), after.argmax(1)
         sets = (first[first == second], first, second)
         return np.stack([np.bincount(found.ravel(), minlength=before.shape[1]) for found in sets]).astype(np.float64)
 
-    def score(self, counts: Counts) -> tuple[float, float]:
+    def score(self, counts: AnswerCounts) -> tuple[float, float]:
         both, first, second = counts
         union = first + second - both
         return 1.0, float((both[union > 0] / union[union > 0]).mean())
 
 
 @raising(InputError)
-def choose_metrics(model: OnnxModel, data: CalibrationData) -> Mapping[str, Metric | None]:
+def choose_metrics(model: OnnxModel, data: CalibrationData) -> Mapping[str, OutputMetric | None]:
     """Choose a metric by output: the task's own for the last, where the data has labels, and else whether the answers
     agree; None where a channel stands alone, whose answer is its number.
 
@@ -112,7 +112,7 @@ def choose_metrics(model: OnnxModel, data: CalibrationData) -> Mapping[str, Metr
     }
 
 
-def _choose_last(model: OnnxModel, data: CalibrationData, output: tuple[int, ...]) -> Metric | None:
+def _choose_last(model: OnnxModel, data: CalibrationData, output: tuple[int, ...]) -> OutputMetric | None:
     name = data.held_out.task if data.held_out else model.metadata.get(TASK)
     if name is None:
         return _choose_agreement(output)
@@ -126,7 +126,7 @@ def _choose_last(model: OnnxModel, data: CalibrationData, output: tuple[int, ...
     return Agreement(task, grid) if task.has_picture else _choose_agreement(output)
 
 
-def _choose_agreement(output: tuple[int, ...]) -> Metric | None:
+def _choose_agreement(output: tuple[int, ...]) -> OutputMetric | None:
     if output[0] == 1:
         return None
     return Agreement(Labels(), NOWHERE) if len(output) == 1 else MapAgreement()

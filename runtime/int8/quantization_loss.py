@@ -97,7 +97,7 @@ class OutputLoss:
 
 
 @dataclass(frozen=True, slots=True)
-class Loss:
+class QuantizationLoss:
     """The loss of int8 on so many `images`, in each output."""
 
     images: int

@@ -17,7 +17,7 @@ from runtime.int8.calibrate import OnStep, measure_ranges
 from runtime.int8.data import CalibrationData
 from runtime.int8.judge import Judge
 from runtime.int8.output_metrics import choose_metrics
-from runtime.int8.quantization_loss import MIN_DB, Loss
+from runtime.int8.quantization_loss import MIN_DB, QuantizationLoss
 from runtime.int8.ranges import MeasuredRanges, Ranges
 from runtime.int8.report_notes import describe_floats, describe_gaps, describe_images, describe_loss
 
@@ -51,8 +51,8 @@ class Quantization:
     different: int
     layers: int
     kept: tuple[str, ...]
-    loss: Loss
-    own: Loss | None = None
+    loss: QuantizationLoss
+    own: QuantizationLoss | None = None
     errors: tuple[LayerError, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -151,8 +151,8 @@ class _Found:
     ranked."""
 
     draft: Draft
-    loss: Loss
-    own: Loss | None
+    loss: QuantizationLoss
+    own: QuantizationLoss | None
     gaps: Sequence[str]
     errors: Sequence[LayerError] = ()
 
@@ -193,7 +193,7 @@ def _choose_ranges(model: OnnxModel, scheme: Scheme, judge: Judge, method: str) 
     return cut if cut_error <= whole_error else whole
 
 
-def _refuse_lost(model: OnnxModel, loss: Loss, own: Loss | None) -> None:
+def _refuse_lost(model: OnnxModel, loss: QuantizationLoss, own: QuantizationLoss | None) -> None:
     """Raises InputError where an output is lost, also by the ranges of all images, if that was measured: then in all
     or on half of the images."""
     for output, same in zip(loss.outputs, (own or loss).outputs, strict=True):
@@ -215,11 +215,11 @@ def _rank_layers(draft: Draft, judge: Judge, layers: Sequence[str], on_step: OnS
     return sorted(errors, key=lambda item: -item.error)
 
 
-def _keep_fewest(draft: Draft, judge: Judge, ranking: Sequence[str], max_drop: float) -> tuple[Draft, Loss]:
+def _keep_fewest(draft: Draft, judge: Judge, ranking: Sequence[str], max_drop: float) -> tuple[Draft, QuantizationLoss]:
     """Bisect for the shortest start of the ranking that, in float, keeps the drop within the budget. The whole of it
     does: that is the float model."""
 
-    def keep(count: int) -> tuple[Draft, Loss]:
+    def keep(count: int) -> tuple[Draft, QuantizationLoss]:
         kept = draft.keep(ranking[:count])
         return kept, judge.measure_loss(kept.build)
 

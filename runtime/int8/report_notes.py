@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from archspec.wording import tell_count
-from runtime.int8.quantization_loss import GAP_DB, MIN_CHANNEL_DB, Judged, Loss, OutputLoss
+from runtime.int8.quantization_loss import GAP_DB, MIN_CHANNEL_DB, Judged, OutputLoss, QuantizationLoss
 
 MAX_NAMED = 3
 """The largest number of values that have a note each."""
@@ -34,7 +34,7 @@ def describe_floats(floats: Mapping[str, str]) -> Iterator[str]:
         yield f"and so do {len(floats) - MAX_NAMED} more values"
 
 
-def describe_gaps(loss: Loss, own: Loss) -> Iterator[str]:
+def describe_gaps(loss: QuantizationLoss, own: QuantizationLoss) -> Iterator[str]:
     """Tell in which outputs the images lose much more by the ranges of others than by their own."""
     for output, same in zip(loss.outputs, own.outputs, strict=True):
         gaps = same.total_db - output.total_db, same.least_db - output.least_db
@@ -46,7 +46,7 @@ def describe_gaps(loss: Loss, own: Loss) -> Iterator[str]:
             )
 
 
-def describe_loss(loss: Loss) -> Iterator[str]:
+def describe_loss(loss: QuantizationLoss) -> Iterator[str]:
     """Tell which outputs are poor, or show nothing."""
     for output in loss.outputs:
         if not output.varies and loss.images > 1:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from archspec.errors import InputError, ModelError, raising, suggest
 from archspec.log import warn
-from compiler.onnx_file.metadata import CLASSES, PREPROCESS, STRIDE, TASK, Key
+from compiler.onnx_file.metadata import CLASSES, PREPROCESS, STRIDE, TASK, MetadataKey
 from runtime.pictures.preprocess import Preprocess
 from runtime.tasks.registry import UNNAMED, find_task
 from runtime.tasks.task import Task
@@ -70,7 +70,7 @@ def read_classes(session: Session) -> tuple[str, ...]:
     return _read(session, CLASSES)
 
 
-def _read(session: Session, key: Key[T]) -> T:
+def _read(session: Session, key: MetadataKey[T]) -> T:
     found = key.read(session.metadata, session.path)
     if found is None:
         raise ModelError(explain_missing(session, key))

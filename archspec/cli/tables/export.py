@@ -15,7 +15,7 @@ from runtime.verification.differences import LIMITS
 
 if TYPE_CHECKING:
     from runtime.export.export import Export
-    from runtime.int8.quantization_loss import Loss, OutputLoss
+    from runtime.int8.quantization_loss import OutputLoss, QuantizationLoss
     from runtime.int8.quantize import Quantization
     from runtime.verification.proof.proof import Proof
 
@@ -80,7 +80,7 @@ def _print_quantization(found: Quantization) -> None:
         console().print(table)
 
 
-def _tell_loss(output: OutputLoss, loss: Loss) -> str:
+def _tell_loss(output: OutputLoss, loss: QuantizationLoss) -> str:
     where = f"output '{output.output}': " if len(loss.outputs) > 1 else ""
     metric = METRICS.get(output.metric, output.metric.replace("_", " "))
     text = f"{where}{metric} on {tell_count(loss.images, 'image')} {loss.judged}: "

@@ -7,14 +7,14 @@ from collections.abc import Mapping
 
 from archspec.ops import Add, Mean, Merge, Mul, Scale, Shift
 from archspec.ops.fields import MAX_REAL
-from compiler.onnx_source.call import Call, NodeRule, build
+from compiler.onnx_source.call import NodeCall, NodeRule, build
 from compiler.onnx_source.node import broadcast
 from compiler.onnx_source.values import Constant, FileValue, Operand
 
 MERGES: Mapping[str, Merge] = {"Add": Add(), "Sum": Add(), "Mean": Mean(), "Mul": Mul()}
 
 
-def combine(call: Call) -> Operand:
+def combine(call: NodeCall) -> Operand:
     """Add the language's word where it says the same, else a foreign function of all operands."""
     call.require_operands(1 if call.kind in ANY_NUMBER else 2, len(call.operands) if call.kind in ANY_NUMBER else 2)
     values = [item for item in call.operands if isinstance(item, FileValue)]
@@ -32,7 +32,7 @@ def combine(call: Call) -> Operand:
     return _as_foreign(call, values)
 
 
-def _merge(call: Call, op: Merge, values: list[FileValue]) -> FileValue | None:
+def _merge(call: NodeCall, op: Merge, values: list[FileValue]) -> FileValue | None:
     values = _align(call, values)
     shapes = [value.ordered for value in values]
     if len({*shapes}) == 1:
@@ -44,12 +44,12 @@ def _merge(call: Call, op: Merge, values: list[FileValue]) -> FileValue | None:
     return None
 
 
-def _align(call: Call, values: list[FileValue]) -> list[FileValue]:
+def _align(call: NodeCall, values: list[FileValue]) -> list[FileValue]:
     """The values with their axes in one order."""
     return values if len({value.order for value in values}) == 1 else list(map(call.straighten, values))
 
 
-def _with_stored(call: Call, x: FileValue, stored: Constant) -> FileValue | None:
+def _with_stored(call: NodeCall, x: FileValue, stored: Constant) -> FileValue | None:
     """A value times or plus stored numbers: one, or one for each channel."""
     first, kind = call.operand(0) is x, call.kind
     number = stored.number
@@ -62,7 +62,7 @@ def _with_stored(call: Call, x: FileValue, stored: Constant) -> FileValue | None
     return None
 
 
-def _with_number(call: Call, x: FileValue, number: float, first: bool) -> FileValue | None:
+def _with_number(call: NodeCall, x: FileValue, number: float, first: bool) -> FileValue | None:
     """x + n, x - n, n - x, x n, x / n."""
     match call.kind:
         case "Add" | "Sum":
@@ -76,11 +76,11 @@ def _with_number(call: Call, x: FileValue, number: float, first: bool) -> FileVa
     return None
 
 
-def _scale(call: Call, x: FileValue, value: float) -> FileValue:
+def _scale(call: NodeCall, x: FileValue, value: float) -> FileValue:
     return call.add(build(call, Scale, value=_bounded(value)), x)
 
 
-def _shift(call: Call, x: FileValue, value: float) -> FileValue:
+def _shift(call: NodeCall, x: FileValue, value: float) -> FileValue:
     return call.add(build(call, Shift, value=_bounded(value)), x)
 
 
@@ -89,7 +89,7 @@ def _bounded(value: float) -> float:
     return max(-MAX_REAL, min(MAX_REAL, value))
 
 
-def _is_by_channel(call: Call, x: FileValue, stored: Constant) -> bool:
+def _is_by_channel(call: NodeCall, x: FileValue, stored: Constant) -> bool:
     if not call.is_map(x, least=2) or len(stored.shape) > len(x.shape):
         return False
     padded = (*[1] * (len(x.shape) - len(stored.shape)), *stored.shape)
@@ -97,7 +97,7 @@ def _is_by_channel(call: Call, x: FileValue, stored: Constant) -> bool:
     return all(extent == (x.shape[i] if i == channel else 1) for i, extent in enumerate(padded))
 
 
-def _as_foreign(call: Call, values: list[FileValue]) -> FileValue:
+def _as_foreign(call: NodeCall, values: list[FileValue]) -> FileValue:
     shape = broadcast(call, [item.shape for item in call.operands if item is not None])
     numbers = all(math.prod(item.shape) == 1 for item in call.operands if isinstance(item, Constant))
     if numbers and all(len(value.shape) == len(shape) for value in values):
@@ -108,7 +108,7 @@ def _as_foreign(call: Call, values: list[FileValue]) -> FileValue:
     return call.elementwise(values, shape, order=order)
 
 
-def where(call: Call) -> Operand:
+def where(call: NodeCall) -> Operand:
     call.require_operands(3, 3)
     return _as_foreign(call, [item for item in call.operands if isinstance(item, FileValue)])
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from archspec.ops import BatchNorm, Conv, GroupNorm, InstanceNorm, LayerNorm, Linear
 from archspec.wording import write_shape
-from compiler.onnx_source.call import Call, NodeRule, build
+from compiler.onnx_source.call import NodeCall, NodeRule, build
 from compiler.onnx_source.node import broadcast
 from compiler.onnx_source.ops.along import NormalizeAlong, NormalizeChannels
 from compiler.onnx_source.ops.foreign import Elementwise
@@ -30,7 +30,7 @@ NORMS = {
 """The norms by p, as torch calls them."""
 
 
-def gemm(call: Call) -> Operand:
+def gemm(call: NodeCall) -> Operand:
     """Gemm is alpha · A · B + beta · C, with A or B transposed: a linear layer where B is stored."""
     if isinstance(call.operand(1), FileValue) or call.attribute("transA", 0):
         return _gemm_of_values(call)
@@ -54,7 +54,7 @@ def gemm(call: Call) -> Operand:
     return call.foreign(Elementwise, values, shape, function="add", stored=stored)
 
 
-def _gemm_of_values(call: Call) -> Operand:
+def _gemm_of_values(call: NodeCall) -> Operand:
     if len(call.operands) > 2 and call.operand(2) is not None:
         raise UnknownOpError
     if any(len(item.shape) != 2 for item in call.operands[:2] if item is not None):
@@ -63,7 +63,7 @@ def _gemm_of_values(call: Call) -> Operand:
     return _multiply(call, terms, "ij")
 
 
-def _linear(call: Call, x: FileValue, kernel: Sequence[int], weight: Constant, bias: Constant | None) -> FileValue:
+def _linear(call: NodeCall, x: FileValue, kernel: Sequence[int], weight: Constant, bias: Constant | None) -> FileValue:
     """A linear layer along the last axis of x, with a kernel (in, out)."""
     inner, out = kernel
     if call.is_map(x, least=2) and len(x.shape) == 2:
@@ -78,7 +78,7 @@ def _linear(call: Call, x: FileValue, kernel: Sequence[int], weight: Constant, b
     return call.foreign(Rows, [x], (*x.shape[:-1], out), inner=inner, bias=bias is not None, stored=stored)
 
 
-def matmul(call: Call) -> Operand:
+def matmul(call: NodeCall) -> Operand:
     a, b = call.operand(0), call.operand(1)
     if a is None or b is None or not a.shape or not b.shape:
         call.fail("should multiply two matrices")
@@ -94,7 +94,7 @@ def matmul(call: Call) -> Operand:
     return _multiply(call, terms, (*outer, "i", "j"))
 
 
-def einsum(call: Call) -> Operand:
+def einsum(call: NodeCall) -> Operand:
     """Add a product of two values, summed over the letters that the result lacks."""
     takes, _, gives = call.attribute("equation", "").replace(" ", "").partition("->")
     terms = takes.split(",")
@@ -103,7 +103,7 @@ def einsum(call: Call) -> Operand:
     return _multiply(call, terms, gives)
 
 
-def _multiply(call: Call, terms: Sequence[Sequence[Hashable]], gives: Sequence[Hashable]) -> FileValue:
+def _multiply(call: NodeCall, terms: Sequence[Sequence[Hashable]], gives: Sequence[Hashable]) -> FileValue:
     """The product of two operands whose axes have these names, summed over those that the result lacks."""
     operands = [item for item in call.operands[:2] if item is not None]
     extents: dict[Hashable, int] = dict.fromkeys(gives, 0)
@@ -127,7 +127,7 @@ def _multiply(call: Call, terms: Sequence[Sequence[Hashable]], gives: Sequence[H
     return call.foreign(Product, values, shape, samples=agree(places), stored=stored, **fields)
 
 
-def batch_norm(call: Call) -> Operand:
+def batch_norm(call: NodeCall) -> Operand:
     """Batch normalization in training mode, in which it gives statistics too, is none: its result depends on the
     batch."""
     if call.attribute("training_mode", 0) or any(call.proto.output[1:]):
@@ -140,7 +140,7 @@ def batch_norm(call: Call) -> Operand:
     return _normalize_channels(call, x, stored, ())
 
 
-def instance_norm(call: Call) -> Operand:
+def instance_norm(call: NodeCall) -> Operand:
     x = call.straighten(call.value())
     stored = _read_by_channel(call, x, ("weight", "bias"))
     if len(x.shape) < 3:
@@ -153,7 +153,7 @@ def instance_norm(call: Call) -> Operand:
     return call.add(build(call, InstanceNorm, affine=True, eps=eps), x, **stored)
 
 
-def group_norm(call: Call) -> Operand:
+def group_norm(call: NodeCall) -> Operand:
     x = call.straighten(call.value())
     stored = {name: call.stored(position) for position, name in enumerate(("weight", "bias"), start=1)}
     if len(x.shape) < 2 or stored["weight"].shape != (x.shape[1],):  # before opset 21 a scale for each group
@@ -164,7 +164,7 @@ def group_norm(call: Call) -> Operand:
     return call.add(op, x, **stored)
 
 
-def _read_by_channel(call: Call, x: FileValue, names: Sequence[str]) -> dict[str, Constant]:
+def _read_by_channel(call: NodeCall, x: FileValue, names: Sequence[str]) -> dict[str, Constant]:
     """Stored operands of one number for each channel, which are those of the second axis."""
     stored = {name: call.stored(position) for position, name in enumerate(names, start=1)}
     if len(x.shape) < 2:
@@ -176,7 +176,7 @@ def _read_by_channel(call: Call, x: FileValue, names: Sequence[str]) -> dict[str
     return stored
 
 
-def _normalize_channels(call: Call, x: FileValue, stored: Mapping[str, Constant], axes: Iterable[int]) -> FileValue:
+def _normalize_channels(call: NodeCall, x: FileValue, stored: Mapping[str, Constant], axes: Iterable[int]) -> FileValue:
     """A norm on a value whose first axis is not the batch alone; statistics are taken over these axes."""
     call.keep_samples(x)
     places, kept = call.places(x, axes), "running_mean" in stored
@@ -185,7 +185,7 @@ def _normalize_channels(call: Call, x: FileValue, stored: Mapping[str, Constant]
     return call.foreign(NormalizeChannels, [x], x.shape, stored=stored, axes=places, **fields)
 
 
-def layer_norm(call: Call) -> Operand:
+def layer_norm(call: NodeCall) -> Operand:
     """Layer normalization is over the axes from `axis` on, with a scale and perhaps a bias."""
     x, weight, bias = call.value(), call.operand(1), call.operand(2)
     first = call.axis(call.attribute("axis", -1), len(x.shape))
@@ -195,14 +195,14 @@ def layer_norm(call: Call) -> Operand:
     return normalize(call, range(first, len(x.shape)))
 
 
-def normalize(call: Call, axes: Sequence[int]) -> FileValue:
+def normalize(call: NodeCall, axes: Sequence[int]) -> FileValue:
     x = call.straighten(call.value())
     function, places, stored = NORMS[call.kind], call.places(x, axes), call.stored_values()
     fields: dict[str, Any] = {"function": function, "axes": places, "details": call.tell()}
     return call.foreign(NormalizeAlong, [x], x.shape, stored=stored, **fields)
 
 
-def normalize_channels(call: Call) -> Operand:
+def normalize_channels(call: NodeCall) -> Operand:
     return normalize(call, [call.axis(call.attribute("axis", 1), len(call.value().shape))])
 
 

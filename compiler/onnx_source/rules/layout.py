@@ -10,7 +10,7 @@ from typing import Any, get_args
 from archspec.ops import Concat, Flatten, GlobalAvgPool, GlobalMaxPool, PadChannels
 from archspec.ops.window import Fill
 from archspec.wording import write_shape
-from compiler.onnx_source.call import Call, NodeRule, build
+from compiler.onnx_source.call import NodeCall, NodeRule, build
 from compiler.onnx_source.constants import shape_of
 from compiler.onnx_source.details import Details, tell_value
 from compiler.onnx_source.node import broadcast, resolve_shape
@@ -20,19 +20,19 @@ from compiler.onnx_source.samples import MixedSamplesError, agree, follow_reshap
 from compiler.onnx_source.values import Constant, FileValue, Operand, UnknownOpError
 
 
-def reshape(call: Call) -> Operand:
+def reshape(call: NodeCall) -> Operand:
     wanted = call.given("shape", 1)
     return lay_out(call, resolve_shape(call, call.value().shape, wanted or []))
 
 
-def flatten(call: Call) -> Operand:
+def flatten(call: NodeCall) -> Operand:
     shape = call.value().shape
     axis = call.attribute("axis", 1)
     axis = call.axis(axis, len(shape)) if axis != len(shape) else axis
     return lay_out(call, (prod(shape[:axis]), prod(shape[axis:])))
 
 
-def squeeze(call: Call) -> Operand:
+def squeeze(call: NodeCall) -> Operand:
     shape, axes = call.value().shape, call.given("axes", 1)
     chosen = {call.axis(axis, len(shape)) for axis in axes} if axes else {i for i, n in enumerate(shape) if n == 1}
     if any(shape[axis] != 1 for axis in chosen):
@@ -40,14 +40,14 @@ def squeeze(call: Call) -> Operand:
     return lay_out(call, [extent for axis, extent in enumerate(shape) if axis not in chosen])
 
 
-def unsqueeze(call: Call) -> Operand:
+def unsqueeze(call: NodeCall) -> Operand:
     shape, axes = call.value().shape, call.given("axes", 1) or []
     new = {call.axis(axis, len(shape) + len(axes)) for axis in axes}
     rest = iter(shape)
     return lay_out(call, [1 if axis in new else next(rest, 1) for axis in range(len(shape) + len(new))])
 
 
-def lay_out(call: Call, shape: Sequence[int]) -> FileValue:
+def lay_out(call: NodeCall, shape: Sequence[int]) -> FileValue:
     """Lay out the same numbers in the same order, in another shape."""
     x, shape = call.value(), call.check_shape(shape)
     if shape == x.shape:
@@ -62,7 +62,7 @@ def lay_out(call: Call, shape: Sequence[int]) -> FileValue:
     return again if same else call.move("reshape", x, shape, samples=samples)
 
 
-def transpose(call: Call) -> Operand:
+def transpose(call: NodeCall) -> Operand:
     """Put the axes in another order, which is no operation where the batch stays first."""
     x = call.value()
     perm = call.ints("perm") or list(reversed(range(len(x.shape))))
@@ -81,11 +81,11 @@ def transpose(call: Call) -> Operand:
     return call.move("transpose", x, shape, samples=samples, perm=order, details=details)
 
 
-def shape(call: Call) -> Operand:
+def shape(call: NodeCall) -> Operand:
     return shape_of(call, call.value().shape)
 
 
-def concat(call: Call) -> Operand:
+def concat(call: NodeCall) -> Operand:
     items = [item for item in call.operands if item is not None and 0 not in item.shape]
     values = [item for item in items if isinstance(item, FileValue)]
     if len(items) == 1:
@@ -107,7 +107,7 @@ def concat(call: Call) -> Operand:
     return call.foreign(ConcatAlong, values, joined, axes=places, stored=call.stored_values())
 
 
-def split(call: Call) -> list[Operand]:
+def split(call: NodeCall) -> list[Operand]:
     x, count = call.straighten(call.value()), len(call.proto.output)
     axis = call.axis(call.attribute("axis", 0), len(x.shape))
     each = -(-x.shape[axis] // count)
@@ -118,7 +118,7 @@ def split(call: Call) -> list[Operand]:
     return [_cut(call, x, {axis: range(start, start + size)}) for start, size in zip(starts, sizes, strict=True)]
 
 
-def slice_(call: Call) -> Operand:
+def slice_(call: NodeCall) -> Operand:
     x = call.straighten(call.value())
     starts, ends = call.given("starts", 1), call.given("ends", 2)
     if starts is None or ends is None or len(starts) != len(ends):
@@ -134,7 +134,7 @@ def slice_(call: Call) -> Operand:
     return _cut(call, x, taken)
 
 
-def _cut(call: Call, x: FileValue, taken: Mapping[int, range]) -> Operand:
+def _cut(call: NodeCall, x: FileValue, taken: Mapping[int, range]) -> Operand:
     """The positions that are taken along each axis, all where none are said; nothing depends on a part without any."""
     ranges = [taken.get(axis, range(extent)) for axis, extent in enumerate(x.shape)]
     if all(positions == range(extent) for positions, extent in zip(ranges, x.shape, strict=True)):
@@ -149,7 +149,7 @@ def _cut(call: Call, x: FileValue, taken: Mapping[int, range]) -> Operand:
     return call.foreign(Cut, [x], given, starts=starts, steps=steps)
 
 
-def select(call: Call) -> list[Operand]:
+def select(call: NodeCall) -> list[Operand]:
     """Select numbers by positions or by their size; the shapes of the results are those that onnx infers."""
     values = [call.straighten(item) for item in call.operands if isinstance(item, FileValue)]
     if any(x.samples for x in values) and call.kind not in ALONG:
@@ -172,7 +172,7 @@ def select(call: Call) -> list[Operand]:
     return results
 
 
-def sample(call: Call) -> Operand:
+def sample(call: NodeCall) -> Operand:
     """Sample the numbers of a map at given places between its positions."""
     x, places = call.operand(0), call.operand(1)
     if x is None or places is None:
@@ -186,7 +186,7 @@ def sample(call: Call) -> Operand:
     return call.foreign(Sampled, values, shape, samples=samples, stored=stored, details=details)
 
 
-def gather(call: Call) -> Operand:
+def gather(call: NodeCall) -> Operand:
     """Gather chosen positions along an axis; of a stored table it is an embedding."""
     data, indices = call.operand(0), call.operand(1)
     if data is None or indices is None:
@@ -208,13 +208,13 @@ def gather(call: Call) -> Operand:
     return call.foreign(Rearrange, values, shape, samples=agree(places), stored=stored, **fields)
 
 
-def expand(call: Call) -> Operand:
+def expand(call: NodeCall) -> Operand:
     x, wanted = call.value(), call.given("shape", 1) or []
     whole = broadcast(call, [x.shape, wanted])
     return x if whole == x.shape else call.move("expand", call.straighten(x), whole)
 
 
-def tile(call: Call) -> Operand:
+def tile(call: NodeCall) -> Operand:
     x, repeats = call.value(), call.given("repeats", 1) or []
     if len(repeats) != len(x.shape):
         call.fail(f"repeats {len(repeats)} axes of {len(x.shape)}")
@@ -224,7 +224,7 @@ def tile(call: Call) -> Operand:
     return x if whole == x.shape else call.move("expand", call.straighten(x), whole)
 
 
-def pad(call: Call) -> Operand:
+def pad(call: NodeCall) -> Operand:
     x, pads = call.straighten(call.value()), call.given("pads", 1) or []
     axes = [call.axis(axis, len(x.shape)) for axis in call.given("axes", 3) or range(len(x.shape))]
     if len(pads) != 2 * len(axes):
@@ -258,7 +258,7 @@ def _is_zero(operand: Operand) -> bool:
     return operand is None or (isinstance(operand, Constant) and operand.number == 0)
 
 
-def reduce(call: Call) -> Operand:
+def reduce(call: NodeCall) -> Operand:
     x = call.value()
     axes = call.given("axes", 1)
     if not axes and call.attribute("noop_with_empty_axes", 0):
@@ -267,13 +267,13 @@ def reduce(call: Call) -> Operand:
     return _reduce(call, x, chosen, keep=call.attribute("keepdims", 1) == 1)
 
 
-def arg_reduce(call: Call) -> Operand:
+def arg_reduce(call: NodeCall) -> Operand:
     x = call.value()
     axis = call.axis(call.attribute("axis", 0), len(x.shape))
     return _reduce(call, x, {axis}, keep=call.attribute("keepdims", 1) == 1)
 
 
-def _reduce(call: Call, x: FileValue, chosen: set[int], *, keep: bool) -> FileValue:
+def _reduce(call: NodeCall, x: FileValue, chosen: set[int], *, keep: bool) -> FileValue:
     op = {"ReduceMean": GlobalAvgPool(), "ReduceMax": GlobalMaxPool()}.get(call.kind)
     if op and call.is_map(x) and {x.order[axis] for axis in chosen} == set(range(2, len(x.shape))):
         pooled = call.add(op, x)
@@ -292,7 +292,7 @@ def _reduce(call: Call, x: FileValue, chosen: set[int], *, keep: bool) -> FileVa
     return call.foreign(Reduce, [x], shape, samples=samples, function=function, axes=axes, details=details)
 
 
-def space_to_depth(call: Call) -> Operand:
+def space_to_depth(call: NodeCall) -> Operand:
     x, block = call.straighten(call.value()), call.attribute("blocksize", 1)
     if len(x.shape) != 4 or block < 1 or any(extent % block for extent in x.shape[2:]):
         call.fail(f"blocks of {block} do not fit {write_shape(x.shape)}")

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from archspec import ops
 from archspec.ops import Layer
-from compiler.onnx_source.call import Call, NodeRule, build
+from compiler.onnx_source.call import NodeCall, NodeRule, build
 from compiler.onnx_source.file.types import is_floating
 from compiler.onnx_source.ops.along import SoftmaxAlong
 from compiler.onnx_source.ops.foreign import Elementwise
@@ -21,23 +21,23 @@ def plain(op: Layer) -> NodeRule:
     return lambda call: call.add(op, call.value())
 
 
-def function(call: Call) -> Operand:
+def function(call: NodeCall) -> Operand:
     """Add a function of one operand that the language has no word for."""
     call.require_operands(1, 1)
     return elementwise(call)
 
 
-def elementwise(call: Call) -> Operand:
+def elementwise(call: NodeCall) -> Operand:
     x = call.value()
     return call.elementwise([x], x.shape, order=x.order)
 
 
-def unchanged(call: Call) -> Operand:
+def unchanged(call: NodeCall) -> Operand:
     """Pass the operand on: nothing changes at inference, or only the precision of numbers."""
     return call.value()
 
 
-def dropout(call: Call) -> Operand:
+def dropout(call: NodeCall) -> Operand:
     """Dropout is nothing at inference; unknown where the file says that it is training."""
     mode = call.operand(2)
     if isinstance(mode, Constant) and mode.number:
@@ -45,7 +45,7 @@ def dropout(call: Call) -> Operand:
     return call.value()
 
 
-def cast(call: Call) -> Operand:
+def cast(call: NodeCall) -> Operand:
     """Whole numbers and conditions are less than the numbers that they are made of; another precision is the same."""
     x, to = call.value(), call.types[0]
     if is_floating(x.type) and not is_floating(to):
@@ -53,15 +53,15 @@ def cast(call: Call) -> Operand:
     return x
 
 
-def leaky_relu(call: Call) -> Operand:
+def leaky_relu(call: NodeCall) -> Operand:
     return call.add(build(call, ops.LeakyRelu, slope=call.attribute("alpha", 0.01)), call.value())
 
 
-def elu(call: Call) -> Operand:
+def elu(call: NodeCall) -> Operand:
     return call.add(build(call, ops.Elu, alpha=call.attribute("alpha", 1.0)), call.value())
 
 
-def prelu(call: Call) -> Operand:
+def prelu(call: NodeCall) -> Operand:
     """PReLU has a stored slope for each channel."""
     x, slope = call.value(), call.stored(1)
     channel = x.order.index(1) if len(x.order) > 1 else 0
@@ -72,13 +72,13 @@ def prelu(call: Call) -> Operand:
     return call.add(ops.Prelu(), x, weight=slope)
 
 
-def hard_sigmoid(call: Call) -> Operand:
+def hard_sigmoid(call: NodeCall) -> Operand:
     call.require_operands(1, 1)
     usual = math.isclose(call.attribute("alpha", 0.2), 1 / 6, rel_tol=1e-6) and call.attribute("beta", 0.5) == 0.5
     return call.add(ops.HardSigmoid(), call.value()) if usual else elementwise(call)
 
 
-def clip(call: Call) -> Operand:
+def clip(call: NodeCall) -> Operand:
     low, high = _bound(call, "min", 1, -math.inf), _bound(call, "max", 2, math.inf)
     if low == 0 and high == 6:
         return call.add(ops.Relu6(), call.value())
@@ -88,7 +88,7 @@ def clip(call: Call) -> Operand:
     return call.elementwise([x], x.shape, order=x.order, numbers=(None, low, high))
 
 
-def _bound(call: Call, name: str, position: int, default: float) -> float:
+def _bound(call: NodeCall, name: str, position: int, default: float) -> float:
     """An attribute of older versions, and an operand of newer ones."""
     if name in call.attributes:
         return call.attribute(name, default)
@@ -96,19 +96,19 @@ def _bound(call: Call, name: str, position: int, default: float) -> float:
     return default if array is None or array.size != 1 else float(array.reshape(-1)[0])
 
 
-def gelu(call: Call) -> Operand:
+def gelu(call: NodeCall) -> Operand:
     tanh = call.attribute("approximate", "none") == "tanh" or call.kind == "FastGelu"
     if call.operand(1) is not None:
         raise UnknownOpError
     return call.add(ops.Gelu(approximate="tanh" if tanh else "none"), call.value())
 
 
-def swish(call: Call) -> Operand:
+def swish(call: NodeCall) -> Operand:
     call.require_operands(1, 1)
     return call.add(ops.Silu(), call.value()) if call.attribute("alpha", 1.0) == 1 else elementwise(call)
 
 
-def softmax(call: Call) -> Operand:
+def softmax(call: NodeCall) -> Operand:
     """Softmax is along one axis; before opset 13 along all from that axis on."""
     x = call.value()
     old = call.file.opset < 13
@@ -122,7 +122,7 @@ def softmax(call: Call) -> Operand:
     return call.foreign(SoftmaxAlong, [x], x.shape, function=function, axes=call.places(x, wide))
 
 
-def quantize(call: Call) -> Operand:
+def quantize(call: NodeCall) -> Operand:
     """Give the value in few bits, whose lowest number cuts it off: at zero where an exporter left out a ReLU for
     that."""
     x = call.value()
@@ -133,7 +133,7 @@ def quantize(call: Call) -> Operand:
     return x
 
 
-def quantize_dynamically(call: Call) -> Operand | list[Operand]:
+def quantize_dynamically(call: NodeCall) -> Operand | list[Operand]:
     """Give the value in eight bits, its scale and its zero point."""
     x = call.value()
     shared = replace(x, samples=None)

@@ -10,7 +10,7 @@ import numpy as np
 from archspec.ops import Bounds, Input, Layer, Relu, Relu6
 from archspec.ops.bounds import POSITIVE
 from compiler.graph import Node
-from compiler.onnx_source.call import Call, NodeRule
+from compiler.onnx_source.call import NodeCall, NodeRule
 from compiler.onnx_source.values import Constant, FileValue, Operand
 from compiler.value_bounds import bound_node
 
@@ -40,7 +40,7 @@ def read_quantized(rules: Mapping[str, NodeRule]) -> dict[str, NodeRule]:
 
 
 def _among(kind: str, rule: NodeRule, places: Sequence[int], scale: int | None) -> NodeRule:
-    def read(call: Call) -> Operand | list[Operand]:
+    def read(call: NodeCall) -> Operand | list[Operand]:
         result_scale, zero = (call.operand(scale), call.operand(scale + 1)) if scale is not None else (None, None)
         operands = [call.operands[place] for place in places if place < len(call.operands)]
         found = rule(call.counterpart(kind, operands))
@@ -51,7 +51,7 @@ def _among(kind: str, rule: NodeRule, places: Sequence[int], scale: int | None) 
     return read
 
 
-def cut_off(call: Call, x: FileValue, zero: Operand, scale: Operand, type: str) -> FileValue:
+def cut_off(call: NodeCall, x: FileValue, zero: Operand, scale: Operand, type: str) -> FileValue:
     """Give the value that is left when numbers of this type, the lowest of which stands for zero, hold it: a ReLU of
     it, where it may be negative and a layer computed it; ReLU6 where the highest stands for six."""
     low = float(zero.number) if isinstance(zero, Constant) and zero.number is not None else 0.0

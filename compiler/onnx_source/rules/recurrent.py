@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from archspec.wording import write_shape
-from compiler.onnx_source.call import Call, NodeRule
+from compiler.onnx_source.call import NodeCall, NodeRule
 from compiler.onnx_source.ops.sequences import Attention, Recurrent
 from compiler.onnx_source.samples import MixedSamplesError, Samples
 from compiler.onnx_source.values import Constant, FileValue, Operand, UnknownOpError
@@ -15,7 +15,7 @@ GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
 """The number of products that each step takes, by operation."""
 
 
-def recurrent(call: Call) -> list[Operand]:
+def recurrent(call: NodeCall) -> list[Operand]:
     """Add a layer along the first axis of a sequence (the second, with `layout`): all its results, and the last
     ones."""
     x, gates = call.straighten(call.value()), GATES[call.kind]
@@ -43,14 +43,14 @@ def recurrent(call: Call) -> list[Operand]:
     return [whole, *ends[: len(call.proto.output) - 1]]
 
 
-def _read_matrix(call: Call, stored: Constant) -> tuple[int, int, int]:
+def _read_matrix(call: NodeCall, stored: Constant) -> tuple[int, int, int]:
     if len(stored.shape) != 3:
         call.fail(f"should have a matrix for each direction, found {len(stored.shape)} axes")
     directions, rows, inner = stored.shape
     return directions, rows, inner
 
 
-def attention(call: Call) -> Operand:
+def attention(call: NodeCall) -> Operand:
     """Attention is softmax(Q Kᵀ) V for each head; the heads are an axis of their own, or lie in the last."""
     q, k, v = (call.straighten(call.value(position)) for position in range(3))
     heads = call.attribute("q_num_heads", 0), call.attribute("kv_num_heads", 0)
@@ -66,7 +66,7 @@ def attention(call: Call) -> Operand:
     return call.foreign(Attention, [q, k, v, *others], shape, samples=q.samples, details=details, **fields)
 
 
-def _read_width(call: Call, x: FileValue, heads: int) -> int:
+def _read_width(call: NodeCall, x: FileValue, heads: int) -> int:
     """The numbers in each row of one head."""
     if len(x.shape) == 4:
         return x.shape[3]

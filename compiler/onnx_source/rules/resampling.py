@@ -10,7 +10,7 @@ import numpy as np
 
 from archspec.ops import Upsample
 from archspec.wording import write_shape
-from compiler.onnx_source.call import Call, NodeRule, build
+from compiler.onnx_source.call import NodeCall, NodeRule, build
 from compiler.onnx_source.ops.moves import DepthToSpace
 from compiler.onnx_source.ops.windows import Resample
 from compiler.onnx_source.values import FileValue, Operand, UnknownOpError
@@ -19,7 +19,7 @@ HALF = ("half_pixel", "pytorch_half_pixel", "half_pixel_symmetric")
 TAPS = {"nearest": 0, "linear": 1, "cubic": 2}
 
 
-def resize(call: Call) -> Operand:
+def resize(call: NodeCall) -> Operand:
     """Resize by scales, or to sizes."""
     x = call.straighten(call.value())
     old = call.kind == "Upsample" or call.file.opset < 11
@@ -43,7 +43,7 @@ def resize(call: Call) -> Operand:
     return _resample(call, x, shape, mode, where, rounding)
 
 
-def _resize_shape(call: Call, x: FileValue, old: bool) -> tuple[int, ...]:
+def _resize_shape(call: NodeCall, x: FileValue, old: bool) -> tuple[int, ...]:
     """The extents of the result; along an axis that is not named they stay."""
     rank = len(x.shape)
     axes = [call.axis(axis, rank) for axis in call.ints("axes")] or list(range(rank))
@@ -62,7 +62,7 @@ def _resize_shape(call: Call, x: FileValue, old: bool) -> tuple[int, ...]:
     return call.check_shape(shape)
 
 
-def _keep_ratio(call: Call, old: Sequence[int], sizes: Sequence[int]) -> Sequence[int]:
+def _keep_ratio(call: NodeCall, old: Sequence[int], sizes: Sequence[int]) -> Sequence[int]:
     """The sizes that the file says, or those that keep the ratio of these and are not larger, or not smaller."""
     policy = call.attribute("keep_aspect_ratio_policy", "stretch")
     if policy == "stretch":
@@ -72,7 +72,7 @@ def _keep_ratio(call: Call, old: Sequence[int], sizes: Sequence[int]) -> Sequenc
     return [int(np.floor(scale * np.float32(now) + np.float32(0.5))) for now in old]
 
 
-def _resample(call: Call, x: FileValue, shape: Sequence[int], mode: str, where: str, rounding: str) -> FileValue:
+def _resample(call: NodeCall, x: FileValue, shape: Sequence[int], mode: str, where: str, rounding: str) -> FileValue:
     pairs, antialias = list(zip(shape[2:], x.shape[2:], strict=True)), call.attribute("antialias", 0)
     steps = [Fraction(now, new) for new, now in pairs]
     offsets = [Fraction(0)] * len(steps)
@@ -94,7 +94,7 @@ def _resample(call: Call, x: FileValue, shape: Sequence[int], mode: str, where: 
     return call.foreign(Resample, [x], shape, function=mode, **fields)
 
 
-def depth_to_space(call: Call) -> Operand:
+def depth_to_space(call: NodeCall) -> Operand:
     """Make each position a block of positions, out of its channels."""
     x, block = call.straighten(call.value()), call.attribute("blocksize", 1)
     if len(x.shape) != 4 or block < 1 or x.shape[1] % (block * block):

@@ -11,7 +11,7 @@ from archspec import ops
 from archspec.bounds import MAX_WHOLE
 from archspec.ops import Layer
 from archspec.wording import write_shape
-from compiler.onnx_source.call import Call, NodeRule, build
+from compiler.onnx_source.call import NodeCall, NodeRule, build
 from compiler.onnx_source.ops.foreign import Dims
 from compiler.onnx_source.ops.windows import Convolution, Pool, TransposedConvolution
 from compiler.onnx_source.values import Constant, FileValue, Operand, UnknownOpError
@@ -42,7 +42,7 @@ class Windows:
         return {name: getattr(self, name) for name in ("kernel", "strides", "begins", "dilations")}
 
 
-def conv(call: Call) -> Operand:
+def conv(call: NodeCall) -> Operand:
     x, (kernel, stored) = call.straighten(call.value()), _read_kernel(call)
     groups, space = call.attribute("group", 1), x.shape[2:]
     if not space or len(kernel.shape) != len(x.shape) or groups < 1 or kernel.shape[1] * groups != x.shape[1]:
@@ -56,7 +56,7 @@ def conv(call: Call) -> Operand:
     return call.foreign(Convolution, [x], shape, stored=stored, weight=kernel.shape, **fields, **windows.fields())
 
 
-def conv_transpose(call: Call) -> Operand:
+def conv_transpose(call: NodeCall) -> Operand:
     x, (kernel, stored) = call.straighten(call.value()), _read_kernel(call)
     groups, space = call.attribute("group", 1), x.shape[2:]
     if not space or len(kernel.shape) != len(x.shape) or groups < 1 or kernel.shape[0] != x.shape[1]:
@@ -74,7 +74,7 @@ def conv_transpose(call: Call) -> Operand:
 
 
 def pool(function: str) -> NodeRule:
-    def rule(call: Call) -> Operand:
+    def rule(call: NodeCall) -> Operand:
         x = call.straighten(call.value())
         kernel = tuple(call.ints("kernel_shape"))
         if not kernel or len(kernel) != len(x.shape) - 2 or min(kernel) < 1:
@@ -96,7 +96,7 @@ def pool(function: str) -> NodeRule:
 
 
 def pool_globally(op: ops.GlobalAvgPool | ops.GlobalMaxPool) -> NodeRule:
-    def rule(call: Call) -> Operand:
+    def rule(call: NodeCall) -> Operand:
         x = call.straighten(call.value())
         if call.is_map(x):
             return call.add(op, x)
@@ -110,7 +110,7 @@ def pool_globally(op: ops.GlobalAvgPool | ops.GlobalMaxPool) -> NodeRule:
     return rule
 
 
-def _read_windows(call: Call, kernel: Sequence[int], space: Sequence[int]) -> Windows:
+def _read_windows(call: NodeCall, kernel: Sequence[int], space: Sequence[int]) -> Windows:
     rank = len(kernel)
     written = call.ints("kernel_shape")
     strides, dilations = (_read(call, name, rank, 1, least=1) for name in ("strides", "dilations"))
@@ -128,7 +128,7 @@ def _read_windows(call: Call, kernel: Sequence[int], space: Sequence[int]) -> Wi
     return _pad(windows, [0] * rank) if auto == "VALID" else windows
 
 
-def _read_transposed(call: Call, kernel: Sequence[int], space: Sequence[int]) -> tuple[Windows, Dims]:
+def _read_transposed(call: NodeCall, kernel: Sequence[int], space: Sequence[int]) -> tuple[Windows, Dims]:
     """The windows of a transposed convolution, and what is added after the end."""
     windows = _read_windows(call, kernel, space)
     extra = _read(call, "output_padding", len(kernel), 0, least=0)
@@ -142,7 +142,7 @@ def _read_transposed(call: Call, kernel: Sequence[int], space: Sequence[int]) ->
     return _pad(windows, missing, more_first=auto != "SAME_UPPER"), extra
 
 
-def _read(call: Call, name: str, count: int, default: int, least: int) -> Dims:
+def _read(call: NodeCall, name: str, count: int, default: int, least: int) -> Dims:
     found = call.ints(name) or [default] * count
     if len(found) != count or min(found) < least or max(found) > MAX_WHOLE:
         call.fail(f"{name} should be {count} numbers from {least}, found {_text(found[:12])}")
@@ -184,7 +184,7 @@ def _single(windows: Windows) -> dict[str, int]:
     }
 
 
-def _read_kernel(call: Call) -> tuple[Constant, dict[str, Constant]]:
+def _read_kernel(call: NodeCall) -> tuple[Constant, dict[str, Constant]]:
     """The kernel, and it with the bias, if there is one, as weights."""
     kernel = call.stored(1)
     return kernel, {"weight": kernel} | ({"bias": call.stored(2)} if call.operand(2) is not None else {})
@@ -194,7 +194,7 @@ def _text(extents: Sequence[int]) -> str:
     return write_shape(extents, "nothing")
 
 
-def fused_conv(call: Call) -> Operand:
+def fused_conv(call: NodeCall) -> Operand:
     """Add a convolution and the activation that an optimizer put into it."""
     after = call.attribute("activation", "")
     if call.operand(3) is not None or (after and after not in ACTIVATIONS):

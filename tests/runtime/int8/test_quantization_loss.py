@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from runtime.int8.quantization_loss import MIN_CHANNEL_DB, MIN_DB, ChannelLoss, Loss, OutputLoss
+from runtime.int8.quantization_loss import MIN_CHANNEL_DB, MIN_DB, ChannelLoss, OutputLoss, QuantizationLoss
 
 FINE = OutputLoss("out", 3, "accuracy", 0.9, 0.88, 40.0, ChannelLoss(1, None, 30.0), True, (), None)
 
@@ -18,12 +18,12 @@ def test_the_relative_error_is_that_of_the_decibels() -> None:
 
 
 def test_a_drop_within_the_budget_is_met_unless_a_channel_is_poor() -> None:
-    loss = Loss(10, "held out", (FINE,))
+    loss = QuantizationLoss(10, "held out", (FINE,))
     assert loss.drop == pytest.approx(0.02)
     assert loss.meets(0.03)
     assert not loss.meets(0.01)
     poor = replace(FINE, worst=ChannelLoss(1, None, MIN_CHANNEL_DB - 0.1))
-    assert not Loss(10, "held out", (FINE, poor)).meets(0.03)
+    assert not QuantizationLoss(10, "held out", (FINE, poor)).meets(0.03)
 
 
 def test_less_than_half_signal_is_lost() -> None:

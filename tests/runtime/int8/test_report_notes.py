@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from runtime.int8.quantization_loss import ChannelLoss, Loss, OutputLoss
+from runtime.int8.quantization_loss import ChannelLoss, OutputLoss, QuantizationLoss
 from runtime.int8.report_notes import describe_floats, describe_gaps, describe_images, describe_loss
 
 FINE = OutputLoss("out", 3, "accuracy", 0.9, 0.88, 40.0, ChannelLoss(1, "cat", 30.0), True, (), None)
@@ -24,13 +24,13 @@ def test_only_the_first_values_have_a_note_each() -> None:
 
 
 def test_gaps_and_poor_channels_are_said() -> None:
-    loss = Loss(10, "by ranges of others", (replace(FINE, sqnr_db=20.0),))
+    loss = QuantizationLoss(10, "by ranges of others", (replace(FINE, sqnr_db=20.0),))
     assert not list(describe_gaps(loss, loss))
-    (gap,) = describe_gaps(loss, Loss(10, "by their own ranges", (FINE,)))
+    (gap,) = describe_gaps(loss, QuantizationLoss(10, "by their own ranges", (FINE,)))
     assert "has 20.0 dB of signal to noise by the ranges of others" in gap
     assert not list(describe_loss(loss))
     poor = replace(FINE, worst=ChannelLoss(1, "cat", 4.0))
-    (said,) = describe_loss(Loss(10, "held out", (poor,)))
+    (said,) = describe_loss(QuantizationLoss(10, "held out", (poor,)))
     assert said.startswith("channel 1 (cat) of output 'out' is poor: 4.0 dB")
-    (still,) = describe_loss(Loss(10, "held out", (replace(FINE, varies=False),)))
+    (still,) = describe_loss(QuantizationLoss(10, "held out", (replace(FINE, varies=False),)))
     assert "is the same everywhere on 10 images" in still
