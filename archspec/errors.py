@@ -33,7 +33,7 @@ NOWHERE = Place("")
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class BlockCall:
     """A block call that leads to a mistake: `bottleneck(width=64)` and where it stands."""
 
     text: str
@@ -55,7 +55,7 @@ class Diagnostic:
     code: str
     message: str
     place: Place
-    calls: tuple[Call, ...] = ()
+    calls: tuple[BlockCall, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "message", cut_middle(self.message))
@@ -72,7 +72,7 @@ class Diagnostic:
         }
 
 
-def tell_calls(calls: Sequence[Call]) -> str:
+def tell_calls(calls: Sequence[BlockCall]) -> str:
     """The block calls that led to a place, a line for each."""
     trail = [f"\n    in {call.text}, called at {call.place}" for call in calls]
     if len(trail) > 10:

@@ -10,7 +10,7 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeAlias
 
-from archspec.errors import Call, InputError, Place
+from archspec.errors import BlockCall, InputError, Place
 from archspec.ops import Input, Op, Shape, Weight
 from compiler.mismatch import advise_mismatch, list_mismatches
 
@@ -27,7 +27,7 @@ class NodeSource:
     """Where a node comes from: its place in the spec, and the block calls around it, innermost first."""
 
     place: Place
-    calls: tuple[Call, ...] = ()
+    calls: tuple[BlockCall, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

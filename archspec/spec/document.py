@@ -26,7 +26,7 @@ from archspec.bounds import MAX_WHOLE
 from archspec.errors import Place
 from archspec.ops import LAYERS
 from archspec.spec.expressions import Expression, ExpressionError
-from archspec.spec.layers import Node, adapter_of, annotation_of, layer_node, overlay
+from archspec.spec.layers import SpecNode, adapter_of, annotation_of, layer_node, overlay
 from archspec.spec.marked import Table, place_in
 from archspec.spec.messages import report_invalid
 from archspec.spec.nodes import STRUCTURE, Body
@@ -129,7 +129,7 @@ Dimensions: TypeAlias = Annotated[
     PlainValidator(_read_dimensions),
     WithJsonSchema({"type": "array", "items": {"type": ["integer", "string"]}, "minItems": 1, "maxItems": 4}),
 ]
-Line: TypeAlias = Annotated[str, AfterValidator(_check_line)]
+SingleLine: TypeAlias = Annotated[str, AfterValidator(_check_line)]
 Version: TypeAlias = Annotated[Literal[1], BeforeValidator(_read_version)]
 SizeName: TypeAlias = Annotated[str, BeforeValidator(_read_size_name), Field(pattern="^[A-Z]$")]
 Size: TypeAlias = Annotated[int, BeforeValidator(_read_size)]
@@ -154,7 +154,7 @@ def _read_defaults(value: Any, info: ValidationInfo) -> Any:
 
 
 def _read_kind_defaults(kind: str, fields: Any, written: Table, reading: Reading) -> Mapping[str, Any]:
-    model: type[Node] | None = layer_node(kind) if kind in LAYERS else STRUCTURE.get(kind)
+    model: type[SpecNode] | None = layer_node(kind) if kind in LAYERS else STRUCTURE.get(kind)
     if model is None or not model.settings:
         with_settings = [*LAYERS, *(word for word, node in STRUCTURE.items() if node.settings)]
         message = f"`defaults` knows no node kind '{kind}'{suggest_kind(kind, with_settings) or _EXT}"
@@ -248,9 +248,11 @@ class Document(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
     archspec: Version = Field(description="Version of the language.")
-    name: Line | None = Field(None, description="Name of the network; the file's name unless given.", max_length=200)
+    name: SingleLine | None = Field(
+        None, description="Name of the network; the file's name unless given.", max_length=200
+    )
     description: str | None = None
-    source: Line | None = Field(None, description="Who published the network, in short.", max_length=200)
+    source: SingleLine | None = Field(None, description="Who published the network, in short.", max_length=200)
     extends: str | None = Field(None, description="Another spec, whose params, sizes and defaults this one replaces.")
     params: dict[Variable, Param] = Field(
         default_factory=dict, description="Values that a caller may override.", max_length=MAX_NAMES

@@ -29,7 +29,7 @@ USUAL_NORM = "batch"
 """The kind of normalization where none is chosen."""
 
 
-class Node(BaseModel):
+class SpecNode(BaseModel):
     """One step of a body. `place` is where it stands; `place_of(field)` is where a field's value (with `key` its name)
     stands."""
 
@@ -79,13 +79,13 @@ class ErrorNode:
     name = None
 
 
-class LayerNode(Node):
+class LayerNode(SpecNode):
     """A primitive operation; the subclasses' fields are those of `op`, a number also by an expression."""
 
     op: ClassVar[type[Op]]
 
 
-class NormChoice(Node):
+class NormChoice(SpecNode):
     """The network's normalization: of the kind that `defaults` choose for all of it, or that is given here."""
 
     word = "norm"

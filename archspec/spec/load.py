@@ -14,7 +14,7 @@ from pydantic_core import PydanticCustomError
 from archspec.errors import Diagnostic, Mistakes, Place, SpecError
 from archspec.spec.comments import Comment
 from archspec.spec.document import Block, Document, is_size, merge_defaults, read_param, read_signature
-from archspec.spec.layers import Node
+from archspec.spec.layers import SpecNode
 from archspec.spec.marked import Items, Marked, Table, place_in
 from archspec.spec.messages import report_invalid
 from archspec.spec.nodes import CallNode
@@ -300,7 +300,7 @@ def _calls(value: Any) -> list[CallNode]:
         if isinstance(item, CallNode):
             found.append(item)
             pending.extend(item.arguments.values())
-        elif isinstance(item, Node):
+        elif isinstance(item, SpecNode):
             pending.extend(getattr(item, name) for name in type(item).model_fields)
         elif isinstance(item, tuple | list):
             pending.extend(item)

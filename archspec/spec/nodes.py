@@ -24,7 +24,7 @@ from pydantic_core import PydanticCustomError
 from archspec.errors import Place, suggest
 from archspec.ops import LAYERS
 from archspec.ops.values import Draw
-from archspec.spec.layers import ErrorNode, Node, NormNode, layer_node
+from archspec.spec.layers import ErrorNode, NormNode, SpecNode, layer_node
 from archspec.spec.marked import Table, place_in
 from archspec.spec.messages import report_invalid
 from archspec.spec.reading import Reading, reading_of
@@ -57,7 +57,7 @@ Drop: TypeAlias = Literal["sample", "batch", "shake"]
 MergeWord: TypeAlias = Literal["add", "concat", "mul"]
 
 
-class Turns(Node):
+class Turns(SpecNode):
     """`n` turns, or one for each position of lists of equal length; or neither."""
 
     n: Numeric | None = None
@@ -111,7 +111,7 @@ class EncoderDecoder(Loop):
     settings = ("merge", "fit")
 
 
-class Residual(Node):
+class Residual(SpecNode):
     word = "residual"
     body: Body
     shortcut: Body | None = None
@@ -173,14 +173,14 @@ class ShakeNode(Branching):
     settings: ClassVar[tuple[str, ...]] = ("fit", "draw")
 
 
-class When(Node):
+class When(SpecNode):
     word = "when"
     test: Numeric
     then: Body
     else_: Body = Field((), alias="else")
 
 
-class Labelled(Node):
+class Labelled(SpecNode):
     main = "label"
     label: Label
 
@@ -197,7 +197,7 @@ class Output(Labelled):
     word = "output"
 
 
-class Ext(Node):
+class Ext(SpecNode):
     """An operation in Python that the caller allowed by name; its fields are the operation's own."""
 
     model_config = ConfigDict(extra="allow")
@@ -207,7 +207,7 @@ class Ext(Node):
     use: str
 
 
-class CallNode(Node):
+class CallNode(SpecNode):
     """A call of a block, or the place of a body that was handed in."""
 
     block: str
@@ -218,14 +218,14 @@ class CallNode(Node):
         return self.block
 
 
-_NODES: tuple[type[Node], ...] = (
+_NODES: tuple[type[SpecNode], ...] = (
     *(Residual, Dense, AddNode, ConcatNode, MulNode, ShakeNode, EncoderDecoder, Repeat, When),
     *(Tap, From, Output, NormNode, Ext),
 )
-STRUCTURE: dict[str, type[Node]] = {node.word: node for node in _NODES}
+STRUCTURE: dict[str, type[SpecNode]] = {node.word: node for node in _NODES}
 
 
-def read_node(raw: Any, place: Place, reading: Reading) -> Node | ErrorNode:
+def read_node(raw: Any, place: Place, reading: Reading) -> SpecNode | ErrorNode:
     """One node of a body; what is wrong in it is reported, and `ErrorNode` stands in its place."""
     if isinstance(raw, str):
         word, value, at, value_at = raw, None, place, place
@@ -250,7 +250,9 @@ def read_node(raw: Any, place: Place, reading: Reading) -> Node | ErrorNode:
     return ErrorNode()
 
 
-def _read_fields(model: type[Node], value: Any, at: Place, value_at: Place, reading: Reading) -> Node | ErrorNode:
+def _read_fields(
+    model: type[SpecNode], value: Any, at: Place, value_at: Place, reading: Reading
+) -> SpecNode | ErrorNode:
     fields = Table(at)
     if isinstance(value, Table):
         fields = value
@@ -269,7 +271,7 @@ def _read_fields(model: type[Node], value: Any, at: Place, value_at: Place, read
     return node
 
 
-def _explain_fields(model: type[Node], value: Any) -> str:
+def _explain_fields(model: type[SpecNode], value: Any) -> str:
     """Why a value cannot stand behind a word that has no main field, and what is written there."""
     word, fields = model.word, [info.alias or name for name, info in model.model_fields.items() if name != "name"]
     if not fields:
@@ -283,7 +285,7 @@ def _explain_fields(model: type[Node], value: Any) -> str:
     return message
 
 
-def _read_call(word: str, value: Any, at: Place, reading: Reading) -> Node | ErrorNode:
+def _read_call(word: str, value: Any, at: Place, reading: Reading) -> SpecNode | ErrorNode:
     if value is not None and not isinstance(value, Table):
         reading.report("wrong-type", f"{word} takes named arguments, as in `{word}: {{argument: value}}`", at)
         return ErrorNode()

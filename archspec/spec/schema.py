@@ -8,7 +8,7 @@ from pydantic.json_schema import models_json_schema
 
 from archspec.ops import LAYERS
 from archspec.spec.document import Document
-from archspec.spec.layers import Node, layer_node
+from archspec.spec.layers import SpecNode, layer_node
 from archspec.spec.nodes import STRUCTURE
 
 REF = "#/$defs/{model}"
@@ -16,7 +16,7 @@ REF = "#/$defs/{model}"
 
 def json_schema() -> dict[str, Any]:
     """The schema of a document, draft 2020-12."""
-    nodes: dict[str, type[Node]] = {**{kind: layer_node(kind) for kind in LAYERS}, **STRUCTURE}
+    nodes: dict[str, type[SpecNode]] = {**{kind: layer_node(kind) for kind in LAYERS}, **STRUCTURE}
     models = [(model, "validation") for model in (Document, *nodes.values())]
     references, collected = models_json_schema(models, ref_template=REF, by_alias=True)  # type: ignore[arg-type]
     definitions: dict[str, Any] = collected["$defs"]
@@ -46,7 +46,9 @@ def _link(schema: Any) -> Any:
     return {"$ref": f"#/$defs/{schema['x-ref']}", **linked} if "x-ref" in schema else linked
 
 
-def _node_schema(nodes: dict[str, type[Node]], fields: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
+def _node_schema(
+    nodes: dict[str, type[SpecNode]], fields: dict[str, Any], definitions: dict[str, Any]
+) -> dict[str, Any]:
     """A word, or a mapping with one key: a word of the language, or a block with its arguments."""
     words: dict[str, Any] = {}
     for word, model in nodes.items():

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import NoReturn
 
-from archspec.errors import Call, Diagnostic, Mistakes, Place, SpecError
+from archspec.errors import BlockCall, Diagnostic, Mistakes, Place, SpecError
 
 NODE = 16
 """The parts in which the budget counts a node: a part of an expression, or an entry of a list, takes one."""
 
-Calls = tuple[Call, ...]
+Calls = tuple[BlockCall, ...]
 
 
 class SkipNode(Exception):  # noqa: N818  (it carries nothing)

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
 
-from archspec.errors import Call, Place
-from archspec.spec.layers import Node as Written
+from archspec.errors import BlockCall, Place
+from archspec.spec.layers import SpecNode
 from compiler.graph import Node
 
 MaybeNode: TypeAlias = Node | None
@@ -30,7 +30,7 @@ class Scope:
     taps: dict[str, MaybeNode]
     bodies: Mapping[str, Closure] = field(default_factory=dict)
     path: str = ""
-    calls: tuple[Call, ...] = ()
+    calls: tuple[BlockCall, ...] = ()
     """The calls of blocks that led here, the innermost first."""
     depth: int = 0
     defaults: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -53,7 +53,7 @@ class Scope:
 class Step(NamedTuple):
     """One node of a body on its turn: what is written, the value that reaches it, its name, and what it sees."""
 
-    node: Written
+    node: SpecNode
     value: MaybeNode
     name: str
     scope: Scope
@@ -64,7 +64,7 @@ class Step(NamedTuple):
         return self.scope.join(self.name)
 
     @property
-    def calls(self) -> tuple[Call, ...]:
+    def calls(self) -> tuple[BlockCall, ...]:
         return self.scope.calls
 
     def place(self, *path: Any, key: bool = False) -> Place:

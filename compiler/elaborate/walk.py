@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from archspec.bounds import MAX_WHOLE
-from archspec.errors import Call, suggest
+from archspec.errors import BlockCall, suggest
 from archspec.ops import Input, Layer
 from archspec.spec.document import is_size
 from archspec.spec.expressions import lookup_of
@@ -98,7 +98,7 @@ class TapRecord:
     """Every tap that was set so far, and the block calls that led to it: for messages about taps that are not seen."""
 
     def __init__(self) -> None:
-        self._calls: dict[str, tuple[Call, ...]] = {}
+        self._calls: dict[str, tuple[BlockCall, ...]] = {}
 
     def keep(self, label: str, scope: Scope) -> None:
         self._calls.setdefault(label, scope.calls)

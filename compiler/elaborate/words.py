@@ -11,11 +11,10 @@ from typing import Any, TypeAlias
 
 from pydantic import ValidationError
 
-from archspec.errors import Call, Diagnostic
+from archspec.errors import BlockCall, Diagnostic
 from archspec.ops import NORMALIZATIONS, Add, Concat, Normalization, Scale
 from archspec.spec.document import Block
-from archspec.spec.layers import USUAL_NORM, ErrorNode, LayerNode, NormChoice, node_of, overlay
-from archspec.spec.layers import Node as Written
+from archspec.spec.layers import USUAL_NORM, ErrorNode, LayerNode, NormChoice, SpecNode, node_of, overlay
 from archspec.spec.messages import report_invalid
 from archspec.spec.nodes import (
     Branching,
@@ -46,10 +45,10 @@ Word: TypeAlias = Callable[[Walk, Any, Step], MaybeNode]
 """What a word of the language does on its turn: given the walk, the node in its own type, and the step, it puts nodes
 into the graph, and gives the value that goes on."""
 
-_WORDS: dict[type[Written], Word] = {}
+_WORDS: dict[type[SpecNode], Word] = {}
 
 
-def run_body(walk: Walk, body: tuple[Written, ...], value: MaybeNode, scope: Scope) -> MaybeNode:
+def run_body(walk: Walk, body: tuple[SpecNode, ...], value: MaybeNode, scope: Scope) -> MaybeNode:
     """Send a value through a body."""
     ordinals: dict[str, int] = {}
     taken = set() if scope.path else set(walk.spec.inputs)
@@ -79,12 +78,12 @@ def run_body(walk: Walk, body: tuple[Written, ...], value: MaybeNode, scope: Sco
 
 
 @cache
-def _find_word(kind: type[Written]) -> Word:
+def _find_word(kind: type[SpecNode]) -> Word:
     """What nodes of a kind, or of what it derives from, do on their turn."""
     return next(_WORDS[base] for base in kind.__mro__ if base in _WORDS)
 
 
-def _word(kind: type[Written]) -> Callable[[Word], Word]:
+def _word(kind: type[SpecNode]) -> Callable[[Word], Word]:
     def keep(function: Word) -> Word:
         _WORDS[kind] = function
         return function
@@ -294,7 +293,7 @@ def call(walk: Walk, node: CallNode, step: Step) -> MaybeNode:
     }
     text = f"{node.block}({', '.join(f'{key}={tell(item)}' for key, item in given.items())})"
     names = {**walk.spec.params, **given}
-    calls = (Call(text, node.place), *scope.calls)
+    calls = (BlockCall(text, node.place), *scope.calls)
     inside = Scope(names, {}, bodies, step.id, calls, scope.depth + 1, block.defaults, scope.fixup)
     for key, expression in block.let.items():
         names[key] = walk.evaluator.evaluate(step.within(inside), expression, block.place_of("let", key))

@@ -16,8 +16,8 @@ from archspec.wording import cut
 with extra("run"):
     import onnxruntime as ort
 
-Place = Literal["attribute", "entry", "cuda"]
-Value = bool | int | str
+SettingPlace = Literal["attribute", "entry", "cuda"]
+SettingValue = bool | int | str
 
 MAX_THREADS = 1024
 """The most threads of one operation that a setting can ask for."""
@@ -28,12 +28,12 @@ class SettingSpec:
     """Where ONNX Runtime takes a setting (an attribute of SessionOptions, an entry of its configuration, an option of
     the CUDA provider), its name there, and what it may be: true or false, a whole number, or words with values."""
 
-    place: Place
+    place: SettingPlace
     key: str
     allowed: type[bool] | range | Mapping[str, Any]
 
     @raising(InputError)
-    def check(self, value: object, what: str) -> Value:
+    def check(self, value: object, what: str) -> SettingValue:
         """`value` where it is allowed, else InputError."""
         if isinstance(self.allowed, range):
             return check_integer(value, what, self.allowed.start, self.allowed.stop - 1)
@@ -43,7 +43,7 @@ class SettingSpec:
         known = "true or false" if self.allowed is bool else " or ".join(map(str, words))
         raise InputError(f"{what} must be {known}, found {cut(repr(str(value)), 42)}")
 
-    def translate(self, value: Value) -> Any:
+    def translate(self, value: SettingValue) -> Any:
         """The value in ONNX Runtime's terms: its entries and options are texts."""
         found = self.allowed[str(value)] if isinstance(self.allowed, Mapping) else value
         if self.place == "attribute":
@@ -51,7 +51,7 @@ class SettingSpec:
         return str(int(found)) if isinstance(found, bool | int) else str(found)
 
 
-def _setting(place: Place, key: str, allowed: type[bool] | range | Mapping[str, Any]) -> Any:
+def _setting(place: SettingPlace, key: str, allowed: type[bool] | range | Mapping[str, Any]) -> Any:
     return field(default=None, metadata={"spec": SettingSpec(place, key, allowed)})
 
 
@@ -102,7 +102,7 @@ class Settings:
         checked: dict[str, Any] = {name: SETTING_SPECS[name].check(value, f"{what}: {name}") for name, value in items}
         return cls(**checked)
 
-    def to_dict(self) -> dict[str, Value]:
+    def to_dict(self) -> dict[str, SettingValue]:
         """The settings that are not left to the runtime."""
         pairs = ((item.name, getattr(self, item.name)) for item in dataclasses.fields(self))
         return {name: value for name, value in pairs if value is not None}
@@ -138,7 +138,7 @@ SETTING_SPECS: Mapping[str, SettingSpec] = MappingProxyType(
 )
 
 
-def _say(name: str, value: Value) -> str:
+def _say(name: str, value: SettingValue) -> str:
     words = name.replace("_", " ")
     if isinstance(value, bool):
         return words if value else f"no {words}"

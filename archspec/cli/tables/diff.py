@@ -43,7 +43,7 @@ MAX_LAYERS = 12
 MAX_NOTES = 10
 """The largest number of notes of one kind that are printed."""
 
-Line: TypeAlias = tuple[Text, Sequence[Change]]
+DiffLine: TypeAlias = tuple[Text, Sequence[Change]]
 """What is printed, and the changes that it stands for."""
 
 
@@ -117,13 +117,13 @@ def _print_changes(diff: Diff, out: Console) -> None:
     out.print("×N: N equal neighbours; the figures below them are for one", style="dim")
 
 
-def _sums(lines: Iterable[Line], what: Literal["parameters", "macs"]) -> list[str]:
+def _sums(lines: Iterable[DiffLine], what: Literal["parameters", "macs"]) -> list[str]:
     """By how much what stands on each line differs; nothing where it does not."""
     totals = (sum(b - a for a, b in (change.count(what) for change in changes)) for _, changes in lines)
     return [_signed(total) if total else "" for total in totals]
 
 
-def _lines(changes: Sequence[Change], depth: int) -> Iterator[Line]:
+def _lines(changes: Sequence[Change], depth: int) -> Iterator[DiffLine]:
     """A line for each change, and one for neighbours of which there is little to say."""
     for _, group in groupby(changes, key=_family):
         run = list(group)
@@ -149,7 +149,7 @@ def _range(run: Sequence[Change]) -> str:
     return (f"{names[0]} … {names[-1]}" if len(names) > 3 else ", ".join(names)) + many
 
 
-def _expand(change: Change, depth: int) -> Iterator[Line]:
+def _expand(change: Change, depth: int) -> Iterator[DiffLine]:
     title, inner = _descend(change)
     yield _line(change.kind, depth, title, _describe(inner)), [change]
     if change.kind in {"removed", "added"}:
@@ -209,7 +209,7 @@ def _count_lines(branch: Branch) -> int:
     return 1 + sum(map(_count_lines, branch.children))
 
 
-def _list_layers(branch: Branch, kind: str, depth: int) -> Iterator[Line]:
+def _list_layers(branch: Branch, kind: str, depth: int) -> Iterator[DiffLine]:
     for child in branch.children:
         change = Change("removed", child, None, {}) if kind == "removed" else Change("added", None, child, {})
         yield _line(kind, depth, child.name, _describe(change)), [change]

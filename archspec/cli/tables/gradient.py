@@ -13,8 +13,8 @@ from compiler.analysis.paths.gradient import CARRIED, Effective, PathGradient
 if TYPE_CHECKING:
     from runtime.experiments.graded import MeasuredPathGradient
 
-LEAST = 5e-4
-"""Energy from which on a length has a row of its own."""
+MIN_SHARE = 5e-4
+"""The smallest share of the energy with which a length has a row of its own."""
 
 
 def print_gradient(predicted: PathGradient, measured: MeasuredPathGradient | None, out: Console) -> None:
@@ -30,7 +30,7 @@ def print_gradient(predicted: PathGradient, measured: MeasuredPathGradient | Non
     hidden = _count_lengths(predicted, measured) - len(rows)
     if hidden:
         noun = "length carries" if hidden == 1 else "lengths carry"
-        out.print(f"{hidden} more {noun} less than {LEAST:.2%} of the energy each", style="dim")
+        out.print(f"{hidden} more {noun} less than {MIN_SHARE:.2%} of the energy each", style="dim")
     out.print(f"predicted (an estimate): {_summarize(predicted.mean, predicted.effective)}")
     if measured:
         sample = f"one network, seed {measured.seed}, batch {measured.batch}"
@@ -47,7 +47,7 @@ def _choose_rows(predicted: PathGradient, measured: MeasuredPathGradient | None)
     """The lengths that carry anything to speak of."""
     energies = [predicted.shares, measured.energies if measured else ()]
     lengths = range(_count_lengths(predicted, measured))
-    return [k for k in lengths if any(k < len(column) and column[k] >= LEAST for column in energies)]
+    return [k for k in lengths if any(k < len(column) and column[k] >= MIN_SHARE for column in energies)]
 
 
 def _describe(length: int, predicted: PathGradient, measured: MeasuredPathGradient | None) -> list[str]:

@@ -15,8 +15,8 @@ from rich.text import Text
 from archspec.wording import escape_controls
 
 GAP = "  "
-LEAST = 16
-"""Letters of a column of words; where there is no room for as many, a row becomes several lines."""
+MIN_WIDTH = 16
+"""The smallest width of a column of words, in letters; where there is no room for it, a row becomes several lines."""
 
 NUMBER = re.compile(r"\d+(?:[.,]\d+)*(?:e[+-]?\d+)?")
 
@@ -78,7 +78,7 @@ class Grid:
             widths[i] = max(whole, cell_len(title))
             numbers = max(map(_longest_number, [title, *cells]))
             needed = numbers if self.columns[i].holds == "words" else max(whole, _longest_number(title))
-            least[i] = min(widths[i], max(LEAST, needed))
+            least[i] = min(widths[i], max(MIN_WIDTH, needed))
         room -= len(GAP) * (len(shown) - 1)
         if room < sum(least.values()):
             return None
@@ -123,7 +123,7 @@ def wrap(text: Text, width: int, *, cut: bool = True) -> Iterator[Text]:
         yield text
         return
     start = len(plain) - len(plain.lstrip(" "))
-    hang = min(start + len(GAP), max(0, width - LEAST))
+    hang = min(start + len(GAP), max(0, width - MIN_WIDTH))
     line, end = Text(), 0
     for found in re.finditer(r"\S+", plain):
         word = text[found.start() : found.end()]

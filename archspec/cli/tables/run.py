@@ -15,11 +15,11 @@ from archspec.wording import write_shape
 if TYPE_CHECKING:
     from runtime.tasks.task import Task
 
-Row: TypeAlias = Mapping[str, Any]
+AnswerRow: TypeAlias = Mapping[str, Any]
 """What `--json` prints for a file."""
 
 
-def print_answers(task: Task, rows: Sequence[Row], provider: str, kept: str) -> None:
+def print_answers(task: Task, rows: Sequence[AnswerRow], provider: str, kept: str) -> None:
     """The answers to a task, how the pictures were read, and `kept`, what was written to files."""
     table = new_table("input", *(Column(*column) for column in task.columns))
     for row in rows:
@@ -30,7 +30,7 @@ def print_answers(task: Task, rows: Sequence[Row], provider: str, kept: str) -> 
     _print(table, rows, provider, kept)
 
 
-def print_outputs(rows: Sequence[Row], provider: str, kept: str) -> None:
+def print_outputs(rows: Sequence[AnswerRow], provider: str, kept: str) -> None:
     """Figures of plain outputs, as `RawOutputs.summarize` gives them."""
     table = new_table("input", words("output"), "shape", "mean", "min", "max")
     for row in rows:
@@ -40,7 +40,7 @@ def print_outputs(rows: Sequence[Row], provider: str, kept: str) -> None:
     _print(table, rows, provider, kept)
 
 
-def _print(table: Grid, rows: Sequence[Row], provider: str, kept: str) -> None:
+def _print(table: Grid, rows: Sequence[AnswerRow], provider: str, kept: str) -> None:
     out = console()
     out.print(table)
     lines = (_tell_readings(rows), f"ran on {provider}" + (f"; {kept}" if kept else ""))
@@ -48,7 +48,7 @@ def _print(table: Grid, rows: Sequence[Row], provider: str, kept: str) -> None:
         out.print(line, style="dim")
 
 
-def _tell_readings(rows: Sequence[Row]) -> str:
+def _tell_readings(rows: Sequence[AnswerRow]) -> str:
     """What was done to pictures before the network saw them."""
     read = [row for row in rows if "size" in row]
     padded = sum("padded_to" in row for row in read)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from archspec.errors import Call, Place, tell_calls
+from archspec.errors import BlockCall, Place, tell_calls
 from archspec.spec.codes import Code
 from compiler.graph import Node
 
@@ -26,7 +26,7 @@ class Finding:
     remedy: str
     place: Place
     nodes: tuple[str, ...] = ()
-    calls: tuple[Call, ...] = ()
+    calls: tuple[BlockCall, ...] = ()
 
     def __str__(self) -> str:
         times = f" ({len(self.nodes):,} places)" if len(self.nodes) > 1 else ""
@@ -44,7 +44,7 @@ class Hit:
     message: str
     place: Place
     nodes: tuple[str, ...] = ()
-    calls: tuple[Call, ...] = ()
+    calls: tuple[BlockCall, ...] = ()
     remedy: str = ""
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from archspec.spec.document import Block
 from archspec.spec.expressions import Expression, ExpressionError, Template
-from archspec.spec.layers import Node
+from archspec.spec.layers import SpecNode
 from archspec.spec.nodes import CallNode, Ext, Turns
 
 
@@ -19,7 +19,7 @@ def free_names(value: Any) -> frozenset[str]:
         return frozenset(node.id for node in ast.walk(value.tree) if isinstance(node, ast.Name))
     if isinstance(value, Template):
         return free_names(value.parts)
-    if isinstance(value, Node):
+    if isinstance(value, SpecNode):
         return _names_of_node(value)
     if isinstance(value, Mapping):
         return free_names(tuple(value.values()))
@@ -28,7 +28,7 @@ def free_names(value: Any) -> frozenset[str]:
     return frozenset()
 
 
-def _names_of_node(node: Node) -> frozenset[str]:
+def _names_of_node(node: SpecNode) -> frozenset[str]:
     fields = {name: getattr(node, name) for name in type(node).model_fields}
     if isinstance(node, Turns):
         around = {name: fields.pop(name) for name in ("n", "each")}
@@ -46,9 +46,9 @@ def _parse(value: Any) -> Any:
         return value
 
 
-def walk(value: Any) -> Iterator[Node]:
+def walk(value: Any) -> Iterator[SpecNode]:
     """Every node in a body, at any depth, bodies that are handed to blocks included."""
-    if isinstance(value, Node):
+    if isinstance(value, SpecNode):
         yield value
         for name in type(value).model_fields:
             yield from walk(getattr(value, name))
@@ -59,11 +59,11 @@ def walk(value: Any) -> Iterator[Node]:
             yield from walk(item)
 
 
-def list_bodies(value: Any) -> Iterator[tuple[Node, ...]]:
+def list_bodies(value: Any) -> Iterator[tuple[SpecNode, ...]]:
     """Every body as a list of its nodes, at any depth."""
-    if isinstance(value, tuple) and value and all(isinstance(item, Node) for item in value):
+    if isinstance(value, tuple) and value and all(isinstance(item, SpecNode) for item in value):
         yield value
-    if isinstance(value, Node):
+    if isinstance(value, SpecNode):
         value = [getattr(value, name) for name in type(value).model_fields]
     if isinstance(value, Mapping):
         value = list(value.values())

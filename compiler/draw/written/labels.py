@@ -10,7 +10,7 @@ from typing import Any
 
 from archspec.spec.document import merge_defaults
 from archspec.spec.expressions import Expression, ExpressionError
-from archspec.spec.layers import LayerNode, Node, overlay
+from archspec.spec.layers import LayerNode, SpecNode, overlay
 from archspec.spec.load import Spec
 from archspec.spec.nodes import CallNode, Turns
 from archspec.wording import write_shape
@@ -97,7 +97,7 @@ class BoxLabels:
         self.rank = len(next(iter(spec.inputs.values()))) - 1
         self.spec = spec
 
-    def settings(self, node: Node) -> dict[str, Any]:
+    def settings(self, node: SpecNode) -> dict[str, Any]:
         return overlay(self.defaults.get(node.word, {}), node.given)
 
     def layer(self, node: LayerNode) -> str:
@@ -131,11 +131,11 @@ class BoxLabels:
         text = spelled(kernel)
         return write_shape([bound(kernel)] * self.rank) if self.rank and " " not in text else text
 
-    def normalizes(self, node: Node) -> bool:
+    def normalizes(self, node: SpecNode) -> bool:
         """Whether a `norm` does anything where it stands."""
         return self.settings(node).get("kind") not in ("none", "weight")
 
-    def norm(self, node: Node) -> str:
+    def norm(self, node: SpecNode) -> str:
         given = self.settings(node)
         return f"norm ({given['kind'].replace('_', ' ')})" if given.get("kind") else "norm"
 
@@ -169,7 +169,7 @@ def spelled(value: Any) -> str:
 
 
 def _called(node: Any) -> str:
-    return node.called if isinstance(node, Node) else str(node)
+    return node.called if isinstance(node, SpecNode) else str(node)
 
 
 def bound(value: Any) -> str:

@@ -8,7 +8,7 @@ import pytest
 
 from archspec.errors import Place
 from archspec.spec.expressions import Expression
-from archspec.spec.layers import ErrorNode, Node
+from archspec.spec.layers import ErrorNode, SpecNode
 from archspec.spec.nodes import STRUCTURE, CallNode, Repeat, Residual, read_node
 from archspec.spec.reading import Argument, Reading
 from archspec.spec.text import read_bytes
@@ -17,7 +17,7 @@ PLACE = Place("a.yaml", 1, 1)
 SIGNATURES = {"unit": {"width": Argument("int"), "body": Argument("block", "none")}}
 
 
-def read(text: str) -> tuple[Node | ErrorNode, list[str]]:
+def read(text: str) -> tuple[SpecNode | ErrorNode, list[str]]:
     """The node that a text is, where `unit` is a block and `f` a handed body; and the codes of what is wrong."""
     reading = Reading("a.yaml", signatures=dict(SIGNATURES), bodies=frozenset({"f"}))
     node = read_node(read_bytes(text.encode(), "a.yaml").data, PLACE, reading)
@@ -27,7 +27,7 @@ def read(text: str) -> tuple[Node | ErrorNode, list[str]]:
 def test_a_word_alone_has_no_fields_and_a_value_is_the_main_field() -> None:
     for text, given in (("relu", {}), ("conv: 3", {"out": 3}), ("conv: {out: 3, kernel: 1}", {"out": 3, "kernel": 1})):
         node, mistakes = read(text)
-        assert isinstance(node, Node)
+        assert isinstance(node, SpecNode)
         assert (node.given, mistakes) == (given, [])
 
 
@@ -75,7 +75,7 @@ def test_every_mistake_is_reported(text: str, codes: list[str]) -> None:
     assert isinstance(node, ErrorNode) or any(isinstance(inner, ErrorNode) for inner in bodies_of(node))
 
 
-def bodies_of(node: Node) -> tuple[Any, ...]:
+def bodies_of(node: SpecNode) -> tuple[Any, ...]:
     return tuple(getattr(node, "body", ()))
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from archspec.errors import Call, Place, SpecError
+from archspec.errors import BlockCall, Place, SpecError
 from compiler.elaborate.reporter import NODE, Reporter, SkipNode
 
 HERE, THERE = Place("a.yaml", 3, 5), Place("a.yaml", 4, 5)
-CALLS = (Call("block(n=2)", THERE),)
+CALLS = (BlockCall("block(n=2)", THERE),)
 
 
 def test_a_mistake_is_kept_with_its_place_and_the_calls_that_led_there() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from archspec.api import elaborate, load
 from archspec.cli.tables.console import console
-from archspec.cli.tables.gradient import LEAST, print_gradient
+from archspec.cli.tables.gradient import MIN_SHARE, print_gradient
 from compiler.analysis.paths.gradient import predict_path_gradient
 from tests.support.tables import read_rows
 
@@ -19,7 +19,7 @@ def test_rows_are_the_lengths_that_carry_energy(blocks: int, capsys: pytest.Capt
     rows = read_rows(capsys)
     printed = {int(row[0]): float(row[2].rstrip("%")) for row in rows if len(row) == 3 and row[0].isdigit()}
     assert printed == {
-        length: pytest.approx(100 * share, abs=0.006) for length, share in enumerate(found.shares) if share >= LEAST
+        length: pytest.approx(100 * share, abs=0.006) for length, share in enumerate(found.shares) if share >= MIN_SHARE
     }
     hidden = len(found.shares) - len(printed)
     told = [row[0] for row in rows if row[0].startswith(f"{hidden} more length")]
