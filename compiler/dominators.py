@@ -1,4 +1,5 @@
-"""Where branches part: for each node the nearest node before it that every path from the inputs to it passes."""
+"""Dominators: for each node the nearest node before it that every path from the inputs to it passes, where branches
+part."""
 
 from __future__ import annotations
 
@@ -28,7 +29,8 @@ class _Place:
 
 
 def find_dominators(graph: Graph) -> Mapping[str, str | None]:
-    """For each node its immediate dominator, over operands that carry signal; None where inputs come together first."""
+    """Find for each node its immediate dominator, over operands that carry signal; None where inputs come together
+    first."""
     root = _Place(None, 0, None, None)
     places: dict[str, _Place] = {}
     for node in graph:

@@ -1,4 +1,5 @@
-"""Several networks of one architecture as one network: the same inputs, and outputs that combine those of all members.
+"""Ensembles: several networks of one architecture as one network with the same inputs, whose outputs combine those of
+all members.
 
 `mean` is the mean of the members' outputs: for a classifier that of the logits, before the softmax (Prince,
 "Understanding Deep Learning", 2023, chapter 9). `vote` gives, for each channel, the share of the members in which
@@ -25,7 +26,8 @@ MAX_NODES = 500_000
 
 
 def combine(graph: Graph, count: int, how: str) -> Graph:
-    """An ensemble of `count` members; the weights of the first are called `member0.…`, of the second `member1.…`.
+    """Combine `count` networks into an ensemble; the weights of the first are called `member0.…`, of the second
+    `member1.…`.
 
     Raises ArchspecError for fewer than two members, and where no vote can be taken.
     """
@@ -51,12 +53,12 @@ def combine(graph: Graph, count: int, how: str) -> Graph:
 
 
 def member_weights(members: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The weights of an ensemble, from those of its members in order."""
+    """Name the weights of an ensemble, from those of its members in order."""
     return {f"member{number}.{name}": value for number, member in enumerate(members) for name, value in member.items()}
 
 
 def describe_ensemble(how: str, count: int) -> dict[str, str]:
-    """What a model says of itself, beside what its members say."""
+    """Describe what a model says of itself, beside what its members say."""
     facts = COMBINE.write(how) | MEMBERS.write(count)
     return facts | (OUTPUT.write(SHARES) if how == "vote" else {})
 

@@ -1,4 +1,4 @@
-"""The narrow waist: a network as a flat, typed, shaped graph, in a stable topological order."""
+"""The graph is the narrow waist: a network as flat, typed, shaped operations, in a stable topological order."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 
 Inferred: TypeAlias = dict[tuple[int, tuple[Shape, ...]], Shape]
-"""Results of operations, by the operation and the shapes of its operands."""
+"""The results of operations, by the operation and the shapes of its operands."""
 
 
 @dataclass(frozen=True, slots=True)
 class NodeSource:
-    """Where a node comes from: its place in the spec, and the block calls around it, innermost first."""
+    """The origin of a node: its place in the spec, and the block calls around it, innermost first."""
 
     place: Place
     calls: tuple[BlockCall, ...] = ()
@@ -70,7 +70,7 @@ class Graph:
     unread: Mapping[str, int] = field(default_factory=dict)
     """The operations of a file that are not in the graph, since nothing says the shapes of their results, by kind."""
     notes: tuple[str, ...] = ()
-    """What was taken for granted where a file does not say it, a sentence each."""
+    """The assumptions that were made where a file does not say something, a sentence each."""
 
     @cached_property
     def digraph(self) -> nx.MultiDiGraph[str]:
@@ -102,7 +102,7 @@ class Graph:
         return {node.id: node for node in self if isinstance(node.op, Input)}
 
     def operands(self, node: Node) -> tuple[Shape, ...]:
-        """The shapes of a node's operands."""
+        """Give the shapes of a node's operands."""
         shapes = self._operands.get(node.inputs)
         if shapes is None:  # every analysis asks for them
             shapes = self._operands[node.inputs] = tuple([self.nodes[operand].shape for operand in node.inputs])
@@ -113,7 +113,7 @@ class Graph:
         return {}
 
     def weights_of(self, node: Node) -> dict[str, Weight]:
-        """A node's stored tensors, by their names in the state dict."""
+        """Give a node's stored tensors, by their names in the state dict."""
         stored = node.op.weights(*self.operands(node)) if node.stored is None else node.stored
         return {f"{node.id}.{name}": weight for name, weight in stored.items()}
 
@@ -140,7 +140,7 @@ class Graph:
             raise InputError(f"the weights do not fit {self.name}: {problems}{advise_mismatch(expected, found)}")
 
     def infer(self, sizes: Mapping[str, int], known: Inferred | None = None) -> dict[str, Shape]:
-        """Every node's shape at other sizes. Raises OpError where one does not fit.
+        """Infer every node's shape at other sizes. Raises OpError where one does not fit.
 
         What is inferred is kept in `known`, for other sizes of the same graph, many of whose extents are the same.
         """
@@ -159,12 +159,13 @@ class Graph:
         return shapes
 
     def resize(self, sizes: Mapping[str, int]) -> Graph:
-        """The same operations at other sizes. Raises OpError where one does not fit."""
+        """Make a graph of the same operations at other sizes. Raises OpError where one does not fit."""
         nodes = {id: replace(self.nodes[id], shape=shape) for id, shape in self.infer(sizes).items()}
         return replace(self, nodes=nodes, sizes={**self.sizes, **sizes})
 
     def with_nodes(self, nodes: Iterable[Node], renamed: Mapping[str, str] | None = None) -> Graph:
-        """A graph of other nodes; operands and outputs follow `renamed` (removed id → the id that stands for it)."""
+        """Make a graph of other nodes; operands and outputs follow `renamed` (removed id → the id that stands for
+        it)."""
         renamed = renamed or {}
 
         def follow(id: str) -> str:

@@ -1,4 +1,4 @@
-"""The params with which a spec has weights of given shapes."""
+"""The search for params with which a spec has weights of given shapes."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ MAX_NODES = 20_000
 def infer_params(
     spec: Spec, expected: WeightShapes, found: WeightShapes, sizes: Mapping[str, int]
 ) -> dict[str, Any] | None:
-    """The params that give weights of the shapes in `found`, where those of the spec give the `expected`; None where a
-    few trials find none. Each value that they have is taken for the extent that stands in its place."""
+    """Find the params that give weights of the shapes in `found`, where those of the spec give the `expected`; None
+    where a few trials find none. Each value that they have is taken for the extent that stands in its place."""
     for number, changed in enumerate(_list_candidates(spec.params, expected, found)):
         if number >= MAX_TRIALS:
             break

@@ -1,4 +1,4 @@
-"""Why stored weights do not fit a graph, and what may have happened to them."""
+"""Reasons why stored weights do not fit a graph, and what may have happened to them."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from archspec.errors import suggest
 from archspec.wording import list_some
 
 MAX_LISTED = 5
-"""The most names that a message shows."""
+"""The largest number of names that a message shows."""
 
 MAX_WRAPPERS = 8
-"""The most modules around a network, each of which puts its name before those of all weights."""
+"""The largest number of modules around a network, each of which puts its name before those of all weights."""
 
 WeightShapes = Mapping[str, tuple[int, ...]]
 """Shapes by the names of weights."""
 
 
 def list_mismatches(expected: WeightShapes, found: WeightShapes) -> str:
-    """The names and shapes that differ, a few of them in words; empty where all fit."""
+    """List the names and shapes that differ, a few of them in words; empty where all fit."""
     absent = [name for name in expected if name not in found]
     problems = [f"{name} is missing" for name in absent]
     problems += [f"{name} is of no layer{suggest(name, absent)}" for name in found if name not in expected]
@@ -27,7 +27,7 @@ def list_mismatches(expected: WeightShapes, found: WeightShapes) -> str:
 
 
 def list_prefixes(names: Collection[str]) -> list[str]:
-    """What may be taken away before all names: nothing, and the whole parts that all begin with, the least first.
+    """List what may be taken away before all names: nothing, and the whole parts that all begin with, the least first.
 
     >>> list_prefixes(["module.net.conv.weight", "module.net.bias"])
     ['', 'module.', 'module.net.']
@@ -42,8 +42,8 @@ def list_prefixes(names: Collection[str]) -> list[str]:
 
 
 def advise_mismatch(expected: WeightShapes, found: WeightShapes, convert: str = "archspec weights convert") -> str:
-    """What to do about it, as far as the names and shapes tell; `convert` is the command that gives names of others
-    those of the network."""
+    """Advise what to do about it, as far as the names and shapes tell; `convert` is the command that gives names of
+    others those of the network."""
     for prefix in list_prefixes(found)[1:]:
         if all(name.removeprefix(prefix) in expected for name in found):
             return f"; all names begin with '{prefix}': `{convert}` takes it away"

@@ -35,12 +35,12 @@ ScopeItem: TypeAlias = "ScopeTree | str"
 
 
 def nodes_of(item: ScopeItem) -> tuple[str, ...]:
-    """The ids of the nodes that an item of a scope stands for."""
+    """List the ids of the nodes that an item of a scope stands for."""
     return (item,) if isinstance(item, str) else item.nodes
 
 
 def read_scopes(ids: Iterable[str], title: str = "") -> ScopeTree:
-    """The tree that ids spell; each id stands in it once."""
+    """Read the tree that ids spell; each id stands in it once."""
     scopes = {"": ScopeTree("", title)}
 
     def enter(path: str) -> ScopeTree:
@@ -56,13 +56,13 @@ def read_scopes(ids: Iterable[str], title: str = "") -> ScopeTree:
 
 
 def name_in_scope(id: str) -> str:
-    """What a node is called in its scope."""
+    """Give the name of a node in its scope."""
     scope = _find_scope(id)
     return id[len(scope) + 1 :] if scope else id
 
 
 def scopes_around(id: str) -> Iterator[str]:
-    """The scopes that a node stands in, the innermost first. Its own id is none of them."""
+    """Give the scopes that a node stands in, the innermost first. Its own id is none of them."""
     while "." in id:
         id = id.rpartition(".")[0]
         yield id

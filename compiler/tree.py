@@ -1,4 +1,4 @@
-"""A graph as a tree of its scopes in which equal neighbours are one, and how its layers are named there.
+"""Trees of a graph's scopes in which equal neighbours are one, and the names of layers in them.
 
 The outline behind `show` and `diff` and the boxes of a picture are both such a tree. They differ in what a branch holds
 and in when neighbours are equal: an outline asks for equal figures, a picture for equal wiring. So each gives its own
@@ -26,7 +26,7 @@ class LayerName:
 
     @property
     def words(self) -> str:
-        """The fields: `out=16, stride=2`."""
+        """The fields as a spec has them: `out=16, stride=2`."""
         return ", ".join(f"{name}={value}" for name, value in self.fields)
 
     def __str__(self) -> str:
@@ -34,7 +34,7 @@ class LayerName:
 
 
 def name_layer(op: Op) -> LayerName:
-    """The layer that an operation is; the fields of an input are its shape, which stands beside it."""
+    """Name the layer that an operation is; the fields of an input are its shape, which stands beside it."""
     return LayerName(op.word, () if isinstance(op, Input) else tuple(op.chosen.items()))
 
 
@@ -42,23 +42,23 @@ class TreeRules(Protocol[Branch]):
     """The rules of one kind of tree: of what it consists, and which neighbours in it are one."""
 
     def take(self, id: str) -> Branch:
-        """The branch of one node."""
+        """Make the branch of one node."""
 
     def continues(self, run: Sequence[Branch], branch: Branch) -> bool:
-        """Whether a branch is one more of the equal neighbours before it."""
+        """Tell whether a branch is one more of the equal neighbours before it."""
 
     def join(self, run: Sequence[Branch]) -> Branch:
-        """The branch that stands for two or more equal neighbours."""
+        """Make the branch that stands for two or more equal neighbours."""
 
     def close(self, scope: ScopeTree, branches: Sequence[Branch]) -> Branch:
-        """The branch of a scope."""
+        """Make the branch of a scope."""
 
     def group(self, branches: Iterable[Branch]) -> Iterable[Branch]:
-        """The branches of a scope, before equal ones are one: perhaps several that belong together as one."""
+        """Group the branches of a scope, before equal ones are one: perhaps several belong together as one."""
 
 
 def fold(scope: ScopeTree, rules: TreeRules[Branch]) -> Branch:
-    """The tree of a scope, from its leaves up."""
+    """Fold the tree of a scope, from its leaves up."""
     branches = [rules.take(item) if isinstance(item, str) else fold(item, rules) for item in scope.items]
     runs: list[list[Branch]] = []
     for branch in rules.group(branches):

@@ -1,5 +1,5 @@
-"""Between which numbers the values of a network lie, whatever its input and its learned weights, at training or at
-inference: what makes an activation idle, or a sum one that only grows."""
+"""The bounds between which the values of a network lie, whatever its input and its learned weights, at training or at
+inference: they say where an activation is idle, or a sum only grows."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from compiler.graph import Graph, Node
 
 
 def find_bounds(graph: Graph) -> dict[str, Bounds]:
-    """The bounds of every node's values."""
+    """Find the bounds of every node's values."""
     bounds: dict[str, Bounds] = {}
     for node in graph:
         bounds[node.id] = bound_node(node, [bounds[operand] for operand in node.data_inputs])
@@ -19,7 +19,7 @@ def find_bounds(graph: Graph) -> dict[str, Bounds]:
 
 
 def bound_node(node: Node, operands: Sequence[Bounds]) -> Bounds:
-    """The bounds of a node's values, for operands within these."""
+    """Find the bounds of a node's values, for operands within these."""
     if isinstance(node.op, Mul):  # a value times itself is a square
         found = dict(zip(node.data_inputs, operands, strict=True))
         return node.op.bound(*(found[id].power(count) for id, count in Counter(node.data_inputs).items()))
@@ -27,5 +27,5 @@ def bound_node(node: Node, operands: Sequence[Bounds]) -> Bounds:
 
 
 def is_idle(op: Op, x: Bounds) -> bool:
-    """Whether an operation changes no number within these bounds."""
+    """Tell whether an operation changes no number within these bounds."""
     return op.identity_on is not None and op.identity_on.holds(x)

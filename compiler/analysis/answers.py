@@ -1,4 +1,4 @@
-"""What several analyses ask of one graph, each answered when it is first asked for, and once."""
+"""The answers that several analyses need of one graph, each computed when it is first asked for, and once."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Answers:
-    """A graph, and what is known of it by now. Each analysis is imported by itself, since most callers want few."""
+    """A graph, and what is known of it by now. An analysis is imported when it is asked for, since most callers want
+    few."""
 
     graph: Graph
 

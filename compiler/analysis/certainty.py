@@ -1,4 +1,4 @@
-"""What a printed number is: exact, a bound, or an estimate.
+"""Marks of numbers that are not exact: bounds and estimates.
 
 A number without a mark is exact, by the convention that its analysis names. The result of an analysis says of which
 others it is not: its property `marks` has them by their key in `to_dict()`, and a key's mark holds for all below it.
@@ -17,7 +17,7 @@ _INDEX = re.compile(r"\[-?\d+\]")
 
 
 class MarkKind(StrEnum):
-    """What a number is that is not exact."""
+    """The ways in which a number is not exact."""
 
     AT_LEAST = "at least"
     AT_MOST = "at most"
@@ -25,13 +25,13 @@ class MarkKind(StrEnum):
 
     @property
     def sign(self) -> str:
-        """What stands before the number in a table."""
+        """The sign that stands before the number in a table."""
         return {MarkKind.AT_LEAST: "≥ ", MarkKind.AT_MOST: "≤ ", MarkKind.ESTIMATE: "~"}[self]
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """That a number is a bound or an estimate, and `why`: a clause for a footnote."""
+    """A mark says that a number is a bound or an estimate, and `why`: a clause for a footnote."""
 
     kind: MarkKind
     why: str
@@ -44,23 +44,24 @@ Marks: TypeAlias = Mapping[str, Mark]
 
 
 def at_least(why: str) -> Mark:
-    """The number is a lower bound."""
+    """Mark a lower bound."""
     return Mark(MarkKind.AT_LEAST, why)
 
 
 def at_most(why: str) -> Mark:
-    """The number is an upper bound."""
+    """Mark an upper bound."""
     return Mark(MarkKind.AT_MOST, why)
 
 
 def estimate(why: str) -> Mark:
-    """The number may be off either way."""
+    """Mark a number that may be off either way."""
     return Mark(MarkKind.ESTIMATE, why)
 
 
 def find_mark(marks: Marks, key: str) -> Mark | None:
-    """The mark of the number at a key such as `memory.training_saved_bytes`: its own, or that of the nearest key above
-    it; None where it is exact. Entries of a list have those of the list: `stages[0].macs` that of `stages.macs`."""
+    """Find the mark of the number at a key such as `memory.training_saved_bytes`: its own, or that of the nearest key
+    above it; None where the number is exact. Entries of a list have those of the list: `stages[0].macs` that of
+    `stages.macs`."""
     key = key if key in marks else _INDEX.sub("", key)
     while key not in marks and "." in key:
         key = key.rpartition(".")[0]
@@ -68,12 +69,13 @@ def find_mark(marks: Marks, key: str) -> Mark | None:
 
 
 def show(text: str, mark: Mark | None) -> str:
-    """A number as a table prints it: `126`, `≥ 126`, `≤ 126` or `~126`."""
+    """Write a number as a table prints it: `126`, `≥ 126`, `≤ 126` or `~126`."""
     return f"{mark.kind.sign if mark else ''}{text}"
 
 
 def explain(marks: Marks) -> Iterable[str]:
-    """A footnote for each reason, with what it holds for: `≥ at least: training_saved_bytes (why)`."""
+    """Write a footnote for each reason, with the numbers that it holds for: `≥ at least: training_saved_bytes
+    (why)`."""
     keys: dict[Mark, list[str]] = {}
     for key, mark in marks.items():
         keys.setdefault(mark, []).append(key)
@@ -82,5 +84,5 @@ def explain(marks: Marks) -> Iterable[str]:
 
 
 def nest(part: str, marks: Marks) -> dict[str, Mark]:
-    """The marks of a part of a result, by their keys in the whole; the empty key is the part itself."""
+    """Give the marks of a part of a result the keys that they have in the whole; the empty key is the part itself."""
     return {".".join(filter(None, (part, key))): mark for key, mark in marks.items()}

@@ -31,22 +31,23 @@ class Branch:
     ids: tuple[str, ...] = ()
     """A layer's nodes in the graph: one for each of the equal layers that it stands for, in the graph's order."""
     carried: Hashable = None
-    """All that a layer's operation carries, whatever its input."""
+    """The fields that a layer's operation carries, whatever its input."""
     kept: Hashable = None
-    """In which types of numbers a layer of a file computes and is stored, and whether it ends a block."""
+    """The types of numbers in which a layer of a file computes and is stored, and whether it ends a block."""
     copies: tuple[Branch, ...] = field(default=(), repr=False, compare=False)
     """The equal neighbours that it stands for, if they are several."""
     unknown: int = 0
-    """Operations in it of which no analysis knows anything: there its parameters and MACs are the least there are."""
+    """The number of operations in it of which no analysis knows anything: there its parameters and MACs are the least
+    there are."""
 
     @cached_property
     def signature(self) -> Hashable:
-        """All that has to be equal for two neighbours to be folded: everything but names."""
+        """The properties that have to be equal for two neighbours to be folded: everything but names."""
         return self.kind, self.figures, self.form, self.kept, tuple(child.signature for child in self.children)
 
     @cached_property
     def form(self) -> Hashable:
-        """Its operations, without names and figures: they say what it does with any input."""
+        """The operations in it, without names and figures: they say what it does with any input."""
         return self.carried, tuple((child.form, child.times) for child in self.children)
 
     @cached_property
@@ -61,12 +62,12 @@ class Branch:
 
     @property
     def kind(self) -> str:
-        """Its name without numbers."""
+        """The name without numbers."""
         return self.name.partition(".")[0].rstrip("0123456789_")
 
     @property
     def figures(self) -> Hashable:
-        """Its numbers."""
+        """The numbers that it has for each of the equal neighbours."""
         return self.shape, self.parameters, self.macs
 
     @cached_property
@@ -76,13 +77,13 @@ class Branch:
 
     @cached_property
     def activations(self) -> int:
-        """Numbers in the results of its layers; inputs are not counted."""
+        """The number of elements in the results of its layers; inputs are not counted."""
         if self.children:
             return sum(child.activations * child.times for child in self.children)
         return 0 if self.word == Input.kind else prod(self.shape)
 
     def to_dict(self, depth: int | None = None) -> dict[str, Any]:
-        """The tree as data, or its first `depth` levels below this one."""
+        """Give the tree as data, or its first `depth` levels below this one."""
         row: dict[str, Any] = {"name": self.name, "layer": str(self.layer or ""), "shape": list(self.shape)}
         row |= {"parameters": self.parameters, "macs": self.macs, "times": self.times}
         row |= {"unknown": self.unknown} if self.unknown else {}
@@ -93,22 +94,22 @@ class Branch:
 
 
 def fold_tree(graph: Graph) -> Branch:
-    """The tree of a graph; every figure is for one of the equal neighbours, and a scope's are sums."""
+    """Fold the tree of a graph; every figure is for one of the equal neighbours, and a scope's are sums."""
     return fold(read_scopes(graph.nodes, graph.name), _Outline(graph))
 
 
 def list_layers(graph: Graph) -> tuple[Branch, ...]:
-    """The layers of a graph without scopes, by their whole names."""
+    """List the layers of a graph without scopes, by their whole names."""
     return tuple(replace(_leaf(row.id, row, graph), name=row.id) for row in measure_cost(graph).nodes)
 
 
 def list_fields(op: Op) -> dict[str, Any]:
-    """All that an operation carries, by its name, but for fields that say again what shape its result has."""
+    """List the fields that an operation carries, but for those that say again what shape its result has."""
     return {name: value for name, value in op if name not in op.restates}
 
 
 def list_types(node: Node) -> dict[str, Any]:
-    """All that a node says beside its operation: in which types a file has its numbers and stored tensors (None of a
+    """List what a node says beside its operation: in which types a file has its numbers and stored tensors (None of a
     spec), and whether it ends a residual or dense block."""
     stored = None if node.stored is None else tuple((name, weight.type) for name, weight in node.stored.items())
     return {"type": node.type, "stored": stored, "block": node.body is not None}

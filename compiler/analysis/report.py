@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from compiler.analysis.signal.signal import Signal
 
 PARTS = ("receptive_field", "memory", "variance", "gradient", "lint")
-"""What is answered only when asked for, by its key in the result."""
+"""The parts that are answered only when asked for, by their keys in the result."""
 
 
 @dataclass(frozen=True)
@@ -46,17 +46,17 @@ class Report:
     cost: Cost
     paths: Paths
     unknown: Mapping[str, int]
-    """How many operations of a foreign model no analysis knows, by kind."""
+    """The number of operations of a foreign model that no analysis knows, by kind."""
     types: Types
-    """In which types of numbers a file keeps its weights and values."""
+    """The types of numbers in which a file keeps its weights and values."""
     bounds: Marks
-    """What is no more than a bound because of unknown operations."""
+    """The marks of numbers that are no more than bounds because of unknown operations."""
     operands: int = 0
-    """Parameters of a file that may be constants: see `count_operands`."""
+    """The number of parameters of a file that may be constants: see `count_operands`."""
     notes: tuple[str, ...] = ()
-    """What reading a file took for granted."""
+    """The assumptions that reading a file made, a sentence each."""
     batch: int = 1
-    """Of how many samples the memory and `activations.bytes_fp32` are."""
+    """The number of samples whose memory and `activations.bytes_fp32` are counted."""
     receptive_field: ReceptiveField | None = None
     memory: Memory | None = None
     variance: Signal | None = None
@@ -65,7 +65,8 @@ class Report:
 
     @property
     def marks(self) -> dict[str, Mark]:
-        """What is not exact, by its key in `to_dict()`: see `certainty`. A part that counts exactly has no marks."""
+        """The marks of numbers that are not exact, by their keys in `to_dict()`: see `certainty`. A part that counts
+        exactly has no marks."""
         parts = {"": self.cost, "paths": self.paths} | {name: getattr(self, name) for name in PARTS}
         own = {
             key: mark for name, part in parts.items() for key, mark in nest(name, getattr(part, "marks", {})).items()
@@ -75,7 +76,8 @@ class Report:
         return {key: mark for key, mark in own.items() if find_mark(bounds, key) is None} | bounds
 
     def to_dict(self, *, nodes: bool = False) -> dict[str, Any]:
-        """As `analyze --json` prints it; with a row for each of the `nodes`, as it does where --cost is asked for."""
+        """Give what `analyze --json` prints; with a row for each of the `nodes`, as it does where --cost is asked
+        for."""
         parts = {name: getattr(self, name) for name in PARTS}
         return {
             "name": self.name,

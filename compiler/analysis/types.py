@@ -1,4 +1,4 @@
-"""In which types of numbers a file keeps its weights and its values; a spec leaves that to whoever runs it."""
+"""The types of numbers in which a file keeps its weights and its values; a spec leaves that to whoever runs it."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from typing import TypeAlias
 from compiler.graph import Graph
 
 Types: TypeAlias = dict[str, dict[str, int]]
-"""`weights`: how many numbers are stored in each type; `values`: how many operations give one of each."""
+"""Counts by type: of stored numbers (`weights`), and of operations by the type of their results (`values`)."""
 
 
 def count_operands(graph: Graph) -> int:
-    """Of the parameters of a graph that was read from a file, those that stand where any value may: in sums, products
-    and joins, where a file does not tell what was trained from tables and masks."""
+    """Count the parameters of a graph that was read from a file that stand where any value may: in sums, products and
+    joins, where a file does not tell what was trained from tables and masks."""
     brought = (item for node in graph for item in (node.stored or {}).items())
     return sum(weight.numel for name, weight in brought if name.startswith("value_") and weight.trainable)
 
 
 def count_types(graph: Graph) -> Types:
-    """The types of a graph that was read from a file, the most frequent ones first; nothing of others."""
+    """Count the types of a graph that was read from a file, the most frequent ones first; none of others."""
     values = Counter(node.type or "" for node in graph if node.inputs)
     if not any(values) and all(node.stored is None for node in graph):  # a spec says nothing of types
         return {}

@@ -1,4 +1,5 @@
-"""Which operations of a network no analysis knows: a foreign model may hold any. And what that makes of the numbers."""
+"""The operations of a network that no analysis knows, as a foreign model may hold, and what they make of its
+numbers."""
 
 from __future__ import annotations
 
@@ -9,25 +10,25 @@ from compiler.analysis.certainty import Mark, at_least, estimate
 from compiler.graph import Graph
 
 SUMS = ("parameters", "macs", "operations", "stages", "blocks")
-"""What adds up over operations, by the keys of `analyze --json`."""
+"""The numbers that add up over operations, by the keys of `analyze --json`."""
 
 UNREAD = ("activations", "paths")
-"""What counts results and ways, and so only those that could be read."""
+"""The numbers that count results and ways, and so only those that could be read."""
 
 OWN = ("parameters", "frozen", "buffers", "macs", "bias_adds", "elementwise")
-"""What is asked of one operation, and of an unknown one is not known."""
+"""The numbers of one operation, which of an unknown one are not known."""
 
 MEMORY = (
     *("inference_peak_bytes", "inference_weights_bytes", "live_at_peak", "timeline"),
     *("training_saved_bytes", "training_parameters_bytes", "training_gradients_bytes"),
     *("training_optimizer_bytes", "training_buffers_bytes", "training_total_bytes"),
 )
-"""What a part of the memory is, which takes what its operations take."""
+"""The parts of the memory that take what their operations take."""
 
 
 def find_unknown(graph: Graph) -> dict[str, int]:
-    """How many operations of each unknown kind there are, by their names in the file (`com.foo:Bar`), in order; those
-    that could not be read are among them.
+    """Count the operations of each unknown kind, by their names in the file (`com.foo:Bar`), in order; those that could
+    not be read are among them.
 
     Their parameters and MACs are not counted, and no receptive field is followed through them.
     """
@@ -36,14 +37,14 @@ def find_unknown(graph: Graph) -> dict[str, int]:
 
 
 def tell_unknown(kinds: Mapping[str, int]) -> str:
-    """`2 × LSTM, 1 × com.foo:Bar`."""
+    """Write the numbers of unknown operations: `2 × LSTM, 1 × com.foo:Bar`."""
     return ", ".join(f"{count:,} × {kind}" for kind, count in kinds.items())
 
 
 def mark_unknown(graph: Graph) -> dict[str, Mark]:
-    """What of an analysis is not exact where there are such operations, by its keys. Sums are the least there is; a
-    quotient of sums may be off either way, and so may a receptive field: how far they see is not known. Of those that
-    could not be read the results and the ways through them are not counted either."""
+    """Mark the numbers of an analysis that are not exact where there are such operations, by their keys. Sums are the
+    least there is; a quotient of sums may be off either way, and so may a receptive field: how far they see is not
+    known. Of those that could not be read the results and the ways through them are not counted either."""
     kinds = find_unknown(graph)
     if not kinds:
         return {}

@@ -1,4 +1,4 @@
-"""What one box of a picture stands for: a graph as blocks in blocks, with equal neighbours folded.
+"""The boxes of a picture: a graph as blocks in blocks, with equal neighbours folded.
 
 The blocks are the spec's scopes, with four differences that make them readable. A scope that value leaves and enters
 again (a level of a U-Net, whose encoder and decoder stand far apart) is taken apart, so that among the blocks of a
@@ -22,10 +22,10 @@ from compiler.scope_tree import ScopeItem, ScopeTree, name_in_scope, nodes_of, r
 from compiler.tree import fold
 
 PARTS = re.compile(r"body|project|shortcut|skip|down|up|merge|bottom|branch\d+|when_\d+")
-"""Scopes that name a part of a structure, and nothing of the user's."""
+"""The names of scopes that stand for a part of a structure, and for nothing of the user's."""
 
 TURN = re.compile(r"(\w*[^\W\d_])?\d+(\.|$)")
-"""How the scope of a loop's turn is called: `i0`, `stage2`, elsewhere `0`; a block has a line before its number."""
+"""The names of scopes of a loop's turns: `i0`, `stage2`, elsewhere `0`; a block has a line before its number."""
 
 MAX_LIFTED = 16
 """The largest number of nodes of a scope that goes up in its parent."""
@@ -47,7 +47,7 @@ class PictureBlock:
     title: str
     turns: tuple[tuple[str, ...], ...]
     kind: str = "call"
-    """How it is filled (see `theme.COLOURS`), or `merge`."""
+    """The kind by which it is filled (see `theme.COLOURS`), or `merge`."""
     lines: tuple[str, ...] = ()
     """Its operations in words."""
     children: tuple[PictureBlock, ...] = ()
@@ -61,14 +61,14 @@ class PictureBlock:
         return tuple(id for turn in self.turns for id in turn)
 
     def walk(self, depth: int = 0) -> Iterator[tuple[int, PictureBlock]]:
-        """Every block below, each before its own, with its depth from zero."""
+        """Give every block below, each before its own, with its depth from zero."""
         for child in self.children:
             yield depth, child
             yield from child.walk(depth + 1)
 
 
 def fold_blocks(graph: Graph) -> PictureBlock:
-    """The whole network as one block, its outputs at the end."""
+    """Fold the whole network into one block, its outputs at the end."""
     folder = _Folder(graph)
     whole = fold(_drop_prefix(graph, folder.arrange(read_scopes(graph.nodes, graph.name))), folder)
     drawn = folder.finish(whole, [dict(zip(whole.turns[0], whole.turns[0], strict=True))])

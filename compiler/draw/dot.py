@@ -15,7 +15,7 @@ HEAD = """\
 
 
 def write_dot(picture: GraphPicture) -> str:
-    """The whole text of the file, of one directed graph."""
+    """Write the whole text of the file, of one directed graph."""
     names = {block.id: f"n{number}" for number, block in enumerate(picture.visible())}
     lines = [f"digraph {_quote(picture.title)} {{", HEAD, f"  label={_quote(f'{picture.title} · {picture.summary}')}"]
     for child in picture.whole.children:

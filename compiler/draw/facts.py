@@ -1,4 +1,4 @@
-"""What a page says of each node: one column of ready texts for each answer that there is."""
+"""The facts that a page has of each node: one column of ready texts for each answer that there is."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class FactColumn:
 
 
 def list_facts(graph: Graph, report: Report | None) -> list[FactColumn]:
-    """The columns, without those that a report does not answer."""
+    """List the columns, without those that a report does not answer."""
     columns = [
         FactColumn("operation", tuple(node.op.word for node in graph)),
         FactColumn("shape", tuple(str(node.shape) for node in graph)),
@@ -42,7 +42,7 @@ def list_facts(graph: Graph, report: Report | None) -> list[FactColumn]:
 
 
 def tell_place(place: Place) -> str:
-    """A place without the folders of this machine: a page is sent to others."""
+    """Write a place without the folders of this machine: a page is sent to others."""
     path = Path(place.file)
     inside = path.relative_to(ZOO) if path.is_relative_to(ZOO) else Path(path.name) if path.is_absolute() else path
     return str(place._replace(file=inside.as_posix())) if place.file else ""
@@ -55,11 +55,11 @@ class Parts:
     word: str
     costs: tuple[tuple[str, Cost], ...]
     text: str
-    """How it was parted, in the words of a caption."""
+    """The way in which it was parted, in the words of a caption."""
 
     @property
     def parts_evenly(self) -> bool:
-        """Whether they are few, and none of them is nearly the whole."""
+        """True if they are few, and none of them is nearly the whole."""
         macs = [cost.macs["conv-linear"] for _, cost in self.costs]
         return 1 < len(macs) <= MAX_PARTS and max(macs) <= MAX_SHARE * sum(macs)
 
@@ -71,8 +71,8 @@ MAX_SHARE = 0.95
 
 
 def split_cost(graph: Graph, cost: Cost) -> Parts:
-    """The parts by stage; where there are too many, as gates that leave the map may make them, by map; and where one of
-    those is nearly all, as the sequence of a transformer is, by operation."""
+    """Split the cost into parts by stage; where there are too many, as gates that leave the map may make them, by map;
+    and where one of those is nearly all, as the sequence of a transformer is, by operation."""
     stages = tuple((_name_space(stage.space), stage) for stage in cost.stages)
     by_stage = Parts("stage", stages, "by stage, from one stride to the next; a stage is called after its last map")
     maps = _join((_name_space(stage.space), stage) for stage in cost.stages)

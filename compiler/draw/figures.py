@@ -1,4 +1,4 @@
-"""What is known of each box: its shape, parameters and multiply-accumulates, as boxes and pages say it."""
+"""The figures of each box: its shape, parameters and multiply-accumulates, as boxes and pages say them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Figures:
 
     @property
     def counts(self) -> str:
-        """`9.41 k params · 118 M MACs`, without what there is none of."""
+        """The counts in words, without those that are zero: `9.41 k params · 118 M MACs`."""
         pairs = ((self.parameters, "params"), (self.macs, "MACs"))
         return " · ".join(f"{shorten_count(count)} {what}" for count, what in pairs if count)
 
@@ -49,5 +49,5 @@ class GraphFigures:
         return Figures(first.shape, last.shape, cost.parameters + cost.frozen, cost.macs["conv-linear"])
 
     def cost_of(self, block: PictureBlock) -> Cost:
-        """The cost of all nodes that a box stands for."""
+        """Add up the cost of all nodes that a box stands for."""
         return Cost(tuple(self.costs[id] for id in block.nodes))

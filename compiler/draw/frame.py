@@ -1,7 +1,7 @@
-"""What every drawing is made of: an SVG file around boxes, lines, marks and notes at places.
+"""The primitives of every drawing: an SVG file around boxes, lines, signs and captions at places.
 
-The file refers to nothing outside, is legible on light and on dark ground, and has the same bytes each time. Parts are
-values; lengths are in pixels.
+The file refers to nothing outside, is legible on light and on dark ground, and has the same bytes each time. Primitives
+are values; lengths are in pixels.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Polyline:
     points: tuple[Point, ...]
     arrow: bool = True
     kind: str = "way"
-    """See `LINES`."""
+    """The kind of line: a key of `LINES`."""
 
     def moved(self, place: Callable[[Point], Point]) -> Polyline:
         return replace(self, points=tuple(map(place, self.points)))
@@ -68,7 +68,7 @@ class MergeSign:
     y: float
     symbol: str
     title: bool = True
-    """Whether it says by itself what it is; otherwise what is around it does."""
+    """True if it says by itself what it is; otherwise what is around it does."""
 
     def moved(self, place: Callable[[Point], Point]) -> MergeSign:
         x, y = place((self.x, self.y))
@@ -89,7 +89,7 @@ class Caption:
     lines: tuple[str, ...]
     anchor: str = "start"
     kind: str = "note"
-    """`note`, `title`, or nothing."""
+    """The class of its text: `note`, `title`, or none."""
 
     def moved(self, place: Callable[[Point], Point]) -> Caption:
         x, y = place((self.x, self.y))
@@ -105,14 +105,15 @@ Primitive: TypeAlias = Box | Polyline | MergeSign | Caption
 
 
 def shift(parts: Iterable[Primitive], dx: float, dy: float) -> tuple[Primitive, ...]:
-    """The parts at another place."""
+    """Move primitives to another place."""
     return tuple(part.moved(lambda point: (point[0] + dx, point[1] + dy)) for part in parts)
 
 
 def write_drawing(
     size: Point, parts: Iterable[Primitive], title: str, description: str, rules: Sequence[str] = ("", "")
 ) -> str:
-    """The whole text of a file with these parts, which lie from (0, 0) to `size`, and a margin around them."""
+    """Write the whole text of a file with these primitives, which lie from (0, 0) to `size`, and a margin around
+    them."""
     ordered = sorted(
         shift(parts, MARGIN, MARGIN), key=lambda part: isinstance(part, Box | MergeSign)
     )  # lines lie below
@@ -123,7 +124,8 @@ def write_drawing(
 def write_frame(
     size: Point, elements: Iterable[str], title: str, description: str, rules: Sequence[str] = ("", "")
 ) -> str:
-    """The whole text of a file with these elements; `rules` are a caller's own of the style, for light and dark."""
+    """Write the whole text of a file with these elements; `rules` are a caller's own of the style, for light and
+    dark."""
     width, height = map(px, size)
     return "\n".join(
         [
@@ -141,7 +143,8 @@ def write_frame(
 
 
 def write_rect(x: float, y: float, width: float, height: float, kind: str) -> str:
-    """A rectangle with round corners; of what is no box of its own, a scope or a further turn, without a box's look."""
+    """Write a rectangle with round corners; without a box's look where it is no box of its own, but a scope or a
+    further turn."""
     rounding = min(14, height / 2) if kind == "label" else 6
     look = kind if kind in ("scope", "turn") else f"box {kind}"
     return (
@@ -150,7 +153,7 @@ def write_rect(x: float, y: float, width: float, height: float, kind: str) -> st
 
 
 def write_text(x: float, y: float, text: str, kind: str = "", anchor: str = "start") -> str:
-    """A line of text whose letters have their middle at `y`."""
+    """Write a line of text whose letters have their middle at `y`."""
     look = f' class="{kind}"' if kind else ""
     place = "" if anchor == "start" else f' text-anchor="{anchor}"'
     return f'<text{look} x="{px(x)}" y="{px(y + 4)}"{place}>{escape(text)}</text>'

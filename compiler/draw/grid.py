@@ -1,4 +1,4 @@
-"""Where the boxes inside a block lie: in rows along the way and columns beside it, and how wires run between them.
+"""Grids of boxes inside a block: rows along the way and columns beside it, and how wires run between them.
 
 A layered layout in the manner of Sugiyama, Tagawa and Toda (1981): a box's row is the length of the longest way to it;
 the longest way onward keeps the column; a wire past other rows has a column of its own there, a lane. Between two rows,
@@ -26,9 +26,9 @@ MAX_LANES = 40
 
 @dataclass(frozen=True, slots=True)
 class WireRoute:
-    """A wire's way: from its source down to the gap below that, on the track `leave` to the column `lane`, down to the
-    gap above its target, and on the track `arrive` to it. Without a lane, which only longer wires have, it leaves on
-    the track on which it arrives. With `side` it ends beside its target, a merge, instead of above."""
+    """The route of a wire: from its source down to the gap below that, on the track `leave` to the column `lane`, down
+    to the gap above its target, and on the track `arrive` to it. Without a lane, which only longer wires have, it
+    leaves on the track on which it arrives. With `side` it ends beside its target, a merge, instead of above."""
 
     wire: Wire
     lane: int | None
@@ -39,8 +39,8 @@ class WireRoute:
 
 @dataclass(frozen=True)
 class BlockGrid:
-    """Row and column of each child; the columns in which nothing but wires lies; above each row, and below the last,
-    the number of tracks; and the routes of all wires."""
+    """The places of a block's children: row and column of each; the columns in which nothing but wires lies; above each
+    row, and below the last, the number of tracks; and the routes of all wires."""
 
     rows: Mapping[str, int]
     columns: Mapping[str, int]
@@ -54,11 +54,11 @@ class BlockGrid:
         return len(self.tracks) - 1
 
     def last_column(self, route: WireRoute) -> int:
-        """The column in which a wire comes to its target."""
+        """Give the column in which a wire comes to its target."""
         return route.lane if route.lane is not None else self.columns.get(route.wire.source, 0)
 
     def first_column(self, route: WireRoute) -> int:
-        """The column in which a wire leaves its source."""
+        """Give the column in which a wire leaves its source."""
         return route.lane if route.lane is not None else self.columns.get(route.wire.target, 0)
 
 

@@ -1,4 +1,4 @@
-"""What is written on boxes: operations in their spec's words, shapes, and counts in short."""
+"""The texts on boxes: operations in their spec's words, shapes, and counts in short."""
 
 from __future__ import annotations
 
@@ -11,17 +11,18 @@ SILENT = {
     *("bias", "init", "eps", "momentum", "affine", "start", "gain", "mode", "slope", "alpha", "trainable"),
     *("draw", "rescale", "per", "over"),
 }
-"""Fields that a label leaves out."""
+"""The fields that a label leaves out."""
 
 USUAL = ("same", False, 1)
-"""Values that go without saying."""
+"""The values that go without saying."""
 
 MAX_LETTERS = 44
-"""The largest number of letters of a line on a box; what is longer is cut, and whole in the box's title."""
+"""The largest number of letters of a line on a box; a longer one is cut, and whole in the box's title."""
 
 
 def label_op(op: Op, last: Op, rank: int) -> str:
-    """`conv 3×3, 64, /2`; where an operation stands for several, numbers go from the first to the last of them."""
+    """Write an operation as `conv 3×3, 64, /2`; where it stands for several, numbers go from the first to the last of
+    them."""
     if isinstance(op, Input | Merge):
         return op.word
     facts, others = op.facts, last.facts
@@ -52,7 +53,7 @@ def _spell(first: Any, last: Any) -> str:
 
 
 def label_shapes(first: Shape, last: Shape) -> str:
-    """`64×56×56`, or `96 … 256×56×56` where only the channels grow from the first of several to the last."""
+    """Write `64×56×56`, or `96 … 256×56×56` where only the channels grow from the first of several to the last."""
     if first == last:
         return str(first)
     return f"{first.channels} … {last}" if first.space == last.space else f"{first} … {last}"

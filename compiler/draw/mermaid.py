@@ -10,11 +10,11 @@ from compiler.draw.picture import GraphPicture
 from compiler.draw.theme import COLOURS, SIGNS
 
 PLAIN = re.compile(r"[A-Za-z0-9 .,_×…·/=+()\-⊕⊗∥∿]")
-"""Letters that stand for themselves in a label."""
+"""The letters that stand for themselves in a label."""
 
 
 def write_mermaid(picture: GraphPicture) -> str:
-    """The whole text of the file."""
+    """Write the whole text of the file."""
     names = {block.id: f"n{number}" for number, block in enumerate(picture.visible())}
     lines = [f"%% {_escape(picture.title)} · {picture.summary}", "flowchart TD"]
     for child in picture.whole.children:

@@ -28,14 +28,14 @@ class Nested:
     extents: dict[str, int] = field(default_factory=lambda: {"r": 0, "c": 0, "t": 0})
 
     def write(self) -> str:
-        """The markup; fills the rest."""
+        """Write the markup, and fill the rest."""
         blocks = [self.picture.whole, *(block for _, block in self.picture.whole.walk())]
         self.numbers = {block.id: number for number, block in enumerate(blocks)}
         return "".join(self._write_body(self.picture.whole))
 
     @property
     def style(self) -> str:
-        """The rules for the classes that say where a box lies."""
+        """Write the rules for the classes that say where a box lies."""
         rules = [f".{name}{{grid-template-columns:{columns}}}" for columns, name in self.templates.items()]
         rules += [f".r{n}{{grid-row:{n + 1}}}" for n in range(self.extents["r"] + 1)]
         rules += [f".c{n}{{grid-column:{n + 1}}}" for n in range(self.extents["c"] + 1)]

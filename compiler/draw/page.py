@@ -37,8 +37,8 @@ MAX_CARDS = 5
 
 
 def write_page(picture: GraphPicture, report: Report | None = None, *, description: str = "", origin: str = "") -> str:
-    """The whole text of the page; with a report it has plots, which need matplotlib. `description` says what network it
-    is, and `origin` how the page was made.
+    """Write the whole text of the page; with a report it has plots, which need matplotlib. `description` says what
+    network it is, and `origin` how the page was made.
 
     Raises ArchspecError where there is too much for a page.
     """

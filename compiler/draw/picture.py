@@ -19,7 +19,7 @@ from compiler.draw.wires import EDGE, Inside, Wire, connect
 from compiler.graph import Graph
 
 DEPTH = 2
-"""Levels of blocks that are open unless said otherwise."""
+"""The number of levels of blocks that are open unless said otherwise."""
 MAX_VISIBLE = 6_000
 """The largest number of boxes that are seen in one picture."""
 
@@ -77,7 +77,7 @@ class GraphPicture:
 
     @property
     def description(self) -> str:
-        """The same in words, for those who do not see it."""
+        """The boxes that are seen in words, for those who do not see them."""
         parts = [cut(self.describe(child), 120) for child in self.whole.children[:60]]
         more = len(self.whole.children) - len(parts)
         return "; ".join(parts) + (f"; and {more} more" if more > 0 else "")
@@ -86,11 +86,11 @@ class GraphPicture:
         return self.measured.of(block)
 
     def head(self, block: PictureBlock) -> str:
-        """The text at the top of a block, before its figures."""
+        """Write the text at the top of a block, before its figures."""
         return cut(block.title, 60) + (f" ×{block.times}" if block.times > 1 else "")
 
     def lines(self, block: PictureBlock) -> list[str]:
-        """The lines of text on a closed block or an operation's box."""
+        """Write the lines of text on a closed block or an operation's box."""
         figures = self.figures(block)
         times = f" ×{block.times}" if block.times > 1 else ""
         words = list(block.lines) or [block.title]
@@ -98,11 +98,11 @@ class GraphPicture:
         return [cut(line, MAX_LETTERS) for line in (*words, figures.shape, figures.counts) if line]
 
     def words(self, block: PictureBlock) -> int:
-        """The number of lines that are words; the others are figures."""
+        """Count the lines that are words; the others are figures."""
         return len(block.lines) or 1
 
     def describe(self, block: PictureBlock) -> str:
-        """A box in one line."""
+        """Write a box in one line."""
         figures = self.figures(block)
         what = ", ".join(block.lines) if block.lines else f"block {block.title}"
         times = f", {block.times} times" if block.times > 1 else ""
@@ -134,7 +134,7 @@ class GraphPicture:
                 yield from self._find_ends(inner)
 
     def to_dict(self) -> dict[str, Any]:
-        """The blocks with their figures, and the wires inside each, whatever is open."""
+        """Give the blocks with their figures, and the wires inside each, whatever is open."""
         return {"name": self.graph.name, "sizes": dict(self.graph.sizes), **self._describe_block(self.whole)}
 
     def _describe_block(self, block: PictureBlock) -> dict[str, Any]:
@@ -157,17 +157,17 @@ class GraphPicture:
     # -- places of wires -------------------------------------------------------------------------------------------
 
     def entry(self, block: PictureBlock, net: str) -> float:
-        """The place where a net comes in, in steps from the middle of the block's upper edge."""
+        """Give the place where a net comes in, in steps from the middle of the block's upper edge."""
         return _from_middle(self.inside[block.id].entries, net) if block.children else 0
 
     def exit(self, block: PictureBlock, net: str) -> float:
-        """The place where a net leaves, in steps from the middle of the block's lower edge."""
+        """Give the place where a net leaves, in steps from the middle of the block's lower edge."""
         return _from_middle(self.inside[block.id].exits, net) if block.children else 0
 
 
 def draw_graph(graph: Graph, *, depth: int | None = None, patterns: Collection[str] = ()) -> GraphPicture:
-    """The picture of a graph with `depth` levels of blocks open, and the blocks whose title or path one of `patterns`
-    fits, such as `*.i2.*` or `bottleneck*`, with those around them.
+    """Draw a graph with `depth` levels of blocks open, and the blocks whose title or path one of `patterns` fits, such
+    as `*.i2.*` or `bottleneck*`, with those around them.
 
     Raises ArchspecError where a pattern fits none, or there is too much to draw.
     """

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from compiler.graph import Graph
 
 ROLES = {"#0000f1": "one", "#0000f2": "two", "#0000f3": "text", "#0000f4": "ground", "#0000f5": "faint"}
-"""Colours that matplotlib draws with, and the classes that they become."""
+"""The colours that matplotlib draws with, and the classes that they become."""
 ONE, TWO, TEXT, GROUND, FAINT = ROLES
 LOOK: Any = {
     "font.size": 9,
@@ -69,7 +69,7 @@ class Plot:
 
 
 def draw_plots(graph: Graph, report: Report, parts: Parts, first: int) -> list[Plot]:
-    """A plot for each answer that the report has; `parts` are counted on from `first`, as blocks are."""
+    """Draw a plot for each answer that the report has; `parts` are counted on from `first`, as blocks are."""
     with looking(LOOK, TEXT):
         plots = [_plot_parts(parts, first), _plot_lengths(report)]
         plots += [_plot_signal(graph, report), _plot_memory(graph, report), _plot_fields(graph, report)]

@@ -30,7 +30,7 @@ LOOK: Mapping[str, Any] = {
 FILE_LOOK: Mapping[str, Any] = {"font.family": "sans-serif", "font.size": 10, "axes.titlesize": 10}
 
 UNSAID = ("Date", "Creator", "Format", "Type")
-"""What matplotlib would say of a file, and nobody asks for."""
+"""The metadata that matplotlib would write into a file, and that nobody asks for."""
 
 
 @contextmanager
@@ -46,14 +46,15 @@ def looking(look: Mapping[str, Any], ink: str) -> Iterator[None]:
 
 
 def save(figure: Figure, **how: Any) -> str:
-    """The SVG of a figure, without facts of its making."""
+    """Write the SVG of a figure, without facts of its making."""
     data = io.StringIO()
     figure.savefig(data, format="svg", metadata=dict.fromkeys(UNSAID), **how)
     return data.getvalue()
 
 
 def draw_file(size: tuple[float, float], title: str, description: str, plot: Callable[[Figure], None]) -> str:
-    """The text of an SVG file; `size` is in inches of 72 pixels, `plot` draws on the figure. Raises MissingExtra."""
+    """Draw the text of an SVG file; `size` is in inches of 72 pixels, `plot` draws on the figure. Raises
+    MissingExtra."""
     with extra("pictures"):
         from matplotlib.figure import Figure as New
     with looking(FILE_LOOK, INK):

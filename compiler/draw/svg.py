@@ -16,17 +16,17 @@ from compiler.draw.theme import COLOURS, LEGEND, LINE, RADIUS, Point, px, spread
 from compiler.draw.wires import EDGE, Wire
 
 GAP = 20
-"""The room between columns, and between rows that no wire runs between."""
+"""The room, in pixels, between columns, and between rows that no wire runs between."""
 TRACK = 8
-"""The height that a wire takes between rows."""
+"""The height, in pixels, that a wire takes between rows."""
 LANE = 14
-"""The width of a column in which only wires lie."""
+"""The width, in pixels, of a column in which only wires lie."""
 PAD = 16
-"""The room inside an open block, at both sides."""
+"""The room, in pixels, inside an open block, at both sides."""
 HEAD = 26
-"""The height of an open block's title."""
+"""The height, in pixels, of an open block's title."""
 PORT = 10
-"""The distance of the places where several wires come in."""
+"""The distance, in pixels, of the places where several wires come in."""
 
 LIGHT = """\
 .scope { fill: #f6f8fa; stroke: #8c959f }
@@ -55,7 +55,7 @@ class _Placed:
 
 
 def write_svg(picture: GraphPicture) -> str:
-    """The whole text of the file: the picture with those blocks open that it says, and a legend."""
+    """Write the whole text of the file: the picture with those blocks open that it says, and a legend."""
     placed = _Layout(picture).open(picture.whole)
     legend = _Legend(picture)
     width = max(placed.width, legend.width) + 2 * MARGIN

@@ -1,4 +1,5 @@
-"""How every drawing looks: colours of kinds on light and on dark ground, lines with round corners, signs of merges."""
+"""The look of every drawing: colours of kinds on light and on dark ground, lines with round corners, signs of
+merges."""
 
 from __future__ import annotations
 
@@ -10,14 +11,14 @@ from unicodedata import east_asian_width
 from archspec.ops import OPS, Input, Merge, Op
 
 LETTER = 7.25
-"""The width of a letter: 0.6 of the size, as fixed-width fonts have it."""
+"""The width of a letter, in pixels: 0.6 of the size, as fixed-width fonts have it."""
 TEXT_SIZE = 12
 LINE = 16
-"""The height of a line of text."""
+"""The height of a line of text, in pixels."""
 RADIUS = 9
-"""The radius of the circle where values are merged."""
+"""The radius, in pixels, of the circle where values are merged."""
 CORNER = 7
-"""The radius of the corners of a line."""
+"""The radius, in pixels, of the corners of a line."""
 
 Point: TypeAlias = tuple[float, float]
 
@@ -41,13 +42,13 @@ LEGEND = {
     "call": "block, other",
     "label": "input, output",
 }
-"""What a kind is called for readers."""
+"""The name of each kind for readers."""
 
 KINDS = {op.kind: op.family for op in OPS if op.family in COLOURS}
 """The kind of an operation, by its word."""
 
 SIGNS = {"add": "⊕", "mul": "⊗", "concat": "∥", "shake": "∿"}
-"""Merges as letters, where there is no circle to draw in."""
+"""The signs of merges as letters, where there is no circle to draw in."""
 
 STYLE = f"""\
 .ground {{ fill: #ffffff }}
@@ -78,13 +79,13 @@ TIP = (
 
 
 def style_sheet(light: str = "", dark: str = "") -> str:
-    """The rules of an SVG for both grounds, with a caller's own at the end of each part."""
+    """Write the rules of an SVG for both grounds, with a caller's own at the end of each part."""
     fills = ["".join(f".{kind} {{ fill: {pair[side]} }}\n" for kind, pair in COLOURS.items()) for side in (0, 1)]
     return f"{STYLE}{fills[0]}{light}@media (prefers-color-scheme: dark) {{\n{DARK}{fills[1]}{dark}}}\n"
 
 
 def kind_of(op: Op) -> str:
-    """The kind by which an operation is filled; `merge` is a circle, `label` an input."""
+    """Give the kind by which an operation is filled; `merge` is a circle, `label` an input."""
     if isinstance(op, Input):
         return "label"
     if isinstance(op, Merge):
@@ -93,7 +94,7 @@ def kind_of(op: Op) -> str:
 
 
 def round_corners(points: Sequence[Point]) -> str:
-    """The data of a path along these points."""
+    """Write the data of a path along these points."""
     points = [point for i, point in enumerate(points) if i == 0 or point != points[i - 1]]
     path = [f"M{px(points[0][0])},{px(points[0][1])}"]
     for before, corner, after in zip(points, points[1:], points[2:], strict=False):
@@ -105,7 +106,8 @@ def round_corners(points: Sequence[Point]) -> str:
 
 
 def spread(times: int) -> list[float]:
-    """The distances from the middle of the lines of a value that one node reads several times: all within a merge."""
+    """Give the distances from the middle of the lines of a value that one node reads several times: all within a
+    merge."""
     apart = min(6.0, 14 / max(1, times - 1))
     return [(number - (times - 1) / 2) * apart for number in range(times)]
 
@@ -122,7 +124,8 @@ def _towards(start: Point, end: Point, distance: float) -> Point:
 
 
 def draw_sign(x: float, y: float, symbol: str) -> list[str]:
-    """The data of the paths that make the sign of a merge around its centre; none for a merge that has no sign."""
+    """Write the data of the paths that make the sign of a merge around its centre; none for a merge that has no
+    sign."""
     r = RADIUS - 3.5
     d = r * 0.7
     if symbol == "shake":
@@ -136,10 +139,10 @@ def draw_sign(x: float, y: float, symbol: str) -> list[str]:
 
 
 def text_width(text: str) -> float:
-    """The room that a line takes; East Asian letters are twice as wide as others."""
+    """Measure the room that a line takes; East Asian letters are twice as wide as others."""
     return LETTER * sum(2 if east_asian_width(letter) in "WF" else 1 for letter in text)
 
 
 def px(value: float) -> str:
-    """A length with at most one decimal place, the same on every machine."""
+    """Write a length with at most one decimal place, the same on every machine."""
     return f"{round(value, 1) + 0.0:g}" if abs(value) < 1000 else f"{value:.0f}"

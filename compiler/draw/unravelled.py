@@ -35,7 +35,7 @@ FILLS = (
 
 @dataclass(frozen=True)
 class Subtree:
-    """Parts that end at (width, y), where their value goes on."""
+    """Primitives that end at (width, y), where their value goes on."""
 
     width: float
     height: float
@@ -47,7 +47,7 @@ class Subtree:
 
 
 def draw_unravelled(graph: Graph) -> str:
-    """The SVG of a network's paths, one tree for each output. Raises ArchspecError where it would be too large."""
+    """Draw a network's paths as SVG, one tree for each output. Raises ArchspecError where it would be too large."""
     skeleton = find_skeleton(graph)
     cores = {output: skeleton.core(output) for output in skeleton.outputs}
     _check_size(skeleton, cores.values())

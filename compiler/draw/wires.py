@@ -1,4 +1,4 @@
-"""What leads from box to box: inside each block by itself, between its children and its own edges."""
+"""Wires from box to box: inside each block by itself, between its children and its own edges."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from compiler.draw.blocks import PictureBlock
 from compiler.graph import Graph
 
 EDGE = ""
-"""What stands for the block's own upper edge as a source, and for its lower one as a target."""
+"""The id that stands for the block's own upper edge as a source, and for its lower one as a target."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Inside:
 
 
 def connect(graph: Graph, whole: PictureBlock) -> Mapping[str, Inside]:
-    """The wires from box to box in each block that has children, by its id.
+    """Find the wires from box to box in each block that has children, by its id.
 
     What leads from one turn of a folded block to the next is left out: that it says ×N means it.
     """

@@ -1,1 +1,1 @@
-"""From a spec to a graph."""
+"""Elaboration: from a spec to a graph."""

@@ -1,4 +1,4 @@
-"""Puts operations into the graph that is being built: layers, and merges of values whose sizes may have to fit."""
+"""The builder puts operations into the graph: layers, and merges of values whose sizes may have to fit."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PAIR = 4
 
 
 class GraphBuilder:
-    """The nodes so far, and how one more gets there."""
+    """A builder has the nodes so far, and puts in more."""
 
     def __init__(self, reporter: Reporter, settings: Callable[[str, Scope], Mapping[str, Any]]) -> None:
         """`settings` gives what the defaults say of a word in a scope."""

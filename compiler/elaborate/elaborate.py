@@ -1,4 +1,4 @@
-"""Spec → Graph: for chosen sizes, with every mistake in one go."""
+"""Elaboration compiles a spec to a graph for chosen sizes, with every mistake in one go."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The values of what is written in nodes: expressions, labels, lists, the fields of operations, and arguments."""
+"""The evaluator finds the values of what is written in nodes: expressions, labels, lists, the fields of operations, and
+arguments."""
 
 from __future__ import annotations
 
@@ -18,7 +19,8 @@ from compiler.elaborate.scope import MaybeNode, Scope, Step
 
 
 class Evaluator:
-    """Gives what is written its values; what cannot have one is reported, and ends the work on its node."""
+    """An evaluator gives what is written its values; what cannot have one is reported, and ends the work on its
+    node."""
 
     def __init__(self, defaults: Mapping[str, Mapping[str, Any]], reporter: Reporter) -> None:
         self.defaults = _spread_weight_norm(defaults)
@@ -28,7 +30,7 @@ class Evaluator:
     def build_op(
         self, step: Step, op: type[Op], given: Mapping[str, Any], renamed: Mapping[str, str] | None = None
     ) -> Op:
-        """The operation with its fields' values: given, or from the spec's defaults, or its own. `renamed` are the
+        """Build an operation with its fields' values: given, or from the spec's defaults, or its own. `renamed` are the
         fields that the spec spells otherwise."""
         fields = {**self.settings(op.kind, step.scope), **given}
         spelled = renamed or {}
@@ -60,18 +62,18 @@ class Evaluator:
         return self.compute(written, lookup, place, step.calls, takes=(op, key))
 
     def settings(self, kind: str, scope: Scope) -> Mapping[str, Any]:
-        """The defaults for a kind of node: the spec's own before those of the block around."""
+        """Give the defaults for a kind of node: the spec's own before those of the block around."""
         own = self.defaults.get(kind, {})
         return overlay(scope.defaults[kind], own) if kind in scope.defaults else own
 
     def setting(self, step: Step, key: str) -> Any:
-        """The field of a structure node, or the default for its kind."""
+        """Give the field of a structure node, or the default for its kind."""
         if key in step.node.model_fields_set:
             return getattr(step.node, key)
         return self.settings(step.node.word, step.scope).get(key, getattr(step.node, key))
 
     def evaluate(self, step: Step, written: Any, place: Place) -> Any:
-        """The value of an expression, or of each entry of a list; what is neither is one already."""
+        """Evaluate an expression, or each entry of a list; what is neither is a value already."""
         if isinstance(written, list):
             self.reporter.spend(len(written), place, step.calls)
             return [self.evaluate(step, item, place) for item in written]
@@ -87,7 +89,7 @@ class Evaluator:
         calls: Calls = (),
         takes: tuple[type[Op], str] | None = None,
     ) -> Any:
-        """The value of an expression, or what is one already. `takes` is the operation's field that it is for."""
+        """Evaluate an expression; what is none is a value already. `takes` is the operation's field that it is for."""
         if not isinstance(written, Expression):
             return written
         self.reporter.spend(written.cost, place, calls)
@@ -98,7 +100,7 @@ class Evaluator:
             self.reporter.fail(error.code, f"{error}{hint}", place, calls)
 
     def evaluate_columns(self, step: Step, each: Mapping[str, Any]) -> dict[str, list[Any]]:
-        """The lists of a loop, which are of one length."""
+        """Evaluate the lists of a loop, which are of one length."""
         columns = {key: self.evaluate(step, written, step.place("each", key)) for key, written in each.items()}
         for key, column in columns.items():
             if not isinstance(column, list):
@@ -112,7 +114,7 @@ class Evaluator:
         return columns
 
     def fill_label(self, step: Step, label: Template) -> str:
-        """The label of a tap or an output, with the values of the expressions in it."""
+        """Write the label of a tap or an output, with the values of the expressions in it."""
         self.reporter.spend(label.cost, step.place(), step.calls)
         try:
             return label(self._look_in(step.scope, step.value))
@@ -120,7 +122,7 @@ class Evaluator:
             self.reporter.fail(error.code, str(error), step.place("label"), step.calls)
 
     def convert(self, step: Step, key: str, kind: str, value: Any, place: Place) -> Any:
-        """The value of an argument in its declared type; nothing rounds."""
+        """Convert the value of an argument to its declared type; nothing rounds."""
         if kind == "int" and is_whole(value):
             return int(value)
         if kind == "float" and isinstance(value, int | float) and not isinstance(value, bool):
@@ -151,12 +153,12 @@ def _spread_weight_norm(defaults: Mapping[str, Mapping[str, Any]]) -> Mapping[st
 
 
 def is_whole(value: Any) -> bool:
-    """Whether a value is a whole number, be it written as 2 or as 2.0; a boolean is none."""
+    """Tell whether a value is a whole number, be it written as 2 or as 2.0; a boolean is none."""
     return isinstance(value, int | float) and not isinstance(value, bool) and value == value // 1
 
 
 def tell(value: Any) -> str:
-    """A value as a message shows it: a list up to its eighth entry, lists inside it as `[…]`."""
+    """Write a value as a message shows it: a list up to its eighth entry, lists inside it as `[…]`."""
     if isinstance(value, list):
         items = [("[…]" if item else "[]") if isinstance(item, list) else tell(item) for item in value[:8]]
         return f"[{', '.join([*items, '…'] if len(value) > 8 else items)}]"

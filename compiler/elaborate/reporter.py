@@ -7,17 +7,17 @@ from typing import NoReturn
 from archspec.errors import BlockCall, Diagnostic, Mistakes, Place, SpecError
 
 NODE = 16
-"""The parts in which the budget counts a node: a part of an expression, or an entry of a list, takes one."""
+"""The number of parts as which the budget counts a node: a part of an expression, or an entry of a list, takes one."""
 
 Calls = tuple[BlockCall, ...]
 
 
 class SkipNode(Exception):  # noqa: N818  (it carries nothing)
-    """Ends the work on one node, whose mistake has been reported; what follows gets no value."""
+    """This ends the work on one node, whose mistake has been reported; what follows gets no value."""
 
 
 class Reporter:
-    """Keeps every mistake once, and stops the walk where the spec expands to too much."""
+    """A reporter keeps every mistake once, and stops the walk where the spec expands to too much."""
 
     def __init__(self, max_nodes: int) -> None:
         self.max_nodes = max_nodes

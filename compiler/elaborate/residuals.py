@@ -1,4 +1,4 @@
-"""What residual blocks add to their bodies: a scale that keeps the signal in bounds, and a chance to be left out."""
+"""Residual blocks: a scale of their bodies that keeps the signal in bounds, and a chance that these are left out."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Residuals:
     total: int | None
     met: int = 0
     wants_total: bool = False
-    """Whether something depends on the number of all, which only a walk before this one can know."""
+    """True if something depends on the number of all, which only a walk before this one can know."""
 
     def scale(self, step: Step, result: MaybeNode, scaling: str, kernels: list[str], inside: Scope) -> MaybeNode:
         """Scale the result of a body as SkipInit (De and Smith, 2020), Stable ResNet (Hayou et al., 2021) or FixUp

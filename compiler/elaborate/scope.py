@@ -1,4 +1,4 @@
-"""What a node of a body sees when its turn comes: names, taps, handed bodies, and where it stands."""
+"""The scope and the step of a node: names, taps, handed bodies, and where it stands."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from archspec.spec.layers import SpecNode
 from compiler.graph import Node
 
 MaybeNode: TypeAlias = Node | None
-"""What flows between nodes; None after a mistake, so that one mistake is not reported as many."""
+"""A value that flows between nodes; None after a mistake, so that one mistake is not reported as many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Closure:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What the nodes of one body see."""
+    """The names, taps and bodies that the nodes of one body see."""
 
     names: Mapping[str, Any]
     taps: dict[str, MaybeNode]
@@ -39,14 +39,14 @@ class Scope:
     """The ids of the layers with a kernel so far, in a body that starts as FixUp says."""
 
     def enter(self, name: str, /, **names: Any) -> Scope:
-        """The scope one level further in, with more names."""
+        """Make the scope one level further in, with more names."""
         more = {**self.names, **names} if names else self.names
         return Scope(
             more, self.taps, self.bodies, self.join(name), self.calls, self.depth + 1, self.defaults, self.fixup
         )
 
     def join(self, name: str) -> str:
-        """The id of what is called `name` here."""
+        """Give the id of what is called `name` here."""
         return f"{self.path}.{name}" if self.path else name
 
 
@@ -68,13 +68,13 @@ class Step(NamedTuple):
         return self.scope.calls
 
     def place(self, *path: Any, key: bool = False) -> Place:
-        """Where the node is written, or one of its fields (with `key` the field's name)."""
+        """Give the place where the node is written, or one of its fields (with `key` the field's name)."""
         return self.node.place_of(*path, key=key) if path else self.node.place
 
     def enter(self) -> Scope:
-        """The scope of what stands inside the node."""
+        """Make the scope of the bodies inside the node."""
         return self.scope.enter(self.name)
 
     def within(self, scope: Scope) -> Step:
-        """The same node on the same value, that sees another scope."""
+        """Make a step of the same node on the same value, that sees another scope."""
         return self._replace(scope=scope)

@@ -1,4 +1,4 @@
-"""What a walk through a spec knows: the graph so far, who reads and reports, and which taps and outputs it has met.
+"""The state of a walk through a spec: the graph so far, who reads and reports, and which taps and outputs it has met.
 
 How it goes from word to word stands in `words.py`."""
 
@@ -73,7 +73,7 @@ class Walk:
         return int(value)
 
     def list_turns(self, step: Step, node: Turns) -> Iterator[Scope]:
-        """The scope of each turn of a loop, one after the other."""
+        """Give the scope of each turn of a loop, one after the other."""
         columns = self.evaluator.evaluate_columns(step, node.each or {})
         count = len(next(iter(columns.values()))) if columns else self._count_turns(step, node)
         self.reporter.spend(count * NODE, step.place("n" if node.each is None else "each"), step.calls)
@@ -90,12 +90,13 @@ class Walk:
         return int(count)
 
     def are_one_shape(self, value: Node, other: Node) -> bool:
-        """Whether two values have the same shape whatever the dynamic sizes are."""
+        """Tell whether two values have the same shape whatever the dynamic sizes are."""
         return self._shapes.are_one(self.builder.nodes, value, other)
 
 
 class TapRecord:
-    """Every tap that was set so far, and the block calls that led to it: for messages about taps that are not seen."""
+    """A record of every tap that was set so far, and of the block calls that led to it: for messages about taps that
+    are not seen."""
 
     def __init__(self) -> None:
         self._calls: dict[str, tuple[BlockCall, ...]] = {}
@@ -104,7 +105,7 @@ class TapRecord:
         self._calls.setdefault(label, scope.calls)
 
     def explain_missing(self, label: str, scope: Scope) -> str:
-        """Why a tap is not seen from a scope, as the end of a message: what sets it, a similar one, or all."""
+        """Explain why a tap is not seen from a scope, as the end of a message: what sets it, a similar one, or all."""
         known = f"; known here: {', '.join(scope.taps)}" if scope.taps else "; none is known here"
         return self._find_closed(label, scope) or suggest(label, scope.taps) or known
 

@@ -1,5 +1,5 @@
-"""How bodies are unrolled into nodes, and what each word of the language does on its turn: layers, loops, branches,
-residuals, taps, and calls of blocks."""
+"""The words of the language: how bodies are unrolled into nodes, and what each word does on its turn: layers, loops,
+branches, residuals, taps, and calls of blocks."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ from compiler.elaborate.walk import Walk
 MAX_NESTING = 100
 """The largest depth of nodes inside nodes, in levels."""
 MAX_PATH = 1000
-"""The longest id of a node, in characters: its path."""
+"""The largest length of the id of a node, its path, in characters."""
 
 Word: TypeAlias = Callable[[Walk, Any, Step], MaybeNode]
-"""What a word of the language does on its turn: given the walk, the node in its own type, and the step, it puts nodes
-into the graph, and gives the value that goes on."""
+"""A function that does what a word of the language does on its turn: given the walk, the node in its own type, and the
+step, it puts nodes into the graph, and gives the value that goes on."""
 
 _WORDS: dict[type[SpecNode], Word] = {}
 
@@ -93,13 +93,13 @@ def _word(kind: type[SpecNode]) -> Callable[[Word], Word]:
 
 @_word(LayerNode)
 def layer(walk: Walk, node: LayerNode, step: Step) -> MaybeNode:
-    """A primitive operation."""
+    """Put in a primitive operation."""
     return walk.builder.apply_layer(step, walk.evaluator.build_op(step, node.op, node.given))
 
 
 @_word(NormChoice)
 def norm(walk: Walk, node: NormChoice, step: Step) -> MaybeNode:
-    """The network's normalization: of the kind that `defaults` choose, or that is given here, or none."""
+    """Put in the network's normalization: of the kind that `defaults` choose, or that is given here, or none."""
     fields = overlay(walk.evaluator.settings(node.word, step.scope), node.given)
     kind = fields.pop("kind", USUAL_NORM)
     known = NORMALIZATIONS.get(kind, Normalization).model_fields  # what all kinds have may stand beside `none` too
@@ -116,7 +116,7 @@ def norm(walk: Walk, node: NormChoice, step: Step) -> MaybeNode:
 
 @_word(Ext)
 def extension(walk: Walk, node: Ext, step: Step) -> MaybeNode:
-    """An operation of the caller's own, which he allowed by name."""
+    """Put in an operation of the caller's own, which he allowed by name."""
     if node.use not in walk.extensions:
         allowed = f"; allowed are {', '.join(walk.extensions)}" if walk.extensions else ""
         message = f"the caller did not allow the extension '{node.use}'{allowed}"
@@ -136,7 +136,7 @@ def extension(walk: Walk, node: Ext, step: Step) -> MaybeNode:
 
 @_word(Residual)
 def residual(walk: Walk, node: Residual, step: Step) -> MaybeNode:
-    """A body, and beside it a shortcut to which its result is added (He et al., 2016)."""
+    """Send a value through a body, and beside it a shortcut to which its result is added (He et al., 2016)."""
     walk.residuals.met += 1
     ordinal, apply, inside = walk.residuals.met, walk.builder.apply, step.enter()
     scaling = walk.evaluator.setting(step, "scaling")
@@ -176,7 +176,7 @@ def _find_shortcut(walk: Walk, node: Residual, step: Step, result: MaybeNode) ->
 
 @_word(Repeat)
 def repeat(walk: Walk, node: Repeat, step: Step) -> MaybeNode:
-    """A body, turn after turn."""
+    """Send a value through a body, turn after turn."""
     value = step.value
     for turn in walk.list_turns(step, node):
         value = run_body(walk, node.body, value, turn)
@@ -185,7 +185,8 @@ def repeat(walk: Walk, node: Repeat, step: Step) -> MaybeNode:
 
 @_word(Dense)
 def dense(walk: Walk, node: Dense, step: Step) -> MaybeNode:
-    """A body, turn after turn, whose result is concatenated with what it was given (Huang et al., 2017)."""
+    """Send a value through a body, turn after turn, and concatenate each result with what it was given (Huang et al.,
+    2017)."""
     value = step.value
     for turn in walk.list_turns(step, node):
         result = run_body(walk, node.body, value, turn.enter("body"))
@@ -195,7 +196,7 @@ def dense(walk: Walk, node: Dense, step: Step) -> MaybeNode:
 
 @_word(Branching)
 def branches(walk: Walk, node: Branching, step: Step) -> MaybeNode:
-    """Branches of one value, merged."""
+    """Send one value through several branches, and merge their results."""
     inside = step.enter()
     if node.branches is not None:
         bodies = [(inside.enter(f"branch{i}"), branch) for i, branch in enumerate(node.branches)]
@@ -214,7 +215,7 @@ def branches(walk: Walk, node: Branching, step: Step) -> MaybeNode:
 
 @_word(EncoderDecoder)
 def encoder_decoder(walk: Walk, node: EncoderDecoder, step: Step) -> MaybeNode:
-    """A way down and a way up, level by level, with a skip across each (Ronneberger et al., 2015)."""
+    """Send a value a way down and a way up, level by level, with a skip across each (Ronneberger et al., 2015)."""
     value, inside = step.value, step.enter()
     turns = list(walk.list_turns(step, node))
     skips = []
@@ -233,7 +234,7 @@ def encoder_decoder(walk: Walk, node: EncoderDecoder, step: Step) -> MaybeNode:
 
 @_word(When)
 def when(walk: Walk, node: When, step: Step) -> MaybeNode:
-    """One of two bodies, by a test."""
+    """Send a value through one of two bodies, by a test."""
     test = walk.evaluator.evaluate(step, node.test, step.place("test"))
     if isinstance(test, list):
         message = "`test` of when should be true or false, found a list"
@@ -243,7 +244,7 @@ def when(walk: Walk, node: When, step: Step) -> MaybeNode:
 
 @_word(Tap)
 def tap(walk: Walk, node: Tap, step: Step) -> MaybeNode:
-    """A name for the value that goes by."""
+    """Name the value that goes by."""
     label = walk.evaluator.fill_label(step, node.label)
     step.scope.taps[label] = step.value
     walk.taps.keep(label, step.scope)
@@ -252,7 +253,7 @@ def tap(walk: Walk, node: Tap, step: Step) -> MaybeNode:
 
 @_word(From)
 def take_from(walk: Walk, node: From, step: Step) -> MaybeNode:
-    """The value that a tap has named."""
+    """Take the value that a tap has named."""
     label = walk.evaluator.fill_label(step, node.label)
     if label not in step.scope.taps:
         if walk.incomplete:
@@ -264,7 +265,7 @@ def take_from(walk: Walk, node: From, step: Step) -> MaybeNode:
 
 @_word(Output)
 def output(walk: Walk, node: Output, step: Step) -> MaybeNode:
-    """A result of the network."""
+    """Name a result of the network."""
     label = walk.evaluator.fill_label(step, node.label)
     if label in walk.output_names or label in walk.spec.inputs:
         other = "output" if label in walk.output_names else "input"
@@ -278,7 +279,7 @@ def output(walk: Walk, node: Output, step: Step) -> MaybeNode:
 
 @_word(CallNode)
 def call(walk: Walk, node: CallNode, step: Step) -> MaybeNode:
-    """A block with its arguments, or a body that was handed to the block around."""
+    """Call a block with its arguments, or a body that was handed to the block around."""
     scope = step.scope
     if node.block in scope.bodies:
         closure = scope.bodies[node.block]

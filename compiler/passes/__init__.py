@@ -1,1 +1,1 @@
-"""Transformations of a graph with its weights: one to a file, each with its rule in its docstring."""
+"""Passes transform a graph with its weights: one to a file, each with its rule in its docstring."""

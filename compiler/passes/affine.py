@@ -1,5 +1,5 @@
-"""Batch normalization, scale and shift are one function of each channel, a · x + b: how it is read, composed, and moved
-past other operations."""
+"""Affine functions of each channel, a · x + b, as batch normalization, scale and shift are: how they are read,
+composed, and moved past other operations."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ MAX_SEARCHED = 64
 
 
 class Blocked(Exception):  # noqa: N818  (it ends a search, and is no mistake)
-    """There is no layer that can take the function; the text says why."""
+    """This ends a search: there is no layer that can take the function; the text says why."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Affine:
-    """factor · x + term, one of each for a channel: two arrays (C,)."""
+    """The function factor · x + term, one of each for a channel: two arrays (C,)."""
 
     factor: ChannelVector
     term: ChannelVector
 
     def then(self, other: Affine) -> Affine:
-        """`other` of what this one gives."""
+        """Compose with `other`, of what this one gives."""
         return Affine(other.factor * self.factor, other.factor * self.term + other.term)
 
     def part(self, start: int, channels: int) -> Affine:
@@ -40,12 +40,12 @@ class Affine:
 
     @property
     def scales(self) -> bool:
-        """Whether it adds nothing."""
+        """True if it adds nothing."""
         return not self.term.any()
 
     @property
     def uniform(self) -> bool:
-        """Whether it is the same for each channel."""
+        """True if it is the same for each channel."""
         return is_uniform(self.factor) and is_uniform(self.term)
 
     @property
@@ -62,7 +62,7 @@ def is_affine(op: Op) -> TypeGuard[BatchNorm | Scale | Shift]:
 
 
 def read_affine(node: Node, weights: WeightArrays) -> Affine:
-    """The function that a batch normalization, a scale or a shift computes at inference.
+    """Read the function that a batch normalization, a scale or a shift computes at inference.
 
     γ (x - μ) / √(σ² + eps) + β is of this form with a = γ / √(σ² + eps) and b = β - a μ. Raises ArchspecError where a
     variance and eps together are not above zero.
@@ -86,7 +86,7 @@ def read_affine(node: Node, weights: WeightArrays) -> Affine:
 
 
 def move_behind(op: Op, affine: Affine, x: Shape) -> Affine | None:
-    """What does to the result of `op` as `affine` does to its operand, of shape `x`; None where nothing does."""
+    """Find what does to the result of `op` as `affine` does to its operand, of shape `x`; None where nothing does."""
     if isinstance(op, Flatten):
         positions = x.elements // x.channels
         return Affine(np.repeat(affine.factor, positions), np.repeat(affine.term, positions))
@@ -94,7 +94,7 @@ def move_behind(op: Op, affine: Affine, x: Shape) -> Affine | None:
 
 
 def move_before(op: Op, affine: Affine, x: Shape) -> Affine | None:
-    """What does to the operand of `op`, of shape `x`, as `affine` does to its result; None where nothing does."""
+    """Find what does to the operand of `op`, of shape `x`, as `affine` does to its result; None where nothing does."""
     if isinstance(op, Flatten):
         factor, term = affine.factor.reshape(x.channels, -1), affine.term.reshape(x.channels, -1)
         uniform = (factor == factor[:, :1]).all() and (term == term[:, :1]).all()

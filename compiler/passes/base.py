@@ -1,5 +1,5 @@
-"""What every pass is: a rule from a graph and its weights to another pair, which computes the same at inference unless
-the pass says otherwise."""
+"""The base of passes. A pass is a rule from a graph and its weights to another pair, which computes the same at
+inference unless the pass says otherwise."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ WeightArrays: TypeAlias = Mapping[str, WeightArray]
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """What a pass says of a node: what became of it, or why it had to stay."""
+    """A note of a pass on a node: what became of it, or why it had to stay."""
 
     node: str
     text: str
@@ -44,22 +44,23 @@ class Note:
 
 @dataclass
 class Journal:
-    """What one pass did and could not do, node by node, and which node's value each node of its result gives."""
+    """A journal of what one pass did and could not do, node by node, and which node's value each node of its result
+    gives."""
 
     done: list[Note] = field(default_factory=list)
     left: list[Note] = field(default_factory=list)
     values: dict[str, str] = field(default_factory=dict)
 
     def did(self, node: str, what: str) -> None:
-        """`node`, of the graph before, was removed or rewritten: 'folded into conv_0'."""
+        """Note that `node`, of the graph before, was removed or rewritten: 'folded into conv_0'."""
         self.done.append(Note(node, what))
 
     def leave(self, node: str, why: str) -> None:
-        """`node` might be expected to change and does not: 'its convolution has two readers'."""
+        """Note why `node`, which might be expected to change, does not: 'its convolution has two readers'."""
         self.left.append(Note(node, why))
 
     def gives(self, node: str, value: str | None) -> None:
-        """`node` of the graph after computes what `value` computed before; None: what no node did.
+        """Note that `node` of the graph after computes what `value` computed before; None: what no node did.
 
         Nodes of which nothing is said compute what the node of that name did.
         """
@@ -68,7 +69,7 @@ class Journal:
 
 @dataclass(frozen=True, slots=True)
 class AppliedPass:
-    """One pass as it ran: its name, its rule (the first sentence of its docstring) and its journal."""
+    """A pass as it ran: its name, its rule (the first paragraph of its docstring) and its journal."""
 
     name: str
     rule: str
@@ -97,7 +98,7 @@ class Pass(ABC):
 
     @property
     def name(self) -> str:
-        """`FoldWeightNorm` → `fold weight norm`."""
+        """The name in words: `FoldWeightNorm` → `fold weight norm`."""
         return re.sub(r"(?<!^)(?=[A-Z])", " ", type(self).__name__).lower()
 
     @property
@@ -125,7 +126,7 @@ def run_passes(
 
 
 def trace_value(steps: Iterable[AppliedPass], node: str) -> str | None:
-    """The node, before all steps, whose value `node` gives after them; None where none gave it."""
+    """Find the node, before all steps, whose value `node` gives after them; None where none gave it."""
     for step in reversed(tuple(steps)):
         node = step.values.get(node, node)
         if not node:

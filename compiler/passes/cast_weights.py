@@ -1,4 +1,4 @@
-"""Weights, rounded to the type in which a model stores them."""
+"""A pass that rounds weights to the type in which a model stores them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class CastWeights(Pass):
 
 
 def cast(values: NDArray[Any], dtype: np.dtype[Any], name: str) -> NDArray[Any]:
-    """The nearest numbers of another type. Raises ArchspecError where a finite one becomes infinite."""
+    """Cast to the nearest numbers of another type. Raises ArchspecError where a finite one becomes infinite."""
     with np.errstate(over="ignore", under="ignore"):
         rounded = values.astype(dtype)
     if not np.isfinite(rounded).all():

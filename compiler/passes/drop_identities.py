@@ -1,4 +1,4 @@
-"""Operations that change nothing, left out."""
+"""A pass that leaves out operations that change nothing."""
 
 from __future__ import annotations
 

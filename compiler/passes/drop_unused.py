@@ -1,4 +1,4 @@
-"""Nodes that lead nowhere, left out."""
+"""A pass that leaves out nodes that lead nowhere."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class DropUnused(Pass):
 
 
 def find_used(graph: Graph) -> set[str]:
-    """The inputs, and what leads to an output."""
+    """Find the inputs, and what leads to an output."""
     used = {*graph.inputs, *graph.outputs.values()}
     for node in reversed(list(graph)):
         if node.id in used:

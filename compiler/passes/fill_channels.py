@@ -1,4 +1,4 @@
-"""Narrow pieces of dense blocks, filled up to whole blocks of channels."""
+"""A pass that fills narrow pieces of dense blocks up to whole blocks of channels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Batch normalization, scales and shifts, folded into the layers behind them."""
+"""A pass that folds batch normalization, scales and shifts into the layers behind them."""
 
 from __future__ import annotations
 

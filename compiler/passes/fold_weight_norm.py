@@ -1,4 +1,4 @@
-"""Weight normalization, computed once and for all."""
+"""A pass that computes weight normalization once and for all."""
 
 from __future__ import annotations
 
@@ -49,7 +49,8 @@ def _fold(id: str, op: Kernel, arrays: dict[str, WeightArray]) -> None:
 def lengthen(
     name: str, direction: NDArray[np.float64], length: NDArray[np.float64], groups: int
 ) -> NDArray[np.float64]:
-    """length · v / |v| for a kernel (out, in, *k), or with `groups` for a transposed one (in, out / groups, *k).
+    """Compute length · v / |v| for a kernel (out, in, *k), or with `groups` for a transposed one (in, out / groups,
+    *k).
 
     Raises ArchspecError, with the name, where a |v| is zero.
     """

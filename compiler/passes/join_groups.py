@@ -1,4 +1,4 @@
-"""Narrow groups of convolutions, joined to groups as wide as a block of channels."""
+"""A pass that joins narrow groups of convolutions to groups as wide as a block of channels."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from compiler.graph import Graph, Node
 from compiler.passes.base import Journal, LazyArray, Pass, WeightArray, WeightArrays
 
 NARROWEST = 4
-"""Channels of a group from which joining was measured to pay: with two, as much time goes to zeros as is won."""
+"""The number of channels of a group from which joining was measured to pay: with two, as much time goes to zeros as is
+won."""
 
 
 @dataclass(frozen=True)

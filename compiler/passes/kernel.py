@@ -16,7 +16,7 @@ from compiler.passes.base import LazyArray, WeightArray, WeightArrays
 
 
 def takes_before(op: Kernel, affine: Affine) -> bool:
-    """Whether a kernel can do itself what `affine` does to its operand.
+    """Tell whether a kernel can do itself what `affine` does to its operand.
 
     The factors always; of the terms only their sum over all taps, so each result must see all of them: not where zeros
     pad the operand, nor where a transposed convolution reaches a result with some of its taps.
@@ -25,14 +25,14 @@ def takes_before(op: Kernel, affine: Affine) -> bool:
 
 
 def take_behind(node: Node, op: Kernel, affine: Affine, arrays: dict[str, WeightArray]) -> Node:
-    """The layer that computes `affine` of its result: w a, and b a + term."""
+    """Make the layer that computes `affine` of its result: w a, and b a + term."""
     kernel, bias = arrays[f"{node.id}.weight"], _read_bias(node, op, arrays)
     along = _along_outputs(affine.factor, op, kernel.shape)
     return _store(node, op, kernel, along, bias * affine.factor + affine.term, arrays)
 
 
 def take_before(node: Node, op: Kernel, affine: Affine, arrays: dict[str, WeightArray]) -> Node:
-    """The layer that computes its result from `affine` of its operand: w a, and b + Σ w · term."""
+    """Make the layer that computes its result from `affine` of its operand: w a, and b + Σ w · term."""
     kernel, bias = arrays[f"{node.id}.weight"], _read_bias(node, op, arrays)
     if not affine.scales:
         terms = np.asarray(kernel) * _along_inputs(affine.term, op, kernel.shape)
@@ -76,7 +76,7 @@ def _scale(values: NDArray[Any], factor: ChannelVector, name: str) -> NDArray[An
 
 
 def round_to(dtype: np.dtype[Any], values: ChannelVector, name: str) -> NDArray[Any]:
-    """The nearest numbers of a type. Raises ArchspecError where one is too large for it."""
+    """Round to the nearest numbers of a type. Raises ArchspecError where one is too large for it."""
     try:
         with np.errstate(over="raise"):
             return values.astype(dtype)

@@ -1,4 +1,4 @@
-"""Batch normalizations, scales and shifts in a row, as one operation."""
+"""A pass that makes one operation of batch normalizations, scales and shifts in a row."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Common subexpressions, computed once."""
+"""A pass that computes common subexpressions once."""
 
 from __future__ import annotations
 

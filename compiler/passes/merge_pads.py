@@ -1,4 +1,4 @@
-"""Paddings and crops in a row, as one; paddings before a convolution, as its own."""
+"""A pass that makes one of paddings and crops in a row, and of paddings before a convolution its own."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def _added(before: Node, after: Node) -> tuple[int, ...]:
 
 
 PairMerge: TypeAlias = Callable[[Graph, Node, Node], Node | str]
-"""The node that does what two in a row did, or why there is none."""
+"""A function that gives the node that does what two in a row did, or says why there is none."""
 
 MERGES: Mapping[tuple[type[Op], type[Op]], PairMerge] = MappingProxyType(
     {

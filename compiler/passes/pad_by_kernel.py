@@ -1,4 +1,4 @@
-"""Channels of zeros, added by a convolution."""
+"""A pass by which a convolution adds channels of zeros."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Parts of a network, left out."""
+"""A pass that leaves out parts of a network."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from compiler.passes.base import Journal, Pass, WeightArrays
 from compiler.passes.drop_unused import find_used
 
 Stays: TypeAlias = Literal["identity", "shortcut", "zeros", "input"]
-"""What is there instead: a residual's input, or what its shortcut makes of it; for a dense body's channels, zeros; for
-a layer its input."""
+"""The value that is there instead: a residual's input, or what its shortcut makes of it; for a dense body's channels,
+zeros; for a layer its input."""
 
 
 @dataclass(frozen=True, slots=True)
 class RemovablePart:
-    """What can be left out of a network: the value `result` is then that of the node `source`."""
+    """A part that can be left out of a network: the value `result` is then that of the node `source`."""
 
     name: str
     result: str
@@ -46,7 +46,8 @@ class RemoveBodies(Pass):
 
 
 def find_bodies(graph: Graph) -> dict[str, RemovablePart]:
-    """The residual and dense bodies of a graph by name, in order; a body inside another one is a part of its own."""
+    """Find the residual and dense bodies of a graph by name, in order; a body inside another one is a part of its
+    own."""
     parts = {}
     for node in graph:
         if node.body is not None:
@@ -57,8 +58,8 @@ def find_bodies(graph: Graph) -> dict[str, RemovablePart]:
 
 
 def find_layers(graph: Graph) -> dict[str, RemovablePart]:
-    """The layers with a kernel that keep the shape of their input, each with the normalization, activation and so on
-    that follow it alone, as far as the shape stays; by the name of the layer with the kernel."""
+    """Find the layers with a kernel that keep the shape of their input, each with the normalization, activation and so
+    on that follow it alone, as far as the shape stays; by the name of the layer with the kernel."""
     parts = {}
     for node in graph:
         if node.op.has_kernel:
@@ -70,7 +71,7 @@ def find_layers(graph: Graph) -> dict[str, RemovablePart]:
 
 
 def find_parts(graph: Graph) -> dict[str, RemovablePart]:
-    """The bodies; of a network without any, the layers."""
+    """Find the bodies; of a network without any, the layers."""
     return find_bodies(graph) or find_layers(graph)
 
 

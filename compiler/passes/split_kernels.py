@@ -1,4 +1,4 @@
-"""3×3 convolutions to few channels, as one along each axis."""
+"""A pass that makes 3×3 convolutions to few channels one along each axis."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from compiler.passes.base import Journal, LazyArray, Pass, WeightArray, WeightAr
 
 TAPS = 3
 ALIGNED = 4
-"""What channels are a multiple of where ONNX Runtime's blocked convolution takes them."""
+"""The number of which channels are a multiple where ONNX Runtime's blocked convolution takes them."""
 
 
 class AxisConv(Layer):

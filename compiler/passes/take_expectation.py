@@ -1,4 +1,4 @@
-"""Training-only behaviour, replaced by its expected form."""
+"""A pass that replaces training-only behaviour by its expected form."""
 
 from __future__ import annotations
 

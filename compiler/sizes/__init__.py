@@ -1,1 +1,1 @@
-"""Which values of its dynamic sizes a graph accepts."""
+"""The values of its dynamic sizes that a graph accepts."""

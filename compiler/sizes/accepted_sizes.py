@@ -1,4 +1,4 @@
-"""Which values of its dynamic sizes a graph accepts."""
+"""The values of its dynamic sizes that a graph accepts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from compiler.sizes.size_values import SizeValues
 
 
 def accepted_sizes(graph: Graph, *, keep_weights: bool = True) -> dict[str, AcceptedSize]:
-    """For each dynamic size the values that fit the graph, the other sizes as they are.
+    """Find for each dynamic size the values that fit the graph, the other sizes as they are.
 
     With `keep_weights` they fit the shapes of its weights too, as they must once these are trained. Sizes whose rules
     do not name each other may take any of their values at once.
@@ -28,7 +28,8 @@ def accepted_sizes(graph: Graph, *, keep_weights: bool = True) -> dict[str, Acce
 
 
 def fits(graph: Graph, sizes: Mapping[str, int], *, keep_weights: bool = True, known: Inferred | None = None) -> bool:
-    """Whether the graph can be evaluated at other sizes, with the weights it has or with any; `known` as in `infer`."""
+    """Tell whether the graph can be evaluated at other sizes, with the weights it has or with any; `known` as in
+    `infer`."""
     try:
         shapes = graph.infer(sizes, known)
     except OpError:
@@ -43,8 +44,8 @@ def fits(graph: Graph, sizes: Mapping[str, int], *, keep_weights: bool = True, k
 
 
 def find_nearest(graph: Graph, wanted: Mapping[str, int]) -> dict[str, tuple[AcceptedSize, int]]:
-    """For each size whose wanted value does not fit, with any weights, what it accepts and the value nearest to the
-    wanted one; each while the others keep those of the graph."""
+    """Find for each size whose wanted value does not fit, with any weights, what it accepts and the value nearest to
+    the wanted one; each while the others keep those of the graph."""
     extents = GraphExtents(graph.sizes, graph)
     bonds = _find_bonds(extents, keep_weights=False)
     found = {}
@@ -64,7 +65,7 @@ def drop_idle_fits(graph: Graph) -> Graph:
 
 
 def find_idle(graph: Graph) -> set[str]:
-    """The paddings and crops to a common size that do nothing at any size that fits."""
+    """Find the paddings and crops to a common size that do nothing at any size that fits."""
     idle = {node.id for node in graph if isinstance(node.op, Centred) and node.shape == graph.operands(node)[0]}
     if not idle or not graph.sizes:
         return idle
@@ -75,8 +76,8 @@ def find_idle(graph: Graph) -> set[str]:
 
 
 def find_equal(extents: GraphExtents, pairs: set[tuple[int, int]]) -> set[tuple[int, int]]:
-    """The pairs of extents that are equal at all sizes that fit. Where they follow several sizes, or too many values
-    would have to be looked at, that is known only of those that are one function."""
+    """Find the pairs of extents that are equal at all sizes that fit. Where they follow several sizes, or too many
+    values would have to be looked at, that is known only of those that are one function."""
     equal = {(one, other) for one, other in pairs if one == other}
     letters = {pair: extents.all[pair[0]].letters | extents.all[pair[1]].letters for pair in pairs - equal}
     for name in extents.sizes:

@@ -1,4 +1,4 @@
-"""Every extent of a graph as a function of its sizes, and what must hold of them for the graph to fit.
+"""The extents of a graph as functions of its sizes, and the conditions that must hold of them for the graph to fit.
 
 The functions come from the operations' own shape rules: an operation is asked for its result at other extents, and says
 by its `stride_fraction` how that goes on. Equal functions are one, so that of a network of hundreds of layers a few are
@@ -42,8 +42,8 @@ class Extent:
 
 @dataclass(frozen=True, slots=True)
 class ExtentCondition:
-    """What must hold of some extents. It may compare them with each other and with `constants`, or divide them by
-    `modulus`."""
+    """A condition that must hold of some extents. It may compare them with each other and with `constants`, or divide
+    them by `modulus`."""
 
     holds: Callable[..., bool]
     operands: tuple[int, ...]
@@ -66,7 +66,7 @@ def _differ_evenly(*extents: int) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Same:
-    """Equal to one number, by remainder where there is a modulus."""
+    """A test that an extent is equal to one number, by remainder where there is a modulus."""
 
     value: int
     modulus: int = 0
@@ -115,21 +115,21 @@ class GraphExtents:
         self._keep_weights(node, operands)
 
     def letters(self, extents: Iterable[int]) -> frozenset[str]:
-        """The sizes that some of these depend on."""
+        """Find the sizes that some of these depend on."""
         return frozenset[str]().union(*(self.all[i].letters for i in extents))
 
     def vary(self, extents: Iterable[int]) -> bool:
         return any(self.all[i].letters for i in extents)
 
     def shape(self, extents: Sequence[int]) -> Shape:
-        """At the graph's own sizes."""
+        """Give these extents at the graph's own sizes."""
         return Shape(*(self.all[i].own for i in extents))
 
     def constant(self, value: int) -> int:
         return self.put(ConstantLaw(value), (), ConstantLaw(value))
 
     def put(self, law: Law, operands: tuple[int, ...], key: object) -> int:
-        """The number of the extent with this law; `key` has in common those that are the same."""
+        """Give the number of the extent with this law; `key` has in common those that are the same."""
         known = self._numbers.get((key, operands))
         if known is not None:
             return known
@@ -155,14 +155,14 @@ class GraphExtents:
         return distinct[0] if len(distinct) == 1 else self.put(ExtremeLaw(choose), distinct, choose)
 
     def equal(self, operands: Iterable[int]) -> int:
-        """One of several extents that must be equal: a fixed one where there is one."""
+        """Give one of several extents that must be equal: a fixed one where there is one."""
         distinct = sorted(set(operands), key=lambda i: (bool(self.all[i].letters), i))
         if len(distinct) > 1:
             self.demand(ExtentCondition(_are_equal, tuple(distinct), compares=True))
         return distinct[0]
 
     def gather(self, law: Callable[[int], ProductLaw | SumLaw], operands: Sequence[int]) -> int:
-        """A product or a sum of which the fixed operands are one number."""
+        """Put in a product or a sum of which the fixed operands are one number."""
         moving = tuple(sorted(i for i in operands if self.all[i].letters))
         fixed = [self.all[i].own for i in operands if not self.all[i].letters]
         start = prod(fixed) if law is ProductLaw else sum(fixed)
@@ -171,7 +171,7 @@ class GraphExtents:
         return self.put(law(start), moving, law(start)) if moving else self.constant(start)
 
     def step(self, op: Op, extents: Sequence[int], position: int) -> int | None:
-        """What a layer makes of one of its operand's extents; None where it may depend on the others."""
+        """Put in what a layer makes of one of its operand's extents; None where it may depend on the others."""
         x = self.shape(extents)
         law = self._find_law(op, x, position)
         if law is None:

@@ -12,36 +12,37 @@ from typing import TypeAlias
 from archspec.ops import Op, OpError, Shape
 
 MAX_REMAINDERS = 64
-"""The longest period, in positions, of which every remainder is looked at to find operations of one function."""
+"""The largest period, in positions, of which every remainder is looked at to find operations of one function."""
 
 Rates: TypeAlias = frozenset[Fraction]
-"""How many positions an extent may grow for each of a size: several, where it is a largest or smallest of extents."""
+"""The numbers of positions that an extent may grow for each of a size: several, where it is a largest or smallest of
+extents."""
 
 
 @dataclass(frozen=True, slots=True)
 class Law(ABC):
-    """How an extent follows from others. A result of None says that there is none: they do not fit."""
+    """A law says how an extent follows from others. A result of None says that there is none: they do not fit."""
 
     compares = False
-    """Whether it asks which of its operands is larger."""
+    """True if it asks which of its operands is larger."""
 
     @abstractmethod
     def __call__(self, *extents: int) -> int | None: ...
 
     def grow(self, *rates: Rates) -> Rates | None:
-        """The result's rates for operands with these; None where nothing is known."""
+        """Give the result's rates for operands with these; None where nothing is known."""
         return None
 
     def degree(self, *degrees: int) -> int:
         return max(degrees, default=0)
 
     def period(self, *rates: Rates) -> int:
-        """A number of positions of the size that changes the result by whole numbers, whatever is rounded."""
+        """Give a number of positions of the size that changes the result by whole numbers, whatever is rounded."""
         return 1
 
     @property
     def refuses(self) -> bool:
-        """Whether some operands have no result."""
+        """True if some operands have no result."""
         return False
 
 
@@ -58,7 +59,7 @@ class ConstantLaw(Law):
 
 @dataclass(frozen=True, slots=True)
 class SizeLaw(Law):
-    """A dynamic size itself: it follows from its value."""
+    """The law of a dynamic size itself: it follows from its value."""
 
     name: str
 
@@ -75,13 +76,13 @@ class SizeLaw(Law):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LayerLaw(Law):
-    """What a layer makes of one extent, by its shape rule at another extent of a shape that fits."""
+    """The law of an extent that a layer makes of one, by its shape rule at another extent of a shape that fits."""
 
     op: Op
     x: Shape
     position: int
     pace: Fraction | None
-    """None where the result stays the same from the own extent on."""
+    """The stride fraction; None where the result stays the same from the own extent on."""
     known: dict[int, int | None] = field(default_factory=dict)
 
     def __call__(self, *extents: int) -> int | None:
@@ -110,7 +111,7 @@ class LayerLaw(Law):
         return remainders > MAX_REMAINDERS or any(self(extent) is None for extent in range(1, remainders + 1))
 
     def describe(self) -> object:
-        """What it has in common with those that have the same results."""
+        """Give what it has in common with those that have the same results."""
         own = self.x[self.position]
         if self.pace is None or self.pace.numerator > MAX_REMAINDERS:
             return id(self.op), self.x, self.position
@@ -128,7 +129,7 @@ class LayerLaw(Law):
         return high
 
     def keeps_pace(self) -> bool:
-        """Whether larger extents do as the operation's pace says, and leave all others alone."""
+        """Tell whether larger extents do as the operation's pace says, and leave all others alone."""
         own = self.x[self.position]
         at_own = self.infer(own)
         if at_own is None or not self.pace:
@@ -144,7 +145,7 @@ class LayerLaw(Law):
         return True
 
     def stays(self) -> bool:
-        """Whether larger extents do not change the result."""
+        """Tell whether larger extents do not change the result."""
         own = self.x[self.position]
         return len({self.infer(own + more) for more in (0, 1, 2, 3, 7, 100)}) == 1
 
@@ -155,7 +156,7 @@ def replace_extent(shape: Shape, position: int, extent: int) -> Shape:
 
 @dataclass(frozen=True, slots=True)
 class ExtremeLaw(Law):
-    """The smallest or the largest of several."""
+    """The law of the smallest or the largest of several extents."""
 
     choose: Callable[[Iterable[int]], int]
     compares = True
@@ -169,7 +170,7 @@ class ExtremeLaw(Law):
 
 @dataclass(frozen=True, slots=True)
 class ProductLaw(Law):
-    """The length of a vector that was laid out of a map."""
+    """The law of the length of a vector that was laid out of a map."""
 
     factor: int
 
@@ -186,7 +187,7 @@ class ProductLaw(Law):
 
 @dataclass(frozen=True, slots=True)
 class SumLaw(Law):
-    """The length of several vectors, one behind the other."""
+    """The law of the length of several vectors, one behind the other."""
 
     more: int
 
@@ -199,7 +200,8 @@ class SumLaw(Law):
 
 @dataclass(frozen=True, slots=True)
 class ShapeLaw(Law):
-    """An extent that may depend on the whole shape; nothing is known of it but what the layer says of each."""
+    """The law of an extent that may depend on the whole shape; nothing is known of it but what the layer says of
+    each."""
 
     op: Op
     position: int

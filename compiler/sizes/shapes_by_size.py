@@ -1,4 +1,5 @@
-"""Whether two nodes of a graph that is being built have one shape whatever its dynamic sizes are."""
+"""Shapes of a graph that is being built as functions of its dynamic sizes: whether two nodes have one shape at all of
+them."""
 
 from __future__ import annotations
 
@@ -20,7 +21,7 @@ class ShapesBySize:
         self._extents = GraphExtents(sizes)
 
     def are_one(self, nodes: dict[str, Node], one: Node, other: Node) -> bool:
-        """Whether two of the nodes so far have equal shapes at every size that fits."""
+        """Tell whether two of the nodes so far have equal shapes at every size that fits."""
         if one.shape != other.shape or not self._extents.sizes:
             return one.shape == other.shape
         return _are_chained(nodes, one, other) or self._are_equal(nodes, one, other)

@@ -41,7 +41,7 @@ class SizeValues:
         self._most = MAX_EFFORT // max(1, len(self._moving) + len(self._conditions))
 
     def compute(self, size: int) -> list[int] | None:
-        """All extents at this value; None where there is no such shape."""
+        """Compute all extents at this value; None where there is no such shape."""
         row = self._own.copy()
         for i, extent in self._moving.items():
             found = (
@@ -63,7 +63,7 @@ class SizeValues:
         return known
 
     def find_row(self, beside: Mapping[str, int]) -> AcceptedSize:
-        """The densest row of values that fit, through the own one."""
+        """Find the densest row of values that fit, through the own one."""
         if self.horizon is None or self.horizon > self._most or self.period > MAX_WHOLE:
             return self._find_tried(beside)
         step = next(filter(self._never_ends, self._steps(self.horizon)), 0)
@@ -73,7 +73,7 @@ class SizeValues:
         return self._choose(1, self.horizon + self.period, beside)
 
     def find_nearest(self, size: int, furthest: int) -> int:
-        """The value that fits nearest to `size`, the larger of two, of which one is known to be so far away."""
+        """Find the value that fits nearest to `size`, the larger of two, of which one is known to be so far away."""
         for distance in range(min(furthest, self._most) + 1):
             for near in (size + distance, size - distance):
                 if near >= 1 and self.fits(near):
@@ -81,8 +81,8 @@ class SizeValues:
         return size + furthest if self.fits(size + furthest) else size - furthest
 
     def list_telling(self, rule: AcceptedSize | None = None) -> list[int] | None:
-        """Values that fit, of a rule or of all, such that two extents that are equal at these are so at all of them;
-        None where these are too many or not known."""
+        """List values that fit, of a rule or of all, such that two extents that are equal at these are so at all of
+        them; None where these are too many or not known."""
         if self.horizon is None:
             return None
         first, step, last = (rule.first, rule.step or 1, rule.last) if rule else (1, 1, None)

@@ -1,1 +1,1 @@
-"""Networks against each other, against conditions, and against budgets."""
+"""Comparisons of networks with each other, with conditions, and with budgets."""

@@ -13,14 +13,14 @@ MAX_PAIRS = 1 << 23
 
 @dataclass(frozen=True)
 class Item:
-    """What an item is, from all that is known of it to the least that makes two items alike, and the item's weight."""
+    """An item has keys, from all that is known of it to the least that makes two items alike, and a weight."""
 
     keys: tuple[Hashable, ...]
     weight: int = 1
 
 
 def match(a: Sequence[Item], b: Sequence[Item], scores: Sequence[int]) -> list[tuple[int, int]]:
-    """The positions (i, j) of items that are alike, in order, so that the pairs weigh the most in all.
+    """Find the positions (i, j) of items that are alike, in order, so that the pairs weigh the most in all.
 
     A pair weighs what the lighter of the two does, times the score of the first key in which they are equal; scores
     fall. What is equal in the first key at both ends is taken as it is; for the rest dynamic programming takes time and

@@ -49,7 +49,7 @@ MAX_KEYS = 24
 """The largest number of keys that a message lists."""
 
 MARKS = "marks"
-"""Where an analysis says which of its numbers are not exact."""
+"""The key under which an analysis says which of its numbers are not exact."""
 
 _CONDITION = re.compile(r"\s*(?P<key>[^\s<>=!]+)\s*(?P<operator>[<>=!]=?)\s*(?P<value>[^\s<>=!](?:.*\S)?)\s*")
 _NUMBER = re.compile(
@@ -66,7 +66,7 @@ Quantity: TypeAlias = "int | float | Fraction"
 
 
 class ConditionError(ArchspecError):
-    """A condition that cannot be read, or that asks for a number which there is not."""
+    """A condition cannot be read, or asks for a number which there is not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ class Condition:
 
     @property
     def paths(self) -> tuple[str, ...]:
-        """The numbers that it speaks of."""
+        """The paths of the numbers that it speaks of."""
         return (self.path, self.bound) if isinstance(self.bound, str) else (self.path,)
 
 
@@ -92,11 +92,11 @@ class MarkedNumber:
     path: str = ""
     mark: Mark | None = None
     loose: bool = False
-    """Whether it is an estimate that says nothing: that of a network with unknown operations."""
+    """True for an estimate that says nothing: that of a network with unknown operations."""
 
     @property
     def span(self) -> tuple[Quantity, Quantity]:
-        """Between which numbers it lies. An estimate is taken as it is."""
+        """The least and the largest value that it may have. An estimate is taken as it is."""
         kind = self.mark.kind if self.mark else None
         low = -inf if kind is MarkKind.AT_MOST or self.loose else self.value
         return low, inf if kind is MarkKind.AT_LEAST or self.loose else self.value
@@ -116,13 +116,13 @@ class Verdict:
 
     @property
     def holds(self) -> bool | None:
-        """None where bounds do not decide it."""
+        """True or False as the numbers decide it; None where bounds do not."""
         verdicts = {_compare(*pair, self.condition.operator) for pair in self._pairs}
         return False if False in verdicts else None if None in verdicts else True
 
     @property
     def undecided(self) -> str | None:
-        """Why it is not decided, as a sentence; None where it is."""
+        """The reason why it is not decided, as a sentence; None where it is."""
         if self.holds is not None:
             return None
         pair = next(pair for pair in self._pairs if _compare(*pair, self.condition.operator) is None)
@@ -177,7 +177,7 @@ def parse_condition(text: str) -> Condition:
 
 
 def expand(key: str) -> str:
-    """The path that a key stands for."""
+    """Give the path that a key stands for."""
     return ALIASES.get(key, key)
 
 
@@ -190,7 +190,7 @@ def _read_bound(text: str, path: str) -> Fraction | str:
 
 
 def read_number(text: str) -> Fraction:
-    """The number in `25.6M`, `8GiB` or `2^58`, exactly. Raises ConditionError."""
+    """Read `25.6M`, `8GiB` or `2^58` as an exact number. Raises ConditionError."""
     match = _NUMBER.fullmatch(text)
     if match is None:
         units = ", ".join(unit for unit in UNITS if unit)
@@ -209,7 +209,8 @@ def read_number(text: str) -> Fraction:
 def answer(
     graph: Graph, paths: Iterable[str], spec: Spec | None = None, setup: TrainingSetup = USUAL
 ) -> dict[str, Any]:
-    """What `analyze --all --json` prints of a graph that was made of `spec`, as far as these paths lead there."""
+    """Compute what `analyze --all --json` prints of a graph that was made of `spec`, as far as these paths lead
+    there."""
     asked = list(paths)
     first = {re.split(r"[.\[]", path, maxsplit=1)[0].removesuffix("_summary") for path in asked}
     lengths = any(map(_COUNTED.match, asked))
@@ -249,7 +250,7 @@ def judge(condition: Condition, data: Mapping[str, Any]) -> Verdict:
 
 
 def find_numbers(data: Mapping[str, Any], path: str) -> tuple[MarkedNumber, ...]:
-    """The number at a path, or the numbers of the lists there. Raises ConditionError."""
+    """Find the number at a path, or the numbers of the lists there. Raises ConditionError."""
     ends = [(at, value) for at, value in _follow(data, path, "", path)]
     numbers = [(at, number) for at, value in ends for number in (value if isinstance(value, list) else [value])]
     wrong = next((value for _, value in numbers if not isinstance(value, int | float)), None)

@@ -1,4 +1,4 @@
-"""What changed between two networks: their layers, how these are joined, and the numbers.
+"""Differences of two networks: in their layers, in how these are joined, and in their numbers.
 
 Two networks that differ in names alone are found as such by their structure. The scopes of others are aligned level by
 level as outlines in which equal neighbours are folded: so that what is paired is as alike as possible, first of all in
@@ -49,16 +49,16 @@ class ComparedFigure:
     a: tuple[int, ...] | None
     b: tuple[int, ...] | None
     marks: tuple[Mark | None, Mark | None] = (None, None)
-    """Which of both is no more than a bound."""
+    """The marks of both numbers, None for one that is exact."""
 
     @property
     def difference(self) -> int | None:
-        """How much more the second has, where each has one exact number."""
+        """The second number less the first, where each network has one exact number."""
         return None if self._both is None else self._both[1] - self._both[0]
 
     @property
     def ratio(self) -> Fraction | None:
-        """How many times the first's number the second's is."""
+        """The second number as a multiple of the first, where each network has one exact number."""
         return None if self._both is None or not self._both[0] else Fraction(self._both[1], self._both[0])
 
     @property
@@ -90,7 +90,7 @@ class Change:
     children: tuple[Change, ...] = ()
 
     def count(self, what: Literal["parameters", "macs", "activations"]) -> tuple[int, int]:
-        """The sum over the equal neighbours, in both; 0 where it is not there."""
+        """The sum of a figure over the equal neighbours, in both; 0 where it is not there."""
         a, b = (0 if side is None else getattr(side, what) * side.times for side in (self.a, self.b))
         return a, b
 
@@ -124,7 +124,7 @@ class Diff:
 
     @property
     def same_structure(self) -> bool:
-        """Whether both have the same layers at the same sizes, joined in the same way; names may differ, and the values
+        """True if both have the same layers at the same sizes, joined in the same way; names may differ, and the values
         of weights, which are not looked at."""
         paired = len(self.partners) == len(self.a) == len(self.b)
         return paired and all(change.kind == "same" for change in self.changes) and not (self.rewired or self.outputs)
@@ -260,9 +260,9 @@ def _cut(branch: Branch, depth: int) -> Branch:
 
 
 SCORES = (22, 21, 18, 17, 16, 12, 8, 4, 3)
-"""What it is worth that two siblings are equal in each of the keys of an item, for each of the layers that they hold.
-What does the same counts more than the same name, but less than the same kinds of layers by the same name for all of
-them: a network that is wider throughout keeps its names."""
+"""The worth of two siblings that are equal in each of the keys of an item, for each of the layers that they hold. What
+does the same counts more than the same name, but less than the same kinds of layers by the same name for all of them: a
+network that is wider throughout keeps its names."""
 
 
 def _list_keys_of(branch: Branch) -> Item:

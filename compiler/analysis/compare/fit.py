@@ -60,8 +60,8 @@ def fit(
 
     `params` are the spec's own. The largest is the one with the most of `maximize`, the path of a number; unless given,
     of the only param, or of two params the one with the most of the first budget's number. `on_try` is told the params
-    of each network before it is built; the `setup` is that of the memory. Raises
-    ArchspecError where the search is too wide, or no network can be built.
+    of each network before it is built; the `setup` is that of the memory. Raises ArchspecError where the search is too
+    wide, or no network can be built.
     """
     _check_question(variations, budgets)
     compared = maximize or (budgets[0].path if len(variations) > 1 else None)

@@ -37,7 +37,7 @@ MAX_GAP = 32
 """The largest number of values in a row, none with a network, that are passed over in search of a network close by."""
 
 Build: TypeAlias = Callable[[Mapping[str, Any]], Graph]
-"""The network for these values of params. Raises SpecError where there is none."""
+"""A function from values of params to their network. It raises SpecError where there is none."""
 
 GridPoint: TypeAlias = tuple[int, ...]
 """A position among the values of each variation."""
@@ -54,12 +54,12 @@ class TriedNetwork:
 
     @property
     def numbers(self) -> tuple[Quantity, ...]:
-        """All that may grow with the params."""
+        """The numbers that may grow with the params."""
         return (self.size, *(number for verdict in self.verdicts for number in verdict.found))
 
     @property
     def fits(self) -> bool:
-        """Whether it fits as far as is known: a lower bound within the budget does."""
+        """True if it fits as far as is known: a lower bound within the budget does."""
         return all(verdict.holds is not False for verdict in self.verdicts)
 
     def to_dict(self) -> dict[str, Any]:
@@ -68,8 +68,9 @@ class TriedNetwork:
 
 @dataclass
 class FamilySearch:
-    """What was tried so far. `compared` is the path of the number by which networks are compared; None for the value of
-    the only param. `climbed` is the position before which all values above the largest network's were tried."""
+    """A search and what it has tried so far. `compared` is the path of the number by which networks are compared; None
+    for the value of the only param. `climbed` is the position before which all values above the largest network's were
+    tried."""
 
     build: Build
     params: Mapping[str, Any]
@@ -103,16 +104,16 @@ class FamilySearch:
 
     @property
     def built(self) -> dict[GridPoint, TriedNetwork]:
-        """The networks that there are."""
+        """The networks that could be built."""
         return {place: trial for place, trial in self.tried.items() if trial}
 
     def find_best(self) -> GridPoint | None:
-        """The largest network that fits."""
+        """Find the largest network that fits."""
         fitting = {place: trial.size for place, trial in self.built.items() if trial.fits}
         return max(fitting, key=lambda place: (fitting[place], place), default=None)
 
     def find_next(self, place: GridPoint) -> Iterator[TriedNetwork]:
-        """For each param the network with its next larger value."""
+        """Find for each param the network with its next larger value."""
         for axis, variation in enumerate(self.variations):
             near = range(place[axis] + 1, min(variation.count, place[axis] + 1 + MAX_GAP))
             found = (self._look_at(_move(place, axis, position)) for position in near)
@@ -121,11 +122,11 @@ class FamilySearch:
                 yield trial
 
     def is_complete(self) -> bool:
-        """Whether every value was tried."""
+        """True if every value was tried."""
         return len(self.tried) == self._count_places()
 
     def is_at_end(self) -> bool:
-        """Whether every value of the only param was tried that is larger than the largest network's."""
+        """True if every value of the only param that is larger than the largest network's was tried."""
         return self.compared is None and self.climbed == self.variations[0].count
 
     def last_climbed(self) -> int | float | None:
@@ -133,7 +134,7 @@ class FamilySearch:
         return self.variations[0].value(self.climbed - 1) if self.climbed else None
 
     def grows(self) -> bool:
-        """Whether no number of a network that was tried is smaller than that of one with smaller values."""
+        """True if no number of a network that was tried is smaller than that of one with smaller values."""
         rows = [(place, trial.numbers) for place, trial in sorted(self.built.items())]
         pairs = pairwise(rows) if len(self.variations) == 1 else combinations(rows, 2)
         return all(
@@ -146,7 +147,8 @@ class FamilySearch:
     # -- one network --
 
     def attempt(self, place: GridPoint) -> TriedNetwork | None:
-        """The network at a place, None where there is none. Raises ArchspecError beyond the bounds of a search."""
+        """Build the network at a place; None where there is none. Raises ArchspecError beyond the bounds of a
+        search."""
         if place not in self.tried and self._is_spent():
             raise self._tell_unfinished()
         return self._look_at(place)

@@ -1,4 +1,4 @@
-"""Whether two nodes, and whether two networks, are the same but for their names; and which nodes read other values."""
+"""Structural comparison: of two nodes, of two networks up to their names, and of the values that their nodes read."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from compiler.analysis.outline import list_fields, list_types
 from compiler.graph import Graph, Node
 
 OutputPairs = Mapping[str, str]
-"""The outputs of one network, and those of another that stand for them."""
+"""Outputs of one network, and by them those of another that stand for them."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,8 @@ class Rewiring:
 
 
 def compare_nodes(a: Node, b: Node) -> dict[str, tuple[Any, Any]]:
-    """What two nodes carry that differs, by its name. `padding: same` is the number that it stands for; a spec says
-    nothing of types and stored tensors."""
+    """List the properties in which two nodes differ, by their names. `padding: same` is the number that it stands for;
+    a spec says nothing of types and stored tensors."""
     types = zip(list_types(a).items(), list_types(b).values(), strict=True)
     kept = {name: (first, second) for (name, first), second in types if None not in (first, second)}
     return _keep_differing(_pair_fields(a, b) | kept)
@@ -59,7 +59,7 @@ def _keep_differing(pairs: Mapping[str, tuple[Any, Any]]) -> dict[str, tuple[Any
 
 
 def find_same(a: Graph, b: Graph) -> dict[str, str] | None:
-    """The nodes of two networks that stand for each other, where these are the same but for names; else None.
+    """Pair the nodes of two networks that are the same but for names; None where the networks are not.
 
     Outputs are those of the same name, the others in order; from there operands lead back, each to its counterpart.
     What leads to no output is paired by what it reads. An input or output that both have by its name has to be the same
@@ -73,7 +73,7 @@ def find_same(a: Graph, b: Graph) -> dict[str, str] | None:
 
 
 def pair_names(a: Graph, b: Graph) -> OutputPairs:
-    """Outputs by their names, those that have no namesake in order."""
+    """Pair outputs by their names, those that have no namesake in order."""
     alone = [[name for name in one.outputs if name not in other.outputs] for one, other in ((a, b), (b, a))]
     return {name: name for name in a.outputs if name in b.outputs} | dict(zip(*alone, strict=False))
 
@@ -140,7 +140,7 @@ def _describe(node: Node, reads: tuple[str, ...]) -> Hashable:
 
 
 def find_rewired(a: Graph, b: Graph, partners: Mapping[str, str]) -> Iterator[Rewiring]:
-    """Nodes that read something else, other than because it was removed or added."""
+    """Find the nodes that read something else, other than because it was removed or added."""
     known = set(partners.values())
     for first, second in partners.items():
         reads = a[first].inputs, b[second].inputs
@@ -152,8 +152,8 @@ def find_rewired(a: Graph, b: Graph, partners: Mapping[str, str]) -> Iterator[Re
 def compare_outputs(
     a: Graph, b: Graph, partners: Mapping[str, str]
 ) -> tuple[dict[str, tuple[str | None, str | None]], dict[str, str]]:
-    """Outputs that come from another node or are in one network alone, with the node in both; and those that have
-    another name, with that."""
+    """Find the outputs that come from another node or are in one network alone, with the node in both; and those that
+    have another name, with that."""
     known = set(partners.values())
     ends = pair_names(a, b)
     moved: dict[str, tuple[str | None, str | None]] = {}

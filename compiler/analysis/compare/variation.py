@@ -1,4 +1,4 @@
-"""What a search varies: a param of a spec, and the values it takes."""
+"""The params of a spec that a search varies, and the values that they take."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _VARY = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Variation:
-    """What is varied: a param, an entry of a list, or a whole list in proportion to its first entry; and its values,
+    """A param that is varied, an entry of a list, or a whole list in proportion to its first entry; and its values,
     from `low` in steps to `high` (None: as far as the budgets reach)."""
 
     name: str
@@ -34,7 +34,7 @@ class Variation:
 
     @property
     def count(self) -> int:
-        """How many values there are."""
+        """The number of its values."""
         return floor(((MAX_WHOLE if self.high is None else self.high) - self.low) / self.step) + 1
 
     def exact(self, position: int) -> Fraction:
@@ -44,21 +44,21 @@ class Variation:
         return _as_number(self.exact(position))
 
     def has(self, value: Fraction) -> bool:
-        """Whether it takes a value."""
+        """Tell whether it takes a value."""
         steps = (value - self.low) / self.step
         return steps.denominator == 1 and 0 <= steps < self.count
 
     def locate(self, value: Fraction) -> int:
-        """The position of the largest value up to this one."""
+        """Find the position of the largest value up to this one."""
         return floor((value - self.low) / self.step)
 
     def find_own(self, params: Mapping[str, Any]) -> Fraction:
-        """The value that the spec itself has."""
+        """Find the value that the spec itself has."""
         own = params[self.name]
         return Fraction(str(own[self.index or 0] if isinstance(own, list) else own))
 
     def choose(self, position: int, params: Mapping[str, Any]) -> Any:
-        """The param's whole value at a position, given those of the spec."""
+        """Give the param's whole value at a position, for the params of the spec."""
         value, own = self.value(position), params[self.name]
         if self.index is not None:
             return [*own[: self.index], value, *own[self.index + 1 :]]

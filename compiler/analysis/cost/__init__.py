@@ -1,1 +1,1 @@
-"""What a network costs, in every convention."""
+"""The cost of a network, in every convention."""

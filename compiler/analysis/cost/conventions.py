@@ -1,4 +1,4 @@
-"""One network, several answers: what different tools count, each derived from the same counts of every operation.
+"""Conventions of counting: what different tools say of one network, derived from the same counts of every operation.
 
 Each is the tool's own rule, read from its source, for a network built of torch's modules. Where a tool miscounts, its
 answer differs from ours, and `docs/analysis/cost.md` says where.
@@ -19,7 +19,7 @@ BATCH_NORMS = {op.kind for op in NORMALIZATIONS.values() if issubclass(op, Batch
 SAMPLE_NORMS = {op.kind for op in NORMALIZATIONS.values() if issubclass(op, SampleNorm)}
 POOLS = {"max_pool", "avg_pool", "global_avg_pool", "global_max_pool"}
 PTFLOPS_TWICE = {"relu", "prelu", "elu", "gelu"} | POOLS
-"""What ptflops counts as a module and again as the function that this calls."""
+"""The kinds that ptflops counts as a module and again as the function that this calls."""
 PTFLOPS_ONCE = {"relu6", "leaky_relu", "silu", "softmax"}
 THOP_LINEAR = {1: 5, 2: 11, 3: 31}
 """Operations for each number that linear upsampling makes, by the number of spatial axes."""
@@ -38,13 +38,13 @@ def count_flops(node: NodeCost) -> int:
 
 
 def count_as_torchinfo(node: NodeCost) -> int:
-    """Each weight and bias once for each position that it makes; those of other layers once."""
+    """Count each weight and bias once for each position that it makes; those of other layers once."""
     named = node.kind in BATCH_NORMS | SAMPLE_NORMS | {"prelu"}
     return node.macs + node.bias_adds + (node.parameters if named else 0)
 
 
 def count_as_fvcore(node: NodeCost) -> int:
-    """In evaluation mode. Of pooling and upsampling it knows the forms for images."""
+    """Count as fvcore does in evaluation mode; of pooling and upsampling it knows the forms for images."""
     if node.kind in BATCH_NORMS:
         return node.elements * (2 if node.parameters else 1)
     if node.kind in SAMPLE_NORMS:

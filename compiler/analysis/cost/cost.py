@@ -1,4 +1,4 @@
-"""What a network costs: parameters, buffers, operations and the traffic of its values; per node, block and stage."""
+"""The cost of a network: parameters, buffers, operations and the traffic of its values; per node, block and stage."""
 
 from __future__ import annotations
 
@@ -48,37 +48,39 @@ class Cost:
 
     @cached_property
     def parameters(self) -> int:
-        """Trainable parameters."""
+        """The number of trainable parameters."""
         return sum(node.parameters for node in self.nodes)
 
     @cached_property
     def frozen(self) -> int:
-        """Parameters that training does not change, and that are no statistics."""
+        """The number of parameters that training does not change, and that are no statistics."""
         return sum(node.frozen for node in self.nodes)
 
     @cached_property
     def buffers(self) -> int:
-        """Stored statistics: BatchNorm's running means and variances, not its counter."""
+        """The number of stored statistics: BatchNorm's running means and variances, not its counter."""
         return sum(node.buffers for node in self.nodes)
 
     @cached_property
     def macs(self) -> dict[str, int]:
-        """What one sample costs in each of `CONVENTIONS`."""
+        """The multiply-accumulates of one sample, in each of `CONVENTIONS`."""
         return {name: sum(map(rule, self.nodes)) for name, rule in RULES.items()}
 
     @cached_property
     def elementwise(self) -> int:
-        """Operations on single numbers for one sample at inference, beside products with weights and their biases."""
+        """The operations on single numbers for one sample at inference, beside products with weights and their
+        biases."""
         return sum(node.elementwise for node in self.nodes)
 
     @cached_property
     def operations(self) -> int:
-        """All arithmetic for one sample at inference: two for each multiply-accumulate, the biases, the elementwise."""
+        """The arithmetic operations for one sample at inference: two for each multiply-accumulate, the biases, the
+        elementwise."""
         return sum(2 * node.macs + node.bias_adds + node.elementwise for node in self.nodes)
 
     @cached_property
     def activations(self) -> int:
-        """Numbers in the results of all operations for one sample; inputs are not counted."""
+        """The number of elements in the results of all operations for one sample; inputs are not counted."""
         return sum(node.shape.elements for node in self._computed)
 
     @cached_property
@@ -92,7 +94,7 @@ class Cost:
 
     @cached_property
     def blocks(self) -> Mapping[str, Cost]:
-        """The cost of each residual or dense body, by its name; what is in none is left out."""
+        """The cost of each residual or dense body, by its name; nodes in none are left out."""
         return {name: cost for name, cost in _group(self.nodes, "block") if name is not None}
 
     @cached_property
@@ -108,19 +110,19 @@ class Cost:
         return next((node.shape.space for node in reversed(self.nodes) if node.shape.rank), ())
 
     def moved(self, *, batch: int = 1, precision: FloatPrecision = "fp32") -> int:
-        """Bytes between memory and processor if each operation reads its operands and weights once, writes its result
-        once, and keeps nothing for the next: for a whole batch, the weights once."""
+        """Count the bytes between memory and processor if each operation reads its operands and weights once, writes
+        its result once, and keeps nothing for the next: for a whole batch, the weights once."""
         stored = self.parameters + self.frozen + self.buffers
         values = sum(node.read + node.written for node in self.nodes)
         return BYTES[precision] * (stored + batch * values)
 
     def intensity(self, *, batch: int = 1, precision: FloatPrecision = "fp32") -> float:
-        """Arithmetic intensity: `operations` for each byte that is `moved`."""
+        """Give the arithmetic intensity: `operations` for each byte that is `moved`."""
         moved = self.moved(batch=batch, precision=precision)
         return batch * self.operations / moved if moved else 0.0
 
     def summarize(self) -> dict[str, Any]:
-        """The numbers of a part."""
+        """List the numbers of a part by their keys in `to_dict()`."""
         return {
             "nodes": len(self.nodes),
             "parameters": self.parameters,

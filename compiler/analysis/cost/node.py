@@ -20,11 +20,11 @@ class NodeCost(NamedTuple):
     bias_adds: int
     elementwise: int
     read: int
-    """Numbers in the operands that carry signal; none where the result is a view."""
+    """The number of elements in the operands that carry signal; none where the result is a view."""
     written: int
-    """Numbers in the result; none where it is a view."""
+    """The number of elements in the result; none where it is a view."""
     block: str | None
-    """The innermost residual or dense body that it belongs to, with the shortcut and the merge."""
+    """The innermost residual or dense body that it belongs to; the shortcut and the merge belong to it too."""
     stage: int
 
     @property

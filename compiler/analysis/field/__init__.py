@@ -1,1 +1,1 @@
-"""What a position sees: receptive fields."""
+"""Receptive fields: the input positions that a position sees."""

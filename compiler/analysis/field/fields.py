@@ -19,12 +19,13 @@ class NodeField:
     node: str
     input: str
     size: tuple[int, ...]
-    """Input positions from the first to the last that one position sees: the most, where positions differ. What is seen
-    through a whole map (gates behind global pooling, statistics of a map) counts as far as the input has it."""
+    """The number of input positions from the first to the last that one position sees: the most, where positions
+    differ. A whole map that is seen (gates behind global pooling, statistics of a map) counts as far as the input has
+    it."""
     local: tuple[int, ...]
     """The same without what is seen only through a whole map."""
     stride: tuple[Fraction, ...]
-    """How far apart neighbours look."""
+    """The distance, in input positions, at which neighbours look."""
     centre: tuple[Fraction, ...]
     """The input position at the middle of what position 0 sees."""
 
@@ -39,19 +40,19 @@ class OutputField:
 
     field: NodeField
     clipped: tuple[Span, ...] | None
-    """Along each axis the first and the last input position that the middle position of the map really sees: what
-    padding and borders cut off is not among them, what is seen through a whole map is. Empty where it sees nothing,
-    None where it was not looked for: a large network has too many outputs."""
+    """The first and the last input position, along each axis, that the middle position of the map really sees: what
+    padding and borders cut off is not among them, what is seen through a whole map is. It is empty where the position
+    sees nothing, and None where it was not looked for: a large network has too many outputs."""
     seen: int | None
-    """How many input positions it really sees: dilated kernels leave gaps. None as above."""
+    """The number of input positions that it really sees: dilated kernels leave gaps. None as above."""
     narrowest: tuple[int | None, ...]
     """The size by the path that sees least. None where it was not found: too many ways differ, or as above."""
     marks: Mapping[str, Mark]
-    """Which of these are bounds."""
+    """The marks of those that are bounds, by their keys in `to_dict()`."""
 
     @property
     def has_gaps(self) -> bool:
-        """Whether some positions between the first and the last are not seen."""
+        """True if some positions between the first and the last are not seen."""
         return bool(self.clipped) and self.seen != prod(hi - lo + 1 for lo, hi in self.clipped or ())
 
     def to_dict(self) -> dict[str, Any]:
@@ -76,13 +77,13 @@ class Misalignment:
 
     @property
     def offsets(self) -> tuple[tuple[Fraction, ...], ...]:
-        """How far, in input positions, each operand's centres lie beyond the first one's."""
+        """The distances, in input positions, of each operand's centres beyond the first one's."""
         first = self.centres[0]
         return tuple(tuple(own - other for own, other in zip(centre, first, strict=True)) for centre in self.centres)
 
     @property
     def slight(self) -> bool:
-        """Whether neighbours lie equally far apart, and the centres by less than they do: position i of all operands
+        """True if neighbours lie equally far apart, and the centres by less than they do: position i of all operands
         still stands for the same cell of the input, as behind doubling by repetition."""
         first = self.strides[0]
         near = all(abs(gap) < step for offset in self.offsets for gap, step in zip(offset, first, strict=True))

@@ -1,5 +1,5 @@
-"""From positions of a map back to the input: what they really see between the ends of all maps, and the path that sees
-least."""
+"""Walks from positions of a map back to the input: what they really see between the ends of all maps, and the path that
+sees least."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ MAX_STEPS = 1 << 18
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """What is seen of an input's map: all positions that lie in one of the boxes. It is `exact` unless it grew too
+    """The positions of an input's map that are seen: all that lie in one of the boxes. It is `exact` unless it grew too
     ragged to be followed; then these are the most that can be seen."""
 
     boxes: tuple[MapBox, ...]
@@ -42,13 +42,13 @@ class Sight:
         return find_hull(self.boxes)
 
     def count(self) -> tuple[int, bool]:
-        """How many positions are seen, and whether that is exact; else they are the most that can be."""
+        """Count the positions that are seen, and say whether that is exact; else they are the most that can be."""
         found = count_positions(self.boxes)
         return (count_in_box(unite_boxes(self.boxes)), False) if found is None else (found, self.exact)
 
 
 def look_back(graph: Graph, readings: Mapping[str, Readings], id: str, start: MapBox) -> dict[str, Sight]:
-    """By input what the positions of a node in `start` really see of it; inputs of which they see nothing are left
+    """Find by input what the positions of a node in `start` really see of it; inputs of which they see nothing are left
     out."""
     walk = _Walk(graph, readings)
     walk.boxes[id] = [start]
@@ -126,9 +126,9 @@ class _Walk:
 def narrow_back(
     graph: Graph, readings: Mapping[str, Readings], id: str, axis: int, phases: int, input: str
 ) -> int | None:
-    """The fewest positions of an input, from the first to the last, that one of a node's first `phases` positions sees
-    by a single path, as if maps had no ends; what is seen through a whole map is left aside. None where too many sets
-    would have to be kept, or too many positions asked.
+    """Find the fewest positions of an input, from the first to the last, that one of a node's first `phases` positions
+    sees by a single path, as if maps had no ends; what is seen through a whole map is left aside. None where too many
+    sets would have to be kept, or too many positions asked.
 
     What fewer positions read is among what they read with others, so of each node only the sets that hold no other are
     kept: one where all merges are aligned.

@@ -1,4 +1,5 @@
-"""Sets of positions along one axis, and of those of a map: what a window with gaps reads is no single run."""
+"""Sets of positions along one axis, and of those of a map: the positions that a window with gaps reads are no single
+run."""
 
 from __future__ import annotations
 
@@ -23,8 +24,8 @@ MAX_CELLS = 1 << 18
 
 
 def gather(found: Positions, extent: int | None = None, *, beyond: Fill = "constant") -> Runs | None:
-    """The positions that lie in a map of this extent, and those that stand for what lies `beyond` its ends; all of them
-    where it has no ends. None where there are too many runs."""
+    """Give the positions that lie in a map of this extent, and those that stand for what lies `beyond` its ends; all of
+    them where it has no ends. None where there are too many runs."""
     spans: list[Span] = []
     for number, places in enumerate(found):
         kept = places
@@ -50,7 +51,7 @@ def _cut(places: range, extent: int) -> range:
 
 
 def fold(place: int, extent: int, fill: Fill) -> int:
-    """The position of a map whose value stands at a place beyond its ends."""
+    """Give the position of a map whose value stands at a place beyond its ends."""
     if fill == "wrap":
         return place % extent
     if fill == "reflect":
@@ -60,7 +61,7 @@ def fold(place: int, extent: int, fill: Fill) -> int:
 
 
 def unite(spans: Iterable[Span]) -> Runs:
-    """The positions of all these runs."""
+    """Unite the positions of all these runs."""
     ordered = sorted(spans)
     if len(ordered) < 2:
         return tuple(ordered)
@@ -75,7 +76,7 @@ def unite(spans: Iterable[Span]) -> Runs:
 
 
 def holds(outer: Runs, inner: Runs) -> bool:
-    """Whether one set has all positions of the other."""
+    """Tell whether one set has all positions of the other."""
     if outer == inner:
         return True
     around = iter(outer)
@@ -92,23 +93,23 @@ def holds(outer: Runs, inner: Runs) -> bool:
 
 
 def cover(outer: MapBox, inner: MapBox) -> bool:
-    """Whether one set of a map's positions has all of the other."""
+    """Tell whether one set of a map's positions has all of the other."""
     return all(map(holds, outer, inner))
 
 
 def find_hull(boxes: Sequence[MapBox]) -> tuple[Span, ...]:
-    """Along each axis the first and the last position that lies in any of the boxes."""
+    """Find along each axis the first and the last position that lies in any of the boxes."""
     axes = zip(*boxes, strict=True)
     return tuple((min(runs[0][0] for runs in axis), max(runs[-1][1] for runs in axis)) for axis in axes)
 
 
 def unite_boxes(boxes: Sequence[MapBox]) -> MapBox:
-    """The smallest box that has the positions of all of them."""
+    """Give the smallest box that has the positions of all of them."""
     return tuple(unite(span for runs in axis for span in runs) for axis in zip(*boxes, strict=True))
 
 
 def count_positions(boxes: Sequence[MapBox]) -> int | None:
-    """How many positions of a map lie in any of the boxes; None where these overlap in too many ways."""
+    """Count the positions of a map that lie in any of the boxes; None where these overlap in too many ways."""
     if len(boxes) == 1:
         return count_in_box(boxes[0])
     axes = [_count_by_members(axis).items() for axis in zip(*boxes, strict=True)]

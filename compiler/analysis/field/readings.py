@@ -1,4 +1,5 @@
-"""What operations read of their operands along each axis, found once for all nodes that share an operation."""
+"""The positions that operations read of their operands along each axis, found once for all nodes that share an
+operation."""
 
 from __future__ import annotations
 
@@ -16,17 +17,18 @@ MAX_TURN = 256
 
 @dataclass(frozen=True, slots=True)
 class AxisReading:
-    """What an operation reads along one axis. Position i + `pace.denominator` reads what i reads, `pace.numerator`
-    further, so that the first positions, a `turn`, speak for all; of a turn beyond `MAX_TURN` only so many are kept."""
+    """The positions that an operation reads along one axis. Position i + `pace.denominator` reads what i reads,
+    `pace.numerator` further, so that the first positions, a `turn`, speak for all; of a turn beyond `MAX_TURN` only so
+    many are kept."""
 
     pace: Fraction
     turn: tuple[tuple[range | None, ...], ...]
-    """For each operand the positions that are read, or None where that is the whole map."""
+    """The positions that are read, for each position and operand, or None where that is the whole map."""
     passes: bool
-    """Whether each position sees every operand in its own place, and nothing else."""
+    """True if each position sees every operand in its own place, and nothing else."""
 
     def at(self, position: int, operand: int) -> range:
-        """What a position from 0 reads of one operand of which it does not read the whole map."""
+        """Give what a position from 0 reads of one operand of which it does not read the whole map."""
         turns, place = divmod(position, self.pace.denominator)
         shift = turns * self.pace.numerator
         read = self.turn[place][operand] or range(0)
@@ -41,11 +43,11 @@ class Readings:
     axes: tuple[AxisReading, ...]
     alike: bool
     passes: bool
-    """Whether each position sees every operand in its own place, and nothing else, along all axes."""
+    """True if each position sees every operand in its own place, and nothing else, along all axes."""
 
 
 def find_readings(graph: Graph) -> dict[str, Readings]:
-    """The readings of every node that has operands."""
+    """Find the readings of every node that has operands."""
     rank = max((node.shape.rank for node in graph), default=0)
     known: dict[tuple[int, tuple[Shape, ...]], Readings] = {}  # repeated blocks share their operations
     found: dict[str, Readings] = {}
@@ -66,7 +68,7 @@ def _find(node: Node, shapes: tuple[Shape, ...], rank: int) -> Readings:
 
 
 def is_even(shape: Shape) -> bool:
-    """Whether a map is as long along all its axes."""
+    """Tell whether a map is as long along all its axes."""
     return len(set(shape.space)) < 2
 
 

@@ -1,4 +1,5 @@
-"""What one position of a map sees of the input: how much, how far apart neighbours look, and where the middle lies.
+"""Receptive fields: how much of the input a position of a map sees, how far apart neighbours look, and where the middle
+lies.
 
 Along an axis position i of a map sees positions from a first to a last one, and its neighbours' lie `jump` further;
 behind upsampling they do so in turns: position i + n sees what i sees, n · jump further. A few runs thus speak for all
@@ -25,8 +26,8 @@ from compiler.analysis.field.strands import NOTHING, View, find_hull, is_bounded
 from compiler.graph import Graph, Node
 
 MAX_WALKED = 1 << 20
-"""The largest number of nodes, about, that are passed on walks back: one from each output, and one for each map that is
-seen whole."""
+"""The largest number of nodes, about, that are passed on walks back: one walk from each output, and one for each map
+that is seen whole."""
 
 GIVEN_UP = at_least("some ways to the input repeat too late, or reach too far, to be followed")
 TAKEN_WHOLE = at_most("what is seen through some whole maps was taken to be the whole input")
@@ -39,29 +40,29 @@ class ReceptiveField:
     """The receptive fields of a network."""
 
     outputs: Mapping[str, tuple[OutputField, ...]]
-    """By output, one for each input that is seen; none where values have no spatial axes."""
+    """The fields by output, one for each input that is seen; none where values have no spatial axes."""
     misaligned: tuple[Misalignment, ...]
     everywhere: tuple[str, ...]
     """The nodes through which a position sees a whole map, and that lie before the node of some output's field."""
     unmeasured: tuple[str, ...]
-    """Where a field was given up, since its runs repeat too late, or reach too far."""
+    """The nodes at which a field was given up, since its runs repeat too late, or reach too far."""
     graph: Graph = field(repr=False, compare=False)
     views: Mapping[str, tuple[View, ...]] = field(repr=False, compare=False)
-    """What each node sees, by axis."""
+    """The views of each node, by axis."""
     readings: Mapping[str, Readings] = field(repr=False, compare=False)
 
     def of(self, id: str) -> tuple[NodeField, ...]:
-        """The fields of a node, one for each input that its positions have a place in."""
+        """Give the fields of a node, one for each input that its positions have a place in."""
         return tuple(_measure(self.graph[id], self.views[id], input) for input in _inputs_seen(self.views[id]))
 
     @property
     def by_output(self) -> dict[str, dict[str, OutputField]]:
-        """By output and input what the one sees of the other."""
+        """The fields by output and input."""
         return {name: {seen.field.input: seen for seen in fields} for name, fields in self.outputs.items()}
 
     @property
     def first(self) -> OutputField | None:
-        """What stands for the network: the first output's field, if one has any."""
+        """The field that stands for the network: the first output's, if one has any."""
         return next((fields[0] for fields in self.outputs.values() if fields), None)
 
     @property
@@ -72,7 +73,7 @@ class ReceptiveField:
         return first | {key: mark for marks in inner for key, mark in marks.items()}
 
     def to_dict(self) -> dict[str, Any]:
-        """The first output's field in front, if there is one, then all by output and input."""
+        """Give the first output's field in front, if there is one, then all by output and input."""
         return (self.first.to_dict() if self.first else {"size": [], "stride": []}) | {
             "by_output": {
                 name: {input: seen.to_dict() for input, seen in fields.items()}
@@ -85,7 +86,8 @@ class ReceptiveField:
 
 
 def measure_receptive_field(graph: Graph) -> ReceptiveField:
-    """The receptive field of every node. The graph's sizes matter where a whole map is seen, and in `clipped`."""
+    """Measure the receptive field of every node. The graph's sizes matter where a whole map is seen, and in
+    `clipped`."""
     rank = max((node.shape.rank for node in graph), default=0)
     readings = find_readings(graph)
     alike = _find_alike(graph, rank, readings)

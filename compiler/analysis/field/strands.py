@@ -1,4 +1,5 @@
-"""What every position of a map sees of the input along one axis, told by a few: found in one pass over the graph."""
+"""Strands: what every position of a map sees of the input along one axis, told by a few, and found in one pass over the
+graph."""
 
 from __future__ import annotations
 
@@ -20,7 +21,7 @@ MAX_REACH = 1 << 62
 NOTHING: Span = (MAX_REACH, -MAX_REACH)
 
 StrandKey: TypeAlias = tuple[str, Fraction]
-"""The input that is seen, and the jump."""
+"""The input that is seen, and the jump, in input positions, from one position to the next."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ class Strand:
         return lo + turn * self.shift, hi + turn * self.shift
 
     def over(self, places: range) -> Span:
-        """From the first to the last that some positions see."""
+        """Give the first and the last that some positions see."""
         if not places:
             return NOTHING
         if len(self.runs) == 1:
@@ -48,13 +49,13 @@ class Strand:
 
     @property
     def centre(self) -> Fraction:
-        """Where the middle of position 0's run lies, all positions of a turn averaged."""
+        """The middle of position 0's run, averaged over all positions of a turn."""
         turn = len(self.runs)
         middles = [turn * (lo + hi) - 2 * i * self.shift for i, (lo, hi) in enumerate(self.runs) if lo <= hi]
         return Fraction(sum(middles), 2 * turn * (len(middles) or 1))
 
     def repeat(self, count: int) -> Strand:
-        """The same with `count` positions in a turn, a multiple of those it has."""
+        """Write the same with `count` positions in a turn, a multiple of those it has."""
         return Strand(tuple(map(self.at, range(count))), self.shift * count // len(self.runs))
 
 
@@ -63,8 +64,8 @@ GIVEN_UP = Strand((NOTHING,), MAX_REACH)
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What a node sees along one axis: by strands what moves with the position, and by input what every position sees
-    wherever it lies."""
+    """The positions that a node sees along one axis: by strands those that move with the position, and by input those
+    that every position sees wherever it lies."""
 
     strands: Mapping[StrandKey, Strand] = field(default_factory=dict)
     fixed: Mapping[str, Span] = field(default_factory=dict)
@@ -72,14 +73,14 @@ class View:
     """The nodes whose maps every position sees whole, as long as none has a place: then they go over into `fixed`."""
 
     def at(self, input: str, position: int) -> Span:
-        """The first and last that one position sees of an input, what is fixed left aside."""
+        """Give the first and last that one position sees of an input, what is fixed left aside."""
         return find_hull(strand.at(position) for (seen, _), strand in self.strands.items() if seen == input)
 
 
 def look(
     node: Node, graph: Graph, axis: int, readings: Mapping[str, Readings], views: Mapping[str, tuple[View, ...]]
 ) -> View:
-    """What a node sees along an axis, by what its operands see."""
+    """Find the view of a node along an axis, from the views of its operands."""
     if isinstance(node.op, Input):
         return View({(node.id, Fraction(1)): Strand(((0, 0),), 1)} if axis < node.shape.rank else {})
     reading = readings[node.id].axes[axis]
@@ -101,13 +102,13 @@ def look(
 
 
 def find_hull(spans: Iterable[Span]) -> Span:
-    """From the first to the last of some runs."""
+    """Find the first and the last position of some runs."""
     los, his = zip(*spans, strict=True)
     return min(los), max(his)
 
 
 def is_bounded(view: View) -> bool:
-    """Whether a view is small enough to go on with."""
+    """Tell whether a view is small enough to go on with."""
     reach = max((max(-lo, hi, strand.shift) for strand in view.strands.values() for lo, hi in strand.runs), default=0)
     return len(view.strands) <= MAX_STRANDS and reach < MAX_REACH
 

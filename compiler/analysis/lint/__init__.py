@@ -1,4 +1,4 @@
-"""Lint: what compiles, and is probably not meant. Each rule has a code, a reason and a remedy.
+"""Lint finds what compiles, and is probably not meant. Each rule has a code, a reason and a remedy.
 
 A rule looks at the graph, or at the spec as it is written; what it finds is reported once for each place of the spec,
 however many nodes were unrolled from there.
@@ -34,7 +34,7 @@ RULES: tuple[LintRule, ...] = (
     *unused.RULES,
 )
 CODES: dict[str, Code] = {code.code: code for code in (*RULES, UNUSED)}
-"""Every code that a finding may have."""
+"""The codes that a finding may have."""
 
 __all__ = [
     "CODES",
@@ -53,17 +53,17 @@ __all__ = [
 def lint_graph(
     graph: Graph, spec: Spec | None = None, *, select: Sequence[str] = (), ignore: Sequence[str] = ()
 ) -> tuple[Finding, ...]:
-    """What the rules find in a graph, in the order of places; at most `MAX_FINDINGS`.
+    """List what the rules find in a graph, in the order of places; at most `MAX_FINDINGS`.
 
-    With the spec that it was made of, also what is written there and not used, and its comments silence findings.
-    Without, a place says little: messages begin with the name of a node.
-    `select` and `ignore` choose codes: see `choose_codes`. Raises ArchspecError where one of them is no code.
+    With the spec that it was made of, names that are written there and not used are found too, and its comments silence
+    findings. Without, a place says little: messages begin with the name of a node. `select` and `ignore` choose codes:
+    see `choose_codes`. Raises ArchspecError where one of them is no code.
     """
     return look_over(LintContext(Answers(graph), spec), select=select, ignore=ignore)
 
 
 def look_over(context: LintContext, *, select: Sequence[str] = (), ignore: Sequence[str] = ()) -> tuple[Finding, ...]:
-    """`lint_graph` of a graph of which more may be known already."""
+    """Do as `lint_graph` for a graph of which more may be known already."""
     codes, spec = choose_codes(select, ignore), context.spec
     found = [finding for rule in RULES if rule.code in codes for finding in rule.find(context)]
     if spec is None:
@@ -82,8 +82,8 @@ def _name_node(finding: Finding) -> Finding:
 
 
 def choose_codes(select: Sequence[str] = (), ignore: Sequence[str] = ()) -> frozenset[str]:
-    """The codes to look for: those that are selected (all unless some are), without those that are ignored. The first
-    words of a code stand for all codes that start with them: `unused` for `unused-param`, `unused-tap`, …"""
+    """Choose the codes to look for: those that are selected (all unless some are), without those that are ignored. The
+    first words of a code stand for all codes that start with them: `unused` for `unused-param`, `unused-tap`, …"""
     return _matching(select or CODES) - _matching(ignore)
 
 

@@ -36,7 +36,7 @@ class Ignore:
 
 
 def read_ignores(comments: Iterable[Comment]) -> tuple[Ignore, ...]:
-    """What comments silence; one that says anything else has the empty code."""
+    """Read the codes that comments silence; a comment that says anything else has the empty code."""
     return tuple(Ignore(code, comment) for comment in comments for code in _read_codes(comment.words))
 
 
@@ -46,7 +46,7 @@ def _read_codes(words: str) -> list[str]:
 
 
 def silence(findings: Iterable[Finding], ignores: Sequence[Ignore]) -> tuple[list[Finding], set[Ignore]]:
-    """The findings that no comment covers, and what covered the others."""
+    """Separate the findings that no comment covers from the comments that covered the others."""
     by_place: dict[Any, list[Ignore]] = {}
     for ignore in ignores:
         by_place.setdefault(ignore.about, []).append(ignore)
@@ -63,7 +63,7 @@ def silence(findings: Iterable[Finding], ignores: Sequence[Ignore]) -> tuple[lis
 def report_unused(
     unused: Iterable[Ignore], codes: Collection[str], looked_for: Collection[str], file: str
 ) -> Iterator[Finding]:
-    """A finding for each comment that names no known code, or in `file` silences nothing of what was `looked_for`."""
+    """Report each comment that names no known code, or in `file` silences nothing of what was `looked_for`."""
     for ignore in unused:
         if ignore.code not in codes:
             yield _report(ignore, _tell_unknown(ignore.code, codes))

@@ -1,4 +1,4 @@
-"""What rules look at: a graph, its spec where it has one, and what several rules ask of them, answered once."""
+"""The context of rules: a graph, its spec where it has one, and what several rules ask of them, answered once."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class LintContext:
 
     @cached_property
     def bounds(self) -> Mapping[str, Bounds]:
-        """Between which numbers the values of each node lie, whatever the input and the weights."""
+        """The bounds of the values of each node, whatever the input and the weights."""
         return find_bounds(self.graph)
 
     @cached_property
@@ -93,12 +93,12 @@ class LintContext:
 
     @cached_property
     def macs(self) -> Mapping[str, int]:
-        """Multiply-accumulates of each node that has some, for one sample."""
+        """The multiply-accumulates of each node that has some, for one sample."""
         return {node.id: node.macs for node in self.answers.cost.nodes if node.macs}
 
     @cached_property
     def total(self) -> int:
-        """Multiply-accumulates of the network, or 1 where it has none."""
+        """The multiply-accumulates of the network, or 1 where it has none."""
         return sum(self.macs.values()) or 1
 
     @cached_property
@@ -116,11 +116,11 @@ class LintContext:
         return frozenset(found)
 
     def operand(self, node: Node) -> Node:
-        """What computes a node's first operand."""
+        """Give the node that computes a node's first operand."""
         return self.graph[node.inputs[0]]
 
     def readers(self, node: Node) -> tuple[Op, ...]:
-        """The operations that read a node's result; none where it is an output."""
+        """List the operations that read a node's result; none where it is an output."""
         return self._readers[node.id]
 
     @cached_property

@@ -1,4 +1,4 @@
-"""What a rule is, and what it finds."""
+"""Rules, and the findings that they make."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """What a rule's check finds; the rule adds its code, and its own remedy where `remedy` is empty."""
+    """A hit is what the check of a rule gives; the rule adds its code, and its own remedy where `remedy` is empty."""
 
     message: str
     place: Place
@@ -54,7 +54,7 @@ class LintRule(Code):
 
     check: Callable[[LintContext], Iterable[Hit]]
     remedy_of_files: str = ""
-    """What to do where the network comes from an ONNX file, in which nobody can write a field; else `remedy`."""
+    """The remedy where the network comes from an ONNX file, in which nobody can write a field; else `remedy`."""
 
     def find(self, context: LintContext) -> Iterable[Finding]:
         usual = self.remedy if context.spec else self.remedy_of_files or self.remedy
@@ -67,7 +67,8 @@ def at_each_place(
     tell: Callable[[Sequence[Node]], str],
     tell_remedy: Callable[[Sequence[Node]], str] | None = None,
 ) -> Iterable[Hit]:
-    """One hit for each place of a spec, for all the nodes that were unrolled from it; `tell` says what they share."""
+    """Make one hit for each place of a spec, for all the nodes that were unrolled from it; `tell` says what they
+    share."""
     groups: dict[Place, list[Node]] = {}
     for node in nodes:
         groups.setdefault(node.source.place, []).append(node)

@@ -12,11 +12,11 @@ from compiler.analysis.lint.finding import Hit, LintRule, at_each_place
 from compiler.graph import Node
 
 BLOCKS = {16: "fp32 on AVX-512", 8: "fp16 on tensor cores"}
-"""Channels that are computed together, and where."""
+"""The numbers of channels that are computed together, and where."""
 SHARE = 100
-"""A part of the network's multiply-accumulates below which a layer is not worth a word: 1 / SHARE."""
+"""The share of the network's multiply-accumulates below which a layer is not worth a word: 1 / SHARE."""
 MIN_MACS = 1_000_000
-"""Multiply-accumulates below which starting a layer takes longer than computing it."""
+"""The smallest number of multiply-accumulates of which computing takes longer than starting the layer."""
 
 
 def find_odd_channels(context: LintContext) -> Iterable[Hit]:

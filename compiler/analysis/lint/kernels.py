@@ -12,8 +12,8 @@ from compiler.graph import Graph, Node
 
 
 def count_idle(op: Op, *xs: Shape) -> int:
-    """The weights of a kernel whose taps lie in the padding wherever the kernel stands, for operands of these shapes:
-    they change nothing, and their gradient is exactly zero."""
+    """Count the weights of a kernel whose taps lie in the padding wherever the kernel stands, for operands of these
+    shapes: they change nothing, and their gradient is exactly zero."""
     live = op.live_taps(*xs)
     kernel = op.weights(*xs).get("weight")
     if not live or kernel is None:
@@ -85,8 +85,8 @@ def find_uneven_upsampling(context: LintContext) -> Iterable[Hit]:
 
 
 def count_writers(op: Op) -> tuple[int, int]:
-    """The fewest and the most taps of a transposed convolution that meet in a position far from the ends, along each
-    axis."""
+    """Count the fewest and the most taps of a transposed convolution that meet in a position far from the ends, along
+    each axis."""
     assert isinstance(op, ConvTranspose)
     common = gcd(op.dilation, op.stride)
     turn = op.stride // common

@@ -1,4 +1,4 @@
-"""What a spec refers to: the names in its expressions, the blocks that it calls, the taps that it reads."""
+"""Names to which a spec refers: values in its expressions, blocks that it calls, taps that it reads."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from archspec.spec.nodes import CallNode, Ext, Turns
 
 
 def free_names(value: Any) -> frozenset[str]:
-    """The names of values that a part of a spec takes from its surroundings."""
+    """Find the names of values that a part of a spec takes from its surroundings."""
     if isinstance(value, Expression):
         return frozenset(node.id for node in ast.walk(value.tree) if isinstance(node, ast.Name))
     if isinstance(value, Template):
@@ -47,7 +47,7 @@ def _parse(value: Any) -> Any:
 
 
 def walk(value: Any) -> Iterator[SpecNode]:
-    """Every node in a body, at any depth, bodies that are handed to blocks included."""
+    """Give every node in a body, at any depth, bodies that are handed to blocks included."""
     if isinstance(value, SpecNode):
         yield value
         for name in type(value).model_fields:
@@ -60,7 +60,7 @@ def walk(value: Any) -> Iterator[SpecNode]:
 
 
 def list_bodies(value: Any) -> Iterator[tuple[SpecNode, ...]]:
-    """Every body as a list of its nodes, at any depth."""
+    """Give every body as a list of its nodes, at any depth."""
     if isinstance(value, tuple) and value and all(isinstance(item, SpecNode) for item in value):
         yield value
     if isinstance(value, SpecNode):
@@ -72,7 +72,7 @@ def list_bodies(value: Any) -> Iterator[tuple[SpecNode, ...]]:
 
 
 def find_unread(labels: Iterable[Template], read: Iterable[Template]) -> Iterator[Template]:
-    """The labels that none of those that are read can equal, whatever the numbers in their braces."""
+    """Find the labels that none of those that are read can equal, whatever the numbers in their braces."""
     plain = {label.text for label in read if _is_plain(label)}
     open_ = {_shape(label) for label in read if not _is_plain(label)}
     closed = {_shape(label) for label in read if _is_plain(label)}
@@ -92,7 +92,7 @@ def _shape(label: Template) -> str:
 
 
 def reach_blocks(start: Any, blocks: Mapping[str, Block]) -> dict[str, Block]:
-    """The blocks that are called from a body, directly or by each other."""
+    """Find the blocks that are called from a body, directly or by each other."""
     found: dict[str, Block] = {}
     pending = list(_called(start))
     while pending:

@@ -51,7 +51,7 @@ def _loses(graph: Graph, reader: Node, losing: set[str]) -> bool:
 
 
 def subtracts_means(op: Op, x: Shape) -> bool:
-    """Whether a normalization subtracts from each channel a mean of its own."""
+    """Tell whether a normalization subtracts from each channel a mean of its own."""
     one_each = isinstance(op, ops.GroupNorm) and op.groups == x.channels
     of_one = isinstance(op, ops.LayerNorm) and x.channels == 1
     return isinstance(op, ops.BatchNorm | ops.InstanceNorm) or one_each or of_one

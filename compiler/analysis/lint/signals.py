@@ -12,7 +12,7 @@ from compiler.analysis.signal.signal import FP16_LARGEST, FP16_SMALLEST, Exit, S
 
 
 def find_exit(read: Callable[[Signal], Exit | None], told: str, context: LintContext) -> Iterator[Hit]:
-    """The first block in which the signal leaves what fp16 holds."""
+    """Find the first block in which the signal leaves what fp16 holds."""
     exit = read(context.signal) if context.spec else None
     if exit is not None:
         where = f"in {exit.block}" if exit.block else f"at {exit.node}"

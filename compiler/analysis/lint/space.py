@@ -17,7 +17,7 @@ from compiler.analysis.lint.finding import Hit, LintRule, at_each_place
 from compiler.graph import Graph, Node
 
 Sights: TypeAlias = tuple[tuple[Fraction, Fraction], ...]
-"""By axis how much of the input a position sees, and how far apart neighbours look."""
+"""The part of the input that a position sees along each axis, and how far apart neighbours look, in input positions."""
 
 MAX_SHAPES = 50_000
 """The largest number of shapes that are inferred in search of sizes at which no pixel is lost."""

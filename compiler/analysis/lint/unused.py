@@ -1,4 +1,4 @@
-"""Rules about what a network computes, or a spec declares, and nobody uses."""
+"""Rules about values that a network computes, or names that a spec declares, and nobody uses."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from compiler.analysis.lint.names import find_unread, free_names, list_bodies, w
 from compiler.graph import Graph, Node
 
 Definition: TypeAlias = tuple[str, str, frozenset[str]]
-"""What gives a name its value in a block: the key under which it stands, the name, and the names that it reads."""
+"""The definition of a name in a block: the key under which it stands, the name, and the names that it reads."""
 
 
 def find_dead_nodes(context: LintContext) -> Iterable[Hit]:

@@ -1,1 +1,1 @@
-"""What a network keeps in memory."""
+"""The memory of a network at inference and in training."""

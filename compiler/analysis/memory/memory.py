@@ -1,7 +1,7 @@
-"""How much memory a network takes: its values at inference, tensor by tensor, and everything that training holds.
+"""The memory that a network takes: its values at inference, tensor by tensor, and everything that training holds.
 
-Exact for the values themselves. What is not counted is said in `CONVENTION`: libraries take workspace, and allocators
-round.
+The numbers are exact for the values themselves. What is not counted is said in `CONVENTION`: libraries take workspace,
+and allocators round.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from compiler.analysis.memory.saved import FULL, count_saved, find_layouts, find
 from compiler.graph import Graph, Node
 
 OPTIMIZERS = {"sgd": 0, "momentum": 1, "adam": 2}
-"""Numbers that an optimizer keeps for each trainable parameter."""
+"""The numbers that an optimizer keeps for each trainable parameter."""
 COUNTING = ("adam",)
-"""Those that count the steps, with a number of four bytes for each tensor."""
+"""The optimizers that count the steps, with a number of four bytes for each tensor."""
 CONVENTION = (
     "inference: a value lives from its operation to its last reader, inputs from the start, outputs to the end; views"
     " share their storage; sums and products of several are taken two by two; operations are neither fused nor done in"
@@ -39,7 +39,7 @@ SURMISED = estimate(
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """While one operation runs: the bytes of all values that live, its result among them."""
+    """The moment at which one operation runs: the bytes of all values that live, its result among them."""
 
     node: str
     bytes: int
@@ -47,19 +47,19 @@ class Moment:
 
 @dataclass(frozen=True)
 class Inference:
-    """Values at inference, in the graph's order."""
+    """The values at inference, in the graph's order."""
 
     timeline: tuple[Moment, ...]
     peak: Moment
     at_peak: Mapping[str, int]
     """The bytes of each value that lives at the peak, by the node that made it."""
     weights: int
-    """Bytes of all stored tensors; they lie beside the values."""
+    """The bytes of all stored tensors; they lie beside the values."""
 
 
 @dataclass(frozen=True)
 class Training:
-    """Bytes that training holds when the forward pass has ended."""
+    """The bytes that training holds when the forward pass has ended."""
 
     parameters: int
     gradients: int
@@ -67,7 +67,7 @@ class Training:
     buffers: int
     saved: int
     by_node: Mapping[str, int]
-    """What is saved, by the node that made it or, for tensors of its own, keeps it."""
+    """The bytes that are saved, by the node that made them or, for tensors of its own, keeps them."""
 
     @property
     def total(self) -> int:
@@ -110,7 +110,7 @@ class Memory:
 def measure_memory(
     graph: Graph, *, batch: int = 1, precision: FloatPrecision | None = None, optimizer: str = "momentum"
 ) -> Memory:
-    """The memory that a batch takes at inference and in training.
+    """Measure the memory that a batch takes at inference and in training.
 
     `precision` is that of the values: fp32, or fp16 or bf16, which in training means mixed precision. Where it is None
     inference has the types that a file says, and fp32 where none does; training has fp32. `optimizer` is sgd, momentum
@@ -127,7 +127,7 @@ def measure_memory(
 def largest_batch(
     graph: Graph, budget: int, *, precision: FloatPrecision | None = None, optimizer: str = "momentum"
 ) -> int:
-    """The largest batch whose training holds at most `budget` bytes; 0 where none does.
+    """Find the largest batch whose training holds at most `budget` bytes; 0 where none does.
 
     >>> graph = archspec.elaborate(archspec.load("residual_mlp", params={"blocks": 1, "width": 8}))
     >>> archspec.largest_batch(graph, 1 << 20)

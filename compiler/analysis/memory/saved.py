@@ -1,4 +1,4 @@
-"""What torch's autograd keeps between forward and backward, and in whose storage each value lies."""
+"""The tensors that torch's autograd keeps between forward and backward, and the storage in which each value lies."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from archspec.ops.values import Casting, Layout
 from compiler.graph import Graph, Node
 
 FULL = 4
-"""Bytes of a number that mixed precision does not shorten."""
+"""The bytes of a number that mixed precision does not shorten."""
 INDEX = 8
-"""Bytes of an index, as torch keeps it."""
+"""The bytes of an index, as torch keeps it."""
 
 
 def find_layouts(graph: Graph, batch: int) -> dict[str, Layout]:
-    """How each value lies in memory; inputs lie in the order of their axes."""
+    """Find the order of axes in which each value lies in memory; inputs lie in the order of their axes."""
     layouts: dict[str, Layout] = {}
     # repeated blocks share their operations
     known: dict[tuple[int, tuple[Layout, ...], tuple[Shape, ...]], Layout] = {}
@@ -37,8 +37,8 @@ def _lay(node: Node, layouts: tuple[Layout, ...], shapes: tuple[Shape, ...], bat
 
 
 def find_storages(graph: Graph, layouts: Mapping[str, Layout], *, training: bool) -> dict[str, str]:
-    """For each node, the node in whose storage its result lies: itself, unless it is a view. What is not in order is
-    copied to be flattened."""
+    """Find for each node the node in whose storage its result lies: itself, unless it is a view. A value that is not in
+    order is copied to be flattened."""
     roots: dict[str, str] = {}
     for node in graph:
         view = bool(node.inputs) and node.op.is_view(*graph.operands(node), training=training)
@@ -48,7 +48,7 @@ def find_storages(graph: Graph, layouts: Mapping[str, Layout], *, training: bool
 
 
 def count_saved(graph: Graph, layouts: Mapping[str, Layout], batch: int, narrow: int) -> dict[str, int]:
-    """The bytes that each node leaves to the backward pass: its value if anybody keeps it, and what itself keeps.
+    """Count the bytes that each node leaves to the backward pass: its value if anybody keeps it, and what itself keeps.
     `narrow` are the bytes of a number that autocast shortens."""
     roots, wants = find_storages(graph, layouts, training=True), _find_wants(graph)
     widths: dict[str, int] = {}

@@ -1,4 +1,4 @@
-"""What the memory of a network is asked for."""
+"""The setup for which memory is measured."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Paths through a network: how many, which, and what they carry."""
+"""Paths through a network: their number, the paths themselves, and the gradient that they carry."""

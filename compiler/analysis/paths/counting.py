@@ -1,5 +1,5 @@
-"""How many ways lead through a network: exactly, by length, and through each block and operation; counted, never
-enumerated.
+"""The number of ways that lead through a network: exactly, by length, and through each block and operation; counted,
+never enumerated.
 
 A path follows operands that carry signal, from an input to an output; x + x makes two. At op level its length is the
 number of operations on it, at block level the number of residual or dense bodies. By length it is a polynomial in z,
@@ -26,12 +26,12 @@ MAX_BITS = 64 * MAX_UNASKED_BITS
 """The largest size, in bits, of all counts by length that are counted at all: more take minutes and a gigabyte."""
 
 Steps: TypeAlias = Mapping[str, tuple[tuple[str, int], ...]]
-"""For each node its operands that paths follow, each with what the step from there adds to the length."""
+"""The operands of each node that paths follow, each with what the step from there adds to the length."""
 
 
 @dataclass(frozen=True)
 class PathCounts:
-    """Counts at one level. `by_length` is None where it was not counted."""
+    """The counts at one level. `by_length` is None where it was not counted."""
 
     total: int
     by_length: Mapping[int, int] | None
@@ -47,16 +47,16 @@ class PathCounts:
 
 @dataclass(frozen=True)
 class Paths:
-    """Paths from the inputs to the outputs; with several outputs the counts are sums."""
+    """The paths from the inputs to the outputs; with several outputs the counts are sums."""
 
     op: PathCounts
     block: PathCounts
     ungated: PathCounts
-    """As `block`, without the paths through gates (`find_gates`)."""
+    """The same as `block`, without the paths through gates (`find_gates`)."""
     through: Mapping[str, int]
-    """How many paths pass through each residual or dense body; without it, so many fewer are left."""
+    """The number of paths that pass through each residual or dense body; without it, so many fewer are left."""
     through_ops: Mapping[str, int] | None
-    """How many pass through each operation; None where lengths were not counted."""
+    """The number of paths that pass through each operation; None where lengths were not counted."""
 
     def to_dict(self) -> dict[str, Any]:
         op, block = self.op.to_dict(), self.block.to_dict()
@@ -79,7 +79,7 @@ def count_paths(graph: Graph, *, by_length: bool | None = None) -> Paths:
 
 
 def find_gates(graph: Graph) -> dict[str, frozenset[int]]:
-    """For each product with gates, the positions of the operands that are gates.
+    """Find for each product with gates the positions of the operands that are gates.
 
     An operand of `mul` is a gate where its values are those of a sigmoid, a hard sigmoid or a softmax, perhaps scaled,
     shifted or upsampled since (1 - T of a highway layer). Where all operands are, none is.
@@ -116,7 +116,7 @@ def _find_steps(graph: Graph, *, blocks: bool, without: Mapping[str, frozenset[i
 
 
 def enters_body(node: Node, position: int) -> int:
-    """What the operand at a position adds to the number of bodies on a path: 1 for the result of one."""
+    """Give what the operand at a position adds to the number of bodies on a path: 1 for the result of one, else 0."""
     return int(node.body is not None and position == len(node.inputs) - 1)
 
 
@@ -136,8 +136,8 @@ def _count_level(graph: Graph, steps: Steps, wanted: bool | None) -> PathCounts:
 
 @dataclass(frozen=True)
 class Section:
-    """How the nodes between two cuts depend on each other: for each the places of its operands, and what the step from
-    there adds to the length. Place 0 has the node before the cut, which all paths meet in; inputs have no operands."""
+    """A section of a graph between two cuts: for each node the places of its operands, and what the step from there
+    adds to the length. Place 0 has the node before the cut, which all paths meet in; inputs have no operands."""
 
     steps: tuple[tuple[tuple[int, int], ...], ...]
 
@@ -151,7 +151,7 @@ class Section:
 
     @cached_property
     def width(self) -> int:
-        """Bytes that hold any of them."""
+        """The bytes that hold any of them."""
         return max(self.totals).bit_length() // 8 + 1
 
     @cached_property
@@ -161,7 +161,7 @@ class Section:
 
     @cached_property
     def additions(self) -> int:
-        """Bytes to add up in `count_lengths`, about."""
+        """The bytes to add up in `count_lengths`, about."""
         return sum(len(steps) > 1 for steps in self.steps) * self.width * self.longest
 
     @cached_property
@@ -171,7 +171,7 @@ class Section:
         return polynomial
 
     def count_lengths(self, places: Sequence[int]) -> list[Polynomial]:
-        """The paths to some of the places by length.
+        """Count the paths to some of the places by length.
 
         While counting, a polynomial is an integer, with z = 256^width, and the power of z that it is multiplied by: a
         chain only moves the power, and shares the integer.
@@ -190,7 +190,7 @@ class Section:
 
 
 Segment: TypeAlias = tuple[dict[str, int], Section]
-"""The places of the nodes between two cuts, and how they depend on each other."""
+"""The places of the nodes between two cuts, and the section that they form."""
 
 
 def _add_packed(terms: Iterable[tuple[int, int]], bits: int) -> tuple[int, int]:

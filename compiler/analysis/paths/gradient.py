@@ -1,4 +1,4 @@
-"""Which path lengths carry the gradient at initialization: an estimate from the gains of each operation.
+"""The path lengths that carry the gradient at initialization: an estimate from the gains of each operation.
 
 A path's length is the number of residual or dense bodies on it, as at block level in `paths`. Taking branches as
 independent and gradients as zero-mean, energies (second moment times elements) add up: the energy by length of the
@@ -25,7 +25,7 @@ from compiler.graph import Graph
 
 GAINS = estimate("energies add up where branches are independent, and the gains are those of wide layers")
 CARRIED = 0.95
-"""Of the energy, by the lengths that are called effective."""
+"""The share of the energy that the lengths that are called effective carry."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +116,7 @@ class Energies:
 
     @property
     def shares(self) -> tuple[float, ...]:
-        """By length from 0, of the sum."""
+        """The shares of the sum, by length from 0."""
         total = sum(self.values)
         return (*(0.0,) * self.first, *(value / total for value in self.values))
 
@@ -143,7 +143,7 @@ def _add(arrived: dict[str, Energies], id: str, more: Energies) -> None:
 
 
 def find_effective(shares: Sequence[float], paths: Mapping[int, int] | None) -> Effective:
-    """The shortest run of lengths with `CARRIED` of all energy; of several, the one with the most."""
+    """Find the shortest run of lengths with `CARRIED` of all energy; of several, the one with the most."""
     runs = _find_runs(shares, CARRIED * sum(shares))
     first, last, energy = min(runs, key=lambda run: (run[1] - run[0], -run[2]))
     if paths is None:

@@ -48,7 +48,7 @@ class Polynomial:
 
 
 def multiply(factors: Iterable[Polynomial]) -> Polynomial:
-    """The product of many: equal ones as a power, the others in a balanced tree."""
+    """Multiply many: equal ones as a power, the others in a balanced tree."""
     factors = list(factors)
     same = {id(factor): factor for factor in factors}  # most are one object, which spares hashing them
     equal: Counter[Polynomial] = Counter()
@@ -62,12 +62,12 @@ def multiply(factors: Iterable[Polynomial]) -> Polynomial:
 
 
 def pack(coefficients: Iterable[int], width: int) -> int:
-    """One integer with `width` bytes for each coefficient, which has to fit into them."""
+    """Pack the coefficients into one integer with `width` bytes for each, which has to fit into them."""
     return int.from_bytes(b"".join(count.to_bytes(width, "little") for count in coefficients), "little")
 
 
 def unpack(value: int, width: int) -> tuple[int, ...]:
-    """The coefficients in a packed integer."""
+    """Read the coefficients in a packed integer."""
     data = value.to_bytes(-(-value.bit_length() // 8), "little")
     return tuple(int.from_bytes(data[start : start + width], "little") for start in range(0, len(data), width))
 

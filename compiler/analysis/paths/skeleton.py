@@ -42,12 +42,12 @@ class Skeleton:
 
     @cached_property
     def uses(self) -> Counter[str]:
-        """How often each value is an operand."""
+        """The number of times that each value is an operand."""
         return Counter(operand for value in self.values.values() for operand in value.operands)
 
     @cached_property
     def starts(self) -> frozenset[str]:
-        """Where unravelling ends: the value that all branching starts from, or else the inputs."""
+        """The values at which unravelling ends: the one that all branching starts from, or else the inputs."""
         inputs = [id for id, value in self.values.items() if value.kind == "input"]
         if len(inputs) != 1:
             return frozenset(inputs)
@@ -64,7 +64,7 @@ class Skeleton:
 
     @cached_property
     def symbols(self) -> dict[str, int]:
-        """How many functions and starts each value has when it is written out to the starts."""
+        """The number of functions and starts that each value has when it is written out to the starts."""
         symbols: dict[str, int] = {}
         for id, value in self.values.items():
             inner = sum(symbols[operand] for operand in value.operands)
@@ -72,14 +72,15 @@ class Skeleton:
         return symbols
 
     def count_ways(self, starts: Collection[str]) -> dict[str, int]:
-        """The number of paths to each value that do not pass another start."""
+        """Count the paths to each value that do not pass another start."""
         ways: dict[str, int] = {}
         for id, value in self.values.items():
             ways[id] = 1 if id in starts else sum(ways[operand] for operand in value.operands)
         return ways
 
     def find_sources(self, id: str) -> Iterator[str]:
-        """The calls and starts whose values a value adds up or concatenates, in order; a call is its own source."""
+        """Find the calls and starts whose values a value adds up or concatenates, in order; a call is its own
+        source."""
         waiting = [id]
         while waiting:
             id = waiting.pop()
@@ -90,7 +91,7 @@ class Skeleton:
                 waiting += reversed(value.operands)
 
     def walk(self, end: str, starts: Collection[str]) -> Iterator[tuple[str, ...]]:
-        """Every path from `end` back to one of the starts: the ids of its calls, and last the start's."""
+        """Give every path from `end` back to one of the starts: the ids of its calls, and last the start's."""
         ways = self.paths if starts is self.starts else self.count_ways(starts)
         path: list[str] = []
         open_ = [self.find_sources(end)]
@@ -124,7 +125,7 @@ class Skeleton:
 
 
 def find_skeleton(graph: Graph) -> Skeleton:
-    """The functions and joints of a graph."""
+    """Find the functions and joints of a graph."""
     reduction = _Reduction(graph)
     for id in graph.outputs.values():
         reduction.follow(id)

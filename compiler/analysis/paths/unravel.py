@@ -121,7 +121,7 @@ def _find_function(skeleton: Skeleton, word: str) -> SkeletonValue:
 
 
 class Writer:
-    """Writes the values of one skeleton: by name, or unravelled as far back as where its branching starts."""
+    """A writer of the values of one skeleton: by name, or unravelled as far back as where its branching starts."""
 
     def __init__(self, skeleton: Skeleton) -> None:
         self.skeleton, self.values = skeleton, skeleton.values
@@ -132,12 +132,12 @@ class Writer:
 
     @cached_property
     def definitions(self) -> dict[str, str]:
-        """Each named value by those before it."""
+        """Write each named value by those before it."""
         texts = self._write(set(self.values) - self.names.keys())
         return {self.names[id]: texts[id] for id in self.names if self.values[id].kind != "input"}
 
     def express(self, output: str, core: str, full: bool, operation_paths: int) -> OutputExpression:
-        """An output unravelled: all terms of its last joint where they are few or asked for, else the first ones."""
+        """Unravel an output: all terms of its last joint where they are few or asked for, else the first ones."""
         paths, limit = self.skeleton.paths[core], MAX_PATHS if full else MAX_UNASKED_PATHS
         self._check(paths, f"paths to {output}", full)
         complete = self._fits(core, limit)
@@ -153,7 +153,7 @@ class Writer:
         return OutputExpression(output, self.names[core], total, paths, operation_paths, text, complete, ways)
 
     def derive(self, core: str, function: SkeletonValue, full: bool) -> Derivative:
-        """The derivative of a value with respect to a function's result, its terms grouped by the last function.
+        """Derive a value with respect to a function's result, its terms grouped by the last function.
 
         Behind a concatenation a term fills the channels of its function, and is zero in the others.
         """
@@ -262,13 +262,14 @@ class Writer:
 
 
 def list_ways(skeleton: Skeleton, core: str) -> Iterator[tuple[str, ...]]:
-    """Each path to a value as the functions on it, in the order of the way."""
+    """List each path to a value as the functions on it, in the order of the way."""
     for *calls, _ in skeleton.walk(core, skeleton.starts):
         yield tuple(skeleton.values[id].function for id in reversed(calls))
 
 
 def choose_names(skeleton: Skeleton) -> dict[str, str]:
-    """Names for inputs and starts, and for what is read more than once, is an output, or would be long without one.
+    """Choose names for inputs and starts, and for each value that is read more than once, is an output, or would be
+    long without one.
 
     y1, y2, … are the results of blocks, as the book has them, and h1, h2, … other values; outputs keep their names.
     """

@@ -1,1 +1,1 @@
-"""How values and gradients grow at initialization."""
+"""The signal at initialization: how values and gradients grow."""

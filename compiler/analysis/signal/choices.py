@@ -1,4 +1,4 @@
-"""What each scaling of residual bodies, each normalization or each initialization would do to a network's signal: the
+"""The effect of each scaling of residual bodies, each normalization or each initialization on a network's signal: the
 same spec compiled with other defaults, and its signal predicted."""
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ CHOICES: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     "norm": {word: {"norm": {"kind": word}} for word in ("none", *NORMALIZATIONS, "weight")},
     "init": {word: {op.kind: {"init": word} for op in OPS if op.has_kernel} for word in get_args(Init)},
 }
-"""For each question the defaults that answer it, by the word for the choice."""
+"""The questions, and for each the defaults that answer it, by the word for the choice."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChoiceEffect:
-    """What one choice does.
+    """The effect of one choice on the signal.
 
     `final` is the second moment at the first output, `largest` the largest one anywhere. `gradient` is the second
     moment of the gradient at the result of the first block relative to that of the last: above one it grows on its way
@@ -43,7 +43,7 @@ class ChoiceEffect:
     overflow: str | None = None
     problem: str | None = None
     layers: int = 0
-    """Of those with weights, the largest number on a way through the network."""
+    """The largest number of layers with weights on a way through the network."""
     final_doubts: tuple[Doubt, ...] = ()
     largest_doubts: tuple[Doubt, ...] = ()
     gradient_doubts: tuple[Doubt, ...] = ()

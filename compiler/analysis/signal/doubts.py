@@ -1,4 +1,4 @@
-"""Why a number of the predicted signal is an estimate, and how far off such numbers were found to be.
+"""Doubts: why a number of the predicted signal is an estimate, and how far off such numbers were found to be.
 
 `docs/estimates.py` measures the zoo and networks at random and writes `estimates.json`, which is read here.
 """
@@ -30,12 +30,12 @@ NARROW = 0.05
 UNEVEN = 0.1
 """The sum of `Gradient.edges` from which on a gradient is an estimate."""
 DEPTHS = (10, 30)
-"""Networks are told apart by their layers with weights: up to the first number, up to the second, and more."""
+"""The numbers of layers with weights by which networks are told apart: up to the first, up to the second, and more."""
 MEASURED = Path(__file__).with_name("estimates.json")
 
 
 def find_doubts(value: Moments | Gradient) -> tuple[Doubt, ...]:
-    """All doubts about it, in alphabetical order."""
+    """List all doubts about it, in alphabetical order."""
     narrow = value.narrow > NARROW
     uneven = isinstance(value, Gradient) and value.edges > UNEVEN
     if not (value.doubts or narrow or uneven):
@@ -46,7 +46,8 @@ def find_doubts(value: Moments | Gradient) -> tuple[Doubt, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """How far numbers were from the measured ones: a factor up or down, of half of them, of nine in ten, and of all."""
+    """The distances of numbers from the measured ones: a factor up or down, of half of them, of nine in ten, and of
+    all."""
 
     numbers: int
     half: float
@@ -68,28 +69,28 @@ def in_digits(factor: float) -> str:
 
 
 def name_depth(layers: int) -> str:
-    """Among which networks a network with so many layers is counted."""
+    """Name the networks among which a network with so many layers is counted."""
     low, high = DEPTHS
     return f"up to {low}" if layers <= low else f"{low + 1} to {high}" if layers <= high else f"more than {high}"
 
 
 def how_far(doubt: Doubt | None, of: str, depth: str) -> Found | None:
-    """How far off `values` or `gradients` with this doubt, or without any, were in networks of this depth; None where
-    none was measured."""
+    """Find how far off `values` or `gradients` with this doubt, or without any, were in networks of this depth; None
+    where none was measured."""
     row = read_measured()["rows"].get(f"{doubt or 'law'}, {of}, {depth}")
     return Found(**row) if row else None
 
 
 @cache
 def read_measured() -> dict[str, Any]:
-    """What `docs/estimates.py` wrote: how many networks, and the `rows` of its table."""
+    """Read what `docs/estimates.py` wrote: the number of networks, and the `rows` of its table."""
     found: dict[str, Any] = json.loads(MEASURED.read_text(encoding="utf-8"))
     return found
 
 
 def explain(doubts: Mapping[str, Collection[Doubt]], layers: int) -> Iterator[str]:
-    """A line for each doubt about `values` and `gradients`: what it means, and how far off such numbers were found to
-    be in networks of this depth."""
+    """Write a line for each doubt about `values` and `gradients`: what it means, and how far off such numbers were
+    found to be in networks of this depth."""
     depth = name_depth(layers)
     for doubt in sorted(set().union(*doubts.values())):
         sides = [of for of, about in doubts.items() if doubt in about]

@@ -1,4 +1,4 @@
-"""By which law second moments grow from block to block."""
+"""The law by which second moments grow from block to block."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from archspec.ops import Shape
 from archspec.ops.signal.moments import Doubt
 
 STEADY = 0.01
-"""Growth of a block, relative to the size, below which there is none to speak of."""
+"""The growth of a block, relative to the size, below which there is none to speak of."""
 MIN_SECOND_MOMENT = 1e-100
 """The smallest second moment that a law is fitted to: relative errors of smaller ones leave what a float holds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Growth:
-    """How the second moment grows along a run of blocks whose results have one shape.
+    """The growth of the second moment along a run of blocks whose results have one shape.
 
     `law` is `exponential` (times `rate` with each block), `linear` (plus `rate`) or `steady`; whichever lies nearer
     to the values, in the largest relative `error`.
@@ -32,14 +32,14 @@ class Growth:
     rate: float
     error: float
     doubts: tuple[Doubt, ...] = ()
-    """Why the second moments that the law was fitted to are estimates, where one of them is."""
+    """The reasons why the second moments that the law was fitted to are estimates, where one of them is."""
 
     def to_dict(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in self.__slots__} | {"doubts": [*self.doubts]}
 
 
 def fit_growth(results: Iterable[tuple[Shape, str, float | None, Iterable[Doubt]]]) -> tuple[Growth, ...]:
-    """The law of each run of at least three blocks with results of one shape, given as (shape, node, second moment,
+    """Fit a law to each run of at least three blocks with results of one shape, given as (shape, node, second moment,
     doubts about it)."""
     fitted = []
     for _, run in groupby(results, key=lambda result: result[0]):

@@ -1,4 +1,4 @@
-"""How large values and gradients are at initialization: mean and second moment at every node, without running anything.
+"""The signal at initialization: mean and second moment of values and gradients at every node, without running anything.
 
 The network is in training mode, its inputs are independent standard normal numbers, and so are the gradients with
 respect to its outputs. Moments are taken over samples and over the draws of the weights, and layers are so wide that a
@@ -74,8 +74,8 @@ class NodeSignal:
 
 @dataclass(frozen=True, slots=True)
 class Exit:
-    """Where the signal leaves what fp16 holds: the first such node on the way, and the residual or dense block that it
-    is in."""
+    """The first node on the way at which the signal leaves what fp16 holds, and the residual or dense block that it is
+    in."""
 
     node: str
     block: str | None
@@ -106,12 +106,12 @@ class Signal:
     values: Mapping[str, Moments | None] = field(repr=False, compare=False)
     gradients: Mapping[str, Gradient | None] = field(repr=False, compare=False)
     sent: Mapping[str, Sent] = field(repr=False, compare=False)
-    """What arrives of a node's gradient at each operand that carries signal."""
+    """The moments that arrive of a node's gradient at each operand that carries signal."""
 
     @cached_property
     def gains(self) -> Mapping[str, tuple[float, ...] | None]:
-        """For each node what it passes on of its gradient's energy (second moment times elements) to each operand that
-        carries signal; None where no law is known.
+        """The share of its gradient's energy (second moment times elements) that each node passes on to each operand
+        that carries signal; None where no law is known.
 
         Where the signal is not followed, standard normal values and gradients of one size stand for it.
         """
@@ -151,7 +151,7 @@ class Signal:
         return [node.to_dict() for node in self.nodes]
 
     def summarize(self) -> dict[str, Any]:
-        """What follows from the rows: where fp16 is left, and how the signal grows by block."""
+        """List what follows from the rows: where fp16 is left, and how the signal grows by block."""
         names = ("overflow", "underflow", "gradient_overflow", "gradient_underflow")
         exits: dict[str, Exit | None] = {name: getattr(self, name) for name in names}
         found = {name: exit.to_dict() if exit else None for name, exit in exits.items()}
@@ -183,7 +183,7 @@ def predict_signal(graph: Graph) -> Signal:
 
 
 def find_blocks(graph: Graph) -> dict[str, str]:
-    """The node with the result of each residual or dense block: the merge, or what follows it inside the block."""
+    """Find the node with the result of each residual or dense block: the merge, or what follows it inside the block."""
     return {node.body: _find_result(graph, node, f"{node.body}.") for node in graph if node.body is not None}
 
 
@@ -196,8 +196,8 @@ def _find_result(graph: Graph, node: Node, scope: str) -> str:
 
 
 class Descent(NamedTuple):
-    """Where a value or a gradient comes from, by places in topological order: it is `factor` times the one of `source`,
-    a node, and going back one of its operands. Going forward, `last_kernel_at` is the random linear map whose signs
+    """The origin of a value or a gradient, by places in topological order: it is `factor` times the one of `source`, a
+    node, and going back one of its operands. Going forward, `last_kernel_at` is the random linear map whose signs
     decide its signs; going back, the last such map that it came through."""
 
     source: tuple[int, int]

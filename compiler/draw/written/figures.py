@@ -14,7 +14,7 @@ from compiler.draw.theme import LINE, RADIUS, Point, text_width
 
 GAP = 20
 FORK = 7
-"""How far below the upper edge a way parts."""
+"""The distance below the upper edge at which a way parts."""
 
 
 @dataclass(frozen=True)
@@ -25,9 +25,9 @@ class Figure:
     leave: float = 0
     parts: tuple[Primitive, ...] = ()
     fed: bool = True
-    """Whether the value before it comes in; not so where it starts from a remembered value."""
+    """True if the value before it comes in; not so where it starts from a remembered value."""
     pointed: bool = True
-    """Whether a line that comes in ends there, in an arrow; not so where it parts."""
+    """True if a line that comes in ends there, in an arrow; not so where it parts."""
 
     @property
     def empty(self) -> bool:
@@ -37,7 +37,7 @@ class Figure:
         return shift(self.parts, dx, dy)
 
     def flipped(self) -> Figure:
-        """The same, flowing upward: what was at the top is at the bottom."""
+        """Draw the same flowing upward: what was at the top is at the bottom."""
         parts = tuple(part.moved(lambda point: (point[0], self.height - point[1])) for part in self.parts)
         return replace(self, parts=parts, entry=self.leave, leave=self.entry)
 
@@ -49,7 +49,7 @@ def box(lines: Sequence[str], kind: str) -> Figure:
 
 
 def stack(figures: Iterable[Figure]) -> Figure:
-    """One after the other."""
+    """Put figures one after the other."""
     figures = [figure for figure in figures if not figure.empty]
     if not figures:
         return Figure()
@@ -69,7 +69,7 @@ def stack(figures: Iterable[Figure]) -> Figure:
 
 
 def beside(main: Figure, side: Figure, symbol: str) -> Figure:
-    """Two ways of one value: straight down, and at the right of it; merged on the straight one."""
+    """Draw two ways of one value: straight down, and at the right of it; merged on the straight one."""
     top = FORK + GAP
     height = max(main.height, side.height, 2 * GAP)
     y_mark = top + height + GAP + RADIUS
@@ -95,7 +95,7 @@ def beside(main: Figure, side: Figure, symbol: str) -> Figure:
 
 
 def inset(figure: Figure, left: float, right: float = 0) -> Figure:
-    """The same with empty room at its sides."""
+    """Draw the same with empty room at its sides."""
     return replace(
         figure,
         width=figure.width + left + right,
@@ -106,7 +106,7 @@ def inset(figure: Figure, left: float, right: float = 0) -> Figure:
 
 
 def many(way: Figure, symbol: str) -> Figure:
-    """The first and the last of many equal ways; one alone of such as are wide."""
+    """Draw the first and the last of many equal ways; one alone of such as are wide."""
     if way.width > 300:
         return fan([way], symbol)
     both = fan([way, way], symbol, gap=4 * GAP)
@@ -115,7 +115,7 @@ def many(way: Figure, symbol: str) -> Figure:
 
 
 def fan(ways: Sequence[Figure], symbol: str | None, *, kind: str = "way", gap: float = GAP) -> Figure:
-    """Several ways of one value, side by side; without a symbol, only one of them is gone."""
+    """Draw several ways of one value, side by side; without a symbol, only one of them is gone."""
     top = FORK + GAP
     height = max([way.height for way in ways] + [GAP])
     places: list[float] = []
@@ -158,7 +158,7 @@ def _join(x: float, y: float, axis: float, y_join: float, symbol: str | None) ->
 
 
 def bracket(figure: Figure, lines: Sequence[str]) -> Figure:
-    """A bracket at the right, and what it says."""
+    """Draw a bracket at the right, and what it says."""
     x = figure.width + 10
     height = max(figure.height, LINE * len(lines))
     dy = (height - figure.height) / 2
@@ -176,7 +176,7 @@ def bracket(figure: Figure, lines: Sequence[str]) -> Figure:
 
 
 def row(figures: Sequence[Figure]) -> Figure:
-    """Plain boxes from left to right; `entry` and `leave` are not used, the middle line is."""
+    """Draw plain boxes from left to right; `entry` and `leave` are not used, the middle line is."""
     height = max(figure.height for figure in figures)
     parts: list[Primitive] = []
     x = 0.0
@@ -190,7 +190,7 @@ def row(figures: Sequence[Figure]) -> Figure:
 
 
 def around(valley: Figure) -> Figure:
-    """A figure that leaves at its upper edge, as one that leaves at the lower: around its right side."""
+    """Lead a figure that leaves at its upper edge around its right side, as one that leaves at the lower."""
     x = valley.width + GAP
     edge = ((valley.leave, GAP), (valley.leave, FORK), (x, FORK), (x, GAP + valley.height + FORK))
     end = ((valley.entry, GAP + valley.height + FORK), (valley.entry, GAP + valley.height + GAP))

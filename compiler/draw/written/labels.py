@@ -1,4 +1,4 @@
-"""What is known, and what is written, on the boxes of a picture."""
+"""The values that are known, and the texts that are written, on the boxes of a picture."""
 
 from __future__ import annotations
 
@@ -35,15 +35,15 @@ class Subject:
 
 
 class KnownValues:
-    """The values that are known while a picture is drawn; those of arguments and turns mostly are not. Of names in
-    `booleans` at least that much is known."""
+    """The values that are known while a picture is drawn; those of arguments and turns mostly are not. The names in
+    `booleans` are known to be booleans."""
 
     def __init__(self, values: Mapping[str, Any], booleans: Iterable[str] = ()) -> None:
         self.values = dict(values)
         self.booleans = frozenset(booleans)
 
     def of(self, expression: Any) -> Any:
-        """The value of a number, list or expression, or None where it is not known."""
+        """Give the value of a number, list or expression, or None where it is not known."""
         if isinstance(expression, list):
             items = [self.of(item) for item in expression]
             return None if None in items else items
@@ -87,7 +87,7 @@ def lookup_of(subject: Subject) -> KnownValues:
 
 
 class BoxLabels:
-    """The words on boxes."""
+    """A writer of the words on boxes."""
 
     def __init__(self, subject: Subject) -> None:
         spec = subject.spec
@@ -101,7 +101,7 @@ class BoxLabels:
         return overlay(self.defaults.get(node.word, {}), node.given)
 
     def layer(self, node: LayerNode) -> str:
-        """`conv 3×3, 4 * width, /stride`."""
+        """Write a layer: `conv 3×3, 4 * width, /stride`."""
         given = self.settings(node)
         fields = {name: given.get(name, info.default) for name, info in type(node).model_fields.items()}
         if node.word in ("scale", "shift"):
@@ -119,7 +119,7 @@ class BoxLabels:
         return ", ".join(words)
 
     def what(self, node: LayerNode, fields: Mapping[str, Any]) -> str:
-        """The text directly behind a layer's word."""
+        """Write the text directly behind a layer's word."""
         if fields.get("kernel") is not None:
             return self.extent(fields["kernel"])
         if node.word == "upsample":
@@ -132,7 +132,7 @@ class BoxLabels:
         return write_shape([bound(kernel)] * self.rank) if self.rank and " " not in text else text
 
     def normalizes(self, node: SpecNode) -> bool:
-        """Whether a `norm` does anything where it stands."""
+        """Tell whether a `norm` does anything where it stands."""
         return self.settings(node).get("kind") not in ("none", "weight")
 
     def norm(self, node: SpecNode) -> str:
@@ -140,7 +140,7 @@ class BoxLabels:
         return f"norm ({given['kind'].replace('_', ' ')})" if given.get("kind") else "norm"
 
     def call(self, node: CallNode) -> list[str]:
-        """The block's name, and below it what it is given."""
+        """Write the block's name, and below it what it is given."""
         given = [
             name if spelled(value) == name else f"{name} = {spelled(value)}" for name, value in node.arguments.items()
         ]
@@ -154,7 +154,7 @@ class BoxLabels:
 
 
 def spelled(value: Any) -> str:
-    """A value as a spec has it."""
+    """Spell a value as a spec has it."""
     if isinstance(value, Expression):
         return value.text.strip()
     if isinstance(value, bool):
@@ -173,13 +173,13 @@ def _called(node: Any) -> str:
 
 
 def bound(value: Any) -> str:
-    """A value that something stands beside."""
+    """Write a value so that something may stand beside it."""
     text = spelled(value)
     return f"({text})" if " " in text else text
 
 
 def wrap(text: str, width: int = MAX_LINE, at: str = " ") -> list[str]:
-    """Lines of at most this many letters where breaks behind `at` make that possible."""
+    """Break text into lines of at most this many letters where breaks behind `at` make that possible."""
     lines = [""]
     for word in text.split(at):
         if lines[-1] and len(lines[-1]) + len(word) > width:

@@ -1,4 +1,4 @@
-"""Draws the body of a block or a network as it is written in its spec.
+"""Pictures of the body of a block or a network as it is written in its spec.
 
 Labels are the spec's own words and expressions. What the spec's params decide is decided: of a `when` only the branch
 that is taken is drawn, of an encoder_decoder every level.
@@ -46,7 +46,7 @@ MAX_WIDTH = 1100
 
 
 def draw_subjects(subjects: Sequence[Subject], title: str) -> str:
-    """One SVG of several drawings side by side, each with its head."""
+    """Draw several drawings side by side in one SVG, each with its head."""
     parts: list[Primitive] = []
     x = y = height = width = 0.0
     for figure in map(_with_head, subjects):
@@ -269,7 +269,7 @@ class _Drawing(BoxLabels):
 
 
 def factors(fields: Mapping[str, Any]) -> tuple[list[str], list[str]]:
-    """The words for what a residual does to its body's result, and to the sum."""
+    """Write what a residual does to its body's result, and to the sum."""
     before = [f"× {spelled(fields['scale'])}"] if fields.get("scale") is not None else []
     scaling = {"skip_init": "× learned, from 0", "stable": "× 1/√residuals", "fixup": "fixup: × learned, + learned"}
     before += [scaling[fields["scaling"]]] if fields.get("scaling") in scaling else []

@@ -10,7 +10,7 @@ from compiler.draw.theme import LETTER, RADIUS, text_width
 from compiler.draw.written.figures import GAP, Figure, row
 
 ACROSS = 28
-"""The least room between a column and what stands between the columns."""
+"""The least room, in pixels, between a column and what stands between the columns."""
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,8 @@ class _Column:
 
 
 def valley(before: Figure, levels: Sequence[Level], bottom: Sequence[Figure], after: Figure) -> Figure:
-    """Enters and leaves at the upper edge. `before` and `after` are the rest of the network, as they flow downward;
-    `bottom` is one figure, or several boxes."""
+    """Draw a valley that enters and leaves at the upper edge. `before` and `after` are the rest of the network, as they
+    flow downward; `bottom` is one figure, or several boxes."""
     lefts = [before, *(figure for level in levels for figure in (level.encoder, level.down))]
     rights = [after, *(figure for level in levels for figure in (level.up, level.decoder))]
     names = max((text_width(level.name) for level in levels), default=0)
