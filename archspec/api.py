@@ -1,4 +1,4 @@
-"""The Python API: each arrow of the way from text to a running model, a few lines each."""
+"""The Python API: each arrow of the way from text to a running model is one function."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 from archspec.arguments import checked, take_keywords, takes_fields_of
+from archspec.bounds import MAX_NODES, MC_BATCH
 from archspec.errors import Diagnostic, InputError, SpecError
 from archspec.extras import extra
 from archspec.file_types import is_onnx
@@ -16,7 +17,6 @@ from archspec.spec.load import load as _load
 from archspec.spec.text import to_yaml
 from compiler.analysis.memory.memory import largest_batch as _largest_batch
 from compiler.analysis.report import analyze as _analyze
-from compiler.elaborate.elaborate import MAX_NODES
 from compiler.elaborate.elaborate import elaborate as _elaborate
 from compiler.graph import Graph
 from compiler.sizes.accepted_sizes import accepted_sizes as _accepted_sizes
@@ -323,7 +323,6 @@ def evaluate(
 
     check_files(folder, (SPEC, WEIGHTS, MODEL))  # what is missing is said before what is needed to read it
     from runtime.evaluation.evaluate import EvaluationSettings, evaluate_run
-    from runtime.evaluation.monte_carlo import MC_BATCH
     from runtime.training.run import Run
 
     settings = EvaluationSettings(providers, threads, monte_carlo=monte_carlo, mc_batch=mc_batch or MC_BATCH)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 import typer
 
-from archspec.bounds import MAX_WHOLE
+from archspec.bounds import MAX_WHOLE, MC_BATCH
 from archspec.cli.completion import complete_spec
 from archspec.errors import ArchspecError
 from archspec.files import check_file_name
@@ -20,12 +20,6 @@ from archspec.wording import cut
 
 if TYPE_CHECKING:
     from archspec.replacing import Kind
-
-MAX_NODES = 100_000
-"""As `compiler.elaborate.elaborate` has it, which help texts should not have to import; a test compares them."""
-
-MC_BATCH = 32
-"""As `runtime.evaluation.monte_carlo` has it, which help texts should not have to import; a test compares them."""
 
 MEANINGS: Mapping[str, str] = {
     "--batch": "Samples in a batch",

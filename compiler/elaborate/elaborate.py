@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from archspec.bounds import MAX_WHOLE
+from archspec.bounds import MAX_NODES, MAX_WHOLE
 from archspec.errors import Diagnostic, Place, SpecError, tell_value
 from archspec.ops import Layer
 from archspec.spec.document import is_size
@@ -20,8 +20,6 @@ from compiler.graph_check import verify
 from compiler.onnx_file.accepted import AcceptedSize
 from compiler.sizes.accepted_sizes import accepted_sizes, drop_idle_fits, find_nearest, fits
 
-MAX_NODES = 100_000
-"""The number of nodes and loop turns that a spec may expand to, where the caller names no other."""
 MAX_TRIED_NODES = 100_000
 """The number of nodes that are unrolled in search of sizes that fit, before none is proposed."""
 MAX_DISTANCE = 128

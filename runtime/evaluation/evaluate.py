@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from archspec.arrays import Array
+from archspec.bounds import MC_BATCH
 from archspec.errors import ModelError
 from archspec.extras import extra
 from archspec.log import warn
@@ -18,7 +19,7 @@ from archspec.replacing import PNG, check_gives_way
 from compiler.onnx_file.metadata import MEMBERS, tell_epoch
 from compiler.onnx_file.metadata import WEIGHTS as WEIGHTS_HASH
 from runtime.data.dataset import Dataset
-from runtime.evaluation.monte_carlo import MC_BATCH, MonteCarlo, measure_monte_carlo
+from runtime.evaluation.monte_carlo import MonteCarlo, measure_monte_carlo
 from runtime.measuring.bench import bench
 from runtime.prediction.png import save_picture, to_pixels
 from runtime.prediction.predict import compute_outputs

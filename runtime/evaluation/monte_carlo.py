@@ -29,9 +29,6 @@ with extra("train"):
 
 Floats = npt.NDArray[np.float64]
 
-MC_BATCH = 32
-"""Images in a mini-batch where nothing is said: as many as the default of training."""
-
 SEED = 0
 """The seed of the mini-batches on which both ways of prediction are compared."""
 

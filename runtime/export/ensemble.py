@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypedDict
 
+from archspec.bounds import MC_BATCH
 from archspec.errors import ArchspecError, InputError
 from archspec.log import warn
 from compiler.ensemble import combine, describe_ensemble, member_weights
@@ -72,7 +73,7 @@ def sample_ensemble(
     """
     from compiler.torch_target.module import build_module
     from runtime.data.registry import load_data
-    from runtime.evaluation.monte_carlo import MC_BATCH, sample_states
+    from runtime.evaluation.monte_carlo import sample_states
     from runtime.pictures.preprocess import Preprocess
 
     dataset, told = load_data(sampling.data), metadata.get(PREPROCESS)

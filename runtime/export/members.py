@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from archspec.bounds import MAX_NODES
 from archspec.errors import ArchspecError
 from archspec.extras import extra
 from archspec.spec.load import Spec
-from compiler.elaborate.elaborate import MAX_NODES, elaborate
+from compiler.elaborate.elaborate import elaborate
 from compiler.graph import Graph
 from runtime.export.ensemble import Sampling, combine_weights, sample_ensemble
 from runtime.export.weights import check_fit, check_run, find_trained_sizes, read_weights

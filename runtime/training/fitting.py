@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypedDict
 
+from archspec.bounds import MAX_NODES
 from archspec.errors import ArchspecError, InputError
 from archspec.ops import Shape, in_words
 from archspec.spec.document import is_size
 from archspec.spec.load import Spec
-from compiler.elaborate.elaborate import MAX_NODES, elaborate
+from compiler.elaborate.elaborate import elaborate
 from compiler.graph import Graph
 from runtime.data.dataset import Dataset
 

@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from archspec.arrays import Array
+from archspec.bounds import MAX_NODES
 from archspec.errors import InputError
 from archspec.extras import extra
 from archspec.spec.load import Spec, load
-from compiler.elaborate.elaborate import MAX_NODES, elaborate
+from compiler.elaborate.elaborate import elaborate
 from compiler.graph import Graph
 from compiler.onnx_file.metadata import GRAPH, SETTINGS, STRIDE
 from runtime.data.dataset import Dataset, Split

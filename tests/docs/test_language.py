@@ -10,11 +10,10 @@ import pytest
 
 from archspec import errors
 from archspec.api import accepted_sizes, elaborate, load
-from archspec.bounds import MAX_WHOLE
+from archspec.bounds import MAX_NODES, MAX_WHOLE
 from archspec.ops import LAYERS
 from archspec.spec import document, expressions, nodes, text, values
 from archspec.spec import load as loading
-from compiler.elaborate import elaborate as elaboration
 from compiler.elaborate import words
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -70,7 +69,7 @@ BOUNDS = {
     "levels of an expression": expressions.MAX_DEPTH,
     "absolute value in an expression": expressions.MAX_VALUE,
     "a field, an extent or a size": MAX_WHOLE,
-    "nodes and turns of loops that a spec expands to (`--max-nodes` raises it)": elaboration.MAX_NODES,
+    "nodes and turns of loops that a spec expands to (`--max-nodes` raises it)": MAX_NODES,
     "levels of nodes, block calls included": words.MAX_NESTING,
     "characters of a node's whole name": words.MAX_PATH,
     "mistakes reported": errors.MAX_MISTAKES,

@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 import typer
 
+from archspec.bounds import MAX_NODES
 from archspec.cli.options import (
-    MAX_NODES,
     BatchOption,
     JsonOption,
     MaxNodesOption,

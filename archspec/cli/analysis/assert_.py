@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
+from archspec.bounds import MAX_NODES
 from archspec.cli.ending import COULD_NOT, FINDINGS
 from archspec.cli.options import (
-    MAX_NODES,
     BatchOption,
     JsonOption,
     MaxNodesOption,

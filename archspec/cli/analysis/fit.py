@@ -11,9 +11,9 @@ from typing import Annotated, Any
 
 import typer
 
+from archspec.bounds import MAX_NODES
 from archspec.cli.ending import FINDINGS
 from archspec.cli.options import (
-    MAX_NODES,
     BatchOption,
     JsonOption,
     MaxNodesOption,

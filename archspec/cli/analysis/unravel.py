@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
+from archspec.bounds import MAX_NODES
 from archspec.cli.options import (
-    MAX_NODES,
     ForceOption,
     JsonOption,
     MaxNodesOption,

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from archspec.bounds import MAX_NODES
 from archspec.cli.experiments.picture import draw_results
 from archspec.cli.options import (
-    MAX_NODES,
     ForceOption,
     JsonOption,
     MaxNodesOption,

@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
+from archspec.bounds import MAX_NODES
 from archspec.cli.experiments.picture import draw_results
 from archspec.cli.options import (
-    MAX_NODES,
     ForceOption,
     JsonOption,
     MaxNodesOption,

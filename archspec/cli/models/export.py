@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from archspec.bounds import MAX_NODES
 from archspec.cli.completion import complete_data
 from archspec.cli.options import (
-    MAX_NODES,
     GroundOption,
     JsonOption,
     MaxNodesOption,

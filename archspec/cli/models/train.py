@@ -9,10 +9,9 @@ from typing import Annotated
 
 import typer
 
-from archspec.bounds import MAX_WHOLE
+from archspec.bounds import MAX_NODES, MAX_WHOLE
 from archspec.cli.completion import complete_data
 from archspec.cli.options import (
-    MAX_NODES,
     JsonOption,
     MaxNodesOption,
     SeedOption,

@@ -7,10 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from archspec.bounds import MAX_WHOLE
+from archspec.bounds import MAX_NODES, MAX_WHOLE
 from archspec.cli.ending import COULD_NOT, FINDINGS
 from archspec.cli.options import (
-    MAX_NODES,
     JsonOption,
     MaxNodesOption,
     ModelArgument,

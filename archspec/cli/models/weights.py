@@ -8,11 +8,11 @@ from typing import Annotated
 
 import typer
 
+from archspec.bounds import MAX_NODES
 from archspec.cli.commands import PlainCommand, PlainGroup
 from archspec.cli.ending import COULD_NOT
 from archspec.cli.examples import tell_examples
 from archspec.cli.options import (
-    MAX_NODES,
     ForceOption,
     JsonOption,
     MaxNodesOption,

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from archspec.bounds import MAX_NODES
 from archspec.cli.options import (
-    MAX_NODES,
     ForceOption,
     MaxNodesOption,
     NetworkArgument,

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Annotated
 
 from archspec import __version__
+from archspec.bounds import MAX_NODES
 from archspec.cli.options import (
-    MAX_NODES,
     BatchOption,
     ForceOption,
     MaxNodesOption,

@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
+from archspec.bounds import MAX_NODES
 from archspec.cli.completion import complete_spec
 from archspec.cli.ending import COULD_NOT, FINDINGS
 from archspec.cli.options import (
-    MAX_NODES,
     JsonOption,
     MaxNodesOption,
     SetOption,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated
 
+from archspec.bounds import MAX_NODES
 from archspec.cli.options import (
-    MAX_NODES,
     JsonOption,
     MaxNodesOption,
     NetworkArgument,

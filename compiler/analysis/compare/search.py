@@ -15,11 +15,11 @@ from itertools import combinations, pairwise, product
 from math import prod
 from typing import Any, TypeAlias
 
+from archspec.bounds import MAX_NODES
 from archspec.errors import ArchspecError, SpecError
 from compiler.analysis.compare.conditions import Condition, Quantity, Verdict, answer, find_numbers, judge
 from compiler.analysis.compare.variation import Variation
 from compiler.analysis.memory.setup import TrainingSetup
-from compiler.elaborate.elaborate import MAX_NODES
 from compiler.graph import Graph
 
 MAX_EXHAUSTIVE = 64

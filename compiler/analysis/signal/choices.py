@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, get_args
 
+from archspec.bounds import MAX_NODES
 from archspec.errors import ArchspecError, SpecError, suggest
 from archspec.ops import NORMALIZATIONS, OPS, Init
 from archspec.ops.signal.moments import Doubt
@@ -14,7 +15,7 @@ from archspec.spec.document import merge_defaults
 from archspec.spec.load import Spec
 from archspec.spec.nodes import Scaling
 from compiler.analysis.signal.signal import NodeSignal, Signal, predict_signal
-from compiler.elaborate.elaborate import MAX_NODES, elaborate
+from compiler.elaborate.elaborate import elaborate
 from compiler.graph import Graph
 
 CHOICES: Mapping[str, Mapping[str, Mapping[str, Any]]] = {

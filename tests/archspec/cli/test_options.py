@@ -15,11 +15,8 @@ import pytest
 import typer
 
 from archspec.bounds import MAX_WHOLE
-from archspec.cli import options
 from archspec.cli.options import MEANINGS, on_threads, parse_params, parse_share, parse_sizes, refusing
 from archspec.errors import ArchspecError
-from compiler.elaborate.elaborate import MAX_NODES
-from runtime.evaluation.monte_carlo import MC_BATCH
 from tests.support.commands import NAMES, find_command
 
 FROZEN = Path(__file__).with_name("options.txt")
@@ -76,10 +73,6 @@ def test_one_meaning_has_one_name() -> None:
         "For A alone": ["--set-a", "--size-a"],
         "For B alone": ["--set-b", "--size-b"],
     }
-
-
-def test_bounds_are_those_of_the_modules_that_have_them() -> None:
-    assert (options.MAX_NODES, options.MC_BATCH) == (MAX_NODES, MC_BATCH)
 
 
 def test_pairs() -> None:
