@@ -25,7 +25,7 @@ from runtime.verification.proof.proof_cases import proof_cases as _proof_cases
 if TYPE_CHECKING:
     from torch.fx import GraphModule
 
-    from compiler.analysis.signal.choices import ChoiceEffect
+    from compiler.analysis.signal.choice_effects import ChoiceEffect
     from compiler.torch_target.rules import TorchRule
     from runtime.evaluation.evaluate import Evaluation
     from runtime.experiments.graded import MeasuredPathGradient
@@ -141,7 +141,7 @@ def compare_choices(
     >>> [choice.word for choice in archspec.compare_choices(archspec.load("residual_mlp"), "init")][:2]
     ['he', 'he_fan_out']
     """
-    from compiler.analysis.signal.choices import compare_choices as compare
+    from compiler.analysis.signal.choice_effects import compare_choices as compare
 
     return compare(spec, what, sizes, max_nodes=max_nodes)
 

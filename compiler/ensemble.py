@@ -21,7 +21,7 @@ How: TypeAlias = Literal["mean", "vote"]
 WAYS: dict[str, Op] = {"mean": Mean(), "vote": Vote()}
 assert set(WAYS) == set(get_args(How))
 
-MAX_NODES = 500_000
+MAX_ENSEMBLE_NODES = 500_000
 """The largest number of nodes of all members together; with more, no ensemble is meant."""
 
 
@@ -35,8 +35,10 @@ def combine(graph: Graph, count: int, how: str) -> Graph:
         raise ArchspecError(f"members are combined by {' or '.join(WAYS)}, found '{how}'{suggest(how, WAYS)}")
     if count < 2:
         raise ArchspecError(f"an ensemble has at least two members, found {count}")
-    if count * len(graph) > MAX_NODES:
-        raise ArchspecError(f"{count:,} members of {len(graph):,} nodes are more than {MAX_NODES:,} nodes in all")
+    if count * len(graph) > MAX_ENSEMBLE_NODES:
+        raise ArchspecError(
+            f"{count:,} members of {len(graph):,} nodes are more than {MAX_ENSEMBLE_NODES:,} nodes in all"
+        )
     if how == "vote":
         _check_channels(graph)
     nodes = {**graph.inputs}

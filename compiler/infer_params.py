@@ -15,7 +15,7 @@ from compiler.mismatch import WeightShapes
 
 MAX_TRIALS = 24
 """The largest number of networks that are compiled for one message, in 13 ms each for ResNet-18."""
-MAX_NODES = 20_000
+MAX_TRIAL_NODES = 20_000
 """The largest number of nodes of a network that is compiled for a trial."""
 
 
@@ -87,7 +87,7 @@ def _shapes(spec: Spec, changed: Mapping[str, Any], sizes: Mapping[str, int]) ->
     """The shapes of the weights under other params; None where the spec does not compile with them."""
     variant = replace(spec, params=MappingProxyType({**spec.params, **changed}))
     try:
-        graph = elaborate(variant, sizes, max_nodes=MAX_NODES)
+        graph = elaborate(variant, sizes, max_nodes=MAX_TRIAL_NODES)
     except ArchspecError:
         return None
     return {name: weight.shape for name, weight in graph.weights.items()}

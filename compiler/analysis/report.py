@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from archspec.errors import ArchspecError, suggest
 from archspec.ops import Shape
 from archspec.precision import FloatPrecision
-from compiler.analysis.answers import Answers
+from compiler.analysis.analysis_cache import AnalysisCache
 from compiler.analysis.certainty import Mark, Marks, find_mark, nest
 from compiler.analysis.cost.cost import Cost
 from compiler.analysis.memory.setup import TrainingSetup
@@ -119,14 +119,14 @@ def analyze(
     for part in sorted({*wanted} - {*PARTS}):
         near = suggest(part, PARTS) or f"; there are {', '.join(PARTS)}"
         raise ArchspecError(f"there is no analysis '{part}'{near}")
-    answers, paths = Answers(graph), count_paths(graph, by_length=by_length)
+    analyses, paths = AnalysisCache(graph), count_paths(graph, by_length=by_length)
     setup = TrainingSetup(batch, precision, optimizer)
     return Report(
         name=graph.name,
         sizes=graph.sizes,
         inputs={name: node.shape for name, node in graph.inputs.items()},
         outputs={name: graph[id].shape for name, id in graph.outputs.items()},
-        cost=answers.cost,
+        cost=analyses.cost,
         paths=paths,
         unknown=find_unknown(graph),
         types=count_types(graph),
@@ -134,31 +134,31 @@ def analyze(
         operands=count_operands(graph),
         notes=graph.notes,
         batch=batch,
-        **_answer(answers, paths, spec, wanted, setup),
+        **_answer(analyses, paths, spec, wanted, setup),
     )
 
 
 def _answer(
-    answers: Answers, paths: Paths, spec: Spec | None, wanted: Collection[str], setup: TrainingSetup
+    analyses: AnalysisCache, paths: Paths, spec: Spec | None, wanted: Collection[str], setup: TrainingSetup
 ) -> dict[str, Any]:
     """The parts that are wanted; each is imported by itself, since most callers want none."""
     parts: dict[str, Any] = {}
     if "receptive_field" in wanted:
-        parts["receptive_field"] = answers.receptive_field
+        parts["receptive_field"] = analyses.receptive_field
     if "memory" in wanted:
         from compiler.analysis.memory.memory import measure_memory
 
-        parts["memory"] = measure_memory(answers.graph, **setup._asdict())
+        parts["memory"] = measure_memory(analyses.graph, **setup._asdict())
     if "variance" in wanted:
-        parts["variance"] = answers.signal
+        parts["variance"] = analyses.signal
     if "gradient" in wanted:
         from compiler.analysis.paths.gradient import weigh_paths
 
-        parts["gradient"] = weigh_paths(answers.signal, paths)
+        parts["gradient"] = weigh_paths(analyses.signal, paths)
     if "lint" in wanted:
         from compiler.analysis.lint import LintContext, look_over
 
-        parts["lint"] = look_over(LintContext(answers, spec))
+        parts["lint"] = look_over(LintContext(analyses, spec))
     return parts
 
 

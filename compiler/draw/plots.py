@@ -229,8 +229,8 @@ def _draw_curve(
     """A line through all points, and marks on some of them; the nodes' numbers of these."""
     draw: Callable[..., Any] = axes.step if step else axes.plot
     draw(*zip(*points, strict=True), color=colour, **({"where": "mid"} if step else {}))
-    pace = -(-len(points) // MAX_POINTS)
-    kept = points[::pace]
+    every = -(-len(points) // MAX_POINTS)
+    kept = points[::every]
     xs, ys = [x for x, _ in kept], [y for _, y in kept]
     marks = axes.scatter(xs, ys, s=9, color=colour, zorder=3, clip_on=False)
     marks.set_gid(name)

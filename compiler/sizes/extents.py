@@ -176,18 +176,22 @@ class GraphExtents:
         law = self._find_law(op, x, position)
         if law is None:
             return None
-        if law.pace is None and law(1) == law(x[position]) and op.input_span(position - 1, (0, 0), x)[0] is None:
+        if (
+            law.stride_fraction is None
+            and law(1) == law(x[position])
+            and op.input_span(position - 1, (0, 0), x)[0] is None
+        ):
             return self.constant(law(1) or 1)
         key = law.describe()
         operand = extents[position]
-        unchanged = law.pace == 1 and law(x[position]) == x[position] and not law.refuses
+        unchanged = law.stride_fraction == 1 and law(x[position]) == x[position] and not law.refuses
         return operand if unchanged else self.put(law, (operand,), key)
 
     def _find_law(self, op: Op, x: Shape, position: int) -> LayerLaw | None:
         key = id(op), x, position
         if key not in self._laws:
-            paced, still = LayerLaw(op, x, position, op.stride_fraction(position - 1)), LayerLaw(op, x, position, None)
-            self._laws[key] = paced if paced.keeps_pace() else still if still.stays() else None
+            moving, still = LayerLaw(op, x, position, op.stride_fraction(position - 1)), LayerLaw(op, x, position, None)
+            self._laws[key] = moving if moving.follows_stride() else still if still.stays() else None
         return self._laws[key]
 
     def _keep_weights(self, node: Node, operands: Sequence[Sequence[int]]) -> None:

@@ -81,7 +81,7 @@ class LayerLaw(Law):
     op: Op
     x: Shape
     position: int
-    pace: Fraction | None
+    stride_fraction: Fraction | None
     """The stride fraction; None where the result stays the same from the own extent on."""
     known: dict[int, int | None] = field(default_factory=dict)
 
@@ -100,26 +100,30 @@ class LayerLaw(Law):
         return found
 
     def grow(self, *rates: Rates) -> Rates:
-        return frozenset(rate / self.pace if self.pace else Fraction(0) for rate in rates[0])
+        return frozenset(rate / self.stride_fraction if self.stride_fraction else Fraction(0) for rate in rates[0])
 
     def period(self, *rates: Rates) -> int:
-        return lcm(*((rate / self.pace.numerator).denominator for rate in rates[0])) if self.pace else 1
+        return (
+            lcm(*((rate / self.stride_fraction.numerator).denominator for rate in rates[0]))
+            if self.stride_fraction
+            else 1
+        )
 
     @property
     def refuses(self) -> bool:
-        remainders = self.pace.numerator if self.pace else 1
+        remainders = self.stride_fraction.numerator if self.stride_fraction else 1
         return remainders > MAX_REMAINDERS or any(self(extent) is None for extent in range(1, remainders + 1))
 
     def describe(self) -> object:
         """Give what it has in common with those that have the same results."""
         own = self.x[self.position]
-        if self.pace is None or self.pace.numerator > MAX_REMAINDERS:
+        if self.stride_fraction is None or self.stride_fraction.numerator > MAX_REMAINDERS:
             return id(self.op), self.x, self.position
-        step, more = self.pace.numerator, self.pace.denominator
+        step, more = self.stride_fraction.numerator, self.stride_fraction.denominator
         start = -(-own // step) * step
         found = [self(start + i) for i in range(step)]
         offsets = tuple(None if extent is None else extent - start // step * more for extent in found)
-        return self.pace, offsets, self._find_least(own)
+        return self.stride_fraction, offsets, self._find_least(own)
 
     def _find_least(self, own: int) -> int:
         low, high = 0, own
@@ -128,13 +132,13 @@ class LayerLaw(Law):
             low, high = (low, middle) if self(middle) is not None else (middle, high)
         return high
 
-    def keeps_pace(self) -> bool:
-        """Tell whether larger extents do as the operation's pace says, and leave all others alone."""
+    def follows_stride(self) -> bool:
+        """Tell whether larger extents do as its stride fraction says, and leave all others alone."""
         own = self.x[self.position]
         at_own = self.infer(own)
-        if at_own is None or not self.pace:
+        if at_own is None or not self.stride_fraction:
             return False
-        step, more = self.pace.numerator, self.pace.denominator
+        step, more = self.stride_fraction.numerator, self.stride_fraction.denominator
         for i in range(min(step, MAX_REMAINDERS)):
             now, *later = (self.infer(own + i + turn * step) for turn in range(3))
             for turn, shape in enumerate(later, start=1):

@@ -130,7 +130,7 @@ class SizeValues:
             start = max((starts.get(operand, 1) for operand in extent.operands), default=1)
             if isinstance(extent.law, ShapeLaw) or len(self._rates[i]) > MAX_RATES:
                 return None
-            if isinstance(extent.law, LayerLaw) and extent.law.pace is None:
+            if isinstance(extent.law, LayerLaw) and extent.law.stride_fraction is None:
                 start = max(start, self.value)
             if extent.law.compares:
                 found = self._find_crossing(extent.operands, (), start)

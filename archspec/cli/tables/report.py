@@ -16,7 +16,7 @@ from compiler.analysis.cost.cost import CONVENTIONS
 from compiler.analysis.report import Report
 
 if TYPE_CHECKING:
-    from compiler.analysis.signal.choices import ChoiceEffect
+    from compiler.analysis.signal.choice_effects import ChoiceEffect
 
 OWN_CONVENTIONS = ("conv-linear", "conv-linear-bias", "flops")
 """What is always shown; --cost shows what other tools count, too."""

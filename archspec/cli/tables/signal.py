@@ -13,9 +13,9 @@ from archspec.cli.tables.console import new_table
 from archspec.cli.tables.grid import Column, words
 from archspec.ops import OPS
 from archspec.ops.signal.moments import Doubt
-from compiler.analysis.signal.choices import ChoiceEffect
+from compiler.analysis.signal.choice_effects import ChoiceEffect
 from compiler.analysis.signal.doubts import explain, how_far, name_depth
-from compiler.analysis.signal.growth import Growth
+from compiler.analysis.signal.growth_law import Growth
 from compiler.analysis.signal.signal import Exit, NodeSignal, Signal
 
 if TYPE_CHECKING:

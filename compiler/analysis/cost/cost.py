@@ -233,17 +233,17 @@ def _find_strides(graph: Graph) -> dict[str, tuple[Fraction, ...]]:
         key = id(node.op), graph.operands(node)
         if key not in known:
             known[key] = _find_paces(node, key[1])
-        placed, paces = known[key]
+        placed, fractions = known[key]
         before = next((strides[node.inputs[i]] for i in placed if strides[node.inputs[i]]), ())
-        even = len(before) == rank and not paces
-        strides[node.id] = before if even else tuple(map(mul, before, paces or (ONE,) * rank))
+        even = len(before) == rank and not fractions
+        strides[node.id] = before if even else tuple(map(mul, before, fractions or (ONE,) * rank))
     return strides
 
 
 def _find_paces(node: Node, shapes: tuple[Shape, ...]) -> tuple[tuple[int, ...], tuple[Fraction, ...]]:
-    """Which operands' maps the result has a place in, and its paces by axis; none where all are one."""
+    """Which operands' maps the result has a place in, and its fractions by axis; none where all are one."""
     rank = node.shape.rank
     runs = node.op.input_span(0, (0, 0), *shapes) if rank else ()
     placed = tuple(i for i, (_, run) in enumerate(zip(node.data_inputs, runs, strict=False)) if run is not None)
-    paces = tuple(node.op.stride_fraction(axis) for axis in range(rank))
-    return placed, () if all(pace is ONE for pace in paces) else paces
+    fractions = tuple(node.op.stride_fraction(axis) for axis in range(rank))
+    return placed, () if all(fraction is ONE for fraction in fractions) else fractions

@@ -6,7 +6,7 @@ behind upsampling they do so in turns: position i + n sees what i sees, n · jum
 positions, and one pass in topological order, by each operation's `input_span`, finds those of every node (`strands`).
 Sizes are those of the theory (Araujo, Norris and Sim, Computing receptive fields of convolutional neural networks,
 Distill, 2019): as if the input had no ends, and whatever the weights. What one position really sees, between the ends
-of all maps and with the gaps that dilated kernels leave, is found by a walk back from it (`lookback`).
+of all maps and with the gaps that dilated kernels leave, is found by a walk back from it (`backward_walk`).
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from typing import Any
 
 from archspec.ops import Input, Span
 from compiler.analysis.certainty import Mark, at_least, at_most, estimate, nest
+from compiler.analysis.field.axis_readings import Readings, find_readings, is_even
+from compiler.analysis.field.backward_walk import Sight, look_back, narrow_back
 from compiler.analysis.field.fields import Misalignment, NodeField, OutputField
-from compiler.analysis.field.lookback import Sight, look_back, narrow_back
-from compiler.analysis.field.readings import Readings, find_readings, is_even
 from compiler.analysis.field.strands import NOTHING, View, find_hull, is_bounded, look
 from compiler.graph import Graph, Node
 

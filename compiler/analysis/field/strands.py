@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from archspec.ops import Input, Span
 from archspec.ops.values import ONE
-from compiler.analysis.field.readings import MAX_TURN, AxisReading, Readings
+from compiler.analysis.field.axis_readings import MAX_TURN, AxisReading, Readings
 from compiler.graph import Graph, Node
 
 MAX_STRANDS = 8
@@ -116,26 +116,26 @@ def is_bounded(view: View) -> bool:
 def _add_strands(strands: dict[StrandKey, Strand], reading: AxisReading, position: int, view: View) -> None:
     """Add what a node sees through the operand at `position`."""
     for (input, jump), strand in view.strands.items():
-        key = (input, jump if reading.pace is ONE else jump * reading.pace)
+        key = (input, jump if reading.stride_fraction is ONE else jump * reading.stride_fraction)
         found = strand if reading.passes else _see_through(reading, position, strand)
         strands[key] = _unite(strands[key], found) if key in strands else found
 
 
 def _see_through(reading: AxisReading, position: int, strand: Strand) -> Strand:
     """A strand as it is seen through the operand at `position`."""
-    pace = reading.pace
-    turn = _turn(strand, pace)
+    fraction = reading.stride_fraction
+    turn = _turn(strand, fraction)
     if turn > MAX_TURN:
         return GIVEN_UP
     runs = tuple(strand.over(reading.at(place, position)) for place in range(turn))
-    passed = turn // pace.denominator * pace.numerator  # positions of the operand: a whole number of its turns
+    passed = turn // fraction.denominator * fraction.numerator  # positions of the operand: a whole number of its turns
     return Strand(runs, passed // len(strand.runs) * strand.shift)
 
 
-def _turn(strand: Strand, pace: Fraction) -> int:
+def _turn(strand: Strand, fraction: Fraction) -> int:
     """Positions of a result after which what they see through a strand repeats: as many as are a whole number of turns
     of the operand."""
-    return lcm(pace.numerator, len(strand.runs)) // pace.numerator * pace.denominator
+    return lcm(fraction.numerator, len(strand.runs)) // fraction.numerator * fraction.denominator
 
 
 def _unite(first: Strand, second: Strand) -> Strand:

@@ -13,7 +13,7 @@ from itertools import islice
 from archspec.errors import ArchspecError, suggest
 from archspec.spec.codes import Code
 from archspec.spec.load import Spec
-from compiler.analysis.answers import Answers
+from compiler.analysis.analysis_cache import AnalysisCache
 from compiler.analysis.lint import hardware, kernels, layers, norms, residuals, signals, space, unused
 from compiler.analysis.lint.comments import UNUSED, read_ignores, report_unused, silence
 from compiler.analysis.lint.context import LintContext
@@ -59,7 +59,7 @@ def lint_graph(
     findings. Without, a place says little: messages begin with the name of a node. `select` and `ignore` choose codes:
     see `choose_codes`. Raises ArchspecError where one of them is no code.
     """
-    return look_over(LintContext(Answers(graph), spec), select=select, ignore=ignore)
+    return look_over(LintContext(AnalysisCache(graph), spec), select=select, ignore=ignore)
 
 
 def look_over(context: LintContext, *, select: Sequence[str] = (), ignore: Sequence[str] = ()) -> tuple[Finding, ...]:

@@ -11,7 +11,7 @@ from typing import Any
 from archspec.ops import Add, Bounds, Op
 from archspec.spec.document import Block
 from archspec.spec.load import Spec
-from compiler.analysis.answers import Answers
+from compiler.analysis.analysis_cache import AnalysisCache
 from compiler.analysis.field.receptive_field import ReceptiveField
 from compiler.analysis.lint.names import reach_blocks
 from compiler.analysis.signal.signal import Signal
@@ -34,20 +34,20 @@ class ResidualBranches:
 class LintContext:
     """A graph to be looked over, and its spec where it came from one."""
 
-    answers: Answers
+    analyses: AnalysisCache
     spec: Spec | None = None
 
     @property
     def graph(self) -> Graph:
-        return self.answers.graph
+        return self.analyses.graph
 
     @property
     def receptive_field(self) -> ReceptiveField:
-        return self.answers.receptive_field
+        return self.analyses.receptive_field
 
     @property
     def signal(self) -> Signal:
-        return self.answers.signal
+        return self.analyses.signal
 
     @cached_property
     def ends(self) -> frozenset[str]:
@@ -94,7 +94,7 @@ class LintContext:
     @cached_property
     def macs(self) -> Mapping[str, int]:
         """The multiply-accumulates of each node that has some, for one sample."""
-        return {node.id: node.macs for node in self.answers.cost.nodes if node.macs}
+        return {node.id: node.macs for node in self.analyses.cost.nodes if node.macs}
 
     @cached_property
     def total(self) -> int:

@@ -11,7 +11,7 @@ from archspec.ops import Conv, OpError, Shape, Window
 from archspec.ops.pooling import Pool
 from archspec.ops.values import ONE
 from archspec.wording import write_shape
-from compiler.analysis.field.readings import AxisReading
+from compiler.analysis.field.axis_readings import AxisReading
 from compiler.analysis.lint.context import LintContext
 from compiler.analysis.lint.finding import Hit, LintRule, at_each_place
 from compiler.graph import Graph, Node
@@ -146,7 +146,7 @@ def _look(axes: Sequence[AxisReading], position: int, seen: Sights, extents: Seq
     sights = []
     for reading, (size, jump), extent in zip(axes, seen, extents, strict=False):
         places = reading.turn[0][position]
-        passed = jump if reading.pace is ONE else jump * reading.pace
+        passed = jump if reading.stride_fraction is ONE else jump * reading.stride_fraction
         further = places[-1] - places[0] if places else 0
         sights.append((Fraction(extent), jump) if places is None else (size + further * jump, passed))
     return tuple(sights)

@@ -21,7 +21,7 @@ from archspec.ops.signal.gaussian import ChannelMoments
 from archspec.ops.signal.moments import Doubt, Gradient, Moments, standard, unit_gradient
 from archspec.ops.signal.sums import Ties, sum_gradients
 from compiler.analysis.signal.doubts import find_doubts
-from compiler.analysis.signal.growth import Growth, fit_growth
+from compiler.analysis.signal.growth_law import Growth, fit_growth
 from compiler.graph import Graph, Node
 
 MAX_SECOND_MOMENT = 1e100

@@ -35,9 +35,9 @@ COMPILER = {
         *("elaborate", "elaborate.builder", "elaborate.elaborate", "elaborate.evaluator", "elaborate.reporter"),
         *("elaborate.residuals", "elaborate.scope", "elaborate.walk", "elaborate.words"),
         *("sizes", "sizes.accepted_sizes", "sizes.extents", "sizes.laws", "sizes.size_values", "sizes.shapes_by_size"),
-        *("analysis.answers", "analysis.certainty", "analysis.cost", "analysis.cost.conventions", "analysis.cost.cost"),
-        *("analysis.cost.node", "analysis.memory", "analysis.memory.memory", "analysis.memory.saved"),
-        *("analysis.memory.setup", "analysis.paths", "analysis.report"),
+        *("analysis.analysis_cache", "analysis.certainty", "analysis.cost", "analysis.cost.conventions"),
+        *("analysis.cost.cost", "analysis.cost.node", "analysis.memory", "analysis.memory.memory"),
+        *("analysis.memory.saved", "analysis.memory.setup", "analysis.paths", "analysis.report"),
         *("analysis.types", "analysis.unknown"),
     )
 }

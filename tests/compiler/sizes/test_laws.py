@@ -21,13 +21,13 @@ OPS: list[Op] = [
 @pytest.mark.parametrize("op", OPS, ids=str)
 def test_extents_far_away_follow_from_the_pace(op: Op) -> None:
     law = LayerLaw(op, Shape(2, 24), 1, op.stride_fraction(0))
-    assert law.keeps_pace()
-    assert law.pace is not None
+    assert law.follows_stride()
+    assert law.stride_fraction is not None
     for extent in (1001, 1002, 5000):
-        near = 24 + (extent - 24) % law.pace.numerator
-        turns = (extent - near) // law.pace.numerator
-        assert op.infer(Shape(2, extent))[1] == (law(near) or 0) + turns * law.pace.denominator
-    assert not LayerLaw(op, Shape(2, 24), 1, law.pace + 1).keeps_pace()  # the control
+        near = 24 + (extent - 24) % law.stride_fraction.numerator
+        turns = (extent - near) // law.stride_fraction.numerator
+        assert op.infer(Shape(2, extent))[1] == (law(near) or 0) + turns * law.stride_fraction.denominator
+    assert not LayerLaw(op, Shape(2, 24), 1, law.stride_fraction + 1).follows_stride()  # the control
 
 
 def test_what_has_no_result_refuses() -> None:

@@ -7,7 +7,7 @@ import pytest
 from archspec.api import elaborate, load
 from archspec.cli.tables.console import console
 from archspec.cli.tables.signal import print_choices, print_signal
-from compiler.analysis.signal.choices import compare_choices
+from compiler.analysis.signal.choice_effects import compare_choices
 from compiler.analysis.signal.signal import predict_signal
 from runtime.experiments.signal import measure_signal
 

@@ -21,7 +21,7 @@ from archspec.ops import (
     Shape,
     Upsample,
 )
-from compiler.analysis.field import readings
+from compiler.analysis.field import axis_readings
 from compiler.analysis.field.receptive_field import measure_receptive_field
 from compiler.graph import Graph, Node
 from tests.support.fields import look, measure_signal, only_field
@@ -112,7 +112,10 @@ def test_control_one_position_more_is_not_seen() -> None:
 
 
 def test_an_unfollowed_way_makes_a_size_a_lower_bound() -> None:
-    way: list[Any] = [{"upsample": readings.MAX_TURN + 1}, {"conv": {"out": 2, "stride": readings.MAX_TURN + 1}}]
+    way: list[Any] = [
+        {"upsample": axis_readings.MAX_TURN + 1},
+        {"conv": {"out": 2, "stride": axis_readings.MAX_TURN + 1}},
+    ]
     found = measure_signal([{"add": [[{"conv": 2}], way]}], 2)
     assert found.unmeasured
     assert found.marks["size"].kind == "at least"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from compiler.analysis.answers import Answers
+from compiler.analysis.analysis_cache import AnalysisCache
 from compiler.analysis.lint.context import LintContext
 from compiler.value_bounds import find_bounds
 from tests.support.documents import graph_from
@@ -11,7 +11,7 @@ from tests.support.lint_texts import IMAGE, build
 
 def look_at(*network: object) -> LintContext:
     graph = graph_from({"archspec": 1, "inputs": {"x": [4, 8, 8]}, "network": list(network)})
-    return LintContext(Answers(graph))
+    return LintContext(AnalysisCache(graph))
 
 
 def test_branches_of_a_residual_are_the_nodes_on_one_way_alone() -> None:
@@ -59,5 +59,5 @@ def test_bounds_are_found_once() -> None:
 
 def test_without_a_spec_there_are_no_blocks_and_bodies() -> None:
     graph, _ = build(IMAGE + "  - conv: 8\n")
-    context = LintContext(Answers(graph))
+    context = LintContext(AnalysisCache(graph))
     assert (context.specs, context.blocks, context.bodies) == ((), {}, ())

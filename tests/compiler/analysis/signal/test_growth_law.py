@@ -7,7 +7,7 @@ import math
 import pytest
 
 from archspec.ops import Shape
-from compiler.analysis.signal.growth import fit_growth
+from compiler.analysis.signal.growth_law import fit_growth
 
 
 def test_growth_says_which_law_lies_nearer() -> None:

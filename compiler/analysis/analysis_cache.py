@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Answers:
+class AnalysisCache:
     """A graph, and what is known of it by now. An analysis is imported when it is asked for, since most callers want
     few."""
 

@@ -17,11 +17,11 @@ MAX_TURN = 256
 
 @dataclass(frozen=True, slots=True)
 class AxisReading:
-    """The positions that an operation reads along one axis. Position i + `pace.denominator` reads what i reads,
-    `pace.numerator` further, so that the first positions, a `turn`, speak for all; of a turn beyond `MAX_TURN` only so
-    many are kept."""
+    """The positions that an operation reads along one axis. Position i + n reads what i reads, m further, where m / n
+    is the `stride_fraction`. So the first positions, a `turn`, speak for all; of a turn beyond `MAX_TURN` only so many
+    are kept."""
 
-    pace: Fraction
+    stride_fraction: Fraction
     turn: tuple[tuple[range | None, ...], ...]
     """The positions that are read, for each position and operand, or None where that is the whole map."""
     passes: bool
@@ -29,8 +29,8 @@ class AxisReading:
 
     def at(self, position: int, operand: int) -> range:
         """Give what a position from 0 reads of one operand of which it does not read the whole map."""
-        turns, place = divmod(position, self.pace.denominator)
-        shift = turns * self.pace.numerator
+        turns, place = divmod(position, self.stride_fraction.denominator)
+        shift = turns * self.stride_fraction.numerator
         read = self.turn[place][operand] or range(0)
         return range(read.start + shift, read.stop + shift, read.step)
 
@@ -76,11 +76,11 @@ def _read(node: Node, shapes: tuple[Shape, ...], axis: int) -> AxisReading:
     """What a node reads of each operand; the whole map where one of the two has no such axis."""
     if axis >= node.shape.rank:
         return AxisReading(ONE, ((None,) * len(shapes),), passes=False)
-    pace = node.op.stride_fraction(axis)
-    pace = ONE if pace == 1 else pace  # fractions are slow to multiply and compare, and most are this one
-    turn = tuple(_read_one(node, shapes, axis, position) for position in range(min(pace.denominator, MAX_TURN)))
-    passes = pace is ONE and not node.op.sees_all and all(places == ITSELF for places in turn[0])
-    return AxisReading(pace, turn, passes)
+    fraction = node.op.stride_fraction(axis)
+    fraction = ONE if fraction == 1 else fraction  # fractions are slow to multiply and compare, and most are this one
+    turn = tuple(_read_one(node, shapes, axis, position) for position in range(min(fraction.denominator, MAX_TURN)))
+    passes = fraction is ONE and not node.op.sees_all and all(places == ITSELF for places in turn[0])
+    return AxisReading(fraction, turn, passes)
 
 
 def _read_one(node: Node, shapes: tuple[Shape, ...], axis: int, position: int) -> tuple[range | None, ...]:

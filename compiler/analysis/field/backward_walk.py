@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from archspec.ops import Input, Span
+from compiler.analysis.field.axis_readings import AxisReading, Readings
 from compiler.analysis.field.positions import (
     MapBox,
     Runs,
@@ -18,7 +19,6 @@ from compiler.analysis.field.positions import (
     holds,
     unite_boxes,
 )
-from compiler.analysis.field.readings import AxisReading, Readings
 from compiler.graph import Graph, Node
 
 MAX_WAYS = 64

@@ -10,7 +10,7 @@ import pytest
 from archspec.ops import (
     Span,
 )
-from compiler.analysis.field import lookback, positions
+from compiler.analysis.field import backward_walk, positions
 from compiler.analysis.field.receptive_field import measure_receptive_field
 from tests.support.documents import graph_from
 from tests.support.fields import look, measure_middle, measure_signal, only_field
@@ -97,5 +97,5 @@ def test_narrowest_path_of_a_residual_block() -> None:
 
 
 def test_too_many_phases_have_no_narrowest_path() -> None:
-    found = only_field(measure_signal([{"upsample": lookback.MAX_PHASES + 1}, {"conv": 2}], 2))
+    found = only_field(measure_signal([{"upsample": backward_walk.MAX_PHASES + 1}, {"conv": 2}], 2))
     assert (found.field.size, found.narrowest) == ((2,), (None,))

@@ -8,8 +8,8 @@ from archspec.ops import (
     Op,
     Shape,
 )
-from compiler.analysis.field import readings
-from compiler.analysis.field.readings import find_readings
+from compiler.analysis.field import axis_readings
+from compiler.analysis.field.axis_readings import find_readings
 from compiler.analysis.field.receptive_field import measure_receptive_field
 from tests.support.fields import measure_signal, only_field
 from tests.support.lowering import graph_of
@@ -33,7 +33,7 @@ def test_readings_hold_for_every_position(name: str) -> None:
 
 
 def test_what_repeats_too_late_is_given_up_and_said() -> None:
-    found = measure_signal([{"upsample": readings.MAX_TURN + 1}, {"conv": 2}], 1)
+    found = measure_signal([{"upsample": axis_readings.MAX_TURN + 1}, {"conv": 2}], 1)
     assert found.unmeasured == ("upsample_0",)
     assert found.outputs == {"output": ()} or only_field(found).field.node == "x"
 

@@ -10,7 +10,7 @@ import pytest
 from archspec.api import load
 from archspec.errors import ArchspecError
 from archspec.ops import NORMALIZATIONS
-from compiler.analysis.signal.choices import CHOICES, ChoiceEffect, compare_choices
+from compiler.analysis.signal.choice_effects import CHOICES, ChoiceEffect, compare_choices
 
 
 def by_word(name: str, what: str, **params: int) -> dict[str, ChoiceEffect]:
