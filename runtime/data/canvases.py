@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from archspec.arrays import Array, Float32Array, Float64Array
 from runtime.data.dataset import Dataset, Split, measure_preprocess
 from runtime.data.digits import load_digits
 from runtime.tasks.maps import IGNORED
 
-Ink = npt.NDArray[np.float64]
-Lay: TypeAlias = Callable[
-    [Ink, npt.NDArray[np.int64], int, np.random.Generator], tuple[npt.NDArray[np.float64], npt.NDArray[Any]]
-]
+Ink = Float64Array
+Lay: TypeAlias = Callable[[Ink, npt.NDArray[np.int64], int, np.random.Generator], tuple[Float64Array, Array]]
 """A function that lays digits (N, 8, 8), with values in [0, 1], and their classes (N,) on a number of canvases
 (count, C, H, W) by a source of chance, and gives these and their labels."""
 
@@ -64,7 +63,7 @@ def _lay_out(name: str, task: str, classes: tuple[str, ...], lay: Lay) -> Datase
 
 def lay_maps(
     ink: Ink, labels: npt.NDArray[np.int64], count: int, generator: np.random.Generator
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
+) -> tuple[Float64Array, npt.NDArray[np.int64]]:
     """Lay a few digits on each of `count` gray canvases (count, 1, H, W), with the class of each pixel (count, H, W): 0
     the background, 1 to 10 the digits 0 to 9, IGNORED the faint pixels at the edge of a stroke."""
     canvases = np.zeros((count, 1, MAP_SIDE, MAP_SIDE))
@@ -80,7 +79,7 @@ def lay_maps(
 
 def lay_points(
     ink: Ink, labels: npt.NDArray[np.int64], count: int, generator: np.random.Generator
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float32]]:
+) -> tuple[Float64Array, Float32Array]:
     """Lay one digit of each of the first classes, in a colour of its own, on each of `count` colour canvases
     (count, 3, H, W), with the centres of mass of their ink, (count, JOINTS, 2), x before y."""
     canvases = np.zeros((count, 3, POINT_SIDE, POINT_SIDE))
@@ -106,7 +105,7 @@ def _find_places(side: int, size: int, count: int, generator: np.random.Generato
             return [(slice(top, top + size), slice(left, left + size)) for top, left in corners.tolist()]
 
 
-def _find_centre(ink: Ink) -> npt.NDArray[np.float64]:
+def _find_centre(ink: Ink) -> Float64Array:
     """x and y of the centre of mass, 0 at the first pixel's centre."""
     places = np.arange(len(ink))
     return np.array([ink.sum(0) @ places, ink.sum(1) @ places], np.float64) / float(ink.sum())

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
+from archspec.arrays import Array, Float32Array, Float64Array
 from runtime.pictures.preprocess import Preprocess
 
 
@@ -19,8 +16,8 @@ class Split:
     positions of joints (N, J, 2) in float32, x and y in pixels (whole at a pixel's centre), NaN where there is none.
     """
 
-    images: npt.NDArray[np.float32]
-    labels: npt.NDArray[Any]
+    images: Float32Array
+    labels: Array
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -41,7 +38,7 @@ class Dataset:
     task: str = "labels"
 
 
-def measure_preprocess(values: npt.NDArray[np.float64]) -> Preprocess:
+def measure_preprocess(values: Float64Array) -> Preprocess:
     """Take the mean and the standard deviation of each channel of images (N, C, H, W), to six digits, so that every
     machine writes the same ones."""
     _, channels, height, width = values.shape

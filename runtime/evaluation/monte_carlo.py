@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from archspec.arrays import Float64Array
 from archspec.errors import InputError
 from archspec.extras import extra
 from compiler.torch_target.modes import device_of, evaluating
@@ -27,7 +28,6 @@ with extra("train"):
     from torch import Tensor, nn
     from torch.nn.modules.batchnorm import _BatchNorm
 
-Floats = npt.NDArray[np.float64]
 
 SEED = 0
 """The seed of the mini-batches on which both ways of prediction are compared."""
@@ -91,7 +91,7 @@ def measure_monte_carlo(module: nn.Module, data: Dataset, grid: OutputGrid, pass
     truth = task.make_targets(data.test.labels, grid)
     asked = task.find_asked(truth)
 
-    def predict(states: Sequence[Mapping[str, Tensor]]) -> list[Floats]:
+    def predict(states: Sequence[Mapping[str, Tensor]]) -> list[Float64Array]:
         return [np.moveaxis(found, 1, -1)[asked] for found in predict_states(module, data.test, states)]
 
     plain, _ = predict([module.state_dict()])
@@ -110,7 +110,9 @@ def measure_monte_carlo(module: nn.Module, data: Dataset, grid: OutputGrid, pass
     )
 
 
-def predict_states(module: nn.Module, split: Split, states: Sequence[Mapping[str, Tensor]]) -> tuple[Floats, Floats]:
+def predict_states(
+    module: nn.Module, split: Split, states: Sequence[Mapping[str, Tensor]]
+) -> tuple[Float64Array, Float64Array]:
     """Mean and standard deviation over the states of the last output's probabilities, (N, classes, ...).
 
     The standard deviation is that of these very states (divided by their number, not by one less).
@@ -138,7 +140,7 @@ class _WithState(nn.Module):
         return torch.func.functional_call(self.module, self.state, (images,))
 
 
-def _mean_log(rows: Floats, truth: npt.NDArray[np.int64]) -> float:
+def _mean_log(rows: Float64Array, truth: npt.NDArray[np.int64]) -> float:
     """A probability of zero counts as the smallest positive float64."""
     return float(np.log(np.maximum(rows[np.arange(len(truth)), truth], TINY)).mean())
 

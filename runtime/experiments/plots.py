@@ -7,8 +7,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
+from archspec.arrays import Float64Array
 from archspec.wording import cut
 from compiler.draw.plotting import INK, draw_file
 
@@ -100,7 +100,7 @@ def _plot_surfaces(figure: Figure, results: Sequence[Surface], rows: int, column
     bar.minorticks_off()
 
 
-def choose_levels(surfaces: Sequence[npt.NDArray[np.float64]]) -> npt.NDArray[np.float64]:
+def choose_levels(surfaces: Sequence[Float64Array]) -> Float64Array:
     """Losses for contour lines, equally far apart by ratio, from the lowest to what nine of ten finite ones are below:
     the corners of a steep surface would else take all colours."""
     values = np.concatenate([losses[np.isfinite(losses)] for losses in surfaces])

@@ -22,8 +22,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from archspec.arrays import Float64Array
 from archspec.errors import InputError
 from archspec.extras import extra
 from archspec.ops import Kernel, in_words
@@ -40,7 +40,6 @@ with extra("train"):
     from compiler.torch_target.initialize import generator_for
     from compiler.torch_target.module import to_torch
 
-Floats = npt.NDArray[np.float64]
 
 POINTS, SPAN, SEEDS = 257, 4.0, 20
 """The figure's line: x from -2 to 2."""
@@ -77,9 +76,9 @@ class Shattering:
     lines: int
     seeds: int
     dead: int
-    distances: Floats
-    correlation: Floats
-    deviation: Floats
+    distances: Float64Array
+    correlation: Float64Array
+    deviation: Float64Array
 
     def distance_at(self, level: float) -> float | None:
         """The first distance at which the mean correlation is at most `level`, between measured ones on a straight
@@ -163,7 +162,7 @@ def draw_lines(size: int, lines: int, points: int, span: float, seed: int) -> Te
     return inputs + axes[:, None, :, 1] if size > 1 else inputs
 
 
-def compute_gradients(module: nn.Module, inputs: Tensor, seed: int = 0) -> Floats:
+def compute_gradients(module: nn.Module, inputs: Tensor, seed: int = 0) -> Float64Array:
     """∂y/∂x at each input, (lines, points, size); y sums the network's numbers with weights from N(0, 1)."""
     found = []
     for rows in torch.split(inputs.flatten(0, 1), MAX_ROWS):
@@ -173,13 +172,13 @@ def compute_gradients(module: nn.Module, inputs: Tensor, seed: int = 0) -> Float
         weights = torch.randn(count, generator=generator_for(seed, "outputs"), dtype=torch.float64)
         total = (values @ weights if count > 1 else values).sum()
         found.append(torch.autograd.grad(total, rows)[0])
-    gradients: Floats = torch.cat(found).reshape(inputs.shape).numpy()
+    gradients: Float64Array = torch.cat(found).reshape(inputs.shape).numpy()
     if not np.isfinite(gradients).all():
         raise InputError("the gradient is not finite: the network's numbers leave what float64 holds")
     return gradients
 
 
-def correlate(gradients: Floats) -> Floats | None:
+def correlate(gradients: Float64Array) -> Float64Array | None:
     """r at each distance up to half a line, in steps between points, for gradients (lines, points, size); None where
     all are zero."""
     if not gradients.any():

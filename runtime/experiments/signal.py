@@ -10,8 +10,8 @@ from math import isfinite
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from archspec.arrays import Float64Array
 from archspec.errors import InputError
 from archspec.extras import extra
 from archspec.ops import Op
@@ -124,7 +124,7 @@ def _choose_batch(graph: Graph, batch: int | None, repeats: int) -> int:
 
 def _measure_once(
     graph: Graph, module: nn.Module, rules: Mapping[type[Op], TorchRule] | None, batch: int
-) -> npt.NDArray[np.float64]:
+) -> Float64Array:
     """One forward and one backward pass: (nodes, moments)."""
     rows = np.zeros((len(graph), len(MOMENTS)))
     values = {id: torch.randn(batch, *node.shape, requires_grad=True) for id, node in graph.inputs.items()}
@@ -138,7 +138,7 @@ def _measure_once(
     return rows
 
 
-def _recorder(row: npt.NDArray[np.float64]) -> Callable[[Tensor], None]:
+def _recorder(row: Float64Array) -> Callable[[Tensor], None]:
     def record(gradient: Tensor) -> None:
         row[3] = float(torch.linalg.vector_norm(gradient, dtype=torch.float64)) ** 2 / gradient.numel()
 
@@ -154,7 +154,7 @@ def _take_moments(x: Tensor) -> tuple[float, float, float]:
     return float(x.mean(dtype=torch.float64)), square / x.numel(), products / pairs
 
 
-def _summarize(id: str, draws: npt.NDArray[np.float64]) -> MeasuredNode:
+def _summarize(id: str, draws: Float64Array) -> MeasuredNode:
     means = dict(zip(MOMENTS, map(float, draws.mean(axis=0)), strict=True))
     spread = dict(zip(MOMENTS, map(float, draws.std(axis=0)), strict=True))
     return MeasuredNode(id=id, spread=spread, **means)

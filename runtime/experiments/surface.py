@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from archspec.arrays import Float64Array
 from archspec.errors import InputError
 from archspec.extras import extra
 from archspec.ops import ConvTranspose
@@ -29,7 +29,6 @@ with extra("train"):
 
     from compiler.torch_target.initialize import generator_for
 
-Floats = npt.NDArray[np.float64]
 
 POINTS, SPAN, IMAGES = 25, 1.0, 512
 
@@ -51,8 +50,8 @@ class Surface:
     part: str
     images: int
     seed: int
-    steps: Floats
-    losses: Floats
+    steps: Float64Array
+    losses: Float64Array
 
     @property
     def centre(self) -> float:
@@ -152,10 +151,10 @@ def measure_filters(kernel: Tensor, groups: int = 0) -> Tensor:
 def walk(
     module: nn.Module,
     directions: list[dict[str, Tensor]],
-    steps: Floats,
+    steps: Float64Array,
     compute_loss: Callable[[], float],
     on_point: Callable[[int, int], None] = lambda done, of: None,
-) -> Floats:
+) -> Float64Array:
     """The loss at each pair of steps, (second direction, first direction); the module ends as it began."""
     losses = np.zeros((len(steps), len(steps)))
     with _moving(module, directions) as move:

@@ -11,9 +11,8 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from archspec.arrays import Array
+from archspec.arrays import Array, Float32Array
 from archspec.errors import ArchspecError, InputError, raising
 from archspec.extras import extra
 from archspec.file_types import ARRAY, OTHER_PICTURES, READ_PICTURES, find_file_type
@@ -25,7 +24,6 @@ from runtime.pictures.resample import resize
 with extra("run"):
     from PIL import Image, UnidentifiedImageError
 
-Floats = npt.NDArray[np.float32]
 Ground = tuple[int, int, int]
 
 FORMATS = tuple(kind.name for kind in READ_PICTURES)
@@ -89,7 +87,7 @@ class Picture:
         largest = int(self.bands.max())
         return largest if self.whole > 255 and 0 < largest < FAINT * self.whole else None
 
-    def paint(self, channels: int, size: tuple[int, int], ground: Ground | None = None) -> Floats:
+    def paint(self, channels: int, size: tuple[int, int], ground: Ground | None = None) -> Float32Array:
         """Values in [0, 1], (channels, height, width), of one channel or three; resized (bilinear, antialiased) where
         `size` is another. What is transparent lies on `ground`.
 
@@ -102,7 +100,7 @@ class Picture:
         painted = np.moveaxis(values, 2, 0)
         return np.ascontiguousarray(np.broadcast_to(painted, (channels, *size)), np.float32)
 
-    def _cover(self, alpha: Array, ground: Ground | None) -> Floats:
+    def _cover(self, alpha: Array, ground: Ground | None) -> Float32Array:
         """The bands on their ground, mixed as browsers do: in the values that are stored."""
         if ground is None:
             raise InputError(

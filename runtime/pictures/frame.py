@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-import numpy as np
-import numpy.typing as npt
+from archspec.arrays import Float64Array
 
-Coordinates = TypeVar("Coordinates", float, npt.NDArray[np.float64])
+Coordinates = TypeVar("Coordinates", float, Float64Array)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from archspec.arrays import Float32Array, Float64Array
 from archspec.errors import ArchspecError, InputError, ModelError, raising
 from archspec.log import warn
 from archspec.strict_json import check_integer, check_keys, check_number, read_json
@@ -20,7 +21,6 @@ from runtime.pictures.frame import Frame
 if TYPE_CHECKING:
     from runtime.pictures.file import Ground
 
-Floats = npt.NDArray[np.float32]
 PictureSize = tuple[int, int]
 
 MAX_EXTENT = 1 << 15
@@ -67,18 +67,18 @@ class Preprocess:
     def shape(self) -> tuple[int, int, int]:
         return self.channels, self.height, self.width
 
-    def normalize(self, values: npt.ArrayLike) -> Floats:
+    def normalize(self, values: npt.ArrayLike) -> Float32Array:
         """Values in [0, 1], (..., C, H, W), to what the network reads: (values - mean) / std, in float32."""
         return ((np.asarray(values, dtype=np.float64) - self._column(self.mean)) / self._column(self.std)).astype(
             np.float32
         )
 
-    def find_bounds(self) -> tuple[Floats, Floats]:
+    def find_bounds(self) -> tuple[Float32Array, Float32Array]:
         """The least and the largest number that each channel of a picture can have, (C) and (C)."""
         darkest, brightest = (self.normalize(np.full((self.channels, 1, 1), end)).ravel() for end in (0, 1))
         return darkest, brightest
 
-    def restore(self, images: npt.ArrayLike) -> Floats:
+    def restore(self, images: npt.ArrayLike) -> Float32Array:
         """The inverse of `normalize`, for showing what the network saw."""
         with np.errstate(over="ignore"):
             values = np.asarray(images, dtype=np.float64) * self._column(self.std) + self._column(self.mean)
@@ -98,7 +98,7 @@ class Preprocess:
                 raise ArchspecError(f"preprocessing: '{name}' must be a list of numbers")
         return cls(**{**found, "mean": tuple(found["mean"]), "std": tuple(found["std"])})
 
-    def _column(self, values: Sequence[float]) -> npt.NDArray[np.float64]:
+    def _column(self, values: Sequence[float]) -> Float64Array:
         return np.asarray(values, dtype=np.float64)[:, None, None]
 
 
@@ -125,7 +125,7 @@ class PictureReading:
         return row
 
 
-def load_image(path: str | Path, preprocess: Preprocess, ground: Ground | None = None) -> Floats:
+def load_image(path: str | Path, preprocess: Preprocess, ground: Ground | None = None) -> Float32Array:
     """A PNG or JPEG as the network reads it: (C, H, W) in float32, resized (bilinear, antialiased) and normalized;
     what is transparent lies on `ground`.
 
@@ -140,7 +140,7 @@ def read_picture(
     preprocess: Preprocess,
     fit: Callable[[PictureSize], PictureSize | None] = lambda own: None,
     ground: Ground | None = None,
-) -> tuple[Floats, PictureReading]:
+) -> tuple[Float32Array, PictureReading]:
     """A picture as `load_image` gives it, and how it was read.
 
     `fit` gives the extents, no smaller than a picture's own, at which the network takes it as it is: what they have

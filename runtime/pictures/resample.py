@@ -8,12 +8,12 @@ from math import ceil
 import numpy as np
 import numpy.typing as npt
 
-from archspec.arrays import Array
+from archspec.arrays import Array, Float64Array
 
-Taps = tuple[npt.NDArray[np.intp], npt.NDArray[np.float64]]
+Taps = tuple[npt.NDArray[np.intp], Float64Array]
 
 
-def find_taps(places: npt.NDArray[np.float64], extent: int, apart: float) -> Taps | None:
+def find_taps(places: Float64Array, extent: int, apart: float) -> Taps | None:
     """Of which of `extent` values along an axis each new one is made, and by which shares, both (places, taps).
 
     `places` are the new ones' coordinates among the old, `apart` their distance there. The shares are those of a

@@ -6,11 +6,10 @@ import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from archspec.arrays import Array, Float64Array
 from archspec.errors import InputError
 from archspec.extras import extra
 from archspec.files import write_text
@@ -29,7 +28,6 @@ from runtime.tasks.task import Task
 with extra("run"):
     from PIL import Image
 
-Numbers = npt.NDArray[Any]
 
 NO_ANSWER = 255
 """The value, in the file of a map, of pixels that have no class; their colour is a gray."""
@@ -100,7 +98,7 @@ def save_answer(
     return [path, path.with_suffix(".map.png")]
 
 
-def save_map(path: str | Path, classes: Numbers) -> None:
+def save_map(path: str | Path, classes: Array) -> None:
     """Write a class map (height, width) as a PNG with a palette: the value of a pixel is the number of its class, or
     NO_ANSWER.
 
@@ -117,13 +115,13 @@ def save_map(path: str | Path, classes: Numbers) -> None:
     save_picture(path, picture)
 
 
-def stretch(image: Numbers) -> npt.NDArray[np.float64]:
+def stretch(image: Array) -> Float64Array:
     """An image of unknown range to [0, 1], from its lowest to its highest value."""
     values = image.astype(np.float64)
     return np.asarray((values - values.min()) / max(float(values.max() - values.min()), 1e-12))
 
 
-def _show(answered: Answered, preprocess: Preprocess | None, ground: Ground | None) -> Numbers:
+def _show(answered: Answered, preprocess: Preprocess | None, ground: Ground | None) -> Array:
     """An image in its own pixels, in [0, 1]."""
     given = answered.input
     if given.reading is None:

@@ -6,11 +6,10 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from archspec.arrays import Array
 from archspec.errors import InputError
 from archspec.files import write_whole
 from archspec.wording import escape_controls, tell_count
@@ -58,7 +57,7 @@ class NumbersFile:
         """The file, if something is in it."""
         return str(self.path) if self._files else ""
 
-    def _write(self, prefix: str, arrays: dict[str, npt.NDArray[Any]]) -> None:
+    def _write(self, prefix: str, arrays: dict[str, Array]) -> None:
         if self._archive is None:
             assert self.path is not None
             temporary = self._stack.enter_context(write_whole(self.path))

@@ -5,11 +5,11 @@ from __future__ import annotations
 import colorsys
 from collections.abc import Sequence
 from math import ceil
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from archspec.arrays import Array
 from archspec.errors import InputError
 from archspec.extras import extra
 from archspec.wording import cut_middle
@@ -20,7 +20,6 @@ from runtime.tasks.drawing import Areas, ImageMarks, Points
 with extra("run"):
     from PIL import Image, ImageDraw, ImageFont
 
-Numbers = npt.NDArray[Any]
 
 SIDE = 256
 """Pixels along the longer side of a drawn image; a smaller one is enlarged by a whole number, without blur."""
@@ -50,7 +49,7 @@ def colour_of(number: int) -> tuple[int, int, int]:
     return round(255 * red), round(255 * green), round(255 * blue)
 
 
-def draw_marks(image: Numbers, marks: ImageMarks) -> Image.Image:
+def draw_marks(image: Array, marks: ImageMarks) -> Image.Image:
     """The image (C, H, W) in [0, 1], enlarged, with the marks over it.
 
     Raises InputError for volumes, for more classes than a palette has colours, and for other than one or three
@@ -59,7 +58,7 @@ def draw_marks(image: Numbers, marks: ImageMarks) -> Image.Image:
     return _paint_areas(image, marks) if isinstance(marks, Areas) else _mark_points(image, marks)
 
 
-def _paint_areas(image: Numbers, areas: Areas) -> Image.Image:
+def _paint_areas(image: Array, areas: Areas) -> Image.Image:
     """The colour of each position's class over the image; places that the map does not reach stay as they are."""
     check_map(areas.classes)
     grid, pixels = areas.grid, _as_colours(image).astype(np.float32)
@@ -74,7 +73,7 @@ def _paint_areas(image: Numbers, areas: Areas) -> Image.Image:
     return _enlarge(np.rint((1 - strength) * pixels + strength * colours[large]).astype(np.uint8))
 
 
-def _mark_points(image: Numbers, points: Points) -> Image.Image:
+def _mark_points(image: Array, points: Points) -> Image.Image:
     """A dot at each point that was found, and a ring at each true one."""
     picture = _enlarge(_as_colours(image))
     scale = picture.width // image.shape[2]
@@ -110,7 +109,7 @@ def add_key(picture: Image.Image, legend: Sequence[tuple[int, str]]) -> Image.Im
     return sheet
 
 
-def check_map(classes: Numbers) -> None:
+def check_map(classes: Array) -> None:
     """Raises InputError unless a map of classes can be drawn: it has two axes, and a palette has enough colours."""
     if classes.ndim != 2:
         raise InputError(f"a class map with {classes.ndim} axes, {classes.shape}, cannot be drawn; only two can")
@@ -118,7 +117,7 @@ def check_map(classes: Numbers) -> None:
         raise InputError(f"a class map with more than {MAX_CLASSES} classes cannot be drawn")
 
 
-def _as_colours(image: Numbers) -> npt.NDArray[np.uint8]:
+def _as_colours(image: Array) -> npt.NDArray[np.uint8]:
     pixels = to_pixels(image)
     return pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=2)
 

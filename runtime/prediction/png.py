@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from archspec.arrays import Array
 from archspec.errors import InputError
 from archspec.extras import extra
 from archspec.files import write_whole
@@ -21,7 +21,7 @@ PAPER, INK, FAINT, LINE = "#fcfcfb", "#1d2429", "#6d777f", "#dde1e4"
 GAP, MARGIN = 14, 36
 
 
-def to_pixels(image: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+def to_pixels(image: Array) -> npt.NDArray[np.uint8]:
     """(C, H, W) in [0, 1] to 8-bit pixels, (H, W) for one channel and (H, W, 3) for three."""
     if len(image) not in (1, 3):
         raise InputError(f"cannot draw an image of {len(image)} channels")

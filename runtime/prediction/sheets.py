@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy.typing as npt
-
+from archspec.arrays import Array
 from archspec.errors import InputError
 from archspec.extras import extra
 from runtime.prediction.marks import draw_marks
@@ -18,7 +17,6 @@ from runtime.tasks.drawing import LabelSheet, MarkSheet, Sheet
 with extra("run"):
     from PIL import Image, ImageDraw, ImageFont
 
-Numbers = npt.NDArray[Any]
 
 HEADER = 92
 """Pixels above the images of a sheet, for its title and a note."""
@@ -33,7 +31,7 @@ RIGHT, WRONG = "#2a6f4d", "#c22a2a"
 MARK_COLUMNS, MARK_CAPTION = 4, 26
 
 
-def save_sheet(path: str | Path, images: Numbers, sheet: Sheet, title: str) -> None:
+def save_sheet(path: str | Path, images: Array, sheet: Sheet, title: str) -> None:
     """Write a PNG of some of the images, (N, C, H, W) in [0, 1], with what a task says of them.
 
     Raises InputError where a sheet of labels is not of as many images, or a file is there that somebody else drew.
@@ -44,7 +42,7 @@ def save_sheet(path: str | Path, images: Numbers, sheet: Sheet, title: str) -> N
         save_picture(path, _draw_tiles(images, sheet, title))
 
 
-def _draw_labels(images: Numbers, sheet: LabelSheet, title: str) -> Image.Image:
+def _draw_labels(images: Array, sheet: LabelSheet, title: str) -> Image.Image:
     """All N count for the accuracy in the title line. The wrong ones come first, in red, as `true → predicted`; below
     them right ones, spread evenly over the classes."""
     labels, predictions = sheet.true, sheet.predicted
@@ -63,7 +61,7 @@ def _draw_labels(images: Numbers, sheet: LabelSheet, title: str) -> Image.Image:
     return picture
 
 
-def _draw_tiles(images: Numbers, sheet: MarkSheet, title: str) -> Image.Image:
+def _draw_tiles(images: Array, sheet: MarkSheet, title: str) -> Image.Image:
     """Marked images of one size, each with its caption beneath."""
     tiles = [draw_marks(images[tile.image], tile.marks) for tile in sheet.tiles]
     side, height = tiles[0].width + GAP, tiles[0].height + MARK_CAPTION + GAP
@@ -95,7 +93,7 @@ def arrange_images(labels: Sequence[str], predictions: Sequence[str], count: int
     return [part[start : start + COLUMNS] for part in (wrong, spread) for start in range(0, len(part), COLUMNS)]
 
 
-def _enlarge(image: Numbers) -> Image.Image:
+def _enlarge(image: Array) -> Image.Image:
     """A tile of hard-edged pixels: small digits as they are, not blurred."""
     return Image.fromarray(to_pixels(image)).convert("RGB").resize((TILE, TILE), Image.Resampling.NEAREST)
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-import numpy.typing as npt
 
-from archspec.arrays import Array
+from archspec.arrays import Array, Float64Array
 from runtime.pictures.frame import Frame
 from runtime.pictures.resample import find_taps, resample
 from runtime.tasks.grid import OutputGrid
@@ -36,7 +35,7 @@ def find_classes(output: Array, grid: OutputGrid, frame: Frame) -> Array:
     return found
 
 
-def _place_pixels(grid: OutputGrid, frame: Frame, axis: int) -> npt.NDArray[np.float64]:
+def _place_pixels(grid: OutputGrid, frame: Frame, axis: int) -> Float64Array:
     """For the pixels along an axis, the coordinates in the output's positions, rounded to what float64 is sure of."""
     own = np.arange(frame.own[axis], dtype=np.float64)
     return np.asarray(grid.from_pixel(frame.from_own(own, axis), axis).round(9))

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 
+from archspec.arrays import Array, Float32Array, Float64Array
 from runtime.tasks.grid import OutputGrid
 
 SIGMA = 1.0
 """Deviation of a drawn peak, in positions of the heatmap (Newell et al., 2016, section 3.4: 1 pixel)."""
 
 
-def draw_heatmaps(points: npt.NDArray[Any], grid: OutputGrid) -> npt.NDArray[np.float32]:
+def draw_heatmaps(points: Array, grid: OutputGrid) -> Float32Array:
     """Peaks of height 1 at points (N, J, 2), x and y in pixels of the image: (N, J, height, width).
 
     exp(-d² / (2 SIGMA²)), with d the distance in positions of the heatmap from the point itself, not rounded. A joint
@@ -27,7 +26,7 @@ def draw_heatmaps(points: npt.NDArray[Any], grid: OutputGrid) -> npt.NDArray[np.
     return np.nan_to_num(peaks).astype(np.float32)
 
 
-def find_peaks(heatmaps: npt.NDArray[Any], grid: OutputGrid) -> npt.NDArray[np.float64]:
+def find_peaks(heatmaps: Array, grid: OutputGrid) -> Float64Array:
     """The highest position of each heatmap, (N, J, height, width) to (N, J, 3): x and y in pixels of the image, height.
 
     As Newell et al. (2016) do, it is moved by a quarter of a position towards the higher of the two neighbours along
@@ -44,7 +43,7 @@ def find_peaks(heatmaps: npt.NDArray[Any], grid: OutputGrid) -> npt.NDArray[np.f
     return found.reshape(count, joints, 3)
 
 
-def _lean(lines: npt.NDArray[np.float64], at: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
+def _lean(lines: Float64Array, at: npt.NDArray[np.intp]) -> Float64Array:
     """-1, 0 or 1 for each line: on which side of the position `at` its neighbour is higher; 0 at an end."""
     each, last = np.arange(len(lines)), lines.shape[1] - 1
     inside = (at > 0) & (at < last)

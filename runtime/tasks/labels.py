@@ -8,9 +8,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
-from archspec.arrays import Array
+from archspec.arrays import Array, Float64Array
 from compiler.onnx_file.metadata import OUTPUT, SHARES
 from runtime.tasks.drawing import LabelSheet
 from runtime.tasks.grid import OutputGrid
@@ -99,7 +98,7 @@ class Labels(Task):
         return {int(index): name for name, found in firsts for index in found}
 
 
-def softmax(logits: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def softmax(logits: Float64Array) -> Float64Array:
     """The probabilities of logits (N, classes, ...); the largest is subtracted first, so that nothing overflows."""
     powers = np.exp(logits - logits.max(axis=1, keepdims=True))
     return np.asarray(powers / powers.sum(axis=1, keepdims=True))

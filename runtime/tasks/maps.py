@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from archspec.arrays import Array
+from archspec.arrays import Array, Float32Array
 from archspec.wording import write_shape
 from runtime.tasks.class_map import UNANSWERED, find_classes
 from runtime.tasks.drawing import Areas, Drawing, MarkSheet, Tile
@@ -82,7 +82,7 @@ class Maps(Task):
     def find_asked(self, targets: Array) -> npt.NDArray[np.bool_]:
         return np.asarray(targets != IGNORED)
 
-    def balance(self, labels: Array, classes: int) -> npt.NDArray[np.float32]:
+    def balance(self, labels: Array, classes: int) -> Float32Array:
         """The weight (classes,) of each class in the loss of training: 1/√frequency in the training labels, scaled so
         that the mean pixel counts 1. Where most pixels are background, the loss is else nearly blind to the rest.
         (Ronneberger et al., 2015, weigh the classes' pixels by frequency too.)"""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from archspec.arrays import Array
+from archspec.arrays import Array, Float64Array
 from archspec.errors import ArchspecError
 from runtime.pictures.frame import Frame
 from runtime.tasks.drawing import Drawing, Sheet
@@ -24,7 +24,7 @@ from runtime.tasks.grid import OutputGrid, place_output
 if TYPE_CHECKING:
     from torch import Tensor
 
-ScoreCounts = npt.NDArray[np.float64]
+ScoreCounts = Float64Array
 
 Loss: TypeAlias = "Callable[[Tensor, Tensor], Tensor]"
 """A function of an output and its targets, both (N, ...), which gives a scalar."""

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import reduce
-from typing import Any
 
-import numpy.typing as npt
-
+from archspec.arrays import Array
 from archspec.extras import extra
 from runtime.data.dataset import Dataset, Split
 from runtime.tasks.grid import OutputGrid
@@ -48,7 +46,7 @@ class Objective:
 
 
 def measure(
-    outputs: Mapping[str, npt.NDArray[Any]], split: Split, task: Task, grids: Mapping[str, OutputGrid]
+    outputs: Mapping[str, Array], split: Split, task: Task, grids: Mapping[str, OutputGrid]
 ) -> tuple[float, dict[str, float]]:
     """Measure the sum of the outputs' plain losses, without smoothing and balance, and the scores of the last one."""
     targets = _make_targets(task, split, grids, torch.device("cpu"))

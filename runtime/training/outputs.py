@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-import numpy as np
-import numpy.typing as npt
-
+from archspec.arrays import Array, Float32Array
 from archspec.errors import InputError
 from archspec.extras import extra
 from compiler.torch_target.modes import device_of, evaluating
@@ -38,7 +36,7 @@ def name_outputs(found: Any) -> dict[str, Tensor]:
     return outputs
 
 
-def run_images(module: nn.Module, images: npt.NDArray[np.float32], data: Dataset) -> dict[str, Tensor]:
+def run_images(module: nn.Module, images: Float32Array, data: Dataset) -> dict[str, Tensor]:
     """Compute the outputs for images (N, C, H, W), in evaluation mode and without gradients.
 
     Raises InputError where it does not take images of that shape.
@@ -53,7 +51,7 @@ def run_images(module: nn.Module, images: npt.NDArray[np.float32], data: Dataset
     return name_outputs(found)
 
 
-def evaluate_module(module: nn.Module, split: Split, batch: int = EVALUATION_BATCH) -> dict[str, npt.NDArray[Any]]:
+def evaluate_module(module: nn.Module, split: Split, batch: int = EVALUATION_BATCH) -> dict[str, Array]:
     """Compute the module's outputs for all images of a split, by name, (N, ...) in float32 on the CPU, in evaluation
     mode; the module's own mode is left as it was."""
     device = device_of(module)

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from archspec.arrays import Float32Array
 from archspec.errors import InputError, ModelError, raising, suggest
 from archspec.spec.zoo import RULES, ZOO, shown
 from archspec.wording import list_some
@@ -113,7 +113,7 @@ class Conversion:
         raise InputError(f"the state dict does not fit {self.network} by {names}: {problems}{advice}")
 
     @raising(ModelError)
-    def read(self) -> dict[str, npt.NDArray[np.float32]]:
+    def read(self) -> dict[str, Float32Array]:
         """The arrays by our names, in float32. Raises InputError where something did not match, and ModelError where a
         number is not finite, or beyond float32."""
         self.check()
