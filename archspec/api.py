@@ -136,7 +136,7 @@ def measure_path_gradient(
 def compare_choices(
     spec: Spec, what: str, sizes: Mapping[str, int] | None = None, *, max_nodes: int = MAX_NODES
 ) -> tuple[ChoiceEffect, ...]:
-    """What each `scaling`, `norm` or `init` as the default of a whole network does to its signal.
+    """Compare what each `scaling`, `norm` or `init`, as the default of a whole network, does to its signal.
 
     >>> [choice.word for choice in archspec.compare_choices(archspec.load("residual_mlp"), "init")][:2]
     ['he', 'he_fan_out']

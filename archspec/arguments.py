@@ -1,5 +1,5 @@
-"""What the functions of the Python API are given, by the names of their parameters: each is what its name says, or
-InputError says what it is instead, before anything is done."""
+"""Checks of what the functions of the Python API are given, by the names of their parameters: each is what its name
+says, or InputError says what it is instead, before anything is done."""
 
 from __future__ import annotations
 
@@ -199,7 +199,7 @@ TAKERS: Mapping[str, Callable[[Any, str], Any]] = {
     "conversion": _take_conversion,
     "metadata": lambda value, what: check_metadata(value),
 }
-"""How an argument is taken, by the name of its parameter: as it should be, or with InputError."""
+"""The functions that take an argument as it should be, or raise InputError, by the names of parameters."""
 
 
 def _is_scalar(value: Any) -> bool:

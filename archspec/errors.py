@@ -1,4 +1,4 @@
-"""What can be said when something is wrong: a place, a diagnostic, and the exceptions that carry them."""
+"""Mistakes and errors: a place, a diagnostic, and the exceptions that carry them."""
 
 from __future__ import annotations
 
@@ -96,13 +96,13 @@ class ArchspecError(Exception):
     code = "failed"
 
     def to_dicts(self) -> list[dict[str, object]]:
-        """What is wrong as data, each entry with the keys of a diagnostic."""
+        """Give what is wrong as data, each entry with the keys of a diagnostic."""
         return [{"code": self.code, "message": cut_middle(str(self)), **NOWHERE.to_dict(), "calls": []}]
 
 
 class InputError(ArchspecError):
-    """What the caller gave is not what is taken: an array's type, shape, name or size, an option, a file of data, a
-    network that does not go with these, or a place where nothing can be written.
+    """An error in what the caller gave: an array's type, shape, name or size, an option, a file of data, a network that
+    does not go with these, or a place where nothing can be written.
 
     >>> try:
     ...     archspec.Session(b"model.onnx")
@@ -207,6 +207,6 @@ def suggest(word: str, known: Iterable[str]) -> str:
 
 
 def tell_value(value: object) -> str:
-    """What a caller gave, for a message: a short text or a number itself, of anything else its type."""
+    """Write what a caller gave, for a message: a short text or a number itself, of anything else its type."""
     simple = isinstance(value, str | int | float)
     return cut_middle(repr(value), 60) if simple else f"a value of type {type(value).__name__}"

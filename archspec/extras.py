@@ -1,4 +1,4 @@
-"""How a package that an extra installs, and that is not there, becomes one line that names the extra."""
+"""One line that names the extra, for a package that it installs and that is not there."""
 
 from __future__ import annotations
 

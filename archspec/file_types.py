@@ -1,4 +1,4 @@
-"""What a file is by its first bytes, for messages where another kind was expected."""
+"""Kinds of files by their first bytes, for messages where another kind was expected."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class PictureKind(NamedTuple):
         return f"{'an' if self.name == 'AVIF' else 'a'} {self.name} picture"
 
     def matches(self, head: bytes) -> bool:
-        """Whether a file that begins with these bytes is of this kind."""
+        """True if a file that begins with these bytes is of this kind."""
         return any(all(head.startswith(mark, place) for place, mark in marks.items()) for marks in self.marks)
 
 
@@ -66,20 +66,20 @@ OTHER_PICTURES = (
     PictureKind("TIFF", (".tif", ".tiff"), ({0: b"II*\0"}, {0: b"MM\0*"})),
     PictureKind("WebP", (".webp",), ({0: b"RIFF", 8: b"WEBP"},)),
 )
-"""Those that are told of. PGM and PPM begin as text may."""
+"""The names of pictures that are told of, by their first bytes. PGM and PPM begin as text may."""
 
 ENDINGS = frozenset(ending for kind in READ_PICTURES + OTHER_PICTURES for ending in kind.endings) | {
     *(".onnx", ".pt", ".pth", ".pt2", ".ckpt", ".safetensors", ".npy", ".npz", ".h5"),
     *(".yaml", ".yml", ".json", ".jsonl", ".html", ".svg", ".pdf", ".md", ".zip", ".gz"),
 }
-"""How names end that say of what kind a file is."""
+"""The endings of names that say of what kind a file is."""
 
 _FIELDS = tuple(bytes((key,)) for key in b"\x12\x1a\x22\x28\x32\x3a\x42\x72")
 """What follows the version in a model that is written as protobuf."""
 
 
 def tell_file_type(head: bytes) -> str | None:
-    """What begins with these bytes; None where that is text, or not known."""
+    """Tell what kind of file begins with these bytes; None where that is text, or not known."""
     if head[8:9] == b"{" and int.from_bytes(head[:8], "little") < 1 << 32:
         return SAFETENSORS
     if head[:2] in (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"):
@@ -105,7 +105,7 @@ def _tell_archive(head: bytes) -> str:
 
 
 def find_file_type(path: str | Path) -> str | None:
-    """What a file is; None where that is text, not known, or cannot be read."""
+    """Find the kind of a file; None where that is text, not known, or cannot be read."""
     try:
         with open(path, "rb") as file:
             return tell_file_type(file.read(HEAD))
@@ -114,7 +114,7 @@ def find_file_type(path: str | Path) -> str | None:
 
 
 def is_onnx(path: str | Path) -> bool:
-    """Whether this names an ONNX model: by its ending, or else by its first bytes."""
+    """True if this names an ONNX model: by its ending, or else by its first bytes."""
     return Path(path).suffix.lower() == ".onnx" or (os.path.isfile(path) and find_file_type(path) == ONNX)
 
 
@@ -129,7 +129,7 @@ def check_says_its_kind(path: str | Path, what: str, ending: str) -> None:
 
 
 def advise(kind: str | None, path: str | Path) -> str:
-    """What to do with a file of this kind, where a spec or a model was expected."""
+    """Say what to do with a file of this kind, where a spec or a model was expected."""
     if kind in (TORCH, SAFETENSORS):
         return f": `archspec export SPEC --weights {path}` makes a model of weights"
     if kind == ONNX:
@@ -138,7 +138,7 @@ def advise(kind: str | None, path: str | Path) -> str:
 
 
 def advise_unpacking(kind: str | None, path: str | Path) -> str:
-    """What to do with a file that has something else in it, whatever was expected."""
+    """Say what to do with a file that has something else in it, whatever was expected."""
     if kind == INDEX:
         return ": the shards hold the weights; join their tensors in one file (safetensors.torch: load_file, save_file)"
     loaded = {

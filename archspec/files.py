@@ -28,7 +28,7 @@ except ImportError:  # Windows
     fcntl = None
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-"""What a disk that is full, or a user's share of it, says."""
+"""The numbers of the errors of a disk, or a user's share of it, that is full."""
 
 _ALONE_IN: ContextVar[frozenset[Path]] = ContextVar("_ALONE_IN", default=frozenset())
 """The folders that this thread has locked."""
@@ -38,8 +38,8 @@ MAX_LISTED = 10_000
 
 
 class FileState(NamedTuple):
-    """What changes when a file is written or replaced: its disk, its place there, its length in bytes, and its time in
-    nanoseconds."""
+    """The part of a file's state that changes when it is written or replaced: its disk, its place there, its length in
+    bytes, and its time in nanoseconds."""
 
     disk: int
     place: int
@@ -95,12 +95,12 @@ def check_is_file(path: str | Path) -> None:
 
 
 def is_plain_file(path: str | Path) -> bool:
-    """Whether there is a regular file, and no link to one. Path's own methods raise on names that are too long."""
+    """True if there is a regular file, and no link to one. Path's own methods raise on names that are too long."""
     return os.path.isfile(path) and not os.path.islink(path)
 
 
 def list_folder(folder: Path) -> list[Path] | None:
-    """What is in a folder, by name; None where it cannot be listed, or has more than MAX_LISTED names."""
+    """List what is in a folder, by name; None where it cannot be listed, or has more than MAX_LISTED names."""
     try:
         with os.scandir(folder) as entries:
             names = [entry.name for entry in islice(entries, MAX_LISTED + 1)]
@@ -222,7 +222,7 @@ def renaming(path: Path, temporary: Path) -> Iterator[None]:
 
 @contextmanager
 def blaming_scratch() -> Iterator[None]:
-    """What is written meanwhile lies among temporary files: where that disk is full, an ArchspecError names it and says
+    """Raise, where the disk of temporary files is full while these are written, an ArchspecError that names it and says
     what to do."""
     try:
         yield

@@ -1,4 +1,4 @@
-"""Whether numbers are finite, in bounded memory: `numpy.isfinite` alone makes a byte for each of them."""
+"""Tests for finite numbers in bounded memory: `numpy.isfinite` alone makes a byte for each of them."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ GRACE = 2.0
 """Seconds that a signal may wait for its handler."""
 
 SHOW_CURSOR = "\x1b[?25h"
-"""What a terminal is told whose progress bar has hidden its cursor."""
+"""The sequence that shows the cursor of a terminal again, which a progress bar has hidden."""
 
 _HEARD = Event()
 _PASSING: set[Path] = set()

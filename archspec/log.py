@@ -1,4 +1,5 @@
-"""What a user must be told although nothing failed: a line in the log, which the command line shows on stderr."""
+"""Warnings of what a user must be told although nothing failed: a line in the log, which the command line shows on
+stderr."""
 
 from __future__ import annotations
 

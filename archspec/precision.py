@@ -1,4 +1,4 @@
-"""In which floating-point numbers a network computes, in one type for analyses, exports and the command line."""
+"""The floating-point numbers in which a network computes, in one type for analyses, exports and the command line."""
 
 from __future__ import annotations
 

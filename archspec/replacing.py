@@ -1,4 +1,4 @@
-"""Which files give way to what a command writes: those that it could have written itself, by their content."""
+"""The files that give way to what a command writes: those that it could have written itself, by their content."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ HEAD = 4096
 
 
 class Kind(NamedTuple):
-    """What a command writes: in words, whether a file is one, the name of an example, and what to do where something
-    else is in its place."""
+    """A kind of file that a command writes: in words, whether a file is one, the name of an example, and what to do
+    where something else is in its place."""
 
     what: str
     is_one: Callable[[Path], bool]
@@ -81,4 +81,4 @@ OUTLINE = Kind(
 )
 
 DRAWN = {"svg": PICTURE, "html": PAGE, "mmd": MERMAID, "dot": DOT, "json": OUTLINE}
-"""By their formats, the kinds of what `draw` writes."""
+"""The kinds of what `draw` writes, by their formats."""

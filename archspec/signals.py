@@ -1,4 +1,4 @@
-"""How signals end a process: by unwinding what it is doing, and not while files take their places."""
+"""The end of a process by signals: by unwinding what it is doing, and not while files take their places."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ ENDINGS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasat
 """Signals that end a process from outside."""
 
 ALARM = (signal.SIGALRM,) if hasattr(signal, "SIGALRM") else ()
-"""What asks again for an exit that was lost, where the system has it."""
+"""The signal that asks again for an exit that was lost, where the system has it."""
 
 AGAIN = 0.05
 """Seconds after which it does."""
 
 HELD = (signal.SIGINT, *ENDINGS, *ALARM)
-"""Those that wait while files take their places."""
+"""The signals that wait while files take their places."""
 
 
 @contextmanager
 def unwind_on_signals() -> Iterator[None]:
-    """By themselves SIGTERM and SIGHUP (a terminal that is closed) end a process where it stands, with its files and
-    children left; here they do so as an interrupt from the keyboard does, unless the program has its own way with them,
-    or was started to outlive them (nohup)."""
+    """Have SIGTERM and SIGHUP (a terminal that is closed) end the process as an interrupt from the keyboard does,
+    unless the program has its own way with them, or was started to outlive them (nohup). By themselves they end it
+    where it stands, with its files and children left."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -11,7 +11,8 @@ import sys
 
 VARIABLE = "ORT_DISABLE_TELEMETRY"
 YES = frozenset(("1", "true", "yes", "on", "y"))
-"""What ONNX Runtime takes for yes, in either case and with spaces around it; anything else leaves its telemetry on."""
+"""The words that ONNX Runtime takes for yes, in either case and with spaces around it; anything else leaves its
+telemetry on."""
 
 BUILD_SERVERS = (
     "CI",
@@ -31,7 +32,7 @@ BUILD_SERVERS = (
 """Variables by which ONNX Runtime 1.31 sees that a build server runs it, where it never tells."""
 
 NO = frozenset(("", "0", "false", "no", "off"))
-"""What it takes for no in these, in either case and with spaces around it; anything else is yes."""
+"""The words that it takes for no in these, in either case and with spaces around it; anything else is yes."""
 
 
 def turn_off() -> None:

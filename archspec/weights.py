@@ -49,7 +49,7 @@ def find_rules(source: str | Path, params: Mapping[str, Any]) -> list[NameRules]
 
 @checked
 def match_weights(path: str | Path, graph: Graph, rules: Sequence[NameRules] = (), source: str = "auto") -> Conversion:
-    """How the state dict in a file fits a graph by its own names or by these rules, and what does not match; its
+    """Match the state dict in a file with a graph by its own names or by these rules, and tell what does not match; its
     numbers are not read yet.
 
     `source` is a library that the rules name, `archspec` for the graph's own names, or `auto`. Raises ArchspecError

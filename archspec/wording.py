@@ -1,4 +1,4 @@
-"""How numbers, shapes and texts are written, everywhere: a number is exact, or says that digits are missing."""
+"""The one way in which numbers, shapes and texts are written: a number is exact, or says that digits are missing."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def cut(text: str, width: int) -> str:
 
 
 def cut_middle(text: str, width: int = MAX_MESSAGE) -> str:
-    """As `cut`, but the middle is what is left out: the end of a message says what to do."""
+    """Shorten a text as `cut` does, but leave out its middle: the end of a message says what to do."""
     text = escape_controls(text if len(text) <= 2 * width else text[:width] + text[-width:])
     half = (width - 3) // 2
     return text if len(text) <= width else f"{text[:half]} … {text[-half:]}"

@@ -28,17 +28,17 @@ PANELS: Mapping[str, tuple[str, ...]] = {
 in the panel's folder; a word that is Python's own has a `_` behind it there."""
 
 FILES_OF_WEIGHTS = (".safetensors", ".pth", ".pt", ".bin")
-"""How the files end of which an option may take several."""
+"""The endings of the files of which an option may take several."""
 
 RENAMED: Mapping[str, Mapping[str, str]] = {
     "export": {"--calibrate": "--data"},
     "lesion": {"--budget": "--max-drop", "--plot": "-o FILE.svg"},
     "shattering": {"--range": "--span"},
 }
-"""What options of a command are called now, by the names that they had."""
+"""The names of a command's options, by the names that they had."""
 
 UsageError: Any = typer.BadParameter.__base__
-"""What the parser raises; typer exports none but this child of it."""
+"""The class of the errors that the parser raises; typer exports none but this child of it."""
 
 _HOMES = {name.rstrip("_"): (panel, name) for panel, names in PANELS.items() for name in names}
 

@@ -1,4 +1,4 @@
-"""What a shell completes where a word is a name that the program knows; a shell adds files by itself."""
+"""Completion, in a shell, of words that are names which the program knows; a shell adds files by itself."""
 
 from __future__ import annotations
 

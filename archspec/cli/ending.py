@@ -1,4 +1,4 @@
-"""How a command ends: its exit code, which scripts read, and what it says where it could not answer."""
+"""The end of a command: its exit code, which scripts read, and what it says where it could not answer."""
 
 from __future__ import annotations
 

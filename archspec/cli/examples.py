@@ -1,4 +1,4 @@
-"""How each command is used: what stands at the end of its help."""
+"""Examples of each command, which stand at the end of its help."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ Python's own threshold the search among them takes a tenth of a short command's 
 ENDED = {
     128 + getattr(signal, name): f"ended by {name}" for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 }
-"""What a command says that a signal has ended, by its exit code."""
+"""The last words of a command that a signal has ended, by its exit code."""
 
 EPILOG = (
     "SPEC is a file or the name of a spec in the zoo (`archspec list`).\n\n"

@@ -37,7 +37,7 @@ MEANINGS: Mapping[str, str] = {
     "--span": "How far the points reach",
     "--weights": "Files of weights: safetensors, or .pth",
 }
-"""What an option means in every command that has it; what it is there stands in brackets behind."""
+"""The meaning of an option in every command that has it; what it is there stands in brackets behind."""
 
 
 def shared_option(name: str, *others: str, note: str = "", **how: Any) -> Any:
@@ -46,7 +46,7 @@ def shared_option(name: str, *others: str, note: str = "", **how: Any) -> Any:
 
 
 def names_file(example: str) -> Callable[[str], Path]:
-    """How an option is read that names a file to write, one like `example`. Raises ArchspecError where it names a
+    """Make a reader of an option that names a file to write, one like `example`. Raises ArchspecError where it names a
     folder; a Path would not know the last slash."""
 
     def read(text: str) -> Path:
@@ -181,7 +181,7 @@ def check_output(
 
 
 def list_files(read: Iterable[str | Path]) -> Iterator[str | Path]:
-    """What is read, and of folders their pictures."""
+    """List what is read, and of folders their pictures."""
     from runtime.pictures.folder import find_pictures
 
     for source in read:
@@ -214,8 +214,8 @@ def refusing(kind: type[ArchspecError], option: str = "") -> Iterator[None]:
 
 @contextmanager
 def on_threads(threads: int | None, *, torch: bool = True) -> Iterator[None]:
-    """For a while: operations of torch, where it computes, and of the sessions of ONNX Runtime that are opened, take at
-    most so many threads; None leaves them alone. Raises ArchspecError, and MissingExtra without torch."""
+    """Limit, for a while, the threads of operations of torch, where it computes, and of the sessions of ONNX Runtime
+    that are opened; None leaves them alone. Raises ArchspecError, and MissingExtra without torch."""
     if threads is None:
         yield
         return

@@ -1,4 +1,4 @@
-"""What a command prints: lines for people, JSON for programs, and what becomes of them where nobody reads on."""
+"""Output of a command: lines for people, JSON for programs, and what becomes of them where nobody reads on."""
 
 from __future__ import annotations
 

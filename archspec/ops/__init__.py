@@ -47,7 +47,7 @@ OPS: tuple[type[Op], ...] = (
 NORMALIZATIONS: dict[str, type[Normalization]] = {
     op.kind.removesuffix("_norm"): op for op in OPS if issubclass(op, Normalization)
 }
-"""What `norm` may be of, by the word for its kind."""
+"""The normalizations that `norm` may be, by the word for their kind."""
 
 LAYERS: dict[str, type[Layer]] = {op.kind: op for op in OPS if issubclass(op, Layer)}
 """The operations that are words of the language."""

@@ -64,7 +64,7 @@ class Rectifier(Scalar):
         return x.each(law, doubts=self.doubt(x), normal=False, rectified=rectified)
 
     def gradients(self, gradient: Gradient, x: Moments) -> tuple[Gradient, ...]:
-        """At zero itself the slope is that below."""
+        """The gradients; at zero itself the slope is that below."""
         gains = [(count, self.apply(part, x.chance).gain) for count, part in x.runs]
         sent = gradient.by(gains, at_rectifier=True, doubts=gradient.doubts | self.doubt(x) | doubt_dropped(x))
         if not x.hollow or not any(axis.gaps for axis in x.axes):

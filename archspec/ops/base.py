@@ -1,4 +1,4 @@
-"""What every operation can say of itself."""
+"""The class of all operations, and what each can say of itself."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ from archspec.ops.values import ONE, Casting, Layout, Saved, Saves, Shape, Weigh
 from archspec.ops.window import Fill, Positions, Span, run
 
 Family: TypeAlias = Literal["kernel", "norm", "activation", "resize", "chance", "merge", "input", "other"]
-"""What pictures colour and the documentation groups an operation by."""
+"""The families by which pictures colour operations, and the documentation groups them."""
 
 Gating: TypeAlias = Literal["gate", "passes", "none"]
-"""Whether an operation gives the shares that a gate multiplies by, or may stand between a gate and its product."""
+"""The parts that an operation can have in a gate: it gives the shares that a gate multiplies by, or may stand between
+these and their product."""
 
 
 class Op(BaseModel, ABC):
@@ -35,29 +36,29 @@ class Op(BaseModel, ABC):
     family: ClassVar[Family] = "other"
     main: ClassVar[str | None] = None
     arity: ClassVar[int | None] = 1
-    """How many values it takes; None for any number."""
+    """The number of values that it takes; None for any number."""
     data_inputs: ClassVar[int | None] = None
-    """How many of its first operands carry signal; None for all. The others lend only their extents."""
+    """The number of its first operands that carry signal; None for all. The others lend only their extents."""
     saves: ClassVar[Saves] = "nothing"
-    """Which values training keeps for the backward pass, where `saved_for_backward` says no more."""
+    """The values that training keeps for the backward pass, where `saved_for_backward` says no more."""
     differentiable: ClassVar[bool] = True
-    """Whether a gradient passes through it."""
+    """True if a gradient passes through it."""
 
     restates: ClassVar[frozenset[str]] = frozenset()
     """Fields that say again what shape the result has."""
     has_kernel: ClassVar[bool] = False
-    """Whether it is a linear map with random weights of its own."""
+    """True if it is a linear map with random weights of its own."""
     gating: ClassVar[Gating] = "none"
     joins: ClassVar[bool] = False
-    """Whether its operands stay terms or parts of the result: a sum with given or drawn weights, or a concatenation."""
+    """True if its operands stay terms or parts of the result: a sum with given or drawn weights, or a concatenation."""
     fixes_extents: ClassVar[bool] = False
-    """Whether its result has the same extents whatever the extents of its operand."""
+    """True if its result has the same extents whatever the extents of its operand."""
     identity_on: ClassVar[Bounds | None] = None
-    """Between which numbers it gives every number back as it is, whatever its weights."""
+    """The interval in which it gives every number back as it is, whatever its weights."""
     sums: ClassVar[bool] = False
-    """Whether it is a sum, given or drawn weights apart: its `moments` take `ties`, how its operands hang together."""
+    """True if it is a sum, given or drawn weights apart: its `moments` take `ties`, how its operands hang together."""
     odd: ClassVar[bool] = False
-    """Whether its result changes its sign with its operand, at initialization."""
+    """True if its result changes its sign with its operand, at initialization."""
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
@@ -65,13 +66,13 @@ class Op(BaseModel, ABC):
 
     @property
     def word(self) -> str:
-        """What readers know it by: its kind, or of an operation from elsewhere, what it computes."""
+        """The word that readers know it by: its kind, or of an operation from elsewhere, what it computes."""
         return self.kind
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What tells it from others of its word: its fields, which operations from elsewhere name as the language
-        does."""
+        """The facts that tell it from others of its word: its fields, which operations from elsewhere name as the
+        language does."""
         return dict(self)
 
     @property
@@ -104,21 +105,22 @@ class Op(BaseModel, ABC):
 
     @property
     def unknown(self) -> str | None:
-        """What it is called where nothing but its shape is known of it; None for every operation of the language."""
+        """The name of an operation of which nothing but its shape is known; None for every operation of the
+        language."""
         return None
 
     @property
     def keeps_zeros(self) -> bool:
-        """Whether channels of zeros are channels of zeros in the result, each at its place, beside whatever others."""
+        """True if channels of zeros are channels of zeros in the result, each at its place, beside whatever others."""
         return False
 
     @property
     def passes_terms(self) -> bool:
-        """Whether a constant that is added to a channel of an operand is a constant in the result's channels too."""
+        """True if a constant that is added to a channel of an operand is a constant in the result's channels too."""
         return False
 
     def commutes(self, *, flips: bool, adds: bool) -> bool:
-        """Whether op(a x + b) = a op(x) + b for all numbers a and b, one of each for a channel; `flips` says that some
+        """True if op(a x + b) = a op(x) + b for all numbers a and b, one of each for a channel; `flips` says that some
         a may be negative, `adds` that some b may be other than zero."""
         return False
 
@@ -138,12 +140,12 @@ class Op(BaseModel, ABC):
 
     @property
     def beyond(self) -> Fill:
-        """What it finds where it reads beyond the ends of a map."""
+        """The values that it finds where it reads beyond the ends of a map."""
         return "constant"
 
     @property
     def sees_all(self) -> bool:
-        """Whether each position of the result depends, beside those of `input_span`, on statistics of the whole map."""
+        """True if each position of the result depends, beside those of `input_span`, on statistics of the whole map."""
         return False
 
     def moments(self, *args: Any, **kwargs: Any) -> Moments | None:
@@ -152,12 +154,12 @@ class Op(BaseModel, ABC):
         return None
 
     def gradients(self, gradient: Gradient, *args: Any, **kwargs: Any) -> tuple[Gradient, ...]:
-        """What a gradient with respect to the result leaves at each operand that carries signal, for operands with
-        these moments."""
+        """The gradients that one with respect to the result leaves at each operand that carries signal, for operands
+        with these moments."""
         return ()
 
     def multiple(self, operands: int) -> float | None:
-        """What it multiplies the sum of its operands by at initialization, where it does nothing else; else None."""
+        """The factor of the sum of its operands at initialization, where it does nothing else; else None."""
         return None
 
     def live_taps(self, *xs: Shape) -> tuple[int, ...]:
@@ -166,8 +168,8 @@ class Op(BaseModel, ABC):
         return ()
 
     def stride_fraction(self, axis: int) -> Fraction:
-        """How many positions of an operand lie between two neighbours of the result, along a spatial axis from 0: 2 at
-        stride 2, 1/2 where every position is doubled.
+        """The number of positions of an operand that lie between two neighbours of the result, along a spatial axis
+        from 0: 2 at stride 2, 1/2 where every position is doubled.
 
         So the sizes that fit are found: for every operand that `infer` takes, a larger one by the numerator gives a
         result larger by the denominator, and nothing else changes; what it refuses, but as too small, it then refuses
@@ -176,15 +178,15 @@ class Op(BaseModel, ABC):
         return ONE
 
     def input_span(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
-        """For each operand the positions, along a spatial axis from 0, from which those of `span` in the result are
-        computed: these and no others, and as if maps had no ends. Of a single position it is one progression.
+        """The positions of each operand, along a spatial axis from 0, from which those of `span` in the result are
+        computed: these and no others, and as if maps had no ends. They are one progression for a single position.
 
         None where that is the whole map, wherever `span` lies: then a position of the result has no place in it.
         """
         return (run(span),) * len(xs)
 
     def is_view(self, *args: Any, **kwargs: Any) -> bool:
-        """Whether the result lies in the storage of the first operand: `training` says in which mode."""
+        """True if the result lies in the storage of the first operand: `training` says in which mode."""
         return False
 
     def partials(self, *xs: Shape) -> tuple[int, ...]:
@@ -193,28 +195,28 @@ class Op(BaseModel, ABC):
         return ()
 
     def casting(self, *xs: Shape) -> Casting:
-        """How torch.autocast has it computed on a CPU."""
+        """The way in which torch.autocast has it computed on a CPU."""
         return "widest"
 
     def lay(self, layouts: Sequence[Layout], *xs: Shape, batch: int) -> Layout:
-        """How torch lays its result in memory, for operands that lie so."""
+        """The layout in which torch puts its result in memory, for operands of these."""
         return Layout(layouts[0].channels_last)
 
     def straightens(self, layout: Layout, x: Shape) -> bool:
-        """Whether torch makes another value of the first operand, mostly a copy in order, and goes on with that."""
+        """True if torch makes another value of the first operand, mostly a copy in order, and goes on with that."""
         return False
 
     def settles(self, layout: Layout, x: Shape) -> bool:
-        """Whether it is certain how its result lies, and in how much storage, for a first operand that lies so."""
+        """True if it is certain how its result lies, and in how much storage, for a first operand that lies so."""
         return True
 
     def is_measured(self, *xs: Shape) -> bool:
-        """Whether what training keeps of it was held against torch."""
+        """True if what training keeps of it was held against torch."""
         return True
 
     def saved_for_backward(self, *xs: Shape, batch: int, needs: tuple[bool, ...]) -> Saved:
-        """What training keeps, as torch's autograd does; `needs` says which operands want a gradient. Only asked where
-        one does, or the operation has weights that do."""
+        """The values that training keeps, as torch's autograd does; `needs` says which operands want a gradient. Only
+        asked where one does, or the operation has weights that do."""
         operands = tuple(range(len(xs))) if self.saves == "operands" else ()
         return Saved(operands, result=self.saves == "result")
 

@@ -1,4 +1,4 @@
-"""Between which numbers values lie: intervals, as `Op.bound` speaks of them."""
+"""Intervals in which values lie, as `Op.bound` speaks of them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Bounds(NamedTuple):
         return Bounds(max(self.low, other.low), min(self.high, other.high))
 
     def holds(self, other: Bounds) -> bool:
-        """Whether all numbers of the other interval lie in this one."""
+        """True if all numbers of the other interval lie in this one."""
         return self.low <= other.low and other.high <= self.high
 
     def times(self, other: Bounds) -> Bounds:

@@ -81,7 +81,7 @@ class StochasticDepth(Pointwise):
 
     @property
     def expected(self) -> float:
-        """What it multiplies by at inference."""
+        """The factor by which it multiplies at inference."""
         return 1.0 if self.rescale else self.survival
 
     def elementwise(self, x: Shape) -> int:

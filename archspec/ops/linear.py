@@ -34,7 +34,7 @@ class Kernel(Layer):
 
     @property
     def sums_all_taps(self) -> bool:
-        """Whether every number of the result is a sum over all taps of the kernel, of which none meets the padding."""
+        """True if every number of the result is a sum over all taps of the kernel, of which none meets the padding."""
         return True
 
     def casting(self, *xs: Shape) -> Casting:
@@ -66,7 +66,7 @@ class Kernel(Layer):
         return weights
 
     def draw(self, x: Shape, groups: int = 1) -> RandomKernel:
-        """What is known of the first values of its weights, for an operand of this shape."""
+        """The distribution of the first values of its weights, for an operand of this shape."""
         return _draw(self, x, groups)
 
 
@@ -135,8 +135,8 @@ class Conv(Kernel):
         return layouts[0].by_format(xs[0])
 
     def settles(self, layout: Layout, x: Shape) -> bool:
-        """Of volumes with channels last it depends on the processor, the threads and the type of numbers, by which of
-        its kernels torch computes them, and some lay them in order."""
+        """False for volumes with channels last: processor, threads and type of numbers decide by which of its kernels
+        torch computes them, and some lay them in order."""
         return layout.is_told(x) and not (x.rank == 3 and layout.channels_last)
 
     def moments(self, x: Moments) -> Moments:
@@ -220,7 +220,7 @@ class ConvTranspose(Kernel):
         return layouts[0].by_format(xs[0])
 
     def settles(self, layout: Layout, x: Shape) -> bool:
-        """As of a convolution; and some kernels hold a volume in no less than what its operand took."""
+        """The same as for a convolution; and some kernels hold a volume in no less than what its operand took."""
         held = layout.channels_last or x.elements > self.infer(x).elements
         return layout.is_told(x) and not (x.rank == 3 and held)
 

@@ -105,7 +105,7 @@ class Mul(Merge):
         return tuple(self.infer(*xs[:count]).elements for count in range(2, len(xs)))
 
     def lay(self, layouts: Sequence[Layout], *xs: Shape, batch: int) -> Layout:
-        """That of the first factor which is not repeated."""
+        """The layout of the first factor which is not repeated."""
         whole = self.infer(*xs)
         first = next((layout for layout, x in zip(layouts, xs, strict=True) if x == whole), layouts[0])
         return Layout(first.channels_last)
@@ -187,7 +187,8 @@ class Shake(Sum):
         return Saved(full=len(xs) * count_draws(self.draw, batch))
 
     def moments(self, *xs: Moments, ties: Ties | None = None) -> Moments:
-        """Of weights that are uniform on the simplex of n: E α² = 2 / (n (n + 1)), E α α' is half of it."""
+        """The moments for weights that are uniform on the simplex of n: E α² = 2 / (n (n + 1)), E α α' is half of
+        it."""
         n = len(xs)
         square, apart = 2 / (n * (n + 1)), (1 / n**2, 1 / n**2)
         shared = apart if self.draw == "sample" else None
@@ -199,7 +200,7 @@ class Shake(Sum):
 
 
 class Vote(Merge):
-    """For each position the share of the operands in which a channel is the largest (the first of equal ones)."""
+    """The share, at each position, of the operands in which a channel is the largest (the first of equal ones)."""
 
     differentiable = False
 

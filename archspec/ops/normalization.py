@@ -43,20 +43,20 @@ class Normalization(Pointwise):
 
     @property
     def by_sample(self) -> bool:
-        """Whether each sample has statistics of its own."""
+        """True if each sample has statistics of its own."""
         return False
 
     def span(self, shape: Shape) -> tuple[int, float]:
-        """How many channels a mean is taken over, and how many values of each; of a whole batch, so many that it does
-        not matter."""
+        """The number of channels that a mean is taken over, and of values of each; of a whole batch, so many that it
+        does not matter."""
         return 1, inf
 
     def counted(self, shape: Shape) -> float:
-        """How many values a mean is taken over."""
+        """The number of values that a mean is taken over."""
         return prod(self.span(shape))
 
     def factor(self, x: ChannelMoments, span: tuple[int, float]) -> float:
-        """What squares are multiplied by; `x` are the moments of the channels that statistics are taken over."""
+        """The factor of squares; `x` are the moments of the channels that statistics are taken over."""
         return _settle(x, x, *span, self.start if self.affine else 1.0, self.eps).factor
 
     def moments(self, x: Moments) -> Moments:
@@ -81,9 +81,9 @@ class Normalization(Pointwise):
         )
 
     def gradients(self, gradient: Gradient, x: Moments) -> tuple[Gradient, ...]:
-        """What the gradient says of mean and deviation is lost, two of n dimensions; and of n normal values the inverse
-        of the variance is expected n / (n - 3) times as large as of many. Of three values or fewer nothing is expected:
-        eps alone bounds the inverse."""
+        """The gradients; what they say of mean and deviation is lost, two of n dimensions; and of n normal values the
+        inverse of the variance is expected n / (n - 3) times as large as of many. Of three values or fewer nothing is
+        expected: eps alone bounds the inverse."""
         span, chance = self.span(x.shape), x.sample if self.by_sample else None
         n = self.counted(x.shape)
         if n <= 3:
@@ -95,13 +95,13 @@ class Normalization(Pointwise):
         return (gradient.by(gains, doubts=doubts, narrow=narrow, edges=edges),)
 
     def levels(self, x: Moments) -> ChannelRuns[ChannelMoments]:
-        """For each channel the moments of those that its statistics are taken over."""
+        """The moments, for each channel, of those that its statistics are taken over."""
         channels, _ = self.span(x.shape)
         return x.runs if channels == 1 else group_channels(x.runs, channels)
 
     def elementwise(self, x: Shape) -> int:
-        """Of each element the sum, the difference from the mean, its square and their sum, the division by the
-        deviation; and scale and shift."""
+        """The operations on each element: the sum, the difference from the mean, its square and their sum, the division
+        by the deviation; and scale and shift."""
         return (7 if self.affine else 5) * x.elements
 
 
@@ -166,7 +166,8 @@ class BatchRenorm(BatchNorm):
         return Saved((0,), full=(5 if self.affine else 3) * xs[0].channels)
 
     def moments(self, x: Moments) -> Moments:
-        """At first the running mean is 0 and the deviation 1: within r_max and d_max nothing changes."""
+        """The moments at first, when the running mean is 0 and the deviation 1: within r_max and d_max nothing
+        changes."""
         runs = join((n, self._renormalize(part, self.span(x.shape))) for n, part in x.runs)
         within = all(self._is_within(part) for _, part in x.runs if part.second)
         doubts: Doubts = x.doubts if within else x.doubts | FEW
@@ -203,7 +204,7 @@ class SampleNorm(Normalization):
 
     @abstractmethod
     def count_groups(self, x: Shape) -> int:
-        """How many means and deviations one sample has."""
+        """The number of means and deviations that one sample has."""
 
     def lay(self, layouts: Sequence[Layout], *xs: Shape, batch: int) -> Layout:
         return Layout() if self._takes_differences(xs[0]) else super().lay(layouts, *xs, batch=batch)
@@ -288,8 +289,8 @@ def _given(runs: ChannelRuns[ChannelMoments], chance: Chance | None) -> ChannelR
 
 
 class Settled(NamedTuple):
-    """What a normalization makes of some channels: their moments, what it multiplies squares by, and whether eps does
-    not matter, so that the result has the second moment that it should, whatever it is of."""
+    """The outcome of a normalization of some channels: their moments, what it multiplies squares by, and whether eps
+    does not matter, so that the result has the second moment that it should, whatever it is of."""
 
     part: ChannelMoments
     factor: float

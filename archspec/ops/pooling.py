@@ -97,7 +97,7 @@ class AvgPool(Pool):
     odd: ClassVar[bool] = True
 
     def commutes(self, *, flips: bool, adds: bool) -> bool:
-        """With `ceil`, a last window divides by what of the padding it has."""
+        """True unless what is added meets padding; with `ceil`, a last window divides by what of that it has."""
         return not adds or (self.padding == 0 and not self.ceil)
 
     def bound(self, x: Bounds) -> Bounds:
@@ -111,7 +111,7 @@ class AvgPool(Pool):
         return Layout() if xs[0].rank == 3 else super().lay(layouts, *xs, batch=batch)
 
     def moments(self, x: Moments) -> Moments:
-        """What samples have in common is in every term; of the rest each term has its own."""
+        """The moments of means: what samples have in common is in every term; of the rest each term has its own."""
         area, slid = self.kernel ** len(x.axes), _slide(self, x)
         counts = _slide(self, standard(x.shape))
         mean = prod(count for count, _ in counts) / area
@@ -168,7 +168,7 @@ class GlobalAvgPool(GlobalPool):
         return True
 
     def moments(self, x: Moments) -> Moments:
-        """What samples have in common is in every term, the rest in none but its own."""
+        """The moments of means: what samples have in common is in every term, the rest in none but its own."""
         n = x.positions
         return x.before_averaging().each(
             lambda part: part._replace(second=part.common + (part.second - part.common) / n),

@@ -1,4 +1,4 @@
-"""What activations have in common: one value in, one of the same shape out, and most are a function of each number."""
+"""The classes of activations: one value in, one of the same shape out, and most are a function of each number."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Scalar(Activation):
     image: ClassVar[Bounds] = UNKNOWN
     """The numbers between which its values lie, whatever it is given."""
     rises: ClassVar[bool] = False
-    """Whether it never falls."""
+    """True if it never falls."""
     bends: ClassVar[tuple[float, ...]] = (0.0,)
     """Points between which it is smooth on the scale of their distances."""
 
@@ -51,7 +51,7 @@ class Scalar(Activation):
         return self.image.meet(Bounds(*(self.curve(end) if isfinite(end) else end for end in x)))
 
     def passed(self, x: ChannelMoments) -> Passed:
-        """What it makes of the moments of a normal value."""
+        """The moments that it makes of those of a normal value."""
         return pass_curve(self, x)
 
     def doubt(self, x: Moments) -> Doubts:
@@ -60,7 +60,7 @@ class Scalar(Activation):
         return doubts if all(axis.profile is None for axis in x.axes) else doubts | {"border"}
 
     def apply(self, x: ChannelMoments, chance: Chance | None) -> Passed:
-        """What it makes of values of which chance sets some to zero."""
+        """The moments that it makes of values of which chance sets some to zero."""
         if chance is None:
             return self.passed(x)
         (part, gain), zero = self.passed(chance.given(x)), self.curve(0.0)

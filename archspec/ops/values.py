@@ -46,7 +46,7 @@ Init: TypeAlias = Literal["he", "he_fan_out", "glorot", "torch", "zeros"]
 
 
 Draw: TypeAlias = Literal["sample", "batch"]
-"""Whether chance decides for each sample by itself, or once for a whole batch."""
+"""The two ways of chance: it decides for each sample by itself, or once for a whole batch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +93,8 @@ Weights: TypeAlias = dict[str, Weight]
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """What training keeps of one operation for its backward pass: operands by their position, the result, and tensors
-    of its own, as numbers of elements for the whole batch."""
+    """The values that training keeps of one operation for its backward pass: operands by their position, the result,
+    and tensors of its own, as numbers of elements for the whole batch."""
 
     operands: tuple[int, ...] = ()
     result: bool = False
@@ -113,28 +113,29 @@ class Saved:
 Saves: TypeAlias = Literal["nothing", "operands", "result"]
 
 Casting: TypeAlias = Literal["narrow", "full", "widest", "promoted"]
-"""How mixed precision computes: with all operands in two bytes (`narrow`) or four (`full`); as wide as the widest of
-them; or in four, since stored numbers take part, with operands as they are (`promoted`)."""
+"""The ways in which mixed precision computes: with all operands in two bytes (`narrow`) or four (`full`); as wide as
+the widest of them; or in four, since stored numbers take part, with operands as they are (`promoted`)."""
 
 
 class Layout(NamedTuple):
-    """How a value lies in memory: in the order of its axes or with the channels last, and without gaps, within a sample
-    (`dense`) and between samples too (`whole`), or as a view of more."""
+    """The way in which a value lies in memory: in the order of its axes or with the channels last, and without gaps,
+    within a sample (`dense`) and between samples too (`whole`), or as a view of more."""
 
     channels_last: bool = False
     dense: bool = True
     whole: bool = True
 
     def is_in_order(self, x: Shape) -> bool:
-        """Whether the numbers of each sample lie in the order of their axes."""
+        """True if the numbers of each sample lie in the order of their axes."""
         return self.dense and not (self.channels_last and x.channels > 1 and prod(x.space) > 1)
 
     def is_told(self, x: Shape) -> bool:
-        """Whether torch sees the format of its operand: a single channel may count as last or not, by who made it."""
+        """True if torch sees the format of its operand: a single channel may count as last or not, by who made it."""
         return x.rank < 2 or x.channels > 1 or not self.channels_last
 
     def by_format(self, x: Shape) -> Layout:
-        """That of a result which torch makes in the format of its operand: with channels last for two or three axes."""
+        """The layout of a result which torch makes in the format of its operand: with channels last for two or three
+        axes."""
         return Layout(self.channels_last and x.rank > 1)
 
 
@@ -147,7 +148,7 @@ class OpError(ValueError):
 
 
 def count_draws(draw: Draw, batch: int) -> int:
-    """How many numbers chance draws for a batch."""
+    """The number of numbers that chance draws for a batch."""
     return batch if draw == "sample" else 1
 
 

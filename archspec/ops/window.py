@@ -16,7 +16,7 @@ Positions: TypeAlias = Iterable[range]
 
 
 Fill: TypeAlias = Literal["constant", "edge", "reflect", "wrap"]
-"""What lies beyond the ends of a map: no value of it, the one at the end, those in front of it mirrored, or its other
+"""The values beyond the ends of a map: no value of it, the one at the end, those in front of it mirrored, or its other
 end."""
 
 
@@ -35,7 +35,7 @@ class Window:
 
     @property
     def reach(self) -> int:
-        """How many neighbouring positions the dilated window spans."""
+        """The number of neighbouring positions that the dilated window spans."""
         return self.dilation * (self.kernel - 1) + 1
 
     def slide(self, size: int, *, ceil: bool = False) -> int:
@@ -47,8 +47,8 @@ class Window:
         return count - 1 if (count - 1) * self.stride >= size + self.padding else count
 
     def count_live(self, size: int, count: int) -> int:
-        """How many taps lie within `size` positions under any of the first `count` windows; the others only ever lie in
-        the padding."""
+        """The number of taps that lie within `size` positions under any of the first `count` windows; the others only
+        ever lie in the padding."""
         first = max(0, _divide_up(self.padding - (count - 1) * self.stride, self.dilation))
         last = min(self.kernel, _divide_up(size + self.padding, self.dilation))
         if self.stride <= size or last - first > MAX_TAPS:

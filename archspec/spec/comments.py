@@ -14,7 +14,7 @@ _COMMENT = re.compile(r"(?<![^ \t\r\n])#[ \t]*archspec:[ \t]*([^#\r\n]*)")
 
 
 class Comment(NamedTuple):
-    """What a comment says, and where it starts.
+    """A comment: what it says, and where it starts.
 
     It is about a `line`: its own, or where it stands alone the next one that holds more than a comment. One that stands
     before the document's data is about the whole file, and has None.

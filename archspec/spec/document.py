@@ -42,7 +42,7 @@ def _read_version(value: Any) -> Any:
 
 
 def is_size(entry: Any) -> bool:
-    """Whether an entry of an input's shape is a dynamic size: one capital letter."""
+    """True if an entry of an input's shape is a dynamic size: one capital letter."""
     return isinstance(entry, str) and re.fullmatch("[A-Z]", entry) is not None
 
 

@@ -67,7 +67,7 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 
 
 def is_name(text: str) -> bool:
-    """Whether an expression may use `text` as the name of a value."""
+    """True if an expression may use `text` as the name of a value."""
     taken = keyword.iskeyword(text) or text in FUNCTIONS or text in _CONSTANTS
     return bool(_NAME.fullmatch(text)) and not taken
 

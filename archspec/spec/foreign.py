@@ -303,7 +303,7 @@ sizes
 
 
 class Saying(NamedTuple):
-    """What to write, or nothing, and what else there is to know."""
+    """The words that say something here: what to write, or nothing, and what else there is to know."""
 
     written: str
     note: str = ""
@@ -311,13 +311,13 @@ class Saying(NamedTuple):
 
 @cache
 def node_sayings() -> dict[str, Saying]:
-    """How each foreign word for a layer or a structure is said here."""
+    """Give what each foreign word for a layer or a structure is called here."""
     return dict(_read(NODES))
 
 
 @cache
 def field_sayings() -> dict[str, list[Saying]]:
-    """What each foreign word for a field may be called here."""
+    """Give what each foreign word for a field may be called here."""
     found: dict[str, list[Saying]] = {}
     for word, saying in _read(FIELDS):
         found.setdefault(word, []).append(saying)

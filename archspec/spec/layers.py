@@ -57,7 +57,7 @@ class SpecNode(BaseModel):
 
     @property
     def called(self) -> str:
-        """What it is called in a spec, and in ids unless it has a name."""
+        """The name by which it is called in a spec, and in ids unless it has its own."""
         return self.word
 
     @cached_property
@@ -175,7 +175,7 @@ def _words_of(annotation: Any) -> tuple[str, ...]:
 
 
 def describe_values(op: type[Op], field: str) -> str:
-    """What a field of an operation takes, in words: "`same` or a whole number"."""
+    """Describe what a field of an operation takes, in words: "`same` or a whole number"."""
     annotation = annotation_of(op.model_fields[field])
     kinds = {bool: "true or false", int: "a whole number", float: "a number"}
     taken = _flatten(annotation)

@@ -1,4 +1,4 @@
-"""From a name or a file to a whole `Spec`: imports resolved, variants applied, parameters set."""
+"""Reading of a whole `Spec` from a name or a file: imports resolved, variants applied, parameters set."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Spec:
     name: str
     description: str
     source: str
-    """Who published the network."""
+    """The name of who published the network, in short."""
     file: str
     params: Mapping[str, Any]
     inputs: Mapping[str, tuple[Any, ...]]
@@ -53,7 +53,7 @@ class Spec:
     """The marked data of the document that holds the network."""
     mistakes: tuple[Diagnostic, ...] = ()
     comments: tuple[Comment, ...] = ()
-    """What comments in its files say to the program."""
+    """The comments in its files that say something to the program."""
 
     def to_data(self) -> dict[str, Any]:
         """The same network as one document without `extends` or `import`, as plain data."""

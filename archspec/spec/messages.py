@@ -53,8 +53,8 @@ def code_of(detail: ErrorDetails) -> str:
 
 
 def describe_problem(detail: ErrorDetails, subject: str, path: str, known: Iterable[str], found: str) -> str:
-    """What pydantic says of the field `path` of a subject, in the words of the language; `known` are the fields that
-    there are, and `found` is the offending value in words, or nothing."""
+    """Describe what pydantic says of the field `path` of a subject, in the words of the language; `known` are the
+    fields that there are, and `found` is the offending value in words, or nothing."""
     if detail["type"] == "extra_forbidden":
         return f"unknown field '{path}' of {subject}{suggest_field(str(detail['loc'][-1]), known)}"
     if detail["type"] == "missing":

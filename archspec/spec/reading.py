@@ -1,4 +1,4 @@
-"""What is known while one document is read: the blocks that may be called, and the mistakes found so far."""
+"""The state while one document is read: the blocks that may be called, and the mistakes found so far."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Argument:
 
 @dataclass
 class Reading:
-    """What is known while one document is read, and the mistakes found in it."""
+    """The state while one document is read: what is known, and the mistakes found in it."""
 
     file: str
     signatures: dict[str, Mapping[str, Argument]] = field(default_factory=dict)

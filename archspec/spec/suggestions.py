@@ -1,6 +1,6 @@
-"""What may be meant by a word that the language does not have: the same word in another spelling, a word of another
-framework, or a slip of a key or two. A word that is near by its letters alone, and has another meaning, is not named.
-"""
+"""Suggestions of what may be meant by a word that the language does not have: the same word in another spelling, a word
+of another framework, or a slip of a key or two. A word that is near by its letters alone, and has another meaning, is
+not named."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ MAX_WORD = 40
 
 
 def suggest_node(word: str, known: Iterable[str]) -> str:
-    """What to write instead of a node's unknown word, as the end of a message; nothing where nobody can know."""
+    """Suggest what to write instead of a node's unknown word, as the end of a message; nothing where nobody can
+    know."""
     own = _by_spelling(known)
     for spelled in _spell_name(word):
         if spelled in node_sayings():
@@ -41,7 +42,7 @@ def suggest_kind(word: str, known: Iterable[str]) -> str:
 
 
 def suggest_field(word: str, known: Iterable[str]) -> str:
-    """What to write instead of an unknown field, as the end of a message."""
+    """Suggest what to write instead of an unknown field, as the end of a message."""
     own = _by_spelling(known)
     spelled = spell(word[:MAX_WORD])
     if spelled in own:
@@ -77,7 +78,7 @@ def _is_slip(word: str, known: str, edits: int) -> bool:
 
 
 def count_edits(a: str, b: str) -> int:
-    """How many letters to insert, delete, replace or swap with their neighbour make `b` of `a`."""
+    """Count the letters to insert, delete, replace or swap with their neighbour make `b` of `a`."""
     before, row = [0] * (len(b) + 1), list(range(len(b) + 1))
     for i, letter in enumerate(a, start=1):
         above, before, row = before, row, [i] * (len(b) + 1)

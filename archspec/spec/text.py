@@ -153,7 +153,7 @@ class _Builder:
     first: int = 0
     """The line where the document's data starts."""
     strings: list[tuple[int, int]] = field(default_factory=list)
-    """Where the scalars stand in the text that hold a `#`, which starts no comment."""
+    """The places of the scalars in the text that hold a `#`, which starts no comment."""
 
     def build(self) -> Marked:
         parser = None

@@ -1,4 +1,4 @@
-"""Where specs are found: in files, and by name in the zoo that comes with the package."""
+"""Specs that are found in files, and by name in the zoo that comes with the package."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ZOO = Path(__file__).resolve().parents[2] / "specs"
 SUFFIXES = (".yaml", ".yml", ".json")
 
 RULES = ".weights.yaml"
-"""How the names of files end that say how the weights of specs beside them are called elsewhere."""
+"""The ending of the names of files that say how the weights of specs beside them are called elsewhere."""
 
 
 @cache

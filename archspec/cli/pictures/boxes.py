@@ -1,4 +1,4 @@
-"""How many boxes a picture of a network has, for people."""
+"""The words for how many boxes a picture of a network has."""
 
 from __future__ import annotations
 

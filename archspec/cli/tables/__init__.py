@@ -1,1 +1,1 @@
-"""What commands print for people."""
+"""The tables and lines that commands print for people."""

@@ -1,4 +1,4 @@
-"""Which conditions hold, and what fits into a budget."""
+"""Tables of conditions that hold or do not, and of what fits into a budget."""
 
 from __future__ import annotations
 

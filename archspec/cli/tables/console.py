@@ -1,4 +1,4 @@
-"""What every table shares: where it goes, and how its lines are broken."""
+"""The console that all tables share: where it goes, and how its lines are broken."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What changed between two networks."""
+"""Tables of what changed between two networks."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ MAX_NOTES = 10
 """The largest number of notes of one kind that are printed."""
 
 DiffLine: TypeAlias = tuple[Text, Sequence[Change]]
-"""What is printed, and the changes that it stands for."""
+"""A line that is printed, and the changes that it stands for."""
 
 
 def print_diff(diff: Diff) -> None:

@@ -1,4 +1,4 @@
-"""What experiments on networks found."""
+"""Tables of what experiments on networks found."""
 
 from __future__ import annotations
 

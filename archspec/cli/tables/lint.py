@@ -1,4 +1,4 @@
-"""What the rules found, and what codes mean."""
+"""Tables of what lint's rules found, and of what codes mean."""
 
 from __future__ import annotations
 

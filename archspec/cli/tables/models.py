@@ -1,4 +1,4 @@
-"""What trained and exported models do and say."""
+"""Tables of what trained and exported models do and say."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from compiler.analysis.signal.choice_effects import ChoiceEffect
 
 OWN_CONVENTIONS = ("conv-linear", "conv-linear-bias", "flops")
-"""What is always shown; --cost shows what other tools count, too."""
+"""The conventions that are always shown; --cost shows what other tools count, too."""
 
 
 def print_report(

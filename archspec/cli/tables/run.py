@@ -1,4 +1,4 @@
-"""What a model answers for files."""
+"""Tables of a model's answers for files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from runtime.tasks.task import Task
 
 AnswerRow: TypeAlias = Mapping[str, Any]
-"""What `--json` prints for a file."""
+"""The object that `--json` prints for a file."""
 
 
 def print_answers(task: Task, rows: Sequence[AnswerRow], provider: str, kept: str) -> None:

@@ -1,4 +1,4 @@
-"""What the search for settings tried and found."""
+"""The table of what the search for settings tried and found."""
 
 from __future__ import annotations
 

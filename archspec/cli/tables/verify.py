@@ -1,4 +1,4 @@
-"""What a model file is, and what its verification found."""
+"""Tables of what a model file is, and of what its verification found."""
 
 from __future__ import annotations
 

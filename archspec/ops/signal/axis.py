@@ -1,4 +1,4 @@
-"""How a second moment is spread along one spatial axis, and what sliding windows make of it.
+"""The spread of a second moment along one spatial axis, and what sliding windows make of it.
 
 A window that hangs over the border sums over fewer values, so a padded convolution leaves less at the border than
 inside. The spread over several axes is taken as the product of the spreads along each: a convolution of a product is
@@ -28,7 +28,7 @@ class Axis:
     exact: bool = True
 
     def __hash__(self) -> int:
-        """Of the profile, kept: it is long, and asked for again and again."""
+        """The hash of the profile, kept: it is long, and asked for again and again."""
         kept: int | None = self.__dict__.get("_hash")
         if kept is None:
             kept = self.__dict__["_hash"] = hash((self.size, self.profile, self.exact))
@@ -40,7 +40,7 @@ class Axis:
 
     @cached_property
     def gaps(self) -> bool:
-        """Whether nothing at all is spread to some positions."""
+        """True if nothing at all is spread to some positions."""
         return self.profile is not None and 0.0 in self.profile
 
     @cached_property
@@ -78,7 +78,7 @@ class Axis:
         return even_out((*(0.0,) * before, *values, *(0.0,) * (size - before - len(values))), self.exact)
 
     def mask(self, other: Axis) -> tuple[float, Axis]:
-        """What stands where another spread is not zero."""
+        """The spread where another is not zero."""
         if not other.gaps:
             return 1.0, self
         pairs = zip(self.values, other.values, strict=True)

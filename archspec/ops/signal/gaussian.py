@@ -1,5 +1,5 @@
-"""What functions of a normal value do to its moments: closed forms where there are any, else Gauss-Legendre quadrature
-on panels between the points where the function bends."""
+"""The moments of functions of a normal value: closed forms where there are any, else Gauss-Legendre quadrature on
+panels between the points where the function bends."""
 
 from __future__ import annotations
 

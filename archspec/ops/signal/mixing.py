@@ -1,4 +1,4 @@
-"""What a layer with random weights makes of moments and gradients."""
+"""The moments and gradients behind a layer with random weights."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def mix(drawn: RandomKernel, x: Moments, slid: Sequence[tuple[float, Axis]], sha
 
 
 def unmix(drawn: RandomKernel, gradient: Gradient, x: Moments, slid: Sequence[tuple[float, Axis]]) -> Gradient:
-    """What such sums leave of a gradient at their values."""
+    """The gradient that such sums leave at their values."""
     out, groups, kernel, _, _, reached = drawn
     size = out // groups
     gain = kernel * size * prod([gain for gain, _ in slid])

@@ -37,8 +37,8 @@ class Flow(NamedTuple):
 
 
 class Chance(NamedTuple):
-    """That values are set to zero by chance while training: how probable it is that one is `kept`, and that it is for
-    `both` of two samples. `whole` says that chance decides for all values of a sample at once."""
+    """The chance by which values are set to zero while training: how probable it is that one is `kept`, and that it is
+    for `both` of two samples. `whole` says that chance decides for all values of a sample at once."""
 
     kept: float
     both: float
@@ -75,17 +75,17 @@ class Moments:
     doubts: Doubts = NONE
     normal: bool = True
     rectified: Moments | None = None
-    """Where the values are the positive parts of others: those."""
+    """The moments of the others of which the values are the positive parts, if they are."""
     chance: Chance | None = None
     hollow: bool = True
-    """Whether values are exactly zero where their spread is: a normalization moves them, if ever so little."""
+    """True if values are exactly zero where their spread is: a normalization moves them, if ever so little."""
     narrow: float = 0.0
     """The sum over the layers since the last normalization of 1 / the number of terms or of units: what one draw of the
     weights differs from the mean over all by, as a relative variance and in its order."""
     least: float = inf
     """The smallest number of terms on the way."""
     drawn: float = 0.0
-    """As `narrow`, over all layers."""
+    """The same as `narrow`, over all layers."""
     uneven: float = 0.0
     """The second moment of what two samples have in common at one position and not at any two, relative to all."""
     channels: int = field(init=False, repr=False, compare=False)
@@ -118,7 +118,7 @@ class Moments:
         return self.each(lambda x: ChannelMoments(mean * x.mean + 0.0, second * x.second, common * x.common), **changes)
 
     def drop(self, chance: Chance, factor: float) -> Moments:
-        """What chance keeps times a factor, and zero for the rest."""
+        """The moments of what chance keeps times a factor, and zero for the rest."""
         mean, second, common = chance.spread(ChannelMoments(factor, factor**2, factor**2))
         kept = self.chance.drop(chance) if self.chance else chance
         return self.times(mean, second, common, chance=kept if kept.both else None)
@@ -168,7 +168,7 @@ class Gradient:
         )
 
     def part(self, first: int, count: int) -> Gradient:
-        """Of `count` channels from the `first` on."""
+        """The moments of `count` channels from the `first` on."""
         return Gradient(cut(self.runs, first, count), self.axes, self.doubts, self.narrow, self.edges)
 
 

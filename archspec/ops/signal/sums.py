@@ -28,7 +28,7 @@ V = TypeVar("V", Moments, Gradient)
 
 
 class Ties(NamedTuple):
-    """How the terms of a sum hang together: for each, which value it is a multiple of, and what multiple. `related`
+    """The dependence of the terms of a sum: for each, which value it is a multiple of, and what multiple. `related`
     says that two of these values are not known to be independent but for their means."""
 
     sources: tuple[Hashable, ...]
@@ -37,7 +37,7 @@ class Ties(NamedTuple):
 
     @classmethod
     def none(cls, terms: int) -> Ties:
-        """Of independent values."""
+        """The ties of independent values."""
         return cls(tuple(range(terms)), (1.0,) * terms, related=False)
 
     def group(self) -> list[list[int]]:
@@ -163,7 +163,8 @@ def gather_copies(gradient: Gradient, x: Moments) -> Gradient:
 
 
 def sum_gradients(gradients: Sequence[Gradient], ties: Ties) -> Gradient:
-    """What several readers send back to one value, taken as independent, unless they are multiples of one gradient."""
+    """The gradient that several readers send back to one value, taken as independent, unless they are multiples of one
+    gradient."""
     groups = ties.group()
     parts = []
     for group in groups:
