@@ -197,7 +197,7 @@ def to_onnx(
     from archspec.replacing import MODEL, check_gives_way
     from runtime.export.export import export
     from runtime.export.plan import ExportPlan
-    from runtime.weights.arrays import take_weights
+    from runtime.weights.in_memory import take_weights
 
     check_gives_way(path, MODEL, force=force)
     return export(graph, take_weights(weights), path, take_keywords(ExportPlan, "to_onnx", plan))
@@ -237,7 +237,7 @@ def verify_model(
     """
     from runtime.verification.options import Original, VerifyOptions
     from runtime.verification.verify import verify
-    from runtime.weights.arrays import take_weights
+    from runtime.weights.in_memory import take_weights
 
     options = take_keywords(VerifyOptions, "verify_model", where)
     if original is None:

@@ -137,7 +137,7 @@ def sample_ensemble(
     """
     from runtime.export.ensemble import Sampling
     from runtime.export.ensemble import sample_ensemble as sample
-    from runtime.weights.arrays import take_weights
+    from runtime.weights.in_memory import take_weights
 
     chosen = take_keywords(Sampling, "sample_ensemble", sampling)
     return sample(graph, take_weights(weights), how, chosen, metadata or {})

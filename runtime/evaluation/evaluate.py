@@ -27,7 +27,7 @@ from runtime.prediction.sheets import save_sheet
 from runtime.session.session import Session
 from runtime.tasks.grid import OutputGrid
 from runtime.tasks.registry import find_task
-from runtime.training.outputs import evaluate_module, last_of
+from runtime.training.module_outputs import evaluate_module, last_of
 from runtime.training.run import Run
 from runtime.training.run_folder import MODEL, PICTURE, SAMPLES, WEIGHTS, name_sample, write_export
 from runtime.verification.differences import compare

@@ -21,7 +21,7 @@ from runtime.data.sampling import mix_seed
 from runtime.tasks.grid import OutputGrid
 from runtime.tasks.labels import softmax
 from runtime.tasks.registry import find_task
-from runtime.training.outputs import evaluate_module, last_of, run_images
+from runtime.training.module_outputs import evaluate_module, last_of, run_images
 
 with extra("train"):
     import torch

@@ -30,7 +30,7 @@ from archspec.ops import Kernel, in_words
 from compiler.graph import Graph
 from compiler.torch_target.modes import evaluating
 from runtime.evaluation.monte_carlo import measuring
-from runtime.training.outputs import name_outputs
+from runtime.training.module_outputs import name_outputs
 
 with extra("train"):
     import torch

@@ -25,7 +25,7 @@ from compiler.passes.cast_weights import CastWeights
 from runtime.export.plan import Calibration, ExportPlan, LoweringRules, tell_large_drop
 from runtime.verification.proof.proof_cases import proof_cases
 from runtime.verification.static.metadata_fit import check_answers
-from runtime.weights.arrays import tell_rounding
+from runtime.weights.in_memory import tell_rounding
 
 with extra("run"):
     from compiler.onnx_target.model import build_model

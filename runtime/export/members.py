@@ -104,7 +104,7 @@ def _draw_weights(graph: Graph, seed: int) -> dict[str, Any]:
 
 
 def _sample(single: Network, members: Members, passes: int) -> Network:
-    from runtime.weights.arrays import take_weights
+    from runtime.weights.in_memory import take_weights
 
     sampling = Sampling(data=members.data or "", passes=passes, batch=members.mc_batch, seed=members.seed or 0)
     weights = take_weights(single.weights)

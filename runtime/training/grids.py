@@ -10,7 +10,7 @@ from compiler.graph import Graph
 from runtime.data.dataset import Dataset
 from runtime.tasks.grid import OutputGrid, measure_strides
 from runtime.tasks.registry import find_task
-from runtime.training.outputs import ONLY, last_of, run_images
+from runtime.training.module_outputs import ONLY, last_of, run_images
 
 with extra("train"):
     from torch import nn

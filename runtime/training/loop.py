@@ -19,9 +19,9 @@ from runtime.tasks.task import ScoreCounts
 from runtime.training.drop_ramp import DropRamp
 from runtime.training.grids import find_grids, find_stride
 from runtime.training.metrics import Epoch, EpochMeter, Progress
+from runtime.training.module_outputs import evaluate_module, name_outputs
 from runtime.training.objective import Objective, measure
 from runtime.training.optimizer import build_optimizer
-from runtime.training.outputs import evaluate_module, name_outputs
 from runtime.training.recipe import Recipe
 from runtime.training.schedule import learning_rate_at
 from runtime.training.state import TrainState, copy_weights

@@ -11,7 +11,7 @@ from runtime.data.dataset import Dataset, Split
 from runtime.tasks.grid import OutputGrid
 from runtime.tasks.registry import find_task
 from runtime.tasks.task import ScoreCounts, Task
-from runtime.training.outputs import last_of
+from runtime.training.module_outputs import last_of
 
 with extra("train"):
     import torch

@@ -23,8 +23,8 @@ from runtime.tasks.grid import OutputGrid
 from runtime.tasks.registry import find_task
 from runtime.tasks.task import Task
 from runtime.training.grids import find_grids, find_stride, name_strides
+from runtime.training.module_outputs import evaluate_module
 from runtime.training.objective import measure
-from runtime.training.outputs import evaluate_module
 from runtime.training.recipe import Recipe
 from runtime.training.run_folder import SPEC, WEIGHTS, check_files, check_one_run
 from runtime.weights.safetensors_file import load_weights

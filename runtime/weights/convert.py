@@ -16,7 +16,7 @@ from archspec.wording import list_some
 from compiler.graph import Graph
 from compiler.mismatch import list_prefixes
 from compiler.passes.cast_weights import cast
-from runtime.weights.arrays import is_counter, tell_rounding
+from runtime.weights.in_memory import is_counter, tell_rounding
 from runtime.weights.name_rules import NameRules
 from runtime.weights.safetensors_file import StoredTensor
 

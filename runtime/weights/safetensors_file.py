@@ -23,7 +23,7 @@ from archspec.file_types import SAFETENSORS, advise_unpacking, find_file_type
 from archspec.files import check_is_file, write_whole
 from archspec.finite import is_finite
 from archspec.strict_json import read_json
-from runtime.weights.arrays import is_counter, refuse_type
+from runtime.weights.in_memory import is_counter, refuse_type
 
 METADATA = "__metadata__"
 BFLOAT16 = "BF16"

@@ -16,7 +16,7 @@ from archspec.extras import extra
 from archspec.file_types import SAFETENSORS, TORCH, advise_unpacking, find_file_type
 from archspec.files import check_is_file
 from archspec.wording import cut
-from runtime.weights.arrays import check_plain, take_weight
+from runtime.weights.in_memory import check_plain, take_weight
 from runtime.weights.safetensors_file import StoredTensor, check_finite, open_weights
 
 if TYPE_CHECKING:

@@ -31,7 +31,7 @@ from runtime.prediction.predict import compute_outputs, predict
 from runtime.session.inputs import make_inputs
 from runtime.session.session import Session
 from runtime.training.loop import train
-from runtime.training.outputs import evaluate_module
+from runtime.training.module_outputs import evaluate_module
 from runtime.training.recipe import Recipe
 from runtime.verification.differences import LIMITS
 from runtime.verification.model.half_rounding import open_rounded

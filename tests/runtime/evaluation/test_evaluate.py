@@ -26,7 +26,7 @@ from runtime.evaluation.evaluate import Evaluation, EvaluationSettings, evaluate
 from runtime.prediction.predict import predict
 from runtime.session.session import Session
 from runtime.tasks.class_map import UNANSWERED
-from runtime.training.outputs import evaluate_module
+from runtime.training.module_outputs import evaluate_module
 from runtime.training.recipe import Recipe
 from runtime.training.run import Run
 from runtime.training.run_folder import MODEL, WEIGHTS

@@ -23,7 +23,7 @@ from runtime.evaluation.monte_carlo import (
 )
 from runtime.tasks.grid import OutputGrid
 from runtime.training.loop import train
-from runtime.training.outputs import evaluate_module
+from runtime.training.module_outputs import evaluate_module
 from runtime.training.recipe import Recipe
 from tests.support.documents import graph_from
 from tests.support.models import make_data

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from archspec.api import elaborate, load, to_torch
 from compiler.graph import Graph
 from runtime.experiments.backward import NodeStep, carry_back, run_forward
-from runtime.training.outputs import name_outputs
+from runtime.training.module_outputs import name_outputs
 from tests.support.runs import build
 
 BATCH = 4

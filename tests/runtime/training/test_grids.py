@@ -15,7 +15,7 @@ from runtime.data.dataset import Dataset
 from runtime.data.registry import load_data
 from runtime.tasks.grid import OutputGrid, measure_strides
 from runtime.training.grids import find_grids, find_stride, name_strides
-from runtime.training.outputs import name_outputs
+from runtime.training.module_outputs import name_outputs
 from tests.support.documents import graph_from
 from tests.support.models import make_data
 from tests.support.training import Wrapped

@@ -15,7 +15,7 @@ from archspec.errors import ArchspecError
 from runtime.data.dataset import Dataset, Split
 from runtime.training.loop import TrainResult, train
 from runtime.training.metrics import Progress
-from runtime.training.outputs import evaluate_module
+from runtime.training.module_outputs import evaluate_module
 from tests.support.models import make_data
 from tests.support.training import QUICK, Wrapped, make_net
 

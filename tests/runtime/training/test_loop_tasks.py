@@ -21,7 +21,7 @@ from runtime.tasks.joints import MAX_DISTANCE
 from runtime.tasks.maps import IGNORED
 from runtime.tasks.registry import TASKS
 from runtime.training.loop import train
-from runtime.training.outputs import evaluate_module
+from runtime.training.module_outputs import evaluate_module
 from runtime.training.recipe import Recipe
 
 QUICK = Recipe(epochs=1, batch=8, threads=1)

@@ -15,7 +15,7 @@ import torch
 
 import archspec
 from archspec.errors import ArchspecError
-from runtime.weights.arrays import take_weights
+from runtime.weights.in_memory import take_weights
 from tests.support.lowering import run_onnx
 
 LINEAR = "archspec: 1\nname: line\ninputs: {x: [2]}\nnetwork: [linear: 3]\n"

@@ -8,7 +8,7 @@ import torch
 
 from archspec.errors import ArchspecError
 from runtime.data.dataset import Dataset
-from runtime.training.outputs import evaluate_module, last_of, name_outputs, run_images
+from runtime.training.module_outputs import evaluate_module, last_of, name_outputs, run_images
 from tests.support.models import make_data
 from tests.support.training import Wrapped, make_net
 
