@@ -68,7 +68,7 @@ def read_fingerprint(path: Path) -> str:
 def _read_described(path: Path, algorithm: Algorithm) -> tuple[onnx.ModelProto, list[bytes]]:
     """The model in a file without its large stored tensors, and the canonical form of each of these."""
     described: list[bytes] = []
-    model = read_reduced(path, lambda data, field: _set_aside(data, field, described, algorithm))
+    model, _ = read_reduced(path, lambda data, field: _set_aside(data, field, described, algorithm))
     check_external_data(model, path)
     return model, described
 

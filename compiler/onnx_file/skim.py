@@ -21,7 +21,7 @@ from google.protobuf.message import DecodeError, Message
 
 from archspec.errors import ArchspecError, ModelError, raising
 from archspec.file_types import ONNX, advise, find_file_type
-from archspec.files import check_is_file
+from archspec.files import FileState, check_is_file
 from archspec.wording import write_shape
 from compiler.onnx_file.external import is_external
 from compiler.onnx_file.protobuf import DELIMITED, Bytes, MalformedError, WireField, delimit, walk_fields
@@ -51,16 +51,16 @@ ReplaceTensor: TypeAlias = Callable[[Bytes, WireField], bytes]
 @raising(ModelError)
 def skim_model(path: Path) -> onnx.ModelProto:
     """Read the model in a file, without the numbers of its large weights. Raises ModelError where it is none."""
-    model = read_reduced(path, lambda data, field: delimit(INITIALIZER_FIELD, _skim_tensor(data, field, path)))
+    model, _ = read_reduced(path, lambda data, field: delimit(INITIALIZER_FIELD, _skim_tensor(data, field, path)))
     if not model.HasField("graph") or not (model.graph.node or model.graph.input):
         raise ArchspecError(f"{path} is not an ONNX file: it holds no graph")
     _check_text(model, path)
     return model
 
 
-def read_reduced(path: Path, reduce: ReplaceTensor) -> onnx.ModelProto:
+def read_reduced(path: Path, reduce: ReplaceTensor) -> tuple[onnx.ModelProto, FileState]:
     """Read the model in a file, in which the result of `reduce` takes the place of each stored tensor above a few
-    kilobytes.
+    kilobytes; and the state of the file that was read.
 
     The file is mapped: what `reduce` passes over is never read. Raises ModelError where it is no ONNX file.
     """
@@ -70,7 +70,7 @@ def read_reduced(path: Path, reduce: ReplaceTensor) -> onnx.ModelProto:
 def read_metadata(path: Path) -> dict[str, str]:
     """Read what a model file says of itself, by key; nothing else of it is read. Raises ModelError where it is
     none."""
-    model = _read(path, _choose_metadata)
+    model, _ = _read(path, _choose_metadata)
     return list_metadata(model)
 
 
@@ -82,7 +82,7 @@ def list_metadata(model: onnx.ModelProto) -> dict[str, str]:
 def skip_numbers(path: Path) -> onnx.ModelProto:
     """Read the model in a file without the numbers of its large weights, whatever else is wrong with it. Raises
     ModelError where it is none."""
-    return read_reduced(path, _keep_head)
+    return read_reduced(path, _keep_head)[0]
 
 
 def split_numbers(data: Bytes, tensor: WireField) -> tuple[onnx.TensorProto, WireField] | None:
@@ -115,17 +115,18 @@ def mentions(path: Path, names: Collection[bytes]) -> set[bytes]:
 
 
 @raising(ModelError)
-def _read(path: Path, choose: Callable[[Bytes], bytes]) -> onnx.ModelProto:
+def _read(path: Path, choose: Callable[[Bytes], bytes]) -> tuple[onnx.ModelProto, FileState]:
     check_is_file(path)
     try:
-        size = path.stat().st_size
-        if not size:
-            raise ArchspecError(f"{path} is empty")
-        if size > MAX_BYTES:
-            raise ArchspecError(f"{path} has {size:,} bytes; an ONNX file ends at 2 GiB, with its weights beside it")
-        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            model: onnx.ModelProto = onnx.ModelProto.FromString(choose(data))
-            return model
+        with path.open("rb") as file:
+            state = FileState.read(file.fileno())
+            if not state.size:
+                raise ArchspecError(f"{path} is empty")
+            if state.size > MAX_BYTES:
+                size = f"{state.size:,} bytes"
+                raise ArchspecError(f"{path} has {size}; an ONNX file ends at 2 GiB, with its weights beside it")
+            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+                return onnx.ModelProto.FromString(choose(data)), state
     except (MalformedError, DecodeError) as error:
         found = find_file_type(path)
         other = found is not None and found != ONNX

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from archspec.arrays import Float64Array
 from archspec.errors import InputError
 from archspec.extras import extra
-from compiler.torch_target.modes import device_of, evaluating
+from compiler.torch_target.modes import device_of
 from runtime.data.dataset import Dataset, Split
 from runtime.data.sampling import mix_seed
 from runtime.tasks.grid import OutputGrid
@@ -52,7 +52,7 @@ def sample_states(module: nn.Module, dataset: Dataset, passes: int, batch: int, 
         raise InputError(f"Monte Carlo batch normalization needs at least 1 pass, found {passes}")
     shared = {name: value.detach().cpu().clone() for name, value in module.state_dict().items()}
     states = []
-    with evaluating(module), _restoring(layers), measuring(layers):
+    with _restoring(layers), measuring(layers):
         for number in range(passes):
             chosen = draw_batch(len(dataset.train), batch, seed, number)
             run_images(module, dataset.train.images[chosen], dataset)

@@ -36,10 +36,8 @@ def save_sheet(path: str | Path, images: Array, sheet: Sheet, title: str) -> Non
 
     Raises InputError where a sheet of labels is not of as many images, or a file is there that somebody else drew.
     """
-    if isinstance(sheet, LabelSheet):
-        save_picture(path, _draw_labels(images, sheet, title), optimize=True)
-    else:
-        save_picture(path, _draw_tiles(images, sheet, title))
+    picture = _draw_labels(images, sheet, title) if isinstance(sheet, LabelSheet) else _draw_tiles(images, sheet, title)
+    save_picture(path, picture, optimize=isinstance(sheet, LabelSheet))
 
 
 def _draw_labels(images: Array, sheet: LabelSheet, title: str) -> Image.Image:

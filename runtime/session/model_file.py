@@ -9,7 +9,7 @@ from pathlib import Path
 
 from archspec.errors import ModelError, raising
 from archspec.extras import extra
-from archspec.files import FileState, check_is_file
+from archspec.files import FileState
 from compiler.onnx_file.accepted import AcceptedSize
 from compiler.onnx_file.metadata import CONTENT, read_sizes
 from runtime.session.failures import shorten
@@ -62,9 +62,7 @@ class ModelFile:
         time that its nodes take.
         """
         path, weights = Path(path), list[Weight]()
-        check_is_file(path)
-        state = read_state(path)
-        head = read_reduced(path, lambda data, field: _set_aside(data, field, weights))
+        head, state = read_reduced(path, lambda data, field: _set_aside(data, field, weights))
         return cls(path, head, tuple(weights), state)
 
     @raising(ModelError)
@@ -82,10 +80,6 @@ class ModelFile:
         except Exception as error:  # ValidationError, and whatever protobuf adds
             raise ModelError(f"{self.path} is not a valid ONNX model: {shorten(error)}") from error
         return self
-
-    def renew(self) -> ModelFile:
-        """This file; where it was written or replaced since it was opened, what is there now. Raises ModelError."""
-        return self if read_state(self.path) == self.state else ModelFile.open(self.path)
 
     def check_unwritten(self) -> None:
         """Raises ModelError where the file is no longer the one that was opened."""
@@ -143,7 +137,7 @@ def read_state(path: str | Path | int) -> FileState:
 def check_unwritten(path: str | Path, state: FileState) -> None:
     """Raises ModelError where the file is no longer the one that was in this state."""
     if read_state(path) != state:
-        raise ModelError(f"{path} was written while it was read")
+        raise ModelError(f"{path} was written while it was read; open it again")
 
 
 def _hash_ends(path: Path) -> str:

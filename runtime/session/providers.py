@@ -30,11 +30,6 @@ class Created:
     notice: str | None = None
     surprising: bool = False
 
-    @property
-    def providers(self) -> list[str]:
-        """Those that it got, by ONNX Runtime's own names."""
-        return list(self.loaded.session.get_providers())
-
 
 def read_providers(given: object) -> tuple[str, ...] | None:
     """ONNX Runtime's names of the providers that are demanded, given as one name or several, short or long. Raises
@@ -55,7 +50,19 @@ def create_session(request: SessionRequest) -> Created:
 
     Raises MissingProviderError where a demanded one is missing, and RuntimeFailure where the model does not load.
     """
-    return _create_best(request) if request.providers is None else _create_demanded(request, request.providers)
+    demanded, available = request.providers, list_available()
+    if demanded is not None:
+        _check_can_be_had(demanded, available)
+        loaded, _ = _load_first(request, [demanded])
+        _check_are_had(demanded, loaded)
+        return Created(loaded)
+    gpu = [name for name in ORDER.values() if name in available and name != CPU]
+    missing = find_gpu_problem()
+    attempts = [] if missing else [(*gpu[first:], CPU) for first in range(len(gpu))]
+    loaded, failures = _load_first(request, [*attempts, (CPU,)])
+    if loaded.providers[0] != CPU:
+        return Created(loaded)
+    return Created(loaded, _explain_cpu(gpu, missing, failures), surprising=missing is None)
 
 
 def list_available() -> list[str]:
@@ -63,20 +70,21 @@ def list_available() -> list[str]:
     return list(ort.get_available_providers())
 
 
-def _create_best(request: SessionRequest) -> Created:
-    available = list_available()
-    gpu = [name for name in ORDER.values() if name in available and name != CPU]
-    missing = find_gpu_problem()
+def _load_first(request: SessionRequest, attempts: Sequence[Sequence[str]]) -> tuple[Loaded, list[str]]:
+    """The first session that is on another processor than the CPU, or the last attempt's, whatever it is on; and why
+    others failed. Raises what the last one raises."""
     failures = []
-    for first in range(0 if missing else len(gpu)):
+    for names in attempts:
         try:
-            created = Created(request.load([*gpu[first:], CPU]))
+            loaded = request.load(names)
         except ArchspecError as error:
-            failures.append(f"{_display(gpu[first])}: {error}")
+            if names is attempts[-1]:
+                raise
+            failures.append(f"{_display(names[0])}: {error}")
             continue
-        if created.providers[0] != CPU:
-            return created
-    return Created(request.load([CPU]), _explain_cpu(gpu, missing, failures), surprising=missing is None)
+        if loaded.providers[0] != CPU:
+            break
+    return loaded, failures
 
 
 def _explain_cpu(gpu: Sequence[str], missing: str | None, failures: Sequence[str]) -> str:
@@ -90,25 +98,23 @@ def _explain_cpu(gpu: Sequence[str], missing: str | None, failures: Sequence[str
     return "a GPU is here, but this onnxruntime has no CUDA provider (install onnxruntime-gpu instead); running on CPU"
 
 
-def _create_demanded(request: SessionRequest, names: Sequence[str]) -> Created:
-    available = list_available()
+def _check_can_be_had(names: Sequence[str], available: Sequence[str]) -> None:
     for name in names:
         if name not in available:
             known = ", ".join(SHORT.get(item, item) for item in available)
             raise MissingProviderError(f"{_display(name)} was asked for, but this onnxruntime has only: {known}")
     nvidia = [name for name in names if name in NVIDIA]
-    missing = find_gpu_problem() if nvidia else None
-    if missing:
+    if nvidia and (missing := find_gpu_problem()):
         raise MissingProviderError(f"{_display(nvidia[0])} was asked for, but {missing}")
-    created = Created(request.load(names))
-    got_names = created.providers
+
+
+def _check_are_had(names: Sequence[str], loaded: Loaded) -> None:
     for name in names:
-        if name not in got_names:
-            libraries = preload_libraries() if nvidia else ()
+        if name not in loaded.providers:
+            libraries = preload_libraries() if any(name in NVIDIA for name in names) else ()
             reason = f" (could not load {', '.join(libraries)})" if libraries else ""
-            got = ", ".join(map(_display, got_names))
+            got = ", ".join(map(_display, loaded.providers))
             raise MissingProviderError(f"{_display(name)} was asked for, but the session runs on {got}{reason}")
-    return created
 
 
 def _resolve(name: object) -> str:

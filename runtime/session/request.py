@@ -87,6 +87,7 @@ class SessionRequest:
                 entries=entries,
                 shared=shared,
             )
+        self.model.check_unwritten()
         watch.check_names()
         return WatchedSession(session, watch, shared) if data or shared else session
 
@@ -128,3 +129,8 @@ class Loaded:
     session: Any
     path: Path
     chosen: Chosen
+
+    @property
+    def providers(self) -> list[str]:
+        """Those that it got, by ONNX Runtime's own names."""
+        return list(self.session.get_providers())

@@ -106,10 +106,10 @@ class Session:
         self.notice, self._surprising = created.notice, created.surprising
         self.loaded, chosen = created.loaded.path, created.loaded.chosen
         self.settings, self.settings_source = chosen.settings, chosen.source
-        self.providers: tuple[str, ...] = tuple(SHORT.get(name, name) for name in created.providers)
+        self.providers: tuple[str, ...] = tuple(SHORT.get(name, name) for name in created.loaded.providers)
         self._local = ProcessLocal(created.loaded.session)
         self._recorded: Binding | None = None
-        found = read_interface(created.loaded.session, request.model.renew(), request.fixed)
+        found = read_interface(created.loaded.session, request.model, request.fixed)
         self.inputs, self.outputs, self.dtypes = found.inputs, found.outputs, found.dtypes
         self.metadata, self.sizes = found.metadata, read_sizes(found.metadata)
         self._rules = InputRules(self.path, self.inputs, self.dtypes, self.sizes)

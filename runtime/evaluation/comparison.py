@@ -1,0 +1,93 @@
+"""A run's network in torch held against its exported file: are its weights in there, and does it answer the same?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from archspec.arrays import Array
+from archspec.errors import ModelError
+from archspec.extras import extra
+from archspec.log import warn
+from compiler.onnx_file.metadata import MEMBERS, tell_epoch
+from compiler.onnx_file.metadata import WEIGHTS as WEIGHTS_HASH
+from runtime.prediction.predict import compute_outputs
+from runtime.session.session import Session
+from runtime.tasks.grid import OutputGrid
+from runtime.training.module_outputs import evaluate_module, last_of
+from runtime.training.run import Run
+from runtime.training.run_folder import MODEL, WEIGHTS, write_export
+from runtime.verification.differences import compare
+
+with extra("run"):
+    from compiler.onnx_target.model import digest_weights
+
+with extra("train"):
+    from torch import nn
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Comparison:
+    """torch and ONNX Runtime on the same held-out images.
+
+    `answers` (N, ...) are those of the file's last output, which lies on the images by `grid`. Of all `predictions`, so
+    many are `equal`; the scores are the task's metrics. `differences` are the largest absolute one of each output, and
+    the largest over torch's largest number in it. `same_weights` says whether the file was made from the run's weights,
+    by what it says itself; None where it does not, or is an ensemble.
+    """
+
+    answers: Array
+    grid: OutputGrid
+    predictions: int
+    equal: int
+    scores_torch: dict[str, float]
+    scores_onnx: dict[str, float]
+    differences: list[tuple[float, float]]
+    same_weights: bool | None
+
+
+def compare_answers(run: Run, module: nn.Module, session: Session) -> Comparison:
+    """Hold the run's module against the session on its file, on all held-out images. The log says where the file is of
+    other weights, or these of a training that did not end. Raises ModelError where their outputs differ in name or
+    shape."""
+    same_weights = _compare_weights(run, session)
+    task, test = run.task, run.data.test
+    expected = evaluate_module(module, test)
+    found = _rename(compute_outputs(session, test.images), expected)
+    differences = [_compare_output(session, name, expected[name], found[name]) for name in expected]
+    grid = task.place(run.data.preprocess.shape, last_of(expected).shape[1:], run.stride)
+    before, after = (task.decide(last_of(outputs), grid) for outputs in (expected, found))
+    equal, predictions = task.count_equal(before, after)
+    scores = [task.score(task.count(answers, test.labels, grid)) for answers in (before, after)]
+    return Comparison(after, grid, predictions, equal, scores[0], scores[1], differences, same_weights)
+
+
+def _compare_weights(run: Run, session: Session) -> bool | None:
+    said, same = WEIGHTS_HASH.read(session.metadata), None
+    if said is not None and MEMBERS not in session.metadata:
+        same = said == digest_weights({name: np.asarray(array, np.float32) for name, array in run.weights.items()})
+    weights = run.folder / WEIGHTS
+    if same is False:
+        warn(f"{session.path} is of other weights than {weights}; export it again: {write_export(run.folder)}")
+    if unfinished := tell_epoch(run.metadata):
+        warn(f"{weights}: {unfinished}")
+    return same
+
+
+def _rename(found: dict[str, Array], expected: Mapping[str, Array]) -> dict[str, Array]:
+    """The file's outputs under the module's names; the only one of both may have two names."""
+    if len(found) == len(expected) == 1:
+        return dict(zip(expected, found.values(), strict=True))
+    if found.keys() != expected.keys():
+        raise ModelError(f"{MODEL} gives {', '.join(found)}; the module {', '.join(expected)}")
+    return found
+
+
+def _compare_output(session: Session, name: str, expected: Array, found: Array) -> tuple[float, float]:
+    """The largest difference, and that relative to the largest expected number."""
+    if expected.shape != found.shape:
+        shapes = [", ".join(map(str, array.shape[1:])) for array in (found, expected)]
+        raise ModelError(f"{session.path} gives ({shapes[0]}) per image in '{name}', the module ({shapes[1]})")
+    return float(np.abs(expected - found).max()), compare(expected, found)
