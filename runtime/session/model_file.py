@@ -27,6 +27,10 @@ MAX_SAMPLED = 1 << 20
 """The largest part, in bytes, of a file's beginning and of its end that its identity is made of."""
 
 
+class WrittenError(ModelError):
+    """A file that was written or replaced while it was read: what was read of it may be of two files."""
+
+
 @dataclass(frozen=True, slots=True)
 class Weight:
     """A large stored tensor and where it lies in its file: name, ONNX's number for its type, shape, and the place of
@@ -82,7 +86,7 @@ class ModelFile:
         return self
 
     def check_unwritten(self) -> None:
-        """Raises ModelError where the file is no longer the one that was opened."""
+        """Raises WrittenError where the file is no longer the one that was opened."""
         check_unwritten(self.path, self.state)
 
     @cached_property
@@ -135,9 +139,10 @@ def read_state(path: str | Path | int) -> FileState:
 
 
 def check_unwritten(path: str | Path, state: FileState) -> None:
-    """Raises ModelError where the file is no longer the one that was in this state."""
+    """Raises WrittenError where the file is no longer the one that was in this state, and ModelError where it is
+    gone."""
     if read_state(path) != state:
-        raise ModelError(f"{path} was written while it was read; open it again")
+        raise WrittenError(f"{path} was written while it was read; open it again")
 
 
 def _hash_ends(path: Path) -> str:

@@ -116,6 +116,7 @@ class SessionRequest:
         except ArchspecError:
             raise
         except Exception as error:  # onnxruntime's exceptions have no common base but this
+            self.model.check_unwritten()  # what it says is of the file that is there now
             said = f"{self.model.path}: ONNX Runtime cannot load it: {shorten(error)}"
             if type(error).__name__ == "NotImplemented" and list(names) == [CPU]:
                 raise NoKernelError(f"{said}{NO_KERNEL}") from error

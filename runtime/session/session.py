@@ -18,7 +18,7 @@ from runtime.session.failures import telling
 from runtime.session.fixed_axes import check_fixed
 from runtime.session.input_rules import InputRules
 from runtime.session.interface import read_dtypes, read_interface
-from runtime.session.model_file import ModelFile, read_state
+from runtime.session.model_file import ModelFile, WrittenError, read_state
 from runtime.session.process_local import ProcessLocal
 from runtime.session.providers import create_session, read_providers
 from runtime.session.request import SessionRequest
@@ -95,13 +95,20 @@ class Session:
             "mapped": mapped,
         }
         _check_flags(as_written=as_written, mapped=mapped)
-        model = ModelFile.open(self.path).check()
-        self.fixed = check_fixed(model, fixed)
-        source = SettingsSource.read(model, settings, threads, self.fixed)
-        self._place, self._state = Path(os.path.abspath(self.path)), model.state
-        self._start(SessionRequest(model, self._options["providers"], source, self.fixed, as_written, mapped))
+        self._place = Path(os.path.abspath(self.path))
+        try:
+            self._open()
+        except WrittenError:  # replaced meanwhile: the file that is there now is opened as any other
+            self._open()
 
-    def _start(self, request: SessionRequest) -> None:
+    def _open(self) -> None:
+        options, model = self._options, ModelFile.open(self.path).check()
+        self._state = model.state
+        self.fixed = check_fixed(model, options["fixed"])
+        source = SettingsSource.read(model, options["settings"], options["threads"], self.fixed)
+        request = SessionRequest(
+            model, options["providers"], source, self.fixed, options["as_written"], options["mapped"]
+        )
         created = create_session(request)
         self.notice, self._surprising = created.notice, created.surprising
         self.loaded, chosen = created.loaded.path, created.loaded.chosen
@@ -109,7 +116,7 @@ class Session:
         self.providers: tuple[str, ...] = tuple(SHORT.get(name, name) for name in created.loaded.providers)
         self._local = ProcessLocal(created.loaded.session)
         self._recorded: Binding | None = None
-        found = read_interface(created.loaded.session, request.model, request.fixed)
+        found = read_interface(created.loaded.session, model, self.fixed)
         self.inputs, self.outputs, self.dtypes = found.inputs, found.outputs, found.dtypes
         self.metadata, self.sizes = found.metadata, read_sizes(found.metadata)
         self._rules = InputRules(self.path, self.inputs, self.dtypes, self.sizes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -17,11 +18,11 @@ import pytest
 from onnx import TensorProto, helper
 
 from archspec.api import elaborate, load, to_onnx, to_torch
-from archspec.errors import ArchspecError
+from archspec.errors import ArchspecError, ModelError
 from compiler.onnx_target.options import ExportOptions
 from runtime.export.plan import Calibration
 from runtime.session.mapped_weights import ALIGNMENT, can_map
-from runtime.session.model_file import ModelFile
+from runtime.session.model_file import ModelFile, WrittenError
 from runtime.session.session import Session
 from tests.support.lowering import sample_inputs, stir
 from tests.support.models import build_model, save
@@ -201,11 +202,19 @@ def cut_off(path: Path) -> None:
     os.truncate(path, 1000)
 
 
-@pytest.mark.parametrize("happen", [replace, remove, overwrite, cut_off])
+@pytest.mark.parametrize(
+    ("happen", "problem"),
+    [
+        (replace, None),
+        (remove, r"cannot read .*m\.onnx: No such file"),
+        (overwrite, r"m\.onnx is not an ONNX file, or it is cut off"),
+        (cut_off, r"m\.onnx is not an ONNX file, or it is cut off"),
+    ],
+)
 def test_no_model_gets_the_weights_of_another(
-    happen: Callable[[Path], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    happen: Callable[[Path], None], problem: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Between the check and the load, the file becomes another one."""
+    """Between the check and the load, the file becomes another one. One that replaces it is opened as any other."""
     path = save_aligned(2, tmp_path / "m.onnx")
 
     check = ModelFile.check
@@ -216,13 +225,50 @@ def test_no_model_gets_the_weights_of_another(
         return model
 
     monkeypatch.setattr(ModelFile, "check", check_first)
-    if happen is replace:
+    if problem is None:
         session = open_on_cpu(path)
-        assert not is_mapped(session)
+        assert is_mapped(session)
         assert np.array_equal(session.run(X)["y"], X + 5)
     else:
-        with pytest.raises(ArchspecError, match=r"m\.onnx: ONNX Runtime cannot load it"):
+        with pytest.raises(ModelError, match=problem):
             open_on_cpu(path)
+
+
+def test_a_file_that_is_replaced_at_each_attempt_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = save_aligned(2, tmp_path / "m.onnx")
+    check, seen = ModelFile.check, list[ModelFile]()
+
+    def check_first(model: ModelFile) -> ModelFile:
+        seen.append(check(model))
+        os.replace(shutil.copy(path, tmp_path / "other.onnx"), path)
+        return model
+
+    monkeypatch.setattr(ModelFile, "check", check_first)
+    with pytest.raises(WrittenError, match=r"m\.onnx was written while it was read; open it again"):
+        open_on_cpu(path)
+    assert len(seen) == 2
+
+
+def test_what_replaces_a_file_is_checked_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """onnx's checker stands before ONNX Runtime for that file as well."""
+    path = save_aligned(2, tmp_path / "m.onnx")
+    check = ModelFile.check
+
+    def check_first(model: ModelFile) -> ModelFile:
+        monkeypatch.setattr(ModelFile, "check", check)
+        broken = onnx.load(path)
+        broken.graph.node[0].output.append("")
+        broken.graph.node[0].input.append("nowhere")
+        other = path.with_name("other.onnx")
+        onnx.save(broken, other)
+        os.replace(other, path)
+        return check(model)
+
+    monkeypatch.setattr(ModelFile, "check", check_first)
+    with pytest.raises(ModelError, match=r"m\.onnx is not a valid ONNX model"):
+        open_on_cpu(path)
 
 
 def test_links_are_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
