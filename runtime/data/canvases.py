@@ -35,7 +35,8 @@ TRAIN_CANVASES, TEST_CANVASES = 480, 120
 
 
 def load_digit_maps() -> Dataset:
-    """600 canvases of 32×32 pixels with three to five digits on each, 480 of them to train; the class of each pixel.
+    """Make 600 canvases of 32×32 pixels with three to five digits on each, 480 of them to train; each pixel has a
+    class.
 
     A pixel is the digit's whose stroke it is. The faint ones around a stroke, below a quarter of full ink, are not
     asked: in 17 shades nobody knows where a stroke ends.
@@ -44,8 +45,8 @@ def load_digit_maps() -> Dataset:
 
 
 def load_digit_points() -> Dataset:
-    """600 colour canvases of 64×64 pixels with a zero, a one and a two on each, twice as large as they were, 480 of
-    them to train; the centre of mass of each digit's ink is a joint."""
+    """Make 600 colour canvases of 64×64 pixels with a zero, a one and a two on each, twice as large as they were, 480
+    of them to train; the centre of mass of each digit's ink is a joint."""
     return _lay_out("digit_points", "joints", ("zero", "one", "two"), lay_points)
 
 

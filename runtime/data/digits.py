@@ -8,11 +8,12 @@ from archspec.extras import extra
 from runtime.data.dataset import Dataset, Split, measure_preprocess
 
 SPLIT_SEED, TEST_FRACTION = 0, 0.2
-"""How the digits are split: the seed, and the part that is held out."""
+"""The seed by which the digits are split, and the part of them that is held out."""
 
 
 def load_digits() -> Dataset:
-    """1,797 handwritten digits of 8×8 pixels in 17 shades (UCI, inside scikit-learn): 1,437 to train, 360 held out."""
+    """Read 1,797 handwritten digits of 8×8 pixels in 17 shades (UCI, inside scikit-learn): 1,437 to train, 360 held
+    out."""
     with extra("train"):
         from sklearn.datasets import load_digits as read_digits
         from sklearn.model_selection import train_test_split

@@ -51,7 +51,7 @@ class MeasuredPathGradient:
 
     @cached_property
     def energies(self) -> tuple[float, ...]:
-        """‖G^(k)‖² over the sum of them all, to hold against what `predict_path_gradient` expects."""
+        """The share of each ‖G^(k)‖² in the sum of them all, to hold against what `predict_path_gradient` expects."""
         squares = [norm**2 for norm in self.norms]
         total = sum(squares)
         return tuple(square / total if total else 0.0 for square in squares)
@@ -63,6 +63,7 @@ class MeasuredPathGradient:
 
     @cached_property
     def effective(self) -> Effective:
+        """The shortest run of lengths that carries most of the energy."""
         return find_effective(self.energies, self.paths)
 
     def to_dict(self) -> dict[str, Any]:

@@ -56,12 +56,12 @@ class PrunedNetwork:
 
     @property
     def macs(self) -> int:
-        """Its multiply-accumulates for one image, by the convention conv-linear."""
+        """The multiply-accumulates for one image, by the convention conv-linear."""
         return measure_cost(self.graph).macs["conv-linear"]
 
     @property
     def parameters(self) -> int:
-        """The number of its trainable parameters."""
+        """The number of trainable parameters."""
         return measure_cost(self.graph).parameters
 
 

@@ -34,11 +34,11 @@ SHOWN = 0.9
 """The share of all losses that the contour lines tell apart."""
 
 LOWEST = 1e-9
-"""Losses below this part of the highest shown one, down to zero, are of one colour."""
+"""The part of the highest shown loss below which all losses are of one colour."""
 
 
 def draw_shattering(results: Sequence[Shattering]) -> str:
-    """Correlation by distance, a line for each network, with the deviation over the seeds as a band."""
+    """Draw the correlation by distance, a line for each network, with the deviation over the seeds as a band."""
     halves = ((found.name, found.distance_at(0.5)) for found in results)
     told = "; ".join(f"{_label(name)} {'never' if half is None else f'at {half:.2f}'}" for name, half in halves)
     description = (
@@ -62,7 +62,7 @@ def _plot_shattering(figure: Figure, results: Sequence[Shattering]) -> None:
 
 
 def draw_surfaces(results: Sequence[Surface]) -> str:
-    """Contours of the loss, all panels at the same levels."""
+    """Draw contours of the loss, all panels at the same levels."""
     span = float(results[0].steps[-1])
     told = "; ".join(
         f"{_label(found.name)}: {found.centre:.3g} at the centre, {found.mean_at(span):.3g} at the distance {span:g}"
@@ -101,8 +101,8 @@ def _plot_surfaces(figure: Figure, results: Sequence[Surface], rows: int, column
 
 
 def choose_levels(surfaces: Sequence[Float64Array]) -> Float64Array:
-    """Losses for contour lines, equally far apart by ratio, from the lowest to what nine of ten finite ones are below:
-    the corners of a steep surface would else take all colours."""
+    """Choose losses for contour lines, equally far apart by ratio, from the lowest to what nine of ten finite ones are
+    below: the corners of a steep surface would else take all colours."""
     values = np.concatenate([losses[np.isfinite(losses)] for losses in surfaces])
     high = max(float(np.quantile(values, SHOWN)), LOWEST)
     low = max(float(values.min()), LOWEST * high)
@@ -110,7 +110,7 @@ def choose_levels(surfaces: Sequence[Float64Array]) -> Float64Array:
 
 
 def draw_lesions(results: Sequence[Lesion]) -> str:
-    """The score without each part, by its place in the network; hollow where the shape changes at the part."""
+    """Draw the score without each part, by its place in the network; hollow where the shape changes at the part."""
     metric = results[0].metric.replace("_", " ")
     told = "; ".join(
         f"{_label(found.name)}: {found.score:.3f} whole, {min(item.score for item in found.removals):.3f} to "

@@ -51,7 +51,8 @@ class PruningChoice:
     held_out_after: float
 
     def to_dict(self) -> dict[str, Any]:
-        """Scores on the training images stand under `train`, those on the held-out ones under `test`."""
+        """Give the choice as plain values: scores on the training images stand under `train`, those on the held-out
+        ones under `test`."""
         return {
             "budget": self.budget,
             "metric": self.metric,
@@ -123,7 +124,7 @@ class _Attempts:
 
 
 def search_all(parts: Sequence[RemovablePart], attempt: Prune, floor: float) -> PrunedNetwork | None:
-    """The best of the largest sets whose score is at least `floor`; None where there is none."""
+    """Find the best of the largest sets whose score is at least `floor`; None where there is none."""
     for size in range(len(parts), 0, -1):
         trials = map(attempt, _without_nests(combinations(parts, size)))
         fitting = [trial for trial in trials if trial.score >= floor]
@@ -133,7 +134,8 @@ def search_all(parts: Sequence[RemovablePart], attempt: Prune, floor: float) -> 
 
 
 def search_greedily(parts: Sequence[RemovablePart], attempt: Prune, floor: float) -> PrunedNetwork | None:
-    """Part by part, each time the one without which the score is best (of equal ones, the one with most MACs)."""
+    """Leave out part after part, each time the one without which the score is best (of equal ones, the one with most
+    MACs)."""
     best = None
     while True:
         chosen = best.parts if best else ()

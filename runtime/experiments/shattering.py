@@ -107,8 +107,8 @@ def measure_shattering(
     seed: int = 0,
     on_seed: Callable[[int, int], None] = lambda done, of: None,
 ) -> Shattering:
-    """Measure it on `seeds` fresh networks in float64, of `seed` and the numbers after it, at `points` equally spaced
-    inputs of lines of length `span`, for distances up to half of it.
+    """Measure the correlation on `seeds` fresh networks in float64, of `seed` and the numbers after it, at `points`
+    equally spaced inputs of lines of length `span`, for distances up to half of it.
 
     The networks start as the spec says, but for biases, drawn from N(0, 1/fan-in) as in the figure: the output of a
     ReLU network whose biases are all zero has but one kink along x(t) = t. Batch normalization has the statistics of
@@ -137,7 +137,7 @@ def measure_shattering(
 
 
 def build_network(graph: Graph, seed: int) -> nn.Module:
-    """A fresh network in float64 and evaluation mode, with biases and the statistics of normal inputs."""
+    """Build a fresh network in float64 and evaluation mode, with biases and the statistics of normal inputs."""
     module = to_torch(graph, seed=seed).double().eval()
     state = module.state_dict()
     for node in graph:
@@ -153,7 +153,7 @@ def build_network(graph: Graph, seed: int) -> nn.Module:
 
 
 def draw_lines(size: int, lines: int, points: int, span: float, seed: int) -> Tensor:
-    """Inputs along random lines, (lines, points, size)."""
+    """Draw inputs along random lines, (lines, points, size)."""
     steps = torch.linspace(-span / 2, span / 2, points, dtype=torch.float64)
     generator = generator_for(seed, "lines")
     drawn = torch.randn(lines, size, min(2, size), generator=generator, dtype=torch.float64)
@@ -163,7 +163,7 @@ def draw_lines(size: int, lines: int, points: int, span: float, seed: int) -> Te
 
 
 def compute_gradients(module: nn.Module, inputs: Tensor, seed: int = 0) -> Float64Array:
-    """∂y/∂x at each input, (lines, points, size); y sums the network's numbers with weights from N(0, 1)."""
+    """Compute ∂y/∂x at each input, (lines, points, size); y sums the network's numbers with weights from N(0, 1)."""
     found = []
     for rows in torch.split(inputs.flatten(0, 1), MAX_ROWS):
         rows = rows.clone().requires_grad_(True)
@@ -179,8 +179,8 @@ def compute_gradients(module: nn.Module, inputs: Tensor, seed: int = 0) -> Float
 
 
 def correlate(gradients: Float64Array) -> Float64Array | None:
-    """r at each distance up to half a line, in steps between points, for gradients (lines, points, size); None where
-    all are zero."""
+    """Compute r at each distance up to half a line, in steps between points, for gradients (lines, points, size); None
+    where all are zero."""
     if not gradients.any():
         return None
     squares = np.square(gradients).sum((0, 2))
@@ -194,7 +194,7 @@ def correlate(gradients: Float64Array) -> Float64Array | None:
 
 
 def count_inputs(graph: Graph) -> int:
-    """The number of inputs of a network that takes one vector. Raises InputError for another."""
+    """Count the inputs of a network that takes one vector. Raises InputError for another."""
     shapes = [node.shape for node in graph.inputs.values()]
     if len(shapes) != 1 or shapes[0].rank:
         raise InputError(

@@ -122,7 +122,7 @@ def measure_surface(
 
 
 def draw_direction(graph: Graph, weights: Mapping[str, Any], seed: int, number: int) -> dict[str, Tensor]:
-    """A random direction by the names of the weights that it moves; each filter has the norm of the network's own.
+    """Draw a random direction by the names of the weights that it moves; each filter has the norm of the network's own.
 
     Raises InputError where the network has neither kernels nor matrices.
     """
@@ -140,8 +140,8 @@ def draw_direction(graph: Graph, weights: Mapping[str, Any], seed: int, number: 
 
 
 def measure_filters(kernel: Tensor, groups: int = 0) -> Tensor:
-    """The norm of all that makes one output, in the kernel's shape: (out, ...), or with `groups` that of a transposed
-    convolution, (in, out / groups, ...)."""
+    """Measure the norm of all that makes one output, in the kernel's shape: (out, ...), or with `groups` that of a
+    transposed convolution, (in, out / groups, ...)."""
     rows = kernel.reshape(groups, -1, *kernel.shape[1:]) if groups else kernel
     along = [axis for axis in range(rows.dim()) if axis not in ((0, 2) if groups else (0,))]
     norms: Tensor = torch.linalg.vector_norm(rows, dim=along, keepdim=True)
@@ -155,7 +155,7 @@ def walk(
     compute_loss: Callable[[], float],
     on_point: Callable[[int, int], None] = lambda done, of: None,
 ) -> Float64Array:
-    """The loss at each pair of steps, (second direction, first direction); the module ends as it began."""
+    """Compute the loss at each pair of steps, (second direction, first direction); the module ends as it began."""
     losses = np.zeros((len(steps), len(steps)))
     with _moving(module, directions) as move:
         for done, (i, j) in enumerate(np.ndindex(losses.shape), start=1):

@@ -32,7 +32,7 @@ def write_twin(spec: Spec, folder: str | Path) -> Spec:
 
 
 def drop_shortcuts(data: Any) -> Any:
-    """A document in which each `residual` is its body alone, without shortcut, scale and chance."""
+    """Give a document in which each `residual` is its body alone, without shortcut, scale and chance."""
     if isinstance(data, list):
         return [
             _unwrap(item) if isinstance(item, dict) and "residual" in item else drop_shortcuts(item) for item in data
@@ -50,7 +50,7 @@ def _unwrap(node: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def read_recipe(run: Run) -> Recipe:
-    """The recipe that a run was trained by. Raises ModelError where its weights do not say."""
+    """Read the recipe that a run was trained by. Raises ModelError where its weights do not say."""
     with suppress(ArchspecError, TypeError, ValueError):
         if (written := SETTINGS.read(run.metadata)) is not None:
             return Recipe(**written)

@@ -56,18 +56,19 @@ TURNS: Mapping[object, tuple[slice, slice, bool]] = MappingProxyType(
 """The order in which rows and columns are read, and whether they change places after that, by the tag's value."""
 
 DEEP = {"RGB;16B": ("RGB;16B", "RGB;16L"), "RGBA;16B": ("RGBA;16B", "RGBA;16L")}
-"""Pillow keeps one byte of each two: read as little-endian numbers, it keeps the other one."""
+"""Two raw modes for each mode of 16 bits: Pillow keeps one byte of each two, and read as little-endian the other
+one."""
 
 MODES = {"1": "L", "L": "L", "LA": "LA", "RGBA": "RGBA"}
 """The mode in which a picture of eight bits is read, by Pillow's mode of its file; all others are read in RGB."""
 
 DEEP_GRAY = "LA;16B"
-"""Its four bytes are as many as a pixel of RGBA has."""
+"""The raw mode of gray and alpha of 16 bits: its four bytes are as many as a pixel of RGBA has."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Picture:
-    """What a file holds: gray or colours, (height, width, 1 or 3) in whole numbers up to `whole`, and how much each
+    """The pixels of a file: gray or colours, (height, width, 1 or 3) in whole numbers up to `whole`, and how much each
     pixel covers what lies beneath it, (height, width) in the same numbers; None where all cover it wholly."""
 
     path: str
@@ -77,7 +78,7 @@ class Picture:
 
     @property
     def size(self) -> tuple[int, int]:
-        """Height and width."""
+        """The height and the width, in pixels."""
         height, width, _ = self.bands.shape
         return height, width
 
@@ -88,8 +89,8 @@ class Picture:
         return largest if self.whole > 255 and 0 < largest < FAINT * self.whole else None
 
     def paint(self, channels: int, size: tuple[int, int], ground: Ground | None = None) -> Float32Array:
-        """Values in [0, 1], (channels, height, width), of one channel or three; resized (bilinear, antialiased) where
-        `size` is another. What is transparent lies on `ground`.
+        """Give values in [0, 1], (channels, height, width), of one channel or three; resized (bilinear, antialiased)
+        where `size` is another. What is transparent lies on `ground`.
 
         Raises InputError where something is transparent and there is no ground.
         """
@@ -133,7 +134,7 @@ def open_picture(path: str | Path) -> Picture:
 
 
 def parse_ground(text: str) -> Ground:
-    """`white`, `black` or `#rrggbb`. Raises InputError."""
+    """Read `white`, `black` or `#rrggbb`. Raises InputError for anything else."""
     if text in GROUNDS:
         return GROUNDS[text]
     if not re.fullmatch("#[0-9a-fA-F]{6}", text):

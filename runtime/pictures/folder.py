@@ -32,8 +32,8 @@ class PictureFolder:
 
 
 def find_pictures(folder: str | Path) -> PictureFolder:
-    """The PNG and JPEG files of a folder and of those in it. Passed over is what is hidden, what lies behind links to
-    folders, and what `run` drew into a folder in it; of what it drew into the folder itself is told.
+    """Find the PNG and JPEG files of a folder and of those in it. Passed over is what is hidden, what lies behind links
+    to folders, and what `run` drew into a folder in it; of what it drew into the folder itself is told.
 
     Raises InputError where there are none, or the folder cannot be read.
     """

@@ -13,7 +13,7 @@ Coordinates = TypeVar("Coordinates", float, Float64Array)
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """Where an image's own pixels lie on a network's input: along each axis, `own` of them fill the first `shown` of
+    """The place of an image's own pixels on a network's input: along each axis, `own` of them fill the first `shown` of
     the input's `image` pixels. What lies behind those is padding."""
 
     own: tuple[int, ...]
@@ -27,10 +27,12 @@ class Frame:
 
     @property
     def resized(self) -> bool:
+        """True if the image has other extents there than its own."""
         return self.own != self.shown
 
     @property
     def padded(self) -> bool:
+        """True if the input reaches beyond the image."""
         return self.shown != self.image
 
     def to_own(self, pixel: Coordinates, axis: int) -> Coordinates:

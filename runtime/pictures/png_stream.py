@@ -11,7 +11,7 @@ from typing import BinaryIO, NamedTuple
 from archspec.errors import InputError
 
 SIGNATURE, CHUNK = 8, 8
-"""Bytes at the beginning of the file, and of each chunk."""
+"""The numbers of bytes at the beginning of the file, and of each chunk."""
 
 GRAY, COLOURS, PALETTE = 0, 2, 3
 """The colour types that have no alpha channel."""
@@ -40,7 +40,7 @@ class Header(NamedTuple):
 
     @property
     def bytes(self) -> int:
-        """Of all rows, each with its filter."""
+        """The number of bytes of all rows, each with its filter."""
         total, bits = 0, self.depth * BANDS[self.colour]
         for row, column, down, right in PASSES if self.interlaced else ((0, 0, 1, 1),):
             rows, columns = -(-(self.height - row) // down), -(-(self.width - column) // right)
@@ -49,16 +49,16 @@ class Header(NamedTuple):
 
 
 class Transparency(NamedTuple):
-    """What is transparent in a picture that has no alpha channel: the one colour `key`, in numbers of as many bits as
-    Pillow gives, or what the first entries of the palette have for alpha."""
+    """The transparency of a picture that has no alpha channel: the one colour `key`, in numbers of as many bits as
+    Pillow gives, or the alpha of the first entries of the palette."""
 
     key: tuple[int, ...] | None = None
     alphas: bytes = b""
 
 
 def has_all_rows(path: str | Path) -> bool:
-    """Whether a PNG that was decoded without an error has the rows that it says it has: Pillow takes those that are
-    missing for black. Nothing that is unpacked here is kept."""
+    """Tell whether a PNG that was decoded without an error has the rows that it says it has: Pillow takes those that
+    are missing for black. Nothing that is unpacked here is kept."""
     with open(path, "rb") as file:
         due = _read_header(file, path).bytes
         stream = zlib.decompressobj()
@@ -70,8 +70,8 @@ def has_all_rows(path: str | Path) -> bool:
 
 
 def read_transparency(path: str | Path) -> Transparency:
-    """What a PNG's chunk tRNS says, as browsers read it: the first counts, and none behind the pixels or beside an
-    alpha channel; of a colour the bits that the picture has.
+    """Read a PNG's chunk tRNS as browsers do: the first counts, and none behind the pixels or beside an alpha channel;
+    of a colour the bits that the picture has.
 
     Raises InputError where the chunk is of no colour.
     """

@@ -65,16 +65,17 @@ class Preprocess:
 
     @property
     def shape(self) -> tuple[int, int, int]:
+        """The channels, the height and the width."""
         return self.channels, self.height, self.width
 
     def normalize(self, values: npt.ArrayLike) -> Float32Array:
-        """Values in [0, 1], (..., C, H, W), to what the network reads: (values - mean) / std, in float32."""
+        """Make of values in [0, 1], (..., C, H, W), what the network reads: (values - mean) / std, in float32."""
         return ((np.asarray(values, dtype=np.float64) - self._column(self.mean)) / self._column(self.std)).astype(
             np.float32
         )
 
     def find_bounds(self) -> tuple[Float32Array, Float32Array]:
-        """The least and the largest number that each channel of a picture can have, (C) and (C)."""
+        """Find the least and the largest number that each channel of a picture can have, (C) and (C)."""
         darkest, brightest = (self.normalize(np.full((self.channels, 1, 1), end)).ravel() for end in (0, 1))
         return darkest, brightest
 
@@ -85,6 +86,7 @@ class Preprocess:
             return values.astype(np.float32)
 
     def to_json(self) -> str:
+        """Write the text that `from_json` reads."""
         return json.dumps(asdict(self))
 
     @classmethod
@@ -104,8 +106,8 @@ class Preprocess:
 
 @dataclass(frozen=True, slots=True)
 class PictureReading:
-    """How a picture became a network's input: where its own pixels lie on that, the largest value of a 16-bit picture
-    that is nearly black, and the ground on which something transparent was laid."""
+    """The way in which a picture became a network's input: the place of its own pixels on that, the largest value of a
+    16-bit picture that is nearly black, and the ground on which something transparent was laid."""
 
     frame: Frame
     faint: int | None = None
@@ -126,7 +128,7 @@ class PictureReading:
 
 
 def load_image(path: str | Path, preprocess: Preprocess, ground: Ground | None = None) -> Float32Array:
-    """A PNG or JPEG as the network reads it: (C, H, W) in float32, resized (bilinear, antialiased) and normalized;
+    """Read a PNG or JPEG as the network does: (C, H, W) in float32, resized (bilinear, antialiased) and normalized;
     what is transparent lies on `ground`.
 
     Raises InputError, naming the file, where it is missing, broken, too large, transparent without a ground, or no
@@ -141,7 +143,7 @@ def read_picture(
     fit: Callable[[PictureSize], PictureSize | None] = lambda own: None,
     ground: Ground | None = None,
 ) -> tuple[Float32Array, PictureReading]:
-    """A picture as `load_image` gives it, and how it was read.
+    """Read a picture as `load_image` does, and tell how it was read.
 
     `fit` gives the extents, no smaller than a picture's own, at which the network takes it as it is: what they have
     more is behind it and repeats its last row and column. None of them: it is resized to the extents of training.
@@ -161,7 +163,7 @@ def read_picture(
 
 
 class FaintNote:
-    """Called with each picture that was read, says of the first that is nearly black what that may mean."""
+    """A function of each picture that was read, which warns once of one that is nearly black."""
 
     def __init__(self) -> None:
         self._told = False

@@ -14,7 +14,7 @@ Taps = tuple[npt.NDArray[np.intp], Float64Array]
 
 
 def find_taps(places: Float64Array, extent: int, apart: float) -> Taps | None:
-    """Of which of `extent` values along an axis each new one is made, and by which shares, both (places, taps).
+    """Find of which of `extent` values along an axis each new one is made, and by which shares, both (places, taps).
 
     `places` are the new ones' coordinates among the old, `apart` their distance there. The shares are those of a
     triangle as wide as two of the old values, or of the new where these are farther apart; they add up to one, or to
@@ -32,8 +32,8 @@ def find_taps(places: Float64Array, extent: int, apart: float) -> Taps | None:
 
 
 def resample(values: Array, taps: Sequence[Taps | None], dtype: npt.DTypeLike = np.float64) -> Array:
-    """Values along their first axes as `find_taps` says for each, added up in `dtype`; as they are where it says
-    None."""
+    """Resample values along their first axes as `find_taps` says for each, added up in `dtype`; as they are where it
+    says None."""
     for axis, along in enumerate(taps):
         if along is None:
             continue
@@ -49,7 +49,7 @@ def resample(values: Array, taps: Sequence[Taps | None], dtype: npt.DTypeLike = 
 
 
 def resize(values: Array, size: Sequence[int]) -> Array:
-    """Values at other extents of their first axes, in float32; whole borders lie on whole borders."""
+    """Resample values to other extents of their first axes, in float32; whole borders lie on whole borders."""
     taps = []
     for extent, wanted in zip(values.shape, size, strict=False):
         apart = extent / wanted

@@ -116,7 +116,7 @@ def save_map(path: str | Path, classes: Array) -> None:
 
 
 def stretch(image: Array) -> Float64Array:
-    """An image of unknown range to [0, 1], from its lowest to its highest value."""
+    """Stretch an image of unknown range to [0, 1], from its lowest to its highest value."""
     values = image.astype(np.float64)
     return np.asarray((values - values.min()) / max(float(values.max() - values.min()), 1e-12))
 

@@ -22,7 +22,7 @@ ANSWER, FILES = "answer", "files"
 
 
 class NumbersFile:
-    """Arrays of several images, written to a .npz as they come.
+    """A .npz to which the arrays of several images are written as they come.
 
     Those of the image `files[N]` stand under `N.NAME`, those of an only one under NAME, each in its own type. Without
     a path, or where nothing comes, nothing is written.
@@ -36,6 +36,7 @@ class NumbersFile:
         self._archive: zipfile.ZipFile | None = None
 
     def add(self, result: RawOutputs) -> None:
+        """Write the arrays of one more image, each when it is known whether it is the only one."""
         if self.path is None:
             return
         if self._first is None:
@@ -70,7 +71,7 @@ class NumbersFile:
 
 @contextmanager
 def open_numbers(path: Path | None) -> Iterator[NumbersFile]:
-    """A .npz that gets its name when all is written, and leaves an older one alone if that fails."""
+    """Open a .npz that gets its name when all is written, and leaves an older one alone if that fails."""
     with ExitStack() as stack:
         numbers = NumbersFile(path, stack)
         yield numbers
@@ -78,10 +79,10 @@ def open_numbers(path: Path | None) -> Iterator[NumbersFile]:
 
 
 class AnswerWriter:
-    """Called with each answered image, adds its numbers to the file: what the network gave, by output name, and the
-    answer as `answer` (unless an output is called so): a label's index, a map of class indices, or rows of x, y and
-    score, in the image's own pixels. Draws it into the folder `pictures` at once, as `NUMBER-NAME.png`; those
-    that an earlier run drew there are removed when the first is drawn.
+    """A function of each answered image, which adds its numbers to the file: the outputs by name, and the answer as
+    `answer` (unless an output is called so): a label's index, a map of class indices, or rows of x, y and score, in the
+    image's own pixels. Draws it into the folder `pictures` at once, as `NUMBER-NAME.png`; those that an earlier run
+    drew there are removed when the first is drawn.
 
     Raises InputError where pictures are wanted of a task that has none, or in a folder of other files.
     """
@@ -109,7 +110,7 @@ class AnswerWriter:
             self.drawn += 1
 
     def __str__(self) -> str:
-        """What was written, for people."""
+        """The words for what was written; none where nothing was."""
         pictures = f"pictures of {self.drawn} in {self.pictures}/" if self.drawn else ""
         pictures += f", in place of {tell_count(self.removed, 'older one')}" if self.removed else ""
         written = [text for text in (str(self._numbers), pictures) if text]

@@ -22,7 +22,8 @@ with extra("run"):
 
 
 SIDE = 256
-"""Pixels along the longer side of a drawn image; a smaller one is enlarged by a whole number, without blur."""
+"""The least number of pixels along the longer side of a drawn image; a smaller one is enlarged by a whole number,
+without blur."""
 
 STRENGTH = 0.6
 """The part of a class's colour in a pixel that it is laid over."""
@@ -42,7 +43,7 @@ KEY_LINE, KEY_SWATCH = 24, 14
 
 
 def colour_of(number: int) -> tuple[int, int, int]:
-    """A colour for each class but 0, which is black: hues a golden section apart, so that neighbours differ."""
+    """Choose a colour for each class but 0, which is black: hues a golden section apart, so that neighbours differ."""
     if number == 0:
         return 0, 0, 0
     red, green, blue = colorsys.hsv_to_rgb((number - 1) * GOLDEN % 1, 0.85 if number % 2 else 0.6, 1.0)
@@ -50,7 +51,7 @@ def colour_of(number: int) -> tuple[int, int, int]:
 
 
 def draw_marks(image: Array, marks: ImageMarks) -> Image.Image:
-    """The image (C, H, W) in [0, 1], enlarged, with the marks over it.
+    """Draw the image (C, H, W) in [0, 1], enlarged, with the marks over it.
 
     Raises InputError for volumes, for more classes than a palette has colours, and for other than one or three
     channels.
@@ -88,7 +89,7 @@ def _mark_points(image: Array, points: Points) -> Image.Image:
 
 
 def add_key(picture: Image.Image, legend: Sequence[tuple[int, str]]) -> Image.Image:
-    """The picture, and beneath it a swatch and a name for each number of a colour: for MAX_NAMES of them at most."""
+    """Put beneath the picture a swatch and a name for each number of a colour: for MAX_NAMES of them at most."""
     font = ImageFont.load_default(15)
     draw = ImageDraw.Draw(picture)
     entries = [(colour_of(number), cut_middle(name, MAX_NAME)) for number, name in legend[:MAX_NAMES]]

@@ -22,7 +22,7 @@ GAP, MARGIN = 14, 36
 
 
 def to_pixels(image: Array) -> npt.NDArray[np.uint8]:
-    """(C, H, W) in [0, 1] to 8-bit pixels, (H, W) for one channel and (H, W, 3) for three."""
+    """Turn (C, H, W) in [0, 1] into 8-bit pixels, (H, W) for one channel and (H, W, 3) for three."""
     if len(image) not in (1, 3):
         raise InputError(f"cannot draw an image of {len(image)} channels")
     pixels = np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)

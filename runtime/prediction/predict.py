@@ -80,7 +80,7 @@ class Unanswered:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RawOutputs:
-    """What a model gave for one .npy file, or for one image: arrays by output name."""
+    """The outputs of a model for one .npy file, or for one image: arrays by name."""
 
     path: str
     arrays: dict[str, Array]
@@ -106,7 +106,7 @@ def predict(
     ground: Ground | None = None,
     resize: bool = False,
 ) -> list[Answer]:
-    """The answers of `answer_files`, in order. Raises ArchspecError at the first file that has none."""
+    """Give the answers of `answer_files`, in order. Raises ArchspecError at the first file that has none."""
     found: list[Answer] = []
     for item in answer_files(session, paths, spec, top=top, batch=batch, ground=ground, resize=resize):
         if isinstance(item, Failure):
@@ -184,8 +184,8 @@ def run_arrays(
 
 
 def compute_outputs(session: Session, images: Array, batch: int = 32) -> dict[str, Array]:
-    """For images (N, C, *extents) all outputs by name, (N, ...) in float64, in runs of `batch`, or of the only batch
-    that the file takes.
+    """Compute all outputs for images (N, C, *extents), by name, (N, ...) in float64, in runs of `batch`, or of the only
+    batch that the file takes.
 
     Raises ModelError where the model has more than one input, or gives something else than finite rows, and InputError
     where it does not take such numbers.
@@ -194,7 +194,7 @@ def compute_outputs(session: Session, images: Array, batch: int = 32) -> dict[st
 
 
 def run_images(session: Session, images: Array, batch: int = 32) -> dict[str, Array]:
-    """The same, with outputs in the types that the model gives them in."""
+    """Compute the same, with outputs in the types that the model gives them in."""
     name, dtype = only_input(session)
     size = session.fixed_batch or batch
     images = images if images.dtype == dtype else cast(images, dtype, "an image")

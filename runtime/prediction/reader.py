@@ -45,8 +45,8 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """How files are read for a model: `own_size` says that a picture is taken as large as it is, where the model does;
-    `ground` is what transparent ones lie on."""
+    """The way in which files are read for a model: `own_size` says that a picture is taken as large as it is, where the
+    model does; `ground` is what transparent ones lie on."""
 
     session: Session
     preprocess: Preprocess | None
@@ -55,7 +55,8 @@ class Reader:
 
     @raising(InputError)
     def read(self, path: str | Path) -> tuple[Array, PictureReading | None]:
-        """A file's images in the model's own type, (N, C, *extents), and how it was read if it is a picture.
+        """Read a file's images in the model's own type, (N, C, *extents), and tell how that was done if it is a
+        picture.
 
         Raises InputError, naming the file, where it is unreadable or of another shape, and ModelError where the model
         does not say how pictures become its input.
@@ -115,8 +116,8 @@ class Reader:
 
 
 def find_fit(session: Session, name: str, own: PictureSize) -> PictureSize | None:
-    """The least height and width, each from a picture's own on, that an input takes; None where it takes no such, or
-    the picture would have to grow along an axis that is fixed."""
+    """Find the least height and width, each from a picture's own on, that an input takes; None where it takes no such,
+    or the picture would have to grow along an axis that is fixed."""
     axes = session.inputs[name][2:]
     if len(axes) != len(own):
         return None
@@ -141,7 +142,7 @@ def find_fit(session: Session, name: str, own: PictureSize) -> PictureSize | Non
 
 
 def only_input(session: Session) -> tuple[str, np.dtype[Any]]:
-    """The name and the type of a model's input. Raises ModelError where there are several."""
+    """Give the name and the type of a model's input. Raises ModelError where there are several."""
     if len(session.inputs) != 1:
         raise ModelError(f"{session.path} takes several inputs ({', '.join(session.inputs)}); files feed only one")
     name = next(iter(session.inputs))
@@ -149,7 +150,7 @@ def only_input(session: Session) -> tuple[str, np.dtype[Any]]:
 
 
 def list_files(paths: Iterable[str | Path]) -> Iterator[Path | Failure]:
-    """The paths, with the pictures of each folder in its place; a warning tells of others that are in it."""
+    """List the paths, with the pictures of each folder in its place; a warning tells of others that are in it."""
     for path in map(Path, paths):
         if not os.path.isdir(path):  # of a name that is too long, Path.is_dir raises
             yield path
@@ -164,7 +165,7 @@ def list_files(paths: Iterable[str | Path]) -> Iterator[Path | Failure]:
 
 
 def attempt(path: str | Path, act: Callable[[], T]) -> T | Failure:
-    """What `act` gives, or why it gives nothing for this file."""
+    """Give what `act` does, or why it gives nothing for this file."""
     try:
         return act()
     except ArchspecError as error:

@@ -19,7 +19,7 @@ with extra("run"):
 
 
 HEADER = 92
-"""Pixels above the images of a sheet, for its title and a note."""
+"""The number of pixels above the images of a sheet, for its title and a note."""
 
 MAX_LABELLED = 40
 """The largest number of images on a sheet of labels."""
@@ -77,7 +77,8 @@ def _draw_tiles(images: Array, sheet: MarkSheet, title: str) -> Image.Image:
 
 
 def arrange_images(labels: Sequence[str], predictions: Sequence[str], count: int) -> list[list[int]]:
-    """Rows of indices: every wrong one; then, on their own rows, right ones: a first of each class, a second, ..."""
+    """Arrange indices in rows: every wrong one; then, on their own rows, right ones: a first of each class, a second,
+    ..."""
     wrong = [index for index, label in enumerate(labels) if predictions[index] != label][:count]
     seen: Counter[str] = Counter()
     right = []

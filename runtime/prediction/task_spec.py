@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class TaskSpec:
-    """What a model is asked: the task, which output answers it, the names of its channels (None: numbers), how a
+    """The question to a model: the task, which output answers it, the names of its channels (None: numbers), how a
     picture becomes its input (None: only .npy files do), and the output's stride in pixels (None: from its extents)."""
 
     task: Task
@@ -32,7 +32,7 @@ class TaskSpec:
 
 
 def find_task_spec(session: Session, task: str | None = None, output: str | None = None) -> TaskSpec | None:
-    """What a model is asked, by its metadata; `task` and `output` come before those.
+    """Find what a model is asked, by its metadata; `task` and `output` come before those.
 
     None where nothing says what its task is: only its numbers can be had. Raises InputError for unknown names, and
     ModelError for malformed metadata, and for labels from a model that does not name its classes or does not read
@@ -61,12 +61,12 @@ def find_task_spec(session: Session, task: str | None = None, output: str | None
 
 
 def read_preprocess(session: Session) -> Preprocess:
-    """How the model's input is made from a picture; ModelError says how to get a model that tells."""
+    """Read how the model's input is made from a picture. Raises ModelError, with how to get a model that tells."""
     return Preprocess.from_json(_read(session, PREPROCESS))
 
 
 def read_classes(session: Session) -> tuple[str, ...]:
-    """The names of the model's classes, in the order of its output."""
+    """Read the names of the model's classes, in the order of its output. Raises ModelError where it has none."""
     return _read(session, CLASSES)
 
 
@@ -78,6 +78,7 @@ def _read(session: Session, key: MetadataKey[T]) -> T:
 
 
 def explain_missing(session: Session, key: str) -> str:
+    """Tell what a model does not say of itself, PREPROCESS or CLASSES, and how to have it said."""
     what = {PREPROCESS: "how pictures become its input", CLASSES: "the names of its classes"}[key]
     return (
         f"{session.path} does not say {what} ('{key}'): export it with weights that `archspec train` wrote, or with "

@@ -16,7 +16,7 @@ UNANSWERED = -1
 
 
 def find_classes(output: Array, grid: OutputGrid, frame: Frame) -> Array:
-    """The class of each of an image's own pixels, in integers, from (classes, *extents) or (1, *extents).
+    """Find the class of each of an image's own pixels, in integers, from (classes, *extents) or (1, *extents).
 
     A class's numbers are resampled (linear along each axis, antialiased where pixels are farther apart than positions),
     and then the first of the largest is taken; one channel's are the second class's logits, against 0. Pixels beyond

@@ -19,7 +19,8 @@ DIVISIBLE_STEPS = 2**6 * 3**3
 
 @dataclass(frozen=True, slots=True)
 class OutputGrid:
-    """Along each axis an output's position i stands for the pixels offset + i·stride to offset + i·stride + stride - 1.
+    """The positions of an output on an image: along each axis, position i stands for the pixels offset + i·stride to
+    offset + i·stride + stride - 1.
 
     `image` and `extents` are those of the image and of the output, without batch and channels. What the positions leave
     over of the image is shared between both sides, an odd pixel behind; where they reach beyond it, as padded strides
@@ -32,12 +33,14 @@ class OutputGrid:
 
     @property
     def offsets(self) -> tuple[int, ...]:
+        """The first pixel of the first position, along each axis; below zero where positions reach beyond the image."""
         return tuple(
             (image - self.stride * extent) // 2 for image, extent in zip(self.image, self.extents, strict=True)
         )
 
     def cut(self) -> tuple[slice, ...]:
-        """Along each axis, the pixel in the middle of each position (of an even stride, the one behind the middle)."""
+        """Find along each axis the pixel in the middle of each position (of an even stride, the one behind the
+        middle)."""
         middle = self.stride // 2
         starts = [offset + middle for offset in self.offsets]
         return tuple(
@@ -55,7 +58,7 @@ class OutputGrid:
 
 
 def place_output(image: Sequence[int], output: Sequence[int], stride: int | None = None) -> OutputGrid:
-    """The grid of an output on an image, both given by their spatial extents.
+    """Find the grid of an output on an image, both given by their spatial extents.
 
     Without a stride: a whole ratio of the extents, the same along each axis, is one; an output that is smaller in
     another way is the image's centre at stride 1, as valid convolutions leave it. Raises ArchspecError where the output
@@ -75,7 +78,7 @@ def place_output(image: Sequence[int], output: Sequence[int], stride: int | None
 
 
 def measure_strides(graph: Graph) -> dict[str, int]:
-    """For each output with a dynamic extent, how many pixels more of the image give one position more.
+    """Measure how many pixels more of the image give one position more of each output with a dynamic extent.
 
     That tells a stride of two from an output that is a half of its image by accident, as valid convolutions may leave
     it. Outputs whose extents are fixed, or whose stride is no whole number, are left out.

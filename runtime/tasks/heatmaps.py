@@ -9,11 +9,11 @@ from archspec.arrays import Array, Float32Array, Float64Array
 from runtime.tasks.grid import OutputGrid
 
 SIGMA = 1.0
-"""Deviation of a drawn peak, in positions of the heatmap (Newell et al., 2016, section 3.4: 1 pixel)."""
+"""The standard deviation of a drawn peak, in positions of the heatmap (Newell et al., 2016, section 3.4: 1 pixel)."""
 
 
 def draw_heatmaps(points: Array, grid: OutputGrid) -> Float32Array:
-    """Peaks of height 1 at points (N, J, 2), x and y in pixels of the image: (N, J, height, width).
+    """Draw peaks of height 1 at points (N, J, 2), x and y in pixels of the image: (N, J, height, width).
 
     exp(-d² / (2 SIGMA²)), with d the distance in positions of the heatmap from the point itself, not rounded. A joint
     whose point is NaN is not there: its heatmap is zero.
@@ -27,7 +27,8 @@ def draw_heatmaps(points: Array, grid: OutputGrid) -> Float32Array:
 
 
 def find_peaks(heatmaps: Array, grid: OutputGrid) -> Float64Array:
-    """The highest position of each heatmap, (N, J, height, width) to (N, J, 3): x and y in pixels of the image, height.
+    """Find the highest position of each heatmap, (N, J, height, width) to (N, J, 3): x and y in pixels of the image,
+    height.
 
     As Newell et al. (2016) do, it is moved by a quarter of a position towards the higher of the two neighbours along
     each axis, not at a border, and not between equal ones. Of equal maxima the first counts, row by row.

@@ -70,21 +70,21 @@ class Joints(Task):
         return output[0]
 
     def make_targets(self, labels: Array, grid: OutputGrid) -> Array:
-        """Heatmaps (N, joints, height, width) of positions (N, joints, 2)."""
+        """Draw heatmaps (N, joints, height, width) of positions (N, joints, 2)."""
         return draw_heatmaps(labels, grid)
 
     def compute_loss(self, output: Tensor, targets: Tensor) -> Tensor:
-        """The mean squared error over images, joints and positions (Newell et al., 2016, section 3.4)."""
+        """Compute the mean squared error over images, joints and positions (Newell et al., 2016, section 3.4)."""
         from torch.nn import functional as F
 
         return F.mse_loss(output, targets)
 
     def decide(self, output: Array, grid: OutputGrid) -> Array:
-        """Rows x, y, height in pixels of the image, (N, joints, 3)."""
+        """Find rows x, y in pixels of the image and the height of the peak, (N, joints, 3)."""
         return find_peaks(output, grid)
 
     def count(self, answers: Array, labels: Array, grid: OutputGrid) -> ScoreCounts:
-        """Joints found, joints that are there, and the sum of the distances in pixels."""
+        """Count the joints found and those that are there, and add up the distances in pixels."""
         distances = np.hypot(*np.moveaxis(answers[..., :2] - labels, -1, 0))
         there = distances[np.isfinite(distances)]
         return np.array([(there <= MAX_DISTANCE * max(grid.image)).sum(), len(there), there.sum()])
@@ -93,7 +93,7 @@ class Joints(Task):
         return {"pck": divide(counts[0], counts[1]), "mean_distance": divide(counts[2], counts[1])}
 
     def count_equal(self, first: Array, second: Array) -> tuple[int, int]:
-        """Equal positions; the heights of the peaks may differ by rounding."""
+        """Count equal positions; the heights of the peaks may differ by rounding."""
         equal = (first[..., :2] == second[..., :2]).all(-1)
         return int(equal.sum()), equal.size
 

@@ -93,12 +93,13 @@ class Labels(Task):
         return LabelSheet([names[index] for index in labels], [names[index] for index in answers])
 
     def choose_samples(self, labels: Array, names: Sequence[str], count: int) -> dict[int, str | None]:
-        """The first image of each class."""
+        """Choose the first image of each class."""
         firsts = [(name, np.flatnonzero(labels == number)[:1]) for number, name in enumerate(names)]
         return {int(index): name for name, found in firsts for index in found}
 
 
 def softmax(logits: Float64Array) -> Float64Array:
-    """The probabilities of logits (N, classes, ...); the largest is subtracted first, so that nothing overflows."""
+    """Compute the probabilities of logits (N, classes, ...); the largest is subtracted first, so that nothing
+    overflows."""
     powers = np.exp(logits - logits.max(axis=1, keepdims=True))
     return np.asarray(powers / powers.sum(axis=1, keepdims=True))

@@ -83,9 +83,9 @@ class Maps(Task):
         return np.asarray(targets != IGNORED)
 
     def balance(self, labels: Array, classes: int) -> Float32Array:
-        """The weight (classes,) of each class in the loss of training: 1/√frequency in the training labels, scaled so
-        that the mean pixel counts 1. Where most pixels are background, the loss is else nearly blind to the rest.
-        (Ronneberger et al., 2015, weigh the classes' pixels by frequency too.)"""
+        """Compute the weight (classes,) of each class in the loss of training: 1/√frequency in the training labels,
+        scaled so that the mean pixel counts 1. Where most pixels are background, the loss is else nearly blind to the
+        rest. (Ronneberger et al., 2015, weigh the classes' pixels by frequency too.)"""
         counts = np.bincount(labels[self.find_asked(labels)].ravel(), minlength=classes)
         weights = np.divide(1, np.sqrt(counts), out=np.zeros(classes), where=counts > 0)
         return np.asarray(weights * counts.sum() / (weights @ counts), np.float32)
@@ -104,18 +104,19 @@ class Maps(Task):
         return lambda output, targets: self.compute_loss(output, targets, weight.to(output.device))
 
     def decide(self, output: Array, grid: OutputGrid) -> Array:
-        """The classes at the output's positions, (N, *extents)."""
+        """Find the classes at the output's positions, (N, *extents)."""
         return (output[:, 0] > 0).astype(np.int64) if output.shape[1] == 1 else output.argmax(1)
 
     def count(self, answers: Array, labels: Array, grid: OutputGrid) -> ScoreCounts:
-        """Pixels by true class (row) and answer (column); as many classes as a byte has values."""
+        """Count pixels by true class (row) and answer (column), of as many classes as a byte has values."""
         truth = self.make_targets(labels, grid)
         asked = self.find_asked(truth)
         pairs = truth[asked].astype(np.int64) * (IGNORED + 1) + answers[asked]
         return np.bincount(pairs, minlength=(IGNORED + 1) ** 2).reshape(IGNORED + 1, -1).astype(np.float64)
 
     def score(self, counts: ScoreCounts) -> dict[str, float]:
-        """Mean over classes of intersection over union, of those that are there or are answered; share of pixels."""
+        """Compute the mean of intersection over union of the classes that are there or are answered, and the share of
+        pixels that are right."""
         right = np.diag(counts)
         union = counts.sum(0) + counts.sum(1) - right
         ratios = right[union > 0] / union[union > 0]

@@ -18,7 +18,7 @@ UNNAMED = Labels.name
 
 
 def find_task(name: str) -> Task:
-    """The task of that name; ArchspecError lists what there is."""
+    """Find the task of that name. Raises ArchspecError, which lists what there is."""
     if name not in TASKS:
         raise ArchspecError(f"no task '{name}'{suggest(name, TASKS)} (available: {', '.join(TASKS)})")
     return TASKS[name]

@@ -104,15 +104,15 @@ class Task(ABC):
     columns: ClassVar[tuple[AnswerColumn, ...]]
     """The columns in the table of its answers, behind the one that names the files."""
     has_probabilities: ClassVar[bool]
-    """Whether softmax along the channels of its output gives the probabilities of classes."""
+    """True if softmax along the channels of its output gives the probabilities of classes."""
     has_picture: ClassVar[bool]
-    """Whether its answers are said of places in an image: they are drawn over it, and it is read at its own size."""
+    """True if its answers are said of places in an image: they are drawn over it, and it is read at its own size."""
     shifted: ClassVar[bool] = False
-    """Whether an image may move by some pixels and its answer stays."""
+    """True if an image may move by some pixels and its answer stays."""
     ranked: ClassVar[bool] = False
-    """Whether an answer names several of the likeliest classes."""
+    """True if an answer names several of the likeliest classes."""
     needs_names: ClassVar[bool] = False
-    """Whether only models are asked that name their classes and say how pictures become their input."""
+    """True if only models are asked that name their classes and say how pictures become their input."""
     first_colour: ClassVar[int] = 0
     """The number of the colour of its first channel; 0 is that of a background."""
 
@@ -129,14 +129,14 @@ class Task(ABC):
 
     @abstractmethod
     def fits(self, output: Sequence[int | str]) -> bool:
-        """Tells whether an output of this shape, without batch, has the axes that the task needs."""
+        """Tell whether an output of this shape, without batch, has the axes that the task needs."""
 
     @abstractmethod
     def count_channels(self, output: Sequence[int]) -> int:
-        """The number of names that the channels of an output of this shape, without batch, have."""
+        """Count the names that the channels of an output of this shape, without batch, have."""
 
     def place(self, image: Sequence[int], output: Sequence[int], stride: int | None = None) -> OutputGrid:
-        """The grid of an output on an image, given the shapes of both without batch, channels first.
+        """Find the grid of an output on an image, given the shapes of both without batch, channels first.
 
         Raises ArchspecError for an output that cannot answer the task.
         """
@@ -150,11 +150,11 @@ class Task(ABC):
             raise ArchspecError(f"{self.needs} {self.needed}, found {shape} per image")
 
     def make_targets(self, labels: Array, grid: OutputGrid) -> Array:
-        """The targets that outputs are compared with in the loss, from a data set's labels, both (N, ...)."""
+        """Make the targets that outputs are compared with in the loss, from a data set's labels, both (N, ...)."""
         return labels
 
     def find_asked(self, targets: Array) -> npt.NDArray[np.bool_]:
-        """The mask of the targets for which an answer is asked, of their shape."""
+        """Find the mask of the targets for which an answer is asked, of their shape."""
         return np.ones(targets.shape, np.bool_)
 
     @abstractmethod
@@ -168,38 +168,39 @@ class Task(ABC):
 
     @abstractmethod
     def decide(self, output: Array, grid: OutputGrid) -> Array:
-        """The answers of an output, (N, ...), in pixels of the network's input or at the output's positions."""
+        """Find the answers of an output, (N, ...), in pixels of the network's input or at the output's positions."""
 
     @abstractmethod
     def count(self, answers: Array, labels: Array, grid: OutputGrid) -> ScoreCounts:
-        """The counts of right and wrong; those of several batches are added."""
+        """Count right and wrong; the counts of several batches are added."""
 
     @abstractmethod
     def score(self, counts: ScoreCounts) -> dict[str, float]:
-        """The metrics by name, from counts."""
+        """Compute the metrics by name, from counts."""
 
     def count_equal(self, first: Array, second: Array) -> tuple[int, int]:
-        """The number of equal ones in two sets of answers, and the number of all."""
+        """Count the equal ones in two sets of answers, and all of them."""
         return int((first == second).sum()), first.size
 
     @abstractmethod
     def answer(self, given: AnswerInput) -> Iterator[Answer]:
-        """The answers for the images of an output in turn, in the images' own pixels."""
+        """Give the answers for the images of an output in turn, in the images' own pixels."""
 
     @abstractmethod
     def tabulate(self, row: Mapping[str, Any]) -> Iterator[Sequence[str | None]]:
-        """The lines of a table under `columns` for one answer, as `Answer.to_dict` has it; None says "no answer"."""
+        """Write the lines of a table under `columns` for one answer, as `Answer.to_dict` has it; None says "no
+        answer"."""
 
     @abstractmethod
     def illustrate(self, answers: Array, labels: Array, names: Sequence[str], grid: OutputGrid) -> Sheet:
-        """The sheet of held-out images, in order: what `decide` answered for them, beside a data set's labels."""
+        """Make the sheet of held-out images, in order: what `decide` answered for them, beside a data set's labels."""
 
     def choose_samples(self, labels: Array, names: Sequence[str], count: int) -> dict[int, str | None]:
-        """The indices of some images that stand for a data set, each with the name of its class if it has one: the
-        first `count`."""
+        """Choose the indices of some images that stand for a data set, each with the name of its class if it has one:
+        the first `count`."""
         return dict.fromkeys(range(min(count, len(labels))))
 
 
 def divide(part: float, whole: float) -> float:
-    """The quotient; zero of nothing: where nothing was asked, nothing was right."""
+    """Divide, and give zero where `whole` is zero: where nothing was asked, nothing was right."""
     return float(part / whole) if whole else 0.0

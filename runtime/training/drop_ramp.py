@@ -12,8 +12,8 @@ with extra("train"):
 
 
 class DropRamp:
-    """Moves the progress of a module's stochastic depth and ShakeDrop from 0 to 1 over the steps, where that is wanted;
-    a context manager, behind which it is 1. Raises InputError where it is wanted and there is neither."""
+    """A context manager that moves the progress of a module's stochastic depth and ShakeDrop from 0 to 1 over the
+    steps, where that is wanted; behind it, it is 1. Raises InputError where it is wanted and there is neither."""
 
     def __init__(self, module: nn.Module, wanted: bool) -> None:
         self.parts: list[Any] = [part for part in module.modules() if hasattr(part, "progress")] if wanted else []

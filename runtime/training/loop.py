@@ -49,7 +49,7 @@ class TrainResult:
     stride: int | None
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything but the weights and the stride; each score stands under `test_` and its metric's name."""
+        """Give everything but the weights and the stride; each score stands under `test_` and its metric's name."""
         return {"history": [epoch.to_dict() for epoch in self.history], **self.measured}
 
     @property
@@ -101,7 +101,7 @@ def train(
 
 
 class TrainingLoop:
-    """Takes the steps of a training from wherever its state is; `on_step` hears of each.
+    """The loop that takes the steps of a training from wherever its state is; `on_step` hears of each.
 
     Which images a step sees, how they are varied, and what the module draws is a function of (seed, epoch, step).
     """

@@ -17,7 +17,7 @@ from runtime.tasks.task import ScoreCounts, Task
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """After a step: loss and score run over the epoch so far; `step` of `steps` counts through all epochs.
+    """The figures after a step: loss and score run over the epoch so far; `step` of `steps` counts through all epochs.
 
     `score` is the value of the task's main metric, called `metric`.
     """
@@ -47,7 +47,7 @@ class Epoch:
     samples_per_second: float
 
     def to_dict(self) -> dict[str, Any]:
-        """The score stands under its metric's name."""
+        """Give the epoch as plain values; the score stands under its metric's name."""
         names = ("learning_rate", "seconds", "samples_per_second")
         return {"epoch": self.epoch, "loss": self.loss, self.metric: self.score} | {
             name: getattr(self, name) for name in names

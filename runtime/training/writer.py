@@ -46,16 +46,17 @@ class RunWriter:
 
     @property
     def kept(self) -> int:
-        """After which epoch the weights are that lie in the folder; 0 where they are not of this training."""
+        """The number of the epoch after which the weights in the folder were written; 0 where they are not of this
+        training."""
         state = _find_state(self.folder / WEIGHTS)
         return self._epochs.get(state, 0) if state else 0
 
     def keep(self, epoch: Epoch, state: Mapping[str, Any]) -> None:
-        """The weights after this epoch, and its line of the metrics."""
+        """Write the weights after this epoch, and its line of the metrics."""
         self._write(epoch.epoch, state, self.facts | EPOCH.write((epoch.epoch, self.epochs)), epoch.to_dict())
 
     def finish(self, state: Mapping[str, Any], measured: Mapping[str, Any]) -> None:
-        """The weights that training ends with, and what was measured of them."""
+        """Write the weights that training ends with, and what was measured of them."""
         self._write(self.epochs, state, self.facts, measured)
 
     def _write(self, epoch: int, state: Mapping[str, Any], facts: Mapping[str, str], line: Mapping[str, Any]) -> None:

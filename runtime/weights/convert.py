@@ -74,26 +74,28 @@ class Conversion:
     ignored: tuple[str, ...]
     state: Mapping[str, StoredTensor] = field(repr=False)
     facts: Mapping[str, str] = field(default_factory=dict)
-    """What the file says of itself."""
+    """The metadata of the file."""
     tried: tuple[str, ...] = ()
     """All sources whose names were tried."""
 
     @property
     def fitting(self) -> tuple[WeightMatch, ...]:
+        """The weights of ours that have a tensor of their extents."""
         return tuple(pair for pair in self.pairs if pair.fits)
 
     @property
     def missing(self) -> tuple[WeightMatch, ...]:
-        """Weights of ours for which there is no tensor."""
+        """The weights of ours for which there is no tensor."""
         return tuple(pair for pair in self.pairs if pair.found is None)
 
     @property
     def misshapen(self) -> tuple[WeightMatch, ...]:
-        """Weights of ours whose tensor has other extents."""
+        """The weights of ours whose tensor has other extents."""
         return tuple(pair for pair in self.pairs if pair.found is not None and not pair.fits)
 
     @property
     def is_whole(self) -> bool:
+        """True if each weight has its tensor, and each tensor its use."""
         return not (self.missing or self.misshapen or self.unused)
 
     def check(self) -> None:
@@ -114,8 +116,8 @@ class Conversion:
 
     @raising(ModelError)
     def read(self) -> dict[str, Float32Array]:
-        """The arrays by our names, in float32. Raises InputError where something did not match, and ModelError where a
-        number is not finite, or beyond float32."""
+        """Read the arrays by our names, in float32. Raises InputError where something did not match, and ModelError
+        where a number is not finite, or beyond float32."""
         self.check()
         read = {pair.theirs: self.state[pair.theirs].read() for pair in self.pairs if pair.theirs}
         tell_rounding(read)

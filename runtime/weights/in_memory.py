@@ -18,7 +18,7 @@ FLOATS = ("float16", "bfloat16", "float32", "float64")
 """The types of weights, by torch's names."""
 
 COUNTER = "num_batches_tracked"
-"""What torch's own normalizations hold beside their weights; evaluation does not read it."""
+"""The name of the counter that torch's own normalizations hold beside their weights; evaluation does not read it."""
 
 
 @raising(InputError)

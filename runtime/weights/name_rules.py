@@ -82,7 +82,7 @@ class NamePattern:
         return regex
 
     def match(self, name: str) -> dict[str, int] | None:
-        """The numbers by their names, or None where the name is another one."""
+        """Match a name: the numbers by their names, or None where the name is another one."""
         found = self.regex.fullmatch(name)
         return {key: int(digits) for key, digits in found.groupdict().items()} if found else None
 
@@ -194,7 +194,8 @@ class NameRules:
     rules: tuple[tuple[NamePattern, SourceName, Place], ...]
 
     def translate(self, name: str) -> tuple[str, bool] | None:
-        """Theirs for a name of ours, and whether its tensor may have other extents; None where no rule fits.
+        """Translate a name of ours into theirs, and tell whether its tensor may have other extents; None where no rule
+        fits.
 
         Raises SpecError where an expression has no value.
         """
@@ -212,8 +213,8 @@ class NameRules:
 
 
 def find_rules(spec: str | Path, params: Mapping[str, Any]) -> list[NameRules]:
-    """The rules that serve a spec, given as a file or a zoo name: of files `*.weights.yaml` beside it that name it, or
-    where it extends another spec and has none, beside that one; none where nobody wrote any."""
+    """Find the rules that serve a spec, given as a file or a zoo name: of files `*.weights.yaml` beside it that name
+    it, or where it extends another spec and has none, beside that one; none where nobody wrote any."""
     for path, files in find_rule_files(spec):
         found = [rules for file in files for rules in read_rules(file, path.stem, params)]
         if found:
@@ -222,7 +223,7 @@ def find_rules(spec: str | Path, params: Mapping[str, Any]) -> list[NameRules]:
 
 
 def read_rules(path: Path, spec: str, params: Mapping[str, Any]) -> list[NameRules]:
-    """The rules of one file that serve a spec of this name. Raises SpecError with the places of what is wrong."""
+    """Read the rules of one file that serve a spec of this name. Raises SpecError with the places of what is wrong."""
     file = shown(path)
     marked = read_file(path, file)
     mistakes = Mistakes(marked.mistakes)

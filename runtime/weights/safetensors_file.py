@@ -28,7 +28,8 @@ from runtime.weights.in_memory import is_counter, refuse_type
 METADATA = "__metadata__"
 BFLOAT16 = "BF16"
 TYPES = {"F16": "<f2", BFLOAT16: "<u2", "F32": "<f4", "F64": "<f8"}
-"""numpy's names of the stored types; bfloat16, which numpy has not, is read as the upper half of a float32."""
+"""The names that numpy has for the stored types; bfloat16, which numpy has not, is read as the upper half of a
+float32."""
 
 
 @dataclass(frozen=True, slots=True)
