@@ -55,7 +55,7 @@ def check(
     *,
     max_nodes: int = MAX_NODES,
 ) -> tuple[Diagnostic, ...]:
-    """Every mistake in a spec, in the order of their places; empty where it is sound.
+    """List every mistake in a spec, in the order of their places; empty where it is sound.
 
     >>> archspec.check("residual_mlp")
     ()

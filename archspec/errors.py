@@ -198,7 +198,7 @@ class MissingExtra(ArchspecError, ImportError):  # noqa: N818  (it names what is
 
 
 def suggest(word: str, known: Iterable[str]) -> str:
-    """`; did you mean 'max_pool'?` where a known word is near, else nothing."""
+    """Suggest `; did you mean 'max_pool'?` where a known word is near, else nothing."""
     from difflib import get_close_matches  # only mistakes need it
 
     small = {each.lower(): each for each in islice(known, 500)}

@@ -10,7 +10,7 @@ from archspec.errors import MissingExtra
 
 @contextmanager
 def extra(name: str) -> Iterator[None]:
-    """Imports made inside the block come with the extra `name`; MissingExtra says so where one of them is not there.
+    """Raise MissingExtra where a module is not there that the block imports, and that comes with the extra `name`.
 
     Example: `with extra("train"):` and below it, indented, `import torch`.
     """

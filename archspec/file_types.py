@@ -10,7 +10,7 @@ from typing import NamedTuple
 from archspec.errors import InputError
 
 HEAD = 512
-"""Bytes that are looked at."""
+"""The number of bytes that are looked at."""
 
 ONNX = "an ONNX model"
 TORCH = "a file of torch.save"

@@ -110,7 +110,8 @@ def list_folder(folder: Path) -> list[Path] | None:
 
 
 Outlived: TypeAlias = Callable[[Path], Callable[[], Iterable[Path]]]
-"""Given a file just before another takes its place: what says just afterwards which files are of no more use."""
+"""A function that is given a file just before another takes its place, and gives one that says just afterwards which
+files are of no more use."""
 
 
 def check_absent(path: str | Path, *, force: bool) -> None:

@@ -18,7 +18,7 @@ from threading import Event, Thread
 from types import FrameType
 
 GRACE = 2.0
-"""Seconds that a signal may wait for its handler."""
+"""The seconds that a signal may wait for its handler."""
 
 SHOW_CURSOR = "\x1b[?25h"
 """The sequence that shows the cursor of a terminal again, which a progress bar has hidden."""
@@ -28,13 +28,13 @@ _PASSING: set[Path] = set()
 
 
 def tell_heard() -> None:
-    """Called by the handlers of signals that end a process: from now on it ends by itself."""
+    """Tell, from a handler of a signal that ends a process, that from now on it ends by itself."""
     _HEARD.set()
 
 
 @contextmanager
 def passing(path: Path) -> Iterator[None]:
-    """Meanwhile this file or folder is one that the last resort removes."""
+    """Have the last resort remove this file or folder, while the block runs."""
     _PASSING.add(path)
     try:
         yield

@@ -13,7 +13,7 @@ from archspec.file_types import ONNX, ZIP, check_says_its_kind, find_file_type, 
 from archspec.files import check_file_name
 
 HEAD = 4096
-"""Bytes in which a file says what it is."""
+"""The number of bytes in which a file says what it is."""
 
 
 class Kind(NamedTuple):

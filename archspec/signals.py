@@ -12,13 +12,13 @@ from types import FrameType
 from archspec.last_resort import tell_heard
 
 ENDINGS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
-"""Signals that end a process from outside."""
+"""The signals that end a process from outside."""
 
 ALARM = (signal.SIGALRM,) if hasattr(signal, "SIGALRM") else ()
 """The signal that asks again for an exit that was lost, where the system has it."""
 
 AGAIN = 0.05
-"""Seconds after which it does."""
+"""The seconds after which it does."""
 
 HELD = (signal.SIGINT, *ENDINGS, *ALARM)
 """The signals that wait while files take their places."""
@@ -77,7 +77,8 @@ class _Leaving:
 
 @contextmanager
 def holding_signals() -> Iterator[None]:
-    """Signals that end a process wait until this is over. Other threads than the first are never interrupted."""
+    """Have signals that end a process wait until the block is over. Other threads than the first are never
+    interrupted."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

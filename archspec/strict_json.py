@@ -22,7 +22,7 @@ def read_json(text: str | bytes, what: str) -> Any:
 
 
 def check_keys(value: object, what: str, required: Iterable[str], optional: Iterable[str] = ()) -> dict[str, Any]:
-    """`value` as an object with exactly the required keys and perhaps the optional ones, else ArchspecError."""
+    """Take `value` as an object with exactly the required keys and perhaps the optional ones, else ArchspecError."""
     if not isinstance(value, dict):
         raise ArchspecError(f"{what} must be a JSON object, found {_kind(value)}")
     known = [*required, *optional]
@@ -36,7 +36,7 @@ def check_keys(value: object, what: str, required: Iterable[str], optional: Iter
 
 
 def check_integer(value: object, what: str, least: int = 1, most: int = MAX_WHOLE) -> int:
-    """`value` as an integer within bounds (true and false are none), else ArchspecError."""
+    """Take `value` as an integer within bounds (true and false are none), else ArchspecError."""
     if not isinstance(value, int) or isinstance(value, bool):
         raise ArchspecError(f"{what} must be an integer, found {_kind(value)}")
     if not least <= value <= most:
@@ -45,7 +45,7 @@ def check_integer(value: object, what: str, least: int = 1, most: int = MAX_WHOL
 
 
 def check_number(value: object, what: str) -> float:
-    """`value` as a finite float, else ArchspecError."""
+    """Take `value` as a finite float, else ArchspecError."""
     if not isinstance(value, int | float) or isinstance(value, bool):
         raise ArchspecError(f"{what} must be a number, found {_kind(value)}")
     try:

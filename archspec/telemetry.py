@@ -29,7 +29,7 @@ BUILD_SERVERS = (
     "BITBUCKET_BUILD_NUMBER",
     "ORT_RUNNING_UNIT_TESTS",
 )
-"""Variables by which ONNX Runtime 1.31 sees that a build server runs it, where it never tells."""
+"""The variables by which ONNX Runtime 1.31 sees that a build server runs it, where it never tells."""
 
 NO = frozenset(("", "0", "false", "no", "off"))
 """The words that it takes for no in these, in either case and with spaces around it; anything else is yes."""

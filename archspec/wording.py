@@ -13,13 +13,14 @@ MAX_MESSAGE = 600
 
 
 def write_count(number: int) -> str:
-    """All digits of a whole number, `25,557,032`, where a line holds them; else as `approximate` does."""
+    """Write all digits of a whole number, `25,557,032`, where a line holds them; else as `approximate` does."""
     return f"{number:,}" if abs(number) < 10**MAX_DIGITS else approximate(number)
 
 
 def approximate(number: int) -> str:
-    """A whole number in little room: in full, as a power of two, or by its first digits and its order of magnitude,
-    `1.749… · 10^100`. These digits are the number's own, never rounded; counts of paths may have thousands of them."""
+    """Write a whole number in little room: in full, as a power of two, or by its first digits and its order of
+    magnitude, `1.749… · 10^100`. These digits are the number's own, never rounded; counts of paths may have thousands
+    of them."""
     size = abs(number)
     if size < 10**MAX_APPROXIMATED_DIGITS:
         return f"{number:,}"
@@ -34,7 +35,7 @@ def approximate(number: int) -> str:
 
 
 def shorten_count(number: float) -> str:
-    """Three digits and a unit, rounded: `25.6 M`."""
+    """Write three digits and a unit, rounded: `25.6 M`."""
     for unit, size in (("T", 10**12), ("G", 10**9), ("M", 10**6), ("k", 10**3)):
         if number >= size:
             return f"{number / size:.{2 if number < 10 * size else 1 if number < 100 * size else 0}f} {unit}"
@@ -42,23 +43,23 @@ def shorten_count(number: float) -> str:
 
 
 def shorten_bytes(number: float) -> str:
-    """Three digits and a unit of bytes, rounded: `1.38 kB`, `384 B`."""
+    """Write three digits and a unit of bytes, rounded: `1.38 kB`, `384 B`."""
     text = shorten_count(number)
     return f"{text}B" if text[-1].isalpha() else f"{text} B"
 
 
 def write_shape(extents: Iterable[object], nothing: str = "") -> str:
-    """`64×56×56`; `nothing` where there is no extent."""
+    """Write `64×56×56`, or `nothing` where there is no extent."""
     return "×".join(map(str, extents)) or nothing
 
 
 def tell_count(number: int, noun: str, plural: str = "") -> str:
-    """`1 image`, `2 images`, or with the plural that a noun has, `2 boxes`."""
+    """Tell a count: `1 image`, `2 images`, or with the plural that a noun has, `2 boxes`."""
     return f"{write_count(number)} {noun if number == 1 else plural or f'{noun}s'}"
 
 
 def list_some(items: Sequence[object], most: int = 3, separator: str = "; ") -> str:
-    """The first of them, and how many there are more."""
+    """List the first of them, and how many there are more."""
     more = [f"and {len(items) - most} more"] if len(items) > most else []
     return separator.join([*map(str, items[:most]), *more])
 

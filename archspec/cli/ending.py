@@ -15,7 +15,7 @@ COULD_NOT = 2
 """The command could not answer: wrong usage, a file that cannot be read, a spec that does not compile."""
 
 MAX_ERROR = 2000
-"""Characters of a message. File names and names from files stand in it."""
+"""The largest number of characters of a message. File names and names from files stand in it."""
 
 
 def print_error(error: ArchspecError) -> None:

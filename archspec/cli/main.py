@@ -19,8 +19,8 @@ from archspec.last_resort import end_unheard
 from archspec.signals import unwind_on_signals
 
 YOUNG_OBJECTS = 50_000
-"""New objects after which Python looks for garbage among them. Imports make some 300,000 objects that all stay; at
-Python's own threshold the search among them takes a tenth of a short command's time."""
+"""The number of new objects after which Python looks for garbage among them. Imports make some 300,000 objects that all
+stay; at Python's own threshold the search among them takes a tenth of a short command's time."""
 
 ENDED = {
     128 + getattr(signal, name): f"ended by {name}" for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)

@@ -124,14 +124,14 @@ GroundOption: TypeAlias = Annotated[
 
 
 def parse_params(given: Iterable[str]) -> dict[str, Any]:
-    """`name=value` pairs, each value as the language would read it."""
+    """Parse `name=value` pairs, each value as the language would read it."""
     from archspec.spec.params import parse_value
 
     return _parse_pairs(given, "--set", lambda name, text: parse_value(text, f"--set {name}"))
 
 
 def parse_sizes(given: Iterable[str]) -> dict[str, int]:
-    """`H=224` pairs."""
+    """Parse `H=224` pairs."""
 
     def parse(name: str, text: str) -> int:
         if not text.isascii() or not text.isdigit() or not 1 <= int(text[:12]) <= MAX_WHOLE:
@@ -205,7 +205,7 @@ def open_network(source: str, params: Iterable[str], sizes: Iterable[str], max_n
 
 @contextmanager
 def refusing(kind: type[ArchspecError], option: str = "") -> Iterator[None]:
-    """A mistake of this kind in what an option says is wrong usage, like any other that the parser finds."""
+    """Have a mistake of this kind in what an option says be wrong usage, like any other that the parser finds."""
     try:
         yield
     except kind as error:
@@ -232,13 +232,13 @@ def on_threads(threads: int | None, *, torch: bool = True) -> Iterator[None]:
 
 
 def refuse_idle(option: str, value: object, idle: bool, reader: str) -> None:
-    """An option that would change nothing is a misunderstanding, and not passed over."""
+    """Refuse an option that would change nothing: it is a misunderstanding."""
     if value is not None and idle:
         raise typer.BadParameter(f"{option} is read by {reader} alone")
 
 
 def parse_share(text: str, option: str) -> float:
-    """`1%` or `0.01`. Raises typer.BadParameter."""
+    """Parse `1%` or `0.01`. Raises typer.BadParameter."""
     found = re.fullmatch(r"(\d{1,9}(?:\.\d{0,9})?)(%?)", text)
     share = float(found[1] + ("e-2" if found[2] else "")) if found else 1.0
     if share >= 1:

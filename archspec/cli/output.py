@@ -39,7 +39,7 @@ def any_digits() -> Iterator[None]:
 
 
 def write_json(value: Any) -> str:
-    """JSON in which letters stand as they are, and what moves a cursor or turns the writing is escaped."""
+    """Write JSON in which letters stand as they are, and what moves a cursor or turns the writing is escaped."""
     lines = json.dumps(value, indent=2, ensure_ascii=False).split("\n")
     return "\n".join(line if line.isprintable() else _escape(line) for line in lines)
 

@@ -47,7 +47,7 @@ class Rectifier(Scalar):
         return pass_rectifier(self.below, x)
 
     def doubt(self, x: Moments) -> Doubts:
-        """Around zero the law holds at any scale, and so where positions differ in scale."""
+        """No doubt where positions differ in scale: around zero the law holds at any scale."""
         if _is_centred(x):
             return x.doubts if x.normal else x.doubts | {"shape"}
         return super().doubt(x)
@@ -281,7 +281,8 @@ class Softmax(Activation):
         return 3 * x.elements  # exp, the sum, the division
 
     def moments(self, x: Moments) -> Moments:
-        """The mean is one over the number of channels; the rest is for many channels that are normal and alike."""
+        """The moments of shares: the mean is one over the number of channels; the rest is for many channels that are
+        normal and alike."""
         n, part = x.channels, x.whole
         second = _share_square(n, part.second - part.mean**2)
         law = ChannelMoments(1 / n, second, _share_square(n, part.common - part.mean**2))
@@ -290,7 +291,8 @@ class Softmax(Activation):
         )
 
     def gradients(self, gradient: Gradient, x: Moments) -> tuple[Gradient, ...]:
-        """E (pᵢ (gᵢ - Σ pⱼ gⱼ))², with n (E pᵢ²)² for E pᵢ³, as it is for equal shares and for a single one."""
+        """The gradients E (pᵢ (gᵢ - Σ pⱼ gⱼ))², with n (E pᵢ²)² for E pᵢ³, as it is for equal shares and for a single
+        one."""
         square = _share_square(x.channels, x.whole.second - x.whole.mean**2)
         kept = square * max(0.0, 1 - x.channels * square)
         return (gradient.times(kept, doubts=gradient.doubts | x.doubts | PRODUCT),)

@@ -45,7 +45,7 @@ class Op(BaseModel, ABC):
     """True if a gradient passes through it."""
 
     restates: ClassVar[frozenset[str]] = frozenset()
-    """Fields that say again what shape the result has."""
+    """The fields that say again what shape the result has."""
     has_kernel: ClassVar[bool] = False
     """True if it is a linear map with random weights of its own."""
     gating: ClassVar[Gating] = "none"
@@ -90,15 +90,15 @@ class Op(BaseModel, ABC):
         return {}
 
     def macs(self, *args: Any, **kwargs: Any) -> int:
-        """Multiply-accumulates with stored weights for one sample; the bias is not counted."""
+        """The multiply-accumulates with stored weights for one sample; the bias is not counted."""
         return 0
 
     def bias_adds(self, *args: Any, **kwargs: Any) -> int:
-        """Additions of a bias for one sample."""
+        """The additions of a bias for one sample."""
         return 0
 
     def elementwise(self, *args: Any, **kwargs: Any) -> int:
-        """Operations on single numbers beside the two above, for one sample at inference: one for each addition,
+        """The operations on single numbers beside the two above, for one sample at inference: one for each addition,
         multiplication, comparison, or function of a number such as exp. A window takes one for each of its places, also
         for those in the padding or beyond the end, as multiply-accumulates are counted."""
         return 0
@@ -130,8 +130,8 @@ class Op(BaseModel, ABC):
         return UNKNOWN
 
     def changes_nothing(self, *xs: Shape) -> str:
-        """Why it gives its only operand as it is at these shapes, at training and at inference; nothing where it does
-        not, or depends on its weights."""
+        """The reason why it gives its only operand as it is at these shapes, at training and at inference; nothing
+        where it does not, or depends on its weights."""
         return ""
 
     def at_inference(self) -> Op:
@@ -163,8 +163,8 @@ class Op(BaseModel, ABC):
         return None
 
     def live_taps(self, *xs: Shape) -> tuple[int, ...]:
-        """Along each spatial axis how many taps of its kernel ever meet a value, for operands of these shapes: the
-        weights of the others change nothing, and get no gradient. Empty where it has no kernel."""
+        """The number of taps of its kernel, along each spatial axis, that ever meet a value, for operands of these
+        shapes: the weights of the others change nothing, and get no gradient. Empty where it has no kernel."""
         return ()
 
     def stride_fraction(self, axis: int) -> Fraction:
@@ -244,7 +244,7 @@ class Layer(Op):
 
 
 class Pointwise(Layer):
-    """Saves the shape and has no weights, unless it says otherwise."""
+    """An operation that keeps the shape and has no weights, unless it says otherwise."""
 
     def infer(self, x: Shape) -> Shape:
         return x

@@ -18,13 +18,13 @@ from archspec.ops.values import Draw, Layout, OpError, Saved, Shape, count_draws
 from archspec.ops.window import Positions, Span, run
 
 Gains: TypeAlias = tuple[tuple[int, float], ...]
-"""ChannelRuns of channels, and what each is multiplied by."""
+"""Runs of channels, and what each is multiplied by."""
 
 ONE: Gains = ((1, 1.0),)
 
 
 class Merge(Op):
-    """One value of several."""
+    """An operation that makes one value of several."""
 
     family: ClassVar[Family] = "merge"
     arity: ClassVar[int | None] = None
@@ -119,8 +119,8 @@ class Mul(Merge):
         return len(xs) == 1
 
     def saved_for_backward(self, *xs: Shape, batch: int, needs: tuple[bool, ...]) -> Saved:
-        """Multiplied one after the other, each product with a gradient keeps the other factor: an operand, or what the
-        ones before it made."""
+        """The factors: multiplied one after the other, each product with a gradient keeps the other factor: an operand,
+        or what the ones before it made."""
         kept, products, before, wanted = set(), [], xs[0], needs[0]
         for i in range(1, len(xs)):
             if wanted:
@@ -136,7 +136,7 @@ class Mul(Merge):
         return multiply(xs)
 
     def gradients(self, gradient: Gradient, *xs: Moments) -> tuple[Gradient, ...]:
-        """Times the squares of the other factors; what was repeated gathers from all its copies."""
+        """The gradients, times the squares of the other factors; what was repeated gathers from all its copies."""
         squares: list[Gains] = [tuple((n, part.second) for n, part in x.runs) for x in xs]
         before = accumulate(squares[:-1], _times, initial=ONE)
         after = [*accumulate(squares[:0:-1], _times, initial=ONE)][::-1]
@@ -217,7 +217,8 @@ class Vote(Merge):
         return Layout()
 
     def moments(self, *xs: Moments) -> Moments:
-        """Each operand names one of the channels, all as likely; that they do so independently is an estimate."""
+        """The moments where each operand names one of the channels, all as likely; that they do so independently is an
+        estimate."""
         n, channels = len(xs), xs[0].channels
         pairs = (n - 1) / (n * channels**2)
         law = ChannelMoments(1 / channels, 1 / (n * channels) + pairs, 1 / channels**2)
@@ -284,7 +285,7 @@ class Input(Op):
         return Shape(*(sizes[entry] if isinstance(entry, str) else entry for entry in self.dims))
 
     def moments(self, *xs: Moments, **sizes: int) -> Moments:
-        """Standard normal values."""
+        """The moments of standard normal values."""
         return standard(self.infer(**sizes))
 
 

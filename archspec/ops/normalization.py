@@ -60,8 +60,9 @@ class Normalization(Pointwise):
         return _settle(x, x, *span, self.start if self.affine else 1.0, self.eps).factor
 
     def moments(self, x: Moments) -> Moments:
-        """Samples that chance has set to zero are normalized each by itself, and stay zero. The result has the second
-        moment that it should, but for samples that may be zero, and for maps whose positions may be alike."""
+        """The moments; samples that chance has set to zero are normalized each by itself, and stay zero. The result has
+        the second moment that it should, but for samples that may be zero, and for maps whose positions may be
+        alike."""
         span, chance = self.span(x.shape), x.sample if self.by_sample else None
         scale = self.start if self.affine else 1.0
         levels = _given(self.levels(x), chance)
@@ -138,7 +139,8 @@ class GhostBatchNorm(BatchNorm):
     size: Positive = 32
 
     def saved_for_backward(self, *xs: Shape, batch: int, needs: tuple[bool, ...]) -> Saved:
-        """A last part of one value for each channel has no variance: it joins the part before, in a copy of both."""
+        """What is saved by parts: a last part of one value for each channel has no variance: it joins the part before,
+        in a copy of both."""
         (x,) = xs
         parts, last = -(-batch // self.size), batch % self.size or self.size
         if parts == 1 or last * x.elements > x.channels:
@@ -162,7 +164,7 @@ class BatchRenorm(BatchNorm):
     d_max: Gain = 5.0
 
     def saved_for_backward(self, *xs: Shape, batch: int, needs: tuple[bool, ...]) -> Saved:
-        """Beside mean and deviation r and, with scales, d and the product of the scales and r."""
+        """The mean and deviation, and beside them r and, with scales, d and the product of the scales and r."""
         return Saved((0,), full=(5 if self.affine else 3) * xs[0].channels)
 
     def moments(self, x: Moments) -> Moments:
@@ -210,7 +212,7 @@ class SampleNorm(Normalization):
         return Layout() if self._takes_differences(xs[0]) else super().lay(layouts, *xs, batch=batch)
 
     def straightens(self, layout: Layout, x: Shape) -> bool:
-        """It takes maps of two or three axes with channels last too; of single values it normalizes differences."""
+        """False for values in order, or of two or three axes with channels last; single values become differences."""
         fits = layout.whole and (layout.is_in_order(x) or x.rank > 1)
         return not fits or self._takes_differences(x)
 
@@ -219,7 +221,7 @@ class SampleNorm(Normalization):
         return self.count_groups(x) == x.elements
 
     def saved_for_backward(self, *xs: Shape, batch: int, needs: tuple[bool, ...]) -> Saved:
-        """Statistics are as precise as the stored scales, or as the values where there are none."""
+        """The statistics, which are as precise as the stored scales, or as the values where there are none."""
         statistics = 2 * batch * self.count_groups(xs[0])
         return Saved((0,), full=statistics) if self.affine else Saved((0,), values=statistics)
 

@@ -74,7 +74,7 @@ class MaxPool(Pool):
     """The largest value in each window; padding never wins."""
 
     def commutes(self, *, flips: bool, adds: bool) -> bool:
-        """A maximum keeps the order where no factor is negative."""
+        """True where no factor is negative: a maximum keeps the order."""
         return not flips
 
     def saved_for_backward(self, *xs: Shape, batch: int, needs: tuple[bool, ...]) -> Saved:
@@ -104,7 +104,7 @@ class AvgPool(Pool):
         return x.hull(ZERO) if self.window.padding else x
 
     def is_measured(self, *xs: Shape) -> bool:
-        """Small volumes are averaged along one axis after the other."""
+        """False for small volumes, which are averaged along one axis after the other."""
         return xs[0].rank < 3 or min(xs[0].space) >= self.kernel
 
     def lay(self, layouts: Sequence[Layout], *xs: Shape, batch: int) -> Layout:
@@ -126,7 +126,8 @@ class AvgPool(Pool):
         )
 
     def gradients(self, gradient: Gradient, x: Moments) -> tuple[Gradient, ...]:
-        """Exact where windows do not overlap: else a position gets a sum of gradients that may be alike."""
+        """The gradients, exact where windows do not overlap: else a position gets a sum of gradients that may be
+        alike."""
         slid = [axis.spread(self.window, old.size) for axis, old in zip(gradient.axes, x.axes, strict=True)]
         gain = prod(total for total, _ in slid) / self.kernel ** (2 * len(x.axes))
         doubts = gradient.doubts if self.window.stride >= self.kernel else gradient.doubts | WINDOW

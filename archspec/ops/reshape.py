@@ -60,7 +60,8 @@ class Upsample(Layer):
         return Fraction(1, self.scale)
 
     def input_span(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
-        """Linearly position i reads the two neighbours of (i + 1/2) / scale - 1/2, or the one that lies there."""
+        """The positions that are read: linearly position i reads the two neighbours of (i + 1/2) / scale - 1/2, or the
+        one that lies there."""
         lo, hi = span
         if self.mode == "nearest":
             return (run((lo // self.scale, hi // self.scale)),)
@@ -84,7 +85,7 @@ class Upsample(Layer):
         )
 
     def gradients(self, gradient: Gradient, x: Moments) -> tuple[Gradient, ...]:
-        """The sum over the copies, taken as independent."""
+        """The gradients: sums over the copies, taken as independent."""
         axes = tuple(axis.merge(self.scale) for axis in gradient.axes)
         gain = self.scale ** len(x.axes) * self._square(x.axes)
         return (gradient.times(gain, axes=axes, doubts=gradient.doubts | WINDOW),)
@@ -215,7 +216,7 @@ class Crop(Centred):
         return True
 
     def lay(self, layouts: Sequence[Layout], *xs: Shape, batch: int) -> Layout:
-        """A cut leaves gaps unless nothing lies outside the axis that is cut."""
+        """The layout of a view: a cut leaves gaps unless nothing lies outside the axis that is cut."""
         left, (before, *_) = self.infer(*xs), layouts
         outside = [prod(left[: axis + 1]) for axis, size in enumerate(xs[0].space) if left.space[axis] < size]
         dense = before.dense and max(outside, default=1) == 1

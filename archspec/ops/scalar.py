@@ -31,7 +31,7 @@ class Scalar(Activation):
     rises: ClassVar[bool] = False
     """True if it never falls."""
     bends: ClassVar[tuple[float, ...]] = (0.0,)
-    """Points between which it is smooth on the scale of their distances."""
+    """The points between which it is smooth on the scale of their distances."""
 
     @abstractmethod
     def curve(self, x: float) -> float:
@@ -45,7 +45,7 @@ class Scalar(Activation):
         return self.curve(0.0) == 0
 
     def bound(self, x: Bounds) -> Bounds:
-        """A function that rises lies between what it makes of the ends."""
+        """The numbers between which it lies: where it rises, between what it makes of the ends."""
         if not self.rises:
             return self.image
         return self.image.meet(Bounds(*(self.curve(end) if isfinite(end) else end for end in x)))
@@ -55,7 +55,7 @@ class Scalar(Activation):
         return pass_curve(self, x)
 
     def doubt(self, x: Moments) -> Doubts:
-        """Why the law is not exact for these values."""
+        """The reason why the law is not exact for these values."""
         doubts: Doubts = x.doubts if x.normal else x.doubts | {"shape"}
         return doubts if all(axis.profile is None for axis in x.axes) else doubts | {"border"}
 

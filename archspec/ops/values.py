@@ -99,15 +99,15 @@ class Saved:
     operands: tuple[int, ...] = ()
     result: bool = False
     values: int = 0
-    """Elements at the precision of the network's values."""
+    """The elements at the precision of the network's values."""
     products: tuple[tuple[int, int], ...] = ()
-    """Elements of values made on the way, each with how many of the first operands it is made of."""
+    """The elements of values made on the way, each with how many of the first operands it is made of."""
     full: int = 0
-    """Elements of four bytes at any precision: means and deviations, and what weights are made of."""
+    """The elements of four bytes at any precision: means and deviations, and what weights are made of."""
     indices: int = 0
-    """Elements of eight bytes."""
+    """The elements of eight bytes."""
     kernels: int = 0
-    """Elements of stored weights that the backward pass reads; mixed precision copies them."""
+    """The elements of stored weights that the backward pass reads; mixed precision copies them."""
 
 
 Saves: TypeAlias = Literal["nothing", "operands", "result"]
@@ -153,6 +153,6 @@ def count_draws(draw: Draw, batch: int) -> int:
 
 
 def in_words(shapes: Iterable[Shape]) -> str:
-    """`64×8×8, 64×8×8 and 32×8×8`."""
+    """Write shapes as `64×8×8, 64×8×8 and 32×8×8`."""
     *head, last = map(str, shapes)
     return f"{', '.join(head)} and {last}" if head else last

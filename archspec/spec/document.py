@@ -236,7 +236,7 @@ def read_signature(written: Any) -> Mapping[str, Argument]:
 
 
 def merge_defaults(*tables: Any) -> dict[str, Any]:
-    """Defaults by node kind in one, the last have their way; what is no mapping has been reported."""
+    """The defaults by node kind in one, the last have their way; what is no mapping has been reported."""
     given = [table for table in tables if isinstance(table, Mapping)]
     kinds = {kind: None for table in given for kind in table}
     return {kind: overlay(*(table[kind] for table in given if isinstance(table.get(kind), Mapping))) for kind in kinds}

@@ -23,7 +23,7 @@ MAX_VALUE = 10**18
 
 Value: TypeAlias = int | float | bool | list[Any]
 Lookup: TypeAlias = Callable[[str], Value]
-"""Gives the value of a name; raises KeyError."""
+"""A function that gives the value of a name, or raises KeyError."""
 
 
 class ExpressionError(ValueError):
@@ -62,7 +62,7 @@ def _round(value: Any) -> Any:
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {"min": min, "max": max, "len": len, "round": _round}
 _CONSTANTS = {"true": True, "false": False}
-"""As YAML writes them; Python's `True` and `False` are constants of its syntax."""
+"""The constants as YAML writes them; Python's `True` and `False` are constants of its syntax."""
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 
 
@@ -87,7 +87,7 @@ class Expression:
 
     @classmethod
     def parse(cls, text: str) -> Expression:
-        """Raises ExpressionError."""
+        """Parse an expression. Raises ExpressionError."""
         return _parse(text)
 
     def __call__(self, lookup: Lookup) -> Value:
@@ -114,7 +114,7 @@ class Template:
 
     @classmethod
     def parse(cls, text: str) -> Template:
-        """Raises ExpressionError."""
+        """Parse a name with expressions in it. Raises ExpressionError."""
         if len(text) > MAX_LENGTH:
             raise ExpressionError(f"should have at most {MAX_LENGTH} characters, found {len(text)}", "bad-name")
         pieces = re.split(r"\{([^{}]*)\}", text)

@@ -73,7 +73,7 @@ class SpecNode(BaseModel):
 
 
 class ErrorNode:
-    """Stands where a node could not be read; the mistake has been reported."""
+    """A node that could not be read; the mistake has been reported."""
 
     called = "broken"
     name = None
@@ -145,7 +145,7 @@ def _spell(annotation: Any) -> Any:
 
 @cache
 def adapter_of(annotation: Any) -> TypeAdapter[Any]:
-    """Reads a field's value. Fields of one type share it, and it is made when the first of them is read."""
+    """The reader of a field's value. Fields of one type share it, and it is made when the first of them is read."""
     return TypeAdapter(annotation)
 
 
@@ -193,8 +193,8 @@ def _takes_number(annotation: Any) -> bool:
 
 
 def overlay(*layers: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings of one kind of node in one, the last has its way; another `kind` of norm leaves nothing of those of the
-    one before."""
+    """The settings of one kind of node in one, the last has its way; another `kind` of norm leaves nothing of those of
+    the one before."""
     merged: dict[str, Any] = {}
     for layer in layers:
         replaced = "kind" in layer and layer["kind"] != merged.get("kind", USUAL_NORM)

@@ -58,7 +58,7 @@ MergeWord: TypeAlias = Literal["add", "concat", "mul"]
 
 
 class Turns(SpecNode):
-    """`n` turns, or one for each position of lists of equal length; or neither."""
+    """A loop's `n` turns, or one for each position of lists of equal length; or neither."""
 
     n: Numeric | None = None
     each: dict[Variable, NumberList] | None = Field(None, max_length=MAX_NAMES)

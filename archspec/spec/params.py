@@ -19,7 +19,8 @@ def parse_value(text: str, origin: str) -> Any:
 
 
 def explain_mismatch(name: str, value: Any, base: Mapping[str, Any], key: str) -> str | None:
-    """Why a value cannot replace the one of that name in `base`, which the spec calls `key`; None where it can."""
+    """The reason why a value cannot replace the one of that name in `base`, which the spec calls `key`; None where it
+    can."""
     if name not in base:
         listing = f"; there is {', '.join(base)}" if base else "; it has none"
         return f"the spec has no `{name}` in {key}{suggest(name, base) or listing}"

@@ -116,7 +116,8 @@ def _place_after(before: str, name: str) -> Place:
 
 
 def to_yaml(data: Any) -> str:
-    """Plain data as text that reads as the same data. (PyYAML's own dumper leaves `1e5` unquoted: a string, to it.)"""
+    """Write plain data as text that reads as the same data. (PyYAML's own dumper leaves `1e5` unquoted: a string, to
+    it.)"""
     text: str = yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
     return text
 
@@ -141,7 +142,7 @@ class _Builder:
     name: str
     text: str
     stack: list[tuple[Table | Items, str | None, int, bool]] = field(default_factory=list)
-    """Open containers, each with its anchor, the count of nodes before it, and whether it is in brackets."""
+    """The open containers, each with its anchor, the count of nodes before it, and whether it is in brackets."""
     anchors: dict[str, tuple[Any, int]] = field(default_factory=dict)
     mistakes: list[Diagnostic] = field(default_factory=list)
     key: str | None = None

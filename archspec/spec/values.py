@@ -17,7 +17,7 @@ MAX_ITEMS = 1000
 """The largest number of entries of a list."""
 
 RESERVED = frozenset({"in_channels", "out_channels"})
-"""Names that the language itself gives a value."""
+"""The names that the language itself gives a value."""
 
 
 def read_number(value: Any) -> Any:

@@ -103,7 +103,7 @@ def _as_options(option: str, values: Mapping[str, Any]) -> list[str]:
 
 @contextmanager
 def follow_search() -> Iterator[Callable[[Mapping[str, Any]], None]]:
-    """Says on stderr, where that is a terminal, which network is being counted."""
+    """Say on stderr, where that is a terminal, which network is being counted."""
     if not sys.stderr.isatty():
         yield lambda values: None
         return

@@ -36,7 +36,7 @@ def _found(verdict: Verdict) -> str:
 
 
 def print_fit(fit: FitResult, command: str, written: Path | None) -> None:
-    """`command` analyses the result; `written` is the variant, if one was asked for."""
+    """Print the variant that was found: `command` analyses it; `written` is its file, if one was asked for."""
     out = console()
     trials = [*([fit.best] if fit.best else []), *fit.beyond]
     conditions = (verdict.condition.text for verdict in trials[0].verdicts)

@@ -15,7 +15,7 @@ from archspec.wording import escape_controls
 from compiler.analysis.unknown import tell_unknown
 
 ENDLESS = 10**6
-"""Columns of a file or a pipe: what reads it takes lines, and not what fits on a screen."""
+"""The number of columns of a file or a pipe: what reads it takes lines, and not what fits on a screen."""
 
 
 def console(*, stderr: bool = False) -> Console:

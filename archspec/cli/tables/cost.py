@@ -15,7 +15,7 @@ from compiler.analysis.cost.cost import CONVENTIONS, Cost
 
 
 def print_cost(cost: Cost, out: Console, marks: Marks) -> None:
-    """`marks` are those of the report."""
+    """Print the costs; `marks` are those of the report."""
     table = new_table("convention", "one sample", words("counts", "dim"))
     for name, meaning in CONVENTIONS.items():
         table.add_row(name, show(f"{cost.macs[name]:,}", find_mark(marks, f"macs.conventions.{name}")), meaning)

@@ -25,7 +25,8 @@ MAX_COLUMNS = 120
 
 
 def print_messages(items: Iterable[Diagnostic | Finding], out: Console) -> None:
-    """Each message on one line, however long, then the line of text at its place with a mark below, then its calls."""
+    """Print each message on one line, however long, then the line of text at its place with a mark below, then its
+    calls."""
     for item in items:
         place = str(item.place)
         message, *calls = str(item).removeprefix(f"{place}: ").split("\n")

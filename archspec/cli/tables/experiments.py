@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from runtime.experiments.surface import Surface
 
 STEPS = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1)
-"""Distances to show, as parts of the largest."""
+"""The distances that are shown, as parts of the largest."""
 
 MEANING = {"identity": "its input", "shortcut": "its shortcut", "zeros": "zeros", "input": "its input"}
 

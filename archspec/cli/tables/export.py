@@ -23,13 +23,13 @@ MAX_NAMES = 3
 """The largest number of names that are printed where many have the same fate; --json has all."""
 
 ID = re.compile(r"\b(?:\w+\.)+([a-z_]*[a-z])(?:_\d+)?\b|\b([a-z_]*[a-z])_\d+\b")
-"""A node's id, and its last part without its number."""
+"""The form of a node's id, whose group is its last part without the number."""
 
 NUMBER = re.compile(r"\d+")
 
 
 def print_export(export: Export, accepted: Mapping[str, str], *, trained: bool) -> None:
-    """The file, what it takes, and how it was proven."""
+    """Print the file, what it takes, and how it was proven."""
     facts = export.model.metadata
     notice = "" if trained else ", with fresh weights: it has not been trained"
     tell(f"wrote {export.path}: {export.bytes:,} bytes, {PRECISION.read(facts)}{notice}")
@@ -60,7 +60,7 @@ def _tell_limit(proof: Proof, facts: Mapping[str, str]) -> str:
 
 
 METRICS = {"r2": "R², since agreement says nothing of one number,"}
-"""Metrics that are not printed by their names."""
+"""The words for metrics that are not printed by their names."""
 
 
 def _print_quantization(found: Quantization) -> None:

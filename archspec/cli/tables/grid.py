@@ -51,7 +51,7 @@ class Grid:
         self.rows: list[list[Text]] = []
 
     def add_row(self, *cells: Cell, style: str = "") -> None:
-        """A cell for each of the first columns; `style` is that of the row."""
+        """Add a row with a cell for each of the first columns; `style` is that of the row."""
         self.rows.append([_style(cell, column, style) for column, cell in zip(self.columns, cells, strict=False)])
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:

@@ -20,8 +20,8 @@ from compiler.analysis.unknown import tell_unknown
 def print_findings(
     found: Iterable[tuple[str, Sequence[Diagnostic | Finding]]], unknown: Mapping[str, Mapping[str, int]]
 ) -> None:
-    """The findings of several specs, or their mistakes: `file:line:column: ` and what is there on one line each, which
-    editors and scripts can read. `unknown` are by spec the operations that no rule knows."""
+    """Print the findings of several specs, or their mistakes: `file:line:column: ` and what is there on one line each,
+    which editors and scripts can read. `unknown` are by spec the operations that no rule knows."""
     out = console()
     mistakes = total = of_specs = 0
     for name, findings in found:
@@ -44,13 +44,13 @@ def print_findings(
 
 
 def print_lint(findings: Sequence[Finding], out: Console) -> None:
-    """The findings as a part of a report."""
+    """Print the findings as a part of a report."""
     out.print(f"\nlint: {tell_count(len(findings), 'finding') if findings else 'nothing found'}", style="bold")
     print_messages(findings, out)
 
 
 def print_codes(codes: Mapping[str, Code]) -> None:
-    """All codes with their meanings: those of mistakes, then those of findings."""
+    """Print all codes with their meanings: those of mistakes, then those of findings."""
     out = console()
     for title, chosen in (
         ("mistakes, which `archspec check` reports", [code for code in codes.values() if code.code not in CODES]),

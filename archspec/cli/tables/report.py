@@ -33,8 +33,8 @@ def print_report(
     across: tuple[str, Sequence[ChoiceEffect]] | None = None,
     every: bool = False,
 ) -> None:
-    """Everything that was asked for, one after the other; `largest` is a number of bytes with the batch that fits, and
-    `measured` holds by part what was measured of it."""
+    """Print everything that was asked for, one after the other; `largest` is a number of bytes with the batch that
+    fits, and `measured` holds by part what was measured of it."""
     out, measured = console(), measured or {}
     _print_summary(report, batch, out)
     if paths:

@@ -20,7 +20,7 @@ AnswerRow: TypeAlias = Mapping[str, Any]
 
 
 def print_answers(task: Task, rows: Sequence[AnswerRow], provider: str, kept: str) -> None:
-    """The answers to a task, how the pictures were read, and `kept`, what was written to files."""
+    """Print the answers to a task, how the pictures were read, and `kept`, what was written to files."""
     table = new_table("input", *(Column(*column) for column in task.columns))
     for row in rows:
         path = row["path"]
@@ -31,7 +31,7 @@ def print_answers(task: Task, rows: Sequence[AnswerRow], provider: str, kept: st
 
 
 def print_outputs(rows: Sequence[AnswerRow], provider: str, kept: str) -> None:
-    """Figures of plain outputs, as `RawOutputs.summarize` gives them."""
+    """Print the figures of plain outputs, as `RawOutputs.summarize` gives them."""
     table = new_table("input", words("output"), "shape", "mean", "min", "max")
     for row in rows:
         for name, found in row["outputs"].items():

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from runtime.experiments.signal import MeasuredNode, MeasuredSignal
 
 BAR = 16
-"""Characters of the longest bar."""
+"""The length of the longest bar, in characters."""
 EIGHTHS = " ▏▎▍▌▋▊▉█"
 PREDICTED = ("mean", "second moment", "gradient's")
 MEASURED = ("mean", "measured", "second moment", "measured", "ratio", "gradient's", "measured", "ratio")
@@ -37,7 +37,7 @@ EXITS = {
 
 
 def print_signal(signal: Signal, measured: MeasuredSignal | None, out: Console, *, every: bool = False) -> None:
-    """A row for each block and merge, and for the ends; with `every`, for each node."""
+    """Print a row for each block and merge, and for the ends; with `every`, for each node."""
     rows = signal.nodes if every else _choose_rows(signal)
     found = {node.id: node for node in measured.nodes} if measured else {}
     bars = _draw_bars([node.second_moment for node in rows])

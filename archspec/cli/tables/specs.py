@@ -22,7 +22,7 @@ from compiler.graph import Graph
 
 @contextmanager
 def follow_zoo() -> Iterator[Callable[[str, int, int], None]]:
-    """Says on stderr, where that is a terminal, which spec of the zoo is being counted."""
+    """Say on stderr, where that is a terminal, which spec of the zoo is being counted."""
     if not sys.stderr.isatty():
         yield lambda name, number, count: None
         return
@@ -45,7 +45,7 @@ def print_zoo(rows: Iterable[Mapping[str, Any]], *, descriptions: bool = False) 
 
 
 def print_tree(graph: Graph, tree: Branch, depth: int | None = None) -> None:
-    """The layers; of scopes that are farther in than `depth` levels, only what is around them."""
+    """Print the layers; of scopes that are farther in than `depth` levels, only what is around them."""
     table = Grid(words(graph.name), "output", "parameters", "MACs")
     least = mark_unknown(graph).get("macs")
     for level, branch in _walk(tree, depth):

@@ -22,7 +22,8 @@ STYLES = {"taken": "green", "no faster": "dim", "refused": "yellow", "failed": "
 
 
 def print_tuning(found: Tuning, model: Path, *, stored: bool) -> None:
-    """Each change against the best before it; the result against default settings; what was stored, and what next."""
+    """Print each change against the best before it; the result against default settings; what was stored, and what
+    next."""
     out = console()
     out.print(_tabulate("change", "times as fast as the best before", found.trials))
     out.print()

@@ -20,7 +20,7 @@ MARKS = {"passed": ("ok", "green"), "noted": ("note", "yellow"), "failed": ("FAI
 MAX_CLASSES = 5
 """The largest number of names of classes that are printed."""
 HASH = 12
-"""Digits of a hash that are printed; --json has all."""
+"""The number of digits of a hash that are printed; --json has all."""
 
 
 def print_verification(found: Verification) -> None:

@@ -59,19 +59,20 @@ class Axis:
         return sum(value**2 for value in self.values) / self.size if self.profile else 1.0
 
     def gather(self, window: Window, size: int) -> tuple[float, Axis]:
-        """Sums over what each of `size` windows sees: their mean, and how they are spread."""
+        """The sums over what each of `size` windows sees: their mean, and how they are spread."""
         if _is_long(self, window, size):
             return float(window.kernel), Axis(size, exact=False)
         return _gather(self, window, size)
 
     def spread(self, window: Window, size: int) -> tuple[float, Axis]:
-        """The reverse: each value goes to all `size` positions that its window sees; their mean, and their spread."""
+        """The spread of the reverse: each value goes to all `size` positions that its window sees; their mean, and
+        their spread."""
         if _is_long(self, window, size):
             return window.kernel * self.size / size, Axis(size, exact=False)
         return _spread(self, window, size)
 
     def cut(self, start: int, size: int) -> tuple[float, Axis]:
-        """`size` positions from `start` on, of which those outside are zero."""
+        """The spread over `size` positions from `start` on, of which those outside are zero."""
         if max(self.size, size) > MAX_AXIS:
             return min(1.0, self.size / size), Axis(size, exact=False)
         before, values = max(0, -start), self.values[max(0, start) : max(0, start + size)]
@@ -85,13 +86,13 @@ class Axis:
         return even_out([own if there else 0.0 for own, there in pairs], self.exact)
 
     def repeat(self, times: int) -> Axis:
-        """Each position `times` times."""
+        """The spread with each position `times` times."""
         if self.profile is None or self.size * times > MAX_AXIS:
             return Axis(self.size * times, exact=self.exact and self.profile is None)
         return Axis(self.size * times, tuple(value for value in self.profile for _ in range(times)), self.exact)
 
     def merge(self, times: int) -> Axis:
-        """The reverse: each position the mean of `times`."""
+        """The spread of the reverse: each position is the mean of `times`."""
         if self.profile is None:
             return Axis(self.size // times, exact=self.exact)
         starts = range(0, self.size, times)
@@ -100,8 +101,8 @@ class Axis:
 
 @lru_cache(maxsize=1024)
 def share_seen(axis: Axis, window: Window, windows: int) -> float:
-    """Σ fₖ² over the kernel's taps, where fₖ is the mean over so many windows of the root of what a tap sees, relative
-    to that root's mean over the axis: what windows see alike of values that go with the root."""
+    """The sum Σ fₖ² over the kernel's taps, where fₖ is the mean over so many windows of the root of what a tap sees,
+    relative to that root's mean over the axis: what windows see alike of values that go with the root."""
     if _is_long(axis, window, windows):
         return float(window.kernel)
     roots, stride = axis.roots, window.stride

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 REACH = 9.0
-"""Standard deviations beyond which a normal value is left out: 1e-19 of its weight."""
+"""The number of standard deviations beyond which a normal value is left out: 1e-19 of its weight."""
 POINTS = 48
 """The number of points of the quadrature on each panel."""
 ORDERS = 40
@@ -52,7 +52,7 @@ class Curve(Protocol):
 
 @lru_cache(maxsize=4096)
 def pass_curve(op: Curve, x: ChannelMoments) -> Passed:
-    """A function of a normal value, by quadrature.
+    """The moments of a function of a normal value, by quadrature.
 
     The covariance becomes Σ aₖ² ρᵏ, of the function's Hermite coefficients aₖ and the correlation ρ (Daniely et al.,
     2016).
@@ -73,8 +73,8 @@ def pass_curve(op: Curve, x: ChannelMoments) -> Passed:
 
 @lru_cache(maxsize=4096)
 def pass_rectifier(below: float, x: ChannelMoments) -> Passed:
-    """x above zero and below · x under it, of a normal value, in closed form; the covariance by Cho and Saul's (2009)
-    arc-cosine kernel where the mean is zero."""
+    """The moments of x above zero and below · x under it, of a normal value, in closed form; the covariance by Cho and
+    Saul's (2009) arc-cosine kernel where the mean is zero."""
     first, second, active = _rectify(x.mean, x.deviation)
     mean = first + below * (x.mean - first)
     total = second + below**2 * (x.second - second)

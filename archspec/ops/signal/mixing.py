@@ -25,7 +25,7 @@ class RandomKernel(NamedTuple):
 
 
 def mix(drawn: RandomKernel, x: Moments, slid: Sequence[tuple[float, Axis]], shared: float) -> Moments:
-    """Sums of values times independent weights: their second moments add up.
+    """The moments of sums of values times independent weights: their second moments add up.
 
     `slid` has for each axis the mean sum over what a window sees, and its spread; `shared` is what is left of the
     kernel's taps in the mean over all positions: near a border not each tap has something to do.

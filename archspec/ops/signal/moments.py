@@ -17,8 +17,8 @@ from archspec.ops.signal.runs import ChannelRuns, align, average, count_channels
 from archspec.ops.values import Shape
 
 Doubt: TypeAlias = Literal["border", "coupled", "dropped", "few", "kinds", "narrow", "product", "shape", "window"]
-"""Why a number is an estimate: what its law takes for granted, and is not so. What each word means is said in
-`compiler.analysis.signal.doubts`."""
+"""The reason why a number is an estimate: what its law takes for granted, and is not so. What each word means is said
+in `compiler.analysis.signal.doubts`."""
 Doubts: TypeAlias = frozenset[Doubt]
 NONE: Doubts = frozenset()
 COUPLED: Doubts = frozenset({"coupled"})
@@ -49,7 +49,7 @@ class Chance(NamedTuple):
         return ChannelMoments(x.mean / self.kept, x.second / self.kept, x.common / self.both)
 
     def spread(self, x: ChannelMoments, zero: float = 0.0) -> ChannelMoments:
-        """The reverse, where what is not kept has the value `zero`."""
+        """The moments of the reverse, where what is not kept has the value `zero`."""
         one = self.kept - self.both  # only one of two samples is kept
         return ChannelMoments(
             self.kept * x.mean + (1 - self.kept) * zero,
@@ -58,7 +58,7 @@ class Chance(NamedTuple):
         )
 
     def drop(self, more: Chance) -> Chance:
-        """Both chances, one after the other."""
+        """The chance of both, one after the other."""
         return Chance(self.kept * more.kept, self.both * more.both, self.whole and more.whole)
 
 
@@ -114,7 +114,7 @@ class Moments:
         return replace(self, runs=join([(n, law(part)) for n, part in self.runs]), **{"rectified": None, **changes})
 
     def times(self, mean: float, second: float, common: float, **changes: Any) -> Moments:
-        """Each moment by a factor of its own."""
+        """The moments, each times a factor of its own."""
         return self.each(lambda x: ChannelMoments(mean * x.mean + 0.0, second * x.second, common * x.common), **changes)
 
     def drop(self, chance: Chance, factor: float) -> Moments:
@@ -155,7 +155,7 @@ class Gradient:
         return replace(self, runs=_flow_evenly([(n, gain * flow[0]) for n, flow in self.runs]), **changes)
 
     def by(self, gains: Iterable[tuple[int, float]], *, at_rectifier: bool = False, **changes: Any) -> Gradient:
-        """Each channel times a gain of its own; `at_rectifier`, of what it gets there."""
+        """The gradient with each channel times a gain of its own; `at_rectifier`, of what it gets there."""
         column = 1 if at_rectifier else 0
         sent = [(n, gain * flow[column]) for n, (flow, gain) in align(self.runs, tuple(gains))]
         return replace(self, runs=_flow_evenly(sent), **changes)
@@ -193,11 +193,11 @@ def join_doubts(values: Iterable[Moments | Gradient], more: Iterable[Doubt] = ()
 
 
 def doubt_dropped(x: Moments) -> Doubts:
-    """About a gradient at values of which chance sets some to zero: an activation or a normalization treats it there
-    in another way than elsewhere, and the chance before knows of that."""
+    """The doubts about a gradient at values of which chance sets some to zero: an activation or a normalization treats
+    it there in another way than elsewhere, and the chance before knows of that."""
     return DROPPED if x.chance else NONE
 
 
 def doubt_all(operands: Iterable[Moments]) -> Doubts:
-    """About a value of which samples may be zero all over, where each operand's are."""
+    """The doubts about a value of which samples may be zero all over, where each operand's are."""
     return DROPPED if all(operand.sample for operand in operands) else NONE

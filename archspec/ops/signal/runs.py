@@ -29,7 +29,7 @@ def average(runs: ChannelRuns[T]) -> T:
 
 
 def join(runs: Iterable[tuple[int, T]]) -> ChannelRuns[T]:
-    """Neighbours that are equal become one run; where there are too many runs, neighbours are averaged."""
+    """Join neighbours that are equal to one run; where there are too many runs, neighbours are averaged."""
     joined: list[tuple[int, T]] = []
     last: T | None = None
     for run in runs:
@@ -45,7 +45,7 @@ def join(runs: Iterable[tuple[int, T]]) -> ChannelRuns[T]:
 
 
 def cut(runs: ChannelRuns[T], first: int, count: int) -> ChannelRuns[T]:
-    """`count` channels from the `first` on."""
+    """The runs of `count` channels from the `first` on."""
     kept, start = [], 0
     for n, part in runs:
         inside = min(start + n, first + count) - max(start, first)
@@ -55,7 +55,7 @@ def cut(runs: ChannelRuns[T], first: int, count: int) -> ChannelRuns[T]:
 
 
 def group_channels(runs: ChannelRuns[T], size: int) -> ChannelRuns[T]:
-    """Each group of `size` channels as if its channels were alike."""
+    """The runs with each group of `size` channels as if its channels were alike."""
     if len(runs) == 1:
         return runs
     grouped: list[tuple[int, T]] = []
@@ -76,7 +76,7 @@ def group_channels(runs: ChannelRuns[T], size: int) -> ChannelRuns[T]:
 
 
 def align(*tables: Sequence[tuple[int, Any]]) -> Iterator[tuple[int, tuple[Any, ...]]]:
-    """ChannelRuns of channels in which each table has one entry; a table of a single channel holds for all."""
+    """Runs of channels in which each table has one entry; a table of a single channel holds for all."""
     if len(tables) == 2 and (pairs := _pair(*tables)):
         yield from pairs
         return
