@@ -183,18 +183,18 @@ def run_arrays(
         yield path if isinstance(path, Failure) else attempt(path, partial(run, path))
 
 
-def compute_outputs(session: Session, images: Array, batch: int = 32) -> dict[str, Array]:
-    """Compute all outputs for images (N, C, *extents), by name, (N, ...) in float64, in runs of `batch`, or of the only
-    batch that the file takes.
+def compute_outputs(session: Session, images: Array) -> dict[str, Array]:
+    """Compute what `run_images` does, in float64."""
+    return {name: rows.astype(np.float64) for name, rows in run_images(session, images).items()}
+
+
+def run_images(session: Session, images: Array, batch: int = 32) -> dict[str, Array]:
+    """Compute all outputs for images (N, C, *extents), by name, (N, ...) in the types that the model gives them in; in
+    runs of `batch`, or of the only batch that the file takes.
 
     Raises ModelError where the model has more than one input, or gives something else than finite rows, and InputError
     where it does not take such numbers.
     """
-    return {name: rows.astype(np.float64) for name, rows in run_images(session, images, batch).items()}
-
-
-def run_images(session: Session, images: Array, batch: int = 32) -> dict[str, Array]:
-    """Compute the same, with outputs in the types that the model gives them in."""
     name, dtype = only_input(session)
     size = session.fixed_batch or batch
     images = images if images.dtype == dtype else cast(images, dtype, "an image")
