@@ -11,7 +11,7 @@ import pytest
 
 from compiler.draw.theme import COLOURS
 from tests.browser.pdf import Shape, read_layers
-from tests.browser.test_page import write_report
+from tests.support.reports import write_report
 
 KERNEL = tuple(bytes.fromhex(COLOURS["kernel"][0][1:]))
 LINE = tuple(bytes.fromhex("57606a"))

@@ -15,10 +15,10 @@ from archspec.ops import OPS, Input, Op, OpError, Relu, Sigmoid
 from archspec.spec.zoo import zoo_specs
 from compiler.analysis.compare.diff import Change, Diff, diff_graphs
 from compiler.graph import Graph, Node
-from tests.compiler.analysis.compare.test_structure import are_isomorphic
 from tests.differential.graphs import make_graph
+from tests.support.isomorphism import are_isomorphic
 from tests.support.lowering import graph_of
-from tests.whole.test_op_matrix import EXAMPLES
+from tests.support.op_examples import EXAMPLES
 
 FEW = range(40)
 MANY = range(40, 2000)

@@ -29,7 +29,7 @@ from runtime.verification.differences import LIMITS, compare, compare_power
 from runtime.verification.model.model_inside import ModelInside
 from tests.old_runtimes.environments import CURRENT, RUNTIMES, find_python
 from tests.support.lowering import TOLERANCE, Arrays, graph_of, run_torch, sample_inputs, stir
-from tests.whole.test_op_matrix import EXAMPLES
+from tests.support.op_examples import EXAMPLES
 
 NETWORKS = (
     *("resnet_digits", "resnet20", "resnet18", "preresnet110", "densenet_bc_100_12", "resnext29_32x4d", "mobilenet_v2"),

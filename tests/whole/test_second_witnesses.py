@@ -19,7 +19,7 @@ from onnx.reference import ReferenceEvaluator
 from archspec.api import elaborate, load, proof_cases, to_torch
 from archspec.ops import AvgPool, ConvTranspose, GlobalMaxPool, MaxPool, Op, Shape
 from tests.support.lowering import TOLERANCE, Arrays, difference, export, graph_of, run_onnx, sample_inputs, stir
-from tests.whole.test_op_matrix import walk
+from tests.support.op_examples import walk
 
 Witness = Callable[[Path, list[Arrays]], list[Arrays]]
 """The outputs of a file, read once, for each of some inputs."""

@@ -28,8 +28,8 @@ from compiler.passes.fold_affine_forward import FoldAffineForward
 from compiler.passes.take_expectation import TakeExpectation
 from tests.support.documents import graph_from
 from tests.support.lowering import graph_of, stir
+from tests.support.op_examples import EXAMPLES, IMAGE, VECTOR
 from tests.support.rewriting import chain, kinds
-from tests.whole.test_op_matrix import EXAMPLES, IMAGE, VECTOR
 
 BATCH = 6
 TOLERANCE = 1e-4

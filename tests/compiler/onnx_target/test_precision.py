@@ -37,7 +37,7 @@ from runtime.verification.differences import LIMITS
 from runtime.verification.model.half_rounding import open_rounded
 from runtime.verification.proof.proof import prove
 from tests.support.lowering import Arrays, difference, graph_of, run_onnx, run_torch, sample_inputs, stir
-from tests.whole.test_op_matrix import walk
+from tests.support.op_examples import walk
 
 FP16, BF16 = ExportOptions(precision="fp16"), ExportOptions(precision="bf16")
 HALVES = pytest.mark.parametrize("options", [FP16, BF16], ids=["fp16", "bf16"])

@@ -19,7 +19,7 @@ from archspec.arrays import Array
 from archspec.errors import ArchspecError
 from runtime.session.file_watch import Watch, WatchedSession
 from runtime.session.session import Session
-from tests.runtime.session.test_mapped_weights import X, save_aligned
+from tests.support.aligned_models import X, save_aligned
 from tests.support.models import build_linear, save
 
 ROWS = 512

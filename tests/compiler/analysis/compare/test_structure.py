@@ -4,25 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import networkx as nx
 import pytest
 
 from compiler.analysis.compare.diff import diff_graphs
-from compiler.graph import Graph
 from tests.support.comparing import BODIES, MLP, diff_networks
 from tests.support.documents import graph_from
-
-
-def are_isomorphic(a: Graph, b: Graph) -> bool:
-    """The witness: networkx, on operations, shapes and the positions of operands."""
-
-    def same_node(x: Any, y: Any) -> bool:
-        return bool(x["node"].op == y["node"].op and x["node"].shape == y["node"].shape)
-
-    def same_edges(x: Any, y: Any) -> bool:
-        return set(x) == set(y)
-
-    return bool(nx.is_isomorphic(a.digraph, b.digraph, same_node, same_edges))
+from tests.support.isomorphism import are_isomorphic
 
 
 @pytest.mark.parametrize("a", BODIES)

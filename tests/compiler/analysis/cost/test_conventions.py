@@ -16,8 +16,8 @@ from archspec.api import elaborate, load, to_torch
 from archspec.ops import Conv, ConvTranspose, Op, Shape
 from compiler.analysis.cost.cost import CONVENTIONS, RULES, measure_cost
 from tests.support.lowering import graph_of
+from tests.support.op_examples import EXAMPLES, walk
 from tests.support.torchvision_models import import_torchvision_models
-from tests.whole.test_op_matrix import EXAMPLES, walk
 
 Tool = Callable[[nn.Module, tuple[int, ...]], int]
 

@@ -9,14 +9,7 @@ import pytest
 from compiler.analysis.lint import CODES, RULES, lint_graph
 from compiler.graph import NodeSource
 from tests.archspec.spec.texts import unmarked
-from tests.compiler.analysis.lint import test_hardware as hardware
-from tests.compiler.analysis.lint import test_kernels as kernels
-from tests.compiler.analysis.lint import test_layers as layers
-from tests.compiler.analysis.lint import test_norms as norms
-from tests.compiler.analysis.lint import test_residuals as residuals
-from tests.compiler.analysis.lint import test_signals as signals
-from tests.compiler.analysis.lint import test_space as space
-from tests.compiler.analysis.lint import test_unused as unused
+from tests.support.lint_cases import hardware, kernels, layers, norms, residuals, signals, space, unused
 from tests.support.lint_texts import IMAGE, VECTOR, Case, build, lint_text, places
 
 FILES = (hardware, kernels, layers, norms, residuals, signals, space, unused)

@@ -18,8 +18,8 @@ from compiler.graph import Graph, Node
 from tests.support.documents import graph_from
 from tests.support.lowering import graph_of
 from tests.support.memory_witness import compare_timelines, draw_inputs, saved_bytes, shrink
+from tests.support.op_examples import walk
 from tests.support.strategies import MODERATE, Document, specs
-from tests.whole.test_op_matrix import walk
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""Specs in which each rule of lint finds something, and the same put right."""
