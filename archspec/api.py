@@ -264,7 +264,7 @@ def train(
     the spec may expand to `max_nodes` nodes (100,000).
 
     From the end of the first epoch on the folder has the weights of the last finished one, so that whatever ends the
-    training early leaves these; a line of the log says so. Raises ArchspecError where the folder holds an earlier run,
+    training early leaves these; a line of the log says so. Raises InputError where the folder holds an earlier run,
     unless `force` is to replace it.
 
     >>> from runtime.training.recipe import Recipe

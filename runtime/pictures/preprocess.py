@@ -97,7 +97,7 @@ class Preprocess:
         found = check_keys(read_json(text, "preprocessing"), "preprocessing", [field.name for field in fields(cls)])
         for name in ("mean", "std"):
             if not isinstance(found[name], list):
-                raise ArchspecError(f"preprocessing: '{name}' must be a list of numbers")
+                raise ModelError(f"preprocessing: '{name}' must be a list of numbers")
         return cls(**{**found, "mean": tuple(found["mean"]), "std": tuple(found["std"])})
 
     def _column(self, values: Sequence[float]) -> Float64Array:

@@ -31,11 +31,11 @@ def take_weights(weights: Mapping[str, Any]) -> dict[str, Array]:
     Raises InputError where it is no such mapping, and where a weight has another type, or no numbers.
     """
     if not isinstance(weights, Mapping):
-        raise ArchspecError(f"weights are tensors or arrays by name, found {_tell_instead(weights)}")
+        raise InputError(f"weights are tensors or arrays by name, found {_tell_instead(weights)}")
     taken = {}
     for name, value in weights.items():
         if not isinstance(name, str):
-            raise ArchspecError(f"weights are tensors or arrays by name; the name {tell_value(name)} is no string")
+            raise InputError(f"weights are tensors or arrays by name; the name {tell_value(name)} is no string")
         if not is_counter(name):
             taken[name] = take_weight(value, f"the weight '{name}'")
     return taken

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 
 from archspec.arrays import Array
-from archspec.errors import ArchspecError
+from archspec.errors import ModelError, RuntimeFailure
 from archspec.extras import extra
 from archspec.finite import has_nan, is_finite
 from runtime.session.failures import shorten
@@ -101,7 +101,7 @@ class ModelInside:
         """Read values by name, on ONNX Runtime's CPU provider; nodes behind the last are not run. Inputs of half
         precision may be float32. Nodes of which all results are `given` are not run either.
 
-        Raises ArchspecError where it fails.
+        Raises RuntimeFailure where it fails.
         """
         part = deepcopy(self._runnable)
         graph = part.graph
@@ -123,7 +123,7 @@ class ModelInside:
             fed = {name: _cast(array, self._fed[name]) for name, array in feed.items()}
             found = session.run(list(names), fed | {name: given[name] for name in given if name in used})
         except Exception as error:  # onnxruntime's exceptions have no common base but this
-            raise ArchspecError(f"{self.path}: ONNX Runtime failed: {shorten(error)}") from error
+            raise RuntimeFailure(f"{self.path}: ONNX Runtime failed: {shorten(error)}") from error
         return dict(zip(names, found, strict=True))
 
     def computes(self, name: str) -> bool:
@@ -210,7 +210,7 @@ def _view(tensor: onnx.TensorProto, folder: Path) -> Array:
         try:
             array: Array = np.memmap(folder / place.location, dtype, "r", place.offset, shape)
         except ValueError as error:  # it need not say how long it is
-            raise ArchspecError(f"{folder / place.location} is too short for '{tensor.name}'") from error
+            raise ModelError(f"{folder / place.location} is too short for '{tensor.name}'") from error
         return array
     if tensor.HasField("raw_data"):
         return np.frombuffer(tensor.raw_data, dtype).reshape(shape)

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from archspec.arrays import Array
-from archspec.errors import ArchspecError
+from archspec.errors import ArchspecError, InputError
 from archspec.extras import extra
 from archspec.finite import is_finite
 from compiler.torch_target.modes import device_of, evaluating, unaffected
@@ -102,7 +102,7 @@ def prove(
     max |torch - onnx| exceeds tolerance · max |torch|; or where votes differ in too many positions.
     """
     if not cases:
-        raise ArchspecError("a proof needs at least one case")
+        raise InputError("a proof needs at least one case")
     with unaffected(), open_rounded(onnx_path) as rounded:
         dtype, twin = rounded or ("float32", None)
         files = [*([onnx_path] if dtype in ON_CPU else []), *([twin] if twin else [])]

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from archspec.arrays import Array
-from archspec.errors import ArchspecError
+from archspec.errors import ArchspecError, ModelError
 from archspec.extras import extra
 from archspec.ops import Op, Vote
 from compiler.graph import Graph, Node
@@ -130,7 +130,7 @@ class FileAndModule:
     def match_nodes(self) -> dict[str, str]:
         """The nodes of the graph whose value the file has, each with the name of the file's node, in topological order.
 
-        Raises ArchspecError where there are none.
+        Raises ModelError where there are none.
         """
         found: dict[str, str] = {}
         for node in self.built.graph:
@@ -139,7 +139,7 @@ class FileAndModule:
                 found[str(value)] = node.id
         if not found:
             where = f"{self.inside.path} names no node as {self.graph.name} does"
-            raise ArchspecError(f"{where}: it was not exported from it")
+            raise ModelError(f"{where}: it was not exported from it")
         return {id: found[id] for id in self.graph.nodes if id in found}
 
     def read(self, names: Mapping[str, str], feed: Mapping[str, Array]) -> Iterator[Array]:
@@ -161,7 +161,7 @@ class FileAndModule:
 def bisect(pair: FileAndModule, feed: Mapping[str, Array]) -> Bisection:
     """Compare a file with its network, node by node, on these inputs, float32 by the network's names.
 
-    Raises ArchspecError where the file names no node as the graph does.
+    Raises ModelError where the file names no node as the graph does.
     """
     names = pair.match_nodes()
     graph = pair.graph

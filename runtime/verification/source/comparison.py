@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from archspec.arrays import Array
-from archspec.errors import ArchspecError
+from archspec.errors import ArchspecError, InputError
 from archspec.extras import extra
 from archspec.ops import OpError, Vote
 from archspec.wording import cut_middle, list_some
@@ -66,7 +66,7 @@ def compare_with_source(
 def _refuse_ensembles(inside: ModelInside, facts: ModelFacts) -> None:
     if members := MEMBERS.read(facts.metadata):
         many = f"{inside.path} is an ensemble of {members} members"
-        raise ArchspecError(f"{many}: one network's weights cannot be held against it")
+        raise InputError(f"{many}: one network's weights cannot be held against it")
 
 
 def _read_options(facts: ModelFacts) -> ExportOptions:
@@ -128,7 +128,7 @@ def _choose_cases(
     try:
         return [{name: (batch, *graph.infer(sizes)[name]) for name in graph.inputs} for batch, sizes in options.cases]
     except OpError as error:
-        raise ArchspecError(f"{graph.name} does not take these sizes: {error}") from error
+        raise InputError(f"{graph.name} does not take these sizes: {error}") from error
 
 
 def _prove(pair: FileAndModule, cases: Sequence[Shapes], options: VerifyOptions) -> Check:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
-from archspec.errors import ArchspecError
+from archspec.errors import ArchspecError, ModelError
 from archspec.wording import tell_count, write_shape
 from compiler.onnx_file.metadata import CLASSES, EPOCH, PREPROCESS, STRIDE, TASK, read_sizes, tell_epoch
 from runtime.pictures.preprocess import Preprocess
@@ -21,7 +21,7 @@ FORM = '{"channels": 3, "height": 224, "width": 224, "mean": [0.485, 0.456, 0.40
 
 
 def check_answers(metadata: Mapping[str, str], inputs: Mapping[str, Axes], outputs: Mapping[str, Axes | None]) -> None:
-    """Raises ArchspecError where what a model says of its answers and of pictures is malformed, or contradicts its
+    """Raises ModelError where what a model says of its answers and of pictures is malformed, or contradicts its
     inputs and outputs: extents by name, with the batch; names are free ones, None is not known."""
     given = {name: None if shape is None else shape[1:] for name, shape in outputs.items()}
     taken = {name: shape[1:] for name, shape in inputs.items()}
@@ -33,7 +33,7 @@ def check_answers(metadata: Mapping[str, str], inputs: Mapping[str, Axes], outpu
     ]
     problems = [problem for keys, check in checks if keys & metadata.keys() and (problem := _find_problem(check))]
     if problems:
-        raise ArchspecError("; ".join(problems))
+        raise ModelError("; ".join(problems))
 
 
 def _find_problem(check: Callable[[], object]) -> str | None:
@@ -49,17 +49,17 @@ def _check_preprocess(metadata: Mapping[str, str], inputs: Mapping[str, Axes]) -
     try:
         wanted = Preprocess.from_json(metadata[PREPROCESS]).shape
     except ArchspecError as error:
-        raise ArchspecError(f"{what}: {error}; the form is {FORM}") from error
+        raise ModelError(f"{what}: {error}; the form is {FORM}") from error
     if len(inputs) != 1:
-        raise ArchspecError(f"{what} say how a picture becomes the input, and the network has {len(inputs)}")
+        raise ModelError(f"{what} say how a picture becomes the input, and the network has {len(inputs)}")
     (name, taken), *_ = inputs.items()
     misfit = f"{what} make pictures {write_shape(wanted)}, and '{name}' takes {write_shape(taken, 'a single number')}"
     if len(taken) != len(wanted):
-        raise ArchspecError(misfit)
+        raise ModelError(misfit)
     sizes = read_sizes(metadata)
     for extent, axis in zip(wanted, taken, strict=True):
         if isinstance(axis, int) and axis != extent:
-            raise ArchspecError(misfit)
+            raise ModelError(misfit)
         if isinstance(axis, str):
             check_size(misfit, axis, extent, sizes)
 
@@ -71,7 +71,7 @@ def _check_task(metadata: Mapping[str, str], outputs: Mapping[str, Axes | None])
         try:
             tasks: Sequence[Task] = [find_task(metadata[TASK])]
         except ArchspecError as error:
-            raise ArchspecError(f"the metadata '{TASK}': {error}") from error
+            raise ModelError(f"the metadata '{TASK}': {error}") from error
     else:
         tasks = [TASKS[UNNAMED]] if PREPROCESS in metadata else list(TASKS.values())
     names = CLASSES.read(metadata, "the model")
@@ -87,7 +87,7 @@ def _check_task(metadata: Mapping[str, str], outputs: Mapping[str, Axes | None])
             f"'{name}' {write_shape(shape, 'a single number')}" for name, shape in outputs.items() if shape is not None
         )
         said = f"the metadata '{TASK}' say" if TASK in metadata else f"without '{TASK}' the task is"
-        raise ArchspecError(f"{said} {tasks[0].name}, and no output is {tasks[0].needed}: {shown}")
+        raise ModelError(f"{said} {tasks[0].name}, and no output is {tasks[0].needed}: {shown}")
     if names is not None and None not in counts and len(names) not in counts:
         channels = " or ".join(str(count) for count in sorted(filter(None, counts)))
-        raise ArchspecError(f"the metadata '{CLASSES}' have {tell_count(len(names), 'name')} for {channels} channels")
+        raise ModelError(f"the metadata '{CLASSES}' have {tell_count(len(names), 'name')} for {channels} channels")
