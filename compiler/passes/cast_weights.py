@@ -36,7 +36,11 @@ class CastWeights(Pass):
 
 
 def cast(values: NDArray[Any], dtype: np.dtype[Any], name: str) -> NDArray[Any]:
-    """Cast to the nearest numbers of another type. Raises ArchspecError where a finite one becomes infinite."""
+    """Round numbers to the nearest of another type. Raises ArchspecError where one becomes, or is, infinite or NaN.
+
+    A session casts its inputs by `runtime.session.array_file.cast`: it loads no pass, takes whole numbers and passes on
+    infinite ones, and what helps there is another export, not other weights.
+    """
     with np.errstate(over="ignore", under="ignore"):
         rounded = values.astype(dtype)
     if not np.isfinite(rounded).all():
