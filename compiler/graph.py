@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from archspec.errors import BlockCall, InputError, Place
 from archspec.ops import Input, Op, Shape, Weight
@@ -16,10 +16,6 @@ from compiler.mismatch import advise_mismatch, list_mismatches
 
 if TYPE_CHECKING:
     import networkx as nx
-
-
-Inferred: TypeAlias = dict[tuple[int, tuple[Shape, ...]], Shape]
-"""The results of operations, by the operation and the shapes of its operands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,13 +135,10 @@ class Graph:
             problems = list_mismatches(expected, found)
             raise InputError(f"the weights do not fit {self.name}: {problems}{advise_mismatch(expected, found)}")
 
-    def infer(self, sizes: Mapping[str, int], known: Inferred | None = None) -> dict[str, Shape]:
-        """Infer every node's shape at other sizes. Raises OpError where one does not fit.
-
-        What is inferred is kept in `known`, for other sizes of the same graph, many of whose extents are the same.
-        """
+    def infer(self, sizes: Mapping[str, int]) -> dict[str, Shape]:
+        """Infer every node's shape at other sizes. Raises OpError where one does not fit."""
         sizes = {**self.sizes, **sizes}
-        known = {} if known is None else known  # repeated blocks share their operations
+        known: dict[tuple[int, tuple[Shape, ...]], Shape] = {}  # repeated blocks share their operations
         shapes: dict[str, Shape] = {}
         for node in self:
             operands = tuple(map(shapes.__getitem__, node.inputs))

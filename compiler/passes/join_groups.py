@@ -12,9 +12,9 @@ from archspec.ops import Conv
 from compiler.graph import Graph, Node
 from compiler.passes.base import Journal, LazyArray, Pass, WeightArray, WeightArrays
 
-NARROWEST = 4
-"""The number of channels of a group from which joining was measured to pay: with two, as much time goes to zeros as is
-won."""
+MIN_CHANNELS = 4
+"""The smallest number of channels of a group of which joining was measured to pay: with two, as much time goes to zeros
+as is won."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class JoinGroups(Pass):
             if width == 1 or not (width % self.block or (node.op.out // node.op.groups) % self.block):
                 continue  # a convolution of each channel alone, or of whole blocks, is fast as it is
             times = self.block // width
-            fits = width >= NARROWEST and node.op.out // node.op.groups == width and times * width == self.block
+            fits = width >= MIN_CHANNELS and node.op.out // node.op.groups == width and times * width == self.block
             if not fits or node.op.groups % times:
                 journal.leave(node.id, f"{node.op.groups} groups of {width} channels do not join to blocks cheaply")
                 continue

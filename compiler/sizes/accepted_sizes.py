@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from archspec.ops import OpError, Weights
 from archspec.ops.reshape import Centred
-from compiler.graph import Graph, Inferred
+from compiler.graph import Graph
 from compiler.onnx_file.accepted import AcceptedSize
 from compiler.sizes.extents import GraphExtents
 from compiler.sizes.size_values import SizeValues
@@ -27,11 +27,10 @@ def accepted_sizes(graph: Graph, *, keep_weights: bool = True) -> dict[str, Acce
     return {name: SizeValues(extents, name, keep_weights=keep_weights).find_row(bonds[name]) for name in graph.sizes}
 
 
-def fits(graph: Graph, sizes: Mapping[str, int], *, keep_weights: bool = True, known: Inferred | None = None) -> bool:
-    """Tell whether the graph can be evaluated at other sizes, with the weights it has or with any; `known` as in
-    `infer`."""
+def fits(graph: Graph, sizes: Mapping[str, int], *, keep_weights: bool = True) -> bool:
+    """Tell whether the graph can be evaluated at other sizes, with the weights it has or with any."""
     try:
-        shapes = graph.infer(sizes, known)
+        shapes = graph.infer(sizes)
     except OpError:
         return False
     changed = {node.id for node in graph if shapes[node.id] != node.shape} if keep_weights else set()

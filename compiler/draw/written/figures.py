@@ -94,11 +94,11 @@ def beside(main: Figure, side: Figure, symbol: str) -> Figure:
     return whole if main.entry >= RADIUS else inset(whole, RADIUS)
 
 
-def inset(figure: Figure, left: float, right: float = 0) -> Figure:
-    """Draw the same with empty room at its sides."""
+def inset(figure: Figure, left: float) -> Figure:
+    """Draw the same with empty room at its left."""
     return replace(
         figure,
-        width=figure.width + left + right,
+        width=figure.width + left,
         entry=figure.entry + left,
         leave=figure.leave + left,
         parts=figure.at(left, 0),
