@@ -233,8 +233,8 @@ class _Folder:
     # -- equal neighbours ------------------------------------------------------------------------------------------
 
     def continues(self, run: Sequence[PictureBlock], branch: PictureBlock) -> bool:
-        """Whether a box is one more turn of those before it. An input has a name of its own, and a circle no room to
-        tell how often."""
+        """Tell whether a box is one more turn of those before it. An input has a name of its own, and a circle no room
+        to tell how often."""
         if not branch.children and kind_of(self.graph[branch.id].op) in ("label", "merge"):
             return False
         if branch.times > 1 or self._sign(run[0]) != self._sign(branch):

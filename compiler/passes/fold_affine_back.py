@@ -55,7 +55,7 @@ class _Search:
         self.seen: list[str] = []
 
     def find(self, id: str, affine: Affine) -> dict[str, Affine]:
-        """What each of them has to take. Raises Blocked."""
+        """Find what each of them has to take. Raises Blocked."""
         self.seen = []
         return dict(self._look(id, affine))
 
