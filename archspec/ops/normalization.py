@@ -139,8 +139,8 @@ class GhostBatchNorm(BatchNorm):
     size: Positive = 32
 
     def saved_for_backward(self, *xs: Shape, batch: int, needs: tuple[bool, ...]) -> Saved:
-        """What is saved by parts: a last part of one value for each channel has no variance: it joins the part before,
-        in a copy of both."""
+        """The values that are saved part by part; a last part of one value for each channel has no variance, and joins
+        the part before, in a copy of both."""
         (x,) = xs
         parts, last = -(-batch // self.size), batch % self.size or self.size
         if parts == 1 or last * x.elements > x.channels:

@@ -68,7 +68,7 @@ class Window:
         return (range(place, place + self.reach, step) for place in range(start, end + 1, self.stride))
 
     def output_span(self, span: Span) -> Positions:
-        """The windows, the other way round: with a tap in `span`."""
+        """The windows with a tap in `span`: the other way round."""
         lo, hi = span[0] + self.padding, span[1] + self.padding
         if self.dilation == 1:
             return (range(_divide_up(lo - self.reach + 1, self.stride), hi // self.stride + 1),)
