@@ -56,7 +56,14 @@ class Node:
 
 @dataclass(frozen=True)
 class Graph:
-    """A network. `nodes` is in topological order; `outputs` maps each output's name to the node that computes it."""
+    """A network. `nodes` is in topological order; `outputs` maps each output's name to the node that computes it.
+
+    >>> graph = archspec.elaborate(archspec.load("resnet_digits"))
+    >>> len(graph), graph.sizes, graph.outputs
+    (53, {'H': 8, 'W': 8}, {'output': 'linear_0'})
+    >>> [(node.id, node.op.kind, str(node.shape)) for node in graph][:2]
+    [('image', 'input', '1×8×8'), ('conv_0', 'conv', '16×8×8')]
+    """
 
     name: str
     nodes: Mapping[str, Node]
@@ -152,7 +159,12 @@ class Graph:
         return shapes
 
     def resize(self, sizes: Mapping[str, int]) -> Graph:
-        """Make a graph of the same operations at other sizes. Raises OpError where one does not fit."""
+        """Make a graph of the same operations at other sizes. Raises OpError where one does not fit.
+
+        >>> graph = archspec.elaborate(archspec.load("resnet_digits"))
+        >>> print(graph["conv_0"].shape, graph.resize({"H": 20})["conv_0"].shape)
+        16×8×8 16×20×8
+        """
         nodes = {id: replace(self.nodes[id], shape=shape) for id, shape in self.infer(sizes).items()}
         return replace(self, nodes=nodes, sizes={**self.sizes, **sizes})
 

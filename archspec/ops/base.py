@@ -222,7 +222,16 @@ class Op(BaseModel, ABC):
 
 
 class Layer(Op):
-    """An operation on one value: a word of the language."""
+    """An operation on one value: a word of the language, and what a caller's own operations derive from.
+
+    >>> class Halve(archspec.ops.Layer):
+    ...     def infer(self, x):
+    ...         return archspec.ops.Shape(x.channels // 2, *x.space)
+    >>> from pathlib import Path
+    >>> _ = Path("net.yaml").write_text("{archspec: 1, inputs: {x: [8, 4, 4]}, network: [{ext: halve}]}")
+    >>> print(archspec.elaborate(archspec.load("net.yaml"), extensions={"halve": Halve})["ext_0"].shape)
+    4×4×4
+    """
 
     @abstractmethod
     def infer(self, x: Shape) -> Shape: ...

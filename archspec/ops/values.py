@@ -14,7 +14,12 @@ ONE = Fraction(1)
 
 
 class Shape(tuple[int, ...]):
-    """The extents of one value without its batch axis: channels first, then at most three spatial extents."""
+    """The extents of one value without its batch axis: channels first, then at most three spatial extents.
+
+    >>> shape = archspec.ops.Shape(64, 56, 48)
+    >>> print(shape, shape.channels, shape.space, shape.elements)
+    64×56×48 64 (56, 48) 172032
+    """
 
     __slots__ = ()
 

@@ -25,6 +25,10 @@ class AcceptedSize:
     `step` is 0 where `value` is the only one. Where the size depends on others, `beside` has these with their values:
     the row holds while they keep them. `complete` is false where larger or smaller sizes were not looked at, since
     nothing is known of how the shapes go on, or there are too many.
+
+    >>> height = archspec.accepted_sizes(archspec.elaborate(archspec.load("unet")))["H"]
+    >>> print(height, 572 in height, 573 in height, height.nearest(573))
+    188 + 16·k True False 572
     """
 
     value: int

@@ -56,6 +56,12 @@ def read_graph(path: str | Path, *, sizes: Mapping[str, int] | None = None) -> G
     input is the batch where the file leaves it open, or fixes it and keeps its positions apart: the graph's `notes` say
     which. `sizes` give other open extents by their names, where the file does not say for which it was written. Raises
     ModelError where the file is no sound model, and InputError where a size is missing, or is none of the file's.
+
+    >>> graph = archspec.elaborate(archspec.load("resnet_digits"))
+    >>> _ = archspec.to_onnx(graph, archspec.to_torch(graph).state_dict(), "model.onnx")
+    >>> from compiler.onnx_source.read import read_graph
+    >>> [str(node.shape) for node in read_graph("model.onnx").inputs.values()]
+    ['1×8×8']
     """
     path = Path(path)
     try:

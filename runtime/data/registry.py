@@ -19,7 +19,13 @@ DATASETS: Mapping[str, Callable[[], Dataset]] = MappingProxyType(
 
 
 def load_data(name: str) -> Dataset:
-    """Load the data set of that name; InputError lists what is available where there is none."""
+    """Load the data set of that name; InputError lists what is available where there is none.
+
+    >>> from runtime.data.registry import load_data
+    >>> data = load_data("digits")
+    >>> data.train.images.shape, len(data.test), data.classes[:3]
+    ((1437, 1, 8, 8), 360, ('0', '1', '2'))
+    """
     if name not in DATASETS:
         raise InputError(f"no data set '{name}'{suggest(name, DATASETS)} (available: {', '.join(DATASETS)})")
     return DATASETS[name]()

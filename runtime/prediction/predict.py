@@ -106,7 +106,19 @@ def predict(
     ground: Ground | None = None,
     resize: bool = False,
 ) -> list[Answer]:
-    """Give the answers of `answer_files`, in order. Raises ArchspecError at the first file that has none."""
+    """Give the answers of `answer_files`, in order. Raises ArchspecError at the first file that has none.
+
+    >>> from runtime.prediction.predict import predict
+    >>> from runtime.training.recipe import Recipe
+    >>> spec = archspec.load("resnet_digits", params={"depths": [1, 1, 1], "widths": [2, 2, 2]})
+    >>> _ = archspec.train(spec, "digits", "run", Recipe(epochs=1, batch=500))
+    >>> weights, facts = archspec.read_weights("run/weights.safetensors")
+    >>> _ = archspec.to_onnx(archspec.elaborate(spec), weights, "run/model.onnx", metadata=facts, verify=False)
+    >>> pictures = archspec.evaluate("run").samples
+    >>> (answer,) = predict(archspec.Session("run/model.onnx", providers=["cpu"]), pictures[:1], top=2)
+    >>> answer.to_dict()["label"] in "0123456789"
+    True
+    """
     found: list[Answer] = []
     for item in answer_files(session, paths, spec, top=top, batch=batch, ground=ground, resize=resize):
         if isinstance(item, Failure):

@@ -137,6 +137,13 @@ class Session:
         """Outputs by name, for inputs by name, or for one array where the model has one input.
 
         Raises ArchspecError that says what was expected and what was found in name, type or shape.
+
+        >>> graph = archspec.elaborate(archspec.load("residual_mlp", params={"blocks": 1, "width": 8}))
+        >>> _ = archspec.to_onnx(graph, archspec.to_torch(graph).state_dict(), "model.onnx")
+        >>> import numpy as np
+        >>> archspec.Session("model.onnx", providers=["cpu"]).run({"x": np.ones((3, 99), np.float32)})
+        Traceback (most recent call last):
+        archspec.errors.InputError: ...
         """
         feed = self._rules.check(inputs)
         if self.settings.cuda_graph:
@@ -149,7 +156,17 @@ class Session:
         return found
 
     def bind(self, inputs: Mapping[str, Array] | Array) -> Binding:
-        """Put inputs on the device, for runs that copy nothing: see Binding. Raises ArchspecError as `run` does."""
+        """Put inputs on the device, for runs that copy nothing: see Binding. Raises ArchspecError as `run` does.
+
+        >>> graph = archspec.elaborate(archspec.load("residual_mlp", params={"blocks": 1, "width": 8}))
+        >>> _ = archspec.to_onnx(graph, archspec.to_torch(graph).state_dict(), "model.onnx")
+        >>> import numpy as np
+        >>> binding = archspec.Session("model.onnx", providers=["cpu"]).bind(np.zeros((2, 100), np.float32))
+        >>> binding.update({"x": np.ones((2, 100), np.float32)})
+        >>> binding.run()
+        >>> binding.fetch()["output"].shape
+        (2, 1)
+        """
         feed = self._rules.check(inputs)
         binding = self._bind(feed)
         self._give_notice()

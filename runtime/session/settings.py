@@ -74,6 +74,13 @@ class Settings:
     digits of fp32; `cuda_graph`, which replays one recorded run and needs every size fixed.
 
     Raises InputError where a value is not allowed.
+
+    >>> from runtime.session.settings import Settings
+    >>> settings = Settings(threads=2, layout="blocked")
+    >>> settings.to_dict()
+    {'threads': 2, 'layout': 'blocked'}
+    >>> str(settings.changed_by(Settings(arena=False)))
+    '2 threads, blocked layout, no arena'
     """
 
     threads: int | None = _setting("attribute", "intra_op_num_threads", range(1, MAX_THREADS + 1))

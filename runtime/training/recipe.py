@@ -23,6 +23,13 @@ class Recipe:
     network's own (RandomDrop). `threads` bounds torch's (None: its default), and equal weights need an equal number.
 
     Raises InputError where a value is of another type, or out of its range.
+
+    >>> from runtime.training.recipe import Recipe
+    >>> Recipe(epochs=5, batch=64).to_dict()["learning_rate"]
+    0.05
+    >>> Recipe(epochs=0)
+    Traceback (most recent call last):
+    archspec.errors.InputError: epochs must be positive, found 0
     """
 
     epochs: int = 30
