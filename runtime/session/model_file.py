@@ -32,7 +32,7 @@ class WrittenError(ModelError):
 
 
 @dataclass(frozen=True, slots=True)
-class Weight:
+class WeightPlace:
     """A large stored tensor and where it lies in its file: name, ONNX's number for its type, shape, and the place of
     its bytes, as many as these say."""
 
@@ -54,7 +54,7 @@ class ModelFile:
 
     path: Path
     head: onnx.ModelProto
-    weights: tuple[Weight, ...]
+    weights: tuple[WeightPlace, ...]
     state: FileState
 
     @classmethod
@@ -65,7 +65,7 @@ class ModelFile:
         The file is mapped meanwhile, and numbers of large weights are passed over: a file of any size is opened in the
         time that its nodes take.
         """
-        path, weights = Path(path), list[Weight]()
+        path, weights = Path(path), list[WeightPlace]()
         head, state = read_reduced(path, lambda data, field: _set_aside(data, field, weights))
         return cls(path, head, tuple(weights), state)
 
@@ -157,7 +157,7 @@ def _hash_ends(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _set_aside(data: Bytes, field: WireField, weights: list[Weight]) -> bytes:
+def _set_aside(data: Bytes, field: WireField, weights: list[WeightPlace]) -> bytes:
     """Nothing, for a stored tensor that holds the bytes that are due, once, and nothing else; what it is goes to
     `weights`. Any other stays as it is."""
     split = split_numbers(data, field)
@@ -165,7 +165,7 @@ def _set_aside(data: Bytes, field: WireField, weights: list[Weight]) -> bytes:
         tensor, numbers = split
         size = numbers.end - numbers.start
         if count_bytes(tensor) == size:
-            weights.append(Weight(tensor.name, tensor.data_type, tuple(tensor.dims), numbers.start, size))
+            weights.append(WeightPlace(tensor.name, tensor.data_type, tuple(tensor.dims), numbers.start, size))
             return b""
     return data[field.key : field.end]
 

@@ -32,7 +32,7 @@ import errno, os, resource, signal, sys
 
 from archspec.cli.main import main
 from compiler.onnx_target import write
-from runtime.verification import proof
+from runtime.verification.proof import proof
 from runtime.int8 import calibrate
 
 place, turn, what, single, *sys.argv[1:] = sys.argv[1:]
