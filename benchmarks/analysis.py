@@ -129,7 +129,7 @@ def export_foreign(path: str) -> int:
 
 
 def analyze_foreign(path: str, rounds: str) -> dict[str, list[Sample]]:
-    """(c) From a file of another exporter to the numbers."""
+    """Measure (c), from a file of another exporter to the numbers."""
     from compiler.onnx_source.read import read_graph
 
     return interleave({"archspec": lambda: timed(lambda: _analyze(read_graph(Path(path))))}, int(rounds))
@@ -197,7 +197,7 @@ ALONE_HEADER = """\
 
 
 def measure_network(name: str, rounds: int) -> tuple[list[Comparison], list[Alone]]:
-    """(a) for one network."""
+    """Measure (a) for one network."""
     say(f"{name}: in one process")
     warm = CHILDREN.run("analyze_warm", name, rounds)
     parts = CHILDREN.run("time_parts", name, rounds)

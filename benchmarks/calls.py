@@ -23,7 +23,7 @@ def open_model(data: bytes, inputs: Mapping[str, Any], threads: int = 0) -> Mode
 
 
 def count_calls(run: ModelCall, seconds: float, key: str) -> int:
-    """How many calls take about that long, by one of a sample's clocks."""
+    """The number of calls that take about that long, by one of a sample's clocks."""
     return max(1, round(seconds / timed(run)[key]))
 
 

@@ -84,7 +84,7 @@ def export_warm(name: str, folder: str, rounds: str) -> dict[str, list[Sample]]:
 
 
 def export_archspec(name: str, folder: str) -> Sample:
-    """From a file of weights to an ONNX file, as `archspec export` does; torch is not needed."""
+    """Write an ONNX file from a file of weights, as `archspec export` does; torch is not needed."""
     from archspec import elaborate, load, to_onnx
 
     graph, state = elaborate(load(name)), _load_arrays(folder)
@@ -92,7 +92,7 @@ def export_archspec(name: str, folder: str) -> Sample:
 
 
 def export_module(name: str, folder: str) -> Sample:
-    """From a torch module to an ONNX file through archspec."""
+    """Write an ONNX file from a torch module through archspec."""
     from archspec import to_onnx
     from benchmarks import networks
 
@@ -101,7 +101,8 @@ def export_module(name: str, folder: str) -> Sample:
 
 
 def export_peer(name: str, folder: str, peer: str) -> Sample:
-    """From a file of weights to an ONNX file through a module, another exporter, and onnxslim where it is asked for."""
+    """Write an ONNX file from a file of weights through a module, another exporter, and onnxslim where it is asked
+    for."""
     exporter = peer.removesuffix(SLIM)
     steps = [_exporting(name, _load_module(name, folder), exporter, folder)]
     steps += [_slimming(exporter, folder)] if peer.endswith(SLIM) else []
@@ -109,19 +110,19 @@ def export_peer(name: str, folder: str, peer: str) -> Sample:
 
 
 def load_archspec(name: str, folder: str) -> None:
-    """Where `export_archspec` starts from."""
+    """Load what `export_archspec` starts from."""
     from archspec import elaborate, load
 
     elaborate(load(name)), _load_arrays(folder)
 
 
 def load_torch(name: str, folder: str) -> None:
-    """Where `export_peer` starts from."""
+    """Load what `export_peer` starts from."""
     _load_module(name, folder)
 
 
 def load_sessions(name: str, folder: str, rounds: str) -> dict[str, list[Sample]]:
-    """From each file to a session of ONNX Runtime that is ready to run; and of archspec's to a `Session`, as it was
+    """Open each file as a session of ONNX Runtime that is ready to run; and of archspec's to a `Session`, as it was
     exported and with what `archspec export --optimized` puts beside it."""
     import onnxruntime as ort
 
@@ -303,7 +304,7 @@ def _cold_rows(name: str, samples: Mapping[str, Sequence[Sample]]) -> list[Compa
 
 
 PAIRS = (("archspec", "archspec"), ("dynamo", "torch"))
-"""Whose memory is compared with that of which process before it."""
+"""The processes whose memory is compared, each with the one before it that is taken off."""
 
 
 def _load_rows(name: str, loads: Mapping[str, Sequence[Sample]]) -> list[Comparison]:

@@ -34,7 +34,7 @@ PACKAGES = ("numpy", "onnx", "onnxruntime", "onnxruntime-gpu")
 CHILDREN = Tasks("benchmarks.forms")
 BATCHES = (1, 8)
 WANTED = 1.05
-"""What a form must win on a whole network to be taken."""
+"""The least gain of a form on a whole network for which it is taken."""
 
 SAMPLE_SECONDS = 0.15
 TOLERANCE = 1e-4

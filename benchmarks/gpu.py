@@ -44,7 +44,8 @@ CALIBRATION = 64
 
 @dataclass(frozen=True, kw_only=True)
 class GpuPlan:
-    """How every cell of a run is measured. `seconds` are those of a turn, `tune` those of `archspec tune`."""
+    """The way in which every cell of a run is measured. `seconds` are those of a turn, `tune` those of `archspec
+    tune`."""
 
     rounds: int
     candidates: Sequence[str]

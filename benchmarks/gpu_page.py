@@ -19,7 +19,7 @@ ACCURACY = (
 
 
 def average_ratios(cells: Sequence[GpuCell], mode: str) -> dict[str, float]:
-    """By precision, the geometric mean of the fastest peer's time / our fastest's."""
+    """The geometric mean of the fastest peer's time / our fastest's, by precision."""
     ratios: dict[str, list[float]] = {}
     for cell in cells:
         if compared := cell.compare(mode):

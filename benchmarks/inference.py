@@ -41,7 +41,8 @@ CHILDREN = Tasks("benchmarks.inference")
 
 @dataclass(frozen=True, kw_only=True)
 class InferencePlan:
-    """How every candidate of a run is measured: `seconds` are those of a turn, `tuning` those of `archspec tune`."""
+    """The way in which every candidate of a run is measured: `seconds` are those of a turn, `tuning` those of `archspec
+    tune`."""
 
     candidates: Sequence[str]
     rounds: int
@@ -64,7 +65,7 @@ def make_file(name: str, side: str, exporter: str, weights: str, path: str) -> N
 
 
 def tune_file(path: str, batch: str, side: str, seconds: str) -> dict[str, Any]:
-    """InferencePlan for this file at this shape, kept beside it as `archspec tune` does."""
+    """Settings for this file at this shape, kept beside it as `archspec tune` does."""
     from runtime.measuring.tune import TuneRequest, tune
 
     sizes = dict.fromkeys(("H", "W"), int(side))

@@ -88,7 +88,7 @@ class Cell:
         return median(self.medians(name))
 
     def fastest(self, names: Iterable[str]) -> str | None:
-        """Of these candidates, as far as they ran."""
+        """The fastest of these candidates, as far as they ran."""
         return min((name for name in names if name in self.calls), key=self.latency, default=None)
 
     def ratios(self, ours: str, peer: str) -> list[float]:

@@ -28,7 +28,7 @@ from benchmarks.measuring import (
 PACKAGES = ("numpy", "onnx", "onnxruntime", "onnxruntime-gpu")
 CHILDREN = Tasks("benchmarks.int8")
 NETWORKS: Mapping[str, float | None] = {"resnet50": 2.5, "resnet18": None, "densenet121": None, "mobilenet_v2": None}
-"""With the ratio that is wanted."""
+"""The networks, each with the ratio that is wanted."""
 
 SIDE, IMAGES = 224, 16
 BATCHES = (1, 8)

@@ -33,7 +33,8 @@ RESULTS = ROOT / "benchmarks" / "results"
 SEED = 0
 
 ENVIRONMENT = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
-"""Of fresh processes: the warm-up leaves the bytecode of our modules, which an installed package has from the start."""
+"""The environment of fresh processes: the warm-up leaves the bytecode of our modules, which an installed package has
+from the start."""
 
 Sample = dict[str, float]
 """One measurement: seconds of wall and CPU time of a whole run (`wall`, `wall_cpu`) and, in a child that times one call

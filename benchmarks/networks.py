@@ -33,7 +33,7 @@ hourglass (256), which are given less so that a batch of 32 takes seconds."""
 BATCHES = (1, 8, 32)
 
 ARCHSPEC = {"archspec": "any", "archspec for cpu": "cpu"}
-"""What archspec's own files are for: `archspec export --for`."""
+"""The targets of archspec's own files: `archspec export --for`."""
 
 EXPORTERS = (*ARCHSPEC, "dynamo", "dynamo, slim", "torchscript", "torchscript, slim")
 

@@ -140,7 +140,7 @@ HEAVY = {
 
 
 class Runner:
-    """What a worker does for its driver: open a network, then time calls."""
+    """The work of a child for its driver: open a network, then time calls."""
 
     def __init__(self, runtime: str) -> None:
         self._open = RUNTIMES[runtime]

@@ -17,11 +17,12 @@ PAUSE = 0.05
 """Seconds between the turns of two candidates."""
 
 CLOCKS: Mapping[str, Callable[[], float]] = {"wall": time.perf_counter, "cpu": time.process_time}
-"""What a call takes: time on the clock, or that of the process on all cores, which other work on the machine moves
+"""The clocks of a call: time on the clock, or that of the process on all cores, which other work on the machine moves
 less; with one thread they mean the same."""
 
 time_calls = partial(worker.time_calls, warm_up=0.05, settled=0.4)
-"""A benchmark has few turns: it drops more of each than a search for settings does."""
+"""Time calls as `worker.time_calls` does; a benchmark has few turns, and drops more of each than a search for
+settings."""
 
 
 class Worker(worker.Worker):

@@ -41,7 +41,8 @@ PATIENCE = 10.0
 
 @dataclass(frozen=True, slots=True)
 class ProviderAttempt:
-    """Whether a session on a tiny model ran on a provider and computed rightly; if not, why not."""
+    """The outcome of a session on a tiny model on one provider: it `works` if it computed rightly; else `reason` says
+    why not."""
 
     provider: str
     works: bool

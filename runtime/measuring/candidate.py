@@ -33,8 +33,8 @@ it warms up for less, and takes fewer runs for long ones, than a benchmark."""
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What to run: the settings, on inputs of this batch and these sizes; `fixed` are the axes known beforehand.
-    `reference` is a file of outputs to compare with, written by the first candidate."""
+    """A model to run under these settings, on inputs of this batch and these sizes; `fixed` are the axes known
+    beforehand. `reference` is a file of outputs to compare with, written by the first candidate."""
 
     model: str
     provider: str

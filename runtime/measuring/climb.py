@@ -30,7 +30,7 @@ MAX_ROUNDS = 15
 """The most rounds of the last comparison."""
 
 FREE, FIXED = "these settings", "the same, sizes fixed"
-"""What the last comparison is of."""
+"""The two results that the last comparison is of."""
 
 MAX_TURN = 0.5
 """The longest turn of a candidate, in seconds."""
@@ -58,7 +58,7 @@ class SettingsTrial:
 
 
 def is_faster(ratios: Sequence[float]) -> bool:
-    """Whether ratios of times are a gain: MIN_GAIN in the median, and so few rounds not above one that chance would
+    """True if ratios of times are a gain: MIN_GAIN in the median, and so few rounds not above one that chance would
     give them less often than SIGNIFICANCE."""
     slower = sum(ratio <= 1 for ratio in ratios)
     p_value = sum(comb(len(ratios), count) for count in range(slower + 1)) / 2 ** len(ratios)

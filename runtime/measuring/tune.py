@@ -27,19 +27,19 @@ from runtime.session.tuning_file import Entry, Key, identify, keep_entries, read
 SECONDS = 60.0
 
 TOLERANCE = {"float16": 1e-2, "float32": 1e-4}
-"""How far outputs of that type may be from those under default settings, relative to the largest number."""
+"""The largest difference of outputs of a type from those under default settings, relative to the largest number."""
 
 NEEDS_FIXED_SIZES = {"cuda": Settings(cuda_graph=True)}
 """Settings that are tried where the sizes are fixed, by provider."""
 
 BUSY = 0.5
-"""Processes that want a core, for each of them, from which a machine is busy."""
+"""The number of processes that want a core, for each core, above which a machine is busy."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tuning:
-    """What `tune` found for runs of this batch (None: nothing says how many samples a run is of) with the free axes at
-    `sizes`.
+    """The outcome of `tune` for runs of this batch (None: nothing says how many samples a run is of) with the free axes
+    at `sizes`.
 
     `settings` are the best; `trials` has each change against the best before it, and `finals` the result against
     default settings, at free sizes and with the sizes fixed. `untried` changes did not fit the time. `entries` are what
@@ -77,8 +77,8 @@ class Tuning:
 
 @dataclass(frozen=True, slots=True)
 class TuneRequest:
-    """What is to be found: the settings of the model in `path`, on inputs of this batch (1, where it is free) and these
-    sizes, on a provider, in about so many seconds; TF32 is not tried unless it is allowed.
+    """A search for the settings of the model in `path`, on inputs of this batch (1, where it is free) and these sizes,
+    on a provider, in about so many seconds; TF32 is not tried unless it is allowed.
 
     Raises InputError where a number is not positive.
     """
@@ -97,7 +97,7 @@ class TuneRequest:
 
 
 OnStep: TypeAlias = Callable[[int, int], None]
-"""Is told how many steps of a search are done, and of how many."""
+"""A listener to a search: the number of steps that are done, and of all."""
 
 
 def tune(

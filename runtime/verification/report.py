@@ -23,7 +23,7 @@ class Verification:
 
     @property
     def passed(self) -> bool:
-        """Whether no check failed."""
+        """True if no check failed."""
         return all(check.status != "failed" for check in self.checks)
 
     def to_dict(self) -> dict[str, Any]:

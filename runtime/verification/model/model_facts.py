@@ -18,7 +18,7 @@ with extra("run"):
     from compiler.onnx_file.skim import list_metadata
 
 TYPES: Mapping[str, str] = MappingProxyType({"fp32": "float32", "fp16": "float16", "bf16": "bfloat16", "int8": "int8"})
-"""What a file of each precision computes in."""
+"""The type that a file of each precision computes in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class ModelFacts:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Empty where the metadata name none, or are malformed, as their row says."""
+        """The names of the classes; none where the metadata name none, or are malformed, as their row says."""
         try:
             return CLASSES.read(self.metadata, self.path) or ()
         except ArchspecError:

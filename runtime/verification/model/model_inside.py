@@ -127,7 +127,7 @@ class ModelInside:
         return dict(zip(names, found, strict=True))
 
     def computes(self, name: str) -> bool:
-        """Whether a node of the graph gives this value."""
+        """True if a node of the graph gives this value."""
         return name in self._places
 
     def name_unrounded(self, name: str) -> str:
@@ -165,7 +165,7 @@ class ModelInside:
 
 @contextmanager
 def open_runnable(inside: ModelInside) -> Iterator[Path]:
-    """The file; of one whose type ONNX Runtime's CPU provider lacks, its twin that rounds: `verification.rounding`."""
+    """The file; of one whose type ONNX Runtime's CPU provider lacks, its twin that rounds: `half_rounding`."""
     if inside.dtype != "bfloat16":
         yield inside.path
         return

@@ -33,8 +33,8 @@ Shapes: TypeAlias = Mapping[str, tuple[int, ...]]
 ADVICE = {"float16": ": float16 ends at 65,504, and below at 6e-8; bf16 has the range of fp32"}
 
 ROUNDINGS = 10
-"""How many times what torch's own rounding does a difference may be, to be laid to rounding: sums are in another order,
-and layers folded."""
+"""The largest ratio of a difference to what torch's own rounding does that is laid to rounding: sums are in another
+order, and layers folded."""
 NEIGHBOURS = 8
 """The number of inputs at which rounding is looked at: at a single one it may happen to cancel."""
 

@@ -23,7 +23,7 @@ SMALL_SIZE = 64
 
 Sizes = Mapping[str, int]
 Fits = Callable[[int, Sizes], bool]
-"""Whether a batch at these sizes is within the budget."""
+"""True of a batch at these sizes that is within the budget."""
 
 
 def proof_cases(graph: Graph) -> list[dict[str, tuple[int, ...]]]:

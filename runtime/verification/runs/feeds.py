@@ -42,9 +42,10 @@ EIGHT_BITS = ("QLinear", "Dequantize", "ConvInteger", "MatMulInteger")
 
 
 class Feeds:
-    """Makes inputs: standard normal numbers; where the file rounds these to integers and hardly any is left, others
-    over all of its range; of whole numbers, those below the length of the tables that they are looked up in, below 2
-    where they are masks or counted with, and else zeros, since any other might be a size or a place out of range.
+    """A maker of inputs: standard normal numbers; where the file rounds these to integers and hardly any is left,
+    others over all of its range; of whole numbers, those below the length of the tables that they are looked up in,
+    below 2 where they are masks or counted with, and else zeros, since any other might be a size or a place out of
+    range.
 
     Once a `reach` is set, fractions are of that. The session raises ArchspecError where sizes do not fit it.
     """

@@ -30,7 +30,7 @@ class InputRange:
 
     @property
     def empty(self) -> bool:
-        """Whether it is a single number: a scale of nothing, or the smallest that is written for one."""
+        """True if it is a single number: a scale of nothing, or the smallest that is written for one."""
         return not (np.isfinite(self.step) and self.step > MIN_SCALE)
 
     def cut(self, array: Array) -> Array:
@@ -38,7 +38,7 @@ class InputRange:
         return array.clip(self.low, self.high).astype(array.dtype)
 
     def shows(self, array: Array) -> bool:
-        """Whether numbers fall on several of its steps, and not nearly all beyond its ends."""
+        """True if numbers fall on several of its steps, and not nearly all beyond its ends."""
         inner = array[(array > self.low) & (array < self.high)]
         return not self.empty and inner.size >= array.size / MIN_STEPS and np.ptp(inner) >= MIN_STEPS * self.step
 

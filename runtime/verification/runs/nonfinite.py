@@ -43,8 +43,8 @@ LARGEST_FLOAT32 = float(np.finfo(np.float32).max)
 
 @dataclass(frozen=True, slots=True)
 class NonfiniteCause:
-    """Why numbers of outputs are not finite, in words; `lost` where they should be: double precision has numbers there,
-    or no input has."""
+    """The `reason` why numbers of outputs are not finite, in words; they are `lost` where they should be finite: double
+    precision has numbers there, or no input has."""
 
     reason: str
     lost: bool
@@ -82,8 +82,8 @@ def meet_silent(one: Arrays, other: Arrays) -> Arrays:
 
 
 def explain_nonfinite(inside: ModelInside, feed: Arrays) -> NonfiniteCause:
-    """Why outputs of a file are not finite for these inputs: whether what makes such numbers of finite ones does so in
-    double precision too.
+    """Explain why outputs of a file are not finite for these inputs: whether what makes such numbers of finite ones
+    does so in double precision too.
 
     Raises UnansweredError where that cannot be told, and ArchspecError where the file fails.
     """

@@ -20,7 +20,7 @@ DeclaredByName: TypeAlias = Mapping[str, DeclaredExtents | None]
 
 @dataclass(frozen=True, slots=True)
 class InterfaceMatch:
-    """How a network's inputs and outputs stand in a file: `names_in_file` is the file's name of each, `inputs`
+    """The inputs and outputs of a network in a file: `names_in_file` is the file's name of each, `inputs`
     has the extents that the file declares of each input, both by the network's names."""
 
     names_in_file: Mapping[str, str]
@@ -33,11 +33,11 @@ class InterfaceMatch:
         return next((first for first in firsts if isinstance(first, int)), None)
 
     def take(self, case: Mapping[str, tuple[int, ...]]) -> bool:
-        """Whether the file takes inputs of these shapes."""
+        """True if the file takes inputs of these shapes."""
         return all(_fits(shape, self.inputs[name]) for name, shape in case.items())
 
     def check(self) -> list[Check]:
-        """That names differ, where they do."""
+        """Check the names: a row that they differ, where they do."""
         differing = [f"{there} for {name}" for name, there in self.names_in_file.items() if name != there]
         text = f"the file's only ones are taken, under other names: {', '.join(differing)}"
         return [Check("names", "noted", text)] if differing else []

@@ -17,8 +17,8 @@ COMPARED = (TASK, CLASSES, PREPROCESS, STRIDE, EPOCH)
 
 
 def check_metadata(inside: ModelInside, facts: ModelFacts) -> Iterator[Check]:
-    """That task, names, preprocessing and stride fit the file's inputs and outputs, or what does not; nothing of a file
-    that says none of these. Weights of a training that was stopped are noted."""
+    """Check that task, names, preprocessing and stride fit the file's inputs and outputs, or what does not; nothing of
+    a file that says none of these. Weights of a training that was stopped are noted."""
     said = facts.metadata
     told = [key.word for key in COMPARED if key in said]
     if not told:

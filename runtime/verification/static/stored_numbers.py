@@ -56,7 +56,7 @@ FACTORS: Mapping[str, tuple[int, ...]] = {
 is zero, and never NaN."""
 
 VARIANCE, EPSILON = 4, 1e-5
-"""Which operand of a BatchNormalization is the variance, and what is added to it before its root is taken."""
+"""The operand of a BatchNormalization that is the variance, and what is added to it before its root is taken."""
 
 MOVES = frozenset(
     {
@@ -103,7 +103,7 @@ Known: TypeAlias = "ChainMap[str, _Value]"
 
 
 Factors: TypeAlias = dict[Origin, str]
-"""What is multiplied by, and the first node that does so."""
+"""The places whose numbers are multiplied by, each with the first node that does so."""
 
 
 @dataclass(frozen=True, slots=True)

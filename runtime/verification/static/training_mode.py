@@ -28,7 +28,7 @@ RANDOM = frozenset(
 
 
 def check_training(inside: ModelInside) -> Check:
-    """That no node is in training mode, or which are."""
+    """Check that no node is in training mode; the row names the first that is."""
     found = list(_find_training(inside))
     drawing = find_random(inside)
     if not found and drawing:

@@ -27,7 +27,7 @@ with extra("run"):
 
 WIDE = dict.fromkeys((*HALVES, TensorProto.FLOAT, TensorProto.DOUBLE), TensorProto.DOUBLE)
 OWN = dict.fromkeys(HALVES, TensorProto.FLOAT)
-"""What becomes of types of fractions: in double precision, and in ONNX Runtime, which widens half precision."""
+"""The types that fractions become: in double precision, and in ONNX Runtime, which widens half precision."""
 
 
 def compute_wide(

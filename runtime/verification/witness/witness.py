@@ -32,10 +32,11 @@ with extra("run"):
 
 REFERENCE, PLAIN = "onnx.reference", "ONNX Runtime without its optimizations"
 SAME_TWIN = "the same twin without ONNX Runtime's optimizations"
-"""The witness where the file itself is not run, see `inside.open_runnable`."""
+"""The witness where the file itself is not run, see `model_inside.open_runnable`."""
 
 FROM_19, CONVERTED = ("QuantizeLinear", "DequantizeLinear"), 21
-"""What the reference implementation has from opset 19 on, and the opset to which onnx converts such a file for it."""
+"""The operations that the reference implementation has from opset 19 on, and the opset to which onnx converts such a
+file for it."""
 
 MAX_MACS = 2_000_000_000
 """The most multiply-accumulates for which the reference implementation is asked: it does them in a few seconds."""
@@ -51,7 +52,7 @@ KEEP_VOTES = frozenset({"Cast", "Sum", "Mul", "Identity"})
 
 
 class Witness:
-    """Runs a file in another way than a session does. `doubts` says why it cannot be onnx.reference, if it cannot."""
+    """A second way to run a file. `doubts` says why it cannot be onnx.reference, if it cannot."""
 
     def __init__(self, inside: ModelInside) -> None:
         self.inside = inside
@@ -82,7 +83,7 @@ class Witness:
         return self.run_plain(feed)
 
     def run_plain(self, feed: Mapping[str, Array]) -> WitnessOutputs:
-        """The same of ONNX Runtime without its optimizations."""
+        """The name and the outputs of ONNX Runtime without its optimizations."""
         notes = [note for note in (self.inside.twin and f"on {self.inside.twin}", self.doubts) if note]
         who = f"{PLAIN} ({'; '.join(notes)})" if notes else PLAIN
         return SAME_TWIN if self.inside.dtype == "bfloat16" else who, self.inside.read(
@@ -90,8 +91,8 @@ class Witness:
         )
 
     def count_work(self, feed: Mapping[str, Array]) -> int:
-        """The same, and what the reference implementation does in Python, if there is time for the rest. Of a file that
-        does not run without optimizations that is not known, and left out."""
+        """Count multiply-accumulates, and what the reference implementation does in Python, if there is time for the
+        rest. Of a file that does not run without optimizations that is not known, and left out."""
         macs = self.count_macs(feed)
         makers = {node.output[0]: node for node in self.inside.model.graph.node if node.op_type in LOOPS}
         if macs > MAX_MACS or not makers:
@@ -103,8 +104,8 @@ class Witness:
         return macs + sum(count_loops(node, read[name].size) for name, node in makers.items())
 
     def count_macs(self, feed: Mapping[str, Array]) -> int:
-        """Multiply-accumulates for these inputs; of branches and loops, and of a file that cannot be read as a graph,
-        as many as if each stored number were multiplied at every position of the largest input."""
+        """Count multiply-accumulates for these inputs; of branches and loops, and of a file that cannot be read as a
+        graph, as many as if each stored number were multiplied at every position of the largest input."""
         batch = max((len(array) for array in feed.values() if array.ndim), default=1)
         graph = self._read_graph(self._name_sizes(feed))
         positions = max((math.prod(array.shape[2:]) for array in feed.values()), default=1)
