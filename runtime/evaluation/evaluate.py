@@ -63,7 +63,8 @@ class Evaluation:
     monte_carlo: MonteCarlo | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Each score stands under its metric's name and its side: `accuracy_torch`, `accuracy_onnx`."""
+        """Give the figures as JSON's types, each score under its metric's name and its side: `accuracy_torch`,
+        `accuracy_onnx`."""
         row: dict[str, Any] = {}
         for key, value in dataclasses.asdict(self).items():
             if key in ("scores_torch", "scores_onnx"):

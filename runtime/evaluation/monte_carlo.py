@@ -37,7 +37,8 @@ TINY = float(np.finfo(np.float64).tiny)
 
 
 def sample_states(module: nn.Module, dataset: Dataset, passes: int, batch: int, seed: int) -> list[dict[str, Tensor]]:
-    """The module's state dict `passes` times, each with the statistics of another mini-batch of the training images.
+    """Sample the module's state dict `passes` times, each with the statistics of another mini-batch of the training
+    images.
 
     In each, every batch normalization has the mean and the (biased) variance of what reaches it from the `batch` images
     of one mini-batch, which all layers before it normalized likewise: with that state, in evaluation mode, the module
@@ -81,8 +82,8 @@ class MonteCarlo:
 
 
 def measure_monte_carlo(module: nn.Module, data: Dataset, grid: OutputGrid, passes: int, batch: int) -> MonteCarlo:
-    """Both ways of prediction on the held-out images; `grid` is that of the last output. Raises InputError for tasks
-    without probabilities."""
+    """Measure both ways of prediction on the held-out images; `grid` is that of the last output. Raises InputError for
+    tasks without probabilities."""
     task = find_task(data.task)
     if not task.has_probabilities:
         what = f"{task.values} of {task.names}"
@@ -113,7 +114,7 @@ def measure_monte_carlo(module: nn.Module, data: Dataset, grid: OutputGrid, pass
 def predict_states(
     module: nn.Module, split: Split, states: Sequence[Mapping[str, Tensor]]
 ) -> tuple[Float64Array, Float64Array]:
-    """Mean and standard deviation over the states of the last output's probabilities, (N, classes, ...).
+    """Compute mean and standard deviation, over the states, of the last output's probabilities, (N, classes, ...).
 
     The standard deviation is that of these very states (divided by their number, not by one less).
     """
@@ -146,7 +147,7 @@ def _mean_log(rows: Float64Array, truth: npt.NDArray[np.int64]) -> float:
 
 
 def find_layers(module: nn.Module) -> dict[str, _BatchNorm]:
-    """The module's batch normalizations by name; InputError where there is none."""
+    """Find the module's batch normalizations by name. Raises InputError where there is none."""
     layers = {
         name: part
         for name, part in module.named_modules()
@@ -161,7 +162,7 @@ def find_layers(module: nn.Module) -> dict[str, _BatchNorm]:
 
 
 def draw_batch(images: int, batch: int, seed: int, number: int) -> npt.NDArray[np.int64]:
-    """The indices (batch,) of the training images in the mini-batch of that number, all different."""
+    """Draw the indices (batch,) of the training images in the mini-batch of that number, all different."""
     if not 2 <= batch <= images:
         raise InputError(f"a mini-batch for statistics has 2 to {images} images, found {batch}")
     return np.random.default_rng(mix_seed(seed, number)).choice(images, batch, replace=False)
@@ -169,7 +170,7 @@ def draw_batch(images: int, batch: int, seed: int, number: int) -> npt.NDArray[n
 
 @contextmanager
 def measuring(layers: Mapping[str, _BatchNorm]) -> Iterator[None]:
-    """Every layer first takes over the statistics of its input, then normalizes with them."""
+    """Have every layer first take over the statistics of its input, then normalize with them."""
     handles = [layer.register_forward_pre_hook(_take_statistics) for layer in layers.values()]
     try:
         yield

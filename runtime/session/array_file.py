@@ -14,11 +14,11 @@ from archspec.errors import InputError
 from archspec.files import check_is_file
 
 KINDS = {"f": "floating-point numbers", "i": "whole numbers", "u": "whole numbers", "b": "truth values"}
-"""What arrays hold that a model takes, by the letter of numpy's types."""
+"""The kinds of numbers of the arrays that a model takes, by the letter of numpy's types."""
 
 
 def load_array(path: str | Path, dtype: npt.DTypeLike = np.float32) -> Array:
-    """A .npy in the type that a model takes and the shape that it has, rounded where the type is a narrower one.
+    """Read a .npy in the type that a model takes and the shape that it has, rounded where the type is a narrower one.
 
     Raises ArchspecError for what is no .npy, holds numbers of another kind, or one that is not finite or does not fit.
     """
@@ -26,8 +26,8 @@ def load_array(path: str | Path, dtype: npt.DTypeLike = np.float32) -> Array:
 
 
 def map_array(path: str | Path, dtype: npt.DTypeLike = np.float32) -> Array:
-    """A .npy of the kind of numbers that `dtype` is of, which stays in its file until it is read; ArchspecError names
-    what is wrong."""
+    """Open a .npy of the kind of numbers that `dtype` is of, which stays in its file until it is read. Raises
+    InputError that names what is wrong."""
     check_is_file(path)
     try:
         # Mapped, not read: a header that promises more than the file holds is refused before memory is taken.
@@ -49,7 +49,7 @@ def map_array(path: str | Path, dtype: npt.DTypeLike = np.float32) -> Array:
 
 
 def read_numbers(found: Array, path: str | Path, dtype: npt.DTypeLike = np.float32) -> Array:
-    """Numbers of a file in the type that a model takes. Raises ArchspecError where one is not finite or does not
+    """Read the numbers of a file in the type that a model takes. Raises InputError where one is not finite or does not
     fit."""
     try:
         if not np.isfinite(found).all():
@@ -60,8 +60,8 @@ def read_numbers(found: Array, path: str | Path, dtype: npt.DTypeLike = np.float
 
 
 def cast(values: Array, dtype: npt.DTypeLike, what: str) -> Array:
-    """A copy of numbers in another type of the same kind, as the rows of its memory follow each other; each is rounded
-    to the nearest that the type has.
+    """Copy numbers to another type of the same kind, as the rows of its memory follow each other; each is rounded to
+    the nearest that the type has.
 
     Raises ArchspecError, which begins with `what`, where one is larger than the type can hold.
     """

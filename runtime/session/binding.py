@@ -74,12 +74,12 @@ class Binding:
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Those of the outputs, as they came."""
+        """The shapes of the outputs, as they came."""
         return {name: tuple(value.shape()) for name, value in zip(self._outputs, self._results, strict=True)}
 
     def run(self) -> None:
-        """Raises ArchspecError where ONNX Runtime fails, and where an update before has failed; there are no outputs to
-        fetch then."""
+        """Run on what is bound. Raises ArchspecError where ONNX Runtime fails, and where an update before has failed;
+        there are no outputs to fetch then."""
         self._stay()
         self._missing = NO_RUN
         try:
@@ -114,8 +114,8 @@ class Binding:
             self._unsure.remove(name)
 
     def fetch(self) -> dict[str, Array]:
-        """Outputs by name, in memory of their own. Raises InputError where the last run gave none, with why, and
-        where inputs were updated since."""
+        """Copy the outputs by name, to memory of their own. Raises InputError where the last run gave none, with why,
+        and where inputs were updated since."""
         self._stay()
         if self._missing:
             raise InputError(f"there is nothing to fetch: {self._missing}")

@@ -11,7 +11,7 @@ from archspec.errors import ArchspecError, RuntimeFailure
 from archspec.wording import cut
 
 MAX_REASON = 500
-"""The most characters of a reason: a message has room for it beside the file's name."""
+"""The largest number of characters of a reason: a message has room for it beside the file's name."""
 
 _CODE = re.compile(r"\[ONNXRuntimeError\] : \d+ : \w+ : ")
 _LEAD = re.compile(r"^(Load model from .*? failed: ?|Error in execution: |Exception during initialization: )+")
@@ -33,7 +33,7 @@ def telling(path: str | Path) -> Iterator[None]:
 
 
 def shorten(error: BaseException) -> str:
-    """The reason that an error of onnx or ONNX Runtime gives, as one line of at most MAX_REASON characters."""
+    """Write the reason that an error of onnx or ONNX Runtime gives, as one line of at most MAX_REASON characters."""
     text = _LEAD.sub("", _CODE.sub("", " ".join(str(error).split())))
     while place := _PLACE.search(text):
         has_path = bool(re.search(r"[\\/]", place[1]))

@@ -18,7 +18,7 @@ from archspec.files import FileState
 from runtime.session.model_file import check_unwritten, read_state
 
 PAUSE = 1e-3
-"""Seconds between two runs from which on the files are looked at before the second, too."""
+"""The time between two runs, in seconds, from which on the files are looked at before the second, too."""
 
 
 class Watch:
@@ -38,12 +38,12 @@ class Watch:
             self._files.append((path, opened[-1], read_state(opened[-1])))
 
     def check_names(self) -> None:
-        """Raises ArchspecError unless whoever opens the files now gets these, as they were."""
+        """Raise ModelError unless whoever opens the files now gets these, as they were."""
         for path, _, state in self._files:
             check_unwritten(path, state)
 
     def check(self) -> None:
-        """Raises ArchspecError unless the files are as they were."""
+        """Raise ModelError unless the files are as they were."""
         for path, file, state in self._files:
             if read_state(file) != state:
                 raise ModelError(
@@ -53,7 +53,7 @@ class Watch:
         self._looked = time.monotonic()
 
     def check_after_a_pause(self) -> None:
-        """The same, unless that was just now."""
+        """Check the files, unless that was just now."""
         if time.monotonic() - self._looked > PAUSE:
             self.check()
 

@@ -24,7 +24,7 @@ Nameless = dict[tuple[str, int], int]
 
 
 def check_fixed(model: ModelFile, fixed: object) -> dict[str, int]:
-    """`fixed` by the names of axes. Raises InputError unless it gives free axes of the model extents that it
+    """Give `fixed` by the names of axes. Raises InputError unless it gives free axes of the model extents that it
     accepts."""
     given = {} if fixed is None else fixed
     if not isinstance(given, Mapping):
@@ -42,7 +42,7 @@ def check_fixed(model: ModelFile, fixed: object) -> dict[str, int]:
 
 
 def find_nameless(model: ModelFile, fixed: Mapping[str, int]) -> Nameless:
-    """Those of the extents in `fixed` whose axes have only a place, as in {"x.2": 8}."""
+    """Find those of the extents in `fixed` whose axes have only a place, as in {"x.2": 8}."""
     return {
         (value.name, axis): fixed[place]
         for value in (model.head.graph.input if fixed else ())
@@ -54,7 +54,7 @@ def find_nameless(model: ModelFile, fixed: Mapping[str, int]) -> Nameless:
 
 
 def fix_nameless(model: ModelFile, nameless: Nameless) -> tuple[bytes, dict[str, str]]:
-    """The model with these axes fixed, and the entries that say where its other files are.
+    """Give the model with these axes fixed, and the entries that say where its other files are.
 
     Raises ModelError where the file is no longer the one that was opened.
     """

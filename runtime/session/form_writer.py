@@ -27,7 +27,7 @@ NOT_ON_CPUS = ("bf16",)
 
 
 def check_can_optimize(path: str | Path, precision: str) -> None:
-    """Raises ArchspecError where no form of a model of this name and precision can be written here: before any work."""
+    """Raise ArchspecError where no form of a model of this name and precision can be written here: before any work."""
     if precision in NOT_ON_CPUS:
         raise InputError(
             f"--optimized is a form for this CPU, on which ONNX Runtime computes nothing in {precision}: leave it out "
@@ -39,7 +39,8 @@ def check_can_optimize(path: str | Path, precision: str) -> None:
 
 
 def write_optimized(path: str | Path) -> Path:
-    """Let ONNX Runtime optimize the model in `path` for this processor, and write the result beside it; its place.
+    """Let ONNX Runtime optimize the model in `path` for this processor, and write the result beside it. Returns its
+    place.
 
     A Session on the CPU loads it instead of `path` for as long as the model, the runtime and the instructions are the
     same. Raises ArchspecError where the model is not what this program exported, where the system does not say

@@ -29,7 +29,8 @@ KINDS = {"b": 0, "i": 1, "u": 1, "f": 2}
 
 @dataclass(frozen=True, slots=True)
 class InputRules:
-    """The inputs of the model in `path`: extents, where a free one has a name; types; and the sizes it accepts."""
+    """The rules of the inputs of the model in `path`: extents, where a free one has a name; types; and the sizes it
+    accepts."""
 
     path: Path
     extents: Mapping[str, NamedExtents]
@@ -37,8 +38,8 @@ class InputRules:
     sizes: Mapping[str, AcceptedSize]
 
     def check(self, given: object, *, some: bool = False) -> dict[str, Array]:
-        """Arrays by name, in C order, for inputs by name (with `some`, not all of them), or for one array where the
-        model has one input. Raises ArchspecError that says what was expected and what was found."""
+        """Give arrays by name, in C order, for inputs by name (with `some`, not all of them), or for one array where
+        the model has one input. Raises InputError that says what was expected and what was found."""
         feed = self._read(given)
         missing = [name for name in self.extents if name not in feed]
         if missing and not some:
@@ -50,7 +51,7 @@ class InputRules:
         return {name: _straighten(array) for name, array in feed.items()}
 
     def describe(self, name: str) -> str:
-        """`image: float32 (N, 3, H, W)`."""
+        """Write an input, its type and its shape: `image: float32 (N, 3, H, W)`."""
         extents = self.extents[name]
         return f"{name}: {self.dtypes[name]} ({', '.join(map(str, extents))}{',' * (len(extents) == 1)})"
 

@@ -23,14 +23,14 @@ MAX_NUMBERS = 1 << 29
 
 
 def find_batch_axes(session: Session) -> set[str]:
-    """The names of the axes along which samples lie: the free first axes of the inputs, but for those that are sizes of
-    one sample by the model's own word."""
+    """Find the names of the axes along which samples lie: the free first axes of the inputs, but for those that are
+    sizes of one sample by the model's own word."""
     firsts = {extents[0] for extents in session.inputs.values() if extents}
     return {first for first in firsts if isinstance(first, str) and first not in session.sizes}
 
 
 def make_inputs(session: Session, batch: int, sizes: Mapping[str, int], seed: int = 0) -> dict[str, Array]:
-    """Standard normal inputs (zeros for integer types) of that batch and those sizes. Raises ArchspecError where the
+    """Draw standard normal inputs (zeros for integer types) of that batch and those sizes. Raises InputError where the
     model does not take them, or they are too large to be made up."""
     generator = np.random.default_rng(seed)
     return {
@@ -40,7 +40,7 @@ def make_inputs(session: Session, batch: int, sizes: Mapping[str, int], seed: in
 
 
 def choose_shapes(session: Session, batch: int, sizes: Mapping[str, int]) -> dict[str, tuple[int, ...]]:
-    """The shapes of these. Raises ArchspecError as `make_inputs` does."""
+    """Choose the shapes of made-up inputs, by name. Raises InputError as `make_inputs` does."""
     sizes, batches = name_sizes(sizes, session.inputs), find_batch_axes(session)
     names = (extent for extents in session.inputs.values() for extent in extents if isinstance(extent, str))
     free = [name for name in dict.fromkeys(names) if name not in batches]
@@ -65,7 +65,7 @@ def choose_shapes(session: Session, batch: int, sizes: Mapping[str, int]) -> dic
 
 
 def choose_batches(session: Session, given: Sequence[int] | None) -> list[int] | list[None]:
-    """Those given, or BATCHES, in order; one None for a model that has no batch.
+    """Give the batches of a measurement, in order: those given, or BATCHES; one None for a model that has no batch.
 
     Raises ArchspecError where one is given to such a model, unless it is the fixed first extent.
     """
@@ -79,7 +79,7 @@ def choose_batches(session: Session, given: Sequence[int] | None) -> list[int] |
 
 
 def list_shapes(shapes: Mapping[str, Sequence[int]]) -> str:
-    """`image 1 × 3 × 224 × 224`."""
+    """Write the shapes of arrays by name: `image 1 × 3 × 224 × 224`."""
     return ", ".join(f"{name} {' × '.join(map(str, shape))}" for name, shape in shapes.items())
 
 

@@ -27,8 +27,8 @@ DTYPES = {
 
 @dataclass(frozen=True, slots=True)
 class Interface:
-    """What goes into a session and what comes out: extents by name (None for an output of which nobody says how many
-    axes it has), the types of inputs, and the metadata of what was loaded."""
+    """A session's inputs and outputs: extents by name (None for an output of which nobody says how many axes it has),
+    the types of inputs, and the metadata of what was loaded."""
 
     inputs: dict[str, NamedExtents]
     outputs: dict[str, NamedExtents | None]
@@ -37,7 +37,7 @@ class Interface:
 
 
 def read_interface(session: Any, model: ModelFile, fixed: Mapping[str, int]) -> Interface:
-    """The interface of an onnxruntime.InferenceSession on a model whose free axes are `fixed`.
+    """Read the interface of an onnxruntime.InferenceSession on a model whose free axes are `fixed`.
 
     Raises ModelError where a name is no text, a type none of numpy's, or an output no array.
     """
@@ -53,15 +53,15 @@ def read_interface(session: Any, model: ModelFile, fixed: Mapping[str, int]) -> 
 
 
 def list_extents(items: Sequence[Any]) -> dict[str, NamedExtents]:
-    """Extents by name: a free one has its own name, or that of its place."""
+    """List extents by name: a free one has its own name, or that of its place."""
     return {item.name: name_axes(item.name, item.shape) for item in items}
 
 
 def read_output_extents(
     items: Sequence[Any], inputs: Mapping[str, NamedExtents], model: ModelFile, fixed: Mapping[str, int]
 ) -> dict[str, NamedExtents | None]:
-    """The extents that a model declares of its outputs, where it has `inputs` and free axes are `fixed`; None where
-    neither its file nor ONNX Runtime says how many axes there are.
+    """Read the extents that a model declares of its outputs, where it has `inputs` and free axes are `fixed`; None
+    where neither its file nor ONNX Runtime says how many axes there are.
 
     ONNX Runtime puts what it infers in the place of names, and tells an output without a shape as a number; so the file
     is asked where one has no name, and inputs have.
@@ -74,12 +74,12 @@ def read_output_extents(
 
 
 def read_dtypes(items: Sequence[Any], path: Path) -> dict[str, np.dtype[Any]]:
-    """Types by name. Raises ArchspecError where numpy has no such type."""
+    """Read the types of inputs or outputs by name. Raises ModelError where numpy has no such type."""
     return {item.name: _read_dtype(item, path) for item in items}
 
 
 def check_are_arrays(items: Sequence[Any], path: Path) -> None:
-    """Raises ArchspecError where an output is a sequence, a map, or an optional."""
+    """Raise ModelError where an output is a sequence, a map, or an optional."""
     for item in items:
         if not item.type.startswith("tensor("):
             raise ModelError(f"{path} gives a {item.type} in '{item.name}', which is no array")

@@ -32,7 +32,7 @@ class Cores:
 
     @property
     def paid(self) -> int:
-        """The cores that threads can keep busy for long."""
+        """The number of cores that threads can keep busy for long."""
         return self.usable if self.quota is None else min(self.usable, ceil(self.quota))
 
     def __str__(self) -> str:
@@ -41,25 +41,26 @@ class Cores:
 
 
 def read_instructions(path: str | Path = "/proc/cpuinfo") -> tuple[str, ...]:
-    """Which of the instruction sets that speed up inference the processor has; empty where the system does not tell."""
+    """Read which of the instruction sets that speed up inference the processor has: none where the system does not
+    tell."""
     flags = {flag for line in _read_lines(path) if line.startswith("flags") for flag in line.partition(":")[2].split()}
     return tuple(name for name, flag in INSTRUCTIONS.items() if flag in flags)
 
 
 @functools.cache
 def name_cpu() -> str:
-    """The processor's name by the system's word; the kind of machine where it tells none."""
+    """Give the processor's name by the system's word; the kind of machine where it tells none."""
     names = [line.partition(":")[2].strip() for line in _read_lines("/proc/cpuinfo") if line.startswith("model name")]
     return names[0] if names else platform.processor() or platform.machine()
 
 
 def describe_cpu() -> str:
-    """The processor's name and how many of its cores this process may use: what a measurement on it holds for."""
+    """Write the processor's name and how many of its cores this process may use: what a measurement on it holds for."""
     return f"{name_cpu()}, {read_cores()}"
 
 
 def read_cores() -> Cores:
-    """The cores that this process may use, now: a quota may be changed while it runs."""
+    """Read the cores that this process may use, now: a quota may be changed while it runs."""
     usable, quota = len(_list_processors()), read_quota()
     return Cores(usable, None if quota is None or quota >= usable else quota)
 
@@ -69,7 +70,7 @@ _THREADS: ContextVar[int | None] = ContextVar("threads", default=None)
 
 @contextmanager
 def limiting_threads(threads: int | None) -> Iterator[None]:
-    """For a while: sessions that are opened take so many threads for one operation, unless their settings say another
+    """Have sessions that are opened meanwhile take so many threads for one operation, unless their settings say another
     number; None changes nothing."""
     before = _THREADS.set(_THREADS.get() if threads is None else threads)
     try:
@@ -79,8 +80,8 @@ def limiting_threads(threads: int | None) -> Iterator[None]:
 
 
 def limit_threads() -> int | None:
-    """The threads of one operation: those that `limiting_threads` says, else those that a quota pays for, where they
-    are fewer than ONNX Runtime's own choice, which is one for each core; None where it may choose."""
+    """Give the number of threads of one operation: what `limiting_threads` says, else what a quota pays for, where that
+    is less than ONNX Runtime's own choice, which is one for each core; None where it may choose."""
     if (chosen := _THREADS.get()) is not None:
         return chosen
     cores = read_cores()
@@ -89,7 +90,7 @@ def limit_threads() -> int | None:
 
 @functools.cache
 def count_physical(path: str | Path = "/proc/cpuinfo") -> int:
-    """How many of the processors that this process may use are cores of their own; all, where the system does not
+    """Count the processors that this process may use and that are cores of their own; all, where the system does not
     tell."""
     ids, cores = _list_processors(), set()
     entry: dict[str, str] = {}
@@ -106,14 +107,14 @@ def count_physical(path: str | Path = "/proc/cpuinfo") -> int:
 
 
 def read_quota(proc: str | Path = "/proc") -> float | None:
-    """How many cores' time the control groups of this process allow it, the least of all above it; None where they
+    """Read how many cores' time the control groups of this process allow it, the least of all above it; None where they
     allow all. `proc` is the kernel's folder of that name."""
     quotas = [quota for files in _list_quotas(proc) if (quota := _read_quota(files)) is not None]
     return min(quotas, default=None)
 
 
 def find_gpu_problem() -> str | None:
-    """Why no NVIDIA GPU can be used by anything on this machine, or None where there is one.
+    """Find why no NVIDIA GPU can be used by anything on this machine; None where there is one.
 
     Asks the driver's own library, which every CUDA program loads; so its absence is proof, and no process is started.
     """
@@ -127,7 +128,7 @@ def find_gpu_problem() -> str | None:
 
 
 def describe_gpu() -> str | None:
-    """The name of the first NVIDIA GPU and the CUDA version of its driver; None where there is no GPU."""
+    """Give the name of the first NVIDIA GPU and the CUDA version of its driver; None where there is no GPU."""
     driver = _load_driver()
     name, device, version = ctypes.create_string_buffer(256), ctypes.c_int(0), ctypes.c_int(0)
     if driver is None or driver.cuInit(0) or driver.cuDeviceGet(ctypes.byref(device), 0):

@@ -30,11 +30,11 @@ with extra("run"):
     from compiler.onnx_file.tensors import FORMS
 
 ALIGNMENT = 64
-"""Bytes of the widest vectors, and where ONNX Runtime's own memory begins."""
+"""The width of the widest vectors, in bytes, and of the rows in which ONNX Runtime's own memory begins."""
 
 
 def can_map(model: ModelFile) -> bool:
-    """Whether all large weights lie in the file, at places from which processors compute.
+    """Tell whether all large weights lie in the file, at places from which processors compute.
 
     Not on Windows, where a file could not be replaced for as long as it is mapped.
     """
@@ -43,7 +43,8 @@ def can_map(model: ModelFile) -> bool:
 
 
 def map_weights(model: ModelFile) -> tuple[bytes, dict[str, str]]:
-    """The model, whose large weights lie in a second file, which is its own; and the entries that say where that is.
+    """Give the model, whose large weights lie in a second file, which is its own; and the entries that say where that
+    is.
 
     The file may be replaced while a session computes from it, as this program does it, but not cut off: the system ends
     a process (SIGBUS) that is at work on it then, as it does for a second file.
@@ -59,8 +60,8 @@ def map_weights(model: ModelFile) -> tuple[bytes, dict[str, str]]:
 
 
 def copy_data(model: ModelFile) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """The stored tensors that a model has in other files, as values (OrtValue) in memory; and the names of the files
-    that ONNX Runtime maps nevertheless (for weights of subgraphs)."""
+    """Copy the stored tensors that a model has in other files to memory, as values (OrtValue) by name; and name the
+    files that ONNX Runtime maps nevertheless (for weights of subgraphs)."""
     stored = [tensor for tensor in model.head.graph.initializer if is_external(tensor) and count_bytes(tensor)]
     taken = {tensor.name: _read_data(tensor, model.path.parent) for tensor in stored}
     return taken, list_data(item for item in find_external(model.head) if item.name not in taken)

@@ -60,7 +60,8 @@ class ModelFile:
     @classmethod
     @raising(ModelError)
     def open(cls, path: str | Path) -> ModelFile:
-        """The file in `path`, whatever its model may be worth: see `check`. Raises ModelError where it is no ONNX file.
+        """Open the file in `path`, whatever its model may be worth: see `check`. Raises ModelError where it is no ONNX
+        file.
 
         The file is mapped meanwhile, and numbers of large weights are passed over: a file of any size is opened in the
         time that its nodes take.
@@ -71,7 +72,8 @@ class ModelFile:
 
     @raising(ModelError)
     def check(self) -> ModelFile:
-        """This file. Raises ModelError unless it is a sound ONNX model whose external data, if any, lies in its folder.
+        """Give this file. Raises ModelError unless it is a sound ONNX model whose external data, if any, lies in its
+        folder.
 
         ONNX Runtime itself reads external data through a hard link, cuts names at a NUL, and dies on some models that
         onnx's checker refuses; so both checks come first. The checker sees all but the numbers of large weights, which
@@ -86,12 +88,12 @@ class ModelFile:
         return self
 
     def check_unwritten(self) -> None:
-        """Raises WrittenError where the file is no longer the one that was opened."""
+        """Raise WrittenError where the file is no longer the one that was opened."""
         check_unwritten(self.path, self.state)
 
     @cached_property
     def metadata(self) -> dict[str, str]:
-        """What the file says of itself, by key."""
+        """The file's metadata, by key."""
         return list_metadata(self.head)
 
     @cached_property
@@ -122,7 +124,7 @@ class ModelFile:
 
     @cached_property
     def identity(self) -> str:
-        """What the exporter says that the model is, or of a file of another's, a hash of its ends.
+        """The model's identity: what the exporter says that it is, or of a file of another's, a hash of its ends.
 
         That is SHA-256 of the file's length, beginning and end. Not of all of it, because a session would wait for
         that, and two files that are taken for one share settings, never numbers.
@@ -131,7 +133,7 @@ class ModelFile:
 
 
 def read_state(path: str | Path | int) -> FileState:
-    """The state of a file, or of the open one of a number. Raises ModelError where there is none."""
+    """Read the state of a file, or of the open one of a number. Raises ModelError where there is none."""
     try:
         return FileState.read(path)
     except OSError as error:
@@ -139,7 +141,7 @@ def read_state(path: str | Path | int) -> FileState:
 
 
 def check_unwritten(path: str | Path, state: FileState) -> None:
-    """Raises WrittenError where the file is no longer the one that was in this state, and ModelError where it is
+    """Raise WrittenError where the file is no longer the one that was in this state, and ModelError where it is
     gone."""
     if read_state(path) != state:
         raise WrittenError(f"{path} was written while it was read; open it again")

@@ -23,7 +23,7 @@ with extra("run"):
     from compiler.onnx_file.skim import read_metadata
 
 PREFIX = "ort"
-"""How what a form is tied to begins, and so what stands in its name behind the model's."""
+"""The beginning of what a form is tied to, and so of what stands in its name behind the model's."""
 
 X86 = ("x86_64", "AMD64", "i386", "i686")
 
@@ -33,8 +33,9 @@ class OtherModelError(ModelError):
 
 
 def find_optimized(model: ModelFile) -> Path | None:
-    """The file that may be loaded instead of a model's, here and now, if there is one. Where one was made from another
-    model than this is now, or is itself not what was written, or has left its weights behind, the log says so."""
+    """Find the file that may be loaded instead of a model's, here and now, if there is one. Where one was made from
+    another model than this is now, or is itself not what was written, or has left its weights behind, the log says
+    so."""
     try:
         return examine_optimized(model)
     except ArchspecError as error:
@@ -43,8 +44,8 @@ def find_optimized(model: ModelFile) -> Path | None:
 
 
 def examine_optimized(model: ModelFile, *, trust_times: bool = True) -> Path | None:
-    """The same, but raises ArchspecError where one is there that may not be used. Unless times are trusted, all numbers
-    are read.
+    """Find the same, but raise ModelError where one is there that may not be used. Unless times are trusted, all
+    numbers are read.
 
     The form of this name comes first. Where that is none of this model, any form of its folder is taken that is: model
     and form may have been renamed apart from each other. Of a link, the folder of what it leads to counts too.
@@ -54,7 +55,7 @@ def examine_optimized(model: ModelFile, *, trust_times: bool = True) -> Path | N
 
 
 def find_model(form: Path) -> Path | None:
-    """The model in its folder that a form says it was made from; None where there is none, or it is no form."""
+    """Find the model in its folder that a form says it was made from; None where there is none, or it is no form."""
     facts = _read_facts(form)
     if OPTIMIZED not in facts or CONTENT not in facts:
         return None
@@ -67,13 +68,13 @@ def find_model(form: Path) -> Path | None:
 
 
 def describe_unused(beside: Path, path: Path, error: ArchspecError) -> str:
-    """That an optimized file is not used, why, and what to do."""
+    """Write that an optimized file is not used, why, and what to do."""
     return f"{beside} is not used: {error}; export {path.name} again with --optimized, or remove it"
 
 
 @functools.cache
 def describe_runtime() -> str | None:
-    """What an optimized file is tied to, as in `ort1.31.1-avx2-avx512-vnni`; None where that cannot be known.
+    """Write what an optimized file is tied to, as in `ort1.31.1-avx2-avx512-vnni`; None where that cannot be known.
 
     The block of the blocked layout follows the width of the vectors, and the form of int8 sums their instructions.
     """
@@ -84,7 +85,7 @@ def describe_runtime() -> str | None:
 
 
 def place_form(path: Path, tied: str) -> Path:
-    """Where the form of a model is written that is tied to this runtime and processor."""
+    """Give the path at which the form of a model is written that is tied to this runtime and processor."""
     return path.with_name(f"{path.stem}.{tied}{path.suffix}")
 
 

@@ -25,7 +25,7 @@ class ProcessLocal:
         _SESSIONS.add(session)
 
     def get(self, reopen: Callable[[], Any]) -> Any:
-        """The session, which in a process that was forked off is what `reopen` gives, once."""
+        """Give the session, which in a process that was forked off is what `reopen` gives, once."""
         if self._session is None:
             with self.lock:
                 if self._session is None:
@@ -34,7 +34,7 @@ class ProcessLocal:
         return self._session
 
     def leave_behind(self) -> None:
-        """Called in the child: hold no session and no lock of the parent's."""
+        """Hold no session and no lock of the parent's any more: called in the child."""
         self._session = None
         self.lock = RLock()
 

@@ -36,8 +36,9 @@ States: TypeAlias = tuple[tuple[int, int], ...]
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """What an optimized file says: for which runtime and processor it is, content and fingerprint of the model that it
-    was made from, what that model's files were, and by name what its own data are, with their hashes.
+    """The origin of an optimized file, by its own word: for which runtime and processor it is, content and fingerprint
+    of the model that it was made from, what that model's files were, and by name what its own data are, with their
+    hashes.
 
     The model's files have no names here: they may change, and what is named is taken to be in use.
     """
@@ -62,8 +63,8 @@ def write_provenance(path: Path, facts: Provenance, data: tuple[str, ...]) -> No
 
 
 def read_provenance(path: Path, *, trust_times: bool = True) -> Provenance:
-    """What an optimized file says. Raises ArchspecError where it or its data are not what was written; unless times are
-    trusted, every number of these is read."""
+    """Read what an optimized file says of its origin. Raises ModelError where it or its data are not what was written;
+    unless times are trusted, every number of these is read."""
     metadata = read_metadata(path)
     whole = path.read_bytes()
     body = whole[: -len(_seal(b""))]
@@ -89,7 +90,7 @@ def read_provenance(path: Path, *, trust_times: bool = True) -> Provenance:
 
 
 def list_states(path: Path, names: Iterable[str]) -> States:
-    """The states of files beside `path`. Raises ArchspecError where one is not there."""
+    """List the states of files beside `path`. Raises ModelError where one is not there."""
     return tuple(read_state(os.path.join(path.parent, name)).written for name in names)
 
 

@@ -32,8 +32,8 @@ class Created:
 
 
 def read_providers(given: object) -> tuple[str, ...] | None:
-    """ONNX Runtime's names of the providers that are demanded, given as one name or several, short or long. Raises
-    ArchspecError."""
+    """Read the providers that are demanded, given as one name or several, short or long, as ONNX Runtime's names.
+    Raises InputError."""
     if given is None:
         return None
     names = [given] if isinstance(given, str) else given
@@ -45,8 +45,8 @@ def read_providers(given: object) -> tuple[str, ...] | None:
 
 
 def create_session(request: SessionRequest) -> Created:
-    """A session on the providers that are demanded, all of them; where none is, on TensorRT, CUDA and CPU in that
-    order, of those that work.
+    """Create a session on the providers that are demanded, all of them; where none is, on TensorRT, CUDA and CPU in
+    that order, of those that work.
 
     Raises MissingProviderError where a demanded one is missing, and RuntimeFailure where the model does not load.
     """
@@ -66,7 +66,8 @@ def create_session(request: SessionRequest) -> Created:
 
 
 def list_available() -> list[str]:
-    """The providers that this onnxruntime was built with, by their own names: what it might use, not what works."""
+    """List the providers that this onnxruntime was built with, by their own names: what it might use, not what
+    works."""
     return list(ort.get_available_providers())
 
 

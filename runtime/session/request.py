@@ -34,9 +34,9 @@ class NoKernelError(RuntimeFailure):
 
 @dataclass(frozen=True, slots=True)
 class SessionRequest:
-    """What is asked of a session: a model that was checked; the `providers` that are demanded, by ONNX Runtime's names
-    (None: the best that works); where its settings come from; free axes whose extents are fixed; whether it is to be
-    the file as it was written, not what was made of it for this processor; and whether weights may stay in files."""
+    """All that is asked of a session: a model that was checked; the `providers` that are demanded, by ONNX Runtime's
+    names (None: the best that works); where its settings come from; free axes whose extents are fixed; whether it is to
+    be the file as it was written, not what was made of it for this processor; and whether weights may stay in files."""
 
     model: ModelFile
     providers: tuple[str, ...] | None
@@ -46,7 +46,7 @@ class SessionRequest:
     mapped: bool = True
 
     def load(self, names: Sequence[str]) -> Loaded:
-        """A session on these providers, from the form that was made for this processor where one applies.
+        """Load a session on these providers, from the form that was made for this processor where one applies.
 
         Raises RuntimeFailure where ONNX Runtime does not load it, and ModelError where the file is no longer the one
         that was opened.
@@ -100,7 +100,7 @@ class SessionRequest:
         return WatchedSession(session, watch)
 
     def choose_options(self, name: str, settings: Settings) -> dict[str, str]:
-        """The options of a provider under these settings."""
+        """Choose the options of a provider under these settings."""
         if name == CUDA:
             return CUDA_DEFAULTS | settings.cuda_options()
         if name != TENSORRT:
@@ -133,5 +133,5 @@ class Loaded:
 
     @property
     def providers(self) -> list[str]:
-        """Those that it got, by ONNX Runtime's own names."""
+        """The providers that it got, by ONNX Runtime's own names."""
         return list(self.session.get_providers())

@@ -124,7 +124,7 @@ class Session:
 
     @property
     def provider(self) -> str:
-        """Where it runs: "tensorrt", "cuda" or "cpu"."""
+        """The provider on which it runs: "tensorrt", "cuda" or "cpu"."""
         return self.providers[0]
 
     @property
@@ -134,7 +134,7 @@ class Session:
         return first[0] if first and isinstance(first[0], int) else None
 
     def run(self, inputs: Mapping[str, Array] | Array) -> dict[str, Array]:
-        """Outputs by name, for inputs by name, or for one array where the model has one input.
+        """Compute outputs by name, for inputs by name, or for one array where the model has one input.
 
         Raises ArchspecError that says what was expected and what was found in name, type or shape.
 
@@ -174,11 +174,11 @@ class Session:
         return binding
 
     def describe_input(self, name: str) -> str:
-        """`image: float32 (N, 3, H, W)`."""
+        """Write an input, its type and its shape: `image: float32 (N, 3, H, W)`."""
         return self._rules.describe(name)
 
     def describe_inputs(self) -> str:
-        """The same of all inputs."""
+        """Write all inputs so."""
         return str(self._rules)
 
     def __reduce__(self) -> tuple[Any, ...]:

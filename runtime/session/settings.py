@@ -20,13 +20,14 @@ SettingPlace = Literal["attribute", "entry", "cuda"]
 SettingValue = bool | int | str
 
 MAX_THREADS = 1024
-"""The most threads of one operation that a setting can ask for."""
+"""The largest number of threads of one operation that a setting can ask for."""
 
 
 @dataclass(frozen=True, slots=True)
 class SettingSpec:
-    """Where ONNX Runtime takes a setting (an attribute of SessionOptions, an entry of its configuration, an option of
-    the CUDA provider), its name there, and what it may be: true or false, a whole number, or words with values."""
+    """One setting: where ONNX Runtime takes it (an attribute of SessionOptions, an entry of its configuration, an
+    option of the CUDA provider), its name there, and what it may be: true or false, a whole number, or words with
+    values."""
 
     place: SettingPlace
     key: str
@@ -34,7 +35,7 @@ class SettingSpec:
 
     @raising(InputError)
     def check(self, value: object, what: str) -> SettingValue:
-        """`value` where it is allowed, else InputError."""
+        """Give `value` where it is allowed. Raises InputError where it is not."""
         if isinstance(self.allowed, range):
             return check_integer(value, what, self.allowed.start, self.allowed.stop - 1)
         words = {True: True, False: False} if self.allowed is bool else self.allowed
@@ -44,7 +45,7 @@ class SettingSpec:
         raise InputError(f"{what} must be {known}, found {cut(repr(str(value)), 42)}")
 
     def translate(self, value: SettingValue) -> Any:
-        """The value in ONNX Runtime's terms: its entries and options are texts."""
+        """Give the value in ONNX Runtime's terms: its entries and options are texts."""
         found = self.allowed[str(value)] if isinstance(self.allowed, Mapping) else value
         if self.place == "attribute":
             return found
@@ -64,7 +65,7 @@ _GROWTHS = MappingProxyType({"doubling": "kNextPowerOfTwo", "exact": "kSameAsReq
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a session asks of ONNX Runtime. None leaves a setting as the runtime has it by itself.
+    """The settings that a session asks of ONNX Runtime. None leaves one as the runtime has it by itself.
 
     On the CPU: `threads` of one operation; whether they spin while they wait (`spinning`); convolutions in the layout
     `blocked` by channels, or `plain`; a memory `arena`, and a `memory_pattern` planned at the first run; `block_base`
@@ -104,13 +105,13 @@ class Settings:
 
     @classmethod
     def from_dict(cls, found: object, what: str = "a settings object") -> Settings:
-        """Settings as `to_dict` gives them, or anything else that was in a file: ArchspecError then."""
+        """Make settings of what `to_dict` gives. Raises ArchspecError for anything else that was in a file."""
         items = check_keys(found, what, (), SETTING_SPECS).items()
         checked: dict[str, Any] = {name: SETTING_SPECS[name].check(value, f"{what}: {name}") for name, value in items}
         return cls(**checked)
 
     def to_dict(self) -> dict[str, SettingValue]:
-        """The settings that are not left to the runtime."""
+        """Give the settings that are not left to the runtime, by name."""
         pairs = ((item.name, getattr(self, item.name)) for item in dataclasses.fields(self))
         return {name: value for name, value in pairs if value is not None}
 
@@ -119,7 +120,7 @@ class Settings:
         return ", ".join(said) or "the runtime's own"
 
     def changed_by(self, change: Settings) -> Settings:
-        """These settings, with those of `change` above them."""
+        """Give these settings, with those of `change` above them."""
         above: dict[str, Any] = change.to_dict()
         return dataclasses.replace(self, **above)
 
@@ -135,7 +136,7 @@ class Settings:
                 options.add_session_config_entry(spec.key, spec.translate(value))
 
     def cuda_options(self) -> dict[str, str]:
-        """The options of the CUDA provider."""
+        """Give the options of the CUDA provider."""
         chosen = ((SETTING_SPECS[name], value) for name, value in self.to_dict().items())
         return {spec.key: spec.translate(value) for spec, value in chosen if spec.place == "cuda"}
 

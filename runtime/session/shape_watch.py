@@ -16,8 +16,8 @@ with extra("run"):
 
 
 class ShapeWatch:
-    """Says once in the log where outputs of the model in `path` have not the shapes that it declares: nobody knows what
-    is whose answer then."""
+    """A watch that says once in the log where outputs of the model in `path` have not the shapes that it declares:
+    nobody knows what is whose answer then."""
 
     def __init__(
         self, path: Path, inputs: Mapping[str, DeclaredExtents | None], outputs: Mapping[str, DeclaredExtents | None]
@@ -43,7 +43,7 @@ def find_lies(
     feed: Mapping[str, Array],
     found: Mapping[str, Array],
 ) -> Iterator[str]:
-    """A sentence for each output whose shape is not the one declared; None declares none.
+    """Find the outputs whose shape is not the one declared, and write a sentence for each; None declares none.
 
     A name is what the first input that has it makes it, else what the first output makes it.
     """
@@ -61,7 +61,7 @@ def find_lies(
 
 
 def tell_extents(extents: DeclaredExtents | None) -> str:
-    """`(N, 3, H, ?)`."""
+    """Write extents: `(N, 3, H, ?)`."""
     if extents is None:
         return "of no declared shape"
     return f"({', '.join('?' if extent is None else str(extent) for extent in extents)}{',' * (len(extents) == 1)})"

@@ -23,7 +23,7 @@ with extra("run"):
 TENSORRT, CUDA, CPU = "TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider"
 NVIDIA = (TENSORRT, CUDA)
 SHORT = {TENSORRT: "tensorrt", CUDA: "cuda", CPU: "cpu"}
-"""What this program calls ONNX Runtime's providers, the most wanted first."""
+"""This program's names of ONNX Runtime's providers, the most wanted first."""
 
 AS_IS: Mapping[str, Any] = {"graph_optimization_level": ort.GraphOptimizationLevel.ORT_DISABLE_ALL}
 """The attribute of a model whose nodes are to run as they are written."""
@@ -46,7 +46,7 @@ def start(
     entries: Mapping[str, str] | None = None,
     shared: Mapping[str, Any] | None = None,
 ) -> Any:
-    """An onnxruntime.InferenceSession on a model's file, or on its bytes.
+    """Open an onnxruntime.InferenceSession on a model's file, or on its bytes.
 
     `providers` are their options by ONNX Runtime's own names, the first the most wanted (the CPU alone without them);
     it falls back on no other. `fixed` are extents of named axes; `attributes` and `entries` what SessionOptions takes
@@ -72,7 +72,8 @@ def start(
 
 
 def preload_libraries() -> tuple[str, ...]:
-    """Load CUDA and cuDNN from their Python packages, once; the names of the libraries that could not be loaded."""
+    """Load CUDA and cuDNN from their Python packages, once. Returns the names of the libraries that could not be
+    loaded."""
     with _PRELOADING:
         return _preload()
 

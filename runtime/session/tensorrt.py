@@ -25,7 +25,8 @@ MAX_SCALE = 2
 
 
 def choose_tensorrt_options(model: ModelFile, fixed: Mapping[str, int]) -> dict[str, str]:
-    """Options of the TensorRT provider for a model, where `fixed` says the extents of free axes that are known.
+    """Choose the options of the TensorRT provider for a model, where `fixed` says the extents of free axes that are
+    known.
 
     Engines and timings are kept in the user's cache, a folder for each model, never beside it: an engine is code, and a
     file from elsewhere must not bring its own. It has the weights in it, so that neither what a file says that it is
@@ -41,9 +42,9 @@ def choose_tensorrt_options(model: ModelFile, fixed: Mapping[str, int]) -> dict[
 def build_profiles(
     inputs: Mapping[str, NamedExtents], sizes: Mapping[str, AcceptedSize], fixed: Mapping[str, int]
 ) -> dict[str, str]:
-    """The smallest, usual and largest shape of every input that has a free axis, as `name:1x3x224x224,…`; nothing where
-    an axis is free and neither `fixed` nor the model's accepted sizes know it, for then TensorRT follows the inputs.
-    """
+    """Write the smallest, usual and largest shape of every input that has a free axis, as `name:1x3x224x224,…`; nothing
+    where an axis is free and neither `fixed` nor the model's accepted sizes know it, for then TensorRT follows the
+    inputs."""
     shapes: tuple[list[str], list[str], list[str]] = ([], [], [])
     for name, extents in inputs.items():
         if all(isinstance(extent, int) for extent in extents):

@@ -32,12 +32,12 @@ FORMAT = 1
 MAX_BYTES = 1 << 20
 """The largest size, in bytes, of a file of settings."""
 MAX_STRAYS = 16
-"""The most files of settings without their model that are read, to see whose they are."""
+"""The largest number of files of settings without their model that are read, to see whose they are."""
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """What a measurement holds for."""
+    """The key of a measurement: what it holds for."""
 
     model: str
     device: str
@@ -68,16 +68,17 @@ class Entry:
 
     @property
     def unfinished(self) -> str:
-        """`1 of 8 changes tried`; nothing where all were, or that is not known."""
+        """The part of the changes that were tried: `1 of 8 changes tried`; None where all were, or that is not
+        known."""
         return "" if self.tried == self.changes else f"{self.tried} of {self.changes} changes tried"
 
     def gives_way_to(self, later: Entry) -> bool:
-        """Whether a later search is of all changes, or of no fewer than this one's."""
+        """Tell whether a later search is of all changes, or of no fewer than this one's."""
         return not later.unfinished or (self.tried or 0) <= (later.tried or 0)
 
     @property
     def place(self) -> tuple[object, ...]:
-        """What one entry of a file stands for: a later measurement of the same takes its place."""
+        """The place of an entry in a file: a later measurement of the same takes it."""
         return (self.key, self.fixed, tuple(sorted(self.sizes.items())) if self.fixed else ())
 
 
@@ -94,15 +95,15 @@ def tuning_path(model: str | Path) -> Path:
 
 
 def identify(model: ModelFile, provider: str) -> Key:
-    """The key of this model here and now. `provider` is "cpu", "cuda" or "tensorrt"."""
+    """Make the key of this model here and now. `provider` is "cpu", "cuda" or "tensorrt"."""
     device = describe_cpu() if provider == "cpu" else describe_gpu() or "unknown GPU"
     return Key(model.identity, device, f"onnxruntime {ort.__version__}", provider)
 
 
 @dataclass(frozen=True, slots=True)
 class SettingsSource:
-    """Where the settings of a session on `model` come from: those `given`; else ("default" apart) the `entries` that
-    were measured for it; else the runtime's own. `threads` is above all of them, and free axes are `fixed`."""
+    """The source of the settings of a session on `model`: those `given`; else ("default" apart) the `entries` that were
+    measured for it; else the runtime's own. `threads` is above all of them, and free axes are `fixed`."""
 
     model: ModelFile
     given: Given = "default"
@@ -112,7 +113,7 @@ class SettingsSource:
 
     @classmethod
     def read(cls, model: ModelFile, given: Given, threads: int | None, fixed: Mapping[str, int]) -> SettingsSource:
-        """The source with the entries of the file beside the model. Raises InputError where `given` or `threads` is
+        """Read the entries of the file beside the model into a source. Raises InputError where `given` or `threads` is
         none, and ModelError where that file is malformed."""
         if threads is not None:
             with raising(InputError):
@@ -125,7 +126,7 @@ class SettingsSource:
         return cls(model, given, threads, fixed, entries)
 
     def choose(self, provider: str) -> Chosen:
-        """The settings on this provider."""
+        """Choose the settings on this provider."""
         chosen = Chosen(self.given, "given") if isinstance(self.given, Settings) else self._choose_entry(provider)
         if self.threads is None:
             return chosen
@@ -163,7 +164,7 @@ def _tell_left_behind(model: ModelFile) -> None:
 
 
 def read_entries(model: str | Path) -> tuple[Entry, ...]:
-    """What was measured for a model, anywhere; nothing where no file is beside it. Raises ArchspecError where that is
+    """Read what was measured for a model, anywhere; nothing where no file is beside it. Raises ModelError where that is
     malformed."""
     path = tuning_path(model)
     if not os.path.exists(path):  # of a name that is too long, Path.exists raises
