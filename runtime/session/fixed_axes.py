@@ -3,7 +3,6 @@ written into the model, which it then gets from memory."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,13 +10,11 @@ from archspec.errors import InputError, tell_value
 from archspec.extras import extra
 from runtime.session.model_file import ModelFile
 from runtime.session.sizes import check_size, check_together, name_sizes
-from runtime.session.start import FOLDER
 
 with extra("run"):
     import onnx
 
     from compiler.onnx_file.extents import NAMELESS, is_fixed, name_axis
-    from compiler.onnx_file.external import gather_data
 
 Nameless = dict[tuple[str, int], int]
 """Extents by the input and the axis that has no name."""
@@ -53,16 +50,8 @@ def find_nameless(model: ModelFile, fixed: Mapping[str, int]) -> Nameless:
     }
 
 
-def fix_nameless(model: ModelFile, nameless: Nameless) -> tuple[bytes, dict[str, str]]:
-    """Give the model with these axes fixed, and the entries that say where its other files are.
-
-    Raises ModelError where the file is no longer the one that was opened.
-    """
-    fixed = onnx.load(os.fspath(model.path), load_external_data=False)
-    model.check_unwritten()
-    inputs = {value.name: value for value in fixed.graph.input}
+def fix_nameless(nameless: Nameless, model: onnx.ModelProto) -> None:
+    """Fix these axes in a model: a `Rewrite`, for extents that are given first."""
+    inputs = {value.name: value for value in model.graph.input}
     for (name, axis), extent in nameless.items():
         inputs[name].type.tensor_type.shape.dim[axis].dim_value = extent
-    folder = gather_data(fixed, model.path)
-    written: bytes = fixed.SerializeToString()
-    return written, {} if folder is None else {FOLDER: folder}

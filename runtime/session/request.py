@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from runtime.session.fixed_axes import find_nameless, fix_nameless
 from runtime.session.mapped_weights import can_map, copy_data, map_weights
 from runtime.session.model_file import ModelFile
 from runtime.session.optimized_form import describe_unused, find_optimized
+from runtime.session.rewriting import Rewrite, rewrite_model
 from runtime.session.settings import Settings
 from runtime.session.start import AS_IS, CPU, CUDA, SHORT, TENSORRT, start
 from runtime.session.tuning_file import Chosen, SettingsSource
@@ -36,7 +38,8 @@ class NoKernelError(RuntimeFailure):
 class SessionRequest:
     """All that is asked of a session: a model that was checked; the `providers` that are demanded, by ONNX Runtime's
     names (None: the best that works); where its settings come from; free axes whose extents are fixed; whether it is to
-    be the file as it was written, not what was made of it for this processor; and whether weights may stay in files."""
+    be the file as it was written, not what was made of it for this processor; whether weights may stay in files; and
+    what changes the model in memory."""
 
     model: ModelFile
     providers: tuple[str, ...] | None
@@ -44,6 +47,7 @@ class SessionRequest:
     fixed: Mapping[str, int]
     as_written: bool = False
     mapped: bool = True
+    rewrites: tuple[Rewrite, ...] = ()
 
     def load(self, names: Sequence[str]) -> Loaded:
         """Load a session on these providers, from the form that was made for this processor where one applies.
@@ -53,7 +57,7 @@ class SessionRequest:
         """
         chosen = self.settings.choose(SHORT.get(names[0], names[0]))
         on_cpu = list(names) == [CPU]
-        if on_cpu and not (self.fixed or self.as_written) and chosen.settings.layout != "plain":
+        if on_cpu and not (self.fixed or self.as_written or self.rewrites) and chosen.settings.layout != "plain":
             form = find_optimized(self.model)
             if form is not None:
                 try:
@@ -70,14 +74,14 @@ class SessionRequest:
 
     def _load(self, names: Sequence[str], settings: Settings, attributes: Mapping[str, Any] | None = None) -> Any:
         """A session that notices where a file from which it computes is written."""
-        nameless = find_nameless(self.model, self.fixed)
-        if list(names) == [CPU] and self.mapped and can_map(self.model) and not nameless:
+        rewrites = self._list_rewrites()
+        if list(names) == [CPU] and self.mapped and can_map(self.model) and not rewrites:
             with contextlib.suppress(Exception):  # what ONNX Runtime does not take in this form, it may from the file
                 return self._load_mapped(settings, attributes)
         shared, data = ({}, self.model.data) if self.mapped else copy_data(self.model)
         watch = Watch(self.model.path.parent / name for name in data)
-        source, entries = fix_nameless(self.model, nameless) if nameless else (self.model.path, {})
         with self._explaining(names):
+            source, entries = rewrite_model(self.model, rewrites) if rewrites else (self.model.path, {})
             session = start(
                 source,
                 providers={name: self.choose_options(name, settings) for name in names},
@@ -90,6 +94,11 @@ class SessionRequest:
         self.model.check_unwritten()
         watch.check_names()
         return WatchedSession(session, watch, shared) if data or shared else session
+
+    def _list_rewrites(self) -> list[Rewrite]:
+        nameless = find_nameless(self.model, self.fixed)
+        fixing = [partial(fix_nameless, nameless)] if nameless else []
+        return [*fixing, *self.rewrites]
 
     def _load_mapped(self, settings: Settings, attributes: Mapping[str, Any] | None) -> Any:
         watch = Watch([self.model.path])
@@ -107,7 +116,7 @@ class SessionRequest:
             return {}
         from runtime.session.tensorrt import choose_tensorrt_options  # which hashes the model
 
-        return choose_tensorrt_options(self.model, self.fixed)
+        return choose_tensorrt_options(self.model, self.fixed, keep=not self.rewrites)
 
     @contextlib.contextmanager
     def _explaining(self, names: Sequence[str]) -> Iterator[None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from runtime.session.model_file import ModelFile, WrittenError, read_state
 from runtime.session.process_local import ProcessLocal
 from runtime.session.providers import create_session, read_providers
 from runtime.session.request import SessionRequest
+from runtime.session.rewriting import Rewrite
 from runtime.session.settings import Settings
 from runtime.session.shape_watch import ShapeWatch
 from runtime.session.start import CPU, SHORT
@@ -74,6 +75,9 @@ class Session:
     (2, 1)
     """
 
+    rewrites: ClassVar[tuple[Rewrite, ...]] = ()
+    """What a derived class changes in the model, in memory before it is loaded; its file stays as it is."""
+
     def __init__(
         self,
         path: str | os.PathLike[str],
@@ -106,10 +110,7 @@ class Session:
         self._state = model.state
         self.fixed = check_fixed(model, options["fixed"])
         source = SettingsSource.read(model, options["settings"], options["threads"], self.fixed)
-        request = SessionRequest(
-            model, options["providers"], source, self.fixed, options["as_written"], options["mapped"]
-        )
-        created = create_session(request)
+        created = create_session(self._ask(model, options["providers"], source))
         self.notice, self._surprising = created.notice, created.surprising
         self.loaded, chosen = created.loaded.path, created.loaded.chosen
         self.settings, self.settings_source = chosen.settings, chosen.source
@@ -121,6 +122,10 @@ class Session:
         self.metadata, self.sizes = found.metadata, read_sizes(found.metadata)
         self._rules = InputRules(self.path, self.inputs, self.dtypes, self.sizes)
         self._watch = ShapeWatch(self.path, self.inputs, self.outputs)
+
+    def _ask(self, model: ModelFile, providers: tuple[str, ...] | None, source: SettingsSource) -> SessionRequest:
+        as_written, mapped = self._options["as_written"], self._options["mapped"]
+        return SessionRequest(model, providers, source, self.fixed, as_written, mapped, self.rewrites)
 
     @property
     def provider(self) -> str:
@@ -182,7 +187,7 @@ class Session:
         return str(self._rules)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _open_again, (self._place, self._options, self._state.written)
+        return _open_again, (type(self), self._place, self._options, self._state.written)
 
     @property
     def _session(self) -> Any:
@@ -197,9 +202,7 @@ class Session:
             )
         _check_unwritten(self._place, self._state.written)
         model = ModelFile.open(self._place).check()
-        options, source = self._options, SettingsSource(model, self.settings)
-        request = SessionRequest(model, (CPU,), source, self.fixed, options["as_written"], options["mapped"])
-        loaded = request.load((CPU,))
+        loaded = self._ask(model, (CPU,), SettingsSource(model, self.settings)).load((CPU,))
         self.loaded = loaded.path
         return loaded.session
 
@@ -238,10 +241,10 @@ def _tell_once(notice: str) -> None:
         warn(notice)
 
 
-def _open_again(path: Path, options: Mapping[str, Any], written: tuple[int, int]) -> Session:
+def _open_again(kind: type[Session], path: Path, options: Mapping[str, Any], written: tuple[int, int]) -> Session:
     """A session that is copied, also into another process. Raises ArchspecError."""
     _check_unwritten(path, written)
-    return Session(path, **options)
+    return kind(path, **options)
 
 
 def _check_unwritten(path: Path, written: tuple[int, int]) -> None:

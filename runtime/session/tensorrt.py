@@ -24,19 +24,20 @@ MAX_SCALE = 2
 """The most times that a size of an engine may be the one that the model was written for."""
 
 
-def choose_tensorrt_options(model: ModelFile, fixed: Mapping[str, int]) -> dict[str, str]:
+def choose_tensorrt_options(model: ModelFile, fixed: Mapping[str, int], *, keep: bool = True) -> dict[str, str]:
     """Choose the options of the TensorRT provider for a model, where `fixed` says the extents of free axes that are
     known.
 
     Engines and timings are kept in the user's cache, a folder for each model, never beside it: an engine is code, and a
     file from elsewhere must not bring its own. It has the weights in it, so that neither what a file says that it is
-    does nor a content that another was made to have.
+    does nor a content that another was made to have. Nothing is kept of a model that is not what its file holds
+    (`keep`).
     """
     options = build_profiles(model.inputs, model.sizes, fixed)
     switch = SWITCHES.get(PRECISION.read(model.metadata) or "")
     if switch:
         options[switch] = "1"
-    return options | _use_cache(read_fingerprint(model.path))
+    return options | (_use_cache(read_fingerprint(model.path)) if keep else {})
 
 
 def build_profiles(

@@ -22,7 +22,7 @@ from runtime.session.session import Session
 from tests.differential.harness import Disagreement
 from tests.differential.layers import RefusedError
 from tests.differential.network import Network
-from tests.differential.witness import Inputs, Run, Written, open_runs
+from tests.differential.witness import Inputs, Run, Written, list_runs
 
 TOLERANCES = {"fp32": 1e-4, "fp16": 2e-2, "bf16": 1e-1}
 """What docs/export/precision.md allows, relative to the largest value."""
@@ -43,11 +43,11 @@ def tell_truths(written: Written, words: Counter[str]) -> Iterator[Disagreement]
     yield from check_file(written)
     yield from check_report(written)
     yield from check_refused_sizes(written, words)
-    with open_runs(written.path) as runs:
-        yield from check_proof(written, runs)
-        for sizes in promised_sizes(written):
-            for batch in (1, 3):
-                yield from check_answers(written, runs, sizes, batch, words)
+    runs = list_runs(written.path)
+    yield from check_proof(written, runs)
+    for sizes in promised_sizes(written):
+        for batch in (1, 3):
+            yield from check_answers(written, runs, sizes, batch, words)
     yield from check_session(written)
     yield from check_verdict(written, words)
     if damage(written):

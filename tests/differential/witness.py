@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,11 +18,12 @@ from torch import Tensor
 
 from archspec.arrays import Array
 from runtime.export.export import Export
-from runtime.verification.model.half_rounding import open_rounded
+from runtime.verification.model.half_rounding import find_half
 from tests.differential.documents import Spec
 from tests.differential.network import Network
 from tests.differential.results import run
 from tests.differential.wishes import Wish, mean_weights
+from tests.support.rounding import round_file
 
 Inputs: TypeAlias = Mapping[str, Array]
 Outputs: TypeAlias = dict[str, Tensor]
@@ -84,11 +84,11 @@ class Witness:
 class Run:
     """A file in plain ONNX Runtime, fed with float32 whatever it takes."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, model: Path | bytes) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         options.log_severity_level = 4
-        self.session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        self.session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         self.kinds = {item.name: np.float16 if "16" in item.type else np.float32 for item in self.session.get_inputs()}
 
     def __call__(self, inputs: Inputs) -> Outputs:
@@ -97,13 +97,11 @@ class Run:
         return {name: torch.from_numpy(value).double() for name, value in zip(names, found, strict=True)}
 
 
-@contextmanager
-def open_runs(path: Path) -> Iterator[list[Run]]:
+def list_runs(path: Path) -> list[Run]:
     """The file as it is, where ONNX Runtime's CPU provider has kernels for its type, and, of half precision, with every
     result rounded as GPUs round."""
-    with open_rounded(path) as rounded:
-        kind, twin = rounded or ("float32", None)
-        yield [Run(file) for file in (path if kind != "bfloat16" else None, twin) if file is not None]
+    half = find_half(path)
+    return [*([Run(path)] if half != "bfloat16" else []), *([Run(round_file(path))] if half else [])]
 
 
 @dataclass(frozen=True)

@@ -74,10 +74,10 @@ def run_torch(graph: Graph, module: nn.Module, inputs: Arrays) -> Arrays:
     return {name: value.numpy() for name, value in named.items()}
 
 
-def run_onnx(path: Path, inputs: Arrays) -> Arrays:
+def run_onnx(model: Path | bytes, inputs: Arrays) -> Arrays:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()  # as many as a worker of the tests may use
-    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     names = [output.name for output in session.get_outputs()]
     return dict(zip(names, session.run(names, inputs), strict=True))
 

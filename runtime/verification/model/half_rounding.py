@@ -7,45 +7,24 @@ without rounding between the nodes, so that what overflows on a GPU is finite th
 from __future__ import annotations
 
 import os
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from copy import deepcopy
 from pathlib import Path
 
 from archspec.extras import extra
-from archspec.files import renaming, scratch_folder
-from archspec.last_resort import passing
+from runtime.session.session import Session
 
 with extra("run"):
     import onnx
     from onnx import TensorProto
 
-    from compiler.onnx_file.external import gather_data
-
 HALVES: dict[int, str] = {TensorProto.FLOAT16: "float16", TensorProto.BFLOAT16: "bfloat16"}
 Kinds = dict[str, int]
 
 
-@contextmanager
-def open_rounded(path: str | Path) -> Iterator[tuple[str, Path] | None]:
-    """The type of a model of half precision, and a file of its rounded twin, whose inputs and outputs are float32; None
-    for a model without half precision. The file is gone afterwards."""
-    model = onnx.load(os.fspath(path), load_external_data=False)
-    kinds = find_halves(model)
-    if not kinds:
-        yield None
-        return
-    beside = gather_data(model, Path(path))
-    with scratch_folder() as folder:
-        handle, name = tempfile.mkstemp(suffix=".onnx", dir=beside or folder)
-        os.close(handle)
-        try:
-            onnx.save(round_nodes(model, kinds), name)
-            with renaming(Path(path), Path(name)), passing(Path(name)):
-                yield HALVES[next(iter(kinds.values()))], Path(name)
-        finally:
-            os.unlink(name)
+def find_half(path: str | Path) -> str | None:
+    """Find the type of a model of half precision: float16 or bfloat16; None for a model without half precision."""
+    kinds = find_halves(onnx.load(os.fspath(path), load_external_data=False))
+    return HALVES[next(iter(kinds.values()))] if kinds else None
 
 
 def round_nodes(model: onnx.ModelProto, kinds: Kinds | None = None) -> onnx.ModelProto:
@@ -73,6 +52,12 @@ def round_nodes(model: onnx.ModelProto, kinds: Kinds | None = None) -> onnx.Mode
     del graph.node[:], graph.value_info[:]
     graph.node.extend(nodes)
     return model
+
+
+class RoundedSession(Session):
+    """A session on a model of half precision in which every result is rounded. Its inputs and outputs are float32."""
+
+    rewrites = (round_nodes,)
 
 
 def _widen(node: onnx.NodeProto, widened: dict[str, str], kinds: Kinds) -> list[onnx.NodeProto]:

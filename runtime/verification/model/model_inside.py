@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from pathlib import Path
 from types import MappingProxyType
@@ -19,8 +18,9 @@ from archspec.extras import extra
 from archspec.finite import has_nan, is_finite
 from runtime.session.failures import shorten
 from runtime.session.model_file import ModelFile
+from runtime.session.session import Session
 from runtime.session.start import AS_IS, start
-from runtime.verification.model.half_rounding import HALVES, find_kinds, name_raw, open_rounded, round_nodes
+from runtime.verification.model.half_rounding import HALVES, RoundedSession, find_kinds, name_raw, round_nodes
 from runtime.verification.model.nodes import list_tensors
 
 with extra("run"):
@@ -126,6 +126,11 @@ class ModelInside:
             raise RuntimeFailure(f"{self.path}: ONNX Runtime failed: {shorten(error)}") from error
         return dict(zip(names, found, strict=True))
 
+    @property
+    def is_run_rounded(self) -> bool:
+        """True if ONNX Runtime's CPU provider lacks its type, so that the twin is run in its place."""
+        return self.dtype == "bfloat16"
+
     def computes(self, name: str) -> bool:
         """True if a node of the graph gives this value."""
         return name in self._places
@@ -163,15 +168,10 @@ class ModelInside:
         return start(written, attributes=attributes, entries=FULL_OPERANDS, shared=values)
 
 
-@contextmanager
-def open_runnable(inside: ModelInside) -> Iterator[Path]:
-    """The file; of one whose type ONNX Runtime's CPU provider lacks, its twin that rounds: `half_rounding`."""
-    if inside.dtype != "bfloat16":
-        yield inside.path
-        return
-    with open_rounded(inside.path) as rounded:
-        assert rounded
-        yield rounded[1]
+def open_runnable(inside: ModelInside, providers: Sequence[str] | None = None) -> Session:
+    """Open a session on the file, or on its twin: `is_run_rounded`."""
+    kind = RoundedSession if inside.is_run_rounded else Session
+    return kind(inside.path, providers=providers, settings="default", as_written=True)
 
 
 def _name_type(kinds: Sequence[int]) -> str:

@@ -20,7 +20,7 @@ from compiler.torch_target.modes import device_of, evaluating, unaffected
 from runtime.session.inputs import list_shapes
 from runtime.session.session import Session
 from runtime.verification.differences import Limits, compare, compare_votes
-from runtime.verification.model.half_rounding import open_rounded
+from runtime.verification.model.half_rounding import RoundedSession, find_half
 from runtime.verification.options import DEFAULTS, VerifyOptions
 
 with extra("train"):
@@ -103,10 +103,11 @@ def prove(
     """
     if not cases:
         raise InputError("a proof needs at least one case")
-    with unaffected(), open_rounded(onnx_path) as rounded:
-        dtype, twin = rounded or ("float32", None)
-        files = [*([onnx_path] if dtype in ON_CPU else []), *([twin] if twin else [])]
-        sessions = [Session(path, providers=options.providers, settings="default", as_written=True) for path in files]
+    with unaffected():
+        half = find_half(onnx_path)
+        dtype = half or "float32"
+        kinds = [*([Session] if dtype in ON_CPU else []), *([RoundedSession] if half else [])]
+        sessions = [kind(onnx_path, providers=options.providers, settings="default", as_written=True) for kind in kinds]
         limits = options.limits(dtype)
         prover = _Prover(module, sessions, limits, frozenset(votes), dtype, names_in_file)
         generator = np.random.default_rng(options.seed)

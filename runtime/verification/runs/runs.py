@@ -53,19 +53,18 @@ def check_runs(
     """
     check_values(inside)
     check_extents(inside)
-    with open_runnable(inside) as path:
-        try:
-            session = Session(path, providers=options.providers, settings="default", as_written=True)
-        except (InputError, MissingProviderError):
-            raise
-        except NoKernelError as error:
-            raise UnansweredError(f"{error}; the file is sound to onnx's checker, and was not run") from error
-        except ArchspecError as error:
-            yield Check("runs", "failed", str(error))
-            return
-        if path != inside.path:
-            yield _tell_twin(inside)
-        yield from _Runs(inside, facts, session, options).check(follow)
+    try:
+        session = open_runnable(inside, options.providers)
+    except (InputError, MissingProviderError):
+        raise
+    except NoKernelError as error:
+        raise UnansweredError(f"{error}; the file is sound to onnx's checker, and was not run") from error
+    except ArchspecError as error:
+        yield Check("runs", "failed", str(error))
+        return
+    if inside.is_run_rounded:
+        yield _tell_twin(inside)
+    yield from _Runs(inside, facts, session, options).check(follow)
 
 
 class _Runs:
@@ -188,7 +187,7 @@ class _Judge:
         count = tell_nonfinite(found)
         if count is None:
             status, text = self._hear(feed, found)
-            where = "" if self.session.path == self.inside.path else f" on {self.inside.twin}"
+            where = f" on {self.inside.twin}" if self.inside.is_run_rounded else ""
             return _Verdict(status, f"finite{where}; {text}")
         told = self._explain(count, feed)
         runs: dict[str | None, tuple[Arrays, Arrays]] = {None: (feed, found)}

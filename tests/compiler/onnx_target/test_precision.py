@@ -34,10 +34,11 @@ from runtime.training.loop import train
 from runtime.training.module_outputs import evaluate_module
 from runtime.training.recipe import Recipe
 from runtime.verification.differences import LIMITS
-from runtime.verification.model.half_rounding import open_rounded
+from runtime.verification.model.half_rounding import RoundedSession
 from runtime.verification.proof.proof import prove
 from tests.support.lowering import Arrays, difference, graph_of, run_onnx, run_torch, sample_inputs, stir
 from tests.support.op_examples import walk
+from tests.support.rounding import round_file
 
 FP16, BF16 = ExportOptions(precision="fp16"), ExportOptions(precision="bf16")
 HALVES = pytest.mark.parametrize("options", [FP16, BF16], ids=["fp16", "bf16"])
@@ -58,9 +59,7 @@ def write(graph: Graph, weights: Mapping[str, Any], options: ExportOptions, fold
 
 
 def run_rounded(path: Path, inputs: Arrays) -> Arrays:
-    with open_rounded(path) as found:
-        assert found is not None
-        return run_onnx(found[1], inputs)
+    return run_onnx(round_file(path), inputs)
 
 
 def is_miscounted(op: Op, precision: Precision) -> bool:
@@ -288,10 +287,8 @@ def test_predictions_stay(trained: Trained, options: ExportOptions, io: Io, tmp_
     path = tmp_path / "model.onnx"
     write_model(build_model(graph, arrays(module), metadata=metadata, options=replace(options, io=io)), path)
     expected = evaluate_module(module, test)["output"].argmax(1)
-    with open_rounded(path) as found:
-        assert found is not None
-        session = Session(found[1], providers=["cpu"])
-        equal = int((compute_outputs(session, test.images)["output"].argmax(1) == expected).sum())
+    session = RoundedSession(path, providers=["cpu"])
+    equal = int((compute_outputs(session, test.images)["output"].argmax(1) == expected).sum())
     assert equal == 360 if options is FP16 else equal >= 356
     assert (expected == test.labels).mean() > 0.8
 

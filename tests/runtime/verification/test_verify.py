@@ -20,8 +20,8 @@ from compiler.onnx_target.options import ExportOptions
 from runtime.session import providers
 from runtime.session.session import Session
 from runtime.session.start import CPU
+from runtime.verification.model import model_inside as inside_module
 from runtime.verification.proof import proof as proof_module
-from runtime.verification.runs import runs as runs_module
 from runtime.verification.witness.witness import find_votes
 from tests.support.lowering import graph_of
 from tests.support.models import build_double, save
@@ -188,7 +188,7 @@ def test_a_file_runs_on_the_providers_that_are_chosen(tmp_path: Path, monkeypatc
             asked.append(providers)
             super().__init__(path, providers="cpu", **more)
 
-    for user in (runs_module, proof_module):
+    for user in (inside_module, proof_module):
         monkeypatch.setattr(user, "Session", Recorded)
     graph, module = make()
     path, weights = export(tmp_path, graph, module), module.state_dict()

@@ -10,8 +10,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from archspec.errors import ArchspecError
-from runtime.session.session import Session
-from runtime.verification.model.half_rounding import open_rounded, round_nodes
+from runtime.verification.model.half_rounding import RoundedSession, find_half, round_nodes
 from tests.support.models import build_double, save
 
 KINDS = pytest.mark.parametrize("kind", [TensorProto.FLOAT16, TensorProto.BFLOAT16], ids=["float16", "bfloat16"])
@@ -28,9 +27,7 @@ def build(kind: int, *nodes: onnx.NodeProto, **stored: np.ndarray) -> onnx.Model
 
 
 def run(path: Path, x: np.ndarray = X) -> np.ndarray:
-    with open_rounded(path) as found:
-        assert found is not None
-        return Session(found[1], providers=["cpu"]).run({"x": x})["y"]
+    return RoundedSession(path, providers=["cpu"]).run({"x": x})["y"]
 
 
 @KINDS
@@ -67,8 +64,7 @@ def test_values_keep_their_names_and_become_float32(kind: int) -> None:
 
 
 def test_a_model_of_float32_has_no_twin(tmp_path: Path) -> None:
-    with open_rounded(save(build_double(), tmp_path / "m.onnx")) as found:
-        assert found is None
+    assert find_half(save(build_double(), tmp_path / "m.onnx")) is None
 
 
 @KINDS

@@ -15,6 +15,7 @@ from onnxruntime.quantization import CalibrationDataReader, QuantFormat, quantiz
 
 from archspec.api import elaborate, load, to_onnx, to_torch, verify_model
 from archspec.arrays import Array
+from runtime.session.session import Session
 from runtime.verification.differences import compare
 from runtime.verification.model.model_inside import FULL_OPERANDS, ModelInside
 from runtime.verification.report import Verification
@@ -69,20 +70,13 @@ def test_a_scale_that_is_wrong_is_no_step(form: str, tmp_path: Path, monkeypatch
     scale.CopyFrom(numpy_helper.from_array(3 * numpy_helper.to_array(scale), scale.name))
     (tmp_path / "wrong").mkdir()
     onnx.save(model, tmp_path / "wrong" / "int8.onnx")
-    monkeypatch.setattr("runtime.verification.runs.runs.open_runnable", lambda inside: Wrong(tmp_path / "wrong"))
+    monkeypatch.setattr("runtime.verification.runs.runs.open_runnable", lambda *_: open_other(tmp_path / "wrong"))
     assert not verify(path).passed
 
 
-class Wrong:
+def open_other(folder: Path) -> Session:
     """What a session reads, in another's place."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def __enter__(self) -> Path:
-        return self.folder / "int8.onnx"
-
-    def __exit__(self, *error: object) -> None: ...
+    return Session(folder / "int8.onnx", providers=["cpu"], settings="default", as_written=True)
 
 
 @pytest.mark.parametrize(("factor", "status"), [(1.0, "passed"), (1e4, "noted")])
@@ -172,7 +166,7 @@ def test_weights_of_few_bits_that_are_wrong_fail(
     model.graph.initializer[1].CopyFrom(numpy_helper.from_array(scales, "s"))
     onnx.save(model, tmp_path / "wrong" / "int8.onnx")
     if spoiled == "session":
-        monkeypatch.setattr("runtime.verification.runs.runs.open_runnable", lambda inside: Wrong(tmp_path / "wrong"))
+        monkeypatch.setattr("runtime.verification.runs.runs.open_runnable", lambda *_: open_other(tmp_path / "wrong"))
     else:
         witness = Witness(ModelInside(tmp_path / "wrong" / "int8.onnx"))
         monkeypatch.setattr("runtime.verification.runs.runs.Witness", lambda inside: witness)

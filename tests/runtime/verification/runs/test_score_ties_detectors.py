@@ -6,7 +6,6 @@ Scores stand there twice, each time summed in another order, so that rounding de
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from onnx.reference import ReferenceEvaluator
 
 from archspec.api import verify_model
 from archspec.arrays import Array
+from runtime.session.session import Session
 from runtime.verification.checks import Check
 from runtime.verification.report import Verification
 
@@ -161,7 +161,8 @@ def test_a_detector_is_verified_and_a_changed_number_is_found(
     assert row(found).status == "noted"
     assert "rows change places among equal scores of choose" in row(found).text
     wrong = save(tmp_path / "wrong", choice, 1.1)
-    monkeypatch.setattr("runtime.verification.runs.runs.open_runnable", lambda inside: nullcontext(wrong))
+    session = Session(wrong, providers=["cpu"], as_written=True)
+    monkeypatch.setattr("runtime.verification.runs.runs.open_runnable", lambda *_: session)
     found = verify_model(path)
     assert (found.passed, row(found).status) == (False, "failed")
 
@@ -198,6 +199,7 @@ def test_the_best_of_equal_scores_may_stand_at_either_place(
     assert found.passed, found.checks
     assert "rows change places among equal scores of choose" in row(found).text
     wrong = save_labels(tmp_path / "wrong", 1.1)
-    monkeypatch.setattr("runtime.verification.runs.runs.open_runnable", lambda inside: nullcontext(wrong))
+    session = Session(wrong, providers=["cpu"], as_written=True)
+    monkeypatch.setattr("runtime.verification.runs.runs.open_runnable", lambda *_: session)
     found = verify_model(path)
     assert (found.passed, row(found).status) == (False, "failed")
