@@ -44,7 +44,7 @@ MAX_WILDCARDS = 2
 class NamePattern:
     """A pattern of the names of weights or of layers.
 
-    >>> Pattern.parse("repeat_0.i{s}.**.conv_{n}").match("repeat_0.i2.block_0.body.conv_1")
+    >>> NamePattern.parse("repeat_0.i{s}.**.conv_{n}").match("repeat_0.i2.block_0.body.conv_1")
     {'s': 2, 'n': 1}
     """
 
@@ -91,7 +91,7 @@ class NamePattern:
 class NameTemplate:
     """A name with expressions in braces.
 
-    >>> Template.parse("layer{s + 1}.{b}.bn1").write(dict(s=0, b=3))
+    >>> NameTemplate.parse("layer{s + 1}.{b}.bn1").write(dict(s=0, b=3))
     'layer1.3.bn1'
     """
 
