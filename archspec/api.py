@@ -20,7 +20,7 @@ from compiler.analysis.report import analyze as _analyze
 from compiler.elaborate.elaborate import elaborate as _elaborate
 from compiler.graph import Graph
 from compiler.sizes.accepted_sizes import accepted_sizes as _accepted_sizes
-from runtime.verification.proof.proof_cases import proof_cases as _proof_cases
+from runtime.verification.proof.cases import proof_cases as _proof_cases
 
 if TYPE_CHECKING:
     from torch.fx import GraphModule

@@ -23,7 +23,7 @@ from compiler.onnx_file.extents import list_inputs, list_outputs
 from compiler.onnx_file.metadata import PRECISION, tell_epoch
 from compiler.passes.cast_weights import CastWeights
 from runtime.export.plan import Calibration, ExportPlan, LoweringRules, tell_large_drop
-from runtime.verification.proof.proof_cases import proof_cases
+from runtime.verification.proof.cases import proof_cases
 from runtime.verification.static.metadata_fit import check_answers
 from runtime.weights.in_memory import tell_rounding
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from runtime.verification.checks import Check
-from runtime.verification.model.model_facts import ModelFacts
+from runtime.verification.model.facts import ModelFacts
 
 if TYPE_CHECKING:
     from runtime.verification.source.bisection import Bisection

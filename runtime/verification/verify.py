@@ -13,8 +13,8 @@ from runtime.session.model_file import ModelFile
 from runtime.session.optimized_form import find_model
 from runtime.session.sizes import name_sizes
 from runtime.verification.checks import Check, UnansweredError
-from runtime.verification.model.model_facts import ModelFacts, read_facts
-from runtime.verification.model.model_inside import ModelInside
+from runtime.verification.model.facts import ModelFacts, read_facts
+from runtime.verification.model.inside import ModelInside
 from runtime.verification.options import DEFAULTS, Original, VerifyOptions
 from runtime.verification.report import Verification
 from runtime.verification.runs.optimized_form import check_optimized

@@ -26,7 +26,7 @@ from compiler.onnx_target.onnx_model import OnnxModel
 from compiler.onnx_target.options import ExportOptions
 from compiler.onnx_target.write import write_model
 from runtime.verification.differences import LIMITS, compare, compare_power
-from runtime.verification.model.model_inside import ModelInside
+from runtime.verification.model.inside import ModelInside
 from tests.old_runtimes.environments import CURRENT, RUNTIMES, find_python
 from tests.support.lowering import TOLERANCE, Arrays, graph_of, run_torch, sample_inputs, stir
 from tests.support.op_examples import EXAMPLES

@@ -12,7 +12,7 @@ from archspec.cli.tables.grid import Grid, words
 from compiler.onnx_file.metadata import COMBINE, DATA, EPOCH, GRAPH, MEMBERS, NAME, TASK, WEIGHTS
 
 if TYPE_CHECKING:
-    from runtime.verification.model.model_facts import ModelFacts
+    from runtime.verification.model.facts import ModelFacts
     from runtime.verification.report import Verification
     from runtime.verification.source.bisection import Bisection, NodeDifference
 

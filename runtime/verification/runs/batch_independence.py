@@ -11,11 +11,11 @@ from archspec.arrays import Array, Arrays
 from archspec.errors import ArchspecError
 from runtime.session.session import Session
 from runtime.verification.checks import Check
-from runtime.verification.model.model_inside import ModelInside
+from runtime.verification.model.declared_shapes import DeclaredShapes
+from runtime.verification.model.inside import ModelInside
 from runtime.verification.model.nodes import list_nodes, name_node
 from runtime.verification.options import VerifyOptions
-from runtime.verification.proof.proof_cases import MAX_PROOF_MACS, choose_small
-from runtime.verification.runs.declared_shapes import DeclaredShapes
+from runtime.verification.proof.cases import MAX_PROOF_MACS, choose_small
 from runtime.verification.runs.feeds import Feeds
 from runtime.verification.witness.comparator import Comparator
 from runtime.verification.witness.witness import Witness

@@ -12,11 +12,11 @@ from archspec.extras import extra
 from runtime.session.inputs import choose_batches, choose_shapes, make_inputs
 from runtime.session.session import Session
 from runtime.verification.checks import UnansweredError
-from runtime.verification.model.model_inside import ModelInside
+from runtime.verification.model.input_ranges import find_ranges
+from runtime.verification.model.inside import ModelInside
 from runtime.verification.model.nodes import read_attribute
 from runtime.verification.options import VerifyOptions
-from runtime.verification.proof.proof_cases import MAX_PROOF_MACS, choose_small
-from runtime.verification.runs.input_ranges import find_ranges
+from runtime.verification.proof.cases import MAX_PROOF_MACS, choose_small
 from runtime.verification.witness.witness import Witness
 
 with extra("run"):

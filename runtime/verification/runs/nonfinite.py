@@ -19,7 +19,7 @@ from archspec.extras import extra
 from archspec.finite import has_finite, has_nan, is_finite, mark_alike
 from archspec.wording import tell_count
 from runtime.verification.checks import UnansweredError
-from runtime.verification.model.model_inside import ModelInside
+from runtime.verification.model.inside import ModelInside
 from runtime.verification.model.nodes import list_operands, name_node
 from runtime.verification.static.stored_numbers import VARIANCE
 from runtime.verification.static.training_mode import RANDOM

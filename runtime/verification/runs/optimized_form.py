@@ -12,9 +12,9 @@ from runtime.session.model_file import ModelFile
 from runtime.session.optimized_form import examine_optimized
 from runtime.session.session import Session
 from runtime.verification.checks import Check
-from runtime.verification.model.model_facts import ModelFacts
+from runtime.verification.model.facts import ModelFacts
 from runtime.verification.options import VerifyOptions
-from runtime.verification.proof.proof_cases import choose_small
+from runtime.verification.proof.cases import choose_small
 from runtime.verification.witness.comparator import WitnessOutputs
 
 

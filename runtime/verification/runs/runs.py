@@ -15,14 +15,14 @@ from runtime.session.providers import MissingProviderError
 from runtime.session.request import NoKernelError
 from runtime.session.session import Session
 from runtime.verification.checks import Check, Status, UnansweredError
-from runtime.verification.model.model_facts import ModelFacts
-from runtime.verification.model.model_inside import FULL_OPERANDS, ModelInside, open_runnable
+from runtime.verification.model.declared_shapes import DeclaredShapes
+from runtime.verification.model.facts import ModelFacts
+from runtime.verification.model.input_ranges import check_ranges
+from runtime.verification.model.inside import FULL_OPERANDS, ModelInside, open_runnable
 from runtime.verification.model.nodes import list_nodes, name_node
 from runtime.verification.options import VerifyOptions
 from runtime.verification.runs.batch_independence import check_batch
-from runtime.verification.runs.declared_shapes import DeclaredShapes
 from runtime.verification.runs.feeds import REACHES, Feeds, check_values, move_into
-from runtime.verification.runs.input_ranges import check_ranges
 from runtime.verification.runs.nonfinite import (
     explain_nonfinite,
     find_empty,

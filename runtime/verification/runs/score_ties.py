@@ -15,7 +15,7 @@ import numpy as np
 from archspec.arrays import Array, Arrays
 from archspec.errors import ArchspecError
 from archspec.extras import extra
-from runtime.verification.model.model_inside import ModelInside
+from runtime.verification.model.inside import ModelInside
 from runtime.verification.model.nodes import name_node, read_attribute
 from runtime.verification.witness.comparator import Comparator
 

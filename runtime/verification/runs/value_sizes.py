@@ -14,7 +14,7 @@ from archspec.extras import extra
 from archspec.wording import write_shape
 from runtime.session.inputs import MAX_NUMBERS
 from runtime.verification.checks import UnansweredError
-from runtime.verification.model.model_inside import ModelInside
+from runtime.verification.model.inside import ModelInside
 from runtime.verification.model.nodes import name_node, read_constant
 
 with extra("run"):

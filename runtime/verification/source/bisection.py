@@ -22,7 +22,7 @@ from compiler.graph import Graph, Node
 from compiler.passes.base import trace_value
 from compiler.torch_target.modes import evaluating
 from runtime.verification.differences import MAX_FLIPS, compare, compare_power, compare_votes
-from runtime.verification.model.model_inside import ModelInside
+from runtime.verification.model.inside import ModelInside
 from runtime.verification.source.model_diff import find_reasons
 
 with extra("train"):

@@ -16,12 +16,12 @@ from archspec.wording import cut_middle, list_some
 from compiler.onnx_file.metadata import GRAPH, MEMBERS, NAME, PRECISION, QUESTION, TARGET, WEIGHTS
 from compiler.torch_target.modes import unaffected
 from runtime.verification.checks import Check
-from runtime.verification.model.model_facts import ModelFacts, parse_metadata
-from runtime.verification.model.model_inside import ModelInside
+from runtime.verification.model.facts import ModelFacts, parse_metadata
+from runtime.verification.model.input_ranges import InputRange, find_ranges
+from runtime.verification.model.inside import ModelInside
 from runtime.verification.options import Original, VerifyOptions
+from runtime.verification.proof.cases import proof_cases
 from runtime.verification.proof.proof import Shapes, prove
-from runtime.verification.proof.proof_cases import proof_cases
-from runtime.verification.runs.input_ranges import InputRange, find_ranges
 from runtime.verification.source.bisection import Bisection, FileAndModule, bisect
 from runtime.verification.source.interface_match import InterfaceMatch, match_interface
 from runtime.verification.source.model_diff import compare_attributes, compare_stored

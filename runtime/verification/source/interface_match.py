@@ -11,8 +11,8 @@ from compiler.graph import Graph
 from compiler.onnx_file.extents import DeclaredExtents
 from runtime.session.shape_watch import tell_extents
 from runtime.verification.checks import Check
-from runtime.verification.model.model_inside import ModelInside
-from runtime.verification.runs.declared_shapes import DeclaredShapes
+from runtime.verification.model.declared_shapes import DeclaredShapes
+from runtime.verification.model.inside import ModelInside
 
 DeclaredByName: TypeAlias = Mapping[str, DeclaredExtents | None]
 """The extents that are declared of inputs or outputs, by name; None where none are."""

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from archspec.extras import extra
-from runtime.verification.model.model_inside import ModelInside
+from runtime.verification.model.inside import ModelInside
 
 with extra("run"):
     import onnx

@@ -9,7 +9,7 @@ from archspec.errors import ArchspecError
 from archspec.extras import extra
 from runtime.session.provenance import read_provenance
 from runtime.verification.checks import Check
-from runtime.verification.model.model_facts import ModelFacts
+from runtime.verification.model.facts import ModelFacts
 
 with extra("run"):
     from compiler.onnx_file.content import read_content

@@ -1,4 +1,7 @@
-"""Whether what a model says of its answers and of pictures fits what it takes and gives."""
+"""Whether what a model says of its answers and of pictures fits what it takes and gives.
+
+The row of a verification that says so is made in `metadata_row`: an export checks here too, without ONNX Runtime.
+"""
 
 from __future__ import annotations
 

@@ -8,8 +8,8 @@ from archspec.errors import ArchspecError
 from compiler.onnx_file.extents import list_inputs, list_outputs
 from compiler.onnx_file.metadata import CLASSES, EPOCH, PREPROCESS, STRIDE, TASK, tell_epoch
 from runtime.verification.checks import Check
-from runtime.verification.model.model_facts import ModelFacts
-from runtime.verification.model.model_inside import ModelInside
+from runtime.verification.model.facts import ModelFacts
+from runtime.verification.model.inside import ModelInside
 from runtime.verification.static.metadata_fit import check_answers
 
 COMPARED = (TASK, CLASSES, PREPROCESS, STRIDE, EPOCH)

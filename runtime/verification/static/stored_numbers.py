@@ -21,9 +21,9 @@ from archspec.extras import extra
 from archspec.finite import is_finite
 from archspec.wording import tell_count
 from runtime.verification.checks import Check
+from runtime.verification.model.facts import ModelFacts
 from runtime.verification.model.half_rounding import HALVES
-from runtime.verification.model.model_facts import ModelFacts
-from runtime.verification.model.model_inside import ModelInside
+from runtime.verification.model.inside import ModelInside
 from runtime.verification.model.nodes import name_node, read_attribute, read_constant
 
 with extra("run"):

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from archspec.extras import extra
 from runtime.verification.checks import Check
-from runtime.verification.model.model_inside import ModelInside
+from runtime.verification.model.inside import ModelInside
 from runtime.verification.model.nodes import list_nodes, name_node, read_attribute
 
 with extra("run"):

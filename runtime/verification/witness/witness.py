@@ -16,7 +16,7 @@ from archspec.errors import ArchspecError
 from archspec.extras import extra
 from compiler.analysis.cost.cost import measure_cost
 from compiler.graph import Graph
-from runtime.verification.model.model_inside import ModelInside
+from runtime.verification.model.inside import ModelInside
 from runtime.verification.model.nodes import list_nodes, read_constant
 from runtime.verification.witness.comparator import WitnessOutputs
 from runtime.verification.witness.node_work import LOOPS, count_loops
@@ -32,7 +32,7 @@ with extra("run"):
 
 REFERENCE, PLAIN = "onnx.reference", "ONNX Runtime without its optimizations"
 SAME_TWIN = "the same twin without ONNX Runtime's optimizations"
-"""The witness where the file itself is not run, see `model_inside.open_runnable`."""
+"""The witness where the file itself is not run, see `inside.open_runnable`."""
 
 FROM_19, CONVERTED = ("QuantizeLinear", "DequantizeLinear"), 21
 """The operations that the reference implementation has from opset 19 on, and the opset to which onnx converts such a

@@ -26,7 +26,7 @@ NOT_FOR_A_VERSION = {
 }
 COMPILER = {
     *("archspec.api", "archspec.arguments", "archspec.file_types", "archspec.ops", "archspec.spec"),
-    *("runtime.verification", "runtime.verification.proof", "runtime.verification.proof.proof_cases"),
+    *("runtime.verification", "runtime.verification.proof", "runtime.verification.proof.cases"),
     *("archspec.extras", "archspec.strict_json", "compiler.onnx_file.metadata", "compiler.analysis"),
 } | {
     f"compiler.{name}"

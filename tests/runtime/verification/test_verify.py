@@ -20,7 +20,7 @@ from compiler.onnx_target.options import ExportOptions
 from runtime.session import providers
 from runtime.session.session import Session
 from runtime.session.start import CPU
-from runtime.verification.model import model_inside as inside_module
+from runtime.verification.model import inside as inside_module
 from runtime.verification.proof import proof as proof_module
 from runtime.verification.witness.witness import find_votes
 from tests.support.lowering import graph_of

@@ -7,7 +7,7 @@ import pytest
 from archspec.cli.tables.verify import HASH, MAX_CLASSES, print_verification
 from compiler.onnx_file.metadata import CLASSES, GRAPH, PRECISION
 from runtime.verification.checks import Check
-from runtime.verification.model.model_facts import ModelFacts
+from runtime.verification.model.facts import ModelFacts
 from runtime.verification.report import Verification
 from tests.support.tables import read_rows
 

@@ -11,7 +11,7 @@ from onnx import TensorProto
 from archspec.api import verify_model
 from archspec.errors import ArchspecError
 from runtime.session.session import Session
-from runtime.verification.model.model_inside import ModelInside
+from runtime.verification.model.inside import ModelInside
 from runtime.verification.runs.feeds import Feeds
 from tests.support.verification import FLOAT, make_node, save
 

@@ -18,7 +18,7 @@ from archspec.api import verify_model
 from archspec.arrays import Array
 from compiler.onnx_file.metadata import CONTENT
 from runtime.verification.checks import Check, UnansweredError
-from runtime.verification.model.model_inside import ModelInside
+from runtime.verification.model.inside import ModelInside
 from runtime.verification.report import Verification
 from runtime.verification.runs.nonfinite import explain_nonfinite, find_empty, find_silent, meet_silent, tell_nonfinite
 from runtime.verification.witness import double_precision

@@ -17,7 +17,7 @@ from archspec.api import elaborate, load, to_onnx, to_torch, verify_model
 from archspec.arrays import Array
 from runtime.session.session import Session
 from runtime.verification.differences import compare
-from runtime.verification.model.model_inside import FULL_OPERANDS, ModelInside
+from runtime.verification.model.inside import FULL_OPERANDS, ModelInside
 from runtime.verification.report import Verification
 from runtime.verification.witness.witness import Witness
 from tests.support.lowering import stir

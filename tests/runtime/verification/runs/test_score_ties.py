@@ -14,7 +14,7 @@ from archspec.api import verify_model
 from archspec.arrays import Array
 from archspec.errors import ArchspecError
 from runtime.verification.differences import LIMITS
-from runtime.verification.model.model_inside import ModelInside
+from runtime.verification.model.inside import ModelInside
 from runtime.verification.runs.score_ties import compare_choices
 from runtime.verification.witness.comparator import Comparator
 

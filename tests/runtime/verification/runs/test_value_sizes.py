@@ -13,7 +13,7 @@ from onnx import TensorProto, helper
 
 from archspec.api import verify_model
 from runtime.verification.checks import UnansweredError
-from runtime.verification.model.model_inside import ModelInside
+from runtime.verification.model.inside import ModelInside
 from runtime.verification.runs import value_sizes
 from runtime.verification.runs.value_sizes import check_extents
 from tests.support.models import build_model, save

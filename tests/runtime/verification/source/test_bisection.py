@@ -18,7 +18,7 @@ from compiler.graph import Graph
 from compiler.onnx_target.model import build_model
 from compiler.onnx_target.options import ExportOptions
 from compiler.onnx_target.write import write_model
-from runtime.verification.model.model_inside import ModelInside
+from runtime.verification.model.inside import ModelInside
 from runtime.verification.source.bisection import METRICS, Bisection, FileAndModule, bisect
 from tests.support.lowering import stir
 from tests.support.rewriting import Drawing

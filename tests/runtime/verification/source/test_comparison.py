@@ -15,8 +15,8 @@ from archspec.ops import InstanceNorm, Shape, Vote
 from compiler.onnx_file.content import read_content
 from compiler.onnx_file.metadata import CONTENT
 from compiler.onnx_target.options import ExportOptions
-from runtime.verification.model.model_facts import read_facts
-from runtime.verification.model.model_inside import ModelInside
+from runtime.verification.model.facts import read_facts
+from runtime.verification.model.inside import ModelInside
 from runtime.verification.source.comparison import compare_question
 from tests.support.lowering import graph_of, stir
 from tests.support.models import build_double, save

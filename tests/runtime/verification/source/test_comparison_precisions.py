@@ -16,7 +16,7 @@ from compiler.onnx_target.int8.scheme import Scheme
 from compiler.onnx_target.model import build_model
 from compiler.onnx_target.options import ExportOptions
 from compiler.onnx_target.write import write_model
-from runtime.verification.model.model_inside import ModelInside
+from runtime.verification.model.inside import ModelInside
 from runtime.verification.witness import witness
 from tests.support.models import convert_to_half
 from tests.support.verification import export, make, runs, statuses, text_of

@@ -12,7 +12,7 @@ from onnx import numpy_helper
 from compiler.onnx_target.model import build_model
 from compiler.onnx_target.onnx_model import OnnxModel
 from compiler.onnx_target.write import write_model
-from runtime.verification.model.model_inside import ModelInside
+from runtime.verification.model.inside import ModelInside
 from runtime.verification.source.model_diff import compare_attributes, compare_stored, find_reasons
 from tests.support.verification import make
 

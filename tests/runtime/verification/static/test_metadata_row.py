@@ -9,8 +9,8 @@ import numpy as np
 
 from compiler.onnx_file.metadata import CLASSES, EPOCH, TASK
 from runtime.verification.checks import Check
-from runtime.verification.model.model_facts import read_facts
-from runtime.verification.model.model_inside import ModelInside
+from runtime.verification.model.facts import read_facts
+from runtime.verification.model.inside import ModelInside
 from runtime.verification.static.metadata_row import check_metadata
 from tests.support.models import build_linear, save
 

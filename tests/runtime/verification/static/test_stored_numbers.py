@@ -15,8 +15,8 @@ from onnx import TensorProto, helper, numpy_helper
 from archspec.api import verify_model
 from archspec.arrays import Array
 from runtime.verification.checks import Check
-from runtime.verification.model.model_facts import read_facts
-from runtime.verification.model.model_inside import ModelInside
+from runtime.verification.model.facts import read_facts
+from runtime.verification.model.inside import ModelInside
 from runtime.verification.static.stored_numbers import FACTORS, check_stored
 
 Nodes = Sequence[onnx.NodeProto]

@@ -18,7 +18,7 @@ from archspec.api import verify_model
 from archspec.arrays import Array
 from runtime.session.inputs import make_inputs
 from runtime.verification.checks import UnansweredError
-from runtime.verification.model.model_inside import ModelInside
+from runtime.verification.model.inside import ModelInside
 from runtime.verification.runs import feeds
 from runtime.verification.witness.node_work import count_loops, count_work
 from runtime.verification.witness.witness import PLAIN, REFERENCE, Witness

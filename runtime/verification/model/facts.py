@@ -12,7 +12,7 @@ from typing import Any
 from archspec.errors import ArchspecError
 from archspec.extras import extra
 from compiler.onnx_file.metadata import CLASSES, PRECISION, PREFIX, read_sizes
-from runtime.verification.model.model_inside import ModelInside
+from runtime.verification.model.inside import ModelInside
 
 with extra("run"):
     from compiler.onnx_file.skim import list_metadata

@@ -10,7 +10,7 @@ import numpy as np
 from archspec.arrays import Array
 from archspec.extras import extra
 from runtime.verification.checks import Check
-from runtime.verification.model.model_inside import ModelInside
+from runtime.verification.model.inside import ModelInside
 
 with extra("run"):
     from compiler.onnx_target.int8.scheme import MIN_SCALE

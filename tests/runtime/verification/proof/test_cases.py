@@ -16,7 +16,7 @@ from compiler.onnx_target import model as onnx_model
 from compiler.onnx_target.emitter import Emitter, OnnxValue
 from compiler.onnx_target.rules import RULES, OnnxRule
 from compiler.rule_table import RuleTable
-from runtime.verification.proof.proof_cases import MAX_PROOF_MACS, WRITTEN, choose_small
+from runtime.verification.proof.cases import MAX_PROOF_MACS, WRITTEN, choose_small
 
 
 def network(folder: Path, text: str) -> Graph:
@@ -113,7 +113,7 @@ def test_a_promise_that_the_network_does_not_keep_is_found(tmp_path: Path, monke
     assert max(case["x"][2] for case in proof_cases(graph)) == 40
     assert to_onnx(graph, {}, tmp_path / "m.onnx").proof
     promised = {"H": AcceptedSize(32, 1, 1)}
-    monkeypatch.setattr("runtime.verification.proof.proof_cases.accepted_sizes", lambda graph: promised)
+    monkeypatch.setattr("runtime.verification.proof.cases.accepted_sizes", lambda graph: promised)
     with pytest.raises(ArchspecError, match=r"promises to take H=65, and does not: add needs equal shapes"):
         to_onnx(graph, {}, tmp_path / "n.onnx")
     assert not (tmp_path / "n.onnx").exists()

@@ -12,8 +12,8 @@ from onnx import TensorProto, helper, numpy_helper
 from archspec.api import verify_model
 from archspec.errors import ArchspecError
 from compiler.onnx_file.skim import list_metadata
-from runtime.verification.model.model_facts import parse_metadata, read_facts
-from runtime.verification.model.model_inside import ModelInside
+from runtime.verification.model.facts import parse_metadata, read_facts
+from runtime.verification.model.inside import ModelInside
 from runtime.verification.options import VerifyOptions
 from tests.support.verification import export, make, make_node, save
 

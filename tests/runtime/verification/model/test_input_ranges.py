@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from archspec.api import verify_model
-from runtime.verification.runs.input_ranges import InputRange
+from runtime.verification.model.input_ranges import InputRange
 from tests.support.verification import make_node, row, save
 
 EIGHT = [make_node("QuantizeLinear", ["x", "s", "z"], ["q"]), make_node("DequantizeLinear", ["q", "s", "z"], ["y"])]
