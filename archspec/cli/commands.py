@@ -30,13 +30,6 @@ in the panel's folder; a word that is Python's own has a `_` behind it there."""
 FILES_OF_WEIGHTS = (".safetensors", ".pth", ".pt", ".bin")
 """The endings of the files of which an option may take several."""
 
-RENAMED: Mapping[str, Mapping[str, str]] = {
-    "export": {"--calibrate": "--data"},
-    "lesion": {"--budget": "--max-drop", "--plot": "-o FILE.svg"},
-    "shattering": {"--range": "--span"},
-}
-"""The names of a command's options, by the names that they had."""
-
 UsageError: Any = typer.BadParameter.__base__
 """The class of the errors that the parser raises; typer exports none but this child of it."""
 
@@ -64,8 +57,7 @@ class Commands(Mapping[str, Any]):
 
 class PlainCommand(TyperCommand):
     """A command whose help says of a flag what it does, and not that it is a boolean. An option of files (`FILE...`)
-    takes several behind it. Where an option takes several values and was given fewer, the error says which they are;
-    where it is given by the name that it had, the error says how it is called now."""
+    takes several behind it. Where an option takes several values and was given fewer, the error says which they are."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         several = {word for param in self.params if param.metavar == "FILE..." for word in param.opts}
@@ -73,8 +65,6 @@ class PlainCommand(TyperCommand):
             return super().parse_args(ctx, repeat_options(args, several))
         except UsageError as error:
             option = getattr(error, "option_name", "")
-            if now := RENAMED.get(self.name or "", {}).get(option):
-                error.message, error.possibilities = f"No such option: {option}; it is called {now} now", None
             for param in self.params:
                 if param.nargs > 1 and option in param.opts:
                     error.message = f"{error.message.rstrip('.')}: {param.metavar}"
