@@ -182,8 +182,8 @@ class FileComparison:
         }
 
 
-def compare_files(before: Path, after: Path, *, threads: int | None = None) -> FileComparison:
+def compare_files(before: Path, after: Path) -> FileComparison:
     """Hold two models against each other in ONNX Runtime."""
-    rows = [bench(Session(path, threads=threads), TIMED_BATCHES, seconds=TIMED_SECONDS) for path in (before, after)]
+    rows = [bench(Session(path), TIMED_BATCHES, seconds=TIMED_SECONDS) for path in (before, after)]
     ratios = {old.batch: new.p50_ms / old.p50_ms for old, new in zip(*rows, strict=True) if old.batch}
     return FileComparison(before.stat().st_size, after.stat().st_size, ratios)

@@ -90,7 +90,7 @@ def lesion(
         check_same_data([run, *others])
         lesions = [_cut(one) for one in (run, *others)]
         choice = None if share is None else _choose(run, share, seed)
-    files = _export(run, choice, model, threads, force=force) if choice and model else None
+        files = _export(run, choice, model, force=force) if choice and model else None
     draw_results(output, draw_lesions, lesions)
     if as_json:
         rows: dict[str, Any] = {"lesion": lesions[0].to_dict()}
@@ -145,7 +145,7 @@ def _choose(run: Run, share: float, seed: int) -> PruningChoice:
         return choose_parts(run, share, seed=seed, on_trial=on_trial)
 
 
-def _export(run: Run, choice: PruningChoice, path: Path, threads: int | None, *, force: bool) -> FileComparison:
+def _export(run: Run, choice: PruningChoice, path: Path, *, force: bool) -> FileComparison:
     """Write the smaller network, proven, and hold it against the whole one. Raises ArchspecError where no part goes."""
     from archspec import api
     from archspec.errors import ArchspecError
@@ -164,4 +164,4 @@ def _export(run: Run, choice: PruningChoice, path: Path, threads: int | None, *,
     with scratch_folder() as folder:
         whole = folder / "whole.onnx"
         api.to_onnx(run.graph, run.weights, whole, verify=False, metadata=facts)
-        return compare_files(whole, path, threads=threads)
+        return compare_files(whole, path)

@@ -49,7 +49,6 @@ def evaluate(
             monte_carlo=monte_carlo,
             mc_batch=mc_batch,
             providers=provider or None,
-            threads=threads,
             max_nodes=max_nodes,
         )
     print_json(evaluation.to_dict()) if as_json else print_evaluation(evaluation, folder)

@@ -152,7 +152,7 @@ def test_two_files_are_compared_by_size_and_time(run: Run, tmp_path: Path, monke
     smaller = try_without(run, tuple(find_bodies(run.graph).values()), run.data.test)
     to_onnx(run.graph, run.weights, whole, verify=False)
     to_onnx(smaller.graph, smaller.weights, pruned, verify=False)
-    found = compare_files(whole, pruned, threads=1).to_dict()
+    found = compare_files(whole, pruned).to_dict()
     assert found["bytes"] == {"before": whole.stat().st_size, "after": pruned.stat().st_size}
     assert found["bytes"]["after"] < found["bytes"]["before"]
     assert all(found["time_ratio"][batch] > 0 for batch in ("1", "32"))

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import pkgutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
 import onnx
 import pytest
+import torch
 
 from compiler.passes.remove_bodies import RemoveBodies, find_bodies
 from compiler.torch_target.module import build_module
+from runtime.session.machine import limit_threads
 from runtime.training.run import Run
 from tests.support.commands import archspec
 from tests.support.lowering import run_onnx, run_torch
@@ -63,3 +68,24 @@ def test_blocks_to_skip_become_a_smaller_file(run: Run, tmp_path: Path, monkeypa
     text = archspec("lesion", run.folder, "--max-drop", "0.99", "--model", model, "--threads", "1")
     assert f"wrote {model}" in text
     assert "6 of 6 parts can go within 0.99 of the accuracy" in text
+
+
+def test_threads_hold_for_the_files_too(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("runtime.experiments.pruning.TIMED_SECONDS", 0.05)
+    before = torch.get_num_threads(), limit_threads()
+    seen: list[tuple[int, int | None]] = []
+    for name in ("archspec.api.to_onnx", "runtime.experiments.pruning.bench"):
+        monkeypatch.setattr(name, note_threads(seen, pkgutil.resolve_name(name)))
+    archspec("lesion", run.folder, "--max-drop", "20%", "--model", tmp_path / "small.onnx", "--threads", before[0] + 1)
+    assert seen == [(before[0] + 1, before[0] + 1)] * 4
+    assert (torch.get_num_threads(), limit_threads()) == before
+
+
+def note_threads(seen: list[tuple[int, int | None]], function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function, which notes the threads of torch and of sessions that are opened each time that it is called."""
+
+    def noting(*given: Any, **named: Any) -> Any:
+        seen.append((torch.get_num_threads(), limit_threads()))
+        return function(*given, **named)
+
+    return noting
