@@ -22,7 +22,7 @@ from runtime.session.model_file import ModelFile
 from runtime.session.session import Session
 from runtime.session.settings import Settings
 from runtime.session.sizes import name_sizes
-from runtime.session.tuning_file import Entry, Key, identify, keep_entries, read_entries, tuning_path
+from runtime.session.tuning_file import TuningEntry, TuningKey, identify, keep_entries, read_entries, tuning_path
 
 SECONDS = 60.0
 
@@ -48,7 +48,7 @@ class Tuning:
     """
 
     path: Path
-    key: Key
+    key: TuningKey
     batch: int | None
     sizes: dict[str, int]
     settings: Settings
@@ -56,10 +56,10 @@ class Tuning:
     trials: tuple[SettingsTrial, ...]
     finals: tuple[SettingsTrial, ...]
     untried: tuple[str, ...]
-    entries: tuple[Entry, ...]
+    entries: tuple[TuningEntry, ...]
     seconds: float
     busy: bool
-    stayed: tuple[Entry, ...] = ()
+    stayed: tuple[TuningEntry, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         names = ("batch", "sizes", "default_milliseconds", "untried", "seconds", "busy")
@@ -219,7 +219,7 @@ def _search(request: TuneRequest, workload: _Workload, on_step: OnStep) -> _Sear
     )
 
 
-def _list_entries(key: Key, axes: Mapping[str, int], found: _SearchResult) -> tuple[Entry, ...]:
+def _list_entries(key: TuningKey, axes: Mapping[str, int], found: _SearchResult) -> tuple[TuningEntry, ...]:
     """What holds at any size, which is the default where nothing beat it; and, where it gains, with the sizes fixed."""
     taken = {trial.change: trial.milliseconds for trial in found.finals if trial.verdict == "taken"}
     chosen = [(FREE, found.best)] if FREE in taken else [("", Settings())]
@@ -227,6 +227,6 @@ def _list_entries(key: Key, axes: Mapping[str, int], found: _SearchResult) -> tu
     default, tried = found.default_milliseconds, len(found.trials)
     counts = tried, tried + len(found.untried)
     return tuple(
-        Entry(key, dict(axes), what == FIXED, settings, taken.get(what) or default, default, *counts)
+        TuningEntry(key, dict(axes), what == FIXED, settings, taken.get(what) or default, default, *counts)
         for what, settings in chosen
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from archspec.errors import ArchspecError, InputError, RuntimeFailure, suggest, tell_value
 from archspec.extras import extra
 from runtime.session.machine import find_gpu_problem
-from runtime.session.request import Loaded, SessionRequest
+from runtime.session.request import LoadedModel, SessionRequest
 from runtime.session.start import CPU, NVIDIA, SHORT, preload_libraries
 
 with extra("run"):
@@ -22,11 +22,11 @@ class MissingProviderError(RuntimeFailure):
 
 
 @dataclass(frozen=True, slots=True)
-class Created:
+class CreatedSession:
     """A session; and, where it is not on the processor that it should be on, why (`notice`). `surprising` is that on a
     machine with a GPU, whose user has to know."""
 
-    loaded: Loaded
+    loaded: LoadedModel
     notice: str | None = None
     surprising: bool = False
 
@@ -44,7 +44,7 @@ def read_providers(given: object) -> tuple[str, ...] | None:
     return tuple(dict.fromkeys(map(_resolve, names)))
 
 
-def create_session(request: SessionRequest) -> Created:
+def create_session(request: SessionRequest) -> CreatedSession:
     """Create a session on the providers that are demanded, all of them; where none is, on TensorRT, CUDA and CPU in
     that order, of those that work.
 
@@ -55,14 +55,14 @@ def create_session(request: SessionRequest) -> Created:
         _check_can_be_had(demanded, available)
         loaded, _ = _load_first(request, [demanded])
         _check_are_had(demanded, loaded)
-        return Created(loaded)
+        return CreatedSession(loaded)
     gpu = [name for name in ORDER.values() if name in available and name != CPU]
     missing = find_gpu_problem()
     attempts = [] if missing else [(*gpu[first:], CPU) for first in range(len(gpu))]
     loaded, failures = _load_first(request, [*attempts, (CPU,)])
     if loaded.providers[0] != CPU:
-        return Created(loaded)
-    return Created(loaded, _explain_cpu(gpu, missing, failures), surprising=missing is None)
+        return CreatedSession(loaded)
+    return CreatedSession(loaded, _explain_cpu(gpu, missing, failures), surprising=missing is None)
 
 
 def list_available() -> list[str]:
@@ -71,7 +71,7 @@ def list_available() -> list[str]:
     return list(ort.get_available_providers())
 
 
-def _load_first(request: SessionRequest, attempts: Sequence[Sequence[str]]) -> tuple[Loaded, list[str]]:
+def _load_first(request: SessionRequest, attempts: Sequence[Sequence[str]]) -> tuple[LoadedModel, list[str]]:
     """The first session that is on another processor than the CPU, or the last attempt's, whatever it is on; and why
     others failed. Raises what the last one raises."""
     failures = []
@@ -109,7 +109,7 @@ def _check_can_be_had(names: Sequence[str], available: Sequence[str]) -> None:
         raise MissingProviderError(f"{_display(nvidia[0])} was asked for, but {missing}")
 
 
-def _check_are_had(names: Sequence[str], loaded: Loaded) -> None:
+def _check_are_had(names: Sequence[str], loaded: LoadedModel) -> None:
     for name in names:
         if name not in loaded.providers:
             libraries = preload_libraries() if any(name in NVIDIA for name in names) else ()

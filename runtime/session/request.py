@@ -21,7 +21,7 @@ from runtime.session.optimized_form import describe_unused, find_optimized
 from runtime.session.rewriting import Rewrite, rewrite_model
 from runtime.session.settings import Settings
 from runtime.session.start import AS_IS, CPU, CUDA, SHORT, TENSORRT, start
-from runtime.session.tuning_file import Chosen, SettingsSource
+from runtime.session.tuning_file import ChosenSettings, SettingsSource
 
 CUDA_DEFAULTS = {"cudnn_conv_algo_search": "HEURISTIC", "use_tf32": "0"}
 """The options of CUDA where the settings say nothing: DEFAULT takes a slow convolution, EXHAUSTIVE seconds per shape;
@@ -49,7 +49,7 @@ class SessionRequest:
     mapped: bool = True
     rewrites: tuple[Rewrite, ...] = ()
 
-    def load(self, names: Sequence[str]) -> Loaded:
+    def load(self, names: Sequence[str]) -> LoadedModel:
         """Load a session on these providers, from the form that was made for this processor where one applies.
 
         Raises RuntimeFailure where ONNX Runtime does not load it, and ModelError where the file is no longer the one
@@ -61,10 +61,10 @@ class SessionRequest:
             form = find_optimized(self.model)
             if form is not None:
                 try:
-                    return Loaded(self._load_form(form, chosen.settings), form, chosen)
+                    return LoadedModel(self._load_form(form, chosen.settings), form, chosen)
                 except ArchspecError as error:  # the model itself is always there
                     warn(describe_unused(form, self.model.path, error))
-        return Loaded(self._load(names, chosen.settings), self.model.path, chosen)
+        return LoadedModel(self._load(names, chosen.settings), self.model.path, chosen)
 
     def _load_form(self, path: Path, settings: Settings) -> Any:
         form = ModelFile.open(path).check()
@@ -133,12 +133,12 @@ class SessionRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
+class LoadedModel:
     """An onnxruntime.InferenceSession, the file that it was loaded from, and the settings it was given."""
 
     session: Any
     path: Path
-    chosen: Chosen
+    chosen: ChosenSettings
 
     @property
     def providers(self) -> list[str]:

@@ -64,7 +64,7 @@ def start(
         options.add_external_initializers(list(shared), list(shared.values()))
     wanted = [(name, dict(own)) for name, own in (providers or {CPU: {}}).items()]
     nvidia = any(name in NVIDIA for name, _ in wanted)
-    with _HUSH.hushing() if nvidia else contextlib.nullcontext():
+    with _LOG.silenced() if nvidia else contextlib.nullcontext():
         if nvidia:
             preload_libraries()
         source = model if isinstance(model, bytes) else os.fspath(model)
@@ -97,14 +97,14 @@ _PRELOADING = threading.Lock()
 def _preload() -> tuple[str, ...]:
     if not hasattr(ort, "preload_dlls"):  # before 1.21
         return ()
-    said = _Heard(sys.stdout), _Heard(sys.stderr)
+    said = _ThreadTee(sys.stdout), _ThreadTee(sys.stderr)
     with contextlib.redirect_stdout(said[0]), contextlib.redirect_stderr(said[1]):
         ort.preload_dlls()
     text = "".join(heard.getvalue() for heard in said)
     return tuple(dict.fromkeys(re.findall(r"Failed to load ([^\s:]+)", text)))
 
 
-class _Heard(io.StringIO):
+class _ThreadTee(io.StringIO):
     """A stream that holds what this thread prints, and passes on what others print meanwhile."""
 
     def __init__(self, others: TextIO) -> None:
@@ -115,7 +115,7 @@ class _Heard(io.StringIO):
         return super().write(text) if threading.get_ident() == self._thread else self._others.write(text)
 
 
-class _Hush:
+class _RuntimeLog:
     """ONNX Runtime's own log, which a process has one of: silent from the first thread that wants it until the last.
 
     A provider that cannot be loaded writes red lines from C++; who loads it says the same in one.
@@ -125,7 +125,7 @@ class _Hush:
         self._lock, self._wanted = threading.Lock(), 0
 
     @contextlib.contextmanager
-    def hushing(self) -> Iterator[None]:
+    def silenced(self) -> Iterator[None]:
         self._count(1)
         try:
             yield
@@ -138,13 +138,13 @@ class _Hush:
             ort.set_default_logger_severity(SILENT if self._wanted else ERRORS_ONLY)
 
 
-_HUSH = _Hush()
+_LOG = _RuntimeLog()
 
 
 def _leave_locks_behind() -> None:
     """Called in a child that was forked off: a thread that stayed behind may hold the parent's."""
-    global _HUSH, _PRELOADING
-    _HUSH, _PRELOADING = _Hush(), threading.Lock()
+    global _LOG, _PRELOADING
+    _LOG, _PRELOADING = _RuntimeLog(), threading.Lock()
 
 
 if hasattr(os, "register_at_fork"):

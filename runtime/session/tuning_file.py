@@ -36,7 +36,7 @@ MAX_STRAYS = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
+class TuningKey:
     """The key of a measurement: what it holds for."""
 
     model: str
@@ -46,12 +46,12 @@ class Key:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class TuningEntry:
     """Settings that were measured as the best for a key, with the free axes at `sizes`: milliseconds of a run with
     them and with the runtime's own. Where `fixed`, the session was told the sizes beforehand and takes no others. Of so
     many `changes` the search `tried` some, and had no time for the rest; None where an older file does not say."""
 
-    key: Key
+    key: TuningKey
     sizes: dict[str, int]
     fixed: bool
     settings: Settings
@@ -72,7 +72,7 @@ class Entry:
         known."""
         return "" if self.tried == self.changes else f"{self.tried} of {self.changes} changes tried"
 
-    def gives_way_to(self, later: Entry) -> bool:
+    def gives_way_to(self, later: TuningEntry) -> bool:
         """Tell whether a later search is of all changes, or of no fewer than this one's."""
         return not later.unfinished or (self.tried or 0) <= (later.tried or 0)
 
@@ -83,7 +83,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
+class ChosenSettings:
     """The settings of a session and where they come from."""
 
     settings: Settings
@@ -94,10 +94,10 @@ def tuning_path(model: str | Path) -> Path:
     return Path(f"{model}{SUFFIX}")
 
 
-def identify(model: ModelFile, provider: str) -> Key:
+def identify(model: ModelFile, provider: str) -> TuningKey:
     """Make the key of this model here and now. `provider` is "cpu", "cuda" or "tensorrt"."""
     device = describe_cpu() if provider == "cpu" else describe_gpu() or "unknown GPU"
-    return Key(model.identity, device, f"onnxruntime {ort.__version__}", provider)
+    return TuningKey(model.identity, device, f"onnxruntime {ort.__version__}", provider)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,7 @@ class SettingsSource:
     given: Given = "default"
     threads: int | None = None
     fixed: Mapping[str, int] = field(default_factory=dict)
-    entries: tuple[Entry, ...] = ()
+    entries: tuple[TuningEntry, ...] = ()
 
     @classmethod
     def read(cls, model: ModelFile, given: Given, threads: int | None, fixed: Mapping[str, int]) -> SettingsSource:
@@ -125,23 +125,25 @@ class SettingsSource:
             _tell_left_behind(model)
         return cls(model, given, threads, fixed, entries)
 
-    def choose(self, provider: str) -> Chosen:
+    def choose(self, provider: str) -> ChosenSettings:
         """Choose the settings on this provider."""
-        chosen = Chosen(self.given, "given") if isinstance(self.given, Settings) else self._choose_entry(provider)
+        chosen = (
+            ChosenSettings(self.given, "given") if isinstance(self.given, Settings) else self._choose_entry(provider)
+        )
         if self.threads is None:
             return chosen
         return replace(chosen, settings=replace(chosen.settings, threads=self.threads))
 
-    def _choose_entry(self, provider: str) -> Chosen:
+    def _choose_entry(self, provider: str) -> ChosenSettings:
         """What was measured at just these fixed sizes, before what was measured at any."""
         if not self.entries:
-            return Chosen(Settings(), "default")
+            return ChosenSettings(Settings(), "default")
         key, file = identify(self.model, provider), tuning_path(self.model.path).name
         fitting = [entry for entry in self.entries if entry.key == key]
         exact = [entry for entry in fitting if entry.fixed and entry.sizes == self.fixed]
         for entry in exact or [entry for entry in fitting if not entry.fixed]:
-            return Chosen(entry.settings, f"{file}: {entry.unfinished}" if entry.unfinished else file)
-        return Chosen(Settings(), f"default: {file} is of another model, device or runtime")
+            return ChosenSettings(entry.settings, f"{file}: {entry.unfinished}" if entry.unfinished else file)
+        return ChosenSettings(Settings(), f"default: {file} is of another model, device or runtime")
 
 
 def _tell_left_behind(model: ModelFile) -> None:
@@ -163,7 +165,7 @@ def _tell_left_behind(model: ModelFile) -> None:
                 return
 
 
-def read_entries(model: str | Path) -> tuple[Entry, ...]:
+def read_entries(model: str | Path) -> tuple[TuningEntry, ...]:
     """Read what was measured for a model, anywhere; nothing where no file is beside it. Raises ModelError where that is
     malformed."""
     path = tuning_path(model)
@@ -175,7 +177,7 @@ def read_entries(model: str | Path) -> tuple[Entry, ...]:
         raise ModelError(f"{error}: delete it, and run archspec tune {model} again") from error
 
 
-def _read_entries(path: Path) -> tuple[Entry, ...]:
+def _read_entries(path: Path) -> tuple[TuningEntry, ...]:
     check_is_file(path)
     with path.open("rb") as file:
         text = file.read(MAX_BYTES + 1)
@@ -189,7 +191,9 @@ def _read_entries(path: Path) -> tuple[Entry, ...]:
     return tuple(_read_entry(item, f"{path}: entry {number}") for number, item in enumerate(found["entries"], start=1))
 
 
-def keep_entries(model: str | Path, entries: tuple[Entry, ...], *, force: bool = False) -> tuple[Entry, ...]:
+def keep_entries(
+    model: str | Path, entries: tuple[TuningEntry, ...], *, force: bool = False
+) -> tuple[TuningEntry, ...]:
     """Write entries to the file beside the model, in the place of those of the same key, unless these are of a fuller
     search, which `force` replaces too; the others stay. Returns the fuller ones that stayed."""
     later = {entry.place: entry for entry in entries}
@@ -204,16 +208,17 @@ def keep_entries(model: str | Path, entries: tuple[Entry, ...], *, force: bool =
     return stayed
 
 
-def _read_entry(found: object, what: str) -> Entry:
-    keys = check_keys(found, what, [*(item.name for item in dataclasses.fields(Key)), *_OWN], _COUNTS)
+def _read_entry(found: object, what: str) -> TuningEntry:
+    keys = check_keys(found, what, [*(item.name for item in dataclasses.fields(TuningKey)), *_OWN], _COUNTS)
     texts = {
-        name: _check_text(keys[name], f"{what}: {name}") for name in (item.name for item in dataclasses.fields(Key))
+        name: _check_text(keys[name], f"{what}: {name}")
+        for name in (item.name for item in dataclasses.fields(TuningKey))
     }
     sizes = check_keys(keys["sizes"], f"{what}: sizes", (), keys["sizes"] if isinstance(keys["sizes"], dict) else ())
     if not isinstance(keys["fixed"], bool):
         raise ModelError(f"{what}: fixed must be true or false")
-    return Entry(
-        Key(**texts),
+    return TuningEntry(
+        TuningKey(**texts),
         {name: check_integer(extent, f"{what}: sizes: {name}") for name, extent in sizes.items()},
         keys["fixed"],
         Settings.from_dict(keys["settings"], f"{what}: settings"),
@@ -232,7 +237,7 @@ def _read_counts(keys: Mapping[str, object], what: str) -> tuple[int, int] | tup
 
 
 _COUNTS = ("tried", "changes")
-_OWN = tuple(item.name for item in dataclasses.fields(Entry) if item.name not in ("key", *_COUNTS))
+_OWN = tuple(item.name for item in dataclasses.fields(TuningEntry) if item.name not in ("key", *_COUNTS))
 
 
 def _check_text(value: object, what: str) -> str:

@@ -18,7 +18,7 @@ from benchmarks.measuring import run_benchmark
 from runtime.session.model_file import ModelFile
 from runtime.session.session import Session
 from runtime.session.settings import Settings
-from runtime.session.tuning_file import Entry, identify, keep_entries
+from runtime.session.tuning_file import TuningEntry, identify, keep_entries
 from tests.support.models import build_linear, save
 
 ROOT = Path(__file__).parents[2]
@@ -50,7 +50,7 @@ def test_a_runner_times_what_computes(linear: Path, tmp_path: Path, runtime: str
 def test_a_tuned_runner_takes_what_was_stored(linear: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[Session] = []
     settings, sizes = Settings(threads=1, spinning=False), {"N": 2}
-    keep_entries(linear, (Entry(identify(ModelFile.open(linear), "cpu"), sizes, True, settings, 1.0, 2.0),))
+    keep_entries(linear, (TuningEntry(identify(ModelFile.open(linear), "cpu"), sizes, True, settings, 1.0, 2.0),))
     bind = Session.bind
 
     def keep(session: Session, feed: Any) -> Any:

@@ -14,7 +14,7 @@ from runtime.session.model_file import ModelFile
 from runtime.session.request import SessionRequest
 from runtime.session.session import Session
 from runtime.session.settings import Settings
-from runtime.session.tuning_file import Entry, SettingsSource, identify, keep_entries
+from runtime.session.tuning_file import SettingsSource, TuningEntry, identify, keep_entries
 from tests.support.models import build_linear, save
 
 SEEN: list[str] = []
@@ -39,7 +39,7 @@ def count_reads(path: Path, act: Callable[[], object]) -> int:
 @pytest.mark.parametrize("options", [{}, {"fixed": {"N": 2}}, {"mapped": False}, {"as_written": True}])
 def test_a_file_is_read_once_to_describe_it(model: Path, options: dict[str, Any]) -> None:
     key = identify(ModelFile.open(model), "cpu")
-    keep_entries(model, (Entry(key, {"N": 1}, False, Settings(threads=1), 1.0, 2.0),))
+    keep_entries(model, (TuningEntry(key, {"N": 1}, False, Settings(threads=1), 1.0, 2.0),))
     found: list[Session] = []
     assert count_reads(model, lambda: found.append(Session(model, providers="cpu", **options))) == 1
     assert found[0].settings == Settings(threads=1)  # which were measured for it

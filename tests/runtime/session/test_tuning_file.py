@@ -19,7 +19,7 @@ from runtime.session import machine, tuning_file
 from runtime.session.model_file import ModelFile
 from runtime.session.session import Session
 from runtime.session.settings import Settings
-from runtime.session.tuning_file import Entry, Key, identify, keep_entries, read_entries, tuning_path
+from runtime.session.tuning_file import TuningEntry, TuningKey, identify, keep_entries, read_entries, tuning_path
 from tests.support.models import build_double, save
 
 SIZES = {"archspec.sizes": json.dumps({"H": {"value": 8, "first": 8, "step": 4}, "W": {"value": 5}})}
@@ -31,8 +31,8 @@ def model(tmp_path: Path) -> Path:
     return save(build_double(metadata=SIZES), tmp_path / "m.onnx")
 
 
-def entry_of(key: Key, settings: Settings, *, fixed: bool = False, sizes: dict[str, int] = SHAPE) -> Entry:
-    return Entry(key, sizes, fixed, settings, 1.0, 2.0)
+def entry_of(key: TuningKey, settings: Settings, *, fixed: bool = False, sizes: dict[str, int] = SHAPE) -> TuningEntry:
+    return TuningEntry(key, sizes, fixed, settings, 1.0, 2.0)
 
 
 def open_on_cpu(path: Path, **options: Any) -> Session:
@@ -78,7 +78,7 @@ def test_two_searches_at_the_same_time_lose_no_entry(model: Path, monkeypatch: p
     found = [entry_of(replace(here, device=name), Settings(threads=1)) for name in ("a toaster", "a kettle")]
     both_have_read = threading.Barrier(2)
 
-    def read_together(model: Path) -> tuple[Entry, ...]:
+    def read_together(model: Path) -> tuple[TuningEntry, ...]:
         there = read_entries(model)
         with suppress(threading.BrokenBarrierError):  # one of them waits to read
             both_have_read.wait(timeout=1)
@@ -220,7 +220,7 @@ def test_a_sound_entry_is_read(model: Path) -> None:
     """The control of the test above."""
     tuning_path(model).write_text(json.dumps({"format": 1, "entries": [ENTRY]}), encoding="utf-8")
     (entry,) = read_entries(model)
-    assert (entry.key, entry.tried, entry.unfinished) == (Key("m", "d", "r", "cpu"), None, "")
+    assert (entry.key, entry.tried, entry.unfinished) == (TuningKey("m", "d", "r", "cpu"), None, "")
 
 
 def test_a_folder_in_its_place_is_refused(model: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from runtime.session.model_file import ModelFile
 from runtime.session.settings import Settings
-from runtime.session.tuning_file import Entry, identify, keep_entries, read_entries
+from runtime.session.tuning_file import TuningEntry, identify, keep_entries, read_entries
 from tests.support.commands import archspec, refuse
 from tests.support.models import build_linear, save
 
@@ -52,7 +52,7 @@ def test_a_dry_run_stores_nothing(model: Path) -> None:
 
 def test_a_fuller_search_stays_unless_it_is_forced_out(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("runtime.measuring.climb.SHARE", 0.0)  # no time to try anything
-    fuller = Entry(
+    fuller = TuningEntry(
         identify(ModelFile.open(model), "cpu"), {"N": 1}, False, Settings(arena=False), 1.0, 2.0, tried=3, changes=8
     )
     keep_entries(model, (fuller,))

@@ -11,11 +11,11 @@ from archspec.cli.tables.tune import print_tuning
 from runtime.measuring.climb import SettingsTrial
 from runtime.measuring.tune import Tuning
 from runtime.session.settings import Settings
-from runtime.session.tuning_file import Entry, Key
+from runtime.session.tuning_file import TuningEntry, TuningKey
 from tests.support.tables import read_rows
 
-KEY = Key("hash", "a processor", "1.27", "cpu")
-ENTRY = Entry(KEY, {"N": 3}, False, Settings(threads=2), 1.0, 2.0, tried=8, changes=8)
+KEY = TuningKey("hash", "a processor", "1.27", "cpu")
+ENTRY = TuningEntry(KEY, {"N": 3}, False, Settings(threads=2), 1.0, 2.0, tried=8, changes=8)
 TRIALS = (
     SettingsTrial("threads 2", "taken", 1.0, 2.0, 1.8, 2.2),
     SettingsTrial("arena off", "no faster", 1.1, 0.9, 0.8, 1.0),
