@@ -26,9 +26,9 @@ from archspec.spec.nodes import (
 )
 from compiler.draw.frame import Caption, Polyline, Primitive, write_drawing
 from compiler.draw.theme import KINDS, text_width
-from compiler.draw.written.figures import (
+from compiler.draw.written.drawings import (
     GAP,
-    Figure,
+    BodyDrawing,
     around,
     beside,
     box,
@@ -49,12 +49,12 @@ def draw_subjects(subjects: Sequence[Subject], title: str) -> str:
     """Draw several drawings side by side in one SVG, each with its head."""
     parts: list[Primitive] = []
     x = y = height = width = 0.0
-    for figure in map(_with_head, subjects):
-        if x and x + figure.width > MAX_WIDTH:
+    for drawing in map(_with_head, subjects):
+        if x and x + drawing.width > MAX_WIDTH:
             x, y, height = 0.0, y + height + 2 * GAP, 0.0
-        parts += figure.at(x, y)
-        width, height = max(width, x + figure.width), max(height, figure.height)
-        x += figure.width + 3 * GAP
+        parts += drawing.at(x, y)
+        width, height = max(width, x + drawing.width), max(height, drawing.height)
+        x += drawing.width + 3 * GAP
     description = " ".join(f"{_head(s)}: {_Words(s).body(_body_of(s))}." for s in subjects)
     return write_drawing((width, y + height), parts, title, description)
 
@@ -71,7 +71,7 @@ def _body_of(subject: Subject) -> tuple[Any, ...]:
     return subject.spec.network if subject.block is None else subject.spec.blocks[subject.block].body
 
 
-def _with_head(subject: Subject) -> Figure:
+def _with_head(subject: Subject) -> BodyDrawing:
     drawing = _Drawing(subject)
     body = _body_of(subject)
     inner, at_top = drawing.whole(body)
@@ -89,12 +89,12 @@ def _with_head(subject: Subject) -> Figure:
     dx = (width - inner.width) / 2
     notes = [Caption(width / 2, 6, (head,), "middle", "title")]
     notes += [Caption(width / 2, 22, (under,), "middle")] if under else []
-    moved = inset(Figure(inner.width, 0, parts=(*inner.at(0, top), *ends)), dx).parts
-    return Figure(width, top + inner.height + bottom, parts=(*notes, *moved))
+    moved = inset(BodyDrawing(inner.width, 0, parts=(*inner.at(0, top), *ends)), dx).parts
+    return BodyDrawing(width, top + inner.height + bottom, parts=(*notes, *moved))
 
 
 class _Drawing(BoxLabels):
-    """Figures of nodes."""
+    """Drawings of nodes."""
 
     def __init__(self, subject: Subject) -> None:
         super().__init__(subject)
@@ -102,8 +102,8 @@ class _Drawing(BoxLabels):
         self.read: set[str] | None = None
         """The labels that the drawing reads, as soon as they have been looked for."""
 
-    def whole(self, body: Sequence[Any]) -> tuple[Figure, bool]:
-        """The figure of a body, and whether it leaves at its upper edge, as an encoder_decoder with what stands before
+    def whole(self, body: Sequence[Any]) -> tuple[BodyDrawing, bool]:
+        """The drawing of a body, and whether it leaves at its upper edge, as an encoder_decoder with what stands before
         and behind it."""
         self.read = None
         for _ in range(2):  # what only a needless `from` reads is not needed either
@@ -115,7 +115,7 @@ class _Drawing(BoxLabels):
         before, node, after = nodes[: places[0]], nodes[places[0]], nodes[places[0] + 1 :]
         return self.encoder_decoder(node, before, after), True
 
-    def body(self, body: Sequence[Any]) -> Figure:
+    def body(self, body: Sequence[Any]) -> BodyDrawing:
         return stack(self.node(node) for node in self.decided(body))
 
     def labels_read(self, body: Sequence[Any]) -> Iterator[str]:
@@ -152,7 +152,7 @@ class _Drawing(BoxLabels):
     def is_read(self, label: str) -> bool:
         return self.read is None or label in self.read or any("{" in text for text in (label, *self.read))
 
-    def node(self, node: Any) -> Figure:
+    def node(self, node: Any) -> BodyDrawing:
         if isinstance(node, LayerNode):
             return box(wrap(self.layer(node), at=", "), KINDS[node.word])
         if isinstance(node, CallNode):
@@ -160,7 +160,7 @@ class _Drawing(BoxLabels):
         if isinstance(node, Residual):
             return self.residual(node)
         if isinstance(node, Dense):
-            with_input = beside(self.inside(node, node.body), Figure(), "concat")
+            with_input = beside(self.inside(node, node.body), BodyDrawing(), "concat")
             return self.repeated(node, with_input)
         if isinstance(node, Repeat):
             return self.repeated(node, self.inside(node, node.body))
@@ -171,13 +171,13 @@ class _Drawing(BoxLabels):
         if isinstance(node, When):
             return self.choice(node)
         if isinstance(node, Tap | From | Output):
-            figure = box([f"{node.word} {node.label.text}"], "label")
-            return replace(figure, fed=not isinstance(node, From))
+            drawing = box([f"{node.word} {node.label.text}"], "label")
+            return replace(drawing, fed=not isinstance(node, From))
         if node.word == "norm":
-            return box([self.norm(node)], "norm") if self.normalizes(node) else Figure()
+            return box([self.norm(node)], "norm") if self.normalizes(node) else BodyDrawing()
         return box([node.word], "call")
 
-    def called(self, node: CallNode) -> Figure:
+    def called(self, node: CallNode) -> BodyDrawing:
         handed = self.scope.values.get(node.block)
         if isinstance(handed, tuple):
             return self.body(handed)
@@ -189,23 +189,23 @@ class _Drawing(BoxLabels):
         self.scope = outer.within({}, tuple(block.args))
         self.scope.values |= {name: value for name, value in given.items() if value is not None}
         self.scope = self.scope.within(block.let, ())
-        figure = self.body(block.body)
+        drawing = self.body(block.body)
         self.scope = outer
-        return figure
+        return drawing
 
-    def inside(self, node: Turns, body: Sequence[Any]) -> Figure:
+    def inside(self, node: Turns, body: Sequence[Any]) -> BodyDrawing:
         """A body of a loop, whose names have no one value."""
         outer, self.scope = self.scope, self.scope.within({}, (node.as_, *(node.each or ())))
-        figure = self.body(body)
+        drawing = self.body(body)
         self.scope = outer
-        return figure
+        return drawing
 
-    def repeated(self, node: Turns, figure: Figure) -> Figure:
+    def repeated(self, node: Turns, drawing: BodyDrawing) -> BodyDrawing:
         if self.scope.of(node.n) == 0 and node.n is not None:
-            return Figure()
-        return bracket(figure, self.turns(node)) if not figure.empty else figure
+            return BodyDrawing()
+        return bracket(drawing, self.turns(node)) if not drawing.empty else drawing
 
-    def residual(self, node: Residual) -> Figure:
+    def residual(self, node: Residual) -> BodyDrawing:
         fields = {name: getattr(node, name) for name in node.settings} | self.settings(node)
         before, after = factors(fields)
         body = stack([self.body(node.body), *(box(wrap(text), "chance") for text in before)])
@@ -215,29 +215,31 @@ class _Drawing(BoxLabels):
             side = bracket(project, ["where the", "shape changes"])
         return stack([beside(body, side, "add"), *(box([text], "chance") for text in after)])
 
-    def branching(self, node: Branching) -> Figure:
+    def branching(self, node: Branching) -> BodyDrawing:
         if node.branches is None:
-            figure = self.inside(node, node.body or ())
+            drawing = self.inside(node, node.body or ())
             count = [f"{bound(node.n)} ways"] if node.n is not None else self.turns(node)
-            return bracket(many(figure, node.word), count)
+            return bracket(many(drawing, node.word), count)
         ways = [self.body(branch) for branch in node.branches]
         if len(ways) == 1:
             return ways[0]
         if len(ways) == 2 and sum(way.empty for way in ways) == 1:
             other = next(way for way in ways if not way.empty)
-            return beside(Figure(), other, "mul") if node.word == "mul" else beside(other, Figure(), node.word)
+            return (
+                beside(BodyDrawing(), other, "mul") if node.word == "mul" else beside(other, BodyDrawing(), node.word)
+            )
         return fan(ways, node.word)
 
-    def choice(self, node: When) -> Figure:
+    def choice(self, node: When) -> BodyDrawing:
         """A choice that depends on where the body stands: its ways, each with its condition."""
         then, otherwise = self.body(node.then), self.body(node.else_)
         test = wrap(f"if {spelled(node.test)}", 28)
         if otherwise.empty:
-            return bracket(then, test) if not then.empty else Figure()
-        ways = [bracket(figure, text) for figure, text in ((then, test), (otherwise, ["else"])) if not figure.empty]
+            return bracket(then, test) if not then.empty else BodyDrawing()
+        ways = [bracket(drawing, text) for drawing, text in ((then, test), (otherwise, ["else"])) if not drawing.empty]
         return fan(ways, None, kind="choice") if len(ways) > 1 else bracket(otherwise, ["unless", *test[0:]])
 
-    def encoder_decoder(self, node: EncoderDecoder, before: Sequence[Any], after: Sequence[Any]) -> Figure:
+    def encoder_decoder(self, node: EncoderDecoder, before: Sequence[Any], after: Sequence[Any]) -> BodyDrawing:
         fields = {"merge": node.merge} | self.settings(node)
         outer = self.scope
         levels = []
@@ -249,7 +251,7 @@ class _Drawing(BoxLabels):
             levels.append(Level(name, encoder, down, up, decoder, skip, fields["merge"]))
         self.scope = outer
         bottom = [self.node(part) for part in self.decided(node.bottom)]
-        if any(len(figure.parts) > 1 for figure in bottom):
+        if any(len(drawing.parts) > 1 for drawing in bottom):
             bottom = [stack(bottom)]
         return valley(self.body(before), levels, bottom, self.body(after))
 

@@ -1,6 +1,6 @@
-"""Drawings of bodies: figures, and how they are put together.
+"""Drawings of bodies: drawings, and how they are put together.
 
-A figure flows downward from `entry`, an x on its upper edge, to `leave`, an x on its lower one. Figures are values:
+A drawing flows downward from `entry`, an x on its upper edge, to `leave`, an x on its lower one. Drawings are values:
 each function makes a larger one of smaller ones. Lengths are in pixels of the SVG.
 """
 
@@ -18,7 +18,7 @@ FORK = 7
 
 
 @dataclass(frozen=True)
-class Figure:
+class BodyDrawing:
     width: float = 0
     height: float = 0
     entry: float = 0
@@ -36,39 +36,39 @@ class Figure:
     def at(self, dx: float, dy: float) -> tuple[Primitive, ...]:
         return shift(self.parts, dx, dy)
 
-    def flipped(self) -> Figure:
+    def flipped(self) -> BodyDrawing:
         """Draw the same flowing upward: what was at the top is at the bottom."""
         parts = tuple(part.moved(lambda point: (point[0], self.height - point[1])) for part in self.parts)
         return replace(self, parts=parts, entry=self.leave, leave=self.entry)
 
 
-def box(lines: Sequence[str], kind: str) -> Figure:
+def box(lines: Sequence[str], kind: str) -> BodyDrawing:
     width = max(44.0, max(map(text_width, lines)) + 18)
     height = LINE * len(lines) + 10
-    return Figure(width, height, width / 2, width / 2, (Box(0, 0, width, height, tuple(lines), kind),))
+    return BodyDrawing(width, height, width / 2, width / 2, (Box(0, 0, width, height, tuple(lines), kind),))
 
 
-def stack(figures: Iterable[Figure]) -> Figure:
-    """Put figures one after the other."""
-    figures = [figure for figure in figures if not figure.empty]
-    if not figures:
-        return Figure()
+def stack(drawings: Iterable[BodyDrawing]) -> BodyDrawing:
+    """Put drawings one after the other."""
+    drawings = [drawing for drawing in drawings if not drawing.empty]
+    if not drawings:
+        return BodyDrawing()
     parts: list[Primitive] = []
     axis = y = 0.0
     left = right = 0.0
-    for i, figure in enumerate(figures):
-        if i and figure.fed:
-            parts.append(Polyline(((axis, y), (axis, y + GAP)), figure.pointed))
+    for i, drawing in enumerate(drawings):
+        if i and drawing.fed:
+            parts.append(Polyline(((axis, y), (axis, y + GAP)), drawing.pointed))
         y += GAP if i else 0
-        x = axis - figure.entry
-        parts += figure.at(x, y)
-        left, right = min(left, x), max(right, x + figure.width)
-        axis, y = x + figure.leave, y + figure.height
-    whole = Figure(right - left, y, -left, axis - left, tuple(parts))
-    return replace(whole, parts=whole.at(-left, 0), fed=figures[0].fed, pointed=figures[0].pointed)
+        x = axis - drawing.entry
+        parts += drawing.at(x, y)
+        left, right = min(left, x), max(right, x + drawing.width)
+        axis, y = x + drawing.leave, y + drawing.height
+    whole = BodyDrawing(right - left, y, -left, axis - left, tuple(parts))
+    return replace(whole, parts=whole.at(-left, 0), fed=drawings[0].fed, pointed=drawings[0].pointed)
 
 
-def beside(main: Figure, side: Figure, symbol: str) -> Figure:
+def beside(main: BodyDrawing, side: BodyDrawing, symbol: str) -> BodyDrawing:
     """Draw two ways of one value: straight down, and at the right of it; merged on the straight one."""
     top = FORK + GAP
     height = max(main.height, side.height, 2 * GAP)
@@ -90,22 +90,22 @@ def beside(main: Figure, side: Figure, symbol: str) -> Figure:
             parts.append(Polyline(((main.entry, FORK), (x, FORK), (x, dy)), side.pointed))
         parts += [*side.at(x_side, dy), Polyline(((x_side + side.leave, dy + side.height), *end))]
     parts.append(MergeSign(main.leave, y_mark, symbol))
-    whole = Figure(x_side + side.width, y_mark + RADIUS, main.entry, main.leave, tuple(parts), pointed=False)
+    whole = BodyDrawing(x_side + side.width, y_mark + RADIUS, main.entry, main.leave, tuple(parts), pointed=False)
     return whole if main.entry >= RADIUS else inset(whole, RADIUS)
 
 
-def inset(figure: Figure, left: float) -> Figure:
+def inset(drawing: BodyDrawing, left: float) -> BodyDrawing:
     """Draw the same with empty room at its left."""
     return replace(
-        figure,
-        width=figure.width + left,
-        entry=figure.entry + left,
-        leave=figure.leave + left,
-        parts=figure.at(left, 0),
+        drawing,
+        width=drawing.width + left,
+        entry=drawing.entry + left,
+        leave=drawing.leave + left,
+        parts=drawing.at(left, 0),
     )
 
 
-def many(way: Figure, symbol: str) -> Figure:
+def many(way: BodyDrawing, symbol: str) -> BodyDrawing:
     """Draw the first and the last of many equal ways; one alone of such as are wide."""
     if way.width > 300:
         return fan([way], symbol)
@@ -114,7 +114,7 @@ def many(way: Figure, symbol: str) -> Figure:
     return replace(both, parts=(*both.parts, dots))
 
 
-def fan(ways: Sequence[Figure], symbol: str | None, *, kind: str = "way", gap: float = GAP) -> Figure:
+def fan(ways: Sequence[BodyDrawing], symbol: str | None, *, kind: str = "way", gap: float = GAP) -> BodyDrawing:
     """Draw several ways of one value, side by side; without a symbol, only one of them is gone."""
     top = FORK + GAP
     height = max([way.height for way in ways] + [GAP])
@@ -139,7 +139,9 @@ def fan(ways: Sequence[Figure], symbol: str | None, *, kind: str = "way", gap: f
             Polyline(_join(leave, dy + way.height if way.parts else top, axis, y_join, symbol), bool(symbol), kind)
         )
     parts += [MergeSign(axis, y_join, symbol)] if symbol else []
-    return Figure(width, y_join + (RADIUS if symbol else 0), start, axis, tuple(parts), any(w.fed for w in ways), False)
+    return BodyDrawing(
+        width, y_join + (RADIUS if symbol else 0), start, axis, tuple(parts), any(w.fed for w in ways), False
+    )
 
 
 def _middle(places: Sequence[float]) -> float:
@@ -157,43 +159,43 @@ def _join(x: float, y: float, axis: float, y_join: float, symbol: str | None) ->
     return ((x, y), (x, y_join), (axis + (RADIUS if x > axis else -RADIUS), y_join))
 
 
-def bracket(figure: Figure, lines: Sequence[str]) -> Figure:
+def bracket(drawing: BodyDrawing, lines: Sequence[str]) -> BodyDrawing:
     """Draw a bracket at the right, and what it says."""
-    x = figure.width + 10
-    height = max(figure.height, LINE * len(lines))
-    dy = (height - figure.height) / 2
-    top, bottom = dy - 2, dy + figure.height + 2
+    x = drawing.width + 10
+    height = max(drawing.height, LINE * len(lines))
+    dy = (height - drawing.height) / 2
+    top, bottom = dy - 2, dy + drawing.height + 2
     parts = [
-        *figure.at(0, dy),
+        *drawing.at(0, dy),
         Polyline(((x - 5, top), (x, top), (x, bottom), (x - 5, bottom)), False, "bracket"),
         Caption(x + 8, height / 2, tuple(lines)),
     ]
-    if dy:  # the way on to the lower edge, beyond the figure
-        parts.append(Polyline(((figure.entry, 0), (figure.entry, dy)), figure.pointed))
-        parts.append(Polyline(((figure.leave, dy + figure.height), (figure.leave, height)), False))
+    if dy:  # the way on to the lower edge, beyond the drawing
+        parts.append(Polyline(((drawing.entry, 0), (drawing.entry, dy)), drawing.pointed))
+        parts.append(Polyline(((drawing.leave, dy + drawing.height), (drawing.leave, height)), False))
     width = x + 10 + max(map(text_width, lines))
-    return replace(figure, width=width, height=height, parts=tuple(parts), pointed=figure.pointed and not dy)
+    return replace(drawing, width=width, height=height, parts=tuple(parts), pointed=drawing.pointed and not dy)
 
 
-def row(figures: Sequence[Figure]) -> Figure:
+def row(drawings: Sequence[BodyDrawing]) -> BodyDrawing:
     """Draw plain boxes from left to right; `entry` and `leave` are not used, the middle line is."""
-    height = max(figure.height for figure in figures)
+    height = max(drawing.height for drawing in drawings)
     parts: list[Primitive] = []
     x = 0.0
-    for i, figure in enumerate(figures):
+    for i, drawing in enumerate(drawings):
         if i:
             parts.append(Polyline(((x, height / 2), (x + GAP, height / 2))))
         x += GAP if i else 0
-        parts += figure.at(x, (height - figure.height) / 2)
-        x += figure.width
-    return Figure(x, height, 0, 0, tuple(parts))
+        parts += drawing.at(x, (height - drawing.height) / 2)
+        x += drawing.width
+    return BodyDrawing(x, height, 0, 0, tuple(parts))
 
 
-def around(valley: Figure) -> Figure:
-    """Lead a figure that leaves at its upper edge around its right side, as one that leaves at the lower."""
+def around(valley: BodyDrawing) -> BodyDrawing:
+    """Lead a drawing that leaves at its upper edge around its right side, as one that leaves at the lower."""
     x = valley.width + GAP
     edge = ((valley.leave, GAP), (valley.leave, FORK), (x, FORK), (x, GAP + valley.height + FORK))
     end = ((valley.entry, GAP + valley.height + FORK), (valley.entry, GAP + valley.height + GAP))
     lines = (Polyline((*edge, *end), False), Polyline(((valley.entry, 0), (valley.entry, GAP)), valley.pointed))
     parts = (*valley.at(0, GAP), *lines)
-    return Figure(x + 2, valley.height + 2 * GAP, valley.entry, valley.entry, parts, pointed=False)
+    return BodyDrawing(x + 2, valley.height + 2 * GAP, valley.entry, valley.entry, parts, pointed=False)

@@ -1,11 +1,11 @@
-"""How figures are put together: on one axis, side by side, without overlaps."""
+"""How drawings are put together: on one axis, side by side, without overlaps."""
 
 from __future__ import annotations
 
 from itertools import combinations, pairwise
 
 from compiler.draw.frame import Box
-from compiler.draw.written.figures import Figure, beside, box, fan, stack
+from compiler.draw.written.drawings import BodyDrawing, beside, box, fan, stack
 
 Rect = tuple[float, float, float, float]
 
@@ -26,14 +26,14 @@ def test_a_sequence_keeps_one_axis() -> None:
 
 def test_ways_stand_side_by_side() -> None:
     one = box(["way"], "call")
-    for figure in (fan([one, one, one], "add"), beside(one, one, "mul")):
-        boxes = [(p.x, p.y, p.x + p.width, p.y + p.height) for p in figure.parts if isinstance(p, Box)]
+    for drawing in (fan([one, one, one], "add"), beside(one, one, "mul")):
+        boxes = [(p.x, p.y, p.x + p.width, p.y + p.height) for p in drawing.parts if isinstance(p, Box)]
         assert not any(overlap(*pair) for pair in combinations(boxes, 2))
-        assert max(box[2] for box in boxes) <= figure.width
-    assert stack([Figure(), one, Figure()]).parts == one.parts
+        assert max(box[2] for box in boxes) <= drawing.width
+    assert stack([BodyDrawing(), one, BodyDrawing()]).parts == one.parts
 
 
 def test_flipping_twice_changes_nothing() -> None:
-    figure = stack([box(["one"], "call"), beside(box(["two"], "call"), Figure(), "add")])
-    assert figure.flipped().flipped() == figure
-    assert figure.flipped() != figure
+    drawing = stack([box(["one"], "call"), beside(box(["two"], "call"), BodyDrawing(), "add")])
+    assert drawing.flipped().flipped() == drawing
+    assert drawing.flipped() != drawing
