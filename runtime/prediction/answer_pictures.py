@@ -18,7 +18,7 @@ from archspec.replacing import PNG, check_gives_way
 from runtime.pictures.file import Ground, open_picture
 from runtime.pictures.folder import KEY
 from runtime.pictures.preprocess import Preprocess
-from runtime.prediction.marks import MAX_CLASSES, add_key, check_map, colour_of, draw_marks
+from runtime.prediction.overlays import MAX_CLASSES, add_key, check_map, colour_of, draw_overlay
 from runtime.prediction.png import save_picture
 from runtime.prediction.predict import Answered
 from runtime.tasks.class_map import UNANSWERED
@@ -91,10 +91,10 @@ def save_answer(
     if drawing is None:
         raise InputError("a label has no picture; pictures are drawn of maps and joints")
     image = _show(answered, preprocess, ground)
-    save_picture(path, add_key(draw_marks(image, drawing.marks), drawing.legend))
-    if not isinstance(drawing.marks, Areas):
+    save_picture(path, add_key(draw_overlay(image, drawing.overlay), drawing.legend))
+    if not isinstance(drawing.overlay, Areas):
         return [path]
-    save_map(path.with_suffix(".map.png"), drawing.marks.classes)
+    save_map(path.with_suffix(".map.png"), drawing.overlay.classes)
     return [path, path.with_suffix(".map.png")]
 
 

@@ -10,9 +10,9 @@ from typing import Any
 from archspec.arrays import Array
 from archspec.errors import InputError
 from archspec.extras import extra
-from runtime.prediction.marks import draw_marks
+from runtime.prediction.overlays import draw_overlay
 from runtime.prediction.png import FAINT, GAP, INK, LINE, MARGIN, PAPER, save_picture, to_pixels
-from runtime.tasks.drawing import LabelSheet, MarkSheet, Sheet
+from runtime.tasks.drawing import LabelSheet, OverlaySheet, Sheet
 
 with extra("run"):
     from PIL import Image, ImageDraw, ImageFont
@@ -59,9 +59,9 @@ def _draw_labels(images: Array, sheet: LabelSheet, title: str) -> Image.Image:
     return picture
 
 
-def _draw_tiles(images: Array, sheet: MarkSheet, title: str) -> Image.Image:
-    """Marked images of one size, each with its caption beneath."""
-    tiles = [draw_marks(images[tile.image], tile.marks) for tile in sheet.tiles]
+def _draw_tiles(images: Array, sheet: OverlaySheet, title: str) -> Image.Image:
+    """Draw images with overlays, of one size, each with its caption beneath."""
+    tiles = [draw_overlay(images[tile.image], tile.overlay) for tile in sheet.tiles]
     side, height = tiles[0].width + GAP, tiles[0].height + MARK_CAPTION + GAP
     rows = -(-len(tiles) // MARK_COLUMNS)
     width = 2 * MARGIN + MARK_COLUMNS * side - GAP

@@ -28,14 +28,14 @@ class Points:
     true: Array | None = None
 
 
-ImageMarks: TypeAlias = Areas | Points
+Overlay: TypeAlias = Areas | Points
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Drawing:
-    """Marks over the image of one answer, and the names of what they mark, each with the number of its colour."""
+    """The overlay on the image of one answer, and the names of what it shows, each with the number of its colour."""
 
-    marks: ImageMarks
+    overlay: Overlay
     legend: tuple[tuple[int, str], ...]
 
 
@@ -48,19 +48,19 @@ class LabelSheet:
 
 
 class Tile(NamedTuple):
-    """The image of that number with marks over it, and a caption beneath."""
+    """The image of that number with an overlay, and a caption beneath."""
 
     image: int
-    marks: ImageMarks
+    overlay: Overlay
     caption: str
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class MarkSheet:
-    """A sheet of marked images, and a note that explains the marks."""
+class OverlaySheet:
+    """A sheet of images with overlays, and a note that explains these."""
 
     tiles: Sequence[Tile]
     note: str
 
 
-Sheet: TypeAlias = LabelSheet | MarkSheet
+Sheet: TypeAlias = LabelSheet | OverlaySheet

@@ -10,7 +10,7 @@ import numpy as np
 
 from archspec.arrays import Array
 from runtime.pictures.frame import Frame
-from runtime.tasks.drawing import Drawing, MarkSheet, Points, Tile
+from runtime.tasks.drawing import Drawing, OverlaySheet, Points, Tile
 from runtime.tasks.grid import OutputGrid
 from runtime.tasks.heatmaps import draw_heatmaps, find_peaks
 from runtime.tasks.task import Answer, AnswerColumn, AnswerInput, ScoreCounts, Task, divide
@@ -111,10 +111,10 @@ class Joints(Task):
         for item in row["joints"]:
             yield item["joint"], f"{item['x']:.2f}", f"{item['y']:.2f}", f"{item['score']:.3f}"
 
-    def illustrate(self, answers: Array, labels: Array, names: Sequence[str], grid: OutputGrid) -> MarkSheet:
+    def illustrate(self, answers: Array, labels: Array, names: Sequence[str], grid: OutputGrid) -> OverlaySheet:
         both = zip(answers[:MAX_DRAWN], labels[:MAX_DRAWN], strict=True)
         tiles = [Tile(index, Points(found, true), str(index)) for index, (found, true) in enumerate(both)]
-        return MarkSheet(tiles, f"a colour for each joint ({', '.join(names)}); dots predicted, rings true")
+        return OverlaySheet(tiles, f"a colour for each joint ({', '.join(names)}); dots predicted, rings true")
 
 
 def _cut_padding(grid: OutputGrid, frame: Frame) -> Iterator[slice]:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from archspec.arrays import Array, Float32Array
 from archspec.wording import write_shape
 from runtime.tasks.class_map import UNANSWERED, find_classes
-from runtime.tasks.drawing import Areas, Drawing, MarkSheet, Tile
+from runtime.tasks.drawing import Areas, Drawing, OverlaySheet, Tile
 from runtime.tasks.grid import OutputGrid
 from runtime.tasks.task import Answer, AnswerColumn, AnswerInput, Loss, ScoreCounts, Task, divide
 
@@ -142,10 +142,10 @@ class Maps(Task):
         if row["answered"] < 1:
             yield extents, None, f"{1 - row['answered']:.2%} of all"
 
-    def illustrate(self, answers: Array, labels: Array, names: Sequence[str], grid: OutputGrid) -> MarkSheet:
+    def illustrate(self, answers: Array, labels: Array, names: Sequence[str], grid: OutputGrid) -> OverlaySheet:
         truth = self.make_targets(labels[:MAX_DRAWN], grid)
         tiles = []
         for index, true in enumerate(truth):
             tiles.append(Tile(index, Areas(np.where(self.find_asked(true), true, 0), grid), f"{index}, true"))
             tiles.append(Tile(index, Areas(answers[index], grid), f"{index}, predicted"))
-        return MarkSheet(tiles, "a colour for each class; true and predicted side by side")
+        return OverlaySheet(tiles, "a colour for each class; true and predicted side by side")

@@ -13,7 +13,7 @@ from archspec.errors import ArchspecError
 from runtime.pictures.frame import Frame
 from runtime.pictures.preprocess import Preprocess, read_picture
 from runtime.prediction.answer_pictures import check_folder, remove_drawn, save_answer, save_key, save_map, stretch
-from runtime.prediction.marks import colour_of
+from runtime.prediction.overlays import colour_of
 from runtime.prediction.predict import Answered, InputImage, Source
 from runtime.tasks.class_map import UNANSWERED
 from runtime.tasks.joints import Joint, Pose

@@ -9,10 +9,10 @@ import pytest
 from PIL import Image
 
 from archspec.errors import ArchspecError
-from runtime.prediction.marks import colour_of, draw_marks
+from runtime.prediction.overlays import colour_of, draw_overlay
 from runtime.prediction.png import to_pixels
 from runtime.prediction.sheets import WRONG, arrange_images, save_sheet
-from runtime.tasks.drawing import LabelSheet, MarkSheet, Points, Tile
+from runtime.tasks.drawing import LabelSheet, OverlaySheet, Points, Tile
 
 LABELS = [str(index % 10) for index in range(100)]
 IMAGES = np.random.default_rng(0).uniform(0, 1, (100, 1, 8, 8))
@@ -73,9 +73,9 @@ def test_what_cannot_be_drawn_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_sheet_holds_every_picture(tmp_path: Path) -> None:
-    marks = Points(np.array([[2.0, 5.0, 1.0]]))
-    tiles = [Tile(number, marks, str(number)) for number in range(5)]
-    save_sheet(tmp_path / "s.png", np.full((5, 1, 8, 8), 0.5), MarkSheet(tiles, "note"), "title")
+    overlay = Points(np.array([[2.0, 5.0, 1.0]]))
+    tiles = [Tile(number, overlay, str(number)) for number in range(5)]
+    save_sheet(tmp_path / "s.png", np.full((5, 1, 8, 8), 0.5), OverlaySheet(tiles, "note"), "title")
     sheet = np.asarray(Image.open(tmp_path / "s.png"))
     dots = (sheet == colour_of(1)).all(-1).sum()
-    assert dots == 5 * (np.asarray(draw_marks(np.full((1, 8, 8), 0.5), marks)) == colour_of(1)).all(-1).sum()
+    assert dots == 5 * (np.asarray(draw_overlay(np.full((1, 8, 8), 0.5), overlay)) == colour_of(1)).all(-1).sum()

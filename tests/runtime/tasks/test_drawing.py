@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from runtime.tasks.drawing import Areas, LabelSheet, MarkSheet, Points
+from runtime.tasks.drawing import Areas, LabelSheet, OverlaySheet, Points
 from runtime.tasks.grid import OutputGrid
 from runtime.tasks.joints import Joint, Joints, Pose
 from runtime.tasks.labels import Labels, Prediction
@@ -14,13 +14,13 @@ from runtime.tasks.maps import IGNORED, ClassMap, Maps, Share
 def test_answers_are_drawn_in_their_own_pixels() -> None:
     classes = np.array([[0, 2], [1, 2]])
     drawing = ClassMap("a.png", classes, (Share(2, "cat", 0.5), Share(0, "ground", 0.25))).draw()
-    assert isinstance(drawing.marks, Areas)
-    assert np.array_equal(drawing.marks.classes, classes)
-    assert drawing.marks.grid == OutputGrid((2, 2), (2, 2))
+    assert isinstance(drawing.overlay, Areas)
+    assert np.array_equal(drawing.overlay.classes, classes)
+    assert drawing.overlay.grid == OutputGrid((2, 2), (2, 2))
     assert drawing.legend == ((2, "cat"), (0, "ground"))
     pose = Pose("a.png", (Joint("head", 3.0, 4.0, 0.9), Joint("hand", 5.0, 6.0, 0.8))).draw()
-    assert isinstance(pose.marks, Points)
-    assert pose.marks.found.tolist() == [[3, 4, 0.9], [5, 6, 0.8]]
+    assert isinstance(pose.overlay, Points)
+    assert pose.overlay.found.tolist() == [[3, 4, 0.9], [5, 6, 0.8]]
     assert pose.legend == ((1, "head"), (2, "hand"))
     assert Prediction("a.png", "cat", 2, 1.0, (("cat", 1.0),)).draw() is None
 
@@ -37,10 +37,10 @@ def test_maps_stand_beside_the_true_ones() -> None:
     truth[:, 0, 0] = IGNORED
     grid = OutputGrid((4, 4), (4, 4))
     sheet = Maps().illustrate(np.full((20, 4, 4), 2), truth, ("a", "b", "c", "d"), grid)
-    assert isinstance(sheet, MarkSheet)
+    assert isinstance(sheet, OverlaySheet)
     assert [(tile.image, tile.caption) for tile in sheet.tiles[:2]] == [(0, "0, true"), (0, "0, predicted")]
     assert len(sheet.tiles) == 16
-    true, found = (tile.marks for tile in sheet.tiles[:2])
+    true, found = (tile.overlay for tile in sheet.tiles[:2])
     assert isinstance(true, Areas)
     assert isinstance(found, Areas)
     assert true.classes.ravel().tolist() == [0] + [3] * 15
@@ -50,11 +50,11 @@ def test_maps_stand_beside_the_true_ones() -> None:
 def test_joints_lie_beside_the_true_ones() -> None:
     found, true = np.zeros((20, 2, 3)), np.ones((20, 2, 2))
     sheet = Joints().illustrate(found, true, ("head", "hand"), OutputGrid((4, 4), (4, 4)))
-    assert isinstance(sheet, MarkSheet)
+    assert isinstance(sheet, OverlaySheet)
     assert sheet.note == "a colour for each joint (head, hand); dots predicted, rings true"
     assert [tile.image for tile in sheet.tiles] == list(range(16))
-    marks = sheet.tiles[3].marks
-    assert isinstance(marks, Points)
-    assert (marks.found == found[3]).all()
-    assert marks.true is not None
-    assert (marks.true == true[3]).all()
+    overlay = sheet.tiles[3].overlay
+    assert isinstance(overlay, Points)
+    assert (overlay.found == found[3]).all()
+    assert overlay.true is not None
+    assert (overlay.true == true[3]).all()

@@ -1,4 +1,4 @@
-"""Marks over images: the areas of classes, and points."""
+"""Overlays on images: the areas of classes, and points."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from archspec.extras import extra
 from archspec.wording import cut_middle
 from runtime.prediction.png import GAP, INK, LINE, PAPER, to_pixels
 from runtime.tasks.class_map import UNANSWERED
-from runtime.tasks.drawing import Areas, ImageMarks, Points
+from runtime.tasks.drawing import Areas, Overlay, Points
 
 with extra("run"):
     from PIL import Image, ImageDraw, ImageFont
@@ -50,13 +50,13 @@ def colour_of(number: int) -> tuple[int, int, int]:
     return round(255 * red), round(255 * green), round(255 * blue)
 
 
-def draw_marks(image: Array, marks: ImageMarks) -> Image.Image:
-    """Draw the image (C, H, W) in [0, 1], enlarged, with the marks over it.
+def draw_overlay(image: Array, overlay: Overlay) -> Image.Image:
+    """Draw the image (C, H, W) in [0, 1], enlarged, with the overlay on it.
 
     Raises InputError for volumes, for more classes than a palette has colours, and for other than one or three
     channels.
     """
-    return _paint_areas(image, marks) if isinstance(marks, Areas) else _mark_points(image, marks)
+    return _paint_areas(image, overlay) if isinstance(overlay, Areas) else _draw_points(image, overlay)
 
 
 def _paint_areas(image: Array, areas: Areas) -> Image.Image:
@@ -74,7 +74,7 @@ def _paint_areas(image: Array, areas: Areas) -> Image.Image:
     return _enlarge(np.rint((1 - strength) * pixels + strength * colours[large]).astype(np.uint8))
 
 
-def _mark_points(image: Array, points: Points) -> Image.Image:
+def _draw_points(image: Array, points: Points) -> Image.Image:
     """A dot at each point that was found, and a ring at each true one."""
     picture = _enlarge(_as_colours(image))
     scale = picture.width // image.shape[2]

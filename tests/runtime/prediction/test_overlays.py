@@ -1,4 +1,4 @@
-"""Marks lie where they say, in colours that can be told apart."""
+"""Overlays lie where they say, in colours that can be told apart."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from runtime.prediction.marks import add_key, colour_of, draw_marks
+from runtime.prediction.overlays import add_key, colour_of, draw_overlay
 from runtime.tasks.drawing import Areas, Points
 from runtime.tasks.grid import OutputGrid
 
@@ -22,7 +22,7 @@ def test_colours_differ() -> None:
 
 def test_a_map_is_painted_over_its_own_pixels() -> None:
     """The map of a valid network: 2×2 positions of 2 pixels, in the middle of 8×8; class 0 is not painted."""
-    picture = np.asarray(draw_marks(GRAY, Areas(np.array([[1, 0], [0, 2]]), OutputGrid((8, 8), (2, 2), 2))))
+    picture = np.asarray(draw_overlay(GRAY, Areas(np.array([[1, 0], [0, 2]]), OutputGrid((8, 8), (2, 2), 2))))
     assert picture.shape == (256, 256, 3)
     small = picture[16::32, 16::32]
     plain = np.full(3, 128)
@@ -39,7 +39,7 @@ def test_a_map_that_reaches_beyond_its_image_is_cut(side: int, extent: int, stri
     """Padded strides: three positions of 3 pixels on 7, one pixel over on each side; two of 4 on 5, two before."""
     classes = np.arange(1, extent**2 + 1).reshape(extent, extent)
     picture = np.asarray(
-        draw_marks(np.zeros((1, side, side)), Areas(classes, OutputGrid((side, side), (extent, extent), stride)))
+        draw_overlay(np.zeros((1, side, side)), Areas(classes, OutputGrid((side, side), (extent, extent), stride)))
     )
     scale = picture.shape[0] // side
     assert picture.shape == (side * scale, side * scale, 3)
@@ -50,11 +50,11 @@ def test_a_map_that_reaches_beyond_its_image_is_cut(side: int, extent: int, stri
 
 
 def test_joints_are_dots_where_they_are() -> None:
-    picture = np.asarray(draw_marks(GRAY, Points(np.array([[2.0, 5.0, 1.0]]))))
+    picture = np.asarray(draw_overlay(GRAY, Points(np.array([[2.0, 5.0, 1.0]]))))
     rows, columns = np.nonzero((picture == colour_of(1)).all(-1))
     assert (rows.mean(), columns.mean()) == (pytest.approx(5.5 * 32, abs=0.6), pytest.approx(2.5 * 32, abs=0.6))
     truth = np.array([[2.0, 5.0], [np.nan, np.nan]])
-    ringed = np.asarray(draw_marks(GRAY, Points(np.zeros((0, 3)), truth)))
+    ringed = np.asarray(draw_overlay(GRAY, Points(np.zeros((0, 3)), truth)))
     rows, columns = np.nonzero((ringed != 128).any(-1))
     assert (rows.mean(), columns.mean()) == (pytest.approx(5.5 * 32, abs=0.6), pytest.approx(2.5 * 32, abs=0.6))
 
