@@ -16,8 +16,8 @@ from archspec.arrays import Float64Array
 from archspec.errors import InputError
 from archspec.extras import extra
 from compiler.torch_target.modes import device_of
+from runtime.data.batches import mix_seed
 from runtime.data.dataset import Dataset, Split
-from runtime.data.sampling import mix_seed
 from runtime.tasks.grid import OutputGrid
 from runtime.tasks.labels import softmax
 from runtime.tasks.registry import find_task

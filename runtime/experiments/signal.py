@@ -17,7 +17,7 @@ from archspec.extras import extra
 from archspec.ops import Op
 from compiler.analysis.cost.cost import measure_cost
 from compiler.graph import Graph
-from runtime.data.sampling import mix_seed
+from runtime.data.batches import mix_seed
 
 with extra("train"):
     import torch

@@ -13,8 +13,8 @@ import numpy as np
 from archspec.errors import InputError
 from archspec.extras import extra
 from compiler.torch_target.modes import device_of, limited_to
+from runtime.data.batches import count_steps, iterate_batches, mix_seed, shift_images
 from runtime.data.dataset import Dataset
-from runtime.data.sampling import count_steps, iterate_batches, mix_seed, shift_images
 from runtime.tasks.task import ScoreCounts
 from runtime.training.drop_ramp import DropRamp
 from runtime.training.grids import find_grids, find_stride

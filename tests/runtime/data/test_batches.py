@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from runtime.data.sampling import count_steps, iterate_batches, mix_seed, shift_images
+from runtime.data.batches import count_steps, iterate_batches, mix_seed, shift_images
 
 
 @pytest.mark.parametrize(("samples", "batch"), [(10, 3), (10, 10), (10, 64), (1, 1), (33, 32)])

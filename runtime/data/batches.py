@@ -1,4 +1,4 @@
-"""Which images a training step sees, and how they are varied: a pure function of (seed, epoch, step).
+"""The batches of a training: which images a step sees, and how they are varied, a pure function of (seed, epoch, step).
 
 Nothing here has a state, so a run can be repeated, or taken up at any step, and sees the same images.
 """
