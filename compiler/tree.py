@@ -14,7 +14,7 @@ from typing import Any, Protocol, TypeVar
 from archspec.ops import Input, Op
 from compiler.scope_tree import ScopeTree
 
-Branch = TypeVar("Branch")
+BranchT = TypeVar("BranchT")
 
 
 @dataclass(frozen=True)
@@ -38,29 +38,29 @@ def name_layer(op: Op) -> LayerName:
     return LayerName(op.word, () if isinstance(op, Input) else tuple(op.chosen.items()))
 
 
-class TreeRules(Protocol[Branch]):
+class TreeRules(Protocol[BranchT]):
     """The rules of one kind of tree: of what it consists, and which neighbours in it are one."""
 
-    def take(self, id: str) -> Branch:
+    def take(self, id: str) -> BranchT:
         """Make the branch of one node."""
 
-    def continues(self, run: Sequence[Branch], branch: Branch) -> bool:
+    def continues(self, run: Sequence[BranchT], branch: BranchT) -> bool:
         """Tell whether a branch is one more of the equal neighbours before it."""
 
-    def join(self, run: Sequence[Branch]) -> Branch:
+    def join(self, run: Sequence[BranchT]) -> BranchT:
         """Make the branch that stands for two or more equal neighbours."""
 
-    def close(self, scope: ScopeTree, branches: Sequence[Branch]) -> Branch:
+    def close(self, scope: ScopeTree, branches: Sequence[BranchT]) -> BranchT:
         """Make the branch of a scope."""
 
-    def group(self, branches: Iterable[Branch]) -> Iterable[Branch]:
+    def group(self, branches: Iterable[BranchT]) -> Iterable[BranchT]:
         """Group the branches of a scope, before equal ones are one: perhaps several belong together as one."""
 
 
-def fold(scope: ScopeTree, rules: TreeRules[Branch]) -> Branch:
+def fold(scope: ScopeTree, rules: TreeRules[BranchT]) -> BranchT:
     """Fold the tree of a scope, from its leaves up."""
     branches = [rules.take(item) if isinstance(item, str) else fold(item, rules) for item in scope.items]
-    runs: list[list[Branch]] = []
+    runs: list[list[BranchT]] = []
     for branch in rules.group(branches):
         if runs and rules.continues(runs[-1], branch):
             runs[-1].append(branch)

@@ -56,7 +56,7 @@ class _Placed:
 
 def write_svg(picture: GraphPicture) -> str:
     """Write the whole text of the file: the picture with those blocks open that it says, and a legend."""
-    placed = _Layout(picture).open(picture.whole)
+    placed = _BoxLayout(picture).open(picture.whole)
     legend = _Legend(picture)
     width = max(placed.width, legend.width) + 2 * MARGIN
     height = placed.height + legend.height + 2 * MARGIN
@@ -65,7 +65,7 @@ def write_svg(picture: GraphPicture) -> str:
     return write_frame((width, height), elements, cut(picture.title, 200), picture.description, (LIGHT, DARK))
 
 
-class _Layout:
+class _BoxLayout:
     """Sizes and places, from the inside out."""
 
     def __init__(self, picture: GraphPicture) -> None:

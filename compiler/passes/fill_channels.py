@@ -36,7 +36,7 @@ class FillChannels(Pass):
                 journal.leave(id, f"{blocker} cannot take channels beside its own")
         if blocker is not None or not narrow:
             return graph, weights
-        writer = _Writer(graph, dict(weights), narrow, self.block, journal)
+        writer = _GraphWriter(graph, dict(weights), narrow, self.block, journal)
         for node in graph:
             writer.write(node)
         return replace(graph, nodes={node.id: node for node in writer.nodes}), writer.arrays
@@ -86,7 +86,7 @@ def _find_blocker(graph: Graph, narrow: frozenset[str]) -> str | None:
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class _Layout:
+class _ChannelLayout:
     """Where a value's channels stand among `width`; the others are zeros."""
 
     width: int
@@ -96,25 +96,25 @@ class _Layout:
     def fill(self) -> int:
         return self.width - len(self.places)
 
-    def flatten(self, positions: int) -> _Layout:
+    def flatten(self, positions: int) -> _ChannelLayout:
         places = self.places[:, None] * positions + np.arange(positions)
-        return _Layout(self.width * positions, places.reshape(-1))
+        return _ChannelLayout(self.width * positions, places.reshape(-1))
 
 
-def _lay_out(channels: int, block: int = 1) -> _Layout:
+def _lay_out(channels: int, block: int = 1) -> _ChannelLayout:
     """The channels one after the other, filled up to a multiple of `block`."""
-    return _Layout(-(-channels // block) * block, np.arange(channels))
+    return _ChannelLayout(-(-channels // block) * block, np.arange(channels))
 
 
-def _line_up(layouts: Sequence[_Layout]) -> _Layout:
+def _line_up(layouts: Sequence[_ChannelLayout]) -> _ChannelLayout:
     """The layout of their concatenation."""
     starts = np.cumsum([0, *(layout.width for layout in layouts)])
     places = [layout.places + start for layout, start in zip(layouts, starts[:-1], strict=True)]
-    return _Layout(int(starts[-1]), np.concatenate(places))
+    return _ChannelLayout(int(starts[-1]), np.concatenate(places))
 
 
 @dataclass
-class _Writer:
+class _GraphWriter:
     """The graph after the pass, node by node. `pieces` are what a concatenation's result is begun by and consists of:
     a value without filled channels, or none, and then pieces that are not packed yet."""
 
@@ -124,7 +124,7 @@ class _Writer:
     block: int
     journal: Journal
     nodes: list[Node] = field(default_factory=list)
-    layouts: dict[str, _Layout] = field(default_factory=dict)
+    layouts: dict[str, _ChannelLayout] = field(default_factory=dict)
     pieces: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = field(default_factory=dict)
 
     def write(self, node: Node) -> None:
@@ -146,7 +146,7 @@ class _Writer:
             case _:
                 self._append(node, _lay_out(node.shape.channels))
 
-    def _write_kernel(self, node: Node, op: Conv | Linear, given: _Layout) -> None:
+    def _write_kernel(self, node: Node, op: Conv | Linear, given: _ChannelLayout) -> None:
         made = _lay_out(op.out, self.block if node.id in self.narrow else 1)
         self._spread(f"{node.id}.weight", [made, given])
         if op.bias and made.fill:
@@ -193,13 +193,13 @@ class _Writer:
     def _dtype(self) -> np.dtype[Any]:
         return next(iter(self.arrays.values())).dtype
 
-    def _append(self, node: Node, layout: _Layout) -> None:
+    def _append(self, node: Node, layout: _ChannelLayout) -> None:
         self.nodes.append(replace(node, shape=Shape(layout.width, *node.shape.space)))
         self.layouts[node.id] = layout
         if layout.fill:
             self.journal.gives(node.id, None)
 
-    def _spread(self, name: str, axes: Sequence[_Layout], filling: float = 0.0) -> None:
+    def _spread(self, name: str, axes: Sequence[_ChannelLayout], filling: float = 0.0) -> None:
         """Lay a stored tensor's first axes out so."""
         given = self.arrays[name]
         shape = (*(layout.width for layout in axes), *given.shape[len(axes) :])

@@ -26,7 +26,7 @@ class FoldAffineBack(Pass):
     def apply(self, graph: Graph, weights: WeightArrays, journal: Journal) -> tuple[Graph, WeightArrays]:
         taken: dict[str, Affine] = {}
         renamed: dict[str, str] = {}
-        search = _Search(graph, renamed)
+        search = _BackwardSearch(graph, renamed)
         for node in graph:
             if not is_affine(node.op):
                 continue
@@ -44,7 +44,7 @@ class FoldAffineBack(Pass):
 
 
 @dataclass
-class _Search:
+class _BackwardSearch:
     """For the layers that can take a function of a value; nodes in `renamed` are taken already."""
 
     graph: Graph

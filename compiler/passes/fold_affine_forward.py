@@ -29,7 +29,7 @@ class FoldAffineForward(Pass):
         for node in graph:
             if not is_affine(node.op):
                 continue
-            search = _Search(graph, set(graph.outputs.values()))
+            search = _ForwardSearch(graph, set(graph.outputs.values()))
             try:
                 found = list(search.find(node, read_affine(node, weights)))
             except Blocked as block:
@@ -50,7 +50,7 @@ class FoldAffineForward(Pass):
 
 
 @dataclass
-class _Search:
+class _ForwardSearch:
     """For the layers behind a value, all of which can take a function of it."""
 
     graph: Graph

@@ -21,7 +21,7 @@ class MergeDuplicates(Pass):
     """
 
     def apply(self, graph: Graph, weights: WeightArrays, journal: Journal) -> tuple[Graph, WeightArrays]:
-        search = _Search(graph, weights)
+        search = _DuplicateSearch(graph, weights)
         renamed: dict[str, str] = {}
         for node in graph:
             operands = tuple(renamed.get(operand, operand) for operand in node.inputs)
@@ -42,7 +42,7 @@ _Key: TypeAlias = tuple[tuple[str, ...], str]
 
 
 @dataclass
-class _Search:
+class _DuplicateSearch:
     """For the first of equal nodes. Weights are looked at where all else is the same."""
 
     graph: Graph

@@ -46,7 +46,7 @@ def measure_ranges(
         raise InputError(f"no calibration '{method}'{suggest(method, METHODS)} (available: {', '.join(METHODS)})")
     find_threshold = METHODS[method]
     passes = 1 if find_threshold is None else 2
-    walk = _Walk(run_exposed(model, values), choose_batch(model.graph, data.shape), passes * len(data), on_step)
+    walk = _ImageWalk(run_exposed(model, values), choose_batch(model.graph, data.shape), passes * len(data), on_step)
     extremes, inputs, sketches = ValueExtremes(values, find_segments(model)), InputExtremes(data), Sketches(data.shape)
     for images, found in walk.run_all(data):
         extremes.add(found, data.name)
@@ -76,7 +76,7 @@ def measure_ranges(
 
 
 @dataclass(eq=False, slots=True)
-class _Walk:
+class _ImageWalk:
     """Runs a model on images, some at a time; `on_step` is told how many of all have been run."""
 
     run: Callable[[Array], Outputs]
@@ -103,7 +103,7 @@ class _Histograms:
         self.find_threshold, self.recipe, self.largest = find_threshold, recipe, largest
         self.parts: list[dict[str, BinCounts]] = []
 
-    def add_part(self, walk: _Walk, data: CalibrationData) -> None:
+    def add_part(self, walk: _ImageWalk, data: CalibrationData) -> None:
         """Run the images of the next part."""
         counts = {name: np.zeros(BINS, np.int64) for name in self.largest}
         for _, found in walk.run_all(data):

@@ -50,7 +50,7 @@ class Sight:
 def look_back(graph: Graph, readings: Mapping[str, Readings], id: str, start: MapBox) -> dict[str, Sight]:
     """Find by input what the positions of a node in `start` really see of it; inputs of which they see nothing are left
     out."""
-    walk = _Walk(graph, readings)
+    walk = _BackwardWalk(graph, readings)
     walk.boxes[id] = [start]
     for node in _upwards(graph, id):
         if node.id in walk.boxes and not isinstance(node.op, Input):
@@ -63,7 +63,7 @@ def look_back(graph: Graph, readings: Mapping[str, Readings], id: str, start: Ma
 
 
 @dataclass
-class _Walk:
+class _BackwardWalk:
     graph: Graph
     readings: Mapping[str, Readings]
     boxes: dict[str, list[MapBox]] = field(default_factory=dict)

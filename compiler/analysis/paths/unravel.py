@@ -99,7 +99,7 @@ def unravel(graph: Graph, *, full: bool = False, derivative: str | None = None) 
     result the outputs are derived. Raises ArchspecError where there is no such function, or too much to be written.
     """
     skeleton = find_skeleton(graph)
-    writer = Writer(skeleton)
+    writer = ExpressionWriter(skeleton)
     cores = {name: skeleton.core(name) for name in graph.outputs}
     counted = count_paths(graph, by_length=False).op
     levels = counted.by_output or dict.fromkeys(graph.outputs, counted)
@@ -120,7 +120,7 @@ def _find_function(skeleton: Skeleton, word: str) -> SkeletonValue:
     raise ArchspecError(f"{skeleton.name} has no function or block '{word}'{near}")
 
 
-class Writer:
+class ExpressionWriter:
     """A writer of the values of one skeleton: by name, or unravelled as far back as where its branching starts."""
 
     def __init__(self, skeleton: Skeleton) -> None:

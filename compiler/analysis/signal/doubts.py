@@ -45,7 +45,7 @@ def find_doubts(value: Moments | Gradient) -> tuple[Doubt, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class ErrorFactors:
     """The distances of numbers from the measured ones: a factor up or down, of half of them, of nine in ten, and of
     all."""
 
@@ -74,11 +74,11 @@ def name_depth(layers: int) -> str:
     return f"up to {low}" if layers <= low else f"{low + 1} to {high}" if layers <= high else f"more than {high}"
 
 
-def how_far(doubt: Doubt | None, of: str, depth: str) -> Found | None:
+def how_far(doubt: Doubt | None, of: str, depth: str) -> ErrorFactors | None:
     """Find how far off `values` or `gradients` with this doubt, or without any, were in networks of this depth; None
     where none was measured."""
     row = read_measured()["rows"].get(f"{doubt or 'law'}, {of}, {depth}")
-    return Found(**row) if row else None
+    return ErrorFactors(**row) if row else None
 
 
 @cache

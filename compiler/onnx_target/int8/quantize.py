@@ -89,7 +89,7 @@ def quantize_model(model: OnnxModel, scheme: Scheme, metadata: Mapping[str, str]
     The same model and scheme give the same bytes.
     """
     plan = plan_quantization(model, scheme.recipe, scheme.kept, scheme.floats)
-    writer = _Writer(model, scheme, plan)
+    writer = _NodeWriter(model, scheme, plan)
     head = deepcopy(model.head)
     nodes = list(writer.rewrite())
     del head.graph.node[:]
@@ -170,7 +170,7 @@ def _residual_operands(node: onnx.NodeProto, wiring: _Wiring, layers: Collection
     return []
 
 
-class _Writer:
+class _NodeWriter:
     """Writes a model's nodes anew, with those between integers and floats, and collects what they store."""
 
     def __init__(self, model: OnnxModel, scheme: Scheme, plan: QuantizationPlan) -> None:

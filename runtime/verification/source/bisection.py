@@ -111,7 +111,7 @@ class Bisection:
 
 
 @dataclass(frozen=True, slots=True)
-class FileAndModule:
+class ComparedFile:
     """A model file and the network that it is compared with, as the torch module and as it would be exported today.
 
     The steps of `built` say which node of the graph each node of the file stands for. `dtype` is what the file computes
@@ -158,7 +158,7 @@ class FileAndModule:
             yield from _read_part(self.inside, part, feed)
 
 
-def bisect(pair: FileAndModule, feed: Mapping[str, Array]) -> Bisection:
+def bisect(pair: ComparedFile, feed: Mapping[str, Array]) -> Bisection:
     """Compare a file with its network, node by node, on these inputs, float32 by the network's names.
 
     Raises ModelError where the file names no node as the graph does.

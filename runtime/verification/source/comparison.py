@@ -22,7 +22,7 @@ from runtime.verification.model.inside import ModelInside
 from runtime.verification.options import Original, VerifyOptions
 from runtime.verification.proof.cases import proof_cases
 from runtime.verification.proof.proof import Shapes, prove
-from runtime.verification.source.bisection import Bisection, FileAndModule, bisect
+from runtime.verification.source.bisection import Bisection, ComparedFile, bisect
 from runtime.verification.source.interface_match import InterfaceMatch, match_interface
 from runtime.verification.source.model_diff import compare_attributes, compare_stored
 
@@ -53,7 +53,7 @@ def compare_with_source(
         return [*checks, Check("torch", "failed", str(error))], None
     checks += match.check()
     module = build_module(original.graph, original.weights, rules=original.rules)
-    pair = FileAndModule(inside, original.graph, module, built, facts.dtype, match.names_in_file, original.rules)
+    pair = ComparedFile(inside, original.graph, module, built, facts.dtype, match.names_in_file, original.rules)
     cases = _choose_cases(original, options, match)
     if pair.dtype != "int8":
         checks.append(_prove(pair, cases, options))
@@ -131,7 +131,7 @@ def _choose_cases(
         raise InputError(f"{graph.name} does not take these sizes: {error}") from error
 
 
-def _prove(pair: FileAndModule, cases: Sequence[Shapes], options: VerifyOptions) -> Check:
+def _prove(pair: ComparedFile, cases: Sequence[Shapes], options: VerifyOptions) -> Check:
     votes = {name for name, id in pair.graph.outputs.items() if isinstance(pair.graph[id].op, Vote)}
     try:
         proof = prove(pair.inside.path, pair.module, cases, options, votes=votes, names_in_file=pair.names_in_file)
@@ -149,7 +149,7 @@ def _check_details(inside: ModelInside, built: OnnxModel) -> Iterator[Check]:
         yield Check("nodes", "noted", f"the outputs do not show it, but {list_some(different)}")
 
 
-def _make_feed(pair: FileAndModule, shapes: Shapes, seed: int) -> dict[str, Array]:
+def _make_feed(pair: ComparedFile, shapes: Shapes, seed: int) -> dict[str, Array]:
     """Standard normal numbers, by the network's names of its inputs."""
     generator = np.random.default_rng(seed)
     feed = {name: generator.standard_normal(shape).astype(np.float32) for name, shape in shapes.items()}
@@ -164,7 +164,7 @@ def _reach(array: Array, range: InputRange | None) -> Array:
     return array if range is None else range.cut(range.fill(array))
 
 
-def _search_nodes(pair: FileAndModule, feed: Mapping[str, Array]) -> tuple[Check, Bisection | None]:
+def _search_nodes(pair: ComparedFile, feed: Mapping[str, Array]) -> tuple[Check, Bisection | None]:
     """Compare node by node, which speaks for a file in integers; of any other it says where a difference comes from."""
     alone = pair.dtype == "int8"
     try:

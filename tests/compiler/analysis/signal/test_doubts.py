@@ -13,7 +13,7 @@ from compiler.analysis.signal.doubts import (
     DOUBTS,
     NARROW,
     UNEVEN,
-    Found,
+    ErrorFactors,
     explain,
     find_doubts,
     how_far,
@@ -49,7 +49,7 @@ def test_what_was_measured_is_told() -> None:
         doubt, of, depth = key.split(", ")
         assert doubt == "law" or doubt in DOUBTS
         assert depth in depths
-        assert how_far(None if doubt == "law" else doubt, of, depth) == Found(**row)
+        assert how_far(None if doubt == "law" else doubt, of, depth) == ErrorFactors(**row)
         assert 1 <= row["half"] <= row["most"] <= row["worst"]
     assert how_far(None, "values", "up to 3") is None
 
@@ -59,4 +59,4 @@ def test_a_line_for_each_doubt() -> None:
     assert [line.partition(":")[0] for line in lines] == ["few", "shape"]
     assert "values" not in lines[0].partition("; ")[2]
     assert f"values {how_far('shape', 'values', 'up to 10')}; gradients" in lines[1]
-    assert str(Found(1, 1.0, 1.5, 84_213.0)) == "within a factor of 1.5 in 90 %, 8e+04 at worst, of 1 number"
+    assert str(ErrorFactors(1, 1.0, 1.5, 84_213.0)) == "within a factor of 1.5 in 90 %, 8e+04 at worst, of 1 number"

@@ -19,7 +19,7 @@ from compiler.onnx_target.model import build_model
 from compiler.onnx_target.options import ExportOptions
 from compiler.onnx_target.write import write_model
 from runtime.verification.model.inside import ModelInside
-from runtime.verification.source.bisection import METRICS, Bisection, FileAndModule, bisect
+from runtime.verification.source.bisection import METRICS, Bisection, ComparedFile, bisect
 from tests.support.lowering import stir
 from tests.support.rewriting import Drawing
 
@@ -43,7 +43,7 @@ def bisect_file(
         model = onnx.load(path)
         wrong = change(model)
         onnx.save(model, path)
-    return bisect(FileAndModule(ModelInside(path), graph, module, built, kind), draw(graph)), wrong
+    return bisect(ComparedFile(ModelInside(path), graph, module, built, kind), draw(graph)), wrong
 
 
 def draw(graph: Graph) -> dict[str, np.ndarray]:
@@ -166,6 +166,6 @@ def test_a_reason_may_stand_before_the_node(tmp_path: Path) -> None:
     model = onnx.load(tmp_path / "m.onnx")
     set_number(model, "n0.bias", 1, 50.0)
     onnx.save(model, tmp_path / "m.onnx")
-    found = bisect(FileAndModule(ModelInside(tmp_path / "m.onnx"), graph, module, built), draw(graph))
+    found = bisect(ComparedFile(ModelInside(tmp_path / "m.onnx"), graph, module, built), draw(graph))
     assert [item.node.id for item in found.differing] == ["n2"]
     assert found.differing[0].reasons == ("1 of 4 numbers of n0.bias differ, by at most 50",)
