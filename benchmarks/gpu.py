@@ -34,7 +34,8 @@ from benchmarks.measuring import (
     say,
 )
 from benchmarks.networks import NETWORKS, export, prepare_weights
-from benchmarks.workers import Worker, WorkerError
+from benchmarks.workers import BenchmarkWorker
+from runtime.measuring.worker import WorkerError
 
 PACKAGES = ("numpy", "onnx", "onnxruntime", "onnxruntime-gpu", "tensorrt", "torch", "torch-tensorrt", "triton")
 CHILDREN = Tasks("benchmarks.gpu")
@@ -78,7 +79,7 @@ def make_file(name: str, source: str, precision: str, weights: str, path: str) -
 
 
 def make_reference(name: str, weights: str, images: str, path: str) -> None:
-    """What torch computes on the CPU in fp32: the truth of every precision and device."""
+    """Compute what torch gives on the CPU in fp32: the truth of every precision and device."""
     from benchmarks.gpu_runners import open_eager
 
     source = f"{name}:{NETWORKS[name]}:fp32:{weights}"
@@ -121,7 +122,7 @@ class Sources:
         return self._make(f"reference{batch}.npz", lambda path: CHILDREN.run("make_reference", *args, path))
 
     def open(self, candidate: GpuCandidate, batch: int, precision: str) -> str:
-        """What the candidate's runtime is given."""
+        """Make what the candidate's runtime is given."""
         if candidate.source == "module":
             return f"{self._name}:{NETWORKS[self._name]}:{precision}:{self.weights}"
         place = Path("tuned" if candidate.runtime == "tuned" else "", f"{candidate.source}-{precision}.onnx")
@@ -166,7 +167,7 @@ def measure_network(name: str, batches: Sequence[int], plan: GpuPlan) -> list[Gp
 
 def measure_cell(cell: GpuCell, sources: Sources, folder: Path, plan: GpuPlan) -> None:
     """Fresh processes for each cell, so that none keeps the device's memory for a batch that is over."""
-    workers: dict[str, Worker] = {}
+    workers: dict[str, BenchmarkWorker] = {}
     try:
         for name in plan.candidates:
             if cell.precision in CANDIDATES[name].precisions:
@@ -184,13 +185,15 @@ def measure_cell(cell: GpuCell, sources: Sources, folder: Path, plan: GpuPlan) -
             worker.close()
 
 
-def _open(name: str, cell: GpuCell, workers: dict[str, Worker], sources: Sources, folder: Path, device: str) -> None:
+def _open(
+    name: str, cell: GpuCell, workers: dict[str, BenchmarkWorker], sources: Sources, folder: Path, device: str
+) -> None:
     say(f"{' '.join(cell.title)}: open {name}")
     candidate = CANDIDATES[name]
     try:
         source = sources.open(candidate, cell.batch, cell.precision)
         cache = {"TORCHINDUCTOR_CACHE_DIR": str(folder / "inductor")}
-        workers[name] = Worker("benchmarks.gpu_runners", candidate.runtime, environment=cache)
+        workers[name] = BenchmarkWorker("benchmarks.gpu_runners", candidate.runtime, environment=cache)
         images, outputs = sources.images(cell.batch), _outputs(folder, name)
         cell.opened[name] = workers[name].ask("open", source, str(images), device, str(outputs))
     except (WorkerError, SystemExit) as error:
@@ -203,8 +206,8 @@ def _outputs(folder: Path, name: str) -> Path:
 
 
 def _compare(cell: GpuCell, reference: Path, folder: Path) -> None:
-    """How far each candidate is from torch in fp32 on the CPU: the largest difference, relative to the largest number,
-    and the share of positions whose largest channel is the same."""
+    """Measure how far each candidate is from torch in fp32 on the CPU: the largest difference, relative to the largest
+    number, and the share of positions whose largest channel is the same."""
     truth = _load(reference)
     for name in cell.opened:
         pairs = list(zip(truth, _load(_outputs(folder, name)), strict=True))
@@ -218,7 +221,7 @@ def _load(path: Path) -> list[Any]:
 
 
 def list_missing(device: str) -> list[str]:
-    """What this machine lacks for the whole table."""
+    """List what this machine lacks for the whole table."""
     from runtime.session.machine import find_gpu_problem
 
     problem = find_gpu_problem() if device == "cuda" else None

@@ -1,4 +1,4 @@
-"""What the benchmark on GPUs compares: candidates, and the cells of its table."""
+"""The comparisons of the benchmark on GPUs: candidates, and the cells of its table."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ REFERENCE = "torch eager"
 
 @dataclass
 class GpuCell:
-    """What one network took at one batch in one precision: per candidate, mode and round the seconds of each call."""
+    """The times of one network, batch and precision: per candidate, mode and round the seconds of each call."""
 
     network: str
     batch: int

@@ -1,4 +1,4 @@
-"""What the benchmark on GPUs says: the page of its results."""
+"""The page of results of the benchmark on GPUs."""
 
 from __future__ import annotations
 

@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 
 from archspec.arrays import Array
-from benchmarks.workers import CLOCKS, serve, time_calls
+from benchmarks.workers import CLOCKS, time_calls
+from runtime.measuring.worker import serve
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,8 @@ from benchmarks.measuring import (
     say,
 )
 from benchmarks.networks import ARCHSPEC, BATCHES, NETWORKS, build_graph, export, prepare_weights, remember
-from benchmarks.workers import CLOCKS, Worker, WorkerError
+from benchmarks.workers import CLOCKS, BenchmarkWorker
+from runtime.measuring.worker import WorkerError
 
 PACKAGES = ("numpy", "onnx", "onnxruntime", "onnxruntime-gpu", "onnxscript", "onnxslim", "openvino", "torch")
 CHILDREN = Tasks("benchmarks.inference")
@@ -80,7 +81,7 @@ def measure_network(name: str, side: int, batches: Sequence[int], settings: Infe
     with tempfile.TemporaryDirectory() as folder:
         sources, missing = _make_sources(name, side, Path(folder), settings)
         workers = {
-            item: Worker("benchmarks.runners", CANDIDATES[item].runtime, environment=_keep_apart(folder, item))
+            item: BenchmarkWorker("benchmarks.runners", CANDIDATES[item].runtime, environment=_keep_apart(folder, item))
             for item in sources
         }
         try:
@@ -99,7 +100,8 @@ def _keep_apart(folder: str, candidate: str) -> dict[str, str]:
 
 
 def _make_sources(name: str, side: int, folder: Path, settings: InferencePlan) -> tuple[dict[str, str], dict[str, str]]:
-    """What each candidate opens, a file or a module's name and weights; and why a candidate has nothing to open."""
+    """Make what each candidate opens, a file or a module's name and weights; and why a candidate has nothing to
+    open."""
     weights = folder / "weights.safetensors"
     remember(weights, settings.cache, lambda path: CHILDREN.run("make_weights", name, side, path), name, side)
     files: dict[str | None, str] = {None: f"{name}:{side}:{weights}"}
@@ -125,7 +127,11 @@ def _make(name: str, side: int, exporter: str, weights: Path) -> Callable[[Path]
 
 
 def _measure_cell(
-    cell: Cell, workers: Mapping[str, Worker], sources: Mapping[str, str], folder: Path, settings: InferencePlan
+    cell: Cell,
+    workers: Mapping[str, BenchmarkWorker],
+    sources: Mapping[str, str],
+    folder: Path,
+    settings: InferencePlan,
 ) -> None:
     images = folder / f"images{cell.batch}.npy"
     np.save(images, _make_images(cell))
@@ -164,8 +170,8 @@ def _as_name(words: str) -> str:
 
 
 def _compare(cell: Cell, folder: Path) -> None:
-    """How far each candidate's outputs are from the torch module's, or from the first candidate's without it, relative
-    to the largest."""
+    """Measure how far each candidate's outputs are from the torch module's, or from the first candidate's without it,
+    relative to the largest."""
     reference = "torch eager" if "torch eager" in cell.opened else next(iter(cell.opened))
     truth = _load(_outputs(folder, reference))
     for name in cell.opened:

@@ -1,4 +1,4 @@
-"""What the benchmark of inference compares: candidates, contests between them, and the cells of its table."""
+"""The comparisons of the benchmark of inference: candidates, contests between them, and the cells of its table."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ CONTESTS = (
 
 @dataclass
 class Cell:
-    """What one network took at one batch: per candidate and round the seconds of each call."""
+    """The times of one network at one batch: per candidate and round the seconds of each call."""
 
     network: str
     side: int

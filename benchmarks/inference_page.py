@@ -1,4 +1,4 @@
-"""What the benchmark of inference says: who is ahead in each contest, and the page of results."""
+"""The results of the benchmark of inference: who is ahead in each contest, and the page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the benchmarks measure: fresh processes, candidates in turns, medians with their spread, ratios within a round.
+"""Measurements: fresh processes, candidates in turns, medians with their spread, ratios within a round.
 
 Candidates and peers take turns in a random order (with a fixed seed), and a ratio is taken within each round, so that
 what else the machine does meets both. A cold process is a fresh interpreter for each measurement; the files that it
@@ -81,7 +81,7 @@ class Tasks:
         return self._run(name, *arguments)[1]
 
     def cold(self, name: str, *arguments: object) -> Callable[[], Sample]:
-        """As `cold`, with what the function timed by itself as `call`."""
+        """Start as `cold` does, with what the function timed by itself as `call`."""
 
         def measure() -> Sample:
             sample, inner = self._run(name, *arguments)

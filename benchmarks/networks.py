@@ -128,7 +128,7 @@ def remember(path: Path, folder: Path | None, make: Callable[[Path], object], *f
 
 @cache
 def _fingerprint() -> str:
-    """Of all that a peer's file depends on: this folder's code and the exporters' versions."""
+    """Hash all that a peer's file depends on: this folder's code and the exporters' versions."""
     code = b"".join((Path(__file__).parent / name).read_bytes() for name in ("networks.py", "peers.py"))
     versions = [version(name) for name in ("torch", "onnx", "onnxscript", "onnxslim")]
     return hashlib.sha256(code + repr(versions).encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""What archspec is measured against: networks in plain torch under torchinfo and fvcore, and torch's own ONNX exporter.
+"""The peers of archspec: networks in plain torch under torchinfo and fvcore, and torch's own ONNX exporter.
 
 The networks are written here because importing torchvision would cost its peer time, and they keep torch's default
 initialization, which is cheaper than torchvision's. `python -m benchmarks.peers NAME` builds one and summarizes it;

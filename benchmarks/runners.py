@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from archspec.arrays import Array
-from benchmarks.workers import CLOCKS, serve, time_calls
+from benchmarks.workers import CLOCKS, time_calls
+from runtime.measuring.worker import serve
 
 Call = Callable[[], Sequence[Array]]
 """Runs the network once and gives its outputs, in order."""
@@ -27,7 +28,7 @@ def open_onnxruntime(path: str, images: Array, threads: int) -> Call:
 
 
 def open_free(path: str, images: Array, threads: int) -> Call:
-    """The same without fixing what is free."""
+    """Open a model without fixing what is free."""
     return _open_onnxruntime(path, images, threads, fixed=False)
 
 
@@ -93,7 +94,7 @@ def open_compiled(source: str, images: Array, threads: int) -> Call:
 
 
 def open_frozen(source: str, images: Array, threads: int) -> Call:
-    """The same with the weights as constants, which folds BatchNorm and lays the kernels out in advance."""
+    """Open a model with the weights as constants, which folds BatchNorm and lays the kernels out in advance."""
     return _open_torch(source, images, threads, frozen=True)
 
 
@@ -136,7 +137,7 @@ HEAVY = {
     "session": "runtime.session.session",
     "openvino": "openvino",
 }
-"""What each imports before the clock of opening starts; torch where nothing is said."""
+"""The modules that each imports before the clock of opening starts; torch where nothing is said."""
 
 
 class Runner:

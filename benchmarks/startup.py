@@ -1,4 +1,4 @@
-"""What a short command imports: the modules, and what each of them costs; and a session, against onnx and ONNX Runtime.
+"""The imports of a short command, and what each of them costs; and a session, against onnx and ONNX Runtime.
 
     python benchmarks/startup.py [--rounds N] [--quick] [--output DIR]
 
@@ -39,7 +39,7 @@ SESSIONS: Mapping[str, str] = {
     "session": "import runtime.session.session",
     "bare": "import onnx, onnxruntime",
 }
-"""What loads a session, and what it cannot do without."""
+"""The modules that load a session, and what it cannot do without."""
 PACKAGES = ("pydantic", "rich", "torch", "typer")
 OURS = ("archspec", "compiler", "runtime")
 SHOWN = 15
@@ -50,7 +50,7 @@ Times = dict[str, float]
 
 
 def count_imports(*words: str) -> Times:
-    """What `archspec WORDS` imports, in a process of its own."""
+    """Count what `archspec WORDS` imports, in a process of its own."""
     command = [sys.executable, "-X", "importtime", "-m", "archspec", *words]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, env=ENVIRONMENT)
     found = re.findall(r"^import time:\s+(\d+) \|\s+\d+ \|\s+(\S+)$", done.stderr, re.M)

@@ -9,9 +9,7 @@ from typing import Any
 
 from benchmarks.measuring import ROOT
 from runtime.measuring import worker
-from runtime.measuring.worker import WorkerError, serve
-
-__all__ = ["CLOCKS", "Worker", "WorkerError", "serve", "time_calls"]
+from runtime.measuring.worker import Worker, WorkerError
 
 PAUSE = 0.05
 """Seconds between the turns of two candidates."""
@@ -25,7 +23,7 @@ time_calls = partial(worker.time_calls, warm_up=0.05, settled=0.4)
 settings."""
 
 
-class Worker(worker.Worker):
+class BenchmarkWorker(Worker):
     """A child that answers requests one by one: `python -m MODULE --serve ARGUMENT...`, asleep in between."""
 
     def __init__(self, module: str, *arguments: object, environment: Mapping[str, str] | None = None) -> None:
@@ -33,7 +31,7 @@ class Worker(worker.Worker):
         super().__init__(module, "--serve", *map(str, arguments), pause=PAUSE, environment=environment, folder=ROOT)
 
     def ask(self, request: str, *arguments: object) -> Any:
-        """The answer to one request. Raises WorkerError, which names the candidate."""
+        """Answer one request. Raises WorkerError, which names the candidate."""
         try:
             return super().ask(request, *arguments)
         except WorkerError as error:
