@@ -76,7 +76,9 @@ def test_threads_hold_for_the_files_too(run: Run, tmp_path: Path, monkeypatch: p
     seen: list[tuple[int, int | None]] = []
     for name in ("archspec.api.to_onnx", "runtime.experiments.pruning.bench"):
         monkeypatch.setattr(name, note_threads(seen, pkgutil.resolve_name(name)))
-    archspec("lesion", run.folder, "--max-drop", "20%", "--model", tmp_path / "small.onnx", "--threads", before[0] + 1)
+    archspec(
+        "lesion", run.folder, "--max-drop", "20%", "--model", tmp_path / "small.onnx", "--threads", str(before[0] + 1)
+    )
     assert seen == [(before[0] + 1, before[0] + 1)] * 4
     assert (torch.get_num_threads(), limit_threads()) == before
 
