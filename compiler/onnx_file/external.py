@@ -6,13 +6,17 @@ import os
 import stat
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache, partial
+from math import prod
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import onnx
 from google.protobuf.message import Message
 
-from archspec.errors import ArchspecError
+from archspec.arrays import Array
+from archspec.errors import ArchspecError, ModelError
 from compiler.onnx_file.tensors import find_tensors
 
 
@@ -73,6 +77,19 @@ def read_place(tensor: onnx.TensorProto) -> ExternalDataInfo:
     if not all(text.isascii() and text.isdigit() and len(text) < 20 for text in (offset, length)):
         raise ArchspecError(f"has the offset {offset!r} and length {length!r}; both must be whole numbers")
     return ExternalDataInfo(entries.get("location", ""), int(offset), int(length))
+
+
+def read_external(tensor: onnx.TensorProto, folder: Path, dtype: npt.DTypeLike, *, mapped: bool = False) -> Array:
+    """Read the numbers of a tensor from the other file that was checked to hold them, or map them there. Raises
+    ModelError where that ends before them."""
+    place = read_place(tensor)
+    path, shape = folder / place.location, tuple(tensor.dims)
+    try:
+        if mapped:
+            return np.memmap(path, dtype, "r", place.offset, shape)
+        return np.fromfile(path, dtype, prod(shape), offset=place.offset).reshape(shape)
+    except ValueError as error:  # a tensor need not say how long it is
+        raise ModelError(f"{path} is too short for '{tensor.name}'") from error
 
 
 def is_external(tensor: onnx.TensorProto) -> bool:

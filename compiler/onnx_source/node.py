@@ -12,7 +12,8 @@ import onnx
 from archspec.arrays import Array
 from archspec.errors import ArchspecError
 from archspec.wording import cut, write_shape
-from compiler.onnx_source.attributes import read_attribute, read_defaults
+from compiler.onnx_file.nodes import read_as_written
+from compiler.onnx_source.attributes import read_defaults
 from compiler.onnx_source.details import Details, tell_value
 from compiler.onnx_source.file.names import name_kind, name_node
 from compiler.onnx_source.file.types import find_types
@@ -44,7 +45,7 @@ class FileNode:
     def read(cls, file: SourceFile, node: onnx.NodeProto, operands: Sequence[Operand], **more: Any) -> Self:
         """Read the node as the file writes it."""
         types = find_types(node, file.opset, [item.type if item else "" for item in operands])
-        attributes = {item.name: read_attribute(item) for item in node.attribute if not item.ref_attr_name}
+        attributes = {item.name: read_as_written(item) for item in node.attribute if not item.ref_attr_name}
         return cls(file, node, operands, node.op_type, types, attributes, **more)
 
     @property

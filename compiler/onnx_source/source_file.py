@@ -10,7 +10,7 @@ from pathlib import Path
 
 import onnx
 
-from compiler.onnx_file.nodes import count_reads
+from compiler.onnx_file.nodes import count_reads, read_opset
 from compiler.onnx_source.file.inputs import FileInputs
 from compiler.onnx_source.file.types import is_floating, name_type
 from compiler.onnx_source.shapes import ShapeTable
@@ -27,7 +27,7 @@ class SourceFile:
     @cached_property
     def opset(self) -> int:
         """The version of ONNX's own operations."""
-        return next((item.version for item in self.model.opset_import if not item.domain), 1)
+        return read_opset(self.model)
 
     @cached_property
     def read_counts(self) -> Counter[str]:

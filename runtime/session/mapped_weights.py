@@ -10,13 +10,9 @@ from __future__ import annotations
 
 import os
 from copy import deepcopy
-from math import prod
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from archspec.errors import ModelError
 from archspec.extras import extra
 from runtime.session.model_file import ModelFile
 from runtime.session.start import FOLDER
@@ -25,7 +21,7 @@ with extra("run"):
     import onnx
     import onnxruntime as ort
 
-    from compiler.onnx_file.external import find_external, is_external, list_data, read_place
+    from compiler.onnx_file.external import find_external, is_external, list_data, read_external
     from compiler.onnx_file.skim import count_bytes
     from compiler.onnx_file.tensors import FORMS
 
@@ -69,9 +65,5 @@ def copy_data(model: ModelFile) -> tuple[dict[str, Any], tuple[str, ...]]:
 
 def _read_data(tensor: onnx.TensorProto, folder: Path) -> Any:
     """A tensor's numbers as an OrtValue, from the other file that was checked to hold them."""
-    place = read_place(tensor)
-    count, (_, form) = prod(tensor.dims), FORMS[tensor.data_type]
-    array = np.fromfile(folder / place.location, form, count, offset=place.offset)
-    if array.size != count:
-        raise ModelError(f"{folder / place.location} is too short for '{tensor.name}'")
-    return ort.OrtValue.ortvalue_from_numpy_with_onnx_type(array.reshape(tensor.dims), tensor.data_type)
+    array = read_external(tensor, folder, FORMS[tensor.data_type][1])
+    return ort.OrtValue.ortvalue_from_numpy_with_onnx_type(array, tensor.data_type)

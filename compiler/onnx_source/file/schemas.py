@@ -7,7 +7,7 @@ from functools import lru_cache
 import onnx
 import onnx.defs
 
-from compiler.onnx_file.nodes import walk_nodes
+from compiler.onnx_file.nodes import list_nodes
 
 WRITTEN_OUT = "ai.onnx"
 """ONNX's own domain, which most files leave without a name, as onnx's registry of schemas does."""
@@ -15,9 +15,8 @@ WRITTEN_OUT = "ai.onnx"
 
 def shorten_domains(model: onnx.ModelProto) -> None:
     """Leave ONNX's own domain without a name everywhere in the model."""
-    inner = [node for function in model.functions for node in walk_nodes(function.node)]
     imports = [item for function in model.functions for item in function.opset_import]
-    for item in (*model.opset_import, *imports, *walk_nodes(model.graph.node), *inner):
+    for item in (*model.opset_import, *imports, *list_nodes(model)):
         if item.domain == WRITTEN_OUT:
             item.domain = ""
 

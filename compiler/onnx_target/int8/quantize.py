@@ -17,6 +17,7 @@ import onnx
 from numpy.typing import NDArray
 
 from compiler.onnx_file.metadata import PRECISION
+from compiler.onnx_file.nodes import read_attribute
 from compiler.onnx_target.int8.scheme import Int8Recipe, Scheme, quantize_layer
 from compiler.onnx_target.onnx_model import OnnxModel
 from compiler.passes.base import WeightArray
@@ -142,7 +143,7 @@ class _Wiring:
         stored = any(name and name not in self.readers for name in node.input)
         if node.op_type not in FOLLOWERS or node.output[0] in self.outputs or (stored and node.op_type not in SHAPES):
             return False
-        if node.op_type == "Resize" and _attribute(node, "mode") != b"nearest":
+        if node.op_type == "Resize" and read_attribute(node, "mode") != b"nearest":
             return False
         between = self.quantized_output(node) in values and not values.isdisjoint(operands)
         return values.issuperset(operands) or (node.op_type in MERGES and between)
@@ -236,7 +237,7 @@ class _NodeWriter:
     def _become_convolution(self, norm: onnx.NodeProto) -> None:
         """(x - μ) γ/σ + β as a convolution of each channel alone, whose only weight is exact in integers."""
         gamma, beta, mean, variance = (np.asarray(self.model.tensors[name], np.float64) for name in norm.input[1:])
-        factor = gamma / np.sqrt(variance + _attribute(norm, "epsilon"))
+        factor = gamma / np.sqrt(variance + read_attribute(norm, "epsilon"))
         kernel_shape = [1] * self.model.graph[norm.name].shape.rank
         names = [f"{norm.name}.factor", f"{norm.name}.term"]
         self._store(names[0], factor.reshape(-1, 1, *kernel_shape))
@@ -282,8 +283,3 @@ class _NodeWriter:
     def _store(self, name: str, array: Any) -> str:
         self.tensors[name] = np.asarray(array)
         return name
-
-
-def _attribute(node: onnx.NodeProto, name: str) -> Any:
-    """An attribute's value, None where it is not there."""
-    return next((onnx.helper.get_attribute_value(item) for item in node.attribute if item.name == name), None)

@@ -15,6 +15,7 @@ from compiler.onnx_file.metadata import CLASSES, PRECISION, PREFIX, read_sizes
 from runtime.verification.model.inside import ModelInside
 
 with extra("run"):
+    from compiler.onnx_file.nodes import read_opset
     from compiler.onnx_file.skim import list_metadata
 
 TYPES: Mapping[str, str] = MappingProxyType({"fp32": "float32", "fp16": "float16", "bf16": "bfloat16", "int8": "int8"})
@@ -81,7 +82,7 @@ def read_facts(inside: ModelInside) -> ModelFacts:
         path=str(inside.path),
         bytes=inside.path.stat().st_size + sum((inside.path.parent / name).stat().st_size for name in inside.data),
         data=inside.data,
-        opset=next((item.version for item in model.opset_import if item.domain in ("", "ai.onnx")), 0),
+        opset=read_opset(model),
         ir_version=model.ir_version,
         producer=f"{model.producer_name} {model.producer_version}".strip() or "unknown",
         nodes=len(model.graph.node),

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 
 from archspec.arrays import Array
-from archspec.errors import ModelError, RuntimeFailure
+from archspec.errors import RuntimeFailure
 from archspec.extras import extra
 from archspec.finite import has_nan, is_finite
 from runtime.session.failures import shorten
@@ -21,15 +21,14 @@ from runtime.session.model_file import ModelFile
 from runtime.session.session import Session
 from runtime.session.start import AS_IS, start
 from runtime.verification.model.half_rounding import HALVES, RoundedSession, find_kinds, name_raw, round_nodes
-from runtime.verification.model.nodes import list_tensors
 
 with extra("run"):
     import onnx
     import onnxruntime as ort
     from onnx import TensorProto, numpy_helper
 
-    from compiler.onnx_file.external import is_external, read_place
-    from compiler.onnx_file.nodes import count_reads
+    from compiler.onnx_file.external import is_external, read_external, read_place
+    from compiler.onnx_file.nodes import count_reads, list_tensors
     from compiler.onnx_file.skim import count_bytes
 
 
@@ -206,12 +205,7 @@ def _view(tensor: onnx.TensorProto, folder: Path) -> Array:
     """A tensor's numbers, without a copy where they are stored as bytes."""
     dtype, shape = _dtype(tensor), tuple(tensor.dims)
     if is_external(tensor):  # in a plain file of the folder: checked
-        place = read_place(tensor)
-        try:
-            array: Array = np.memmap(folder / place.location, dtype, "r", place.offset, shape)
-        except ValueError as error:  # it need not say how long it is
-            raise ModelError(f"{folder / place.location} is too short for '{tensor.name}'") from error
-        return array
+        return read_external(tensor, folder, dtype, mapped=True)
     if tensor.HasField("raw_data"):
         return np.frombuffer(tensor.raw_data, dtype).reshape(shape)
     stored: Array = numpy_helper.to_array(tensor)

@@ -9,16 +9,19 @@ import numpy as np
 
 from archspec.arrays import Array, Arrays
 from archspec.errors import ArchspecError
+from archspec.extras import extra
 from runtime.session.session import Session
 from runtime.verification.checks import Check
 from runtime.verification.model.declared_shapes import DeclaredShapes
 from runtime.verification.model.inside import ModelInside
-from runtime.verification.model.nodes import list_nodes, name_node
 from runtime.verification.options import VerifyOptions
 from runtime.verification.proof.cases import MAX_PROOF_MACS, choose_small
 from runtime.verification.runs.feeds import Feeds
 from runtime.verification.witness.comparator import Comparator
 from runtime.verification.witness.witness import Witness
+
+with extra("run"):
+    from compiler.onnx_file.nodes import list_nodes, name_node
 
 SAMPLES = 3
 """The samples of a batch: one at each end, and one that has neighbours on both sides."""

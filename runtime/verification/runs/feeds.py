@@ -14,7 +14,6 @@ from runtime.session.session import Session
 from runtime.verification.checks import UnansweredError
 from runtime.verification.model.input_ranges import find_ranges
 from runtime.verification.model.inside import ModelInside
-from runtime.verification.model.nodes import read_attribute
 from runtime.verification.options import VerifyOptions
 from runtime.verification.proof.cases import MAX_PROOF_MACS, choose_small
 from runtime.verification.witness.witness import Witness
@@ -22,7 +21,7 @@ from runtime.verification.witness.witness import Witness
 with extra("run"):
     from onnx import NodeProto, TensorProto
 
-    from compiler.onnx_file.nodes import find_captured
+    from compiler.onnx_file.nodes import find_captured, read_attribute
 
 
 NUMBERS = frozenset(

@@ -20,7 +20,6 @@ from archspec.finite import has_finite, has_nan, is_finite, mark_alike
 from archspec.wording import tell_count
 from runtime.verification.checks import UnansweredError
 from runtime.verification.model.inside import ModelInside
-from runtime.verification.model.nodes import list_operands, name_node
 from runtime.verification.static.stored_numbers import VARIANCE
 from runtime.verification.static.training_mode import RANDOM
 from runtime.verification.witness.double_precision import compute_wide
@@ -30,7 +29,7 @@ from runtime.verification.witness.witness import Witness
 with extra("run"):
     import onnx
 
-    from compiler.onnx_file.nodes import find_graphs
+    from compiler.onnx_file.nodes import find_graphs, list_operands, name_node
 
 
 MAX_VALUES = 64

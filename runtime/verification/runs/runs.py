@@ -10,6 +10,7 @@ import numpy as np
 
 from archspec.arrays import Array, Arrays
 from archspec.errors import ArchspecError, InputError
+from archspec.extras import extra
 from runtime.session.inputs import list_shapes
 from runtime.session.providers import MissingProviderError
 from runtime.session.request import NoKernelError
@@ -19,7 +20,6 @@ from runtime.verification.model.declared_shapes import DeclaredShapes
 from runtime.verification.model.facts import ModelFacts
 from runtime.verification.model.input_ranges import check_ranges
 from runtime.verification.model.inside import FULL_OPERANDS, ModelInside, open_runnable
-from runtime.verification.model.nodes import list_nodes, name_node
 from runtime.verification.options import VerifyOptions
 from runtime.verification.runs.batch_independence import check_batch
 from runtime.verification.runs.feeds import REACHES, Feeds, check_values, move_into
@@ -35,6 +35,9 @@ from runtime.verification.runs.value_sizes import check_extents
 from runtime.verification.static.training_mode import find_random
 from runtime.verification.witness.comparator import Comparator, WitnessOutputs
 from runtime.verification.witness.witness import REFERENCE, Witness, find_votes
+
+with extra("run"):
+    from compiler.onnx_file.nodes import list_nodes, name_node
 
 
 def make_comparator(inside: ModelInside, facts: ModelFacts, options: VerifyOptions) -> Comparator:

@@ -16,11 +16,12 @@ from archspec.arrays import Array, Arrays
 from archspec.errors import ArchspecError
 from archspec.extras import extra
 from runtime.verification.model.inside import ModelInside
-from runtime.verification.model.nodes import name_node, read_attribute
 from runtime.verification.witness.comparator import Comparator
 
 with extra("run"):
     import onnx
+
+    from compiler.onnx_file.nodes import name_node, read_attribute
 
 
 MAX_CHOICES = 32

@@ -15,13 +15,12 @@ from archspec.wording import write_shape
 from runtime.session.inputs import MAX_NUMBERS
 from runtime.verification.checks import UnansweredError
 from runtime.verification.model.inside import ModelInside
-from runtime.verification.model.nodes import name_node, read_constant
 
 with extra("run"):
     import onnx
     from onnx.shape_inference import infer_shapes
 
-    from compiler.onnx_file.nodes import find_captured, find_graphs
+    from compiler.onnx_file.nodes import find_captured, find_graphs, name_node, read_constant
 
 Values: TypeAlias = dict[str, onnx.ValueInfoProto]
 Tensors: TypeAlias = dict[str, onnx.TensorProto]

@@ -15,6 +15,7 @@ from runtime.verification.model.inside import ModelInside
 with extra("run"):
     import onnx
 
+    from compiler.onnx_file.nodes import read_as_written
     from compiler.onnx_target.onnx_model import OnnxModel
 
 
@@ -87,9 +88,7 @@ def _compare_attributes(found: onnx.NodeProto, expected: onnx.NodeProto, *, shar
 
 
 def _read(attribute: onnx.AttributeProto) -> Any:
-    value = onnx.helper.get_attribute_value(attribute)
-    if isinstance(value, float):  # which are of float32
-        return float(str(np.float32(value)))
+    value = read_as_written(attribute)
     return value.decode(errors="replace") if isinstance(value, bytes) else value
 
 

@@ -24,14 +24,13 @@ from runtime.verification.checks import Check
 from runtime.verification.model.facts import ModelFacts
 from runtime.verification.model.half_rounding import HALVES
 from runtime.verification.model.inside import ModelInside
-from runtime.verification.model.nodes import name_node, read_attribute, read_constant
 
 with extra("run"):
     import onnx
     from onnx import TensorProto, numpy_helper
 
     from compiler.onnx_file.external import is_external
-    from compiler.onnx_file.nodes import find_graphs, walk_nodes
+    from compiler.onnx_file.nodes import find_graphs, name_node, read_attribute, read_constant, walk_nodes
 
 FACTORS: Mapping[str, tuple[int, ...]] = {
     **dict.fromkeys(

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from archspec.extras import extra
 from runtime.verification.checks import Check
 from runtime.verification.model.inside import ModelInside
-from runtime.verification.model.nodes import list_nodes, name_node, read_attribute
 
 with extra("run"):
     import onnx
+
+    from compiler.onnx_file.nodes import list_nodes, name_node, read_attribute, read_opset
 
 TRAINING = "ai.onnx.preview.training"
 """ONNX's domain of gradients and optimizers."""
@@ -45,7 +46,7 @@ def find_random(inside: ModelInside) -> str | None:
 
 
 def _find_training(inside: ModelInside) -> Iterator[str]:
-    opset = next((item.version for item in inside.model.opset_import if item.domain in ("", "ai.onnx")), 1)
+    opset = read_opset(inside.model)
     for node in list_nodes(inside.model):
         if node.domain == TRAINING:
             yield f"{name_node(node)} computes gradients or updates weights"

@@ -22,7 +22,7 @@ with extra("run"):
     from onnx import TensorProto, helper, numpy_helper
     from onnx.reference import ReferenceEvaluator
 
-    from compiler.onnx_file.nodes import walk_nodes
+    from compiler.onnx_file.nodes import list_nodes
     from compiler.onnx_file.tensors import find_tensors
 
 WIDE = dict.fromkeys((*HALVES, TensorProto.FLOAT, TensorProto.DOUBLE), TensorProto.DOUBLE)
@@ -95,7 +95,7 @@ def _isolate(
     graph.node.append(node)
     graph.input.extend(onnx.ValueInfoProto(name=name) for name in operands)
     graph.output.extend(onnx.ValueInfoProto(name=name) for name in node.output if name)
-    for inner in walk_nodes([*graph.node, *(inner for function in alone.functions for inner in function.node)]):
+    for inner in list_nodes(alone):
         for item in inner.attribute if inner.op_type == "Cast" else ():
             if item.name == "to":
                 item.i = kinds.get(item.i, item.i)

@@ -17,7 +17,6 @@ from archspec.extras import extra
 from compiler.analysis.cost.cost import measure_cost
 from compiler.graph import Graph
 from runtime.verification.model.inside import ModelInside
-from runtime.verification.model.nodes import list_nodes, read_constant
 from runtime.verification.witness.comparator import WitnessOutputs
 from runtime.verification.witness.node_work import LOOPS, count_loops
 
@@ -27,7 +26,7 @@ with extra("run"):
     from onnx.reference import ReferenceEvaluator
 
     from compiler.onnx_file.extents import name_axis
-    from compiler.onnx_file.nodes import find_captured, find_graphs, walk_nodes
+    from compiler.onnx_file.nodes import find_captured, find_graphs, list_nodes, read_constant, read_opset, walk_nodes
     from compiler.onnx_source.read import read_graph
 
 REFERENCE, PLAIN = "onnx.reference", "ONNX Runtime without its optimizations"
@@ -152,7 +151,7 @@ class Witness:
 def find_fault(model: onnx.ModelProto) -> str | None:
     """Find what onnx's reference implementation computes otherwise than ONNX defines it, if a file has such: measured
     with onnx 1.23, see docs/export/runtimes.md."""
-    opset = next((item.version for item in model.opset_import if item.domain in ("", "ai.onnx")), 1)
+    opset = read_opset(model)
     for node in list_nodes(model):
         if node.op_type == "Loop" and not (len(node.input) > 1 and node.input[1]):
             return "onnx.reference is wrong on loops without a condition"

@@ -10,13 +10,14 @@ import onnx
 import pytest
 from onnx import TensorProto
 
-from archspec.errors import ArchspecError
+from archspec.errors import ArchspecError, ModelError
 from compiler.onnx_file.external import (
     check_external_data,
     find_external,
     gather_data,
     is_external,
     list_data,
+    read_external,
     read_place,
 )
 from tests.support.models import build_linear
@@ -68,3 +69,15 @@ def test_a_model_elsewhere_finds_its_data(path: Path, tmp_path: Path) -> None:
     assert folder == os.path.realpath(path.parent)
     assert {read_place(tensor).location for tensor in find_external(model)} == {"m.data"}
     assert gather_data(onnx.load(path), path) is None
+
+
+@pytest.mark.parametrize("mapped", [False, True])
+def test_numbers_are_read_from_their_file_unless_it_is_too_short(path: Path, mapped: bool) -> None:
+    tensor = next(find_external(load(path)))
+    found = read_external(tensor, path.parent, np.float32, mapped=mapped)
+    np.testing.assert_array_equal(found, WEIGHT)
+    assert isinstance(found, np.memmap) == mapped
+    del found
+    os.truncate(path.parent / "m.data", WEIGHT.nbytes - 1)
+    with pytest.raises(ModelError, match=r"m\.data is too short for 'weight'"):
+        read_external(tensor, path.parent, np.float32, mapped=mapped)
