@@ -26,7 +26,7 @@ test-all: lint ## the same with the slow tests
 
 test-runtimes: $(INSTALLED) ## run exported files in each ONNX Runtime since 1.16, in environments of their own
 	$(BIN)/python -m tests.old_runtimes.environments
-	$(BIN)/pytest -q -m runtimes tests/runtimes
+	$(BIN)/pytest -q -m runtimes tests/old_runtimes
 
 lint: $(INSTALLED) ## run ruff, mypy and the import contracts
 	$(BIN)/ruff check

@@ -21,8 +21,12 @@ HEAD = """\
 <!-- Written by docs/limits.py from the constants MAX_… of the code; `make docs` writes it anew. -->
 
 Whatever comes from outside has a bound: a spec, a file, a picture, a number on the command line. What is larger is
-refused in words, or what is left out is told. A bound is a constant of the module that keeps it; grouped by room.
+refused in words, or what is left out is told. So has what the program does by itself: the effort of a search, the
+length of a line. A bound is a constant of the module that keeps it; grouped by room.
 """
+
+MAX_WRITTEN = 10**15
+"""The largest whole number of a float that is written out, digit for digit; a larger one as the code has it."""
 
 OPERATORS: dict[type[ast.operator], Callable[[int | float, int | float], int | float]] = {
     ast.Add: operator.add,
@@ -77,6 +81,9 @@ def evaluate(value: ast.expr, known: dict[str, int | float]) -> int | float | No
             return number
         case ast.Name(name):
             return known.get(name)
+        case ast.UnaryOp(ast.USub(), operand):
+            negated = evaluate(operand, known)
+            return None if negated is None else -negated
         case ast.BinOp(left, op, right):
             first, second = evaluate(left, known), evaluate(right, known)
             if first is None or second is None:
@@ -90,7 +97,7 @@ def evaluate(value: ast.expr, known: dict[str, int | float]) -> int | float | No
 def write_value(number: int | float, text: str) -> str:
     """A value for readers; of bytes, as its docstring says, in the largest unit in which it is whole."""
     if isinstance(number, float):
-        return f"{number:g}"
+        return write_count(int(number)) if number.is_integer() and number < MAX_WRITTEN else repr(number)
     if "byte" in text.lower():
         for unit, bits in (("GiB", 30), ("MiB", 20), ("KiB", 10)):
             if number and number % (1 << bits) == 0:

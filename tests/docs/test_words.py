@@ -15,7 +15,7 @@ HOMES = ("", "archspec.", "archspec.spec.", "compiler.", "compiler.analysis.", "
 
 def list_names() -> list[str]:
     rows = [line.split("|") for line in PAGE.read_text(encoding="utf-8").splitlines() if line.count("|") == 4]
-    return [name for row in rows for name in re.findall(r"`([A-Za-z_.]+)`", row[3])]
+    return [name for row in rows for name in re.findall(r"`([\w.]+)`", row[3])]
 
 
 def find(name: str) -> bool:
