@@ -96,7 +96,7 @@ def measure_receptive_field(graph: Graph) -> ReceptiveField:
     unmeasured = []
     for node in graph:
         axes, times = (range(min(rank, 1)), rank) if node.id in alike else (range(rank), 1)
-        found = [look(node, graph, axis, readings, views) for axis in axes]
+        found = [look(node, axis, readings, views) for axis in axes]
         if any(view.strands and view.whole for view in found):
             found = [whole_maps.resolve(view, axis) for axis, view in zip(axes, found, strict=True)]
         views[node.id] = tuple(found) * times

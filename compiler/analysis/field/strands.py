@@ -12,7 +12,7 @@ from typing import TypeAlias
 from archspec.ops import Input, Span
 from archspec.ops.values import ONE
 from compiler.analysis.field.axis_readings import MAX_TURN, AxisReading, Readings
-from compiler.graph import Graph, Node
+from compiler.graph import Node
 
 MAX_STRANDS = 8
 """The largest number of strands, by input and jump, that meet in one node."""
@@ -77,9 +77,7 @@ class View:
         return find_hull(strand.at(position) for (seen, _), strand in self.strands.items() if seen == input)
 
 
-def look(
-    node: Node, graph: Graph, axis: int, readings: Mapping[str, Readings], views: Mapping[str, tuple[View, ...]]
-) -> View:
+def look(node: Node, axis: int, readings: Mapping[str, Readings], views: Mapping[str, tuple[View, ...]]) -> View:
     """Find the view of a node along an axis, from the views of its operands."""
     if isinstance(node.op, Input):
         return View({(node.id, Fraction(1)): Strand(((0, 0),), 1)} if axis < node.shape.rank else {})

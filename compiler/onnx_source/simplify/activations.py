@@ -83,7 +83,7 @@ def join_activations(graph: Graph) -> Graph:
                 break
             inner = pieces.keys() - {node.id}
             closed = all(reader in pieces for id in inner for reader in graph.readers[id]) and not inner & outputs
-            op = _identify(graph, start, pieces, node) if closed else None
+            op = _identify(start, pieces, node) if closed else None
             if op:
                 joined[node.id] = replace(node, op=op, inputs=(start,))
                 gone |= inner
@@ -118,7 +118,7 @@ def _collect(graph: Graph, last: Node, start: str) -> dict[str, Node] | None:
     return found if graph[start].shape == last.shape else None
 
 
-def _identify(graph: Graph, start: str, pieces: Mapping[str, Node], last: Node) -> Layer | None:
+def _identify(start: str, pieces: Mapping[str, Node], last: Node) -> Layer | None:
     """The activation whose values these pieces give."""
     if all(isinstance(piece.op, Scale | Shift) for piece in pieces.values()):
         return None

@@ -49,14 +49,12 @@ def match_interface(inside: ModelInside, graph: Graph) -> InterfaceMatch:
     declared = DeclaredShapes(inside.model.graph)
     expected: DeclaredByName = {name: ("N", *node.shape) for name, node in graph.inputs.items()}
     gives: DeclaredByName = {name: ("N", *graph[id].shape) for name, id in graph.outputs.items()}
-    inputs = _match("takes", declared.inputs, expected, inside, graph)
-    outputs = _match("gives", declared.outputs, gives, inside, graph)
+    inputs = _match("takes", declared.inputs, expected, graph.name)
+    outputs = _match("gives", declared.outputs, gives, graph.name)
     return InterfaceMatch({**inputs, **outputs}, {name: declared.inputs[there] for name, there in inputs.items()})
 
 
-def _match(
-    verb: str, found: DeclaredByName, expected: DeclaredByName, inside: ModelInside, graph: Graph
-) -> dict[str, str]:
+def _match(verb: str, found: DeclaredByName, expected: DeclaredByName, network: str) -> dict[str, str]:
     """What the file calls each of the network's. Raises ArchspecError where these are not the same ones."""
     alike = (
         dict(zip(expected, found, strict=True))
@@ -69,7 +67,7 @@ def _match(
             ", ".join(f"{name} {tell_extents(value)}" for name, value in ends.items()) for ends in (found, expected)
         )
         raise ArchspecError(
-            f"the file {verb} {theirs or 'nothing'}; {graph.name} {verb} {ours or 'nothing'}: {'; '.join(problems)}"
+            f"the file {verb} {theirs or 'nothing'}; {network} {verb} {ours or 'nothing'}: {'; '.join(problems)}"
         )
     return alike
 
