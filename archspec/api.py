@@ -241,7 +241,7 @@ def verify_model(
 
     options = take_keywords(VerifyOptions, "verify_model", where)
     if original is None:
-        return verify(path, options=options, follow=on_check)
+        return verify(path, options=options, on_check=on_check)
     graph, weights = original
     held = Original(graph, take_weights(weights), torch_rules or {}, rules or {}, metadata or {})
     return verify(path, held, options, on_check)

@@ -29,10 +29,10 @@ def verify(
     path: str | Path,
     original: Original | None = None,
     options: VerifyOptions = DEFAULTS,
-    follow: Callable[[str], None] = lambda check: None,
+    on_check: Callable[[str], None] = lambda check: None,
 ) -> Verification:
     """Check a model file in ONNX Runtime, by itself and, where it is given, against its original; what it is held
-    against stays on CPUs. `follow` hears the name of each check that may take long before it begins.
+    against stays on CPUs. `on_check` hears the name of each check that may take long before it begins.
 
     Raises MissingExtra, and ArchspecError where the options do not fit the file, or the original's weights its network;
     UnansweredError for the optimized form of a model, which is verified with that.
@@ -43,7 +43,7 @@ def verify(
     except ArchspecError as error:
         return Verification(None, (Check("file", "failed", str(error)),))
     options = replace(options, sizes=name_sizes(options.sizes, ModelFile.open(path).inputs))
-    follow("content")
+    on_check("content")
     content = check_content(facts)
     if OPTIMIZED in facts.metadata:
         if content.status == "failed":
@@ -57,7 +57,7 @@ def verify(
         *check_metadata(inside, facts),
     ]
     try:
-        checks += check_runs(inside, facts, options, follow)
+        checks += check_runs(inside, facts, options, on_check)
         checks += check_optimized(facts, options, make_comparator(inside, facts, options).compare)
     except UnansweredError as error:
         if all(check.status != "failed" for check in checks):
@@ -67,7 +67,7 @@ def verify(
         return Verification(facts, tuple(checks))
     from runtime.verification.source.comparison import compare_with_source  # which needs torch
 
-    follow("torch")
+    on_check("torch")
     more, bisection = compare_with_source(inside, facts, original, options)
     return Verification(facts, (*checks, *more), bisection)
 

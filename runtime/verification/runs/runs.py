@@ -46,9 +46,9 @@ def make_comparator(inside: ModelInside, facts: ModelFacts, options: VerifyOptio
 
 
 def check_runs(
-    inside: ModelInside, facts: ModelFacts, options: VerifyOptions, follow: Callable[[str], None]
+    inside: ModelInside, facts: ModelFacts, options: VerifyOptions, on_check: Callable[[str], None]
 ) -> Iterator[Check]:
-    """A check for each size, and what all of them say together of declared shapes and of the batch; `follow` hears
+    """A check for each size, and what all of them say together of declared shapes and of the batch; `on_check` hears
     which comes next.
 
     Raises UnansweredError where no inputs can be made up, outputs are no arrays, values inside are too large, there is
@@ -67,7 +67,7 @@ def check_runs(
         return
     if inside.is_run_rounded:
         yield _tell_twin(inside)
-    yield from _Runs(inside, facts, session, options).check(follow)
+    yield from _Runs(inside, facts, session, options).check(on_check)
 
 
 class _Runs:
@@ -86,19 +86,19 @@ class _Runs:
         self.empty = frozenset(session.outputs)
         self.silent: Arrays | None = None
 
-    def check(self, follow: Callable[[str], None]) -> Iterator[Check]:
+    def check(self, on_check: Callable[[str], None]) -> Iterator[Check]:
         """Check each run by itself, then what they say together, then the batch."""
         yield from check_ranges(self.feeds.ranges)
         for feed in self.feeds.choose(self.witness, self.options):
             where = list_shapes({name: array.shape for name, array in feed.items()})
-            follow(where)
+            on_check(where)
             yield self._check_run(where, feed)
         yield from self._check_compared()
         if not self.declared.runs:
             return
         yield self.declared.check(self.feeds.steering)
         if self.sound and not self.empty and not find_random(self.inside):
-            follow("batch")
+            on_check("batch")
             self.feeds.reach = self.reach
             ends = self.feeds, self.declared, self.comparator, self.witness, self.options
             yield check_batch(self.inside, self.session, *ends)
