@@ -61,29 +61,29 @@ def find_batch(declared: DeclaredShapes) -> BatchAxis | str:
 
 
 def check_batch(
-    inside: ModelInside,
-    session: Session,
     feeds: Feeds,
+    witness: Witness,
     declared: DeclaredShapes,
     comparator: Comparator,
-    witness: Witness,
     options: VerifyOptions,
+    reach: str | None,
 ) -> Check:
-    """Several different samples in one batch, and each alone; of a file with a fixed batch, one in two batches."""
-    axis = find_batch(declared)
+    """Check several different samples in one batch, and each alone; of a file with a fixed batch, one in two batches.
+    `reach` is that of the inputs."""
+    session, axis = feeds.session, find_batch(declared)
     if isinstance(axis, str):
         return Check("batch", "noted", f"not looked at: {axis}")
     sizes = options.sizes or choose_small(session.sizes)[0][1]
-    feed = feeds.make(SAMPLES, sizes)
+    feed = feeds.make(SAMPLES, sizes, reach=reach)
     if witness.count_macs(feed) > MAX_PROOF_MACS:
         return Check("batch", "noted", "not looked at: it takes too long at these sizes; give smaller ones with --size")
     try:
         if isinstance(axis.extent, int):
-            text = _compare_companions(session, axis, feed, feeds.make(SAMPLES, sizes, turn=1), comparator)
+            text = _compare_companions(session, axis, feed, feeds.make(SAMPLES, sizes, turn=1, reach=reach), comparator)
         else:
             text = _compare_alone(session, axis, feed, comparator)
     except ArchspecError as error:
-        rounding = _find_dynamic(inside)
+        rounding = _find_dynamic(witness.inside)
         if isinstance(axis.extent, str) and BATCH.search(axis.extent) and not rounding:
             return Check("batch", "failed", f"the answers depend on what else is in the batch: {error}")
         if rounding:

@@ -46,12 +46,11 @@ class Feeds:
     below 2 where they are masks or counted with, and else zeros, since any other might be a size or a place out of
     range.
 
-    Once a `reach` is set, fractions are of that. The session raises ArchspecError where sizes do not fit it.
+    The session raises ArchspecError where sizes do not fit it.
     """
 
     def __init__(self, inside: ModelInside, session: Session, seed: int) -> None:
         self.session, self.seed = session, seed
-        self.reach: str | None = None
         self.ranges = find_ranges(inside)
         self._bounds = {
             name: _bound(inside, name, dtype) for name, dtype in session.dtypes.items() if dtype.kind in "iub"
@@ -62,15 +61,15 @@ class Feeds:
         """The inputs of which only zeros can be made up: they may be sizes, axes or places."""
         return [name for name, bound in self._bounds.items() if bound == 1]
 
-    def make(self, batch: int, sizes: Mapping[str, int], turn: int = 0) -> dict[str, Array]:
-        """Inputs of that batch and those sizes; others at another turn."""
+    def make(self, batch: int, sizes: Mapping[str, int], turn: int = 0, reach: str | None = None) -> dict[str, Array]:
+        """Make inputs of that batch and those sizes; others at another turn, and fractions of a `reach`, if any."""
         seed = self.seed + turn
         feed = make_inputs(self.session, batch, sizes, seed)
         generator = np.random.default_rng(seed)
         for name, bound in self._bounds.items():
             feed[name] = generator.integers(0, bound, feed[name].shape).astype(feed[name].dtype)
         feed = {name: self.ranges[name].fill(array) if name in self.ranges else array for name, array in feed.items()}
-        return move_into(self.reach, feed) if self.reach else feed
+        return move_into(reach, feed) if reach else feed
 
     def choose(self, witness: Witness, options: VerifyOptions) -> Iterator[dict[str, Array]]:
         """Inputs of each chosen batch and size, no shape twice; its own size where that is cheap, or all it takes.

@@ -99,9 +99,7 @@ class _Runs:
         yield self.declared.check(self.feeds.steering)
         if self.sound and not self.empty and not find_random(self.inside):
             on_check("batch")
-            self.feeds.reach = self.reach
-            ends = self.feeds, self.declared, self.comparator, self.witness, self.options
-            yield check_batch(self.inside, self.session, *ends)
+            yield check_batch(self.feeds, self.witness, self.declared, self.comparator, self.options, self.reach)
 
     def _check_run(self, where: str, feed: Arrays) -> Check:
         try:
